@@ -1,0 +1,118 @@
+import ipaddr from 'ipaddr.js';
+import { invalidOption } from './validate.js';
+
+/** An IP address with a TCP port. */
+export interface Endpoint {
+  /** Canonical text of an IPv4 or IPv6 address, without brackets. */
+  readonly address: string;
+  /** 1 to 65535. */
+  readonly port: number;
+}
+
+/** A server as the user names it: a host name or an IP address, with a TCP port. */
+export interface ServerAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * The canonical text of an IP address, an IPv4-mapped one (RFC 4291 §2.5.5.2) as plain IPv4; `undefined` when the text
+ * is no address.
+ *
+ * @example
+ * canonicalAddress('::FFFF:192.0.2.1'); // '192.0.2.1'
+ */
+export function canonicalAddress(text: string): string | undefined {
+  const isFourPart = ipaddr.IPv4.isValidFourPartDecimal(text);
+  if (!isFourPart && !ipaddr.IPv6.isValid(text)) return undefined;
+  return ipaddr.process(text).toString();
+}
+
+/** What an address is good for: `global` ones can be dialled from anywhere, `private` ones from the same network. */
+export function scopeOf(address: string): 'global' | 'private' | 'loopback' | 'linkLocal' | 'unusable' {
+  switch (ipaddr.process(address).range()) {
+    case 'loopback':
+      return 'loopback';
+    case 'linkLocal':
+      return 'linkLocal';
+    case 'private':
+    case 'uniqueLocal':
+    case 'carrierGradeNat':
+      return 'private';
+    case 'unspecified':
+    case 'broadcast':
+    case 'multicast':
+      return 'unusable';
+    default:
+      return 'global';
+  }
+}
+
+/** 4 or 6. */
+export function familyOf(address: string): 4 | 6 {
+  return address.includes(':') ? 6 : 4;
+}
+
+/** The 4 or 16 bytes of an address. */
+export function addressToBytes(address: string): Uint8Array {
+  return Uint8Array.from(ipaddr.parse(address).toByteArray());
+}
+
+/** The address of 4 or 16 bytes. */
+export function addressFromBytes(bytes: Uint8Array): string {
+  return ipaddr.fromByteArray([...bytes]).toString();
+}
+
+/**
+ * `address:port`, IPv6 in brackets (RFC 3986 §3.2.2).
+ *
+ * @example
+ * formatEndpoint({ address: '2001:db8::1', port: 80 }); // '[2001:db8::1]:80'
+ */
+export function formatEndpoint({ address, port }: Endpoint): string {
+  return formatServer({ host: address, port });
+}
+
+/** `host:port`, IPv6 in brackets. */
+export function formatServer({ host, port }: ServerAddress): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+const HOST_AND_PORT = /^(?:\[(?<bracketed>[0-9A-Fa-f:.]+)\]|(?<plain>[A-Za-z0-9._-]+)):(?<port>[0-9]{1,5})$/;
+
+/**
+ * Reads `host:port` or `[IPv6]:port`, as a user writes a server.
+ *
+ * @param name what the option is called, for the message.
+ * @throws InvalidOptionError ``Expected `rendezvous` to be HOST:PORT, got `example.org` ``
+ */
+export function parseServer(name: string, text: string): ServerAddress {
+  const groups = HOST_AND_PORT.exec(text)?.groups;
+  const port = Number(groups?.['port']);
+  const bracketed = groups?.['bracketed'];
+  const host = bracketed === undefined ? groups?.['plain'] : canonicalAddress(bracketed);
+  if (host === undefined || !isPort(port)) {
+    throw invalidOption(name, 'HOST:PORT with a port from 1 to 65535 (an IPv6 address in brackets)', text);
+  }
+  return { host, port };
+}
+
+/**
+ * Reads `address:port` from a message of another program: `undefined` for anything that is not exactly that.
+ */
+export function parseEndpoint(text: string): Endpoint | undefined {
+  const groups = HOST_AND_PORT.exec(text)?.groups;
+  const port = Number(groups?.['port']);
+  const address = canonicalAddress(groups?.['bracketed'] ?? groups?.['plain'] ?? '');
+  return address === undefined || !isPort(port) ? undefined : { address, port };
+}
+
+/** Whether two endpoints are the same. */
+export function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
+  return a.address === b.address && a.port === b.port;
+}
+
+/** Whether a number can be the port of an endpoint. */
+export function isPort(port: number): boolean {
+  return Number.isInteger(port) && port >= 1 && port <= 65535;
+}

@@ -1,0 +1,169 @@
+/** Stable, machine-readable names of everything that can go wrong. */
+export type ErrorCode =
+  | 'INVALID_OPTION'
+  | 'INVALID_UNL'
+  | 'INVALID_TEXT'
+  | 'IDENTITY'
+  | 'DIAL_FAILED'
+  | 'LISTEN_FAILED'
+  | 'PEER_MISMATCH'
+  | 'PROTOCOL'
+  | 'LINE_TOO_LONG'
+  | 'SEND_BUFFER_FULL'
+  | 'TIMEOUT'
+  | 'CLOSED'
+  | 'CONNECT_FAILED'
+  | 'RENDEZVOUS';
+
+/** What every error of this library is: an `Error` with a stable {@link ErrorCode} and, where there is one, its `cause`. */
+export class Rxp2pError extends Error {
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** A value given by the application is not what is needed. The message says what was expected and what came. */
+export class InvalidOptionError extends Rxp2pError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('INVALID_OPTION', message, options);
+  }
+}
+
+/** A locator that cannot be read, or cannot be written. */
+export class InvalidUnlError extends Rxp2pError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('INVALID_UNL', message, options);
+  }
+}
+
+/** A text that cannot travel as one line. */
+export class InvalidTextError extends Rxp2pError {
+  constructor(message: string) {
+    super('INVALID_TEXT', message);
+  }
+}
+
+/** A key file that cannot be read, written or trusted. */
+export class IdentityError extends Rxp2pError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('IDENTITY', message, options);
+  }
+}
+
+/** A TCP or TLS connection that could not be opened. */
+export class DialError extends Rxp2pError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('DIAL_FAILED', message, options);
+  }
+}
+
+/** A local port that could not be listened on. */
+export class ListenError extends Rxp2pError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('LISTEN_FAILED', message, options);
+  }
+}
+
+/** Somebody else answered: the key that was proven is not the key that was asked for. Nothing was sent to it. */
+export class PeerMismatchError extends Rxp2pError {
+  constructor(
+    readonly expected: string,
+    readonly actual: string,
+  ) {
+    super(
+      'PEER_MISMATCH',
+      `Expected the peer to prove the key ${expected}, but ${actual} answered. ` +
+        'Nothing was sent to it. If the peer made a new key, ask it for its new UNL.',
+    );
+  }
+}
+
+/** The other side does not keep to the protocol. */
+export class ProtocolError extends Rxp2pError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('PROTOCOL', message, options);
+  }
+}
+
+/** A line longer than the limit: the connection it came on is closed. */
+export class LineTooLongError extends Rxp2pError {
+  constructor(readonly limit: number) {
+    super('LINE_TOO_LONG', `Expected a line of at most ${limit} bytes, got a longer one`);
+  }
+}
+
+/** The peer does not read and the application went on writing. */
+export class SendBufferFullError extends Rxp2pError {
+  constructor(readonly limit: number) {
+    super(
+      'SEND_BUFFER_FULL',
+      `More than ${limit} bytes wait for a peer that does not read them. ` +
+        'Stop when `send` returns false and go on at `drain$`, or give `sendAll` an iterable.',
+    );
+  }
+}
+
+/** Something took longer than its limit. */
+export class TimeoutError extends Rxp2pError {
+  constructor(message: string) {
+    super('TIMEOUT', message);
+  }
+}
+
+/** The net or the connection is closed. */
+export class ClosedError extends Rxp2pError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('CLOSED', message, options);
+  }
+}
+
+/** A rendezvous server refused, or did not keep to its protocol. `refusal` is the server's own code where it gave one. */
+export class RendezvousError extends Rxp2pError {
+  constructor(
+    message: string,
+    readonly refusal?: string,
+    options?: ErrorOptions,
+  ) {
+    super('RENDEZVOUS', message, options);
+  }
+}
+
+/** How one technique ended in an attempt that failed. */
+export interface AttemptFailure {
+  readonly technique: string;
+  readonly reason: string;
+  readonly elapsedMs: number;
+  readonly error: unknown;
+}
+
+/** No technique reached the peer. `attempts` lists every one with its reason. */
+export class ConnectError extends Rxp2pError {
+  constructor(
+    readonly peerId: string,
+    readonly attempts: readonly AttemptFailure[],
+    options?: ErrorOptions,
+  ) {
+    const reasons = attempts.map(({ technique, reason }) => `${technique}: ${reason}`).join('; ');
+    super(
+      'CONNECT_FAILED',
+      `No technique connected to ${peerId}${reasons === '' ? ': none is applicable' : `: ${reasons}`}`,
+      options,
+    );
+  }
+}
+
+/**
+ * The reason in words of anything that was thrown, with the reasons of its parts where it bundles several.
+ *
+ * @example
+ * reasonOf(new Error('connect ECONNREFUSED 127.0.0.1:1')); // 'connect ECONNREFUSED 127.0.0.1:1'
+ */
+export function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ');
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,107 @@
+import { ProtocolError } from '../errors.js';
+
+/**
+ * What travels on a secured link: `type u8 · length u24 · payload`, big-endian, back to back.
+ *
+ * `data` carries a piece of the connection's byte stream (its lines, UTF-8). The others are about the connection itself.
+ */
+export const FRAME = {
+  data: 0,
+  /** First in each direction, JSON: the version and which connection this link belongs to. */
+  hello: 1,
+  /** Last in each direction, JSON: why. */
+  end: 2,
+  /** To be sent back as `pong`, as it is. */
+  ping: 3,
+  pong: 4,
+} as const;
+
+/** Types from here on may be skipped by a program that does not know them. */
+const FIRST_OPTIONAL_TYPE = 128;
+
+/** Header: the type and the length of the payload. */
+const HEADER_LENGTH = 4;
+
+/** The longest payload of any frame but `data`, in bytes: they are small, and buffered whole. */
+const CONTROL_MAX_LENGTH = 16_384;
+
+/** The longest payload of a `data` frame, by its format. */
+export const DATA_MAX_LENGTH = 0xff_ffff;
+
+/** A frame, or a piece of a `data` frame. */
+export interface Frame {
+  readonly type: number;
+  readonly payload: Buffer;
+}
+
+/** Writes a frame's header: the payload follows it. */
+export function encodeHeader(type: number, length: number): Buffer {
+  const header = Buffer.allocUnsafe(HEADER_LENGTH);
+  header.writeUInt32BE(type * 0x100_0000 + length);
+  return header;
+}
+
+/** Writes a whole frame. */
+export function encodeFrame(type: number, payload: Uint8Array): Buffer {
+  return Buffer.concat([encodeHeader(type, payload.length), payload]);
+}
+
+/**
+ * Cuts a byte stream into frames, however it was chunked on its way. A `data` frame is passed on in the pieces in which
+ * it arrives, without copying; the others whole.
+ *
+ * @example
+ * const decode = frameDecoder();
+ * socket.on('data', (chunk) => decode(chunk).forEach(handle));
+ */
+export function frameDecoder(): (chunk: Buffer) => Frame[] {
+  const partial: Buffer[] = [];
+  let partialLength = 0;
+  let dataLeft = 0;
+
+  return (chunk) => {
+    const frames: Frame[] = [];
+    let rest = chunk;
+    while (rest.length > 0) {
+      if (dataLeft > 0) {
+        const payload = rest.subarray(0, dataLeft);
+        dataLeft -= payload.length;
+        rest = rest.subarray(payload.length);
+        frames.push({ type: FRAME.data, payload });
+        continue;
+      }
+      if (partialLength > 0) {
+        rest = Buffer.concat([...partial, rest]);
+        partial.length = partialLength = 0;
+      }
+      const head = rest.length < HEADER_LENGTH ? undefined : rest.readUInt32BE();
+      const type = head === undefined ? undefined : head >>> 24;
+      const length = (head ?? 0) & DATA_MAX_LENGTH;
+      if (type === FRAME.data) {
+        dataLeft = length;
+        rest = rest.subarray(HEADER_LENGTH);
+        continue;
+      }
+      if (type !== undefined) expectControl(type, length);
+      if (type === undefined || rest.length < HEADER_LENGTH + length) {
+        partial.push(rest);
+        partialLength = rest.length;
+        break;
+      }
+      if (type < FIRST_OPTIONAL_TYPE) {
+        frames.push({ type, payload: rest.subarray(HEADER_LENGTH, HEADER_LENGTH + length) });
+      }
+      rest = rest.subarray(HEADER_LENGTH + length);
+    }
+    return frames;
+  };
+}
+
+function expectControl(type: number, length: number): void {
+  if (type > FRAME.pong && type < FIRST_OPTIONAL_TYPE) {
+    throw new ProtocolError(`Expected a frame type up to ${FRAME.pong}, got ${type}`);
+  }
+  if (length > CONTROL_MAX_LENGTH) {
+    throw new ProtocolError(`Expected a control frame of at most ${CONTROL_MAX_LENGTH} bytes, got ${length}`);
+  }
+}

@@ -1,0 +1,16 @@
+import type { Duplex } from 'node:stream';
+import type { Endpoint } from '../endpoint.js';
+import type { PeerId } from '../identity.js';
+
+/** A byte stream to a peer, made by one technique. Whoever holds it owns it, and closes it. */
+export interface Link {
+  /** The key that the peer proved; for a plain link `plain:` and its endpoint, since nothing was proven. */
+  readonly peerId: PeerId;
+  readonly stream: Duplex;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  /** The name of the technique that made it. */
+  readonly technique: string;
+  /** Whether it goes straight to the peer, not through a relay. */
+  readonly direct: boolean;
+}

@@ -1,0 +1,95 @@
+import { constants } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { connect, createSecureContext, TLSSocket, type SecureContext } from 'node:tls';
+import { noop, Observable } from 'rxjs';
+import { DialError, PeerMismatchError, ProtocolError } from '../errors.js';
+import { peerIdOfCertificate, type Identity, type PeerId } from '../identity.js';
+
+/** The protocol's name in the TLS handshake (ALPN, RFC 7301); a later version that cannot talk to this one changes it. */
+const ALPN = 'rxp2p/1';
+
+/** How a socket is secured. */
+export interface SecureConfig {
+  readonly context: SecureContext;
+  /** Which side begins the handshake; the two sides must differ. */
+  readonly role: 'client' | 'server';
+  /** The key that the peer must prove. By default any key will do. */
+  readonly peerId?: PeerId | undefined;
+}
+
+/** A secured byte stream and the key that its other end proved. */
+export interface Secured {
+  readonly peerId: PeerId;
+  readonly stream: TLSSocket;
+}
+
+/** The TLS settings of a node: version 1.3 only (RFC 8446), its certificate, no resumption. Made once, since it is dear. */
+export function secureContextOf(identity: Identity): SecureContext {
+  return createSecureContext({
+    cert: identity.certificate,
+    key: identity.privateKey,
+    minVersion: 'TLSv1.3',
+    maxVersion: 'TLSv1.3',
+    // A resumed session would prove nothing anew.
+    secureOptions: constants.SSL_OP_NO_TICKET,
+  });
+}
+
+/**
+ * Secures a socket with TLS 1.3, both sides with certificates. Emits the stream with the key that the peer proved, then
+ * completes. The certificates are self-signed: no authority is asked, the key itself is what is checked, and TLS proves
+ * that the peer holds it (CertificateVerify, RFC 8446 §4.4.3). On any failure, and when unsubscribed before the end, the
+ * socket is closed and nothing of the application has been sent.
+ *
+ * @throws PeerMismatchError when another key than `peerId` is proven.
+ * @throws ProtocolError when the other side speaks something else.
+ * @throws DialError when the connection breaks.
+ */
+export function secure$(socket: Socket, { context, role, peerId }: SecureConfig): Observable<Secured> {
+  return new Observable((subscriber) => {
+    const settings = {
+      secureContext: context,
+      requestCert: true,
+      // Chains mean nothing here: the key is compared below.
+      rejectUnauthorized: false,
+      ALPNProtocols: [ALPN],
+    };
+    const stream =
+      role === 'client' ? connect({ socket, ...settings }) : new TLSSocket(socket, { isServer: true, ...settings });
+    let handedOver = false;
+    stream.on('error', noop);
+    const onFailure = (cause?: Error) => {
+      subscriber.error(
+        cause === undefined
+          ? new DialError('The other side closed the connection during the TLS handshake')
+          : new ProtocolError(`The TLS handshake failed: ${cause.message}`, { cause }),
+      );
+    };
+    const onClose = () => {
+      onFailure();
+    };
+    stream.once('error', onFailure);
+    // A server's stream reports a failed handshake here, and only then by closing.
+    stream.once('_tlsError', onFailure);
+    stream.once('close', onClose);
+    stream.once('secure', () => {
+      stream.off('error', onFailure).off('close', onClose);
+      const certificate = stream.getPeerX509Certificate();
+      const proven = certificate && peerIdOfCertificate(certificate);
+      if (proven === undefined) {
+        subscriber.error(new ProtocolError('Expected the peer to prove an Ed25519 key, but it did not'));
+      } else if (stream.alpnProtocol !== ALPN) {
+        subscriber.error(new ProtocolError(`Expected the peer to speak ${ALPN}, but it speaks something else`));
+      } else if (peerId !== undefined && proven !== peerId) {
+        subscriber.error(new PeerMismatchError(peerId, proven));
+      } else {
+        handedOver = true;
+        subscriber.next({ peerId: proven, stream });
+        subscriber.complete();
+      }
+    });
+    return () => {
+      if (!handedOver) stream.destroy();
+    };
+  });
+}

@@ -1,0 +1,26 @@
+import { randomBytes } from 'node:crypto';
+import { asyncScheduler, type SchedulerLike } from 'rxjs';
+import { dial$, listen$ } from './link/tcp.js';
+
+/**
+ * What the library takes from its surroundings: time, chance and sockets. Specs give their own, so that time is virtual
+ * and chance is chosen.
+ */
+export interface Runtime {
+  readonly scheduler: SchedulerLike;
+  /** A number from 0 up to but not including 1, for jitter and choice. Not for secrets. */
+  readonly random: () => number;
+  /** A new id that nobody can guess: 22 base64url characters, 128 bits. */
+  readonly newId: () => string;
+  readonly dial$: typeof dial$;
+  readonly listen$: typeof listen$;
+}
+
+/** The real clock, the real chance and the real sockets. */
+export const systemRuntime: Runtime = {
+  scheduler: asyncScheduler,
+  random: Math.random,
+  newId: () => randomBytes(16).toString('base64url'),
+  dial$,
+  listen$,
+};

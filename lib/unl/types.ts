@@ -1,0 +1,69 @@
+import type { Endpoint, ServerAddress } from '../endpoint.js';
+import type { PeerId } from '../identity.js';
+
+/**
+ * What others can do to reach a node, in PyP2P's words. `passive`: dial it. `simultaneous`: open TCP simultaneously with
+ * it, since its NAT's mappings can be predicted. `active`: neither; it has to dial out.
+ */
+export type NodeType = 'passive' | 'simultaneous' | 'active';
+
+/**
+ * How a node's NAT maps ports, in PyP2P's words; RFC 4787 §4.1 and RFC 5382 §4 have the terms in brackets.
+ * `open`: there is none. `preserving`: the external port is the internal one (port preservation). `reuse`: one external
+ * port for all destinations (endpoint-independent mapping). `delta`: each mapping's port is `delta` above the last
+ * (address and port-dependent, sequential). `random`: no rule can be seen (address and port-dependent, random).
+ */
+export type NatType =
+  | { readonly type: 'unknown' | 'open' | 'preserving' | 'reuse' | 'random' }
+  | {
+      readonly type: 'delta';
+      /** −32768 to 32767 and not 0. */
+      readonly delta: number;
+    };
+
+/**
+ * An endpoint of a node. `lan`: one of its own interfaces. `wan`: its public address, as servers saw it. `mapped`: a port
+ * that its router forwards to it.
+ */
+export interface UnlEndpoint extends Endpoint {
+  readonly kind: 'lan' | 'wan' | 'mapped';
+}
+
+/** A field of a newer version that this program keeps but does not understand. */
+export interface UnlExtension {
+  /** 128 to 255. */
+  readonly tag: number;
+  /** At most 255 bytes in base64url. */
+  readonly value: string;
+}
+
+/** A locator of version 3. */
+export interface UnlV3 {
+  readonly version: 3;
+  readonly peerId: PeerId;
+  readonly nodeType: NodeType;
+  readonly natType: NatType;
+  /** In the order in which the node prefers them. */
+  readonly endpoints: readonly UnlEndpoint[];
+  /** The servers where the node can be sent messages. */
+  readonly rendezvous: readonly ServerAddress[];
+  readonly extensions: readonly UnlExtension[];
+}
+
+/** A locator of version 2, which is PyP2P's. */
+export interface UnlV2 {
+  readonly version: 2;
+  /** 40 hex digits. */
+  readonly nodeId: string;
+  readonly nodeType: NodeType;
+  readonly natType: 'random' | 'preserving' | 'reuse' | 'delta' | 'unknown';
+  readonly forwarding: 'forwarded' | 'manual' | 'UPnP' | 'NATPMP';
+  readonly port: number;
+  /** IPv4. */
+  readonly wan: string;
+  /** IPv4. */
+  readonly lan: string;
+}
+
+/** A Universal Node Locator: all that is needed to reach a node. */
+export type Unl = UnlV2 | UnlV3;

@@ -1,0 +1,202 @@
+import { createHash } from 'node:crypto';
+import { addressFromBytes, addressToBytes, canonicalAddress, isPort, type ServerAddress } from '../endpoint.js';
+import { InvalidUnlError } from '../errors.js';
+import { KEY_LENGTH, peerIdOfKey, peerIdToKey } from '../identity.js';
+import { decodeBase64Url, show } from '../validate.js';
+import type { NatType, NodeType, UnlEndpoint, UnlExtension, UnlV3 } from './types.js';
+
+// version u8 = 3 · fields · checksum 4 bytes (of SHA-256)
+// field: tag u8 · length u8 · value; in the order of their tags. Numbers are big-endian.
+//
+// A newer version adds fields. One that may be ignored has a tag from 128 on, and is kept; one that must be understood
+// has a lower tag, and makes older programs refuse the locator instead of misreading it.
+const TAG = { key: 1, nodeType: 2, natType: 3, endpoint: 4, rendezvous: 5 } as const;
+const FIRST_OPTIONAL_TAG = 128;
+const CHECKSUM_LENGTH = 4;
+
+const NODE_TYPES: readonly NodeType[] = ['passive', 'simultaneous', 'active'];
+const NAT_TYPES: readonly NatType['type'][] = ['unknown', 'open', 'preserving', 'reuse', 'delta', 'random'];
+const ENDPOINT_KINDS: readonly UnlEndpoint['kind'][] = ['lan', 'wan', 'mapped'];
+
+const HOST = /^[A-Za-z0-9._:-]{1,253}$/;
+
+interface Field {
+  readonly tag: number;
+  readonly value: Buffer;
+}
+
+/**
+ * Reads the bytes of a version 3 locator.
+ *
+ * @throws InvalidUnlError
+ */
+export function decodeVersion3(bytes: Buffer): UnlV3 {
+  const checksumAt = bytes.length - CHECKSUM_LENGTH;
+  if (checksumAt < 1 || !checksum(bytes.subarray(0, checksumAt)).equals(bytes.subarray(checksumAt))) {
+    throw new InvalidUnlError('The checksum of the UNL is wrong: it is damaged or incomplete');
+  }
+  const fields = readFields(bytes.subarray(1, checksumAt));
+  const foreign = fields.find(({ tag }) => tag > TAG.rendezvous && tag < FIRST_OPTIONAL_TAG);
+  if (foreign !== undefined || fields.some(({ tag }) => tag < TAG.key)) {
+    throw new InvalidUnlError(
+      `The UNL has a field that this version must understand but does not (tag ${foreign?.tag ?? 0}): update rxp2p`,
+    );
+  }
+  const valuesOf = (wanted: number) => fields.filter(({ tag }) => tag === wanted).map(({ value }) => value);
+  const key = only('key', valuesOf(TAG.key));
+  if (key.length !== KEY_LENGTH) throw new InvalidUnlError(`Expected a key of ${KEY_LENGTH} bytes, got ${key.length}`);
+  return {
+    version: 3,
+    peerId: peerIdOfKey(key),
+    nodeType: decodeNodeType(only('node type', valuesOf(TAG.nodeType))),
+    natType: decodeNatType(only('NAT type', valuesOf(TAG.natType))),
+    endpoints: valuesOf(TAG.endpoint).map(decodeEndpoint),
+    rendezvous: valuesOf(TAG.rendezvous).map(decodeServer),
+    extensions: fields
+      .filter(({ tag }) => tag >= FIRST_OPTIONAL_TAG)
+      .map(({ tag, value }) => ({ tag, value: value.toString('base64url') })),
+  };
+}
+
+/**
+ * Writes the bytes of a version 3 locator.
+ *
+ * @throws InvalidUnlError
+ */
+export function encodeVersion3(unl: UnlV3): Buffer {
+  const key = peerIdToKey(unl.peerId);
+  if (key === undefined) {
+    throw new InvalidUnlError(`Expected \`peerId\` to be 43 base64url characters, got ${show(unl.peerId)}`);
+  }
+  const fields: Field[] = [
+    { tag: TAG.key, value: key },
+    { tag: TAG.nodeType, value: Buffer.from([indexIn('nodeType', NODE_TYPES, unl.nodeType)]) },
+    { tag: TAG.natType, value: encodeNatType(unl.natType) },
+    ...unl.endpoints.map((endpoint) => ({ tag: TAG.endpoint, value: encodeEndpoint(endpoint) })),
+    ...unl.rendezvous.map((server) => ({ tag: TAG.rendezvous, value: encodeServer(server) })),
+    ...unl.extensions.map(encodeExtension).sort((a, b) => a.tag - b.tag),
+  ];
+  const record = Buffer.concat([
+    Buffer.from([3]),
+    ...fields.flatMap(({ tag, value }) => [Buffer.from([tag, value.length]), value]),
+  ]);
+  return Buffer.concat([record, checksum(record)]);
+}
+
+function checksum(record: Uint8Array): Buffer {
+  return createHash('sha256').update(record).digest().subarray(0, CHECKSUM_LENGTH);
+}
+
+function readFields(bytes: Buffer): Field[] {
+  const fields: Field[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const tag = bytes[at];
+    const length = bytes[at + 1];
+    const value = bytes.subarray(at + 2, at + 2 + (length ?? 0));
+    if (tag === undefined || length === undefined || value.length < length) {
+      throw new InvalidUnlError('A field of the UNL is cut off');
+    }
+    if (tag < (fields.at(-1)?.tag ?? 0)) throw new InvalidUnlError('The fields of the UNL are not in order');
+    fields.push({ tag, value });
+    at += 2 + length;
+  }
+  return fields;
+}
+
+function only(name: string, values: readonly Buffer[]): Buffer {
+  const [value] = values;
+  if (value === undefined || values.length > 1) {
+    throw new InvalidUnlError(`Expected one ${name} in the UNL, got ${values.length}`);
+  }
+  return value;
+}
+
+function decodeNodeType(value: Buffer): NodeType {
+  const nodeType = value.length === 1 ? NODE_TYPES[value.readUInt8()] : undefined;
+  if (nodeType === undefined) throw new InvalidUnlError('The UNL names a node type that does not exist');
+  return nodeType;
+}
+
+function decodeNatType(value: Buffer): NatType {
+  const type = NAT_TYPES[value[0] ?? -1];
+  if (type === undefined || value.length !== (type === 'delta' ? 3 : 1)) {
+    throw new InvalidUnlError('The UNL names a NAT type that does not exist');
+  }
+  if (type !== 'delta') return { type };
+  const delta = value.readInt16BE(1);
+  if (delta === 0) throw new InvalidUnlError('Expected a delta other than 0 in the UNL');
+  return { type, delta };
+}
+
+function encodeNatType(natType: NatType): Buffer {
+  const index = indexIn('natType', NAT_TYPES, natType.type);
+  if (natType.type !== 'delta') return Buffer.from([index]);
+  const { delta } = natType;
+  if (!Number.isInteger(delta) || delta < -32768 || delta > 32767 || delta === 0) {
+    throw new InvalidUnlError(`Expected \`delta\` to be an integer from -32768 to 32767, not 0, got ${show(delta)}`);
+  }
+  const value = Buffer.from([index, 0, 0]);
+  value.writeInt16BE(delta, 1);
+  return value;
+}
+
+function decodeEndpoint(value: Buffer): UnlEndpoint {
+  const kind = ENDPOINT_KINDS[value[0] ?? -1];
+  if (kind === undefined || (value.length !== 7 && value.length !== 19)) {
+    throw new InvalidUnlError('The UNL has an endpoint that cannot be read');
+  }
+  const port = value.readUInt16BE(1);
+  if (port === 0) throw new InvalidUnlError('The UNL has an endpoint with port 0');
+  const address = addressFromBytes(value.subarray(3));
+  // An IPv4 address in the clothes of IPv6 would be a second spelling of the same endpoint.
+  if (canonicalAddress(address) !== address) throw new InvalidUnlError('The UNL has an IPv4 address written as IPv6');
+  return { kind, address, port };
+}
+
+function encodeEndpoint({ kind, address, port }: UnlEndpoint): Buffer {
+  if (canonicalAddress(address) !== address) {
+    throw new InvalidUnlError(`Expected an endpoint's \`address\` to be a canonical IP address, got ${show(address)}`);
+  }
+  return Buffer.concat([
+    Buffer.from([indexIn('kind', ENDPOINT_KINDS, kind), ...encodePort(port)]),
+    addressToBytes(address),
+  ]);
+}
+
+function decodeServer(value: Buffer): ServerAddress {
+  const host = value.toString('latin1', 2);
+  const port = value.length < 2 ? 0 : value.readUInt16BE();
+  if (port === 0 || !HOST.test(host)) throw new InvalidUnlError('The UNL names a server that cannot be read');
+  return { host, port };
+}
+
+function encodeServer({ host, port }: ServerAddress): Buffer {
+  if (!HOST.test(host)) {
+    throw new InvalidUnlError(`Expected a server's \`host\` to be a name or an address, got ${show(host)}`);
+  }
+  return Buffer.concat([Buffer.from(encodePort(port)), Buffer.from(host, 'latin1')]);
+}
+
+function encodeExtension({ tag, value }: UnlExtension): Field {
+  const bytes = decodeBase64Url(value);
+  if (!Number.isInteger(tag) || tag < FIRST_OPTIONAL_TAG || tag > 255) {
+    throw new InvalidUnlError(`Expected an extension's \`tag\` to be an integer from 128 to 255, got ${show(tag)}`);
+  }
+  if (bytes === undefined || bytes.length > 255) {
+    throw new InvalidUnlError(
+      `Expected an extension's \`value\` to be 0 to 255 bytes in base64url, got ${show(value)}`,
+    );
+  }
+  return { tag, value: bytes };
+}
+
+function encodePort(port: number): [number, number] {
+  if (!isPort(port)) throw new InvalidUnlError(`Expected \`port\` to be an integer from 1 to 65535, got ${show(port)}`);
+  return [port >> 8, port & 0xff];
+}
+
+function indexIn(name: string, names: readonly string[], value: string): number {
+  const index = names.indexOf(value);
+  if (index < 0) throw new InvalidUnlError(`Expected \`${name}\` to be one of ${names.join(', ')}, got ${show(value)}`);
+  return index;
+}

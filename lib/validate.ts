@@ -1,0 +1,57 @@
+import { inspect } from 'node:util';
+import { InvalidOptionError } from './errors.js';
+
+/** A value as it is shown in a message: short, on one line, and never the whole of a long secret. */
+export function show(value: unknown): string {
+  const text = typeof value === 'string' ? value : inspect(value, { depth: 1, breakLength: Infinity });
+  return `\`${text.length > 80 ? `${text.slice(0, 77)}…` : text}\``;
+}
+
+/** Makes the error for an option: what was expected and what came. */
+export function invalidOption(name: string, expected: string, value: unknown): InvalidOptionError {
+  return new InvalidOptionError(`Expected \`${name}\` to be ${expected}, got ${show(value)}`);
+}
+
+/**
+ * The value, when it is an integer within bounds.
+ *
+ * @throws InvalidOptionError ``Expected `port` to be an integer from 0 to 65535, got `70000` ``
+ */
+export function expectInteger(name: string, value: unknown, minimum: number, maximum: number): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < minimum || value > maximum) {
+    throw invalidOption(name, `an integer from ${minimum} to ${maximum}`, value);
+  }
+  return value;
+}
+
+/**
+ * The value, when it is one of a few texts.
+ *
+ * @throws InvalidOptionError ``Expected `mode` to be one of p2p, direct, got `dir` ``
+ */
+export function expectOneOf<T extends string>(name: string, value: unknown, choices: readonly T[]): T {
+  const choice = choices.find((candidate) => candidate === value);
+  if (choice === undefined) throw invalidOption(name, `one of ${choices.join(', ')}`, value);
+  return choice;
+}
+
+/** An object out of JSON text, or `undefined` for anything else: what a peer sends is never trusted to parse. */
+export function parseJsonObject(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const BASE64URL = /^[A-Za-z0-9_-]*$/;
+
+/**
+ * The bytes of a canonical base64url text, or `undefined` for any other text: one value has exactly one spelling.
+ */
+export function decodeBase64Url(text: string): Buffer | undefined {
+  if (!BASE64URL.test(text)) return undefined;
+  const bytes = Buffer.from(text, 'base64url');
+  return bytes.toString('base64url') === text ? bytes : undefined;
+}
