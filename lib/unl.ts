@@ -53,6 +53,11 @@ export function formatUnl(unl: Unl): string {
   return text;
 }
 
+/** Who a locator is of: the peer id, or PyP2P's node id. */
+export function peerNameOf(unl: Unl): string {
+  return unl.version === 3 ? unl.peerId : unl.nodeId;
+}
+
 /** Version 2 is written in padded base64, version 3 in base64url; each value has exactly one spelling. */
 function decodeText(text: string): Buffer {
   const base64 = Buffer.from(text, 'base64');

@@ -14,14 +14,17 @@ export interface LineDecoder {
   push(chunk: Buffer): string[];
   /** The stream is at its end: a last line that no newline ended, if there is one. */
   end(): string[];
+  /**
+   * What is wrong with the stream behind the lines returned so far, if anything is. Nothing can be read any more then.
+   * LineTooLongError as soon as a line is longer than allowed, before it is complete; ProtocolError for what is no UTF-8.
+   */
+  readonly fault: LineTooLongError | ProtocolError | undefined;
 }
 
 /**
  * Cuts UTF-8 into lines, however the bytes were chunked on their way. A line ends at `\n`; one `\r` before it is dropped.
  *
  * @param maxLength the longest line allowed, in bytes without its end.
- * @throws LineTooLongError as soon as a line is longer, before it is complete.
- * @throws ProtocolError when the bytes are no UTF-8.
  *
  * @example
  * const decoder = lineDecoder(1_048_576);
@@ -32,12 +35,13 @@ export function lineDecoder(maxLength: number): LineDecoder {
   // Pieces of the line that is not complete yet.
   const partial: Buffer[] = [];
   let partialLength = 0;
+  let fault: LineDecoder['fault'];
 
   const keep = (rest: Buffer) => {
     if (rest.length === 0) return;
-    // A `\r` may still turn out to belong to the line's end.
-    if (partialLength + rest.length > maxLength + 1) throw new LineTooLongError(maxLength);
     partialLength += rest.length;
+    // A `\r` may still turn out to belong to the line's end.
+    if (partialLength > maxLength + 1) fault ??= new LineTooLongError(maxLength);
     if (partial.push(rest) > MAX_PIECES) partial.splice(0, partial.length, Buffer.concat(partial));
   };
 
@@ -48,37 +52,45 @@ export function lineDecoder(maxLength: number): LineDecoder {
     return whole;
   };
 
+  /** Whole lines between newlines. A newline is never part of a longer UTF-8 sequence, so they are decoded at once. */
+  const decode = (bytes: Buffer): string[] => {
+    if (!isUtf8(bytes)) {
+      fault ??= new ProtocolError('Expected lines in UTF-8, got other bytes');
+      return [];
+    }
+    // Most text is ASCII, which is several times faster to decode.
+    const lines = bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8').split('\n');
+    if (bytes.includes(CARRIAGE_RETURN)) {
+      lines.forEach((line, index) => {
+        if (line.endsWith('\r')) lines[index] = line.slice(0, -1);
+      });
+    }
+    if (bytes.length <= maxLength) return lines;
+    const tooLong = lines.findIndex((line) => Buffer.byteLength(line) > maxLength);
+    if (tooLong < 0) return lines;
+    fault ??= new LineTooLongError(maxLength);
+    return lines.slice(0, tooLong);
+  };
+
   return {
+    get fault() {
+      return fault;
+    },
     push(chunk) {
+      if (fault !== undefined) return [];
       const lastNewline = chunk.lastIndexOf(NEWLINE);
       if (lastNewline < 0) {
         keep(chunk);
         return [];
       }
-      const lines = decode(takeWith(chunk.subarray(0, lastNewline)), maxLength);
+      const lines = decode(takeWith(chunk.subarray(0, lastNewline)));
       keep(chunk.subarray(lastNewline + 1));
       return lines;
     },
     end() {
-      return partialLength === 0 ? [] : decode(takeWith(Buffer.alloc(0)), maxLength);
+      return partialLength === 0 || fault !== undefined ? [] : decode(takeWith(Buffer.alloc(0)));
     },
   };
-}
-
-/** Whole lines between newlines. A newline is never part of a longer UTF-8 sequence, so they can be decoded at once. */
-function decode(bytes: Buffer, maxLength: number): string[] {
-  if (!isUtf8(bytes)) throw new ProtocolError('Expected lines in UTF-8, got other bytes');
-  // Most text is ASCII, which is several times faster to decode.
-  const text = bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8');
-  const lines = text.split('\n');
-  const mayBeTooLong = bytes.length > maxLength;
-  const hasReturns = bytes.includes(CARRIAGE_RETURN);
-  if (!mayBeTooLong && !hasReturns) return lines;
-  return lines.map((line) => {
-    const whole = line.endsWith('\r') ? line.slice(0, -1) : line;
-    if (mayBeTooLong && Buffer.byteLength(whole) > maxLength) throw new LineTooLongError(maxLength);
-    return whole;
-  });
 }
 
 /**

@@ -1,0 +1,187 @@
+import { canonicalAddress, parseServer, type ServerAddress } from './endpoint.js';
+import { createIdentity, type Identity, type PeerId } from './identity.js';
+import { expectInteger, expectOneOf, invalidOption } from './validate.js';
+
+/** How long things may take, all in milliseconds. Each can be set in {@link NetConfig.timing}. */
+export interface Timing {
+  /** To open one TCP connection: the kernel's SYN goes out at 0, 1 and 3 s (RFC 6298 §2), so that three tries fit. */
+  readonly dialMs: number;
+  /** For TLS and the hello after it: a few round trips on the slowest of paths. */
+  readonly handshakeMs: number;
+  /** Between the starts of dials to several endpoints of one peer: the Connection Attempt Delay of RFC 8305 §5. */
+  readonly staggerMs: number;
+  /** Between two heartbeats: well below the 2 h 4 min of RFC 5382 REQ-5, and below the 60 s of the worst NATs seen. */
+  readonly heartbeatMs: number;
+  /** A peer not heard for this long is gone: two heartbeats may get lost, a third not. */
+  readonly silenceMs: number;
+  /** For the peer to answer an orderly close; counts anew whenever anything moves. */
+  readonly closeMs: number;
+  /** How long `unl$` waits at the start for the rendezvous servers, so that the first locator is whole: 3 round trips. */
+  readonly gatherMs: number;
+  /** The first pause before a lost rendezvous session is tried again; it doubles, with jitter, up to `reconnectMaxMs`. */
+  readonly reconnectMs: number;
+  /** Short, so that a node is registered again within a second of a restarted server's return. */
+  readonly reconnectMaxMs: number;
+  /** The first pause before a net with free slots asks for more nodes; it doubles up to `bootstrapMs`. */
+  readonly bootstrapMinMs: number;
+  /** A net with all it wants asks for more nodes this often (PyP2P: 30 min). */
+  readonly bootstrapMs: number;
+  /** A net advertises itself this often (PyP2P: 12 h). */
+  readonly advertiseMs: number;
+  /** How long a broadcast line is remembered so that copies of it are dropped: longer than any flood takes. */
+  readonly seenMs: number;
+}
+
+/** How much of everything there may be. Each can be set in {@link NetConfig.limits}. */
+export interface Limits {
+  /** The longest line, in bytes without its end (PyP2P: 1 MiB). */
+  readonly lineBytes: number;
+  /** `send` returns false when this many bytes wait to be sent. */
+  readonly sendHighWaterBytes: number;
+  /** A connection is closed when this many bytes wait for a peer that does not read. */
+  readonly sendMaxBytes: number;
+  /** So much is read of a connection that nobody reads, so that its end is noticed; then its socket is paused. */
+  readonly readAheadBytes: number;
+  /** Inbound connections that have not proven a key yet. */
+  readonly pendingInbound: number;
+  /** Broadcast lines that are remembered. */
+  readonly seenLines: number;
+}
+
+/** What a net is made of. */
+export interface NetConfig {
+  /** `direct` only takes and makes connections; `p2p` also bootstraps, advertises and fills its slots. */
+  readonly mode: 'direct' | 'p2p';
+  /** By default a new one, so that the node is somebody else at each start. */
+  readonly identity?: Identity | undefined;
+  /** The local address to listen on and to dial from, so that several nodes can live on one machine. Default: all. */
+  readonly bind?: string | undefined;
+  /** The local port to listen on; 0, the default, lets the system choose. */
+  readonly port?: number | undefined;
+  /** The port is forwarded to this node by hand: others can dial its public address. */
+  readonly forwarded?: boolean | undefined;
+  /** Rendezvous servers, `HOST:PORT` each. */
+  readonly rendezvous?: readonly string[] | undefined;
+  /** `tls`, the default, proves every peer and encrypts every byte. `plain` speaks PyP2P's bare lines: no privacy, no proof. */
+  readonly security?: 'tls' | 'plain' | undefined;
+  /** Whether an inbound peer is welcome. By default everybody is. */
+  readonly acceptPeer?: ((peerId: PeerId) => boolean) | undefined;
+  /** Connections at most. Default: 10 and 10 in `p2p` mode (PyP2P), 1024 and 1024 in `direct` mode. */
+  readonly slots?: { readonly inbound?: number | undefined; readonly outbound?: number | undefined } | undefined;
+  readonly timing?: Partial<Timing> | undefined;
+  readonly limits?: Partial<Limits> | undefined;
+  /** Closes the net when aborted. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A checked {@link NetConfig} with every default filled in. */
+export interface ResolvedConfig {
+  readonly mode: 'direct' | 'p2p';
+  readonly identity: Identity;
+  readonly bind: string | undefined;
+  readonly port: number;
+  readonly forwarded: boolean;
+  readonly rendezvous: readonly ServerAddress[];
+  readonly security: 'tls' | 'plain';
+  readonly acceptPeer: (peerId: PeerId) => boolean;
+  readonly slots: { readonly inbound: number; readonly outbound: number };
+  readonly timing: Timing;
+  readonly limits: Limits;
+  readonly signal: AbortSignal | undefined;
+}
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const MIB = 1024 * 1024;
+
+export const DEFAULT_TIMING: Timing = {
+  dialMs: 5 * SECOND,
+  handshakeMs: 10 * SECOND,
+  staggerMs: 250,
+  heartbeatMs: 25 * SECOND,
+  silenceMs: 80 * SECOND,
+  closeMs: 30 * SECOND,
+  gatherMs: 3 * SECOND,
+  reconnectMs: 100,
+  reconnectMaxMs: 800,
+  bootstrapMinMs: 1 * SECOND,
+  bootstrapMs: 30 * MINUTE,
+  advertiseMs: 12 * HOUR,
+  seenMs: 1 * MINUTE,
+};
+
+export const DEFAULT_LIMITS: Limits = {
+  lineBytes: MIB,
+  sendHighWaterBytes: MIB / 8,
+  sendMaxBytes: 64 * MIB,
+  readAheadBytes: MIB / 16,
+  pendingInbound: 256,
+  seenLines: 10_000,
+};
+
+const OPTIONS: ReadonlySet<string> = new Set([
+  'mode',
+  'identity',
+  'bind',
+  'port',
+  'forwarded',
+  'rendezvous',
+  'security',
+  'acceptPeer',
+  'slots',
+  'timing',
+  'limits',
+  'signal',
+] satisfies (keyof NetConfig)[]);
+
+/**
+ * Checks a configuration and fills in what it leaves out.
+ *
+ * @throws InvalidOptionError ``Expected `port` to be an integer from 0 to 65535, got `70000` ``
+ */
+export function resolveConfig(config: NetConfig): ResolvedConfig {
+  for (const name of Object.keys(config)) {
+    if (!OPTIONS.has(name)) throw invalidOption('config', `made of ${[...OPTIONS].join(', ')}`, name);
+  }
+  const mode = expectOneOf('mode', config.mode, ['direct', 'p2p']);
+  const slots = mode === 'p2p' ? 10 : 1024;
+  return {
+    mode,
+    identity: config.identity ?? createIdentity(),
+    bind: config.bind === undefined ? undefined : expectAddress('bind', config.bind),
+    port: expectInteger('port', config.port ?? 0, 0, 65535),
+    forwarded: config.forwarded ?? false,
+    rendezvous: expectServers(config.rendezvous ?? []),
+    security: expectOneOf('security', config.security ?? 'tls', ['tls', 'plain']),
+    acceptPeer: config.acceptPeer ?? (() => true),
+    slots: {
+      inbound: expectInteger('slots.inbound', config.slots?.inbound ?? slots, 0, 1_000_000),
+      outbound: expectInteger('slots.outbound', config.slots?.outbound ?? slots, 0, 1_000_000),
+    },
+    timing: overlay('timing', DEFAULT_TIMING, config.timing),
+    limits: overlay('limits', DEFAULT_LIMITS, config.limits),
+    signal: config.signal,
+  };
+}
+
+function expectAddress(name: string, value: unknown): string {
+  const address = typeof value === 'string' ? canonicalAddress(value) : undefined;
+  if (address === undefined) throw invalidOption(name, 'an IP address of this machine', value);
+  return address;
+}
+
+function expectServers(values: unknown): ServerAddress[] {
+  const isText = (value: unknown): value is string => typeof value === 'string';
+  if (!Array.isArray(values) || !values.every(isText)) throw invalidOption('rendezvous', 'a list of HOST:PORT', values);
+  return values.map((value) => parseServer('rendezvous', value));
+}
+
+/** The defaults with the user's numbers over them. */
+function overlay<T extends object>(group: string, defaults: T, given: Partial<T> | undefined): T {
+  for (const [name, value] of Object.entries(given ?? {})) {
+    if (!(name in defaults)) throw invalidOption(group, `made of ${Object.keys(defaults).join(', ')}`, name);
+    expectInteger(`${group}.${name}`, value, 1, Number.MAX_SAFE_INTEGER);
+  }
+  return { ...defaults, ...given };
+}

@@ -1,0 +1,527 @@
+import type { Duplex } from 'node:stream';
+import {
+  BehaviorSubject,
+  defer,
+  map,
+  merge,
+  race,
+  ReplaySubject,
+  Subject,
+  Subscription,
+  take,
+  timer,
+  type Observable,
+  type ObservableInput,
+} from 'rxjs';
+import type { Limits, Timing } from './config.js';
+import { Inbox } from './connection/inbox.js';
+import { Outbox } from './connection/outbox.js';
+import type { Endpoint } from './endpoint.js';
+import { ProtocolError, reasonOf, Rxp2pError, type ErrorCode } from './errors.js';
+import type { PeerId } from './identity.js';
+import type { Channel } from './link/channel.js';
+import { FRAME, type Frame } from './link/frames.js';
+import { decodeHello, encodeEnd, encodeHello, decodeEnd } from './link/handshake.js';
+import type { Runtime } from './runtime.js';
+
+/** Why a connection ended. */
+export interface CloseReason {
+  /**
+   * `closed`: in order, nothing was lost. `refused`: the peer does not want us, or we not it. `replaced`: the peer came
+   * back anew, so that this connection was dead. `line-too-long`, `protocol`: one side broke the rules.
+   * `send-buffer-full`: the peer did not read and the application went on writing. `silent`: nothing was heard for too
+   * long. `lost`: the link broke. `timeout`: the peer did not answer the close.
+   */
+  readonly code: CloseCode;
+  /** Who ended it. */
+  readonly by: 'us' | 'peer';
+  readonly message: string;
+  readonly error?: Rxp2pError | undefined;
+}
+
+const CLOSE_CODES = [
+  'closed',
+  'refused',
+  'replaced',
+  'line-too-long',
+  'protocol',
+  'send-buffer-full',
+  'silent',
+  'lost',
+  'timeout',
+] as const;
+
+/** See {@link CloseReason}. */
+export type CloseCode = (typeof CLOSE_CODES)[number];
+
+/** The way the lines travel. */
+export interface Path {
+  readonly technique: string;
+  /** Straight to the peer, not through a relay. */
+  readonly direct: boolean;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  /** The last round trip measured, in milliseconds; none yet, or none possible on a plain link. */
+  readonly roundTripMs: number | undefined;
+}
+
+/**
+ * Lines of text to and from one peer. It is made by `net.connect$` or arrives in `net.connections$`.
+ *
+ * @example
+ * net.connect$(unl).subscribe((connection) => {
+ *   connection.lines$.subscribe(console.log);
+ *   connection.send('Sup Bob.');
+ * });
+ */
+export interface Connection {
+  /** The key that the peer proved. On a plain link nothing is proven, and this is `plain:` with the peer's endpoint. */
+  readonly peerId: PeerId;
+  readonly direction: 'inbound' | 'outbound';
+
+  /**
+   * The lines from the peer, to every subscriber alike. None is lost before the first subscriber: they wait, and with
+   * more than a little waiting the peer's socket is paused. Completes when no more will come; `closed$` tells why.
+   */
+  readonly lines$: Observable<string>;
+
+  /**
+   * Does something for each line, one at a time, and pauses the peer while it is being done, so that a slow reader needs
+   * no memory. Emits what the inner Observables emit. Errors when one of them does.
+   *
+   * @param project as for RxJS's `concatMap`.
+   * @param concurrent how many may be under way at once.
+   *
+   * @example
+   * connection.eachLine$((text) => appendFile('log', text + '\n')).subscribe();
+   */
+  eachLine$<T>(project: (text: string) => ObservableInput<T>, concurrent?: number): Observable<T>;
+
+  /**
+   * Sends one line. Lines sent in one go travel together.
+   *
+   * @returns whether to go on. After `false`, wait for `drain$`: the line is on its way all the same. Once the
+   * connection has ended it is always `false` and the line is not sent; `closed$` tells why.
+   * @throws InvalidTextError when the text is not one line, or is too long.
+   */
+  send(text: string): boolean;
+
+  /**
+   * Sends lines, as fast as the peer reads them. Cold: nothing is sent before it is subscribed to. Completes when the
+   * last line has been handed to the system. Iterables and async iterables are pulled from; an Observable cannot be told
+   * to wait, so its lines queue up, within `limits.sendMaxBytes`.
+   *
+   * @throws ClosedError when the connection ends first; SendBufferFullError; InvalidTextError; the source's own error.
+   *
+   * @example
+   * net.connect$(unl).pipe(mergeMap((connection) => connection.sendAll(interval(1000).pipe(map(String))))).subscribe();
+   */
+  sendAll(lines: ObservableInput<string>): Observable<never>;
+
+  /** Emits when all that was sent has gone to the system, after a `send` that returned false. */
+  readonly drain$: Observable<void>;
+
+  /** The way the lines travel now; replays the latest. Completes when the connection ends. */
+  readonly path$: Observable<Path>;
+
+  /**
+   * The same connection as a Node stream of bytes, instead of lines: call it before `lines$` is subscribed to, at once
+   * when the connection is handed over. Ending it ends the connection.
+   *
+   * @throws ClosedError when lines have been read already.
+   */
+  toDuplex(): Duplex;
+
+  /** Why the connection ended: once, replayed, then completes. */
+  readonly closed$: Observable<CloseReason>;
+
+  /**
+   * Ends the connection in order: all that was sent before arrives, and what the peer has sent so far still comes.
+   */
+  close(): void;
+}
+
+/** What a connection needs around it. */
+export interface ConnectionContext {
+  readonly runtime: Runtime;
+  readonly timing: Timing;
+  readonly limits: Limits;
+  /** On a plain link, the last line to a peer that broke the rules, since such a link has no other way to tell. */
+  readonly farewell?: ((reason: CloseReason) => string) | undefined;
+}
+
+/** How a connection begins. */
+export interface ConnectionStart {
+  readonly id: string;
+  readonly direction: 'inbound' | 'outbound';
+  /** Whether the peer is known to hold this connection too. Where not, its hello on the channel will tell. */
+  readonly confirmed: boolean;
+}
+
+/**
+ * A connection: an {@link Inbox} and an {@link Outbox} over one channel at a time.
+ *
+ * The side that dialled may send at once, a round trip before it can know that the peer has taken this very link as the
+ * connection (both may have dialled). Until the peer's hello tells, what was sent is kept, and sent again on the link
+ * that the peer did take.
+ */
+export class PeerConnection implements Connection {
+  readonly peerId: PeerId;
+  readonly direction: 'inbound' | 'outbound';
+  readonly lines$: Observable<string>;
+  readonly drain$: Observable<void>;
+  readonly path$: Observable<Path>;
+  readonly closed$: Observable<CloseReason>;
+
+  readonly #context: ConnectionContext;
+  readonly #inbox: Inbox;
+  readonly #outbox: Outbox;
+  readonly #closed = new ReplaySubject<CloseReason>(1);
+  readonly #heard = new Subject<void>();
+  readonly #path: BehaviorSubject<Path>;
+  readonly #timers = new Subscription();
+
+  #id: string;
+  #channel: Channel;
+  /** A second link that the peer offered before it knew of the first; kept until it knows. */
+  #spare: Channel | undefined;
+  #confirmed: boolean;
+  #state: 'open' | 'closing' | 'closed' = 'open';
+  #peerEnd: CloseReason | undefined;
+  #lastHeard: number;
+  #lastPing: { readonly payload: Buffer; readonly at: number } | undefined;
+
+  constructor(channel: Channel, { id, direction, confirmed }: ConnectionStart, context: ConnectionContext) {
+    const { runtime, timing, limits } = context;
+    this.peerId = channel.link.peerId;
+    this.direction = direction;
+    this.#id = id;
+    this.#confirmed = confirmed;
+    this.#context = context;
+    this.#channel = channel;
+    this.#lastHeard = runtime.scheduler.now();
+    this.#path = new BehaviorSubject(pathOf(channel, undefined));
+    this.#inbox = new Inbox({
+      ...limits,
+      onChange: () => {
+        this.#onInboxChange();
+      },
+      onDelivered: () => {
+        if (this.#peerEnd !== undefined) this.#close(this.#peerEnd);
+      },
+      onFault: (fault) => {
+        this.#fail(fault);
+      },
+    });
+    this.#outbox = new Outbox(
+      {
+        ...limits,
+        write: (bytes) => {
+          this.#channel.write(FRAME.data, bytes);
+        },
+        lineEnd: channel.lineEnd,
+        waiting: () => this.#channel.buffered,
+        onOverflow: (error) => {
+          this.#fail(error);
+        },
+        closed$: this.#closed,
+      },
+      !confirmed,
+    );
+    this.lines$ = this.#inbox.lines$;
+    this.drain$ = this.#outbox.drain$;
+    this.path$ = this.#path.asObservable();
+    this.closed$ = this.#closed.asObservable();
+
+    this.#listen();
+    this.#sayHello();
+    if (channel.framed) this.#every(timing.heartbeatMs, this.#beat);
+    if (!confirmed) this.#every(timing.handshakeMs, this.#expectConfirmed);
+  }
+
+  /** Whether the peer is known to hold this connection, too. */
+  get confirmed(): boolean {
+    return this.#confirmed;
+  }
+
+  eachLine$<T>(project: (text: string) => ObservableInput<T>, concurrent = 1): Observable<T> {
+    return this.#inbox.eachLine$(project, concurrent);
+  }
+
+  send(text: string): boolean {
+    return this.#outbox.send(text);
+  }
+
+  sendAll(lines: ObservableInput<string>): Observable<never> {
+    return this.#outbox.sendAll(lines);
+  }
+
+  toDuplex(): Duplex {
+    return this.#inbox.toDuplex({
+      write: (chunk, done) => {
+        this.#outbox.sendBytes(chunk, done);
+      },
+      close: () => {
+        this.close();
+      },
+    });
+  }
+
+  close(): void {
+    this.#close({ code: 'closed', by: 'us', message: 'closed here' });
+  }
+
+  /** Ends the connection at once: what was sent goes out, the peer is told why, nothing more is read. */
+  end(reason: CloseReason): void {
+    if (this.#state === 'closed') return;
+    if (this.#state === 'open') this.#writeEnd(reason);
+    this.#finish(reason);
+  }
+
+  /** Drops the connection, with all that is still on its way. */
+  destroy(): void {
+    this.#finish({ code: 'lost', by: 'us', message: 'dropped here' });
+    this.#channel.destroy();
+  }
+
+  /** Emits once whether the peer is still there: anything it sends within `ms` is a sign of life. */
+  isAlive$(ms: number): Observable<boolean> {
+    return defer(() => {
+      this.#ping();
+      return race(
+        this.#heard.pipe(map(() => true)),
+        merge(this.#closed, timer(ms, this.#context.runtime.scheduler)).pipe(map(() => false)),
+      ).pipe(take(1));
+    });
+  }
+
+  /** Keeps a second link from the peer, which is to take the first, until it has. */
+  keepSpare(channel: Channel): void {
+    this.#spare?.destroy();
+    this.#spare = channel;
+  }
+
+  /** The peer has taken another link than the one this connection began on: goes on there, with all that was sent. */
+  moveTo(channel: Channel, id: string): void {
+    const abandoned = this.#channel;
+    this.#channel = channel;
+    this.#id = id;
+    this.#confirmed = true;
+    this.#path.next(pathOf(channel, undefined));
+    this.#listen();
+    this.#sayHello();
+    this.#outbox.rewriteEarly();
+    if (this.#state === 'closing') channel.write(FRAME.end, encodeEnd({ code: 'closed', message: 'closed' }));
+    abandoned.destroy();
+  }
+
+  #now(): number {
+    return this.#context.runtime.scheduler.now();
+  }
+
+  #every(ms: number, action: () => void): void {
+    const { scheduler } = this.#context.runtime;
+    this.#timers.add(
+      scheduler.schedule(function () {
+        action();
+        this.schedule(undefined, ms);
+      }, ms),
+    );
+  }
+
+  #listen(): void {
+    const channel = this.#channel;
+    channel.attach({
+      frame: (frame) => {
+        this.#onFrame(frame);
+      },
+      drained: () => {
+        this.#outbox.drained();
+      },
+      closed: (error) => {
+        this.#onClosed(error);
+      },
+    });
+    this.#updateFlow();
+  }
+
+  #onInboxChange(): void {
+    // The last reader left in the middle of what the peer had sent before its end.
+    if (this.#peerEnd !== undefined && !this.#inbox.hasReader) this.#close(this.#peerEnd);
+    this.#updateFlow();
+  }
+
+  #updateFlow(): void {
+    if (this.#state !== 'closed') this.#channel.setFlowing(this.#isReading());
+  }
+
+  /** Nothing but the hello can come before it, and after a close only the end matters unless somebody still reads. */
+  #isReading(): boolean {
+    return !this.#confirmed || this.#inbox.wantsMore || (this.#state === 'closing' && !this.#inbox.hasReader);
+  }
+
+  #sayHello(): void {
+    this.#channel.write(FRAME.hello, encodeHello({ connection: this.#id }));
+  }
+
+  #ping(): void {
+    this.#lastPing = { payload: Buffer.from(this.#context.runtime.newId()), at: this.#now() };
+    this.#channel.write(FRAME.ping, this.#lastPing.payload);
+  }
+
+  #onFrame({ type, payload }: Frame): void {
+    this.#lastHeard = this.#now();
+    this.#heard.next();
+    try {
+      if (type === FRAME.hello) this.#onHello(payload);
+      else if (type === FRAME.end) this.#onEnd(payload);
+      else if (!this.#confirmed) throw new ProtocolError('Expected a hello first, got another frame');
+      else if (type === FRAME.data) this.#onData(payload);
+      else if (type === FRAME.ping) this.#onPing(payload);
+      else this.#onPong(payload);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #onHello(payload: Buffer): void {
+    if (this.#confirmed || decodeHello(payload).connection !== this.#id) {
+      throw new ProtocolError('Expected one hello for this connection, got another');
+    }
+    this.#confirmed = true;
+    this.#spare?.destroy();
+    this.#spare = undefined;
+    this.#outbox.confirm();
+    this.#ping();
+    this.#updateFlow();
+  }
+
+  #onData(payload: Buffer): void {
+    if (this.#peerEnd !== undefined) throw new ProtocolError('Expected nothing after the end, got more');
+    if (this.#state === 'closing' && !this.#inbox.hasReader) return;
+    this.#inbox.push(payload);
+    this.#updateFlow();
+  }
+
+  #onEnd(payload: Buffer): void {
+    const { code, message } = decodeEnd(payload);
+    const reason: CloseReason = { code: CLOSE_CODES.find((known) => known === code) ?? 'closed', by: 'peer', message };
+    this.#peerEnd ??= reason;
+    this.#inbox.end('ended');
+    if (this.#state === 'closing') this.#finish({ code: 'closed', by: 'us', message: 'closed here' });
+    else if (reason.code !== 'closed') this.#finish(reason);
+    // Whoever still reads may have something to answer; the inbox tells when all has been read.
+    else if (!this.#inbox.hasReader) this.#close(reason);
+  }
+
+  #onPing(payload: Buffer): void {
+    // A peer that asks and never reads the answers gets no more of them.
+    if (this.#channel.buffered < this.#context.limits.sendHighWaterBytes) this.#channel.write(FRAME.pong, payload);
+  }
+
+  #onPong(payload: Buffer): void {
+    if (this.#lastPing?.payload.equals(payload) !== true) return;
+    this.#path.next(pathOf(this.#channel, this.#now() - this.#lastPing.at));
+    this.#lastPing = undefined;
+  }
+
+  #onClosed(error: Error | undefined): void {
+    if (error instanceof ProtocolError) this.#fail(error);
+    else if (this.#peerEnd !== undefined) this.#finish(this.#peerEnd);
+    else {
+      const message = error === undefined ? 'the peer went away without a word' : `the link broke: ${error.message}`;
+      this.#finish({ code: 'lost', by: 'peer', message });
+    }
+  }
+
+  readonly #beat = (): void => {
+    const { silenceMs } = this.#context.timing;
+    // While we do not read nothing can be heard, which is our doing and not the peer's.
+    if (!this.#isReading()) this.#lastHeard = this.#now();
+    if (this.#now() - this.#lastHeard < silenceMs) {
+      this.#ping();
+      return;
+    }
+    this.#finish({ code: 'silent', by: 'peer', message: `nothing was heard for ${silenceMs} ms` });
+    this.#channel.destroy();
+  };
+
+  readonly #expectConfirmed = (): void => {
+    if (!this.#confirmed) this.#fail(new ProtocolError('The peer proved its key and then said nothing'));
+  };
+
+  #fail(error: unknown): void {
+    const failure =
+      error instanceof Rxp2pError
+        ? error
+        : new ProtocolError(`The connection failed: ${reasonOf(error)}`, { cause: error });
+    const code = FAILURE_CODES.get(failure.code) ?? 'protocol';
+    const reason: CloseReason = { code, by: 'us', message: failure.message, error: failure };
+    if (this.#context.farewell !== undefined) this.#outbox.send(this.#context.farewell(reason));
+    this.end(reason);
+  }
+
+  #close(reason: CloseReason): void {
+    if (this.#state !== 'open') return;
+    this.#writeEnd(reason);
+    this.#state = 'closing';
+    if (this.#peerEnd !== undefined) {
+      this.#finish(reason);
+      return;
+    }
+    this.#updateFlow();
+    let moved = this.#channel.moved;
+    this.#every(this.#context.timing.closeMs, () => {
+      if (this.#channel.moved === moved) {
+        this.#finish({ code: 'timeout', by: 'peer', message: 'the peer did not answer the close' });
+        this.#channel.destroy();
+      }
+      moved = this.#channel.moved;
+    });
+  }
+
+  #writeEnd({ code, message }: CloseReason): void {
+    this.#outbox.close();
+    this.#channel.write(FRAME.end, encodeEnd({ code, message }));
+  }
+
+  #finish(reason: CloseReason): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#timers.unsubscribe();
+    this.#spare?.destroy();
+    this.#outbox.close();
+    this.#retire(reason.error === undefined ? this.#context.timing.closeMs : FAULT_GRACE_MS);
+    this.#inbox.end('cut');
+    this.#path.complete();
+    this.#closed.next(reason);
+    this.#closed.complete();
+  }
+
+  /** What is written still goes out; then the stream ends, and is dropped if the peer does not end it, too. */
+  #retire(graceMs: number): void {
+    const channel = this.#channel;
+    const overdue = this.#context.runtime.scheduler.schedule(() => {
+      channel.destroy();
+    }, graceMs);
+    channel.link.stream.once('close', () => {
+      overdue.unsubscribe();
+    });
+    channel.link.stream.end();
+    channel.ignore();
+  }
+}
+
+/** A peer that broke the rules gets this long to take in why. */
+const FAULT_GRACE_MS = 1000;
+
+/** The close code for what went wrong. */
+const FAILURE_CODES: ReadonlyMap<ErrorCode, CloseCode> = new Map([
+  ['LINE_TOO_LONG', 'line-too-long'],
+  ['SEND_BUFFER_FULL', 'send-buffer-full'],
+]);
+
+function pathOf({ link }: Channel, roundTripMs: number | undefined): Path {
+  const { technique, direct, local, remote } = link;
+  return { technique, direct, local, remote, roundTripMs };
+}

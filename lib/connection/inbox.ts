@@ -1,0 +1,219 @@
+import { Duplex } from 'node:stream';
+import { defer, finalize, from, mergeMap, Observable, Subject, type ObservableInput } from 'rxjs';
+import { ClosedError } from '../errors.js';
+import { lineDecoder } from '../link/lines.js';
+
+/** What an inbox needs. */
+export interface InboxConfig {
+  /** The longest line, in bytes. */
+  readonly lineBytes: number;
+  /** More is not taken in while nobody reads. */
+  readonly readAheadBytes: number;
+  /** Called when {@link Inbox.wantsMore} may have changed. */
+  readonly onChange: () => void;
+  /** Called once, when everything has been read up to the peer's end. */
+  readonly onDelivered: () => void;
+  /** Called when the bytes are no lines. */
+  readonly onFault: (fault: Error) => void;
+}
+
+/** The two ways in which a {@link Duplex} over a connection acts on it. */
+export interface DuplexSource {
+  /** Writes; the callback is called when more may be written. */
+  readonly write: (chunk: Buffer, done: (error?: Error) => void) => void;
+  readonly close: () => void;
+}
+
+/**
+ * The reading half of a connection: bytes wait here, a bounded number of them, until somebody reads them as lines (or as
+ * a Node stream). Bytes become lines only when they are read.
+ */
+export class Inbox {
+  /** See `Connection.lines$`. */
+  readonly lines$: Observable<string>;
+
+  readonly #config: InboxConfig;
+  readonly #lines = new Subject<string>();
+  readonly #decoder;
+  #bytes: Buffer[] = [];
+  #length = 0;
+  /** The lines of the piece that is being read. */
+  #current: string[] = [];
+  #next = 0;
+  #readers = 0;
+  #busy = 0;
+  #delivering = false;
+  #duplex: Duplex | undefined;
+  #duplexWants = false;
+  #state: 'open' | 'ended' | 'cut' | 'delivered' = 'open';
+
+  constructor(config: InboxConfig) {
+    this.#config = config;
+    this.#decoder = lineDecoder(config.lineBytes);
+    this.lines$ = new Observable((subscriber) => {
+      if (this.#duplex !== undefined) {
+        subscriber.complete();
+        return undefined;
+      }
+      this.#readers++;
+      const subscription = this.#lines.subscribe(subscriber);
+      // Not at once, so that everyone who subscribes in the same breath gets the same lines.
+      queueMicrotask(() => {
+        this.#deliver();
+      });
+      return () => {
+        this.#readers--;
+        subscription.unsubscribe();
+        this.#config.onChange();
+      };
+    });
+  }
+
+  /** Whether somebody reads. */
+  get hasReader(): boolean {
+    return this.#readers > 0 || this.#duplex !== undefined;
+  }
+
+  /** Whether there is room for more. */
+  get wantsMore(): boolean {
+    return this.#length < this.#config.readAheadBytes;
+  }
+
+  /** Whether everything has been read. */
+  get isDelivered(): boolean {
+    return this.#state === 'delivered';
+  }
+
+  /** Takes in what has arrived. */
+  push(bytes: Buffer): void {
+    if (this.#state !== 'open') return;
+    this.#bytes.push(bytes);
+    this.#length += bytes.length;
+    this.#deliver();
+  }
+
+  /** No more will arrive. After a `cut`, a last line without its end is not a whole line, and is left out. */
+  end(how: 'ended' | 'cut'): void {
+    if (this.#state !== 'open') return;
+    this.#state = how;
+    this.#deliver();
+  }
+
+  /** See `Connection.eachLine$`. */
+  eachLine$<T>(project: (text: string) => ObservableInput<T>, concurrent: number): Observable<T> {
+    return defer(() => {
+      let active = 0;
+      return this.lines$.pipe(
+        mergeMap((text) => {
+          if (++active === concurrent) this.#busy++;
+          return from(project(text)).pipe(
+            finalize(() => {
+              if (active-- !== concurrent) return;
+              this.#busy--;
+              this.#deliver();
+            }),
+          );
+        }, concurrent),
+      );
+    });
+  }
+
+  /** See `Connection.toDuplex`. */
+  toDuplex({ write, close }: DuplexSource): Duplex {
+    if (this.#duplex !== undefined) return this.#duplex;
+    if (this.#readers > 0 || this.#current.length > 0 || this.#state === 'delivered') {
+      throw new ClosedError('Expected `toDuplex` to be called before any line was read, but `lines$` has been in use');
+    }
+    this.#duplex = new Duplex({
+      allowHalfOpen: false,
+      read: () => {
+        this.#duplexWants = true;
+        this.#deliver();
+      },
+      write: (chunk: Buffer, _encoding, done) => {
+        write(chunk, done);
+      },
+      final: (done) => {
+        close();
+        done();
+      },
+      destroy: (error, done) => {
+        close();
+        done(error);
+      },
+    });
+    return this.#duplex;
+  }
+
+  #deliver(): void {
+    // A reader may stop, or begin something slow, from within its own call.
+    if (this.#delivering) return;
+    this.#delivering = true;
+    if (this.#duplex === undefined) this.#deliverLines();
+    else this.#deliverBytes(this.#duplex);
+    this.#delivering = false;
+    this.#config.onChange();
+  }
+
+  #deliverLines(): void {
+    while (this.#readers > 0 && this.#busy === 0) {
+      const text = this.#current[this.#next];
+      if (text !== undefined) {
+        this.#next++;
+        this.#lines.next(text);
+        continue;
+      }
+      if (this.#decoder.fault !== undefined && this.#state !== 'delivered') {
+        this.#finish();
+        this.#config.onFault(this.#decoder.fault);
+      } else if (!this.#readMore()) {
+        return;
+      }
+    }
+  }
+
+  /** Makes lines of the next bytes. Returns false when there are none. */
+  #readMore(): boolean {
+    this.#next = 0;
+    this.#current = [];
+    const bytes = this.#takeBytes();
+    if (bytes !== undefined) {
+      this.#current = this.#decoder.push(bytes);
+      return true;
+    }
+    if (this.#state === 'ended') {
+      this.#current = this.#decoder.end();
+      this.#state = 'cut';
+      return true;
+    }
+    if (this.#state === 'cut') this.#finish();
+    else if (this.#state === 'delivered') this.#lines.complete();
+    return false;
+  }
+
+  #deliverBytes(duplex: Duplex): void {
+    while (this.#duplexWants) {
+      const bytes = this.#takeBytes();
+      if (bytes === undefined) break;
+      this.#duplexWants = duplex.push(bytes);
+    }
+    if (this.#length > 0 || this.#state === 'open' || this.#state === 'delivered') return;
+    if (this.#state === 'ended') duplex.push(null);
+    else duplex.destroy(new ClosedError('The link broke before the stream was at its end'));
+    this.#state = 'delivered';
+  }
+
+  #takeBytes(): Buffer | undefined {
+    const bytes = this.#bytes.shift();
+    this.#length -= bytes?.length ?? 0;
+    return bytes;
+  }
+
+  #finish(): void {
+    this.#state = 'delivered';
+    this.#bytes = [];
+    this.#length = 0;
+    this.#lines.complete();
+    this.#config.onDelivered();
+  }
+}

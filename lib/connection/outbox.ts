@@ -1,0 +1,209 @@
+import {
+  concat,
+  defer,
+  EMPTY,
+  from,
+  ignoreElements,
+  lastValueFrom,
+  map,
+  merge,
+  mergeMap,
+  Observable,
+  Subject,
+  take,
+  type ObservableInput,
+} from 'rxjs';
+import { ClosedError, SendBufferFullError } from '../errors.js';
+import { expectLine } from '../link/lines.js';
+
+/** What an outbox needs. */
+export interface OutboxConfig {
+  /** The longest line, in bytes. */
+  readonly lineBytes: number;
+  /** From here on `send` returns false. */
+  readonly sendHighWaterBytes: number;
+  /** More than this never waits. */
+  readonly sendMaxBytes: number;
+  /** What ends a line. */
+  readonly lineEnd: string;
+  /** Writes to the link. */
+  readonly write: (bytes: Buffer) => void;
+  /** How many bytes wait in the link. */
+  readonly waiting: () => number;
+  /** Called when more than `sendMaxBytes` wait. */
+  readonly onOverflow: (error: SendBufferFullError) => void;
+  /** Emits when the connection has ended. */
+  readonly closed$: Observable<{ readonly message: string }>;
+}
+
+/** A batch is written when it is this long, in UTF-16 units, or when the current run of JavaScript ends. */
+const BATCH_LENGTH = 32_768;
+
+/**
+ * The writing half of a connection: lines that are sent in one go become one write, and so few, large TLS records and
+ * system calls; writers are told when to wait.
+ */
+export class Outbox {
+  /** See `Connection.drain$`. */
+  readonly drain$: Observable<void>;
+
+  readonly #config: OutboxConfig;
+  readonly #drain = new Subject<void>();
+  #batch = '';
+  #open = true;
+  #mustDrain = false;
+  /** What was written before the peer was known to take it, kept to be written again elsewhere. */
+  #early: Buffer[] | undefined;
+  #earlyLength = 0;
+
+  /** @param keepEarly whether to keep what is written until {@link confirm} or {@link rewriteEarly}. */
+  constructor(config: OutboxConfig, keepEarly: boolean) {
+    this.#config = config;
+    this.#early = keepEarly ? [] : undefined;
+    this.drain$ = this.#drain.asObservable();
+  }
+
+  /** What was sent and has not gone to the system yet, in bytes (in UTF-16 units while a batch is gathered). */
+  get buffered(): number {
+    return this.#batch.length + Math.max(this.#config.waiting(), this.#earlyLength);
+  }
+
+  /** See `Connection.send`. */
+  send(text: string): boolean {
+    expectLine(text, this.#config.lineBytes);
+    if (!this.#open) return false;
+    if (this.#batch === '') {
+      queueMicrotask(() => {
+        this.flush();
+      });
+    }
+    this.#batch += text + this.#config.lineEnd;
+    if (this.#batch.length > BATCH_LENGTH) this.flush();
+    return this.#mayGoOn();
+  }
+
+  /** Sends bytes as they are; the callback is called when more may be sent. */
+  sendBytes(bytes: Buffer, done: (error?: Error) => void): void {
+    this.#write(bytes);
+    if (this.#mayGoOn()) done();
+    else {
+      this.#writable$().subscribe({
+        complete: done,
+        error: (error: unknown) => {
+          done(error instanceof Error ? error : new ClosedError(String(error)));
+        },
+      });
+    }
+  }
+
+  /** See `Connection.sendAll`. */
+  sendAll(lines: ObservableInput<string>): Observable<never> {
+    const sent$ = isIterable(lines) ? this.#pull$(lines) : this.#sendAsTheyCome$(from(lines));
+    // The last lines still wait to be written.
+    const drained$ = defer(() => {
+      this.flush();
+      return this.buffered === 0 ? EMPTY : this.#writable$();
+    });
+    return concat(sent$, drained$);
+  }
+
+  /** Writes what has been gathered. */
+  flush(): void {
+    if (this.#batch === '') return;
+    const bytes = Buffer.from(this.#batch);
+    this.#batch = '';
+    this.#write(bytes);
+  }
+
+  /** Writes what has been gathered, and nothing more after it. */
+  close(): void {
+    this.flush();
+    this.#open = false;
+  }
+
+  /** Tells that the link has written all that it had. */
+  drained(): void {
+    if (!this.#mustDrain || this.buffered >= this.#config.sendHighWaterBytes) return;
+    this.#mustDrain = false;
+    this.#drain.next();
+  }
+
+  /** The peer takes what was written so far. */
+  confirm(): void {
+    this.#early = undefined;
+    this.#earlyLength = 0;
+    this.drained();
+  }
+
+  /** The peer did not take what was written so far: writes it again, to where `write` goes now. */
+  rewriteEarly(): void {
+    const early = this.#early ?? [];
+    this.confirm();
+    for (const bytes of early) this.#config.write(bytes);
+  }
+
+  #write(bytes: Buffer): void {
+    if (!this.#open) return;
+    if (this.#early !== undefined) {
+      this.#early.push(bytes);
+      this.#earlyLength += bytes.length;
+    }
+    this.#config.write(bytes);
+  }
+
+  #mayGoOn(): boolean {
+    const { sendHighWaterBytes, sendMaxBytes, onOverflow } = this.#config;
+    if (this.buffered < sendHighWaterBytes) return true;
+    this.#mustDrain = true;
+    if (this.buffered > sendMaxBytes) onOverflow(new SendBufferFullError(sendMaxBytes));
+    return false;
+  }
+
+  /** Completes when writing may go on; fails when the connection ends first. */
+  #writable$(): Observable<never> {
+    const ended$ = this.#config.closed$.pipe(
+      map(({ message }) => {
+        throw new ClosedError(`The connection ended before all was sent: ${message}`);
+      }),
+    );
+    this.#mustDrain = true;
+    return merge(this.#drain, ended$).pipe(take(1), ignoreElements());
+  }
+
+  #sendOrThrow(text: string): boolean {
+    if (!this.#open) throw new ClosedError('The connection ended before all was sent');
+    return this.send(text);
+  }
+
+  /** An Observable cannot be told to wait: its lines queue up here, but not without bound. */
+  #sendAsTheyCome$(lines$: Observable<string>): Observable<never> {
+    const most = this.#config.sendMaxBytes / 2;
+    return lines$.pipe(
+      mergeMap((text) => {
+        if (this.buffered > most) throw new SendBufferFullError(most);
+        this.#sendOrThrow(text);
+        return EMPTY;
+      }),
+    );
+  }
+
+  /** An iterable is asked for a line only when there is room for it. */
+  #pull$(lines: Iterable<string> | AsyncIterable<string>): Observable<never> {
+    return new Observable((subscriber) => {
+      const pull = async () => {
+        for await (const text of lines) {
+          if (subscriber.closed) return;
+          if (!this.#sendOrThrow(text)) await lastValueFrom(this.#writable$(), { defaultValue: undefined });
+        }
+        subscriber.complete();
+      };
+      pull().catch((error: unknown) => {
+        subscriber.error(error);
+      });
+    });
+  }
+}
+
+function isIterable<T>(input: ObservableInput<T>): input is Iterable<T> | AsyncIterable<T> {
+  return Symbol.asyncIterator in input || Symbol.iterator in input;
+}

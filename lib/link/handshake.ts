@@ -1,0 +1,98 @@
+import { Observable, timeout, type SchedulerLike } from 'rxjs';
+import { ProtocolError, TimeoutError } from '../errors.js';
+import { parseJsonObject } from '../validate.js';
+import type { Channel } from './channel.js';
+import { FRAME } from './frames.js';
+
+/** The first frame in each direction: which connection this link belongs to. */
+export interface Hello {
+  /** Chosen at random by the side that began the connection. */
+  readonly connection: string;
+}
+
+/** The last frame in each direction. */
+export interface End {
+  readonly code: string;
+  readonly message: string;
+}
+
+const CONNECTION_ID = /^[A-Za-z0-9_-]{22}$/;
+const MAX_CODE_LENGTH = 64;
+const MAX_MESSAGE_LENGTH = 512;
+
+/** Writes a hello's payload. */
+export function encodeHello({ connection }: Hello): Buffer {
+  return Buffer.from(JSON.stringify({ connection }));
+}
+
+/**
+ * Reads a hello's payload; fields it does not know are for newer versions.
+ *
+ * @throws ProtocolError
+ */
+export function decodeHello(payload: Buffer): Hello {
+  const connection = parseJsonObject(payload.toString('utf8'))?.['connection'];
+  if (typeof connection !== 'string' || !CONNECTION_ID.test(connection)) {
+    throw new ProtocolError('Expected a hello with the id of a connection, got something else');
+  }
+  return { connection };
+}
+
+/** Writes an end's payload. */
+export function encodeEnd({ code, message }: End): Buffer {
+  return Buffer.from(JSON.stringify({ code, message: message.slice(0, MAX_MESSAGE_LENGTH) }));
+}
+
+/** Reads an end's payload. Whatever it says, it is an end, so that what cannot be read is left out. */
+export function decodeEnd(payload: Buffer): End {
+  const { code, message } = parseJsonObject(payload.toString('utf8')) ?? {};
+  return {
+    code: typeof code === 'string' && code.length <= MAX_CODE_LENGTH ? code : 'closed',
+    message: typeof message === 'string' ? message.slice(0, MAX_MESSAGE_LENGTH) : 'closed by the peer',
+  };
+}
+
+/**
+ * Waits for the hello that opens a channel, then holds the channel's frames back for its next owner. Unsubscribed before
+ * that, or on any failure, the channel is destroyed.
+ *
+ * @throws ProtocolError when something else comes first; TimeoutError when nothing comes.
+ */
+export function readHello$(channel: Channel, timeoutMs: number, scheduler: SchedulerLike): Observable<Hello> {
+  return new Observable<Hello>((subscriber) => {
+    let handedOver = false;
+    channel.attach({
+      frame: ({ type, payload }) => {
+        if (type !== FRAME.hello) {
+          subscriber.error(new ProtocolError(`Expected a hello first, got a frame of type ${type}`));
+          return;
+        }
+        try {
+          const hello = decodeHello(payload);
+          channel.setFlowing(false);
+          handedOver = true;
+          subscriber.next(hello);
+          subscriber.complete();
+        } catch (error) {
+          subscriber.error(error);
+        }
+      },
+      drained: () => undefined,
+      closed: (error) => {
+        subscriber.error(error ?? new ProtocolError('The peer proved its key and went away without a hello'));
+      },
+    });
+    channel.setFlowing(true);
+    return () => {
+      if (!handedOver) channel.destroy();
+    };
+  }).pipe(
+    timeout({
+      first: timeoutMs,
+      scheduler,
+      with: () => {
+        throw new TimeoutError(`The peer proved its key and then said nothing for ${timeoutMs} ms`);
+      },
+    }),
+  );
+}

@@ -1,0 +1,32 @@
+import { catchError, defer, NEVER, race, throwIfEmpty, type Observable } from 'rxjs';
+
+/**
+ * Like RxJS's `race`, but a source that fails does not end the race: the first to emit wins and is mirrored, the others
+ * are unsubscribed from. Fails only when all have failed.
+ *
+ * @throws AggregateError with the error of each source, in the order of the sources. A source that completes without
+ * emitting has failed with RxJS's EmptyError. No sources at all is a failure, too.
+ *
+ * @example
+ * firstToSucceed([throwError(() => new Error('a')), timer(10)]).subscribe(); // 0, after 10 ms
+ */
+export function firstToSucceed<T>(sources: readonly Observable<T>[]): Observable<T> {
+  return defer(() => {
+    const errors: unknown[] = new Array<unknown>(sources.length).fill(undefined);
+    let left = sources.length;
+    if (left === 0) throw new AggregateError(errors, 'There was nothing to try');
+    return race(
+      sources.map((source, index) =>
+        source.pipe(
+          throwIfEmpty(),
+          catchError((error: unknown) => {
+            errors[index] = error;
+            // The last to fail speaks for all; to `race` any other failure is as if the source had never said a word.
+            if (--left === 0) throw new AggregateError(errors, 'Every try failed');
+            return NEVER;
+          }),
+        ),
+      ),
+    );
+  });
+}

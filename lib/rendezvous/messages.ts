@@ -1,0 +1,312 @@
+import { canonicalAddress, formatEndpoint, isPort, parseEndpoint, type Endpoint } from '../endpoint.js';
+import { peerIdToKey, type PeerId } from '../identity.js';
+import { decodeBase64Url } from '../validate.js';
+
+// The rendezvous protocol: TCP, lines of words that end in CRLF, PyP2P's verbs and ours side by side.
+//
+// Ours (a node proves its key, and is then known by it, however many share its address):
+//
+//   HELLO 1                            → NONCE nonce address:port   (a challenge, and where the node is seen)
+//   PROVE peer signature               → WELCOME
+//   SEND id peer message               → SENT id | ABSENT id
+//   ADVERTISE unl                        (listed for others while the session lasts)
+//   WITHDRAW
+//   UNLS id n                          → LISTED id unl unl …
+//   PING                               → PONG
+//                                        MESSAGE peer message       (from another node)
+//                                        REFUSED code words …       (and the server closes)
+
+/** The version of our part of the protocol. */
+export const RENDEZVOUS_VERSION = 1;
+
+/** The longest message one node can send to another through a server, in bytes. */
+export const MESSAGE_MAX_BYTES = 16_384;
+
+/** The longest line to a server, in bytes: a message in base64url and the words around it. */
+export const REQUEST_MAX_BYTES = 24_576;
+
+/** The longest line from a server, in bytes: a hundred locators. */
+export const REPLY_MAX_BYTES = 65_536;
+
+/** The most locators or nodes asked for at once (PyP2P). */
+export const MAX_NODES = 100;
+
+/** The most port predictions in one message: more than any plan needs. */
+const MAX_PORTS = 64;
+
+/** Why a server refuses; words for people follow the code on the wire. */
+export type RefusalCode =
+  | 'too-many-connections'
+  | 'too-many-lines'
+  | 'line-too-long'
+  | 'bad-proof'
+  | 'idle'
+  | 'replaced'
+  | 'table-full'
+  | 'closing';
+
+/** A line to the server. */
+export type Request =
+  | { readonly verb: 'HELLO'; readonly version: number }
+  | { readonly verb: 'PROVE'; readonly peerId: PeerId; readonly signature: Buffer }
+  | { readonly verb: 'SEND'; readonly id: string; readonly to: PeerId; readonly message: Buffer }
+  | { readonly verb: 'ADVERTISE'; readonly unl: string }
+  | { readonly verb: 'WITHDRAW' }
+  | { readonly verb: 'UNLS'; readonly id: string; readonly count: number }
+  | { readonly verb: 'PING' }
+  | { readonly verb: 'BOOTSTRAP'; readonly count: number }
+  | { readonly verb: 'PASSIVE'; readonly port: number; readonly maxInbound: number }
+  | { readonly verb: 'SIMULTANEOUS'; readonly port: number; readonly maxInbound: number }
+  | { readonly verb: 'SOURCE'; readonly port: number | undefined }
+  | { readonly verb: 'CANDIDATE'; readonly address: string; readonly ports: readonly number[] }
+  | { readonly verb: 'ACCEPT'; readonly address: string; readonly ports: readonly number[]; readonly ntp: number }
+  | { readonly verb: 'CLEAR' }
+  | { readonly verb: 'QUIT' };
+
+/** A line from the server. */
+export type Reply =
+  | { readonly verb: 'NONCE'; readonly nonce: string; readonly observed: Endpoint }
+  | { readonly verb: 'WELCOME' }
+  | { readonly verb: 'SENT'; readonly id: string }
+  | { readonly verb: 'ABSENT'; readonly id: string }
+  | { readonly verb: 'MESSAGE'; readonly from: PeerId; readonly message: Buffer }
+  | { readonly verb: 'LISTED'; readonly id: string; readonly unls: readonly string[] }
+  | { readonly verb: 'PONG' }
+  | { readonly verb: 'REFUSED'; readonly code: string; readonly words: string }
+  | { readonly verb: 'NODES'; readonly nodes: readonly Endpoint[] }
+  | { readonly verb: 'REMOTE'; readonly port: number }
+  | { readonly verb: 'PREDICTION SET' }
+  | { readonly verb: 'CHALLENGE'; readonly address: string; readonly ports: readonly number[] }
+  | { readonly verb: 'FIGHT'; readonly address: string; readonly ports: readonly number[]; readonly ntp: number }
+  | { readonly verb: 'RECONNECT' };
+
+/** What a node signs to prove its key to a server: the nonce, and that it is for nothing else. */
+export function proofOf(nonce: string, peerId: PeerId): Buffer {
+  return Buffer.from(`rxp2p rendezvous ${RENDEZVOUS_VERSION} ${nonce} ${peerId}`);
+}
+
+/** Writes a line to a server, without its end. */
+export function formatRequest(request: Request): string {
+  switch (request.verb) {
+    case 'HELLO':
+      return `HELLO ${request.version}`;
+    case 'PROVE':
+      return `PROVE ${request.peerId} ${request.signature.toString('base64url')}`;
+    case 'SEND':
+      return `SEND ${request.id} ${request.to} ${request.message.toString('base64url')}`;
+    case 'ADVERTISE':
+      return `ADVERTISE ${request.unl}`;
+    case 'UNLS':
+      return `UNLS ${request.id} ${request.count}`;
+    case 'BOOTSTRAP':
+      return `BOOTSTRAP ${request.count}`;
+    case 'PASSIVE':
+    case 'SIMULTANEOUS':
+      return `${request.verb} READY ${request.port} ${request.maxInbound}`;
+    case 'SOURCE':
+      return request.port === undefined ? 'SOURCE TCP' : `SOURCE TCP ${request.port}`;
+    case 'CANDIDATE':
+      return `CANDIDATE ${request.address} TCP ${request.ports.join(' ')}`;
+    case 'ACCEPT':
+      return `ACCEPT ${request.address} ${request.ports.join(' ')} TCP ${request.ntp}`;
+    case 'WITHDRAW':
+    case 'PING':
+    case 'CLEAR':
+    case 'QUIT':
+      return request.verb;
+  }
+}
+
+/** Reads a line to a server: `undefined` for anything that is not exactly one of its verbs. Never throws. */
+export function parseRequest(line: string): Request | undefined {
+  const [verb, ...words] = line.split(' ');
+  const [first = '', second = '', third = ''] = words;
+  switch (verb) {
+    case 'HELLO': {
+      const version = toNumber(first, 1, 255);
+      return words.length === 1 && version !== undefined ? { verb, version } : undefined;
+    }
+    case 'PROVE': {
+      const signature = decodeBase64Url(second);
+      if (words.length !== 2 || !isPeerId(first) || signature === undefined) return undefined;
+      return { verb, peerId: first, signature };
+    }
+    case 'SEND': {
+      const message = decodeBase64Url(third);
+      if (words.length !== 3 || !isId(first) || !isPeerId(second)) return undefined;
+      if (message === undefined || message.length > MESSAGE_MAX_BYTES) return undefined;
+      return { verb, id: first, to: second, message };
+    }
+    case 'ADVERTISE':
+      return words.length === 1 && isUnlText(first) ? { verb, unl: first } : undefined;
+    case 'UNLS': {
+      const count = toNumber(second, 1, MAX_NODES);
+      return words.length === 2 && isId(first) && count !== undefined ? { verb, id: first, count } : undefined;
+    }
+    case 'BOOTSTRAP': {
+      const count = toNumber(first, 1, MAX_NODES);
+      return words.length === 1 && count !== undefined ? { verb, count } : undefined;
+    }
+    case 'PASSIVE':
+    case 'SIMULTANEOUS': {
+      const [port, maxInbound] = [toPort(second), toNumber(third, 0, 1_000_000)];
+      if (words.length !== 3 || first !== 'READY' || port === undefined || maxInbound === undefined) return undefined;
+      return { verb, port, maxInbound };
+    }
+    case 'SOURCE': {
+      const port = toPort(second);
+      if (first !== 'TCP' || words.length > 2 || (words.length === 2 && port === undefined)) return undefined;
+      return { verb, port };
+    }
+    case 'CANDIDATE': {
+      const address = canonicalAddress(first);
+      const ports = toPorts(words.slice(2));
+      return second === 'TCP' && address !== undefined && ports !== undefined ? { verb, address, ports } : undefined;
+    }
+    case 'ACCEPT': {
+      const agreement = parseAgreement(words);
+      return agreement && { verb, ...agreement };
+    }
+    case 'WITHDRAW':
+    case 'PING':
+    case 'CLEAR':
+    case 'QUIT':
+      return words.length === 0 ? { verb } : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** Writes a line from a server, without its end. */
+export function formatReply(reply: Reply): string {
+  switch (reply.verb) {
+    case 'NONCE':
+      return `NONCE ${reply.nonce} ${formatEndpoint(reply.observed)}`;
+    case 'SENT':
+    case 'ABSENT':
+      return `${reply.verb} ${reply.id}`;
+    case 'MESSAGE':
+      return `MESSAGE ${reply.from} ${reply.message.toString('base64url')}`;
+    case 'LISTED':
+      return ['LISTED', reply.id, ...reply.unls].join(' ');
+    case 'REFUSED':
+      return `REFUSED ${reply.code} ${reply.words}`;
+    case 'NODES':
+      if (reply.nodes.length === 0) return 'NODES EMPTY';
+      return ['NODES', ...reply.nodes.map(({ address, port }) => `p:${address}:${port}`)].join(' ');
+    case 'REMOTE':
+      return `REMOTE TCP ${reply.port}`;
+    case 'CHALLENGE':
+      return `CHALLENGE ${reply.address} ${reply.ports.join(' ')} TCP`;
+    case 'FIGHT':
+      return `FIGHT ${reply.address} ${reply.ports.join(' ')} TCP ${reply.ntp}`;
+    case 'WELCOME':
+    case 'PONG':
+    case 'PREDICTION SET':
+    case 'RECONNECT':
+      return reply.verb;
+  }
+}
+
+/** Reads a line from a server: `undefined` for anything that is not exactly one of its replies. Never throws. */
+export function parseReply(line: string): Reply | undefined {
+  const [verb, ...words] = line.split(' ');
+  const [first = '', second = ''] = words;
+  switch (verb) {
+    case 'NONCE': {
+      const observed = parseEndpoint(second);
+      if (words.length !== 2 || decodeBase64Url(first)?.length !== 32 || observed === undefined) return undefined;
+      return { verb, nonce: first, observed };
+    }
+    case 'SENT':
+    case 'ABSENT':
+      return words.length === 1 && isId(first) ? { verb, id: first } : undefined;
+    case 'MESSAGE': {
+      const message = decodeBase64Url(second);
+      if (words.length !== 2 || !isPeerId(first) || message === undefined) return undefined;
+      return { verb, from: first, message };
+    }
+    case 'LISTED': {
+      const unls = words.slice(1);
+      if (!isId(first) || unls.length > MAX_NODES || !unls.every(isUnlText)) return undefined;
+      return { verb, id: first, unls };
+    }
+    case 'REFUSED':
+      return /^[a-z-]{1,64}$/.test(first) ? { verb, code: first, words: words.slice(1).join(' ') } : undefined;
+    case 'NODES':
+      return parseNodes(words);
+    case 'REMOTE': {
+      const port = toPort(second);
+      return words.length === 2 && first === 'TCP' && port !== undefined ? { verb, port } : undefined;
+    }
+    case 'PREDICTION':
+      return line === 'PREDICTION SET' ? { verb: line } : undefined;
+    case 'CHALLENGE': {
+      const address = canonicalAddress(first);
+      const ports = toPorts(words.slice(1, -1));
+      if (words.at(-1) !== 'TCP' || address === undefined || ports === undefined) return undefined;
+      return { verb, address, ports };
+    }
+    case 'FIGHT': {
+      const agreement = parseAgreement(words);
+      return agreement && { verb, ...agreement };
+    }
+    case 'WELCOME':
+    case 'PONG':
+    case 'RECONNECT':
+      return words.length === 0 ? { verb } : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** `ip p1 p2 … TCP ntp`, the tail of ACCEPT and FIGHT. */
+function parseAgreement(
+  words: readonly string[],
+): { readonly address: string; readonly ports: readonly number[]; readonly ntp: number } | undefined {
+  const address = canonicalAddress(words[0] ?? '');
+  const ports = toPorts(words.slice(1, -2));
+  const ntpText = words.at(-1) ?? '';
+  if (words.at(-2) !== 'TCP' || address === undefined || ports === undefined) return undefined;
+  return /^[0-9]{1,12}(\.[0-9]{1,12})?$/.test(ntpText) ? { address, ports, ntp: Number(ntpText) } : undefined;
+}
+
+function parseNodes(words: readonly string[]): Reply | undefined {
+  if (words.length === 1 && words[0] === 'EMPTY') return { verb: 'NODES', nodes: [] };
+  if (words.length > MAX_NODES) return undefined;
+  const nodes = words.flatMap((word) => {
+    const groups = /^p:(?<address>.+):(?<port>[0-9]{1,5})$/.exec(word)?.groups;
+    const address = canonicalAddress(groups?.['address'] ?? '');
+    const port = toPort(groups?.['port'] ?? '');
+    return address === undefined || port === undefined ? [] : [{ address, port }];
+  });
+  return nodes.length === words.length ? { verb: 'NODES', nodes } : undefined;
+}
+
+function isPeerId(text: string): boolean {
+  return peerIdToKey(text) !== undefined;
+}
+
+function isId(text: string): boolean {
+  return /^[A-Za-z0-9_-]{1,32}$/.test(text);
+}
+
+/** A locator is judged by whoever uses it; here it only has to look like one. */
+function isUnlText(text: string): boolean {
+  return /^[A-Za-z0-9_-]{1,512}$/.test(text);
+}
+
+function toNumber(text: string, minimum: number, maximum: number): number | undefined {
+  const value = /^[0-9]{1,7}$/.test(text) ? Number(text) : Number.NaN;
+  return value >= minimum && value <= maximum ? value : undefined;
+}
+
+function toPort(text: string): number | undefined {
+  const port = toNumber(text, 1, 65535);
+  return port !== undefined && isPort(port) ? port : undefined;
+}
+
+function toPorts(words: readonly string[]): readonly number[] | undefined {
+  const ports = words.map(toPort).filter((port) => port !== undefined);
+  return ports.length === words.length && ports.length > 0 && ports.length <= MAX_PORTS ? ports : undefined;
+}

@@ -1,0 +1,256 @@
+import {
+  defer,
+  EMPTY,
+  filter,
+  finalize,
+  ignoreElements,
+  map,
+  merge,
+  NEVER,
+  of,
+  share,
+  startWith,
+  switchMap,
+  take,
+  takeUntil,
+  throwError,
+  timeout,
+  timer,
+  type MonoTypeOperatorFunction,
+  type Observable,
+} from 'rxjs';
+import { DEFAULT_LIMITS, type Timing } from '../config.js';
+import type { PeerConnection } from '../connection.js';
+import { plainConnection } from '../connection/plain-connection.js';
+import { formatServer, type Endpoint, type ServerAddress } from '../endpoint.js';
+import { RendezvousError } from '../errors.js';
+import type { Identity, PeerId } from '../identity.js';
+import type { Runtime } from '../runtime.js';
+import { show } from '../validate.js';
+import {
+  formatRequest,
+  parseReply,
+  proofOf,
+  RENDEZVOUS_VERSION,
+  REPLY_MAX_BYTES,
+  type Reply,
+  type Request,
+} from './messages.js';
+
+/** A small message from another node. */
+export interface RendezvousMessage {
+  readonly from: PeerId;
+  readonly message: Buffer;
+}
+
+/** A live session with one rendezvous server. */
+export interface RendezvousSession {
+  readonly server: ServerAddress;
+  /** Where the server sees this node; PyP2P's servers do not tell. */
+  readonly observed: Endpoint | undefined;
+  /** Messages from other nodes. */
+  readonly message$: Observable<RendezvousMessage>;
+  /** Passes a message of at most 16 KiB to another node. Emits whether it was connected to this server, and completes. */
+  send$(to: PeerId, message: Buffer): Observable<boolean>;
+  /** Locators of nodes that advertise themselves, at random: emits them once. */
+  unls$(count: number): Observable<readonly string[]>;
+  /** Lists this node for others for as long as the session lasts. */
+  advertise(unl: string): void;
+  /** Endpoints of PyP2P nodes, at random: emits them once. */
+  nodes$(count: number): Observable<readonly Endpoint[]>;
+  /** Lists this node for PyP2P nodes. */
+  advertisePassive(port: number, maxInbound: number): void;
+}
+
+/** What a session needs. */
+export interface SessionConfig {
+  readonly identity: Identity;
+  readonly bind: string | undefined;
+  /** `plain` speaks only PyP2P's verbs, so that PyP2P's own servers will do. */
+  readonly security: 'tls' | 'plain';
+  readonly runtime: Runtime;
+  readonly timing: Timing;
+}
+
+/** A server that has not said anything for this long gets a PING; NATs are known to forget a quiet mapping in 60 s. */
+const PING_MS = 20_000;
+
+/** A server that has not answered a PING for this long is gone: far more than any round trip. */
+const PONG_MS = 10_000;
+
+type ReplyOf<V extends Reply['verb']> = Extract<Reply, { readonly verb: V }>;
+
+/** The replies of a server, and the way to it. */
+interface Talk {
+  readonly server: ServerAddress;
+  readonly config: SessionConfig;
+  readonly reply$: Observable<Reply>;
+  readonly only$: <V extends Reply['verb']>(verb: V) => Observable<ReplyOf<V>>;
+  readonly send: (request: Request) => void;
+}
+
+/**
+ * Opens a session: connects, proves the key, emits the session, and holds it until unsubscribed from.
+ *
+ * @throws DialError when the server cannot be reached; RendezvousError when it refuses, falls silent, says something
+ * that is no reply, or goes away.
+ *
+ * @example
+ * session$({ host: 'rv.example.org', port: 8000 }, config).subscribe(({ observed }) => console.log(observed));
+ */
+export function session$(server: ServerAddress, config: SessionConfig): Observable<RendezvousSession> {
+  const { bind, runtime, timing } = config;
+  return runtime.dial$({ ...server, localAddress: bind }).pipe(
+    within(timing.dialMs, config, server, `cannot be reached within ${timing.dialMs} ms`),
+    switchMap((socket) => {
+      const limits = { ...DEFAULT_LIMITS, lineBytes: REPLY_MAX_BYTES };
+      const connection = plainConnection(socket, { direction: 'outbound', nonce: false }, { runtime, timing, limits });
+      const talk = talkOver(connection, server, config);
+      const begun$: Observable<Endpoint | undefined> = config.security === 'plain' ? of(undefined) : prove$(talk);
+      return merge(
+        begun$.pipe(
+          within(timing.handshakeMs, config, server, 'accepted the connection and then said nothing'),
+          map((observed) => sessionOf(talk, observed)),
+        ),
+        config.security === 'plain' ? NEVER : keepAlive$(talk),
+        talk.reply$.pipe(ignoreElements()),
+      ).pipe(
+        finalize(() => {
+          connection.destroy();
+        }),
+      );
+    }),
+  );
+}
+
+function talkOver(connection: PeerConnection, server: ServerAddress, config: SessionConfig): Talk {
+  const said$ = connection.lines$.pipe(
+    map((line) => {
+      const reply = parseReply(line);
+      if (reply === undefined) throw errorOf(server, `said ${show(line)}, which is no reply`);
+      if (reply.verb === 'REFUSED') throw errorOf(server, `refused: ${reply.words || reply.code}`, reply.code);
+      return reply;
+    }),
+  );
+  const left$ = connection.closed$.pipe(
+    map(({ message }) => {
+      throw errorOf(server, `went away: ${message}`);
+    }),
+  );
+  const reply$: Observable<Reply> = merge(said$, left$).pipe(share());
+  return {
+    server,
+    config,
+    reply$,
+    only$: (verb) => reply$.pipe(filter((reply): reply is ReplyOf<typeof verb> => reply.verb === verb)),
+    send: (request) => {
+      connection.send(formatRequest(request));
+    },
+  };
+}
+
+/** Says who we are and proves it. Emits where the server sees us. */
+function prove$({ only$, send, config: { identity } }: Talk): Observable<Endpoint> {
+  return defer(() => {
+    send({ verb: 'HELLO', version: RENDEZVOUS_VERSION });
+    return only$('NONCE').pipe(
+      take(1),
+      switchMap(({ nonce, observed }) => {
+        const { peerId } = identity;
+        send({ verb: 'PROVE', peerId, signature: identity.sign(proofOf(nonce, peerId)) });
+        return only$('WELCOME').pipe(
+          take(1),
+          map(() => observed),
+        );
+      }),
+    );
+  });
+}
+
+/** Asks a silent server for a sign of life, and fails when it gives none. */
+function keepAlive$({ server, config, reply$, send }: Talk): Observable<never> {
+  const { scheduler } = config.runtime;
+  return reply$.pipe(
+    startWith(undefined),
+    switchMap(() => timer(PING_MS, scheduler)),
+    switchMap(() => {
+      send({ verb: 'PING' });
+      return timer(PONG_MS, scheduler).pipe(takeUntil(reply$));
+    }),
+    map(() => {
+      throw errorOf(server, `has said nothing for ${PING_MS + PONG_MS} ms`);
+    }),
+  );
+}
+
+function sessionOf(
+  { server, config: { runtime }, only$, send }: Talk,
+  observed: Endpoint | undefined,
+): RendezvousSession {
+  return {
+    server,
+    observed,
+    message$: only$('MESSAGE'),
+    send$: (to, message) =>
+      defer(() => {
+        const id = runtime.newId();
+        const answer$ = merge(only$('SENT'), only$('ABSENT')).pipe(
+          filter((answer) => answer.id === id),
+          take(1),
+          map(({ verb }) => verb === 'SENT'),
+        );
+        return ask$(answer$, () => {
+          send({ verb: 'SEND', id, to, message });
+        });
+      }),
+    unls$: (count) =>
+      defer(() => {
+        const id = runtime.newId();
+        const answer$ = only$('LISTED').pipe(
+          filter((answer) => answer.id === id),
+          take(1),
+          map(({ unls }) => unls),
+        );
+        return ask$(answer$, () => {
+          send({ verb: 'UNLS', id, count });
+        });
+      }),
+    advertise: (unl) => {
+      send({ verb: 'ADVERTISE', unl });
+    },
+    nodes$: (count) =>
+      ask$(
+        only$('NODES').pipe(
+          take(1),
+          map(({ nodes }) => nodes),
+        ),
+        () => {
+          send({ verb: 'BOOTSTRAP', count });
+        },
+      ),
+    advertisePassive: (port, maxInbound) => {
+      send({ verb: 'PASSIVE', port, maxInbound });
+    },
+  };
+}
+
+/** Listens for an answer, then asks. */
+function ask$<T>(answer$: Observable<T>, ask: () => void): Observable<T> {
+  return merge(
+    answer$,
+    defer(() => (ask(), EMPTY)),
+  );
+}
+
+function within<T>(
+  ms: number,
+  { runtime: { scheduler } }: SessionConfig,
+  server: ServerAddress,
+  words: string,
+): MonoTypeOperatorFunction<T> {
+  return timeout({ first: ms, scheduler, with: () => throwError(() => errorOf(server, words)) });
+}
+
+function errorOf(server: ServerAddress, words: string, refusal?: string): RendezvousError {
+  return new RendezvousError(`The rendezvous server ${formatServer(server)} ${words}`, refusal);
+}

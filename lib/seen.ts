@@ -1,0 +1,36 @@
+/** What a {@link Seen} filter needs. */
+export interface SeenConfig {
+  /** For how long something is remembered, in milliseconds. */
+  readonly forMs: number;
+  /** How much is remembered at most; the oldest is forgotten first. */
+  readonly maxEntries: number;
+  /** The time, in milliseconds. */
+  readonly now: () => number;
+}
+
+/**
+ * Remembers what it has seen, for a time and up to a number.
+ *
+ * @example
+ * const seen = new Seen({ forMs: 60_000, maxEntries: 10_000, now: Date.now });
+ * seen.add('a'); // true: it is new
+ * seen.add('a'); // false
+ */
+export class Seen {
+  // In the order of arrival, which is the order of expiry.
+  readonly #times = new Map<string, number>();
+
+  constructor(readonly config: SeenConfig) {}
+
+  /** Remembers a key. Returns whether it is new. */
+  add(key: string): boolean {
+    const { forMs, maxEntries, now } = this.config;
+    for (const [oldest, time] of this.#times) {
+      if (time + forMs > now() && this.#times.size < maxEntries) break;
+      this.#times.delete(oldest);
+    }
+    if (this.#times.has(key)) return false;
+    this.#times.set(key, now());
+    return true;
+  }
+}

@@ -1,0 +1,91 @@
+import {
+  catchError,
+  concat,
+  defaultIfEmpty,
+  defer,
+  EMPTY,
+  filter,
+  merge,
+  mergeMap,
+  of,
+  share,
+  switchMap,
+  take,
+  timeout,
+  type Observable,
+} from 'rxjs';
+import type { Identity } from '../identity.js';
+import type { RendezvousSession } from '../rendezvous/session.js';
+import type { Runtime } from '../runtime.js';
+import { Seen } from '../seen.js';
+import type { Trace } from '../trace.js';
+import { openEnvelope, sealEnvelope, type Envelope } from './envelope.js';
+import type { ReceivedSignal, Signalling } from './signalling.js';
+
+/** Two clocks may differ, and a message may be on its way, by this much; older ones may be replays. */
+const WINDOW_MS = 120_000;
+
+/** Signals remembered within the window: far more than nodes exchange, far less than memory. */
+const MAX_REMEMBERED = 10_000;
+
+/** A server that does not say within this time whether it delivered counts as one that could not. */
+const ANSWER_MS = 5_000;
+
+/** What it works with. */
+export interface RendezvousSignallingConfig {
+  readonly identity: Identity;
+  /** The sessions that are open, whenever they change; replays the latest. */
+  readonly sessions$: Observable<readonly RendezvousSession[]>;
+  readonly runtime: Runtime;
+  readonly trace: Trace;
+}
+
+/**
+ * Signals by way of the rendezvous servers to which both nodes are connected, the first that can deliver. Every signal is
+ * signed: a server can neither forge one, nor pass one on twice, nor to somebody else.
+ */
+export function rendezvousSignalling({ identity, sessions$, runtime, trace }: RendezvousSignallingConfig): Signalling {
+  const now = () => runtime.scheduler.now();
+  const seen = new Seen({ forMs: 2 * WINDOW_MS, maxEntries: MAX_REMEMBERED, now });
+  const received$ = sessions$.pipe(
+    switchMap((sessions) => merge(...sessions.map(({ message$ }) => message$))),
+    mergeMap(({ from: peerId, message }): Observable<ReceivedSignal> => {
+      const envelope = openEnvelope(message);
+      const reason = reasonToDrop(envelope);
+      if (envelope !== undefined && reason === undefined) return of(envelope);
+      trace({ type: 'dropped', what: 'message', peerId, reason: reason ?? 'not signed' });
+      return EMPTY;
+    }),
+  );
+
+  function reasonToDrop(envelope: Envelope | undefined): string | undefined {
+    if (envelope === undefined) return 'malformed, or not signed by its sender';
+    if (envelope.to !== identity.peerId) return 'for somebody else';
+    if (Math.abs(envelope.at - now()) > WINDOW_MS) return 'too old, or from the future';
+    return seen.add(`${envelope.from} ${envelope.id}`) ? undefined : 'a copy';
+  }
+
+  return {
+    signal$: received$.pipe(share()),
+    send$: (to, signal) =>
+      defer(() => {
+        const message = sealEnvelope(identity, { ...signal, to, id: runtime.newId(), at: now() });
+        return sessions$.pipe(
+          take(1),
+          switchMap((sessions) =>
+            concat(
+              ...sessions.map((session) =>
+                session.send$(to, message).pipe(
+                  timeout({ first: ANSWER_MS, scheduler: runtime.scheduler, with: () => of(false) }),
+                  catchError(() => of(false)),
+                ),
+              ),
+            ),
+          ),
+          filter((delivered) => delivered),
+          take(1),
+          defaultIfEmpty(false),
+        );
+      }),
+  };
+}

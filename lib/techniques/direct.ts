@@ -1,0 +1,71 @@
+import { switchMap } from 'rxjs';
+import { familyOf, sameEndpoint, scopeOf, type Endpoint } from '../endpoint.js';
+import { DialError } from '../errors.js';
+import { headStart } from '../operators/head-start.js';
+import type { Unl, UnlEndpoint } from '../unl/types.js';
+import type { Technique } from './technique.js';
+
+/**
+ * Dials the peer at the endpoints of its locator, one after the other with a short head start each (RFC 8305 §5), IPv6
+ * and IPv4 in turns (RFC 8305 §4). PyP2P's passive connect.
+ */
+export const direct: Technique = {
+  name: 'direct',
+  dial: (attempt$) =>
+    attempt$.pipe(
+      switchMap(({ own, peer, dial$, timing, scheduler }) => {
+        const candidates = candidatesOf(own, peer);
+        if (candidates.length === 0) throw new DialError('The UNL has no endpoint that can be dialled from here');
+        return headStart(
+          candidates.map((candidate) => dial$(candidate, direct.name)),
+          timing.staggerMs,
+          scheduler,
+        );
+      }),
+    ),
+};
+
+/**
+ * The peer's endpoints that can be dialled from here, best first. Those on its LAN are only for nodes that share a public
+ * address with it, or where either has none that is known: elsewhere they would lead to strangers.
+ */
+export function candidatesOf(own: Unl, peer: Unl): Endpoint[] {
+  const [ours, theirs] = [endpointsOf(own), endpointsOf(peer)];
+  const near = isNear(ours, theirs);
+  const ownFamilies = new Set(ours.map(({ address }) => familyOf(address)));
+  const hasLoopback = ours.some(({ address }) => scopeOf(address) === 'loopback');
+  const usable = theirs
+    .filter(({ kind }) => near || kind !== 'lan')
+    .filter(({ address }) => ownFamilies.size === 0 || ownFamilies.has(familyOf(address)))
+    .filter(({ address }) => scopeOf(address) !== 'unusable' && (hasLoopback || scopeOf(address) !== 'loopback'))
+    .filter((endpoint) => !ours.some((own) => own.kind === 'lan' && sameEndpoint(own, endpoint)))
+    .filter((endpoint, index, all) => all.findIndex((other) => sameEndpoint(other, endpoint)) === index);
+  const lanFirst = [...usable.filter(({ kind }) => kind === 'lan'), ...usable.filter(({ kind }) => kind !== 'lan')];
+  return inTurns(
+    lanFirst.filter(({ address }) => familyOf(address) === 6),
+    lanFirst.filter(({ address }) => familyOf(address) === 4),
+  );
+}
+
+function endpointsOf(unl: Unl): readonly UnlEndpoint[] {
+  if (unl.version === 3) return unl.endpoints;
+  return [
+    { kind: 'lan', address: unl.lan, port: unl.port },
+    { kind: 'wan', address: unl.wan, port: unl.port },
+  ];
+}
+
+function isNear(ours: readonly UnlEndpoint[], theirs: readonly UnlEndpoint[]): boolean {
+  const wansOf = (endpoints: readonly UnlEndpoint[]) =>
+    endpoints.filter(({ kind }) => kind === 'wan').map(({ address }) => address);
+  const [ourWans, theirWans] = [wansOf(ours), wansOf(theirs)];
+  if (ourWans.length === 0 || theirWans.length === 0) return true;
+  return ourWans.some((address) => theirWans.includes(address));
+}
+
+function inTurns<T>(first: readonly T[], second: readonly T[]): T[] {
+  return Array.from({ length: Math.max(first.length, second.length) }).flatMap((_, index) => [
+    ...first.slice(index, index + 1),
+    ...second.slice(index, index + 1),
+  ]);
+}

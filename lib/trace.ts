@@ -1,0 +1,55 @@
+import type { CloseReason } from './connection.js';
+import type { Endpoint, ServerAddress } from './endpoint.js';
+import type { PeerId } from './identity.js';
+
+/** What can be told of the work of a net, without its time. */
+export type TraceStep =
+  | { readonly type: 'listening'; readonly local: Endpoint }
+  /** An attempt to connect, from `connect$` or to fill a slot. */
+  | { readonly type: 'attempt'; readonly attemptId: string; readonly peerId: PeerId; readonly outcome: 'started' }
+  | {
+      readonly type: 'attempt';
+      readonly attemptId: string;
+      readonly peerId: PeerId;
+      readonly outcome: 'connected' | 'failed' | 'cancelled';
+      readonly elapsedMs: number;
+      readonly reason?: string;
+    }
+  /** One technique of an attempt. `cancelled` when another was faster. */
+  | {
+      readonly type: 'technique';
+      readonly attemptId: string;
+      readonly technique: string;
+      readonly outcome: 'started' | 'succeeded' | 'failed' | 'cancelled';
+      readonly elapsedMs: number;
+      readonly reason?: string;
+    }
+  /** One dial of a technique. */
+  | {
+      readonly type: 'dial';
+      readonly attemptId: string;
+      readonly endpoint: Endpoint;
+      readonly outcome: 'started' | 'succeeded' | 'failed' | 'cancelled';
+      readonly elapsedMs: number;
+      readonly reason?: string;
+    }
+  /** An inbound connection that did not become one. */
+  | { readonly type: 'inbound-failed'; readonly remote: Endpoint; readonly reason: string }
+  | { readonly type: 'connection'; readonly peerId: PeerId; readonly direction: 'inbound' | 'outbound' }
+  | { readonly type: 'connection-closed'; readonly peerId: PeerId; readonly reason: CloseReason }
+  | {
+      readonly type: 'rendezvous';
+      readonly server: ServerAddress;
+      readonly state: 'connected' | 'lost';
+      readonly reason?: string;
+    }
+  /** Nodes that a rendezvous server named. */
+  | { readonly type: 'bootstrap'; readonly nodes: number }
+  /** A line or message that was not passed on, and why. */
+  | { readonly type: 'dropped'; readonly what: 'line' | 'message'; readonly peerId: PeerId; readonly reason: string };
+
+/** One step of the work of a net, with the time at which it was taken, in milliseconds since the epoch. */
+export type TraceEvent = TraceStep & { readonly at: number };
+
+/** Where steps are told. */
+export type Trace = (step: TraceStep) => void;

@@ -1,0 +1,24 @@
+import type { Observable } from 'rxjs';
+
+/** What a server wants to keep: text under a key, in a named table. */
+export type Table = 'passive' | 'simultaneous' | 'candidates' | 'unls';
+
+/**
+ * Where a server keeps what more than one of its sockets, or more than one server, needs to know. Asynchronous and small,
+ * so that a shared store can take the place of memory: each call is one or two commands of Redis (SET PX, GET, DEL,
+ * SRANDMEMBER, PUBLISH, SUBSCRIBE). What belongs to one socket never goes here.
+ */
+export interface Store {
+  /** Keeps a value for `ttlMs`. Resolves to false when the table is full. */
+  put(table: Table, key: string, value: string, ttlMs: number): Promise<boolean>;
+  get(table: Table, key: string): Promise<string | undefined>;
+  delete(table: Table, key: string): Promise<void>;
+  /** At most `count` entries, chosen at random. */
+  sample(table: Table, count: number): Promise<readonly (readonly [key: string, value: string])[]>;
+  /** All entries whose key begins with `prefix`. */
+  list(table: Table, prefix: string): Promise<readonly (readonly [key: string, value: string])[]>;
+  /** Hands a message to everyone who listens on a channel; resolves to how many they are. */
+  publish(channel: string, message: string): Promise<number>;
+  /** Listens on a channel for as long as it is subscribed to. */
+  messages$(channel: string): Observable<string>;
+}
