@@ -4,6 +4,8 @@ import { expectInteger, expectOneOf, invalidOption } from './validate.js';
 
 /** How long things may take, all in milliseconds. Each can be set in {@link NetConfig.timing}. */
 export interface Timing {
+  /** For one technique to connect, with all its tries (PyP2P: 60 s). */
+  readonly techniqueMs: number;
   /** To open one TCP connection: the kernel's SYN goes out at 0, 1 and 3 s (RFC 6298 §2), so that three tries fit. */
   readonly dialMs: number;
   /** For TLS and the hello after it: a few round trips on the slowest of paths. */
@@ -96,6 +98,7 @@ const HOUR = 60 * MINUTE;
 const MIB = 1024 * 1024;
 
 export const DEFAULT_TIMING: Timing = {
+  techniqueMs: 60 * SECOND,
   dialMs: 5 * SECOND,
   handshakeMs: 10 * SECOND,
   staggerMs: 250,

@@ -1,15 +1,12 @@
-import { catchError, of, switchMap, throwError, type Observable, type OperatorFunction } from 'rxjs';
-import { ConnectError, reasonOf, type AttemptFailure } from './errors.js';
+import { catchError, of, switchMap, throwError, timeout, type Observable, type OperatorFunction } from 'rxjs';
+import { ConnectError, PeerMismatchError, reasonOf, TimeoutError, type AttemptFailure } from './errors.js';
 import type { Link } from './link/link.js';
 import { firstToSucceed } from './operators/first-to-succeed.js';
 import { headStart } from './operators/head-start.js';
 import { traceOutcome } from './operators/trace-outcome.js';
-import type { Attempt, Technique } from './techniques/technique.js';
+import type { Attempt, Stages, Technique } from './techniques/technique.js';
 import type { Trace } from './trace.js';
 import { peerNameOf } from './unl.js';
-
-/** Techniques that are tried side by side; each stage has a head start over the next. */
-export type Stages = readonly (readonly Technique[])[];
 
 /**
  * The strategy: in each stage the techniques race, the stages start one after the other with a head start each, and the
@@ -41,12 +38,22 @@ function run(technique: Technique, attempt: Attempt, trace: Trace): Observable<L
   let elapsedMs = 0;
   return of(attempt).pipe(
     technique.dial,
+    timeout({
+      first: attempt.timing.techniqueMs,
+      scheduler: attempt.scheduler,
+      with: () => throwError(() => new TimeoutError(`It did not connect within ${attempt.timing.techniqueMs} ms`)),
+    }),
     traceOutcome(attempt.scheduler, (outcome) => {
       elapsedMs = outcome.elapsedMs;
       trace({ type: 'technique', attemptId: attempt.id, technique: technique.name, ...outcome });
     }),
     catchError((error: unknown) => {
-      throw new TechniqueError({ technique: technique.name, reason: reasonOf(error), elapsedMs, error });
+      throw new TechniqueError({
+        technique: technique.name,
+        reason: reasonOf(error),
+        elapsedMs,
+        error: mostTelling(error),
+      });
     }),
   );
 }
@@ -58,4 +65,11 @@ function connectErrorOf({ peer }: Attempt, error: unknown): ConnectError {
 function failuresIn(error: unknown): AttemptFailure[] {
   if (error instanceof TechniqueError) return [error.failure];
   return error instanceof AggregateError ? error.errors.flatMap(failuresIn) : [];
+}
+
+/** Of several failures, that somebody else answered is what the caller must know. */
+function mostTelling(error: unknown): unknown {
+  if (!(error instanceof AggregateError)) return error;
+  const errors: readonly unknown[] = error.errors;
+  return errors.find((part) => part instanceof PeerMismatchError) ?? (errors.length === 1 ? errors[0] : error);
 }

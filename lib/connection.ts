@@ -2,6 +2,9 @@ import type { Duplex } from 'node:stream';
 import {
   BehaviorSubject,
   defer,
+  EMPTY,
+  fromEvent,
+  ignoreElements,
   map,
   merge,
   race,
@@ -282,6 +285,12 @@ export class PeerConnection implements Connection {
   destroy(): void {
     this.#finish({ code: 'lost', by: 'us', message: 'dropped here' });
     this.#channel.destroy();
+  }
+
+  /** Completes when the connection holds no socket any more. */
+  get released$(): Observable<never> {
+    const { stream } = this.#channel.link;
+    return stream.closed ? EMPTY : fromEvent(stream, 'close').pipe(take(1), ignoreElements());
   }
 
   /** Emits once whether the peer is still there: anything it sends within `ms` is a sign of life. */

@@ -1,1 +1,42 @@
-export {};
+// ─── A node and what it is made of ───────────────────────────────────────────────────────────────────────────────────
+export { createNet, type ConnectOptions, type Line, type Net, type NetStatus } from './net.js';
+export type { Limits, NetConfig, Timing } from './config.js';
+export type { CloseCode, CloseReason, Connection, Path } from './connection.js';
+export type { TechniqueName } from './techniques/stages.js';
+export type { TraceEvent, TraceStep } from './trace.js';
+
+// ─── Who a node is ───────────────────────────────────────────────────────────────────────────────────────────────────
+export {
+  createIdentity,
+  loadIdentity,
+  loadOrCreateIdentity,
+  saveIdentity,
+  type Identity,
+  type PeerId,
+} from './identity.js';
+
+// ─── Where a node is ─────────────────────────────────────────────────────────────────────────────────────────────────
+export { formatUnl, parseUnl, UNL_MAX_LENGTH } from './unl.js';
+export type { NatType, NodeType, Unl, UnlEndpoint, UnlExtension, UnlV2, UnlV3 } from './unl/types.js';
+export type { Endpoint, ServerAddress } from './endpoint.js';
+
+// ─── What can go wrong ───────────────────────────────────────────────────────────────────────────────────────────────
+export {
+  ClosedError,
+  ConnectError,
+  DialError,
+  IdentityError,
+  InvalidOptionError,
+  InvalidTextError,
+  InvalidUnlError,
+  LineTooLongError,
+  ListenError,
+  PeerMismatchError,
+  ProtocolError,
+  RendezvousError,
+  Rxp2pError,
+  SendBufferFullError,
+  TimeoutError,
+  type AttemptFailure,
+  type ErrorCode,
+} from './errors.js';

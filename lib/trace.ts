@@ -6,12 +6,11 @@ import type { PeerId } from './identity.js';
 export type TraceStep =
   | { readonly type: 'listening'; readonly local: Endpoint }
   /** An attempt to connect, from `connect$` or to fill a slot. */
-  | { readonly type: 'attempt'; readonly attemptId: string; readonly peerId: PeerId; readonly outcome: 'started' }
   | {
       readonly type: 'attempt';
       readonly attemptId: string;
       readonly peerId: PeerId;
-      readonly outcome: 'connected' | 'failed' | 'cancelled';
+      readonly outcome: 'started' | 'succeeded' | 'failed' | 'cancelled';
       readonly elapsedMs: number;
       readonly reason?: string;
     }

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { PeerConnection, type ConnectionContext } from '../connection.js';
 import { formatEndpoint } from '../endpoint.js';
 import { Channel } from '../link/channel.js';
+import type { Link } from '../link/link.js';
 import { plainWire } from '../link/plain.js';
 import { endpointsOf } from '../link/tcp.js';
 
@@ -12,17 +13,19 @@ export interface PlainStart {
   readonly nonce: boolean;
 }
 
-/** Makes a connection of a socket as it is: lines that end in CRLF, nothing encrypted, nobody proven. */
+/** A socket as a link: nobody is proven, so that the peer is called by its endpoint. */
+export function plainLink(socket: Socket, technique: string): Link {
+  const { local, remote } = endpointsOf(socket);
+  return { peerId: `plain:${formatEndpoint(remote)}`, stream: socket, local, remote, technique, direct: true };
+}
+
+/** Makes a connection of a plain link: lines that end in CRLF, nothing encrypted. */
 export function plainConnection(
-  socket: Socket,
+  link: Link,
   { direction, nonce }: PlainStart,
   context: ConnectionContext,
 ): PeerConnection {
-  const { local, remote } = endpointsOf(socket);
-  const peerId = `plain:${formatEndpoint(remote)}`;
-  const channel = new Channel(
-    { peerId, stream: socket, local, remote, technique: 'direct', direct: true },
-    plainWire(!nonce ? 'none' : direction === 'inbound' ? 'expects' : 'sends'),
-  );
+  const side = direction === 'inbound' ? 'expects' : 'sends';
+  const channel = new Channel(link, plainWire(nonce ? side : 'none'));
   return new PeerConnection(channel, { id: '', direction, confirmed: true }, context);
 }

@@ -40,6 +40,7 @@ export type RefusalCode =
   | 'too-many-lines'
   | 'line-too-long'
   | 'bad-proof'
+  | 'bad-version'
   | 'idle'
   | 'replaced'
   | 'table-full'

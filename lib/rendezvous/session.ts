@@ -21,7 +21,7 @@ import {
 } from 'rxjs';
 import { DEFAULT_LIMITS, type Timing } from '../config.js';
 import type { PeerConnection } from '../connection.js';
-import { plainConnection } from '../connection/plain-connection.js';
+import { plainConnection, plainLink } from '../connection/plain-connection.js';
 import { formatServer, type Endpoint, type ServerAddress } from '../endpoint.js';
 import { RendezvousError } from '../errors.js';
 import type { Identity, PeerId } from '../identity.js';
@@ -104,7 +104,11 @@ export function session$(server: ServerAddress, config: SessionConfig): Observab
     within(timing.dialMs, config, server, `cannot be reached within ${timing.dialMs} ms`),
     switchMap((socket) => {
       const limits = { ...DEFAULT_LIMITS, lineBytes: REPLY_MAX_BYTES };
-      const connection = plainConnection(socket, { direction: 'outbound', nonce: false }, { runtime, timing, limits });
+      const connection = plainConnection(
+        plainLink(socket, 'direct'),
+        { direction: 'outbound', nonce: false },
+        { runtime, timing, limits },
+      );
       const talk = talkOver(connection, server, config);
       const begun$: Observable<Endpoint | undefined> = config.security === 'plain' ? of(undefined) : prove$(talk);
       return merge(

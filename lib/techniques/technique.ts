@@ -24,3 +24,6 @@ export interface Technique {
   readonly name: string;
   readonly dial: Dial;
 }
+
+/** The techniques of one stage are tried side by side; each stage has a head start over the next. */
+export type Stages = readonly (readonly Technique[])[];

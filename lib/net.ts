@@ -1,0 +1,440 @@
+import { createHash } from 'node:crypto';
+import type { SecureContext } from 'node:tls';
+import {
+  asapScheduler,
+  BehaviorSubject,
+  combineLatest,
+  concat,
+  defer,
+  distinctUntilChanged,
+  filter,
+  firstValueFrom,
+  forkJoin,
+  from,
+  ignoreElements,
+  lastValueFrom,
+  map,
+  merge,
+  mergeMap,
+  noop,
+  observeOn,
+  of,
+  race,
+  ReplaySubject,
+  share,
+  startWith,
+  Subject,
+  Subscription,
+  switchMap,
+  timer,
+  type Observable,
+} from 'rxjs';
+import { resolveConfig, type NetConfig, type ResolvedConfig } from './config.js';
+import type { Connection } from './connection.js';
+import type { Endpoint, ServerAddress } from './endpoint.js';
+import { ClosedError, InvalidUnlError } from './errors.js';
+import type { PeerId } from './identity.js';
+import type { Listener } from './link/tcp.js';
+import { secureContextOf } from './link/tls.js';
+import { flood$ } from './net/flood.js';
+import { receive$ } from './net/inbound.js';
+import { localAddresses, locate, type Location } from './net/locator.js';
+import { Peers } from './net/peers.js';
+import { untilAborted } from './operators/until-aborted.js';
+import { sessions$, type ServerState } from './rendezvous/client.js';
+import { systemRuntime, type Runtime } from './runtime.js';
+import { Seen } from './seen.js';
+import { stagesOf, type TechniqueName } from './techniques/stages.js';
+import { Attempts } from './net/attempts.js';
+import type { Trace, TraceEvent } from './trace.js';
+import { formatUnl, parseUnl, peerNameOf } from './unl.js';
+import type { NatType, NodeType, Unl } from './unl/types.js';
+
+/** A line from a peer. */
+export interface Line {
+  readonly connection: Connection;
+  readonly text: string;
+}
+
+/** What can be said of a net at a moment. */
+export interface NetStatus {
+  readonly state: 'idle' | 'running' | 'closed';
+  readonly peerId: PeerId;
+  /** Unknown until the servers have been asked. */
+  readonly nodeType: NodeType | 'unknown';
+  readonly natType: NatType;
+  /** Where it listens; `undefined` before it does. */
+  readonly local: Endpoint | undefined;
+  readonly slots: {
+    readonly inbound: { readonly used: number; readonly most: number };
+    readonly outbound: { readonly used: number; readonly most: number };
+  };
+  readonly servers: readonly {
+    readonly server: ServerAddress;
+    readonly connected: boolean;
+    /** Where the server sees this node. */
+    readonly observed: Endpoint | undefined;
+    readonly failure: string | undefined;
+  }[];
+}
+
+/** How to connect. */
+export interface ConnectOptions {
+  /** Only these techniques, in the order given. Default: all, best first. */
+  readonly techniques?: readonly TechniqueName[] | undefined;
+  /** How long each technique may take, in milliseconds. Default: `timing.techniqueMs`. */
+  readonly timeoutMs?: number | undefined;
+  /** Gives the attempt up when aborted. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A node: it can be reached by its locator, connects to others by theirs, and exchanges lines with them. */
+export interface Net {
+  /** Who this node is. */
+  readonly peerId: PeerId;
+
+  /**
+   * This node's locator, for others to connect to; replays the latest, and emits again when the network changes. The first
+   * waits for the rendezvous servers to say where they see this node, but not for long. Subscribing starts the net.
+   *
+   * @throws ListenError when the port cannot be listened on.
+   */
+  readonly unl$: Observable<string>;
+
+  /** Each connection, inbound or outbound: those that are open, then each new one as soon as it is usable. */
+  readonly connections$: Observable<Connection>;
+
+  /**
+   * Every line from every connection. In `p2p` mode a line that has been here before is dropped, so that relaying with
+   * `broadcast` ends. A connection whose `toDuplex` was called brings no lines.
+   *
+   * @example
+   * net.lines$.subscribe(({ connection, text }) => net.broadcast(text, connection)); // relays
+   */
+  readonly lines$: Observable<Line>;
+
+  /** What the net is and has at the moment; replays the latest. */
+  readonly status$: Observable<NetStatus>;
+
+  /** What each attempt does, step by step. */
+  readonly trace$: Observable<TraceEvent>;
+
+  /** Listens, and opens its sessions. Resolves when it listens; a second call changes nothing. Rejects with ListenError. */
+  start(): Promise<void>;
+
+  /**
+   * Connects to the node that a locator is of, or hands over the connection to it that is open already. Cold: begins when
+   * subscribed to, and starts the net if need be. Emits one connection and completes; unsubscribing before that gives up
+   * and frees everything. The connection is usable at once; should the peer refuse it, its `closed$` tells.
+   *
+   * @throws InvalidUnlError for a text that is no locator, or is this node's own, or of a node that cannot be proven.
+   * @throws ConnectError when every technique has failed, with the outcome of each; ClosedError when the net is closed.
+   *
+   * @example
+   * net.connect$(unl).subscribe({
+   *   next: (connection) => connection.send('Sup Bob.'),
+   *   error: (failure) => console.error(failure.attempts),
+   * });
+   */
+  connect$(unl: string, options?: ConnectOptions): Observable<Connection>;
+
+  /**
+   * Sends one line to every connection. In `p2p` mode a line that has been here within the last minute, sent or received,
+   * is not sent: every node that has it would drop it.
+   *
+   * @param except the connection it came from, when relaying.
+   * @returns to how many it was sent.
+   * @throws InvalidTextError when the text is not one line.
+   */
+  broadcast(text: string, except?: Connection): number;
+
+  /**
+   * Ends everything: connections in order, sockets, sessions, timers. Resolves when nothing is left that keeps the process
+   * alive.
+   *
+   * @param withinMs connections that are not closed by then are cut.
+   */
+  close(withinMs?: number): Promise<void>;
+}
+
+/** Peers that do not answer a close within this time are not waited for. */
+const CLOSE_WITHIN_MS = 5_000;
+
+/**
+ * Makes a node.
+ *
+ * @param config see {@link NetConfig}.
+ * @param runtime time, chance and sockets; specs give their own.
+ * @throws InvalidOptionError when the configuration is wrong.
+ *
+ * @example
+ * const net = createNet({ mode: 'direct', rendezvous: ['rv.example.org:8000'] });
+ * net.unl$.subscribe((unl) => console.log(`reach me at ${unl}`));
+ * net.lines$.subscribe(({ connection, text }) => console.log(connection.peerId, text));
+ */
+export function createNet(config: NetConfig, runtime: Runtime = systemRuntime): Net {
+  return new RunningNet(resolveConfig(config), runtime);
+}
+
+class RunningNet implements Net {
+  readonly peerId: PeerId;
+  readonly unl$: Observable<string>;
+  readonly connections$: Observable<Connection>;
+  readonly lines$: Observable<Line>;
+  readonly status$: Observable<NetStatus>;
+  readonly trace$: Observable<TraceEvent>;
+
+  readonly #config: ResolvedConfig;
+  readonly #runtime: Runtime;
+  readonly #peers: Peers;
+  readonly #seen: Seen;
+  readonly #running = new Subscription();
+  readonly #closing = new Subject<void>();
+  readonly #trace = new Subject<TraceEvent>();
+  readonly #local = new BehaviorSubject<Endpoint | undefined>(undefined);
+  readonly #servers = new BehaviorSubject<readonly ServerState[]>([]);
+  readonly #location = new ReplaySubject<Location>(1);
+  readonly #context: SecureContext;
+  readonly #attempts: Attempts;
+
+  #latest: Location | undefined;
+  #started: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(config: ResolvedConfig, runtime: Runtime) {
+    const { identity, timing, limits, signal } = config;
+    this.#config = config;
+    this.#runtime = runtime;
+    this.peerId = identity.peerId;
+    this.#peers = new Peers(config, runtime, this.#tell);
+    this.#seen = new Seen({
+      forMs: timing.seenMs,
+      maxEntries: limits.seenLines,
+      now: () => runtime.scheduler.now(),
+    });
+    this.#context = secureContextOf(identity);
+    this.#attempts = new Attempts({
+      config,
+      runtime,
+      context: this.#context,
+      peers: this.#peers,
+      trace: this.#tell,
+      own: () => this.#own(),
+      closed$: this.#closed$(),
+    });
+    this.trace$ = this.#trace.asObservable();
+    this.connections$ = this.#peers.connection$;
+    this.unl$ = this.#whenStarted$(() =>
+      this.#location.pipe(
+        map(({ unl }) => formatUnl(unl)),
+        distinctUntilChanged(),
+      ),
+    );
+    this.lines$ = this.#peers.connection$.pipe(
+      // A breath later, so that whoever gets the connection first may take it as a stream.
+      observeOn(asapScheduler),
+      mergeMap((connection) => connection.lines$.pipe(map((text) => ({ connection, text })))),
+      filter(({ connection, text }) => this.#isNews(connection, text)),
+      share(),
+    );
+    this.status$ = defer(() =>
+      merge(this.#local, this.#servers, this.#location, this.#peers.connection$, this.#peers.left$).pipe(
+        startWith(undefined),
+        map(() => this.#status()),
+        distinctUntilChanged((a, b) => JSON.stringify(a) === JSON.stringify(b)),
+      ),
+    );
+    if (signal !== undefined) this.#closeOn(signal);
+  }
+
+  start(): Promise<void> {
+    if (this.#closed !== undefined) return Promise.reject(new ClosedError('The net is closed: make a new one'));
+    this.#started ??= this.#listen();
+    // Whoever waits for it learns of a failure, and so does `unl$`; nobody has to.
+    this.#started.catch(noop);
+    return this.#started;
+  }
+
+  connect$(unl: string, { techniques, timeoutMs, signal }: ConnectOptions = {}): Observable<Connection> {
+    return defer(() => {
+      const peer = this.#expectPeer(parseUnl(unl));
+      const stages = stagesOf(techniques);
+      return this.#whenStarted$(() => this.#attempts.connect$(peer, stages, timeoutMs));
+    }).pipe(untilAborted(signal));
+  }
+
+  broadcast(text: string, except?: Connection): number {
+    const targets = this.#peers.all.filter((connection) => connection !== except);
+    const isNews = this.#config.mode === 'direct' || this.#seen.add(digest(text));
+    if (!isNews && except === undefined) return 0;
+    for (const connection of targets) connection.send(text);
+    return targets.length;
+  }
+
+  close(withinMs = CLOSE_WITHIN_MS): Promise<void> {
+    this.#closed ??= this.#shutDown(withinMs);
+    return this.#closed;
+  }
+
+  async #listen(): Promise<void> {
+    const { bind, port } = this.#config;
+    const listening = new ReplaySubject<Listener>(1);
+    this.#running.add(this.#runtime.listen$({ address: bind, port }).subscribe(listening));
+    listening.pipe(ignoreElements()).subscribe(this.#location);
+    this.#begin(await firstValueFrom(race(listening, this.#closed$())));
+  }
+
+  #begin({ local, socket$ }: Listener): void {
+    this.#tell({ type: 'listening', local });
+    this.#local.next(local);
+    const config = this.#config;
+    const runtime = this.#runtime;
+    const inbound = { config, context: this.#context, peers: this.#peers, runtime, trace: this.#tell };
+    this.#running.add(receive$(socket$, inbound).subscribe({ error: noop }));
+    this.#running.add(
+      sessions$(config.rendezvous, { ...config, runtime }, this.#tell).subscribe({
+        next: (states) => {
+          this.#servers.next(states);
+        },
+        error: noop,
+      }),
+    );
+    this.#running.add(
+      this.#locations$(local).subscribe({
+        next: (location) => {
+          this.#latest = location;
+          this.#location.next(location);
+        },
+        error: noop,
+      }),
+    );
+    if (config.mode === 'p2p') this.#running.add(this.#flood$().subscribe({ error: noop }));
+  }
+  /** Fails when the net is closed. */
+  #closed$(): Observable<never> {
+    return this.#closing.pipe(
+      map(() => {
+        throw new ClosedError('The net was closed meanwhile');
+      }),
+    );
+  }
+
+  #flood$(): Observable<never> {
+    return flood$({
+      config: this.#config,
+      runtime: this.#runtime,
+      peers: this.#peers,
+      trace: this.#tell,
+      sessions$: this.#servers.pipe(
+        map((states) => states.flatMap(({ session }) => session ?? [])),
+        distinctUntilChanged((a, b) => a.length === b.length && a.every((session, index) => session === b[index])),
+      ),
+      own$: this.#location.pipe(map(({ unl }) => unl)),
+      connect$: (peer) => this.#attempts.connect$(peer, stagesOf(undefined), undefined),
+    });
+  }
+
+  /** Where this node is, whenever it changes; the first waits for the servers, but not for long. */
+  #locations$(local: Endpoint): Observable<Location> {
+    const late$ = timer(this.#config.timing.gatherMs, this.#runtime.scheduler).pipe(map(() => true));
+    return combineLatest([this.#servers, late$.pipe(startWith(false))]).pipe(
+      filter(([states, isLate]) => isLate || states.every(({ session, failure }) => session ?? failure)),
+      map(([states]) => this.#locate(local, states)),
+    );
+  }
+
+  #locate(local: Endpoint, states: readonly ServerState[]): Location {
+    return locate(this.#config, local, localAddresses(this.#config.bind), states);
+  }
+
+  /** The locator as far as it is known, even while the servers are still being asked. */
+  #own(): Unl {
+    const local = this.#local.value ?? { address: '0.0.0.0', port: 0 };
+    return (this.#latest ?? this.#locate(local, [])).unl;
+  }
+
+  #whenStarted$<T>(next: () => Observable<T>): Observable<T> {
+    return defer(() => from(this.start()).pipe(switchMap(next)));
+  }
+
+  #expectPeer(peer: Unl): Unl {
+    if (peer.version === 2 && this.#config.security === 'tls') {
+      throw new InvalidUnlError(
+        "Expected a UNL of version 3, got PyP2P's version 2: it has no key, so that nobody can be proven to be its " +
+          "owner. Ask for a version 3 UNL, or make the net with `security: 'plain'`.",
+      );
+    }
+    if (peerNameOf(peer) === peerNameOf(this.#own())) {
+      throw new InvalidUnlError("Expected another node's UNL, got this node's own");
+    }
+    return peer;
+  }
+
+  #isNews(connection: Connection, text: string): boolean {
+    if (this.#config.mode === 'direct' || this.#seen.add(digest(text))) return true;
+    this.#tell({ type: 'dropped', what: 'line', peerId: connection.peerId, reason: 'a copy' });
+    return false;
+  }
+
+  readonly #tell: Trace = (step) => {
+    if (this.#trace.observed) this.#trace.next({ ...step, at: this.#runtime.scheduler.now() });
+  };
+
+  #status(): NetStatus {
+    const { slots } = this.#config;
+    const slot = (direction: 'inbound' | 'outbound') => ({
+      used: this.#peers.count(direction),
+      most: slots[direction],
+    });
+    return {
+      state: this.#closed !== undefined ? 'closed' : this.#local.value === undefined ? 'idle' : 'running',
+      peerId: this.peerId,
+      nodeType: this.#latest?.nodeType ?? 'unknown',
+      natType: this.#latest?.natType ?? { type: 'unknown' },
+      local: this.#local.value,
+      slots: { inbound: slot('inbound'), outbound: slot('outbound') },
+      servers: this.#servers.value.map(({ server, session, failure }) => ({
+        server,
+        connected: session !== undefined,
+        observed: session?.observed,
+        failure,
+      })),
+    };
+  }
+
+  async #shutDown(withinMs: number): Promise<void> {
+    this.#closing.next();
+    this.#closing.complete();
+    this.#running.unsubscribe();
+    const connections = this.#peers.all;
+    for (const connection of connections) connection.close();
+    const released$ = forkJoin(connections.map((connection) => connection.released$));
+    const late$ = timer(withinMs, this.#runtime.scheduler);
+    await lastValueFrom(race(concat(released$, of(undefined)), late$), { defaultValue: undefined });
+    for (const connection of connections) connection.destroy();
+    this.#peers.close();
+    this.#location.complete();
+    this.#local.complete();
+    this.#servers.complete();
+    this.#trace.complete();
+  }
+
+  #closeOn(signal: AbortSignal): void {
+    const onAbort = () => {
+      void this.close();
+    };
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.#closing.subscribe({
+      next: () => {
+        signal.removeEventListener('abort', onAbort);
+      },
+      error: noop,
+    });
+  }
+}
+
+/** What a line is remembered by. */
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('base64');
+}

@@ -1,0 +1,124 @@
+import type { SecureContext } from 'node:tls';
+import {
+  defer,
+  finalize,
+  map,
+  NEVER,
+  of,
+  race,
+  share,
+  switchMap,
+  take,
+  throwError,
+  timeout,
+  type MonoTypeOperatorFunction,
+  type Observable,
+} from 'rxjs';
+import type { ResolvedConfig } from '../config.js';
+import { connectBy } from '../connect.js';
+import type { PeerConnection } from '../connection.js';
+import { plainLink } from '../connection/plain-connection.js';
+import { formatEndpoint, type Endpoint } from '../endpoint.js';
+import { TimeoutError } from '../errors.js';
+import type { Link } from '../link/link.js';
+import { secure$ } from '../link/tls.js';
+import { traceOutcome } from '../operators/trace-outcome.js';
+import type { Runtime } from '../runtime.js';
+import type { Attempt, Stages } from '../techniques/technique.js';
+import type { Trace } from '../trace.js';
+import { peerNameOf } from '../unl.js';
+import type { Unl } from '../unl/types.js';
+import type { Peers } from './peers.js';
+
+/** What attempts work with. */
+export interface AttemptsConfig {
+  readonly config: ResolvedConfig;
+  readonly runtime: Runtime;
+  readonly context: SecureContext;
+  readonly peers: Peers;
+  readonly trace: Trace;
+  /** This node's own locator as it is now. */
+  readonly own: () => Unl;
+  /** Fails when the net is closed. */
+  readonly closed$: Observable<never>;
+}
+
+/** The attempts to connect that are under way, at most one to each peer, however many wait for it. */
+export class Attempts {
+  readonly #pending = new Map<string, Observable<PeerConnection>>();
+
+  constructor(readonly given: AttemptsConfig) {}
+
+  /** Hands over the connection to a peer: the one that is open, or the one that an attempt makes. */
+  connect$(peer: Unl, stages: Stages, timeoutMs: number | undefined): Observable<PeerConnection> {
+    return defer(() => {
+      const name = peerNameOf(peer);
+      const existing = this.given.peers.get(name);
+      if (existing !== undefined) return of(existing);
+      const attempt$ =
+        this.#pending.get(name) ??
+        this.#attempt$(peer, stages, timeoutMs).pipe(
+          finalize(() => this.#pending.delete(name)),
+          share(),
+        );
+      this.#pending.set(name, attempt$);
+      return attempt$;
+    });
+  }
+
+  /** Dials by every technique, unless the peer is here first. */
+  #attempt$(peer: Unl, stages: Stages, timeoutMs: number | undefined): Observable<PeerConnection> {
+    return defer(() => {
+      const { config, runtime, peers, trace, own, closed$ } = this.given;
+      const { scheduler } = runtime;
+      const id = runtime.newId();
+      const peerId = peerNameOf(peer);
+      const attempt: Attempt = {
+        id,
+        peer,
+        own: own(),
+        dial$: (endpoint, technique) => this.#dial$(endpoint, technique, peer, id),
+        timing: timeoutMs === undefined ? config.timing : { ...config.timing, techniqueMs: timeoutMs },
+        scheduler,
+      };
+      const dialled$ = of(attempt).pipe(
+        connectBy(stages, trace),
+        map((link) => peers.adopt(link)),
+      );
+      const arrived$ = config.security === 'tls' ? peers.arrival$(peerId) : NEVER;
+      return race(arrived$, dialled$, closed$).pipe(
+        take(1),
+        traceOutcome(scheduler, (outcome) => {
+          trace({ type: 'attempt', attemptId: id, peerId, ...outcome });
+        }),
+      );
+    });
+  }
+
+  /** Opens a link to the peer at one endpoint. */
+  #dial$(endpoint: Endpoint, technique: string, peer: Unl, attemptId: string): Observable<Link> {
+    const { config, runtime, context, trace } = this.given;
+    const { bind, security, timing } = config;
+    const peerId = peer.version === 3 ? peer.peerId : undefined;
+    const within = <T>(ms: number, what: string): MonoTypeOperatorFunction<T> =>
+      timeout({
+        first: ms,
+        scheduler: runtime.scheduler,
+        with: () => throwError(() => new TimeoutError(`${formatEndpoint(endpoint)} ${what} within ${ms} ms`)),
+      });
+    return runtime.dial$({ host: endpoint.address, port: endpoint.port, localAddress: bind }).pipe(
+      within(timing.dialMs, 'did not answer'),
+      switchMap((socket): Observable<Link> => {
+        const link = plainLink(socket, technique);
+        if (security === 'plain') return of(link);
+        return secure$(socket, { context, role: 'client', peerId }).pipe(
+          within(timing.handshakeMs, 'did not finish the TLS handshake'),
+          map((secured) => ({ ...link, ...secured })),
+        );
+      }),
+      traceOutcome(runtime.scheduler, (outcome) => {
+        trace({ type: 'dial', attemptId, endpoint, ...outcome });
+      }),
+    );
+  }
+}

@@ -1,0 +1,181 @@
+import {
+  catchError,
+  combineLatest,
+  defer,
+  EMPTY,
+  exhaustMap,
+  filter,
+  finalize,
+  ignoreElements,
+  map,
+  merge,
+  mergeMap,
+  of,
+  repeat,
+  switchMap,
+  take,
+  tap,
+  timeout,
+  timer,
+  toArray,
+  withLatestFrom,
+  type Observable,
+} from 'rxjs';
+import type { ResolvedConfig } from '../config.js';
+import { formatEndpoint, type Endpoint } from '../endpoint.js';
+import { backoffMs } from '../operators/backoff.js';
+import type { RendezvousSession } from '../rendezvous/session.js';
+import type { Runtime } from '../runtime.js';
+import type { Trace } from '../trace.js';
+import { formatUnl, parseUnl } from '../unl.js';
+import type { Unl } from '../unl/types.js';
+import type { Peers } from './peers.js';
+
+/** A node with this many inbound connections is known well enough, and does not advertise itself again (PyP2P). */
+const ENOUGH_INBOUND = 3;
+
+/** A server is asked for more nodes than there are free slots, since some will be gone, full or known already. */
+const NODES_PER_SLOT = 3;
+
+/** The most that a server gives at once. */
+const MAX_NODES = 100;
+
+/** A server that does not answer within this time is passed over: several round trips on the slowest of paths. */
+const ANSWER_MS = 5_000;
+
+/** What keeps a node in a flooding network. */
+export interface FloodConfig {
+  readonly config: ResolvedConfig;
+  readonly runtime: Runtime;
+  readonly peers: Peers;
+  readonly trace: Trace;
+  /** The sessions that are open, whenever they change; replays the latest. */
+  readonly sessions$: Observable<readonly RendezvousSession[]>;
+  /** This node's locator, whenever it changes; replays the latest. */
+  readonly own$: Observable<Unl>;
+  /** Connects to a peer, or fails. */
+  readonly connect$: (peer: Unl) => Observable<unknown>;
+}
+
+/** Keeps a node in a flooding network: advertises it and fills its outbound slots. Never emits, never fails. */
+export function flood$(flood: FloodConfig): Observable<never> {
+  return merge(advertise$(flood), fillSlots$(flood));
+}
+
+/** To every server, at each new session and each new locator, and then now and again. */
+function advertise$({ config, runtime, peers, sessions$, own$ }: FloodConfig): Observable<never> {
+  return combineLatest([own$, sessions$]).pipe(
+    switchMap(([own, sessions]) =>
+      timer(0, config.timing.advertiseMs, runtime.scheduler).pipe(
+        filter((round) => round === 0 || peers.count('inbound') < ENOUGH_INBOUND),
+        tap(() => {
+          for (const session of sessions) {
+            if (own.version === 3) session.advertise(formatUnl(own));
+            else if (own.nodeType === 'passive') session.advertisePassive(own.port, config.slots.inbound);
+          }
+        }),
+      ),
+    ),
+    ignoreElements(),
+  );
+}
+
+/** An interval stream: at once and then with growing pauses, anew whenever a server or a slot becomes free. */
+function fillSlots$(flood: FloodConfig): Observable<never> {
+  const { config, runtime, peers, sessions$ } = flood;
+  const { bootstrapMinMs, bootstrapMs } = config.timing;
+  const round$ = of(undefined).pipe(
+    repeat({
+      delay: (count) => timer(backoffMs(count, bootstrapMinMs, bootstrapMs, runtime.random), runtime.scheduler),
+    }),
+  );
+  return merge(sessions$, peers.left$).pipe(
+    switchMap(() => round$),
+    exhaustMap(() => bootstrap$(flood)),
+    ignoreElements(),
+  );
+}
+
+/** Asks every server for nodes and connects to as many as there are free slots. */
+function bootstrap$(flood: FloodConfig): Observable<unknown> {
+  const { config, peers, trace, sessions$, own$, connect$ } = flood;
+  return defer(() => {
+    const free = config.slots.outbound - peers.count('outbound');
+    if (free <= 0) return EMPTY;
+    const candidates$ = sessions$.pipe(
+      take(1),
+      mergeMap((sessions) => merge(...sessions.map((session) => ask$(session, free, flood)))),
+      toArray(),
+      map((answers) => answers.flat()),
+      withLatestFrom(own$),
+      map(([candidates, own]) => distinct(candidates).filter((peer) => isStranger(peer, own, peers))),
+      tap((candidates) => {
+        trace({ type: 'bootstrap', nodes: candidates.length });
+      }),
+    );
+    let active = 0;
+    return candidates$.pipe(
+      mergeMap((candidates) => candidates),
+      mergeMap((peer) => {
+        // Those that were begun before this one may have filled the slots meanwhile, and so may inbound ones this peer.
+        if (peers.count('outbound') + active >= config.slots.outbound || !isStrangerTo(peers, peer)) return EMPTY;
+        active++;
+        return connect$(peer).pipe(
+          catchError(() => EMPTY),
+          finalize(() => active--),
+        );
+      }, free),
+    );
+  });
+}
+
+function ask$(session: RendezvousSession, free: number, { config, runtime }: FloodConfig): Observable<Unl[]> {
+  const count = Math.min(MAX_NODES, free * NODES_PER_SLOT);
+  const nodes$ =
+    config.security === 'tls'
+      ? session.unls$(count).pipe(map((unls) => unls.flatMap(readUnl)))
+      : session.nodes$(count).pipe(map((nodes) => nodes.map(unlOfNode)));
+  return nodes$.pipe(
+    timeout({ first: ANSWER_MS, scheduler: runtime.scheduler }),
+    catchError(() => EMPTY),
+  );
+}
+
+/** What a server passes on is anybody's text. */
+function readUnl(text: string): Unl[] {
+  try {
+    return [parseUnl(text)];
+  } catch {
+    return [];
+  }
+}
+
+/** PyP2P's servers name nodes by address and port only. */
+function unlOfNode({ address, port }: Endpoint): Unl {
+  return {
+    version: 2,
+    nodeId: '0'.repeat(40),
+    nodeType: 'passive',
+    natType: 'unknown',
+    forwarding: 'forwarded',
+    port,
+    wan: address,
+    lan: address,
+  };
+}
+
+function distinct(unls: readonly Unl[]): Unl[] {
+  return [...new Map(unls.map((unl) => [nameOf(unl), unl])).values()];
+}
+
+function nameOf(unl: Unl): string {
+  return unl.version === 3 ? unl.peerId : formatEndpoint({ address: unl.wan, port: unl.port });
+}
+
+function isStranger(peer: Unl, own: Unl, peers: Peers): boolean {
+  return nameOf(peer) !== nameOf(own) && isStrangerTo(peers, peer);
+}
+
+function isStrangerTo(peers: Peers, peer: Unl): boolean {
+  return peers.get(peer.version === 3 ? peer.peerId : `plain:${nameOf(peer)}`) === undefined;
+}

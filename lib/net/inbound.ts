@@ -1,0 +1,112 @@
+import type { Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
+import {
+  catchError,
+  defer,
+  EMPTY,
+  finalize,
+  ignoreElements,
+  map,
+  mergeMap,
+  switchMap,
+  tap,
+  throwError,
+  timeout,
+  type Observable,
+} from 'rxjs';
+import type { ResolvedConfig } from '../config.js';
+import { plainConnection, plainLink } from '../connection/plain-connection.js';
+import { reasonOf, TimeoutError } from '../errors.js';
+import { Channel, framedWire } from '../link/channel.js';
+import { readHello$ } from '../link/handshake.js';
+import { endpointsOf } from '../link/tcp.js';
+import { secure$ } from '../link/tls.js';
+import type { Runtime } from '../runtime.js';
+import type { Trace } from '../trace.js';
+import type { Peers } from './peers.js';
+
+/** What takes in inbound sockets. */
+export interface InboundConfig {
+  readonly config: ResolvedConfig;
+  readonly context: SecureContext;
+  readonly peers: Peers;
+  readonly runtime: Runtime;
+  readonly trace: Trace;
+}
+
+/** So many of the sockets that have proven nothing yet may come from one address, in parts of all. */
+const SHARE_OF_ONE_ADDRESS = 4;
+
+/**
+ * Takes in sockets that arrive: secures them, waits for the peer's hello, and hands them to the peers. Whatever one of
+ * them does, the others go on. Never emits, never fails.
+ */
+export function receive$(socket$: Observable<Socket>, inbound: InboundConfig): Observable<never> {
+  const { config, peers, trace } = inbound;
+  const pending = new Map<string, number>();
+  let allPending = 0;
+
+  const admit = (address: string): string | undefined => {
+    const most = config.limits.pendingInbound;
+    if (allPending >= most) return 'too many others have not proven a key yet';
+    if ((pending.get(address) ?? 0) >= most / SHARE_OF_ONE_ADDRESS) return 'too many from this address already';
+    return peers.hasInboundSlot || config.security === 'tls' ? undefined : 'all inbound slots are taken';
+  };
+  const count = (address: string, by: 1 | -1) => {
+    const left = (pending.get(address) ?? 0) + by;
+    allPending += by;
+    if (left === 0) pending.delete(address);
+    else pending.set(address, left);
+  };
+
+  return socket$.pipe(
+    mergeMap((socket) => {
+      const { remote } = endpointsOf(socket);
+      const refusal = admit(remote.address);
+      if (refusal !== undefined) {
+        trace({ type: 'inbound-failed', remote, reason: refusal });
+        socket.destroy();
+        return EMPTY;
+      }
+      return defer(() => {
+        count(remote.address, 1);
+        return config.security === 'tls' ? receiveSecure$(socket, inbound) : receivePlain$(socket, inbound);
+      }).pipe(
+        catchError((error: unknown) => {
+          trace({ type: 'inbound-failed', remote, reason: reasonOf(error) });
+          return EMPTY;
+        }),
+        finalize(() => {
+          count(remote.address, -1);
+        }),
+      );
+    }),
+    ignoreElements(),
+  );
+}
+
+function receiveSecure$(socket: Socket, { config, context, peers, runtime }: InboundConfig): Observable<unknown> {
+  const { handshakeMs } = config.timing;
+  const { local, remote } = endpointsOf(socket);
+  return secure$(socket, { context, role: 'server' }).pipe(
+    timeout({
+      first: handshakeMs,
+      scheduler: runtime.scheduler,
+      with: () => throwError(() => new TimeoutError(`There was no TLS handshake within ${handshakeMs} ms`)),
+    }),
+    map((secured) => new Channel({ ...secured, local, remote, technique: 'direct', direct: true }, framedWire())),
+    switchMap((channel) =>
+      readHello$(channel, handshakeMs, runtime.scheduler).pipe(
+        tap((hello) => {
+          peers.receive(channel, hello);
+        }),
+      ),
+    ),
+  );
+}
+
+function receivePlain$(socket: Socket, { config, peers, runtime }: InboundConfig): Observable<never> {
+  const start = { direction: 'inbound', nonce: config.mode === 'direct' } as const;
+  peers.add(plainConnection(plainLink(socket, 'direct'), start, { ...config, runtime }));
+  return EMPTY;
+}

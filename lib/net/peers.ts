@@ -1,0 +1,187 @@
+import { filter, from, merge, Subject, Subscription, type Observable } from 'rxjs';
+import type { ResolvedConfig } from '../config.js';
+import { PeerConnection, type CloseReason } from '../connection.js';
+import { plainConnection } from '../connection/plain-connection.js';
+import { reasonOf } from '../errors.js';
+import { isGreater, type PeerId } from '../identity.js';
+import { framedWire, Channel } from '../link/channel.js';
+import { FRAME } from '../link/frames.js';
+import { encodeEnd, type Hello } from '../link/handshake.js';
+import type { Link } from '../link/link.js';
+import type { Runtime } from '../runtime.js';
+import type { Trace } from '../trace.js';
+
+/** A peer that has a connection here and comes with another gets this long to show that it still has the first. */
+const PROBE_MS = 2_000;
+
+/** A link that is turned away gets this long to take in why. */
+const REFUSAL_GRACE_MS = 1_000;
+
+/**
+ * The connections of a net, at most one to each proven peer.
+ *
+ * When two nodes dial each other at the same moment there are two links, and both sides must choose the same. The side
+ * with the greater key decides: it says hello on one link only, the other moves there.
+ */
+export class Peers {
+  /** Every connection: those that are open, then each new one. */
+  readonly connection$: Observable<PeerConnection>;
+
+  readonly #open = new Set<PeerConnection>();
+  /** Of plain peers, which prove nothing, the name is the endpoint, so that each connection has its own. */
+  readonly #byPeer = new Map<PeerId, PeerConnection>();
+  readonly #arrived = new Subject<PeerConnection>();
+  readonly #left = new Subject<PeerConnection>();
+  readonly #probes = new Subscription();
+
+  constructor(
+    readonly config: ResolvedConfig,
+    readonly runtime: Runtime,
+    readonly trace: Trace,
+  ) {
+    this.connection$ = merge(from(this.#open), this.#arrived);
+  }
+
+  /** Each connection that has ended. */
+  get left$(): Observable<PeerConnection> {
+    return this.#left.asObservable();
+  }
+
+  /** The connections that are open. */
+  get all(): readonly PeerConnection[] {
+    return [...this.#open];
+  }
+
+  /** The open connection to a peer. */
+  get(peerId: PeerId): PeerConnection | undefined {
+    return this.#byPeer.get(peerId);
+  }
+
+  /** The next connection to a peer. */
+  arrival$(peerId: PeerId): Observable<PeerConnection> {
+    return this.#arrived.pipe(filter((connection) => connection.peerId === peerId));
+  }
+
+  /** How many connections of a direction are open. */
+  count(direction: 'inbound' | 'outbound'): number {
+    return this.all.filter((connection) => connection.direction === direction).length;
+  }
+
+  /** Makes a connection of a link that this side dialled, unless there is one to this peer by now. */
+  adopt(link: Link): PeerConnection {
+    const existing = this.#byPeer.get(link.peerId);
+    if (existing !== undefined) {
+      link.stream.destroy();
+      return existing;
+    }
+    const context = { ...this.config, runtime: this.runtime };
+    if (this.config.security === 'plain') {
+      const start = { direction: 'outbound', nonce: this.config.mode === 'direct' } as const;
+      return this.add(plainConnection(link, start, context));
+    }
+    const start = { id: this.runtime.newId(), direction: 'outbound', confirmed: false } as const;
+    return this.add(new PeerConnection(new Channel(link, framedWire()), start, context));
+  }
+
+  /** Takes a link on which a peer has said hello, or turns it away. */
+  receive(channel: Channel, hello: Hello): void {
+    const { peerId } = channel.link;
+    const existing = this.#byPeer.get(peerId);
+    if (existing === undefined) this.#accept(channel, hello);
+    else if (existing.confirmed) this.#replaceIfDead(existing, channel, hello);
+    // Both dialled at once.
+    else if (isGreater(this.config.identity.peerId, peerId)) existing.keepSpare(channel);
+    else existing.moveTo(channel, hello.connection);
+  }
+
+  /** Whether there is room for one more inbound connection. */
+  get hasInboundSlot(): boolean {
+    return this.count('inbound') < this.config.slots.inbound;
+  }
+
+  /** Counts a connection in until it ends. */
+  add(connection: PeerConnection): PeerConnection {
+    const { peerId, direction } = connection;
+    this.#open.add(connection);
+    this.#byPeer.set(peerId, connection);
+    this.trace({ type: 'connection', peerId, direction });
+    connection.closed$.subscribe({
+      next: (reason) => {
+        this.#open.delete(connection);
+        if (this.#byPeer.get(peerId) === connection) this.#byPeer.delete(peerId);
+        this.trace({ type: 'connection-closed', peerId, reason });
+        this.#left.next(connection);
+      },
+      error: this.#never,
+    });
+    this.#arrived.next(connection);
+    return connection;
+  }
+
+  /** Completes the streams; the connections are the caller's to close first. */
+  close(): void {
+    this.#probes.unsubscribe();
+    this.#arrived.complete();
+    this.#left.complete();
+  }
+
+  #accept(channel: Channel, { connection: id }: Hello): void {
+    const refusal = this.#reasonToRefuse(channel.link.peerId);
+    if (refusal === undefined) {
+      const start = { id, direction: 'inbound', confirmed: true } as const;
+      this.add(new PeerConnection(channel, start, { ...this.config, runtime: this.runtime }));
+    } else {
+      this.#refuse(channel, refusal);
+    }
+  }
+
+  #reasonToRefuse(peerId: PeerId): string | undefined {
+    if (peerId === this.config.identity.peerId) return 'this is the same node';
+    if (!this.hasInboundSlot) return 'all inbound slots are taken';
+    try {
+      return this.config.acceptPeer(peerId) ? undefined : 'this peer is not welcome here';
+    } catch (error) {
+      return `this peer could not be judged: ${reasonOf(error)}`;
+    }
+  }
+
+  /** A peer that has lost its side of a connection comes anew; one that still has it has no need of another. */
+  #replaceIfDead(existing: PeerConnection, channel: Channel, hello: Hello): void {
+    const probe = existing.isAlive$(PROBE_MS).subscribe({
+      next: (alive) => {
+        if (alive) {
+          this.#refuse(channel, 'there is a connection already');
+          return;
+        }
+        existing.end({ code: 'replaced', by: 'peer', message: 'the peer came back with a new connection' });
+        this.#accept(channel, hello);
+      },
+      error: this.#never,
+      complete: () => {
+        this.#probes.remove(probe);
+      },
+    });
+    this.#probes.add(probe);
+  }
+
+  #refuse(channel: Channel, message: string): void {
+    this.trace({ type: 'inbound-failed', remote: channel.link.remote, reason: `refused: ${message}` });
+    refuse(channel, { code: 'refused', by: 'us', message }, this.runtime);
+  }
+
+  readonly #never = (): void => undefined;
+}
+
+/** Tells the other side of a channel that it is not wanted, and closes. */
+function refuse(channel: Channel, reason: CloseReason, { scheduler }: Runtime): void {
+  const { stream } = channel.link;
+  channel.write(FRAME.end, encodeEnd(reason));
+  channel.end();
+  channel.ignore();
+  const overdue = scheduler.schedule(() => {
+    channel.destroy();
+  }, REFUSAL_GRACE_MS);
+  stream.once('close', () => {
+    overdue.unsubscribe();
+  });
+}

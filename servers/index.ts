@@ -1,0 +1,12 @@
+// ─── The servers of rxp2p, to be run by anyone ───────────────────────────────────────────────────────────────────────
+export { serve$, type ServeConfig, type Serving } from './serve.js';
+export {
+  rendezvousServer$,
+  type RendezvousServer,
+  type RendezvousServerConfig,
+  type RendezvousServerLimits,
+} from './rendezvous.js';
+
+// ─── What they keep ──────────────────────────────────────────────────────────────────────────────────────────────────
+export { memoryStore, type MemoryStoreConfig } from './store/memory.js';
+export type { Store, Table } from './store/store.js';

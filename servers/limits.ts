@@ -1,0 +1,39 @@
+import { familyOf, addressToBytes } from '../lib/endpoint.js';
+
+/** A bucket that fills with time and is emptied by use. */
+export interface TokenBucketConfig {
+  /** Tokens a second. */
+  readonly perSecond: number;
+  /** Tokens it holds at most, and at first. */
+  readonly burst: number;
+  /** The time, in milliseconds. */
+  readonly now: () => number;
+}
+
+/**
+ * Makes a rate limit: returns a function that takes a token and tells whether there was one.
+ *
+ * @example
+ * const mayGoOn = tokenBucket({ perSecond: 50, burst: 200, now: Date.now });
+ * if (!mayGoOn()) refuse();
+ */
+export function tokenBucket({ perSecond, burst, now }: TokenBucketConfig): () => boolean {
+  let tokens = burst;
+  let last = now();
+  return () => {
+    tokens = Math.min(burst, tokens + ((now() - last) / 1000) * perSecond);
+    last = now();
+    if (tokens < 1) return false;
+    tokens--;
+    return true;
+  };
+}
+
+/**
+ * Who is counted as one: an IPv4 address, or the /64 of an IPv6 address, of which one host has as many as it likes (RFC
+ * 4291 §2.5.1).
+ */
+export function hostKey(address: string): string {
+  if (familyOf(address) === 4) return address;
+  return Buffer.from(addressToBytes(address).subarray(0, 8)).toString('hex');
+}

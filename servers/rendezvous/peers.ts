@@ -1,0 +1,142 @@
+import { randomBytes } from 'node:crypto';
+import { verifySignature, type PeerId } from '../../lib/identity.js';
+import { proofOf, RENDEZVOUS_VERSION, type Request } from '../../lib/rendezvous/messages.js';
+import { parseUnl } from '../../lib/unl.js';
+import { parseJsonObject } from '../../lib/validate.js';
+import type { ServerSession } from './session.js';
+
+const VERBS = ['HELLO', 'PROVE', 'SEND', 'ADVERTISE', 'WITHDRAW', 'UNLS', 'PING'] as const;
+
+/** A request of our own part of the protocol. */
+export type PeerRequest = Extract<Request, { readonly verb: (typeof VERBS)[number] }>;
+
+/** A listing ends with its session; should the server die without a word, a shared store forgets it after this time. */
+const LISTING_MS = 24 * 3_600_000;
+
+/** What goes from one session to another by way of the store. */
+type Notice =
+  { readonly type: 'message'; readonly from: PeerId; readonly message: string } | { readonly type: 'replaced' };
+
+/** Whether a request is of our own part of the protocol. */
+export function isPeerRequest(request: Request): request is PeerRequest {
+  const verbs: readonly string[] = VERBS;
+  return verbs.includes(request.verb);
+}
+
+/** Answers one request of a node that is, or is about to be, known by its key. */
+export async function handlePeerRequest(request: PeerRequest, session: ServerSession): Promise<void> {
+  switch (request.verb) {
+    case 'PING':
+      session.reply({ verb: 'PONG' });
+      return;
+    case 'HELLO':
+      hello(request.version, session);
+      return;
+    case 'PROVE':
+      await prove(request, session);
+      return;
+    case 'SEND':
+    case 'ADVERTISE':
+    case 'WITHDRAW':
+    case 'UNLS':
+      if (session.peerId === undefined) session.refuse('bad-proof', 'prove a key first');
+      else await handleProven(request, session.peerId, session);
+  }
+}
+
+function hello(version: number, session: ServerSession): void {
+  if (version !== RENDEZVOUS_VERSION) {
+    session.refuse('bad-version', `this server speaks version ${RENDEZVOUS_VERSION}`);
+    return;
+  }
+  session.nonce = randomBytes(32).toString('base64url');
+  session.reply({ verb: 'NONCE', nonce: session.nonce, observed: session.remote });
+}
+
+async function prove(
+  { peerId, signature }: Extract<PeerRequest, { readonly verb: 'PROVE' }>,
+  session: ServerSession,
+): Promise<void> {
+  const { nonce } = session;
+  // A nonce is good for one try.
+  session.nonce = undefined;
+  if (
+    nonce === undefined ||
+    session.peerId !== undefined ||
+    !verifySignature(peerId, proofOf(nonce, peerId), signature)
+  ) {
+    session.refuse('bad-proof', 'the signature is not the one that was asked for');
+    return;
+  }
+  session.peerId = peerId;
+  // A node that comes back may have left a dead session behind: the newest is the one that is reached.
+  await tell(session, peerId, { type: 'replaced' });
+  session.listen(channelOf(peerId), (text) => {
+    const notice = readNotice(text);
+    if (notice?.type === 'message') {
+      session.reply({ verb: 'MESSAGE', from: notice.from, message: Buffer.from(notice.message, 'base64url') });
+    } else if (notice !== undefined) {
+      session.isReplaced = true;
+      session.refuse('replaced', 'a newer session with the same key took over');
+    }
+  });
+  session.atEnd(() => {
+    if (!session.isReplaced) session.store.delete('unls', peerId).catch(() => undefined);
+  });
+  session.reply({ verb: 'WELCOME' });
+}
+
+async function handleProven(
+  request: Extract<PeerRequest, { readonly verb: 'SEND' | 'ADVERTISE' | 'WITHDRAW' | 'UNLS' }>,
+  peerId: PeerId,
+  session: ServerSession,
+): Promise<void> {
+  const { store } = session;
+  switch (request.verb) {
+    case 'SEND': {
+      const message = request.message.toString('base64url');
+      const receivers = await tell(session, request.to, { type: 'message', from: peerId, message });
+      session.reply({ verb: receivers > 0 ? 'SENT' : 'ABSENT', id: request.id });
+      return;
+    }
+    case 'ADVERTISE': {
+      if (!isUnlOf(request.unl, peerId)) return;
+      const kept = await store.put('unls', peerId, request.unl, LISTING_MS);
+      if (!kept) session.refuse('table-full', 'this server lists as many nodes as it can');
+      return;
+    }
+    case 'WITHDRAW':
+      await store.delete('unls', peerId);
+      return;
+    case 'UNLS': {
+      const entries = await store.sample('unls', request.count + 1);
+      const others = entries.filter(([other]) => other !== peerId).slice(0, request.count);
+      session.reply({ verb: 'LISTED', id: request.id, unls: others.map(([, unl]) => unl) });
+    }
+  }
+}
+
+/** Nobody is listed but by themselves. */
+function isUnlOf(text: string, peerId: PeerId): boolean {
+  try {
+    const unl = parseUnl(text);
+    return unl.version === 3 && unl.peerId === peerId;
+  } catch {
+    return false;
+  }
+}
+
+function channelOf(peerId: PeerId): string {
+  return `peer:${peerId}`;
+}
+
+function tell(session: ServerSession, peerId: PeerId, notice: Notice): Promise<number> {
+  return session.store.publish(channelOf(peerId), JSON.stringify(notice));
+}
+
+function readNotice(text: string): Notice | undefined {
+  const { type, from, message } = parseJsonObject(text) ?? {};
+  if (type === 'replaced') return { type };
+  if (type !== 'message' || typeof from !== 'string' || typeof message !== 'string') return undefined;
+  return { type, from, message };
+}

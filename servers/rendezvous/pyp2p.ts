@@ -1,0 +1,143 @@
+import { familyOf, formatEndpoint, type Endpoint } from '../../lib/endpoint.js';
+import { formatReply, MAX_NODES, parseReply, type Request } from '../../lib/rendezvous/messages.js';
+import { parseJsonObject } from '../../lib/validate.js';
+import type { PeerRequest } from './peers.js';
+import type { ServerSession } from './session.js';
+
+/** A request of PyP2P's part of the protocol. */
+export type Pyp2pRequest = Exclude<Request, PeerRequest>;
+
+type RequestOf<V extends Pyp2pRequest['verb']> = Extract<Pyp2pRequest, { readonly verb: V }>;
+
+// The times and numbers are PyP2P's.
+const LISTING_MS = 24 * 3_600_000;
+const CANDIDATE_MS = 120_000;
+const PREDICTIONS_MS = 120_000;
+const MAX_CANDIDATES = 100;
+/** PyP2P lists one node an address; this many may share one here. */
+const MAX_PASSIVE = 64;
+const MAX_CLOCK_ERROR_S = 600;
+
+/** Answers one request of a PyP2P node. Nodes are known by their address there, having nothing else to be known by. */
+export async function handlePyp2pRequest(request: Pyp2pRequest, session: ServerSession): Promise<void> {
+  switch (request.verb) {
+    case 'BOOTSTRAP':
+      return bootstrap(request, session);
+    case 'PASSIVE':
+      return listPassive(request, session);
+    case 'SIMULTANEOUS':
+      return listSimultaneous(session);
+    case 'SOURCE':
+      session.reply({ verb: 'REMOTE', port: session.remote.port });
+      return;
+    case 'CANDIDATE':
+      return propose(request, session);
+    case 'ACCEPT':
+      return accept(request, session);
+    case 'CLEAR':
+      return clear(session);
+    case 'QUIT':
+      session.close();
+  }
+}
+
+/** Random passive nodes, never the caller's own address. */
+async function bootstrap({ count }: RequestOf<'BOOTSTRAP'>, session: ServerSession): Promise<void> {
+  const entries = await session.store.sample('passive', MAX_NODES + count);
+  const nodes = entries
+    .map(([key]) => readKey(key))
+    .filter(({ address }) => address !== session.remote.address && address !== '127.0.0.1')
+    .slice(0, count);
+  session.reply({ verb: 'NODES', nodes });
+}
+
+/** Two nodes behind one address differ by their ports. */
+async function listPassive({ port, maxInbound }: RequestOf<'PASSIVE'>, session: ServerSession): Promise<void> {
+  const { remote, store } = session;
+  // PyP2P's text for a node has no room for IPv6.
+  if (familyOf(remote.address) !== 4) return;
+  const own = await store.list('passive', `${remote.address}:`);
+  const kept =
+    own.length < MAX_PASSIVE &&
+    (await store.put('passive', formatEndpoint({ ...remote, port }), String(maxInbound), LISTING_MS));
+  if (!kept) session.refuse('table-full', 'this server lists as many nodes as it can');
+}
+
+async function listSimultaneous(session: ServerSession): Promise<void> {
+  const { remote, store } = session;
+  const { address } = remote;
+  const at = session.now();
+  if (!(await store.put('simultaneous', address, String(at), LISTING_MS))) {
+    session.refuse('table-full', 'this server lists as many nodes as it can');
+    return;
+  }
+  if (!session.isListed) {
+    session.isListed = true;
+    forward(`simultaneous:${address}`, session);
+    session.atEnd(() => {
+      store.delete('simultaneous', address).catch(() => undefined);
+    });
+  }
+  // Whoever asked for it while its predictions were too old has been waiting for this moment.
+  for (const [key, text] of await store.list('candidates', `${address} `)) {
+    const ports = readPorts(text);
+    const candidate = key.slice(address.length + 1);
+    if (ports !== undefined) session.reply({ verb: 'CHALLENGE', address: candidate, ports });
+  }
+}
+
+/** A candidate asks to open TCP simultaneously with the node at an address. */
+async function propose({ address, ports }: RequestOf<'CANDIDATE'>, session: ServerSession): Promise<void> {
+  const { remote, store } = session;
+  const listedAt = await store.get('simultaneous', address);
+  if (listedAt === undefined) return;
+  const key = candidateKey(address, remote.address);
+  const waiting = await store.list('candidates', `${address} `);
+  if (waiting.length >= MAX_CANDIDATES && !waiting.some(([other]) => other === key)) return;
+  if (!(await store.put('candidates', key, JSON.stringify({ ports }), CANDIDATE_MS))) return;
+  forward(`candidate:${key}`, session);
+  session.reply({ verb: 'PREDICTION SET' });
+  const isFresh = session.now() - Number(listedAt) <= PREDICTIONS_MS;
+  await store.publish(
+    `simultaneous:${address}`,
+    formatReply(isFresh ? { verb: 'CHALLENGE', address: remote.address, ports } : { verb: 'RECONNECT' }),
+  );
+}
+
+/** The node agrees, with its own predictions and the time at which both begin. */
+async function accept({ address, ports, ntp }: RequestOf<'ACCEPT'>, session: ServerSession): Promise<void> {
+  const { remote, store } = session;
+  const key = candidateKey(remote.address, address);
+  if (Math.abs(ntp - session.now() / 1000) > MAX_CLOCK_ERROR_S) return;
+  if ((await store.get('candidates', key)) === undefined) return;
+  await store.delete('candidates', key);
+  await store.publish(`candidate:${key}`, formatReply({ verb: 'FIGHT', address: remote.address, ports, ntp }));
+}
+
+async function clear({ remote, store }: ServerSession): Promise<void> {
+  await store.delete('simultaneous', remote.address);
+  for (const [key] of await store.list('passive', `${remote.address}:`)) await store.delete('passive', key);
+}
+
+/** What comes on a channel is a reply to this client. */
+function forward(channel: string, session: ServerSession): void {
+  session.listen(channel, (line) => {
+    const reply = parseReply(line);
+    if (reply !== undefined) session.reply(reply);
+  });
+}
+
+function candidateKey(node: string, candidate: string): string {
+  return `${node} ${candidate}`;
+}
+
+function readKey(key: string): Endpoint {
+  const colon = key.lastIndexOf(':');
+  return { address: key.slice(0, colon), port: Number(key.slice(colon + 1)) };
+}
+
+function readPorts(text: string): readonly number[] | undefined {
+  const ports = parseJsonObject(text)?.['ports'];
+  const isPorts = Array.isArray(ports) && ports.every((port): port is number => typeof port === 'number');
+  return isPorts ? ports : undefined;
+}

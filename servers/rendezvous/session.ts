@@ -1,0 +1,173 @@
+import type { Socket } from 'node:net';
+import {
+  catchError,
+  defer,
+  EMPTY,
+  endWith,
+  finalize,
+  from,
+  ignoreElements,
+  merge,
+  startWith,
+  Subject,
+  Subscription,
+  switchMap,
+  takeUntil,
+  tap,
+  timer,
+  type Observable,
+} from 'rxjs';
+import { DEFAULT_LIMITS, DEFAULT_TIMING } from '../../lib/config.js';
+import type { PeerConnection } from '../../lib/connection.js';
+import { plainConnection, plainLink } from '../../lib/connection/plain-connection.js';
+import type { Endpoint } from '../../lib/endpoint.js';
+import {
+  formatReply,
+  parseRequest,
+  REQUEST_MAX_BYTES,
+  type RefusalCode,
+  type Reply,
+  type Request,
+} from '../../lib/rendezvous/messages.js';
+import type { Runtime } from '../../lib/runtime.js';
+import { tokenBucket } from '../limits.js';
+import type { RendezvousServerLimits } from '../rendezvous.js';
+import type { Store } from '../store/store.js';
+import { handlePeerRequest, isPeerRequest } from './peers.js';
+import { handlePyp2pRequest } from './pyp2p.js';
+
+/** What a session is part of. */
+export interface ServerSessionConfig {
+  readonly store: Store;
+  readonly limits: RendezvousServerLimits;
+  readonly runtime: Runtime;
+  /** Whether the server has no room for it. */
+  readonly isFull: boolean;
+}
+
+/** One connection to a client, as the handlers of its requests see it. What they remember of it dies with it. */
+export class ServerSession {
+  /** The challenge that was given out. */
+  nonce: string | undefined;
+  /** The key that was proven. */
+  peerId: string | undefined;
+  /** A newer session with the same key took over. */
+  isReplaced = false;
+  /** Waits for challenges, and has nothing to say until one comes. */
+  isListed = false;
+
+  readonly #connection: PeerConnection;
+  readonly #atEnd = new Subscription();
+
+  constructor(
+    connection: PeerConnection,
+    readonly remote: Endpoint,
+    readonly store: Store,
+    readonly runtime: Runtime,
+  ) {
+    this.#connection = connection;
+  }
+
+  /** The time, in milliseconds since the epoch. */
+  now(): number {
+    return this.runtime.scheduler.now();
+  }
+
+  reply(reply: Reply): void {
+    this.#connection.send(formatReply(reply));
+  }
+
+  /** Says why, and closes. */
+  refuse(code: RefusalCode, words: string): void {
+    this.reply({ verb: 'REFUSED', code, words });
+    this.close();
+  }
+
+  /** Lets the client go; what was said before still arrives. */
+  close(): void {
+    this.#connection.end({ code: 'closed', by: 'us', message: 'done' });
+  }
+
+  /** Does something for each message on a channel of the store, for as long as the session lasts. */
+  listen(channel: string, next: (message: string) => void): void {
+    const messages$ = this.store.messages$(channel);
+    this.#atEnd.add(
+      messages$.subscribe({
+        next,
+        error: () => {
+          this.close();
+        },
+      }),
+    );
+  }
+
+  /** Does something when the session is at its end. */
+  atEnd(action: () => void): void {
+    this.#atEnd.add(action);
+  }
+
+  /** The session is at its end. */
+  end(): void {
+    this.#atEnd.unsubscribe();
+    this.#connection.destroy();
+  }
+}
+
+/** Answers one client for as long as it stays. Never emits, never fails: what a client does concerns nobody else. */
+export function serverSession$(
+  socket: Socket,
+  { store, limits, runtime, isFull }: ServerSessionConfig,
+): Observable<never> {
+  return defer(() => {
+    const now = () => runtime.scheduler.now();
+    const link = plainLink(socket, 'direct');
+    const connection = plainConnection(
+      link,
+      { direction: 'inbound', nonce: false },
+      {
+        runtime,
+        timing: DEFAULT_TIMING,
+        limits: { ...DEFAULT_LIMITS, lineBytes: REQUEST_MAX_BYTES, sendMaxBytes: limits.unreadBytes },
+        farewell: ({ message }) => formatReply({ verb: 'REFUSED', code: 'line-too-long', words: message }),
+      },
+    );
+    const session = new ServerSession(connection, link.remote, store, runtime);
+    const mayGoOn = tokenBucket({ perSecond: limits.linesPerSecond, burst: limits.lineBurst, now });
+    const heard = new Subject<void>();
+
+    if (isFull) session.refuse('too-many-connections', 'too many connections to this server, or from this address');
+    const answered$ = connection.eachLine$((line) => {
+      heard.next();
+      if (!mayGoOn()) {
+        session.refuse('too-many-lines', `more than ${limits.linesPerSecond} lines a second`);
+        return EMPTY;
+      }
+      const request = parseRequest(line);
+      // PyP2P's servers say nothing to what they do not understand.
+      return request === undefined ? EMPTY : from(handle(request, session));
+    });
+    const idle$ = heard.pipe(
+      startWith(undefined),
+      switchMap(() => timer(session.isListed ? limits.listedIdleMs : limits.idleMs, runtime.scheduler)),
+      tap(() => {
+        session.refuse('idle', 'nothing was said for too long');
+      }),
+    );
+    return merge(answered$, idle$).pipe(
+      catchError(() => {
+        // The store is out of order; the client will try again, here or elsewhere.
+        session.refuse('closing', 'this server cannot answer now');
+        return EMPTY;
+      }),
+      ignoreElements(),
+      finalize(() => {
+        session.end();
+      }),
+      takeUntil(connection.released$.pipe(endWith(undefined))),
+    );
+  });
+}
+
+function handle(request: Request, session: ServerSession): Promise<void> {
+  return isPeerRequest(request) ? handlePeerRequest(request, session) : handlePyp2pRequest(request, session);
+}

@@ -1,0 +1,38 @@
+import { combineLatest, map, type Observable } from 'rxjs';
+import type { Endpoint } from '../lib/endpoint.js';
+import { reachabilityServer$ } from './reachability.js';
+import { rendezvousServer$, type RendezvousServerLimits } from './rendezvous.js';
+import type { Store } from './store/store.js';
+
+/** What the servers are made of. */
+export interface ServeConfig {
+  /** The local address. Default: all. */
+  readonly bind?: string | undefined;
+  /** The rendezvous server's TCP port. Default: 8000. */
+  readonly port?: number | undefined;
+  /** The TCP port of the HTTP services. Default: 8080. */
+  readonly httpPort?: number | undefined;
+  /** Where the rendezvous server keeps what it knows. Default: memory. */
+  readonly store?: Store | undefined;
+  readonly limits?: Partial<RendezvousServerLimits> | undefined;
+}
+
+/** The servers that run, by name. */
+export interface Serving {
+  readonly endpoints: readonly { readonly name: string; readonly local: Endpoint }[];
+}
+
+/**
+ * Runs all servers for as long as it is subscribed to. Emits once all of them listen.
+ *
+ * @throws ListenError when a port cannot be listened on.
+ *
+ * @example
+ * serve$({ port: 8000 }).subscribe(({ endpoints }) => console.log(endpoints));
+ */
+export function serve$({ bind, port, httpPort, store, limits }: ServeConfig = {}): Observable<Serving> {
+  return combineLatest({
+    rendezvous: rendezvousServer$({ bind, port, store, limits }),
+    http: reachabilityServer$({ bind, port: httpPort }),
+  }).pipe(map((servers) => ({ endpoints: Object.entries(servers).map(([name, { local }]) => ({ name, local })) })));
+}
