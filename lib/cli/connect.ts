@@ -1,0 +1,98 @@
+import {
+  catchError,
+  concat,
+  EMPTY,
+  finalize,
+  ignoreElements,
+  merge,
+  switchMap,
+  take,
+  takeUntil,
+  tap,
+  type Observable,
+} from 'rxjs';
+import type { CloseReason, Connection } from '../connection.js';
+import { ClosedError, ConnectError, InvalidUnlError, reasonOf } from '../errors.js';
+import { createNet } from '../net.js';
+import { TECHNIQUE_NAMES } from '../techniques/stages.js';
+import { parseUnl, peerNameOf } from '../unl.js';
+import { expectOneOf } from '../validate.js';
+import {
+  identityOf,
+  print,
+  reportAttempts,
+  reportConnection,
+  reporter,
+  runUntilInterrupted,
+  stdinLines,
+  type NodeOptions,
+  type Report,
+} from './terminal.js';
+
+/** The options of `rxp2p connect`. */
+export interface ConnectOptions extends NodeOptions {
+  readonly technique?: readonly string[];
+  /** Seconds. */
+  readonly timeout: number;
+}
+
+/** `rxp2p connect`: passes lines between a peer and the terminal until one of them ends. */
+export async function connect(unl: string, options: ConnectOptions): Promise<void> {
+  const peerId = peerNameOf(parseUnl(unl));
+  const techniques = options.technique?.map((name) => expectOneOf('--technique', name, TECHNIQUE_NAMES));
+  const { rendezvous, bind, json, timeout } = options;
+  const report = reporter(json);
+  const net = createNet({ mode: 'direct', rendezvous, bind, identity: identityOf(options) });
+  reportAttempts(net, report);
+
+  let start = 0;
+  // Until there is a connection, an end is a failure.
+  let status = 1;
+  const conversation$ = net.unl$.pipe(
+    // Where this node is itself decides which of the peer's endpoints are near.
+    take(1),
+    switchMap(() => {
+      start = Date.now();
+      report('connecting', { peerId }, undefined);
+      return net.connect$(unl, { techniques, timeoutMs: timeout * 1000 });
+    }),
+    switchMap((connection) => {
+      status = 0;
+      reportConnection(connection, Date.now() - start, report);
+      return converse$(connection, report);
+    }),
+    tap(({ code }) => {
+      status = code === 'closed' ? 0 : 1;
+    }),
+    catchError((error: unknown) => {
+      if (error instanceof InvalidUnlError) throw error;
+      reportFailure(error, report);
+      return EMPTY;
+    }),
+  );
+  await runUntilInterrupted(net, conversation$);
+  process.exitCode = status;
+}
+
+/** Sends stdin, prints what comes, and emits why it ended once all of it is printed. */
+function converse$(connection: Connection, report: Report): Observable<CloseReason> {
+  const sent$ = connection.sendAll(stdinLines()).pipe(
+    catchError((error: unknown) => {
+      // That the peer has gone is told by the connection itself.
+      if (!(error instanceof ClosedError)) report('error', { message: reasonOf(error) }, reasonOf(error));
+      return EMPTY;
+    }),
+    finalize(() => {
+      connection.close();
+    }),
+  );
+  const received$ = connection.eachLine$(print).pipe(ignoreElements());
+  return merge(sent$.pipe(takeUntil(connection.closed$)), concat(received$, connection.closed$));
+}
+
+function reportFailure(error: unknown, report: Report): void {
+  const attempts = error instanceof ConnectError ? error.attempts : [];
+  const reasons = attempts.map(({ technique, reason }) => `\n  ${technique}: ${reason}`).join('');
+  const words = attempts.length > 0 ? `no connection could be made${reasons}` : reasonOf(error);
+  report('failed', { reason: reasonOf(error) }, `rxp2p: ${words}`);
+}

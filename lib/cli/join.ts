@@ -1,0 +1,37 @@
+import { concatMap, take, tap } from 'rxjs';
+import { createNet } from '../net.js';
+import {
+  broadcastStdin$,
+  identityOf,
+  print,
+  reportAttempts,
+  reportConnection,
+  reporter,
+  runUntilInterrupted,
+  type NodeOptions,
+} from './terminal.js';
+
+/** `rxp2p join`: broadcasts the lines of stdin, prints and relays those of the network. */
+export async function join(options: NodeOptions): Promise<void> {
+  const { rendezvous, port, bind, json } = options;
+  const report = reporter(json);
+  const net = createNet({ mode: 'p2p', rendezvous, port, bind, identity: identityOf(options) });
+  reportAttempts(net, report);
+
+  const ready$ = net.unl$.pipe(
+    take(1),
+    tap((unl) => {
+      report('ready', { unl, peerId: net.peerId }, `joined as ${net.peerId}`);
+    }),
+  );
+  const peers$ = net.connections$.pipe(
+    tap((connection) => {
+      reportConnection(connection, 0, report);
+    }),
+  );
+  const received$ = net.lines$.pipe(
+    tap(({ connection, text }) => net.broadcast(text, connection)),
+    concatMap(({ text }) => print(text)),
+  );
+  await runUntilInterrupted(net, peers$, received$, ready$, broadcastStdin$(net, report));
+}

@@ -1,0 +1,126 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { InvalidOptionError, InvalidUnlError, reasonOf } from '../errors.js';
+import { TECHNIQUE_NAMES } from '../techniques/stages.js';
+import { parseJsonObject } from '../validate.js';
+import { connect } from './connect.js';
+import { join } from './join.js';
+import { listen } from './listen.js';
+import { serve } from './serve.js';
+
+/** Exit statuses: 0 after a clean close, 1 when it did not work, 2 when it was asked wrongly. */
+const WRONG_USAGE = 2;
+
+const integer = (minimum: number, maximum: number) => (text: string) => {
+  const value = /^[0-9]{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= minimum && value <= maximum) return value;
+  throw new InvalidArgumentError(`Expected an integer from ${minimum} to ${maximum}.`);
+};
+
+const several = (value: string, before: string[] | undefined) => [...(before ?? []), value];
+
+const rendezvous = () =>
+  new Option('-r, --rendezvous <HOST:PORT>', 'a rendezvous server; may be given several times').argParser(several);
+const bind = () => new Option('-b, --bind <ADDR>', 'the local address to listen on and to dial from (default: all)');
+const port = () =>
+  new Option('-p, --port <N>', 'the local port to listen on (default: the system chooses)').argParser(
+    integer(0, 65535),
+  );
+const key = () =>
+  new Option(
+    '-k, --key <FILE>',
+    "the node's key; made and saved there when there is none (default: a new one each time)",
+  );
+const json = () => new Option('--json', 'write what happens to stderr, one JSON object a line');
+
+const program = new Command('rxp2p')
+  .description('Connect two programs wherever they are, and pass lines between them, encrypted and proven.')
+  .version(version())
+  .showHelpAfterError('(rxp2p --help tells more)')
+  .addHelpText(
+    'after',
+    `
+Try it on one machine, in three terminals:
+  rxp2p serve
+  rxp2p listen  --rendezvous 127.0.0.1:8000 --echo       prints a UNL
+  rxp2p connect UNL --rendezvous 127.0.0.1:8000          type a line, it comes back
+
+Exit status: 0 after a clean close, 1 when no connection could be made, 2 for wrong usage.`,
+  )
+  .exitOverride();
+
+program
+  .command('serve')
+  .description('run the servers that nodes meet at: rendezvous (TCP) and address service (HTTP)')
+  .addOption(new Option('-b, --bind <ADDR>', 'the local address to listen on (default: all)'))
+  .addOption(
+    new Option('-p, --port <N>', 'the TCP port of the rendezvous server').default(8000).argParser(integer(0, 65535)),
+  )
+  .addOption(new Option('--http-port <N>', 'the port of the HTTP services').default(8080).argParser(integer(0, 65535)))
+  .action(serve);
+
+program
+  .command('listen')
+  .description('wait for peers: the first line of stdout is the UNL they need, then come the lines they send')
+  .addOption(rendezvous())
+  .addOption(port())
+  .addOption(bind())
+  .addOption(key())
+  .option('--echo', 'send each line back to the peer it came from')
+  .addOption(json())
+  .addHelpText('after', '\nLines on stdin go to all connected peers. Ends on Ctrl-C.')
+  .action(listen);
+
+program
+  .command('connect')
+  .description('connect to a node by its UNL, like nc: stdin goes to the peer, its lines to stdout')
+  .argument('<UNL>', 'the locator that the peer printed')
+  .addOption(rendezvous())
+  .addOption(bind())
+  .addOption(key())
+  .addOption(
+    new Option(
+      '-t, --technique <NAME>',
+      `only this technique; may be given several times: ${TECHNIQUE_NAMES.join(', ')}`,
+    ).argParser(several),
+  )
+  .addOption(
+    new Option('--timeout <SECONDS>', 'how long each technique may take').default(60).argParser(integer(1, 86_400)),
+  )
+  .addOption(json())
+  .addHelpText('after', '\nEnds when either side closes. At the end of stdin all of it is delivered first.')
+  .action(connect);
+
+program
+  .command('join')
+  .description('join a flooding network: stdin lines go to every node, lines from the network to stdout')
+  .addOption(rendezvous())
+  .addOption(port())
+  .addOption(bind())
+  .addOption(key())
+  .addOption(json())
+  .addHelpText(
+    'after',
+    '\nA line that went through the network within the last minute is not sent again. Ends on Ctrl-C.',
+  )
+  .action(join);
+
+for (const command of program.commands) command.exitOverride().showHelpAfterError('(--help tells more)');
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Commander has said what it had to say; only help and version are no mistakes.
+    process.exitCode = error.exitCode === 0 ? 0 : WRONG_USAGE;
+  } else {
+    console.error(`rxp2p: ${reasonOf(error)}`);
+    process.exitCode = error instanceof InvalidOptionError || error instanceof InvalidUnlError ? WRONG_USAGE : 1;
+  }
+}
+
+function version(): string {
+  const found = parseJsonObject(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'))?.['version'];
+  return typeof found === 'string' ? found : 'unknown';
+}

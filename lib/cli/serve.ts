@@ -1,0 +1,23 @@
+import { lastValueFrom, takeUntil, tap } from 'rxjs';
+import { formatEndpoint } from '../endpoint.js';
+import { interrupted$ } from './terminal.js';
+
+/** The options of `rxp2p serve`. */
+export interface ServeOptions {
+  readonly bind?: string;
+  readonly port: number;
+  readonly httpPort: number;
+}
+
+/** `rxp2p serve`: runs the servers until interrupted. */
+export async function serve(options: ServeOptions): Promise<void> {
+  // Only here: whoever connects needs no server's code.
+  const { serve$ } = await import('../../servers/serve.js');
+  const serving$ = serve$(options).pipe(
+    tap(({ endpoints }) => {
+      for (const { name, local } of endpoints) console.log(`${name} ${formatEndpoint(local)}`);
+    }),
+    takeUntil(interrupted$()),
+  );
+  await lastValueFrom(serving$, { defaultValue: undefined });
+}

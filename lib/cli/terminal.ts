@@ -1,0 +1,137 @@
+import {
+  filter,
+  from,
+  fromEvent,
+  lastValueFrom,
+  map,
+  merge,
+  noop,
+  take,
+  takeUntil,
+  tap,
+  type Observable,
+  type Subscription,
+} from 'rxjs';
+import type { Connection } from '../connection.js';
+import { formatEndpoint } from '../endpoint.js';
+import { reasonOf } from '../errors.js';
+import { lineDecoder } from '../link/lines.js';
+import { loadOrCreateIdentity, type Identity } from '../identity.js';
+import type { Net } from '../net.js';
+
+/** Lines of stdin may be longer than those of a peer; sending judges them. */
+const STDIN_LINE_BYTES = 64 * 1024 * 1024;
+
+/** The options that commands which make a node share. */
+export interface NodeOptions {
+  readonly rendezvous?: readonly string[];
+  readonly port?: number;
+  readonly bind?: string;
+  readonly key?: string;
+  readonly json?: boolean;
+}
+
+/** The identity in the file named, if one is named. */
+export function identityOf({ key }: NodeOptions): Identity | undefined {
+  return key === undefined ? undefined : loadOrCreateIdentity(key);
+}
+
+/** Tells what happens, on stderr: as words, or as one JSON object a line. */
+export type Report = (event: string, fields: Readonly<Record<string, unknown>>, words: string | undefined) => void;
+
+/** Makes a report; with `json` it writes objects, else words, and nothing where there are none. */
+export function reporter(json: boolean | undefined): Report {
+  return (event, fields, words) => {
+    if (json === true) console.error(JSON.stringify({ event, ...fields }));
+    else if (words !== undefined) console.error(words);
+  };
+}
+
+/** Reports each technique's outcome as it comes. */
+export function reportAttempts(net: Net, report: Report): Subscription {
+  return net.trace$
+    .pipe(
+      filter((step) => step.type === 'technique'),
+      filter(({ outcome }) => outcome !== 'started'),
+    )
+    .subscribe({
+      next: ({ technique, outcome, reason, elapsedMs }) => {
+        report('attempt', { technique, outcome, ...(reason !== undefined && { reason }), elapsedMs }, undefined);
+      },
+      error: noop,
+    });
+}
+
+/** Reports that a connection is there, and later why it ended. */
+export function reportConnection(connection: Connection, elapsedMs: number, report: Report): void {
+  const { peerId } = connection;
+  connection.path$.pipe(take(1)).subscribe({
+    next: ({ technique, direct, local, remote }) => {
+      const ends = { local: formatEndpoint(local), remote: formatEndpoint(remote) };
+      const way = direct ? '' : ', relayed';
+      report(
+        'connected',
+        { peerId, technique, direct, elapsedMs, ...ends },
+        `connected to ${peerId} at ${ends.remote} (${technique}${way}, ${elapsedMs} ms)`,
+      );
+    },
+    error: noop,
+  });
+  connection.closed$.subscribe({
+    next: ({ code, message }) => {
+      report('closed', { peerId, reason: code, message }, `closed: ${message}`);
+    },
+    error: noop,
+  });
+}
+
+/** The lines of stdin, read no faster than they are asked for. */
+export async function* stdinLines(): AsyncGenerator<string> {
+  const decoder = lineDecoder(STDIN_LINE_BYTES);
+  const chunks: AsyncIterable<Buffer> = process.stdin;
+  for await (const chunk of chunks) {
+    yield* decoder.push(chunk);
+    if (decoder.fault !== undefined) throw decoder.fault;
+  }
+  yield* decoder.end();
+  if (decoder.fault !== undefined) throw decoder.fault;
+}
+
+/** The lines of stdin, one by one, to every peer; a line that cannot be sent is reported. */
+export function broadcastStdin$(net: Net, report: Report): Observable<unknown> {
+  return from(stdinLines()).pipe(
+    tap((text) => {
+      try {
+        net.broadcast(text);
+      } catch (error) {
+        report('error', { message: reasonOf(error) }, reasonOf(error));
+      }
+    }),
+  );
+}
+
+/** Works until the user wants an end, then closes the net. */
+export async function runUntilInterrupted(net: Net, ...work: readonly Observable<unknown>[]): Promise<void> {
+  try {
+    await lastValueFrom(merge(...work).pipe(takeUntil(interrupted$())), { defaultValue: undefined });
+  } finally {
+    process.stdin.destroy();
+    await net.close();
+  }
+}
+
+/** Writes a line to stdout; resolves when more may be written. */
+export async function print(text: string): Promise<void> {
+  if (!process.stdout.write(`${text}\n`)) {
+    await new Promise((resolve) => process.stdout.once('drain', resolve).once('close', resolve));
+  }
+}
+
+/** Emits once when the user wants the program to end: Ctrl-C, SIGTERM, or nobody reads its output. A second time kills. */
+export function interrupted$(): Observable<string> {
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  return merge(
+    ...signals.map((signal) => fromEvent(process, signal).pipe(map(() => signal))),
+    fromEvent(process.stdout, 'error').pipe(map(() => 'EPIPE')),
+  ).pipe(take(1));
+}
