@@ -116,7 +116,7 @@ export const DEFAULT_TIMING: Timing = {
 
 export const DEFAULT_LIMITS: Limits = {
   lineBytes: MIB,
-  sendHighWaterBytes: MIB / 8,
+  sendHighWaterBytes: MIB / 4,
   sendMaxBytes: 64 * MIB,
   readAheadBytes: MIB / 16,
   pendingInbound: 256,

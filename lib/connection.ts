@@ -121,7 +121,7 @@ export interface Connection {
    */
   sendAll(lines: ObservableInput<string>): Observable<never>;
 
-  /** Emits when all that was sent has gone to the system, after a `send` that returned false. */
+  /** Emits when there is room again, after a `send` that returned false. */
   readonly drain$: Observable<void>;
 
   /** The way the lines travel now; replays the latest. Completes when the connection ends. */
@@ -344,8 +344,8 @@ export class PeerConnection implements Connection {
       frame: (frame) => {
         this.#onFrame(frame);
       },
-      drained: () => {
-        this.#outbox.drained();
+      written: () => {
+        this.#outbox.written();
       },
       closed: (error) => {
         this.#onClosed(error);

@@ -49,6 +49,7 @@ export class Outbox {
 
   readonly #config: OutboxConfig;
   readonly #drain = new Subject<void>();
+  readonly #empty = new Subject<void>();
   #batch = '';
   #open = true;
   #mustDrain = false;
@@ -87,7 +88,7 @@ export class Outbox {
     this.#write(bytes);
     if (this.#mayGoOn()) done();
     else {
-      this.#writable$().subscribe({
+      this.#until$(this.#drain).subscribe({
         complete: done,
         error: (error: unknown) => {
           done(error instanceof Error ? error : new ClosedError(String(error)));
@@ -102,7 +103,7 @@ export class Outbox {
     // The last lines still wait to be written.
     const drained$ = defer(() => {
       this.flush();
-      return this.buffered === 0 ? EMPTY : this.#writable$();
+      return this.buffered === 0 ? EMPTY : this.#until$(this.#empty);
     });
     return concat(sent$, drained$);
   }
@@ -121,9 +122,12 @@ export class Outbox {
     this.#open = false;
   }
 
-  /** Tells that the link has written all that it had. */
-  drained(): void {
-    if (!this.#mustDrain || this.buffered >= this.#config.sendHighWaterBytes) return;
+  /** Tells that the link has written some of what it had. */
+  written(): void {
+    const { buffered } = this;
+    if (buffered === 0) this.#empty.next();
+    // Before all is gone, so that the link never runs dry while the writer is on its way back.
+    if (!this.#mustDrain || buffered > this.#config.sendHighWaterBytes / 2) return;
     this.#mustDrain = false;
     this.#drain.next();
   }
@@ -132,7 +136,7 @@ export class Outbox {
   confirm(): void {
     this.#early = undefined;
     this.#earlyLength = 0;
-    this.drained();
+    this.written();
   }
 
   /** The peer did not take what was written so far: writes it again, to where `write` goes now. */
@@ -159,15 +163,14 @@ export class Outbox {
     return false;
   }
 
-  /** Completes when writing may go on; fails when the connection ends first. */
-  #writable$(): Observable<never> {
+  /** Completes at an event; fails when the connection ends first. */
+  #until$(event$: Observable<void>): Observable<never> {
     const ended$ = this.#config.closed$.pipe(
       map(({ message }) => {
         throw new ClosedError(`The connection ended before all was sent: ${message}`);
       }),
     );
-    this.#mustDrain = true;
-    return merge(this.#drain, ended$).pipe(take(1), ignoreElements());
+    return merge(event$, ended$).pipe(take(1), ignoreElements());
   }
 
   #sendOrThrow(text: string): boolean {
@@ -193,7 +196,7 @@ export class Outbox {
       const pull = async () => {
         for await (const text of lines) {
           if (subscriber.closed) return;
-          if (!this.#sendOrThrow(text)) await lastValueFrom(this.#writable$(), { defaultValue: undefined });
+          if (!this.#sendOrThrow(text)) await lastValueFrom(this.#until$(this.#drain), { defaultValue: undefined });
         }
         subscriber.complete();
       };

@@ -5,8 +5,8 @@ import type { Link } from './link.js';
 /** Takes what a channel brings. */
 export interface Receiver {
   frame(frame: Frame): void;
-  /** All that was written has gone to the system. */
-  drained(): void;
+  /** Some of what was written has gone to the system. */
+  written(): void;
   /** Nothing comes any more. With an error when the link broke, or when the peer did not keep to the protocol. */
   closed(error?: Error): void;
 }
@@ -102,7 +102,7 @@ export class Channel {
 
   /** Lets frames come and forgets them: for a channel that nobody owns any more, until it closes. */
   ignore(): void {
-    this.attach({ frame: noop, drained: noop, closed: noop });
+    this.attach({ frame: noop, written: noop, closed: noop });
     this.setFlowing(true);
   }
 
@@ -136,7 +136,7 @@ export class Channel {
 
   readonly #onWritten = () => {
     this.#moved++;
-    if (this.link.stream.writableLength === 0) this.#receiver?.drained();
+    this.#receiver?.written();
   };
 
   #deliver(): void {

@@ -77,7 +77,7 @@ export function readHello$(channel: Channel, timeoutMs: number, scheduler: Sched
           subscriber.error(error);
         }
       },
-      drained: () => undefined,
+      written: () => undefined,
       closed: (error) => {
         subscriber.error(error ?? new ProtocolError('The peer proved its key and went away without a hello'));
       },
