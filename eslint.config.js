@@ -20,6 +20,11 @@ export default defineConfig(
     },
   },
   {
+    // Where nobody handles an error the program shall end with it, for everybody to see.
+    files: ['examples/**/*.ts', 'spec/**/*.ts'],
+    rules: { 'rxjs-x/no-ignored-error': 'off' },
+  },
+  {
     // The library never writes to the console: it has `trace$`.
     files: ['lib/**/*.ts', 'servers/**/*.ts'],
     ignores: ['lib/cli/**'],

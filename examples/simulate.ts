@@ -1,0 +1,67 @@
+// A flooding network on one machine, PyP2P's "simulating a P2P network": 30 nodes, each on its own loopback address, meet
+// through one rendezvous server. A line that one of them sends reaches all others exactly once, shown as it spreads.
+//
+//   npm run simulate
+//
+// On macOS, which has 127.0.0.1 only, add the addresses first: sudo ifconfig lo0 alias 127.0.1.1 (to 127.0.1.30)
+import { combineLatest, filter, firstValueFrom, race, timer } from 'rxjs';
+import { createNet, type Net } from 'rxp2p';
+import { rendezvousServer$ } from 'rxp2p/servers';
+
+const NODES = 30;
+const LINE = 'Anyone there?';
+/** Long after the flood is over: a copy that is still under way would show. */
+const SETTLE_MS = 1_000;
+const LIMIT_MS = 30_000;
+
+const server = rendezvousServer$({ bind: '127.0.0.1', port: 0 }).subscribe(({ local }) => {
+  void simulate(`127.0.0.1:${local.port}`).then((isWell) => {
+    process.exitCode = isWell ? 0 : 1;
+    server.unsubscribe();
+  });
+});
+
+async function simulate(rendezvous: string): Promise<boolean> {
+  const nets = Array.from({ length: NODES }, (_, index) =>
+    createNet({
+      mode: 'p2p',
+      bind: `127.0.1.${index + 1}`,
+      rendezvous: [rendezvous],
+      slots: { inbound: 4, outbound: 4 },
+    }),
+  );
+  const received = new Map<Net, number>();
+  const start = performance.now();
+  const elapsed = () => `${Math.round(performance.now() - start)} ms`.padStart(8);
+
+  for (const [index, net] of nets.entries()) {
+    net.lines$.subscribe(({ connection, text }) => {
+      net.broadcast(text, connection);
+      received.set(net, (received.get(net) ?? 0) + 1);
+      console.log(`${elapsed()}  node ${String(index + 1).padStart(2)} has it  ${'■'.repeat(received.size)}`);
+    });
+  }
+  await Promise.all(nets.map((net) => net.start()));
+  console.log(`${elapsed()}  ${NODES} nodes started, 4 + 4 slots each`);
+
+  // Every node with at least one connection that it made itself, but for the first, who found nobody.
+  const joined$ = combineLatest(nets.map((net) => net.status$)).pipe(
+    filter((all) => all.filter(({ slots }) => slots.outbound.used > 0).length >= NODES - 1),
+  );
+  await firstValueFrom(race(joined$, timer(LIMIT_MS)));
+  await firstValueFrom(timer(SETTLE_MS));
+  console.log(`${elapsed()}  all have joined; node 1 sends "${LINE}"`);
+
+  nets[0]?.broadcast(LINE);
+  const everyone$ = timer(0, 10).pipe(filter(() => received.size >= NODES - 1));
+  await firstValueFrom(race(everyone$, timer(LIMIT_MS)));
+  await firstValueFrom(timer(SETTLE_MS));
+
+  const counts = [...received.values()];
+  const isWell = counts.length === NODES - 1 && counts.every((count) => count === 1);
+  console.log(
+    `${elapsed()}  ${received.size} of ${NODES - 1} others got it, ${isWell ? 'each exactly once' : 'NOT once each'}`,
+  );
+  await Promise.all(nets.map((net) => net.close()));
+  return isWell;
+}
