@@ -321,6 +321,7 @@ export class PeerConnection implements Connection {
     this.#sayHello();
     this.#outbox.rewriteEarly();
     if (this.#state === 'closing') channel.write(FRAME.end, encodeEnd({ code: 'closed', message: 'closed' }));
+    abandoned.ignore();
     abandoned.destroy();
   }
 

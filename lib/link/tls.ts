@@ -58,6 +58,11 @@ export function secure$(socket: Socket, { context, role, peerId }: SecureConfig)
       role === 'client' ? connect({ socket, ...settings }) : new TLSSocket(socket, { isServer: true, ...settings });
     let handedOver = false;
     stream.on('error', noop);
+    // Nobody reads yet, and a stream that nobody reads does not notice its end.
+    const noticeEnd = () => {
+      if (stream.readableLength === 0) stream.read(0);
+    };
+    stream.on('readable', noticeEnd);
     const onFailure = (cause?: Error) => {
       subscriber.error(
         cause === undefined
@@ -72,8 +77,10 @@ export function secure$(socket: Socket, { context, role, peerId }: SecureConfig)
     // A server's stream reports a failed handshake here, and only then by closing.
     stream.once('_tlsError', onFailure);
     stream.once('close', onClose);
+    stream.once('end', onClose);
     stream.once('secure', () => {
-      stream.off('error', onFailure).off('close', onClose);
+      stream.off('readable', noticeEnd).off('error', onFailure);
+      stream.off('close', onClose).off('end', onClose);
       const certificate = stream.getPeerX509Certificate();
       const proven = certificate && peerIdOfCertificate(certificate);
       if (proven === undefined) {

@@ -1,0 +1,84 @@
+import { firstValueFrom, type Observable, type Subscription } from 'rxjs';
+import { createNet, type Connection, type Net, type NetConfig } from '../../lib/index.js';
+import { rendezvousServer$, type RendezvousServer, type RendezvousServerConfig } from '../../servers/index.js';
+
+// Each node of a spec has a loopback address of its own, as PyP2P's virtual interfaces.
+let lastAddress = 0;
+
+/** A loopback address that no other node of this process has. */
+export function newAddress(): string {
+  lastAddress++;
+  return `127.1.${lastAddress >> 8}.${lastAddress & 0xff}`;
+}
+
+/** Opens nets and servers for one spec, and closes them after it. */
+export class Lab {
+  readonly #nets: Net[] = [];
+  readonly #subscriptions: Subscription[] = [];
+
+  /** A net in direct mode, unless told otherwise, on its own address. */
+  net(config: Partial<NetConfig> = {}): Net {
+    const net = createNet({ mode: 'direct', bind: newAddress(), ...config });
+    this.#nets.push(net);
+    return net;
+  }
+
+  /** A rendezvous server on a port of its own. */
+  async server(
+    config: RendezvousServerConfig = {},
+  ): Promise<RendezvousServer & { readonly address: string; readonly stop: () => void }> {
+    let subscription: Subscription | undefined;
+    const server = await new Promise<RendezvousServer>((resolve, reject) => {
+      subscription = rendezvousServer$({ bind: '127.0.0.1', port: 0, ...config }).subscribe({
+        next: resolve,
+        error: reject,
+      });
+    });
+    const stop = () => subscription?.unsubscribe();
+    if (subscription !== undefined) this.#subscriptions.push(subscription);
+    return { ...server, address: `127.0.0.1:${server.local.port}`, stop };
+  }
+
+  /** Two nets with a connection between them, as each side has it. */
+  async pair(
+    config: Partial<NetConfig> = {},
+    peerConfig: Partial<NetConfig> = config,
+  ): Promise<{ readonly here: Connection; readonly there: Connection; readonly net: Net; readonly peer: Net }> {
+    const [net, peer] = [this.net(config), this.net(peerConfig)];
+    const unl = await firstValueFrom(peer.unl$);
+    const arriving = firstValueFrom(peer.connections$);
+    const here = await firstValueFrom(net.connect$(unl));
+    return { here, there: await arriving, net, peer };
+  }
+
+  /** Subscribes until the spec is over. */
+  collect<T>(source$: Observable<T>): T[] {
+    const values: T[] = [];
+    this.#subscriptions.push(source$.subscribe({ next: (value) => values.push(value), error: () => undefined }));
+    return values;
+  }
+
+  /** Ends something when the spec is over. */
+  use<T extends Subscription>(subscription: T): T {
+    this.#subscriptions.push(subscription);
+    return subscription;
+  }
+
+  /** Closes everything. */
+  async close(): Promise<void> {
+    await Promise.all(this.#nets.splice(0).map((net) => net.close(200)));
+    for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();
+  }
+}
+
+/** The error that an Observable fails with. */
+export async function failureOf(source$: Observable<unknown>): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    source$.subscribe({
+      error: resolve,
+      complete: () => {
+        reject(new Error('Expected a failure, but it completed'));
+      },
+    });
+  });
+}
