@@ -15,7 +15,8 @@ import {
   PeerMismatchError,
   type UnlV3,
 } from '../lib/index.js';
-import { failureOf, Lab, newAddress } from './support/nodes.js';
+import { addressOf, failureOf, Lab, newAddress } from './support/nodes.js';
+import { endpointOf } from './support/raw-peer.js';
 
 describe('A net', () => {
   const lab = new Lab();
@@ -23,12 +24,11 @@ describe('A net', () => {
 
   /** A port where nobody listens, of an address that is this machine's. */
   async function deadEndpoint(): Promise<{ address: string; port: number }> {
-    const address = newAddress();
-    const server = createServer().listen(0, address);
+    const server = createServer().listen(0, newAddress());
     await once(server, 'listening');
-    const bound = server.address();
+    const endpoint = addressOf(server);
     server.close();
-    return { address, port: typeof bound === 'object' && bound !== null ? bound.port : 1 };
+    return endpoint;
   }
 
   function unlAt(endpoint: { address: string; port: number }, peerId = createIdentity().peerId): string {
@@ -130,15 +130,7 @@ describe('A net', () => {
 
     it('meets a stranger where the peer should be, and sends it nothing', async () => {
       const [net, stranger] = [lab.net(), lab.net()];
-      const { local } = await firstValueFrom(
-        stranger.status$.pipe(filter(({ state }) => state === 'running')).pipe(
-          (running$) => {
-            void stranger.start();
-            return running$;
-          },
-        ),
-      );
-      if (local === undefined) throw new Error('Expected the stranger to listen');
+      const local = await endpointOf(stranger);
       const connections = lab.collect(stranger.connections$);
       const turnedAway = firstValueFrom(stranger.trace$.pipe(filter(({ type }) => type === 'inbound-failed')));
       const expected = createIdentity().peerId;
@@ -166,15 +158,18 @@ describe('A net', () => {
       const silent = createServer();
       silent.listen(0, newAddress());
       await once(silent, 'listening');
-      const bound = silent.address();
-      if (bound === null || typeof bound === 'string') throw new Error('Expected an address');
+      const bound = addressOf(silent);
       const net = lab.net();
       const steps = lab.collect(net.trace$);
-      const dialled = once(silent, 'connection');
+      const gone = new Promise<void>((resolve) => {
+        silent.once('connection', (socket) => {
+          socket.resume().once('close', () => {
+            resolve();
+          });
+          attempt.unsubscribe();
+        });
+      });
       const attempt = net.connect$(unlAt(bound)).subscribe();
-      const [socket] = await dialled;
-      const gone = once(socket.resume(), 'close');
-      attempt.unsubscribe();
       await gone;
       expect(steps.filter((step) => step.type === 'attempt').map(({ outcome }) => outcome)).toEqual([
         'started',
@@ -194,8 +189,7 @@ describe('A net', () => {
     it('gives up when the net is closed', async () => {
       const silent = createServer().listen(0, newAddress());
       await once(silent, 'listening');
-      const bound = silent.address();
-      if (bound === null || typeof bound === 'string') throw new Error('Expected an address');
+      const bound = addressOf(silent);
       const net = lab.net();
       const dialled = once(silent, 'connection');
       const failure = failureOf(net.connect$(unlAt(bound)));
@@ -208,8 +202,7 @@ describe('A net', () => {
     it('tells within the time given that a technique took too long', async () => {
       const silent = createServer().listen(0, newAddress());
       await once(silent, 'listening');
-      const bound = silent.address();
-      if (bound === null || typeof bound === 'string') throw new Error('Expected an address');
+      const bound = addressOf(silent);
       const error = await failureOf(lab.net().connect$(unlAt(bound), { timeoutMs: 50 }));
       expect(error instanceof ConnectError && error.attempts[0]?.reason).toBe('It did not connect within 50 ms');
       silent.close();
@@ -309,14 +302,8 @@ describe('A net', () => {
   });
 
   it('tells where the port is taken that it should listen on', async () => {
-    const { local } = await firstValueFrom(
-      (() => {
-        const net = lab.net({ bind: '127.0.0.1' });
-        void net.start();
-        return net.status$.pipe(filter(({ state }) => state === 'running'));
-      })(),
-    );
-    const late = lab.net({ bind: '127.0.0.1', port: local?.port ?? 0 });
+    const { address, port } = await endpointOf(lab.net());
+    const late = lab.net({ bind: address, port });
     await expectAsync(late.start()).toBeRejectedWithError(ListenError, /EADDRINUSE/);
     expect(await failureOf(late.unl$)).toBeInstanceOf(ListenError);
   });

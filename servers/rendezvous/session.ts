@@ -8,6 +8,7 @@ import {
   from,
   ignoreElements,
   merge,
+  noop,
   startWith,
   Subject,
   Subscription,
@@ -66,6 +67,14 @@ export class ServerSession {
     readonly runtime: Runtime,
   ) {
     this.#connection = connection;
+    this.#atEnd.add(
+      connection.closed$.subscribe({
+        complete: () => {
+          this.#atEnd.unsubscribe();
+        },
+        error: noop,
+      }),
+    );
   }
 
   /** The time, in milliseconds since the epoch. */

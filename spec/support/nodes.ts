@@ -1,5 +1,7 @@
-import { firstValueFrom, type Observable, type Subscription } from 'rxjs';
+import type { Server } from 'node:net';
+import { asyncScheduler, firstValueFrom, type Observable, type Subscription } from 'rxjs';
 import { createNet, type Connection, type Net, type NetConfig } from '../../lib/index.js';
+import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { rendezvousServer$, type RendezvousServer, type RendezvousServerConfig } from '../../servers/index.js';
 
 // Each node of a spec has a loopback address of its own, as PyP2P's virtual interfaces.
@@ -26,10 +28,11 @@ export class Lab {
   /** A rendezvous server on a port of its own. */
   async server(
     config: RendezvousServerConfig = {},
+    { now }: { readonly now?: () => number } = {},
   ): Promise<RendezvousServer & { readonly address: string; readonly stop: () => void }> {
     let subscription: Subscription | undefined;
     const server = await new Promise<RendezvousServer>((resolve, reject) => {
-      subscription = rendezvousServer$({ bind: '127.0.0.1', port: 0, ...config }).subscribe({
+      subscription = rendezvousServer$({ bind: '127.0.0.1', port: 0, ...config }, runtimeAt(now)).subscribe({
         next: resolve,
         error: reject,
       });
@@ -71,6 +74,12 @@ export class Lab {
   }
 }
 
+/** The real surroundings, but for the time of day. */
+function runtimeAt(now: (() => number) | undefined): Runtime {
+  if (now === undefined) return systemRuntime;
+  return { ...systemRuntime, scheduler: { now, schedule: asyncScheduler.schedule.bind(asyncScheduler) } };
+}
+
 /** The error that an Observable fails with. */
 export async function failureOf(source$: Observable<unknown>): Promise<unknown> {
   return new Promise((resolve, reject) => {
@@ -81,4 +90,11 @@ export async function failureOf(source$: Observable<unknown>): Promise<unknown> 
       },
     });
   });
+}
+
+/** Where a server listens. */
+export function addressOf(server: Server): { readonly address: string; readonly port: number } {
+  const bound = server.address();
+  if (bound === null || typeof bound === 'string') throw new Error('Expected a server that listens');
+  return { address: bound.address, port: bound.port };
 }

@@ -1,0 +1,264 @@
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { filter, firstValueFrom, lastValueFrom, map, take, toArray } from 'rxjs';
+import { ConnectError, createIdentity, formatUnl, ProtocolError, type Net } from '../lib/index.js';
+import { FRAME } from '../lib/link/frames.js';
+import { encodeHello } from '../lib/link/handshake.js';
+import { addressOf, failureOf, Lab, newAddress } from './support/nodes.js';
+import { endpointOf, RawPeer, rawSocket } from './support/raw-peer.js';
+
+describe('A net among hostile peers', () => {
+  const lab = new Lab();
+  afterEach(() => lab.close());
+
+  const failed = (net: Net) =>
+    firstValueFrom(
+      net.trace$.pipe(
+        filter((step) => step.type === 'inbound-failed'),
+        map(({ reason }) => reason),
+      ),
+    );
+
+  /** Whatever has happened before, an honest peer still gets through. */
+  async function expectWell(net: Net): Promise<void> {
+    const honest = lab.net();
+    const connection = await firstValueFrom(honest.connect$(await firstValueFrom(net.unl$)));
+    const heard = firstValueFrom(net.lines$.pipe(filter(({ text }) => text === 'honest')));
+    connection.send('honest');
+    expect((await heard).connection.peerId).toBe(honest.peerId);
+  }
+
+  it('drops one that connects and says nothing', async () => {
+    const net = lab.net({ timing: { handshakeMs: 50 } });
+    await net.start();
+    const reason = failed(net);
+    const socket = await rawSocket(net);
+    const closed = once(socket.resume(), 'close');
+    expect(await reason).toContain('no TLS handshake within 50 ms');
+    await closed;
+    await expectWell(net);
+  });
+
+  it('drops one that sends garbage instead of TLS', async () => {
+    const net = lab.net();
+    await net.start();
+    const reason = failed(net);
+    const socket = await rawSocket(net);
+    const closed = once(socket.resume(), 'close');
+    socket.write('GET / HTTP/1.1\r\n\r\n');
+    expect(await reason).toContain('TLS handshake failed');
+    await closed;
+    await expectWell(net);
+  });
+
+  it('drops one that hangs up in the middle of the handshake', async () => {
+    const net = lab.net();
+    await net.start();
+    const reason = failed(net);
+    (await rawSocket(net)).end(Buffer.from([0x16, 0x03, 0x01]));
+    expect(await reason).toContain('closed the connection during the TLS handshake');
+    await expectWell(net);
+  });
+
+  it('drops one that proves no key', async () => {
+    const net = lab.net();
+    const { address, port } = await endpointOf(net);
+    const reason = failed(net);
+    const stream = connectTls({ host: address, port, rejectUnauthorized: false, ALPNProtocols: ['rxp2p/1'] });
+    stream.on('error', () => undefined);
+    expect(await reason).toContain('Expected the peer to prove an Ed25519 key');
+    await expectWell(net);
+  });
+
+  it('drops one that speaks another protocol', async () => {
+    const net = lab.net();
+    await net.start();
+    const reason = failed(net);
+    void RawPeer.to(net, createIdentity(), ['h2']).catch(() => undefined);
+    expect(await reason).toMatch(/TLS handshake failed|speak rxp2p\/1/);
+    await expectWell(net);
+  });
+
+  it('drops one that proves a key and then says nothing', async () => {
+    const net = lab.net({ timing: { handshakeMs: 300 } });
+    await net.start();
+    const reason = failed(net);
+    const peer = await RawPeer.to(net);
+    expect(await reason).toContain('then said nothing');
+    await peer.closed();
+    await expectWell(net);
+  });
+
+  it('drops one whose first frame is no hello, or whose hello cannot be read', async () => {
+    const net = lab.net();
+    await net.start();
+    for (const [type, payload] of [
+      [FRAME.data, 'lines\n'],
+      [FRAME.ping, 'ping'],
+      [FRAME.hello, 'not json'],
+      [FRAME.hello, '{"connection":7}'],
+      [FRAME.hello, '{"connection":"short"}'],
+      [77, ''],
+      [FRAME.hello, 'x'.repeat(16_385)],
+    ] as const) {
+      const reason = failed(net);
+      const peer = await RawPeer.to(net);
+      peer.write(type, payload);
+      expect(await reason).toMatch(/hello|frame/);
+      await peer.closed();
+    }
+    expect((await firstValueFrom(net.status$)).slots.inbound.used).toBe(0);
+    await expectWell(net);
+  });
+
+  it('closes one that breaks the rules later, and says why', async () => {
+    const net = lab.net({ limits: { lineBytes: 100 } });
+    const lines = lab.collect(net.lines$);
+    const cases = [
+      [FRAME.hello, encodeHello({ connection: 'B'.repeat(22) }), 'protocol'],
+      [55, 'x', 'protocol'],
+      [FRAME.data, Buffer.from([0x68, 0x69, 0xff, 0xfe, 0x0a]), 'protocol'],
+      [FRAME.data, 'x'.repeat(102), 'line-too-long'],
+    ] as const;
+    for (const [type, payload, code] of cases) {
+      const arriving = firstValueFrom(net.connections$);
+      const peer = await RawPeer.greeting(net);
+      const connection = await arriving;
+      peer.write(FRAME.data, 'well\n');
+      peer.write(type, payload);
+      const reason = await lastValueFrom(connection.closed$);
+      expect([reason.code, reason.by]).toEqual([code, 'us']);
+      expect(await peer.closed()).toBe(code);
+    }
+    expect(lines.map(({ text }) => text)).toEqual(cases.map(() => 'well'));
+    await expectWell(net);
+  });
+
+  it('skips frames that a later version may have added', async () => {
+    const net = lab.net();
+    const heard = firstValueFrom(net.lines$);
+    const peer = await RawPeer.greeting(net);
+    peer.write(200, 'from the future');
+    peer.write(FRAME.data, 'understood\n');
+    expect((await heard).text).toBe('understood');
+  });
+
+  it('never takes half a line for a whole one when the peer breaks off in it', async () => {
+    const net = lab.net();
+    const arriving = firstValueFrom(net.connections$);
+    const peer = await RawPeer.greeting(net);
+    const connection = await arriving;
+    const heard = lastValueFrom(connection.lines$.pipe(toArray()));
+    peer.write(FRAME.data, 'whole\nhal');
+    const first = await firstValueFrom(connection.path$);
+    expect(first.technique).toBe('direct');
+    peer.stream.end();
+    expect(await heard).toEqual(['whole']);
+    expect((await lastValueFrom(connection.closed$)).code).toBe('lost');
+    await expectWell(net);
+  });
+
+  it('notices one that resets the connection', async () => {
+    const net = lab.net();
+    const arriving = firstValueFrom(net.connections$);
+    const { address, port } = await endpointOf(net);
+    const peer = await RawPeer.greeting(net);
+    const connection = await arriving;
+    expect((await firstValueFrom(connection.path$)).local).toEqual({ address, port });
+    peer.stream.destroy(new Error('gone'));
+    expect((await lastValueFrom(connection.closed$)).code).toBe('lost');
+    await expectWell(net);
+  });
+
+  it('notices one that disappears without a word', async () => {
+    const net = lab.net({ timing: { heartbeatMs: 20, silenceMs: 70 } });
+    const arriving = firstValueFrom(net.connections$);
+    // It answers no heartbeat, as a machine without power does not.
+    await RawPeer.greeting(net);
+    const connection = await arriving;
+    const reason = await lastValueFrom(connection.closed$);
+    expect([reason.code, reason.by]).toEqual(['silent', 'peer']);
+    expect((await firstValueFrom(net.status$)).slots.inbound.used).toBe(0);
+    await expectWell(net);
+  });
+
+  it('bears one that asks for answers without end and reads none', async () => {
+    const net = lab.net({ limits: { sendHighWaterBytes: 10_000 } });
+    const arriving = firstValueFrom(net.connections$);
+    const peer = await RawPeer.greeting(net);
+    const connection = await arriving;
+    peer.stream.pause();
+    const ping = Buffer.alloc(1000);
+    for (let index = 0; index < 20_000; index++) peer.write(FRAME.ping, ping);
+    await expectWell(net);
+    connection.close();
+    peer.stream.destroy();
+    await lastValueFrom(connection.closed$);
+  });
+
+  it('does not let one address take all places of those that have proven nothing', async () => {
+    const net = lab.net({ limits: { pendingInbound: 8 } });
+    await net.start();
+    const reason = failed(net);
+    const sockets = await Promise.all([1, 2, 3].map(() => rawSocket(net)));
+    expect(await reason).toBe('too many from this address already');
+    await expectWell(net);
+    for (const socket of sockets) socket.destroy();
+  });
+
+  it('takes a peer back that has lost its side of the connection', async () => {
+    const net = lab.net();
+    const identity = createIdentity();
+    const arriving = firstValueFrom(net.connections$.pipe(take(2), toArray()));
+    const before = await RawPeer.greeting(net, identity);
+    await firstValueFrom(net.connections$);
+    // The old link stays open and mute, as after a power failure; no heartbeat is due yet.
+    const again = await RawPeer.greeting(net, identity);
+    const [first, second] = await arriving;
+    if (first === undefined || second === undefined) throw new Error('Expected two connections');
+    expect((await lastValueFrom(first.closed$)).code).toBe('replaced');
+    const heard = firstValueFrom(second.lines$);
+    again.write(FRAME.data, 'back again\n');
+    expect(await heard).toBe('back again');
+    before.stream.destroy();
+  });
+
+  describe('when it dials', () => {
+    const peerId = createIdentity().peerId;
+
+    async function dialServer(onConnection: (socket: Socket) => void): Promise<ConnectError> {
+      const server = createServer(onConnection).listen(0, newAddress());
+      await once(server, 'listening');
+      const { address, port } = addressOf(server);
+      const unl = formatUnl({
+        version: 3,
+        peerId,
+        nodeType: 'passive',
+        natType: { type: 'open' },
+        endpoints: [{ kind: 'wan', address, port }],
+        rendezvous: [],
+        extensions: [],
+      });
+      const error = await failureOf(lab.net({ timing: { handshakeMs: 100 } }).connect$(unl));
+      server.close();
+      if (!(error instanceof ConnectError)) throw error;
+      return error;
+    }
+
+    it('gives up one that accepts and says nothing', async () => {
+      const error = await dialServer((socket) => socket.resume());
+      expect(error.message).toContain('did not finish the TLS handshake within 100 ms');
+    });
+
+    it('gives up one that answers with garbage', async () => {
+      const error = await dialServer((socket) => socket.end('SSH-2.0-OpenSSH_9.2\r\n'));
+      expect(error.attempts[0]?.error).toBeInstanceOf(ProtocolError);
+    });
+
+    it('gives up one that hangs up', async () => {
+      const error = await dialServer((socket) => socket.destroy());
+      expect(error.message).toMatch(/closed the connection|ECONNRESET/);
+    });
+  });
+});

@@ -1,0 +1,343 @@
+import { filter, firstValueFrom } from 'rxjs';
+import { createIdentity, formatUnl, type Identity } from '../../lib/index.js';
+import { proofOf } from '../../lib/rendezvous/messages.js';
+import { Lab, newAddress } from '../support/nodes.js';
+import { LineClient } from '../support/line-client.js';
+
+describe('The rendezvous server', () => {
+  const lab = new Lab();
+  const clients: LineClient[] = [];
+  afterEach(async () => {
+    for (const client of clients.splice(0)) client.socket.destroy();
+    await lab.close();
+  });
+
+  async function clientOf(server: { local: { address: string; port: number } }, from?: string): Promise<LineClient> {
+    const client = await LineClient.to(server.local, from);
+    clients.push(client);
+    return client;
+  }
+
+  /** Says who it is, and proves it. */
+  async function register(client: LineClient, identity: Identity): Promise<void> {
+    const [, nonce = ''] = (await client.ask('HELLO 1')).split(' ');
+    const signature = identity.sign(proofOf(nonce, identity.peerId)).toString('base64url');
+    expect(await client.ask(`PROVE ${identity.peerId} ${signature}`)).toBe('WELCOME');
+  }
+
+  function unlOf({ peerId }: Identity): string {
+    return formatUnl({
+      version: 3,
+      peerId,
+      nodeType: 'passive',
+      natType: { type: 'open' },
+      endpoints: [{ kind: 'wan', address: '192.0.2.1', port: 4000 }],
+      rendezvous: [],
+      extensions: [],
+    });
+  }
+
+  describe('for PyP2P nodes', () => {
+    it('lists passive nodes, and names them to others but not to their own address', async () => {
+      const server = await lab.server();
+      const [here, there] = [newAddress(), newAddress()];
+      const passive = await clientOf(server, here);
+      passive.say('PASSIVE READY 44444 10', 'PASSIVE READY 44445 10');
+      expect(await passive.ask('BOOTSTRAP 10')).toBe('NODES EMPTY');
+      const other = await clientOf(server, there);
+      const nodes = (await other.ask('BOOTSTRAP 10')).split(' ');
+      expect(nodes.sort()).toEqual(['NODES', `p:${here}:44444`, `p:${here}:44445`].sort());
+      expect((await other.ask('BOOTSTRAP 1')).split(' ').length).toBe(2);
+      passive.say('CLEAR');
+      await passive.ask('SOURCE TCP');
+      expect(await other.ask('BOOTSTRAP 10')).toBe('NODES EMPTY');
+    });
+
+    it('never names 127.0.0.1', async () => {
+      const server = await lab.server();
+      const passive = await clientOf(server, '127.0.0.1');
+      passive.say('PASSIVE READY 44444 10');
+      await passive.ask('SOURCE TCP');
+      expect(await (await clientOf(server, newAddress())).ask('BOOTSTRAP 100')).toBe('NODES EMPTY');
+    });
+
+    it('tells the source port it sees', async () => {
+      const server = await lab.server();
+      const client = await clientOf(server);
+      const port = client.socket.localPort ?? 0;
+      expect(await client.ask('SOURCE TCP')).toBe(`REMOTE TCP ${port}`);
+      expect(await client.ask('SOURCE TCP 50000')).toBe(`REMOTE TCP ${port}`);
+    });
+
+    it('brings a candidate and a simultaneous node together', async () => {
+      const server = await lab.server();
+      const [nodeAddress, candidateAddress] = [newAddress(), newAddress()];
+      const node = await clientOf(server, nodeAddress);
+      node.say('SIMULTANEOUS READY 44444 10');
+      await node.ask('SOURCE TCP');
+      const candidate = await clientOf(server, candidateAddress);
+      expect(await candidate.ask(`CANDIDATE ${nodeAddress} TCP 5000 5001`)).toBe('PREDICTION SET');
+      expect(await node.heard()).toBe(`CHALLENGE ${candidateAddress} 5000 5001 TCP`);
+      const ntp = Date.now() / 1000 + 6;
+      node.say(`ACCEPT ${candidateAddress} 6000 6001 TCP ${ntp}`);
+      expect(await candidate.heard()).toBe(`FIGHT ${nodeAddress} 6000 6001 TCP ${ntp}`);
+      // It is done with: a second answer finds nobody.
+      node.say(`ACCEPT ${candidateAddress} 6000 6001 TCP ${ntp}`);
+      await node.ask('SOURCE TCP');
+      await candidate.ask('SOURCE TCP');
+      expect(candidate.unheard).toBe(0);
+    });
+
+    it('asks a node with old predictions to make fresh ones, and tells it then who waits', async () => {
+      let now = Date.now();
+      const server = await lab.server({}, { now: () => now });
+      const [nodeAddress, candidateAddress] = [newAddress(), newAddress()];
+      const node = await clientOf(server, nodeAddress);
+      node.say('SIMULTANEOUS READY 44444 10');
+      await node.ask('SOURCE TCP');
+      now += 121_000;
+      const candidate = await clientOf(server, candidateAddress);
+      expect(await candidate.ask(`CANDIDATE ${nodeAddress} TCP 5000`)).toBe('PREDICTION SET');
+      expect(await node.heard()).toBe('RECONNECT');
+      expect(await node.ask('SIMULTANEOUS READY 44444 10')).toBe(`CHALLENGE ${candidateAddress} 5000 TCP`);
+    });
+
+    it('says nothing to an acceptance at an impossible time, of nobody, or to a candidate of nobody', async () => {
+      const server = await lab.server();
+      const [nodeAddress, candidateAddress] = [newAddress(), newAddress()];
+      const candidate = await clientOf(server, candidateAddress);
+      candidate.say(`CANDIDATE ${nodeAddress} TCP 5000`);
+      const port = candidate.socket.localPort ?? 0;
+      expect(await candidate.ask('SOURCE TCP')).toBe(`REMOTE TCP ${port}`);
+      const node = await clientOf(server, nodeAddress);
+      node.say('SIMULTANEOUS READY 44444 10');
+      await node.ask('SOURCE TCP');
+      await candidate.ask(`CANDIDATE ${nodeAddress} TCP 5000`);
+      await node.heard();
+      node.say(`ACCEPT ${candidateAddress} 6000 TCP ${Date.now() / 1000 + 700}`, `ACCEPT 192.0.2.9 6000 TCP 1`);
+      await node.ask('SOURCE TCP');
+      await candidate.ask('SOURCE TCP');
+      expect(candidate.unheard).toBe(0);
+    });
+
+    it('takes at most 100 candidates a node', async () => {
+      const server = await lab.server();
+      const node = await clientOf(server, newAddress());
+      node.say('SIMULTANEOUS READY 44444 10');
+      await node.ask('SOURCE TCP');
+      const nodeAddress = node.socket.localAddress ?? '';
+      const candidates = await Promise.all(Array.from({ length: 101 }, () => clientOf(server, newAddress())));
+      for (const candidate of candidates.slice(0, 100)) {
+        expect(await candidate.ask(`CANDIDATE ${nodeAddress} TCP 5000`)).toBe('PREDICTION SET');
+      }
+      const last = candidates.at(-1);
+      last?.say(`CANDIDATE ${nodeAddress} TCP 5000`);
+      expect(await last?.ask('SOURCE TCP')).toMatch(/^REMOTE/);
+    });
+
+    it('forgets a simultaneous node that hangs up', async () => {
+      const server = await lab.server();
+      const node = await clientOf(server, newAddress());
+      const address = node.socket.localAddress ?? '';
+      node.say('SIMULTANEOUS READY 44444 10');
+      await node.ask('SOURCE TCP');
+      node.say('QUIT');
+      await node.closed();
+      const candidate = await clientOf(server, newAddress());
+      candidate.say(`CANDIDATE ${address} TCP 5000`);
+      expect(await candidate.ask('SOURCE TCP')).toMatch(/^REMOTE/);
+    });
+
+    it('says nothing to what it does not understand, and goes on', async () => {
+      const server = await lab.server();
+      const client = await clientOf(server);
+      client.say(
+        '',
+        'bootstrap 1',
+        'BOOTSTRAP 0',
+        'BOOTSTRAP 101',
+        'BOOTSTRAP x',
+        'PASSIVE READY 0 1',
+        'GARBAGE',
+        '\u0000',
+      );
+      client.socket.write('BOOTSTRAP 1\n'); // a bare newline will do
+      expect(await client.heard()).toBe('NODES EMPTY');
+    });
+  });
+
+  describe('for nodes that prove a key', () => {
+    it('tells a node where it is seen, and registers it', async () => {
+      const server = await lab.server();
+      const address = newAddress();
+      const client = await clientOf(server, address);
+      const reply = await client.ask('HELLO 1');
+      expect(reply).toMatch(new RegExp(`^NONCE [\\w-]{43} ${address}:${client.socket.localPort ?? 0}$`));
+    });
+
+    it('passes messages between nodes, any number of them behind one address', async () => {
+      const server = await lab.server();
+      const [alice, bob, carol] = [createIdentity(), createIdentity(), createIdentity()];
+      const [aliceClient, bobClient, carolClient] = await Promise.all([1, 2, 3].map(() => clientOf(server)));
+      if (!aliceClient || !bobClient || !carolClient) throw new Error('Expected three clients');
+      await register(aliceClient, alice);
+      await register(bobClient, bob);
+      await register(carolClient, carol);
+      const message = Buffer.from('hello Bob').toString('base64url');
+      expect(await aliceClient.ask(`SEND 1 ${bob.peerId} ${message}`)).toBe('SENT 1');
+      expect(await bobClient.heard()).toBe(`MESSAGE ${alice.peerId} ${message}`);
+      expect(carolClient.unheard).toBe(0);
+    });
+
+    it('tells when a peer is absent', async () => {
+      const server = await lab.server();
+      const client = await clientOf(server);
+      await register(client, createIdentity());
+      expect(await client.ask(`SEND 7 ${createIdentity().peerId} AAAA`)).toBe('ABSENT 7');
+    });
+
+    it('passes messages of 16 KiB, and not of more', async () => {
+      const server = await lab.server();
+      const identity = createIdentity();
+      const client = await clientOf(server);
+      await register(client, identity);
+      const most = Buffer.alloc(16_384, 1).toString('base64url');
+      client.say(`SEND 1 ${identity.peerId} ${most}`);
+      expect([await client.heard(), await client.heard()].sort()).toEqual([
+        `MESSAGE ${identity.peerId} ${most}`,
+        'SENT 1',
+      ]);
+      const more = Buffer.alloc(16_385, 1).toString('base64url');
+      client.say(`SEND 2 ${identity.peerId} ${more}`);
+      expect(await client.ask('PING')).toBe('PONG');
+    });
+
+    it('refuses a proof that is not of the nonce, of another key, or made twice', async () => {
+      const server = await lab.server();
+      const [alice, eve] = [createIdentity(), createIdentity()];
+      const proofs: ((nonce: string) => string)[] = [
+        () => alice.sign(proofOf('another nonce', alice.peerId)).toString('base64url'),
+        (nonce) => eve.sign(proofOf(nonce, alice.peerId)).toString('base64url'),
+        () => 'AAAA',
+      ];
+      for (const proof of proofs) {
+        const client = await clientOf(server);
+        const [, nonce = ''] = (await client.ask('HELLO 1')).split(' ');
+        expect(await client.ask(`PROVE ${alice.peerId} ${proof(nonce)}`)).toMatch(/^REFUSED bad-proof /);
+        await client.closed();
+      }
+    });
+
+    it('refuses requests of nodes that have proven nothing, and versions it does not speak', async () => {
+      const server = await lab.server();
+      for (const request of [
+        `SEND 1 ${createIdentity().peerId} AAAA`,
+        'UNLS 1 5',
+        `ADVERTISE ${unlOf(createIdentity())}`,
+      ]) {
+        const client = await clientOf(server);
+        expect(await client.ask(request)).toMatch(/^REFUSED bad-proof /);
+        await client.closed();
+      }
+      expect(await (await clientOf(server)).ask('HELLO 2')).toMatch(/^REFUSED bad-version /);
+    });
+
+    it('lists locators of those who advertise, for others and while they stay', async () => {
+      const server = await lab.server();
+      const [alice, bob] = [createIdentity(), createIdentity()];
+      const [aliceClient, bobClient] = [await clientOf(server), await clientOf(server)];
+      await register(aliceClient, alice);
+      await register(bobClient, bob);
+      aliceClient.say(`ADVERTISE ${unlOf(alice)}`);
+      expect(await aliceClient.ask('UNLS 1 10')).toBe('LISTED 1');
+      expect(await bobClient.ask('UNLS 2 10')).toBe(`LISTED 2 ${unlOf(alice)}`);
+      bobClient.say(`ADVERTISE ${unlOf(alice)}`, `ADVERTISE ${unlOf(createIdentity())}`);
+      expect(await aliceClient.ask('UNLS 3 10')).toBe('LISTED 3');
+      aliceClient.say('WITHDRAW');
+      await aliceClient.ask('PING');
+      expect(await bobClient.ask('UNLS 4 10')).toBe('LISTED 4');
+      aliceClient.say(`ADVERTISE ${unlOf(alice)}`, 'QUIT');
+      await aliceClient.closed();
+      expect(await bobClient.ask('UNLS 5 10')).toBe('LISTED 5');
+    });
+
+    it('reaches a node that comes back at its new session, and ends the old one', async () => {
+      const server = await lab.server();
+      const [alice, bob] = [createIdentity(), createIdentity()];
+      const [before, after, other] = [await clientOf(server), await clientOf(server), await clientOf(server)];
+      await register(before, alice);
+      before.say(`ADVERTISE ${unlOf(alice)}`);
+      await register(after, alice);
+      after.say(`ADVERTISE ${unlOf(alice)}`);
+      expect(await before.heard()).toMatch(/^REFUSED replaced /);
+      await before.closed();
+      await register(other, bob);
+      expect(await other.ask(`SEND 1 ${alice.peerId} AAAA`)).toBe('SENT 1');
+      expect(await after.heard()).toBe(`MESSAGE ${bob.peerId} AAAA`);
+      expect(await other.ask('UNLS 2 10')).toBe(`LISTED 2 ${unlOf(alice)}`);
+    });
+  });
+
+  describe('bears', () => {
+    it('too many connections from one address, and none of it troubles another', async () => {
+      const server = await lab.server({ limits: { connectionsPerHost: 2 } });
+      const address = newAddress();
+      await clientOf(server, address);
+      const second = await clientOf(server, address);
+      expect(await (await clientOf(server, address)).heard()).toMatch(/^REFUSED too-many-connections /);
+      expect(await (await clientOf(server, newAddress())).ask('SOURCE TCP')).toMatch(/^REMOTE/);
+      const left = firstValueFrom(server.connections$.pipe(filter((count) => count === 2)));
+      second.socket.destroy();
+      await left;
+      expect(await (await clientOf(server, address)).ask('SOURCE TCP')).toMatch(/^REMOTE/);
+    });
+
+    it('too many connections in all', async () => {
+      const server = await lab.server({ limits: { connections: 1 } });
+      await (await clientOf(server)).ask('SOURCE TCP');
+      expect(await (await clientOf(server)).heard()).toMatch(/^REFUSED too-many-connections /);
+    });
+
+    it('too many lines', async () => {
+      const server = await lab.server({ limits: { lineBurst: 3, linesPerSecond: 1 } });
+      const client = await clientOf(server);
+      client.say('PING', 'PING', 'PING', 'PING');
+      for (let count = 0; count < 3; count++) expect(await client.heard()).toBe('PONG');
+      expect(await client.heard()).toMatch(/^REFUSED too-many-lines /);
+      await client.closed();
+    });
+
+    it('a line without an end', async () => {
+      const server = await lab.server();
+      const client = await clientOf(server);
+      client.socket.write('x'.repeat(30_000));
+      expect(await client.heard()).toMatch(/^REFUSED line-too-long /);
+      await client.closed();
+    });
+
+    it('a client that says nothing', async () => {
+      const server = await lab.server({ limits: { idleMs: 50 } });
+      const client = await clientOf(server);
+      expect(await client.heard()).toMatch(/^REFUSED idle /);
+      await client.closed();
+    });
+
+    it('tables that are full', async () => {
+      const server = await lab.server({ limits: { tableEntries: 1 } });
+      const [first, second] = [await clientOf(server, newAddress()), await clientOf(server, newAddress())];
+      first.say('PASSIVE READY 44444 1');
+      await first.ask('SOURCE TCP');
+      expect(await second.ask('PASSIVE READY 44444 1')).toMatch(/^REFUSED table-full /);
+    });
+
+    it('clients that break off at any byte', async () => {
+      const server = await lab.server();
+      for (const part of ['', 'H', 'HELLO 1\r', 'HELLO 1\r\n', 'SIMULTANEOUS READY 1 1\r\nCAN']) {
+        const client = await clientOf(server);
+        client.socket.write(part);
+        client.socket.resetAndDestroy();
+      }
+      expect(await (await clientOf(server)).ask('PING')).toBe('PONG');
+    });
+  });
+});
