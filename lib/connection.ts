@@ -188,7 +188,8 @@ export class PeerConnection implements Connection {
   #channel: Channel;
   /** A second link that the peer offered before it knew of the first; kept until it knows. */
   #spare: Channel | undefined;
-  #confirmed: boolean;
+  readonly #confirmation = new ReplaySubject<void>(1);
+  #confirmed = false;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #peerEnd: CloseReason | undefined;
   #lastHeard: number;
@@ -199,7 +200,6 @@ export class PeerConnection implements Connection {
     this.peerId = channel.link.peerId;
     this.direction = direction;
     this.#id = id;
-    this.#confirmed = confirmed;
     this.#context = context;
     this.#channel = channel;
     this.#lastHeard = runtime.scheduler.now();
@@ -236,6 +236,7 @@ export class PeerConnection implements Connection {
     this.path$ = this.#path.asObservable();
     this.closed$ = this.#closed.asObservable();
 
+    if (confirmed) this.#confirm();
     this.#listen();
     this.#sayHello();
     if (channel.framed) this.#every(timing.heartbeatMs, this.#beat);
@@ -245,6 +246,11 @@ export class PeerConnection implements Connection {
   /** Whether the peer is known to hold this connection, too. */
   get confirmed(): boolean {
     return this.#confirmed;
+  }
+
+  /** Emits once when the peer is known to hold this connection, too; only completes when it never will. */
+  get confirmed$(): Observable<void> {
+    return this.#confirmation.asObservable();
   }
 
   eachLine$<T>(project: (text: string) => ObservableInput<T>, concurrent = 1): Observable<T> {
@@ -315,11 +321,11 @@ export class PeerConnection implements Connection {
     const abandoned = this.#channel;
     this.#channel = channel;
     this.#id = id;
-    this.#confirmed = true;
     this.#path.next(pathOf(channel, undefined));
     this.#listen();
     this.#sayHello();
     this.#outbox.rewriteEarly();
+    this.#confirm();
     if (this.#state === 'closing') channel.write(FRAME.end, encodeEnd({ code: 'closed', message: 'closed' }));
     abandoned.ignore();
     abandoned.destroy();
@@ -398,12 +404,18 @@ export class PeerConnection implements Connection {
     if (this.#confirmed || decodeHello(payload).connection !== this.#id) {
       throw new ProtocolError('Expected one hello for this connection, got another');
     }
+    this.#confirm();
+    this.#ping();
+    this.#updateFlow();
+  }
+
+  #confirm(): void {
     this.#confirmed = true;
     this.#spare?.destroy();
     this.#spare = undefined;
     this.#outbox.confirm();
-    this.#ping();
-    this.#updateFlow();
+    this.#confirmation.next();
+    this.#confirmation.complete();
   }
 
   #onData(payload: Buffer): void {
@@ -504,6 +516,7 @@ export class PeerConnection implements Connection {
     this.#retire(reason.error === undefined ? this.#context.timing.closeMs : FAULT_GRACE_MS);
     this.#inbox.end('cut');
     this.#path.complete();
+    this.#confirmation.complete();
     this.#closed.next(reason);
     this.#closed.complete();
   }

@@ -101,7 +101,10 @@ export interface Net {
    */
   readonly unl$: Observable<string>;
 
-  /** Each connection, inbound or outbound: those that are open, then each new one as soon as it is usable. */
+  /**
+   * Each connection, inbound or outbound: those that are open, then each new one as soon as both sides hold it. One that
+   * the peer refuses never comes here.
+   */
   readonly connections$: Observable<Connection>;
 
   /**
@@ -125,7 +128,8 @@ export interface Net {
   /**
    * Connects to the node that a locator is of, or hands over the connection to it that is open already. Cold: begins when
    * subscribed to, and starts the net if need be. Emits one connection and completes; unsubscribing before that gives up
-   * and frees everything. The connection is usable at once; should the peer refuse it, its `closed$` tells.
+   * and frees everything. The connection comes as soon as the peer has proven its key, and is usable at once, a round trip
+   * before the peer's consent can be known: should it refuse, `closed$` tells.
    *
    * @throws InvalidUnlError for a text that is no locator, or is this node's own, or of a node that cannot be proven.
    * @throws ConnectError when every technique has failed, with the outcome of each; ClosedError when the net is closed.
@@ -383,7 +387,7 @@ class RunningNet implements Net {
   #status(): NetStatus {
     const { slots } = this.#config;
     const slot = (direction: 'inbound' | 'outbound') => ({
-      used: this.#peers.count(direction),
+      used: this.#peers.all.filter((connection) => connection.direction === direction).length,
       most: slots[direction],
     });
     return {
@@ -406,7 +410,7 @@ class RunningNet implements Net {
     this.#closing.next();
     this.#closing.complete();
     this.#running.unsubscribe();
-    const connections = this.#peers.all;
+    const connections = this.#peers.begun;
     for (const connection of connections) connection.close();
     const released$ = forkJoin(connections.map((connection) => connection.released$));
     const late$ = timer(withinMs, this.#runtime.scheduler);

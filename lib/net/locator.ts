@@ -47,7 +47,7 @@ export function locate(
   const isOpen =
     observed.length > 0
       ? observed.every((address) => addresses.includes(address))
-      : addresses.some((address) => scopeOf(address) === 'global');
+      : addresses.some((address) => scopeOf(address) === 'global' || scopeOf(address) === 'loopback');
   const nodeType = config.forwarded || isOpen ? 'passive' : 'active';
   const natType: NatType = { type: isOpen && observed.length > 0 ? 'open' : 'unknown' };
   const endpoints: UnlEndpoint[] = [

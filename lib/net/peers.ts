@@ -1,4 +1,4 @@
-import { filter, from, merge, Subject, Subscription, type Observable } from 'rxjs';
+import { defer, filter, from, merge, Subject, Subscription, type Observable } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
 import { PeerConnection, type CloseReason } from '../connection.js';
 import { plainConnection } from '../connection/plain-connection.js';
@@ -24,7 +24,7 @@ const REFUSAL_GRACE_MS = 1_000;
  * with the greater key decides: it says hello on one link only, the other moves there.
  */
 export class Peers {
-  /** Every connection: those that are open, then each new one. */
+  /** Every connection that both sides hold: those that are open, then each new one. */
   readonly connection$: Observable<PeerConnection>;
 
   readonly #open = new Set<PeerConnection>();
@@ -39,7 +39,7 @@ export class Peers {
     readonly runtime: Runtime,
     readonly trace: Trace,
   ) {
-    this.connection$ = merge(from(this.#open), this.#arrived);
+    this.connection$ = defer(() => merge(from(this.all), this.#arrived));
   }
 
   /** Each connection that has ended. */
@@ -47,12 +47,17 @@ export class Peers {
     return this.#left.asObservable();
   }
 
-  /** The connections that are open. */
+  /** The connections that are open, and that both sides hold. */
   get all(): readonly PeerConnection[] {
+    return [...this.#open].filter(({ confirmed }) => confirmed);
+  }
+
+  /** The connections that are open, or are about to be. */
+  get begun(): readonly PeerConnection[] {
     return [...this.#open];
   }
 
-  /** The open connection to a peer. */
+  /** The connection to a peer that is open, or is about to be. */
   get(peerId: PeerId): PeerConnection | undefined {
     return this.#byPeer.get(peerId);
   }
@@ -62,9 +67,9 @@ export class Peers {
     return this.#arrived.pipe(filter((connection) => connection.peerId === peerId));
   }
 
-  /** How many connections of a direction are open. */
+  /** How many slots of a direction are taken, or are about to be. */
   count(direction: 'inbound' | 'outbound'): number {
-    return this.all.filter((connection) => connection.direction === direction).length;
+    return this.begun.filter((connection) => connection.direction === direction).length;
   }
 
   /** Makes a connection of a link that this side dialled, unless there is one to this peer by now. */
@@ -104,7 +109,13 @@ export class Peers {
     const { peerId, direction } = connection;
     this.#open.add(connection);
     this.#byPeer.set(peerId, connection);
-    this.trace({ type: 'connection', peerId, direction });
+    connection.confirmed$.subscribe({
+      next: () => {
+        this.trace({ type: 'connection', peerId, direction });
+        this.#arrived.next(connection);
+      },
+      error: this.#never,
+    });
     connection.closed$.subscribe({
       next: (reason) => {
         this.#open.delete(connection);
@@ -114,7 +125,6 @@ export class Peers {
       },
       error: this.#never,
     });
-    this.#arrived.next(connection);
     return connection;
   }
 

@@ -1,5 +1,5 @@
 import type { Server } from 'node:net';
-import { asyncScheduler, firstValueFrom, type Observable, type Subscription } from 'rxjs';
+import { asyncScheduler, firstValueFrom, Subscription, type Observable } from 'rxjs';
 import { createNet, type Connection, type Net, type NetConfig } from '../../lib/index.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { rendezvousServer$, type RendezvousServer, type RendezvousServerConfig } from '../../servers/index.js';
@@ -65,6 +65,11 @@ export class Lab {
   use<T extends Subscription>(subscription: T): T {
     this.#subscriptions.push(subscription);
     return subscription;
+  }
+
+  /** Does something when the spec is over. */
+  onClose(action: () => unknown): void {
+    this.use(new Subscription(() => void action()));
   }
 
   /** Closes everything. */

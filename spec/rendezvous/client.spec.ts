@@ -1,0 +1,156 @@
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import { filter, firstValueFrom, map, skipWhile, take, type Observable } from 'rxjs';
+import { parseUnl, type Net, type NetStatus } from '../../lib/index.js';
+import { addressOf, Lab, newAddress } from '../support/nodes.js';
+
+describe('A net with rendezvous servers', () => {
+  const lab = new Lab();
+  afterEach(() => lab.close());
+
+  const connected = (net: Net, index = 0) =>
+    firstValueFrom(net.status$.pipe(filter(({ servers }) => servers[index]?.connected === true)));
+
+  const failure$ = (net: Net, index = 0): Observable<string> =>
+    net.status$.pipe(
+      map(({ servers }: NetStatus) => servers[index]?.failure),
+      filter((failure) => failure !== undefined),
+    );
+
+  /** A server that does to each connection what it is told. */
+  async function badServer(onConnection: (socket: Socket) => void): Promise<string> {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      onConnection(socket);
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    lab.onClose(() => server.close());
+    return `127.0.0.1:${addressOf(server).port}`;
+  }
+
+  /** An address at which nothing listens. */
+  async function noServer(): Promise<string> {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = addressOf(server);
+    server.close();
+    return `127.0.0.1:${port}`;
+  }
+
+  it('learns where they see it, and puts that and them into its locator', async () => {
+    const server = await lab.server();
+    const bind = newAddress();
+    const net = lab.net({ bind, rendezvous: [server.address] });
+    const unl = parseUnl(await firstValueFrom(net.unl$));
+    if (unl.version !== 3) throw new Error('Expected version 3');
+    expect(unl.endpoints.map(({ kind, address }) => [kind, address])).toEqual([
+      ['lan', bind],
+      ['wan', bind],
+    ]);
+    expect(unl.nodeType).toBe('passive');
+    expect(unl.natType).toEqual({ type: 'open' });
+    expect(unl.rendezvous).toEqual([{ host: '127.0.0.1', port: server.local.port }]);
+    const { servers } = await firstValueFrom(net.status$);
+    expect(servers[0]?.observed?.address).toBe(bind);
+  });
+
+  it('does without those that are down, say nothing, or talk nonsense', async () => {
+    const good = await lab.server();
+    const net = lab.net({
+      timing: { handshakeMs: 100, gatherMs: 60_000 },
+      rendezvous: [
+        await noServer(),
+        await badServer((socket) => socket.resume()),
+        await badServer((socket) => socket.write('220 mail.example.org ESMTP\r\n')),
+        await badServer((socket) => socket.end()),
+        good.address,
+      ],
+    });
+    // All have been tried before the first locator is told.
+    const unl = parseUnl(await firstValueFrom(net.unl$));
+    expect(unl.version === 3 && unl.endpoints.length).toBe(2);
+    const { servers } = await firstValueFrom(net.status$);
+    expect(servers.map((server) => server.connected)).toEqual([false, false, false, false, true]);
+    expect(servers[0]?.failure).toContain('ECONNREFUSED');
+    expect(servers[1]?.failure).toContain('then said nothing');
+    expect(servers[2]?.failure).toContain('which is no reply');
+    expect(servers[3]?.failure).toContain('went away');
+  });
+
+  it('does not wait for them longer than it was told', async () => {
+    const net = lab.net({
+      timing: { gatherMs: 50, handshakeMs: 60_000 },
+      rendezvous: [await badServer((socket) => socket.resume())],
+    });
+    const unl = parseUnl(await firstValueFrom(net.unl$));
+    expect(unl.version === 3 && unl.endpoints.map(({ kind }) => kind)).toEqual(['lan']);
+  });
+
+  it('improves its locator when one that was down comes up', async () => {
+    const first = await lab.server();
+    const { port } = first.local;
+    first.stop();
+    const net = lab.net({ rendezvous: [`127.0.0.1:${port}`] });
+    const kinds$ = net.unl$.pipe(
+      map((text) => {
+        const unl = parseUnl(text);
+        return unl.version === 3 ? unl.endpoints.map(({ kind }) => kind) : [];
+      }),
+    );
+    expect(await firstValueFrom(kinds$)).toEqual(['lan']);
+    const improved = firstValueFrom(kinds$.pipe(skipWhile((kinds) => kinds.length < 2)));
+    await lab.server({ port });
+    expect(await improved).toEqual(['lan', 'wan']);
+  });
+
+  it('is registered again when a server was restarted, and no connection notices', async () => {
+    const server = await lab.server();
+    const { port } = server.local;
+    const { here, there, net } = await lab.pair({ rendezvous: [server.address] }, {});
+    await connected(net);
+    const lost = firstValueFrom(failure$(net));
+    server.stop();
+    expect(await lost).toContain('went away');
+    const back = firstValueFrom(
+      net.status$.pipe(
+        filter(({ servers }) => servers[0]?.connected === true),
+        take(1),
+      ),
+    );
+    await lab.server({ port });
+    await back;
+    const heard = firstValueFrom(there.lines$);
+    here.send('what happened?');
+    expect(await heard).toBe('what happened?');
+  });
+
+  it('pauses for less than a second between two tries, however long a server is down', async () => {
+    const net = lab.net({ rendezvous: [await noServer()] });
+    const tries = firstValueFrom(
+      net.trace$.pipe(
+        filter((step) => step.type === 'rendezvous'),
+        filter((_step, index) => index === 5),
+      ),
+    );
+    await net.start();
+    const sixth = await tries;
+    expect(sixth.reason).toContain('ECONNREFUSED');
+  });
+
+  it('survives one that dies in the middle of a word', async () => {
+    const server = await badServer((socket) => {
+      socket.once('data', () => socket.end('NONCE AAAA'));
+    });
+    const net = lab.net({ rendezvous: [server] });
+    void net.start();
+    expect(await firstValueFrom(failure$(net))).toMatch(/no reply|went away/);
+    expect(parseUnl(await firstValueFrom(net.unl$)).version).toBe(3);
+  });
+
+  it('takes no more from one that floods it than a line may be long', async () => {
+    const server = await badServer((socket) => socket.write('x'.repeat(1_000_000)));
+    const net = lab.net({ rendezvous: [server] });
+    void net.start();
+    expect(await firstValueFrom(failure$(net))).toContain('at most 65536 bytes');
+  });
+});
