@@ -186,7 +186,11 @@ describe('A net that speaks plain lines', () => {
     const connection = await arriving;
     expect(connection.peerId).toBe(`plain:127.0.0.1:${client.socket.localPort ?? 0}`);
     expect(await firstValueFrom(connection.lines$.pipe(take(2), toArray()))).toEqual(['hello', 'world']);
-    const raw = new Promise<string>((resolve) => client.socket.once('data', (data) => { resolve(String(data)); }));
+    const raw = new Promise<string>((resolve) =>
+      client.socket.once('data', (data) => {
+        resolve(String(data));
+      }),
+    );
     connection.send('answer');
     expect(await raw).toBe('answer\r\n');
     client.socket.end('last words\r\n');

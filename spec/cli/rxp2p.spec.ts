@@ -1,0 +1,263 @@
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createIdentity, formatUnl } from '../../lib/index.js';
+import { Lab, newAddress, addressOf } from '../support/nodes.js';
+import { Program, RXP2P } from '../support/program.js';
+
+// Each process of Node takes its time to start, more so on a busy machine.
+const LONG_MS = 60_000;
+
+describe('rxp2p', () => {
+  const lab = new Lab();
+  const programs: Program[] = [];
+
+  function rxp2p(...args: readonly string[]): Program {
+    const program = new Program(RXP2P, args);
+    programs.push(program);
+    return program;
+  }
+
+  afterEach(async () => {
+    for (const program of programs) program.signal('SIGKILL');
+    await Promise.all(programs.splice(0).map((program) => program.exit()));
+    await lab.close();
+  });
+
+  /** A listening program, and its locator. */
+  async function listening(...args: readonly string[]): Promise<{ program: Program; unl: string }> {
+    const program = rxp2p('listen', '--bind', newAddress(), ...args);
+    await program.until('its first line', ({ lines }) => lines.length > 0);
+    return { program, unl: program.lines[0] ?? '' };
+  }
+
+  describe('serve', () => {
+    it(
+      'prints each endpoint, serves there, and ends cleanly on a signal',
+      async () => {
+        for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+          const server = rxp2p('serve', '--bind', '127.0.0.1', '--port', '0', '--http-port', '0');
+          await server.line(/^http 127\.0\.0\.1:\d+$/);
+          expect(server.lines[0]).toMatch(/^rendezvous 127\.0\.0\.1:\d+$/);
+          const http = server.lines[1]?.slice('http '.length) ?? '';
+          expect(await (await fetch(`http://${http}/address`)).json()).toEqual(
+            jasmine.objectContaining({ address: '127.0.0.1' }),
+          );
+          expect(await (await fetch(`http://${http}/net.php?action=get_wan_ip`)).text()).toBe('127.0.0.1');
+          expect((await fetch(`http://${http}/secret`)).status).toBe(404);
+          server.signal(signal);
+          expect(await server.exit()).toBe(0);
+        }
+      },
+      LONG_MS,
+    );
+
+    it(
+      'tells when the port is taken',
+      async () => {
+        const { local } = await lab.server();
+        const server = rxp2p('serve', '--bind', '127.0.0.1', '--port', String(local.port), '--http-port', '0');
+        expect(await server.exit()).toBe(1);
+        expect(server.stderr).toContain('EADDRINUSE');
+        expect(server.stderr).toContain('Choose another');
+      },
+      LONG_MS,
+    );
+  });
+
+  describe('listen and connect', () => {
+    it(
+      'pass lines like nc, and end after all of stdin is delivered',
+      async () => {
+        const { address } = await lab.server();
+        const { program: listener, unl } = await listening('--rendezvous', address, '--json');
+        const ready = await listener.event('ready');
+        expect(ready['unl']).toBe(unl);
+        const peer = rxp2p('connect', unl, '--rendezvous', address, '--bind', newAddress(), '--json');
+        await listener.event('connected');
+        listener.type('from the listener\n');
+        await peer.line('from the listener');
+        const lines = Array.from({ length: 5000 }, (_, index) => `line ${index} ünïcödé`);
+        peer.endOfInput(lines.join('\n'));
+        expect(await peer.exit()).toBe(0);
+        await listener.event('closed');
+        expect(listener.lines.slice(1)).toEqual(lines);
+        expect(peer.lines).toEqual(['from the listener']);
+        const connected = await peer.event('connected');
+        expect(Object.keys(connected).sort()).toEqual(
+          ['event', 'peerId', 'technique', 'direct', 'elapsedMs', 'local', 'remote'].sort(),
+        );
+        expect(connected).toEqual(
+          jasmine.objectContaining({ technique: 'direct', direct: true, peerId: ready['peerId'] }),
+        );
+        expect(await peer.event('attempt')).toEqual(
+          jasmine.objectContaining({ technique: 'direct', outcome: 'succeeded', elapsedMs: jasmine.any(Number) }),
+        );
+        expect(await peer.event('closed')).toEqual(jasmine.objectContaining({ reason: 'closed' }));
+      },
+      LONG_MS,
+    );
+
+    it(
+      'echo, and give the answers before the end',
+      async () => {
+        const { unl } = await listening('--echo');
+        const peer = rxp2p('connect', unl, '--bind', newAddress());
+        peer.endOfInput('one\ntwo\n');
+        expect(await peer.exit()).toBe(0);
+        expect(peer.lines).toEqual(['one', 'two']);
+      },
+      LONG_MS,
+    );
+
+    it(
+      'send what the listener types to all who are connected',
+      async () => {
+        const { program: listener, unl } = await listening('--json');
+        const peers = [1, 2].map(() => rxp2p('connect', unl, '--bind', newAddress()));
+        await listener.until(
+          'two peers',
+          ({ events }) => events.filter(({ event }) => event === 'connected').length === 2,
+        );
+        listener.type('to all\n');
+        await Promise.all(peers.map((peer) => peer.line('to all')));
+        listener.signal('SIGINT');
+        expect(await listener.exit()).toBe(0);
+        // The other side has ended in order, so that they have, too.
+        expect(await Promise.all(peers.map((peer) => peer.exit()))).toEqual([0, 0]);
+      },
+      LONG_MS,
+    );
+
+    it(
+      'end with 1 and the reason of each technique when nobody answers',
+      async () => {
+        const dead = createServer().listen(0, newAddress());
+        await once(dead, 'listening');
+        const endpoint = addressOf(dead);
+        dead.close();
+        const unl = formatUnl({
+          version: 3,
+          peerId: createIdentity().peerId,
+          nodeType: 'passive',
+          natType: { type: 'open' },
+          endpoints: [{ kind: 'wan', ...endpoint }],
+          rendezvous: [],
+          extensions: [],
+        });
+        const words = rxp2p('connect', unl, '--bind', newAddress(), '--technique', 'direct', '--timeout', '5');
+        const json = rxp2p('connect', unl, '--bind', newAddress(), '--json');
+        expect(await words.exit()).toBe(1);
+        expect(words.stderr).toMatch(/no connection could be made\n {2}direct: .*ECONNREFUSED/);
+        expect(await json.exit()).toBe(1);
+        expect(await json.event('attempt')).toEqual(
+          jasmine.objectContaining({
+            technique: 'direct',
+            outcome: 'failed',
+            reason: jasmine.stringContaining('ECONNREFUSED'),
+          }),
+        );
+      },
+      LONG_MS,
+    );
+
+    it(
+      'keep the key in a file that only its owner can read, and are the same node the next time',
+      async () => {
+        const folder = await mkdtemp(join(tmpdir(), 'rxp2p-'));
+        const key = join(folder, 'key.pem');
+        const { program: first } = await listening('--key', key, '--json');
+        expect((await stat(key)).mode & 0o777).toBe(0o600);
+        const { program: second } = await listening('--key', key, '--json');
+        expect((await second.event('ready'))['peerId']).toBe((await first.event('ready'))['peerId']);
+        await rm(folder, { recursive: true });
+      },
+      LONG_MS,
+    );
+
+    it(
+      'end on Ctrl-C at any moment',
+      async () => {
+        const { unl } = await listening();
+        const connected = rxp2p('connect', unl, '--bind', newAddress(), '--json');
+        await connected.event('connected');
+        connected.signal('SIGINT');
+        expect(await connected.exit()).toBe(0);
+
+        const silent = createServer().listen(0, newAddress());
+        await once(silent, 'listening');
+        const waiting = rxp2p(
+          'connect',
+          formatUnl({
+            version: 3,
+            peerId: createIdentity().peerId,
+            nodeType: 'passive',
+            natType: { type: 'open' },
+            endpoints: [{ kind: 'wan', ...addressOf(silent) }],
+            rendezvous: [],
+            extensions: [],
+          }),
+          '--bind',
+          newAddress(),
+          '--json',
+        );
+        await waiting.event('connecting');
+        waiting.signal('SIGINT');
+        expect(await waiting.exit()).toBe(1);
+        silent.close();
+      },
+      LONG_MS,
+    );
+  });
+
+  it(
+    'joins a flooding network, and relays',
+    async () => {
+      const { address } = await lab.server();
+      const nodes = [1, 2, 3].map(() => rxp2p('join', '--rendezvous', address, '--bind', newAddress(), '--json'));
+      await Promise.all(nodes.map((node) => node.event('connected')));
+      nodes[0]?.type('hello network\n');
+      await Promise.all(nodes.slice(1).map((node) => node.line('hello network')));
+      expect(nodes[0]?.lines).toEqual([]);
+      for (const node of nodes) node.signal('SIGTERM');
+      expect(await Promise.all(nodes.map((node) => node.exit()))).toEqual([0, 0, 0]);
+    },
+    LONG_MS,
+  );
+
+  it(
+    'ends with 2 and a hint when it is asked wrongly',
+    async () => {
+      const wrong = [
+        [],
+        ['dance'],
+        ['connect'],
+        ['connect', 'garbage'],
+        ['connect', 'garbage', '--technique', 'magic'],
+        ['listen', '--port', '99999'],
+        ['listen', '--rendezvous', 'nowhere'],
+        ['listen', '--bind', 'here'],
+        ['serve', '--port', 'x'],
+      ].map((args) => rxp2p(...args));
+      expect(await Promise.all(wrong.map((program) => program.exit()))).toEqual(wrong.map(() => 2));
+      expect(wrong[3]?.stderr).toContain('Expected a UNL');
+      expect(wrong[5]?.stderr).toContain('Expected an integer from 0 to 65535');
+      expect(wrong[6]?.stderr).toContain('HOST:PORT');
+      expect(wrong[7]?.stderr).toContain('an IP address of this machine');
+    },
+    LONG_MS,
+  );
+
+  it(
+    'explains itself',
+    async () => {
+      const helps = [['--help'], ['serve', '--help'], ['listen', '--help'], ['connect', '--help'], ['join', '--help']];
+      const programs = helps.map((args) => rxp2p(...args));
+      expect(await Promise.all(programs.map((program) => program.exit()))).toEqual(helps.map(() => 0));
+      expect(programs[3]?.stdout).toContain('like nc');
+    },
+    LONG_MS,
+  );
+});
