@@ -149,6 +149,8 @@ export interface ConnectionContext {
   readonly runtime: Runtime;
   readonly timing: Timing;
   readonly limits: Limits;
+  /** The longest line to be sent, in bytes, where that is another than the longest to be received. */
+  readonly sendLineBytes?: number | undefined;
   /** On a plain link, the last line to a peer that broke the rules, since such a link has no other way to tell. */
   readonly farewell?: ((reason: CloseReason) => string) | undefined;
 }
@@ -219,6 +221,7 @@ export class PeerConnection implements Connection {
     this.#outbox = new Outbox(
       {
         ...limits,
+        lineBytes: context.sendLineBytes ?? limits.lineBytes,
         write: (bytes) => {
           this.#channel.write(FRAME.data, bytes);
         },

@@ -44,6 +44,7 @@ import { untilAborted } from './operators/until-aborted.js';
 import { sessions$, type ServerState } from './rendezvous/client.js';
 import { systemRuntime, type Runtime } from './runtime.js';
 import { Seen } from './seen.js';
+import { rendezvousSignalling } from './signalling/rendezvous.js';
 import { stagesOf, type TechniqueName } from './techniques/stages.js';
 import { Attempts } from './net/attempts.js';
 import type { Trace, TraceEvent } from './trace.js';
@@ -197,6 +198,10 @@ class RunningNet implements Net {
   readonly #trace = new Subject<TraceEvent>();
   readonly #local = new BehaviorSubject<Endpoint | undefined>(undefined);
   readonly #servers = new BehaviorSubject<readonly ServerState[]>([]);
+  readonly #sessions$ = this.#servers.pipe(
+    map((states) => states.flatMap(({ session }) => session ?? [])),
+    distinctUntilChanged((a, b) => a.length === b.length && a.every((session, index) => session === b[index])),
+  );
   readonly #location = new ReplaySubject<Location>(1);
   readonly #context: SecureContext;
   readonly #attempts: Attempts;
@@ -224,6 +229,7 @@ class RunningNet implements Net {
       peers: this.#peers,
       trace: this.#tell,
       own: () => this.#own(),
+      signalling: rendezvousSignalling({ identity, sessions$: this.#sessions$, runtime, trace: this.#tell }),
       closed$: this.#closed$(),
     });
     this.trace$ = this.#trace.asObservable();
@@ -329,10 +335,7 @@ class RunningNet implements Net {
       runtime: this.#runtime,
       peers: this.#peers,
       trace: this.#tell,
-      sessions$: this.#servers.pipe(
-        map((states) => states.flatMap(({ session }) => session ?? [])),
-        distinctUntilChanged((a, b) => a.length === b.length && a.every((session, index) => session === b[index])),
-      ),
+      sessions$: this.#sessions$,
       own$: this.#location.pipe(map(({ unl }) => unl)),
       connect$: (peer) => this.#attempts.connect$(peer, stagesOf(undefined), undefined),
     });

@@ -24,6 +24,7 @@ import type { Link } from '../link/link.js';
 import { secure$ } from '../link/tls.js';
 import { traceOutcome } from '../operators/trace-outcome.js';
 import type { Runtime } from '../runtime.js';
+import type { Signalling } from '../signalling/signalling.js';
 import type { Attempt, Stages } from '../techniques/technique.js';
 import type { Trace } from '../trace.js';
 import { peerNameOf } from '../unl.js';
@@ -39,6 +40,7 @@ export interface AttemptsConfig {
   readonly trace: Trace;
   /** This node's own locator as it is now. */
   readonly own: () => Unl;
+  readonly signalling: Signalling;
   /** Fails when the net is closed. */
   readonly closed$: Observable<never>;
 }
@@ -69,7 +71,7 @@ export class Attempts {
   /** Dials by every technique, unless the peer is here first. */
   #attempt$(peer: Unl, stages: Stages, timeoutMs: number | undefined): Observable<PeerConnection> {
     return defer(() => {
-      const { config, runtime, peers, trace, own, closed$ } = this.given;
+      const { config, runtime, peers, trace, own, signalling, closed$ } = this.given;
       const { scheduler } = runtime;
       const id = runtime.newId();
       const peerId = peerNameOf(peer);
@@ -78,6 +80,7 @@ export class Attempts {
         peer,
         own: own(),
         dial$: (endpoint, technique) => this.#dial$(endpoint, technique, peer, id),
+        signalling,
         timing: timeoutMs === undefined ? config.timing : { ...config.timing, techniqueMs: timeoutMs },
         scheduler,
       };

@@ -2,6 +2,7 @@ import type { Observable, OperatorFunction, SchedulerLike } from 'rxjs';
 import type { Timing } from '../config.js';
 import type { Endpoint } from '../endpoint.js';
 import type { Link } from '../link/link.js';
+import type { Signalling } from '../signalling/signalling.js';
 import type { Unl } from '../unl/types.js';
 
 /** One run of `connect$`: who is to be reached, from where, and with what. */
@@ -12,6 +13,8 @@ export interface Attempt {
   readonly own: Unl;
   /** Opens a link to the peer at an endpoint, its key proven. Fails for anybody else. */
   readonly dial$: (endpoint: Endpoint, technique: string) => Observable<Link>;
+  /** Small messages to the peer, for techniques in which both sides take part. */
+  readonly signalling: Signalling;
   readonly timing: Timing;
   readonly scheduler: SchedulerLike;
 }

@@ -25,6 +25,7 @@ import type { Endpoint } from '../../lib/endpoint.js';
 import {
   formatReply,
   parseRequest,
+  REPLY_MAX_BYTES,
   REQUEST_MAX_BYTES,
   type RefusalCode,
   type Reply,
@@ -58,6 +59,7 @@ export class ServerSession {
   isListed = false;
 
   readonly #connection: PeerConnection;
+  readonly #channels = new Set<string>();
   readonly #atEnd = new Subscription();
 
   constructor(
@@ -97,8 +99,10 @@ export class ServerSession {
     this.#connection.end({ code: 'closed', by: 'us', message: 'done' });
   }
 
-  /** Does something for each message on a channel of the store, for as long as the session lasts. */
+  /** Does something for each message on a channel of the store, for as long as the session lasts; once a channel. */
   listen(channel: string, next: (message: string) => void): void {
+    if (this.#channels.has(channel)) return;
+    this.#channels.add(channel);
     const messages$ = this.store.messages$(channel);
     this.#atEnd.add(
       messages$.subscribe({
@@ -137,6 +141,7 @@ export function serverSession$(
         runtime,
         timing: DEFAULT_TIMING,
         limits: { ...DEFAULT_LIMITS, lineBytes: REQUEST_MAX_BYTES, sendMaxBytes: limits.unreadBytes },
+        sendLineBytes: REPLY_MAX_BYTES,
         farewell: ({ message }) => formatReply({ verb: 'REFUSED', code: 'line-too-long', words: message }),
       },
     );

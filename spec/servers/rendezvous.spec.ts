@@ -1,5 +1,5 @@
 import { filter, firstValueFrom } from 'rxjs';
-import { createIdentity, formatUnl, type Identity } from '../../lib/index.js';
+import { createIdentity, formatUnl, type Identity, type UnlV3 } from '../../lib/index.js';
 import { proofOf } from '../../lib/rendezvous/messages.js';
 import { Lab, newAddress } from '../support/nodes.js';
 import { LineClient } from '../support/line-client.js';
@@ -25,8 +25,8 @@ describe('The rendezvous server', () => {
     expect(await client.ask(`PROVE ${identity.peerId} ${signature}`)).toBe('WELCOME');
   }
 
-  function unlOf({ peerId }: Identity): string {
-    return formatUnl({
+  function unlFieldsOf({ peerId }: Identity): UnlV3 {
+    return {
       version: 3,
       peerId,
       nodeType: 'passive',
@@ -34,7 +34,11 @@ describe('The rendezvous server', () => {
       endpoints: [{ kind: 'wan', address: '192.0.2.1', port: 4000 }],
       rendezvous: [],
       extensions: [],
-    });
+    };
+  }
+
+  function unlOf(identity: Identity): string {
+    return formatUnl(unlFieldsOf(identity));
   }
 
   describe('for PyP2P nodes', () => {
@@ -259,6 +263,28 @@ describe('The rendezvous server', () => {
       aliceClient.say(`ADVERTISE ${unlOf(alice)}`, 'QUIT');
       await aliceClient.closed();
       expect(await bobClient.ask('UNLS 5 10')).toBe('LISTED 5');
+    });
+
+    it('lists a hundred locators at once', async () => {
+      const server = await lab.server();
+      const asking = await clientOf(server);
+      await register(asking, createIdentity());
+      const endpoints = Array.from({ length: 15 }, (_, index) => ({
+        kind: 'lan' as const,
+        address: `2001:db8::${index + 1}`,
+        port: 4000,
+      }));
+      for (let count = 0; count < 100; count++) {
+        const identity = createIdentity();
+        const client = await clientOf(server);
+        await register(client, identity);
+        client.say(`ADVERTISE ${formatUnl({ ...unlFieldsOf(identity), endpoints })}`);
+        await client.ask('PING');
+      }
+      const listed = (await asking.ask('UNLS 1 100')).split(' ');
+      expect(listed.slice(0, 2)).toEqual(['LISTED', '1']);
+      expect(new Set(listed.slice(2)).size).toBe(100);
+      expect(listed.every((unl) => unl.length <= 512)).toBeTrue();
     });
 
     it('reaches a node that comes back at its new session, and ends the old one', async () => {
