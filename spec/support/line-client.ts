@@ -9,6 +9,7 @@ export class LineClient {
 
   constructor(readonly socket: Socket) {
     const decoder = lineDecoder(1_000_000);
+    socket.setNoDelay(true);
     socket.on('error', () => undefined);
     socket.on('data', (chunk) => {
       for (const line of decoder.push(chunk)) {
