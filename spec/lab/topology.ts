@@ -1,0 +1,136 @@
+/** Makes a plan real: namespaces, links, addresses, rules, routers' daemons; programs in its hosts; and takes it all down. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { filter, firstValueFrom, merge } from 'rxjs';
+import { command } from './command.js';
+import { argv, configuration, READY } from './miniupnpd.js';
+import { removeNamespaces } from './namespace.js';
+import { netem, wireProgram, type PathConfig, type Wire } from './path.js';
+import { addressOf, PREFIX, type Host, type LinkEnd, type Node, type Plan } from './plan.js';
+import { Program } from './processes.js';
+
+export interface Place {
+  /** What the names of its namespaces begin with. */
+  readonly prefix: string;
+  /** Where its files go. */
+  readonly directory: string;
+  readonly wire: Wire;
+}
+
+export class Topology {
+  readonly plan: Plan;
+  readonly path: PathConfig;
+  readonly #place: Place;
+
+  private constructor(plan: Plan, path: PathConfig, place: Place) {
+    this.plan = plan;
+    this.path = path;
+    this.#place = place;
+  }
+
+  static async build(plan: Plan, path: PathConfig, place: Place): Promise<Topology> {
+    const topology = new Topology(plan, path, place);
+    try {
+      await topology.#build();
+      return topology;
+    } catch (failure) {
+      await topology.close();
+      throw failure;
+    }
+  }
+
+  namespace(node: string): string {
+    return `${this.#place.prefix}${node}`;
+  }
+
+  run(host: Host, argv: readonly string[], env?: NodeJS.ProcessEnv): Program {
+    return this.#start(host, argv, env);
+  }
+
+  async close(): Promise<void> {
+    await removeNamespaces(this.#place.prefix);
+  }
+
+  async #build(): Promise<void> {
+    const nodes = [...this.plan.nodes.values()];
+    await command('ip', ['-batch', '-'], batch(nodes.map(({ name }) => `netns add ${this.namespace(name)}`)));
+    await Promise.all(nodes.map((node) => this.#exec(node, ['sysctl', '-qw', ...sysctls(node)])));
+    await this.#link();
+    await Promise.all(
+      nodes.map(async (node) => {
+        await command('ip', ['-n', this.namespace(node.name), '-batch', '-'], batch(this.#addressing(node)));
+        if (node.router !== undefined) await this.#exec(node, ['nft', '-f', '-'], rules(this.plan, node));
+      }),
+    );
+    await Promise.all(nodes.map((node) => this.#serveMappings(node)));
+  }
+
+  async #link(): Promise<void> {
+    const lines = this.plan.links.filter(({ kind }) => kind === 'line').map(({ ends }) => ends);
+    const cables = this.plan.links.filter(({ kind }) => kind === 'cable').map(({ ends }) => ends);
+    const veths = this.#place.wire === 'netem' ? [...cables, ...lines] : cables;
+    await command('ip', ['-batch', '-'], batch(veths.map(([one, other]) => `link add ${this.#veth(one)} type veth peer ${this.#veth(other)}`)));
+    if (this.#place.wire === 'netem') {
+      for (const { node, device } of lines.flat()) {
+        await command('tc', ['-n', this.namespace(node), '-batch', '-'], batch([netem(device, this.path)]));
+      }
+    } else {
+      const ends = ({ node, device }: LinkEnd) => ({ namespace: this.namespace(node), device });
+      const program = wireProgram(lines.map(([one, other]) => [ends(one), ends(other)] as const), this.path);
+      await this.#start('internet', program).line((text) => text === 'ready');
+    }
+  }
+
+  #veth({ node, device }: LinkEnd): string {
+    return `name ${device} netns ${this.namespace(node)}`;
+  }
+
+  #addressing(node: Node): string[] {
+    const bridges = [...node.bridges];
+    const ports = this.plan.links.flatMap(({ ends }) => ends).filter((end) => end.node === node.name);
+    return [
+      'link set lo up',
+      ...bridges.flatMap(([bridge, members]) => [
+        `link add ${bridge} type bridge`,
+        `link set ${bridge} up`,
+        ...members.map((member) => `link set ${member} master ${bridge}`),
+      ]),
+      ...ports.map(({ device }) => `link set ${device} up`),
+      ...node.addresses.map(({ device, address, family }) => `addr add ${address}/${PREFIX[family]} dev ${device}${family === 6 ? ' nodad' : ''}`),
+      ...node.routes.map(({ to, via }) => `route add ${to} via ${via}`),
+    ];
+  }
+
+  async #serveMappings(node: Node): Promise<void> {
+    if (node.router?.miniupnpd === undefined) return;
+    const directory = join(this.#place.directory, `${this.#place.prefix}${node.name}`);
+    mkdirSync(directory, { recursive: true });
+    const file = join(directory, 'miniupnpd.conf');
+    writeFileSync(file, configuration('lan0', node.router.miniupnpd, directory));
+    const daemon = this.#start(node.name, argv(file, directory));
+    await firstValueFrom(merge(daemon.stderr$, daemon.stdout$).pipe(filter(({ text }) => READY.test(text))));
+  }
+
+  #start(node: string, argv: readonly string[], env?: NodeJS.ProcessEnv): Program {
+    return new Program(this.namespace(node), argv, env);
+  }
+
+  #exec(node: Node, argv: readonly string[], input?: string): Promise<string> {
+    return command('ip', ['netns', 'exec', this.namespace(node.name), ...argv], input);
+  }
+}
+
+const batch = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('');
+
+/** The planned addresses and routes are all there is: nothing is configured by itself. */
+const sysctls = ({ families, router }: Node): string[] => [
+  ...(router === undefined ? [] : ['net.ipv4.ip_forward=1']),
+  ...(families.includes(6)
+    ? ['net.ipv6.conf.default.accept_dad=0', 'net.ipv6.conf.default.accept_ra=0', `net.ipv6.conf.all.forwarding=${router === undefined ? 0 : 1}`]
+    : ['net.ipv6.conf.all.disable_ipv6=1', 'net.ipv6.conf.default.disable_ipv6=1']),
+];
+
+const rules = (plan: Plan, { name, families, router }: Node): string =>
+  [...(families.includes(4) ? [`define WAN = ${wanAddress(plan, name)}`] : []), router?.nft ?? ''].join('\n');
+
+const wanAddress = (plan: Plan, name: string): string => (name === 'internet' ? '45.45.0.1' : addressOf(plan, name, 4));
