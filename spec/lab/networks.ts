@@ -35,7 +35,7 @@ export interface Network {
   readonly families: readonly Family[];
   /** From the host outwards; none when the host itself stands on the internet. */
   readonly routers: readonly Router[];
-  readonly behaviour: { readonly [family in Family]?: Behaviour };
+  readonly behaviour: Readonly<Partial<Record<Family, Behaviour>>>;
   /** The one port mapping protocol that its gateway speaks, and the version that it names. */
   readonly portMapping?: { readonly protocol: PortMappingProtocol; readonly version: string };
 }
@@ -48,7 +48,7 @@ export interface SharedNetwork {
   readonly own: readonly Router[];
   /** Whether the hosts share a link, so that they reach each other without the router. */
   readonly oneLink: boolean;
-  /** What meets the SYNs that both send at once to each other's external endpoint. */
+  /** What meets a SYN to the other host's external endpoint, when nothing but the common router is in the way. */
   readonly hairpin: 'accepted' | 'dropped' | 'reset';
 }
 
@@ -197,12 +197,26 @@ table inet no_port_mapping {
   }
 }`;
 
-const gateway = (miniupnpd: string, nft = ''): Router => ({ inside: 'private', nft: DROP + PRESERVE + MAPPED + nft, miniupnpd });
+const gateway = (miniupnpd: string, nft = ''): Router => ({
+  inside: 'private',
+  nft: DROP + PRESERVE + MAPPED + nft,
+  miniupnpd,
+});
 
 // --- What is seen of them from outside ---
 
-const OPEN: Behaviour = { mapping: 'none', ports: 'preserved', filtering: 'endpoint-independent', unsolicited: 'accepted' };
-const FIREWALLED: Behaviour = { mapping: 'none', ports: 'preserved', filtering: 'address and port-dependent', unsolicited: 'dropped' };
+const OPEN: Behaviour = {
+  mapping: 'none',
+  ports: 'preserved',
+  filtering: 'endpoint-independent',
+  unsolicited: 'accepted',
+};
+const FIREWALLED: Behaviour = {
+  mapping: 'none',
+  ports: 'preserved',
+  filtering: 'address and port-dependent',
+  unsolicited: 'dropped',
+};
 const PRESERVING: Behaviour = { ...FIREWALLED, mapping: 'endpoint-independent' };
 const SYMMETRIC: Behaviour = { ...FIREWALLED, mapping: 'address and port-dependent', ports: 'random' };
 

@@ -6,7 +6,14 @@
  * public addresses behind a firewall are 45.46.n.0/24 (2a45:46:0:n::/64). These are nobody's here, but must look public:
  * miniupnpd refuses to map for a router whose own address does not.
  */
-import { NETWORKS, SHARED_NETWORKS, type Family, type NetworkName, type Router, type SharedNetworkName } from './networks.js';
+import {
+  NETWORKS,
+  SHARED_NETWORKS,
+  type Family,
+  type NetworkName,
+  type Router,
+  type SharedNetworkName,
+} from './networks.js';
 
 /** The dialer's and the listener's network, or one that both share. */
 export type Pair = readonly [NetworkName, NetworkName] | readonly [SharedNetworkName];
@@ -119,7 +126,12 @@ class Planner implements Plan {
     const lan = oneLink ? this.#subnet(router, 'lan0') : undefined;
     for (const peer of ['a', 'b'] as const) {
       const host = this.#add(peer, [4]);
-      if (lan === undefined) this.#chain(own.map((each) => this.#add(`home-${peer}`, [4], each)), host, router);
+      if (lan === undefined)
+        this.#chain(
+          own.map((each) => this.#add(`home-${peer}`, [4], each)),
+          host,
+          router,
+        );
       else this.#plug(host, lan, 'cable', this.#bridgePort(lan, `port-${peer}`));
     }
   }
@@ -170,7 +182,13 @@ class Planner implements Plan {
     const device = inner.router === undefined ? 'eth0' : 'wan';
     const atHome = inner.router === undefined && subnet.router !== this.#internet;
     const number = atHome && (inner.name === 'a' || inner.name === 'b') ? PEER_NUMBER[inner.name] : 2;
-    this.links.push({ kind, ends: [{ node: inner.name, device }, { node: subnet.router.name, device: port }] });
+    this.links.push({
+      kind,
+      ends: [
+        { node: inner.name, device },
+        { node: subnet.router.name, device: port },
+      ],
+    });
     for (const family of inner.families) {
       inner.addresses.push({ device, address: subnet.address(family, number), family });
       inner.routes.push({ to: EVERYWHERE[family], via: subnet.address(family, 1) });

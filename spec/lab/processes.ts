@@ -2,7 +2,7 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
-import { filter, firstValueFrom, ReplaySubject, type Observable } from 'rxjs';
+import { filter, firstValueFrom, ReplaySubject, takeLast, toArray, type Observable } from 'rxjs';
 
 export interface Line {
   readonly text: string;
@@ -52,19 +52,15 @@ export class Program {
     this.#child.stdin.end();
   }
 
-  /** The first line of stdout that is as wanted; fails with what the program said when it ends before. */
-  async line(wanted: (text: string) => boolean = () => true): Promise<Line> {
-    const heard: string[] = [];
-    const hearing = this.stderr$.subscribe(({ text }) => heard.push(text));
-    try {
-      return await firstValueFrom(this.stdout$.pipe(filter(({ text }) => wanted(text))));
-    } catch (cause) {
-      const { code, signal } = await this.exited;
-      const end = `${this.#name} ended (${signal ?? `status ${String(code)}`}) before it said what was expected`;
-      throw new Error([end, ...heard.slice(-LAST_WORDS)].join('\n  '), { cause });
-    } finally {
-      hearing.unsubscribe();
-    }
+  /** The first line that is as wanted; fails with the program's last words when it ends before. */
+  async line(wanted: (text: string) => boolean, line$ = this.stdout$): Promise<Line> {
+    const wanted$ = line$.pipe(filter(({ text }) => wanted(text)));
+    const line = await firstValueFrom(wanted$, { defaultValue: undefined });
+    if (line !== undefined) return line;
+    const { code, signal } = await this.exited;
+    const said = await firstValueFrom(this.stderr$.pipe(takeLast(LAST_WORDS), toArray()));
+    const end = `${this.#name} ended (${signal ?? `status ${String(code)}`}) before it said what was expected`;
+    throw new Error([end, ...said.map(({ text }) => text)].join('\n  '));
   }
 
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {

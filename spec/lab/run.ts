@@ -28,7 +28,11 @@ export class Run {
   /** Builds it, lends it, and takes it down again, also when its use fails. */
   async with<T>(plan: Plan, path: PathConfig, use: (topology: Topology) => Promise<T>): Promise<T> {
     const prefix = `${this.#name}-${this.#topologies++}-`;
-    const topology = await Topology.build(plan, path, { prefix, directory: temporaryDirectory(this.#name), wire: this.wire });
+    const topology = await Topology.build(plan, path, {
+      prefix,
+      directory: temporaryDirectory(this.#name),
+      wire: this.wire,
+    });
     try {
       return await use(topology);
     } finally {

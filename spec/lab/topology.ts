@@ -1,7 +1,6 @@
 /** Makes a plan real: namespaces, links, addresses, rules, routers' daemons; programs in its hosts; and takes it all down. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { filter, firstValueFrom, merge } from 'rxjs';
 import { command } from './command.js';
 import { argv, configuration, READY } from './miniupnpd.js';
 import { removeNamespaces } from './namespace.js';
@@ -69,14 +68,21 @@ export class Topology {
     const lines = this.plan.links.filter(({ kind }) => kind === 'line').map(({ ends }) => ends);
     const cables = this.plan.links.filter(({ kind }) => kind === 'cable').map(({ ends }) => ends);
     const veths = this.#place.wire === 'netem' ? [...cables, ...lines] : cables;
-    await command('ip', ['-batch', '-'], batch(veths.map(([one, other]) => `link add ${this.#veth(one)} type veth peer ${this.#veth(other)}`)));
+    await command(
+      'ip',
+      ['-batch', '-'],
+      batch(veths.map(([one, other]) => `link add ${this.#veth(one)} type veth peer ${this.#veth(other)}`)),
+    );
     if (this.#place.wire === 'netem') {
       for (const { node, device } of lines.flat()) {
         await command('tc', ['-n', this.namespace(node), '-batch', '-'], batch([netem(device, this.path)]));
       }
     } else {
       const ends = ({ node, device }: LinkEnd) => ({ namespace: this.namespace(node), device });
-      const program = wireProgram(lines.map(([one, other]) => [ends(one), ends(other)] as const), this.path);
+      const program = wireProgram(
+        lines.map(([one, other]) => [ends(one), ends(other)] as const),
+        this.path,
+      );
       await this.#start('internet', program).line((text) => text === 'ready');
     }
   }
@@ -96,7 +102,10 @@ export class Topology {
         ...members.map((member) => `link set ${member} master ${bridge}`),
       ]),
       ...ports.map(({ device }) => `link set ${device} up`),
-      ...node.addresses.map(({ device, address, family }) => `addr add ${address}/${PREFIX[family]} dev ${device}${family === 6 ? ' nodad' : ''}`),
+      ...node.addresses.map(
+        ({ device, address, family }) =>
+          `addr add ${address}/${PREFIX[family]} dev ${device}${family === 6 ? ' nodad' : ''}`,
+      ),
       ...node.routes.map(({ to, via }) => `route add ${to} via ${via}`),
     ];
   }
@@ -108,7 +117,7 @@ export class Topology {
     const file = join(directory, 'miniupnpd.conf');
     writeFileSync(file, configuration('lan0', node.router.miniupnpd, directory));
     const daemon = this.#start(node.name, argv(file, directory));
-    await firstValueFrom(merge(daemon.stderr$, daemon.stdout$).pipe(filter(({ text }) => READY.test(text))));
+    await daemon.line((text) => READY.test(text), daemon.stderr$);
   }
 
   #start(node: string, argv: readonly string[], env?: NodeJS.ProcessEnv): Program {
@@ -126,7 +135,11 @@ const batch = (lines: readonly string[]): string => lines.map((line) => `${line}
 const sysctls = ({ families, router }: Node): string[] => [
   ...(router === undefined ? [] : ['net.ipv4.ip_forward=1']),
   ...(families.includes(6)
-    ? ['net.ipv6.conf.default.accept_dad=0', 'net.ipv6.conf.default.accept_ra=0', `net.ipv6.conf.all.forwarding=${router === undefined ? 0 : 1}`]
+    ? [
+        'net.ipv6.conf.default.accept_dad=0',
+        'net.ipv6.conf.default.accept_ra=0',
+        `net.ipv6.conf.all.forwarding=${router === undefined ? 0 : 1}`,
+      ]
     : ['net.ipv6.conf.all.disable_ipv6=1', 'net.ipv6.conf.default.disable_ipv6=1']),
 ];
 
