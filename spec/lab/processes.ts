@@ -28,6 +28,7 @@ export class Program {
     this.#name = `${argv.join(' ').slice(0, 200)} (in ${namespace})`;
     this.#child = spawn('ip', ['netns', 'exec', namespace, ...argv], {
       stdio: ['pipe', 'pipe', 'pipe'],
+      detached: true, // A Ctrl-C is for the runner, which then ends its programs in order.
       env: { ...process.env, ...env },
     });
     this.pid = this.#child.pid;
@@ -58,7 +59,7 @@ export class Program {
     const line = await firstValueFrom(wanted$, { defaultValue: undefined });
     if (line !== undefined) return line;
     const { code, signal } = await this.exited;
-    const said = await firstValueFrom(this.stderr$.pipe(takeLast(LAST_WORDS), toArray()));
+    const said = await firstValueFrom(this.stderr$.pipe(takeLast(LAST_WORDS), toArray()), { defaultValue: [] });
     const end = `${this.#name} ended (${signal ?? `status ${String(code)}`}) before it said what was expected`;
     throw new Error([end, ...said.map(({ text }) => text)].join('\n  '));
   }

@@ -6,11 +6,13 @@ import type { Plan } from './plan.js';
 import { Topology } from './topology.js';
 
 export class Run {
-  readonly wire: Wire;
   /** The dead runs that it cleaned after. */
   readonly swept: readonly string[];
+  readonly wire: Wire;
   readonly #name: string;
+  readonly #inUse = new Set<Promise<unknown>>();
   #topologies = 0;
+  #closed = false;
 
   private constructor(name: string, wire: Wire, swept: readonly string[]) {
     this.#name = name;
@@ -22,25 +24,46 @@ export class Run {
     const name = runName(process.pid);
     const swept = await sweep();
     mkdirSync(temporaryDirectory(name), { recursive: true });
-    return new Run(name, await detectWire(`${name}-probe`), swept);
+    return new Run(name, await detectWire(`${name}-netem`), swept);
   }
 
-  /** Builds it, lends it, and takes it down again, also when its use fails. */
+  /** For files that are to go with the run. */
+  get directory(): string {
+    return temporaryDirectory(this.#name);
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Builds a topology, lends it, and takes it down again, also when its use fails. */
   async with<T>(plan: Plan, path: PathConfig, use: (topology: Topology) => Promise<T>): Promise<T> {
+    if (this.#closed) throw new Error('This run of the lab is closed');
+    const using = this.#lend(plan, path, use);
+    this.#inUse.add(using);
+    try {
+      return await using;
+    } finally {
+      this.#inUse.delete(using);
+    }
+  }
+
+  /** Takes everything down, under the feet of those who still use it: their programs end, so they fail and are done too. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const inUse = [...this.#inUse];
+    await removeRun(this.#name);
+    await Promise.allSettled(inUse);
+    await removeRun(this.#name); // what was being built meanwhile
+  }
+
+  async #lend<T>(plan: Plan, path: PathConfig, use: (topology: Topology) => Promise<T>): Promise<T> {
     const prefix = `${this.#name}-${this.#topologies++}-`;
-    const topology = await Topology.build(plan, path, {
-      prefix,
-      directory: temporaryDirectory(this.#name),
-      wire: this.wire,
-    });
+    const topology = await Topology.build(plan, path, { prefix, directory: this.directory, wire: this.wire });
     try {
       return await use(topology);
     } finally {
       await topology.close();
     }
-  }
-
-  async close(): Promise<void> {
-    await removeRun(this.#name);
   }
 }
