@@ -2,7 +2,12 @@
 
 export type Event =
   | { readonly event: 'connecting' }
-  | { readonly event: 'attempt'; readonly technique: string; readonly outcome: string; readonly reason: string | undefined }
+  | {
+      readonly event: 'attempt';
+      readonly technique: string;
+      readonly outcome: string;
+      readonly reason: string | undefined;
+    }
   | { readonly event: 'connected'; readonly technique: string; readonly direct: boolean };
 
 /** `undefined` for events of other kinds, and for lines that are not events at all. */
@@ -25,7 +30,8 @@ export const parseEvent = (line: string): Event | undefined => {
 /** One sentence on why there is no connection: each technique with its reason, or else the program's last words. */
 export const failureReason = (events: readonly Event[], lastWords: readonly string[]): string => {
   const attempts = events.filter((event) => event.event === 'attempt');
-  if (attempts.length > 0) return attempts.map(({ technique, outcome, reason }) => `${technique}: ${reason ?? outcome}`).join('; ');
+  if (attempts.length > 0)
+    return attempts.map(({ technique, outcome, reason }) => `${technique}: ${reason ?? outcome}`).join('; ');
   return lastWords.findLast((line) => line.trim() !== '') ?? 'it said nothing';
 };
 

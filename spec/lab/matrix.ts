@@ -1,6 +1,7 @@
 /** Runs the real `rxp2p` in pairs of networks: two servers, a listener, a dialer, and one line from the one to the other. */
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { firstValueFrom, from, map, mergeMap, race, timer, toArray, type Observable } from 'rxjs';
+import { firstValueFrom, from, map, mergeMap, toArray, type Observable } from 'rxjs';
 import { failureReason, parseEvent, type Event } from './events.js';
 import type { PairResult, Trial } from './measurement.js';
 import type { PathConfig } from './path.js';
@@ -27,8 +28,11 @@ export const RXP2P = fileURLToPath(new URL('../../lib/cli/rxp2p.js', import.meta
 const PORT = 8000;
 const HTTP_PORT = 8080;
 
-/** What a program may take beyond its own time limit: starting Node on a busy machine, closing. */
-const GRACE_MS = 10_000;
+/** What a program may take to start and to reach its servers on a busy machine, and to end. */
+const START_MS = 10_000;
+
+/** How long after the dialer's end its line may still be under way. */
+const LAST_LINE_MS = 1_000;
 
 /** Each pair's result, as soon as it is there. */
 export const matrix$ = (run: Run, config: MatrixConfig): Observable<PairResult> =>
@@ -46,11 +50,23 @@ const measurePair = async (run: Run, pair: Pair, config: MatrixConfig): Promise<
 const measure = async (topology: Topology, config: MatrixConfig): Promise<Trial[]> => {
   const rxp2p = [process.execPath, config.rxp2p];
   const serve = ['serve', '--port', String(PORT), '--http-port', String(HTTP_PORT)];
-  const servers = SERVERS.map((server) => topology.run(server, [...rxp2p, ...serve, '--bind', bindAddress(topology, server)]));
-  await Promise.all(servers.map((server) => withGrace(server.line((text) => text.includes(String(PORT))), 0)));
+  const servers = SERVERS.map((server) =>
+    topology.run(server, [...rxp2p, ...serve, '--bind', bindAddress(topology, server)]),
+  );
+  await Promise.all(
+    servers.map((server) =>
+      within(
+        START_MS,
+        server.line((text) => text.includes(String(PORT))),
+      ),
+    ),
+  );
 
   const listener = topology.run('b', [...rxp2p, 'listen', ...rendezvous(topology, 'b'), '--json']);
-  const { text: unl } = await withGrace(listener.line(() => true), 0);
+  const { text: unl } = await within(
+    START_MS,
+    listener.line(() => true),
+  );
 
   const trials: Trial[] = [];
   for (let i = 0; i < config.repeat; i++) {
@@ -67,7 +83,7 @@ const trial = async (dialer: Program, listener: Program, text: string, timeout: 
   dialer.endInput();
   const arrival = listener.line((line) => line === text);
   arrival.catch(() => undefined); // When it never comes, the dialer's end is what counts.
-  const exit = await withGrace(dialer.exited, timeout * 1000).catch(() => undefined);
+  const exit = await within(timeout * 1000 + START_MS, dialer.exited).catch(() => undefined);
   if (exit === undefined) await dialer.kill();
 
   const said = await firstValueFrom(dialer.stderr$.pipe(map(({ text: line, at }) => ({ line, at, event: parseEvent(line) })), toArray()), { defaultValue: [] }); // prettier-ignore
@@ -77,7 +93,7 @@ const trial = async (dialer: Program, listener: Program, text: string, timeout: 
   if (exit === undefined) return { ok: false, reason: `did not end within ${timeout} s` };
   if (connected === undefined) return { ok: false, reason: failureReason(events, said.map(({ line }) => line)) }; // prettier-ignore
   if (begun === undefined) return { ok: false, reason: 'it never said that it was connecting' };
-  const arrived = await withGrace(arrival, 0).catch(() => undefined);
+  const arrived = await within(LAST_LINE_MS, arrival).catch(() => undefined);
   if (arrived === undefined) return { ok: false, reason: `${connected.technique}: connected, but the line never came` };
   return { ok: true, technique: connected.technique, direct: connected.direct, ms: arrived.at - begun };
 };
@@ -96,11 +112,15 @@ const rendezvous = ({ plan }: Topology, peer: Peer): string[] =>
     return ['--rendezvous', `${address}:${PORT}`];
   });
 
-const withGrace = <T>(promise: Promise<T>, ms: number): Promise<T> => {
-  const late$ = timer(ms + GRACE_MS).pipe(
-    map((): T => {
-      throw new Error(`Nothing within ${(ms + GRACE_MS) / 1000} s`);
-    }),
-  );
-  return firstValueFrom(race(from(promise), late$));
+const within = async <T>(ms: number, promise: Promise<T>): Promise<T> => {
+  const clock = new AbortController();
+  const late = setTimeout(ms, undefined, { signal: clock.signal }).then(() => {
+    throw new Error(`nothing within ${ms / 1000} s`);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    late.catch(() => undefined);
+    clock.abort();
+  }
 };

@@ -45,6 +45,36 @@ export const summarize = ({ trials }: PairResult): Summary => {
   };
 };
 
+/** Reads what `--json` wrote. */
+export const parseMatrixResult = (json: string): MatrixResult => {
+  const value: unknown = JSON.parse(json);
+  if (isMatrixResult(value)) return value;
+  throw new Error('Expected the JSON that `matrix --json` writes');
+};
+
+const isMatrixResult = (value: unknown): value is MatrixResult =>
+  isRecord(value) &&
+  typeof value['wire'] === 'string' &&
+  ['delayMs', 'jitterMs', 'loss', 'repeat'].every((name) => typeof value[name] === 'number') &&
+  (value['bandwidthMbit'] === null || typeof value['bandwidthMbit'] === 'number') &&
+  Array.isArray(value['pairs']) &&
+  value['pairs'].every(
+    (each: unknown) =>
+      isRecord(each) &&
+      isArrayOf(each['pair'], (name) => typeof name === 'string') &&
+      isArrayOf(each['trials'], isTrial),
+  );
+
+const isTrial = (value: unknown): value is Trial =>
+  isRecord(value) &&
+  (value['ok'] === true
+    ? typeof value['technique'] === 'string' && typeof value['direct'] === 'boolean' && typeof value['ms'] === 'number'
+    : value['ok'] === false && typeof value['reason'] === 'string');
+
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+
+const isArrayOf = (value: unknown, is: (each: unknown) => boolean): boolean => Array.isArray(value) && value.every(is);
+
 export const median = (values: readonly number[]): number | undefined => {
   const sorted = values.toSorted((one, other) => one - other);
   const upper = sorted[Math.floor(sorted.length / 2)];

@@ -1,4 +1,5 @@
 /** Proves that each network is what its description says, by what is seen of it from two servers and by who gets in. */
+import { NETWORK_NAMES, SHARED_NAMES } from './arguments.js';
 import {
   NETWORKS,
   PORT_MAPPING_PROTOCOLS,
@@ -13,7 +14,7 @@ import {
 } from './networks.js';
 import { classifyFiltering, classifyMapping, classifyPorts, classifyUnsolicited } from './observations.js';
 import { DEFAULT_PATH, roundTripTime, type PathConfig } from './path.js';
-import { addressOf, isNetwork, isSharedNetwork, planNetwork, planPair } from './plan.js';
+import { addressOf, isSharedNetwork, planNetwork, planPair } from './plan.js';
 import { MAP_PORT } from './port-mapping.js';
 import { Probe, type Dialled } from './probe-client.js';
 import type { Run } from './run.js';
@@ -32,10 +33,7 @@ export interface Report {
   readonly elapsedMs: number;
 }
 
-export const ALL_NETWORKS: readonly (NetworkName | SharedNetworkName)[] = [
-  ...Object.keys(NETWORKS).filter(isNetwork),
-  ...Object.keys(SHARED_NETWORKS).filter(isSharedNetwork),
-];
+export const ALL_NETWORKS = [...NETWORK_NAMES, ...SHARED_NAMES];
 
 const SERVER_PORT = 7001;
 const OTHER_SERVER_PORT = 7002;
@@ -58,7 +56,15 @@ export const check = async (run: Run, name: NetworkName | SharedNetworkName): Pr
   return { network: name, findings, elapsedMs: performance.now() - begun };
 };
 
-const checkNetwork = async (topology: Topology, network: Network): Promise<Finding[]> => {
+/** For the terminal: one line for a network that is as it should be, and what is wrong with one that is not. */
+export const describeReport = ({ network, findings, elapsedMs }: Report): string => {
+  const wrong = findings.filter(({ ok }) => !ok);
+  const verdict = wrong.length === 0 ? `ok (${findings.length} findings, ${(elapsedMs / 1000).toFixed(1)} s)` : 'WRONG';
+  const details = wrong.map(({ what, expected, seen }) => `\n    ${what}: expected ${expected}, saw ${seen}`);
+  return `${network}: ${verdict}${details.join('')}`;
+};
+
+export const checkNetwork = async (topology: Topology, network: Network): Promise<Finding[]> => {
   const a = new Probe(topology, 'a');
   const servers = await startServers(topology);
   const findings: Finding[] = [];
@@ -154,7 +160,7 @@ const checkPortMapping = async (
   return Promise.all(PORT_MAPPING_PROTOCOLS.map(check));
 };
 
-const checkShared = async (topology: Topology, network: SharedNetwork): Promise<Finding[]> => {
+export const checkShared = async (topology: Topology, network: SharedNetwork): Promise<Finding[]> => {
   const [a, b] = [new Probe(topology, 'a'), new Probe(topology, 'b')];
   await startServers(topology);
   const silence = silenceMs(topology.path);

@@ -92,22 +92,38 @@ export class Topology {
   }
 
   #addressing(node: Node): string[] {
-    const bridges = [...node.bridges];
     const ports = this.plan.links.flatMap(({ ends }) => ends).filter((end) => end.node === node.name);
     return [
       'link set lo up',
-      ...bridges.flatMap(([bridge, members]) => [
+      ...[...node.bridges].flatMap(([bridge, members]) => [
         `link add ${bridge} type bridge`,
         `link set ${bridge} up`,
         ...members.map((member) => `link set ${member} master ${bridge}`),
       ]),
       ...ports.map(({ device }) => `link set ${device} up`),
-      ...node.addresses.map(
-        ({ device, address, family }) =>
-          `addr add ${address}/${PREFIX[family]} dev ${device}${family === 6 ? ' nodad' : ''}`,
+      ...node.addresses.map(({ device, address, family }) =>
+        [`addr add ${address}/${PREFIX[family]} dev ${device}`, family === 6 ? 'nodad' : ''].join(' '),
       ),
       ...node.routes.map(({ to, via }) => `route add ${to} via ${via}`),
+      ...this.#neighbours(node),
     ];
+  }
+
+  /** A router knows who is at the other end of its access line; asking first would make whoever sends first look slow. */
+  #neighbours({ name, families }: Node): string[] {
+    const lines = this.plan.links.filter(({ kind }) => kind === 'line');
+    return lines.flatMap(({ ends: [inner, outer] }, i) => {
+      if (name !== inner.node && name !== outer.node) return [];
+      const [here, there] = name === inner.node ? [inner, outer] : [outer, inner];
+      const mac = (end: LinkEnd) => `02:00:00:00:${i.toString(16).padStart(2, '0')}:0${end === inner ? 1 : 2}`;
+      const addresses = this.plan.nodes.get(there.node)?.addresses ?? [];
+      return [
+        `link set ${here.device} address ${mac(here)}`,
+        ...addresses
+          .filter(({ device, family }) => device === there.device && families.includes(family))
+          .map(({ address }) => `neigh replace ${address} lladdr ${mac(there)} dev ${here.device} nud permanent`),
+      ];
+    });
   }
 
   async #serveMappings(node: Node): Promise<void> {
