@@ -4,6 +4,7 @@ import { isNetwork, isSharedNetwork, type Pair } from './plan.js';
 
 export const NETWORK_NAMES = Object.keys(NETWORKS).filter(isNetwork);
 export const SHARED_NAMES = Object.keys(SHARED_NETWORKS).filter(isSharedNetwork);
+export const ALL_NETWORKS = [...NETWORK_NAMES, ...SHARED_NAMES];
 
 /** `a,b,…`: names of networks. */
 export const parseNetworks = (text: string): (NetworkName | SharedNetworkName)[] => text.split(',').map(parseNetwork);

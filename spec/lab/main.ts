@@ -3,7 +3,16 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 import { from, lastValueFrom, mergeMap, tap, toArray } from 'rxjs';
-import { allPairs, parseInteger, parseNetworks, parseNumber, parsePairs, splitCommand, toPair } from './arguments.js';
+import {
+  ALL_NETWORKS,
+  allPairs,
+  parseInteger,
+  parseNetworks,
+  parseNumber,
+  parsePairs,
+  splitCommand,
+  toPair,
+} from './arguments.js';
 import { matrix$, RXP2P } from './matrix.js';
 import { parseMatrixResult, type MatrixResult, type PairResult } from './measurement.js';
 import { sweep } from './namespace.js';
@@ -12,7 +21,7 @@ import { DEFAULT_PATH, describeWire, type PathConfig } from './path.js';
 import type { Pair } from './plan.js';
 import { missingPrerequisites } from './prerequisites.js';
 import { Run } from './run.js';
-import { ALL_NETWORKS, check, describeReport, type Report } from './self-check.js';
+import { check, describeReport, type Report } from './self-check.js';
 import { openShell } from './shell.js';
 import { describePair, insertTable, renderTable } from './table.js';
 
@@ -148,6 +157,7 @@ const withRun = async <T>(use: (run: Run) => Promise<T>): Promise<T> => {
   console.error(`Lines are delayed by ${describeWire[run.wire]}.`);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => {
+      interrupted = true;
       void run.close().finally(() => process.exit(128 + constants.signals[signal]));
     });
   }
@@ -201,7 +211,10 @@ const oneOf = <T extends string>(option: string, choices: readonly T[]) =>
     return found;
   });
 
+let interrupted = false;
+
 main(process.argv.slice(2)).catch((failure: unknown) => {
+  if (interrupted) return; // It failed because everything was taken down.
   console.error(failure instanceof Error ? failure.message : failure);
   process.exitCode = EXIT_FAILED;
 });

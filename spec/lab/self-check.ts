@@ -1,5 +1,4 @@
 /** Proves that each network is what its description says, by what is seen of it from two servers and by who gets in. */
-import { NETWORK_NAMES, SHARED_NAMES } from './arguments.js';
 import {
   NETWORKS,
   PORT_MAPPING_PROTOCOLS,
@@ -32,8 +31,6 @@ export interface Report {
   readonly findings: readonly Finding[];
   readonly elapsedMs: number;
 }
-
-export const ALL_NETWORKS = [...NETWORK_NAMES, ...SHARED_NAMES];
 
 const SERVER_PORT = 7001;
 const OTHER_SERVER_PORT = 7002;

@@ -24,6 +24,7 @@ IFF_NO_PI = 0x1000
 CLONE_NEWNET = 0x40000000
 FRAME = 65536
 FRAMES_A_TURN = 64  # so that one busy wire can't keep the due frames of another waiting
+SPIN_SECONDS = 0.0003  # a sleeping process wakes up late by about this much, so the rest of a wait is spent awake
 QUEUE_SECONDS = 0.5  # what a bandwidth limit lets queue up before it drops, about what home routers do
 
 
@@ -84,7 +85,7 @@ def main():
     under_way = []  # a heap of (due, order, target, frame); the order keeps frames due at once in sequence
     order = 0
     while True:
-        wait = max(0.0, under_way[0][0] - time.monotonic()) if under_way else None
+        wait = max(0.0, under_way[0][0] - time.monotonic() - SPIN_SECONDS) if under_way else None
         readable, _, _ = select.select([0, *directions], [], [], wait)
         if 0 in readable and not os.read(0, 4096):
             return
