@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
-import { from, lastValueFrom, mergeMap, tap, toArray } from 'rxjs';
+import { lastValueFrom, tap, toArray } from 'rxjs';
 import {
   ALL_NETWORKS,
   allPairs,
@@ -21,7 +21,7 @@ import { DEFAULT_PATH, describeWire, type PathConfig } from './path.js';
 import type { Pair } from './plan.js';
 import { missingPrerequisites } from './prerequisites.js';
 import { Run } from './run.js';
-import { check, describeReport, type Report } from './self-check.js';
+import { check$, describeReport, type Report } from './self-check.js';
 import { openShell } from './shell.js';
 import { describePair, insertTable, renderTable } from './table.js';
 
@@ -83,8 +83,7 @@ const main = async (argv: readonly string[]): Promise<void> => {
         const print = (report: Report) => {
           console.log(describeReport(report));
         };
-        const check$ = from(networks).pipe(mergeMap((name) => check(run, name), parallel));
-        return lastValueFrom(check$.pipe(tap(print), toArray()), { defaultValue: [] });
+        return lastValueFrom(check$(run, networks, parallel).pipe(tap(print), toArray()), { defaultValue: [] });
       });
       if (reports.some(({ findings }) => findings.some(({ ok }) => !ok))) process.exitCode = EXIT_FAILED;
     });

@@ -40,22 +40,28 @@ export const processesIn = (names: readonly string[]): number[] => {
     .map(Number);
 };
 
-/** Ends every program in the namespaces whose names begin so, then removes these. */
-export const removeNamespaces = async (prefix: string): Promise<string[]> => {
-  const names = namespaces(prefix);
-  for (let left = processesIn(names); left.length > 0; left = processesIn(names)) {
-    left.forEach(kill);
-    await delay(GONE_POLL_MS);
+/** Ends every program in the namespaces whose names begin so; not those that they start meanwhile. */
+export const killPrograms = (prefix: string): number => {
+  const programs = processesIn(namespaces(prefix));
+  programs.forEach(kill);
+  return programs.length;
+};
+
+/** Removes the namespaces whose names begin so, and what runs in them. */
+export const removeNamespaces = async (prefix: string): Promise<void> => {
+  while (killPrograms(prefix) > 0) await delay(GONE_POLL_MS);
+  const deletion = namespaces(prefix).map((name) => `netns del ${name}\n`);
+  try {
+    if (deletion.length > 0) await command('ip', ['-force', '-batch', '-'], deletion.join(''));
+  } catch (failure) {
+    if (namespaces(prefix).length > 0) throw failure; // Otherwise another run was sweeping too.
   }
-  if (names.length > 0) await command('ip', ['-batch', '-'], names.map((name) => `netns del ${name}\n`).join(''));
-  return names;
 };
 
 /** Removes all that a run made. */
-export const removeRun = async (run: string): Promise<string[]> => {
-  const removed = await removeNamespaces(`${run}-`);
+export const removeRun = async (run: string): Promise<void> => {
+  await removeNamespaces(`${run}-`);
   rmSync(temporaryDirectory(run), { recursive: true, force: true });
-  return removed;
 };
 
 /** Removes what runs left whose process is dead; gives their names. */

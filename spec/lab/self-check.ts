@@ -1,4 +1,5 @@
 /** Proves that each network is what its description says, by what is seen of it from two servers and by who gets in. */
+import { from, mergeMap, type Observable } from 'rxjs';
 import {
   NETWORKS,
   PORT_MAPPING_PROTOCOLS,
@@ -45,13 +46,26 @@ const LATE_MS = 15;
 /** A SYN without an answer by then met silence; before the kernel would send it again, after 1 s. */
 const silenceMs = (path: PathConfig): number => 2 * roundTripTime(path) + 500;
 
-export const check = async (run: Run, name: NetworkName | SharedNetworkName): Promise<Report> => {
+/** Each network's report as soon as it is there, `parallel` networks at a time. */
+export const check$ = (
+  run: Run,
+  names: readonly (NetworkName | SharedNetworkName)[],
+  parallel: number,
+): Observable<Report> => from(names).pipe(mergeMap((name) => check(run, name), parallel));
+
+const check = async (run: Run, name: NetworkName | SharedNetworkName): Promise<Report> => {
   const begun = performance.now();
-  const findings = isSharedNetwork(name)
-    ? await run.with(planPair([name]), DEFAULT_PATH, (topology) => checkShared(topology, SHARED_NETWORKS[name]))
-    : await run.with(planNetwork(name), DEFAULT_PATH, (topology) => checkNetwork(topology, NETWORKS[name]));
+  const findings = await findingsOn(run, name).catch((failure: unknown) => {
+    if (run.closed) throw failure;
+    return [finding('the check', 'an end', String(failure))];
+  });
   return { network: name, findings, elapsedMs: performance.now() - begun };
 };
+
+const findingsOn = (run: Run, name: NetworkName | SharedNetworkName): Promise<Finding[]> =>
+  isSharedNetwork(name)
+    ? run.with(planPair([name]), DEFAULT_PATH, (topology) => checkShared(topology, SHARED_NETWORKS[name]))
+    : run.with(planNetwork(name), DEFAULT_PATH, (topology) => checkNetwork(topology, NETWORKS[name]));
 
 /** For the terminal: one line for a network that is as it should be, and what is wrong with one that is not. */
 export const describeReport = ({ network, findings, elapsedMs }: Report): string => {

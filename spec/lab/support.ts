@@ -11,3 +11,6 @@ export const needsLab = (): void => {
   if (process.env['RXP2P_REQUIRE_ALL'] === '1') throw new Error(why);
   pending(why);
 };
+
+/** For specs that build networks with real delays, on machines that may be busy. */
+export const LAB_LIMIT_MS = 120_000;
