@@ -151,15 +151,17 @@ const runMatrix = async (run: Run, options: MatrixOptions): Promise<MatrixResult
 const withRun = async <T>(use: (run: Run) => Promise<T>): Promise<T> => {
   const missing = missingPrerequisites();
   if (missing.length > 0) throw new Error(`The lab can't run here. It needs ${missing.join('; ')}.`);
-  const run = await Run.open();
-  if (run.swept.length > 0) console.error(`Cleaned after ${run.swept.join(', ')}.`);
-  console.error(`Lines are delayed by ${describeWire[run.wire]}.`);
+  const opening = Run.open();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => {
       interrupted = true;
-      void run.close().finally(() => process.exit(128 + constants.signals[signal]));
+      const closing = opening.then((run) => run.close());
+      void closing.finally(() => process.exit(128 + constants.signals[signal]));
     });
   }
+  const run = await opening;
+  if (run.swept.length > 0) console.error(`Cleaned after ${run.swept.join(', ')}.`);
+  console.error(`Lines are delayed by ${describeWire[run.wire]}.`);
   try {
     return await use(run);
   } finally {
