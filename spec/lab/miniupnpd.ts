@@ -31,5 +31,5 @@ export const argv = (configurationFile: string, directory: string): string[] => 
   `${directory}/pid`,
 ];
 
-/** What it says on stderr once it answers. */
-export const READY = /listening|HTTP|PCP|NAT-PMP/;
+/** What it says on stderr when it is about to answer, whatever protocols it is to speak. */
+export const READY = /HTTP listening on port/;

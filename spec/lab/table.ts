@@ -63,7 +63,7 @@ const list = (pairs: readonly PairResult[], result: MatrixResult): string =>
 
 const cell = ({ succeeded, tried, techniques, direct, medianMs }: Summary, { delayMs }: MatrixResult): string => {
   if (medianMs === undefined) return '✗';
-  const how = direct ? techniques.join(', ') : `*${techniques.join(', ')}*`;
+  const how = direct ? techniques.join(', ') : `_${techniques.join(', ')}_`;
   const often = succeeded === tried ? '' : ` ${succeeded}/${tried}`;
   return `${how} ${medianMs.toFixed(0)} ms (${roundTrips(medianMs, delayMs)})${often}`;
 };
@@ -78,7 +78,7 @@ const failures = (pairs: readonly PairResult[]): string[] => {
   if (rows.length === 0) return [];
   const examples = (names: readonly string[]) =>
     names.slice(0, EXAMPLES).join(', ') + (names.length > EXAMPLES ? ', …' : '');
-  const table = rows.map(([reason, names]) => [escape(reason), String(names.length), examples(names)]);
+  const table = rows.map(([reason, names]) => [code(reason), String(names.length), examples(names)]);
   return [
     'Italics: relayed. In parentheses: round trips. ✗ and shortfalls, by reason:',
     markdown(['reason', 'pairs', 'such as'], table),
@@ -89,9 +89,16 @@ const EXAMPLES = 3;
 
 const roundTrips = (ms: number, delayMs: number): string => (delayMs === 0 ? '–' : (ms / (4 * delayMs)).toFixed(1));
 
-const markdown = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
-  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+/** Columns as wide as their widest cell, as prettier would have them. */
+const markdown = (head: readonly string[], rows: readonly (readonly string[])[]): string => {
+  const widths = head.map((_, i) => Math.max(RULE.length, ...[head, ...rows].map((cells) => cells[i]?.length ?? 0)));
+  const line = (cells: readonly string[], fill: string) =>
+    `| ${cells.map((each, i) => each.padEnd(widths[i] ?? 0, fill)).join(' | ')} |`;
+  return [line(head, ' '), line(head.map(() => RULE), '-'), ...rows.map((cells) => line(cells, ' '))].join('\n'); // prettier-ignore
+};
 
-const escape = (text: string): string => text.replaceAll('|', '\\|');
+const RULE = '---';
+
+const code = (text: string): string => `\`${text.replaceAll('|', '\\|').replaceAll('`', "'")}\``;
 
 const unique = (values: readonly string[]): string[] => [...new Set(values)];
