@@ -1,7 +1,7 @@
 /** Runs the real `rxp2p` in pairs of networks: two servers, a listener, a dialer, and one line from the one to the other. */
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { firstValueFrom, from, map, mergeMap, toArray, type Observable } from 'rxjs';
+import { firstValueFrom, from, mergeMap, toArray, type Observable } from 'rxjs';
 import { failureReason, parseEvent, type Event } from './events.js';
 import type { PairResult, Trial } from './measurement.js';
 import type { PathConfig } from './path.js';
@@ -50,23 +50,15 @@ const measurePair = async (run: Run, pair: Pair, config: MatrixConfig): Promise<
 const measure = async (topology: Topology, config: MatrixConfig): Promise<Trial[]> => {
   const rxp2p = [process.execPath, config.rxp2p];
   const serve = ['serve', '--port', String(PORT), '--http-port', String(HTTP_PORT)];
-  const servers = SERVERS.map((server) =>
-    topology.run(server, [...rxp2p, ...serve, '--bind', bindAddress(topology, server)]),
-  );
-  await Promise.all(
-    servers.map((server) =>
-      within(
-        START_MS,
-        server.line((text) => text.includes(String(PORT))),
-      ),
-    ),
-  );
+  const started = SERVERS.map((server) => {
+    const program = topology.run(server, [...rxp2p, ...serve, '--bind', bindAddress(topology, server)]);
+    return program.line((text) => text.includes(String(PORT)));
+  });
+  await within(START_MS, Promise.all(started));
 
   const listener = topology.run('b', [...rxp2p, 'listen', ...rendezvous(topology, 'b'), '--json']);
-  const { text: unl } = await within(
-    START_MS,
-    listener.line(() => true),
-  );
+  const firstLine = listener.line(() => true);
+  const { text: unl } = await within(START_MS, firstLine);
 
   const trials: Trial[] = [];
   for (let i = 0; i < config.repeat; i++) {
@@ -86,12 +78,13 @@ const trial = async (dialer: Program, listener: Program, text: string, timeout: 
   const exit = await within(timeout * 1000 + START_MS, dialer.exited).catch(() => undefined);
   if (exit === undefined) await dialer.kill();
 
-  const said = await firstValueFrom(dialer.stderr$.pipe(map(({ text: line, at }) => ({ line, at, event: parseEvent(line) })), toArray()), { defaultValue: [] }); // prettier-ignore
-  const events: Event[] = said.flatMap(({ event }) => event ?? []);
-  const begun = said.find(({ event }) => event?.event === 'connecting')?.at;
+  const said = await firstValueFrom(dialer.stderr$.pipe(toArray()), { defaultValue: [] });
+  const lines = said.map(({ text: line }) => line);
+  const events: Event[] = lines.flatMap((line) => parseEvent(line) ?? []);
+  const begun = said.find(({ text: line }) => parseEvent(line)?.event === 'connecting')?.at;
   const connected = events.find((event) => event.event === 'connected');
   if (exit === undefined) return { ok: false, reason: `did not end within ${timeout} s` };
-  if (connected === undefined) return { ok: false, reason: failureReason(events, said.map(({ line }) => line)) }; // prettier-ignore
+  if (connected === undefined) return { ok: false, reason: failureReason(events, lines) };
   if (begun === undefined) return { ok: false, reason: 'it never said that it was connecting' };
   const arrived = await within(LAST_LINE_MS, arrival).catch(() => undefined);
   if (arrived === undefined) return { ok: false, reason: `${connected.technique}: connected, but the line never came` };

@@ -38,6 +38,8 @@ export interface Network {
   readonly behaviour: Readonly<Partial<Record<Family, Behaviour>>>;
   /** The one port mapping protocol that its gateway speaks, and the version that it names. */
   readonly portMapping?: { readonly protocol: PortMappingProtocol; readonly version: string };
+  /** Those whose requests to the gateway meet silence; others find a closed port, which says so at once. */
+  readonly swallows?: readonly PortMappingProtocol[];
 }
 
 /** Two hosts that have a router in common. */
@@ -54,20 +56,20 @@ export interface SharedNetwork {
 
 // --- The parts that rules are put together from ---
 
-/** Lets in what belongs to a known connection, or was let in by a mapping; what else comes from outside meets the verdict. */
-const stateful = (verdict: string) => `
+/** Lets in what belongs to a known connection, or was let in by a mapping; what else comes from outside is refused so. */
+const stateful = (refusal: string) => `
 table inet firewall {
   chain input {
     type filter hook input priority filter
     iifname "wan" ct state established,related accept
     iifname "wan" icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
-    iifname "wan" ${verdict}
+    iifname "wan" ${refusal}
   }
   chain forward {
     type filter hook forward priority filter
     iifname "wan" ct state established,related accept
     iifname "wan" ct status dnat accept
-    iifname "wan" ${verdict}
+    iifname "wan" ${refusal}
   }
 }`;
 
@@ -148,7 +150,7 @@ table inet carrier {
 }`;
 
 const DROP = stateful('drop');
-const REJECT = stateful('reject with tcp reset').replaceAll('reject with', 'meta l4proto tcp reject with');
+const REJECT = stateful('meta l4proto tcp reject with tcp reset');
 const PRESERVE = nat('masquerade');
 const RANDOMIZE = nat('masquerade fully-random');
 
@@ -286,6 +288,7 @@ export const NETWORKS = {
     routers: [gateway('enable_upnp=no\nenable_natpmp=yes', silence(2))],
     behaviour: { 4: PRESERVING },
     portMapping: { protocol: 'nat-pmp', version: '0' },
+    swallows: ['pcp'],
   },
   pcp: {
     about: 'A home router that speaks PCP only',
@@ -293,12 +296,14 @@ export const NETWORKS = {
     routers: [gateway('enable_upnp=no\nenable_natpmp=yes', silence(0))],
     behaviour: { 4: PRESERVING },
     portMapping: { protocol: 'pcp', version: '2' },
+    swallows: ['nat-pmp'],
   },
   'upnp-off': {
     about: 'A home router that swallows port mapping packets without a word',
     families: V4,
     routers: [{ inside: 'private', nft: DROP + PRESERVE + NO_PORT_MAPPING }],
     behaviour: { 4: PRESERVING },
+    swallows: ['nat-pmp', 'pcp'],
   },
   cgnat: {
     about: "A home router behind a carrier's NAT, both keeping ports",

@@ -135,11 +135,11 @@ const checkBehaviour = async (
     s2.dial(0, { ...external, port: idle }, silence),
   ]);
 
-  const ports = classifyPorts(localPorts, consecutive.map(({ seen }) => seen.port)); // prettier-ignore
+  const seenPorts = consecutive.map(({ seen }) => seen.port);
   const fastest = Math.min(...consecutive.map(({ ms }) => ms));
   return [
     finding('mapping', expected.mapping, classifyMapping(samples)),
-    finding('ports', expected.ports, ports),
+    finding('ports', expected.ports, classifyPorts(localPorts, seenPorts)),
     finding('filtering', expected.filtering, classifyFiltering(otherPort, otherAddress)),
     finding('unsolicited SYN', expected.unsolicited, classifyUnsolicited(unsolicited)),
     roundTrip(topology.path, fastest),
@@ -157,19 +157,22 @@ const checkPortMapping = async (
   const host = addressOf(topology.plan, 'a', 4);
   await a.listen(PORT_TO_MAP);
   const check = async (protocol: PortMappingProtocol): Promise<Finding> => {
-    const { portMapping } = network;
-    const expected = portMapping?.protocol === protocol ? `opens a port (${portMapping.version})` : 'no answer';
     const mapped = await MAP_PORT[protocol]({ probe: a, gateway, host, port: PORT_TO_MAP });
-    if (typeof mapped === 'string') return finding(protocol, expected, 'no answer');
+    if (typeof mapped === 'string') return finding(protocol, expectedOf(network, protocol), mapped);
     const { outcome } = await s2.dial(0, mapped.external, silenceMs(topology.path));
-    return finding(
-      protocol,
-      expected,
-      outcome === 'open' ? `opens a port (${mapped.version})` : `maps, but a SYN finds ${outcome}`,
-    );
+    const seen = outcome === 'open' ? opensPort(mapped.version) : `says it mapped, but a SYN meets ${outcome}`;
+    return finding(protocol, expectedOf(network, protocol), seen);
   };
   return Promise.all(PORT_MAPPING_PROTOCOLS.map(check));
 };
+
+const expectedOf = ({ portMapping, swallows }: Network, protocol: PortMappingProtocol): string => {
+  if (portMapping?.protocol === protocol) return opensPort(portMapping.version);
+  // Nobody refuses a multicast.
+  return protocol === 'upnp' || swallows?.includes(protocol) === true ? 'silent' : 'refused';
+};
+
+const opensPort = (version: string): string => `opens a port (${version})`;
 
 export const checkShared = async (topology: Topology, network: SharedNetwork): Promise<Finding[]> => {
   const [a, b] = [new Probe(topology, 'a'), new Probe(topology, 'b')];
@@ -186,23 +189,19 @@ export const checkShared = async (topology: Topology, network: SharedNetwork): P
   await b.listen(lanPort);
   const lan = await a.dial(0, { address: addressOf(topology.plan, 'b', 4), port: lanPort }, silence);
 
-  // A home lets in only an answer to its own SYN, so both send one; where there is none, b's port would refuse the earlier.
-  let hairpin: Dialled;
-  if (network.own.length > 0)
-    [hairpin] = await Promise.all([a.dial(aPort, bSeen, silence), b.dial(bPort, aSeen, silence)]);
-  else {
-    await b.listen(bPort);
-    hairpin = await a.dial(aPort, bSeen, silence);
-  }
+  const dialEachOther = async () => {
+    // A home lets in only an answer to its own SYN, so both send one; without homes, b's port would refuse the earlier one.
+    if (network.own.length === 0) await b.listen(bPort);
+    const others = network.own.length === 0 ? [] : [b.dial(bPort, aSeen, silence)];
+    const [hairpin] = await Promise.all([a.dial(aPort, bSeen, silence), ...others]);
+    return hairpin;
+  };
 
+  const reachable = (is: boolean) => (is ? 'reachable' : 'unreachable');
   return [
     finding('external addresses', 'the same', aSeen.address === bSeen.address ? 'the same' : 'different'),
-    finding(
-      'private address of the other',
-      network.oneLink ? 'reachable' : 'unreachable',
-      lan.outcome === 'open' ? 'reachable' : 'unreachable',
-    ),
-    finding('SYN to the external endpoint of the other', network.hairpin, classifyUnsolicited(hairpin)),
+    finding('private address of the other', reachable(network.oneLink), reachable(lan.outcome === 'open')),
+    finding('SYN to the external endpoint of the other', network.hairpin, classifyUnsolicited(await dialEachOther())),
     roundTrip(topology.path, ms),
   ];
 };

@@ -58,7 +58,7 @@ export class Topology {
     await Promise.all(
       nodes.map(async (node) => {
         await command('ip', ['-n', this.namespace(node.name), '-batch', '-'], batch(this.#addressing(node)));
-        if (node.router !== undefined) await this.#exec(node, ['nft', '-f', '-'], rules(this.plan, node));
+        await this.#exec(node, ['nft', '-f', '-'], rules(this.plan, node));
       }),
     );
     await Promise.all(nodes.map((node) => this.#serveMappings(node)));
@@ -159,7 +159,7 @@ const sysctls = ({ families, router }: Node): string[] => [
     : ['net.ipv6.conf.all.disable_ipv6=1', 'net.ipv6.conf.default.disable_ipv6=1']),
 ];
 
-const rules = (plan: Plan, { name, families, router }: Node): string =>
-  [...(families.includes(4) ? [`define WAN = ${wanAddress(plan, name)}`] : []), router?.nft ?? ''].join('\n');
-
-const wanAddress = (plan: Plan, name: string): string => (name === 'internet' ? '45.45.0.1' : addressOf(plan, name, 4));
+const rules = (plan: Plan, { name, families, router }: Node): string => {
+  const nft = router?.nft ?? '';
+  return nft.includes('$WAN') && families.includes(4) ? `define WAN = ${addressOf(plan, name, 4)}\n${nft}` : nft;
+};
