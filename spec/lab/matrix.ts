@@ -1,5 +1,4 @@
 /** Runs the real `rxp2p` in pairs of networks: two servers, a listener, a dialer, and one line from the one to the other. */
-import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { firstValueFrom, from, mergeMap, toArray, type Observable } from 'rxjs';
 import { failureReason, parseEvent, type Event } from './events.js';
@@ -9,6 +8,7 @@ import { addressOf, familiesOf, planPair, SERVERS, type Pair, type Peer } from '
 import type { Program } from './processes.js';
 import type { Run } from './run.js';
 import type { Topology } from './topology.js';
+import { within } from './within.js';
 
 export interface MatrixConfig {
   readonly pairs: readonly Pair[];
@@ -104,16 +104,3 @@ const rendezvous = ({ plan }: Topology, peer: Peer): string[] =>
     const address = server4 ? addressOf(plan, server, 4) : `[${addressOf(plan, server, 6)}]`;
     return ['--rendezvous', `${address}:${PORT}`];
   });
-
-const within = async <T>(ms: number, promise: Promise<T>): Promise<T> => {
-  const clock = new AbortController();
-  const late = setTimeout(ms, undefined, { signal: clock.signal }).then(() => {
-    throw new Error(`nothing within ${ms / 1000} s`);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    late.catch(() => undefined);
-    clock.abort();
-  }
-};

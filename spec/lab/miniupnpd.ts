@@ -31,5 +31,5 @@ export const argv = (configurationFile: string, directory: string): string[] => 
   `${directory}/pid`,
 ];
 
-/** What it says on stderr when it is about to answer, whatever protocols it is to speak. */
-export const READY = /HTTP listening on port/;
+/** What it says on stderr when it answers: "HTTP listening on port …", or "Listening for NAT-PMP/PCP traffic on …". */
+export const READY = /listening (on|for) /i;

@@ -3,6 +3,10 @@ import { fileURLToPath } from 'node:url';
 import type { Host } from './plan.js';
 import type { Program } from './processes.js';
 import type { Topology } from './topology.js';
+import { within } from './within.js';
+
+/** Starting Node on a busy machine, and whatever silence the request waits for. */
+const ANSWER_MS = 15_000;
 
 export interface Endpoint {
   readonly address: string;
@@ -74,7 +78,7 @@ export class Probe {
     const id = `${this.#requests++} `;
     const answer = this.#program.line((text) => text.startsWith(id));
     this.#program.write(id + request.join(' '));
-    const words = (await answer).text.slice(id.length).split(' ');
+    const words = (await within(ANSWER_MS, answer)).text.slice(id.length).split(' ');
     const outcome = words[0] ?? '';
     if (typeof expected === 'string' ? outcome === expected : expected.test(outcome)) return words;
     throw new Error(`The probe could not ${request.join(' ')}: ${words.join(' ')}`);

@@ -51,6 +51,17 @@ describe('The table', () => {
     ]);
   });
 
+  it('counts failures with the same reason together, whatever the endpoints were', () => {
+    const late = (pair: string[], endpoint: string): PairResult => ({
+      pair,
+      trials: [{ ok: false, reason: `direct: ${endpoint} did not answer` }],
+    });
+    const table = renderTable(
+      result(late(['public', 'random'], '45.45.13.2:44601'), late(['random', 'random'], '[2a45:46:0:15::12]:42147')),
+    );
+    expect(table).toContain('| `direct: it did not answer` | 2     | public → random, random → random |');
+  });
+
   it('says what the lines did besides delaying', () => {
     const table = renderTable({ ...result(direct), jitterMs: 5, loss: 0.01, bandwidthMbit: 10 });
     expect(table).toContain('20 ms one way on each access line ± 5 ms, 1 % loss, 10 Mbit/s');

@@ -71,7 +71,8 @@ const cell = ({ succeeded, tried, techniques, direct, medianMs }: Summary, { del
 const failures = (pairs: readonly PairResult[]): string[] => {
   const byReason = new Map<string, string[]>();
   for (const each of pairs) {
-    const [reason] = summarize(each).reasons;
+    const [first] = summarize(each).reasons;
+    const reason = first?.replaceAll(ENDPOINT, 'it');
     if (reason !== undefined) byReason.set(reason, [...(byReason.get(reason) ?? []), each.pair.join(' → ')]);
   }
   const rows = [...byReason].sort(([, one], [, other]) => other.length - one.length);
@@ -86,6 +87,9 @@ const failures = (pairs: readonly PairResult[]): string[] => {
 };
 
 const EXAMPLES = 3;
+
+/** Every trial has its own; a reason that many share must not contain them. */
+const ENDPOINT = /\d+(?:\.\d+){3}:\d+|\[[\da-f:.]+\]:\d+/g;
 
 const roundTrips = (ms: number, delayMs: number): string => (delayMs === 0 ? '–' : (ms / (4 * delayMs)).toFixed(1));
 

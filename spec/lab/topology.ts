@@ -1,12 +1,21 @@
 /** Makes a plan real: namespaces, links, addresses, rules, routers' daemons; programs in its hosts; and takes it all down. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { command } from './command.js';
 import { argv, configuration, READY } from './miniupnpd.js';
 import { removeNamespaces } from './namespace.js';
 import { netem, wireProgram, type PathConfig, type Wire } from './path.js';
 import { addressOf, PREFIX, type Host, type LinkEnd, type Node, type Plan } from './plan.js';
 import { Program } from './processes.js';
+import { within } from './within.js';
+
+/** Far longer than anything here takes, on a busy machine too: it never came. */
+const START_MS = 10_000;
+
+/** Between two looks whether links are up: they take a few milliseconds. */
+const UP_POLL_MS = 5;
+const DOWN = / state (DOWN|LOWERLAYERDOWN|DORMANT) /;
 
 export interface Place {
   /** What the names of its namespaces begin with. */
@@ -61,6 +70,7 @@ export class Topology {
         await this.#exec(node, ['nft', '-f', '-'], rules(this.plan, node));
       }),
     );
+    await Promise.all(nodes.map((node) => this.#untilUp(node)));
     await Promise.all(nodes.map((node) => this.#serveMappings(node)));
   }
 
@@ -83,7 +93,8 @@ export class Topology {
         lines.map(([one, other]) => [ends(one), ends(other)] as const),
         this.path,
       );
-      await this.#start('internet', program).line((text) => text === 'ready');
+      const ready = this.#start('internet', program).line((text) => text === 'ready');
+      await within(START_MS, ready);
     }
   }
 
@@ -126,6 +137,15 @@ export class Topology {
     });
   }
 
+  /** The kernel brings links up in its own time, and until then a bridge or a cable drops what it should carry. */
+  async #untilUp({ name }: Node): Promise<void> {
+    const deadline = performance.now() + START_MS;
+    while (DOWN.test(await command('ip', ['-n', this.namespace(name), '-oneline', 'link', 'show', 'up']))) {
+      if (performance.now() > deadline) throw new Error(`The links of ${name} did not come up within ${START_MS} ms`);
+      await delay(UP_POLL_MS);
+    }
+  }
+
   async #serveMappings(node: Node): Promise<void> {
     if (node.router?.miniupnpd === undefined) return;
     const directory = join(this.#place.directory, `${this.#place.prefix}${node.name}`);
@@ -133,7 +153,10 @@ export class Topology {
     const file = join(directory, 'miniupnpd.conf');
     writeFileSync(file, configuration('lan0', node.router.miniupnpd, directory));
     const daemon = this.#start(node.name, argv(file, directory));
-    await daemon.line((text) => READY.test(text), daemon.stderr$);
+    await within(
+      START_MS,
+      daemon.line((text) => READY.test(text), daemon.stderr$),
+    );
   }
 
   #start(node: string, argv: readonly string[], env?: NodeJS.ProcessEnv): Program {
