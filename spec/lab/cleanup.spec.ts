@@ -102,7 +102,7 @@ describe('The lab leaves nothing behind', () => {
   it(
     'after a command, whose exit status it hands on',
     async () => {
-      const lab = spawn(process.execPath, [MAIN, 'shell', 'same-lan', '--host', 'b', '--', 'sh', '-c', 'exit 7'], {
+      const lab = spawn(process.execPath, [MAIN, 'shell', 'same-lan', '--', 'on', 'b', 'sh', '-c', 'exit 7'], {
         stdio: 'ignore',
       });
       const run = runName(lab.pid ?? 0);

@@ -18,21 +18,17 @@ export const openShell = (
   command: readonly string[],
 ): Promise<number> =>
   run.with(planPair(pair), path, async (topology) => {
-    const addresses = HOSTS.map((each) => [each, addressesOf(topology.plan, each).join(' ')] as const);
-    const interactive = command.length === 0;
-    if (interactive) {
-      const names = addresses.map(
-        ([each, address]) => `  ${each.padEnd(4)}${address.padEnd(34)}ip netns exec ${topology.namespace(each)} bash`,
-      );
-      console.error(['Hosts, their addresses, and how to get into each from another terminal:', ...names].join('\n'));
-      console.error(`You are in ${host}; \`rxp2p\` is the one just built. Everything ends when you leave.`);
-    }
+    const addresses = HOSTS.map((each) => [each, addressesOf(topology.plan, each)] as const);
+    // So that one types there what a user would type, and reaches the other hosts too.
+    writeScript(run, 'rxp2p', `exec '${process.execPath}' '${RXP2P}' "$@"`);
+    writeScript(run, 'on', `host=$1; shift; exec ip netns exec ${topology.namespace('$host')} "$@"`);
     const env = {
       ...process.env,
-      PATH: [commandDirectory(run), process.env['PATH']].join(delimiter),
+      PATH: [run.directory, process.env['PATH']].join(delimiter),
       ...Object.fromEntries(addresses.map(([each, address]) => [`LAB_${each.toUpperCase()}`, address])),
     };
-    const argv = interactive ? [process.env['SHELL'] ?? 'bash'] : command;
+    if (command.length === 0) console.error(greeting(host, addresses));
+    const argv = command.length === 0 ? [process.env['SHELL'] ?? 'bash'] : command;
     const child = spawn('ip', ['netns', 'exec', topology.namespace(host), ...argv], { stdio: 'inherit', env });
     return await new Promise<number>((resolve, reject) => {
       child.once('error', reject);
@@ -42,13 +38,20 @@ export const openShell = (
     });
   });
 
-const addressesOf = (plan: Plan, host: Host): string[] =>
-  familiesOf(plan, host).map((family) => addressOf(plan, host, family));
+const addressesOf = (plan: Plan, host: Host): string =>
+  familiesOf(plan, host)
+    .map((family) => addressOf(plan, host, family))
+    .join(' ');
 
-/** So that one types `rxp2p` there as a user would. */
-const commandDirectory = (run: Run): string => {
-  const file = join(run.directory, 'rxp2p');
-  writeFileSync(file, `#!/bin/sh\nexec '${process.execPath}' '${RXP2P}' "$@"\n`);
+const greeting = (host: Host, addresses: readonly (readonly [Host, string])[]): string =>
+  [
+    ...addresses.map(([each, address]) => `  ${each.padEnd(4)}${address}`),
+    `You are in ${host}. \`on b COMMAND\` runs a command in another host, such as \`on s1 rxp2p serve &\`.`,
+    'Everything ends when you leave.',
+  ].join('\n');
+
+const writeScript = (run: Run, name: string, line: string): void => {
+  const file = join(run.directory, name);
+  writeFileSync(file, `#!/bin/sh\n${line}\n`);
   chmodSync(file, 0o755);
-  return run.directory;
 };

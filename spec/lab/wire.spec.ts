@@ -10,6 +10,9 @@ const PORT = 7001;
 /** Long enough that a SYN that came back would have, short enough that the kernel has not sent another. */
 const SILENCE_MS = 700;
 
+/** How late the fastest of some packets may be on a busy machine. */
+const LATE_MS = 15;
+
 describe('The wire', () => {
   let run: Run;
 
@@ -27,10 +30,8 @@ describe('The wire', () => {
   const dial = async (topology: Topology, times: number): Promise<Dialled[]> => {
     const [a, b] = [new Probe(topology, 'a'), new Probe(topology, 'b')];
     await b.listen(PORT);
-    const dialled = [];
-    for (let i = 0; i < times; i++)
-      dialled.push(await a.dial(0, { address: addressOf(topology.plan, 'b', 4), port: PORT }, SILENCE_MS));
-    return dialled;
+    const to = { address: addressOf(topology.plan, 'b', 4), port: PORT };
+    return Promise.all(Array.from({ length: times }, () => a.dial(0, to, SILENCE_MS)));
   };
 
   for (const delay of [0, 5, 50]) {
@@ -41,9 +42,7 @@ describe('The wire', () => {
         const dialled = await over({ delay }, (topology) => dial(topology, 5));
         const fastest = Math.min(...dialled.map((each) => (each.outcome === 'open' ? each.ms : Infinity)));
         expect(fastest).toBeGreaterThanOrEqual(4 * delay);
-        expect(fastest)
-          .withContext('a program late once, twice at most')
-          .toBeLessThan(4 * delay + 8);
+        expect(fastest).toBeLessThan(4 * delay + LATE_MS);
       },
       LAB_LIMIT_MS,
     );
