@@ -47,7 +47,7 @@ describe('The lab’s self-check', () => {
         run.with(planPair(['same-cgnat']), DEFAULT_PATH, (topology) => checkShared(topology, SHARED_NETWORKS.hairpin)),
       ]);
       expect(wrong(asPreserving)).toEqual(['IPv4 mapping', 'IPv4 ports']);
-      expect(wrong(asUpnp)).toEqual(['upnp']);
+      expect(wrong(asUpnp)).toEqual(['upnp', 'nat-pmp', 'pcp']);
       expect(wrong(asHairpin)).toEqual(['SYN to the external endpoint of the other']);
     },
     LAB_LIMIT_MS,
