@@ -1,7 +1,7 @@
 /** `npm run lab -- <command>`: the lab's command line. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { lastValueFrom, tap, toArray } from 'rxjs';
 import {
   ALL_NETWORKS,
@@ -76,7 +76,7 @@ const main = async (argv: readonly string[]): Promise<void> => {
   program
     .command('check')
     .description('prove that each network is what it says')
-    .option('--networks <a,b,…>', 'only these', argument(parseNetworks), ALL_NETWORKS)
+    .addOption(networksOption('only these'))
     .option('--parallel <n>', 'so many side by side', argument(parseInteger('--parallel', 1, 64)), 6)
     .action(async ({ networks, parallel }: { networks: (NetworkName | SharedNetworkName)[]; parallel: number }) => {
       const reports = await withRun((run) => {
@@ -90,7 +90,7 @@ const main = async (argv: readonly string[]): Promise<void> => {
 
   withPath(program.command('matrix'))
     .description('connect pairs of networks with the real rxp2p, and print a table of how and how fast')
-    .option('--networks <a,b,…>', 'each of these with each', argument(parseNetworks), ALL_NETWORKS)
+    .addOption(networksOption('each of these with each'))
     .option(
       '--pairs <a:b,c,…>',
       'only these pairs: the dialer’s network and the listener’s, or one that both share',
@@ -99,7 +99,7 @@ const main = async (argv: readonly string[]): Promise<void> => {
     .option('--repeat <n>', 'connect so often', argument(parseInteger('--repeat', 1, 1000)), 1)
     .option('--parallel <n>', 'so many pairs side by side', argument(parseInteger('--parallel', 1, 64)), 2)
     .option('--timeout <seconds>', 'for each connect', argument(parseNumber('--timeout', 1, 600)), 10)
-    .option('--rxp2p <file>', 'the program under test', RXP2P)
+    .addOption(new Option('--rxp2p <file>', 'the program under test').default(RXP2P, 'the one just built'))
     .option('--json <file>', 'write the results there')
     .action(async (options: MatrixOptions) => {
       const result = await withRun((run) => runMatrix(run, options));
@@ -168,6 +168,9 @@ const withRun = async <T>(use: (run: Run) => Promise<T>): Promise<T> => {
     await run.close();
   }
 };
+
+const networksOption = (description: string): Option =>
+  new Option('--networks <a,b,…>', description).argParser(argument(parseNetworks)).default(ALL_NETWORKS, 'all');
 
 const withPath = (command: Command): Command =>
   command
