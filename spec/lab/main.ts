@@ -1,0 +1,224 @@
+/** `npm run lab -- <command>`: the lab's command line. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { lastValueFrom, tap, toArray } from 'rxjs';
+import {
+  ALL_NETWORKS,
+  allPairs,
+  parseInteger,
+  parseNetworks,
+  parseNumber,
+  parsePairs,
+  splitCommand,
+  toPair,
+} from './arguments.js';
+import { matrix$, RXP2P } from './matrix.js';
+import { parseMatrixResult, type MatrixResult, type PairResult } from './measurement.js';
+import { sweep } from './namespace.js';
+import { NETWORKS, SHARED_NETWORKS, type NetworkName, type SharedNetworkName } from './networks.js';
+import { DEFAULT_PATH, describeWire, type PathConfig } from './path.js';
+import type { Pair } from './plan.js';
+import { missingPrerequisites } from './prerequisites.js';
+import { Run } from './run.js';
+import { check$, describeReport, type Report } from './self-check.js';
+import { openShell } from './shell.js';
+import { describePair, insertTable, renderTable } from './table.js';
+
+const EXIT_FAILED = 1;
+
+interface PathOptions {
+  readonly delay: number;
+  readonly jitter: number;
+  readonly loss: number;
+  readonly bandwidth?: number;
+}
+
+interface MatrixOptions extends PathOptions {
+  readonly networks: (NetworkName | SharedNetworkName)[];
+  readonly pairs?: Pair[];
+  readonly repeat: number;
+  readonly parallel: number;
+  readonly timeout: number;
+  readonly rxp2p: string;
+  readonly json?: string;
+}
+
+const main = async (argv: readonly string[]): Promise<void> => {
+  const { own, command } = splitCommand(argv);
+  const program = new Command('npm run lab --')
+    .description('Networks of every kind on this machine, in namespaces, to try rxp2p in. Linux and root.')
+    .showHelpAfterError();
+
+  program
+    .command('list')
+    .description('name every network')
+    .action(() => {
+      for (const [name, { about }] of Object.entries({ ...NETWORKS, ...SHARED_NETWORKS }))
+        console.log(`${name.padEnd(20)}${about}`);
+    });
+
+  withPath(program.command('shell <networks...>'))
+    .description(
+      'bring up two networks (or one that both hosts share) and give a prompt in a host, or run what follows `--`',
+    )
+    .option(
+      '--host <name>',
+      'a, b, or one of the servers s1 and s2',
+      oneOf('--host', ['a', 'b', 's1', 's2'] as const),
+      'a',
+    )
+    .action(async (networks: string[], options: PathOptions & { host: 'a' | 'b' | 's1' | 's2' }) => {
+      const pair = toPair(networks);
+      process.exitCode = await withRun((run) => openShell(run, pair, toPath(options), options.host, command));
+    });
+
+  program
+    .command('check')
+    .description('prove that each network is what it says')
+    .addOption(networksOption('only these'))
+    .option('--parallel <n>', 'so many side by side', argument(parseInteger('--parallel', 1, 64)), 6)
+    .action(async ({ networks, parallel }: { networks: (NetworkName | SharedNetworkName)[]; parallel: number }) => {
+      const reports = await withRun((run) => {
+        const print = (report: Report) => {
+          console.log(describeReport(report));
+        };
+        return lastValueFrom(check$(run, networks, parallel).pipe(tap(print), toArray()), { defaultValue: [] });
+      });
+      if (reports.some(({ findings }) => findings.some(({ ok }) => !ok))) process.exitCode = EXIT_FAILED;
+    });
+
+  withPath(program.command('matrix'))
+    .description('connect pairs of networks with the real rxp2p, and print a table of how and how fast')
+    .addOption(networksOption('each of these with each'))
+    .option(
+      '--pairs <a:b,c,…>',
+      'only these pairs: the dialer’s network and the listener’s, or one that both share',
+      argument(parsePairs),
+    )
+    .option('--repeat <n>', 'connect so often', argument(parseInteger('--repeat', 1, 1000)), 1)
+    .option('--parallel <n>', 'so many pairs side by side', argument(parseInteger('--parallel', 1, 64)), 2)
+    .option('--timeout <seconds>', 'for each connect', argument(parseNumber('--timeout', 1, 600)), 10)
+    .addOption(new Option('--rxp2p <file>', 'the program under test').default(RXP2P, 'the one just built'))
+    .option('--json <file>', 'write the results there')
+    .action(async (options: MatrixOptions) => {
+      const result = await withRun((run) => runMatrix(run, options));
+      if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`);
+      console.log(`\n${renderTable(result)}`);
+    });
+
+  program
+    .command('table <file>')
+    .description('make the Markdown table from the JSON of a matrix')
+    .option('--readme <file>', 'write it into this page, between its two marker comments')
+    .action((file: string, { readme }: { readme?: string }) => {
+      const table = renderTable(parseMatrixResult(readFileSync(file, 'utf8')));
+      if (readme === undefined) console.log(table);
+      else writeFileSync(readme, insertTable(readFileSync(readme, 'utf8'), table));
+    });
+
+  program
+    .command('clean')
+    .description('remove what killed runs left behind; every other command does so too before it begins')
+    .action(async () => {
+      const dead = await sweep();
+      console.log(dead.length === 0 ? 'Nothing was left behind.' : `Removed what was left of ${dead.join(', ')}.`);
+    });
+
+  await program.parseAsync(own, { from: 'user' });
+};
+
+const runMatrix = async (run: Run, options: MatrixOptions): Promise<MatrixResult> => {
+  const path = toPath(options);
+  const config = { ...options, path, pairs: options.pairs ?? allPairs(options.networks) };
+  const print = (pair: PairResult) => {
+    console.log(describePair(pair, { delayMs: path.delay }));
+  };
+  const results = await lastValueFrom(matrix$(run, config).pipe(tap(print), toArray()), { defaultValue: [] });
+  const order = config.pairs.map(String);
+  return {
+    wire: describeWire[run.wire],
+    delayMs: path.delay,
+    jitterMs: path.jitter,
+    loss: path.loss,
+    bandwidthMbit: path.bandwidth ?? null,
+    repeat: options.repeat,
+    pairs: results.toSorted((one, other) => order.indexOf(String(one.pair)) - order.indexOf(String(other.pair))),
+  };
+};
+
+/** Opens a run of the lab for a command, and closes it whatever happens: at its end, at an error, at Ctrl-C. */
+const withRun = async <T>(use: (run: Run) => Promise<T>): Promise<T> => {
+  const missing = missingPrerequisites();
+  if (missing.length > 0) throw new Error(`The lab can't run here. It needs ${missing.join('; ')}.`);
+  const opening = Run.open();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => {
+      interrupted = true;
+      const closing = opening.then((run) => run.close());
+      void closing.finally(() => process.exit(128 + constants.signals[signal]));
+    });
+  }
+  const run = await opening;
+  if (run.swept.length > 0) console.error(`Cleaned after ${run.swept.join(', ')}.`);
+  console.error(`Lines are delayed by ${describeWire[run.wire]}.`);
+  try {
+    return await use(run);
+  } finally {
+    await run.close();
+  }
+};
+
+const networksOption = (description: string): Option =>
+  new Option('--networks <a,b,…>', description).argParser(argument(parseNetworks)).default(ALL_NETWORKS, 'all');
+
+const withPath = (command: Command): Command =>
+  command
+    .option(
+      '--delay <ms>',
+      'one way, on each access line',
+      argument(parseNumber('--delay', 0, 10_000)),
+      DEFAULT_PATH.delay,
+    )
+    .option(
+      '--jitter <ms>',
+      'up to so much more or less',
+      argument(parseNumber('--jitter', 0, 10_000)),
+      DEFAULT_PATH.jitter,
+    )
+    .option(
+      '--loss <share>',
+      'of packets, each way on each access line, 0 to 1',
+      argument(parseNumber('--loss', 0, 1)),
+      DEFAULT_PATH.loss,
+    )
+    .option('--bandwidth <mbit>', 'megabits a second, each way', argument(parseNumber('--bandwidth', 0.01, 100_000)));
+
+const toPath = ({ delay, jitter, loss, bandwidth }: PathOptions): PathConfig => ({ delay, jitter, loss, bandwidth });
+
+/** Lets commander say which argument was wrong, and how the command is used. */
+const argument =
+  <T>(parse: (text: string) => T) =>
+  (text: string): T => {
+    try {
+      return parse(text);
+    } catch (failure) {
+      throw new InvalidArgumentError(failure instanceof Error ? failure.message : String(failure));
+    }
+  };
+
+const oneOf = <T extends string>(option: string, choices: readonly T[]) =>
+  argument((text) => {
+    const found = choices.find((choice) => choice === text);
+    if (found === undefined)
+      throw new Error(`Expected \`${option}\` to be one of ${choices.join(', ')}; got \`${text}\``);
+    return found;
+  });
+
+let interrupted = false;
+
+main(process.argv.slice(2)).catch((failure: unknown) => {
+  if (interrupted) return; // It failed because everything was taken down.
+  console.error(failure instanceof Error ? failure.message : failure);
+  process.exitCode = EXIT_FAILED;
+});

@@ -1,0 +1,56 @@
+import { lastValueFrom, toArray } from 'rxjs';
+import { matrix$, RXP2P, type MatrixConfig } from './matrix.js';
+import type { PairResult } from './measurement.js';
+import { DEFAULT_PATH, roundTripTime } from './path.js';
+import type { Pair } from './plan.js';
+import { Run } from './run.js';
+import { canRunLab, LAB_LIMIT_MS, needsLab } from './support.js';
+
+describe('The matrix', () => {
+  let run: Run;
+
+  beforeAll(async () => {
+    if (canRunLab()) run = await Run.open();
+  });
+
+  afterAll(async () => {
+    if (canRunLab()) await run.close();
+  });
+
+  const measure = (pairs: readonly Pair[], config: Partial<MatrixConfig> = {}): Promise<PairResult[]> => {
+    const defaults = { path: DEFAULT_PATH, repeat: 1, parallel: 2, timeout: 10, rxp2p: RXP2P };
+    return lastValueFrom(matrix$(run, { ...defaults, ...config, pairs }).pipe(toArray()), { defaultValue: [] });
+  };
+
+  it(
+    'connects to a public host by dialing it, and takes the time that the path takes',
+    async () => {
+      needsLab();
+      const pairs: Pair[] = [['public', 'public'], ['random', 'public']]; // prettier-ignore
+      for (const { pair, trials } of await measure(pairs, { repeat: 2 })) {
+        expect(trials.length).toBe(2);
+        for (const trial of trials) {
+          expect(trial)
+            .withContext(pair.join(' → '))
+            .toEqual(jasmine.objectContaining({ ok: true, technique: 'direct', direct: true }));
+          // A TCP handshake and a line: nothing can be faster.
+          if (trial.ok) expect(trial.ms).toBeGreaterThan(1.5 * roundTripTime(DEFAULT_PATH));
+          if (trial.ok) expect(trial.ms).toBeLessThan(20 * roundTripTime(DEFAULT_PATH));
+        }
+      }
+    },
+    LAB_LIMIT_MS,
+  );
+
+  it(
+    'reports a trial that could not begin as failed, with the reason',
+    async () => {
+      needsLab();
+      const [result] = await measure([['public', 'public']], { rxp2p: '/nowhere/rxp2p.js' });
+      const [trial] = result?.trials ?? [];
+      expect(trial?.ok).toBeFalse();
+      expect(trial?.ok === false && trial.reason).toMatch(/the trial could not begin: .*\/nowhere\/rxp2p\.js/s);
+    },
+    LAB_LIMIT_MS,
+  );
+});

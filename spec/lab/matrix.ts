@@ -1,0 +1,106 @@
+/** Runs the real `rxp2p` in pairs of networks: two servers, a listener, a dialer, and one line from the one to the other. */
+import { fileURLToPath } from 'node:url';
+import { firstValueFrom, from, mergeMap, toArray, type Observable } from 'rxjs';
+import { failureReason, parseEvent, type Event } from './events.js';
+import type { PairResult, Trial } from './measurement.js';
+import type { PathConfig } from './path.js';
+import { addressOf, familiesOf, planPair, SERVERS, type Pair, type Peer } from './plan.js';
+import type { Program } from './processes.js';
+import type { Run } from './run.js';
+import type { Topology } from './topology.js';
+import { within } from './within.js';
+
+export interface MatrixConfig {
+  readonly pairs: readonly Pair[];
+  readonly path: PathConfig;
+  /** How often each pair connects. */
+  readonly repeat: number;
+  /** How many pairs run side by side. */
+  readonly parallel: number;
+  /** Seconds that one `connect` gets. */
+  readonly timeout: number;
+  /** The program under test. */
+  readonly rxp2p: string;
+}
+
+export const RXP2P = fileURLToPath(new URL('../../lib/cli/rxp2p.js', import.meta.url));
+
+const PORT = 8000;
+const HTTP_PORT = 8080;
+
+/** What a program may take to start and to reach its servers on a busy machine, and to end. */
+const START_MS = 10_000;
+
+/** How long after the dialer's end its line may still be under way. */
+const LAST_LINE_MS = 1_000;
+
+/** Each pair's result, as soon as it is there. */
+export const matrix$ = (run: Run, config: MatrixConfig): Observable<PairResult> =>
+  from(config.pairs).pipe(mergeMap((pair) => measurePair(run, pair, config), config.parallel));
+
+const measurePair = async (run: Run, pair: Pair, config: MatrixConfig): Promise<PairResult> => {
+  try {
+    return { pair, trials: await run.with(planPair(pair), config.path, (topology) => measure(topology, config)) };
+  } catch (failure) {
+    if (run.closed) throw failure;
+    return { pair, trials: [{ ok: false, reason: `the trial could not begin: ${String(failure)}` }] };
+  }
+};
+
+const measure = async (topology: Topology, config: MatrixConfig): Promise<Trial[]> => {
+  const rxp2p = [process.execPath, config.rxp2p];
+  const serve = ['serve', '--port', String(PORT), '--http-port', String(HTTP_PORT)];
+  const started = SERVERS.map((server) => {
+    const program = topology.run(server, [...rxp2p, ...serve, '--bind', bindAddress(topology, server)]);
+    return program.line((text) => text.includes(String(PORT)));
+  });
+  await within(START_MS, Promise.all(started));
+
+  const listener = topology.run('b', [...rxp2p, 'listen', ...rendezvous(topology, 'b'), '--json']);
+  const firstLine = listener.line(() => true);
+  const { text: unl } = await within(START_MS, firstLine);
+
+  const trials: Trial[] = [];
+  for (let i = 0; i < config.repeat; i++) {
+    const limit = ['--timeout', String(config.timeout)];
+    const dialer = topology.run('a', [...rxp2p, 'connect', unl, ...rendezvous(topology, 'a'), '--json', ...limit]);
+    trials.push(await trial(dialer, listener, `line ${i}`, config.timeout));
+  }
+  return trials;
+};
+
+/** From the instant of `connect$`, which the dialer tells, to the instant the line shows at the listener. */
+const trial = async (dialer: Program, listener: Program, text: string, timeout: number): Promise<Trial> => {
+  dialer.write(text);
+  dialer.endInput();
+  const arrival = listener.line((line) => line === text);
+  arrival.catch(() => undefined); // When it never comes, the dialer's end is what counts.
+  const exit = await within(timeout * 1000 + START_MS, dialer.exited).catch(() => undefined);
+  if (exit === undefined) await dialer.kill();
+
+  const said = await firstValueFrom(dialer.stderr$.pipe(toArray()), { defaultValue: [] });
+  const lines = said.map(({ text: line }) => line);
+  const events: Event[] = lines.flatMap((line) => parseEvent(line) ?? []);
+  const begun = said.find(({ text: line }) => parseEvent(line)?.event === 'connecting')?.at;
+  const connected = events.find((event) => event.event === 'connected');
+  if (exit === undefined) return { ok: false, reason: `did not end within ${timeout} s` };
+  if (connected === undefined) return { ok: false, reason: failureReason(events, lines) };
+  if (begun === undefined) return { ok: false, reason: 'it never said that it was connecting' };
+  const arrived = await within(LAST_LINE_MS, arrival).catch(() => undefined);
+  if (arrived === undefined) return { ok: false, reason: `${connected.technique}: connected, but the line never came` };
+  return { ok: true, technique: connected.technique, direct: connected.direct, ms: arrived.at - begun };
+};
+
+/** A server stands on every family that a peer may lack the other of. */
+const bindAddress = (topology: Topology, server: (typeof SERVERS)[number]): string => {
+  const everyoneHasV4 = (['a', 'b'] as const).every((peer) => familiesOf(topology.plan, peer).includes(4));
+  return everyoneHasV4 ? addressOf(topology.plan, server, 4) : '::';
+};
+
+/** By IPv4 where the peer has it, since that is where NATs are and must be seen through; its IPv6 addresses it knows itself. */
+const rendezvous = ({ plan }: Topology, peer: Peer): string[] =>
+  SERVERS.flatMap((server) => {
+    const server4 = familiesOf(plan, peer).includes(4);
+    const address = server4 ? addressOf(plan, server, 4) : `[${addressOf(plan, server, 6)}]`;
+    return ['--rendezvous', `${address}:${PORT}`];
+  });

@@ -1,0 +1,78 @@
+import { median, parseMatrixResult, summarize, type MatrixResult, type Trial } from './measurement.js';
+
+const won = (technique: string, ms: number, direct = true): Trial => ({ ok: true, technique, direct, ms });
+const lost = (reason: string): Trial => ({ ok: false, reason });
+
+describe('A summary of trials', () => {
+  it('has the median of what was won', () => {
+    const summary = summarize({ pair: ['a', 'b'], trials: [won('direct', 300), lost('timeout'), won('direct', 100)] });
+    expect(summary).toEqual({
+      succeeded: 2,
+      tried: 3,
+      techniques: ['direct'],
+      direct: true,
+      medianMs: 200,
+      reasons: ['timeout'],
+    });
+  });
+
+  it('names the most frequent technique and reason first', () => {
+    const trials = [won('relay', 1, false), won('punch', 2), won('punch', 3), lost('x'), lost('y'), lost('y')];
+    const { techniques, reasons, direct } = summarize({ pair: ['a', 'b'], trials });
+    expect(techniques).toEqual(['punch', 'relay']);
+    expect(reasons).toEqual(['y', 'x']);
+    expect(direct).withContext('one trial was relayed').toBeFalse();
+  });
+
+  it('has no median and is not direct when nothing was won', () => {
+    const { medianMs, direct } = summarize({ pair: ['a', 'b'], trials: [lost('timeout')] });
+    expect(medianMs).toBeUndefined();
+    expect(direct).toBeFalse();
+  });
+});
+
+describe('median', () => {
+  it('sorts by value, not as text', () => {
+    expect(median([100, 9, 20])).toBe(20);
+    expect(median([4, 1, 3, 2])).toBe(2.5);
+    expect(median([])).toBeUndefined();
+  });
+});
+
+describe('The matrix’s JSON', () => {
+  const result: MatrixResult = {
+    wire: 'tc netem',
+    delayMs: 20,
+    jitterMs: 0,
+    loss: 0,
+    bandwidthMbit: null,
+    repeat: 1,
+    pairs: [
+      { pair: ['public', 'random'], trials: [won('direct', 121.5), lost('timeout')] },
+      { pair: ['same-lan'], trials: [] },
+    ],
+  };
+
+  it('comes back as it was written', () => {
+    expect(parseMatrixResult(JSON.stringify(result))).toEqual(result);
+  });
+
+  it('is refused when anything in it is not what it should be', () => {
+    const wrong: unknown[] = [
+      null,
+      [],
+      {},
+      { ...result, delayMs: '20' },
+      { ...result, bandwidthMbit: undefined },
+      { ...result, pairs: [{ pair: 'public', trials: [] }] },
+      { ...result, pairs: [{ pair: ['public', 1], trials: [] }] },
+      { ...result, pairs: [{ pair: ['same-lan'], trials: [{ ok: true, technique: 'direct', direct: true }] }] },
+      { ...result, pairs: [{ pair: ['same-lan'], trials: [{ ok: false }] }] },
+    ];
+    for (const value of wrong) {
+      expect(() => parseMatrixResult(JSON.stringify(value)))
+        .withContext(JSON.stringify(value))
+        .toThrowError(/Expected the JSON/);
+    }
+  });
+});

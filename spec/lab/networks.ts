@@ -1,0 +1,366 @@
+/**
+ * Every network of the lab, each as the routers that stand between a host and the internet and the nft rules that make
+ * them what they are. In every router `wan` is the side to the internet and `lan0`, `lan1`, … are the inner sides; the
+ * planner defines `$WAN` as the router's outer IPv4 address. The README says the same in the terms of RFC 4787 and 5382.
+ */
+
+export type Family = 4 | 6;
+
+export type Mapping = 'none' | 'endpoint-independent' | 'address-dependent' | 'address and port-dependent';
+export type Filtering = 'endpoint-independent' | 'address-dependent' | 'address and port-dependent';
+
+/** What the self-check must observe from outside. */
+export interface Behaviour {
+  readonly mapping: Mapping;
+  /** The external ports of consecutive local ports: the same, a fixed step apart, or neither. */
+  readonly ports: 'preserved' | 'random' | `delta ${number}`;
+  readonly filtering: Filtering;
+  /** What meets a SYN to a port that the host listens on, but never sent anything from. */
+  readonly unsolicited: 'accepted' | 'dropped' | 'reset';
+}
+
+export const PORT_MAPPING_PROTOCOLS = ['upnp', 'nat-pmp', 'pcp'] as const;
+export type PortMappingProtocol = (typeof PORT_MAPPING_PROTOCOLS)[number];
+
+export interface Router {
+  /** How its inner side is numbered: privately, from a carrier's shared space (RFC 6598), or publicly. IPv6 is always public. */
+  readonly inside: 'private' | 'shared' | 'public';
+  readonly nft: string;
+  /** Lines of miniupnpd's configuration, when the router runs it. */
+  readonly miniupnpd?: string;
+}
+
+export interface Network {
+  readonly about: string;
+  readonly families: readonly Family[];
+  /** From the host outwards; none when the host itself stands on the internet. */
+  readonly routers: readonly Router[];
+  readonly behaviour: Readonly<Partial<Record<Family, Behaviour>>>;
+  /** The one port mapping protocol that its gateway speaks, and the version that it names. */
+  readonly portMapping?: { readonly protocol: PortMappingProtocol; readonly version: string };
+  /** Those whose requests to the gateway meet silence; others find a closed port, which says so at once. */
+  readonly swallows?: readonly PortMappingProtocol[];
+}
+
+/** Two hosts that have a router in common. */
+export interface SharedNetwork {
+  readonly about: string;
+  readonly router: Router;
+  /** Each host's own routers on the way to the common one. */
+  readonly own: readonly Router[];
+  /** Whether the hosts share a link, so that they reach each other without the router. */
+  readonly oneLink: boolean;
+  /** What meets a SYN to the other host's external endpoint, when nothing but the common router is in the way. */
+  readonly hairpin: 'accepted' | 'dropped' | 'reset';
+}
+
+// --- The parts that rules are put together from ---
+
+/** Lets in what belongs to a known connection, or was let in by a mapping; what else comes from outside is refused so. */
+const stateful = (refusal: string) => `
+table inet firewall {
+  chain input {
+    type filter hook input priority filter
+    iifname "wan" ct state established,related accept
+    iifname "wan" icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+    iifname "wan" ${refusal}
+  }
+  chain forward {
+    type filter hook forward priority filter
+    iifname "wan" ct state established,related accept
+    iifname "wan" ct status dnat accept
+    iifname "wan" ${refusal}
+  }
+}`;
+
+const nat = (rule: string) => `
+table ip nat {
+  chain postrouting {
+    type nat hook postrouting priority srcnat
+    oifname "wan" ${rule}
+  }
+}`;
+
+const SEQUENTIAL_FIRST = 20000;
+const SEQUENTIAL_PORTS = 4096;
+
+/** Each new connection gets the port that lies `delta` above the last one's, whatever its source port was. */
+const sequential = (delta: number) => {
+  const ports = Array.from({ length: SEQUENTIAL_PORTS }, (_, i) => `${i} : ${SEQUENTIAL_FIRST + i * delta}`);
+  // `numgen … offset` would be shorter, but hands out its numbers in the wrong byte order.
+  return nat(`meta l4proto { tcp, udp } snat to $WAN : numgen inc mod ${SEQUENTIAL_PORTS} map { ${ports.join(', ')} }`);
+};
+
+/** Remembers which host has which external port, so that rules can let others than the first peer use the mapping. */
+const LEARN_MAPPINGS = `
+  map mappings {
+    type inet_proto . inet_service : ipv4_addr . inet_service
+    flags dynamic, timeout
+    timeout 2h4m # RFC 5382 REQ-5
+    size 65535
+  }
+  chain learn {
+    type filter hook postrouting priority srcnat + 10
+    oifname "wan" meta l4proto { tcp, udp } ct state new update @mappings { meta l4proto . ct reply proto-dst : ct original ip saddr . ct original proto-src }
+  }`;
+
+const FULL_CONE = `
+table ip nat {${LEARN_MAPPINGS}
+  chain prerouting {
+    type nat hook prerouting priority dstnat
+    iifname "wan" ip daddr $WAN dnat ip to meta l4proto . th dport map @mappings
+  }
+  chain postrouting {
+    type nat hook postrouting priority srcnat
+    oifname "wan" masquerade
+  }
+}`;
+
+/** RFC 5382 REQ-8: from inside to a mapped external endpoint and back inside, with the external source endpoint. */
+const HAIRPINNING = `
+table ip nat {${LEARN_MAPPINGS}
+  chain prerouting {
+    type nat hook prerouting priority dstnat
+    iifname "lan*" ip daddr $WAN dnat ip to meta l4proto . th dport map @mappings
+  }
+  chain postrouting {
+    type nat hook postrouting priority srcnat
+    oifname "wan" masquerade
+    iifname "lan*" oifname "lan*" ct status dnat snat to $WAN
+  }
+}`;
+
+/** Guests who may use the internet but not each other's machines, as in a hotel. */
+const ISOLATED = `
+table inet isolation {
+  chain forward {
+    type filter hook forward priority filter
+    iifname "lan*" oifname "lan*" ct status dnat accept
+    iifname "lan*" oifname "lan*" drop
+  }
+}`;
+
+/** A carrier's router is no use to its subscribers' packets but to carry them on. */
+const CARRIER = `
+table inet carrier {
+  chain input {
+    type filter hook input priority filter
+    iifname "lan*" meta l4proto { tcp, udp } drop
+  }
+}`;
+
+const DROP = stateful('drop');
+const REJECT = stateful('meta l4proto tcp reject with tcp reset');
+const PRESERVE = nat('masquerade');
+const RANDOMIZE = nat('masquerade fully-random');
+
+const HOME: Router = { inside: 'private', nft: DROP + PRESERVE };
+const ISP: Router = { inside: 'shared', nft: DROP + CARRIER + PRESERVE };
+const ISP_RANDOM: Router = { inside: 'shared', nft: DROP + CARRIER + RANDOMIZE };
+const ISP_HAIRPIN: Router = { inside: 'shared', nft: DROP + CARRIER + HAIRPINNING };
+
+/** The chains that miniupnpd writes its mappings to; `stateful` lets in what they redirect. */
+const MAPPED = `
+table inet miniupnpd {
+  chain forward {
+    type filter hook forward priority filter
+    jump mapped_forward
+  }
+  chain prerouting {
+    type nat hook prerouting priority dstnat
+    jump mapped
+  }
+  chain postrouting {
+    type nat hook postrouting priority srcnat - 1
+    jump mapped_postrouting
+  }
+  chain mapped_forward {
+  }
+  chain mapped {
+  }
+  chain mapped_postrouting {
+  }
+}`;
+
+/** miniupnpd answers NAT-PMP and PCP on one port; the first byte tells the version of the protocol, 0 or 2. */
+const silence = (version: number) => `
+table inet one_protocol {
+  chain input {
+    type filter hook input priority filter
+    iifname "lan*" udp dport 5351 @th,64,8 ${version} drop
+  }
+}`;
+
+const NO_PORT_MAPPING = `
+table inet no_port_mapping {
+  chain input {
+    type filter hook input priority filter
+    iifname "lan*" udp dport { 1900, 5351 } drop
+  }
+}`;
+
+const gateway = (miniupnpd: string, nft = ''): Router => ({
+  inside: 'private',
+  nft: DROP + PRESERVE + MAPPED + nft,
+  miniupnpd,
+});
+
+// --- What is seen of them from outside ---
+
+const OPEN: Behaviour = {
+  mapping: 'none',
+  ports: 'preserved',
+  filtering: 'endpoint-independent',
+  unsolicited: 'accepted',
+};
+const FIREWALLED: Behaviour = {
+  mapping: 'none',
+  ports: 'preserved',
+  filtering: 'address and port-dependent',
+  unsolicited: 'dropped',
+};
+const PRESERVING: Behaviour = { ...FIREWALLED, mapping: 'endpoint-independent' };
+const SYMMETRIC: Behaviour = { ...FIREWALLED, mapping: 'address and port-dependent', ports: 'random' };
+
+const V4: readonly Family[] = [4];
+
+export const NETWORKS = {
+  public: { about: 'A host on the internet', families: V4, routers: [], behaviour: { 4: OPEN } },
+  firewall: {
+    about: 'A public address behind a stateful firewall',
+    families: V4,
+    routers: [{ inside: 'public', nft: DROP }],
+    behaviour: { 4: FIREWALLED },
+  },
+  fullcone: {
+    about: 'A NAT that lets anyone use a mapping, once the host has made it',
+    families: V4,
+    routers: [{ inside: 'private', nft: DROP + FULL_CONE }],
+    behaviour: { 4: { ...PRESERVING, filtering: 'endpoint-independent' } },
+  },
+  preserving: {
+    about: 'The usual home router: keeps the source port, lets in answers only',
+    families: V4,
+    routers: [HOME],
+    behaviour: { 4: PRESERVING },
+  },
+  'preserving-reject': {
+    about: 'The same, but answers RST to what it does not expect',
+    families: V4,
+    routers: [{ inside: 'private', nft: REJECT + PRESERVE }],
+    behaviour: { 4: { ...PRESERVING, unsolicited: 'reset' } },
+  },
+  delta1: {
+    about: 'A symmetric NAT that gives each new connection the next port',
+    families: V4,
+    routers: [{ inside: 'private', nft: DROP + sequential(1) }],
+    behaviour: { 4: { ...SYMMETRIC, ports: 'delta 1' } },
+  },
+  delta3: {
+    about: 'The same in steps of three',
+    families: V4,
+    routers: [{ inside: 'private', nft: DROP + sequential(3) }],
+    behaviour: { 4: { ...SYMMETRIC, ports: 'delta 3' } },
+  },
+  random: {
+    about: 'A symmetric NAT that gives each new connection a random port',
+    families: V4,
+    routers: [{ inside: 'private', nft: DROP + RANDOMIZE }],
+    behaviour: { 4: SYMMETRIC },
+  },
+  'upnp-igd1': {
+    about: 'A home router that speaks UPnP as IGD:1',
+    families: V4,
+    routers: [gateway('enable_upnp=yes\nenable_natpmp=no\nforce_igd_desc_v1=yes')],
+    behaviour: { 4: PRESERVING },
+    portMapping: { protocol: 'upnp', version: 'InternetGatewayDevice:1' },
+  },
+  'upnp-igd2': {
+    about: 'A home router that speaks UPnP as IGD:2',
+    families: V4,
+    routers: [gateway('enable_upnp=yes\nenable_natpmp=no\nforce_igd_desc_v1=no')],
+    behaviour: { 4: PRESERVING },
+    portMapping: { protocol: 'upnp', version: 'InternetGatewayDevice:2' },
+  },
+  natpmp: {
+    about: 'A home router that speaks NAT-PMP only',
+    families: V4,
+    routers: [gateway('enable_upnp=no\nenable_natpmp=yes', silence(2))],
+    behaviour: { 4: PRESERVING },
+    portMapping: { protocol: 'nat-pmp', version: '0' },
+    swallows: ['pcp'],
+  },
+  pcp: {
+    about: 'A home router that speaks PCP only',
+    families: V4,
+    routers: [gateway('enable_upnp=no\nenable_natpmp=yes', silence(0))],
+    behaviour: { 4: PRESERVING },
+    portMapping: { protocol: 'pcp', version: '2' },
+    swallows: ['nat-pmp'],
+  },
+  'upnp-off': {
+    about: 'A home router that swallows port mapping packets without a word',
+    families: V4,
+    routers: [{ inside: 'private', nft: DROP + PRESERVE + NO_PORT_MAPPING }],
+    behaviour: { 4: PRESERVING },
+    swallows: ['nat-pmp', 'pcp'],
+  },
+  cgnat: {
+    about: "A home router behind a carrier's NAT, both keeping ports",
+    families: V4,
+    routers: [HOME, ISP],
+    behaviour: { 4: PRESERVING },
+  },
+  'cgnat-random': {
+    about: "A home router behind a carrier's NAT that gives random ports",
+    families: V4,
+    routers: [HOME, ISP_RANDOM],
+    behaviour: { 4: SYMMETRIC },
+  },
+  'ipv6-firewall': {
+    about: 'IPv6 only, behind a stateful firewall',
+    families: [6],
+    routers: [{ inside: 'public', nft: DROP }],
+    behaviour: { 6: FIREWALLED },
+  },
+  'dual-stack': {
+    about: 'A home router with NAT for IPv4 and a stateful firewall for IPv6',
+    families: [4, 6],
+    routers: [HOME],
+    behaviour: { 4: PRESERVING, 6: FIREWALLED },
+  },
+} as const satisfies Record<string, Network>;
+
+export const SHARED_NETWORKS = {
+  'same-lan': {
+    about: 'Two hosts on one LAN; their router does not hairpin',
+    router: HOME,
+    own: [],
+    oneLink: true,
+    hairpin: 'reset',
+  },
+  'same-cgnat': {
+    about: "Two homes behind one carrier's NAT that does not hairpin",
+    router: ISP,
+    own: [HOME],
+    oneLink: false,
+    hairpin: 'dropped',
+  },
+  'same-cgnat-hairpin': {
+    about: "Two homes behind one carrier's NAT that hairpins",
+    router: ISP_HAIRPIN,
+    own: [HOME],
+    oneLink: false,
+    hairpin: 'accepted',
+  },
+  hairpin: {
+    about: 'Two hosts kept apart by their router, which hairpins',
+    router: { inside: 'private', nft: DROP + ISOLATED + HAIRPINNING },
+    own: [],
+    oneLink: false,
+    hairpin: 'accepted',
+  },
+} as const satisfies Record<string, SharedNetwork>;
+
+export type NetworkName = keyof typeof NETWORKS;
+export type SharedNetworkName = keyof typeof SHARED_NETWORKS;

@@ -1,0 +1,75 @@
+/** What an access line does to packets, and the two ways to make a link do that: `tc netem`, or a wire of our own. */
+import { fileURLToPath } from 'node:url';
+import { command } from './command.js';
+
+export interface PathConfig {
+  /** Milliseconds one way. */
+  readonly delay: number;
+  /** Up to this many milliseconds more or less; packets may then overtake each other. */
+  readonly jitter: number;
+  /** The share of packets lost each way, 0 to 1. */
+  readonly loss: number;
+  /** Megabits a second each way, or no limit. */
+  readonly bandwidth: number | undefined;
+}
+
+/** An ordinary access line in one country: 20 ms, so 80 ms there and back between two homes. */
+export const DEFAULT_PATH: PathConfig = { delay: 20, jitter: 0, loss: 0, bandwidth: undefined };
+
+/** Two access lines there, two back. */
+export const roundTripTime = (path: PathConfig): number => 4 * path.delay;
+
+export const WIRES = ['netem', 'tap'] as const;
+export type Wire = (typeof WIRES)[number];
+
+export const describeWire: Readonly<Record<Wire, string>> = {
+  netem: 'tc netem',
+  tap: 'a TAP wire of our own (this kernel has no netem)',
+};
+
+/** Tries netem on the loopback device of a namespace that exists for the purpose. */
+export const detectWire = async (namespace: string): Promise<Wire> => {
+  await command('ip', ['netns', 'add', namespace]);
+  try {
+    await command('tc', ['-n', namespace, 'qdisc', 'add', 'dev', 'lo', 'root', 'netem', 'delay', '1ms']);
+    return 'netem';
+  } catch {
+    return 'tap';
+  } finally {
+    await command('ip', ['netns', 'del', namespace]);
+  }
+};
+
+/** A queue that a bandwidth limit can fill for half a second at 100 Mbit/s, and that the delay alone never fills. */
+const NETEM_LIMIT = 10_000;
+
+/** The line for `tc -batch` that makes a device send over such a path. */
+export const netem = (device: string, { delay, jitter, loss, bandwidth }: PathConfig): string =>
+  [
+    `qdisc add dev ${device} root netem limit ${NETEM_LIMIT} delay ${delay}ms`,
+    jitter > 0 ? `${jitter}ms` : '',
+    loss > 0 ? `loss ${loss * 100}%` : '',
+    bandwidth === undefined ? '' : `rate ${bandwidth}mbit`,
+  ]
+    .filter((part) => part !== '')
+    .join(' ');
+
+/** The program that carries frames between TAP devices, and its argument. */
+export const wireProgram = (wires: readonly (readonly [WireEnd, WireEnd])[], path: PathConfig): string[] => [
+  'python3',
+  fileURLToPath(new URL('../../../spec/lab/wire.py', import.meta.url)),
+  JSON.stringify(
+    wires.map((ends) => ({
+      ends: ends.map(({ namespace, device }) => [namespace, device]),
+      delay: path.delay / 1000,
+      jitter: path.jitter / 1000,
+      loss: path.loss,
+      bandwidth: path.bandwidth === undefined ? null : path.bandwidth * 1e6,
+    })),
+  ),
+];
+
+export interface WireEnd {
+  readonly namespace: string;
+  readonly device: string;
+}

@@ -1,0 +1,109 @@
+import { ALL_NETWORKS, allPairs } from './arguments.js';
+import { NETWORKS } from './networks.js';
+import { addressOf, familiesOf, isSharedNetwork, planNetwork, planPair, type Plan } from './plan.js';
+
+const linkEnds = ({ links }: Plan) =>
+  links.map(({ kind, ends: [inner, outer] }) => `${inner.node} ${kind} ${outer.node}`);
+
+/** The links that a packet from `node` crosses to the internet. */
+const wayOut = ({ links }: Plan, node: string): string[] => {
+  const link = links.find(({ ends: [inner] }) => inner.node === node);
+  return link === undefined ? [] : [link.kind, ...wayOut({ links, nodes: new Map() }, link.ends[1].node)];
+};
+
+describe('The plan', () => {
+  it('of every pair crosses exactly one access line between a host and the internet', () => {
+    for (const pair of allPairs(ALL_NETWORKS)) {
+      const plan = planPair(pair);
+      for (const host of ['a', 'b', 's1', 's2']) {
+        const lines = wayOut(plan, host).filter((kind) => kind === 'line');
+        expect(lines.length)
+          .withContext(`${pair.join(' → ')}: ${host}`)
+          .toBe(1);
+      }
+    }
+  });
+
+  it('of every pair gives no two ends of the internet the same address', () => {
+    for (const pair of allPairs(ALL_NETWORKS)) {
+      const addresses = [...planPair(pair).nodes.values()].flatMap((node) =>
+        node.addresses.map(({ address }) => address),
+      );
+      const isPublic = (address: string) => /^(45\.|2a45:)/.test(address);
+      const seen = addresses.filter(isPublic);
+      expect(new Set(seen).size).withContext(pair.join(' → ')).toBe(seen.length);
+    }
+  });
+
+  it('of every pair gives each node one address on its way out and a route through the node there, per family', () => {
+    for (const pair of allPairs(ALL_NETWORKS)) {
+      const plan = planPair(pair);
+      const all = [...plan.nodes.values()].flatMap(({ addresses }) => addresses.map(({ address }) => address));
+      for (const { name, routes, families, addresses } of plan.nodes.values()) {
+        if (name === 'internet') continue;
+        const context = `${pair.join(' → ')}: ${name}`;
+        expect(routes.length).withContext(context).toBe(families.length);
+        expect(routes.every(({ via }) => all.includes(via)))
+          .withContext(context)
+          .toBeTrue();
+        expect(addresses.filter(({ device }) => device === 'eth0' || device === 'wan').length)
+          .withContext(context)
+          .toBe(families.length);
+      }
+    }
+  });
+
+  it('puts a NAT between a private address and the internet, and none before a public one', () => {
+    const host = planNetwork('preserving');
+    expect(linkEnds(host)).toContain('home-a line internet');
+    expect(addressOf(host, 'a', 4)).toBe('192.168.1.11');
+    expect(addressOf(planNetwork('firewall'), 'a', 4)).toMatch(/^45\.46\./);
+    expect(addressOf(planNetwork('public'), 'a', 4)).toMatch(/^45\.45\./);
+  });
+
+  it('numbers two homes alike', () => {
+    const plan = planPair(['preserving', 'random']);
+    expect(addressOf(plan, 'a', 4)).toBe('192.168.1.11');
+    expect(addressOf(plan, 'b', 4)).toBe('192.168.1.12');
+  });
+
+  it('puts the delay of a carrier’s subscriber between home and carrier', () => {
+    expect(linkEnds(planNetwork('cgnat'))).toEqual([
+      's1 line internet',
+      's2 line internet',
+      'isp-a cable internet',
+      'home-a line isp-a',
+      'a cable home-a',
+    ]);
+    expect(addressOf(planNetwork('cgnat'), 'home-a', 4)).toMatch(/^100\.64\./);
+  });
+
+  it('tells the internet the way to public addresses behind a firewall', () => {
+    const plan = planPair(['firewall', 'ipv6-firewall']);
+    const routes = plan.nodes.get('internet')?.routes ?? [];
+    expect(routes.map(({ via }) => via)).toEqual([addressOf(plan, 'home-a', 4), addressOf(plan, 'home-b', 6)]);
+  });
+
+  it('puts the hosts of one LAN on one bridge, and isolated ones on a link each', () => {
+    const lan = planPair(['same-lan']);
+    expect(lan.nodes.get('common')?.bridges).toEqual(new Map([['lan0', ['port-a', 'port-b']]]));
+    const isolated = planPair(['hairpin']);
+    expect(addressOf(isolated, 'a', 4)).toBe('192.168.1.11');
+    expect(addressOf(isolated, 'b', 4)).toBe('192.168.2.12');
+  });
+
+  it('has the families of the networks', () => {
+    expect(familiesOf(planPair(['ipv6-firewall', 'dual-stack']), 'a')).toEqual([6]);
+    expect(familiesOf(planPair(['ipv6-firewall', 'dual-stack']), 'b')).toEqual([4, 6]);
+    expect(() => addressOf(planNetwork('ipv6-firewall'), 'a', 4)).toThrowError('a has no IPv4 address');
+  });
+});
+
+describe('Every network', () => {
+  it('says how it looks from outside for each family that it has, and for no other', () => {
+    for (const name of ALL_NETWORKS.filter((each) => !isSharedNetwork(each))) {
+      const { behaviour, families } = NETWORKS[name];
+      expect(Object.keys(behaviour)).withContext(name).toEqual(families.map(String));
+    }
+  });
+});

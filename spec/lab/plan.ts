@@ -1,0 +1,197 @@
+/**
+ * From the networks of two hosts to a plan of namespaces, links, addresses and routes: pure, so that a mistake shows in a
+ * spec and not as a packet that went nowhere.
+ *
+ * The internet is one namespace that routes between 45.45.n.0/24 (2a45:45:0:n::/64), one for each thing attached to it;
+ * public addresses behind a firewall are 45.46.n.0/24 (2a45:46:0:n::/64). These are nobody's here, but must look public:
+ * miniupnpd refuses to map for a router whose own address does not.
+ */
+import {
+  NETWORKS,
+  SHARED_NETWORKS,
+  type Family,
+  type NetworkName,
+  type Router,
+  type SharedNetworkName,
+} from './networks.js';
+
+/** The dialer's and the listener's network, or one that both share. */
+export type Pair = readonly [NetworkName, NetworkName] | readonly [SharedNetworkName];
+
+export const SERVERS = ['s1', 's2'] as const;
+export type Peer = 'a' | 'b';
+export type Host = Peer | (typeof SERVERS)[number];
+
+export interface Node {
+  readonly name: string;
+  readonly families: readonly Family[];
+  /** What a router is; hosts have none. */
+  readonly router?: Router;
+  readonly addresses: { readonly device: string; readonly address: string; readonly family: Family }[];
+  readonly routes: { readonly to: string; readonly via: string }[];
+  /** The ports of each bridge. */
+  readonly bridges: Map<string, string[]>;
+}
+
+export interface Link {
+  /** A line has the delay of an access line; a cable has none. */
+  readonly kind: 'line' | 'cable';
+  readonly ends: readonly [LinkEnd, LinkEnd];
+}
+
+export interface LinkEnd {
+  readonly node: string;
+  readonly device: string;
+}
+
+export interface Plan {
+  readonly nodes: ReadonlyMap<string, Node>;
+  readonly links: readonly Link[];
+}
+
+export const PREFIX: Readonly<Record<Family, number>> = { 4: 24, 6: 64 };
+
+const EVERYWHERE: Readonly<Record<Family, string>> = { 4: '0.0.0.0/0', 6: '::/0' };
+
+const INTERNET: Router = { inside: 'public', nft: '' };
+
+/** Both homes number alike, as homes do: a private address of one means nothing, or someone else, in the other. */
+const PEER_NUMBER: Readonly<Record<Peer, number>> = { a: 11, b: 12 };
+
+export const isNetwork = (name: string): name is NetworkName => Object.hasOwn(NETWORKS, name);
+export const isSharedNetwork = (name: string): name is SharedNetworkName => Object.hasOwn(SHARED_NETWORKS, name);
+
+export const planPair = (pair: Pair): Plan => {
+  const planner = new Planner();
+  if (pair.length === 1) {
+    const { router, own, oneLink } = SHARED_NETWORKS[pair[0]];
+    planner.attachBoth(router, own, oneLink);
+  } else {
+    planner.attach('a', pair[0]);
+    planner.attach('b', pair[1]);
+  }
+  return planner;
+};
+
+/** One host alone: enough to prove what its network is. */
+export const planNetwork = (name: NetworkName): Plan => {
+  const planner = new Planner();
+  planner.attach('a', name);
+  return planner;
+};
+
+export const familiesOf = (plan: Plan, node: string): readonly Family[] => nodeOf(plan, node).families;
+
+export const addressOf = (plan: Plan, node: string, family: Family): string => {
+  const found = nodeOf(plan, node).addresses.find((each) => each.family === family);
+  if (found === undefined) throw new Error(`${node} has no IPv${family} address`);
+  return found.address;
+};
+
+const nodeOf = (plan: Plan, name: string): Node => {
+  const node = plan.nodes.get(name);
+  if (node === undefined) throw new Error(`No such namespace in this plan: ${name}`);
+  return node;
+};
+
+/** A subnet on the inner side of a router. */
+interface Subnet {
+  readonly router: Node;
+  readonly device: string;
+  address(family: Family, number: number): string;
+}
+
+class Planner implements Plan {
+  readonly nodes = new Map<string, Node>();
+  readonly links: Link[] = [];
+  readonly #internet = this.#add('internet', [4, 6], INTERNET);
+  #subnets = 10;
+
+  constructor() {
+    for (const server of SERVERS) this.#chain([], this.#add(server, [4, 6]));
+  }
+
+  attach(peer: Peer, name: NetworkName): void {
+    const { routers, families } = NETWORKS[name];
+    const names = [`home-${peer}`, `isp-${peer}`];
+    this.#chain(
+      routers.map((router, i) => this.#add(names[i] ?? `isp${i}-${peer}`, families, router)),
+      this.#add(peer, families),
+    );
+  }
+
+  attachBoth(shared: Router, own: readonly Router[], oneLink: boolean): void {
+    const router = this.#add('common', [4], shared);
+    this.#plug(router, this.#subnet(this.#internet, 'to-common'), own.length === 0 ? 'line' : 'cable');
+    const lan = oneLink ? this.#subnet(router, 'lan0') : undefined;
+    for (const peer of ['a', 'b'] as const) {
+      const host = this.#add(peer, [4]);
+      if (lan === undefined)
+        this.#chain(
+          own.map((each) => this.#add(`home-${peer}`, [4], each)),
+          host,
+          router,
+        );
+      else this.#plug(host, lan, 'cable', this.#bridgePort(lan, `port-${peer}`));
+    }
+  }
+
+  #add(name: string, families: readonly Family[], router?: Router): Node {
+    const node: Node = { name, families, addresses: [], routes: [], bridges: new Map(), ...(router && { router }) };
+    this.nodes.set(name, node);
+    return node;
+  }
+
+  /** Hangs a host with its own routers (the innermost first) on `top`. Where the home ends is the access line. */
+  #chain(routers: readonly Node[], host: Node, top = this.#internet): void {
+    let outer = top;
+    for (const inner of [host, ...routers].reverse()) {
+      const isLine = inner === routers[0] || (inner === host && outer === this.#internet);
+      const lans = this.links.filter(({ ends }) => ends[1].node === outer.name).length;
+      const device = outer === this.#internet ? `to-${inner.name}` : `lan${lans}`;
+      this.#plug(inner, this.#subnet(outer, device), isLine ? 'line' : 'cable');
+      outer = inner;
+    }
+  }
+
+  #subnet(router: Node, device: string): Subnet {
+    const n = this.#subnets++;
+    const inside = router.router?.inside ?? 'public';
+    const area = router === this.#internet ? 45 : 46;
+    // Each home counts its own LANs from 192.168.1.0/24.
+    const lan = router.addresses.filter((each) => each.device.startsWith('lan')).length + 1;
+    const net4 = { private: `192.168.${lan}`, shared: `100.64.${lan}`, public: `45.${area}.${n}` }[inside];
+    const net6 = `2a45:${area}:0:${n}:`;
+    const address = (family: Family, number: number) => (family === 4 ? `${net4}.${number}` : `${net6}:${number}`);
+    for (const family of router.families) {
+      if (area === 46 && (family === 6 || inside === 'public')) {
+        const to = `${address(family, 0)}/${PREFIX[family]}`;
+        this.#internet.routes.push({ to, via: addressOf(this, router.name, family) });
+      }
+      router.addresses.push({ device, address: address(family, 1), family });
+    }
+    return { router, device, address };
+  }
+
+  #bridgePort({ router, device }: Subnet, port: string): string {
+    router.bridges.set(device, [...(router.bridges.get(device) ?? []), port]);
+    return port;
+  }
+
+  #plug(inner: Node, subnet: Subnet, kind: Link['kind'], port = subnet.device): void {
+    const device = inner.router === undefined ? 'eth0' : 'wan';
+    const atHome = inner.router === undefined && subnet.router !== this.#internet;
+    const number = atHome && (inner.name === 'a' || inner.name === 'b') ? PEER_NUMBER[inner.name] : 2;
+    this.links.push({
+      kind,
+      ends: [
+        { node: inner.name, device },
+        { node: subnet.router.name, device: port },
+      ],
+    });
+    for (const family of inner.families) {
+      inner.addresses.push({ device, address: subnet.address(family, number), family });
+      inner.routes.push({ to: EVERYWHERE[family], via: subnet.address(family, 1) });
+    }
+  }
+}

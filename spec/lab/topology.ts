@@ -1,0 +1,188 @@
+/** Makes a plan real: namespaces, links, addresses, rules, routers' daemons; programs in its hosts; and takes it all down. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { command } from './command.js';
+import { argv, configuration, READY } from './miniupnpd.js';
+import { removeNamespaces } from './namespace.js';
+import { netem, wireProgram, type PathConfig, type Wire } from './path.js';
+import { addressOf, PREFIX, type Host, type LinkEnd, type Node, type Plan } from './plan.js';
+import { Program } from './processes.js';
+import { within } from './within.js';
+
+/** Far longer than anything here takes, on a busy machine too: it never came. */
+const START_MS = 10_000;
+
+/** Between two looks whether links are up: they take a few milliseconds. */
+const UP_POLL_MS = 5;
+const DOWN = / state (DOWN|LOWERLAYERDOWN|DORMANT) /;
+
+export interface Place {
+  /** What the names of its namespaces begin with. */
+  readonly prefix: string;
+  /** Where its files go. */
+  readonly directory: string;
+  readonly wire: Wire;
+}
+
+export class Topology {
+  readonly plan: Plan;
+  readonly path: PathConfig;
+  readonly #place: Place;
+
+  private constructor(plan: Plan, path: PathConfig, place: Place) {
+    this.plan = plan;
+    this.path = path;
+    this.#place = place;
+  }
+
+  static async build(plan: Plan, path: PathConfig, place: Place): Promise<Topology> {
+    const topology = new Topology(plan, path, place);
+    try {
+      await topology.#build();
+      return topology;
+    } catch (failure) {
+      await topology.close();
+      throw failure;
+    }
+  }
+
+  namespace(node: string): string {
+    return `${this.#place.prefix}${node}`;
+  }
+
+  run(host: Host, argv: readonly string[], env?: NodeJS.ProcessEnv): Program {
+    return this.#start(host, argv, env);
+  }
+
+  async close(): Promise<void> {
+    await removeNamespaces(this.#place.prefix);
+  }
+
+  async #build(): Promise<void> {
+    const nodes = [...this.plan.nodes.values()];
+    await command('ip', ['-batch', '-'], batch(nodes.map(({ name }) => `netns add ${this.namespace(name)}`)));
+    await Promise.all(nodes.map((node) => this.#exec(node, ['sysctl', '-qw', ...sysctls(node)])));
+    await this.#link();
+    await Promise.all(
+      nodes.map(async (node) => {
+        await command('ip', ['-n', this.namespace(node.name), '-batch', '-'], batch(this.#addressing(node)));
+        await this.#exec(node, ['nft', '-f', '-'], rules(this.plan, node));
+      }),
+    );
+    await Promise.all(nodes.map((node) => this.#untilUp(node)));
+    await Promise.all(nodes.map((node) => this.#serveMappings(node)));
+  }
+
+  async #link(): Promise<void> {
+    const lines = this.plan.links.filter(({ kind }) => kind === 'line').map(({ ends }) => ends);
+    const cables = this.plan.links.filter(({ kind }) => kind === 'cable').map(({ ends }) => ends);
+    const veths = this.#place.wire === 'netem' ? [...cables, ...lines] : cables;
+    await command(
+      'ip',
+      ['-batch', '-'],
+      batch(veths.map(([one, other]) => `link add ${this.#veth(one)} type veth peer ${this.#veth(other)}`)),
+    );
+    if (this.#place.wire === 'netem') {
+      for (const { node, device } of lines.flat()) {
+        await command('tc', ['-n', this.namespace(node), '-batch', '-'], batch([netem(device, this.path)]));
+      }
+    } else {
+      const ends = ({ node, device }: LinkEnd) => ({ namespace: this.namespace(node), device });
+      const program = wireProgram(
+        lines.map(([one, other]) => [ends(one), ends(other)] as const),
+        this.path,
+      );
+      const ready = this.#start('internet', program).line((text) => text === 'ready');
+      await within(START_MS, ready);
+    }
+  }
+
+  #veth({ node, device }: LinkEnd): string {
+    return `name ${device} netns ${this.namespace(node)}`;
+  }
+
+  #addressing(node: Node): string[] {
+    const ports = this.plan.links.flatMap(({ ends }) => ends).filter((end) => end.node === node.name);
+    return [
+      'link set lo up',
+      ...[...node.bridges].flatMap(([bridge, members]) => [
+        `link add ${bridge} type bridge`,
+        `link set ${bridge} up`,
+        ...members.map((member) => `link set ${member} master ${bridge}`),
+      ]),
+      ...ports.map(({ device }) => `link set ${device} up`),
+      ...node.addresses.map(({ device, address, family }) =>
+        [`addr add ${address}/${PREFIX[family]} dev ${device}`, family === 6 ? 'nodad' : ''].join(' '),
+      ),
+      ...node.routes.map(({ to, via }) => `route add ${to} via ${via}`),
+      ...this.#neighbours(node),
+    ];
+  }
+
+  /** A router knows who is at the other end of its access line; asking first would make whoever sends first look slow. */
+  #neighbours({ name, families }: Node): string[] {
+    const lines = this.plan.links.filter(({ kind }) => kind === 'line');
+    return lines.flatMap(({ ends: [inner, outer] }, i) => {
+      if (name !== inner.node && name !== outer.node) return [];
+      const [here, there] = name === inner.node ? [inner, outer] : [outer, inner];
+      const mac = (end: LinkEnd) => `02:00:00:00:${i.toString(16).padStart(2, '0')}:0${end === inner ? 1 : 2}`;
+      const addresses = this.plan.nodes.get(there.node)?.addresses ?? [];
+      return [
+        `link set ${here.device} address ${mac(here)}`,
+        ...addresses
+          .filter(({ device, family }) => device === there.device && families.includes(family))
+          .map(({ address }) => `neigh replace ${address} lladdr ${mac(there)} dev ${here.device} nud permanent`),
+      ];
+    });
+  }
+
+  /** The kernel brings links up in its own time, and until then a bridge or a cable drops what it should carry. */
+  async #untilUp({ name }: Node): Promise<void> {
+    const deadline = performance.now() + START_MS;
+    while (DOWN.test(await command('ip', ['-n', this.namespace(name), '-oneline', 'link', 'show', 'up']))) {
+      if (performance.now() > deadline) throw new Error(`The links of ${name} did not come up within ${START_MS} ms`);
+      await delay(UP_POLL_MS);
+    }
+  }
+
+  async #serveMappings(node: Node): Promise<void> {
+    if (node.router?.miniupnpd === undefined) return;
+    const directory = join(this.#place.directory, `${this.#place.prefix}${node.name}`);
+    mkdirSync(directory, { recursive: true });
+    const file = join(directory, 'miniupnpd.conf');
+    writeFileSync(file, configuration('lan0', node.router.miniupnpd, directory));
+    const daemon = this.#start(node.name, argv(file, directory));
+    await within(
+      START_MS,
+      daemon.line((text) => READY.test(text), daemon.stderr$),
+    );
+  }
+
+  #start(node: string, argv: readonly string[], env?: NodeJS.ProcessEnv): Program {
+    return new Program(this.namespace(node), argv, env);
+  }
+
+  #exec(node: Node, argv: readonly string[], input?: string): Promise<string> {
+    return command('ip', ['netns', 'exec', this.namespace(node.name), ...argv], input);
+  }
+}
+
+const batch = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('');
+
+/** The planned addresses and routes are all there is: nothing is configured by itself. */
+const sysctls = ({ families, router }: Node): string[] => [
+  ...(router === undefined ? [] : ['net.ipv4.ip_forward=1']),
+  ...(families.includes(6)
+    ? [
+        'net.ipv6.conf.default.accept_dad=0',
+        'net.ipv6.conf.default.accept_ra=0',
+        `net.ipv6.conf.all.forwarding=${router === undefined ? 0 : 1}`,
+      ]
+    : ['net.ipv6.conf.all.disable_ipv6=1', 'net.ipv6.conf.default.disable_ipv6=1']),
+];
+
+const rules = (plan: Plan, { name, families, router }: Node): string => {
+  const nft = router?.nft ?? '';
+  return nft.includes('$WAN') && families.includes(4) ? `define WAN = ${addressOf(plan, name, 4)}\n${nft}` : nft;
+};
