@@ -3,26 +3,11 @@ import {
   createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
-  randomBytes,
   sign,
   verify,
   type KeyObject,
-  type X509Certificate,
 } from 'node:crypto';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
-import { AsnConvert } from '@peculiar/asn1-schema';
-import {
-  AlgorithmIdentifier,
-  AttributeTypeAndValue,
-  AttributeValue,
-  Certificate,
-  Name,
-  RelativeDistinguishedName,
-  SubjectPublicKeyInfo,
-  TBSCertificate,
-  Validity,
-  Version,
-} from '@peculiar/asn1-x509';
 import { IdentityError } from './errors.js';
 import { decodeBase64Url } from './validate.js';
 
@@ -34,8 +19,6 @@ export interface Identity {
   readonly peerId: PeerId;
   /** The first 20 bytes of the key's SHA-256, in 40 hex digits, where Kademlia or PyP2P wants a node id. */
   readonly nodeId: string;
-  /** The certificate that carries the key in TLS, PEM. */
-  readonly certificate: string;
   /** The private key, PKCS #8 in PEM. A secret. */
   readonly privateKey: string;
   /** Signs with the private key: 64 bytes (RFC 8032 §5.1.6). */
@@ -50,9 +33,6 @@ export const SIGNATURE_LENGTH = 64;
 
 /** The DER of SubjectPublicKeyInfo is this prefix and then the 32 bytes of the key (RFC 8410 §4). */
 const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
-
-/** id-Ed25519 (RFC 8410 §3). */
-const ED25519 = '1.3.101.112';
 
 /**
  * Makes a new identity.
@@ -122,12 +102,6 @@ export function peerIdOfKey(key: Uint8Array): PeerId {
   return Buffer.from(key).toString('base64url');
 }
 
-/** The peer id that a certificate carries, or `undefined` when its key is not Ed25519. */
-export function peerIdOfCertificate({ publicKey }: X509Certificate): PeerId | undefined {
-  if (publicKey.asymmetricKeyType !== 'ed25519') return undefined;
-  return peerIdOfKey(publicKey.export({ type: 'spki', format: 'der' }).subarray(-KEY_LENGTH));
-}
-
 /** The node id of a peer. */
 export function nodeIdOf(key: Uint8Array): string {
   return createHash('sha256').update(key).digest('hex').slice(0, 40);
@@ -151,52 +125,11 @@ export function isGreater(peerId: PeerId, other: PeerId): boolean {
 }
 
 function identityOf(privateKey: KeyObject): Identity {
-  const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
-  const key = publicKey.subarray(-KEY_LENGTH);
+  const key = createPublicKey(privateKey).export({ type: 'spki', format: 'der' }).subarray(-KEY_LENGTH);
   return {
     peerId: peerIdOfKey(key),
     nodeId: nodeIdOf(key),
-    certificate: selfSignedCertificate(publicKey, privateKey),
     privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
     sign: (data) => sign(null, data, privateKey),
   };
-}
-
-/**
- * The smallest certificate that TLS accepts (RFC 5280 §4.1). It only carries the key, which is all that is checked, so
- * its name tells nothing and it never expires (9999-12-31, RFC 5280 §4.1.2.5).
- */
-function selfSignedCertificate(publicKey: Buffer, privateKey: KeyObject): string {
-  const signatureAlgorithm = new AlgorithmIdentifier({ algorithm: ED25519 });
-  const commonName = new AttributeTypeAndValue({
-    type: '2.5.4.3',
-    value: new AttributeValue({ utf8String: 'rxp2p' }),
-  });
-  const name = new Name([new RelativeDistinguishedName([commonName])]);
-  const serial = randomBytes(16);
-  serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40; // positive, and of constant length (RFC 5280 §4.1.2.2)
-  const tbsCertificate = new TBSCertificate({
-    version: Version.v3,
-    serialNumber: toArrayBuffer(serial),
-    signature: signatureAlgorithm,
-    issuer: name,
-    subject: name,
-    validity: new Validity({
-      notBefore: new Date(Date.UTC(2000, 0, 1)),
-      notAfter: new Date(Date.UTC(9999, 11, 31, 23, 59, 59)),
-    }),
-    subjectPublicKeyInfo: AsnConvert.parse(publicKey, SubjectPublicKeyInfo),
-  });
-  const signed = Buffer.from(AsnConvert.serialize(tbsCertificate));
-  const certificate = new Certificate({
-    tbsCertificate,
-    signatureAlgorithm,
-    signatureValue: toArrayBuffer(sign(null, signed, privateKey)),
-  });
-  const base64 = Buffer.from(AsnConvert.serialize(certificate)).toString('base64');
-  return `-----BEGIN CERTIFICATE-----\n${base64.replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`;
-}
-
-function toArrayBuffer(bytes: Uint8Array): ArrayBuffer {
-  return Uint8Array.from(bytes).buffer;
 }

@@ -14,6 +14,7 @@ export {
   type Identity,
   type PeerId,
 } from './identity.js';
+export { selfSignedCertificate } from './certificate.js';
 
 // ─── Where a node is ─────────────────────────────────────────────────────────────────────────────────────────────────
 export { formatUnl, parseUnl, UNL_MAX_LENGTH } from './unl.js';

@@ -4,10 +4,10 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { InvalidOptionError, InvalidUnlError, reasonOf } from '../errors.js';
 import { TECHNIQUE_NAMES } from '../techniques/stages.js';
 import { parseJsonObject } from '../validate.js';
-import { connect } from './connect.js';
-import { join } from './join.js';
-import { listen } from './listen.js';
-import { serve } from './serve.js';
+import type { ConnectOptions } from './connect.js';
+import type { ListenOptions } from './listen.js';
+import type { ServeOptions } from './serve.js';
+import type { NodeOptions } from './terminal.js';
 
 /** Exit statuses: 0 after a clean close, 1 when it did not work, 2 when it was asked wrongly. */
 const WRONG_USAGE = 2;
@@ -34,6 +34,7 @@ const key = () =>
   );
 const json = () => new Option('--json', 'write what happens to stderr, one JSON object a line');
 
+// Each command loads what it needs and no more: a program that starts often must start fast.
 const program = new Command('rxp2p')
   .description('Connect two programs wherever they are, and pass lines between them, encrypted and proven.')
   .version(version())
@@ -58,7 +59,7 @@ program
     new Option('-p, --port <N>', 'the TCP port of the rendezvous server').default(8000).argParser(integer(0, 65535)),
   )
   .addOption(new Option('--http-port <N>', 'the port of the HTTP services').default(8080).argParser(integer(0, 65535)))
-  .action(serve);
+  .action(async (options: ServeOptions) => (await import('./serve.js')).serve(options));
 
 program
   .command('listen')
@@ -70,7 +71,7 @@ program
   .option('--echo', 'send each line back to the peer it came from')
   .addOption(json())
   .addHelpText('after', '\nLines on stdin go to all connected peers. Ends on Ctrl-C.')
-  .action(listen);
+  .action(async (options: ListenOptions) => (await import('./listen.js')).listen(options));
 
 program
   .command('connect')
@@ -90,7 +91,7 @@ program
   )
   .addOption(json())
   .addHelpText('after', '\nEnds when either side closes. At the end of stdin all of it is delivered first.')
-  .action(connect);
+  .action(async (unl: string, options: ConnectOptions) => (await import('./connect.js')).connect(unl, options));
 
 program
   .command('join')
@@ -104,7 +105,7 @@ program
     'after',
     '\nA line that went through the network within the last minute is not sent again. Ends on Ctrl-C.',
   )
-  .action(join);
+  .action(async (options: NodeOptions) => (await import('./join.js')).join(options));
 
 for (const command of program.commands) command.exitOverride().showHelpAfterError('(--help tells more)');
 

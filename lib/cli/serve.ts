@@ -1,4 +1,5 @@
 import { lastValueFrom, takeUntil, tap } from 'rxjs';
+import { serve$ } from '../../servers/serve.js';
 import { formatEndpoint } from '../endpoint.js';
 import { interrupted$ } from './terminal.js';
 
@@ -11,8 +12,6 @@ export interface ServeOptions {
 
 /** `rxp2p serve`: runs the servers until interrupted. */
 export async function serve(options: ServeOptions): Promise<void> {
-  // Only here: whoever connects needs no server's code.
-  const { serve$ } = await import('../../servers/serve.js');
   const serving$ = serve$(options).pipe(
     tap(({ endpoints }) => {
       for (const { name, local } of endpoints) console.log(`${name} ${formatEndpoint(local)}`);

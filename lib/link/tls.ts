@@ -2,8 +2,9 @@ import { constants } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { connect, createSecureContext, TLSSocket, type SecureContext } from 'node:tls';
 import { noop, Observable } from 'rxjs';
+import { peerIdOfCertificate, selfSignedCertificate } from '../certificate.js';
 import { DialError, PeerMismatchError, ProtocolError } from '../errors.js';
-import { peerIdOfCertificate, type Identity, type PeerId } from '../identity.js';
+import type { Identity, PeerId } from '../identity.js';
 
 /** The protocol's name in the TLS handshake (ALPN, RFC 7301); a later version that cannot talk to this one changes it. */
 const ALPN = 'rxp2p/1';
@@ -26,7 +27,7 @@ export interface Secured {
 /** The TLS settings of a node: version 1.3 only (RFC 8446), its certificate, no resumption. Made once, since it is dear. */
 export function secureContextOf(identity: Identity): SecureContext {
   return createSecureContext({
-    cert: identity.certificate,
+    cert: selfSignedCertificate(identity),
     key: identity.privateKey,
     minVersion: 'TLSv1.3',
     maxVersion: 'TLSv1.3',

@@ -14,7 +14,7 @@ import {
   toPair,
 } from './arguments.js';
 import { matrix$, RXP2P } from './matrix.js';
-import { parseMatrixResult, type MatrixResult, type PairResult } from './measurement.js';
+import { notDirect, parseMatrixResult, type MatrixResult, type PairResult } from './measurement.js';
 import { sweep } from './namespace.js';
 import { NETWORKS, SHARED_NETWORKS, type NetworkName, type SharedNetworkName } from './networks.js';
 import { DEFAULT_PATH, describeWire, type PathConfig } from './path.js';
@@ -42,6 +42,7 @@ interface MatrixOptions extends PathOptions {
   readonly timeout: number;
   readonly rxp2p: string;
   readonly json?: string;
+  readonly must?: Pair[];
 }
 
 const main = async (argv: readonly string[]): Promise<void> => {
@@ -101,10 +102,15 @@ const main = async (argv: readonly string[]): Promise<void> => {
     .option('--timeout <seconds>', 'for each connect', argument(parseNumber('--timeout', 1, 600)), 10)
     .addOption(new Option('--rxp2p <file>', 'the program under test').default(RXP2P, 'the one just built'))
     .option('--json <file>', 'write the results there')
+    .option('--must <a:b,c,…>', 'fail unless each of these pairs connected directly every time', argument(parsePairs))
     .action(async (options: MatrixOptions) => {
       const result = await withRun((run) => runMatrix(run, options));
       if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`);
       console.log(`\n${renderTable(result)}`);
+      const broken = notDirect(result, options.must ?? []);
+      if (broken.length === 0) return;
+      console.error(`Not direct, but must be: ${broken.map((pair) => pair.join(':')).join(', ')}`);
+      process.exitCode = EXIT_FAILED;
     });
 
   program

@@ -1,4 +1,4 @@
-import { median, parseMatrixResult, summarize, type MatrixResult, type Trial } from './measurement.js';
+import { median, notDirect, parseMatrixResult, summarize, type MatrixResult, type Trial } from './measurement.js';
 
 const won = (technique: string, ms: number, direct = true): Trial => ({ ok: true, technique, direct, ms });
 const lost = (reason: string): Trial => ({ ok: false, reason });
@@ -74,5 +74,32 @@ describe('The matrix’s JSON', () => {
         .withContext(JSON.stringify(value))
         .toThrowError(/Expected the JSON/);
     }
+  });
+});
+
+describe('What must be direct', () => {
+  const trials = (...trial: Trial[]) => trial;
+  const result: MatrixResult = {
+    wire: 'tc netem',
+    delayMs: 20,
+    jitterMs: 0,
+    loss: 0,
+    bandwidthMbit: null,
+    repeat: 2,
+    pairs: [
+      { pair: ['good', 'public'], trials: trials(won('direct', 1), won('direct', 2)) },
+      { pair: ['sometimes', 'public'], trials: trials(won('direct', 1), lost('timeout')) },
+      { pair: ['relayed', 'public'], trials: trials(won('relay', 1, false), won('relay', 2, false)) },
+    ],
+  };
+
+  it('is broken when it failed once, was relayed, or was not tried', () => {
+    const musts = [
+      ['good', 'public'],
+      ['sometimes', 'public'],
+      ['relayed', 'public'],
+      ['public', 'good'],
+    ];
+    expect(notDirect(result, musts)).toEqual(musts.slice(1));
   });
 });

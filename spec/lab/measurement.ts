@@ -45,6 +45,14 @@ export const summarize = ({ trials }: PairResult): Summary => {
   };
 };
 
+/** Those of some pairs that did not connect directly every time, or were not tried at all. */
+export const notDirect = <P extends readonly string[]>({ pairs }: MatrixResult, musts: readonly P[]): P[] =>
+  musts.filter((must) => {
+    const result = pairs.find(({ pair }) => pair.join() === must.join());
+    const { succeeded, tried, direct } = summarize(result ?? { pair: must, trials: [] });
+    return !direct || succeeded < tried;
+  });
+
 /** Reads what `--json` wrote. */
 export const parseMatrixResult = (json: string): MatrixResult => {
   const value: unknown = JSON.parse(json);
