@@ -48,7 +48,7 @@ describe('what has been seen', () => {
           model = model.filter(({ at }) => at + 6 > clock);
           const isNew = !model.some((entry) => entry.key === key);
           if (isNew) model = [...model, { key, at: clock }].slice(-3);
-          expect(seen.add(key)).toBe(isNew);
+          throwUnless(seen.add(key)).toBe(isNew);
         }
       }),
     );
