@@ -183,7 +183,7 @@ function expectServers(values: unknown): ServerAddress[] {
 /** The defaults with the user's numbers over them. */
 function overlay<T extends object>(group: string, defaults: T, given: Partial<T> | undefined): T {
   for (const [name, value] of Object.entries(given ?? {})) {
-    if (!(name in defaults)) throw invalidOption(group, `made of ${Object.keys(defaults).join(', ')}`, name);
+    if (!Object.hasOwn(defaults, name)) throw invalidOption(group, `made of ${Object.keys(defaults).join(', ')}`, name);
     expectInteger(`${group}.${name}`, value, 1, Number.MAX_SAFE_INTEGER);
   }
   return { ...defaults, ...given };

@@ -1,5 +1,14 @@
-import { catchError, of, switchMap, throwError, timeout, type Observable, type OperatorFunction } from 'rxjs';
-import { ConnectError, PeerMismatchError, reasonOf, TimeoutError, type AttemptFailure } from './errors.js';
+import {
+  catchError,
+  of,
+  switchMap,
+  throwError,
+  throwIfEmpty,
+  timeout,
+  type Observable,
+  type OperatorFunction,
+} from 'rxjs';
+import { ConnectError, DialError, PeerMismatchError, reasonOf, TimeoutError, type AttemptFailure } from './errors.js';
 import type { Link } from './link/link.js';
 import { firstToSucceed } from './operators/first-to-succeed.js';
 import { headStart } from './operators/head-start.js';
@@ -38,6 +47,7 @@ function run(technique: Technique, attempt: Attempt, trace: Trace): Observable<L
   let elapsedMs = 0;
   return of(attempt).pipe(
     technique.dial,
+    throwIfEmpty(() => new DialError('It ended without a link')),
     timeout({
       first: attempt.timing.techniqueMs,
       scheduler: attempt.scheduler,

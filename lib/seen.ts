@@ -26,7 +26,7 @@ export class Seen {
   add(key: string): boolean {
     const { forMs, maxEntries, now } = this.config;
     for (const [oldest, time] of this.#times) {
-      if (time + forMs > now() && this.#times.size < maxEntries) break;
+      if (time + forMs > now() && (this.#times.size < maxEntries || this.#times.has(key))) break;
       this.#times.delete(oldest);
     }
     if (this.#times.has(key)) return false;

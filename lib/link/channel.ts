@@ -1,5 +1,5 @@
 import { noop } from 'rxjs';
-import { encodeHeader, FRAME, frameDecoder, type Frame } from './frames.js';
+import { DATA_MAX_LENGTH, encodeHeader, FRAME, frameDecoder, type Frame } from './frames.js';
 import type { Link } from './link.js';
 
 /** Takes what a channel brings. */
@@ -26,7 +26,11 @@ export interface Wire {
 export function framedWire(): Wire {
   return {
     decode: frameDecoder(),
-    encode: (type, payload) => [encodeHeader(type, payload.length), payload],
+    encode(type, payload) {
+      if (payload.length <= DATA_MAX_LENGTH) return [encodeHeader(type, payload.length), payload];
+      const pieces = [payload.subarray(0, DATA_MAX_LENGTH), payload.subarray(DATA_MAX_LENGTH)];
+      return pieces.flatMap((piece) => this.encode(type, piece));
+    },
     lineEnd: '\n',
     endsWithStream: false,
   };

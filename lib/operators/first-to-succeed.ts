@@ -1,4 +1,4 @@
-import { catchError, defer, NEVER, race, throwIfEmpty, type Observable } from 'rxjs';
+import { catchError, defer, NEVER, race, tap, throwIfEmpty, type Observable } from 'rxjs';
 
 /**
  * Like RxJS's `race`, but a source that fails does not end the race: the first to emit wins and is mirrored, the others
@@ -14,12 +14,17 @@ export function firstToSucceed<T>(sources: readonly Observable<T>[]): Observable
   return defer(() => {
     const errors: unknown[] = new Array<unknown>(sources.length).fill(undefined);
     let left = sources.length;
+    let hasWinner = false;
     if (left === 0) throw new AggregateError(errors, 'There was nothing to try');
     return race(
       sources.map((source, index) =>
         source.pipe(
           throwIfEmpty(),
+          tap(() => {
+            hasWinner = true;
+          }),
           catchError((error: unknown) => {
+            if (hasWinner) throw error;
             errors[index] = error;
             // The last to fail speaks for all; to `race` any other failure is as if the source had never said a word.
             if (--left === 0) throw new AggregateError(errors, 'Every try failed');

@@ -274,7 +274,7 @@ function parseAgreement(
 
 function parseNodes(words: readonly string[]): Reply | undefined {
   if (words.length === 1 && words[0] === 'EMPTY') return { verb: 'NODES', nodes: [] };
-  if (words.length > MAX_NODES) return undefined;
+  if (words.length === 0 || words.length > MAX_NODES) return undefined;
   const nodes = words.flatMap((word) => {
     const groups = /^p:(?<address>.+):(?<port>[0-9]{1,5})$/.exec(word)?.groups;
     const address = canonicalAddress(groups?.['address'] ?? '');

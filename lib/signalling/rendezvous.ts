@@ -48,7 +48,7 @@ export function rendezvousSignalling({ identity, sessions$, runtime, trace }: Re
   const now = () => runtime.scheduler.now();
   const seen = new Seen({ forMs: 2 * WINDOW_MS, maxEntries: MAX_REMEMBERED, now });
   const received$ = sessions$.pipe(
-    switchMap((sessions) => merge(...sessions.map(({ message$ }) => message$))),
+    switchMap((sessions) => merge(...sessions.map(({ message$ }) => message$.pipe(catchError(() => EMPTY))))),
     mergeMap(({ from: peerId, message }): Observable<ReceivedSignal> => {
       const envelope = openEnvelope(message);
       const reason = reasonToDrop(envelope);
@@ -61,7 +61,7 @@ export function rendezvousSignalling({ identity, sessions$, runtime, trace }: Re
   function reasonToDrop(envelope: Envelope | undefined): string | undefined {
     if (envelope === undefined) return 'malformed, or not signed by its sender';
     if (envelope.to !== identity.peerId) return 'for somebody else';
-    if (Math.abs(envelope.at - now()) > WINDOW_MS) return 'too old, or from the future';
+    if (Math.abs(envelope.at - now()) >= WINDOW_MS) return 'too old, or from the future';
     return seen.add(`${envelope.from} ${envelope.id}`) ? undefined : 'a copy';
   }
 

@@ -35,7 +35,7 @@ export function candidatesOf(own: Unl, peer: Unl): Endpoint[] {
   const ownFamilies = new Set(ours.map(({ address }) => familyOf(address)));
   const hasLoopback = ours.some(({ address }) => scopeOf(address) === 'loopback');
   const usable = theirs
-    .filter(({ kind }) => near || kind !== 'lan')
+    .filter(({ kind, port }) => (near || kind !== 'lan') && port !== 0)
     .filter(({ address }) => ownFamilies.size === 0 || ownFamilies.has(familyOf(address)))
     .filter(({ address }) => scopeOf(address) !== 'unusable' && (hasLoopback || scopeOf(address) !== 'loopback'))
     .filter((endpoint) => !ours.some((own) => own.kind === 'lan' && sameEndpoint(own, endpoint)))

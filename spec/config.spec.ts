@@ -1,0 +1,115 @@
+import { DEFAULT_LIMITS, DEFAULT_TIMING, resolveConfig, type NetConfig } from '../lib/config.js';
+import { InvalidOptionError } from '../lib/errors.js';
+import { createIdentity } from '../lib/identity.js';
+import { callWith } from './support/thrown.js';
+
+describe('a configuration', () => {
+  it('needs no more than a mode', () => {
+    const config = resolveConfig({ mode: 'direct' });
+    expect(config).toEqual({
+      mode: 'direct',
+      identity: config.identity,
+      bind: undefined,
+      port: 0,
+      forwarded: false,
+      rendezvous: [],
+      security: 'tls',
+      acceptPeer: config.acceptPeer,
+      slots: { inbound: 1024, outbound: 1024 },
+      timing: DEFAULT_TIMING,
+      limits: DEFAULT_LIMITS,
+      signal: undefined,
+    });
+    expect(config.acceptPeer('anybody')).toBeTrue();
+    expect(resolveConfig({ mode: 'direct' }).identity.peerId).not.toBe(config.identity.peerId);
+  });
+
+  it('of a flooding network has 10 slots each way, as PyP2P has', () => {
+    expect(resolveConfig({ mode: 'p2p' }).slots).toEqual({ inbound: 10, outbound: 10 });
+    expect(resolveConfig({ mode: 'p2p', slots: { inbound: 0 } }).slots).toEqual({ inbound: 0, outbound: 10 });
+  });
+
+  it('keeps what it is given and fills in the rest', () => {
+    const identity = createIdentity();
+    const { signal } = new AbortController();
+    const config = resolveConfig({
+      mode: 'p2p',
+      identity,
+      signal,
+      bind: '::FFFF:127.0.0.2',
+      rendezvous: ['rv.example.org:8000', '[::1]:8001'],
+      timing: { dialMs: 1 },
+      limits: { lineBytes: 2 },
+    });
+    expect(config.identity).toBe(identity);
+    expect(config.signal).toBe(signal);
+    expect(config.bind).toBe('127.0.0.2');
+    expect(config.rendezvous).toEqual([
+      { host: 'rv.example.org', port: 8000 },
+      { host: '::1', port: 8001 },
+    ]);
+    expect(config.timing).toEqual({ ...DEFAULT_TIMING, dialMs: 1 });
+    expect(config.limits).toEqual({ ...DEFAULT_LIMITS, lineBytes: 2 });
+  });
+
+  for (const [what, config, message] of [
+    ['no mode', {}, 'Expected `mode` to be one of direct, p2p, got `undefined`'],
+    ['a misspelt mode', { mode: 'dir' }, 'Expected `mode` to be one of direct, p2p, got `dir`'],
+    [
+      'a port out of bounds',
+      { mode: 'p2p', port: 70000 },
+      'Expected `port` to be an integer from 0 to 65535, got `70000`',
+    ],
+    [
+      'a host name to bind to',
+      { mode: 'p2p', bind: 'localhost' },
+      'Expected `bind` to be an IP address of this machine, got `localhost`',
+    ],
+    [
+      'a server that is no text',
+      { mode: 'p2p', rendezvous: [8000] },
+      'Expected `rendezvous` to be a list of HOST:PORT, got `[ 8000 ]`',
+    ],
+    [
+      'one server without its list',
+      { mode: 'p2p', rendezvous: 'a:1' },
+      'Expected `rendezvous` to be a list of HOST:PORT, got `a:1`',
+    ],
+    ['an unknown security', { mode: 'p2p', security: 'ssl' }, 'Expected `security` to be one of tls, plain, got `ssl`'],
+    [
+      'a slot too few',
+      { mode: 'p2p', slots: { outbound: -1 } },
+      'Expected `slots.outbound` to be an integer from 0 to 1000000, got `-1`',
+    ],
+    [
+      'a time of 0',
+      { mode: 'p2p', timing: { dialMs: 0 } },
+      `Expected \`timing.dialMs\` to be an integer from 1 to ${Number.MAX_SAFE_INTEGER}, got \`0\``,
+    ],
+    [
+      'half a byte',
+      { mode: 'p2p', limits: { lineBytes: 0.5 } },
+      `Expected \`limits.lineBytes\` to be an integer from 1 to ${Number.MAX_SAFE_INTEGER}, got \`0.5\``,
+    ],
+  ] satisfies readonly (readonly [string, object, string])[]) {
+    it(`is refused with ${what}, naming the option`, () => {
+      expect(() => callWith(resolveConfig, config)).toThrowError(InvalidOptionError, message);
+    });
+  }
+
+  it('with an option that does not exist is refused, rather than the option ignored', () => {
+    const direct: NetConfig = { mode: 'direct' };
+    for (const [wrong, name] of [
+      [{ ...direct, prot: 1 }, /`config` to be made of mode, .*got `prot`/],
+      [{ ...direct, timing: { dialMS: 1 } }, /`timing` to be made of techniqueMs, .*got `dialMS`/],
+      [{ ...direct, limits: { toString: 1 } }, /`limits` to be made of lineBytes, .*got `toString`/],
+    ] as const) {
+      expect(() => callWith(resolveConfig, wrong)).toThrowError(InvalidOptionError, name);
+    }
+  });
+
+  it('with an option that is left undefined is the same as without it', () => {
+    const config = resolveConfig({ mode: 'direct', bind: undefined, port: undefined, slots: { inbound: undefined } });
+    expect([config.bind, config.port, config.slots.inbound]).toEqual([undefined, 0, 1024]);
+  });
+});

@@ -1,0 +1,141 @@
+import { createHash, generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { IdentityError } from '../lib/errors.js';
+import {
+  createIdentity,
+  isGreater,
+  loadIdentity,
+  loadOrCreateIdentity,
+  peerIdOfCertificate,
+  peerIdOfKey,
+  peerIdToKey,
+  saveIdentity,
+  verifySignature,
+} from '../lib/identity.js';
+import { temporaryFolder } from './support/folder.js';
+import { peerIds } from './support/locators.js';
+
+describe('an identity', () => {
+  const identity = createIdentity();
+
+  it('is somebody else each time one is made', () => {
+    expect(createIdentity().peerId).not.toBe(identity.peerId);
+  });
+
+  it('is called by its key in 43 base64url characters, and by a node id of 40 hex digits', () => {
+    const key = peerIdToKey(identity.peerId) ?? Buffer.alloc(0);
+    expect(identity.peerId).toMatch(/^[A-Za-z0-9_-]{43}$/);
+    expect(key).toHaveSize(32);
+    expect(peerIdOfKey(key)).toBe(identity.peerId);
+    expect(identity.nodeId).toBe(createHash('sha256').update(key).digest('hex').slice(0, 40));
+  });
+
+  it('has a certificate that it signed itself, carries its key and tells nothing else', () => {
+    const certificate = new X509Certificate(identity.certificate);
+    expect(peerIdOfCertificate(certificate)).toBe(identity.peerId);
+    expect(certificate.verify(certificate.publicKey)).toBeTrue();
+    expect(certificate.subject).toBe('CN=rxp2p');
+    expect(certificate.issuer).toBe('CN=rxp2p');
+    expect(new Date(certificate.validFrom) < new Date(Date.UTC(2001))).toBeTrue();
+    expect(new Date(certificate.validTo).getUTCFullYear()).toBe(9999);
+  });
+
+  it('does not take the key of a certificate of another kind for a peer id', () => {
+    const rsa = new X509Certificate(readFileSync(new URL('../../spec/support/rsa-certificate.pem', import.meta.url)));
+    expect(peerIdOfCertificate(rsa)).toBeUndefined();
+  });
+});
+
+describe('a signature', () => {
+  const [identity, other] = [createIdentity(), createIdentity()];
+  const data = Buffer.from('what was said');
+
+  it('holds for its signer, its data and nothing else', () => {
+    const signature = identity.sign(data);
+    expect(signature).toHaveSize(64);
+    expect(verifySignature(identity.peerId, data, signature)).toBeTrue();
+    expect(verifySignature(other.peerId, data, signature)).toBeFalse();
+    expect(verifySignature(identity.peerId, Buffer.from('what was not said'), signature)).toBeFalse();
+    for (const at of signature.keys()) {
+      const damaged = Buffer.from(signature);
+      damaged[at] = (damaged[at] ?? 0) ^ 1;
+      expect(verifySignature(identity.peerId, data, damaged)).toBeFalse();
+    }
+  });
+
+  it('of garbage is false and no exception', () => {
+    const garbage = fc.record({
+      peerId: fc.oneof(peerIds, fc.string(), fc.constant(identity.peerId)),
+      data: fc.uint8Array({ maxLength: 100 }),
+      signature: fc.oneof(fc.uint8Array({ maxLength: 80 }), fc.uint8Array({ minLength: 64, maxLength: 64 })),
+    });
+    fc.assert(fc.property(garbage, ({ peerId, data, signature }) => !verifySignature(peerId, data, signature)));
+  });
+});
+
+describe('of two peers', () => {
+  it('one and only one is greater, by the bytes of its key and not by the letters of its id', () => {
+    fc.assert(
+      fc.property(peerIds, peerIds, (a, b) => {
+        const order = Buffer.compare(Buffer.from(a, 'base64url'), Buffer.from(b, 'base64url'));
+        throwUnless([isGreater(a, b), isGreater(b, a)]).toEqual([order > 0, order < 0]);
+      }),
+    );
+  });
+});
+
+describe('a key file', () => {
+  const path = temporaryFolder();
+  const identity = createIdentity();
+
+  it('gives back the identity that was saved', () => {
+    saveIdentity(identity, path('key'));
+    const loaded = loadIdentity(path('key'));
+    expect(loaded.peerId).toBe(identity.peerId);
+    expect(loaded.nodeId).toBe(identity.nodeId);
+    expect(verifySignature(identity.peerId, Buffer.from('a'), loaded.sign(Buffer.from('a')))).toBeTrue();
+  });
+
+  it('can be read by its owner only', () => {
+    saveIdentity(identity, path('key'));
+    expect((statSync(path('key')).mode & 0o777).toString(8)).toBe('600');
+  });
+
+  it('that others can read is no proof of anything, and is refused with what to do about it', () => {
+    saveIdentity(identity, path('key'));
+    for (const mode of [0o640, 0o604, 0o620]) {
+      chmodSync(path('key'), mode);
+      expect(() => loadIdentity(path('key'))).toThrowError(
+        IdentityError,
+        `The key file ${path('key')} can be used by other users. Run: chmod 600 ${path('key')}`,
+      );
+    }
+  });
+
+  it('is never written over', () => {
+    saveIdentity(identity, path('key'));
+    expect(() => {
+      saveIdentity(createIdentity(), path('key'));
+    }).toThrowError(IdentityError, /must be a new file/);
+    expect(loadIdentity(path('key')).peerId).toBe(identity.peerId);
+  });
+
+  it('that is missing, or holds something else, is refused by its name', () => {
+    const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' });
+    writeFileSync(path('rsa'), rsa, { mode: 0o600 });
+    writeFileSync(path('garbage'), 'garbage', { mode: 0o600 });
+    expect(() => loadIdentity(path('none'))).toThrowError(IdentityError, /none to hold a private key/);
+    expect(() => loadIdentity(path('garbage'))).toThrowError(IdentityError, /garbage to hold a private key/);
+    expect(() => loadIdentity(path('rsa'))).toThrowError(IdentityError, /rsa to hold an Ed25519 key, got rsa/);
+  });
+
+  it('is made when it is missing and used when it is there', () => {
+    const first = loadOrCreateIdentity(path('key'));
+    expect(loadOrCreateIdentity(path('key')).peerId).toBe(first.peerId);
+  });
+
+  it('in a folder that does not exist is an IdentityError, too', () => {
+    expect(() => loadOrCreateIdentity(path('no/key'))).toThrowError(IdentityError, /a folder that exists/);
+  });
+});

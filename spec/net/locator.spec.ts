@@ -1,0 +1,143 @@
+import { resolveConfig, type NetConfig } from '../../lib/config.js';
+import { createIdentity } from '../../lib/identity.js';
+import { localAddresses, locate } from '../../lib/net/locator.js';
+import type { ServerState } from '../../lib/rendezvous/client.js';
+import { EMPTY, NEVER } from 'rxjs';
+import { formatUnl, parseUnl } from '../../lib/unl.js';
+
+const identity = createIdentity();
+const LOCAL = { address: '0.0.0.0', port: 50500 };
+
+/** A server that sees this node at an address; `undefined` for one that does not answer. */
+function serverSeeing(address: string | undefined): ServerState {
+  const server = { host: 'rv.example.org', port: 8000 };
+  if (address === undefined) return { server, session: undefined, failure: 'it is down' };
+  const session = {
+    server,
+    observed: { address, port: 1 },
+    message$: NEVER,
+    send$: () => EMPTY,
+    unls$: () => EMPTY,
+    nodes$: () => EMPTY,
+    advertise: () => undefined,
+    advertisePassive: () => undefined,
+  };
+  return { server, session, failure: undefined };
+}
+
+/** Where a node is that has these addresses of its own and is seen at those. */
+function located(own: readonly string[], seen: readonly (string | undefined)[], config: Partial<NetConfig> = {}) {
+  return locate(resolveConfig({ mode: 'direct', identity, ...config }), LOCAL, own, seen.map(serverSeeing));
+}
+
+describe('this machine’s addresses', () => {
+  const interfaceOf = (...addresses: readonly string[]) =>
+    addresses.map((address) =>
+      address.includes(':')
+        ? { address, family: 'IPv6' as const, netmask: '', mac: '', internal: false, cidr: null, scopeid: 0 }
+        : { address, family: 'IPv4' as const, netmask: '', mac: '', internal: false, cidr: null },
+    );
+
+  it('are the one that the node is bound to', () => {
+    expect(localAddresses('127.0.0.9', { eth0: interfaceOf('10.0.0.1') })).toEqual(['127.0.0.9']);
+  });
+
+  it('are all that others can dial, IPv4 first, when it is bound to none or to all', () => {
+    const interfaces = {
+      lo: interfaceOf('127.0.0.1', '::1'),
+      eth0: interfaceOf('fd00::1', '10.0.0.1', 'fe80::1', '169.254.0.1'),
+    };
+    expect(localAddresses(undefined, interfaces)).toEqual(['10.0.0.1', 'fd00::1']);
+    expect(localAddresses('0.0.0.0', interfaces)).toEqual(['10.0.0.1', 'fd00::1']);
+  });
+
+  it('are those of loopback when there is no other', () => {
+    expect(localAddresses(undefined, { lo: interfaceOf('127.0.0.1', '::1') })).toEqual(['127.0.0.1', '::1']);
+    expect(localAddresses(undefined, {})).toEqual([]);
+  });
+
+  it('are no more than a locator has room for', () => {
+    const many = Array.from({ length: 9 }, (_, index) => [`10.0.0.${index}`, `fd00::${index}`]).flat();
+    const addresses = localAddresses(undefined, { eth0: interfaceOf(...many) });
+    expect(addresses.filter((address) => address.includes('.'))).toHaveSize(4);
+    expect(addresses.filter((address) => address.includes(':'))).toHaveSize(4);
+    const { unl } = located(
+      addresses,
+      Array.from({ length: 3 }, (_, index) => `2001:db8::${index + 1}`),
+    );
+    expect(parseUnl(formatUnl(unl))).toEqual(unl);
+  });
+});
+
+describe('a node', () => {
+  it('is passive and open when every server sees it at an address of its own', () => {
+    const { nodeType, natType } = located(['203.0.113.1', '2001:db8::1'], ['203.0.113.1', '2001:db8::1']);
+    expect([nodeType, natType]).toEqual(['passive', { type: 'open' }]);
+  });
+
+  it('is active behind a NAT: one server sees it elsewhere', () => {
+    for (const seen of [['203.0.113.1'], ['10.0.0.1', '203.0.113.1']]) {
+      const { nodeType, natType } = located(['10.0.0.1'], seen);
+      expect([nodeType, natType]).toEqual(['active', { type: 'unknown' }]);
+    }
+  });
+
+  it('is passive all the same when its port is forwarded by hand', () => {
+    const { nodeType, natType } = located(['10.0.0.1'], ['203.0.113.1'], { forwarded: true });
+    expect([nodeType, natType]).toEqual(['passive', { type: 'unknown' }]);
+  });
+
+  it('is what its own addresses say while no server has answered', () => {
+    expect(located(['10.0.0.1'], []).nodeType).toBe('active');
+    expect(located(['8.8.8.8'], [undefined]).nodeType).toBe('passive');
+    expect(located(['8.8.8.8'], [undefined]).natType).toEqual({ type: 'unknown' });
+  });
+});
+
+describe('the locator of a node', () => {
+  it('holds its key, its own addresses, each address at which it is seen once, and its servers', () => {
+    const { unl } = located(['10.0.0.1', 'fd00::1'], ['203.0.113.1', undefined, '203.0.113.1'], {
+      rendezvous: ['rv.example.org:8000'],
+    });
+    expect(unl).toEqual({
+      version: 3,
+      peerId: identity.peerId,
+      nodeType: 'active',
+      natType: { type: 'unknown' },
+      endpoints: [
+        { kind: 'lan', address: '10.0.0.1', port: 50500 },
+        { kind: 'lan', address: 'fd00::1', port: 50500 },
+        { kind: 'wan', address: '203.0.113.1', port: 50500 },
+      ],
+      rendezvous: [{ host: 'rv.example.org', port: 8000 }],
+      extensions: [],
+    });
+    expect(parseUnl(formatUnl(unl))).toEqual(unl);
+  });
+
+  it('is of version 2 where the node speaks PyP2P’s plain lines', () => {
+    const { unl } = located(['fd00::1', '10.0.0.1'], ['2001:db8::1', '203.0.113.1'], {
+      security: 'plain',
+      forwarded: true,
+    });
+    expect(unl).toEqual({
+      version: 2,
+      nodeId: identity.nodeId,
+      nodeType: 'passive',
+      natType: 'unknown',
+      forwarding: 'forwarded',
+      port: 50500,
+      wan: '203.0.113.1',
+      lan: '10.0.0.1',
+    });
+    expect(parseUnl(formatUnl(unl))).toEqual(unl);
+  });
+
+  it('of version 2 takes the LAN address for the public one until a server tells it, and needs neither', () => {
+    expect(located(['10.0.0.1'], [], { security: 'plain' }).unl).toEqual(
+      jasmine.objectContaining({ lan: '10.0.0.1', wan: '10.0.0.1', forwarding: 'manual' }),
+    );
+    const { unl } = located([], [], { security: 'plain' });
+    expect(parseUnl(formatUnl(unl))).toEqual(unl);
+  });
+});

@@ -1,0 +1,30 @@
+import { PassThrough } from 'node:stream';
+import { NEVER, type SchedulerLike } from 'rxjs';
+import { DEFAULT_TIMING } from '../../lib/config.js';
+import type { Link } from '../../lib/link/link.js';
+import type { Attempt, Dial, Technique } from '../../lib/techniques/technique.js';
+import { peerIdOf, unlOf } from './locators.js';
+
+/** A link that leads nowhere. */
+export function linkOf(technique: string): Link {
+  const endpoint = { address: '192.0.2.1', port: 1 };
+  return { peerId: peerIdOf(7), stream: new PassThrough(), local: endpoint, remote: endpoint, technique, direct: true };
+}
+
+/** An attempt in virtual time to reach a peer, and whatever a spec changes. */
+export function attemptOf(scheduler: SchedulerLike, fields: Partial<Attempt> = {}): Attempt {
+  return {
+    id: 'attempt',
+    peer: unlOf({ peerId: peerIdOf(7) }),
+    own: unlOf({ peerId: peerIdOf(8) }),
+    dial$: () => NEVER,
+    timing: { ...DEFAULT_TIMING, staggerMs: 3, techniqueMs: 20 },
+    scheduler,
+    ...fields,
+  };
+}
+
+/** A technique that does what a spec says. */
+export function techniqueOf(name: string, dial: Dial): Technique {
+  return { name, dial };
+}

@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto';
+import fc from 'fast-check';
+import { addressFromBytes, canonicalAddress } from '../../lib/endpoint.js';
+import type { NatType, UnlEndpoint, UnlExtension, UnlV2, UnlV3 } from '../../lib/unl/types.js';
+
+/** A peer id that is the same in every run: 32 bytes of one value. */
+export function peerIdOf(byte: number): string {
+  return Buffer.alloc(32, byte).toString('base64url');
+}
+
+/** A locator of version 3 with the least in it, and whatever a spec adds. */
+export function unlOf(fields: Partial<UnlV3> = {}): UnlV3 {
+  return {
+    version: 3,
+    peerId: peerIdOf(7),
+    nodeType: 'passive',
+    natType: { type: 'unknown' },
+    endpoints: [],
+    rendezvous: [],
+    extensions: [],
+    ...fields,
+  };
+}
+
+/** A locator of version 2, and whatever a spec changes. */
+export function unlOfVersion2(fields: Partial<UnlV2> = {}): UnlV2 {
+  return {
+    version: 2,
+    nodeId: '00112233445566778899aabbccddeeff00112233',
+    nodeType: 'passive',
+    natType: 'unknown',
+    forwarding: 'forwarded',
+    port: 50500,
+    wan: '198.51.100.7',
+    lan: '192.168.1.7',
+    ...fields,
+  };
+}
+
+/** A field of a version 3 locator as it is written. */
+export type RawField = readonly [tag: number, value: Uint8Array];
+
+/** The fields that every version 3 locator has. */
+export const REQUIRED_FIELDS: readonly RawField[] = [
+  [1, Buffer.alloc(32, 7)],
+  [2, Buffer.of(0)],
+  [3, Buffer.of(0)],
+];
+
+/** Writes a version 3 locator field by field, with a checksum that is right whatever the fields are. */
+export function sealVersion3(fields: readonly RawField[]): string {
+  const record = Buffer.concat([Buffer.of(3), ...fields.map(([tag, value]) => Buffer.of(tag, value.length, ...value))]);
+  return Buffer.concat([record, sha256(record).subarray(0, 4)]).toString('base64url');
+}
+
+/** Writes a version 2 locator of any 33 bytes behind the version, with a checksum that is right. */
+export function sealVersion2(body: Uint8Array): string {
+  const record = Buffer.concat([Buffer.of(2), body]);
+  return Buffer.concat([record, sha256(sha256(record)).subarray(0, 4)]).toString('base64');
+}
+
+/** IPv4 and IPv6 addresses in canonical text. */
+export const addresses: fc.Arbitrary<string> = fc
+  .oneof(fc.uint8Array({ minLength: 4, maxLength: 4 }), fc.uint8Array({ minLength: 16, maxLength: 16 }))
+  .map((bytes) => addressFromBytes(bytes))
+  .filter((address) => canonicalAddress(address) === address);
+
+/** IPv4 addresses in canonical text. */
+export const addressesOfVersion4: fc.Arbitrary<string> = fc
+  .uint8Array({ minLength: 4, maxLength: 4 })
+  .map((bytes) => bytes.join('.'));
+
+/** 1 to 65535. */
+export const ports: fc.Arbitrary<number> = fc.integer({ min: 1, max: 65535 });
+
+/** Peer ids of any 32 bytes. */
+export const peerIds: fc.Arbitrary<string> = fc
+  .uint8Array({ minLength: 32, maxLength: 32 })
+  .map((bytes) => Buffer.from(bytes).toString('base64url'));
+
+const natTypes: fc.Arbitrary<NatType> = fc.oneof(
+  fc.constantFrom('unknown', 'open', 'preserving', 'reuse', 'random').map((type) => ({ type })),
+  fc
+    .integer({ min: -32768, max: 32767 })
+    .filter((delta) => delta !== 0)
+    .map((delta) => ({ type: 'delta' as const, delta })),
+);
+
+const endpoints: fc.Arbitrary<UnlEndpoint> = fc.record({
+  kind: fc.constantFrom('lan', 'wan', 'mapped'),
+  address: addresses,
+  port: ports,
+});
+
+const extensions: fc.Arbitrary<UnlExtension> = fc.record({
+  tag: fc.integer({ min: 128, max: 255 }),
+  value: fc.uint8Array({ maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString('base64url')),
+});
+
+/** Every kind of version 3 locator, with its extensions in the order of their tags as they are written. */
+export const unlsOfVersion3: fc.Arbitrary<UnlV3> = fc.record({
+  version: fc.constant(3),
+  peerId: peerIds,
+  nodeType: fc.constantFrom('passive', 'simultaneous', 'active'),
+  natType: natTypes,
+  endpoints: fc.array(endpoints, { maxLength: 4 }),
+  rendezvous: fc.array(fc.record({ host: fc.stringMatching(/^[A-Za-z0-9.:-]{1,30}$/), port: ports }), { maxLength: 3 }),
+  extensions: fc.array(extensions, { maxLength: 3 }).map((fields) => fields.toSorted((a, b) => a.tag - b.tag)),
+});
+
+/** Every kind of version 2 locator. */
+export const unlsOfVersion2: fc.Arbitrary<UnlV2> = fc.record({
+  version: fc.constant(2),
+  nodeId: fc.uint8Array({ minLength: 20, maxLength: 20 }).map((bytes) => Buffer.from(bytes).toString('hex')),
+  nodeType: fc.constantFrom('passive', 'active', 'simultaneous'),
+  natType: fc.constantFrom('random', 'preserving', 'reuse', 'delta', 'unknown'),
+  forwarding: fc.constantFrom('forwarded', 'manual', 'UPnP', 'NATPMP'),
+  port: fc.integer({ min: 0, max: 65535 }),
+  wan: addressesOfVersion4,
+  lan: addressesOfVersion4,
+});
+
+function sha256(bytes: Uint8Array): Buffer {
+  return createHash('sha256').update(bytes).digest();
+}

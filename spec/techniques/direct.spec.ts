@@ -1,0 +1,160 @@
+import { catchError, of, type Observable } from 'rxjs';
+import type { Endpoint } from '../../lib/endpoint.js';
+import { DialError } from '../../lib/errors.js';
+import type { Link } from '../../lib/link/link.js';
+import { candidatesOf, direct } from '../../lib/techniques/direct.js';
+import type { Unl, UnlEndpoint } from '../../lib/unl/types.js';
+import { attemptOf, linkOf } from '../support/attempts.js';
+import { unlOf, unlOfVersion2 } from '../support/locators.js';
+import { marbles } from '../support/marbles.js';
+
+/** `lan 10.0.0.1` as an endpoint; the port is 1 unless it says otherwise. */
+function endpointOf(text: string): UnlEndpoint {
+  const [, kind, address = '', port = '1'] = /^(lan|wan|mapped) (\S+?)(?:#(\d+))?$/.exec(text) ?? [];
+  if (kind !== 'lan' && kind !== 'wan' && kind !== 'mapped') throw new Error(`Not an endpoint: ${text}`);
+  return { kind, address, port: Number(port) };
+}
+
+function node(...endpoints: readonly string[]): Unl {
+  return unlOf({ endpoints: endpoints.map(endpointOf) });
+}
+
+/** The addresses that are dialled, in order, with the port where it is not 1. */
+function candidates(own: Unl, peer: Unl): string[] {
+  return candidatesOf(own, peer).map(({ address, port }) => (port === 1 ? address : `${address}#${port}`));
+}
+
+describe('the endpoints that are dialled', () => {
+  it('are the public ones of a peer elsewhere: its LAN addresses would lead to strangers', () => {
+    const own = node('lan 192.168.0.2', 'wan 198.51.100.1');
+    const peer = node('lan 192.168.0.3', 'wan 203.0.113.1', 'mapped 203.0.113.1#2');
+    expect(candidates(own, peer)).toEqual(['203.0.113.1', '203.0.113.1#2']);
+  });
+
+  it('are the LAN ones first when both share a public address', () => {
+    const own = node('lan 192.168.0.2', 'wan 203.0.113.1');
+    const peer = node('wan 203.0.113.1#2', 'lan 192.168.0.3', 'lan 10.0.0.3');
+    expect(candidates(own, peer)).toEqual(['192.168.0.3', '10.0.0.3', '203.0.113.1#2']);
+  });
+
+  it('are the LAN ones, too, where no public address is known', () => {
+    expect(candidates(node('lan 192.168.0.2'), node('lan 192.168.0.3', 'wan 203.0.113.1'))).toEqual([
+      '192.168.0.3',
+      '203.0.113.1',
+    ]);
+    expect(candidates(node('lan 192.168.0.2', 'wan 203.0.113.1'), node('lan 192.168.0.3'))).toEqual(['192.168.0.3']);
+  });
+
+  it('are IPv6 and IPv4 in turns, IPv6 first (RFC 8305 §4)', () => {
+    const own = node('lan 10.0.0.1', 'lan 2001:db8::1');
+    const peer = node('wan 203.0.113.1', 'wan 203.0.113.2', 'wan 2001:db8::2', 'wan 203.0.113.3', 'wan 2001:db8::3');
+    expect(candidates(own, peer)).toEqual(['2001:db8::2', '203.0.113.1', '2001:db8::3', '203.0.113.2', '203.0.113.3']);
+  });
+
+  it('are only of a family that this node has, when it knows its own', () => {
+    const peer = node('wan 203.0.113.1', 'wan 2001:db8::2');
+    expect(candidates(node('lan 10.0.0.1'), peer)).toEqual(['203.0.113.1']);
+    expect(candidates(node('lan 2001:db8::1'), peer)).toEqual(['2001:db8::2']);
+    expect(candidates(node(), peer)).toEqual(['2001:db8::2', '203.0.113.1']);
+  });
+
+  it('are on this very machine only when this node is', () => {
+    const peer = node('lan 127.0.0.2', 'lan 10.0.0.2');
+    expect(candidates(node('lan 10.0.0.1'), peer)).toEqual(['10.0.0.2']);
+    expect(candidates(node('lan 127.0.0.1'), peer)).toEqual(['127.0.0.2', '10.0.0.2']);
+  });
+
+  it('are never ones that nobody can have, nor the one at which this node itself listens', () => {
+    const own = node('lan 10.0.0.1#5', 'wan 203.0.113.1');
+    const peer = node('lan 0.0.0.0', 'lan 255.255.255.255', 'lan 224.0.0.1', 'lan 10.0.0.1#5', 'lan 10.0.0.1#6');
+    expect(candidates(own, peer)).toEqual(['10.0.0.1#6']);
+  });
+
+  it('are each dialled once', () => {
+    const peer = node('lan 203.0.113.1', 'wan 203.0.113.1', 'mapped 203.0.113.1', 'mapped 203.0.113.1#2');
+    expect(candidates(node(), peer)).toEqual(['203.0.113.1', '203.0.113.1#2']);
+  });
+
+  it('of a PyP2P node are its LAN address when near, and its public one', () => {
+    const own = unlOfVersion2({ wan: '198.51.100.7', lan: '192.168.1.2' });
+    expect(candidates(own, unlOfVersion2())).toEqual(['192.168.1.7#50500', '198.51.100.7#50500']);
+    expect(candidates(own, unlOfVersion2({ wan: '198.51.100.8' }))).toEqual(['198.51.100.8#50500']);
+  });
+
+  it('of a PyP2P node that listens nowhere are none', () => {
+    expect(candidates(node(), unlOfVersion2({ port: 0 }))).toEqual([]);
+  });
+});
+
+describe('the direct technique', () => {
+  const peer = node('wan 203.0.113.1', 'wan 203.0.113.2', 'wan 203.0.113.3');
+
+  /** Dials in virtual time; each address does what its marbles say. */
+  function dialling(
+    diagrams: Readonly<Record<string, string>>,
+    spec: (
+      tools: Parameters<Parameters<typeof marbles>[0]>[0] & {
+        readonly links$: Observable<Link>;
+        readonly link: Link;
+        readonly dialled: Readonly<Record<string, { readonly subscriptions: readonly unknown[] }>>;
+      },
+    ) => void,
+  ): void {
+    marbles((helpers) => {
+      const link = linkOf('direct');
+      const dialled = Object.fromEntries(
+        Object.entries(diagrams).map(([address, diagram]) => [
+          address,
+          helpers.cold(diagram, { l: link }, new DialError(`${address} refused`)),
+        ]),
+      );
+      const dial$ = ({ address }: Endpoint, technique: string): Observable<Link> => {
+        expect(technique).toBe('direct');
+        return dialled[address] ?? helpers.cold('#');
+      };
+      spec({ ...helpers, link, links$: of(attemptOf(helpers.scheduler, { peer, dial$ })).pipe(direct.dial), dialled });
+    });
+  }
+
+  it('dials one endpoint after the other with a short head start each, and hangs up on the losers', () => {
+    const diagrams = { '203.0.113.1': '----------', '203.0.113.2': '---(l|)', '203.0.113.3': '------' };
+    dialling(diagrams, ({ expectObservable, links$, link, dialled, flush }) => {
+      expectObservable(links$).toBe('------(l|)', { l: link });
+      flush();
+      const frames = Object.values(dialled).map(({ subscriptions }) => subscriptions);
+      expect(frames).toEqual([
+        [jasmine.objectContaining({ subscribedFrame: 0, unsubscribedFrame: 6 })],
+        [jasmine.objectContaining({ subscribedFrame: 3, unsubscribedFrame: 6 })],
+        [],
+      ]);
+    });
+  });
+
+  it('goes on at once where one refuses', () => {
+    const diagrams = { '203.0.113.1': '#', '203.0.113.2': '-#', '203.0.113.3': '-(l|)' };
+    dialling(diagrams, ({ expectObservable, links$, link }) => {
+      expectObservable(links$).toBe('--(l|)', { l: link });
+    });
+  });
+
+  it('fails with the failure of each endpoint when all have failed', () => {
+    const diagrams = { '203.0.113.1': '--#', '203.0.113.2': '#', '203.0.113.3': '-----#' };
+    dialling(diagrams, ({ expectObservable, links$ }) => {
+      const reasons$ = links$.pipe(
+        catchError((error: unknown) => of(error instanceof AggregateError ? error.errors.map(String) : [])),
+      );
+      const r = ['203.0.113.1', '203.0.113.2', '203.0.113.3'].map((address) => `DialError: ${address} refused`);
+      expectObservable(reasons$).toBe('-------(r|)', { r });
+    });
+  });
+
+  it('says so when there is nothing to dial', () => {
+    marbles(({ scheduler, expectObservable }) => {
+      expectObservable(of(attemptOf(scheduler)).pipe(direct.dial)).toBe(
+        '#',
+        undefined,
+        new DialError('The UNL has no endpoint that can be dialled from here'),
+      );
+    });
+  });
+});
