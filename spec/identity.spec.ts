@@ -1,4 +1,4 @@
-import { createHash, generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { createHash, generateKeyPairSync } from 'node:crypto';
 import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { IdentityError } from '../lib/errors.js';
@@ -7,7 +7,6 @@ import {
   isGreater,
   loadIdentity,
   loadOrCreateIdentity,
-  peerIdOfCertificate,
   peerIdOfKey,
   peerIdToKey,
   saveIdentity,
@@ -29,21 +28,6 @@ describe('an identity', () => {
     expect(key).toHaveSize(32);
     expect(peerIdOfKey(key)).toBe(identity.peerId);
     expect(identity.nodeId).toBe(createHash('sha256').update(key).digest('hex').slice(0, 40));
-  });
-
-  it('has a certificate that it signed itself, carries its key and tells nothing else', () => {
-    const certificate = new X509Certificate(identity.certificate);
-    expect(peerIdOfCertificate(certificate)).toBe(identity.peerId);
-    expect(certificate.verify(certificate.publicKey)).toBeTrue();
-    expect(certificate.subject).toBe('CN=rxp2p');
-    expect(certificate.issuer).toBe('CN=rxp2p');
-    expect(new Date(certificate.validFrom) < new Date(Date.UTC(2001))).toBeTrue();
-    expect(new Date(certificate.validTo).getUTCFullYear()).toBe(9999);
-  });
-
-  it('does not take the key of a certificate of another kind for a peer id', () => {
-    const rsa = new X509Certificate(readFileSync(new URL('../../spec/support/rsa-certificate.pem', import.meta.url)));
-    expect(peerIdOfCertificate(rsa)).toBeUndefined();
   });
 });
 
