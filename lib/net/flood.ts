@@ -47,7 +47,7 @@ const ANSWER_MS = 5_000;
 export interface FloodConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
-  readonly peers: Peers;
+  readonly peers: Pick<Peers, 'count' | 'get'> & { readonly left$: Observable<unknown> };
   readonly trace: Trace;
   /** The sessions that are open, whenever they change; replays the latest. */
   readonly sessions$: Observable<readonly RendezvousSession[]>;
@@ -172,10 +172,10 @@ function nameOf(unl: Unl): string {
   return unl.version === 3 ? unl.peerId : formatEndpoint({ address: unl.wan, port: unl.port });
 }
 
-function isStranger(peer: Unl, own: Unl, peers: Peers): boolean {
+function isStranger(peer: Unl, own: Unl, peers: FloodConfig['peers']): boolean {
   return nameOf(peer) !== nameOf(own) && isStrangerTo(peers, peer);
 }
 
-function isStrangerTo(peers: Peers, peer: Unl): boolean {
+function isStrangerTo(peers: FloodConfig['peers'], peer: Unl): boolean {
   return peers.get(peer.version === 3 ? peer.peerId : `plain:${nameOf(peer)}`) === undefined;
 }
