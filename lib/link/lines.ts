@@ -56,7 +56,9 @@ export function lineDecoder(maxLength: number): LineDecoder {
   const decode = (bytes: Buffer): string[] => {
     if (!isUtf8(bytes)) {
       fault ??= new ProtocolError('Expected lines in UTF-8, got other bytes');
-      return [];
+      // The lines before are whole, however they were chunked with the one that is not.
+      const end = endOfLastLineBefore(bytes);
+      return end < 0 ? [] : decode(bytes.subarray(0, end));
     }
     // Most text is ASCII, which is several times faster to decode.
     const lines = bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8').split('\n');
@@ -91,6 +93,16 @@ export function lineDecoder(maxLength: number): LineDecoder {
       return partialLength === 0 || fault !== undefined ? [] : decode(takeWith(Buffer.alloc(0)));
     },
   };
+}
+
+/** Where the last line ends that comes before one that is no UTF-8; -1 when there is none. */
+function endOfLastLineBefore(bytes: Buffer): number {
+  let end = -1;
+  for (;;) {
+    const next = bytes.indexOf(NEWLINE, end + 1);
+    if (next < 0 || !isUtf8(bytes.subarray(end + 1, next))) return end;
+    end = next;
+  }
 }
 
 /**
