@@ -80,7 +80,7 @@ export function secure$(socket: Socket, { context, role, peerId }: SecureConfig)
     stream.once('close', onClose);
     stream.once('end', onClose);
     stream.once('secure', () => {
-      stream.off('readable', noticeEnd).off('error', onFailure);
+      stream.off('readable', noticeEnd).off('error', onFailure).off('_tlsError', onFailure);
       stream.off('close', onClose).off('end', onClose);
       const certificate = stream.getPeerX509Certificate();
       const proven = certificate && peerIdOfCertificate(certificate);
