@@ -3,6 +3,7 @@ import { connect as connectTcp, createServer as createTcpServer, type AddressInf
 import { connect as connectTls, createSecureContext, createServer as createTlsServer } from 'node:tls';
 import { firstValueFrom, noop, type Observable } from 'rxjs';
 import split2 from 'split2';
+import { DEFAULT_LIMITS } from '../../lib/config.js';
 import { createIdentity, createNet, type Connection } from '../../lib/index.js';
 
 /** Something that connects and is connected to: ours, or an alternative. */
@@ -27,7 +28,15 @@ export interface Wire {
 }
 
 /** The nodes by kind, each made with a key of its own. */
-export const NODES = { rxp2p: rxp2pNode, tls: tlsNode, plain: plainNode } as const;
+export const NODES = {
+  rxp2p: rxp2pNode,
+  tls: () => tlsNode(socketWire),
+  /** With as much room for waiting writes as ours, instead of Node's 16 KiB. */
+  wideTls: () => tlsNode(socketWire, DEFAULT_LIMITS.sendHighWaterBytes),
+  /** And with lines that were made bytes before the start, which no text of an application is. */
+  readyTls: () => tlsNode(readyWire, DEFAULT_LIMITS.sendHighWaterBytes),
+  plain: plainNode,
+} as const;
 
 /** What can be measured. */
 export type Kind = keyof typeof NODES;
@@ -87,7 +96,7 @@ function read<T>(stream$: Observable<T>, next: (value: T) => void): void {
 }
 
 /** Bare TLS, with the same settings as ours: version 1.3, Ed25519, certificates on both sides. */
-function tlsNode(): BenchNode {
+function tlsNode(wireOf: (socket: Socket) => Wire, highWaterMark?: number): BenchNode {
   const { certificate: cert, privateKey: key } = createIdentity();
   const settings = {
     cert,
@@ -103,7 +112,7 @@ function tlsNode(): BenchNode {
     listen: (next) =>
       new Promise((resolve) => {
         const server = createTlsServer({ ...settings, noDelay: true }, (socket) => {
-          next(socketWire(socket));
+          next(wireOf(socket));
         });
         server.listen(0, HOST, () => {
           resolve(portOf(server.address()));
@@ -111,10 +120,12 @@ function tlsNode(): BenchNode {
       }),
     connect: (where) =>
       new Promise((resolve, reject) => {
-        const socket = connectTls({ secureContext, rejectUnauthorized: false, host: HOST, port: Number(where) });
+        // Node takes the mark; its types do not know.
+        const to = { host: HOST, port: Number(where), highWaterMark };
+        const socket = connectTls({ ...to, secureContext, rejectUnauthorized: false });
         socket.setNoDelay(true);
         socket.once('error', reject).once('secureConnect', () => {
-          resolve(socketWire(socket));
+          resolve(wireOf(socket));
         });
       }),
   };
@@ -165,7 +176,18 @@ function socketWire(socket: Socket): Wire {
   };
 }
 
-function portOf(address: AddressInfo | string | null): string {
+function readyWire(socket: Socket): Wire {
+  const ready = new Map<string, Buffer>();
+  const bytesOf = (text: string): Buffer => {
+    const bytes = ready.get(text) ?? Buffer.from(`${text}\n`);
+    ready.set(text, bytes);
+    return bytes;
+  };
+  return { ...socketWire(socket), send: (text) => socket.write(ready.get(text) ?? bytesOf(text)) };
+}
+
+/** The port that a server was given. */
+export function portOf(address: AddressInfo | string | null): string {
   if (address === null || typeof address === 'string') throw new TypeError('Expected a TCP address');
   return String(address.port);
 }
