@@ -1,7 +1,7 @@
 import { numberOf, textOf, type Role, type Start, type Values } from './actors.js';
 import type { Benchmark } from './benchmark.js';
 import { footprint, perOne } from './footprint.js';
-import { nodeOf, type BenchNode, type Wire } from './nodes.js';
+import { nodeOf, type Wire } from './nodes.js';
 import { ratioOf } from './ratio.js';
 import { inParallel } from './parallel.js';
 
@@ -16,10 +16,13 @@ const AT_ONCE = 16;
 /** Memory hardly differs from round to round. */
 const ROUNDS = 2;
 
+/** Of the resident set. What an attempt to connect leaves behind must not stay with the connection it made. */
+const TARGET = { atMost: 2 };
+
 /** What an open connection that idles costs the process that holds it, be it the side that accepted or that dialled. */
 export const memory: Benchmark = {
   name: 'memory',
-  about: `what one process grows by for each of ${CONNECTIONS} open idle connections to as many nodes in another process, after garbage collection, against bare TLS 1.3 sockets; ${ROUNDS} rounds`,
+  about: `what one process grows by for each of ${CONNECTIONS} open connections to as many nodes in another process, idle after a line each way, after garbage collection, against bare TLS 1.3 sockets; ${ROUNDS} rounds`,
   roles: { holder: holderOf, crowd: crowdOf },
   measure: async (start) => {
     const ratios = [];
@@ -29,9 +32,9 @@ export const memory: Benchmark = {
         ours.push(await growth('rxp2p', side, start));
         other.push(await growth('tls', side, start));
       }
-      for (const [figure, words] of [
-        ['rss', 'resident set'],
-        ['heap', 'heap + external'],
+      for (const [figure, words, target] of [
+        ['rss', 'resident set', TARGET],
+        ['heap', 'heap + external', undefined],
       ] as const) {
         ratios.push(
           ratioOf({
@@ -39,6 +42,7 @@ export const memory: Benchmark = {
             ours: ours.map((values) => numberOf(values, figure)),
             other: other.map((values) => numberOf(values, figure)),
             show: (bytes) => `${(bytes / 1024).toFixed(1)} KiB`,
+            target,
           }),
         );
       }
@@ -62,13 +66,19 @@ async function growth(kind: string, side: 'accepting' | 'dialling', start: Start
   return perOne(before, after, CONNECTIONS);
 }
 
+/** A line each way before it idles: a socket that never carried anything has no buffers yet, and is no use either. */
+function greet(wire: Wire): Wire {
+  wire.idle();
+  wire.send('hello');
+  return wire;
+}
+
 /** One node with many connections: the one that is measured. */
 function holderOf(kind: string): ReturnType<Role> {
   const node = nodeOf(kind);
   const held = new Set<Wire>();
   const hold = (wire: Wire) => {
-    wire.idle();
-    held.add(wire);
+    held.add(greet(wire));
   };
   let where: Promise<string> | undefined;
   return {
@@ -94,13 +104,12 @@ function holderOf(kind: string): ReturnType<Role> {
 function crowdOf(kind: string): ReturnType<Role> {
   const held = new Set<Wire>();
   const hold = (wire: Wire) => {
-    wire.idle();
-    held.add(wire);
+    held.add(greet(wire));
   };
   return {
     listen: async ({ count }) => {
       const nodes = Array.from({ length: Number(count) }, () => nodeOf(kind));
-      const where = await Promise.all(nodes.map((node: BenchNode) => node.listen(hold)));
+      const where = await Promise.all(nodes.map((node) => node.listen(hold)));
       return { where: where.join(' ') };
     },
     connect: async (values) => {
