@@ -1,0 +1,8 @@
+import type { Benchmark } from './benchmark.js';
+import { connect } from './connect.js';
+import { lines } from './lines.js';
+import { memory } from './memory.js';
+import { rendezvous } from './rendezvous.js';
+
+/** All benchmarks, in the order in which they run. */
+export const benchmarks: readonly Benchmark[] = [lines, connect, memory, rendezvous];

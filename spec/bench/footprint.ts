@@ -1,0 +1,28 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { numberOf, type Values } from './actors.js';
+
+/** What has just arrived is still being worked on, and what has been freed goes back to the system a while later. */
+const SETTLE_MS = 1_500;
+
+/** Weak references and finalizers need more than one. */
+const COLLECTIONS = 4;
+
+/** The memory of this process once it has settled and all garbage is collected, and the CPU time so far, in milliseconds. */
+export async function footprint(): Promise<Values> {
+  const { gc } = globalThis;
+  if (gc === undefined) throw new Error('Expected to run with --expose-gc');
+  await pause(SETTLE_MS);
+  for (let left = COLLECTIONS; left > 0; left--) {
+    gc();
+    await pause(50);
+  }
+  const { user, system } = process.cpuUsage();
+  const { rss, heapUsed, external } = process.memoryUsage();
+  return { rss, heap: heapUsed + external, cpu: (user + system) / 1000 };
+}
+
+/** What each of so many cost; the CPU time holds a little of the garbage collection, the same for all. */
+export function perOne(before: Values, after: Values, count: number): Values {
+  const each = (figure: string) => (numberOf(after, figure) - numberOf(before, figure)) / count;
+  return { rss: each('rss'), heap: each('heap'), cpu: each('cpu') };
+}
