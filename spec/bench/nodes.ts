@@ -5,6 +5,7 @@ import { firstValueFrom, noop, type Observable } from 'rxjs';
 import split2 from 'split2';
 import { DEFAULT_LIMITS } from '../../lib/config.js';
 import { createIdentity, createNet, type Connection } from '../../lib/index.js';
+import { selfSignedCertificate } from '../../lib/certificate.js';
 
 /** Something that connects and is connected to: ours, or an alternative. */
 export interface BenchNode {
@@ -97,10 +98,10 @@ function read<T>(stream$: Observable<T>, next: (value: T) => void): void {
 
 /** Bare TLS, with the same settings as ours: version 1.3, Ed25519, certificates on both sides. */
 function tlsNode(wireOf: (socket: Socket) => Wire, highWaterMark?: number): BenchNode {
-  const { certificate: cert, privateKey: key } = createIdentity();
+  const identity = createIdentity();
   const settings = {
-    cert,
-    key,
+    cert: selfSignedCertificate(identity),
+    key: identity.privateKey,
     minVersion: 'TLSv1.3',
     maxVersion: 'TLSv1.3',
     secureOptions: constants.SSL_OP_NO_TICKET,

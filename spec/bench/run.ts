@@ -1,4 +1,7 @@
-// `node dist/spec/bench/run.js [NAME…]`: runs the benchmarks named, or all, and prints one table of ratios.
+// `node dist/spec/bench/run.js [NAME…] [--readme FILE]`: runs the benchmarks named, or all, prints one table of ratios, and
+// writes it between the two marker comments of a page.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
 import { withActors } from './actors.js';
 import type { Benchmark } from './benchmark.js';
 import { benchmarks } from './benchmarks.js';
@@ -14,13 +17,16 @@ const HEADINGS: Ratio = {
   verdict: '',
 };
 
-const chosen = choose(process.argv.slice(2));
+const { positionals, values } = parseArgs({ allowPositionals: true, options: { readme: { type: 'string' } } });
+const chosen = choose(positionals);
 const rows: Ratio[] = [];
 for (const { name, about, measure } of chosen) {
   console.log(`${name}: ${about}`);
   rows.push(...(await withActors(name, measure)));
 }
-console.log(`\n${tableOf(rows)}\n\nThe ratio is what counts; the figures beside it are of this run on this machine.`);
+const table = tableOf(rows);
+console.log(`\n${table}\n\nThe ratio is what counts; the figures beside it are of this run on this machine.`);
+if (values.readme !== undefined) insert(values.readme, table);
 
 function choose(names: readonly string[]): readonly Benchmark[] {
   const unknown = names.filter((name) => !benchmarks.some((benchmark) => benchmark.name === name));
@@ -29,6 +35,16 @@ function choose(names: readonly string[]): readonly Benchmark[] {
     throw new RangeError(`Expected benchmarks out of ${known}, got ${unknown.join(', ')}`);
   }
   return names.length === 0 ? benchmarks : benchmarks.filter(({ name }) => names.includes(name));
+}
+
+function insert(file: string, table: string): void {
+  const page = readFileSync(file, 'utf8');
+  const marked = /(<!-- bench:begin[^>]*-->\n)[^]*(<!-- bench:end -->)/;
+  if (!marked.test(page)) throw new Error(`Expected the marker comments of the benchmarks in ${file}`);
+  writeFileSync(
+    file,
+    page.replace(marked, (_, begin: string, end: string) => `${begin}\n${table}\n\n${end}`),
+  );
 }
 
 function tableOf(ratios: readonly Ratio[]): string {
