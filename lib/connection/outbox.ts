@@ -142,8 +142,8 @@ export class Outbox {
   /** The peer did not take what was written so far: writes it again, to where `write` goes now. */
   rewriteEarly(): void {
     const early = this.#early ?? [];
-    this.confirm();
     for (const bytes of early) this.#config.write(bytes);
+    this.confirm();
   }
 
   #write(bytes: Buffer): void {
