@@ -85,6 +85,7 @@ export class Outbox {
 
   /** Sends bytes as they are; the callback is called when more may be sent. */
   sendBytes(bytes: Buffer, done: (error?: Error) => void): void {
+    this.flush();
     this.#write(bytes);
     if (this.#mayGoOn()) done();
     else {
