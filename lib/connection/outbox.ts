@@ -194,10 +194,12 @@ export class Outbox {
   /** An iterable is asked for a line only when there is room for it. */
   #pull$(lines: Iterable<string> | AsyncIterable<string>): Observable<never> {
     return new Observable((subscriber) => {
+      const isGone = () => subscriber.closed;
       const pull = async () => {
         for await (const text of lines) {
-          if (subscriber.closed) return;
+          if (isGone()) return;
           if (!this.#sendOrThrow(text)) await lastValueFrom(this.#until$(this.#drain), { defaultValue: undefined });
+          if (isGone()) return;
         }
         subscriber.complete();
       };
