@@ -1,5 +1,5 @@
 import { Duplex } from 'node:stream';
-import { defer, finalize, from, mergeMap, Observable, Subject, type ObservableInput } from 'rxjs';
+import { defer, finalize, mergeMap, Observable, Subject, type ObservableInput } from 'rxjs';
 import { ClosedError } from '../errors.js';
 import { lineDecoder } from '../link/lines.js';
 
@@ -106,7 +106,7 @@ export class Inbox {
       return this.lines$.pipe(
         mergeMap((text) => {
           if (++active === concurrent) this.#busy++;
-          return from(project(text)).pipe(
+          return defer(() => project(text)).pipe(
             finalize(() => {
               if (active-- !== concurrent) return;
               this.#busy--;
