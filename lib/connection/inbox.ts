@@ -186,8 +186,10 @@ export class Inbox {
       this.#state = 'cut';
       return true;
     }
-    if (this.#state === 'cut') this.#finish();
-    else if (this.#state === 'delivered') this.#lines.complete();
+    if (this.#state === 'cut') {
+      this.#finish();
+      this.#config.onDelivered();
+    } else if (this.#state === 'delivered') this.#lines.complete();
     return false;
   }
 
@@ -214,6 +216,5 @@ export class Inbox {
     this.#bytes = [];
     this.#length = 0;
     this.#lines.complete();
-    this.#config.onDelivered();
   }
 }
