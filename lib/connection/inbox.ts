@@ -41,6 +41,7 @@ export class Inbox {
   #current: string[] = [];
   #next = 0;
   #readers = 0;
+  #hasRead = false;
   #busy = 0;
   #delivering = false;
   #duplex: Duplex | undefined;
@@ -121,7 +122,7 @@ export class Inbox {
   /** See `Connection.toDuplex`. */
   toDuplex({ write, close }: DuplexSource): Duplex {
     if (this.#duplex !== undefined) return this.#duplex;
-    if (this.#readers > 0 || this.#current.length > 0 || this.#state === 'delivered') {
+    if (this.#readers > 0 || this.#hasRead || this.#state === 'delivered') {
       throw new ClosedError('Expected `toDuplex` to be called before any line was read, but `lines$` has been in use');
     }
     this.#duplex = new Duplex({
@@ -178,6 +179,7 @@ export class Inbox {
     this.#current = [];
     const bytes = this.#takeBytes();
     if (bytes !== undefined) {
+      this.#hasRead = true;
       this.#current = this.#decoder.push(bytes);
       return true;
     }
