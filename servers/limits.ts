@@ -21,7 +21,8 @@ export function tokenBucket({ perSecond, burst, now }: TokenBucketConfig): () =>
   let tokens = burst;
   let last = now();
   return () => {
-    tokens = Math.min(burst, tokens + ((now() - last) / 1000) * perSecond);
+    // The clock may be set back.
+    tokens = Math.min(burst, tokens + (Math.max(0, now() - last) / 1000) * perSecond);
     last = now();
     if (tokens < 1) return false;
     tokens--;

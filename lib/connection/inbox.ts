@@ -1,5 +1,5 @@
 import { Duplex } from 'node:stream';
-import { defer, finalize, from, mergeMap, Observable, Subject, type ObservableInput } from 'rxjs';
+import { defer, finalize, mergeMap, Observable, Subject, type ObservableInput } from 'rxjs';
 import { ClosedError } from '../errors.js';
 import { lineDecoder } from '../link/lines.js';
 
@@ -41,6 +41,7 @@ export class Inbox {
   #current: string[] = [];
   #next = 0;
   #readers = 0;
+  #hasRead = false;
   #busy = 0;
   #delivering = false;
   #duplex: Duplex | undefined;
@@ -106,7 +107,7 @@ export class Inbox {
       return this.lines$.pipe(
         mergeMap((text) => {
           if (++active === concurrent) this.#busy++;
-          return from(project(text)).pipe(
+          return defer(() => project(text)).pipe(
             finalize(() => {
               if (active-- !== concurrent) return;
               this.#busy--;
@@ -121,7 +122,7 @@ export class Inbox {
   /** See `Connection.toDuplex`. */
   toDuplex({ write, close }: DuplexSource): Duplex {
     if (this.#duplex !== undefined) return this.#duplex;
-    if (this.#readers > 0 || this.#current.length > 0 || this.#state === 'delivered') {
+    if (this.#readers > 0 || this.#hasRead || this.#state === 'delivered') {
       throw new ClosedError('Expected `toDuplex` to be called before any line was read, but `lines$` has been in use');
     }
     this.#duplex = new Duplex({
@@ -178,6 +179,7 @@ export class Inbox {
     this.#current = [];
     const bytes = this.#takeBytes();
     if (bytes !== undefined) {
+      this.#hasRead = true;
       this.#current = this.#decoder.push(bytes);
       return true;
     }
@@ -186,8 +188,10 @@ export class Inbox {
       this.#state = 'cut';
       return true;
     }
-    if (this.#state === 'cut') this.#finish();
-    else if (this.#state === 'delivered') this.#lines.complete();
+    if (this.#state === 'cut') {
+      this.#finish();
+      this.#config.onDelivered();
+    } else if (this.#state === 'delivered') this.#lines.complete();
     return false;
   }
 
@@ -214,6 +218,5 @@ export class Inbox {
     this.#bytes = [];
     this.#length = 0;
     this.#lines.complete();
-    this.#config.onDelivered();
   }
 }

@@ -85,6 +85,7 @@ export class Outbox {
 
   /** Sends bytes as they are; the callback is called when more may be sent. */
   sendBytes(bytes: Buffer, done: (error?: Error) => void): void {
+    this.flush();
     this.#write(bytes);
     if (this.#mayGoOn()) done();
     else {
@@ -142,8 +143,8 @@ export class Outbox {
   /** The peer did not take what was written so far: writes it again, to where `write` goes now. */
   rewriteEarly(): void {
     const early = this.#early ?? [];
-    this.confirm();
     for (const bytes of early) this.#config.write(bytes);
+    this.confirm();
   }
 
   #write(bytes: Buffer): void {
@@ -193,10 +194,12 @@ export class Outbox {
   /** An iterable is asked for a line only when there is room for it. */
   #pull$(lines: Iterable<string> | AsyncIterable<string>): Observable<never> {
     return new Observable((subscriber) => {
+      const isGone = () => subscriber.closed;
       const pull = async () => {
         for await (const text of lines) {
-          if (subscriber.closed) return;
+          if (isGone()) return;
           if (!this.#sendOrThrow(text)) await lastValueFrom(this.#until$(this.#drain), { defaultValue: undefined });
+          if (isGone()) return;
         }
         subscriber.complete();
       };

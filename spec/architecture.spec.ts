@@ -1,0 +1,188 @@
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { isObservable, Subject } from 'rxjs';
+import ts from 'typescript';
+import { createNet } from '../lib/index.js';
+import { temporaryFolder } from './support/folder.js';
+
+/** The specs run from dist/spec; what they look at here is the source. */
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+/** The rooms of lib/, from the roof to the ground. `net` is net.ts and net/. */
+const HOUSE: readonly string[] = [
+  'cli',
+  'index',
+  'net',
+  'connect',
+  'techniques',
+  'signalling',
+  'rendezvous',
+  'trace',
+  'connection',
+  'runtime',
+  'link',
+  'config',
+  'operators',
+  'unl',
+  'seen',
+  'certificate',
+  'identity',
+  'endpoint',
+  'validate',
+  'errors',
+];
+
+/** A source file and those that it imports, by their paths from the top. */
+interface Source {
+  readonly path: string;
+  readonly text: string;
+  readonly imports: readonly string[];
+}
+
+function sourcesIn(folder: string): Source[] {
+  return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => {
+      const path = join(folder, name);
+      const text = readFileSync(join(ROOT, path), 'utf8');
+      const imports = ts
+        .preProcessFile(text)
+        .importedFiles.filter(({ fileName }) => fileName.startsWith('.'))
+        .map(({ fileName }) => join(dirname(path), fileName.replace(/\.js$/, '.ts')));
+      return { path, text, imports };
+    });
+}
+
+/** `lib/unl/types.ts` is in the room `unl`, as is `lib/unl.ts`. */
+function roomOf(path: string): string {
+  const [top, room = ''] = path.split('/');
+  return top === 'lib' ? room.replace(/\.ts$/, '') : (top ?? '');
+}
+
+/** How a file imports itself, if it does. */
+function cycleFrom(start: string, sources: ReadonlyMap<string, Source>): string[] | undefined {
+  const queue: string[][] = [[start]];
+  const visited = new Set<string>();
+  for (let way = queue.shift(); way !== undefined; way = queue.shift()) {
+    for (const next of sources.get(way.at(-1) ?? '')?.imports ?? []) {
+      if (next === start) return [...way, next];
+      if (visited.has(next)) continue;
+      visited.add(next);
+      queue.push([...way, next]);
+    }
+  }
+  return undefined;
+}
+
+/** Every place where a file names something that a program writes to the terminal with. */
+function writesToTerminal({ path, text }: Source): string[] {
+  const found: string[] = [];
+  const file = ts.createSourceFile(path, text, ts.ScriptTarget.Latest);
+  const visit = (node: ts.Node): void => {
+    if (ts.isIdentifier(node) && ['console', 'stdout', 'stderr'].includes(node.text)) {
+      const { line } = file.getLineAndCharacterOfPosition(node.getStart(file));
+      found.push(`${path}:${line + 1} ${node.text}`);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(file);
+  return found;
+}
+
+describe('the house', () => {
+  const lib = sourcesIn('lib');
+  const servers = sourcesIn('servers');
+
+  it('has a place for every room', () => {
+    const rooms = new Set(lib.map(({ path }) => roomOf(path)));
+    expect([...rooms].filter((room) => !HOUSE.includes(room))).toEqual([]);
+    expect(HOUSE.filter((room) => !rooms.has(room))).toEqual([]);
+  });
+
+  it('has one direction: a room imports only from rooms below it', () => {
+    const upwards = lib.flatMap(({ path, imports }) =>
+      imports
+        .filter((target) => target.startsWith('lib/'))
+        .filter((target) => HOUSE.indexOf(roomOf(target)) < HOUSE.indexOf(roomOf(path)))
+        .map((target) => `${path} → ${target}`),
+    );
+    expect(upwards).toEqual([]);
+  });
+
+  it('has no file that imports itself by way of others', () => {
+    const sources = new Map(lib.map((source) => [source.path, source]));
+    const cycles = [...sources.keys()].flatMap((path) => cycleFrom(path, sources)?.join(' → ') ?? []);
+    expect(cycles).toEqual([]);
+  });
+
+  it('needs no server, but for the command that runs them', () => {
+    const needing = lib.filter(({ imports }) => imports.some((target) => target.startsWith('servers/')));
+    expect(needing.map(({ path }) => path)).toEqual(['lib/cli/serve.ts']);
+  });
+
+  it('has servers that stand on the lower rooms, and never on a node', () => {
+    const rooms = new Set(
+      servers.flatMap(({ imports }) => imports.filter((path) => path.startsWith('lib/')).map(roomOf)),
+    );
+    expect([...rooms].filter((room) => HOUSE.indexOf(room) < HOUSE.indexOf('rendezvous'))).toEqual([]);
+    expect(rooms.has('rendezvous')).toBeTrue();
+  });
+
+  it('never writes to the terminal, but for the command line', () => {
+    const silent = [...lib, ...servers].filter(({ path }) => roomOf(path) !== 'cli');
+    expect(silent.flatMap(writesToTerminal)).toEqual([]);
+    expect(lib.filter(({ path }) => roomOf(path) === 'cli').flatMap(writesToTerminal)).not.toEqual([]);
+  });
+});
+
+describe('what is public', () => {
+  it('is never a Subject, in no declaration', () => {
+    const folder = join(ROOT, 'dist/lib');
+    const declarations = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
+      name.endsWith('.d.ts'),
+    );
+    const withSubjects = declarations.filter((name) =>
+      // Comments may speak of one.
+      /\b\w*Subject</.test(readFileSync(join(folder, name), 'utf8').replace(/\/\*\*.*?\*\//gs, '')),
+    );
+    expect(declarations).toContain('net.d.ts');
+    expect(withSubjects).toEqual([]);
+  });
+
+  it('is never a Subject in the clothes of an Observable', () => {
+    const net = createNet({ mode: 'direct' });
+    const streams = Object.entries(net).filter(([, value]) => isObservable(value));
+    expect(streams.map(([name]) => name)).toEqual(
+      jasmine.arrayContaining(['unl$', 'connections$', 'lines$', 'status$', 'trace$']),
+    );
+    expect(streams.filter(([name, value]) => value instanceof Subject || !name.endsWith('$'))).toEqual([]);
+  });
+});
+
+describe('importing rxp2p', () => {
+  const path = temporaryFolder();
+
+  it('loads no code of a server or of the command line, says nothing, and keeps no process alive', () => {
+    // V8 writes down every script that it has loaded.
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      ['--input-type=module', '--eval', "import 'rxp2p'"],
+      {
+        cwd: ROOT,
+        env: { ...process.env, NODE_V8_COVERAGE: path('loaded') },
+        encoding: 'utf8',
+        timeout: 20_000,
+      },
+    );
+    expect([status, stdout, stderr]).toEqual([0, '', '']);
+    const written = readdirSync(path('loaded')).map((name) => readFileSync(path(join('loaded', name)), 'utf8'));
+    const urls = written.flatMap((json) => Array.from(json.matchAll(/"url":"(file:[^"]+)"/g), ([, url = '']) => url));
+    const loaded = urls.map((url) => relative(ROOT, fileURLToPath(url)));
+    expect(loaded).toContain('dist/lib/net.js');
+    expect(loaded.filter((file) => /^dist\/(?!lib\/)|^dist\/lib\/cli\/|node_modules\/commander/.test(file))).toEqual(
+      [],
+    );
+  });
+});

@@ -1,0 +1,378 @@
+import { EMPTY, NEVER, of, Subject, take, type ObservableInput } from 'rxjs';
+import { Inbox } from '../../lib/connection/inbox.js';
+import { ClosedError, LineTooLongError, ProtocolError } from '../../lib/errors.js';
+import { record } from '../support/record.js';
+
+/** An inbox with what it tells of itself, and a link that a spec plays. */
+function open({ lineBytes = 1000, readAheadBytes = 10 } = {}) {
+  const told: string[] = [];
+  const faults: Error[] = [];
+  const inbox = new Inbox({
+    lineBytes,
+    readAheadBytes,
+    onChange: () => undefined,
+    onDelivered: () => told.push('delivered'),
+    onFault: (fault) => {
+      told.push('fault');
+      faults.push(fault);
+    },
+  });
+  return {
+    inbox,
+    told,
+    faults,
+    push: (text: string) => {
+      inbox.push(Buffer.from(text));
+    },
+  };
+}
+
+/** Lets everything that waits for the end of this run of JavaScript happen. */
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+describe('the reading half of a connection', () => {
+  it('loses nothing that came before the first subscriber', async () => {
+    const { inbox, push } = open();
+    push('one\ntw');
+    push('o\n');
+    const { values } = record(inbox.lines$);
+    await settled();
+    push('three\n');
+    expect(values).toEqual(['one', 'two', 'three']);
+  });
+
+  it('gives everyone who subscribes in the same breath the same lines', async () => {
+    const { inbox, push } = open();
+    push('one\ntwo\n');
+    const [first, second] = [record(inbox.lines$), record(inbox.lines$)];
+    await settled();
+    expect([first.values, second.values]).toEqual([
+      ['one', 'two'],
+      ['one', 'two'],
+    ]);
+  });
+
+  it('takes a bounded number of bytes in while nobody reads, and goes on when somebody does', async () => {
+    const { inbox, push } = open({ readAheadBytes: 10 });
+    push('one\n');
+    expect(inbox.wantsMore).toBeTrue();
+    push('two\nthree\n');
+    expect(inbox.wantsMore).toBeFalse();
+    record(inbox.lines$);
+    await settled();
+    expect(inbox.wantsMore).toBeTrue();
+  });
+
+  it('keeps for the next reader what one left unread, in the middle of what one chunk brought', async () => {
+    const { inbox, push } = open();
+    push('one\ntwo\nthree\nfo');
+    const first = record(inbox.lines$.pipe(take(1)));
+    await settled();
+    expect(first.values).toEqual(['one']);
+    push('ur\n');
+    const second = record(inbox.lines$);
+    await settled();
+    expect(second.values).toEqual(['two', 'three', 'four']);
+  });
+
+  it('gives nothing to a reader that left before anything could come', async () => {
+    const { inbox, push } = open();
+    push('one\n');
+    record(inbox.lines$).subscription.unsubscribe();
+    await settled();
+    expect(inbox.hasReader).toBeFalse();
+    const next = record(inbox.lines$);
+    await settled();
+    expect(next.values).toEqual(['one']);
+  });
+
+  it('keeps the order when a reader causes more to come', async () => {
+    const { inbox, push } = open();
+    const values: string[] = [];
+    inbox.lines$.subscribe({
+      next: (text) => {
+        values.push(text);
+        if (text === 'one') push('four\n');
+      },
+      error: fail,
+    });
+    push('one\ntwo\nthree\n');
+    await settled();
+    expect(values).toEqual(['one', 'two', 'three', 'four']);
+  });
+
+  it('completes when all has been read up to the end, the last line without its newline', async () => {
+    const { inbox, push, told } = open();
+    push('one\ntwo');
+    inbox.end('ended');
+    expect(told).toEqual([]);
+    const recording = record(inbox.lines$);
+    await settled();
+    expect(recording.values).toEqual(['one', 'two']);
+    expect(recording.isCompleted).toBeTrue();
+    expect([told, inbox.isDelivered]).toEqual([['delivered'], true]);
+  });
+
+  it('leaves out what is not a whole line when the link was cut', async () => {
+    const { inbox, push, told } = open();
+    push('one\ntwo');
+    inbox.end('cut');
+    push('three\n');
+    const recording = record(inbox.lines$);
+    await settled();
+    expect([recording.values, recording.isCompleted, told]).toEqual([['one'], true, ['delivered']]);
+  });
+
+  it('completes at once for whoever comes when all has been read', async () => {
+    const { inbox, told } = open();
+    inbox.end('ended');
+    record(inbox.lines$);
+    await settled();
+    const late = record(inbox.lines$);
+    await settled();
+    expect([late.values, late.isCompleted, told]).toEqual([[], true, ['delivered']]);
+  });
+
+  it('gives the lines before a fault, then tells of the fault, and not that all was read', async () => {
+    for (const [text, kind] of [
+      ['one\n123456\nthree\n', LineTooLongError],
+      ['one\n1234567', LineTooLongError],
+    ] as const) {
+      const { inbox, push, told, faults } = open({ lineBytes: 5 });
+      push(text);
+      expect(told).toEqual([]);
+      const recording = record(inbox.lines$);
+      await settled();
+      expect([recording.values, recording.isCompleted]).toEqual([['one'], true]);
+      expect(told).toEqual(['fault']);
+      expect(faults[0]).toBeInstanceOf(kind);
+    }
+  });
+
+  it('tells of a last line that is no text', async () => {
+    const { inbox, told, faults } = open();
+    inbox.push(Buffer.from([0x6f, 0x6b, 0x0a, 0xff]));
+    inbox.end('ended');
+    const { values } = record(inbox.lines$);
+    await settled();
+    expect([values, told]).toEqual([['ok'], ['fault']]);
+    expect(faults[0]).toBeInstanceOf(ProtocolError);
+  });
+});
+
+describe('eachLine$', () => {
+  /** Reads with a project that a spec finishes line by line. */
+  function slowly(inbox: Inbox, concurrent = 1) {
+    const begun: string[] = [];
+    const running: Subject<string>[] = [];
+    const recording = record(
+      inbox.eachLine$((text) => {
+        const work = new Subject<string>();
+        begun.push(text);
+        running.push(work);
+        return work.asObservable();
+      }, concurrent),
+    );
+    return { begun, running, recording };
+  }
+
+  it('takes the next line when the last is done with, and holds the others back', async () => {
+    const { inbox, push } = open({ readAheadBytes: 10 });
+    push('one\ntwo\n');
+    const { begun, running } = slowly(inbox);
+    await settled();
+    push('three\nfour\n');
+    expect(begun).toEqual(['one']);
+    expect(inbox.wantsMore).toBeFalse();
+    running[0]?.complete();
+    expect(begun).toEqual(['one', 'two']);
+    running[1]?.complete();
+    expect(begun).toEqual(['one', 'two', 'three']);
+    expect(inbox.wantsMore).toBeTrue();
+  });
+
+  it('works on as many lines at once as it is told', async () => {
+    const { inbox, push } = open();
+    push('one\ntwo\nthree\nfour\n');
+    const { begun, running } = slowly(inbox, 2);
+    await settled();
+    expect(begun).toEqual(['one', 'two']);
+    running[1]?.complete();
+    expect(begun).toEqual(['one', 'two', 'three']);
+    running[0]?.complete();
+    expect(begun).toEqual(['one', 'two', 'three', 'four']);
+  });
+
+  it('emits what comes of each line, and completes when all is done', async () => {
+    const { inbox, push } = open();
+    push('one\ntwo\n');
+    inbox.end('ended');
+    const recording = record(inbox.eachLine$((text) => (text === 'one' ? of(text, text) : Promise.resolve(text)), 1));
+    await settled();
+    expect([recording.values, recording.isCompleted]).toEqual([['one', 'one', 'two'], true]);
+  });
+
+  it('holds back every other reader, too, for as long as it is busy', async () => {
+    const { inbox, push } = open();
+    const { running } = slowly(inbox);
+    const other = record(inbox.lines$);
+    push('one\ntwo\n');
+    await settled();
+    expect(other.values).toEqual(['one']);
+    running[0]?.complete();
+    expect(other.values).toEqual(['one', 'two']);
+  });
+
+  it('unsubscribed from while it is busy, leaves the rest to the next reader', async () => {
+    const { inbox, push } = open();
+    push('one\ntwo\nthree\n');
+    const { recording, begun } = slowly(inbox);
+    await settled();
+    recording.subscription.unsubscribe();
+    expect(begun).toEqual(['one']);
+    const next = record(inbox.lines$);
+    await settled();
+    expect(next.values).toEqual(['two', 'three']);
+  });
+
+  for (const [what, project] of [
+    [
+      'throws',
+      (): ObservableInput<never> => {
+        throw new Error('broken');
+      },
+    ],
+    ['fails', (): ObservableInput<never> => Promise.reject(new Error('broken'))],
+  ] as const) {
+    it(`fails when a project ${what}, and leaves the rest to the next reader`, async () => {
+      const { inbox, push } = open();
+      push('one\ntwo\n');
+      const recording = record(inbox.eachLine$(project, 1));
+      await settled();
+      expect(recording.error).toEqual(new Error('broken'));
+      const next = record(inbox.lines$);
+      await settled();
+      expect(next.values).toEqual(['two']);
+    });
+  }
+
+  it('goes on past a project that has nothing to do', async () => {
+    const { inbox, push } = open();
+    const recording = record(inbox.eachLine$((text) => (text === 'last' ? NEVER : EMPTY), 1));
+    push('one\ntwo\nlast\n');
+    await settled();
+    expect([recording.error, recording.isCompleted]).toEqual([undefined, false]);
+    expect(recording.values).toEqual([]);
+  });
+});
+
+describe('toDuplex', () => {
+  /** The inbox as a stream, with what the stream writes and whether it has closed. */
+  function streaming(inbox: Inbox) {
+    const written: string[] = [];
+    let closed = 0;
+    const stream = inbox.toDuplex({
+      write: (chunk, done) => {
+        written.push(chunk.toString());
+        done();
+      },
+      close: () => {
+        closed++;
+      },
+    });
+    const read: string[] = [];
+    stream.on('error', (error) => read.push(String(error)));
+    return { stream, written, read, closed: () => closed };
+  }
+
+  it('gives the bytes as they came, those before it, too, and whatever they are', async () => {
+    const { inbox, push, told } = open({ lineBytes: 3 });
+    push('long line without end');
+    const { stream, read } = streaming(inbox);
+    stream.on('data', (chunk: Buffer) => read.push(chunk.toString()));
+    await settled();
+    inbox.push(Buffer.from([0x0a]));
+    await settled();
+    expect(read.join('')).toBe('long line without end\n');
+    expect(told).toEqual([]);
+  });
+
+  it('holds the link back while nobody reads the stream', async () => {
+    const { inbox } = open({ readAheadBytes: 10 });
+    const { stream } = streaming(inbox);
+    const chunk = Buffer.alloc(64 * 1024);
+    let chunks = 0;
+    while (inbox.wantsMore && chunks < 100) {
+      inbox.push(chunk);
+      chunks++;
+      await settled();
+    }
+    expect(chunks).toBeLessThan(10);
+    let length = 0;
+    stream.on('data', (bytes: Buffer) => (length += bytes.length));
+    await settled();
+    expect(length).toBe(chunks * chunk.length);
+    expect(inbox.wantsMore).toBeTrue();
+  });
+
+  it('ends when the peer has ended, and ends the connection with it', async () => {
+    const { inbox, push } = open();
+    const { stream, read, closed } = streaming(inbox);
+    stream.on('data', (chunk: Buffer) => read.push(chunk.toString()));
+    stream.on('end', () => read.push('end'));
+    push('bytes');
+    inbox.end('ended');
+    await settled();
+    expect(read).toEqual(['bytes', 'end']);
+    expect(closed()).toBeGreaterThan(0);
+  });
+
+  it('fails when the link was cut, after all that came', async () => {
+    const { inbox, push } = open();
+    const { stream, read } = streaming(inbox);
+    push('bytes');
+    inbox.end('cut');
+    await settled();
+    stream.on('data', (chunk: Buffer) => read.push(chunk.toString()));
+    await settled();
+    expect(read.at(-1)).toMatch(/ClosedError: The link broke before the stream was at its end|Error: The link broke/);
+  });
+
+  it('writes to the connection, and closes it when it is ended or destroyed', async () => {
+    const [ended, destroyed] = [streaming(open().inbox), streaming(open().inbox)];
+    ended.stream.end('bye');
+    destroyed.stream.destroy();
+    await settled();
+    expect(ended.written).toEqual(['bye']);
+    expect([ended.closed() > 0, destroyed.closed() > 0]).toEqual([true, true]);
+  });
+
+  it('is the same stream when it is asked for again, and leaves no lines', async () => {
+    const { inbox, push } = open();
+    const { stream } = streaming(inbox);
+    expect(streaming(inbox).stream).toBe(stream);
+    push('one\n');
+    const lines = record(inbox.lines$);
+    await settled();
+    expect([lines.values, lines.isCompleted]).toEqual([[], true]);
+  });
+
+  it('is refused when lines have been read: the bytes before would be missing', async () => {
+    const reading = open();
+    record(reading.inbox.lines$);
+    expect(() => streaming(reading.inbox)).toThrowError(ClosedError);
+
+    const half = open();
+    half.push('one\ntwo\n');
+    record(half.inbox.lines$.pipe(take(1)));
+    await settled();
+    expect(() => streaming(half.inbox)).toThrowError(ClosedError);
+
+    const left = open();
+    const { subscription } = record(left.inbox.lines$);
+    left.push('one\nhalf of tw');
+    await settled();
+    subscription.unsubscribe();
+    expect(() => streaming(left.inbox)).toThrowError(ClosedError);
+  });
+});

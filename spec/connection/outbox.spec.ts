@@ -1,0 +1,389 @@
+import { EMPTY, NEVER, of, ReplaySubject, Subject, throwError } from 'rxjs';
+import { Outbox } from '../../lib/connection/outbox.js';
+import { ClosedError, InvalidTextError, SendBufferFullError } from '../../lib/errors.js';
+import { record } from '../support/record.js';
+
+/** An outbox with a link that writes to the system when a spec says so. */
+function open({ keepEarly = false, lineBytes = 1000, sendHighWaterBytes = 20, sendMaxBytes = 100 } = {}) {
+  const written: string[] = [];
+  const overflows: SendBufferFullError[] = [];
+  const closed = new ReplaySubject<{ readonly message: string }>(1);
+  let waiting = 0;
+  const end = (message: string) => {
+    outbox.close();
+    closed.next({ message });
+    closed.complete();
+  };
+  const outbox = new Outbox(
+    {
+      lineBytes,
+      sendHighWaterBytes,
+      sendMaxBytes,
+      lineEnd: '\n',
+      write: (bytes) => {
+        written.push(bytes.toString());
+        waiting += bytes.length;
+      },
+      waiting: () => waiting,
+      // A connection ends when that happens.
+      onOverflow: (error) => {
+        overflows.push(error);
+        end(error.message);
+      },
+      closed$: closed.asObservable(),
+    },
+    keepEarly,
+  );
+  return {
+    outbox,
+    written,
+    overflows,
+    end,
+    /** The link hands bytes to the system: all, or so many. */
+    drain: (bytes = waiting) => {
+      waiting -= bytes;
+      outbox.written();
+    },
+  };
+}
+
+/** Lets everything that waits for the end of this run of JavaScript happen. */
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+describe('the writing half of a connection', () => {
+  it('makes one write of the lines that are sent in one go', async () => {
+    const { outbox, written } = open();
+    for (const text of ['one', '', 'drei €']) outbox.send(text);
+    expect(written).toEqual([]);
+    await settled();
+    expect(written).toEqual(['one\n\ndrei €\n']);
+    outbox.send('four');
+    await settled();
+    expect(written).toEqual(['one\n\ndrei €\n', 'four\n']);
+  });
+
+  it('does not let a batch grow without bound', () => {
+    const { outbox, written } = open({ lineBytes: 50_000, sendMaxBytes: 200_000 });
+    outbox.send('a'.repeat(30_000));
+    expect(written).toEqual([]);
+    outbox.send('b'.repeat(30_000));
+    expect(written.map(({ length }) => length)).toEqual([60_002]);
+  });
+
+  it('refuses what is not one line, and sends what came before and after it', async () => {
+    const { outbox, written } = open({ lineBytes: 5 });
+    outbox.send('one');
+    for (const text of ['a\nb', 'a\r', '123456', '\ud800']) {
+      expect(() => outbox.send(text))
+        .withContext(text)
+        .toThrowError(InvalidTextError);
+    }
+    outbox.send('two');
+    await settled();
+    expect(written).toEqual(['one\ntwo\n']);
+  });
+
+  it('tells the writer when to wait, and when to go on: once, when half is gone', async () => {
+    const { outbox, drain } = open({ sendHighWaterBytes: 20 });
+    const { values } = record(outbox.drain$);
+    expect(outbox.send('123456789')).toBeTrue();
+    expect(outbox.send('123456789')).toBeFalse();
+    await settled();
+    drain(9);
+    expect(values).toHaveSize(0);
+    drain(1);
+    expect(values).toHaveSize(1);
+    drain();
+    expect(values).toHaveSize(1);
+  });
+
+  it('tells nobody to go on who was not told to wait', async () => {
+    const { outbox, drain } = open();
+    const { values } = record(outbox.drain$);
+    outbox.send('one');
+    await settled();
+    drain();
+    expect(values).toEqual([]);
+  });
+
+  it('counts what was sent and has not gone to the system yet', async () => {
+    const { outbox, drain } = open();
+    outbox.send('one');
+    expect(outbox.buffered).toBe(4);
+    await settled();
+    expect(outbox.buffered).toBe(4);
+    drain();
+    expect(outbox.buffered).toBe(0);
+  });
+
+  it('gives up when the writer does not stop', () => {
+    const { outbox, overflows } = open({ sendMaxBytes: 100 });
+    for (let count = 0; count < 10; count++) outbox.send('123456789');
+    expect(overflows).toEqual([]);
+    expect(outbox.send('')).toBeFalse();
+    expect(overflows).toEqual([new SendBufferFullError(100)]);
+  });
+
+  it('writes when it is closed what was sent before, and nothing that comes after', async () => {
+    const { outbox, written } = open();
+    outbox.send('one');
+    outbox.close();
+    expect(written).toEqual(['one\n']);
+    expect(outbox.send('two')).toBeFalse();
+    outbox.sendBytes(Buffer.from('three'), () => undefined);
+    await settled();
+    expect(written).toEqual(['one\n']);
+  });
+});
+
+describe('bytes that are sent as they are', () => {
+  it('keep their place behind the lines before them', async () => {
+    const { outbox, written } = open();
+    outbox.send('line');
+    outbox.sendBytes(Buffer.from('bytes'), () => undefined);
+    await settled();
+    expect(written.join('')).toBe('line\nbytes');
+  });
+
+  it('may be followed by more when there is room', () => {
+    const { outbox, drain } = open({ sendHighWaterBytes: 20 });
+    const done: unknown[] = [];
+    const sendBytes = (length: number) => {
+      outbox.sendBytes(Buffer.alloc(length), (error) => done.push(error));
+    };
+    sendBytes(10);
+    expect(done).toEqual([undefined]);
+    sendBytes(10);
+    expect(done).toEqual([undefined]);
+    drain(10);
+    expect(done).toEqual([undefined, undefined]);
+  });
+
+  it('are told when the connection ends before there is room', () => {
+    const { outbox, end } = open();
+    const done: unknown[] = [];
+    outbox.sendBytes(Buffer.alloc(20), (error) => done.push(error));
+    end('the peer is gone');
+    expect(done).toEqual([new ClosedError('The connection ended before all was sent: the peer is gone')]);
+  });
+});
+
+describe('what is sent before the peer is known to take it', () => {
+  it('is written again, in order and before anything else, where the peer takes it', async () => {
+    const { outbox, written } = open({ keepEarly: true });
+    outbox.send('one');
+    await settled();
+    outbox.send('two');
+    await settled();
+    outbox.send('three');
+    outbox.rewriteEarly();
+    await settled();
+    expect(written).toEqual(['one\n', 'two\n', 'one\n', 'two\n', 'three\n']);
+    outbox.rewriteEarly();
+    expect(written).toHaveSize(5);
+  });
+
+  it('is forgotten when the peer does take it', async () => {
+    const { outbox, written } = open({ keepEarly: true });
+    outbox.send('one');
+    await settled();
+    outbox.confirm();
+    outbox.send('two');
+    await settled();
+    outbox.rewriteEarly();
+    expect(written).toEqual(['one\n', 'two\n']);
+  });
+
+  it('counts as unsent until then', async () => {
+    const { outbox, drain } = open({ keepEarly: true, sendHighWaterBytes: 5 });
+    const { values } = record(outbox.drain$);
+    expect(outbox.send('12345')).toBeFalse();
+    await settled();
+    drain();
+    expect([outbox.buffered, values.length]).toEqual([6, 0]);
+    outbox.confirm();
+    expect([outbox.buffered, values.length]).toEqual([0, 1]);
+  });
+
+  it('is written before what a writer sends as soon as it may go on', async () => {
+    const { outbox, written, drain } = open({
+      keepEarly: true,
+      lineBytes: 100_000,
+      sendHighWaterBytes: 5,
+      sendMaxBytes: 200_000,
+    });
+    outbox.send('early');
+    await settled();
+    drain();
+    outbox.drain$.subscribe({ next: () => outbox.send('x'.repeat(40_000)), error: fail });
+    outbox.rewriteEarly();
+    drain();
+    await settled();
+    expect(written.map((text) => text.slice(0, 5))).toEqual(['early', 'early', 'xxxxx']);
+  });
+});
+
+describe('sendAll', () => {
+  it('sends nothing before it is subscribed to', async () => {
+    const { outbox, written } = open();
+    void outbox.sendAll(['one']);
+    await settled();
+    expect(written).toEqual([]);
+  });
+
+  async function* generate(): AsyncGenerator<string> {
+    yield 'one';
+    await settled();
+    yield 'two';
+  }
+
+  for (const [what, lines] of [
+    ['an array', () => ['one', 'two']],
+    ['an iterable', () => new Set(['one', 'two'])],
+    ['an async iterable', generate],
+    ['an Observable', () => of('one', 'two')],
+    ['a promise', () => Promise.all([]).then(() => 'one\u2028two')],
+  ] as const) {
+    it(`sends the lines of ${what}, and completes when the system has them`, async () => {
+      const { outbox, written, drain } = open();
+      const recording = record(outbox.sendAll(lines()));
+      await settled();
+      await settled();
+      expect(written.join('').replace('\u2028', '\n')).toBe('one\ntwo\n');
+      expect(recording.isCompleted).toBeFalse();
+      drain();
+      expect([recording.isCompleted, recording.error]).toEqual([true, undefined]);
+    });
+  }
+
+  it('completes at once when there is nothing to send', async () => {
+    for (const lines of [[], EMPTY]) {
+      const recording = record(open().outbox.sendAll(lines));
+      await settled();
+      expect(recording.isCompleted).toBeTrue();
+    }
+  });
+
+  it('asks an iterable for a line only when there is room for it', async () => {
+    const { outbox, drain, overflows } = open({ sendHighWaterBytes: 20 });
+    let asked = 0;
+    function* endless() {
+      for (;;) {
+        asked++;
+        yield '123456789';
+      }
+    }
+    record(outbox.sendAll(endless()));
+    for (let round = 1; round <= 50; round++) {
+      await settled();
+      expect(asked).toBe(2 * round);
+      drain();
+    }
+    expect(overflows).toEqual([]);
+  });
+
+  it('fails rather than let the lines of an Observable queue up without bound', () => {
+    const { outbox, overflows, written } = open({ sendMaxBytes: 100 });
+    const lines = new Subject<string>();
+    const recording = record(outbox.sendAll(lines.asObservable()));
+    for (let count = 0; count < 20; count++) lines.next('123456789');
+    expect(recording.error).toEqual(new SendBufferFullError(50));
+    expect(lines.observed).toBeFalse();
+    // The connection itself is as it was.
+    expect(overflows).toEqual([]);
+    outbox.flush();
+    expect(written.join('')).toHaveSize(60);
+  });
+
+  it('unsubscribed from, sends no more', async () => {
+    const { outbox, written } = open();
+    const lines = new Subject<string>();
+    const { subscription } = record(outbox.sendAll(lines.asObservable()));
+    lines.next('one');
+    subscription.unsubscribe();
+    expect(lines.observed).toBeFalse();
+    await settled();
+    expect(written).toEqual(['one\n']);
+  });
+
+  it('unsubscribed from while it waits for room, asks an iterable for no more and lets it clean up', async () => {
+    const { outbox, written, drain } = open({ sendHighWaterBytes: 5 });
+    const events: string[] = [];
+    function* lines() {
+      try {
+        for (const text of ['12345', 'two', 'three']) {
+          events.push(text);
+          yield text;
+        }
+      } finally {
+        events.push('cleaned up');
+      }
+    }
+    const { subscription } = record(outbox.sendAll(lines()));
+    await settled();
+    subscription.unsubscribe();
+    drain();
+    await settled();
+    expect(events).toEqual(['12345', 'cleaned up']);
+    expect(written).toEqual(['12345\n']);
+  });
+
+  it('fails when the connection ends while it waits for room, and lets the iterable clean up', async () => {
+    const { outbox, end } = open({ sendHighWaterBytes: 5 });
+    let isCleanedUp = false;
+    async function* lines() {
+      try {
+        yield '12345';
+        await settled();
+        yield 'never';
+      } finally {
+        isCleanedUp = true;
+      }
+    }
+    const recording = record(outbox.sendAll(lines()));
+    await settled();
+    end('the peer is gone');
+    await settled();
+    expect(recording.error).toEqual(new ClosedError('The connection ended before all was sent: the peer is gone'));
+    expect(isCleanedUp).toBeTrue();
+  });
+
+  it('fails when the connection ends while the last lines wait to be written', async () => {
+    const { outbox, end } = open();
+    const recording = record(outbox.sendAll(['one']));
+    await settled();
+    end('the peer is gone');
+    expect(recording.error).toBeInstanceOf(ClosedError);
+  });
+
+  it('fails when the connection has ended, or ends while lines still come', async () => {
+    const ended = open();
+    ended.end('closed here');
+    const late = record(ended.outbox.sendAll(['one']));
+
+    const ending = open();
+    const lines = new Subject<string>();
+    const recording = record(ending.outbox.sendAll(lines.asObservable()));
+    lines.next('one');
+    ending.end('closed here');
+    lines.next('two');
+    await settled();
+    expect([late.error, recording.error]).toEqual([jasmine.any(ClosedError), jasmine.any(ClosedError)]);
+    expect(ending.written).toEqual(['one\n']);
+  });
+
+  it('fails with the failure of its source, or with a text that is no line', async () => {
+    const { outbox } = open();
+    const failing = record(outbox.sendAll(throwError(() => new Error('broken'))));
+    const wrong = [record(outbox.sendAll(['ok', 'a\nb'])), record(outbox.sendAll(of('ok', 'a\nb')))];
+    await settled();
+    expect(failing.error).toEqual(new Error('broken'));
+    for (const { error } of wrong) expect(error).toBeInstanceOf(InvalidTextError);
+  });
+
+  it('waits for as long as an Observable has more to say', async () => {
+    const recording = record(open().outbox.sendAll(NEVER));
+    await settled();
+    expect([recording.isCompleted, recording.error]).toEqual([false, undefined]);
+  });
+});

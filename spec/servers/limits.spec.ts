@@ -1,0 +1,69 @@
+import fc from 'fast-check';
+import { hostKey, tokenBucket } from '../../servers/limits.js';
+
+describe('a rate limit', () => {
+  /** A bucket with a clock that a spec turns. */
+  function open(perSecond: number, burst: number) {
+    const clock = { now: 0 };
+    const take = tokenBucket({ perSecond, burst, now: () => clock.now });
+    const takeAll = () => {
+      let taken = 0;
+      while (take()) taken++;
+      return taken;
+    };
+    return { clock, take, takeAll };
+  }
+
+  it('lets a burst through, then as much as time brings', () => {
+    const { clock, take, takeAll } = open(10, 5);
+    expect(takeAll()).toBe(5);
+    clock.now = 99;
+    expect(take()).toBeFalse();
+    clock.now = 100;
+    expect(take()).toBeTrue();
+    expect(take()).toBeFalse();
+  });
+
+  it('saves up no more than a burst', () => {
+    const { clock, takeAll } = open(10, 5);
+    takeAll();
+    clock.now = 1_000_000;
+    expect(takeAll()).toBe(5);
+  });
+
+  it('lets no more through than its rate and its burst, however it is asked', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat({ max: 300 }), { maxLength: 200 }), (waits) => {
+        const { clock, take } = open(10, 5);
+        let taken = 0;
+        for (const wait of waits) {
+          clock.now += wait;
+          if (take()) taken++;
+        }
+        return taken <= 5 + (clock.now / 1000) * 10 + 1e-6;
+      }),
+    );
+  });
+
+  it('is not lost for anybody when the clock is set back', () => {
+    const { clock, take } = open(10, 5);
+    clock.now = 3_600_000;
+    expect(take()).toBeTrue();
+    clock.now = 0;
+    expect(take()).toBeTrue();
+    clock.now = 100;
+    expect(take()).toBeTrue();
+  });
+});
+
+describe('who is counted as one', () => {
+  it('is an IPv4 address', () => {
+    expect(hostKey('192.0.2.1')).not.toBe(hostKey('192.0.2.2'));
+    expect(hostKey('192.0.2.1')).toBe(hostKey('192.0.2.1'));
+  });
+
+  it('is the /64 of an IPv6 address, of which one host has as many as it likes', () => {
+    expect(hostKey('2001:db8:1:2::1')).toBe(hostKey('2001:db8:1:2:ffff::9'));
+    expect(hostKey('2001:db8:1:2::1')).not.toBe(hostKey('2001:db8:1:3::1'));
+  });
+});
