@@ -66,9 +66,12 @@ export interface NetConfig {
   readonly rendezvous?: readonly string[] | undefined;
   /** `tls`, the default, proves every peer and encrypts every byte. `plain` speaks PyP2P's bare lines: no privacy, no proof. */
   readonly security?: 'tls' | 'plain' | undefined;
-  /** Whether an inbound peer is welcome. By default everybody is. */
+  /** Whether an inbound peer is welcome, judged by its proven key (not on plain links). By default everybody is. */
   readonly acceptPeer?: ((peerId: PeerId) => boolean) | undefined;
-  /** Connections at most. Default: 10 and 10 in `p2p` mode (PyP2P), 1024 and 1024 in `direct` mode. */
+  /**
+   * Inbound connections at most, half of them from one address in `p2p` mode; and how many outbound ones `p2p` mode makes by
+   * itself (what `connect$` is asked for it always makes). Default: 10 and 10 in `p2p` mode (PyP2P), 1024 in `direct` mode.
+   */
   readonly slots?: { readonly inbound?: number | undefined; readonly outbound?: number | undefined } | undefined;
   readonly timing?: Partial<Timing> | undefined;
   readonly limits?: Partial<Limits> | undefined;
@@ -91,6 +94,9 @@ export interface ResolvedConfig {
   readonly limits: Limits;
   readonly signal: AbortSignal | undefined;
 }
+
+/** Node's timers count in 32 bits: a longer one would fire at once. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -162,8 +168,8 @@ export function resolveConfig(config: NetConfig): ResolvedConfig {
       inbound: expectInteger('slots.inbound', config.slots?.inbound ?? slots, 0, 1_000_000),
       outbound: expectInteger('slots.outbound', config.slots?.outbound ?? slots, 0, 1_000_000),
     },
-    timing: overlay('timing', DEFAULT_TIMING, config.timing),
-    limits: overlay('limits', DEFAULT_LIMITS, config.limits),
+    timing: withDefaults('timing', DEFAULT_TIMING, config.timing, MAX_TIMER_MS),
+    limits: withDefaults('limits', DEFAULT_LIMITS, config.limits, Number.MAX_SAFE_INTEGER),
     signal: config.signal,
   };
 }
@@ -177,14 +183,24 @@ function expectAddress(name: string, value: unknown): string {
 function expectServers(values: unknown): ServerAddress[] {
   const isText = (value: unknown): value is string => typeof value === 'string';
   if (!Array.isArray(values) || !values.every(isText)) throw invalidOption('rendezvous', 'a list of HOST:PORT', values);
-  return values.map((value) => parseServer('rendezvous', value));
+  return [...new Set(values)].map((value) => parseServer('rendezvous', value));
 }
 
-/** The defaults with the user's numbers over them. */
-function overlay<T extends object>(group: string, defaults: T, given: Partial<T> | undefined): T {
+/**
+ * The defaults with the user's numbers over them.
+ *
+ * @param most the greatest number allowed.
+ * @throws InvalidOptionError for a name that is none, and a number that is no integer from 1 to `most`.
+ */
+export function withDefaults<T extends object>(
+  group: string,
+  defaults: T,
+  given: Partial<T> | undefined,
+  most: number,
+): T {
   for (const [name, value] of Object.entries(given ?? {})) {
     if (!Object.hasOwn(defaults, name)) throw invalidOption(group, `made of ${Object.keys(defaults).join(', ')}`, name);
-    expectInteger(`${group}.${name}`, value, 1, Number.MAX_SAFE_INTEGER);
+    expectInteger(`${group}.${name}`, value, 1, most);
   }
   return { ...defaults, ...given };
 }

@@ -121,7 +121,7 @@ export interface Connection {
    */
   sendAll(lines: ObservableInput<string>): Observable<never>;
 
-  /** Emits when there is room again, after a `send` that returned false. */
+  /** Emits when there is room again, after a `send` that returned false. Completes when the connection ends. */
   readonly drain$: Observable<void>;
 
   /** The way the lines travel now; replays the latest. Completes when the connection ends. */
@@ -189,7 +189,7 @@ export class PeerConnection implements Connection {
   #id: string;
   #channel: Channel;
   /** A second link that the peer offered before it knew of the first; kept until it knows. */
-  #spare: Channel | undefined;
+  #spare: { readonly channel: Channel; readonly id: string } | undefined;
   readonly #confirmation = new ReplaySubject<void>(1);
   #confirmed = false;
   #state: 'open' | 'closing' | 'closed' = 'open';
@@ -244,6 +244,16 @@ export class PeerConnection implements Connection {
     this.#sayHello();
     if (channel.framed) this.#every(timing.heartbeatMs, this.#beat);
     if (!confirmed) this.#every(timing.handshakeMs, this.#expectConfirmed);
+  }
+
+  /** Whether it carries lines; not so any more once either side has begun to close it. */
+  get isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  /** Where the peer is. */
+  get remote(): Endpoint {
+    return this.#channel.link.remote;
   }
 
   /** Whether the peer is known to hold this connection, too. */
@@ -314,9 +324,9 @@ export class PeerConnection implements Connection {
   }
 
   /** Keeps a second link from the peer, which is to take the first, until it has. */
-  keepSpare(channel: Channel): void {
-    this.#spare?.destroy();
-    this.#spare = channel;
+  keepSpare(channel: Channel, id: string): void {
+    this.#spare?.channel.destroy();
+    this.#spare = { channel, id };
   }
 
   /** The peer has taken another link than the one this connection began on: goes on there, with all that was sent. */
@@ -414,7 +424,7 @@ export class PeerConnection implements Connection {
 
   #confirm(): void {
     this.#confirmed = true;
-    this.#spare?.destroy();
+    this.#spare?.channel.destroy();
     this.#spare = undefined;
     this.#outbox.confirm();
     this.#confirmation.next();
@@ -451,7 +461,11 @@ export class PeerConnection implements Connection {
   }
 
   #onClosed(error: Error | undefined): void {
-    if (error instanceof ProtocolError) this.#fail(error);
+    const spare = this.#spare;
+    if (spare !== undefined && this.#state !== 'closed') {
+      this.#spare = undefined;
+      this.moveTo(spare.channel, spare.id);
+    } else if (error instanceof ProtocolError) this.#fail(error);
     else if (this.#peerEnd !== undefined) this.#finish(this.#peerEnd);
     else {
       const message = error === undefined ? 'the peer went away without a word' : `the link broke: ${error.message}`;
@@ -514,14 +528,15 @@ export class PeerConnection implements Connection {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#timers.unsubscribe();
-    this.#spare?.destroy();
+    this.#spare?.channel.destroy();
     this.#outbox.close();
-    this.#retire(reason.error === undefined ? this.#context.timing.closeMs : FAULT_GRACE_MS);
+    this.#retire(reason.code === 'closed' ? this.#context.timing.closeMs : FAULT_GRACE_MS);
     this.#inbox.end('cut');
     this.#path.complete();
     this.#confirmation.complete();
     this.#closed.next(reason);
     this.#closed.complete();
+    this.#outbox.finish();
   }
 
   /** What is written still goes out; then the stream ends, and is dropped if the peer does not end it, too. */
@@ -533,7 +548,7 @@ export class PeerConnection implements Connection {
     channel.link.stream.once('close', () => {
       overdue.unsubscribe();
     });
-    channel.link.stream.end();
+    channel.end();
     channel.ignore();
   }
 }

@@ -116,3 +116,12 @@ export function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
 export function isPort(port: number): boolean {
   return Number.isInteger(port) && port >= 1 && port <= 65535;
 }
+
+/**
+ * Who is counted as one: an IPv4 address, or the /64 of an IPv6 address, of which one host has as many as it likes (RFC
+ * 4291 §2.5.1).
+ */
+export function hostKey(address: string): string {
+  if (familyOf(address) === 4) return address;
+  return Buffer.from(addressToBytes(address).subarray(0, 8)).toString('hex');
+}

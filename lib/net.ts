@@ -3,10 +3,12 @@ import type { SecureContext } from 'node:tls';
 import {
   asapScheduler,
   BehaviorSubject,
+  catchError,
   combineLatest,
   concat,
   defer,
   distinctUntilChanged,
+  EMPTY,
   filter,
   firstValueFrom,
   forkJoin,
@@ -26,10 +28,11 @@ import {
   Subject,
   Subscription,
   switchMap,
+  throwIfEmpty,
   timer,
   type Observable,
 } from 'rxjs';
-import { resolveConfig, type NetConfig, type ResolvedConfig } from './config.js';
+import { MAX_TIMER_MS, resolveConfig, type NetConfig, type ResolvedConfig } from './config.js';
 import type { Connection } from './connection.js';
 import type { Endpoint, ServerAddress } from './endpoint.js';
 import { ClosedError, InvalidUnlError } from './errors.js';
@@ -49,6 +52,7 @@ import { stagesOf, type TechniqueName } from './techniques/stages.js';
 import { Attempts } from './net/attempts.js';
 import type { Trace, TraceEvent } from './trace.js';
 import { formatUnl, parseUnl, peerNameOf } from './unl.js';
+import { expectInteger } from './validate.js';
 import type { NatType, NodeType, Unl } from './unl/types.js';
 
 /** A line from a peer. */
@@ -207,6 +211,7 @@ class RunningNet implements Net {
   readonly #attempts: Attempts;
 
   #latest: Location | undefined;
+  #isClosing = false;
   #started: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
 
@@ -248,7 +253,14 @@ class RunningNet implements Net {
       share(),
     );
     this.status$ = defer(() =>
-      merge(this.#local, this.#servers, this.#location, this.#peers.connection$, this.#peers.left$).pipe(
+      merge(
+        this.#local,
+        this.#servers,
+        this.#location.pipe(catchError(() => EMPTY)),
+        this.#peers.connection$,
+        this.#peers.left$,
+        this.#closing,
+      ).pipe(
         startWith(undefined),
         map(() => this.#status()),
         distinctUntilChanged((a, b) => JSON.stringify(a) === JSON.stringify(b)),
@@ -269,6 +281,7 @@ class RunningNet implements Net {
     return defer(() => {
       const peer = this.#expectPeer(parseUnl(unl));
       const stages = stagesOf(techniques);
+      if (timeoutMs !== undefined) expectInteger('timeoutMs', timeoutMs, 1, MAX_TIMER_MS);
       return this.#whenStarted$(() => this.#attempts.connect$(peer, stages, timeoutMs));
     }).pipe(untilAborted(signal));
   }
@@ -337,7 +350,11 @@ class RunningNet implements Net {
       trace: this.#tell,
       sessions$: this.#sessions$,
       own$: this.#location.pipe(map(({ unl }) => unl)),
-      connect$: (peer) => this.#attempts.connect$(peer, stagesOf(undefined), undefined),
+      connect$: (peer) =>
+        this.#attempts.connect$(peer, stagesOf(undefined), undefined).pipe(
+          switchMap(({ confirmed$ }) => confirmed$),
+          throwIfEmpty(() => new ClosedError('The peer refused')),
+        ),
     });
   }
 
@@ -394,22 +411,23 @@ class RunningNet implements Net {
       most: slots[direction],
     });
     return {
-      state: this.#closed !== undefined ? 'closed' : this.#local.value === undefined ? 'idle' : 'running',
+      state: this.#isClosing ? 'closed' : this.#local.value === undefined ? 'idle' : 'running',
       peerId: this.peerId,
       nodeType: this.#latest?.nodeType ?? 'unknown',
       natType: this.#latest?.natType ?? { type: 'unknown' },
       local: this.#local.value,
       slots: { inbound: slot('inbound'), outbound: slot('outbound') },
-      servers: this.#servers.value.map(({ server, session, failure }) => ({
+      servers: this.#servers.value.map(({ server, session, observed, failure }) => ({
         server,
         connected: session !== undefined,
-        observed: session?.observed,
+        observed,
         failure,
       })),
     };
   }
 
   async #shutDown(withinMs: number): Promise<void> {
+    this.#isClosing = true;
     this.#closing.next();
     this.#closing.complete();
     this.#running.unsubscribe();
@@ -420,7 +438,8 @@ class RunningNet implements Net {
     await lastValueFrom(race(concat(released$, of(undefined)), late$), { defaultValue: undefined });
     for (const connection of connections) connection.destroy();
     this.#peers.close();
-    this.#location.complete();
+    if (this.#latest === undefined) this.#location.error(new ClosedError('The net is closed'));
+    else this.#location.complete();
     this.#local.complete();
     this.#servers.complete();
     this.#trace.complete();

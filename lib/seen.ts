@@ -22,6 +22,12 @@ export class Seen {
 
   constructor(readonly config: SeenConfig) {}
 
+  /** Whether a key is remembered. */
+  has(key: string): boolean {
+    const time = this.#times.get(key);
+    return time !== undefined && time + this.config.forMs > this.config.now();
+  }
+
   /** Remembers a key. Returns whether it is new. */
   add(key: string): boolean {
     const { forMs, maxEntries, now } = this.config;

@@ -1,3 +1,4 @@
+import { formatEndpoint } from './endpoint.js';
 import { InvalidUnlError } from './errors.js';
 import type { Unl } from './unl/types.js';
 import { decodeVersion2, encodeVersion2 } from './unl/version-2.js';
@@ -56,6 +57,14 @@ export function formatUnl(unl: Unl): string {
 /** Who a locator is of: the peer id, or PyP2P's node id. */
 export function peerNameOf(unl: Unl): string {
   return unl.version === 3 ? unl.peerId : unl.nodeId;
+}
+
+/**
+ * What the connection to the owner of a locator is known by: its peer id; of PyP2P's nodes, which prove nothing, the
+ * endpoint.
+ */
+export function connectionKeyOf(unl: Unl): string {
+  return unl.version === 3 ? unl.peerId : `plain:${formatEndpoint({ address: unl.wan, port: unl.port })}`;
 }
 
 /** Version 2 is written in padded base64, version 3 in base64url; each value has exactly one spelling. */

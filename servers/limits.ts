@@ -1,5 +1,3 @@
-import { familyOf, addressToBytes } from '../lib/endpoint.js';
-
 /** A bucket that fills with time and is emptied by use. */
 export interface TokenBucketConfig {
   /** Tokens a second. */
@@ -28,13 +26,4 @@ export function tokenBucket({ perSecond, burst, now }: TokenBucketConfig): () =>
     tokens--;
     return true;
   };
-}
-
-/**
- * Who is counted as one: an IPv4 address, or the /64 of an IPv6 address, of which one host has as many as it likes (RFC
- * 4291 §2.5.1).
- */
-export function hostKey(address: string): string {
-  if (familyOf(address) === 4) return address;
-  return Buffer.from(addressToBytes(address).subarray(0, 8)).toString('hex');
 }

@@ -1,9 +1,8 @@
 import type { Socket } from 'node:net';
 import { BehaviorSubject, defer, finalize, merge, mergeMap, of, switchMap, type Observable } from 'rxjs';
-import type { Endpoint } from '../lib/endpoint.js';
+import { hostKey, type Endpoint } from '../lib/endpoint.js';
 import { endpointsOf } from '../lib/link/tcp.js';
 import { systemRuntime, type Runtime } from '../lib/runtime.js';
-import { hostKey } from './limits.js';
 import { serverSession$ } from './rendezvous/session.js';
 import { memoryStore } from './store/memory.js';
 import type { Store } from './store/store.js';

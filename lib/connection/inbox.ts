@@ -17,6 +17,9 @@ export interface InboxConfig {
   readonly onFault: (fault: Error) => void;
 }
 
+/** What a piece costs besides its bytes, so that a peer that sends ever so small ones is not read without bound. */
+const PIECE_OVERHEAD = 128;
+
 /** The two ways in which a {@link Duplex} over a connection acts on it. */
 export interface DuplexSource {
   /** Writes; the callback is called when more may be written. */
@@ -36,6 +39,7 @@ export class Inbox {
   readonly #lines = new Subject<string>();
   readonly #decoder;
   #bytes: Buffer[] = [];
+  #first = 0;
   #length = 0;
   /** The lines of the piece that is being read. */
   #current: string[] = [];
@@ -46,6 +50,8 @@ export class Inbox {
   #delivering = false;
   #duplex: Duplex | undefined;
   #duplexWants = false;
+  /** The application has destroyed its stream, and wants no more. */
+  #isAbandoned = false;
   #state: 'open' | 'ended' | 'cut' | 'delivered' = 'open';
 
   constructor(config: InboxConfig) {
@@ -72,7 +78,7 @@ export class Inbox {
 
   /** Whether somebody reads. */
   get hasReader(): boolean {
-    return this.#readers > 0 || this.#duplex !== undefined;
+    return this.#readers > 0 || (this.#duplex !== undefined && !this.#isAbandoned);
   }
 
   /** Whether there is room for more. */
@@ -87,9 +93,9 @@ export class Inbox {
 
   /** Takes in what has arrived. */
   push(bytes: Buffer): void {
-    if (this.#state !== 'open') return;
+    if (this.#state !== 'open' || this.#isAbandoned) return;
     this.#bytes.push(bytes);
-    this.#length += bytes.length;
+    this.#length += bytes.length + PIECE_OVERHEAD;
     this.#deliver();
   }
 
@@ -139,7 +145,10 @@ export class Inbox {
         done();
       },
       destroy: (error, done) => {
+        this.#isAbandoned = true;
+        this.#drop();
         close();
+        this.#config.onChange();
         done(error);
       },
     });
@@ -208,15 +217,26 @@ export class Inbox {
   }
 
   #takeBytes(): Buffer | undefined {
-    const bytes = this.#bytes.shift();
-    this.#length -= bytes?.length ?? 0;
+    const bytes = this.#bytes[this.#first];
+    if (bytes === undefined) return undefined;
+    this.#length -= bytes.length + PIECE_OVERHEAD;
+    // What has been taken is let go of in one go: to move all others up each time would cost more than reading them.
+    if (++this.#first === this.#bytes.length) {
+      this.#bytes = [];
+      this.#first = 0;
+    }
     return bytes;
+  }
+
+  #drop(): void {
+    this.#bytes = [];
+    this.#first = 0;
+    this.#length = 0;
   }
 
   #finish(): void {
     this.#state = 'delivered';
-    this.#bytes = [];
-    this.#length = 0;
+    this.#drop();
     this.#lines.complete();
   }
 }

@@ -8,6 +8,7 @@ import {
   map,
   merge,
   mergeMap,
+  noop,
   Observable,
   Subject,
   take,
@@ -123,6 +124,13 @@ export class Outbox {
     this.#open = false;
   }
 
+  /** Nothing will ever be written again: whoever waits for a drain waits in vain. */
+  finish(): void {
+    this.close();
+    this.#drain.complete();
+    this.#empty.complete();
+  }
+
   /** Tells that the link has written some of what it had. */
   written(): void {
     const { buffered } = this;
@@ -194,22 +202,31 @@ export class Outbox {
   /** An iterable is asked for a line only when there is room for it. */
   #pull$(lines: Iterable<string> | AsyncIterable<string>): Observable<never> {
     return new Observable((subscriber) => {
+      const iterator = Symbol.asyncIterator in lines ? lines[Symbol.asyncIterator]() : lines[Symbol.iterator]();
       const isGone = () => subscriber.closed;
       const pull = async () => {
-        for await (const text of lines) {
+        for (;;) {
+          const result = await iterator.next();
           if (isGone()) return;
-          if (!this.#sendOrThrow(text)) await lastValueFrom(this.#until$(this.#drain), { defaultValue: undefined });
-          if (isGone()) return;
+          if (result.done === true) break;
+          if (!this.#sendOrThrow(result.value)) {
+            await lastValueFrom(this.#until$(this.#drain), { defaultValue: undefined });
+            if (isGone()) return;
+          }
         }
         subscriber.complete();
       };
       pull().catch((error: unknown) => {
         subscriber.error(error);
       });
+      // The source may hold something that it gives back at its end.
+      return () => {
+        void Promise.resolve(iterator.return?.()).catch(noop);
+      };
     });
   }
 }
 
 function isIterable<T>(input: ObservableInput<T>): input is Iterable<T> | AsyncIterable<T> {
-  return Symbol.asyncIterator in input || Symbol.iterator in input;
+  return typeof input === 'object' && (Symbol.asyncIterator in input || Symbol.iterator in input);
 }

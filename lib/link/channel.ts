@@ -1,6 +1,11 @@
 import { noop } from 'rxjs';
-import { DATA_MAX_LENGTH, encodeHeader, FRAME, frameDecoder, type Frame } from './frames.js';
+import { encodeHeader, FRAME, frameDecoder, type Frame } from './frames.js';
 import type { Link } from './link.js';
+
+/** So much is handed to the stream at once: a few TLS records, and few system calls. */
+const STREAM_BYTES = 65_536;
+
+const EMPTY = Buffer.alloc(0);
 
 /** Takes what a channel brings. */
 export interface Receiver {
@@ -27,9 +32,12 @@ export function framedWire(): Wire {
   return {
     decode: frameDecoder(),
     encode(type, payload) {
-      if (payload.length <= DATA_MAX_LENGTH) return [encodeHeader(type, payload.length), payload];
-      const pieces = [payload.subarray(0, DATA_MAX_LENGTH), payload.subarray(DATA_MAX_LENGTH)];
-      return pieces.flatMap((piece) => this.encode(type, piece));
+      const frames: Uint8Array[] = [];
+      for (let at = 0; at === 0 || at < payload.length; at += STREAM_BYTES) {
+        const piece = payload.subarray(at, at + STREAM_BYTES);
+        frames.push(encodeHeader(type, piece.length), piece);
+      }
+      return frames;
     },
     lineEnd: '\n',
     endsWithStream: false,
@@ -47,6 +55,11 @@ export class Channel {
   #delivering = false;
   #pending: Frame[] = [];
   #moved = 0;
+  #queue: Uint8Array[] = [];
+  #queued = 0;
+  #ending = false;
+  #isBroken = false;
+  #isTold = false;
   #closed: { readonly error?: Error } | undefined;
 
   constructor(
@@ -72,9 +85,15 @@ export class Channel {
       if (wire.endsWithStream) this.#pending.push({ type: FRAME.end, payload: Buffer.alloc(0) });
       close();
     });
-    stream.on('error', close);
+    // A link that is gone is told at once, whether or not anybody reads; what had arrived goes first.
+    const breakOff = (error?: Error) => {
+      this.#closed ??= error === undefined ? {} : { error };
+      this.#isBroken = true;
+      this.#deliver();
+    };
+    stream.on('error', breakOff);
     stream.on('close', () => {
-      close();
+      breakOff();
     });
     stream.pause();
   }
@@ -96,7 +115,7 @@ export class Channel {
 
   /** What was written and has not gone to the system yet, in bytes. */
   get buffered(): number {
-    return this.link.stream.writableLength;
+    return this.#queued + this.link.stream.writableLength;
   }
 
   /** Hands everything that comes from now on to `receiver`; nobody else gets anything any more. */
@@ -120,17 +139,19 @@ export class Channel {
 
   /** Writes one frame. */
   write(type: number, payload: Uint8Array): void {
-    const { stream } = this.link;
-    if (stream.writableEnded || stream.destroyed) return;
-    stream.cork();
-    for (const bytes of this.#wire.encode(type, payload)) stream.write(bytes, this.#onWritten);
-    stream.uncork();
-    if (type === FRAME.end && this.#wire.endsWithStream) stream.end();
+    if (this.#ending || this.link.stream.destroyed) return;
+    for (const bytes of this.#wire.encode(type, payload)) {
+      this.#queue.push(bytes);
+      this.#queued += bytes.length;
+    }
+    this.#pump();
+    if (type === FRAME.end && this.#wire.endsWithStream) this.end();
   }
 
   /** Ends the stream behind all that was written. */
   end(): void {
-    this.link.stream.end();
+    this.#ending = true;
+    this.#pump();
   }
 
   /** Drops the link, with all that is still on its way. */
@@ -138,8 +159,22 @@ export class Channel {
     this.link.stream.destroy();
   }
 
+  /** Hands the stream a little at a time: it tells that something has moved only when all it was handed has. */
+  #pump(): void {
+    const { stream } = this.link;
+    stream.cork();
+    while (this.#queue.length > 0 && stream.writableLength < STREAM_BYTES) {
+      const bytes = this.#queue.shift() ?? EMPTY;
+      this.#queued -= bytes.length;
+      stream.write(bytes, this.#onWritten);
+    }
+    stream.uncork();
+    if (this.#ending && this.#queue.length === 0 && !stream.writableEnded) stream.end();
+  }
+
   readonly #onWritten = () => {
     this.#moved++;
+    this.#pump();
     this.#receiver?.written();
   };
 
@@ -147,17 +182,17 @@ export class Channel {
     // A receiver may stop or change in the middle of what one chunk brought, from within its own call.
     if (this.#delivering) return;
     this.#delivering = true;
-    while (this.#flowing && this.#receiver !== undefined) {
+    while ((this.#flowing || this.#isBroken) && this.#receiver !== undefined) {
       const frame = this.#pending.shift();
       if (frame === undefined) break;
       this.#receiver.frame(frame);
     }
     this.#delivering = false;
-    if (!this.#flowing) return;
+    if (!this.#flowing && !this.#isBroken) return;
     if (this.#closed === undefined) {
       this.link.stream.resume();
-    } else if (this.#pending.length === 0) {
-      this.#flowing = false;
+    } else if (this.#pending.length === 0 && !this.#isTold) {
+      this.#isTold = this.#receiver !== undefined;
       this.#receiver?.closed(this.#closed.error);
     }
   }

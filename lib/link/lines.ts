@@ -22,7 +22,8 @@ export interface LineDecoder {
 }
 
 /**
- * Cuts UTF-8 into lines, however the bytes were chunked on their way. A line ends at `\n`; one `\r` before it is dropped.
+ * Cuts UTF-8 into lines, however the bytes were chunked on their way. A line ends at `\n`; each `\r` before it is dropped,
+ * so that every line that was received can be sent on.
  *
  * @param maxLength the longest line allowed, in bytes without its end.
  *
@@ -64,7 +65,7 @@ export function lineDecoder(maxLength: number): LineDecoder {
     const lines = bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8').split('\n');
     if (bytes.includes(CARRIAGE_RETURN)) {
       lines.forEach((line, index) => {
-        if (line.endsWith('\r')) lines[index] = line.slice(0, -1);
+        if (line.endsWith('\r')) lines[index] = line.replace(/\r+$/, '');
       });
     }
     if (bytes.length <= maxLength) return lines;

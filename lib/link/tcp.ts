@@ -1,6 +1,6 @@
 import { createServer, connect, type Socket } from 'node:net';
 import { noop, Observable, Subject } from 'rxjs';
-import { canonicalAddress, formatServer, type Endpoint } from '../endpoint.js';
+import { canonicalAddress, familyOf, formatServer, type Endpoint } from '../endpoint.js';
 import { DialError, ListenError } from '../errors.js';
 
 /** Where a TCP connection goes to and comes from. */
@@ -54,7 +54,8 @@ export function dial$({ host, port, localAddress, localPort }: DialConfig): Obse
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_MS,
-      ...(localAddress !== undefined && { localAddress }),
+      // A name may have addresses of both families; only those of the local address's can be reached from it.
+      ...(localAddress !== undefined && { localAddress, family: familyOf(localAddress) }),
       ...(localPort !== undefined && { localPort }),
     });
     let handedOver = false;

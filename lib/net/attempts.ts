@@ -27,7 +27,7 @@ import type { Runtime } from '../runtime.js';
 import type { Signalling } from '../signalling/signalling.js';
 import type { Attempt, Stages } from '../techniques/technique.js';
 import type { Trace } from '../trace.js';
-import { peerNameOf } from '../unl.js';
+import { connectionKeyOf, peerNameOf } from '../unl.js';
 import type { Unl } from '../unl/types.js';
 import type { Peers } from './peers.js';
 
@@ -54,9 +54,11 @@ export class Attempts {
   /** Hands over the connection to a peer: the one that is open, or the one that an attempt makes. */
   connect$(peer: Unl, stages: Stages, timeoutMs: number | undefined): Observable<PeerConnection> {
     return defer(() => {
-      const name = peerNameOf(peer);
-      const existing = this.given.peers.get(name);
+      const existing = this.given.peers.get(connectionKeyOf(peer));
       if (existing !== undefined) return of(existing);
+      // Those who want it otherwise do not share an attempt; of two that succeed one connection results all the same.
+      const techniques = stages.flat().map((technique) => technique.name);
+      const name = JSON.stringify([connectionKeyOf(peer), techniques, timeoutMs]);
       const attempt$ =
         this.#pending.get(name) ??
         this.#attempt$(peer, stages, timeoutMs).pipe(

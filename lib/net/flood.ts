@@ -1,6 +1,7 @@
 import {
   catchError,
   combineLatest,
+  concat,
   defer,
   EMPTY,
   exhaustMap,
@@ -22,12 +23,13 @@ import {
   type Observable,
 } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
-import { formatEndpoint, type Endpoint } from '../endpoint.js';
+import type { Endpoint } from '../endpoint.js';
 import { backoffMs } from '../operators/backoff.js';
 import type { RendezvousSession } from '../rendezvous/session.js';
 import type { Runtime } from '../runtime.js';
 import type { Trace } from '../trace.js';
-import { formatUnl, parseUnl } from '../unl.js';
+import { Seen } from '../seen.js';
+import { connectionKeyOf, formatUnl, parseUnl } from '../unl.js';
 import type { Unl } from '../unl/types.js';
 import type { Peers } from './peers.js';
 
@@ -39,6 +41,12 @@ const NODES_PER_SLOT = 3;
 
 /** The most that a server gives at once. */
 const MAX_NODES = 100;
+
+/** A peer that could not be reached, or that refused, is left alone for this many times the shortest pause. */
+const SHUN_ROUNDS = 15;
+
+/** More than a server ever names. */
+const MAX_SHUNNED = 1_000;
 
 /** A server that does not answer within this time is passed over: several round trips on the slowest of paths. */
 const ANSWER_MS = 5_000;
@@ -53,7 +61,7 @@ export interface FloodConfig {
   readonly sessions$: Observable<readonly RendezvousSession[]>;
   /** This node's locator, whenever it changes; replays the latest. */
   readonly own$: Observable<Unl>;
-  /** Connects to a peer, or fails. */
+  /** Connects to a peer, or fails, also when the peer refuses. */
   readonly connect$: (peer: Unl) => Observable<unknown>;
 }
 
@@ -84,6 +92,11 @@ function advertise$({ config, runtime, peers, sessions$, own$ }: FloodConfig): O
 function fillSlots$(flood: FloodConfig): Observable<never> {
   const { config, runtime, peers, sessions$ } = flood;
   const { bootstrapMinMs, bootstrapMs } = config.timing;
+  const shunned = new Seen({
+    forMs: SHUN_ROUNDS * bootstrapMinMs,
+    maxEntries: MAX_SHUNNED,
+    now: () => runtime.scheduler.now(),
+  });
   const round$ = of(undefined).pipe(
     repeat({
       delay: (count) => timer(backoffMs(count, bootstrapMinMs, bootstrapMs, runtime.random), runtime.scheduler),
@@ -91,13 +104,14 @@ function fillSlots$(flood: FloodConfig): Observable<never> {
   );
   return merge(sessions$, peers.left$).pipe(
     switchMap(() => round$),
-    exhaustMap(() => bootstrap$(flood)),
+    // However often a slot becomes free, the servers are not asked without a pause.
+    exhaustMap(() => concat(bootstrap$(flood, shunned), timer(bootstrapMinMs, runtime.scheduler))),
     ignoreElements(),
   );
 }
 
 /** Asks every server for nodes and connects to as many as there are free slots. */
-function bootstrap$(flood: FloodConfig): Observable<unknown> {
+function bootstrap$(flood: FloodConfig, shunned: Seen): Observable<unknown> {
   const { config, peers, trace, sessions$, own$, connect$ } = flood;
   return defer(() => {
     const free = config.slots.outbound - peers.count('outbound');
@@ -119,9 +133,13 @@ function bootstrap$(flood: FloodConfig): Observable<unknown> {
       mergeMap((peer) => {
         // Those that were begun before this one may have filled the slots meanwhile, and so may inbound ones this peer.
         if (peers.count('outbound') + active >= config.slots.outbound || !isStrangerTo(peers, peer)) return EMPTY;
+        if (shunned.has(connectionKeyOf(peer))) return EMPTY;
         active++;
         return connect$(peer).pipe(
-          catchError(() => EMPTY),
+          catchError(() => {
+            shunned.add(connectionKeyOf(peer));
+            return EMPTY;
+          }),
           finalize(() => active--),
         );
       }, free),
@@ -165,17 +183,13 @@ function unlOfNode({ address, port }: Endpoint): Unl {
 }
 
 function distinct(unls: readonly Unl[]): Unl[] {
-  return [...new Map(unls.map((unl) => [nameOf(unl), unl])).values()];
-}
-
-function nameOf(unl: Unl): string {
-  return unl.version === 3 ? unl.peerId : formatEndpoint({ address: unl.wan, port: unl.port });
+  return [...new Map(unls.map((unl) => [connectionKeyOf(unl), unl])).values()];
 }
 
 function isStranger(peer: Unl, own: Unl, peers: FloodConfig['peers']): boolean {
-  return nameOf(peer) !== nameOf(own) && isStrangerTo(peers, peer);
+  return connectionKeyOf(peer) !== connectionKeyOf(own) && isStrangerTo(peers, peer);
 }
 
 function isStrangerTo(peers: FloodConfig['peers'], peer: Unl): boolean {
-  return peers.get(peer.version === 3 ? peer.peerId : `plain:${nameOf(peer)}`) === undefined;
+  return peers.get(connectionKeyOf(peer)) === undefined;
 }

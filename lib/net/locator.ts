@@ -43,7 +43,7 @@ export function locate(
   servers: readonly ServerState[],
 ): Location {
   const { port } = local;
-  const observed = [...new Set(servers.flatMap(({ session }) => session?.observed?.address ?? []))];
+  const observed = [...new Set(servers.flatMap((server) => server.observed?.address ?? []))];
   const isOpen =
     observed.length > 0
       ? observed.every((address) => addresses.includes(address))

@@ -1,7 +1,8 @@
 import { defer, filter, from, merge, Subject, Subscription, type Observable } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
-import { PeerConnection, type CloseReason } from '../connection.js';
+import { PeerConnection } from '../connection.js';
 import { plainConnection } from '../connection/plain-connection.js';
+import { hostKey } from '../endpoint.js';
 import { reasonOf } from '../errors.js';
 import { isGreater, type PeerId } from '../identity.js';
 import { framedWire, Channel } from '../link/channel.js';
@@ -33,6 +34,10 @@ export class Peers {
   readonly #arrived = new Subject<PeerConnection>();
   readonly #left = new Subject<PeerConnection>();
   readonly #probes = new Subscription();
+  /** The newest link of each peer that has a connection and is being probed. */
+  readonly #returning = new Map<PeerId, { readonly channel: Channel; readonly hello: Hello }>();
+  /** Links that were turned away and are taking in why. */
+  readonly #refused = new Set<Channel>();
 
   constructor(
     readonly config: ResolvedConfig,
@@ -49,7 +54,7 @@ export class Peers {
 
   /** The connections that are open, and that both sides hold. */
   get all(): readonly PeerConnection[] {
-    return [...this.#open].filter(({ confirmed }) => confirmed);
+    return [...this.#open].filter(({ confirmed, isOpen }) => confirmed && isOpen);
   }
 
   /** The connections that are open, or are about to be. */
@@ -59,7 +64,8 @@ export class Peers {
 
   /** The connection to a peer that is open, or is about to be. */
   get(peerId: PeerId): PeerConnection | undefined {
-    return this.#byPeer.get(peerId);
+    const connection = this.#byPeer.get(peerId);
+    return connection?.isOpen === true ? connection : undefined;
   }
 
   /** The next connection to a peer. */
@@ -74,7 +80,7 @@ export class Peers {
 
   /** Makes a connection of a link that this side dialled, unless there is one to this peer by now. */
   adopt(link: Link): PeerConnection {
-    const existing = this.#byPeer.get(link.peerId);
+    const existing = this.get(link.peerId);
     if (existing !== undefined) {
       link.stream.destroy();
       return existing;
@@ -91,11 +97,11 @@ export class Peers {
   /** Takes a link on which a peer has said hello, or turns it away. */
   receive(channel: Channel, hello: Hello): void {
     const { peerId } = channel.link;
-    const existing = this.#byPeer.get(peerId);
+    const existing = this.get(peerId);
     if (existing === undefined) this.#accept(channel, hello);
     else if (existing.confirmed) this.#replaceIfDead(existing, channel, hello);
     // Both dialled at once.
-    else if (isGreater(this.config.identity.peerId, peerId)) existing.keepSpare(channel);
+    else if (isGreater(this.config.identity.peerId, peerId)) existing.keepSpare(channel, hello.connection);
     else existing.moveTo(channel, hello.connection);
   }
 
@@ -121,7 +127,8 @@ export class Peers {
         this.#open.delete(connection);
         if (this.#byPeer.get(peerId) === connection) this.#byPeer.delete(peerId);
         this.trace({ type: 'connection-closed', peerId, reason });
-        this.#left.next(connection);
+        // One that the peer refused never was one.
+        if (connection.confirmed) this.#left.next(connection);
       },
       error: this.#never,
     });
@@ -131,12 +138,14 @@ export class Peers {
   /** Completes the streams; the connections are the caller's to close first. */
   close(): void {
     this.#probes.unsubscribe();
+    for (const { channel } of this.#returning.values()) channel.destroy();
+    for (const channel of this.#refused) channel.destroy();
     this.#arrived.complete();
     this.#left.complete();
   }
 
   #accept(channel: Channel, { connection: id }: Hello): void {
-    const refusal = this.#reasonToRefuse(channel.link.peerId);
+    const refusal = this.#reasonToRefuse(channel.link);
     if (refusal === undefined) {
       const start = { id, direction: 'inbound', confirmed: true } as const;
       this.add(new PeerConnection(channel, start, { ...this.config, runtime: this.runtime }));
@@ -145,9 +154,10 @@ export class Peers {
     }
   }
 
-  #reasonToRefuse(peerId: PeerId): string | undefined {
+  #reasonToRefuse({ peerId, remote }: Link): string | undefined {
     if (peerId === this.config.identity.peerId) return 'this is the same node';
     if (!this.hasInboundSlot) return 'all inbound slots are taken';
+    if (!this.#hasSlotFor(remote.address)) return 'too many inbound slots are taken from this address';
     try {
       return this.config.acceptPeer(peerId) ? undefined : 'this peer is not welcome here';
     } catch (error) {
@@ -155,43 +165,55 @@ export class Peers {
     }
   }
 
+  /** In a flooding network, whoever is at one address may take half of the slots, whatever keys it has. */
+  #hasSlotFor(address: string): boolean {
+    if (this.config.mode === 'direct') return true;
+    const host = hostKey(address);
+    const used = this.begun.filter(
+      ({ direction, remote }) => direction === 'inbound' && hostKey(remote.address) === host,
+    ).length;
+    return used < Math.ceil(this.config.slots.inbound / 2);
+  }
+
   /** A peer that has lost its side of a connection comes anew; one that still has it has no need of another. */
   #replaceIfDead(existing: PeerConnection, channel: Channel, hello: Hello): void {
-    const probe = existing.isAlive$(PROBE_MS).subscribe({
-      next: (alive) => {
-        if (alive) {
-          this.#refuse(channel, 'there is a connection already');
-          return;
-        }
-        existing.end({ code: 'replaced', by: 'peer', message: 'the peer came back with a new connection' });
-        this.#accept(channel, hello);
-      },
-      error: this.#never,
-      complete: () => {
-        this.#probes.remove(probe);
-      },
-    });
-    this.#probes.add(probe);
+    const { peerId } = existing;
+    const isProbing = this.#returning.has(peerId);
+    this.#returning.get(peerId)?.channel.destroy();
+    this.#returning.set(peerId, { channel, hello });
+    if (isProbing) return;
+    this.#probes.add(
+      existing.isAlive$(PROBE_MS).subscribe({
+        next: (alive) => {
+          const newest = this.#returning.get(peerId) ?? { channel, hello };
+          this.#returning.delete(peerId);
+          if (alive) {
+            this.#refuse(newest.channel, 'there is a connection already');
+            return;
+          }
+          existing.end({ code: 'replaced', by: 'peer', message: 'the peer came back with a new connection' });
+          this.receive(newest.channel, newest.hello);
+        },
+        error: this.#never,
+      }),
+    );
   }
 
   #refuse(channel: Channel, message: string): void {
-    this.trace({ type: 'inbound-failed', remote: channel.link.remote, reason: `refused: ${message}` });
-    refuse(channel, { code: 'refused', by: 'us', message }, this.runtime);
+    const { stream, remote } = channel.link;
+    this.trace({ type: 'inbound-failed', remote, reason: `refused: ${message}` });
+    channel.write(FRAME.end, encodeEnd({ code: 'refused', message }));
+    channel.end();
+    channel.ignore();
+    this.#refused.add(channel);
+    const overdue = this.runtime.scheduler.schedule(() => {
+      channel.destroy();
+    }, REFUSAL_GRACE_MS);
+    stream.once('close', () => {
+      overdue.unsubscribe();
+      this.#refused.delete(channel);
+    });
   }
 
   readonly #never = (): void => undefined;
-}
-
-/** Tells the other side of a channel that it is not wanted, and closes. */
-function refuse(channel: Channel, reason: CloseReason, { scheduler }: Runtime): void {
-  const { stream } = channel.link;
-  channel.write(FRAME.end, encodeEnd(reason));
-  channel.end();
-  channel.ignore();
-  const overdue = scheduler.schedule(() => {
-    channel.destroy();
-  }, REFUSAL_GRACE_MS);
-  stream.once('close', () => {
-    overdue.unsubscribe();
-  });
 }

@@ -1,5 +1,5 @@
-import { catchError, combineLatest, defer, map, of, repeat, startWith, tap, timer, type Observable } from 'rxjs';
-import type { ServerAddress } from '../endpoint.js';
+import { catchError, combineLatest, defer, map, of, repeat, startWith, timer, type Observable } from 'rxjs';
+import type { Endpoint, ServerAddress } from '../endpoint.js';
 import { reasonOf, RendezvousError } from '../errors.js';
 import { backoffMs } from '../operators/backoff.js';
 import type { Trace } from '../trace.js';
@@ -9,12 +9,23 @@ import { session$, type RendezvousSession, type SessionConfig } from './session.
 export interface ServerState {
   readonly server: ServerAddress;
   readonly session: RendezvousSession | undefined;
+  /** Where the server saw this node last, also while there is no session. */
+  readonly observed: Endpoint | undefined;
   /** Why there is no session; `undefined` while the first try is under way. */
   readonly failure: string | undefined;
 }
 
-/** Another program with the same key took the session over; to take it back at once would begin a quarrel without end. */
-const REPLACED_PAUSE_MS = 30_000;
+/**
+ * A server that refuses, be it that it is full or that another program with the same key took the session over, is not to be
+ * asked again at once: that would begin a quarrel without end.
+ */
+const REFUSED_PAUSE_MS = 30_000;
+
+/** A session that lasted this long was a good one; the pauses after it begin anew. */
+const GOOD_SESSION_MS = 5_000;
+
+/** Refusals that mean nothing but that the session was over. */
+const PASSING = ['idle', 'closing'];
 
 /**
  * Holds a session with each of several servers, and opens each anew whenever it is lost, for ever. Emits the state of all
@@ -34,27 +45,34 @@ export function sessions$(
 function state$(server: ServerAddress, config: SessionConfig, trace: Trace): Observable<ServerState> {
   const { runtime, timing } = config;
   return defer(() => {
+    const now = () => runtime.scheduler.now();
     let failures = 0;
-    let isReplaced = false;
+    let connectedAt: number | undefined;
+    let isRefused = false;
+    let observed: Endpoint | undefined;
     return session$(server, config).pipe(
-      tap(() => {
-        failures = 0;
+      map((session): ServerState => {
+        connectedAt = now();
+        observed = session.observed;
         trace({ type: 'rendezvous', server, state: 'connected' });
+        return { server, session, observed, failure: undefined };
       }),
-      map((session): ServerState => ({ server, session, failure: undefined })),
       catchError((error: unknown) => {
+        if (connectedAt !== undefined && now() - connectedAt >= GOOD_SESSION_MS) failures = 0;
+        connectedAt = undefined;
         failures++;
-        isReplaced = error instanceof RendezvousError && error.refusal === 'replaced';
+        const refusal = error instanceof RendezvousError ? error.refusal : undefined;
+        isRefused = refusal !== undefined && !PASSING.includes(refusal);
         trace({ type: 'rendezvous', server, state: 'lost', reason: reasonOf(error) });
-        return of({ server, session: undefined, failure: reasonOf(error) });
+        return of({ server, session: undefined, observed, failure: reasonOf(error) });
       }),
       repeat({
         delay: () => {
           const pauseMs = backoffMs(failures, timing.reconnectMs, timing.reconnectMaxMs, runtime.random);
-          return timer(isReplaced ? REPLACED_PAUSE_MS : pauseMs, runtime.scheduler);
+          return timer(isRefused ? REFUSED_PAUSE_MS : pauseMs, runtime.scheduler);
         },
       }),
-      startWith({ server, session: undefined, failure: undefined }),
+      startWith({ server, session: undefined, observed: undefined, failure: undefined }),
     );
   });
 }

@@ -132,7 +132,9 @@ function talkOver(connection: PeerConnection, server: ServerAddress, config: Ses
     map((line) => {
       const reply = parseReply(line);
       if (reply === undefined) throw errorOf(server, `said ${show(line)}, which is no reply`);
-      if (reply.verb === 'REFUSED') throw errorOf(server, `refused: ${reply.words || reply.code}`, reply.code);
+      // That one request was refused is no reason to do without the session.
+      if (reply.verb === 'REFUSED' && reply.code !== 'table-full')
+        throw errorOf(server, `refused: ${reply.words || reply.code}`, reply.code);
       return reply;
     }),
   );

@@ -37,7 +37,9 @@ export function candidatesOf(own: Unl, peer: Unl): Endpoint[] {
   const usable = theirs
     .filter(({ kind, port }) => (near || kind !== 'lan') && port !== 0)
     .filter(({ address }) => ownFamilies.size === 0 || ownFamilies.has(familyOf(address)))
-    .filter(({ address }) => scopeOf(address) !== 'unusable' && (hasLoopback || scopeOf(address) !== 'loopback'))
+    .filter(
+      ({ address }) => scopeOf(address) !== 'unusable' && (near || hasLoopback || scopeOf(address) !== 'loopback'),
+    )
     .filter((endpoint) => !ours.some((own) => own.kind === 'lan' && sameEndpoint(own, endpoint)))
     .filter((endpoint, index, all) => all.findIndex((other) => sameEndpoint(other, endpoint)) === index);
   const lanFirst = [...usable.filter(({ kind }) => kind === 'lan'), ...usable.filter(({ kind }) => kind !== 'lan')];

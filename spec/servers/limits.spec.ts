@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { hostKey, tokenBucket } from '../../servers/limits.js';
+import { hostKey } from '../../lib/endpoint.js';
+import { tokenBucket } from '../../servers/limits.js';
 
 describe('a rate limit', () => {
   /** A bucket with a clock that a spec turns. */
