@@ -64,6 +64,7 @@ describe('of two peers', () => {
       fc.property(peerIds, peerIds, (a, b) => {
         const order = Buffer.compare(Buffer.from(a, 'base64url'), Buffer.from(b, 'base64url'));
         throwUnless([isGreater(a, b), isGreater(b, a)]).toEqual([order > 0, order < 0]);
+        throwUnless(isGreater(a, a)).toBeFalse();
       }),
     );
   });

@@ -5,6 +5,7 @@ import type { Unl } from '../lib/unl/types.js';
 import {
   peerIdOf,
   REQUIRED_FIELDS,
+  sealBody,
   sealVersion2,
   sealVersion3,
   unlOf,
@@ -85,6 +86,13 @@ describe('a UNL', () => {
         throwUnless(formatUnl(parseUnl(text))).toBe(text);
       }),
     );
+  });
+
+  it('holds the greatest deltas that its bytes can', () => {
+    for (const delta of [-32768, -1, 1, 32767]) {
+      const unl = unlOf({ natType: { type: 'delta', delta } });
+      expect(parseUnl(formatUnl(unl))).toEqual(unl);
+    }
   });
 
   it('that PyP2P made is read', () => {
@@ -271,12 +279,13 @@ describe('a UNL whose checksum is right', () => {
     });
   }
 
-  it('is refused when a field is longer than what is there', () => {
-    const whole = Buffer.from(sealVersion3([...REQUIRED_FIELDS, [200, Buffer.alloc(4)]]), 'base64url');
-    const body = [...whole.subarray(1, -4)];
-    body[body.length - 5] = 9;
-    const fields: RawField[] = [[body[0] ?? 0, Buffer.from(body.slice(2))]];
-    expectInvalid(sealVersion3(fields));
+  it('is refused when a field is longer than what is there, however little is missing', () => {
+    const whole = Buffer.from(sealVersion3([...REQUIRED_FIELDS, [200, Buffer.alloc(4)]]), 'base64url').subarray(1, -4);
+    expect(parseUnl(sealBody(whole))).toBeDefined();
+    for (let missing = 1; missing < 6; missing++) {
+      expectInvalid(sealBody(whole.subarray(0, -missing)), /A field of the UNL is cut off/);
+    }
+    expectInvalid(sealBody(Buffer.of()), /Expected one key in the UNL, got 0/);
   });
 
   it('is refused when an IPv4 address comes in the clothes of IPv6', () => {
@@ -299,7 +308,9 @@ describe('a value that no UNL can hold', () => {
     ['a server without a name', unlOf({ rendezvous: [{ host: '', port: 1 }] })],
     ['a server with port 0', unlOf({ rendezvous: [{ host: 'a', port: 0 }] })],
     ['a delta of 0', unlOf({ natType: { type: 'delta', delta: 0 } })],
-    ['a delta out of bounds', unlOf({ natType: { type: 'delta', delta: 32768 } })],
+    ['half a delta', unlOf({ natType: { type: 'delta', delta: 0.5 } })],
+    ['a delta above its bounds', unlOf({ natType: { type: 'delta', delta: 32768 } })],
+    ['a delta below its bounds', unlOf({ natType: { type: 'delta', delta: -32769 } })],
     ['an extension with the tag of a required field', unlOf({ extensions: [{ tag: 127, value: '' }] })],
     ['an extension in other letters than base64url', unlOf({ extensions: [{ tag: 128, value: '+/' }] })],
     ['an extension of 256 bytes', unlOf({ extensions: [{ tag: 128, value: 'A'.repeat(342) }] })],

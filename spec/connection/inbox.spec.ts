@@ -6,11 +6,12 @@ import { record } from '../support/record.js';
 /** An inbox with what it tells of itself, and a link that a spec plays. */
 function open({ lineBytes = 1000, readAheadBytes = 10 } = {}) {
   const told: string[] = [];
+  let changes = 0;
   const faults: Error[] = [];
   const inbox = new Inbox({
     lineBytes,
     readAheadBytes,
-    onChange: () => undefined,
+    onChange: () => changes++,
     onDelivered: () => told.push('delivered'),
     onFault: (fault) => {
       told.push('fault');
@@ -21,6 +22,7 @@ function open({ lineBytes = 1000, readAheadBytes = 10 } = {}) {
     inbox,
     told,
     faults,
+    changes: () => changes,
     push: (text: string) => {
       inbox.push(Buffer.from(text));
     },
@@ -56,11 +58,25 @@ describe('the reading half of a connection', () => {
     const { inbox, push } = open({ readAheadBytes: 10 });
     push('one\n');
     expect(inbox.wantsMore).toBeTrue();
-    push('two\nthree\n');
+    push('123456');
     expect(inbox.wantsMore).toBeFalse();
     record(inbox.lines$);
     await settled();
     expect(inbox.wantsMore).toBeTrue();
+  });
+
+  it('knows whether somebody reads, and tells when that or the room may have changed', async () => {
+    const { inbox, push, changes } = open();
+    expect(inbox.hasReader).toBeFalse();
+    const { subscription } = record(inbox.lines$);
+    await settled();
+    expect(inbox.hasReader).toBeTrue();
+    const before = changes();
+    subscription.unsubscribe();
+    expect(inbox.hasReader).toBeFalse();
+    expect(changes()).toBe(before + 1);
+    push('one\n');
+    expect(changes()).toBe(before + 2);
   });
 
   it('keeps for the next reader what one left unread, in the middle of what one chunk brought', async () => {
@@ -111,6 +127,15 @@ describe('the reading half of a connection', () => {
     expect(recording.values).toEqual(['one', 'two']);
     expect(recording.isCompleted).toBeTrue();
     expect([told, inbox.isDelivered]).toEqual([['delivered'], true]);
+  });
+
+  it('completes whoever is reading at the end', async () => {
+    const { inbox, push, told } = open();
+    const recording = record(inbox.lines$);
+    await settled();
+    push('one\ntwo');
+    inbox.end('ended');
+    expect([recording.values, recording.isCompleted, told]).toEqual([['one', 'two'], true, ['delivered']]);
   });
 
   it('leaves out what is not a whole line when the link was cut', async () => {

@@ -1,6 +1,12 @@
+import { duplexPair } from 'node:stream';
 import fc from 'fast-check';
-import { ProtocolError } from '../../lib/errors.js';
-import { decodeEnd, decodeHello, encodeEnd, encodeHello } from '../../lib/link/handshake.js';
+import { VirtualTimeScheduler } from 'rxjs';
+import { ProtocolError, TimeoutError } from '../../lib/errors.js';
+import { Channel, framedWire } from '../../lib/link/channel.js';
+import { encodeFrame, FRAME } from '../../lib/link/frames.js';
+import { decodeEnd, decodeHello, encodeEnd, encodeHello, readHello$ } from '../../lib/link/handshake.js';
+import { linkOf } from '../support/attempts.js';
+import { record } from '../support/record.js';
 
 const ID = 'AAAAAAAAAAAAAAAAAAAAAA';
 
@@ -73,5 +79,72 @@ describe('an end', () => {
     const message = 'm'.repeat(600);
     expect(encodeEnd({ code: 'closed', message }).length).toBeLessThan(600);
     expect(decodeEnd(Buffer.from(JSON.stringify({ code: 'closed', message }))).message).toHaveSize(512);
+  });
+});
+
+describe('waiting for the hello', () => {
+  /** A channel that waits in virtual time, and the peer's end of it. */
+  function open() {
+    const [stream, peer] = duplexPair();
+    const scheduler = new VirtualTimeScheduler();
+    const channel = new Channel({ ...linkOf('direct'), stream }, framedWire());
+    return { channel, stream, peer, scheduler, hello: record(readHello$(channel, 1000, scheduler)) };
+  }
+
+  const settled = () => new Promise((resolve) => setImmediate(resolve));
+  const helloFrame = encodeFrame(FRAME.hello, encodeHello({ connection: ID }));
+
+  it('holds back for the next owner what comes behind it', async () => {
+    const { channel, stream, peer, scheduler, hello } = open();
+    peer.write(Buffer.concat([helloFrame, encodeFrame(FRAME.ping, Buffer.from('behind'))]));
+    await settled();
+    expect([hello.values, hello.isCompleted]).toEqual([[{ connection: ID }], true]);
+    scheduler.flush();
+    expect([hello.error, stream.destroyed]).toEqual([undefined, false]);
+    const frames: string[] = [];
+    channel.attach({
+      frame: ({ payload }) => frames.push(payload.toString()),
+      written: () => undefined,
+      closed: () => undefined,
+    });
+    channel.setFlowing(true);
+    expect(frames).toEqual(['behind']);
+  });
+
+  for (const [what, bytes, message] of [
+    ['another frame', encodeFrame(FRAME.ping, Buffer.alloc(0)), /Expected a hello first, got a frame of type 3/],
+    ['a hello without an id', encodeFrame(FRAME.hello, Buffer.from('{}')), /Expected a hello with the id/],
+    ['no frame at all', Buffer.from('GET / HTTP/1.1'), /Expected a frame type up to 4/],
+  ] as const) {
+    it(`gives the link up when ${what} comes first`, async () => {
+      const { stream, peer, hello } = open();
+      peer.write(bytes);
+      await settled();
+      expect(hello.error).toBeInstanceOf(ProtocolError);
+      expect(String(hello.error)).toMatch(message);
+      expect(stream.destroyed).toBeTrue();
+    });
+  }
+
+  it('gives the link up when the peer goes away', async () => {
+    const { stream, peer, hello } = open();
+    peer.end();
+    await settled();
+    expect(hello.error).toEqual(new ProtocolError('The peer proved its key and went away without a hello'));
+    expect(stream.destroyed).toBeTrue();
+  });
+
+  it('gives the link up when nothing comes in time', () => {
+    const { stream, scheduler, hello } = open();
+    scheduler.flush();
+    expect(scheduler.now()).toBe(1000);
+    expect(hello.error).toEqual(new TimeoutError('The peer proved its key and then said nothing for 1000 ms'));
+    expect(stream.destroyed).toBeTrue();
+  });
+
+  it('gives the link up when it is unsubscribed from', () => {
+    const { stream, hello } = open();
+    hello.subscription.unsubscribe();
+    expect(stream.destroyed).toBeTrue();
   });
 });

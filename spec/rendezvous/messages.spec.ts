@@ -175,6 +175,8 @@ describe('a line to the rendezvous server', () => {
       'BOOTSTRAP -1',
       'BOOTSTRAP 0x10',
       'PASSIVE 50500 10',
+      'PASSIVE SET 50500 10',
+      'PASSIVE READY 50500 10 10',
       'PASSIVE READY 0 10',
       'PASSIVE READY 65536 10',
       'PASSIVE READY 50500',
@@ -188,6 +190,8 @@ describe('a line to the rendezvous server', () => {
       'CANDIDATE 192.0.2.1 UDP 1',
       'CANDIDATE 192.0.2.1 TCP 1 0',
       `CANDIDATE 192.0.2.1 TCP${' 1'.repeat(65)}`,
+      'ACCEPT 192.0.2.1 1 UDP 1',
+      'ACCEPT localhost 1 TCP 1',
       'ACCEPT 192.0.2.1 1 TCP',
       'ACCEPT 192.0.2.1 TCP 1',
       'ACCEPT 192.0.2.1 1 TCP now',
@@ -204,6 +208,11 @@ describe('a line to the rendezvous server', () => {
       }),
       { numRuns: 1000 },
     );
+  });
+
+  it('may name 64 ports', () => {
+    const request: Request = { verb: 'CANDIDATE', address: '192.0.2.1', ports: Array.from({ length: 64 }, () => 1) };
+    expect(parseRequest(formatRequest(request))).toEqual(request);
   });
 
   it('has room for the longest message', () => {
@@ -276,8 +285,11 @@ describe('a line from the rendezvous server', () => {
       'REMOTE TCP 65536',
       'PREDICTION',
       'PREDICTION SET SET',
+      'CHALLENGE 192.0.2.1 1 UDP',
+      'CHALLENGE localhost 1 TCP',
       'CHALLENGE 192.0.2.1 TCP',
       'CHALLENGE 192.0.2.1 1',
+      'FIGHT 192.0.2.1 1 UDP 1',
       'FIGHT 192.0.2.1 1 TCP',
     ];
     expect(malformed.filter((line) => parseReply(line) !== undefined)).toEqual([]);
@@ -291,6 +303,11 @@ describe('a line from the rendezvous server', () => {
       }),
       { numRuns: 1000 },
     );
+  });
+
+  it('may name a hundred nodes', () => {
+    const nodes = Array.from({ length: 100 }, () => ({ address: '192.0.2.1', port: 1 }));
+    expect(parseReply(formatReply({ verb: 'NODES', nodes }))).toEqual({ verb: 'NODES', nodes });
   });
 
   it('has room for a hundred of the longest locators, and for the longest message', () => {

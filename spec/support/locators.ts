@@ -49,7 +49,12 @@ export const REQUIRED_FIELDS: readonly RawField[] = [
 
 /** Writes a version 3 locator field by field, with a checksum that is right whatever the fields are. */
 export function sealVersion3(fields: readonly RawField[]): string {
-  const record = Buffer.concat([Buffer.of(3), ...fields.map(([tag, value]) => Buffer.of(tag, value.length, ...value))]);
+  return sealBody(Buffer.concat(fields.map(([tag, value]) => Buffer.of(tag, value.length, ...value))));
+}
+
+/** Writes a version 3 locator of any bytes behind the version, with a checksum that is right. */
+export function sealBody(body: Uint8Array): string {
+  const record = Buffer.concat([Buffer.of(3), body]);
   return Buffer.concat([record, sha256(record).subarray(0, 4)]).toString('base64url');
 }
 
