@@ -51,7 +51,8 @@ export function loadIdentity(path: string): Identity {
   let key: KeyObject;
   try {
     // Windows has no such bits; everywhere else a key that others can read is no proof of anything.
-    if (process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0) {
+    const file = statSync(path);
+    if (process.platform !== 'win32' && file.isFile() && (file.mode & 0o077) !== 0) {
       throw new IdentityError(`The key file ${path} can be used by other users. Run: chmod 600 ${path}`);
     }
     key = createPrivateKey(readFileSync(path));

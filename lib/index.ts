@@ -2,6 +2,7 @@
 export { createNet, type ConnectOptions, type Line, type Net, type NetStatus } from './net.js';
 export type { Limits, NetConfig, Timing } from './config.js';
 export type { CloseCode, CloseReason, Connection, Path } from './connection.js';
+export type { Runtime } from './runtime.js';
 export type { TechniqueName } from './techniques/stages.js';
 export type { TraceEvent, TraceStep } from './trace.js';
 

@@ -388,7 +388,8 @@ class RunningNet implements Net {
           "owner. Ask for a version 3 UNL, or make the net with `security: 'plain'`.",
       );
     }
-    if (peerNameOf(peer) === peerNameOf(this.#own())) {
+    const { peerId, nodeId } = this.#config.identity;
+    if (peerNameOf(peer) === (peer.version === 3 ? peerId : nodeId)) {
       throw new InvalidUnlError("Expected another node's UNL, got this node's own");
     }
     return peer;
@@ -401,7 +402,7 @@ class RunningNet implements Net {
   }
 
   readonly #tell: Trace = (step) => {
-    if (this.#trace.observed) this.#trace.next({ ...step, at: this.#runtime.scheduler.now() });
+    if (this.#trace.observed) this.#trace.next({ ...step, at: this.#runtime.timeOfDay() });
   };
 
   #status(): NetStatus {

@@ -7,7 +7,10 @@ import { dial$, listen$ } from './link/tcp.js';
  * and chance is chosen.
  */
 export interface Runtime {
+  /** Timers, and a clock that never jumps: how long things take is measured by it. */
   readonly scheduler: SchedulerLike;
+  /** The time of day in milliseconds since the epoch, which may jump when somebody sets the clock. */
+  readonly timeOfDay: () => number;
   /** A number from 0 up to but not including 1, for jitter and choice. Not for secrets. */
   readonly random: () => number;
   /** A new id that nobody can guess: 22 base64url characters, 128 bits. */
@@ -18,7 +21,11 @@ export interface Runtime {
 
 /** The real clock, the real chance and the real sockets. */
 export const systemRuntime: Runtime = {
-  scheduler: asyncScheduler,
+  scheduler: {
+    now: () => performance.timeOrigin + performance.now(),
+    schedule: asyncScheduler.schedule.bind(asyncScheduler),
+  },
+  timeOfDay: Date.now,
   random: Math.random,
   newId: () => randomBytes(16).toString('base64url'),
   dial$,

@@ -1,8 +1,10 @@
 import type { Socket } from 'node:net';
-import { BehaviorSubject, defer, finalize, merge, mergeMap, of, switchMap, type Observable } from 'rxjs';
+import { BehaviorSubject, defer, EMPTY, finalize, merge, mergeMap, of, switchMap, type Observable } from 'rxjs';
+import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
 import { hostKey, type Endpoint } from '../lib/endpoint.js';
 import { endpointsOf } from '../lib/link/tcp.js';
 import { systemRuntime, type Runtime } from '../lib/runtime.js';
+import { expectInteger } from '../lib/validate.js';
 import { serverSession$ } from './rendezvous/session.js';
 import { memoryStore } from './store/memory.js';
 import type { Store } from './store/store.js';
@@ -49,6 +51,9 @@ export const DEFAULT_SERVER_LIMITS: RendezvousServerLimits = {
   tableEntries: 100_000,
 };
 
+/** So many connections beyond a limit are told why they are refused; more are dropped without a word. */
+const MAX_REFUSING = 16;
+
 /** A rendezvous server that runs. */
 export interface RendezvousServer {
   readonly local: Endpoint;
@@ -70,7 +75,8 @@ export function rendezvousServer$(
   runtime: Runtime = systemRuntime,
 ): Observable<RendezvousServer> {
   return defer(() => {
-    const limits = { ...DEFAULT_SERVER_LIMITS, ...given };
+    expectInteger('port', port, 0, 65535);
+    const limits = withDefaults('limits', DEFAULT_SERVER_LIMITS, given, MAX_TIMER_MS);
     const now = () => runtime.scheduler.now();
     const shared = store ?? memoryStore({ maxEntries: limits.tableEntries, now, random: runtime.random });
     const count = new BehaviorSubject(0);
@@ -86,7 +92,12 @@ export function rendezvousServer$(
     const serve$ = (socket: Socket): Observable<never> =>
       defer(() => {
         const host = hostKey(endpointsOf(socket).remote.address);
-        const isFull = count.value >= limits.connections || (perHost.get(host) ?? 0) >= limits.connectionsPerHost;
+        const excess = Math.max(count.value - limits.connections, (perHost.get(host) ?? 0) - limits.connectionsPerHost);
+        if (excess >= MAX_REFUSING) {
+          socket.destroy();
+          return EMPTY;
+        }
+        const isFull = excess >= 0;
         change(host, 1);
         return serverSession$(socket, { store: shared, limits, runtime, isFull }).pipe(
           finalize(() => {

@@ -1,5 +1,17 @@
 import { once } from 'node:events';
-import { filter, firstValueFrom, from, fromEvent, lastValueFrom, map, range, Subject, take, toArray } from 'rxjs';
+import {
+  Subject,
+  filter,
+  firstValueFrom,
+  from,
+  fromEvent,
+  lastValueFrom,
+  map,
+  range,
+  take,
+  timer,
+  toArray,
+} from 'rxjs';
 import { ClosedError, InvalidTextError, SendBufferFullError, type Connection } from '../lib/index.js';
 import { failureOf, Lab } from './support/nodes.js';
 
@@ -213,6 +225,52 @@ describe('A connection', () => {
     const [ours, theirs] = await Promise.all([lastValueFrom(here.closed$), lastValueFrom(there.closed$)]);
     expect([ours.code, ours.by]).toEqual(['line-too-long', 'peer']);
     expect([theirs.code, theirs.by, theirs.error?.code]).toEqual(['line-too-long', 'us', 'LINE_TOO_LONG']);
+  });
+
+  it('delivers all that was sent before it was closed to a reader that takes its time', async () => {
+    const { here, there } = await lab.pair({ timing: { closeMs: 300 } });
+    const text = 'x'.repeat(100_000);
+    const count = 200; // 20 MB, at a pace at which it takes several times as long as nothing at all may happen
+    const read = lastValueFrom(there.eachLine$((line) => timer(8).pipe(map(() => line.length))).pipe(toArray()));
+    for (let index = 0; index < count; index++) here.send(text);
+    here.close();
+    expect((await read).length).toBe(count);
+  });
+
+  it('tells whoever waits for room that there will be none', async () => {
+    const { here, there } = await lab.pair({ limits: { sendHighWaterBytes: 1_000 } });
+    const drained = lastValueFrom(here.drain$, { defaultValue: 'completed' });
+    here.close();
+    await lastValueFrom(there.closed$);
+    expect(await drained).toBe('completed');
+  });
+
+  it('gives back what an iterable holds when sending it is given up', async () => {
+    const { here } = await lab.pair({ limits: { sendHighWaterBytes: 1_000 } });
+    const released = new Promise<string>((resolve) => {
+      function* numbers() {
+        try {
+          for (;;) yield 'x'.repeat(1_000);
+        } finally {
+          resolve('released');
+        }
+      }
+      const sending = here.sendAll(numbers()).subscribe();
+      here.drain$.pipe(take(1)).subscribe(() => {
+        sending.unsubscribe();
+      });
+    });
+    expect(await released).toBe('released');
+  });
+
+  it('lets a stream go that was destroyed with something unread', async () => {
+    const { here, there } = await lab.pair();
+    const duplex = there.toDuplex();
+    here.send('x'.repeat(500_000));
+    await once(duplex, 'readable');
+    duplex.destroy();
+    expect((await lastValueFrom(here.closed$)).code).toBe('closed');
+    expect((await lastValueFrom(there.closed$)).code).toBe('closed');
   });
 
   it('keeps a peer that answers its heartbeats', async () => {

@@ -183,6 +183,56 @@ describe('A net among hostile peers', () => {
     await expectWell(net);
   });
 
+  it('notices that one is gone although nobody reads what it sent', async () => {
+    const net = lab.net({ timing: { heartbeatMs: 20 } });
+    const arriving = firstValueFrom(net.connections$);
+    const peer = await RawPeer.greeting(net);
+    const connection = await arriving;
+    for (let index = 0; index < 100; index++) peer.write(FRAME.data, `${'x'.repeat(5000)}\n`);
+    // Nobody reads, so that its socket is paused when it is reset.
+    peer.stream.destroy();
+    expect((await lastValueFrom(connection.closed$)).code).toBe('lost');
+    expect(connection.send('too late')).toBeFalse();
+    expect((await firstValueFrom(net.status$)).slots.inbound.used).toBe(0);
+  });
+
+  it('is not kept busy by one whose frames are ever so small', async () => {
+    const net = lab.net();
+    const arriving = firstValueFrom(net.connections$);
+    const peer = await RawPeer.greeting(net);
+    const connection = await arriving;
+    const frames = Buffer.concat(Array.from({ length: 20_000 }, () => Buffer.from([0, 0, 0, 1, 0x61])));
+    peer.stream.write(frames);
+    peer.write(FRAME.data, '\n');
+    expect((await firstValueFrom(connection.lines$)).length).toBe(20_000);
+  });
+
+  it('relays whatever line it was sent', async () => {
+    const net = lab.net({ mode: 'p2p' });
+    const heard = lab.collect(net.lines$.pipe(map(({ connection, text }) => net.broadcast(text, connection))));
+    const last = firstValueFrom(net.lines$.pipe(filter(({ text }) => text === 'last')));
+    const peer = await RawPeer.greeting(net);
+    const other = await RawPeer.greeting(net);
+    peer.write(FRAME.data, 'x\r\r\n\r\r\n\u0000\n\u2028\r\r\r\nlast\n');
+    await last;
+    expect(heard).toEqual([1, 1, 1, 1, 1]);
+    other.stream.destroy();
+  });
+
+  it('holds one connection to a peer that comes back twice at once, and nothing after its end', async () => {
+    const net = lab.net();
+    const identity = createIdentity();
+    const before = await RawPeer.greeting(net, identity);
+    await firstValueFrom(net.connections$);
+    const next = firstValueFrom(net.connections$.pipe(filter((_connection, index) => index === 1)));
+    const again = await Promise.all([RawPeer.greeting(net, identity), RawPeer.greeting(net, identity)]);
+    await next;
+    expect((await firstValueFrom(net.status$)).slots.inbound.used).toBe(1);
+    const third = await RawPeer.greeting(net, identity);
+    await net.close();
+    await Promise.all([before, third, ...again].map((peer) => peer.closed()));
+  });
+
   it('bears one that asks for answers without end and reads none', async () => {
     const net = lab.net({ limits: { sendHighWaterBytes: 10_000 } });
     const arriving = firstValueFrom(net.connections$);

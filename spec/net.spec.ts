@@ -330,6 +330,41 @@ describe('A net', () => {
     await expectAsync(started).toBeRejectedWithError(ClosedError);
   });
 
+  it('makes a new connection while the last one is still being closed', async () => {
+    const { here, net, peer } = await lab.pair();
+    here.close();
+    const next = await firstValueFrom(net.connect$(await firstValueFrom(peer.unl$)));
+    expect(next).not.toBe(here);
+    const heard = firstValueFrom(peer.lines$);
+    next.send('again');
+    expect((await heard).text).toBe('again');
+  });
+
+  it('reaches a node on this machine that is bound to loopback, without any server', async () => {
+    const peer = lab.net({ bind: newAddress() });
+    const net = createNet({ mode: 'direct' });
+    const connection = await firstValueFrom(net.connect$(await firstValueFrom(peer.unl$)));
+    expect(connection.peerId).toBe(peer.peerId);
+    await net.close();
+  });
+
+  it('tells those who watch that it is closed', async () => {
+    const net = lab.net({ rendezvous: ['127.0.0.1:9'] });
+    const states = lab.collect(net.status$.pipe(map(({ state }) => state)));
+    await net.close();
+    expect(states.at(-1)).toBe('closed');
+    expect(await failureOf(net.unl$)).toBeInstanceOf(ClosedError);
+  });
+
+  it('leaves out of its locator the servers for which there is no room', async () => {
+    const rendezvous = Array.from({ length: 30 }, (_, index) => `rendezvous-server-${index}.invalid:8000`);
+    const net = lab.net({ rendezvous, timing: { gatherMs: 1 } });
+    const unl = await firstValueFrom(net.unl$);
+    const parsed = parseUnl(unl);
+    expect(unl.length).toBeLessThanOrEqual(512);
+    expect(parsed.version === 3 && parsed.rendezvous.length).toBeGreaterThan(3);
+  });
+
   it('closes when its signal is aborted', async () => {
     const controller = new AbortController();
     const { there } = await lab.pair({ signal: controller.signal }, {});

@@ -1,4 +1,4 @@
-import { combineLatest, filter, firstValueFrom, lastValueFrom, map, take, toArray } from 'rxjs';
+import { combineLatest, filter, firstValueFrom, interval, lastValueFrom, map, merge, take, toArray } from 'rxjs';
 import { createIdentity, createNet, formatUnl, type Net, type NetConfig } from '../lib/index.js';
 import { proofOf } from '../lib/rendezvous/messages.js';
 import { Lab, newAddress } from './support/nodes.js';
@@ -30,7 +30,7 @@ describe('A flooding network', () => {
       await net.start();
     }
     await firstValueFrom(combineLatest(nets.map(used)).pipe(filter((all) => all.every((peers) => peers >= 2))));
-    const copies = nets.map((net) => lab.collect(net.trace$.pipe(filter(({ type }) => type === 'dropped'))));
+    const copy = firstValueFrom(merge(...nets.map((net) => net.trace$)).pipe(filter(({ type }) => type === 'dropped')));
     const everyone = combineLatest(
       nets.slice(1).map((net) => net.lines$.pipe(filter(({ text }) => text === 'second'))),
     );
@@ -40,7 +40,9 @@ describe('A flooding network', () => {
     await done;
     for (const texts of heard.slice(1)) expect(texts).toEqual(['first', 'second']);
     expect(heard[0]).toEqual([]);
-    expect(copies.flat().length).toBeGreaterThan(0);
+    // There are more ways than one, and what came by another is dropped.
+    await copy;
+    for (const texts of heard.slice(1)) expect(texts).toEqual(['first', 'second']);
   });
 
   it('does not send again what has just been here', async () => {
@@ -57,19 +59,13 @@ describe('A flooding network', () => {
 
   it('forgets what has been here after a while', async () => {
     const { address } = await lab.server();
-    const [alice, bob] = [node(address, { timing: { seenMs: 1 } }), node(address, { timing: { seenMs: 1 } })];
+    const timing = { seenMs: 1 };
+    const [alice, bob] = [node(address, { timing }), node(address, { timing })];
     const twice = firstValueFrom(bob.lines$.pipe(take(2), toArray()));
+    const rounds = lab.use(interval(5).subscribe(() => alice.broadcast('hello')));
     await Promise.all([alice.start(), bob.start()]);
-    await withPeers(alice, 1);
-    alice.broadcast('hello');
-    await firstValueFrom(bob.lines$);
-    // Time passes with each try.
-    let sent = 0;
-    while (sent === 0) {
-      await new Promise((resolve) => setImmediate(resolve));
-      sent = alice.broadcast('hello');
-    }
     expect((await twice).map(({ text }) => text)).toEqual(['hello', 'hello']);
+    rounds.unsubscribe();
   });
 
   it('keeps to its slots', async () => {

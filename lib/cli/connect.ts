@@ -48,6 +48,8 @@ export async function connect(unl: string, options: ConnectOptions): Promise<voi
   let start = 0;
   // Until there is a connection, an end is a failure.
   let status = 1;
+  // So is an end before all of stdin was sent because some of it is no line.
+  let isWhole = true;
   const conversation$ = net.unl$.pipe(
     // Where this node is itself decides which of the peer's endpoints are near.
     take(1),
@@ -59,10 +61,12 @@ export async function connect(unl: string, options: ConnectOptions): Promise<voi
     switchMap((connection) => {
       status = 0;
       reportConnection(connection, Date.now() - start, report);
-      return converse$(connection, report);
+      return converse$(connection, report, () => {
+        isWhole = false;
+      });
     }),
     tap(({ code }) => {
-      status = code === 'closed' ? 0 : 1;
+      status = code === 'closed' && isWhole ? 0 : 1;
     }),
     catchError((error: unknown) => {
       if (error instanceof InvalidUnlError) throw error;
@@ -75,11 +79,13 @@ export async function connect(unl: string, options: ConnectOptions): Promise<voi
 }
 
 /** Sends stdin, prints what comes, and emits why it ended once all of it is printed. */
-function converse$(connection: Connection, report: Report): Observable<CloseReason> {
+function converse$(connection: Connection, report: Report, onFailure: () => void): Observable<CloseReason> {
   const sent$ = connection.sendAll(stdinLines()).pipe(
     catchError((error: unknown) => {
       // That the peer has gone is told by the connection itself.
-      if (!(error instanceof ClosedError)) report('error', { message: reasonOf(error) }, reasonOf(error));
+      if (error instanceof ClosedError) return EMPTY;
+      report('error', { message: reasonOf(error) }, reasonOf(error));
+      onFailure();
       return EMPTY;
     }),
     finalize(() => {

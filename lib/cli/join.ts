@@ -1,7 +1,7 @@
 import { concatMap, take, tap } from 'rxjs';
 import { createNet } from '../net.js';
 import {
-  broadcastStdin$,
+  eachStdinLine$,
   identityOf,
   print,
   reportAttempts,
@@ -33,5 +33,11 @@ export async function join(options: NodeOptions): Promise<void> {
     tap(({ connection, text }) => net.broadcast(text, connection)),
     concatMap(({ text }) => print(text)),
   );
-  await runUntilInterrupted(net, peers$, received$, ready$, broadcastStdin$(net, report));
+  await runUntilInterrupted(
+    net,
+    peers$,
+    received$,
+    ready$,
+    eachStdinLine$((text) => net.broadcast(text), report),
+  );
 }

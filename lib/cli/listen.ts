@@ -1,13 +1,15 @@
-import { mergeMap, take, tap } from 'rxjs';
+import { finalize, mergeMap, take, tap } from 'rxjs';
+import type { Connection } from '../connection.js';
 import { createNet } from '../net.js';
 import {
-  broadcastStdin$,
+  eachStdinLine$,
   identityOf,
   print,
   reportAttempts,
   reportConnection,
   reporter,
   runUntilInterrupted,
+  sendLine,
   type NodeOptions,
 } from './terminal.js';
 
@@ -20,6 +22,7 @@ export interface ListenOptions extends NodeOptions {
 export async function listen(options: ListenOptions): Promise<void> {
   const { rendezvous, port, bind, echo, json } = options;
   const report = reporter(json);
+  const peers = new Set<Connection>();
   const net = createNet({ mode: 'direct', rendezvous, port, bind, identity: identityOf(options) });
   reportAttempts(net, report);
 
@@ -34,12 +37,17 @@ export async function listen(options: ListenOptions): Promise<void> {
     tap((connection) => {
       reportConnection(connection, 0, report);
     }),
-    mergeMap((connection) =>
-      connection.eachLine$((text) => {
-        if (echo === true) connection.send(text);
-        return print(text);
-      }),
-    ),
+    mergeMap((connection) => {
+      peers.add(connection);
+      return connection
+        .eachLine$(async (text) => {
+          if (echo === true) await sendLine(connection, text);
+          await print(text);
+        })
+        .pipe(finalize(() => peers.delete(connection)));
+    }),
   );
-  await runUntilInterrupted(net, received$, ready$, broadcastStdin$(net, report));
+  // No faster than the slowest of them reads.
+  const sent$ = eachStdinLine$((text) => Promise.all([...peers].map((peer) => sendLine(peer, text))), report);
+  await runUntilInterrupted(net, received$, ready$, sent$);
 }

@@ -1,14 +1,15 @@
 import {
   filter,
+  firstValueFrom,
   from,
   fromEvent,
   lastValueFrom,
   map,
   merge,
   noop,
+  race,
   take,
   takeUntil,
-  tap,
   type Observable,
   type Subscription,
 } from 'rxjs';
@@ -97,17 +98,23 @@ export async function* stdinLines(): AsyncGenerator<string> {
   if (decoder.fault !== undefined) throw decoder.fault;
 }
 
-/** The lines of stdin, one by one, to every peer; a line that cannot be sent is reported. */
-export function broadcastStdin$(net: Net, report: Report): Observable<unknown> {
-  return from(stdinLines()).pipe(
-    tap((text) => {
+/** Sends one line to a peer; resolves when more may be sent. */
+export async function sendLine(connection: Connection, text: string): Promise<void> {
+  if (!connection.send(text)) await lastValueFrom(connection.drain$.pipe(take(1)), { defaultValue: undefined });
+}
+
+/** Does something with each line of stdin, one after the other; a line that cannot be sent is reported. */
+export function eachStdinLine$(send: (text: string) => unknown, report: Report): Observable<unknown> {
+  const sendAll = async () => {
+    for await (const text of stdinLines()) {
       try {
-        net.broadcast(text);
+        await send(text);
       } catch (error) {
         report('error', { message: reasonOf(error) }, reasonOf(error));
       }
-    }),
-  );
+    }
+  };
+  return from(sendAll());
 }
 
 /** Works until the user wants an end, then closes the net. */
@@ -122,14 +129,14 @@ export async function runUntilInterrupted(net: Net, ...work: readonly Observable
 
 /** Writes a line to stdout; resolves when more may be written. */
 export async function print(text: string): Promise<void> {
-  if (!process.stdout.write(`${text}\n`)) {
-    await new Promise((resolve) => process.stdout.once('drain', resolve).once('close', resolve));
-  }
+  if (process.stdout.write(`${text}\n`)) return;
+  await firstValueFrom(race(fromEvent(process.stdout, 'drain'), fromEvent(process.stdout, 'close')));
 }
 
-/** Emits once when the user wants the program to end: Ctrl-C, SIGTERM, or nobody reads its output. A second time kills. */
+/** Emits once when the user wants the program to end: Ctrl-C, SIGTERM, a terminal
+ * that was closed, or nobody who reads its output. A second time kills. */
 export function interrupted$(): Observable<string> {
-  const signals = ['SIGINT', 'SIGTERM'] as const;
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   return merge(
     ...signals.map((signal) => fromEvent(process, signal).pipe(map(() => signal))),
     fromEvent(process.stdout, 'error').pipe(map(() => 'EPIPE')),

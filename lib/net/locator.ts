@@ -2,7 +2,9 @@ import { networkInterfaces } from 'node:os';
 import type { ResolvedConfig } from '../config.js';
 import { canonicalAddress, familyOf, scopeOf, type Endpoint } from '../endpoint.js';
 import type { ServerState } from '../rendezvous/client.js';
-import type { NatType, NodeType, Unl, UnlEndpoint } from '../unl/types.js';
+import { UNL_MAX_LENGTH } from '../unl.js';
+import type { NatType, NodeType, Unl, UnlEndpoint, UnlV3 } from '../unl/types.js';
+import { encodeVersion3 } from '../unl/version-3.js';
 
 /** A locator has room for this many of a node's own addresses of each family. */
 const MAX_LAN_ADDRESSES = 4;
@@ -65,17 +67,20 @@ export function locate(
       unl: { version: 2, nodeId: config.identity.nodeId, nodeType, natType: 'unknown', forwarding, port, wan, lan },
     };
   }
-  return {
+  const unl: UnlV3 = {
+    version: 3,
+    peerId: config.identity.peerId,
     nodeType,
     natType,
-    unl: {
-      version: 3,
-      peerId: config.identity.peerId,
-      nodeType,
-      natType,
-      endpoints,
-      rendezvous: config.rendezvous,
-      extensions: [],
-    },
+    endpoints,
+    rendezvous: config.rendezvous,
+    extensions: [],
   };
+  return { nodeType, natType, unl: fitting(unl) };
+}
+
+/** As many of the servers as there is room for: a few will do for others to send a message by. */
+function fitting(unl: UnlV3): UnlV3 {
+  const isLong = encodeVersion3(unl).toString('base64url').length > UNL_MAX_LENGTH;
+  return isLong && unl.rendezvous.length > 0 ? fitting({ ...unl, rendezvous: unl.rendezvous.slice(0, -1) }) : unl;
 }

@@ -117,6 +117,8 @@ export class Peers {
     this.#byPeer.set(peerId, connection);
     connection.confirmed$.subscribe({
       next: () => {
+        // It may have been closed here before the peer's consent came.
+        if (!connection.isOpen) return;
         this.trace({ type: 'connection', peerId, direction });
         this.#arrived.next(connection);
       },

@@ -45,7 +45,7 @@ export interface RendezvousSignallingConfig {
  * signed: a server can neither forge one, nor pass one on twice, nor to somebody else.
  */
 export function rendezvousSignalling({ identity, sessions$, runtime, trace }: RendezvousSignallingConfig): Signalling {
-  const now = () => runtime.scheduler.now();
+  const now = runtime.timeOfDay;
   const seen = new Seen({ forMs: 2 * WINDOW_MS, maxEntries: MAX_REMEMBERED, now });
   const received$ = sessions$.pipe(
     switchMap((sessions) => merge(...sessions.map(({ message$ }) => message$.pipe(catchError(() => EMPTY))))),

@@ -102,7 +102,7 @@ async function handleProven(
     case 'ADVERTISE': {
       if (!isUnlOf(request.unl, peerId)) return;
       const kept = await store.put('unls', peerId, request.unl, LISTING_MS);
-      if (!kept) session.refuse('table-full', 'this server lists as many nodes as it can');
+      if (!kept) session.decline('table-full', 'this server lists as many nodes as it can');
       return;
     }
     case 'WITHDRAW':

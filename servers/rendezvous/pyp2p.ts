@@ -1,4 +1,4 @@
-import { familyOf, formatEndpoint, type Endpoint } from '../../lib/endpoint.js';
+import { familyOf, type Endpoint } from '../../lib/endpoint.js';
 import { formatReply, MAX_NODES, parseReply, type Request } from '../../lib/rendezvous/messages.js';
 import { parseJsonObject } from '../../lib/validate.js';
 import type { PeerRequest } from './peers.js';
@@ -56,11 +56,11 @@ async function listPassive({ port, maxInbound }: RequestOf<'PASSIVE'>, session: 
   const { remote, store } = session;
   // PyP2P's text for a node has no room for IPv6.
   if (familyOf(remote.address) !== 4) return;
-  const own = await store.list('passive', `${remote.address}:`);
+  const own = await store.list('passive', remote.address);
   const kept =
     own.length < MAX_PASSIVE &&
-    (await store.put('passive', formatEndpoint({ ...remote, port }), String(maxInbound), LISTING_MS));
-  if (!kept) session.refuse('table-full', 'this server lists as many nodes as it can');
+    (await store.put('passive', `${remote.address} ${port}`, String(maxInbound), LISTING_MS));
+  if (!kept) session.decline('table-full', 'this server lists as many nodes as it can');
 }
 
 async function listSimultaneous(session: ServerSession): Promise<void> {
@@ -68,7 +68,7 @@ async function listSimultaneous(session: ServerSession): Promise<void> {
   const { address } = remote;
   const at = session.now();
   if (!(await store.put('simultaneous', address, String(at), LISTING_MS))) {
-    session.refuse('table-full', 'this server lists as many nodes as it can');
+    session.decline('table-full', 'this server lists as many nodes as it can');
     return;
   }
   if (!session.isListed) {
@@ -79,7 +79,7 @@ async function listSimultaneous(session: ServerSession): Promise<void> {
     });
   }
   // Whoever asked for it while its predictions were too old has been waiting for this moment.
-  for (const [key, text] of await store.list('candidates', `${address} `)) {
+  for (const [key, text] of await store.list('candidates', address)) {
     const ports = readPorts(text);
     const candidate = key.slice(address.length + 1);
     if (ports !== undefined) session.reply({ verb: 'CHALLENGE', address: candidate, ports });
@@ -92,7 +92,7 @@ async function propose({ address, ports }: RequestOf<'CANDIDATE'>, session: Serv
   const listedAt = await store.get('simultaneous', address);
   if (listedAt === undefined) return;
   const key = candidateKey(address, remote.address);
-  const waiting = await store.list('candidates', `${address} `);
+  const waiting = await store.list('candidates', address);
   if (waiting.length >= MAX_CANDIDATES && !waiting.some(([other]) => other === key)) return;
   if (!(await store.put('candidates', key, JSON.stringify({ ports }), CANDIDATE_MS))) return;
   forward(`candidate:${key}`, session);
@@ -108,7 +108,7 @@ async function propose({ address, ports }: RequestOf<'CANDIDATE'>, session: Serv
 async function accept({ address, ports, ntp }: RequestOf<'ACCEPT'>, session: ServerSession): Promise<void> {
   const { remote, store } = session;
   const key = candidateKey(remote.address, address);
-  if (Math.abs(ntp - session.now() / 1000) > MAX_CLOCK_ERROR_S) return;
+  if (Math.abs(ntp - session.runtime.timeOfDay() / 1000) > MAX_CLOCK_ERROR_S) return;
   if ((await store.get('candidates', key)) === undefined) return;
   await store.delete('candidates', key);
   await store.publish(`candidate:${key}`, formatReply({ verb: 'FIGHT', address: remote.address, ports, ntp }));
@@ -116,7 +116,7 @@ async function accept({ address, ports, ntp }: RequestOf<'ACCEPT'>, session: Ser
 
 async function clear({ remote, store }: ServerSession): Promise<void> {
   await store.delete('simultaneous', remote.address);
-  for (const [key] of await store.list('passive', `${remote.address}:`)) await store.delete('passive', key);
+  for (const [key] of await store.list('passive', remote.address)) await store.delete('passive', key);
 }
 
 /** What comes on a channel is a reply to this client. */
@@ -132,8 +132,8 @@ function candidateKey(node: string, candidate: string): string {
 }
 
 function readKey(key: string): Endpoint {
-  const colon = key.lastIndexOf(':');
-  return { address: key.slice(0, colon), port: Number(key.slice(colon + 1)) };
+  const [address = '', port] = key.split(' ');
+  return { address, port: Number(port) };
 }
 
 function readPorts(text: string): readonly number[] | undefined {

@@ -88,15 +88,20 @@ export class ServerSession {
     this.#connection.send(formatReply(reply));
   }
 
+  /** Says why one request is refused; the session goes on. */
+  decline(code: RefusalCode, words: string): void {
+    this.reply({ verb: 'REFUSED', code, words });
+  }
+
   /** Says why, and closes. */
   refuse(code: RefusalCode, words: string): void {
-    this.reply({ verb: 'REFUSED', code, words });
+    this.decline(code, words);
     this.close();
   }
 
-  /** Lets the client go; what was said before still arrives. */
+  /** Lets the client go; what was said before still arrives, but a client that does not hang up, too, is not waited for. */
   close(): void {
-    this.#connection.end({ code: 'closed', by: 'us', message: 'done' });
+    this.#connection.end({ code: 'refused', by: 'us', message: 'done' });
   }
 
   /** Does something for each message on a channel of the store, for as long as the session lasts; once a channel. */

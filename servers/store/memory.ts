@@ -11,65 +11,32 @@ export interface MemoryStoreConfig {
   readonly random: () => number;
 }
 
-interface Entry {
-  readonly value: string;
-  readonly expires: number;
-}
-
 /**
- * A store in this process's memory, the default. What has expired is never returned, and is swept out when a table is
- * full.
+ * A store in this process's memory, the default. No request costs more than what it returns, however full the tables are;
+ * what has expired is never returned, and is swept out when a table is full.
  *
  * @example
  * const store = memoryStore({ maxEntries: 10_000, now: Date.now, random: Math.random });
  */
-export function memoryStore({ maxEntries, now, random }: MemoryStoreConfig): Store {
-  const tables = new Map<Table, Map<string, Entry>>();
+export function memoryStore(config: MemoryStoreConfig): Store {
+  const tables = new Map<Table, MemoryTable>();
   const channels = new Map<string, Set<(message: string) => void>>();
 
   const tableOf = (name: Table) => {
-    const table = tables.get(name) ?? new Map<string, Entry>();
+    const table = tables.get(name) ?? new MemoryTable(config);
     tables.set(name, table);
     return table;
   };
-  const isLive = (entry: Entry | undefined): entry is Entry => entry !== undefined && entry.expires > now();
-  const sweep = (table: Map<string, Entry>) => {
-    for (const [key, entry] of table) if (!isLive(entry)) table.delete(key);
-  };
 
   return {
-    put(name, key, value, ttlMs) {
-      const table = tableOf(name);
-      if (table.size >= maxEntries && !table.has(key)) sweep(table);
-      if (table.size >= maxEntries && !table.has(key)) return Promise.resolve(false);
-      table.set(key, { value, expires: now() + ttlMs });
-      return Promise.resolve(true);
-    },
-    get(name, key) {
-      const entry = tableOf(name).get(key);
-      return Promise.resolve(isLive(entry) ? entry.value : undefined);
-    },
-    delete(name, key) {
+    put: (name, key, value, ttlMs) => Promise.resolve(tableOf(name).put(key, value, ttlMs)),
+    get: (name, key) => Promise.resolve(tableOf(name).get(key)),
+    delete: (name, key) => {
       tableOf(name).delete(key);
       return Promise.resolve();
     },
-    sample(name, count) {
-      const keys = [...tableOf(name).keys()];
-      const chosen: [string, string][] = [];
-      // Fisher–Yates, as far as it is needed.
-      for (let left = keys.length; left > 0 && chosen.length < count; left--) {
-        const index = Math.floor(random() * left);
-        const key = keys[index] ?? '';
-        keys[index] = keys[left - 1] ?? '';
-        const entry = tableOf(name).get(key);
-        if (isLive(entry)) chosen.push([key, entry.value]);
-      }
-      return Promise.resolve(chosen);
-    },
-    list(name, prefix) {
-      const entries = [...tableOf(name)].filter(([key, entry]) => key.startsWith(prefix) && isLive(entry));
-      return Promise.resolve(entries.map(([key, { value }]) => [key, value] as const));
-    },
+    sample: (name, count) => Promise.resolve(tableOf(name).sample(count)),
+    list: (name, group) => Promise.resolve(tableOf(name).list(group)),
     publish(channel, message) {
       const listeners = [...(channels.get(channel) ?? [])];
       for (const listener of listeners) listener(message);
@@ -88,4 +55,90 @@ export function memoryStore({ maxEntries, now, random }: MemoryStoreConfig): Sto
         };
       }),
   };
+}
+
+interface Entry {
+  readonly value: string;
+  readonly expires: number;
+  /** Where its key stands in the array of all keys, from which samples are taken. */
+  position: number;
+}
+
+class MemoryTable {
+  readonly #entries = new Map<string, Entry>();
+  readonly #keys: string[] = [];
+  readonly #groups = new Map<string, Set<string>>();
+
+  constructor(readonly config: MemoryStoreConfig) {}
+
+  put(key: string, value: string, ttlMs: number): boolean {
+    const expires = this.config.now() + ttlMs;
+    const before = this.#entries.get(key);
+    if (before !== undefined) {
+      this.#entries.set(key, { value, expires, position: before.position });
+      return true;
+    }
+    if (this.#entries.size >= this.config.maxEntries) this.#sweep();
+    if (this.#entries.size >= this.config.maxEntries) return false;
+    this.#entries.set(key, { value, expires, position: this.#keys.push(key) - 1 });
+    const group = this.#groups.get(groupOf(key)) ?? new Set();
+    this.#groups.set(groupOf(key), group.add(key));
+    return true;
+  }
+
+  get(key: string): string | undefined {
+    const entry = this.#entries.get(key);
+    return entry !== undefined && entry.expires > this.config.now() ? entry.value : undefined;
+  }
+
+  delete(key: string): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    this.#entries.delete(key);
+    // The last key takes the place of the one that goes, so that there is no gap.
+    const last = this.#keys.pop();
+    const moved = last === undefined || last === key ? undefined : this.#entries.get(last);
+    if (last !== undefined && moved !== undefined) {
+      this.#keys[entry.position] = last;
+      moved.position = entry.position;
+    }
+    const group = this.#groups.get(groupOf(key));
+    group?.delete(key);
+    if (group?.size === 0) this.#groups.delete(groupOf(key));
+  }
+
+  sample(count: number): [key: string, value: string][] {
+    const chosen: [string, string][] = [];
+    // Fisher–Yates, as far as it is needed, in place: the order of the keys means nothing.
+    for (let left = this.#keys.length; left > 0 && chosen.length < count; left--) {
+      this.#swap(Math.floor(this.config.random() * left), left - 1);
+      const key = this.#keys[left - 1] ?? '';
+      const value = this.get(key);
+      if (value !== undefined) chosen.push([key, value]);
+    }
+    return chosen;
+  }
+
+  list(group: string): [key: string, value: string][] {
+    return [...(this.#groups.get(group) ?? [])].flatMap((key): [string, string][] => {
+      const value = this.get(key);
+      return value === undefined ? [] : [[key, value]];
+    });
+  }
+
+  #swap(one: number, other: number): void {
+    const [a = '', b = ''] = [this.#keys[one], this.#keys[other]];
+    const [atA, atB] = [this.#entries.get(a), this.#entries.get(b)];
+    if (atA === undefined || atB === undefined) return;
+    [this.#keys[one], this.#keys[other]] = [b, a];
+    [atA.position, atB.position] = [other, one];
+  }
+
+  #sweep(): void {
+    for (const key of [...this.#keys]) if (this.get(key) === undefined) this.delete(key);
+  }
+}
+
+function groupOf(key: string): string {
+  return key.split(' ', 1)[0] ?? '';
 }

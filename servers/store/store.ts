@@ -5,8 +5,8 @@ export type Table = 'passive' | 'simultaneous' | 'candidates' | 'unls';
 
 /**
  * Where a server keeps what more than one of its sockets, or more than one server, needs to know. Asynchronous and small,
- * so that a shared store can take the place of memory: each call is one or two commands of Redis (SET PX, GET, DEL,
- * SRANDMEMBER, PUBLISH, SUBSCRIBE). What belongs to one socket never goes here.
+ * so that a shared store can take the place of memory: Redis, say, with SET PX, GET and DEL, a sorted set of the keys of each
+ * table and of each group (ZADD by expiry, ZRANDMEMBER, ZRANGE), PUBLISH and SUBSCRIBE. What belongs to one socket never goes here.
  */
 export interface Store {
   /** Keeps a value for `ttlMs`. Resolves to false when the table is full. */
@@ -15,8 +15,8 @@ export interface Store {
   delete(table: Table, key: string): Promise<void>;
   /** At most `count` entries, chosen at random. */
   sample(table: Table, count: number): Promise<readonly (readonly [key: string, value: string])[]>;
-  /** All entries whose key begins with `prefix`. */
-  list(table: Table, prefix: string): Promise<readonly (readonly [key: string, value: string])[]>;
+  /** All entries of a group: a key is the name of its group, or that and a space and the member's name. */
+  list(table: Table, group: string): Promise<readonly (readonly [key: string, value: string])[]>;
   /** Hands a message to everyone who listens on a channel; resolves to how many they are. */
   publish(channel: string, message: string): Promise<number>;
   /** Listens on a channel for as long as it is subscribed to. */

@@ -22,8 +22,8 @@ const texts = fc
   .map((text) => text.replaceAll('\n', '').replace(/\r+$/, ''));
 
 describe('lines', () => {
-  it('are cut at each newline, a carriage return before it dropped', () => {
-    expect(decode(['one\r\ntwo\n\n\r\nth\rree\r\r\n']).lines).toEqual(['one', 'two', '', '', 'th\rree\r']);
+  it('are cut at each newline, the carriage returns before it dropped', () => {
+    expect(decode(['one\r\ntwo\n\n\r\nth\rree\r\r\n']).lines).toEqual(['one', 'two', '', '', 'th\rree']);
   });
 
   it('arrive as they were sent, however the bytes were chunked on their way', () => {

@@ -11,7 +11,7 @@ const LOCAL = { address: '0.0.0.0', port: 50500 };
 /** A server that sees this node at an address; `undefined` for one that does not answer. */
 function serverSeeing(address: string | undefined): ServerState {
   const server = { host: 'rv.example.org', port: 8000 };
-  if (address === undefined) return { server, session: undefined, failure: 'it is down' };
+  if (address === undefined) return { server, session: undefined, observed: undefined, failure: 'it is down' };
   const session = {
     server,
     observed: { address, port: 1 },
@@ -22,7 +22,7 @@ function serverSeeing(address: string | undefined): ServerState {
     advertise: () => undefined,
     advertisePassive: () => undefined,
   };
-  return { server, session, failure: undefined };
+  return { server, session, observed: session.observed, failure: undefined };
 }
 
 /** Where a node is that has these addresses of its own and is seen at those. */

@@ -60,7 +60,8 @@ function world(spec: (world: World) => void): void {
   marbles((helpers) => {
     const dropped: string[] = [];
     let count = 0;
-    const runtime = { ...systemRuntime, scheduler: helpers.scheduler, newId: () => `id-${count++}` };
+    const { scheduler } = helpers;
+    const runtime = { ...systemRuntime, scheduler, timeOfDay: () => scheduler.now(), newId: () => `id-${count++}` };
     const trace = (step: TraceStep) => {
       if (step.type === 'dropped') dropped.push(`${step.what} from ${step.peerId}: ${step.reason}`);
     };

@@ -58,10 +58,11 @@ describe('the endpoints that are dialled', () => {
     expect(candidates(node(), peer)).toEqual(['2001:db8::2', '203.0.113.1']);
   });
 
-  it('are on this very machine only when this node is', () => {
-    const peer = node('lan 127.0.0.2', 'lan 10.0.0.2');
-    expect(candidates(node('lan 10.0.0.1'), peer)).toEqual(['10.0.0.2']);
-    expect(candidates(node('lan 127.0.0.1'), peer)).toEqual(['127.0.0.2', '10.0.0.2']);
+  it('are on this very machine only when the peer may be, too', () => {
+    const peer = node('lan 127.0.0.2', 'wan 127.0.0.3');
+    expect(candidates(node('lan 10.0.0.1', 'wan 203.0.113.1'), peer)).toEqual([]);
+    expect(candidates(node('lan 127.0.0.1', 'wan 127.0.0.1'), peer)).toEqual(['127.0.0.3']);
+    expect(candidates(node('lan 10.0.0.1'), peer)).toEqual(['127.0.0.2', '127.0.0.3']);
   });
 
   it('are never ones that nobody can have, nor the one at which this node itself listens', () => {
