@@ -20,6 +20,8 @@ export interface Timing {
   readonly closeMs: number;
   /** How long `unl$` waits at the start for the rendezvous servers, so that the first locator is whole: 3 round trips. */
   readonly gatherMs: number;
+  /** Between two looks at this machine's own addresses, which no system tells the changes of in the same way. */
+  readonly networkMs: number;
   /** The first pause before a lost rendezvous session is tried again; it doubles, with jitter, up to `reconnectMaxMs`. */
   readonly reconnectMs: number;
   /** Short, so that a node is registered again within a second of a restarted server's return. */
@@ -112,6 +114,7 @@ export const DEFAULT_TIMING: Timing = {
   silenceMs: 80 * SECOND,
   closeMs: 30 * SECOND,
   gatherMs: 3 * SECOND,
+  networkMs: 10 * SECOND,
   reconnectMs: 100,
   reconnectMaxMs: 800,
   bootstrapMinMs: 1 * SECOND,

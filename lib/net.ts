@@ -149,7 +149,7 @@ export interface Net {
 
   /**
    * Sends one line to every connection. In `p2p` mode a line that has been here within the last minute, sent or received,
-   * is not sent: every node that has it would drop it.
+   * is not sent again: every node that has it would drop it. One that is being relayed always is.
    *
    * @param except the connection it came from, when relaying.
    * @returns to how many it was sent.
@@ -360,10 +360,13 @@ class RunningNet implements Net {
 
   /** Where this node is, whenever it changes; the first waits for the servers, but not for long. */
   #locations$(local: Endpoint): Observable<Location> {
-    const late$ = timer(this.#config.timing.gatherMs, this.#runtime.scheduler).pipe(map(() => true));
-    return combineLatest([this.#servers, late$.pipe(startWith(false))]).pipe(
+    const { gatherMs, networkMs } = this.#config.timing;
+    const { scheduler } = this.#runtime;
+    const late$ = timer(gatherMs, scheduler).pipe(map(() => true));
+    return combineLatest([this.#servers, late$.pipe(startWith(false)), timer(0, networkMs, scheduler)]).pipe(
       filter(([states, isLate]) => isLate || states.every(({ session, failure }) => session ?? failure)),
       map(([states]) => this.#locate(local, states)),
+      distinctUntilChanged((a, b) => formatUnl(a.unl) === formatUnl(b.unl)),
     );
   }
 
