@@ -132,7 +132,7 @@ export const DEFAULT_LIMITS: Limits = {
   seenLines: 10_000,
 };
 
-const OPTIONS: ReadonlySet<string> = new Set([
+const OPTIONS = [
   'mode',
   'identity',
   'bind',
@@ -145,7 +145,7 @@ const OPTIONS: ReadonlySet<string> = new Set([
   'timing',
   'limits',
   'signal',
-] satisfies (keyof NetConfig)[]);
+] satisfies (keyof NetConfig)[];
 
 /**
  * Checks a configuration and fills in what it leaves out.
@@ -153,9 +153,8 @@ const OPTIONS: ReadonlySet<string> = new Set([
  * @throws InvalidOptionError ``Expected `port` to be an integer from 0 to 65535, got `70000` ``
  */
 export function resolveConfig(config: NetConfig): ResolvedConfig {
-  for (const name of Object.keys(config)) {
-    if (!OPTIONS.has(name)) throw invalidOption('config', `made of ${[...OPTIONS].join(', ')}`, name);
-  }
+  expectNames('config', config, OPTIONS);
+  expectNames('slots', config.slots, ['inbound', 'outbound']);
   const mode = expectOneOf('mode', config.mode, ['direct', 'p2p']);
   const slots = mode === 'p2p' ? 10 : 1024;
   return {
@@ -175,6 +174,12 @@ export function resolveConfig(config: NetConfig): ResolvedConfig {
     limits: withDefaults('limits', DEFAULT_LIMITS, config.limits, Number.MAX_SAFE_INTEGER),
     signal: config.signal,
   };
+}
+
+/** A name that is none would be an option that silently does nothing. */
+function expectNames(group: string, given: object | undefined, names: readonly string[]): void {
+  const unknown = Object.keys(given ?? {}).find((name) => !names.includes(name));
+  if (unknown !== undefined) throw invalidOption(group, `made of ${names.join(', ')}`, unknown);
 }
 
 function expectAddress(name: string, value: unknown): string {
@@ -201,8 +206,8 @@ export function withDefaults<T extends object>(
   given: Partial<T> | undefined,
   most: number,
 ): T {
+  expectNames(group, given, Object.keys(defaults));
   for (const [name, value] of Object.entries(given ?? {})) {
-    if (!Object.hasOwn(defaults, name)) throw invalidOption(group, `made of ${Object.keys(defaults).join(', ')}`, name);
     expectInteger(`${group}.${name}`, value, 1, most);
   }
   return { ...defaults, ...given };

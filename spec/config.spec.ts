@@ -24,6 +24,15 @@ describe('a configuration', () => {
     expect(resolveConfig({ mode: 'direct' }).identity.peerId).not.toBe(config.identity.peerId);
   });
 
+  it('is refused with slots of a direction that does not exist', () => {
+    // As a program without types would write it.
+    const slots: object = { inbounds: 3 };
+    expect(() => resolveConfig({ mode: 'direct', slots })).toThrowError(
+      InvalidOptionError,
+      'Expected `slots` to be made of inbound, outbound, got `inbounds`',
+    );
+  });
+
   it('of a flooding network has 10 slots each way, as PyP2P has', () => {
     expect(resolveConfig({ mode: 'p2p' }).slots).toEqual({ inbound: 10, outbound: 10 });
     expect(resolveConfig({ mode: 'p2p', slots: { inbound: 0 } }).slots).toEqual({ inbound: 0, outbound: 10 });
