@@ -105,8 +105,8 @@ const main = async (argv: readonly string[]): Promise<void> => {
     .option('--must <a:b,c,…>', 'fail unless each of these pairs connected directly every time', argument(parsePairs))
     .action(async (options: MatrixOptions) => {
       const result = await withRun((run) => runMatrix(run, options));
-      if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`);
       console.log(`\n${renderTable(result)}`);
+      if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`);
       const broken = notDirect(result, options.must ?? []);
       if (broken.length === 0) return;
       console.error(`Not direct, but must be: ${broken.map((pair) => pair.join(':')).join(', ')}`);
@@ -159,7 +159,8 @@ const withRun = async <T>(use: (run: Run) => Promise<T>): Promise<T> => {
   if (missing.length > 0) throw new Error(`The lab can't run here. It needs ${missing.join('; ')}.`);
   const opening = Run.open();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => {
+    // Not only once: an impatient second Ctrl-C must not end the clean-up.
+    process.on(signal, () => {
       interrupted = true;
       const closing = opening.then((run) => run.close());
       void closing.finally(() => process.exit(128 + constants.signals[signal]));
