@@ -53,8 +53,8 @@ describe('A connection', () => {
   it('keeps its lines for the first subscriber, and then gives every subscriber the same', async () => {
     const { here, there } = await lab.pair();
     for (const text of ['one', 'two', 'three']) here.send(text);
-    // They have arrived: the answer to a ping comes behind them.
-    await firstValueFrom(there.path$.pipe(filter(() => true)));
+    // They have arrived: the ping that is answered went behind them.
+    await firstValueFrom(here.path$.pipe(filter(({ roundTripMs }) => roundTripMs !== undefined)));
     const both = await Promise.all([linesOf(there, 3), linesOf(there, 3)]);
     expect(both).toEqual([
       ['one', 'two', 'three'],

@@ -159,7 +159,7 @@ describe('A net among hostile peers', () => {
     await expectWell(net);
   });
 
-  it('notices one that resets the connection', async () => {
+  it('notices one that hangs up without an end', async () => {
     const net = lab.net();
     const arriving = firstValueFrom(net.connections$);
     const { address, port } = await endpointOf(net);
