@@ -199,7 +199,7 @@ function directReach(family: 4 | 6, look: Look | undefined): Reach {
 }
 
 function mappedReach(family: 4 | 6, mapping: Mapping, look: Look | undefined, { observed }: ReachConfig): Reach {
-  const { protocol, gateway, external } = mapping;
+  const { protocol, gateway, internal, external, lifetimeMs } = mapping;
   const seen = look?.endpoint.address ?? observed.find((address) => familyOf(address) === family);
   const isBehindAnotherNat = seen === undefined ? scopeOf(external.address) === 'private' : seen !== external.address;
   const isUsable = look?.isReachable ?? !isBehindAnotherNat;
@@ -212,7 +212,7 @@ function mappedReach(family: 4 | 6, mapping: Mapping, look: Look | undefined, { 
     isSettled: true,
     isReachable: look?.isReachable,
     endpoint: isUsable ? (look?.endpoint ?? external) : undefined,
-    mapping: isUsable ? mapping : undefined,
+    mapping: isUsable ? { protocol, gateway, internal, external, lifetimeMs } : undefined,
     isBehindAnotherNat,
     words: led + (isBehindAnotherNat ? another : '') + reason + proof,
   };
