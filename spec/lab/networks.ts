@@ -9,8 +9,13 @@ export type Family = 4 | 6;
 export type Mapping = 'none' | 'endpoint-independent' | 'address-dependent' | 'address and port-dependent';
 export type Filtering = 'endpoint-independent' | 'address-dependent' | 'address and port-dependent';
 
+/** Whose addresses: of a home, of a carrier's own network (RFC 6598), or of the internet. IPv6 ones are always public. */
+export type AddressRange = 'private' | 'shared' | 'public';
+
 /** What the self-check must observe from outside. */
 export interface Behaviour {
+  /** The host's own address, then the outer one of each router on its way to the internet: two NATs have three. */
+  readonly addresses: readonly AddressRange[];
   readonly mapping: Mapping;
   /** The external ports of consecutive local ports: the same, a fixed step apart, or neither. */
   readonly ports: 'preserved' | 'random' | `delta ${number}`;
@@ -23,8 +28,8 @@ export const PORT_MAPPING_PROTOCOLS = ['upnp', 'nat-pmp', 'pcp'] as const;
 export type PortMappingProtocol = (typeof PORT_MAPPING_PROTOCOLS)[number];
 
 export interface Router {
-  /** How its inner side is numbered: privately, from a carrier's shared space (RFC 6598), or publicly. IPv6 is always public. */
-  readonly inside: 'private' | 'shared' | 'public';
+  /** How its inner side is numbered. */
+  readonly inside: AddressRange;
   readonly nft: string;
   /** Lines of miniupnpd's configuration, when the router runs it. */
   readonly miniupnpd?: string;
@@ -50,6 +55,8 @@ export interface SharedNetwork {
   readonly own: readonly Router[];
   /** Whether the hosts share a link, so that they reach each other without the router. */
   readonly oneLink: boolean;
+  /** Of each host alone, seen from the internet. */
+  readonly behaviour: Behaviour;
   /** What meets a SYN to the other host's external endpoint, when nothing but the common router is in the way. */
   readonly hairpin: 'accepted' | 'dropped' | 'reset';
 }
@@ -208,19 +215,28 @@ const gateway = (miniupnpd: string, nft = ''): Router => ({
 // --- What is seen of them from outside ---
 
 const OPEN: Behaviour = {
+  addresses: ['public'],
   mapping: 'none',
   ports: 'preserved',
   filtering: 'endpoint-independent',
   unsolicited: 'accepted',
 };
 const FIREWALLED: Behaviour = {
+  addresses: ['public', 'public'],
   mapping: 'none',
   ports: 'preserved',
   filtering: 'address and port-dependent',
   unsolicited: 'dropped',
 };
-const PRESERVING: Behaviour = { ...FIREWALLED, mapping: 'endpoint-independent' };
-const SYMMETRIC: Behaviour = { ...FIREWALLED, mapping: 'address and port-dependent', ports: 'random' };
+const PRESERVING: Behaviour = {
+  ...FIREWALLED,
+  addresses: ['private', 'public'],
+  mapping: 'endpoint-independent',
+};
+const SYMMETRIC: Behaviour = { ...PRESERVING, mapping: 'address and port-dependent', ports: 'random' };
+
+/** A home's NAT behind a carrier's. */
+const BEHIND_CARRIER = { addresses: ['private', 'shared', 'public'] } as const;
 
 const V4: readonly Family[] = [4];
 
@@ -309,13 +325,13 @@ export const NETWORKS = {
     about: "A home router behind a carrier's NAT, both keeping ports",
     families: V4,
     routers: [HOME, ISP],
-    behaviour: { 4: PRESERVING },
+    behaviour: { 4: { ...PRESERVING, ...BEHIND_CARRIER } },
   },
   'cgnat-random': {
     about: "A home router behind a carrier's NAT that gives random ports",
     families: V4,
     routers: [HOME, ISP_RANDOM],
-    behaviour: { 4: SYMMETRIC },
+    behaviour: { 4: { ...SYMMETRIC, ...BEHIND_CARRIER } },
   },
   'ipv6-firewall': {
     about: 'IPv6 only, behind a stateful firewall',
@@ -336,6 +352,7 @@ export const SHARED_NETWORKS = {
     about: 'Two hosts on one LAN; their router does not hairpin',
     router: HOME,
     own: [],
+    behaviour: PRESERVING,
     oneLink: true,
     hairpin: 'reset',
   },
@@ -343,6 +360,7 @@ export const SHARED_NETWORKS = {
     about: "Two homes behind one carrier's NAT that does not hairpin",
     router: ISP,
     own: [HOME],
+    behaviour: { ...PRESERVING, ...BEHIND_CARRIER },
     oneLink: false,
     hairpin: 'dropped',
   },
@@ -350,6 +368,7 @@ export const SHARED_NETWORKS = {
     about: "Two homes behind one carrier's NAT that hairpins",
     router: ISP_HAIRPIN,
     own: [HOME],
+    behaviour: { ...PRESERVING, ...BEHIND_CARRIER },
     oneLink: false,
     hairpin: 'accepted',
   },
@@ -357,6 +376,7 @@ export const SHARED_NETWORKS = {
     about: 'Two hosts kept apart by their router, which hairpins',
     router: { inside: 'private', nft: DROP + ISOLATED + HAIRPINNING },
     own: [],
+    behaviour: PRESERVING,
     oneLink: false,
     hairpin: 'accepted',
   },

@@ -1,22 +1,16 @@
 import { ALL_NETWORKS, allPairs } from './arguments.js';
 import { NETWORKS } from './networks.js';
-import { addressOf, familiesOf, isSharedNetwork, planNetwork, planPair, type Plan } from './plan.js';
+import { addressOf, familiesOf, isSharedNetwork, planNetwork, planPair, wayOut, type Plan } from './plan.js';
 
 const linkEnds = ({ links }: Plan) =>
   links.map(({ kind, ends: [inner, outer] }) => `${inner.node} ${kind} ${outer.node}`);
-
-/** The links that a packet from `node` crosses to the internet. */
-const wayOut = ({ links }: Plan, node: string): string[] => {
-  const link = links.find(({ ends: [inner] }) => inner.node === node);
-  return link === undefined ? [] : [link.kind, ...wayOut({ links, nodes: new Map() }, link.ends[1].node)];
-};
 
 describe('The plan', () => {
   it('of every pair crosses exactly one access line between a host and the internet', () => {
     for (const pair of allPairs(ALL_NETWORKS)) {
       const plan = planPair(pair);
       for (const host of ['a', 'b', 's1', 's2']) {
-        const lines = wayOut(plan, host).filter((kind) => kind === 'line');
+        const lines = wayOut(plan, host).filter(({ kind }) => kind === 'line');
         expect(lines.length)
           .withContext(`${pair.join(' → ')}: ${host}`)
           .toBe(1);
@@ -54,11 +48,11 @@ describe('The plan', () => {
   });
 
   it('puts a NAT between a private address and the internet, and none before a public one', () => {
-    const host = planNetwork('preserving');
+    const host = planNetwork(NETWORKS.preserving);
     expect(linkEnds(host)).toContain('home-a line internet');
     expect(addressOf(host, 'a', 4)).toBe('192.168.1.11');
-    expect(addressOf(planNetwork('firewall'), 'a', 4)).toMatch(/^45\.46\./);
-    expect(addressOf(planNetwork('public'), 'a', 4)).toMatch(/^45\.45\./);
+    expect(addressOf(planNetwork(NETWORKS.firewall), 'a', 4)).toMatch(/^45\.46\./);
+    expect(addressOf(planNetwork(NETWORKS.public), 'a', 4)).toMatch(/^45\.45\./);
   });
 
   it('numbers two homes alike', () => {
@@ -68,14 +62,14 @@ describe('The plan', () => {
   });
 
   it('puts the delay of a carrier’s subscriber between home and carrier', () => {
-    expect(linkEnds(planNetwork('cgnat'))).toEqual([
+    expect(linkEnds(planNetwork(NETWORKS.cgnat))).toEqual([
       's1 line internet',
       's2 line internet',
       'isp-a cable internet',
       'home-a line isp-a',
       'a cable home-a',
     ]);
-    expect(addressOf(planNetwork('cgnat'), 'home-a', 4)).toMatch(/^100\.64\./);
+    expect(addressOf(planNetwork(NETWORKS.cgnat), 'home-a', 4)).toMatch(/^100\.64\./);
   });
 
   it('tells the internet the way to public addresses behind a firewall', () => {
@@ -95,7 +89,7 @@ describe('The plan', () => {
   it('has the families of the networks', () => {
     expect(familiesOf(planPair(['ipv6-firewall', 'dual-stack']), 'a')).toEqual([6]);
     expect(familiesOf(planPair(['ipv6-firewall', 'dual-stack']), 'b')).toEqual([4, 6]);
-    expect(() => addressOf(planNetwork('ipv6-firewall'), 'a', 4)).toThrowError('a has no IPv4 address');
+    expect(() => addressOf(planNetwork(NETWORKS['ipv6-firewall']), 'a', 4)).toThrowError('a has no IPv4 address');
   });
 });
 

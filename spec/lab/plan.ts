@@ -10,8 +10,10 @@ import {
   NETWORKS,
   SHARED_NETWORKS,
   type Family,
+  type Network,
   type NetworkName,
   type Router,
+  type SharedNetwork,
   type SharedNetworkName,
 } from './networks.js';
 
@@ -62,22 +64,30 @@ export const isNetwork = (name: string): name is NetworkName => Object.hasOwn(NE
 export const isSharedNetwork = (name: string): name is SharedNetworkName => Object.hasOwn(SHARED_NETWORKS, name);
 
 export const planPair = (pair: Pair): Plan => {
+  if (pair.length === 1) return planShared(SHARED_NETWORKS[pair[0]]);
   const planner = new Planner();
-  if (pair.length === 1) {
-    const { router, own, oneLink } = SHARED_NETWORKS[pair[0]];
-    planner.attachBoth(router, own, oneLink);
-  } else {
-    planner.attach('a', pair[0]);
-    planner.attach('b', pair[1]);
-  }
+  planner.attach('a', NETWORKS[pair[0]]);
+  planner.attach('b', NETWORKS[pair[1]]);
+  return planner;
+};
+
+export const planShared = (network: SharedNetwork): Plan => {
+  const planner = new Planner();
+  planner.attachBoth(network);
   return planner;
 };
 
 /** One host alone: enough to prove what its network is. */
-export const planNetwork = (name: NetworkName): Plan => {
+export const planNetwork = (network: Network): Plan => {
   const planner = new Planner();
-  planner.attach('a', name);
+  planner.attach('a', network);
   return planner;
+};
+
+/** The links between a node and the internet, the node's own first; the inner end of each comes first, too. */
+export const wayOut = (plan: Plan, node: string): Link[] => {
+  const link = plan.links.find(({ ends: [inner] }) => inner.node === node);
+  return link === undefined ? [] : [link, ...wayOut(plan, link.ends[1].node)];
 };
 
 export const familiesOf = (plan: Plan, node: string): readonly Family[] => nodeOf(plan, node).families;
@@ -111,8 +121,7 @@ class Planner implements Plan {
     for (const server of SERVERS) this.#chain([], this.#add(server, [4, 6]));
   }
 
-  attach(peer: Peer, name: NetworkName): void {
-    const { routers, families } = NETWORKS[name];
+  attach(peer: Peer, { routers, families }: Network): void {
     const names = [`home-${peer}`, `isp-${peer}`];
     this.#chain(
       routers.map((router, i) => this.#add(names[i] ?? `isp${i}-${peer}`, families, router)),
@@ -120,7 +129,7 @@ class Planner implements Plan {
     );
   }
 
-  attachBoth(shared: Router, own: readonly Router[], oneLink: boolean): void {
+  attachBoth({ router: shared, own, oneLink }: SharedNetwork): void {
     const router = this.#add('common', [4], shared);
     this.#plug(router, this.#subnet(this.#internet, 'to-common'), own.length === 0 ? 'line' : 'cable');
     const lan = oneLink ? this.#subnet(router, 'lan0') : undefined;

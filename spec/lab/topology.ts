@@ -55,6 +55,12 @@ export class Topology {
     return this.#start(host, argv, env);
   }
 
+  /** The address that a node sends to `destination` from, before any NAT. */
+  async sourceAddress(node: string, destination: string): Promise<string> {
+    const route = await command('ip', ['-n', this.namespace(node), 'route', 'get', destination]);
+    return / src (\S+)/.exec(route)?.[1] ?? 'none';
+  }
+
   async close(): Promise<void> {
     await removeNamespaces(this.#place.prefix);
   }
