@@ -98,17 +98,22 @@ const sequential = (delta: number) => {
   return nat(`meta l4proto { tcp, udp } snat to $WAN : numgen inc mod ${SEQUENTIAL_PORTS} map { ${ports.join(', ')} }`);
 };
 
-/** Remembers which host has which external port, so that rules can let others than the first peer use the mapping. */
+/**
+ * Remembers which host has which external port, so that rules can let others than the first peer use the mapping. The last
+ * host that a port was mapped for has it; `update` alone would renew the element and leave it with the first.
+ */
+const MAPPING = 'meta l4proto . ct reply proto-dst : ct original ip saddr . ct original proto-src';
 const LEARN_MAPPINGS = `
   map mappings {
     type inet_proto . inet_service : ipv4_addr . inet_service
     flags dynamic, timeout
-    timeout 2h4m # RFC 5382 REQ-5
+    # Nothing here sees a connection end, so a mapping stays for as long as an idle one may: RFC 5382 REQ-5.
+    timeout 2h4m
     size 65535
   }
   chain learn {
     type filter hook postrouting priority srcnat + 10
-    oifname "wan" meta l4proto { tcp, udp } ct state new update @mappings { meta l4proto . ct reply proto-dst : ct original ip saddr . ct original proto-src }
+    oifname "wan" meta l4proto { tcp, udp } ct state new delete @mappings { ${MAPPING} } update @mappings { ${MAPPING} }
   }`;
 
 const FULL_CONE = `
