@@ -26,7 +26,7 @@ describe('The matrix', () => {
     'connects to a public host by dialing it, and takes the time that the path takes',
     async () => {
       needsLab();
-      const pairs: Pair[] = [['public', 'public'], ['random', 'public']]; // prettier-ignore
+      const pairs: Pair[] = [['public', 'public'], ['random', 'public'], ['ipv6-firewall', 'public']]; // prettier-ignore
       for (const { pair, trials } of await measure(pairs, { repeat: 2 })) {
         expect(trials.length).toBe(2);
         for (const trial of trials) {

@@ -49,11 +49,9 @@ const measurePair = async (run: Run, pair: Pair, config: MatrixConfig): Promise<
 
 const measure = async (topology: Topology, config: MatrixConfig): Promise<Trial[]> => {
   const rxp2p = [process.execPath, config.rxp2p];
-  const serve = ['serve', '--port', String(PORT), '--http-port', String(HTTP_PORT)];
-  const started = SERVERS.map((server) => {
-    const program = topology.run(server, [...rxp2p, ...serve, '--bind', bindAddress(topology, server)]);
-    return program.line((text) => text.includes(String(PORT)));
-  });
+  // They listen on both families, as every rendezvous server should.
+  const serve = [...rxp2p, 'serve', '--port', String(PORT), '--http-port', String(HTTP_PORT)];
+  const started = SERVERS.map((server) => topology.run(server, serve).line((text) => text.includes(String(PORT))));
   await within(START_MS, Promise.all(started));
 
   const listener = topology.run('b', [...rxp2p, 'listen', ...rendezvous(topology, 'b'), '--json']);
@@ -91,16 +89,11 @@ const trial = async (dialer: Program, listener: Program, text: string, timeout: 
   return { ok: true, technique: connected.technique, direct: connected.direct, ms: arrived.at - begun };
 };
 
-/** A server stands on every family that a peer may lack the other of. */
-const bindAddress = (topology: Topology, server: (typeof SERVERS)[number]): string => {
-  const everyoneHasV4 = (['a', 'b'] as const).every((peer) => familiesOf(topology.plan, peer).includes(4));
-  return everyoneHasV4 ? addressOf(topology.plan, server, 4) : '::';
-};
-
-/** By IPv4 where the peer has it, since that is where NATs are and must be seen through; its IPv6 addresses it knows itself. */
+/** Each server by each family that the peer has: only who is seen by IPv6 can tell that it is reached there. */
 const rendezvous = ({ plan }: Topology, peer: Peer): string[] =>
-  SERVERS.flatMap((server) => {
-    const server4 = familiesOf(plan, peer).includes(4);
-    const address = server4 ? addressOf(plan, server, 4) : `[${addressOf(plan, server, 6)}]`;
-    return ['--rendezvous', `${address}:${PORT}`];
-  });
+  familiesOf(plan, peer).flatMap((family) =>
+    SERVERS.flatMap((server) => {
+      const address = addressOf(plan, server, family);
+      return ['--rendezvous', family === 4 ? `${address}:${PORT}` : `[${address}]:${PORT}`];
+    }),
+  );

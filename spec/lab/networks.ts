@@ -246,7 +246,12 @@ const BEHIND_CARRIER = { addresses: ['private', 'shared', 'public'] } as const;
 const V4: readonly Family[] = [4];
 
 export const NETWORKS = {
-  public: { about: 'A host on the internet', families: V4, routers: [], behaviour: { 4: OPEN } },
+  public: {
+    about: 'A host on the internet, with IPv4 and IPv6',
+    families: [4, 6],
+    routers: [],
+    behaviour: { 4: OPEN, 6: OPEN },
+  },
   firewall: {
     about: 'A public address behind a stateful firewall',
     families: V4,
