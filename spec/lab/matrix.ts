@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { firstValueFrom, from, mergeMap, toArray, type Observable } from 'rxjs';
 import { failureReason, parseEvent, type Event } from './events.js';
 import type { PairResult, Trial } from './measurement.js';
-import type { PathConfig } from './path.js';
-import { addressOf, familiesOf, planPair, SERVERS, type Pair, type Peer } from './plan.js';
+import { roundTripTime, type PathConfig } from './path.js';
+import { addressOf, familiesOf, linesBetween, planPair, SERVERS, type Pair, type Peer } from './plan.js';
 import type { Program } from './processes.js';
 import type { Run } from './run.js';
 import type { Topology } from './topology.js';
@@ -39,11 +39,13 @@ export const matrix$ = (run: Run, config: MatrixConfig): Observable<PairResult> 
   from(config.pairs).pipe(mergeMap((pair) => measurePair(run, pair, config), config.parallel));
 
 const measurePair = async (run: Run, pair: Pair, config: MatrixConfig): Promise<PairResult> => {
+  const plan = planPair(pair);
+  const roundTripMs = roundTripTime(config.path, linesBetween(plan, 'a', 'b'));
   try {
-    return { pair, trials: await run.with(planPair(pair), config.path, (topology) => measure(topology, config)) };
+    return { pair, roundTripMs, trials: await run.with(plan, config.path, (topology) => measure(topology, config)) };
   } catch (failure) {
     if (run.closed) throw failure;
-    return { pair, trials: [{ ok: false, reason: `the trial could not begin: ${String(failure)}` }] };
+    return { pair, roundTripMs, trials: [{ ok: false, reason: `the trial could not begin: ${String(failure)}` }] };
   }
 };
 

@@ -6,6 +6,7 @@ describe('A path', () => {
 
   it('takes two lines there and two back', () => {
     expect(roundTripTime(DEFAULT_PATH)).toBe(80);
+    expect(roundTripTime(DEFAULT_PATH, 1)).toBe(40);
   });
 
   it('is netem’s arguments where the kernel has netem', () => {

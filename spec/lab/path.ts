@@ -16,8 +16,8 @@ export interface PathConfig {
 /** An ordinary access line in one country: 20 ms, so 80 ms there and back between two homes. */
 export const DEFAULT_PATH: PathConfig = { delay: 20, jitter: 0, loss: 0, bandwidth: undefined };
 
-/** Two access lines there, two back. */
-export const roundTripTime = (path: PathConfig): number => 4 * path.delay;
+/** There and back over so many access lines: two, between any two hosts that have one each. */
+export const roundTripTime = (path: Pick<PathConfig, 'delay'>, lines = 2): number => 2 * lines * path.delay;
 
 export const WIRES = ['netem', 'tap'] as const;
 export type Wire = (typeof WIRES)[number];

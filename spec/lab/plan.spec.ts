@@ -1,6 +1,16 @@
 import { ALL_NETWORKS, allPairs } from './arguments.js';
 import { NETWORKS } from './networks.js';
-import { addressOf, familiesOf, isSharedNetwork, planNetwork, planPair, wayOut, type Plan } from './plan.js';
+import {
+  addressOf,
+  familiesOf,
+  isSharedNetwork,
+  linesBetween,
+  planNetwork,
+  planPair,
+  wayOut,
+  type Pair,
+  type Plan,
+} from './plan.js';
 
 const linkEnds = ({ links }: Plan) =>
   links.map(({ kind, ends: [inner, outer] }) => `${inner.node} ${kind} ${outer.node}`);
@@ -16,6 +26,15 @@ describe('The plan', () => {
           .toBe(1);
       }
     }
+  });
+
+  it('knows the access lines between two hosts: none, when all that they share is a home', () => {
+    const between = (...pair: Pair) => linesBetween(planPair(pair), 'a', 'b');
+    expect(between('cgnat', 'public')).toBe(2);
+    expect(between('same-cgnat-hairpin')).toBe(2);
+    expect(between('same-lan')).toBe(0);
+    expect(between('hairpin')).toBe(0);
+    expect(linesBetween(planPair(['hairpin']), 'a', 's1')).toBe(2);
   });
 
   it('of every pair gives no two ends of the internet the same address', () => {

@@ -90,6 +90,13 @@ export const wayOut = (plan: Plan, node: string): Link[] => {
   return link === undefined ? [] : [link, ...wayOut(plan, link.ends[1].node)];
 };
 
+/** The access lines that a packet crosses from one node to another: those that are not on both ways out. */
+export const linesBetween = (plan: Plan, one: string, other: string): number => {
+  const [from, to] = [wayOut(plan, one), wayOut(plan, other)];
+  const once = [...from.filter((link) => !to.includes(link)), ...to.filter((link) => !from.includes(link))];
+  return once.filter(({ kind }) => kind === 'line').length;
+};
+
 export const familiesOf = (plan: Plan, node: string): readonly Family[] => nodeOf(plan, node).families;
 
 export const addressOf = (plan: Plan, node: string, family: Family): string => {
