@@ -10,8 +10,8 @@ describe('A path', () => {
   });
 
   it('is netem’s arguments where the kernel has netem', () => {
-    expect(netem('wan', DEFAULT_PATH)).toBe('qdisc add dev wan root netem limit 10000 delay 20ms');
-    expect(netem('wan', bad)).toBe('qdisc add dev wan root netem limit 10000 delay 50ms 5ms loss 1.5% rate 10mbit');
+    expect(netem('wan', DEFAULT_PATH)).toBe('qdisc add dev wan root netem limit 433334 delay 20ms');
+    expect(netem('wan', bad)).toBe('qdisc add dev wan root netem limit 459 delay 50ms 5ms loss 1.5% rate 10mbit');
   });
 
   it('is a program of ours where it has not, told in seconds and bits', () => {
@@ -31,6 +31,7 @@ describe('A path', () => {
         jitter: 0.005,
         loss: 0.015,
         bandwidth: 1e7,
+        buffer: 0.5,
       },
     ]);
   });
