@@ -54,5 +54,6 @@ describe('The lab’s arguments', () => {
       command: ['ls', '--', '-l'],
     });
     expect(splitCommand(['check'])).toEqual({ own: ['check'], command: [] });
+    expect(splitCommand(['list', '--', 'foo'])).toEqual({ own: ['list', '--', 'foo'], command: [] });
   });
 });

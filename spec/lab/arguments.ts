@@ -48,8 +48,8 @@ export const parseInteger = (option: string, min: number, max: number) => (text:
   throw new Error(`Expected \`${option}\` to be an integer, got \`${text}\``);
 };
 
-/** Whatever follows a lone `--` is a command to run, not the lab's own. */
+/** Whatever follows a lone `--` after `shell` is a command to run; other commands are given all, and refuse what is too much. */
 export const splitCommand = (argv: readonly string[]): { own: string[]; command: string[] } => {
-  const at = argv.indexOf('--');
+  const at = argv[0] === 'shell' ? argv.indexOf('--') : -1;
   return at < 0 ? { own: [...argv], command: [] } : { own: argv.slice(0, at), command: argv.slice(at + 1) };
 };

@@ -1,7 +1,6 @@
 /** One run of the lab: it cleans what killed runs left, builds topologies, and leaves nothing when it is closed. */
-import { mkdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { killPrograms, removeRun, runName, sweep, temporaryDirectory } from './namespace.js';
+import { killPrograms, makeTemporaryDirectory, removeRun, runName, sweep, temporaryDirectory } from './namespace.js';
 import { detectWire, type PathConfig, type Wire } from './path.js';
 import type { Plan } from './plan.js';
 import { Topology } from './topology.js';
@@ -27,7 +26,7 @@ export class Run {
   static async open(): Promise<Run> {
     const name = runName(process.pid);
     const swept = await sweep();
-    mkdirSync(temporaryDirectory(name), { recursive: true });
+    makeTemporaryDirectory(name);
     return new Run(name, await detectWire(`${name}-netem`), swept);
   }
 
