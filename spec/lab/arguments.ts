@@ -25,11 +25,14 @@ export const toPair = (names: readonly string[]): Pair => {
   throw new Error(`Expected two networks, or one of ${SHARED_NAMES.join(', ')} alone; got \`${names.join(' ')}\``);
 };
 
-/** Each dialing each, itself included, in both directions; shared networks alone. */
+/**
+ * Each dialing each, itself included, in both directions; shared networks alone. First each dials itself, then its
+ * neighbour, and so on: so pairs that follow each other have no host in common, and can be measured side by side.
+ */
 export const allPairs = (names: readonly (NetworkName | SharedNetworkName)[]): Pair[] => {
   const networks = names.filter(isNetwork);
   return [
-    ...networks.flatMap((a) => networks.map((b): Pair => [a, b])),
+    ...networks.flatMap((_, shift) => networks.map((a, i): Pair => [a, networks[(i + shift) % networks.length] ?? a])),
     ...names.filter(isSharedNetwork).map((name): Pair => [name]),
   ];
 };

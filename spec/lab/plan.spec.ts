@@ -3,10 +3,12 @@ import { NETWORKS } from './networks.js';
 import {
   addressOf,
   familiesOf,
+  hostsOf,
   isSharedNetwork,
   linesBetween,
   planNetwork,
   planPair,
+  planPairs,
   wayOut,
   type Pair,
   type Plan,
@@ -109,6 +111,35 @@ describe('The plan', () => {
     expect(familiesOf(planPair(['ipv6-firewall', 'dual-stack']), 'a')).toEqual([6]);
     expect(familiesOf(planPair(['ipv6-firewall', 'dual-stack']), 'b')).toEqual([4, 6]);
     expect(() => addressOf(planNetwork(NETWORKS['ipv6-firewall']), 'a', 4)).toThrowError('a has no IPv4 address');
+  });
+});
+
+describe('The plan of many pairs', () => {
+  const pairs = allPairs(ALL_NETWORKS);
+  const plan = planPairs(pairs);
+
+  it('has both hosts of every pair, as far from each other as in a plan of their own', () => {
+    for (const pair of pairs) {
+      const [dialer, listener] = hostsOf(pair);
+      const alone = planPair(pair);
+      const context = pair.join(' → ');
+      expect(familiesOf(plan, dialer)).withContext(context).toEqual(familiesOf(alone, 'a'));
+      expect(linesBetween(plan, dialer, listener))
+        .withContext(context)
+        .toBe(linesBetween(alone, 'a', 'b'));
+      expect(wayOut(plan, listener).length).withContext(context).toBe(wayOut(alone, 'b').length);
+    }
+  });
+
+  it('gives no two ends of the internet the same address', () => {
+    const addresses = [...plan.nodes.values()].flatMap((node) => node.addresses.map(({ address }) => address));
+    const seen = addresses.filter((address) => /^(45\.|2a45:)/.test(address));
+    expect(new Set(seen).size).toBe(seen.length);
+  });
+
+  it('has names that the kernel takes', () => {
+    const devices = plan.links.flatMap(({ ends }) => ends.map(({ device }) => device));
+    expect(Math.max(...devices.map(({ length }) => length))).toBeLessThan(16);
   });
 });
 

@@ -39,9 +39,13 @@ export class Run {
     return this.#closing !== undefined;
   }
 
+  assertOpen(): void {
+    if (this.closed) throw new Error('This run of the lab is closed');
+  }
+
   /** Builds a topology, lends it, and takes it down again, also when its use fails. */
   async with<T>(plan: Plan, path: PathConfig, use: (topology: Topology) => Promise<T>): Promise<T> {
-    this.#assertOpen();
+    this.assertOpen();
     const using = this.#lend(plan, path, use);
     this.#inUse.add(using);
     try {
@@ -69,14 +73,10 @@ export class Run {
     const prefix = `${this.#name}-${this.#topologies++}-`;
     const topology = await Topology.build(plan, path, { prefix, directory: this.directory, wire: this.wire });
     try {
-      this.#assertOpen();
+      this.assertOpen();
       return await use(topology);
     } finally {
       await topology.close();
     }
-  }
-
-  #assertOpen(): void {
-    if (this.closed) throw new Error('This run of the lab is closed');
   }
 }

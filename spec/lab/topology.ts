@@ -6,7 +6,7 @@ import { command } from './command.js';
 import { argv, configuration, READY } from './miniupnpd.js';
 import { removeNamespaces } from './namespace.js';
 import { netem, wireProgram, type PathConfig, type Wire } from './path.js';
-import { addressOf, PREFIX, type Host, type LinkEnd, type Node, type Plan } from './plan.js';
+import { addressOf, PREFIX, type LinkEnd, type Node, type Plan } from './plan.js';
 import { Program } from './processes.js';
 import { within } from './within.js';
 
@@ -51,7 +51,7 @@ export class Topology {
     return `${this.#place.prefix}${node}`;
   }
 
-  run(host: Host, argv: readonly string[], env?: NodeJS.ProcessEnv): Program {
+  run(host: string, argv: readonly string[], env?: NodeJS.ProcessEnv): Program {
     return this.#start(host, argv, env);
   }
 
