@@ -9,8 +9,13 @@ export type Family = 4 | 6;
 export type Mapping = 'none' | 'endpoint-independent' | 'address-dependent' | 'address and port-dependent';
 export type Filtering = 'endpoint-independent' | 'address-dependent' | 'address and port-dependent';
 
+/** Whose addresses: of a home, of a carrier's own network (RFC 6598), or of the internet. IPv6 ones are always public. */
+export type AddressRange = 'private' | 'shared' | 'public';
+
 /** What the self-check must observe from outside. */
 export interface Behaviour {
+  /** The host's own address, then the outer one of each router on its way to the internet: two NATs have three. */
+  readonly addresses: readonly AddressRange[];
   readonly mapping: Mapping;
   /** The external ports of consecutive local ports: the same, a fixed step apart, or neither. */
   readonly ports: 'preserved' | 'random' | `delta ${number}`;
@@ -23,8 +28,8 @@ export const PORT_MAPPING_PROTOCOLS = ['upnp', 'nat-pmp', 'pcp'] as const;
 export type PortMappingProtocol = (typeof PORT_MAPPING_PROTOCOLS)[number];
 
 export interface Router {
-  /** How its inner side is numbered: privately, from a carrier's shared space (RFC 6598), or publicly. IPv6 is always public. */
-  readonly inside: 'private' | 'shared' | 'public';
+  /** How its inner side is numbered. */
+  readonly inside: AddressRange;
   readonly nft: string;
   /** Lines of miniupnpd's configuration, when the router runs it. */
   readonly miniupnpd?: string;
@@ -50,6 +55,8 @@ export interface SharedNetwork {
   readonly own: readonly Router[];
   /** Whether the hosts share a link, so that they reach each other without the router. */
   readonly oneLink: boolean;
+  /** Of each host alone, seen from the internet. */
+  readonly behaviour: Behaviour;
   /** What meets a SYN to the other host's external endpoint, when nothing but the common router is in the way. */
   readonly hairpin: 'accepted' | 'dropped' | 'reset';
 }
@@ -91,17 +98,22 @@ const sequential = (delta: number) => {
   return nat(`meta l4proto { tcp, udp } snat to $WAN : numgen inc mod ${SEQUENTIAL_PORTS} map { ${ports.join(', ')} }`);
 };
 
-/** Remembers which host has which external port, so that rules can let others than the first peer use the mapping. */
+/**
+ * Remembers which host has which external port, so that rules can let others than the first peer use the mapping. The last
+ * host that a port was mapped for has it; `update` alone would renew the element and leave it with the first.
+ */
+const MAPPING = 'meta l4proto . ct reply proto-dst : ct original ip saddr . ct original proto-src';
 const LEARN_MAPPINGS = `
   map mappings {
     type inet_proto . inet_service : ipv4_addr . inet_service
     flags dynamic, timeout
-    timeout 2h4m # RFC 5382 REQ-5
+    # Nothing here sees a connection end, so a mapping stays for as long as an idle one may: RFC 5382 REQ-5.
+    timeout 2h4m
     size 65535
   }
   chain learn {
     type filter hook postrouting priority srcnat + 10
-    oifname "wan" meta l4proto { tcp, udp } ct state new update @mappings { meta l4proto . ct reply proto-dst : ct original ip saddr . ct original proto-src }
+    oifname "wan" meta l4proto { tcp, udp } ct state new delete @mappings { ${MAPPING} } update @mappings { ${MAPPING} }
   }`;
 
 const FULL_CONE = `
@@ -208,24 +220,38 @@ const gateway = (miniupnpd: string, nft = ''): Router => ({
 // --- What is seen of them from outside ---
 
 const OPEN: Behaviour = {
+  addresses: ['public'],
   mapping: 'none',
   ports: 'preserved',
   filtering: 'endpoint-independent',
   unsolicited: 'accepted',
 };
 const FIREWALLED: Behaviour = {
+  addresses: ['public', 'public'],
   mapping: 'none',
   ports: 'preserved',
   filtering: 'address and port-dependent',
   unsolicited: 'dropped',
 };
-const PRESERVING: Behaviour = { ...FIREWALLED, mapping: 'endpoint-independent' };
-const SYMMETRIC: Behaviour = { ...FIREWALLED, mapping: 'address and port-dependent', ports: 'random' };
+const PRESERVING: Behaviour = {
+  ...FIREWALLED,
+  addresses: ['private', 'public'],
+  mapping: 'endpoint-independent',
+};
+const SYMMETRIC: Behaviour = { ...PRESERVING, mapping: 'address and port-dependent', ports: 'random' };
+
+/** A home's NAT behind a carrier's. */
+const BEHIND_CARRIER = { addresses: ['private', 'shared', 'public'] } as const;
 
 const V4: readonly Family[] = [4];
 
 export const NETWORKS = {
-  public: { about: 'A host on the internet', families: V4, routers: [], behaviour: { 4: OPEN } },
+  public: {
+    about: 'A host on the internet, with IPv4 and IPv6',
+    families: [4, 6],
+    routers: [],
+    behaviour: { 4: OPEN, 6: OPEN },
+  },
   firewall: {
     about: 'A public address behind a stateful firewall',
     families: V4,
@@ -309,13 +335,13 @@ export const NETWORKS = {
     about: "A home router behind a carrier's NAT, both keeping ports",
     families: V4,
     routers: [HOME, ISP],
-    behaviour: { 4: PRESERVING },
+    behaviour: { 4: { ...PRESERVING, ...BEHIND_CARRIER } },
   },
   'cgnat-random': {
     about: "A home router behind a carrier's NAT that gives random ports",
     families: V4,
     routers: [HOME, ISP_RANDOM],
-    behaviour: { 4: SYMMETRIC },
+    behaviour: { 4: { ...SYMMETRIC, ...BEHIND_CARRIER } },
   },
   'ipv6-firewall': {
     about: 'IPv6 only, behind a stateful firewall',
@@ -336,6 +362,7 @@ export const SHARED_NETWORKS = {
     about: 'Two hosts on one LAN; their router does not hairpin',
     router: HOME,
     own: [],
+    behaviour: PRESERVING,
     oneLink: true,
     hairpin: 'reset',
   },
@@ -343,6 +370,7 @@ export const SHARED_NETWORKS = {
     about: "Two homes behind one carrier's NAT that does not hairpin",
     router: ISP,
     own: [HOME],
+    behaviour: { ...PRESERVING, ...BEHIND_CARRIER },
     oneLink: false,
     hairpin: 'dropped',
   },
@@ -350,6 +378,7 @@ export const SHARED_NETWORKS = {
     about: "Two homes behind one carrier's NAT that hairpins",
     router: ISP_HAIRPIN,
     own: [HOME],
+    behaviour: { ...PRESERVING, ...BEHIND_CARRIER },
     oneLink: false,
     hairpin: 'accepted',
   },
@@ -357,6 +386,7 @@ export const SHARED_NETWORKS = {
     about: 'Two hosts kept apart by their router, which hairpins',
     router: { inside: 'private', nft: DROP + ISOLATED + HAIRPINNING },
     own: [],
+    behaviour: PRESERVING,
     oneLink: false,
     hairpin: 'accepted',
   },

@@ -6,7 +6,7 @@ import { command } from './command.js';
 import { argv, configuration, READY } from './miniupnpd.js';
 import { removeNamespaces } from './namespace.js';
 import { netem, wireProgram, type PathConfig, type Wire } from './path.js';
-import { addressOf, PREFIX, type Host, type LinkEnd, type Node, type Plan } from './plan.js';
+import { addressOf, PREFIX, type LinkEnd, type Node, type Plan } from './plan.js';
 import { Program } from './processes.js';
 import { within } from './within.js';
 
@@ -51,8 +51,14 @@ export class Topology {
     return `${this.#place.prefix}${node}`;
   }
 
-  run(host: Host, argv: readonly string[], env?: NodeJS.ProcessEnv): Program {
+  run(host: string, argv: readonly string[], env?: NodeJS.ProcessEnv): Program {
     return this.#start(host, argv, env);
+  }
+
+  /** The address that a node sends to `destination` from, before any NAT. */
+  async sourceAddress(node: string, destination: string): Promise<string> {
+    const route = await command('ip', ['-n', this.namespace(node), 'route', 'get', destination]);
+    return / src (\S+)/.exec(route)?.[1] ?? 'none';
   }
 
   async close(): Promise<void> {
