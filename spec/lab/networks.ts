@@ -31,7 +31,7 @@ export interface Router {
   /** How its inner side is numbered. */
   readonly inside: AddressRange;
   readonly nft: string;
-  /** Lines of miniupnpd's configuration, when the router runs it. */
+  /** Lines of miniupnpd's configuration, when the router runs it; `$EXTERNAL` is the outermost router's IPv4 address. */
   readonly miniupnpd?: string;
 }
 
@@ -41,8 +41,10 @@ export interface Network {
   /** From the host outwards; none when the host itself stands on the internet. */
   readonly routers: readonly Router[];
   readonly behaviour: Readonly<Partial<Record<Family, Behaviour>>>;
-  /** The one port mapping protocol that its gateway speaks, and the version that it names. */
-  readonly portMapping?: { readonly protocol: PortMappingProtocol; readonly version: string };
+  /** The port mapping protocols that its gateway speaks, and the version that it names in each. */
+  readonly portMapping?: Readonly<Partial<Record<PortMappingProtocol, string>>>;
+  /** Whether what the gateway maps leads nowhere, though it says otherwise. */
+  readonly mapsInVain?: true;
   /** Those whose requests to the gateway meet silence; others find a closed port, which says so at once. */
   readonly swallows?: readonly PortMappingProtocol[];
 }
@@ -299,21 +301,21 @@ export const NETWORKS = {
     families: V4,
     routers: [gateway('enable_upnp=yes\nenable_natpmp=no\nforce_igd_desc_v1=yes')],
     behaviour: { 4: PRESERVING },
-    portMapping: { protocol: 'upnp', version: 'InternetGatewayDevice:1' },
+    portMapping: { upnp: 'InternetGatewayDevice:1' },
   },
   'upnp-igd2': {
     about: 'A home router that speaks UPnP as IGD:2',
     families: V4,
     routers: [gateway('enable_upnp=yes\nenable_natpmp=no\nforce_igd_desc_v1=no')],
     behaviour: { 4: PRESERVING },
-    portMapping: { protocol: 'upnp', version: 'InternetGatewayDevice:2' },
+    portMapping: { upnp: 'InternetGatewayDevice:2' },
   },
   natpmp: {
     about: 'A home router that speaks NAT-PMP only',
     families: V4,
     routers: [gateway('enable_upnp=no\nenable_natpmp=yes', silence(2))],
     behaviour: { 4: PRESERVING },
-    portMapping: { protocol: 'nat-pmp', version: '0' },
+    portMapping: { 'nat-pmp': '0' },
     swallows: ['pcp'],
   },
   pcp: {
@@ -321,7 +323,7 @@ export const NETWORKS = {
     families: V4,
     routers: [gateway('enable_upnp=no\nenable_natpmp=yes', silence(0))],
     behaviour: { 4: PRESERVING },
-    portMapping: { protocol: 'pcp', version: '2' },
+    portMapping: { pcp: '2' },
     swallows: ['nat-pmp'],
   },
   'upnp-off': {
@@ -342,6 +344,15 @@ export const NETWORKS = {
     families: V4,
     routers: [HOME, ISP_RANDOM],
     behaviour: { 4: { ...SYMMETRIC, ...BEHIND_CARRIER } },
+  },
+  'upnp-behind-cgnat': {
+    about: "A home router that maps ports by any protocol, in vain behind a carrier's NAT",
+    families: V4,
+    // Without `ext_ip` miniupnpd refuses to map for a router whose own address is not public.
+    routers: [gateway('enable_upnp=yes\nenable_natpmp=yes\nforce_igd_desc_v1=no\next_ip=$EXTERNAL'), ISP],
+    behaviour: { 4: { ...PRESERVING, ...BEHIND_CARRIER } },
+    portMapping: { upnp: 'InternetGatewayDevice:2', 'nat-pmp': '0', pcp: '2' },
+    mapsInVain: true,
   },
   'ipv6-firewall': {
     about: 'IPv6 only, behind a stateful firewall',

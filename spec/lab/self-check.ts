@@ -45,7 +45,7 @@ const OTHER_SERVER_PORT = 7002;
 
 /** Where a host's ports begin, so that what one family leaves behind is not in the other's way. */
 const FIRST_PORT: Readonly<Record<Family, number>> = { 4: 40000, 6: 50000 };
-const PORT_TO_MAP = 45000;
+const FIRST_PORT_TO_MAP = 45000;
 
 /** How late the fastest of a few packets may be on a busy machine; less than one line's delay there and back. */
 const LATE_MS = 30;
@@ -195,24 +195,29 @@ const checkPortMapping = async (
 ): Promise<Finding[]> => {
   const gateway = topology.plan.nodes.get('a')?.routes[0]?.via ?? '';
   const host = addressOf(topology.plan, 'a', 4);
-  await a.listen(PORT_TO_MAP);
-  const check = async (protocol: PortMappingProtocol): Promise<Finding> => {
-    const mapped = await MAP_PORT[protocol]({ probe: a, gateway, host, port: PORT_TO_MAP });
+  // A port for each, as a gateway that speaks several need not map one port twice.
+  const check = async (protocol: PortMappingProtocol, i: number): Promise<Finding> => {
+    const port = FIRST_PORT_TO_MAP + i;
+    await a.listen(port);
+    const mapped = await MAP_PORT[protocol]({ probe: a, gateway, host, port });
     if (typeof mapped === 'string') return finding(protocol, expectedOf(network, protocol), mapped);
     const { outcome } = await s2.dial(0, mapped.external, silenceMs(topology.path));
-    const seen = outcome === 'open' ? opensPort(mapped.version) : `says it mapped, but a SYN meets ${outcome}`;
+    const seen = outcome === 'open' ? opensPort(mapped.version) : mapsInVain(mapped.version, outcome);
     return finding(protocol, expectedOf(network, protocol), seen);
   };
   return Promise.all(PORT_MAPPING_PROTOCOLS.map(check));
 };
 
-const expectedOf = ({ portMapping, swallows }: Network, protocol: PortMappingProtocol): string => {
-  if (portMapping?.protocol === protocol) return opensPort(portMapping.version);
+const expectedOf = (network: Network, protocol: PortMappingProtocol): string => {
+  const version = network.portMapping?.[protocol];
+  if (version !== undefined) return network.mapsInVain ? mapsInVain(version, 'silent') : opensPort(version);
   // Nobody refuses a multicast.
-  return protocol === 'upnp' || swallows?.includes(protocol) === true ? 'silent' : 'refused';
+  return protocol === 'upnp' || network.swallows?.includes(protocol) === true ? 'silent' : 'refused';
 };
 
 const opensPort = (version: string): string => `opens a port (${version})`;
+const mapsInVain = (version: string, outcome: Dialled['outcome']): string =>
+  `says that it opened a port (${version}), but a SYN meets ${outcome}`;
 
 /** What two hosts behind one router are to each other: over its inner side, and from one external endpoint to the other. */
 const checkBetween = async (topology: Topology, a: Probe, network: SharedNetwork): Promise<Finding[]> => {

@@ -6,7 +6,7 @@ import { command } from './command.js';
 import { argv, configuration, READY } from './miniupnpd.js';
 import { removeNamespaces } from './namespace.js';
 import { netem, wireProgram, type PathConfig, type Wire } from './path.js';
-import { addressOf, PREFIX, type LinkEnd, type Node, type Plan } from './plan.js';
+import { addressOf, PREFIX, wayOut, type LinkEnd, type Node, type Plan } from './plan.js';
 import { Program } from './processes.js';
 import { within } from './within.js';
 
@@ -157,7 +157,9 @@ export class Topology {
     const directory = join(this.#place.directory, `${this.#place.prefix}${node.name}`);
     mkdirSync(directory, { recursive: true });
     const file = join(directory, 'miniupnpd.conf');
-    writeFileSync(file, configuration('lan0', node.router.miniupnpd, directory));
+    const outermost = wayOut(this.plan, node.name).at(-1)?.ends[0].node ?? node.name;
+    const settings = node.router.miniupnpd.replace('$EXTERNAL', addressOf(this.plan, outermost, 4));
+    writeFileSync(file, configuration('lan0', settings, directory));
     const daemon = this.#start(node.name, argv(file, directory));
     await within(
       START_MS,
