@@ -196,6 +196,12 @@ table inet miniupnpd {
   }
 }`;
 
+/** The same, and a firewall that lets in what was let through by a pinhole: a drop in another table would be the last word. */
+const PINHOLED = MAPPED.replace(
+  'jump mapped_forward',
+  'ct state established,related accept\n    jump mapped_forward\n    iifname "wan" drop',
+);
+
 /** miniupnpd answers NAT-PMP and PCP on one port; the first byte tells the version of the protocol, 0 or 2. */
 const silence = (version: number) => `
 table inet one_protocol {
@@ -218,6 +224,16 @@ const gateway = (miniupnpd: string, nft = ''): Router => ({
   nft: DROP + PRESERVE + MAPPED + nft,
   miniupnpd,
 });
+
+/** A home router for both families, that maps ports of IPv4 and lets through to those of IPv6, by every protocol. */
+export const DUAL_STACK_GATEWAY: Router = {
+  inside: 'private',
+  nft: PRESERVE + PINHOLED,
+  miniupnpd: 'enable_upnp=yes\nenable_natpmp=yes\nforce_igd_desc_v1=no',
+};
+
+/** A home router that maps ports, but says that it has another address than it has. */
+export const LYING_GATEWAY: Router = gateway('enable_upnp=yes\nenable_natpmp=yes\next_ip=45.99.99.99');
 
 // --- What is seen of them from outside ---
 
