@@ -1,10 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { lastValueFrom, toArray } from 'rxjs';
 import { temporaryFolder } from '../support/folder.js';
-import { matrix$, RXP2P, type MatrixConfig } from './matrix.js';
+import { matrix$, raisePriority, RXP2P, type MatrixConfig } from './matrix.js';
 import type { PairResult } from './measurement.js';
+import { NETWORKS } from './networks.js';
 import { DEFAULT_PATH, roundTripTime } from './path.js';
-import type { Pair } from './plan.js';
+import { planNetwork, type Pair } from './plan.js';
 import { Run } from './run.js';
 import { canRunLab, LAB_LIMIT_MS, needsLab } from './support.js';
 
@@ -56,6 +57,19 @@ describe('The matrix', () => {
       const [trial] = result?.trials ?? [];
       expect(trial?.ok).toBeFalse();
       expect(trial?.ok === false && trial.reason).toMatch(/the trial could not begin: .*no words/s);
+    },
+    LAB_LIMIT_MS,
+  );
+
+  it(
+    'does not mind a dialer that ends as soon as its time begins',
+    async () => {
+      needsLab();
+      await run.with(planNetwork(NETWORKS.public), DEFAULT_PATH, async (topology) => {
+        const dialer = topology.run('a', ['sh', '-c', `echo '{"event":"connecting"}' >&2`]);
+        await dialer.exited;
+        await expectAsync(raisePriority(dialer)).toBeResolved();
+      });
     },
     LAB_LIMIT_MS,
   );

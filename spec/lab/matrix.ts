@@ -30,7 +30,7 @@ export const RXP2P = fileURLToPath(new URL('../../lib/cli/rxp2p.js', import.meta
 const PORT = 8000;
 const HTTP_PORT = 8080;
 
-/** A dialer that starts must not slow down those whose time is taken; when its own time begins, it is their equal. */
+/** A dialer that starts must not slow down those whose time is taken. */
 const LOW_PRIORITY = ['nice', '-n', '19'];
 const NORMAL_PRIORITY = 0;
 
@@ -144,13 +144,7 @@ const trial = async (dialer: Program, listener: Program, text: string, timeout: 
   dialer.endInput();
   const arrival = listener.line((line) => line === text);
   arrival.catch(() => undefined); // When it never comes, the dialer's end is what counts.
-  const connecting = dialer.line((line) => parseEvent(line)?.event === 'connecting', dialer.stderr$);
-  connecting.then(
-    () => {
-      if (dialer.pid !== undefined) setPriority(dialer.pid, NORMAL_PRIORITY);
-    },
-    () => undefined, // It never began.
-  );
+  void raisePriority(dialer);
   const exit = await within(timeout * 1000 + START_MS, dialer.exited).catch(() => undefined);
   if (exit === undefined) await dialer.kill();
 
@@ -165,6 +159,16 @@ const trial = async (dialer: Program, listener: Program, text: string, timeout: 
   const arrived = await within(LAST_LINE_MS, arrival).catch(() => undefined);
   if (arrived === undefined) return { ok: false, reason: `${connected.technique}: connected, but the line never came` };
   return { ok: true, technique: connected.technique, direct: connected.direct, ms: arrived.at - begun };
+};
+
+/** Makes a dialer the equal of the others when its time begins. */
+export const raisePriority = async (dialer: Program): Promise<void> => {
+  try {
+    await dialer.line((line) => parseEvent(line)?.event === 'connecting', dialer.stderr$);
+    if (dialer.pid !== undefined) setPriority(dialer.pid, NORMAL_PRIORITY);
+  } catch {
+    // It ended before, or at that moment: its trial tells why.
+  }
 };
 
 /** Each server by each family that the peer has: only who is seen by IPv6 can tell that it is reached there. */
