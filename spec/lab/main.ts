@@ -16,6 +16,7 @@ import {
 import { matrix$, RXP2P } from './matrix.js';
 import { notDirect, parseMatrixResult, type MatrixResult, type PairResult } from './measurement.js';
 import { sweep } from './namespace.js';
+import { describeOpenings, measureOpenings } from './opening.js';
 import { NETWORKS, SHARED_NETWORKS, type NetworkName, type SharedNetworkName } from './networks.js';
 import { DEFAULT_PATH, describeWire, type PathConfig } from './path.js';
 import type { Pair } from './plan.js';
@@ -121,6 +122,13 @@ const main = async (argv: readonly string[]): Promise<void> => {
       const table = renderTable(parseMatrixResult(readFileSync(file, 'utf8')));
       if (readme === undefined) console.log(table);
       else writeFileSync(readme, insertTable(readFileSync(readme, 'utf8'), table));
+    });
+
+  withPath(program.command('openings'))
+    .description('how long each port mapping protocol takes, beside upnpc and natpmpc (packages miniupnpc, natpmpc)')
+    .option('--repeat <n>', 'rounds', argument(parseInteger('--repeat', 1, 100)), 5)
+    .action(async ({ repeat, ...path }: PathOptions & { repeat: number }) => {
+      console.log(describeOpenings(await withRun((run) => measureOpenings(run, toPath(path), repeat))));
     });
 
   program
