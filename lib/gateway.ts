@@ -46,10 +46,12 @@ export function localAddressTo$(host: string): Observable<string> {
         new PortMappingError(`There is no route to the gateway ${host}: ${cause.message}`, undefined, { cause }),
       );
     });
-    socket.connect(9, host, () => {
+    // An event, since a callback would be called in a failure, too.
+    socket.on('connect', () => {
       subscriber.next(socket.address().address);
       subscriber.complete();
     });
+    socket.connect(9, host);
     return () => {
       socket.close();
     };

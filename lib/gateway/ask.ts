@@ -58,14 +58,15 @@ function answer$<T>({ gateway, localAddress, protocol, datagram, read, scheduler
         subscriber.error(error);
       }
     });
-    const begin = () => {
+    // An event, since a callback would be called in a failure, too.
+    socket.on('connect', () => {
       const sent = retransmit(() => {
         socket.send(datagram);
       }, scheduler);
       subscriber.add(sent);
-    };
+    });
     socket.bind({ address: localAddress }, () => {
-      if (!subscriber.closed) socket.connect(PORT_MAPPING_PORT, gateway.host, begin);
+      if (!subscriber.closed) socket.connect(PORT_MAPPING_PORT, gateway.host);
     });
     return () => {
       socket.close();

@@ -9,6 +9,8 @@ declare module 'nat-upnp' {
       /** Where searches are sent. */
       multicast: string;
       readonly sockets: Socket[];
+      /** Whether searches are sent at once, rather than when all sockets are bound. */
+      _bound: boolean;
       /** Sends a search; the result emits `device` with the headers of each answer to it. */
       search(target: string): EventEmitter;
       createSocket(address: { readonly family: 'IPv4' | 'IPv6'; readonly address: string }): Socket;

@@ -67,13 +67,19 @@ function description$(
       if (url !== undefined && leadsTo(gateway, url)) subscriber.next(url);
       else subscriber.error(elsewhere(gateway, location));
     };
-    const sent = retransmit(() => {
-      for (const destination of isIpv4 ? [MULTICAST, gateway.host] : [gateway.host]) {
-        ssdp.multicast = destination;
-        ssdp.search(TARGET).on('device', onDevice);
-      }
-    }, scheduler);
-    subscriber.add(sent);
+    socket.on('listening', () => {
+      // It would count the idle ones, too, and send what waits for all of them to one destination.
+      ssdp._bound = true;
+      const sent = retransmit(() => {
+        for (const destination of isIpv4 ? [MULTICAST, gateway.host] : [gateway.host]) {
+          // Of an idle one that fails, as each does at a link-local address, it takes the last of its list off it.
+          ssdp.sockets.splice(0, Infinity, socket);
+          ssdp.multicast = destination;
+          ssdp.search(TARGET).on('device', onDevice);
+        }
+      }, scheduler);
+      subscriber.add(sent);
+    });
     return () => {
       // It binds them in the next tick, and must find them as it left them.
       process.nextTick(() => {

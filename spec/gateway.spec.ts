@@ -1,0 +1,30 @@
+import { firstValueFrom, lastValueFrom, toArray } from 'rxjs';
+import { canonicalAddress, familyOf } from '../lib/endpoint.js';
+import { PortMappingError } from '../lib/errors.js';
+import { defaultGateway$, localAddressTo$ } from '../lib/gateway.js';
+import { failureOf } from './support/nodes.js';
+
+describe('The local address that leads to a host', () => {
+  it('is the one that packets to it leave from', async () => {
+    expect(await lastValueFrom(localAddressTo$('127.0.0.1').pipe(toArray()))).toEqual(['127.0.0.1']);
+  });
+
+  it('is none where there is no way to the host', async () => {
+    // No socket may connect to it that was not made for broadcasts.
+    const error = await failureOf(localAddressTo$('255.255.255.255'));
+    expect(error).toBeInstanceOf(PortMappingError);
+    expect(error).toEqual(jasmine.objectContaining({ message: jasmine.stringContaining('255.255.255.255') }));
+  });
+});
+
+describe('The default gateway', () => {
+  for (const family of [4, 6] as const) {
+    it(`of IPv${family} is an address of that family, or there is none`, async () => {
+      const gateway = await firstValueFrom(defaultGateway$(family), { defaultValue: undefined });
+      if (gateway === undefined) return;
+      expect(familyOf(gateway.address)).toBe(family);
+      expect(canonicalAddress(gateway.address)).toBe(gateway.address);
+      expect(gateway.host.replace(/%.*$/, '')).toBe(gateway.address);
+    });
+  }
+});
