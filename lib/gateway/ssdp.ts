@@ -52,11 +52,8 @@ function description$(
     const idle = ssdp.sockets.splice(0);
     const socket = ssdp.createSocket({ family: isIpv4 ? 'IPv4' : 'IPv6', address: localAddress });
     ssdp.sockets.push(socket);
-    // One that cannot send is as good as one that gets no answer; the package, which begins in the next tick, would strike the
-    // wrong one from its list.
-    process.nextTick(() => {
-      for (const each of [...idle, socket]) each.removeAllListeners('error').on('error', noop);
-    });
+    // One that cannot send is as good as one that gets no answer.
+    for (const each of [...idle, socket]) each.on('error', noop);
     const parse = ssdp.parseResponse.bind(ssdp);
     ssdp.parseResponse = (text, ours, remote) => {
       const address = canonicalAddress(remote.address.replace(/%.*$/, ''));
