@@ -25,6 +25,7 @@ const HOUSE: readonly string[] = [
   'link',
   'config',
   'operators',
+  'nat',
   'unl',
   'seen',
   'certificate',
