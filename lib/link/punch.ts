@@ -1,10 +1,12 @@
 import type { Socket } from 'node:net';
 import {
+  BehaviorSubject,
   catchError,
   defer,
   EMPTY,
   filter,
   finalize,
+  first,
   merge,
   mergeMap,
   retry,
@@ -58,10 +60,10 @@ export interface PunchReport {
 }
 
 /**
- * A port that no SYN has left for this long is listened on, in milliseconds: longer than between two batches of the birthday
- * plan, and far shorter than a peer's SYN is under way.
+ * A port that no SYN has left for this long is listened on, in milliseconds: sooner than the SYN of a peer that sends at the
+ * same moment gets here, and between two batches of the birthday plan, too.
  */
-const LISTEN_AFTER_MS = 20;
+const LISTEN_AFTER_MS = 5;
 
 /** Sockets taken in by listening, of which one would do: as many as the birthday plan of a peer may bring. */
 const MAX_ACCEPTED = BIRTHDAY_SOCKETS;
@@ -82,7 +84,8 @@ const REFUSALS: readonly unknown[] = ['ECONNREFUSED', 'ECONNRESET', 'EHOSTUNREAC
  * from: each SYN ends the listening for a moment.) Whatever the peer does, nothing is sent to any other address than the
  * plan's, and no more SYNs than it allows.
  *
- * Emits every socket that opens, paused, and there may be many: the caller chooses, and owns them all. Completes at the
+ * Emits every socket that opens, paused, and there may be many: the caller chooses, and owns them all. While one of them is
+ * open, no further SYN is sent: it will be the one, unless the caller finds that it is not the peer's, and closes it. Completes at the
  * plan's deadline, or when nothing is left to wait for. Unsubscribing closes at once whatever has not opened.
  *
  * @throws DialError when nothing opened.
@@ -99,6 +102,7 @@ export function punch$(plan: PunchPlan, config: PunchConfig): Observable<Socket>
     const count = { sent: 0, refused: 0, opened: 0, accepted: 0 };
     const reasons = new Set<string>();
     const leaving = new Subject<void>();
+    const alive$ = new BehaviorSubject(0);
     const report = (): PunchReport => ({ ...count, elapsedMs: scheduler.now() - start, reasons: [...reasons] });
 
     const send$ = ({ localPort, remotePort }: Syn): Observable<Socket> =>
@@ -112,7 +116,8 @@ export function punch$(plan: PunchPlan, config: PunchConfig): Observable<Socket>
           delay: (error: unknown) => {
             if (!isRefusal(error)) throw error;
             count.refused++;
-            return timer(PUNCH_RETRY_MIN_MS + random() * (PUNCH_RETRY_MAX_MS - PUNCH_RETRY_MIN_MS), scheduler);
+            const pauseMs = PUNCH_RETRY_MIN_MS + random() * (PUNCH_RETRY_MAX_MS - PUNCH_RETRY_MIN_MS);
+            return timer(pauseMs, scheduler).pipe(switchMap(() => alive$.pipe(first((count) => count === 0))));
           },
         }),
         catchError((error: unknown) => {
@@ -123,6 +128,7 @@ export function punch$(plan: PunchPlan, config: PunchConfig): Observable<Socket>
       );
 
     const sent$ = synsOf$(plan, scheduler).pipe(
+      filter(() => alive$.value === 0),
       mergeMap(send$),
       tap({
         complete: () => {
@@ -132,6 +138,12 @@ export function punch$(plan: PunchPlan, config: PunchConfig): Observable<Socket>
     );
     const came$ = acceptWhileQuiet$(plan, config, leaving).pipe(tap(() => count.accepted++));
     return merge(came$, sent$).pipe(
+      tap((socket) => {
+        alive$.next(alive$.value + 1);
+        socket.once('close', () => {
+          alive$.next(alive$.value - 1);
+        });
+      }),
       takeUntil(timer(plan.deadlineMs, scheduler)),
       throwIfEmpty(() => failureOf(plan, report())),
       finalize(() => tell?.(report())),

@@ -48,7 +48,7 @@ const BIRTHDAY_BATCH_MS = 10;
  * In the birthday plan one SYN goes ahead by this time, in milliseconds: a peer whose filtering is endpoint-independent
  * needs no more, and the hundreds are not sent when it opens within a usual round trip.
  */
-const BIRTHDAY_SCOUT_MS = 150;
+const BIRTHDAY_SCOUT_MS = 200;
 
 /** The probes begin this much after the mappings that they look for, in milliseconds: so it was measured to work best. */
 const BIRTHDAY_PROBES_AFTER_MS = 150;

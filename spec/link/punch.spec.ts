@@ -144,6 +144,36 @@ describe('punch$', () => {
     });
   });
 
+  it('sends nothing more while a socket is open, and goes on when the caller has closed it', () => {
+    marbles(({ scheduler, cold, flush }) => {
+      const socket = new Socket();
+      const times: (readonly [port: number, at: number])[] = [];
+      const answers = [cold<Socket>('-#', {}, refusal()), cold('---(s|)', { s: socket })];
+      const world = worldOf({
+        scheduler,
+        dial$: ({ port }) => {
+          times.push([port, scheduler.now()]);
+          return answers[times.length - 1] ?? NEVER;
+        },
+      });
+      const syns = [0, 1, 5, 40].map((atMs) => ({ atMs, localPort: 4000, remotePort: 7000 + atMs }));
+      const punching = record(punch$(planOf({ syns }), world));
+      scheduler.schedule(() => {
+        expect(punching.values).toEqual([socket]);
+        socket.emit('close');
+      }, 30);
+      flush();
+      expect(times)
+        .withContext('the one due meanwhile is left out, the one to be sent again waits')
+        .toEqual([
+          [7000, 0],
+          [7001, 1],
+          [7000, 30],
+          [7040, 40],
+        ]);
+    });
+  });
+
   it('begins anew with each subscription', () => {
     marbles(({ scheduler, cold, expectObservable }) => {
       const socket = new Socket();
@@ -171,8 +201,8 @@ describe('punch$', () => {
             return listening;
           },
         });
-        expectObservable(punch$(plan, world), '^ 99ms !').toBe('-');
-        expectSubscriptions(listening.subscriptions).toBe(['20ms ^ 24ms !', '65ms ^ 24ms !']);
+        expectObservable(punch$(plan, world), '^ 89ms !').toBe('-');
+        expectSubscriptions(listening.subscriptions).toBe(['5ms ^ 39ms !', '50ms ^ 39ms !']);
         flush();
         expect(listened).toEqual(Array.from({ length: 2 }, () => ({ address: '0.0.0.0', port: 4000 })));
       });
@@ -184,7 +214,7 @@ describe('punch$', () => {
         const local = { address: '0.0.0.0', port: 4000 };
         const listener = (): Listener => ({ local, socket$: cold('--x-p', { x: stranger, p: peer }) });
         const world = worldOf({ scheduler, listen$: () => of(listener()) });
-        expectObservable(punch$(plan, world)).toBe('24ms p 975ms |', { p: peer });
+        expectObservable(punch$(plan, world)).toBe('9ms p 990ms |', { p: peer });
         flush();
         expect([peer.destroyed, stranger.destroyed]).toEqual([false, true]);
       });

@@ -95,7 +95,7 @@ describe('planPunch', () => {
     expect(
       syns.slice(1).every(({ localPort, remotePort }) => localPort === undefined && remotePort === 4000),
     ).toBeTrue();
-    expect([syns[1]?.atMs, syns.at(-1)?.atMs]).toEqual([150, 180]);
+    expect([syns[1]?.atMs, syns.at(-1)?.atMs]).toEqual([200, 230]);
     expect([listenPort, maxSyns]).toEqual([undefined, PUNCH_MAX_SYNS]);
   });
 
@@ -106,7 +106,7 @@ describe('planPunch', () => {
     expect(new Set(remotePorts).size).toBe(BIRTHDAY_PROBES);
     expect(remotePorts.every((port) => port >= 1024 && port <= 65_535)).toBeTrue();
     const times = plan.syns.map(({ atMs }) => atMs);
-    expect([times[0], times[1], times[64], times[65], times.at(-1)]).toEqual([0, 300, 300, 310, 610]);
+    expect([times[0], times[1], times[64], times[65], times.at(-1)]).toEqual([0, 350, 350, 360, 660]);
     expect(plan.maxSyns).toBe(PUNCH_MAX_SYNS);
   });
 
