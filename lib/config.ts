@@ -22,6 +22,14 @@ export interface Timing {
   readonly gatherMs: number;
   /** Between two looks at this machine's own addresses, which no system tells the changes of in the same way. */
   readonly networkMs: number;
+  /** For how long a gateway is asked to keep a port open: a crash leaves nothing for longer (RFC 6886 §3.3: 7200 s). */
+  readonly mappingMs: number;
+  /** Between two looks whether the gateway still has the mapping: one that restarted is noticed within this time. */
+  readonly mappingCheckMs: number;
+  /** Between two tries to become reachable: somebody may have changed the router's settings meanwhile. */
+  readonly mappingRetryMs: number;
+  /** For a reachability server to answer: it may take a second to dial, and there is a round trip or more around it. */
+  readonly reachabilityMs: number;
   /** The first pause before a lost rendezvous session is tried again; it doubles, with jitter, up to `reconnectMaxMs`. */
   readonly reconnectMs: number;
   /** Short, so that a node is registered again within a second of a restarted server's return. */
@@ -52,6 +60,10 @@ export interface Limits {
   readonly seenLines: number;
 }
 
+/** What a gateway can be asked by to open a port, best first. */
+export const PORT_MAPPING_PROTOCOLS = ['pcp', 'nat-pmp', 'upnp'] as const;
+export type PortMappingProtocol = (typeof PORT_MAPPING_PROTOCOLS)[number];
+
 /** What a net is made of. */
 export interface NetConfig {
   /** `direct` only takes and makes connections; `p2p` also bootstraps, advertises and fills its slots. */
@@ -64,6 +76,16 @@ export interface NetConfig {
   readonly port?: number | undefined;
   /** The port is forwarded to this node by hand: others can dial its public address. */
   readonly forwarded?: boolean | undefined;
+  /**
+   * Whether the router may be asked to open a port where others could not dial this node otherwise, and by what. By default by
+   * all of PCP, NAT-PMP and UPnP, whichever it answers first.
+   */
+  readonly portMapping?: boolean | readonly PortMappingProtocol[] | undefined;
+  /**
+   * Servers that dial back to tell whether others can dial this node: `http://HOST:PORT` each. By default those that the
+   * rendezvous servers name. `false` leaves it unknown, for a node that only dials.
+   */
+  readonly reachability?: readonly string[] | false | undefined;
   /** Rendezvous servers, `HOST:PORT` each. */
   readonly rendezvous?: readonly string[] | undefined;
   /** `tls`, the default, proves every peer and encrypts every byte. `plain` speaks PyP2P's bare lines: no privacy, no proof. */
@@ -88,6 +110,8 @@ export interface ResolvedConfig {
   readonly bind: string | undefined;
   readonly port: number;
   readonly forwarded: boolean;
+  readonly portMapping: readonly PortMappingProtocol[];
+  readonly reachability: readonly URL[] | false;
   readonly rendezvous: readonly ServerAddress[];
   readonly security: 'tls' | 'plain';
   readonly acceptPeer: (peerId: PeerId) => boolean;
@@ -115,6 +139,10 @@ export const DEFAULT_TIMING: Timing = {
   closeMs: 30 * SECOND,
   gatherMs: 3 * SECOND,
   networkMs: 10 * SECOND,
+  mappingMs: 2 * HOUR,
+  mappingCheckMs: 1 * MINUTE,
+  mappingRetryMs: 5 * MINUTE,
+  reachabilityMs: 3 * SECOND,
   reconnectMs: 100,
   reconnectMaxMs: 800,
   bootstrapMinMs: 1 * SECOND,
@@ -138,6 +166,8 @@ const OPTIONS = [
   'bind',
   'port',
   'forwarded',
+  'portMapping',
+  'reachability',
   'rendezvous',
   'security',
   'acceptPeer',
@@ -163,6 +193,8 @@ export function resolveConfig(config: NetConfig): ResolvedConfig {
     bind: config.bind === undefined ? undefined : expectAddress('bind', config.bind),
     port: expectInteger('port', config.port ?? 0, 0, 65535),
     forwarded: config.forwarded ?? false,
+    portMapping: expectProtocols(config.portMapping ?? true),
+    reachability: config.reachability === false ? false : expectUrls(config.reachability ?? []),
     rendezvous: expectServers(config.rendezvous ?? []),
     security: expectOneOf('security', config.security ?? 'tls', ['tls', 'plain']),
     acceptPeer: config.acceptPeer ?? (() => true),
@@ -192,6 +224,25 @@ function expectServers(values: unknown): ServerAddress[] {
   const isText = (value: unknown): value is string => typeof value === 'string';
   if (!Array.isArray(values) || !values.every(isText)) throw invalidOption('rendezvous', 'a list of HOST:PORT', values);
   return [...new Set(values)].map((value) => parseServer('rendezvous', value));
+}
+
+function expectProtocols(value: unknown): readonly PortMappingProtocol[] {
+  if (typeof value === 'boolean') return value ? PORT_MAPPING_PROTOCOLS : [];
+  if (!Array.isArray(value))
+    throw invalidOption('portMapping', `true, false, or a list of ${PORT_MAPPING_PROTOCOLS.join(', ')}`, value);
+  return value.map((name) => expectOneOf('portMapping', name, PORT_MAPPING_PROTOCOLS));
+}
+
+function expectUrls(values: unknown): URL[] {
+  if (!Array.isArray(values)) throw invalidOption('reachability', 'a list of http://HOST:PORT, or false', values);
+  return values.map((value) => {
+    const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
+    const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:';
+    if (url === undefined || !isHttp) throw invalidOption('reachability', 'a list of http://HOST:PORT', value);
+    // What is asked for is below it.
+    if (!url.pathname.endsWith('/')) url.pathname += '/';
+    return url;
+  });
 }
 
 /**

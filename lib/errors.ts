@@ -13,7 +13,9 @@ export type ErrorCode =
   | 'TIMEOUT'
   | 'CLOSED'
   | 'CONNECT_FAILED'
-  | 'RENDEZVOUS';
+  | 'RENDEZVOUS'
+  | 'HTTP'
+  | 'PORT_MAPPING';
 
 /** What every error of this library is: an `Error` with a stable {@link ErrorCode} and, where there is one, its `cause`. */
 export class Rxp2pError extends Error {
@@ -130,6 +132,27 @@ export class RendezvousError extends Rxp2pError {
     options?: ErrorOptions,
   ) {
     super('RENDEZVOUS', message, options);
+  }
+}
+
+/** An HTTP request without an answer, or with one that is not what was asked for. */
+export class HttpError extends Rxp2pError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('HTTP', message, options);
+  }
+}
+
+/**
+ * A gateway did not open a port. `refusal` is the gateway's own code where it gave one: of UPnP's errors, or a result code
+ * of NAT-PMP (RFC 6886 §3.5) or PCP (RFC 6887 §7.4).
+ */
+export class PortMappingError extends Rxp2pError {
+  constructor(
+    message: string,
+    readonly refusal?: number,
+    options?: ErrorOptions,
+  ) {
+    super('PORT_MAPPING', message, options);
   }
 }
 

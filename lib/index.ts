@@ -1,7 +1,10 @@
 // ─── A node and what it is made of ───────────────────────────────────────────────────────────────────────────────────
 export { createNet, type ConnectOptions, type Line, type Net, type NetStatus } from './net.js';
-export type { Limits, NetConfig, Timing } from './config.js';
+export type { Limits, NetConfig, PortMappingProtocol, Timing } from './config.js';
 export type { CloseCode, CloseReason, Connection, Path } from './connection.js';
+export type { Gateway } from './gateway.js';
+export type { Mapping } from './gateway/mapping.js';
+export type { Reach } from './reachability.js';
 export type { Runtime } from './runtime.js';
 export type { TechniqueName } from './techniques/stages.js';
 export type { TraceEvent, TraceStep } from './trace.js';
@@ -27,6 +30,7 @@ export {
   ClosedError,
   ConnectError,
   DialError,
+  HttpError,
   IdentityError,
   InvalidOptionError,
   InvalidTextError,
@@ -34,6 +38,7 @@ export {
   LineTooLongError,
   ListenError,
   PeerMismatchError,
+  PortMappingError,
   ProtocolError,
   RendezvousError,
   Rxp2pError,

@@ -34,7 +34,7 @@ import {
 } from 'rxjs';
 import { MAX_TIMER_MS, resolveConfig, type NetConfig, type ResolvedConfig } from './config.js';
 import type { Connection } from './connection.js';
-import type { Endpoint, ServerAddress } from './endpoint.js';
+import { formatServer, type Endpoint, type ServerAddress } from './endpoint.js';
 import { ClosedError, InvalidUnlError } from './errors.js';
 import type { PeerId } from './identity.js';
 import type { Listener } from './link/tcp.js';
@@ -43,7 +43,10 @@ import { flood$ } from './net/flood.js';
 import { receive$ } from './net/inbound.js';
 import { localAddresses, locate, type Location } from './net/locator.js';
 import { Peers } from './net/peers.js';
+import { reach$ } from './net/reach.js';
 import { untilAborted } from './operators/until-aborted.js';
+import { untroubled } from './operators/untroubled.js';
+import type { Reach } from './reachability.js';
 import { sessions$, type ServerState } from './rendezvous/client.js';
 import { systemRuntime, type Runtime } from './runtime.js';
 import { Seen } from './seen.js';
@@ -81,6 +84,8 @@ export interface NetStatus {
     readonly observed: Endpoint | undefined;
     readonly failure: string | undefined;
   }[];
+  /** Whether others can dial this node, by each family of addresses; empty where that was not looked into. */
+  readonly reach: readonly Reach[];
 }
 
 /** How to connect. */
@@ -100,7 +105,8 @@ export interface Net {
 
   /**
    * This node's locator, for others to connect to; replays the latest, and emits again when the network changes. The first
-   * waits for the rendezvous servers to say where they see this node, but not for long. Subscribing starts the net.
+   * waits for the rendezvous servers to say where they see this node, and until it is known whether others can dial it or
+   * a port was opened on the router, but not for long. Subscribing starts the net.
    *
    * @throws ListenError when the port cannot be listened on.
    */
@@ -158,7 +164,7 @@ export interface Net {
   broadcast(text: string, except?: Connection): number;
 
   /**
-   * Ends everything: connections in order, sockets, sessions, timers. Resolves when nothing is left that keeps the process
+   * Ends everything: connections in order, sockets, sessions, ports opened on the router, timers. Resolves when nothing is left that keeps the process
    * alive.
    *
    * @param withinMs connections that are not closed by then are cut.
@@ -206,7 +212,12 @@ class RunningNet implements Net {
     map((states) => states.flatMap(({ session }) => session ?? [])),
     distinctUntilChanged((a, b) => a.length === b.length && a.every((session, index) => session === b[index])),
   );
+  readonly #reaches = new BehaviorSubject<readonly Reach[] | undefined>(undefined);
   readonly #location = new ReplaySubject<Location>(1);
+  readonly #aftermath = new Subject<Observable<unknown>>();
+  readonly #settled = lastValueFrom(this.#aftermath.pipe(mergeMap((work$) => work$.pipe(untroubled()))), {
+    defaultValue: undefined,
+  });
   readonly #context: SecureContext;
   readonly #attempts: Attempts;
 
@@ -256,6 +267,7 @@ class RunningNet implements Net {
       merge(
         this.#local,
         this.#servers,
+        this.#reaches,
         this.#location.pipe(catchError(() => EMPTY)),
         this.#peers.connection$,
         this.#peers.left$,
@@ -323,6 +335,14 @@ class RunningNet implements Net {
       }),
     );
     this.#running.add(
+      this.#reach$(local).subscribe({
+        next: (reaches) => {
+          this.#reaches.next(reaches);
+        },
+        error: noop,
+      }),
+    );
+    this.#running.add(
       this.#locations$(local).subscribe({
         next: (location) => {
           this.#latest = location;
@@ -358,26 +378,63 @@ class RunningNet implements Net {
     });
   }
 
-  /** Where this node is, whenever it changes; the first waits for the servers, but not for long. */
+  /** Where this node is, whenever it changes; the first waits for the servers and for a way in, but not for long. */
   #locations$(local: Endpoint): Observable<Location> {
+    const { scheduler } = this.#runtime;
+    const late$ = timer(this.#config.timing.gatherMs, scheduler).pipe(map(() => true));
+    return combineLatest([this.#network$(), this.#reaches, late$.pipe(startWith(false))]).pipe(
+      filter(([, reaches, isLate]) => isLate || reaches?.every(({ isSettled }) => isSettled) === true),
+      map(([{ addresses, states }, reaches]) => locate(this.#config, local, addresses, states, reaches ?? [])),
+      distinctUntilChanged((a, b) => formatUnl(a.unl) === formatUnl(b.unl)),
+    );
+  }
+
+  /** This machine's addresses and what the servers say; the first waits for the servers, but not for long. */
+  #network$(): Observable<{ readonly addresses: readonly string[]; readonly states: readonly ServerState[] }> {
     const { gatherMs, networkMs } = this.#config.timing;
     const { scheduler } = this.#runtime;
     const late$ = timer(gatherMs, scheduler).pipe(map(() => true));
     return combineLatest([this.#servers, late$.pipe(startWith(false)), timer(0, networkMs, scheduler)]).pipe(
       filter(([states, isLate]) => isLate || states.every(({ session, failure }) => session ?? failure)),
-      map(([states]) => this.#locate(local, states)),
-      distinctUntilChanged((a, b) => formatUnl(a.unl) === formatUnl(b.unl)),
+      map(([states]) => ({ addresses: localAddresses(this.#config.bind), states })),
     );
   }
 
-  #locate(local: Endpoint, states: readonly ServerState[]): Location {
-    return locate(this.#config, local, localAddresses(this.#config.bind), states);
+  /** Whether others can dial this node; begins anew whenever its network changes. */
+  #reach$({ port }: Endpoint): Observable<readonly Reach[]> {
+    return this.#network$().pipe(
+      map(({ addresses, states }) => ({ addresses, observed: observedIn(states) })),
+      distinctUntilChanged((a, b) => JSON.stringify(a) === JSON.stringify(b)),
+      switchMap(({ addresses, observed }) =>
+        reach$({
+          config: this.#config,
+          runtime: this.#runtime,
+          trace: this.#tell,
+          port,
+          addresses,
+          observed,
+          servers: () => this.#reachabilityServers(),
+          outlive: (work$) => {
+            this.#aftermath.next(work$);
+          },
+        }),
+      ),
+    );
+  }
+
+  /** Those that were named to us, else those that the rendezvous servers name. */
+  #reachabilityServers(): readonly URL[] {
+    const { reachability } = this.#config;
+    if (reachability === false || reachability.length > 0) return reachability || [];
+    return this.#servers.value.flatMap(({ server: { host }, httpPort }) =>
+      httpPort === undefined ? [] : new URL(`http://${formatServer({ host, port: httpPort })}/`),
+    );
   }
 
   /** The locator as far as it is known, even while the servers are still being asked. */
   #own(): Unl {
     const local = this.#local.value ?? { address: '0.0.0.0', port: 0 };
-    return (this.#latest ?? this.#locate(local, [])).unl;
+    return (this.#latest ?? locate(this.#config, local, localAddresses(this.#config.bind), [], [])).unl;
   }
 
   #whenStarted$<T>(next: () => Observable<T>): Observable<T> {
@@ -427,6 +484,7 @@ class RunningNet implements Net {
         observed,
         failure,
       })),
+      reach: this.#reaches.value ?? [],
     };
   }
 
@@ -435,17 +493,21 @@ class RunningNet implements Net {
     this.#closing.next();
     this.#closing.complete();
     this.#running.unsubscribe();
+    this.#aftermath.complete();
     const connections = this.#peers.begun;
     for (const connection of connections) connection.close();
     const released$ = forkJoin(connections.map((connection) => connection.released$));
     const late$ = timer(withinMs, this.#runtime.scheduler);
-    await lastValueFrom(race(concat(released$, of(undefined)), late$), { defaultValue: undefined });
+    await lastValueFrom(race(forkJoin([concat(released$, of(undefined)), this.#settled]), late$), {
+      defaultValue: undefined,
+    });
     for (const connection of connections) connection.destroy();
     this.#peers.close();
     if (this.#latest === undefined) this.#location.error(new ClosedError('The net is closed'));
     else this.#location.complete();
     this.#local.complete();
     this.#servers.complete();
+    this.#reaches.complete();
     this.#trace.complete();
   }
 
@@ -462,6 +524,11 @@ class RunningNet implements Net {
       error: noop,
     });
   }
+}
+
+/** Where servers see this node, each address once, in an order that does not depend on who answered first. */
+function observedIn(states: readonly ServerState[]): readonly string[] {
+  return [...new Set(states.flatMap(({ observed }) => observed?.address ?? []))].sort();
 }
 
 /** What a line is remembered by. */

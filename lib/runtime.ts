@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { asyncScheduler, type SchedulerLike } from 'rxjs';
+import { defaultGateway$ } from './gateway.js';
 import { dial$, listen$ } from './link/tcp.js';
 
 /**
@@ -17,6 +18,7 @@ export interface Runtime {
   readonly newId: () => string;
   readonly dial$: typeof dial$;
   readonly listen$: typeof listen$;
+  readonly gateway$: typeof defaultGateway$;
 }
 
 /** The real clock, the real chance and the real sockets. */
@@ -30,4 +32,5 @@ export const systemRuntime: Runtime = {
   newId: () => randomBytes(16).toString('base64url'),
   dial$,
   listen$,
+  gateway$: defaultGateway$,
 };

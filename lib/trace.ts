@@ -1,6 +1,8 @@
+import type { PortMappingProtocol } from './config.js';
 import type { CloseReason } from './connection.js';
 import type { Endpoint, ServerAddress } from './endpoint.js';
 import type { PeerId } from './identity.js';
+import type { Reach } from './reachability.js';
 
 /** What can be told of the work of a net, without its time. */
 export type TraceStep =
@@ -42,6 +44,16 @@ export type TraceStep =
       readonly state: 'connected' | 'lost';
       readonly reason?: string;
     }
+  /** How one protocol fares that asks the gateway to open a port. */
+  | {
+      readonly type: 'port-mapping';
+      readonly protocol: PortMappingProtocol;
+      readonly outcome: 'started' | 'succeeded' | 'failed' | 'cancelled';
+      readonly elapsedMs: number;
+      readonly reason?: string;
+    }
+  /** Whether others can dial this node by one family of addresses, and since the search for a way began. */
+  | (Reach & { readonly type: 'reach'; readonly elapsedMs: number })
   /** Nodes that a rendezvous server named. */
   | { readonly type: 'bootstrap'; readonly nodes: number }
   /** A line or message that was not passed on, and why. */

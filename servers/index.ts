@@ -7,6 +7,13 @@ export {
   type RendezvousServerLimits,
 } from './rendezvous.js';
 
+export {
+  reachabilityServer$,
+  type ReachabilityServer,
+  type ReachabilityServerConfig,
+  type ReachabilityServerLimits,
+} from './reachability.js';
+
 // ─── What they keep ──────────────────────────────────────────────────────────────────────────────────────────────────
 export { memoryStore, type MemoryStoreConfig } from './store/memory.js';
 export type { Store, Table } from './store/store.js';

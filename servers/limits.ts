@@ -27,3 +27,28 @@ export function tokenBucket({ perSecond, burst, now }: TokenBucketConfig): () =>
     return true;
   };
 }
+
+/** Many buckets, by the hosts that empty them. */
+export interface HostBucketsConfig extends TokenBucketConfig {
+  /** Hosts that are remembered; of more, the one that has been known for longest is forgotten. */
+  readonly maxHosts: number;
+}
+
+/**
+ * Makes a rate limit for each host: returns a function that takes a token from a host's bucket and tells whether there was
+ * one.
+ *
+ * @example
+ * const mayAsk = hostBuckets({ perSecond: 1, burst: 10, maxHosts: 10_000, now: Date.now });
+ * if (!mayAsk(hostKey(address))) refuse();
+ */
+export function hostBuckets({ maxHosts, ...bucket }: HostBucketsConfig): (host: string) => boolean {
+  const buckets = new Map<string, () => boolean>();
+  return (host) => {
+    const take = buckets.get(host) ?? tokenBucket(bucket);
+    buckets.set(host, take);
+    const [oldest] = buckets.keys();
+    if (buckets.size > maxHosts && oldest !== undefined) buckets.delete(oldest);
+    return take();
+  };
+}

@@ -1,7 +1,14 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { Observable } from 'rxjs';
-import { canonicalAddress, type Endpoint } from '../lib/endpoint.js';
-import { ListenError } from '../lib/errors.js';
+import { catchError, EMPTY, map, mergeMap, Observable, of, Subject, switchMap, tap, type Subscription } from 'rxjs';
+import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
+import { canonicalAddress, hostKey, isPort, scopeOf, type Endpoint } from '../lib/endpoint.js';
+import { ListenError, reasonOf } from '../lib/errors.js';
+import { createIdentity, peerIdToKey, type PeerId } from '../lib/identity.js';
+import { secure$, secureContextOf } from '../lib/link/tls.js';
+import { within } from '../lib/operators/within.js';
+import { systemRuntime, type Runtime } from '../lib/runtime.js';
+import { expectInteger } from '../lib/validate.js';
+import { hostBuckets } from './limits.js';
 
 /** What a reachability server is made of. */
 export interface ReachabilityServerConfig {
@@ -9,38 +16,86 @@ export interface ReachabilityServerConfig {
   readonly bind?: string | undefined;
   /** Default: 8080. */
   readonly port?: number | undefined;
+  readonly limits?: Partial<ReachabilityServerLimits> | undefined;
 }
+
+/** What one reachability server bears. */
+export interface ReachabilityServerLimits {
+  /** HTTP connections in all. */
+  readonly connections: number;
+  /** A request is a line and a few headers: whoever takes longer than this to send one is not asking, in milliseconds. */
+  readonly requestMs: number;
+  /** For a caller's port to answer, and again for the caller to prove its key there, in milliseconds (PyP2P: 1 s). */
+  readonly dialMs: number;
+  /** Callers that are dialled at the same time. */
+  readonly dials: number;
+  /** Callers that wait to be dialled; more are told to come back. */
+  readonly waiting: number;
+  /** Dials a minute to one IPv4 address or IPv6 /64. A node asks a few times when it starts, and when its network changes. */
+  readonly dialsPerMinute: number;
+  /** Dials at once to one IPv4 address or IPv6 /64: a household, an office, a small carrier NAT. */
+  readonly dialBurst: number;
+}
+
+export const DEFAULT_REACHABILITY_LIMITS: ReachabilityServerLimits = {
+  connections: 1_000,
+  requestMs: 5_000,
+  dialMs: 1_000,
+  dials: 64,
+  waiting: 256,
+  dialsPerMinute: 30,
+  dialBurst: 30,
+};
 
 /** A reachability server that runs. */
 export interface ReachabilityServer {
   readonly local: Endpoint;
 }
 
-/** A request is a line and a few headers: whoever takes longer than this to send one is not asking. */
-const REQUEST_MS = 5_000;
+/** Hosts whose questions are counted: a few MiB at most. */
+const MAX_HOSTS = 10_000;
 
-/** More at once would be a flood, not questions. */
-const MAX_CONNECTIONS = 1_000;
+/** A caller that wants to be dialled at one of its ports. */
+interface Question {
+  readonly endpoint: Endpoint;
+  /** Who has to answer there; PyP2P's nodes prove nothing. */
+  readonly peerId: PeerId | undefined;
+  /** `undefined`: it is reachable, else why it is not. */
+  readonly answer: (reason: string | undefined) => void;
+}
 
 /**
- * Runs a small HTTP server for as long as it is subscribed to, that tells each caller its address: as JSON at
- * `/address`, and as text at PyP2P's `net.php?action=get_wan_ip`. Emits once it listens.
+ * Runs a small HTTP server for as long as it is subscribed to, that tells each caller its address and dials it back: the
+ * caller's own address and no other, at a port that it names. Emits once it listens.
+ *
+ * - `/address` → `{"address":"192.0.2.7","port":50123}`
+ * - `/reachable?port=N&peer=ID` → `{"address":"192.0.2.7","port":N,"reachable":true}`, or `false` with a `reason`. With
+ *   `peer` whoever answers at the port has to prove that key by TLS, so that a port that leads to another program or
+ *   another host does not count.
+ * - PyP2P's `net.php?action=get_wan_ip` and `net.php?action=is_port_forwarded&port=N&proto=TCP`, below any path.
  *
  * @throws ListenError when the port cannot be listened on.
  *
  * @example
  * reachabilityServer$({ port: 8080 }).subscribe(({ local }) => console.log(`http on port ${local.port}`));
  */
-export function reachabilityServer$({
-  bind,
-  port = 8080,
-}: ReachabilityServerConfig = {}): Observable<ReachabilityServer> {
+export function reachabilityServer$(
+  { bind, port = 8080, limits: given }: ReachabilityServerConfig = {},
+  runtime: Runtime = systemRuntime,
+): Observable<ReachabilityServer> {
   return new Observable((subscriber) => {
-    const server = createServer(
-      { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, keepAliveTimeout: REQUEST_MS },
-      answer,
-    );
-    server.maxConnections = MAX_CONNECTIONS;
+    expectInteger('port', port, 0, 65535);
+    const limits = withDefaults('limits', DEFAULT_REACHABILITY_LIMITS, given, MAX_TIMER_MS);
+    const questions = new Questions(bind, limits, runtime);
+    const times = {
+      requestTimeout: limits.requestMs,
+      headersTimeout: limits.requestMs,
+      keepAliveTimeout: limits.requestMs,
+    };
+    const server = createServer(times, (request, response) => {
+      answer(request, response, questions);
+    });
+    server.maxConnections = limits.connections;
     server.on('error', (cause) => {
       subscriber.error(new ListenError(`Cannot listen on port ${port}: ${cause.message}. Choose another.`, { cause }));
     });
@@ -50,25 +105,151 @@ export function reachabilityServer$({
       subscriber.next({ local: { address: canonicalAddress(bound.address) ?? bound.address, port: bound.port } });
     });
     return () => {
+      questions.close();
       server.close();
       server.closeAllConnections();
     };
   });
 }
 
-function answer(request: IncomingMessage, response: ServerResponse): void {
-  const address = canonicalAddress(request.socket.remoteAddress ?? '') ?? '';
+/** The callers that are to be dialled: so many at once, so many waiting, so many a minute from one host. */
+class Questions {
+  readonly #question = new Subject<Question>();
+  readonly #context = secureContextOf(createIdentity());
+  readonly #dialling: Subscription;
+  /** The address that callers know this server by, where it is one of several. */
+  readonly #from: string | undefined;
+  readonly #mayAsk: (host: string) => boolean;
+  #open = 0;
+
+  constructor(
+    bind: string | undefined,
+    readonly limits: ReachabilityServerLimits,
+    readonly runtime: Runtime,
+  ) {
+    this.#from = bind !== undefined && scopeOf(bind) !== 'unusable' ? bind : undefined;
+    this.#mayAsk = hostBuckets({
+      perSecond: limits.dialsPerMinute / 60,
+      burst: limits.dialBurst,
+      maxHosts: MAX_HOSTS,
+      now: () => runtime.scheduler.now(),
+    });
+    this.#dialling = this.#question.pipe(mergeMap((question) => this.#dial$(question), limits.dials)).subscribe();
+  }
+
+  /** Takes a question, or says with which HTTP status it is refused. */
+  ask(question: Question): 429 | 503 | undefined {
+    if (!this.#mayAsk(hostKey(question.endpoint.address))) return 429;
+    if (this.#open >= this.limits.dials + this.limits.waiting) return 503;
+    this.#open++;
+    this.#question.next(question);
+    return undefined;
+  }
+
+  close(): void {
+    this.#dialling.unsubscribe();
+  }
+
+  #dial$({ endpoint: { address, port }, peerId, answer }: Question): Observable<never> {
+    const { scheduler } = this.runtime;
+    const { dialMs } = this.limits;
+    return this.runtime.dial$({ host: address, port, localAddress: this.#from }).pipe(
+      within(dialMs, 'It did not answer', scheduler),
+      switchMap((socket) => {
+        if (peerId === undefined) return of(socket);
+        return secure$(socket, { context: this.#context, role: 'client', peerId }).pipe(
+          within(dialMs, 'It answered, but did not prove its key', scheduler),
+          map(({ stream }) => stream),
+        );
+      }),
+      tap((stream) => {
+        stream.destroy();
+      }),
+      map(() => undefined),
+      catchError((error: unknown) => of(reasonOf(error))),
+      tap((reason) => {
+        this.#open--;
+        answer(reason);
+      }),
+      mergeMap(() => EMPTY),
+    );
+  }
+}
+
+function answer(request: IncomingMessage, response: ServerResponse, questions: Questions): void {
+  const address = canonicalAddress(request.socket.remoteAddress?.replace(/%.*$/, '') ?? '');
   const url = URL.canParse(request.url ?? '', 'http://server')
     ? new URL(request.url ?? '', 'http://server')
     : undefined;
-  const isAddress = url?.pathname === '/address';
-  const isPyp2p = url?.pathname.endsWith('/net.php') === true && url.searchParams.get('action') === 'get_wan_ip';
-  if (request.method !== 'GET' || (!isAddress && !isPyp2p)) {
-    response.writeHead(404, { 'content-type': 'text/plain' }).end('There is nothing here. Try /address.\n');
-  } else if (isAddress) {
-    const body = JSON.stringify({ address, port: request.socket.remotePort });
-    response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(body);
+  if (request.method !== 'GET' || url === undefined || address === undefined) {
+    say(response, 404, 'There is nothing here. Try /address.\n');
+  } else if (url.pathname === '/address') {
+    sayJson(response, { address, port: request.socket.remotePort });
+  } else if (url.pathname === '/reachable') {
+    dialBack(url.searchParams, address, response, questions);
+  } else if (url.pathname.endsWith('/net.php')) {
+    answerPyp2p(url.searchParams, address, response, questions);
   } else {
-    response.writeHead(200, { 'content-type': 'text/plain', 'cache-control': 'no-store' }).end(address);
+    say(response, 404, 'There is nothing here. Try /address.\n');
   }
+}
+
+function dialBack(query: URLSearchParams, address: string, response: ServerResponse, questions: Questions): void {
+  const port = portOf(query);
+  const peerId = query.get('peer') ?? undefined;
+  if (port === undefined || (peerId !== undefined && peerIdToKey(peerId) === undefined)) {
+    say(response, 400, 'Expected /reachable?port=N, or /reachable?port=N&peer=ID with a peer id.\n');
+    return;
+  }
+  const endpoint = { address, port };
+  const refusal = questions.ask({
+    endpoint,
+    peerId,
+    answer: (reason) => {
+      sayJson(response, { ...endpoint, reachable: reason === undefined, ...(reason !== undefined && { reason }) });
+    },
+  });
+  if (refusal !== undefined) refuse(response, refusal);
+}
+
+/** PyP2P's net.php: text and JSON as its clients expect them. */
+function answerPyp2p(query: URLSearchParams, address: string, response: ServerResponse, questions: Questions): void {
+  const action = query.get('action');
+  const port = portOf(query);
+  const isTcp = (query.get('proto') ?? 'TCP').toUpperCase() === 'TCP';
+  if (action === 'get_wan_ip') {
+    say(response, 200, address);
+  } else if (action !== 'is_port_forwarded') {
+    say(response, 404, 'There is nothing here. Try ?action=get_wan_ip.\n');
+  } else if (port === undefined || !isTcp) {
+    sayJson(response, { result: 'no' });
+  } else {
+    const refusal = questions.ask({
+      endpoint: { address, port },
+      peerId: undefined,
+      answer: (reason) => {
+        sayJson(response, { result: reason === undefined ? 'yes' : 'no' });
+      },
+    });
+    if (refusal !== undefined) refuse(response, refusal);
+  }
+}
+
+function portOf(query: URLSearchParams): number | undefined {
+  const text = query.get('port') ?? '';
+  const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : 0;
+  return isPort(port) ? port : undefined;
+}
+
+function refuse(response: ServerResponse, status: 429 | 503): void {
+  response.setHeader('retry-after', '60');
+  say(response, status, status === 429 ? 'Too many questions from this address.\n' : 'Too many questions.\n');
+}
+
+function sayJson(response: ServerResponse, value: unknown): void {
+  say(response, 200, JSON.stringify(value), 'application/json');
+}
+
+function say(response: ServerResponse, status: number, text: string, type = 'text/plain'): void {
+  response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(text);
 }

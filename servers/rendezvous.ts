@@ -15,6 +15,8 @@ export interface RendezvousServerConfig {
   readonly bind?: string | undefined;
   /** Default: 8000, as PyP2P's. */
   readonly port?: number | undefined;
+  /** The port of the HTTP services on this host, for nodes to be told. Default: there are none. */
+  readonly httpPort?: number | undefined;
   /** Default: this process's memory. */
   readonly store?: Store | undefined;
   readonly limits?: Partial<RendezvousServerLimits> | undefined;
@@ -71,7 +73,7 @@ export interface RendezvousServer {
  * rendezvousServer$({ port: 8000 }).subscribe(({ local }) => console.log(`rendezvous on port ${local.port}`));
  */
 export function rendezvousServer$(
-  { bind, port = 8000, store, limits: given }: RendezvousServerConfig = {},
+  { bind, port = 8000, httpPort, store, limits: given }: RendezvousServerConfig = {},
   runtime: Runtime = systemRuntime,
 ): Observable<RendezvousServer> {
   return defer(() => {
@@ -99,7 +101,7 @@ export function rendezvousServer$(
         }
         const isFull = excess >= 0;
         change(host, 1);
-        return serverSession$(socket, { store: shared, limits, runtime, isFull }).pipe(
+        return serverSession$(socket, { store: shared, limits, runtime, httpPort, isFull }).pipe(
           finalize(() => {
             change(host, -1);
           }),

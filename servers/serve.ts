@@ -1,4 +1,4 @@
-import { combineLatest, map, type Observable } from 'rxjs';
+import { map, switchMap, type Observable } from 'rxjs';
 import type { Endpoint } from '../lib/endpoint.js';
 import { reachabilityServer$ } from './reachability.js';
 import { rendezvousServer$, type RendezvousServerLimits } from './rendezvous.js';
@@ -31,8 +31,14 @@ export interface Serving {
  * serve$({ port: 8000 }).subscribe(({ endpoints }) => console.log(endpoints));
  */
 export function serve$({ bind, port, httpPort, store, limits }: ServeConfig = {}): Observable<Serving> {
-  return combineLatest({
-    rendezvous: rendezvousServer$({ bind, port, store, limits }),
-    http: reachabilityServer$({ bind, port: httpPort }),
-  }).pipe(map((servers) => ({ endpoints: Object.entries(servers).map(([name, { local }]) => ({ name, local })) })));
+  // The rendezvous server tells nodes where the HTTP services are.
+  return reachabilityServer$({ bind, port: httpPort }).pipe(
+    switchMap((http) =>
+      rendezvousServer$({ bind, port, httpPort: http.local.port, store, limits }).pipe(
+        map((rendezvous) => ({
+          endpoints: Object.entries({ rendezvous, http }).map(([name, { local }]) => ({ name, local })),
+        })),
+      ),
+    ),
+  );
 }

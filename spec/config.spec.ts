@@ -12,6 +12,8 @@ describe('a configuration', () => {
       bind: undefined,
       port: 0,
       forwarded: false,
+      portMapping: ['pcp', 'nat-pmp', 'upnp'],
+      reachability: [],
       rendezvous: [],
       security: 'tls',
       acceptPeer: config.acceptPeer,

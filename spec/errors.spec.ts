@@ -18,6 +18,8 @@ describe('an error of this library', () => {
       new errors.ClosedError('m'),
       new errors.ConnectError('a', []),
       new errors.RendezvousError('m'),
+      new errors.HttpError('m'),
+      new errors.PortMappingError('m'),
     ];
     const classes = Object.entries(errors).filter(([, value]) => Object.getPrototypeOf(value) === Rxp2pError);
     expect(all.map(({ name }) => name).toSorted()).toEqual(classes.map(([name]) => name).toSorted());

@@ -42,7 +42,15 @@ export async function connect(unl: string, options: ConnectOptions): Promise<voi
   const techniques = options.technique?.map((name) => expectOneOf('--technique', name, TECHNIQUE_NAMES));
   const { rendezvous, bind, json, timeout } = options;
   const report = reporter(json);
-  const net = createNet({ mode: 'direct', rendezvous, bind, identity: identityOf(options) });
+  const net = createNet({
+    mode: 'direct',
+    rendezvous,
+    bind,
+    identity: identityOf(options),
+    // It dials, and nobody else has its locator.
+    portMapping: false,
+    reachability: false,
+  });
   reportAttempts(net, report);
 
   let start = 0;

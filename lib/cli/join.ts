@@ -8,15 +8,18 @@ import {
   reportConnection,
   reporter,
   runUntilInterrupted,
-  type NodeOptions,
+  reportReach,
+  type ReachableOptions,
 } from './terminal.js';
 
 /** `rxp2p join`: broadcasts the lines of stdin, prints and relays those of the network. */
-export async function join(options: NodeOptions): Promise<void> {
-  const { rendezvous, port, bind, json } = options;
+export async function join(options: ReachableOptions): Promise<void> {
+  const { rendezvous, port, bind, forwarded, portMapping, reachability, json } = options;
   const report = reporter(json);
-  const net = createNet({ mode: 'p2p', rendezvous, port, bind, identity: identityOf(options) });
+  const identity = identityOf(options);
+  const net = createNet({ mode: 'p2p', rendezvous, port, bind, forwarded, portMapping, reachability, identity });
   reportAttempts(net, report);
+  reportReach(net, report);
 
   const ready$ = net.unl$.pipe(
     take(1),

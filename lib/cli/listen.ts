@@ -10,21 +10,24 @@ import {
   reporter,
   runUntilInterrupted,
   sendLine,
-  type NodeOptions,
+  reportReach,
+  type ReachableOptions,
 } from './terminal.js';
 
 /** The options of `rxp2p listen`. */
-export interface ListenOptions extends NodeOptions {
+export interface ListenOptions extends ReachableOptions {
   readonly echo?: boolean;
 }
 
 /** `rxp2p listen`: prints the UNL, then the lines that come; sends the lines of stdin to everyone. */
 export async function listen(options: ListenOptions): Promise<void> {
-  const { rendezvous, port, bind, echo, json } = options;
+  const { rendezvous, port, bind, forwarded, portMapping, reachability, echo, json } = options;
   const report = reporter(json);
   const peers = new Set<Connection>();
-  const net = createNet({ mode: 'direct', rendezvous, port, bind, identity: identityOf(options) });
+  const identity = identityOf(options);
+  const net = createNet({ mode: 'direct', rendezvous, port, bind, forwarded, portMapping, reachability, identity });
   reportAttempts(net, report);
+  reportReach(net, report);
 
   const ready$ = net.unl$.pipe(
     take(1),

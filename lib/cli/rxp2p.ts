@@ -7,7 +7,7 @@ import { parseJsonObject } from '../validate.js';
 import type { ConnectOptions } from './connect.js';
 import type { ListenOptions } from './listen.js';
 import type { ServeOptions } from './serve.js';
-import type { NodeOptions } from './terminal.js';
+import type { ReachableOptions } from './terminal.js';
 
 /** Exit statuses: 0 after a clean close, 1 when it did not work, 2 when it was asked wrongly. */
 const WRONG_USAGE = 2;
@@ -32,6 +32,14 @@ const key = () =>
     '-k, --key <FILE>',
     "the node's key; made and saved there when there is none (default: a new one each time)",
   );
+const forwarded = () =>
+  new Option('--forwarded', 'the port is forwarded to this node by hand: neither ask the router nor look from outside');
+const portMapping = () => new Option('--no-port-mapping', 'do not ask the router to open a port');
+const reachability = () =>
+  new Option(
+    '--reachability <URL>',
+    'a server that dials back; may be given several times (default: those that the rendezvous servers name)',
+  ).argParser(several);
 const json = () => new Option('--json', 'write what happens to stderr, one JSON object a line');
 
 // Each command loads what it needs and no more: a program that starts often must start fast.
@@ -68,6 +76,9 @@ program
   .addOption(port())
   .addOption(bind())
   .addOption(key())
+  .addOption(forwarded())
+  .addOption(portMapping())
+  .addOption(reachability())
   .option('--echo', 'send each line back to the peer it came from')
   .addOption(json())
   .addHelpText('after', '\nLines on stdin go to all connected peers. Ends on Ctrl-C.')
@@ -100,12 +111,15 @@ program
   .addOption(port())
   .addOption(bind())
   .addOption(key())
+  .addOption(forwarded())
+  .addOption(portMapping())
+  .addOption(reachability())
   .addOption(json())
   .addHelpText(
     'after',
     '\nA line that went through the network within the last minute is not sent again. Ends on Ctrl-C.',
   )
-  .action(async (options: NodeOptions) => (await import('./join.js')).join(options));
+  .action(async (options: ReachableOptions) => (await import('./join.js')).join(options));
 
 for (const command of program.commands) command.exitOverride().showHelpAfterError('(--help tells more)');
 

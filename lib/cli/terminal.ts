@@ -32,6 +32,13 @@ export interface NodeOptions {
   readonly json?: boolean;
 }
 
+/** The options of commands whose node others are to reach. */
+export interface ReachableOptions extends NodeOptions {
+  readonly forwarded?: boolean;
+  readonly portMapping?: boolean;
+  readonly reachability?: readonly string[];
+}
+
 /** The identity in the file named, if one is named. */
 export function identityOf({ key }: NodeOptions): Identity | undefined {
   return key === undefined ? undefined : loadOrCreateIdentity(key);
@@ -61,6 +68,37 @@ export function reportAttempts(net: Net, report: Report): Subscription {
       },
       error: noop,
     });
+}
+
+/** Reports which protocol opened a port of the router, and whether others can dial this node. */
+export function reportReach(net: Net, report: Report): Subscription {
+  return net.trace$.subscribe({
+    next: (step) => {
+      if (step.type === 'port-mapping' && step.outcome !== 'started') {
+        const { protocol, outcome, reason, elapsedMs } = step;
+        const fields = { protocol, outcome, ...(reason !== undefined && { reason }), elapsedMs: Math.round(elapsedMs) };
+        report('port-mapping', fields, undefined);
+      } else if (step.type === 'reach') {
+        const { family, isReachable, endpoint, mapping, isBehindAnotherNat, words, elapsedMs } = step;
+        const fields = {
+          family,
+          reachable: isReachable ?? null,
+          ...(endpoint && { endpoint: formatEndpoint(endpoint) }),
+          ...(mapping && {
+            protocol: mapping.protocol,
+            gateway: mapping.gateway,
+            internal: formatEndpoint(mapping.internal),
+            external: formatEndpoint(mapping.external),
+          }),
+          behindAnotherNat: isBehindAnotherNat,
+          elapsedMs: Math.round(elapsedMs),
+          words,
+        };
+        report('reach', fields, words);
+      }
+    },
+    error: noop,
+  });
 }
 
 /** Reports that a connection is there, and later why it ended. */

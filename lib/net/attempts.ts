@@ -1,28 +1,14 @@
 import type { SecureContext } from 'node:tls';
-import {
-  defer,
-  finalize,
-  map,
-  NEVER,
-  of,
-  race,
-  share,
-  switchMap,
-  take,
-  throwError,
-  timeout,
-  type MonoTypeOperatorFunction,
-  type Observable,
-} from 'rxjs';
+import { defer, finalize, map, NEVER, of, race, share, switchMap, take, type Observable } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
 import { connectBy } from '../connect.js';
 import type { PeerConnection } from '../connection.js';
 import { plainLink } from '../connection/plain-connection.js';
 import { formatEndpoint, type Endpoint } from '../endpoint.js';
-import { TimeoutError } from '../errors.js';
 import type { Link } from '../link/link.js';
 import { secure$ } from '../link/tls.js';
 import { traceOutcome } from '../operators/trace-outcome.js';
+import { within } from '../operators/within.js';
 import type { Runtime } from '../runtime.js';
 import type { Signalling } from '../signalling/signalling.js';
 import type { Attempt, Stages } from '../techniques/technique.js';
@@ -105,23 +91,19 @@ export class Attempts {
     const { config, runtime, context, trace } = this.given;
     const { bind, security, timing } = config;
     const peerId = peer.version === 3 ? peer.peerId : undefined;
-    const within = <T>(ms: number, what: string): MonoTypeOperatorFunction<T> =>
-      timeout({
-        first: ms,
-        scheduler: runtime.scheduler,
-        with: () => throwError(() => new TimeoutError(`${formatEndpoint(endpoint)} ${what} within ${ms} ms`)),
-      });
+    const { scheduler } = runtime;
+    const where = formatEndpoint(endpoint);
     return runtime.dial$({ host: endpoint.address, port: endpoint.port, localAddress: bind }).pipe(
-      within(timing.dialMs, 'did not answer'),
+      within(timing.dialMs, `${where} did not answer`, scheduler),
       switchMap((socket): Observable<Link> => {
         const link = plainLink(socket, technique);
         if (security === 'plain') return of(link);
         return secure$(socket, { context, role: 'client', peerId }).pipe(
-          within(timing.handshakeMs, 'did not finish the TLS handshake'),
+          within(timing.handshakeMs, `${where} did not finish the TLS handshake`, scheduler),
           map((secured) => ({ ...link, ...secured })),
         );
       }),
-      traceOutcome(runtime.scheduler, (outcome) => {
+      traceOutcome(scheduler, (outcome) => {
         trace({ type: 'dial', attemptId, endpoint, ...outcome });
       }),
     );

@@ -10,17 +10,16 @@ import {
   mergeMap,
   switchMap,
   tap,
-  throwError,
-  timeout,
   type Observable,
 } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
 import { plainConnection, plainLink } from '../connection/plain-connection.js';
-import { reasonOf, TimeoutError } from '../errors.js';
+import { reasonOf } from '../errors.js';
 import { Channel, framedWire } from '../link/channel.js';
 import { readHello$ } from '../link/handshake.js';
 import { endpointsOf } from '../link/tcp.js';
 import { secure$ } from '../link/tls.js';
+import { within } from '../operators/within.js';
 import type { Runtime } from '../runtime.js';
 import type { Trace } from '../trace.js';
 import type { Peers } from './peers.js';
@@ -89,11 +88,7 @@ function receiveSecure$(socket: Socket, { config, context, peers, runtime }: Inb
   const { handshakeMs } = config.timing;
   const { local, remote } = endpointsOf(socket);
   return secure$(socket, { context, role: 'server' }).pipe(
-    timeout({
-      first: handshakeMs,
-      scheduler: runtime.scheduler,
-      with: () => throwError(() => new TimeoutError(`There was no TLS handshake within ${handshakeMs} ms`)),
-    }),
+    within(handshakeMs, 'There was no TLS handshake', runtime.scheduler),
     map((secured) => new Channel({ ...secured, local, remote, technique: 'direct', direct: true }, framedWire())),
     switchMap((channel) =>
       readHello$(channel, handshakeMs, runtime.scheduler).pipe(

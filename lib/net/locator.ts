@@ -1,9 +1,11 @@
 import { networkInterfaces } from 'node:os';
 import type { ResolvedConfig } from '../config.js';
-import { canonicalAddress, familyOf, scopeOf, type Endpoint } from '../endpoint.js';
+import { canonicalAddress, familyOf, sameEndpoint, scopeOf, type Endpoint } from '../endpoint.js';
+import type { Mapping } from '../gateway/mapping.js';
+import type { Reach } from '../reachability.js';
 import type { ServerState } from '../rendezvous/client.js';
 import { UNL_MAX_LENGTH } from '../unl.js';
-import type { NatType, NodeType, Unl, UnlEndpoint, UnlV3 } from '../unl/types.js';
+import type { NatType, NodeType, Unl, UnlEndpoint, UnlV2, UnlV3 } from '../unl/types.js';
 import { encodeVersion3 } from '../unl/version-3.js';
 
 /** A locator has room for this many of a node's own addresses of each family. */
@@ -36,13 +38,15 @@ export function localAddresses(bind: string | undefined, interfaces = networkInt
 }
 
 /**
- * What a node is, from its own addresses and from where the servers see it: with no NAT between, they see one of its own.
+ * What a node is, from its own addresses, from where the servers see it (with no NAT between, they see one of its own), and
+ * from whether somebody outside has dialled it, which settles the matter.
  */
 export function locate(
   config: ResolvedConfig,
   local: Endpoint,
   addresses: readonly string[],
   servers: readonly ServerState[],
+  reaches: readonly Reach[],
 ): Location {
   const { port } = local;
   const observed = [...new Set(servers.flatMap((server) => server.observed?.address ?? []))];
@@ -50,33 +54,60 @@ export function locate(
     observed.length > 0
       ? observed.every((address) => addresses.includes(address))
       : addresses.some((address) => scopeOf(address) === 'global' || scopeOf(address) === 'loopback');
-  const nodeType = config.forwarded || isOpen ? 'passive' : 'active';
+  const proofs = reaches.flatMap(({ isReachable }) => isReachable ?? []);
+  const isReachable = proofs.length > 0 ? proofs.includes(true) : isOpen;
+  const nodeType = config.forwarded || isReachable ? 'passive' : 'active';
   const natType: NatType = { type: isOpen && observed.length > 0 ? 'open' : 'unknown' };
-  const endpoints: UnlEndpoint[] = [
-    ...addresses.map((address) => ({ kind: 'lan' as const, address, port })),
-    ...observed.map((address) => ({ kind: 'wan' as const, address, port })),
-  ];
-  if (config.security === 'plain') {
-    const firstOf = (candidates: readonly string[]) => candidates.find((address) => familyOf(address) === 4);
-    const lan = firstOf(addresses) ?? '0.0.0.0';
-    const wan = firstOf(observed) ?? lan;
-    const forwarding = nodeType === 'passive' ? 'forwarded' : 'manual';
-    return {
-      nodeType,
-      natType,
-      unl: { version: 2, nodeId: config.identity.nodeId, nodeType, natType: 'unknown', forwarding, port, wan, lan },
-    };
-  }
+  const reachable = reaches.flatMap(({ endpoint, mapping }): UnlEndpoint[] =>
+    endpoint === undefined ? [] : [{ kind: mapping === undefined ? 'wan' : 'mapped', ...endpoint }],
+  );
+  const wan = observed.map((address) => ({ kind: 'wan' as const, address, port }));
+  const others = wan.filter(
+    (endpoint) => !reachable.some((known) => known.kind === 'wan' && sameEndpoint(known, endpoint)),
+  );
+  if (config.security === 'plain')
+    return { nodeType, natType, unl: version2(config, nodeType, port, addresses, observed, reaches) };
   const unl: UnlV3 = {
     version: 3,
     peerId: config.identity.peerId,
     nodeType,
     natType,
-    endpoints,
+    endpoints: [...addresses.map((address) => ({ kind: 'lan' as const, address, port })), ...reachable, ...others],
     rendezvous: config.rendezvous,
     extensions: [],
   };
   return { nodeType, natType, unl: fitting(unl) };
+}
+
+/** PyP2P's locator has one port for all of a node's addresses, and only IPv4 ones. */
+function version2(
+  { identity }: ResolvedConfig,
+  nodeType: NodeType,
+  port: number,
+  addresses: readonly string[],
+  observed: readonly string[],
+  reaches: readonly Reach[],
+): UnlV2 {
+  const reach = reaches.find(({ family, endpoint }) => family === 4 && endpoint !== undefined);
+  const firstOf = (candidates: readonly string[]) => candidates.find((address) => familyOf(address) === 4);
+  const lan = firstOf(addresses) ?? '0.0.0.0';
+  return {
+    version: 2,
+    nodeId: identity.nodeId,
+    nodeType,
+    natType: 'unknown',
+    forwarding: forwardingOf(nodeType, reach?.mapping),
+    port: reach?.endpoint?.port ?? port,
+    wan: reach?.endpoint?.address ?? firstOf(observed) ?? lan,
+    lan,
+  };
+}
+
+/** PyP2P knows no PCP, which is NAT-PMP's successor. */
+function forwardingOf(nodeType: NodeType, mapping: Mapping | undefined): UnlV2['forwarding'] {
+  if (nodeType !== 'passive') return 'manual';
+  if (mapping === undefined) return 'forwarded';
+  return mapping.protocol === 'upnp' ? 'UPnP' : 'NATPMP';
 }
 
 /** As many of the servers as there is room for: a few will do for others to send a message by. */

@@ -11,6 +11,8 @@ export interface ServerState {
   readonly session: RendezvousSession | undefined;
   /** Where the server saw this node last, also while there is no session. */
   readonly observed: Endpoint | undefined;
+  /** The port of the HTTP services on its host, also while there is no session. */
+  readonly httpPort: number | undefined;
   /** Why there is no session; `undefined` while the first try is under way. */
   readonly failure: string | undefined;
 }
@@ -49,13 +51,13 @@ function state$(server: ServerAddress, config: SessionConfig, trace: Trace): Obs
     let failures = 0;
     let connectedAt: number | undefined;
     let isRefused = false;
-    let observed: Endpoint | undefined;
+    let known: Pick<ServerState, 'observed' | 'httpPort'> = { observed: undefined, httpPort: undefined };
     return session$(server, config).pipe(
       map((session): ServerState => {
         connectedAt = now();
-        observed = session.observed;
+        known = { observed: session.observed, httpPort: session.httpPort };
         trace({ type: 'rendezvous', server, state: 'connected' });
-        return { server, session, observed, failure: undefined };
+        return { server, session, ...known, failure: undefined };
       }),
       catchError((error: unknown) => {
         if (connectedAt !== undefined && now() - connectedAt >= GOOD_SESSION_MS) failures = 0;
@@ -64,7 +66,7 @@ function state$(server: ServerAddress, config: SessionConfig, trace: Trace): Obs
         const refusal = error instanceof RendezvousError ? error.refusal : undefined;
         isRefused = refusal !== undefined && !PASSING.includes(refusal);
         trace({ type: 'rendezvous', server, state: 'lost', reason: reasonOf(error) });
-        return of({ server, session: undefined, observed, failure: reasonOf(error) });
+        return of({ server, session: undefined, ...known, failure: reasonOf(error) });
       }),
       repeat({
         delay: () => {
@@ -72,7 +74,7 @@ function state$(server: ServerAddress, config: SessionConfig, trace: Trace): Obs
           return timer(isRefused ? REFUSED_PAUSE_MS : pauseMs, runtime.scheduler);
         },
       }),
-      startWith({ server, session: undefined, observed: undefined, failure: undefined }),
+      startWith({ server, session: undefined, ...known, failure: undefined }),
     );
   });
 }

@@ -7,7 +7,7 @@ import { decodeBase64Url } from '../validate.js';
 // Ours (a node proves its key, and is then known by it, however many share its address):
 //
 //   HELLO 1                            → NONCE nonce address:port   (a challenge, and where the node is seen)
-//   PROVE peer signature               → WELCOME
+//   PROVE peer signature               → WELCOME | WELCOME HTTP port   (where the same host's HTTP services are)
 //   SEND id peer message               → SENT id | ABSENT id
 //   ADVERTISE unl                        (listed for others while the session lasts)
 //   WITHDRAW
@@ -67,7 +67,7 @@ export type Request =
 /** A line from the server. */
 export type Reply =
   | { readonly verb: 'NONCE'; readonly nonce: string; readonly observed: Endpoint }
-  | { readonly verb: 'WELCOME' }
+  | { readonly verb: 'WELCOME'; readonly httpPort: number | undefined }
   | { readonly verb: 'SENT'; readonly id: string }
   | { readonly verb: 'ABSENT'; readonly id: string }
   | { readonly verb: 'MESSAGE'; readonly from: PeerId; readonly message: Buffer }
@@ -202,6 +202,7 @@ export function formatReply(reply: Reply): string {
     case 'FIGHT':
       return `FIGHT ${reply.address} ${reply.ports.join(' ')} TCP ${reply.ntp}`;
     case 'WELCOME':
+      return reply.httpPort === undefined ? 'WELCOME' : `WELCOME HTTP ${reply.httpPort}`;
     case 'PONG':
     case 'PREDICTION SET':
     case 'RECONNECT':
@@ -252,7 +253,11 @@ export function parseReply(line: string): Reply | undefined {
       const agreement = parseAgreement(words);
       return agreement && { verb, ...agreement };
     }
-    case 'WELCOME':
+    case 'WELCOME': {
+      if (words.length === 0) return { verb, httpPort: undefined };
+      const httpPort = toPort(second);
+      return words.length === 2 && first === 'HTTP' && httpPort !== undefined ? { verb, httpPort } : undefined;
+    }
     case 'PONG':
     case 'RECONNECT':
       return words.length === 0 ? { verb } : undefined;

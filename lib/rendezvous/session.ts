@@ -48,6 +48,8 @@ export interface RendezvousSession {
   readonly server: ServerAddress;
   /** Where the server sees this node; PyP2P's servers do not tell. */
   readonly observed: Endpoint | undefined;
+  /** The port of the HTTP services on the same host, if it has them. */
+  readonly httpPort: number | undefined;
   /** Messages from other nodes. */
   readonly message$: Observable<RendezvousMessage>;
   /** Passes a message of at most 16 KiB to another node. Emits whether it was connected to this server, and completes. */
@@ -77,6 +79,9 @@ const PING_MS = 20_000;
 
 /** A server that has not answered a PING for this long is gone: far more than any round trip. */
 const PONG_MS = 10_000;
+
+/** What a server tells at the start of a session: nothing, if it is one of PyP2P's. */
+type Welcome = Pick<RendezvousSession, 'observed' | 'httpPort'>;
 
 type ReplyOf<V extends Reply['verb']> = Extract<Reply, { readonly verb: V }>;
 
@@ -110,11 +115,12 @@ export function session$(server: ServerAddress, config: SessionConfig): Observab
         { runtime, timing, limits },
       );
       const talk = talkOver(connection, server, config);
-      const begun$: Observable<Endpoint | undefined> = config.security === 'plain' ? of(undefined) : prove$(talk);
+      const begun$: Observable<Welcome> =
+        config.security === 'plain' ? of({ observed: undefined, httpPort: undefined }) : prove$(talk);
       return merge(
         begun$.pipe(
           within(timing.handshakeMs, config, server, 'accepted the connection and then said nothing'),
-          map((observed) => sessionOf(talk, observed)),
+          map((welcome) => sessionOf(talk, welcome)),
         ),
         config.security === 'plain' ? NEVER : keepAlive$(talk),
         talk.reply$.pipe(ignoreElements()),
@@ -155,8 +161,8 @@ function talkOver(connection: PeerConnection, server: ServerAddress, config: Ses
   };
 }
 
-/** Says who we are and proves it. Emits where the server sees us. */
-function prove$({ only$, send, config: { identity } }: Talk): Observable<Endpoint> {
+/** Says who we are and proves it. Emits what the server tells of us and of itself. */
+function prove$({ only$, send, config: { identity } }: Talk): Observable<Welcome> {
   return defer(() => {
     send({ verb: 'HELLO', version: RENDEZVOUS_VERSION });
     return only$('NONCE').pipe(
@@ -166,7 +172,7 @@ function prove$({ only$, send, config: { identity } }: Talk): Observable<Endpoin
         send({ verb: 'PROVE', peerId, signature: identity.sign(proofOf(nonce, peerId)) });
         return only$('WELCOME').pipe(
           take(1),
-          map(() => observed),
+          map(({ httpPort }) => ({ observed, httpPort })),
         );
       }),
     );
@@ -191,11 +197,12 @@ function keepAlive$({ server, config, reply$, send }: Talk): Observable<never> {
 
 function sessionOf(
   { server, config: { runtime }, only$, send }: Talk,
-  observed: Endpoint | undefined,
+  { observed, httpPort }: Welcome,
 ): RendezvousSession {
   return {
     server,
     observed,
+    httpPort,
     message$: only$('MESSAGE'),
     send$: (to, message) =>
       defer(() => {

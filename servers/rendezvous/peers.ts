@@ -83,7 +83,7 @@ async function prove(
   session.atEnd(() => {
     if (!session.isReplaced) session.store.delete('unls', peerId).catch(() => undefined);
   });
-  session.reply({ verb: 'WELCOME' });
+  session.reply({ verb: 'WELCOME', httpPort: session.httpPort });
 }
 
 async function handleProven(

@@ -43,6 +43,8 @@ export interface ServerSessionConfig {
   readonly store: Store;
   readonly limits: RendezvousServerLimits;
   readonly runtime: Runtime;
+  /** The port of the HTTP services on this host, which sessions are told. */
+  readonly httpPort: number | undefined;
   /** Whether the server has no room for it. */
   readonly isFull: boolean;
 }
@@ -67,6 +69,7 @@ export class ServerSession {
     readonly remote: Endpoint,
     readonly store: Store,
     readonly runtime: Runtime,
+    readonly httpPort: number | undefined,
   ) {
     this.#connection = connection;
     this.#atEnd.add(
@@ -134,7 +137,7 @@ export class ServerSession {
 /** Answers one client for as long as it stays. Never emits, never fails: what a client does concerns nobody else. */
 export function serverSession$(
   socket: Socket,
-  { store, limits, runtime, isFull }: ServerSessionConfig,
+  { store, limits, runtime, httpPort, isFull }: ServerSessionConfig,
 ): Observable<never> {
   return defer(() => {
     const now = () => runtime.scheduler.now();
@@ -150,7 +153,7 @@ export function serverSession$(
         farewell: ({ message }) => formatReply({ verb: 'REFUSED', code: 'line-too-long', words: message }),
       },
     );
-    const session = new ServerSession(connection, link.remote, store, runtime);
+    const session = new ServerSession(connection, link.remote, store, runtime, httpPort);
     const mayGoOn = tokenBucket({ perSecond: limits.linesPerSecond, burst: limits.lineBurst, now });
     const heard = new Subject<void>();
 

@@ -36,6 +36,7 @@ describe('a node of a flooding network', () => {
     const session: RendezvousSession = {
       server: { host: 'server', port: 8000 },
       observed: undefined,
+      httpPort: undefined,
       message$: NEVER,
       send$: () => NEVER,
       unls$: (count) => {

@@ -11,10 +11,12 @@ const LOCAL = { address: '0.0.0.0', port: 50500 };
 /** A server that sees this node at an address; `undefined` for one that does not answer. */
 function serverSeeing(address: string | undefined): ServerState {
   const server = { host: 'rv.example.org', port: 8000 };
-  if (address === undefined) return { server, session: undefined, observed: undefined, failure: 'it is down' };
+  if (address === undefined)
+    return { server, session: undefined, observed: undefined, httpPort: undefined, failure: 'it is down' };
   const session = {
     server,
     observed: { address, port: 1 },
+    httpPort: undefined,
     message$: NEVER,
     send$: () => EMPTY,
     unls$: () => EMPTY,
@@ -22,12 +24,12 @@ function serverSeeing(address: string | undefined): ServerState {
     advertise: () => undefined,
     advertisePassive: () => undefined,
   };
-  return { server, session, observed: session.observed, failure: undefined };
+  return { server, session, observed: session.observed, httpPort: undefined, failure: undefined };
 }
 
 /** Where a node is that has these addresses of its own and is seen at those. */
 function located(own: readonly string[], seen: readonly (string | undefined)[], config: Partial<NetConfig> = {}) {
-  return locate(resolveConfig({ mode: 'direct', identity, ...config }), LOCAL, own, seen.map(serverSeeing));
+  return locate(resolveConfig({ mode: 'direct', identity, ...config }), LOCAL, own, seen.map(serverSeeing), []);
 }
 
 describe('this machine’s addresses', () => {

@@ -54,7 +54,8 @@ const replies: fc.Arbitrary<Reply> = fc.oneof(
   fc.record({ verb: fc.constant('REMOTE'), port: ports }),
   fc.record({ verb: fc.constant('CHALLENGE'), address: addresses, ports: predictions }),
   fc.record({ verb: fc.constant('FIGHT'), address: addresses, ports: predictions, ntp: ntpTimes }),
-  fc.record({ verb: fc.constantFrom('WELCOME', 'PONG', 'PREDICTION SET', 'RECONNECT') }),
+  fc.record({ verb: fc.constant('WELCOME'), httpPort: fc.option(ports, { nil: undefined }) }),
+  fc.record({ verb: fc.constantFrom('PONG', 'PREDICTION SET', 'RECONNECT') }),
 );
 
 /** Lines that are nearly right: words of the protocol, in any order. */
@@ -260,6 +261,9 @@ describe('a line from the rendezvous server', () => {
       '',
       'PING',
       'WELCOME home',
+      'WELCOME HTTP',
+      'WELCOME HTTP 0',
+      'WELCOME HTTP 80 81',
       'NONCE AAAA 192.0.2.1:80',
       `NONCE ${alice}`,
       `NONCE ${alice} localhost:80`,

@@ -15,6 +15,7 @@ const [alice, bob, eve] = [createIdentity(), createIdentity(), createIdentity()]
 class FakeSession implements RendezvousSession {
   readonly server = { host: 'rv.example.org', port: 8000 };
   readonly observed = undefined;
+  readonly httpPort = undefined;
   readonly message$: Observable<RendezvousMessage>;
   readonly sent: { readonly to: string; readonly envelope: Envelope | undefined }[] = [];
   readonly #messages = new Subject<RendezvousMessage>();

@@ -1,0 +1,57 @@
+import { createSocket } from 'node:dgram';
+import { catchError, EMPTY, from, map, mergeMap, Observable, of } from 'rxjs';
+import { canonicalAddress, familyOf } from './endpoint.js';
+import { PortMappingError } from './errors.js';
+
+/** The router that this machine's packets to the rest of the world go through. */
+export interface Gateway {
+  readonly address: string;
+  /** The address as a socket takes it: a link-local one names the interface (RFC 4007 §11). */
+  readonly host: string;
+}
+
+/**
+ * Finds the default gateway of a family. Emits it and completes; completes alone where there is none, or no way to tell.
+ *
+ * @example
+ * defaultGateway$(4).subscribe(({ address }) => console.log(address)); // 192.168.1.1
+ */
+export function defaultGateway$(family: 4 | 6): Observable<Gateway> {
+  return from(import('default-gateway')).pipe(
+    mergeMap(({ gateway4async, gateway6async }) => (family === 4 ? gateway4async() : gateway6async())),
+    mergeMap(({ gateway, int }) => {
+      const address = canonicalAddress(gateway);
+      if (address === undefined || familyOf(address) !== family) return EMPTY;
+      const isLinkLocal = address.startsWith('fe80:');
+      return of({ address, host: isLinkLocal && int !== null ? `${address}%${int}` : address });
+    }),
+    catchError(() => EMPTY),
+  );
+}
+
+/**
+ * Finds the local address from which packets to a host leave: asks the system's routing table by connecting a UDP socket,
+ * which sends nothing.
+ *
+ * @throws PortMappingError when there is no route.
+ *
+ * @example
+ * localAddressTo$('192.168.1.1').subscribe((address) => console.log(address)); // 192.168.1.7
+ */
+export function localAddressTo$(host: string): Observable<string> {
+  return new Observable<string>((subscriber) => {
+    const socket = createSocket(familyOf(host) === 4 ? 'udp4' : 'udp6');
+    socket.on('error', (cause) => {
+      subscriber.error(
+        new PortMappingError(`There is no route to the gateway ${host}: ${cause.message}`, undefined, { cause }),
+      );
+    });
+    socket.connect(9, host, () => {
+      subscriber.next(socket.address().address);
+      subscriber.complete();
+    });
+    return () => {
+      socket.close();
+    };
+  }).pipe(map((address) => canonicalAddress(address.replace(/%.*$/, '')) ?? address));
+}

@@ -1,0 +1,74 @@
+import { createSocket } from 'node:dgram';
+import { Observable, take, type SchedulerLike } from 'rxjs';
+import { familyOf } from '../endpoint.js';
+import { PortMappingError } from '../errors.js';
+import { within } from '../operators/within.js';
+import type { Gateway } from '../gateway.js';
+import { retransmit } from './retransmit.js';
+
+/** The port on which a gateway takes the requests of NAT-PMP (RFC 6886 §3.1) and PCP (RFC 6887 §19.1). */
+export const PORT_MAPPING_PORT = 5351;
+
+/** A gateway that has not answered by then, in milliseconds, does not speak the protocol, or nobody could wait for it. */
+export const ANSWER_MS = 2_000;
+
+/** A question to a gateway in one datagram. */
+export interface Asking<T> {
+  readonly gateway: Gateway;
+  /** The local address to ask from. */
+  readonly localAddress: string;
+  /** What it is called in messages: "PCP". */
+  readonly protocol: string;
+  readonly datagram: Buffer;
+  /** Reads an answer: `undefined` for a datagram that is none. May throw what it says. */
+  readonly read: (datagram: Buffer) => T | undefined;
+  readonly scheduler: SchedulerLike;
+}
+
+/**
+ * Asks a gateway by UDP, again and again until it answers. Emits what `read` makes of the answer and completes. The socket
+ * is connected, so that the system drops what anybody else sends.
+ *
+ * @throws PortMappingError when nobody listens there; TimeoutError when it stays silent; what `read` throws.
+ *
+ * @example
+ * ask$({ gateway, localAddress: '192.168.1.7', protocol: 'PCP', datagram, read: parsePcp, scheduler }).subscribe();
+ */
+export function ask$<T>(asking: Asking<T>): Observable<T> {
+  const { gateway, protocol, scheduler } = asking;
+  return answer$(asking).pipe(
+    take(1),
+    within(ANSWER_MS, `The gateway ${gateway.address} did not answer by ${protocol}`, scheduler),
+  );
+}
+
+function answer$<T>({ gateway, localAddress, protocol, datagram, read, scheduler }: Asking<T>): Observable<T> {
+  return new Observable((subscriber) => {
+    const socket = createSocket(familyOf(gateway.host) === 4 ? 'udp4' : 'udp6');
+    const fail = (cause: Error) => {
+      const words = `The gateway ${gateway.address} does not take ${protocol} requests: ${cause.message}`;
+      subscriber.error(new PortMappingError(words, undefined, { cause }));
+    };
+    socket.on('error', fail);
+    socket.on('message', (message) => {
+      try {
+        const answer = read(message);
+        if (answer !== undefined) subscriber.next(answer);
+      } catch (error) {
+        subscriber.error(error);
+      }
+    });
+    const begin = () => {
+      const sent = retransmit(() => {
+        socket.send(datagram);
+      }, scheduler);
+      subscriber.add(sent);
+    };
+    socket.bind({ address: localAddress }, () => {
+      if (!subscriber.closed) socket.connect(PORT_MAPPING_PORT, gateway.host, begin);
+    });
+    return () => {
+      socket.close();
+    };
+  });
+}

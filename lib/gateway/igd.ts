@@ -1,0 +1,156 @@
+import { defer, from, map, switchMap, type Observable, type SchedulerLike } from 'rxjs';
+import { canonicalAddress, familyOf } from '../endpoint.js';
+import { HttpError, PortMappingError } from '../errors.js';
+import type { Gateway } from '../gateway.js';
+import { fetch$, type HttpAnswer } from '../http.js';
+import { within } from '../operators/within.js';
+import { ANSWER_MS } from './ask.js';
+import { elementAt, formatAction, parseAction, parseXml, textOf, type XmlElement } from './soap.js';
+import { elsewhere, leadsTo, search$ } from './ssdp.js';
+
+/** A description is a few KiB, an answer less. */
+const MAX_BYTES = 256 * 1024;
+
+/** What translates addresses: by its versions, and as gateways of old call it that dial up. */
+const CONNECTIONS = [
+  'urn:schemas-upnp-org:service:WANIPConnection:2',
+  'urn:schemas-upnp-org:service:WANIPConnection:1',
+  'urn:schemas-upnp-org:service:WANPPPConnection:1',
+];
+
+/** What lets others through to IPv6 addresses. */
+const FIREWALLS = ['urn:schemas-upnp-org:service:WANIPv6FirewallControl:1'];
+
+/** How a gateway is talked to. */
+export interface IgdConfig {
+  readonly gateway: Gateway;
+  /** The local address to speak from; a gateway lets each host open ports for itself only. */
+  readonly localAddress: string;
+  readonly scheduler: SchedulerLike;
+}
+
+/** A service of a gateway that actions are called of. */
+export interface Service {
+  /** Its type with its version. */
+  readonly type: string;
+  /**
+   * Calls an action. Emits what it returns and completes.
+   *
+   * @param values in the order in which the service names them.
+   * @throws PortMappingError with the gateway's own code as its `refusal`; HttpError; TimeoutError.
+   */
+  readonly call$: (action: string, values?: Readonly<Record<string, string | number>>) => Observable<XmlElement>;
+}
+
+/**
+ * Finds the service of a UPnP gateway that opens ports (UPnP Device Architecture 1.1; WANIPConnection 1 and 2,
+ * WANIPv6FirewallControl 1). Emits it and completes. Which of its services do, nat-upnp knows; what is fetched of the
+ * gateway is fetched here, where it has a limit and is checked: the package's own way knows IGD:1 alone, ends the process at
+ * an answer it does not expect, and waits for ever.
+ *
+ * @throws PortMappingError when there is none, or something leads elsewhere; HttpError; TimeoutError.
+ */
+export function service$(config: IgdConfig): Observable<Service> {
+  const { gateway } = config;
+  const types = familyOf(gateway.address) === 4 ? CONNECTIONS : FIREWALLS;
+  return search$(config).pipe(
+    switchMap((description) =>
+      request$(description, {}, config).pipe(
+        switchMap(({ status, text }) => {
+          const root = status === 200 ? elementAt(parseXml(text), 'root') : undefined;
+          if (root === undefined)
+            throw new HttpError(`Expected a UPnP description from ${description.href}, got something else`);
+          return serviceIn(root, description, types);
+        }),
+      ),
+    ),
+    map(({ type, control }): Service => {
+      if (!leadsTo(gateway, control)) throw elsewhere(gateway, control.href);
+      return { type, call$: (action, values = {}) => call$(control, type, action, values, config) };
+    }),
+  );
+}
+
+/** The service of one of some types in a description. */
+function serviceIn(
+  root: XmlElement,
+  description: URL,
+  types: readonly string[],
+): Observable<{ readonly type: string; readonly control: URL }> {
+  return from(import('nat-upnp')).pipe(
+    map(({ default: { device } }) => {
+      const found = device.create(description.href);
+      found._getXml = (_, callback) => {
+        callback(null, root);
+      };
+      let service: { readonly type: string; readonly control: URL } | undefined;
+      try {
+        found.getService(types, (_, answer) => {
+          const type = types.find((each) => each === answer?.service);
+          const control = String(answer?.controlURL);
+          if (type !== undefined && URL.canParse(control)) service = { type, control: new URL(control) };
+        });
+      } catch (cause) {
+        throw new HttpError(`Expected a UPnP description from ${description.href}, got something else`, { cause });
+      }
+      if (service === undefined)
+        throw new PortMappingError(`The gateway at ${description.host} has no service that opens ports`);
+      return service;
+    }),
+  );
+}
+
+function call$(
+  control: URL,
+  type: string,
+  action: string,
+  values: Readonly<Record<string, string | number>>,
+  config: IgdConfig,
+): Observable<XmlElement> {
+  return defer(() => {
+    const body = formatAction(type, action, values);
+    const headers = { 'content-type': 'text/xml; charset="utf-8"', soapaction: `"${type}#${action}"` };
+    return request$(control, { method: 'POST', headers, body }, config);
+  }).pipe(
+    map(({ text }) => {
+      const answer = parseAction(action, text);
+      if (answer.ok) return answer.values;
+      const words = `The gateway ${config.gateway.address} refused ${action} by UPnP: ${answer.words} (${answer.code})`;
+      throw new PortMappingError(words, answer.code);
+    }),
+  );
+}
+
+/** Asks the gateway itself, whatever address of it an IPv6 URL names. */
+function request$(
+  url: URL,
+  request: { readonly method?: 'POST'; readonly headers?: Readonly<Record<string, string>>; readonly body?: string },
+  { gateway, localAddress, scheduler }: IgdConfig,
+): Observable<HttpAnswer> {
+  return fetch$({ ...request, url, maxBytes: MAX_BYTES, localAddress, connectTo: gateway.host }).pipe(
+    within(ANSWER_MS, `The gateway ${gateway.address} did not answer by UPnP's HTTP`, scheduler),
+  );
+}
+
+/**
+ * The text of a value that an action returned.
+ *
+ * @throws HttpError when there is none.
+ */
+export function valueOf(values: XmlElement, name: string): string {
+  const text = textOf(values, name);
+  if (text === undefined) throw new HttpError(`Expected ${name} in a UPnP answer, got none`);
+  return text;
+}
+
+/**
+ * The address that an action returned.
+ *
+ * @throws HttpError when there is none.
+ */
+export function addressOf(values: XmlElement, name: string): string {
+  const text = valueOf(values, name);
+  const address = canonicalAddress(text);
+  if (address === undefined) throw new HttpError(`Expected ${name} to be an address, got ${text}`);
+  return address;
+}

@@ -1,0 +1,96 @@
+import { Agent as HttpAgent, type AgentOptions } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import type { LookupFunction } from 'node:net';
+import { from, Observable, switchMap } from 'rxjs';
+import { familyOf } from './endpoint.js';
+import { HttpError, reasonOf } from './errors.js';
+
+/** A question by HTTP. */
+export interface HttpRequest {
+  readonly url: URL;
+  /** Default: GET. */
+  readonly method?: 'GET' | 'POST' | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly body?: string | undefined;
+  /** A longer answer is a failure, in bytes. */
+  readonly maxBytes: number;
+  /** The local address to leave from. By default the system chooses. */
+  readonly localAddress?: string | undefined;
+  /** The address of the server, where it is not to be looked up. */
+  readonly connectTo?: string | undefined;
+  /** The family of the server's address to use, where its name has addresses of both. */
+  readonly family?: 4 | 6 | undefined;
+}
+
+/** An answer by HTTP, whatever its status is. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly text: string;
+}
+
+/**
+ * Asks by HTTP. Emits the answer and completes; redirections are not followed, since nobody here has a reason to send us
+ * elsewhere. Unsubscribing gives the request up. It has no time limit of its own: the caller sets one.
+ *
+ * @throws HttpError when there is no answer, or too long a one.
+ *
+ * @example
+ * fetch$({ url: new URL('http://192.0.2.1:8080/address'), maxBytes: 1024 }).subscribe(({ text }) => console.log(text));
+ */
+export function fetch$({
+  url,
+  method,
+  headers,
+  body,
+  maxBytes,
+  localAddress,
+  connectTo,
+  family,
+}: HttpRequest): Observable<HttpAnswer> {
+  // Loaded when first needed: not every program that uses the library asks by HTTP.
+  return from(import('node-fetch')).pipe(
+    switchMap(
+      ({ default: fetch }) =>
+        new Observable<HttpAnswer>((subscriber) => {
+          const abort = new AbortController();
+          const options: AgentOptions = {
+            ...(localAddress !== undefined && { localAddress }),
+            ...(family && { family }),
+            ...(connectTo !== undefined && { lookup: always(connectTo) }),
+          };
+          const agent = url.protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options);
+          const answered = fetch(url, {
+            method: method ?? 'GET',
+            ...(headers && { headers: { ...headers } }),
+            ...(body !== undefined && { body }),
+            size: maxBytes,
+            redirect: 'error',
+            signal: abort.signal,
+            agent,
+          });
+          answered
+            .then(async (response) => ({ status: response.status, text: await response.text() }))
+            .then(
+              (answer) => {
+                subscriber.next(answer);
+                subscriber.complete();
+              },
+              (cause: unknown) => {
+                subscriber.error(new HttpError(`${url.origin} gave no answer: ${reasonOf(cause)}`, { cause }));
+              },
+            );
+          return () => {
+            abort.abort();
+          };
+        }),
+    ),
+  );
+}
+
+/** Looks no name up, but gives an address for all of them. */
+function always(address: string): LookupFunction {
+  return (_, { all }, callback) => {
+    if (all === true) callback(null, [{ address, family: familyOf(address) }]);
+    else callback(null, address, familyOf(address));
+  };
+}

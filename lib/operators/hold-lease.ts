@@ -1,0 +1,105 @@
+import {
+  AsyncSubject,
+  catchError,
+  defer,
+  EMPTY,
+  expand,
+  finalize,
+  map,
+  merge,
+  NEVER,
+  type Observable,
+  retry,
+  switchMap,
+  take,
+  throwIfEmpty,
+  timer,
+  type SchedulerLike,
+} from 'rxjs';
+import { backoffMs } from './backoff.js';
+
+/** Something that is granted for a time. */
+export interface Lease {
+  /** How long it is granted for, in milliseconds; Infinity for good. */
+  readonly lifetimeMs: number;
+}
+
+/** How a lease is asked for, watched and given back. */
+export interface HoldLeaseConfig<L extends Lease> {
+  /** Asks for it, or for more time of the one that is held. Has a time limit of its own. */
+  readonly ask$: (held: L | undefined) => Observable<L>;
+  /** Emits when the one that is held is lost before its time. */
+  readonly lost$: (held: L) => Observable<unknown>;
+  /** Gives it back. Has a time limit of its own. */
+  readonly release$: (held: L) => Observable<unknown>;
+  /** Sees to the end of what must be done although nobody waits for it any more. */
+  readonly outlive: (work$: Observable<unknown>) => void;
+  readonly scheduler: SchedulerLike;
+  readonly random: () => number;
+}
+
+/** Pauses between tries to renew: the first is short, for one datagram that got lost; a server that is down needs no more. */
+const RETRY_MS = 1_000;
+const RETRY_MAX_MS = 60_000;
+
+/** No timer of Node runs longer than this. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * Asks for a lease and holds it for as long as it is subscribed to: asks anew at half of its lifetime (RFC 6886 §3.3), and
+ * at once when it is lost; when that fails again and again with growing pauses, until it runs out. Emits each lease that is
+ * granted. Unsubscribed, it gives the lease back, also one that is still being asked for.
+ *
+ * @throws what the first `ask$` throws; Error when the lease has run out and could not be renewed.
+ *
+ * @example
+ * holdLease$({ ask$, lost$: () => NEVER, release$, outlive, scheduler: asyncScheduler, random: Math.random }).subscribe();
+ */
+export function holdLease$<L extends Lease>({
+  ask$,
+  lost$,
+  release$,
+  outlive,
+  scheduler,
+  random,
+}: HoldLeaseConfig<L>): Observable<L> {
+  return defer(() => {
+    let latest$: Observable<L> = EMPTY;
+
+    const asked$ = (held: L | undefined) =>
+      defer(() => {
+        const before$ = latest$;
+        const answer = new AsyncSubject<L>();
+        latest$ = answer.pipe(catchError(() => before$));
+        // Goes on when nobody waits any more: who has been asked may grant it, and must be told that it is not needed.
+        ask$(held).pipe(take(1), throwIfEmpty()).subscribe(answer);
+        return answer;
+      });
+
+    const after$ = (ms: number) => (ms === Infinity ? NEVER : timer(Math.min(ms, MAX_TIMER_MS), scheduler));
+
+    const renewed$ = (held: L): Observable<L> => {
+      const runOut$ = after$(held.lifetimeMs).pipe(
+        map(() => {
+          throw new Error(`It was granted for ${held.lifetimeMs} ms and could not be renewed`);
+        }),
+      );
+      const answer$ = merge(after$(held.lifetimeMs / 2), lost$(held)).pipe(
+        take(1),
+        switchMap(() =>
+          asked$(held).pipe(
+            retry({ delay: (_, count) => timer(backoffMs(count, RETRY_MS, RETRY_MAX_MS, random), scheduler) }),
+          ),
+        ),
+      );
+      return merge(answer$, runOut$).pipe(take(1));
+    };
+
+    return asked$(undefined).pipe(
+      expand(renewed$),
+      finalize(() => {
+        outlive(latest$.pipe(take(1), switchMap(release$)));
+      }),
+    );
+  });
+}

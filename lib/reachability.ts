@@ -1,0 +1,106 @@
+import { concat, defer, map, take, type Observable, type SchedulerLike } from 'rxjs';
+import { canonicalAddress, familyOf, type Endpoint } from './endpoint.js';
+import { HttpError } from './errors.js';
+import type { Mapping } from './gateway/mapping.js';
+import { fetch$ } from './http.js';
+import type { PeerId } from './identity.js';
+import { untroubled } from './operators/untroubled.js';
+import { within } from './operators/within.js';
+import { parseJsonObject } from './validate.js';
+
+/** What a reachability server is asked. */
+export interface LookConfig {
+  /** Its address, such as `http://rv.example.org:8080/`; what it answers at is below that. */
+  readonly server: URL;
+  /** The port at which the asking node is to be dialled. */
+  readonly port: number;
+  /** Who has to answer there: whoever does must prove this key. Without it any program counts. */
+  readonly peerId: PeerId | undefined;
+  /** Over which family to ask, since the server dials the address that it sees. */
+  readonly family: 4 | 6;
+  /** The local address to ask from. */
+  readonly localAddress: string | undefined;
+  /** For the answer, in milliseconds. */
+  readonly withinMs: number;
+  readonly scheduler: SchedulerLike;
+}
+
+/** What a reachability server saw. */
+export interface Look {
+  /** What the server dialled: the address that it sees, at the port that was asked for. */
+  readonly endpoint: Endpoint;
+  readonly isReachable: boolean;
+  /** Why it is not. */
+  readonly reason: string | undefined;
+}
+
+/** Whether others can dial this node by one family of addresses, and how that came. */
+export interface Reach {
+  readonly family: 4 | 6;
+  /** Whether all that was to be tried has been. */
+  readonly isSettled: boolean;
+  /** Whether somebody outside has dialled this node; `undefined` while nobody has tried, or nobody can. */
+  readonly isReachable: boolean | undefined;
+  /** Where others can dial this node, as far as it is known. */
+  readonly endpoint: Endpoint | undefined;
+  /** The port that a gateway keeps open. */
+  readonly mapping: Mapping | undefined;
+  /** The gateway's external address is not the one that others see: another NAT stands before it, and drops what comes. */
+  readonly isBehindAnotherNat: boolean;
+  /** All of it in words. */
+  readonly words: string;
+}
+
+/** An answer is a line of JSON. */
+const MAX_BYTES = 4_096;
+
+/**
+ * Asks a reachability server to dial back. Emits what it saw and completes.
+ *
+ * @throws HttpError for no answer, a refusal (too many questions), and what is no answer; TimeoutError.
+ *
+ * @example
+ * look$({ server: new URL('http://rv.example.org:8080/'), port: 50500, ...rest }).subscribe(({ isReachable }) => …);
+ */
+export function look$({
+  server,
+  port,
+  peerId,
+  family,
+  localAddress,
+  withinMs,
+  scheduler,
+}: LookConfig): Observable<Look> {
+  return defer(() => {
+    const url = new URL('reachable', server);
+    url.searchParams.set('port', String(port));
+    if (peerId !== undefined) url.searchParams.set('peer', peerId);
+    return fetch$({ url, maxBytes: MAX_BYTES, family, localAddress });
+  }).pipe(
+    within(withinMs, `${server.origin} did not answer`, scheduler),
+    map(({ status, text }) => {
+      if (status !== 200) throw new HttpError(`${server.origin} refused to dial back: ${text.trim() || status}`);
+      const look = parseLook(text, port);
+      if (look === undefined || familyOf(look.endpoint.address) !== family) {
+        throw new HttpError(`${server.origin} gave an answer that is none`);
+      }
+      return look;
+    }),
+  );
+}
+
+/**
+ * Asks one server after the other until one answers. Emits what it saw and completes; completes alone when none does.
+ */
+export function lookByAny$(servers: readonly URL[], config: Omit<LookConfig, 'server'>): Observable<Look> {
+  return concat(...servers.map((server) => look$({ ...config, server }).pipe(untroubled()))).pipe(take(1));
+}
+
+function parseLook(text: string, port: number): Look | undefined {
+  const answer = parseJsonObject(text);
+  const address = typeof answer?.['address'] === 'string' ? canonicalAddress(answer['address']) : undefined;
+  const { reachable, reason } = answer ?? {};
+  if (address === undefined || typeof reachable !== 'boolean') return undefined;
+  const words = typeof reason === 'string' ? reason.slice(0, 200) : undefined;
+  return { endpoint: { address, port }, isReachable: reachable, reason: reachable ? undefined : words };
+}

@@ -1,0 +1,49 @@
+import { of, switchMap } from 'rxjs';
+import type { PortMappingProtocol } from '../config.js';
+import { familyOf } from '../endpoint.js';
+import { PortMappingError } from '../errors.js';
+import { firstToSucceed } from '../operators/first-to-succeed.js';
+import { traceOutcome, type Outcome } from '../operators/trace-outcome.js';
+import { natPmp } from './nat-pmp.js';
+import { pcp } from './pcp.js';
+import type { OpenPort, PortMapper } from './technique.js';
+import { upnp } from './upnp.js';
+
+const ALL: readonly PortMapper[] = [pcp, natPmp, upnp];
+
+/**
+ * Has a port opened by whichever of some protocols the gateway speaks: all are tried side by side, the first to succeed
+ * wins.
+ *
+ * @param names the protocols to try.
+ * @param tell is told how each of them fares.
+ * @throws AggregateError with the error of each protocol when all have failed; PortMappingError when none is for the
+ * family of the port.
+ *
+ * @example
+ * of(request).pipe(openPort(['pcp', 'upnp'], console.log)).subscribe(({ external }) => console.log(external));
+ */
+export function openPort(
+  names: readonly PortMappingProtocol[],
+  tell: (protocol: PortMappingProtocol, outcome: Outcome) => void,
+): OpenPort {
+  return (request$) =>
+    request$.pipe(
+      switchMap((request) => {
+        const family = familyOf(request.internal.address);
+        const mappers = ALL.filter(({ name, families }) => names.includes(name) && families.includes(family));
+        if (mappers.length === 0)
+          throw new PortMappingError(`No protocol that is switched on opens ports of IPv${family}`);
+        return firstToSucceed(
+          mappers.map(({ name, open }) =>
+            of(request).pipe(
+              open,
+              traceOutcome(request.scheduler, (outcome) => {
+                tell(name, outcome);
+              }),
+            ),
+          ),
+        );
+      }),
+    );
+}
