@@ -27,7 +27,7 @@ class FakeSession implements RendezvousSession {
 
   /** The server passes a message on. */
   deliver(message: Buffer, from: string = alice.peerId): void {
-    this.#messages.next({ from, message });
+    this.#messages.next({ from, message, seenAt: '192.0.2.1' });
   }
 
   /** The server goes away. */
