@@ -25,8 +25,15 @@ import {
 import { DialError, reasonOf, TimeoutError } from '../errors.js';
 import { isGreater, type PeerId } from '../identity.js';
 import type { Link } from '../link/link.js';
-import { planPunch, PUNCH_ROUNDS, type OwnPunchSide, type PunchSide } from '../nat/punch-plan.js';
-import type { Signalling } from '../signalling/signalling.js';
+import {
+  planPunch,
+  PUNCH_ROUNDS,
+  type OwnPunchSide,
+  type PunchPlan,
+  type PunchPlanOptions,
+  type PunchSide,
+} from '../nat/punch-plan.js';
+import type { ReceivedSignal, Signalling } from '../signalling/signalling.js';
 import { answerSignal, askSignal, readAnswer, readAsk, type PunchAnswer, type PunchAsk } from './punch-signals.js';
 import type { Punching, PunchStep } from './punching.js';
 import type { Attempt, Technique } from './technique.js';
@@ -40,8 +47,8 @@ const TAKEN_MS = 2_000;
 /** Punches that others ask for, at once: each is a few sockets, but a birthday plan is thousands. */
 const MAX_ANSWERED = 32;
 
-/** The peer does not want to, so that asking again would be no use. */
-class RefusedError extends DialError {}
+/** Why another round would be no use: the peer does not want to, or nothing can be planned. */
+class FinalError extends DialError {}
 
 /**
  * TCP simultaneous open (RFC 9293 §3.5; RFC 5382 REQ-2 has NATs bear it): both nodes send a SYN from a predicted port to a
@@ -65,7 +72,7 @@ export const simultaneousOpen: Technique = {
           retry({
             count: PUNCH_ROUNDS - 1,
             delay: (error: unknown) => {
-              if (error instanceof RefusedError) throw error;
+              if (error instanceof FinalError) throw error;
               return of(undefined);
             },
           }),
@@ -85,7 +92,7 @@ function askRound$(attempt: Attempt, punching: Punching, peerId: PeerId, round: 
         switchMap((answer) => {
           if ('refusal' in answer) {
             punching.tell({ ...told, step: 'refused', reason: answer.refusal });
-            throw new RefusedError(`The peer does not want to punch: ${answer.refusal}`);
+            throw new FinalError(`The peer does not want to punch: ${answer.refusal}`);
           }
           return open$(punching, told, own, answer.side, 0);
         }),
@@ -115,13 +122,16 @@ function exchange$(
 ): Observable<PunchAnswer> {
   const answer$ = signalling.signal$.pipe(
     filter(({ from }) => from === peerId),
-    map(readAnswer),
-    filter((answer) => answer?.attempt === ask.attempt && answer.round === ask.round),
-    filter((answer) => answer !== undefined),
+    mergeMap((signal) => {
+      const answer = readAnswer(signal);
+      if (answer?.attempt !== ask.attempt || answer.round !== ask.round) return EMPTY;
+      if ('side' in answer) expectWhereSeen(answer.side, signal);
+      return of(answer);
+    }),
   );
   const sent$ = signalling.send$(peerId, askSignal(ask)).pipe(
     tap((wasDelivered) => {
-      if (!wasDelivered) throw new RefusedError('The peer is at none of the servers that we are at');
+      if (!wasDelivered) throw new FinalError('The peer is at none of the servers that we are at');
     }),
     ignoreElements(),
   );
@@ -144,19 +154,20 @@ export function answerPunches$(signalling: Signalling, punching: Punching): Obse
   const ask$ = signalling.signal$.pipe(
     mergeMap((signal) => {
       const ask = readAsk(signal);
-      return ask === undefined ? EMPTY : of({ peerId: signal.from, ask });
+      return ask === undefined ? EMPTY : of({ signal, ask });
     }),
     share(),
   );
   return ask$.pipe(
-    mergeMap(({ peerId, ask }) => {
+    mergeMap(({ signal, ask }) => {
+      const peerId = signal.from;
       if (answered >= MAX_ANSWERED || !punching.welcomes(peerId)) {
         const { attempt, round } = ask;
         return signalling.send$(peerId, answerSignal({ attempt, round, refusal: 'not now' }));
       }
       answered++;
-      const askedAnew$ = ask$.pipe(filter((other) => other.peerId === peerId));
-      return answerRound$(signalling, punching, peerId, ask).pipe(
+      const askedAnew$ = ask$.pipe(filter((other) => other.signal.from === peerId));
+      return answerRound$(signalling, punching, signal, ask).pipe(
         takeUntil(askedAnew$),
         finalize(() => answered--),
       );
@@ -169,9 +180,10 @@ export function answerPunches$(signalling: Signalling, punching: Punching): Obse
 function answerRound$(
   signalling: Signalling,
   punching: Punching,
-  peerId: PeerId,
+  signal: ReceivedSignal,
   { attempt, round, side, roundTripMs }: PunchAsk,
 ): Observable<unknown> {
+  const peerId = signal.from;
   const told = { attemptId: attempt, peerId, round, by: 'peer' } as const;
   const answer$ = (rest: { readonly side: PunchSide } | { readonly refusal: string }) =>
     signalling.send$(peerId, answerSignal({ attempt, round, ...rest })).pipe(ignoreElements());
@@ -180,6 +192,7 @@ function answerRound$(
   let isAgreed = false;
   return punching.side$().pipe(
     switchMap((own) => {
+      expectWhereSeen(side, signal);
       const opened$ = open$(punching, told, own, side, delayMs);
       isAgreed = true;
       return merge(answer$({ side: own }), opened$);
@@ -198,6 +211,20 @@ function answerRound$(
   );
 }
 
+/** Nobody can have us send to a third party: the peer is where the server sees it, and both say so. */
+function expectWhereSeen({ address }: PunchSide, { seenAt }: ReceivedSignal): void {
+  if (seenAt === address) return;
+  throw new FinalError(`The peer says that it is at ${address}, but it is seen at ${seenAt ?? 'no address'}`);
+}
+
+function planned(own: OwnPunchSide, peer: PunchSide, options: PunchPlanOptions): PunchPlan {
+  try {
+    return planPunch(own, peer, options);
+  } catch (cause) {
+    throw new FinalError(reasonOf(cause), { cause });
+  }
+}
+
 /** A link that this side has chosen; or, where the choice is the peer's, that it has been made. */
 interface Opened {
   readonly chosen: Link | undefined;
@@ -212,7 +239,7 @@ function open$(
   delayMs: number,
 ): Observable<Opened> {
   const { peerId } = told;
-  const plan = planPunch(own, peer, { ...punching.options(), delayMs });
+  const plan = planned(own, peer, { ...punching.options(), delayMs });
   const { natType, address, ports } = own;
   const summary = { syns: plan.syns.length, delayMs, deadlineMs: plan.deadlineMs };
   punching.tell({ ...told, step: 'planned', own: { natType, address, ports }, peer, plan: summary });
