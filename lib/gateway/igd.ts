@@ -1,4 +1,4 @@
-import { defer, from, map, switchMap, type Observable, type SchedulerLike } from 'rxjs';
+import { catchError, defer, from, map, switchMap, type Observable, type SchedulerLike } from 'rxjs';
 import { canonicalAddress, familyOf } from '../endpoint.js';
 import { HttpError, PortMappingError } from '../errors.js';
 import type { Gateway } from '../gateway.js';
@@ -51,6 +51,38 @@ export interface Service {
  * @throws PortMappingError when there is none, or something leads elsewhere; HttpError; TimeoutError.
  */
 export function service$(config: IgdConfig): Observable<Service> {
+  const found$ = control$(config);
+  return found$.pipe(
+    map((first): Service => {
+      let latest = first;
+      return {
+        type: first.type,
+        call$: (action, values = {}) =>
+          defer(() => call$(latest, action, values, config)).pipe(
+            catchError((error: unknown) => {
+              if (error instanceof PortMappingError) throw error;
+              // It may be up again after a restart, at another port.
+              return found$.pipe(
+                switchMap((found) => {
+                  latest = found;
+                  return call$(found, action, values, config);
+                }),
+              );
+            }),
+          ),
+      };
+    }),
+  );
+}
+
+/** Where a service takes the calls of its actions. */
+interface Control {
+  readonly type: string;
+  readonly url: URL;
+}
+
+/** Searches for the gateway and reads its description. */
+function control$(config: IgdConfig): Observable<Control> {
   const { gateway } = config;
   const types = familyOf(gateway.address) === 4 ? CONNECTIONS : FIREWALLS;
   return search$(config).pipe(
@@ -58,51 +90,50 @@ export function service$(config: IgdConfig): Observable<Service> {
       request$(description, {}, config).pipe(
         switchMap(({ status, text }) => {
           const root = status === 200 ? elementAt(parseXml(text), 'root') : undefined;
-          if (root === undefined)
-            throw new HttpError(`Expected a UPnP description from ${description.href}, got something else`);
-          return serviceIn(root, description, types);
+          if (root === undefined) throw noDescription(description);
+          return controlIn$(root, description, types);
         }),
       ),
     ),
-    map(({ type, control }): Service => {
-      if (!leadsTo(gateway, control)) throw elsewhere(gateway, control.href);
-      return { type, call$: (action, values = {}) => call$(control, type, action, values, config) };
+    map((control) => {
+      if (!leadsTo(gateway, control.url)) throw elsewhere(gateway, control.url.href);
+      return control;
     }),
   );
 }
 
+function noDescription({ href }: URL, options?: ErrorOptions): HttpError {
+  return new HttpError(`Expected a UPnP description from ${href}, got something else`, options);
+}
+
 /** The service of one of some types in a description. */
-function serviceIn(
-  root: XmlElement,
-  description: URL,
-  types: readonly string[],
-): Observable<{ readonly type: string; readonly control: URL }> {
+function controlIn$(root: XmlElement, description: URL, types: readonly string[]): Observable<Control> {
   return from(import('nat-upnp')).pipe(
     map(({ default: { device } }) => {
       const found = device.create(description.href);
       found._getXml = (_, callback) => {
         callback(null, root);
       };
-      let service: { readonly type: string; readonly control: URL } | undefined;
+      let control: Control | undefined;
       try {
         found.getService(types, (_, answer) => {
           const type = types.find((each) => each === answer?.service);
-          const control = String(answer?.controlURL);
-          if (type !== undefined && URL.canParse(control)) service = { type, control: new URL(control) };
+          const url = String(answer?.controlURL);
+          if (type !== undefined && URL.canParse(url)) control = { type, url: new URL(url) };
         });
       } catch (cause) {
-        throw new HttpError(`Expected a UPnP description from ${description.href}, got something else`, { cause });
+        throw noDescription(description, { cause });
       }
-      if (service === undefined)
+      if (control === undefined) {
         throw new PortMappingError(`The gateway at ${description.host} has no service that opens ports`);
-      return service;
+      }
+      return control;
     }),
   );
 }
 
 function call$(
-  control: URL,
-  type: string,
+  { type, url }: Control,
   action: string,
   values: Readonly<Record<string, string | number>>,
   config: IgdConfig,
@@ -110,7 +141,7 @@ function call$(
   return defer(() => {
     const body = formatAction(type, action, values);
     const headers = { 'content-type': 'text/xml; charset="utf-8"', soapaction: `"${type}#${action}"` };
-    return request$(control, { method: 'POST', headers, body }, config);
+    return request$(url, { method: 'POST', headers, body }, config);
   }).pipe(
     map(({ text }) => {
       const answer = parseAction(action, text);

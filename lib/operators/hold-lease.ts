@@ -8,6 +8,7 @@ import {
   map,
   merge,
   NEVER,
+  of,
   type Observable,
   retry,
   switchMap,
@@ -68,23 +69,25 @@ export function holdLease$<L extends Lease>({
 
     const asked$ = (held: L | undefined) =>
       defer(() => {
-        const before$ = latest$;
         const answer = new AsyncSubject<L>();
-        latest$ = answer.pipe(catchError(() => before$));
+        latest$ = answer.pipe(catchError(() => (held === undefined ? EMPTY : of(held))));
         // Goes on when nobody waits any more: who has been asked may grant it, and must be told that it is not needed.
         ask$(held).pipe(take(1), throwIfEmpty()).subscribe(answer);
         return answer;
       });
 
-    const after$ = (ms: number) => (ms === Infinity ? NEVER : timer(Math.min(ms, MAX_TIMER_MS), scheduler));
+    const after$ = (ms: number) => (ms === Infinity ? NEVER : timer(ms, scheduler));
 
     const renewed$ = (held: L): Observable<L> => {
-      const runOut$ = after$(held.lifetimeMs).pipe(
+      const { lifetimeMs } = held;
+      // One that is longer than any timer is taken for one that is not.
+      const endsInMs = lifetimeMs === Infinity ? Infinity : Math.min(lifetimeMs, MAX_TIMER_MS);
+      const runOut$ = after$(endsInMs).pipe(
         map(() => {
-          throw new Error(`It was granted for ${held.lifetimeMs} ms and could not be renewed`);
+          throw new Error(`It was granted for ${lifetimeMs} ms and could not be renewed`);
         }),
       );
-      const answer$ = merge(after$(held.lifetimeMs / 2), lost$(held)).pipe(
+      const answer$ = merge(after$(endsInMs / 2), lost$(held)).pipe(
         take(1),
         switchMap(() =>
           asked$(held).pipe(

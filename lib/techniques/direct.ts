@@ -26,8 +26,8 @@ export const direct: Technique = {
 };
 
 /**
- * The peer's endpoints that can be dialled from here, best first. Those on its LAN are only for nodes that share a public
- * address with it, or where either has none that is known: elsewhere they would lead to strangers.
+ * The peer's endpoints that can be dialled from here, best first. Private ones on its LAN are only for nodes that share a
+ * public address with it, or where either has none that is known: elsewhere they would lead to strangers.
  */
 export function candidatesOf(own: Unl, peer: Unl): Endpoint[] {
   const [ours, theirs] = [endpointsOf(own), endpointsOf(peer)];
@@ -35,7 +35,7 @@ export function candidatesOf(own: Unl, peer: Unl): Endpoint[] {
   const ownFamilies = new Set(ours.map(({ address }) => familyOf(address)));
   const hasLoopback = ours.some(({ address }) => scopeOf(address) === 'loopback');
   const usable = theirs
-    .filter(({ kind, port }) => (near || kind !== 'lan') && port !== 0)
+    .filter(({ kind, address, port }) => (near || kind !== 'lan' || scopeOf(address) === 'global') && port !== 0)
     .filter(({ address }) => ownFamilies.size === 0 || ownFamilies.has(familyOf(address)))
     .filter(
       ({ address }) => scopeOf(address) !== 'unusable' && (near || hasLoopback || scopeOf(address) !== 'loopback'),

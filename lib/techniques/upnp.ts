@@ -1,7 +1,9 @@
 import { catchError, concatMap, defer, exhaustMap, map, of, switchMap, filter, timer, type Observable } from 'rxjs';
+import type { Timing } from '../config.js';
 import { familyOf } from '../endpoint.js';
 import { PortMappingError } from '../errors.js';
 import { addressOf, service$, valueOf, type Service } from '../gateway/igd.js';
+import { textOf } from '../gateway/soap.js';
 import type { Mapping } from '../gateway/mapping.js';
 import { holdLease$ } from '../operators/hold-lease.js';
 import { untroubled } from '../operators/untroubled.js';
@@ -31,6 +33,13 @@ const PERMANENT_ONLY = 725;
 interface Wish {
   readonly port: number;
   readonly isFinite: boolean;
+}
+
+/** What stands in a gateway's table of mappings. */
+interface Entry {
+  readonly client: string;
+  /** NaN where it does not say. */
+  readonly leaseSeconds: number;
 }
 
 /** A way through an IPv6 firewall, by the name that the gateway gave it. */
@@ -84,10 +93,10 @@ function map$(service: Service, request: PortRequest, address: string, held: Map
       add$(service, request, wish, held !== undefined, MAX_TRIES).pipe(
         switchMap(({ port, isFinite }) =>
           entry$(service, port).pipe(
-            map((client): Mapping => {
-              if (client !== undefined && client !== internal.address) {
+            map((entry): Mapping => {
+              if (entry !== undefined && entry.client !== internal.address) {
                 throw new PortMappingError(
-                  `The gateway ${gateway.address} leads port ${port} to ${client}, not here`,
+                  `The gateway ${gateway.address} leads port ${port} to ${entry.client}, not here`,
                   CONFLICT,
                 );
               }
@@ -96,7 +105,7 @@ function map$(service: Service, request: PortRequest, address: string, held: Map
                 gateway: gateway.address,
                 internal,
                 external: { address: external, port },
-                lifetimeMs: isFinite ? timing.mappingMs : Infinity,
+                lifetimeMs: lifetimeOf(entry, isFinite, timing),
               };
             }),
           ),
@@ -161,15 +170,25 @@ function keyOf(port: number): Readonly<Record<string, string | number>> {
   return { NewRemoteHost: '', NewExternalPort: port, NewProtocol: 'TCP' };
 }
 
-/** To whom the gateway's table leads a port; `undefined` where it does not let anybody look. */
-function entry$(service: Service, port: number): Observable<string | undefined> {
+/** What stands in the gateway's table; `undefined` where it does not let anybody look. */
+function entry$(service: Service, port: number): Observable<Entry | undefined> {
   return service.call$('GetSpecificPortMappingEntry', keyOf(port)).pipe(
-    map((values) => addressOf(values, 'NewInternalClient')),
+    map((values) => ({
+      client: addressOf(values, 'NewInternalClient'),
+      leaseSeconds: Number(textOf(values, 'NewLeaseDuration')),
+    })),
     catchError((error: unknown) => {
       if (error instanceof PortMappingError && error.refusal === NO_SUCH_ENTRY) throw error;
       return of(undefined);
     }),
   );
+}
+
+/** For how long the mapping is granted: the gateway may have shortened it, and 0 is for good (WANIPConnection:1 §2.4.16). */
+function lifetimeOf(entry: Entry | undefined, isFinite: boolean, timing: Timing): number {
+  if (!isFinite || entry?.leaseSeconds === 0) return Infinity;
+  const granted = (entry?.leaseSeconds ?? 0) * 1000;
+  return granted > 0 ? Math.min(granted, timing.mappingMs) : timing.mappingMs;
 }
 
 /** Looks from time to time whether the gateway still has the mapping, and the address. */
@@ -178,7 +197,7 @@ function lost$(service: Service, request: PortRequest, { internal, external }: M
     concatMap((address) =>
       address !== external.address
         ? of(true)
-        : entry$(service, external.port).pipe(map((client) => client !== undefined && client !== internal.address)),
+        : entry$(service, external.port).pipe(map((entry) => entry !== undefined && entry.client !== internal.address)),
     ),
     catchError((error: unknown) => of(error instanceof PortMappingError && error.refusal === NO_SUCH_ENTRY)),
   );

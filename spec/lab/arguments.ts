@@ -25,11 +25,14 @@ export const toPair = (names: readonly string[]): Pair => {
   throw new Error(`Expected two networks, or one of ${SHARED_NAMES.join(', ')} alone; got \`${names.join(' ')}\``);
 };
 
-/** Each dialing each, itself included, in both directions; shared networks alone. */
+/**
+ * Each dialing each, itself included, in both directions; shared networks alone. First each dials itself, then its
+ * neighbour, and so on: so pairs that follow each other have no host in common, and can be measured side by side.
+ */
 export const allPairs = (names: readonly (NetworkName | SharedNetworkName)[]): Pair[] => {
   const networks = names.filter(isNetwork);
   return [
-    ...networks.flatMap((a) => networks.map((b): Pair => [a, b])),
+    ...networks.flatMap((_, shift) => networks.map((a, i): Pair => [a, networks[(i + shift) % networks.length] ?? a])),
     ...names.filter(isSharedNetwork).map((name): Pair => [name]),
   ];
 };
@@ -48,8 +51,8 @@ export const parseInteger = (option: string, min: number, max: number) => (text:
   throw new Error(`Expected \`${option}\` to be an integer, got \`${text}\``);
 };
 
-/** Whatever follows a lone `--` is a command to run, not the lab's own. */
+/** Whatever follows a lone `--` after `shell` is a command to run; other commands are given all, and refuse what is too much. */
 export const splitCommand = (argv: readonly string[]): { own: string[]; command: string[] } => {
-  const at = argv.indexOf('--');
+  const at = argv[0] === 'shell' ? argv.indexOf('--') : -1;
   return at < 0 ? { own: [...argv], command: [] } : { own: argv.slice(0, at), command: argv.slice(at + 1) };
 };

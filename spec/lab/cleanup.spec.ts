@@ -1,21 +1,31 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { command } from './command.js';
-import { isAlive, namespaces, processesIn, runName, runOf, temporaryDirectories } from './namespace.js';
+import {
+  isAlive,
+  makeTemporaryDirectory,
+  namespaces,
+  processesIn,
+  runName,
+  runOf,
+  temporaryDirectories,
+  temporaryDirectory,
+} from './namespace.js';
 import { LAB_LIMIT_MS, needsLab } from './support.js';
 
 const MAIN = fileURLToPath(new URL('main.js', import.meta.url));
 
 /** A lab in its own process, with a topology up that has all kinds of things in it: daemons, wires, a user's program. */
-const startLab = async (): Promise<ChildProcess> => {
+const startLab = async (env: NodeJS.ProcessEnv = {}): Promise<ChildProcess> => {
   const lab = spawn(
     process.execPath,
     [MAIN, 'shell', 'upnp-igd2', 'cgnat', '--', 'sh', '-c', 'echo up; exec sleep 600'],
     {
       stdio: ['ignore', 'pipe', 'ignore'],
+      env: { ...process.env, ...env },
     },
   );
   await once(createInterface({ input: lab.stdout }), 'line');
@@ -76,7 +86,7 @@ describe('The lab leaves nothing behind', () => {
   it(
     'that the next run does not clean when it was killed in the middle',
     async () => {
-      const [killed, living] = await Promise.all([startLab(), startLab()]);
+      const [killed, living] = await Promise.all([startLab({ TMPDIR: '/var/tmp' }), startLab()]);
       const [killedRun, livingRun] = [runName(killed.pid ?? 0), runName(living.pid ?? 0)];
       const livingTraces = tracesOf(livingRun);
 
@@ -99,18 +109,55 @@ describe('The lab leaves nothing behind', () => {
     LAB_LIMIT_MS,
   );
 
-  it(
-    'after a command, whose exit status it hands on',
-    async () => {
-      const lab = spawn(process.execPath, [MAIN, 'shell', 'same-lan', '--', 'on', 'b', 'sh', '-c', 'exit 7'], {
-        stdio: 'ignore',
-      });
-      const run = runName(lab.pid ?? 0);
-      expect(await once(lab, 'close')).toEqual([7, null]);
-      expect(tracesOf(run)).toEqual(NOTHING);
-    },
-    LAB_LIMIT_MS,
-  );
+  for (const [how, command, status] of [
+    ['status', 'exit 7', 7],
+    ['signal', 'kill -TERM $$', 143],
+  ] as const) {
+    it(
+      `after a command, whose exit ${how} it hands on`,
+      async () => {
+        const lab = spawn(process.execPath, [MAIN, 'shell', 'same-lan', '--', 'on', 'b', 'sh', '-c', command], {
+          stdio: 'ignore',
+        });
+        const run = runName(lab.pid ?? 0);
+        expect(await once(lab, 'close')).toEqual([status, null]);
+        expect(tracesOf(run)).toEqual(NOTHING);
+      },
+      LAB_LIMIT_MS,
+    );
+  }
+});
+
+describe('The lab’s command line', () => {
+  it('refuses what is too much', async () => {
+    await expectAsync(command(process.execPath, [MAIN, 'list', '--', 'foo'])).toBeRejectedWithError(
+      /too many arguments/,
+    );
+  });
+});
+
+describe('The directory of a run', () => {
+  const run = runName(process.pid); // alive, so that nobody sweeps it
+
+  afterEach(() => {
+    rmSync(temporaryDirectory(run), { recursive: true, force: true });
+  });
+
+  it('is for this user only, and never one that was there before', () => {
+    if (process.platform !== 'linux') pending('the lab runs on Linux only');
+    makeTemporaryDirectory(run);
+    expect(statSync(temporaryDirectory(run)).mode & 0o777).toBe(0o700);
+    expect(temporaryDirectories()).toContain(run);
+    expect(() => {
+      makeTemporaryDirectory(run);
+    }).toThrowError(/EEXIST/);
+  });
+
+  it('is a directory, not a link to one', () => {
+    if (process.platform !== 'linux') pending('the lab runs on Linux only');
+    symlinkSync('/nowhere', temporaryDirectory(run));
+    expect(temporaryDirectories()).not.toContain(run);
+  });
 });
 
 describe('The name of a run', () => {

@@ -138,7 +138,7 @@ const runMatrix = async (run: Run, options: MatrixOptions): Promise<MatrixResult
   const path = toPath(options);
   const config = { ...options, path, pairs: options.pairs ?? allPairs(options.networks) };
   const print = (pair: PairResult) => {
-    console.log(describePair(pair, { delayMs: path.delay }));
+    console.log(describePair(pair));
   };
   const results = await lastValueFrom(matrix$(run, config).pipe(tap(print), toArray()), { defaultValue: [] });
   const order = config.pairs.map(String);

@@ -1,12 +1,14 @@
 /** Runs the real `rxp2p` in pairs of networks: two servers, a listener, a dialer, and one line from the one to the other. */
+import { setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { firstValueFrom, from, mergeMap, toArray, type Observable } from 'rxjs';
+import { firstValueFrom, lastValueFrom, Observable, takeUntil, tap, toArray } from 'rxjs';
 import { failureReason, parseEvent, type Event } from './events.js';
 import type { PairResult, Trial } from './measurement.js';
-import type { PathConfig } from './path.js';
-import { addressOf, familiesOf, planPair, SERVERS, type Pair, type Peer } from './plan.js';
+import { roundTripTime, type PathConfig } from './path.js';
+import { addressOf, familiesOf, hostsOf, linesBetween, planPairs, SERVERS, type Pair } from './plan.js';
 import type { Program } from './processes.js';
 import type { Run } from './run.js';
+import { sideBySide$ } from './side-by-side.js';
 import type { Topology } from './topology.js';
 import { within } from './within.js';
 
@@ -28,45 +30,112 @@ export const RXP2P = fileURLToPath(new URL('../../lib/cli/rxp2p.js', import.meta
 const PORT = 8000;
 const HTTP_PORT = 8080;
 
+/** A dialer that starts must not slow down those whose time is taken. */
+const LOW_PRIORITY = ['nice', '-n', '19'];
+const NORMAL_PRIORITY = 0;
+
 /** What a program may take to start and to reach its servers on a busy machine, and to end. */
 const START_MS = 10_000;
 
 /** How long after the dialer's end its line may still be under way. */
 const LAST_LINE_MS = 1_000;
 
-/** Each pair's result, as soon as it is there. */
+/** Each pair's result, as soon as it is there. All share one internet and its two servers, and no two at once a host. */
 export const matrix$ = (run: Run, config: MatrixConfig): Observable<PairResult> =>
-  from(config.pairs).pipe(mergeMap((pair) => measurePair(run, pair, config), config.parallel));
+  new Observable((subscriber) => {
+    const unsubscribed$ = new Observable<void>((inner) => {
+      subscriber.add(() => {
+        inner.next();
+      });
+    });
+    const measuring = run.with(planPairs(config.pairs), config.path, async (topology) => {
+      await startServers(topology, config);
+      const listeners = new Listeners(topology, config);
+      const { parallel } = config;
+      const work = async (pair: Pair) => {
+        run.assertOpen();
+        return measurePair(topology, listeners, pair, config);
+      };
+      const results$ = sideBySide$(config.pairs, { parallel, needs: hostsOf, work });
+      await lastValueFrom(
+        results$.pipe(
+          tap((result) => {
+            subscriber.next(result);
+          }),
+          takeUntil(unsubscribed$),
+        ),
+        { defaultValue: undefined },
+      );
+    });
+    measuring.then(
+      () => {
+        subscriber.complete();
+      },
+      (failure: unknown) => {
+        subscriber.error(failure);
+      },
+    );
+  });
 
-const measurePair = async (run: Run, pair: Pair, config: MatrixConfig): Promise<PairResult> => {
-  try {
-    return { pair, trials: await run.with(planPair(pair), config.path, (topology) => measure(topology, config)) };
-  } catch (failure) {
-    if (run.closed) throw failure;
-    return { pair, trials: [{ ok: false, reason: `the trial could not begin: ${String(failure)}` }] };
-  }
+/** They listen on both families, as every rendezvous server should. */
+const startServers = async (topology: Topology, { rxp2p }: MatrixConfig): Promise<void> => {
+  const serve = [process.execPath, rxp2p, 'serve', '--port', String(PORT), '--http-port', String(HTTP_PORT)];
+  const started = SERVERS.map((server) => topology.run(server, serve).line((text) => text.includes(String(PORT))));
+  await within(START_MS, Promise.all(started));
 };
 
-const measure = async (topology: Topology, config: MatrixConfig): Promise<Trial[]> => {
-  const rxp2p = [process.execPath, config.rxp2p];
-  const serve = ['serve', '--port', String(PORT), '--http-port', String(HTTP_PORT)];
-  const started = SERVERS.map((server) => {
-    const program = topology.run(server, [...rxp2p, ...serve, '--bind', bindAddress(topology, server)]);
-    return program.line((text) => text.includes(String(PORT)));
-  });
-  await within(START_MS, Promise.all(started));
+interface Listener {
+  readonly program: Program;
+  readonly unl: string;
+}
 
-  const listener = topology.run('b', [...rxp2p, 'listen', ...rendezvous(topology, 'b'), '--json']);
-  const firstLine = listener.line(() => true);
-  const { text: unl } = await within(START_MS, firstLine);
+/** One in each network, started when it is first dialled. */
+class Listeners {
+  readonly #topology: Topology;
+  readonly #rxp2p: string;
+  readonly #started = new Map<string, Promise<Listener>>();
 
-  const trials: Trial[] = [];
-  for (let i = 0; i < config.repeat; i++) {
-    const limit = ['--timeout', String(config.timeout)];
-    const dialer = topology.run('a', [...rxp2p, 'connect', unl, ...rendezvous(topology, 'a'), '--json', ...limit]);
-    trials.push(await trial(dialer, listener, `line ${i}`, config.timeout));
+  constructor(topology: Topology, { rxp2p }: MatrixConfig) {
+    this.#topology = topology;
+    this.#rxp2p = rxp2p;
   }
-  return trials;
+
+  in(host: string): Promise<Listener> {
+    const listener = this.#started.get(host) ?? this.#start(host);
+    this.#started.set(host, listener);
+    return listener;
+  }
+
+  async #start(host: string): Promise<Listener> {
+    const listen = [process.execPath, this.#rxp2p, 'listen', ...rendezvous(this.#topology, host), '--json'];
+    const program = this.#topology.run(host, listen);
+    const { text: unl } = await within(
+      START_MS,
+      program.line(() => true),
+    );
+    return { program, unl };
+  }
+}
+
+const measurePair = async (
+  topology: Topology,
+  listeners: Listeners,
+  pair: Pair,
+  { repeat, timeout, rxp2p }: MatrixConfig,
+): Promise<PairResult> => {
+  const [dialing, listening] = hostsOf(pair);
+  const trials: Trial[] = [];
+  try {
+    const listener = await listeners.in(listening);
+    const connect = [process.execPath, rxp2p, 'connect', listener.unl, ...rendezvous(topology, dialing)];
+    for (let i = 0; i < repeat; i++) {
+      const dialer = topology.run(dialing, [...LOW_PRIORITY, ...connect, '--json', '--timeout', String(timeout)]);
+      trials.push(await trial(dialer, listener.program, `${pair.join(' → ')} ${i}`, timeout));
+    }
+  } catch (failure) {
+    trials.push({ ok: false, reason: `the trial could not begin: ${String(failure)}` });
+  }
+  return { pair, roundTripMs: roundTripTime(topology.path, linesBetween(topology.plan, dialing, listening)), trials };
 };
 
 /** From the instant of `connect$`, which the dialer tells, to the instant the line shows at the listener. */
@@ -75,6 +144,7 @@ const trial = async (dialer: Program, listener: Program, text: string, timeout: 
   dialer.endInput();
   const arrival = listener.line((line) => line === text);
   arrival.catch(() => undefined); // When it never comes, the dialer's end is what counts.
+  void raisePriority(dialer);
   const exit = await within(timeout * 1000 + START_MS, dialer.exited).catch(() => undefined);
   if (exit === undefined) await dialer.kill();
 
@@ -91,16 +161,21 @@ const trial = async (dialer: Program, listener: Program, text: string, timeout: 
   return { ok: true, technique: connected.technique, direct: connected.direct, ms: arrived.at - begun };
 };
 
-/** A server stands on every family that a peer may lack the other of. */
-const bindAddress = (topology: Topology, server: (typeof SERVERS)[number]): string => {
-  const everyoneHasV4 = (['a', 'b'] as const).every((peer) => familiesOf(topology.plan, peer).includes(4));
-  return everyoneHasV4 ? addressOf(topology.plan, server, 4) : '::';
+/** Makes a dialer the equal of the others when its time begins. */
+export const raisePriority = async (dialer: Program): Promise<void> => {
+  try {
+    await dialer.line((line) => parseEvent(line)?.event === 'connecting', dialer.stderr$);
+    if (dialer.pid !== undefined) setPriority(dialer.pid, NORMAL_PRIORITY);
+  } catch {
+    // It ended before, or at that moment: its trial tells why.
+  }
 };
 
-/** By IPv4 where the peer has it, since that is where NATs are and must be seen through; its IPv6 addresses it knows itself. */
-const rendezvous = ({ plan }: Topology, peer: Peer): string[] =>
-  SERVERS.flatMap((server) => {
-    const server4 = familiesOf(plan, peer).includes(4);
-    const address = server4 ? addressOf(plan, server, 4) : `[${addressOf(plan, server, 6)}]`;
-    return ['--rendezvous', `${address}:${PORT}`];
-  });
+/** Each server by each family that the peer has: only who is seen by IPv6 can tell that it is reached there. */
+const rendezvous = ({ plan }: Topology, host: string): string[] =>
+  familiesOf(plan, host).flatMap((family) =>
+    SERVERS.flatMap((server) => {
+      const address = addressOf(plan, server, family);
+      return ['--rendezvous', family === 4 ? `${address}:${PORT}` : `[${address}]:${PORT}`];
+    }),
+  );

@@ -5,7 +5,7 @@ const lost = (reason: string): Trial => ({ ok: false, reason });
 
 describe('A summary of trials', () => {
   it('has the median of what was won', () => {
-    const summary = summarize({ pair: ['a', 'b'], trials: [won('direct', 300), lost('timeout'), won('direct', 100)] });
+    const summary = summarize({ trials: [won('direct', 300), lost('timeout'), won('direct', 100)] });
     expect(summary).toEqual({
       succeeded: 2,
       tried: 3,
@@ -18,14 +18,14 @@ describe('A summary of trials', () => {
 
   it('names the most frequent technique and reason first', () => {
     const trials = [won('relay', 1, false), won('punch', 2), won('punch', 3), lost('x'), lost('y'), lost('y')];
-    const { techniques, reasons, direct } = summarize({ pair: ['a', 'b'], trials });
+    const { techniques, reasons, direct } = summarize({ trials });
     expect(techniques).toEqual(['punch', 'relay']);
     expect(reasons).toEqual(['y', 'x']);
     expect(direct).withContext('one trial was relayed').toBeFalse();
   });
 
   it('has no median and is not direct when nothing was won', () => {
-    const { medianMs, direct } = summarize({ pair: ['a', 'b'], trials: [lost('timeout')] });
+    const { medianMs, direct } = summarize({ trials: [lost('timeout')] });
     expect(medianMs).toBeUndefined();
     expect(direct).toBeFalse();
   });
@@ -48,8 +48,8 @@ describe('The matrix’s JSON', () => {
     bandwidthMbit: null,
     repeat: 1,
     pairs: [
-      { pair: ['public', 'random'], trials: [won('direct', 121.5), lost('timeout')] },
-      { pair: ['same-lan'], trials: [] },
+      { pair: ['public', 'random'], roundTripMs: 80, trials: [won('direct', 121.5), lost('timeout')] },
+      { pair: ['same-lan'], roundTripMs: 0, trials: [] },
     ],
   };
 
@@ -64,10 +64,14 @@ describe('The matrix’s JSON', () => {
       {},
       { ...result, delayMs: '20' },
       { ...result, bandwidthMbit: undefined },
-      { ...result, pairs: [{ pair: 'public', trials: [] }] },
-      { ...result, pairs: [{ pair: ['public', 1], trials: [] }] },
-      { ...result, pairs: [{ pair: ['same-lan'], trials: [{ ok: true, technique: 'direct', direct: true }] }] },
-      { ...result, pairs: [{ pair: ['same-lan'], trials: [{ ok: false }] }] },
+      { ...result, pairs: [{ pair: 'public', roundTripMs: 80, trials: [] }] },
+      { ...result, pairs: [{ pair: ['public', 1], roundTripMs: 80, trials: [] }] },
+      { ...result, pairs: [{ pair: ['same-lan'], trials: [] }] },
+      {
+        ...result,
+        pairs: [{ pair: ['same-lan'], roundTripMs: 0, trials: [{ ok: true, technique: 'direct', direct: true }] }],
+      },
+      { ...result, pairs: [{ pair: ['same-lan'], roundTripMs: 0, trials: [{ ok: false }] }] },
     ];
     for (const value of wrong) {
       expect(() => parseMatrixResult(JSON.stringify(value)))
@@ -87,9 +91,9 @@ describe('What must be direct', () => {
     bandwidthMbit: null,
     repeat: 2,
     pairs: [
-      { pair: ['good', 'public'], trials: trials(won('direct', 1), won('direct', 2)) },
-      { pair: ['sometimes', 'public'], trials: trials(won('direct', 1), lost('timeout')) },
-      { pair: ['relayed', 'public'], trials: trials(won('relay', 1, false), won('relay', 2, false)) },
+      { pair: ['good', 'public'], roundTripMs: 80, trials: trials(won('direct', 1), won('direct', 2)) },
+      { pair: ['sometimes', 'public'], roundTripMs: 80, trials: trials(won('direct', 1), lost('timeout')) },
+      { pair: ['relayed', 'public'], roundTripMs: 80, trials: trials(won('relay', 1, false), won('relay', 2, false)) },
     ],
   };
 

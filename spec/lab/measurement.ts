@@ -8,6 +8,8 @@ export type Trial =
 export interface PairResult {
   /** The dialer's and the listener's network, or the one they share. */
   readonly pair: readonly string[];
+  /** What a packet takes to the listener and back: nothing where no access line lies between the two. */
+  readonly roundTripMs: number;
   readonly trials: readonly Trial[];
 }
 
@@ -33,7 +35,7 @@ export interface Summary {
   readonly reasons: readonly string[];
 }
 
-export const summarize = ({ trials }: PairResult): Summary => {
+export const summarize = ({ trials }: Pick<PairResult, 'trials'>): Summary => {
   const won = trials.filter((trial) => trial.ok);
   return {
     succeeded: won.length,
@@ -49,7 +51,7 @@ export const summarize = ({ trials }: PairResult): Summary => {
 export const notDirect = <P extends readonly string[]>({ pairs }: MatrixResult, musts: readonly P[]): P[] =>
   musts.filter((must) => {
     const result = pairs.find(({ pair }) => pair.join() === must.join());
-    const { succeeded, tried, direct } = summarize(result ?? { pair: must, trials: [] });
+    const { succeeded, tried, direct } = summarize(result ?? { trials: [] });
     return !direct || succeeded < tried;
   });
 
@@ -70,6 +72,7 @@ const isMatrixResult = (value: unknown): value is MatrixResult =>
     (each: unknown) =>
       isRecord(each) &&
       isArrayOf(each['pair'], (name) => typeof name === 'string') &&
+      typeof each['roundTripMs'] === 'number' &&
       isArrayOf(each['trials'], isTrial),
   );
 

@@ -2,13 +2,15 @@
  * Namespaces and how they go away. Every one is named after the run that made it, `rxl-<pid>-<start time>-…`, and holds
  * all that belongs to it: devices, nft tables, programs. So closing a run and cleaning after a killed one are the same.
  */
-import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { command } from './command.js';
 
 const NAMESPACES = '/run/netns';
+
+/** Not `TMPDIR`, which may differ from run to run, so that each finds what others left; nor /run, which may be mounted noexec. */
+const TEMPORARY = '/tmp';
 const NAME = /^(rxl-(\d+)-(\d+))(?:-|$)/;
 
 /** Killing is quick, but asynchronous: this long between two looks whether a program is gone. */
@@ -27,9 +29,16 @@ export const isAlive = (run: string): boolean => {
 
 export const namespaces = (prefix: string): string[] => list(NAMESPACES).filter((name) => name.startsWith(prefix));
 
-export const temporaryDirectories = (): string[] => list(tmpdir()).filter((name) => runOf(name) !== undefined);
+/** Those that this user made: in a directory for all, a name alone proves nothing. */
+export const temporaryDirectories = (): string[] =>
+  list(TEMPORARY).filter((name) => runOf(name) !== undefined && isOwnDirectory(temporaryDirectory(name)));
 
-export const temporaryDirectory = (run: string): string => join(tmpdir(), run);
+export const temporaryDirectory = (run: string): string => join(TEMPORARY, run);
+
+/** Fails when something of that name is there already: whoever made it, it is not this run's. */
+export const makeTemporaryDirectory = (run: string): void => {
+  mkdirSync(temporaryDirectory(run), { mode: 0o700 });
+};
 
 /** The processes that live in any of these namespaces. */
 export const processesIn = (names: readonly string[]): number[] => {
@@ -88,6 +97,11 @@ const startTime = (pid: number): string | undefined => {
   } catch {
     return undefined;
   }
+};
+
+const isOwnDirectory = (path: string): boolean => {
+  const entry = lstatSync(path, { throwIfNoEntry: false });
+  return entry !== undefined && entry.isDirectory() && entry.uid === process.getuid?.();
 };
 
 const inode = (path: string): number | undefined => {

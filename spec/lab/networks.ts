@@ -9,8 +9,13 @@ export type Family = 4 | 6;
 export type Mapping = 'none' | 'endpoint-independent' | 'address-dependent' | 'address and port-dependent';
 export type Filtering = 'endpoint-independent' | 'address-dependent' | 'address and port-dependent';
 
+/** Whose addresses: of a home, of a carrier's own network (RFC 6598), or of the internet. IPv6 ones are always public. */
+export type AddressRange = 'private' | 'shared' | 'public';
+
 /** What the self-check must observe from outside. */
 export interface Behaviour {
+  /** The host's own address, then the outer one of each router on its way to the internet: two NATs have three. */
+  readonly addresses: readonly AddressRange[];
   readonly mapping: Mapping;
   /** The external ports of consecutive local ports: the same, a fixed step apart, or neither. */
   readonly ports: 'preserved' | 'random' | `delta ${number}`;
@@ -23,10 +28,10 @@ export const PORT_MAPPING_PROTOCOLS = ['upnp', 'nat-pmp', 'pcp'] as const;
 export type PortMappingProtocol = (typeof PORT_MAPPING_PROTOCOLS)[number];
 
 export interface Router {
-  /** How its inner side is numbered: privately, from a carrier's shared space (RFC 6598), or publicly. IPv6 is always public. */
-  readonly inside: 'private' | 'shared' | 'public';
+  /** How its inner side is numbered. */
+  readonly inside: AddressRange;
   readonly nft: string;
-  /** Lines of miniupnpd's configuration, when the router runs it. */
+  /** Lines of miniupnpd's configuration, when the router runs it; `$EXTERNAL` is the outermost router's IPv4 address. */
   readonly miniupnpd?: string;
 }
 
@@ -36,8 +41,10 @@ export interface Network {
   /** From the host outwards; none when the host itself stands on the internet. */
   readonly routers: readonly Router[];
   readonly behaviour: Readonly<Partial<Record<Family, Behaviour>>>;
-  /** The one port mapping protocol that its gateway speaks, and the version that it names. */
-  readonly portMapping?: { readonly protocol: PortMappingProtocol; readonly version: string };
+  /** The port mapping protocols that its gateway speaks, and the version that it names in each. */
+  readonly portMapping?: Readonly<Partial<Record<PortMappingProtocol, string>>>;
+  /** Whether what the gateway maps leads nowhere, though it says otherwise. */
+  readonly mapsInVain?: true;
   /** Those whose requests to the gateway meet silence; others find a closed port, which says so at once. */
   readonly swallows?: readonly PortMappingProtocol[];
 }
@@ -50,6 +57,8 @@ export interface SharedNetwork {
   readonly own: readonly Router[];
   /** Whether the hosts share a link, so that they reach each other without the router. */
   readonly oneLink: boolean;
+  /** Of each host alone, seen from the internet. */
+  readonly behaviour: Behaviour;
   /** What meets a SYN to the other host's external endpoint, when nothing but the common router is in the way. */
   readonly hairpin: 'accepted' | 'dropped' | 'reset';
 }
@@ -91,17 +100,22 @@ const sequential = (delta: number) => {
   return nat(`meta l4proto { tcp, udp } snat to $WAN : numgen inc mod ${SEQUENTIAL_PORTS} map { ${ports.join(', ')} }`);
 };
 
-/** Remembers which host has which external port, so that rules can let others than the first peer use the mapping. */
+/**
+ * Remembers which host has which external port, so that rules can let others than the first peer use the mapping. The last
+ * host that a port was mapped for has it; `update` alone would renew the element and leave it with the first.
+ */
+const MAPPING = 'meta l4proto . ct reply proto-dst : ct original ip saddr . ct original proto-src';
 const LEARN_MAPPINGS = `
   map mappings {
     type inet_proto . inet_service : ipv4_addr . inet_service
     flags dynamic, timeout
-    timeout 2h4m # RFC 5382 REQ-5
+    # Nothing here sees a connection end, so a mapping stays for as long as an idle one may: RFC 5382 REQ-5.
+    timeout 2h4m
     size 65535
   }
   chain learn {
     type filter hook postrouting priority srcnat + 10
-    oifname "wan" meta l4proto { tcp, udp } ct state new update @mappings { meta l4proto . ct reply proto-dst : ct original ip saddr . ct original proto-src }
+    oifname "wan" meta l4proto { tcp, udp } ct state new delete @mappings { ${MAPPING} } update @mappings { ${MAPPING} }
   }`;
 
 const FULL_CONE = `
@@ -182,6 +196,12 @@ table inet miniupnpd {
   }
 }`;
 
+/** The same, and a firewall that lets in what was let through by a pinhole: a drop in another table would be the last word. */
+const PINHOLED = MAPPED.replace(
+  'jump mapped_forward',
+  'ct state established,related accept\n    jump mapped_forward\n    iifname "wan" drop',
+);
+
 /** miniupnpd answers NAT-PMP and PCP on one port; the first byte tells the version of the protocol, 0 or 2. */
 const silence = (version: number) => `
 table inet one_protocol {
@@ -205,27 +225,51 @@ const gateway = (miniupnpd: string, nft = ''): Router => ({
   miniupnpd,
 });
 
+/** A home router for both families, that maps ports of IPv4 and lets through to those of IPv6, by every protocol. */
+export const DUAL_STACK_GATEWAY: Router = {
+  inside: 'private',
+  nft: PRESERVE + PINHOLED,
+  miniupnpd: 'enable_upnp=yes\nenable_natpmp=yes\nforce_igd_desc_v1=no',
+};
+
+/** A home router that maps ports, but says that it has another address than it has. */
+export const LYING_GATEWAY: Router = gateway('enable_upnp=yes\nenable_natpmp=yes\next_ip=45.99.99.99');
+
 // --- What is seen of them from outside ---
 
 const OPEN: Behaviour = {
+  addresses: ['public'],
   mapping: 'none',
   ports: 'preserved',
   filtering: 'endpoint-independent',
   unsolicited: 'accepted',
 };
 const FIREWALLED: Behaviour = {
+  addresses: ['public', 'public'],
   mapping: 'none',
   ports: 'preserved',
   filtering: 'address and port-dependent',
   unsolicited: 'dropped',
 };
-const PRESERVING: Behaviour = { ...FIREWALLED, mapping: 'endpoint-independent' };
-const SYMMETRIC: Behaviour = { ...FIREWALLED, mapping: 'address and port-dependent', ports: 'random' };
+const PRESERVING: Behaviour = {
+  ...FIREWALLED,
+  addresses: ['private', 'public'],
+  mapping: 'endpoint-independent',
+};
+const SYMMETRIC: Behaviour = { ...PRESERVING, mapping: 'address and port-dependent', ports: 'random' };
+
+/** A home's NAT behind a carrier's. */
+const BEHIND_CARRIER = { addresses: ['private', 'shared', 'public'] } as const;
 
 const V4: readonly Family[] = [4];
 
 export const NETWORKS = {
-  public: { about: 'A host on the internet', families: V4, routers: [], behaviour: { 4: OPEN } },
+  public: {
+    about: 'A host on the internet, with IPv4 and IPv6',
+    families: [4, 6],
+    routers: [],
+    behaviour: { 4: OPEN, 6: OPEN },
+  },
   firewall: {
     about: 'A public address behind a stateful firewall',
     families: V4,
@@ -273,21 +317,21 @@ export const NETWORKS = {
     families: V4,
     routers: [gateway('enable_upnp=yes\nenable_natpmp=no\nforce_igd_desc_v1=yes')],
     behaviour: { 4: PRESERVING },
-    portMapping: { protocol: 'upnp', version: 'InternetGatewayDevice:1' },
+    portMapping: { upnp: 'InternetGatewayDevice:1' },
   },
   'upnp-igd2': {
     about: 'A home router that speaks UPnP as IGD:2',
     families: V4,
     routers: [gateway('enable_upnp=yes\nenable_natpmp=no\nforce_igd_desc_v1=no')],
     behaviour: { 4: PRESERVING },
-    portMapping: { protocol: 'upnp', version: 'InternetGatewayDevice:2' },
+    portMapping: { upnp: 'InternetGatewayDevice:2' },
   },
   natpmp: {
     about: 'A home router that speaks NAT-PMP only',
     families: V4,
     routers: [gateway('enable_upnp=no\nenable_natpmp=yes', silence(2))],
     behaviour: { 4: PRESERVING },
-    portMapping: { protocol: 'nat-pmp', version: '0' },
+    portMapping: { 'nat-pmp': '0' },
     swallows: ['pcp'],
   },
   pcp: {
@@ -295,7 +339,7 @@ export const NETWORKS = {
     families: V4,
     routers: [gateway('enable_upnp=no\nenable_natpmp=yes', silence(0))],
     behaviour: { 4: PRESERVING },
-    portMapping: { protocol: 'pcp', version: '2' },
+    portMapping: { pcp: '2' },
     swallows: ['nat-pmp'],
   },
   'upnp-off': {
@@ -309,13 +353,22 @@ export const NETWORKS = {
     about: "A home router behind a carrier's NAT, both keeping ports",
     families: V4,
     routers: [HOME, ISP],
-    behaviour: { 4: PRESERVING },
+    behaviour: { 4: { ...PRESERVING, ...BEHIND_CARRIER } },
   },
   'cgnat-random': {
     about: "A home router behind a carrier's NAT that gives random ports",
     families: V4,
     routers: [HOME, ISP_RANDOM],
-    behaviour: { 4: SYMMETRIC },
+    behaviour: { 4: { ...SYMMETRIC, ...BEHIND_CARRIER } },
+  },
+  'upnp-behind-cgnat': {
+    about: "A home router that maps ports by any protocol, in vain behind a carrier's NAT",
+    families: V4,
+    // Without `ext_ip` miniupnpd refuses to map for a router whose own address is not public.
+    routers: [gateway('enable_upnp=yes\nenable_natpmp=yes\nforce_igd_desc_v1=no\next_ip=$EXTERNAL'), ISP],
+    behaviour: { 4: { ...PRESERVING, ...BEHIND_CARRIER } },
+    portMapping: { upnp: 'InternetGatewayDevice:2', 'nat-pmp': '0', pcp: '2' },
+    mapsInVain: true,
   },
   'ipv6-firewall': {
     about: 'IPv6 only, behind a stateful firewall',
@@ -336,6 +389,7 @@ export const SHARED_NETWORKS = {
     about: 'Two hosts on one LAN; their router does not hairpin',
     router: HOME,
     own: [],
+    behaviour: PRESERVING,
     oneLink: true,
     hairpin: 'reset',
   },
@@ -343,6 +397,7 @@ export const SHARED_NETWORKS = {
     about: "Two homes behind one carrier's NAT that does not hairpin",
     router: ISP,
     own: [HOME],
+    behaviour: { ...PRESERVING, ...BEHIND_CARRIER },
     oneLink: false,
     hairpin: 'dropped',
   },
@@ -350,6 +405,7 @@ export const SHARED_NETWORKS = {
     about: "Two homes behind one carrier's NAT that hairpins",
     router: ISP_HAIRPIN,
     own: [HOME],
+    behaviour: { ...PRESERVING, ...BEHIND_CARRIER },
     oneLink: false,
     hairpin: 'accepted',
   },
@@ -357,6 +413,7 @@ export const SHARED_NETWORKS = {
     about: 'Two hosts kept apart by their router, which hairpins',
     router: { inside: 'private', nft: DROP + ISOLATED + HAIRPINNING },
     own: [],
+    behaviour: PRESERVING,
     oneLink: false,
     hairpin: 'accepted',
   },

@@ -1,4 +1,11 @@
-import { classifyFiltering, classifyMapping, classifyPorts, classifyUnsolicited } from './observations.js';
+import {
+  classifyAddress,
+  classifyFiltering,
+  classifyMapping,
+  classifyPorts,
+  classifyUnsolicited,
+  RANDOM_SAMPLES,
+} from './observations.js';
 import type { Dialled } from './probe-client.js';
 
 const at = (address: string, port: number) => ({ address, port });
@@ -28,12 +35,44 @@ describe('What is seen from outside', () => {
     );
   });
 
-  it('finds preserved ports, a step, and neither', () => {
+  it('finds preserved ports and a step', () => {
     expect(classifyPorts([40001, 40002, 40003], [40001, 40002, 40003])).toBe('preserved');
     expect(classifyPorts([40001, 40002, 40003], [20004, 20005, 20006])).toBe('delta 1');
     expect(classifyPorts([40001, 40002, 40003], [20009, 20006, 20003])).toBe('delta -3');
-    expect(classifyPorts([40001, 40002, 40003], [20004, 20005, 20007])).toBe('random');
-    expect(classifyPorts([40001, 40002, 40003], [20004, 20004, 20004])).toBe('random');
+  });
+
+  it('calls ports random only when they are many, all different, and from all over the range', () => {
+    const locals = Array.from({ length: RANDOM_SAMPLES }, (_, i) => 40000 + i);
+    /** Multiples of an odd number go through all of a power of two, here and there. */
+    const scattered = locals.map((_, i) => 1024 + ((i * 26_347) % 32_768) + (i % 2) * 31_744);
+    expect(classifyPorts(locals, scattered)).toBe('random');
+    const wrong = {
+      few: scattered.slice(0, 3),
+      one: locals.map(() => 20004),
+      'two alike': [...scattered.slice(1), scattered[1] ?? 0],
+      reserved: [80, ...scattered.slice(1)],
+      'of one part of the range': locals.map((_, i) => 20000 + ((i * 1_337) % 8_192)),
+      'without the highest part': scattered.map((port) => (port > 57_343 ? port - 57_000 + 1024 : port)),
+      'rising now and then': locals.map((_, i) => 20004 + i + (i % 3)),
+    };
+    for (const [what, ports] of Object.entries(wrong)) {
+      expect(classifyPorts(locals.slice(0, ports.length), ports))
+        .withContext(what)
+        .toBe('irregular');
+    }
+  });
+
+  it('tells homes, carriers and the internet by their addresses', () => {
+    const addresses = [
+      '192.168.1.11',
+      '10.0.0.1',
+      '100.64.1.2',
+      '100.128.0.1',
+      '45.45.12.2',
+      'fd00::1',
+      '2a45:45:0:11::2',
+    ];
+    expect(addresses.map(classifyAddress)).toEqual(['private', 'private', 'shared', 'public', 'public', 'private', 'public']); // prettier-ignore
   });
 
   it('names the filtering after who gets in', () => {

@@ -1,5 +1,6 @@
 /** From what was seen outside to the words of RFC 4787 and 5382: pure. */
-import type { Behaviour, Filtering, Mapping } from './networks.js';
+import ipaddr from 'ipaddr.js';
+import type { AddressRange, Behaviour, Filtering, Mapping } from './networks.js';
 import type { Dialled, Endpoint } from './probe-client.js';
 
 /** How one local endpoint looked to two ports of one server and to another server. */
@@ -19,11 +20,34 @@ export const classifyMapping = ({ local, first, otherPort, otherAddress }: Mappi
 };
 
 /** `local` are consecutive local ports, `seen` the ports that one server saw of them, in the same order. */
-export const classifyPorts = (local: readonly number[], seen: readonly number[]): Behaviour['ports'] => {
+export const classifyPorts = (local: readonly number[], seen: readonly number[]): Behaviour['ports'] | 'irregular' => {
   if (local.every((port, i) => port === seen[i])) return 'preserved';
   const steps = seen.slice(1).map((port, i) => port - (seen[i] ?? 0));
   const [step = 0] = steps;
-  return step !== 0 && steps.every((each) => each === step) ? `delta ${step}` : 'random';
+  if (step !== 0 && steps.every((each) => each === step)) return `delta ${step}`;
+  return looksRandom(seen) ? 'random' : 'irregular';
+};
+
+/** So many random ports fall into every eighth of the range, but for 3 in 10 million cases. */
+export const RANDOM_SAMPLES = 128;
+const PARTS = 8;
+const [LOWEST, HIGHEST] = [1024, 65535];
+
+/** Many ports, no two alike, none reserved, and some from every part of the range. */
+const looksRandom = (ports: readonly number[]): boolean => {
+  const partOf = (port: number) => Math.floor(((port - LOWEST) * PARTS) / (HIGHEST + 1 - LOWEST));
+  return (
+    ports.length >= RANDOM_SAMPLES &&
+    new Set(ports).size === ports.length &&
+    ports.every((port) => port >= LOWEST && port <= HIGHEST) &&
+    new Set(ports.map(partOf)).size === PARTS
+  );
+};
+
+export const classifyAddress = (address: string): AddressRange => {
+  const range = ipaddr.parse(address).range();
+  if (range === 'carrierGradeNat') return 'shared';
+  return range === 'unicast' ? 'public' : 'private';
 };
 
 /** Who, of those that the host has not talked to, gets through to its external endpoint. */

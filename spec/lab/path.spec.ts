@@ -6,11 +6,12 @@ describe('A path', () => {
 
   it('takes two lines there and two back', () => {
     expect(roundTripTime(DEFAULT_PATH)).toBe(80);
+    expect(roundTripTime(DEFAULT_PATH, 1)).toBe(40);
   });
 
   it('is netem’s arguments where the kernel has netem', () => {
-    expect(netem('wan', DEFAULT_PATH)).toBe('qdisc add dev wan root netem limit 10000 delay 20ms');
-    expect(netem('wan', bad)).toBe('qdisc add dev wan root netem limit 10000 delay 50ms 5ms loss 1.5% rate 10mbit');
+    expect(netem('wan', DEFAULT_PATH)).toBe('qdisc add dev wan root netem limit 433334 delay 20ms');
+    expect(netem('wan', bad)).toBe('qdisc add dev wan root netem limit 459 delay 50ms 5ms loss 1.5% rate 10mbit');
   });
 
   it('is a program of ours where it has not, told in seconds and bits', () => {
@@ -30,6 +31,7 @@ describe('A path', () => {
         jitter: 0.005,
         loss: 0.015,
         bandwidth: 1e7,
+        buffer: 0.5,
       },
     ]);
   });

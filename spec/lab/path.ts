@@ -16,8 +16,8 @@ export interface PathConfig {
 /** An ordinary access line in one country: 20 ms, so 80 ms there and back between two homes. */
 export const DEFAULT_PATH: PathConfig = { delay: 20, jitter: 0, loss: 0, bandwidth: undefined };
 
-/** Two access lines there, two back. */
-export const roundTripTime = (path: PathConfig): number => 4 * path.delay;
+/** There and back over so many access lines: two, between any two hosts that have one each. */
+export const roundTripTime = (path: Pick<PathConfig, 'delay'>, lines = 2): number => 2 * lines * path.delay;
 
 export const WIRES = ['netem', 'tap'] as const;
 export type Wire = (typeof WIRES)[number];
@@ -40,16 +40,25 @@ export const detectWire = async (namespace: string): Promise<Wire> => {
   }
 };
 
-/** A queue that a bandwidth limit can fill for half a second at 100 Mbit/s, and that the delay alone never fills. */
-const NETEM_LIMIT = 10_000;
+/** What a bandwidth limit lets queue up before it drops, about what home routers do. */
+const BUFFER_SECONDS = 0.5;
+
+/** netem counts packets, those that are under way among them; a full one has 1500 bytes. */
+const PACKET_BITS = 12_000;
+
+/** Without a bandwidth limit nothing shall be dropped: a rate that no program here comes near. */
+const UNLIMITED_MBIT = 10_000;
+
+const packetLimit = ({ delay, bandwidth = UNLIMITED_MBIT }: PathConfig): number =>
+  Math.ceil(((delay / 1000 + BUFFER_SECONDS) * bandwidth * 1e6) / PACKET_BITS);
 
 /** The line for `tc -batch` that makes a device send over such a path. */
-export const netem = (device: string, { delay, jitter, loss, bandwidth }: PathConfig): string =>
+export const netem = (device: string, path: PathConfig): string =>
   [
-    `qdisc add dev ${device} root netem limit ${NETEM_LIMIT} delay ${delay}ms`,
-    jitter > 0 ? `${jitter}ms` : '',
-    loss > 0 ? `loss ${loss * 100}%` : '',
-    bandwidth === undefined ? '' : `rate ${bandwidth}mbit`,
+    `qdisc add dev ${device} root netem limit ${packetLimit(path)} delay ${path.delay}ms`,
+    path.jitter > 0 ? `${path.jitter}ms` : '',
+    path.loss > 0 ? `loss ${path.loss * 100}%` : '',
+    path.bandwidth === undefined ? '' : `rate ${path.bandwidth}mbit`,
   ]
     .filter((part) => part !== '')
     .join(' ');
@@ -65,6 +74,7 @@ export const wireProgram = (wires: readonly (readonly [WireEnd, WireEnd])[], pat
       jitter: path.jitter / 1000,
       loss: path.loss,
       bandwidth: path.bandwidth === undefined ? null : path.bandwidth * 1e6,
+      buffer: BUFFER_SECONDS,
     })),
   ),
 ];

@@ -1,27 +1,42 @@
 import { ALL_NETWORKS, allPairs } from './arguments.js';
 import { NETWORKS } from './networks.js';
-import { addressOf, familiesOf, isSharedNetwork, planNetwork, planPair, type Plan } from './plan.js';
+import {
+  addressOf,
+  familiesOf,
+  hostsOf,
+  isSharedNetwork,
+  linesBetween,
+  planNetwork,
+  planPair,
+  planPairs,
+  wayOut,
+  type Pair,
+  type Plan,
+} from './plan.js';
 
 const linkEnds = ({ links }: Plan) =>
   links.map(({ kind, ends: [inner, outer] }) => `${inner.node} ${kind} ${outer.node}`);
-
-/** The links that a packet from `node` crosses to the internet. */
-const wayOut = ({ links }: Plan, node: string): string[] => {
-  const link = links.find(({ ends: [inner] }) => inner.node === node);
-  return link === undefined ? [] : [link.kind, ...wayOut({ links, nodes: new Map() }, link.ends[1].node)];
-};
 
 describe('The plan', () => {
   it('of every pair crosses exactly one access line between a host and the internet', () => {
     for (const pair of allPairs(ALL_NETWORKS)) {
       const plan = planPair(pair);
       for (const host of ['a', 'b', 's1', 's2']) {
-        const lines = wayOut(plan, host).filter((kind) => kind === 'line');
+        const lines = wayOut(plan, host).filter(({ kind }) => kind === 'line');
         expect(lines.length)
           .withContext(`${pair.join(' → ')}: ${host}`)
           .toBe(1);
       }
     }
+  });
+
+  it('knows the access lines between two hosts: none, when all that they share is a home', () => {
+    const between = (...pair: Pair) => linesBetween(planPair(pair), 'a', 'b');
+    expect(between('cgnat', 'public')).toBe(2);
+    expect(between('same-cgnat-hairpin')).toBe(2);
+    expect(between('same-lan')).toBe(0);
+    expect(between('hairpin')).toBe(0);
+    expect(linesBetween(planPair(['hairpin']), 'a', 's1')).toBe(2);
   });
 
   it('of every pair gives no two ends of the internet the same address', () => {
@@ -54,11 +69,11 @@ describe('The plan', () => {
   });
 
   it('puts a NAT between a private address and the internet, and none before a public one', () => {
-    const host = planNetwork('preserving');
+    const host = planNetwork(NETWORKS.preserving);
     expect(linkEnds(host)).toContain('home-a line internet');
     expect(addressOf(host, 'a', 4)).toBe('192.168.1.11');
-    expect(addressOf(planNetwork('firewall'), 'a', 4)).toMatch(/^45\.46\./);
-    expect(addressOf(planNetwork('public'), 'a', 4)).toMatch(/^45\.45\./);
+    expect(addressOf(planNetwork(NETWORKS.firewall), 'a', 4)).toMatch(/^45\.46\./);
+    expect(addressOf(planNetwork(NETWORKS.public), 'a', 4)).toMatch(/^45\.45\./);
   });
 
   it('numbers two homes alike', () => {
@@ -68,14 +83,14 @@ describe('The plan', () => {
   });
 
   it('puts the delay of a carrier’s subscriber between home and carrier', () => {
-    expect(linkEnds(planNetwork('cgnat'))).toEqual([
+    expect(linkEnds(planNetwork(NETWORKS.cgnat))).toEqual([
       's1 line internet',
       's2 line internet',
       'isp-a cable internet',
       'home-a line isp-a',
       'a cable home-a',
     ]);
-    expect(addressOf(planNetwork('cgnat'), 'home-a', 4)).toMatch(/^100\.64\./);
+    expect(addressOf(planNetwork(NETWORKS.cgnat), 'home-a', 4)).toMatch(/^100\.64\./);
   });
 
   it('tells the internet the way to public addresses behind a firewall', () => {
@@ -95,7 +110,36 @@ describe('The plan', () => {
   it('has the families of the networks', () => {
     expect(familiesOf(planPair(['ipv6-firewall', 'dual-stack']), 'a')).toEqual([6]);
     expect(familiesOf(planPair(['ipv6-firewall', 'dual-stack']), 'b')).toEqual([4, 6]);
-    expect(() => addressOf(planNetwork('ipv6-firewall'), 'a', 4)).toThrowError('a has no IPv4 address');
+    expect(() => addressOf(planNetwork(NETWORKS['ipv6-firewall']), 'a', 4)).toThrowError('a has no IPv4 address');
+  });
+});
+
+describe('The plan of many pairs', () => {
+  const pairs = allPairs(ALL_NETWORKS);
+  const plan = planPairs(pairs);
+
+  it('has both hosts of every pair, as far from each other as in a plan of their own', () => {
+    for (const pair of pairs) {
+      const [dialer, listener] = hostsOf(pair);
+      const alone = planPair(pair);
+      const context = pair.join(' → ');
+      expect(familiesOf(plan, dialer)).withContext(context).toEqual(familiesOf(alone, 'a'));
+      expect(linesBetween(plan, dialer, listener))
+        .withContext(context)
+        .toBe(linesBetween(alone, 'a', 'b'));
+      expect(wayOut(plan, listener).length).withContext(context).toBe(wayOut(alone, 'b').length);
+    }
+  });
+
+  it('gives no two ends of the internet the same address', () => {
+    const addresses = [...plan.nodes.values()].flatMap((node) => node.addresses.map(({ address }) => address));
+    const seen = addresses.filter((address) => /^(45\.|2a45:)/.test(address));
+    expect(new Set(seen).size).toBe(seen.length);
+  });
+
+  it('has names that the kernel takes', () => {
+    const devices = plan.links.flatMap(({ ends }) => ends.map(({ device }) => device));
+    expect(Math.max(...devices.map(({ length }) => length))).toBeLessThan(16);
   });
 });
 

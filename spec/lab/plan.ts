@@ -10,8 +10,10 @@ import {
   NETWORKS,
   SHARED_NETWORKS,
   type Family,
+  type Network,
   type NetworkName,
   type Router,
+  type SharedNetwork,
   type SharedNetworkName,
 } from './networks.js';
 
@@ -19,7 +21,8 @@ import {
 export type Pair = readonly [NetworkName, NetworkName] | readonly [SharedNetworkName];
 
 export const SERVERS = ['s1', 's2'] as const;
-export type Peer = 'a' | 'b';
+const PEERS = ['a', 'b'] as const;
+export type Peer = (typeof PEERS)[number];
 export type Host = Peer | (typeof SERVERS)[number];
 
 export interface Node {
@@ -55,29 +58,63 @@ const EVERYWHERE: Readonly<Record<Family, string>> = { 4: '0.0.0.0/0', 6: '::/0'
 
 const INTERNET: Router = { inside: 'public', nft: '' };
 
-/** Both homes number alike, as homes do: a private address of one means nothing, or someone else, in the other. */
+/** All homes number alike, as homes do: a private address of one means nothing, or someone else, in another. */
 const PEER_NUMBER: Readonly<Record<Peer, number>> = { a: 11, b: 12 };
+
+/** Of whoever is alone on a subnet but for its router, which is number 1. */
+const OUTER_NUMBER = 2;
 
 export const isNetwork = (name: string): name is NetworkName => Object.hasOwn(NETWORKS, name);
 export const isSharedNetwork = (name: string): name is SharedNetworkName => Object.hasOwn(SHARED_NETWORKS, name);
 
 export const planPair = (pair: Pair): Plan => {
+  if (pair.length === 1) return planShared(SHARED_NETWORKS[pair[0]]);
   const planner = new Planner();
-  if (pair.length === 1) {
-    const { router, own, oneLink } = SHARED_NETWORKS[pair[0]];
-    planner.attachBoth(router, own, oneLink);
-  } else {
-    planner.attach('a', pair[0]);
-    planner.attach('b', pair[1]);
-  }
+  planner.attach('a', NETWORKS[pair[0]]);
+  planner.attach('b', NETWORKS[pair[1]]);
+  return planner;
+};
+
+export const planShared = (network: SharedNetwork): Plan => {
+  const planner = new Planner();
+  planner.attachBoth(network);
   return planner;
 };
 
 /** One host alone: enough to prove what its network is. */
-export const planNetwork = (name: NetworkName): Plan => {
+export const planNetwork = (network: Network): Plan => {
   const planner = new Planner();
-  planner.attach('a', name);
+  planner.attach('a', network);
   return planner;
+};
+
+/** All that some pairs need on one internet: each network once for dialers and once for listeners, at `hostsOf` the pair. */
+export const planPairs = (pairs: readonly Pair[]): Plan => {
+  const planner = new Planner();
+  for (const name of new Set(pairs.flat())) {
+    if (isSharedNetwork(name)) planner.attachBoth(SHARED_NETWORKS[name], `-${name}`);
+    else for (const peer of PEERS) planner.attach(peer, NETWORKS[name], `-${name}`);
+  }
+  return planner;
+};
+
+/** The dialer and the listener of a pair in a plan of many. */
+export const hostsOf = (pair: Pair): readonly [dialer: string, listener: string] => [
+  `a-${pair[0]}`,
+  `b-${pair.length === 1 ? pair[0] : pair[1]}`,
+];
+
+/** The links between a node and the internet, the node's own first; the inner end of each comes first, too. */
+export const wayOut = (plan: Plan, node: string): Link[] => {
+  const link = plan.links.find(({ ends: [inner] }) => inner.node === node);
+  return link === undefined ? [] : [link, ...wayOut(plan, link.ends[1].node)];
+};
+
+/** The access lines that a packet crosses from one node to another: those that are not on both ways out. */
+export const linesBetween = (plan: Plan, one: string, other: string): number => {
+  const [from, to] = [wayOut(plan, one), wayOut(plan, other)];
+  const once = [...from.filter((link) => !to.includes(link)), ...to.filter((link) => !from.includes(link))];
+  return once.filter(({ kind }) => kind === 'line').length;
 };
 
 export const familiesOf = (plan: Plan, node: string): readonly Family[] => nodeOf(plan, node).families;
@@ -111,28 +148,27 @@ class Planner implements Plan {
     for (const server of SERVERS) this.#chain([], this.#add(server, [4, 6]));
   }
 
-  attach(peer: Peer, name: NetworkName): void {
-    const { routers, families } = NETWORKS[name];
-    const names = [`home-${peer}`, `isp-${peer}`];
+  /** What is attached more than once needs a suffix to its names. */
+  attach(peer: Peer, { routers, families }: Network, suffix = ''): void {
+    const host = `${peer}${suffix}`;
+    const names = [`home-${host}`, `isp-${host}`];
     this.#chain(
-      routers.map((router, i) => this.#add(names[i] ?? `isp${i}-${peer}`, families, router)),
-      this.#add(peer, families),
+      routers.map((router, i) => this.#add(names[i] ?? `isp${i}-${host}`, families, router)),
+      this.#add(host, families),
+      PEER_NUMBER[peer],
     );
   }
 
-  attachBoth(shared: Router, own: readonly Router[], oneLink: boolean): void {
-    const router = this.#add('common', [4], shared);
-    this.#plug(router, this.#subnet(this.#internet, 'to-common'), own.length === 0 ? 'line' : 'cable');
-    const lan = oneLink ? this.#subnet(router, 'lan0') : undefined;
-    for (const peer of ['a', 'b'] as const) {
-      const host = this.#add(peer, [4]);
-      if (lan === undefined)
-        this.#chain(
-          own.map((each) => this.#add(`home-${peer}`, [4], each)),
-          host,
-          router,
-        );
-      else this.#plug(host, lan, 'cable', this.#bridgePort(lan, `port-${peer}`));
+  attachBoth({ router: shared, own, oneLink }: SharedNetwork, suffix = ''): void {
+    const router = this.#add(`common${suffix}`, [4], shared);
+    this.#plug(router, this.#subnet(this.#internet), own.length === 0 ? 'line' : 'cable');
+    const lan = oneLink ? this.#subnet(router) : undefined;
+    for (const peer of PEERS) {
+      const host = this.#add(`${peer}${suffix}`, [4]);
+      if (lan === undefined) {
+        const homes = own.map((each) => this.#add(`home-${host.name}`, [4], each));
+        this.#chain(homes, host, PEER_NUMBER[peer], router);
+      } else this.#plug(host, lan, 'cable', PEER_NUMBER[peer], this.#bridgePort(lan, `port-${peer}`));
     }
   }
 
@@ -143,19 +179,19 @@ class Planner implements Plan {
   }
 
   /** Hangs a host with its own routers (the innermost first) on `top`. Where the home ends is the access line. */
-  #chain(routers: readonly Node[], host: Node, top = this.#internet): void {
+  #chain(routers: readonly Node[], host: Node, number = OUTER_NUMBER, top = this.#internet): void {
     let outer = top;
     for (const inner of [host, ...routers].reverse()) {
       const isLine = inner === routers[0] || (inner === host && outer === this.#internet);
-      const lans = this.links.filter(({ ends }) => ends[1].node === outer.name).length;
-      const device = outer === this.#internet ? `to-${inner.name}` : `lan${lans}`;
-      this.#plug(inner, this.#subnet(outer, device), isLine ? 'line' : 'cable');
+      this.#plug(inner, this.#subnet(outer), isLine ? 'line' : 'cable', inner === host ? number : OUTER_NUMBER);
       outer = inner;
     }
   }
 
-  #subnet(router: Node, device: string): Subnet {
+  #subnet(router: Node): Subnet {
     const n = this.#subnets++;
+    const subnets = this.links.filter(({ ends }) => ends[1].node === router.name).length;
+    const device = router === this.#internet ? `to-${n}` : `lan${subnets}`;
     const inside = router.router?.inside ?? 'public';
     const area = router === this.#internet ? 45 : 46;
     // Each home counts its own LANs from 192.168.1.0/24.
@@ -178,10 +214,8 @@ class Planner implements Plan {
     return port;
   }
 
-  #plug(inner: Node, subnet: Subnet, kind: Link['kind'], port = subnet.device): void {
+  #plug(inner: Node, subnet: Subnet, kind: Link['kind'], number = OUTER_NUMBER, port = subnet.device): void {
     const device = inner.router === undefined ? 'eth0' : 'wan';
-    const atHome = inner.router === undefined && subnet.router !== this.#internet;
-    const number = atHome && (inner.name === 'a' || inner.name === 'b') ? PEER_NUMBER[inner.name] : 2;
     this.links.push({
       kind,
       ends: [

@@ -6,6 +6,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   ip: 'iproute2',
   tc: 'iproute2',
   sysctl: 'procps',
+  nice: 'coreutils',
   nft: 'nftables',
   miniupnpd: 'miniupnpd-nftables',
   python3: 'python3',

@@ -1,7 +1,6 @@
 /** One run of the lab: it cleans what killed runs left, builds topologies, and leaves nothing when it is closed. */
-import { mkdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { killPrograms, removeRun, runName, sweep, temporaryDirectory } from './namespace.js';
+import { killPrograms, makeTemporaryDirectory, removeRun, runName, sweep, temporaryDirectory } from './namespace.js';
 import { detectWire, type PathConfig, type Wire } from './path.js';
 import type { Plan } from './plan.js';
 import { Topology } from './topology.js';
@@ -27,7 +26,7 @@ export class Run {
   static async open(): Promise<Run> {
     const name = runName(process.pid);
     const swept = await sweep();
-    mkdirSync(temporaryDirectory(name), { recursive: true });
+    makeTemporaryDirectory(name);
     return new Run(name, await detectWire(`${name}-netem`), swept);
   }
 
@@ -40,9 +39,13 @@ export class Run {
     return this.#closing !== undefined;
   }
 
+  assertOpen(): void {
+    if (this.closed) throw new Error('This run of the lab is closed');
+  }
+
   /** Builds a topology, lends it, and takes it down again, also when its use fails. */
   async with<T>(plan: Plan, path: PathConfig, use: (topology: Topology) => Promise<T>): Promise<T> {
-    this.#assertOpen();
+    this.assertOpen();
     const using = this.#lend(plan, path, use);
     this.#inUse.add(using);
     try {
@@ -70,14 +73,10 @@ export class Run {
     const prefix = `${this.#name}-${this.#topologies++}-`;
     const topology = await Topology.build(plan, path, { prefix, directory: this.directory, wire: this.wire });
     try {
-      this.#assertOpen();
+      this.assertOpen();
       return await use(topology);
     } finally {
       await topology.close();
     }
-  }
-
-  #assertOpen(): void {
-    if (this.closed) throw new Error('This run of the lab is closed');
   }
 }

@@ -12,11 +12,18 @@ import {
   type SharedNetwork,
   type SharedNetworkName,
 } from './networks.js';
-import { classifyFiltering, classifyMapping, classifyPorts, classifyUnsolicited } from './observations.js';
+import {
+  classifyAddress,
+  classifyFiltering,
+  classifyMapping,
+  classifyPorts,
+  classifyUnsolicited,
+  RANDOM_SAMPLES,
+} from './observations.js';
 import { DEFAULT_PATH, roundTripTime, type PathConfig } from './path.js';
-import { addressOf, isSharedNetwork, planNetwork, planPair } from './plan.js';
+import { addressOf, isSharedNetwork, planNetwork, planShared, wayOut } from './plan.js';
 import { MAP_PORT } from './port-mapping.js';
-import { Probe, type Dialled } from './probe-client.js';
+import { Probe, type Dialled, type Endpoint } from './probe-client.js';
 import type { Run } from './run.js';
 import type { Topology } from './topology.js';
 
@@ -38,7 +45,7 @@ const OTHER_SERVER_PORT = 7002;
 
 /** Where a host's ports begin, so that what one family leaves behind is not in the other's way. */
 const FIRST_PORT: Readonly<Record<Family, number>> = { 4: 40000, 6: 50000 };
-const PORT_TO_MAP = 45000;
+const FIRST_PORT_TO_MAP = 45000;
 
 /** How late the fastest of a few packets may be on a busy machine; less than one line's delay there and back. */
 const LATE_MS = 30;
@@ -63,9 +70,7 @@ const check = async (run: Run, name: NetworkName | SharedNetworkName): Promise<R
 };
 
 const findingsOn = (run: Run, name: NetworkName | SharedNetworkName): Promise<Finding[]> =>
-  isSharedNetwork(name)
-    ? run.with(planPair([name]), DEFAULT_PATH, (topology) => checkShared(topology, SHARED_NETWORKS[name]))
-    : run.with(planNetwork(name), DEFAULT_PATH, (topology) => checkNetwork(topology, NETWORKS[name]));
+  isSharedNetwork(name) ? checkShared(run, SHARED_NETWORKS[name]) : checkNetwork(run, NETWORKS[name]);
 
 /** For the terminal: one line for a network that is as it should be, and what is wrong with one that is not. */
 export const describeReport = ({ network, findings, elapsedMs }: Report): string => {
@@ -75,17 +80,28 @@ export const describeReport = ({ network, findings, elapsedMs }: Report): string
   return `${network}: ${verdict}${details.join('')}`;
 };
 
-export const checkNetwork = async (topology: Topology, network: Network): Promise<Finding[]> => {
-  const a = new Probe(topology, 'a');
-  const servers = await startServers(topology);
-  const findings: Finding[] = [];
-  for (const family of network.families) {
-    const expected = network.behaviour[family];
-    if (expected !== undefined) findings.push(...(await checkBehaviour(topology, a, servers, family, expected)));
-  }
-  if (network.families.includes(4)) findings.push(...(await checkPortMapping(topology, a, servers, network)));
-  return findings;
-};
+/** Builds a network and compares what is seen with what `described` says; they differ only in specs of the check itself. */
+export const checkNetwork = (run: Run, network: Network, described = network): Promise<Finding[]> =>
+  run.with(planNetwork(network), DEFAULT_PATH, async (topology) => {
+    const a = new Probe(topology, 'a');
+    const servers = await startServers(topology);
+    const findings: Finding[] = [];
+    for (const family of described.families) {
+      const expected = described.behaviour[family];
+      if (expected !== undefined) findings.push(...(await checkBehaviour(topology, a, servers, family, expected)));
+    }
+    if (described.families.includes(4)) findings.push(...(await checkPortMapping(topology, a, servers, described)));
+    return findings;
+  });
+
+/** The same of a network that two hosts share: what each is seen from the internet, and what they are to each other. */
+export const checkShared = (run: Run, network: SharedNetwork, described = network): Promise<Finding[]> =>
+  run.with(planShared(network), DEFAULT_PATH, async (topology) => {
+    const a = new Probe(topology, 'a');
+    const servers = await startServers(topology);
+    const alone = await checkBehaviour(topology, a, servers, 4, described.behaviour);
+    return [...alone, ...(await checkBetween(topology, a, described))];
+  });
 
 interface Servers {
   readonly s1: Probe;
@@ -125,6 +141,7 @@ const checkBehaviour = async (
   const localPorts = [base + 1, base + 2, base + 3, base + 4];
   const consecutive = [];
   for (const port of localPorts) consecutive.push(await from(port, first));
+  const ports = await classifyPortsOf(localPorts, consecutive, (port) => from(port, first));
 
   const [mapped, idle] = [base + 10, base + 20];
   const external = (await from(mapped, first)).seen;
@@ -135,16 +152,39 @@ const checkBehaviour = async (
     s2.dial(0, { ...external, port: idle }, silence),
   ]);
 
-  const seenPorts = consecutive.map(({ seen }) => seen.port);
+  const way = await Promise.all(
+    wayOut(topology.plan, 'a').map(({ ends }) => topology.sourceAddress(ends[0].node, first)),
+  );
+  const outermost = way.at(expected.mapping === 'none' ? 0 : -1);
   const fastest = Math.min(...consecutive.map(({ ms }) => ms));
   return [
+    finding('addresses on the way out', expected.addresses.join(', '), way.map(classifyAddress).join(', ')),
+    finding('external address', String(outermost), samples.first.address),
     finding('mapping', expected.mapping, classifyMapping(samples)),
-    finding('ports', expected.ports, classifyPorts(localPorts, seenPorts)),
+    finding('ports', expected.ports, ports),
     finding('filtering', expected.filtering, classifyFiltering(otherPort, otherAddress)),
     finding('unsolicited SYN', expected.unsolicited, classifyUnsolicited(unsolicited)),
     roundTrip(topology.path, fastest),
   ].map((each) => ({ ...each, what: `IPv${family} ${each.what}` }));
 };
+
+/** A few in a row tell preservation and a step; only many at once tell random ports from irregular ones. */
+const classifyPortsOf = async (
+  localPorts: readonly number[],
+  consecutive: readonly { readonly seen: Endpoint }[],
+  dialFrom: (localPort: number) => Promise<{ readonly seen: Endpoint }>,
+): Promise<string> => {
+  const few = classifyPorts(localPorts, portsOf(consecutive));
+  if (few !== 'irregular') return few;
+  const manyLocal = Array.from({ length: RANDOM_SAMPLES }, (_, i) => Math.max(...localPorts) + 100 + i);
+  const many = portsOf(await Promise.all(manyLocal.map(dialFrom)));
+  const ports = classifyPorts(manyLocal, many);
+  return ports === 'irregular' ? `irregular: ${many.slice(0, PORTS_SHOWN).join(', ')}, …` : ports;
+};
+
+const PORTS_SHOWN = 8;
+
+const portsOf = (dialled: readonly { readonly seen: Endpoint }[]): number[] => dialled.map(({ seen }) => seen.port);
 
 /** Which protocols the gateway answers, and whether a port that it says it opened lets a stranger in. */
 const checkPortMapping = async (
@@ -155,56 +195,74 @@ const checkPortMapping = async (
 ): Promise<Finding[]> => {
   const gateway = topology.plan.nodes.get('a')?.routes[0]?.via ?? '';
   const host = addressOf(topology.plan, 'a', 4);
-  await a.listen(PORT_TO_MAP);
-  const check = async (protocol: PortMappingProtocol): Promise<Finding> => {
-    const mapped = await MAP_PORT[protocol]({ probe: a, gateway, host, port: PORT_TO_MAP });
+  // A port for each, as a gateway that speaks several need not map one port twice.
+  const check = async (protocol: PortMappingProtocol, i: number): Promise<Finding> => {
+    const port = FIRST_PORT_TO_MAP + i;
+    await a.listen(port);
+    const mapped = await MAP_PORT[protocol]({ probe: a, gateway, host, port });
     if (typeof mapped === 'string') return finding(protocol, expectedOf(network, protocol), mapped);
     const { outcome } = await s2.dial(0, mapped.external, silenceMs(topology.path));
-    const seen = outcome === 'open' ? opensPort(mapped.version) : `says it mapped, but a SYN meets ${outcome}`;
+    const seen = outcome === 'open' ? opensPort(mapped.version) : mapsInVain(mapped.version, outcome);
     return finding(protocol, expectedOf(network, protocol), seen);
   };
   return Promise.all(PORT_MAPPING_PROTOCOLS.map(check));
 };
 
-const expectedOf = ({ portMapping, swallows }: Network, protocol: PortMappingProtocol): string => {
-  if (portMapping?.protocol === protocol) return opensPort(portMapping.version);
+const expectedOf = (network: Network, protocol: PortMappingProtocol): string => {
+  const version = network.portMapping?.[protocol];
+  if (version !== undefined) return network.mapsInVain ? mapsInVain(version, 'silent') : opensPort(version);
   // Nobody refuses a multicast.
-  return protocol === 'upnp' || swallows?.includes(protocol) === true ? 'silent' : 'refused';
+  return protocol === 'upnp' || network.swallows?.includes(protocol) === true ? 'silent' : 'refused';
 };
 
 const opensPort = (version: string): string => `opens a port (${version})`;
+const mapsInVain = (version: string, outcome: Dialled['outcome']): string =>
+  `says that it opened a port (${version}), but a SYN meets ${outcome}`;
 
-export const checkShared = async (topology: Topology, network: SharedNetwork): Promise<Finding[]> => {
-  const [a, b] = [new Probe(topology, 'a'), new Probe(topology, 'b')];
-  await startServers(topology);
+/** What two hosts behind one router are to each other: over its inner side, and from one external endpoint to the other. */
+const checkBetween = async (topology: Topology, a: Probe, network: SharedNetwork): Promise<Finding[]> => {
+  const b = new Probe(topology, 'b');
   const silence = silenceMs(topology.path);
   const server = { address: addressOf(topology.plan, 's1', 4), port: SERVER_PORT };
-  const [aPort, bPort, lanPort] = [FIRST_PORT[4], FIRST_PORT[4] + 1, FIRST_PORT[4] + 2];
-  const [{ seen: aSeen }, { seen: bSeen }] = [
-    opened(await a.dial(aPort, server, silence)),
-    opened(await b.dial(bPort, server, silence)),
-  ];
-  const dials = await Promise.all([1, 2, 3, 4].map(() => a.dial(0, server, silence)));
+  const external = async (probe: Probe, port: number) => opened(await probe.dial(port, server, silence)).seen;
+  const dialing = await external(a, PORTS.dialing);
+  const listening = await external(b, PORTS.listening);
+  await Promise.all([b.listen(PORTS.listening), b.listen(PORTS.lan)]);
 
-  await b.listen(lanPort);
-  const lan = await a.dial(0, { address: addressOf(topology.plan, 'b', 4), port: lanPort }, silence);
-
-  const dialEachOther = async () => {
-    // A home lets in only an answer to its own SYN, so both send one; without homes, b's port would refuse the earlier one.
-    if (network.own.length === 0) await b.listen(bPort);
-    const others = network.own.length === 0 ? [] : [b.dial(bPort, aSeen, silence)];
-    const [hairpin] = await Promise.all([a.dial(aPort, bSeen, silence), ...others]);
-    return hairpin;
-  };
-
+  const lan = await a.dial(0, { address: addressOf(topology.plan, 'b', 4), port: PORTS.lan }, silence);
+  const oneSided = await a.dial(PORTS.dialing, listening, silence);
   const reachable = (is: boolean) => (is ? 'reachable' : 'unreachable');
-  return [
-    finding('external addresses', 'the same', aSeen.address === bSeen.address ? 'the same' : 'different'),
+  const findings = [
+    finding('external address of the other', dialing.address, listening.address),
     finding('private address of the other', reachable(network.oneLink), reachable(lan.outcome === 'open')),
-    finding('SYN to the external endpoint of the other', network.hairpin, classifyUnsolicited(await dialEachOther())),
-    roundTrip(topology.path, Math.min(...dials.map((each) => opened(each).ms))),
+  ];
+  if (network.own.length === 0) {
+    findings.push(finding('SYN to the external endpoint', network.hairpin, classifyUnsolicited(oneSided)));
+    if (oneSided.outcome === 'open')
+      findings.push(finding('source of a hairpinned SYN', formatEndpoint(dialing), formatEndpoint(oneSided.seen)));
+    return findings;
+  }
+
+  // Each home filters for itself: it lets in an answer to its own SYN and nothing else.
+  const home = await topology.sourceAddress('home-b', server.address);
+  const fromNextDoor = await a.dial(0, { address: home, port: listening.port }, silence);
+  const [aSending, bSending] = [await external(a, PORTS.aSending), await external(b, PORTS.bSending)];
+  const [bothSided] = await Promise.all([
+    a.dial(PORTS.aSending, bSending, silence),
+    b.dial(PORTS.bSending, aSending, silence),
+  ]);
+  return [
+    ...findings,
+    finding('SYN to the external endpoint, unasked for', 'dropped', classifyUnsolicited(oneSided)),
+    finding('SYN to the home next door', 'dropped', classifyUnsolicited(fromNextDoor)),
+    finding('SYNs to the external endpoints of each other', network.hairpin, classifyUnsolicited(bothSided)),
   ];
 };
+
+/** A port that listens can't dial, so the two hosts have several. */
+const PORTS = { dialing: 44000, listening: 44001, lan: 44002, aSending: 44003, bSending: 44004 } as const;
+
+const formatEndpoint = ({ address, port }: Endpoint): string => `${address}:${port}`;
 
 const opened = (dialled: Dialled): Dialled & { outcome: 'open' } => {
   if (dialled.outcome === 'open') return dialled;

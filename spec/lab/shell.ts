@@ -1,6 +1,7 @@
 /** A prompt, or one command, in a host of a pair of networks. */
 import { spawn } from 'node:child_process';
 import { chmodSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { RXP2P } from './matrix.js';
 import type { PathConfig } from './path.js';
@@ -9,7 +10,7 @@ import type { Run } from './run.js';
 
 const HOSTS: readonly Host[] = ['a', 'b', 's1', 's2'];
 
-/** Gives the exit status of the shell or command. */
+/** Gives the exit status of the shell or command; of one that a signal ended, 128 and its number, as shells do. */
 export const openShell = (
   run: Run,
   pair: Pair,
@@ -32,8 +33,8 @@ export const openShell = (
     const child = spawn('ip', ['netns', 'exec', topology.namespace(host), ...argv], { stdio: 'inherit', env });
     return await new Promise<number>((resolve, reject) => {
       child.once('error', reject);
-      child.once('close', (code) => {
-        resolve(code ?? 1);
+      child.once('close', (code, signal) => {
+        resolve(signal === null ? (code ?? 1) : 128 + constants.signals[signal]);
       });
     });
   });

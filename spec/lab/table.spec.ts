@@ -13,15 +13,22 @@ const result = (...pairs: PairResult[]): MatrixResult => ({
 
 const direct: PairResult = {
   pair: ['random', 'public'],
+  roundTripMs: 80,
   trials: [{ ok: true, technique: 'direct', direct: true, ms: 120 }],
 };
 const relayed: PairResult = {
   pair: ['random', 'random'],
+  roundTripMs: 80,
   trials: [{ ok: true, technique: 'relay', direct: false, ms: 400 }],
 };
-const failed: PairResult = { pair: ['public', 'random'], trials: [{ ok: false, reason: 'direct: a|b' }] };
+const failed: PairResult = {
+  pair: ['public', 'random'],
+  roundTripMs: 80,
+  trials: [{ ok: false, reason: 'direct: a|b' }],
+};
 const shared: PairResult = {
   pair: ['same-lan'],
+  roundTripMs: 0,
   trials: [
     { ok: true, technique: 'direct', direct: true, ms: 3 },
     { ok: false, reason: 'direct: timeout' },
@@ -38,9 +45,9 @@ describe('The table', () => {
       '| **public**        | ✗                    |                     |',
       '| **random**        | _relay_ 400 ms (5.0) | direct 120 ms (1.5) |',
       '',
-      '| both behind  | result                |',
-      '| ------------ | --------------------- |',
-      '| **same-lan** | direct 3 ms (0.0) 1/2 |',
+      '| both behind  | result              |',
+      '| ------------ | ------------------- |',
+      '| **same-lan** | direct 3 ms (–) 1/2 |',
       '',
       'Italics: relayed. In parentheses: round trips. ✗ and shortfalls, by reason:',
       '',
@@ -54,6 +61,7 @@ describe('The table', () => {
   it('counts failures with the same reason together, whatever the endpoints were', () => {
     const late = (pair: string[], endpoint: string): PairResult => ({
       pair,
+      roundTripMs: 80,
       trials: [{ ok: false, reason: `direct: ${endpoint} did not answer` }],
     });
     const table = renderTable(
@@ -85,11 +93,9 @@ describe('The table', () => {
 
 describe('The line on a pair', () => {
   it('tells how and how fast, or why not', () => {
-    expect(describePair(direct, { delayMs: 20 })).toBe('random → public: direct (direct), 120 ms, 1.5 round trips');
-    expect(describePair(relayed, { delayMs: 20 })).toContain('relay (relayed)');
-    expect(describePair(failed, { delayMs: 20 })).toBe('public → random: failed, direct: a|b');
-    expect(describePair(shared, { delayMs: 0 })).toBe(
-      'same-lan: direct (direct), 3 ms, – round trips, 1 of 2 (direct: timeout)',
-    );
+    expect(describePair(direct)).toBe('random → public: direct (direct), 120 ms, 1.5 round trips');
+    expect(describePair(relayed)).toContain('relay (relayed)');
+    expect(describePair(failed)).toBe('public → random: failed, direct: a|b');
+    expect(describePair(shared)).toBe('same-lan: direct (direct), 3 ms, – round trips, 1 of 2 (direct: timeout)');
   });
 });

@@ -1,5 +1,6 @@
 /** The README's table, made from the matrix's JSON and from nothing else: pure. */
-import { summarize, type MatrixResult, type PairResult, type Summary } from './measurement.js';
+import { summarize, type MatrixResult, type PairResult } from './measurement.js';
+import { roundTripTime } from './path.js';
 
 export const BEGIN = '<!-- lab:begin (written by `npm run lab -- table`) -->';
 export const END = '<!-- lab:end -->';
@@ -9,8 +10,8 @@ export const renderTable = (result: MatrixResult): string => {
   const crossed = result.pairs.filter(({ pair }) => pair.length === 2);
   return [
     conditions(result),
-    ...(crossed.length > 0 ? [grid(crossed, result)] : []),
-    ...(shared.length > 0 ? [list(shared, result)] : []),
+    ...(crossed.length > 0 ? [grid(crossed)] : []),
+    ...(shared.length > 0 ? [list(shared)] : []),
     ...failures(result.pairs),
   ].join('\n\n');
 };
@@ -23,14 +24,14 @@ export const insertTable = (page: string, table: string): string => {
 };
 
 /** One line on one pair, for the terminal. */
-export const describePair = (result: PairResult, { delayMs }: Pick<MatrixResult, 'delayMs'>): string => {
+export const describePair = (result: PairResult): string => {
   const summary = summarize(result);
   const { succeeded, tried, techniques, direct, medianMs, reasons } = summary;
   const name = result.pair.join(' → ');
   if (medianMs === undefined) return `${name}: failed, ${reasons.join(' | ')}`;
   const how = `${techniques.join(', ')} (${direct ? 'direct' : 'relayed'})`;
   const often = succeeded === tried ? '' : `, ${succeeded} of ${tried} (${reasons.join(' | ')})`;
-  return `${name}: ${how}, ${medianMs.toFixed(0)} ms, ${roundTrips(medianMs, delayMs)} round trips${often}`;
+  return `${name}: ${how}, ${medianMs.toFixed(0)} ms, ${roundTrips(medianMs, result)} round trips${often}`;
 };
 
 const conditions = ({ wire, delayMs, jitterMs, loss, bandwidthMbit, repeat }: MatrixResult): string =>
@@ -39,15 +40,15 @@ const conditions = ({ wire, delayMs, jitterMs, loss, bandwidthMbit, repeat }: Ma
     jitterMs > 0 ? ` ± ${jitterMs} ms` : '',
     loss > 0 ? `, ${loss * 100} % loss` : '',
     bandwidthMbit === null ? '' : `, ${bandwidthMbit} Mbit/s`,
-    `, so ${4 * delayMs} ms there and back between two peers; delayed by ${wire}.`,
+    `, so ${roundTripTime({ delay: delayMs })} ms there and back between two peers; delayed by ${wire}.`,
   ].join('');
 
-const grid = (pairs: readonly PairResult[], result: MatrixResult): string => {
+const grid = (pairs: readonly PairResult[]): string => {
   const rows = unique(pairs.map(({ pair }) => pair[0] ?? ''));
   const columns = unique(pairs.map(({ pair }) => pair[1] ?? ''));
   const cellOf = (row: string, column: string) => {
     const found = pairs.find(({ pair }) => pair[0] === row && pair[1] === column);
-    return found === undefined ? '' : cell(summarize(found), result);
+    return found === undefined ? '' : cell(found);
   };
   return markdown(
     ['dials ↓ listens →', ...columns],
@@ -55,17 +56,18 @@ const grid = (pairs: readonly PairResult[], result: MatrixResult): string => {
   );
 };
 
-const list = (pairs: readonly PairResult[], result: MatrixResult): string =>
+const list = (pairs: readonly PairResult[]): string =>
   markdown(
     ['both behind', 'result'],
-    pairs.map((each) => [`**${each.pair.join()}**`, cell(summarize(each), result)]),
+    pairs.map((each) => [`**${each.pair.join()}**`, cell(each)]),
   );
 
-const cell = ({ succeeded, tried, techniques, direct, medianMs }: Summary, { delayMs }: MatrixResult): string => {
+const cell = (result: PairResult): string => {
+  const { succeeded, tried, techniques, direct, medianMs } = summarize(result);
   if (medianMs === undefined) return '✗';
   const how = direct ? techniques.join(', ') : `_${techniques.join(', ')}_`;
   const often = succeeded === tried ? '' : ` ${succeeded}/${tried}`;
-  return `${how} ${medianMs.toFixed(0)} ms (${roundTrips(medianMs, delayMs)})${often}`;
+  return `${how} ${medianMs.toFixed(0)} ms (${roundTrips(medianMs, result)})${often}`;
 };
 
 const failures = (pairs: readonly PairResult[]): string[] => {
@@ -91,7 +93,8 @@ const EXAMPLES = 3;
 /** Every trial has its own; a reason that many share must not contain them. */
 const ENDPOINT = /\d+(?:\.\d+){3}:\d+|\[[\da-f:.]+\]:\d+/g;
 
-const roundTrips = (ms: number, delayMs: number): string => (delayMs === 0 ? '–' : (ms / (4 * delayMs)).toFixed(1));
+const roundTrips = (ms: number, { roundTripMs }: PairResult): string =>
+  roundTripMs === 0 ? '–' : (ms / roundTripMs).toFixed(1);
 
 /** Columns as wide as their widest cell, as prettier would have them. */
 const markdown = (head: readonly string[], rows: readonly (readonly string[])[]): string => {

@@ -1,12 +1,12 @@
 /** Makes a plan real: namespaces, links, addresses, rules, routers' daemons; programs in its hosts; and takes it all down. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { command } from './command.js';
 import { argv, configuration, READY } from './miniupnpd.js';
 import { removeNamespaces } from './namespace.js';
 import { netem, wireProgram, type PathConfig, type Wire } from './path.js';
-import { addressOf, PREFIX, type Host, type LinkEnd, type Node, type Plan } from './plan.js';
+import { addressOf, PREFIX, wayOut, type LinkEnd, type Node, type Plan } from './plan.js';
 import { Program } from './processes.js';
 import { within } from './within.js';
 
@@ -29,6 +29,7 @@ export class Topology {
   readonly plan: Plan;
   readonly path: PathConfig;
   readonly #place: Place;
+  readonly #daemons = new Map<string, Program>();
 
   private constructor(plan: Plan, path: PathConfig, place: Place) {
     this.plan = plan;
@@ -51,8 +52,42 @@ export class Topology {
     return `${this.#place.prefix}${node}`;
   }
 
-  run(host: Host, argv: readonly string[], env?: NodeJS.ProcessEnv): Program {
+  run(host: string, argv: readonly string[], env?: NodeJS.ProcessEnv): Program {
     return this.#start(host, argv, env);
+  }
+
+  /** The address that a node sends to `destination` from, before any NAT. */
+  async sourceAddress(node: string, destination: string): Promise<string> {
+    const route = await command('ip', ['-n', this.namespace(node), 'route', 'get', destination]);
+    return / src (\S+)/.exec(route)?.[1] ?? 'none';
+  }
+
+  /** What a router has mapped, a line of its nft rules each. */
+  async mappings(router: string): Promise<string[]> {
+    const table = await this.#exec(this.#node(router), ['nft', 'list', 'table', 'inet', 'miniupnpd']);
+    return table
+      .split('\n')
+      .map((line) => line.trim())
+      .filter((line) => line.startsWith('iif "wan" ') && line.includes('dport'));
+  }
+
+  /** When each of a router's mappings runs out, in seconds since the epoch. */
+  leases(router: string): number[] {
+    const file = join(this.#directory(router), 'leases');
+    const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
+    return lines.flatMap((line) => {
+      const expiry = Number(line.split(':')[4]);
+      return expiry > 0 ? [expiry] : [];
+    });
+  }
+
+  /** Ends a router's daemon, forgets all that it had mapped, and starts it anew. */
+  async restartMappings(router: string): Promise<void> {
+    const node = this.#node(router);
+    await this.#daemons.get(router)?.kill();
+    rmSync(join(this.#directory(router), 'leases'), { force: true });
+    await this.#exec(node, ['nft', 'flush chain inet miniupnpd mapped; flush chain inet miniupnpd mapped_forward']);
+    await this.#serveMappings(node);
   }
 
   async close(): Promise<void> {
@@ -148,15 +183,28 @@ export class Topology {
 
   async #serveMappings(node: Node): Promise<void> {
     if (node.router?.miniupnpd === undefined) return;
-    const directory = join(this.#place.directory, `${this.#place.prefix}${node.name}`);
+    const directory = this.#directory(node.name);
     mkdirSync(directory, { recursive: true });
     const file = join(directory, 'miniupnpd.conf');
-    writeFileSync(file, configuration('lan0', node.router.miniupnpd, directory));
+    const outermost = wayOut(this.plan, node.name).at(-1)?.ends[0].node ?? node.name;
+    const settings = node.router.miniupnpd.replace('$EXTERNAL', addressOf(this.plan, outermost, 4));
+    writeFileSync(file, configuration('lan0', settings, directory, node.families.includes(6)));
     const daemon = this.#start(node.name, argv(file, directory));
+    this.#daemons.set(node.name, daemon);
     await within(
       START_MS,
       daemon.line((text) => READY.test(text), daemon.stderr$),
     );
+  }
+
+  #directory(node: string): string {
+    return join(this.#place.directory, `${this.#place.prefix}${node}`);
+  }
+
+  #node(name: string): Node {
+    const node = this.plan.nodes.get(name);
+    if (node === undefined) throw new Error(`There is no ${name} in this topology`);
+    return node;
   }
 
   #start(node: string, argv: readonly string[], env?: NodeJS.ProcessEnv): Program {

@@ -2,8 +2,9 @@
 them after a delay. It stands in for `tc netem` on kernels that lack it.
 
 Its only argument is a JSON list of wires: {"ends": [[namespace, device], [namespace, device]], "delay": seconds,
-"jitter": seconds, "loss": 0..1, "bandwidth": bits per second or null}. It prints "ready" once every device exists, and
-ends when its standard input does: a wire must not outlive the lab that laid it.
+"jitter": seconds, "loss": 0..1, "bandwidth": bits per second or null, "buffer": seconds that may queue up at that
+bandwidth}. It prints "ready" once every device exists, and ends when its standard input does: a wire must not outlive
+the lab that laid it.
 """
 
 import ctypes
@@ -25,7 +26,6 @@ CLONE_NEWNET = 0x40000000
 FRAME = 65536
 FRAMES_A_TURN = 64  # so that one busy wire can't keep the due frames of another waiting
 SPIN_SECONDS = 0.0003  # a sleeping process wakes up late by about this much, so the rest of a wait is spent awake
-QUEUE_SECONDS = 0.5  # what a bandwidth limit lets queue up before it drops, about what home routers do
 
 
 def enter(namespace_fd):
@@ -51,6 +51,7 @@ class Direction:
         self.jitter = wire["jitter"]
         self.loss = wire["loss"]
         self.bandwidth = wire["bandwidth"]
+        self.buffer = wire["buffer"]
         self.free_at = 0.0
 
     def due(self, now, size):
@@ -60,7 +61,7 @@ class Direction:
         sent = now
         if self.bandwidth:
             start = max(now, self.free_at)
-            if start - now > QUEUE_SECONDS:
+            if start - now > self.buffer:
                 return None
             sent = self.free_at = start + size * 8 / self.bandwidth
         return sent + self.delay + (random.uniform(-self.jitter, self.jitter) if self.jitter else 0)
