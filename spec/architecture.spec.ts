@@ -28,6 +28,7 @@ const HOUSE: readonly string[] = [
   'http',
   'config',
   'operators',
+  'nat',
   'unl',
   'seen',
   'certificate',

@@ -11,6 +11,7 @@ import { traceOutcome } from '../operators/trace-outcome.js';
 import { within } from '../operators/within.js';
 import type { Runtime } from '../runtime.js';
 import type { Signalling } from '../signalling/signalling.js';
+import type { Punching } from '../techniques/punching.js';
 import type { Attempt, Stages } from '../techniques/technique.js';
 import type { Trace } from '../trace.js';
 import { connectionKeyOf, peerNameOf } from '../unl.js';
@@ -27,6 +28,8 @@ export interface AttemptsConfig {
   /** This node's own locator as it is now. */
   readonly own: () => Unl;
   readonly signalling: Signalling;
+  /** What simultaneous opens take; without it there are none. */
+  readonly punching?: Punching | undefined;
   /** Fails when the net is closed. */
   readonly closed$: Observable<never>;
 }
@@ -59,7 +62,7 @@ export class Attempts {
   /** Dials by every technique, unless the peer is here first. */
   #attempt$(peer: Unl, stages: Stages, timeoutMs: number | undefined): Observable<PeerConnection> {
     return defer(() => {
-      const { config, runtime, peers, trace, own, signalling, closed$ } = this.given;
+      const { config, runtime, peers, trace, own, signalling, punching, closed$ } = this.given;
       const { scheduler } = runtime;
       const id = runtime.newId();
       const peerId = peerNameOf(peer);
@@ -69,6 +72,7 @@ export class Attempts {
         own: own(),
         dial$: (endpoint, technique) => this.#dial$(endpoint, technique, peer, id),
         signalling,
+        punching,
         timing: timeoutMs === undefined ? config.timing : { ...config.timing, techniqueMs: timeoutMs },
         scheduler,
       };

@@ -13,7 +13,7 @@ import { decodeBase64Url } from '../validate.js';
 //   WITHDRAW
 //   UNLS id n                          → LISTED id unl unl …
 //   PING                               → PONG
-//                                        MESSAGE peer message       (from another node)
+//                                        MESSAGE peer message addr  (from another node, seen at this address)
 //                                        REFUSED code words …       (and the server closes)
 
 /** The version of our part of the protocol. */
@@ -70,7 +70,7 @@ export type Reply =
   | { readonly verb: 'WELCOME'; readonly httpPort: number | undefined }
   | { readonly verb: 'SENT'; readonly id: string }
   | { readonly verb: 'ABSENT'; readonly id: string }
-  | { readonly verb: 'MESSAGE'; readonly from: PeerId; readonly message: Buffer }
+  | { readonly verb: 'MESSAGE'; readonly from: PeerId; readonly message: Buffer; readonly seenAt: string }
   | { readonly verb: 'LISTED'; readonly id: string; readonly unls: readonly string[] }
   | { readonly verb: 'PONG' }
   | { readonly verb: 'REFUSED'; readonly code: string; readonly words: string }
@@ -187,7 +187,7 @@ export function formatReply(reply: Reply): string {
     case 'ABSENT':
       return `${reply.verb} ${reply.id}`;
     case 'MESSAGE':
-      return `MESSAGE ${reply.from} ${reply.message.toString('base64url')}`;
+      return `MESSAGE ${reply.from} ${reply.message.toString('base64url')} ${reply.seenAt}`;
     case 'LISTED':
       return ['LISTED', reply.id, ...reply.unls].join(' ');
     case 'REFUSED':
@@ -225,8 +225,9 @@ export function parseReply(line: string): Reply | undefined {
       return words.length === 1 && isId(first) ? { verb, id: first } : undefined;
     case 'MESSAGE': {
       const message = decodeBase64Url(second);
-      if (words.length !== 2 || !isPeerId(first) || message === undefined) return undefined;
-      return { verb, from: first, message };
+      const seenAt = canonicalAddress(words[2] ?? '');
+      if (words.length !== 3 || !isPeerId(first) || message === undefined || seenAt === undefined) return undefined;
+      return { verb, from: first, message, seenAt };
     }
     case 'LISTED': {
       const unls = words.slice(1);

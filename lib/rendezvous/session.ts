@@ -41,6 +41,8 @@ import {
 export interface RendezvousMessage {
   readonly from: PeerId;
   readonly message: Buffer;
+  /** The address from which the server sees it come. */
+  readonly seenAt: string;
 }
 
 /** A live session with one rendezvous server. */

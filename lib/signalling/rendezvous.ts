@@ -49,10 +49,10 @@ export function rendezvousSignalling({ identity, sessions$, runtime, trace }: Re
   const seen = new Seen({ forMs: 2 * WINDOW_MS, maxEntries: MAX_REMEMBERED, now });
   const received$ = sessions$.pipe(
     switchMap((sessions) => merge(...sessions.map(({ message$ }) => message$.pipe(catchError(() => EMPTY))))),
-    mergeMap(({ from: peerId, message }): Observable<ReceivedSignal> => {
+    mergeMap(({ from: peerId, message, seenAt }): Observable<ReceivedSignal> => {
       const envelope = openEnvelope(message);
       const reason = reasonToDrop(envelope);
-      if (envelope !== undefined && reason === undefined) return of(envelope);
+      if (envelope !== undefined && reason === undefined) return of({ ...envelope, seenAt });
       trace({ type: 'dropped', what: 'message', peerId, reason: reason ?? 'not signed' });
       return EMPTY;
     }),

@@ -12,6 +12,8 @@ export interface Signal {
 /** A signal whose sender is proven. */
 export interface ReceivedSignal extends Signal {
   readonly from: PeerId;
+  /** The address at which whoever carried the signal sees its sender; `undefined` when nobody does. */
+  readonly seenAt: string | undefined;
 }
 
 /** A way for two nodes to exchange small signed messages. */

@@ -15,7 +15,8 @@ const LISTING_MS = 24 * 3_600_000;
 
 /** What goes from one session to another by way of the store. */
 type Notice =
-  { readonly type: 'message'; readonly from: PeerId; readonly message: string } | { readonly type: 'replaced' };
+  | { readonly type: 'message'; readonly from: PeerId; readonly message: string; readonly seenAt: string }
+  | { readonly type: 'replaced' };
 
 /** Whether a request is of our own part of the protocol. */
 export function isPeerRequest(request: Request): request is PeerRequest {
@@ -74,7 +75,8 @@ async function prove(
   session.listen(channelOf(peerId), (text) => {
     const notice = readNotice(text);
     if (notice?.type === 'message') {
-      session.reply({ verb: 'MESSAGE', from: notice.from, message: Buffer.from(notice.message, 'base64url') });
+      const { from, message, seenAt } = notice;
+      session.reply({ verb: 'MESSAGE', from, message: Buffer.from(message, 'base64url'), seenAt });
     } else if (notice !== undefined) {
       session.isReplaced = true;
       session.refuse('replaced', 'a newer session with the same key took over');
@@ -95,7 +97,8 @@ async function handleProven(
   switch (request.verb) {
     case 'SEND': {
       const message = request.message.toString('base64url');
-      const receivers = await tell(session, request.to, { type: 'message', from: peerId, message });
+      const seenAt = session.remote.address;
+      const receivers = await tell(session, request.to, { type: 'message', from: peerId, message, seenAt });
       session.reply({ verb: receivers > 0 ? 'SENT' : 'ABSENT', id: request.id });
       return;
     }
@@ -135,8 +138,8 @@ function tell(session: ServerSession, peerId: PeerId, notice: Notice): Promise<n
 }
 
 function readNotice(text: string): Notice | undefined {
-  const { type, from, message } = parseJsonObject(text) ?? {};
+  const { type, from, message, seenAt } = parseJsonObject(text) ?? {};
   if (type === 'replaced') return { type };
   if (type !== 'message' || typeof from !== 'string' || typeof message !== 'string') return undefined;
-  return { type, from, message };
+  return typeof seenAt === 'string' ? { type, from, message, seenAt } : undefined;
 }

@@ -44,7 +44,7 @@ const replies: fc.Arbitrary<Reply> = fc.oneof(
     observed: fc.record({ address: addresses, port: ports }),
   }),
   fc.record({ verb: fc.constantFrom('SENT', 'ABSENT'), id: ids }),
-  fc.record({ verb: fc.constant('MESSAGE'), from: peerIds, message: buffers }),
+  fc.record({ verb: fc.constant('MESSAGE'), from: peerIds, message: buffers, seenAt: addresses }),
   fc.record({ verb: fc.constant('LISTED'), id: ids, unls: fc.array(unls, { maxLength: 100 }) }),
   fc.record({ verb: fc.constant('REFUSED'), code: fc.stringMatching(/^[a-z-]{1,64}$/), words: fc.string() }),
   fc.record({
@@ -271,7 +271,9 @@ describe('a line from the rendezvous server', () => {
       'SENT',
       'SENT a b',
       `MESSAGE ${alice}`,
-      `MESSAGE me AAAA`,
+      `MESSAGE me AAAA 192.0.2.1`,
+      `MESSAGE ${alice} AAAA`,
+      `MESSAGE ${alice} AAAA localhost`,
       'LISTED',
       'LISTED id ***',
       `LISTED id${' A'.repeat(101)}`,
@@ -320,7 +322,12 @@ describe('a line from the rendezvous server', () => {
       id: 'i'.repeat(32),
       unls: Array.from({ length: 100 }, () => 'A'.repeat(512)),
     };
-    const message: Reply = { verb: 'MESSAGE', from: alice, message: Buffer.alloc(MESSAGE_MAX_BYTES) };
+    const message: Reply = {
+      verb: 'MESSAGE',
+      from: alice,
+      message: Buffer.alloc(MESSAGE_MAX_BYTES),
+      seenAt: '192.0.2.1',
+    };
     for (const reply of [listed, message]) {
       expect(formatReply(reply).length).toBeLessThanOrEqual(REPLY_MAX_BYTES);
       expect(parseReply(formatReply(reply))).toEqual(reply);

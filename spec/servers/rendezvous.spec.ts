@@ -181,15 +181,16 @@ describe('The rendezvous server', () => {
 
     it('passes messages between nodes, any number of them behind one address', async () => {
       const server = await lab.server();
+      const address = newAddress();
       const [alice, bob, carol] = [createIdentity(), createIdentity(), createIdentity()];
-      const [aliceClient, bobClient, carolClient] = await Promise.all([1, 2, 3].map(() => clientOf(server)));
+      const [aliceClient, bobClient, carolClient] = await Promise.all([1, 2, 3].map(() => clientOf(server, address)));
       if (!aliceClient || !bobClient || !carolClient) throw new Error('Expected three clients');
       await register(aliceClient, alice);
       await register(bobClient, bob);
       await register(carolClient, carol);
       const message = Buffer.from('hello Bob').toString('base64url');
       expect(await aliceClient.ask(`SEND 1 ${bob.peerId} ${message}`)).toBe('SENT 1');
-      expect(await bobClient.heard()).toBe(`MESSAGE ${alice.peerId} ${message}`);
+      expect(await bobClient.heard()).toBe(`MESSAGE ${alice.peerId} ${message} ${address}`);
       expect(carolClient.unheard).toBe(0);
     });
 
@@ -208,7 +209,7 @@ describe('The rendezvous server', () => {
       const most = Buffer.alloc(16_384, 1).toString('base64url');
       client.say(`SEND 1 ${identity.peerId} ${most}`);
       expect([await client.heard(), await client.heard()].sort()).toEqual([
-        `MESSAGE ${identity.peerId} ${most}`,
+        `MESSAGE ${identity.peerId} ${most} ${client.socket.localAddress ?? ''}`,
         'SENT 1',
       ]);
       const more = Buffer.alloc(16_385, 1).toString('base64url');
@@ -299,7 +300,7 @@ describe('The rendezvous server', () => {
       await before.closed();
       await register(other, bob);
       expect(await other.ask(`SEND 1 ${alice.peerId} AAAA`)).toBe('SENT 1');
-      expect(await after.heard()).toBe(`MESSAGE ${bob.peerId} AAAA`);
+      expect(await after.heard()).toBe(`MESSAGE ${bob.peerId} AAAA ${other.socket.localAddress ?? ''}`);
       expect(await other.ask('UNLS 2 10')).toBe(`LISTED 2 ${unlOf(alice)}`);
     });
   });

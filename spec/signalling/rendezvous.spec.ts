@@ -27,7 +27,7 @@ class FakeSession implements RendezvousSession {
 
   /** The server passes a message on. */
   deliver(message: Buffer, from: string = alice.peerId): void {
-    this.#messages.next({ from, message });
+    this.#messages.next({ from, message, seenAt: '192.0.2.1' });
   }
 
   /** The server goes away. */
@@ -163,14 +163,14 @@ describe('a signal over the rendezvous servers', () => {
 });
 
 describe('signals to this node', () => {
-  it('come from every server, with who sent them', () => {
+  it('come from every server, with who sent them and where the server sees the sender', () => {
     world(({ over, seal }) => {
       const sessions = [new FakeSession(), new FakeSession()];
       const { values } = record(over(...sessions).signal$);
       for (const session of sessions) session.deliver(seal({ body: { a: 1 } }));
-      expect(values.map(({ from, kind, body }) => [from, kind, body])).toEqual([
-        [alice.peerId, 'k', { a: 1 }],
-        [alice.peerId, 'k', { a: 1 }],
+      expect(values.map(({ from, kind, body, seenAt }) => [from, kind, body, seenAt])).toEqual([
+        [alice.peerId, 'k', { a: 1 }, '192.0.2.1'],
+        [alice.peerId, 'k', { a: 1 }, '192.0.2.1'],
       ]);
     });
   });

@@ -1,0 +1,220 @@
+import { addressToBytes, type Endpoint } from '../endpoint.js';
+import type { NatType } from '../unl/types.js';
+
+/** What one connection to a server has shown: where it left from, and where the server saw it come from. */
+export interface PortSample {
+  readonly localPort: number;
+  readonly server: Endpoint;
+  readonly observed: Endpoint;
+}
+
+/** What a NAT is by a set of samples. */
+export interface NatClassification {
+  readonly natType: NatType;
+  /** The share of the samples that agree with it, 0 to 1. */
+  readonly confidence: number;
+  /**
+   * The external addresses, the most frequent first. More than one: the NAT has a pool of them and gives one host now
+   * this, now that ("arbitrary" pooling, which RFC 4787 REQ-2 advises against).
+   */
+  readonly addresses: readonly string[];
+}
+
+/** Of five samples one may be odd: a port taken by other traffic (PyP2P tolerates as many), or a server that lies. */
+const ENOUGH = 0.8;
+
+/** Two ports always lie some step apart; only a third that keeps to it shows a rule. */
+const MIN_SEQUENCE = 3;
+
+/** So many samples are looked at; more would tell no more, and a set that somebody else made must not take for ever. */
+const MAX_SAMPLES = 64;
+
+/** A sequence may pass over so many samples that do not belong to it: one in five, and bad luck. */
+const MAX_PASSED_OVER = 8;
+
+/**
+ * What a NAT is by how servers saw connections through it (the tests of RFC 5780 §4.3, by TCP): whether the port outside is
+ * the port inside (preserving), the same for every server (endpoint-independent, which PyP2P calls reuse), a constant
+ * above the last (delta), or none of these (random). Pure.
+ *
+ * To tell them apart it takes five consecutive local ports or so, each seen by at least two server endpoints. One sample
+ * in five may be wrong. Fewer samples give `unknown` rather than a guess. With equal evidence the kinder type wins, since
+ * what it predicts holds for the other one as well.
+ *
+ * @param samples in the order in which their SYNs were sent, all of one address family; only the first 64 count.
+ * @param ownAddresses the addresses of this machine: whoever is seen at one of them has no NAT.
+ *
+ * @example
+ * const [s1, s2] = [{ address: '192.0.2.1', port: 8000 }, { address: '192.0.2.2', port: 8000 }];
+ * const seenAs = (port: number) => ({ address: '198.51.100.7', port });
+ * classify([
+ *   { localPort: 4000, server: s1, observed: seenAs(9001) },
+ *   { localPort: 4000, server: s2, observed: seenAs(9002) },
+ *   { localPort: 4001, server: s1, observed: seenAs(9003) },
+ * ], ['192.168.1.2']).natType; // { type: 'delta', delta: 1 }
+ */
+export function classify(samples: readonly PortSample[], ownAddresses: readonly string[]): NatClassification {
+  const counted = samples.slice(0, MAX_SAMPLES);
+  const addresses = byFrequency(counted.map(({ observed }) => observed.address));
+  const verdict = (natType: NatType, confidence: number): NatClassification => ({ natType, confidence, addresses });
+  if (counted.length === 0) return verdict({ type: 'unknown' }, 0);
+
+  const preserved = shareOf(counted, ({ localPort, observed }) => localPort === observed.port);
+  const own = shareOf(counted, ({ observed }) => ownAddresses.includes(observed.address));
+  if (preserved >= ENOUGH && own >= ENOUGH) return verdict({ type: 'open' }, Math.min(preserved, own));
+  if (preserved >= ENOUGH) return verdict({ type: 'preserving' }, preserved);
+
+  const independent = endpointIndependence(counted);
+  if (independent !== undefined && independent >= ENOUGH) return verdict({ type: 'reuse' }, independent);
+
+  const sequence = longestSequence(counted);
+  const regular = sequence.length / counted.length;
+  if (sequence.length >= MIN_SEQUENCE && regular >= ENOUGH) {
+    return verdict({ type: 'delta', delta: sequence.delta }, regular);
+  }
+  // That a port is the same for every destination can only be denied where it was looked at from two.
+  if (independent === undefined || counted.length < MIN_SEQUENCE) return verdict({ type: 'unknown' }, 0);
+  return verdict({ type: 'random' }, 1 - Math.max(preserved, sequence.length < MIN_SEQUENCE ? 0 : regular));
+}
+
+/**
+ * The share of the samples that see a local port where the most of its samples do; `undefined` when no local port was seen
+ * by two server endpoints.
+ */
+function endpointIndependence(samples: readonly PortSample[]): number | undefined {
+  const telling = groupsBy(samples, ({ localPort }) => localPort).filter(
+    (group) => new Set(group.map(({ server }) => `${server.address} ${server.port}`)).size > 1,
+  );
+  const all = telling.flat().length;
+  if (all === 0) return undefined;
+  const agreeing = telling.map((group) => {
+    const [most] = byFrequency(group.map(({ observed }) => observed.port));
+    return group.filter(({ observed }) => observed.port === most).length;
+  });
+  return agreeing.reduce((sum, count) => sum + count, 0) / all;
+}
+
+interface Sequence {
+  readonly delta: number;
+  /** How many samples belong to it. */
+  readonly length: number;
+}
+
+/** The step by which the most ports follow each other. Each external address of a pool counts for itself. */
+function longestSequence(samples: readonly PortSample[]): Sequence {
+  const runs = groupsBy(samples, ({ observed }) => observed.address).map((run) =>
+    run.map(({ observed }) => observed.port),
+  );
+  const steps = runs.flatMap((ports) => ports.slice(1).map((port, i) => difference(port, ports[i] ?? port)));
+  return byFrequency(steps.filter((step) => step !== 0))
+    .map((delta) => ({
+      delta,
+      length: runs.map((ports) => sequenceLength(ports, delta)).reduce((sum, length) => sum + length, 0),
+    }))
+    .reduce((best, next) => (next.length > best.length ? next : best), { delta: 0, length: 0 });
+}
+
+/**
+ * How many of the ports, in their order, lie steps of `delta` apart. From one to the next there may be up to twice as many
+ * steps as there were samples (others use the NAT as well), and once the NAT may begin its range anew.
+ */
+function sequenceLength(ports: readonly number[], delta: number): number {
+  const before: number[] = [];
+  const after: number[] = [];
+  for (const [i, port] of ports.entries()) {
+    before[i] = 1;
+    after[i] = 1;
+    for (let j = Math.max(0, i - 1 - MAX_PASSED_OVER); j < i; j++) {
+      const [soFar, sinceNew] = [before[j] ?? 0, after[j] ?? 0];
+      const step = difference(port, ports[j] ?? port);
+      const steps = step / delta;
+      if (Number.isInteger(steps) && steps >= i - j && steps <= 2 * (i - j)) {
+        before[i] = Math.max(before[i] ?? 1, soFar + 1);
+        after[i] = Math.max(after[i] ?? 1, sinceNew + 1);
+      } else if (Math.sign(step) !== Math.sign(delta)) {
+        // It may as well be none of them, so it does not count itself.
+        after[i] = Math.max(after[i] ?? 1, soFar);
+      }
+    }
+  }
+  return Math.max(0, ...before, ...after);
+}
+
+/** How far one port is above another, the short way round: −32768 to 32767. */
+function difference(port: number, from: number): number {
+  return ((port - from) << 16) >> 16;
+}
+
+/** What came from dialling a port that is listened on, but from which nothing was ever sent to whoever dials. */
+export type UnsolicitedOutcome =
+  | 'connected'
+  /** A RST, or an ICMP error: both end the dial at once. */
+  | 'refused'
+  | 'silent';
+
+/**
+ * What meets a SYN that nobody asked for. `accepted`: it is let in (endpoint-independent filtering, or no NAT). `reset`:
+ * somebody on the way answers RST, which RFC 5382 REQ-4 forbids NATs to do within 6 s. `dropped`: silence.
+ */
+export type UnsolicitedSyn = 'accepted' | 'reset' | 'dropped' | 'unknown';
+
+/**
+ * What meets an unsolicited SYN, by several dials of others: what the most of them met. Silence may be a packet that got
+ * lost, so where it comes to a tie an answer counts for more. Pure.
+ *
+ * @example
+ * classifyUnsolicited(['silent', 'refused']); // 'reset'
+ */
+export function classifyUnsolicited(outcomes: readonly UnsolicitedOutcome[]): UnsolicitedSyn {
+  const fates = { connected: 'accepted', refused: 'reset', silent: 'dropped' } as const;
+  const weight: readonly UnsolicitedOutcome[] = ['connected', 'refused', 'silent'];
+  const [most] = byFrequency(outcomes.toSorted((a, b) => weight.indexOf(a) - weight.indexOf(b)));
+  return most === undefined ? 'unknown' : fates[most];
+}
+
+/** What tells whether others have the same public address. */
+export interface SharingEvidence {
+  /** The addresses of this machine. */
+  readonly own: readonly string[];
+  /** Where servers saw it. */
+  readonly observed: readonly string[];
+  /** The outer address of its router, where a port mapping protocol told it. */
+  readonly gateway?: string | undefined;
+}
+
+/**
+ * Whether the public address is shared with strangers, behind a carrier's NAT (RFC 6888): a port opened on the own router
+ * is worth nothing then. `undefined` when it cannot be told. Pure.
+ *
+ * @example
+ * isAddressShared({ own: ['192.168.1.2'], observed: ['203.0.113.1'], gateway: '100.64.0.9' }); // true
+ */
+export function isAddressShared({ own, observed, gateway }: SharingEvidence): boolean | undefined {
+  if (observed.length === 0) return undefined;
+  if (observed.every((address) => own.includes(address))) return false;
+  if ([...own, ...(gateway === undefined ? [] : [gateway])].some(isCarrierInside)) return true;
+  // A home has one address; who is seen at several has got them from a pool.
+  if (new Set(observed).size > 1) return true;
+  return gateway === undefined ? undefined : !observed.includes(gateway);
+}
+
+/** 100.64.0.0/10, between a carrier's NAT and its subscribers (RFC 6598 §7). */
+function isCarrierInside(address: string): boolean {
+  const [first, second = 0, ...rest] = addressToBytes(address);
+  return rest.length === 2 && first === 100 && second >> 6 === 1;
+}
+
+function shareOf<T>(items: readonly T[], test: (item: T) => boolean): number {
+  return items.filter(test).length / items.length;
+}
+
+function groupsBy<T>(items: readonly T[], keyOf: (item: T) => unknown): T[][] {
+  return [...new Set(items.map(keyOf))].map((key) => items.filter((item) => keyOf(item) === key));
+}
+
+/** The different ones, the most frequent first; of equally frequent ones the first comes first. */
+function byFrequency<T>(items: readonly T[]): T[] {
+  const counts = new Map<T, number>();
+  for (const item of items) counts.set(item, (counts.get(item) ?? 0) + 1);
+  return [...counts].toSorted(([, one], [, other]) => other - one).map(([item]) => item);
+}

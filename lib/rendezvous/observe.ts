@@ -1,0 +1,120 @@
+import {
+  catchError,
+  combineLatest,
+  concat,
+  defer,
+  filter,
+  finalize,
+  map,
+  merge,
+  NEVER,
+  of,
+  switchMap,
+  take,
+  throwError,
+  timeout,
+  type Observable,
+} from 'rxjs';
+import { DEFAULT_LIMITS } from '../config.js';
+import { plainConnection, plainLink } from '../connection/plain-connection.js';
+import { formatServer, type ServerAddress } from '../endpoint.js';
+import { RendezvousError } from '../errors.js';
+import { endpointsOf } from '../link/tcp.js';
+import type { PortSample } from '../nat/classify.js';
+import { formatRequest, parseReply, RENDEZVOUS_VERSION, REPLY_MAX_BYTES } from './messages.js';
+import type { SessionConfig } from './session.js';
+
+/** What to observe with: what a session is made of, but for the key, since nothing is proven. */
+export type ObserveConfig = Pick<SessionConfig, 'bind' | 'runtime' | 'timing'>;
+
+/** Where a server saw a connection come from. */
+export interface Observation extends PortSample {
+  /** To the server and back, in milliseconds, as the opening of the connection has shown. */
+  readonly roundTripMs: number;
+}
+
+/** Local ports that are looked at to classify a NAT (PyP2P: 5), one after the other, as a NAT with a rule would show it. */
+const SAMPLED_PORTS = 5;
+
+/** Server endpoints that each is looked at from: the least that tells a mapping that depends on them, and one to spare. */
+const SAMPLING_SERVERS = 3;
+
+/**
+ * Asks a rendezvous server where it sees a connection from a local port come from. Takes two round trips: the server can
+ * answer only what has been accepted. Emits once; the connection, and with it the mapping, is held until unsubscribed from.
+ *
+ * @throws DialError when the server cannot be reached from this port; RendezvousError when it does not answer.
+ *
+ * @example
+ * observe$({ host: 'rv.example.org', port: 8000 }, 40_000, config).subscribe(({ observed }) => console.log(observed));
+ */
+export function observe$(server: ServerAddress, localPort: number, config: ObserveConfig): Observable<Observation> {
+  const { bind, runtime, timing } = config;
+  const within = <T>(ms: number, words: string) =>
+    timeout<T, Observable<never>>({
+      first: ms,
+      scheduler: runtime.scheduler,
+      with: () => throwError(() => new RendezvousError(`The rendezvous server ${formatServer(server)} ${words}`)),
+    });
+  return defer(() => {
+    const start = runtime.scheduler.now();
+    return runtime.dial$({ ...server, localAddress: bind, localPort }).pipe(
+      within(timing.dialMs, `cannot be reached within ${timing.dialMs} ms`),
+      switchMap((socket) => {
+        const roundTripMs = runtime.scheduler.now() - start;
+        const { remote } = endpointsOf(socket);
+        const limits = { ...DEFAULT_LIMITS, lineBytes: REPLY_MAX_BYTES };
+        const connection = plainConnection(
+          plainLink(socket, 'direct'),
+          { direction: 'outbound', nonce: false },
+          { runtime, timing, limits },
+        );
+        connection.send(formatRequest({ verb: 'HELLO', version: RENDEZVOUS_VERSION }));
+        const observed$ = connection.lines$.pipe(
+          map(parseReply),
+          filter((reply) => reply?.verb === 'NONCE'),
+          map(({ observed }) => ({ localPort, server: remote, observed, roundTripMs })),
+        );
+        const left$ = connection.closed$.pipe(
+          map(({ message }) => {
+            throw new RendezvousError(`The rendezvous server ${formatServer(server)} went away: ${message}`);
+          }),
+        );
+        return concat(merge(observed$, left$).pipe(take(1)), NEVER).pipe(
+          within(timing.handshakeMs, 'does not say where it sees this node'),
+          finalize(() => {
+            connection.destroy();
+          }),
+        );
+      }),
+    );
+  });
+}
+
+/**
+ * Looks at five consecutive local ports from up to three server endpoints, all side by side, so that the whole takes as long
+ * as one. Emits what came of it, in the order in which the SYNs were sent, and completes; what failed is left out.
+ *
+ * @param firstPort the lowest of the local ports.
+ *
+ * @example
+ * sample$(servers, 40_000, config).subscribe((samples) => console.log(classify(samples, localAddresses)));
+ */
+export function sample$(
+  servers: readonly ServerAddress[],
+  firstPort: number,
+  config: ObserveConfig,
+): Observable<readonly Observation[]> {
+  const localPorts = Array.from({ length: SAMPLED_PORTS }, (_, i) => firstPort + i);
+  const observations = localPorts.flatMap((localPort) =>
+    servers
+      .slice(0, SAMPLING_SERVERS)
+      .map((server) => observe$(server, localPort, config).pipe(catchError(() => of(undefined)))),
+  );
+  if (observations.length === 0) return of([]);
+  // Each mapping is kept until the last has been looked at, as it would be in use.
+  return combineLatest(observations).pipe(
+    take(1),
+    map((all) => all.filter((observation) => observation !== undefined)),
+  );
+}

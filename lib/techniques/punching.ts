@@ -1,0 +1,52 @@
+import type { Socket } from 'node:net';
+import type { Observable } from 'rxjs';
+import type { PeerId } from '../identity.js';
+import type { Link } from '../link/link.js';
+import type { PunchReport } from '../link/punch.js';
+import type { OwnPunchSide, PunchPlan, PunchPlanOptions, PunchSide } from '../nat/punch-plan.js';
+
+/** What a node gives to its punches. */
+export interface Punching {
+  /** This node. */
+  readonly peerId: PeerId;
+  /**
+   * This node as a peer has to know it for one round: emits it once, freshly predicted, and keeps what it rests on (a
+   * connection that holds a mapping open) until unsubscribed from. Fails when it is not known where this node is.
+   */
+  readonly side$: () => Observable<OwnPunchSide>;
+  /** Between this node and the server that carries its signals, in milliseconds. */
+  readonly roundTripMs: () => number;
+  /** What planning takes besides. */
+  readonly options: () => Omit<PunchPlanOptions, 'delayMs'>;
+  /** Carries out a plan: `punch$` of lib/link with this node's sockets. */
+  readonly punch$: (plan: PunchPlan, tell: (report: PunchReport) => void) => Observable<Socket>;
+  /** Secures a socket: its other end proves to be the peer, within the time that a handshake may take. */
+  readonly secure$: (socket: Socket, role: 'client' | 'server', peerId: PeerId) => Observable<Link>;
+  /** Takes in a link that the peer may choose: emits once it has said hello there and the link is taken over. */
+  readonly receive$: (link: Link) => Observable<unknown>;
+  /** Takes a link that this side has chosen in a punch that the peer asked for. */
+  readonly adopt: (link: Link) => void;
+  /** Whether a peer that asks is answered. */
+  readonly welcomes: (peerId: PeerId) => boolean;
+  readonly tell: (step: PunchStep) => void;
+}
+
+/** A step of a punch, to be told. */
+export type PunchStep = {
+  readonly attemptId: string;
+  readonly peerId: PeerId;
+  readonly round: number;
+  /** Who asked for it. */
+  readonly by: 'us' | 'peer';
+} & (
+  | { readonly step: 'planned'; readonly own: PunchSide; readonly peer: PunchSide; readonly plan: PunchSummary }
+  | { readonly step: 'refused'; readonly reason: string }
+  | ({ readonly step: 'over' } & PunchReport)
+);
+
+/** A plan in short. */
+export interface PunchSummary {
+  readonly syns: number;
+  readonly delayMs: number;
+  readonly deadlineMs: number;
+}

@@ -1,0 +1,267 @@
+import {
+  catchError,
+  defer,
+  EMPTY,
+  filter,
+  finalize,
+  ignoreElements,
+  map,
+  merge,
+  mergeMap,
+  NEVER,
+  of,
+  retry,
+  share,
+  switchMap,
+  take,
+  takeUntil,
+  tap,
+  throwError,
+  throwIfEmpty,
+  timeout,
+  type Observable,
+  type SchedulerLike,
+} from 'rxjs';
+import { DialError, reasonOf, TimeoutError } from '../errors.js';
+import { isGreater, type PeerId } from '../identity.js';
+import type { Link } from '../link/link.js';
+import {
+  planPunch,
+  PUNCH_ROUNDS,
+  type OwnPunchSide,
+  type PunchPlan,
+  type PunchPlanOptions,
+  type PunchSide,
+} from '../nat/punch-plan.js';
+import type { ReceivedSignal, Signalling } from '../signalling/signalling.js';
+import { answerSignal, askSignal, readAnswer, readAsk, type PunchAnswer, type PunchAsk } from './punch-signals.js';
+import type { Punching, PunchStep } from './punching.js';
+import type { Attempt, Technique } from './technique.js';
+
+/** For the peer to answer: a fresh look at its NAT and two ways by the server, on the slowest of paths. */
+const ANSWER_MS = 5_000;
+
+/** For the hello of a peer that has chosen a link. */
+const TAKEN_MS = 2_000;
+
+/** Punches that others ask for, at once: each is a few sockets, but a birthday plan is thousands. */
+const MAX_ANSWERED = 32;
+
+/** Why another round would be no use: the peer does not want to, or nothing can be planned. */
+class FinalError extends DialError {}
+
+/**
+ * TCP simultaneous open (RFC 9293 §3.5; RFC 5382 REQ-2 has NATs bear it): both nodes send a SYN from a predicted port to a
+ * predicted port, and each NAT takes the other's for an answer. PyP2P's simultaneous connect, without its clock: the peer
+ * sends its SYNs as long after its answer as that takes to get here, and this side as soon as it has it, so that the SYNs
+ * cross half-way. Up to {@link PUNCH_ROUNDS} rounds, each with fresh predictions.
+ *
+ * Many sockets may open. The node with the greater key is the TLS client, chooses the first that proves the peer, and says
+ * hello on no other; the other node takes in whichever that is, as it does with every inbound link.
+ */
+export const simultaneousOpen: Technique = {
+  name: 'simultaneous-open',
+  dial: (attempt$) =>
+    attempt$.pipe(
+      switchMap((attempt) => {
+        const { punching, peer } = attempt;
+        if (punching === undefined) throw new DialError('This node cannot punch: it does not know where it is seen');
+        if (peer.version !== 3) throw new DialError('The UNL has no key to send a signal to');
+        let round = 0;
+        return defer(() => askRound$(attempt, punching, peer.peerId, round++)).pipe(
+          retry({
+            count: PUNCH_ROUNDS - 1,
+            delay: (error: unknown) => {
+              if (error instanceof FinalError) throw error;
+              return of(undefined);
+            },
+          }),
+        );
+      }),
+    ),
+};
+
+/** Asks the peer to punch, and does so when it agrees. */
+function askRound$(attempt: Attempt, punching: Punching, peerId: PeerId, round: number): Observable<Link> {
+  const { id, signalling, scheduler } = attempt;
+  const told = { attemptId: id, peerId, round, by: 'us' } as const;
+  return punching.side$().pipe(
+    switchMap((own) => {
+      const ask = { attempt: id, round, side: own, roundTripMs: punching.roundTripMs() };
+      return exchange$(signalling, peerId, ask, scheduler).pipe(
+        switchMap((answer) => {
+          if ('refusal' in answer) {
+            punching.tell({ ...told, step: 'refused', reason: answer.refusal });
+            throw new FinalError(`The peer does not want to punch: ${answer.refusal}`);
+          }
+          return open$(punching, told, own, answer.side, 0);
+        }),
+      );
+    }),
+    mergeMap((opened) =>
+      opened.chosen === undefined
+        ? // It is the peer who has chosen, so that the connection comes as an inbound one does, and ends this attempt.
+          NEVER.pipe(
+            timeout({
+              first: TAKEN_MS,
+              scheduler,
+              with: () => throwError(() => new DialError('The link that the peer chose was not taken')),
+            }),
+          )
+        : of(opened.chosen),
+    ),
+    take(1),
+  );
+}
+
+function exchange$(
+  signalling: Signalling,
+  peerId: PeerId,
+  ask: PunchAsk,
+  scheduler: SchedulerLike,
+): Observable<PunchAnswer> {
+  const answer$ = signalling.signal$.pipe(
+    filter(({ from }) => from === peerId),
+    mergeMap((signal) => {
+      const answer = readAnswer(signal);
+      if (answer?.attempt !== ask.attempt || answer.round !== ask.round) return EMPTY;
+      if ('side' in answer) expectWhereSeen(answer.side, signal);
+      return of(answer);
+    }),
+  );
+  const sent$ = signalling.send$(peerId, askSignal(ask)).pipe(
+    tap((wasDelivered) => {
+      if (!wasDelivered) throw new FinalError('The peer is at none of the servers that we are at');
+    }),
+    ignoreElements(),
+  );
+  return merge(answer$, sent$).pipe(
+    take(1),
+    timeout({
+      first: ANSWER_MS,
+      scheduler,
+      with: () => throwError(() => new TimeoutError(`The peer did not answer within ${ANSWER_MS} ms`)),
+    }),
+  );
+}
+
+/**
+ * Answers peers that ask to punch, and does so with them, with many at once and with each once at a time. Whatever one of
+ * them does, the others go on. Never emits, never fails.
+ */
+export function answerPunches$(signalling: Signalling, punching: Punching): Observable<never> {
+  let answered = 0;
+  const ask$ = signalling.signal$.pipe(
+    mergeMap((signal) => {
+      const ask = readAsk(signal);
+      return ask === undefined ? EMPTY : of({ signal, ask });
+    }),
+    share(),
+  );
+  return ask$.pipe(
+    mergeMap(({ signal, ask }) => {
+      const peerId = signal.from;
+      if (answered >= MAX_ANSWERED || !punching.welcomes(peerId)) {
+        const { attempt, round } = ask;
+        return signalling.send$(peerId, answerSignal({ attempt, round, refusal: 'not now' }));
+      }
+      answered++;
+      const askedAnew$ = ask$.pipe(filter((other) => other.signal.from === peerId));
+      return answerRound$(signalling, punching, signal, ask).pipe(
+        takeUntil(askedAnew$),
+        finalize(() => answered--),
+      );
+    }),
+    ignoreElements(),
+  );
+}
+
+/** Answers one ask. Never fails. */
+function answerRound$(
+  signalling: Signalling,
+  punching: Punching,
+  signal: ReceivedSignal,
+  { attempt, round, side, roundTripMs }: PunchAsk,
+): Observable<unknown> {
+  const peerId = signal.from;
+  const told = { attemptId: attempt, peerId, round, by: 'peer' } as const;
+  const answer$ = (rest: { readonly side: PunchSide } | { readonly refusal: string }) =>
+    signalling.send$(peerId, answerSignal({ attempt, round, ...rest })).pipe(ignoreElements());
+  // The answer's way to the server, and from there to the peer, which sends its SYNs when it gets it.
+  const delayMs = (punching.roundTripMs() + roundTripMs) / 2;
+  let isAgreed = false;
+  return punching.side$().pipe(
+    switchMap((own) => {
+      expectWhereSeen(side, signal);
+      const opened$ = open$(punching, told, own, side, delayMs);
+      isAgreed = true;
+      return merge(answer$({ side: own }), opened$);
+    }),
+    take(1),
+    tap(({ chosen }) => {
+      if (chosen !== undefined) punching.adopt(chosen);
+    }),
+    catchError((error: unknown) => {
+      if (isAgreed) return EMPTY;
+      const refusal = reasonOf(error);
+      punching.tell({ ...told, step: 'refused', reason: refusal });
+      return answer$({ refusal });
+    }),
+    catchError(() => EMPTY),
+  );
+}
+
+/** Nobody can have us send to a third party: the peer is where the server sees it, and both say so. */
+function expectWhereSeen({ address }: PunchSide, { seenAt }: ReceivedSignal): void {
+  if (seenAt === address) return;
+  throw new FinalError(`The peer says that it is at ${address}, but it is seen at ${seenAt ?? 'no address'}`);
+}
+
+function planned(own: OwnPunchSide, peer: PunchSide, options: PunchPlanOptions): PunchPlan {
+  try {
+    return planPunch(own, peer, options);
+  } catch (cause) {
+    throw new FinalError(reasonOf(cause), { cause });
+  }
+}
+
+/** A link that this side has chosen; or, where the choice is the peer's, that it has been made. */
+interface Opened {
+  readonly chosen: Link | undefined;
+}
+
+/** Plans at once, so that what cannot be planned throws; then punches until one socket has come to be the connection's. */
+function open$(
+  punching: Punching,
+  told: Pick<PunchStep, 'attemptId' | 'peerId' | 'round' | 'by'>,
+  own: OwnPunchSide,
+  peer: PunchSide,
+  delayMs: number,
+): Observable<Opened> {
+  const { peerId } = told;
+  const plan = planned(own, peer, { ...punching.options(), delayMs });
+  const { natType, address, ports } = own;
+  const summary = { syns: plan.syns.length, delayMs, deadlineMs: plan.deadlineMs };
+  punching.tell({ ...told, step: 'planned', own: { natType, address, ports }, peer, plan: summary });
+  const isChooser = isGreater(punching.peerId, peerId);
+  let failure: unknown;
+  return punching
+    .punch$(plan, (report) => {
+      punching.tell({ ...told, step: 'over', ...report });
+    })
+    .pipe(
+      mergeMap((socket) =>
+        punching.secure$(socket, isChooser ? 'client' : 'server', peerId).pipe(
+          switchMap((link): Observable<Opened> =>
+            isChooser ? of({ chosen: link }) : punching.receive$(link).pipe(map(() => ({ chosen: undefined }))),
+          ),
+          catchError((error: unknown) => {
+            failure = error;
+            return EMPTY;
+          }),
+        ),
+      ),
+      take(1),
+      throwIfEmpty(() => failure ?? new DialError('The peer opened a connection and chose none')),
+    );
+}

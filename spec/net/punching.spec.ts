@@ -1,0 +1,121 @@
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { firstValueFrom, switchMap } from 'rxjs';
+import { resolveConfig, type NetConfig } from '../../lib/config.js';
+import type { ServerAddress } from '../../lib/endpoint.js';
+import { DialError } from '../../lib/errors.js';
+import { secureContextOf } from '../../lib/link/tls.js';
+import type { NatClassification } from '../../lib/nat/classify.js';
+import { Peers } from '../../lib/net/peers.js';
+import { punchingOf } from '../../lib/net/punching.js';
+import { systemRuntime } from '../../lib/runtime.js';
+import type { Punching } from '../../lib/techniques/punching.js';
+import type { NatType } from '../../lib/unl/types.js';
+import { peerIdOf } from '../support/locators.js';
+import { addressOf, failureOf, Lab, newAddress } from '../support/nodes.js';
+
+const SEEN_AT = '198.51.100.7';
+
+/** A node with its connections, and what it gives to its punches. */
+function nodeOf(
+  nat: NatClassification | undefined,
+  servers: readonly ServerAddress[],
+  config: Partial<NetConfig> = {},
+): { readonly punching: Punching; readonly peers: Peers } {
+  const resolved = resolveConfig({ mode: 'direct', bind: newAddress(), ...config });
+  const runtime = { ...systemRuntime, random: () => 0.5 };
+  const peers = new Peers(resolved, runtime, () => undefined);
+  const punching = punchingOf({
+    config: resolved,
+    runtime,
+    context: secureContextOf(resolved.identity),
+    peers,
+    nat: () => nat,
+    servers: () => servers,
+    roundTripMs: () => 80,
+    tell: () => undefined,
+  });
+  return { punching, peers };
+}
+
+const natOf = (natType: NatType): NatClassification => ({ natType, confidence: 1, addresses: [SEEN_AT] });
+const NOBODY = { host: '192.0.2.1', port: 1 };
+
+describe('what a node gives to its punches', () => {
+  const lab = new Lab();
+  afterEach(() => lab.close());
+
+  /** A server that sees everybody at one endpoint. */
+  async function serverThatSees(port: number): Promise<ServerAddress> {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.write(`NONCE ${'A'.repeat(43)} ${SEEN_AT}:${port}\r\n`);
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    lab.onClose(() => server.close());
+    return { host: '127.0.0.1', port: addressOf(server).port };
+  }
+
+  it('is itself as it looks, without asking where its ports are known or beyond knowing', async () => {
+    for (const type of ['open', 'preserving', 'random'] as const) {
+      const { punching } = nodeOf(natOf({ type }), [NOBODY]);
+      const side = await firstValueFrom(punching.side$());
+      expect([side.natType, side.address]).toEqual([{ type }, SEEN_AT]);
+      expect(side.ports).toEqual(type === 'random' ? [] : side.localPorts.slice(0, 1));
+      expect(side.localPorts).toHaveSize(8);
+      expect(side.localPorts.every((port) => port >= 16_384 && port < 32_768)).toBeTrue();
+    }
+  });
+
+  it('asks a server how it looks where it has to', async () => {
+    const server = await serverThatSees(50_000);
+    const { punching } = nodeOf(natOf({ type: 'reuse' }), [server]);
+    expect((await firstValueFrom(punching.side$())).ports).toEqual([50_000]);
+    const next = await firstValueFrom(nodeOf(natOf({ type: 'delta', delta: 2 }), [server]).punching.side$());
+    expect(next.ports.slice(0, 3)).toEqual([50_002, 50_004, 50_006]);
+    const [first = 0] = (await firstValueFrom(nodeOf(natOf({ type: 'open' }), [NOBODY]).punching.side$())).localPorts;
+    expect(next.localPorts).withContext('the one that was looked at is taken').not.toContain(first);
+  });
+
+  it('does not know itself before a server has seen it', async () => {
+    expect(await failureOf(nodeOf(undefined, [NOBODY]).punching.side$())).toBeInstanceOf(DialError);
+    expect(await failureOf(nodeOf(natOf({ type: 'open' }), []).punching.side$())).toBeInstanceOf(DialError);
+  });
+
+  it('answers peers that are welcome, while there is room', () => {
+    const peerId = peerIdOf(7);
+    const welcomes = (config: Partial<NetConfig>) => nodeOf(undefined, [], config).punching.welcomes(peerId);
+    expect(welcomes({})).toBeTrue();
+    expect(welcomes({ acceptPeer: (other) => other !== peerId })).toBeFalse();
+    expect(welcomes({ slots: { inbound: 0 } })).toBeFalse();
+    const broken = () => {
+      throw new Error('broken');
+    };
+    expect(welcomes({ acceptPeer: broken })).toBeFalse();
+  });
+
+  it('makes a socket a connection, on one side chosen and on the other taken', async () => {
+    const server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    lab.onClose(() => server.close());
+    const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve));
+    const dialled = connect(addressOf(server).port, '127.0.0.1');
+    const [chooser, taker] = [nodeOf(undefined, []), nodeOf(undefined, [])];
+    const chosen = firstValueFrom(chooser.punching.secure$(dialled, 'client', taker.punching.peerId));
+    const taken = firstValueFrom(
+      taker.punching
+        .secure$(await accepted, 'server', chooser.punching.peerId)
+        .pipe(switchMap((link) => taker.punching.receive$(link))),
+    );
+    chooser.punching.adopt(await chosen);
+    await taken;
+    const [there] = taker.peers.all;
+    expect(there?.peerId).toBe(chooser.punching.peerId);
+    const here = await firstValueFrom(chooser.peers.connection$);
+    const line = there && firstValueFrom(there.lines$);
+    here.send('through the NAT');
+    expect(await line).toBe('through the NAT');
+    here.close();
+    await firstValueFrom(chooser.peers.left$);
+  });
+});

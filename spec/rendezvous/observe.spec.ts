@@ -1,0 +1,84 @@
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import { firstValueFrom, Subscription } from 'rxjs';
+import { DEFAULT_TIMING } from '../../lib/config.js';
+import type { ServerAddress } from '../../lib/endpoint.js';
+import { DialError, RendezvousError } from '../../lib/errors.js';
+import { observe$, sample$, type Observation } from '../../lib/rendezvous/observe.js';
+import { systemRuntime } from '../../lib/runtime.js';
+import { addressOf, failureOf, Lab, newAddress } from '../support/nodes.js';
+
+describe('observing where servers see this node', () => {
+  const lab = new Lab();
+  afterEach(() => lab.close());
+
+  const configAt = (bind: string) => ({ bind, runtime: systemRuntime, timing: DEFAULT_TIMING });
+
+  async function server(): Promise<ServerAddress> {
+    const { local } = await lab.server();
+    return { host: local.address, port: local.port };
+  }
+
+  async function badServer(onConnection: (socket: Socket) => void): Promise<ServerAddress> {
+    const bad = createServer((socket) => {
+      socket.on('error', () => undefined);
+      onConnection(socket);
+    }).listen(0, '127.0.0.1');
+    await once(bad, 'listening');
+    lab.onClose(() => bad.close());
+    return { host: '127.0.0.1', port: addressOf(bad).port };
+  }
+
+  it('tells the endpoint behind a local port, and how far the server is', async () => {
+    const [bind, { host, port }] = [newAddress(), await server()];
+    const observation = await firstValueFrom(observe$({ host, port }, 41_000, configAt(bind)));
+    expect(observation).toEqual({
+      localPort: 41_000,
+      server: { address: host, port },
+      observed: { address: bind, port: 41_000 },
+      roundTripMs: jasmine.any(Number),
+    });
+    expect(observation.roundTripMs).toBeGreaterThan(0);
+  });
+
+  it('holds the connection until it is unsubscribed from', async () => {
+    const closed: Promise<unknown>[] = [];
+    const holding = await badServer((socket) => {
+      socket.write(`NONCE ${'A'.repeat(43)} 192.0.2.1:5000\r\n`);
+      closed.push(once(socket.resume(), 'close'));
+    });
+    const subscription = new Subscription();
+    const { observed } = await new Promise<Observation>((resolve) => {
+      subscription.add(observe$(holding, 41_000, configAt(newAddress())).subscribe(resolve));
+    });
+    expect(observed).toEqual({ address: '192.0.2.1', port: 5000 });
+    expect(subscription.closed).withContext('it has not completed').toBeFalse();
+    subscription.unsubscribe();
+    await Promise.all(closed);
+    expect(closed).toHaveSize(1);
+  });
+
+  it('fails when nobody is there, and when somebody is who does not say', async () => {
+    const gone = await badServer(() => undefined);
+    const leaving = await badServer((socket) => socket.end('REFUSED too-many-connections from you\r\n'));
+    const observing$ = (where: ServerAddress) => observe$(where, 41_000, configAt(newAddress()));
+    expect(await failureOf(observing$({ ...gone, host: newAddress() }))).toBeInstanceOf(DialError);
+    expect(await failureOf(observing$(leaving))).toBeInstanceOf(RendezvousError);
+  });
+
+  it('samples five consecutive ports from each server, in their order, and leaves out what fails', async () => {
+    const [bind, one, other] = [newAddress(), await server(), await server()];
+    const nobody = { host: newAddress(), port: 1 };
+    const samples = await firstValueFrom(sample$([one, nobody, other], 42_000, configAt(bind)));
+    expect(samples.map(({ localPort, server: { port }, observed }) => [localPort, port, observed.port])).toEqual(
+      [42_000, 42_001, 42_002, 42_003, 42_004].flatMap((port) => [
+        [port, one.port, port],
+        [port, other.port, port],
+      ]),
+    );
+  });
+
+  it('samples nothing where there is no server', async () => {
+    expect(await firstValueFrom(sample$([], 42_000, configAt(newAddress())))).toEqual([]);
+  });
+});

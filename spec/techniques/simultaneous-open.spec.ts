@@ -1,0 +1,338 @@
+import { Socket } from 'node:net';
+import { concat, defer, finalize, map, merge, NEVER, Observable, of, Subject, throwError, timer } from 'rxjs';
+import type { TestScheduler } from 'rxjs/testing';
+import { DialError } from '../../lib/errors.js';
+import type { Link } from '../../lib/link/link.js';
+import type { PunchPlan } from '../../lib/nat/punch-plan.js';
+import type { ReceivedSignal, Signal, Signalling } from '../../lib/signalling/signalling.js';
+import { askSignal } from '../../lib/techniques/punch-signals.js';
+import type { Punching, PunchStep } from '../../lib/techniques/punching.js';
+import { answerPunches$, simultaneousOpen } from '../../lib/techniques/simultaneous-open.js';
+import { attemptOf, linkOf } from '../support/attempts.js';
+import { peerIdOf, unlOf, unlOfVersion2 } from '../support/locators.js';
+import { marbles, type Marbles } from '../support/marbles.js';
+import { record, type Recording } from '../support/record.js';
+
+/** A way between a node and its server, or between two nodes, in milliseconds. */
+const ONE_WAY_MS = 40;
+
+const [LESSER, GREATER] = [peerIdOf(1), peerIdOf(2)];
+
+/** A node in a world of two, and what it did. */
+interface TestNode {
+  readonly peerId: string;
+  readonly signalling: Signalling;
+  readonly punching: Punching;
+  /** What comes to it. */
+  readonly inbox: Subject<ReceivedSignal>;
+  readonly sent: Signal[];
+  readonly plans: { readonly at: number; readonly plan: PunchPlan }[];
+  readonly roles: string[];
+  readonly adopted: Link[];
+  readonly received: Link[];
+  readonly steps: PunchStep[];
+  /** Sides that are being held. */
+  held: number;
+}
+
+interface World extends Marbles {
+  readonly a: TestNode;
+  readonly b: TestNode;
+  /** `a` connects to `b`. */
+  readonly connect: () => Recording<Link>;
+  readonly attempt$: Observable<Link>;
+}
+
+interface Behaviour {
+  readonly aKey?: string;
+  readonly bKey?: string;
+  /** What becomes of each of a node's punches, in their order; the last goes on. */
+  readonly punches?: readonly ((scheduler: TestScheduler) => Observable<Socket>)[];
+  readonly of?: (node: 'a' | 'b') => Partial<Punching>;
+  readonly isThere?: boolean;
+  /** Where the server sees `b`, when that is not where it is. */
+  readonly bSeenAt?: string;
+}
+
+const opens = (scheduler: TestScheduler) => concat(timer(80, scheduler).pipe(map(() => new Socket())), NEVER);
+const fails = (scheduler: TestScheduler) =>
+  timer(100, scheduler).pipe(
+    map(() => {
+      throw new DialError('nothing opened');
+    }),
+  );
+
+function world(behaviour: Behaviour, spec: (world: World) => void): void {
+  const { aKey = GREATER, bKey = LESSER, punches = [opens], isThere = true } = behaviour;
+  marbles((helpers) => {
+    const { scheduler } = helpers;
+    const nodeOf = (name: 'a' | 'b', peerId: string, address: string, other: () => TestNode): TestNode => {
+      const inbox = new Subject<ReceivedSignal>();
+      const node: TestNode = {
+        peerId,
+        inbox,
+        sent: [],
+        plans: [],
+        roles: [],
+        adopted: [],
+        received: [],
+        steps: [],
+        held: 0,
+        signalling: {
+          signal$: inbox.asObservable(),
+          send$: (to, signal) =>
+            defer(() => {
+              expect(to).toBe(other().peerId);
+              node.sent.push(signal);
+              const seenAt = name === 'b' ? (behaviour.bSeenAt ?? address) : address;
+              if (isThere)
+                scheduler.schedule(() => {
+                  other().inbox.next({ ...signal, from: peerId, seenAt });
+                }, 2 * ONE_WAY_MS);
+              return timer(2 * ONE_WAY_MS, scheduler).pipe(map(() => isThere));
+            }),
+        },
+        punching: {
+          peerId,
+          side$: () =>
+            defer(() => {
+              node.held++;
+              const port = 4000 + node.plans.length;
+              const side = { natType: { type: 'preserving' }, address, ports: [port], localPorts: [port] } as const;
+              return concat(of(side), NEVER).pipe(finalize(() => node.held--));
+            }),
+          roundTripMs: () => 2 * ONE_WAY_MS,
+          options: () => ({ maxSockets: 100, random: () => 0 }),
+          punch$: (plan) =>
+            defer(() => {
+              node.plans.push({ at: scheduler.now(), plan });
+              return (punches[node.plans.length - 1] ?? punches.at(-1) ?? opens)(scheduler);
+            }),
+          secure$: (_socket, role) => {
+            node.roles.push(role);
+            return of(linkOf('simultaneous-open'));
+          },
+          receive$: (link) => {
+            node.received.push(link);
+            return of(undefined);
+          },
+          adopt: (link) => node.adopted.push(link),
+          welcomes: () => true,
+          tell: (step) => node.steps.push(step),
+          ...behaviour.of?.(name),
+        },
+      };
+      return node;
+    };
+    const a: TestNode = nodeOf('a', aKey, '198.51.100.7', () => b);
+    const b: TestNode = nodeOf('b', bKey, '203.0.113.9', () => a);
+    const attempt = attemptOf(scheduler, {
+      peer: unlOf({ peerId: bKey }),
+      signalling: a.signalling,
+      punching: a.punching,
+    });
+    const attempt$ = of(attempt).pipe(simultaneousOpen.dial);
+    record(answerPunches$(b.signalling, b.punching));
+    spec({ ...helpers, a, b, attempt$, connect: () => record(attempt$) });
+  });
+}
+
+describe('the simultaneous open', () => {
+  it('has both nodes send at the same moment, each where the other says it is', () => {
+    world({}, ({ a, b, connect, flush }) => {
+      connect();
+      flush();
+      const plansOf = ({ plans }: TestNode) =>
+        plans.map(({ at, plan: { address, syns } }) => [address, syns.map((syn) => ({ ...syn, atMs: at + syn.atMs }))]);
+      expect(plansOf(a)).toEqual([['203.0.113.9', [{ atMs: 160, localPort: 4000, remotePort: 4000 }]]]);
+      expect(plansOf(b)).toEqual([['198.51.100.7', [{ atMs: 160, localPort: 4000, remotePort: 4000 }]]]);
+    });
+  });
+
+  it('gives the link that the node with the greater key chose, as the TLS client', () => {
+    world({}, ({ a, b, connect, flush }) => {
+      const connecting = connect();
+      flush();
+      expect(connecting.values.map(({ technique }) => technique)).toEqual(['simultaneous-open']);
+      expect(connecting.isCompleted).toBeTrue();
+      expect([a.roles, b.roles]).toEqual([['client'], ['server']]);
+      expect([b.received.length, b.adopted.length, a.received.length]).toEqual([1, 0, 0]);
+    });
+  });
+
+  it('leaves the choice to the peer when that has the greater key, which then takes the link as its own', () => {
+    world({ aKey: LESSER, bKey: GREATER }, ({ a, b, connect, flush }) => {
+      const connecting = connect();
+      flush();
+      expect(connecting.values).toEqual([]);
+      expect([a.roles[0], b.roles[0]]).toEqual(['server', 'client']);
+      expect([a.received.length > 0, b.adopted.length > 0]).toEqual([true, true]);
+    });
+  });
+
+  it('takes the first socket that proves the peer, and closes the others by unsubscribing', () => {
+    let count = 0;
+    const several = (scheduler: TestScheduler) => merge(opens(scheduler), opens(scheduler), opens(scheduler));
+    const proofs = () => ({
+      secure$: () => (++count === 1 ? throwError(() => new DialError('a stranger')) : of(linkOf(`link ${count}`))),
+    });
+    world({ punches: [several], of: (node) => (node === 'a' ? proofs() : {}) }, ({ connect, flush }) => {
+      const { values } = connect();
+      flush();
+      expect(values.map(({ technique }) => technique)).toEqual(['link 2']);
+    });
+  });
+
+  it('goes on for three rounds, each with fresh predictions', () => {
+    world({ punches: [fails, fails, opens] }, ({ a, b, connect, flush }) => {
+      const connecting = connect();
+      flush();
+      expect(connecting.values).toHaveSize(1);
+      const asked = a.sent.map(({ body }) => body['round']);
+      expect(asked).toEqual([0, 1, 2]);
+      expect(b.plans.map(({ plan }) => plan.syns[0]?.remotePort)).toEqual([4000, 4001, 4002]);
+    });
+  });
+
+  it('fails as the last round does', () => {
+    world({ punches: [fails] }, ({ a, connect, flush }) => {
+      const connecting = connect();
+      flush();
+      expect(connecting.error).toEqual(new DialError('nothing opened'));
+      expect(a.sent).toHaveSize(3);
+    });
+  });
+
+  it('asks no more than once a peer that refuses, or that is not there', () => {
+    for (const [behaviour, message] of [
+      [{ of: () => ({ welcomes: () => false }) }, /does not want to punch: not now/],
+      [{ of: (node) => (node === 'b' ? { side$: () => throwError(() => new Error('lost')) } : {}) }, /to punch: lost/],
+      [{ isThere: false }, /at none of the servers/],
+    ] as const satisfies readonly (readonly [Behaviour, RegExp])[]) {
+      world(behaviour, ({ a, b, connect, flush }) => {
+        const connecting = connect();
+        flush();
+        expect(String(connecting.error)).toMatch(message);
+        expect([a.sent.length, a.plans.length, b.plans.length]).toEqual([1, 0, 0]);
+      });
+    }
+  });
+
+  it('asks no more than once where nothing can be planned', () => {
+    const random = { natType: { type: 'random' }, ports: [], localPorts: [4000] } as const;
+    const addresses = { a: '198.51.100.7', b: '203.0.113.9' };
+    const sides = (node: 'a' | 'b') => ({ side$: () => concat(of({ ...random, address: addresses[node] }), NEVER) });
+    world({ of: sides }, ({ a, b, connect, flush }) => {
+      const connecting = connect();
+      flush();
+      expect(String(connecting.error)).toMatch(/beyond prediction/);
+      expect([a.sent.length, b.sent.length, b.plans.length]).toEqual([1, 1, 0]);
+    });
+  });
+
+  it('waits 5 s for an answer in each round', () => {
+    world({ of: (node) => (node === 'b' ? { side$: () => NEVER } : {}) }, ({ expectObservable, attempt$ }) => {
+      expectObservable(attempt$).toBe(
+        '15s #',
+        undefined,
+        Object.assign(new Error('The peer did not answer within 5000 ms'), { name: 'TimeoutError', code: 'TIMEOUT' }),
+      );
+    });
+  });
+
+  it('sends nothing to a peer that says it is where it is not seen, whoever asks', () => {
+    world({ bSeenAt: '203.0.113.10' }, ({ a, connect, flush }) => {
+      const connecting = connect();
+      flush();
+      expect(String(connecting.error)).toMatch(/says that it is at 203.0.113.9, but it is seen at 203.0.113.10/);
+      expect(a.plans).toEqual([]);
+    });
+    const victim = { natType: { type: 'preserving' }, address: '192.0.2.7', ports: [80], localPorts: [80] } as const;
+    const lie = (node: 'a' | 'b') => (node === 'a' ? { side$: () => concat(of(victim), NEVER) } : {});
+    world({ of: lie }, ({ b, connect, flush }) => {
+      const connecting = connect();
+      flush();
+      expect(String(connecting.error)).toMatch(/does not want to punch/);
+      expect(b.plans).toEqual([]);
+    });
+  });
+
+  it('holds what its prediction rests on for as long as the round goes on, and no longer', () => {
+    world({ punches: [() => NEVER] }, ({ a, attempt$, scheduler, flush }) => {
+      const connecting = record(attempt$);
+      scheduler.schedule(() => {
+        expect(a.held).toBe(1);
+        connecting.subscription.unsubscribe();
+        expect(a.held).toBe(0);
+      }, 500);
+      flush();
+    });
+  });
+
+  it('is not for nodes that do not know where they are, nor for locators without a key', () => {
+    world({}, ({ a, scheduler }) => {
+      const nowhere = record(of(attemptOf(scheduler)).pipe(simultaneousOpen.dial));
+      expect(String(nowhere.error)).toMatch(/cannot punch/);
+      const keyless = record(
+        of(attemptOf(scheduler, { punching: a.punching, peer: unlOfVersion2() })).pipe(simultaneousOpen.dial),
+      );
+      expect(String(keyless.error)).toMatch(/has no key/);
+    });
+  });
+
+  it('tells its story', () => {
+    world({ punches: [fails, opens] }, ({ a, b, connect, flush }) => {
+      connect();
+      flush();
+      const story = ({ steps }: TestNode) => steps.map(({ by, round, step }) => `${by} ${round} ${step}`);
+      expect(story(a)).toEqual(['us 0 planned', 'us 1 planned']);
+      expect(story(b)).toEqual(['peer 0 planned', 'peer 1 planned']);
+    });
+  });
+});
+
+describe('a node that is asked to punch', () => {
+  const ask = (attempt: string, round = 0) =>
+    askSignal({
+      attempt,
+      round,
+      roundTripMs: 80,
+      side: { natType: { type: 'preserving' }, address: '198.51.100.7', ports: [4000] },
+    });
+
+  it('gives up a round when the same peer asks anew', () => {
+    world({ punches: [() => NEVER] }, ({ b, a, flush }) => {
+      b.inbox.next({ ...ask('one'), from: a.peerId, seenAt: '198.51.100.7' });
+      expect(b.held).toBe(1);
+      b.inbox.next({ ...ask('one', 1), from: a.peerId, seenAt: '198.51.100.7' });
+      expect([b.held, b.plans.length]).toEqual([1, 2]);
+      flush();
+    });
+  });
+
+  it('answers 32 peers at once, and no more', () => {
+    world({ punches: [() => NEVER] }, ({ b }) => {
+      const signalling: Signalling = { signal$: b.inbox, send$: () => NEVER };
+      const { plans, punching } = b;
+      plans.length = 0;
+      const others = new Subject<ReceivedSignal>();
+      record(answerPunches$({ ...signalling, signal$: others }, punching));
+      for (let i = 0; i < 40; i++) {
+        others.next({ ...ask('one'), from: peerIdOf(100 + i), seenAt: '198.51.100.7' });
+      }
+      expect(plans).toHaveSize(32);
+    });
+  });
+
+  it('ignores what is none of its business, and goes on after anything', () => {
+    world({ punches: [fails, opens] }, ({ a, b, flush }) => {
+      b.inbox.next({ kind: 'punch-ask', body: {}, from: a.peerId, seenAt: '198.51.100.7' });
+      b.inbox.next({ kind: 'chat', body: {}, from: a.peerId, seenAt: '198.51.100.7' });
+      expect(b.plans).toEqual([]);
+      b.inbox.next({ ...ask('one'), from: a.peerId, seenAt: '198.51.100.7' });
+      flush();
+      b.inbox.next({ ...ask('two'), from: a.peerId, seenAt: '198.51.100.7' });
+      expect(b.plans).toHaveSize(2);
+    });
+  });
+});
