@@ -22,6 +22,8 @@ export interface Timing {
   readonly gatherMs: number;
   /** Between two looks at this machine's own addresses, which no system tells the changes of in the same way. */
   readonly networkMs: number;
+  /** For servers to say where they see this node's ports: two round trips on a slow path. Who is slower is left out. */
+  readonly natMs: number;
   /** For how long a gateway is asked to keep a port open: a crash leaves nothing for longer (RFC 6886 §3.3: 7200 s). */
   readonly mappingMs: number;
   /** Between two looks whether the gateway still has the mapping: one that restarted is noticed within this time. */
@@ -82,6 +84,10 @@ export interface NetConfig {
    */
   readonly portMapping?: boolean | readonly PortMappingProtocol[] | undefined;
   /**
+   * Whether to send the thousands of SYNs that it takes to meet a NAT with random ports. Default: true.
+   */
+  readonly birthday?: boolean | undefined;
+  /**
    * Servers that dial back to tell whether others can dial this node: `http://HOST:PORT` each. By default those that the
    * rendezvous servers name. `false` leaves it unknown, for a node that only dials.
    */
@@ -111,6 +117,7 @@ export interface ResolvedConfig {
   readonly port: number;
   readonly forwarded: boolean;
   readonly portMapping: readonly PortMappingProtocol[];
+  readonly birthday: boolean;
   readonly reachability: readonly URL[] | false;
   readonly rendezvous: readonly ServerAddress[];
   readonly security: 'tls' | 'plain';
@@ -139,6 +146,7 @@ export const DEFAULT_TIMING: Timing = {
   closeMs: 30 * SECOND,
   gatherMs: 3 * SECOND,
   networkMs: 10 * SECOND,
+  natMs: 1.5 * SECOND,
   mappingMs: 2 * HOUR,
   mappingCheckMs: 1 * MINUTE,
   mappingRetryMs: 5 * MINUTE,
@@ -167,6 +175,7 @@ const OPTIONS = [
   'port',
   'forwarded',
   'portMapping',
+  'birthday',
   'reachability',
   'rendezvous',
   'security',
@@ -194,6 +203,7 @@ export function resolveConfig(config: NetConfig): ResolvedConfig {
     port: expectInteger('port', config.port ?? 0, 0, 65535),
     forwarded: config.forwarded ?? false,
     portMapping: expectProtocols(config.portMapping ?? true),
+    birthday: config.birthday ?? true,
     reachability: config.reachability === false ? false : expectUrls(config.reachability ?? []),
     rendezvous: expectServers(config.rendezvous ?? []),
     security: expectOneOf('security', config.security ?? 'tls', ['tls', 'plain']),

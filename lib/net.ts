@@ -10,6 +10,7 @@ import {
   distinctUntilChanged,
   EMPTY,
   filter,
+  first,
   firstValueFrom,
   forkJoin,
   from,
@@ -42,7 +43,9 @@ import { secureContextOf } from './link/tls.js';
 import { flood$ } from './net/flood.js';
 import { receive$ } from './net/inbound.js';
 import { localAddresses, locate, type Location } from './net/locator.js';
+import { natViews$, type NatView } from './net/nat.js';
 import { Peers } from './net/peers.js';
+import { punchingOf } from './net/punching.js';
 import { reach$ } from './net/reach.js';
 import { untilAborted } from './operators/until-aborted.js';
 import { untroubled } from './operators/untroubled.js';
@@ -51,6 +54,9 @@ import { sessions$, type ServerState } from './rendezvous/client.js';
 import { systemRuntime, type Runtime } from './runtime.js';
 import { Seen } from './seen.js';
 import { rendezvousSignalling } from './signalling/rendezvous.js';
+import type { Signalling } from './signalling/signalling.js';
+import type { Punching } from './techniques/punching.js';
+import { answerPunches$ } from './techniques/simultaneous-open.js';
 import { stagesOf, type TechniqueName } from './techniques/stages.js';
 import { Attempts } from './net/attempts.js';
 import type { Trace, TraceEvent } from './trace.js';
@@ -213,12 +219,15 @@ class RunningNet implements Net {
     distinctUntilChanged((a, b) => a.length === b.length && a.every((session, index) => session === b[index])),
   );
   readonly #reaches = new BehaviorSubject<readonly Reach[] | undefined>(undefined);
+  readonly #nats = new BehaviorSubject<readonly NatView[] | undefined>(undefined);
   readonly #location = new ReplaySubject<Location>(1);
   readonly #aftermath = new Subject<Observable<unknown>>();
   readonly #settled = lastValueFrom(this.#aftermath.pipe(mergeMap((work$) => work$.pipe(untroubled()))), {
     defaultValue: undefined,
   });
   readonly #context: SecureContext;
+  readonly #signalling: Signalling;
+  readonly #punching: Punching | undefined;
   readonly #attempts: Attempts;
 
   #latest: Location | undefined;
@@ -238,6 +247,8 @@ class RunningNet implements Net {
       now: () => runtime.scheduler.now(),
     });
     this.#context = secureContextOf(identity);
+    this.#signalling = rendezvousSignalling({ identity, sessions$: this.#sessions$, runtime, trace: this.#tell });
+    this.#punching = this.#makePunching();
     this.#attempts = new Attempts({
       config,
       runtime,
@@ -245,7 +256,8 @@ class RunningNet implements Net {
       peers: this.#peers,
       trace: this.#tell,
       own: () => this.#own(),
-      signalling: rendezvousSignalling({ identity, sessions$: this.#sessions$, runtime, trace: this.#tell }),
+      signalling: this.#signalling,
+      punching: this.#punching,
       closed$: this.#closed$(),
     });
     this.trace$ = this.#trace.asObservable();
@@ -342,6 +354,17 @@ class RunningNet implements Net {
         error: noop,
       }),
     );
+    if (this.#punching !== undefined) {
+      this.#running.add(
+        this.#natViews$().subscribe({
+          next: (nats) => {
+            this.#nats.next(nats);
+          },
+          error: noop,
+        }),
+      );
+      this.#running.add(answerPunches$(this.#signalling, this.#punching).subscribe({ error: noop }));
+    }
     this.#running.add(
       this.#locations$(local).subscribe({
         next: (location) => {
@@ -382,9 +405,16 @@ class RunningNet implements Net {
   #locations$(local: Endpoint): Observable<Location> {
     const { scheduler } = this.#runtime;
     const late$ = timer(this.#config.timing.gatherMs, scheduler).pipe(map(() => true));
-    return combineLatest([this.#network$(), this.#reaches, late$.pipe(startWith(false))]).pipe(
-      filter(([, reaches, isLate]) => isLate || reaches?.every(({ isSettled }) => isSettled) === true),
-      map(([{ addresses, states }, reaches]) => locate(this.#config, local, addresses, states, reaches ?? [])),
+    return combineLatest([this.#network$(), this.#reaches, this.#nats, late$.pipe(startWith(false))]).pipe(
+      filter(
+        ([, reaches, nats, isLate]) =>
+          isLate ||
+          (reaches?.every(({ isSettled }) => isSettled) === true &&
+            (nats !== undefined || this.#punching === undefined)),
+      ),
+      map(([{ addresses, states }, reaches, nats]) =>
+        locate(this.#config, local, { addresses, servers: states, reaches: reaches ?? [], nats: nats ?? [] }),
+      ),
       distinctUntilChanged((a, b) => formatUnl(a.unl) === formatUnl(b.unl)),
     );
   }
@@ -431,10 +461,52 @@ class RunningNet implements Net {
     );
   }
 
+  /** What a node needs to punch: servers that carry its signals and see its NAT. Plain links have no key to tell peers by. */
+  #makePunching(): Punching | undefined {
+    const config = this.#config;
+    if (config.security === 'plain' || config.rendezvous.length === 0) return undefined;
+    return punchingOf({
+      config,
+      runtime: this.#runtime,
+      context: this.#context,
+      peers: this.#peers,
+      nats$: this.#nats.pipe(filter((nats) => nats !== undefined)),
+      roundTripMs: () => this.#nats.value?.[0]?.roundTripMs ?? 0,
+      tell: (step) => {
+        this.#tell({ type: 'punch', ...step });
+      },
+    });
+  }
+
+  /** What this node's NAT is: at once, again when no server was there and then one is, and whenever the network changes. */
+  #natViews$(): Observable<readonly NatView[]> {
+    const { bind, rendezvous, timing } = this.#config;
+    const runtime = this.#runtime;
+    const addresses$ = timer(0, timing.networkMs, runtime.scheduler).pipe(map(() => localAddresses(bind)));
+    const observed$ = this.#servers.pipe(map(observedIn));
+    return combineLatest([addresses$, observed$]).pipe(
+      distinctUntilChanged(
+        ([addresses, observed], [nextAddresses, nextObserved]) =>
+          String(addresses) === String(nextAddresses) &&
+          (observed.length === 0 || String(observed) === String(nextObserved)),
+      ),
+      switchMap(([addresses]) => {
+        const views$ = natViews$(rendezvous, addresses, { bind, timing, runtime }, this.#tell);
+        const session$ = this.#sessions$.pipe(first((sessions) => sessions.length > 0));
+        return views$.pipe(
+          switchMap((views) =>
+            views.length > 0 ? of(views) : concat(of(views), session$.pipe(switchMap(() => views$))),
+          ),
+        );
+      }),
+    );
+  }
+
   /** The locator as far as it is known, even while the servers are still being asked. */
   #own(): Unl {
     const local = this.#local.value ?? { address: '0.0.0.0', port: 0 };
-    return (this.#latest ?? locate(this.#config, local, localAddresses(this.#config.bind), [], [])).unl;
+    const unknown = { addresses: localAddresses(this.#config.bind), servers: [], reaches: [], nats: [] };
+    return (this.#latest ?? locate(this.#config, local, unknown)).unl;
   }
 
   #whenStarted$<T>(next: () => Observable<T>): Observable<T> {
@@ -508,6 +580,7 @@ class RunningNet implements Net {
     this.#local.complete();
     this.#servers.complete();
     this.#reaches.complete();
+    this.#nats.complete();
     this.#trace.complete();
   }
 

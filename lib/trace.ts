@@ -2,7 +2,10 @@ import type { PortMappingProtocol } from './config.js';
 import type { CloseReason } from './connection.js';
 import type { Endpoint, ServerAddress } from './endpoint.js';
 import type { PeerId } from './identity.js';
+import type { PunchReport } from './link/punch.js';
+import type { PunchSide } from './nat/punch-plan.js';
 import type { Reach } from './reachability.js';
+import type { NatType } from './unl/types.js';
 
 /** What can be told of the work of a net, without its time. */
 export type TraceStep =
@@ -44,6 +47,17 @@ export type TraceStep =
       readonly state: 'connected' | 'lost';
       readonly reason?: string;
     }
+  /** One round of a simultaneous open. */
+  | ({ readonly type: 'punch' } & PunchStep)
+  /** What the servers have shown of this node's NAT, by one family of addresses. */
+  | {
+      readonly type: 'nat';
+      readonly family: 4 | 6;
+      readonly natType: NatType;
+      readonly confidence: number;
+      readonly addresses: readonly string[];
+      readonly samples: number;
+    }
   /** How one protocol fares that asks the gateway to open a port. */
   | {
       readonly type: 'port-mapping';
@@ -61,6 +75,26 @@ export type TraceStep =
 
 /** One step of the work of a net, with the time at which it was taken, in milliseconds since the epoch. */
 export type TraceEvent = TraceStep & { readonly at: number };
+
+/** A step of a punch, to be told. */
+export type PunchStep = {
+  readonly attemptId: string;
+  readonly peerId: PeerId;
+  readonly round: number;
+  /** Who asked for it. */
+  readonly by: 'us' | 'peer';
+} & (
+  | { readonly step: 'planned'; readonly own: PunchSide; readonly peer: PunchSide; readonly plan: PunchSummary }
+  | { readonly step: 'refused'; readonly reason: string }
+  | ({ readonly step: 'over' } & PunchReport)
+);
+
+/** A plan in short. */
+export interface PunchSummary {
+  readonly syns: number;
+  readonly delayMs: number;
+  readonly deadlineMs: number;
+}
 
 /** Where steps are told. */
 export type Trace = (step: TraceStep) => void;

@@ -13,6 +13,7 @@ describe('a configuration', () => {
       port: 0,
       forwarded: false,
       portMapping: ['pcp', 'nat-pmp', 'upnp'],
+      birthday: true,
       reachability: [],
       rendezvous: [],
       security: 'tls',

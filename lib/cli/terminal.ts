@@ -1,5 +1,4 @@
 import {
-  filter,
   firstValueFrom,
   from,
   fromEvent,
@@ -55,19 +54,20 @@ export function reporter(json: boolean | undefined): Report {
   };
 }
 
-/** Reports each technique's outcome as it comes. */
+/** Reports each technique's outcome as it comes, and the steps of simultaneous opens. */
 export function reportAttempts(net: Net, report: Report): Subscription {
-  return net.trace$
-    .pipe(
-      filter((step) => step.type === 'technique'),
-      filter(({ outcome }) => outcome !== 'started'),
-    )
-    .subscribe({
-      next: ({ technique, outcome, reason, elapsedMs }) => {
+  return net.trace$.subscribe({
+    next: (step) => {
+      if (step.type === 'technique' && step.outcome !== 'started') {
+        const { technique, outcome, reason, elapsedMs } = step;
         report('attempt', { technique, outcome, ...(reason !== undefined && { reason }), elapsedMs }, undefined);
-      },
-      error: noop,
-    });
+      } else if (step.type === 'nat' || step.type === 'punch') {
+        const { type, ...fields } = step;
+        report(type, fields, undefined);
+      }
+    },
+    error: noop,
+  });
 }
 
 /** Reports which protocol opened a port of the router, and whether others can dial this node. */

@@ -12,6 +12,7 @@ import { within } from '../operators/within.js';
 import type { Runtime } from '../runtime.js';
 import type { Signalling } from '../signalling/signalling.js';
 import type { Punching } from '../techniques/punching.js';
+import type { StagesFor } from '../techniques/stages.js';
 import type { Attempt, Stages } from '../techniques/technique.js';
 import type { Trace } from '../trace.js';
 import { connectionKeyOf, peerNameOf } from '../unl.js';
@@ -41,8 +42,9 @@ export class Attempts {
   constructor(readonly given: AttemptsConfig) {}
 
   /** Hands over the connection to a peer: the one that is open, or the one that an attempt makes. */
-  connect$(peer: Unl, stages: Stages, timeoutMs: number | undefined): Observable<PeerConnection> {
+  connect$(peer: Unl, stagesFor: StagesFor, timeoutMs: number | undefined): Observable<PeerConnection> {
     return defer(() => {
+      const stages = stagesFor(peer);
       const existing = this.given.peers.get(connectionKeyOf(peer));
       if (existing !== undefined) return of(existing);
       // Those who want it otherwise do not share an attempt; of two that succeed one connection results all the same.

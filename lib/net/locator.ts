@@ -5,6 +5,7 @@ import type { Mapping } from '../gateway/mapping.js';
 import type { Reach } from '../reachability.js';
 import type { ServerState } from '../rendezvous/client.js';
 import { UNL_MAX_LENGTH } from '../unl.js';
+import type { NatView } from './nat.js';
 import type { NatType, NodeType, Unl, UnlEndpoint, UnlV2, UnlV3 } from '../unl/types.js';
 import { encodeVersion3 } from '../unl/version-3.js';
 
@@ -16,6 +17,15 @@ export interface Location {
   readonly nodeType: NodeType;
   readonly natType: NatType;
   readonly unl: Unl;
+}
+
+/** What is known of a node's network. */
+export interface Surroundings {
+  /** This machine's addresses. */
+  readonly addresses: readonly string[];
+  readonly servers: readonly ServerState[];
+  readonly reaches: readonly Reach[];
+  readonly nats: readonly NatView[];
 }
 
 /**
@@ -39,16 +49,14 @@ export function localAddresses(bind: string | undefined, interfaces = networkInt
 
 /**
  * What a node is, from its own addresses, from where the servers see it (with no NAT between, they see one of its own), and
- * from whether somebody outside has dialled it, which settles the matter.
+ * from whether somebody outside has dialled it, which settles the matter; and if nobody can, whether its NAT can be
+ * predicted, so that others can open TCP simultaneously with it.
  */
 export function locate(
   config: ResolvedConfig,
-  local: Endpoint,
-  addresses: readonly string[],
-  servers: readonly ServerState[],
-  reaches: readonly Reach[],
+  { port }: Endpoint,
+  { addresses, servers, reaches, nats }: Surroundings,
 ): Location {
-  const { port } = local;
   const observed = [...new Set(servers.flatMap((server) => server.observed?.address ?? []))];
   const isOpen =
     observed.length > 0
@@ -56,8 +64,10 @@ export function locate(
       : addresses.some((address) => scopeOf(address) === 'global' || scopeOf(address) === 'loopback');
   const proofs = reaches.flatMap(({ isReachable }) => isReachable ?? []);
   const isReachable = proofs.length > 0 ? proofs.includes(true) : isOpen;
-  const nodeType = config.forwarded || isReachable ? 'passive' : 'active';
-  const natType: NatType = { type: isOpen && observed.length > 0 ? 'open' : 'unknown' };
+  const guess: NatType = { type: isOpen && observed.length > 0 ? 'open' : 'unknown' };
+  const natType = (nats.find(({ family }) => family === 4) ?? nats[0])?.natType ?? guess;
+  const canPunch = nats.some(({ natType: { type } }) => type !== 'unknown' && type !== 'random');
+  const nodeType = config.forwarded || isReachable ? 'passive' : canPunch ? 'simultaneous' : 'active';
   const reachable = reaches.flatMap(({ endpoint, mapping }): UnlEndpoint[] =>
     endpoint === undefined ? [] : [{ kind: mapping === undefined ? 'wan' : 'mapped', ...endpoint }],
   );

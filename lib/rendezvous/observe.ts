@@ -1,6 +1,5 @@
 import {
   catchError,
-  combineLatest,
   concat,
   defer,
   filter,
@@ -11,8 +10,11 @@ import {
   of,
   switchMap,
   take,
+  takeUntil,
   throwError,
   timeout,
+  timer,
+  toArray,
   type Observable,
 } from 'rxjs';
 import { DEFAULT_LIMITS } from '../config.js';
@@ -36,8 +38,8 @@ export interface Observation extends PortSample {
 /** Local ports that are looked at to classify a NAT (PyP2P: 5), one after the other, as a NAT with a rule would show it. */
 const SAMPLED_PORTS = 5;
 
-/** Server endpoints that each is looked at from: the least that tells a mapping that depends on them, and one to spare. */
-const SAMPLING_SERVERS = 3;
+/** Servers that each is looked at from: two of each family, the least that tells a mapping that depends on them. */
+const SAMPLING_SERVERS = 4;
 
 /**
  * Asks a rendezvous server where it sees a connection from a local port come from. Takes two round trips: the server can
@@ -92,8 +94,9 @@ export function observe$(server: ServerAddress, localPort: number, config: Obser
 }
 
 /**
- * Looks at five consecutive local ports from up to three server endpoints, all side by side, so that the whole takes as long
- * as one. Emits what came of it, in the order in which the SYNs were sent, and completes; what failed is left out.
+ * Looks at five consecutive local ports from up to four servers, all side by side, so that the whole takes as long as one.
+ * Emits what came of it within `timing.natMs`, in the order in which the SYNs were sent, and completes; what failed or is
+ * late is left out.
  *
  * @param firstPort the lowest of the local ports.
  *
@@ -105,16 +108,26 @@ export function sample$(
   firstPort: number,
   config: ObserveConfig,
 ): Observable<readonly Observation[]> {
+  const { runtime, timing } = config;
   const localPorts = Array.from({ length: SAMPLED_PORTS }, (_, i) => firstPort + i);
-  const observations = localPorts.flatMap((localPort) =>
-    servers
-      .slice(0, SAMPLING_SERVERS)
-      .map((server) => observe$(server, localPort, config).pipe(catchError(() => of(undefined)))),
+  const looks = localPorts.flatMap((localPort) =>
+    servers.slice(0, SAMPLING_SERVERS).map((server) => ({ server, localPort })),
   );
-  if (observations.length === 0) return of([]);
+  const observations = looks.map(({ server, localPort }, order) =>
+    observe$(server, localPort, config).pipe(
+      map((observation) => ({ order, observation })),
+      catchError(() => of(undefined)),
+    ),
+  );
   // Each mapping is kept until the last has been looked at, as it would be in use.
-  return combineLatest(observations).pipe(
-    take(1),
-    map((all) => all.filter((observation) => observation !== undefined)),
+  const inTime$ = merge(...observations).pipe(take(looks.length), takeUntil(timer(timing.natMs, runtime.scheduler)));
+  return inTime$.pipe(
+    toArray(),
+    map((results) =>
+      results
+        .filter((result) => result !== undefined)
+        .toSorted((a, b) => a.order - b.order)
+        .map(({ observation }) => observation),
+    ),
   );
 }

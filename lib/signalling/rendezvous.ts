@@ -14,6 +14,7 @@ import {
   timeout,
   type Observable,
 } from 'rxjs';
+import { familyOf } from '../endpoint.js';
 import type { Identity } from '../identity.js';
 import type { RendezvousSession } from '../rendezvous/session.js';
 import type { Runtime } from '../runtime.js';
@@ -67,14 +68,14 @@ export function rendezvousSignalling({ identity, sessions$, runtime, trace }: Re
 
   return {
     signal$: received$.pipe(share()),
-    send$: (to, signal) =>
+    send$: (to, signal, family) =>
       defer(() => {
         const message = sealEnvelope(identity, { ...signal, to, id: runtime.newId(), at: now() });
         return sessions$.pipe(
           take(1),
           switchMap((sessions) =>
             concat(
-              ...sessions.map((session) =>
+              ...preferring(family, sessions).map((session) =>
                 session.send$(to, message).pipe(
                   timeout({ first: ANSWER_MS, scheduler: runtime.scheduler, with: () => of(false) }),
                   catchError(() => of(false)),
@@ -88,4 +89,10 @@ export function rendezvousSignalling({ identity, sessions$, runtime, trace }: Re
         );
       }),
   };
+}
+
+/** The sessions whose servers see this node by a family first; sorting keeps the order of the others. */
+function preferring(family: 4 | 6 | undefined, sessions: readonly RendezvousSession[]): readonly RendezvousSession[] {
+  const isOther = ({ observed }: RendezvousSession) => observed !== undefined && familyOf(observed.address) !== family;
+  return family === undefined ? sessions : sessions.toSorted((a, b) => Number(isOther(a)) - Number(isOther(b)));
 }

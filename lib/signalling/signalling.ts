@@ -18,8 +18,12 @@ export interface ReceivedSignal extends Signal {
 
 /** A way for two nodes to exchange small signed messages. */
 export interface Signalling {
-  /** Sends a signal. Emits once whether it was handed to the peer, and completes. */
-  send$(to: PeerId, signal: Signal): Observable<boolean>;
+  /**
+   * Sends a signal. Emits once whether it was handed to the peer, and completes.
+   *
+   * @param family of the address at which the sender wants to be seen, where it has a choice.
+   */
+  send$(to: PeerId, signal: Signal, family?: 4 | 6): Observable<boolean>;
   /** Signals to this node, each once, their senders proven. */
   readonly signal$: Observable<ReceivedSignal>;
 }

@@ -3,17 +3,23 @@ import type { Observable } from 'rxjs';
 import type { PeerId } from '../identity.js';
 import type { Link } from '../link/link.js';
 import type { PunchReport } from '../link/punch.js';
-import type { OwnPunchSide, PunchPlan, PunchPlanOptions, PunchSide } from '../nat/punch-plan.js';
+import type { OwnPunchSide, PunchPlan, PunchPlanOptions } from '../nat/punch-plan.js';
+import type { PunchStep } from '../trace.js';
 
 /** What a node gives to its punches. */
 export interface Punching {
   /** This node. */
   readonly peerId: PeerId;
   /**
-   * This node as a peer has to know it for one round: emits it once, freshly predicted, and keeps what it rests on (a
-   * connection that holds a mapping open) until unsubscribed from. Fails when it is not known where this node is.
+   * The families of addresses by which servers see this node, the one to try first first. Waits for them to tell, but not
+   * for long; emits once.
    */
-  readonly side$: () => Observable<OwnPunchSide>;
+  readonly families$: Observable<readonly (4 | 6)[]>;
+  /**
+   * This node as a peer has to know it for one round: emits it once, freshly predicted, and keeps what it rests on (a
+   * connection that holds a mapping open) until unsubscribed from. Fails when no server has seen it by that family.
+   */
+  readonly side$: (family: 4 | 6) => Observable<OwnPunchSide>;
   /** Between this node and the server that carries its signals, in milliseconds. */
   readonly roundTripMs: () => number;
   /** What planning takes besides. */
@@ -29,24 +35,4 @@ export interface Punching {
   /** Whether a peer that asks is answered. */
   readonly welcomes: (peerId: PeerId) => boolean;
   readonly tell: (step: PunchStep) => void;
-}
-
-/** A step of a punch, to be told. */
-export type PunchStep = {
-  readonly attemptId: string;
-  readonly peerId: PeerId;
-  readonly round: number;
-  /** Who asked for it. */
-  readonly by: 'us' | 'peer';
-} & (
-  | { readonly step: 'planned'; readonly own: PunchSide; readonly peer: PunchSide; readonly plan: PunchSummary }
-  | { readonly step: 'refused'; readonly reason: string }
-  | ({ readonly step: 'over' } & PunchReport)
-);
-
-/** A plan in short. */
-export interface PunchSummary {
-  readonly syns: number;
-  readonly delayMs: number;
-  readonly deadlineMs: number;
 }

@@ -22,6 +22,7 @@ import {
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
+import { familyOf, scopeOf } from '../endpoint.js';
 import { DialError, reasonOf, TimeoutError } from '../errors.js';
 import { isGreater, type PeerId } from '../identity.js';
 import type { Link } from '../link/link.js';
@@ -35,7 +36,9 @@ import {
 } from '../nat/punch-plan.js';
 import type { ReceivedSignal, Signalling } from '../signalling/signalling.js';
 import { answerSignal, askSignal, readAnswer, readAsk, type PunchAnswer, type PunchAsk } from './punch-signals.js';
-import type { Punching, PunchStep } from './punching.js';
+import type { PunchStep } from '../trace.js';
+import type { Punching } from './punching.js';
+import type { UnlV3 } from '../unl/types.js';
 import type { Attempt, Technique } from './technique.js';
 
 /** For the peer to answer: a fresh look at its NAT and two ways by the server, on the slowest of paths. */
@@ -67,8 +70,18 @@ export const simultaneousOpen: Technique = {
         const { punching, peer } = attempt;
         if (punching === undefined) throw new DialError('This node cannot punch: it does not know where it is seen');
         if (peer.version !== 3) throw new DialError('The UNL has no key to send a signal to');
+        const { peerId } = peer;
         let round = 0;
-        return defer(() => askRound$(attempt, punching, peer.peerId, round++)).pipe(
+        return punching.families$.pipe(
+          map((families) => families.filter((family) => isAt(peer, family))),
+          switchMap((families) =>
+            defer(() => {
+              const family = families[round % families.length];
+              if (family === undefined)
+                throw new FinalError('There is no family of addresses that servers see both nodes by');
+              return askRound$(attempt, punching, peerId, family, round++);
+            }),
+          ),
           retry({
             count: PUNCH_ROUNDS - 1,
             delay: (error: unknown) => {
@@ -82,10 +95,16 @@ export const simultaneousOpen: Technique = {
 };
 
 /** Asks the peer to punch, and does so when it agrees. */
-function askRound$(attempt: Attempt, punching: Punching, peerId: PeerId, round: number): Observable<Link> {
+function askRound$(
+  attempt: Attempt,
+  punching: Punching,
+  peerId: PeerId,
+  family: 4 | 6,
+  round: number,
+): Observable<Link> {
   const { id, signalling, scheduler } = attempt;
   const told = { attemptId: id, peerId, round, by: 'us' } as const;
-  return punching.side$().pipe(
+  return punching.side$(family).pipe(
     switchMap((own) => {
       const ask = { attempt: id, round, side: own, roundTripMs: punching.roundTripMs() };
       return exchange$(signalling, peerId, ask, scheduler).pipe(
@@ -129,7 +148,7 @@ function exchange$(
       return of(answer);
     }),
   );
-  const sent$ = signalling.send$(peerId, askSignal(ask)).pipe(
+  const sent$ = signalling.send$(peerId, askSignal(ask), familyOf(ask.side.address)).pipe(
     tap((wasDelivered) => {
       if (!wasDelivered) throw new FinalError('The peer is at none of the servers that we are at');
     }),
@@ -186,11 +205,11 @@ function answerRound$(
   const peerId = signal.from;
   const told = { attemptId: attempt, peerId, round, by: 'peer' } as const;
   const answer$ = (rest: { readonly side: PunchSide } | { readonly refusal: string }) =>
-    signalling.send$(peerId, answerSignal({ attempt, round, ...rest })).pipe(ignoreElements());
+    signalling.send$(peerId, answerSignal({ attempt, round, ...rest }), familyOf(side.address)).pipe(ignoreElements());
   // The answer's way to the server, and from there to the peer, which sends its SYNs when it gets it.
   const delayMs = (punching.roundTripMs() + roundTripMs) / 2;
   let isAgreed = false;
-  return punching.side$().pipe(
+  return defer(() => punching.side$(familyOf(side.address))).pipe(
     switchMap((own) => {
       expectWhereSeen(side, signal);
       const opened$ = open$(punching, told, own, side, delayMs);
@@ -209,6 +228,11 @@ function answerRound$(
     }),
     catchError(() => EMPTY),
   );
+}
+
+/** Whether a node says that it can be reached from afar by a family; what it says of its IPv6 firewall matters not. */
+function isAt({ endpoints }: UnlV3, family: 4 | 6): boolean {
+  return endpoints.some(({ address }) => familyOf(address) === family && scopeOf(address) === 'global');
 }
 
 /** Nobody can have us send to a third party: the peer is where the server sees it, and both say so. */

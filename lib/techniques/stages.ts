@@ -1,25 +1,29 @@
+import type { Unl } from '../unl/types.js';
 import { expectOneOf } from '../validate.js';
 import { direct } from './direct.js';
-import type { Stages } from './technique.js';
+import { simultaneousOpen } from './simultaneous-open.js';
+import type { Stages, Technique } from './technique.js';
+
+/** What `--technique` and `options.techniques` can name, best first. */
+export const TECHNIQUE_NAMES = ['direct', 'simultaneous-open'] as const;
+
+/** The name of a technique. */
+export type TechniqueName = (typeof TECHNIQUE_NAMES)[number];
 
 /** The techniques by their names. */
-const TECHNIQUES = { direct } as const;
+const TECHNIQUES: Readonly<Record<TechniqueName, Technique>> = { direct, 'simultaneous-open': simultaneousOpen };
 
-/** What `--technique` and `options.techniques` can name. */
-export type TechniqueName = keyof typeof TECHNIQUES;
-
-/** The names of all techniques, best first. */
-export const TECHNIQUE_NAMES: readonly TechniqueName[] = ['direct'];
-
-/** All techniques, best first; those of one stage are tried side by side. */
-const ALL: Stages = [[direct]];
+/** Which techniques to try, once it is known with whom. */
+export type StagesFor = (peer: Unl) => Stages;
 
 /**
- * The techniques to try: all of them, or the ones named, each with a head start over the next.
+ * The techniques to try: the ones named, each with a head start over the next; else all of them, those of one stage side by
+ * side. A peer that can be dialled is dialled before anything else is tried; with any other peer there is no time to lose.
  *
  * @throws InvalidOptionError when a name is none.
  */
-export function stagesOf(names: readonly string[] | undefined): Stages {
-  if (names === undefined) return ALL;
-  return names.map((name) => [TECHNIQUES[expectOneOf('techniques', name, TECHNIQUE_NAMES)]]);
+export function stagesOf(names: readonly string[] | undefined): StagesFor {
+  const named = names?.map((name) => [TECHNIQUES[expectOneOf('techniques', name, TECHNIQUE_NAMES)]]);
+  return ({ nodeType }) =>
+    named ?? (nodeType === 'passive' ? [[direct], [simultaneousOpen]] : [[direct, simultaneousOpen]]);
 }

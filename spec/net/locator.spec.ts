@@ -29,7 +29,12 @@ function serverSeeing(address: string | undefined): ServerState {
 
 /** Where a node is that has these addresses of its own and is seen at those. */
 function located(own: readonly string[], seen: readonly (string | undefined)[], config: Partial<NetConfig> = {}) {
-  return locate(resolveConfig({ mode: 'direct', identity, ...config }), LOCAL, own, seen.map(serverSeeing), []);
+  return locate(resolveConfig({ mode: 'direct', identity, ...config }), LOCAL, {
+    addresses: own,
+    servers: seen.map(serverSeeing),
+    reaches: [],
+    nats: [],
+  });
 }
 
 describe('this machine’s addresses', () => {

@@ -6,8 +6,9 @@ import type { Link } from '../../lib/link/link.js';
 import type { PunchPlan } from '../../lib/nat/punch-plan.js';
 import type { ReceivedSignal, Signal, Signalling } from '../../lib/signalling/signalling.js';
 import { askSignal } from '../../lib/techniques/punch-signals.js';
-import type { Punching, PunchStep } from '../../lib/techniques/punching.js';
+import type { Punching } from '../../lib/techniques/punching.js';
 import { answerPunches$, simultaneousOpen } from '../../lib/techniques/simultaneous-open.js';
+import type { PunchStep } from '../../lib/trace.js';
 import { attemptOf, linkOf } from '../support/attempts.js';
 import { peerIdOf, unlOf, unlOfVersion2 } from '../support/locators.js';
 import { marbles, type Marbles } from '../support/marbles.js';
@@ -94,6 +95,7 @@ function world(behaviour: Behaviour, spec: (world: World) => void): void {
         },
         punching: {
           peerId,
+          families$: of([4]),
           side$: () =>
             defer(() => {
               node.held++;
@@ -127,7 +129,7 @@ function world(behaviour: Behaviour, spec: (world: World) => void): void {
     const a: TestNode = nodeOf('a', aKey, '198.51.100.7', () => b);
     const b: TestNode = nodeOf('b', bKey, '203.0.113.9', () => a);
     const attempt = attemptOf(scheduler, {
-      peer: unlOf({ peerId: bKey }),
+      peer: unlOf({ peerId: bKey, endpoints: [{ kind: 'wan', address: '203.0.113.9', port: 4000 }] }),
       signalling: a.signalling,
       punching: a.punching,
     });
