@@ -43,7 +43,7 @@ export function punchingOf(given: PunchingConfig): Punching {
       take(1),
       map((nats) => nats.map(({ family }) => family)),
     ),
-    side$: (family) => side$(given, family),
+    side$: (family, peerAddresses) => side$(given, family, peerAddresses),
     roundTripMs: given.roundTripMs,
     // The rest is for everything else that the process has to open.
     options: () => ({
@@ -74,19 +74,25 @@ export function punchingOf(given: PunchingConfig): Punching {
 }
 
 /** How this node looks now, from local ports that it has not used: of a NAT whose ports are known there is nothing to ask. */
-function side$({ config, runtime, nats$ }: PunchingConfig, family: 4 | 6): Observable<OwnPunchSide> {
+function side$(
+  { config, runtime, nats$ }: PunchingConfig,
+  family: 4 | 6,
+  peerAddresses: readonly string[],
+): Observable<OwnPunchSide> {
   return nats$.pipe(
     take(1),
     switchMap((nats) => {
       const nat = nats.find((view) => view.family === family);
-      const { natType, addresses: [address] = [], servers: [server] = [] } = nat ?? {};
+      const { natType, addresses = [], servers: [server] = [] } = nat ?? {};
+      const [address] = addresses;
       if (natType === undefined || address === undefined || server === undefined) {
         throw new DialError(`No server has told yet where it sees this node by IPv${family}`);
       }
       const localPort = newLocalPort(runtime);
       const localPorts = Array.from({ length: MAX_PREDICTIONS }, (_, i) => localPort + i);
       const isKnown = natType.type === 'open' || natType.type === 'preserving' || natType.type === 'random';
-      if (isKnown) {
+      const isBehindOneNat = natType.type !== 'open' && addresses.some((each) => peerAddresses.includes(each));
+      if (isKnown && !isBehindOneNat) {
         const ports = predictPorts(natType, { localPort, observedPort: undefined });
         return concat(of({ natType, address, ports, localPorts }), NEVER);
       }

@@ -18,8 +18,11 @@ export interface Punching {
   /**
    * This node as a peer has to know it for one round: emits it once, freshly predicted, and keeps what it rests on (a
    * connection that holds a mapping open) until unsubscribed from. Fails when no server has seen it by that family.
+   *
+   * @param peerAddresses where the peer is seen. At this node's own public address it is behind the same NAT, which leads to
+   * a mapping from inside only when there is one already (hairpinning, RFC 5382 REQ-8).
    */
-  readonly side$: (family: 4 | 6) => Observable<OwnPunchSide>;
+  readonly side$: (family: 4 | 6, peerAddresses: readonly string[]) => Observable<OwnPunchSide>;
   /** Between this node and the server that carries its signals, in milliseconds. */
   readonly roundTripMs: () => number;
   /** What planning takes besides. */

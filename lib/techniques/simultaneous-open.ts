@@ -70,7 +70,6 @@ export const simultaneousOpen: Technique = {
         const { punching, peer } = attempt;
         if (punching === undefined) throw new DialError('This node cannot punch: it does not know where it is seen');
         if (peer.version !== 3) throw new DialError('The UNL has no key to send a signal to');
-        const { peerId } = peer;
         let round = 0;
         return punching.families$.pipe(
           map((families) => families.filter((family) => isAt(peer, family))),
@@ -79,7 +78,7 @@ export const simultaneousOpen: Technique = {
               const family = families[round % families.length];
               if (family === undefined)
                 throw new FinalError('There is no family of addresses that servers see both nodes by');
-              return askRound$(attempt, punching, peerId, family, round++);
+              return askRound$(attempt, punching, peer, family, round++);
             }),
           ),
           retry({
@@ -98,13 +97,14 @@ export const simultaneousOpen: Technique = {
 function askRound$(
   attempt: Attempt,
   punching: Punching,
-  peerId: PeerId,
+  { peerId, endpoints }: UnlV3,
   family: 4 | 6,
   round: number,
 ): Observable<Link> {
   const { id, signalling, scheduler } = attempt;
   const told = { attemptId: id, peerId, round, by: 'us' } as const;
-  return punching.side$(family).pipe(
+  const addresses = endpoints.map(({ address }) => address);
+  return punching.side$(family, addresses).pipe(
     switchMap((own) => {
       const ask = { attempt: id, round, side: own, roundTripMs: punching.roundTripMs() };
       return exchange$(signalling, peerId, ask, scheduler).pipe(
@@ -209,7 +209,7 @@ function answerRound$(
   // The answer's way to the server, and from there to the peer, which sends its SYNs when it gets it.
   const delayMs = (punching.roundTripMs() + roundTripMs) / 2;
   let isAgreed = false;
-  return defer(() => punching.side$(familyOf(side.address))).pipe(
+  return defer(() => punching.side$(familyOf(side.address), [side.address])).pipe(
     switchMap((own) => {
       expectWhereSeen(side, signal);
       const opened$ = open$(punching, told, own, side, delayMs);
