@@ -1,8 +1,6 @@
 import { Agent as HttpAgent, type AgentOptions } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import type { LookupFunction } from 'node:net';
 import { from, Observable, switchMap } from 'rxjs';
-import { familyOf } from './endpoint.js';
 import { HttpError, reasonOf } from './errors.js';
 
 /** A question by HTTP. */
@@ -16,7 +14,7 @@ export interface HttpRequest {
   readonly maxBytes: number;
   /** The local address to leave from. By default the system chooses. */
   readonly localAddress?: string | undefined;
-  /** The address of the server, where it is not to be looked up. */
+  /** The address to go to, whatever host the URL names. */
   readonly connectTo?: string | undefined;
   /** The family of the server's address to use, where its name has addresses of both. */
   readonly family?: 4 | 6 | undefined;
@@ -56,7 +54,8 @@ export function fetch$({
           const options: AgentOptions = {
             ...(localAddress !== undefined && { localAddress }),
             ...(family && { family }),
-            ...(connectTo !== undefined && { lookup: always(connectTo) }),
+            // Not by way of a lookup, which an address in the place of a name does without.
+            ...(connectTo !== undefined && { host: connectTo }),
           };
           const agent = url.protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options);
           const answered = fetch(url, {
@@ -85,12 +84,4 @@ export function fetch$({
         }),
     ),
   );
-}
-
-/** Looks no name up, but gives an address for all of them. */
-function always(address: string): LookupFunction {
-  return (_, { all }, callback) => {
-    if (all === true) callback(null, [{ address, family: familyOf(address) }]);
-    else callback(null, address, familyOf(address));
-  };
 }

@@ -91,6 +91,8 @@ export function reachabilityServer$(
       requestTimeout: limits.requestMs,
       headersTimeout: limits.requestMs,
       keepAliveTimeout: limits.requestMs,
+      // Node looks every 30 s whether a time is over, unless told otherwise.
+      connectionsCheckingInterval: Math.ceil(limits.requestMs / 4),
     };
     const server = createServer(times, (request, response) => {
       answer(request, response, questions);

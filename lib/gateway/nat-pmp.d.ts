@@ -23,12 +23,15 @@ declare module 'nat-pmp' {
     class Client extends EventEmitter {
       constructor(gateway: string);
       readonly socket: Socket;
+      /** Whether the socket is bound. */
+      listening: boolean;
       /** Whether a question is on its way; the next one waits. */
       _reqActive: boolean;
       /** Sends the first question that waits. */
       _next(): void;
       /** Binds the socket: by default to port 5350, of which a machine has only one. */
       connect(): void;
+      onlistening(): void;
       onmessage(message: Buffer, remote: { readonly address: string; readonly port: number }): void;
       externalIp(callback: Callback): void;
       portMapping(

@@ -147,11 +147,15 @@ function answer$(
         subscriber.complete();
       }
     });
-    const sent = retransmit(() => {
-      client._reqActive = false;
-      client._next();
-    }, scheduler);
-    subscriber.add(sent);
+    // The package would send it at once, too.
+    client.onlistening = () => {
+      client.listening = true;
+      const sent = retransmit(() => {
+        client._reqActive = false;
+        client._next();
+      }, scheduler);
+      subscriber.add(sent);
+    };
     return () => {
       client.close();
     };

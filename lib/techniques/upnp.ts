@@ -1,7 +1,7 @@
 import { catchError, concatMap, defer, exhaustMap, map, of, switchMap, filter, timer, type Observable } from 'rxjs';
 import type { Timing } from '../config.js';
-import { familyOf } from '../endpoint.js';
-import { PortMappingError } from '../errors.js';
+import { familyOf, isPort } from '../endpoint.js';
+import { HttpError, PortMappingError } from '../errors.js';
 import { addressOf, service$, valueOf, type Service } from '../gateway/igd.js';
 import { textOf } from '../gateway/soap.js';
 import type { Mapping } from '../gateway/mapping.js';
@@ -137,7 +137,11 @@ function add$(service: Service, request: PortRequest, wish: Wish, isRenewal: boo
 
 function addAny$(service: Service, request: PortRequest, wish: Wish): Observable<Wish> {
   return service.call$('AddAnyPortMapping', entryOf(request, wish)).pipe(
-    map((values) => ({ ...wish, port: Number(valueOf(values, 'NewReservedPort')) })),
+    map((values) => {
+      const port = Number(valueOf(values, 'NewReservedPort'));
+      if (!isPort(port)) throw new HttpError(`Expected NewReservedPort to be a port, got ${port}`);
+      return { ...wish, port };
+    }),
     catchError((error: unknown) => {
       const refusal = error instanceof PortMappingError ? error.refusal : undefined;
       if (refusal === INVALID_ACTION || refusal === NOT_IMPLEMENTED) return addThis$(service, request, wish);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { hostKey } from '../../lib/endpoint.js';
-import { tokenBucket } from '../../servers/limits.js';
+import { hostBuckets, tokenBucket } from '../../servers/limits.js';
 
 describe('a rate limit', () => {
   /** A bucket with a clock that a spec turns. */
@@ -54,6 +54,43 @@ describe('a rate limit', () => {
     expect(take()).toBeTrue();
     clock.now = 100;
     expect(take()).toBeTrue();
+  });
+});
+
+describe('a rate limit for each host', () => {
+  /** Buckets of 2 tokens, one a second, with a clock that a spec turns. */
+  function open(maxHosts: number) {
+    const clock = { now: 0 };
+    return { clock, take: hostBuckets({ perSecond: 1, burst: 2, maxHosts, now: () => clock.now }) };
+  }
+
+  it('is counted for each by itself', () => {
+    const { clock, take } = open(10);
+    expect(['a', 'a', 'a', 'b', 'a'].map(take)).toEqual([true, true, false, true, false]);
+    clock.now = 1000;
+    expect(['a', 'a', 'b', 'b', 'b'].map(take)).toEqual([true, false, true, true, false]);
+  });
+
+  it('forgets the one that it has known for longest where there are too many, and no other', () => {
+    const { take } = open(2);
+    expect(['a', 'a', 'b', 'b', 'c', 'c'].map(take)).toEqual([true, true, true, true, true, true]);
+    expect(['b', 'c'].map(take)).toEqual([false, false]);
+    // Forgotten, it begins anew.
+    expect(take('a')).toBeTrue();
+  });
+
+  it('lets a host that is remembered have no more than its share, whatever hosts are called', () => {
+    const hosts = fc.constantFrom('a', 'b', '__proto__', 'constructor', '');
+    fc.assert(
+      fc.property(fc.array(hosts, { maxLength: 50 }), (asked) => {
+        const { take } = open(5);
+        const granted = asked.filter((host) => take(host));
+        return asked.every((host) => {
+          const count = (list: readonly string[]) => list.filter((each) => each === host).length;
+          return count(granted) === Math.min(2, count(asked));
+        });
+      }),
+    );
   });
 });
 

@@ -225,6 +225,15 @@ describe('A way to have a port opened', () => {
         expect(pieces).toBeGreaterThan(0);
       });
 
+      it('asks no more often than it has to', async () => {
+        const gateway = await openGateway();
+        // No datagram is sent again within this spec.
+        const never = 2 ** 31 - 1;
+        const scheduler = impatient({ 250: never, 750: never, 1750: never });
+        await hold(requestTo(gateway, { scheduler })).opened();
+        expect(new Set(gateway.heard)).toHaveSize(gateway.heard.length);
+      });
+
       it('is asked again when a datagram gets lost', async () => {
         const gateway = await openGateway();
         const lost = new Set<string>();
