@@ -146,7 +146,7 @@ export const DEFAULT_TIMING: Timing = {
   closeMs: 30 * SECOND,
   gatherMs: 3 * SECOND,
   networkMs: 10 * SECOND,
-  natMs: 1.5 * SECOND,
+  natMs: 2 * SECOND,
   mappingMs: 2 * HOUR,
   mappingCheckMs: 1 * MINUTE,
   mappingRetryMs: 5 * MINUTE,

@@ -23,12 +23,14 @@ import {
   observeOn,
   of,
   race,
+  repeat,
   ReplaySubject,
   share,
   startWith,
   Subject,
   Subscription,
   switchMap,
+  takeWhile,
   throwIfEmpty,
   timer,
   type Observable,
@@ -494,9 +496,9 @@ class RunningNet implements Net {
         const views$ = natViews$(rendezvous, addresses, { bind, timing, runtime }, this.#tell);
         const session$ = this.#sessions$.pipe(first((sessions) => sessions.length > 0));
         return views$.pipe(
-          switchMap((views) =>
-            views.length > 0 ? of(views) : concat(of(views), session$.pipe(switchMap(() => views$))),
-          ),
+          // Where no server has said anything, one will when there is a session, unless it is very busy.
+          repeat({ delay: () => timer(timing.reconnectMaxMs, runtime.scheduler).pipe(switchMap(() => session$)) }),
+          takeWhile((views) => views.length === 0, true),
         );
       }),
     );

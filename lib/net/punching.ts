@@ -1,5 +1,5 @@
 import type { SecureContext } from 'node:tls';
-import { concat, map, NEVER, of, switchMap, take, tap, type Observable } from 'rxjs';
+import { concat, first, map, NEVER, of, switchMap, tap, timeout, type Observable } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
 import { DialError } from '../errors.js';
 import type { PeerId } from '../identity.js';
@@ -39,10 +39,7 @@ export function punchingOf(given: PunchingConfig): Punching {
   const { handshakeMs } = config.timing;
   return {
     peerId: config.identity.peerId,
-    families$: given.nats$.pipe(
-      take(1),
-      map((nats) => nats.map(({ family }) => family)),
-    ),
+    families$: known$(given).pipe(map((nats) => nats.map(({ family }) => family))),
     side$: (family, peerAddresses) => side$(given, family, peerAddresses),
     roundTripMs: given.roundTripMs,
     // The rest is for everything else that the process has to open.
@@ -73,14 +70,25 @@ export function punchingOf(given: PunchingConfig): Punching {
   };
 }
 
+/** What servers have shown; where none has yet, one may be about to. */
+function known$({
+  config,
+  runtime,
+  nats$,
+}: Pick<PunchingConfig, 'config' | 'runtime' | 'nats$'>): Observable<readonly NatView[]> {
+  return nats$.pipe(
+    first((nats) => nats.length > 0, []),
+    timeout({ first: config.timing.natMs, scheduler: runtime.scheduler, with: () => of([]) }),
+  );
+}
+
 /** How this node looks now, from local ports that it has not used: of a NAT whose ports are known there is nothing to ask. */
 function side$(
   { config, runtime, nats$ }: PunchingConfig,
   family: 4 | 6,
   peerAddresses: readonly string[],
 ): Observable<OwnPunchSide> {
-  return nats$.pipe(
-    take(1),
+  return known$({ config, runtime, nats$ }).pipe(
     switchMap((nats) => {
       const nat = nats.find((view) => view.family === family);
       const { natType, addresses = [], servers: [server] = [] } = nat ?? {};

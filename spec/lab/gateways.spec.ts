@@ -1,12 +1,13 @@
 /** rxp2p behind routers with a real miniupnpd: what it opens, keeps open, and gives back. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { filter, firstValueFrom, map, type Observable } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { RXP2P } from './matrix.js';
 import { DUAL_STACK_GATEWAY, LYING_GATEWAY, NETWORKS, SHARED_NETWORKS, type Network, type Router } from './networks.js';
 import { DEFAULT_PATH } from './path.js';
 import { addressOf, planNetwork, planShared, type Plan } from './plan.js';
 import type { Line, Program } from './processes.js';
+import { said, type Fields } from './programs.js';
 import { Run } from './run.js';
 import { canRunLab, LAB_LIMIT_MS, needsLab } from './support.js';
 import type { Topology } from './topology.js';
@@ -76,7 +77,7 @@ describe('rxp2p behind a router that opens ports', () => {
 
     on(`${name}: renews the lease, and makes it anew when the router restarts`, plan, async (topology) => {
       const node = start(topology, 'a', ['--lease', '4000', '--check', '500', '--only', protocol]);
-      await traced(node.stdout$, ({ type, isReachable }) => type === 'reach' && isReachable === true);
+      await said(node.stdout$, ({ type, isReachable }) => type === 'reach' && isReachable === true);
       const [first = 0] = topology.leases('home-a');
       expect(first).toBeGreaterThan(0);
       const isLater = () => topology.leases('home-a').some((expiry) => expiry > first);
@@ -91,14 +92,14 @@ describe('rxp2p behind a router that opens ports', () => {
 
   on('takes no longer than its slowest probe where the gateway is silent', silent, async (topology) => {
     const node = start(topology, 'a');
-    const reach = await traced(node.stdout$, ({ type }) => type === 'reach');
+    const reach = await said(node.stdout$, ({ type }) => type === 'reach');
     expect(reach).toEqual(jasmine.objectContaining({ isReachable: false, isBehindAnotherNat: false }));
     expect(reach['words']).toMatch(/did not answer by PCP .*did not answer by NAT-PMP .*did not answer by UPnP/);
   });
 
   on('recognises another NAT before the router, and gives the port back', behindAnother, async (topology) => {
     const node = start(topology, 'a');
-    const reach = await traced(node.stdout$, ({ type }) => type === 'reach');
+    const reach = await said(node.stdout$, ({ type }) => type === 'reach');
     expect(reach).toEqual(jasmine.objectContaining({ isReachable: false, isBehindAnotherNat: true }));
     expect(reach['words']).toMatch(
       /leads 45\.99\.99\.99:40000 here .*others see this node at .*another NAT stands before/,
@@ -119,7 +120,7 @@ describe('rxp2p behind a router that opens ports', () => {
     on(`is let through to an IPv6 address by ${protocol}`, dualStack, async (topology) => {
       const server = addressOf(topology.plan, 's1', 6);
       const node = start(topology, 'a', ['--only', protocol, '--reachability', `http://[${server}]:8080`]);
-      const reach = await traced(node.stdout$, ({ type, family }) => type === 'reach' && family === 6);
+      const reach = await said(node.stdout$, ({ type, family }) => type === 'reach' && family === 6);
       const endpoint = { address: addressOf(topology.plan, 'a', 6), port: Number(PORT) };
       expect(reach).toEqual(jasmine.objectContaining({ isReachable: true, endpoint }));
       expect(reach['mapping']).toEqual(jasmine.objectContaining({ protocol, external: endpoint }));
@@ -137,22 +138,8 @@ const listen = (topology: Topology, host: string): Program =>
 const start = (topology: Topology, host: string, options: readonly string[] = []): Program =>
   topology.run(host, [process.execPath, NODE, ...rendezvous(topology), '--port', PORT, ...options]);
 
-type Fields = Readonly<Record<string, unknown>>;
-
-const fieldsOf = (line$: Observable<Line>): Observable<Fields> =>
-  line$.pipe(
-    filter(({ text }) => text.startsWith('{')),
-    map(({ text }) => {
-      const fields: unknown = JSON.parse(text);
-      return { ...(typeof fields === 'object' && fields) };
-    }),
-  );
-
-const traced = (line$: Observable<Line>, isWanted: (step: Fields) => boolean): Promise<Fields> =>
-  firstValueFrom(fieldsOf(line$).pipe(filter(isWanted)));
-
 const event = (line$: Observable<Line>, name: string, isWanted: (fields: Fields) => boolean = () => true) =>
-  traced(line$, (fields) => fields['event'] === name && isWanted(fields));
+  said(line$, (fields) => fields['event'] === name && isWanted(fields));
 
 /** A router's table tells nobody when it changes. */
 const until = async (isTrue: () => boolean | Promise<boolean>): Promise<void> => {

@@ -1,6 +1,11 @@
 /** A node with what the command line has no options for: its trace on stdout, a JSON object a line. Ends on SIGINT. */
+import { readdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { catchError, firstValueFrom, map, of, switchMap, take } from 'rxjs';
 import { createNet } from '../../lib/index.js';
+
+/** All that an attempt took is to be given back within this time. */
+const RELEASED_MS = 1_000;
 
 const { values } = parseArgs({
   options: {
@@ -12,6 +17,8 @@ const { values } = parseArgs({
     /** Milliseconds. */
     check: { type: 'string', default: '60000' },
     only: { type: 'string' },
+    /** Locators of the nodes to connect to, all at once. */
+    dial: { type: 'string', multiple: true, default: [] },
   },
 });
 
@@ -31,3 +38,32 @@ process.once('SIGINT', () => {
   void net.close();
 });
 await net.start();
+
+if (values.dial.length > 0) {
+  // What this node is must be known before it can punch.
+  await firstValueFrom(net.unl$);
+  const tell = (fields: object) => {
+    console.log(JSON.stringify({ ...fields, descriptors: readdirSync('/proc/self/fd').length }));
+  };
+  for (const unl of values.dial) {
+    net
+      .connect$(unl)
+      .pipe(
+        switchMap((connection) => {
+          connection.send(`to ${connection.peerId}`);
+          return connection.path$.pipe(
+            take(1),
+            map(({ technique, direct }) => ({ type: 'dialled', peerId: connection.peerId, technique, direct })),
+          );
+        }),
+        catchError((error: unknown) => of({ type: 'failed', reason: String(error) })),
+      )
+      .subscribe((outcome) => {
+        tell(outcome);
+        // Whatever else was opened for it has been closed by then.
+        setTimeout(() => {
+          tell({ type: 'later' });
+        }, RELEASED_MS);
+      });
+  }
+}

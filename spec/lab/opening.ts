@@ -1,12 +1,13 @@
 /** How long it takes to have a port opened: rxp2p beside the well-known programs in C, at the same router, in turns. */
-import { filter, firstValueFrom, map, type Observable } from 'rxjs';
 import { fileURLToPath } from 'node:url';
+import type { Observable } from 'rxjs';
 import { quantile, ratioOf } from '../bench/ratio.js';
 import { RXP2P } from './matrix.js';
 import { NETWORKS } from './networks.js';
 import type { PathConfig } from './path.js';
 import { addressOf, planNetwork } from './plan.js';
 import type { Line } from './processes.js';
+import { said, type Fields } from './programs.js';
 import type { Run } from './run.js';
 import type { Topology } from './topology.js';
 
@@ -114,17 +115,5 @@ const grantTo = async (topology: Topology, program: 'upnpc' | 'natpmpc', port: n
   return performance.now() - begun;
 };
 
-const elapsedUntil = (
-  line$: Observable<Line>,
-  isWanted: (step: Readonly<Record<string, unknown>>) => boolean,
-): Promise<number> =>
-  firstValueFrom(
-    line$.pipe(
-      map(({ text }): Readonly<Record<string, unknown>> => {
-        const step: unknown = JSON.parse(text);
-        return { ...(typeof step === 'object' && step) };
-      }),
-      filter(isWanted),
-      map(({ elapsedMs }) => Number(elapsedMs)),
-    ),
-  );
+const elapsedUntil = async (line$: Observable<Line>, isWanted: (step: Fields) => boolean): Promise<number> =>
+  Number((await said(line$, isWanted))['elapsedMs']);

@@ -81,6 +81,14 @@ export const planShared = (network: SharedNetwork): Plan => {
   return planner;
 };
 
+/** One dialer, `a`, and many listeners, `b-0`, `b-1`, …, each behind a router of its own. */
+export const planCrowd = (own: Network, others: readonly Network[]): Plan => {
+  const planner = new Planner();
+  planner.attach('a', own);
+  for (const [i, other] of others.entries()) planner.attach('b', other, `-${i}`);
+  return planner;
+};
+
 /** One host alone: enough to prove what its network is. */
 export const planNetwork = (network: Network): Plan => {
   const planner = new Planner();

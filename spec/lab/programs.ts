@@ -1,0 +1,18 @@
+/** What programs under test say, one JSON object a line. */
+import { filter, firstValueFrom, map, type Observable } from 'rxjs';
+import type { Line } from './processes.js';
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+export const fieldsOf = (line$: Observable<Line>): Observable<Fields> =>
+  line$.pipe(
+    filter(({ text }) => text.startsWith('{')),
+    map(({ text }) => {
+      const fields: unknown = JSON.parse(text);
+      return { ...(typeof fields === 'object' && fields) };
+    }),
+  );
+
+/** The first that is as wanted. */
+export const said = (line$: Observable<Line>, isWanted: (fields: Fields) => boolean): Promise<Fields> =>
+  firstValueFrom(fieldsOf(line$).pipe(filter(isWanted)));
