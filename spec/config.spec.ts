@@ -99,6 +99,31 @@ describe('a configuration', () => {
       `Expected \`timing.dialMs\` to be an integer from 1 to 2147483647, got \`0\``,
     ],
     [
+      'a protocol that nobody speaks',
+      { mode: 'p2p', portMapping: ['pcp', 'ftp'] },
+      'Expected `portMapping` to be one of pcp, nat-pmp, upnp, got `ftp`',
+    ],
+    [
+      'a protocol without its list',
+      { mode: 'p2p', portMapping: 'pcp' },
+      'Expected `portMapping` to be true, false, or a list of pcp, nat-pmp, upnp, got `pcp`',
+    ],
+    [
+      'a reachability server that is no URL',
+      { mode: 'p2p', reachability: ['rv.example.org:8080'] },
+      'Expected `reachability` to be a list of http://HOST:PORT, got `rv.example.org:8080`',
+    ],
+    [
+      'a reachability server of another kind',
+      { mode: 'p2p', reachability: ['ftp://rv.example.org/'] },
+      'Expected `reachability` to be a list of http://HOST:PORT, got `ftp://rv.example.org/`',
+    ],
+    [
+      'a reachability server without its list',
+      { mode: 'p2p', reachability: true },
+      'Expected `reachability` to be a list of http://HOST:PORT, or false, got `true`',
+    ],
+    [
       'half a byte',
       { mode: 'p2p', limits: { lineBytes: 0.5 } },
       `Expected \`limits.lineBytes\` to be an integer from 1 to 9007199254740991, got \`0.5\``,
@@ -118,6 +143,28 @@ describe('a configuration', () => {
     ] as const) {
       expect(() => callWith(resolveConfig, wrong)).toThrowError(InvalidOptionError, name);
     }
+  });
+
+  it('asks gateways by all protocols, by some, or by none', () => {
+    const protocolsOf = (portMapping: NetConfig['portMapping']) =>
+      resolveConfig({ mode: 'direct', portMapping }).portMapping;
+    expect(protocolsOf(undefined)).toEqual(['pcp', 'nat-pmp', 'upnp']);
+    expect(protocolsOf(true)).toEqual(['pcp', 'nat-pmp', 'upnp']);
+    expect(protocolsOf(['upnp'])).toEqual(['upnp']);
+    expect(protocolsOf([])).toEqual([]);
+    expect(protocolsOf(false)).toEqual([]);
+  });
+
+  it('asks the reachability servers that it names, below their addresses, or none', () => {
+    const serversOf = (reachability: NetConfig['reachability']) =>
+      resolveConfig({ mode: 'direct', reachability }).reachability;
+    expect(serversOf(['http://192.0.2.1:8080', 'https://rv.example.org/a', 'http://[2001:db8::1]/b/'])).toEqual([
+      new URL('http://192.0.2.1:8080/'),
+      new URL('https://rv.example.org/a/'),
+      new URL('http://[2001:db8::1]/b/'),
+    ]);
+    expect(serversOf([])).toEqual([]);
+    expect(serversOf(false)).toBeFalse();
   });
 
   it('with an option that is left undefined is the same as without it', () => {

@@ -202,7 +202,9 @@ function mappedReach(family: 4 | 6, mapping: Mapping, look: Look | undefined, { 
   const { protocol, gateway, internal, external, lifetimeMs } = mapping;
   const seen = look?.endpoint.address ?? observed.find((address) => familyOf(address) === family);
   const isBehindAnotherNat = seen === undefined ? scopeOf(external.address) === 'private' : seen !== external.address;
-  const isUsable = look?.isReachable ?? !isBehindAnotherNat;
+  // A gateway that is not connected itself says that it is at 0.0.0.0.
+  const isNowhere = scopeOf(external.address) === 'unusable';
+  const isUsable = look?.isReachable ?? !(isBehindAnotherNat || isNowhere);
   const led = `The gateway ${gateway} leads ${formatEndpoint(external)} here (${protocol})`;
   const another = `, but others see this node at ${seen ?? 'another address'}: another NAT stands before the gateway`;
   const reason = look?.isReachable === false ? `; from outside nobody gets through: ${look.reason ?? 'no reason'}` : '';
@@ -213,8 +215,8 @@ function mappedReach(family: 4 | 6, mapping: Mapping, look: Look | undefined, { 
     isReachable: look?.isReachable,
     endpoint: isUsable ? (look?.endpoint ?? external) : undefined,
     mapping: isUsable ? { protocol, gateway, internal, external, lifetimeMs } : undefined,
-    isBehindAnotherNat,
-    words: led + (isBehindAnotherNat ? another : '') + reason + proof,
+    isBehindAnotherNat: isBehindAnotherNat && !isNowhere,
+    words: led + (isNowhere ? ', which is nowhere' : isBehindAnotherNat ? another : '') + reason + proof,
   };
 }
 

@@ -101,6 +101,46 @@ describe('rxp2p', () => {
     );
 
     it(
+      'tell whether others can dial them, as a server that dials back has seen it',
+      async () => {
+        const server = rxp2p('serve', '--bind', '127.0.0.1', '--port', '0', '--http-port', '0');
+        await server.line(/^http /);
+        const http = `http://${server.lines[1]?.slice('http '.length) ?? ''}`;
+        // The first server is not there. Nor is any gateway to be asked, which would not be on loopback.
+        const named = ['--reachability', 'http://127.0.0.1:9', '--reachability', http, '--no-port-mapping'];
+        const { program } = await listening('--json', ...named);
+        const reach = await program.event('reach');
+        expect(reach).toEqual(
+          jasmine.objectContaining({
+            family: 4,
+            reachable: true,
+            endpoint: jasmine.stringMatching(/^127\./),
+            behindAnotherNat: false,
+            elapsedMs: jasmine.any(Number),
+            words: jasmine.stringContaining('Others can dial this node'),
+          }),
+        );
+        expect(Object.keys(reach)).not.toContain('protocol');
+      },
+      LONG_MS,
+    );
+
+    it(
+      'look at nothing from outside when they are told that the port is forwarded',
+      async () => {
+        const server = rxp2p('serve', '--bind', '127.0.0.1', '--port', '0', '--http-port', '0');
+        await server.line(/^http /);
+        const http = `http://${server.lines[1]?.slice('http '.length) ?? ''}`;
+        const { program } = await listening('--json', '--forwarded', '--reachability', http);
+        program.signal('SIGINT');
+        expect(await program.exit()).toBe(0);
+        expect(program.events.map(({ event }) => event)).not.toContain('reach');
+        expect(program.events.map(({ event }) => event)).not.toContain('port-mapping');
+      },
+      LONG_MS,
+    );
+
+    it(
       'echo, and give the answers before the end',
       async () => {
         const { unl } = await listening('--echo');
@@ -239,6 +279,8 @@ describe('rxp2p', () => {
         ['listen', '--port', '99999'],
         ['listen', '--rendezvous', 'nowhere'],
         ['listen', '--bind', 'here'],
+        ['listen', '--reachability', 'nowhere'],
+        ['listen', '--port-mapping', 'ftp'],
         ['serve', '--port', 'x'],
       ].map((args) => rxp2p(...args));
       expect(await Promise.all(wrong.map((program) => program.exit()))).toEqual(wrong.map(() => 2));
@@ -246,6 +288,7 @@ describe('rxp2p', () => {
       expect(wrong[5]?.stderr).toContain('Expected an integer from 0 to 65535');
       expect(wrong[6]?.stderr).toContain('HOST:PORT');
       expect(wrong[7]?.stderr).toContain('an IP address of this machine');
+      expect(wrong[8]?.stderr).toContain('http://HOST:PORT');
     },
     LONG_MS,
   );

@@ -1,6 +1,8 @@
 import { resolveConfig, type NetConfig } from '../../lib/config.js';
 import { createIdentity } from '../../lib/identity.js';
 import { localAddresses, locate } from '../../lib/net/locator.js';
+import type { Mapping } from '../../lib/gateway/mapping.js';
+import type { Reach } from '../../lib/reachability.js';
 import type { ServerState } from '../../lib/rendezvous/client.js';
 import { EMPTY, NEVER } from 'rxjs';
 import { formatUnl, parseUnl } from '../../lib/unl.js';
@@ -28,13 +30,45 @@ function serverSeeing(address: string | undefined): ServerState {
 }
 
 /** Where a node is that has these addresses of its own and is seen at those. */
-function located(own: readonly string[], seen: readonly (string | undefined)[], config: Partial<NetConfig> = {}) {
+function located(
+  own: readonly string[],
+  seen: readonly (string | undefined)[],
+  config: Partial<NetConfig> = {},
+  reaches: readonly Reach[] = [],
+) {
   return locate(resolveConfig({ mode: 'direct', identity, ...config }), LOCAL, {
     addresses: own,
     servers: seen.map(serverSeeing),
-    reaches: [],
+    reaches,
     nats: [],
   });
+}
+
+/** What is known of whether others can dial a node. */
+function reachOf(fields: Partial<Reach>): Reach {
+  return {
+    family: 4,
+    isSettled: true,
+    isReachable: undefined,
+    endpoint: undefined,
+    mapping: undefined,
+    isBehindAnotherNat: false,
+    words: '',
+    ...fields,
+  };
+}
+
+const EXTERNAL = { address: '203.0.113.1', port: 61001 };
+
+/** A port that a gateway leads to the node. */
+function mappingBy(protocol: Mapping['protocol']): Mapping {
+  return {
+    protocol,
+    gateway: '10.0.0.254',
+    internal: { address: '10.0.0.1', port: LOCAL.port },
+    external: EXTERNAL,
+    lifetimeMs: 7_200_000,
+  };
 }
 
 describe('this machine’s addresses', () => {
@@ -98,6 +132,62 @@ describe('a node', () => {
     expect(located(['10.0.0.1'], []).nodeType).toBe('active');
     expect(located(['8.8.8.8'], [undefined]).nodeType).toBe('passive');
     expect(located(['8.8.8.8'], [undefined]).natType).toEqual({ type: 'unknown' });
+  });
+});
+
+describe('a node that somebody outside has tried to dial', () => {
+  it('is what that showed, whatever its addresses say', () => {
+    const typeOf = (own: string, ...reaches: readonly Reach[]) => located([own], [own], {}, reaches).nodeType;
+    expect(typeOf('203.0.113.1', reachOf({ isReachable: false }))).toBe('active');
+    expect(typeOf('203.0.113.1', reachOf({ isReachable: undefined }))).toBe('passive');
+    expect(located(['10.0.0.1'], ['203.0.113.1'], {}, [reachOf({ isReachable: true })]).nodeType).toBe('passive');
+  });
+
+  it('is passive when one of its families can be dialled', () => {
+    const [no, yes] = [reachOf({ isReachable: false }), reachOf({ family: 6, isReachable: true })];
+    expect(located(['10.0.0.1', '2001:db8::1'], ['203.0.113.1'], {}, [no, yes]).nodeType).toBe('passive');
+  });
+
+  it('names the port that the gateway leads to it, and where servers see it, too', () => {
+    const reach = reachOf({ isReachable: true, endpoint: EXTERNAL, mapping: mappingBy('pcp') });
+    const { unl } = located(['10.0.0.1'], ['203.0.113.1'], {}, [reach]);
+    expect(unl.version === 3 && unl.endpoints).toEqual([
+      { kind: 'lan', address: '10.0.0.1', port: 50500 },
+      { kind: 'mapped', ...EXTERNAL },
+      { kind: 'wan', address: '203.0.113.1', port: 50500 },
+    ]);
+    expect(parseUnl(formatUnl(unl))).toEqual(unl);
+  });
+
+  it('names where it was dialled without a gateway’s help once', () => {
+    const endpoint = { address: '203.0.113.1', port: 50500 };
+    const { unl } = located(['10.0.0.1'], ['203.0.113.1'], {}, [reachOf({ isReachable: true, endpoint })]);
+    expect(unl.version === 3 && unl.endpoints.filter(({ kind }) => kind !== 'lan')).toEqual([
+      { kind: 'wan', ...endpoint },
+    ]);
+  });
+
+  it('tells PyP2P’s nodes the port that leads to it, and by what it was opened', () => {
+    for (const [protocol, forwarding] of [
+      ['upnp', 'UPnP'],
+      ['nat-pmp', 'NATPMP'],
+      ['pcp', 'NATPMP'],
+    ] as const) {
+      const reach = reachOf({ isReachable: true, endpoint: EXTERNAL, mapping: mappingBy(protocol) });
+      const { unl } = located(['10.0.0.1'], ['203.0.113.1'], { security: 'plain' }, [reach]);
+      expect(unl).toEqual(
+        jasmine.objectContaining({ nodeType: 'passive', forwarding, port: 61001, wan: '203.0.113.1', lan: '10.0.0.1' }),
+      );
+      expect(parseUnl(formatUnl(unl))).toEqual(unl);
+    }
+  });
+
+  it('tells PyP2P’s nodes nothing of IPv6, which they do not know', () => {
+    const endpoint = { address: '2001:db8::1', port: 61001 };
+    const reach = reachOf({ family: 6, isReachable: true, endpoint });
+    expect(located(['10.0.0.1'], ['203.0.113.1'], { security: 'plain' }, [reach]).unl).toEqual(
+      jasmine.objectContaining({ port: 50500, wan: '203.0.113.1' }),
+    );
   });
 });
 

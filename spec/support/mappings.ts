@@ -1,5 +1,5 @@
 import type { Socket } from 'node:dgram';
-import { asyncScheduler, of, Subscription, type Observable } from 'rxjs';
+import { of, Subscription, type Observable } from 'rxjs';
 import { DEFAULT_TIMING, type Timing } from '../../lib/config.js';
 import type { Mapping } from '../../lib/gateway/mapping.js';
 import { takeTurns } from '../../lib/operators/take-turns.js';
@@ -100,15 +100,6 @@ export function sent(
     socket.send(datagram, port, address, (error) => {
       if (error === null) resolve();
       else reject(error);
-    });
-  });
-}
-
-/** A moment in which everything that has arrived is read. */
-export function aMoment(): Promise<void> {
-  return new Promise((resolve) => {
-    asyncScheduler.schedule(() => {
-      resolve();
     });
   });
 }
