@@ -173,7 +173,7 @@ export interface Net {
 
   /**
    * Ends everything: connections in order, sockets, sessions, ports opened on the router, timers. Resolves when nothing is left that keeps the process
-   * alive.
+   * alive, or the time is over.
    *
    * @param withinMs connections that are not closed by then are cut.
    */
@@ -432,26 +432,19 @@ class RunningNet implements Net {
     );
   }
 
-  /** Whether others can dial this node; begins anew whenever its network changes. */
+  /** Whether others can dial this node. */
   #reach$({ port }: Endpoint): Observable<readonly Reach[]> {
-    return this.#network$().pipe(
-      map(({ addresses, states }) => ({ addresses, observed: observedIn(states) })),
-      distinctUntilChanged((a, b) => JSON.stringify(a) === JSON.stringify(b)),
-      switchMap(({ addresses, observed }) =>
-        reach$({
-          config: this.#config,
-          runtime: this.#runtime,
-          trace: this.#tell,
-          port,
-          addresses,
-          observed,
-          servers: () => this.#reachabilityServers(),
-          outlive: (work$) => {
-            this.#aftermath.next(work$);
-          },
-        }),
-      ),
-    );
+    return reach$({
+      config: this.#config,
+      runtime: this.#runtime,
+      trace: this.#tell,
+      port,
+      observed$: this.#network$().pipe(map(({ states }) => observedIn(states))),
+      servers: () => this.#reachabilityServers(),
+      outlive: (work$) => {
+        this.#aftermath.next(work$);
+      },
+    });
   }
 
   /** Those that were named to us, else those that the rendezvous servers name. */

@@ -1,9 +1,10 @@
-import { concat, defer, map, take, type Observable, type SchedulerLike } from 'rxjs';
+import { defer, filter, map, take, type Observable, type SchedulerLike } from 'rxjs';
 import { canonicalAddress, familyOf, type Endpoint } from './endpoint.js';
 import { HttpError } from './errors.js';
 import type { Mapping } from './gateway/mapping.js';
 import { fetch$ } from './http.js';
 import type { PeerId } from './identity.js';
+import { headStart } from './operators/head-start.js';
 import { untroubled } from './operators/untroubled.js';
 import { within } from './operators/within.js';
 import { parseJsonObject } from './validate.js';
@@ -89,11 +90,28 @@ export function look$({
   );
 }
 
+/** What several servers are asked. */
+export interface LookByAnyConfig extends Omit<LookConfig, 'server'> {
+  /** Whether an answer is to be believed; else it is as if there had been none. */
+  readonly isCredible: (look: Look) => boolean;
+}
+
+/** A server that has not answered after this time, in milliseconds, gets company: it may take 1 s to dial, and be far away. */
+const COMPANY_MS = 1_500;
+
 /**
- * Asks one server after the other until one answers. Emits what it saw and completes; completes alone when none does.
+ * Asks servers until one answers, the next when one has failed or takes long. Emits what it saw and completes; completes
+ * alone when none does.
  */
-export function lookByAny$(servers: readonly URL[], config: Omit<LookConfig, 'server'>): Observable<Look> {
-  return concat(...servers.map((server) => look$({ ...config, server }).pipe(untroubled()))).pipe(take(1));
+export function lookByAny$(servers: readonly URL[], { isCredible, ...config }: LookByAnyConfig): Observable<Look> {
+  const looks = servers
+    // A server that is named by an address of the other family can see nothing of this one.
+    .filter(({ hostname }) => {
+      const address = canonicalAddress(hostname.replace(/^\[|\]$/g, ''));
+      return address === undefined || familyOf(address) === config.family;
+    })
+    .map((server) => look$({ ...config, server }).pipe(filter(isCredible)));
+  return headStart(looks, COMPANY_MS, config.scheduler).pipe(take(1), untroubled());
 }
 
 function parseLook(text: string, port: number): Look | undefined {

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { catchError, EMPTY, map, mergeMap, Observable, of, Subject, switchMap, tap, type Subscription } from 'rxjs';
 import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
 import { canonicalAddress, hostKey, isPort, scopeOf, type Endpoint } from '../lib/endpoint.js';
@@ -23,6 +23,8 @@ export interface ReachabilityServerConfig {
 export interface ReachabilityServerLimits {
   /** HTTP connections in all. */
   readonly connections: number;
+  /** HTTP connections from one IPv4 address or IPv6 /64. */
+  readonly connectionsPerHost: number;
   /** A request is a line and a few headers: whoever takes longer than this to send one is not asking, in milliseconds. */
   readonly requestMs: number;
   /** For a caller's port to answer, and again for the caller to prove its key there, in milliseconds (PyP2P: 1 s). */
@@ -39,6 +41,7 @@ export interface ReachabilityServerLimits {
 
 export const DEFAULT_REACHABILITY_LIMITS: ReachabilityServerLimits = {
   connections: 1_000,
+  connectionsPerHost: 64,
   requestMs: 5_000,
   dialMs: 1_000,
   dials: 64,
@@ -98,6 +101,7 @@ export function reachabilityServer$(
       answer(request, response, questions);
     });
     server.maxConnections = limits.connections;
+    limitPerHost(server, limits.connectionsPerHost);
     server.on('error', (cause) => {
       subscriber.error(new ListenError(`Cannot listen on port ${port}: ${cause.message}. Choose another.`, { cause }));
     });
@@ -111,6 +115,22 @@ export function reachabilityServer$(
       server.close();
       server.closeAllConnections();
     };
+  });
+}
+
+/** Hangs up on a host that has too many connections already: it shall not take those of all others. */
+function limitPerHost(server: Server, most: number): void {
+  const perHost = new Map<string, number>();
+  server.on('connection', (socket) => {
+    const host = hostKey(canonicalAddress(socket.remoteAddress?.replace(/%.*$/, '') ?? '') ?? '0.0.0.0');
+    const count = (perHost.get(host) ?? 0) + 1;
+    perHost.set(host, count);
+    socket.once('close', () => {
+      const left = (perHost.get(host) ?? 1) - 1;
+      if (left === 0) perHost.delete(host);
+      else perHost.set(host, left);
+    });
+    if (count > most) socket.destroy();
   });
 }
 

@@ -3,7 +3,7 @@ import { createServer, type RequestListener } from 'node:http';
 import { lastValueFrom, toArray } from 'rxjs';
 import { HttpError, TimeoutError } from '../lib/errors.js';
 import { createIdentity } from '../lib/identity.js';
-import { look$, lookByAny$, type LookConfig } from '../lib/reachability.js';
+import { look$, lookByAny$, type Look, type LookByAnyConfig, type LookConfig } from '../lib/reachability.js';
 import { systemRuntime } from '../lib/runtime.js';
 import { addressOf, failureOf, Lab, newAddress } from './support/nodes.js';
 
@@ -33,6 +33,9 @@ describe('Asking a reachability server', () => {
     withinMs: 20_000,
     scheduler: systemRuntime.scheduler,
   };
+
+  /** Whatever is answered is believed. */
+  const any: LookByAnyConfig = { ...asking, isCredible: () => true };
 
   it('is done below its address, from the local address, and names the port and the key', async () => {
     const asked: unknown[] = [];
@@ -131,16 +134,25 @@ describe('Asking a reachability server', () => {
       ),
     );
     const dead = new URL(`http://${newAddress()}:9/`);
-    const looks = await lastValueFrom(lookByAny$([dead, ...servers], asking).pipe(toArray()));
+    const looks = await lastValueFrom(lookByAny$([dead, ...servers], any).pipe(toArray()));
     expect(looks.map(({ endpoint, isReachable }) => [endpoint.address, isReachable])).toEqual([
       ['198.51.100.7', false],
     ]);
     expect(asked).toEqual([0, 1]);
   });
 
+  it('passes over servers that cannot be believed, and those that can see nothing of the family', async () => {
+    const liar = await serveText('{"address":"203.0.113.1","reachable":true}');
+    const honest = await serveText('{"address":"198.51.100.7","reachable":true}');
+    const blind = new URL('http://[::1]:9/');
+    const isCredible = ({ endpoint }: Look) => endpoint.address === '198.51.100.7';
+    const look = await lastValueFrom(lookByAny$([blind, liar, honest], { ...any, isCredible }));
+    expect(look.endpoint.address).toBe('198.51.100.7');
+  });
+
   it('completes alone when no server answers, and when there is none', async () => {
     const servers = [new URL(`http://${newAddress()}:9/`), await serveText('garbage')];
-    expect(await lastValueFrom(lookByAny$(servers, asking).pipe(toArray()))).toEqual([]);
-    expect(await lastValueFrom(lookByAny$([], asking).pipe(toArray()))).toEqual([]);
+    expect(await lastValueFrom(lookByAny$(servers, any).pipe(toArray()))).toEqual([]);
+    expect(await lastValueFrom(lookByAny$([], any).pipe(toArray()))).toEqual([]);
   });
 });

@@ -61,7 +61,9 @@ Exit status: 0 after a clean close, 1 when no connection could be made, 2 for wr
 
 program
   .command('serve')
-  .description('run the servers that nodes meet at: rendezvous (TCP) and address service (HTTP)')
+  .description(
+    'run the servers that nodes meet at: rendezvous (TCP), and one that tells nodes whether others can dial them (HTTP)',
+  )
   .addOption(new Option('-b, --bind <ADDR>', 'the local address to listen on (default: all)'))
   .addOption(
     new Option('-p, --port <N>', 'the TCP port of the rendezvous server').default(8000).argParser(integer(0, 65535)),

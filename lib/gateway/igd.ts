@@ -8,6 +8,9 @@ import { ANSWER_MS } from './ask.js';
 import { elementAt, formatAction, parseAction, parseXml, textOf, type XmlElement } from './soap.js';
 import { elsewhere, leadsTo, search$ } from './ssdp.js';
 
+/** For an action to be done, in milliseconds: UPnP allows 30 s (Device Architecture 1.1 §3.2.1), and cheap routers take some. */
+const CALL_MS = 5_000;
+
 /** A description is a few KiB, an answer less. */
 const MAX_BYTES = 256 * 1024;
 
@@ -43,36 +46,43 @@ export interface Service {
 }
 
 /**
- * Finds the service of a UPnP gateway that opens ports (UPnP Device Architecture 1.1; WANIPConnection 1 and 2,
- * WANIPv6FirewallControl 1). Emits it and completes. Which of its services do, nat-upnp knows; what is fetched of the
+ * Finds the services of a UPnP gateway that open ports (UPnP Device Architecture 1.1; WANIPConnection 1 and 2,
+ * WANIPv6FirewallControl 1). Emits them, the best first, and completes. Which of its services do, nat-upnp knows; what is fetched of the
  * gateway is fetched here, where it has a limit and is checked: the package's own way knows IGD:1 alone, ends the process at
  * an answer it does not expect, and waits for ever.
  *
  * @throws PortMappingError when there is none, or something leads elsewhere; HttpError; TimeoutError.
  */
-export function service$(config: IgdConfig): Observable<Service> {
-  const found$ = control$(config);
+export function services$(config: IgdConfig): Observable<readonly [Service, ...Service[]]> {
+  const found$ = controls$(config);
   return found$.pipe(
-    map((first): Service => {
-      let latest = first;
-      return {
-        type: first.type,
-        call$: (action, values = {}) =>
-          defer(() => call$(latest, action, values, config)).pipe(
-            catchError((error: unknown) => {
-              if (error instanceof PortMappingError) throw error;
-              // It may be up again after a restart, at another port.
-              return found$.pipe(
-                switchMap((found) => {
-                  latest = found;
-                  return call$(found, action, values, config);
-                }),
-              );
-            }),
-          ),
-      };
-    }),
+    map(([first, ...others]) => [
+      serviceAt(first, found$, config),
+      ...others.map((control) => serviceAt(control, found$, config)),
+    ]),
   );
+}
+
+function serviceAt(control: Control, found$: Observable<readonly Control[]>, config: IgdConfig): Service {
+  const { type } = control;
+  let latest = control;
+  return {
+    type,
+    call$: (action, values = {}) =>
+      defer(() => call$(latest, action, values, config)).pipe(
+        catchError((error: unknown) => {
+          // What was not answered may have been done.
+          if (!(error instanceof HttpError)) throw error;
+          // It may be up again after a restart, at another port.
+          return found$.pipe(
+            switchMap((controls) => {
+              latest = controls.find((each) => each.type === type) ?? latest;
+              return call$(latest, action, values, config);
+            }),
+          );
+        }),
+      ),
+  };
 }
 
 /** Where a service takes the calls of its actions. */
@@ -82,22 +92,25 @@ interface Control {
 }
 
 /** Searches for the gateway and reads its description. */
-function control$(config: IgdConfig): Observable<Control> {
+function controls$(config: IgdConfig): Observable<readonly [Control, ...Control[]]> {
   const { gateway } = config;
   const types = familyOf(gateway.address) === 4 ? CONNECTIONS : FIREWALLS;
   return search$(config).pipe(
     switchMap((description) =>
-      request$(description, {}, config).pipe(
+      request$(description, {}, ANSWER_MS, config).pipe(
         switchMap(({ status, text }) => {
           const root = status === 200 ? elementAt(parseXml(text), 'root') : undefined;
           if (root === undefined) throw noDescription(description);
-          return controlIn$(root, description, types);
+          return controlsIn$(root, description, types);
         }),
       ),
     ),
-    map((control) => {
-      if (!leadsTo(gateway, control.url)) throw elsewhere(gateway, control.url.href);
-      return control;
+    map((controls) => {
+      const wrong = controls.find(({ url }) => !leadsTo(gateway, url));
+      if (wrong !== undefined) throw elsewhere(gateway, wrong.url.href);
+      const [first, ...others] = controls;
+      if (first !== undefined) return [first, ...others];
+      throw new PortMappingError(`The gateway ${gateway.address} has no UPnP service that opens ports`);
     }),
   );
 }
@@ -106,28 +119,26 @@ function noDescription({ href }: URL, options?: ErrorOptions): HttpError {
   return new HttpError(`Expected a UPnP description from ${href}, got something else`, options);
 }
 
-/** The service of one of some types in a description. */
-function controlIn$(root: XmlElement, description: URL, types: readonly string[]): Observable<Control> {
+/** The services of some types in a description, in the order of the types. */
+function controlsIn$(root: XmlElement, description: URL, types: readonly string[]): Observable<readonly Control[]> {
   return from(import('nat-upnp')).pipe(
     map(({ default: { device } }) => {
       const found = device.create(description.href);
       found._getXml = (_, callback) => {
         callback(null, root);
       };
-      let control: Control | undefined;
+      const controls: Control[] = [];
       try {
-        found.getService(types, (_, answer) => {
-          const type = types.find((each) => each === answer?.service);
-          const url = String(answer?.controlURL);
-          if (type !== undefined && URL.canParse(url)) control = { type, url: new URL(url) };
-        });
+        for (const type of types) {
+          found.getService([type], (_, answer) => {
+            const url = String(answer?.controlURL);
+            if (answer?.service === type && URL.canParse(url)) controls.push({ type, url: new URL(url) });
+          });
+        }
       } catch (cause) {
         throw noDescription(description, { cause });
       }
-      if (control === undefined) {
-        throw new PortMappingError(`The gateway at ${description.host} has no service that opens ports`);
-      }
-      return control;
+      return controls;
     }),
   );
 }
@@ -141,7 +152,7 @@ function call$(
   return defer(() => {
     const body = formatAction(type, action, values);
     const headers = { 'content-type': 'text/xml; charset="utf-8"', soapaction: `"${type}#${action}"` };
-    return request$(url, { method: 'POST', headers, body }, config);
+    return request$(url, { method: 'POST', headers, body }, CALL_MS, config);
   }).pipe(
     map(({ text }) => {
       const answer = parseAction(action, text);
@@ -156,10 +167,11 @@ function call$(
 function request$(
   url: URL,
   request: { readonly method?: 'POST'; readonly headers?: Readonly<Record<string, string>>; readonly body?: string },
+  withinMs: number,
   { gateway, localAddress, scheduler }: IgdConfig,
 ): Observable<HttpAnswer> {
   return fetch$({ ...request, url, maxBytes: MAX_BYTES, localAddress, connectTo: gateway.host }).pipe(
-    within(ANSWER_MS, `The gateway ${gateway.address} did not answer by UPnP's HTTP`, scheduler),
+    within(withinMs, `The gateway ${gateway.address} did not answer by UPnP's HTTP`, scheduler),
   );
 }
 

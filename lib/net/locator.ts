@@ -72,9 +72,7 @@ export function locate(
     endpoint === undefined ? [] : [{ kind: mapping === undefined ? 'wan' : 'mapped', ...endpoint }],
   );
   const wan = observed.map((address) => ({ kind: 'wan' as const, address, port }));
-  const others = wan.filter(
-    (endpoint) => !reachable.some((known) => known.kind === 'wan' && sameEndpoint(known, endpoint)),
-  );
+  const others = wan.filter((endpoint) => !reachable.some((known) => sameEndpoint(known, endpoint)));
   if (config.security === 'plain')
     return { nodeType, natType, unl: version2(config, nodeType, port, addresses, observed, reaches) };
   const unl: UnlV3 = {

@@ -1,12 +1,13 @@
 import {
   catchError,
   combineLatest,
+  concatMap,
   concatWith,
   defaultIfEmpty,
   defer,
   distinctUntilChanged,
+  exhaustMap,
   filter,
-  from,
   map,
   merge,
   NEVER,
@@ -15,7 +16,6 @@ import {
   shareReplay,
   startWith,
   switchMap,
-  take,
   takeUntil,
   takeWhile,
   tap,
@@ -27,9 +27,10 @@ import {
 import type { ResolvedConfig } from '../config.js';
 import { familyOf, formatEndpoint, sameEndpoint, scopeOf } from '../endpoint.js';
 import { PortMappingError, reasonOf } from '../errors.js';
-import { localAddressTo$, type Gateway } from '../gateway.js';
+import { localAddressTo$ } from '../gateway.js';
 import type { Mapping } from '../gateway/mapping.js';
 import { takeTurns, type Turn } from '../operators/take-turns.js';
+import { untroubled } from '../operators/untroubled.js';
 import { lookByAny$, type Look, type Reach } from '../reachability.js';
 import type { Runtime } from '../runtime.js';
 import { openPort } from '../techniques/open-port.js';
@@ -43,32 +44,47 @@ export interface ReachConfig {
   readonly trace: Trace;
   /** Where the node listens. */
   readonly port: number;
-  /** This machine's addresses. */
-  readonly addresses: readonly string[];
-  /** Where rendezvous servers see this node. */
-  readonly observed: readonly string[];
+  /** Where rendezvous servers see this node; emits now and again, since this machine's own network may change, too. */
+  readonly observed$: Observable<readonly string[]>;
   /** The reachability servers that are known by now. */
   readonly servers: () => readonly URL[];
   /** Sees to the end of what must be done although nobody waits for it any more. */
   readonly outlive: (work$: Observable<unknown>) => void;
 }
 
+/** What of the network matters for one family of addresses: when it changes, all has to be looked into anew. */
+interface Place {
+  /** The address that connections are to be led to. */
+  readonly internal: string;
+  /** Where rendezvous servers see this node by this family. */
+  readonly observed: readonly string[];
+}
+
+/** Addresses that are nobody's (RFC 5737, RFC 3849); the way to them is the way to the rest of the world. */
+const WORLD = { 4: '192.0.2.1', 6: '2001:db8::1' } as const;
+
 /**
  * Finds out whether others can dial this node, by each family of addresses that it has; where not, has the gateway open a
  * port. Emits how it stands whenever that changes, holds what was opened for as long as it is subscribed to, and tries again
- * from time to time. Never fails.
+ * from time to time, and when the network changes. Never fails.
  *
  * A node that can be dialled already, be it in the open or behind a port that was forwarded by hand, leaves the router
- * alone: the gateway is searched for meanwhile, but not asked for anything.
+ * alone: the gateway is searched for meanwhile, but not asked for anything. From time to time that is looked at again.
  */
 export function reach$(given: ReachConfig): Observable<readonly Reach[]> {
-  const families = familiesOf(given);
-  if (families.length === 0) return of([]);
+  const { config, observed$ } = given;
+  if (config.forwarded || config.reachability === false) return of([]);
   return combineLatest(
-    families.map((family) =>
-      reachByFamily$(family, given).pipe(startWith<Reach>({ ...NOT_YET, family, words: 'It is being looked into' })),
-    ),
-  );
+    ([4, 6] as const).map((family) => {
+      // One for all times: what the network of before is still giving back comes first.
+      const turn = takeTurns();
+      return observed$.pipe(
+        concatMap((observed) => place$(family, observed, config)),
+        distinctUntilChanged((a, b) => JSON.stringify(a) === JSON.stringify(b)),
+        switchMap((place) => (place === undefined ? of(undefined) : reachAt$(family, place, turn, given))),
+      );
+    }),
+  ).pipe(map((reaches) => reaches.filter((reach) => reach !== undefined)));
 }
 
 const NOT_YET = {
@@ -79,111 +95,129 @@ const NOT_YET = {
   isBehindAnotherNat: false,
 } as const;
 
-/** Those that somebody outside could dial. On the loopback there is no outside, unless there is somebody to ask. */
-function familiesOf({ addresses, config }: ReachConfig): readonly (4 | 6)[] {
-  if (config.forwarded || config.reachability === false) return [];
-  const isLoopbackOutside = config.reachability.length > 0;
-  const candidates = addresses.filter((address) => {
-    const scope = scopeOf(address);
-    return scope === 'loopback' ? isLoopbackOutside : familyOf(address) === 4 || scope === 'global';
-  });
-  return ([4, 6] as const).filter((family) => candidates.some((address) => familyOf(address) === family));
+/** Where this node is by one family; `undefined` when nobody outside could dial it there. */
+function place$(
+  family: 4 | 6,
+  observed: readonly string[],
+  { bind, reachability }: ResolvedConfig,
+): Observable<Place | undefined> {
+  const internal$ = isOne(bind) ? of(bind) : localAddressTo$(WORLD[family]).pipe(untroubled());
+  return internal$.pipe(
+    filter((internal) => {
+      const scope = scopeOf(internal);
+      // On the loopback there is no outside, unless there is somebody to ask.
+      if (scope === 'loopback') return reachability !== false && reachability.length > 0;
+      return family === 4 || scope === 'global';
+    }),
+    filter((internal) => familyOf(internal) === family),
+    map((internal) => ({ internal, observed: observed.filter((address) => familyOf(address) === family) })),
+    defaultIfEmpty(undefined),
+  );
 }
 
-function reachByFamily$(family: 4 | 6, given: ReachConfig): Observable<Reach> {
+function reachAt$(family: 4 | 6, place: Place, turn: Turn, given: ReachConfig): Observable<Reach> {
   const { config, runtime, port, trace } = given;
   const { scheduler } = runtime;
+  const { mappingRetryMs } = config.timing;
+  const searching: Reach = { ...NOT_YET, family, words: 'It is being looked into' };
+  let pauseMs = mappingRetryMs;
   return defer(() => {
     const begun = scheduler.now();
-    const turn = takeTurns();
+    pauseMs = mappingRetryMs;
     // Of a node without a NAT it is likely that it can be dialled, and not worth much to know fast that it cannot.
-    const isOpen = given.observed.some((address) => familyOf(address) === family && given.addresses.includes(address));
-    const own$ = turn((isOpen ? lookTwice$ : look$)(port, family, given)).pipe(
+    const isOpen = place.observed.includes(place.internal);
+    const own$ = turn((isOpen ? lookTwice$ : look$)(port, place, given)).pipe(
       shareReplay({ bufferSize: 1, refCount: true }),
     );
     const isReachable$ = own$.pipe(filter((look) => look?.isReachable === true));
-    const direct$ = isReachable$.pipe(map((look) => directReach(family, look)));
-    const mapped$ = request$(family, turn, given).pipe(
+    const isOver$ = timer(mappingRetryMs, mappingRetryMs, scheduler).pipe(
+      exhaustMap(() => lookTwice$(port, place, given)),
+      filter((look) => look?.isReachable === false),
+      tap(() => {
+        pauseMs = 0;
+      }),
+    );
+    const direct$ = isReachable$.pipe(
+      map((look) => directReach(family, look)),
+      concatWith(NEVER),
+      takeUntil(isOver$),
+    );
+    const mapped$ = request$(place, turn, given).pipe(
       openPort(config.portMapping, (protocol, outcome) => {
         trace({ type: 'port-mapping', protocol, ...outcome });
       }),
       // That it is renewed changes nothing.
       distinctUntilChanged((a, b) => a.protocol === b.protocol && sameEndpoint(a.external, b.external)),
       switchMap((mapping) =>
-        lookTwice$(mapping.external.port, family, given).pipe(map((look) => mappedReach(family, mapping, look, given))),
+        lookTwice$(mapping.external.port, place, given).pipe(map((look) => mappedReach(family, mapping, look, place))),
       ),
       // A port that leads nowhere is given back.
       takeWhile(({ endpoint }) => endpoint !== undefined, true),
       catchError((error: unknown) => own$.pipe(map((look) => noReach(family, look, error)))),
     );
-    return merge(direct$.pipe(concatWith(NEVER)), mapped$.pipe(takeUntil(isReachable$))).pipe(
+    return merge(direct$, mapped$.pipe(takeUntil(isReachable$))).pipe(
       takeWhile(({ endpoint }) => endpoint !== undefined, true),
       tap((reach) => {
         trace({ type: 'reach', ...reach, elapsedMs: scheduler.now() - begun });
       }),
     );
-  }).pipe(repeat({ delay: () => timer(config.timing.mappingRetryMs, scheduler) }));
+  }).pipe(repeat({ delay: () => timer(pauseMs, scheduler) }), startWith(searching));
 }
 
 /** What a server sees that dials back, `undefined` when there is none to ask. */
-function look$(port: number, family: 4 | 6, { config, runtime, servers }: ReachConfig): Observable<Look | undefined> {
+function look$(
+  port: number,
+  { internal, observed }: Place,
+  { config, runtime, servers }: ReachConfig,
+): Observable<Look | undefined> {
   const { bind, identity, security, timing } = config;
+  const isOutside = (address: string) => scopeOf(address) === 'global';
   return defer(() =>
     lookByAny$(servers(), {
       port,
       // Without TLS nobody proves anything.
       peerId: security === 'tls' ? identity.peerId : undefined,
-      family,
+      family: familyOf(internal),
       localAddress: isOne(bind) ? bind : undefined,
       withinMs: timing.reachabilityMs,
       scheduler: runtime.scheduler,
+      // A server on the same LAN is not outside, and none can make this node believe that it is elsewhere.
+      isCredible: ({ endpoint: { address } }) =>
+        !observed.some(isOutside) || observed.includes(address) || address === internal,
     }),
   ).pipe(defaultIfEmpty(undefined));
 }
 
 /** A packet may get lost, and with it a port that was hard to get. */
-function lookTwice$(port: number, family: 4 | 6, given: ReachConfig): Observable<Look | undefined> {
-  const once$ = look$(port, family, given);
+function lookTwice$(port: number, place: Place, given: ReachConfig): Observable<Look | undefined> {
+  const once$ = look$(port, place, given);
   return once$.pipe(switchMap((look) => (look?.isReachable === false ? once$ : of(look))));
 }
 
 /** What the gateway is to be asked. */
 function request$(
-  family: 4 | 6,
+  { internal }: Place,
   turn: Turn,
-  { config, runtime, port, addresses, outlive }: ReachConfig,
+  { config, runtime, port, outlive }: ReachConfig,
 ): Observable<PortRequest> {
   if (config.portMapping.length === 0) {
     return throwError(() => new PortMappingError('Port mapping is switched off'));
   }
-  return runtime.gateway$(family).pipe(
-    switchMap((gateway) =>
-      internalAddress$(gateway, family, config.bind, addresses).pipe(map((address) => ({ gateway, address }))),
-    ),
-    filter(({ gateway, address }) => scopeOf(address) !== 'loopback' || scopeOf(gateway.address) === 'loopback'),
-    throwIfEmpty(() => new PortMappingError(`There is no IPv${family} gateway to ask`)),
-    map(({ gateway, address }) => ({
+  return runtime.gateway$(familyOf(internal)).pipe(
+    filter((gateway) => scopeOf(internal) !== 'loopback' || scopeOf(gateway.address) === 'loopback'),
+    throwIfEmpty(() => new PortMappingError(`There is no IPv${familyOf(internal)} gateway to ask`)),
+    map((gateway) => ({
       gateway,
-      internal: { address, port },
+      internal: { address: internal, port },
       timing: config.timing,
       scheduler: runtime.scheduler,
       random: runtime.random,
       turn,
-      outlive,
+      outlive: (work$) => {
+        outlive(turn(work$));
+      },
     })),
   );
-}
-
-/** The address that connections are to be led to: of IPv6 one that is good for the whole world. */
-function internalAddress$(
-  { host }: Gateway,
-  family: 4 | 6,
-  bind: string | undefined,
-  addresses: readonly string[],
-): Observable<string> {
-  if (isOne(bind)) return of(bind);
-  if (family === 4) return localAddressTo$(host);
-  return from(addresses.filter((address) => familyOf(address) === 6 && scopeOf(address) === 'global')).pipe(take(1));
 }
 
 function directReach(family: 4 | 6, look: Look | undefined): Reach {
@@ -198,10 +232,11 @@ function directReach(family: 4 | 6, look: Look | undefined): Reach {
   };
 }
 
-function mappedReach(family: 4 | 6, mapping: Mapping, look: Look | undefined, { observed }: ReachConfig): Reach {
+function mappedReach(family: 4 | 6, mapping: Mapping, look: Look | undefined, { observed }: Place): Reach {
   const { protocol, gateway, internal, external, lifetimeMs } = mapping;
-  const seen = look?.endpoint.address ?? observed.find((address) => familyOf(address) === family);
-  const isBehindAnotherNat = seen === undefined ? scopeOf(external.address) === 'private' : seen !== external.address;
+  const [observedAt] = observed;
+  const seen = look?.endpoint.address ?? observedAt;
+  const isBehindAnotherNat = seen === undefined ? scopeOf(external.address) !== 'global' : seen !== external.address;
   // A gateway that is not connected itself says that it is at 0.0.0.0.
   const isNowhere = scopeOf(external.address) === 'unusable';
   const isUsable = look?.isReachable ?? !(isBehindAnotherNat || isNowhere);

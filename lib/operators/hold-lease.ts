@@ -1,10 +1,12 @@
 import {
   AsyncSubject,
   catchError,
+  concat,
   defer,
   EMPTY,
   expand,
   finalize,
+  ignoreElements,
   map,
   merge,
   NEVER,
@@ -13,11 +15,15 @@ import {
   retry,
   switchMap,
   take,
+  takeUntil,
+  throwError,
   throwIfEmpty,
   timer,
   type SchedulerLike,
 } from 'rxjs';
+import { TimeoutError } from '../errors.js';
 import { backoffMs } from './backoff.js';
+import { untroubled } from './untroubled.js';
 
 /** Something that is granted for a time. */
 export interface Lease {
@@ -33,6 +39,8 @@ export interface HoldLeaseConfig<L extends Lease> {
   readonly lost$: (held: L) => Observable<unknown>;
   /** Gives it back. Has a time limit of its own. */
   readonly release$: (held: L) => Observable<unknown>;
+  /** Undoes what may have come of an ask that was never answered: the lease may have been granted all the same. */
+  readonly takeBack$: Observable<unknown>;
   /** Sees to the end of what must be done although nobody waits for it any more. */
   readonly outlive: (work$: Observable<unknown>) => void;
   readonly scheduler: SchedulerLike;
@@ -43,6 +51,9 @@ export interface HoldLeaseConfig<L extends Lease> {
 const RETRY_MS = 1_000;
 const RETRY_MAX_MS = 60_000;
 
+/** Who has not answered is not waited for when a lease is taken back, in milliseconds. */
+const TAKE_BACK_MS = 500;
+
 /** No timer of Node runs longer than this. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -51,7 +62,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
  * at once when it is lost; when that fails again and again with growing pauses, until it runs out. Emits each lease that is
  * granted. Unsubscribed, it gives the lease back, also one that is still being asked for.
  *
- * @throws what the first `ask$` throws; Error when the lease has run out and could not be renewed.
+ * @throws what the first `ask$` throws, after a TimeoutError only when it has been undone; Error when the lease has run out and could not be renewed.
  *
  * @example
  * holdLease$({ ask$, lost$: () => NEVER, release$, outlive, scheduler: asyncScheduler, random: Math.random }).subscribe();
@@ -60,6 +71,7 @@ export function holdLease$<L extends Lease>({
   ask$,
   lost$,
   release$,
+  takeBack$,
   outlive,
   scheduler,
   random,
@@ -75,6 +87,17 @@ export function holdLease$<L extends Lease>({
         ask$(held).pipe(take(1), throwIfEmpty()).subscribe(answer);
         return answer;
       });
+
+    const undone$ = takeBack$.pipe(untroubled(), ignoreElements(), takeUntil(timer(TAKE_BACK_MS, scheduler)));
+    const begun$ = asked$(undefined).pipe(
+      catchError((error: unknown) => {
+        if (!(error instanceof TimeoutError)) throw error;
+        return concat(
+          undone$,
+          throwError(() => error),
+        );
+      }),
+    );
 
     const after$ = (ms: number) => (ms === Infinity ? NEVER : timer(ms, scheduler));
 
@@ -98,7 +121,7 @@ export function holdLease$<L extends Lease>({
       return merge(answer$, runOut$).pipe(take(1));
     };
 
-    return asked$(undefined).pipe(
+    return begun$.pipe(
       expand(renewed$),
       finalize(() => {
         outlive(latest$.pipe(take(1), switchMap(release$)));

@@ -59,7 +59,7 @@ function endpointsOf(unl: Unl): readonly UnlEndpoint[] {
 
 function isNear(ours: readonly UnlEndpoint[], theirs: readonly UnlEndpoint[]): boolean {
   const wansOf = (endpoints: readonly UnlEndpoint[]) =>
-    endpoints.filter(({ kind }) => kind === 'wan').map(({ address }) => address);
+    endpoints.filter(({ kind }) => kind !== 'lan').map(({ address }) => address);
   const [ourWans, theirWans] = [wansOf(ours), wansOf(theirs)];
   if (ourWans.length === 0 || theirWans.length === 0) return true;
   return ourWans.some((address) => theirWans.includes(address));

@@ -40,6 +40,7 @@ export const natPmp: PortMapper = {
                 ask$: (held: NatPmpMapping | undefined) => map$(request, external, held),
                 lost$: (held) => lost$(request, held),
                 release$: () => unmap$(request),
+                takeBack$: unmap$(request),
               }),
             ),
           ),

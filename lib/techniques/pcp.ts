@@ -43,6 +43,7 @@ export const pcp: PortMapper = {
                 ask$: (held: PcpMapping | undefined) => map$(request, nonce, held),
                 lost$: (held) => lost$(request, held),
                 release$: () => unmap$(request, nonce),
+                takeBack$: unmap$(request, nonce),
               }),
             );
           }),

@@ -1,8 +1,23 @@
-import { catchError, concatMap, defer, exhaustMap, map, of, switchMap, filter, timer, type Observable } from 'rxjs';
+import {
+  catchError,
+  concat,
+  concatMap,
+  defer,
+  EMPTY,
+  exhaustMap,
+  filter,
+  map,
+  of,
+  switchMap,
+  take,
+  tap,
+  timer,
+  type Observable,
+} from 'rxjs';
 import type { Timing } from '../config.js';
-import { familyOf, isPort } from '../endpoint.js';
+import { familyOf, isPort, scopeOf, type Endpoint } from '../endpoint.js';
 import { HttpError, PortMappingError } from '../errors.js';
-import { addressOf, service$, valueOf, type Service } from '../gateway/igd.js';
+import { addressOf, services$, valueOf, type Service } from '../gateway/igd.js';
 import { textOf } from '../gateway/soap.js';
 import type { Mapping } from '../gateway/mapping.js';
 import { holdLease$ } from '../operators/hold-lease.js';
@@ -39,6 +54,8 @@ interface Wish {
 interface Entry {
   readonly client: string;
   /** NaN where it does not say. */
+  readonly internalPort: number;
+  /** NaN where it does not say. */
   readonly leaseSeconds: number;
 }
 
@@ -54,28 +71,49 @@ export const upnp: PortMapper = {
   open: (request$) =>
     request$.pipe(
       switchMap((request) =>
-        service$({ ...request, localAddress: request.internal.address }).pipe(
-          switchMap((service): Observable<Mapping> =>
-            familyOf(request.internal.address) === 4 ? mapping$(service, request) : pinhole$(service, request),
+        services$({ ...request, localAddress: request.internal.address }).pipe(
+          switchMap((services): Observable<Mapping> =>
+            familyOf(request.internal.address) === 4 ? mapping$(services, request) : pinhole$(services[0], request),
           ),
         ),
       ),
     ),
 };
 
-function mapping$(service: Service, request: PortRequest): Observable<Mapping> {
-  return externalAddress$(service).pipe(
-    switchMap((address) =>
+/** A service, and the external address that it translates to. */
+interface Translator {
+  readonly service: Service;
+  readonly address: string;
+}
+
+function mapping$(services: readonly Service[], request: PortRequest): Observable<Mapping> {
+  return translator$(services).pipe(
+    switchMap(({ service, address }) =>
       request.turn(
         holdLease$({
           ...request,
           ask$: (held: Mapping | undefined) => map$(service, request, address, held),
           lost$: (held) => lost$(service, request, held),
           release$: ({ external }) => service.call$('DeletePortMapping', keyOf(external.port)),
+          takeBack$: takeBack$(service, request),
         }),
       ),
     ),
   );
+}
+
+/** Of a gateway with several ways to the internet the one that is connected; where none says so, the best. */
+function translator$(services: readonly Service[]): Observable<Translator> {
+  const translators = services.map((service) =>
+    externalAddress$(service).pipe(map((address) => ({ service, address }))),
+  );
+  const connected = translators.map((translator$) =>
+    translator$.pipe(
+      filter(({ address }) => scopeOf(address) !== 'unusable'),
+      untroubled(),
+    ),
+  );
+  return concat(...connected, translators[0] ?? EMPTY).pipe(take(1));
 }
 
 function externalAddress$(service: Service): Observable<string> {
@@ -94,7 +132,7 @@ function map$(service: Service, request: PortRequest, address: string, held: Map
         switchMap(({ port, isFinite }) =>
           entry$(service, port).pipe(
             map((entry): Mapping => {
-              if (entry !== undefined && entry.client !== internal.address) {
+              if (entry !== undefined && !isFor(entry, internal)) {
                 throw new PortMappingError(
                   `The gateway ${gateway.address} leads port ${port} to ${entry.client}, not here`,
                   CONFLICT,
@@ -120,7 +158,9 @@ function add$(service: Service, request: PortRequest, wish: Wish, isRenewal: boo
   const again = (next: Wish) => add$(service, request, next, isRenewal, tries - 1);
   // Version 2 chooses a port that is free by itself.
   const add = service.type.endsWith(':2') && !isRenewal ? addAny$ : addThis$;
-  return add(service, request, wish).pipe(
+  const free$ = isRenewal ? of(undefined) : expectFree$(service, request, wish.port);
+  return free$.pipe(
+    switchMap(() => add(service, request, wish)),
     catchError((error: unknown) => {
       const refusal = error instanceof PortMappingError ? error.refusal : undefined;
       const { internal, random } = request;
@@ -148,6 +188,32 @@ function addAny$(service: Service, request: PortRequest, wish: Wish): Observable
       throw error;
     }),
   );
+}
+
+/** Fails when the external port leads elsewhere: some gateways would not refuse, but take it from whoever has it. */
+function expectFree$(service: Service, { gateway, internal }: PortRequest, port: number): Observable<unknown> {
+  return entry$(service, port).pipe(
+    catchError(() => of(undefined)),
+    tap((entry) => {
+      if (entry === undefined || isFor(entry, internal)) return;
+      throw new PortMappingError(
+        `The gateway ${gateway.address} leads port ${port} to ${entry.client}, not here`,
+        CONFLICT,
+      );
+    }),
+  );
+}
+
+/** Deletes the mapping that was asked for, if it is there and leads here. */
+function takeBack$(service: Service, { internal }: PortRequest): Observable<unknown> {
+  return entry$(service, internal.port).pipe(
+    filter((entry) => entry !== undefined && isFor(entry, internal)),
+    switchMap(() => service.call$('DeletePortMapping', keyOf(internal.port))),
+  );
+}
+
+function isFor({ client, internalPort }: Entry, internal: Endpoint): boolean {
+  return client === internal.address && (internalPort === internal.port || Number.isNaN(internalPort));
 }
 
 function addThis$(service: Service, request: PortRequest, wish: Wish): Observable<Wish> {
@@ -179,6 +245,7 @@ function entry$(service: Service, port: number): Observable<Entry | undefined> {
   return service.call$('GetSpecificPortMappingEntry', keyOf(port)).pipe(
     map((values) => ({
       client: addressOf(values, 'NewInternalClient'),
+      internalPort: Number(textOf(values, 'NewInternalPort')),
       leaseSeconds: Number(textOf(values, 'NewLeaseDuration')),
     })),
     catchError((error: unknown) => {
@@ -201,7 +268,7 @@ function lost$(service: Service, request: PortRequest, { internal, external }: M
     concatMap((address) =>
       address !== external.address
         ? of(true)
-        : entry$(service, external.port).pipe(map((entry) => entry !== undefined && entry.client !== internal.address)),
+        : entry$(service, external.port).pipe(map((entry) => entry !== undefined && !isFor(entry, internal))),
     ),
     catchError((error: unknown) => of(error instanceof PortMappingError && error.refusal === NO_SUCH_ENTRY)),
   );
@@ -247,6 +314,8 @@ function pinhole$(service: Service, request: PortRequest): Observable<Mapping> {
           filter((isGone) => isGone),
         ),
       release$: ({ uniqueId }) => service.call$('DeletePinhole', { UniqueID: uniqueId }),
+      // A pinhole has no other name than the one in the answer that did not come.
+      takeBack$: EMPTY,
     }),
   );
 }

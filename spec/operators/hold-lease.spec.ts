@@ -1,4 +1,5 @@
-import { delay, EMPTY, NEVER, of, throwError, timer, type Observable } from 'rxjs';
+import { catchError, defer, delay, EMPTY, NEVER, of, switchMap, throwError, timer, type Observable } from 'rxjs';
+import { TimeoutError } from '../../lib/errors.js';
 import { holdLease$, type Lease } from '../../lib/operators/hold-lease.js';
 import { marbles, type Marbles } from '../support/marbles.js';
 
@@ -22,6 +23,8 @@ const YEAR_MS = 365 * 24 * 3600 * 1000;
 /** What the landlord was asked and given back, with the times. */
 interface Ledger {
   readonly asked: (readonly [atMs: number, held: Name | undefined])[];
+  /** When what was never answered was undone. */
+  readonly takenBack: number[];
   readonly released: (readonly [atMs: number, lease: Name])[];
 }
 
@@ -31,7 +34,7 @@ function hold(
   answers: readonly Observable<NamedLease>[],
   lost$: (held: NamedLease) => Observable<unknown> = () => NEVER,
 ): Ledger & { readonly held$: Observable<NamedLease> } {
-  const ledger: Ledger = { asked: [], released: [] };
+  const ledger: Ledger = { asked: [], takenBack: [], released: [] };
   const held$ = holdLease$<NamedLease>({
     ask$: (held) => {
       const answer = answers[Math.min(ledger.asked.length, answers.length - 1)];
@@ -43,6 +46,10 @@ function hold(
       ledger.released.push([scheduler.now(), name]);
       return EMPTY;
     },
+    takeBack$: defer(() => {
+      ledger.takenBack.push(scheduler.now());
+      return EMPTY;
+    }),
     outlive: (work$) => {
       work$.subscribe();
     },
@@ -61,6 +68,10 @@ function ending(spec: (marbles: Marbles) => () => void): void {
   });
   look();
 }
+
+/** In the place of a failure its name. */
+const failuresByName = () =>
+  catchError((error: unknown) => of(error instanceof Error ? error.constructor.name : 'nothing'));
 
 describe('holdLease$', () => {
   it('asks for a lease, and again at half of its lifetime, naming the one that is held', () => {
@@ -150,6 +161,25 @@ describe('holdLease$', () => {
         expect(asked).toHaveSize(1);
         expect(released).toEqual([]);
       };
+    });
+  });
+
+  it('undoes an ask that was never answered before it fails, but not for long', () => {
+    marbles((helpers) => {
+      const silence = timer(3).pipe(switchMap(() => throwError(() => new TimeoutError('It did not answer'))));
+      const { held$, takenBack } = hold(helpers, [silence]);
+      helpers.expectObservable(held$.pipe(failuresByName())).toBe('---(x|)', { x: 'TimeoutError' });
+      helpers.flush();
+      expect(takenBack).toEqual([3]);
+    });
+  });
+
+  it('undoes nothing when it was refused', () => {
+    marbles((helpers) => {
+      const { held$, takenBack } = hold(helpers, [throwError(() => new Error('no'))]);
+      helpers.expectObservable(held$.pipe(failuresByName())).toBe('(x|)', { x: 'Error' });
+      helpers.flush();
+      expect(takenBack).toEqual([]);
     });
   });
 

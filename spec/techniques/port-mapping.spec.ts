@@ -231,7 +231,9 @@ describe('A way to have a port opened', () => {
         const never = 2 ** 31 - 1;
         const scheduler = impatient({ 250: never, 750: never, 1750: never });
         await hold(requestTo(gateway, { scheduler })).opened();
-        expect(new Set(gateway.heard)).toHaveSize(gateway.heard.length);
+        const repeated = gateway.heard.filter((what, i) => gateway.heard.indexOf(what) < i);
+        // UPnP looks before and after, since gateways take what is not theirs to give.
+        expect(repeated).toEqual(name === 'upnp' ? ['upnp GetSpecificPortMappingEntry'] : []);
       });
 
       it('is asked again when a datagram gets lost', async () => {
