@@ -83,11 +83,15 @@ export type PunchStep = {
   readonly round: number;
   /** Who asked for it. */
   readonly by: 'us' | 'peer';
-} & (
-  | { readonly step: 'planned'; readonly own: PunchSide; readonly peer: PunchSide; readonly plan: PunchSummary }
-  | { readonly step: 'refused'; readonly reason: string }
-  | ({ readonly step: 'over' } & PunchReport)
-);
+} &
+  /** The peer was asked, with how this side looks. */
+  (
+    | { readonly step: 'asked'; readonly own: PunchSide }
+    /** Both sides are known, and what this one does. */
+    | { readonly step: 'planned'; readonly own: PunchSide; readonly peer: PunchSide; readonly plan: PunchSummary }
+    | { readonly step: 'refused'; readonly reason: string }
+    | ({ readonly step: 'over' } & PunchReport)
+  );
 
 /** A plan in short. */
 export interface PunchSummary {

@@ -63,7 +63,11 @@ export function reportAttempts(net: Net, report: Report): Subscription {
         report('attempt', { technique, outcome, ...(reason !== undefined && { reason }), elapsedMs }, undefined);
       } else if (step.type === 'nat' || step.type === 'punch') {
         const { type, ...fields } = step;
-        report(type, fields, undefined);
+        report(
+          type,
+          'elapsedMs' in fields ? { ...fields, elapsedMs: Math.round(fields.elapsedMs) } : fields,
+          undefined,
+        );
       }
     },
     error: noop,

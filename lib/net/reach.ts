@@ -182,8 +182,7 @@ function look$(
       withinMs: timing.reachabilityMs,
       scheduler: runtime.scheduler,
       // A server on the same LAN is not outside, and none can make this node believe that it is elsewhere.
-      isCredible: ({ endpoint: { address } }) =>
-        !observed.some(isOutside) || observed.includes(address) || address === internal,
+      isCredible: ({ endpoint: { address } }) => !observed.some(isOutside) || observed.includes(address),
     }),
   ).pipe(defaultIfEmpty(undefined));
 }

@@ -106,7 +106,9 @@ function askRound$(
   const addresses = endpoints.map(({ address }) => address);
   return punching.side$(family, addresses).pipe(
     switchMap((own) => {
+      const { natType, address, ports } = own;
       const ask = { attempt: id, round, side: own, roundTripMs: punching.roundTripMs() };
+      punching.tell({ ...told, step: 'asked', own: { natType, address, ports } });
       return exchange$(signalling, peerId, ask, scheduler).pipe(
         switchMap((answer) => {
           if ('refusal' in answer) {

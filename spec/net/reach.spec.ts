@@ -1,12 +1,16 @@
 import { filter, firstValueFrom, map, NEVER, of, throwError, type Observable } from 'rxjs';
-import type { NetConfig, Timing } from '../../lib/config.js';
+import { resolveConfig, type NetConfig, type Timing } from '../../lib/config.js';
 import { createNet, parseUnl, type Net } from '../../lib/index.js';
+import { reach$ } from '../../lib/net/reach.js';
 import type { Reach } from '../../lib/reachability.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { reachabilityServer$ } from '../../servers/reachability.js';
 import { FakeGateway, type GatewayOptions } from '../support/gateways.js';
 import { Lab, newAddress } from '../support/nodes.js';
 import { endpointOf } from '../support/raw-peer.js';
+
+/** A public address that is nobody's. */
+const SEEN_AT = '203.0.113.9';
 
 const PROTOCOLS = ['pcp', 'nat-pmp', 'upnp'] as const;
 
@@ -180,6 +184,40 @@ describe('A net behind a gateway', () => {
     gateway.manners.pcp = 'grants';
     expect((await settled(net, ({ mapping }) => mapping !== undefined)).endpoint?.address).toBe(gateway.external);
     expect(gateway.table).toHaveSize(1);
+  });
+
+  it('looks again from time to time whether it can still be dialled, and has a port opened when it cannot', async () => {
+    const gateway = await openGateway();
+    let isForwarded = true;
+    const byTable = byTableOf(gateway);
+    const dial$: Runtime['dial$'] = (config) => (isForwarded ? systemRuntime.dial$(config) : byTable(config));
+    const net = open(gateway, { reachability: [await openServer(dial$)], timing: { mappingRetryMs: 20 } });
+    const { port, address } = await endpointOf(net);
+    gateway.external = address;
+    expect((await settled(net)).mapping).toBeUndefined();
+    isForwarded = false;
+    const reach = await settled(net, ({ mapping }) => mapping !== undefined);
+    expect(reach.isReachable).toBeTrue();
+    expect(gateway.table).toHaveSize(1);
+    expect(reach.mapping?.internal.port).toBe(port);
+  });
+
+  it('does not take a server on its own LAN for one outside', async () => {
+    const gateway = await openGateway();
+    const server = new URL(`${await openServer()}/`);
+    const bind = newAddress();
+    const reaches = reach$({
+      config: resolveConfig({ mode: 'direct', bind, reachability: [server.href], portMapping: false }),
+      runtime: { ...systemRuntime, gateway$: () => of(gateway.gateway) },
+      trace: () => undefined,
+      port: 9,
+      observed$: of([SEEN_AT]),
+      servers: () => [server],
+      outlive: () => undefined,
+    });
+    const [reach] = await firstValueFrom(reaches.pipe(filter(([each]) => each?.isSettled === true)));
+    expect(reach?.isReachable).toBeUndefined();
+    expect(reach?.words).toContain('Nobody could be asked');
   });
 
   it('tells others where it is when the gateway has another address', async () => {

@@ -93,6 +93,19 @@ describe('A way to have a port opened', () => {
         expect(gateway.table.get(PORT)).toEqual(other);
       });
 
+      it('takes no external port from another program of the same host', async () => {
+        const gateway = await openGateway();
+        const request = requestTo(gateway);
+        const other = { client: request.internal.address, internalPort: PORT + 1, lifetimeSeconds: 7200 };
+        gateway.table.set(PORT, other);
+        const holding = hold(request);
+        const { external } = await holding.opened();
+        expect(external.port).not.toBe(PORT);
+        holding.unsubscribe();
+        await gateway.until(({ table }) => table.size === 1);
+        expect(gateway.table.get(PORT)).toEqual(other);
+      });
+
       it('renews it at half of its lifetime, at the external port that it has', async () => {
         const gateway = await openGateway();
         gateway.table.set(PORT, { client: newAddress(), internalPort: PORT, lifetimeSeconds: 7200 });

@@ -287,7 +287,7 @@ describe('the simultaneous open', () => {
       connect();
       flush();
       const story = ({ steps }: TestNode) => steps.map(({ by, round, step }) => `${by} ${round} ${step}`);
-      expect(story(a)).toEqual(['us 0 planned', 'us 1 planned']);
+      expect(story(a)).toEqual(['us 0 asked', 'us 0 planned', 'us 1 asked', 'us 1 planned']);
       expect(story(b)).toEqual(['peer 0 planned', 'peer 1 planned']);
     });
   });
