@@ -42,6 +42,7 @@ import { ClosedError, InvalidUnlError } from './errors.js';
 import type { PeerId } from './identity.js';
 import type { Listener } from './link/tcp.js';
 import { secureContextOf } from './link/tls.js';
+import { challengingOf } from './net/challenging.js';
 import { flood$ } from './net/flood.js';
 import { receive$ } from './net/inbound.js';
 import { localAddresses, locate, type Location } from './net/locator.js';
@@ -57,6 +58,8 @@ import { systemRuntime, type Runtime } from './runtime.js';
 import { Seen } from './seen.js';
 import { rendezvousSignalling } from './signalling/rendezvous.js';
 import type { Signalling } from './signalling/signalling.js';
+import { answerChallenges$ } from './techniques/challenge.js';
+import type { Challenging } from './techniques/challenging.js';
 import type { Punching } from './techniques/punching.js';
 import { answerPunches$ } from './techniques/simultaneous-open.js';
 import { stagesOf, type TechniqueName } from './techniques/stages.js';
@@ -230,6 +233,7 @@ class RunningNet implements Net {
   readonly #context: SecureContext;
   readonly #signalling: Signalling;
   readonly #punching: Punching | undefined;
+  readonly #challenging: Challenging | undefined;
   readonly #attempts: Attempts;
 
   #latest: Location | undefined;
@@ -250,7 +254,9 @@ class RunningNet implements Net {
     });
     this.#context = secureContextOf(identity);
     this.#signalling = rendezvousSignalling({ identity, sessions$: this.#sessions$, runtime, trace: this.#tell });
-    this.#punching = this.#makePunching();
+    const punching = this.#makePunching();
+    this.#punching = config.security === 'tls' ? punching : undefined;
+    this.#challenging = punching && this.#makeChallenging(punching);
     this.#attempts = new Attempts({
       config,
       runtime,
@@ -260,6 +266,7 @@ class RunningNet implements Net {
       own: () => this.#own(),
       signalling: this.#signalling,
       punching: this.#punching,
+      challenging: this.#challenging,
       closed$: this.#closed$(),
     });
     this.trace$ = this.#trace.asObservable();
@@ -356,7 +363,7 @@ class RunningNet implements Net {
         error: noop,
       }),
     );
-    if (this.#punching !== undefined) {
+    if (this.#looksAtNat) {
       this.#running.add(
         this.#natViews$().subscribe({
           next: (nats) => {
@@ -365,7 +372,12 @@ class RunningNet implements Net {
           error: noop,
         }),
       );
+    }
+    if (this.#punching !== undefined) {
       this.#running.add(answerPunches$(this.#signalling, this.#punching).subscribe({ error: noop }));
+    }
+    if (this.#challenging !== undefined) {
+      this.#running.add(this.#answerChallenges$(this.#challenging, local).subscribe({ error: noop }));
     }
     this.#running.add(
       this.#locations$(local).subscribe({
@@ -411,8 +423,7 @@ class RunningNet implements Net {
       filter(
         ([, reaches, nats, isLate]) =>
           isLate ||
-          (reaches?.every(({ isSettled }) => isSettled) === true &&
-            (nats !== undefined || this.#punching === undefined)),
+          (reaches?.every(({ isSettled }) => isSettled) === true && (nats !== undefined || !this.#looksAtNat)),
       ),
       map(([{ addresses, states }, reaches, nats]) =>
         locate(this.#config, local, { addresses, servers: states, reaches: reaches ?? [], nats: nats ?? [] }),
@@ -456,10 +467,10 @@ class RunningNet implements Net {
     );
   }
 
-  /** What a node needs to punch: servers that carry its signals and see its NAT. Plain links have no key to tell peers by. */
+  /** What a node needs to punch: servers that carry its signals and see its NAT. */
   #makePunching(): Punching | undefined {
     const config = this.#config;
-    if (config.security === 'plain' || config.rendezvous.length === 0) return undefined;
+    if (config.rendezvous.length === 0) return undefined;
     return punchingOf({
       config,
       runtime: this.#runtime,
@@ -473,9 +484,31 @@ class RunningNet implements Net {
     });
   }
 
+  /** Plain links have no key to tell peers by: nodes go by PyP2P's nonce, which there is in direct mode only. */
+  #makeChallenging(punching: Punching): Challenging | undefined {
+    const config = this.#config;
+    if (config.security === 'tls' || config.mode !== 'direct') return undefined;
+    return challengingOf({ config, runtime: this.#runtime, peers: this.#peers, sessions$: this.#sessions$, punching });
+  }
+
+  /** While others cannot dial this node, but its NAT can be predicted. */
+  #answerChallenges$(challenging: Challenging, { port }: Endpoint): Observable<never> {
+    return this.#location.pipe(
+      map(({ nodeType }) => nodeType === 'simultaneous'),
+      distinctUntilChanged(),
+      switchMap((isSimultaneous) =>
+        isSimultaneous ? answerChallenges$(challenging, port, this.#config.slots.inbound) : EMPTY,
+      ),
+    );
+  }
+
+  get #looksAtNat(): boolean {
+    return this.#punching !== undefined || this.#challenging !== undefined;
+  }
+
   /** What this node's NAT is: at once, again when no server was there and then one is, and whenever the network changes. */
   #natViews$(): Observable<readonly NatView[]> {
-    const { bind, rendezvous, timing } = this.#config;
+    const { bind, rendezvous, security, timing } = this.#config;
     const runtime = this.#runtime;
     const addresses$ = timer(0, timing.networkMs, runtime.scheduler).pipe(map(() => localAddresses(bind)));
     const observed$ = this.#servers.pipe(map(observedIn));
@@ -486,7 +519,7 @@ class RunningNet implements Net {
           (observed.length === 0 || String(observed) === String(nextObserved)),
       ),
       switchMap(([addresses]) => {
-        const views$ = natViews$(rendezvous, addresses, { bind, timing, runtime }, this.#tell);
+        const views$ = natViews$(rendezvous, addresses, { bind, security, timing, runtime }, this.#tell);
         const session$ = this.#sessions$.pipe(first((sessions) => sessions.length > 0));
         return views$.pipe(
           // Where no server has said anything, one will when there is a session, unless it is very busy.

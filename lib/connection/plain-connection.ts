@@ -3,7 +3,7 @@ import { PeerConnection, type ConnectionContext } from '../connection.js';
 import { formatEndpoint } from '../endpoint.js';
 import { Channel } from '../link/channel.js';
 import type { Link } from '../link/link.js';
-import { plainWire } from '../link/plain.js';
+import { NO_NONCE, plainWire } from '../link/plain.js';
 import { endpointsOf } from '../link/tcp.js';
 
 /** What kind of plain connection. */
@@ -25,7 +25,7 @@ export function plainConnection(
   { direction, nonce }: PlainStart,
   context: ConnectionContext,
 ): PeerConnection {
-  const side = direction === 'inbound' ? 'expects' : 'sends';
-  const channel = new Channel(link, plainWire(nonce ? side : 'none'));
+  if (nonce && direction === 'outbound') link.stream.write(NO_NONCE);
+  const channel = new Channel(link, plainWire(nonce && direction === 'inbound' ? 'expects' : 'none'));
   return new PeerConnection(channel, { id: '', direction, confirmed: true }, context);
 }

@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net';
+import { Observable } from 'rxjs';
 import { ProtocolError } from '../errors.js';
 import type { Wire } from './channel.js';
 import { FRAME } from './frames.js';
@@ -5,33 +7,75 @@ import { FRAME } from './frames.js';
 /** PyP2P's `direct` nodes send this many hex digits first. */
 const NONCE_LENGTH = 64;
 
-/** What PyP2P sends when no nonce was agreed. */
-const NO_NONCE = Buffer.alloc(NONCE_LENGTH, '0');
+/** What PyP2P sends when no nonce was agreed, at once: until it is there the other side does nothing with the connection. */
+export const NO_NONCE = '0'.repeat(NONCE_LENGTH);
 
 /**
  * The wire that PyP2P speaks: bare lines, not secured. In direct mode the side that dialled sends a nonce first.
  *
- * @param nonce which side of the nonce this is; none in `p2p` mode.
+ * @param nonce whether one is expected; none in `p2p` mode.
  */
-export function plainWire(nonce: 'sends' | 'expects' | 'none'): Wire {
-  let opening = nonce === 'sends' ? [NO_NONCE] : [];
+export function plainWire(nonce: 'expects' | 'none'): Wire {
   let missing = nonce === 'expects' ? NONCE_LENGTH : 0;
   return {
     lineEnd: '\r\n',
     endsWithStream: true,
     encode(type, payload) {
-      if (type !== FRAME.data) return [];
-      const bytes = [...opening, payload];
-      opening = [];
-      return bytes;
+      return type === FRAME.data ? [payload] : [];
     },
     decode(chunk) {
       const head = chunk.subarray(0, missing);
-      if (!/^[0-9A-Fa-f]*$/.test(head.toString('latin1'))) {
-        throw new ProtocolError(`Expected a nonce of ${NONCE_LENGTH} hex digits first, got something else`);
-      }
+      expectHexDigits(head);
       missing -= head.length;
       return chunk.length === head.length ? [] : [{ type: FRAME.data, payload: chunk.subarray(head.length) }];
     },
   };
+}
+
+/**
+ * Waits for PyP2P's nonce and takes it from the socket, and nothing behind it. Emits it once and completes; the socket is
+ * the caller's before and after.
+ *
+ * @throws ProtocolError when something else comes, or the socket ends before all 64 digits are there.
+ *
+ * @example
+ * readNonce$(socket).subscribe((nonce) => console.log(nonce, 'comes from', socket.remoteAddress));
+ */
+export function readNonce$(socket: Socket): Observable<string> {
+  return new Observable((subscriber) => {
+    let head: Buffer = Buffer.alloc(0);
+    const onData = (chunk: Buffer) => {
+      head = Buffer.concat([head, chunk]);
+      const nonce = head.subarray(0, NONCE_LENGTH);
+      try {
+        expectHexDigits(nonce);
+      } catch (error) {
+        subscriber.error(error);
+        return;
+      }
+      if (head.length < NONCE_LENGTH) return;
+      // Whoever is told may begin to read at once.
+      stop();
+      if (head.length > NONCE_LENGTH) socket.unshift(head.subarray(NONCE_LENGTH));
+      subscriber.next(nonce.toString('latin1'));
+      subscriber.complete();
+    };
+    const onEnd = () => {
+      subscriber.error(new ProtocolError(`Expected a nonce of ${NONCE_LENGTH} hex digits, but the socket was closed`));
+    };
+    let isOver = false;
+    const stop = () => {
+      if (isOver) return;
+      isOver = true;
+      socket.pause().off('data', onData).off('end', onEnd).off('close', onEnd);
+    };
+    subscriber.add(stop);
+    if (socket.destroyed) onEnd();
+    else socket.on('data', onData).on('end', onEnd).on('close', onEnd).resume();
+  });
+}
+
+function expectHexDigits(bytes: Buffer): void {
+  if (/^[0-9A-Fa-f]*$/.test(bytes.toString('latin1'))) return;
+  throw new ProtocolError(`Expected a nonce of ${NONCE_LENGTH} hex digits first, got something else`);
 }

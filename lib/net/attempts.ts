@@ -11,6 +11,7 @@ import { traceOutcome } from '../operators/trace-outcome.js';
 import { within } from '../operators/within.js';
 import type { Runtime } from '../runtime.js';
 import type { Signalling } from '../signalling/signalling.js';
+import type { Challenging } from '../techniques/challenging.js';
 import type { Punching } from '../techniques/punching.js';
 import type { StagesFor } from '../techniques/stages.js';
 import type { Attempt, Stages } from '../techniques/technique.js';
@@ -31,6 +32,8 @@ export interface AttemptsConfig {
   readonly signalling: Signalling;
   /** What simultaneous opens take; without it there are none. */
   readonly punching?: Punching | undefined;
+  /** What PyP2P's challenges take; without it there are none. */
+  readonly challenging?: Challenging | undefined;
   /** Fails when the net is closed. */
   readonly closed$: Observable<never>;
 }
@@ -64,7 +67,7 @@ export class Attempts {
   /** Dials by every technique, unless the peer is here first. */
   #attempt$(peer: Unl, stages: Stages, timeoutMs: number | undefined): Observable<PeerConnection> {
     return defer(() => {
-      const { config, runtime, peers, trace, own, signalling, punching, closed$ } = this.given;
+      const { config, runtime, peers, trace, own, signalling, punching, challenging, closed$ } = this.given;
       const { scheduler } = runtime;
       const id = runtime.newId();
       const peerId = peerNameOf(peer);
@@ -75,6 +78,7 @@ export class Attempts {
         dial$: (endpoint, technique) => this.#dial$(endpoint, technique, peer, id),
         signalling,
         punching,
+        challenging,
         timing: timeoutMs === undefined ? config.timing : { ...config.timing, techniqueMs: timeoutMs },
         scheduler,
       };

@@ -57,7 +57,10 @@ export function locate(
   { port }: Endpoint,
   { addresses, servers, reaches, nats }: Surroundings,
 ): Location {
-  const observed = [...new Set(servers.flatMap((server) => server.observed?.address ?? []))];
+  const isPlain = config.security === 'plain';
+  // PyP2P's servers tell a session nothing: what is known there of the public address is what was seen of the NAT.
+  const seen = isPlain ? nats.flatMap((nat) => nat.addresses.filter((address) => scopeOf(address) !== 'unusable')) : [];
+  const observed = [...new Set([...servers.flatMap((server) => server.observed?.address ?? []), ...seen])];
   const isOpen =
     observed.length > 0
       ? observed.every((address) => addresses.includes(address))
@@ -66,15 +69,19 @@ export function locate(
   const isReachable = proofs.length > 0 ? proofs.includes(true) : isOpen;
   const guess: NatType = { type: isOpen && observed.length > 0 ? 'open' : 'unknown' };
   const natType = (nats.find(({ family }) => family === 4) ?? nats[0])?.natType ?? guess;
-  const canPunch = nats.some(({ natType: { type } }) => type !== 'unknown' && type !== 'random');
+  // PyP2P's nodes open TCP simultaneously by IPv4, and in direct mode only.
+  const punchable = nats.filter(({ family }) => !isPlain || (family === 4 && config.mode === 'direct'));
+  const canPunch = punchable.some(({ natType: { type } }) => type !== 'unknown' && type !== 'random');
   const nodeType = config.forwarded || isReachable ? 'passive' : canPunch ? 'simultaneous' : 'active';
   const reachable = reaches.flatMap(({ endpoint, mapping }): UnlEndpoint[] =>
     endpoint === undefined ? [] : [{ kind: mapping === undefined ? 'wan' : 'mapped', ...endpoint }],
   );
   const wan = observed.map((address) => ({ kind: 'wan' as const, address, port }));
   const others = wan.filter((endpoint) => !reachable.some((known) => sameEndpoint(known, endpoint)));
-  if (config.security === 'plain')
-    return { nodeType, natType, unl: version2(config, nodeType, port, addresses, observed, reaches) };
+  if (isPlain) {
+    const unl = version2(config, { nodeType, natType, port, addresses, observed, reaches });
+    return { nodeType, natType, unl };
+  }
   const unl: UnlV3 = {
     version: 3,
     peerId: config.identity.peerId,
@@ -90,11 +97,15 @@ export function locate(
 /** PyP2P's locator has one port for all of a node's addresses, and only IPv4 ones. */
 function version2(
   { identity }: ResolvedConfig,
-  nodeType: NodeType,
-  port: number,
-  addresses: readonly string[],
-  observed: readonly string[],
-  reaches: readonly Reach[],
+  {
+    nodeType,
+    natType: { type },
+    port,
+    addresses,
+    observed,
+    reaches,
+  }: Pick<Location, 'nodeType' | 'natType'> &
+    Pick<Surroundings, 'addresses' | 'reaches'> & { readonly port: number; readonly observed: readonly string[] },
 ): UnlV2 {
   const reach = reaches.find(({ family, endpoint }) => family === 4 && endpoint !== undefined);
   const firstOf = (candidates: readonly string[]) => candidates.find((address) => familyOf(address) === 4);
@@ -103,7 +114,8 @@ function version2(
     version: 2,
     nodeId: identity.nodeId,
     nodeType,
-    natType: 'unknown',
+    // To PyP2P a node without a NAT is one whose ports are kept.
+    natType: type === 'open' ? 'preserving' : type,
     forwarding: forwardingOf(nodeType, reach?.mapping),
     port: reach?.endpoint?.port ?? port,
     wan: reach?.endpoint?.address ?? firstOf(observed) ?? lan,

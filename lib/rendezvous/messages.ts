@@ -150,7 +150,9 @@ export function parseRequest(line: string): Request | undefined {
     }
     case 'PASSIVE':
     case 'SIMULTANEOUS': {
-      const [port, maxInbound] = [toPort(second), toNumber(third, 0, 1_000_000)];
+      // PyP2P's nodes say `SIMULTANEOUS READY 0 0`: nobody dials them.
+      const port = verb === 'PASSIVE' ? toPort(second) : toNumber(second, 0, 65_535);
+      const maxInbound = toNumber(third, 0, 1_000_000);
       if (words.length !== 3 || first !== 'READY' || port === undefined || maxInbound === undefined) return undefined;
       return { verb, port, maxInbound };
     }
@@ -237,7 +239,8 @@ export function parseReply(line: string): Reply | undefined {
     case 'REFUSED':
       return /^[a-z-]{1,64}$/.test(first) ? { verb, code: first, words: words.slice(1).join(' ') } : undefined;
     case 'NODES':
-      return parseNodes(words);
+      // PyP2P's servers put a space behind each node, also behind the last.
+      return parseNodes(words.at(-1) === '' ? words.slice(0, -1) : words);
     case 'REMOTE': {
       const port = toPort(second);
       return words.length === 2 && first === 'TCP' && port !== undefined ? { verb, port } : undefined;

@@ -2,10 +2,11 @@ import {
   catchError,
   concat,
   defer,
-  filter,
+  EMPTY,
   finalize,
   map,
   merge,
+  mergeMap,
   NEVER,
   of,
   switchMap,
@@ -27,13 +28,16 @@ import { formatRequest, parseReply, RENDEZVOUS_VERSION, REPLY_MAX_BYTES } from '
 import type { SessionConfig } from './session.js';
 
 /** What to observe with: what a session is made of, but for the key, since nothing is proven. */
-export type ObserveConfig = Pick<SessionConfig, 'bind' | 'runtime' | 'timing'>;
+export type ObserveConfig = Pick<SessionConfig, 'bind' | 'runtime' | 'security' | 'timing'>;
 
 /** Where a server saw a connection come from. */
 export interface Observation extends PortSample {
   /** To the server and back, in milliseconds, as the opening of the connection has shown. */
   readonly roundTripMs: number;
 }
+
+/** What stands for an address that the server does not tell. */
+export const NO_ADDRESS = '0.0.0.0';
 
 /** Local ports that are looked at to classify a NAT (PyP2P: 5), one after the other, as a NAT with a rule would show it. */
 const SAMPLED_PORTS = 5;
@@ -45,13 +49,16 @@ const SAMPLING_SERVERS = 4;
  * Asks a rendezvous server where it sees a connection from a local port come from. Takes two round trips: the server can
  * answer only what has been accepted. Emits once; the connection, and with it the mapping, is held until unsubscribed from.
  *
+ * In plain mode the question is PyP2P's `SOURCE`, which every server answers with a port; the address comes with it from
+ * servers of ours, and is {@link NO_ADDRESS} from PyP2P's, which say nothing to `HELLO`.
+ *
  * @throws DialError when the server cannot be reached from this port; RendezvousError when it does not answer.
  *
  * @example
  * observe$({ host: 'rv.example.org', port: 8000 }, 40_000, config).subscribe(({ observed }) => console.log(observed));
  */
 export function observe$(server: ServerAddress, localPort: number, config: ObserveConfig): Observable<Observation> {
-  const { bind, runtime, timing } = config;
+  const { bind, runtime, security, timing } = config;
   const within = <T>(ms: number, words: string) =>
     timeout<T, Observable<never>>({
       first: ms,
@@ -72,10 +79,16 @@ export function observe$(server: ServerAddress, localPort: number, config: Obser
           { runtime, timing, limits },
         );
         connection.send(formatRequest({ verb: 'HELLO', version: RENDEZVOUS_VERSION }));
+        if (security === 'plain') connection.send(formatRequest({ verb: 'SOURCE', port: localPort }));
+        let address = NO_ADDRESS;
         const observed$ = connection.lines$.pipe(
-          map(parseReply),
-          filter((reply) => reply?.verb === 'NONCE'),
-          map(({ observed }) => ({ localPort, server: remote, observed, roundTripMs })),
+          mergeMap((line) => {
+            const reply = parseReply(line);
+            if (reply?.verb === 'NONCE') ({ address } = reply.observed);
+            if (security === 'plain') return reply?.verb === 'REMOTE' ? of({ address, port: reply.port }) : EMPTY;
+            return reply?.verb === 'NONCE' ? of(reply.observed) : EMPTY;
+          }),
+          map((observed) => ({ localPort, server: remote, observed, roundTripMs })),
         );
         const left$ = connection.closed$.pipe(
           map(({ message }) => {

@@ -45,6 +45,20 @@ export interface RendezvousMessage {
   readonly seenAt: string;
 }
 
+/** What PyP2P's servers say to nodes that are to open TCP simultaneously. */
+export type ChallengeReply = ReplyOf<'PREDICTION SET' | 'CHALLENGE' | 'FIGHT' | 'RECONNECT'>;
+
+/** What nodes say to PyP2P's servers about it. */
+export type ChallengeRequest = Extract<Request, { readonly verb: 'SIMULTANEOUS' | 'CANDIDATE' | 'ACCEPT' | 'CLEAR' }>;
+
+/** PyP2P's part of the protocol by which two nodes agree to open TCP simultaneously. */
+export interface ChallengeTalk {
+  /** Fails when the session ends. */
+  readonly reply$: Observable<ChallengeReply>;
+  /** Does nothing once the session has ended. */
+  readonly send: (request: ChallengeRequest) => void;
+}
+
 /** A live session with one rendezvous server. */
 export interface RendezvousSession {
   readonly server: ServerAddress;
@@ -64,6 +78,8 @@ export interface RendezvousSession {
   nodes$(count: number): Observable<readonly Endpoint[]>;
   /** Lists this node for PyP2P nodes. */
   advertisePassive(port: number, maxInbound: number): void;
+  /** For simultaneous opens with PyP2P nodes. */
+  readonly challenges: ChallengeTalk;
 }
 
 /** What a session needs. */
@@ -86,6 +102,8 @@ const PONG_MS = 10_000;
 type Welcome = Pick<RendezvousSession, 'observed' | 'httpPort'>;
 
 type ReplyOf<V extends Reply['verb']> = Extract<Reply, { readonly verb: V }>;
+
+const CHALLENGE_VERBS: readonly Reply['verb'][] = ['PREDICTION SET', 'CHALLENGE', 'FIGHT', 'RECONNECT'];
 
 /** The replies of a server, and the way to it. */
 interface Talk {
@@ -198,7 +216,7 @@ function keepAlive$({ server, config, reply$, send }: Talk): Observable<never> {
 }
 
 function sessionOf(
-  { server, config: { runtime }, only$, send }: Talk,
+  { server, config: { runtime }, reply$, only$, send }: Talk,
   { observed, httpPort }: Welcome,
 ): RendezvousSession {
   return {
@@ -245,6 +263,10 @@ function sessionOf(
       ),
     advertisePassive: (port, maxInbound) => {
       send({ verb: 'PASSIVE', port, maxInbound });
+    },
+    challenges: {
+      reply$: reply$.pipe(filter((reply): reply is ChallengeReply => CHALLENGE_VERBS.includes(reply.verb))),
+      send,
     },
   };
 }

@@ -1,17 +1,22 @@
 import type { Unl } from '../unl/types.js';
 import { expectOneOf } from '../validate.js';
+import { challenge } from './challenge.js';
 import { direct } from './direct.js';
 import { simultaneousOpen } from './simultaneous-open.js';
 import type { Stages, Technique } from './technique.js';
 
 /** What `--technique` and `options.techniques` can name, best first. */
-export const TECHNIQUE_NAMES = ['direct', 'simultaneous-open'] as const;
+export const TECHNIQUE_NAMES = ['direct', 'simultaneous-open', 'challenge'] as const;
 
 /** The name of a technique. */
 export type TechniqueName = (typeof TECHNIQUE_NAMES)[number];
 
 /** The techniques by their names. */
-const TECHNIQUES: Readonly<Record<TechniqueName, Technique>> = { direct, 'simultaneous-open': simultaneousOpen };
+const TECHNIQUES: Readonly<Record<TechniqueName, Technique>> = {
+  direct,
+  'simultaneous-open': simultaneousOpen,
+  challenge,
+};
 
 /** Which techniques to try, once it is known with whom. */
 export type StagesFor = (peer: Unl) => Stages;
@@ -19,11 +24,19 @@ export type StagesFor = (peer: Unl) => Stages;
 /**
  * The techniques to try: the ones named, each with a head start over the next; else all of them, those of one stage side by
  * side. A peer that can be dialled is dialled before anything else is tried; with any other peer there is no time to lose.
+ * PyP2P's nodes know one technique for each kind of node.
  *
  * @throws InvalidOptionError when a name is none.
  */
 export function stagesOf(names: readonly string[] | undefined): StagesFor {
   const named = names?.map((name) => [TECHNIQUES[expectOneOf('techniques', name, TECHNIQUE_NAMES)]]);
-  return ({ nodeType }) =>
-    named ?? (nodeType === 'passive' ? [[direct], [simultaneousOpen]] : [[direct, simultaneousOpen]]);
+  return (peer) => named ?? (peer.version === 2 ? stagesForPyp2p(peer) : stagesForOurs(peer));
+}
+
+function stagesForOurs({ nodeType }: Unl): Stages {
+  return nodeType === 'passive' ? [[direct], [simultaneousOpen]] : [[direct, simultaneousOpen]];
+}
+
+function stagesForPyp2p({ nodeType }: Unl): Stages {
+  return nodeType === 'simultaneous' ? [[direct, challenge]] : [[direct]];
 }

@@ -7,6 +7,7 @@ import type { Link } from '../link/link.js';
 import type { Turn } from '../operators/take-turns.js';
 import type { Signalling } from '../signalling/signalling.js';
 import type { Unl } from '../unl/types.js';
+import type { Challenging } from './challenging.js';
 import type { Punching } from './punching.js';
 
 /** One run of `connect$`: who is to be reached, from where, and with what. */
@@ -23,6 +24,8 @@ export interface Attempt {
   readonly scheduler: SchedulerLike;
   /** For simultaneous opens; `undefined` while nobody has seen from where this node's packets come. */
   readonly punching?: Punching | undefined;
+  /** For PyP2P's challenges; `undefined` where this node takes no part in them. */
+  readonly challenging?: Challenging | undefined;
 }
 
 /** A way to the peer of an attempt. Emits the link it makes and completes, or fails; unsubscribed, it gives up. */

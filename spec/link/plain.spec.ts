@@ -1,7 +1,11 @@
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { firstValueFrom } from 'rxjs';
 import { ProtocolError } from '../../lib/errors.js';
 import { FRAME } from '../../lib/link/frames.js';
-import { plainWire } from '../../lib/link/plain.js';
+import { plainWire, readNonce$ } from '../../lib/link/plain.js';
 import { crumbs } from '../support/chunks.js';
+import { addressOf, failureOf, Lab } from '../support/nodes.js';
 
 const NONCE = 'a1'.repeat(32);
 
@@ -15,17 +19,10 @@ describe('the wire that PyP2P speaks', () => {
   });
 
   it('has no way to carry anything but data', () => {
-    const wire = plainWire('sends');
+    const wire = plainWire('none');
     for (const type of [FRAME.hello, FRAME.end, FRAME.ping, FRAME.pong]) {
       expect(wire.encode(type, Buffer.from('x'))).toEqual([]);
     }
-  });
-
-  it('begins in direct mode with 64 digits 0 from the side that dialled, once', () => {
-    const wire = plainWire('sends');
-    const payload = Buffer.from('x\r\n');
-    expect(wire.encode(FRAME.data, payload)).toEqual([Buffer.from('0'.repeat(64)), payload]);
-    expect(wire.encode(FRAME.data, payload)).toEqual([payload]);
   });
 
   it('drops the nonce from what the other side reads, however it was chunked', () => {
@@ -44,5 +41,48 @@ describe('the wire that PyP2P speaks', () => {
         .withContext(text)
         .toThrowError(ProtocolError, /64 hex digits/);
     }
+  });
+});
+
+describe('the nonce of a socket', () => {
+  const lab = new Lab();
+  afterEach(() => lab.close());
+
+  async function pair(): Promise<{ readonly reading: Socket; readonly writing: Socket }> {
+    const server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve));
+    const writing = connect(addressOf(server).port, '127.0.0.1');
+    const reading = await accepted;
+    reading.on('error', () => undefined);
+    lab.onClose(() => (writing.destroy(), reading.destroy(), server.close()));
+    return { reading, writing };
+  }
+
+  it('is taken from it, with nothing of what is behind', async () => {
+    for (const chunks of [[NONCE, 'hi\r\n'], [`${NONCE}hi\r\n`], crumbs(Buffer.from(`${NONCE}hi\r\n`))]) {
+      const { reading, writing } = await pair();
+      for (const chunk of chunks) writing.write(chunk);
+      expect(await firstValueFrom(readNonce$(reading))).toBe(NONCE);
+      expect(reading.isPaused()).toBeTrue();
+      const rest: string[] = [];
+      reading.on('data', (chunk) => rest.push(String(chunk))).resume();
+      writing.end();
+      await once(reading, 'end');
+      expect(rest.join('')).toBe('hi\r\n');
+    }
+  });
+
+  it('is none when something else comes, or not enough', async () => {
+    for (const text of ['GET / HTTP/1.1\r\n', NONCE.slice(1), '']) {
+      const { reading, writing } = await pair();
+      writing.end(text);
+      expect(await failureOf(readNonce$(reading)))
+        .withContext(text)
+        .toBeInstanceOf(ProtocolError);
+    }
+    const { reading } = await pair();
+    reading.destroy();
+    expect(await failureOf(readNonce$(reading))).toBeInstanceOf(ProtocolError);
   });
 });

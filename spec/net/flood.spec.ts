@@ -46,6 +46,7 @@ describe('a node of a flooding network', () => {
       advertise: () => say('advertises'),
       nodes$: () => EMPTY,
       advertisePassive: () => undefined,
+      challenges: { reply$: NEVER, send: () => undefined },
     };
     const subscription = flood$({
       config: resolveConfig({ mode: 'p2p', identity: createIdentity(), ...config }),

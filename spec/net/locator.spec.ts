@@ -3,9 +3,11 @@ import { createIdentity } from '../../lib/identity.js';
 import { localAddresses, locate } from '../../lib/net/locator.js';
 import type { Mapping } from '../../lib/gateway/mapping.js';
 import type { Reach } from '../../lib/reachability.js';
+import type { NatView } from '../../lib/net/nat.js';
 import type { ServerState } from '../../lib/rendezvous/client.js';
 import { EMPTY, NEVER } from 'rxjs';
 import { formatUnl, parseUnl } from '../../lib/unl.js';
+import type { NatType } from '../../lib/unl/types.js';
 
 const identity = createIdentity();
 const LOCAL = { address: '0.0.0.0', port: 50500 };
@@ -25,6 +27,7 @@ function serverSeeing(address: string | undefined): ServerState {
     nodes$: () => EMPTY,
     advertise: () => undefined,
     advertisePassive: () => undefined,
+    challenges: { reply$: NEVER, send: () => undefined },
   };
   return { server, session, observed: session.observed, httpPort: undefined, failure: undefined };
 }
@@ -35,12 +38,13 @@ function located(
   seen: readonly (string | undefined)[],
   config: Partial<NetConfig> = {},
   reaches: readonly Reach[] = [],
+  nats: readonly NatView[] = [],
 ) {
   return locate(resolveConfig({ mode: 'direct', identity, ...config }), LOCAL, {
     addresses: own,
     servers: seen.map(serverSeeing),
     reaches,
-    nats: [],
+    nats,
   });
 }
 
@@ -228,6 +232,38 @@ describe('the locator of a node', () => {
       lan: '10.0.0.1',
     });
     expect(parseUnl(formatUnl(unl))).toEqual(unl);
+  });
+
+  it('of version 2 says how the NAT is, as far as PyP2P has words for it, and where it was seen', () => {
+    const natOf = (natType: NatType, address = '203.0.113.1', family: 4 | 6 = 4): NatView => ({
+      natType,
+      confidence: 1,
+      addresses: [address],
+      family,
+      servers: [],
+      roundTripMs: 80,
+    });
+    const plainOf = (nat: NatView, config: Partial<NetConfig> = {}) =>
+      located(['10.0.0.1'], [], { security: 'plain', ...config }, [], [nat]).unl;
+    const simultaneous = { nodeType: 'simultaneous', wan: '203.0.113.1' };
+    for (const type of ['preserving', 'reuse'] as const) {
+      expect(plainOf(natOf({ type }))).toEqual(jasmine.objectContaining({ ...simultaneous, natType: type }));
+    }
+    expect(plainOf(natOf({ type: 'delta', delta: 2 }))).toEqual(
+      jasmine.objectContaining({ ...simultaneous, natType: 'delta' }),
+    );
+    expect(plainOf(natOf({ type: 'open' }))).toEqual(jasmine.objectContaining({ natType: 'preserving' }));
+    for (const type of ['random', 'unknown'] as const) {
+      expect(plainOf(natOf({ type }))).toEqual(jasmine.objectContaining({ nodeType: 'active', natType: type }));
+    }
+    const preserving = { type: 'preserving' } as const;
+    expect(plainOf(natOf(preserving), { mode: 'p2p' }).nodeType)
+      .withContext('as PyP2P: in direct mode only')
+      .toBe('active');
+    expect(plainOf(natOf(preserving, '2001:db8::1', 6)).nodeType).toBe('active');
+    expect(plainOf(natOf(preserving, '0.0.0.0')))
+      .withContext('a server that does not tell the address')
+      .toEqual(jasmine.objectContaining({ nodeType: 'simultaneous', wan: '10.0.0.1' }));
   });
 
   it('of version 2 takes the LAN address for the public one until a server tells it, and needs neither', () => {

@@ -126,6 +126,7 @@ describe('a line to the rendezvous server', () => {
     const lines: readonly (readonly [string, Request])[] = [
       ['BOOTSTRAP 100', { verb: 'BOOTSTRAP', count: 100 }],
       ['PASSIVE READY 50500 10', { verb: 'PASSIVE', port: 50500, maxInbound: 10 }],
+      ['SIMULTANEOUS READY 0 0', { verb: 'SIMULTANEOUS', port: 0, maxInbound: 0 }],
       ['SIMULTANEOUS READY 50500 0', { verb: 'SIMULTANEOUS', port: 50500, maxInbound: 0 }],
       ['SOURCE TCP 50500', { verb: 'SOURCE', port: 50500 }],
       ['SOURCE TCP', { verb: 'SOURCE', port: undefined }],
@@ -180,6 +181,7 @@ describe('a line to the rendezvous server', () => {
       'PASSIVE READY 50500 10 10',
       'PASSIVE READY 0 10',
       'PASSIVE READY 65536 10',
+      'SIMULTANEOUS READY 65536 10',
       'PASSIVE READY 50500',
       'PASSIVE READY 50500 1000001',
       'SOURCE',
@@ -309,6 +311,12 @@ describe('a line from the rendezvous server', () => {
       }),
       { numRuns: 1000 },
     );
+  });
+
+  it('may have a space behind its last node, as those of PyP2P’s servers do', () => {
+    const nodes = [{ address: '192.0.2.1', port: 50500 }];
+    expect(parseReply('NODES p:192.0.2.1:50500 ')).toEqual({ verb: 'NODES', nodes });
+    expect(parseReply('NODES p:192.0.2.1:50500  ')).toBeUndefined();
   });
 
   it('may name a hundred nodes', () => {

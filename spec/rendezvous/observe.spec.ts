@@ -4,7 +4,7 @@ import { firstValueFrom, Subscription } from 'rxjs';
 import { DEFAULT_TIMING } from '../../lib/config.js';
 import type { ServerAddress } from '../../lib/endpoint.js';
 import { DialError, RendezvousError } from '../../lib/errors.js';
-import { observe$, sample$, type Observation } from '../../lib/rendezvous/observe.js';
+import { NO_ADDRESS, observe$, sample$, type Observation } from '../../lib/rendezvous/observe.js';
 import { systemRuntime } from '../../lib/runtime.js';
 import { addressOf, failureOf, Lab, newAddress } from '../support/nodes.js';
 
@@ -12,7 +12,12 @@ describe('observing where servers see this node', () => {
   const lab = new Lab();
   afterEach(() => lab.close());
 
-  const configAt = (bind: string) => ({ bind, runtime: systemRuntime, timing: DEFAULT_TIMING });
+  const configAt = (bind: string) => ({
+    bind,
+    runtime: systemRuntime,
+    security: 'tls' as const,
+    timing: DEFAULT_TIMING,
+  });
 
   async function server(): Promise<ServerAddress> {
     const { local } = await lab.server();
@@ -39,6 +44,23 @@ describe('observing where servers see this node', () => {
       roundTripMs: jasmine.any(Number),
     });
     expect(observation.roundTripMs).toBeGreaterThan(0);
+  });
+
+  it('asks in plain mode by PyP2P’s SOURCE, and gets the address only from those who tell it', async () => {
+    const [bind, { host, port }] = [newAddress(), await server()];
+    const plain = (at: string) => ({ ...configAt(at), security: 'plain' as const });
+    const { observed } = await firstValueFrom(observe$({ host, port }, 41_000, plain(bind)));
+    expect(observed).toEqual({ address: bind, port: 41_000 });
+    // PyP2P's servers say nothing to what they do not know.
+    const pyp2p = await badServer((socket) => {
+      let heard = '';
+      socket.on('data', (chunk) => {
+        heard += String(chunk);
+        if (heard.endsWith('SOURCE TCP 41000\r\n')) socket.write('REMOTE TCP 50000\r\n');
+      });
+    });
+    const untold = await firstValueFrom(observe$(pyp2p, 41_000, plain(newAddress())));
+    expect(untold.observed).toEqual({ address: NO_ADDRESS, port: 50_000 });
   });
 
   it('holds the connection until it is unsubscribed from', async () => {

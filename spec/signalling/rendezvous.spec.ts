@@ -46,6 +46,7 @@ class FakeSession implements RendezvousSession {
   readonly nodes$ = () => EMPTY;
   readonly advertise = () => undefined;
   readonly advertisePassive = () => undefined;
+  readonly challenges = { reply$: NEVER, send: () => undefined };
 }
 
 interface World extends Marbles {

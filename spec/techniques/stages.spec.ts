@@ -1,14 +1,19 @@
 import { InvalidOptionError } from '../../lib/errors.js';
 import { stagesOf, TECHNIQUE_NAMES } from '../../lib/techniques/stages.js';
-import type { NodeType } from '../../lib/unl/types.js';
-import { unlOf } from '../support/locators.js';
+import type { NodeType, Unl } from '../../lib/unl/types.js';
+import { unlOf, unlOfVersion2 } from '../support/locators.js';
 
 describe('the techniques to try', () => {
-  const namesOf = (names: readonly string[] | undefined) =>
-    stagesOf(names)(unlOf()).flatMap((stage) => stage.map(({ name }) => name));
+  const namesOf = (names: readonly string[] | undefined, peer: Unl = unlOf()) =>
+    stagesOf(names)(peer).flatMap((stage) => stage.map(({ name }) => name));
 
-  it('are all of them when none is named', () => {
-    expect(namesOf(undefined).toSorted()).toEqual(TECHNIQUE_NAMES.toSorted());
+  it('are all of them when none is named, but for those of PyP2P’s nodes, which are for these only', () => {
+    const forPyp2p = (nodeType: NodeType) => namesOf(undefined, unlOfVersion2({ nodeType }));
+    expect(new Set([...namesOf(undefined), ...forPyp2p('simultaneous')])).toEqual(new Set(TECHNIQUE_NAMES));
+    expect(namesOf(undefined)).toEqual(['direct', 'simultaneous-open']);
+    expect(forPyp2p('simultaneous')).toEqual(['direct', 'challenge']);
+    expect(forPyp2p('passive')).toEqual(['direct']);
+    expect(forPyp2p('active')).toEqual(['direct']);
   });
 
   it('are the ones that are named, each a stage of its own', () => {

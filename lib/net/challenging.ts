@@ -1,0 +1,58 @@
+import { defer, finalize, map, tap, type Observable } from 'rxjs';
+import type { ResolvedConfig } from '../config.js';
+import { plainConnection, plainLink } from '../connection/plain-connection.js';
+import { DialError } from '../errors.js';
+import { readNonce$ } from '../link/plain.js';
+import { within } from '../operators/within.js';
+import type { RendezvousSession } from '../rendezvous/session.js';
+import type { Runtime } from '../runtime.js';
+import { challenge } from '../techniques/challenge.js';
+import type { Challenging } from '../techniques/challenging.js';
+import type { Punching } from '../techniques/punching.js';
+import { connectionKeyOf } from '../unl.js';
+import type { Peers } from './peers.js';
+
+/** What challenges are made of. */
+export interface ChallengingConfig {
+  readonly config: ResolvedConfig;
+  readonly runtime: Runtime;
+  readonly peers: Peers;
+  /** The sessions that are open, whenever they change; replays the latest. */
+  readonly sessions$: Observable<readonly RendezvousSession[]>;
+  /** What they share with the simultaneous opens of secured nets: how this node looks, and how it punches. */
+  readonly punching: Punching;
+}
+
+/** What a plain net gives to its challenges: its sessions and sockets, and connections that begin with PyP2P's nonce. */
+export function challengingOf({ config, runtime, peers, sessions$, punching }: ChallengingConfig): Challenging {
+  const { side$, options, punch$, tell } = punching;
+  const { scheduler, timeOfDay } = runtime;
+  return {
+    side$,
+    options,
+    punch$,
+    tell,
+    scheduler,
+    timeOfDay,
+    talks$: sessions$.pipe(map((sessions) => sessions.map(({ challenges }) => challenges))),
+    // By the endpoint in its locator, which it was asked for, and not by the port that its NAT happened to give.
+    link: (socket, peer) => ({ ...plainLink(socket, challenge.name), peerId: connectionKeyOf(peer) }),
+    receive$: (socket) =>
+      defer(() => {
+        let isTaken = false;
+        return readNonce$(socket).pipe(
+          within(config.timing.handshakeMs, 'The peer chose another connection, or none', scheduler),
+          tap(() => {
+            if (!peers.hasInboundSlot) throw new DialError('All inbound slots are taken');
+            isTaken = true;
+            const start = { direction: 'inbound', nonce: false } as const;
+            peers.add(plainConnection(plainLink(socket, challenge.name), start, { ...config, runtime }));
+          }),
+          finalize(() => {
+            if (!isTaken) socket.destroy();
+          }),
+        );
+      }),
+    hasSlot: () => peers.hasInboundSlot,
+  };
+}
