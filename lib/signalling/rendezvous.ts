@@ -5,6 +5,7 @@ import {
   defer,
   EMPTY,
   filter,
+  first,
   merge,
   mergeMap,
   of,
@@ -71,8 +72,12 @@ export function rendezvousSignalling({ identity, sessions$, runtime, trace }: Re
     send$: (to, signal, family) =>
       defer(() => {
         const message = sealEnvelope(identity, { ...signal, to, id: runtime.newId(), at: now() });
-        return sessions$.pipe(
-          take(1),
+        // A session by the family that is wanted may be about to begin; without one any will do.
+        const inTime$ = sessions$.pipe(
+          first((sessions) => family === undefined || sessions.some((session) => isBy(session, family))),
+          timeout({ first: ANSWER_MS, scheduler: runtime.scheduler, with: () => sessions$.pipe(take(1)) }),
+        );
+        return inTime$.pipe(
           switchMap((sessions) =>
             concat(
               ...preferring(family, sessions).map((session) =>
@@ -93,6 +98,11 @@ export function rendezvousSignalling({ identity, sessions$, runtime, trace }: Re
 
 /** The sessions whose servers see this node by a family first; sorting keeps the order of the others. */
 function preferring(family: 4 | 6 | undefined, sessions: readonly RendezvousSession[]): readonly RendezvousSession[] {
-  const isOther = ({ observed }: RendezvousSession) => observed !== undefined && familyOf(observed.address) !== family;
-  return family === undefined ? sessions : sessions.toSorted((a, b) => Number(isOther(a)) - Number(isOther(b)));
+  if (family === undefined) return sessions;
+  return sessions.toSorted((a, b) => Number(isBy(b, family)) - Number(isBy(a, family)));
+}
+
+/** Whether a server sees this node by a family; of one that does not tell it is hoped. */
+function isBy({ observed }: RendezvousSession, family: 4 | 6): boolean {
+  return observed === undefined || familyOf(observed.address) === family;
 }
