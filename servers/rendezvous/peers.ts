@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { familyOf } from '../../lib/endpoint.js';
 import { verifySignature, type PeerId } from '../../lib/identity.js';
 import { proofOf, RENDEZVOUS_VERSION, type Request } from '../../lib/rendezvous/messages.js';
 import { parseUnl } from '../../lib/unl.js';
@@ -16,7 +17,7 @@ const LISTING_MS = 24 * 3_600_000;
 /** What goes from one session to another by way of the store. */
 type Notice =
   | { readonly type: 'message'; readonly from: PeerId; readonly message: string; readonly seenAt: string }
-  | { readonly type: 'replaced' };
+  | { readonly type: 'replaced'; readonly family: 4 | 6 };
 
 /** Whether a request is of our own part of the protocol. */
 export function isPeerRequest(request: Request): request is PeerRequest {
@@ -70,14 +71,16 @@ async function prove(
     return;
   }
   session.peerId = peerId;
-  // A node that comes back may have left a dead session behind: the newest is the one that is reached.
-  await tell(session, peerId, { type: 'replaced' });
+  // A node that comes back may have left a dead session behind: the newest is the one that is reached. By another family of
+  // addresses it may have another, to be seen by both.
+  const family = familyOf(session.remote.address);
+  await tell(session, peerId, { type: 'replaced', family });
   session.listen(channelOf(peerId), (text) => {
     const notice = readNotice(text);
     if (notice?.type === 'message') {
       const { from, message, seenAt } = notice;
       session.reply({ verb: 'MESSAGE', from, message: Buffer.from(message, 'base64url'), seenAt });
-    } else if (notice !== undefined) {
+    } else if (notice?.family === family) {
       session.isReplaced = true;
       session.refuse('replaced', 'a newer session with the same key took over');
     }
@@ -138,8 +141,8 @@ function tell(session: ServerSession, peerId: PeerId, notice: Notice): Promise<n
 }
 
 function readNotice(text: string): Notice | undefined {
-  const { type, from, message, seenAt } = parseJsonObject(text) ?? {};
-  if (type === 'replaced') return { type };
+  const { type, from, message, seenAt, family } = parseJsonObject(text) ?? {};
+  if (type === 'replaced') return family === 4 || family === 6 ? { type, family } : undefined;
   if (type !== 'message' || typeof from !== 'string' || typeof message !== 'string') return undefined;
   return typeof seenAt === 'string' ? { type, from, message, seenAt } : undefined;
 }
