@@ -48,6 +48,18 @@ export function scopeOf(address: string): 'global' | 'private' | 'loopback' | 'l
   }
 }
 
+/**
+ * Whether an address can be one host's on the internet, and nothing else: of IPv6 only 2000::/3 (RFC 4291 §2.4), without
+ * the parts that stand for IPv4 addresses (6to4, Teredo), which could be those of a local network; of IPv4 nothing above
+ * 224.0.0.0.
+ */
+export function isPublicUnicast(address: string): boolean {
+  if (scopeOf(address) !== 'global') return false;
+  const [first = 0] = addressToBytes(address);
+  if (familyOf(address) === 4) return first > 0 && first < 224;
+  return first >> 5 === 1 && !['6to4', 'teredo'].includes(ipaddr.process(address).range());
+}
+
 /** 4 or 6. */
 export function familyOf(address: string): 4 | 6 {
   return address.includes(':') ? 6 : 4;

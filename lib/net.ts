@@ -50,6 +50,7 @@ import { natViews$, type NatView } from './net/nat.js';
 import { Peers } from './net/peers.js';
 import { punchingOf } from './net/punching.js';
 import { reach$ } from './net/reach.js';
+import { backoffMs } from './operators/backoff.js';
 import { untilAborted } from './operators/until-aborted.js';
 import { untroubled } from './operators/untroubled.js';
 import type { Reach } from './reachability.js';
@@ -182,6 +183,9 @@ export interface Net {
    */
   close(withinMs?: number): Promise<void>;
 }
+
+/** The longest pause between two looks at the NAT while too few servers have answered. */
+const LOOK_AGAIN_MS = 60_000;
 
 /** Peers that do not answer a close within this time are not waited for. */
 const CLOSE_WITHIN_MS = 5_000;
@@ -522,9 +526,14 @@ class RunningNet implements Net {
         const views$ = natViews$(rendezvous, addresses, { bind, security, timing, runtime }, this.#tell);
         const session$ = this.#sessions$.pipe(first((sessions) => sessions.length > 0));
         return views$.pipe(
-          // Where no server has said anything, one will when there is a session, unless it is very busy.
-          repeat({ delay: () => timer(timing.reconnectMaxMs, runtime.scheduler).pipe(switchMap(() => session$)) }),
-          takeWhile((views) => views.length === 0, true),
+          // One that was not there may be there soon, and it takes two to tell most NATs from each other.
+          repeat({
+            delay: (count) => {
+              const pauseMs = backoffMs(count, timing.reconnectMaxMs, LOOK_AGAIN_MS, runtime.random);
+              return timer(pauseMs, runtime.scheduler).pipe(switchMap(() => session$));
+            },
+          }),
+          takeWhile((views) => !views.some(({ servers }) => servers.length >= Math.min(2, rendezvous.length)), true),
         );
       }),
     );

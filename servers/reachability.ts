@@ -8,7 +8,7 @@ import { secure$, secureContextOf } from '../lib/link/tls.js';
 import { within } from '../lib/operators/within.js';
 import { systemRuntime, type Runtime } from '../lib/runtime.js';
 import { expectInteger } from '../lib/validate.js';
-import { hostBuckets } from './limits.js';
+import { hostBuckets } from '../lib/rate-limit.js';
 
 /** What a reachability server is made of. */
 export interface ReachabilityServerConfig {

@@ -31,6 +31,7 @@ const HOUSE: readonly string[] = [
   'nat',
   'unl',
   'seen',
+  'rate-limit',
   'certificate',
   'identity',
   'endpoint',

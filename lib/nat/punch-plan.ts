@@ -1,5 +1,5 @@
 import { from, mergeMap, timer, type Observable, type SchedulerLike } from 'rxjs';
-import { canonicalAddress, familyOf, isPort, scopeOf } from '../endpoint.js';
+import { canonicalAddress, familyOf, isPort, isPublicUnicast } from '../endpoint.js';
 import { DialError, ProtocolError } from '../errors.js';
 import type { NatType } from '../unl/types.js';
 import { show } from '../validate.js';
@@ -232,7 +232,7 @@ function randomPorts(count: number, random: () => number): number[] {
 /** A peer says where it is, and must not turn us on our own network, or on nobody at all. */
 function expectPublic(address: string, own: string): string {
   const canonical = canonicalAddress(address);
-  const isPublic = canonical !== undefined && scopeOf(canonical) === 'global';
+  const isPublic = canonical !== undefined && isPublicUnicast(canonical);
   if (!isPublic || familyOf(canonical) !== familyOf(own)) {
     throw new ProtocolError(
       `Expected the peer's address to be a public one of IPv${familyOf(own)}, got ${show(address)}`,

@@ -78,8 +78,23 @@ export class Peers {
     return this.begun.filter((connection) => connection.direction === direction).length;
   }
 
-  /** Makes a connection of a link that this side dialled, unless there is one to this peer by now. */
-  adopt(link: Link): PeerConnection {
+  /** Makes a connection of a link that a peer asked for and this side chose, or turns it away. */
+  adoptAsked(link: Link): void {
+    const refusal = this.#reasonToRefuse(link);
+    if (refusal === undefined) {
+      this.adopt(link, 'inbound');
+      return;
+    }
+    this.trace({ type: 'inbound-failed', remote: link.remote, reason: `refused: ${refusal}` });
+    link.stream.destroy();
+  }
+
+  /**
+   * Makes a connection of a link that this side chose, unless there is one to this peer by now.
+   *
+   * @param direction who wanted it: this side, or the peer.
+   */
+  adopt(link: Link, direction: 'inbound' | 'outbound' = 'outbound'): PeerConnection {
     const existing = this.get(link.peerId);
     if (existing !== undefined) {
       link.stream.destroy();
@@ -90,15 +105,19 @@ export class Peers {
       const start = { direction: 'outbound', nonce: this.config.mode === 'direct' } as const;
       return this.add(plainConnection(link, start, context));
     }
-    const start = { id: this.runtime.newId(), direction: 'outbound', confirmed: false } as const;
+    const start = { id: this.runtime.newId(), direction, confirmed: false } as const;
     return this.add(new PeerConnection(new Channel(link, framedWire()), start, context));
   }
 
-  /** Takes a link on which a peer has said hello, or turns it away. */
-  receive(channel: Channel, hello: Hello): void {
+  /**
+   * Takes a link on which a peer has said hello, or turns it away.
+   *
+   * @param direction who wanted it: the peer, or this side, which then does not turn away what it asked for.
+   */
+  receive(channel: Channel, hello: Hello, direction: 'inbound' | 'outbound' = 'inbound'): void {
     const { peerId } = channel.link;
     const existing = this.get(peerId);
-    if (existing === undefined) this.#accept(channel, hello);
+    if (existing === undefined) this.#accept(channel, hello, direction);
     else if (existing.confirmed) this.#replaceIfDead(existing, channel, hello);
     // Both dialled at once.
     else if (isGreater(this.config.identity.peerId, peerId)) existing.keepSpare(channel, hello.connection);
@@ -146,10 +165,10 @@ export class Peers {
     this.#left.complete();
   }
 
-  #accept(channel: Channel, { connection: id }: Hello): void {
-    const refusal = this.#reasonToRefuse(channel.link);
+  #accept(channel: Channel, { connection: id }: Hello, direction: 'inbound' | 'outbound'): void {
+    const refusal = direction === 'inbound' ? this.#reasonToRefuse(channel.link) : undefined;
     if (refusal === undefined) {
-      const start = { id, direction: 'inbound', confirmed: true } as const;
+      const start = { id, direction, confirmed: true } as const;
       this.add(new PeerConnection(channel, start, { ...this.config, runtime: this.runtime }));
     } else {
       this.#refuse(channel, refusal);

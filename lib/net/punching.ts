@@ -1,6 +1,7 @@
 import type { SecureContext } from 'node:tls';
-import { concat, first, map, NEVER, of, switchMap, tap, timeout, type Observable } from 'rxjs';
+import { concat, defer, finalize, first, map, NEVER, of, switchMap, tap, timeout, type Observable } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
+import { hostKey } from '../endpoint.js';
 import { DialError } from '../errors.js';
 import type { PeerId } from '../identity.js';
 import { Channel, framedWire } from '../link/channel.js';
@@ -11,7 +12,9 @@ import { endpointsOf } from '../link/tcp.js';
 import { secure$ } from '../link/tls.js';
 import { MAX_PREDICTIONS, predictPorts } from '../nat/predict.js';
 import type { OwnPunchSide } from '../nat/punch-plan.js';
+import { takeTurns, type Turn } from '../operators/take-turns.js';
 import { within } from '../operators/within.js';
+import { hostBuckets } from '../rate-limit.js';
 import { observe$ } from '../rendezvous/observe.js';
 import type { Runtime } from '../runtime.js';
 import type { Punching } from '../techniques/punching.js';
@@ -33,22 +36,47 @@ export interface PunchingConfig {
   readonly tell: (step: PunchStep) => void;
 }
 
+/** A peer may ask for all rounds of an attempt at once, and for a few attempts in a minute … */
+const ASKS_OF_PEER = { perSecond: 0.2, burst: 6 };
+
+/** … and all who share an address for ten times as much. */
+const ASKS_OF_ADDRESS = { perSecond: 2, burst: 60 };
+
+/** Peers whose asks are counted. */
+const MAX_ASKING = 1_000;
+
+/** A plan of more SYNs is a birthday's. */
+const BIRTHDAY_SYNS = 64;
+
 /** What a node gives to its punches: its sockets, its key, and how it looks at the moment. */
 export function punchingOf(given: PunchingConfig): Punching {
   const { config, runtime, context, peers } = given;
   const { handshakeMs } = config.timing;
+  const now = () => runtime.scheduler.now();
+  const mayAsk = hostBuckets({ ...ASKS_OF_PEER, maxHosts: MAX_ASKING, now });
+  const mayAskFrom = hostBuckets({ ...ASKS_OF_ADDRESS, maxHosts: MAX_ASKING, now });
+  const turn = takeTurns();
+  let birthdays = 0;
   return {
     peerId: config.identity.peerId,
     families$: known$(given).pipe(map((nats) => nats.map(({ family }) => family))),
-    side$: (family, peerAddresses) => side$(given, family, peerAddresses),
+    side$: (family, peerAddresses) => side$(given, family, peerAddresses, turn),
     roundTripMs: given.roundTripMs,
-    // The rest is for everything else that the process has to open.
     options: () => ({
+      // The other half is for everything else that the process has to open.
       maxSockets: Math.floor(freeDescriptors() / 2),
-      birthday: config.birthday,
+      // Two at once would be neither's.
+      birthday: config.birthday && birthdays === 0,
       random: runtime.random,
     }),
-    punch$: (plan, tell) => punch$(plan, { ...runtime, localAddress: config.bind, tell }),
+    punch$: (plan, tell) => {
+      const punched$ = punch$(plan, { ...runtime, localAddress: config.bind, tell });
+      if (plan.syns.length < BIRTHDAY_SYNS) return punched$;
+      return defer(() => {
+        birthdays++;
+        return punched$.pipe(finalize(() => birthdays--));
+      });
+    },
     secure$: (socket, role, peerId) => {
       const ends = endpointsOf(socket);
       return secure$(socket, { context, role, peerId }).pipe(
@@ -56,16 +84,19 @@ export function punchingOf(given: PunchingConfig): Punching {
         map((secured) => ({ ...secured, ...ends, technique: simultaneousOpen.name, direct: true })),
       );
     },
-    receive$: (link) => {
+    receive$: (link, by) => {
       const channel = new Channel(link, framedWire());
       return readHello$(channel, handshakeMs, runtime.scheduler).pipe(
         tap((hello) => {
-          peers.receive(channel, hello);
+          peers.receive(channel, hello, by === 'us' ? 'outbound' : 'inbound');
         }),
       );
     },
-    adopt: (link) => void peers.adopt(link),
-    welcomes: (peerId) => peers.hasInboundSlot && isWelcome(config, peerId),
+    adopt: (link) => {
+      peers.adoptAsked(link);
+    },
+    welcomes: (peerId, seenAt) =>
+      mayAsk(peerId) && mayAskFrom(hostKey(seenAt ?? '0.0.0.0')) && peers.hasInboundSlot && isWelcome(config, peerId),
     tell: given.tell,
   };
 }
@@ -87,6 +118,7 @@ function side$(
   { config, runtime, nats$ }: PunchingConfig,
   family: 4 | 6,
   peerAddresses: readonly string[],
+  turn: Turn,
 ): Observable<OwnPunchSide> {
   return known$({ config, runtime, nats$ }).pipe(
     switchMap((nats) => {
@@ -105,7 +137,9 @@ function side$(
         return concat(of({ natType, address, ports, localPorts }), NEVER);
       }
       const isNext = natType.type === 'delta';
-      return observe$(server, localPort, { ...config, runtime }).pipe(
+      const observed$ = observe$(server, localPort, { ...config, runtime });
+      // What is predicted holds until somebody else takes the next ports: another punch of this node's waits for this one.
+      return (isNext ? turn(observed$) : observed$).pipe(
         map(({ observed }) => ({
           natType,
           address: observed.address,

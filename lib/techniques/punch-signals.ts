@@ -58,7 +58,7 @@ export function readAsk({ kind, body }: Signal): PunchAsk | undefined {
 export function readAnswer({ kind, body }: Signal): PunchAnswer | undefined {
   const { attempt, round, refusal } = body;
   if (kind !== 'punch-answer' || !isAttempt(attempt) || !isRound(round)) return undefined;
-  if (typeof refusal === 'string') return { attempt, round, refusal: refusal.slice(0, MAX_REFUSAL_LENGTH) };
+  if (typeof refusal === 'string') return { attempt, round, refusal: oneLine(refusal) };
   const side = readSide(body['side']);
   return side && { attempt, round, side };
 }
@@ -107,4 +107,9 @@ function isRound(value: unknown): value is number {
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A peer's words are shown to people: without control characters, which a terminal would obey, and not too long. */
+function oneLine(text: string): string {
+  return text.slice(0, MAX_REFUSAL_LENGTH).replaceAll(/\p{Cc}|\p{Cf}/gu, ' ');
 }

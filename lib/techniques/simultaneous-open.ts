@@ -19,6 +19,7 @@ import {
   throwError,
   throwIfEmpty,
   timeout,
+  timer,
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
@@ -49,6 +50,15 @@ const TAKEN_MS = 2_000;
 
 /** Punches that others ask for, at once: each is a few sockets, but a birthday plan is thousands. */
 const MAX_ANSWERED = 32;
+
+/** What a peer says that has too much to do. */
+const NOT_NOW = 'not now';
+
+/** Then it is asked again after this time, in milliseconds. */
+const LATER_MS = 1_000;
+
+/** The peer has too much to do at the moment. */
+class LaterError extends DialError {}
 
 /** Why another round would be no use: the peer does not want to, or nothing can be planned. */
 class FinalError extends DialError {}
@@ -85,7 +95,7 @@ export const simultaneousOpen: Technique = {
             count: PUNCH_ROUNDS - 1,
             delay: (error: unknown) => {
               if (error instanceof FinalError) throw error;
-              return of(undefined);
+              return timer(error instanceof LaterError ? LATER_MS : 0, attempt.scheduler);
             },
           }),
         );
@@ -113,7 +123,8 @@ function askRound$(
         switchMap((answer) => {
           if ('refusal' in answer) {
             punching.tell({ ...told, step: 'refused', reason: answer.refusal });
-            throw new FinalError(`The peer does not want to punch: ${answer.refusal}`);
+            const words = `The peer does not want to punch: ${answer.refusal}`;
+            throw answer.refusal === NOT_NOW ? new LaterError(words) : new FinalError(words);
           }
           return open$(punching, told, own, answer.side, 0);
         }),
@@ -182,9 +193,9 @@ export function answerPunches$(signalling: Signalling, punching: Punching): Obse
   return ask$.pipe(
     mergeMap(({ signal, ask }) => {
       const peerId = signal.from;
-      if (answered >= MAX_ANSWERED || !punching.welcomes(peerId)) {
+      if (answered >= MAX_ANSWERED || !punching.welcomes(peerId, signal.seenAt)) {
         const { attempt, round } = ask;
-        return signalling.send$(peerId, answerSignal({ attempt, round, refusal: 'not now' }));
+        return signalling.send$(peerId, answerSignal({ attempt, round, refusal: NOT_NOW }));
       }
       answered++;
       const askedAnew$ = ask$.pipe(filter((other) => other.signal.from === peerId));
@@ -279,7 +290,9 @@ function open$(
       mergeMap((socket) =>
         punching.secure$(socket, isChooser ? 'client' : 'server', peerId).pipe(
           switchMap((link): Observable<Opened> =>
-            isChooser ? of({ chosen: link }) : punching.receive$(link).pipe(map(() => ({ chosen: undefined }))),
+            isChooser
+              ? of({ chosen: link })
+              : punching.receive$(link, told.by).pipe(map(() => ({ chosen: undefined }))),
           ),
           catchError((error: unknown) => {
             failure = error;

@@ -91,7 +91,7 @@ describe('what a node gives to its punches', () => {
 
   it('answers peers that are welcome, while there is room', () => {
     const peerId = peerIdOf(7);
-    const welcomes = (config: Partial<NetConfig>) => nodeOf(undefined, [], config).punching.welcomes(peerId);
+    const welcomes = (config: Partial<NetConfig>) => nodeOf(undefined, [], config).punching.welcomes(peerId, SEEN_AT);
     expect(welcomes({})).toBeTrue();
     expect(welcomes({ acceptPeer: (other) => other !== peerId })).toBeFalse();
     expect(welcomes({ slots: { inbound: 0 } })).toBeFalse();
@@ -112,7 +112,7 @@ describe('what a node gives to its punches', () => {
     const taken = firstValueFrom(
       taker.punching
         .secure$(await accepted, 'server', chooser.punching.peerId)
-        .pipe(switchMap((link) => taker.punching.receive$(link))),
+        .pipe(switchMap((link) => taker.punching.receive$(link, 'peer'))),
     );
     chooser.punching.adopt(await chosen);
     await taken;

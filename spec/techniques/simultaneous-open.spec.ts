@@ -207,7 +207,6 @@ describe('the simultaneous open', () => {
 
   it('asks no more than once a peer that refuses, or that is not there', () => {
     for (const [behaviour, message] of [
-      [{ of: () => ({ welcomes: () => false }) }, /does not want to punch: not now/],
       [{ of: (node) => (node === 'b' ? { side$: () => throwError(() => new Error('lost')) } : {}) }, /to punch: lost/],
       [{ isThere: false }, /at none of the servers/],
     ] as const satisfies readonly (readonly [Behaviour, RegExp])[]) {
@@ -218,6 +217,16 @@ describe('the simultaneous open', () => {
         expect([a.sent.length, a.plans.length, b.plans.length]).toEqual([1, 0, 0]);
       });
     }
+  });
+
+  it('asks a peer that has too much to do again after a second, in all rounds', () => {
+    world({ of: () => ({ welcomes: () => false }) }, ({ a, b, connect, scheduler, flush }) => {
+      const connecting = connect();
+      flush();
+      expect(String(connecting.error)).toMatch(/does not want to punch: not now/);
+      expect([a.sent.length, a.plans.length, b.plans.length]).toEqual([3, 0, 0]);
+      expect(scheduler.now()).toBeGreaterThanOrEqual(2000);
+    });
   });
 
   it('asks no more than once where nothing can be planned', () => {

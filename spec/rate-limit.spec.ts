@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { hostKey } from '../../lib/endpoint.js';
-import { hostBuckets, tokenBucket } from '../../servers/limits.js';
+import { hostKey } from '../lib/endpoint.js';
+import { hostBuckets, tokenBucket } from '../lib/rate-limit.js';
 
 describe('a rate limit', () => {
   /** A bucket with a clock that a spec turns. */
