@@ -11,7 +11,7 @@ import { punch$ } from '../link/punch.js';
 import { endpointsOf } from '../link/tcp.js';
 import { secure$ } from '../link/tls.js';
 import { MAX_PREDICTIONS, predictPorts } from '../nat/predict.js';
-import type { OwnPunchSide } from '../nat/punch-plan.js';
+import type { OwnPunchSide, PunchPlan } from '../nat/punch-plan.js';
 import { takeTurns, type Turn } from '../operators/take-turns.js';
 import { within } from '../operators/within.js';
 import { hostBuckets } from '../rate-limit.js';
@@ -55,23 +55,24 @@ export function punchingOf(given: PunchingConfig): Punching {
   const now = () => runtime.scheduler.now();
   const mayAsk = hostBuckets({ ...ASKS_OF_PEER, maxHosts: MAX_ASKING, now });
   const mayAskFrom = hostBuckets({ ...ASKS_OF_ADDRESS, maxHosts: MAX_ASKING, now });
-  const turn = takeTurns();
+  // Two queues: whoever waits for an answer to its ask must not keep a peer that asks it waiting for the same reason.
+  const turns = { us: takeTurns(), peer: takeTurns() };
   let birthdays = 0;
   return {
     peerId: config.identity.peerId,
     families$: known$(given).pipe(map((nats) => nats.map(({ family }) => family))),
-    side$: (family, peerAddresses) => side$(given, family, peerAddresses, turn),
+    side$: (family, peerAddresses, by) => side$(given, family, peerAddresses, turns[by]),
     roundTripMs: given.roundTripMs,
     options: () => ({
       // The other half is for everything else that the process has to open.
       maxSockets: Math.floor(freeDescriptors() / 2),
-      // Two at once would be neither's.
-      birthday: config.birthday && birthdays === 0,
+      birthday: config.birthday,
       random: runtime.random,
     }),
+    hasRoomFor: (plan) => birthdays === 0 || !isBirthday(plan),
     punch$: (plan, tell) => {
       const punched$ = punch$(plan, { ...runtime, localAddress: config.bind, tell });
-      if (plan.syns.length < BIRTHDAY_SYNS) return punched$;
+      if (!isBirthday(plan)) return punched$;
       return defer(() => {
         birthdays++;
         return punched$.pipe(finalize(() => birthdays--));
@@ -150,6 +151,10 @@ function side$(
       );
     }),
   );
+}
+
+function isBirthday({ syns }: PunchPlan): boolean {
+  return syns.length >= BIRTHDAY_SYNS;
 }
 
 function isWelcome({ acceptPeer }: ResolvedConfig, peerId: PeerId): boolean {

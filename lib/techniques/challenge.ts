@@ -21,7 +21,7 @@ import {
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
-import { familyOf, scopeOf } from '../endpoint.js';
+import { familyOf, isPublicUnicast } from '../endpoint.js';
 import { DialError, reasonOf, TimeoutError } from '../errors.js';
 import type { PunchReport } from '../link/punch.js';
 import { planPunch, PUNCH_ROUNDS, type OwnPunchSide, type PunchPlan } from '../nat/punch-plan.js';
@@ -129,7 +129,7 @@ function challengeRound$(
   told: PunchOf,
   scheduler: SchedulerLike,
 ): Observable<Socket> {
-  return challenging.side$(4, [address]).pipe(
+  return challenging.side$(4, [address], 'us').pipe(
     map(toldSideOf),
     switchMap((own) =>
       fight$(challenging, address, own.ports, scheduler).pipe(
@@ -250,7 +250,7 @@ function answer$(challenging: Challenging, talk: ChallengeTalk, peer: Told): Obs
   const { timeOfDay, tell, receive$ } = challenging;
   const told = { attemptId: peer.address, peerId: peer.address, round: 0, by: 'peer' } as const;
   let isAgreed = false;
-  return challenging.side$(4, [peer.address]).pipe(
+  return challenging.side$(4, [peer.address], 'peer').pipe(
     map(toldSideOf),
     switchMap((own) => {
       const punched = punches(challenging, told, own, peer, MEETING_MS);
@@ -273,7 +273,7 @@ function answer$(challenging: Challenging, talk: ChallengeTalk, peer: Told): Obs
 
 /** Whether it is one that PyP2P knows, and nobody's own network. */
 function isPublic(address: string): boolean {
-  return familyOf(address) === 4 && scopeOf(address) === 'global';
+  return familyOf(address) === 4 && isPublicUnicast(address);
 }
 
 /** What every step of one punch is told with. */

@@ -21,8 +21,11 @@ export interface Punching {
    *
    * @param peerAddresses where the peer is seen. At this node's own public address it is behind the same NAT, which leads to
    * a mapping from inside only when there is one already (hairpinning, RFC 5382 REQ-8).
+   * @param by who asked for the punch.
    */
-  readonly side$: (family: 4 | 6, peerAddresses: readonly string[]) => Observable<OwnPunchSide>;
+  readonly side$: (family: 4 | 6, peerAddresses: readonly string[], by: 'us' | 'peer') => Observable<OwnPunchSide>;
+  /** Whether a plan may begin now: one that takes thousands of SYNs waits until no other is under way. */
+  readonly hasRoomFor: (plan: PunchPlan) => boolean;
   /** Between this node and the server that carries its signals, in milliseconds. */
   readonly roundTripMs: () => number;
   /** What planning takes besides. */

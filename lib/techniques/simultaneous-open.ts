@@ -57,7 +57,10 @@ const NOT_NOW = 'not now';
 /** Then it is asked again after this time, in milliseconds. */
 const LATER_MS = 1_000;
 
-/** The peer has too much to do at the moment. */
+/** So often a peer is asked in all, busy or not. */
+const MAX_ASKS = 12;
+
+/** The peer, or this node, has too much to do at the moment. */
 class LaterError extends DialError {}
 
 /** Why another round would be no use: the peer does not want to, or nothing can be planned. */
@@ -81,6 +84,7 @@ export const simultaneousOpen: Technique = {
         if (punching === undefined) throw new DialError('This node cannot punch: it does not know where it is seen');
         if (peer.version !== 3) throw new DialError('The UNL has no key to send a signal to');
         let round = 0;
+        let failed = 0;
         return punching.families$.pipe(
           map((families) => families.filter((family) => isAt(peer, family))),
           switchMap((families) =>
@@ -92,10 +96,11 @@ export const simultaneousOpen: Technique = {
             }),
           ),
           retry({
-            count: PUNCH_ROUNDS - 1,
-            delay: (error: unknown) => {
-              if (error instanceof FinalError) throw error;
-              return timer(error instanceof LaterError ? LATER_MS : 0, attempt.scheduler);
+            delay: (error: unknown, count) => {
+              const isBusy = error instanceof LaterError;
+              if (!isBusy) failed++;
+              if (error instanceof FinalError || failed >= PUNCH_ROUNDS || count >= MAX_ASKS) throw error;
+              return timer(isBusy ? LATER_MS : 0, attempt.scheduler);
             },
           }),
         );
@@ -114,7 +119,7 @@ function askRound$(
   const { id, signalling, scheduler } = attempt;
   const told = { attemptId: id, peerId, round, by: 'us' } as const;
   const addresses = endpoints.map(({ address }) => address);
-  return punching.side$(family, addresses).pipe(
+  return punching.side$(family, addresses, 'us').pipe(
     switchMap((own) => {
       const { natType, address, ports } = own;
       const ask = { attempt: id, round, side: own, roundTripMs: punching.roundTripMs() };
@@ -222,7 +227,7 @@ function answerRound$(
   // The answer's way to the server, and from there to the peer, which sends its SYNs when it gets it.
   const delayMs = (punching.roundTripMs() + roundTripMs) / 2;
   let isAgreed = false;
-  return defer(() => punching.side$(familyOf(side.address), [side.address])).pipe(
+  return defer(() => punching.side$(familyOf(side.address), [side.address], 'peer')).pipe(
     switchMap((own) => {
       expectWhereSeen(side, signal);
       const opened$ = open$(punching, told, own, side, delayMs);
@@ -235,7 +240,7 @@ function answerRound$(
     }),
     catchError((error: unknown) => {
       if (isAgreed) return EMPTY;
-      const refusal = reasonOf(error);
+      const refusal = error instanceof LaterError ? NOT_NOW : reasonOf(error);
       punching.tell({ ...told, step: 'refused', reason: refusal });
       return answer$({ refusal });
     }),
@@ -277,6 +282,7 @@ function open$(
 ): Observable<Opened> {
   const { peerId } = told;
   const plan = planned(own, peer, { ...punching.options(), delayMs });
+  if (!punching.hasRoomFor(plan)) throw new LaterError('Another punch that takes thousands of SYNs is under way');
   const { natType, address, ports } = own;
   const summary = { syns: plan.syns.length, delayMs, deadlineMs: plan.deadlineMs };
   punching.tell({ ...told, step: 'planned', own: { natType, address, ports }, peer, plan: summary });

@@ -58,7 +58,7 @@ describe('what a node gives to its punches', () => {
   it('is itself as it looks, without asking where its ports are known or beyond knowing', async () => {
     for (const type of ['open', 'preserving', 'random'] as const) {
       const { punching } = nodeOf(natOf({ type }), [NOBODY]);
-      const side = await firstValueFrom(punching.side$(4, []));
+      const side = await firstValueFrom(punching.side$(4, [], 'us'));
       expect([side.natType, side.address]).toEqual([{ type }, SEEN_AT]);
       expect(side.ports).toEqual(type === 'random' ? [] : side.localPorts.slice(0, 1));
       expect(side.localPorts).toHaveSize(8);
@@ -69,10 +69,10 @@ describe('what a node gives to its punches', () => {
   it('asks a server how it looks where it has to', async () => {
     const server = await serverThatSees(50_000);
     const { punching } = nodeOf(natOf({ type: 'reuse' }), [server]);
-    expect((await firstValueFrom(punching.side$(4, []))).ports).toEqual([50_000]);
-    const next = await firstValueFrom(nodeOf(natOf({ type: 'delta', delta: 2 }), [server]).punching.side$(4, []));
+    expect((await firstValueFrom(punching.side$(4, [], 'us'))).ports).toEqual([50_000]);
+    const next = await firstValueFrom(nodeOf(natOf({ type: 'delta', delta: 2 }), [server]).punching.side$(4, [], 'us'));
     expect(next.ports.slice(0, 3)).toEqual([50_002, 50_004, 50_006]);
-    const [first = 0] = (await firstValueFrom(nodeOf(natOf({ type: 'open' }), [NOBODY]).punching.side$(4, [])))
+    const [first = 0] = (await firstValueFrom(nodeOf(natOf({ type: 'open' }), [NOBODY]).punching.side$(4, [], 'us')))
       .localPorts;
     expect(next.localPorts).withContext('the one that was looked at is taken').not.toContain(first);
   });
@@ -80,13 +80,13 @@ describe('what a node gives to its punches', () => {
   it('makes a mapping before it is needed where the peer is behind the same NAT', async () => {
     const server = await serverThatSees(50_000);
     const { punching } = nodeOf(natOf({ type: 'preserving' }), [server]);
-    const side = await firstValueFrom(punching.side$(4, ['198.51.100.8', SEEN_AT]));
+    const side = await firstValueFrom(punching.side$(4, ['198.51.100.8', SEEN_AT], 'us'));
     expect(side.ports).toEqual([50_000, ...side.localPorts.slice(0, 1)]);
   });
 
   it('does not know itself before a server has seen it', async () => {
-    expect(await failureOf(nodeOf(undefined, [NOBODY]).punching.side$(4, []))).toBeInstanceOf(DialError);
-    expect(await failureOf(nodeOf(natOf({ type: 'open' }), []).punching.side$(4, []))).toBeInstanceOf(DialError);
+    expect(await failureOf(nodeOf(undefined, [NOBODY]).punching.side$(4, [], 'us'))).toBeInstanceOf(DialError);
+    expect(await failureOf(nodeOf(natOf({ type: 'open' }), []).punching.side$(4, [], 'us'))).toBeInstanceOf(DialError);
   });
 
   it('answers peers that are welcome, while there is room', () => {

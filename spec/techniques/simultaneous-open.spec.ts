@@ -120,6 +120,7 @@ function world(behaviour: Behaviour, spec: (world: World) => void): void {
           },
           adopt: (link) => node.adopted.push(link),
           welcomes: () => true,
+          hasRoomFor: () => true,
           tell: (step) => node.steps.push(step),
           ...behaviour.of?.(name),
         },
@@ -219,13 +220,24 @@ describe('the simultaneous open', () => {
     }
   });
 
-  it('asks a peer that has too much to do again after a second, in all rounds', () => {
+  it('asks a peer that has too much to do again after a second each, but not for ever', () => {
     world({ of: () => ({ welcomes: () => false }) }, ({ a, b, connect, scheduler, flush }) => {
       const connecting = connect();
       flush();
       expect(String(connecting.error)).toMatch(/does not want to punch: not now/);
-      expect([a.sent.length, a.plans.length, b.plans.length]).toEqual([3, 0, 0]);
-      expect(scheduler.now()).toBeGreaterThanOrEqual(2000);
+      expect([a.sent.length, a.plans.length, b.plans.length]).toEqual([12, 0, 0]);
+      expect(scheduler.now()).toBeGreaterThanOrEqual(11_000);
+    });
+  });
+
+  it('waits with a plan of thousands of SYNs until no other is under way', () => {
+    let isFree = false;
+    const room = (node: 'a' | 'b') => (node === 'b' ? { hasRoomFor: () => isFree || !(isFree = true) } : {});
+    world({ of: room }, ({ a, b, connect, flush }) => {
+      const connecting = connect();
+      flush();
+      expect(connecting.error).toBeUndefined();
+      expect([a.sent.length, b.plans.length]).toEqual([2, 1]);
     });
   });
 
