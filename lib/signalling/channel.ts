@@ -1,0 +1,49 @@
+import type { Observable } from 'rxjs';
+import type { PeerId } from '../identity.js';
+
+/** What can carry signals. */
+export const CHANNEL_NAMES = ['rendezvous', 'dht', 'mailbox'] as const;
+export type ChannelName = (typeof CHANNEL_NAMES)[number];
+
+/** The largest signal, sealed, in bytes. */
+export const PARCEL_MAX_BYTES = 16 * 1024;
+
+/** The longest time for which a signal is kept for a node that is away, in milliseconds. */
+export const KEEP_MAX_MS = 600_000;
+
+/**
+ * What became of a signal. `delivered`: the peer has it, or is connected to whoever does and gets it at once. `kept`: it waits
+ * for the peer, who may come for it or not. `absent`: nobody took it.
+ */
+export type Delivery = 'delivered' | 'kept' | 'absent';
+
+/** A sealed signal as a channel brings it. */
+export interface Parcel {
+  readonly bytes: Buffer;
+  /** Who sent it, as the channel says; nothing is proven yet. `undefined` where the channel does not know. */
+  readonly from: PeerId | undefined;
+  /** The address at which whoever carried it saw its sender; `undefined` when nobody did. */
+  readonly seenAt: string | undefined;
+  /** Tells the channel that the signal has been dealt with, so that it need not bring it again. */
+  readonly acknowledge: () => void;
+}
+
+/** How a signal is to be carried. */
+export interface SendOptions {
+  /** For how long it is of use, in milliseconds, at most {@link KEEP_MAX_MS}. */
+  readonly keepMs: number;
+  /** The family of the address at which the sender wants to be seen, where it has a choice. */
+  readonly family?: 4 | 6 | undefined;
+}
+
+/**
+ * What carries sealed signals between two nodes that cannot reach each other yet. Whoever runs it can lose, delay and repeat
+ * them, but neither read nor change them, nor make them pass for somebody else's or for another receiver.
+ */
+export interface Channel {
+  readonly name: ChannelName;
+  /** What comes for this node, in the order in which each sender sent it. May bring a parcel again. Never fails. */
+  readonly parcel$: Observable<Parcel>;
+  /** Carries a parcel of at most {@link PARCEL_MAX_BYTES}. Emits once what became of it, and completes. Never fails. */
+  send$(to: PeerId, bytes: Buffer, options: SendOptions): Observable<Delivery>;
+}
