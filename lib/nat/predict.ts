@@ -8,6 +8,8 @@ export interface PortObservation {
   readonly localPort: number;
   /** `undefined` when it was not looked at. */
   readonly observedPort: number | undefined;
+  /** Mappings that are known to have been made since. Default: none. */
+  readonly madeSince?: number | undefined;
 }
 
 /** Where NATs begin again after port 65535: below are the well-known ports (RFC 6335 §6). */
@@ -26,7 +28,10 @@ const PORTS = LAST_PORT - FIRST_PORT + 1;
  * @example
  * predictPorts({ type: 'delta', delta: 3 }, { localPort: 4000, observedPort: 9000 }); // [9003, 9006, 9009, …]
  */
-export function predictPorts(natType: NatType, { localPort, observedPort }: PortObservation): readonly number[] {
+export function predictPorts(
+  natType: NatType,
+  { localPort, observedPort, madeSince = 0 }: PortObservation,
+): readonly number[] {
   switch (natType.type) {
     case 'open':
     case 'preserving':
@@ -37,7 +42,10 @@ export function predictPorts(natType: NatType, { localPort, observedPort }: Port
       return observedPort === undefined ? [] : [observedPort];
     case 'delta': {
       if (observedPort === undefined) return [];
-      const next = Array.from({ length: MAX_PREDICTIONS }, (_, i) => observedPort + (i + 1) * natType.delta);
+      const next = Array.from(
+        { length: MAX_PREDICTIONS },
+        (_, i) => observedPort + (madeSince + i + 1) * natType.delta,
+      );
       return [...new Set(next.map(wrapped))];
     }
     case 'random':

@@ -13,6 +13,8 @@ export interface NatView extends NatClassification {
   readonly servers: readonly ServerAddress[];
   /** To the nearest of them and back, in milliseconds. */
   readonly roundTripMs: number;
+  /** The external port of the mapping that was made last. */
+  readonly lastPort: number;
 }
 
 /**
@@ -62,5 +64,6 @@ function viewOf(family: 4 | 6, samples: readonly Observation[], addresses: reado
       ({ host, port }, i) => servers.findIndex((one) => one.host === host && one.port === port) === i,
     ),
     roundTripMs: nearest[0]?.roundTripMs ?? 0,
+    lastPort: samples.at(-1)?.observed.port ?? 0,
   };
 }

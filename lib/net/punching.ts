@@ -1,8 +1,7 @@
 import type { SecureContext } from 'node:tls';
-import { concat, defer, finalize, first, map, NEVER, of, switchMap, tap, timeout, type Observable } from 'rxjs';
+import { defer, finalize, map, tap, type Observable } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
 import { hostKey } from '../endpoint.js';
-import { DialError } from '../errors.js';
 import type { PeerId } from '../identity.js';
 import { Channel, framedWire } from '../link/channel.js';
 import { freeDescriptors } from '../link/descriptors.js';
@@ -10,18 +9,16 @@ import { readHello$ } from '../link/handshake.js';
 import { punch$ } from '../link/punch.js';
 import { endpointsOf } from '../link/tcp.js';
 import { secure$ } from '../link/tls.js';
-import { MAX_PREDICTIONS, predictPorts } from '../nat/predict.js';
-import type { OwnPunchSide, PunchPlan } from '../nat/punch-plan.js';
-import { takeTurns, type Turn } from '../operators/take-turns.js';
+import type { PunchPlan } from '../nat/punch-plan.js';
 import { within } from '../operators/within.js';
 import { hostBuckets } from '../rate-limit.js';
-import { observe$ } from '../rendezvous/observe.js';
 import type { Runtime } from '../runtime.js';
 import type { Punching } from '../techniques/punching.js';
 import { simultaneousOpen } from '../techniques/simultaneous-open.js';
 import type { PunchStep } from '../trace.js';
-import { newLocalPort, type NatView } from './nat.js';
+import type { NatView } from './nat.js';
 import type { Peers } from './peers.js';
+import { punchSides } from './punch-side.js';
 
 /** What punches are made of. */
 export interface PunchingConfig {
@@ -55,13 +52,12 @@ export function punchingOf(given: PunchingConfig): Punching {
   const now = () => runtime.scheduler.now();
   const mayAsk = hostBuckets({ ...ASKS_OF_PEER, maxHosts: MAX_ASKING, now });
   const mayAskFrom = hostBuckets({ ...ASKS_OF_ADDRESS, maxHosts: MAX_ASKING, now });
-  // Two queues: whoever waits for an answer to its ask must not keep a peer that asks it waiting for the same reason.
-  const turns = { us: takeTurns(), peer: takeTurns() };
+  const sides = punchSides(given);
   let birthdays = 0;
   return {
     peerId: config.identity.peerId,
-    families$: known$(given).pipe(map((nats) => nats.map(({ family }) => family))),
-    side$: (family, peerAddresses, by) => side$(given, family, peerAddresses, turns[by]),
+    families$: sides.nats$.pipe(map((nats) => nats.map(({ family }) => family))),
+    side$: sides.side$,
     roundTripMs: given.roundTripMs,
     options: () => ({
       // The other half is for everything else that the process has to open.
@@ -72,6 +68,7 @@ export function punchingOf(given: PunchingConfig): Punching {
     hasRoomFor: (plan) => birthdays === 0 || !isBirthday(plan),
     punch$: (plan, tell) => {
       const punched$ = punch$(plan, { ...runtime, localAddress: config.bind, tell });
+      sides.count(plan);
       if (!isBirthday(plan)) return punched$;
       return defer(() => {
         birthdays++;
@@ -100,57 +97,6 @@ export function punchingOf(given: PunchingConfig): Punching {
       mayAsk(peerId) && mayAskFrom(hostKey(seenAt ?? '0.0.0.0')) && peers.hasInboundSlot && isWelcome(config, peerId),
     tell: given.tell,
   };
-}
-
-/** What servers have shown; where none has yet, one may be about to. */
-function known$({
-  config,
-  runtime,
-  nats$,
-}: Pick<PunchingConfig, 'config' | 'runtime' | 'nats$'>): Observable<readonly NatView[]> {
-  return nats$.pipe(
-    first((nats) => nats.length > 0, []),
-    timeout({ first: config.timing.natMs, scheduler: runtime.scheduler, with: () => of([]) }),
-  );
-}
-
-/** How this node looks now, from local ports that it has not used: of a NAT whose ports are known there is nothing to ask. */
-function side$(
-  { config, runtime, nats$ }: PunchingConfig,
-  family: 4 | 6,
-  peerAddresses: readonly string[],
-  turn: Turn,
-): Observable<OwnPunchSide> {
-  return known$({ config, runtime, nats$ }).pipe(
-    switchMap((nats) => {
-      const nat = nats.find((view) => view.family === family);
-      const { natType, addresses = [], servers: [server] = [] } = nat ?? {};
-      const [address] = addresses;
-      if (natType === undefined || address === undefined || server === undefined) {
-        throw new DialError(`No server has told yet where it sees this node by IPv${family}`);
-      }
-      const localPort = newLocalPort(runtime);
-      const localPorts = Array.from({ length: MAX_PREDICTIONS }, (_, i) => localPort + i);
-      const isKnown = natType.type === 'open' || natType.type === 'preserving' || natType.type === 'random';
-      const isBehindOneNat = natType.type !== 'open' && addresses.some((each) => peerAddresses.includes(each));
-      if (isKnown && !isBehindOneNat) {
-        const ports = predictPorts(natType, { localPort, observedPort: undefined });
-        return concat(of({ natType, address, ports, localPorts }), NEVER);
-      }
-      const isNext = natType.type === 'delta';
-      const observed$ = observe$(server, localPort, { ...config, runtime });
-      // What is predicted holds until somebody else takes the next ports: another punch of this node's waits for this one.
-      return (isNext ? turn(observed$) : observed$).pipe(
-        map(({ observed }) => ({
-          natType,
-          address: observed.address,
-          ports: predictPorts(natType, { localPort, observedPort: observed.port }),
-          // The mapping that was looked at is taken; a delta NAT makes the next for other ports.
-          localPorts: isNext ? localPorts.map((port) => port + 1) : localPorts,
-        })),
-      );
-    }),
-  );
 }
 
 function isBirthday({ syns }: PunchPlan): boolean {

@@ -129,7 +129,7 @@ function challengeRound$(
   told: PunchOf,
   scheduler: SchedulerLike,
 ): Observable<Socket> {
-  return challenging.side$(4, [address], 'us').pipe(
+  return challenging.side$(4, [address], { by: 'us', mayGuess: false }).pipe(
     map(toldSideOf),
     switchMap((own) =>
       fight$(challenging, address, own.ports, scheduler).pipe(
@@ -250,7 +250,7 @@ function answer$(challenging: Challenging, talk: ChallengeTalk, peer: Told): Obs
   const { timeOfDay, tell, receive$ } = challenging;
   const told = { attemptId: peer.address, peerId: peer.address, round: 0, by: 'peer' } as const;
   let isAgreed = false;
-  return challenging.side$(4, [peer.address], 'peer').pipe(
+  return challenging.side$(4, [peer.address], { by: 'peer', mayGuess: false }).pipe(
     map(toldSideOf),
     switchMap((own) => {
       const punched = punches(challenging, told, own, peer, MEETING_MS);

@@ -6,7 +6,7 @@ import type { NatType } from '../unl/types.js';
 
 // What two nodes say to each other before they open TCP simultaneously, as signals:
 //
-//   punch-ask     { attempt, round, side, roundTripMs }     let us punch: this is me
+//   punch-ask     { attempt, round, side, roundTripMs, mayGuess }     let us punch: this is me
 //   punch-answer  { attempt, round, side }                  agreed, and this is me; I send when you get this
 //   punch-answer  { attempt, round, refusal }               no
 
@@ -19,6 +19,8 @@ export interface PunchAsk {
   readonly side: PunchSide;
   /** Between the asking node and the server that carries its signals, in milliseconds. */
   readonly roundTripMs: number;
+  /** Whether the other may guess its ports from its last look; not after a guess that was wrong. */
+  readonly mayGuess: boolean;
 }
 
 /** The other agrees, or says why not. */
@@ -34,8 +36,8 @@ const MAX_ROUND = 99;
 const MAX_REFUSAL_LENGTH = 256;
 
 /** Writes an ask. */
-export function askSignal({ attempt, round, side, roundTripMs }: PunchAsk): Signal {
-  return { kind: 'punch-ask', body: { attempt, round, side: sideBody(side), roundTripMs } };
+export function askSignal({ attempt, round, side, roundTripMs, mayGuess }: PunchAsk): Signal {
+  return { kind: 'punch-ask', body: { attempt, round, side: sideBody(side), roundTripMs, mayGuess } };
 }
 
 /** Writes an answer. */
@@ -47,11 +49,11 @@ export function answerSignal(answer: PunchAnswer): Signal {
 
 /** Reads an ask: `undefined` for any other signal, and for one that is malformed. Never throws. */
 export function readAsk({ kind, body }: Signal): PunchAsk | undefined {
-  const { attempt, round, roundTripMs } = body;
+  const { attempt, round, roundTripMs, mayGuess } = body;
   const side = readSide(body['side']);
   if (kind !== 'punch-ask' || !isAttempt(attempt) || !isRound(round) || side === undefined) return undefined;
   if (typeof roundTripMs !== 'number' || !(roundTripMs >= 0)) return undefined;
-  return { attempt, round, side, roundTripMs: Math.min(roundTripMs, MAX_ROUND_TRIP_MS) };
+  return { attempt, round, side, roundTripMs: Math.min(roundTripMs, MAX_ROUND_TRIP_MS), mayGuess: mayGuess === true };
 }
 
 /** Reads an answer: `undefined` for any other signal, and for one that is malformed. Never throws. */

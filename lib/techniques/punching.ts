@@ -6,6 +6,17 @@ import type { PunchReport } from '../link/punch.js';
 import type { OwnPunchSide, PunchPlan, PunchPlanOptions } from '../nat/punch-plan.js';
 import type { PunchStep } from '../trace.js';
 
+/** How to look at oneself for a round. */
+export interface SideOptions {
+  /** Who asked for the punch. */
+  readonly by: 'us' | 'peer';
+  /**
+   * Whether the count of a delta NAT's ports may be taken from the last look, while another is under way: it saves the two
+   * round trips that a look takes, wherever nobody else has used the NAT since.
+   */
+  readonly mayGuess: boolean;
+}
+
 /** What a node gives to its punches. */
 export interface Punching {
   /** This node. */
@@ -16,14 +27,14 @@ export interface Punching {
    */
   readonly families$: Observable<readonly (4 | 6)[]>;
   /**
-   * This node as a peer has to know it for one round: emits it once, freshly predicted, and keeps what it rests on (a
-   * connection that holds a mapping open) until unsubscribed from. Fails when no server has seen it by that family.
+   * This node as a peer has to know it for one round: emits it freshly predicted, and keeps what it rests on (a connection
+   * that holds a mapping open) until unsubscribed from. Emits again when that was a guess which a look has shown to be wrong.
+   * Fails when no server has seen it by that family.
    *
    * @param peerAddresses where the peer is seen. At this node's own public address it is behind the same NAT, which leads to
    * a mapping from inside only when there is one already (hairpinning, RFC 5382 REQ-8).
-   * @param by who asked for the punch.
    */
-  readonly side$: (family: 4 | 6, peerAddresses: readonly string[], by: 'us' | 'peer') => Observable<OwnPunchSide>;
+  readonly side$: (family: 4 | 6, peerAddresses: readonly string[], options: SideOptions) => Observable<OwnPunchSide>;
   /** Whether a plan may begin now: one that takes thousands of SYNs waits until no other is under way. */
   readonly hasRoomFor: (plan: PunchPlan) => boolean;
   /** Between this node and the server that carries its signals, in milliseconds. */

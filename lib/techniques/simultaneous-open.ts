@@ -1,5 +1,6 @@
 import {
   catchError,
+  concat,
   defer,
   EMPTY,
   filter,
@@ -54,7 +55,10 @@ const MAX_ANSWERED = 32;
 /** What a peer says that has too much to do. */
 const NOT_NOW = 'not now';
 
-/** Then it is asked again after this time, in milliseconds. */
+/** What a peer says that has told ports which turn out to be wrong: then it is asked again at once. */
+const MISCOUNTED = 'miscounted';
+
+/** A peer that has too much to do is asked again after this time, in milliseconds. */
 const LATER_MS = 1_000;
 
 /** So often a peer is asked in all, busy or not. */
@@ -85,14 +89,15 @@ export const simultaneousOpen: Technique = {
         if (peer.version !== 3) throw new DialError('The UNL has no key to send a signal to');
         let round = 0;
         let failed = 0;
+        const nextRound = () => round++;
         return punching.families$.pipe(
           map((families) => families.filter((family) => isAt(peer, family))),
           switchMap((families) =>
             defer(() => {
-              const family = families[round % families.length];
+              const family = families[failed % families.length];
               if (family === undefined)
                 throw new FinalError('There is no family of addresses that servers see both nodes by');
-              return askRound$(attempt, punching, peer, family, round++);
+              return askRound$(attempt, punching, peer, family, { nextRound, mayGuess: failed === 0 });
             }),
           ),
           retry({
@@ -108,27 +113,37 @@ export const simultaneousOpen: Technique = {
     ),
 };
 
-/** Asks the peer to punch, and does so when it agrees. */
+/** What a round is to be like. */
+interface RoundOptions {
+  /** Its number, and the next when it has to begin anew. */
+  readonly nextRound: () => number;
+  /** Whether both sides may guess their ports at first. */
+  readonly mayGuess: boolean;
+}
+
+/** Asks the peer to punch, and does so when it agrees; asks anew when this side finds that it has told wrong ports. */
 function askRound$(
   attempt: Attempt,
   punching: Punching,
   { peerId, endpoints }: UnlV3,
   family: 4 | 6,
-  round: number,
+  { nextRound, mayGuess }: RoundOptions,
 ): Observable<Link> {
   const { id, signalling, scheduler } = attempt;
-  const told = { attemptId: id, peerId, round, by: 'us' } as const;
   const addresses = endpoints.map(({ address }) => address);
-  return punching.side$(family, addresses, 'us').pipe(
+  return punching.side$(family, addresses, { by: 'us', mayGuess }).pipe(
     switchMap((own) => {
       const { natType, address, ports } = own;
-      const ask = { attempt: id, round, side: own, roundTripMs: punching.roundTripMs() };
+      const round = nextRound();
+      const told = { attemptId: id, peerId, round, by: 'us' } as const;
+      const ask = { attempt: id, round, side: own, roundTripMs: punching.roundTripMs(), mayGuess };
       punching.tell({ ...told, step: 'asked', own: { natType, address, ports } });
       return exchange$(signalling, peerId, ask, scheduler).pipe(
         switchMap((answer) => {
           if ('refusal' in answer) {
             punching.tell({ ...told, step: 'refused', reason: answer.refusal });
             const words = `The peer does not want to punch: ${answer.refusal}`;
+            if (answer.refusal === MISCOUNTED) throw new DialError(words);
             throw answer.refusal === NOT_NOW ? new LaterError(words) : new FinalError(words);
           }
           return open$(punching, told, own, answer.side, 0);
@@ -151,6 +166,7 @@ function askRound$(
   );
 }
 
+/** Asks, and emits what the peer answers; which may take back what it has answered. */
 function exchange$(
   signalling: Signalling,
   peerId: PeerId,
@@ -173,7 +189,6 @@ function exchange$(
     ignoreElements(),
   );
   return merge(answer$, sent$).pipe(
-    take(1),
     timeout({
       first: ANSWER_MS,
       scheduler,
@@ -218,7 +233,7 @@ function answerRound$(
   signalling: Signalling,
   punching: Punching,
   signal: ReceivedSignal,
-  { attempt, round, side, roundTripMs }: PunchAsk,
+  { attempt, round, side, roundTripMs, mayGuess }: PunchAsk,
 ): Observable<unknown> {
   const peerId = signal.from;
   const told = { attemptId: attempt, peerId, round, by: 'peer' } as const;
@@ -227,9 +242,13 @@ function answerRound$(
   // The answer's way to the server, and from there to the peer, which sends its SYNs when it gets it.
   const delayMs = (punching.roundTripMs() + roundTripMs) / 2;
   let isAgreed = false;
-  return defer(() => punching.side$(familyOf(side.address), [side.address], 'peer')).pipe(
-    switchMap((own) => {
+  return defer(() => punching.side$(familyOf(side.address), [side.address], { by: 'peer', mayGuess })).pipe(
+    switchMap((own, index) => {
       expectWhereSeen(side, signal);
+      if (index > 0) {
+        punching.tell({ ...told, step: 'refused', reason: MISCOUNTED });
+        return concat(answer$({ refusal: MISCOUNTED }), EMPTY.pipe(throwIfEmpty(() => new DialError(MISCOUNTED))));
+      }
       const opened$ = open$(punching, told, own, side, delayMs);
       isAgreed = true;
       return merge(answer$({ side: own }), opened$);

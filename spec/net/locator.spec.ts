@@ -242,6 +242,7 @@ describe('the locator of a node', () => {
       family,
       servers: [],
       roundTripMs: 80,
+      lastPort: 50_000,
     });
     const plainOf = (nat: NatView, config: Partial<NetConfig> = {}) =>
       located(['10.0.0.1'], [], { security: 'plain', ...config }, [], [nat]).unl;

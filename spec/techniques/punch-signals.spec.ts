@@ -27,11 +27,16 @@ function carried({ kind, body }: Signal): Signal {
 }
 
 const side = { natType: { type: 'preserving' }, address: '203.0.113.9', ports: [4000] } as const;
-const ask = { attempt: 'a', round: 0, side, roundTripMs: 80 };
+const ask = { attempt: 'a', round: 0, side, roundTripMs: 80, mayGuess: true };
 
 describe('what nodes say before they punch', () => {
   it('comes back as it was', () => {
-    const asks = fc.record({ ...names, side: sides, roundTripMs: fc.double({ min: 0, max: 2000, noNaN: true }) });
+    const asks = fc.record({
+      ...names,
+      side: sides,
+      roundTripMs: fc.double({ min: 0, max: 2000, noNaN: true }),
+      mayGuess: fc.boolean(),
+    });
     const answers = fc.oneof(
       fc.record({ ...names, side: sides }),
       fc.record({ ...names, refusal: fc.string({ maxLength: 256 }) }),

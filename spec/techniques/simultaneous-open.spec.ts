@@ -5,7 +5,7 @@ import { DialError } from '../../lib/errors.js';
 import type { Link } from '../../lib/link/link.js';
 import type { PunchPlan } from '../../lib/nat/punch-plan.js';
 import type { ReceivedSignal, Signal, Signalling } from '../../lib/signalling/signalling.js';
-import { askSignal } from '../../lib/techniques/punch-signals.js';
+import { askSignal, readAsk } from '../../lib/techniques/punch-signals.js';
 import type { Punching } from '../../lib/techniques/punching.js';
 import { answerPunches$, simultaneousOpen } from '../../lib/techniques/simultaneous-open.js';
 import type { PunchStep } from '../../lib/trace.js';
@@ -49,7 +49,8 @@ interface Behaviour {
   readonly bKey?: string;
   /** What becomes of each of a node's punches, in their order; the last goes on. */
   readonly punches?: readonly ((scheduler: TestScheduler) => Observable<Socket>)[];
-  readonly of?: (node: 'a' | 'b') => Partial<Punching>;
+  readonly of?: (node: 'a' | 'b', scheduler: TestScheduler) => Partial<Punching>;
+  readonly ofBoth?: (scheduler: TestScheduler, address: string) => Partial<Punching>;
   readonly isThere?: boolean;
   /** Where the server sees `b`, when that is not where it is. */
   readonly bSeenAt?: string;
@@ -122,7 +123,8 @@ function world(behaviour: Behaviour, spec: (world: World) => void): void {
           welcomes: () => true,
           hasRoomFor: () => true,
           tell: (step) => node.steps.push(step),
-          ...behaviour.of?.(name),
+          ...behaviour.of?.(name, scheduler),
+          ...behaviour.ofBoth?.(scheduler, address),
         },
       };
       return node;
@@ -241,6 +243,57 @@ describe('the simultaneous open', () => {
     });
   });
 
+  /** A side that is told at first, and another after some milliseconds, as a look shows that it was wrong. */
+  const miscounting =
+    (afterMs: number) =>
+    (scheduler: TestScheduler, address: string): Partial<Punching> => ({
+      side$: (_family, _addresses, { mayGuess }) => {
+        const sideAt = (port: number) => ({
+          natType: { type: 'delta', delta: 1 } as const,
+          address,
+          ports: [port],
+          localPorts: [4000],
+        });
+        if (!mayGuess) return concat(of(sideAt(7000)), NEVER);
+        return concat(of(sideAt(5000)), timer(afterMs, scheduler).pipe(map(() => sideAt(6000))), NEVER);
+      },
+    });
+
+  it('asks anew, without a pause, when it finds that it has told wrong ports', () => {
+    world({ ofBoth: miscounting(150), punches: [() => NEVER] }, ({ a, b, connect, flush, scheduler }) => {
+      const { subscription } = connect();
+      scheduler.schedule(() => {
+        subscription.unsubscribe();
+      }, 400);
+      flush();
+      const told = a.sent.map(({ body }) => [body['round'], readAsk({ kind: 'punch-ask', body })?.side.ports]);
+      expect(told).toEqual([
+        [0, [5000]],
+        [1, [6000]],
+      ]);
+      expect(b.plans.map(({ plan }) => plan.syns[0]?.remotePort)).toEqual([5000, 6000]);
+    });
+  });
+
+  it('takes its answer back when that has told wrong ports, and is asked anew, and then nobody guesses', () => {
+    const wrong = (node: 'a' | 'b', scheduler: TestScheduler) =>
+      node === 'b' ? miscounting(90)(scheduler, '203.0.113.9') : {};
+    world({ of: wrong, punches: [() => NEVER] }, ({ a, b, connect, flush, scheduler }) => {
+      const { subscription } = connect();
+      scheduler.schedule(() => {
+        subscription.unsubscribe();
+      }, 600);
+      flush();
+      expect(a.sent.map(({ body }) => [body['round'], body['mayGuess']])).toEqual([
+        [0, true],
+        [1, false],
+      ]);
+      expect(a.plans.map(({ plan }) => plan.syns[0]?.remotePort)).toEqual([5000, 7000]);
+      expect(b.steps.map(({ step }) => step)).toEqual(['planned', 'refused', 'planned']);
+      expect(a.held).toBe(0);
+    });
+  });
+
   it('asks no more than once where nothing can be planned', () => {
     const random = { natType: { type: 'random' }, ports: [], localPorts: [4000] } as const;
     const addresses = { a: '198.51.100.7', b: '203.0.113.9' };
@@ -320,6 +373,7 @@ describe('a node that is asked to punch', () => {
       attempt,
       round,
       roundTripMs: 80,
+      mayGuess: true,
       side: { natType: { type: 'preserving' }, address: '198.51.100.7', ports: [4000] },
     });
 
