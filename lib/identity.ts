@@ -8,6 +8,7 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { ed25519 } from '@noble/curves/ed25519.js';
 import { IdentityError } from './errors.js';
 import { decodeBase64Url } from './validate.js';
 
@@ -21,6 +22,8 @@ export interface Identity {
   readonly nodeId: string;
   /** The private key, PKCS #8 in PEM. A secret. */
   readonly privateKey: string;
+  /** The X25519 key by which this node opens what others have sealed to it (see {@link sealingKeyOf}). A secret. */
+  readonly openingKey: KeyObject;
   /** Signs with the private key: 64 bytes (RFC 8032 §5.1.6). */
   sign(data: Uint8Array): Buffer;
 }
@@ -113,6 +116,15 @@ export function verifySignature(peerId: PeerId, data: Uint8Array, signature: Uin
   return verify(null, data, key, signature);
 }
 
+/**
+ * The X25519 key to which a message for a peer is sealed, 32 bytes: its Ed25519 key as a point of the other form of the same
+ * curve (RFC 7748 §4.1). `undefined` when the text is no peer id.
+ */
+export function sealingKeyOf(peerId: PeerId): Uint8Array | undefined {
+  const key = peerIdToKey(peerId);
+  return key !== undefined && ed25519.utils.isValidPublicKey(key) ? ed25519.utils.toMontgomery(key) : undefined;
+}
+
 /** Which of two peers decides where only one may: the one with the greater key, compared as bytes. */
 export function isGreater(peerId: PeerId, other: PeerId): boolean {
   return Buffer.compare(Buffer.from(peerId, 'base64url'), Buffer.from(other, 'base64url')) > 0;
@@ -124,6 +136,16 @@ function identityOf(privateKey: KeyObject): Identity {
     peerId: peerIdOfKey(key),
     nodeId: nodeIdOf(key),
     privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    openingKey: openingKeyOf(privateKey),
     sign: (data) => sign(null, data, privateKey),
   };
+}
+
+/** Both keys are of the same number, which Ed25519 derives from its seed (RFC 8032 §5.1.5). */
+function openingKeyOf(privateKey: KeyObject): KeyObject {
+  const seed = privateKey.export({ type: 'pkcs8', format: 'der' }).subarray(-KEY_LENGTH);
+  const secret = createHash('sha512').update(seed).digest().subarray(0, KEY_LENGTH);
+  // RFC 8410 §7: the PKCS #8 of an X25519 key is the same for all but for its last 32 bytes.
+  const der = Buffer.concat([Buffer.from('302e020100300506032b656e04220420', 'hex'), secret]);
+  return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
 }

@@ -57,7 +57,8 @@ import type { Reach } from './reachability.js';
 import { sessions$, type ServerState } from './rendezvous/client.js';
 import { systemRuntime, type Runtime } from './runtime.js';
 import { Seen } from './seen.js';
-import { rendezvousSignalling } from './signalling/rendezvous.js';
+import { signallingOver } from './signalling/over-channels.js';
+import { rendezvousChannel } from './signalling/rendezvous.js';
 import type { Signalling } from './signalling/signalling.js';
 import { answerChallenges$ } from './techniques/challenge.js';
 import type { Challenging } from './techniques/challenging.js';
@@ -257,7 +258,12 @@ class RunningNet implements Net {
       now: () => runtime.scheduler.now(),
     });
     this.#context = secureContextOf(identity);
-    this.#signalling = rendezvousSignalling({ identity, sessions$: this.#sessions$, runtime, trace: this.#tell });
+    this.#signalling = signallingOver({
+      identity,
+      channels: [rendezvousChannel({ sessions$: this.#sessions$, runtime })],
+      runtime,
+      trace: this.#tell,
+    });
     const punching = this.#makePunching();
     this.#punching = config.security === 'tls' ? punching : undefined;
     this.#challenging = punching && this.#makeChallenging(punching);

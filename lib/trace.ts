@@ -70,8 +70,13 @@ export type TraceStep =
   | (Reach & { readonly type: 'reach'; readonly elapsedMs: number })
   /** Nodes that a rendezvous server named. */
   | { readonly type: 'bootstrap'; readonly nodes: number }
-  /** A line or message that was not passed on, and why. */
-  | { readonly type: 'dropped'; readonly what: 'line' | 'message'; readonly peerId: PeerId; readonly reason: string };
+  /** A line or message that was not passed on, and why. Of a message it is not always known who sent it. */
+  | {
+      readonly type: 'dropped';
+      readonly what: 'line' | 'message';
+      readonly peerId: PeerId | undefined;
+      readonly reason: string;
+    };
 
 /** One step of the work of a net, with the time at which it was taken, in milliseconds since the epoch. */
 export type TraceEvent = TraceStep & { readonly at: number };

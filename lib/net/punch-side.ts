@@ -73,9 +73,7 @@ export function punchSides({ config, runtime, nats$: views$ }: PunchSideConfig):
             observed,
             ports: predictPorts(natType, { localPort, observedPort: observed.port }),
           })),
-          tap(({ observed: { port }, ports }) =>
-            counts.set(nat, { port, sent: sentBefore, isQuiet: isRight(ports) }),
-          ),
+          tap(({ observed: { port }, ports }) => counts.set(nat, { port, sent: sentBefore, isQuiet: isRight(ports) })),
           filter(({ ports }) => !isGuessed || !isRight(ports)),
           map(({ observed, ports }) => ({ natType, address: observed.address, ports, localPorts })),
         );

@@ -1,10 +1,16 @@
-import { SIGNATURE_LENGTH, verifySignature, type Identity, type PeerId } from '../identity.js';
-import { parseJsonObject } from '../validate.js';
+import { ProtocolError } from '../errors.js';
+import { sealingKeyOf, SIGNATURE_LENGTH, verifySignature, type Identity, type PeerId } from '../identity.js';
+import { parseJsonObject, show } from '../validate.js';
+import { openSealed, seal } from './hpke.js';
 import type { Signal } from './signalling.js';
 
-// signature 64 bytes · JSON { from, to, id, at, kind, body }
-// The signature covers a label and the JSON, so that it is worth nothing in any other place.
-const LABEL = Buffer.from('rxp2p signal 1 ');
+// version u8 = 1 · sealed to the receiver's key by HPKE: (signature 64 bytes · JSON { from, to, id, at, keepMs, kind, body })
+//
+// The signature covers a label and the JSON, so that it is worth nothing in any other place. It names the receiver, so that
+// one who gets a signal cannot pass it on as if it were meant for another. Whoever carries it sees nothing but its length.
+const VERSION = 1;
+const SIGNED = Buffer.from('rxp2p signal 1 ');
+const SEALED = Buffer.from('rxp2p sealed signal 1');
 
 /** A signal with what makes it unique and provable. */
 export interface Envelope extends Signal {
@@ -14,23 +20,36 @@ export interface Envelope extends Signal {
   readonly id: string;
   /** When it was sent, in milliseconds since the epoch, by the sender's clock. */
   readonly at: number;
+  /** For how long it is of use, in milliseconds. */
+  readonly keepMs: number;
 }
 
-/** Signs and packs a signal. */
+/**
+ * Signs a signal by its sender's key and seals it to its receiver's (RFC 9180).
+ *
+ * @throws ProtocolError when the receiver's peer id is none.
+ */
 export function sealEnvelope(identity: Identity, envelope: Omit<Envelope, 'from'>): Buffer {
+  const key = sealingKeyOf(envelope.to);
+  if (key === undefined) throw new ProtocolError(`Expected a peer id to send a signal to, got ${show(envelope.to)}`);
   const json = Buffer.from(JSON.stringify({ ...envelope, from: identity.peerId }));
-  return Buffer.concat([identity.sign(Buffer.concat([LABEL, json])), json]);
+  const signed = Buffer.concat([identity.sign(Buffer.concat([SIGNED, json])), json]);
+  return Buffer.concat([Buffer.from([VERSION]), seal(key, SEALED, signed)]);
 }
 
-/** Unpacks a signal: `undefined` when it is malformed, or not signed by whom it says it is from. Never throws. */
-export function openEnvelope(bytes: Buffer): Envelope | undefined {
-  const json = bytes.subarray(SIGNATURE_LENGTH);
-  const { from, to, id, at, kind, body } = parseJsonObject(json.toString('utf8')) ?? {};
-  if (typeof from !== 'string' || typeof to !== 'string' || typeof id !== 'string' || typeof kind !== 'string') {
-    return undefined;
-  }
-  if (typeof at !== 'number' || typeof body !== 'object' || body === null || Array.isArray(body)) return undefined;
-  const signature = bytes.subarray(0, SIGNATURE_LENGTH);
-  if (!verifySignature(from, Buffer.concat([LABEL, json]), signature)) return undefined;
-  return { from, to, id, at, kind, body: { ...body } };
+/**
+ * Opens a signal: `undefined` when it is malformed, of another version, not for this node, or not signed by whom it says it
+ * is from. Never throws.
+ */
+export function openEnvelope(identity: Identity, bytes: Buffer): Envelope | undefined {
+  const signed = bytes[0] === VERSION ? openSealed(identity.openingKey, SEALED, bytes.subarray(1)) : undefined;
+  if (signed === undefined) return undefined;
+  const json = signed.subarray(SIGNATURE_LENGTH);
+  const { from, to, id, at, keepMs, kind, body } = parseJsonObject(json.toString('utf8')) ?? {};
+  if (typeof from !== 'string' || typeof id !== 'string' || typeof kind !== 'string') return undefined;
+  if (to !== identity.peerId || typeof at !== 'number' || typeof keepMs !== 'number') return undefined;
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return undefined;
+  const signature = signed.subarray(0, SIGNATURE_LENGTH);
+  if (!verifySignature(from, Buffer.concat([SIGNED, json]), signature)) return undefined;
+  return { from, to, id, at, keepMs, kind, body: { ...body } };
 }

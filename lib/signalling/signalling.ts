@@ -1,5 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { PeerId } from '../identity.js';
+import type { Delivery } from './channel.js';
 
 /** A small message between two nodes that cannot reach each other yet. */
 export interface Signal {
@@ -12,18 +13,22 @@ export interface Signal {
 /** A signal whose sender is proven. */
 export interface ReceivedSignal extends Signal {
   readonly from: PeerId;
-  /** The address at which whoever carried the signal sees its sender; `undefined` when nobody does. */
+  /** The address at which whoever carried the signal saw its sender; `undefined` when nobody did. */
   readonly seenAt: string | undefined;
 }
 
-/** A way for two nodes to exchange small signed messages. */
+/** How a signal is to be sent. */
+export interface SignalOptions {
+  /** For how long it is of use, in milliseconds, ten minutes at most. Default: ten seconds. */
+  readonly keepMs?: number | undefined;
+  /** The family of the address at which the sender wants to be seen, where it has a choice. */
+  readonly family?: 4 | 6 | undefined;
+}
+
+/** A way for two nodes to exchange small messages that nobody else can read, forge or repeat. */
 export interface Signalling {
-  /**
-   * Sends a signal. Emits once whether it was handed to the peer, and completes.
-   *
-   * @param family of the address at which the sender wants to be seen, where it has a choice.
-   */
-  send$(to: PeerId, signal: Signal, family?: 4 | 6): Observable<boolean>;
+  /** Sends a signal. Emits once what became of it, and completes. Never fails for want of a way. */
+  send$(to: PeerId, signal: Signal, options?: SignalOptions): Observable<Delivery>;
   /** Signals to this node, each once, their senders proven. */
   readonly signal$: Observable<ReceivedSignal>;
 }

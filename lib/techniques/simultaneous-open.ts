@@ -182,9 +182,9 @@ function exchange$(
       return of(answer);
     }),
   );
-  const sent$ = signalling.send$(peerId, askSignal(ask), familyOf(ask.side.address)).pipe(
-    tap((wasDelivered) => {
-      if (!wasDelivered) throw new FinalError('The peer is at none of the servers that we are at');
+  const sent$ = signalling.send$(peerId, askSignal(ask), { family: familyOf(ask.side.address) }).pipe(
+    tap((delivery) => {
+      if (delivery === 'absent') throw new FinalError('The peer is at none of the servers that we are at');
     }),
     ignoreElements(),
   );
@@ -238,7 +238,9 @@ function answerRound$(
   const peerId = signal.from;
   const told = { attemptId: attempt, peerId, round, by: 'peer' } as const;
   const answer$ = (rest: { readonly side: PunchSide } | { readonly refusal: string }) =>
-    signalling.send$(peerId, answerSignal({ attempt, round, ...rest }), familyOf(side.address)).pipe(ignoreElements());
+    signalling
+      .send$(peerId, answerSignal({ attempt, round, ...rest }), { family: familyOf(side.address) })
+      .pipe(ignoreElements());
   // The answer's way to the server, and from there to the peer, which sends its SYNs when it gets it.
   const delayMs = (punching.roundTripMs() + roundTripMs) / 2;
   let isAgreed = false;

@@ -1,21 +1,33 @@
 import fc from 'fast-check';
-import { createIdentity } from '../../lib/identity.js';
+import { createIdentity, sealingKeyOf } from '../../lib/identity.js';
 import { openEnvelope, sealEnvelope } from '../../lib/signalling/envelope.js';
+import { seal } from '../../lib/signalling/hpke.js';
 
 const [alice, bob] = [createIdentity(), createIdentity()];
-const envelope = { to: bob.peerId, id: 'id', at: 1_700_000_000_000, kind: 'reverse-connect', body: { ports: [1, 2] } };
+const envelope = {
+  to: bob.peerId,
+  id: 'id',
+  at: 1_700_000_000_000,
+  keepMs: 5_000,
+  kind: 'reverse-connect',
+  body: { ports: [1, 2] },
+};
 
-/** Signs any JSON as the envelope of a signal. */
-function sealAnything(json: string): Buffer {
-  return Buffer.concat([alice.sign(Buffer.from(`rxp2p signal 1 ${json}`)), Buffer.from(json)]);
+/** Signs anything, and seals it to Bob. */
+function sealAnything(json: string, label = 'rxp2p signal 1 ', identity = alice): Buffer {
+  const signed = Buffer.concat([identity.sign(Buffer.from(label + json)), Buffer.from(json)]);
+  const key = sealingKeyOf(bob.peerId) ?? new Uint8Array();
+  return Buffer.concat([Buffer.from([1]), seal(key, Buffer.from('rxp2p sealed signal 1'), signed)]);
 }
+
+const json = JSON.stringify({ ...envelope, from: alice.peerId });
 
 describe('an envelope', () => {
   it('gives back the signal, and who sent it', () => {
-    expect(openEnvelope(sealEnvelope(alice, envelope))).toEqual({ ...envelope, from: alice.peerId });
+    expect(openEnvelope(bob, sealEnvelope(alice, envelope))).toEqual({ ...envelope, from: alice.peerId });
     fc.assert(
       fc.property(fc.string(), fc.dictionary(fc.string(), fc.jsonValue()), (kind, body) => {
-        const opened = openEnvelope(sealEnvelope(alice, { ...envelope, kind, body }));
+        const opened = openEnvelope(bob, sealEnvelope(alice, { ...envelope, kind, body }));
         const sent: unknown = JSON.parse(JSON.stringify({ ...envelope, kind, body, from: alice.peerId }));
         throwUnless<unknown>(opened).toEqual(sent);
       }),
@@ -28,38 +40,52 @@ describe('an envelope', () => {
     const damaged = Array.from(sealed.keys(), (at) =>
       Buffer.from(sealed.map((byte, index) => (index === at ? byte ^ 1 : byte))),
     );
-    expect(damaged.filter((bytes) => openEnvelope(bytes) !== undefined)).toEqual([]);
+    expect(damaged.filter((bytes) => openEnvelope(bob, bytes) !== undefined)).toEqual([]);
   });
 
   it('that somebody else signed is none', () => {
-    const json = sealEnvelope(alice, envelope).subarray(64);
-    const label = Buffer.from('rxp2p signal 1 ');
-    const forged = Buffer.concat([bob.sign(Buffer.concat([label, json])), json]);
-    expect(openEnvelope(forged)).toBeUndefined();
+    expect(openEnvelope(bob, sealAnything(json))).toBeDefined();
+    expect(openEnvelope(bob, sealAnything(json, undefined, bob))).toBeUndefined();
   });
 
   it('takes no signature that was made for another purpose', () => {
-    const json = sealEnvelope(alice, envelope).subarray(64);
-    expect(openEnvelope(Buffer.concat([alice.sign(json), json]))).toBeUndefined();
+    expect(openEnvelope(bob, sealAnything(json, ''))).toBeUndefined();
+  });
+
+  it('can be read by nobody but whom it is for, who can pass it on to nobody', () => {
+    const sealed = sealEnvelope(alice, envelope);
+    expect(sealed.includes(alice.peerId) || sealed.includes('ports')).toBeFalse();
+    expect(openEnvelope(alice, sealed)).toBeUndefined();
+    expect(openEnvelope(bob, sealAnything(json.replace(bob.peerId, createIdentity().peerId)))).toBeUndefined();
+  });
+
+  it('of another version is none', () => {
+    const sealed = sealEnvelope(alice, envelope);
+    sealed.writeUInt8(2);
+    expect(openEnvelope(bob, sealed)).toBeUndefined();
+  });
+
+  it('is for peer ids alone', () => {
+    expect(() => sealEnvelope(alice, { ...envelope, to: 'bob' })).toThrowError(/a peer id/);
   });
 
   it('that lacks a part, or has one of another kind, is none, whoever signed it', () => {
     const whole = { ...envelope, from: alice.peerId };
-    expect(openEnvelope(sealAnything(JSON.stringify(whole)))).toEqual(whole);
+    expect(openEnvelope(bob, sealAnything(json))).toEqual(whole);
     for (const name of Object.keys(whole)) {
       for (const value of [undefined, null, [], true]) {
-        const json = JSON.stringify({ ...whole, [name]: value });
-        expect(openEnvelope(sealAnything(json)))
-          .withContext(json)
+        const lacking = JSON.stringify({ ...whole, [name]: value });
+        expect(openEnvelope(bob, sealAnything(lacking)))
+          .withContext(lacking)
           .toBeUndefined();
       }
     }
-    for (const json of ['', '[]', 'null', '{', '{}']) expect(openEnvelope(sealAnything(json))).toBeUndefined();
+    for (const text of ['', '[]', 'null', '{', '{}']) expect(openEnvelope(bob, sealAnything(text))).toBeUndefined();
   });
 
   it('out of garbage is none, and no exception', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => openEnvelope(Buffer.from(bytes)) === undefined),
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => openEnvelope(bob, Buffer.from(bytes)) === undefined),
     );
   });
 });

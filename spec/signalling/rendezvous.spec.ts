@@ -1,33 +1,37 @@
 import { concat, defer, EMPTY, map, NEVER, of, Subject, throwError, timer, type Observable } from 'rxjs';
-import { createIdentity } from '../../lib/identity.js';
+import type { Endpoint } from '../../lib/endpoint.js';
 import type { RendezvousMessage, RendezvousSession } from '../../lib/rendezvous/session.js';
-import { systemRuntime } from '../../lib/runtime.js';
-import { openEnvelope, sealEnvelope, type Envelope } from '../../lib/signalling/envelope.js';
-import { rendezvousSignalling } from '../../lib/signalling/rendezvous.js';
-import type { Signalling } from '../../lib/signalling/signalling.js';
-import type { TraceStep } from '../../lib/trace.js';
+import type { Channel } from '../../lib/signalling/channel.js';
+import { rendezvousChannel } from '../../lib/signalling/rendezvous.js';
+import { peerIdOf } from '../support/locators.js';
 import { marbles, type Marbles } from '../support/marbles.js';
 import { record } from '../support/record.js';
 
-const [alice, bob, eve] = [createIdentity(), createIdentity(), createIdentity()];
+const [ALICE, BOB] = [peerIdOf(1), peerIdOf(2)];
+const BYTES = Buffer.from('sealed');
+const OPTIONS = { keepMs: 1000 };
 
 /** A session that a spec plays the server of. */
 class FakeSession implements RendezvousSession {
   readonly server = { host: 'rv.example.org', port: 8000 };
-  readonly observed = undefined;
   readonly httpPort = undefined;
+  readonly observed: Endpoint | undefined;
   readonly message$: Observable<RendezvousMessage>;
-  readonly sent: { readonly to: string; readonly envelope: Envelope | undefined }[] = [];
+  readonly sent: [to: string, bytes: Buffer][] = [];
   readonly #messages = new Subject<RendezvousMessage>();
 
   /** @param answer$ what the server says to a message: whether it delivered it. */
-  constructor(readonly answer$: Observable<boolean> = of(true)) {
+  constructor(
+    readonly answer$: Observable<boolean> = of(true),
+    address?: string,
+  ) {
+    this.observed = address === undefined ? undefined : { address, port: 1 };
     this.message$ = this.#messages.asObservable();
   }
 
   /** The server passes a message on. */
-  deliver(message: Buffer, from: string = alice.peerId): void {
-    this.#messages.next({ from, message, seenAt: '192.0.2.1' });
+  deliver(message: Buffer): void {
+    this.#messages.next({ from: ALICE, message, seenAt: '192.0.2.1' });
   }
 
   /** The server goes away. */
@@ -37,7 +41,7 @@ class FakeSession implements RendezvousSession {
 
   send$(to: string, message: Buffer): Observable<boolean> {
     return defer(() => {
-      this.sent.push({ to, envelope: openEnvelope(message) });
+      this.sent.push([to, message]);
       return this.answer$;
     });
   }
@@ -50,82 +54,36 @@ class FakeSession implements RendezvousSession {
 }
 
 interface World extends Marbles {
-  /** Bob's signalling over these sessions. */
-  readonly over: (...sessions: readonly RendezvousSession[]) => Signalling;
-  readonly overChanging: (sessions$: Observable<readonly RendezvousSession[]>) => Signalling;
-  readonly dropped: string[];
-  /** A signal from Alice to Bob, sealed now. */
-  readonly seal: (fields?: Partial<Omit<Envelope, 'from'>>) => Buffer;
+  readonly over: (...sessions: readonly RendezvousSession[]) => Channel;
+  readonly overChanging: (sessions$: Observable<readonly RendezvousSession[]>) => Channel;
 }
 
 function world(spec: (world: World) => void): void {
   marbles((helpers) => {
-    const dropped: string[] = [];
-    let count = 0;
-    const { scheduler } = helpers;
-    const runtime = { ...systemRuntime, scheduler, timeOfDay: () => scheduler.now(), newId: () => `id-${count++}` };
-    const trace = (step: TraceStep) => {
-      if (step.type === 'dropped') dropped.push(`${step.what} from ${step.peerId}: ${step.reason}`);
-    };
     const overChanging = (sessions$: Observable<readonly RendezvousSession[]>) =>
-      rendezvousSignalling({ identity: bob, sessions$, runtime, trace });
-    spec({
-      ...helpers,
-      dropped,
-      overChanging,
-      over: (...sessions) => overChanging(concat(of(sessions), NEVER)),
-      seal: (fields) =>
-        sealEnvelope(alice, {
-          to: bob.peerId,
-          id: `of-alice-${count++}`,
-          at: helpers.scheduler.now(),
-          kind: 'k',
-          body: {},
-          ...fields,
-        }),
-    });
+      rendezvousChannel({ sessions$, runtime: helpers });
+    spec({ ...helpers, overChanging, over: (...sessions) => overChanging(concat(of(sessions), NEVER)) });
   });
 }
 
-describe('a signal over the rendezvous servers', () => {
-  it('is signed, unique and dated', () => {
-    world(({ over, flush, scheduler }) => {
-      const session = new FakeSession();
-      const signalling = over(session);
-      scheduler.schedule(() => {
-        record(
-          concat(
-            signalling.send$(alice.peerId, { kind: 'k', body: { a: 1 } }),
-            signalling.send$(alice.peerId, { kind: 'k', body: {} }),
-          ),
-        );
-      }, 7);
-      flush();
-      expect(session.sent.map(({ to }) => to)).toEqual([alice.peerId, alice.peerId]);
-      expect(session.sent[0]?.envelope).toEqual({
-        from: bob.peerId,
-        to: alice.peerId,
-        id: 'id-0',
-        at: 7,
-        kind: 'k',
-        body: { a: 1 },
-      });
-      expect(session.sent[1]?.envelope?.id).toBe('id-1');
-    });
-  });
+const DELIVERED = { d: 'delivered' } as const;
+const ABSENT = { a: 'absent' } as const;
 
-  it('is not sent before it is subscribed to', () => {
+describe('a parcel over the rendezvous servers', () => {
+  it('goes when somebody waits for what becomes of it', () => {
     world(({ over }) => {
       const session = new FakeSession();
-      void over(session).send$(alice.peerId, { kind: 'k', body: {} });
+      const sent$ = over(session).send$(BOB, BYTES, OPTIONS);
       expect(session.sent).toEqual([]);
+      record(sent$);
+      expect(session.sent).toEqual([[BOB, BYTES]]);
     });
   });
 
   it('goes through the first server that can deliver it, and through no more', () => {
     world(({ over, expectObservable, flush }) => {
       const sessions = [false, true, true].map((isDelivered) => new FakeSession(timer(2).pipe(map(() => isDelivered))));
-      expectObservable(over(...sessions).send$(alice.peerId, { kind: 'k', body: {} })).toBe('----(t|)', { t: true });
+      expectObservable(over(...sessions).send$(BOB, BYTES, OPTIONS)).toBe('----(d|)', DELIVERED);
       flush();
       expect(sessions.map(({ sent }) => sent.length)).toEqual([1, 1, 0]);
     });
@@ -134,10 +92,8 @@ describe('a signal over the rendezvous servers', () => {
   it('is not delivered when the peer is at none of the servers, or there is none', () => {
     world(({ over, expectObservable }) => {
       const absent = () => new FakeSession(of(false));
-      expectObservable(over(absent(), absent()).send$(alice.peerId, { kind: 'k', body: {} })).toBe('(f|)', {
-        f: false,
-      });
-      expectObservable(over().send$(alice.peerId, { kind: 'k', body: {} })).toBe('(f|)', { f: false });
+      expectObservable(over(absent(), absent()).send$(BOB, BYTES, OPTIONS)).toBe('(a|)', ABSENT);
+      expectObservable(over().send$(BOB, BYTES, OPTIONS)).toBe('(a|)', ABSENT);
     });
   });
 
@@ -145,8 +101,8 @@ describe('a signal over the rendezvous servers', () => {
     world(({ over, cold, expectObservable, expectSubscriptions }) => {
       const silent = cold<boolean>('-');
       const broken = new FakeSession(throwError(() => new Error('gone')));
-      const signalling = over(broken, new FakeSession(silent), new FakeSession());
-      expectObservable(signalling.send$(alice.peerId, { kind: 'k', body: {} })).toBe('5s (t|)', { t: true });
+      const channel = over(broken, new FakeSession(silent), new FakeSession());
+      expectObservable(channel.send$(BOB, BYTES, OPTIONS)).toBe('5s (d|)', DELIVERED);
       expectSubscriptions(silent.subscriptions).toBe('^ 4999ms !');
     });
   });
@@ -154,126 +110,50 @@ describe('a signal over the rendezvous servers', () => {
   it('is not waited for any more when it is unsubscribed from', () => {
     world(({ over, cold, expectObservable, expectSubscriptions }) => {
       const [silent, next] = [cold<boolean>('-'), new FakeSession()];
-      expectObservable(over(new FakeSession(silent), next).send$(alice.peerId, { kind: 'k', body: {} }), '^--!').toBe(
-        '-',
-      );
+      expectObservable(over(new FakeSession(silent), next).send$(BOB, BYTES, OPTIONS), '^--!').toBe('-');
       expectSubscriptions(silent.subscriptions).toBe('^--!');
       expect(next.sent).toEqual([]);
     });
   });
+
+  it('goes by the family that the sender wants to be seen by, where there is one soon enough', () => {
+    world(({ overChanging, expectObservable, flush, scheduler }) => {
+      const four = new FakeSession(of(true), '192.0.2.7');
+      const six = new FakeSession(of(true), '2001:db8::7');
+      const soon$ = concat(of([four]), timer(3, scheduler).pipe(map(() => [four, six])), NEVER);
+      expectObservable(overChanging(soon$).send$(BOB, BYTES, { ...OPTIONS, family: 6 })).toBe('---(d|)', DELIVERED);
+      const never$ = concat(of([four]), NEVER);
+      expectObservable(overChanging(never$).send$(BOB, BYTES, { ...OPTIONS, family: 6 })).toBe('5s (d|)', DELIVERED);
+      flush();
+      expect([four.sent.length, six.sent.length]).toEqual([1, 1]);
+    });
+  });
 });
 
-describe('signals to this node', () => {
+describe('parcels by the rendezvous servers', () => {
   it('come from every server, with who sent them and where the server sees the sender', () => {
-    world(({ over, seal }) => {
+    world(({ over }) => {
       const sessions = [new FakeSession(), new FakeSession()];
-      const { values } = record(over(...sessions).signal$);
-      for (const session of sessions) session.deliver(seal({ body: { a: 1 } }));
-      expect(values.map(({ from, kind, body, seenAt }) => [from, kind, body, seenAt])).toEqual([
-        [alice.peerId, 'k', { a: 1 }, '192.0.2.1'],
-        [alice.peerId, 'k', { a: 1 }, '192.0.2.1'],
+      const { values } = record(over(...sessions).parcel$);
+      for (const session of sessions) session.deliver(BYTES);
+      expect(values.map(({ from, bytes, seenAt }) => [from, bytes, seenAt])).toEqual([
+        [ALICE, BYTES, '192.0.2.1'],
+        [ALICE, BYTES, '192.0.2.1'],
       ]);
     });
   });
 
-  it('come once, though a server passes one on twice, or several do', () => {
-    world(({ over, seal, dropped }) => {
-      const sessions = [new FakeSession(), new FakeSession()];
-      const { values } = record(over(...sessions).signal$);
-      const signal = seal();
-      for (const session of [...sessions, ...sessions]) session.deliver(signal);
-      expect(values).toHaveSize(1);
-      expect(dropped).toEqual(Array.from({ length: 3 }, () => `message from ${alice.peerId}: a copy`));
-    });
-  });
-
-  it('come to every subscriber, none of whom takes them from another', () => {
-    world(({ over, seal }) => {
-      const session = new FakeSession();
-      const { signal$ } = over(session);
-      const [one, two] = [record(signal$), record(signal$)];
-      session.deliver(seal());
-      expect([one.values.length, two.values.length]).toEqual([1, 1]);
-    });
-  });
-
-  it('are dropped when they are for somebody else', () => {
-    world(({ over, seal, dropped }) => {
-      const session = new FakeSession();
-      const { values } = record(over(session).signal$);
-      session.deliver(seal({ to: eve.peerId }));
-      expect(values).toEqual([]);
-      expect(dropped).toEqual([`message from ${alice.peerId}: for somebody else`]);
-    });
-  });
-
-  it('are dropped when their signature is not their sender’s, and the next ones still come', () => {
-    world(({ over, seal, dropped }) => {
-      const session = new FakeSession();
-      const { values } = record(over(session).signal$);
-      const damaged = seal();
-      damaged.writeUInt8(damaged.readUInt8(0) ^ 1, 0);
-      for (const message of [damaged, Buffer.from('garbage'), Buffer.alloc(0)]) session.deliver(message, eve.peerId);
-      session.deliver(seal());
-      expect(values).toHaveSize(1);
-      expect(dropped).toEqual(
-        Array.from({ length: 3 }, () => `message from ${eve.peerId}: malformed, or not signed by its sender`),
-      );
-    });
-  });
-
-  it('are of whom they are signed by, whatever the server says', () => {
-    world(({ over, seal }) => {
-      const session = new FakeSession();
-      const { values } = record(over(session).signal$);
-      session.deliver(seal(), eve.peerId);
-      expect(values.map(({ from }) => from)).toEqual([alice.peerId]);
-    });
-  });
-
-  it('are dropped when they are two minutes old, or from the future', () => {
-    world(({ over, seal, dropped, scheduler, flush }) => {
-      const session = new FakeSession();
-      const { values } = record(over(session).signal$);
-      scheduler.schedule(() => {
-        const now = scheduler.now();
-        for (const at of [now - 119_999, now + 119_999]) session.deliver(seal({ at }));
-        for (const at of [now - 120_000, now + 120_000, Number.MAX_VALUE]) session.deliver(seal({ at }));
-      }, 1_000_000);
-      flush();
-      expect(values).toHaveSize(2);
-      expect(dropped).toEqual(
-        Array.from({ length: 3 }, () => `message from ${alice.peerId}: too old, or from the future`),
-      );
-    });
-  });
-
-  it('cannot be replayed for as long as they are young enough', () => {
-    world(({ over, seal, scheduler, flush }) => {
-      const session = new FakeSession();
-      const { values } = record(over(session).signal$);
-      const signal = seal({ at: 119_999 });
-      for (const ms of [0, 60_000, 180_000, 239_998, 239_999, 240_000, 300_000]) {
-        scheduler.schedule(() => {
-          session.deliver(signal);
-        }, ms);
-      }
-      flush();
-      expect(values).toHaveSize(1);
-    });
-  });
-
   it('still come over the other servers, and over a new session, when one breaks', () => {
-    world(({ overChanging, seal }) => {
+    world(({ overChanging }) => {
       const [first, second, third] = [new FakeSession(), new FakeSession(), new FakeSession()];
       const sessions$ = new Subject<readonly RendezvousSession[]>();
-      const recording = record(overChanging(sessions$.asObservable()).signal$);
+      const recording = record(overChanging(sessions$.asObservable()).parcel$);
       sessions$.next([first, second]);
       first.break();
-      second.deliver(seal());
+      second.deliver(BYTES);
       sessions$.next([second, third]);
-      third.deliver(seal());
-      second.deliver(seal());
+      third.deliver(BYTES);
+      second.deliver(BYTES);
       expect(recording.error).toBeUndefined();
       expect(recording.values).toHaveSize(3);
     });

@@ -91,7 +91,7 @@ function world(behaviour: Behaviour, spec: (world: World) => void): void {
                 scheduler.schedule(() => {
                   other().inbox.next({ ...signal, from: peerId, seenAt });
                 }, 2 * ONE_WAY_MS);
-              return timer(2 * ONE_WAY_MS, scheduler).pipe(map(() => isThere));
+              return timer(2 * ONE_WAY_MS, scheduler).pipe(map(() => (isThere ? 'delivered' : 'absent')));
             }),
         },
         punching: {

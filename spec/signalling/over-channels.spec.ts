@@ -1,0 +1,254 @@
+import { defer, of, Subject, throwError, timer, map, type Observable } from 'rxjs';
+import { createIdentity } from '../../lib/identity.js';
+import { systemRuntime } from '../../lib/runtime.js';
+import type { Channel, ChannelName, Delivery, Parcel, SendOptions } from '../../lib/signalling/channel.js';
+import { openEnvelope, sealEnvelope, type Envelope } from '../../lib/signalling/envelope.js';
+import { signallingOver } from '../../lib/signalling/over-channels.js';
+import type { Signalling } from '../../lib/signalling/signalling.js';
+import type { TraceStep } from '../../lib/trace.js';
+import { marbles, type Marbles } from '../support/marbles.js';
+import { record } from '../support/record.js';
+
+const [alice, bob, eve] = [createIdentity(), createIdentity(), createIdentity()];
+const SIGNAL = { kind: 'k', body: { a: 1 } };
+
+/** A channel that a spec plays. */
+class FakeChannel implements Channel {
+  readonly name: ChannelName = 'rendezvous';
+  readonly parcel$: Observable<Parcel>;
+  readonly sent: { readonly to: string; readonly envelope: Envelope | undefined; readonly options: SendOptions }[] = [];
+  readonly #parcels = new Subject<Parcel>();
+  acknowledged = 0;
+
+  constructor(readonly answer$: Observable<Delivery> = of('delivered')) {
+    this.parcel$ = this.#parcels.asObservable();
+  }
+
+  deliver(bytes: Buffer): void {
+    const acknowledge = () => {
+      this.acknowledged++;
+    };
+    this.#parcels.next({ bytes, from: undefined, seenAt: '192.0.2.1', acknowledge });
+  }
+
+  send$(to: string, bytes: Buffer, options: SendOptions): Observable<Delivery> {
+    return defer(() => {
+      this.sent.push({ to, envelope: openEnvelope(alice, bytes), options });
+      return this.answer$;
+    });
+  }
+}
+
+interface World extends Marbles {
+  /** Bob's signalling over these channels. */
+  readonly over: (...channels: readonly Channel[]) => Signalling;
+  readonly dropped: string[];
+  /** A signal from Alice to Bob, sealed now. */
+  readonly seal: (fields?: Partial<Omit<Envelope, 'from'>>) => Buffer;
+}
+
+function world(spec: (world: World) => void): void {
+  marbles((helpers) => {
+    const dropped: string[] = [];
+    let count = 0;
+    const { scheduler } = helpers;
+    const runtime = { ...systemRuntime, scheduler, timeOfDay: () => scheduler.now(), newId: () => `id-${count++}` };
+    const trace = (step: TraceStep) => {
+      if (step.type === 'dropped') dropped.push(`${step.what}: ${step.reason}`);
+    };
+    spec({
+      ...helpers,
+      dropped,
+      over: (...channels) => signallingOver({ identity: bob, channels, runtime, trace }),
+      seal: (fields) =>
+        sealEnvelope(alice, {
+          to: bob.peerId,
+          id: `of-alice-${count++}`,
+          at: scheduler.now(),
+          keepMs: 10_000,
+          kind: 'k',
+          body: {},
+          ...fields,
+        }),
+    });
+  });
+}
+
+describe('a signal', () => {
+  it('is signed, sealed, unique and dated', () => {
+    world(({ over, flush, scheduler }) => {
+      const channel = new FakeChannel();
+      const signalling = over(channel);
+      scheduler.schedule(() => {
+        record(signalling.send$(alice.peerId, SIGNAL, { keepMs: 5000, family: 6 }));
+        record(signalling.send$(alice.peerId, SIGNAL));
+      }, 7);
+      flush();
+      const [first, second] = channel.sent;
+      const { peerId: from } = bob;
+      expect(first?.envelope).toEqual({ from, to: alice.peerId, id: 'id-0', at: 7, keepMs: 5000, ...SIGNAL });
+      expect([first?.to, first?.options]).toEqual([alice.peerId, { keepMs: 5000, family: 6 }]);
+      expect([second?.envelope?.id, second?.envelope?.keepMs]).toEqual(['id-1', 10_000]);
+    });
+  });
+
+  it('is kept for ten minutes at most', () => {
+    world(({ over }) => {
+      const channel = new FakeChannel();
+      record(over(channel).send$(alice.peerId, SIGNAL, { keepMs: 1e9 }));
+      expect(channel.sent.map(({ envelope, options }) => [envelope?.keepMs, options.keepMs])).toEqual([
+        [600_000, 600_000],
+      ]);
+    });
+  });
+
+  it('is not sent before it is subscribed to', () => {
+    world(({ over }) => {
+      const channel = new FakeChannel();
+      void over(channel).send$(alice.peerId, SIGNAL);
+      expect(channel.sent).toEqual([]);
+    });
+  });
+
+  it('goes by the first channel that delivers it, and by no more', () => {
+    world(({ over, expectObservable, flush }) => {
+      const answers: readonly Delivery[] = ['absent', 'delivered', 'delivered'];
+      const channels = answers.map((answer) => new FakeChannel(timer(2).pipe(map(() => answer))));
+      expectObservable(over(...channels).send$(alice.peerId, SIGNAL)).toBe('----(d|)', { d: 'delivered' });
+      flush();
+      expect(channels.map(({ sent }) => sent.length)).toEqual([1, 1, 0]);
+    });
+  });
+
+  it('goes by all where none delivers it, and is kept when one of them keeps it', () => {
+    world(({ over, expectObservable }) => {
+      const channels = (...answers: readonly Delivery[]) => answers.map((answer) => new FakeChannel(of(answer)));
+      const send$ = (...answers: readonly Delivery[]) => over(...channels(...answers)).send$(alice.peerId, SIGNAL);
+      expectObservable(send$('kept', 'absent')).toBe('(k|)', { k: 'kept' });
+      expectObservable(send$('absent', 'kept')).toBe('(k|)', { k: 'kept' });
+      expectObservable(send$('kept', 'delivered')).toBe('(d|)', { d: 'delivered' });
+      expectObservable(send$('absent', 'absent')).toBe('(a|)', { a: 'absent' });
+      expectObservable(send$()).toBe('(a|)', { a: 'absent' });
+    });
+  });
+
+  it('fails when it is too large, or its receiver is nobody', () => {
+    world(({ over }) => {
+      const channel = new FakeChannel(throwError(() => new Error('never sent')));
+      const failureTo = (to: string, body: Record<string, unknown>) =>
+        String(record(over(channel).send$(to, { kind: 'k', body })).error);
+      expect(failureTo(alice.peerId, { a: 'a'.repeat(20_000) })).toMatch(/at most 16384 bytes, got 20/);
+      expect(failureTo('alice', {})).toMatch(/Expected a peer id/);
+      expect(channel.sent).toEqual([]);
+    });
+  });
+});
+
+describe('signals to this node', () => {
+  it('come by every channel, with who sent them and where the sender was seen', () => {
+    world(({ over, seal }) => {
+      const channels = [new FakeChannel(), new FakeChannel()];
+      const { values } = record(over(...channels).signal$);
+      for (const channel of channels) channel.deliver(seal(SIGNAL));
+      const signal = { ...SIGNAL, from: alice.peerId, seenAt: '192.0.2.1' };
+      expect(values).toEqual([signal, signal]);
+    });
+  });
+
+  it('come once, though a channel brings one twice, or several do', () => {
+    world(({ over, seal, dropped }) => {
+      const channels = [new FakeChannel(), new FakeChannel()];
+      const { values } = record(over(...channels).signal$);
+      const signal = seal();
+      for (const channel of [...channels, ...channels]) channel.deliver(signal);
+      expect(values).toHaveSize(1);
+      expect(dropped).toEqual(['message: a copy', 'message: a copy', 'message: a copy']);
+    });
+  });
+
+  it('come to every subscriber, none of whom takes them from another', () => {
+    world(({ over, seal }) => {
+      const channel = new FakeChannel();
+      const { signal$ } = over(channel);
+      const [one, two] = [record(signal$), record(signal$)];
+      channel.deliver(seal());
+      expect([one.values.length, two.values.length]).toEqual([1, 1]);
+    });
+  });
+
+  it('are acknowledged once they have been handed on, and so are those that are dropped', () => {
+    world(({ over, seal }) => {
+      const channel = new FakeChannel();
+      const acknowledgedBefore: number[] = [];
+      over(channel).signal$.subscribe({
+        next: () => acknowledgedBefore.push(channel.acknowledged),
+        error: fail,
+      });
+      const signal = seal();
+      for (const bytes of [signal, signal, Buffer.from('garbage'), seal()]) channel.deliver(bytes);
+      expect(acknowledgedBefore).toEqual([0, 3]);
+      expect(channel.acknowledged).toBe(4);
+    });
+  });
+
+  it('are dropped when they are for somebody else, or nobody can read them, and the next ones still come', () => {
+    world(({ over, seal, dropped }) => {
+      const channel = new FakeChannel();
+      const { values } = record(over(channel).signal$);
+      for (const bytes of [seal({ to: eve.peerId }), Buffer.from('garbage'), Buffer.alloc(0)]) channel.deliver(bytes);
+      channel.deliver(seal());
+      expect(values).toHaveSize(1);
+      const reason = 'message: malformed, not for this node, or not signed by its sender';
+      expect(dropped).toEqual([reason, reason, reason]);
+    });
+  });
+
+  it('are dropped when they are of no use any more, or from the future, give or take two minutes', () => {
+    world(({ over, seal, dropped, scheduler, flush }) => {
+      const channel = new FakeChannel();
+      const { values } = record(over(channel).signal$);
+      scheduler.schedule(() => {
+        const now = scheduler.now();
+        for (const at of [now - 129_999, now + 119_999]) channel.deliver(seal({ at }));
+        for (const at of [now - 130_000, now + 120_000, Number.MAX_VALUE]) channel.deliver(seal({ at }));
+        channel.deliver(seal({ at: now - 719_999, keepMs: 1e9 }));
+        channel.deliver(seal({ at: now - 720_000, keepMs: 1e9 }));
+      }, 1_000_000);
+      flush();
+      expect(values).toHaveSize(3);
+      expect(dropped).toEqual(Array.from({ length: 4 }, () => 'message: too old, or from the future'));
+    });
+  });
+
+  it('cannot be replayed for as long as they are of use', () => {
+    world(({ over, seal, scheduler, flush }) => {
+      const channel = new FakeChannel();
+      const { values } = record(over(channel).signal$);
+      const signal = seal({ at: 119_999, keepMs: 600_000 });
+      for (const ms of [0, 60_000, 600_000, 839_998, 839_999, 840_000, 900_000]) {
+        scheduler.schedule(() => {
+          channel.deliver(signal);
+        }, ms);
+      }
+      flush();
+      expect(values).toHaveSize(1);
+    });
+  });
+
+  it('of one sender come 200 at once and ten a second; those of others are not held up', () => {
+    world(({ over, seal, dropped, scheduler, flush }) => {
+      const channel = new FakeChannel();
+      const { values } = record(over(channel).signal$);
+      for (let i = 0; i < 250; i++) channel.deliver(seal());
+      expect([values.length, dropped.length]).toEqual([200, 50]);
+      const fromEve = { to: bob.peerId, id: 'e', at: 0, keepMs: 1, ...SIGNAL };
+      channel.deliver(sealEnvelope(eve, fromEve));
+      expect(values).toHaveSize(201);
+      scheduler.schedule(() => {
+        for (let i = 0; i < 20; i++) channel.deliver(seal());
+      }, 1000);
+      flush();
+      expect(values).toHaveSize(211);
+    });
+  });
+});
