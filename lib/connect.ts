@@ -1,18 +1,10 @@
-import {
-  catchError,
-  of,
-  switchMap,
-  throwError,
-  throwIfEmpty,
-  timeout,
-  type Observable,
-  type OperatorFunction,
-} from 'rxjs';
-import { ConnectError, DialError, PeerMismatchError, reasonOf, TimeoutError, type AttemptFailure } from './errors.js';
+import { catchError, of, switchMap, throwError, throwIfEmpty, type Observable, type OperatorFunction } from 'rxjs';
+import { ConnectError, DialError, PeerMismatchError, reasonOf, type AttemptFailure } from './errors.js';
 import type { Link } from './link/link.js';
 import { firstToSucceed } from './operators/first-to-succeed.js';
 import { headStart } from './operators/head-start.js';
 import { traceOutcome } from './operators/trace-outcome.js';
+import { within } from './operators/within.js';
 import type { Attempt, Stages, Technique } from './techniques/technique.js';
 import type { Trace } from './trace.js';
 import { peerNameOf } from './unl.js';
@@ -48,11 +40,7 @@ function run(technique: Technique, attempt: Attempt, trace: Trace): Observable<L
   return of(attempt).pipe(
     technique.dial,
     throwIfEmpty(() => new DialError('It ended without a link')),
-    timeout({
-      first: attempt.timing.techniqueMs,
-      scheduler: attempt.scheduler,
-      with: () => throwError(() => new TimeoutError(`It did not connect within ${attempt.timing.techniqueMs} ms`)),
-    }),
+    within(attempt.timing.techniqueMs, 'It did not connect', attempt.scheduler),
     traceOutcome(attempt.scheduler, (outcome) => {
       elapsedMs = outcome.elapsedMs;
       trace({ type: 'technique', attemptId: attempt.id, technique: technique.name, ...outcome });

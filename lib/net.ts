@@ -3,14 +3,10 @@ import type { SecureContext } from 'node:tls';
 import {
   asapScheduler,
   BehaviorSubject,
-  catchError,
-  combineLatest,
   concat,
   defer,
   distinctUntilChanged,
-  EMPTY,
   filter,
-  first,
   firstValueFrom,
   forkJoin,
   from,
@@ -23,49 +19,44 @@ import {
   observeOn,
   of,
   race,
-  repeat,
   ReplaySubject,
   share,
   startWith,
   Subject,
   Subscription,
   switchMap,
-  takeWhile,
+  tap,
   throwIfEmpty,
   timer,
   type Observable,
 } from 'rxjs';
 import { MAX_TIMER_MS, resolveConfig, type NetConfig, type ResolvedConfig } from './config.js';
 import type { Connection } from './connection.js';
-import { formatServer, type Endpoint, type ServerAddress } from './endpoint.js';
+import type { Endpoint, ServerAddress } from './endpoint.js';
 import { ClosedError, InvalidUnlError } from './errors.js';
 import type { PeerId } from './identity.js';
 import type { Listener } from './link/tcp.js';
 import { secureContextOf } from './link/tls.js';
-import { challengingOf } from './net/challenging.js';
+import { Attempts } from './net/attempts.js';
+import { answerWhileSimultaneous$, canChallenge, challengingOf } from './net/challenging.js';
 import { flood$ } from './net/flood.js';
 import { receive$ } from './net/inbound.js';
-import { localAddresses, locate, type Location } from './net/locator.js';
-import { natViews$, type NatView } from './net/nat.js';
+import { localAddresses, locate } from './net/locator.js';
 import { Peers } from './net/peers.js';
 import { punchingOf } from './net/punching.js';
-import { reach$ } from './net/reach.js';
-import { backoffMs } from './operators/backoff.js';
+import { findings$, NOTHING_FOUND, sessionsIn, type Findings } from './net/surroundings.js';
 import { untilAborted } from './operators/until-aborted.js';
 import { untroubled } from './operators/untroubled.js';
 import type { Reach } from './reachability.js';
-import { sessions$, type ServerState } from './rendezvous/client.js';
 import { systemRuntime, type Runtime } from './runtime.js';
 import { Seen } from './seen.js';
 import { signallingOver } from './signalling/over-channels.js';
 import { rendezvousChannel } from './signalling/rendezvous.js';
 import type { Signalling } from './signalling/signalling.js';
-import { answerChallenges$ } from './techniques/challenge.js';
 import type { Challenging } from './techniques/challenging.js';
 import type { Punching } from './techniques/punching.js';
 import { answerPunches$ } from './techniques/simultaneous-open.js';
 import { stagesOf, type TechniqueName } from './techniques/stages.js';
-import { Attempts } from './net/attempts.js';
 import type { Trace, TraceEvent } from './trace.js';
 import { formatUnl, parseUnl, peerNameOf } from './unl.js';
 import { expectInteger } from './validate.js';
@@ -177,16 +168,13 @@ export interface Net {
   broadcast(text: string, except?: Connection): number;
 
   /**
-   * Ends everything: connections in order, sockets, sessions, ports opened on the router, timers. Resolves when nothing is left that keeps the process
-   * alive, or the time is over.
+   * Ends everything: connections in order, sockets, sessions, ports opened on the router, timers. Resolves when nothing is
+   * left that keeps the process alive, or the time is over.
    *
    * @param withinMs connections that are not closed by then are cut.
    */
   close(withinMs?: number): Promise<void>;
 }
-
-/** The longest pause between two looks at the NAT while too few servers have answered. */
-const LOOK_AGAIN_MS = 60_000;
 
 /** Peers that do not answer a close within this time are not waited for. */
 const CLOSE_WITHIN_MS = 5_000;
@@ -222,15 +210,14 @@ class RunningNet implements Net {
   readonly #running = new Subscription();
   readonly #closing = new Subject<void>();
   readonly #trace = new Subject<TraceEvent>();
-  readonly #local = new BehaviorSubject<Endpoint | undefined>(undefined);
-  readonly #servers = new BehaviorSubject<readonly ServerState[]>([]);
-  readonly #sessions$ = this.#servers.pipe(
-    map((states) => states.flatMap(({ session }) => session ?? [])),
-    distinctUntilChanged((a, b) => a.length === b.length && a.every((session, index) => session === b[index])),
+  readonly #listener = new ReplaySubject<Listener>(1);
+  readonly #findings = new BehaviorSubject<Findings>(NOTHING_FOUND);
+  readonly #sessions$ = sessionsIn(this.#findings.pipe(map(({ servers }) => servers)));
+  readonly #location$ = this.#findings.pipe(
+    map(({ location }) => location),
+    filter((location) => location !== undefined),
+    distinctUntilChanged(),
   );
-  readonly #reaches = new BehaviorSubject<readonly Reach[] | undefined>(undefined);
-  readonly #nats = new BehaviorSubject<readonly NatView[] | undefined>(undefined);
-  readonly #location = new ReplaySubject<Location>(1);
   readonly #aftermath = new Subject<Observable<unknown>>();
   readonly #settled = lastValueFrom(this.#aftermath.pipe(mergeMap((work$) => work$.pipe(untroubled()))), {
     defaultValue: undefined,
@@ -241,7 +228,6 @@ class RunningNet implements Net {
   readonly #challenging: Challenging | undefined;
   readonly #attempts: Attempts;
 
-  #latest: Location | undefined;
   #isClosing = false;
   #started: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
@@ -264,14 +250,25 @@ class RunningNet implements Net {
       runtime,
       trace: this.#tell,
     });
-    const punching = this.#makePunching();
-    this.#punching = config.security === 'tls' ? punching : undefined;
-    this.#challenging = punching && this.#makeChallenging(punching);
+    const given = { config, runtime, context: this.#context, peers: this.#peers };
+    const punching = punchingOf({
+      ...given,
+      nats$: this.#findings.pipe(
+        map(({ nats }) => nats),
+        filter((nats) => nats !== undefined),
+      ),
+      roundTripMs: () => this.#findings.value.nats?.[0]?.roundTripMs ?? 0,
+      tell: (step) => {
+        this.#tell({ type: 'punch', ...step });
+      },
+    });
+    // What it takes to punch: servers that carry a node's signals and see its NAT.
+    const canPunch = config.rendezvous.length > 0;
+    this.#punching = canPunch && config.security === 'tls' ? punching : undefined;
+    this.#challenging =
+      canPunch && canChallenge(config) ? challengingOf({ ...given, sessions$: this.#sessions$, punching }) : undefined;
     this.#attempts = new Attempts({
-      config,
-      runtime,
-      context: this.#context,
-      peers: this.#peers,
+      ...given,
       trace: this.#tell,
       own: () => this.#own(),
       signalling: this.#signalling,
@@ -282,7 +279,8 @@ class RunningNet implements Net {
     this.trace$ = this.#trace.asObservable();
     this.connections$ = this.#peers.connection$;
     this.unl$ = this.#whenStarted$(() =>
-      this.#location.pipe(
+      merge(this.#location$, this.#listener.pipe(ignoreElements())).pipe(
+        throwIfEmpty(() => new ClosedError('The net is closed')),
         map(({ unl }) => formatUnl(unl)),
         distinctUntilChanged(),
       ),
@@ -295,17 +293,9 @@ class RunningNet implements Net {
       share(),
     );
     this.status$ = defer(() =>
-      merge(
-        this.#local,
-        this.#servers,
-        this.#reaches,
-        this.#location.pipe(catchError(() => EMPTY)),
-        this.#peers.connection$,
-        this.#peers.left$,
-        this.#closing,
-      ).pipe(
+      merge(this.#findings, this.#peers.connection$, this.#peers.left$, this.#closing).pipe(
         startWith(undefined),
-        map(() => this.#status()),
+        map(() => statusOf(this.#config, this.#findings.value, this.#peers.all, this.#isClosing)),
         distinctUntilChanged((a, b) => JSON.stringify(a) === JSON.stringify(b)),
       ),
     );
@@ -344,62 +334,30 @@ class RunningNet implements Net {
 
   async #listen(): Promise<void> {
     const { bind, port } = this.#config;
-    const listening = new ReplaySubject<Listener>(1);
-    this.#running.add(this.#runtime.listen$({ address: bind, port }).subscribe(listening));
-    listening.pipe(ignoreElements()).subscribe(this.#location);
-    this.#begin(await firstValueFrom(race(listening, this.#closed$())));
+    this.#running.add(this.#runtime.listen$({ address: bind, port }).subscribe(this.#listener));
+    this.#begin(await firstValueFrom(race(this.#listener, this.#closed$())));
   }
 
   #begin({ local, socket$ }: Listener): void {
     this.#tell({ type: 'listening', local });
-    this.#local.next(local);
-    const config = this.#config;
-    const runtime = this.#runtime;
-    const inbound = { config, context: this.#context, peers: this.#peers, runtime, trace: this.#tell };
-    this.#running.add(receive$(socket$, inbound).subscribe({ error: noop }));
-    this.#running.add(
-      sessions$(config.rendezvous, { ...config, runtime }, this.#tell).subscribe({
-        next: (states) => {
-          this.#servers.next(states);
-        },
-        error: noop,
-      }),
+    const given = { config: this.#config, runtime: this.#runtime, trace: this.#tell };
+    const punching = this.#punching;
+    const challenging = this.#challenging;
+    const { mode, slots } = this.#config;
+    this.#run(
+      receive$(socket$, { ...given, context: this.#context, peers: this.#peers }),
+      this.#find$(local),
+      punching && answerPunches$(this.#signalling, punching),
+      challenging && answerWhileSimultaneous$(challenging, this.#location$, local.port, slots.inbound),
+      mode === 'p2p' ? this.#flood$() : undefined,
     );
-    this.#running.add(
-      this.#reach$(local).subscribe({
-        next: (reaches) => {
-          this.#reaches.next(reaches);
-        },
-        error: noop,
-      }),
-    );
-    if (this.#looksAtNat) {
-      this.#running.add(
-        this.#natViews$().subscribe({
-          next: (nats) => {
-            this.#nats.next(nats);
-          },
-          error: noop,
-        }),
-      );
-    }
-    if (this.#punching !== undefined) {
-      this.#running.add(answerPunches$(this.#signalling, this.#punching).subscribe({ error: noop }));
-    }
-    if (this.#challenging !== undefined) {
-      this.#running.add(this.#answerChallenges$(this.#challenging, local).subscribe({ error: noop }));
-    }
-    this.#running.add(
-      this.#locations$(local).subscribe({
-        next: (location) => {
-          this.#latest = location;
-          this.#location.next(location);
-        },
-        error: noop,
-      }),
-    );
-    if (config.mode === 'p2p') this.#running.add(this.#flood$().subscribe({ error: noop }));
   }
+
+  /** Has them go on until the net is closed, each whatever becomes of the others. */
+  #run(...works: readonly (Observable<unknown> | undefined)[]): void {
+    for (const work$ of works) this.#running.add(work$?.subscribe({ error: noop }));
+  }
+
   /** Fails when the net is closed. */
   #closed$(): Observable<never> {
     return this.#closing.pipe(
@@ -416,7 +374,7 @@ class RunningNet implements Net {
       peers: this.#peers,
       trace: this.#tell,
       sessions$: this.#sessions$,
-      own$: this.#location.pipe(map(({ unl }) => unl)),
+      own$: this.#location$.pipe(map(({ unl }) => unl)),
       connect$: (peer) =>
         this.#attempts.connect$(peer, stagesOf(undefined), undefined).pipe(
           switchMap(({ confirmed$ }) => confirmed$),
@@ -425,131 +383,27 @@ class RunningNet implements Net {
     });
   }
 
-  /** Where this node is, whenever it changes; the first waits for the servers and for a way in, but not for long. */
-  #locations$(local: Endpoint): Observable<Location> {
-    const { scheduler } = this.#runtime;
-    const late$ = timer(this.#config.timing.gatherMs, scheduler).pipe(map(() => true));
-    return combineLatest([this.#network$(), this.#reaches, this.#nats, late$.pipe(startWith(false))]).pipe(
-      filter(
-        ([, reaches, nats, isLate]) =>
-          isLate ||
-          (reaches?.every(({ isSettled }) => isSettled) === true && (nats !== undefined || !this.#looksAtNat)),
-      ),
-      map(([{ addresses, states }, reaches, nats]) =>
-        locate(this.#config, local, { addresses, servers: states, reaches: reaches ?? [], nats: nats ?? [] }),
-      ),
-      distinctUntilChanged((a, b) => formatUnl(a.unl) === formatUnl(b.unl)),
-    );
-  }
-
-  /** This machine's addresses and what the servers say; the first waits for the servers, but not for long. */
-  #network$(): Observable<{ readonly addresses: readonly string[]; readonly states: readonly ServerState[] }> {
-    const { gatherMs, networkMs } = this.#config.timing;
-    const { scheduler } = this.#runtime;
-    const late$ = timer(gatherMs, scheduler).pipe(map(() => true));
-    return combineLatest([this.#servers, late$.pipe(startWith(false)), timer(0, networkMs, scheduler)]).pipe(
-      filter(([states, isLate]) => isLate || states.every(({ session, failure }) => session ?? failure)),
-      map(([states]) => ({ addresses: localAddresses(this.#config.bind), states })),
-    );
-  }
-
-  /** Whether others can dial this node. */
-  #reach$({ port }: Endpoint): Observable<readonly Reach[]> {
-    return reach$({
+  #find$(local: Endpoint): Observable<Findings> {
+    return findings$(local, {
       config: this.#config,
       runtime: this.#runtime,
       trace: this.#tell,
-      port,
-      observed$: this.#network$().pipe(map(({ states }) => observedIn(states))),
-      servers: () => this.#reachabilityServers(),
+      looksAtNat: this.#punching !== undefined || this.#challenging !== undefined,
       outlive: (work$) => {
         this.#aftermath.next(work$);
       },
-    });
-  }
-
-  /** Those that were named to us, else those that the rendezvous servers name. */
-  #reachabilityServers(): readonly URL[] {
-    const { reachability } = this.#config;
-    if (reachability === false || reachability.length > 0) return reachability || [];
-    return this.#servers.value.flatMap(({ server: { host }, httpPort }) =>
-      httpPort === undefined ? [] : new URL(`http://${formatServer({ host, port: httpPort })}/`),
-    );
-  }
-
-  /** What a node needs to punch: servers that carry its signals and see its NAT. */
-  #makePunching(): Punching | undefined {
-    const config = this.#config;
-    if (config.rendezvous.length === 0) return undefined;
-    return punchingOf({
-      config,
-      runtime: this.#runtime,
-      context: this.#context,
-      peers: this.#peers,
-      nats$: this.#nats.pipe(filter((nats) => nats !== undefined)),
-      roundTripMs: () => this.#nats.value?.[0]?.roundTripMs ?? 0,
-      tell: (step) => {
-        this.#tell({ type: 'punch', ...step });
-      },
-    });
-  }
-
-  /** Plain links have no key to tell peers by: nodes go by PyP2P's nonce, which there is in direct mode only. */
-  #makeChallenging(punching: Punching): Challenging | undefined {
-    const config = this.#config;
-    if (config.security === 'tls' || config.mode !== 'direct') return undefined;
-    return challengingOf({ config, runtime: this.#runtime, peers: this.#peers, sessions$: this.#sessions$, punching });
-  }
-
-  /** While others cannot dial this node, but its NAT can be predicted. */
-  #answerChallenges$(challenging: Challenging, { port }: Endpoint): Observable<never> {
-    return this.#location.pipe(
-      map(({ nodeType }) => nodeType === 'simultaneous'),
-      distinctUntilChanged(),
-      switchMap((isSimultaneous) =>
-        isSimultaneous ? answerChallenges$(challenging, port, this.#config.slots.inbound) : EMPTY,
-      ),
-    );
-  }
-
-  get #looksAtNat(): boolean {
-    return this.#punching !== undefined || this.#challenging !== undefined;
-  }
-
-  /** What this node's NAT is: at once, again when no server was there and then one is, and whenever the network changes. */
-  #natViews$(): Observable<readonly NatView[]> {
-    const { bind, rendezvous, security, timing } = this.#config;
-    const runtime = this.#runtime;
-    const addresses$ = timer(0, timing.networkMs, runtime.scheduler).pipe(map(() => localAddresses(bind)));
-    const observed$ = this.#servers.pipe(map(observedIn));
-    return combineLatest([addresses$, observed$]).pipe(
-      distinctUntilChanged(
-        ([addresses, observed], [nextAddresses, nextObserved]) =>
-          String(addresses) === String(nextAddresses) &&
-          (observed.length === 0 || String(observed) === String(nextObserved)),
-      ),
-      switchMap(([addresses]) => {
-        const views$ = natViews$(rendezvous, addresses, { bind, security, timing, runtime }, this.#tell);
-        const session$ = this.#sessions$.pipe(first((sessions) => sessions.length > 0));
-        return views$.pipe(
-          // One that was not there may be there soon, and it takes two to tell most NATs from each other.
-          repeat({
-            delay: (count) => {
-              const pauseMs = backoffMs(count, timing.reconnectMaxMs, LOOK_AGAIN_MS, runtime.random);
-              return timer(pauseMs, runtime.scheduler).pipe(switchMap(() => session$));
-            },
-          }),
-          takeWhile((views) => !views.some(({ servers }) => servers.length >= Math.min(2, rendezvous.length)), true),
-        );
+    }).pipe(
+      tap((findings) => {
+        this.#findings.next(findings);
       }),
     );
   }
 
   /** The locator as far as it is known, even while the servers are still being asked. */
   #own(): Unl {
-    const local = this.#local.value ?? { address: '0.0.0.0', port: 0 };
+    const { local = { address: '0.0.0.0', port: 0 }, location } = this.#findings.value;
     const unknown = { addresses: localAddresses(this.#config.bind), servers: [], reaches: [], nats: [] };
-    return (this.#latest ?? locate(this.#config, local, unknown)).unl;
+    return (location ?? locate(this.#config, local, unknown)).unl;
   }
 
   #whenStarted$<T>(next: () => Observable<T>): Observable<T> {
@@ -580,29 +434,6 @@ class RunningNet implements Net {
     if (this.#trace.observed) this.#trace.next({ ...step, at: this.#runtime.timeOfDay() });
   };
 
-  #status(): NetStatus {
-    const { slots } = this.#config;
-    const slot = (direction: 'inbound' | 'outbound') => ({
-      used: this.#peers.all.filter((connection) => connection.direction === direction).length,
-      most: slots[direction],
-    });
-    return {
-      state: this.#isClosing ? 'closed' : this.#local.value === undefined ? 'idle' : 'running',
-      peerId: this.peerId,
-      nodeType: this.#latest?.nodeType ?? 'unknown',
-      natType: this.#latest?.natType ?? { type: 'unknown' },
-      local: this.#local.value,
-      slots: { inbound: slot('inbound'), outbound: slot('outbound') },
-      servers: this.#servers.value.map(({ server, session, observed, failure }) => ({
-        server,
-        connected: session !== undefined,
-        observed,
-        failure,
-      })),
-      reach: this.#reaches.value ?? [],
-    };
-  }
-
   async #shutDown(withinMs: number): Promise<void> {
     this.#isClosing = true;
     this.#closing.next();
@@ -618,12 +449,8 @@ class RunningNet implements Net {
     });
     for (const connection of connections) connection.destroy();
     this.#peers.close();
-    if (this.#latest === undefined) this.#location.error(new ClosedError('The net is closed'));
-    else this.#location.complete();
-    this.#local.complete();
-    this.#servers.complete();
-    this.#reaches.complete();
-    this.#nats.complete();
+    this.#listener.complete();
+    this.#findings.complete();
     this.#trace.complete();
   }
 
@@ -642,9 +469,31 @@ class RunningNet implements Net {
   }
 }
 
-/** Where servers see this node, each address once, in an order that does not depend on who answered first. */
-function observedIn(states: readonly ServerState[]): readonly string[] {
-  return [...new Set(states.flatMap(({ observed }) => observed?.address ?? []))].sort();
+function statusOf(
+  { identity: { peerId }, slots }: ResolvedConfig,
+  { local, servers, reaches, location }: Findings,
+  connections: readonly Connection[],
+  isClosing: boolean,
+): NetStatus {
+  const slot = (direction: 'inbound' | 'outbound') => ({
+    used: connections.filter((connection) => connection.direction === direction).length,
+    most: slots[direction],
+  });
+  return {
+    state: isClosing ? 'closed' : local === undefined ? 'idle' : 'running',
+    peerId,
+    nodeType: location?.nodeType ?? 'unknown',
+    natType: location?.natType ?? { type: 'unknown' },
+    local,
+    slots: { inbound: slot('inbound'), outbound: slot('outbound') },
+    servers: servers.map(({ server, session, observed, failure }) => ({
+      server,
+      connected: session !== undefined,
+      observed,
+      failure,
+    })),
+    reach: reaches ?? [],
+  };
 }
 
 /** What a line is remembered by. */

@@ -1,5 +1,6 @@
-import { Observable, timeout, type SchedulerLike } from 'rxjs';
+import { Observable, type SchedulerLike } from 'rxjs';
 import { ProtocolError, TimeoutError } from '../errors.js';
+import { within } from '../operators/within.js';
 import { parseJsonObject } from '../validate.js';
 import type { Channel } from './channel.js';
 import { FRAME } from './frames.js';
@@ -87,12 +88,10 @@ export function readHello$(channel: Channel, timeoutMs: number, scheduler: Sched
       if (!handedOver) channel.destroy();
     };
   }).pipe(
-    timeout({
-      first: timeoutMs,
+    within(
+      timeoutMs,
+      () => new TimeoutError(`The peer proved its key and then said nothing for ${timeoutMs} ms`),
       scheduler,
-      with: () => {
-        throw new TimeoutError(`The peer proved its key and then said nothing for ${timeoutMs} ms`);
-      },
-    }),
+    ),
   );
 }

@@ -12,7 +12,10 @@ export interface PortObservation {
   readonly madeSince?: number | undefined;
 }
 
-/** Where NATs begin again after port 65535: below are the well-known ports (RFC 6335 §6). */
+/**
+ * Where NATs begin again after port 65535: below are the well-known ports, and a local port above those gets one above them
+ * (RFC 4787 §4.2.1, REQ-3).
+ */
 const FIRST_PORT = 1024;
 const LAST_PORT = 65535;
 const PORTS = LAST_PORT - FIRST_PORT + 1;

@@ -53,7 +53,10 @@ const BIRTHDAY_SCOUT_MS = 200;
 /** The probes begin this much after the mappings that they look for, in milliseconds: so it was measured to work best. */
 const BIRTHDAY_PROBES_AFTER_MS = 150;
 
-/** Ports below are not given to mappings by random NATs (RFC 6335 §6). */
+/**
+ * Ports below are the well-known ones, which a NAT gives to none but mappings of such ports (RFC 4787 §4.2.1,
+ * REQ-3: whichever of 0 to 1023 and 1024 to 65535 a local port is in, the mapping's is to be in, too).
+ */
 const FIRST_RANDOM_PORT = 1024;
 const LAST_PORT = 65535;
 

@@ -1,4 +1,4 @@
-import { defer, finalize, map, tap, type Observable } from 'rxjs';
+import { defer, distinctUntilChanged, EMPTY, finalize, map, switchMap, tap, type Observable } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
 import { plainConnection, plainLink } from '../connection/plain-connection.js';
 import { DialError } from '../errors.js';
@@ -6,10 +6,11 @@ import { readNonce$ } from '../link/plain.js';
 import { within } from '../operators/within.js';
 import type { RendezvousSession } from '../rendezvous/session.js';
 import type { Runtime } from '../runtime.js';
-import { challenge } from '../techniques/challenge.js';
+import { answerChallenges$, challenge } from '../techniques/challenge.js';
 import type { Challenging } from '../techniques/challenging.js';
 import type { Punching } from '../techniques/punching.js';
 import { connectionKeyOf } from '../unl.js';
+import type { Location } from './locator.js';
 import type { Peers } from './peers.js';
 
 /** What challenges are made of. */
@@ -21,6 +22,11 @@ export interface ChallengingConfig {
   readonly sessions$: Observable<readonly RendezvousSession[]>;
   /** What they share with the simultaneous opens of secured nets: how this node looks, and how it punches. */
   readonly punching: Punching;
+}
+
+/** Plain links have no key to tell peers by: nodes go by PyP2P's nonce, which there is in direct mode only. */
+export function canChallenge({ security, mode }: ResolvedConfig): boolean {
+  return security === 'plain' && mode === 'direct';
 }
 
 /** What a plain net gives to its challenges: its sessions and sockets, and connections that begin with PyP2P's nonce. */
@@ -55,4 +61,18 @@ export function challengingOf({ config, runtime, peers, sessions$, punching }: C
       }),
     hasSlot: () => peers.hasInboundSlot,
   };
+}
+
+/** Answers challenges while others cannot dial this node, but its NAT can be predicted. Never emits, never fails. */
+export function answerWhileSimultaneous$(
+  challenging: Challenging,
+  location$: Observable<Location>,
+  port: number,
+  maxInbound: number,
+): Observable<never> {
+  return location$.pipe(
+    map(({ nodeType }) => nodeType === 'simultaneous'),
+    distinctUntilChanged(),
+    switchMap((isSimultaneous) => (isSimultaneous ? answerChallenges$(challenging, port, maxInbound) : EMPTY)),
+  );
 }

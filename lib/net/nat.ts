@@ -19,8 +19,8 @@ export interface NatView extends NatClassification {
 
 /**
  * Simultaneous opens, and what is looked at for them, leave from ports in this range: above those of services, and below
- * those that systems give to connections by themselves (Linux: 32768 to 60999, others: 49152 to 65535, RFC 6335 §6), of
- * which any might be taken.
+ * those that systems give to connections by themselves (Linux: 32768 to 60999; others: the dynamic ports of RFC 6335 §6, 49152
+ * to 65535), of which any might be taken.
  */
 const FIRST_LOCAL_PORT = 16_384;
 const LOCAL_PORTS = 16_384 - 2 * MAX_PREDICTIONS;

@@ -16,6 +16,7 @@ import {
   shareReplay,
   startWith,
   switchMap,
+  take,
   takeUntil,
   takeWhile,
   tap,
@@ -46,8 +47,8 @@ export interface ReachConfig {
   readonly port: number;
   /** Where rendezvous servers see this node; emits now and again, since this machine's own network may change, too. */
   readonly observed$: Observable<readonly string[]>;
-  /** The reachability servers that are known by now. */
-  readonly servers: () => readonly URL[];
+  /** The reachability servers that are known by now; replays the latest. */
+  readonly servers$: Observable<readonly URL[]>;
   /** Sees to the end of what must be done although nobody waits for it any more. */
   readonly outlive: (work$: Observable<unknown>) => void;
 }
@@ -168,23 +169,27 @@ function reachAt$(family: 4 | 6, place: Place, turn: Turn, given: ReachConfig): 
 function look$(
   port: number,
   { internal, observed }: Place,
-  { config, runtime, servers }: ReachConfig,
+  { config, runtime, servers$ }: ReachConfig,
 ): Observable<Look | undefined> {
   const { bind, identity, security, timing } = config;
   const isOutside = (address: string) => scopeOf(address) === 'global';
-  return defer(() =>
-    lookByAny$(servers(), {
-      port,
-      // Without TLS nobody proves anything.
-      peerId: security === 'tls' ? identity.peerId : undefined,
-      family: familyOf(internal),
-      localAddress: isOne(bind) ? bind : undefined,
-      withinMs: timing.reachabilityMs,
-      scheduler: runtime.scheduler,
-      // A server on the same LAN is not outside, and none can make this node believe that it is elsewhere.
-      isCredible: ({ endpoint: { address } }) => !observed.some(isOutside) || observed.includes(address),
-    }),
-  ).pipe(defaultIfEmpty(undefined));
+  return servers$.pipe(
+    take(1),
+    switchMap((servers) =>
+      lookByAny$(servers, {
+        port,
+        // Without TLS nobody proves anything.
+        peerId: security === 'tls' ? identity.peerId : undefined,
+        family: familyOf(internal),
+        localAddress: isOne(bind) ? bind : undefined,
+        withinMs: timing.reachabilityMs,
+        scheduler: runtime.scheduler,
+        // A server on the same LAN is not outside, and none can make this node believe that it is elsewhere.
+        isCredible: ({ endpoint: { address } }) => !observed.some(isOutside) || observed.includes(address),
+      }),
+    ),
+    defaultIfEmpty(undefined),
+  );
 }
 
 /** A packet may get lost, and with it a port that was hard to get. */

@@ -12,20 +12,18 @@ import {
   switchMap,
   take,
   takeUntil,
-  throwError,
-  timeout,
   timer,
   toArray,
   type Observable,
 } from 'rxjs';
 import { DEFAULT_LIMITS } from '../config.js';
 import { plainConnection, plainLink } from '../connection/plain-connection.js';
-import { formatServer, type ServerAddress } from '../endpoint.js';
-import { RendezvousError } from '../errors.js';
+import type { ServerAddress } from '../endpoint.js';
 import { endpointsOf } from '../link/tcp.js';
 import type { PortSample } from '../nat/classify.js';
+import { within } from '../operators/within.js';
 import { formatRequest, parseReply, RENDEZVOUS_VERSION, REPLY_MAX_BYTES } from './messages.js';
-import type { SessionConfig } from './session.js';
+import { errorOf, type SessionConfig } from './session.js';
 
 /** What to observe with: what a session is made of, but for the key, since nothing is proven. */
 export type ObserveConfig = Pick<SessionConfig, 'bind' | 'runtime' | 'security' | 'timing'>;
@@ -59,18 +57,13 @@ const SAMPLING_SERVERS = 4;
  */
 export function observe$(server: ServerAddress, localPort: number, config: ObserveConfig): Observable<Observation> {
   const { bind, runtime, security, timing } = config;
-  const within = <T>(ms: number, words: string) =>
-    timeout<T, Observable<never>>({
-      first: ms,
-      scheduler: runtime.scheduler,
-      with: () => throwError(() => new RendezvousError(`The rendezvous server ${formatServer(server)} ${words}`)),
-    });
+  const { scheduler } = runtime;
   return defer(() => {
-    const start = runtime.scheduler.now();
+    const start = scheduler.now();
     return runtime.dial$({ ...server, localAddress: bind, localPort }).pipe(
-      within(timing.dialMs, `cannot be reached within ${timing.dialMs} ms`),
+      within(timing.dialMs, () => errorOf(server, `cannot be reached within ${timing.dialMs} ms`), scheduler),
       switchMap((socket) => {
-        const roundTripMs = runtime.scheduler.now() - start;
+        const roundTripMs = scheduler.now() - start;
         const { remote } = endpointsOf(socket);
         const limits = { ...DEFAULT_LIMITS, lineBytes: REPLY_MAX_BYTES };
         const connection = plainConnection(
@@ -92,11 +85,11 @@ export function observe$(server: ServerAddress, localPort: number, config: Obser
         );
         const left$ = connection.closed$.pipe(
           map(({ message }) => {
-            throw new RendezvousError(`The rendezvous server ${formatServer(server)} went away: ${message}`);
+            throw errorOf(server, `went away: ${message}`);
           }),
         );
         return concat(merge(observed$, left$).pipe(take(1)), NEVER).pipe(
-          within(timing.handshakeMs, 'does not say where it sees this node'),
+          within(timing.handshakeMs, () => errorOf(server, 'does not say where it sees this node'), scheduler),
           finalize(() => {
             connection.destroy();
           }),

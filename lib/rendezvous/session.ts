@@ -13,10 +13,7 @@ import {
   switchMap,
   take,
   takeUntil,
-  throwError,
-  timeout,
   timer,
-  type MonoTypeOperatorFunction,
   type Observable,
 } from 'rxjs';
 import { DEFAULT_LIMITS, type Timing } from '../config.js';
@@ -25,6 +22,7 @@ import { plainConnection, plainLink } from '../connection/plain-connection.js';
 import { formatServer, type Endpoint, type ServerAddress } from '../endpoint.js';
 import { RendezvousError } from '../errors.js';
 import type { Identity, PeerId } from '../identity.js';
+import { within } from '../operators/within.js';
 import type { Runtime } from '../runtime.js';
 import { show } from '../validate.js';
 import {
@@ -126,7 +124,7 @@ interface Talk {
 export function session$(server: ServerAddress, config: SessionConfig): Observable<RendezvousSession> {
   const { bind, runtime, timing } = config;
   return runtime.dial$({ ...server, localAddress: bind }).pipe(
-    within(timing.dialMs, config, server, `cannot be reached within ${timing.dialMs} ms`),
+    within(timing.dialMs, () => errorOf(server, `cannot be reached within ${timing.dialMs} ms`), runtime.scheduler),
     switchMap((socket) => {
       const limits = { ...DEFAULT_LIMITS, lineBytes: REPLY_MAX_BYTES };
       const connection = plainConnection(
@@ -139,7 +137,11 @@ export function session$(server: ServerAddress, config: SessionConfig): Observab
         config.security === 'plain' ? of({ observed: undefined, httpPort: undefined }) : prove$(talk);
       return merge(
         begun$.pipe(
-          within(timing.handshakeMs, config, server, 'accepted the connection and then said nothing'),
+          within(
+            timing.handshakeMs,
+            () => errorOf(server, 'accepted the connection and then said nothing'),
+            runtime.scheduler,
+          ),
           map((welcome) => sessionOf(talk, welcome)),
         ),
         config.security === 'plain' ? NEVER : keepAlive$(talk),
@@ -279,15 +281,7 @@ function ask$<T>(answer$: Observable<T>, ask: () => void): Observable<T> {
   );
 }
 
-function within<T>(
-  ms: number,
-  { runtime: { scheduler } }: SessionConfig,
-  server: ServerAddress,
-  words: string,
-): MonoTypeOperatorFunction<T> {
-  return timeout({ first: ms, scheduler, with: () => throwError(() => errorOf(server, words)) });
-}
-
-function errorOf(server: ServerAddress, words: string, refusal?: string): RendezvousError {
+/** What a server did, as an error. */
+export function errorOf(server: ServerAddress, words: string, refusal?: string): RendezvousError {
   return new RendezvousError(`The rendezvous server ${formatServer(server)} ${words}`, refusal);
 }

@@ -17,15 +17,13 @@ import {
   take,
   takeUntil,
   tap,
-  throwError,
   throwIfEmpty,
-  timeout,
   timer,
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
 import { familyOf, scopeOf } from '../endpoint.js';
-import { DialError, reasonOf, TimeoutError } from '../errors.js';
+import { DialError, reasonOf } from '../errors.js';
 import { isGreater, type PeerId } from '../identity.js';
 import type { Link } from '../link/link.js';
 import {
@@ -36,11 +34,12 @@ import {
   type PunchPlanOptions,
   type PunchSide,
 } from '../nat/punch-plan.js';
+import { within } from '../operators/within.js';
 import type { ReceivedSignal, Signalling } from '../signalling/signalling.js';
 import { answerSignal, askSignal, readAnswer, readAsk, type PunchAnswer, type PunchAsk } from './punch-signals.js';
 import type { PunchStep } from '../trace.js';
 import type { Punching } from './punching.js';
-import type { UnlV3 } from '../unl/types.js';
+import type { Unl, UnlV3 } from '../unl/types.js';
 import type { Attempt, Technique } from './technique.js';
 
 /** For the peer to answer: a fresh look at its NAT and two ways by the server, on the slowest of paths. */
@@ -64,6 +63,10 @@ const LATER_MS = 1_000;
 /** So often a peer is asked in all, busy or not. */
 const MAX_ASKS = 12;
 
+/** What is wrong when no server has shown this node's NAT. */
+const UNSEEN =
+  'No rendezvous server has told yet where it sees this node: see in `status$` whether they can be reached';
+
 /** The peer, or this node, has too much to do at the moment. */
 class LaterError extends DialError {}
 
@@ -84,13 +87,16 @@ export const simultaneousOpen: Technique = {
   dial: (attempt$) =>
     attempt$.pipe(
       switchMap((attempt) => {
-        const { punching, peer } = attempt;
-        if (punching === undefined) throw new DialError('This node cannot punch: it does not know where it is seen');
+        const { punching, peer, own } = attempt;
         if (peer.version !== 3) throw new DialError('The UNL has no key to send a signal to');
+        if (punching === undefined) throw new DialError(whyNotPunching(own));
         let round = 0;
         let failed = 0;
         const nextRound = () => round++;
         return punching.families$.pipe(
+          tap((families) => {
+            if (families.length === 0) throw new FinalError(UNSEEN);
+          }),
           map((families) => families.filter((family) => isAt(peer, family))),
           switchMap((families) =>
             defer(() => {
@@ -112,6 +118,13 @@ export const simultaneousOpen: Technique = {
       }),
     ),
 };
+
+/** Why a node of ours gives nothing to punches. */
+function whyNotPunching({ version }: Unl): string {
+  return version === 3
+    ? 'This node has no rendezvous servers to see its NAT and to carry its signals: name two of them by `rendezvous`'
+    : "This node has no key to sign a signal with, since its net is plain: make it with `security: 'tls'`";
+}
 
 /** What a round is to be like. */
 interface RoundOptions {
@@ -153,13 +166,7 @@ function askRound$(
     mergeMap((opened) =>
       opened.chosen === undefined
         ? // It is the peer who has chosen, so that the connection comes as an inbound one does, and ends this attempt.
-          NEVER.pipe(
-            timeout({
-              first: TAKEN_MS,
-              scheduler,
-              with: () => throwError(() => new DialError('The link that the peer chose was not taken')),
-            }),
-          )
+          NEVER.pipe(within(TAKEN_MS, () => new DialError('The link that the peer chose was not taken'), scheduler))
         : of(opened.chosen),
     ),
     take(1),
@@ -188,13 +195,7 @@ function exchange$(
     }),
     ignoreElements(),
   );
-  return merge(answer$, sent$).pipe(
-    timeout({
-      first: ANSWER_MS,
-      scheduler,
-      with: () => throwError(() => new TimeoutError(`The peer did not answer within ${ANSWER_MS} ms`)),
-    }),
-  );
+  return merge(answer$, sent$).pipe(within(ANSWER_MS, 'The peer did not answer', scheduler));
 }
 
 /**

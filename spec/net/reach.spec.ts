@@ -212,7 +212,7 @@ describe('A net behind a gateway', () => {
       trace: () => undefined,
       port: 9,
       observed$: of([SEEN_AT]),
-      servers: () => [server],
+      servers$: of([server]),
       outlive: () => undefined,
     });
     const [reach] = await firstValueFrom(reaches.pipe(filter(([each]) => each?.isSettled === true)));

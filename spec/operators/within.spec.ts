@@ -37,6 +37,15 @@ describe('within', () => {
     expect(error).toEqual(jasmine.objectContaining({ code: 'TIMEOUT' }));
   });
 
+  it('fails with the error that it is given the making of, made when it is late', () => {
+    marbles(({ cold, expectObservable, scheduler }) => {
+      let made = 0;
+      const own = () => new RangeError(`made ${++made} times`);
+      expectObservable(cold('--a|').pipe(within(3, own, scheduler))).toBe('--a|');
+      expectObservable(NEVER.pipe(within(3, own, scheduler))).toBe('---#', undefined, new RangeError('made 1 times'));
+    });
+  });
+
   it('lets a source end in its own way before', () => {
     marbles(({ cold, expectObservable, scheduler }) => {
       expectObservable(cold('--|').pipe(within(3, 'It did not answer', scheduler))).toBe('--|');

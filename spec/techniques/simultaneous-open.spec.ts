@@ -8,6 +8,7 @@ import type { ReceivedSignal, Signal, Signalling } from '../../lib/signalling/si
 import { askSignal, readAsk } from '../../lib/techniques/punch-signals.js';
 import type { Punching } from '../../lib/techniques/punching.js';
 import { answerPunches$, simultaneousOpen } from '../../lib/techniques/simultaneous-open.js';
+import type { Attempt } from '../../lib/techniques/technique.js';
 import type { PunchStep } from '../../lib/trace.js';
 import { attemptOf, linkOf } from '../support/attempts.js';
 import { peerIdOf, unlOf, unlOfVersion2 } from '../support/locators.js';
@@ -345,14 +346,17 @@ describe('the simultaneous open', () => {
     });
   });
 
-  it('is not for nodes that do not know where they are, nor for locators without a key', () => {
+  it('says what a node lacks that cannot punch, and asks nobody', () => {
     world({}, ({ a, scheduler }) => {
-      const nowhere = record(of(attemptOf(scheduler)).pipe(simultaneousOpen.dial));
-      expect(String(nowhere.error)).toMatch(/cannot punch/);
-      const keyless = record(
-        of(attemptOf(scheduler, { punching: a.punching, peer: unlOfVersion2() })).pipe(simultaneousOpen.dial),
-      );
-      expect(String(keyless.error)).toMatch(/has no key/);
+      const reasonFor = (fields: Partial<Attempt>) =>
+        String(record(of(attemptOf(scheduler, fields)).pipe(simultaneousOpen.dial)).error);
+      expect(reasonFor({})).toMatch(/no rendezvous servers .* name two of them by `rendezvous`/);
+      expect(reasonFor({ own: unlOfVersion2() })).toMatch(/no key .* make it with `security: 'tls'`/);
+      expect(reasonFor({ punching: a.punching, peer: unlOfVersion2() })).toMatch(/has no key/);
+      const unseen = { ...a.punching, families$: of([]) };
+      expect(reasonFor({ punching: unseen })).toMatch(/No rendezvous server has told yet .* see in `status\$`/);
+      expect(reasonFor({ punching: { ...a.punching, families$: of([6]) } })).toMatch(/servers see both nodes by/);
+      expect(a.sent).toEqual([]);
     });
   });
 
