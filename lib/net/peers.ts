@@ -78,17 +78,6 @@ export class Peers {
     return this.begun.filter((connection) => connection.direction === direction).length;
   }
 
-  /** Makes a connection of a link that a peer asked for and this side chose, or turns it away. */
-  adoptAsked(link: Link): void {
-    const refusal = this.#reasonToRefuse(link);
-    if (refusal === undefined) {
-      this.adopt(link, 'inbound');
-      return;
-    }
-    this.trace({ type: 'inbound-failed', remote: link.remote, reason: `refused: ${refusal}` });
-    link.stream.destroy();
-  }
-
   /**
    * Makes a connection of a link that this side chose, unless there is one to this peer by now.
    *

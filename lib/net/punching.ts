@@ -82,16 +82,13 @@ export function punchingOf(given: PunchingConfig): Punching {
         map((secured) => ({ ...secured, ...ends, technique: simultaneousOpen.name, direct: true })),
       );
     },
-    receive$: (link, by) => {
+    receive$: (link) => {
       const channel = new Channel(link, framedWire());
       return readHello$(channel, handshakeMs, runtime.scheduler).pipe(
         tap((hello) => {
-          peers.receive(channel, hello, by === 'us' ? 'outbound' : 'inbound');
+          peers.receive(channel, hello, 'inbound');
         }),
       );
-    },
-    adopt: (link) => {
-      peers.adoptAsked(link);
     },
     welcomes: (peerId, seenAt) =>
       mayAsk(peerId) && mayAskFrom(hostKey(seenAt ?? '0.0.0.0')) && peers.hasInboundSlot && isWelcome(config, peerId),

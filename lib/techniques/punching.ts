@@ -45,14 +45,8 @@ export interface Punching {
   readonly punch$: (plan: PunchPlan, tell: (report: PunchReport) => void) => Observable<Socket>;
   /** Secures a socket: its other end proves to be the peer, within the time that a handshake may take. */
   readonly secure$: (socket: Socket, role: 'client' | 'server', peerId: PeerId) => Observable<Link>;
-  /**
-   * Takes in a link that the peer may choose: emits once it has said hello there and the link is taken over.
-   *
-   * @param by who asked for the punch; what this side asked for it does not turn away.
-   */
-  readonly receive$: (link: Link, by: 'us' | 'peer') => Observable<unknown>;
-  /** Takes a link that this side has chosen in a punch that the peer asked for. */
-  readonly adopt: (link: Link) => void;
+  /** Takes in a link that the peer may choose: emits once it has said hello there and the link is taken over. */
+  readonly receive$: (link: Link) => Observable<unknown>;
   /** Whether a peer that asks is answered, and not too often; `seenAt` is where the server sees it. */
   readonly welcomes: (peerId: PeerId, seenAt: string | undefined) => boolean;
   readonly tell: (step: PunchStep) => void;

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import {
   catchError,
   concat,
@@ -9,7 +10,6 @@ import {
   map,
   merge,
   mergeMap,
-  NEVER,
   of,
   retry,
   share,
@@ -24,7 +24,7 @@ import {
 } from 'rxjs';
 import { familyOf, scopeOf } from '../endpoint.js';
 import { DialError, reasonOf } from '../errors.js';
-import { isGreater, type PeerId } from '../identity.js';
+import type { PeerId } from '../identity.js';
 import type { Link } from '../link/link.js';
 import {
   planPunch,
@@ -44,9 +44,6 @@ import type { Attempt, Technique } from './technique.js';
 
 /** For the peer to answer: a fresh look at its NAT and two ways by the server, on the slowest of paths. */
 const ANSWER_MS = 5_000;
-
-/** For the hello of a peer that has chosen a link. */
-const TAKEN_MS = 2_000;
 
 /** Punches that others ask for, at once: each is a few sockets, but a birthday plan is thousands. */
 const MAX_ANSWERED = 32;
@@ -79,8 +76,10 @@ class FinalError extends DialError {}
  * sends its SYNs as long after its answer as that takes to get here, and this side as soon as it has it, so that the SYNs
  * cross half-way. Up to {@link PUNCH_ROUNDS} rounds, each with fresh predictions.
  *
- * Many sockets may open. The node with the greater key is the TLS client, chooses the first that proves the peer, and says
- * hello on no other; the other node takes in whichever that is, as it does with every inbound link.
+ * Many sockets may open. The node that asked is the TLS client, as whoever dials is: it chooses the first that proves the
+ * peer, and says hello on no other; the other node takes in whichever that is, as it does with every inbound link. So the
+ * first line leaves half a round trip sooner than if the choice were the peer's. Should both ask each other at the same time,
+ * the greater key decides between what they chose, as it does between dials that cross.
  */
 export const simultaneousOpen: Technique = {
   name: 'simultaneous-open',
@@ -159,16 +158,10 @@ function askRound$(
             if (answer.refusal === MISCOUNTED) throw new DialError(words);
             throw answer.refusal === NOT_NOW ? new LaterError(words) : new FinalError(words);
           }
-          return open$(punching, told, own, answer.side, 0);
+          return open$(punching, told, own, answer.side, 0, (socket) => punching.secure$(socket, 'client', peerId));
         }),
       );
     }),
-    mergeMap((opened) =>
-      opened.chosen === undefined
-        ? // It is the peer who has chosen, so that the connection comes as an inbound one does, and ends this attempt.
-          NEVER.pipe(within(TAKEN_MS, () => new DialError('The link that the peer chose was not taken'), scheduler))
-        : of(opened.chosen),
-    ),
     take(1),
   );
 }
@@ -252,14 +245,13 @@ function answerRound$(
         punching.tell({ ...told, step: 'refused', reason: MISCOUNTED });
         return concat(answer$({ refusal: MISCOUNTED }), EMPTY.pipe(throwIfEmpty(() => new DialError(MISCOUNTED))));
       }
-      const opened$ = open$(punching, told, own, side, delayMs);
+      const opened$ = open$(punching, told, own, side, delayMs, (socket) =>
+        punching.secure$(socket, 'server', peerId).pipe(switchMap((link) => punching.receive$(link))),
+      );
       isAgreed = true;
       return merge(answer$({ side: own }), opened$);
     }),
     take(1),
-    tap(({ chosen }) => {
-      if (chosen !== undefined) punching.adopt(chosen);
-    }),
     catchError((error: unknown) => {
       if (isAgreed) return EMPTY;
       const refusal = error instanceof LaterError ? NOT_NOW : reasonOf(error);
@@ -289,26 +281,24 @@ function planned(own: OwnPunchSide, peer: PunchSide, options: PunchPlanOptions):
   }
 }
 
-/** A link that this side has chosen; or, where the choice is the peer's, that it has been made. */
-interface Opened {
-  readonly chosen: Link | undefined;
-}
-
-/** Plans at once, so that what cannot be planned throws; then punches until one socket has come to be the connection's. */
-function open$(
+/**
+ * Plans at once, so that what cannot be planned throws; then punches until one socket has come to be the connection's.
+ *
+ * @param take$ makes the connection's link of a socket, unless it is not the one.
+ */
+function open$<T>(
   punching: Punching,
   told: Pick<PunchStep, 'attemptId' | 'peerId' | 'round' | 'by'>,
   own: OwnPunchSide,
   peer: PunchSide,
   delayMs: number,
-): Observable<Opened> {
-  const { peerId } = told;
+  take$: (socket: Socket) => Observable<T>,
+): Observable<T> {
   const plan = planned(own, peer, { ...punching.options(), delayMs });
   if (!punching.hasRoomFor(plan)) throw new LaterError('Another punch that takes thousands of SYNs is under way');
   const { natType, address, ports } = own;
   const summary = { syns: plan.syns.length, delayMs, deadlineMs: plan.deadlineMs };
   punching.tell({ ...told, step: 'planned', own: { natType, address, ports }, peer, plan: summary });
-  const isChooser = isGreater(punching.peerId, peerId);
   let failure: unknown;
   return punching
     .punch$(plan, (report) => {
@@ -316,12 +306,7 @@ function open$(
     })
     .pipe(
       mergeMap((socket) =>
-        punching.secure$(socket, isChooser ? 'client' : 'server', peerId).pipe(
-          switchMap((link): Observable<Opened> =>
-            isChooser
-              ? of({ chosen: link })
-              : punching.receive$(link, told.by).pipe(map(() => ({ chosen: undefined }))),
-          ),
+        take$(socket).pipe(
           catchError((error: unknown) => {
             failure = error;
             return EMPTY;

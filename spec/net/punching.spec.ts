@@ -169,9 +169,9 @@ describe('what a node gives to its punches', () => {
     const taken = firstValueFrom(
       taker.punching
         .secure$(await accepted, 'server', chooser.punching.peerId)
-        .pipe(switchMap((link) => taker.punching.receive$(link, 'peer'))),
+        .pipe(switchMap((link) => taker.punching.receive$(link))),
     );
-    chooser.punching.adopt(await chosen);
+    chooser.peers.adopt(await chosen);
     await taken;
     const [there] = taker.peers.all;
     expect(there?.peerId).toBe(chooser.punching.peerId);
