@@ -31,8 +31,8 @@ export interface PunchingConfig {
   readonly peers: Peers;
   /** What servers have shown of this node's NAT lately; waits for the first of it. */
   readonly nats$: Observable<readonly NatView[]>;
-  /** To the server that carries this node's signals and back, in milliseconds. */
-  readonly roundTripMs: () => number;
+  /** To the server that carries this node's signals by a family, and back, in milliseconds. */
+  readonly roundTripMs: Punching['roundTripMs'];
   readonly tell: (step: PunchStep) => void;
 }
 
@@ -93,6 +93,7 @@ export function punchingOf(given: PunchingConfig): Punching {
         }),
       );
     },
+    arrival$: (peerId) => peers.arrival$(peerId),
     adopt: (link) => {
       peers.adoptAsked(link);
     },

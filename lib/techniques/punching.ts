@@ -26,8 +26,8 @@ export interface Punching {
   readonly side$: (family: 4 | 6, peerAddresses: readonly string[], by: 'us' | 'peer') => Observable<OwnPunchSide>;
   /** Whether a plan may begin now: one that takes thousands of SYNs waits until no other is under way. */
   readonly hasRoomFor: (plan: PunchPlan) => boolean;
-  /** Between this node and the server that carries its signals, in milliseconds. */
-  readonly roundTripMs: () => number;
+  /** To the server that carries this node's signals by a family of addresses, and back, in milliseconds. */
+  readonly roundTripMs: (family: 4 | 6) => number;
   /** What planning takes besides. */
   readonly options: () => Omit<PunchPlanOptions, 'delayMs'>;
   /** Carries out a plan: `punch$` of lib/link with this node's sockets. */
@@ -40,6 +40,8 @@ export interface Punching {
    * @param by who asked for the punch; what this side asked for it does not turn away.
    */
   readonly receive$: (link: Link, by: 'us' | 'peer') => Observable<unknown>;
+  /** The next connection to a peer, whoever made it and how. */
+  readonly arrival$: (peerId: PeerId) => Observable<unknown>;
   /** Takes a link that this side has chosen in a punch that the peer asked for. */
   readonly adopt: (link: Link) => void;
   /** Whether a peer that asks is answered, and not too often; `seenAt` is where the server sees it. */

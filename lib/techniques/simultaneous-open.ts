@@ -135,7 +135,7 @@ function askRound$(
   return punching.side$(family, addresses, 'us').pipe(
     switchMap((own) => {
       const { natType, address, ports } = own;
-      const ask = { attempt: id, round, side: own, roundTripMs: punching.roundTripMs() };
+      const ask = { attempt: id, round, side: own, roundTripMs: punching.roundTripMs(family) };
       punching.tell({ ...told, step: 'asked', own: { natType, address, ports } });
       return exchange$(signalling, peerId, ask, scheduler).pipe(
         switchMap((answer) => {
@@ -205,7 +205,8 @@ export function answerPunches$(signalling: Signalling, punching: Punching): Obse
       answered++;
       const askedAnew$ = ask$.pipe(filter((other) => other.signal.from === peerId));
       return answerRound$(signalling, punching, signal, ask).pipe(
-        takeUntil(askedAnew$),
+        // Another technique may have connected them meanwhile, or this node itself.
+        takeUntil(merge(askedAnew$, punching.arrival$(peerId))),
         finalize(() => answered--),
       );
     }),
@@ -225,7 +226,7 @@ function answerRound$(
   const answer$ = (rest: { readonly side: PunchSide } | { readonly refusal: string }) =>
     signalling.send$(peerId, answerSignal({ attempt, round, ...rest }), familyOf(side.address)).pipe(ignoreElements());
   // The answer's way to the server, and from there to the peer, which sends its SYNs when it gets it.
-  const delayMs = (punching.roundTripMs() + roundTripMs) / 2;
+  const delayMs = (punching.roundTripMs(familyOf(side.address)) + roundTripMs) / 2;
   let isAgreed = false;
   return defer(() => punching.side$(familyOf(side.address), [side.address], 'peer')).pipe(
     switchMap((own) => {

@@ -16,6 +16,7 @@ class FakeSession implements RendezvousSession {
   readonly server = { host: 'rv.example.org', port: 8000 };
   readonly observed = undefined;
   readonly httpPort = undefined;
+  readonly roundTripMs = undefined;
   readonly message$: Observable<RendezvousMessage>;
   readonly sent: { readonly to: string; readonly envelope: Envelope | undefined }[] = [];
   readonly #messages = new Subject<RendezvousMessage>();
