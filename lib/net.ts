@@ -44,7 +44,7 @@ import { receive$ } from './net/inbound.js';
 import { localAddresses, locate } from './net/locator.js';
 import { Peers } from './net/peers.js';
 import { punchingOf } from './net/punching.js';
-import { findings$, NOTHING_FOUND, sessionsIn, type Findings } from './net/surroundings.js';
+import { findings$, NOTHING_FOUND, sessionsIn, signalRoundTripMs, type Findings } from './net/surroundings.js';
 import { untilAborted } from './operators/until-aborted.js';
 import { untroubled } from './operators/untroubled.js';
 import type { Reach } from './reachability.js';
@@ -257,7 +257,7 @@ class RunningNet implements Net {
         map(({ nats }) => nats),
         filter((nats) => nats !== undefined),
       ),
-      roundTripMs: () => this.#findings.value.nats?.[0]?.roundTripMs ?? 0,
+      roundTripMs: (family) => signalRoundTripMs(this.#findings.value, family),
       tell: (step) => {
         this.#tell({ type: 'punch', ...step });
       },

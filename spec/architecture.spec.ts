@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isObservable, Subject } from 'rxjs';
 import ts from 'typescript';
@@ -104,6 +104,24 @@ describe('the house', () => {
     const rooms = new Set(lib.map(({ path }) => roomOf(path)));
     expect([...rooms].filter((room) => !HOUSE.includes(room))).toEqual([]);
     expect(HOUSE.filter((room) => !rooms.has(room))).toEqual([]);
+  });
+
+  it('is drawn in the README as it is', () => {
+    const [, picture = ''] =
+      /## Architecture.*?```\n(lib\/.*?)```/s.exec(readFileSync(join(ROOT, 'README.md'), 'utf8')) ?? [];
+    const drawn = new Set(picture.match(/[a-z0-9-]+\.ts/g));
+    const files = [...lib, ...servers].map(({ path }) => path);
+    expect([...drawn].filter((name) => !files.some((path) => path.endsWith(`/${name}`)))).toEqual([]);
+    const rooms = HOUSE.map((room) => files.filter((path) => roomOf(path) === room));
+    expect(
+      rooms
+        .flatMap((paths) => paths.filter((path) => path.split('/').length === 2))
+        .filter((path) => !drawn.has(basename(path))),
+    ).toEqual([]);
+    const inFull = ['net', 'techniques', 'rendezvous', 'connection', 'link', 'nat'];
+    expect(
+      files.filter((path) => path.startsWith('lib/') && inFull.includes(roomOf(path)) && !drawn.has(basename(path))),
+    ).toEqual([]);
   });
 
   it('has one direction: a room imports only from rooms below it', () => {

@@ -6,12 +6,12 @@ import {
   EMPTY,
   filter,
   finalize,
-  first,
   merge,
   mergeMap,
   retry,
   Subject,
   switchMap,
+  take,
   takeUntil,
   tap,
   throwIfEmpty,
@@ -68,6 +68,12 @@ const LISTEN_AFTER_MS = 5;
 /** Sockets taken in by listening, of which one would do: as many as the birthday plan of a peer may bring. */
 const MAX_ACCEPTED = BIRTHDAY_SOCKETS;
 
+/**
+ * Sockets that are open hold up further SYNs for so long in all, in milliseconds, counted from the first: two round trips on a
+ * slow path, in which the peer proves its key. It may be that of a stranger, who shares the peer's address or has its port.
+ */
+const HOLD_MS = 1_000;
+
 /** Different reasons that a report may list. */
 const MAX_REASONS = 8;
 
@@ -85,8 +91,9 @@ const REFUSALS: readonly unknown[] = ['ECONNREFUSED', 'ECONNRESET', 'EHOSTUNREAC
  * plan's, and no more SYNs than it allows.
  *
  * Emits every socket that opens, paused, and there may be many: the caller chooses, and owns them all. While one of them is
- * open, no further SYN is sent: it will be the one, unless the caller finds that it is not the peer's, and closes it. Completes at the
- * plan's deadline, or when nothing is left to wait for. Unsubscribing closes at once whatever has not opened.
+ * open, no further SYN is sent: it will be the one, unless the caller finds that it is not the peer's, and closes it. That
+ * puts the rest of the plan off, but by a second at most, since whoever it is may say nothing. Completes at the plan's
+ * deadline, or when nothing is left to wait for. Unsubscribing closes at once whatever has not opened.
  *
  * @throws DialError when nothing opened.
  *
@@ -103,6 +110,11 @@ export function punch$(plan: PunchPlan, config: PunchConfig): Observable<Socket>
     const reasons = new Set<string>();
     const leaving = new Subject<void>();
     const alive$ = new BehaviorSubject(0);
+    let holdUntil: number | undefined;
+    const free$ = defer(() => {
+      const isOver$ = timer(Math.max(0, (holdUntil ?? 0) - scheduler.now()), scheduler);
+      return merge(alive$.pipe(filter((count) => count === 0)), isOver$).pipe(take(1));
+    });
     const report = (): PunchReport => ({ ...count, elapsedMs: scheduler.now() - start, reasons: [...reasons] });
 
     const send$ = ({ localPort, remotePort }: Syn): Observable<Socket> =>
@@ -117,7 +129,7 @@ export function punch$(plan: PunchPlan, config: PunchConfig): Observable<Socket>
             if (!isRefusal(error)) throw error;
             count.refused++;
             const pauseMs = PUNCH_RETRY_MIN_MS + random() * (PUNCH_RETRY_MAX_MS - PUNCH_RETRY_MIN_MS);
-            return timer(pauseMs, scheduler).pipe(switchMap(() => alive$.pipe(first((count) => count === 0))));
+            return timer(pauseMs, scheduler).pipe(switchMap(() => free$));
           },
         }),
         catchError((error: unknown) => {
@@ -127,8 +139,7 @@ export function punch$(plan: PunchPlan, config: PunchConfig): Observable<Socket>
         tap(() => count.opened++),
       );
 
-    const sent$ = synsOf$(plan, scheduler).pipe(
-      filter(() => alive$.value === 0),
+    const sent$ = synsOf$(plan, scheduler, free$).pipe(
       mergeMap(send$),
       tap({
         complete: () => {
@@ -139,6 +150,7 @@ export function punch$(plan: PunchPlan, config: PunchConfig): Observable<Socket>
     const came$ = acceptWhileQuiet$(plan, config, leaving).pipe(tap(() => count.accepted++));
     return merge(came$, sent$).pipe(
       tap((socket) => {
+        holdUntil ??= scheduler.now() + HOLD_MS;
         alive$.next(alive$.value + 1);
         socket.once('close', () => {
           alive$.next(alive$.value - 1);

@@ -1,4 +1,16 @@
-import { from, mergeMap, timer, type Observable, type SchedulerLike } from 'rxjs';
+import {
+  concatMap,
+  defer,
+  from,
+  mergeMap,
+  of,
+  switchMap,
+  take,
+  tap,
+  timer,
+  type Observable,
+  type SchedulerLike,
+} from 'rxjs';
 import { canonicalAddress, familyOf, isPort, isPublicUnicast } from '../endpoint.js';
 import { DialError, ProtocolError } from '../errors.js';
 import type { NatType } from '../unl/types.js';
@@ -173,14 +185,37 @@ export function planPunch(own: OwnPunchSide, peer: PunchSide, options: PunchPlan
 /**
  * The SYNs of a plan, each when its time has come, then completes.
  *
+ * @param free$ emits when SYNs may leave. Where it does not do so at once, the rest of the plan is put off by as much.
+ *
  * @example
  * synsOf$(plan, asyncScheduler).subscribe(({ localPort, remotePort }) => console.log(localPort, '→', remotePort));
  */
-export function synsOf$({ syns }: PunchPlan, scheduler: SchedulerLike): Observable<Syn> {
+export function synsOf$(
+  { syns }: PunchPlan,
+  scheduler: SchedulerLike,
+  free$: Observable<unknown> = of(undefined),
+): Observable<Syn> {
   const batches = [...new Set(syns.map(({ atMs }) => atMs))];
-  return from(batches).pipe(
-    mergeMap((atMs) => timer(atMs, scheduler).pipe(mergeMap(() => syns.filter((syn) => syn.atMs === atMs)))),
-  );
+  return defer(() => {
+    const start = scheduler.now();
+    let lagMs = 0;
+    return from(batches).pipe(
+      concatMap((atMs) =>
+        timer(Math.max(0, start + atMs + lagMs - scheduler.now()), scheduler).pipe(
+          switchMap(() => {
+            const dueAt = scheduler.now();
+            return free$.pipe(
+              take(1),
+              tap(() => {
+                lagMs += scheduler.now() - dueAt;
+              }),
+            );
+          }),
+          mergeMap(() => syns.filter((syn) => syn.atMs === atMs)),
+        ),
+      ),
+    );
+  });
 }
 
 /** Whether a side's mapping towards a new destination is known, countable from the last one, or neither. */

@@ -28,8 +28,8 @@ export interface PunchingConfig {
   readonly peers: Peers;
   /** What servers have shown of this node's NAT lately; waits for the first of it. */
   readonly nats$: Observable<readonly NatView[]>;
-  /** To the server that carries this node's signals and back, in milliseconds. */
-  readonly roundTripMs: () => number;
+  /** To the server that carries this node's signals by a family, and back, in milliseconds. */
+  readonly roundTripMs: Punching['roundTripMs'];
   readonly tell: (step: PunchStep) => void;
 }
 
@@ -90,6 +90,7 @@ export function punchingOf(given: PunchingConfig): Punching {
         }),
       );
     },
+    arrival$: (peerId) => peers.arrival$(peerId),
     welcomes: (peerId, seenAt) =>
       mayAsk(peerId) && mayAskFrom(hostKey(seenAt ?? '0.0.0.0')) && peers.hasInboundSlot && isWelcome(config, peerId),
     tell: given.tell,

@@ -17,7 +17,7 @@ import {
   type OperatorFunction,
 } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
-import { formatServer, type Endpoint } from '../endpoint.js';
+import { familyOf, formatServer, type Endpoint } from '../endpoint.js';
 import { backoffMs } from '../operators/backoff.js';
 import { untroubled } from '../operators/untroubled.js';
 import type { Reach } from '../reachability.js';
@@ -96,6 +96,17 @@ export function sessionsIn(servers$: Observable<readonly ServerState[]>): Observ
     map((states) => states.flatMap(({ session }) => session ?? [])),
     distinctUntilChanged((a, b) => a.length === b.length && a.every((session, index) => session === b[index])),
   );
+}
+
+/**
+ * To the server that carries this node's signals by a family, and back, in milliseconds: the first that sees it so, as
+ * signals prefer it; else what was seen of the NAT, else 0. Pure.
+ */
+export function signalRoundTripMs({ servers, nats }: Findings, family: 4 | 6): number {
+  const sessions = servers.flatMap(({ session }) => session ?? []);
+  const isBy = ({ observed }: RendezvousSession) => observed !== undefined && familyOf(observed.address) === family;
+  const carrying = sessions.find(isBy) ?? sessions[0];
+  return carrying?.roundTripMs ?? nats?.find((view) => view.family === family)?.roundTripMs ?? 0;
 }
 
 /** This machine's addresses and what the servers say of it. */

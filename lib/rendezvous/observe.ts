@@ -1,24 +1,30 @@
 import {
   catchError,
   concat,
+  connect,
   defer,
   EMPTY,
+  filter,
   finalize,
+  first,
   map,
   merge,
   mergeMap,
   NEVER,
   of,
+  scan,
   switchMap,
   take,
   takeUntil,
   timer,
   toArray,
+  type MonoTypeOperatorFunction,
   type Observable,
+  type SchedulerLike,
 } from 'rxjs';
 import { DEFAULT_LIMITS } from '../config.js';
 import { plainConnection, plainLink } from '../connection/plain-connection.js';
-import type { ServerAddress } from '../endpoint.js';
+import { familyOf, type ServerAddress } from '../endpoint.js';
 import { endpointsOf } from '../link/tcp.js';
 import type { PortSample } from '../nat/classify.js';
 import { within } from '../operators/within.js';
@@ -39,6 +45,12 @@ export const NO_ADDRESS = '0.0.0.0';
 
 /** Local ports that are looked at to classify a NAT (PyP2P: 5), one after the other, as a NAT with a rule would show it. */
 const SAMPLED_PORTS = 5;
+
+/**
+ * What is late gets as long again as all that it takes has taken, and once more: time enough for a server that is three times
+ * as far, or by the other family, and far less than a server that is down would take.
+ */
+const GRACE = 2;
 
 /** Servers that each is looked at from: two of each family, the least that tells a mapping that depends on them. */
 const SAMPLING_SERVERS = 4;
@@ -102,7 +114,7 @@ export function observe$(server: ServerAddress, localPort: number, config: Obser
 /**
  * Looks at five consecutive local ports from up to four servers, all side by side, so that the whole takes as long as one.
  * Emits what came of it within `timing.natMs`, in the order in which the SYNs were sent, and completes; what failed or is
- * late is left out.
+ * late is left out. A server that says nothing is not waited for that long when two others have told all.
  *
  * @param firstPort the lowest of the local ports.
  *
@@ -126,8 +138,9 @@ export function sample$(
     ),
   );
   // Each mapping is kept until the last has been looked at, as it would be in use.
-  const inTime$ = merge(...observations).pipe(take(looks.length), takeUntil(timer(timing.natMs, runtime.scheduler)));
-  return inTime$.pipe(
+  return merge(...observations).pipe(
+    take(looks.length),
+    untilEnough(localPorts.length, timing.natMs, runtime.scheduler),
     toArray(),
     map((results) =>
       results
@@ -136,4 +149,41 @@ export function sample$(
         .map(({ observation }) => observation),
     ),
   );
+}
+
+/** What one look has come to; `undefined` when it failed. */
+type Result = { readonly order: number; readonly observation: Observation } | undefined;
+
+/**
+ * Completes when what has come is enough to tell a NAT by: two servers on addresses of their own, of one family, have told
+ * of every port, and {@link GRACE} times as long as that took has gone by for the others. At the latest after `natMs`.
+ *
+ * @param ports how many local ports are looked at.
+ *
+ * @example
+ * merge(...observations).pipe(untilEnough(5, 2_000, asyncScheduler));
+ */
+export function untilEnough<T extends Result>(
+  ports: number,
+  natMs: number,
+  scheduler: SchedulerLike,
+): MonoTypeOperatorFunction<T> {
+  return connect((results$) => {
+    const start = scheduler.now();
+    const enough$ = results$.pipe(
+      scan((all: readonly Observation[], result) => (result === undefined ? all : [...all, result.observation]), []),
+      first((all) => isEnough(all, ports), undefined),
+      filter((all) => all !== undefined),
+      switchMap(() => timer(GRACE * (scheduler.now() - start), scheduler)),
+    );
+    return results$.pipe(takeUntil(merge(enough$, timer(natMs, scheduler))));
+  });
+}
+
+function isEnough(all: readonly Observation[], ports: number): boolean {
+  const addresses = [...new Set(all.map(({ server }) => server.address))].filter(
+    (address) =>
+      new Set(all.filter(({ server }) => server.address === address).map(({ localPort }) => localPort)).size === ports,
+  );
+  return ([4, 6] as const).some((family) => addresses.filter((address) => familyOf(address) === family).length >= 2);
 }

@@ -64,6 +64,8 @@ export interface RendezvousSession {
   readonly observed: Endpoint | undefined;
   /** The port of the HTTP services on the same host, if it has them. */
   readonly httpPort: number | undefined;
+  /** To the server and back, in milliseconds, as its first answer has shown; PyP2P's servers are not asked for one. */
+  readonly roundTripMs: number | undefined;
   /** Messages from other nodes. */
   readonly message$: Observable<RendezvousMessage>;
   /** Passes a message of at most 16 KiB to another node. Emits whether it was connected to this server, and completes. */
@@ -97,7 +99,9 @@ const PING_MS = 20_000;
 const PONG_MS = 10_000;
 
 /** What a server tells at the start of a session: nothing, if it is one of PyP2P's. */
-type Welcome = Pick<RendezvousSession, 'observed' | 'httpPort'>;
+type Welcome = Pick<RendezvousSession, 'observed' | 'httpPort' | 'roundTripMs'>;
+
+const NOTHING_TOLD: Welcome = { observed: undefined, httpPort: undefined, roundTripMs: undefined };
 
 type ReplyOf<V extends Reply['verb']> = Extract<Reply, { readonly verb: V }>;
 
@@ -133,8 +137,7 @@ export function session$(server: ServerAddress, config: SessionConfig): Observab
         { runtime, timing, limits },
       );
       const talk = talkOver(connection, server, config);
-      const begun$: Observable<Welcome> =
-        config.security === 'plain' ? of({ observed: undefined, httpPort: undefined }) : prove$(talk);
+      const begun$: Observable<Welcome> = config.security === 'plain' ? of(NOTHING_TOLD) : prove$(talk);
       return merge(
         begun$.pipe(
           within(
@@ -184,17 +187,19 @@ function talkOver(connection: PeerConnection, server: ServerAddress, config: Ses
 }
 
 /** Says who we are and proves it. Emits what the server tells of us and of itself. */
-function prove$({ only$, send, config: { identity } }: Talk): Observable<Welcome> {
+function prove$({ only$, send, config: { identity, runtime } }: Talk): Observable<Welcome> {
   return defer(() => {
+    const start = runtime.scheduler.now();
     send({ verb: 'HELLO', version: RENDEZVOUS_VERSION });
     return only$('NONCE').pipe(
       take(1),
       switchMap(({ nonce, observed }) => {
+        const roundTripMs = runtime.scheduler.now() - start;
         const { peerId } = identity;
         send({ verb: 'PROVE', peerId, signature: identity.sign(proofOf(nonce, peerId)) });
         return only$('WELCOME').pipe(
           take(1),
-          map(({ httpPort }) => ({ observed, httpPort })),
+          map(({ httpPort }) => ({ observed, httpPort, roundTripMs })),
         );
       }),
     );
@@ -217,14 +222,10 @@ function keepAlive$({ server, config, reply$, send }: Talk): Observable<never> {
   );
 }
 
-function sessionOf(
-  { server, config: { runtime }, reply$, only$, send }: Talk,
-  { observed, httpPort }: Welcome,
-): RendezvousSession {
+function sessionOf({ server, config: { runtime }, reply$, only$, send }: Talk, welcome: Welcome): RendezvousSession {
   return {
     server,
-    observed,
-    httpPort,
+    ...welcome,
     message$: only$('MESSAGE'),
     send$: (to, message) =>
       defer(() => {

@@ -37,8 +37,8 @@ export interface Punching {
   readonly side$: (family: 4 | 6, peerAddresses: readonly string[], options: SideOptions) => Observable<OwnPunchSide>;
   /** Whether a plan may begin now: one that takes thousands of SYNs waits until no other is under way. */
   readonly hasRoomFor: (plan: PunchPlan) => boolean;
-  /** Between this node and the server that carries its signals, in milliseconds. */
-  readonly roundTripMs: () => number;
+  /** To the server that carries this node's signals by a family of addresses, and back, in milliseconds. */
+  readonly roundTripMs: (family: 4 | 6) => number;
   /** What planning takes besides. */
   readonly options: () => Omit<PunchPlanOptions, 'delayMs'>;
   /** Carries out a plan: `punch$` of lib/link with this node's sockets. */
@@ -47,6 +47,8 @@ export interface Punching {
   readonly secure$: (socket: Socket, role: 'client' | 'server', peerId: PeerId) => Observable<Link>;
   /** Takes in a link that the peer may choose: emits once it has said hello there and the link is taken over. */
   readonly receive$: (link: Link) => Observable<unknown>;
+  /** The next connection to a peer, whoever made it and how. */
+  readonly arrival$: (peerId: PeerId) => Observable<unknown>;
   /** Whether a peer that asks is answered, and not too often; `seenAt` is where the server sees it. */
   readonly welcomes: (peerId: PeerId, seenAt: string | undefined) => boolean;
   readonly tell: (step: PunchStep) => void;

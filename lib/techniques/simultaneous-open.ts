@@ -148,7 +148,7 @@ function askRound$(
       const { natType, address, ports } = own;
       const round = nextRound();
       const told = { attemptId: id, peerId, round, by: 'us' } as const;
-      const ask = { attempt: id, round, side: own, roundTripMs: punching.roundTripMs(), mayGuess };
+      const ask = { attempt: id, round, side: own, roundTripMs: punching.roundTripMs(family), mayGuess };
       punching.tell({ ...told, step: 'asked', own: { natType, address, ports } });
       return exchange$(signalling, peerId, ask, scheduler).pipe(
         switchMap((answer) => {
@@ -214,7 +214,8 @@ export function answerPunches$(signalling: Signalling, punching: Punching): Obse
       answered++;
       const askedAnew$ = ask$.pipe(filter((other) => other.signal.from === peerId));
       return answerRound$(signalling, punching, signal, ask).pipe(
-        takeUntil(askedAnew$),
+        // Another technique may have connected them meanwhile, or this node itself.
+        takeUntil(merge(askedAnew$, punching.arrival$(peerId))),
         finalize(() => answered--),
       );
     }),
@@ -236,7 +237,7 @@ function answerRound$(
       .send$(peerId, answerSignal({ attempt, round, ...rest }), { family: familyOf(side.address) })
       .pipe(ignoreElements());
   // The answer's way to the server, and from there to the peer, which sends its SYNs when it gets it.
-  const delayMs = (punching.roundTripMs() + roundTripMs) / 2;
+  const delayMs = (punching.roundTripMs(familyOf(side.address)) + roundTripMs) / 2;
   let isAgreed = false;
   return defer(() => punching.side$(familyOf(side.address), [side.address], { by: 'peer', mayGuess })).pipe(
     switchMap((own, index) => {

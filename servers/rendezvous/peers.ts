@@ -86,7 +86,7 @@ async function prove(
     }
   });
   session.atEnd(() => {
-    if (!session.isReplaced) session.store.delete('unls', peerId).catch(() => undefined);
+    if (!session.isReplaced) session.store.delete('unls', listingOf(peerId, family)).catch(() => undefined);
   });
   session.reply({ verb: 'WELCOME', httpPort: session.httpPort });
 }
@@ -107,17 +107,20 @@ async function handleProven(
     }
     case 'ADVERTISE': {
       if (!isUnlOf(request.unl, peerId)) return;
-      const kept = await store.put('unls', peerId, request.unl, LISTING_MS);
+      const listing = listingOf(peerId, familyOf(session.remote.address));
+      const kept = await store.put('unls', listing, request.unl, LISTING_MS);
       if (!kept) session.decline('table-full', 'this server lists as many nodes as it can');
       return;
     }
     case 'WITHDRAW':
-      await store.delete('unls', peerId);
+      await Promise.all(([4, 6] as const).map((family) => store.delete('unls', listingOf(peerId, family))));
       return;
     case 'UNLS': {
-      const entries = await store.sample('unls', request.count + 1);
-      const others = entries.filter(([other]) => other !== peerId).slice(0, request.count);
-      session.reply({ verb: 'LISTED', id: request.id, unls: others.map(([, unl]) => unl) });
+      // Each may be listed by both families, the asker, too.
+      const entries = await store.sample('unls', 2 * (request.count + 1));
+      const unls = new Map(entries.map(([listing, unl]) => [peerOf(listing), unl]));
+      unls.delete(peerId);
+      session.reply({ verb: 'LISTED', id: request.id, unls: [...unls.values()].slice(0, request.count) });
     }
   }
 }
@@ -130,6 +133,15 @@ function isUnlOf(text: string, peerId: PeerId): boolean {
   } catch {
     return false;
   }
+}
+
+/** A node may have a session by each family; its listings end with theirs, and it is listed as long as one is there. */
+function listingOf(peerId: PeerId, family: 4 | 6): string {
+  return `${peerId} ${family}`;
+}
+
+function peerOf(listing: string): string {
+  return listing.split(' ', 1).join('');
 }
 
 function channelOf(peerId: PeerId): string {

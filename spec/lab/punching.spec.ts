@@ -72,6 +72,20 @@ describe('rxp2p that punches', () => {
     LAB_LIMIT_MS,
   );
 
+  it(
+    'reaches ten peers at once from behind a NAT whose next ports are predicted, one punch after the other',
+    async () => {
+      needsLab();
+      const others = Array.from({ length: 10 }, (_, i) => PREDICTABLE[i % PREDICTABLE.length] ?? NETWORKS.preserving);
+      await dial(NETWORKS.delta1, others, (outcomes) => {
+        expect(outcomes.filter(({ type }) => type === 'failed')).toEqual([]);
+        expect(new Set(outcomes.map(({ peerId }) => peerId)).size).toBe(10);
+        expect(outcomes.every(({ technique }) => technique === 'simultaneous-open')).toBeTrue();
+      });
+    },
+    LAB_LIMIT_MS,
+  );
+
   for (const [own, other] of [
     ['random', 'preserving'],
     ['preserving', 'random'],

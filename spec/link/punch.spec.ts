@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, Socket } from 'node:net';
 import fc from 'fast-check';
-import { asyncScheduler, firstValueFrom, map, NEVER, of, take, takeLast, throwError } from 'rxjs';
+import { asyncScheduler, firstValueFrom, map, merge, NEVER, of, take, takeLast, throwError, timer } from 'rxjs';
 import { DialError, ListenError } from '../../lib/errors.js';
 import { punch$, type PunchConfig, type PunchReport } from '../../lib/link/punch.js';
 import { dial$, listen$, type DialConfig, type ListenConfig, type Listener } from '../../lib/link/tcp.js';
@@ -164,13 +164,43 @@ describe('punch$', () => {
       }, 30);
       flush();
       expect(times)
-        .withContext('the one due meanwhile is left out, the one to be sent again waits')
+        .withContext('the one to be sent again waits, the rest of the plan is put off by as much')
         .toEqual([
           [7000, 0],
           [7001, 1],
+          [7005, 30],
           [7000, 30],
-          [7040, 40],
+          [7040, 65],
         ]);
+    });
+  });
+
+  it('is held up by sockets on which nobody proves anything for no more than a second in all', () => {
+    marbles(({ scheduler, flush }) => {
+      const local = { address: '0.0.0.0', port: 4000 };
+      const [first, second] = [socketFrom(PEER), socketFrom(PEER)];
+      const came = (socket: Socket, ms: number) => timer(ms, scheduler).pipe(map(() => socket));
+      const world = worldOf({
+        scheduler,
+        dial$: ({ port }) => {
+          times.push([port, scheduler.now()]);
+          return NEVER;
+        },
+        listen$: () => of({ local, socket$: merge(came(first, 5), came(second, 600)) }),
+      });
+      const times: (readonly [port: number, at: number])[] = [];
+      const syns = [0, 100, 700].map((atMs, i) => ({
+        atMs,
+        localPort: i === 0 ? 4000 : undefined,
+        remotePort: 7000 + i,
+      }));
+      record(punch$(planOf({ syns, listenPort: 4000, deadlineMs: 5_000 }), world));
+      flush();
+      expect(times).toEqual([
+        [7000, 0],
+        [7001, 1010],
+        [7002, 1610],
+      ]);
     });
   });
 

@@ -37,6 +37,7 @@ describe('a node of a flooding network', () => {
       server: { host: 'server', port: 8000 },
       observed: undefined,
       httpPort: undefined,
+      roundTripMs: undefined,
       message$: NEVER,
       send$: () => NEVER,
       unls$: (count) => {

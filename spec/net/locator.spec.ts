@@ -21,6 +21,7 @@ function serverSeeing(address: string | undefined): ServerState {
     server,
     observed: { address, port: 1 },
     httpPort: undefined,
+    roundTripMs: undefined,
     message$: NEVER,
     send$: () => EMPTY,
     unls$: () => EMPTY,

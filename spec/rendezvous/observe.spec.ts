@@ -4,8 +4,9 @@ import { firstValueFrom, Subscription } from 'rxjs';
 import { DEFAULT_TIMING } from '../../lib/config.js';
 import type { ServerAddress } from '../../lib/endpoint.js';
 import { DialError, RendezvousError } from '../../lib/errors.js';
-import { NO_ADDRESS, observe$, sample$, type Observation } from '../../lib/rendezvous/observe.js';
+import { NO_ADDRESS, observe$, sample$, untilEnough, type Observation } from '../../lib/rendezvous/observe.js';
 import { systemRuntime } from '../../lib/runtime.js';
+import { marbles } from '../support/marbles.js';
 import { addressOf, failureOf, Lab, newAddress } from '../support/nodes.js';
 
 describe('observing where servers see this node', () => {
@@ -100,7 +101,58 @@ describe('observing where servers see this node', () => {
     );
   });
 
+  it('does not wait for a server that says nothing when two others have told all', async () => {
+    const [bind, silent] = [newAddress(), await badServer(() => undefined)];
+    const others = [await lab.server({ bind: newAddress() }), await lab.server({ bind: newAddress() })];
+    const servers = [silent, ...others.map(({ local }) => ({ host: local.address, port: local.port }))];
+    const timing = { ...DEFAULT_TIMING, natMs: 3_600_000, handshakeMs: 3_600_000, dialMs: 3_600_000 };
+    const samples = await firstValueFrom(sample$(servers, 42_000, { ...configAt(bind), timing }));
+    expect(samples).toHaveSize(10);
+  });
+
   it('samples nothing where there is no server', async () => {
     expect(await firstValueFrom(sample$([], 42_000, configAt(newAddress())))).toEqual([]);
+  });
+});
+
+describe('what is enough to tell a NAT by', () => {
+  const from = (address: string, localPort: number) => ({
+    order: 0,
+    observation: {
+      localPort,
+      server: { address, port: 8000 },
+      observed: { address: '198.51.100.7', port: localPort },
+      roundTripMs: 1,
+    },
+  });
+  const results = {
+    a: from('192.0.2.1', 1),
+    b: from('192.0.2.1', 2),
+    c: from('192.0.2.2', 1),
+    d: from('192.0.2.2', 2),
+    e: from('2001:db8::1', 1),
+    f: from('2001:db8::1', 2),
+    x: undefined,
+  };
+  const expectThat = (source: string, result: string) => {
+    marbles(({ cold, expectObservable, scheduler }) => {
+      expectObservable(cold(source, results).pipe(untilEnough(2, 20, scheduler))).toBe(result, results);
+    });
+  };
+
+  it('is all ports from two servers, and what comes within twice the time that this took', () => {
+    expectThat('-a-bcd--------------', '-a-bcd---------|');
+    expectThat('-a-bcd------e-f--x--', '-a-bcd------e-f|');
+  });
+
+  it('is not one server, nor two of different families, nor some of the ports', () => {
+    expectThat('ab------------------------', 'ab------------------|');
+    expectThat('abef----------------------', 'abef----------------|');
+    expectThat('abc-x---------------------', 'abc-x---------------|');
+  });
+
+  it('is all that there is', () => {
+    expectThat('ax--x-|', 'ax--x-|');
+    expectThat('abcd|', 'abcd|');
   });
 });

@@ -1,6 +1,8 @@
+import { networkInterfaces } from 'node:os';
 import { filter, firstValueFrom } from 'rxjs';
 import { createIdentity, formatUnl, type Identity, type UnlV3 } from '../../lib/index.js';
 import { proofOf } from '../../lib/rendezvous/messages.js';
+import { memoryStore } from '../../servers/store/memory.js';
 import { Lab, newAddress } from '../support/nodes.js';
 import { LineClient } from '../support/line-client.js';
 
@@ -304,6 +306,35 @@ describe('The rendezvous server', () => {
       expect(await other.ask('UNLS 2 10')).toBe(`LISTED 2 ${unlOf(alice)}`);
     });
   });
+
+  if (Object.values(networkInterfaces()).some((entries) => entries?.some(({ address }) => address === '::1'))) {
+    it('lists a node that has a session by each family once, and for as long as one of them lasts', async () => {
+      const store = memoryStore({ maxEntries: 100, now: Date.now, random: Math.random });
+      const servers = [await lab.server({ store }), await lab.server({ store, bind: '::1' })] as const;
+      const [alice, bob] = [createIdentity(), createIdentity()];
+      const asking = await clientOf(servers[0]);
+      await register(asking, bob);
+      const sessions = [await clientOf(servers[0]), await clientOf(servers[1])] as const;
+      for (const session of sessions) {
+        await register(session, alice);
+        session.say(`ADVERTISE ${unlOf(alice)}`);
+        await session.ask('PING');
+      }
+      expect(await asking.ask('UNLS 1 10')).toBe(`LISTED 1 ${unlOf(alice)}`);
+      expect(await sessions[0].ask('UNLS 1 10')).toBe('LISTED 1');
+      const leave = async (index: 0 | 1, left: number) => {
+        const gone = firstValueFrom(servers[index].connections$.pipe(filter((count) => count === left)));
+        sessions[index].socket.destroy();
+        await gone;
+      };
+      await leave(1, 0);
+      expect(await asking.ask('UNLS 2 10'))
+        .withContext('the other goes on')
+        .toBe(`LISTED 2 ${unlOf(alice)}`);
+      await leave(0, 1);
+      expect(await asking.ask('UNLS 3 10')).toBe('LISTED 3');
+    });
+  }
 
   describe('bears', () => {
     it('too many connections from one address, and none of it troubles another', async () => {

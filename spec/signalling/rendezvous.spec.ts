@@ -16,6 +16,7 @@ class FakeSession implements RendezvousSession {
   readonly server = { host: 'rv.example.org', port: 8000 };
   readonly httpPort = undefined;
   readonly observed: Endpoint | undefined;
+  readonly roundTripMs = undefined;
   readonly message$: Observable<RendezvousMessage>;
   readonly sent: [to: string, bytes: Buffer][] = [];
   readonly #messages = new Subject<RendezvousMessage>();

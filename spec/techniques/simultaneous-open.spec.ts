@@ -118,6 +118,7 @@ function world(behaviour: Behaviour, spec: (world: World) => void): void {
             node.received.push(link);
             return of(undefined);
           },
+          arrival$: () => NEVER,
           welcomes: () => true,
           hasRoomFor: () => true,
           tell: (step) => node.steps.push(step),
@@ -379,6 +380,34 @@ describe('a node that is asked to punch', () => {
       expect(b.held).toBe(1);
       b.inbox.next({ ...ask('one', 1), from: a.peerId, seenAt: '198.51.100.7' });
       expect([b.held, b.plans.length]).toEqual([1, 2]);
+      flush();
+    });
+  });
+
+  it('ends the round, and what it sends, when a connection to the peer has come in another way', () => {
+    const arrivals = new Subject<undefined>();
+    const arrival$ = (peerId: string) => (peerId === GREATER ? arrivals : NEVER);
+    world({ punches: [() => NEVER], of: () => ({ arrival$ }) }, ({ b, a, flush }) => {
+      const other = peerIdOf(3);
+      b.inbox.next({ ...ask('one'), from: a.peerId, seenAt: '198.51.100.7' });
+      record(
+        answerPunches$(
+          { signal$: of({ ...ask('two'), from: other, seenAt: '198.51.100.7' }), send$: () => NEVER },
+          b.punching,
+        ),
+      );
+      expect(b.held).toBe(2);
+      arrivals.next(undefined);
+      expect(b.held).withContext('what another peer asked for goes on').toBe(1);
+      flush();
+    });
+  });
+
+  it('answers as long after its own way to the server by the family of the punch as that takes', () => {
+    const roundTripMs = (family: 4 | 6) => (family === 4 ? 100 : 9_000);
+    world({ punches: [() => NEVER], of: () => ({ roundTripMs }) }, ({ b, a, flush }) => {
+      b.inbox.next({ ...ask('one'), from: a.peerId, seenAt: '198.51.100.7' });
+      expect(b.plans.map(({ plan }) => plan.syns[0]?.atMs)).toEqual([(100 + 80) / 2]);
       flush();
     });
   });
