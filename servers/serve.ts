@@ -1,5 +1,6 @@
-import { map, switchMap, type Observable } from 'rxjs';
-import type { Endpoint } from '../lib/endpoint.js';
+import { combineLatest, map, of, switchMap, type Observable } from 'rxjs';
+import type { Endpoint, ServerAddress } from '../lib/endpoint.js';
+import { dhtServer$ } from './dht.js';
 import { reachabilityServer$ } from './reachability.js';
 import { rendezvousServer$, type RendezvousServerLimits } from './rendezvous.js';
 import type { Store } from './store/store.js';
@@ -12,6 +13,12 @@ export interface ServeConfig {
   readonly port?: number | undefined;
   /** The TCP port of the HTTP services. Default: 8080. */
   readonly httpPort?: number | undefined;
+  /** The UDP port of a node of the DHT. Default: there is none. */
+  readonly dhtPort?: number | undefined;
+  /** The IPv4 address at which others reach the node of the DHT. Default: `bind`, or this machine's own. */
+  readonly dhtAddress?: string | undefined;
+  /** Other nodes of the DHT, to join them. Default: the node begins a DHT of its own. */
+  readonly dhtBootstrap?: readonly ServerAddress[] | undefined;
   /** Where the rendezvous server keeps what it knows. Default: memory. */
   readonly store?: Store | undefined;
   readonly limits?: Partial<RendezvousServerLimits> | undefined;
@@ -30,15 +37,31 @@ export interface Serving {
  * @example
  * serve$({ port: 8000 }).subscribe(({ endpoints }) => console.log(endpoints));
  */
-export function serve$({ bind, port, httpPort, store, limits }: ServeConfig = {}): Observable<Serving> {
+export function serve$({
+  bind,
+  port,
+  httpPort,
+  dhtPort,
+  dhtAddress,
+  dhtBootstrap,
+  store,
+  limits,
+}: ServeConfig = {}): Observable<Serving> {
   // The rendezvous server tells nodes where the HTTP services are.
-  return reachabilityServer$({ bind, port: httpPort }).pipe(
+  const meeting$ = reachabilityServer$({ bind, port: httpPort }).pipe(
     switchMap((http) =>
       rendezvousServer$({ bind, port, httpPort: http.local.port, store, limits }).pipe(
-        map((rendezvous) => ({
-          endpoints: Object.entries({ rendezvous, http }).map(([name, { local }]) => ({ name, local })),
-        })),
+        map((rendezvous) => ({ rendezvous, http })),
       ),
     ),
+  );
+  const dht$ =
+    dhtPort === undefined
+      ? of({})
+      : dhtServer$({ bind, port: dhtPort, address: dhtAddress, bootstrap: dhtBootstrap }).pipe(map((dht) => ({ dht })));
+  return combineLatest([meeting$, dht$]).pipe(
+    map(([meeting, dht]) => ({
+      endpoints: Object.entries({ ...meeting, ...dht }).map(([name, { local }]) => ({ name, local })),
+    })),
   );
 }

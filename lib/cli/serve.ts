@@ -1,6 +1,6 @@
 import { lastValueFrom, takeUntil, tap } from 'rxjs';
 import { serve$ } from '../../servers/serve.js';
-import { formatEndpoint } from '../endpoint.js';
+import { formatEndpoint, parseServer } from '../endpoint.js';
 import { interrupted$ } from './terminal.js';
 
 /** The options of `rxp2p serve`. */
@@ -8,11 +8,15 @@ export interface ServeOptions {
   readonly bind?: string;
   readonly port: number;
   readonly httpPort: number;
+  readonly dhtPort?: number;
+  readonly dhtAddress?: string;
+  readonly dhtBootstrap?: readonly string[];
 }
 
 /** `rxp2p serve`: runs the servers until interrupted. */
-export async function serve(options: ServeOptions): Promise<void> {
-  const serving$ = serve$(options).pipe(
+export async function serve({ dhtBootstrap, ...options }: ServeOptions): Promise<void> {
+  const bootstrap = dhtBootstrap?.map((text) => parseServer('dht-bootstrap', text));
+  const serving$ = serve$({ ...options, dhtBootstrap: bootstrap }).pipe(
     tap(({ endpoints }) => {
       for (const { name, local } of endpoints) console.log(`${name} ${formatEndpoint(local)}`);
     }),
