@@ -88,6 +88,8 @@ declare module 'dht-rpc' {
     readonly table: { closest(target: Buffer, count: number): readonly (DHT.Address & { readonly id: Buffer })[] };
     /** What {@link DHT.bootstrapper} tells its own address to. */
     readonly _nat: { add(host: string, port: number): void };
+    /** Has this node find out whether it may be part of the DHT, and be it. Never fails. */
+    _updateNetworkState(): Promise<boolean>;
     readonly io: { readonly serverSocket: DHT.Socket };
     bind(): Promise<void>;
     fullyBootstrapped(): Promise<void>;

@@ -23,8 +23,13 @@ import { CLOSEST, Walk, type Found, type Step } from './walk.js';
 /** Ways that share no node. */
 const PATHS = 2;
 
-/** A node that has not answered by then may still do so, but is not waited for: a slow round trip around the world. */
+/**
+ * A node that has not answered by then may still do so, but is not waited for: a slow round trip around the world; less where half of
+ * the nodes answer in a quarter of it.
+ */
 const SLOW_MS = 400;
+const LEAST_SLOW_MS = 100;
+const SLOWER_THAN_MOST = 4;
 
 /** What has been found by then has to do. */
 const LOOKUP_MS = 2_500;
@@ -43,10 +48,17 @@ export interface LookupConfig {
  */
 export function lookup$({ node, target, runtime: { scheduler } }: LookupConfig): Observable<readonly Found[]> {
   const walk$ = (walk: Walk): Observable<readonly Found[]> => {
+    const roundTrips: number[] = [];
+    const slowMs = () => {
+      const median = roundTrips.toSorted((a, b) => a - b)[roundTrips.length >> 1] ?? Infinity;
+      return Math.min(SLOW_MS, Math.max(LEAST_SLOW_MS, SLOWER_THAN_MOST * median));
+    };
     /** Asks, and emits whenever the walk knows more. */
     const ask$ = (step: Step) => {
+      const asked = scheduler.now();
       const answered$ = node.ask$(step.contact, { command: COMMAND.find, value: FIND_PADDING, target }, false).pipe(
         tap((answer) => {
+          roundTrips.push(scheduler.now() - asked);
           const isMember = answer.error === 0 && answer.id !== undefined && answer.value.equals(VERSION);
           walk.answered(step, answer, isMember);
         }),
@@ -59,7 +71,7 @@ export function lookup$({ node, target, runtime: { scheduler } }: LookupConfig):
         ),
         share(),
       );
-      const slow$ = timer(SLOW_MS, scheduler).pipe(
+      const slow$ = timer(slowMs(), scheduler).pipe(
         tap(() => {
           walk.missed(step);
         }),

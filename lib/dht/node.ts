@@ -111,6 +111,9 @@ export interface DhtNode {
 /** dht-rpc's own: there is no such command. */
 const UNKNOWN_COMMAND = 1;
 
+/** Addresses of which it is remembered whether they are believed. */
+const MAX_JUDGED = 10_000;
+
 /** The nodes of one answer that are looked at; Kademlia's k. */
 const MAX_CLOSER = 20;
 
@@ -150,9 +153,18 @@ function resolved$(servers: readonly ServerAddress[]): Observable<readonly Endpo
 
 /** Which addresses of nodes are believed: public ones, and of others the kinds that the first nodes or this one have. */
 function believable({ bind, address }: DhtNodeConfig, beginnings: readonly Endpoint[]): (host: string) => boolean {
-  const known = [...beginnings.map((endpoint) => endpoint.address), bind ?? '', address ?? ''];
-  const scopes = new Set(known.flatMap((text) => canonicalAddress(text) ?? []).map(scopeOf));
-  return (host) => isPublicUnicast(host) || (scopeOf(host) !== 'global' && scopes.has(scopeOf(host)));
+  const trusted = [...beginnings.map((endpoint) => endpoint.address), bind ?? '', address ?? ''];
+  const scopes = new Set(trusted.flatMap((text) => canonicalAddress(text) ?? []).map(scopeOf));
+  // Each answer names twenty, and mostly the same ones again.
+  const known = new Map<string, boolean>();
+  return (host) => {
+    const before = known.get(host);
+    if (before !== undefined) return before;
+    const isBelieved = isPublicUnicast(host) || (scopeOf(host) !== 'global' && scopes.has(scopeOf(host)));
+    if (known.size >= MAX_JUDGED) known.clear();
+    known.set(host, isBelieved);
+    return isBelieved;
+  };
 }
 
 function opened$(Dht: typeof DHT, config: DhtNodeConfig, isBelievable: (host: string) => boolean): Observable<DHT> {
@@ -166,12 +178,13 @@ function opened$(Dht: typeof DHT, config: DhtNodeConfig, isBelievable: (host: st
       filterNode: ({ host, port }) => isPort(port) && isBelievable(host),
       ...(address !== undefined && { ephemeral: false, firewalled: false }),
     });
-    // As dht-rpc's own `bootstrapper` does it; here the port is known only now.
-    dht.once('listening', () => {
-      if (address !== undefined) dht._nat.add(address, dht.io.serverSocket.address().port);
+    // As dht-rpc's own `bootstrapper` does it; here the port is known only now. That would also take part only once it has found
+    // its place, which whoever names nodes that are not there can delay for minutes.
+    const isReady = dht.bind().then(async () => {
+      if (address === undefined) return;
+      dht._nat.add(address, dht.io.serverSocket.address().port);
+      await dht._updateNetworkState();
     });
-    // Alone it is part of its DHT at once; among others that takes as long as it takes to find them.
-    const isReady = dht.bind().then(() => (bootstrap.length === 0 ? dht.fullyBootstrapped() : undefined));
     isReady.then(
       () => {
         subscriber.next(dht);

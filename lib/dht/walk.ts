@@ -5,9 +5,12 @@ import type { Answer, Contact } from './node.js';
 export const CLOSEST = 20;
 
 /** Questions at once on each way. Many, for those that nobody answers hold none of the others up. */
-const PARALLEL = 8;
+const PARALLEL = 12;
 
-/** Of a node that has named so many that do not answer, and fewer that do, no more are asked: it is out of date, or it lies. */
+/**
+ * Of those that a node has named so many may be silent, or not have answered yet; or half as many as have answered. Whoever is out of
+ * date, or names nodes that are not there, takes little of a lookup's time.
+ */
 const MAX_MISSES = 3;
 
 /** Nodes of one host among those that are found: ids follow from ports, of which a host has many. */
@@ -32,9 +35,10 @@ interface Candidate {
   /** `useless`: slow, silent, or no node of this kind. */
   state: 'new' | 'asked' | 'found' | 'useless';
   found: Found | undefined;
-  /** How many of those that it named answered, and did not. */
+  /** How many of those that it named have answered, are silent, and are waited for. */
   hits: number;
   misses: number;
+  waiting: number;
 }
 
 /** A question that a lookup wants to be asked. */
@@ -74,6 +78,7 @@ export class Walk {
         if (candidate === undefined) continue;
         candidate.state = 'asked';
         this.#wait(path, 1);
+        for (const referrer of candidate.referrers) referrer.waiting++;
         steps.push({ contact: candidate.contact, path });
       }
     }
@@ -86,7 +91,10 @@ export class Walk {
     if (candidate === undefined) return;
     if (candidate.state === 'asked') {
       this.#wait(path, -1);
-      for (const referrer of candidate.referrers) referrer.hits++;
+      for (const referrer of candidate.referrers) {
+        referrer.hits++;
+        referrer.waiting--;
+      }
     }
     candidate.state = isMember ? 'found' : 'useless';
     if (isMember) candidate.found = { contact, token: answer.token, seenAs: answer.seenAs };
@@ -99,7 +107,10 @@ export class Walk {
     if (candidate?.state !== 'asked') return;
     candidate.state = 'useless';
     this.#wait(path, -1);
-    for (const referrer of candidate.referrers) referrer.misses++;
+    for (const referrer of candidate.referrers) {
+      referrer.misses++;
+      referrer.waiting--;
+    }
   }
 
   /** Whether there is nobody to ask and nobody to wait for. */
@@ -148,10 +159,15 @@ export class Walk {
     if (candidate === undefined) {
       if (this.#candidates.size >= MAX_HEARD_OF) return;
       const distance = Buffer.from(contact.id.map((byte, index) => byte ^ (this.target[index] ?? 0)));
-      candidate = { contact, distance, referrers: [], state: 'new', found: undefined, hits: 0, misses: 0 };
+      candidate = { contact, distance, referrers: [], state: 'new', found: undefined, hits: 0, misses: 0, waiting: 0 };
       this.#candidates.set(key, candidate);
     }
-    if (referrer !== undefined && !candidate.referrers.includes(referrer)) candidate.referrers.push(referrer);
+    if (referrer !== undefined && !candidate.referrers.includes(referrer)) {
+      candidate.referrers.push(referrer);
+      if (candidate.state === 'asked') referrer.waiting++;
+      if (candidate.state === 'found') referrer.hits++;
+      if (candidate.state === 'useless') referrer.misses++;
+    }
     const known = this.#paths[path]?.known ?? [];
     if (known.includes(candidate)) return;
     const { distance } = candidate;
@@ -162,5 +178,8 @@ export class Walk {
 
 /** Whether anybody vouches for a node of whom it is worth believing that it is there. */
 function isBelieved({ referrers }: Candidate): boolean {
-  return referrers.length === 0 || referrers.some(({ hits, misses }) => misses < MAX_MISSES || misses <= hits);
+  return (
+    referrers.length === 0 ||
+    referrers.some(({ hits, misses, waiting }) => misses + waiting < Math.max(MAX_MISSES, hits / 2))
+  );
 }
