@@ -3,6 +3,7 @@ import {
   concat,
   defer,
   expand,
+  filter,
   ignoreElements,
   map,
   merge,
@@ -31,7 +32,10 @@ const SLOW_MS = 400;
 const LEAST_SLOW_MS = 100;
 const SLOWER_THAN_MOST = 4;
 
-/** What has been found by then has to do. */
+/** As many as are wanted do by then, even if some that may be closer have not answered. */
+const ENOUGH_MS = 500;
+
+/** Whatever has been found by then has to do. */
 const LOOKUP_MS = 2_500;
 
 /** What a lookup needs. */
@@ -65,7 +69,7 @@ export function lookup$({ node, target, runtime: { scheduler } }: LookupConfig):
         catchError(() =>
           of(undefined).pipe(
             tap(() => {
-              walk.missed(step);
+              walk.failed(step);
             }),
           ),
         ),
@@ -79,12 +83,13 @@ export function lookup$({ node, target, runtime: { scheduler } }: LookupConfig):
       );
       return merge(slow$, answered$);
     };
+    const enough$ = timer(ENOUGH_MS, ENOUGH_MS / 5, scheduler).pipe(filter(() => walk.found().length >= CLOSEST));
     const walking$ = of(undefined).pipe(
       expand(() => merge(...walk.next().map(ask$))),
       map(() => walk.isOver()),
       takeWhile((isOver) => !isOver),
       ignoreElements(),
-      takeUntil(timer(LOOKUP_MS, scheduler)),
+      takeUntil(merge(timer(LOOKUP_MS, scheduler), enough$)),
     );
     return concat(
       walking$,

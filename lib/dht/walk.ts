@@ -16,6 +16,9 @@ const MAX_MISSES = 3;
 /** Nodes of one host among those that are found: ids follow from ports, of which a host has many. */
 const MAX_PER_HOST = 2;
 
+/** So few are hardly enough to store a parcel safely. */
+const FEW = 3;
+
 /** Nodes heard of in one lookup, at most. */
 const MAX_HEARD_OF = 2_000;
 
@@ -54,6 +57,9 @@ export interface Step {
  */
 export class Walk {
   readonly #candidates = new Map<string, Candidate>();
+  /** Questions under way, the slow ones among them. */
+  #unanswered = 0;
+  #members = 0;
   /** Of each way those that it has heard of, the closest first, and how many of them are being waited for. */
   readonly #paths: readonly { readonly known: Candidate[]; waiting: number }[];
 
@@ -77,6 +83,7 @@ export class Walk {
         const candidate = waiting < PARALLEL ? this.#nextOf(path) : undefined;
         if (candidate === undefined) continue;
         candidate.state = 'asked';
+        this.#unanswered++;
         this.#wait(path, 1);
         for (const referrer of candidate.referrers) referrer.waiting++;
         steps.push({ contact: candidate.contact, path });
@@ -89,6 +96,8 @@ export class Walk {
   answered({ contact, path }: Step, answer: Answer, isMember: boolean): void {
     const candidate = this.#candidates.get(formatEndpoint(contact));
     if (candidate === undefined) return;
+    this.#unanswered--;
+    if (isMember) this.#members++;
     if (candidate.state === 'asked') {
       this.#wait(path, -1);
       for (const referrer of candidate.referrers) {
@@ -101,7 +110,13 @@ export class Walk {
     for (const closer of answer.closer) this.#hear(closer, path, candidate);
   }
 
-  /** A node is not waited for any more. */
+  /** A node has not answered, and will not. */
+  failed(step: Step): void {
+    this.missed(step);
+    this.#unanswered--;
+  }
+
+  /** A node is not waited for any more, though it may still answer. */
   missed({ contact, path }: Step): void {
     const candidate = this.#candidates.get(formatEndpoint(contact));
     if (candidate?.state !== 'asked') return;
@@ -113,8 +128,9 @@ export class Walk {
     }
   }
 
-  /** Whether there is nobody to ask and nobody to wait for. */
+  /** Whether there is nobody to ask and nobody to wait for; who has found hardly anybody waits for the slow ones, too. */
   isOver(): boolean {
+    if (this.#members < FEW && this.#unanswered > 0) return false;
     return this.#paths.every(({ waiting }, path) => waiting === 0 && this.#nextOf(path) === undefined);
   }
 

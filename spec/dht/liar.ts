@@ -4,8 +4,8 @@ import { Observable } from 'rxjs';
 import { COMMAND, encodeAnswer, STATUS, VERSION } from '../../lib/dht/messages.js';
 import type { Endpoint, ServerAddress } from '../../lib/endpoint.js';
 
-/** Addresses that are tried to find some that are close to a target. */
-const MINED = 100;
+/** Addresses that are tried to find some that are close to any target: of each 256 one begins with the same byte. */
+const MINED = 20_000;
 
 /** Nodes that are named in an answer. */
 const NAMED = 20;
@@ -53,7 +53,8 @@ export function liar$(
       subscriber.next({ address: bind, port: addressOf().port });
       // First the others have to know it.
       await dht.fullyBootstrapped();
-      Object.assign(dht.table, { closest: (target: Buffer) => wrongNodes(target, accomplices) });
+      const decoys = mine();
+      Object.assign(dht.table, { closest: (target: Buffer) => wrongNodes(target, decoys, accomplices) });
     });
     began.catch((error: unknown) => {
       subscriber.error(error);
@@ -64,17 +65,44 @@ export function liar$(
   });
 }
 
+interface Named {
+  readonly host: string;
+  readonly port: number;
+  readonly id: Buffer;
+}
+
 /** Nodes that are not there, close to a target, and a few that are. */
-function wrongNodes(target: Buffer, accomplices: readonly Endpoint[]): { host: string; port: number; id: Buffer }[] {
-  const mined = Array.from({ length: MINED }, (_, index) => {
-    const [host, port] = [
-      `127.250.${index}.${1 + Math.floor(Math.random() * 250)}`,
-      1024 + Math.floor(Math.random() * 60_000),
-    ];
-    return { host, port, id: Buffer.from(peer.id(host, port)) };
+function wrongNodes(
+  target: Buffer,
+  decoys: ReadonlyMap<number, readonly Named[]>,
+  accomplices: readonly Endpoint[],
+): Named[] {
+  const known = accomplices.slice(-NAMED / 2).map(({ address, port }) => named(address, port));
+  const close = decoys.get(target[0] ?? 0) ?? [];
+  const from = Math.floor(Math.random() * Math.max(1, close.length - NAMED));
+  return [...known, ...close.slice(from)].slice(0, NAMED);
+}
+
+/** Addresses at which there is nobody, by the first byte of the ids that they have. */
+function mine(): ReadonlyMap<number, readonly Named[]> {
+  const nodes = Array.from({ length: MINED }, (_, index) => {
+    const host = `127.250.${(index >> 8) & 0xff}.${index & 0xff}`;
+    return named(host, 1024 + Math.floor(Math.random() * 60_000));
   });
-  const known = accomplices.map(({ address: host, port }) => ({ host, port, id: Buffer.from(peer.id(host, port)) }));
-  const distance = (id: Buffer) => Buffer.from(id.map((byte, index) => byte ^ (target[index] ?? 0)));
-  const closest = mined.sort((a, b) => Buffer.compare(distance(a.id), distance(b.id)));
-  return [...known.slice(0, NAMED / 2), ...closest].slice(0, NAMED);
+  return grouped(nodes);
+}
+
+function named(host: string, port: number): Named {
+  return { host, port, id: Buffer.from(peer.id(host, port)) };
+}
+
+function grouped(nodes: readonly Named[]): ReadonlyMap<number, readonly Named[]> {
+  const groups = new Map<number, Named[]>();
+  for (const node of nodes) {
+    const [first = 0] = node.id;
+    const group = groups.get(first) ?? [];
+    groups.set(first, group);
+    group.push(node);
+  }
+  return groups;
 }

@@ -18,7 +18,7 @@ describe('A DHT of thirty nodes that come and go', () => {
       messages: 120,
       messageEveryMs: 50,
       settleMs: 2_000,
-      lostAfterMs: 5_000,
+      lostAfterMs: 8_000,
       address: addressesFrom(net),
     });
     const swarm = new Swarm(bootstrapOf(server.local), (arrival) => {

@@ -21,7 +21,7 @@ function walked(walk: Walk, answer: (asked: Contact, path: number) => readonly C
     for (const step of steps) {
       const closer = answer(step.contact, step.path);
       const { id, ...seenAs } = step.contact;
-      if (closer === undefined) walk.missed(step);
+      if (closer === undefined) walk.failed(step);
       else walk.answered(step, { id, seenAs, token: undefined, closer, error: 0, value: Buffer.alloc(0) }, true);
     }
   }
