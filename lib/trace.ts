@@ -73,6 +73,21 @@ export type TraceStep =
   | (Reach & { readonly type: 'reach'; readonly elapsedMs: number })
   /** Nodes that a rendezvous server named. */
   | { readonly type: 'bootstrap'; readonly nodes: number }
+  /** A signal to a peer, and what became of it; or one from a peer, and what brought it. */
+  | {
+      readonly type: 'signal';
+      readonly step: 'sent';
+      readonly peerId: PeerId;
+      readonly kind: string;
+      readonly delivery: 'delivered' | 'kept' | 'absent';
+    }
+  | {
+      readonly type: 'signal';
+      readonly step: 'received';
+      readonly peerId: PeerId;
+      readonly kind: string;
+      readonly by: 'rendezvous' | 'dht' | 'mailbox';
+    }
   /** A line or message that was not passed on, and why. Of a message it is not always known who sent it. */
   | {
       readonly type: 'dropped';

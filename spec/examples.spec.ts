@@ -25,6 +25,33 @@ describe('The examples', () => {
   );
 
   it(
+    'reverse: Bob, who was away, dials Alice',
+    async () => {
+      const reverse = new Program(example('reverse'));
+      expect(await reverse.exit()).toBe(0);
+      expect(reverse.lines).toEqual([
+        'Alice has asked Bob to dial her; her message is kept',
+        'Bob is back',
+        'Connected: reverse-connect',
+        'Bob got:   Sup Bob.',
+        'Alice got: Sup Alice.',
+      ]);
+    },
+    LONG_MS,
+  );
+
+  it(
+    'serverless: a DHT carries the message',
+    async () => {
+      const serverless = new Program(example('serverless'));
+      expect(await serverless.exit()).toBe(0);
+      expect(serverless.stdout).toContain('Bob got a signal by the dht');
+      expect(serverless.stdout).toContain('Alice got: Sup Alice.');
+    },
+    LONG_MS,
+  );
+
+  it(
     'simulate: a line reaches all 29 others exactly once',
     async () => {
       const simulate = new Program(example('simulate'));

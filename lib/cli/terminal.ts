@@ -56,14 +56,14 @@ export function reporter(json: boolean | undefined): Report {
   };
 }
 
-/** Reports each technique's outcome as it comes, and the steps of simultaneous opens. */
+/** Reports each technique's outcome as it comes, the steps of simultaneous opens, and the signals for them. */
 export function reportAttempts(net: Net, report: Report): Subscription {
   return net.trace$.subscribe({
     next: (step) => {
       if (step.type === 'technique' && step.outcome !== 'started') {
         const { technique, outcome, reason, elapsedMs } = step;
         report('attempt', { technique, outcome, ...(reason !== undefined && { reason }), elapsedMs }, undefined);
-      } else if (step.type === 'nat' || step.type === 'punch') {
+      } else if (step.type === 'nat' || step.type === 'punch' || step.type === 'signal' || step.type === 'dht') {
         const { type, ...fields } = step;
         report(
           type,

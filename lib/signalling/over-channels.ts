@@ -10,6 +10,7 @@ import {
   share,
   takeLast,
   takeWhile,
+  tap,
   type Observable,
 } from 'rxjs';
 import { ProtocolError } from '../errors.js';
@@ -18,7 +19,14 @@ import { hostBuckets } from '../rate-limit.js';
 import type { Runtime } from '../runtime.js';
 import { Seen } from '../seen.js';
 import type { Trace } from '../trace.js';
-import { KEEP_MAX_MS, PARCEL_MAX_BYTES, type Channel, type Delivery, type Parcel } from './channel.js';
+import {
+  KEEP_MAX_MS,
+  PARCEL_MAX_BYTES,
+  type Channel,
+  type ChannelName,
+  type Delivery,
+  type Parcel,
+} from './channel.js';
 import { openEnvelope, sealEnvelope, type Envelope } from './envelope.js';
 import type { ReceivedSignal, Signalling } from './signalling.js';
 
@@ -54,11 +62,13 @@ export function signallingOver({ identity, channels, runtime, trace }: ChannelsC
   const seen = new Seen({ forMs: KEEP_MAX_MS + 2 * CLOCK_MS, maxEntries: MAX_REMEMBERED, now: timeOfDay });
   const mayHear = hostBuckets({ ...OF_SENDER, now: () => scheduler.now() });
 
-  const receive$ = (parcel: Parcel): Observable<ReceivedSignal> =>
+  const receive$ = (parcel: Parcel, by: ChannelName): Observable<ReceivedSignal> =>
     defer(() => {
       const envelope = openEnvelope(identity, parcel.bytes);
       const reason = reasonToDrop(envelope);
       if (reason !== undefined) trace({ type: 'dropped', what: 'message', peerId: parcel.from, reason });
+      else if (envelope !== undefined)
+        trace({ type: 'signal', step: 'received', peerId: envelope.from, kind: envelope.kind, by });
       const signal$ = envelope === undefined || reason !== undefined ? EMPTY : of(signalOf(envelope, parcel));
       // Only now: what a crash interrupts comes again.
       const acknowledged$ = defer(() => {
@@ -81,7 +91,9 @@ export function signallingOver({ identity, channels, runtime, trace }: ChannelsC
   }
 
   return {
-    signal$: merge(...channels.map(({ parcel$ }) => parcel$.pipe(concatMap(receive$)))).pipe(share()),
+    signal$: merge(
+      ...channels.map(({ name, parcel$ }) => parcel$.pipe(concatMap((parcel) => receive$(parcel, name)))),
+    ).pipe(share()),
     send$: (to, signal, { keepMs = KEEP_MS, family } = {}) =>
       defer(() => {
         const envelope = { ...signal, to, id: runtime.newId(), at: timeOfDay(), keepMs: Math.min(keepMs, KEEP_MAX_MS) };
@@ -91,6 +103,9 @@ export function signallingOver({ identity, channels, runtime, trace }: ChannelsC
           takeWhile((delivery) => delivery !== 'delivered', true),
           takeLast(1),
           defaultIfEmpty<Delivery, Delivery>('absent'),
+          tap((delivery) => {
+            trace({ type: 'signal', step: 'sent', peerId: to, kind: signal.kind, delivery });
+          }),
         );
       }),
   };

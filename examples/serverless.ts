@@ -1,0 +1,44 @@
+// No server of anybody's: nodes of a distributed hash table carry the message in which Alice asks Bob to dial her. Here five of
+// them stand for the many that there are elsewhere.
+//
+//   npm run serverless
+import { concatMap, filter, firstValueFrom, lastValueFrom, range, ReplaySubject, Subscription, take } from 'rxjs';
+import { createNet } from 'rxp2p';
+import { dhtServer$ } from 'rxp2p/servers';
+
+const PORT = 17_171;
+const NODES = 5;
+const [host, first] = ['127.0.0.11', 11] as const;
+
+// Each knows the first, and learns of the others from it.
+const nodes = new Subscription();
+const listening$ = range(first, NODES).pipe(
+  concatMap((i) => {
+    const node$ = new ReplaySubject(1);
+    const bootstrap = i === first ? [] : [{ host, port: PORT }];
+    nodes.add(dhtServer$({ bind: `127.0.0.${i}`, port: PORT, bootstrap }).subscribe(node$));
+    return node$.pipe(take(1));
+  }),
+);
+await lastValueFrom(listening$);
+console.log(`A DHT of ${NODES} nodes`);
+
+// A node takes its place in the DHT while it finds out where it is.
+const dht = [`${host}:${PORT}`];
+const alice = createNet({ mode: 'direct', bind: '127.0.0.2', dht });
+const bob = createNet({ mode: 'direct', bind: '127.0.0.3', dht });
+bob.trace$
+  .pipe(filter((step) => step.type === 'signal' && step.step === 'received'))
+  .subscribe((step) => console.log(`Bob got a signal by the ${'by' in step ? step.by : ''}`));
+bob.lines$.subscribe(({ connection, text }) => {
+  console.log(`Bob got:   ${text}`);
+  connection.send('Sup Alice.');
+});
+const [, unl] = await Promise.all([firstValueFrom(alice.unl$), firstValueFrom(bob.unl$)]);
+
+const connection = await firstValueFrom(alice.connect$(unl, { techniques: ['reverse-connect'] }));
+connection.send('Sup Bob.');
+console.log(`Alice got: ${await firstValueFrom(connection.lines$)}`);
+
+await Promise.all([alice.close(), bob.close()]);
+nodes.unsubscribe();
