@@ -6,7 +6,9 @@ import { filter, firstValueFrom, shareReplay } from 'rxjs';
 import { createIdentity, createNet } from 'rxp2p';
 import { serve$ } from 'rxp2p/servers';
 
-const serving$ = serve$({ bind: '127.0.0.1', port: 0, httpPort: 0 }).pipe(shareReplay({ bufferSize: 1, refCount: true }));
+const serving$ = serve$({ bind: '127.0.0.1', port: 0, httpPort: 0 }).pipe(
+  shareReplay({ bufferSize: 1, refCount: true }),
+);
 const servers = serving$.subscribe();
 const { endpoints } = await firstValueFrom(serving$);
 const mailbox = [`http://127.0.0.1:${endpoints.find(({ name }) => name === 'http')?.local.port ?? 0}`];

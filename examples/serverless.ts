@@ -2,7 +2,7 @@
 // them stand for the many that there are elsewhere.
 //
 //   npm run serverless
-import { concatMap, filter, firstValueFrom, lastValueFrom, range, ReplaySubject, Subscription, take } from 'rxjs';
+import { filter, firstValueFrom, shareReplay, Subscription } from 'rxjs';
 import { createNet } from 'rxp2p';
 import { dhtServer$ } from 'rxp2p/servers';
 
@@ -12,24 +12,23 @@ const [host, first] = ['127.0.0.11', 11] as const;
 
 // Each knows the first, and learns of the others from it.
 const nodes = new Subscription();
-const listening$ = range(first, NODES).pipe(
-  concatMap((i) => {
-    const node$ = new ReplaySubject(1);
-    const bootstrap = i === first ? [] : [{ host, port: PORT }];
-    nodes.add(dhtServer$({ bind: `127.0.0.${i}`, port: PORT, bootstrap }).subscribe(node$));
-    return node$.pipe(take(1));
-  }),
-);
-await lastValueFrom(listening$);
+for (let i = first; i < first + NODES; i++) {
+  const bootstrap = i === first ? [] : [{ host, port: PORT }];
+  const node$ = dhtServer$({ bind: `127.0.0.${i}`, port: PORT, bootstrap }).pipe(
+    shareReplay({ bufferSize: 1, refCount: true }),
+  );
+  nodes.add(node$.subscribe());
+  await firstValueFrom(node$);
+}
 console.log(`A DHT of ${NODES} nodes`);
 
 // A node takes its place in the DHT while it finds out where it is.
 const dht = [`${host}:${PORT}`];
 const alice = createNet({ mode: 'direct', bind: '127.0.0.2', dht });
 const bob = createNet({ mode: 'direct', bind: '127.0.0.3', dht });
-bob.trace$
-  .pipe(filter((step) => step.type === 'signal' && step.step === 'received'))
-  .subscribe((step) => console.log(`Bob got a signal by the ${'by' in step ? step.by : ''}`));
+bob.trace$.pipe(filter((step) => step.type === 'signal' && step.step === 'received')).subscribe((step) => {
+  console.log(`Bob got a signal by the ${'by' in step ? step.by : ''}`);
+});
 bob.lines$.subscribe(({ connection, text }) => {
   console.log(`Bob got:   ${text}`);
   connection.send('Sup Alice.');
