@@ -1,5 +1,6 @@
 import {
   AsyncSubject,
+  defaultIfEmpty,
   defer,
   EMPTY,
   finalize,
@@ -222,6 +223,8 @@ export function createKeeper({ node, limits, runtime: { scheduler, random } }: K
       return receipt.pipe(
         map((signature): StoreAnswer => ({ status: STATUS.delivered, receipt: signature })),
         timeout({ first: ANSWER_MS, scheduler, with: () => of(kept) }),
+        // It has expired or given way meanwhile: its sender is not to wait for an answer.
+        defaultIfEmpty(kept),
       );
     });
   }

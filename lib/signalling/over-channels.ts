@@ -65,7 +65,7 @@ export function signallingOver({ identity, channels, runtime, trace }: ChannelsC
   const receive$ = (parcel: Parcel, by: ChannelName): Observable<ReceivedSignal> =>
     defer(() => {
       const envelope = openEnvelope(identity, parcel.bytes);
-      const reason = reasonToDrop(envelope);
+      const reason = reasonToDrop(envelope, parcel);
       if (reason !== undefined) trace({ type: 'dropped', what: 'message', peerId: parcel.from, reason });
       else if (envelope !== undefined)
         trace({ type: 'signal', step: 'received', peerId: envelope.from, kind: envelope.kind, by });
@@ -78,9 +78,11 @@ export function signallingOver({ identity, channels, runtime, trace }: ChannelsC
       return concat(signal$, acknowledged$);
     });
 
-  function reasonToDrop(envelope: Envelope | undefined): string | undefined {
+  function reasonToDrop(envelope: Envelope | undefined, parcel: Parcel): string | undefined {
     if (envelope === undefined) return 'malformed, not for this node, or not signed by its sender';
     const { from, id, at, keepMs } = envelope;
+    // Where that one was seen says nothing of the sender, whose own copy may still come.
+    if (parcel.from !== undefined && parcel.from !== from) return 'sent again by somebody else';
     const age = timeOfDay() - at;
     const isYoung = age < Math.min(keepMs, KEEP_MAX_MS) + CLOCK_MS;
     if (!isYoung || !(age > -CLOCK_MS)) return 'too old, or from the future';

@@ -17,7 +17,7 @@ import {
 import { familyOf } from '../endpoint.js';
 import type { RendezvousSession } from '../rendezvous/session.js';
 import type { Runtime } from '../runtime.js';
-import type { Channel, Delivery, Parcel } from './channel.js';
+import { PARCEL_MAX_BYTES, type Channel, type Delivery, type Parcel } from './channel.js';
 
 /** A server that does not say within this time whether it delivered counts as one that could not. */
 const ANSWER_MS = 5_000;
@@ -39,6 +39,8 @@ export function rendezvousChannel({ sessions$, runtime: { scheduler } }: Rendezv
       share(),
     ),
     send$: (to, bytes, { family }) => {
+      // A server says nothing to it, or ends the session.
+      if (bytes.length > PARCEL_MAX_BYTES) return of<Delivery>('absent');
       // A session by the family that is wanted may be about to begin; without one any will do.
       const inTime$ = sessions$.pipe(
         first((sessions) => family === undefined || sessions.some((session) => isBy(session, family))),

@@ -1,0 +1,431 @@
+import { randomBytes } from 'node:crypto';
+import {
+  asyncScheduler,
+  filter,
+  firstValueFrom,
+  map,
+  NEVER,
+  of,
+  ReplaySubject,
+  share,
+  startWith,
+  Subject,
+  type Observable,
+  type Subscription,
+} from 'rxjs';
+import { DEFAULT_TIMING } from '../../lib/config.js';
+import { ProtocolError } from '../../lib/errors.js';
+import { createIdentity, sealingKeyOf, type Identity } from '../../lib/identity.js';
+import { sessions$ } from '../../lib/rendezvous/client.js';
+import { systemRuntime, type Runtime } from '../../lib/runtime.js';
+import {
+  CHANNEL_NAMES,
+  PARCEL_MAX_BYTES,
+  type Channel,
+  type ChannelName,
+  type Delivery,
+} from '../../lib/signalling/channel.js';
+import { dhtChannel } from '../../lib/signalling/dht.js';
+import { sealEnvelope } from '../../lib/signalling/envelope.js';
+import { openSealed, seal } from '../../lib/signalling/hpke.js';
+import { mailboxChannel } from '../../lib/signalling/mailbox.js';
+import { signallingOver } from '../../lib/signalling/over-channels.js';
+import { rendezvousChannel } from '../../lib/signalling/rendezvous.js';
+import type { ReceivedSignal, Signal, Signalling } from '../../lib/signalling/signalling.js';
+import type { TraceStep } from '../../lib/trace.js';
+import { dhtServer$ } from '../../servers/index.js';
+import { mailboxServer$ } from '../../servers/mailbox.js';
+import { failureOf, Lab, newAddress } from '../support/nodes.js';
+
+// What every channel has to keep to, as the application sees it: the real signalling over each of them, over real sockets.
+
+/** What differs by nature from channel to channel. */
+interface Nature {
+  /**
+   * Whether a signal waits for a receiver that is away. A rendezvous server has no store: it passes on to whoever is connected,
+   * and of all others it says that they are absent.
+   */
+  readonly keeps: boolean;
+  /**
+   * Whether senders are known to the channel. Servers have them prove their keys; to the nodes of a DHT they are addresses. There, who
+   * stores first what another has sealed is taken for where it came from; it is for the signed body to tell another address.
+   */
+  readonly knowsSenders: boolean;
+}
+
+const NATURES: Readonly<Record<ChannelName, Nature>> = {
+  rendezvous: { keeps: false, knowsSenders: true },
+  mailbox: { keeps: true, knowsSenders: true },
+  dht: { keeps: true, knowsSenders: false },
+};
+
+/** A way for one node into a world. */
+interface Entrance {
+  readonly channel: Channel;
+  /** Emits once the node is there, while it listens. */
+  readonly present$: Observable<unknown>;
+}
+
+/** A world of servers that run, or nodes; nodes enter it with an identity, from a local address of their own. */
+type World = (identity: Identity, bind: string) => Entrance;
+
+const WORLDS: Readonly<Record<ChannelName, (lab: Lab) => Promise<World>>> = {
+  rendezvous: async (lab) => {
+    const { local } = await lab.server();
+    const server = { host: local.address, port: local.port };
+    return (identity, bind) => {
+      const config = { identity, bind, security: 'tls', runtime: systemRuntime, timing: DEFAULT_TIMING } as const;
+      const open$ = sessions$([server], config, () => undefined).pipe(
+        map((states) => states.flatMap(({ session }) => session ?? [])),
+        share({ connector: () => new ReplaySubject(1), resetOnRefCountZero: true }),
+      );
+      return {
+        channel: rendezvousChannel({ sessions$: open$, runtime: systemRuntime }),
+        present$: open$.pipe(filter((sessions) => sessions.length > 0)),
+      };
+    };
+  },
+  mailbox: async (lab) => {
+    const { local } = await opened(lab, mailboxServer$({ bind: '127.0.0.1', port: 0 }));
+    const urls = [new URL(`http://${local.address}:${local.port}/`)];
+    return (identity, localAddress) => ({
+      channel: mailboxChannel({ identity, urls, localAddress, runtime: systemRuntime }),
+      present$: of(undefined),
+    });
+  },
+  dht: async (lab) => {
+    const first = await opened(lab, dhtServer$({ bind: newAddress(), port: 0 }));
+    const bootstrap = [{ host: first.local.address, port: first.local.port }];
+    for (let count = 1; count < 4; count++) await opened(lab, dhtServer$({ bind: newAddress(), port: 0, bootstrap }));
+    return (identity, bind) => ({
+      channel: dhtChannel({ identity, bootstrap, bind, runtime: systemRuntime, trace: () => undefined }),
+      present$: of(undefined),
+    });
+  },
+};
+
+/** Subscribes until the spec is over; resolves to the first value. */
+function opened<T>(lab: Lab, source$: Observable<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    lab.use(source$.subscribe({ next: resolve, error: reject }));
+  });
+}
+
+const MINUTE_MS = 60_000;
+
+/** By how much clocks may differ, and a little more. */
+const CLOCK_MS = 125_000;
+
+/** Signals at once of one sender, as `over-channels.ts` has it. */
+const BURST = 200;
+
+const FOREIGN = 'malformed, not for this node, or not signed by its sender';
+const signalOf = (text: string): Signal => ({ kind: 'text', body: { text } });
+
+/** An application at one node. */
+class Member {
+  readonly bind = newAddress();
+  readonly peerId: string;
+  readonly channel: Channel;
+  readonly signalling: Signalling;
+  /** What has come, in the order in which it came. */
+  readonly signals: ReceivedSignal[] = [];
+  /** Why messages were dropped. */
+  readonly dropped: string[] = [];
+  readonly #present$: Observable<unknown>;
+  readonly #changed = new Subject<void>();
+  #listening: Subscription | undefined;
+
+  constructor(
+    readonly lab: Lab,
+    world: World,
+    readonly identity: Identity = createIdentity(),
+    runtime: Runtime = systemRuntime,
+  ) {
+    const { channel, present$ } = world(identity, this.bind);
+    const trace = (step: TraceStep) => {
+      if (step.type !== 'dropped') return;
+      this.dropped.push(step.reason);
+      this.#changed.next();
+    };
+    this.peerId = identity.peerId;
+    this.channel = channel;
+    this.#present$ = present$;
+    this.signalling = signallingOver({ identity, channels: [channel], runtime, trace });
+  }
+
+  /** Listens until it leaves or the spec is over. Resolves once it can be reached. */
+  async come(): Promise<void> {
+    this.#listening = this.lab.use(
+      this.signalling.signal$.subscribe({
+        next: (signal) => {
+          this.signals.push(signal);
+          this.#changed.next();
+        },
+        error: fail,
+      }),
+    );
+    await this.present();
+  }
+
+  async present(): Promise<void> {
+    await firstValueFrom(this.#present$);
+  }
+
+  leave(): void {
+    this.#listening?.unsubscribe();
+  }
+
+  /** The texts that have come, of one sender or of all. */
+  texts(from?: Member): unknown[] {
+    return this.signals
+      .filter((signal) => from === undefined || signal.from === from.peerId)
+      .map(({ body }) => body['text']);
+  }
+
+  /** Waits for something that comes or is dropped to make it so. */
+  async until(isSo: () => boolean): Promise<void> {
+    await firstValueFrom(this.#changed.pipe(startWith(undefined), filter(isSo)));
+  }
+
+  untilText(text: string): Promise<void> {
+    return this.until(() => this.texts().includes(text));
+  }
+
+  send(to: Member, text: string, keepMs = MINUTE_MS): Promise<Delivery> {
+    return firstValueFrom(this.signalling.send$(to.peerId, signalOf(text), { keepMs }));
+  }
+
+  /** Seals a signal as the signalling does, for a spec to have the bytes. */
+  seal(to: Member, text: string, { at = Date.now(), keepMs = MINUTE_MS, identity = this.identity } = {}): Buffer {
+    const id = systemRuntime.newId();
+    return sealEnvelope(identity, { ...signalOf(text), to: to.peerId, id, at, keepMs });
+  }
+
+  /** Has the channel carry any bytes, whoever sealed them. */
+  carry(to: Member, bytes: Buffer): Promise<Delivery> {
+    return firstValueFrom(this.channel.send$(to.peerId, bytes, { keepMs: MINUTE_MS }));
+  }
+}
+
+for (const name of CHANNEL_NAMES) {
+  const { keeps, knowsSenders } = NATURES[name];
+
+  describe(`A signal by the ${name} channel`, () => {
+    const lab = new Lab();
+    let world: World = () => ({ channel: { name, parcel$: NEVER, send$: () => NEVER }, present$: NEVER });
+    beforeEach(async () => {
+      world = await WORLDS[name](lab);
+    });
+    afterEach(() => lab.close());
+
+    /** A node that is there. */
+    async function present(runtime?: Runtime): Promise<Member> {
+      const member = new Member(lab, world, createIdentity(), runtime);
+      await member.come();
+      return member;
+    }
+
+    /** Two nodes that are there, of which the second has heard the first. */
+    async function acquainted(): Promise<readonly [Member, Member]> {
+      const [one, other] = await Promise.all([present(), present()]);
+      await greeted(one, other);
+      return [one, other];
+    }
+
+    async function greeted(from: Member, to: Member): Promise<void> {
+      expect(await from.send(to, 'hello')).not.toBe('absent');
+      await to.untilText('hello');
+      to.signals.length = 0;
+    }
+
+    it('comes with its proven sender and the address at which it was seen, and is delivered to who is there', async () => {
+      const [alice, bob] = await acquainted();
+      // A receiver that takes its time is not known to have it.
+      while ((await alice.send(bob, 'to bob')) !== 'delivered');
+      await bob.untilText('to bob');
+      expect(bob.signals[0]).toEqual({ ...signalOf('to bob'), from: alice.peerId, seenAt: alice.bind });
+      await bob.send(alice, 'to alice');
+      await alice.untilText('to alice');
+    });
+
+    it('comes after those that its sender sent before, whatever others send', async () => {
+      const [alice, bob] = await acquainted();
+      const carol = await present();
+      await greeted(carol, bob);
+      const texts = Array.from({ length: 50 }, (_, index) => `text ${index}`);
+      const deliveries = await Promise.all(texts.flatMap((text) => [alice, carol].map((from) => from.send(bob, text))));
+      expect(deliveries).not.toContain('absent');
+      await bob.until(() => bob.signals.length >= 2 * texts.length);
+      expect(bob.texts(alice)).toEqual(texts);
+      expect(bob.texts(carol)).toEqual(texts);
+    });
+
+    it('comes once, though the channel was given it twice', async () => {
+      const [alice, bob] = await acquainted();
+      const bytes = alice.seal(bob, 'once');
+      for (const copy of [bytes, bytes]) await alice.carry(bob, copy);
+      await alice.send(bob, 'last');
+      await bob.untilText('last');
+      expect(bob.texts()).toEqual(['once', 'last']);
+    });
+
+    it('comes once, though its receiver left before the channel knew, and came back', async () => {
+      const alice = await present();
+      const bob = new Member(lab, world);
+      // It leaves as soon as the application has the signal, and before it is acknowledged.
+      const first = firstValueFrom(bob.signalling.signal$);
+      await bob.present();
+      await alice.send(bob, 'one');
+      expect((await first).body).toEqual({ text: 'one' });
+      await bob.come();
+      if (keeps) await bob.until(() => bob.dropped.includes('a copy'));
+      await alice.send(bob, 'two');
+      await bob.untilText('two');
+      expect(bob.texts()).toEqual(['two']);
+    });
+
+    it('waits for who has never been there, where the channel keeps it, for as long as it was told to', async () => {
+      const alice = await present();
+      const bob = new Member(lab, world);
+      const kept = keeps ? 'kept' : 'absent';
+      expect(await alice.send(bob, 'expired', 1)).toBe(kept);
+      expect(await alice.send(bob, 'in time')).toBe(kept);
+      await bob.come();
+      if (keeps) await bob.untilText('in time');
+      await alice.send(bob, 'last');
+      await bob.untilText('last');
+      expect(bob.texts()).toEqual(keeps ? ['in time', 'last'] : ['last']);
+    });
+
+    it('waits for who was there and comes back, where the channel keeps it, for as long as it was told to', async () => {
+      const [alice, bob] = await acquainted();
+      bob.leave();
+      if (keeps) {
+        // Who left without a word may be expected back at once.
+        expect(await alice.send(bob, 'expired', 1)).not.toBe('absent');
+        for (const text of ['one', 'two']) expect(await alice.send(bob, text)).not.toBe('absent');
+      } else {
+        // The server hears a moment later that the connection is closed.
+        while ((await alice.send(bob, 'lost')) !== 'absent');
+      }
+      await bob.come();
+      if (keeps) await bob.untilText('two');
+      await alice.send(bob, 'last');
+      await bob.untilText('last');
+      expect(bob.texts()).toEqual(keeps ? ['one', 'two', 'last'] : ['last']);
+    });
+
+    it('is dropped when it comes too late to be of use, or from the future', async () => {
+      const [alice, bob] = await acquainted();
+      const keepMs = 5_000;
+      await alice.carry(bob, alice.seal(bob, 'late', { at: Date.now() - keepMs - CLOCK_MS, keepMs }));
+      await alice.carry(bob, alice.seal(bob, 'early', { at: Date.now() + CLOCK_MS, keepMs }));
+      await alice.send(bob, 'last');
+      await bob.untilText('last');
+      expect(bob.texts()).toEqual(['last']);
+      expect(bob.dropped).toEqual(Array.from({ length: 2 }, () => 'too old, or from the future'));
+    });
+
+    it('may have 16 KiB when it is sealed, and fails with more, which the channel would not carry either', async () => {
+      const [alice, bob] = await acquainted();
+      const text = 'x'.repeat(15 * 1024);
+      const most = 'y'.repeat(PARCEL_MAX_BYTES - alice.seal(bob, '').length);
+      for (const large of [text, most]) {
+        expect(await alice.send(bob, large)).not.toBe('absent');
+        await bob.untilText(large);
+      }
+      const error = await failureOf(alice.signalling.send$(bob.peerId, signalOf(`${most}y`), { keepMs: MINUTE_MS }));
+      expect(error).toBeInstanceOf(ProtocolError);
+      expect(error).toEqual(jasmine.objectContaining({ code: 'PROTOCOL' }));
+      for (const length of [PARCEL_MAX_BYTES + 1, 2 * PARCEL_MAX_BYTES]) {
+        expect(await alice.carry(bob, Buffer.alloc(length, 1))).toBe('absent');
+      }
+      expect(await alice.send(bob, 'last')).not.toBe('absent');
+      await bob.untilText('last');
+      expect(bob.texts()).toEqual([text, most, 'last']);
+      expect(bob.dropped).toEqual([]);
+    });
+
+    it('is dropped when it is garbage, or not signed by whom it says it is from, and disturbs no other', async () => {
+      const [alice, bob] = await acquainted();
+      const eve = await present();
+      const sealed = eve.seal(bob, 'truncated');
+      const bad = [
+        eve.seal(bob, 'forged', { identity: { ...eve.identity, peerId: alice.peerId } }),
+        sealed.subarray(0, -1),
+        sealed.subarray(0, 40),
+        randomBytes(1),
+        randomBytes(300),
+        Buffer.concat([sealed.subarray(0, 1), randomBytes(PARCEL_MAX_BYTES - 1)]),
+      ];
+      for (const bytes of bad) await eve.carry(bob, bytes);
+      await alice.send(bob, 'of alice');
+      await eve.send(bob, 'of eve');
+      await bob.until(() => bob.signals.length >= 2 && bob.dropped.length >= bad.length);
+      expect(bob.texts(alice)).toEqual(['of alice']);
+      expect(bob.texts(eve)).toEqual(['of eve']);
+      expect(bob.dropped).toEqual(bad.map(() => FOREIGN));
+    });
+
+    it('comes once, though somebody who has seen it sends it, too, before and after', async () => {
+      const [alice, bob] = await acquainted();
+      const eve = await present();
+      const bytes = alice.seal(bob, 'once');
+      for (const from of [eve, alice, eve]) await from.carry(bob, bytes);
+      await eve.send(bob, 'of eve');
+      await alice.send(bob, 'last');
+      await bob.until(() => bob.signals.length >= 3);
+      expect(bob.texts(alice)).toEqual(['once', 'last']);
+      expect(bob.texts(eve)).toEqual(['of eve']);
+      const [once] = bob.signals;
+      if (knowsSenders) expect(once?.seenAt).toBe(alice.bind);
+      const reason = 'sent again by somebody else';
+      expect(bob.dropped).toEqual(knowsSenders ? [reason, reason] : []);
+    });
+
+    it('is dropped by everybody but whom it is for', async () => {
+      const [alice, bob] = await acquainted();
+      const carol = await present();
+      const bytes = alice.seal(bob, 'to bob');
+      // What Bob can read he can seal again, to Carol.
+      const label = Buffer.from('rxp2p sealed signal 1');
+      const signed = openSealed(bob.identity.openingKey, label, bytes.subarray(1)) ?? Buffer.alloc(0);
+      const key = sealingKeyOf(carol.peerId) ?? Buffer.alloc(32);
+      await alice.carry(carol, bytes);
+      await bob.carry(carol, Buffer.concat([bytes.subarray(0, 1), seal(key, label, signed)]));
+      await alice.send(carol, 'to carol');
+      await carol.until(() => carol.signals.length >= 1 && carol.dropped.length >= 2);
+      expect(carol.texts()).toEqual(['to carol']);
+      expect(carol.dropped).toEqual([FOREIGN, FOREIGN]);
+      await alice.carry(bob, bytes);
+      await bob.untilText('to bob');
+    });
+
+    it('of one that floods comes up to a limit, and those of others are not held up', async () => {
+      // For Bob time stands still, so that there are never more than come at once.
+      const schedule = asyncScheduler.schedule.bind(asyncScheduler);
+      const [bob, alice, eve] = await Promise.all([
+        present({ ...systemRuntime, scheduler: { now: () => 0, schedule } }),
+        present(),
+        present(),
+      ]);
+      await greeted(alice, bob);
+      await greeted(eve, bob);
+      const texts = Array.from({ length: 2 * BURST }, (_, index) => `flood ${index}`);
+      const flood = Promise.all(texts.map((text) => eve.send(bob, text)));
+      await alice.send(bob, 'meanwhile');
+      await bob.untilText('meanwhile');
+      await flood;
+      await alice.send(bob, 'afterwards');
+      await bob.untilText('afterwards');
+      expect(bob.texts(alice)).toEqual(['meanwhile', 'afterwards']);
+      // In their order, and none twice. With the greeting they are as many as may come; servers stop the sender earlier.
+      const come = bob.texts(eve);
+      expect(come.length).toBeLessThan(BURST);
+      expect(come[0]).toBe('flood 0');
+      const left = new Set(come);
+      expect(come).toEqual(texts.filter((text) => left.has(text)));
+    });
+  });
+}
