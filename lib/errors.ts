@@ -15,7 +15,8 @@ export type ErrorCode =
   | 'CONNECT_FAILED'
   | 'RENDEZVOUS'
   | 'HTTP'
-  | 'PORT_MAPPING';
+  | 'PORT_MAPPING'
+  | 'STORE';
 
 /** What every error of this library is: an `Error` with a stable {@link ErrorCode} and, where there is one, its `cause`. */
 export class Rxp2pError extends Error {
@@ -153,6 +154,13 @@ export class PortMappingError extends Rxp2pError {
     options?: ErrorOptions,
   ) {
     super('PORT_MAPPING', message, options);
+  }
+}
+
+/** A folder in which a server cannot keep what it has to. */
+export class StoreError extends Rxp2pError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('STORE', message, options);
   }
 }
 

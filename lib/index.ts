@@ -43,6 +43,7 @@ export {
   RendezvousError,
   Rxp2pError,
   SendBufferFullError,
+  StoreError,
   TimeoutError,
   type AttemptFailure,
   type ErrorCode,

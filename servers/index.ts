@@ -14,6 +14,16 @@ export {
   type ReachabilityServerLimits,
 } from './reachability.js';
 
+export {
+  mailboxServer$,
+  type MailboxServer,
+  type MailboxServerConfig,
+  type MailboxServerLimits,
+  type MailboxServiceConfig,
+} from './mailbox.js';
+
+export type { HttpServerLimits } from './http.js';
+
 // ─── What they keep ──────────────────────────────────────────────────────────────────────────────────────────────────
 export { memoryStore, type MemoryStoreConfig } from './store/memory.js';
 export type { Store, Table } from './store/store.js';

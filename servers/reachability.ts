@@ -1,14 +1,26 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { catchError, EMPTY, map, mergeMap, Observable, of, Subject, switchMap, tap, type Subscription } from 'rxjs';
+import type { ServerResponse } from 'node:http';
+import {
+  catchError,
+  defer,
+  EMPTY,
+  map,
+  mergeMap,
+  Observable,
+  of,
+  Subject,
+  switchMap,
+  tap,
+  type Subscription,
+} from 'rxjs';
 import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
-import { canonicalAddress, hostKey, isPort, scopeOf, type Endpoint } from '../lib/endpoint.js';
-import { ListenError, reasonOf } from '../lib/errors.js';
+import { hostKey, isPort, scopeOf, type Endpoint } from '../lib/endpoint.js';
+import { reasonOf } from '../lib/errors.js';
 import { createIdentity, peerIdToKey, type PeerId } from '../lib/identity.js';
 import { secure$, secureContextOf } from '../lib/link/tls.js';
 import { within } from '../lib/operators/within.js';
 import { systemRuntime, type Runtime } from '../lib/runtime.js';
-import { expectInteger } from '../lib/validate.js';
 import { hostBuckets } from '../lib/rate-limit.js';
+import { httpServer$, say, sayJson, type Exchange, type HttpServerLimits, type HttpService } from './http.js';
 
 /** What a reachability server is made of. */
 export interface ReachabilityServerConfig {
@@ -20,13 +32,7 @@ export interface ReachabilityServerConfig {
 }
 
 /** What one reachability server bears. */
-export interface ReachabilityServerLimits {
-  /** HTTP connections in all. */
-  readonly connections: number;
-  /** HTTP connections from one IPv4 address or IPv6 /64. */
-  readonly connectionsPerHost: number;
-  /** A request is a line and a few headers: whoever takes longer than this to send one is not asking, in milliseconds. */
-  readonly requestMs: number;
+export interface ReachabilityServerLimits extends HttpServerLimits {
   /** For a caller's port to answer, and again for the caller to prove its key there, in milliseconds (PyP2P: 1 s). */
   readonly dialMs: number;
   /** Callers that are dialled at the same time. */
@@ -38,6 +44,9 @@ export interface ReachabilityServerLimits {
   /** Dials at once to one IPv4 address or IPv6 /64: a household, an office, a small carrier NAT. */
   readonly dialBurst: number;
 }
+
+/** Those of them that are not of HTTP. */
+export type DialLimits = Omit<ReachabilityServerLimits, keyof HttpServerLimits>;
 
 export const DEFAULT_REACHABILITY_LIMITS: ReachabilityServerLimits = {
   connections: 1_000,
@@ -86,51 +95,37 @@ export function reachabilityServer$(
   { bind, port = 8080, limits: given }: ReachabilityServerConfig = {},
   runtime: Runtime = systemRuntime,
 ): Observable<ReachabilityServer> {
-  return new Observable((subscriber) => {
-    expectInteger('port', port, 0, 65535);
+  return defer(() => {
     const limits = withDefaults('limits', DEFAULT_REACHABILITY_LIMITS, given, MAX_TIMER_MS);
-    const questions = new Questions(bind, limits, runtime);
-    const times = {
-      requestTimeout: limits.requestMs,
-      headersTimeout: limits.requestMs,
-      keepAliveTimeout: limits.requestMs,
-      // Node looks every 30 s whether a time is over, unless told otherwise.
-      connectionsCheckingInterval: Math.ceil(limits.requestMs / 4),
-    };
-    const server = createServer(times, (request, response) => {
-      answer(request, response, questions);
+    const { connections, connectionsPerHost, requestMs, ...dialling } = limits;
+    return httpServer$({
+      bind,
+      port,
+      limits: { connections, connectionsPerHost, requestMs },
+      services: [reachabilityService$({ bind, limits: dialling }, runtime)],
     });
-    server.maxConnections = limits.connections;
-    limitPerHost(server, limits.connectionsPerHost);
-    server.on('error', (cause) => {
-      subscriber.error(new ListenError(`Cannot listen on port ${port}: ${cause.message}. Choose another.`, { cause }));
-    });
-    server.listen({ port, ...(bind !== undefined && { host: bind }) }, () => {
-      const bound = server.address();
-      if (bound === null || typeof bound === 'string') return;
-      subscriber.next({ local: { address: canonicalAddress(bound.address) ?? bound.address, port: bound.port } });
-    });
-    return () => {
-      questions.close();
-      server.close();
-      server.closeAllConnections();
-    };
   });
 }
 
-/** Hangs up on a host that has too many connections already: it shall not take those of all others. */
-function limitPerHost(server: Server, most: number): void {
-  const perHost = new Map<string, number>();
-  server.on('connection', (socket) => {
-    const host = hostKey(canonicalAddress(socket.remoteAddress?.replace(/%.*$/, '') ?? '') ?? '0.0.0.0');
-    const count = (perHost.get(host) ?? 0) + 1;
-    perHost.set(host, count);
-    socket.once('close', () => {
-      const left = (perHost.get(host) ?? 1) - 1;
-      if (left === 0) perHost.delete(host);
-      else perHost.set(host, left);
-    });
-    if (count > most) socket.destroy();
+/** What the service is made of, on an HTTP server that others share. */
+export interface ReachabilityServiceConfig {
+  /** The local address of the server, by which callers know it. */
+  readonly bind?: string | undefined;
+  readonly limits?: Partial<DialLimits> | undefined;
+}
+
+/** What {@link reachabilityServer$} answers, as a service of an HTTP server. */
+export function reachabilityService$(
+  { bind, limits: given }: ReachabilityServiceConfig,
+  runtime: Runtime = systemRuntime,
+): Observable<HttpService> {
+  return new Observable((subscriber) => {
+    const limits = withDefaults('limits', DEFAULT_REACHABILITY_LIMITS, given, MAX_TIMER_MS);
+    const questions = new Questions(bind, limits, runtime);
+    subscriber.next((exchange) => answer(exchange, questions));
+    return () => {
+      questions.close();
+    };
   });
 }
 
@@ -146,7 +141,7 @@ class Questions {
 
   constructor(
     bind: string | undefined,
-    readonly limits: ReachabilityServerLimits,
+    readonly limits: DialLimits,
     readonly runtime: Runtime,
   ) {
     this.#from = bind !== undefined && scopeOf(bind) !== 'unusable' ? bind : undefined;
@@ -198,22 +193,18 @@ class Questions {
   }
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, questions: Questions): void {
-  const address = canonicalAddress(request.socket.remoteAddress?.replace(/%.*$/, '') ?? '');
-  const url = URL.canParse(request.url ?? '', 'http://server')
-    ? new URL(request.url ?? '', 'http://server')
-    : undefined;
-  if (request.method !== 'GET' || url === undefined || address === undefined) {
-    say(response, 404, 'There is nothing here. Try /address.\n');
-  } else if (url.pathname === '/address') {
+function answer({ method, url, address, request, response }: Exchange, questions: Questions): boolean {
+  if (method !== 'GET') return false;
+  if (url.pathname === '/address') {
     sayJson(response, { address, port: request.socket.remotePort });
   } else if (url.pathname === '/reachable') {
     dialBack(url.searchParams, address, response, questions);
   } else if (url.pathname.endsWith('/net.php')) {
     answerPyp2p(url.searchParams, address, response, questions);
   } else {
-    say(response, 404, 'There is nothing here. Try /address.\n');
+    return false;
   }
+  return true;
 }
 
 function dialBack(query: URLSearchParams, address: string, response: ServerResponse, questions: Questions): void {
@@ -266,12 +257,4 @@ function portOf(query: URLSearchParams): number | undefined {
 function refuse(response: ServerResponse, status: 429 | 503): void {
   response.setHeader('retry-after', '60');
   say(response, status, status === 429 ? 'Too many questions from this address.\n' : 'Too many questions.\n');
-}
-
-function sayJson(response: ServerResponse, value: unknown): void {
-  say(response, 200, JSON.stringify(value), 'application/json');
-}
-
-function say(response: ServerResponse, status: number, text: string, type = 'text/plain'): void {
-  response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(text);
 }

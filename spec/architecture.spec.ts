@@ -146,9 +146,11 @@ describe('the house', () => {
   });
 
   it('has servers that stand on the lower rooms, and never on a node', () => {
-    const rooms = new Set(
-      servers.flatMap(({ imports }) => imports.filter((path) => path.startsWith('lib/')).map(roomOf)),
-    );
+    // What both sides say is pure, in whichever room it is.
+    const imported = servers
+      .flatMap(({ imports }) => imports)
+      .filter((path) => path.startsWith('lib/') && path !== 'lib/signalling/mailbox-messages.ts');
+    const rooms = new Set(imported.map(roomOf));
     expect([...rooms].filter((room) => HOUSE.indexOf(room) < HOUSE.indexOf('rendezvous'))).toEqual([]);
     expect(rooms.has('rendezvous')).toBeTrue();
   });

@@ -8,11 +8,13 @@ export interface ServeOptions {
   readonly bind?: string;
   readonly port: number;
   readonly httpPort: number;
+  /** A folder in which the mailbox keeps messages. */
+  readonly data?: string;
 }
 
 /** `rxp2p serve`: runs the servers until interrupted. */
-export async function serve(options: ServeOptions): Promise<void> {
-  const serving$ = serve$(options).pipe(
+export async function serve({ data, ...options }: ServeOptions): Promise<void> {
+  const serving$ = serve$({ ...options, dataFolder: data }).pipe(
     tap(({ endpoints }) => {
       for (const { name, local } of endpoints) console.log(`${name} ${formatEndpoint(local)}`);
     }),

@@ -1,0 +1,335 @@
+import {
+  auditTime,
+  catchError,
+  defer,
+  exhaustMap,
+  filter,
+  finalize,
+  map,
+  merge,
+  mergeMap,
+  of,
+  reduce,
+  retry,
+  share,
+  Subject,
+  takeUntil,
+  takeWhile,
+  tap,
+  timer,
+  type Observable,
+} from 'rxjs';
+import { HttpError } from '../errors.js';
+import { fetch$ } from '../http.js';
+import type { Identity, PeerId } from '../identity.js';
+import { backoffMs } from '../operators/backoff.js';
+import { takeTurns, type Turn } from '../operators/take-turns.js';
+import { within } from '../operators/within.js';
+import type { Runtime } from '../runtime.js';
+import { KEEP_MAX_MS, PARCEL_MAX_BYTES, type Channel, type Delivery, type Parcel } from './channel.js';
+import {
+  ANSWER_MAX_BYTES,
+  authorize,
+  decodeDelivered,
+  decodeRefusal,
+  decodeTaken,
+  encode,
+  mailboxUrl,
+  MAX_RECEIPTS,
+  MAX_TAKEN,
+  type MailboxVerb,
+  type Refusal,
+  type TakenMessage,
+} from './mailbox-messages.js';
+
+/** What it works with. */
+export interface MailboxChannelConfig {
+  readonly identity: Identity;
+  /** Mailbox servers: what they are asked for is below these. A message that is sent is put at all of them. */
+  readonly urls: readonly URL[];
+  /** The local address to leave from. By default the system chooses. */
+  readonly localAddress?: string | undefined;
+  readonly runtime: Runtime;
+  /** What asks by HTTP, for specs. */
+  readonly fetch$?: typeof fetch$ | undefined;
+}
+
+/** Each take waits this long for a message: what stands between forgets silent connections after a minute or so. */
+const WAIT_MS = 25_000;
+
+/** For a server to answer, on top of what it was asked to wait. */
+const ANSWER_MS = 5_000;
+
+/**
+ * The interval at which a server is asked, unless it still has to answer: one that answers at once, and brings nothing, is
+ * asked no more often.
+ */
+const PACE_MS = 200;
+
+/** A message that is dealt with while a take waits is acknowledged by a new one after this time: others may follow. */
+const LATE_MS = 1_000;
+
+/** After a failure. A server that restarts is back in seconds; to one that is gone a knock a minute does no harm. */
+const BACKOFF = { firstMs: 500, mostMs: 60_000 };
+
+/** What a server that is asked says to a request that is in time for no clock but its own. */
+const CLOCK_REFUSALS: readonly Refusal['refused'][] = ['clock', 'replayed'];
+
+/**
+ * Signals by way of mailboxes: servers, asked by HTTP, that keep them until the receiver comes for them. What was brought is
+ * brought again until it is acknowledged, across crashes of the server and of this node. Servers are asked for what has come
+ * only while somebody is subscribed; one that does not answer is asked again later and later, and disturbs no other.
+ *
+ * A signal is put at every server, since nobody knows at which of them the receiver asks. It is `delivered` as soon as one
+ * of them has the receiver asking, or has had within the last minute.
+ *
+ * @example
+ * const channel = mailboxChannel({ identity, urls: [new URL('http://rv.example.org:8080/')], runtime: systemRuntime });
+ * channel.parcel$.subscribe(({ bytes, acknowledge }) => { use(bytes); acknowledge(); });
+ */
+export function mailboxChannel({ urls, ...config }: MailboxChannelConfig): Channel {
+  const { timeOfDay, newId } = config.runtime;
+  const servers = urls.map((url) => new Server(url, config));
+  return {
+    name: 'mailbox',
+    parcel$: merge(...servers.map((server) => server.parcel$())).pipe(share()),
+    send$: (to, bytes, { keepMs, family }) =>
+      defer(() => {
+        if (bytes.length > PARCEL_MAX_BYTES) return of<Delivery>('absent');
+        const [id, until] = [newId(), timeOfDay() + Math.min(keepMs, KEEP_MAX_MS)];
+        const message = bytes.toString('base64url');
+        const puts = servers.map((server) => server.put$({ to, id, message, until }, family));
+        return firstDelivered(puts);
+      }),
+  };
+}
+
+/** `delivered` as soon as it is, else what is best when all is done. */
+function firstDelivered(deliveries: readonly Observable<Delivery>[]): Observable<Delivery> {
+  return merge(...deliveries).pipe(
+    takeWhile((delivery) => delivery !== 'delivered', true),
+    reduce<Delivery, Delivery>((best, delivery) => (delivery === 'absent' ? best : delivery), 'absent'),
+  );
+}
+
+/** A signal on its way. */
+interface Outgoing {
+  readonly to: PeerId;
+  readonly id: string;
+  readonly message: string;
+  /** When it is of no use any more, by this node's clock. */
+  readonly until: number;
+}
+
+/** A request, signed when it is sent. */
+interface Question<T> {
+  readonly verb: MailboxVerb;
+  /** The body. `at` is the time by the server's clock. */
+  readonly body: (at: number) => string;
+  readonly decode: (text: string) => T | undefined;
+  readonly withinMs: number;
+  readonly family?: 4 | 6 | undefined;
+}
+
+/** One mailbox server, as this node sees it. */
+class Server {
+  readonly #clock: ServerClock;
+  readonly #turns = new Turns();
+  readonly #fetch$: typeof fetch$;
+
+  constructor(
+    readonly url: URL,
+    readonly config: Omit<MailboxChannelConfig, 'urls'>,
+  ) {
+    this.#clock = new ServerClock(config.runtime.timeOfDay);
+    this.#fetch$ = config.fetch$ ?? fetch$;
+  }
+
+  /** What comes for this node, for ever. */
+  parcel$(): Observable<Parcel> {
+    const { scheduler, random } = this.config.runtime;
+    return defer(() => {
+      const hand = new Hand(() => scheduler.now());
+      const taken$ = defer(() => this.#take$(hand)).pipe(
+        retry({
+          delay: (_, count) => timer(backoffMs(count, BACKOFF.firstMs, BACKOFF.mostMs, random), scheduler),
+        }),
+      );
+      return timer(0, PACE_MS, scheduler).pipe(
+        filter(() => hand.hasRoom()),
+        exhaustMap(() => taken$),
+        mergeMap((messages) => hand.take(messages)),
+      );
+    });
+  }
+
+  /** Puts a message there: signals to one receiver one after the other, so that they arrive in their order. */
+  put$({ to, id, message, until }: Outgoing, family: 4 | 6 | undefined): Observable<Delivery> {
+    const { identity, runtime } = this.config;
+    const put$ = this.#ask$({
+      verb: 'put',
+      body: (at) => {
+        const keepMs = Math.max(0, until - runtime.timeOfDay());
+        return encode({ from: identity.peerId, to, id, at, keepMs, message });
+      },
+      decode: decodeDelivered,
+      withinMs: ANSWER_MS,
+      family,
+    }).pipe(
+      map((isDelivered): Delivery => (isDelivered ? 'delivered' : 'kept')),
+      catchError(() => of<Delivery>('absent')),
+    );
+    return this.#turns.of(to, put$);
+  }
+
+  #take$(hand: Hand): Observable<readonly TakenMessage[]> {
+    const { identity, runtime } = this.config;
+    return defer(() => {
+      const acknowledge = hand.done();
+      return this.#ask$({
+        verb: 'take',
+        body: (at) => encode({ owner: identity.peerId, at, waitMs: WAIT_MS, acknowledge, holding: hand.holding() }),
+        decode: decodeTaken,
+        withinMs: WAIT_MS + ANSWER_MS,
+      }).pipe(
+        tap(() => {
+          hand.forget(acknowledge);
+        }),
+        takeUntil(hand.done$.pipe(auditTime(LATE_MS, runtime.scheduler))),
+      );
+    });
+  }
+
+  /** Asks, and once more where the server says that the clock is wrong. */
+  #ask$<T>({ verb, body, decode, withinMs, family }: Question<T>): Observable<T> {
+    const { identity, localAddress, runtime } = this.config;
+    return defer(() => {
+      const url = mailboxUrl(this.url, verb);
+      const text = body(this.#clock.now());
+      return this.#fetch$({
+        url,
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: authorize(identity, verb, url.host, text) },
+        body: text,
+        maxBytes: ANSWER_MAX_BYTES,
+        localAddress,
+        family,
+      });
+    }).pipe(
+      within(withinMs, `${this.url.origin} did not answer`, runtime.scheduler),
+      map(({ status, text }) => {
+        const answer = status === 200 ? decode(text) : undefined;
+        if (answer !== undefined) return answer;
+        throw new RefusedError(this.url, decodeRefusal(text), status);
+      }),
+      retry({
+        count: 1,
+        delay: (error: unknown) => {
+          const refusal = error instanceof RefusedError ? error.refusal : undefined;
+          if (refusal === undefined || !CLOCK_REFUSALS.includes(refusal.refused)) throw error;
+          this.#clock.correct(refusal.now);
+          return of(undefined);
+        },
+      }),
+    );
+  }
+}
+
+/** A server that refuses, or says what nobody asked. */
+class RefusedError extends HttpError {
+  constructor(
+    url: URL,
+    readonly refusal: Refusal | undefined,
+    status: number,
+  ) {
+    super(`${url.origin} refused: ${refusal?.words ?? `HTTP status ${status}`}`);
+  }
+}
+
+/** The time of a server: this node's own until the server says otherwise, and never the same twice. */
+class ServerClock {
+  #ahead = 0;
+  #last = 0;
+
+  constructor(readonly timeOfDay: () => number) {}
+
+  now(): number {
+    this.#last = Math.max(this.#last + 1, Math.floor(this.timeOfDay() + this.#ahead));
+    return this.#last;
+  }
+
+  /** The server says which time it is. */
+  correct(now: number): void {
+    this.#ahead = now - this.timeOfDay();
+    this.#last = now - 1;
+  }
+}
+
+/** What a server has brought: what is being dealt with, and what has been and is to be acknowledged. */
+class Hand {
+  /** When each was brought. */
+  readonly #held = new Map<string, number>();
+  readonly #done = new Set<string>();
+  readonly #isDone = new Subject<undefined>();
+
+  /** Emits when something has been dealt with. */
+  readonly done$ = this.#isDone.asObservable();
+
+  constructor(readonly now: () => number) {}
+
+  /** Whether the next answer can be held: else it is not asked for. */
+  hasRoom(): boolean {
+    for (const [receipt, since] of this.#held) {
+      // The server has deleted it by now.
+      if (since + KEEP_MAX_MS <= this.now()) this.#held.delete(receipt);
+    }
+    return this.#held.size + MAX_TAKEN <= MAX_RECEIPTS;
+  }
+
+  /** What has come for the first time; of what was brought again nothing needs to be told. */
+  take(messages: readonly TakenMessage[]): readonly Parcel[] {
+    return messages
+      .filter(({ receipt }) => !this.#held.has(receipt) && !this.#done.has(receipt))
+      .map(({ receipt, from, message, seenAt }) => {
+        this.#held.set(receipt, this.now());
+        const acknowledge = () => {
+          if (!this.#held.delete(receipt)) return;
+          this.#done.add(receipt);
+          this.#isDone.next(undefined);
+        };
+        return { bytes: Buffer.from(message, 'base64url'), from, seenAt, acknowledge };
+      });
+  }
+
+  holding(): readonly string[] {
+    return [...this.#held.keys()];
+  }
+
+  /** What is to be acknowledged. */
+  done(): readonly string[] {
+    return [...this.#done].slice(0, MAX_RECEIPTS);
+  }
+
+  /** These are acknowledged. */
+  forget(receipts: readonly string[]): void {
+    for (const receipt of receipts) this.#done.delete(receipt);
+  }
+}
+
+/** A queue for each receiver, for as long as somebody is in it. */
+class Turns {
+  readonly #queues = new Map<PeerId, { readonly turn: Turn; waiting: number }>();
+
+  of<T>(to: PeerId, source$: Observable<T>): Observable<T> {
+    return defer(() => {
+      const queue = this.#queues.get(to) ?? { turn: takeTurns(), waiting: 0 };
+      queue.waiting++;
+      this.#queues.set(to, queue);
+      return queue.turn(source$).pipe(
+        finalize(() => {
+          if (--queue.waiting === 0) this.#queues.delete(to);
+        }),
+      );
+    });
+  }
+}

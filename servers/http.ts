@@ -1,0 +1,168 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { combineLatest, Observable, of, switchMap } from 'rxjs';
+import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
+import { canonicalAddress, hostKey, type Endpoint } from '../lib/endpoint.js';
+import { ListenError } from '../lib/errors.js';
+import { expectInteger } from '../lib/validate.js';
+
+/** What an HTTP server bears, whatever its services are. */
+export interface HttpServerLimits {
+  /** Connections in all. A parked long poll holds one. */
+  readonly connections: number;
+  /** Connections from one IPv4 address or IPv6 /64: a household, an office, a small carrier NAT. */
+  readonly connectionsPerHost: number;
+  /**
+   * Whoever takes longer than this to send a request is not asking, in milliseconds; so is a connection that has no
+   * request on it for as long. An answer may take its time.
+   */
+  readonly requestMs: number;
+}
+
+export const DEFAULT_HTTP_LIMITS: HttpServerLimits = {
+  connections: 20_000,
+  connectionsPerHost: 256,
+  requestMs: 5_000,
+};
+
+/** A request, and the place for its answer. */
+export interface Exchange {
+  readonly method: string;
+  /** Its path and query. The host is of no meaning: it is what the caller wrote. */
+  readonly url: URL;
+  /** The caller's address, in canonical text. Headers that claim another are not believed. */
+  readonly address: string;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/** Answers a request that is for it, now or later. Returns whether it is. */
+export type HttpService = (exchange: Exchange) => boolean;
+
+/** What an HTTP server is made of. */
+export interface HttpServerConfig {
+  /** The local address. Default: all. */
+  readonly bind?: string | undefined;
+  readonly port: number;
+  readonly limits?: Partial<HttpServerLimits> | undefined;
+  /** Services, the first that wants a request answers it. Each emits once it is ready, and is closed by unsubscribing. */
+  readonly services: readonly Observable<HttpService>[];
+}
+
+/** An HTTP server that runs. */
+export interface HttpServer {
+  readonly local: Endpoint;
+}
+
+/**
+ * Runs an HTTP server, with the services on it, for as long as it is subscribed to. Emits once it listens.
+ *
+ * @throws ListenError when the port cannot be listened on; and whatever a service fails with.
+ */
+export function httpServer$({ bind, port, limits, services }: HttpServerConfig): Observable<HttpServer> {
+  return combineLatest([of(undefined), ...services]).pipe(
+    switchMap(([, ...ready]) => listening$(bind, port, limits, ready)),
+  );
+}
+
+function listening$(
+  bind: string | undefined,
+  port: number,
+  given: Partial<HttpServerLimits> | undefined,
+  services: readonly HttpService[],
+): Observable<HttpServer> {
+  return new Observable((subscriber) => {
+    expectInteger('port', port, 0, 65535);
+    const limits = withDefaults('limits', DEFAULT_HTTP_LIMITS, given, MAX_TIMER_MS);
+    const times = {
+      // Both end with the request, so that neither cuts an answer that waits.
+      requestTimeout: limits.requestMs,
+      headersTimeout: limits.requestMs,
+      keepAliveTimeout: limits.requestMs,
+      // Node looks every 30 s whether a time is over, unless told otherwise.
+      connectionsCheckingInterval: Math.ceil(limits.requestMs / 4),
+    };
+    const server = createServer(times, (request, response) => {
+      answer(request, response, services);
+    });
+    server.maxConnections = limits.connections;
+    limitPerHost(server, limits.connectionsPerHost);
+    server.on('error', (cause) => {
+      subscriber.error(new ListenError(`Cannot listen on port ${port}: ${cause.message}. Choose another.`, { cause }));
+    });
+    server.listen({ port, ...(bind !== undefined && { host: bind }) }, () => {
+      const bound = server.address();
+      if (bound === null || typeof bound === 'string') return;
+      subscriber.next({ local: { address: canonicalAddress(bound.address) ?? bound.address, port: bound.port } });
+    });
+    return () => {
+      server.close();
+      server.closeAllConnections();
+    };
+  });
+}
+
+/** Hangs up on a host that has too many connections already: it shall not take those of all others. */
+function limitPerHost(server: Server, most: number): void {
+  const perHost = new Map<string, number>();
+  server.on('connection', (socket) => {
+    const host = hostKey(canonicalAddress(socket.remoteAddress?.replace(/%.*$/, '') ?? '') ?? '0.0.0.0');
+    const count = (perHost.get(host) ?? 0) + 1;
+    perHost.set(host, count);
+    socket.once('close', () => {
+      const left = (perHost.get(host) ?? 1) - 1;
+      if (left === 0) perHost.delete(host);
+      else perHost.set(host, left);
+    });
+    if (count > most) socket.destroy();
+  });
+}
+
+function answer(request: IncomingMessage, response: ServerResponse, services: readonly HttpService[]): void {
+  const { method = '', url: target = '', socket } = request;
+  const address = canonicalAddress(socket.remoteAddress?.replace(/%.*$/, '') ?? '');
+  const url = URL.canParse(target, 'http://server') ? new URL(target, 'http://server') : undefined;
+  const isTaken =
+    url !== undefined &&
+    address !== undefined &&
+    services.some((service) => service({ method, url, address, request, response }));
+  if (!isTaken) say(response, 404, 'There is nothing here. Try /address.\n');
+}
+
+/** Answers with text. */
+export function say(response: ServerResponse, status: number, text: string, type = 'text/plain'): void {
+  const headers = { 'content-type': type, 'content-length': Buffer.byteLength(text), 'cache-control': 'no-store' };
+  response.writeHead(status, headers).end(text);
+}
+
+/** Answers with JSON. */
+export function sayJson(response: ServerResponse, value: unknown, status = 200): void {
+  say(response, status, JSON.stringify(value), 'application/json');
+}
+
+/**
+ * The body of a request: `undefined` when it is longer than that, or the caller went away. The connection of a body that is
+ * too long is closed after the answer, so that nobody has to read the rest.
+ *
+ * @param maxBytes the longest that is read.
+ */
+export async function bodyOf({ request, response }: Exchange, maxBytes: number): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    // An iteration that is left destroys the request, and the answer with it.
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      if (!Buffer.isBuffer(chunk)) return undefined;
+      length += chunk.length;
+      if (length > maxBytes) break;
+      chunks.push(chunk);
+    }
+  } catch {
+    return undefined;
+  }
+  if (length <= maxBytes) return Buffer.concat(chunks, length);
+  response.setHeader('connection', 'close');
+  response.once('finish', () => {
+    request.destroy();
+  });
+  return undefined;
+}

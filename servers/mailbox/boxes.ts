@@ -1,0 +1,232 @@
+import { canonicalAddress, hostKey } from '../../lib/endpoint.js';
+import type { RefusalCode } from '../../lib/signalling/mailbox-messages.js';
+import { parseJsonObject } from '../../lib/validate.js';
+import { Quota } from './quota.js';
+import type { MessageStore } from './store.js';
+
+/** What the boxes of a server hold at most, and each of them. */
+export interface BoxLimits {
+  /** Messages for one receiver. */
+  readonly messagesPerRecipient: number;
+  /** Bytes for one receiver. */
+  readonly bytesPerRecipient: number;
+  /** Messages of one sender, for whomever. */
+  readonly messagesPerSender: number;
+  /** Bytes of one sender. */
+  readonly bytesPerSender: number;
+  /** Messages from one IPv4 address or IPv6 /64, which may have many keys: less than one receiver may have. */
+  readonly messagesPerHost: number;
+  /** Bytes from one IPv4 address or IPv6 /64. */
+  readonly bytesPerHost: number;
+  /** Messages in all. They are in memory, too. */
+  readonly messages: number;
+  /** Bytes in all. */
+  readonly bytes: number;
+}
+
+/** A message that is kept for somebody. */
+export interface Kept {
+  readonly to: string;
+  readonly from: string;
+  /** Unique for its sender and receiver. */
+  readonly id: string;
+  /** Bytes as text. */
+  readonly message: string;
+  /** The address from which it came. */
+  readonly seenAt: string;
+  /** What acknowledges it: nobody else can guess it. */
+  readonly receipt: string;
+  /** By the server's clock, in milliseconds since the epoch, as all times here. */
+  readonly arrived: number;
+  readonly expires: number;
+}
+
+/** What the boxes are made of. */
+export interface BoxesConfig {
+  readonly store: MessageStore;
+  readonly limits: BoxLimits;
+  /** The time of day, in milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Told of the receiver when a message has come. */
+  readonly arrived: (to: string) => void;
+}
+
+interface Entry extends Kept {
+  /** Under which it is stored. */
+  readonly key: string;
+  /** Resolves once it is stored. */
+  readonly isStored: Promise<boolean>;
+}
+
+/** Keys of messages begin with it: others may keep something in the same store. */
+const PREFIX = 'message ';
+
+/** In whichever order keys are compared, it is that of the numbers. */
+const DIGITS = 16;
+
+/** Below this much that was deleted it is not worth the work to give its room back. */
+const WORTHWHILE_BYTES = 1024 * 1024;
+
+/**
+ * The boxes of all receivers: messages in the order of their arrival, until they are acknowledged or expire. They are in
+ * memory, and written to a store before anybody is told of them.
+ */
+export class Boxes {
+  /** By receiver, then by receipt, in the order of arrival. */
+  readonly #boxes = new Map<string, Map<string, Entry>>();
+  /** Those that are kept or about to be, by sender, receiver and id. */
+  readonly #byId = new Map<string, Entry>();
+  readonly #recipients: Quota;
+  readonly #senders: Quota;
+  readonly #hosts: Quota;
+  readonly #all: Quota;
+  #count = 0;
+  #bytes = 0;
+  #deletedBytes = 0;
+
+  constructor(readonly config: BoxesConfig) {
+    const { limits } = config;
+    this.#recipients = new Quota({ messages: limits.messagesPerRecipient, bytes: limits.bytesPerRecipient });
+    this.#senders = new Quota({ messages: limits.messagesPerSender, bytes: limits.bytesPerSender });
+    this.#hosts = new Quota({ messages: limits.messagesPerHost, bytes: limits.bytesPerHost });
+    this.#all = new Quota({ messages: limits.messages, bytes: limits.bytes });
+  }
+
+  /** Reads what the store has from before. What is none of ours, or has expired, is deleted. */
+  async load(): Promise<void> {
+    const worthless: string[] = [];
+    for await (const [key, value] of this.config.store.entries()) {
+      if (!key.startsWith(PREFIX)) continue;
+      this.#count = Math.max(this.#count, Number(key.slice(PREFIX.length)) || 0);
+      const kept = parseKept(value);
+      if (kept === undefined || kept.expires <= this.config.now()) {
+        worthless.push(key);
+        this.#deletedBytes += value.length;
+        continue;
+      }
+      const entry = { ...kept, key, isStored: Promise.resolve(true) };
+      this.#account(entry);
+      this.#show(entry);
+    }
+    if (worthless.length > 0) this.config.store.delete(worthless);
+  }
+
+  /**
+   * Keeps a message. Resolves when it is stored, or was already; else to why it is not.
+   */
+  async put(message: Kept): Promise<RefusalCode | undefined> {
+    const known = this.#byId.get(idOf(message));
+    if (known !== undefined) return (await known.isStored) ? undefined : 'not-saved';
+    const refusal = this.#refusalOf(message);
+    if (refusal !== undefined) return refusal;
+    const key = PREFIX + String(++this.#count).padStart(DIGITS, '0');
+    const { store, arrived } = this.config;
+    const isStored = store.put(key, JSON.stringify(message)).then(
+      () => true,
+      () => false,
+    );
+    const entry = { ...message, key, isStored };
+    this.#account(entry);
+    if (!(await isStored)) {
+      this.#forget(entry);
+      return 'not-saved';
+    }
+    this.#show(entry);
+    arrived(message.to);
+    return undefined;
+  }
+
+  /** What has come for somebody and is not on the list of receipts, in the order of arrival. */
+  list(owner: string, without: ReadonlySet<string>, most: { messages: number; bytes: number }): readonly Kept[] {
+    const listed: Kept[] = [];
+    let bytes = 0;
+    for (const entry of this.#boxes.get(owner)?.values() ?? []) {
+      if (without.has(entry.receipt) || entry.expires <= this.config.now()) continue;
+      bytes += sizeOf(entry);
+      if (listed.length === most.messages || (bytes > most.bytes && listed.length > 0)) break;
+      listed.push(entry);
+    }
+    return listed;
+  }
+
+  /** Deletes what its owner has dealt with. */
+  acknowledge(owner: string, receipts: readonly string[]): void {
+    const box = this.#boxes.get(owner);
+    this.#delete(receipts.map((receipt) => box?.get(receipt)).filter((entry) => entry !== undefined));
+  }
+
+  /** Deletes what has expired, and gives the room of what was deleted back to the disk when it is worth it. */
+  async sweep(): Promise<void> {
+    const now = this.config.now();
+    const expired = [...this.#boxes.values()].flatMap((box) =>
+      [...box.values()].filter((entry) => entry.expires <= now),
+    );
+    this.#delete(expired);
+    const isEmpty = this.#boxes.size === 0 && this.#deletedBytes > 0;
+    if (!isEmpty && this.#deletedBytes < Math.max(WORTHWHILE_BYTES, this.#bytes)) return;
+    this.#deletedBytes = 0;
+    await this.config.store.compact();
+  }
+
+  #refusalOf(message: Kept): RefusalCode | undefined {
+    const bytes = sizeOf(message);
+    if (!this.#recipients.hasRoom(message.to, bytes)) return 'recipient-full';
+    if (!this.#senders.hasRoom(message.from, bytes)) return 'sender-full';
+    if (!this.#hosts.hasRoom(hostKey(message.seenAt), bytes)) return 'host-full';
+    return this.#all.hasRoom('', bytes) ? undefined : 'server-full';
+  }
+
+  #account(entry: Entry): void {
+    const bytes = sizeOf(entry);
+    this.#byId.set(idOf(entry), entry);
+    this.#recipients.take(entry.to, bytes);
+    this.#senders.take(entry.from, bytes);
+    this.#hosts.take(hostKey(entry.seenAt), bytes);
+    this.#all.take('', bytes);
+    this.#bytes += bytes;
+  }
+
+  #show(entry: Entry): void {
+    const box = this.#boxes.get(entry.to) ?? new Map<string, Entry>();
+    this.#boxes.set(entry.to, box.set(entry.receipt, entry));
+  }
+
+  #delete(entries: readonly Entry[]): void {
+    if (entries.length === 0) return;
+    for (const entry of entries) this.#forget(entry);
+    this.config.store.delete(entries.map(({ key }) => key));
+  }
+
+  #forget(entry: Entry): void {
+    const bytes = sizeOf(entry);
+    const box = this.#boxes.get(entry.to);
+    box?.delete(entry.receipt);
+    if (box?.size === 0) this.#boxes.delete(entry.to);
+    this.#byId.delete(idOf(entry));
+    this.#recipients.release(entry.to, bytes);
+    this.#senders.release(entry.from, bytes);
+    this.#hosts.release(hostKey(entry.seenAt), bytes);
+    this.#all.release('', bytes);
+    this.#bytes -= bytes;
+    this.#deletedBytes += bytes;
+  }
+}
+
+function idOf({ from, to, id }: Kept): string {
+  return `${from}\n${to}\n${id}`;
+}
+
+/** With what surrounds it, so that many small messages are not free. */
+function sizeOf({ message }: Kept): number {
+  return message.length + 256;
+}
+
+/** Reads a message out of the store: `undefined` when this is none. */
+function parseKept(value: string): Kept | undefined {
+  const { to, from, id, message, seenAt, receipt, arrived, expires } = parseJsonObject(value) ?? {};
+  if (typeof to !== 'string' || typeof from !== 'string' || typeof id !== 'string') return undefined;
+  if (typeof message !== 'string' || typeof receipt !== 'string') return undefined;
+  if (typeof seenAt !== 'string' || canonicalAddress(seenAt) !== seenAt) return undefined;
+  if (typeof arrived !== 'number' || typeof expires !== 'number') return undefined;
+  return { to, from, id, message, seenAt, receipt, arrived, expires };
+}

@@ -1,0 +1,149 @@
+import { defer, Observable, of, retry, timer, type SchedulerLike } from 'rxjs';
+import { reasonOf, StoreError } from '../../lib/errors.js';
+
+/** Where a mailbox server keeps what has to outlive it: text under keys, in the order of the keys. */
+export interface MessageStore {
+  /** All that is kept, in the order of the keys. */
+  entries(): AsyncIterable<readonly [key: string, value: string]>;
+  /** Keeps a value. Resolves when it is where no crash can take it away. */
+  put(key: string, value: string): Promise<void>;
+  /** Deletes, soon: a crash may bring it back. */
+  delete(keys: readonly string[]): void;
+  /** Gives the room of what was deleted back. */
+  compact(): Promise<void>;
+}
+
+/** Keeps nothing: what such a server knows is gone when it is. */
+export const forgetfulStore: MessageStore = {
+  entries: async function* () {
+    // There is nothing.
+  },
+  put: () => Promise.resolve(),
+  delete: () => undefined,
+  compact: () => Promise.resolve(),
+};
+
+/** What is used of LevelDB. */
+interface Level {
+  iterator(): AsyncIterable<[key: string, value: string]>;
+  batch(changes: Change[], options: { readonly sync: boolean }): Promise<void>;
+  compactRange(start: string, end: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+type Change =
+  | { readonly type: 'put'; readonly key: string; readonly value: string }
+  | { readonly type: 'del'; readonly key: string };
+
+/** A server that was ended a moment ago may still be closing. */
+const LOCKED = { tries: 50, pauseMs: 100 };
+
+/**
+ * Opens a LevelDB in a folder, which is made if need be. Emits it once it is open; unsubscribing closes it, after what it is
+ * writing.
+ *
+ * @throws StoreError when it cannot be opened: another process has it, for one.
+ *
+ * @example
+ * levelStore$('/var/lib/rxp2p', asyncScheduler).subscribe((store) => void store.put('key', 'value'));
+ */
+export function levelStore$(folder: string, scheduler: SchedulerLike): Observable<MessageStore> {
+  return defer(() => {
+    const opened = openLevel(folder);
+    return new Observable<MessageStore>((subscriber) => {
+      opened.then(
+        (level) => {
+          subscriber.next(new LevelStore(level));
+        },
+        (error: unknown) => {
+          subscriber.error(error);
+        },
+      );
+      return () => {
+        opened.then((level) => level.close()).catch(() => undefined);
+      };
+    });
+  }).pipe(
+    retry({
+      count: LOCKED.tries,
+      delay: (error: unknown) => {
+        if (!isLocked(error)) throw error;
+        return timer(LOCKED.pauseMs, scheduler);
+      },
+    }),
+  );
+}
+
+/** Loaded when first needed: only servers that keep something need it. */
+async function openLevel(folder: string): Promise<Level> {
+  try {
+    const { ClassicLevel } = await import('classic-level');
+    const level = new ClassicLevel<string, string>(folder);
+    await level.open();
+    return level;
+  } catch (cause) {
+    const { cause: reason } = cause instanceof Error ? cause : {};
+    throw new StoreError(
+      `The folder ${folder} cannot be used to keep messages in: ${reasonOf(reason ?? cause)}. ` +
+        'It must be writable, and no other server may use it.',
+      { cause },
+    );
+  }
+}
+
+function isLocked(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if ('code' in cause && cause.code === 'LEVEL_LOCKED') return true;
+  }
+  return false;
+}
+
+/**
+ * Changes that come while others are being written are written together, with one `fsync` for all of them: that is what takes
+ * the time.
+ */
+class LevelStore implements MessageStore {
+  #changes: Change[] = [];
+  /** Ends when what waits now has been written. */
+  #next: Promise<void> | undefined;
+  #current: Promise<unknown> = Promise.resolve();
+
+  constructor(readonly level: Level) {}
+
+  entries(): AsyncIterable<readonly [key: string, value: string]> {
+    return this.level.iterator();
+  }
+
+  put(key: string, value: string): Promise<void> {
+    this.#changes.push({ type: 'put', key, value });
+    return this.#write();
+  }
+
+  delete(keys: readonly string[]): void {
+    this.#changes.push(...keys.map((key) => ({ type: 'del', key }) as const));
+    // What cannot be deleted now comes back at the next start, and is deleted then.
+    this.#write().catch(() => undefined);
+  }
+
+  async compact(): Promise<void> {
+    await this.#write();
+    await this.level.compactRange('', '\uffff');
+  }
+
+  #write(): Promise<void> {
+    this.#next ??= this.#current.then(() => {
+      const changes = this.#changes;
+      this.#changes = [];
+      this.#next = undefined;
+      const written = this.level.batch(changes, { sync: changes.some(({ type }) => type === 'put') });
+      this.#current = written.catch(() => undefined);
+      return written;
+    });
+    return this.#next;
+  }
+}
+
+/** The store of a server: in a folder, or in no place at all. */
+export function messageStore$(folder: string | undefined, scheduler: SchedulerLike): Observable<MessageStore> {
+  return folder === undefined ? of(forgetfulStore) : levelStore$(folder, scheduler);
+}
