@@ -161,6 +161,8 @@ export interface ConnectionStart {
   readonly direction: 'inbound' | 'outbound';
   /** Whether the peer is known to hold this connection too. Where not, its hello on the channel will tell. */
   readonly confirmed: boolean;
+  /** The peer's attempt that this connection answers. */
+  readonly attempt?: string | undefined;
 }
 
 /**
@@ -186,6 +188,7 @@ export class PeerConnection implements Connection {
   readonly #path: BehaviorSubject<Path>;
   readonly #timers = new Subscription();
 
+  readonly #attempt: string | undefined;
   #id: string;
   #channel: Channel;
   /** A second link that the peer offered before it knew of the first; kept until it knows. */
@@ -197,11 +200,13 @@ export class PeerConnection implements Connection {
   #lastHeard: number;
   #lastPing: { readonly payload: Buffer; readonly at: number } | undefined;
 
-  constructor(channel: Channel, { id, direction, confirmed }: ConnectionStart, context: ConnectionContext) {
+  constructor(channel: Channel, start: ConnectionStart, context: ConnectionContext) {
+    const { id, direction, confirmed, attempt } = start;
     const { runtime, timing, limits } = context;
     this.peerId = channel.link.peerId;
     this.direction = direction;
     this.#id = id;
+    this.#attempt = attempt;
     this.#context = context;
     this.#channel = channel;
     this.#lastHeard = runtime.scheduler.now();
@@ -390,7 +395,7 @@ export class PeerConnection implements Connection {
   }
 
   #sayHello(): void {
-    this.#channel.write(FRAME.hello, encodeHello({ connection: this.#id }));
+    this.#channel.write(FRAME.hello, encodeHello({ connection: this.#id, attempt: this.#attempt }));
   }
 
   #ping(): void {

@@ -44,6 +44,7 @@ import { receive$ } from './net/inbound.js';
 import { localAddresses, locate } from './net/locator.js';
 import { Peers } from './net/peers.js';
 import { punchingOf } from './net/punching.js';
+import { reversingOf } from './net/reversing.js';
 import { findings$, NOTHING_FOUND, sessionsIn, signalRoundTripMs, type Findings } from './net/surroundings.js';
 import { untilAborted } from './operators/until-aborted.js';
 import { untroubled } from './operators/untroubled.js';
@@ -55,6 +56,7 @@ import { rendezvousChannel } from './signalling/rendezvous.js';
 import type { Signalling } from './signalling/signalling.js';
 import type { Challenging } from './techniques/challenging.js';
 import type { Punching } from './techniques/punching.js';
+import { answerDialBacks$, type Reversing } from './techniques/reverse-connect.js';
 import { answerPunches$ } from './techniques/simultaneous-open.js';
 import { stagesOf, type TechniqueName } from './techniques/stages.js';
 import type { Trace, TraceEvent } from './trace.js';
@@ -226,6 +228,7 @@ class RunningNet implements Net {
   readonly #signalling: Signalling;
   readonly #punching: Punching | undefined;
   readonly #challenging: Challenging | undefined;
+  readonly #reversing: Reversing;
   readonly #attempts: Attempts;
 
   #isClosing = false;
@@ -267,10 +270,12 @@ class RunningNet implements Net {
     this.#punching = canPunch && config.security === 'tls' ? punching : undefined;
     this.#challenging =
       canPunch && canChallenge(config) ? challengingOf({ ...given, sessions$: this.#sessions$, punching }) : undefined;
+    const own = () => this.#own();
+    this.#reversing = reversingOf({ ...given, trace: this.#tell, own });
     this.#attempts = new Attempts({
       ...given,
       trace: this.#tell,
-      own: () => this.#own(),
+      own,
       signalling: this.#signalling,
       punching: this.#punching,
       challenging: this.#challenging,
@@ -348,6 +353,7 @@ class RunningNet implements Net {
       receive$(socket$, { ...given, context: this.#context, peers: this.#peers }),
       this.#find$(local),
       punching && answerPunches$(this.#signalling, punching),
+      this.#config.security === 'tls' ? answerDialBacks$(this.#signalling, this.#reversing) : undefined,
       challenging && answerWhileSimultaneous$(challenging, this.#location$, local.port, slots.inbound),
       mode === 'p2p' ? this.#flood$() : undefined,
     );

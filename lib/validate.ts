@@ -55,3 +55,17 @@ export function decodeBase64Url(text: string): Buffer | undefined {
   const bytes = Buffer.from(text, 'base64url');
   return bytes.toString('base64url') === text ? bytes : undefined;
 }
+
+const ATTEMPT_ID = /^[A-Za-z0-9_-]{1,32}$/;
+
+/** Whether something that a peer has sent can be the id of an attempt. */
+export function isAttemptId(value: unknown): value is string {
+  return typeof value === 'string' && ATTEMPT_ID.test(value);
+}
+
+const MAX_WORDS_LENGTH = 256;
+
+/** A peer's words as they may be shown to people: without control characters, which a terminal would obey, and not too long. */
+export function oneLine(text: string): string {
+  return text.slice(0, MAX_WORDS_LENGTH).replaceAll(/\p{Cc}|\p{Cf}/gu, ' ');
+}

@@ -200,7 +200,7 @@ class Mailbox {
   }
 
   async sweep(): Promise<void> {
-    this.#pyp2p.sweep();
+    await this.#pyp2p.sweep();
     await this.#boxes.sweep();
   }
 
@@ -245,7 +245,7 @@ class Mailbox {
     } else if (Math.abs(request.at - now) > CLOCK_MS) {
       this.#refuse(exchange, 'clock', 'the clock of the caller is wrong');
     } else if ('owner' in request) {
-      this.#take(request, exchange);
+      await this.#take(request, exchange);
     } else {
       await this.#put(request, exchange);
     }
@@ -277,14 +277,19 @@ class Mailbox {
     else this.#refuse(exchange, refusal, 'there is no room for the message');
   }
 
-  #take({ owner, at, waitMs, acknowledge, holding }: TakeRequest, exchange: Exchange): void {
+  async #take({ owner, at, waitMs, acknowledge, holding }: TakeRequest, exchange: Exchange): Promise<void> {
     const last = this.#owners.lastOf(owner);
     if (at <= last) {
       this.#refuse(exchange, 'replayed', 'a later take has come already', last + 1);
       return;
     }
     this.#owners.visit(owner, at);
-    this.#boxes.acknowledge(owner, acknowledge);
+    if (acknowledge.length > 0) await this.#boxes.acknowledge(owner, acknowledge);
+    if (this.#owners.lastOf(owner) > at) {
+      // A later one has come meanwhile.
+      say(exchange.response, 200, encodeTaken([]), 'application/json');
+      return;
+    }
     const held = new Set(holding);
     if (waitMs === 0 || this.#list(owner, held).length > 0) {
       this.#bring(owner, held, exchange);

@@ -50,6 +50,7 @@ export function framedWire(): Wire {
  */
 export class Channel {
   readonly #wire: Wire;
+  #link: Link;
   #receiver: Receiver | undefined;
   #flowing = false;
   #delivering = false;
@@ -62,10 +63,8 @@ export class Channel {
   #isTold = false;
   #closed: { readonly error?: Error } | undefined;
 
-  constructor(
-    readonly link: Link,
-    wire: Wire,
-  ) {
+  constructor(link: Link, wire: Wire) {
+    this.#link = link;
     this.#wire = wire;
     const { stream } = link;
     const close = (error?: Error) => {
@@ -96,6 +95,15 @@ export class Channel {
       breakOff();
     });
     stream.pause();
+  }
+
+  get link(): Link {
+    return this.#link;
+  }
+
+  /** Says which technique has made the link, where that shows only later. */
+  madeBy(technique: string): void {
+    this.#link = { ...this.#link, technique };
   }
 
   /** Whether frames other than `data` can travel, too. */

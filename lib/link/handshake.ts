@@ -1,7 +1,7 @@
 import { Observable, type SchedulerLike } from 'rxjs';
 import { ProtocolError, TimeoutError } from '../errors.js';
 import { within } from '../operators/within.js';
-import { parseJsonObject } from '../validate.js';
+import { isAttemptId, parseJsonObject } from '../validate.js';
 import type { Channel } from './channel.js';
 import { FRAME } from './frames.js';
 
@@ -9,6 +9,8 @@ import { FRAME } from './frames.js';
 export interface Hello {
   /** Chosen at random by the side that began the connection. */
   readonly connection: string;
+  /** The attempt of the other side that this link answers; `undefined` when it answers none. */
+  readonly attempt?: string | undefined;
 }
 
 /** The last frame in each direction. */
@@ -22,8 +24,8 @@ const MAX_CODE_LENGTH = 64;
 const MAX_MESSAGE_LENGTH = 512;
 
 /** Writes a hello's payload. */
-export function encodeHello({ connection }: Hello): Buffer {
-  return Buffer.from(JSON.stringify({ connection }));
+export function encodeHello({ connection, attempt }: Hello): Buffer {
+  return Buffer.from(JSON.stringify({ connection, attempt }));
 }
 
 /**
@@ -32,11 +34,11 @@ export function encodeHello({ connection }: Hello): Buffer {
  * @throws ProtocolError
  */
 export function decodeHello(payload: Buffer): Hello {
-  const connection = parseJsonObject(payload.toString('utf8'))?.['connection'];
+  const { connection, attempt } = parseJsonObject(payload.toString('utf8')) ?? {};
   if (typeof connection !== 'string' || !CONNECTION_ID.test(connection)) {
     throw new ProtocolError('Expected a hello with the id of a connection, got something else');
   }
-  return { connection };
+  return isAttemptId(attempt) ? { connection, attempt } : { connection };
 }
 
 /** Writes an end's payload. */

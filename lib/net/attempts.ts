@@ -1,14 +1,9 @@
 import type { SecureContext } from 'node:tls';
-import { defer, finalize, map, NEVER, of, race, share, switchMap, take, type Observable } from 'rxjs';
+import { defer, finalize, map, NEVER, of, race, share, take, type Observable } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
 import { connectBy } from '../connect.js';
 import type { PeerConnection } from '../connection.js';
-import { plainLink } from '../connection/plain-connection.js';
-import { formatEndpoint, type Endpoint } from '../endpoint.js';
-import type { Link } from '../link/link.js';
-import { secure$ } from '../link/tls.js';
 import { traceOutcome } from '../operators/trace-outcome.js';
-import { within } from '../operators/within.js';
 import type { Runtime } from '../runtime.js';
 import type { Signalling } from '../signalling/signalling.js';
 import type { Challenging } from '../techniques/challenging.js';
@@ -18,6 +13,7 @@ import type { Attempt, Stages } from '../techniques/technique.js';
 import type { Trace } from '../trace.js';
 import { connectionKeyOf, peerNameOf } from '../unl.js';
 import type { Unl } from '../unl/types.js';
+import { dialPeer$ } from './dial.js';
 import type { Peers } from './peers.js';
 
 /** What attempts work with. */
@@ -75,7 +71,13 @@ export class Attempts {
         id,
         peer,
         own: own(),
-        dial$: (endpoint, technique) => this.#dial$(endpoint, technique, peer, id),
+        dial$: (endpoint, technique) =>
+          dialPeer$(
+            endpoint,
+            { technique, attemptId: id, peerId: peer.version === 3 ? peer.peerId : undefined },
+            this.given,
+          ),
+        expect$: (technique) => peers.expect$(id, peerId, technique),
         signalling,
         punching,
         challenging,
@@ -94,28 +96,5 @@ export class Attempts {
         }),
       );
     });
-  }
-
-  /** Opens a link to the peer at one endpoint. */
-  #dial$(endpoint: Endpoint, technique: string, peer: Unl, attemptId: string): Observable<Link> {
-    const { config, runtime, context, trace } = this.given;
-    const { bind, security, timing } = config;
-    const peerId = peer.version === 3 ? peer.peerId : undefined;
-    const { scheduler } = runtime;
-    const where = formatEndpoint(endpoint);
-    return runtime.dial$({ host: endpoint.address, port: endpoint.port, localAddress: bind }).pipe(
-      within(timing.dialMs, `${where} did not answer`, scheduler),
-      switchMap((socket): Observable<Link> => {
-        const link = plainLink(socket, technique);
-        if (security === 'plain') return of(link);
-        return secure$(socket, { context, role: 'client', peerId }).pipe(
-          within(timing.handshakeMs, `${where} did not finish the TLS handshake`, scheduler),
-          map((secured) => ({ ...link, ...secured })),
-        );
-      }),
-      traceOutcome(scheduler, (outcome) => {
-        trace({ type: 'dial', attemptId, endpoint, ...outcome });
-      }),
-    );
   }
 }

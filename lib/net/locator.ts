@@ -1,4 +1,5 @@
 import { networkInterfaces } from 'node:os';
+import ipaddr from 'ipaddr.js';
 import type { ResolvedConfig } from '../config.js';
 import { canonicalAddress, familyOf, sameEndpoint, scopeOf, type Endpoint } from '../endpoint.js';
 import type { Mapping } from '../gateway/mapping.js';
@@ -45,6 +46,15 @@ export function localAddresses(bind: string | undefined, interfaces = networkInt
       .filter((address) => familyOf(address) === family)
       .slice(0, MAX_LAN_ADDRESSES),
   );
+}
+
+/** Whether an address is on the same network as one of this machine's interfaces, so that there is no router in between. */
+export function isOnLink(address: string, interfaces = networkInterfaces()): boolean {
+  const target = ipaddr.parse(address);
+  return Object.values(interfaces)
+    .flatMap((entries) => entries ?? [])
+    .flatMap(({ cidr }) => (cidr === null ? [] : [ipaddr.parseCIDR(cidr)]))
+    .some(([network, bits]) => network.kind() === target.kind() && target.match(network, bits));
 }
 
 /**

@@ -1,6 +1,6 @@
-import { defer, filter, from, merge, Subject, Subscription, type Observable } from 'rxjs';
+import { defer, filter, from, merge, Observable, Subject, Subscription } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
-import { PeerConnection } from '../connection.js';
+import { PeerConnection, type ConnectionStart } from '../connection.js';
 import { plainConnection } from '../connection/plain-connection.js';
 import { hostKey } from '../endpoint.js';
 import { reasonOf } from '../errors.js';
@@ -36,6 +36,8 @@ export class Peers {
   readonly #probes = new Subscription();
   /** The newest link of each peer that has a connection and is being probed. */
   readonly #returning = new Map<PeerId, { readonly channel: Channel; readonly hello: Hello }>();
+  /** Attempts of this side's for which a peer may make the link. */
+  readonly #expected = new Map<string, { readonly peerId: PeerId; readonly technique: string }>();
   /** Links that were turned away and are taking in why. */
   readonly #refused = new Set<Channel>();
 
@@ -79,11 +81,34 @@ export class Peers {
   }
 
   /**
-   * Makes a connection of a link that this side chose, unless there is one to this peer by now.
-   *
-   * @param direction who wanted it: this side, or the peer.
+   * Takes a link that a peer makes for an attempt of this side's as what this side asked for, for as long as it is subscribed
+   * to: by its technique, as an outbound connection, which is never turned away. Never emits.
    */
-  adopt(link: Link, direction: 'inbound' | 'outbound' = 'outbound'): PeerConnection {
+  expect$(attempt: string, peerId: PeerId, technique: string): Observable<never> {
+    return new Observable(() => {
+      this.#expected.set(attempt, { peerId, technique });
+      return () => {
+        this.#expected.delete(attempt);
+      };
+    });
+  }
+
+  /** Makes a connection of a link that this side has made because a peer's attempt asked for it, or turns it away. */
+  adoptAsked(link: Link, attempt: string): void {
+    const refusal = this.#reasonToRefuse(link);
+    if (refusal === undefined) {
+      this.adopt(link, { direction: 'inbound', attempt });
+    } else {
+      this.trace({ type: 'inbound-failed', remote: link.remote, reason: `refused: ${refusal}` });
+      link.stream.destroy();
+    }
+  }
+
+  /** Makes a connection of a link that this side chose, unless there is one to this peer by now. */
+  adopt(
+    link: Link,
+    { direction, attempt }: Pick<ConnectionStart, 'direction' | 'attempt'> = { direction: 'outbound' },
+  ): PeerConnection {
     const existing = this.get(link.peerId);
     if (existing !== undefined) {
       link.stream.destroy();
@@ -94,19 +119,18 @@ export class Peers {
       const start = { direction: 'outbound', nonce: this.config.mode === 'direct' } as const;
       return this.add(plainConnection(link, start, context));
     }
-    const start = { id: this.runtime.newId(), direction, confirmed: false } as const;
+    const start = { id: this.runtime.newId(), direction, confirmed: false, attempt };
     return this.add(new PeerConnection(new Channel(link, framedWire()), start, context));
   }
 
-  /**
-   * Takes a link on which a peer has said hello, or turns it away.
-   *
-   * @param direction who wanted it: the peer, or this side, which then does not turn away what it asked for.
-   */
-  receive(channel: Channel, hello: Hello, direction: 'inbound' | 'outbound' = 'inbound'): void {
+  /** Takes a link on which a peer has said hello, or turns it away. */
+  receive(channel: Channel, hello: Hello): void {
     const { peerId } = channel.link;
+    const expected = hello.attempt === undefined ? undefined : this.#expected.get(hello.attempt);
+    const isExpected = expected?.peerId === peerId;
+    if (isExpected) channel.madeBy(expected.technique);
     const existing = this.get(peerId);
-    if (existing === undefined) this.#accept(channel, hello, direction);
+    if (existing === undefined) this.#accept(channel, hello, isExpected ? 'outbound' : 'inbound');
     else if (existing.confirmed) this.#replaceIfDead(existing, channel, hello);
     // Both dialled at once.
     else if (isGreater(this.config.identity.peerId, peerId)) existing.keepSpare(channel, hello.connection);

@@ -1,8 +1,6 @@
 import type { SecureContext } from 'node:tls';
 import { defer, finalize, map, tap, type Observable } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
-import { hostKey } from '../endpoint.js';
-import type { PeerId } from '../identity.js';
 import { Channel, framedWire } from '../link/channel.js';
 import { freeDescriptors } from '../link/descriptors.js';
 import { readHello$ } from '../link/handshake.js';
@@ -11,11 +9,11 @@ import { endpointsOf } from '../link/tcp.js';
 import { secure$ } from '../link/tls.js';
 import type { PunchPlan } from '../nat/punch-plan.js';
 import { within } from '../operators/within.js';
-import { hostBuckets } from '../rate-limit.js';
 import type { Runtime } from '../runtime.js';
 import type { Punching } from '../techniques/punching.js';
 import { simultaneousOpen } from '../techniques/simultaneous-open.js';
 import type { PunchStep } from '../trace.js';
+import { askersOf } from './askers.js';
 import type { NatView } from './nat.js';
 import type { Peers } from './peers.js';
 import { punchSides } from './punch-side.js';
@@ -33,15 +31,6 @@ export interface PunchingConfig {
   readonly tell: (step: PunchStep) => void;
 }
 
-/** A peer may ask for all rounds of an attempt at once, and for a few attempts in a minute … */
-const ASKS_OF_PEER = { perSecond: 0.2, burst: 6 };
-
-/** … and all who share an address for ten times as much. */
-const ASKS_OF_ADDRESS = { perSecond: 2, burst: 60 };
-
-/** Peers whose asks are counted. */
-const MAX_ASKING = 1_000;
-
 /** A plan of more SYNs is a birthday's. */
 const BIRTHDAY_SYNS = 64;
 
@@ -49,9 +38,6 @@ const BIRTHDAY_SYNS = 64;
 export function punchingOf(given: PunchingConfig): Punching {
   const { config, runtime, context, peers } = given;
   const { handshakeMs } = config.timing;
-  const now = () => runtime.scheduler.now();
-  const mayAsk = hostBuckets({ ...ASKS_OF_PEER, maxHosts: MAX_ASKING, now });
-  const mayAskFrom = hostBuckets({ ...ASKS_OF_ADDRESS, maxHosts: MAX_ASKING, now });
   const sides = punchSides(given);
   let birthdays = 0;
   return {
@@ -86,25 +72,16 @@ export function punchingOf(given: PunchingConfig): Punching {
       const channel = new Channel(link, framedWire());
       return readHello$(channel, handshakeMs, runtime.scheduler).pipe(
         tap((hello) => {
-          peers.receive(channel, hello, 'inbound');
+          peers.receive(channel, hello);
         }),
       );
     },
     arrival$: (peerId) => peers.arrival$(peerId),
-    welcomes: (peerId, seenAt) =>
-      mayAsk(peerId) && mayAskFrom(hostKey(seenAt ?? '0.0.0.0')) && peers.hasInboundSlot && isWelcome(config, peerId),
+    welcomes: askersOf(given),
     tell: given.tell,
   };
 }
 
 function isBirthday({ syns }: PunchPlan): boolean {
   return syns.length >= BIRTHDAY_SYNS;
-}
-
-function isWelcome({ acceptPeer }: ResolvedConfig, peerId: PeerId): boolean {
-  try {
-    return acceptPeer(peerId);
-  } catch {
-    return false;
-  }
 }

@@ -3,6 +3,7 @@ import { MAX_PREDICTIONS } from '../nat/predict.js';
 import { isPort } from '../endpoint.js';
 import type { Signal } from '../signalling/signalling.js';
 import type { NatType } from '../unl/types.js';
+import { isAttemptId, oneLine } from '../validate.js';
 
 // What two nodes say to each other before they open TCP simultaneously, as signals:
 //
@@ -33,7 +34,6 @@ export type PunchAnswer = {
 const MAX_ROUND_TRIP_MS = 2_000;
 
 const MAX_ROUND = 99;
-const MAX_REFUSAL_LENGTH = 256;
 
 /** Writes an ask. */
 export function askSignal({ attempt, round, side, roundTripMs, mayGuess }: PunchAsk): Signal {
@@ -51,7 +51,7 @@ export function answerSignal(answer: PunchAnswer): Signal {
 export function readAsk({ kind, body }: Signal): PunchAsk | undefined {
   const { attempt, round, roundTripMs, mayGuess } = body;
   const side = readSide(body['side']);
-  if (kind !== 'punch-ask' || !isAttempt(attempt) || !isRound(round) || side === undefined) return undefined;
+  if (kind !== 'punch-ask' || !isAttemptId(attempt) || !isRound(round) || side === undefined) return undefined;
   if (typeof roundTripMs !== 'number' || !(roundTripMs >= 0)) return undefined;
   return { attempt, round, side, roundTripMs: Math.min(roundTripMs, MAX_ROUND_TRIP_MS), mayGuess: mayGuess === true };
 }
@@ -59,7 +59,7 @@ export function readAsk({ kind, body }: Signal): PunchAsk | undefined {
 /** Reads an answer: `undefined` for any other signal, and for one that is malformed. Never throws. */
 export function readAnswer({ kind, body }: Signal): PunchAnswer | undefined {
   const { attempt, round, refusal } = body;
-  if (kind !== 'punch-answer' || !isAttempt(attempt) || !isRound(round)) return undefined;
+  if (kind !== 'punch-answer' || !isAttemptId(attempt) || !isRound(round)) return undefined;
   if (typeof refusal === 'string') return { attempt, round, refusal: oneLine(refusal) };
   const side = readSide(body['side']);
   return side && { attempt, round, side };
@@ -99,19 +99,10 @@ function readNatType(value: unknown): NatType | undefined {
   }
 }
 
-function isAttempt(value: unknown): value is string {
-  return typeof value === 'string' && /^[A-Za-z0-9_-]{1,32}$/.test(value);
-}
-
 function isRound(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_ROUND;
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** A peer's words are shown to people: without control characters, which a terminal would obey, and not too long. */
-function oneLine(text: string): string {
-  return text.slice(0, MAX_REFUSAL_LENGTH).replaceAll(/\p{Cc}|\p{Cf}/gu, ' ');
 }

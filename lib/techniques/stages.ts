@@ -2,11 +2,12 @@ import type { Unl } from '../unl/types.js';
 import { expectOneOf } from '../validate.js';
 import { challenge } from './challenge.js';
 import { direct } from './direct.js';
+import { reverseConnect } from './reverse-connect.js';
 import { simultaneousOpen } from './simultaneous-open.js';
 import type { Stages, Technique } from './technique.js';
 
 /** What `--technique` and `options.techniques` can name, best first. */
-export const TECHNIQUE_NAMES = ['direct', 'simultaneous-open', 'challenge'] as const;
+export const TECHNIQUE_NAMES = ['direct', 'simultaneous-open', 'reverse-connect', 'challenge'] as const;
 
 /** The name of a technique. */
 export type TechniqueName = (typeof TECHNIQUE_NAMES)[number];
@@ -15,6 +16,7 @@ export type TechniqueName = (typeof TECHNIQUE_NAMES)[number];
 const TECHNIQUES: Readonly<Record<TechniqueName, Technique>> = {
   direct,
   'simultaneous-open': simultaneousOpen,
+  'reverse-connect': reverseConnect,
   challenge,
 };
 
@@ -34,7 +36,8 @@ export function stagesOf(names: readonly string[] | undefined): StagesFor {
 }
 
 function stagesForOurs({ nodeType }: Unl): Stages {
-  return nodeType === 'passive' ? [[direct], [simultaneousOpen]] : [[direct, simultaneousOpen]];
+  const byMessage = [simultaneousOpen, reverseConnect];
+  return nodeType === 'passive' ? [[direct], byMessage] : [[direct, ...byMessage]];
 }
 
 function stagesForPyp2p({ nodeType }: Unl): Stages {

@@ -18,6 +18,8 @@ export interface Attempt {
   readonly own: Unl;
   /** Opens a link to the peer at an endpoint, its key proven. Fails for anybody else. */
   readonly dial$: (endpoint: Endpoint, technique: string) => Observable<Link>;
+  /** Takes a link that the peer makes for this attempt, as made by a technique, which ends the attempt. Never emits. */
+  readonly expect$: (technique: string) => Observable<never>;
   /** Small messages to the peer, for techniques in which both sides take part. */
   readonly signalling: Signalling;
   readonly timing: Timing;

@@ -108,7 +108,7 @@ export class Boxes {
       this.#account(entry);
       this.#show(entry);
     }
-    if (worthless.length > 0) this.config.store.delete(worthless);
+    if (worthless.length > 0) await this.config.store.delete(worthless);
   }
 
   /**
@@ -149,10 +149,10 @@ export class Boxes {
     return listed;
   }
 
-  /** Deletes what its owner has dealt with. */
-  acknowledge(owner: string, receipts: readonly string[]): void {
+  /** Deletes what its owner has dealt with. Resolves when no crash of this process brings it back. */
+  acknowledge(owner: string, receipts: readonly string[]): Promise<void> {
     const box = this.#boxes.get(owner);
-    this.#delete(receipts.map((receipt) => box?.get(receipt)).filter((entry) => entry !== undefined));
+    return this.#delete(receipts.map((receipt) => box?.get(receipt)).filter((entry) => entry !== undefined));
   }
 
   /** Deletes what has expired, and gives the room of what was deleted back to the disk when it is worth it. */
@@ -161,7 +161,7 @@ export class Boxes {
     const expired = [...this.#boxes.values()].flatMap((box) =>
       [...box.values()].filter((entry) => entry.expires <= now),
     );
-    this.#delete(expired);
+    await this.#delete(expired);
     const isEmpty = this.#boxes.size === 0 && this.#deletedBytes > 0;
     if (!isEmpty && this.#deletedBytes < Math.max(WORTHWHILE_BYTES, this.#bytes)) return;
     this.#deletedBytes = 0;
@@ -191,10 +191,10 @@ export class Boxes {
     this.#boxes.set(entry.to, box.set(entry.receipt, entry));
   }
 
-  #delete(entries: readonly Entry[]): void {
+  async #delete(entries: readonly Entry[]): Promise<void> {
     if (entries.length === 0) return;
     for (const entry of entries) this.#forget(entry);
-    this.config.store.delete(entries.map(({ key }) => key));
+    await this.config.store.delete(entries.map(({ key }) => key));
   }
 
   #forget(entry: Entry): void {

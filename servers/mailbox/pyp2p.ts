@@ -91,11 +91,11 @@ export class Pyp2pMailbox {
   }
 
   /** Forgets who has not been heard of. */
-  sweep(): void {
+  async sweep(): Promise<void> {
     const now = this.#now();
     const gone = [...this.#nodes.values()].filter(({ alive }) => alive + FORGET_MS <= now).map(({ id }) => id);
     for (const id of gone) this.#nodes.delete(id);
-    if (gone.length > 0) this.config.store.delete(gone.map((id) => PREFIX + id));
+    if (gone.length > 0) await this.config.store.delete(gone.map((id) => PREFIX + id));
     for (const [network, { until }] of this.#mutexes) if (until <= now) this.#mutexes.delete(network);
   }
 
@@ -201,7 +201,7 @@ export class Pyp2pMailbox {
       const messages = this.#list(owner);
       const receipts = messages.map(({ receipt }) => receipt);
       response.once('finish', () => {
-        boxes.acknowledge(owner, receipts);
+        void boxes.acknowledge(owner, receipts);
       });
       sayJson(response, messagesOf(messages));
     };

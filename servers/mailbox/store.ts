@@ -7,8 +7,8 @@ export interface MessageStore {
   entries(): AsyncIterable<readonly [key: string, value: string]>;
   /** Keeps a value. Resolves when it is where no crash can take it away. */
   put(key: string, value: string): Promise<void>;
-  /** Deletes, soon: a crash may bring it back. */
-  delete(keys: readonly string[]): void;
+  /** Deletes. Resolves when only a crash of the whole machine can bring it back; what cannot be deleted now stays. */
+  delete(keys: readonly string[]): Promise<void>;
   /** Gives the room of what was deleted back. */
   compact(): Promise<void>;
 }
@@ -19,7 +19,7 @@ export const forgetfulStore: MessageStore = {
     // There is nothing.
   },
   put: () => Promise.resolve(),
-  delete: () => undefined,
+  delete: () => Promise.resolve(),
   compact: () => Promise.resolve(),
 };
 
@@ -119,10 +119,10 @@ class LevelStore implements MessageStore {
     return this.#write();
   }
 
-  delete(keys: readonly string[]): void {
+  async delete(keys: readonly string[]): Promise<void> {
     this.#changes.push(...keys.map((key) => ({ type: 'del', key }) as const));
-    // What cannot be deleted now comes back at the next start, and is deleted then.
-    this.#write().catch(() => undefined);
+    // What stays is deleted when it has expired, at the next start.
+    await this.#write().catch(() => undefined);
   }
 
   async compact(): Promise<void> {

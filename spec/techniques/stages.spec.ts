@@ -10,7 +10,7 @@ describe('the techniques to try', () => {
   it('are all of them when none is named, but for those of PyP2P’s nodes, which are for these only', () => {
     const forPyp2p = (nodeType: NodeType) => namesOf(undefined, unlOfVersion2({ nodeType }));
     expect(new Set([...namesOf(undefined), ...forPyp2p('simultaneous')])).toEqual(new Set(TECHNIQUE_NAMES));
-    expect(namesOf(undefined)).toEqual(['direct', 'simultaneous-open']);
+    expect(namesOf(undefined)).toEqual(['direct', 'simultaneous-open', 'reverse-connect']);
     expect(forPyp2p('simultaneous')).toEqual(['direct', 'challenge']);
     expect(forPyp2p('passive')).toEqual(['direct']);
     expect(forPyp2p('active')).toEqual(['direct']);
@@ -25,9 +25,9 @@ describe('the techniques to try', () => {
 
   it('dial a peer that can be dialled first, and lose no time with any other', () => {
     const sizesWith = (nodeType: NodeType) => stagesOf(undefined)(unlOf({ nodeType })).map((stage) => stage.length);
-    expect(sizesWith('passive')).toEqual([1, 1]);
-    expect(sizesWith('simultaneous')).toEqual([2]);
-    expect(sizesWith('active')).toEqual([2]);
+    expect(sizesWith('passive')).toEqual([1, 2]);
+    expect(sizesWith('simultaneous')).toEqual([3]);
+    expect(sizesWith('active')).toEqual([3]);
   });
 
   it('cannot be ones that do not exist', () => {

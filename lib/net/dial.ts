@@ -1,0 +1,54 @@
+import type { SecureContext } from 'node:tls';
+import { map, of, switchMap, type Observable } from 'rxjs';
+import type { ResolvedConfig } from '../config.js';
+import { plainLink } from '../connection/plain-connection.js';
+import { formatEndpoint, type Endpoint } from '../endpoint.js';
+import type { PeerId } from '../identity.js';
+import type { Link } from '../link/link.js';
+import { secure$ } from '../link/tls.js';
+import { traceOutcome } from '../operators/trace-outcome.js';
+import { within } from '../operators/within.js';
+import type { Runtime } from '../runtime.js';
+import type { Trace } from '../trace.js';
+
+/** What dials are made of. */
+export interface DialConfig {
+  readonly config: ResolvedConfig;
+  readonly runtime: Runtime;
+  readonly context: SecureContext;
+  readonly trace: Trace;
+}
+
+/** Whom to dial, and what for. */
+export interface DialOptions {
+  readonly technique: string;
+  /** Whose attempt it is may be the peer's. */
+  readonly attemptId: string;
+  /** Who has to answer; of PyP2P's nodes nobody knows. */
+  readonly peerId: PeerId | undefined;
+}
+
+/** Opens a link to the peer at one endpoint, its key proven. Fails for anybody else. */
+export function dialPeer$(
+  endpoint: Endpoint,
+  { technique, attemptId, peerId }: DialOptions,
+  { config, runtime, context, trace }: DialConfig,
+): Observable<Link> {
+  const { bind, security, timing } = config;
+  const { scheduler } = runtime;
+  const where = formatEndpoint(endpoint);
+  return runtime.dial$({ host: endpoint.address, port: endpoint.port, localAddress: bind }).pipe(
+    within(timing.dialMs, `${where} did not answer`, scheduler),
+    switchMap((socket): Observable<Link> => {
+      const link = plainLink(socket, technique);
+      if (security === 'plain') return of(link);
+      return secure$(socket, { context, role: 'client', peerId }).pipe(
+        within(timing.handshakeMs, `${where} did not finish the TLS handshake`, scheduler),
+        map((secured) => ({ ...link, ...secured })),
+      );
+    }),
+    traceOutcome(scheduler, (outcome) => {
+      trace({ type: 'dial', attemptId, endpoint, ...outcome });
+    }),
+  );
+}

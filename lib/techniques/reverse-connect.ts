@@ -1,0 +1,158 @@
+import {
+  catchError,
+  EMPTY,
+  finalize,
+  ignoreElements,
+  merge,
+  mergeMap,
+  NEVER,
+  switchMap,
+  take,
+  tap,
+  type Observable,
+  type SchedulerLike,
+} from 'rxjs';
+import { sameEndpoint, scopeOf, type Endpoint } from '../endpoint.js';
+import { DialError } from '../errors.js';
+import type { PeerId } from '../identity.js';
+import type { Link } from '../link/link.js';
+import { headStart } from '../operators/head-start.js';
+import type { ReceivedSignal, Signal, Signalling } from '../signalling/signalling.js';
+import { formatUnl, parseUnl } from '../unl.js';
+import type { Unl, UnlV3 } from '../unl/types.js';
+import { isAttemptId, oneLine } from '../validate.js';
+import { candidatesOf } from './direct.js';
+import type { Technique } from './technique.js';
+
+// What two nodes say to each other, as signals:
+//
+//   dial-back          { attempt, unl }       dial me: this is where I am
+//   dial-back-refusal  { attempt, reason }    no, or not possible
+//
+// The answer to the first is the link itself, whose hello names the attempt.
+
+/** A node has a few addresses; whoever names more has something else in mind. */
+const MAX_ENDPOINTS = 4;
+
+/** Dials that others ask for, at once. */
+const MAX_ANSWERED = 32;
+
+/** What a node gives to the dials that others ask for. */
+export interface Reversing {
+  /** This node's own locator as it is now. */
+  readonly own: () => Unl;
+  /** Whether a peer that asks is welcome, and does not ask too often; `seenAt` is where it is seen. */
+  readonly welcomes: (peerId: PeerId, seenAt: string | undefined) => boolean;
+  /** Whether one of this machine's interfaces is on the same network as an address, so that nobody is in between. */
+  readonly isOnLink: (address: string) => boolean;
+  /** Opens a link to a peer at an endpoint, its key proven, for its attempt. */
+  readonly dial$: (endpoint: Endpoint, peerId: PeerId, attemptId: string) => Observable<Link>;
+  /** Takes the link that came of it. */
+  readonly adopt: (link: Link, attemptId: string) => void;
+  readonly staggerMs: number;
+  readonly scheduler: SchedulerLike;
+}
+
+/**
+ * Asks the peer to dial this node, which can be dialled, where the peer cannot: PyP2P's reverse connect. The link that comes
+ * names the attempt, and proves the peer's key as any other does. A peer that is away gets the question when it comes back,
+ * for as long as the technique may take.
+ */
+export const reverseConnect: Technique = {
+  name: 'reverse-connect',
+  dial: (attempt$) =>
+    attempt$.pipe(
+      switchMap(({ id, own, peer, signalling, expect$, timing }) => {
+        if (peer.version !== 3 || own.version !== 3) throw new DialError('The UNL has no key to send a signal to');
+        if (own.nodeType !== 'passive') throw new DialError('Others cannot dial this node, so the peer need not try');
+        const refused$ = signalling.signal$.pipe(
+          mergeMap((signal) => {
+            const refusal = readRefusal(signal);
+            if (signal.from !== peer.peerId || refusal?.attempt !== id) return EMPTY;
+            throw new DialError(`The peer does not dial back: ${refusal.reason}`);
+          }),
+        );
+        const asked$ = signalling.send$(peer.peerId, dialBackSignal(id, own), { keepMs: timing.techniqueMs }).pipe(
+          tap((delivery) => {
+            if (delivery === 'absent') throw new DialError('The peer is where none of our signals get to');
+          }),
+          ignoreElements(),
+        );
+        // What comes ends the attempt as a connection does that arrives by itself.
+        return merge(expect$(reverseConnect.name), refused$, asked$, NEVER);
+      }),
+    ),
+};
+
+/**
+ * Dials peers that ask for it, many at once. Only where they are seen to be, or on this machine's own network when they are
+ * seen behind the same address as this node; so that nobody can turn it on a third party. Never emits, never fails.
+ */
+export function answerDialBacks$(signalling: Signalling, reversing: Reversing): Observable<never> {
+  let answered = 0;
+  return signalling.signal$.pipe(
+    mergeMap((signal) => {
+      const question = readDialBack(signal);
+      if (question === undefined) return EMPTY;
+      const { attempt, unl } = question;
+      const refuse$ = (reason: string) => signalling.send$(signal.from, refusalSignal(attempt, reason));
+      if (answered >= MAX_ANSWERED || !reversing.welcomes(signal.from, signal.seenAt)) return refuse$('not now');
+      const endpoints = endpointsFor(unl, signal, reversing);
+      if (endpoints.length === 0) return refuse$('you are seen at none of the endpoints that you name');
+      answered++;
+      const { staggerMs, scheduler } = reversing;
+      const dials = endpoints.map((endpoint) => reversing.dial$(endpoint, signal.from, attempt));
+      return headStart(dials, staggerMs, scheduler).pipe(
+        take(1),
+        tap((link) => {
+          reversing.adopt(link, attempt);
+        }),
+        // No details: they would tell strangers what there is at an address.
+        catchError(() => refuse$('none of your endpoints answered')),
+        finalize(() => answered--),
+      );
+    }),
+    ignoreElements(),
+  );
+}
+
+/** Where a peer that asks may be dialled. */
+function endpointsFor(unl: UnlV3, { seenAt }: ReceivedSignal, { own, isOnLink }: Reversing): readonly Endpoint[] {
+  const self = own();
+  const isNeighbour = self.version === 3 && self.endpoints.some(({ address }) => address === seenAt);
+  return candidatesOf(self, unl)
+    .filter(({ address }) => address === seenAt || (isNeighbour && scopeOf(address) !== 'global' && isOnLink(address)))
+    .filter((endpoint) => self.version !== 3 || !self.endpoints.some((ours) => sameEndpoint(ours, endpoint)))
+    .slice(0, MAX_ENDPOINTS);
+}
+
+/** Writes the question. */
+export function dialBackSignal(attempt: string, own: UnlV3): Signal {
+  return { kind: 'dial-back', body: { attempt, unl: formatUnl(own) } };
+}
+
+/** Reads the question: `undefined` for any other signal, for one that is malformed, and for the locator of somebody else. */
+export function readDialBack({
+  kind,
+  body,
+  from,
+}: ReceivedSignal): { readonly attempt: string; readonly unl: UnlV3 } | undefined {
+  const { attempt, unl: text } = body;
+  if (kind !== 'dial-back' || !isAttemptId(attempt) || typeof text !== 'string') return undefined;
+  try {
+    const unl = parseUnl(text);
+    return unl.version === 3 && unl.peerId === from ? { attempt, unl } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function refusalSignal(attempt: string, reason: string): Signal {
+  return { kind: 'dial-back-refusal', body: { attempt, reason } };
+}
+
+function readRefusal({ kind, body }: Signal): { readonly attempt: string; readonly reason: string } | undefined {
+  const { attempt, reason } = body;
+  if (kind !== 'dial-back-refusal' || !isAttemptId(attempt) || typeof reason !== 'string') return undefined;
+  return { attempt, reason: oneLine(reason) };
+}
