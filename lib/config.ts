@@ -94,6 +94,16 @@ export interface NetConfig {
   readonly reachability?: readonly string[] | false | undefined;
   /** Rendezvous servers, `HOST:PORT` each. */
   readonly rendezvous?: readonly string[] | undefined;
+  /**
+   * Mailbox servers, `http://HOST:PORT` each: they keep messages for this node while it is away, and take those that it sends.
+   * In plain mode PyP2P's.
+   */
+  readonly mailbox?: readonly string[] | undefined;
+  /**
+   * Nodes of a distributed hash table, `HOST:PORT` each, to join it by: messages then need no server. Who runs them also
+   * runs the HTTP services on the TCP port of the same number, as `rxp2p serve --dht-port` does.
+   */
+  readonly dht?: readonly string[] | undefined;
   /** `tls`, the default, proves every peer and encrypts every byte. `plain` speaks PyP2P's bare lines: no privacy, no proof. */
   readonly security?: 'tls' | 'plain' | undefined;
   /** Whether an inbound peer is welcome, judged by its proven key (not on plain links). By default everybody is. */
@@ -120,6 +130,8 @@ export interface ResolvedConfig {
   readonly birthday: boolean;
   readonly reachability: readonly URL[] | false;
   readonly rendezvous: readonly ServerAddress[];
+  readonly mailbox: readonly URL[];
+  readonly dht: readonly ServerAddress[];
   readonly security: 'tls' | 'plain';
   readonly acceptPeer: (peerId: PeerId) => boolean;
   readonly slots: { readonly inbound: number; readonly outbound: number };
@@ -178,6 +190,8 @@ const OPTIONS = [
   'birthday',
   'reachability',
   'rendezvous',
+  'mailbox',
+  'dht',
   'security',
   'acceptPeer',
   'slots',
@@ -204,8 +218,10 @@ export function resolveConfig(config: NetConfig): ResolvedConfig {
     forwarded: config.forwarded ?? false,
     portMapping: expectProtocols(config.portMapping ?? true),
     birthday: config.birthday ?? true,
-    reachability: config.reachability === false ? false : expectUrls(config.reachability ?? []),
-    rendezvous: expectServers(config.rendezvous ?? []),
+    reachability: config.reachability === false ? false : expectUrls('reachability', config.reachability ?? []),
+    rendezvous: expectServers('rendezvous', config.rendezvous ?? []),
+    mailbox: expectUrls('mailbox', config.mailbox ?? []),
+    dht: expectServers('dht', config.dht ?? []),
     security: expectOneOf('security', config.security ?? 'tls', ['tls', 'plain']),
     acceptPeer: config.acceptPeer ?? (() => true),
     slots: {
@@ -230,10 +246,10 @@ function expectAddress(name: string, value: unknown): string {
   return address;
 }
 
-function expectServers(values: unknown): ServerAddress[] {
+function expectServers(name: string, values: unknown): ServerAddress[] {
   const isText = (value: unknown): value is string => typeof value === 'string';
-  if (!Array.isArray(values) || !values.every(isText)) throw invalidOption('rendezvous', 'a list of HOST:PORT', values);
-  return [...new Set(values)].map((value) => parseServer('rendezvous', value));
+  if (!Array.isArray(values) || !values.every(isText)) throw invalidOption(name, 'a list of HOST:PORT', values);
+  return [...new Set(values)].map((value) => parseServer(name, value));
 }
 
 function expectProtocols(value: unknown): readonly PortMappingProtocol[] {
@@ -243,12 +259,13 @@ function expectProtocols(value: unknown): readonly PortMappingProtocol[] {
   return value.map((name) => expectOneOf('portMapping', name, PORT_MAPPING_PROTOCOLS));
 }
 
-function expectUrls(values: unknown): URL[] {
-  if (!Array.isArray(values)) throw invalidOption('reachability', 'a list of http://HOST:PORT, or false', values);
+function expectUrls(name: string, values: unknown): URL[] {
+  const expected = 'a list of http://HOST:PORT';
+  if (!Array.isArray(values)) throw invalidOption(name, expected, values);
   return values.map((value) => {
     const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
     const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:';
-    if (url === undefined || !isHttp) throw invalidOption('reachability', 'a list of http://HOST:PORT', value);
+    if (url === undefined || !isHttp) throw invalidOption(name, expected, value);
     // What is asked for is below it.
     if (!url.pathname.endsWith('/')) url.pathname += '/';
     return url;

@@ -45,14 +45,21 @@ import { localAddresses, locate } from './net/locator.js';
 import { Peers } from './net/peers.js';
 import { punchingOf } from './net/punching.js';
 import { reversingOf } from './net/reversing.js';
-import { findings$, NOTHING_FOUND, sessionsIn, signalRoundTripMs, type Findings } from './net/surroundings.js';
+import {
+  findings$,
+  NOTHING_FOUND,
+  observersOf,
+  sessionsIn,
+  signalRoundTripMs,
+  type Findings,
+} from './net/surroundings.js';
 import { untilAborted } from './operators/until-aborted.js';
 import { untroubled } from './operators/untroubled.js';
 import type { Reach } from './reachability.js';
 import { systemRuntime, type Runtime } from './runtime.js';
 import { Seen } from './seen.js';
+import { channelsOf } from './net/channels.js';
 import { signallingOver } from './signalling/over-channels.js';
-import { rendezvousChannel } from './signalling/rendezvous.js';
 import type { Signalling } from './signalling/signalling.js';
 import type { Challenging } from './techniques/challenging.js';
 import type { Punching } from './techniques/punching.js';
@@ -249,7 +256,7 @@ class RunningNet implements Net {
     this.#context = secureContextOf(identity);
     this.#signalling = signallingOver({
       identity,
-      channels: [rendezvousChannel({ sessions$: this.#sessions$, runtime })],
+      channels: channelsOf(config, this.#sessions$, runtime),
       runtime,
       trace: this.#tell,
     });
@@ -265,8 +272,8 @@ class RunningNet implements Net {
         this.#tell({ type: 'punch', ...step });
       },
     });
-    // What it takes to punch: servers that carry a node's signals and see its NAT.
-    const canPunch = config.rendezvous.length > 0;
+    // What it takes to punch: servers that see this node's NAT.
+    const canPunch = observersOf(config).length > 0;
     this.#punching = canPunch && config.security === 'tls' ? punching : undefined;
     this.#challenging =
       canPunch && canChallenge(config) ? challengingOf({ ...given, sessions$: this.#sessions$, punching }) : undefined;

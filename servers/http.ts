@@ -134,9 +134,9 @@ export function say(response: ServerResponse, status: number, text: string, type
   response.writeHead(status, headers).end(text);
 }
 
-/** Answers with JSON. */
+/** Answers with JSON, on one line. */
 export function sayJson(response: ServerResponse, value: unknown, status = 200): void {
-  say(response, status, JSON.stringify(value), 'application/json');
+  say(response, status, `${JSON.stringify(value)}\n`, 'application/json');
 }
 
 /**

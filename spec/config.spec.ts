@@ -16,6 +16,8 @@ describe('a configuration', () => {
       birthday: true,
       reachability: [],
       rendezvous: [],
+      mailbox: [],
+      dht: [],
       security: 'tls',
       acceptPeer: config.acceptPeer,
       slots: { inbound: 1024, outbound: 1024 },

@@ -288,6 +288,8 @@ describe('A net among hostile peers', () => {
         natType: { type: 'open' },
         endpoints: [{ kind: 'wan', address, port }],
         rendezvous: [],
+        mailboxes: [],
+        dht: [],
         extensions: [],
       });
       const error = await failureOf(lab.net({ timing: { handshakeMs: 100 } }).connect$(unl));

@@ -39,6 +39,8 @@ describe('A net', () => {
       natType: { type: 'open' },
       endpoints: [{ kind: 'wan', ...endpoint }],
       rendezvous: [],
+      mailboxes: [],
+      dht: [],
       extensions: [],
     };
     return formatUnl(unl);

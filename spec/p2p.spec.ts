@@ -128,6 +128,8 @@ describe('A flooding network', () => {
         natType: { type: 'open' },
         endpoints: [dead],
         rendezvous: [],
+        mailboxes: [],
+        dht: [],
         extensions: [],
       })}`,
     );

@@ -13,7 +13,10 @@ import {
 } from 'rxjs';
 import type { CloseReason, Connection } from '../connection.js';
 import { ClosedError, ConnectError, InvalidUnlError, reasonOf } from '../errors.js';
+import type { NetConfig } from '../config.js';
+import { formatServer } from '../endpoint.js';
 import { createNet } from '../net.js';
+import type { Unl } from '../unl/types.js';
 import { TECHNIQUE_NAMES } from '../techniques/stages.js';
 import { parseUnl, peerNameOf } from '../unl.js';
 import { expectOneOf } from '../validate.js';
@@ -38,13 +41,14 @@ export interface ConnectOptions extends NodeOptions {
 
 /** `rxp2p connect`: passes lines between a peer and the terminal until one of them ends. */
 export async function connect(unl: string, options: ConnectOptions): Promise<void> {
-  const peerId = peerNameOf(parseUnl(unl));
+  const peer = parseUnl(unl);
+  const peerId = peerNameOf(peer);
   const techniques = options.technique?.map((name) => expectOneOf('--technique', name, TECHNIQUE_NAMES));
-  const { rendezvous, bind, json, timeout } = options;
+  const { bind, json, timeout } = options;
   const report = reporter(json);
   const net = createNet({
     mode: 'direct',
-    rendezvous,
+    ...meetingPlaces(options, peer),
     bind,
     identity: identityOf(options),
     // It dials, and nobody else has its locator.
@@ -84,6 +88,19 @@ export async function connect(unl: string, options: ConnectOptions): Promise<voi
   );
   await runUntilInterrupted(net, conversation$);
   process.exitCode = status;
+}
+
+/** The servers that are named, else those where the peer says that it is. */
+function meetingPlaces(
+  { rendezvous, mailbox, dht }: ConnectOptions,
+  peer: Unl,
+): Pick<NetConfig, 'rendezvous' | 'mailbox' | 'dht'> {
+  if (rendezvous ?? mailbox ?? dht ?? peer.version === 2) return { rendezvous, mailbox, dht };
+  return {
+    rendezvous: peer.rendezvous.map(formatServer),
+    mailbox: peer.mailboxes,
+    dht: peer.dht.map(formatServer),
+  };
 }
 
 /** Sends stdin, prints what comes, and emits why it ended once all of it is printed. */

@@ -14,10 +14,21 @@ import {
 
 /** `rxp2p join`: broadcasts the lines of stdin, prints and relays those of the network. */
 export async function join(options: ReachableOptions): Promise<void> {
-  const { rendezvous, port, bind, forwarded, portMapping, reachability, json } = options;
+  const { rendezvous, mailbox, dht, port, bind, forwarded, portMapping, reachability, json } = options;
   const report = reporter(json);
   const identity = identityOf(options);
-  const net = createNet({ mode: 'p2p', rendezvous, port, bind, forwarded, portMapping, reachability, identity });
+  const net = createNet({
+    mode: 'p2p',
+    rendezvous,
+    mailbox,
+    dht,
+    port,
+    bind,
+    forwarded,
+    portMapping,
+    reachability,
+    identity,
+  });
   reportAttempts(net, report);
   reportReach(net, report);
 

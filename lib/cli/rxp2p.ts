@@ -22,6 +22,16 @@ const several = (value: string, before: string[] | undefined) => [...(before ?? 
 
 const rendezvous = () =>
   new Option('-r, --rendezvous <HOST:PORT>', 'a rendezvous server; may be given several times').argParser(several);
+const mailbox = () =>
+  new Option(
+    '-m, --mailbox <URL>',
+    'a server that keeps messages, such as http://HOST:8080; may be given several times',
+  ).argParser(several);
+const dht = () =>
+  new Option(
+    '--dht <HOST:PORT>',
+    'a node of a distributed hash table by which to join it; may be given several times',
+  ).argParser(several);
 const bind = () => new Option('-b, --bind <ADDR>', 'the local address to listen on and to dial from (default: all)');
 const port = () =>
   new Option('-p, --port <N>', 'the local port to listen on (default: the system chooses)').argParser(
@@ -62,19 +72,22 @@ Exit status: 0 after a clean close, 1 when no connection could be made, 2 for wr
 program
   .command('serve')
   .description(
-    'run the servers that nodes meet at: rendezvous (TCP), and one that tells nodes whether others can dial them (HTTP)',
+    'run the servers that nodes meet at: rendezvous (TCP), and by HTTP a mailbox, and one that dials nodes back',
   )
   .addOption(new Option('-b, --bind <ADDR>', 'the local address to listen on (default: all)'))
   .addOption(
     new Option('-p, --port <N>', 'the TCP port of the rendezvous server').default(8000).argParser(integer(0, 65535)),
   )
   .addOption(new Option('--http-port <N>', 'the port of the HTTP services').default(8080).argParser(integer(0, 65535)))
+  .addOption(new Option('--data <DIR>', 'where the mailbox keeps messages (default: in memory)'))
   .action(async (options: ServeOptions) => (await import('./serve.js')).serve(options));
 
 program
   .command('listen')
   .description('wait for peers: the first line of stdout is the UNL they need, then come the lines they send')
   .addOption(rendezvous())
+  .addOption(mailbox())
+  .addOption(dht())
   .addOption(port())
   .addOption(bind())
   .addOption(key())
@@ -89,8 +102,10 @@ program
 program
   .command('connect')
   .description('connect to a node by its UNL, like nc: stdin goes to the peer, its lines to stdout')
-  .argument('<UNL>', 'the locator that the peer printed')
+  .argument('<UNL>', 'the locator that the peer printed; without servers of your own it names them, too')
   .addOption(rendezvous())
+  .addOption(mailbox())
+  .addOption(dht())
   .addOption(bind())
   .addOption(key())
   .addOption(
@@ -110,6 +125,8 @@ program
   .command('join')
   .description('join a flooding network: stdin lines go to every node, lines from the network to stdout')
   .addOption(rendezvous())
+  .addOption(mailbox())
+  .addOption(dht())
   .addOption(port())
   .addOption(bind())
   .addOption(key())

@@ -25,6 +25,8 @@ const STDIN_LINE_BYTES = 64 * 1024 * 1024;
 /** The options that commands which make a node share. */
 export interface NodeOptions {
   readonly rendezvous?: readonly string[];
+  readonly mailbox?: readonly string[];
+  readonly dht?: readonly string[];
   readonly port?: number;
   readonly bind?: string;
   readonly key?: string;

@@ -10,6 +10,9 @@ import type { NatView } from './nat.js';
 import type { NatType, NodeType, Unl, UnlEndpoint, UnlV2, UnlV3 } from '../unl/types.js';
 import { encodeVersion3 } from '../unl/version-3.js';
 
+/** A URL in a locator has this many characters at most. */
+const URL_MAX_LENGTH = 255;
+
 /** A locator has room for this many of a node's own addresses of each family. */
 const MAX_LAN_ADDRESSES = 4;
 
@@ -68,8 +71,8 @@ export function locate(
   { addresses, servers, reaches, nats }: Surroundings,
 ): Location {
   const isPlain = config.security === 'plain';
-  // PyP2P's servers tell a session nothing: what is known there of the public address is what was seen of the NAT.
-  const seen = isPlain ? nats.flatMap((nat) => nat.addresses.filter((address) => scopeOf(address) !== 'unusable')) : [];
+  // PyP2P's servers tell a session nothing, and there may be no session: what was seen of the NAT tells, too.
+  const seen = nats.flatMap((nat) => nat.addresses.filter((address) => scopeOf(address) !== 'unusable'));
   const observed = [...new Set([...servers.flatMap((server) => server.observed?.address ?? []), ...seen])];
   const isOpen =
     observed.length > 0
@@ -99,6 +102,8 @@ export function locate(
     natType,
     endpoints: [...addresses.map((address) => ({ kind: 'lan' as const, address, port })), ...reachable, ...others],
     rendezvous: config.rendezvous,
+    mailboxes: config.mailbox.map(({ href }) => href).filter((href) => href.length <= URL_MAX_LENGTH),
+    dht: config.dht,
     extensions: [],
   };
   return { nodeType, natType, unl: fitting(unl) };
@@ -143,5 +148,12 @@ function forwardingOf(nodeType: NodeType, mapping: Mapping | undefined): UnlV2['
 /** As many of the servers as there is room for: a few will do for others to send a message by. */
 function fitting(unl: UnlV3): UnlV3 {
   const isLong = encodeVersion3(unl).toString('base64url').length > UNL_MAX_LENGTH;
-  return isLong && unl.rendezvous.length > 0 ? fitting({ ...unl, rendezvous: unl.rendezvous.slice(0, -1) }) : unl;
+  const longest = Math.max(unl.rendezvous.length, unl.mailboxes.length, unl.dht.length);
+  if (!isLong || longest === 0) return unl;
+  return fitting({
+    ...unl,
+    rendezvous: unl.rendezvous.slice(0, longest - 1),
+    mailboxes: unl.mailboxes.slice(0, longest - 1),
+    dht: unl.dht.slice(0, longest - 1),
+  });
 }

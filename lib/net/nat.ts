@@ -1,8 +1,8 @@
 import { map, type Observable } from 'rxjs';
-import { familyOf, type ServerAddress } from '../endpoint.js';
+import { familyOf } from '../endpoint.js';
 import { classify, type NatClassification } from '../nat/classify.js';
 import { MAX_PREDICTIONS } from '../nat/predict.js';
-import { sample$, type Observation, type ObserveConfig } from '../rendezvous/observe.js';
+import { sample$, type Observation, type ObserveConfig, type Observer } from '../rendezvous/observe.js';
 import type { Runtime } from '../runtime.js';
 import type { Trace } from '../trace.js';
 
@@ -10,7 +10,7 @@ import type { Trace } from '../trace.js';
 export interface NatView extends NatClassification {
   readonly family: 4 | 6;
   /** The endpoints of the servers that have answered by it, the nearest first. */
-  readonly servers: readonly ServerAddress[];
+  readonly servers: readonly Observer[];
   /** To the nearest of them and back, in milliseconds. */
   readonly roundTripMs: number;
   /** The external port of the mapping that was made last. */
@@ -37,7 +37,7 @@ export function newLocalPort({ random }: Runtime): number {
  * @param addresses this machine's own.
  */
 export function natViews$(
-  servers: readonly ServerAddress[],
+  servers: readonly Observer[],
   addresses: readonly string[],
   config: ObserveConfig,
   trace: Trace,
@@ -55,7 +55,7 @@ export function natViews$(
 function viewOf(family: 4 | 6, samples: readonly Observation[], addresses: readonly string[], trace: Trace): NatView {
   const classification = classify(samples, addresses);
   const nearest = samples.toSorted((a, b) => a.roundTripMs - b.roundTripMs);
-  const servers = nearest.map(({ server: { address, port } }) => ({ host: address, port }));
+  const servers = nearest.map(({ server: { address, port }, path }) => ({ host: address, port, path }));
   trace({ type: 'nat', family, ...classification, samples: samples.length });
   return {
     ...classification,

@@ -17,11 +17,12 @@ import {
   type OperatorFunction,
 } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
-import { familyOf, formatServer, type Endpoint } from '../endpoint.js';
+import { familyOf, formatServer, type Endpoint, type ServerAddress } from '../endpoint.js';
 import { backoffMs } from '../operators/backoff.js';
 import { untroubled } from '../operators/untroubled.js';
 import type { Reach } from '../reachability.js';
 import { sessions$, type ServerState } from '../rendezvous/client.js';
+import type { Observer } from '../rendezvous/observe.js';
 import type { RendezvousSession } from '../rendezvous/session.js';
 import type { Runtime } from '../runtime.js';
 import type { Trace } from '../trace.js';
@@ -141,12 +142,36 @@ function reachOf$(
   });
 }
 
-/** Those that were named to us, else those that the rendezvous servers name. */
-function reachabilityServers({ reachability }: ResolvedConfig, servers: readonly ServerState[]): readonly URL[] {
+/** Those that were named to us, else those that the rendezvous servers name, and whoever else has HTTP services. */
+function reachabilityServers(config: ResolvedConfig, servers: readonly ServerState[]): readonly URL[] {
+  const { reachability } = config;
   if (reachability === false || reachability.length > 0) return reachability || [];
-  return servers.flatMap(({ server: { host }, httpPort }) =>
-    httpPort === undefined ? [] : new URL(`http://${formatServer({ host, port: httpPort })}/`),
+  const named = servers.flatMap(({ server: { host }, httpPort }) =>
+    httpPort === undefined ? [] : httpUrl({ host, port: httpPort }),
   );
+  return [...named, ...httpServers(config)];
+}
+
+/** Those that keep our messages, or by which we join the hash table, have all of the HTTP services. */
+function httpServers({ mailbox, dht, security }: ResolvedConfig): readonly URL[] {
+  return security === 'tls' ? [...mailbox, ...dht.map(httpUrl)] : [];
+}
+
+function httpUrl(server: ServerAddress): URL {
+  return new URL(`http://${formatServer(server)}/`);
+}
+
+/** Who can tell where they see this node: the rendezvous servers, and whoever has HTTP services. */
+export function observersOf(config: ResolvedConfig): readonly Observer[] {
+  const { rendezvous, reachability } = config;
+  const urls = [...(reachability || []), ...httpServers(config)].filter(({ protocol }) => protocol === 'http:');
+  const others = urls.map((url) => ({
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: url.port === '' ? 80 : Number(url.port),
+    path: new URL('address', url).pathname,
+  }));
+  // They run on the same hosts as a rule, where one look is enough.
+  return [...rendezvous, ...others.filter(({ host }) => !rendezvous.some((server) => server.host === host))];
 }
 
 /** What this node's NAT is: at once, again when no server was there and then one is, and whenever the network changes. */
@@ -156,6 +181,7 @@ function natOf$(
 ): Observable<readonly NatView[]> {
   const { bind, rendezvous, timing } = config;
   const { scheduler } = runtime;
+  const observers = observersOf(config);
   const addresses$ = timer(0, timing.networkMs, scheduler).pipe(map(() => localAddresses(bind)));
   return combineLatest([addresses$, servers$.pipe(map(observedIn))]).pipe(
     distinctUntilChanged(
@@ -164,8 +190,11 @@ function natOf$(
         (observed.length === 0 || String(observed) === String(nextObserved)),
     ),
     switchMap(([addresses]) => {
-      const session$ = sessionsIn(servers$).pipe(first((sessions) => sessions.length > 0));
-      return natViews$(rendezvous, addresses, { ...config, runtime }, trace).pipe(
+      const session$ =
+        observers.length > rendezvous.length
+          ? of(undefined)
+          : sessionsIn(servers$).pipe(first((sessions) => sessions.length > 0));
+      return natViews$(observers, addresses, { ...config, runtime }, trace).pipe(
         // One that was not there may be there soon, and it takes two to tell most NATs from each other.
         repeat({
           delay: (count) =>
@@ -173,7 +202,7 @@ function natOf$(
               switchMap(() => session$),
             ),
         }),
-        takeWhile((views) => !views.some(({ servers }) => servers.length >= Math.min(2, rendezvous.length)), true),
+        takeWhile((views) => !views.some(({ servers }) => servers.length >= Math.min(2, observers.length)), true),
       );
     }),
   );

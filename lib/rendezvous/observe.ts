@@ -24,18 +24,27 @@ import {
 } from 'rxjs';
 import { DEFAULT_LIMITS } from '../config.js';
 import { plainConnection, plainLink } from '../connection/plain-connection.js';
-import { familyOf, type ServerAddress } from '../endpoint.js';
+import { canonicalAddress, familyOf, formatServer, isPort, type Endpoint, type ServerAddress } from '../endpoint.js';
 import { endpointsOf } from '../link/tcp.js';
 import type { PortSample } from '../nat/classify.js';
 import { within } from '../operators/within.js';
+import { parseJsonObject } from '../validate.js';
 import { formatRequest, parseReply, RENDEZVOUS_VERSION, REPLY_MAX_BYTES } from './messages.js';
 import { errorOf, type SessionConfig } from './session.js';
 
 /** What to observe with: what a session is made of, but for the key, since nothing is proven. */
 export type ObserveConfig = Pick<SessionConfig, 'bind' | 'runtime' | 'security' | 'timing'>;
 
+/** A server that tells where it sees a connection come from. */
+export interface Observer extends ServerAddress {
+  /** Where it is asked by HTTP; without it, it is a rendezvous server. */
+  readonly path?: string | undefined;
+}
+
 /** Where a server saw a connection come from. */
 export interface Observation extends PortSample {
+  /** Of an HTTP server, where it was asked. */
+  readonly path?: string | undefined;
   /** To the server and back, in milliseconds, as the opening of the connection has shown. */
   readonly roundTripMs: number;
 }
@@ -56,8 +65,9 @@ const GRACE = 2;
 const SAMPLING_SERVERS = 4;
 
 /**
- * Asks a rendezvous server where it sees a connection from a local port come from. Takes two round trips: the server can
- * answer only what has been accepted. Emits once; the connection, and with it the mapping, is held until unsubscribed from.
+ * Asks a server where it sees a connection from a local port come from. Takes two round trips: the server can answer only what
+ * has been accepted. Emits once; the connection, and with it the mapping, is held until unsubscribed from (an HTTP server of
+ * ours hangs up after 5 s of silence).
  *
  * In plain mode the question is PyP2P's `SOURCE`, which every server answers with a port; the address comes with it from
  * servers of ours, and is {@link NO_ADDRESS} from PyP2P's, which say nothing to `HELLO`.
@@ -67,7 +77,8 @@ const SAMPLING_SERVERS = 4;
  * @example
  * observe$({ host: 'rv.example.org', port: 8000 }, 40_000, config).subscribe(({ observed }) => console.log(observed));
  */
-export function observe$(server: ServerAddress, localPort: number, config: ObserveConfig): Observable<Observation> {
+export function observe$(server: Observer, localPort: number, config: ObserveConfig): Observable<Observation> {
+  const { path } = server;
   const { bind, runtime, security, timing } = config;
   const { scheduler } = runtime;
   return defer(() => {
@@ -83,17 +94,17 @@ export function observe$(server: ServerAddress, localPort: number, config: Obser
           { direction: 'outbound', nonce: false },
           { runtime, timing, limits },
         );
-        connection.send(formatRequest({ verb: 'HELLO', version: RENDEZVOUS_VERSION }));
-        if (security === 'plain') connection.send(formatRequest({ verb: 'SOURCE', port: localPort }));
+        for (const line of questionTo(server, localPort, security)) connection.send(line);
         let address = NO_ADDRESS;
         const observed$ = connection.lines$.pipe(
           mergeMap((line) => {
+            if (path !== undefined) return of(readAddress(line)).pipe(filter((seen) => seen !== undefined));
             const reply = parseReply(line);
             if (reply?.verb === 'NONCE') ({ address } = reply.observed);
             if (security === 'plain') return reply?.verb === 'REMOTE' ? of({ address, port: reply.port }) : EMPTY;
             return reply?.verb === 'NONCE' ? of(reply.observed) : EMPTY;
           }),
-          map((observed) => ({ localPort, server: remote, observed, roundTripMs })),
+          map((observed) => ({ localPort, server: remote, path, observed, roundTripMs })),
         );
         const left$ = connection.closed$.pipe(
           map(({ message }) => {
@@ -111,6 +122,20 @@ export function observe$(server: ServerAddress, localPort: number, config: Obser
   });
 }
 
+function questionTo(server: Observer, localPort: number, security: 'tls' | 'plain'): readonly string[] {
+  // RFC 9112 §3: a request line, a Host header, and an empty line.
+  if (server.path !== undefined) return [`GET ${server.path} HTTP/1.1`, `Host: ${formatServer(server)}`, ''];
+  const hello = formatRequest({ verb: 'HELLO', version: RENDEZVOUS_VERSION });
+  return security === 'plain' ? [hello, formatRequest({ verb: 'SOURCE', port: localPort })] : [hello];
+}
+
+/** Of an answer by HTTP one line is JSON. */
+function readAddress(line: string): Endpoint | undefined {
+  const { address: text, port } = parseJsonObject(line) ?? {};
+  const address = typeof text === 'string' ? canonicalAddress(text) : undefined;
+  return address !== undefined && typeof port === 'number' && isPort(port) ? { address, port } : undefined;
+}
+
 /**
  * Looks at five consecutive local ports from up to four servers, all side by side, so that the whole takes as long as one.
  * Emits what came of it within `timing.natMs`, in the order in which the SYNs were sent, and completes; what failed or is
@@ -122,7 +147,7 @@ export function observe$(server: ServerAddress, localPort: number, config: Obser
  * sample$(servers, 40_000, config).subscribe((samples) => console.log(classify(samples, localAddresses)));
  */
 export function sample$(
-  servers: readonly ServerAddress[],
+  servers: readonly Observer[],
   firstPort: number,
   config: ObserveConfig,
 ): Observable<readonly Observation[]> {

@@ -45,8 +45,12 @@ export interface UnlV3 {
   readonly natType: NatType;
   /** In the order in which the node prefers them. */
   readonly endpoints: readonly UnlEndpoint[];
-  /** The servers where the node can be sent messages. */
+  /** The rendezvous servers where the node can be sent messages while it is there. */
   readonly rendezvous: readonly ServerAddress[];
+  /** The mailbox servers that keep messages for it: URLs. */
+  readonly mailboxes: readonly string[];
+  /** Nodes by which one joins the distributed hash table where it can be sent messages. */
+  readonly dht: readonly ServerAddress[];
   readonly extensions: readonly UnlExtension[];
 }
 

@@ -10,8 +10,9 @@ import type { NatType, NodeType, UnlEndpoint, UnlExtension, UnlV3 } from './type
 //
 // A newer version adds fields. One that may be ignored has a tag from 128 on, and is kept; one that must be understood
 // has a lower tag, and makes older programs refuse the locator instead of misreading it.
-const TAG = { key: 1, nodeType: 2, natType: 3, endpoint: 4, rendezvous: 5 } as const;
+const TAG = { key: 1, nodeType: 2, natType: 3, endpoint: 4, rendezvous: 5, mailbox: 128, dht: 129 } as const;
 const FIRST_OPTIONAL_TAG = 128;
+const FIRST_EXTENSION_TAG = TAG.dht + 1;
 const CHECKSUM_LENGTH = 4;
 
 const NODE_TYPES: readonly NodeType[] = ['passive', 'simultaneous', 'active'];
@@ -52,8 +53,10 @@ export function decodeVersion3(bytes: Buffer): UnlV3 {
     natType: decodeNatType(only('NAT type', valuesOf(TAG.natType))),
     endpoints: valuesOf(TAG.endpoint).map(decodeEndpoint),
     rendezvous: valuesOf(TAG.rendezvous).map(decodeServer),
+    mailboxes: valuesOf(TAG.mailbox).map(decodeUrl),
+    dht: valuesOf(TAG.dht).map(decodeServer),
     extensions: fields
-      .filter(({ tag }) => tag >= FIRST_OPTIONAL_TAG)
+      .filter(({ tag }) => tag >= FIRST_EXTENSION_TAG)
       .map(({ tag, value }) => ({ tag, value: value.toString('base64url') })),
   };
 }
@@ -74,6 +77,8 @@ export function encodeVersion3(unl: UnlV3): Buffer {
     { tag: TAG.natType, value: encodeNatType(unl.natType) },
     ...unl.endpoints.map((endpoint) => ({ tag: TAG.endpoint, value: encodeEndpoint(endpoint) })),
     ...unl.rendezvous.map((server) => ({ tag: TAG.rendezvous, value: encodeServer(server) })),
+    ...unl.mailboxes.map((url) => ({ tag: TAG.mailbox, value: encodeUrl(url) })),
+    ...unl.dht.map((server) => ({ tag: TAG.dht, value: encodeServer(server) })),
     ...unl.extensions.map(encodeExtension).sort((a, b) => a.tag - b.tag),
   ];
   const record = Buffer.concat([
@@ -177,10 +182,30 @@ function encodeServer({ host, port }: ServerAddress): Buffer {
   return Buffer.concat([Buffer.from(encodePort(port)), Buffer.from(host, 'latin1')]);
 }
 
+function decodeUrl(value: Buffer): string {
+  const text = value.toString('latin1');
+  if (!isHttpUrl(text)) throw new InvalidUnlError('The UNL names a mailbox that cannot be read');
+  return text;
+}
+
+function encodeUrl(url: string): Buffer {
+  if (!isHttpUrl(url)) throw new InvalidUnlError(`Expected a mailbox to be a URL of HTTP, got ${show(url)}`);
+  return Buffer.from(url, 'latin1');
+}
+
+/** In the one spelling that it has, without secrets. */
+function isHttpUrl(text: string): boolean {
+  const url = text.length <= 255 && URL.canParse(text) ? new URL(text) : undefined;
+  const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:';
+  return isHttp && url.href === text && `${url.username}${url.password}` === '';
+}
+
 function encodeExtension({ tag, value }: UnlExtension): Field {
   const bytes = decodeBase64Url(value);
-  if (!Number.isInteger(tag) || tag < FIRST_OPTIONAL_TAG || tag > 255) {
-    throw new InvalidUnlError(`Expected an extension's \`tag\` to be an integer from 128 to 255, got ${show(tag)}`);
+  if (!Number.isInteger(tag) || tag < FIRST_EXTENSION_TAG || tag > 255) {
+    throw new InvalidUnlError(
+      `Expected an extension's \`tag\` to be an integer from ${FIRST_EXTENSION_TAG} to 255, got ${show(tag)}`,
+    );
   }
   if (bytes === undefined || bytes.length > 255) {
     throw new InvalidUnlError(

@@ -1,8 +1,9 @@
 import type { Benchmark } from './benchmark.js';
 import { connect } from './connect.js';
 import { lines } from './lines.js';
+import { mailbox } from './mailbox.js';
 import { memory } from './memory.js';
 import { rendezvous } from './rendezvous.js';
 
 /** All benchmarks, in the order in which they run. */
-export const benchmarks: readonly Benchmark[] = [lines, connect, memory, rendezvous];
+export const benchmarks: readonly Benchmark[] = [lines, connect, memory, rendezvous, mailbox];

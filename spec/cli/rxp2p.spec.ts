@@ -185,6 +185,8 @@ describe('rxp2p', () => {
           natType: { type: 'open' },
           endpoints: [{ kind: 'wan', ...endpoint }],
           rendezvous: [],
+          mailboxes: [],
+          dht: [],
           extensions: [],
         });
         const words = rxp2p('connect', unl, '--bind', newAddress(), '--technique', 'direct', '--timeout', '5');
@@ -237,6 +239,8 @@ describe('rxp2p', () => {
             natType: { type: 'open' },
             endpoints: [{ kind: 'wan', ...addressOf(silent) }],
             rendezvous: [],
+            mailboxes: [],
+            dht: [],
             extensions: [],
           }),
           '--bind',

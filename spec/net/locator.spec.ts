@@ -212,6 +212,8 @@ describe('the locator of a node', () => {
         { kind: 'wan', address: '203.0.113.1', port: 50500 },
       ],
       rendezvous: [{ host: 'rv.example.org', port: 8000 }],
+      mailboxes: [],
+      dht: [],
       extensions: [],
     });
     expect(parseUnl(formatUnl(unl))).toEqual(unl);

@@ -35,6 +35,8 @@ describe('The rendezvous server', () => {
       natType: { type: 'open' },
       endpoints: [{ kind: 'wan', address: '192.0.2.1', port: 4000 }],
       rendezvous: [],
+      mailboxes: [],
+      dht: [],
       extensions: [],
     };
   }

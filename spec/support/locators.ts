@@ -17,6 +17,8 @@ export function unlOf(fields: Partial<UnlV3> = {}): UnlV3 {
     natType: { type: 'unknown' },
     endpoints: [],
     rendezvous: [],
+    mailboxes: [],
+    dht: [],
     extensions: [],
     ...fields,
   };
@@ -98,9 +100,11 @@ const endpoints: fc.Arbitrary<UnlEndpoint> = fc.record({
 });
 
 const extensions: fc.Arbitrary<UnlExtension> = fc.record({
-  tag: fc.integer({ min: 128, max: 255 }),
+  tag: fc.integer({ min: 130, max: 255 }),
   value: fc.uint8Array({ maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString('base64url')),
 });
+
+const servers = fc.record({ host: fc.stringMatching(/^[A-Za-z0-9.:-]{1,30}$/), port: ports });
 
 /** Every kind of version 3 locator, with its extensions in the order of their tags as they are written. */
 export const unlsOfVersion3: fc.Arbitrary<UnlV3> = fc.record({
@@ -109,7 +113,12 @@ export const unlsOfVersion3: fc.Arbitrary<UnlV3> = fc.record({
   nodeType: fc.constantFrom('passive', 'simultaneous', 'active'),
   natType: natTypes,
   endpoints: fc.array(endpoints, { maxLength: 4 }),
-  rendezvous: fc.array(fc.record({ host: fc.stringMatching(/^[A-Za-z0-9.:-]{1,30}$/), port: ports }), { maxLength: 3 }),
+  rendezvous: fc.array(servers, { maxLength: 3 }),
+  mailboxes: fc.array(
+    servers.map(({ host, port }) => new URL(`http://${host.replaceAll(/[^a-z]/g, 'x')}.example:${port}/a/`).href),
+    { maxLength: 2 },
+  ),
+  dht: fc.array(servers, { maxLength: 2 }),
   extensions: fc.array(extensions, { maxLength: 3 }).map((fields) => fields.toSorted((a, b) => a.tag - b.tag)),
 });
 

@@ -1,0 +1,315 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { Agent } from 'node:http';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { createIdentity } from '../../lib/index.js';
+import { mailboxServer$ } from '../../servers/index.js';
+import { MailboxCaller } from '../support/mailbox.js';
+import { numberOf, textOf, type Actor, type Role, type Start, type Values } from './actors.js';
+import type { Benchmark } from './benchmark.js';
+import { footprint } from './footprint.js';
+import { portOf } from './nodes.js';
+import { inParallel } from './parallel.js';
+import { ratioOf } from './ratio.js';
+import { connectRedis, hasRedis, startRedis, type RedisClient, type Reply } from './redis.js';
+
+const ROUNDS = 3;
+
+/** Of each round. */
+const MESSAGES = 5_000;
+
+/** Senders: each waits for the answer before it sends the next. */
+const AT_ONCE = 64;
+
+/** As large as the signals that nodes exchange. */
+const MESSAGE = 'x'.repeat(400);
+
+/** Long polls that wait, each of an owner of its own. */
+const POLLS = 2_000;
+
+/** Below what a server lets one address have. */
+const POLLS_PER_ADDRESS = 100;
+
+/** As long as a server lets them wait: all of it is measured within. */
+const WAIT_MS = 30_000;
+
+const HOST = '127.0.0.1';
+
+/** A mailbox beside a Redis stream. */
+export const mailbox: Benchmark = {
+  name: 'mailbox',
+  about: `the mailbox, each request signed and proven, against a Redis stream (XADD, XREADGROUP, XACK, XDEL) that proves nothing; both answer when the message is on the disk (fsync); ${AT_ONCE} senders with a connection each, ${MESSAGES} messages of ${MESSAGE.length} bytes a round, ${ROUNDS} rounds; then ${POLLS} parked polls against as many XREAD BLOCK, resident set each`,
+  roles: { server: serverOf, clients: clientsOf },
+  measure: async (start) => {
+    if (!hasRedis()) {
+      console.log('There is no redis-server on this machine to compare with (apt-get install redis-server).');
+      return [];
+    }
+    const kinds = ['rxp2p', 'redis'] as const;
+    const [ours, other] = await Promise.all(kinds.map((kind) => open(kind, start)));
+    if (ours === undefined || other === undefined) throw new RangeError('Expected two');
+    const rates = { ours: { put: [0], deliver: [0] }, other: { put: [0], deliver: [0] } };
+    for (const question of ['put', 'deliver'] as const) {
+      rates.ours[question] = [];
+      rates.other[question] = [];
+      for (let round = 0; round < ROUNDS; round++) {
+        for (const [side, { clients }] of [
+          ['other', other],
+          ['ours', ours],
+        ] as const) {
+          const { ms } = await clients.ask(question);
+          rates[side][question].push(MESSAGES / (Number(ms) / 1000));
+        }
+      }
+    }
+    await Promise.all([ours, other].flatMap(({ server, clients }) => [server.end(), clients.end()]));
+    const parked = { ours: await park('rxp2p', start), other: await park('redis', start) };
+    const aSecond = (rate: number) => `${rate.toFixed(0)}/s`;
+    const perGb = (bytes: number) => 2 ** 30 / bytes;
+    return [
+      ratioOf({
+        what: 'mailbox puts a second : Redis stream',
+        ours: rates.ours.put,
+        other: rates.other.put,
+        show: aSecond,
+      }),
+      ratioOf({
+        what: 'mailbox messages put, taken and acknowledged : Redis stream',
+        ours: rates.ours.deliver,
+        other: rates.other.deliver,
+        show: aSecond,
+      }),
+      ratioOf({
+        what: 'parked polls a GB : Redis XREAD BLOCK',
+        ours: [perGb(parked.ours)],
+        other: [perGb(parked.other)],
+        show: (count) => count.toFixed(0),
+      }),
+    ];
+  },
+};
+
+/** A fresh server, and a process of clients that know where it is. */
+async function open(kind: string, start: Start): Promise<{ readonly server: Actor; readonly clients: Actor }> {
+  const server = start('server', kind);
+  const clients = start('clients', kind);
+  await clients.ask('connect', await server.ask('listen'));
+  return { server, clients };
+}
+
+/** The resident set that a poll which waits costs a fresh server, in bytes. */
+async function park(kind: string, start: Start): Promise<number> {
+  const { server, clients } = await open(kind, start);
+  await clients.ask('prepare');
+  const before = numberOf(await server.ask('measure'), 'rss');
+  await clients.ask('park');
+  const after = numberOf(await server.ask('measure'), 'rss');
+  const { parked } = await clients.ask('count');
+  if (parked !== POLLS) throw new Error(`Expected ${POLLS} polls to wait, but only ${parked ?? 0} do`);
+  await Promise.all([server.end(), clients.end()]);
+  return (after - before) / POLLS;
+}
+
+function serverOf(kind: string): ReturnType<Role> {
+  return kind === 'redis' ? redisServer() : mailboxServer();
+}
+
+function mailboxServer(): ReturnType<Role> {
+  const most = 1_000_000;
+  const bytes = 2 ** 30;
+  const limits = {
+    messages: most,
+    messagesPerHost: most,
+    messagesPerSender: most,
+    messagesPerRecipient: most,
+    bytes,
+    bytesPerHost: bytes,
+    bytesPerSender: bytes,
+    bytesPerRecipient: bytes,
+    putBurst: most,
+    requestBurst: most,
+  };
+  return {
+    listen: () => {
+      const dataFolder = mkdtempSync(join(tmpdir(), 'rxp2p-bench-mailbox-'));
+      process.once('exit', () => {
+        rmSync(dataFolder, { recursive: true, force: true });
+      });
+      return new Promise<Values>((resolve, reject) => {
+        mailboxServer$({ bind: HOST, port: 0, dataFolder, limits }).subscribe({
+          next: ({ local }) => {
+            resolve({ where: String(local.port) });
+          },
+          error: reject,
+        });
+      });
+    },
+    measure: footprint,
+  };
+}
+
+async function redisServer(): Promise<Awaited<ReturnType<Role>>> {
+  const redis = await startRedis(await freePort());
+  return {
+    listen: () => ({ where: String(redis.port) }),
+    measure: async () => {
+      await pause(1_500);
+      return { rss: redis.rss() };
+    },
+  };
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, HOST, () => {
+      const port = Number(portOf(server.address()));
+      server.close(() => {
+        resolve(port);
+      });
+    });
+  });
+}
+
+function clientsOf(kind: string): ReturnType<Role> {
+  return kind === 'redis' ? redisClients() : mailboxClients();
+}
+
+/** How long something takes. */
+async function timed(action: () => Promise<unknown>): Promise<Values> {
+  const begun = performance.now();
+  await action();
+  return { ms: performance.now() - begun };
+}
+
+const COUNT = Array.from({ length: MESSAGES }, (_, index) => index);
+
+/** The loopback address of one of many. */
+function addressOf(index: number): string {
+  return `127.0.2.${Math.floor(index / POLLS_PER_ADDRESS) + 1}`;
+}
+
+function mailboxClients(): ReturnType<Role> {
+  let port = 0;
+  let parked = 0;
+  let owners: MailboxCaller[] = [];
+  const agent = new Agent({ keepAlive: true });
+  const caller = () => new MailboxCaller({ host: HOST, port, agent });
+  const putTo = async (sender: MailboxCaller, to: string) => {
+    const { status, text } = await sender.put(to, MESSAGE, { keepMs: 600_000 });
+    if (status !== 200) throw new Error(text);
+  };
+  return {
+    connect: (values) => {
+      port = Number(textOf(values, 'where'));
+      return {};
+    },
+    put: () => {
+      const [sender, to] = [caller(), createIdentity().peerId];
+      return timed(() => inParallel(COUNT, AT_ONCE, () => putTo(sender, to)));
+    },
+    deliver: () => {
+      const [sender, receiver] = [caller(), caller()];
+      const take = async () => {
+        let acknowledge: readonly string[] = [];
+        for (let left = MESSAGES; left > 0; left -= acknowledge.length) {
+          acknowledge = (await receiver.take({ waitMs: WAIT_MS, acknowledge })).map(({ receipt }) => receipt);
+        }
+        await receiver.take({ acknowledge });
+      };
+      return timed(() => Promise.all([inParallel(COUNT, AT_ONCE, () => putTo(sender, receiver.peerId)), take()]));
+    },
+    prepare: () => {
+      owners = Array.from(
+        { length: POLLS },
+        (_, index) => new MailboxCaller({ host: HOST, port, localAddress: addressOf(index) }),
+      );
+      return {};
+    },
+    park: async () => {
+      parked = POLLS;
+      for (const owner of owners) {
+        const leave = () => parked--;
+        owner.take({ waitMs: WAIT_MS }).then(leave, leave);
+        await pause(0);
+      }
+      // Once a last one is answered those before it wait.
+      await caller().take();
+      return {};
+    },
+    count: () => ({ parked }),
+  };
+}
+
+function redisClients(): ReturnType<Role> {
+  let port = 0;
+  let parked = 0;
+  let streams = 0;
+  const connectAll = (count: number) => Promise.all(Array.from({ length: count }, () => connectRedis(port)));
+  const putAll = async (senders: readonly RedisClient[], stream: string) => {
+    let left = MESSAGES;
+    await inParallel(senders, AT_ONCE, async (sender) => {
+      while (left-- > 0) await sender.ask('XADD', stream, '*', 'from', 'somebody', 'message', MESSAGE);
+    });
+  };
+  return {
+    connect: (values) => {
+      port = Number(textOf(values, 'where'));
+      return {};
+    },
+    put: async () => {
+      const senders = await connectAll(AT_ONCE);
+      return timed(() => putAll(senders, `stream-${streams++}`));
+    },
+    deliver: async () => {
+      const [senders, receiver] = [await connectAll(AT_ONCE), await connectRedis(port)];
+      const stream = `stream-${streams++}`;
+      await receiver.ask('XGROUP', 'CREATE', stream, 'group', '0', 'MKSTREAM');
+      const take = async () => {
+        const read = [
+          'XREADGROUP',
+          'GROUP',
+          'group',
+          'me',
+          'COUNT',
+          '64',
+          'BLOCK',
+          `${WAIT_MS}`,
+          'STREAMS',
+          stream,
+          '>',
+        ];
+        for (let left = MESSAGES; left > 0;) {
+          const ids = idsIn(await receiver.ask(...read));
+          await receiver.ask('XACK', stream, 'group', ...ids);
+          await receiver.ask('XDEL', stream, ...ids);
+          left -= ids.length;
+        }
+      };
+      return timed(() => Promise.all([putAll(senders, stream), take()]));
+    },
+    prepare: () => ({}),
+    park: async () => {
+      for (let index = 0; index < POLLS; index++) {
+        const client = await connectRedis(port);
+        const leave = () => parked--;
+        client.ask('XREAD', 'BLOCK', `${WAIT_MS}`, 'STREAMS', `owner-${index}`, '$').then(leave, leave);
+        parked++;
+      }
+      return {};
+    },
+    count: () => ({ parked }),
+  };
+}
+
+/** The ids of what was read from one stream: `[[stream, [[id, fields], …]]]`. */
+function idsIn(reply: Reply): readonly string[] {
+  const entries = partOf(partOf(reply, 0), 1);
+  if (!Array.isArray(entries)) throw new TypeError('Expected messages of a stream');
+  return entries.map((entry: unknown) => String(partOf(entry, 0)));
+}
+
+function partOf(list: unknown, index: number): unknown {
+  return Array.isArray(list) ? list[index] : undefined;
+}
