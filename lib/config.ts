@@ -261,7 +261,8 @@ function expectProtocols(value: unknown): readonly PortMappingProtocol[] {
 
 function expectUrls(name: string, values: unknown): URL[] {
   const expected = 'a list of http://HOST:PORT';
-  if (!Array.isArray(values)) throw invalidOption(name, expected, values);
+  if (!Array.isArray(values))
+    throw invalidOption(name, name === 'reachability' ? `${expected}, or false` : expected, values);
   return values.map((value) => {
     const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
     const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:';

@@ -262,7 +262,7 @@ class RunningNet implements Net {
     this.#context = secureContextOf(identity);
     this.#signalling = signallingOver({
       identity,
-      channels: channelsOf(config, this.#sessions$, runtime),
+      channels: channelsOf(config, this.#sessions$, runtime, this.#tell),
       runtime,
       trace: this.#tell,
     });

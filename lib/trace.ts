@@ -47,6 +47,9 @@ export type TraceStep =
       readonly state: 'connected' | 'lost';
       readonly reason?: string;
     }
+  /** The node has joined the DHT, or could not. */
+  | { readonly type: 'dht'; readonly state: 'joined'; readonly local: Endpoint }
+  | { readonly type: 'dht'; readonly state: 'failed'; readonly reason: string }
   /** One round of a simultaneous open. */
   | ({ readonly type: 'punch' } & PunchStep)
   /** What the servers have shown of this node's NAT, by one family of addresses. */

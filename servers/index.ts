@@ -13,6 +13,8 @@ export {
   type ReachabilityServerConfig,
   type ReachabilityServerLimits,
 } from './reachability.js';
+export { dhtServer$, type DhtServer, type DhtServerConfig } from './dht.js';
+export type { DhtLimits } from '../lib/dht/limits.js';
 
 export {
   mailboxServer$,

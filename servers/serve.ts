@@ -1,5 +1,6 @@
-import { map, switchMap, type Observable } from 'rxjs';
-import type { Endpoint } from '../lib/endpoint.js';
+import { combineLatest, map, of, switchMap, type Observable } from 'rxjs';
+import type { Endpoint, ServerAddress } from '../lib/endpoint.js';
+import { dhtServer$ } from './dht.js';
 import { httpServer$, type HttpServerLimits } from './http.js';
 import { mailboxService$, type MailboxServerLimits } from './mailbox.js';
 import { reachabilityService$ } from './reachability.js';
@@ -14,6 +15,15 @@ export interface ServeConfig {
   readonly port?: number | undefined;
   /** The TCP port of the HTTP services. Default: 8080. */
   readonly httpPort?: number | undefined;
+  /**
+   * The UDP port of a node of the DHT; on the TCP port of the same number nodes are seen and dialled back. Default: there is
+   * none.
+   */
+  readonly dhtPort?: number | undefined;
+  /** The IPv4 address at which others reach the node of the DHT. Default: `bind`, or this machine's own. */
+  readonly dhtAddress?: string | undefined;
+  /** Other nodes of the DHT, to join them. Default: the node begins a DHT of its own. */
+  readonly dhtBootstrap?: readonly ServerAddress[] | undefined;
   /** Where the rendezvous server keeps what it knows. Default: memory. */
   readonly store?: Store | undefined;
   readonly limits?: Partial<RendezvousServerLimits> | undefined;
@@ -40,6 +50,9 @@ export function serve$({
   bind,
   port,
   httpPort = 8080,
+  dhtPort,
+  dhtAddress,
+  dhtBootstrap,
   store,
   limits,
   dataFolder,
@@ -48,13 +61,30 @@ export function serve$({
 }: ServeConfig = {}): Observable<Serving> {
   const services = [reachabilityService$({ bind }), mailboxService$({ dataFolder, limits: mailboxLimits })];
   // The rendezvous server tells nodes where the HTTP services are.
-  return httpServer$({ bind, port: httpPort, limits: httpLimits, services }).pipe(
+  const meeting$ = httpServer$({ bind, port: httpPort, limits: httpLimits, services }).pipe(
     switchMap((http) =>
       rendezvousServer$({ bind, port, httpPort: http.local.port, store, limits }).pipe(
-        map((rendezvous) => ({
-          endpoints: Object.entries({ rendezvous, http }).map(([name, { local }]) => ({ name, local })),
-        })),
+        map((rendezvous) => ({ rendezvous, http })),
       ),
     ),
+  );
+  // Whoever joins the DHT by this node needs somebody who sees its NAT, and dials it back, and knows of no other server.
+  const dht$ =
+    dhtPort === undefined
+      ? of({})
+      : dhtServer$({ bind, port: dhtPort, address: dhtAddress, bootstrap: dhtBootstrap }).pipe(
+          switchMap((dht) =>
+            httpServer$({
+              bind,
+              port: dht.local.port,
+              limits: httpLimits,
+              services: [reachabilityService$({ bind })],
+            }).pipe(map((dhtHttp) => ({ dht, 'dht-http': dhtHttp }))),
+          ),
+        );
+  return combineLatest([meeting$, dht$]).pipe(
+    map(([meeting, dht]) => ({
+      endpoints: Object.entries({ ...meeting, ...dht }).map(([name, { local }]) => ({ name, local })),
+    })),
   );
 }

@@ -19,6 +19,7 @@ const HOUSE: readonly string[] = [
   'techniques',
   'signalling',
   'rendezvous',
+  'dht',
   'trace',
   'connection',
   'runtime',

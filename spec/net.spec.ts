@@ -125,7 +125,11 @@ describe('A net', () => {
       const error = await failureOf(net.connect$(unlAt(endpoint)));
       if (!(error instanceof ConnectError)) throw error;
       expect(error.code).toBe('CONNECT_FAILED');
-      expect(error.attempts.map(({ technique }) => technique)).toEqual(['direct', 'simultaneous-open']);
+      expect(error.attempts.map(({ technique }) => technique)).toEqual([
+        'direct',
+        'simultaneous-open',
+        'reverse-connect',
+      ]);
       expect(error.attempts[0]?.reason).toContain(`${endpoint.address}:${endpoint.port}`);
       expect(error.attempts[0]?.reason).toContain('ECONNREFUSED');
     });

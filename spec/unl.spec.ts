@@ -120,7 +120,7 @@ describe('a UNL', () => {
   it('keeps fields of a newer version that may be ignored, in the order of their tags', () => {
     const extensions = [
       { tag: 255, value: '' },
-      { tag: 128, value: 'AAEC' },
+      { tag: 130, value: 'AAEC' },
     ];
     const text = formatUnl(unlOf({ extensions }));
     expect(parseUnl(text)).toEqual(unlOf({ extensions: extensions.toReversed() }));
@@ -143,9 +143,9 @@ describe('a UNL', () => {
   });
 
   it('is at most 512 characters long, written or read', () => {
-    const fit = unlOf({ extensions: [{ tag: 128, value: Buffer.alloc(255).toString('base64url') }] });
+    const fit = unlOf({ extensions: [{ tag: 130, value: Buffer.alloc(255).toString('base64url') }] });
     const padded = (bytes: number) =>
-      unlOf({ extensions: [...fit.extensions, { tag: 129, value: Buffer.alloc(bytes).toString('base64url') }] });
+      unlOf({ extensions: [...fit.extensions, { tag: 131, value: Buffer.alloc(bytes).toString('base64url') }] });
     expect(formatUnl(padded(80))).toHaveSize(UNL_MAX_LENGTH);
     expect(parseUnl(formatUnl(padded(80)))).toEqual(padded(80));
     expect(() => formatUnl(padded(81))).toThrowError(InvalidUnlError, /at most 512 characters, got 514.*leave out/);
@@ -219,7 +219,7 @@ describe('a UNL whose checksum is right', () => {
       field(fc.constant(2), [1, 1, 1, 2]),
       field(fc.constant(3), [1, 1, 3]),
       fc.array(field(fc.constantFrom(1, 2, 4, 4, 4, 5), [0, 7, 19]), { maxLength: 2 }),
-      fc.array(field(fc.constantFrom(128, 255), [0, 3]), { maxLength: 2 }),
+      fc.array(field(fc.constantFrom(130, 255), [0, 3]), { maxLength: 2 }),
     );
     fc.assert(
       fc.property(fields, fc.boolean(), ([one, two, three, some, others], isSorted) => {
@@ -312,8 +312,8 @@ describe('a value that no UNL can hold', () => {
     ['a delta above its bounds', unlOf({ natType: { type: 'delta', delta: 32768 } })],
     ['a delta below its bounds', unlOf({ natType: { type: 'delta', delta: -32769 } })],
     ['an extension with the tag of a required field', unlOf({ extensions: [{ tag: 127, value: '' }] })],
-    ['an extension in other letters than base64url', unlOf({ extensions: [{ tag: 128, value: '+/' }] })],
-    ['an extension of 256 bytes', unlOf({ extensions: [{ tag: 128, value: 'A'.repeat(342) }] })],
+    ['an extension in other letters than base64url', unlOf({ extensions: [{ tag: 130, value: '+/' }] })],
+    ['an extension of 256 bytes', unlOf({ extensions: [{ tag: 130, value: 'A'.repeat(342) }] })],
     ['a node id in capitals', unlOfVersion2({ nodeId: 'A'.repeat(40) })],
     ['a version 2 port out of bounds', unlOfVersion2({ port: 65536 })],
     ['a version 2 address of IPv6', unlOfVersion2({ wan: '2001:db8::1' })],

@@ -72,7 +72,7 @@ Exit status: 0 after a clean close, 1 when no connection could be made, 2 for wr
 program
   .command('serve')
   .description(
-    'run the servers that nodes meet at: rendezvous (TCP), and by HTTP a mailbox, and one that dials nodes back',
+    'run the servers that nodes meet at: rendezvous (TCP), a mailbox and one that dials nodes back (HTTP), and a DHT (UDP)',
   )
   .addOption(new Option('-b, --bind <ADDR>', 'the local address to listen on (default: all)'))
   .addOption(
@@ -80,6 +80,18 @@ program
   )
   .addOption(new Option('--http-port <N>', 'the port of the HTTP services').default(8080).argParser(integer(0, 65535)))
   .addOption(new Option('--data <DIR>', 'where the mailbox keeps messages (default: in memory)'))
+  .addOption(
+    new Option(
+      '--dht-port <N>',
+      'be a node of a distributed hash table on this UDP port, with HTTP services on the TCP port of the same number',
+    ).argParser(integer(0, 65535)),
+  )
+  .addOption(new Option('--dht-address <ADDR>', 'the address at which others reach it (default: its own)'))
+  .addOption(
+    new Option('--dht-bootstrap <HOST:PORT>', 'another node by which to join; may be given several times').argParser(
+      several,
+    ),
+  )
   .action(async (options: ServeOptions) => (await import('./serve.js')).serve(options));
 
 program

@@ -1,6 +1,6 @@
 import { lastValueFrom, takeUntil, tap } from 'rxjs';
 import { serve$ } from '../../servers/serve.js';
-import { formatEndpoint } from '../endpoint.js';
+import { formatEndpoint, parseServer } from '../endpoint.js';
 import { interrupted$ } from './terminal.js';
 
 /** The options of `rxp2p serve`. */
@@ -10,11 +10,15 @@ export interface ServeOptions {
   readonly httpPort: number;
   /** A folder in which the mailbox keeps messages. */
   readonly data?: string;
+  readonly dhtPort?: number;
+  readonly dhtAddress?: string;
+  readonly dhtBootstrap?: readonly string[];
 }
 
 /** `rxp2p serve`: runs the servers until interrupted. */
-export async function serve({ data, ...options }: ServeOptions): Promise<void> {
-  const serving$ = serve$({ ...options, dataFolder: data }).pipe(
+export async function serve({ data, dhtBootstrap, ...options }: ServeOptions): Promise<void> {
+  const bootstrap = dhtBootstrap?.map((text) => parseServer('dht-bootstrap', text));
+  const serving$ = serve$({ ...options, dataFolder: data, dhtBootstrap: bootstrap }).pipe(
     tap(({ endpoints }) => {
       for (const { name, local } of endpoints) console.log(`${name} ${formatEndpoint(local)}`);
     }),

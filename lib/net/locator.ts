@@ -1,7 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import ipaddr from 'ipaddr.js';
 import type { ResolvedConfig } from '../config.js';
-import { canonicalAddress, familyOf, sameEndpoint, scopeOf, type Endpoint } from '../endpoint.js';
+import { canonicalAddress, familyOf, scopeOf, type Endpoint } from '../endpoint.js';
 import type { Mapping } from '../gateway/mapping.js';
 import type { Reach } from '../reachability.js';
 import type { ServerState } from '../rendezvous/client.js';
@@ -90,7 +90,7 @@ export function locate(
     endpoint === undefined ? [] : [{ kind: mapping === undefined ? 'wan' : 'mapped', ...endpoint }],
   );
   const wan = observed.map((address) => ({ kind: 'wan' as const, address, port }));
-  const others = wan.filter((endpoint) => !reachable.some((known) => sameEndpoint(known, endpoint)));
+  const others = wan.filter(({ address }) => !reachable.some((known) => known.address === address));
   if (isPlain) {
     const unl = version2(config, { nodeType, natType, port, addresses, observed, reaches });
     return { nodeType, natType, unl };

@@ -3,17 +3,19 @@ import {
   EMPTY,
   finalize,
   ignoreElements,
+  map,
   merge,
   mergeMap,
   NEVER,
   switchMap,
   take,
   tap,
+  timer,
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
 import { sameEndpoint, scopeOf, type Endpoint } from '../endpoint.js';
-import { DialError } from '../errors.js';
+import { DialError, TimeoutError } from '../errors.js';
 import type { PeerId } from '../identity.js';
 import type { Link } from '../link/link.js';
 import { headStart } from '../operators/head-start.js';
@@ -33,6 +35,9 @@ import type { Technique } from './technique.js';
 
 /** A node has a few addresses; whoever names more has something else in mind. */
 const MAX_ENDPOINTS = 4;
+
+/** The peer tries its dials one after the other: so many times as long as one may take. */
+const PATIENCE = 2;
 
 /** Dials that others ask for, at once. */
 const MAX_ANSWERED = 32;
@@ -62,7 +67,7 @@ export const reverseConnect: Technique = {
   name: 'reverse-connect',
   dial: (attempt$) =>
     attempt$.pipe(
-      switchMap(({ id, own, peer, signalling, expect$, timing }) => {
+      switchMap(({ id, own, peer, signalling, expect$, timing, scheduler }) => {
         if (peer.version !== 3 || own.version !== 3) throw new DialError('The UNL has no key to send a signal to');
         if (own.nodeType !== 'passive') throw new DialError('Others cannot dial this node, so the peer need not try');
         const refused$ = signalling.signal$.pipe(
@@ -72,11 +77,17 @@ export const reverseConnect: Technique = {
             throw new DialError(`The peer does not dial back: ${refusal.reason}`);
           }),
         );
-        const asked$ = signalling.send$(peer.peerId, dialBackSignal(id, own), { keepMs: timing.techniqueMs }).pipe(
-          tap((delivery) => {
-            if (delivery === 'absent') throw new DialError('The peer is where none of our signals get to');
+        // A peer that has the question dials at once; one that does not have it yet may come for it later.
+        const late$ = timer(PATIENCE * timing.dialMs, scheduler).pipe(
+          map(() => {
+            throw new TimeoutError(`The peer did not dial back within ${PATIENCE * timing.dialMs} ms`);
           }),
-          ignoreElements(),
+        );
+        const asked$ = signalling.send$(peer.peerId, dialBackSignal(id, own), { keepMs: timing.techniqueMs }).pipe(
+          switchMap((delivery) => {
+            if (delivery === 'absent') throw new DialError('The peer is where none of our signals get to');
+            return delivery === 'delivered' ? late$ : EMPTY;
+          }),
         );
         // What comes ends the attempt as a connection does that arrives by itself.
         return merge(expect$(reverseConnect.name), refused$, asked$, NEVER);

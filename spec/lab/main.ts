@@ -18,6 +18,7 @@ import { notDirect, parseMatrixResult, type MatrixResult, type PairResult } from
 import { sweep } from './namespace.js';
 import { describeOpenings, measureOpenings } from './opening.js';
 import { NETWORKS, SHARED_NETWORKS, type NetworkName, type SharedNetworkName } from './networks.js';
+import { CHANNEL_NAMES, type ChannelName } from '../../lib/signalling/channel.js';
 import { DEFAULT_PATH, describeWire, type PathConfig } from './path.js';
 import type { Pair } from './plan.js';
 import { missingPrerequisites } from './prerequisites.js';
@@ -40,6 +41,7 @@ interface MatrixOptions extends PathOptions {
   readonly pairs?: Pair[];
   readonly repeat: number;
   readonly parallel: number;
+  readonly channel: ChannelName;
   readonly timeout: number;
   readonly rxp2p: string;
   readonly json?: string;
@@ -101,6 +103,7 @@ const main = async (argv: readonly string[]): Promise<void> => {
     .option('--repeat <n>', 'connect so often', argument(parseInteger('--repeat', 1, 1000)), 1)
     .option('--parallel <n>', 'so many pairs side by side', argument(parseInteger('--parallel', 1, 64)), 2)
     .option('--timeout <seconds>', 'for each connect', argument(parseNumber('--timeout', 1, 600)), 10)
+    .addOption(new Option('--channel <name>', 'what carries signals').choices(CHANNEL_NAMES).default('rendezvous'))
     .addOption(new Option('--rxp2p <file>', 'the program under test').default(RXP2P, 'the one just built'))
     .option('--json <file>', 'write the results there')
     .option('--must <a:b,c,…>', 'fail unless each of these pairs connected directly every time', argument(parsePairs))

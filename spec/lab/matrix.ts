@@ -2,6 +2,7 @@
 import { setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { firstValueFrom, lastValueFrom, Observable, takeUntil, tap, toArray } from 'rxjs';
+import type { ChannelName } from '../../lib/signalling/channel.js';
 import { failureReason, parseEvent, type Event } from './events.js';
 import type { PairResult, Trial } from './measurement.js';
 import { roundTripTime, type PathConfig } from './path.js';
@@ -23,12 +24,15 @@ export interface MatrixConfig {
   readonly timeout: number;
   /** The program under test. */
   readonly rxp2p: string;
+  /** What carries the signals of its nodes. Default: rendezvous servers. */
+  readonly channel?: ChannelName | undefined;
 }
 
 export const RXP2P = fileURLToPath(new URL('../../lib/cli/rxp2p.js', import.meta.url));
 
 const PORT = 8000;
 const HTTP_PORT = 8080;
+const DHT_PORT = 7000;
 
 /** A dialer that starts must not slow down those whose time is taken. */
 const LOW_PRIORITY = ['nice', '-n', '19'];
@@ -77,10 +81,17 @@ export const matrix$ = (run: Run, config: MatrixConfig): Observable<PairResult> 
     );
   });
 
-/** They listen on both families, as every rendezvous server should. */
-const startServers = async (topology: Topology, { rxp2p }: MatrixConfig): Promise<void> => {
+/** They listen on both families, as every rendezvous server should. Of a DHT they are the first two nodes. */
+const startServers = async (topology: Topology, { rxp2p, channel }: MatrixConfig): Promise<void> => {
   const serve = [process.execPath, rxp2p, 'serve', '--port', String(PORT), '--http-port', String(HTTP_PORT)];
-  const started = SERVERS.map((server) => topology.run(server, serve).line((text) => text.includes(String(PORT))));
+  const started = SERVERS.map((server) => {
+    const own = addressOf(topology.plan, server, 4);
+    const others = SERVERS.filter((other) => other !== server).map((other) => addressOf(topology.plan, other, 4));
+    const dht = ['--dht-port', String(DHT_PORT), '--dht-address', own];
+    const bootstrap = others.flatMap((other) => ['--dht-bootstrap', `${other}:${DHT_PORT}`]);
+    const program = topology.run(server, channel === 'dht' ? [...serve, ...dht, ...bootstrap] : serve);
+    return program.line((text) => text.startsWith(channel === 'dht' ? 'dht-http' : 'http'));
+  });
   await within(START_MS, Promise.all(started));
 };
 
@@ -92,12 +103,12 @@ interface Listener {
 /** One in each network, started when it is first dialled. */
 class Listeners {
   readonly #topology: Topology;
-  readonly #rxp2p: string;
+  readonly #config: MatrixConfig;
   readonly #started = new Map<string, Promise<Listener>>();
 
-  constructor(topology: Topology, { rxp2p }: MatrixConfig) {
+  constructor(topology: Topology, config: MatrixConfig) {
     this.#topology = topology;
-    this.#rxp2p = rxp2p;
+    this.#config = config;
   }
 
   in(host: string): Promise<Listener> {
@@ -107,7 +118,8 @@ class Listeners {
   }
 
   async #start(host: string): Promise<Listener> {
-    const listen = [process.execPath, this.#rxp2p, 'listen', ...rendezvous(this.#topology, host), '--json'];
+    const { rxp2p, channel } = this.#config;
+    const listen = [process.execPath, rxp2p, 'listen', ...meetingPlaces(this.#topology, host, channel), '--json'];
     const program = this.#topology.run(host, listen);
     const { text: unl } = await within(
       START_MS,
@@ -121,13 +133,13 @@ const measurePair = async (
   topology: Topology,
   listeners: Listeners,
   pair: Pair,
-  { repeat, timeout, rxp2p }: MatrixConfig,
+  { repeat, timeout, rxp2p, channel }: MatrixConfig,
 ): Promise<PairResult> => {
   const [dialing, listening] = hostsOf(pair);
   const trials: Trial[] = [];
   try {
     const listener = await listeners.in(listening);
-    const connect = [process.execPath, rxp2p, 'connect', listener.unl, ...rendezvous(topology, dialing)];
+    const connect = [process.execPath, rxp2p, 'connect', listener.unl, ...meetingPlaces(topology, dialing, channel)];
     for (let i = 0; i < repeat; i++) {
       const dialer = topology.run(dialing, [...LOW_PRIORITY, ...connect, '--json', '--timeout', String(timeout)]);
       trials.push(await trial(dialer, listener.program, `${pair.join(' → ')} ${i}`, timeout));
@@ -171,11 +183,18 @@ export const raisePriority = async (dialer: Program): Promise<void> => {
   }
 };
 
-/** Each server by each family that the peer has: only who is seen by IPv6 can tell that it is reached there. */
-const rendezvous = ({ plan }: Topology, host: string): string[] =>
-  familiesOf(plan, host).flatMap((family) =>
-    SERVERS.flatMap((server) => {
-      const address = addressOf(plan, server, family);
-      return ['--rendezvous', family === 4 ? `${address}:${PORT}` : `[${address}]:${PORT}`];
-    }),
-  );
+/**
+ * What a node is told of the servers: each by each family that the node has, since only who is seen by IPv6 can tell that it
+ * is reached there. The DHT is of IPv4 alone.
+ */
+const meetingPlaces = ({ plan }: Topology, host: string, channel: ChannelName = 'rendezvous'): string[] =>
+  familiesOf(plan, host)
+    .filter((family) => channel !== 'dht' || family === 4)
+    .flatMap((family) =>
+      SERVERS.flatMap((server) => {
+        const address = addressOf(plan, server, family);
+        const at = (port: number) => (family === 4 ? `${address}:${port}` : `[${address}]:${port}`);
+        if (channel === 'dht') return ['--dht', at(DHT_PORT)];
+        return channel === 'mailbox' ? ['--mailbox', `http://${at(HTTP_PORT)}`] : ['--rendezvous', at(PORT)];
+      }),
+    );

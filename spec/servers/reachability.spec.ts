@@ -180,7 +180,9 @@ describe('A reachability server', () => {
         ['proto=TCP', 'no'],
       ] as const) {
         const answer = await ask(`${path}?action=is_port_forwarded&${query}`, from);
-        expect(answer.text).withContext(query).toBe(JSON.stringify({ result }));
+        expect(answer.text)
+          .withContext(query)
+          .toBe(`${JSON.stringify({ result })}\n`);
       }
       expect((await ask(`${path}?action=format_disk`, from)).status).toBe(404);
       expect((await ask(path, from)).status).toBe(404);

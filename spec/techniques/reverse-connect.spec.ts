@@ -82,6 +82,17 @@ describe('the reverse connect', () => {
     });
   });
 
+  it('waits twice as long as a dial may take for a peer that has the question, and as long as may be for one that has not', () => {
+    asking('delivered', ({ recording, flush }) => {
+      flush();
+      expect(String(recording.error)).toMatch(/did not dial back within 10000 ms/);
+    });
+    asking('kept', ({ recording, flush }) => {
+      flush();
+      expect(recording.error).toBeUndefined();
+    });
+  });
+
   it('is not for nodes that cannot be dialled, nor for locators without a key', () => {
     asking(
       'kept',

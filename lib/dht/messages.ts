@@ -1,0 +1,204 @@
+import { createHash } from 'node:crypto';
+import { addressFromBytes, addressToBytes, type Endpoint } from '../endpoint.js';
+import { KEY_LENGTH, peerIdOfKey, peerIdToKey, SIGNATURE_LENGTH, type Identity, type PeerId } from '../identity.js';
+
+// What nodes say to each other inside dht-rpc's requests and replies. All numbers are big-endian.
+//
+//   FIND      padding                                              → version
+//   ANNOUNCE  key 32 · signature 64                                → status 1
+//   STORE     to 32 · part · keepMs 4 · bytes                      → status 1, or DELIVERED 1 · signature 64
+//   PUSH      part · seenAt 4 · bytes                              → signature 64
+//   part      digest 32 · stream 8 · sequence 4 · index 1 · count 1
+
+/** The commands, out of the way of those of other programs that build on dht-rpc. */
+export const COMMAND = { find: 0x7270, announce: 0x7271, store: 0x7272, push: 0x7273 } as const;
+
+/** What a node answers. */
+export const STATUS = {
+  /** It was announced, or stored. */
+  ok: 0,
+  /** The request has to be made again with the token that comes with this answer. */
+  tokenNeeded: 1,
+  /** It is malformed, proves nothing, or there is no room. */
+  refused: 2,
+  /** The receiver has it, and has signed for it. */
+  delivered: 3,
+} as const;
+
+/** The bytes of one part of a parcel: with all that is around them a datagram stays below IPv6's least MTU of 1280. */
+export const PART_BYTES = 1000;
+
+/** Parts of a parcel at most: 16 KiB. */
+export const MAX_PARTS = 17;
+
+/** The longest time for which a part is kept, in milliseconds. */
+export const MAX_KEEP_MS = 600_000;
+
+/** A FIND is padded to the size of the reply, so that nobody's reply is larger than what a forged source has paid for. */
+export const FIND_PADDING = Buffer.alloc(192);
+
+/** What a node of this kind answers to a FIND. */
+export const VERSION = Buffer.from([1]);
+
+/** The length of an id of dht-rpc, of a digest, and of a token. */
+const HASH_BYTES = 32;
+const STREAM_BYTES = 8;
+const PART_HEADER_BYTES = HASH_BYTES + STREAM_BYTES + 4 + 1 + 1;
+const NOWHERE = '0.0.0.0';
+
+/** A piece of a parcel, small enough for a datagram. */
+export interface Part {
+  /** SHA-256 of the whole parcel. */
+  readonly digest: Buffer;
+  /** 8 bytes that name a sender's parcels to one receiver, in whose order they are counted. */
+  readonly stream: Buffer;
+  /** Which parcel of the stream it belongs to, from 0. */
+  readonly sequence: number;
+  /** Which part of the parcel it is, from 0. */
+  readonly index: number;
+  /** How many there are. */
+  readonly count: number;
+  readonly bytes: Buffer;
+}
+
+/** A part that is to be stored. */
+export interface StoreRequest {
+  /** Whom it is for, as {@link mailboxOf} says. */
+  readonly to: Buffer;
+  readonly part: Part;
+  readonly keepMs: number;
+}
+
+/** A part on its way to its receiver. */
+export interface PushRequest {
+  readonly part: Part;
+  /** The address at which the node that pushes saw the sender. */
+  readonly seenAt: string | undefined;
+}
+
+/** SHA-256. */
+export function digestOf(bytes: Uint8Array): Buffer {
+  return createHash('sha256').update(bytes).digest();
+}
+
+/**
+ * Where parcels for a peer are stored: at the nodes whose ids are closest to these 32 bytes. `undefined` when the text is
+ * no peer id.
+ */
+export function mailboxOf(peerId: PeerId): Buffer | undefined {
+  const key = peerIdToKey(peerId);
+  return key === undefined ? undefined : digestOf(key);
+}
+
+/** Cuts a parcel into parts of at most {@link PART_BYTES}; there is always one. */
+export function toParts(bytes: Buffer, stream: Buffer, sequence: number): Part[] {
+  const digest = digestOf(bytes);
+  const count = Math.max(1, Math.ceil(bytes.length / PART_BYTES));
+  return Array.from({ length: count }, (_, index) => ({
+    digest,
+    stream,
+    sequence,
+    index,
+    count,
+    bytes: bytes.subarray(index * PART_BYTES, (index + 1) * PART_BYTES),
+  }));
+}
+
+/** What the receiver signs for a node to send its parcels to an address: worth nothing to another node, or elsewhere. */
+export function announcementOf(token: Buffer, nodeId: Buffer, { address, port }: Endpoint): Buffer {
+  const label = Buffer.from('rxp2p dht announce 1 ');
+  return Buffer.concat([label, token, nodeId, addressToBytes(address), uint16(port)]);
+}
+
+/** What the receiver signs for a parcel that it has. */
+export function receiptOf(digest: Buffer): Buffer {
+  return Buffer.concat([Buffer.from('rxp2p dht receipt 1 '), digest]);
+}
+
+/** Writes an ANNOUNCE. Without a signature it only asks for a token. */
+export function encodeAnnounce(identity: Identity, announcement: Buffer | undefined): Buffer {
+  const signature = announcement === undefined ? Buffer.alloc(SIGNATURE_LENGTH) : identity.sign(announcement);
+  return Buffer.concat([peerIdToKey(identity.peerId) ?? Buffer.alloc(KEY_LENGTH), signature]);
+}
+
+/** Reads an ANNOUNCE; `undefined` for anything else. */
+export function decodeAnnounce(value: Buffer): { readonly peerId: PeerId; readonly signature: Buffer } | undefined {
+  if (value.length !== KEY_LENGTH + SIGNATURE_LENGTH) return undefined;
+  return { peerId: peerIdOfKey(value.subarray(0, KEY_LENGTH)), signature: value.subarray(KEY_LENGTH) };
+}
+
+/** Writes a STORE. */
+export function encodeStore({ to, part, keepMs }: StoreRequest): Buffer {
+  return Buffer.concat([to, encodeHeader(part), uint32(keepMs), part.bytes]);
+}
+
+/** Reads a STORE; `undefined` for anything else. */
+export function decodeStore(value: Buffer): StoreRequest | undefined {
+  const part = decodePart(value.subarray(HASH_BYTES), 4);
+  if (part === undefined) return undefined;
+  const keepMs = value.readUInt32BE(HASH_BYTES + PART_HEADER_BYTES);
+  if (keepMs > MAX_KEEP_MS) return undefined;
+  return { to: value.subarray(0, HASH_BYTES), part, keepMs };
+}
+
+/** Writes a PUSH. */
+export function encodePush({ part, seenAt = NOWHERE }: PushRequest): Buffer {
+  return Buffer.concat([encodeHeader(part), addressToBytes(seenAt), part.bytes]);
+}
+
+/** Reads a PUSH; `undefined` for anything else. */
+export function decodePush(value: Buffer): PushRequest | undefined {
+  const part = decodePart(value, 4);
+  if (part === undefined) return undefined;
+  const seenAt = addressFromBytes(value.subarray(PART_HEADER_BYTES, PART_HEADER_BYTES + 4));
+  return { part, seenAt: seenAt === NOWHERE ? undefined : seenAt };
+}
+
+/** What a node says of a part that it was given. */
+export interface StoreAnswer {
+  readonly status: number;
+  /** The receiver's word that it has the parcel. */
+  readonly receipt: Buffer | undefined;
+}
+
+/** Writes the answer to a STORE or an ANNOUNCE. */
+export function encodeAnswer({ status, receipt }: StoreAnswer): Buffer {
+  return Buffer.concat([Buffer.from([status]), receipt ?? Buffer.alloc(0)]);
+}
+
+/** Reads the answer to a STORE or an ANNOUNCE; `undefined` for anything else. */
+export function decodeAnswer(value: Buffer): StoreAnswer | undefined {
+  const [status] = value;
+  if (status === undefined) return undefined;
+  if (status !== STATUS.delivered) return { status, receipt: undefined };
+  const receipt = value.subarray(1);
+  return receipt.length === SIGNATURE_LENGTH ? { status, receipt } : undefined;
+}
+
+function encodeHeader({ digest, stream, sequence, index, count }: Part): Buffer {
+  return Buffer.concat([digest, stream, uint32(sequence), Buffer.from([index, count])]);
+}
+
+/** Reads a part of which the bytes come some way behind the header. */
+function decodePart(value: Buffer, between: number): Part | undefined {
+  if (value.length < PART_HEADER_BYTES + between) return undefined;
+  const bytes = value.subarray(PART_HEADER_BYTES + between);
+  const digest = value.subarray(0, HASH_BYTES);
+  const stream = value.subarray(HASH_BYTES, HASH_BYTES + STREAM_BYTES);
+  const sequence = value.readUInt32BE(HASH_BYTES + STREAM_BYTES);
+  const [index = 0, count = 0] = value.subarray(PART_HEADER_BYTES - 2);
+  if (bytes.length > PART_BYTES || count > MAX_PARTS || index >= count) return undefined;
+  return { digest, stream, sequence, index, count, bytes };
+}
+
+function uint16(value: number): Buffer {
+  const bytes = Buffer.alloc(2);
+  bytes.writeUInt16BE(value);
+  return bytes;
+}
+
+function uint32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}

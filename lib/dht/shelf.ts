@@ -1,0 +1,84 @@
+import type { Part } from './messages.js';
+
+/** A part that waits for its receiver. */
+export interface Kept {
+  /** The receiver's mailbox, in hex digits. */
+  readonly to: string;
+  readonly part: Part;
+  /** Who is counted for it. */
+  readonly host: string;
+}
+
+/** How much a {@link Shelf} holds. */
+export interface ShelfLimits {
+  readonly parts: number;
+  readonly partsPerHost: number;
+  readonly partsPerReceiver: number;
+}
+
+/** Parts that wait, by receiver, each no more than once. What takes no more refuses, and nobody fills what others need. */
+export class Shelf<T extends Kept> {
+  readonly #boxes = new Map<string, Map<string, T>>();
+  readonly #perHost = new Map<string, number>();
+  #size = 0;
+
+  /** @param onEvict is told of whatever gives way to something else. */
+  constructor(
+    readonly limits: ShelfLimits,
+    readonly onEvict: (kept: T) => void,
+  ) {}
+
+  /** The same part, where it waits already. */
+  get({ to, part }: Kept): T | undefined {
+    return this.#boxes.get(to)?.get(keyOf(part));
+  }
+
+  /** What waits for a receiver, in the order in which it came. */
+  of(to: string): T[] {
+    return [...(this.#boxes.get(to)?.values() ?? [])];
+  }
+
+  /** Takes a part that does not wait yet. Returns whether there is room. */
+  add(kept: T): boolean {
+    const { parts, partsPerHost, partsPerReceiver } = this.limits;
+    if (this.#size >= parts || (this.#perHost.get(kept.host) ?? 0) >= partsPerHost) return false;
+    const box = this.#boxes.get(kept.to) ?? new Map<string, T>();
+    if (box.size >= partsPerReceiver) {
+      const evicted = oldestOfGreediest([...box.values(), kept]);
+      if (evicted === undefined || evicted === kept) return false;
+      this.delete(evicted);
+      this.onEvict(evicted);
+    }
+    this.#boxes.set(kept.to, box.set(keyOf(kept.part), kept));
+    this.#count(kept.host, 1);
+    return true;
+  }
+
+  /** Forgets a part. */
+  delete(kept: T): void {
+    const box = this.#boxes.get(kept.to);
+    if (box?.get(keyOf(kept.part)) !== kept) return;
+    box.delete(keyOf(kept.part));
+    if (box.size === 0) this.#boxes.delete(kept.to);
+    this.#count(kept.host, -1);
+  }
+
+  #count(host: string, by: 1 | -1): void {
+    this.#size += by;
+    const count = (this.#perHost.get(host) ?? 0) + by;
+    if (count === 0) this.#perHost.delete(host);
+    else this.#perHost.set(host, count);
+  }
+}
+
+/** The oldest of what the host has sent that has sent most. */
+function oldestOfGreediest<T extends Kept>(all: readonly T[]): T | undefined {
+  const counts = new Map<string, number>();
+  for (const { host } of all) counts.set(host, (counts.get(host) ?? 0) + 1);
+  const most = Math.max(...counts.values());
+  return all.find(({ host }) => counts.get(host) === most);
+}
+
+function keyOf({ digest, index }: Part): string {
+  return `${digest.toString('base64')} ${index}`;
+}

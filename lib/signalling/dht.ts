@@ -1,0 +1,144 @@
+import {
+  catchError,
+  defer,
+  EMPTY,
+  filter,
+  ignoreElements,
+  map,
+  merge,
+  mergeMap,
+  of,
+  ReplaySubject,
+  share,
+  switchMap,
+  take,
+  tap,
+  timer,
+  type Observable,
+} from 'rxjs';
+import { announced$ } from '../dht/announce.js';
+import { createInbox } from '../dht/inbox.js';
+import { createKeeper } from '../dht/keeper.js';
+import { dhtLimits, type DhtLimits } from '../dht/limits.js';
+import { COMMAND, decodePush, mailboxOf } from '../dht/messages.js';
+import { Neighbours } from '../dht/neighbours.js';
+import { dhtNode$, type DhtNode, type DhtNodeConfig } from '../dht/node.js';
+import { createSender, type Send } from '../dht/send.js';
+import type { Endpoint } from '../endpoint.js';
+import { reasonOf } from '../errors.js';
+import type { Identity } from '../identity.js';
+import type { Runtime } from '../runtime.js';
+import type { Trace } from '../trace.js';
+import { KEEP_MAX_MS, PARCEL_MAX_BYTES, type Channel, type Delivery, type Parcel } from './channel.js';
+
+/** A port may be taken, or this machine have no network, for a while. */
+const REJOIN_MS = 10_000;
+
+/** What the channel over the DHT is made of. */
+export interface DhtChannelConfig extends DhtNodeConfig {
+  readonly identity: Identity;
+  readonly runtime: Pick<Runtime, 'scheduler' | 'random' | 'newId'>;
+  readonly trace: Trace;
+  /** What this node does for others at most, once it is part of the DHT. */
+  readonly limits?: Partial<DhtLimits> | undefined;
+}
+
+/** A channel over the DHT, which also tells where this node is seen. */
+export interface DhtChannel extends Channel {
+  /** The public UDP address of this node, as far as the nodes of the DHT agree; for information. */
+  readonly observed$: Observable<Endpoint | undefined>;
+}
+
+interface Joined {
+  readonly node: DhtNode;
+  readonly send: Send;
+  readonly parcel$: Observable<Parcel>;
+}
+
+/**
+ * Signals over a Kademlia DHT, with no server at all. A parcel is stored at the nodes closest to a digest of the receiver's key, where
+ * the receiver has announced itself, and they push it there. It counts as delivered when the receiver has signed for it.
+ *
+ * @throws InvalidOptionError for limits that are none.
+ *
+ * The node joins the DHT while somebody is subscribed to `parcel$` or `observed$` or sends, and leaves it afterwards. IPv4 only, as dht-rpc.
+ */
+export function dhtChannel({ identity, runtime, trace, limits: given, ...config }: DhtChannelConfig): DhtChannel {
+  const { scheduler } = runtime;
+  const limits = dhtLimits(given);
+
+  const joined$ = dhtNode$(config).pipe(
+    switchMap((node) => {
+      const keeper = createKeeper({ node, runtime, limits });
+      const joined: Joined = {
+        node,
+        send: createSender({ node, keeper, runtime }),
+        parcel$: received$(node, keeper),
+      };
+      trace({ type: 'dht', state: 'joined', local: node.local });
+      return merge(keeper.serve$, of(joined));
+    }),
+    share({ connector: () => new ReplaySubject<Joined>(1), resetOnRefCountZero: true }),
+  );
+
+  function received$(node: DhtNode, keeper: ReturnType<typeof createKeeper>): Observable<Parcel> {
+    return defer(() => {
+      const mailbox = mailboxOf(identity.peerId);
+      if (mailbox === undefined) return EMPTY;
+      const neighbours = new Neighbours(() => scheduler.now());
+      const inbox = createInbox({ identity, runtime, neighbours: () => neighbours.hosts() });
+      const announcing$ = announced$({ node, identity, mailbox, runtime }).pipe(
+        tap((contact) => {
+          neighbours.add(contact);
+        }),
+        ignoreElements(),
+      );
+      const pushed$ = node.asked$.pipe(
+        filter(({ command, from }) => command === COMMAND.push && neighbours.has(from)),
+        mergeMap(({ value, from, reply }) => {
+          const push = decodePush(value);
+          return push === undefined
+            ? EMPTY
+            : inbox.push$(push, from).pipe(
+                tap((receipt) => {
+                  reply(receipt);
+                }),
+              );
+        }),
+        ignoreElements(),
+      );
+      const own$ = keeper.announce$(identity.peerId, (push) => inbox.push$(push, undefined));
+      const parcel$ = inbox.arrived$.pipe(map((arrived): Parcel => ({ from: undefined, ...arrived })));
+      return merge(parcel$, pushed$, own$, announcing$);
+    }).pipe(share());
+  }
+
+  /** What the node does once it has joined; where it cannot join, it says so and tries again later. */
+  const whileJoined$ = <T>(use: (joined: Joined) => Observable<T>): Observable<T> => {
+    const tried$: Observable<T> = joined$.pipe(
+      switchMap(use),
+      catchError((error: unknown) => {
+        trace({ type: 'dht', state: 'failed', reason: reasonOf(error) });
+        return timer(REJOIN_MS, scheduler).pipe(switchMap(() => tried$));
+      }),
+    );
+    return tried$;
+  };
+
+  return {
+    name: 'dht',
+    parcel$: whileJoined$(({ parcel$ }) => parcel$),
+    observed$: whileJoined$(({ node }) => node.observed$),
+    send$: (to, bytes, { keepMs }) => {
+      if (bytes.length > PARCEL_MAX_BYTES) return of<Delivery>('absent');
+      return joined$.pipe(
+        switchMap(({ send }) => send(to, bytes, Math.min(keepMs, KEEP_MAX_MS))),
+        catchError((error: unknown) => {
+          trace({ type: 'dht', state: 'failed', reason: reasonOf(error) });
+          return of<Delivery>('absent');
+        }),
+        take(1),
+      );
+    },
+  };
+}

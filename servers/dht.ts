@@ -1,0 +1,66 @@
+import { networkInterfaces } from 'node:os';
+import { defer, map, merge, of, switchMap, type Observable } from 'rxjs';
+import { createKeeper } from '../lib/dht/keeper.js';
+import { dhtLimits, type DhtLimits } from '../lib/dht/limits.js';
+import { dhtNode$ } from '../lib/dht/node.js';
+import { familyOf, scopeOf, type Endpoint, type ServerAddress } from '../lib/endpoint.js';
+import { systemRuntime, type Runtime } from '../lib/runtime.js';
+import { expectInteger } from '../lib/validate.js';
+
+/** What a node of the DHT that serves is made of. */
+export interface DhtServerConfig {
+  /** The local IPv4 address. Default: all. */
+  readonly bind?: string | undefined;
+  /** The UDP port. */
+  readonly port: number;
+  /**
+   * The IPv4 address at which others reach it, under the same port. Default: `bind`, or this machine's own, a public one if there is
+   * one. Behind a router that forwards the port it has to be named: others count only who knows its own address.
+   */
+  readonly address?: string | undefined;
+  /** Other nodes, to join their DHT. Default: it begins one of its own. */
+  readonly bootstrap?: readonly ServerAddress[] | undefined;
+  readonly limits?: Partial<DhtLimits> | undefined;
+}
+
+/** A node of the DHT that serves. */
+export interface DhtServer {
+  readonly local: Endpoint;
+}
+
+/**
+ * Runs a node of the DHT for as long as it is subscribed to: others begin with it, and it keeps parcels and announcements
+ * for them. Emits once it listens.
+ *
+ * @throws ListenError when the port cannot be listened on.
+ *
+ * @example
+ * dhtServer$({ port: 8001 }).subscribe(({ local }) => console.log(`DHT on UDP port ${local.port}`));
+ */
+export function dhtServer$(
+  { bind, port, address, bootstrap = [], limits: given }: DhtServerConfig,
+  runtime: Pick<Runtime, 'scheduler' | 'random'> = systemRuntime,
+): Observable<DhtServer> {
+  return defer(() => {
+    expectInteger('dhtPort', port, 0, 65535);
+    const limits = dhtLimits(given);
+    // dht-rpc speaks IPv4 only.
+    const local = bind === undefined || familyOf(bind) === 6 ? undefined : bind;
+    return dhtNode$({ bind: local, port, address: address ?? local ?? ownAddress(), bootstrap }).pipe(
+      switchMap((node) => merge(createKeeper({ node, limits, runtime }).serve$, of(node))),
+      map((node) => ({ local: node.local })),
+    );
+  });
+}
+
+/** An IPv4 address of this machine, the farther it reaches the better. */
+function ownAddress(): string {
+  const addresses = Object.values(networkInterfaces())
+    .flatMap((list) => list ?? [])
+    .flatMap(({ address, family }) => (family === 'IPv4' ? [address] : []));
+  for (const scope of ['global', 'private', 'loopback'] as const) {
+    const found = addresses.find((candidate) => scopeOf(candidate) === scope);
+    if (found !== undefined) return found;
+  }
+  return '127.0.0.1';
+}
