@@ -52,6 +52,7 @@ export function receive$(socket$: Observable<Socket>, inbound: InboundConfig): O
     const most = config.limits.pendingInbound;
     if (allPending >= most) return 'too many others have not proven a key yet';
     if ((pending.get(address) ?? 0) >= most / SHARE_OF_ONE_ADDRESS) return 'too many from this address already';
+    // Others are judged once it is known who they are, or by their nonce whether this node has asked for them.
     const tellsMore = config.security === 'tls' || config.mode === 'direct';
     return peers.hasInboundSlot || tellsMore ? undefined : 'all inbound slots are taken';
   };

@@ -167,6 +167,18 @@ describe('PyP2P’s reverse connect', () => {
     expect(await firstValueFrom(alice.net.connect$(formatUnl(bob.unl)))).toBe(here);
   });
 
+  it('brings what was asked for although all inbound slots are taken, and nothing else', async () => {
+    const ports = await servers();
+    const alice = await start(ports, { ...passive, slots: { inbound: 0 } });
+    const bob = await start(ports);
+    const failed = firstValueFrom(alice.net.trace$.pipe(filter(({ type }) => type === 'inbound-failed')));
+    await (await dialFrom(newAddress(), alice.unl, '0'.repeat(64))).closed();
+    expect(await failed).toEqual(jasmine.objectContaining({ reason: 'all inbound slots are taken' }));
+    const heard = firstValueFrom(bob.net.lines$);
+    (await firstValueFrom(alice.net.connect$(formatUnl(bob.unl), reversed))).send('Sup Bob.');
+    expect((await heard).text).toBe('Sup Bob.');
+  });
+
   it('is asked for in PyP2P’s words, and owned up to', async () => {
     const ports = await servers();
     const alice = await start(ports, passive);
