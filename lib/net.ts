@@ -42,8 +42,10 @@ import { answerWhileSimultaneous$, canChallenge, challengingOf } from './net/cha
 import { flood$ } from './net/flood.js';
 import { receive$ } from './net/inbound.js';
 import { localAddresses, locate } from './net/locator.js';
+import { Nonces } from './net/nonces.js';
 import { Peers } from './net/peers.js';
 import { punchingOf } from './net/punching.js';
+import { canReverseQuery, reverseQueryingOf } from './net/reverse-querying.js';
 import { reversingOf } from './net/reversing.js';
 import {
   findings$,
@@ -64,6 +66,8 @@ import type { Signalling } from './signalling/signalling.js';
 import type { Challenging } from './techniques/challenging.js';
 import type { Punching } from './techniques/punching.js';
 import { answerDialBacks$, type Reversing } from './techniques/reverse-connect.js';
+import { answerReverse$ } from './techniques/reverse-query.js';
+import type { ReverseQuerying } from './techniques/reverse-querying.js';
 import { answerPunches$ } from './techniques/simultaneous-open.js';
 import { stagesOf, type TechniqueName } from './techniques/stages.js';
 import type { Trace, TraceEvent } from './trace.js';
@@ -236,6 +240,8 @@ class RunningNet implements Net {
   readonly #punching: Punching | undefined;
   readonly #challenging: Challenging | undefined;
   readonly #reversing: Reversing;
+  readonly #nonces: Nonces;
+  readonly #reverseQuerying: ReverseQuerying | undefined;
   readonly #attempts: Attempts;
 
   #isClosing = false;
@@ -279,6 +285,10 @@ class RunningNet implements Net {
       canPunch && canChallenge(config) ? challengingOf({ ...given, sessions$: this.#sessions$, punching }) : undefined;
     const own = () => this.#own();
     this.#reversing = reversingOf({ ...given, trace: this.#tell, own });
+    this.#nonces = new Nonces(() => runtime.scheduler.now());
+    this.#reverseQuerying = canReverseQuery(config)
+      ? reverseQueryingOf({ ...given, trace: this.#tell, own, nonces: this.#nonces })
+      : undefined;
     this.#attempts = new Attempts({
       ...given,
       trace: this.#tell,
@@ -286,6 +296,7 @@ class RunningNet implements Net {
       signalling: this.#signalling,
       punching: this.#punching,
       challenging: this.#challenging,
+      reverseQuerying: this.#reverseQuerying,
       closed$: this.#closed$(),
     });
     this.trace$ = this.#trace.asObservable();
@@ -355,13 +366,15 @@ class RunningNet implements Net {
     const given = { config: this.#config, runtime: this.#runtime, trace: this.#tell };
     const punching = this.#punching;
     const challenging = this.#challenging;
+    const reverseQuerying = this.#reverseQuerying;
     const { mode, slots } = this.#config;
     this.#run(
-      receive$(socket$, { ...given, context: this.#context, peers: this.#peers }),
+      receive$(socket$, { ...given, context: this.#context, peers: this.#peers, nonces: this.#nonces }),
       this.#find$(local),
       punching && answerPunches$(this.#signalling, punching),
       this.#config.security === 'tls' ? answerDialBacks$(this.#signalling, this.#reversing) : undefined,
       challenging && answerWhileSimultaneous$(challenging, this.#location$, local.port, slots.inbound),
+      reverseQuerying && answerReverse$(reverseQuerying),
       mode === 'p2p' ? this.#flood$() : undefined,
     );
   }

@@ -201,11 +201,13 @@ describe('A net that speaks plain lines', () => {
     await net.start();
     const { local } = await firstValueFrom(net.status$);
     if (local === undefined) throw new Error('Expected the net to listen');
-    const arriving = firstValueFrom(net.connections$);
+    const connections = lab.collect(net.connections$);
+    const failed = firstValueFrom(net.trace$.pipe(filter(({ type }) => type === 'inbound-failed')));
     const client = await LineClient.to(local);
     client.say('this is no nonce');
-    expect((await lastValueFrom((await arriving).closed$)).code).toBe('protocol');
+    expect(await failed).toEqual(jasmine.objectContaining({ reason: jasmine.stringContaining('64 hex digits') }));
     await client.closed();
+    expect(connections).toEqual([]);
   });
 
   it('connects to another by a version 2 locator', async () => {

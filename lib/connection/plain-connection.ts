@@ -9,7 +9,7 @@ import { endpointsOf } from '../link/tcp.js';
 /** What kind of plain connection. */
 export interface PlainStart {
   readonly direction: 'inbound' | 'outbound';
-  /** Whether PyP2P's nonce goes first, from the side that dialled. */
+  /** Whether this side has dialled and sends PyP2P's nonce first, in direct mode. */
   readonly nonce: boolean;
 }
 
@@ -25,7 +25,7 @@ export function plainConnection(
   { direction, nonce }: PlainStart,
   context: ConnectionContext,
 ): PeerConnection {
-  if (nonce && direction === 'outbound') link.stream.write(NO_NONCE);
-  const channel = new Channel(link, plainWire(nonce && direction === 'inbound' ? 'expects' : 'none'));
+  if (nonce) link.stream.write(NO_NONCE);
+  const channel = new Channel(link, plainWire());
   return new PeerConnection(channel, { id: '', direction, confirmed: true }, context);
 }

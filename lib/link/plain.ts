@@ -10,13 +10,8 @@ const NONCE_LENGTH = 64;
 /** What PyP2P sends when no nonce was agreed, at once: until it is there the other side does nothing with the connection. */
 export const NO_NONCE = '0'.repeat(NONCE_LENGTH);
 
-/**
- * The wire that PyP2P speaks: bare lines, not secured. In direct mode the side that dialled sends a nonce first.
- *
- * @param nonce whether one is expected; none in `p2p` mode.
- */
-export function plainWire(nonce: 'expects' | 'none'): Wire {
-  let missing = nonce === 'expects' ? NONCE_LENGTH : 0;
+/** The wire that PyP2P speaks: bare lines, not secured; in direct mode behind the nonce of the side that dialled. */
+export function plainWire(): Wire {
   return {
     lineEnd: '\r\n',
     endsWithStream: true,
@@ -24,10 +19,7 @@ export function plainWire(nonce: 'expects' | 'none'): Wire {
       return type === FRAME.data ? [payload] : [];
     },
     decode(chunk) {
-      const head = chunk.subarray(0, missing);
-      expectHexDigits(head);
-      missing -= head.length;
-      return chunk.length === head.length ? [] : [{ type: FRAME.data, payload: chunk.subarray(head.length) }];
+      return [{ type: FRAME.data, payload: chunk }];
     },
   };
 }

@@ -8,6 +8,7 @@ import type { Runtime } from '../runtime.js';
 import type { Signalling } from '../signalling/signalling.js';
 import type { Challenging } from '../techniques/challenging.js';
 import type { Punching } from '../techniques/punching.js';
+import type { ReverseQuerying } from '../techniques/reverse-querying.js';
 import type { StagesFor } from '../techniques/stages.js';
 import type { Attempt, Stages } from '../techniques/technique.js';
 import type { Trace } from '../trace.js';
@@ -30,6 +31,8 @@ export interface AttemptsConfig {
   readonly punching?: Punching | undefined;
   /** What PyP2P's challenges take; without it there are none. */
   readonly challenging?: Challenging | undefined;
+  /** What PyP2P's reverse connects take; without it there are none. */
+  readonly reverseQuerying?: ReverseQuerying | undefined;
   /** Fails when the net is closed. */
   readonly closed$: Observable<never>;
 }
@@ -63,7 +66,8 @@ export class Attempts {
   /** Dials by every technique, unless the peer is here first. */
   #attempt$(peer: Unl, stages: Stages, timeoutMs: number | undefined): Observable<PeerConnection> {
     return defer(() => {
-      const { config, runtime, peers, trace, own, signalling, punching, challenging, closed$ } = this.given;
+      const { config, runtime, peers, trace, own, signalling, punching, challenging, reverseQuerying, closed$ } =
+        this.given;
       const { scheduler } = runtime;
       const id = runtime.newId();
       const peerId = peerNameOf(peer);
@@ -81,6 +85,7 @@ export class Attempts {
         signalling,
         punching,
         challenging,
+        reverseQuerying,
         timing: timeoutMs === undefined ? config.timing : { ...config.timing, techniqueMs: timeoutMs },
         scheduler,
       };

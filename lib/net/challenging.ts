@@ -1,9 +1,7 @@
-import { defer, distinctUntilChanged, EMPTY, finalize, map, switchMap, tap, type Observable } from 'rxjs';
+import { distinctUntilChanged, EMPTY, map, switchMap, type Observable } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
 import { plainConnection, plainLink } from '../connection/plain-connection.js';
 import { DialError } from '../errors.js';
-import { readNonce$ } from '../link/plain.js';
-import { within } from '../operators/within.js';
 import type { RendezvousSession } from '../rendezvous/session.js';
 import type { Runtime } from '../runtime.js';
 import { answerChallenges$, challenge } from '../techniques/challenge.js';
@@ -11,6 +9,7 @@ import type { Challenging } from '../techniques/challenging.js';
 import type { Punching } from '../techniques/punching.js';
 import { connectionKeyOf } from '../unl.js';
 import type { Location } from './locator.js';
+import { takeWithNonce$ } from './nonces.js';
 import type { Peers } from './peers.js';
 
 /** What challenges are made of. */
@@ -44,20 +43,15 @@ export function challengingOf({ config, runtime, peers, sessions$, punching }: C
     // By the endpoint in its locator, which it was asked for, and not by the port that its NAT happened to give.
     link: (socket, peer) => ({ ...plainLink(socket, challenge.name), peerId: connectionKeyOf(peer) }),
     receive$: (socket) =>
-      defer(() => {
-        let isTaken = false;
-        return readNonce$(socket).pipe(
-          within(config.timing.handshakeMs, 'The peer chose another connection, or none', scheduler),
-          tap(() => {
-            if (!peers.hasInboundSlot) throw new DialError('All inbound slots are taken');
-            isTaken = true;
-            const start = { direction: 'inbound', nonce: false } as const;
-            peers.add(plainConnection(plainLink(socket, challenge.name), start, { ...config, runtime }));
-          }),
-          finalize(() => {
-            if (!isTaken) socket.destroy();
-          }),
-        );
+      takeWithNonce$(socket, {
+        withinMs: config.timing.handshakeMs,
+        late: 'The peer chose another connection, or none',
+        runtime,
+        take: () => {
+          if (!peers.hasInboundSlot) throw new DialError('All inbound slots are taken');
+          const start = { direction: 'inbound', nonce: false } as const;
+          peers.add(plainConnection(plainLink(socket, challenge.name), start, { ...config, runtime }));
+        },
       }),
     hasSlot: () => peers.hasInboundSlot,
   };

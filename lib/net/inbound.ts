@@ -14,7 +14,7 @@ import {
 } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
 import { plainConnection, plainLink } from '../connection/plain-connection.js';
-import { reasonOf } from '../errors.js';
+import { DialError, reasonOf } from '../errors.js';
 import { Channel, framedWire } from '../link/channel.js';
 import { readHello$ } from '../link/handshake.js';
 import { endpointsOf } from '../link/tcp.js';
@@ -22,6 +22,7 @@ import { secure$ } from '../link/tls.js';
 import { within } from '../operators/within.js';
 import type { Runtime } from '../runtime.js';
 import type { Trace } from '../trace.js';
+import { takeWithNonce$, type Nonces } from './nonces.js';
 import type { Peers } from './peers.js';
 
 /** What takes in inbound sockets. */
@@ -31,6 +32,8 @@ export interface InboundConfig {
   readonly peers: Peers;
   readonly runtime: Runtime;
   readonly trace: Trace;
+  /** The connections that this node has asked for, on plain links in direct mode. */
+  readonly nonces: Nonces;
 }
 
 /** So many of the sockets that have proven nothing yet may come from one address, in parts of all. */
@@ -49,7 +52,9 @@ export function receive$(socket$: Observable<Socket>, inbound: InboundConfig): O
     const most = config.limits.pendingInbound;
     if (allPending >= most) return 'too many others have not proven a key yet';
     if ((pending.get(address) ?? 0) >= most / SHARE_OF_ONE_ADDRESS) return 'too many from this address already';
-    return peers.hasInboundSlot || config.security === 'tls' ? undefined : 'all inbound slots are taken';
+    // Others are judged once it is known who they are, or by their nonce whether this node has asked for them.
+    const tellsMore = config.security === 'tls' || config.mode === 'direct';
+    return peers.hasInboundSlot || tellsMore ? undefined : 'all inbound slots are taken';
   };
   const count = (address: string, by: 1 | -1) => {
     const left = (pending.get(address) ?? 0) + by;
@@ -100,8 +105,24 @@ function receiveSecure$(socket: Socket, { config, context, peers, runtime }: Inb
   );
 }
 
-function receivePlain$(socket: Socket, { config, peers, runtime }: InboundConfig): Observable<never> {
-  const start = { direction: 'inbound', nonce: config.mode === 'direct' } as const;
-  peers.add(plainConnection(plainLink(socket, 'direct'), start, { ...config, runtime }));
-  return EMPTY;
+/** In direct mode the side that has dialled sends a nonce first, by which this side knows what it has asked for. */
+function receivePlain$(socket: Socket, { config, peers, runtime, nonces }: InboundConfig): Observable<unknown> {
+  const add = () => {
+    const start = { direction: 'inbound', nonce: false } as const;
+    peers.add(plainConnection(plainLink(socket, 'direct'), start, { ...config, runtime }));
+  };
+  if (config.mode === 'p2p') {
+    add();
+    return EMPTY;
+  }
+  return takeWithNonce$(socket, {
+    withinMs: config.timing.handshakeMs,
+    late: 'There was no nonce',
+    runtime,
+    take: (nonce) => {
+      if (nonces.take(nonce, socket)) return;
+      if (!peers.hasInboundSlot) throw new DialError('all inbound slots are taken');
+      add();
+    },
+  });
 }

@@ -116,7 +116,7 @@ export class Peers {
     }
     const context = { ...this.config, runtime: this.runtime };
     if (this.config.security === 'plain') {
-      const start = { direction: 'outbound', nonce: this.config.mode === 'direct' } as const;
+      const start = { direction, nonce: this.config.mode === 'direct' && link.hasNonce !== true };
       return this.add(plainConnection(link, start, context));
     }
     const start = { id: this.runtime.newId(), direction, confirmed: false, attempt };

@@ -3,11 +3,18 @@ import { expectOneOf } from '../validate.js';
 import { challenge } from './challenge.js';
 import { direct } from './direct.js';
 import { reverseConnect } from './reverse-connect.js';
+import { reverseQuery } from './reverse-query.js';
 import { simultaneousOpen } from './simultaneous-open.js';
 import type { Stages, Technique } from './technique.js';
 
 /** What `--technique` and `options.techniques` can name, best first. */
-export const TECHNIQUE_NAMES = ['direct', 'simultaneous-open', 'reverse-connect', 'challenge'] as const;
+export const TECHNIQUE_NAMES = [
+  'direct',
+  'simultaneous-open',
+  'reverse-connect',
+  'challenge',
+  'reverse-query',
+] as const;
 
 /** The name of a technique. */
 export type TechniqueName = (typeof TECHNIQUE_NAMES)[number];
@@ -18,6 +25,7 @@ const TECHNIQUES: Readonly<Record<TechniqueName, Technique>> = {
   'simultaneous-open': simultaneousOpen,
   'reverse-connect': reverseConnect,
   challenge,
+  'reverse-query': reverseQuery,
 };
 
 /** Which techniques to try, once it is known with whom. */
@@ -26,7 +34,7 @@ export type StagesFor = (peer: Unl) => Stages;
 /**
  * The techniques to try: the ones named, each with a head start over the next; else all of them, those of one stage side by
  * side. A peer that can be dialled is dialled before anything else is tried; with any other peer there is no time to lose.
- * PyP2P's nodes know one technique for each kind of node.
+ * To PyP2P's nodes there are techniques for each kind of node.
  *
  * @throws InvalidOptionError when a name is none.
  */
@@ -41,5 +49,12 @@ function stagesForOurs({ nodeType }: Unl): Stages {
 }
 
 function stagesForPyp2p({ nodeType }: Unl): Stages {
-  return nodeType === 'simultaneous' ? [[direct, challenge]] : [[direct]];
+  switch (nodeType) {
+    case 'passive':
+      return [[direct]];
+    case 'simultaneous':
+      return [[direct, reverseQuery, challenge]];
+    case 'active':
+      return [[direct, reverseQuery]];
+  }
 }

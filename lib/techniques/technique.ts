@@ -9,6 +9,7 @@ import type { Signalling } from '../signalling/signalling.js';
 import type { Unl } from '../unl/types.js';
 import type { Challenging } from './challenging.js';
 import type { Punching } from './punching.js';
+import type { ReverseQuerying } from './reverse-querying.js';
 
 /** One run of `connect$`: who is to be reached, from where, and with what. */
 export interface Attempt {
@@ -28,6 +29,8 @@ export interface Attempt {
   readonly punching?: Punching | undefined;
   /** For PyP2P's challenges; `undefined` where this node takes no part in them. */
   readonly challenging?: Challenging | undefined;
+  /** For PyP2P's reverse connect; `undefined` where this node has no mailbox of PyP2P's. */
+  readonly reverseQuerying?: ReverseQuerying | undefined;
 }
 
 /** A way to the peer of an attempt. Emits the link it makes and completes, or fails; unsubscribed, it gives up. */

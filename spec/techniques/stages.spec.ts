@@ -11,9 +11,9 @@ describe('the techniques to try', () => {
     const forPyp2p = (nodeType: NodeType) => namesOf(undefined, unlOfVersion2({ nodeType }));
     expect(new Set([...namesOf(undefined), ...forPyp2p('simultaneous')])).toEqual(new Set(TECHNIQUE_NAMES));
     expect(namesOf(undefined)).toEqual(['direct', 'simultaneous-open', 'reverse-connect']);
-    expect(forPyp2p('simultaneous')).toEqual(['direct', 'challenge']);
+    expect(forPyp2p('simultaneous')).toEqual(['direct', 'reverse-query', 'challenge']);
     expect(forPyp2p('passive')).toEqual(['direct']);
-    expect(forPyp2p('active')).toEqual(['direct']);
+    expect(forPyp2p('active')).toEqual(['direct', 'reverse-query']);
   });
 
   it('are the ones that are named, each a stage of its own', () => {

@@ -1,0 +1,124 @@
+import { randomBytes } from 'node:crypto';
+import { filter, map, tap } from 'rxjs';
+import type { ResolvedConfig } from '../config.js';
+import { plainLink } from '../connection/plain-connection.js';
+import { formatEndpoint, type Endpoint } from '../endpoint.js';
+import { reasonOf } from '../errors.js';
+import { pyp2pMailbox } from '../signalling/pyp2p-mailbox.js';
+import { parseReverse } from '../signalling/pyp2p-messages.js';
+import { reverseQuery } from '../techniques/reverse-query.js';
+import type { Asked, ReverseQuerying } from '../techniques/reverse-querying.js';
+import { connectionKeyOf } from '../unl.js';
+import type { Unl } from '../unl/types.js';
+import { dialPeer$, type DialConfig } from './dial.js';
+import { isOnLink } from './locator.js';
+import type { Nonces } from './nonces.js';
+import type { Peers } from './peers.js';
+
+/** What PyP2P's reverse connects are made of. */
+export interface ReverseQueryingConfig extends DialConfig {
+  readonly peers: Peers;
+  /** This node's own locator as it is now. */
+  readonly own: () => Unl;
+  readonly nonces: Nonces;
+}
+
+/** As long as the nonce: 64 hex digits. */
+const NONCE_BYTES = 32;
+
+/** For the peer to dial, and for it to ask whether it should have, 60 s each. */
+const ASKED_MS = 120_000;
+
+/** Nodes that are remembered within that time. */
+const MAX_ASKED = 1_000;
+
+/** Anybody may ask in the peer's name: then the peer still gets an answer to its own question. */
+const MAX_RECALLED = 4;
+
+/** PyP2P's mailboxes are for its nodes, which prove nothing, and its nonces for direct mode. */
+export function canReverseQuery({ security, mode, mailbox }: ResolvedConfig): boolean {
+  return security === 'plain' && mode === 'direct' && mailbox.length > 0;
+}
+
+/** What a plain net gives to PyP2P's reverse connects: its mailboxes, its sockets, and what it remembers. */
+export function reverseQueryingOf(given: ReverseQueryingConfig): ReverseQuerying {
+  const { config, runtime, trace, peers, own, nonces } = given;
+  const { scheduler } = runtime;
+  const { identity, mailbox: urls, bind } = config;
+  const mailbox = pyp2pMailbox({ identity, urls, localAddress: bind, runtime, trace });
+  const fail = (remote: Endpoint, error: unknown) => {
+    trace({ type: 'inbound-failed', remote, reason: reasonOf(error) });
+  };
+  return {
+    own,
+    // What else comes there is for other programs.
+    message$: mailbox.message$.pipe(
+      map(parseReverse),
+      filter((message) => message !== undefined),
+    ),
+    send$: (nodeId, text) => mailbox.send$(nodeId, text),
+    newNonce: () => randomBytes(NONCE_BYTES).toString('hex'),
+    // By the endpoint in its locator, which it was asked for, and not by the port that its NAT happened to give.
+    arrival$: (nonce, peer, addresses) =>
+      nonces.arrival$(nonce, addresses).pipe(
+        map((socket) => ({
+          ...plainLink(socket, reverseQuery.name),
+          peerId: connectionKeyOf(peer),
+          hasNonce: true,
+        })),
+      ),
+    dial$: (endpoint, nonce, nodeId) =>
+      dialPeer$(endpoint, { technique: reverseQuery.name, attemptId: nodeId, peerId: undefined }, given).pipe(
+        tap(({ stream }) => {
+          stream.write(nonce);
+        }),
+        map((link) => ({ ...link, hasNonce: true })),
+      ),
+    receive: (link) => {
+      if (peers.hasInboundSlot) {
+        peers.adopt(link, { direction: 'inbound' });
+      } else {
+        link.stream.destroy();
+        fail(link.remote, 'all inbound slots are taken');
+      }
+    },
+    hasSlot: () => peers.hasInboundSlot,
+    isConnected: (endpoint) => peers.get(`plain:${formatEndpoint(endpoint)}`) !== undefined,
+    isOnLink,
+    asked: askedOf(() => scheduler.now()),
+    drop: (reason) => {
+      trace({ type: 'dropped', what: 'message', peerId: undefined, reason });
+    },
+    fail,
+    scheduler,
+  };
+}
+
+interface Question {
+  readonly ownUnl: string;
+  readonly until: number;
+  recalled: number;
+}
+
+function askedOf(now: () => number): Asked {
+  // In the order in which they are forgotten.
+  const questions = new Map<string, Question>();
+  return {
+    add: (nodeId, ownUnl) => {
+      const question = { ownUnl, until: now() + ASKED_MS, recalled: 0 };
+      questions.delete(nodeId);
+      questions.set(nodeId, question);
+      const [oldest] = questions.keys();
+      if (questions.size > MAX_ASKED && oldest !== undefined) questions.delete(oldest);
+      return () => {
+        if (questions.get(nodeId) === question) questions.delete(nodeId);
+      };
+    },
+    recall: (nodeId) => {
+      const question = questions.get(nodeId);
+      if (question === undefined || question.until <= now() || question.recalled >= MAX_RECALLED) return undefined;
+      question.recalled++;
+      return question.ownUnl;
+    },
+  };
+}
