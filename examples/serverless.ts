@@ -8,13 +8,13 @@ import { dhtServer$ } from 'rxp2p/servers';
 
 const PORT = 17_171;
 const NODES = 5;
-const [host, first] = ['127.0.0.11', 11] as const;
+const host = '127.0.0.11';
 
 // Each knows the first, and learns of the others from it.
 const nodes = new Subscription();
-for (let i = first; i < first + NODES; i++) {
-  const bootstrap = i === first ? [] : [{ host, port: PORT }];
-  const node$ = dhtServer$({ bind: `127.0.0.${i}`, port: PORT, bootstrap }).pipe(
+for (let i = 0; i < NODES; i++) {
+  const bootstrap = i === 0 ? [] : [{ host, port: PORT }];
+  const node$ = dhtServer$({ bind: `127.0.0.${11 + i}`, port: PORT, bootstrap }).pipe(
     shareReplay({ bufferSize: 1, refCount: true }),
   );
   nodes.add(node$.subscribe());

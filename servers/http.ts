@@ -134,9 +134,9 @@ export function say(response: ServerResponse, status: number, text: string, type
   response.writeHead(status, headers).end(text);
 }
 
-/** Answers with JSON, on one line. */
+/** Answers with JSON. */
 export function sayJson(response: ServerResponse, value: unknown, status = 200): void {
-  say(response, status, `${JSON.stringify(value)}\n`, 'application/json');
+  say(response, status, JSON.stringify(value), 'application/json');
 }
 
 /**

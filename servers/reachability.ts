@@ -196,7 +196,8 @@ class Questions {
 function answer({ method, url, address, request, response }: Exchange, questions: Questions): boolean {
   if (method !== 'GET') return false;
   if (url.pathname === '/address') {
-    sayJson(response, { address, port: request.socket.remotePort });
+    // On a line of its own, for those who read lines.
+    say(response, 200, `${JSON.stringify({ address, port: request.socket.remotePort })}\n`, 'application/json');
   } else if (url.pathname === '/reachable') {
     dialBack(url.searchParams, address, response, questions);
   } else if (url.pathname.endsWith('/net.php')) {

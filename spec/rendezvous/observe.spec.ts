@@ -2,10 +2,11 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { firstValueFrom, Subscription } from 'rxjs';
 import { DEFAULT_TIMING } from '../../lib/config.js';
-import type { ServerAddress } from '../../lib/endpoint.js';
+import type { Endpoint, ServerAddress } from '../../lib/endpoint.js';
 import { DialError, RendezvousError } from '../../lib/errors.js';
 import { NO_ADDRESS, observe$, sample$, untilEnough, type Observation } from '../../lib/rendezvous/observe.js';
 import { systemRuntime } from '../../lib/runtime.js';
+import { reachabilityServer$ } from '../../servers/index.js';
 import { marbles } from '../support/marbles.js';
 import { addressOf, failureOf, Lab, newAddress } from '../support/nodes.js';
 
@@ -41,10 +42,33 @@ describe('observing where servers see this node', () => {
     expect(observation).toEqual({
       localPort: 41_000,
       server: { address: host, port },
+      path: undefined,
       observed: { address: bind, port: 41_000 },
       roundTripMs: jasmine.any(Number),
     });
     expect(observation.roundTripMs).toBeGreaterThan(0);
+  });
+
+  it('is told by HTTP services, too, over a connection that is held', async () => {
+    const local = await new Promise<Endpoint>((resolve, reject) => {
+      const server$ = reachabilityServer$({ bind: '127.0.0.1', port: 0 });
+      lab.use(
+        server$.subscribe({
+          next: (server) => {
+            resolve(server.local);
+          },
+          error: reject,
+        }),
+      );
+    });
+    const observer = { host: local.address, port: local.port, path: '/address' };
+    const bind = newAddress();
+    const observation = await firstValueFrom(observe$(observer, 41_001, configAt(bind)));
+    expect(observation).toEqual(
+      jasmine.objectContaining({ server: local, path: '/address', observed: { address: bind, port: 41_001 } }),
+    );
+    const failure = failureOf(observe$({ ...observer, path: '/elsewhere' }, 41_002, configAt(newAddress())));
+    expect(await failure).toBeInstanceOf(RendezvousError);
   });
 
   it('asks in plain mode by PyP2P’s SOURCE, and gets the address only from those who tell it', async () => {

@@ -182,7 +182,7 @@ describe('A reachability server', () => {
         const answer = await ask(`${path}?action=is_port_forwarded&${query}`, from);
         expect(answer.text)
           .withContext(query)
-          .toBe(`${JSON.stringify({ result })}\n`);
+          .toBe(JSON.stringify({ result }));
       }
       expect((await ask(`${path}?action=format_disk`, from)).status).toBe(404);
       expect((await ask(path, from)).status).toBe(404);
