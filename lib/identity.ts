@@ -95,7 +95,30 @@ export function loadOrCreateIdentity(path: string): Identity {
 /** The 32 bytes of a peer id, or `undefined` when the text is none. */
 export function peerIdToKey(peerId: PeerId): Buffer | undefined {
   const bytes = decodeBase64Url(peerId);
-  return bytes?.length === KEY_LENGTH ? bytes : undefined;
+  return bytes !== undefined && isKey(bytes) ? bytes : undefined;
+}
+
+/**
+ * The y of the points of small order, in hex without the sign bit (the neutral element, and those of orders 2, 4 and 8): for
+ * such a key anybody can make a signature of anything (RFC 8032 §8.9 has whoever needs it check).
+ */
+const SMALL_ORDER = [
+  '00'.repeat(32),
+  `01${'00'.repeat(31)}`,
+  `ec${'ff'.repeat(30)}7f`,
+  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+];
+
+/** Whether bytes can be somebody's public key: in the one spelling that it has (RFC 8032 §5.1.3), and not of small order. */
+export function isKey(bytes: Uint8Array): boolean {
+  if (bytes.length !== KEY_LENGTH) return false;
+  const y = Buffer.from(bytes);
+  y.writeUInt8(y.readUInt8(KEY_LENGTH - 1) & 0x7f, KEY_LENGTH - 1);
+  const hex = y.toString('hex');
+  // 2^255 - 19 and what is above have another spelling below.
+  const isCanonical = !(hex.endsWith(`${'ff'.repeat(30)}7f`) && y.readUInt8(0) >= 0xed);
+  return isCanonical && !SMALL_ORDER.includes(hex);
 }
 
 /** The peer id of a public key. */
@@ -122,7 +145,12 @@ export function verifySignature(peerId: PeerId, data: Uint8Array, signature: Uin
  */
 export function sealingKeyOf(peerId: PeerId): Uint8Array | undefined {
   const key = peerIdToKey(peerId);
-  return key !== undefined && ed25519.utils.isValidPublicKey(key) ? ed25519.utils.toMontgomery(key) : undefined;
+  try {
+    return key && ed25519.utils.toMontgomery(key);
+  } catch {
+    // Half of all numbers are the y of no point.
+    return undefined;
+  }
 }
 
 /** Which of two peers decides where only one may: the one with the greater key, compared as bytes. */

@@ -33,7 +33,7 @@ import {
 import { MAX_TIMER_MS, resolveConfig, type NetConfig, type ResolvedConfig } from './config.js';
 import type { Connection } from './connection.js';
 import type { Endpoint, ServerAddress } from './endpoint.js';
-import { ClosedError, InvalidUnlError } from './errors.js';
+import { ClosedError, InvalidUnlError, reasonOf } from './errors.js';
 import type { PeerId } from './identity.js';
 import type { Listener } from './link/tcp.js';
 import { secureContextOf } from './link/tls.js';
@@ -381,7 +381,10 @@ class RunningNet implements Net {
 
   /** Has them go on until the net is closed, each whatever becomes of the others. */
   #run(...works: readonly (Observable<unknown> | undefined)[]): void {
-    for (const work$ of works) this.#running.add(work$?.subscribe({ error: noop }));
+    const error = (reason: unknown) => {
+      this.#tell({ type: 'fault', reason: reasonOf(reason) });
+    };
+    for (const work$ of works) this.#running.add(work$?.subscribe({ error }));
   }
 
   /** Fails when the net is closed. */

@@ -10,10 +10,40 @@ import {
   peerIdOfKey,
   peerIdToKey,
   saveIdentity,
+  sealingKeyOf,
   verifySignature,
 } from '../lib/identity.js';
 import { temporaryFolder } from './support/folder.js';
 import { peerIds } from './support/locators.js';
+
+describe('a key that proves nobody', () => {
+  const ff = 'ff'.repeat(30);
+  const keys = [
+    '00'.repeat(32),
+    `01${'00'.repeat(31)}`,
+    `01${'00'.repeat(30)}80`,
+    `ec${ff}7f`,
+    `ed${ff}7f`,
+    `ee${ff}ff`,
+    '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+    'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa',
+  ];
+
+  it('is no peer id: of small order, or in another spelling', () => {
+    for (const hex of keys) {
+      const peerId = peerIdOfKey(Buffer.from(hex, 'hex'));
+      expect(peerIdToKey(peerId)).withContext(hex).toBeUndefined();
+      expect(sealingKeyOf(peerId)).withContext(hex).toBeUndefined();
+    }
+  });
+
+  it('has signed nothing, though the arithmetic says so', () => {
+    const [key = ''] = keys.slice(1);
+    const signature = Buffer.alloc(64);
+    signature.writeUInt8(1);
+    expect(verifySignature(peerIdOfKey(Buffer.from(key, 'hex')), Buffer.from('anything'), signature)).toBeFalse();
+  });
+});
 
 describe('an identity', () => {
   const identity = createIdentity();

@@ -14,7 +14,7 @@ import {
 import type { CloseReason, Connection } from '../connection.js';
 import { ClosedError, ConnectError, InvalidUnlError, reasonOf } from '../errors.js';
 import type { NetConfig } from '../config.js';
-import { formatServer } from '../endpoint.js';
+import { canonicalAddress, formatServer, isPublicUnicast, scopeOf, type ServerAddress } from '../endpoint.js';
 import { createNet } from '../net.js';
 import type { Unl } from '../unl/types.js';
 import { TECHNIQUE_NAMES } from '../techniques/stages.js';
@@ -90,16 +90,31 @@ export async function connect(unl: string, options: ConnectOptions): Promise<voi
   process.exitCode = status;
 }
 
-/** The servers that are named, else those where the peer says that it is. */
+/** So many of the servers of a kind that a stranger's locator names are asked. */
+const MAX_NAMED = 2;
+
+/**
+ * The servers that are named, else those where the peer says that it is: public ones, since the locator may be a stranger's; at
+ * home, where the peer itself has no public address, any.
+ */
 function meetingPlaces(
   { rendezvous, mailbox, dht }: ConnectOptions,
   peer: Unl,
 ): Pick<NetConfig, 'rendezvous' | 'mailbox' | 'dht'> {
-  if (rendezvous ?? mailbox ?? dht ?? peer.version === 2) return { rendezvous, mailbox, dht };
+  const isNamed = rendezvous !== undefined || mailbox !== undefined || dht !== undefined;
+  if (isNamed || peer.version === 2) return { rendezvous, mailbox, dht };
+  const isAtHome = peer.endpoints.every(({ address }) => scopeOf(address) !== 'global');
+  const mayAsk = (host: string) => {
+    const address = canonicalAddress(host.replace(/^\[|\]$/g, ''));
+    return isAtHome || address === undefined || isPublicUnicast(address);
+  };
+  const mayAskServer = ({ host }: ServerAddress) => mayAsk(host) && host !== 'localhost';
+  // Only what a mailbox server is asked for at its top: no path of a stranger's choice.
+  const mailboxes = peer.mailboxes.map((url) => new URL('/', url)).filter(({ hostname }) => mayAsk(hostname));
   return {
-    rendezvous: peer.rendezvous.map(formatServer),
-    mailbox: peer.mailboxes,
-    dht: peer.dht.map(formatServer),
+    rendezvous: peer.rendezvous.filter(mayAskServer).slice(0, MAX_NAMED).map(formatServer),
+    mailbox: mailboxes.slice(0, MAX_NAMED).map(({ href }) => href),
+    dht: peer.dht.filter(mayAskServer).slice(0, MAX_NAMED).map(formatServer),
   };
 }
 

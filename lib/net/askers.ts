@@ -1,7 +1,7 @@
 import type { ResolvedConfig } from '../config.js';
 import { hostKey } from '../endpoint.js';
 import type { PeerId } from '../identity.js';
-import { hostBuckets } from '../rate-limit.js';
+import { hostBuckets, tokenBucket } from '../rate-limit.js';
 import type { Runtime } from '../runtime.js';
 import type { Peers } from './peers.js';
 
@@ -18,19 +18,30 @@ const OF_PEER = { perSecond: 0.2, burst: 6 };
 /** … and all who share an address for ten times as much. */
 const OF_ADDRESS = { perSecond: 2, burst: 60 };
 
+/** Noes that are said, to all together: each costs a signal. */
+const NOES = { perSecond: 2, burst: 20 };
+
 /** Peers whose asks are counted. */
 const MAX_ASKING = 1_000;
 
-/**
- * Makes a judge of peers that ask this node to send something to them: whether one is welcome, has room here, and does not ask
- * too often, nor others at the address where it is seen.
- */
-export function askersOf({ config, runtime, peers }: AskersConfig) {
+/** Judges peers that ask this node to send something to them. */
+export interface Askers {
+  /** Whether one is welcome, has room here, and does not ask too often, nor others at the address where it is seen. */
+  readonly welcomes: (peerId: PeerId, seenAt: string | undefined) => boolean;
+  /** Whether one may be told no. */
+  readonly mayRefuse: () => boolean;
+}
+
+/** Makes a judge for one kind of ask. */
+export function askersOf({ config, runtime, peers }: AskersConfig): Askers {
   const now = () => runtime.scheduler.now();
   const mayAsk = hostBuckets({ ...OF_PEER, maxHosts: MAX_ASKING, now });
   const mayAskFrom = hostBuckets({ ...OF_ADDRESS, maxHosts: MAX_ASKING, now });
-  return (peerId: PeerId, seenAt: string | undefined): boolean =>
-    mayAsk(peerId) && mayAskFrom(hostKey(seenAt ?? '0.0.0.0')) && peers.hasInboundSlot && isWelcome(config, peerId);
+  return {
+    welcomes: (peerId, seenAt) =>
+      mayAskFrom(hostKey(seenAt ?? '0.0.0.0')) && mayAsk(peerId) && peers.hasInboundSlot && isWelcome(config, peerId),
+    mayRefuse: tokenBucket({ ...NOES, now }),
+  };
 }
 
 function isWelcome({ acceptPeer }: ResolvedConfig, peerId: PeerId): boolean {

@@ -56,7 +56,7 @@ export function isOnLink(address: string, interfaces = networkInterfaces()): boo
   const target = ipaddr.parse(address);
   return Object.values(interfaces)
     .flatMap((entries) => entries ?? [])
-    .flatMap(({ cidr }) => (cidr === null ? [] : [ipaddr.parseCIDR(cidr)]))
+    .flatMap(({ cidr, internal }) => (cidr === null || internal ? [] : [ipaddr.parseCIDR(cidr)]))
     .some(([network, bits]) => network.kind() === target.kind() && target.match(network, bits));
 }
 

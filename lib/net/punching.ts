@@ -77,7 +77,7 @@ export function punchingOf(given: PunchingConfig): Punching {
       );
     },
     arrival$: (peerId) => peers.arrival$(peerId),
-    welcomes: askersOf(given),
+    ...askersOf(given),
     tell: given.tell,
   };
 }

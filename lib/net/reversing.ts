@@ -18,7 +18,7 @@ export function reversingOf(given: ReversingConfig): Reversing {
   const { config, runtime, peers, own } = given;
   return {
     own,
-    welcomes: askersOf(given),
+    ...askersOf(given),
     isOnLink,
     dial$: (endpoint, peerId, attemptId) =>
       dialPeer$(endpoint, { technique: reverseConnect.name, attemptId, peerId }, given),

@@ -1,21 +1,22 @@
 import {
+  catchError,
   concat,
   concatMap,
-  defaultIfEmpty,
   defer,
   EMPTY,
+  map,
   merge,
   of,
-  scan,
+  reduce,
   share,
-  takeLast,
-  takeWhile,
   tap,
   type Observable,
+  type SchedulerLike,
 } from 'rxjs';
 import { ProtocolError } from '../errors.js';
 import type { Identity } from '../identity.js';
-import { hostBuckets } from '../rate-limit.js';
+import { headStart } from '../operators/head-start.js';
+import { hostBuckets, tokenBucket } from '../rate-limit.js';
 import type { Runtime } from '../runtime.js';
 import { Seen } from '../seen.js';
 import type { Trace } from '../trace.js';
@@ -36,8 +37,14 @@ const CLOCK_MS = 120_000;
 /** For how long a signal is of use, unless it says so itself: two nodes that are both there need no more. */
 const KEEP_MS = 10_000;
 
-/** Signals remembered for as long as they could be replayed: far more than nodes exchange, far less than memory. */
-const MAX_REMEMBERED = 10_000;
+/** Of a channel over the next, in milliseconds: a server that is there has said by then whether the peer is, too. */
+const HEAD_START_MS = 500;
+
+/** Signals that are opened, from all senders: keys are free, and to open one takes a millisecond or two. */
+const OPENED = { perSecond: 100, burst: 1_000 };
+
+/** Signals remembered: all that can be opened for as long as one could be replayed, so that none is forgotten before. */
+const MAX_REMEMBERED = 100_000;
 
 /** Signals of one sender. Attempts send a few each; whoever sends more than this means no good. */
 const OF_SENDER = { perSecond: 10, burst: 200, maxHosts: 1_000 };
@@ -52,20 +59,23 @@ export interface ChannelsConfig {
 }
 
 /**
- * Signals over several channels. Each is signed and sealed, and goes by the first channel that delivers it; where none does,
- * by all that keep it. What comes is taken once, whichever channels bring it and however often, for as long as it could be a
- * replay.
+ * Signals over several channels. Each is signed and sealed, and goes by the first channel that delivers it, each with a head
+ * start over the next; where none does, by all that keep it. What comes is taken once, whichever channels bring it and however
+ * often, for as long as it could be a replay.
  */
 export function signallingOver({ identity, channels, runtime, trace }: ChannelsConfig): Signalling {
   const { timeOfDay, scheduler } = runtime;
   // One that is kept for as long as may be, by a clock that is as wrong as may be, either way.
   const seen = new Seen({ forMs: KEEP_MAX_MS + 2 * CLOCK_MS, maxEntries: MAX_REMEMBERED, now: timeOfDay });
-  const mayHear = hostBuckets({ ...OF_SENDER, now: () => scheduler.now() });
+  const now = () => scheduler.now();
+  const mayHear = hostBuckets({ ...OF_SENDER, now });
+  const mayOpen = tokenBucket({ ...OPENED, now });
 
   const receive$ = (parcel: Parcel, by: ChannelName): Observable<ReceivedSignal> =>
     defer(() => {
-      const envelope = openEnvelope(identity, parcel.bytes);
-      const reason = reasonToDrop(envelope, parcel);
+      const isOpened = mayOpen();
+      const envelope = isOpened ? openEnvelope(identity, parcel.bytes) : undefined;
+      const reason = isOpened ? reasonToDrop(envelope, parcel) : 'one too many';
       if (reason !== undefined) trace({ type: 'dropped', what: 'message', peerId: parcel.from, reason });
       else if (envelope !== undefined)
         trace({ type: 'signal', step: 'received', peerId: envelope.from, kind: envelope.kind, by });
@@ -96,21 +106,41 @@ export function signallingOver({ identity, channels, runtime, trace }: ChannelsC
     signal$: merge(
       ...channels.map(({ name, parcel$ }) => parcel$.pipe(concatMap((parcel) => receive$(parcel, name)))),
     ).pipe(share()),
-    send$: (to, signal, { keepMs = KEEP_MS, family } = {}) =>
+    send$: (to, signal, { keepMs = KEEP_MS, family, isEverywhere = false } = {}) =>
       defer(() => {
         const envelope = { ...signal, to, id: runtime.newId(), at: timeOfDay(), keepMs: Math.min(keepMs, KEEP_MAX_MS) };
         const bytes = expectSmall(sealEnvelope(identity, envelope));
-        return concat(...channels.map((channel) => channel.send$(to, bytes, { keepMs: envelope.keepMs, family }))).pipe(
-          scan(better),
-          takeWhile((delivery) => delivery !== 'delivered', true),
-          takeLast(1),
-          defaultIfEmpty<Delivery, Delivery>('absent'),
+        const sends = channels.map((channel) => channel.send$(to, bytes, { keepMs: envelope.keepMs, family }));
+        return (isEverywhere ? everywhere(sends) : oneAfterTheOther(sends, scheduler)).pipe(
           tap((delivery) => {
             trace({ type: 'signal', step: 'sent', peerId: to, kind: signal.kind, delivery });
           }),
         );
       }),
   };
+}
+
+/** By all of them at once. That somebody keeps it counts more than that somebody believes to have delivered it. */
+function everywhere(sends: readonly Observable<Delivery>[]): Observable<Delivery> {
+  return merge(...sends).pipe(
+    reduce<Delivery, Delivery>((one, other) => (one === 'kept' || other === 'absent' ? one : other), 'absent'),
+  );
+}
+
+/** Each has a head start over the next, and what is said to be delivered by one is not sent by the others. */
+function oneAfterTheOther(sends: readonly Observable<Delivery>[], scheduler: SchedulerLike): Observable<Delivery> {
+  if (sends.length === 0) return of('absent');
+  let best: Delivery = 'absent';
+  const delivered = sends.map((send$) =>
+    send$.pipe(
+      map((delivery) => {
+        best = better(best, delivery);
+        if (delivery !== 'delivered') throw new ProtocolError('It was not delivered');
+        return delivery;
+      }),
+    ),
+  );
+  return headStart(delivered, HEAD_START_MS, scheduler).pipe(catchError(() => of(best)));
 }
 
 function signalOf({ from, kind, body }: Envelope, { seenAt }: Parcel): ReceivedSignal {

@@ -23,6 +23,11 @@ export interface SignalOptions {
   readonly keepMs?: number | undefined;
   /** The family of the address at which the sender wants to be seen, where it has a choice. */
   readonly family?: 4 | 6 | undefined;
+  /**
+   * Whether to send it by every channel at once, whatever they say: a server may believe a peer to be there that has just left,
+   * or lie. What becomes of it is then `kept` where anybody keeps it. Default: by one after the other, until one delivers it.
+   */
+  readonly isEverywhere?: boolean | undefined;
 }
 
 /** A way for two nodes to exchange small messages that nobody else can read, forge or repeat. */

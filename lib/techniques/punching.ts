@@ -51,5 +51,7 @@ export interface Punching {
   readonly arrival$: (peerId: PeerId) => Observable<unknown>;
   /** Whether a peer that asks is answered, and not too often; `seenAt` is where the server sees it. */
   readonly welcomes: (peerId: PeerId, seenAt: string | undefined) => boolean;
+  /** Whether somebody may be told no: it costs a signal, and keys are free. */
+  readonly mayRefuse: () => boolean;
   readonly tell: (step: PunchStep) => void;
 }

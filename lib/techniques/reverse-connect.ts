@@ -1,5 +1,6 @@
 import {
   catchError,
+  defer,
   EMPTY,
   finalize,
   ignoreElements,
@@ -14,14 +15,15 @@ import {
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
-import { sameEndpoint, scopeOf, type Endpoint } from '../endpoint.js';
+import { hostKey, isPublicUnicast, sameEndpoint, scopeOf, type Endpoint } from '../endpoint.js';
 import { DialError, TimeoutError } from '../errors.js';
 import type { PeerId } from '../identity.js';
 import type { Link } from '../link/link.js';
 import { headStart } from '../operators/head-start.js';
+import { untroubled } from '../operators/untroubled.js';
 import type { ReceivedSignal, Signal, Signalling } from '../signalling/signalling.js';
 import { formatUnl, parseUnl } from '../unl.js';
-import type { Unl, UnlV3 } from '../unl/types.js';
+import type { Unl, UnlEndpoint, UnlV3 } from '../unl/types.js';
 import { isAttemptId, oneLine } from '../validate.js';
 import { candidatesOf } from './direct.js';
 import type { Technique } from './technique.js';
@@ -42,12 +44,17 @@ const PATIENCE = 2;
 /** Dials that others ask for, at once. */
 const MAX_ANSWERED = 32;
 
+/** Of those, for peers at one address: a few behind one NAT. */
+const MAX_ANSWERED_OF_HOST = 4;
+
 /** What a node gives to the dials that others ask for. */
 export interface Reversing {
   /** This node's own locator as it is now. */
   readonly own: () => Unl;
   /** Whether a peer that asks is welcome, and does not ask too often; `seenAt` is where it is seen. */
   readonly welcomes: (peerId: PeerId, seenAt: string | undefined) => boolean;
+  /** Whether somebody may be told no: it costs a signal, and keys are free. */
+  readonly mayRefuse: () => boolean;
   /** Whether one of this machine's interfaces is on the same network as an address, so that nobody is in between. */
   readonly isOnLink: (address: string) => boolean;
   /** Opens a link to a peer at an endpoint, its key proven, for its attempt. */
@@ -83,12 +90,17 @@ export const reverseConnect: Technique = {
             throw new TimeoutError(`The peer did not dial back within ${PATIENCE * timing.dialMs} ms`);
           }),
         );
-        const asked$ = signalling.send$(peer.peerId, dialBackSignal(id, own), { keepMs: timing.techniqueMs }).pipe(
-          switchMap((delivery) => {
-            if (delivery === 'absent') throw new DialError('The peer is where none of our signals get to');
-            return delivery === 'delivered' ? late$ : EMPTY;
-          }),
-        );
+        const asked$ = signalling
+          .send$(peer.peerId, dialBackSignal(id, own), { keepMs: timing.techniqueMs, isEverywhere: true })
+          .pipe(
+            switchMap((delivery) => {
+              if (delivery === 'absent')
+                throw new DialError(
+                  'None of our signals get to the peer: it is at no rendezvous server of ours, and nobody keeps them',
+                );
+              return delivery === 'delivered' ? late$ : EMPTY;
+            }),
+          );
         // What comes ends the attempt as a connection does that arrives by itself.
         return merge(expect$(reverseConnect.name), refused$, asked$, NEVER);
       }),
@@ -100,41 +112,110 @@ export const reverseConnect: Technique = {
  * seen behind the same address as this node; so that nobody can turn it on a third party. Never emits, never fails.
  */
 export function answerDialBacks$(signalling: Signalling, reversing: Reversing): Observable<never> {
-  let answered = 0;
+  const answering = new Map<string, number>();
   return signalling.signal$.pipe(
     mergeMap((signal) => {
       const question = readDialBack(signal);
       if (question === undefined) return EMPTY;
-      const { attempt, unl } = question;
-      const refuse$ = (reason: string) => signalling.send$(signal.from, refusalSignal(attempt, reason));
-      if (answered >= MAX_ANSWERED || !reversing.welcomes(signal.from, signal.seenAt)) return refuse$('not now');
-      const endpoints = endpointsFor(unl, signal, reversing);
-      if (endpoints.length === 0) return refuse$('you are seen at none of the endpoints that you name');
-      answered++;
-      const { staggerMs, scheduler } = reversing;
-      const dials = endpoints.map((endpoint) => reversing.dial$(endpoint, signal.from, attempt));
-      return headStart(dials, staggerMs, scheduler).pipe(
-        take(1),
-        tap((link) => {
-          reversing.adopt(link, attempt);
+      const host = hostKey(signal.seenAt ?? '0.0.0.0');
+      const ofHost = answering.get(host) ?? 0;
+      const hasRoom = sumOf(answering.values()) < MAX_ANSWERED && ofHost < MAX_ANSWERED_OF_HOST;
+      if (!hasRoom || !reversing.welcomes(signal.from, signal.seenAt)) {
+        return refuse$(signalling, reversing, signal, question.attempt, 'not now');
+      }
+      return defer(() => {
+        answering.set(host, ofHost + 1);
+        return answer$(signalling, reversing, signal, question);
+      }).pipe(
+        finalize(() => {
+          const left = (answering.get(host) ?? 1) - 1;
+          if (left === 0) answering.delete(host);
+          else answering.set(host, left);
         }),
-        // No details: they would tell strangers what there is at an address.
-        catchError(() => refuse$('none of your endpoints answered')),
-        finalize(() => answered--),
       );
     }),
     ignoreElements(),
   );
 }
 
+/** Answers one peer. Never fails. */
+function answer$(
+  signalling: Signalling,
+  reversing: Reversing,
+  signal: ReceivedSignal,
+  { attempt, unl }: DialBack,
+): Observable<unknown> {
+  const { staggerMs, scheduler } = reversing;
+  const endpoints = endpointsFor(unl, signal, reversing);
+  if (endpoints.length === 0) {
+    return refuse$(signalling, reversing, signal, attempt, 'you are seen at none of the endpoints that you name');
+  }
+  const dials = endpoints.map((endpoint) => reversing.dial$(endpoint, signal.from, attempt));
+  return headStart(dials, staggerMs, scheduler).pipe(
+    take(1),
+    tap((link) => {
+      reversing.adopt(link, attempt);
+    }),
+    // No details: they would tell strangers what there is at an address.
+    catchError(() => refuse$(signalling, reversing, signal, attempt, 'none of your endpoints answered')),
+  );
+}
+
+/** Says no, unless it has been said too often lately. Never fails. */
+function refuse$(
+  signalling: Signalling,
+  { mayRefuse }: Reversing,
+  { from }: ReceivedSignal,
+  attempt: string,
+  reason: string,
+): Observable<unknown> {
+  return mayRefuse() ? signalling.send$(from, refusalSignal(attempt, reason)).pipe(untroubled()) : EMPTY;
+}
+
+function sumOf(counts: Iterable<number>): number {
+  let sum = 0;
+  for (const count of counts) sum += count;
+  return sum;
+}
+
 /** Where a peer that asks may be dialled. */
 function endpointsFor(unl: UnlV3, { seenAt }: ReceivedSignal, { own, isOnLink }: Reversing): readonly Endpoint[] {
   const self = own();
-  const isNeighbour = self.version === 3 && self.endpoints.some(({ address }) => address === seenAt);
+  if (self.version !== 3 || seenAt === undefined) return [];
+  const isOurs = (endpoint: Endpoint) => self.endpoints.some((each) => sameEndpoint(each, endpoint));
+  const mayDial = mayDialFor(seenAt, self.endpoints, isOnLink);
   return candidatesOf(self, unl)
-    .filter(({ address }) => address === seenAt || (isNeighbour && scopeOf(address) !== 'global' && isOnLink(address)))
-    .filter((endpoint) => self.version !== 3 || !self.endpoints.some((ours) => sameEndpoint(ours, endpoint)))
+    .filter((endpoint) => mayDial(endpoint.address) && !isOurs(endpoint))
     .slice(0, MAX_ENDPOINTS);
+}
+
+/**
+ * Judges the addresses of a peer that is seen at one: a public one must be that very one. A private one must be on this
+ * machine's own network, and the peer seen either behind the same public address as this node, or, where all of them and whoever
+ * sees them are on one network, at that very address. Loopback is for nodes that have nothing else.
+ */
+function mayDialFor(
+  seenAt: string,
+  ours: readonly UnlEndpoint[],
+  isOnLink: (address: string) => boolean,
+): (address: string) => boolean {
+  const isBehindOneNat = ours.some(
+    ({ kind, address }) => kind !== 'lan' && address === seenAt && isPublicUnicast(address),
+  );
+  const isInternet = ours.some(({ address }) => scopeOf(address) === 'global');
+  const isLoopback = ours.every(({ address }) => scopeOf(address) === 'loopback');
+  return (address) => {
+    switch (scopeOf(address)) {
+      case 'global':
+        return address === seenAt && isPublicUnicast(address);
+      case 'private':
+        return isOnLink(address) && (isBehindOneNat || (address === seenAt && !isInternet));
+      case 'loopback':
+        return address === seenAt && isLoopback;
+      default:
+        return false;
+    }
+  };
 }
 
 /** Writes the question. */
@@ -142,12 +223,14 @@ export function dialBackSignal(attempt: string, own: UnlV3): Signal {
   return { kind: 'dial-back', body: { attempt, unl: formatUnl(own) } };
 }
 
+/** What a peer asks for. */
+interface DialBack {
+  readonly attempt: string;
+  readonly unl: UnlV3;
+}
+
 /** Reads the question: `undefined` for any other signal, for one that is malformed, and for the locator of somebody else. */
-export function readDialBack({
-  kind,
-  body,
-  from,
-}: ReceivedSignal): { readonly attempt: string; readonly unl: UnlV3 } | undefined {
+export function readDialBack({ kind, body, from }: ReceivedSignal): DialBack | undefined {
   const { attempt, unl: text } = body;
   if (kind !== 'dial-back' || !isAttemptId(attempt) || typeof text !== 'string') return undefined;
   try {

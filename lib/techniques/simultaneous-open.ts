@@ -34,6 +34,7 @@ import {
   type PunchPlanOptions,
   type PunchSide,
 } from '../nat/punch-plan.js';
+import { untroubled } from '../operators/untroubled.js';
 import { within } from '../operators/within.js';
 import type { ReceivedSignal, Signalling } from '../signalling/signalling.js';
 import { answerSignal, askSignal, readAnswer, readAsk, type PunchAnswer, type PunchAsk } from './punch-signals.js';
@@ -182,12 +183,17 @@ function exchange$(
       return of(answer);
     }),
   );
-  const sent$ = signalling.send$(peerId, askSignal(ask), { family: familyOf(ask.side.address) }).pipe(
-    tap((delivery) => {
-      if (delivery === 'absent') throw new FinalError('The peer is at none of the servers that we are at');
-    }),
-    ignoreElements(),
-  );
+  const sent$ = signalling
+    .send$(peerId, askSignal(ask), { family: familyOf(ask.side.address), isEverywhere: ask.round > 0 })
+    .pipe(
+      tap((delivery) => {
+        if (delivery === 'absent')
+          throw new FinalError(
+            'None of our signals get to the peer: it is at no rendezvous server of ours, and nobody keeps them',
+          );
+      }),
+      ignoreElements(),
+    );
   return merge(answer$, sent$).pipe(within(ANSWER_MS, 'The peer did not answer', scheduler));
 }
 
@@ -209,7 +215,8 @@ export function answerPunches$(signalling: Signalling, punching: Punching): Obse
       const peerId = signal.from;
       if (answered >= MAX_ANSWERED || !punching.welcomes(peerId, signal.seenAt)) {
         const { attempt, round } = ask;
-        return signalling.send$(peerId, answerSignal({ attempt, round, refusal: NOT_NOW }));
+        if (!punching.mayRefuse()) return EMPTY;
+        return signalling.send$(peerId, answerSignal({ attempt, round, refusal: NOT_NOW })).pipe(untroubled());
       }
       answered++;
       const askedAnew$ = ask$.pipe(filter((other) => other.signal.from === peerId));
@@ -234,7 +241,10 @@ function answerRound$(
   const told = { attemptId: attempt, peerId, round, by: 'peer' } as const;
   const answer$ = (rest: { readonly side: PunchSide } | { readonly refusal: string }) =>
     signalling
-      .send$(peerId, answerSignal({ attempt, round, ...rest }), { family: familyOf(side.address) })
+      .send$(peerId, answerSignal({ attempt, round, ...rest }), {
+        family: familyOf(side.address),
+        isEverywhere: round > 0,
+      })
       .pipe(ignoreElements());
   // The answer's way to the server, and from there to the peer, which sends its SYNs when it gets it.
   const delayMs = (punching.roundTripMs(familyOf(side.address)) + roundTripMs) / 2;

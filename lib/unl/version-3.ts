@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { addressFromBytes, addressToBytes, canonicalAddress, isPort, type ServerAddress } from '../endpoint.js';
 import { InvalidUnlError } from '../errors.js';
-import { KEY_LENGTH, peerIdOfKey, peerIdToKey } from '../identity.js';
+import { isKey, KEY_LENGTH, peerIdOfKey, peerIdToKey } from '../identity.js';
 import { decodeBase64Url, show } from '../validate.js';
 import type { NatType, NodeType, UnlEndpoint, UnlExtension, UnlV3 } from './types.js';
 
@@ -46,6 +46,7 @@ export function decodeVersion3(bytes: Buffer): UnlV3 {
   const valuesOf = (wanted: number) => fields.filter(({ tag }) => tag === wanted).map(({ value }) => value);
   const key = only('key', valuesOf(TAG.key));
   if (key.length !== KEY_LENGTH) throw new InvalidUnlError(`Expected a key of ${KEY_LENGTH} bytes, got ${key.length}`);
+  if (!isKey(key)) throw new InvalidUnlError('The key in the UNL is one that proves nobody');
   return {
     version: 3,
     peerId: peerIdOfKey(key),

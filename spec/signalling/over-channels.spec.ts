@@ -1,4 +1,4 @@
-import { defer, of, Subject, throwError, timer, map, type Observable } from 'rxjs';
+import { defer, NEVER, of, Subject, throwError, timer, map, type Observable } from 'rxjs';
 import { createIdentity } from '../../lib/identity.js';
 import { systemRuntime } from '../../lib/runtime.js';
 import type { Channel, ChannelName, Delivery, Parcel, SendOptions } from '../../lib/signalling/channel.js';
@@ -129,6 +129,24 @@ describe('a signal', () => {
       expectObservable(send$('kept', 'delivered')).toBe('(d|)', { d: 'delivered' });
       expectObservable(send$('absent', 'absent')).toBe('(a|)', { a: 'absent' });
       expectObservable(send$()).toBe('(a|)', { a: 'absent' });
+    });
+  });
+
+  it('does not wait for a channel that hangs, but for half a second', () => {
+    world(({ over, expectObservable }) => {
+      const [hanging, other] = [new FakeChannel(NEVER), new FakeChannel(of('delivered'))];
+      expectObservable(over(hanging, other).send$(alice.peerId, SIGNAL)).toBe('500ms (d|)', { d: 'delivered' });
+    });
+  });
+
+  it('goes everywhere at once when it is to, and is kept where one keeps it, whoever says to have delivered it', () => {
+    world(({ over, expectObservable, flush }) => {
+      const channels = (['delivered', 'kept', 'absent'] as const).map((answer) => new FakeChannel(of(answer)));
+      expectObservable(over(...channels).send$(alice.peerId, SIGNAL, { isEverywhere: true })).toBe('(k|)', {
+        k: 'kept',
+      });
+      flush();
+      expect(channels.map(({ sent }) => sent.length)).toEqual([1, 1, 1]);
     });
   });
 

@@ -1,7 +1,11 @@
-import { concat, EMPTY, firstValueFrom, map, NEVER, of, Subject, take, throwError, timer } from 'rxjs';
+import { concat, EMPTY, filter, firstValueFrom, map, NEVER, of, Subject, take, throwError, timer } from 'rxjs';
 import type { TestScheduler } from 'rxjs/testing';
 import { DialError } from '../../lib/errors.js';
+import { createIdentity, sealingKeyOf } from '../../lib/identity.js';
 import type { Link } from '../../lib/link/link.js';
+import { proofOf } from '../../lib/rendezvous/messages.js';
+import { seal } from '../../lib/signalling/hpke.js';
+import { LineClient } from '../support/line-client.js';
 import type { Delivery } from '../../lib/signalling/channel.js';
 import type { ReceivedSignal, Signal, SignalOptions } from '../../lib/signalling/signalling.js';
 import {
@@ -62,7 +66,7 @@ describe('the reverse connect', () => {
 
   it('tells the peer where this node is, for as long as the technique may take, and waits for the link', () => {
     asking('kept', ({ sent, expected, recording }) => {
-      expect(sent).toEqual([[BOB, dialBackSignal('attempt', alice), { keepMs: 20 }]]);
+      expect(sent).toEqual([[BOB, dialBackSignal('attempt', alice), { keepMs: 20, isEverywhere: true }]]);
       expect(expected).toEqual(['reverse-connect']);
       expect(recording.error).toBeUndefined();
     });
@@ -70,7 +74,7 @@ describe('the reverse connect', () => {
 
   it('fails when the signal gets nowhere, and when the peer refuses, but not when somebody else does', () => {
     asking('absent', ({ recording }) => {
-      expect(String(recording.error)).toMatch(/none of our signals/);
+      expect(String(recording.error)).toMatch(/None of our signals/);
     });
     asking('delivered', ({ recording, signals }) => {
       const refusal = { kind: 'dial-back-refusal', body: { attempt: 'attempt', reason: 'not\u001b now' } };
@@ -120,6 +124,7 @@ describe('a node that is asked to dial back', () => {
       const reversing: Reversing = {
         own: () => bob,
         welcomes: () => true,
+        mayRefuse: () => true,
         isOnLink: (address) => address.startsWith('192.168.1.'),
         dial$: ({ address, port }, peerId, attemptId) => {
           expect(peerId).toBe(ALICE);
@@ -171,6 +176,28 @@ describe('a node that is asked to dial back', () => {
     }
   });
 
+  it('dials nothing but public addresses, whatever a server says of where the other is seen', () => {
+    for (const seenAt of ['169.254.169.254', '192.168.1.1', '10.0.0.7', '127.0.0.1', 'fe80::1', '224.0.0.1']) {
+      asked({}, ({ ask, dialled }) => {
+        ask([wan(seenAt, 80), lan(seenAt, 80)], seenAt);
+        expect(dialled).withContext(seenAt).toEqual([]);
+      });
+    }
+    asked({ isOnLink: () => true }, ({ ask, dialled }) => {
+      ask([lan('127.0.0.1', 22), lan('127.0.0.53', 53), lan('169.254.0.1')], '203.0.113.9');
+      expect(dialled).toEqual([]);
+    });
+  });
+
+  it('dials neighbours where all there is is one network', () => {
+    const own = () => ({ ...bob, endpoints: [lan('192.168.1.7'), wan('192.168.1.7')] });
+    asked({ own }, ({ ask, dialled, flush }) => {
+      ask([lan('192.168.1.8'), lan('192.168.1.9'), lan('10.0.0.1')], '192.168.1.8');
+      flush();
+      expect(dialled).toEqual(['192.168.1.8:4000 one']);
+    });
+  });
+
   it('dials neighbours on its own network, who are seen at the same address as itself', () => {
     asked({}, ({ ask, dialled, flush }) => {
       ask([lan('192.168.1.8'), lan('10.0.0.1'), wan('203.0.113.9', 5000)], '203.0.113.9');
@@ -193,10 +220,16 @@ describe('a node that is asked to dial back', () => {
     });
   });
 
-  it('answers no more than 32 at once, and none that is not welcome, and goes on after anything', () => {
+  it('answers no more than 32 at once, four of one address, and none that is not welcome, and goes on after anything', () => {
     asked({ dial$: () => NEVER }, ({ ask, refusals }) => {
-      for (let i = 0; i < 40; i++) ask([wan(ALICE_AT)]);
-      expect(refusals).toHaveSize(8);
+      for (let i = 0; i < 6; i++) ask([wan(ALICE_AT)]);
+      expect(refusals).toHaveSize(2);
+      for (let i = 0; i < 40; i++) ask([wan(`198.51.100.${100 + i}`)], `198.51.100.${100 + i}`);
+      expect(refusals).toHaveSize(2 + 40 - 28);
+    });
+    asked({ mayRefuse: () => false, welcomes: () => false }, ({ ask, refusals }) => {
+      ask([wan(ALICE_AT)]);
+      expect(refusals).toEqual([]);
     });
     asked({ welcomes: (peerId, seenAt) => peerId !== ALICE && seenAt !== ALICE_AT }, ({ ask, refusals, dialled }) => {
       ask([wan(ALICE_AT)]);
@@ -216,6 +249,40 @@ describe('a node that is asked to dial back', () => {
     const signal = { ...dialBackSignal('one', alice), seenAt: ALICE_AT };
     expect(readDialBack({ ...signal, from: ALICE })).toEqual({ attempt: 'one', unl: alice });
     expect(readDialBack({ ...signal, from: BOB })).toBeUndefined();
+  });
+});
+
+describe('what a node is asked for', () => {
+  const lab = new Lab();
+  afterEach(() => lab.close());
+
+  it('goes on being answered after a question of one who is nobody', async () => {
+    const { address, local } = await lab.server();
+    const [here, there] = [lab.net({ rendezvous: [address] }), lab.net({ rendezvous: [address] })];
+    const faults = lab.collect(there.trace$.pipe(filter(({ type }) => type === 'fault' || type === 'dropped')));
+    const [, unl] = await Promise.all([firstValueFrom(here.unl$), firstValueFrom(there.unl$)]);
+    // Anybody can sign anything for a key of small order.
+    const nobody = Buffer.alloc(32);
+    nobody.writeUInt8(1);
+    const signature = Buffer.alloc(64);
+    signature.writeUInt8(1);
+    const from = nobody.toString('base64url');
+    const body = { attempt: 'one', unl: '' };
+    const fields = { from, to: there.peerId, id: 'x', at: Date.now(), keepMs: 1000, kind: 'dial-back', body };
+    const signed = Buffer.concat([signature, Buffer.from(JSON.stringify(fields))]);
+    const key = sealingKeyOf(there.peerId) ?? nobody;
+    const sealed = Buffer.concat([Buffer.of(1), seal(key, Buffer.from('rxp2p sealed signal 1'), signed)]);
+    const liar = createIdentity();
+    const client = await LineClient.to(local);
+    const [, nonce = ''] = (await client.ask('HELLO 1')).split(' ');
+    await client.ask(`PROVE ${liar.peerId} ${liar.sign(proofOf(nonce, liar.peerId)).toString('base64url')}`);
+    expect(await client.ask(`SEND 1 ${there.peerId} ${sealed.toString('base64url')}`)).toBe('SENT 1');
+    client.socket.destroy();
+    const connection = await firstValueFrom(here.connect$(unl, { techniques: ['reverse-connect'] }));
+    expect(connection.peerId).toBe(there.peerId);
+    expect(faults.map((step) => ('reason' in step ? step.reason : ''))).toEqual([
+      jasmine.stringContaining('malformed'),
+    ]);
   });
 });
 

@@ -119,6 +119,7 @@ function world(behaviour: Behaviour, spec: (world: World) => void): void {
             return of(undefined);
           },
           arrival$: () => NEVER,
+          mayRefuse: () => true,
           welcomes: () => true,
           hasRoomFor: () => true,
           tell: (step) => node.steps.push(step),
@@ -205,7 +206,7 @@ describe('the simultaneous open', () => {
   it('asks no more than once a peer that refuses, or that is not there', () => {
     for (const [behaviour, message] of [
       [{ of: (node) => (node === 'b' ? { side$: () => throwError(() => new Error('lost')) } : {}) }, /to punch: lost/],
-      [{ isThere: false }, /at none of the servers/],
+      [{ isThere: false }, /None of our signals/],
     ] as const satisfies readonly (readonly [Behaviour, RegExp])[]) {
       world(behaviour, ({ a, b, connect, flush }) => {
         const connecting = connect();
