@@ -96,12 +96,14 @@ export interface NetConfig {
   readonly rendezvous?: readonly string[] | undefined;
   /**
    * Mailbox servers, `http://HOST:PORT` each: they keep messages for this node while it is away, and take those that it sends.
-   * In plain mode PyP2P's.
+   * The other HTTP services below the same URL show it its NAT and dial it back. In plain mode PyP2P's mailboxes, each a
+   * `dht_msg.php` below its URL, for reverse connects in `direct` mode and for nothing else.
    */
   readonly mailbox?: readonly string[] | undefined;
   /**
-   * Nodes of a distributed hash table, `HOST:PORT` each, to join it by: messages then need no server. Who runs them also
-   * runs the HTTP services on the TCP port of the same number, as `rxp2p serve --dht-port` does.
+   * Nodes of a distributed hash table, `HOST:PORT` each, to join it by: messages then need no server. IPv4 only. HTTP services on
+   * the TCP port of the same number, as `rxp2p serve --dht-port` has them, show this node its NAT and dial it back. Not used in
+   * plain mode.
    */
   readonly dht?: readonly string[] | undefined;
   /** `tls`, the default, proves every peer and encrypts every byte. `plain` speaks PyP2P's bare lines: no privacy, no proof. */
