@@ -1,7 +1,8 @@
-import { canonicalAddress, hostKey } from '../../lib/endpoint.js';
+import { addressToBytes, canonicalAddress, familyOf, hostKey } from '../../lib/endpoint.js';
 import type { RefusalCode } from '../../lib/signalling/mailbox-messages.js';
 import { parseJsonObject } from '../../lib/validate.js';
 import { Quota } from './quota.js';
+import { Shares } from './shares.js';
 import type { MessageStore } from './store.js';
 
 /** What the boxes of a server hold at most, and each of them. */
@@ -14,7 +15,7 @@ export interface BoxLimits {
   readonly messagesPerSender: number;
   /** Bytes of one sender. */
   readonly bytesPerSender: number;
-  /** Messages from one IPv4 address or IPv6 /64, which may have many keys: less than one receiver may have. */
+  /** Messages from one IPv4 address or IPv6 /64, which may have many keys: far less than one receiver may have. */
   readonly messagesPerHost: number;
   /** Bytes from one IPv4 address or IPv6 /64. */
   readonly bytesPerHost: number;
@@ -52,6 +53,10 @@ export interface BoxesConfig {
 }
 
 interface Entry extends Kept {
+  /** Whose share of a box, and of the whole, it is. */
+  readonly site: string;
+  /** What it is counted for, in bytes. */
+  readonly size: number;
   /** Under which it is stored. */
   readonly key: string;
   /** Resolves once it is stored. */
@@ -70,26 +75,29 @@ const WORTHWHILE_BYTES = 1024 * 1024;
 /**
  * The boxes of all receivers: messages in the order of their arrival, until they are acknowledged or expire. They are in
  * memory, and written to a store before anybody is told of them.
+ *
+ * In a full box, and when all of them together are full, the newest messages of the IPv4 address or IPv6 /48 that has most
+ * there give way to one of another that has fewer.
  */
 export class Boxes {
   /** By receiver, then by receipt, in the order of arrival. */
   readonly #boxes = new Map<string, Map<string, Entry>>();
   /** Those that are kept or about to be, by sender, receiver and id. */
   readonly #byId = new Map<string, Entry>();
-  readonly #recipients: Quota;
+  /** By receiver: what is in the box, or about to be. */
+  readonly #recipients = new Map<string, Shares<Entry>>();
   readonly #senders: Quota;
   readonly #hosts: Quota;
-  readonly #all: Quota;
+  readonly #all: Shares<Entry>;
   #count = 0;
   #bytes = 0;
   #deletedBytes = 0;
 
   constructor(readonly config: BoxesConfig) {
     const { limits } = config;
-    this.#recipients = new Quota({ messages: limits.messagesPerRecipient, bytes: limits.bytesPerRecipient });
     this.#senders = new Quota({ messages: limits.messagesPerSender, bytes: limits.bytesPerSender });
     this.#hosts = new Quota({ messages: limits.messagesPerHost, bytes: limits.bytesPerHost });
-    this.#all = new Quota({ messages: limits.messages, bytes: limits.bytes });
+    this.#all = new Shares({ messages: limits.messages, bytes: limits.bytes });
   }
 
   /** Reads what the store has from before. What is none of ours, or has expired, is deleted. */
@@ -104,7 +112,7 @@ export class Boxes {
         this.#deletedBytes += value.length;
         continue;
       }
-      const entry = { ...kept, key, isStored: Promise.resolve(true) };
+      const entry = entryOf(kept, key, Promise.resolve(true));
       this.#account(entry);
       this.#show(entry);
     }
@@ -119,18 +127,24 @@ export class Boxes {
     if (known !== undefined) return (await known.isStored) ? undefined : 'not-saved';
     const refusal = this.#refusalOf(message);
     if (refusal !== undefined) return refusal;
+    const evicted = this.#roomFor(message);
+    if (typeof evicted === 'string') return evicted;
     const key = PREFIX + String(++this.#count).padStart(DIGITS, '0');
     const { store, arrived } = this.config;
+    const isGone = this.#delete(evicted);
     const isStored = store.put(key, JSON.stringify(message)).then(
       () => true,
       () => false,
     );
-    const entry = { ...message, key, isStored };
+    const entry = entryOf(message, key, isStored);
     this.#account(entry);
+    await isGone;
     if (!(await isStored)) {
       this.#forget(entry);
       return 'not-saved';
     }
+    // It has given way to another meanwhile.
+    if (!this.#isKept(entry)) return 'recipient-full';
     this.#show(entry);
     arrived(message.to);
     return undefined;
@@ -142,7 +156,7 @@ export class Boxes {
     let bytes = 0;
     for (const entry of this.#boxes.get(owner)?.values() ?? []) {
       if (without.has(entry.receipt) || entry.expires <= this.config.now()) continue;
-      bytes += sizeOf(entry);
+      bytes += entry.size;
       if (listed.length === most.messages || (bytes > most.bytes && listed.length > 0)) break;
       listed.push(entry);
     }
@@ -168,22 +182,40 @@ export class Boxes {
     await this.config.store.compact();
   }
 
-  #refusalOf(message: Kept): RefusalCode | undefined {
+  #refusalOf({ from, seenAt, message }: Kept): RefusalCode | undefined {
     const bytes = sizeOf(message);
-    if (!this.#recipients.hasRoom(message.to, bytes)) return 'recipient-full';
-    if (!this.#senders.hasRoom(message.from, bytes)) return 'sender-full';
-    if (!this.#hosts.hasRoom(hostKey(message.seenAt), bytes)) return 'host-full';
-    return this.#all.hasRoom('', bytes) ? undefined : 'server-full';
+    if (!this.#senders.hasRoom(from, bytes)) return 'sender-full';
+    return this.#hosts.hasRoom(hostKey(seenAt), bytes) ? undefined : 'host-full';
+  }
+
+  /** What has to give way to a message; or why it is not kept. */
+  #roomFor({ to, seenAt, message }: Kept): readonly Entry[] | RefusalCode {
+    const incoming = { site: siteOf(seenAt), size: sizeOf(message) };
+    const inBox = this.#sharesOf(to).roomFor(incoming);
+    if (inBox === undefined) return 'recipient-full';
+    const inAll = this.#all.roomFor(incoming, inBox);
+    return inAll === undefined ? 'server-full' : [...inBox, ...inAll];
+  }
+
+  #sharesOf(to: string): Shares<Entry> {
+    const { messagesPerRecipient, bytesPerRecipient } = this.config.limits;
+    return this.#recipients.get(to) ?? new Shares({ messages: messagesPerRecipient, bytes: bytesPerRecipient });
+  }
+
+  #isKept(entry: Entry): boolean {
+    return this.#byId.get(idOf(entry)) === entry;
   }
 
   #account(entry: Entry): void {
-    const bytes = sizeOf(entry);
+    const { to, from, seenAt, size } = entry;
     this.#byId.set(idOf(entry), entry);
-    this.#recipients.take(entry.to, bytes);
-    this.#senders.take(entry.from, bytes);
-    this.#hosts.take(hostKey(entry.seenAt), bytes);
-    this.#all.take('', bytes);
-    this.#bytes += bytes;
+    const shares = this.#sharesOf(to);
+    shares.add(entry);
+    this.#recipients.set(to, shares);
+    this.#senders.take(from, size);
+    this.#hosts.take(hostKey(seenAt), size);
+    this.#all.add(entry);
+    this.#bytes += size;
   }
 
   #show(entry: Entry): void {
@@ -198,18 +230,34 @@ export class Boxes {
   }
 
   #forget(entry: Entry): void {
-    const bytes = sizeOf(entry);
-    const box = this.#boxes.get(entry.to);
-    box?.delete(entry.receipt);
-    if (box?.size === 0) this.#boxes.delete(entry.to);
+    if (!this.#isKept(entry)) return;
+    const { to, from, seenAt, size, receipt } = entry;
+    const box = this.#boxes.get(to);
+    box?.delete(receipt);
+    if (box?.size === 0) this.#boxes.delete(to);
     this.#byId.delete(idOf(entry));
-    this.#recipients.release(entry.to, bytes);
-    this.#senders.release(entry.from, bytes);
-    this.#hosts.release(hostKey(entry.seenAt), bytes);
-    this.#all.release('', bytes);
-    this.#bytes -= bytes;
-    this.#deletedBytes += bytes;
+    const shares = this.#sharesOf(to);
+    shares.delete(entry);
+    if (shares.isEmpty) this.#recipients.delete(to);
+    this.#senders.release(from, size);
+    this.#hosts.release(hostKey(seenAt), size);
+    this.#all.delete(entry);
+    this.#bytes -= size;
+    this.#deletedBytes += size;
   }
+}
+
+function entryOf(kept: Kept, key: string, isStored: Promise<boolean>): Entry {
+  return { ...kept, key, isStored, site: siteOf(kept.seenAt), size: sizeOf(kept.message) };
+}
+
+/**
+ * Whoever has one address has no others that are counted apart: an IPv4 address, or the /48 of an IPv6 address, which is what
+ * a site gets at most (RFC 6177 §2).
+ */
+function siteOf(address: string): string {
+  if (familyOf(address) === 4) return address;
+  return Buffer.from(addressToBytes(address).subarray(0, 6)).toString('hex');
 }
 
 function idOf({ from, to, id }: Kept): string {
@@ -217,7 +265,7 @@ function idOf({ from, to, id }: Kept): string {
 }
 
 /** With what surrounds it, so that many small messages are not free. */
-function sizeOf({ message }: Kept): number {
+function sizeOf(message: string): number {
   return message.length + 256;
 }
 

@@ -1,0 +1,132 @@
+import { asyncScheduler, Subscription } from 'rxjs';
+import { DEFAULT_MAILBOX_LIMITS } from '../../../servers/mailbox.js';
+import { Boxes, type BoxLimits, type Kept } from '../../../servers/mailbox/boxes.js';
+import { forgetfulStore, levelStore$, type MessageStore } from '../../../servers/mailbox/store.js';
+import { temporaryFolder } from '../../support/folder.js';
+
+const [MALLORY, MALICE, FRIEND, OTHER] = ['198.51.100.1', '198.51.100.2', '192.0.2.1', '192.0.2.2'];
+
+/** What a message of `size` characters is counted for. */
+const counted = (size: number) => size + 256;
+
+describe('The boxes of a mailbox server', () => {
+  const path = temporaryFolder();
+  let all = new Subscription();
+  beforeEach(() => {
+    all = new Subscription();
+  });
+  afterEach(() => {
+    all.unsubscribe();
+  });
+
+  function boxesOf(limits: Partial<BoxLimits> = {}, store: MessageStore = forgetfulStore) {
+    const boxes = new Boxes({
+      store,
+      limits: { ...DEFAULT_MAILBOX_LIMITS, ...limits },
+      now: () => 0,
+      arrived: () => undefined,
+    });
+    let count = 0;
+    /** Every message is of a key of its own: keys are free. */
+    const put = (seenAt: string, fields: Partial<Kept> = {}) => {
+      const id = `${count++}`;
+      const message = {
+        to: 'victim',
+        from: id,
+        id,
+        message: id,
+        seenAt,
+        receipt: id,
+        arrived: 0,
+        expires: 1,
+        ...fields,
+      };
+      return boxes.put(message);
+    };
+    const flood = async (most: number, ...addresses: readonly string[]) => {
+      for (let index = 0; index < most; index++) for (const seenAt of addresses) await put(seenAt);
+    };
+    const list = (to = 'victim') => boxes.list(to, new Set(), { messages: 10_000, bytes: 1e9 });
+    const addresses = (to?: string) => list(to).map(({ seenAt }) => seenAt);
+    return { boxes, put, flood, list, addresses };
+  }
+
+  it('are not filled by two hosts, nor kept full by many', async () => {
+    const { put, flood, addresses } = boxesOf();
+    await flood(1_000, MALLORY, MALICE);
+    expect(addresses().length).toBeLessThan(DEFAULT_MAILBOX_LIMITS.messagesPerRecipient / 3);
+    await flood(1_000, ...Array.from({ length: 20 }, (_, index) => `203.0.113.${index}`));
+    expect(addresses()).toHaveSize(DEFAULT_MAILBOX_LIMITS.messagesPerRecipient);
+    for (const friend of [FRIEND, OTHER]) expect(await put(friend)).toBeUndefined();
+    expect(addresses()).toHaveSize(DEFAULT_MAILBOX_LIMITS.messagesPerRecipient);
+    expect(addresses().slice(-2)).toEqual([FRIEND, OTHER]);
+  });
+
+  it('have the newest of the greediest give way to whoever has fewer there, and to nobody else', async () => {
+    const { put, list, addresses } = boxesOf({ messagesPerRecipient: 5 });
+    for (const host of [MALLORY, MALLORY, MALLORY, OTHER, OTHER]) await put(host);
+    expect(await put(MALLORY)).toBe('recipient-full');
+    expect(await put(OTHER)).toBe('recipient-full');
+    expect(await put(FRIEND)).toBeUndefined();
+    expect(list().map(({ receipt }) => receipt)).toEqual(['0', '1', '3', '4', '7']);
+    expect(await put(FRIEND)).toBe('recipient-full');
+    expect(addresses()).toEqual([MALLORY, MALLORY, OTHER, OTHER, FRIEND]);
+  });
+
+  it('have as many give way as it takes, when they are full of bytes, and none in vain', async () => {
+    const { put, addresses } = boxesOf({ bytesPerRecipient: 4 * counted(100) });
+    for (let index = 0; index < 4; index++) await put(MALLORY, { message: 'x'.repeat(100) });
+    expect(await put(FRIEND, { message: 'x'.repeat(3 * 356 + 100) })).toBe('recipient-full');
+    expect(addresses()).toHaveSize(4);
+    expect(await put(FRIEND, { message: 'x'.repeat(101) })).toBeUndefined();
+    expect(addresses()).toEqual([MALLORY, MALLORY, FRIEND]);
+  });
+
+  it('do so among all receivers, when all of them together are full', async () => {
+    const { put, addresses } = boxesOf({ messages: 4 });
+    for (const to of ['a', 'b', 'c']) await put(MALLORY, { to });
+    await put(OTHER, { to: 'd' });
+    expect(await put(MALLORY)).toBe('server-full');
+    expect(await put(FRIEND)).toBeUndefined();
+    expect([addresses('b'), addresses('c'), addresses('d'), addresses()]).toEqual([[MALLORY], [], [OTHER], [FRIEND]]);
+  });
+
+  it('count the addresses of an IPv6 site as one', async () => {
+    const { put, addresses } = boxesOf({ messagesPerRecipient: 4 });
+    for (let net = 0; net < 4; net++) expect(await put(`2001:db8:1:${net}::1`)).toBeUndefined();
+    expect(await put('2001:db8:1:9::1')).toBe('recipient-full');
+    expect(await put('2001:db8:2::1')).toBeUndefined();
+    expect(addresses().at(-1)).toBe('2001:db8:2::1');
+  });
+
+  it('have what is still being written give way, too, and say so', async () => {
+    const { put, addresses } = boxesOf({ messagesPerRecipient: 2 });
+    expect(await Promise.all([put(MALLORY), put(MALLORY), put(FRIEND)])).toEqual([
+      undefined,
+      'recipient-full',
+      undefined,
+    ]);
+    expect(addresses()).toEqual([MALLORY, FRIEND]);
+    expect(await put(OTHER)).toBe('recipient-full');
+  });
+
+  it('delete from the disk what gave way', async () => {
+    const store = await new Promise<MessageStore>((resolve, reject) => {
+      all.add(levelStore$(path('data'), asyncScheduler).subscribe({ next: resolve, error: reject }));
+    });
+    const limits = { messagesPerRecipient: 3 };
+    const before = boxesOf(limits, store);
+    await Promise.all([MALLORY, MALLORY, MALLORY, FRIEND].map((host) => before.put(host)));
+    const after = boxesOf(limits, store);
+    await after.boxes.load();
+    expect(after.addresses()).toEqual([MALLORY, MALLORY, FRIEND]);
+  });
+
+  it('count nothing twice when a receipt is acknowledged twice at once', async () => {
+    const { boxes, put } = boxesOf({ messagesPerRecipient: 2 });
+    for (const receipt of ['one', 'two']) await put(FRIEND, { receipt });
+    await boxes.acknowledge('victim', ['one', 'one']);
+    expect(await put(FRIEND)).toBeUndefined();
+    expect(await put(FRIEND)).toBe('recipient-full');
+  });
+});
