@@ -51,7 +51,7 @@ export interface InboxConfig {
 /** A parcel as it arrives. */
 export interface Arrived {
   readonly bytes: Buffer;
-  /** Where several nodes agree that its sender is. */
+  /** Where so many nodes agree that its sender is that it can be believed. */
   readonly seenAt: string | undefined;
   /** Lets all nodes know that they need not push it any more. */
   readonly acknowledge: () => void;
@@ -99,7 +99,7 @@ export function createInbox({ identity, runtime: { scheduler }, neighbours }: In
     // Of a stream that is new nobody knows what came before.
     const isNext = sequence <= (before ?? -1) + 1;
     if (!isNext && age < (before === undefined ? AGREE_MS : ORDER_MS)) return false;
-    return age >= AGREE_MS || agreedAddress(votes, neighbours(), false) !== undefined;
+    return age >= AGREE_MS || agreedAddress(votes, neighbours()) !== undefined;
   }
 
   /** Takes out whatever need not be held any more, in order. */
@@ -123,7 +123,7 @@ export function createInbox({ identity, runtime: { scheduler }, neighbours }: In
     const key = digest.toString('hex');
     return {
       bytes,
-      seenAt: agreedAddress(votes, neighbours(), true),
+      seenAt: agreedAddress(votes, neighbours()),
       acknowledge: () => {
         if (!held.delete(key)) return;
         const signature = identity.sign(receiptOf(digest));
