@@ -162,7 +162,7 @@ describe('A node of the DHT that serves', () => {
   it('runs beside the others, and lets go of its port', async () => {
     const bind = newAddress();
     const { endpoints } = await firstValueFrom(serve$({ bind, port: 0, httpPort: 0, dhtPort: 0 }));
-    expect(endpoints.map(({ name }) => name)).toEqual(['rendezvous', 'http', 'dht']);
+    expect(endpoints.map(({ name }) => name)).toEqual(['rendezvous', 'http', 'dht', 'dht-http']);
     const port = endpoints[2]?.local.port ?? 0;
     expect(port).toBeGreaterThan(0);
     const without = await firstValueFrom(serve$({ bind, port: 0, httpPort: 0 }));
