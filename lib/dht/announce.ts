@@ -1,10 +1,11 @@
-import { concat, defer, from, ignoreElements, mergeMap, of, repeat, timer, type Observable } from 'rxjs';
+import { defer, from, ignoreElements, mergeMap, repeat, timer, type Observable } from 'rxjs';
 import type { Identity } from '../identity.js';
 import { untroubled } from '../operators/untroubled.js';
 import type { Runtime } from '../runtime.js';
 import { lookup$ } from './lookup.js';
 import { announcementOf, COMMAND, encodeAnnounce } from './messages.js';
-import type { Contact, DhtNode } from './node.js';
+import type { Neighbours } from './neighbours.js';
+import type { DhtNode } from './node.js';
 import { askProven$ } from './prove.js';
 import type { Found } from './walk.js';
 
@@ -23,23 +24,26 @@ export interface AnnounceConfig {
   readonly identity: Identity;
   /** Where parcels for the identity are stored. */
   readonly mailbox: Buffer;
-  readonly runtime: Pick<Runtime, 'scheduler' | 'random'>;
+  /** Takes each node just before it is announced to: it may push before it answers. */
+  readonly neighbours: Neighbours;
+  readonly runtime: Pick<Runtime, 'scheduler' | 'random' | 'newId'>;
 }
 
 /**
  * Announces this node's peer at the nodes that are closest to its mailbox, again and again, and keeps the way from them to
- * here open, for as long as it is subscribed to. Emits each node just before it is announced to: it may push before it answers.
- * Never completes and never fails.
+ * here open, for as long as it is subscribed to. Each node is given a new secret each time. Never emits, completes or fails.
  */
-export function announced$({ node, identity, mailbox, runtime }: AnnounceConfig): Observable<Contact> {
-  const announce$ = ({ contact, token, seenAs }: Found): Observable<Contact> =>
-    concat(
-      of(contact),
-      askProven$(node, contact, COMMAND.announce, { token, seenAs }, (proof) => {
+export function announced$({ node, identity, mailbox, neighbours, runtime }: AnnounceConfig): Observable<never> {
+  const announce$ = ({ contact, token, seenAs }: Found): Observable<never> =>
+    defer(() => {
+      const secret = Buffer.from(runtime.newId(), 'base64url');
+      neighbours.add(contact, secret);
+      return askProven$(node, contact, COMMAND.announce, { token, seenAs }, (proof) => {
         const isProvable = proof.token !== undefined && proof.seenAs !== undefined;
-        return encodeAnnounce(identity, isProvable ? announcementOf(proof.token, contact.id, proof.seenAs) : undefined);
-      }).pipe(ignoreElements(), untroubled()),
-    );
+        const announcement = isProvable ? announcementOf(proof.token, contact.id, proof.seenAs, secret) : undefined;
+        return encodeAnnounce(identity, secret, announcement);
+      });
+    }).pipe(ignoreElements(), untroubled());
   return defer(() => lookup$({ node, target: mailbox, runtime })).pipe(
     mergeMap((found) => from(found)),
     mergeMap(announce$),

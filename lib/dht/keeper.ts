@@ -233,11 +233,12 @@ export function createKeeper({ node, limits, runtime: { scheduler, random } }: K
     const refused = { status: STATUS.refused, receipt: undefined };
     const [id, announcement] = [node.id(), decodeAnnounce(value)];
     if (token === undefined || id === undefined || announcement === undefined) return refused;
-    const { peerId, signature } = announcement;
+    const { peerId, secret, signature } = announcement;
     const mailbox = mailboxOf(peerId);
-    if (mailbox === undefined || !verifySignature(peerId, announcementOf(token, id, from), signature)) return refused;
+    if (mailbox === undefined || !verifySignature(peerId, announcementOf(token, id, from, secret), signature))
+      return refused;
     const push: Push = (request) =>
-      askBack$({ command: COMMAND.push, value: encodePush(request) }).pipe(map((answer) => answer.value));
+      askBack$({ command: COMMAND.push, value: encodePush(secret, request) }).pipe(map((answer) => answer.value));
     const receiver = { peerId, push, host: hostKey(from.address), expires: now() + ANNOUNCED_MS };
     return announce(mailbox.toString('hex'), receiver) ? { status: STATUS.ok, receipt: undefined } : refused;
   }

@@ -5,9 +5,9 @@ import { KEY_LENGTH, peerIdOfKey, peerIdToKey, SIGNATURE_LENGTH, type Identity, 
 // What nodes say to each other inside dht-rpc's requests and replies. All numbers are big-endian.
 //
 //   FIND      padding                                              → version
-//   ANNOUNCE  key 32 · signature 64                                → status 1
+//   ANNOUNCE  key 32 · secret 16 · signature 64                    → status 1
 //   STORE     to 32 · part · keepMs 4 · bytes                      → status 1, or DELIVERED 1 · signature 64
-//   PUSH      part · seenAt 4 · bytes                              → signature 64
+//   PUSH      secret 16 · part · seenAt 4 · bytes                  → signature 64
 //   part      digest 32 · stream 8 · sequence 4 · index 1 · count 1
 
 /** The commands, out of the way of those of other programs that build on dht-rpc. */
@@ -36,6 +36,12 @@ export const MAX_KEEP_MS = 600_000;
 
 /** A FIND is padded to the size of the reply, so that nobody's reply is larger than what a forged source has paid for. */
 export const FIND_PADDING = Buffer.alloc(192);
+
+/**
+ * The length of what a receiver gives to each node that it is announced at. The node brings it back with whatever it pushes, so that
+ * nobody pushes in its name who only writes its address on a datagram.
+ */
+export const SECRET_BYTES = 16;
 
 /** What a node of this kind answers to a FIND. */
 export const VERSION = Buffer.from([1]);
@@ -104,10 +110,14 @@ export function toParts(bytes: Buffer, stream: Buffer, sequence: number): Part[]
   }));
 }
 
-/** What the receiver signs for a node to send its parcels to an address: worth nothing to another node, or elsewhere. */
-export function announcementOf(token: Buffer, nodeId: Buffer, { address, port }: Endpoint): Buffer {
+/**
+ * What the receiver signs for a node to send its parcels to an address: worth nothing to another node, or elsewhere.
+ *
+ * @param secret what the node is to bring back, {@link SECRET_BYTES} long.
+ */
+export function announcementOf(token: Buffer, nodeId: Buffer, { address, port }: Endpoint, secret: Buffer): Buffer {
   const label = Buffer.from('rxp2p dht announce 1 ');
-  return Buffer.concat([label, token, nodeId, addressToBytes(address), uint16(port)]);
+  return Buffer.concat([label, token, nodeId, addressToBytes(address), uint16(port), secret]);
 }
 
 /** What the receiver signs for a parcel that it has. */
@@ -115,16 +125,28 @@ export function receiptOf(digest: Buffer): Buffer {
   return Buffer.concat([Buffer.from('rxp2p dht receipt 1 '), digest]);
 }
 
-/** Writes an ANNOUNCE. Without a signature it only asks for a token. */
-export function encodeAnnounce(identity: Identity, announcement: Buffer | undefined): Buffer {
+/** Writes an ANNOUNCE. Without what is to be signed it only asks for a token. */
+export function encodeAnnounce(identity: Identity, secret: Buffer, announcement: Buffer | undefined): Buffer {
   const signature = announcement === undefined ? Buffer.alloc(SIGNATURE_LENGTH) : identity.sign(announcement);
-  return Buffer.concat([peerIdToKey(identity.peerId) ?? Buffer.alloc(KEY_LENGTH), signature]);
+  return Buffer.concat([peerIdToKey(identity.peerId) ?? Buffer.alloc(KEY_LENGTH), secret, signature]);
+}
+
+/** An ANNOUNCE as it was read. */
+export interface AnnounceRequest {
+  readonly peerId: PeerId;
+  /** What comes back with each PUSH. */
+  readonly secret: Buffer;
+  readonly signature: Buffer;
 }
 
 /** Reads an ANNOUNCE; `undefined` for anything else. */
-export function decodeAnnounce(value: Buffer): { readonly peerId: PeerId; readonly signature: Buffer } | undefined {
-  if (value.length !== KEY_LENGTH + SIGNATURE_LENGTH) return undefined;
-  return { peerId: peerIdOfKey(value.subarray(0, KEY_LENGTH)), signature: value.subarray(KEY_LENGTH) };
+export function decodeAnnounce(value: Buffer): AnnounceRequest | undefined {
+  if (value.length !== KEY_LENGTH + SECRET_BYTES + SIGNATURE_LENGTH) return undefined;
+  return {
+    peerId: peerIdOfKey(value.subarray(0, KEY_LENGTH)),
+    secret: value.subarray(KEY_LENGTH, KEY_LENGTH + SECRET_BYTES),
+    signature: value.subarray(KEY_LENGTH + SECRET_BYTES),
+  };
 }
 
 /** Writes a STORE. */
@@ -141,17 +163,21 @@ export function decodeStore(value: Buffer): StoreRequest | undefined {
   return { to: value.subarray(0, HASH_BYTES), part, keepMs };
 }
 
-/** Writes a PUSH. */
-export function encodePush({ part, seenAt = NOWHERE }: PushRequest): Buffer {
-  return Buffer.concat([encodeHeader(part), addressToBytes(seenAt), part.bytes]);
+/** Writes a PUSH with the secret of the announcement. */
+export function encodePush(secret: Buffer, { part, seenAt = NOWHERE }: PushRequest): Buffer {
+  return Buffer.concat([secret, encodeHeader(part), addressToBytes(seenAt), part.bytes]);
 }
 
 /** Reads a PUSH; `undefined` for anything else. */
-export function decodePush(value: Buffer): PushRequest | undefined {
-  const part = decodePart(value, 4);
+export function decodePush(value: Buffer): { readonly secret: Buffer; readonly push: PushRequest } | undefined {
+  const body = value.subarray(SECRET_BYTES);
+  const part = decodePart(body, 4);
   if (part === undefined) return undefined;
-  const seenAt = addressFromBytes(value.subarray(PART_HEADER_BYTES, PART_HEADER_BYTES + 4));
-  return { part, seenAt: seenAt === NOWHERE ? undefined : seenAt };
+  const seenAt = addressFromBytes(body.subarray(PART_HEADER_BYTES, PART_HEADER_BYTES + 4));
+  return {
+    secret: value.subarray(0, SECRET_BYTES),
+    push: { part, seenAt: seenAt === NOWHERE ? undefined : seenAt },
+  };
 }
 
 /** What a node says of a part that it was given. */

@@ -43,7 +43,7 @@ import type { Found } from './walk.js';
  * Nodes that a parcel is stored at. The receiver is announced at twenty; where a fifth of the nodes drop everything, a tenth is new
  * and unknown to the receiver, and one in twenty has just left, one copy is lost with 1 − 0.8 · 0.9 · 0.95 = 0.32, and all of 12 with one in a million.
  */
-const COPIES = 12;
+export const COPIES = 12;
 
 /** Nodes found are good for more parcels for this time: signals come in bursts. */
 const FOUND_MS = 20_000;

@@ -87,23 +87,17 @@ export function dhtChannel({ identity, runtime, trace, limits: given, ...config 
       if (mailbox === undefined) return EMPTY;
       const neighbours = new Neighbours(() => scheduler.now());
       const inbox = createInbox({ identity, runtime, neighbours: () => neighbours.hosts() });
-      const announcing$ = announced$({ node, identity, mailbox, runtime }).pipe(
-        tap((contact) => {
-          neighbours.add(contact);
-        }),
-        ignoreElements(),
-      );
+      const announcing$ = announced$({ node, identity, mailbox, neighbours, runtime });
       const pushed$ = node.asked$.pipe(
-        filter(({ command, from }) => command === COMMAND.push && neighbours.has(from)),
+        filter(({ command }) => command === COMMAND.push),
         mergeMap(({ value, from, reply }) => {
-          const push = decodePush(value);
-          return push === undefined
-            ? EMPTY
-            : inbox.push$(push, from).pipe(
-                tap((receipt) => {
-                  reply(receipt);
-                }),
-              );
+          const pushed = decodePush(value);
+          if (pushed === undefined || !neighbours.mayPush(from, pushed.secret)) return EMPTY;
+          return inbox.push$(pushed.push, from).pipe(
+            tap((receipt) => {
+              reply(receipt);
+            }),
+          );
         }),
         ignoreElements(),
       );

@@ -12,6 +12,7 @@ import {
   mailboxOf,
   MAX_PARTS,
   PART_BYTES,
+  SECRET_BYTES,
   STATUS,
   toParts,
 } from '../../lib/dht/messages.js';
@@ -30,11 +31,13 @@ const anyPart = fc.record({
 
 describe('The messages of the DHT', () => {
   it('give back what was stored and pushed', () => {
+    const secret = Buffer.alloc(SECRET_BYTES, 7);
     fc.assert(
       fc.property(bytes(32), anyPart, fc.integer({ min: 0, max: 600_000 }), fc.ipV4(), (to, part, keepMs, seenAt) => {
         throwUnless(decodeStore(encodeStore({ to, part, keepMs }))).toEqual({ to, part, keepMs });
         const isKnown = seenAt !== '0.0.0.0';
-        throwUnless(decodePush(encodePush({ part, seenAt }))).toEqual({ part, seenAt: isKnown ? seenAt : undefined });
+        const push = { part, seenAt: isKnown ? seenAt : undefined };
+        throwUnless(decodePush(encodePush(secret, { part, seenAt }))).toEqual({ secret, push });
       }),
     );
   });
@@ -43,7 +46,9 @@ describe('The messages of the DHT', () => {
     const identity = createIdentity();
     const announcement = Buffer.from('what is signed');
     const signature = identity.sign(announcement);
-    expect(decodeAnnounce(encodeAnnounce(identity, announcement))).toEqual({ peerId: identity.peerId, signature });
+    const secret = Buffer.alloc(SECRET_BYTES, 7);
+    const { peerId } = identity;
+    expect(decodeAnnounce(encodeAnnounce(identity, secret, announcement))).toEqual({ peerId, secret, signature });
     const delivered = { status: STATUS.delivered, receipt: signature };
     expect(decodeAnswer(encodeAnswer(delivered))).toEqual(delivered);
     const refused = { status: STATUS.refused, receipt: undefined };
@@ -56,7 +61,7 @@ describe('The messages of the DHT', () => {
         const value = Buffer.from(array);
         decodeAnnounce(value);
         decodeAnswer(value);
-        for (const part of [decodeStore(value)?.part, decodePush(value)?.part]) {
+        for (const part of [decodeStore(value)?.part, decodePush(value)?.push.part]) {
           if (part === undefined) continue;
           throwUnless(part.bytes.length).toBeLessThanOrEqual(PART_BYTES);
           throwUnless(part.index).toBeLessThan(part.count);

@@ -7,6 +7,7 @@ import {
   encodeStore,
   FIND_PADDING,
   mailboxOf,
+  SECRET_BYTES,
   STATUS,
   toParts,
 } from '../../lib/dht/messages.js';
@@ -15,6 +16,8 @@ import type { Endpoint } from '../../lib/endpoint.js';
 import { createIdentity, type Identity } from '../../lib/identity.js';
 import { dhtServer$, serve$, type DhtLimits } from '../../servers/index.js';
 import { newAddress } from '../support/nodes.js';
+
+const SECRET = Buffer.alloc(SECRET_BYTES, 7);
 
 describe('A node of the DHT that serves', () => {
   let all = new Subscription();
@@ -63,20 +66,21 @@ describe('A node of the DHT that serves', () => {
     if (token === undefined) throw new Error('Expected a token');
     const announce = (value: Buffer, by: Buffer | undefined = token) =>
       statusOf(client.ask$(server, { command: COMMAND.announce, value, token: by }, true));
-    const good = encodeAnnounce(identity, announcementOf(token, id, seenAs));
+    const good = encodeAnnounce(identity, SECRET, announcementOf(token, id, seenAs, SECRET));
     expect(await announce(good)).toBe(STATUS.ok);
 
     const elsewhere = { ...seenAs, port: seenAs.port ^ 1 };
     const bad = {
-      forged: Buffer.concat([good.subarray(0, 32), Buffer.alloc(64, 1)]),
-      'for another node': encodeAnnounce(identity, announcementOf(token, Buffer.alloc(32), seenAs)),
-      'for another address': encodeAnnounce(identity, announcementOf(token, id, elsewhere)),
-      'with another token': encodeAnnounce(identity, announcementOf(Buffer.alloc(32), id, seenAs)),
+      forged: Buffer.concat([good.subarray(0, 48), Buffer.alloc(64, 1)]),
+      'for another node': encodeAnnounce(identity, SECRET, announcementOf(token, Buffer.alloc(32), seenAs, SECRET)),
+      'for another address': encodeAnnounce(identity, SECRET, announcementOf(token, id, elsewhere, SECRET)),
+      'with another token': encodeAnnounce(identity, SECRET, announcementOf(Buffer.alloc(32), id, seenAs, SECRET)),
       "of somebody else's key": Buffer.concat([
-        encodeAnnounce(createIdentity(), undefined).subarray(0, 32),
+        encodeAnnounce(createIdentity(), SECRET, undefined).subarray(0, 32),
         good.subarray(32),
       ]),
-      'without a signature': encodeAnnounce(identity, undefined),
+      'without a signature': encodeAnnounce(identity, SECRET, undefined),
+      'with another secret': Buffer.concat([good.subarray(0, 32), Buffer.alloc(SECRET_BYTES, 8), good.subarray(48)]),
       short: good.subarray(1),
     };
     for (const [what, value] of Object.entries(bad)) {
@@ -90,7 +94,7 @@ describe('A node of the DHT that serves', () => {
     const { server, client, hello, id } = await pair();
     const { token, seenAs } = hello;
     if (token === undefined) throw new Error('Expected a token');
-    const value = encodeAnnounce(createIdentity(), announcementOf(token, id, seenAs));
+    const value = encodeAnnounce(createIdentity(), SECRET, announcementOf(token, id, seenAs, SECRET));
     expect(await statusOf(client.ask$(server, { command: COMMAND.announce, value, token }, true))).toBe(STATUS.ok);
     // dht-rpc's own: a token is good for the host that it was given to.
     const thief = await opened(dhtNode$({ bind: newAddress(), bootstrap: [] }));
@@ -105,7 +109,7 @@ describe('A node of the DHT that serves', () => {
     const { server, client } = await pair();
     for (const [command, value] of [
       [COMMAND.store, storeOf('x')],
-      [COMMAND.announce, encodeAnnounce(createIdentity(), undefined)],
+      [COMMAND.announce, encodeAnnounce(createIdentity(), SECRET, undefined)],
     ] as const) {
       const answer = await firstValueFrom(client.ask$(server, { command, value }, true));
       expect(decodeAnswer(answer.value)?.status).toBe(STATUS.tokenNeeded);
@@ -158,7 +162,7 @@ describe('A node of the DHT that serves', () => {
   it('runs beside the others, and lets go of its port', async () => {
     const bind = newAddress();
     const { endpoints } = await firstValueFrom(serve$({ bind, port: 0, httpPort: 0, dhtPort: 0 }));
-    expect(endpoints.map(({ name }) => name)).toEqual(['rendezvous', 'http', 'dht']);
+    expect(endpoints.map(({ name }) => name)).toEqual(['rendezvous', 'http', 'dht', 'dht-http']);
     const port = endpoints[2]?.local.port ?? 0;
     expect(port).toBeGreaterThan(0);
     const without = await firstValueFrom(serve$({ bind, port: 0, httpPort: 0 }));

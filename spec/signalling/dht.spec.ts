@@ -1,7 +1,16 @@
 import { createSocket } from 'node:dgram';
-import { filter, firstValueFrom, Subscription, take, toArray, type Observable } from 'rxjs';
+import { filter, firstValueFrom, ReplaySubject, Subscription, take, toArray, type Observable } from 'rxjs';
 import { dhtNode$, type DhtNode } from '../../lib/dht/node.js';
-import { COMMAND, encodePush, toParts } from '../../lib/dht/messages.js';
+import {
+  COMMAND,
+  decodeAnnounce,
+  encodeAnswer,
+  encodePush,
+  SECRET_BYTES,
+  STATUS,
+  toParts,
+  VERSION,
+} from '../../lib/dht/messages.js';
 import type { Endpoint } from '../../lib/endpoint.js';
 import { createIdentity, type Identity } from '../../lib/identity.js';
 import { systemRuntime } from '../../lib/runtime.js';
@@ -205,7 +214,7 @@ describe('Signalling over the DHT', () => {
     const stranger: DhtNode = await opened(dhtNode$({ bind: newAddress(), bootstrap }));
     const [part] = toParts(Buffer.from('unasked'), Buffer.alloc(8), 0);
     if (part === undefined || first === undefined) throw new Error('Expected a part');
-    const value = encodePush({ part, seenAt: '203.0.113.1' });
+    const value = encodePush(Buffer.alloc(SECRET_BYTES), { part, seenAt: '203.0.113.1' });
     const pushed = firstValueFrom(stranger.ask$(observed, { command: COMMAND.push, value }, false));
     await expectAsync(pushed).toBeRejected();
     const socket = createSocket('udp4');
@@ -219,6 +228,36 @@ describe('Signalling over the DHT', () => {
     socket.close();
     await delivered(alice, bob, 'second');
     expect(textsOf(atBob)).toEqual(['first', 'second']);
+  });
+
+  it('takes a parcel only with the secret that it gave to the node, as an address can be forged', async () => {
+    const bind = newAddress();
+    const keeper = await opened(dhtNode$({ bind, address: bind, bootstrap }));
+    bootstrap = [{ host: keeper.local.address, port: keeper.local.port }];
+    const announcement$ = new ReplaySubject<{ readonly at: Endpoint; readonly secret: Buffer }>(1);
+    all.add(
+      keeper.asked$.subscribe({
+        next: ({ command, from, value, reply }) => {
+          if (command === COMMAND.find) reply(VERSION, { token: true, closer: true });
+          const secret = command === COMMAND.announce ? decodeAnnounce(value)?.secret : undefined;
+          if (secret === undefined) return;
+          reply(encodeAnswer({ status: STATUS.ok, receipt: undefined }));
+          announcement$.next({ at: from, secret });
+        },
+        error: fail,
+      }),
+    );
+    const atBob = inboxOf(member());
+    const { at, secret } = await firstValueFrom(announcement$);
+    const pushed = (text: string, by: Buffer) => {
+      const [part] = toParts(Buffer.from(text), Buffer.alloc(8), 0);
+      if (part === undefined) throw new Error('Expected a part');
+      const value = encodePush(by, { part, seenAt: '203.0.113.1' });
+      return firstValueFrom(keeper.ask$(at, { command: COMMAND.push, value }, false));
+    };
+    await expectAsync(pushed('guessed', Buffer.from(secret.map((byte) => byte ^ 1)))).toBeRejected();
+    await expectAsync(pushed('true', secret)).toBeResolved();
+    expect(textsOf(atBob)).toEqual(['true']);
   });
 
   it('leaves nothing behind when nobody is subscribed any more', async () => {
