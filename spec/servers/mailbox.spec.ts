@@ -123,15 +123,37 @@ describe('A mailbox server', () => {
   });
 
   describe('tells the sender that the receiver is there', () => {
-    it('when it waits for messages, or did a while ago', async () => {
+    it('when it waits for messages, or came for some just now', async () => {
       let now = 0;
       const runtime = { ...systemRuntime, scheduler: { ...impatient({}), now: () => now } };
       const { alice, bob } = await openFor({}, runtime);
       expect(await alice.put(bob.peerId, 'nobody there')).toEqual(jasmine.objectContaining(kept));
       await bob.take();
       expect(await alice.put(bob.peerId, 'somebody')).toEqual(jasmine.objectContaining(delivered));
-      now += 60_000;
+      now += 2_000;
       expect(await alice.put(bob.peerId, 'gone again')).toEqual(jasmine.objectContaining(kept));
+    });
+
+    it('for as long as it waits, and no longer when it has left', async () => {
+      let now = 0;
+      const runtime = { ...systemRuntime, scheduler: { ...impatient({}), now: () => now } };
+      const { where, alice, bob } = await openFor({ polls: 1 }, runtime);
+      const other = callerOf(where);
+      const stopped = new AbortController();
+      const leaving = bob.askTake({ waitMs: 30_000 }, { ...bob.where, signal: stopped.signal });
+      const left = leaving.catch((error: unknown) => String(error));
+      while ((await other.askTake({ waitMs: 1 })).status === 200);
+      stopped.abort();
+      expect(await left).toContain('AbortError');
+      while ((await other.askTake({ waitMs: 1 })).status !== 200);
+      now += 2_000;
+      expect(await alice.put(bob.peerId, 'gone')).toEqual(jasmine.objectContaining(kept));
+      await bob.take({ acknowledge: (await bob.take()).map(({ receipt }) => receipt) });
+      const taking = bob.take({ waitMs: 30_000 });
+      while ((await other.askTake({ waitMs: 1 })).status === 200);
+      now += 20_000;
+      expect(await alice.put(bob.peerId, 'waiting')).toEqual(jasmine.objectContaining(delivered));
+      expect(textsOf(await taking)).toEqual(['waiting']);
     });
   });
 

@@ -180,9 +180,7 @@ describe('A reachability server', () => {
         ['proto=TCP', 'no'],
       ] as const) {
         const answer = await ask(`${path}?action=is_port_forwarded&${query}`, from);
-        expect(answer.text)
-          .withContext(query)
-          .toBe(JSON.stringify({ result }));
+        expect(answer.text).withContext(query).toBe(JSON.stringify({ result }));
       }
       expect((await ask(`${path}?action=format_disk`, from)).status).toBe(404);
       expect((await ask(path, from)).status).toBe(404);
