@@ -1,10 +1,14 @@
 import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { open as openFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { createIdentity } from '../../lib/identity.js';
 import { InvalidOptionError, ListenError, StoreError } from '../../lib/errors.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { CLOCK_MS, encode, MAX_TAKEN, REQUEST_MAX_BYTES } from '../../lib/signalling/mailbox-messages.js';
 import { mailboxServer$, type MailboxServerConfig, type MailboxServerLimits } from '../../servers/mailbox.js';
+import { OPEN_MS } from '../../servers/mailbox/store.js';
 import { temporaryFolder } from '../support/folder.js';
 import { impatient } from '../support/impatient.js';
 import { call, MailboxCaller, refusalOf, textsOf } from '../support/mailbox.js';
@@ -257,6 +261,32 @@ describe('A mailbox server', () => {
       expect((await ask('rv.example.org:8080')).status).toBe(200);
     });
 
+    it('to have names that are none', async () => {
+      for (const hosts of [
+        [],
+        [''],
+        ['rv.example.org:'],
+        ['http://rv.example.org'],
+        ['rv.example.org/path'],
+        ['a b'],
+      ]) {
+        const failure = await failureOf(mailboxServer$({ bind: '127.0.0.1', port: 0, hosts }));
+        expect(failure).withContext(String(hosts)).toBeInstanceOf(InvalidOptionError);
+      }
+    });
+
+    it('nobody who leaves out the port that goes without saying', async () => {
+      const named = await open({ hosts: ['rv.example.org:443', '[2001:DB8::1]:80'] });
+      const bob = callerOf(named);
+      for (const host of ['rv.example.org', 'rv.example.org:443', '[2001:db8::1]']) {
+        const body = encode({ owner: bob.peerId, at: bob.at(), waitMs: 0, acknowledge: [], holding: [] });
+        const headers = { authorization: bob.sign('take', body, host), host };
+        expect((await call(named, '/mailbox/take', body, headers)).status)
+          .withContext(host)
+          .toBe(200);
+      }
+    });
+
     it('what is too old, or from the future, and tells the time', async () => {
       const now = 10 * CLOCK_MS;
       const { where } = await openFor({}, { ...systemRuntime, timeOfDay: () => now });
@@ -403,10 +433,26 @@ describe('A mailbox server', () => {
     it('tells when it cannot be used', async () => {
       await open({ dataFolder: path('data') });
       const soon = { ...systemRuntime, scheduler: impatient({ 100: 1 }) };
-      for (const dataFolder of [path('data'), '/dev/null/data']) {
+      writeFileSync(path('file'), '');
+      for (const dataFolder of [path('data'), path('file'), path('not/there'), '/dev/null/data', '/proc/nope']) {
         const failure = await failureOf(mailboxServer$({ bind: '127.0.0.1', port: 0, dataFolder }, soon));
         expect(failure).withContext(dataFolder).toBeInstanceOf(StoreError);
       }
+      const failure = await failureOf(mailboxServer$({ bind: '127.0.0.1', port: 0, dataFolder: path('not/there') }));
+      expect(String(failure)).toContain(`Make the folder ${path('not')} first`);
+    });
+
+    it('tells when it does not open', async () => {
+      // Whoever reads it waits until somebody writes into it.
+      const current = path('data/CURRENT');
+      mkdirSync(path('data'));
+      execFileSync('mkfifo', [current]);
+      const soon = { ...systemRuntime, scheduler: impatient({ [OPEN_MS]: 10 }) };
+      const failure = await failureOf(mailboxServer$({ bind: '127.0.0.1', port: 0, dataFolder: path('data') }, soon));
+      expect(failure).toBeInstanceOf(StoreError);
+      expect(String(failure)).toContain('could not be opened within');
+      // Nothing that waits for it is left behind.
+      await (await openFile(current, 'w')).close();
     });
   });
 
