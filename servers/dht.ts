@@ -3,9 +3,9 @@ import { defer, map, merge, of, switchMap, type Observable } from 'rxjs';
 import { createKeeper } from '../lib/dht/keeper.js';
 import { dhtLimits, type DhtLimits } from '../lib/dht/limits.js';
 import { dhtNode$ } from '../lib/dht/node.js';
-import { familyOf, scopeOf, type Endpoint, type ServerAddress } from '../lib/endpoint.js';
+import { canonicalAddress, familyOf, scopeOf, type Endpoint, type ServerAddress } from '../lib/endpoint.js';
 import { systemRuntime, type Runtime } from '../lib/runtime.js';
-import { expectInteger } from '../lib/validate.js';
+import { expectInteger, invalidOption } from '../lib/validate.js';
 
 /** What a node of the DHT that serves is made of. */
 export interface DhtServerConfig {
@@ -32,7 +32,7 @@ export interface DhtServer {
  * Runs a node of the DHT for as long as it is subscribed to: others begin with it, and it keeps parcels and announcements
  * for them. Emits once it listens.
  *
- * @throws ListenError when the port cannot be listened on.
+ * @throws ListenError when the port cannot be listened on; InvalidOptionError when the address is none of IPv4.
  *
  * @example
  * dhtServer$({ port: 8001 }).subscribe(({ local }) => console.log(`DHT on UDP port ${local.port}`));
@@ -43,6 +43,7 @@ export function dhtServer$(
 ): Observable<DhtServer> {
   return defer(() => {
     expectInteger('dhtPort', port, 0, 65535);
+    if (address !== undefined) expectAddress(address);
     const limits = dhtLimits(given);
     // dht-rpc speaks IPv4 only.
     const local = bind === undefined || familyOf(bind) === 6 ? undefined : bind;
@@ -51,6 +52,13 @@ export function dhtServer$(
       map((node) => ({ local: node.local })),
     );
   });
+}
+
+/** An IPv4 address that can be one host's: dht-rpc speaks IPv4 only. */
+function expectAddress(address: string): void {
+  const isIPv4 = canonicalAddress(address) === address && familyOf(address) === 4;
+  if (isIPv4 && scopeOf(address) !== 'unusable') return;
+  throw invalidOption('dhtAddress', 'the IPv4 address at which others reach the node, such as 192.0.2.1', address);
 }
 
 /** An IPv4 address of this machine, the farther it reaches the better. */

@@ -30,6 +30,7 @@ import {
   type RefusalCode,
   type TakeRequest,
 } from '../lib/signalling/mailbox-messages.js';
+import { invalidOption } from '../lib/validate.js';
 import { bodyOf, httpServer$, say, sayJson, type Exchange, type HttpServerLimits, type HttpService } from './http.js';
 import { Boxes, type BoxLimits } from './mailbox/boxes.js';
 import { Owners } from './mailbox/owners.js';
@@ -122,7 +123,8 @@ const RETRY_AFTER_S = 30;
  *
  * With a folder a message is on disk before its sender hears that it is kept: neither a crash nor a power failure loses it.
  *
- * @throws ListenError when the port cannot be listened on; StoreError when the folder cannot be used.
+ * @throws ListenError when the port cannot be listened on; StoreError when the folder cannot be used; InvalidOptionError when a
+ * host or a limit is none.
  *
  * @example
  * mailboxServer$({ port: 8080, dataFolder: '/var/lib/rxp2p' }).subscribe(({ local }) => console.log(local.port));
@@ -141,9 +143,10 @@ export function mailboxService$(
 ): Observable<HttpService> {
   return defer(() => {
     const limits = withDefaults('limits', DEFAULT_MAILBOX_LIMITS, given, MAX_TIMER_MS);
+    const names = hosts && namesOf(hosts);
     const { scheduler } = runtime;
     return messageStore$(dataFolder, scheduler).pipe(
-      map((store) => new Mailbox(store, hosts, limits, runtime)),
+      map((store) => new Mailbox(store, names, limits, runtime)),
       switchMap((mailbox) => from(mailbox.load()).pipe(map(() => mailbox))),
       switchMap((mailbox) => {
         const sweeping$ = timer(limits.sweepMs, limits.sweepMs, scheduler).pipe(
@@ -171,7 +174,7 @@ class Mailbox {
 
   constructor(
     store: MessageStore,
-    hosts: readonly string[] | undefined,
+    hosts: ReadonlySet<string> | undefined,
     readonly limits: MailboxServerLimits,
     readonly runtime: Runtime,
   ) {
@@ -188,7 +191,7 @@ class Mailbox {
       },
     });
     this.#pyp2p = new Pyp2pMailbox({ store, boxes: this.#boxes, polls: this.#polls, limits, runtime });
-    this.#hosts = hosts && new Set(hosts.map((host) => host.toLowerCase()));
+    this.#hosts = hosts;
     const { requestsPerSecond, requestBurst, putsPerMinute, putBurst } = limits;
     this.#mayAsk = hostBuckets({ perSecond: requestsPerSecond, burst: requestBurst, maxHosts: MAX_COUNTED, now });
     this.#maySend = hostBuckets({ perSecond: putsPerMinute / 60, burst: putBurst, maxHosts: MAX_COUNTED, now });
@@ -332,6 +335,21 @@ class Mailbox {
     if (status === 429 || status === 503) response.setHeader('retry-after', RETRY_AFTER_S);
     sayJson(response, { refused, words, now }, status);
   }
+}
+
+/** The Host headers of requests to whoever has these names: clients leave the port of the scheme out (RFC 9110 §7.2). */
+function namesOf(hosts: readonly string[]): ReadonlySet<string> {
+  const names = hosts.flatMap((text) => {
+    const name = text.toLowerCase();
+    const short = name.replace(/:(?:80|443)$/, '');
+    const url = `http://${short}`;
+    if (!URL.canParse(url) || new URL(url).host !== short) {
+      throw invalidOption('hosts', 'HOST:PORT each, as in the URLs of clients, such as rv.example.org:8080', text);
+    }
+    return [name, short];
+  });
+  if (names.length === 0) throw invalidOption('hosts', 'one name at least: by none the server cannot be asked', hosts);
+  return new Set(names);
 }
 
 /** Below any path, as a proxy may have it. */

@@ -1,5 +1,6 @@
-import { combineLatest, map, of, switchMap, type Observable } from 'rxjs';
+import { combineLatest, defer, map, of, switchMap, type Observable } from 'rxjs';
 import type { Endpoint, ServerAddress } from '../lib/endpoint.js';
+import { InvalidOptionError } from '../lib/errors.js';
 import { dhtServer$ } from './dht.js';
 import { httpServer$, type HttpServerLimits } from './http.js';
 import { mailboxService$, type MailboxServerLimits } from './mailbox.js';
@@ -29,6 +30,12 @@ export interface ServeConfig {
   readonly limits?: Partial<RendezvousServerLimits> | undefined;
   /** Where the mailbox keeps messages: a folder, made if need be, of no other server. Default: memory. */
   readonly dataFolder?: string | undefined;
+  /**
+   * The names by which clients know the mailbox, each as in their URLs: `rv.example.org:8080`. Nodes that find it by the
+   * rendezvous server know it by the name of that, with the HTTP port. A request that was signed for another is refused, so
+   * that no other server can pass on what it was asked. Default: any name.
+   */
+  readonly hosts?: readonly string[] | undefined;
   readonly mailboxLimits?: Partial<MailboxServerLimits> | undefined;
   readonly httpLimits?: Partial<HttpServerLimits> | undefined;
 }
@@ -41,50 +48,58 @@ export interface Serving {
 /**
  * Runs all servers for as long as it is subscribed to. Emits once all of them listen.
  *
- * @throws ListenError when a port cannot be listened on; StoreError when the folder cannot be used.
+ * @throws ListenError when a port cannot be listened on; StoreError when the folder cannot be used; InvalidOptionError when an
+ * option is wrong, or is of no use without another.
  *
  * @example
  * serve$({ port: 8000 }).subscribe(({ endpoints }) => console.log(endpoints));
  */
-export function serve$({
-  bind,
-  port,
-  httpPort = 8080,
-  dhtPort,
-  dhtAddress,
-  dhtBootstrap,
-  store,
-  limits,
-  dataFolder,
-  mailboxLimits,
-  httpLimits,
-}: ServeConfig = {}): Observable<Serving> {
-  const services = [reachabilityService$({ bind }), mailboxService$({ dataFolder, limits: mailboxLimits })];
-  // The rendezvous server tells nodes where the HTTP services are.
-  const meeting$ = httpServer$({ bind, port: httpPort, limits: httpLimits, services }).pipe(
+export function serve$(config: ServeConfig = {}): Observable<Serving> {
+  return defer(() => {
+    expectPort(config);
+    return combineLatest([meeting$(config), dht$(config)]);
+  }).pipe(
+    map(([meeting, dht]) => ({
+      endpoints: Object.entries({ ...meeting, ...dht }).map(([name, { local }]) => ({ name, local })),
+    })),
+  );
+}
+
+/** The rendezvous server, which tells nodes where the HTTP services are. */
+function meeting$(config: ServeConfig) {
+  const { bind, port, httpPort = 8080, store, limits, dataFolder, hosts, mailboxLimits, httpLimits } = config;
+  const services = [reachabilityService$({ bind }), mailboxService$({ dataFolder, hosts, limits: mailboxLimits })];
+  return httpServer$({ bind, port: httpPort, limits: httpLimits, services }).pipe(
     switchMap((http) =>
       rendezvousServer$({ bind, port, httpPort: http.local.port, store, limits }).pipe(
         map((rendezvous) => ({ rendezvous, http })),
       ),
     ),
   );
-  // Whoever joins the DHT by this node needs somebody who sees its NAT, and dials it back, and knows of no other server.
-  const dht$ =
-    dhtPort === undefined
-      ? of({})
-      : dhtServer$({ bind, port: dhtPort, address: dhtAddress, bootstrap: dhtBootstrap }).pipe(
-          switchMap((dht) =>
-            httpServer$({
-              bind,
-              port: dht.local.port,
-              limits: httpLimits,
-              services: [reachabilityService$({ bind })],
-            }).pipe(map((dhtHttp) => ({ dht, 'dht-http': dhtHttp }))),
-          ),
-        );
-  return combineLatest([meeting$, dht$]).pipe(
-    map(([meeting, dht]) => ({
-      endpoints: Object.entries({ ...meeting, ...dht }).map(([name, { local }]) => ({ name, local })),
-    })),
+}
+
+/** Whoever joins the DHT by this node needs somebody who sees its NAT, and dials it back, and knows of no other server. */
+function dht$({ bind, dhtPort, dhtAddress, dhtBootstrap, httpLimits }: ServeConfig) {
+  if (dhtPort === undefined) return of({});
+  return dhtServer$({ bind, port: dhtPort, address: dhtAddress, bootstrap: dhtBootstrap }).pipe(
+    switchMap((dht) =>
+      httpServer$({
+        bind,
+        port: dht.local.port,
+        limits: httpLimits,
+        services: [reachabilityService$({ bind })],
+      }).pipe(map((dhtHttp) => ({ dht, 'dht-http': dhtHttp }))),
+    ),
   );
+}
+
+/** What is said of a node of the DHT is of no use where there is none. */
+function expectPort({ dhtPort, dhtAddress, dhtBootstrap }: ServeConfig): void {
+  if (dhtPort !== undefined) return;
+  for (const [name, value] of Object.entries({ dhtAddress, dhtBootstrap })) {
+    if (value === undefined) continue;
+    throw new InvalidOptionError(
+      `\`${name}\` is of no use without \`dhtPort\`: there is no node of the DHT. Give the UDP port that it is to have`,
+    );
+  }
 }

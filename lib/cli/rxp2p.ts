@@ -82,11 +82,17 @@ program
   .addOption(new Option('--data <DIR>', 'where the mailbox keeps messages (default: in memory)'))
   .addOption(
     new Option(
+      '--host <HOST:PORT>',
+      'a name by which clients know the mailbox, as in their URLs: what was signed for others is refused; may be given several times (default: any)',
+    ).argParser(several),
+  )
+  .addOption(
+    new Option(
       '--dht-port <N>',
       'be a node of a distributed hash table on this UDP port, with HTTP services on the TCP port of the same number',
     ).argParser(integer(0, 65535)),
   )
-  .addOption(new Option('--dht-address <ADDR>', 'the address at which others reach it (default: its own)'))
+  .addOption(new Option('--dht-address <ADDR>', 'the IPv4 address at which others reach it (default: its own)'))
   .addOption(
     new Option('--dht-bootstrap <HOST:PORT>', 'another node by which to join; may be given several times').argParser(
       several,

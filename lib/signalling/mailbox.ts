@@ -18,6 +18,7 @@ import {
   tap,
   timer,
   type Observable,
+  type SchedulerLike,
 } from 'rxjs';
 import { HttpError } from '../errors.js';
 import { fetch$ } from '../http.js';
@@ -80,15 +81,16 @@ const CLOCK_REFUSALS: readonly Refusal['refused'][] = ['clock', 'replayed'];
  * brought again until it is acknowledged, across crashes of the server and of this node. Servers are asked for what has come
  * only while somebody is subscribed; one that does not answer is asked again later and later, and disturbs no other.
  *
- * A signal is put at every server, since nobody knows at which of them the receiver asks. It is `delivered` as soon as one
- * of them has the receiver asking, or has had within the last minute.
+ * A signal is put at every server, since nobody knows at which of them the receiver asks. It is `delivered` as soon as one of
+ * them says that the receiver is asking there. The others are still asked to the end then: one that lies, and is fast, keeps
+ * nothing from the others.
  *
  * @example
  * const channel = mailboxChannel({ identity, urls: [new URL('http://rv.example.org:8080/')], runtime: systemRuntime });
  * channel.parcel$.subscribe(({ bytes, acknowledge }) => { use(bytes); acknowledge(); });
  */
 export function mailboxChannel({ urls, ...config }: MailboxChannelConfig): Channel {
-  const { timeOfDay, newId } = config.runtime;
+  const { timeOfDay, newId, scheduler } = config.runtime;
   const servers = urls.map((url) => new Server(url, config));
   return {
     name: 'mailbox',
@@ -99,17 +101,27 @@ export function mailboxChannel({ urls, ...config }: MailboxChannelConfig): Chann
         const [id, until] = [newId(), timeOfDay() + Math.min(keepMs, KEEP_MAX_MS)];
         const message = bytes.toString('base64url');
         const puts = servers.map((server) => server.put$({ to, id, message, until }, family));
-        return firstDelivered(puts);
+        return firstDelivered(puts, scheduler);
       }),
   };
 }
 
-/** `delivered` as soon as it is, else what is best when all is done. */
-function firstDelivered(deliveries: readonly Observable<Delivery>[]): Observable<Delivery> {
-  return merge(...deliveries).pipe(
-    takeWhile((delivery) => delivery !== 'delivered', true),
-    reduce<Delivery, Delivery>((best, delivery) => (delivery === 'absent' ? best : delivery), 'absent'),
-  );
+/**
+ * `delivered` as soon as one says so, else what is best when all is done. Once one has said so the others have as long as an
+ * answer may take to end, whoever is subscribed; before that, unsubscribing gives all of them up.
+ */
+function firstDelivered(deliveries: readonly Observable<Delivery>[], scheduler: SchedulerLike): Observable<Delivery> {
+  return defer(() => {
+    let isTold = false;
+    return merge(...deliveries).pipe(
+      tap((delivery) => {
+        isTold ||= delivery === 'delivered';
+      }),
+      share({ resetOnRefCountZero: () => (isTold ? timer(ANSWER_MS, scheduler) : of(undefined)) }),
+      takeWhile((delivery) => delivery !== 'delivered', true),
+      reduce<Delivery, Delivery>((best, delivery) => (delivery === 'absent' ? best : delivery), 'absent'),
+    );
+  });
 }
 
 /** A signal on its way. */

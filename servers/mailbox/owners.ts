@@ -1,5 +1,5 @@
-/** Who came for messages a while ago is about to come again: clients ask again within seconds. */
-const PRESENT_MS = 60_000;
+/** Whoever came for messages just now is about to come again: clients that are there ask again at once. */
+const PRESENT_MS = 2_000;
 
 interface Visit {
   /** By the owner's clock. */
@@ -32,6 +32,7 @@ export class Owners {
     if (this.#visits.size > this.most && first !== undefined) this.#visits.delete(first);
   }
 
+  /** Whether an owner was there just now. One that waits is there for as long as it does, which is not told here. */
   isPresent(owner: string): boolean {
     const visit = this.#visits.get(owner);
     return visit !== undefined && visit.seen + PRESENT_MS > this.now();

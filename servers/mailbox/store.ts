@@ -1,5 +1,8 @@
+import { mkdir, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { defer, Observable, of, retry, timer, type SchedulerLike } from 'rxjs';
 import { reasonOf, StoreError } from '../../lib/errors.js';
+import { within } from '../../lib/operators/within.js';
 
 /** Where a mailbox server keeps what has to outlive it: text under keys, in the order of the keys. */
 export interface MessageStore {
@@ -38,11 +41,14 @@ type Change =
 /** A server that was ended a moment ago may still be closing. */
 const LOCKED = { tries: 50, pauseMs: 100 };
 
+/** A folder that cannot be opened within this time is none that can be worked with. */
+export const OPEN_MS = 20_000;
+
 /**
- * Opens a LevelDB in a folder, which is made if need be. Emits it once it is open; unsubscribing closes it, after what it is
+ * Opens a LevelDB in a folder, which is made if need be, in one that is there. Emits it once it is open; unsubscribing closes it, after what it is
  * writing.
  *
- * @throws StoreError when it cannot be opened: another process has it, for one.
+ * @throws StoreError when it cannot be opened: another process has it, for one, or the folder that it is to be in is not there.
  *
  * @example
  * levelStore$('/var/lib/rxp2p', asyncScheduler).subscribe((store) => void store.put('key', 'value'));
@@ -62,7 +68,7 @@ export function levelStore$(folder: string, scheduler: SchedulerLike): Observabl
       return () => {
         opened.then((level) => level.close()).catch(() => undefined);
       };
-    });
+    }).pipe(within(OPEN_MS, () => unusable(folder, `it could not be opened within ${OPEN_MS} ms`), scheduler));
   }).pipe(
     retry({
       count: LOCKED.tries,
@@ -76,6 +82,7 @@ export function levelStore$(folder: string, scheduler: SchedulerLike): Observabl
 
 /** Loaded when first needed: only servers that keep something need it. */
 async function openLevel(folder: string): Promise<Level> {
+  await makeFolder(folder);
   try {
     const { ClassicLevel } = await import('classic-level');
     const level = new ClassicLevel<string, string>(folder);
@@ -83,12 +90,30 @@ async function openLevel(folder: string): Promise<Level> {
     return level;
   } catch (cause) {
     const { cause: reason } = cause instanceof Error ? cause : {};
-    throw new StoreError(
-      `The folder ${folder} cannot be used to keep messages in: ${reasonOf(reason ?? cause)}. ` +
-        'It must be writable, and no other server may use it.',
-      { cause },
-    );
+    throw unusable(folder, reasonOf(reason ?? cause), { cause });
   }
+}
+
+/** Makes a folder where there is none, but not those that it is in: in /proc, that would never end (libuv's recursive mkdir). */
+async function makeFolder(folder: string): Promise<void> {
+  const parent = dirname(resolve(folder));
+  try {
+    if (!(await stat(parent)).isDirectory()) throw new Error(`${parent} is no folder`);
+    // Whether it can be used is seen when it is opened.
+    await mkdir(folder).catch(async (error: unknown) => {
+      if (!(await stat(folder).catch(() => undefined))?.isDirectory()) throw error;
+    });
+  } catch (cause) {
+    throw unusable(folder, reasonOf(cause), { cause }, `Make the folder ${parent} first, or choose another. `);
+  }
+}
+
+function unusable(folder: string, reason: string, options?: ErrorOptions, advice = ''): StoreError {
+  return new StoreError(
+    `The folder ${folder} cannot be used to keep messages in: ${reason}. ` +
+      `${advice}It must be writable, and no other server may use it.`,
+    options,
+  );
 }
 
 function isLocked(error: unknown): boolean {

@@ -4,11 +4,15 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createIdentity, formatUnl } from '../../lib/index.js';
+import { encode } from '../../lib/signalling/mailbox-messages.js';
+import { call, MailboxCaller } from '../support/mailbox.js';
 import { Lab, newAddress, addressOf } from '../support/nodes.js';
 import { Program, RXP2P } from '../support/program.js';
 
 // Each process of Node takes its time to start, more so on a busy machine.
 const LONG_MS = 60_000;
+
+const SERVE = ['serve', '--bind', '127.0.0.1', '--port', '0', '--http-port', '0'];
 
 describe('rxp2p', () => {
   const lab = new Lab();
@@ -50,6 +54,38 @@ describe('rxp2p', () => {
           server.signal(signal);
           expect(await server.exit()).toBe(0);
         }
+      },
+      LONG_MS,
+    );
+
+    it(
+      'refuses what was signed for a server of another name than its own',
+      async () => {
+        const names = ['--host', 'rv.example.org:8080', '--host', 'mail.example.org'];
+        const server = rxp2p('serve', '--bind', '127.0.0.1', '--port', '0', '--http-port', '0', ...names);
+        await server.line(/^http /);
+        const http = new URL(`http://${server.lines[1]?.slice('http '.length) ?? ''}`);
+        const where = { host: http.hostname, port: Number(http.port) };
+        const bob = new MailboxCaller(where);
+        const statuses: number[] = [];
+        for (const host of ['rv.example.org:8080', 'mail.example.org', http.host]) {
+          const body = encode({ owner: bob.peerId, at: bob.at(), waitMs: 0, acknowledge: [], holding: [] });
+          const headers = { authorization: bob.sign('take', body, host), host };
+          statuses.push((await call(where, '/mailbox/take', body, headers)).status);
+        }
+        expect(statuses).toEqual([200, 200, 401]);
+      },
+      LONG_MS,
+    );
+
+    it(
+      'tells when the folder cannot be used, and ends',
+      async () => {
+        const local = ['--bind', '127.0.0.1', '--port', '0', '--http-port', '0'];
+        const server = rxp2p('serve', ...local, '--data', '/proc/nope');
+        expect(await server.exit()).toBe(1);
+        expect(server.stderr).toContain('The folder /proc/nope cannot be used');
+        expect(server.stderr).toContain('choose another');
       },
       LONG_MS,
     );
@@ -286,6 +322,11 @@ describe('rxp2p', () => {
         ['listen', '--reachability', 'nowhere'],
         ['listen', '--port-mapping', 'ftp'],
         ['serve', '--port', 'x'],
+        [...SERVE, '--dht-port', '0', '--dht-address', 'foo'],
+        [...SERVE, '--dht-port', '0', '--dht-address', '2001:db8::1'],
+        [...SERVE, '--dht-address', '127.0.0.1'],
+        [...SERVE, '--dht-bootstrap', '127.0.0.1:9'],
+        [...SERVE, '--host', 'http://rv.example.org/'],
       ].map((args) => rxp2p(...args));
       expect(await Promise.all(wrong.map((program) => program.exit()))).toEqual(wrong.map(() => 2));
       expect(wrong[3]?.stderr).toContain('Expected a UNL');
@@ -293,6 +334,9 @@ describe('rxp2p', () => {
       expect(wrong[6]?.stderr).toContain('HOST:PORT');
       expect(wrong[7]?.stderr).toContain('an IP address of this machine');
       expect(wrong[8]?.stderr).toContain('http://HOST:PORT');
+      for (const program of wrong.slice(11, 13)) expect(program.stderr).toContain('the IPv4 address');
+      for (const program of wrong.slice(13, 15)) expect(program.stderr).toContain('of no use without `dhtPort`');
+      expect(wrong[15]?.stderr).toContain('HOST:PORT');
     },
     LONG_MS,
   );

@@ -169,6 +169,23 @@ describe('A node of the DHT that serves', () => {
     expect(without.endpoints.map(({ name }) => name)).toEqual(['rendezvous', 'http']);
   });
 
+  it('refuses an address that is none of IPv4, and what is of no use without its port', async () => {
+    const local = { bind: newAddress(), port: 0, httpPort: 0 };
+    const dhtBootstrap = [{ host: '127.0.0.1', port: 9 }];
+    for (const config of [
+      ...['foo', '', '2001:db8::1', '::ffff:192.0.2.1', '0.0.0.0', '192.0.2'].map((dhtAddress) => ({
+        dhtPort: 0,
+        dhtAddress,
+      })),
+      { dhtAddress: '127.0.0.1' },
+      { dhtBootstrap },
+    ]) {
+      await expectAsync(firstValueFrom(serve$({ ...local, ...config })))
+        .withContext(JSON.stringify(config))
+        .toBeRejectedWith(jasmine.objectContaining({ code: 'INVALID_OPTION' }));
+    }
+  });
+
   it('fails with LISTEN_FAILED when the port is taken', async () => {
     const { server } = await pair();
     const again$ = dhtServer$({ bind: server.address, port: server.port });

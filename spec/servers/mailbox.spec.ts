@@ -1,10 +1,14 @@
 import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { open as openFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { createIdentity } from '../../lib/identity.js';
 import { InvalidOptionError, ListenError, StoreError } from '../../lib/errors.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { CLOCK_MS, encode, MAX_TAKEN, REQUEST_MAX_BYTES } from '../../lib/signalling/mailbox-messages.js';
 import { mailboxServer$, type MailboxServerConfig, type MailboxServerLimits } from '../../servers/mailbox.js';
+import { OPEN_MS } from '../../servers/mailbox/store.js';
 import { temporaryFolder } from '../support/folder.js';
 import { impatient } from '../support/impatient.js';
 import { call, MailboxCaller, refusalOf, textsOf } from '../support/mailbox.js';
@@ -123,15 +127,37 @@ describe('A mailbox server', () => {
   });
 
   describe('tells the sender that the receiver is there', () => {
-    it('when it waits for messages, or did a while ago', async () => {
+    it('when it waits for messages, or came for some just now', async () => {
       let now = 0;
       const runtime = { ...systemRuntime, scheduler: { ...impatient({}), now: () => now } };
       const { alice, bob } = await openFor({}, runtime);
       expect(await alice.put(bob.peerId, 'nobody there')).toEqual(jasmine.objectContaining(kept));
       await bob.take();
       expect(await alice.put(bob.peerId, 'somebody')).toEqual(jasmine.objectContaining(delivered));
-      now += 60_000;
+      now += 2_000;
       expect(await alice.put(bob.peerId, 'gone again')).toEqual(jasmine.objectContaining(kept));
+    });
+
+    it('for as long as it waits, and no longer when it has left', async () => {
+      let now = 0;
+      const runtime = { ...systemRuntime, scheduler: { ...impatient({}), now: () => now } };
+      const { where, alice, bob } = await openFor({ polls: 1 }, runtime);
+      const other = callerOf(where);
+      const stopped = new AbortController();
+      const leaving = bob.askTake({ waitMs: 30_000 }, { ...bob.where, signal: stopped.signal });
+      const left = leaving.catch((error: unknown) => String(error));
+      while ((await other.askTake({ waitMs: 1 })).status === 200);
+      stopped.abort();
+      expect(await left).toContain('AbortError');
+      while ((await other.askTake({ waitMs: 1 })).status !== 200);
+      now += 2_000;
+      expect(await alice.put(bob.peerId, 'gone')).toEqual(jasmine.objectContaining(kept));
+      await bob.take({ acknowledge: (await bob.take()).map(({ receipt }) => receipt) });
+      const taking = bob.take({ waitMs: 30_000 });
+      while ((await other.askTake({ waitMs: 1 })).status === 200);
+      now += 20_000;
+      expect(await alice.put(bob.peerId, 'waiting')).toEqual(jasmine.objectContaining(delivered));
+      expect(textsOf(await taking)).toEqual(['waiting']);
     });
   });
 
@@ -233,6 +259,32 @@ describe('A mailbox server', () => {
         call(named, '/mailbox/take', body, { authorization: bob.sign('take', body, name), host: name });
       expect(refusalOf(await ask(`${host}:${port}`))).toBe('signature');
       expect((await ask('rv.example.org:8080')).status).toBe(200);
+    });
+
+    it('to have names that are none', async () => {
+      for (const hosts of [
+        [],
+        [''],
+        ['rv.example.org:'],
+        ['http://rv.example.org'],
+        ['rv.example.org/path'],
+        ['a b'],
+      ]) {
+        const failure = await failureOf(mailboxServer$({ bind: '127.0.0.1', port: 0, hosts }));
+        expect(failure).withContext(String(hosts)).toBeInstanceOf(InvalidOptionError);
+      }
+    });
+
+    it('nobody who leaves out the port that goes without saying', async () => {
+      const named = await open({ hosts: ['rv.example.org:443', '[2001:DB8::1]:80'] });
+      const bob = callerOf(named);
+      for (const host of ['rv.example.org', 'rv.example.org:443', '[2001:db8::1]']) {
+        const body = encode({ owner: bob.peerId, at: bob.at(), waitMs: 0, acknowledge: [], holding: [] });
+        const headers = { authorization: bob.sign('take', body, host), host };
+        expect((await call(named, '/mailbox/take', body, headers)).status)
+          .withContext(host)
+          .toBe(200);
+      }
     });
 
     it('what is too old, or from the future, and tells the time', async () => {
@@ -381,10 +433,26 @@ describe('A mailbox server', () => {
     it('tells when it cannot be used', async () => {
       await open({ dataFolder: path('data') });
       const soon = { ...systemRuntime, scheduler: impatient({ 100: 1 }) };
-      for (const dataFolder of [path('data'), '/dev/null/data']) {
+      writeFileSync(path('file'), '');
+      for (const dataFolder of [path('data'), path('file'), path('not/there'), '/dev/null/data', '/proc/nope']) {
         const failure = await failureOf(mailboxServer$({ bind: '127.0.0.1', port: 0, dataFolder }, soon));
         expect(failure).withContext(dataFolder).toBeInstanceOf(StoreError);
       }
+      const failure = await failureOf(mailboxServer$({ bind: '127.0.0.1', port: 0, dataFolder: path('not/there') }));
+      expect(String(failure)).toContain(`Make the folder ${path('not')} first`);
+    });
+
+    it('tells when it does not open', async () => {
+      // Whoever reads it waits until somebody writes into it.
+      const current = path('data/CURRENT');
+      mkdirSync(path('data'));
+      execFileSync('mkfifo', [current]);
+      const soon = { ...systemRuntime, scheduler: impatient({ [OPEN_MS]: 10 }) };
+      const failure = await failureOf(mailboxServer$({ bind: '127.0.0.1', port: 0, dataFolder: path('data') }, soon));
+      expect(failure).toBeInstanceOf(StoreError);
+      expect(String(failure)).toContain('could not be opened within');
+      // Nothing that waits for it is left behind.
+      await (await openFile(current, 'w')).close();
     });
   });
 

@@ -329,3 +329,62 @@ describe('Polling a mailbox', () => {
     }
   });
 });
+
+describe('Putting a signal at several mailboxes', () => {
+  const told = (delivered: boolean) => ({ status: 200, text: JSON.stringify({ delivered }) });
+
+  /** A channel to servers that a spec plays, in virtual time, each by the name of its host. */
+  function channelTo(
+    scheduler: Runtime['scheduler'],
+    servers: Readonly<Record<string, Observable<HttpAnswer>>>,
+  ): Channel {
+    const runtime = { ...systemRuntime, scheduler, timeOfDay: () => scheduler.now() };
+    const urls = Object.keys(servers).map((name) => new URL(`http://${name}/`));
+    const play$: typeof fetch$ = ({ url }) => servers[url.host] ?? NEVER;
+    return mailboxChannel({ identity: createIdentity(), urls, runtime, fetch$: play$ });
+  }
+
+  const send$ = (channel: Channel) => channel.send$(createIdentity().peerId, Buffer.from('signal'), minute);
+
+  it('tells that one has delivered it, and goes on at the others, so that one that lies keeps nothing from them', () => {
+    marbles(({ scheduler, cold, expectObservable, expectSubscriptions }) => {
+      const liar = cold('   --a|', { a: told(true) });
+      const honest = cold(' 1s a|', { a: told(false) });
+      const channel = channelTo(scheduler, { liar, honest });
+      expectObservable(send$(channel)).toBe('--(d|)', { d: 'delivered' });
+      expectSubscriptions(liar.subscriptions).toBe('  ^--!');
+      expectSubscriptions(honest.subscriptions).toBe('^ 999ms -!');
+    });
+  });
+
+  it('gives the others no more time than an answer may take', () => {
+    marbles(({ scheduler, cold, expectObservable, expectSubscriptions }) => {
+      const silent = cold<HttpAnswer>('-');
+      const channel = channelTo(scheduler, { quick: cold('1s a|', { a: told(true) }), silent });
+      expectObservable(send$(channel)).toBe('1s (d|)', { d: 'delivered' });
+      // As it is then asked for that long in any case.
+      expectSubscriptions(silent.subscriptions).toBe('^ 4999ms !');
+    });
+  });
+
+  it('is given up when nobody wants it before one has delivered it', () => {
+    marbles(({ scheduler, cold, expectObservable, expectSubscriptions }) => {
+      const [one, other] = [cold('a|', { a: told(false) }), cold<HttpAnswer>('-')];
+      expectObservable(send$(channelTo(scheduler, { one, other })), '1s !').toBe('-');
+      expectSubscriptions(one.subscriptions).toBe('^!');
+      expectSubscriptions(other.subscriptions).toBe('^ 999ms !');
+    });
+  });
+
+  it('leaves nothing behind where a signal waits for its turn at a server that is silent', () => {
+    marbles(({ scheduler, cold, flush }) => {
+      const [quick, silent] = [cold('(a|)', { a: told(true) }), cold<HttpAnswer>('-')];
+      const channel = channelTo(scheduler, { quick, silent });
+      const { peerId } = createIdentity();
+      for (let index = 0; index < 100; index++) record(channel.send$(peerId, Buffer.from('signal'), minute));
+      flush();
+      expect(quick.subscriptions).toHaveSize(100);
+      expect(silent.subscriptions.filter(({ unsubscribedFrame }) => unsubscribedFrame > 5_000)).toEqual([]);
+    });
+  });
+});
