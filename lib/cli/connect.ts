@@ -13,13 +13,11 @@ import {
 } from 'rxjs';
 import type { CloseReason, Connection } from '../connection.js';
 import { ClosedError, ConnectError, InvalidUnlError, reasonOf } from '../errors.js';
-import type { NetConfig } from '../config.js';
-import { canonicalAddress, formatServer, isPublicUnicast, scopeOf, type ServerAddress } from '../endpoint.js';
 import { createNet } from '../net.js';
-import type { Unl } from '../unl/types.js';
 import { TECHNIQUE_NAMES } from '../techniques/stages.js';
 import { parseUnl, peerNameOf } from '../unl.js';
 import { expectOneOf } from '../validate.js';
+import { meetingPlaces } from './meeting-places.js';
 import {
   identityOf,
   print,
@@ -88,34 +86,6 @@ export async function connect(unl: string, options: ConnectOptions): Promise<voi
   );
   await runUntilInterrupted(net, conversation$);
   process.exitCode = status;
-}
-
-/** So many of the servers of a kind that a stranger's locator names are asked. */
-const MAX_NAMED = 2;
-
-/**
- * The servers that are named, else those where the peer says that it is: public ones, since the locator may be a stranger's; at
- * home, where the peer itself has no public address, any.
- */
-function meetingPlaces(
-  { rendezvous, mailbox, dht }: ConnectOptions,
-  peer: Unl,
-): Pick<NetConfig, 'rendezvous' | 'mailbox' | 'dht'> {
-  const isNamed = rendezvous !== undefined || mailbox !== undefined || dht !== undefined;
-  if (isNamed || peer.version === 2) return { rendezvous, mailbox, dht };
-  const isAtHome = peer.endpoints.every(({ address }) => scopeOf(address) !== 'global');
-  const mayAsk = (host: string) => {
-    const address = canonicalAddress(host.replace(/^\[|\]$/g, ''));
-    return isAtHome || address === undefined || isPublicUnicast(address);
-  };
-  const mayAskServer = ({ host }: ServerAddress) => mayAsk(host) && host !== 'localhost';
-  // Only what a mailbox server is asked for at its top: no path of a stranger's choice.
-  const mailboxes = peer.mailboxes.map((url) => new URL('/', url)).filter(({ hostname }) => mayAsk(hostname));
-  return {
-    rendezvous: peer.rendezvous.filter(mayAskServer).slice(0, MAX_NAMED).map(formatServer),
-    mailbox: mailboxes.slice(0, MAX_NAMED).map(({ href }) => href),
-    dht: peer.dht.filter(mayAskServer).slice(0, MAX_NAMED).map(formatServer),
-  };
 }
 
 /** Sends stdin, prints what comes, and emits why it ended once all of it is printed. */

@@ -2,7 +2,7 @@ import { concatMap, take, tap } from 'rxjs';
 import { createNet } from '../net.js';
 import {
   eachStdinLine$,
-  identityOf,
+  configOf,
   print,
   reportAttempts,
   reportConnection,
@@ -14,21 +14,9 @@ import {
 
 /** `rxp2p join`: broadcasts the lines of stdin, prints and relays those of the network. */
 export async function join(options: ReachableOptions): Promise<void> {
-  const { rendezvous, mailbox, dht, port, bind, forwarded, portMapping, reachability, json } = options;
+  const { json } = options;
   const report = reporter(json);
-  const identity = identityOf(options);
-  const net = createNet({
-    mode: 'p2p',
-    rendezvous,
-    mailbox,
-    dht,
-    port,
-    bind,
-    forwarded,
-    portMapping,
-    reachability,
-    identity,
-  });
+  const net = createNet({ mode: 'p2p', ...configOf(options) });
   reportAttempts(net, report);
   reportReach(net, report);
 

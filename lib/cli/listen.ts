@@ -3,7 +3,7 @@ import type { Connection } from '../connection.js';
 import { createNet } from '../net.js';
 import {
   eachStdinLine$,
-  identityOf,
+  configOf,
   print,
   reportAttempts,
   reportConnection,
@@ -21,22 +21,10 @@ export interface ListenOptions extends ReachableOptions {
 
 /** `rxp2p listen`: prints the UNL, then the lines that come; sends the lines of stdin to everyone. */
 export async function listen(options: ListenOptions): Promise<void> {
-  const { rendezvous, mailbox, dht, port, bind, forwarded, portMapping, reachability, echo, json } = options;
+  const { echo, json } = options;
   const report = reporter(json);
   const peers = new Set<Connection>();
-  const identity = identityOf(options);
-  const net = createNet({
-    mode: 'direct',
-    rendezvous,
-    mailbox,
-    dht,
-    port,
-    bind,
-    forwarded,
-    portMapping,
-    reachability,
-    identity,
-  });
+  const net = createNet({ mode: 'direct', ...configOf(options) });
   reportAttempts(net, report);
   reportReach(net, report);
 

@@ -12,6 +12,7 @@ import {
   type Observable,
   type Subscription,
 } from 'rxjs';
+import type { NetConfig } from '../config.js';
 import type { Connection } from '../connection.js';
 import { formatEndpoint } from '../endpoint.js';
 import { reasonOf } from '../errors.js';
@@ -38,6 +39,13 @@ export interface ReachableOptions extends NodeOptions {
   readonly forwarded?: boolean;
   readonly portMapping?: boolean;
   readonly reachability?: readonly string[];
+}
+
+/** What a net is made of whose node others are to reach, but for its mode. */
+export function configOf(options: ReachableOptions): Omit<NetConfig, 'mode'> {
+  const { rendezvous, mailbox, dht, port, bind, forwarded, portMapping, reachability } = options;
+  const identity = identityOf(options);
+  return { rendezvous, mailbox, dht, port, bind, forwarded, portMapping, reachability, identity };
 }
 
 /** The identity in the file named, if one is named. */

@@ -1,0 +1,41 @@
+import { meetingPlaces } from '../../lib/cli/meeting-places.js';
+import { unlOf, unlOfVersion2 } from '../support/locators.js';
+
+const PUBLIC = { kind: 'wan', address: '198.51.100.7', port: 4000 } as const;
+const HOME = { kind: 'lan', address: '192.168.1.7', port: 4000 } as const;
+
+describe('where the command line meets a peer', () => {
+  const servers = {
+    rendezvous: [
+      { host: 'rv.example.org', port: 8000 },
+      { host: '192.168.1.1', port: 80 },
+    ],
+    mailboxes: ['http://127.0.0.1:5432/admin/', 'http://203.0.113.9:8080/below/'],
+    dht: [
+      { host: 'localhost', port: 6379 },
+      { host: '203.0.113.9', port: 7000 },
+    ],
+  };
+
+  it('is at the servers that it is told, and at no others', () => {
+    const named = { rendezvous: ['127.0.0.1:8000'], mailbox: undefined, dht: undefined };
+    expect(meetingPlaces(named, unlOf({ ...servers, endpoints: [PUBLIC] }))).toEqual(named);
+    expect(meetingPlaces({}, unlOfVersion2())).toEqual({ rendezvous: undefined, mailbox: undefined, dht: undefined });
+  });
+
+  it('is at the public ones that a locator names, without a path of its choice', () => {
+    expect(meetingPlaces({}, unlOf({ ...servers, endpoints: [HOME, PUBLIC] }))).toEqual({
+      rendezvous: ['rv.example.org:8000'],
+      mailbox: ['http://203.0.113.9:8080/'],
+      dht: ['203.0.113.9:7000'],
+    });
+  });
+
+  it('is at any where the peer itself is nowhere else, two of a kind at most', () => {
+    const rendezvous = [1, 2, 3].map((i) => ({ host: `192.168.1.${i}`, port: 8000 }));
+    expect(meetingPlaces({}, unlOf({ rendezvous, endpoints: [HOME] })).rendezvous).toEqual([
+      '192.168.1.1:8000',
+      '192.168.1.2:8000',
+    ]);
+  });
+});
