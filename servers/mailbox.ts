@@ -16,8 +16,8 @@ import { hostKey } from '../lib/endpoint.js';
 import { untroubled } from '../lib/operators/untroubled.js';
 import { hostBuckets } from '../lib/rate-limit.js';
 import { systemRuntime, type Runtime } from '../lib/runtime.js';
+import { CLOCK_MS } from '../lib/signed-request.js';
 import {
-  CLOCK_MS,
   decodePut,
   decodeTake,
   encodeTaken,
