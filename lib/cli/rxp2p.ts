@@ -32,6 +32,12 @@ const dht = () =>
     '--dht <HOST:PORT>',
     'a node of a distributed hash table by which to join it; may be given several times',
   ).argParser(several);
+const relay = () =>
+  new Option(
+    '--relay <URL>',
+    'a relay for peers that no direct way leads to, such as http://HOST:8080; may be given several times (default: those of the servers)',
+  ).argParser(several);
+const noRelay = () => new Option('--no-relay', 'meet nobody at a relay');
 const bind = () => new Option('-b, --bind <ADDR>', 'the local address to listen on and to dial from (default: all)');
 const port = () =>
   new Option('-p, --port <N>', 'the local port to listen on (default: the system chooses)').argParser(
@@ -106,6 +112,8 @@ program
   .addOption(rendezvous())
   .addOption(mailbox())
   .addOption(dht())
+  .addOption(relay())
+  .addOption(noRelay())
   .addOption(port())
   .addOption(bind())
   .addOption(key())
@@ -124,6 +132,8 @@ program
   .addOption(rendezvous())
   .addOption(mailbox())
   .addOption(dht())
+  .addOption(relay())
+  .addOption(noRelay())
   .addOption(bind())
   .addOption(key())
   .addOption(
@@ -145,6 +155,8 @@ program
   .addOption(rendezvous())
   .addOption(mailbox())
   .addOption(dht())
+  .addOption(relay())
+  .addOption(noRelay())
   .addOption(port())
   .addOption(bind())
   .addOption(key())
