@@ -14,7 +14,7 @@ import {
   toPair,
 } from './arguments.js';
 import { matrix$, RXP2P } from './matrix.js';
-import { notDirect, parseMatrixResult, type MatrixResult, type PairResult } from './measurement.js';
+import { notConnected, notDirect, parseMatrixResult, type MatrixResult, type PairResult } from './measurement.js';
 import { sweep } from './namespace.js';
 import { describeOpenings, measureOpenings } from './opening.js';
 import { NETWORKS, SHARED_NETWORKS, type NetworkName, type SharedNetworkName } from './networks.js';
@@ -43,9 +43,11 @@ interface MatrixOptions extends PathOptions {
   readonly parallel: number;
   readonly channel: ChannelName;
   readonly timeout: number;
+  readonly settle: number;
   readonly rxp2p: string;
   readonly json?: string;
   readonly must?: Pair[];
+  readonly connected?: true;
 }
 
 const main = async (argv: readonly string[]): Promise<void> => {
@@ -103,18 +105,30 @@ const main = async (argv: readonly string[]): Promise<void> => {
     .option('--repeat <n>', 'connect so often', argument(parseInteger('--repeat', 1, 1000)), 1)
     .option('--parallel <n>', 'so many pairs side by side', argument(parseInteger('--parallel', 1, 64)), 2)
     .option('--timeout <seconds>', 'for each connect', argument(parseNumber('--timeout', 1, 600)), 10)
+    .option(
+      '--settle <seconds>',
+      'how long each stays after its first line for the path to become direct',
+      argument(parseNumber('--settle', 0, 600)),
+      3,
+    )
     .addOption(new Option('--channel <name>', 'what carries signals').choices(CHANNEL_NAMES).default('rendezvous'))
     .addOption(new Option('--rxp2p <file>', 'the program under test').default(RXP2P, 'the one just built'))
     .option('--json <file>', 'write the results there')
-    .option('--must <a:b,c,…>', 'fail unless each of these pairs connected directly every time', argument(parsePairs))
+    .option(
+      '--must <a:b,c,…>',
+      'fail unless each of these pairs was direct in the end every time',
+      argument(parsePairs),
+    )
+    .option('--connected', 'fail unless every pair connected every time')
     .action(async (options: MatrixOptions) => {
       const result = await withRun((run) => runMatrix(run, options));
       console.log(`\n${renderTable(result)}`);
       if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`);
-      const broken = notDirect(result, options.must ?? []);
-      if (broken.length === 0) return;
-      console.error(`Not direct, but must be: ${broken.map((pair) => pair.join(':')).join(', ')}`);
-      process.exitCode = EXIT_FAILED;
+      const named = (pairs: readonly (readonly string[])[]) => pairs.map((pair) => pair.join(':')).join(', ');
+      const [broken, lost] = [notDirect(result, options.must ?? []), options.connected ? notConnected(result) : []];
+      if (broken.length > 0) console.error(`Not direct, but must be: ${named(broken)}`);
+      if (lost.length > 0) console.error(`Not connected every time, but must be: ${named(lost)}`);
+      if (broken.length + lost.length > 0) process.exitCode = EXIT_FAILED;
     });
 
   program

@@ -9,6 +9,8 @@ import { planNetwork, type Pair } from './plan.js';
 import { Run } from './run.js';
 import { canRunLab, LAB_LIMIT_MS, needsLab } from './support.js';
 
+const DIALLED = { technique: 'direct', direct: true };
+
 describe('The matrix', () => {
   const file = temporaryFolder();
   let run: Run;
@@ -22,7 +24,7 @@ describe('The matrix', () => {
   });
 
   const measure = (pairs: readonly Pair[], config: Partial<MatrixConfig> = {}): Promise<PairResult[]> => {
-    const defaults = { path: DEFAULT_PATH, repeat: 1, parallel: 2, timeout: 10, rxp2p: RXP2P };
+    const defaults = { path: DEFAULT_PATH, repeat: 1, parallel: 2, timeout: 10, settle: 3, rxp2p: RXP2P };
     return lastValueFrom(matrix$(run, { ...defaults, ...config, pairs }).pipe(toArray()), { defaultValue: [] });
   };
 
@@ -36,7 +38,7 @@ describe('The matrix', () => {
         for (const trial of trials) {
           expect(trial)
             .withContext(pair.join(' → '))
-            .toEqual(jasmine.objectContaining({ ok: true, technique: 'direct', direct: true }));
+            .toEqual(jasmine.objectContaining({ ok: true, first: DIALLED, last: DIALLED, movedMs: null }));
           // A TCP handshake and a line: nothing can be faster.
           if (trial.ok) expect(trial.ms).toBeGreaterThan(1.5 * roundTripTime(DEFAULT_PATH));
           if (trial.ok) expect(trial.ms).toBeLessThan(20 * roundTripTime(DEFAULT_PATH));

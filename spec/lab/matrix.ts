@@ -1,12 +1,26 @@
 /** Runs the real `rxp2p` in pairs of networks: two servers, a listener, a dialer, and one line from the one to the other. */
 import { setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { firstValueFrom, lastValueFrom, Observable, takeUntil, tap, toArray } from 'rxjs';
+import {
+  filter,
+  firstValueFrom,
+  from,
+  lastValueFrom,
+  noop,
+  Observable,
+  race,
+  switchMap,
+  take,
+  takeUntil,
+  tap,
+  timer,
+  toArray,
+} from 'rxjs';
 import type { ChannelName } from '../../lib/signalling/channel.js';
 import { failureReason, parseEvent, type Event } from './events.js';
-import type { PairResult, Trial } from './measurement.js';
+import type { PairResult, Trial, Way } from './measurement.js';
 import { roundTripTime, type PathConfig } from './path.js';
-import { addressOf, familiesOf, hostsOf, linesBetween, planPairs, SERVERS, type Pair } from './plan.js';
+import { addressOf, familiesOf, hostsOf, linesBetween, planPairs, serverName, SERVERS, type Pair } from './plan.js';
 import type { Program } from './processes.js';
 import type { Run } from './run.js';
 import { sideBySide$ } from './side-by-side.js';
@@ -22,6 +36,8 @@ export interface MatrixConfig {
   readonly parallel: number;
   /** Seconds that one `connect` gets. */
   readonly timeout: number;
+  /** Seconds that a dialer stays after its first line for the path to become direct; as soon as it is, or was from the start, it goes. */
+  readonly settle: number;
   /** The program under test. */
   readonly rxp2p: string;
   /** What carries the signals of its nodes. Default: rendezvous servers. */
@@ -95,6 +111,8 @@ const startServers = async (topology: Topology, { rxp2p, channel }: MatrixConfig
   await within(START_MS, Promise.all(started));
 };
 
+type Limits = Pick<MatrixConfig, 'timeout' | 'settle'>;
+
 interface Listener {
   readonly program: Program;
   readonly unl: string;
@@ -133,7 +151,7 @@ const measurePair = async (
   topology: Topology,
   listeners: Listeners,
   pair: Pair,
-  { repeat, timeout, rxp2p, channel }: MatrixConfig,
+  { repeat, timeout, settle, rxp2p, channel }: MatrixConfig,
 ): Promise<PairResult> => {
   const [dialing, listening] = hostsOf(pair);
   const trials: Trial[] = [];
@@ -142,7 +160,7 @@ const measurePair = async (
     const connect = [process.execPath, rxp2p, 'connect', listener.unl, ...meetingPlaces(topology, dialing, channel)];
     for (let i = 0; i < repeat; i++) {
       const dialer = topology.run(dialing, [...LOW_PRIORITY, ...connect, '--json', '--timeout', String(timeout)]);
-      trials.push(await trial(dialer, listener.program, `${pair.join(' → ')} ${i}`, timeout));
+      trials.push(await trial(dialer, listener.program, `${pair.join(' → ')} ${i}`, { timeout, settle }));
     }
   } catch (failure) {
     trials.push({ ok: false, reason: `the trial could not begin: ${String(failure)}` });
@@ -151,27 +169,57 @@ const measurePair = async (
 };
 
 /** From the instant of `connect$`, which the dialer tells, to the instant the line shows at the listener. */
-const trial = async (dialer: Program, listener: Program, text: string, timeout: number): Promise<Trial> => {
+const trial = async (dialer: Program, listener: Program, text: string, limits: Limits): Promise<Trial> => {
+  const { timeout, settle } = limits;
   dialer.write(text);
-  dialer.endInput();
   const arrival = listener.line((line) => line === text);
   arrival.catch(() => undefined); // When it never comes, the dialer's end is what counts.
   void raisePriority(dialer);
-  const exit = await within(timeout * 1000 + START_MS, dialer.exited).catch(() => undefined);
+  const direct$ = dialer.stderr$.pipe(filter(({ text: line }) => wayOf(parseEvent(line))?.direct === true));
+  const late$ = from(arrival).pipe(switchMap(() => timer(settle * 1000)));
+  const settled$ = race(direct$, late$, dialer.exited).pipe(take(1));
+  const stay = settled$.subscribe({
+    next: () => {
+      dialer.endInput();
+    },
+    error: noop, // The listener is gone; the dialer finds out.
+  });
+  const exit = await within((timeout + settle) * 1000 + START_MS, dialer.exited).catch(() => undefined);
+  stay.unsubscribe();
   if (exit === undefined) await dialer.kill();
 
   const said = await firstValueFrom(dialer.stderr$.pipe(toArray()), { defaultValue: [] });
   const lines = said.map(({ text: line }) => line);
-  const events: Event[] = lines.flatMap((line) => parseEvent(line) ?? []);
-  const begun = said.find(({ text: line }) => parseEvent(line)?.event === 'connecting')?.at;
-  const connected = events.find((event) => event.event === 'connected');
-  if (exit === undefined) return { ok: false, reason: `did not end within ${timeout} s` };
-  if (connected === undefined) return { ok: false, reason: failureReason(events, lines) };
+  const events = said.flatMap(({ text: line, at }) => {
+    const event = parseEvent(line);
+    return event === undefined ? [] : { event, at };
+  });
+  const begun = events.find(({ event }) => event.event === 'connecting')?.at;
+  const ways = events.flatMap(({ event, at }) => {
+    const way = wayOf(event);
+    return way === undefined ? [] : { way, at };
+  });
+  const [first, last] = [ways[0], ways.at(-1)];
+  if (exit === undefined) return { ok: false, reason: `did not end within ${timeout + settle} s` };
+  const story = events.map(({ event }) => event);
+  if (first === undefined || last === undefined) return { ok: false, reason: failureReason(story, lines) };
   if (begun === undefined) return { ok: false, reason: 'it never said that it was connecting' };
   const arrived = await within(LAST_LINE_MS, arrival).catch(() => undefined);
-  if (arrived === undefined) return { ok: false, reason: `${connected.technique}: connected, but the line never came` };
-  return { ok: true, technique: connected.technique, direct: connected.direct, ms: arrived.at - begun };
+  if (arrived === undefined) return { ok: false, reason: `${first.way.technique}: connected, but the line never came` };
+  return {
+    ok: true,
+    first: first.way,
+    ms: arrived.at - begun,
+    last: last.way,
+    movedMs: last === first ? null : last.at - begun,
+  };
 };
+
+/** The way that an event tells of. */
+const wayOf = (event: Event | undefined): Way | undefined =>
+  event?.event === 'connected' || event?.event === 'path'
+    ? { technique: event.technique, direct: event.direct }
+    : undefined;
 
 /** Makes a dialer the equal of the others when its time begins. */
 export const raisePriority = async (dialer: Program): Promise<void> => {
@@ -184,17 +232,18 @@ export const raisePriority = async (dialer: Program): Promise<void> => {
 };
 
 /**
- * What a node is told of the servers: each by each family that the node has, since only who is seen by IPv6 can tell that it
- * is reached there. The DHT is of IPv4 alone.
+ * What a node is told of the servers. Everybody knows them by the same names, which have addresses of both families, so that
+ * a node of IPv4 alone and one of IPv6 alone meet there; by which a host with both goes there is its system's choice. Only who
+ * is seen by a family can tell that it is reached by it: a host with both is told of a name with IPv4 alone, too, since systems
+ * prefer IPv6. The DHT is of IPv4 alone.
  */
-const meetingPlaces = ({ plan }: Topology, host: string, channel: ChannelName = 'rendezvous'): string[] =>
-  familiesOf(plan, host)
-    .filter((family) => channel !== 'dht' || family === 4)
-    .flatMap((family) =>
-      SERVERS.flatMap((server) => {
-        const address = addressOf(plan, server, family);
-        const at = (port: number) => (family === 4 ? `${address}:${port}` : `[${address}]:${port}`);
-        if (channel === 'dht') return ['--dht', at(DHT_PORT)];
-        return channel === 'mailbox' ? ['--mailbox', `http://${at(HTTP_PORT)}`] : ['--rendezvous', at(PORT)];
-      }),
-    );
+const meetingPlaces = ({ plan }: Topology, host: string, channel: ChannelName = 'rendezvous'): string[] => {
+  const names = channel === 'dht' || familiesOf(plan, host).length < 2 ? [undefined] : [undefined, 4 as const];
+  return names.flatMap((family) =>
+    SERVERS.flatMap((server) => {
+      if (channel === 'dht') return ['--dht', `${serverName(server, 4)}:${DHT_PORT}`];
+      const name = serverName(server, family);
+      return channel === 'mailbox' ? ['--mailbox', `http://${name}:${HTTP_PORT}`] : ['--rendezvous', `${name}:${PORT}`];
+    }),
+  );
+};

@@ -6,7 +6,7 @@ import { command } from './command.js';
 import { argv, configuration, READY } from './miniupnpd.js';
 import { removeNamespaces } from './namespace.js';
 import { netem, wireProgram, type PathConfig, type Wire } from './path.js';
-import { addressOf, PREFIX, wayOut, type LinkEnd, type Node, type Plan } from './plan.js';
+import { addressOf, hostsFile, PREFIX, wayOut, type LinkEnd, type Node, type Plan } from './plan.js';
 import { Program } from './processes.js';
 import { within } from './within.js';
 
@@ -52,8 +52,14 @@ export class Topology {
     return `${this.#place.prefix}${node}`;
   }
 
+  /** Starts a program in a host, where the servers have names, as everywhere on this internet: see {@link serverName}. */
   run(host: string, argv: readonly string[], env?: NodeJS.ProcessEnv): Program {
-    return this.#start(host, argv, env);
+    return this.#start(host, this.named(argv), env);
+  }
+
+  /** A command that runs another with the servers' names known: in a namespace of its own, so that nobody else's are touched. */
+  named(argv: readonly string[]): string[] {
+    return ['sh', '-c', 'mount --bind "$0" /etc/hosts && exec "$@"', this.#hostsFile, ...argv];
   }
 
   /** The address that a node sends to `destination` from, before any NAT. */
@@ -94,8 +100,13 @@ export class Topology {
     await removeNamespaces(this.#place.prefix);
   }
 
+  get #hostsFile(): string {
+    return join(this.#place.directory, `${this.#place.prefix}hosts`);
+  }
+
   async #build(): Promise<void> {
     const nodes = [...this.plan.nodes.values()];
+    writeFileSync(this.#hostsFile, hostsFile(this.plan));
     await command('ip', ['-batch', '-'], batch(nodes.map(({ name }) => `netns add ${this.namespace(name)}`)));
     await Promise.all(nodes.map((node) => this.#exec(node, ['sysctl', '-qw', ...sysctls(node)])));
     await this.#link();
