@@ -13,7 +13,7 @@ import {
   splitCommand,
   toPair,
 } from './arguments.js';
-import { matrix$, RXP2P } from './matrix.js';
+import { matrix$ } from './matrix.js';
 import { notConnected, notDirect, parseMatrixResult, type MatrixResult, type PairResult } from './measurement.js';
 import { sweep } from './namespace.js';
 import { describeOpenings, measureOpenings } from './opening.js';
@@ -24,6 +24,7 @@ import type { Pair } from './plan.js';
 import { missingPrerequisites } from './prerequisites.js';
 import { Run } from './run.js';
 import { check$, describeReport, type Report } from './self-check.js';
+import { RXP2P } from './servers.js';
 import { openShell } from './shell.js';
 import { describePair, insertTable, renderTable } from './table.js';
 

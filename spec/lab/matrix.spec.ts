@@ -1,12 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import { lastValueFrom, toArray } from 'rxjs';
 import { temporaryFolder } from '../support/folder.js';
-import { matrix$, raisePriority, RXP2P, type MatrixConfig } from './matrix.js';
+import { matrix$, raisePriority, type MatrixConfig } from './matrix.js';
 import type { PairResult } from './measurement.js';
 import { NETWORKS } from './networks.js';
 import { DEFAULT_PATH, roundTripTime } from './path.js';
 import { planNetwork, type Pair } from './plan.js';
 import { Run } from './run.js';
+import { RXP2P } from './servers.js';
 import { canRunLab, LAB_LIMIT_MS, needsLab } from './support.js';
 
 const DIALLED = { technique: 'direct', direct: true };

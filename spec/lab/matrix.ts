@@ -1,6 +1,5 @@
 /** Runs the real `rxp2p` in pairs of networks: two servers, a listener, a dialer, and one line from the one to the other. */
 import { setPriority } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import {
   filter,
   firstValueFrom,
@@ -20,9 +19,10 @@ import type { ChannelName } from '../../lib/signalling/channel.js';
 import { failureReason, parseEvent, type Event } from './events.js';
 import type { PairResult, Trial, Way } from './measurement.js';
 import { roundTripTime, type PathConfig } from './path.js';
-import { addressOf, familiesOf, hostsOf, linesBetween, planPairs, serverName, SERVERS, type Pair } from './plan.js';
+import { hostsOf, linesBetween, planPairs, type Pair } from './plan.js';
 import type { Program } from './processes.js';
 import type { Run } from './run.js';
+import { meetingPlaces, START_MS, startServers } from './servers.js';
 import { sideBySide$ } from './side-by-side.js';
 import type { Topology } from './topology.js';
 import { within } from './within.js';
@@ -44,18 +44,9 @@ export interface MatrixConfig {
   readonly channel?: ChannelName | undefined;
 }
 
-export const RXP2P = fileURLToPath(new URL('../../lib/cli/rxp2p.js', import.meta.url));
-
-const PORT = 8000;
-const HTTP_PORT = 8080;
-const DHT_PORT = 7000;
-
 /** A dialer that starts must not slow down those whose time is taken. */
 const LOW_PRIORITY = ['nice', '-n', '19'];
 const NORMAL_PRIORITY = 0;
-
-/** What a program may take to start and to reach its servers on a busy machine, and to end. */
-const START_MS = 10_000;
 
 /** How long after the dialer's end its line may still be under way. */
 const LAST_LINE_MS = 1_000;
@@ -96,20 +87,6 @@ export const matrix$ = (run: Run, config: MatrixConfig): Observable<PairResult> 
       },
     );
   });
-
-/** They listen on both families, as every rendezvous server should. Of a DHT they are the first two nodes. */
-const startServers = async (topology: Topology, { rxp2p, channel }: MatrixConfig): Promise<void> => {
-  const serve = [process.execPath, rxp2p, 'serve', '--port', String(PORT), '--http-port', String(HTTP_PORT)];
-  const started = SERVERS.map((server) => {
-    const own = addressOf(topology.plan, server, 4);
-    const others = SERVERS.filter((other) => other !== server).map((other) => addressOf(topology.plan, other, 4));
-    const dht = ['--dht-port', String(DHT_PORT), '--dht-address', own];
-    const bootstrap = others.flatMap((other) => ['--dht-bootstrap', `${other}:${DHT_PORT}`]);
-    const program = topology.run(server, channel === 'dht' ? [...serve, ...dht, ...bootstrap] : serve);
-    return program.line((text) => text.startsWith(channel === 'dht' ? 'dht-http' : 'http'));
-  });
-  await within(START_MS, Promise.all(started));
-};
 
 type Limits = Pick<MatrixConfig, 'timeout' | 'settle'>;
 
@@ -229,21 +206,4 @@ export const raisePriority = async (dialer: Program): Promise<void> => {
   } catch {
     // It ended before, or at that moment: its trial tells why.
   }
-};
-
-/**
- * What a node is told of the servers. Everybody knows them by the same names, which have addresses of both families, so that
- * a node of IPv4 alone and one of IPv6 alone meet there; by which a host with both goes there is its system's choice. Only who
- * is seen by a family can tell that it is reached by it: a host with both is told of a name with IPv4 alone, too, since systems
- * prefer IPv6. The DHT is of IPv4 alone.
- */
-const meetingPlaces = ({ plan }: Topology, host: string, channel: ChannelName = 'rendezvous'): string[] => {
-  const names = channel === 'dht' || familiesOf(plan, host).length < 2 ? [undefined] : [undefined, 4 as const];
-  return names.flatMap((family) =>
-    SERVERS.flatMap((server) => {
-      if (channel === 'dht') return ['--dht', `${serverName(server, 4)}:${DHT_PORT}`];
-      const name = serverName(server, family);
-      return channel === 'mailbox' ? ['--mailbox', `http://${name}:${HTTP_PORT}`] : ['--rendezvous', `${name}:${PORT}`];
-    }),
-  );
 };

@@ -3,10 +3,10 @@ import { spawn } from 'node:child_process';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { RXP2P } from './matrix.js';
 import type { PathConfig } from './path.js';
 import { addressOf, familiesOf, planPair, type Host, type Pair, type Plan } from './plan.js';
 import type { Run } from './run.js';
+import { RXP2P } from './servers.js';
 
 const HOSTS: readonly Host[] = ['a', 'b', 's1', 's2'];
 
