@@ -19,6 +19,7 @@ import { sweep } from './namespace.js';
 import { describeOpenings, measureOpenings } from './opening.js';
 import { NETWORKS, SHARED_NETWORKS, type NetworkName, type SharedNetworkName } from './networks.js';
 import { CHANNEL_NAMES, type ChannelName } from '../../lib/signalling/channel.js';
+import { describeSide, move } from './moving.js';
 import { DEFAULT_PATH, describeWire, type PathConfig } from './path.js';
 import type { Pair } from './plan.js';
 import { missingPrerequisites } from './prerequisites.js';
@@ -147,6 +148,19 @@ const main = async (argv: readonly string[]): Promise<void> => {
     .option('--repeat <n>', 'rounds', argument(parseInteger('--repeat', 1, 100)), 5)
     .action(async ({ repeat, ...path }: PathOptions & { repeat: number }) => {
       console.log(describeOpenings(await withRun((run) => measureOpenings(run, toPath(path), repeat))));
+    });
+
+  withPath(program.command('move [networks...]'))
+    .description(
+      'send numbered lines both ways while the path moves: relay, direct, relay (the direct way is cut), direct (mended)',
+    )
+    .option('--lines <n>', 'each way', argument(parseInteger('--lines', 1, 1e9)), 1_000_000)
+    .action(async (networks: string[], { lines, ...path }: PathOptions & { lines: number }) => {
+      const pair = toPair(networks.length === 0 ? ['preserving', 'preserving'] : networks);
+      const sides = await withRun((run) => move(run, { pair, path: toPath(path), lines }));
+      for (const [name, side] of Object.entries(sides)) console.log(`${name}: ${describeSide(side)}`);
+      const isWhole = Object.values(sides).every(({ count, fault }) => count === lines && fault === null);
+      if (!isWhole) process.exitCode = EXIT_FAILED;
     });
 
   program
