@@ -1,4 +1,5 @@
 /** The README's table, made from the matrix's JSON and from nothing else: pure. */
+import { FLOORS } from './floors.js';
 import { firstLines, moves, SOON_MS, summarize, type MatrixResult, type PairResult } from './measurement.js';
 import { roundTripTime } from './path.js';
 
@@ -87,12 +88,13 @@ const groups = (result: MatrixResult): string[] => {
   const median = medianMs === undefined ? '' : `, after ${medianMs.toFixed(0)} ms in the median`;
   return [
     markdown(
-      ['first line by', 'how often', 'round trips, median', 'nine of ten at most'],
+      ['first line by', 'how often', 'round trips, median', 'nine of ten at most', 'least possible'],
       lines.map(({ technique, count, medianRoundTrips, slowRoundTrips }) => [
         technique ?? 'all but direct',
         String(count),
         medianRoundTrips.toFixed(1),
         slowRoundTrips.toFixed(1),
+        FLOORS[technique ?? '']?.toFixed(1) ?? '–',
       ]),
     ),
     ...(relayed === 0
