@@ -27,7 +27,9 @@ import { Run } from './run.js';
 import { check$, describeReport, type Report } from './self-check.js';
 import { RXP2P } from './servers.js';
 import { openShell } from './shell.js';
+import { sideBySide$ } from './side-by-side.js';
 import { describePair, insertTable, renderTable } from './table.js';
+import { isTrouble, transfer, TROUBLES, type Transfer, type TroubleName } from './transfer.js';
 
 const EXIT_FAILED = 1;
 
@@ -164,6 +166,28 @@ const main = async (argv: readonly string[]): Promise<void> => {
     });
 
   program
+    .command('transfer [troubles...]')
+    .description(
+      `carry a file by rxp2p, and have something fail and come back in the middle: ${Object.entries(TROUBLES)
+        .map(([name, { about }]) => `${name} (${about})`)
+        .join(', ')}`,
+    )
+    .option('--parallel <n>', 'so many side by side', argument(parseInteger('--parallel', 1, 64)), 1)
+    .option('--story', 'tell what both sides said, also where all arrived')
+    .action(async (names: string[], { parallel, story }: { parallel: number; story?: true }) => {
+      const wanted = names.length === 0 ? Object.keys(TROUBLES).filter(isTrouble) : names.map(parseTrouble);
+      const print = ({ name, ok, end, ms, story: told }: Transfer & { name: TroubleName }) => {
+        console.log(`${name}: ${ok ? 'whole' : 'FAILED'}, ${end}, ${ms.toFixed(0)} ms after the trouble`);
+        if (!ok || story) console.log(told);
+      };
+      const transfers = await withRun((run) => {
+        const work = async (name: TroubleName) => ({ name, ...(await transfer(run, name)) });
+        return lastValueFrom(sideBySide$(wanted, { parallel, needs: () => [], work }).pipe(tap(print), toArray()));
+      });
+      if (transfers.some(({ ok }) => !ok)) process.exitCode = EXIT_FAILED;
+    });
+
+  program
     .command('clean')
     .description('remove what killed runs left behind; every other command does so too before it begins')
     .action(async () => {
@@ -253,6 +277,11 @@ const argument =
       throw new InvalidArgumentError(failure instanceof Error ? failure.message : String(failure));
     }
   };
+
+const parseTrouble = (name: string): TroubleName => {
+  if (isTrouble(name)) return name;
+  throw new Error(`Expected a trouble, one of ${Object.keys(TROUBLES).join(', ')}; got \`${name}\``);
+};
 
 const oneOf = <T extends string>(option: string, choices: readonly T[]) =>
   argument((text) => {
