@@ -92,6 +92,13 @@ export interface NetConfig {
    * rendezvous servers name. `false` leaves it unknown, for a node that only dials.
    */
   readonly reachability?: readonly string[] | false | undefined;
+  /**
+   * Relays at which to meet peers that no direct way leads to: `http://HOST:PORT` or `https://HOST:PORT` each, with the relay at
+   * `relay` below it. Both nodes have to know the same one. By default those of the servers that the node knows anyway, as it
+   * finds them at the rendezvous servers, below the URLs in `mailbox`, and beside the nodes in `dht`. `false`: this node meets
+   * nobody at a relay, whoever asks. Not used in plain mode.
+   */
+  readonly relay?: readonly string[] | false | undefined;
   /** Rendezvous servers, `HOST:PORT` each. */
   readonly rendezvous?: readonly string[] | undefined;
   /**
@@ -131,6 +138,7 @@ export interface ResolvedConfig {
   readonly portMapping: readonly PortMappingProtocol[];
   readonly birthday: boolean;
   readonly reachability: readonly URL[] | false;
+  readonly relay: readonly URL[] | false;
   readonly rendezvous: readonly ServerAddress[];
   readonly mailbox: readonly URL[];
   readonly dht: readonly ServerAddress[];
@@ -191,6 +199,7 @@ const OPTIONS = [
   'portMapping',
   'birthday',
   'reachability',
+  'relay',
   'rendezvous',
   'mailbox',
   'dht',
@@ -220,7 +229,8 @@ export function resolveConfig(config: NetConfig): ResolvedConfig {
     forwarded: config.forwarded ?? false,
     portMapping: expectProtocols(config.portMapping ?? true),
     birthday: config.birthday ?? true,
-    reachability: config.reachability === false ? false : expectUrls('reachability', config.reachability ?? []),
+    reachability: expectUrlsOrNone('reachability', config.reachability ?? []),
+    relay: expectUrlsOrNone('relay', config.relay ?? []),
     rendezvous: expectServers('rendezvous', config.rendezvous ?? []),
     mailbox: expectUrls('mailbox', config.mailbox ?? []),
     dht: expectServers('dht', config.dht ?? []),
@@ -261,14 +271,20 @@ function expectProtocols(value: unknown): readonly PortMappingProtocol[] {
   return value.map((name) => expectOneOf('portMapping', name, PORT_MAPPING_PROTOCOLS));
 }
 
+const URLS = 'a list of http://HOST:PORT';
+
+function expectUrlsOrNone(name: string, values: unknown): URL[] | false {
+  if (values === false) return false;
+  if (!Array.isArray(values)) throw invalidOption(name, `${URLS}, or false`, values);
+  return expectUrls(name, values);
+}
+
 function expectUrls(name: string, values: unknown): URL[] {
-  const expected = 'a list of http://HOST:PORT';
-  if (!Array.isArray(values))
-    throw invalidOption(name, name === 'reachability' ? `${expected}, or false` : expected, values);
+  if (!Array.isArray(values)) throw invalidOption(name, URLS, values);
   return values.map((value) => {
     const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
     const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:';
-    if (url === undefined || !isHttp) throw invalidOption(name, expected, value);
+    if (url === undefined || !isHttp) throw invalidOption(name, URLS, value);
     // What is asked for is below it.
     if (!url.pathname.endsWith('/')) url.pathname += '/';
     return url;

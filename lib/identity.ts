@@ -98,6 +98,11 @@ export function peerIdToKey(peerId: PeerId): Buffer | undefined {
   return bytes !== undefined && isKey(bytes) ? bytes : undefined;
 }
 
+/** Whether something that was sent is a peer id. */
+export function isPeerId(value: unknown): value is PeerId {
+  return typeof value === 'string' && value.length === 43 && peerIdToKey(value) !== undefined;
+}
+
 /**
  * The y of the points of small order, in hex without the sign bit (the neutral element, and those of orders 2, 4 and 8): for
  * such a key anybody can make a signature of anything (RFC 8032 §8.9 has whoever needs it check).

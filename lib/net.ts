@@ -45,6 +45,7 @@ import { localAddresses, locate } from './net/locator.js';
 import { Nonces } from './net/nonces.js';
 import { Peers } from './net/peers.js';
 import { punchingOf } from './net/punching.js';
+import { canRelay, relayingOf } from './net/relaying.js';
 import { canReverseQuery, reverseQueryingOf } from './net/reverse-querying.js';
 import { reversingOf } from './net/reversing.js';
 import {
@@ -65,6 +66,8 @@ import { signallingOver } from './signalling/over-channels.js';
 import type { Signalling } from './signalling/signalling.js';
 import type { Challenging } from './techniques/challenging.js';
 import type { Punching } from './techniques/punching.js';
+import { answerRelays$ } from './techniques/relay.js';
+import type { Relaying } from './techniques/relaying.js';
 import { answerDialBacks$, type Reversing } from './techniques/reverse-connect.js';
 import { answerReverse$ } from './techniques/reverse-query.js';
 import type { ReverseQuerying } from './techniques/reverse-querying.js';
@@ -238,6 +241,7 @@ class RunningNet implements Net {
   readonly #context: SecureContext;
   readonly #signalling: Signalling;
   readonly #punching: Punching | undefined;
+  readonly #relaying: Relaying | undefined;
   readonly #challenging: Challenging | undefined;
   readonly #reversing: Reversing;
   readonly #nonces: Nonces;
@@ -281,6 +285,7 @@ class RunningNet implements Net {
     // What it takes to punch: servers that see this node's NAT.
     const canPunch = observersOf(config).length > 0;
     this.#punching = canPunch && config.security === 'tls' ? punching : undefined;
+    this.#relaying = canRelay(config) ? relayingOf({ ...given, findings$: this.#findings }) : undefined;
     this.#challenging =
       canPunch && canChallenge(config) ? challengingOf({ ...given, sessions$: this.#sessions$, punching }) : undefined;
     const own = () => this.#own();
@@ -295,6 +300,7 @@ class RunningNet implements Net {
       own,
       signalling: this.#signalling,
       punching: this.#punching,
+      relaying: this.#relaying,
       challenging: this.#challenging,
       reverseQuerying: this.#reverseQuerying,
       closed$: this.#closed$(),
@@ -365,6 +371,7 @@ class RunningNet implements Net {
     this.#tell({ type: 'listening', local });
     const given = { config: this.#config, runtime: this.#runtime, trace: this.#tell };
     const punching = this.#punching;
+    const relaying = this.#relaying;
     const challenging = this.#challenging;
     const reverseQuerying = this.#reverseQuerying;
     const { mode, slots } = this.#config;
@@ -373,6 +380,7 @@ class RunningNet implements Net {
       this.#find$(local),
       punching && answerPunches$(this.#signalling, punching),
       this.#config.security === 'tls' ? answerDialBacks$(this.#signalling, this.#reversing) : undefined,
+      relaying && answerRelays$(this.#signalling, relaying),
       challenging && answerWhileSimultaneous$(challenging, this.#location$, local.port, slots.inbound),
       reverseQuerying && answerReverse$(reverseQuerying),
       mode === 'p2p' ? this.#flood$() : undefined,

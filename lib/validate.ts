@@ -56,6 +56,11 @@ export function decodeBase64Url(text: string): Buffer | undefined {
   return bytes.toString('base64url') === text ? bytes : undefined;
 }
 
+/** Whether something that was sent can be a time or a duration, in whole milliseconds. */
+export function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
 const ATTEMPT_ID = /^[A-Za-z0-9_-]{1,32}$/;
 
 /** Whether something that a peer has sent can be the id of an attempt. */

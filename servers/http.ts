@@ -1,9 +1,12 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { combineLatest, Observable, of, switchMap } from 'rxjs';
+import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { combineLatest, noop, Observable, of, switchMap } from 'rxjs';
 import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
 import { canonicalAddress, hostKey, type Endpoint } from '../lib/endpoint.js';
 import { ListenError } from '../lib/errors.js';
+import { KEEP_ALIVE_MS } from '../lib/link/tcp.js';
 import { expectInteger } from '../lib/validate.js';
+import { HostCounts } from './host-counts.js';
 
 /** What an HTTP server bears, whatever its services are. */
 export interface HttpServerLimits {
@@ -33,6 +36,19 @@ export interface Exchange {
   readonly address: string;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** What the caller would like to change to, where it says so. An answer in its place ends the connection. */
+  readonly upgrade?: Upgrade | undefined;
+}
+
+/** Another protocol that a caller would like to speak on the same connection (RFC 9110 §7.8). */
+export interface Upgrade {
+  /** The Upgrade header, in lower case. */
+  readonly protocol: string;
+  /**
+   * Agrees to that (101), and hands the connection over: paused, without delay, its errors listened to. It belongs to whoever
+   * takes it; when the server is closed it is closed.
+   */
+  readonly accept: () => Socket;
 }
 
 /** Answers a request that is for it, now or later. Returns whether it is. */
@@ -84,6 +100,14 @@ function listening$(
     const server = createServer(times, (request, response) => {
       answer(request, response, services);
     });
+    // Node leaves these alone when it closes all connections.
+    const upgraded = new Set<Socket>();
+    server.on('upgrade', (request, _, head) => {
+      const { socket } = request;
+      upgraded.add(socket);
+      socket.once('close', () => upgraded.delete(socket));
+      answerUpgrade(request, head, services);
+    });
     server.maxConnections = limits.connections;
     limitPerHost(server, limits.connectionsPerHost);
     server.on('error', (cause) => {
@@ -97,34 +121,67 @@ function listening$(
     return () => {
       server.close();
       server.closeAllConnections();
+      for (const socket of upgraded) socket.destroy();
     };
   });
 }
 
 /** Hangs up on a host that has too many connections already: it shall not take those of all others. */
 function limitPerHost(server: Server, most: number): void {
-  const perHost = new Map<string, number>();
+  const perHost = new HostCounts();
   server.on('connection', (socket) => {
     const host = hostKey(canonicalAddress(socket.remoteAddress?.replace(/%.*$/, '') ?? '') ?? '0.0.0.0');
-    const count = (perHost.get(host) ?? 0) + 1;
-    perHost.set(host, count);
+    perHost.add(host);
     socket.once('close', () => {
-      const left = (perHost.get(host) ?? 1) - 1;
-      if (left === 0) perHost.delete(host);
-      else perHost.set(host, left);
+      perHost.remove(host);
     });
-    if (count > most) socket.destroy();
+    if (perHost.of(host) > most) socket.destroy();
   });
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, services: readonly HttpService[]): void {
+/**
+ * A request for an upgrade is offered to the services as any other. Whoever does not want the upgrade may answer it as if it
+ * were none, and many clients ask for one that nobody has to want, such as `h2c`.
+ */
+function answerUpgrade(request: IncomingMessage, head: Buffer, services: readonly HttpService[]): void {
+  const { socket } = request;
+  // Node has taken its own listeners off; this one stays.
+  socket.on('error', noop);
+  const response = new ServerResponse(request);
+  response.assignSocket(socket);
+  response.setHeader('connection', 'close');
+  response.once('finish', () => {
+    socket.destroySoon();
+  });
+  if (request.method !== 'GET') {
+    // Its body is not read any more.
+    say(response, 400, 'An upgrade goes with GET alone.\n');
+    return;
+  }
+  const protocol = (request.headers.upgrade ?? '').toLowerCase();
+  const accept = () => {
+    response.detachSocket(socket);
+    socket.setTimeout(0).setKeepAlive(true, KEEP_ALIVE_MS);
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`);
+    if (head.length > 0) socket.unshift(head);
+    return socket;
+  };
+  answer(request, response, services, { protocol, accept });
+}
+
+function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  services: readonly HttpService[],
+  upgrade?: Upgrade,
+): void {
   const { method = '', url: target = '', socket } = request;
   const address = canonicalAddress(socket.remoteAddress?.replace(/%.*$/, '') ?? '');
   const url = URL.canParse(target, 'http://server') ? new URL(target, 'http://server') : undefined;
   const isTaken =
     url !== undefined &&
     address !== undefined &&
-    services.some((service) => service({ method, url, address, request, response }));
+    services.some((service) => service({ method, url, address, request, response, upgrade }));
   if (!isTaken) say(response, 404, 'There is nothing here. Try /address.\n');
 }
 

@@ -24,6 +24,15 @@ export {
   type MailboxServiceConfig,
 } from './mailbox.js';
 
+export {
+  relayServer$,
+  type RelayCounters,
+  type RelayServer,
+  type RelayServerConfig,
+  type RelayServerLimits,
+  type RelayServiceConfig,
+} from './relay.js';
+
 export type { HttpServerLimits } from './http.js';
 
 // ─── What they keep ──────────────────────────────────────────────────────────────────────────────────────────────────

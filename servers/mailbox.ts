@@ -16,8 +16,8 @@ import { hostKey } from '../lib/endpoint.js';
 import { untroubled } from '../lib/operators/untroubled.js';
 import { hostBuckets } from '../lib/rate-limit.js';
 import { systemRuntime, type Runtime } from '../lib/runtime.js';
+import { CLOCK_MS } from '../lib/signed-request.js';
 import {
-  CLOCK_MS,
   decodePut,
   decodeTake,
   encodeTaken,
@@ -30,7 +30,7 @@ import {
   type RefusalCode,
   type TakeRequest,
 } from '../lib/signalling/mailbox-messages.js';
-import { invalidOption } from '../lib/validate.js';
+import { hostNames } from './host-names.js';
 import { bodyOf, httpServer$, say, sayJson, type Exchange, type HttpServerLimits, type HttpService } from './http.js';
 import { Boxes, type BoxLimits } from './mailbox/boxes.js';
 import { Owners } from './mailbox/owners.js';
@@ -143,7 +143,7 @@ export function mailboxService$(
 ): Observable<HttpService> {
   return defer(() => {
     const limits = withDefaults('limits', DEFAULT_MAILBOX_LIMITS, given, MAX_TIMER_MS);
-    const names = hosts && namesOf(hosts);
+    const names = hosts && hostNames(hosts);
     const { scheduler } = runtime;
     return messageStore$(dataFolder, scheduler).pipe(
       map((store) => new Mailbox(store, names, limits, runtime)),
@@ -335,21 +335,6 @@ class Mailbox {
     if (status === 429 || status === 503) response.setHeader('retry-after', RETRY_AFTER_S);
     sayJson(response, { refused, words, now }, status);
   }
-}
-
-/** The Host headers of requests to whoever has these names: clients leave the port of the scheme out (RFC 9110 §7.2). */
-function namesOf(hosts: readonly string[]): ReadonlySet<string> {
-  const names = hosts.flatMap((text) => {
-    const name = text.toLowerCase();
-    const short = name.replace(/:(?:80|443)$/, '');
-    const url = `http://${short}`;
-    if (!URL.canParse(url) || new URL(url).host !== short) {
-      throw invalidOption('hosts', 'HOST:PORT each, as in the URLs of clients, such as rv.example.org:8080', text);
-    }
-    return [name, short];
-  });
-  if (names.length === 0) throw invalidOption('hosts', 'one name at least: by none the server cannot be asked', hosts);
-  return new Set(names);
 }
 
 /** Below any path, as a proxy may have it. */

@@ -83,6 +83,7 @@ export function rendezvousServer$(
     const shared = store ?? memoryStore({ maxEntries: limits.tableEntries, now, random: runtime.random });
     const count = new BehaviorSubject(0);
     const perHost = new Map<string, number>();
+    const serverId = runtime.newId();
 
     const change = (host: string, by: 1 | -1) => {
       const left = (perHost.get(host) ?? 0) + by;
@@ -101,7 +102,7 @@ export function rendezvousServer$(
         }
         const isFull = excess >= 0;
         change(host, 1);
-        return serverSession$(socket, { store: shared, limits, runtime, httpPort, isFull }).pipe(
+        return serverSession$(socket, { store: shared, limits, runtime, httpPort, serverId, isFull }).pipe(
           finalize(() => {
             change(host, -1);
           }),

@@ -1,10 +1,11 @@
-import { combineLatest, defer, map, of, switchMap, type Observable } from 'rxjs';
+import { combineLatest, defer, EMPTY, map, of, switchMap, type Observable } from 'rxjs';
 import type { Endpoint, ServerAddress } from '../lib/endpoint.js';
 import { InvalidOptionError } from '../lib/errors.js';
 import { dhtServer$ } from './dht.js';
-import { httpServer$, type HttpServerLimits } from './http.js';
+import { httpServer$, type HttpServerLimits, type HttpService } from './http.js';
 import { mailboxService$, type MailboxServerLimits } from './mailbox.js';
 import { reachabilityService$ } from './reachability.js';
+import { relayService$, type RelayCounters, type RelayServerLimits } from './relay.js';
 import { rendezvousServer$, type RendezvousServerLimits } from './rendezvous.js';
 import type { Store } from './store/store.js';
 
@@ -31,18 +32,24 @@ export interface ServeConfig {
   /** Where the mailbox keeps messages: a folder, made if need be, of no other server. Default: memory. */
   readonly dataFolder?: string | undefined;
   /**
-   * The names by which clients know the mailbox, each as in their URLs: `rv.example.org:8080`. Nodes that find it by the
-   * rendezvous server know it by the name of that, with the HTTP port. A request that was signed for another is refused, so
-   * that no other server can pass on what it was asked. Default: any name.
+   * The names by which clients know the mailbox and the relay, each as in their URLs: `rv.example.org:8080`. Nodes that find
+   * them by the rendezvous server know them by the name of that, with the HTTP port; those that find the relay by the node of
+   * the DHT, with `dhtPort`. A request that was signed for another is refused, so that no other server can pass on what it was
+   * asked. Default: any name.
    */
   readonly hosts?: readonly string[] | undefined;
   readonly mailboxLimits?: Partial<MailboxServerLimits> | undefined;
+  /** Whether to join nodes that cannot reach each other, and pass their bytes on. Default: true. */
+  readonly relay?: boolean | undefined;
+  readonly relayLimits?: Partial<RelayServerLimits> | undefined;
   readonly httpLimits?: Partial<HttpServerLimits> | undefined;
 }
 
 /** The servers that run, by name. */
 export interface Serving {
   readonly endpoints: readonly { readonly name: string; readonly local: Endpoint }[];
+  /** What the relay does: at once, and whenever that changes. Empty where there is none. */
+  readonly relayCounters$: Observable<RelayCounters>;
 }
 
 /**
@@ -56,19 +63,36 @@ export interface Serving {
  */
 export function serve$(config: ServeConfig = {}): Observable<Serving> {
   return defer(() => {
-    expectPort(config);
-    return combineLatest([meeting$(config), dht$(config)]);
+    expectUse(config);
+    return relay$(config);
   }).pipe(
-    map(([meeting, dht]) => ({
-      endpoints: Object.entries({ ...meeting, ...dht }).map(([name, { local }]) => ({ name, local })),
-    })),
+    // On both ports it is the same relay: its limits are those of the machine.
+    switchMap(({ services, counters$ }) =>
+      combineLatest([meeting$(config, services), dht$(config, services)]).pipe(
+        map(([meeting, dht]) => ({
+          endpoints: Object.entries({ ...meeting, ...dht }).map(([name, { local }]) => ({ name, local })),
+          relayCounters$: counters$,
+        })),
+      ),
+    ),
   );
 }
 
+/** The relay, if there is to be one. */
+function relay$({ relay = true, hosts, relayLimits }: ServeConfig) {
+  if (!relay) return of({ services: [], counters$: EMPTY });
+  return relayService$({ hosts, limits: relayLimits }).pipe(
+    map(({ service, counters$ }) => ({ services: [of(service)], counters$ })),
+  );
+}
+
+type Services = readonly Observable<HttpService>[];
+
 /** The rendezvous server, which tells nodes where the HTTP services are. */
-function meeting$(config: ServeConfig) {
+function meeting$(config: ServeConfig, others: Services) {
   const { bind, port, httpPort = 8080, store, limits, dataFolder, hosts, mailboxLimits, httpLimits } = config;
-  const services = [reachabilityService$({ bind }), mailboxService$({ dataFolder, hosts, limits: mailboxLimits })];
+  const mailbox$ = mailboxService$({ dataFolder, hosts, limits: mailboxLimits });
+  const services = [reachabilityService$({ bind }), mailbox$, ...others];
   return httpServer$({ bind, port: httpPort, limits: httpLimits, services }).pipe(
     switchMap((http) =>
       rendezvousServer$({ bind, port, httpPort: http.local.port, store, limits }).pipe(
@@ -78,8 +102,11 @@ function meeting$(config: ServeConfig) {
   );
 }
 
-/** Whoever joins the DHT by this node needs somebody who sees its NAT, and dials it back, and knows of no other server. */
-function dht$({ bind, dhtPort, dhtAddress, dhtBootstrap, httpLimits }: ServeConfig) {
+/**
+ * Whoever joins the DHT by this node knows of no other server, and needs somebody who sees its NAT, dials it back, and joins it
+ * with those whom it cannot reach.
+ */
+function dht$({ bind, dhtPort, dhtAddress, dhtBootstrap, httpLimits }: ServeConfig, others: Services) {
   if (dhtPort === undefined) return of({});
   return dhtServer$({ bind, port: dhtPort, address: dhtAddress, bootstrap: dhtBootstrap }).pipe(
     switchMap((dht) =>
@@ -87,14 +114,19 @@ function dht$({ bind, dhtPort, dhtAddress, dhtBootstrap, httpLimits }: ServeConf
         bind,
         port: dht.local.port,
         limits: httpLimits,
-        services: [reachabilityService$({ bind })],
+        services: [reachabilityService$({ bind }), ...others],
       }).pipe(map((dhtHttp) => ({ dht, 'dht-http': dhtHttp }))),
     ),
   );
 }
 
-/** What is said of a node of the DHT is of no use where there is none. */
-function expectPort({ dhtPort, dhtAddress, dhtBootstrap }: ServeConfig): void {
+/** What is said of a server that is not there is of no use. */
+function expectUse({ dhtPort, dhtAddress, dhtBootstrap, relay, relayLimits }: ServeConfig): void {
+  if (relay === false && relayLimits !== undefined) {
+    throw new InvalidOptionError(
+      '`relayLimits` are of no use with `relay: false`: there is no relay. Leave one of them out',
+    );
+  }
   if (dhtPort !== undefined) return;
   for (const [name, value] of Object.entries({ dhtAddress, dhtBootstrap })) {
     if (value === undefined) continue;

@@ -15,6 +15,7 @@ describe('a configuration', () => {
       portMapping: ['pcp', 'nat-pmp', 'upnp'],
       birthday: true,
       reachability: [],
+      relay: [],
       rendezvous: [],
       mailbox: [],
       dht: [],
@@ -126,6 +127,16 @@ describe('a configuration', () => {
       'Expected `reachability` to be a list of http://HOST:PORT, or false, got `true`',
     ],
     [
+      'a relay that is no URL',
+      { mode: 'p2p', relay: ['rv.example.org:8080'] },
+      'Expected `relay` to be a list of http://HOST:PORT, got `rv.example.org:8080`',
+    ],
+    [
+      'a relay without its list',
+      { mode: 'p2p', relay: true },
+      'Expected `relay` to be a list of http://HOST:PORT, or false, got `true`',
+    ],
+    [
       'half a byte',
       { mode: 'p2p', limits: { lineBytes: 0.5 } },
       `Expected \`limits.lineBytes\` to be an integer from 1 to 9007199254740991, got \`0.5\``,
@@ -167,6 +178,13 @@ describe('a configuration', () => {
     ]);
     expect(serversOf([])).toEqual([]);
     expect(serversOf(false)).toBeFalse();
+  });
+
+  it('meets peers at the relays that it names, or at none', () => {
+    const relaysOf = (relay: NetConfig['relay']) => resolveConfig({ mode: 'direct', relay }).relay;
+    expect(relaysOf(['https://rv.example.org/a'])).toEqual([new URL('https://rv.example.org/a/')]);
+    expect(relaysOf([])).toEqual([]);
+    expect(relaysOf(false)).toBeFalse();
   });
 
   it('with an option that is left undefined is the same as without it', () => {

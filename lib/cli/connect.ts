@@ -42,11 +42,12 @@ export async function connect(unl: string, options: ConnectOptions): Promise<voi
   const peer = parseUnl(unl);
   const peerId = peerNameOf(peer);
   const techniques = options.technique?.map((name) => expectOneOf('--technique', name, TECHNIQUE_NAMES));
-  const { bind, json, timeout } = options;
+  const { bind, json, relay, timeout } = options;
   const report = reporter(json);
   const net = createNet({
     mode: 'direct',
     ...meetingPlaces(options, peer),
+    relay,
     bind,
     identity: identityOf(options),
     // It dials, and nobody else has its locator.

@@ -13,7 +13,7 @@ import type { ReachableOptions } from './terminal.js';
 const WRONG_USAGE = 2;
 
 const integer = (minimum: number, maximum: number) => (text: string) => {
-  const value = /^[0-9]{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  const value = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= minimum && value <= maximum) return value;
   throw new InvalidArgumentError(`Expected an integer from ${minimum} to ${maximum}.`);
 };
@@ -32,6 +32,12 @@ const dht = () =>
     '--dht <HOST:PORT>',
     'a node of a distributed hash table by which to join it; may be given several times',
   ).argParser(several);
+const relay = () =>
+  new Option(
+    '--relay <URL>',
+    'a relay for peers that no direct way leads to, such as http://HOST:8080; may be given several times (default: those of the servers)',
+  ).argParser(several);
+const noRelay = () => new Option('--no-relay', 'meet nobody at a relay');
 const bind = () => new Option('-b, --bind <ADDR>', 'the local address to listen on and to dial from (default: all)');
 const port = () =>
   new Option('-p, --port <N>', 'the local port to listen on (default: the system chooses)').argParser(
@@ -72,7 +78,7 @@ Exit status: 0 after a clean close, 1 when no connection could be made, 2 for wr
 program
   .command('serve')
   .description(
-    'run the servers that nodes meet at: rendezvous (TCP), a mailbox and one that dials nodes back (HTTP), and a DHT (UDP)',
+    'run the servers that nodes meet at: rendezvous (TCP); a mailbox, a relay and one that dials nodes back (HTTP); a DHT (UDP)',
   )
   .addOption(new Option('-b, --bind <ADDR>', 'the local address to listen on (default: all)'))
   .addOption(
@@ -83,8 +89,26 @@ program
   .addOption(
     new Option(
       '--host <HOST:PORT>',
-      'a name by which clients know the mailbox, as in their URLs: what was signed for others is refused; may be given several times (default: any)',
+      'a name by which clients know the mailbox and the relay, as in their URLs: what was signed for others is refused; may be given several times (default: any)',
     ).argParser(several),
+  )
+  .addOption(new Option('--no-relay', 'do not pass bytes between nodes that cannot reach each other'))
+  .addOption(
+    new Option(
+      '--relay-sessions <N>',
+      'pairs of nodes that the relay joins at the same time (default: 4000)',
+    ).argParser(integer(1, 1_000_000)),
+  )
+  .addOption(
+    new Option('--relay-bytes <N>', 'bytes that a pair may have passed on, both ways (default: any number)').argParser(
+      integer(1, 1e15 - 1),
+    ),
+  )
+  .addOption(
+    new Option(
+      '--relay-rate <N>',
+      'bytes a second that a pair may have passed on, both ways (default: any number)',
+    ).argParser(integer(1, 1e15 - 1)),
   )
   .addOption(
     new Option(
@@ -98,6 +122,11 @@ program
       several,
     ),
   )
+  .addOption(json())
+  .addHelpText(
+    'after',
+    '\nWith --json also what the relay does, at most once a minute: sessions, waiting, joined, bytes, refused, cut.',
+  )
   .action(async (options: ServeOptions) => (await import('./serve.js')).serve(options));
 
 program
@@ -106,6 +135,8 @@ program
   .addOption(rendezvous())
   .addOption(mailbox())
   .addOption(dht())
+  .addOption(relay())
+  .addOption(noRelay())
   .addOption(port())
   .addOption(bind())
   .addOption(key())
@@ -124,6 +155,8 @@ program
   .addOption(rendezvous())
   .addOption(mailbox())
   .addOption(dht())
+  .addOption(relay())
+  .addOption(noRelay())
   .addOption(bind())
   .addOption(key())
   .addOption(
@@ -145,6 +178,8 @@ program
   .addOption(rendezvous())
   .addOption(mailbox())
   .addOption(dht())
+  .addOption(relay())
+  .addOption(noRelay())
   .addOption(port())
   .addOption(bind())
   .addOption(key())

@@ -1,7 +1,7 @@
-import { lastValueFrom, takeUntil, tap } from 'rxjs';
+import { ignoreElements, lastValueFrom, merge, of, switchMap, takeUntil, tap, throttleTime } from 'rxjs';
 import { serve$ } from '../../servers/serve.js';
 import { formatEndpoint, parseServer } from '../endpoint.js';
-import { interrupted$ } from './terminal.js';
+import { interrupted$, reporter } from './terminal.js';
 
 /** The options of `rxp2p serve`. */
 export interface ServeOptions {
@@ -10,21 +10,56 @@ export interface ServeOptions {
   readonly httpPort: number;
   /** A folder in which the mailbox keeps messages. */
   readonly data?: string;
-  /** The names by which clients know the mailbox. */
+  /** The names by which clients know the mailbox and the relay. */
   readonly host?: readonly string[];
+  readonly relay: boolean;
+  readonly relaySessions?: number;
+  /** Bytes of one session. */
+  readonly relayBytes?: number;
+  /** Bytes a second of one session. */
+  readonly relayRate?: number;
   readonly dhtPort?: number;
   readonly dhtAddress?: string;
   readonly dhtBootstrap?: readonly string[];
+  readonly json?: boolean;
 }
 
+/** What the relay does is told no more often than this, in milliseconds: it is for a log. */
+const TELL_MS = 60_000;
+
 /** `rxp2p serve`: runs the servers until interrupted. */
-export async function serve({ data, host, dhtBootstrap, ...options }: ServeOptions): Promise<void> {
+export async function serve({ data, host, dhtBootstrap, json, ...options }: ServeOptions): Promise<void> {
   const bootstrap = dhtBootstrap?.map((text) => parseServer('dht-bootstrap', text));
-  const serving$ = serve$({ ...options, dataFolder: data, hosts: host, dhtBootstrap: bootstrap }).pipe(
+  const report = reporter(json);
+  const config = { ...options, dataFolder: data, hosts: host, relayLimits: limitsOf(options), dhtBootstrap: bootstrap };
+  const serving$ = serve$(config).pipe(
     tap(({ endpoints }) => {
-      for (const { name, local } of endpoints) console.log(`${name} ${formatEndpoint(local)}`);
+      for (const { name, local } of endpoints) {
+        console.log(`${name} ${formatEndpoint(local)}`);
+        report('listening', { name, ...local }, undefined);
+      }
+    }),
+    switchMap((serving) => {
+      const counters$ = serving.relayCounters$.pipe(
+        throttleTime(TELL_MS, undefined, { leading: true, trailing: true }),
+        tap((counters) => {
+          report('relay', { ...counters }, undefined);
+        }),
+        ignoreElements(),
+      );
+      return merge(of(serving), counters$);
     }),
     takeUntil(interrupted$()),
   );
   await lastValueFrom(serving$, { defaultValue: undefined });
+}
+
+/** Those of the relay's limits that are given, if any is. */
+function limitsOf({ relaySessions, relayBytes, relayRate }: ServeOptions) {
+  const limits = {
+    ...(relaySessions !== undefined && { sessions: relaySessions }),
+    ...(relayBytes !== undefined && { bytesPerSession: relayBytes }),
+    ...(relayRate !== undefined && { bytesPerSecond: relayRate }),
+  };
+  return Object.keys(limits).length === 0 ? undefined : limits;
 }

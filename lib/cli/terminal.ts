@@ -29,6 +29,8 @@ export interface NodeOptions {
   readonly rendezvous?: readonly string[];
   readonly mailbox?: readonly string[];
   readonly dht?: readonly string[];
+  /** Relays; `false`: none. */
+  readonly relay?: readonly string[] | false;
   readonly port?: number;
   readonly bind?: string;
   readonly key?: string;
@@ -44,9 +46,9 @@ export interface ReachableOptions extends NodeOptions {
 
 /** What a net is made of whose node others are to reach, but for its mode. */
 export function configOf(options: ReachableOptions): Omit<NetConfig, 'mode'> {
-  const { rendezvous, mailbox, dht, port, bind, forwarded, portMapping, reachability } = options;
+  const { rendezvous, mailbox, dht, relay, port, bind, forwarded, portMapping, reachability } = options;
   const identity = identityOf(options);
-  return { rendezvous, mailbox, dht, port, bind, forwarded, portMapping, reachability, identity };
+  return { rendezvous, mailbox, dht, relay, port, bind, forwarded, portMapping, reachability, identity };
 }
 
 /** The identity in the file named, if one is named. */

@@ -34,7 +34,7 @@ export interface Listener {
  * An idle connection is probed by the kernel after this time, so that a peer that lost its power is noticed even where
  * no heartbeat runs. Well below the 2 h 4 min for which RFC 5382 REQ-5 has NATs keep an idle connection.
  */
-const KEEP_ALIVE_MS = 60_000;
+export const KEEP_ALIVE_MS = 60_000;
 
 /**
  * Opens a TCP connection. Emits the socket, paused and without delay (RFC 896 off), and completes. Unsubscribing before

@@ -8,6 +8,7 @@ import type { Runtime } from '../runtime.js';
 import type { Signalling } from '../signalling/signalling.js';
 import type { Challenging } from '../techniques/challenging.js';
 import type { Punching } from '../techniques/punching.js';
+import type { Relaying } from '../techniques/relaying.js';
 import type { ReverseQuerying } from '../techniques/reverse-querying.js';
 import type { StagesFor } from '../techniques/stages.js';
 import type { Attempt, Stages } from '../techniques/technique.js';
@@ -29,6 +30,8 @@ export interface AttemptsConfig {
   readonly signalling: Signalling;
   /** What simultaneous opens take; without it there are none. */
   readonly punching?: Punching | undefined;
+  /** What meetings at relays take; without it there are none. */
+  readonly relaying?: Relaying | undefined;
   /** What PyP2P's challenges take; without it there are none. */
   readonly challenging?: Challenging | undefined;
   /** What PyP2P's reverse connects take; without it there are none. */
@@ -66,8 +69,19 @@ export class Attempts {
   /** Dials by every technique, unless the peer is here first. */
   #attempt$(peer: Unl, stages: Stages, timeoutMs: number | undefined): Observable<PeerConnection> {
     return defer(() => {
-      const { config, runtime, peers, trace, own, signalling, punching, challenging, reverseQuerying, closed$ } =
-        this.given;
+      const {
+        config,
+        runtime,
+        peers,
+        trace,
+        own,
+        signalling,
+        punching,
+        relaying,
+        challenging,
+        reverseQuerying,
+        closed$,
+      } = this.given;
       const { scheduler } = runtime;
       const id = runtime.newId();
       const peerId = peerNameOf(peer);
@@ -84,6 +98,7 @@ export class Attempts {
         expect$: (technique) => peers.expect$(id, peerId, technique),
         signalling,
         punching,
+        relaying,
         challenging,
         reverseQuerying,
         timing: timeoutMs === undefined ? config.timing : { ...config.timing, techniqueMs: timeoutMs },

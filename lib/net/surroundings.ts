@@ -122,9 +122,14 @@ function networkOf$(
   { config: { bind, timing }, runtime: { scheduler } }: SurroundingsConfig,
 ): Observable<Network> {
   return combineLatest([servers$, isLate$(timing.gatherMs, scheduler), timer(0, timing.networkMs, scheduler)]).pipe(
-    filter(([servers, isLate]) => isLate || servers.every(({ session, failure }) => session ?? failure)),
+    filter(([servers, isLate]) => isLate || haveTold(servers)),
     map(([servers]) => ({ addresses: localAddresses(bind), servers })),
   );
+}
+
+/** Whether each of the servers has told what it has to tell, or is down. */
+export function haveTold(servers: readonly ServerState[]): boolean {
+  return servers.every(({ session, failure }) => session ?? failure);
 }
 
 /** Whether others can dial this node. */
@@ -146,14 +151,16 @@ function reachOf$(
 function reachabilityServers(config: ResolvedConfig, servers: readonly ServerState[]): readonly URL[] {
   const { reachability } = config;
   if (reachability === false || reachability.length > 0) return reachability || [];
-  const named = servers.flatMap(({ server: { host }, httpPort }) =>
-    httpPort === undefined ? [] : httpUrl({ host, port: httpPort }),
-  );
-  return [...named, ...httpServers(config)];
+  return [...servers.flatMap((state) => httpUrlOf(state) ?? []), ...httpServers(config)];
+}
+
+/** Where a rendezvous server says that the HTTP services on its host are, if it does. */
+export function httpUrlOf({ server: { host }, httpPort }: ServerState): URL | undefined {
+  return httpPort === undefined ? undefined : httpUrl({ host, port: httpPort });
 }
 
 /** Those that keep our messages, or by which we join the hash table, have all of the HTTP services. */
-function httpServers({ mailbox, dht, security }: ResolvedConfig): readonly URL[] {
+export function httpServers({ mailbox, dht, security }: ResolvedConfig): readonly URL[] {
   return security === 'tls' ? [...mailbox, ...dht.map(httpUrl)] : [];
 }
 
@@ -236,7 +243,7 @@ function observedIn(servers: readonly ServerState[]): readonly string[] {
   return [...new Set(servers.flatMap(({ observed }) => observed?.address ?? []))].sort();
 }
 
-function isLate$(ms: number, scheduler: Runtime['scheduler']): Observable<boolean> {
+export function isLate$(ms: number, scheduler: Runtime['scheduler']): Observable<boolean> {
   return timer(ms, scheduler).pipe(
     map(() => true),
     startWith(false),

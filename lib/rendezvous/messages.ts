@@ -7,7 +7,9 @@ import { decodeBase64Url } from '../validate.js';
 // Ours (a node proves its key, and is then known by it, however many share its address):
 //
 //   HELLO 1                            → NONCE nonce address:port   (a challenge, and where the node is seen)
-//   PROVE peer signature               → WELCOME | WELCOME HTTP port   (where the same host's HTTP services are)
+//   PROVE peer signature               → WELCOME | WELCOME HTTP port | WELCOME HTTP port ID id
+//                                        (where the same host's HTTP services are, and an id of the server's own, by which nodes
+//                                        that know it by different names or addresses see that it is one)
 //   SEND id peer message               → SENT id | ABSENT id
 //   ADVERTISE unl                        (listed for others while the session lasts)
 //   WITHDRAW
@@ -67,7 +69,7 @@ export type Request =
 /** A line from the server. */
 export type Reply =
   | { readonly verb: 'NONCE'; readonly nonce: string; readonly observed: Endpoint }
-  | { readonly verb: 'WELCOME'; readonly httpPort: number | undefined }
+  | { readonly verb: 'WELCOME'; readonly httpPort: number | undefined; readonly serverId: string | undefined }
   | { readonly verb: 'SENT'; readonly id: string }
   | { readonly verb: 'ABSENT'; readonly id: string }
   | { readonly verb: 'MESSAGE'; readonly from: PeerId; readonly message: Buffer; readonly seenAt: string }
@@ -204,7 +206,8 @@ export function formatReply(reply: Reply): string {
     case 'FIGHT':
       return `FIGHT ${reply.address} ${reply.ports.join(' ')} TCP ${reply.ntp}`;
     case 'WELCOME':
-      return reply.httpPort === undefined ? 'WELCOME' : `WELCOME HTTP ${reply.httpPort}`;
+      if (reply.httpPort === undefined) return 'WELCOME';
+      return `WELCOME HTTP ${reply.httpPort}${reply.serverId === undefined ? '' : ` ID ${reply.serverId}`}`;
     case 'PONG':
     case 'PREDICTION SET':
     case 'RECONNECT':
@@ -258,9 +261,13 @@ export function parseReply(line: string): Reply | undefined {
       return agreement && { verb, ...agreement };
     }
     case 'WELCOME': {
-      if (words.length === 0) return { verb, httpPort: undefined };
+      if (words.length === 0) return { verb, httpPort: undefined, serverId: undefined };
       const httpPort = toPort(second);
-      return words.length === 2 && first === 'HTTP' && httpPort !== undefined ? { verb, httpPort } : undefined;
+      const [, , third, serverId] = words;
+      if (first !== 'HTTP' || httpPort === undefined) return undefined;
+      if (words.length === 2) return { verb, httpPort, serverId };
+      const isNamed = words.length === 4 && third === 'ID' && serverId !== undefined && isId(serverId);
+      return isNamed ? { verb, httpPort, serverId } : undefined;
     }
     case 'PONG':
     case 'RECONNECT':

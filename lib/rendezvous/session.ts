@@ -60,10 +60,14 @@ export interface ChallengeTalk {
 /** A live session with one rendezvous server. */
 export interface RendezvousSession {
   readonly server: ServerAddress;
+  /** Where the server is: what its name has led to. */
+  readonly remote: Endpoint;
   /** Where the server sees this node; PyP2P's servers do not tell. */
   readonly observed: Endpoint | undefined;
   /** The port of the HTTP services on the same host, if it has them. */
   readonly httpPort: number | undefined;
+  /** An id that the server has given itself, if it has: whoever is told the same is at the same server, whatever its name. */
+  readonly serverId: string | undefined;
   /** To the server and back, in milliseconds, as its first answer has shown; PyP2P's servers are not asked for one. */
   readonly roundTripMs: number | undefined;
   /** Messages from other nodes. */
@@ -99,9 +103,14 @@ const PING_MS = 20_000;
 const PONG_MS = 10_000;
 
 /** What a server tells at the start of a session: nothing, if it is one of PyP2P's. */
-type Welcome = Pick<RendezvousSession, 'observed' | 'httpPort' | 'roundTripMs'>;
+type Welcome = Pick<RendezvousSession, 'observed' | 'httpPort' | 'serverId' | 'roundTripMs'>;
 
-const NOTHING_TOLD: Welcome = { observed: undefined, httpPort: undefined, roundTripMs: undefined };
+const NOTHING_TOLD: Welcome = {
+  observed: undefined,
+  httpPort: undefined,
+  serverId: undefined,
+  roundTripMs: undefined,
+};
 
 type ReplyOf<V extends Reply['verb']> = Extract<Reply, { readonly verb: V }>;
 
@@ -110,6 +119,7 @@ const CHALLENGE_VERBS: readonly Reply['verb'][] = ['PREDICTION SET', 'CHALLENGE'
 /** The replies of a server, and the way to it. */
 interface Talk {
   readonly server: ServerAddress;
+  readonly remote: Endpoint;
   readonly config: SessionConfig;
   readonly reply$: Observable<Reply>;
   readonly only$: <V extends Reply['verb']>(verb: V) => Observable<ReplyOf<V>>;
@@ -131,12 +141,9 @@ export function session$(server: ServerAddress, config: SessionConfig): Observab
     within(timing.dialMs, () => errorOf(server, `cannot be reached within ${timing.dialMs} ms`), runtime.scheduler),
     switchMap((socket) => {
       const limits = { ...DEFAULT_LIMITS, lineBytes: REPLY_MAX_BYTES };
-      const connection = plainConnection(
-        plainLink(socket, 'direct'),
-        { direction: 'outbound', nonce: false },
-        { runtime, timing, limits },
-      );
-      const talk = talkOver(connection, server, config);
+      const link = plainLink(socket, 'direct');
+      const connection = plainConnection(link, { direction: 'outbound', nonce: false }, { runtime, timing, limits });
+      const talk = talkOver(connection, server, link.remote, config);
       const begun$: Observable<Welcome> = config.security === 'plain' ? of(NOTHING_TOLD) : prove$(talk);
       return merge(
         begun$.pipe(
@@ -158,7 +165,7 @@ export function session$(server: ServerAddress, config: SessionConfig): Observab
   );
 }
 
-function talkOver(connection: PeerConnection, server: ServerAddress, config: SessionConfig): Talk {
+function talkOver(connection: PeerConnection, server: ServerAddress, remote: Endpoint, config: SessionConfig): Talk {
   const said$ = connection.lines$.pipe(
     map((line) => {
       const reply = parseReply(line);
@@ -177,6 +184,7 @@ function talkOver(connection: PeerConnection, server: ServerAddress, config: Ses
   const reply$: Observable<Reply> = merge(said$, left$).pipe(share());
   return {
     server,
+    remote,
     config,
     reply$,
     only$: (verb) => reply$.pipe(filter((reply): reply is ReplyOf<typeof verb> => reply.verb === verb)),
@@ -199,7 +207,7 @@ function prove$({ only$, send, config: { identity, runtime } }: Talk): Observabl
         send({ verb: 'PROVE', peerId, signature: identity.sign(proofOf(nonce, peerId)) });
         return only$('WELCOME').pipe(
           take(1),
-          map(({ httpPort }) => ({ observed, httpPort, roundTripMs })),
+          map(({ httpPort, serverId }) => ({ observed, httpPort, serverId, roundTripMs })),
         );
       }),
     );
@@ -222,9 +230,13 @@ function keepAlive$({ server, config, reply$, send }: Talk): Observable<never> {
   );
 }
 
-function sessionOf({ server, config: { runtime }, reply$, only$, send }: Talk, welcome: Welcome): RendezvousSession {
+function sessionOf(
+  { server, remote, config: { runtime }, reply$, only$, send }: Talk,
+  welcome: Welcome,
+): RendezvousSession {
   return {
     server,
+    remote,
     ...welcome,
     message$: only$('MESSAGE'),
     send$: (to, message) =>

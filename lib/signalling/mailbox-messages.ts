@@ -9,24 +9,21 @@
 // for as long as `waitMs`; a later take of the same owner has the one that waits answered, empty. What was taken is brought
 // again by each take, until its receipt is acknowledged by one; but for what the owner says that it is holding.
 //
-// The caller (`from`, `owner`) signs a label, the verb, the host and port of the URL as in the Host header, and the exact
-// bytes of the body: `authorization: rxp2p-ed25519 SIGNATURE`. So a request is of no use for the other verb, nor at a server
-// that knows its own names. `at` must be within two minutes of the server's clock, and that of a take later than that of the
-// owner's take before; a refusal tells the server's time, so that a client whose clock is wrong tries again with that.
+// The caller (`from`, `owner`) signs the verb, the Host header and the exact bytes of the body, as written at the top of
+// `lib/signed-request.ts`. `at` must be within two minutes of the server's clock, and that of a take later than that of the
+// owner's take before.
 //
 // What somebody who has seen a request can do with it: put the same message again, which changes nothing while it is kept,
 // and is a copy that the receiver drops when it is not. Nothing with a take at the same server. At a server that knows no
 // names of its own, to which the request was not made, have the owner's messages, which are sealed, and delete none of them:
 // receipts cannot be guessed, and are signed by the owner.
-import { SIGNATURE_LENGTH, peerIdToKey, verifySignature, type Identity, type PeerId } from '../identity.js';
+import { isPeerId, type Identity, type PeerId } from '../identity.js';
 import { canonicalAddress } from '../endpoint.js';
-import { decodeBase64Url, parseJsonObject } from '../validate.js';
+import * as signedRequest from '../signed-request.js';
+import { decodeBase64Url, isTime, parseJsonObject } from '../validate.js';
 
 /** What a mailbox server can be asked for. */
 export type MailboxVerb = 'put' | 'take';
-
-/** A client's clock may be wrong by this much before it is told so, in milliseconds. */
-export const CLOCK_MS = 120_000;
 
 /** A take waits at most this long, in milliseconds: well below what NATs allow a silent connection (RFC 5382 REQ-5). */
 export const WAIT_MAX_MS = 30_000;
@@ -100,25 +97,16 @@ export const REFUSALS = {
 export type RefusalCode = keyof typeof REFUSALS;
 
 /** That a server does not do what it was asked. */
-export interface Refusal {
-  readonly refused: RefusalCode;
-  readonly words: string;
-  /** The least time that the server would have accepted, or its own. */
-  readonly now: number;
-}
+export type Refusal = signedRequest.Refusal<RefusalCode>;
 
 /** Where a verb is asked for. */
 export function mailboxUrl(server: URL, verb: MailboxVerb): URL {
-  const base = new URL(server);
-  if (!base.pathname.endsWith('/')) base.pathname += '/';
-  return new URL(`mailbox/${verb}`, base);
+  return signedRequest.urlBelow(server, `mailbox/${verb}`);
 }
-
-const SCHEME = 'rxp2p-ed25519 ';
 
 /** The Authorization header (RFC 9110 §11.6.2) of a request. */
 export function authorize(identity: Identity, verb: MailboxVerb, host: string, body: string): string {
-  return SCHEME + identity.sign(signed(verb, host, Buffer.from(body))).toString('base64url');
+  return signedRequest.authorizationOf(identity, labelOf(verb), host, body);
 }
 
 /** Whether the caller signed a request. Never throws. */
@@ -129,13 +117,11 @@ export function isAuthorized(
   body: Uint8Array,
   header: string | undefined,
 ): boolean {
-  if (header?.startsWith(SCHEME) !== true) return false;
-  const signature = decodeBase64Url(header.slice(SCHEME.length));
-  return signature?.length === SIGNATURE_LENGTH && verifySignature(caller, signed(verb, host, body), signature);
+  return signedRequest.isSigned(caller, labelOf(verb), host, body, header);
 }
 
-function signed(verb: MailboxVerb, host: string, body: Uint8Array): Buffer {
-  return Buffer.concat([Buffer.from(`rxp2p mailbox 1 ${verb} ${host.toLowerCase()}\n`), body]);
+function labelOf(verb: MailboxVerb): string {
+  return `mailbox 1 ${verb}`;
 }
 
 /** Writes any of these messages. */
@@ -178,9 +164,7 @@ export function decodeTaken(text: string): readonly TakenMessage[] | undefined {
 
 /** Reads a refusal: `undefined` for anything that is none. */
 export function decodeRefusal(text: string): Refusal | undefined {
-  const { refused, words, now } = parseJsonObject(text) ?? {};
-  if (typeof words !== 'string' || !isTime(now) || !isRefusalCode(refused)) return undefined;
-  return { refused, words: words.slice(0, 200), now };
+  return signedRequest.decodeRefusal(text, REFUSALS);
 }
 
 function decodeTakenMessage(value: unknown): TakenMessage | undefined {
@@ -191,24 +175,12 @@ function decodeTakenMessage(value: unknown): TakenMessage | undefined {
   return isMessage(message) ? { receipt, from, message, seenAt: address, ageMs } : undefined;
 }
 
-function isRefusalCode(value: unknown): value is RefusalCode {
-  return typeof value === 'string' && Object.hasOwn(REFUSALS, value);
-}
-
-function isPeerId(value: unknown): value is PeerId {
-  return typeof value === 'string' && value.length === 43 && peerIdToKey(value) !== undefined;
-}
-
 function isName(value: unknown): value is string {
   return typeof value === 'string' && /^[A-Za-z0-9_-]{1,64}$/.test(value);
 }
 
 function isReceipts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.length <= MAX_RECEIPTS && value.every(isName);
-}
-
-function isTime(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
 function isMessage(value: unknown): value is string {

@@ -2,6 +2,7 @@ import type { Unl } from '../unl/types.js';
 import { expectOneOf } from '../validate.js';
 import { challenge } from './challenge.js';
 import { direct } from './direct.js';
+import { relay } from './relay.js';
 import { reverseConnect } from './reverse-connect.js';
 import { reverseQuery } from './reverse-query.js';
 import { simultaneousOpen } from './simultaneous-open.js';
@@ -14,6 +15,7 @@ export const TECHNIQUE_NAMES = [
   'reverse-connect',
   'challenge',
   'reverse-query',
+  'relay',
 ] as const;
 
 /** The name of a technique. */
@@ -26,6 +28,7 @@ const TECHNIQUES: Readonly<Record<TechniqueName, Technique>> = {
   'reverse-connect': reverseConnect,
   challenge,
   'reverse-query': reverseQuery,
+  relay,
 };
 
 /** Which techniques to try, once it is known with whom. */

@@ -9,6 +9,7 @@ import type { Signalling } from '../signalling/signalling.js';
 import type { Unl } from '../unl/types.js';
 import type { Challenging } from './challenging.js';
 import type { Punching } from './punching.js';
+import type { Relaying } from './relaying.js';
 import type { ReverseQuerying } from './reverse-querying.js';
 
 /** One run of `connect$`: who is to be reached, from where, and with what. */
@@ -27,6 +28,8 @@ export interface Attempt {
   readonly scheduler: SchedulerLike;
   /** For simultaneous opens; `undefined` while nobody has seen from where this node's packets come. */
   readonly punching?: Punching | undefined;
+  /** For meetings at relays; `undefined` where this node uses none. */
+  readonly relaying?: Relaying | undefined;
   /** For PyP2P's challenges; `undefined` where this node takes no part in them. */
   readonly challenging?: Challenging | undefined;
   /** For PyP2P's reverse connect; `undefined` where this node has no mailbox of PyP2P's. */

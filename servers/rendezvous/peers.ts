@@ -88,7 +88,7 @@ async function prove(
   session.atEnd(() => {
     if (!session.isReplaced) session.store.delete('unls', listingOf(peerId, family)).catch(() => undefined);
   });
-  session.reply({ verb: 'WELCOME', httpPort: session.httpPort });
+  session.reply({ verb: 'WELCOME', httpPort: session.httpPort, serverId: session.serverId });
 }
 
 async function handleProven(

@@ -45,6 +45,8 @@ export interface ServerSessionConfig {
   readonly runtime: Runtime;
   /** The port of the HTTP services on this host, which sessions are told. */
   readonly httpPort: number | undefined;
+  /** The id that the server has given itself. */
+  readonly serverId: string;
   /** Whether the server has no room for it. */
   readonly isFull: boolean;
 }
@@ -70,6 +72,7 @@ export class ServerSession {
     readonly store: Store,
     readonly runtime: Runtime,
     readonly httpPort: number | undefined,
+    readonly serverId: string,
   ) {
     this.#connection = connection;
     this.#atEnd.add(
@@ -137,7 +140,7 @@ export class ServerSession {
 /** Answers one client for as long as it stays. Never emits, never fails: what a client does concerns nobody else. */
 export function serverSession$(
   socket: Socket,
-  { store, limits, runtime, httpPort, isFull }: ServerSessionConfig,
+  { store, limits, runtime, httpPort, serverId, isFull }: ServerSessionConfig,
 ): Observable<never> {
   return defer(() => {
     const now = () => runtime.scheduler.now();
@@ -153,7 +156,7 @@ export function serverSession$(
         farewell: ({ message }) => formatReply({ verb: 'REFUSED', code: 'line-too-long', words: message }),
       },
     );
-    const session = new ServerSession(connection, link.remote, store, runtime, httpPort);
+    const session = new ServerSession(connection, link.remote, store, runtime, httpPort, serverId);
     const mayGoOn = tokenBucket({ perSecond: limits.linesPerSecond, burst: limits.lineBurst, now });
     const heard = new Subject<void>();
 

@@ -3,7 +3,8 @@ import { connect } from './connect.js';
 import { lines } from './lines.js';
 import { mailbox } from './mailbox.js';
 import { memory } from './memory.js';
+import { relay } from './relay.js';
 import { rendezvous } from './rendezvous.js';
 
 /** All benchmarks, in the order in which they run. */
-export const benchmarks: readonly Benchmark[] = [lines, connect, memory, rendezvous, mailbox];
+export const benchmarks: readonly Benchmark[] = [lines, connect, memory, rendezvous, mailbox, relay];

@@ -36,7 +36,9 @@ describe('a node of a flooding network', () => {
     const session: RendezvousSession = {
       server: { host: 'server', port: 8000 },
       observed: undefined,
+      remote: { address: '192.0.2.1', port: 8000 },
       httpPort: undefined,
+      serverId: undefined,
       roundTripMs: undefined,
       message$: NEVER,
       send$: () => NEVER,

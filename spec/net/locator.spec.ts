@@ -20,7 +20,9 @@ function serverSeeing(address: string | undefined): ServerState {
   const session = {
     server,
     observed: { address, port: 1 },
+    remote: { address: '192.0.2.1', port: 8000 },
     httpPort: undefined,
+    serverId: undefined,
     roundTripMs: undefined,
     message$: NEVER,
     send$: () => EMPTY,

@@ -8,7 +8,9 @@ function serverAt(roundTripMs: number, seenAt: string | undefined): ServerState 
   const session = {
     server,
     observed,
+    remote: { address: '192.0.2.1', port: 8000 },
     httpPort: undefined,
+    serverId: undefined,
     roundTripMs,
     message$: NEVER,
     send$: () => NEVER,

@@ -1,7 +1,10 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { filter, firstValueFrom, map, skipWhile, take, type Observable } from 'rxjs';
-import { parseUnl, type Net, type NetStatus } from '../../lib/index.js';
+import { DEFAULT_TIMING } from '../../lib/config.js';
+import { createIdentity, parseUnl, type Net, type NetStatus } from '../../lib/index.js';
+import { session$ } from '../../lib/rendezvous/session.js';
+import { systemRuntime } from '../../lib/runtime.js';
 import { addressOf, Lab, newAddress } from '../support/nodes.js';
 
 describe('A net with rendezvous servers', () => {
@@ -52,6 +55,31 @@ describe('A net with rendezvous servers', () => {
     expect(unl.rendezvous).toEqual([{ host: '127.0.0.1', port: server.local.port }]);
     const { servers } = await firstValueFrom(net.status$);
     expect(servers[0]?.observed?.address).toBe(bind);
+  });
+
+  it('is told which server it is at, by an id that is the same under any name of it', async () => {
+    const { local } = await lab.server({ httpPort: 8080 });
+    const other = await lab.server();
+    const sessionAt = (host: string, port: number) => {
+      const config = {
+        identity: createIdentity(),
+        bind: undefined,
+        security: 'tls',
+        runtime: systemRuntime,
+        timing: DEFAULT_TIMING,
+      } as const;
+      return firstValueFrom(session$({ host, port }, config));
+    };
+    const [here, there] = [await sessionAt('127.0.0.1', local.port), await sessionAt('localhost', local.port)];
+    expect([here.httpPort, there.httpPort]).toEqual([8080, 8080]);
+    expect([here.remote, there.remote]).toEqual([
+      { address: '127.0.0.1', port: local.port },
+      { address: '127.0.0.1', port: local.port },
+    ]);
+    expect(here.serverId).toMatch(/^[A-Za-z0-9_-]{22}$/);
+    expect(there.serverId).toBe(here.serverId);
+    const without = await sessionAt('127.0.0.1', other.local.port);
+    expect([without.httpPort, without.serverId]).toEqual([undefined, undefined]);
   });
 
   it('does without those that are down, say nothing, or talk nonsense', async () => {

@@ -54,7 +54,8 @@ const replies: fc.Arbitrary<Reply> = fc.oneof(
   fc.record({ verb: fc.constant('REMOTE'), port: ports }),
   fc.record({ verb: fc.constant('CHALLENGE'), address: addresses, ports: predictions }),
   fc.record({ verb: fc.constant('FIGHT'), address: addresses, ports: predictions, ntp: ntpTimes }),
-  fc.record({ verb: fc.constant('WELCOME'), httpPort: fc.option(ports, { nil: undefined }) }),
+  fc.record({ verb: fc.constant('WELCOME'), httpPort: ports, serverId: fc.option(ids, { nil: undefined }) }),
+  fc.record({ verb: fc.constant('WELCOME'), httpPort: fc.constant(undefined), serverId: fc.constant(undefined) }),
   fc.record({ verb: fc.constantFrom('PONG', 'PREDICTION SET', 'RECONNECT') }),
 );
 
@@ -266,6 +267,11 @@ describe('a line from the rendezvous server', () => {
       'WELCOME HTTP',
       'WELCOME HTTP 0',
       'WELCOME HTTP 80 81',
+      'WELCOME HTTP 80 ID',
+      'WELCOME HTTP 80 ID a/b',
+      'WELCOME HTTP 80 id one',
+      'WELCOME ID one',
+      'WELCOME HTTP 80 ID one two',
       'NONCE AAAA 192.0.2.1:80',
       `NONCE ${alice}`,
       `NONCE ${alice} localhost:80`,

@@ -14,7 +14,9 @@ const OPTIONS = { keepMs: 1000 };
 /** A session that a spec plays the server of. */
 class FakeSession implements RendezvousSession {
   readonly server = { host: 'rv.example.org', port: 8000 };
+  readonly remote = { address: '192.0.2.1', port: 8000 };
   readonly httpPort = undefined;
+  readonly serverId = undefined;
   readonly observed: Endpoint | undefined;
   readonly roundTripMs = undefined;
   readonly message$: Observable<RendezvousMessage>;

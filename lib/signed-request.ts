@@ -1,0 +1,75 @@
+// What requests to the servers' HTTP services have in common, where the caller has to be who it says: it signs a label, the
+// host and port of the URL as in the Host header, and the exact text of what it asks for. `authorization: rxp2p-ed25519
+// SIGNATURE` (RFC 9110 §11.6.2). The label says what is asked for, so that a request is of no use for anything else; the host,
+// so that it is of none at a server that knows its own names. The text has the time, by the caller's clock, within two minutes
+// of the server's; a refusal tells the server's, so that a client whose clock is wrong tries again with that.
+import { SIGNATURE_LENGTH, verifySignature, type Identity, type PeerId } from './identity.js';
+import { decodeBase64Url, isTime, parseJsonObject } from './validate.js';
+
+/** A client's clock may be wrong by this much before it is told so, in milliseconds. */
+export const CLOCK_MS = 120_000;
+
+/** That a server does not do what it was asked. */
+export interface Refusal<Code extends string> {
+  readonly refused: Code;
+  readonly words: string;
+  /** The least time that the server would have accepted, or its own. */
+  readonly now: number;
+}
+
+const SCHEME = 'rxp2p-ed25519 ';
+
+/**
+ * The Authorization header of a request.
+ *
+ * @param label what is asked for, such as `mailbox 1 put`.
+ * @param host the Host header.
+ * @param text what is signed of the request, such as its body.
+ */
+export function authorizationOf(identity: Identity, label: string, host: string, text: string): string {
+  return SCHEME + identity.sign(signed(label, host, Buffer.from(text))).toString('base64url');
+}
+
+/** Whether the caller signed a request. Never throws. */
+export function isSigned(
+  caller: PeerId,
+  label: string,
+  host: string,
+  bytes: Uint8Array,
+  authorization: string | undefined,
+): boolean {
+  if (authorization?.startsWith(SCHEME) !== true) return false;
+  const signature = decodeBase64Url(authorization.slice(SCHEME.length));
+  return signature?.length === SIGNATURE_LENGTH && verifySignature(caller, signed(label, host, bytes), signature);
+}
+
+function signed(label: string, host: string, bytes: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.from(`rxp2p ${label} ${host.toLowerCase()}\n`), bytes]);
+}
+
+/**
+ * Reads a refusal: `undefined` for anything that is none.
+ *
+ * @param codes the codes that there are, whatever stands beside each.
+ */
+export function decodeRefusal<Code extends string>(
+  text: string,
+  codes: Readonly<Record<Code, unknown>>,
+): Refusal<Code> | undefined {
+  const { refused, words, now } = parseJsonObject(text) ?? {};
+  const isCode = (value: unknown): value is Code => typeof value === 'string' && Object.hasOwn(codes, value);
+  if (typeof words !== 'string' || !isTime(now) || !isCode(refused)) return undefined;
+  return { refused, words: words.slice(0, 200), now };
+}
+
+/**
+ * What is below a server's URL, whether that ends in a slash or not; the URL's query and fragment are of no meaning.
+ *
+ * @example
+ * urlBelow(new URL('https://example.org/p2p'), 'relay').href; // 'https://example.org/p2p/relay'
+ */
+export function urlBelow(server: URL, path: string): URL {
+  const base = new URL(server);
+  if (!base.pathname.endsWith('/')) base.pathname += '/';
+  return new URL(path, base);
+}

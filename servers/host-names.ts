@@ -1,0 +1,20 @@
+import { invalidOption } from '../lib/validate.js';
+
+/**
+ * The Host headers of requests to whoever has these names: clients leave the port of the scheme out (RFC 9110 §7.2).
+ *
+ * @throws InvalidOptionError when one is no HOST:PORT, or there is none.
+ */
+export function hostNames(hosts: readonly string[]): ReadonlySet<string> {
+  const names = hosts.flatMap((text) => {
+    const name = text.toLowerCase();
+    const short = name.replace(/:(?:80|443)$/, '');
+    const url = `http://${short}`;
+    if (!URL.canParse(url) || new URL(url).host !== short) {
+      throw invalidOption('hosts', 'HOST:PORT each, as in the URLs of clients, such as rv.example.org:8080', text);
+    }
+    return [name, short];
+  });
+  if (names.length === 0) throw invalidOption('hosts', 'one name at least: by none the server cannot be asked', hosts);
+  return new Set(names);
+}

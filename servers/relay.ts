@@ -1,0 +1,349 @@
+import type { Socket } from 'node:net';
+import {
+  BehaviorSubject,
+  defer,
+  finalize,
+  fromEvent,
+  interval,
+  map,
+  merge,
+  NEVER,
+  noop,
+  of,
+  share,
+  startWith,
+  switchMap,
+  take,
+  tap,
+  timer,
+  type Observable,
+  type Subscription,
+} from 'rxjs';
+import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
+import { hostKey, type Endpoint } from '../lib/endpoint.js';
+import { hostBuckets } from '../lib/rate-limit.js';
+import {
+  decodeJoin,
+  isAuthorized,
+  REFUSALS,
+  RELAY_HEADER,
+  RELAY_PROTOCOL,
+  type JoinRequest,
+  type RefusalCode,
+} from '../lib/relay/messages.js';
+import { systemRuntime, type Runtime } from '../lib/runtime.js';
+import { CLOCK_MS } from '../lib/signed-request.js';
+import { expectInteger } from '../lib/validate.js';
+import { HostCounts } from './host-counts.js';
+import { hostNames } from './host-names.js';
+import { httpServer$, say, sayJson, type Exchange, type HttpServerLimits, type HttpService } from './http.js';
+import { splice$, TICKS, type Cut, type SpliceLimits } from './relay/splice.js';
+import { Tokens } from './relay/tokens.js';
+
+/** What a relay is made of, as a service of an HTTP server. */
+export interface RelayServiceConfig {
+  /**
+   * The names by which clients know this server, each as in their URLs: `rv.example.org:8080`. A request that was signed for
+   * another is refused. Default: any name.
+   */
+  readonly hosts?: readonly string[] | undefined;
+  readonly limits?: Partial<RelayServerLimits> | undefined;
+}
+
+/** What a relay server is made of. */
+export interface RelayServerConfig extends RelayServiceConfig {
+  /** The local address. Default: all. */
+  readonly bind?: string | undefined;
+  /** Default: 8080. */
+  readonly port?: number | undefined;
+  readonly http?: Partial<HttpServerLimits> | undefined;
+}
+
+/** What one relay bears. */
+export interface RelayServerLimits extends SpliceLimits {
+  /** Sessions in all: two nodes that are joined, or one that waits for the other. */
+  readonly sessions: number;
+  /** Nodes in sessions from one IPv4 address or IPv6 /64: a household, an office, a small carrier NAT. */
+  readonly nodesPerHost: number;
+  /** For how long a node waits for the other, in milliseconds. */
+  readonly unpairedMs: number;
+  /** Requests a second from one IPv4 address or IPv6 /64, on average. */
+  readonly requestsPerSecond: number;
+  /** Requests at once from one IPv4 address or IPv6 /64. */
+  readonly requestBurst: number;
+  /** Tokens that are remembered for four minutes, so that none is good twice. While there are so many, no new one is taken. */
+  readonly tokens: number;
+}
+
+export const DEFAULT_RELAY_LIMITS: RelayServerLimits = {
+  sessions: 4_000,
+  nodesPerHost: 128,
+  unpairedMs: 30_000,
+  idleMs: 120_000,
+  bytesPerSession: Number.POSITIVE_INFINITY,
+  bytesPerSecond: Number.POSITIVE_INFINITY,
+  bufferedBytes: 64 * 1024,
+  requestsPerSecond: 20,
+  requestBurst: 256,
+  tokens: 100_000,
+};
+
+/** What a relay does, for those who run it. */
+export interface RelayCounters {
+  /** Pairs of nodes that are joined now. */
+  readonly sessions: number;
+  /** Nodes that wait for their other now. */
+  readonly waiting: number;
+  /** Pairs of nodes that have been joined, in all. */
+  readonly joined: number;
+  /** Bytes that were passed on, in all, both directions together. */
+  readonly bytes: number;
+  /** Requests that were refused, in all, by reason. */
+  readonly refused: Readonly<Partial<Record<RefusalCode, number>>>;
+  /** Nodes and pairs that were sent away, in all, by the limit: `unpairedMs`, `idleMs`, `bytesPerSession`. */
+  readonly cut: Readonly<Record<Cut | 'unpaired', number>>;
+}
+
+/** A relay that runs. */
+export interface RelayService {
+  /** What an HTTP server, or several of them, has it answer. */
+  readonly service: HttpService;
+  /** What it does: at once, and whenever that changes; the bytes at least every quarter of `idleMs`. */
+  readonly counters$: Observable<RelayCounters>;
+}
+
+/** A relay server that runs. */
+export interface RelayServer {
+  readonly local: Endpoint;
+  /** What it does: at once, and whenever that changes; the bytes at least every quarter of `idleMs`. */
+  readonly counters$: Observable<RelayCounters>;
+}
+
+/** Hosts whose requests are counted. */
+const MAX_HOSTS = 10_000;
+
+/** When to try again after a refusal that passes, in seconds. */
+const RETRY_AFTER_S = 30;
+
+/**
+ * Runs a relay for as long as it is subscribed to: an HTTP server that joins two nodes which cannot reach each other, and
+ * passes bytes from each to the other. Emits once it listens. How a node joins is written at the top of
+ * `lib/relay/messages.ts`.
+ *
+ * Two nodes are joined when both have proven their keys, name each other, and have the same token; nobody else ever is. What
+ * they say is theirs: it is meant to be TLS, from end to end.
+ *
+ * @throws ListenError when the port cannot be listened on; InvalidOptionError when a host or a limit is none.
+ *
+ * @example
+ * relayServer$({ port: 8080, limits: { bytesPerSecond: 1_000_000 } }).subscribe(({ local }) => console.log(local.port));
+ */
+export function relayServer$(
+  { bind, port = 8080, http, ...config }: RelayServerConfig = {},
+  runtime: Runtime = systemRuntime,
+): Observable<RelayServer> {
+  return relayService$(config, runtime).pipe(
+    switchMap(({ service, counters$ }) =>
+      httpServer$({ bind, port, limits: http, services: [of(service)] }).pipe(
+        map(({ local }) => ({ local, counters$ })),
+      ),
+    ),
+  );
+}
+
+/** What {@link relayServer$} answers, as a service of HTTP servers. Emits at once. */
+export function relayService$(
+  { hosts, limits: given }: RelayServiceConfig = {},
+  runtime: Runtime = systemRuntime,
+): Observable<RelayService> {
+  return defer(() => {
+    const limits = withDefaults('limits', DEFAULT_RELAY_LIMITS, given, Number.MAX_SAFE_INTEGER);
+    expectInteger('limits.unpairedMs', limits.unpairedMs, 1, MAX_TIMER_MS);
+    expectInteger('limits.idleMs', limits.idleMs, 1, MAX_TIMER_MS);
+    const relay = new Relay(hosts && hostNames(hosts), limits, runtime);
+    return NEVER.pipe(
+      startWith({ service: relay.service, counters$: relay.counters$ }),
+      finalize(() => {
+        relay.close();
+      }),
+    );
+  });
+}
+
+/** A node that waits for another. */
+interface Waiting {
+  readonly socket: Socket;
+  /** Unsubscribed when the other is there. */
+  readonly waits: Subscription;
+}
+
+class Relay {
+  readonly #counters = new BehaviorSubject<RelayCounters>({
+    sessions: 0,
+    waiting: 0,
+    joined: 0,
+    bytes: 0,
+    refused: {},
+    cut: { unpaired: 0, idle: 0, bytes: 0 },
+  });
+  /** Those of the counters are told now and then. */
+  #bytes = 0;
+  readonly #tick$: Observable<unknown>;
+  readonly #sockets = new Set<Socket>();
+  readonly #perHost = new HostCounts();
+  readonly #tokens: Tokens<Waiting>;
+  readonly #mayAsk: (host: string) => boolean;
+
+  readonly counters$ = this.#counters.asObservable();
+
+  constructor(
+    readonly hosts: ReadonlySet<string> | undefined,
+    readonly limits: RelayServerLimits,
+    readonly runtime: Runtime,
+  ) {
+    const { scheduler, timeOfDay } = runtime;
+    const { requestsPerSecond, requestBurst, idleMs, tokens } = limits;
+    const now = () => scheduler.now();
+    this.#mayAsk = hostBuckets({ perSecond: requestsPerSecond, burst: requestBurst, maxHosts: MAX_HOSTS, now });
+    // A clock may be wrong by as much to either side.
+    this.#tokens = new Tokens({ forMs: 2 * CLOCK_MS, maxTokens: tokens, now: timeOfDay });
+    this.#tick$ = interval(idleMs / TICKS, scheduler).pipe(
+      tap(() => {
+        if (this.#bytes !== this.#counters.value.bytes) this.#tell({});
+      }),
+      share(),
+    );
+  }
+
+  close(): void {
+    this.#counters.complete();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Below any path, as a proxy may have it. */
+  readonly service: HttpService = (exchange) => {
+    const { method, url, address, request, response, upgrade } = exchange;
+    if (method !== 'GET' || !url.pathname.endsWith('/relay')) return false;
+    if (upgrade?.protocol !== RELAY_PROTOCOL) {
+      response.setHeader('upgrade', RELAY_PROTOCOL);
+      say(response, 426, `Expected an upgrade to ${RELAY_PROTOCOL}.\n`);
+      return true;
+    }
+    const host = hostKey(address);
+    if (!this.#mayAsk(host)) {
+      this.#refuse(exchange, 'too-often', 'too many requests from this address');
+      return true;
+    }
+    const header = request.headers[RELAY_HEADER];
+    const join = typeof header === 'string' ? decodeJoin(header) : undefined;
+    if (typeof header !== 'string' || join === undefined) {
+      this.#refuse(exchange, 'malformed', `expected a request to join in the header ${RELAY_HEADER}`);
+      return true;
+    }
+    const refusal = this.#refusalOf(join, header, host, request.headers);
+    if (refusal !== undefined) {
+      this.#refuse(exchange, ...refusal);
+      return true;
+    }
+    const socket = upgrade.accept();
+    this.#hold(socket, host);
+    const waiting = this.#tokens.meet(join);
+    if (waiting === undefined) this.#wait(join, socket);
+    else this.#splice(waiting, socket);
+    return true;
+  };
+
+  /** Why a node is not let in, if it is not. */
+  #refusalOf(
+    join: JoinRequest,
+    header: string,
+    address: string,
+    { host = '', authorization }: Exchange['request']['headers'],
+  ): readonly [RefusalCode, string] | undefined {
+    if (this.hosts?.has(host.toLowerCase()) === false) {
+      return ['signature', 'this server is not known by the name in the request'];
+    }
+    if (!isAuthorized(join.from, host, header, authorization)) {
+      return ['signature', 'the request is not signed by whom it is from'];
+    }
+    if (Math.abs(join.at - this.runtime.timeOfDay()) > CLOCK_MS) return ['clock', 'the clock of the caller is wrong'];
+    if (this.#perHost.of(address) >= this.limits.nodesPerHost) return ['host-full', 'too many nodes at this address'];
+    const refusal = this.#tokens.refusalOf(join);
+    if (refusal !== undefined) return [refusal, TOKEN_WORDS[refusal]];
+    const { sessions, waiting } = this.#counters.value;
+    const isFull = sessions + waiting >= this.limits.sessions && !this.#tokens.isAwaited(join);
+    return isFull ? ['server-full', 'too many sessions'] : undefined;
+  }
+
+  #refuse({ response }: Exchange, refused: RefusalCode, words: string): void {
+    const status = REFUSALS[refused];
+    if (status === 429 || status === 503) response.setHeader('retry-after', RETRY_AFTER_S);
+    sayJson(response, { refused, words, now: this.runtime.timeOfDay() }, status);
+    const { refused: before } = this.#counters.value;
+    this.#tell({ refused: { ...before, [refused]: (before[refused] ?? 0) + 1 } });
+  }
+
+  /** A socket counts until it is closed. */
+  #hold(socket: Socket, host: string): void {
+    this.#sockets.add(socket);
+    this.#perHost.add(host);
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      this.#perHost.remove(host);
+    });
+  }
+
+  /** Whatever the node sends stays unread, so that the network holds it back. */
+  #wait(join: JoinRequest, socket: Socket): void {
+    const overdue$ = timer(this.limits.unpairedMs, this.runtime.scheduler).pipe(map(() => true));
+    const closed$ = fromEvent(socket, 'close').pipe(map(() => false));
+    const waits = merge(overdue$, closed$)
+      .pipe(take(1))
+      .subscribe({
+        next: (isOverdue) => {
+          this.#tokens.leave(join.token);
+          socket.destroy();
+          const { waiting, cut } = this.#counters.value;
+          this.#tell({ waiting: waiting - 1, ...(isOverdue && { cut: { ...cut, unpaired: cut.unpaired + 1 } }) });
+        },
+        error: noop,
+      });
+    this.#tokens.wait(join, { socket, waits });
+    this.#tell({ waiting: this.#counters.value.waiting + 1 });
+  }
+
+  #splice({ socket: first, waits }: Waiting, second: Socket): void {
+    waits.unsubscribe();
+    const { waiting, sessions, joined } = this.#counters.value;
+    this.#tell({ waiting: waiting - 1, sessions: sessions + 1, joined: joined + 1 });
+    splice$({
+      sockets: [first, second],
+      limits: this.limits,
+      tick$: this.#tick$,
+      scheduler: this.runtime.scheduler,
+      count: (bytes) => {
+        this.#bytes += bytes;
+      },
+    }).subscribe({
+      next: (reason) => {
+        const { cut } = this.#counters.value;
+        this.#tell({ cut: { ...cut, [reason]: cut[reason] + 1 } });
+      },
+      error: noop,
+      complete: () => {
+        this.#tell({ sessions: this.#counters.value.sessions - 1 });
+      },
+    });
+  }
+
+  #tell(change: Partial<RelayCounters>): void {
+    this.#counters.next({ ...this.#counters.value, ...change, bytes: this.#bytes });
+  }
+}
+
+const TOKEN_WORDS = {
+  replayed: 'this node has joined with this token before',
+  taken: 'the token is that of other nodes',
+  gone: 'the other node did not wait: agree on another token',
+  'server-full': 'too many tokens are in use',
+} as const;

@@ -1,0 +1,154 @@
+import type { Socket } from 'node:net';
+import { noop, Observable, type SchedulerLike } from 'rxjs';
+
+/** What one session may take. */
+export interface SpliceLimits {
+  /** A session on which nothing has moved for this long is cut, in milliseconds. Nodes ping each other each 25 s. */
+  readonly idleMs: number;
+  /** Bytes that a session may pass, both directions together. Default: any number. */
+  readonly bytesPerSession: number;
+  /** Bytes a second that a session may pass on average, both directions together. Default: as many as there are. */
+  readonly bytesPerSecond: number;
+  /**
+   * Bytes of each direction that wait here for a reader that is slower than the writer, who is paused meanwhile; with one
+   * read of the kernel's (64 KiB) above that.
+   */
+  readonly bufferedBytes: number;
+}
+
+/** What a splice is made of. */
+export interface SpliceConfig {
+  /** Two sockets of which nobody has read anything yet. Both are closed at the end. */
+  readonly sockets: readonly [Socket, Socket];
+  readonly limits: SpliceLimits;
+  /** Emits {@link TICKS} times in `idleMs`. */
+  readonly tick$: Observable<unknown>;
+  readonly scheduler: SchedulerLike;
+  /** Is told of bytes as they are passed on. */
+  readonly count: (bytes: number) => void;
+}
+
+/** Why a splice was cut. */
+export type Cut = 'idle' | 'bytes';
+
+/** One timer for all sessions looks so many times in the idle time whether something has moved. */
+export const TICKS = 4;
+
+/**
+ * Passes whatever comes from either of two sockets on to the other, no faster than that reads. The end of one direction is
+ * passed on after all that came before it, and the other goes on. Completes when both sockets are closed; a reset of one is
+ * passed on as a reset. Emits the reason first, where a limit cuts it. Unsubscribing cuts it.
+ */
+export function splice$({ sockets: [a, b], limits, tick$, scheduler, count }: SpliceConfig): Observable<Cut> {
+  return new Observable((subscriber) => {
+    let left = limits.bytesPerSession;
+    let quietTicks = 0;
+    let isHeld = false;
+    const cut = (reason: Cut) => {
+      subscriber.next(reason);
+      subscriber.complete();
+    };
+    const spend = allowance(limits.bytesPerSecond, () => scheduler.now());
+    /** Whether it may be passed on. */
+    const admit = (bytes: number) => {
+      left -= bytes;
+      quietTicks = 0;
+      if (left < 0) {
+        cut('bytes');
+        return false;
+      }
+      count(bytes);
+      const waitMs = spend(bytes);
+      if (waitMs > 0) hold(waitMs);
+      return true;
+    };
+    const ways = [
+      pass(a, b, limits.bufferedBytes, admit, () => isHeld),
+      pass(b, a, limits.bufferedBytes, admit, () => isHeld),
+    ];
+    const hold = (ms: number) => {
+      if (isHeld) return;
+      isHeld = true;
+      a.pause();
+      b.pause();
+      subscriber.add(
+        scheduler.schedule(() => {
+          isHeld = false;
+          for (const { goOn } of ways) goOn();
+        }, ms),
+      );
+    };
+    subscriber.add(
+      tick$.subscribe({
+        next: () => {
+          if (++quietTicks > TICKS) cut('idle');
+        },
+        error: noop,
+      }),
+    );
+    const onClose = (socket: Socket, other: Socket) => () => {
+      if (other.closed) subscriber.complete();
+      else if (!socket.readableEnded || !socket.writableFinished) reset(other);
+    };
+    a.once('close', onClose(a, b));
+    b.once('close', onClose(b, a));
+    return () => {
+      reset(a);
+      reset(b);
+    };
+  });
+}
+
+/** One direction. `goOn` has it go on when it was held, unless its reader is slow. */
+function pass(
+  from: Socket,
+  to: Socket,
+  bufferedBytes: number,
+  admit: (bytes: number) => boolean,
+  isHeld: () => boolean,
+): { readonly goOn: () => void } {
+  let isFull = false;
+  const goOn = () => {
+    if (!isFull && !isHeld()) from.resume();
+  };
+  to.on('drain', () => {
+    if (!isFull) return;
+    isFull = false;
+    goOn();
+  });
+  from.on('data', (chunk: Buffer) => {
+    if (!admit(chunk.length)) return;
+    // What the kernel took at once does not wait, however long it was: there is nothing to pause for.
+    if (to.write(chunk) || to.writableLength < bufferedBytes) return;
+    isFull = true;
+    from.pause();
+  });
+  from.on('end', () => {
+    to.end();
+  });
+  return { goOn };
+}
+
+/**
+ * A bucket of a second's bytes. Returns a function that takes bytes, of which there may be too few, and tells how long to wait
+ * until there are any again, in milliseconds.
+ */
+function allowance(bytesPerSecond: number, now: () => number): (bytes: number) => number {
+  if (bytesPerSecond === Number.POSITIVE_INFINITY) return () => 0;
+  let available = bytesPerSecond;
+  let last = now();
+  return (bytes) => {
+    const time = now();
+    available = Math.min(bytesPerSecond, available + ((time - last) / 1000) * bytesPerSecond) - bytes;
+    last = time;
+    return Math.ceil((-available / bytesPerSecond) * 1000);
+  };
+}
+
+/** Closes a socket in a way that nobody takes for an orderly end. */
+function reset(socket: Socket): void {
+  if (socket.destroyed) return;
+  // A FIN that is on its way would be in the way of the RST.
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
+}
