@@ -1,4 +1,5 @@
 import {
+  distinctUntilChanged,
   firstValueFrom,
   from,
   fromEvent,
@@ -13,8 +14,8 @@ import {
   type Subscription,
 } from 'rxjs';
 import type { NetConfig } from '../config.js';
-import type { Connection } from '../connection.js';
-import { formatEndpoint } from '../endpoint.js';
+import type { Connection, Path } from '../connection.js';
+import { formatEndpoint, sameEndpoint } from '../endpoint.js';
 import { reasonOf } from '../errors.js';
 import { lineDecoder } from '../link/lines.js';
 import { loadOrCreateIdentity, type Identity } from '../identity.js';
@@ -117,27 +118,51 @@ export function reportReach(net: Net, report: Report): Subscription {
   });
 }
 
-/** Reports that a connection is there, and later why it ended. */
-export function reportConnection(connection: Connection, elapsedMs: number, report: Report): void {
-  const { peerId } = connection;
-  connection.path$.pipe(take(1)).subscribe({
-    next: ({ technique, direct, local, remote }) => {
+/**
+ * Reports that a connection is there, each other way that its lines take later, and why it ended.
+ *
+ * @param elapsedMs how long it took, in milliseconds; what is reported of its ways is counted from the same start.
+ */
+export function reportConnection(
+  { peerId, path$, closed$ }: Pick<Connection, 'peerId' | 'path$' | 'closed$'>,
+  elapsedMs: number,
+  report: Report,
+): void {
+  const start = performance.now() - elapsedMs;
+  const way$ = path$.pipe(
+    // A round trip is measured now and then, and is no other way.
+    distinctUntilChanged(isSameWay),
+    map((path, index) => ({ path, isFirst: index === 0 })),
+  );
+  way$.subscribe({
+    next: ({ path: { technique, direct, local, remote }, isFirst }) => {
+      const ms = isFirst ? elapsedMs : Math.round(performance.now() - start);
       const ends = { local: formatEndpoint(local), remote: formatEndpoint(remote) };
+      const fields = { peerId, technique, direct, elapsedMs: ms, ...ends };
       const way = direct ? '' : ', relayed';
-      report(
-        'connected',
-        { peerId, technique, direct, elapsedMs, ...ends },
-        `connected to ${peerId} at ${ends.remote} (${technique}${way}, ${elapsedMs} ms)`,
-      );
+      if (isFirst) {
+        report('connected', fields, `connected to ${peerId} at ${ends.remote} (${technique}${way}, ${ms} ms)`);
+      } else {
+        report('path', fields, `now by ${technique} at ${ends.remote} (${direct ? 'direct' : 'relayed'})`);
+      }
     },
     error: noop,
   });
-  connection.closed$.subscribe({
+  closed$.subscribe({
     next: ({ code, message }) => {
       report('closed', { peerId, reason: code, message }, `closed: ${message}`);
     },
     error: noop,
   });
+}
+
+function isSameWay(one: Path, other: Path): boolean {
+  return (
+    one.technique === other.technique &&
+    one.direct === other.direct &&
+    sameEndpoint(one.local, other.local) &&
+    sameEndpoint(one.remote, other.remote)
+  );
 }
 
 /** The lines of stdin, read no faster than they are asked for. */

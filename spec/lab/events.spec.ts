@@ -16,6 +16,11 @@ describe('An event of `rxp2p connect --json`', () => {
       technique: 'relay',
       direct: false,
     });
+    expect(parseEvent('{"event":"path","technique":"simultaneous-open","direct":true,"elapsedMs":480}')).toEqual({
+      event: 'path',
+      technique: 'simultaneous-open',
+      direct: true,
+    });
   });
 
   it('is nothing when it is of another kind or no event at all', () => {

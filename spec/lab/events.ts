@@ -8,7 +8,8 @@ export type Event =
       readonly outcome: string;
       readonly reason: string | undefined;
     }
-  | { readonly event: 'connected'; readonly technique: string; readonly direct: boolean };
+  /** The first way that the lines take, and each later one. */
+  | { readonly event: 'connected' | 'path'; readonly technique: string; readonly direct: boolean };
 
 /** `undefined` for events of other kinds, and for lines that are not events at all. */
 export const parseEvent = (line: string): Event | undefined => {
@@ -21,7 +22,8 @@ export const parseEvent = (line: string): Event | undefined => {
     case 'attempt':
       return { event: 'attempt', technique, outcome: text('outcome') ?? '', reason: text('reason') };
     case 'connected':
-      return { event: 'connected', technique, direct: fields['direct'] === true };
+    case 'path':
+      return { event: fields['event'], technique, direct: fields['direct'] === true };
     default:
       return undefined;
   }

@@ -2,13 +2,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Observable } from 'rxjs';
-import { RXP2P } from './matrix.js';
 import { DUAL_STACK_GATEWAY, LYING_GATEWAY, NETWORKS, SHARED_NETWORKS, type Network, type Router } from './networks.js';
 import { DEFAULT_PATH } from './path.js';
 import { addressOf, planNetwork, planShared, type Plan } from './plan.js';
 import type { Line, Program } from './processes.js';
 import { said, type Fields } from './programs.js';
 import { Run } from './run.js';
+import { RXP2P } from './servers.js';
 import { canRunLab, LAB_LIMIT_MS, needsLab } from './support.js';
 import type { Topology } from './topology.js';
 

@@ -13,19 +13,23 @@ import {
   splitCommand,
   toPair,
 } from './arguments.js';
-import { matrix$, RXP2P } from './matrix.js';
-import { notDirect, parseMatrixResult, type MatrixResult, type PairResult } from './measurement.js';
+import { matrix$ } from './matrix.js';
+import { notConnected, notDirect, parseMatrixResult, type MatrixResult, type PairResult } from './measurement.js';
 import { sweep } from './namespace.js';
 import { describeOpenings, measureOpenings } from './opening.js';
 import { NETWORKS, SHARED_NETWORKS, type NetworkName, type SharedNetworkName } from './networks.js';
 import { CHANNEL_NAMES, type ChannelName } from '../../lib/signalling/channel.js';
+import { describeSide, move } from './moving.js';
 import { DEFAULT_PATH, describeWire, type PathConfig } from './path.js';
 import type { Pair } from './plan.js';
 import { missingPrerequisites } from './prerequisites.js';
 import { Run } from './run.js';
 import { check$, describeReport, type Report } from './self-check.js';
+import { RXP2P } from './servers.js';
 import { openShell } from './shell.js';
+import { sideBySide$ } from './side-by-side.js';
 import { describePair, insertTable, renderTable } from './table.js';
+import { isTrouble, transfer, TROUBLES, type Transfer, type TroubleName } from './transfer.js';
 
 const EXIT_FAILED = 1;
 
@@ -43,9 +47,11 @@ interface MatrixOptions extends PathOptions {
   readonly parallel: number;
   readonly channel: ChannelName;
   readonly timeout: number;
+  readonly settle: number;
   readonly rxp2p: string;
   readonly json?: string;
   readonly must?: Pair[];
+  readonly connected?: true;
 }
 
 const main = async (argv: readonly string[]): Promise<void> => {
@@ -103,18 +109,30 @@ const main = async (argv: readonly string[]): Promise<void> => {
     .option('--repeat <n>', 'connect so often', argument(parseInteger('--repeat', 1, 1000)), 1)
     .option('--parallel <n>', 'so many pairs side by side', argument(parseInteger('--parallel', 1, 64)), 2)
     .option('--timeout <seconds>', 'for each connect', argument(parseNumber('--timeout', 1, 600)), 10)
+    .option(
+      '--settle <seconds>',
+      'how long each stays after its first line for the path to become direct',
+      argument(parseNumber('--settle', 0, 600)),
+      3,
+    )
     .addOption(new Option('--channel <name>', 'what carries signals').choices(CHANNEL_NAMES).default('rendezvous'))
     .addOption(new Option('--rxp2p <file>', 'the program under test').default(RXP2P, 'the one just built'))
     .option('--json <file>', 'write the results there')
-    .option('--must <a:b,c,…>', 'fail unless each of these pairs connected directly every time', argument(parsePairs))
+    .option(
+      '--must <a:b,c,…>',
+      'fail unless each of these pairs was direct in the end every time',
+      argument(parsePairs),
+    )
+    .option('--connected', 'fail unless every pair connected every time')
     .action(async (options: MatrixOptions) => {
       const result = await withRun((run) => runMatrix(run, options));
       console.log(`\n${renderTable(result)}`);
       if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`);
-      const broken = notDirect(result, options.must ?? []);
-      if (broken.length === 0) return;
-      console.error(`Not direct, but must be: ${broken.map((pair) => pair.join(':')).join(', ')}`);
-      process.exitCode = EXIT_FAILED;
+      const named = (pairs: readonly (readonly string[])[]) => pairs.map((pair) => pair.join(':')).join(', ');
+      const [broken, lost] = [notDirect(result, options.must ?? []), options.connected ? notConnected(result) : []];
+      if (broken.length > 0) console.error(`Not direct, but must be: ${named(broken)}`);
+      if (lost.length > 0) console.error(`Not connected every time, but must be: ${named(lost)}`);
+      if (broken.length + lost.length > 0) process.exitCode = EXIT_FAILED;
     });
 
   program
@@ -132,6 +150,41 @@ const main = async (argv: readonly string[]): Promise<void> => {
     .option('--repeat <n>', 'rounds', argument(parseInteger('--repeat', 1, 100)), 5)
     .action(async ({ repeat, ...path }: PathOptions & { repeat: number }) => {
       console.log(describeOpenings(await withRun((run) => measureOpenings(run, toPath(path), repeat))));
+    });
+
+  withPath(program.command('move [networks...]'))
+    .description(
+      'send numbered lines both ways while the path moves: relay, direct, relay (the direct way is cut), direct (mended)',
+    )
+    .option('--lines <n>', 'each way', argument(parseInteger('--lines', 1, 1e9)), 1_000_000)
+    .action(async (networks: string[], { lines, ...path }: PathOptions & { lines: number }) => {
+      const pair = toPair(networks.length === 0 ? ['preserving', 'preserving'] : networks);
+      const sides = await withRun((run) => move(run, { pair, path: toPath(path), lines }));
+      for (const [name, side] of Object.entries(sides)) console.log(`${name}: ${describeSide(side)}`);
+      const isWhole = Object.values(sides).every(({ count, fault }) => count === lines && fault === null);
+      if (!isWhole) process.exitCode = EXIT_FAILED;
+    });
+
+  program
+    .command('transfer [troubles...]')
+    .description(
+      `carry a file by rxp2p, and have something fail and come back in the middle: ${Object.entries(TROUBLES)
+        .map(([name, { about }]) => `${name} (${about})`)
+        .join(', ')}`,
+    )
+    .option('--parallel <n>', 'so many side by side', argument(parseInteger('--parallel', 1, 64)), 1)
+    .option('--story', 'tell what both sides said, also where all arrived')
+    .action(async (names: string[], { parallel, story }: { parallel: number; story?: true }) => {
+      const wanted = names.length === 0 ? Object.keys(TROUBLES).filter(isTrouble) : names.map(parseTrouble);
+      const print = ({ name, ok, end, ms, story: told }: Transfer & { name: TroubleName }) => {
+        console.log(`${name}: ${ok ? 'whole' : 'FAILED'}, ${end}, ${ms.toFixed(0)} ms after the trouble`);
+        if (!ok || story) console.log(told);
+      };
+      const transfers = await withRun((run) => {
+        const work = async (name: TroubleName) => ({ name, ...(await transfer(run, name)) });
+        return lastValueFrom(sideBySide$(wanted, { parallel, needs: () => [], work }).pipe(tap(print), toArray()));
+      });
+      if (transfers.some(({ ok }) => !ok)) process.exitCode = EXIT_FAILED;
     });
 
   program
@@ -224,6 +277,11 @@ const argument =
       throw new InvalidArgumentError(failure instanceof Error ? failure.message : String(failure));
     }
   };
+
+const parseTrouble = (name: string): TroubleName => {
+  if (isTrouble(name)) return name;
+  throw new Error(`Expected a trouble, one of ${Object.keys(TROUBLES).join(', ')}; got \`${name}\``);
+};
 
 const oneOf = <T extends string>(option: string, choices: readonly T[]) =>
   argument((text) => {

@@ -1,14 +1,28 @@
 /** Runs the real `rxp2p` in pairs of networks: two servers, a listener, a dialer, and one line from the one to the other. */
 import { setPriority } from 'node:os';
-import { fileURLToPath } from 'node:url';
-import { firstValueFrom, lastValueFrom, Observable, takeUntil, tap, toArray } from 'rxjs';
+import {
+  filter,
+  firstValueFrom,
+  from,
+  lastValueFrom,
+  noop,
+  Observable,
+  race,
+  switchMap,
+  take,
+  takeUntil,
+  tap,
+  timer,
+  toArray,
+} from 'rxjs';
 import type { ChannelName } from '../../lib/signalling/channel.js';
 import { failureReason, parseEvent, type Event } from './events.js';
-import type { PairResult, Trial } from './measurement.js';
+import type { PairResult, Trial, Way } from './measurement.js';
 import { roundTripTime, type PathConfig } from './path.js';
-import { addressOf, familiesOf, hostsOf, linesBetween, planPairs, SERVERS, type Pair } from './plan.js';
+import { hostsOf, linesBetween, planPairs, type Pair } from './plan.js';
 import type { Program } from './processes.js';
 import type { Run } from './run.js';
+import { meetingPlaces, START_MS, startServers } from './servers.js';
 import { sideBySide$ } from './side-by-side.js';
 import type { Topology } from './topology.js';
 import { within } from './within.js';
@@ -22,24 +36,17 @@ export interface MatrixConfig {
   readonly parallel: number;
   /** Seconds that one `connect` gets. */
   readonly timeout: number;
+  /** Seconds that a dialer stays after its first line for the path to become direct; as soon as it is, or was from the start, it goes. */
+  readonly settle: number;
   /** The program under test. */
   readonly rxp2p: string;
   /** What carries the signals of its nodes. Default: rendezvous servers. */
   readonly channel?: ChannelName | undefined;
 }
 
-export const RXP2P = fileURLToPath(new URL('../../lib/cli/rxp2p.js', import.meta.url));
-
-const PORT = 8000;
-const HTTP_PORT = 8080;
-const DHT_PORT = 7000;
-
 /** A dialer that starts must not slow down those whose time is taken. */
 const LOW_PRIORITY = ['nice', '-n', '19'];
 const NORMAL_PRIORITY = 0;
-
-/** What a program may take to start and to reach its servers on a busy machine, and to end. */
-const START_MS = 10_000;
 
 /** How long after the dialer's end its line may still be under way. */
 const LAST_LINE_MS = 1_000;
@@ -81,19 +88,7 @@ export const matrix$ = (run: Run, config: MatrixConfig): Observable<PairResult> 
     );
   });
 
-/** They listen on both families, as every rendezvous server should. Of a DHT they are the first two nodes. */
-const startServers = async (topology: Topology, { rxp2p, channel }: MatrixConfig): Promise<void> => {
-  const serve = [process.execPath, rxp2p, 'serve', '--port', String(PORT), '--http-port', String(HTTP_PORT)];
-  const started = SERVERS.map((server) => {
-    const own = addressOf(topology.plan, server, 4);
-    const others = SERVERS.filter((other) => other !== server).map((other) => addressOf(topology.plan, other, 4));
-    const dht = ['--dht-port', String(DHT_PORT), '--dht-address', own];
-    const bootstrap = others.flatMap((other) => ['--dht-bootstrap', `${other}:${DHT_PORT}`]);
-    const program = topology.run(server, channel === 'dht' ? [...serve, ...dht, ...bootstrap] : serve);
-    return program.line((text) => text.startsWith(channel === 'dht' ? 'dht-http' : 'http'));
-  });
-  await within(START_MS, Promise.all(started));
-};
+type Limits = Pick<MatrixConfig, 'timeout' | 'settle'>;
 
 interface Listener {
   readonly program: Program;
@@ -133,7 +128,7 @@ const measurePair = async (
   topology: Topology,
   listeners: Listeners,
   pair: Pair,
-  { repeat, timeout, rxp2p, channel }: MatrixConfig,
+  { repeat, timeout, settle, rxp2p, channel }: MatrixConfig,
 ): Promise<PairResult> => {
   const [dialing, listening] = hostsOf(pair);
   const trials: Trial[] = [];
@@ -142,7 +137,7 @@ const measurePair = async (
     const connect = [process.execPath, rxp2p, 'connect', listener.unl, ...meetingPlaces(topology, dialing, channel)];
     for (let i = 0; i < repeat; i++) {
       const dialer = topology.run(dialing, [...LOW_PRIORITY, ...connect, '--json', '--timeout', String(timeout)]);
-      trials.push(await trial(dialer, listener.program, `${pair.join(' → ')} ${i}`, timeout));
+      trials.push(await trial(dialer, listener.program, `${pair.join(' → ')} ${i}`, { timeout, settle }));
     }
   } catch (failure) {
     trials.push({ ok: false, reason: `the trial could not begin: ${String(failure)}` });
@@ -151,27 +146,57 @@ const measurePair = async (
 };
 
 /** From the instant of `connect$`, which the dialer tells, to the instant the line shows at the listener. */
-const trial = async (dialer: Program, listener: Program, text: string, timeout: number): Promise<Trial> => {
+const trial = async (dialer: Program, listener: Program, text: string, limits: Limits): Promise<Trial> => {
+  const { timeout, settle } = limits;
   dialer.write(text);
-  dialer.endInput();
   const arrival = listener.line((line) => line === text);
   arrival.catch(() => undefined); // When it never comes, the dialer's end is what counts.
   void raisePriority(dialer);
-  const exit = await within(timeout * 1000 + START_MS, dialer.exited).catch(() => undefined);
+  const direct$ = dialer.stderr$.pipe(filter(({ text: line }) => wayOf(parseEvent(line))?.direct === true));
+  const late$ = from(arrival).pipe(switchMap(() => timer(settle * 1000)));
+  const settled$ = race(direct$, late$, dialer.exited).pipe(take(1));
+  const stay = settled$.subscribe({
+    next: () => {
+      dialer.endInput();
+    },
+    error: noop, // The listener is gone; the dialer finds out.
+  });
+  const exit = await within((timeout + settle) * 1000 + START_MS, dialer.exited).catch(() => undefined);
+  stay.unsubscribe();
   if (exit === undefined) await dialer.kill();
 
   const said = await firstValueFrom(dialer.stderr$.pipe(toArray()), { defaultValue: [] });
   const lines = said.map(({ text: line }) => line);
-  const events: Event[] = lines.flatMap((line) => parseEvent(line) ?? []);
-  const begun = said.find(({ text: line }) => parseEvent(line)?.event === 'connecting')?.at;
-  const connected = events.find((event) => event.event === 'connected');
-  if (exit === undefined) return { ok: false, reason: `did not end within ${timeout} s` };
-  if (connected === undefined) return { ok: false, reason: failureReason(events, lines) };
+  const events = said.flatMap(({ text: line, at }) => {
+    const event = parseEvent(line);
+    return event === undefined ? [] : { event, at };
+  });
+  const begun = events.find(({ event }) => event.event === 'connecting')?.at;
+  const ways = events.flatMap(({ event, at }) => {
+    const way = wayOf(event);
+    return way === undefined ? [] : { way, at };
+  });
+  const [first, last] = [ways[0], ways.at(-1)];
+  if (exit === undefined) return { ok: false, reason: `did not end within ${timeout + settle} s` };
+  const story = events.map(({ event }) => event);
+  if (first === undefined || last === undefined) return { ok: false, reason: failureReason(story, lines) };
   if (begun === undefined) return { ok: false, reason: 'it never said that it was connecting' };
   const arrived = await within(LAST_LINE_MS, arrival).catch(() => undefined);
-  if (arrived === undefined) return { ok: false, reason: `${connected.technique}: connected, but the line never came` };
-  return { ok: true, technique: connected.technique, direct: connected.direct, ms: arrived.at - begun };
+  if (arrived === undefined) return { ok: false, reason: `${first.way.technique}: connected, but the line never came` };
+  return {
+    ok: true,
+    first: first.way,
+    ms: arrived.at - begun,
+    last: last.way,
+    movedMs: last === first ? null : last.at - begun,
+  };
 };
+
+/** The way that an event tells of. */
+const wayOf = (event: Event | undefined): Way | undefined =>
+  event?.event === 'connected' || event?.event === 'path'
+    ? { technique: event.technique, direct: event.direct }
+    : undefined;
 
 /** Makes a dialer the equal of the others when its time begins. */
 export const raisePriority = async (dialer: Program): Promise<void> => {
@@ -182,19 +207,3 @@ export const raisePriority = async (dialer: Program): Promise<void> => {
     // It ended before, or at that moment: its trial tells why.
   }
 };
-
-/**
- * What a node is told of the servers: each by each family that the node has, since only who is seen by IPv6 can tell that it
- * is reached there. The DHT is of IPv4 alone.
- */
-const meetingPlaces = ({ plan }: Topology, host: string, channel: ChannelName = 'rendezvous'): string[] =>
-  familiesOf(plan, host)
-    .filter((family) => channel !== 'dht' || family === 4)
-    .flatMap((family) =>
-      SERVERS.flatMap((server) => {
-        const address = addressOf(plan, server, family);
-        const at = (port: number) => (family === 4 ? `${address}:${port}` : `[${address}]:${port}`);
-        if (channel === 'dht') return ['--dht', at(DHT_PORT)];
-        return channel === 'mailbox' ? ['--mailbox', `http://${at(HTTP_PORT)}`] : ['--rendezvous', at(PORT)];
-      }),
-    );

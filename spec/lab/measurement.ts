@@ -1,9 +1,27 @@
 /** What the matrix measures, and what it makes of it: pure. */
 
+/** The way that lines take. */
+export interface Way {
+  readonly technique: string;
+  /** Not by way of a relay. */
+  readonly direct: boolean;
+}
+
+/** One `connect$` that succeeded. */
+export interface Won {
+  readonly ok: true;
+  /** The way of the first line. */
+  readonly first: Way;
+  /** From `connect$` to the first line at the other side. */
+  readonly ms: number;
+  /** The way in the end. */
+  readonly last: Way;
+  /** From `connect$` to the last change of way; null when there was none. */
+  readonly movedMs: number | null;
+}
+
 /** One `connect$`. */
-export type Trial =
-  | { readonly ok: true; readonly technique: string; readonly direct: boolean; readonly ms: number }
-  | { readonly ok: false; readonly reason: string };
+export type Trial = Won | { readonly ok: false; readonly reason: string };
 
 export interface PairResult {
   /** The dialer's and the listener's network, or the one they share. */
@@ -27,10 +45,14 @@ export interface MatrixResult {
 export interface Summary {
   readonly succeeded: number;
   readonly tried: number;
-  /** Each technique that won, the most frequent first. */
+  /** Each technique of a way in the end, the most frequent first. */
   readonly techniques: readonly string[];
+  /** Whether the way in the end was direct each time. */
   readonly direct: boolean;
+  /** To the first line. */
   readonly medianMs: number | undefined;
+  /** To the way in the end, of those that began on another. */
+  readonly medianMovedMs: number | undefined;
   /** Each reason once, the most frequent first. */
   readonly reasons: readonly string[];
 }
@@ -40,20 +62,85 @@ export const summarize = ({ trials }: Pick<PairResult, 'trials'>): Summary => {
   return {
     succeeded: won.length,
     tried: trials.length,
-    techniques: byFrequency(won.map(({ technique }) => technique)),
-    direct: won.length > 0 && won.every(({ direct }) => direct),
+    techniques: byFrequency(won.map(({ last }) => last.technique)),
+    direct: won.length > 0 && won.every(({ last }) => last.direct),
     medianMs: median(won.map(({ ms }) => ms)),
+    medianMovedMs: median(won.flatMap(({ movedMs }) => movedMs ?? [])),
     reasons: byFrequency(trials.flatMap((trial) => (trial.ok ? [] : [trial.reason]))),
   };
 };
 
-/** Those of some pairs that did not connect directly every time, or were not tried at all. */
+/** Those of some pairs that were not direct in the end every time, or were not tried at all. */
 export const notDirect = <P extends readonly string[]>({ pairs }: MatrixResult, musts: readonly P[]): P[] =>
   musts.filter((must) => {
     const result = pairs.find(({ pair }) => pair.join() === must.join());
     const { succeeded, tried, direct } = summarize(result ?? { trials: [] });
     return !direct || succeeded < tried;
   });
+
+/** The pairs that did not connect every time. */
+export const notConnected = ({ pairs }: MatrixResult): (readonly string[])[] =>
+  pairs.filter(({ trials }) => trials.length === 0 || trials.some(({ ok }) => !ok)).map(({ pair }) => pair);
+
+/** What the first lines of one kind took. */
+export interface FirstLines {
+  /** The technique by which they went; undefined for all that were not dialled. */
+  readonly technique: string | undefined;
+  readonly count: number;
+  readonly medianRoundTrips: number;
+  /** Nine of ten took no longer. */
+  readonly slowRoundTrips: number;
+}
+
+/** What the first lines took, by the technique that carried them: dialled ones, all others together, and each of those. */
+export const firstLines = ({ pairs }: MatrixResult): FirstLines[] => {
+  const lines = pairs.flatMap(({ roundTripMs, trials }) =>
+    // Without an access line between the two there is no round trip to count in.
+    roundTripMs === 0
+      ? []
+      : trials.flatMap((trial) =>
+          trial.ok ? { technique: trial.first.technique, roundTrips: trial.ms / roundTripMs } : [],
+        ),
+  );
+  const others = byFrequency(lines.map(({ technique }) => technique)).filter((technique) => technique !== DIALLED);
+  return [DIALLED, undefined, ...others].flatMap((technique) => {
+    const roundTrips = lines
+      .filter((line) => (technique === undefined ? line.technique !== DIALLED : line.technique === technique))
+      .map((line) => line.roundTrips);
+    const [middle, slow] = [median(roundTrips), quantile(roundTrips, SLOW)];
+    if (middle === undefined || slow === undefined) return [];
+    return { technique, count: roundTrips.length, medianRoundTrips: middle, slowRoundTrips: slow };
+  });
+};
+
+/** The technique that needs nobody but the peer. */
+const DIALLED = 'direct';
+
+const SLOW = 0.9;
+
+/** What became of the connections that began by a relay. */
+export interface Moves {
+  readonly relayed: number;
+  /** So many of them became direct. */
+  readonly moved: number;
+  /** So many of those {@link SOON_MS} after `connect$` at the latest. */
+  readonly soon: number;
+  readonly medianMs: number | undefined;
+}
+
+export const SOON_MS = 2_000;
+
+export const moves = ({ pairs }: MatrixResult): Moves => {
+  const won = pairs.flatMap(({ trials }) => trials.filter((trial) => trial.ok));
+  const relayed = won.filter(({ first }) => !first.direct);
+  const times = relayed.filter(({ last }) => last.direct).flatMap(({ movedMs }) => movedMs ?? []);
+  return {
+    relayed: relayed.length,
+    moved: times.length,
+    soon: times.filter((ms) => ms <= SOON_MS).length,
+    medianMs: median(times),
+  };
+};
 
 /** Reads what `--json` wrote. */
 export const parseMatrixResult = (json: string): MatrixResult => {
@@ -79,8 +166,14 @@ const isMatrixResult = (value: unknown): value is MatrixResult =>
 const isTrial = (value: unknown): value is Trial =>
   isRecord(value) &&
   (value['ok'] === true
-    ? typeof value['technique'] === 'string' && typeof value['direct'] === 'boolean' && typeof value['ms'] === 'number'
+    ? typeof value['ms'] === 'number' &&
+      (value['movedMs'] === null || typeof value['movedMs'] === 'number') &&
+      isWay(value['first']) &&
+      isWay(value['last'])
     : value['ok'] === false && typeof value['reason'] === 'string');
+
+const isWay = (value: unknown): value is Way =>
+  isRecord(value) && typeof value['technique'] === 'string' && typeof value['direct'] === 'boolean';
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
 
@@ -92,6 +185,10 @@ export const median = (values: readonly number[]): number | undefined => {
   const lower = sorted[Math.ceil(sorted.length / 2) - 1];
   return upper === undefined || lower === undefined ? undefined : (lower + upper) / 2;
 };
+
+/** The least of some values that a share of them does not exceed. */
+const quantile = (values: readonly number[], share: number): number | undefined =>
+  values.toSorted((one, other) => one - other)[Math.ceil(values.length * share) - 1];
 
 const byFrequency = (values: readonly string[]): string[] => {
   const counts = new Map<string, number>();

@@ -2,13 +2,13 @@
 import { fileURLToPath } from 'node:url';
 import type { Observable } from 'rxjs';
 import { quantile, ratioOf } from '../bench/ratio.js';
-import { RXP2P } from './matrix.js';
 import { NETWORKS } from './networks.js';
 import type { PathConfig } from './path.js';
 import { addressOf, planNetwork } from './plan.js';
 import type { Line } from './processes.js';
 import { said, type Fields } from './programs.js';
 import type { Run } from './run.js';
+import { RXP2P } from './servers.js';
 import type { Topology } from './topology.js';
 
 /** Networks, what is spoken there, and who else speaks it; no program of Debian's maps by PCP. */

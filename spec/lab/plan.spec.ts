@@ -3,12 +3,14 @@ import { NETWORKS } from './networks.js';
 import {
   addressOf,
   familiesOf,
+  hostsFile,
   hostsOf,
   isSharedNetwork,
   linesBetween,
   planNetwork,
   planPair,
   planPairs,
+  serverName,
   wayOut,
   type Pair,
   type Plan,
@@ -37,6 +39,17 @@ describe('The plan', () => {
     expect(between('same-lan')).toBe(0);
     expect(between('hairpin')).toBe(0);
     expect(linesBetween(planPair(['hairpin']), 'a', 's1')).toBe(2);
+  });
+
+  it('names each server: by one name for both families, and by one for each', () => {
+    const plan = planPair(['ipv6-firewall', 'preserving']);
+    const known = hostsFile(plan).split('\n').map((line) => line.split(' ')); // prettier-ignore
+    const addressesOf = (name: string) => known.flatMap(([address, ...names]) => (names.includes(name) ? address : []));
+    const [four, six] = [addressOf(plan, 's1', 4), addressOf(plan, 's1', 6)];
+    expect(addressesOf(serverName('s1'))).toEqual([four, six]);
+    expect(addressesOf(serverName('s1', 4))).toEqual([four]);
+    expect(addressesOf(serverName('s1', 6))).toEqual([six]);
+    expect(addressesOf('s2.lab')).not.toContain(four);
   });
 
   it('of every pair gives no two ends of the internet the same address', () => {

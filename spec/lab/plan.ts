@@ -133,6 +133,20 @@ export const addressOf = (plan: Plan, node: string, family: Family): string => {
   return found.address;
 };
 
+/** The name of a server, which has an address of each family; with a family, a name that has only one of that. */
+export const serverName = (server: string, family?: Family): string =>
+  family === undefined ? `${server}.lab` : `v${family}.${server}.lab`;
+
+/** What /etc/hosts says on this internet. */
+export const hostsFile = (plan: Plan): string => {
+  const servers = SERVERS.flatMap((server) =>
+    familiesOf(plan, server).map(
+      (family) => `${addressOf(plan, server, family)} ${serverName(server)} ${serverName(server, family)}`,
+    ),
+  );
+  return ['127.0.0.1 localhost', '::1 localhost', ...servers, ''].join('\n');
+};
+
 const nodeOf = (plan: Plan, name: string): Node => {
   const node = plan.nodes.get(name);
   if (node === undefined) throw new Error(`No such namespace in this plan: ${name}`);

@@ -7,6 +7,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   tc: 'iproute2',
   sysctl: 'procps',
   nice: 'coreutils',
+  mount: 'mount',
   nft: 'nftables',
   miniupnpd: 'miniupnpd-nftables',
   python3: 'python3',

@@ -1,12 +1,12 @@
 /** What only shows with many peers at once, or from inside a node: the matrix shows who reaches whom. */
 import { fileURLToPath } from 'node:url';
 import { filter, firstValueFrom, from, lastValueFrom, mergeMap, take, toArray } from 'rxjs';
-import { RXP2P } from './matrix.js';
 import { NETWORKS, type Network } from './networks.js';
 import { DEFAULT_PATH } from './path.js';
 import { addressOf, planCrowd } from './plan.js';
 import { fieldsOf, said, type Fields } from './programs.js';
 import { Run } from './run.js';
+import { RXP2P } from './servers.js';
 import { canRunLab, LAB_LIMIT_MS, needsLab } from './support.js';
 import type { Topology } from './topology.js';
 

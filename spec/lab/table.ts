@@ -1,5 +1,6 @@
 /** The README's table, made from the matrix's JSON and from nothing else: pure. */
-import { summarize, type MatrixResult, type PairResult } from './measurement.js';
+import { FLOORS } from './floors.js';
+import { firstLines, moves, SOON_MS, summarize, type MatrixResult, type PairResult } from './measurement.js';
 import { roundTripTime } from './path.js';
 
 export const BEGIN = '<!-- lab:begin (written by `npm run lab -- table`) -->';
@@ -10,8 +11,10 @@ export const renderTable = (result: MatrixResult): string => {
   const crossed = result.pairs.filter(({ pair }) => pair.length === 2);
   return [
     conditions(result),
+    LEGEND,
     ...(crossed.length > 0 ? [grid(crossed)] : []),
     ...(shared.length > 0 ? [list(shared)] : []),
+    ...groups(result),
     ...failures(result.pairs),
   ].join('\n\n');
 };
@@ -26,13 +29,18 @@ export const insertTable = (page: string, table: string): string => {
 /** One line on one pair, for the terminal. */
 export const describePair = (result: PairResult): string => {
   const summary = summarize(result);
-  const { succeeded, tried, techniques, direct, medianMs, reasons } = summary;
+  const { succeeded, tried, techniques, direct, medianMs, medianMovedMs, reasons } = summary;
   const name = result.pair.join(' → ');
   if (medianMs === undefined) return `${name}: failed, ${reasons.join(' | ')}`;
   const how = `${techniques.join(', ')} (${direct ? 'direct' : 'relayed'})`;
+  const moved = medianMovedMs === undefined ? '' : `, there after ${medianMovedMs.toFixed(0)} ms`;
   const often = succeeded === tried ? '' : `, ${succeeded} of ${tried} (${reasons.join(' | ')})`;
-  return `${name}: ${how}, ${medianMs.toFixed(0)} ms, ${roundTrips(medianMs, result)} round trips${often}`;
+  return `${name}: ${how}, ${medianMs.toFixed(0)} ms, ${roundTrips(medianMs, result)} round trips${moved}${often}`;
 };
+
+const LEGEND =
+  'Each cell has the technique in the end, in italics when it is a relay, and how long the first line took, in parentheses ' +
+  'in round trips. `→`: the connection began by another way, as a rule the relay, and so long after `connect$` its lines had moved.';
 
 const conditions = ({ wire, delayMs, jitterMs, loss, bandwidthMbit, repeat }: MatrixResult): string =>
   [
@@ -63,11 +71,39 @@ const list = (pairs: readonly PairResult[]): string =>
   );
 
 const cell = (result: PairResult): string => {
-  const { succeeded, tried, techniques, direct, medianMs } = summarize(result);
+  const { succeeded, tried, techniques, direct, medianMs, medianMovedMs } = summarize(result);
   if (medianMs === undefined) return '✗';
   const how = direct ? techniques.join(', ') : `_${techniques.join(', ')}_`;
   const often = succeeded === tried ? '' : ` ${succeeded}/${tried}`;
-  return `${how} ${medianMs.toFixed(0)} ms (${roundTrips(medianMs, result)})${often}`;
+  const moved = medianMovedMs === undefined ? '' : ` → ${medianMovedMs.toFixed(0)} ms`;
+  return `${how} ${medianMs.toFixed(0)} ms (${roundTrips(medianMs, result)})${moved}${often}`;
+};
+
+/** What the first lines took and what became of relayed connections, over all pairs. */
+const groups = (result: MatrixResult): string[] => {
+  const lines = firstLines(result);
+  if (lines.length === 0) return [];
+  const { relayed, moved, soon, medianMs } = moves(result);
+  const share = (part: number) => `${part} (${((100 * part) / relayed).toFixed(0)} %)`;
+  const median = medianMs === undefined ? '' : `, after ${medianMs.toFixed(0)} ms in the median`;
+  return [
+    markdown(
+      ['first line by', 'how often', 'round trips, median', 'nine of ten at most', 'least possible'],
+      lines.map(({ technique, count, medianRoundTrips, slowRoundTrips }) => [
+        technique ?? 'all but direct',
+        String(count),
+        medianRoundTrips.toFixed(1),
+        slowRoundTrips.toFixed(1),
+        FLOORS[technique ?? '']?.toFixed(1) ?? '–',
+      ]),
+    ),
+    ...(relayed === 0
+      ? []
+      : [
+          `Of ${relayed} connections that began by a relay, ${share(moved)} moved to a direct path${median}: ` +
+            `${share(soon)} within ${SOON_MS / 1000} s of \`connect$\`.`,
+        ]),
+  ];
 };
 
 const failures = (pairs: readonly PairResult[]): string[] => {
@@ -82,10 +118,7 @@ const failures = (pairs: readonly PairResult[]): string[] => {
   const examples = (names: readonly string[]) =>
     names.slice(0, EXAMPLES).join(', ') + (names.length > EXAMPLES ? ', …' : '');
   const table = rows.map(([reason, names]) => [code(reason), String(names.length), examples(names)]);
-  return [
-    'Italics: relayed. In parentheses: round trips. ✗ and shortfalls, by reason:',
-    markdown(['reason', 'pairs', 'such as'], table),
-  ];
+  return ['✗ and shortfalls, by reason:', markdown(['reason', 'pairs', 'such as'], table)];
 };
 
 const EXAMPLES = 3;

@@ -6,7 +6,7 @@ import { command } from './command.js';
 import { argv, configuration, READY } from './miniupnpd.js';
 import { removeNamespaces } from './namespace.js';
 import { netem, wireProgram, type PathConfig, type Wire } from './path.js';
-import { addressOf, PREFIX, wayOut, type LinkEnd, type Node, type Plan } from './plan.js';
+import { addressOf, hostsFile, PREFIX, wayOut, type LinkEnd, type Node, type Plan } from './plan.js';
 import { Program } from './processes.js';
 import { within } from './within.js';
 
@@ -52,8 +52,14 @@ export class Topology {
     return `${this.#place.prefix}${node}`;
   }
 
+  /** Starts a program in a host, where the servers have names, as everywhere on this internet: see {@link serverName}. */
   run(host: string, argv: readonly string[], env?: NodeJS.ProcessEnv): Program {
-    return this.#start(host, argv, env);
+    return this.#start(host, this.named(argv), env);
+  }
+
+  /** A command that runs another with the servers' names known: in a namespace of its own, so that nobody else's are touched. */
+  named(argv: readonly string[]): string[] {
+    return ['sh', '-c', 'mount --bind "$0" /etc/hosts && exec "$@"', this.#hostsFile, ...argv];
   }
 
   /** The address that a node sends to `destination` from, before any NAT. */
@@ -90,18 +96,70 @@ export class Topology {
     await this.#serveMappings(node);
   }
 
+  /** Takes a node's cable or line to the outside away; with it go its routes, and of a router what it had masqueraded. */
+  async unplug(node: string): Promise<void> {
+    await this.#ip(this.#node(node), [`link set ${this.#outside(node)} down`]);
+  }
+
+  /** Puts it back, and does what a DHCP client would. */
+  async plug(name: string): Promise<void> {
+    const node = this.#node(name);
+    await this.#ip(node, [`link set ${this.#outside(name)} up`]);
+    await this.#ip(node, this.#numbering(node, 'replace'));
+    await this.#untilUp(node);
+  }
+
+  /** Gives a host another number on its network, as a DHCP server may. Tells which address it has now. */
+  async readdress(host: string, number: number): Promise<string> {
+    const node = this.#node(host);
+    const device = this.#outside(host);
+    const [before, ...others] = node.addresses;
+    if (before?.family !== 4 || others.length > 0) throw new Error(`Expected ${host} to have one address, of IPv4`);
+    const after = before.address.replace(/\d+$/, String(number));
+    await this.#ip(node, [
+      `addr del ${before.address}/${PREFIX[4]} dev ${device}`,
+      `addr add ${after}/${PREFIX[4]} dev ${device}`,
+      ...node.routes.map(({ to, via }) => `route replace ${to} via ${via}`),
+    ]);
+    return after;
+  }
+
+  /** Drops every packet between two nodes without a word, wherever on the internet they would meet; what others carry goes on. */
+  async cut(one: string, other: string): Promise<void> {
+    const [from, to] = [one, other].map((name) => addressOf(this.plan, this.#outermost(name), 4));
+    const table = `
+table ip cut {
+  chain forward {
+    type filter hook forward priority filter
+    ip saddr ${from} ip daddr ${to} drop
+    ip saddr ${to} ip daddr ${from} drop
+  }
+}`;
+    await this.#exec(this.#node('internet'), ['nft', '-f', '-'], table);
+  }
+
+  /** Lets them through again. */
+  async mend(): Promise<void> {
+    await this.#exec(this.#node('internet'), ['nft', 'delete', 'table', 'ip', 'cut']);
+  }
+
   async close(): Promise<void> {
     await removeNamespaces(this.#place.prefix);
   }
 
+  get #hostsFile(): string {
+    return join(this.#place.directory, `${this.#place.prefix}hosts`);
+  }
+
   async #build(): Promise<void> {
     const nodes = [...this.plan.nodes.values()];
+    writeFileSync(this.#hostsFile, hostsFile(this.plan));
     await command('ip', ['-batch', '-'], batch(nodes.map(({ name }) => `netns add ${this.namespace(name)}`)));
     await Promise.all(nodes.map((node) => this.#exec(node, ['sysctl', '-qw', ...sysctls(node)])));
     await this.#link();
     await Promise.all(
       nodes.map(async (node) => {
-        await command('ip', ['-n', this.namespace(node.name), '-batch', '-'], batch(this.#addressing(node)));
+        await this.#ip(node, this.#addressing(node));
         await this.#exec(node, ['nft', '-f', '-'], rules(this.plan, node));
       }),
     );
@@ -147,12 +205,30 @@ export class Topology {
         ...members.map((member) => `link set ${member} master ${bridge}`),
       ]),
       ...ports.map(({ device }) => `link set ${device} up`),
+      ...this.#numbering(node, 'add'),
+    ];
+  }
+
+  #numbering(node: Node, how: 'add' | 'replace'): string[] {
+    return [
       ...node.addresses.map(({ device, address, family }) =>
-        [`addr add ${address}/${PREFIX[family]} dev ${device}`, family === 6 ? 'nodad' : ''].join(' '),
+        [`addr ${how} ${address}/${PREFIX[family]} dev ${device}`, family === 6 ? 'nodad' : ''].join(' '),
       ),
-      ...node.routes.map(({ to, via }) => `route add ${to} via ${via}`),
+      ...node.routes.map(({ to, via }) => `route ${how} ${to} via ${via}`),
       ...this.#neighbours(node),
     ];
+  }
+
+  /** A node's device towards the internet. */
+  #outside(name: string): string {
+    const device = wayOut(this.plan, name)[0]?.ends[0].device;
+    if (device === undefined) throw new Error(`There is nothing outside of ${name}`);
+    return device;
+  }
+
+  /** The node, or the router before it, that the internet sees. */
+  #outermost(name: string): string {
+    return wayOut(this.plan, name).at(-1)?.ends[0].node ?? name;
   }
 
   /** A router knows who is at the other end of its access line; asking first would make whoever sends first look slow. */
@@ -186,8 +262,7 @@ export class Topology {
     const directory = this.#directory(node.name);
     mkdirSync(directory, { recursive: true });
     const file = join(directory, 'miniupnpd.conf');
-    const outermost = wayOut(this.plan, node.name).at(-1)?.ends[0].node ?? node.name;
-    const settings = node.router.miniupnpd.replace('$EXTERNAL', addressOf(this.plan, outermost, 4));
+    const settings = node.router.miniupnpd.replace('$EXTERNAL', addressOf(this.plan, this.#outermost(node.name), 4));
     writeFileSync(file, configuration('lan0', settings, directory, node.families.includes(6)));
     const daemon = this.#start(node.name, argv(file, directory));
     this.#daemons.set(node.name, daemon);
@@ -209,6 +284,10 @@ export class Topology {
 
   #start(node: string, argv: readonly string[], env?: NodeJS.ProcessEnv): Program {
     return new Program(this.namespace(node), argv, env);
+  }
+
+  #ip(node: Node, lines: readonly string[]): Promise<string> {
+    return command('ip', ['-n', this.namespace(node.name), '-batch', '-'], batch(lines));
   }
 
   #exec(node: Node, argv: readonly string[], input?: string): Promise<string> {

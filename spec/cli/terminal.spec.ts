@@ -1,0 +1,82 @@
+import { of, Subject } from 'rxjs';
+import { reportConnection } from '../../lib/cli/terminal.js';
+import type { CloseReason, Path } from '../../lib/connection.js';
+
+const relayed: Path = {
+  technique: 'relay',
+  direct: false,
+  local: { address: '192.168.1.2', port: 1 },
+  remote: { address: '192.0.2.1', port: 8001 },
+  roundTripMs: undefined,
+};
+const punched: Path = {
+  ...relayed,
+  technique: 'simultaneous-open',
+  direct: true,
+  remote: { address: '192.0.2.7', port: 7 },
+};
+
+describe('The report of a connection', () => {
+  interface Told {
+    readonly event: string;
+    readonly fields: Readonly<Record<string, unknown>>;
+    readonly words: string | undefined;
+  }
+
+  function reported(...paths: readonly Path[]): { told: readonly Told[]; closed: Subject<CloseReason> } {
+    const told: Told[] = [];
+    const closed = new Subject<CloseReason>();
+    reportConnection({ peerId: 'Bob', path$: of(...paths), closed$: closed }, 250, (event, fields, words) => {
+      told.push({ event, fields, words });
+    });
+    return { told, closed };
+  }
+
+  it('tells the first way as the connection, and each other way once, not each round trip', () => {
+    const { told } = reported(
+      relayed,
+      { ...relayed, roundTripMs: 80 },
+      punched,
+      { ...punched, roundTripMs: 40 },
+      relayed,
+      { ...relayed, local: { address: '192.168.1.2', port: 2 } },
+    );
+    expect(told.map(({ event, fields }) => [event, fields['technique'], fields['direct'], fields['local']])).toEqual([
+      ['connected', 'relay', false, '192.168.1.2:1'],
+      ['path', 'simultaneous-open', true, '192.168.1.2:1'],
+      ['path', 'relay', false, '192.168.1.2:1'],
+      ['path', 'relay', false, '192.168.1.2:2'],
+    ]);
+  });
+
+  it('counts every way from the start of the connection', () => {
+    const [connected, path] = reported(relayed, punched).told;
+    expect(connected?.fields).toEqual({
+      peerId: 'Bob',
+      technique: 'relay',
+      direct: false,
+      elapsedMs: 250,
+      local: '192.168.1.2:1',
+      remote: '192.0.2.1:8001',
+    });
+    expect(path?.fields['elapsedMs']).toBeGreaterThanOrEqual(250);
+  });
+
+  it('has words for people', () => {
+    expect(reported(relayed, punched, relayed).told.map(({ words }) => words)).toEqual([
+      'connected to Bob at 192.0.2.1:8001 (relay, relayed, 250 ms)',
+      'now by simultaneous-open at 192.0.2.7:7 (direct)',
+      'now by relay at 192.0.2.1:8001 (relayed)',
+    ]);
+  });
+
+  it('ends with the reason', () => {
+    const { told, closed } = reported(punched);
+    closed.next({ code: 'lost', by: 'peer', message: 'the link broke' });
+    expect(told.at(-1)).toEqual({
+      event: 'closed',
+      fields: { peerId: 'Bob', reason: 'lost', message: 'the link broke' },
+      words: 'closed: the link broke',
+    });
+  });
+});

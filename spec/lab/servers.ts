@@ -1,0 +1,56 @@
+/** The servers of the lab, as `rxp2p serve` runs them, and what nodes are told of them. */
+import { fileURLToPath } from 'node:url';
+import type { ChannelName } from '../../lib/signalling/channel.js';
+import { addressOf, familiesOf, serverName, SERVERS } from './plan.js';
+import type { Program } from './processes.js';
+import type { Topology } from './topology.js';
+import { within } from './within.js';
+
+export const RXP2P = fileURLToPath(new URL('../../lib/cli/rxp2p.js', import.meta.url));
+
+const PORT = 8000;
+const HTTP_PORT = 8080;
+const DHT_PORT = 7000;
+
+/** What a program may take to start and to reach its servers on a busy machine, and to end. */
+export const START_MS = 10_000;
+
+interface ServersConfig {
+  /** The program under test. */
+  readonly rxp2p: string;
+  /** What carries the signals of its nodes. Default: rendezvous servers. */
+  readonly channel?: ChannelName | undefined;
+}
+
+/** Starts all of them; resolves when they can be reached. */
+export const startServers = (topology: Topology, config: ServersConfig): Promise<Program[]> =>
+  within(START_MS, Promise.all(SERVERS.map((server) => startServer(topology, server, config))));
+
+/** They listen on both families, as every rendezvous server should. Of a DHT they are the first two nodes. */
+const startServer = async (topology: Topology, server: string, { rxp2p, channel }: ServersConfig): Promise<Program> => {
+  const serve = [process.execPath, rxp2p, 'serve', '--port', String(PORT), '--http-port', String(HTTP_PORT)];
+  const own = addressOf(topology.plan, server, 4);
+  const others = SERVERS.filter((other) => other !== server).map((other) => addressOf(topology.plan, other, 4));
+  const dht = ['--dht-port', String(DHT_PORT), '--dht-address', own];
+  const bootstrap = others.flatMap((other) => ['--dht-bootstrap', `${other}:${DHT_PORT}`]);
+  const program = topology.run(server, channel === 'dht' ? [...serve, ...dht, ...bootstrap] : serve);
+  await program.line((text) => text.startsWith(channel === 'dht' ? 'dht-http' : 'http'));
+  return program;
+};
+
+/**
+ * What a node is told of the servers. Everybody knows them by the same names, which have addresses of both families, so that
+ * a node of IPv4 alone and one of IPv6 alone meet there; by which a host with both goes there is its system's choice. Only who
+ * is seen by a family can tell that it is reached by it: a host with both is told of a name with IPv4 alone, too, since systems
+ * prefer IPv6. The DHT is of IPv4 alone.
+ */
+export const meetingPlaces = ({ plan }: Topology, host: string, channel: ChannelName = 'rendezvous'): string[] => {
+  const names = channel === 'dht' || familiesOf(plan, host).length < 2 ? [undefined] : [undefined, 4 as const];
+  return names.flatMap((family) =>
+    SERVERS.flatMap((server) => {
+      if (channel === 'dht') return ['--dht', `${serverName(server, 4)}:${DHT_PORT}`];
+      const name = serverName(server, family);
+      return channel === 'mailbox' ? ['--mailbox', `http://${name}:${HTTP_PORT}`] : ['--rendezvous', `${name}:${PORT}`];
+    }),
+  );
+};
