@@ -87,6 +87,8 @@ interface LinkState {
   hasPeerLeft: boolean;
   /** This side sends nothing more here. */
   isLeft: boolean;
+  /** This side has sent on it. */
+  isUsed: boolean;
   /** The latest choice of the controlling side that was this link. */
   choice: number | undefined;
 }
@@ -248,6 +250,7 @@ export class Transport {
       isStale: false,
       hasPeerLeft: false,
       isLeft: false,
+      isUsed: false,
       choice: undefined,
     };
     this.#links.add(link);
@@ -385,10 +388,12 @@ export class Transport {
     const { choice, offset } = decodeAt(payload);
     link.at = offset;
     link.isStale = false;
-    if (this.#config.isControlling || choice < this.#choices) return;
-    this.#choices = choice;
-    link.choice = choice;
-    if (link !== this.#current && !link.isLeft) this.#choose(link);
+    if (!this.#config.isControlling && choice >= this.#choices) {
+      this.#choices = choice;
+      link.choice = choice;
+      if (link !== this.#current && !link.isLeft) this.#choose(link);
+    }
+    this.#lookForMissing();
   }
 
   #onAck(offset: number): void {
@@ -456,6 +461,9 @@ export class Transport {
         other.channel.write(FRAME.resume, encodeOffset(this.#received));
       }
       this.#config.onNeed();
+    } else if (link.isUsed && !link.hasPeerLeft && this.#current !== undefined) {
+      // What it had may not have arrived: rather twice than late.
+      this.#choose(this.#current, this.#buffer.base);
     }
     this.#release();
   }
@@ -483,10 +491,10 @@ export class Transport {
     const others = [...this.#links].filter((other) => other !== link && (other.isMet || other === before));
     if (this.#config.isControlling) link.choice = ++this.#choices;
     this.#current = link;
-    if (isAnew) {
-      this.#buffer.rewind(Math.max(this.#buffer.base, from ?? 0));
-      this.#isEndWritten = false;
-    }
+    link.isUsed = true;
+    if (isAnew) this.#buffer.rewind(Math.max(this.#buffer.base, from ?? 0));
+    // Twice does no harm, and that the first was lost would show by nothing.
+    this.#isEndWritten = false;
     const wasDoubtful = this.#isDoubtful;
     this.#isDoubtful = false;
     this.#silence.heard(false);
@@ -548,7 +556,7 @@ export class Transport {
 
   /** Has what came too early wait for what is missing, where that may still come; else asks for it. */
   #lookForMissing(): void {
-    const waits = [...this.#links].some((link) => link.held.length > 0 && !this.#isInOrder(link));
+    const waits = [...this.#links].some((link) => this.#isEarly(link));
     if (!waits) {
       this.#missingTimer?.unsubscribe();
       this.#missingTimer = undefined;
@@ -569,6 +577,11 @@ export class Transport {
     return !link.hasPeerLeft && !link.isStale && (link.at === undefined || this.#isInOrder(link));
   }
 
+  /** Whether a link goes on behind something that has not come. */
+  #isEarly(link: LinkState): boolean {
+    return !link.isStale && !this.#isInOrder(link);
+  }
+
   #isInOrder({ at }: LinkState): boolean {
     return at === undefined || at <= this.#received;
   }
@@ -577,7 +590,7 @@ export class Transport {
     this.#missingTimer?.unsubscribe();
     this.#missingTimer = undefined;
     for (const link of this.#links) {
-      if (link.held.length === 0 || this.#isInOrder(link)) continue;
+      if (!this.#isEarly(link)) continue;
       if (link.hasPeerLeft) {
         this.#drop(link);
         continue;

@@ -59,7 +59,6 @@ export function relayingOf(given: RelayingConfig): Relaying {
         }),
       );
     },
-    arrival$: (peerId) => peers.arrival$(peerId),
     ...askersOf(given),
     scheduler,
   };

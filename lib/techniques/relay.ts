@@ -330,8 +330,8 @@ export function answerRelays$(signalling: Signalling, relaying: Relaying): Obser
         answering.set(host, ofHost + 1);
         const askedAnew$ = ask$.pipe(filter((other) => other.signal.from === from));
         return answer$(signalling, relaying, signal, ask).pipe(
-          // Another technique may have connected them meanwhile, or this node itself.
-          takeUntil(merge(askedAnew$, relaying.arrival$(from))),
+          // Not when another technique has connected them meanwhile: lines may be on their way here already.
+          takeUntil(askedAnew$),
           finalize(() => {
             answered--;
             const left = (answering.get(host) ?? 1) - 1;

@@ -156,7 +156,8 @@ class Pair {
     return (
       here.received.length === there.sent.length &&
       there.received.length === here.sent.length &&
-      here.ends + there.ends >= 2 &&
+      here.ends > 0 &&
+      there.ends > 0 &&
       this.isAgreed
     );
   }

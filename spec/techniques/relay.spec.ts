@@ -44,7 +44,6 @@ class TestRelaying implements Relaying {
   come$: (url: string) => Observable<unknown> = () => timer(100, this.scheduler);
   welcomes: Relaying['welcomes'] = () => true;
   mayRefuse: Relaying['mayRefuse'] = () => true;
-  arrival$: Relaying['arrival$'] = () => NEVER;
 
   constructor(readonly scheduler: TestScheduler) {}
 
@@ -562,19 +561,6 @@ describe('a node that is asked to a relay', () => {
       flush();
       asks();
       expect(relaying.joined).toHaveSize(2);
-    });
-  });
-
-  it('leaves the relay when the peer has come in another way', () => {
-    const arrivals = new Subject<undefined>();
-    asked(({ relaying, asks }) => {
-      relaying.come$ = () => NEVER;
-      relaying.arrival$ = (peerId) => (peerId === ALICE ? arrivals : NEVER);
-      asks();
-      asks({}, CAROL);
-      expect(relaying.open).toBe(2);
-      arrivals.next(undefined);
-      expect(relaying.open).withContext('another’s stays').toBe(1);
     });
   });
 
