@@ -189,6 +189,33 @@ describe('rxp2p', () => {
     );
 
     it(
+      'meet at a relay of the server that both know, or at the one that they are told',
+      async () => {
+        const server = rxp2p(...SERVE);
+        await server.line(/^http /);
+        const [rendezvous = '', http = ''] = server.lines.map((line) => line.replace(/^[a-z]+ /, ''));
+        const { program: listener, unl } = await listening('--rendezvous', rendezvous, '--echo', '--json');
+        const byRelay = ['connect', unl, '--bind', newAddress(), '--technique', 'relay'];
+        const peer = rxp2p(...byRelay, '--json');
+        peer.endOfInput('one\n');
+        expect(await peer.exit()).toBe(0);
+        expect(peer.lines).toEqual(['one']);
+        const way = { technique: 'relay', direct: false };
+        expect(await peer.event('connected')).toEqual(jasmine.objectContaining({ ...way, remote: http }));
+        expect(await listener.event('connected')).toEqual(jasmine.objectContaining(way));
+
+        const told = rxp2p(...byRelay, '--relay', `http://${http}`);
+        told.endOfInput('two\n');
+        expect(await told.exit()).toBe(0);
+        expect(told.stderr).toMatch(/\(relay, relayed, /);
+        const without = rxp2p(...byRelay, '--no-relay');
+        expect(await without.exit()).toBe(1);
+        expect(without.stderr).toMatch(/relay: This node uses no relays/);
+      },
+      LONG_MS,
+    );
+
+    it(
       'send what the listener types to all who are connected',
       async () => {
         const { program: listener, unl } = await listening('--json');
