@@ -14,8 +14,9 @@ describe('An HTTP server', () => {
     await lab.close();
   });
 
-  /** Takes `echo` for an upgrade, and says hello to all others. */
+  /** Takes `echo` for an upgrade, and says hello to all others; to some it never answers. */
   const service: HttpService = ({ url, response, upgrade }) => {
+    if (url.pathname === '/later') return true;
     if (url.pathname !== '/hello') return false;
     if (upgrade?.protocol === 'echo') {
       const socket = upgrade.accept();
@@ -71,6 +72,17 @@ describe('An HTTP server', () => {
     expect([hello.status, hello.text, hello.headers.connection]).toEqual([200, 'hello', 'close']);
     expect((await askUpgrade(where, { upgrade: 'echo' }, { path: '/elsewhere' })).status).toBe(404);
     expect((await askUpgrade(where, { upgrade: 'echo' }, { path: '/hello', method: 'POST' })).status).toBe(400);
+  });
+
+  it('hangs up on whoever wants to change before it has been answered', async () => {
+    const { host, port } = await open();
+    const socket = connect({ host, port });
+    sockets.push(socket);
+    socket.write('GET /later HTTP/1.1\r\nHost: h\r\n\r\n');
+    socket.write('GET /hello HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n');
+    await closing(socket);
+    expect(socket.bytesRead).toBe(0);
+    expect((await askUpgrade({ host, port }, { upgrade: 'h2c' }, { path: '/hello' })).text).toBe('hello');
   });
 
   it('outlives those who break off in the middle of it', async () => {
