@@ -148,7 +148,13 @@ function answerUpgrade(request: IncomingMessage, head: Buffer, services: readonl
   // Node has taken its own listeners off; this one stays.
   socket.on('error', noop);
   const response = new ServerResponse(request);
-  response.assignSocket(socket);
+  try {
+    response.assignSocket(socket);
+  } catch {
+    // It has asked before, and does not wait for the answer: nobody could tell whose is whose.
+    socket.destroy();
+    return;
+  }
   response.setHeader('connection', 'close');
   response.once('finish', () => {
     socket.destroySoon();

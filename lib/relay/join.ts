@@ -102,8 +102,8 @@ function withTls$(socket: Socket, host: string): Observable<Socket> {
     let handedOver = false;
     stream.on('error', noop);
     const onFailure = (cause?: Error) => {
-      const why = cause?.message ?? 'it closed the connection during the TLS handshake';
-      subscriber.error(new DialError(`The relay ${host} cannot be trusted: ${why}`, { cause }));
+      const why = cause?.message ?? 'it closed the connection';
+      subscriber.error(new DialError(`TLS with the relay ${host} failed: ${why}`, { cause }));
     };
     const onClose = () => {
       onFailure();

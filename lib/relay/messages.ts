@@ -14,6 +14,9 @@
 // The relay answers as soon as the request is good, whether or not the other node is there. Once that has joined, too, at the
 // same relay and with the same token, `from` and `to` the other way round, whatever either sends goes to the other, as it is.
 // Each node may join with a token once. What it sends before the other is there waits in the network.
+//
+// What somebody who has seen a request can do with it: nothing at the same server, unless that was restarted meanwhile; then,
+// and at a server that knows no names of its own, take the node's place for two minutes, and prove no key to whoever comes.
 import { isPeerId, type Identity, type PeerId } from '../identity.js';
 import * as signedRequest from '../signed-request.js';
 import { decodeBase64Url, isTime, parseJsonObject } from '../validate.js';

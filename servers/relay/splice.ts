@@ -92,6 +92,7 @@ export function splice$({ sockets: [a, b], limits, tick$, scheduler, count }: Sp
     };
     a.once('close', onClose(a, b));
     b.once('close', onClose(b, a));
+    for (const { goOn } of ways) goOn();
     return () => {
       reset(a);
       reset(b);

@@ -7,7 +7,7 @@ import { createIdentity } from '../../lib/identity.js';
 import { join$ } from '../../lib/relay/join.js';
 import { systemRuntime } from '../../lib/runtime.js';
 import { relayServer$ } from '../../servers/relay.js';
-import { numberOf, textOf, type Actor, type Handlers, type Role, type Start } from './actors.js';
+import { numberOf, textOf, type Actor, type Role, type Start, type Values } from './actors.js';
 import type { Benchmark } from './benchmark.js';
 import { footprint, perOne } from './footprint.js';
 import { inParallel } from './parallel.js';
@@ -74,7 +74,8 @@ async function throughput(kinds: readonly Kind[], start: Start) {
         ours: rates.get('rxp2p') ?? [],
         other: rates.get(kind) ?? [],
         show,
-        target: { atLeast: 0.8 },
+        // A larger buffer than socat has by itself is more than is promised.
+        target: kind === 'wideSocat' ? undefined : { atLeast: 0.8 },
       }),
     ),
     ratioOf({
@@ -104,7 +105,7 @@ async function besideStalled(start: Start) {
 }
 
 async function idle(start: Start) {
-  const [ours, other] = [[], []] as [Awaited<ReturnType<typeof growth>>[], Awaited<ReturnType<typeof growth>>[]];
+  const [ours, other]: [Values[], Values[]] = [[], []];
   for (let round = 0; round < MEMORY_ROUNDS; round++) {
     ours.push(await growth('rxp2p', start));
     other.push(await growth('pipe', start));
@@ -259,7 +260,7 @@ function endOf(kind: string): ReturnType<Role> {
     await once(socket, 'connect');
     return socket;
   };
-  const handlers: Handlers = {
+  return {
     who: async () => ({
       peer: identity.peerId,
       port: await listening(createServer({ allowHalfOpen: true, noDelay: true }, serve)),
@@ -295,7 +296,6 @@ function endOf(kind: string): ReturnType<Role> {
       return { bytes: counted - bytes, ms: performance.now() - start };
     },
   };
-  return handlers;
 }
 
 /** Writes until it is told to wait. */

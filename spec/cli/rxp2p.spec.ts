@@ -8,6 +8,7 @@ import { encode } from '../../lib/signalling/mailbox-messages.js';
 import { call, MailboxCaller } from '../support/mailbox.js';
 import { Lab, newAddress, addressOf } from '../support/nodes.js';
 import { Program, RXP2P } from '../support/program.js';
+import { bytesOf, closing, joined, RelayNode, relayRefusalOf } from '../support/relay.js';
 
 // Each process of Node takes its time to start, more so on a busy machine.
 const LONG_MS = 60_000;
@@ -74,6 +75,57 @@ describe('rxp2p', () => {
           statuses.push((await call(where, '/mailbox/take', body, headers)).status);
         }
         expect(statuses).toEqual([200, 200, 401]);
+      },
+      LONG_MS,
+    );
+
+    it(
+      'joins nodes that cannot reach each other, within limits, and tells what it does',
+      async () => {
+        const server = rxp2p(
+          ...SERVE,
+          '--json',
+          '--relay-sessions',
+          '1',
+          '--relay-bytes',
+          '10',
+          '--relay-rate',
+          '1000',
+        );
+        await server.line(/^http /);
+        expect(await server.event('relay')).toEqual({
+          event: 'relay',
+          sessions: 0,
+          waiting: 0,
+          joined: 0,
+          bytes: 0,
+          refused: {},
+          cut: { unpaired: 0, idle: 0, bytes: 0 },
+        });
+        const listening = server.events.filter(({ event }) => event === 'listening');
+        expect(
+          listening.map(({ name, address, port }) => `${String(name)} ${String(address)}:${String(port)}`),
+        ).toEqual([...server.lines]);
+        const where = { host: '127.0.0.1', port: Number(listening[1]?.['port']) };
+        const [here, there] = await joined(new RelayNode(where), new RelayNode(where));
+        expect(relayRefusalOf(await new RelayNode(where).ask({}))).toBe('server-full');
+        here.write('0123456789');
+        expect(await bytesOf(there, 10)).toBe('0123456789');
+        here.write('x');
+        await Promise.all([closing(here), closing(there)]);
+      },
+      LONG_MS,
+    );
+
+    it(
+      'has no relay where none is wanted',
+      async () => {
+        const server = rxp2p(...SERVE, '--no-relay');
+        await server.line(/^http /);
+        const port = Number(server.lines[1]?.split(':')[1]);
+        expect((await new RelayNode({ host: '127.0.0.1', port }).ask({})).status).toBe(404);
+        const wrong = rxp2p(...SERVE, '--no-relay', '--relay-bytes', '1');
+        expect(await wrong.exit()).toBe(2);
       },
       LONG_MS,
     );
