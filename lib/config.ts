@@ -14,8 +14,13 @@ export interface Timing {
   readonly staggerMs: number;
   /** Between two heartbeats: well below the 2 h 4 min of RFC 5382 REQ-5, and below the 60 s of the worst NATs seen. */
   readonly heartbeatMs: number;
-  /** A peer not heard for this long is gone: two heartbeats may get lost, a third not. */
+  /**
+   * A peer that leaves a heartbeat, or what was sent, unanswered for this long makes its link doubtful, and another is looked for
+   * beside it: longer than any path takes with its buffers full, and the SYN's third try (RFC 6298 §2).
+   */
   readonly silenceMs: number;
+  /** A connection without a link that carries lives on for this long, while another is looked for: a router's restart is longer. */
+  readonly survivalMs: number;
   /** For the peer to answer an orderly close; counts anew whenever anything moves. */
   readonly closeMs: number;
   /** How long `unl$` waits at the start for the rendezvous servers, so that the first locator is whole: 3 round trips. */
@@ -54,6 +59,11 @@ export interface Limits {
   readonly sendHighWaterBytes: number;
   /** A connection is closed when this many bytes wait for a peer that does not read. */
   readonly sendMaxBytes: number;
+  /**
+   * So much of what was sent is kept until the peer says that it has it, to be sent again should the link break; then nothing more
+   * is sent before it does. On a path of 80 ms it is enough for 200 MB a second.
+   */
+  readonly unacknowledgedBytes: number;
   /** So much is read of a connection that nobody reads, so that its end is noticed; then its socket is paused. */
   readonly readAheadBytes: number;
   /** Inbound connections that have not proven a key yet. */
@@ -164,7 +174,8 @@ export const DEFAULT_TIMING: Timing = {
   handshakeMs: 10 * SECOND,
   staggerMs: 250,
   heartbeatMs: 25 * SECOND,
-  silenceMs: 80 * SECOND,
+  silenceMs: 5 * SECOND,
+  survivalMs: 30 * SECOND,
   closeMs: 30 * SECOND,
   gatherMs: 3 * SECOND,
   networkMs: 10 * SECOND,
@@ -185,6 +196,7 @@ export const DEFAULT_LIMITS: Limits = {
   lineBytes: MIB,
   sendHighWaterBytes: MIB / 4,
   sendMaxBytes: 64 * MIB,
+  unacknowledgedBytes: 16 * MIB,
   readAheadBytes: MIB / 16,
   pendingInbound: 256,
   seenLines: 10_000,

@@ -1,8 +1,18 @@
-import { catchError, of, switchMap, throwError, throwIfEmpty, type Observable, type OperatorFunction } from 'rxjs';
+import {
+  catchError,
+  of,
+  switchMap,
+  takeWhile,
+  throwError,
+  throwIfEmpty,
+  type Observable,
+  type OperatorFunction,
+} from 'rxjs';
 import { ConnectError, DialError, PeerMismatchError, reasonOf, type AttemptFailure } from './errors.js';
 import type { Link } from './link/link.js';
 import { firstToSucceed } from './operators/first-to-succeed.js';
 import { headStart } from './operators/head-start.js';
+import { mergeSuccesses } from './operators/merge-successes.js';
 import { traceOutcome } from './operators/trace-outcome.js';
 import { within } from './operators/within.js';
 import type { Attempt, Stages, Technique } from './techniques/technique.js';
@@ -10,8 +20,9 @@ import type { Trace } from './trace.js';
 import { peerNameOf } from './unl.js';
 
 /**
- * The strategy: in each stage the techniques race, the stages start one after the other with a head start each, and the
- * first link that proves the peer wins. The losers are unsubscribed from, which closes what they had open.
+ * The strategy: in each stage the techniques race, the stages start one after the other with a head start each, and each link
+ * that proves the peer is emitted, until one is direct: that ends all others, which closes what they had open. So a relayed link
+ * carries lines while a direct one is still being made.
  *
  * @throws ConnectError with the outcome of every technique, when none succeeds.
  */
@@ -20,12 +31,27 @@ export function connectBy(stages: Stages, trace: Trace): OperatorFunction<Attemp
     attempt$.pipe(
       switchMap((attempt) =>
         headStart(
-          stages.map((stage) => firstToSucceed(stage.map((technique) => run(technique, attempt, trace)))),
-          attempt.timing.staggerMs,
+          stages.map(({ techniques }) => firstToSucceed(techniques.map((technique) => run(technique, attempt, trace)))),
+          stages.map(({ lead }) => leadMs(lead, attempt)),
           attempt.scheduler,
-        ).pipe(catchError((error: unknown) => throwError(() => connectErrorOf(attempt, error)))),
+          mergeSuccesses,
+        ).pipe(
+          takeWhile(({ direct }) => !direct, true),
+          catchError((error: unknown) => throwError(() => connectErrorOf(attempt, error))),
+        ),
       ),
     );
+}
+
+/** The bounds of the Connection Attempt Delay (RFC 8305 §5), in milliseconds. */
+const LEAD_MIN_MS = 10;
+const LEAD_MAX_MS = 2_000;
+
+/** A head start in milliseconds: so many round trips between the two nodes, as far as that is known. */
+function leadMs(roundTrips: number, { roundTripMs, timing }: Attempt): number {
+  if (roundTrips === 0) return 0;
+  if (roundTripMs === undefined) return timing.staggerMs;
+  return Math.min(LEAD_MAX_MS, Math.max(LEAD_MIN_MS, roundTrips * roundTripMs));
 }
 
 /** A technique's failure, with its name and time. */

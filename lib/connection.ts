@@ -1,16 +1,20 @@
 import type { Duplex } from 'node:stream';
 import {
   BehaviorSubject,
+  concat,
   defer,
+  distinctUntilChanged,
   EMPTY,
   fromEvent,
   ignoreElements,
   map,
   merge,
+  noop,
   race,
   ReplaySubject,
   Subject,
   Subscription,
+  switchMap,
   take,
   timer,
   type Observable,
@@ -19,13 +23,16 @@ import {
 import type { Limits, Timing } from './config.js';
 import { Inbox } from './connection/inbox.js';
 import { Outbox } from './connection/outbox.js';
+import { Transport, type Need } from './connection/transport.js';
 import type { Endpoint } from './endpoint.js';
 import { ProtocolError, reasonOf, Rxp2pError, type ErrorCode } from './errors.js';
 import type { PeerId } from './identity.js';
 import type { Channel } from './link/channel.js';
-import { FRAME, type Frame } from './link/frames.js';
-import { decodeHello, encodeEnd, encodeHello, decodeEnd } from './link/handshake.js';
+import { FRAME } from './link/frames.js';
+import { encodeEnd, encodeHello, decodeEnd, type Hello } from './link/handshake.js';
 import type { Runtime } from './runtime.js';
+import { parseUnl } from './unl.js';
+import type { UnlV3 } from './unl/types.js';
 
 /** Why a connection ended. */
 export interface CloseReason {
@@ -33,7 +40,8 @@ export interface CloseReason {
    * `closed`: in order, nothing was lost. `refused`: the peer does not want us, or we not it. `replaced`: the peer came
    * back anew, so that this connection was dead. `line-too-long`, `protocol`: one side broke the rules.
    * `send-buffer-full`: the peer did not read and the application went on writing. `silent`: nothing was heard for too
-   * long. `lost`: the link broke. `timeout`: the peer did not answer the close.
+   * long. `lost`: the link broke. After both nothing has led to the peer for `timing.survivalMs`, or it has lost its side.
+   * `timeout`: the peer did not answer the close.
    */
   readonly code: CloseCode;
   /** Who ended it. */
@@ -161,16 +169,17 @@ export interface ConnectionStart {
   readonly direction: 'inbound' | 'outbound';
   /** Whether the peer is known to hold this connection too. Where not, its hello on the channel will tell. */
   readonly confirmed: boolean;
+  /** Whether this side chooses among links: exactly one of two that are proven does. Of no meaning for plain links. */
+  readonly isControlling: boolean;
   /** The peer's attempt that this connection answers. */
   readonly attempt?: string | undefined;
 }
 
 /**
- * A connection: an {@link Inbox} and an {@link Outbox} over one channel at a time.
+ * A connection: an {@link Inbox} and an {@link Outbox} over a {@link Transport}, which goes over one link after the other.
  *
  * The side that dialled may send at once, a round trip before it can know that the peer has taken this very link as the
- * connection (both may have dialled). Until the peer's hello tells, what was sent is kept, and sent again on the link
- * that the peer did take.
+ * connection (both may have dialled). Should the peer have taken another, all of it is sent again there.
  */
 export class PeerConnection implements Connection {
   readonly peerId: PeerId;
@@ -183,33 +192,37 @@ export class PeerConnection implements Connection {
   readonly #context: ConnectionContext;
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
+  readonly #transport: Transport;
   readonly #closed = new ReplaySubject<CloseReason>(1);
   readonly #heard = new Subject<void>();
   readonly #path: BehaviorSubject<Path>;
+  readonly #need = new BehaviorSubject<Need>('none');
+  readonly #peerLocator = new ReplaySubject<UnlV3>(1);
   readonly #timers = new Subscription();
 
   readonly #attempt: string | undefined;
+  readonly #isFramed: boolean;
   #id: string;
-  #channel: Channel;
+  #lastChannel: Channel;
+  #locator: string | undefined;
   /** A second link that the peer offered before it knew of the first; kept until it knows. */
   #spare: { readonly channel: Channel; readonly id: string } | undefined;
   readonly #confirmation = new ReplaySubject<void>(1);
   #confirmed = false;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #peerEnd: CloseReason | undefined;
-  #lastHeard: number;
-  #lastPing: { readonly payload: Buffer; readonly at: number } | undefined;
+  #lostBy: Error | undefined;
 
   constructor(channel: Channel, start: ConnectionStart, context: ConnectionContext) {
-    const { id, direction, confirmed, attempt } = start;
+    const { id, direction, confirmed, isControlling, attempt } = start;
     const { runtime, timing, limits } = context;
     this.peerId = channel.link.peerId;
     this.direction = direction;
     this.#id = id;
     this.#attempt = attempt;
     this.#context = context;
-    this.#channel = channel;
-    this.#lastHeard = runtime.scheduler.now();
+    this.#isFramed = channel.framed;
+    this.#lastChannel = channel;
     this.#path = new BehaviorSubject(pathOf(channel, undefined));
     this.#inbox = new Inbox({
       ...limits,
@@ -223,32 +236,75 @@ export class PeerConnection implements Connection {
         this.#fail(fault);
       },
     });
-    this.#outbox = new Outbox(
-      {
-        ...limits,
-        lineBytes: context.sendLineBytes ?? limits.lineBytes,
-        write: (bytes) => {
-          this.#channel.write(FRAME.data, bytes);
-        },
-        lineEnd: channel.lineEnd,
-        waiting: () => this.#channel.buffered,
-        onOverflow: (error) => {
-          this.#fail(error);
-        },
-        closed$: this.#closed,
+    this.#transport = new Transport(channel, confirmed, {
+      ...limits,
+      scheduler: runtime.scheduler,
+      silenceMs: timing.silenceMs,
+      isControlling,
+      hasRoom: () => this.#inbox.wantsMore || (this.#state === 'closing' && !this.#inbox.hasReader),
+      onData: (bytes) => {
+        this.#onData(bytes);
       },
-      !confirmed,
-    );
+      onEnd: (payload) => {
+        this.#onEnd(payload);
+      },
+      onRefused: (payload) => {
+        this.#onRefused(payload);
+      },
+      onLocator: (payload) => {
+        this.#onLocator(payload);
+      },
+      onHeard: () => {
+        this.#heard.next();
+      },
+      onWritten: () => {
+        this.#outbox.written();
+      },
+      onHello: (hello) => {
+        this.#onHello(hello);
+      },
+      onPath: (next, roundTripMs) => {
+        this.#onPath(next, roundTripMs);
+      },
+      onNeed: () => {
+        this.#onNeed();
+      },
+      onLost: (error) => {
+        this.#onLost(error);
+      },
+      onFault: (error) => {
+        this.#fail(error);
+      },
+    });
+    this.#outbox = new Outbox({
+      ...limits,
+      lineBytes: context.sendLineBytes ?? limits.lineBytes,
+      write: (bytes) => {
+        this.#transport.write(bytes);
+      },
+      lineEnd: channel.lineEnd,
+      waiting: () => this.#transport.buffered,
+      onOverflow: (error) => {
+        this.#fail(error);
+      },
+      closed$: this.#closed,
+    });
     this.lines$ = this.#inbox.lines$;
     this.drain$ = this.#outbox.drain$;
     this.path$ = this.#path.asObservable();
     this.closed$ = this.#closed.asObservable();
 
+    channel.write(FRAME.hello, encodeHello({ connection: id, attempt }));
     if (confirmed) this.#confirm();
-    this.#listen();
-    this.#sayHello();
-    if (channel.framed) this.#every(timing.heartbeatMs, this.#beat);
+    this.#surviveNeed();
+    this.#transport.start();
+    if (this.#isFramed) this.#every(timing.heartbeatMs, this.#ping);
     if (!confirmed) this.#every(timing.handshakeMs, this.#expectConfirmed);
+  }
+
+  /** What names it on both sides, so that a further link can be told to be for it. */
+  get id(): string {
+    return this.#id;
   }
 
   /** Whether it carries lines; not so any more once either side has begun to close it. */
@@ -258,7 +314,7 @@ export class PeerConnection implements Connection {
 
   /** Where the peer is. */
   get remote(): Endpoint {
-    return this.#channel.link.remote;
+    return this.#lastChannel.link.remote;
   }
 
   /** Whether the peer is known to hold this connection, too. */
@@ -269,6 +325,16 @@ export class PeerConnection implements Connection {
   /** Emits once when the peer is known to hold this connection, too; only completes when it never will. */
   get confirmed$(): Observable<void> {
     return this.#confirmation.asObservable();
+  }
+
+  /** What it needs of links at the moment, and whenever that changes. Completes when the connection ends. */
+  get need$(): Observable<Need> {
+    return this.#need.pipe(distinctUntilChanged());
+  }
+
+  /** Where the peer says that it is; the latest, and each change. Completes when the connection ends. */
+  get peerLocator$(): Observable<UnlV3> {
+    return this.#peerLocator.asObservable();
   }
 
   eachLine$<T>(project: (text: string) => ObservableInput<T>, concurrent = 1): Observable<T> {
@@ -308,13 +374,18 @@ export class PeerConnection implements Connection {
   /** Drops the connection, with all that is still on its way. */
   destroy(): void {
     this.#finish({ code: 'lost', by: 'us', message: 'dropped here' });
-    this.#channel.destroy();
+    this.#lastChannel.destroy();
   }
 
   /** Completes when the connection holds no socket any more. */
   get released$(): Observable<never> {
-    const { stream } = this.#channel.link;
-    return stream.closed ? EMPTY : fromEvent(stream, 'close').pipe(take(1), ignoreElements());
+    return concat(
+      this.#closed.pipe(ignoreElements()),
+      defer(() => {
+        const { stream } = this.#lastChannel.link;
+        return stream.closed ? EMPTY : fromEvent(stream, 'close').pipe(take(1), ignoreElements());
+      }),
+    );
   }
 
   /** Emits once whether the peer is still there: anything it sends within `ms` is a sign of life. */
@@ -328,6 +399,23 @@ export class PeerConnection implements Connection {
     });
   }
 
+  /** Takes one more link, which this side has made, where it is of use. */
+  offer(channel: Channel, attempt?: string): void {
+    if (this.#state === 'closed' || !this.#transport.wants(channel)) {
+      channel.destroy();
+      return;
+    }
+    this.#sayHello(channel, attempt);
+    this.#transport.offer(channel);
+  }
+
+  /** Takes one more link, which the peer has made and said hello on. */
+  take(channel: Channel, hello: Hello): void {
+    // Before the hello is heard, so that the peer is told what was lost, too.
+    this.#sayHello(channel);
+    this.#transport.take(channel, hello);
+  }
+
   /** Keeps a second link from the peer, which is to take the first, until it has. */
   keepSpare(channel: Channel, id: string): void {
     this.#spare?.channel.destroy();
@@ -336,21 +424,16 @@ export class PeerConnection implements Connection {
 
   /** The peer has taken another link than the one this connection began on: goes on there, with all that was sent. */
   moveTo(channel: Channel, id: string): void {
-    const abandoned = this.#channel;
-    this.#channel = channel;
     this.#id = id;
-    this.#path.next(pathOf(channel, undefined));
-    this.#listen();
-    this.#sayHello();
-    this.#outbox.rewriteEarly();
+    channel.write(FRAME.hello, encodeHello({ connection: id, attempt: this.#attempt }));
+    this.#transport.restart(channel, true);
     this.#confirm();
-    if (this.#state === 'closing') channel.write(FRAME.end, encodeEnd({ code: 'closed', message: 'closed' }));
-    abandoned.ignore();
-    abandoned.destroy();
   }
 
-  #now(): number {
-    return this.#context.runtime.scheduler.now();
+  /** Tells the peer where this node is, now and whenever lines travel another way. */
+  tellLocator(text: string): void {
+    this.#locator = text;
+    this.#sayLocator();
   }
 
   #every(ms: number, action: () => void): void {
@@ -363,84 +446,88 @@ export class PeerConnection implements Connection {
     );
   }
 
-  #listen(): void {
-    const channel = this.#channel;
-    channel.attach({
-      frame: (frame) => {
-        this.#onFrame(frame);
-      },
-      written: () => {
-        this.#outbox.written();
-      },
-      closed: (error) => {
-        this.#onClosed(error);
-      },
-    });
-    this.#updateFlow();
-  }
-
   #onInboxChange(): void {
     // The last reader left in the middle of what the peer had sent before its end.
     if (this.#peerEnd !== undefined && !this.#inbox.hasReader) this.#close(this.#peerEnd);
-    this.#updateFlow();
+    this.#transport.readOn();
   }
 
-  #updateFlow(): void {
-    if (this.#state !== 'closed') this.#channel.setFlowing(this.#isReading());
+  #sayHello(channel: Channel, attempt?: string): void {
+    const { received, lost } = this.#transport;
+    const state = this.#confirmed ? { received, lost } : {};
+    channel.write(FRAME.hello, encodeHello({ connection: this.#id, attempt, ...state }));
   }
 
-  /** Nothing but the hello can come before it, and after a close only the end matters unless somebody still reads. */
-  #isReading(): boolean {
-    return !this.#confirmed || this.#inbox.wantsMore || (this.#state === 'closing' && !this.#inbox.hasReader);
+  #sayLocator(): void {
+    if (this.#confirmed && this.#isFramed && this.#locator !== undefined)
+      this.#transport.say(FRAME.locator, Buffer.from(this.#locator));
   }
 
-  #sayHello(): void {
-    this.#channel.write(FRAME.hello, encodeHello({ connection: this.#id, attempt: this.#attempt }));
-  }
+  readonly #ping = (): void => {
+    this.#transport.ping(Buffer.from(this.#context.runtime.newId()));
+  };
 
-  #ping(): void {
-    this.#lastPing = { payload: Buffer.from(this.#context.runtime.newId()), at: this.#now() };
-    this.#channel.write(FRAME.ping, this.#lastPing.payload);
-  }
-
-  #onFrame({ type, payload }: Frame): void {
-    this.#lastHeard = this.#now();
-    this.#heard.next();
-    try {
-      if (type === FRAME.hello) this.#onHello(payload);
-      else if (type === FRAME.end) this.#onEnd(payload);
-      else if (!this.#confirmed) throw new ProtocolError('Expected a hello first, got another frame');
-      else if (type === FRAME.data) this.#onData(payload);
-      else if (type === FRAME.ping) this.#onPing(payload);
-      else this.#onPong(payload);
-    } catch (error) {
-      this.#fail(error);
-    }
-  }
-
-  #onHello(payload: Buffer): void {
-    if (this.#confirmed || decodeHello(payload).connection !== this.#id) {
-      throw new ProtocolError('Expected one hello for this connection, got another');
-    }
+  #onHello({ connection }: Hello): void {
+    if (connection !== this.#id) throw new ProtocolError('Expected a hello for this connection, got another');
+    if (this.#confirmed) return;
     this.#confirm();
     this.#ping();
-    this.#updateFlow();
   }
 
   #confirm(): void {
     this.#confirmed = true;
     this.#spare?.channel.destroy();
     this.#spare = undefined;
-    this.#outbox.confirm();
+    this.#sayLocator();
     this.#confirmation.next();
     this.#confirmation.complete();
+  }
+
+  #onPath(channel: Channel, roundTripMs: number | undefined): void {
+    this.#lastChannel = channel;
+    this.#path.next(pathOf(channel, roundTripMs));
+    if (roundTripMs !== undefined) return;
+    this.#sayLocator();
+    if (this.#confirmed) this.#ping();
+  }
+
+  #onNeed(): void {
+    if (this.#isFramed) this.#need.next(this.#transport.need);
+  }
+
+  /** Without a link that carries, the connection lives on for a while. */
+  #surviveNeed(): void {
+    const { survivalMs } = this.#context.timing;
+    const { scheduler } = this.#context.runtime;
+    const over$ = this.need$.pipe(switchMap((need) => (need === 'any' ? timer(survivalMs, scheduler) : EMPTY)));
+    this.#timers.add(
+      over$.subscribe({
+        next: () => {
+          const why = this.#lostBy === undefined ? '' : ` (${this.#lostBy.message})`;
+          if (this.#transport.channel === undefined) {
+            this.#finish({
+              code: 'lost',
+              by: 'peer',
+              message: `the link broke${why}, and nothing led to the peer for ${survivalMs} ms`,
+            });
+          } else {
+            this.#finish({
+              code: 'silent',
+              by: 'peer',
+              message: `nothing was heard, and nothing else led to the peer for ${survivalMs} ms`,
+            });
+            this.#lastChannel.destroy();
+          }
+        },
+        error: noop,
+      }),
+    );
   }
 
   #onData(payload: Buffer): void {
     if (this.#peerEnd !== undefined) throw new ProtocolError('Expected nothing after the end, got more');
     if (this.#state === 'closing' && !this.#inbox.hasReader) return;
     this.#inbox.push(payload);
-    this.#updateFlow();
   }
 
   #onEnd(payload: Buffer): void {
@@ -454,41 +541,38 @@ export class PeerConnection implements Connection {
     else if (!this.#inbox.hasReader) this.#close(reason);
   }
 
-  #onPing(payload: Buffer): void {
-    // A peer that asks and never reads the answers gets no more of them.
-    if (this.#channel.buffered < this.#context.limits.sendHighWaterBytes) this.#channel.write(FRAME.pong, payload);
+  /** One link more or less is no reason to end; that the peer has lost its side of the connection is. */
+  #onRefused(payload: Buffer): void {
+    const { code, message } = decodeEnd(payload);
+    if (code !== 'lost') return;
+    const hasAll = this.#state === 'closing' && this.#transport.isAcknowledged;
+    this.#finish(hasAll ? { code: 'closed', by: 'us', message: 'closed here' } : { code: 'lost', by: 'peer', message });
   }
 
-  #onPong(payload: Buffer): void {
-    if (this.#lastPing?.payload.equals(payload) !== true) return;
-    this.#path.next(pathOf(this.#channel, this.#now() - this.#lastPing.at));
-    this.#lastPing = undefined;
+  #onLocator(payload: Buffer): void {
+    const unl = parseUnl(payload.toString('utf8'));
+    if (unl.version !== 3 || unl.peerId !== this.peerId)
+      throw new ProtocolError("Expected the peer's own locator, got another");
+    this.#peerLocator.next(unl);
   }
 
-  #onClosed(error: Error | undefined): void {
+  #onLost(error: Error | undefined): void {
     const spare = this.#spare;
+    this.#lostBy = error;
     if (spare !== undefined && this.#state !== 'closed') {
       this.#spare = undefined;
-      this.moveTo(spare.channel, spare.id);
-    } else if (error instanceof ProtocolError) this.#fail(error);
-    else if (this.#peerEnd !== undefined) this.#finish(this.#peerEnd);
-    else {
+      this.#id = spare.id;
+      spare.channel.write(FRAME.hello, encodeHello({ connection: spare.id, attempt: this.#attempt }));
+      this.#transport.restart(spare.channel, true);
+      this.#confirm();
+    } else if (this.#peerEnd !== undefined) this.#finish(this.#peerEnd);
+    else if (this.#state === 'closing' && this.#transport.isAcknowledged && !this.#inbox.hasReader) {
+      this.#finish({ code: 'closed', by: 'us', message: 'closed here' });
+    } else if (!this.#isFramed) {
       const message = error === undefined ? 'the peer went away without a word' : `the link broke: ${error.message}`;
       this.#finish({ code: 'lost', by: 'peer', message });
     }
   }
-
-  readonly #beat = (): void => {
-    const { silenceMs } = this.#context.timing;
-    // While we do not read nothing can be heard, which is our doing and not the peer's.
-    if (!this.#isReading()) this.#lastHeard = this.#now();
-    if (this.#now() - this.#lastHeard < silenceMs) {
-      this.#ping();
-      return;
-    }
-    this.#finish({ code: 'silent', by: 'peer', message: `nothing was heard for ${silenceMs} ms` });
-    this.#channel.destroy();
-  };
 
   readonly #expectConfirmed = (): void => {
     if (!this.#confirmed) this.#fail(new ProtocolError('The peer proved its key and then said nothing'));
@@ -513,20 +597,20 @@ export class PeerConnection implements Connection {
       this.#finish(reason);
       return;
     }
-    this.#updateFlow();
-    let moved = this.#channel.moved;
+    this.#transport.readOn();
+    let moved = this.#lastChannel.moved;
     this.#every(this.#context.timing.closeMs, () => {
-      if (this.#channel.moved === moved) {
+      if (this.#lastChannel.moved === moved) {
         this.#finish({ code: 'timeout', by: 'peer', message: 'the peer did not answer the close' });
-        this.#channel.destroy();
+        this.#lastChannel.destroy();
       }
-      moved = this.#channel.moved;
+      moved = this.#lastChannel.moved;
     });
   }
 
   #writeEnd({ code, message }: CloseReason): void {
     this.#outbox.close();
-    this.#channel.write(FRAME.end, encodeEnd({ code, message }));
+    this.#transport.end(encodeEnd({ code, message }));
   }
 
   #finish(reason: CloseReason): void {
@@ -535,26 +619,16 @@ export class PeerConnection implements Connection {
     this.#timers.unsubscribe();
     this.#spare?.channel.destroy();
     this.#outbox.close();
-    this.#retire(reason.code === 'closed' ? this.#context.timing.closeMs : FAULT_GRACE_MS);
+    const graceMs = reason.code === 'closed' ? this.#context.timing.closeMs : FAULT_GRACE_MS;
+    this.#transport.close()?.retire(graceMs, this.#context.runtime.scheduler);
     this.#inbox.end('cut');
     this.#path.complete();
+    this.#need.complete();
+    this.#peerLocator.complete();
     this.#confirmation.complete();
     this.#closed.next(reason);
     this.#closed.complete();
     this.#outbox.finish();
-  }
-
-  /** What is written still goes out; then the stream ends, and is dropped if the peer does not end it, too. */
-  #retire(graceMs: number): void {
-    const channel = this.#channel;
-    const overdue = this.#context.runtime.scheduler.schedule(() => {
-      channel.destroy();
-    }, graceMs);
-    channel.link.stream.once('close', () => {
-      overdue.unsubscribe();
-    });
-    channel.end();
-    channel.ignore();
   }
 }
 
@@ -565,6 +639,7 @@ const FAULT_GRACE_MS = 1000;
 const FAILURE_CODES: ReadonlyMap<ErrorCode, CloseCode> = new Map([
   ['LINE_TOO_LONG', 'line-too-long'],
   ['SEND_BUFFER_FULL', 'send-buffer-full'],
+  ['CLOSED', 'lost'],
 ]);
 
 function pathOf({ link }: Channel, roundTripMs: number | undefined): Path {

@@ -25,6 +25,7 @@ import {
   Subject,
   Subscription,
   switchMap,
+  takeUntil,
   tap,
   throwIfEmpty,
   timer,
@@ -73,6 +74,7 @@ import { answerReverse$ } from './techniques/reverse-query.js';
 import type { ReverseQuerying } from './techniques/reverse-querying.js';
 import { answerPunches$ } from './techniques/simultaneous-open.js';
 import { stagesOf, type TechniqueName } from './techniques/stages.js';
+import type { Technique } from './techniques/technique.js';
 import type { Trace, TraceEvent } from './trace.js';
 import { formatUnl, parseUnl, peerNameOf } from './unl.js';
 import { expectInteger } from './validate.js';
@@ -110,8 +112,16 @@ export interface NetStatus {
 
 /** How to connect. */
 export interface ConnectOptions {
-  /** Only these techniques, in the order given. Default: all, best first. */
-  readonly techniques?: readonly TechniqueName[] | undefined;
+  /**
+   * Only these techniques, in the order given: by their names, or the application's own. What the connection needs later, after its
+   * link has broken, is looked for by the same. Default: all, best first.
+   */
+  readonly techniques?: readonly (TechniqueName | Technique)[] | undefined;
+  /**
+   * Whether a relay is tried at once, side by side with the rest: its link carries lines until there is a direct one. Default: when
+   * neither node can be dialled; else a relay comes last.
+   */
+  readonly relayFirst?: boolean | undefined;
   /** How long each technique may take, in milliseconds. Default: `timing.techniqueMs`. */
   readonly timeoutMs?: number | undefined;
   /** Gives the attempt up when aborted. */
@@ -298,6 +308,9 @@ class RunningNet implements Net {
       ...given,
       trace: this.#tell,
       own,
+      own$: this.#location$.pipe(map(({ unl }) => unl)),
+      // As if the server were half-way.
+      roundTripMs: () => 2 * signalRoundTripMs(this.#findings.value, 4) || undefined,
       signalling: this.#signalling,
       punching: this.#punching,
       relaying: this.#relaying,
@@ -339,12 +352,12 @@ class RunningNet implements Net {
     return this.#started;
   }
 
-  connect$(unl: string, { techniques, timeoutMs, signal }: ConnectOptions = {}): Observable<Connection> {
+  connect$(unl: string, { techniques, relayFirst, timeoutMs, signal }: ConnectOptions = {}): Observable<Connection> {
     return defer(() => {
       const peer = this.#expectPeer(parseUnl(unl));
-      const stages = stagesOf(techniques);
+      const stagesFor = stagesOf({ techniques, relayFirst });
       if (timeoutMs !== undefined) expectInteger('timeoutMs', timeoutMs, 1, MAX_TIMER_MS);
-      return this.#whenStarted$(() => this.#attempts.connect$(peer, stages, timeoutMs));
+      return this.#whenStarted$(() => this.#attempts.connect$(peer, { stagesFor, timeoutMs }));
     }).pipe(untilAborted(signal));
   }
 
@@ -384,6 +397,25 @@ class RunningNet implements Net {
       challenging && answerWhileSimultaneous$(challenging, this.#location$, local.port, slots.inbound),
       reverseQuerying && answerReverse$(reverseQuerying),
       mode === 'p2p' ? this.#flood$() : undefined,
+      this.#config.security === 'tls' ? this.#keepUp$() : undefined,
+    );
+  }
+
+  /** Sees to it that every connection has the links that it needs, and that the peer knows where this node is. */
+  #keepUp$(): Observable<never> {
+    return this.#peers.connection$.pipe(
+      mergeMap((connection) =>
+        merge(
+          this.#attempts.keepUp$(connection),
+          this.#location$.pipe(
+            tap(({ unl }) => {
+              connection.tellLocator(formatUnl(unl));
+            }),
+            ignoreElements(),
+            takeUntil(connection.closed$),
+          ),
+        ),
+      ),
     );
   }
 
@@ -413,7 +445,7 @@ class RunningNet implements Net {
       sessions$: this.#sessions$,
       own$: this.#location$.pipe(map(({ unl }) => unl)),
       connect$: (peer) =>
-        this.#attempts.connect$(peer, stagesOf(undefined), undefined).pipe(
+        this.#attempts.connect$(peer, { stagesFor: stagesOf() }).pipe(
           switchMap(({ confirmed$ }) => confirmed$),
           throwIfEmpty(() => new ClosedError('The peer refused')),
         ),

@@ -2,7 +2,7 @@ import { catchError, of, switchMap, type Observable } from 'rxjs';
 import { connectBy } from '../lib/connect.js';
 import { ConnectError, DialError, PeerMismatchError } from '../lib/errors.js';
 import type { Link } from '../lib/link/link.js';
-import type { Stages, Technique } from '../lib/techniques/technique.js';
+import type { Technique } from '../lib/techniques/technique.js';
 import type { TraceStep } from '../lib/trace.js';
 import { attemptOf, linkOf, techniqueOf } from './support/attempts.js';
 import { peerIdOf } from './support/locators.js';
@@ -15,9 +15,9 @@ interface Fake extends Technique {
 }
 
 interface World extends Marbles {
-  readonly fake: (name: string, marbles: string, error?: unknown) => Fake;
+  readonly fake: (name: string, marbles: string, error?: unknown, isDirect?: boolean) => Fake;
   /** What `connectBy` makes of these stages; a ConnectError as a value, which tells more in a spec. */
-  readonly connect$: (stages: Stages) => Observable<Link | ConnectError>;
+  readonly connect$: (stages: readonly (readonly Technique[])[]) => Observable<Link | ConnectError>;
   readonly steps: TraceStep[];
 }
 
@@ -27,8 +27,8 @@ function world(spec: (world: World) => void): void {
     spec({
       ...helpers,
       steps,
-      fake: (name, diagram, error) => {
-        const link = linkOf(name);
+      fake: (name, diagram, error, direct = true) => {
+        const link = { ...linkOf(name), direct };
         const source$ = helpers.cold(diagram, { l: link }, error);
         return {
           ...techniqueOf(
@@ -41,7 +41,10 @@ function world(spec: (world: World) => void): void {
       },
       connect$: (stages) =>
         of(attemptOf(helpers.scheduler)).pipe(
-          connectBy(stages, (step) => steps.push(step)),
+          connectBy(
+            stages.map((techniques) => ({ techniques, lead: 1 })),
+            (step) => steps.push(step),
+          ),
           catchError((error: unknown) => {
             if (error instanceof ConnectError) return of(error);
             throw error;
@@ -59,7 +62,7 @@ function outcomesOf(failure: unknown): readonly (readonly [technique: string, re
 }
 
 /** Runs the stages to their failure. */
-function failureOf(stagesOf: (fake: World['fake']) => Stages): unknown {
+function failureOf(stagesOf: (fake: World['fake']) => readonly (readonly Technique[])[]): unknown {
   let failure: unknown;
   world(({ fake, connect$ }) => {
     connect$(stagesOf(fake)).subscribe({
@@ -132,10 +135,21 @@ describe('connecting', () => {
     });
   });
 
-  it('does not cut a link short that came in time', () => {
+  it('goes on after a relayed link until there is a direct one, which ends the others', () => {
+    world(({ fake, connect$, expectObservable, expectSubscriptions }) => {
+      const relayed = fake('relay', '-(l|)', undefined, false);
+      const [a, b] = [fake('a', '-------(l|)'), fake('b', '---------')];
+      expectObservable(connect$([[relayed], [a, b]])).toBe('-r--------(a|)', { r: relayed.link, a: a.link });
+      expectSubscriptions(b.subscriptions).toBe('---^------!');
+    });
+  });
+
+  it('has connected when all but a relayed link fails', () => {
     world(({ fake, connect$, expectObservable }) => {
-      const a = fake('a', '--l 30ms |');
-      expectObservable(connect$([[a]])).toBe('--l 30ms |', { l: a.link });
+      const relayed = fake('relay', '-(l|)', undefined, false);
+      expectObservable(connect$([[fake('a', '#')], [relayed], [fake('b', '--#')]])).toBe('-r---|', {
+        r: relayed.link,
+      });
     });
   });
 });

@@ -129,6 +129,7 @@ describe('A net', () => {
         'direct',
         'simultaneous-open',
         'reverse-connect',
+        'relay',
       ]);
       expect(error.attempts[0]?.reason).toContain(`${endpoint.address}:${endpoint.port}`);
       expect(error.attempts[0]?.reason).toContain('ECONNREFUSED');

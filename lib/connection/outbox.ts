@@ -54,20 +54,15 @@ export class Outbox {
   #batch = '';
   #open = true;
   #mustDrain = false;
-  /** What was written before the peer was known to take it, kept to be written again elsewhere. */
-  #early: Buffer[] | undefined;
-  #earlyLength = 0;
 
-  /** @param keepEarly whether to keep what is written until {@link confirm} or {@link rewriteEarly}. */
-  constructor(config: OutboxConfig, keepEarly: boolean) {
+  constructor(config: OutboxConfig) {
     this.#config = config;
-    this.#early = keepEarly ? [] : undefined;
     this.drain$ = this.#drain.asObservable();
   }
 
   /** What was sent and has not gone to the system yet, in bytes (in UTF-16 units while a batch is gathered). */
   get buffered(): number {
-    return this.#batch.length + Math.max(this.#config.waiting(), this.#earlyLength);
+    return this.#batch.length + this.#config.waiting();
   }
 
   /** See `Connection.send`. */
@@ -141,27 +136,8 @@ export class Outbox {
     this.#drain.next();
   }
 
-  /** The peer takes what was written so far. */
-  confirm(): void {
-    this.#early = undefined;
-    this.#earlyLength = 0;
-    this.written();
-  }
-
-  /** The peer did not take what was written so far: writes it again, to where `write` goes now. */
-  rewriteEarly(): void {
-    const early = this.#early ?? [];
-    for (const bytes of early) this.#config.write(bytes);
-    this.confirm();
-  }
-
   #write(bytes: Buffer): void {
-    if (!this.#open) return;
-    if (this.#early !== undefined) {
-      this.#early.push(bytes);
-      this.#earlyLength += bytes.length;
-    }
-    this.#config.write(bytes);
+    if (this.#open) this.#config.write(bytes);
   }
 
   #mayGoOn(): boolean {

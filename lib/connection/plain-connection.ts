@@ -27,5 +27,5 @@ export function plainConnection(
 ): PeerConnection {
   if (nonce) link.stream.write(NO_NONCE);
   const channel = new Channel(link, plainWire());
-  return new PeerConnection(channel, { id: '', direction, confirmed: true }, context);
+  return new PeerConnection(channel, { id: '', direction, confirmed: true, isControlling: false }, context);
 }

@@ -1,4 +1,4 @@
-import { noop } from 'rxjs';
+import { noop, type SchedulerLike } from 'rxjs';
 import { encodeHeader, FRAME, frameDecoder, type Frame } from './frames.js';
 import type { Link } from './link.js';
 
@@ -160,6 +160,18 @@ export class Channel {
   end(): void {
     this.#ending = true;
     this.#pump();
+  }
+
+  /** Ends the stream behind all that was written, forgets what comes, and drops it where the other side does not end it, too. */
+  retire(graceMs: number, scheduler: SchedulerLike): void {
+    const overdue = scheduler.schedule(() => {
+      this.destroy();
+    }, graceMs);
+    this.link.stream.once('close', () => {
+      overdue.unsubscribe();
+    });
+    this.end();
+    this.ignore();
   }
 
   /** Drops the link, with all that is still on its way. */

@@ -14,6 +14,16 @@ export const FRAME = {
   /** To be sent back as `pong`, as it is. */
   ping: 3,
   pong: 4,
+  /** The data that follows on this link begins at an offset of the stream; with the number of the controlling side's choice. */
+  at: 5,
+  /** The offset up to which the peer's stream has come. */
+  ack: 6,
+  /** No more data comes on this link from whoever says so: it goes on on another. */
+  leave: 7,
+  /** Nothing but this link brings anything any more: the peer's stream is to go on here, from this offset. */
+  resume: 8,
+  /** The locator of whoever says so, as it is now, in text. */
+  locator: 9,
 } as const;
 
 /** Types from here on may be skipped by a program that does not know them. */
@@ -98,10 +108,56 @@ export function frameDecoder(): (chunk: Buffer) => Frame[] {
 }
 
 function expectControl(type: number, length: number): void {
-  if (type > FRAME.pong && type < FIRST_OPTIONAL_TYPE) {
-    throw new ProtocolError(`Expected a frame type up to ${FRAME.pong}, got ${type}`);
+  if (type > FRAME.locator && type < FIRST_OPTIONAL_TYPE) {
+    throw new ProtocolError(`Expected a frame type up to ${FRAME.locator}, got ${type}`);
   }
   if (length > CONTROL_MAX_LENGTH) {
     throw new ProtocolError(`Expected a control frame of at most ${CONTROL_MAX_LENGTH} bytes, got ${length}`);
   }
+}
+
+/** An offset has 48 bits: more than any stream has bytes. */
+const OFFSET_LENGTH = 6;
+
+/** Where the data that follows begins, and by which choice of the controlling side. */
+export interface At {
+  /** Counts the links that the controlling side has chosen. */
+  readonly choice: number;
+  readonly offset: number;
+}
+
+/** Writes the payload of `ack` and `resume`. */
+export function encodeOffset(offset: number): Buffer {
+  const payload = Buffer.allocUnsafe(OFFSET_LENGTH);
+  payload.writeUIntBE(offset, 0, OFFSET_LENGTH);
+  return payload;
+}
+
+/**
+ * Reads the payload of `ack` and `resume`.
+ *
+ * @throws ProtocolError
+ */
+export function decodeOffset(payload: Buffer): number {
+  if (payload.length === OFFSET_LENGTH) return payload.readUIntBE(0, OFFSET_LENGTH);
+  throw new ProtocolError(`Expected an offset of ${OFFSET_LENGTH} bytes, got ${payload.length} bytes`);
+}
+
+/** Writes the payload of `at`. */
+export function encodeAt({ choice, offset }: At): Buffer {
+  const payload = Buffer.allocUnsafe(4 + OFFSET_LENGTH);
+  payload.writeUInt32BE(choice);
+  payload.writeUIntBE(offset, 4, OFFSET_LENGTH);
+  return payload;
+}
+
+/**
+ * Reads the payload of `at`.
+ *
+ * @throws ProtocolError
+ */
+export function decodeAt(payload: Buffer): At {
+  if (payload.length !== 4 + OFFSET_LENGTH)
+    throw new ProtocolError(`Expected an \`at\` of ${4 + OFFSET_LENGTH} bytes, got ${payload.length} bytes`);
+  return { choice: payload.readUInt32BE(), offset: payload.readUIntBE(4, OFFSET_LENGTH) };
 }

@@ -11,6 +11,10 @@ export interface Hello {
   readonly connection: string;
   /** The attempt of the other side that this link answers; `undefined` when it answers none. */
   readonly attempt?: string | undefined;
+  /** Both sides hold the connection already: how much of the other side's stream has come, in bytes. */
+  readonly received?: number | undefined;
+  /** The choice of the controlling side whose link is lost; whoever says so has no link that carries. */
+  readonly lost?: number | undefined;
 }
 
 /** The last frame in each direction. */
@@ -24,8 +28,8 @@ const MAX_CODE_LENGTH = 64;
 const MAX_MESSAGE_LENGTH = 512;
 
 /** Writes a hello's payload. */
-export function encodeHello({ connection, attempt }: Hello): Buffer {
-  return Buffer.from(JSON.stringify({ connection, attempt }));
+export function encodeHello({ connection, attempt, received, lost }: Hello): Buffer {
+  return Buffer.from(JSON.stringify({ connection, attempt, received, lost }));
 }
 
 /**
@@ -34,11 +38,20 @@ export function encodeHello({ connection, attempt }: Hello): Buffer {
  * @throws ProtocolError
  */
 export function decodeHello(payload: Buffer): Hello {
-  const { connection, attempt } = parseJsonObject(payload.toString('utf8')) ?? {};
+  const { connection, attempt, received, lost } = parseJsonObject(payload.toString('utf8')) ?? {};
   if (typeof connection !== 'string' || !CONNECTION_ID.test(connection)) {
     throw new ProtocolError('Expected a hello with the id of a connection, got something else');
   }
-  return isAttemptId(attempt) ? { connection, attempt } : { connection };
+  return {
+    connection,
+    ...(isAttemptId(attempt) && { attempt }),
+    ...(isCount(received) && { received }),
+    ...(isCount(lost) && { lost }),
+  };
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
 /** Writes an end's payload. */

@@ -39,7 +39,10 @@ export function askersOf({ config, runtime, peers }: AskersConfig): Askers {
   const mayAskFrom = hostBuckets({ ...OF_ADDRESS, maxHosts: MAX_ASKING, now });
   return {
     welcomes: (peerId, seenAt) =>
-      mayAskFrom(hostKey(seenAt ?? '0.0.0.0')) && mayAsk(peerId) && peers.hasInboundSlot && isWelcome(config, peerId),
+      mayAskFrom(hostKey(seenAt ?? '0.0.0.0')) &&
+      mayAsk(peerId) &&
+      // One that has a connection here asks for another link of it.
+      (peers.get(peerId) !== undefined || (peers.hasInboundSlot && isWelcome(config, peerId))),
     mayRefuse: tokenBucket({ ...NOES, now }),
   };
 }

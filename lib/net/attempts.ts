@@ -1,21 +1,26 @@
 import type { SecureContext } from 'node:tls';
-import { defer, finalize, map, NEVER, of, race, share, take, type Observable } from 'rxjs';
+import { defer, filter, finalize, map, NEVER, of, race, share, startWith, takeWhile, tap, type Observable } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
 import { connectBy } from '../connect.js';
 import type { PeerConnection } from '../connection.js';
+import type { Need } from '../connection/transport.js';
+import type { Link } from '../link/link.js';
+import { firstAndRest } from '../operators/first-and-rest.js';
 import { traceOutcome } from '../operators/trace-outcome.js';
+import { untroubled } from '../operators/untroubled.js';
 import type { Runtime } from '../runtime.js';
 import type { Signalling } from '../signalling/signalling.js';
 import type { Challenging } from '../techniques/challenging.js';
 import type { Punching } from '../techniques/punching.js';
 import type { Relaying } from '../techniques/relaying.js';
 import type { ReverseQuerying } from '../techniques/reverse-querying.js';
-import type { StagesFor } from '../techniques/stages.js';
+import { stagesOf, withoutRelay, type StagesFor } from '../techniques/stages.js';
 import type { Attempt, Stages } from '../techniques/technique.js';
 import type { Trace } from '../trace.js';
 import { connectionKeyOf, peerNameOf } from '../unl.js';
 import type { Unl } from '../unl/types.js';
 import { dialPeer$ } from './dial.js';
+import { keepUp$ } from './keep-up.js';
 import type { Peers } from './peers.js';
 
 /** What attempts work with. */
@@ -27,6 +32,10 @@ export interface AttemptsConfig {
   readonly trace: Trace;
   /** This node's own locator as it is now. */
   readonly own: () => Unl;
+  /** The same whenever it changes; replays the latest. */
+  readonly own$: Observable<Unl>;
+  /** Between this node and another by way of the server that carries signals, in milliseconds; unknown without one. */
+  readonly roundTripMs: () => number | undefined;
   readonly signalling: Signalling;
   /** What simultaneous opens take; without it there are none. */
   readonly punching?: Punching | undefined;
@@ -40,24 +49,38 @@ export interface AttemptsConfig {
   readonly closed$: Observable<never>;
 }
 
+/** Whom to connect to, and by what. */
+export interface AttemptOptions {
+  readonly stagesFor: StagesFor;
+  /** For each technique, in milliseconds. Default: `timing.techniqueMs`. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** How the connections were asked for that this node has made: what they need later is looked for in the same way. */
+interface Origin extends AttemptOptions {
+  readonly peer: Unl;
+}
+
 /** The attempts to connect that are under way, at most one to each peer, however many wait for it. */
 export class Attempts {
   readonly #pending = new Map<string, Observable<PeerConnection>>();
+  readonly #origins = new WeakMap<PeerConnection, Origin>();
 
   constructor(readonly given: AttemptsConfig) {}
 
   /** Hands over the connection to a peer: the one that is open, or the one that an attempt makes. */
-  connect$(peer: Unl, stagesFor: StagesFor, timeoutMs: number | undefined): Observable<PeerConnection> {
+  connect$(peer: Unl, options: AttemptOptions): Observable<PeerConnection> {
     return defer(() => {
-      const stages = stagesFor(peer);
+      const { stagesFor, timeoutMs } = options;
+      const stages = stagesFor(this.given.own(), peer);
       const existing = this.given.peers.get(connectionKeyOf(peer));
       if (existing !== undefined) return of(existing);
       // Those who want it otherwise do not share an attempt; of two that succeed one connection results all the same.
-      const techniques = stages.flat().map((technique) => technique.name);
+      const techniques = stages.map((stage) => stage.techniques.map((technique) => technique.name));
       const name = JSON.stringify([connectionKeyOf(peer), techniques, timeoutMs]);
       const attempt$ =
         this.#pending.get(name) ??
-        this.#attempt$(peer, stages, timeoutMs).pipe(
+        this.#attempt$(peer, stages, options).pipe(
           finalize(() => this.#pending.delete(name)),
           share(),
         );
@@ -66,24 +89,59 @@ export class Attempts {
     });
   }
 
-  /** Dials by every technique, unless the peer is here first. */
-  #attempt$(peer: Unl, stages: Stages, timeoutMs: number | undefined): Observable<PeerConnection> {
+  /**
+   * Looks for links for a connection for as long as it needs any: any link while none carries, a direct one while it is relayed.
+   * Never emits, never fails.
+   */
+  keepUp$(connection: PeerConnection): Observable<never> {
     return defer(() => {
-      const {
-        config,
-        runtime,
-        peers,
-        trace,
-        own,
-        signalling,
-        punching,
-        relaying,
-        challenging,
-        reverseQuerying,
-        closed$,
-      } = this.given;
+      const origin = this.#origins.get(connection);
+      const { stagesFor = stagesOf(), timeoutMs, peer } = origin ?? {};
+      const { own, own$, runtime } = this.given;
+      const peer$ = connection.peerLocator$.pipe(startWith(peer), filter(isDefined));
+      const { scheduler } = runtime;
+      const look$ = (need: Need, locator: Unl) =>
+        defer(() => {
+          const stages = stagesFor(own(), locator);
+          const wanted = need === 'any' ? stages : withoutRelay(stages);
+          return this.#link$(locator, wanted, timeoutMs).pipe(
+            tap((link) => this.given.peers.adopt(link)),
+            untroubled(),
+          );
+        });
+      return keepUp$({ need$: connection.need$, peer$, own$, look$, isOurs: origin !== undefined, scheduler });
+    });
+  }
+
+  /** Dials by every technique, unless the peer is here first. What goes on after the first link is for a better one. */
+  #attempt$(peer: Unl, stages: Stages, options: AttemptOptions): Observable<PeerConnection> {
+    return defer(() => {
+      const { config, runtime, peers, trace, closed$ } = this.given;
       const { scheduler } = runtime;
       const id = runtime.newId();
+      const peerId = peerNameOf(peer);
+      const dialled$ = this.#link$(peer, stages, options.timeoutMs, id).pipe(
+        map((link) => {
+          const connection = peers.adopt(link);
+          this.#origins.set(connection, { peer, ...options });
+          return connection;
+        }),
+      );
+      const arrived$ = config.security === 'tls' ? peers.arrival$(peerId) : NEVER;
+      return race(arrived$, dialled$, closed$).pipe(
+        firstAndRest(({ need$ }) => need$.pipe(takeWhile((need) => need !== 'none'))),
+        traceOutcome(scheduler, (outcome) => {
+          trace({ type: 'attempt', attemptId: id, peerId, ...outcome });
+        }),
+      );
+    });
+  }
+
+  /** Links to a peer, by every technique, until one is direct. */
+  #link$(peer: Unl, stages: Stages, timeoutMs: number | undefined, id = this.given.runtime.newId()): Observable<Link> {
+    return defer(() => {
+      const { config, runtime, peers, trace, own, roundTripMs, signalling } = this.given;
+      const { punching, relaying, challenging, reverseQuerying } = this.given;
       const peerId = peerNameOf(peer);
       const attempt: Attempt = {
         id,
@@ -102,19 +160,14 @@ export class Attempts {
         challenging,
         reverseQuerying,
         timing: timeoutMs === undefined ? config.timing : { ...config.timing, techniqueMs: timeoutMs },
-        scheduler,
+        roundTripMs: roundTripMs(),
+        scheduler: runtime.scheduler,
       };
-      const dialled$ = of(attempt).pipe(
-        connectBy(stages, trace),
-        map((link) => peers.adopt(link)),
-      );
-      const arrived$ = config.security === 'tls' ? peers.arrival$(peerId) : NEVER;
-      return race(arrived$, dialled$, closed$).pipe(
-        take(1),
-        traceOutcome(scheduler, (outcome) => {
-          trace({ type: 'attempt', attemptId: id, peerId, ...outcome });
-        }),
-      );
+      return of(attempt).pipe(connectBy(stages, trace));
     });
   }
+}
+
+function isDefined<T>(value: T | undefined): value is T {
+  return value !== undefined;
 }

@@ -1,4 +1,4 @@
-import { defer, filter, from, merge, Observable, Subject, Subscription } from 'rxjs';
+import { defer, EMPTY, filter, from, merge, Observable, skip, Subject, Subscription, switchMap } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
 import { PeerConnection, type ConnectionStart } from '../connection.js';
 import { plainConnection } from '../connection/plain-connection.js';
@@ -7,7 +7,7 @@ import { reasonOf } from '../errors.js';
 import { isGreater, type PeerId } from '../identity.js';
 import { framedWire, Channel } from '../link/channel.js';
 import { FRAME } from '../link/frames.js';
-import { encodeEnd, type Hello } from '../link/handshake.js';
+import { encodeEnd, type End, type Hello } from '../link/handshake.js';
 import type { Link } from '../link/link.js';
 import type { Runtime } from '../runtime.js';
 import type { Trace } from '../trace.js';
@@ -75,6 +75,14 @@ export class Peers {
     return this.#arrived.pipe(filter((connection) => connection.peerId === peerId));
   }
 
+  /** Emits when the peer gets a connection, or the one it has a link, by which no other is needed any more. */
+  satisfied$(peerId: PeerId): Observable<unknown> {
+    // What the one that is there needs now has had somebody ask nevertheless.
+    const existing$ = this.get(peerId)?.need$.pipe(skip(1)) ?? EMPTY;
+    const next$ = this.arrival$(peerId).pipe(switchMap(({ need$ }) => need$));
+    return merge(existing$, next$).pipe(filter((need) => need === 'none'));
+  }
+
   /** How many slots of a direction are taken, or are about to be. */
   count(direction: 'inbound' | 'outbound'): number {
     return this.begun.filter((connection) => connection.direction === direction).length;
@@ -95,7 +103,7 @@ export class Peers {
 
   /** Makes a connection of a link that this side has made because a peer's attempt asked for it, or turns it away. */
   adoptAsked(link: Link, attempt: string): void {
-    const refusal = this.#reasonToRefuse(link);
+    const refusal = this.get(link.peerId) === undefined ? this.#reasonToRefuse(link) : undefined;
     if (refusal === undefined) {
       this.adopt(link, { direction: 'inbound', attempt });
     } else {
@@ -104,14 +112,14 @@ export class Peers {
     }
   }
 
-  /** Makes a connection of a link that this side chose, unless there is one to this peer by now. */
+  /** Makes a connection of a link that this side chose; the one to this peer that is there by now takes it where it is of use. */
   adopt(
     link: Link,
     { direction, attempt }: Pick<ConnectionStart, 'direction' | 'attempt'> = { direction: 'outbound' },
   ): PeerConnection {
     const existing = this.get(link.peerId);
     if (existing !== undefined) {
-      link.stream.destroy();
+      existing.offer(new Channel(link, framedWire()), attempt);
       return existing;
     }
     const context = { ...this.config, runtime: this.runtime };
@@ -119,7 +127,8 @@ export class Peers {
       const start = { direction, nonce: this.config.mode === 'direct' && link.hasNonce !== true };
       return this.add(plainConnection(link, start, context));
     }
-    const start = { id: this.runtime.newId(), direction, confirmed: false, attempt };
+    const isControlling = this.#isControlling(link.peerId);
+    const start = { id: this.runtime.newId(), direction, confirmed: false, isControlling, attempt };
     return this.add(new PeerConnection(new Channel(link, framedWire()), start, context));
   }
 
@@ -129,11 +138,20 @@ export class Peers {
     const expected = hello.attempt === undefined ? undefined : this.#expected.get(hello.attempt);
     const isExpected = expected?.peerId === peerId;
     if (isExpected) channel.madeBy(expected.technique);
+    const same = this.#byPeer.get(peerId);
+    if (same?.id === hello.connection) {
+      same.take(channel, hello);
+      return;
+    }
+    if (hello.received !== undefined) {
+      this.#refuse(channel, { code: 'lost', message: 'there is no such connection here any more' });
+      return;
+    }
     const existing = this.get(peerId);
     if (existing === undefined) this.#accept(channel, hello, isExpected ? 'outbound' : 'inbound');
     else if (existing.confirmed) this.#replaceIfDead(existing, channel, hello);
     // Both dialled at once.
-    else if (isGreater(this.config.identity.peerId, peerId)) existing.keepSpare(channel, hello.connection);
+    else if (this.#isControlling(peerId)) existing.keepSpare(channel, hello.connection);
     else existing.moveTo(channel, hello.connection);
   }
 
@@ -178,13 +196,19 @@ export class Peers {
     this.#left.complete();
   }
 
+  /** The greater key decides. */
+  #isControlling(peerId: PeerId): boolean {
+    return isGreater(this.config.identity.peerId, peerId);
+  }
+
   #accept(channel: Channel, { connection: id }: Hello, direction: 'inbound' | 'outbound'): void {
     const refusal = direction === 'inbound' ? this.#reasonToRefuse(channel.link) : undefined;
     if (refusal === undefined) {
-      const start = { id, direction, confirmed: true } as const;
+      const isControlling = this.#isControlling(channel.link.peerId);
+      const start = { id, direction, confirmed: true, isControlling } as const;
       this.add(new PeerConnection(channel, start, { ...this.config, runtime: this.runtime }));
     } else {
-      this.#refuse(channel, refusal);
+      this.#refuse(channel, { code: 'refused', message: refusal });
     }
   }
 
@@ -222,7 +246,7 @@ export class Peers {
           const newest = this.#returning.get(peerId) ?? { channel, hello };
           this.#returning.delete(peerId);
           if (alive) {
-            this.#refuse(newest.channel, 'there is a connection already');
+            this.#refuse(newest.channel, { code: 'refused', message: 'there is a connection already' });
             return;
           }
           existing.end({ code: 'replaced', by: 'peer', message: 'the peer came back with a new connection' });
@@ -233,20 +257,15 @@ export class Peers {
     );
   }
 
-  #refuse(channel: Channel, message: string): void {
+  #refuse(channel: Channel, end: End): void {
     const { stream, remote } = channel.link;
-    this.trace({ type: 'inbound-failed', remote, reason: `refused: ${message}` });
-    channel.write(FRAME.end, encodeEnd({ code: 'refused', message }));
-    channel.end();
-    channel.ignore();
+    this.trace({ type: 'inbound-failed', remote, reason: `refused: ${end.message}` });
+    channel.write(FRAME.end, encodeEnd(end));
     this.#refused.add(channel);
-    const overdue = this.runtime.scheduler.schedule(() => {
-      channel.destroy();
-    }, REFUSAL_GRACE_MS);
     stream.once('close', () => {
-      overdue.unsubscribe();
       this.#refused.delete(channel);
     });
+    channel.retire(REFUSAL_GRACE_MS, this.runtime.scheduler);
   }
 
   readonly #never = (): void => undefined;

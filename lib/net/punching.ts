@@ -76,7 +76,7 @@ export function punchingOf(given: PunchingConfig): Punching {
         }),
       );
     },
-    arrival$: (peerId) => peers.arrival$(peerId),
+    satisfied$: (peerId) => peers.satisfied$(peerId),
     ...askersOf(given),
     tell: given.tell,
   };

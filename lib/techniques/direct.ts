@@ -31,7 +31,7 @@ export const direct: Technique = {
  */
 export function candidatesOf(own: Unl, peer: Unl): Endpoint[] {
   const [ours, theirs] = [endpointsOf(own), endpointsOf(peer)];
-  const near = isNear(ours, theirs);
+  const near = areNear(ours, theirs);
   const ownFamilies = new Set(ours.map(({ address }) => familyOf(address)));
   const hasLoopback = ours.some(({ address }) => scopeOf(address) === 'loopback');
   const usable = theirs
@@ -57,7 +57,12 @@ function endpointsOf(unl: Unl): readonly UnlEndpoint[] {
   ];
 }
 
-function isNear(ours: readonly UnlEndpoint[], theirs: readonly UnlEndpoint[]): boolean {
+/** Whether two nodes may be on one network: where both are seen, it is at one address. */
+export function isNear(own: Unl, peer: Unl): boolean {
+  return areNear(endpointsOf(own), endpointsOf(peer));
+}
+
+function areNear(ours: readonly UnlEndpoint[], theirs: readonly UnlEndpoint[]): boolean {
   const wansOf = (endpoints: readonly UnlEndpoint[]) =>
     endpoints.filter(({ kind }) => kind !== 'lan').map(({ address }) => address);
   const [ourWans, theirWans] = [wansOf(ours), wansOf(theirs)];

@@ -47,8 +47,8 @@ export interface Punching {
   readonly secure$: (socket: Socket, role: 'client' | 'server', peerId: PeerId) => Observable<Link>;
   /** Takes in a link that the peer may choose: emits once it has said hello there and the link is taken over. */
   readonly receive$: (link: Link) => Observable<unknown>;
-  /** The next connection to a peer, whoever made it and how. */
-  readonly arrival$: (peerId: PeerId) => Observable<unknown>;
+  /** Emits when a peer gets a direct link, whoever made it and how. */
+  readonly satisfied$: (peerId: PeerId) => Observable<unknown>;
   /** Whether a peer that asks is answered, and not too often; `seenAt` is where the server sees it. */
   readonly welcomes: (peerId: PeerId, seenAt: string | undefined) => boolean;
   /** Whether somebody may be told no: it costs a signal, and keys are free. */

@@ -222,7 +222,7 @@ export function answerPunches$(signalling: Signalling, punching: Punching): Obse
       const askedAnew$ = ask$.pipe(filter((other) => other.signal.from === peerId));
       return answerRound$(signalling, punching, signal, ask).pipe(
         // Another technique may have connected them meanwhile, or this node itself.
-        takeUntil(merge(askedAnew$, punching.arrival$(peerId))),
+        takeUntil(merge(askedAnew$, punching.satisfied$(peerId))),
         finalize(() => answered--),
       );
     }),

@@ -1,7 +1,7 @@
 import type { Unl } from '../unl/types.js';
 import { expectOneOf } from '../validate.js';
 import { challenge } from './challenge.js';
-import { direct } from './direct.js';
+import { direct, isNear } from './direct.js';
 import { relay } from './relay.js';
 import { reverseConnect } from './reverse-connect.js';
 import { reverseQuery } from './reverse-query.js';
@@ -31,33 +31,77 @@ const TECHNIQUES: Readonly<Record<TechniqueName, Technique>> = {
   relay,
 };
 
-/** Which techniques to try, once it is known with whom. */
-export type StagesFor = (peer: Unl) => Stages;
+/** What is to be tried. */
+export interface StagesOptions {
+  /** Only these, in this order: by name, or an application's own. Default: all that can work, best first. */
+  readonly techniques?: readonly (string | Technique)[] | undefined;
+  /** Whether a relay is tried at once. Default: when neither node can be dialled from afar. */
+  readonly relayFirst?: boolean | undefined;
+}
+
+/** Which techniques to try, once it is known who and where both nodes are. */
+export type StagesFor = (own: Unl, peer: Unl) => Stages;
+
+/** For a dial and the TLS handshake behind it, in round trips; one more for what gets lost, or is slower than it was. */
+const DIAL_LEAD = 3;
+
+/** For a signal there and a link back, in round trips. */
+const MESSAGE_LEAD = 6;
 
 /**
- * The techniques to try: the ones named, each with a head start over the next; else all of them, those of one stage side by
- * side. A peer that can be dialled is dialled before anything else is tried; with any other peer there is no time to lose.
- * To PyP2P's nodes there are techniques for each kind of node.
+ * The techniques to try: the ones given, each with a head start over the next; else all of them, those of one stage side by
+ * side. A peer that can be dialled is dialled before anything else is tried; with any other peer there is no time to lose. A
+ * relay comes last; but where neither node can be dialled, it is tried at the same time as the rest, and carries lines until
+ * there is a direct link. To PyP2P's nodes there are techniques for each kind of node.
  *
  * @throws InvalidOptionError when a name is none.
  */
-export function stagesOf(names: readonly string[] | undefined): StagesFor {
-  const named = names?.map((name) => [TECHNIQUES[expectOneOf('techniques', name, TECHNIQUE_NAMES)]]);
-  return (peer) => named ?? (peer.version === 2 ? stagesForPyp2p(peer) : stagesForOurs(peer));
+export function stagesOf({ techniques, relayFirst }: StagesOptions = {}): StagesFor {
+  const given = techniques?.map((each) => {
+    const technique = typeof each === 'string' ? TECHNIQUES[expectOneOf('techniques', each, TECHNIQUE_NAMES)] : each;
+    const isFirst = relayFirst === true && technique === relay;
+    return { techniques: [technique], lead: isFirst ? 0 : DIAL_LEAD };
+  });
+  return (own, peer) => {
+    if (given !== undefined) return given;
+    return peer.version === 2 ? stagesForPyp2p(peer) : stagesForOurs(own, peer, relayFirst);
+  };
 }
 
-function stagesForOurs({ nodeType }: Unl): Stages {
+function stagesForOurs(own: Unl, peer: Unl, relayFirst = isNeitherDialled(own, peer)): Stages {
   const byMessage = [simultaneousOpen, reverseConnect];
-  return nodeType === 'passive' ? [[direct], byMessage] : [[direct, ...byMessage]];
+  const last = { techniques: [relay], lead: 0 };
+  // On one network a dial takes next to no time.
+  const lead = relayFirst && !isNear(own, peer) ? 0 : MESSAGE_LEAD;
+  if (peer.nodeType !== 'passive') return [{ techniques: [direct, ...byMessage], lead }, last];
+  return [
+    { techniques: [direct], lead: relayFirst ? 0 : DIAL_LEAD },
+    ...(relayFirst ? [last] : []),
+    { techniques: byMessage, lead: MESSAGE_LEAD },
+    ...(relayFirst ? [] : [last]),
+  ];
+}
+
+/** Whether both are behind NATs or firewalls that let nobody in. */
+function isNeitherDialled(own: Unl, peer: Unl): boolean {
+  return own.nodeType !== 'passive' && peer.nodeType !== 'passive';
 }
 
 function stagesForPyp2p({ nodeType }: Unl): Stages {
+  const stage = (...techniques: Technique[]) => [{ techniques, lead: 0 }];
   switch (nodeType) {
     case 'passive':
-      return [[direct]];
+      return stage(direct);
     case 'simultaneous':
-      return [[direct, reverseQuery, challenge]];
+      return stage(direct, reverseQuery, challenge);
     case 'active':
-      return [[direct, reverseQuery]];
+      return stage(direct, reverseQuery);
   }
+}
+
+/** The same without what is not direct: for a connection that has a relayed link already. */
+export function withoutRelay(stages: Stages): Stages {
+  return stages
+    .map(({ techniques, lead }) => ({ techniques: techniques.filter((technique) => technique !== relay), lead }))
+    .filter(({ techniques }) => techniques.length > 0);
 }

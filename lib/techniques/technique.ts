@@ -25,6 +25,8 @@ export interface Attempt {
   /** Small messages to the peer, for techniques in which both sides take part. */
   readonly signalling: Signalling;
   readonly timing: Timing;
+  /** Between the two nodes, in milliseconds, as far as it can be guessed: by way of the server that carries signals. */
+  readonly roundTripMs: number | undefined;
   readonly scheduler: SchedulerLike;
   /** For simultaneous opens; `undefined` while nobody has seen from where this node's packets come. */
   readonly punching?: Punching | undefined;
@@ -45,8 +47,15 @@ export interface Technique {
   readonly dial: Dial;
 }
 
-/** The techniques of one stage are tried side by side; each stage has a head start over the next. */
-export type Stages = readonly (readonly Technique[])[];
+/** Techniques that are tried side by side. */
+export interface Stage {
+  readonly techniques: readonly Technique[];
+  /** Its head start over the next stage, in round trips between the two nodes. */
+  readonly lead: number;
+}
+
+/** What is tried, best first. */
+export type Stages = readonly Stage[];
 
 /** A port to be opened, and by whom. */
 export interface PortRequest {

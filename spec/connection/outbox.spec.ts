@@ -4,7 +4,7 @@ import { ClosedError, InvalidTextError, SendBufferFullError } from '../../lib/er
 import { record } from '../support/record.js';
 
 /** An outbox with a link that writes to the system when a spec says so. */
-function open({ keepEarly = false, lineBytes = 1000, sendHighWaterBytes = 20, sendMaxBytes = 100 } = {}) {
+function open({ lineBytes = 1000, sendHighWaterBytes = 20, sendMaxBytes = 100 } = {}) {
   const written: string[] = [];
   const overflows: SendBufferFullError[] = [];
   const closed = new ReplaySubject<{ readonly message: string }>(1);
@@ -14,26 +14,23 @@ function open({ keepEarly = false, lineBytes = 1000, sendHighWaterBytes = 20, se
     closed.next({ message });
     closed.complete();
   };
-  const outbox = new Outbox(
-    {
-      lineBytes,
-      sendHighWaterBytes,
-      sendMaxBytes,
-      lineEnd: '\n',
-      write: (bytes) => {
-        written.push(bytes.toString());
-        waiting += bytes.length;
-      },
-      waiting: () => waiting,
-      // A connection ends when that happens.
-      onOverflow: (error) => {
-        overflows.push(error);
-        end(error.message);
-      },
-      closed$: closed.asObservable(),
+  const outbox = new Outbox({
+    lineBytes,
+    sendHighWaterBytes,
+    sendMaxBytes,
+    lineEnd: '\n',
+    write: (bytes) => {
+      written.push(bytes.toString());
+      waiting += bytes.length;
     },
-    keepEarly,
-  );
+    waiting: () => waiting,
+    // A connection ends when that happens.
+    onOverflow: (error) => {
+      overflows.push(error);
+      end(error.message);
+    },
+    closed$: closed.asObservable(),
+  });
   return {
     outbox,
     written,
@@ -165,61 +162,6 @@ describe('bytes that are sent as they are', () => {
     outbox.sendBytes(Buffer.alloc(20), (error) => done.push(error));
     end('the peer is gone');
     expect(done).toEqual([new ClosedError('The connection ended before all was sent: the peer is gone')]);
-  });
-});
-
-describe('what is sent before the peer is known to take it', () => {
-  it('is written again, in order and before anything else, where the peer takes it', async () => {
-    const { outbox, written } = open({ keepEarly: true });
-    outbox.send('one');
-    await settled();
-    outbox.send('two');
-    await settled();
-    outbox.send('three');
-    outbox.rewriteEarly();
-    await settled();
-    expect(written).toEqual(['one\n', 'two\n', 'one\n', 'two\n', 'three\n']);
-    outbox.rewriteEarly();
-    expect(written).toHaveSize(5);
-  });
-
-  it('is forgotten when the peer does take it', async () => {
-    const { outbox, written } = open({ keepEarly: true });
-    outbox.send('one');
-    await settled();
-    outbox.confirm();
-    outbox.send('two');
-    await settled();
-    outbox.rewriteEarly();
-    expect(written).toEqual(['one\n', 'two\n']);
-  });
-
-  it('counts as unsent until then', async () => {
-    const { outbox, drain } = open({ keepEarly: true, sendHighWaterBytes: 5 });
-    const { values } = record(outbox.drain$);
-    expect(outbox.send('12345')).toBeFalse();
-    await settled();
-    drain();
-    expect([outbox.buffered, values.length]).toEqual([6, 0]);
-    outbox.confirm();
-    expect([outbox.buffered, values.length]).toEqual([0, 1]);
-  });
-
-  it('is written before what a writer sends as soon as it may go on', async () => {
-    const { outbox, written, drain } = open({
-      keepEarly: true,
-      lineBytes: 100_000,
-      sendHighWaterBytes: 5,
-      sendMaxBytes: 200_000,
-    });
-    outbox.send('early');
-    await settled();
-    drain();
-    outbox.drain$.subscribe({ next: () => outbox.send('x'.repeat(40_000)), error: fail });
-    outbox.rewriteEarly();
-    drain();
-    await settled();
-    expect(written.map((text) => text.slice(0, 5))).toEqual(['early', 'early', 'xxxxx']);
   });
 });
 

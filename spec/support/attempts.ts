@@ -20,6 +20,7 @@ export function attemptOf(scheduler: SchedulerLike, fields: Partial<Attempt> = {
     dial$: () => NEVER,
     expect$: () => NEVER,
     signalling: { send$: () => NEVER, signal$: NEVER },
+    roundTripMs: undefined,
     timing: { ...DEFAULT_TIMING, staggerMs: 3, techniqueMs: 20 },
     scheduler,
     ...fields,

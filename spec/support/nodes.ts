@@ -18,9 +18,10 @@ export class Lab {
   readonly #nets: Net[] = [];
   readonly #subscriptions: Subscription[] = [];
 
-  /** A net in direct mode, unless told otherwise, on its own address. */
+  /** A net in direct mode, unless told otherwise, on its own address. What is lost is soon given up. */
   net(config: Partial<NetConfig> = {}): Net {
-    const net = createNet({ mode: 'direct', bind: newAddress(), ...config });
+    const timing = { survivalMs: 200, ...config.timing };
+    const net = createNet({ mode: 'direct', bind: newAddress(), ...config, timing });
     this.#nets.push(net);
     return net;
   }

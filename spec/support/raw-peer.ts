@@ -1,8 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { createIdentity, type Identity, type Net } from '../../lib/index.js';
-import { encodeFrame, FRAME, frameDecoder, type Frame } from '../../lib/link/frames.js';
+import { encodeAt, encodeFrame, FRAME, frameDecoder, type Frame } from '../../lib/link/frames.js';
 import { decodeEnd, encodeHello } from '../../lib/link/handshake.js';
 import { secureContextOf } from '../../lib/link/tls.js';
 import { filter, firstValueFrom } from 'rxjs';
@@ -51,7 +52,8 @@ export class RawPeer {
   /** The same, and says hello. */
   static async greeting(net: Net, identity?: Identity): Promise<RawPeer> {
     const peer = await RawPeer.to(net, identity);
-    peer.write(FRAME.hello, encodeHello({ connection: 'A'.repeat(22) }));
+    peer.write(FRAME.hello, encodeHello({ connection: randomBytes(16).toString('base64url') }));
+    peer.write(FRAME.at, encodeAt({ choice: 0, offset: 0 }));
     return peer;
   }
 

@@ -118,7 +118,7 @@ function world(behaviour: Behaviour, spec: (world: World) => void): void {
             node.received.push(link);
             return of(undefined);
           },
-          arrival$: () => NEVER,
+          satisfied$: () => NEVER,
           mayRefuse: () => true,
           welcomes: () => true,
           hasRoomFor: () => true,
@@ -387,8 +387,8 @@ describe('a node that is asked to punch', () => {
 
   it('ends the round, and what it sends, when a connection to the peer has come in another way', () => {
     const arrivals = new Subject<undefined>();
-    const arrival$ = (peerId: string) => (peerId === GREATER ? arrivals : NEVER);
-    world({ punches: [() => NEVER], of: () => ({ arrival$ }) }, ({ b, a, flush }) => {
+    const satisfied$ = (peerId: string) => (peerId === GREATER ? arrivals : NEVER);
+    world({ punches: [() => NEVER], of: () => ({ satisfied$ }) }, ({ b, a, flush }) => {
       const other = peerIdOf(3);
       b.inbox.next({ ...ask('one'), from: a.peerId, seenAt: '198.51.100.7' });
       record(

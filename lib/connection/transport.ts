@@ -1,0 +1,659 @@
+import type { SchedulerLike, Subscription } from 'rxjs';
+import { ClosedError, ProtocolError } from '../errors.js';
+import type { Channel } from '../link/channel.js';
+import { decodeAt, decodeOffset, encodeAt, encodeOffset, FRAME, type Frame } from '../link/frames.js';
+import { decodeHello, type Hello } from '../link/handshake.js';
+import { SendBuffer } from './send-buffer.js';
+import { Silence } from './silence.js';
+
+// How one stream of bytes in each direction goes over links that come and go:
+//
+// - Each side keeps what it has sent until the peer says (`ack`) that it has it, by offsets in the stream.
+// - Data on a link follow an `at`, which says where in the stream they begin. So what comes twice is dropped, and what comes too
+//   early is held back, with its link, until what is missing has come by the link before.
+// - One side, the one with the greater key, is controlling (as in ICE, RFC 8445): it chooses the link, and counts its choices.
+//   The other follows the latest choice that it has heard of. The controlling side says `leave` behind the last that it sends
+//   on a link, the other answers it, and the link is closed.
+// - A side whose link is lost says so in the hello of the next (`lost`, and how much it has `received`), and both go on there
+//   from what the other has. Where what is missing will not come, `resume` asks for it again.
+
+/** Links of one connection at a time: two that carry, and a few that are being tried. */
+const MAX_LINKS = 8;
+
+/** So many bytes wait in a link: enough to keep it busy, few to be sent again elsewhere. */
+const LINK_BYTES = 131_072;
+
+/** Data frames of this length. */
+const PIECE_BYTES = 65_536;
+
+/** What has come is acknowledged at the latest after so many bytes … */
+const ACK_BYTES = 65_536;
+
+/** … or so many milliseconds: acknowledging is only to let the peer forget, and to show that somebody is there. */
+const ACK_MS = 200;
+
+/** What comes too early waits this long for what is missing, in milliseconds, before that is asked for again. */
+const MISSING_MS = 1_000;
+
+/** What a connection needs of links: none, a direct one, since the one it has is relayed, or any. */
+export type Need = 'none' | 'direct' | 'any';
+
+/** What a transport works with, and whom it tells. */
+export interface TransportConfig {
+  readonly scheduler: SchedulerLike;
+  /** Whether this side chooses the link. */
+  readonly isControlling: boolean;
+  /** Bytes that the peer has not acknowledged, at most; then nothing is sent until it does. */
+  readonly unacknowledgedBytes: number;
+  /** What is unanswered for so long, in milliseconds, makes a link doubtful. */
+  readonly silenceMs: number;
+  /** Whether there is room for more of the peer's bytes; after it was not so, `readOn` is to be called. */
+  readonly hasRoom: () => boolean;
+  readonly onData: (bytes: Buffer) => void;
+  /** The peer's stream is at its end, and all of it has come. */
+  readonly onEnd: (payload: Buffer) => void;
+  /** The peer does not take a further link. */
+  readonly onRefused: (payload: Buffer) => void;
+  /** Something has come on the link that this side sends on. */
+  readonly onHeard: () => void;
+  /** The peer tells its locator. */
+  readonly onLocator: (payload: Buffer) => void;
+  /** Something that was sent has gone to the system. */
+  readonly onWritten: () => void;
+  /** The peer says hello on a link. Throws when it is not one for this connection. */
+  readonly onHello: (hello: Hello) => void;
+  /** What is sent travels another way, or has another round trip time. */
+  readonly onPath: (channel: Channel, roundTripMs: number | undefined) => void;
+  /** What is needed may have changed. */
+  readonly onNeed: () => void;
+  /** A link has broken that carried. */
+  readonly onLost: (error: Error | undefined) => void;
+  /** The peer does not keep to the protocol. */
+  readonly onFault: (error: unknown) => void;
+}
+
+/** One link, and what is known of it. */
+interface LinkState {
+  readonly channel: Channel;
+  /** The peer has said hello on it. */
+  isMet: boolean;
+  /** Where in the peer's stream its next data are; unknown until the peer has said so. */
+  at: number | undefined;
+  /** What has come too early, or finds no room. */
+  held: Frame[];
+  /** What comes is of no use until the peer says anew where it begins. */
+  isStale: boolean;
+  /** The peer sends nothing more here. */
+  hasPeerLeft: boolean;
+  /** This side sends nothing more here. */
+  isLeft: boolean;
+  /** The latest choice of the controlling side that was this link. */
+  choice: number | undefined;
+}
+
+/** A stream of bytes in each direction to one peer: each byte once and in order, over links that come and go. */
+export class Transport {
+  readonly #config: TransportConfig;
+  readonly #buffer = new SendBuffer();
+  readonly #links = new Set<LinkState>();
+  /** The one that this side sends on. */
+  #current: LinkState | undefined;
+  /** The choices of the controlling side, as far as they are known here. */
+  #choices = 0;
+  #received = 0;
+  #acknowledged = 0;
+  #end: Buffer | undefined;
+  #isEndWritten = false;
+  #isClosed = false;
+  #isDoubtful = false;
+  #isReleasing = false;
+  #lastPing: { readonly payload: Buffer; readonly at: number } | undefined;
+  #ackTimer: Subscription | undefined;
+  #missingTimer: Subscription | undefined;
+  readonly #silence: Silence;
+
+  /**
+   * @param isMet whether the peer has said hello on the first link; else it is written to all the same.
+   */
+  constructor(channel: Channel, isMet: boolean, config: TransportConfig) {
+    this.#config = config;
+    const { scheduler, silenceMs } = config;
+    this.#silence = new Silence({ scheduler, ms: silenceMs, onSilent: this.#onSilent });
+    this.#current = this.#add(channel, isMet);
+  }
+
+  /** The link that this side sends on. */
+  get channel(): Channel | undefined {
+    return this.#current?.channel;
+  }
+
+  /** What of the peer's stream has come, in bytes. */
+  get received(): number {
+    return this.#received;
+  }
+
+  /** The choice of the controlling side whose link is lost, or may be, when no link carries. */
+  get lost(): number | undefined {
+    return this.need === 'any' ? this.#choices : undefined;
+  }
+
+  /** What was sent and has not gone to the system yet, in bytes. */
+  get buffered(): number {
+    return this.#buffer.end - this.#buffer.position + (this.#current?.channel.buffered ?? 0);
+  }
+
+  /** Whether the peer has said to have all that was sent. */
+  get isAcknowledged(): boolean {
+    return this.#buffer.base === this.#buffer.end;
+  }
+
+  get need(): Need {
+    if (this.#isClosed) return 'none';
+    if (this.#current === undefined || this.#isDoubtful) return 'any';
+    return this.#current.channel.link.direct ? 'none' : 'direct';
+  }
+
+  /** Begins to take what comes, and to send, on the first link. To be called once, when all that `onData` needs is there. */
+  start(): void {
+    const link = this.#current;
+    if (link === undefined) return;
+    this.#choose(link, 0);
+    this.#attach(link);
+  }
+
+  /** Sends bytes, which must not be changed any more. */
+  write(bytes: Buffer): void {
+    this.#buffer.push(bytes);
+    this.#pump();
+  }
+
+  /** Ends the stream behind all that was written. */
+  end(payload: Buffer): void {
+    this.#end = payload;
+    this.#pump();
+  }
+
+  /** Says something that is not part of the stream, on the link of the moment; without one nothing is said. */
+  say(type: number, payload: Buffer): void {
+    this.#current?.channel.write(type, payload);
+  }
+
+  /** Asks the peer for a sign of life. */
+  ping(payload: Buffer): void {
+    this.#lastPing = { payload, at: this.#now() };
+    this.say(FRAME.ping, payload);
+    if (this.#current !== undefined) this.#silence.expect();
+  }
+
+  /** Whether one more link is of use. */
+  wants({ link }: Channel): boolean {
+    const { need } = this;
+    return this.#links.size < MAX_LINKS && (need === 'any' || (need === 'direct' && link.direct));
+  }
+
+  /** Takes one more link, on which this side has said hello, and the peer has yet to. */
+  offer(channel: Channel): void {
+    const link = this.#add(channel, false);
+    this.#attach(link);
+  }
+
+  /** Takes one more link that the peer has made and said hello on, and on which this side has said hello, too. */
+  take(channel: Channel, hello: Hello): void {
+    const link = this.#add(channel, true);
+    this.#attach(link);
+    this.#guard(() => {
+      this.#onMet(link, hello);
+    });
+  }
+
+  /** Gives up all links for another, on which both have said hello or this side has, and begins anew: nothing has come yet. */
+  restart(channel: Channel, isMet: boolean): void {
+    for (const link of this.#links) this.#drop(link);
+    const link = this.#add(channel, isMet);
+    this.#choices = 0;
+    this.#current = undefined;
+    this.#choose(link, 0);
+    this.#attach(link);
+  }
+
+  /** There is room again. */
+  readOn(): void {
+    this.#release();
+  }
+
+  /** Nothing is sent or taken any more, but what is in the link still goes out. Returns the link; all others are dropped. */
+  close(): Channel | undefined {
+    this.#flush();
+    this.#isClosed = true;
+    this.#ackTimer?.unsubscribe();
+    this.#missingTimer?.unsubscribe();
+    this.#silence.stop();
+    const channel = this.#current?.channel;
+    for (const link of this.#links) if (link !== this.#current) this.#drop(link);
+    this.#links.clear();
+    this.#current = undefined;
+    return channel;
+  }
+
+  #now(): number {
+    return this.#config.scheduler.now();
+  }
+
+  #add(channel: Channel, isMet: boolean): LinkState {
+    const link: LinkState = {
+      channel,
+      isMet,
+      at: channel.framed ? undefined : 0,
+      held: [],
+      isStale: false,
+      hasPeerLeft: false,
+      isLeft: false,
+      choice: undefined,
+    };
+    this.#links.add(link);
+    return link;
+  }
+
+  #attach(link: LinkState): void {
+    link.channel.attach({
+      frame: (frame) => {
+        this.#onFrame(link, frame);
+      },
+      written: () => {
+        if (link !== this.#current) return;
+        this.#pump();
+        this.#config.onWritten();
+      },
+      closed: (error) => {
+        this.#onClosed(link, error);
+      },
+    });
+    link.channel.setFlowing(true);
+  }
+
+  #onFrame(link: LinkState, frame: Frame): void {
+    if (this.#isClosed || !this.#links.has(link)) return;
+    if (link === this.#current) this.#onHeard();
+    this.#guard(() => {
+      if (link.held.length === 0 && this.#handle(link, frame)) return;
+      link.held.push(frame);
+      link.channel.setFlowing(false);
+      this.#lookForMissing();
+    });
+  }
+
+  #guard(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#config.onFault(error);
+    }
+  }
+
+  /** Returns false for what cannot be taken yet. */
+  #handle(link: LinkState, { type, payload }: Frame): boolean {
+    switch (type) {
+      case FRAME.hello:
+        if (link.isMet) throw new ProtocolError('Expected one hello on a link, got another');
+        this.#onMet(link, decodeHello(payload));
+        return true;
+      case FRAME.data:
+        return this.#onData(link, payload);
+      case FRAME.end:
+        return this.#onEnd(link, payload);
+      default:
+        if (!link.isMet) throw new ProtocolError('Expected a hello first, got another frame');
+        this.#onControl(link, type, payload);
+        return true;
+    }
+  }
+
+  #onControl(link: LinkState, type: number, payload: Buffer): void {
+    switch (type) {
+      case FRAME.at:
+        this.#onAt(link, payload);
+        break;
+      case FRAME.ack:
+        this.#onAck(decodeOffset(payload));
+        break;
+      case FRAME.leave:
+        this.#onLeave(link);
+        break;
+      case FRAME.resume:
+        this.#onResume(link, decodeOffset(payload));
+        break;
+      case FRAME.ping:
+        // A peer that asks and never reads the answers gets no more of them.
+        if (link.channel.buffered < LINK_BYTES * 2) link.channel.write(FRAME.pong, payload);
+        break;
+      case FRAME.pong:
+        this.#onPong(link, payload);
+        break;
+      case FRAME.locator:
+        this.#config.onLocator(payload);
+    }
+  }
+
+  /** The peer has said hello on a link: from now on it may carry. */
+  #onMet(link: LinkState, hello: Hello): void {
+    this.#config.onHello(hello);
+    const { received, lost } = hello;
+    if (received !== undefined) this.#onAck(received);
+    link.isMet = true;
+    const before = this.#current;
+    // What the peer has lost carries nothing, whatever it looks like from here.
+    if (before !== link && before?.choice !== undefined && lost !== undefined && before.choice <= lost) {
+      this.#current = undefined;
+      this.#drop(before);
+    }
+    if (link === this.#current) return;
+    if (this.need === 'any') this.#choose(link, received);
+    else if (this.#config.isControlling) {
+      if (this.wants(link.channel)) this.#choose(link);
+      else this.#leave(link);
+    }
+  }
+
+  /** The end is none before all that was sent before it has come. A peer that gives up says so at any time. */
+  #onEnd(link: LinkState, payload: Buffer): boolean {
+    if (!link.isMet && link !== this.#current) {
+      this.#drop(link);
+      this.#config.onRefused(payload);
+      return true;
+    }
+    if (!this.#isInOrder(link)) return link.isStale;
+    this.#config.onEnd(payload);
+    return true;
+  }
+
+  #onData(link: LinkState, payload: Buffer): boolean {
+    const { at } = link;
+    if (!link.isMet || at === undefined) throw new ProtocolError('Expected to be told where data begin, got data');
+    if (link.isStale) return true;
+    if (at > this.#received) return false;
+    const fresh = payload.subarray(this.#received - at);
+    if (fresh.length > 0 && !this.#config.hasRoom()) return false;
+    link.at = at + payload.length;
+    this.#received += fresh.length;
+    this.#acknowledge();
+    if (fresh.length > 0) this.#config.onData(fresh);
+    if (this.#links.size > 1) this.#release();
+    return true;
+  }
+
+  #onAt(link: LinkState, payload: Buffer): void {
+    const { choice, offset } = decodeAt(payload);
+    link.at = offset;
+    link.isStale = false;
+    if (this.#config.isControlling || choice < this.#choices) return;
+    this.#choices = choice;
+    link.choice = choice;
+    if (link !== this.#current && !link.isLeft) this.#choose(link);
+  }
+
+  #onAck(offset: number): void {
+    const { base, position, written } = this.#buffer;
+    if (offset > written) throw new ProtocolError(`Expected an acknowledgement of up to ${written}, got ${offset}`);
+    // What is being written again is acknowledged again.
+    if (offset <= base || offset > position) return;
+    this.#buffer.acknowledge(offset);
+    this.#pump();
+  }
+
+  #onLeave(link: LinkState): void {
+    link.hasPeerLeft = true;
+    if (link !== this.#current) this.#leave(link);
+    this.#release();
+  }
+
+  #onResume(link: LinkState, offset: number): void {
+    const { base, written } = this.#buffer;
+    if (offset > written) throw new ProtocolError(`Expected to be asked for bytes up to ${written}, got ${offset}`);
+    if (offset < base) throw new ClosedError('The link broke while nobody read here, and what it had is lost');
+    // One that this side has left already has nothing to do with what it sends now.
+    if (!link.isLeft) this.#choose(link, offset);
+  }
+
+  #onPong(link: LinkState, payload: Buffer): void {
+    if (this.#lastPing?.payload.equals(payload) !== true) return;
+    if (link === this.#current) this.#config.onPath(link.channel, this.#now() - this.#lastPing.at);
+    this.#lastPing = undefined;
+  }
+
+  #onHeard(): void {
+    this.#silence.heard(this.#buffer.base < this.#buffer.position);
+    this.#config.onHeard();
+    if (!this.#isDoubtful) return;
+    this.#isDoubtful = false;
+    this.#config.onNeed();
+  }
+
+  readonly #onSilent = (): void => {
+    // Who does not read does not hear.
+    if (this.#isDoubtful || this.#current === undefined || this.#isDeaf) return;
+    this.#isDoubtful = true;
+    this.#config.onNeed();
+  };
+
+  #onClosed(link: LinkState, error: Error | undefined): void {
+    if (this.#isClosed || !this.#links.has(link)) return;
+    if (error instanceof ProtocolError) {
+      this.#config.onFault(error);
+      return;
+    }
+    const isCurrent = link === this.#current;
+    this.#guard(() => {
+      this.#takeRest(link);
+    });
+    this.#drop(link);
+    if (this.#isOver()) return;
+    if (isCurrent) {
+      this.#current = undefined;
+      const other = [...this.#links].find(({ isMet, isLeft }) => isMet && !isLeft);
+      if (other === undefined) this.#config.onLost(error);
+      else {
+        this.#choose(other);
+        other.channel.write(FRAME.resume, encodeOffset(this.#received));
+      }
+      this.#config.onNeed();
+    }
+    this.#release();
+  }
+
+  /** What had come on a link before it broke is taken, whether or not there is room: it is less than one read of a socket. */
+  #takeRest(link: LinkState): void {
+    for (const { type, payload } of link.held.splice(0)) {
+      const isInOrder = link.at !== undefined && link.at <= this.#received;
+      if (this.#isOver() || !isInOrder) return;
+      if (type === FRAME.data) {
+        const fresh = payload.subarray(this.#received - (link.at ?? 0));
+        link.at = (link.at ?? 0) + payload.length;
+        this.#received += fresh.length;
+        this.#config.onData(fresh);
+      } else {
+        this.#handle(link, { type, payload });
+      }
+    }
+  }
+
+  /** Sends on a link from now on: where nothing carried any more, from what the peer has on. */
+  #choose(link: LinkState, from?: number): void {
+    const isAnew = from !== undefined || this.need === 'any';
+    const before = this.#current;
+    const others = [...this.#links].filter((other) => other !== link && (other.isMet || other === before));
+    if (this.#config.isControlling) link.choice = ++this.#choices;
+    this.#current = link;
+    if (isAnew) {
+      this.#buffer.rewind(Math.max(this.#buffer.base, from ?? 0));
+      this.#isEndWritten = false;
+    }
+    const wasDoubtful = this.#isDoubtful;
+    this.#isDoubtful = false;
+    this.#silence.heard(false);
+    if (link.channel.framed) {
+      const at = { choice: this.#choices, offset: this.#buffer.position };
+      link.channel.write(FRAME.at, encodeAt(at));
+    }
+    for (const other of others) {
+      if (other === before && wasDoubtful) this.#drop(other);
+      // The other side follows, and may be told by a choice that is on its way to come back.
+      else if (this.#config.isControlling || other.hasPeerLeft) this.#leave(other);
+    }
+    if (before !== link) this.#config.onPath(link.channel, undefined);
+    this.#pump();
+    this.#config.onNeed();
+  }
+
+  /** Says that this side sends nothing more on a link; once the peer has said so, too, it is closed. */
+  #leave(link: LinkState): void {
+    if (!link.isLeft) {
+      link.isLeft = true;
+      link.channel.write(FRAME.leave, NOTHING);
+    }
+    if (!link.hasPeerLeft) return;
+    this.#links.delete(link);
+    link.channel.retire(RETIRE_MS, this.#config.scheduler);
+  }
+
+  #drop(link: LinkState): void {
+    this.#links.delete(link);
+    link.channel.ignore();
+    link.channel.destroy();
+  }
+
+  /** Takes what was held back and can be taken by now. */
+  #release(): void {
+    // What is taken may make room for more, from within its own call.
+    if (this.#isReleasing) return;
+    this.#isReleasing = true;
+    this.#guard(() => {
+      while (this.#releaseSome());
+    });
+    this.#isReleasing = false;
+    if (!this.#isOver()) this.#lookForMissing();
+  }
+
+  #releaseSome(): boolean {
+    let hasTaken = false;
+    for (const link of this.#links) {
+      while (link.held[0] !== undefined && this.#handle(link, link.held[0])) {
+        if (this.#isOver()) return false;
+        link.held.shift();
+        hasTaken = true;
+      }
+      if (link.held.length === 0) link.channel.setFlowing(true);
+    }
+    return hasTaken;
+  }
+
+  /** Has what came too early wait for what is missing, where that may still come; else asks for it. */
+  #lookForMissing(): void {
+    const waits = [...this.#links].some((link) => link.held.length > 0 && !this.#isInOrder(link));
+    if (!waits) {
+      this.#missingTimer?.unsubscribe();
+      this.#missingTimer = undefined;
+    } else if (![...this.#links].some((link) => this.#mayBring(link))) {
+      this.#askForMissing();
+    } else {
+      this.#missingTimer ??= this.#config.scheduler.schedule(() => {
+        this.#missingTimer = undefined;
+        // It may be here, and the reader is slow.
+        if (this.#isDeaf) this.#lookForMissing();
+        else this.#askForMissing();
+      }, MISSING_MS);
+    }
+  }
+
+  /** Whether what is missing may come by a link. */
+  #mayBring(link: LinkState): boolean {
+    return !link.hasPeerLeft && !link.isStale && (link.at === undefined || this.#isInOrder(link));
+  }
+
+  #isInOrder({ at }: LinkState): boolean {
+    return at === undefined || at <= this.#received;
+  }
+
+  #askForMissing(): void {
+    this.#missingTimer?.unsubscribe();
+    this.#missingTimer = undefined;
+    for (const link of this.#links) {
+      if (link.held.length === 0 || this.#isInOrder(link)) continue;
+      if (link.hasPeerLeft) {
+        this.#drop(link);
+        continue;
+      }
+      link.isStale = true;
+      link.channel.write(FRAME.resume, encodeOffset(this.#received));
+    }
+    this.#release();
+  }
+
+  /** Whether something was read that finds no room, so that what is behind it is not heard. */
+  get #isDeaf(): boolean {
+    return [...this.#links].some((link) => link.held.length > 0 && this.#isInOrder(link));
+  }
+
+  /** Hands the link a little at a time, so that what waits can go by another. */
+  #pump(): void {
+    const { channel } = this.#current ?? {};
+    if (channel === undefined || this.#isClosed) return;
+    const buffer = this.#buffer;
+    while (channel.buffered < LINK_BYTES) {
+      if (buffer.position - buffer.base >= this.#config.unacknowledgedBytes) {
+        // Who does not read hears no acknowledgements, and shall not have to stop writing for that.
+        if (!this.#isDeaf) return;
+        buffer.acknowledge(buffer.position);
+      }
+      const bytes = buffer.take(PIECE_BYTES);
+      if (bytes === undefined) break;
+      channel.write(FRAME.data, bytes);
+      // On a plain link there is nobody to acknowledge.
+      if (!channel.framed) buffer.acknowledge(buffer.position);
+      else this.#silence.expect();
+    }
+    if (this.#end === undefined || this.#isEndWritten || buffer.position < buffer.end) return;
+    this.#isEndWritten = true;
+    channel.write(FRAME.end, this.#end);
+  }
+
+  /** Hands the link all that is left. */
+  #flush(): void {
+    const { channel } = this.#current ?? {};
+    if (channel === undefined) return;
+    for (let bytes = this.#buffer.take(PIECE_BYTES); bytes !== undefined; bytes = this.#buffer.take(PIECE_BYTES))
+      channel.write(FRAME.data, bytes);
+    if (this.#end !== undefined && !this.#isEndWritten) channel.write(FRAME.end, this.#end);
+    this.#isEndWritten = true;
+  }
+
+  /** Says what has come: at once when that is much, else before long. */
+  #acknowledge(): void {
+    if (this.#current?.channel.framed !== true) return;
+    if (this.#received - this.#acknowledged >= ACK_BYTES) this.#sayAcknowledged();
+    else {
+      this.#ackTimer ??= this.#config.scheduler.schedule(() => {
+        this.#sayAcknowledged();
+      }, ACK_MS);
+    }
+  }
+
+  #sayAcknowledged(): void {
+    this.#ackTimer?.unsubscribe();
+    this.#ackTimer = undefined;
+    const { channel } = this.#current ?? {};
+    if (channel === undefined) return;
+    // The next will say as much; a peer that does not read gets no more of them.
+    if (channel.buffered > LINK_BYTES * 2) return;
+    this.#acknowledged = this.#received;
+    channel.write(FRAME.ack, encodeOffset(this.#received));
+  }
+
+  #isOver(): boolean {
+    return this.#isClosed;
+  }
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/** A link that both sides have left gets this long to close by itself, in milliseconds. */
+const RETIRE_MS = 5_000;

@@ -1,0 +1,264 @@
+import fc from 'fast-check';
+import { firstValueFrom, map } from 'rxjs';
+import { Transport } from '../../lib/connection/transport.js';
+import type { Channel } from '../../lib/link/channel.js';
+import { FRAME } from '../../lib/link/frames.js';
+import { encodeHello, type Hello } from '../../lib/link/handshake.js';
+import { readHello$ } from '../../lib/link/handshake.js';
+import { settled, VirtualClock, VirtualLink } from './virtual-links.js';
+
+const ID = 'A'.repeat(22);
+
+/** One side of a connection, as far as its transport is concerned. */
+class Side {
+  readonly transport: Transport;
+  readonly faults: unknown[] = [];
+  readonly paths: string[] = [];
+  received = Buffer.alloc(0);
+  sent = Buffer.alloc(0);
+  ends = 0;
+  hasRoom = true;
+
+  constructor(
+    channel: Channel,
+    isMet: boolean,
+    isControlling: boolean,
+    readonly clock: VirtualClock,
+    readonly seed: number,
+  ) {
+    this.transport = new Transport(channel, isMet, {
+      scheduler: clock,
+      isControlling,
+      unacknowledgedBytes: 100_000,
+      silenceMs: 5_000,
+      hasRoom: () => this.hasRoom,
+      onData: (bytes) => {
+        this.received = Buffer.concat([this.received, bytes]);
+      },
+      onEnd: () => {
+        this.ends++;
+      },
+      onRefused: () => undefined,
+      onLocator: () => undefined,
+      onHeard: () => undefined,
+      onWritten: () => undefined,
+      onHello: () => undefined,
+      onPath: ({ link: { technique } }, roundTripMs) => {
+        if (roundTripMs === undefined) this.paths.push(technique);
+      },
+      onNeed: () => undefined,
+      onLost: () => undefined,
+      onFault: (error) => {
+        this.faults.push(error);
+      },
+    });
+    channel.write(FRAME.hello, encodeHello({ connection: ID }));
+    this.transport.start();
+  }
+
+  /** The side that has been dialled: what it is made of has been read before. */
+  static dialled(channel: Channel, isControlling: boolean, clock: VirtualClock): Promise<Side> {
+    return firstValueFrom(
+      readHello$(channel, 60_000, clock).pipe(map(() => new Side(channel, true, isControlling, clock, 2))),
+    );
+  }
+
+  /** Sends bytes that tell where in the stream they are. */
+  send(length: number): void {
+    const from = this.sent.length;
+    const bytes = Buffer.from(Array.from({ length }, (_, i) => ((from + i) * 31 + this.seed) % 251));
+    this.sent = Buffer.concat([this.sent, bytes]);
+    this.transport.write(bytes);
+  }
+
+  hello(channel: Channel): void {
+    const { received, lost } = this.transport;
+    channel.write(FRAME.hello, encodeHello({ connection: ID, received, lost }));
+  }
+}
+
+/** Two sides and the links between them. */
+class Pair {
+  readonly links: VirtualLink[];
+
+  private constructor(
+    first: VirtualLink,
+    readonly here: Side,
+    readonly there: Side,
+    readonly clock: VirtualClock,
+  ) {
+    this.links = [first];
+  }
+
+  static async begin(isDirect: boolean, isHereControlling: boolean): Promise<Pair> {
+    const clock = new VirtualClock();
+    const first = new VirtualLink('link 0', isDirect);
+    const here = new Side(first.here, false, isHereControlling, clock, 1);
+    const dialled = Side.dialled(first.there, !isHereControlling, clock);
+    await settled();
+    first.carry(1_000, 0);
+    return new Pair(first, here, await dialled, clock);
+  }
+
+  #newLink(isDirect: boolean): VirtualLink {
+    const link = new VirtualLink(`link ${this.links.length}`, isDirect);
+    this.links.push(link);
+    return link;
+  }
+
+  /** One side makes one more link, where it is of use. */
+  offer(by: 'here' | 'there', isDirect: boolean): void {
+    const link = this.#newLink(isDirect);
+    const [maker, taker] = by === 'here' ? [this.here, this.there] : [this.there, this.here];
+    const [made, taken] = by === 'here' ? [link.here, link.there] : [link.there, link.here];
+    if (!maker.transport.wants(made)) {
+      link.cut(true);
+      return;
+    }
+    maker.hello(made);
+    maker.transport.offer(made);
+    readHello$(taken, 60_000, this.clock).subscribe({
+      next: (hello: Hello) => {
+        taker.hello(taken);
+        taker.transport.take(taken, hello);
+      },
+      error: () => undefined,
+    });
+  }
+
+  async carry(toThere: number, toHere: number): Promise<void> {
+    for (const link of this.links) link.carry(toThere, toHere);
+    await settled();
+  }
+
+  /** Lets everything arrive, and looks for links until both sides have what the other has sent. */
+  async finish(): Promise<void> {
+    for (const side of [this.here, this.there]) {
+      side.hasRoom = true;
+      side.transport.readOn();
+    }
+    for (let round = 0; round < 800; round++) {
+      for (let i = 0; i < 4; i++) await this.carry(1_000_000, 1_000_000);
+      if (this.#isDone()) return;
+      this.clock.pass(250);
+      // Every 25 s, as a connection does.
+      if (round % 100 === 99) for (const side of [this.here, this.there]) side.transport.ping(Buffer.from('ping'));
+      for (const [name, side] of [
+        ['here', this.here],
+        ['there', this.there],
+      ] as const)
+        if (round % 8 === 7 && side.transport.need === 'any') this.offer(name, true);
+    }
+  }
+
+  #isDone(): boolean {
+    const { here, there } = this;
+    return (
+      here.received.length === there.sent.length &&
+      there.received.length === here.sent.length &&
+      here.ends + there.ends >= 2 &&
+      this.isAgreed
+    );
+  }
+
+  /** Both send on one and the same link. */
+  get isAgreed(): boolean {
+    return this.links.some(
+      (link) => link.here === this.here.transport.channel && link.there === this.there.transport.channel,
+    );
+  }
+
+  close(): void {
+    for (const side of [this.here, this.there]) side.transport.close();
+    for (const link of this.links) link.cut(true);
+  }
+}
+
+type Step =
+  | { readonly do: 'send'; readonly by: 'here' | 'there'; readonly length: number }
+  | { readonly do: 'carry'; readonly toThere: number; readonly toHere: number }
+  | { readonly do: 'offer'; readonly by: 'here' | 'there'; readonly direct: boolean }
+  | { readonly do: 'cut'; readonly link: number; readonly how: 'told' | 'silent' | 'here' | 'there' }
+  | { readonly do: 'room'; readonly by: 'here' | 'there'; readonly has: boolean }
+  | { readonly do: 'pass'; readonly ms: number };
+
+const by = fc.constantFrom('here' as const, 'there' as const);
+const bytes = fc.oneof(fc.nat(100), fc.nat(200_000));
+const steps: fc.Arbitrary<Step[]> = fc.array(
+  fc.oneof<fc.MaybeWeightedArbitrary<Step>[]>(
+    {
+      weight: 4,
+      arbitrary: fc.record({ do: fc.constant('send' as const), by, length: fc.oneof(fc.nat(50), fc.nat(90_000)) }),
+    },
+    { weight: 8, arbitrary: fc.record({ do: fc.constant('carry' as const), toThere: bytes, toHere: bytes }) },
+    { weight: 4, arbitrary: fc.record({ do: fc.constant('offer' as const), by, direct: fc.boolean() }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        do: fc.constant('cut' as const),
+        link: fc.nat(7),
+        how: fc.constantFrom('told' as const, 'silent' as const, 'here' as const, 'there' as const),
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('room' as const), by, has: fc.boolean() }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.nat(3_000) }) },
+  ),
+  { maxLength: 40 },
+);
+
+async function run(pair: Pair, step: Step): Promise<void> {
+  switch (step.do) {
+    case 'send':
+      pair[step.by].send(step.length);
+      break;
+    case 'carry':
+      await pair.carry(step.toThere, step.toHere);
+      break;
+    case 'offer':
+      pair.offer(step.by, step.direct);
+      break;
+    case 'cut': {
+      const link = pair.links.at(-1 - step.link);
+      if (step.how === 'here') link?.tell(0);
+      else if (step.how === 'there') link?.tell(1);
+      else link?.cut(step.how === 'told');
+      break;
+    }
+    case 'room':
+      pair[step.by].hasRoom = step.has;
+      if (step.has) pair[step.by].transport.readOn();
+      break;
+    case 'pass':
+      pair.clock.pass(step.ms);
+  }
+  await settled(1);
+}
+
+describe('A transport', () => {
+  it('brings every byte once and in order over links that come, go and break at any time, on both sides at once', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.boolean(), fc.boolean(), steps, async (isDirect, isHereControlling, all) => {
+        const pair = await Pair.begin(isDirect, isHereControlling);
+        try {
+          for (const step of all) await run(pair, step);
+          pair.here.transport.end(Buffer.from('end'));
+          pair.there.transport.end(Buffer.from('end'));
+          await pair.finish();
+          expect([...pair.here.faults, ...pair.there.faults]).toEqual([]);
+          expect(pair.there.received.equals(pair.here.sent)).toBeTrue();
+          expect(pair.here.received.equals(pair.there.sent)).toBeTrue();
+          expect([pair.here.ends > 0, pair.there.ends > 0, pair.isAgreed]).toEqual([true, true, true]);
+          return (
+            [...pair.here.faults, ...pair.there.faults].length === 0 &&
+            pair.there.received.equals(pair.here.sent) &&
+            pair.here.received.equals(pair.there.sent) &&
+            pair.isAgreed
+          );
+        } finally {
+          pair.close();
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
