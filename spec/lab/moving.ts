@@ -104,7 +104,7 @@ const expected = async <T>(program: Program, what: string, ms: number, promise: 
   try {
     return await within(ms, promise);
   } catch (cause) {
-    throw new Error(`Expected ${what}; ${lastWords(program)}`, { cause });
+    throw new Error(`Expected ${what}, but it said:\n  ${lastWords(program)}`, { cause });
   }
 };
 
