@@ -40,6 +40,8 @@ const REST_MS = 120_000;
 export const move = (run: Run, { pair, path, lines }: MoveConfig): Promise<{ readonly a: Side; readonly b: Side }> =>
   run.with(planPair(pair), path, async (topology) => {
     await startServers(topology, { rxp2p: RXP2P });
+    // A punch may be as fast as the relay; here it comes too late.
+    await topology.cut('a', 'b');
     const start = (host: string, ...more: string[]) =>
       topology.run(host, [
         process.execPath,
@@ -56,6 +58,7 @@ export const move = (run: Run, { pair, path, lines }: MoveConfig): Promise<{ rea
     /** Waits until the lines of both sides have gone by the relay and directly, in turns, so many times. */
     const arrive = (turns: number) => Promise.all(both.map((program) => wayOfTurn(program, turns)));
     await arrive(1);
+    await topology.mend();
     await arrive(2);
     // In the middle of a stream.
     await Promise.all(both.map((program) => event(program, 'progress', MOVE_MS)));
@@ -101,7 +104,7 @@ const expected = async <T>(program: Program, what: string, ms: number, promise: 
   try {
     return await within(ms, promise);
   } catch (cause) {
-    throw new Error(`Expected ${what}; ${lastWords(program)}`, { cause });
+    throw new Error(`Expected ${what}, but it said:\n  ${lastWords(program)}`, { cause });
   }
 };
 
