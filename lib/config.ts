@@ -178,7 +178,7 @@ export const DEFAULT_TIMING: Timing = {
   survivalMs: 30 * SECOND,
   closeMs: 30 * SECOND,
   gatherMs: 3 * SECOND,
-  networkMs: 10 * SECOND,
+  networkMs: 2 * SECOND,
   natMs: 2 * SECOND,
   mappingMs: 2 * HOUR,
   mappingCheckMs: 1 * MINUTE,

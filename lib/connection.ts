@@ -430,6 +430,11 @@ export class PeerConnection implements Connection {
     this.#confirm();
   }
 
+  /** Gives up links whose ends here are at addresses that this machine has no more. */
+  dropLinksFrom(isGone: (address: string) => boolean): void {
+    this.#transport.dropLinksFrom(isGone);
+  }
+
   /** Tells the peer where this node is, now and whenever lines travel another way. */
   tellLocator(text: string): void {
     this.#locator = text;

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { networkInterfaces } from 'node:os';
 import type { SecureContext } from 'node:tls';
 import {
   asapScheduler,
@@ -36,6 +37,7 @@ import type { Connection } from './connection.js';
 import type { Endpoint, ServerAddress } from './endpoint.js';
 import { ClosedError, InvalidUnlError, reasonOf } from './errors.js';
 import type { PeerId } from './identity.js';
+import { isOurs } from './link/interfaces.js';
 import type { Listener } from './link/tcp.js';
 import { secureContextOf } from './link/tls.js';
 import { Attempts } from './net/attempts.js';
@@ -309,8 +311,7 @@ class RunningNet implements Net {
       trace: this.#tell,
       own,
       own$: this.#location$.pipe(map(({ unl }) => unl)),
-      // As if the server were half-way.
-      roundTripMs: () => 2 * signalRoundTripMs(this.#findings.value, 4) || undefined,
+      roundTripMs: () => signalRoundTripMs(this.#findings.value, 4) || undefined,
       signalling: this.#signalling,
       punching: this.#punching,
       relaying: this.#relaying,
@@ -403,20 +404,26 @@ class RunningNet implements Net {
 
   /** Sees to it that every connection has the links that it needs, and that the peer knows where this node is. */
   #keepUp$(): Observable<never> {
-    return this.#peers.connection$.pipe(
+    const { connection$ } = this.#peers;
+    const { networkMs } = this.#config.timing;
+    const keptUp$ = connection$.pipe(mergeMap((connection) => this.#attempts.keepUp$(connection)));
+    const told$ = connection$.pipe(
       mergeMap((connection) =>
-        merge(
-          this.#attempts.keepUp$(connection),
-          this.#location$.pipe(
-            tap(({ unl }) => {
-              connection.tellLocator(formatUnl(unl));
-            }),
-            ignoreElements(),
-            takeUntil(connection.closed$),
-          ),
+        this.#location$.pipe(
+          tap(({ unl }) => {
+            connection.tellLocator(formatUnl(unl));
+          }),
+          takeUntil(connection.closed$),
         ),
       ),
     );
+    const looked$ = timer(networkMs, networkMs, this.#runtime.scheduler).pipe(
+      tap(() => {
+        const interfaces = networkInterfaces();
+        for (const connection of this.#peers.begun) connection.dropLinksFrom((address) => !isOurs(address, interfaces));
+      }),
+    );
+    return merge(keptUp$, told$, looked$).pipe(ignoreElements());
   }
 
   /** Has them go on until the net is closed, each whatever becomes of the others. */

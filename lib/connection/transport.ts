@@ -1,5 +1,5 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
-import { ClosedError, ProtocolError } from '../errors.js';
+import { ClosedError, DialError, ProtocolError } from '../errors.js';
 import type { Channel } from '../link/channel.js';
 import { decodeAt, decodeOffset, encodeAt, encodeOffset, FRAME, type Frame } from '../link/frames.js';
 import { decodeHello, type Hello } from '../link/handshake.js';
@@ -218,6 +218,15 @@ export class Transport {
     this.#attach(link);
   }
 
+  /** Gives up the links whose ends here are at addresses that this machine has no more. */
+  dropLinksFrom(isGone: (address: string) => boolean): void {
+    for (const link of this.#links) {
+      if (!isGone(link.channel.link.local.address)) continue;
+      link.channel.destroy();
+      this.#onClosed(link, new DialError('This machine has its address no more'));
+    }
+  }
+
   /** There is room again. */
   readOn(): void {
     this.#release();
@@ -276,13 +285,13 @@ export class Transport {
 
   #onFrame(link: LinkState, frame: Frame): void {
     if (this.#isClosed || !this.#links.has(link)) return;
-    if (link === this.#current) this.#onHeard();
     this.#guard(() => {
       if (link.held.length === 0 && this.#handle(link, frame)) return;
       link.held.push(frame);
       link.channel.setFlowing(false);
       this.#lookForMissing();
     });
+    if (link === this.#current && !this.#isOver()) this.#onHeard();
   }
 
   #guard(action: () => void): void {
@@ -426,7 +435,7 @@ export class Transport {
   }
 
   #onHeard(): void {
-    this.#silence.heard(this.#buffer.base < this.#buffer.position);
+    this.#silence.heard(this.#buffer.base < this.#buffer.position || this.#lastPing !== undefined);
     this.#config.onHeard();
     if (!this.#isDoubtful) return;
     this.#isDoubtful = false;
@@ -497,6 +506,8 @@ export class Transport {
     this.#isEndWritten = false;
     const wasDoubtful = this.#isDoubtful;
     this.#isDoubtful = false;
+    // What was asked there is not answered here.
+    this.#lastPing = undefined;
     this.#silence.heard(false);
     if (link.channel.framed) {
       const at = { choice: this.#choices, offset: this.#buffer.position };

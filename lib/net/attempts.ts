@@ -34,7 +34,7 @@ export interface AttemptsConfig {
   readonly own: () => Unl;
   /** The same whenever it changes; replays the latest. */
   readonly own$: Observable<Unl>;
-  /** Between this node and another by way of the server that carries signals, in milliseconds; unknown without one. */
+  /** To the server that carries signals, and back, in milliseconds: as far as another node is, as a rule. Unknown without one. */
   readonly roundTripMs: () => number | undefined;
   readonly signalling: Signalling;
   /** What simultaneous opens take; without it there are none. */

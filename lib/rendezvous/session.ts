@@ -22,6 +22,7 @@ import { plainConnection, plainLink } from '../connection/plain-connection.js';
 import { formatServer, type Endpoint, type ServerAddress } from '../endpoint.js';
 import { RendezvousError } from '../errors.js';
 import type { Identity, PeerId } from '../identity.js';
+import { addressGone$ } from '../link/interfaces.js';
 import { within } from '../operators/within.js';
 import type { Runtime } from '../runtime.js';
 import { show } from '../validate.js';
@@ -155,6 +156,11 @@ export function session$(server: ServerAddress, config: SessionConfig): Observab
           map((welcome) => sessionOf(talk, welcome)),
         ),
         config.security === 'plain' ? NEVER : keepAlive$(talk),
+        addressGone$(link.local.address, timing.networkMs, runtime.scheduler).pipe(
+          map(() => {
+            throw errorOf(server, `was reached from ${link.local.address}, which this machine has no more`);
+          }),
+        ),
         talk.reply$.pipe(ignoreElements()),
       ).pipe(
         finalize(() => {

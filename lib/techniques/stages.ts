@@ -72,7 +72,7 @@ function stagesForOurs(own: Unl, peer: Unl, relayFirst = isNeitherDialled(own, p
   const byMessage = [simultaneousOpen, reverseConnect];
   const last = { techniques: [relay], lead: 0 };
   // On one network a dial takes next to no time.
-  const lead = relayFirst && !isNear(own, peer) ? 0 : MESSAGE_LEAD;
+  const lead = relayFirst ? (isNear(own, peer) ? DIAL_LEAD : 0) : MESSAGE_LEAD;
   if (peer.nodeType !== 'passive') return [{ techniques: [direct, ...byMessage], lead }, last];
   return [
     { techniques: [direct], lead: relayFirst ? 0 : DIAL_LEAD },

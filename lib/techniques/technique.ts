@@ -25,7 +25,7 @@ export interface Attempt {
   /** Small messages to the peer, for techniques in which both sides take part. */
   readonly signalling: Signalling;
   readonly timing: Timing;
-  /** Between the two nodes, in milliseconds, as far as it can be guessed: by way of the server that carries signals. */
+  /** Between the two nodes, in milliseconds, as far as it can be guessed: as to the server that carries their signals. */
   readonly roundTripMs: number | undefined;
   readonly scheduler: SchedulerLike;
   /** For simultaneous opens; `undefined` while nobody has seen from where this node's packets come. */
