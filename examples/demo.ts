@@ -4,7 +4,7 @@
 //   npm run demo
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { firstValueFrom, switchMap, tap, timer } from 'rxjs';
+import { firstValueFrom, timer } from 'rxjs';
 import { createNet } from 'rxp2p';
 import { serve$ } from 'rxp2p/servers';
 
@@ -65,14 +65,12 @@ async function alice(): Promise<void> {
   const net = createNet({ mode: 'direct', bind: '127.0.0.2', rendezvous: [rendezvous] });
   console.log(`alice    process ${process.pid}, connecting to the locator`);
   await firstValueFrom(net.unl$);
-  const answer$ = net.connect$(unl).pipe(
-    tap((connection) => {
-      console.log(`alice    connected: the link is TLS 1.3, and the peer proved to be ${connection.peerId}`);
-      connection.send('Sup Bob.');
-    }),
-    switchMap(({ lines$ }) => lines$),
-  );
-  const text = await firstValueFrom(answer$);
+  const connection = await firstValueFrom(net.connect$(unl));
+  console.log(`alice    connected: the link is TLS 1.3, and the peer proved to be ${connection.peerId}`);
+  const { technique, direct } = await firstValueFrom(connection.path$);
+  console.log(`alice    the lines go ${direct ? 'directly' : 'by a relay'} (${technique})`);
+  connection.send('Sup Bob.');
+  const text = await firstValueFrom(connection.lines$);
   console.log(`alice    received "${text}"`);
   process.exitCode = text === 'Sup Alice.' ? 0 : 1;
   await net.close();

@@ -1,7 +1,7 @@
 // A direct connection by locator, PyP2P's third example: Alice connects to Bob by his UNL and says hello.
 //
 //   npm run direct
-import { firstValueFrom, switchMap, tap } from 'rxjs';
+import { firstValueFrom } from 'rxjs';
 import { createNet } from 'rxp2p';
 
 const alice = createNet({ mode: 'direct', bind: '127.0.0.2' });
@@ -15,10 +15,10 @@ bob.lines$.subscribe(({ connection, text }) => {
 const unl = await firstValueFrom(bob.unl$);
 console.log(`Bob is at: ${unl}`);
 
-const answer$ = alice.connect$(unl).pipe(
-  tap((connection) => connection.send('Sup Bob.')),
-  switchMap((connection) => connection.lines$),
-);
-console.log(`Alice got: ${await firstValueFrom(answer$)}`);
+const connection = await firstValueFrom(alice.connect$(unl));
+const { technique, direct } = await firstValueFrom(connection.path$);
+console.log(`Connected: ${technique}, ${direct ? 'straight to him' : 'by a relay'}`);
+connection.send('Sup Bob.');
+console.log(`Alice got: ${await firstValueFrom(connection.lines$)}`);
 
 await Promise.all([alice.close(), bob.close()]);

@@ -7,6 +7,8 @@ export type { Mapping } from './gateway/mapping.js';
 export type { Reach } from './reachability.js';
 export type { Runtime } from './runtime.js';
 export type { TechniqueName } from './techniques/stages.js';
+export type { Attempt, Dial, Technique } from './techniques/technique.js';
+export type { Link } from './link/link.js';
 export type { TraceEvent, TraceStep } from './trace.js';
 
 // ─── Who a node is ───────────────────────────────────────────────────────────────────────────────────────────────────

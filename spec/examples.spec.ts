@@ -19,7 +19,11 @@ describe('The examples', () => {
     async () => {
       const direct = new Program(example('direct'));
       expect(await direct.exit()).toBe(0);
-      expect(direct.lines.slice(1)).toEqual(['Bob got:   Sup Bob.', 'Alice got: Sup Alice.']);
+      expect(direct.lines.slice(1)).toEqual([
+        'Connected: direct, straight to him',
+        'Bob got:   Sup Bob.',
+        'Alice got: Sup Alice.',
+      ]);
     },
     LONG_MS,
   );
@@ -47,6 +51,20 @@ describe('The examples', () => {
       expect(await serverless.exit()).toBe(0);
       expect(serverless.stdout).toContain('Bob got a signal by the dht');
       expect(serverless.stdout).toContain('Alice got: Sup Alice.');
+    },
+    LONG_MS,
+  );
+
+  it(
+    'moving: the lines move from a relay to a direct link',
+    async () => {
+      const moving = new Program(example('moving'));
+      expect(await moving.exit()).toBe(0);
+      expect(moving.lines).toEqual([
+        'The lines go by a relay (relay)',
+        'The lines go directly (patient)',
+        'Bob got all 200 lines, each once and in order',
+      ]);
     },
     LONG_MS,
   );

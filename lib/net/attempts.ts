@@ -19,7 +19,7 @@ import type { Attempt, Stages } from '../techniques/technique.js';
 import type { Trace } from '../trace.js';
 import { connectionKeyOf, peerNameOf } from '../unl.js';
 import type { Unl } from '../unl/types.js';
-import { dialPeer$ } from './dial.js';
+import { dialPeer$, linkOver$ } from './dial.js';
 import { keepUp$ } from './keep-up.js';
 import type { Peers } from './peers.js';
 
@@ -143,16 +143,13 @@ export class Attempts {
       const { config, runtime, peers, trace, own, roundTripMs, signalling } = this.given;
       const { punching, relaying, challenging, reverseQuerying } = this.given;
       const peerId = peerNameOf(peer);
+      const key = peer.version === 3 ? peer.peerId : undefined;
       const attempt: Attempt = {
         id,
         peer,
         own: own(),
-        dial$: (endpoint, technique) =>
-          dialPeer$(
-            endpoint,
-            { technique, attemptId: id, peerId: peer.version === 3 ? peer.peerId : undefined },
-            this.given,
-          ),
+        dial$: (endpoint, technique) => dialPeer$(endpoint, { technique, attemptId: id, peerId: key }, this.given),
+        secure$: (socket, technique) => linkOver$(socket, { technique, peerId: key }, this.given),
         expect$: (technique) => peers.expect$(id, peerId, technique),
         signalling,
         punching,

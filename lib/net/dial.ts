@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import { map, of, switchMap, type Observable } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
@@ -29,26 +30,33 @@ export interface DialOptions {
 }
 
 /** Opens a link to the peer at one endpoint, its key proven. Fails for anybody else. */
-export function dialPeer$(
-  endpoint: Endpoint,
-  { technique, attemptId, peerId }: DialOptions,
-  { config, runtime, context, trace }: DialConfig,
-): Observable<Link> {
-  const { bind, security, timing } = config;
+export function dialPeer$(endpoint: Endpoint, options: DialOptions, given: DialConfig): Observable<Link> {
+  const { config, runtime, trace } = given;
+  const { attemptId } = options;
+  const { bind, timing } = config;
   const { scheduler } = runtime;
   const where = formatEndpoint(endpoint);
   return runtime.dial$({ host: endpoint.address, port: endpoint.port, localAddress: bind }).pipe(
     within(timing.dialMs, `${where} did not answer`, scheduler),
-    switchMap((socket): Observable<Link> => {
-      const link = plainLink(socket, technique);
-      if (security === 'plain') return of(link);
-      return secure$(socket, { context, role: 'client', peerId }).pipe(
-        within(timing.handshakeMs, `${where} did not finish the TLS handshake`, scheduler),
-        map((secured) => ({ ...link, ...secured })),
-      );
-    }),
+    switchMap((socket) => linkOver$(socket, options, given)),
     traceOutcome(scheduler, (outcome) => {
       trace({ type: 'dial', attemptId, endpoint, ...outcome });
     }),
+  );
+}
+
+/** Makes a link of a socket that leads to the peer's port, its key proven. Fails for anybody else. */
+export function linkOver$(
+  socket: Socket,
+  { technique, peerId }: Omit<DialOptions, 'attemptId'>,
+  { config, runtime, context }: Omit<DialConfig, 'trace'>,
+): Observable<Link> {
+  const { security, timing } = config;
+  const link = plainLink(socket, technique);
+  if (security === 'plain') return of(link);
+  const where = formatEndpoint(link.remote);
+  return secure$(socket, { context, role: 'client', peerId }).pipe(
+    within(timing.handshakeMs, `${where} did not finish the TLS handshake`, runtime.scheduler),
+    map((secured) => ({ ...link, ...secured })),
   );
 }

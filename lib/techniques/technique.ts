@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Observable, OperatorFunction, SchedulerLike } from 'rxjs';
 import type { PortMappingProtocol, Timing } from '../config.js';
 import type { Endpoint } from '../endpoint.js';
@@ -20,6 +21,11 @@ export interface Attempt {
   readonly own: Unl;
   /** Opens a link to the peer at an endpoint, its key proven. Fails for anybody else. */
   readonly dial$: (endpoint: Endpoint, technique: string) => Observable<Link>;
+  /**
+   * Makes a link of a socket that leads to the peer's port by a way of the application's own, such as a proxy, its key proven.
+   * Fails for anybody else, and closes the socket.
+   */
+  readonly secure$: (socket: Socket, technique: string) => Observable<Link>;
   /** Takes a link that the peer makes for this attempt, as made by a technique, which ends the attempt. Never emits. */
   readonly expect$: (technique: string) => Observable<never>;
   /** Small messages to the peer, for techniques in which both sides take part. */
@@ -41,7 +47,17 @@ export interface Attempt {
 /** A way to the peer of an attempt. Emits the link it makes and completes, or fails; unsubscribed, it gives up. */
 export type Dial = OperatorFunction<Attempt, Link>;
 
-/** A traversal technique by its name, which is what `--technique` and the outcomes call it. */
+/**
+ * A traversal technique by its name, which is what `--technique` and the outcomes call it. An application can bring its own.
+ *
+ * @example
+ * const byTunnel: Technique = {
+ *   name: 'tunnel',
+ *   dial: (attempt$) =>
+ *     attempt$.pipe(switchMap(({ dial$ }) => dial$({ address: '10.8.0.7', port: 4000 }, 'tunnel'))),
+ * };
+ * net.connect$(unl, { techniques: [byTunnel, 'direct', 'relay'] }).subscribe();
+ */
 export interface Technique {
   readonly name: string;
   readonly dial: Dial;

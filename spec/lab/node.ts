@@ -29,6 +29,8 @@ const net = createNet({
   reachability: values.reachability,
   port: Number(values.port),
   portMapping: only.length > 0 ? only : true,
+  // What is looked at here is how a node is reached directly.
+  relay: false,
   timing: { mappingMs: Number(values.lease), mappingCheckMs: Number(values.check) },
 });
 net.trace$.subscribe((step) => {

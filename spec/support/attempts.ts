@@ -18,6 +18,7 @@ export function attemptOf(scheduler: SchedulerLike, fields: Partial<Attempt> = {
     peer: unlOf({ peerId: peerIdOf(7) }),
     own: unlOf({ peerId: peerIdOf(8) }),
     dial$: () => NEVER,
+    secure$: () => NEVER,
     expect$: () => NEVER,
     signalling: { send$: () => NEVER, signal$: NEVER },
     roundTripMs: undefined,
