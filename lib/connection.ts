@@ -204,6 +204,8 @@ export class PeerConnection implements Connection {
   readonly #isFramed: boolean;
   #id: string;
   #lastChannel: Channel;
+  /** Where direct links have led. */
+  readonly #addresses = new Set<string>();
   #locator: string | undefined;
   /** A second link that the peer offered before it knew of the first; kept until it knows. */
   #spare: { readonly channel: Channel; readonly id: string } | undefined;
@@ -223,6 +225,7 @@ export class PeerConnection implements Connection {
     this.#context = context;
     this.#isFramed = channel.framed;
     this.#lastChannel = channel;
+    this.#note(channel);
     this.#path = new BehaviorSubject(pathOf(channel, undefined));
     this.#inbox = new Inbox({
       ...limits,
@@ -240,6 +243,7 @@ export class PeerConnection implements Connection {
       ...limits,
       scheduler: runtime.scheduler,
       silenceMs: timing.silenceMs,
+      handshakeMs: timing.handshakeMs,
       isControlling,
       hasRoom: () => this.#inbox.wantsMore || (this.#state === 'closing' && !this.#inbox.hasReader),
       onData: (bytes) => {
@@ -310,6 +314,16 @@ export class PeerConnection implements Connection {
   /** Whether it carries lines; not so any more once either side has begun to close it. */
   get isOpen(): boolean {
     return this.#state === 'open';
+  }
+
+  /** Whether it has a link at the moment. */
+  get hasLink(): boolean {
+    return this.#transport.channel !== undefined;
+  }
+
+  /** Whether the peer has been at an address: whether a direct link has led there. */
+  hasBeenAt(address: string): boolean {
+    return this.#addresses.has(address);
   }
 
   /** Where the peer is. */
@@ -401,7 +415,7 @@ export class PeerConnection implements Connection {
 
   /** Takes one more link, which this side has made, where it is of use. */
   offer(channel: Channel, attempt?: string): void {
-    if (this.#state === 'closed' || !this.#transport.wants(channel)) {
+    if (this.#state === 'closed' || !this.#transport.hasRoom || !this.#transport.wants(channel)) {
       channel.destroy();
       return;
     }
@@ -411,6 +425,10 @@ export class PeerConnection implements Connection {
 
   /** Takes one more link, which the peer has made and said hello on. */
   take(channel: Channel, hello: Hello): void {
+    if (this.#state === 'closed' || !this.#transport.hasRoom) {
+      channel.destroy();
+      return;
+    }
     // Before the hello is heard, so that the peer is told what was lost, too.
     this.#sayHello(channel);
     this.#transport.take(channel, hello);
@@ -492,8 +510,13 @@ export class PeerConnection implements Connection {
     this.#lastChannel = channel;
     this.#path.next(pathOf(channel, roundTripMs));
     if (roundTripMs !== undefined) return;
+    this.#note(channel);
     this.#sayLocator();
     if (this.#confirmed) this.#ping();
+  }
+
+  #note({ link: { direct, remote } }: Channel): void {
+    if (direct && this.#addresses.size < MAX_ADDRESSES) this.#addresses.add(remote.address);
   }
 
   #onNeed(): void {
@@ -564,7 +587,7 @@ export class PeerConnection implements Connection {
   #onLost(error: Error | undefined): void {
     const spare = this.#spare;
     this.#lostBy = error;
-    if (spare !== undefined && this.#state !== 'closed') {
+    if (spare?.channel.isBroken === false && this.#state !== 'closed') {
       this.#spare = undefined;
       this.#id = spare.id;
       spare.channel.write(FRAME.hello, encodeHello({ connection: spare.id, attempt: this.#attempt }));
@@ -573,14 +596,16 @@ export class PeerConnection implements Connection {
     } else if (this.#peerEnd !== undefined) this.#finish(this.#peerEnd);
     else if (this.#state === 'closing' && this.#transport.isAcknowledged && !this.#inbox.hasReader) {
       this.#finish({ code: 'closed', by: 'us', message: 'closed here' });
-    } else if (!this.#isFramed) {
+    } else if (!this.#isFramed || (!this.#confirmed && this.#lastChannel.link.direct)) {
       const message = error === undefined ? 'the peer went away without a word' : `the link broke: ${error.message}`;
       this.#finish({ code: 'lost', by: 'peer', message });
     }
   }
 
   readonly #expectConfirmed = (): void => {
-    if (!this.#confirmed) this.#fail(new ProtocolError('The peer proved its key and then said nothing'));
+    if (this.#confirmed) return;
+    if (this.hasLink) this.#fail(new ProtocolError('The peer proved its key and then said nothing'));
+    else this.#finish({ code: 'lost', by: 'peer', message: 'the link broke before the peer had said anything' });
   };
 
   #fail(error: unknown): void {
@@ -636,6 +661,9 @@ export class PeerConnection implements Connection {
     this.#outbox.finish();
   }
 }
+
+/** Addresses of a peer that are remembered: nodes move, but not that often. */
+const MAX_ADDRESSES = 16;
 
 /** A peer that broke the rules gets this long to take in why. */
 const FAULT_GRACE_MS = 1000;

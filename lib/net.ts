@@ -517,7 +517,11 @@ class RunningNet implements Net {
     this.#running.unsubscribe();
     this.#aftermath.complete();
     const connections = this.#peers.begun;
-    for (const connection of connections) connection.close();
+    for (const connection of connections) {
+      // What has no link now gets none any more.
+      if (connection.hasLink) connection.close();
+      else connection.destroy();
+    }
     const released$ = forkJoin(connections.map((connection) => connection.released$));
     const late$ = timer(withinMs, this.#runtime.scheduler);
     await lastValueFrom(race(forkJoin([concat(released$, of(undefined)), this.#settled]), late$), {

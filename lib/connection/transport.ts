@@ -3,6 +3,7 @@ import { ClosedError, DialError, ProtocolError } from '../errors.js';
 import type { Channel } from '../link/channel.js';
 import { decodeAt, decodeOffset, encodeAt, encodeOffset, FRAME, type Frame } from '../link/frames.js';
 import { decodeHello, type Hello } from '../link/handshake.js';
+import { tokenBucket } from '../rate-limit.js';
 import { SendBuffer } from './send-buffer.js';
 import { Silence } from './silence.js';
 
@@ -32,6 +33,9 @@ const ACK_BYTES = 65_536;
 /** … or so many milliseconds: acknowledging is only to let the peer forget, and to show that somebody is there. */
 const ACK_MS = 200;
 
+/** So often a peer may say what has this side do or say something: links change now and then, and a few at a time. */
+const CHANGES = { perSecond: 10, burst: 50 };
+
 /** What comes too early waits this long for what is missing, in milliseconds, before that is asked for again. */
 const MISSING_MS = 1_000;
 
@@ -47,6 +51,8 @@ export interface TransportConfig {
   readonly unacknowledgedBytes: number;
   /** What is unanswered for so long, in milliseconds, makes a link doubtful. */
   readonly silenceMs: number;
+  /** For the peer to say hello on a link, in milliseconds. */
+  readonly handshakeMs: number;
   /** Whether there is room for more of the peer's bytes; after it was not so, `readOn` is to be called. */
   readonly hasRoom: () => boolean;
   readonly onData: (bytes: Buffer) => void;
@@ -113,6 +119,7 @@ export class Transport {
   #ackTimer: Subscription | undefined;
   #missingTimer: Subscription | undefined;
   readonly #silence: Silence;
+  readonly #mayChange: () => boolean;
 
   /**
    * @param isMet whether the peer has said hello on the first link; else it is written to all the same.
@@ -121,6 +128,7 @@ export class Transport {
     this.#config = config;
     const { scheduler, silenceMs } = config;
     this.#silence = new Silence({ scheduler, ms: silenceMs, onSilent: this.#onSilent });
+    this.#mayChange = tokenBucket({ ...CHANGES, now: () => scheduler.now() });
     this.#current = this.#add(channel, isMet);
   }
 
@@ -187,16 +195,24 @@ export class Transport {
     if (this.#current !== undefined) this.#silence.expect();
   }
 
+  /** Whether there is room for one more link. */
+  get hasRoom(): boolean {
+    return this.#links.size < MAX_LINKS;
+  }
+
   /** Whether one more link is of use. */
   wants({ link }: Channel): boolean {
     const { need } = this;
-    return this.#links.size < MAX_LINKS && (need === 'any' || (need === 'direct' && link.direct));
+    return need === 'any' || (need === 'direct' && link.direct);
   }
 
   /** Takes one more link, on which this side has said hello, and the peer has yet to. */
   offer(channel: Channel): void {
     const link = this.#add(channel, false);
     this.#attach(link);
+    this.#config.scheduler.schedule(() => {
+      if (!link.isMet && link !== this.#current && this.#links.has(link)) this.#drop(link);
+    }, this.#config.handshakeMs);
   }
 
   /** Takes one more link that the peer has made and said hello on, and on which this side has said hello, too. */
@@ -321,6 +337,8 @@ export class Transport {
   }
 
   #onControl(link: LinkState, type: number, payload: Buffer): void {
+    if (HAS_US_ACT.has(type) && !this.#mayChange())
+      throw new ProtocolError(`Expected links to change now and then, got more than ${CHANGES.burst} changes at once`);
     switch (type) {
       case FRAME.at:
         this.#onAt(link, payload);
@@ -622,15 +640,13 @@ export class Transport {
     const { channel } = this.#current ?? {};
     if (channel === undefined || this.#isClosed) return;
     const buffer = this.#buffer;
-    while (channel.buffered < LINK_BYTES) {
+    while (channel.buffered < LINK_BYTES && buffer.position < buffer.end) {
       if (buffer.position - buffer.base >= this.#config.unacknowledgedBytes) {
         // Who does not read hears no acknowledgements, and shall not have to stop writing for that.
         if (!this.#isDeaf) return;
         buffer.acknowledge(buffer.position);
       }
-      const bytes = buffer.take(PIECE_BYTES);
-      if (bytes === undefined) break;
-      channel.write(FRAME.data, bytes);
+      channel.write(FRAME.data, buffer.take(PIECE_BYTES) ?? NOTHING);
       // On a plain link there is nobody to acknowledge.
       if (!channel.framed) buffer.acknowledge(buffer.position);
       else this.#silence.expect();
@@ -676,6 +692,9 @@ export class Transport {
     return this.#isClosed;
   }
 }
+
+/** Frames to which this side answers, or which have it do something. */
+const HAS_US_ACT: ReadonlySet<number> = new Set([FRAME.at, FRAME.leave, FRAME.resume, FRAME.locator]);
 
 const NOTHING = Buffer.alloc(0);
 

@@ -111,6 +111,11 @@ export class Channel {
     return !this.#wire.endsWithStream;
   }
 
+  /** Whether the link is gone. */
+  get isBroken(): boolean {
+    return this.#isBroken;
+  }
+
   /** What ends a line here. */
   get lineEnd(): string {
     return this.#wire.lineEnd;

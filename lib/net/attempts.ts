@@ -4,6 +4,9 @@ import type { ResolvedConfig } from '../config.js';
 import { connectBy } from '../connect.js';
 import type { PeerConnection } from '../connection.js';
 import type { Need } from '../connection/transport.js';
+import { formatEndpoint, type Endpoint } from '../endpoint.js';
+import { DialError } from '../errors.js';
+import { Channel, framedWire } from '../link/channel.js';
 import type { Link } from '../link/link.js';
 import { firstAndRest } from '../operators/first-and-rest.js';
 import { traceOutcome } from '../operators/trace-outcome.js';
@@ -56,6 +59,15 @@ export interface AttemptOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+/** How links are to be made. */
+interface LinkOptions {
+  readonly timeoutMs?: number | undefined;
+  /** Of the attempt. Default: a new one. */
+  readonly id?: string | undefined;
+  /** Whether an endpoint may be dialled. Default: any. */
+  readonly isSeen?: ((endpoint: Endpoint) => boolean) | undefined;
+}
+
 /** How the connections were asked for that this node has made: what they need later is looked for in the same way. */
 interface Origin extends AttemptOptions {
   readonly peer: Unl;
@@ -104,8 +116,15 @@ export class Attempts {
         defer(() => {
           const stages = stagesFor(own(), locator);
           const wanted = need === 'any' ? stages : withoutRelay(stages);
-          return this.#link$(locator, wanted, timeoutMs).pipe(
-            tap((link) => this.given.peers.adopt(link)),
+          // Where the peer only says that it is, may be somebody else.
+          const isSeen = ({ address }: Endpoint) =>
+            connection.hasBeenAt(address) ||
+            addressesOf(peer).includes(address) ||
+            !addressesOf(locator).includes(address);
+          return this.#link$(locator, wanted, { timeoutMs, isSeen }).pipe(
+            tap((link) => {
+              connection.offer(new Channel(link, framedWire()));
+            }),
             untroubled(),
           );
         });
@@ -120,7 +139,7 @@ export class Attempts {
       const { scheduler } = runtime;
       const id = runtime.newId();
       const peerId = peerNameOf(peer);
-      const dialled$ = this.#link$(peer, stages, options.timeoutMs, id).pipe(
+      const dialled$ = this.#link$(peer, stages, { timeoutMs: options.timeoutMs, id }).pipe(
         map((link) => {
           const connection = peers.adopt(link);
           this.#origins.set(connection, { peer, ...options });
@@ -138,19 +157,23 @@ export class Attempts {
   }
 
   /** Links to a peer, by every technique, until one is direct. */
-  #link$(peer: Unl, stages: Stages, timeoutMs: number | undefined, id = this.given.runtime.newId()): Observable<Link> {
+  #link$(peer: Unl, stages: Stages, { timeoutMs, id, isSeen }: LinkOptions): Observable<Link> {
     return defer(() => {
       const { config, runtime, peers, trace, own, roundTripMs, signalling } = this.given;
       const { punching, relaying, challenging, reverseQuerying } = this.given;
+      const attemptId = id ?? runtime.newId();
       const peerId = peerNameOf(peer);
       const key = peer.version === 3 ? peer.peerId : undefined;
       const attempt: Attempt = {
-        id,
+        id: attemptId,
         peer,
         own: own(),
-        dial$: (endpoint, technique) => dialPeer$(endpoint, { technique, attemptId: id, peerId: key }, this.given),
+        dial$: (endpoint, technique) =>
+          isSeen?.(endpoint) === false
+            ? throwError(() => new DialError(`No link has led to the peer at ${formatEndpoint(endpoint)} yet`))
+            : dialPeer$(endpoint, { technique, attemptId, peerId: key }, this.given),
         secure$: (socket, technique) => linkOver$(socket, { technique, peerId: key }, this.given),
-        expect$: (technique) => peers.expect$(id, peerId, technique),
+        expect$: (technique) => peers.expect$(attemptId, peerId, technique),
         signalling,
         punching,
         relaying,
@@ -163,6 +186,10 @@ export class Attempts {
       return of(attempt).pipe(connectBy(stages, trace));
     });
   }
+}
+
+function addressesOf(unl: Unl | undefined): readonly string[] {
+  return unl?.version === 3 ? unl.endpoints.map(({ address }) => address) : [];
 }
 
 function isDefined<T>(value: T | undefined): value is T {

@@ -83,9 +83,9 @@ export class Peers {
     return merge(existing$, next$).pipe(filter((need) => need === 'none'));
   }
 
-  /** How many slots of a direction are taken, or are about to be. */
+  /** How many slots of a direction are taken, or are about to be: those that look for a link leave theirs to others. */
   count(direction: 'inbound' | 'outbound'): number {
-    return this.begun.filter((connection) => connection.direction === direction).length;
+    return this.begun.filter((connection) => connection.direction === direction && connection.hasLink).length;
   }
 
   /**
@@ -103,6 +103,12 @@ export class Peers {
 
   /** Makes a connection of a link that this side has made because a peer's attempt asked for it, or turns it away. */
   adoptAsked(link: Link, attempt: string): void {
+    const existing = this.#byPeer.get(link.peerId);
+    if (existing?.hasLink === false) {
+      // One that is being closed has something to say still.
+      existing.offer(new Channel(link, framedWire()), attempt);
+      return;
+    }
     const refusal = this.get(link.peerId) === undefined ? this.#reasonToRefuse(link) : undefined;
     if (refusal === undefined) {
       this.adopt(link, { direction: 'inbound', attempt });
@@ -135,6 +141,7 @@ export class Peers {
   /** Takes a link on which a peer has said hello, or turns it away. */
   receive(channel: Channel, hello: Hello): void {
     const { peerId } = channel.link;
+    if (channel.isBroken) return;
     const expected = hello.attempt === undefined ? undefined : this.#expected.get(hello.attempt);
     const isExpected = expected?.peerId === peerId;
     if (isExpected) channel.madeBy(expected.technique);
@@ -206,10 +213,18 @@ export class Peers {
     if (refusal === undefined) {
       const isControlling = this.#isControlling(channel.link.peerId);
       const start = { id, direction, confirmed: true, isControlling } as const;
+      this.#bound(direction);
       this.add(new PeerConnection(channel, start, { ...this.config, runtime: this.runtime }));
     } else {
       this.#refuse(channel, { code: 'refused', message: refusal });
     }
+  }
+
+  /** As many may look for a link as have one: whoever comes and goes takes no more of this node than whoever stays. */
+  #bound(direction: 'inbound' | 'outbound'): void {
+    const adrift = this.begun.filter((connection) => connection.direction === direction && !connection.hasLink);
+    if (direction === 'inbound' && adrift.length >= this.config.slots.inbound)
+      adrift[0]?.end({ code: 'lost', by: 'us', message: 'the link broke, and too many others look for one' });
   }
 
   #reasonToRefuse({ peerId, remote }: Link): string | undefined {

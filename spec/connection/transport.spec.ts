@@ -29,8 +29,9 @@ class Side {
     this.transport = new Transport(channel, isMet, {
       scheduler: clock,
       isControlling,
-      unacknowledgedBytes: 100_000,
+      unacknowledgedBytes: 10_000_000,
       silenceMs: 5_000,
+      handshakeMs: 60_000,
       hasRoom: () => this.hasRoom,
       onData: (bytes) => {
         this.received = Buffer.concat([this.received, bytes]);
@@ -111,7 +112,7 @@ class Pair {
     const link = this.#newLink(isDirect);
     const [maker, taker] = by === 'here' ? [this.here, this.there] : [this.there, this.here];
     const [made, taken] = by === 'here' ? [link.here, link.there] : [link.there, link.here];
-    if (!maker.transport.wants(made)) {
+    if (!maker.transport.wants(made) || !maker.transport.hasRoom || !taker.transport.hasRoom) {
       link.cut(true);
       return;
     }
