@@ -1,5 +1,19 @@
 import type { SecureContext } from 'node:tls';
-import { defer, filter, finalize, map, NEVER, of, race, share, startWith, takeWhile, tap, type Observable } from 'rxjs';
+import {
+  defer,
+  filter,
+  finalize,
+  map,
+  NEVER,
+  of,
+  race,
+  share,
+  startWith,
+  takeWhile,
+  tap,
+  throwError,
+  type Observable,
+} from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
 import { connectBy } from '../connect.js';
 import type { PeerConnection } from '../connection.js';
