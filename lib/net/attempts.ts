@@ -18,7 +18,7 @@ import type { ResolvedConfig } from '../config.js';
 import { connectBy } from '../connect.js';
 import type { PeerConnection } from '../connection.js';
 import type { Need } from '../connection/transport.js';
-import { formatEndpoint, type Endpoint } from '../endpoint.js';
+import { formatEndpoint, sameEndpoint, type Endpoint } from '../endpoint.js';
 import { DialError } from '../errors.js';
 import { Channel, framedWire } from '../link/channel.js';
 import type { Link } from '../link/link.js';
@@ -126,15 +126,14 @@ export class Attempts {
       const { own, own$, runtime } = this.given;
       const peer$ = connection.peerLocator$.pipe(startWith(peer), filter(isDefined));
       const { scheduler } = runtime;
-      const look$ = (need: Need, locator: Unl) =>
+      const look$ = (need: Need, told: Unl) =>
         defer(() => {
+          const locator = withEndpointsOf(told, peer);
           const stages = stagesFor(own(), locator);
           const wanted = need === 'any' ? stages : withoutRelay(stages);
           // Where the peer only says that it is, may be somebody else.
           const isSeen = ({ address }: Endpoint) =>
-            connection.hasBeenAt(address) ||
-            addressesOf(peer).includes(address) ||
-            !addressesOf(locator).includes(address);
+            connection.hasBeenAt(address) || isAt(peer, address) || !isAt(told, address);
           return this.#link$(locator, wanted, { timeoutMs, isSeen }).pipe(
             tap((link) => {
               connection.offer(new Channel(link, framedWire()));
@@ -202,8 +201,15 @@ export class Attempts {
   }
 }
 
-function addressesOf(unl: Unl | undefined): readonly string[] {
-  return unl?.version === 3 ? unl.endpoints.map(({ address }) => address) : [];
+function isAt(unl: Unl | undefined, address: string): boolean {
+  return unl?.version === 3 && unl.endpoints.some((endpoint) => endpoint.address === address);
+}
+
+/** What a peer says of itself, with the endpoints that this node was given before: it may not know of a way by which it was reached. */
+function withEndpointsOf(told: Unl, given: Unl | undefined): Unl {
+  if (told.version !== 3 || given?.version !== 3) return told;
+  const others = given.endpoints.filter((endpoint) => !told.endpoints.some((each) => sameEndpoint(each, endpoint)));
+  return { ...told, endpoints: [...told.endpoints, ...others] };
 }
 
 function isDefined<T>(value: T | undefined): value is T {
