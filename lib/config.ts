@@ -61,7 +61,8 @@ export interface Limits {
   readonly sendMaxBytes: number;
   /**
    * So much of what was sent is kept until the peer says that it has it, to be sent again should the link break; then nothing more
-   * is sent before it does. On a path of 80 ms it is enough for 200 MB a second.
+   * is sent before it does. Who does not read what comes cannot hear that, and goes on sending: should the link break then, the
+   * connection is lost. On a path of 80 ms it is enough for 200 MB a second.
    */
   readonly unacknowledgedBytes: number;
   /** So much is read of a connection that nobody reads, so that its end is noticed; then its socket is paused. */

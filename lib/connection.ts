@@ -213,6 +213,8 @@ export class PeerConnection implements Connection {
   #confirmed = false;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #peerEnd: CloseReason | undefined;
+  /** Why it is being closed. */
+  #ending: CloseReason | undefined;
   #lostBy: Error | undefined;
 
   constructor(channel: Channel, start: ConnectionStart, context: ConnectionContext) {
@@ -263,6 +265,9 @@ export class PeerConnection implements Connection {
       },
       onWritten: () => {
         this.#outbox.written();
+      },
+      onAcknowledged: () => {
+        if (this.#peerEnd !== undefined && this.#ending !== undefined) this.#finish(this.#ending);
       },
       onHello: (hello) => {
         this.#onHello(hello);
@@ -563,8 +568,10 @@ export class PeerConnection implements Connection {
     const reason: CloseReason = { code: CLOSE_CODES.find((known) => known === code) ?? 'closed', by: 'peer', message };
     this.#peerEnd ??= reason;
     this.#inbox.end('ended');
-    if (this.#state === 'closing') this.#finish({ code: 'closed', by: 'us', message: 'closed here' });
-    else if (reason.code !== 'closed') this.#finish(reason);
+    if (reason.code !== 'closed') this.#finish(this.#ending ?? reason);
+    else if (this.#ending !== undefined) {
+      if (this.#isAllThere) this.#finish(this.#ending);
+    }
     // Whoever still reads may have something to answer; the inbox tells when all has been read.
     else if (!this.#inbox.hasReader) this.#close(reason);
   }
@@ -593,7 +600,7 @@ export class PeerConnection implements Connection {
       spare.channel.write(FRAME.hello, encodeHello({ connection: spare.id, attempt: this.#attempt }));
       this.#transport.restart(spare.channel, true);
       this.#confirm();
-    } else if (this.#peerEnd !== undefined) this.#finish(this.#peerEnd);
+    } else if (this.#peerEnd !== undefined && this.#isAllThere) this.#finish(this.#peerEnd);
     else if (this.#state === 'closing' && this.#transport.isAcknowledged && !this.#inbox.hasReader) {
       this.#finish({ code: 'closed', by: 'us', message: 'closed here' });
     } else if (!this.#isFramed || (!this.#confirmed && this.#lastChannel.link.direct)) {
@@ -623,7 +630,9 @@ export class PeerConnection implements Connection {
     if (this.#state !== 'open') return;
     this.#writeEnd(reason);
     this.#state = 'closing';
-    if (this.#peerEnd !== undefined) {
+    this.#ending = reason;
+    // What is on its way to a peer that has ended may have to be sent again.
+    if (this.#peerEnd !== undefined && this.#isAllThere) {
       this.#finish(reason);
       return;
     }
@@ -636,6 +645,11 @@ export class PeerConnection implements Connection {
       }
       moved = this.#lastChannel.moved;
     });
+  }
+
+  /** Whether nothing of what was sent is missing at the peer's, as far as that can be known: on a plain link it cannot. */
+  get #isAllThere(): boolean {
+    return !this.#isFramed || this.#transport.isAcknowledged;
   }
 
   #writeEnd({ code, message }: CloseReason): void {

@@ -4,6 +4,8 @@
  */
 export class SendBuffer {
   #pieces: Buffer[] = [];
+  /** What the last piece is the beginning of, when it is made of short ones. */
+  #block: Buffer | undefined;
   /** Those before it are let go of, in one go: to move all others up each time would cost more than sending them. */
   #first = 0;
   /** The piece that the next byte to be written is in, and where in it. */
@@ -39,8 +41,30 @@ export class SendBuffer {
   /** Adds bytes at the end. They must not be changed any more. */
   push(bytes: Buffer): void {
     if (bytes.length === 0) return;
-    this.#pieces.push(bytes);
     this.#end += bytes.length;
+    if (bytes.length >= SHORT_BYTES) this.#pieces.push(bytes);
+    else this.#join(bytes);
+  }
+
+  /** Short pieces become one, so that there are few: each would cost more than its bytes, and time whenever all are gone through. */
+  #join(bytes: Buffer): void {
+    const last = this.#pieces.length - 1;
+    const piece = this.#pieces[last];
+    const block = this.#block;
+    if (piece === undefined || block?.buffer !== piece.buffer || piece.length + bytes.length > BLOCK_BYTES) {
+      const next = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+      bytes.copy(next);
+      this.#block = next;
+      this.#pieces.push(next.subarray(0, bytes.length));
+      return;
+    }
+    // It may have been written already as far as it went.
+    if (this.#next > last) {
+      this.#next = last;
+      this.#within = piece.length;
+    }
+    bytes.copy(block, piece.length);
+    this.#pieces[last] = block.subarray(0, piece.length + bytes.length);
   }
 
   /** The next bytes to be written, at most so many; `undefined` when there are none. */
@@ -68,7 +92,7 @@ export class SendBuffer {
       this.#first++;
       piece = this.#pieces[this.#first];
     }
-    if (this.#first < COMPACT_AT && this.#first < this.#pieces.length) return;
+    if (this.#first * 2 < this.#pieces.length) return;
     this.#pieces = this.#pieces.slice(this.#first);
     this.#next -= this.#first;
     this.#first = 0;
@@ -83,5 +107,8 @@ export class SendBuffer {
   }
 }
 
-/** So many pieces are let go of at once. */
-const COMPACT_AT = 256;
+/** Pieces below this length are joined, in bytes … */
+const SHORT_BYTES = 1_024;
+
+/** … to blocks of this length. */
+const BLOCK_BYTES = 8_192;

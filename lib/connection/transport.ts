@@ -66,6 +66,8 @@ export interface TransportConfig {
   readonly onLocator: (payload: Buffer) => void;
   /** Something that was sent has gone to the system. */
   readonly onWritten: () => void;
+  /** The peer has all that was sent. */
+  readonly onAcknowledged: () => void;
   /** The peer says hello on a link. Throws when it is not one for this connection. */
   readonly onHello: (hello: Hello) => void;
   /** What is sent travels another way, or has another round trip time. */
@@ -118,6 +120,7 @@ export class Transport {
   #lastPing: { readonly payload: Buffer; readonly at: number } | undefined;
   #ackTimer: Subscription | undefined;
   #missingTimer: Subscription | undefined;
+  #lifeTimer: Subscription | undefined;
   readonly #silence: Silence;
   readonly #mayChange: () => boolean;
 
@@ -251,9 +254,11 @@ export class Transport {
   /** Nothing is sent or taken any more, but what is in the link still goes out. Returns the link; all others are dropped. */
   close(): Channel | undefined {
     this.#flush();
+    if (this.#current?.channel.framed === true && this.#acknowledged < this.#received) this.#sayAcknowledged();
     this.#isClosed = true;
     this.#ackTimer?.unsubscribe();
     this.#missingTimer?.unsubscribe();
+    this.#lifeTimer?.unsubscribe();
     this.#silence.stop();
     const channel = this.#current?.channel;
     for (const link of this.#links) if (link !== this.#current) this.#drop(link);
@@ -306,6 +311,7 @@ export class Transport {
       link.held.push(frame);
       link.channel.setFlowing(false);
       this.#lookForMissing();
+      this.#showLife();
     });
     if (link === this.#current && !this.#isOver()) this.#onHeard();
   }
@@ -430,6 +436,7 @@ export class Transport {
     if (offset <= base || offset > position) return;
     this.#buffer.acknowledge(offset);
     this.#pump();
+    if (this.isAcknowledged) this.#config.onAcknowledged();
   }
 
   #onLeave(link: LinkState): void {
@@ -628,6 +635,16 @@ export class Transport {
       link.channel.write(FRAME.resume, encodeOffset(this.#received));
     }
     this.#release();
+  }
+
+  /** Who does not read does not answer either; but says now and then that it is there. */
+  #showLife(): void {
+    if (this.#isDeaf)
+      this.#lifeTimer ??= this.#config.scheduler.schedule(() => {
+        this.#lifeTimer = undefined;
+        this.#sayAcknowledged();
+        this.#showLife();
+      }, this.#config.silenceMs / 2);
   }
 
   /** Whether something was read that finds no room, so that what is behind it is not heard. */

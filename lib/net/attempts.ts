@@ -32,7 +32,7 @@ import type { Punching } from '../techniques/punching.js';
 import type { Relaying } from '../techniques/relaying.js';
 import type { ReverseQuerying } from '../techniques/reverse-querying.js';
 import { stagesOf, withoutRelay, type StagesFor } from '../techniques/stages.js';
-import type { Attempt, Stages } from '../techniques/technique.js';
+import type { Attempt, Stages, Technique } from '../techniques/technique.js';
 import type { Trace } from '../trace.js';
 import { connectionKeyOf, peerNameOf } from '../unl.js';
 import type { Unl } from '../unl/types.js';
@@ -90,6 +90,9 @@ interface Origin extends AttemptOptions {
 /** The attempts to connect that are under way, at most one to each peer, however many wait for it. */
 export class Attempts {
   readonly #pending = new Map<string, Observable<PeerConnection>>();
+  /** Two techniques of an application's may have one name. */
+  readonly #numbers = new WeakMap<Technique, number>();
+  #lastNumber = 0;
   readonly #origins = new WeakMap<PeerConnection, Origin>();
 
   constructor(readonly given: AttemptsConfig) {}
@@ -102,7 +105,10 @@ export class Attempts {
       const existing = this.given.peers.get(connectionKeyOf(peer));
       if (existing !== undefined) return of(existing);
       // Those who want it otherwise do not share an attempt; of two that succeed one connection results all the same.
-      const techniques = stages.map((stage) => stage.techniques.map((technique) => technique.name));
+      const techniques = stages.map(({ techniques, lead }) => [
+        lead,
+        ...techniques.map((each) => this.#numberOf(each)),
+      ]);
       const name = JSON.stringify([connectionKeyOf(peer), techniques, timeoutMs]);
       const attempt$ =
         this.#pending.get(name) ??
@@ -143,6 +149,12 @@ export class Attempts {
         });
       return keepUp$({ need$: connection.need$, peer$, own$, look$, isOurs: origin !== undefined, scheduler });
     });
+  }
+
+  #numberOf(technique: Technique): number {
+    const number = this.#numbers.get(technique) ?? ++this.#lastNumber;
+    this.#numbers.set(technique, number);
+    return number;
   }
 
   /** Dials by every technique, unless the peer is here first. What goes on after the first link is for a better one. */

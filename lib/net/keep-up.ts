@@ -12,6 +12,7 @@ import {
   switchMap,
   take,
   takeUntil,
+  throttleTime,
   timer,
   withLatestFrom,
   type Observable,
@@ -46,6 +47,9 @@ const PAUSES: Readonly<Record<Need, { readonly ms: number; readonly mostMs: numb
 /** The node that has made the connection looks first, in milliseconds: two that look at the same time would do all twice. */
 const TURN_MS = 1_000;
 
+/** Nobody is somewhere else more often, in milliseconds, whatever a peer says. */
+const MOVED_MS = 5_000;
+
 /** A look for any link that has come to nothing by then begins anew: what was in the way at its beginning may be gone. */
 const LOOK_MS = 8_000;
 
@@ -56,7 +60,9 @@ const LOOK_MS = 8_000;
  * `need$`.
  */
 export function keepUp$({ need$, peer$, own$, look$, isOurs, scheduler }: KeepUpConfig): Observable<never> {
-  const moved$ = merge(changesOf$(peer$), changesOf$(own$));
+  const moved$ = merge(changesOf$(peer$), changesOf$(own$)).pipe(
+    throttleTime(MOVED_MS, scheduler, { leading: true, trailing: true }),
+  );
   const firstMs = (need: Need) => (need === 'direct' ? PAUSES.direct.ms : isOurs ? 0 : TURN_MS);
   const fruitless$ = timer(LOOK_MS, scheduler).pipe(
     switchMap(() => need$),

@@ -59,20 +59,22 @@ const MESSAGE_LEAD = 6;
 export function stagesOf({ techniques, relayFirst }: StagesOptions = {}): StagesFor {
   const given = techniques?.map((each) => {
     const technique = typeof each === 'string' ? TECHNIQUES[expectOneOf('techniques', each, TECHNIQUE_NAMES)] : each;
-    const isFirst = relayFirst === true && technique === relay;
-    return { techniques: [technique], lead: isFirst ? 0 : DIAL_LEAD };
+    return { techniques: [technique], lead: relayFirst === true && technique === relay ? 0 : DIAL_LEAD };
   });
+  // It has no lead over the others, and they have none over it.
+  if (relayFirst === true) given?.sort((a, b) => a.lead - b.lead);
   return (own, peer) => {
     if (given !== undefined) return given;
     return peer.version === 2 ? stagesForPyp2p(peer) : stagesForOurs(own, peer, relayFirst);
   };
 }
 
-function stagesForOurs(own: Unl, peer: Unl, relayFirst = isNeitherDialled(own, peer)): Stages {
+function stagesForOurs(own: Unl, peer: Unl, wanted: boolean | undefined): Stages {
+  const relayFirst = wanted ?? isNeitherDialled(own, peer);
   const byMessage = [simultaneousOpen, reverseConnect];
   const last = { techniques: [relay], lead: 0 };
   // On one network a dial takes next to no time.
-  const lead = relayFirst ? (isNear(own, peer) ? DIAL_LEAD : 0) : MESSAGE_LEAD;
+  const lead = relayFirst ? (wanted === undefined && isNear(own, peer) ? DIAL_LEAD : 0) : MESSAGE_LEAD;
   if (peer.nodeType !== 'passive') return [{ techniques: [direct, ...byMessage], lead }, last];
   return [
     { techniques: [direct], lead: relayFirst ? 0 : DIAL_LEAD },

@@ -43,6 +43,7 @@ class Side {
       onLocator: () => undefined,
       onHeard: () => undefined,
       onWritten: () => undefined,
+      onAcknowledged: () => undefined,
       onHello: () => undefined,
       onPath: ({ link: { technique } }, roundTripMs) => {
         if (roundTripMs === undefined) this.paths.push(technique);
