@@ -94,8 +94,7 @@ describe('headStart', () => {
     marbles(({ cold, expectObservable, expectSubscriptions, scheduler }) => {
       const [a, b, c, d] = [cold('-'), cold('-'), cold('-'), cold('-d|')];
       expectObservable(headStart([a, b, c, d], [2, 0, 5], scheduler)).toBe('--------d|');
-      expectSubscriptions(b.subscriptions).toBe('--^------!');
-      expectSubscriptions(c.subscriptions).toBe('--^------!');
+      for (const { subscriptions } of [b, c]) expectSubscriptions(subscriptions).toBe('--^-----!');
       expectSubscriptions(d.subscriptions).toBe('-------^-!');
     });
   });
@@ -104,7 +103,7 @@ describe('headStart', () => {
     marbles(({ cold, expectObservable, expectSubscriptions, scheduler }) => {
       const [a, b] = [cold('-'), cold('-b|')];
       expectObservable(headStart([a, b], [], scheduler)).toBe('-b|');
-      expectSubscriptions(a.subscriptions).toBe('^-!');
+      expectSubscriptions(a.subscriptions).toBe('^!');
     });
   });
 
