@@ -3,8 +3,9 @@ import { createServer, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { filter, firstValueFrom, lastValueFrom, map, take, toArray } from 'rxjs';
 import { ConnectError, createIdentity, formatUnl, ProtocolError, type Net } from '../lib/index.js';
-import { FRAME } from '../lib/link/frames.js';
+import { encodeAt, encodeOffset, FRAME } from '../lib/link/frames.js';
 import { encodeHello } from '../lib/link/handshake.js';
+import { unlOf } from './support/locators.js';
 import { addressOf, failureOf, Lab, newAddress } from './support/nodes.js';
 import { endpointOf, RawPeer, rawSocket } from './support/raw-peer.js';
 
@@ -132,6 +133,71 @@ describe('A net among hostile peers', () => {
       expect(await peer.closed()).toBe(code);
     }
     expect(lines.map(({ text }) => text)).toEqual(cases.map(() => 'well'));
+    await expectWell(net);
+  });
+
+  it('closes one that lies about what travels where, and says why', async () => {
+    const net = lab.net();
+    const stranger = formatUnl(unlOf());
+    const cases: readonly (readonly [type: number, payload: Uint8Array | string, reason: RegExp])[] = [
+      [FRAME.ack, encodeOffset(1_000), /Expected an acknowledgement of up to \d+, got 1000/],
+      [FRAME.ack, encodeOffset(2 ** 48 - 1), /Expected an acknowledgement of up to/],
+      [FRAME.ack, 'x', /Expected an offset of 6 bytes, got 1 bytes/],
+      [FRAME.resume, encodeOffset(1_000), /Expected to be asked for bytes up to \d+, got 1000/],
+      [FRAME.resume, '', /Expected an offset of 6 bytes, got 0 bytes/],
+      [FRAME.at, 'garbage', /Expected an `at` of 10 bytes, got 7 bytes/],
+      [FRAME.at, '', /Expected an `at` of 10 bytes, got 0 bytes/],
+      [FRAME.locator, 'garbage', /UNL/],
+      [FRAME.locator, stranger, /Expected the peer's own locator, got another/],
+    ];
+    for (const [type, payload, message] of cases) {
+      const arriving = firstValueFrom(net.connections$);
+      const peer = await RawPeer.greeting(net);
+      const connection = await arriving;
+      connection.send('well');
+      peer.write(type, payload);
+      const reason = await lastValueFrom(connection.closed$);
+      expect([reason.code, reason.by]).toEqual(['protocol', 'us']);
+      expect(reason.message).toMatch(message);
+      expect(await peer.closed()).toBe('protocol');
+    }
+    await expectWell(net);
+  });
+
+  it('closes one that sends data and does not say where they begin', async () => {
+    const net = lab.net();
+    const arriving = firstValueFrom(net.connections$);
+    const peer = await RawPeer.to(net);
+    peer.write(FRAME.hello, encodeHello({ connection: 'A'.repeat(22) }));
+    const connection = await arriving;
+    const lines = lab.collect(connection.lines$);
+    peer.write(FRAME.data, 'anywhere\n');
+    const reason = await lastValueFrom(connection.closed$);
+    expect([reason.code, reason.message]).toEqual(['protocol', 'Expected to be told where data begin, got data']);
+    expect(await peer.closed()).toBe('protocol');
+    expect(lines).toEqual([]);
+    await expectWell(net);
+  });
+
+  it('does not wait for ever for data that begin where none can: it asks once, and the line ends with the peer', async () => {
+    const net = lab.net();
+    const arriving = firstValueFrom(net.connections$);
+    const peer = await RawPeer.greeting(net);
+    const connection = await arriving;
+    const lines = lab.collect(connection.lines$);
+    const asked = new Promise<void>((resolve) => {
+      peer.stream.on('data', () => {
+        if (peer.frames.some(({ type }) => type === FRAME.resume)) resolve();
+      });
+    });
+    peer.write(FRAME.at, encodeAt({ choice: 1, offset: 1_000_000 }));
+    peer.write(FRAME.data, 'from nowhere\n');
+    await asked;
+    peer.write(FRAME.at, encodeAt({ choice: 2, offset: 0 }));
+    const heard = firstValueFrom(connection.lines$);
+    peer.write(FRAME.data, 'from the beginning\n');
+    expect(await heard).toBe('from the beginning');
+    expect(lines).toEqual(['from the beginning']);
     await expectWell(net);
   });
 

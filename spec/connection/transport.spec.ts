@@ -247,21 +247,73 @@ describe('A transport', () => {
           pair.here.transport.end(Buffer.from('end'));
           pair.there.transport.end(Buffer.from('end'));
           await pair.finish();
-          expect([...pair.here.faults, ...pair.there.faults]).toEqual([]);
-          expect(pair.there.received.equals(pair.here.sent)).toBeTrue();
-          expect(pair.here.received.equals(pair.there.sent)).toBeTrue();
-          expect([pair.here.ends > 0, pair.there.ends > 0, pair.isAgreed]).toEqual([true, true, true]);
-          return (
-            [...pair.here.faults, ...pair.there.faults].length === 0 &&
-            pair.there.received.equals(pair.here.sent) &&
-            pair.here.received.equals(pair.there.sent) &&
-            pair.isAgreed
-          );
+          throwUnless([...pair.here.faults, ...pair.there.faults]).toEqual([]);
+          throwUnless(pair.there.received.equals(pair.here.sent)).toBeTrue();
+          throwUnless(pair.here.received.equals(pair.there.sent)).toBeTrue();
+          throwUnless([pair.here.ends > 0, pair.there.ends > 0, pair.isAgreed]).toEqual([true, true, true]);
         } finally {
           pair.close();
         }
       }),
       { numRuns: 300 },
     );
+  });
+
+  /** A pair over one direct link, on which all has been said that there is to say. */
+  async function quiet(isHereControlling: boolean): Promise<Pair> {
+    const pair = await Pair.begin(true, isHereControlling);
+    await pair.carry(1_000_000, 1_000_000);
+    return pair;
+  }
+
+  it('does not doubt a link on which all is answered, however long nothing is said then', async () => {
+    for (const isHereControlling of [true, false]) {
+      const pair = await quiet(isHereControlling);
+      pair.here.send(10);
+      await pair.carry(1_000, 1_000);
+      // It is acknowledged a little later.
+      pair.clock.pass(1_000);
+      await pair.carry(1_000, 1_000);
+      expect(pair.here.transport.isAcknowledged).toBeTrue();
+      pair.clock.pass(600_000);
+      expect([pair.here.transport.need, pair.there.transport.need]).toEqual(['none', 'none']);
+      pair.close();
+    }
+  });
+
+  it('doubts a link on which nothing is answered, takes another, and trusts it again where it is answered after all', async () => {
+    const pair = await quiet(true);
+    pair.here.send(10);
+    pair.clock.pass(4_999);
+    expect(pair.here.transport.need).toBe('none');
+    pair.clock.pass(1);
+    expect(pair.here.transport.need).toBe('any');
+    await pair.carry(1_000, 1_000);
+    pair.clock.pass(1_000);
+    await pair.carry(1_000, 1_000);
+    expect(pair.here.transport.need).toBe('none');
+    pair.close();
+  });
+
+  it('does not doubt a link while it does not read: who does not read does not hear', async () => {
+    const pair = await quiet(true);
+    pair.here.hasRoom = false;
+    pair.there.send(10);
+    await pair.carry(1_000, 1_000);
+    pair.here.send(10);
+    pair.clock.pass(60_000);
+    expect(pair.here.transport.need).toBe('none');
+    pair.close();
+  });
+
+  it('needs a direct link while it is relayed, any while it has none, and nothing when it is closed', async () => {
+    const pair = await Pair.begin(false, true);
+    await pair.carry(1_000, 1_000);
+    expect(pair.here.transport.need).toBe('direct');
+    pair.links[0]?.cut(true);
+    await settled();
+    expect(pair.here.transport.need).toBe('any');
+    pair.close();
+    expect(pair.here.transport.need).toBe('none');
   });
 });

@@ -1,7 +1,18 @@
 import fc from 'fast-check';
 import { ProtocolError } from '../../lib/errors.js';
 import { framedWire } from '../../lib/link/channel.js';
-import { DATA_MAX_LENGTH, encodeFrame, encodeHeader, FRAME, frameDecoder, type Frame } from '../../lib/link/frames.js';
+import {
+  DATA_MAX_LENGTH,
+  decodeAt,
+  decodeOffset,
+  encodeAt,
+  encodeFrame,
+  encodeHeader,
+  encodeOffset,
+  FRAME,
+  frameDecoder,
+  type Frame,
+} from '../../lib/link/frames.js';
 import { crumbs, cut, places } from '../support/chunks.js';
 
 function decode(chunks: readonly Buffer[]): Frame[] {
@@ -21,7 +32,7 @@ function joined(frames: readonly Frame[]): { readonly type: number; readonly tex
 }
 
 const frames = fc.record({
-  type: fc.constantFrom(FRAME.data, FRAME.data, FRAME.hello, FRAME.end, FRAME.ping, FRAME.pong, 128, 255),
+  type: fc.constantFrom(FRAME.data, ...Object.values(FRAME), 128, 255),
   payload: fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
 });
 
@@ -71,7 +82,7 @@ describe('frames', () => {
   });
 
   it('about the connection are small, or refused at their header', () => {
-    for (const type of [FRAME.hello, FRAME.end, FRAME.ping, FRAME.pong, 128]) {
+    for (const type of [...Object.values(FRAME), 128].filter((each) => each !== FRAME.data)) {
       expect(decode([encodeHeader(type, 16_384)])).toEqual([]);
       expect(() => decode([encodeHeader(type, 16_385)])).toThrowError(ProtocolError, /at most 16384 bytes, got 16385/);
     }
@@ -98,5 +109,43 @@ describe('a payload longer than a frame can be', () => {
     const arrived = decode(bytes.map((part) => Buffer.from(part.buffer, part.byteOffset, part.length)));
     expect(arrived.every(({ type }) => type === FRAME.data)).toBeTrue();
     expect(Buffer.concat(arrived.map((frame) => frame.payload)).equals(payload)).toBeTrue();
+  });
+});
+
+describe('a place in a stream', () => {
+  const MOST = 2 ** 48 - 1;
+  const offsets = fc.maxSafeNat().map((offset) => offset % (MOST + 1));
+
+  it('is an offset of six bytes', () => {
+    expect(encodeOffset(0x0102_0304_0506).toString('hex')).toBe('010203040506');
+    expect(encodeOffset(MOST).toString('hex')).toBe('ffffffffffff');
+  });
+
+  it('has the number of a choice in front where data begin', () => {
+    expect(encodeAt({ choice: 7, offset: 258 }).toString('hex')).toBe('00000007000000000102');
+  });
+
+  it('is read as it was written', () => {
+    fc.assert(
+      fc.property(fc.nat(2 ** 32 - 1), offsets, (choice, offset) => {
+        throwUnless(decodeOffset(encodeOffset(offset))).toBe(offset);
+        throwUnless(decodeAt(encodeAt({ choice, offset }))).toEqual({ choice, offset });
+      }),
+    );
+    expect(decodeOffset(encodeOffset(MOST))).toBe(MOST);
+    expect(decodeAt(encodeAt({ choice: 2 ** 32 - 1, offset: MOST }))).toEqual({ choice: 2 ** 32 - 1, offset: MOST });
+  });
+
+  it('of any other length is a ProtocolError', () => {
+    for (const length of [0, 5, 7, 10]) {
+      expect(() => decodeOffset(Buffer.alloc(length)))
+        .withContext(String(length))
+        .toThrowError(ProtocolError, `Expected an offset of 6 bytes, got ${length} bytes`);
+    }
+    for (const length of [0, 6, 9, 11]) {
+      expect(() => decodeAt(Buffer.alloc(length)))
+        .withContext(String(length))
+        .toThrowError(ProtocolError, `Expected an \`at\` of 10 bytes, got ${length} bytes`);
+    }
   });
 });

@@ -28,6 +28,29 @@ describe('a hello', () => {
     );
   });
 
+  it('tells the attempt that it answers, how much has come, and what is lost, where there is something to tell', () => {
+    const counts = fc.option(fc.maxSafeNat(), { nil: undefined });
+    const attempts = fc.option(fc.stringMatching(/^[A-Za-z0-9_-]{22}$/), { nil: undefined });
+    fc.assert(
+      fc.property(counts, counts, attempts, (received, lost, attempt) => {
+        const told = Object.entries({ received, lost, attempt }).filter(([, value]) => value !== undefined);
+        throwUnless(decodeHello(encodeHello({ connection: ID, received, lost, attempt }))).toEqual({
+          connection: ID,
+          ...Object.fromEntries(told),
+        });
+      }),
+    );
+  });
+
+  it('tells nothing by what is no count, and no attempt', () => {
+    for (const wrong of [-1, 0.5, 2 ** 53, ' 7', null, true, [], {}]) {
+      const text = JSON.stringify({ connection: ID, received: wrong, lost: wrong, attempt: wrong });
+      expect(decodeHello(Buffer.from(text)))
+        .withContext(text)
+        .toEqual({ connection: ID });
+    }
+  });
+
   it('may say more, which is for newer versions', () => {
     expect(decodeHello(Buffer.from(JSON.stringify({ connection: ID, version: 2, more: [] })))).toEqual({
       connection: ID,

@@ -1,5 +1,6 @@
 import { EMPTY, NEVER, of } from 'rxjs';
 import { headStart } from '../../lib/operators/head-start.js';
+import { mergeSuccesses } from '../../lib/operators/merge-successes.js';
 import { failuresAsValue } from '../support/failures.js';
 import { marbles } from '../support/marbles.js';
 
@@ -86,6 +87,33 @@ describe('headStart', () => {
   it('passes on what befalls the winner after its first value', () => {
     marbles(({ cold, expectObservable, scheduler }) => {
       expectObservable(headStart([cold('-a-#'), NEVER], 3, scheduler)).toBe('-a-#');
+    });
+  });
+
+  it('gives each source a head start of its own', () => {
+    marbles(({ cold, expectObservable, expectSubscriptions, scheduler }) => {
+      const [a, b, c, d] = [cold('-'), cold('-'), cold('-'), cold('-d|')];
+      expectObservable(headStart([a, b, c, d], [2, 0, 5], scheduler)).toBe('--------d|');
+      for (const { subscriptions } of [b, c]) expectSubscriptions(subscriptions).toBe('--^-----!');
+      expectSubscriptions(d.subscriptions).toBe('-------^-!');
+    });
+  });
+
+  it('starts the next at once where no head start is given for one', () => {
+    marbles(({ cold, expectObservable, expectSubscriptions, scheduler }) => {
+      const [a, b] = [cold('-'), cold('-b|')];
+      expectObservable(headStart([a, b], [], scheduler)).toBe('-b|');
+      expectSubscriptions(a.subscriptions).toBe('^!');
+    });
+  });
+
+  it('joins them otherwise than by a race where that is asked for: those behind start although one has emitted', () => {
+    marbles(({ cold, expectObservable, expectSubscriptions, scheduler }) => {
+      const [a, b, c] = [cold('-a---|'), cold('--#'), cold('-c|')];
+      expectObservable(headStart([a, b, c], [3, 9], scheduler, mergeSuccesses)).toBe('-a----c|');
+      expectSubscriptions(a.subscriptions).toBe('^----!');
+      expectSubscriptions(b.subscriptions).toBe('---^-!');
+      expectSubscriptions(c.subscriptions).toBe('-----^-!');
     });
   });
 });

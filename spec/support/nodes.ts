@@ -19,9 +19,9 @@ export class Lab {
   readonly #subscriptions: Subscription[] = [];
 
   /** A net in direct mode, unless told otherwise, on its own address. What is lost is soon given up. */
-  net(config: Partial<NetConfig> = {}): Net {
+  net(config: Partial<NetConfig> = {}, runtime?: Runtime): Net {
     const timing = { survivalMs: 200, ...config.timing };
-    const net = createNet({ mode: 'direct', bind: newAddress(), ...config, timing });
+    const net = createNet({ mode: 'direct', bind: newAddress(), ...config, timing }, runtime);
     this.#nets.push(net);
     return net;
   }

@@ -1,6 +1,8 @@
 import { InvalidOptionError } from '../../lib/errors.js';
-import { stagesOf, TECHNIQUE_NAMES } from '../../lib/techniques/stages.js';
+import { stagesOf, TECHNIQUE_NAMES, withoutRelay, type StagesOptions } from '../../lib/techniques/stages.js';
 import type { NodeType, Unl } from '../../lib/unl/types.js';
+import { NEVER } from 'rxjs';
+import { techniqueOf } from '../support/attempts.js';
 import { unlOf, unlOfVersion2 } from '../support/locators.js';
 
 describe('the techniques to try', () => {
@@ -39,5 +41,80 @@ describe('the techniques to try', () => {
       InvalidOptionError,
       /Expected `techniques` to be one of direct.*got `direkt`/,
     );
+  });
+
+  describe('and the relay', () => {
+    /** Where a node is seen. */
+    const at = (address: string, nodeType: NodeType) =>
+      unlOf({ nodeType, endpoints: [{ kind: 'wan', address, port: 1 }] });
+    /** Each stage with its head start. */
+    const stagesWith = (options: StagesOptions, from: Unl, to: Unl) =>
+      stagesOf(options)(from, to).map((stage) => `${stage.techniques.map(({ name }) => name).join('|')} ${stage.lead}`);
+    const HERE = '192.0.2.1';
+    const THERE = '198.51.100.1';
+    const ALL = 'direct|simultaneous-open|reverse-connect';
+
+    it('comes last where either node can be dialled', () => {
+      expect(stagesWith({}, at(HERE, 'active'), at(THERE, 'passive'))).toEqual([
+        'direct 3',
+        'simultaneous-open|reverse-connect 6',
+        'relay 0',
+      ]);
+      for (const nodeType of ['active', 'simultaneous'] as const) {
+        expect(stagesWith({}, at(HERE, 'passive'), at(THERE, nodeType))).toEqual([`${ALL} 6`, 'relay 0']);
+      }
+    });
+
+    it('is tried at once where neither can, but for a moment where they may be on one network', () => {
+      for (const [own, peer] of [
+        ['active', 'active'],
+        ['active', 'simultaneous'],
+        ['simultaneous', 'active'],
+        ['simultaneous', 'simultaneous'],
+      ] as const) {
+        expect(stagesWith({}, at(HERE, own), at(THERE, peer))).toEqual([`${ALL} 0`, 'relay 0']);
+        expect(stagesWith({}, at(HERE, own), at(HERE, peer))).toEqual([`${ALL} 3`, 'relay 0']);
+      }
+    });
+
+    it('comes when the application wants it to', () => {
+      const [active, passive] = [at(HERE, 'active'), at(THERE, 'passive')];
+      expect(stagesWith({ relayFirst: true }, active, passive)).toEqual([
+        'direct 0',
+        'relay 0',
+        'simultaneous-open|reverse-connect 6',
+      ]);
+      expect(stagesWith({ relayFirst: true }, passive, active)).toEqual([`${ALL} 0`, 'relay 0']);
+      expect(stagesWith({ relayFirst: false }, active, at(THERE, 'active'))).toEqual([`${ALL} 6`, 'relay 0']);
+    });
+
+    it('has no head start over the techniques that are named behind it where it is to be first', () => {
+      const techniques = ['relay', 'direct'];
+      const [own, peer] = [at(HERE, 'passive'), at(THERE, 'passive')];
+      expect(stagesWith({ techniques, relayFirst: true }, own, peer)).toEqual(['relay 0', 'direct 3']);
+      expect(stagesWith({ techniques }, own, peer)).toEqual(['relay 3', 'direct 3']);
+    });
+
+    it('stand beside an application’s own, by its place', () => {
+      const mine = techniqueOf('mine', () => NEVER);
+      const stages = stagesOf({ techniques: ['direct', mine, 'relay'] })(own, unlOf());
+      expect(stages[1]?.techniques).toEqual([mine]);
+      expect(stages.map(({ techniques }) => techniques.map(({ name }) => name))).toEqual([
+        ['direct'],
+        ['mine'],
+        ['relay'],
+      ]);
+    });
+
+    it('is left out of what is tried for a better link, with the stage that has nothing else', () => {
+      const from = at(HERE, 'active');
+      const namesIn = (stages: ReturnType<typeof withoutRelay>) =>
+        stages.map(({ techniques, lead }) => [...techniques.map(({ name }) => name), lead]);
+      expect(namesIn(withoutRelay(stagesOf()(from, at(THERE, 'passive'))))).toEqual([
+        ['direct', 3],
+        ['simultaneous-open', 'reverse-connect', 6],
+      ]);
+      expect(withoutRelay(stagesOf({ techniques: ['relay'] })(from, from))).toEqual([]);
+    });
   });
 });

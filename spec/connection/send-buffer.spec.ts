@@ -1,0 +1,88 @@
+import fc from 'fast-check';
+import { SendBuffer } from '../../lib/connection/send-buffer.js';
+
+type Step =
+  | { readonly do: 'push'; readonly length: number }
+  | { readonly do: 'take'; readonly most: number }
+  /** To a place between the first and the last that are allowed: 0 to 1. */
+  | { readonly do: 'acknowledge' | 'rewind'; readonly where: number };
+
+const where = fc.double({ min: 0, max: 1, noNaN: true });
+const steps: fc.Arbitrary<readonly Step[]> = fc.array(
+  fc.oneof<fc.MaybeWeightedArbitrary<Step>[]>(
+    { weight: 4, arbitrary: fc.record({ do: fc.constant('push' as const), length: fc.nat(20) }) },
+    { weight: 4, arbitrary: fc.record({ do: fc.constant('take' as const), most: fc.integer({ min: 1, max: 30 }) }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('acknowledge' as const), where }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('rewind' as const), where }) },
+  ),
+  // More than are let go of in one go.
+  { maxLength: 1_500, size: 'max' },
+);
+
+/** Bytes of a stream from an offset on, each of which tells where it is. */
+const bytesAt = (offset: number, length: number) =>
+  Buffer.from(Array.from({ length }, (_, index) => (offset + index) % 251));
+
+/** All that can be taken. */
+function rest(buffer: SendBuffer): Buffer {
+  const taken: Buffer[] = [];
+  for (let bytes = buffer.take(7); bytes !== undefined; bytes = buffer.take(7)) taken.push(bytes);
+  return Buffer.concat(taken);
+}
+
+describe('A send buffer', () => {
+  it('gives out the bytes of the stream from wherever it is asked to, whatever was let go of before', () => {
+    fc.assert(
+      fc.property(steps, (all) => {
+        const buffer = new SendBuffer();
+        const model = { base: 0, position: 0, written: 0, end: 0 };
+        for (const step of all) {
+          switch (step.do) {
+            case 'push':
+              buffer.push(bytesAt(model.end, step.length));
+              model.end += step.length;
+              break;
+            case 'take': {
+              const bytes = buffer.take(step.most);
+              throwUnless(bytes === undefined).toBe(model.position === model.end);
+              if (bytes === undefined) break;
+              throwUnless(bytes.length > 0 && bytes.length <= step.most).toBeTrue();
+              throwUnless(bytes.equals(bytesAt(model.position, bytes.length))).toBeTrue();
+              model.position += bytes.length;
+              model.written = Math.max(model.written, model.position);
+              break;
+            }
+            case 'acknowledge':
+              model.base += Math.floor(step.where * (model.position - model.base));
+              buffer.acknowledge(model.base);
+              break;
+            case 'rewind':
+              model.position = model.base + Math.floor(step.where * (model.written - model.base));
+              buffer.rewind(model.position);
+          }
+          const { base, position, written, end } = buffer;
+          throwUnless({ base, position, written, end }).toEqual(model);
+        }
+        throwUnless(rest(buffer).equals(bytesAt(model.position, model.end - model.position))).toBeTrue();
+        buffer.rewind(model.base);
+        throwUnless(rest(buffer).equals(bytesAt(model.base, model.end - model.base))).toBeTrue();
+      }),
+    );
+  });
+
+  it('gives out pieces as they are, without copying them, and never more than is asked for', () => {
+    const buffer = new SendBuffer();
+    const piece = Buffer.from('abc');
+    buffer.push(piece);
+    buffer.push(Buffer.from('d'));
+    expect(buffer.take(2)?.buffer).toBe(piece.buffer);
+    expect([buffer.take(10), buffer.take(10), buffer.take(10)].map(String)).toEqual(['c', 'd', 'undefined']);
+  });
+
+  it('has nothing to give for nothing', () => {
+    const buffer = new SendBuffer();
+    buffer.push(Buffer.alloc(0));
+    expect(buffer.take(1)).toBeUndefined();
+    expect(buffer.end).toBe(0);
+  });
+});

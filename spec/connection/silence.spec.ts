@@ -1,0 +1,85 @@
+import { Silence } from '../../lib/connection/silence.js';
+import { VirtualClock } from './virtual-links.js';
+
+describe('A peer that owes an answer', () => {
+  /** When it was found to be silent, in milliseconds, for a patience of 100. */
+  function watched() {
+    const clock = new VirtualClock();
+    const silentAt: number[] = [];
+    const silence = new Silence({ scheduler: clock, ms: 100, onSilent: () => silentAt.push(clock.now()) });
+    return { clock, silentAt, silence };
+  }
+
+  it('is silent when it has said nothing for so long, and again after each further such time', () => {
+    const { clock, silentAt, silence } = watched();
+    clock.pass(50);
+    silence.expect();
+    clock.pass(99);
+    expect(silentAt).toEqual([]);
+    clock.pass(201);
+    expect(silentAt).toEqual([150, 250, 350]);
+  });
+
+  it('owes it from the first time on', () => {
+    const { clock, silentAt, silence } = watched();
+    silence.expect();
+    clock.pass(60);
+    silence.expect();
+    clock.pass(60);
+    expect(silentAt).toEqual([100]);
+  });
+
+  it('is not silent once it has answered, however long it says nothing then', () => {
+    const { clock, silentAt, silence } = watched();
+    silence.expect();
+    clock.pass(99);
+    silence.heard(false);
+    clock.pass(10_000);
+    expect(silentAt).toEqual([]);
+  });
+
+  it('has as long again when it has said something and owes more', () => {
+    const { clock, silentAt, silence } = watched();
+    silence.expect();
+    clock.pass(60);
+    silence.heard(true);
+    clock.pass(99);
+    expect(silentAt).toEqual([]);
+    clock.pass(1);
+    expect(silentAt).toEqual([160]);
+  });
+
+  it('has all of the time for what it owes anew, though the timer for what it has answered still runs', () => {
+    const { clock, silentAt, silence } = watched();
+    silence.expect();
+    clock.pass(10);
+    silence.heard(false);
+    clock.pass(70);
+    silence.expect();
+    clock.pass(99);
+    expect(silentAt).toEqual([]);
+    clock.pass(1);
+    expect(silentAt).toEqual([180]);
+  });
+
+  it('is not waited for any more when that is stopped, until it owes something again', () => {
+    const { clock, silentAt, silence } = watched();
+    silence.expect();
+    clock.pass(60);
+    silence.stop();
+    clock.pass(1_000);
+    expect([silentAt, clock.actions.length]).toEqual([[], 0]);
+    silence.expect();
+    clock.pass(100);
+    expect(silentAt).toEqual([1_160]);
+  });
+
+  it('keeps no timer once nothing is owed', () => {
+    const { clock, silence } = watched();
+    silence.expect();
+    clock.pass(10);
+    silence.heard(false);
+    clock.pass(100);
+    expect(clock.actions.length).toBe(0);
+  });
+});
