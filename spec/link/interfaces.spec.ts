@@ -8,7 +8,7 @@ const entry = (address: string): NetworkInterfaceInfo =>
     ? { ...common, address, netmask: 'ffff:ffff:ffff:ffff::', family: 'IPv6', cidr: `${address}/64`, scopeid: 0 }
     : { ...common, address, netmask: '255.255.255.0', family: 'IPv4', cidr: `${address}/24` };
 
-describe('an address', () => {
+describe('an address of this machine', () => {
   const interfaces = {
     eth0: [entry('192.168.1.7'), entry('2001:DB8:0:0::7')],
     wlan0: [entry('10.0.0.7')],
