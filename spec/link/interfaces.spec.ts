@@ -8,14 +8,14 @@ const entry = (address: string): NetworkInterfaceInfo =>
     ? { ...common, address, netmask: 'ffff:ffff:ffff:ffff::', family: 'IPv6', cidr: `${address}/64`, scopeid: 0 }
     : { ...common, address, netmask: '255.255.255.0', family: 'IPv4', cidr: `${address}/24` };
 
-describe('an address', () => {
+describe('an address of this machine', () => {
   const interfaces = {
     eth0: [entry('192.168.1.7'), entry('2001:DB8:0:0::7')],
     wlan0: [entry('10.0.0.7')],
     down: undefined,
   };
 
-  it('is this machine’s when any interface that is up has it, however it is written', () => {
+  it('is one when any interface that is up has it, however it is written', () => {
     for (const address of ['192.168.1.7', '10.0.0.7', '2001:db8::7']) {
       expect(isOurs(address, interfaces)).withContext(address).toBeTrue();
     }
