@@ -34,7 +34,7 @@ function expectAll(heard: readonly string[], sent: readonly string[]): void {
   expect(wrong).toBe(-1);
 }
 
-describe('A connection that loses its link', () => {
+describe('A connection over links that come and go', () => {
   const lab = new Lab();
   let cable: Cable;
   beforeEach(() => {

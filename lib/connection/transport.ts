@@ -112,6 +112,8 @@ export class Transport {
   #choices = 0;
   #received = 0;
   #acknowledged = 0;
+  /** What the peer has said to have of this side's stream, in bytes. */
+  #peerHas = 0;
   #end: Buffer | undefined;
   #isEndWritten = false;
   #isClosed = false;
@@ -432,6 +434,7 @@ export class Transport {
   #onAck(offset: number): void {
     const { base, position, written } = this.#buffer;
     if (offset > written) throw new ProtocolError(`Expected an acknowledgement of up to ${written}, got ${offset}`);
+    this.#peerHas = Math.max(this.#peerHas, offset);
     // What is being written again is acknowledged again.
     if (offset <= base || offset > position) return;
     this.#buffer.acknowledge(offset);
@@ -448,7 +451,9 @@ export class Transport {
   #onResume(link: LinkState, offset: number): void {
     const { base, written } = this.#buffer;
     if (offset > written) throw new ProtocolError(`Expected to be asked for bytes up to ${written}, got ${offset}`);
-    if (offset < base) throw new ClosedError('The link broke while nobody read here, and what it had is lost');
+    // One that has been asked for on a slow link may have come by another meanwhile.
+    if (offset < base && this.#peerHas < base)
+      throw new ClosedError('The link broke while nobody read here, and what it had is lost');
     // One that this side has left already has nothing to do with what it sends now.
     if (!link.isLeft) this.#choose(link, offset);
   }

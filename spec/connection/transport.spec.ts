@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { firstValueFrom, map } from 'rxjs';
 import { Transport } from '../../lib/connection/transport.js';
 import type { Channel } from '../../lib/link/channel.js';
-import { FRAME } from '../../lib/link/frames.js';
+import { encodeOffset, FRAME } from '../../lib/link/frames.js';
 import { encodeHello, type Hello } from '../../lib/link/handshake.js';
 import { readHello$ } from '../../lib/link/handshake.js';
 import { settled, VirtualClock, VirtualLink } from './virtual-links.js';
@@ -24,12 +24,13 @@ class Side {
     isMet: boolean,
     isControlling: boolean,
     readonly clock: VirtualClock,
+    readonly unacknowledgedBytes: number,
     readonly seed: number,
   ) {
     this.transport = new Transport(channel, isMet, {
       scheduler: clock,
       isControlling,
-      unacknowledgedBytes: 10_000_000,
+      unacknowledgedBytes,
       silenceMs: 5_000,
       handshakeMs: 60_000,
       hasRoom: () => this.hasRoom,
@@ -59,9 +60,9 @@ class Side {
   }
 
   /** The side that has been dialled: what it is made of has been read before. */
-  static dialled(channel: Channel, isControlling: boolean, clock: VirtualClock): Promise<Side> {
+  static dialled(channel: Channel, isControlling: boolean, clock: VirtualClock, most: number): Promise<Side> {
     return firstValueFrom(
-      readHello$(channel, 60_000, clock).pipe(map(() => new Side(channel, true, isControlling, clock, 2))),
+      readHello$(channel, 60_000, clock).pipe(map(() => new Side(channel, true, isControlling, clock, most, 2))),
     );
   }
 
@@ -92,11 +93,11 @@ class Pair {
     this.links = [first];
   }
 
-  static async begin(isDirect: boolean, isHereControlling: boolean): Promise<Pair> {
+  static async begin(isDirect: boolean, isHereControlling: boolean, most = 100_000): Promise<Pair> {
     const clock = new VirtualClock();
     const first = new VirtualLink('link 0', isDirect);
-    const here = new Side(first.here, false, isHereControlling, clock, 1);
-    const dialled = Side.dialled(first.there, !isHereControlling, clock);
+    const here = new Side(first.here, false, isHereControlling, clock, most, 1);
+    const dialled = Side.dialled(first.there, !isHereControlling, clock, most);
     await settled();
     first.carry(1_000, 0);
     return new Pair(first, here, await dialled, clock);
@@ -128,8 +129,10 @@ class Pair {
     });
   }
 
-  async carry(toThere: number, toHere: number): Promise<void> {
-    for (const link of this.links) link.carry(toThere, toHere);
+  /** Lets so many bytes arrive on either side, by all links or by one alone, as if the others were slow. */
+  async carry(toThere: number, toHere: number, by?: number): Promise<void> {
+    const links = by === undefined ? this.links : this.links.slice(-1 - by, by === 0 ? undefined : -by);
+    for (const link of links) link.carry(toThere, toHere);
     await settled();
   }
 
@@ -179,7 +182,7 @@ class Pair {
 
 type Step =
   | { readonly do: 'send'; readonly by: 'here' | 'there'; readonly length: number }
-  | { readonly do: 'carry'; readonly toThere: number; readonly toHere: number }
+  | { readonly do: 'carry'; readonly toThere: number; readonly toHere: number; readonly by: number | undefined }
   | { readonly do: 'offer'; readonly by: 'here' | 'there'; readonly direct: boolean }
   | { readonly do: 'cut'; readonly link: number; readonly how: 'told' | 'silent' | 'here' | 'there' }
   | { readonly do: 'room'; readonly by: 'here' | 'there'; readonly has: boolean }
@@ -193,7 +196,15 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
       weight: 4,
       arbitrary: fc.record({ do: fc.constant('send' as const), by, length: fc.oneof(fc.nat(50), fc.nat(90_000)) }),
     },
-    { weight: 8, arbitrary: fc.record({ do: fc.constant('carry' as const), toThere: bytes, toHere: bytes }) },
+    {
+      weight: 12,
+      arbitrary: fc.record({
+        do: fc.constant('carry' as const),
+        toThere: bytes,
+        toHere: bytes,
+        by: fc.option(fc.nat(2), { nil: undefined }),
+      }),
+    },
     { weight: 4, arbitrary: fc.record({ do: fc.constant('offer' as const), by, direct: fc.boolean() }) },
     {
       weight: 2,
@@ -206,7 +217,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
     { weight: 1, arbitrary: fc.record({ do: fc.constant('room' as const), by, has: fc.boolean() }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.nat(3_000) }) },
   ),
-  { maxLength: 40 },
+  { maxLength: 60, size: '+1' },
 );
 
 async function run(pair: Pair, step: Step): Promise<void> {
@@ -215,7 +226,7 @@ async function run(pair: Pair, step: Step): Promise<void> {
       pair[step.by].send(step.length);
       break;
     case 'carry':
-      await pair.carry(step.toThere, step.toHere);
+      await pair.carry(step.toThere, step.toHere, step.by);
       break;
     case 'offer':
       pair.offer(step.by, step.direct);
@@ -240,22 +251,29 @@ async function run(pair: Pair, step: Step): Promise<void> {
 describe('A transport', () => {
   it('brings every byte once and in order over links that come, go and break at any time, on both sides at once', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.boolean(), fc.boolean(), steps, async (isDirect, isHereControlling, all) => {
-        const pair = await Pair.begin(isDirect, isHereControlling);
-        try {
-          for (const step of all) await run(pair, step);
-          pair.here.transport.end(Buffer.from('end'));
-          pair.there.transport.end(Buffer.from('end'));
-          await pair.finish();
-          throwUnless([...pair.here.faults, ...pair.there.faults]).toEqual([]);
-          throwUnless(pair.there.received.equals(pair.here.sent)).toBeTrue();
-          throwUnless(pair.here.received.equals(pair.there.sent)).toBeTrue();
-          throwUnless([pair.here.ends > 0, pair.there.ends > 0, pair.isAgreed]).toEqual([true, true, true]);
-        } finally {
-          pair.close();
-        }
-      }),
-      { numRuns: 300 },
+      fc.asyncProperty(
+        fc.boolean(),
+        fc.boolean(),
+        fc.boolean(),
+        steps,
+        async (isDirect, isHereControlling, stalls, all) => {
+          // Who does not read and sends more than is kept may lose some with a link: that is told, and no part of this.
+          const pair = await Pair.begin(isDirect, isHereControlling, stalls ? 100_000_000 : 100_000);
+          try {
+            for (const step of all) if (stalls || step.do !== 'room') await run(pair, step);
+            pair.here.transport.end(Buffer.from('end'));
+            pair.there.transport.end(Buffer.from('end'));
+            await pair.finish();
+            throwUnless([...pair.here.faults, ...pair.there.faults]).toEqual([]);
+            throwUnless(pair.there.received.equals(pair.here.sent)).toBeTrue();
+            throwUnless(pair.here.received.equals(pair.there.sent)).toBeTrue();
+            throwUnless([pair.here.ends > 0, pair.there.ends > 0, pair.isAgreed]).toEqual([true, true, true]);
+          } finally {
+            pair.close();
+          }
+        },
+      ),
+      { numRuns: 200 },
     );
   });
 
@@ -292,6 +310,22 @@ describe('A transport', () => {
     pair.clock.pass(1_000);
     await pair.carry(1_000, 1_000);
     expect(pair.here.transport.need).toBe('none');
+    pair.close();
+  });
+
+  it('takes no harm from being asked too late for what the peer has by now: it was asked for on a slow link', async () => {
+    const pair = await quiet(true);
+    pair.here.send(10);
+    await pair.carry(1_000, 1_000);
+    pair.clock.pass(1_000);
+    await pair.carry(1_000, 1_000);
+    expect(pair.here.transport.isAcknowledged).toBeTrue();
+    pair.links[0]?.there.write(FRAME.resume, encodeOffset(0));
+    pair.here.send(10);
+    await pair.carry(1_000, 1_000);
+    await pair.carry(1_000, 1_000);
+    expect(pair.here.faults).toEqual([]);
+    expect(pair.there.received.equals(pair.here.sent)).toBeTrue();
     pair.close();
   });
 

@@ -15,7 +15,7 @@ describe('an address of this machine', () => {
     down: undefined,
   };
 
-  it('is this machine’s when any interface that is up has it, however it is written', () => {
+  it('is one when any interface that is up has it, however it is written', () => {
     for (const address of ['192.168.1.7', '10.0.0.7', '2001:db8::7']) {
       expect(isOurs(address, interfaces)).withContext(address).toBeTrue();
     }
