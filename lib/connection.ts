@@ -603,7 +603,7 @@ export class PeerConnection implements Connection {
     } else if (this.#peerEnd !== undefined && this.#isAllThere) this.#finish(this.#peerEnd);
     else if (this.#state === 'closing' && this.#transport.isAcknowledged && !this.#inbox.hasReader) {
       this.#finish({ code: 'closed', by: 'us', message: 'closed here' });
-    } else if (!this.#isFramed || (!this.#confirmed && this.#lastChannel.link.direct)) {
+    } else if (!this.#isFramed) {
       const message = error === undefined ? 'the peer went away without a word' : `the link broke: ${error.message}`;
       this.#finish({ code: 'lost', by: 'peer', message });
     }

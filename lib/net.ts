@@ -406,7 +406,11 @@ class RunningNet implements Net {
   #keepUp$(): Observable<never> {
     const { connection$ } = this.#peers;
     const { networkMs } = this.#config.timing;
-    const keptUp$ = connection$.pipe(mergeMap((connection) => this.#attempts.keepUp$(connection)));
+    // A link may break before the peer is known to hold the connection.
+    const keptUp$ = this.#peers.begun$.pipe(
+      observeOn(asapScheduler),
+      mergeMap((connection) => this.#attempts.keepUp$(connection)),
+    );
     const told$ = connection$.pipe(
       mergeMap((connection) =>
         this.#location$.pipe(

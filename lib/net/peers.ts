@@ -31,6 +31,7 @@ export class Peers {
   readonly #open = new Set<PeerConnection>();
   /** Of plain peers, which prove nothing, the name is the endpoint, so that each connection has its own. */
   readonly #byPeer = new Map<PeerId, PeerConnection>();
+  readonly #begun = new Subject<PeerConnection>();
   readonly #arrived = new Subject<PeerConnection>();
   readonly #left = new Subject<PeerConnection>();
   readonly #probes = new Subscription();
@@ -47,6 +48,11 @@ export class Peers {
     readonly trace: Trace,
   ) {
     this.connection$ = defer(() => merge(from(this.all), this.#arrived));
+  }
+
+  /** Every connection, also one that the peer is not known to hold yet: those that are open, then each new one. */
+  get begun$(): Observable<PeerConnection> {
+    return defer(() => merge(from(this.begun), this.#begun));
   }
 
   /** Each connection that has ended. */
@@ -172,6 +178,7 @@ export class Peers {
     const { peerId, direction } = connection;
     this.#open.add(connection);
     this.#byPeer.set(peerId, connection);
+    this.#begun.next(connection);
     connection.confirmed$.subscribe({
       next: () => {
         // It may have been closed here before the peer's consent came.
@@ -199,6 +206,7 @@ export class Peers {
     this.#probes.unsubscribe();
     for (const { channel } of this.#returning.values()) channel.destroy();
     for (const channel of this.#refused) channel.destroy();
+    this.#begun.complete();
     this.#arrived.complete();
     this.#left.complete();
   }
