@@ -201,6 +201,33 @@ describe('A net among hostile peers', () => {
     await expectWell(net);
   });
 
+  it('holds few links of one that opens ever more for a connection, and goes on', async () => {
+    const net = lab.net();
+    const identity = createIdentity();
+    const hello = encodeHello({ connection: 'A'.repeat(22), received: 0 });
+    const arriving = firstValueFrom(net.connections$);
+    const first = await RawPeer.to(net, identity);
+    first.write(FRAME.hello, encodeHello({ connection: 'A'.repeat(22) }));
+    first.write(FRAME.at, encodeAt({ choice: 0, offset: 0 }));
+    const connection = await arriving;
+    const others = await Promise.all(Array.from({ length: 20 }, () => RawPeer.to(net, identity)));
+    const open = () => others.filter(({ stream }) => !stream.destroyed && !stream.readableEnded).length;
+    const few = new Promise<void>((resolve) => {
+      for (const { stream } of others) {
+        stream.on('end', () => {
+          if (open() <= 8) resolve();
+        });
+      }
+    });
+    for (const other of others) other.write(FRAME.hello, hello);
+    await few;
+    const heard = firstValueFrom(connection.lines$);
+    first.write(FRAME.data, 'still here\n');
+    expect(await heard).toBe('still here');
+    await expectWell(net);
+    for (const other of others) other.stream.destroy();
+  });
+
   it('skips frames that a later version may have added', async () => {
     const net = lab.net();
     const heard = firstValueFrom(net.lines$);

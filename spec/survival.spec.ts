@@ -96,6 +96,15 @@ describe('A connection over links that come and go', () => {
       expect(cable.made).toBeGreaterThan(5);
     });
 
+    it('goes on when it is cut before the consent of the peer has come', async () => {
+      const [net, peer] = [lab.net(PATIENT, cable.runtime), lab.net(PATIENT, cable.runtime)];
+      const arriving = firstValueFrom(peer.connections$);
+      const here = await firstValueFrom(net.connect$(await unlOf(peer)));
+      const there = await arriving;
+      cable.cut();
+      await expectWell(here, there);
+    });
+
     it('goes on when it is cut before a single line has come', async () => {
       const { here, there } = await connected();
       const heard = Promise.all([next(here, 1), next(there, 1)]);
@@ -141,6 +150,19 @@ describe('A connection over links that come and go', () => {
       from.end();
       to.resume().end();
       expect((await ends).map(({ code }) => code)).toEqual(['closed', 'closed']);
+    });
+
+    it('brings all bytes of a stream that is ended at once, too', async () => {
+      const { here, there } = await connected();
+      const sent = randomBytes(2_000_000);
+      cable.wear = [300_000, 900_000];
+      const [from, to] = [here.toDuplex(), there.toDuplex()];
+      from.end(sent);
+      cable.cut();
+      const pieces: Buffer[] = [];
+      for await (const piece of to) if (Buffer.isBuffer(piece)) pieces.push(piece);
+      expect(Buffer.concat(pieces).equals(sent)).toBeTrue();
+      to.end();
     });
 
     it('is one, and goes on, where both have connected to each other at once', async () => {
@@ -300,6 +322,26 @@ describe('A connection over links that come and go', () => {
         ['closed', 'us'],
         ['closed', 'peer'],
       ]);
+    });
+
+    it('ends in order when its link breaks at the same moment: what was sent arrives, and no other is begun', async () => {
+      const { here, there, net, peer } = await connected();
+      await expectWell(here, there);
+      const all = [net, peer].map(({ connections$ }) => lab.collect(connections$));
+      const heard = lastValueFrom(there.lines$.pipe(toArray()));
+      const ends = Promise.all([endOf(here), endOf(there)]);
+      const tried = firstValueFrom(cable.refused$);
+      cable.unplug();
+      await tried;
+      here.send('last');
+      here.close();
+      cable.plug();
+      expect(await heard).toEqual(['last']);
+      expect((await ends).map(({ code, by }) => [code, by])).toEqual([
+        ['closed', 'us'],
+        ['closed', 'peer'],
+      ]);
+      expect(all).toEqual([[here], [there]]);
     });
 
     it('ends when nothing leads to the peer', async () => {
