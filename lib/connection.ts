@@ -579,6 +579,7 @@ export class PeerConnection implements Connection {
   /** One link more or less is no reason to end; that the peer has lost its side of the connection is. */
   #onRefused(payload: Buffer): void {
     const { code, message } = decodeEnd(payload);
+    if (code === 'closed') this.#finish(this.#ending ?? { code, by: 'peer', message });
     if (code !== 'lost') return;
     const hasAll = this.#state === 'closing' && this.#transport.isAcknowledged;
     this.#finish(hasAll ? { code: 'closed', by: 'us', message: 'closed here' } : { code: 'lost', by: 'peer', message });

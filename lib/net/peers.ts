@@ -10,10 +10,14 @@ import { FRAME } from '../link/frames.js';
 import { encodeEnd, type End, type Hello } from '../link/handshake.js';
 import type { Link } from '../link/link.js';
 import type { Runtime } from '../runtime.js';
+import { Seen } from '../seen.js';
 import type { Trace } from '../trace.js';
 
 /** A peer that has a connection here and comes with another gets this long to show that it still has the first. */
 const PROBE_MS = 2_000;
+
+/** Whoever comes back for the end of a connection does so while it survives without a link. */
+const ENDED = { forMs: 60_000, maxEntries: 1_000 };
 
 /** A link that is turned away gets this long to take in why. */
 const REFUSAL_GRACE_MS = 1_000;
@@ -39,6 +43,8 @@ export class Peers {
   readonly #returning = new Map<PeerId, { readonly channel: Channel; readonly hello: Hello }>();
   /** Attempts of this side's for which a peer may make the link. */
   readonly #expected = new Map<string, { readonly peerId: PeerId; readonly technique: string }>();
+  /** Connections that have ended in order. */
+  readonly #ended: Seen;
   /** Links that were turned away and are taking in why. */
   readonly #refused = new Set<Channel>();
 
@@ -47,6 +53,7 @@ export class Peers {
     readonly runtime: Runtime,
     readonly trace: Trace,
   ) {
+    this.#ended = new Seen({ ...ENDED, now: () => runtime.scheduler.now() });
     this.connection$ = defer(() => merge(from(this.all), this.#arrived));
   }
 
@@ -157,7 +164,9 @@ export class Peers {
       return;
     }
     if (hello.received !== undefined) {
-      this.#refuse(channel, { code: 'lost', message: 'there is no such connection here any more' });
+      // A peer that has not heard the end comes back for it.
+      const code = this.#ended.has(hello.connection) ? 'closed' : 'lost';
+      this.#refuse(channel, { code, message: 'there is no such connection here any more' });
       return;
     }
     const existing = this.get(peerId);
@@ -191,6 +200,7 @@ export class Peers {
     connection.closed$.subscribe({
       next: (reason) => {
         this.#open.delete(connection);
+        if (reason.code === 'closed' && connection.id !== '') this.#ended.add(connection.id);
         if (this.#byPeer.get(peerId) === connection) this.#byPeer.delete(peerId);
         this.trace({ type: 'connection-closed', peerId, reason });
         // One that the peer refused never was one.

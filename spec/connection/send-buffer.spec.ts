@@ -70,13 +70,26 @@ describe('A send buffer', () => {
     );
   });
 
-  it('gives out pieces as they are, without copying them, and never more than is asked for', () => {
+  it('gives out long pieces as they are, without copying them, and never more than is asked for', () => {
     const buffer = new SendBuffer();
-    const piece = Buffer.from('abc');
+    const piece = Buffer.alloc(2_000, 'a');
     buffer.push(piece);
     buffer.push(Buffer.from('d'));
     expect(buffer.take(2)?.buffer).toBe(piece.buffer);
-    expect([buffer.take(10), buffer.take(10), buffer.take(10)].map(String)).toEqual(['c', 'd', 'undefined']);
+    expect([buffer.take(5_000)?.length, String(buffer.take(10)), buffer.take(10)]).toEqual([1_998, 'd', undefined]);
+  });
+
+  it('joins short pieces, also to one that was given out in part or whole', () => {
+    const buffer = new SendBuffer();
+    buffer.push(Buffer.from('abc'));
+    expect(String(buffer.take(2))).toBe('ab');
+    buffer.push(Buffer.from('d'));
+    expect(String(buffer.take(10))).toBe('cd');
+    buffer.push(Buffer.from('e'));
+    expect(String(buffer.take(10))).toBe('e');
+    buffer.acknowledge(5);
+    buffer.push(Buffer.from('f'));
+    expect([String(buffer.take(10)), buffer.base, buffer.end]).toEqual(['f', 5, 6]);
   });
 
   it('has nothing to give for nothing', () => {
