@@ -449,7 +449,7 @@ export class PeerConnection implements Connection {
   moveTo(channel: Channel, id: string): void {
     this.#id = id;
     channel.write(FRAME.hello, encodeHello({ connection: id, attempt: this.#attempt }));
-    this.#transport.restart(channel, true);
+    this.#transport.restart(channel);
     this.#confirm();
   }
 
@@ -597,10 +597,7 @@ export class PeerConnection implements Connection {
     this.#lostBy = error;
     if (spare?.channel.isBroken === false && this.#state !== 'closed') {
       this.#spare = undefined;
-      this.#id = spare.id;
-      spare.channel.write(FRAME.hello, encodeHello({ connection: spare.id, attempt: this.#attempt }));
-      this.#transport.restart(spare.channel, true);
-      this.#confirm();
+      this.moveTo(spare.channel, spare.id);
     } else if (this.#peerEnd !== undefined && this.#isAllThere) this.#finish(this.#peerEnd);
     else if (this.#state === 'closing' && this.#transport.isAcknowledged && !this.#inbox.hasReader) {
       this.#finish({ code: 'closed', by: 'us', message: 'closed here' });

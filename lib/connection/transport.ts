@@ -215,9 +215,13 @@ export class Transport {
   offer(channel: Channel): void {
     const link = this.#add(channel, false);
     this.#attach(link);
-    this.#config.scheduler.schedule(() => {
-      if (!link.isMet && link !== this.#current && this.#links.has(link)) this.#drop(link);
+    const overdue = this.#config.scheduler.schedule(() => {
+      if (!link.isMet) this.#drop(link);
     }, this.#config.handshakeMs);
+    // No timer outlives its link.
+    channel.link.stream.once('close', () => {
+      overdue.unsubscribe();
+    });
   }
 
   /** Takes one more link that the peer has made and said hello on, and on which this side has said hello, too. */
@@ -229,10 +233,10 @@ export class Transport {
     });
   }
 
-  /** Gives up all links for another, on which both have said hello or this side has, and begins anew: nothing has come yet. */
-  restart(channel: Channel, isMet: boolean): void {
+  /** Gives up all links for another, on which both have said hello, and begins anew: nothing has come yet. */
+  restart(channel: Channel): void {
     for (const link of this.#links) this.#drop(link);
-    const link = this.#add(channel, isMet);
+    const link = this.#add(channel, true);
     this.#choices = 0;
     this.#current = undefined;
     this.#choose(link, 0);
