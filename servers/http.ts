@@ -4,9 +4,9 @@ import { combineLatest, noop, Observable, of, switchMap } from 'rxjs';
 import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
 import { canonicalAddress, hostKey, type Endpoint } from '../lib/endpoint.js';
 import { ListenError } from '../lib/errors.js';
+import { HostCounts } from '../lib/host-counts.js';
 import { KEEP_ALIVE_MS } from '../lib/link/tcp.js';
 import { expectInteger } from '../lib/validate.js';
-import { HostCounts } from './host-counts.js';
 
 /** What an HTTP server bears, whatever its services are. */
 export interface HttpServerLimits {

@@ -21,6 +21,7 @@ import {
 } from 'rxjs';
 import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
 import { hostKey, type Endpoint } from '../lib/endpoint.js';
+import { HostCounts } from '../lib/host-counts.js';
 import { hostBuckets } from '../lib/rate-limit.js';
 import {
   decodeJoin,
@@ -34,7 +35,6 @@ import {
 import { systemRuntime, type Runtime } from '../lib/runtime.js';
 import { CLOCK_MS } from '../lib/signed-request.js';
 import { expectInteger } from '../lib/validate.js';
-import { HostCounts } from './host-counts.js';
 import { hostNames } from './host-names.js';
 import { httpServer$, say, sayJson, type Exchange, type HttpServerLimits, type HttpService } from './http.js';
 import { splice$, TICKS, type Cut, type SpliceLimits } from './relay/splice.js';
@@ -293,11 +293,10 @@ class Relay {
     });
   }
 
-  /** Whatever the node sends stays unread, so that the network holds it back. */
   #wait(join: JoinRequest, socket: Socket): void {
     const overdue$ = timer(this.limits.unpairedMs, this.runtime.scheduler).pipe(map(() => true));
-    const closed$ = fromEvent(socket, 'close').pipe(map(() => false));
-    const waits = merge(overdue$, closed$)
+    const left$ = merge(fromEvent(socket, 'close'), fromEvent(socket, 'end')).pipe(map(() => false));
+    const waits = merge(overdue$, left$)
       .pipe(take(1))
       .subscribe({
         next: (isOverdue) => {
@@ -308,6 +307,7 @@ class Relay {
         },
         error: noop,
       });
+    waits.add(readAhead(socket));
     this.#tokens.wait(join, { socket, waits });
     this.#tell({ waiting: this.#counters.value.waiting + 1 });
   }
@@ -340,6 +340,29 @@ class Relay {
     this.#counters.next({ ...this.#counters.value, ...change, bytes: this.#bytes });
   }
 }
+
+/**
+ * Reads a little, so that it shows when a node that waits leaves; the rest stays unread, and the network holds it back. What was
+ * read is put back by the function that is returned.
+ */
+function readAhead(socket: Socket): () => void {
+  const early: Buffer[] = [];
+  let length = 0;
+  const read = (chunk: Buffer) => {
+    early.push(chunk);
+    length += chunk.length;
+    if (length >= EARLY_BYTES) socket.pause();
+  };
+  socket.on('data', read);
+  return () => {
+    socket.off('data', read);
+    socket.pause();
+    if (!socket.destroyed && length > 0) socket.unshift(Buffer.concat(early));
+  };
+}
+
+/** With so much read of a node that waits, in bytes, no more is: its part of a TLS handshake is less. */
+const EARLY_BYTES = 4_096;
 
 const TOKEN_WORDS = {
   replayed: 'this node has joined with this token before',

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { BehaviorSubject, defer, EMPTY, finalize, merge, mergeMap, of, switchMap, type Observable } from 'rxjs';
 import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
 import { hostKey, type Endpoint } from '../lib/endpoint.js';
+import { HostCounts } from '../lib/host-counts.js';
 import { endpointsOf } from '../lib/link/tcp.js';
 import { systemRuntime, type Runtime } from '../lib/runtime.js';
 import { expectInteger } from '../lib/validate.js';
@@ -82,29 +83,24 @@ export function rendezvousServer$(
     const now = () => runtime.scheduler.now();
     const shared = store ?? memoryStore({ maxEntries: limits.tableEntries, now, random: runtime.random });
     const count = new BehaviorSubject(0);
-    const perHost = new Map<string, number>();
+    const hosts = new HostCounts();
     const serverId = runtime.newId();
-
-    const change = (host: string, by: 1 | -1) => {
-      const left = (perHost.get(host) ?? 0) + by;
-      if (left === 0) perHost.delete(host);
-      else perHost.set(host, left);
-      count.next(count.value + by);
-    };
 
     const serve$ = (socket: Socket): Observable<never> =>
       defer(() => {
         const host = hostKey(endpointsOf(socket).remote.address);
-        const excess = Math.max(count.value - limits.connections, (perHost.get(host) ?? 0) - limits.connectionsPerHost);
+        const excess = Math.max(hosts.total - limits.connections, hosts.of(host) - limits.connectionsPerHost);
         if (excess >= MAX_REFUSING) {
           socket.destroy();
           return EMPTY;
         }
         const isFull = excess >= 0;
-        change(host, 1);
+        hosts.add(host);
+        count.next(hosts.total);
         return serverSession$(socket, { store: shared, limits, runtime, httpPort, serverId, isFull }).pipe(
           finalize(() => {
-            change(host, -1);
+            hosts.remove(host);
+            count.next(hosts.total);
           }),
         );
       });

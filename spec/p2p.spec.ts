@@ -72,26 +72,31 @@ describe('A flooding network', () => {
     const { address } = await lab.server();
     const hub = node(address, { slots: { inbound: 2, outbound: 0 } });
     await hub.start();
-    const others = Array.from({ length: 4 }, () => node(address, { slots: { inbound: 0, outbound: 1 } }));
-    const refused = firstValueFrom(hub.trace$.pipe(filter(({ type }) => type === 'inbound-failed')));
-    await Promise.all(others.map((net) => net.start()));
-    await refused;
-    await withPeers(hub, 2);
+    const unl = await firstValueFrom(hub.unl$);
+    const connections = await Promise.all(
+      Array.from({ length: 4 }, () => firstValueFrom(lab.net({ rendezvous: [address] }).connect$(unl))),
+    );
+    const refused = merge(...connections.map(({ closed$ }) => closed$)).pipe(take(2), toArray());
+    expect((await firstValueFrom(refused)).map(({ code }) => code)).toEqual(['refused', 'refused']);
     const { slots } = await firstValueFrom(hub.status$);
     expect(slots).toEqual({ inbound: { used: 2, most: 2 }, outbound: { used: 0, most: 0 } });
   });
 
   it('fills a slot again when a connection dies', async () => {
     const { address } = await lab.server();
-    const [first, second] = [node(address), node(address)];
+    // They wait to be dialled.
+    const slots = { inbound: 10, outbound: 0 };
+    const [first, second] = [node(address, { slots }), node(address, { slots })];
     await first.start();
     const net = node(address, { slots: { inbound: 10, outbound: 1 } });
+    const outbound = lab.collect(net.status$.pipe(map((status) => status.slots.outbound.used)));
     await net.start();
     const lost = await firstValueFrom(net.connections$);
     await second.start();
     const next = firstValueFrom(net.connections$.pipe(filter(({ peerId }) => peerId !== lost.peerId)));
     await Promise.all([first.close(), second.start()]);
     expect((await next).peerId).toBe(second.peerId);
+    expect(Math.max(...outbound)).toBe(1);
   });
 
   it('never connects a node to itself, nor twice to the same', async () => {

@@ -86,11 +86,6 @@ export class Inbox {
     return this.#length < this.#config.readAheadBytes;
   }
 
-  /** Whether everything has been read. */
-  get isDelivered(): boolean {
-    return this.#state === 'delivered';
-  }
-
   /** Takes in what has arrived. */
   push(bytes: Buffer): void {
     if (this.#state !== 'open' || this.#isAbandoned) return;

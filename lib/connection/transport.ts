@@ -1,11 +1,13 @@
-import type { SchedulerLike, Subscription } from 'rxjs';
+import type { SchedulerLike } from 'rxjs';
 import { ClosedError, DialError, ProtocolError } from '../errors.js';
 import type { Channel } from '../link/channel.js';
 import { decodeAt, decodeOffset, encodeAt, encodeOffset, FRAME, type Frame } from '../link/frames.js';
 import { decodeHello, type Hello } from '../link/handshake.js';
 import { tokenBucket } from '../rate-limit.js';
+import { Arrivals } from './arrivals.js';
 import { SendBuffer } from './send-buffer.js';
 import { Silence } from './silence.js';
+import { TransportLink } from './transport-link.js';
 
 // How one stream of bytes in each direction goes over links that come and go:
 //
@@ -27,17 +29,8 @@ const LINK_BYTES = 131_072;
 /** Data frames of this length. */
 const PIECE_BYTES = 65_536;
 
-/** What has come is acknowledged at the latest after so many bytes … */
-const ACK_BYTES = 65_536;
-
-/** … or so many milliseconds: acknowledging is only to let the peer forget, and to show that somebody is there. */
-const ACK_MS = 200;
-
 /** So often a peer may say what has this side do or say something: links change now and then, and a few at a time. */
 const CHANGES = { perSecond: 10, burst: 50 };
-
-/** What comes too early waits this long for what is missing, in milliseconds, before that is asked for again. */
-const MISSING_MS = 1_000;
 
 /** What a connection needs of links: none, a direct one, since the one it has is relayed, or any. */
 export type Need = 'none' | 'direct' | 'any';
@@ -80,49 +73,23 @@ export interface TransportConfig {
   readonly onFault: (error: unknown) => void;
 }
 
-/** One link, and what is known of it. */
-interface LinkState {
-  readonly channel: Channel;
-  /** The peer has said hello on it. */
-  isMet: boolean;
-  /** Where in the peer's stream its next data are; unknown until the peer has said so. */
-  at: number | undefined;
-  /** What has come too early, or finds no room. */
-  held: Frame[];
-  /** What comes is of no use until the peer says anew where it begins. */
-  isStale: boolean;
-  /** The peer sends nothing more here. */
-  hasPeerLeft: boolean;
-  /** This side sends nothing more here. */
-  isLeft: boolean;
-  /** This side has sent on it. */
-  isUsed: boolean;
-  /** The latest choice of the controlling side that was this link. */
-  choice: number | undefined;
-}
-
 /** A stream of bytes in each direction to one peer: each byte once and in order, over links that come and go. */
 export class Transport {
   readonly #config: TransportConfig;
   readonly #buffer = new SendBuffer();
-  readonly #links = new Set<LinkState>();
+  readonly #links = new Set<TransportLink>();
   /** The one that this side sends on. */
-  #current: LinkState | undefined;
+  #current: TransportLink | undefined;
   /** The choices of the controlling side, as far as they are known here. */
   #choices = 0;
-  #received = 0;
-  #acknowledged = 0;
   /** What the peer has said to have of this side's stream, in bytes. */
   #peerHas = 0;
   #end: Buffer | undefined;
   #isEndWritten = false;
   #isClosed = false;
   #isDoubtful = false;
-  #isReleasing = false;
   #lastPing: { readonly payload: Buffer; readonly at: number } | undefined;
-  #ackTimer: Subscription | undefined;
-  #missingTimer: Subscription | undefined;
-  #lifeTimer: Subscription | undefined;
+  readonly #arrivals: Arrivals;
   readonly #silence: Silence;
   readonly #mayChange: () => boolean;
 
@@ -133,6 +100,21 @@ export class Transport {
     this.#config = config;
     const { scheduler, silenceMs } = config;
     this.#silence = new Silence({ scheduler, ms: silenceMs, onSilent: this.#onSilent });
+    this.#arrivals = new Arrivals({
+      ...config,
+      links: this.#links,
+      onOther: (link, frame) => this.#handle(link, frame),
+      acknowledge: (received) => this.#sayAcknowledged(received),
+      ask: (link, received) => {
+        link.channel.write(FRAME.resume, encodeOffset(received));
+      },
+      drop: (link) => {
+        this.#drop(link);
+      },
+      guard: (action) => {
+        this.#guard(action);
+      },
+    });
     this.#mayChange = tokenBucket({ ...CHANGES, now: () => scheduler.now() });
     this.#current = this.#add(channel, isMet);
   }
@@ -144,7 +126,7 @@ export class Transport {
 
   /** What of the peer's stream has come, in bytes. */
   get received(): number {
-    return this.#received;
+    return this.#arrivals.received;
   }
 
   /** The choice of the controlling side whose link is lost, or may be, when no link carries. */
@@ -215,12 +197,9 @@ export class Transport {
   offer(channel: Channel): void {
     const link = this.#add(channel, false);
     this.#attach(link);
-    const overdue = this.#config.scheduler.schedule(() => {
+    const { handshakeMs, scheduler } = this.#config;
+    channel.after(handshakeMs, scheduler, () => {
       if (!link.isMet) this.#drop(link);
-    }, this.#config.handshakeMs);
-    // No timer outlives its link.
-    channel.link.stream.once('close', () => {
-      overdue.unsubscribe();
     });
   }
 
@@ -254,17 +233,15 @@ export class Transport {
 
   /** There is room again. */
   readOn(): void {
-    this.#release();
+    this.#arrivals.release();
   }
 
   /** Nothing is sent or taken any more, but what is in the link still goes out. Returns the link; all others are dropped. */
   close(): Channel | undefined {
     this.#flush();
-    if (this.#current?.channel.framed === true && this.#acknowledged < this.#received) this.#sayAcknowledged();
+    if (this.#arrivals.owesAcknowledgement) this.#arrivals.acknowledge();
     this.#isClosed = true;
-    this.#ackTimer?.unsubscribe();
-    this.#missingTimer?.unsubscribe();
-    this.#lifeTimer?.unsubscribe();
+    this.#arrivals.stop();
     this.#silence.stop();
     const channel = this.#current?.channel;
     for (const link of this.#links) if (link !== this.#current) this.#drop(link);
@@ -277,23 +254,13 @@ export class Transport {
     return this.#config.scheduler.now();
   }
 
-  #add(channel: Channel, isMet: boolean): LinkState {
-    const link: LinkState = {
-      channel,
-      isMet,
-      at: channel.framed ? undefined : 0,
-      held: [],
-      isStale: false,
-      hasPeerLeft: false,
-      isLeft: false,
-      isUsed: false,
-      choice: undefined,
-    };
+  #add(channel: Channel, isMet: boolean): TransportLink {
+    const link = new TransportLink(channel, isMet);
     this.#links.add(link);
     return link;
   }
 
-  #attach(link: LinkState): void {
+  #attach(link: TransportLink): void {
     link.channel.attach({
       frame: (frame) => {
         this.#onFrame(link, frame);
@@ -310,14 +277,11 @@ export class Transport {
     link.channel.setFlowing(true);
   }
 
-  #onFrame(link: LinkState, frame: Frame): void {
+  #onFrame(link: TransportLink, frame: Frame): void {
     if (this.#isClosed || !this.#links.has(link)) return;
     this.#guard(() => {
       if (link.held.length === 0 && this.#handle(link, frame)) return;
-      link.held.push(frame);
-      link.channel.setFlowing(false);
-      this.#lookForMissing();
-      this.#showLife();
+      this.#arrivals.hold(link, frame);
     });
     if (link === this.#current && !this.#isOver()) this.#onHeard();
   }
@@ -331,14 +295,14 @@ export class Transport {
   }
 
   /** Returns false for what cannot be taken yet. */
-  #handle(link: LinkState, { type, payload }: Frame): boolean {
+  #handle(link: TransportLink, { type, payload }: Frame): boolean {
     switch (type) {
       case FRAME.hello:
         if (link.isMet) throw new ProtocolError('Expected one hello on a link, got another');
         this.#onMet(link, decodeHello(payload));
         return true;
       case FRAME.data:
-        return this.#onData(link, payload);
+        return this.#arrivals.take(link, payload);
       case FRAME.end:
         return this.#onEnd(link, payload);
       default:
@@ -348,7 +312,7 @@ export class Transport {
     }
   }
 
-  #onControl(link: LinkState, type: number, payload: Buffer): void {
+  #onControl(link: TransportLink, type: number, payload: Buffer): void {
     if (HAS_US_ACT.has(type) && !this.#mayChange())
       throw new ProtocolError(`Expected links to change now and then, got more than ${CHANGES.burst} changes at once`);
     switch (type) {
@@ -377,7 +341,7 @@ export class Transport {
   }
 
   /** The peer has said hello on a link: from now on it may carry. */
-  #onMet(link: LinkState, hello: Hello): void {
+  #onMet(link: TransportLink, hello: Hello): void {
     this.#config.onHello(hello);
     const { received, lost } = hello;
     if (received !== undefined) this.#onAck(received);
@@ -397,33 +361,18 @@ export class Transport {
   }
 
   /** The end is none before all that was sent before it has come. A peer that gives up says so at any time. */
-  #onEnd(link: LinkState, payload: Buffer): boolean {
+  #onEnd(link: TransportLink, payload: Buffer): boolean {
     if (!link.isMet && link !== this.#current) {
       this.#drop(link);
       this.#config.onRefused(payload);
       return true;
     }
-    if (!this.#isInOrder(link)) return link.isStale;
+    if (!link.isInOrder(this.received)) return link.isStale;
     this.#config.onEnd(payload);
     return true;
   }
 
-  #onData(link: LinkState, payload: Buffer): boolean {
-    const { at } = link;
-    if (!link.isMet || at === undefined) throw new ProtocolError('Expected to be told where data begin, got data');
-    if (link.isStale) return true;
-    if (at > this.#received) return false;
-    const fresh = payload.subarray(this.#received - at);
-    if (fresh.length > 0 && !this.#config.hasRoom()) return false;
-    link.at = at + payload.length;
-    this.#received += fresh.length;
-    this.#acknowledge();
-    if (fresh.length > 0) this.#config.onData(fresh);
-    if (this.#links.size > 1) this.#release();
-    return true;
-  }
-
-  #onAt(link: LinkState, payload: Buffer): void {
+  #onAt(link: TransportLink, payload: Buffer): void {
     const { choice, offset } = decodeAt(payload);
     link.at = offset;
     link.isStale = false;
@@ -432,7 +381,7 @@ export class Transport {
       link.choice = choice;
       if (link !== this.#current && !link.isLeft) this.#choose(link);
     }
-    this.#lookForMissing();
+    this.#arrivals.lookForMissing();
   }
 
   #onAck(offset: number): void {
@@ -446,13 +395,13 @@ export class Transport {
     if (this.isAcknowledged) this.#config.onAcknowledged();
   }
 
-  #onLeave(link: LinkState): void {
+  #onLeave(link: TransportLink): void {
     link.hasPeerLeft = true;
     if (link !== this.#current) this.#leave(link);
-    this.#release();
+    this.#arrivals.release();
   }
 
-  #onResume(link: LinkState, offset: number): void {
+  #onResume(link: TransportLink, offset: number): void {
     const { base, written } = this.#buffer;
     if (offset > written) throw new ProtocolError(`Expected to be asked for bytes up to ${written}, got ${offset}`);
     // One that has been asked for on a slow link may have come by another meanwhile.
@@ -462,7 +411,7 @@ export class Transport {
     if (!link.isLeft) this.#choose(link, offset);
   }
 
-  #onPong(link: LinkState, payload: Buffer): void {
+  #onPong(link: TransportLink, payload: Buffer): void {
     if (this.#lastPing?.payload.equals(payload) !== true) return;
     if (link === this.#current) this.#config.onPath(link.channel, this.#now() - this.#lastPing.at);
     this.#lastPing = undefined;
@@ -478,12 +427,12 @@ export class Transport {
 
   readonly #onSilent = (): void => {
     // Who does not read does not hear.
-    if (this.#isDoubtful || this.#current === undefined || this.#isDeaf) return;
+    if (this.#isDoubtful || this.#current === undefined || this.#arrivals.isDeaf) return;
     this.#isDoubtful = true;
     this.#config.onNeed();
   };
 
-  #onClosed(link: LinkState, error: Error | undefined): void {
+  #onClosed(link: TransportLink, error: Error | undefined): void {
     if (this.#isClosed || !this.#links.has(link)) return;
     if (error instanceof ProtocolError) {
       this.#config.onFault(error);
@@ -491,7 +440,7 @@ export class Transport {
     }
     const isCurrent = link === this.#current;
     this.#guard(() => {
-      this.#takeRest(link);
+      this.#arrivals.takeRest(link);
     });
     this.#drop(link);
     if (this.#isOver()) return;
@@ -501,34 +450,18 @@ export class Transport {
       if (other === undefined) this.#config.onLost(error);
       else {
         this.#choose(other);
-        other.channel.write(FRAME.resume, encodeOffset(this.#received));
+        other.channel.write(FRAME.resume, encodeOffset(this.received));
       }
       this.#config.onNeed();
     } else if (link.isUsed && !link.hasPeerLeft && this.#current !== undefined) {
       // What it had may not have arrived: rather twice than late.
       this.#choose(this.#current, this.#buffer.base);
     }
-    this.#release();
-  }
-
-  /** What had come on a link before it broke is taken, whether or not there is room: it is less than one read of a socket. */
-  #takeRest(link: LinkState): void {
-    for (const { type, payload } of link.held.splice(0)) {
-      const isInOrder = link.at !== undefined && link.at <= this.#received;
-      if (this.#isOver() || !isInOrder) return;
-      if (type === FRAME.data) {
-        const fresh = payload.subarray(this.#received - (link.at ?? 0));
-        link.at = (link.at ?? 0) + payload.length;
-        this.#received += fresh.length;
-        this.#config.onData(fresh);
-      } else {
-        this.#handle(link, { type, payload });
-      }
-    }
+    this.#arrivals.release();
   }
 
   /** Sends on a link from now on: where nothing carried any more, from what the peer has on. */
-  #choose(link: LinkState, from?: number): void {
+  #choose(link: TransportLink, from?: number): void {
     const isAnew = from !== undefined || this.need === 'any';
     const before = this.#current;
     const others = [...this.#links].filter((other) => other !== link && (other.isMet || other === before));
@@ -558,7 +491,7 @@ export class Transport {
   }
 
   /** Says that this side sends nothing more on a link; once the peer has said so, too, it is closed. */
-  #leave(link: LinkState): void {
+  #leave(link: TransportLink): void {
     if (!link.isLeft) {
       link.isLeft = true;
       link.channel.write(FRAME.leave, NOTHING);
@@ -568,97 +501,10 @@ export class Transport {
     link.channel.retire(RETIRE_MS, this.#config.scheduler);
   }
 
-  #drop(link: LinkState): void {
+  #drop(link: TransportLink): void {
     this.#links.delete(link);
     link.channel.ignore();
     link.channel.destroy();
-  }
-
-  /** Takes what was held back and can be taken by now. */
-  #release(): void {
-    // What is taken may make room for more, from within its own call.
-    if (this.#isReleasing) return;
-    this.#isReleasing = true;
-    this.#guard(() => {
-      while (this.#releaseSome());
-    });
-    this.#isReleasing = false;
-    if (!this.#isOver()) this.#lookForMissing();
-  }
-
-  #releaseSome(): boolean {
-    let hasTaken = false;
-    for (const link of this.#links) {
-      while (link.held[0] !== undefined && this.#handle(link, link.held[0])) {
-        if (this.#isOver()) return false;
-        link.held.shift();
-        hasTaken = true;
-      }
-      if (link.held.length === 0) link.channel.setFlowing(true);
-    }
-    return hasTaken;
-  }
-
-  /** Has what came too early wait for what is missing, where that may still come; else asks for it. */
-  #lookForMissing(): void {
-    const waits = [...this.#links].some((link) => this.#isEarly(link));
-    if (!waits) {
-      this.#missingTimer?.unsubscribe();
-      this.#missingTimer = undefined;
-    } else if (![...this.#links].some((link) => this.#mayBring(link))) {
-      this.#askForMissing();
-    } else {
-      this.#missingTimer ??= this.#config.scheduler.schedule(() => {
-        this.#missingTimer = undefined;
-        // It may be here, and the reader is slow.
-        if (this.#isDeaf) this.#lookForMissing();
-        else this.#askForMissing();
-      }, MISSING_MS);
-    }
-  }
-
-  /** Whether what is missing may come by a link. */
-  #mayBring(link: LinkState): boolean {
-    return !link.hasPeerLeft && !link.isStale && (link.at === undefined || this.#isInOrder(link));
-  }
-
-  /** Whether a link goes on behind something that has not come. */
-  #isEarly(link: LinkState): boolean {
-    return !link.isStale && !this.#isInOrder(link);
-  }
-
-  #isInOrder({ at }: LinkState): boolean {
-    return at === undefined || at <= this.#received;
-  }
-
-  #askForMissing(): void {
-    this.#missingTimer?.unsubscribe();
-    this.#missingTimer = undefined;
-    for (const link of this.#links) {
-      if (!this.#isEarly(link)) continue;
-      if (link.hasPeerLeft) {
-        this.#drop(link);
-        continue;
-      }
-      link.isStale = true;
-      link.channel.write(FRAME.resume, encodeOffset(this.#received));
-    }
-    this.#release();
-  }
-
-  /** Who does not read does not answer either; but says now and then that it is there. */
-  #showLife(): void {
-    if (this.#isDeaf)
-      this.#lifeTimer ??= this.#config.scheduler.schedule(() => {
-        this.#lifeTimer = undefined;
-        this.#sayAcknowledged();
-        this.#showLife();
-      }, this.#config.silenceMs / 2);
-  }
-
-  /** Whether something was read that finds no room, so that what is behind it is not heard. */
-  get #isDeaf(): boolean {
-    return [...this.#links].some((link) => link.held.length > 0 && this.#isInOrder(link));
   }
 
   /** Hands the link a little at a time, so that what waits can go by another. */
@@ -669,7 +515,7 @@ export class Transport {
     while (channel.buffered < LINK_BYTES && buffer.position < buffer.end) {
       if (buffer.position - buffer.base >= this.#config.unacknowledgedBytes) {
         // Who does not read hears no acknowledgements, and shall not have to stop writing for that.
-        if (!this.#isDeaf) return;
+        if (!this.#arrivals.isDeaf) return;
         buffer.acknowledge(buffer.position);
       }
       channel.write(FRAME.data, buffer.take(PIECE_BYTES) ?? NOTHING);
@@ -692,26 +538,12 @@ export class Transport {
     this.#isEndWritten = true;
   }
 
-  /** Says what has come: at once when that is much, else before long. */
-  #acknowledge(): void {
-    if (this.#current?.channel.framed !== true) return;
-    if (this.#received - this.#acknowledged >= ACK_BYTES) this.#sayAcknowledged();
-    else {
-      this.#ackTimer ??= this.#config.scheduler.schedule(() => {
-        this.#sayAcknowledged();
-      }, ACK_MS);
-    }
-  }
-
-  #sayAcknowledged(): void {
-    this.#ackTimer?.unsubscribe();
-    this.#ackTimer = undefined;
+  #sayAcknowledged(received: number): boolean {
     const { channel } = this.#current ?? {};
-    if (channel === undefined) return;
     // The next will say as much; a peer that does not read gets no more of them.
-    if (channel.buffered > LINK_BYTES * 2) return;
-    this.#acknowledged = this.#received;
-    channel.write(FRAME.ack, encodeOffset(this.#received));
+    if (channel === undefined || channel.isBroken || channel.buffered > LINK_BYTES * 2) return false;
+    channel.write(FRAME.ack, encodeOffset(received));
+    return true;
   }
 
   #isOver(): boolean {

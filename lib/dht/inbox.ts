@@ -5,11 +5,14 @@ import {
   EMPTY,
   from,
   ignoreElements,
+  interval,
+  last,
   map,
   merge,
   mergeMap,
   of,
   Subject,
+  take,
   tap,
   timeout,
   timer,
@@ -28,6 +31,9 @@ const AGREE_MS = 300;
 
 /** A parcel is held so long for one that was sent before it, and may still be on its way; and no longer, whatever else comes. */
 const ORDER_MS = 1_000;
+
+/** In so many steps: while this process has had no time, what it waits for may have arrived, and counts before the next step. */
+const STEPS = 4;
 
 /** Nodes are told within this time that a parcel was taken, or will push it again. */
 const TAKEN_MS = 5_000;
@@ -190,7 +196,9 @@ export function createInbox({ identity, runtime: { scheduler }, neighbours }: In
     );
 
   const waited$ = (parcel: Held, ms: number) =>
-    timer(ms, scheduler).pipe(
+    interval(ms / STEPS, scheduler).pipe(
+      take(STEPS),
+      last(),
       tap(() => {
         parcel.waitedMs = ms;
       }),

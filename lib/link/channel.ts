@@ -169,14 +169,19 @@ export class Channel {
 
   /** Ends the stream behind all that was written, forgets what comes, and drops it where the other side does not end it, too. */
   retire(graceMs: number, scheduler: SchedulerLike): void {
-    const overdue = scheduler.schedule(() => {
+    this.after(graceMs, scheduler, () => {
       this.destroy();
-    }, graceMs);
-    this.link.stream.once('close', () => {
-      overdue.unsubscribe();
     });
     this.end();
     this.ignore();
+  }
+
+  /** Does something after a while, in milliseconds, unless the link is gone by then. */
+  after(ms: number, scheduler: SchedulerLike, action: () => void): void {
+    const later = scheduler.schedule(action, ms);
+    this.link.stream.once('close', () => {
+      later.unsubscribe();
+    });
   }
 
   /** Drops the link, with all that is still on its way. */

@@ -5,6 +5,7 @@ import type { Link } from '../link/link.js';
 import type { PunchReport } from '../link/punch.js';
 import type { OwnPunchSide, PunchPlan, PunchPlanOptions } from '../nat/punch-plan.js';
 import type { PunchStep } from '../trace.js';
+import type { Welcoming } from './answering.js';
 
 /** How to look at oneself for a round. */
 export interface SideOptions {
@@ -18,7 +19,7 @@ export interface SideOptions {
 }
 
 /** What a node gives to its punches. */
-export interface Punching {
+export interface Punching extends Welcoming {
   /** This node. */
   readonly peerId: PeerId;
   /**
@@ -49,9 +50,5 @@ export interface Punching {
   readonly receive$: (link: Link) => Observable<unknown>;
   /** Emits when a peer gets a direct link, whoever made it and how. */
   readonly satisfied$: (peerId: PeerId) => Observable<unknown>;
-  /** Whether a peer that asks is answered, and not too often; `seenAt` is where the server sees it. */
-  readonly welcomes: (peerId: PeerId, seenAt: string | undefined) => boolean;
-  /** Whether somebody may be told no: it costs a signal, and keys are free. */
-  readonly mayRefuse: () => boolean;
   readonly tell: (step: PunchStep) => void;
 }

@@ -4,7 +4,6 @@ import {
   distinctUntilChanged,
   EMPTY,
   filter,
-  finalize,
   first,
   ignoreElements,
   map,
@@ -21,15 +20,16 @@ import {
   timer,
   type Observable,
 } from 'rxjs';
-import { formatServer, hostKey } from '../endpoint.js';
+import { formatServer } from '../endpoint.js';
 import { DialError, reasonOf, TimeoutError } from '../errors.js';
 import type { PeerId } from '../identity.js';
 import type { Link } from '../link/link.js';
 import { untroubled } from '../operators/untroubled.js';
 import { within } from '../operators/within.js';
 import { Seen } from '../seen.js';
-import type { ReceivedSignal, Signalling } from '../signalling/signalling.js';
+import type { ReceivedSignal, Signal, Signalling } from '../signalling/signalling.js';
 import type { Unl, UnlV3 } from '../unl/types.js';
+import { Answering, NOT_NOW, refuse$ } from './answering.js';
 import {
   askSignal,
   MAX_ENDPOINTS,
@@ -59,17 +59,11 @@ const LATER_MS = 1_000;
 /** So often a peer is asked in all. */
 const MAX_ASKS = 6;
 
-/** Meetings that others ask for, at once: each is a socket to a relay of this node's own. */
-const MAX_ANSWERED = 64;
-
-/** Of those, for peers at one address: an office behind one NAT. */
-const MAX_ANSWERED_OF_HOST = 16;
+/** Meetings that others ask for, at once, each a socket to a relay of this node's own: of those at one address, an office's. */
+const ANSWERED = { most: 64, mostOfHost: 16 };
 
 /** Asks that have been answered: they may come by another channel, too, and as late as they are kept. */
-const ANSWERED = { forMs: 120_000, maxEntries: 1_000 };
-
-/** What a peer says that has too much to do. */
-const NOT_NOW = 'not now';
+const REMEMBERED = { forMs: 120_000, maxEntries: 1_000 };
 
 /** The peer has to be asked anew, since it has too much to do, or was too late. */
 class AgainError extends DialError {
@@ -308,9 +302,8 @@ export function placesFor(ask: readonly RelayNames[], relays: readonly Relay[]):
  */
 export function answerRelays$(signalling: Signalling, relaying: Relaying): Observable<never> {
   return defer(() => {
-    const answering = new Map<string, number>();
-    let answered = 0;
-    const seen = new Seen({ ...ANSWERED, now: () => relaying.scheduler.now() });
+    const answering = new Answering(ANSWERED);
+    const seen = new Seen({ ...REMEMBERED, now: () => relaying.scheduler.now() });
     const ask$ = signalling.signal$.pipe(
       mergeMap((signal) => {
         const ask = readAsk(signal);
@@ -321,23 +314,14 @@ export function answerRelays$(signalling: Signalling, relaying: Relaying): Obser
     return ask$.pipe(
       mergeMap(({ signal, ask }) => {
         const { from, seenAt } = signal;
-        const host = hostKey(seenAt ?? '0.0.0.0');
-        const ofHost = answering.get(host) ?? 0;
-        const hasRoom = answered < MAX_ANSWERED && ofHost < MAX_ANSWERED_OF_HOST;
-        if (!hasRoom || !relaying.welcomes(from, seenAt)) return refuse$(signalling, relaying, signal, ask, NOT_NOW);
+        if (!answering.hasRoom(seenAt) || !relaying.welcomes(from, seenAt))
+          return refuse$(signalling, relaying, from, refusalSignal(ask, NOT_NOW));
         seen.add(`${from} ${ask.token}`);
-        answered++;
-        answering.set(host, ofHost + 1);
         const askedAnew$ = ask$.pipe(filter((other) => other.signal.from === from));
-        return answer$(signalling, relaying, signal, ask).pipe(
+        return answering.count$(
+          seenAt,
           // Not when another technique has connected them meanwhile: lines may be on their way here already.
-          takeUntil(askedAnew$),
-          finalize(() => {
-            answered--;
-            const left = (answering.get(host) ?? 1) - 1;
-            if (left === 0) answering.delete(host);
-            else answering.set(host, left);
-          }),
+          answer$(signalling, relaying, signal, ask).pipe(takeUntil(askedAnew$)),
         );
       }),
       ignoreElements(),
@@ -357,7 +341,8 @@ function answer$(
     first((known) => known.isWhole || knownIn(known).length > 0),
     switchMap((known) => {
       const places = knownIn(known);
-      if (places.length === 0) return refuse$(signalling, relaying, signal, ask, 'it knows none of your relays');
+      if (places.length === 0)
+        return refuse$(signalling, relaying, signal.from, refusalSignal(ask, 'it knows none of your relays'));
       return comeToAny$(signalling, relaying, signal, ask, places);
     }),
     take(1),
@@ -373,11 +358,12 @@ function comeToAny$(
   ask: RelayAsk,
   [place, ...others]: readonly Place[],
 ): Observable<unknown> {
-  // No details: they would tell strangers what there is.
-  if (place === undefined) return refuse$(signalling, relaying, signal, ask, 'none of your relays lets it in');
-  const { named, known } = place;
-  const { attempt, token } = ask;
   const { from } = signal;
+  const { attempt, token } = ask;
+  // No details: they would tell strangers what there is.
+  if (place === undefined)
+    return refuse$(signalling, relaying, from, refusalSignal(ask, 'none of your relays lets it in'));
+  const { named, known } = place;
   const told$ = signalling.send$(from, replySignal({ attempt, token, relay: named.url })).pipe(untroubled());
   const met$ = relaying.join$(known.url, from, token).pipe(
     map((socket) =>
@@ -392,14 +378,6 @@ function comeToAny$(
   return merge(met$, told$.pipe(ignoreElements()));
 }
 
-/** Says no, unless it has been said too often lately. Never emits, never fails. */
-function refuse$(
-  signalling: Signalling,
-  { mayRefuse }: Relaying,
-  { from }: ReceivedSignal,
-  { attempt, token }: RelayAsk,
-  refusal: string,
-): Observable<never> {
-  if (!mayRefuse()) return EMPTY;
-  return signalling.send$(from, replySignal({ attempt, token, refusal })).pipe(ignoreElements(), untroubled());
+function refusalSignal({ attempt, token }: RelayAsk, refusal: string): Signal {
+  return replySignal({ attempt, token, refusal });
 }

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { Observable, SchedulerLike } from 'rxjs';
 import type { PeerId } from '../identity.js';
 import type { Link } from '../link/link.js';
+import type { Welcoming } from './answering.js';
 
 /** A relay that this node knows. */
 export interface Relay {
@@ -25,7 +26,7 @@ export interface KnownRelays {
 }
 
 /** What a node gives to meetings at relays. */
-export interface Relaying {
+export interface Relaying extends Welcoming {
   /** The relays that this node knows, at once and whenever that changes. */
   readonly known$: Observable<KnownRelays>;
   /** A secret for one meeting. */
@@ -36,9 +37,5 @@ export interface Relaying {
   readonly secure$: (socket: Socket, role: 'client' | 'server', peerId: PeerId) => Observable<Link>;
   /** Takes in a link that the peer may choose: emits once it has said hello there and the link is taken over. */
   readonly receive$: (link: Link) => Observable<unknown>;
-  /** Whether a peer that asks is answered, and not too often; `seenAt` is where it is seen. */
-  readonly welcomes: (peerId: PeerId, seenAt: string | undefined) => boolean;
-  /** Whether somebody may be told no: it costs a signal, and keys are free. */
-  readonly mayRefuse: () => boolean;
   readonly scheduler: SchedulerLike;
 }

@@ -1,8 +1,6 @@
 import {
   catchError,
-  defer,
   EMPTY,
-  finalize,
   ignoreElements,
   map,
   merge,
@@ -15,16 +13,16 @@ import {
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
-import { hostKey, isPublicUnicast, sameEndpoint, scopeOf, type Endpoint } from '../endpoint.js';
+import { isPublicUnicast, sameEndpoint, scopeOf, type Endpoint } from '../endpoint.js';
 import { DialError, TimeoutError } from '../errors.js';
 import type { PeerId } from '../identity.js';
 import type { Link } from '../link/link.js';
 import { headStart } from '../operators/head-start.js';
-import { untroubled } from '../operators/untroubled.js';
 import type { ReceivedSignal, Signal, Signalling } from '../signalling/signalling.js';
 import { formatUnl, parseUnl } from '../unl.js';
 import type { Unl, UnlEndpoint, UnlV3 } from '../unl/types.js';
 import { isAttemptId, oneLine } from '../validate.js';
+import { Answering, NOT_NOW, refuse$, type Welcoming } from './answering.js';
 import { candidatesOf } from './direct.js';
 import type { Technique } from './technique.js';
 
@@ -41,20 +39,13 @@ const MAX_ENDPOINTS = 4;
 /** The peer tries its dials one after the other: so many times as long as one may take. */
 const PATIENCE = 2;
 
-/** Dials that others ask for, at once. */
-const MAX_ANSWERED = 32;
-
-/** Of those, for peers at one address: a few behind one NAT. */
-const MAX_ANSWERED_OF_HOST = 4;
+/** Dials that others ask for, at once: of those at one address, a few behind one NAT. */
+const ANSWERED = { most: 32, mostOfHost: 4 };
 
 /** What a node gives to the dials that others ask for. */
-export interface Reversing {
+export interface Reversing extends Welcoming {
   /** This node's own locator as it is now. */
   readonly own: () => Unl;
-  /** Whether a peer that asks is welcome, and does not ask too often; `seenAt` is where it is seen. */
-  readonly welcomes: (peerId: PeerId, seenAt: string | undefined) => boolean;
-  /** Whether somebody may be told no: it costs a signal, and keys are free. */
-  readonly mayRefuse: () => boolean;
   /** Whether one of this machine's interfaces is on the same network as an address, so that nobody is in between. */
   readonly isOnLink: (address: string) => boolean;
   /** Opens a link to a peer at an endpoint, its key proven, for its attempt. */
@@ -112,27 +103,15 @@ export const reverseConnect: Technique = {
  * seen behind the same address as this node; so that nobody can turn it on a third party. Never emits, never fails.
  */
 export function answerDialBacks$(signalling: Signalling, reversing: Reversing): Observable<never> {
-  const answering = new Map<string, number>();
+  const answering = new Answering(ANSWERED);
   return signalling.signal$.pipe(
     mergeMap((signal) => {
       const question = readDialBack(signal);
       if (question === undefined) return EMPTY;
-      const host = hostKey(signal.seenAt ?? '0.0.0.0');
-      const ofHost = answering.get(host) ?? 0;
-      const hasRoom = sumOf(answering.values()) < MAX_ANSWERED && ofHost < MAX_ANSWERED_OF_HOST;
-      if (!hasRoom || !reversing.welcomes(signal.from, signal.seenAt)) {
-        return refuse$(signalling, reversing, signal, question.attempt, 'not now');
-      }
-      return defer(() => {
-        answering.set(host, ofHost + 1);
-        return answer$(signalling, reversing, signal, question);
-      }).pipe(
-        finalize(() => {
-          const left = (answering.get(host) ?? 1) - 1;
-          if (left === 0) answering.delete(host);
-          else answering.set(host, left);
-        }),
-      );
+      const { from, seenAt } = signal;
+      if (!answering.hasRoom(seenAt) || !reversing.welcomes(from, seenAt))
+        return refuse$(signalling, reversing, from, refusalSignal(question.attempt, NOT_NOW));
+      return answering.count$(seenAt, answer$(signalling, reversing, signal, question));
     }),
     ignoreElements(),
   );
@@ -146,10 +125,9 @@ function answer$(
   { attempt, unl }: DialBack,
 ): Observable<unknown> {
   const { staggerMs, scheduler } = reversing;
+  const refused$ = (reason: string) => refuse$(signalling, reversing, signal.from, refusalSignal(attempt, reason));
   const endpoints = endpointsFor(unl, signal, reversing);
-  if (endpoints.length === 0) {
-    return refuse$(signalling, reversing, signal, attempt, 'you are seen at none of the endpoints that you name');
-  }
+  if (endpoints.length === 0) return refused$('you are seen at none of the endpoints that you name');
   const dials = endpoints.map((endpoint) => reversing.dial$(endpoint, signal.from, attempt));
   return headStart(dials, staggerMs, scheduler).pipe(
     take(1),
@@ -157,25 +135,8 @@ function answer$(
       reversing.adopt(link, attempt);
     }),
     // No details: they would tell strangers what there is at an address.
-    catchError(() => refuse$(signalling, reversing, signal, attempt, 'none of your endpoints answered')),
+    catchError(() => refused$('none of your endpoints answered')),
   );
-}
-
-/** Says no, unless it has been said too often lately. Never fails. */
-function refuse$(
-  signalling: Signalling,
-  { mayRefuse }: Reversing,
-  { from }: ReceivedSignal,
-  attempt: string,
-  reason: string,
-): Observable<unknown> {
-  return mayRefuse() ? signalling.send$(from, refusalSignal(attempt, reason)).pipe(untroubled()) : EMPTY;
-}
-
-function sumOf(counts: Iterable<number>): number {
-  let sum = 0;
-  for (const count of counts) sum += count;
-  return sum;
 }
 
 /** Where a peer that asks may be dialled. */

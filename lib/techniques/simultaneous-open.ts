@@ -5,7 +5,6 @@ import {
   defer,
   EMPTY,
   filter,
-  finalize,
   ignoreElements,
   map,
   merge,
@@ -34,9 +33,9 @@ import {
   type PunchPlanOptions,
   type PunchSide,
 } from '../nat/punch-plan.js';
-import { untroubled } from '../operators/untroubled.js';
 import { within } from '../operators/within.js';
 import type { ReceivedSignal, Signalling } from '../signalling/signalling.js';
+import { Answering, NOT_NOW, refuse$ } from './answering.js';
 import { answerSignal, askSignal, readAnswer, readAsk, type PunchAnswer, type PunchAsk } from './punch-signals.js';
 import type { PunchStep } from '../trace.js';
 import type { Punching } from './punching.js';
@@ -47,10 +46,7 @@ import type { Attempt, Technique } from './technique.js';
 const ANSWER_MS = 5_000;
 
 /** Punches that others ask for, at once: each is a few sockets, but a birthday plan is thousands. */
-const MAX_ANSWERED = 32;
-
-/** What a peer says that has too much to do. */
-const NOT_NOW = 'not now';
+const ANSWERED = { most: 32, mostOfHost: 16 };
 
 /** What a peer says that has told ports which turn out to be wrong: then it is asked again at once. */
 const MISCOUNTED = 'miscounted';
@@ -202,7 +198,7 @@ function exchange$(
  * them does, the others go on. Never emits, never fails.
  */
 export function answerPunches$(signalling: Signalling, punching: Punching): Observable<never> {
-  let answered = 0;
+  const answering = new Answering(ANSWERED);
   const ask$ = signalling.signal$.pipe(
     mergeMap((signal) => {
       const ask = readAsk(signal);
@@ -212,18 +208,16 @@ export function answerPunches$(signalling: Signalling, punching: Punching): Obse
   );
   return ask$.pipe(
     mergeMap(({ signal, ask }) => {
-      const peerId = signal.from;
-      if (answered >= MAX_ANSWERED || !punching.welcomes(peerId, signal.seenAt)) {
+      const { from, seenAt } = signal;
+      if (!answering.hasRoom(seenAt) || !punching.welcomes(from, seenAt)) {
         const { attempt, round } = ask;
-        if (!punching.mayRefuse()) return EMPTY;
-        return signalling.send$(peerId, answerSignal({ attempt, round, refusal: NOT_NOW })).pipe(untroubled());
+        return refuse$(signalling, punching, from, answerSignal({ attempt, round, refusal: NOT_NOW }));
       }
-      answered++;
-      const askedAnew$ = ask$.pipe(filter((other) => other.signal.from === peerId));
-      return answerRound$(signalling, punching, signal, ask).pipe(
+      const askedAnew$ = ask$.pipe(filter((other) => other.signal.from === from));
+      return answering.count$(
+        seenAt,
         // Another technique may have connected them meanwhile, or this node itself.
-        takeUntil(merge(askedAnew$, punching.satisfied$(peerId))),
-        finalize(() => answered--),
+        answerRound$(signalling, punching, signal, ask).pipe(takeUntil(merge(askedAnew$, punching.satisfied$(from)))),
       );
     }),
     ignoreElements(),

@@ -1,4 +1,5 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
+import { HostCounts } from '../../lib/host-counts.js';
 
 /** How many polls may wait. */
 export interface PollLimits {
@@ -29,7 +30,7 @@ interface Poll {
 /** The long polls that wait: at most one for each owner. */
 export class Polls {
   readonly #parked = new Map<string, Poll>();
-  readonly #perHost = new Map<string, number>();
+  readonly #perHost = new HostCounts();
 
   constructor(
     readonly limits: PollLimits,
@@ -43,14 +44,14 @@ export class Polls {
   /** Has a poll wait. Returns what to call when the caller leaves; `undefined` when there are too many. */
   park({ owner, host, waitMs, answer }: PollConfig): (() => void) | undefined {
     this.end(owner);
-    const count = this.#perHost.get(host) ?? 0;
-    if (this.#parked.size >= this.limits.polls || count >= this.limits.pollsPerHost) return undefined;
+    if (this.#perHost.total >= this.limits.polls || this.#perHost.of(host) >= this.limits.pollsPerHost)
+      return undefined;
     const timer = this.scheduler.schedule(() => {
       this.#end(owner, poll, false);
     }, waitMs);
     const poll: Poll = { host, timer, answer };
     this.#parked.set(owner, poll);
-    this.#perHost.set(host, count + 1);
+    this.#perHost.add(host);
     return () => {
       this.#remove(owner, poll);
     };
@@ -80,9 +81,7 @@ export class Polls {
     if (this.#parked.get(owner) !== poll) return false;
     this.#parked.delete(owner);
     poll.timer.unsubscribe();
-    const left = (this.#perHost.get(poll.host) ?? 1) - 1;
-    if (left === 0) this.#perHost.delete(poll.host);
-    else this.#perHost.set(poll.host, left);
+    this.#perHost.remove(poll.host);
     return true;
   }
 }

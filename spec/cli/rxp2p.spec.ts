@@ -376,7 +376,14 @@ describe('rxp2p', () => {
     async () => {
       const { address } = await lab.server();
       const nodes = [1, 2, 3].map(() => rxp2p('join', '--rendezvous', address, '--bind', newAddress(), '--json'));
-      await Promise.all(nodes.map((node) => node.event('connected')));
+      const ids = await Promise.all(nodes.map(async (node) => (await node.event('ready'))['peerId']));
+      const isConnectedTo = (id: unknown) => (node: Program) =>
+        node.events.some(({ event, peerId }) => event === 'connected' && peerId === id);
+      // Who dials knows of a connection before the other does.
+      for (const [i, node] of nodes.entries()) {
+        const { peerId } = await node.event('connected');
+        await nodes[ids.indexOf(peerId)]?.until('knowing of a connection', isConnectedTo(ids[i]));
+      }
       nodes[0]?.type('hello network\n');
       await Promise.all(nodes.slice(1).map((node) => node.line('hello network')));
       expect(nodes[0]?.lines).toEqual([]);

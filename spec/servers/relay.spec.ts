@@ -248,6 +248,18 @@ describe('A relay server', () => {
       expect(cut.unpaired).toBe(0);
     });
 
+    it('one whose other hung up while it waited, whatever it had said before', async () => {
+      const { counters$, ...where } = await open();
+      const [alice, bob] = nodesAt(where);
+      for (const words of ['', 'hello']) {
+        const token = systemRuntime.newId();
+        const here = await alice.join(bob.peerId, token);
+        here.end(words);
+        await until(counters$, ({ waiting }) => waiting === 0);
+        expect(relayRefusalOf(await bob.ask({ to: alice.peerId, token }))).toBe('gone');
+      }
+    });
+
     it('more than it bears: sessions, nodes of a host, requests, tokens', async () => {
       const full = await open({ limits: { sessions: 1 } });
       const [alice, bob] = nodesAt(full);
