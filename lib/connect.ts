@@ -1,5 +1,7 @@
 import {
   catchError,
+  defer,
+  finalize,
   of,
   switchMap,
   takeWhile,
@@ -12,6 +14,7 @@ import { ConnectError, DialError, PeerMismatchError, reasonOf, type AttemptFailu
 import type { Link } from './link/link.js';
 import { firstToSucceed } from './operators/first-to-succeed.js';
 import { headStart } from './operators/head-start.js';
+import { holdBack } from './operators/hold-back.js';
 import { mergeSuccesses } from './operators/merge-successes.js';
 import { traceOutcome } from './operators/trace-outcome.js';
 import { within } from './operators/within.js';
@@ -29,19 +32,34 @@ import { peerNameOf } from './unl.js';
 export function connectBy(stages: Stages, trace: Trace): OperatorFunction<Attempt, Link> {
   return (attempt$) =>
     attempt$.pipe(
-      switchMap((attempt) =>
-        headStart(
-          stages.map(({ techniques }) => firstToSucceed(techniques.map((technique) => run(technique, attempt, trace)))),
+      switchMap((attempt) => {
+        const { scheduler } = attempt;
+        const underWay = new Set<Technique>();
+        const isDirectSoon = () => [...underWay].some(({ isMutual }) => isMutual === true);
+        const run$ = (technique: Technique) => whileIn(underWay, technique, run(technique, attempt, trace));
+        return headStart(
+          stages.map(({ techniques }) => firstToSucceed(techniques.map(run$))),
           stages.map(({ lead }) => leadMs(lead, attempt)),
-          attempt.scheduler,
+          scheduler,
           mergeSuccesses,
         ).pipe(
+          holdBack({
+            ms: ({ direct }) => (!direct && isDirectSoon() ? DIRECT_LEAD * (attempt.roundTripMs ?? 0) : 0),
+            discard: ({ stream }) => stream.destroy(),
+            scheduler,
+          }),
           takeWhile(({ direct }) => !direct, true),
           catchError((error: unknown) => throwError(() => connectErrorOf(attempt, error))),
-        ),
-      ),
+        );
+      }),
     );
 }
+
+/**
+ * A relayed link waits so long for a direct one that may be there any moment, in round trips: by a relay the first line takes half
+ * of one more.
+ */
+const DIRECT_LEAD = 0.25;
 
 /** The bounds of the Connection Attempt Delay (RFC 8305 §5), in milliseconds. */
 const LEAD_MIN_MS = 10;
@@ -52,6 +70,14 @@ function leadMs(roundTrips: number, { roundTripMs, timing }: Attempt): number {
   if (roundTrips === 0) return 0;
   if (roundTripMs === undefined) return timing.staggerMs;
   return Math.min(LEAD_MAX_MS, Math.max(LEAD_MIN_MS, roundTrips * roundTripMs));
+}
+
+/** Has a value be in a set while something is subscribed to. */
+function whileIn<T, V>(set: Set<V>, value: V, source$: Observable<T>): Observable<T> {
+  return defer(() => {
+    set.add(value);
+    return source$.pipe(finalize(() => set.delete(value)));
+  });
 }
 
 /** A technique's failure, with its name and time. */

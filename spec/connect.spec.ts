@@ -1,4 +1,4 @@
-import { catchError, of, switchMap, type Observable } from 'rxjs';
+import { catchError, noop, of, switchMap, type Observable } from 'rxjs';
 import { connectBy } from '../lib/connect.js';
 import { ConnectError, DialError, PeerMismatchError } from '../lib/errors.js';
 import type { Link } from '../lib/link/link.js';
@@ -141,6 +141,33 @@ describe('connecting', () => {
       const [a, b] = [fake('a', '-------(l|)'), fake('b', '---------')];
       expectObservable(connect$([[relayed], [a, b]])).toBe('-r--------(a|)', { r: relayed.link, a: a.link });
       expectSubscriptions(b.subscriptions).toBe('---^------!');
+    });
+  });
+
+  it('has a relayed link wait a moment for a direct one, where both nodes are at it', () => {
+    world(({ fake, expectObservable, scheduler }) => {
+      const attempt = attemptOf(scheduler, { roundTripMs: 16 });
+      const connect$ = (...techniques: readonly Technique[]) =>
+        of(attempt).pipe(
+          connectBy(
+            [
+              { techniques: techniques.slice(0, 1), lead: 0 },
+              { techniques: techniques.slice(1), lead: 0 },
+            ],
+            noop,
+          ),
+        );
+      const relayed = fake('relay', '-(l|)', undefined, false);
+      const mutual = (diagram: string) => ({ ...fake('punch', diagram), isMutual: true });
+      const [soon, late, over] = [mutual('----(l|)'), mutual('-------(l|)'), mutual('#')];
+      const links = { r: relayed.link, s: soon.link, d: late.link };
+      expectObservable(connect$(relayed, soon)).toBe('----(s|)', links);
+      expectObservable(connect$(relayed, late)).toBe('-----r-(d|)', links);
+      expectObservable(connect$(relayed, over)).toBe('-(r|)', links);
+      expectObservable(connect$(relayed, fake('dial', '----(l|)'))).toBe('-r--(s|)', {
+        ...links,
+        s: jasmine.anything(),
+      });
     });
   });
 

@@ -20,6 +20,7 @@ import { expectOneOf } from '../validate.js';
 import { meetingPlaces } from './meeting-places.js';
 import {
   identityOf,
+  openStdin,
   print,
   reportAttempts,
   reportConnection,
@@ -56,6 +57,7 @@ export async function connect(unl: string, options: ConnectOptions): Promise<voi
   });
   reportAttempts(net, report);
 
+  openStdin();
   let start = 0;
   // Until there is a connection, an end is a failure.
   let status = 1;

@@ -165,6 +165,11 @@ function isSameWay(one: Path, other: Path): boolean {
   );
 }
 
+/** Has the first of stdin read already, so that it need not be waited for when it is wanted. */
+export function openStdin(): void {
+  process.stdin.read(0);
+}
+
 /** The lines of stdin, read no faster than they are asked for. */
 export async function* stdinLines(): AsyncGenerator<string> {
   const decoder = lineDecoder(STDIN_LINE_BYTES);

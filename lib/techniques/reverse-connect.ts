@@ -63,6 +63,7 @@ export interface Reversing extends Welcoming {
  */
 export const reverseConnect: Technique = {
   name: 'reverse-connect',
+  isMutual: true,
   dial: (attempt$) =>
     attempt$.pipe(
       switchMap(({ id, own, peer, signalling, expect$, timing, scheduler }) => {

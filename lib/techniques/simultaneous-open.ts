@@ -80,6 +80,7 @@ class FinalError extends DialError {}
  */
 export const simultaneousOpen: Technique = {
   name: 'simultaneous-open',
+  isMutual: true,
   dial: (attempt$) =>
     attempt$.pipe(
       switchMap((attempt) => {

@@ -61,6 +61,8 @@ export type Dial = OperatorFunction<Attempt, Link>;
 export interface Technique {
   readonly name: string;
   readonly dial: Dial;
+  /** Whether the peer takes part in it, so that a direct link may be there any moment while it is under way. Default: no. */
+  readonly isMutual?: boolean | undefined;
 }
 
 /** Techniques that are tried side by side. */
