@@ -34,6 +34,7 @@ const HOUSE: readonly string[] = [
   'unl',
   'seen',
   'rate-limit',
+  'host-counts',
   'certificate',
   'signed-request',
   'identity',

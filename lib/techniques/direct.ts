@@ -1,5 +1,5 @@
 import { switchMap } from 'rxjs';
-import { familyOf, sameEndpoint, scopeOf, type Endpoint } from '../endpoint.js';
+import { familyOf, hostKey, sameEndpoint, scopeOf, type Endpoint } from '../endpoint.js';
 import { DialError } from '../errors.js';
 import { headStart } from '../operators/head-start.js';
 import type { Unl, UnlEndpoint } from '../unl/types.js';
@@ -32,7 +32,7 @@ export const direct: Technique = {
 export function candidatesOf(own: Unl, peer: Unl): Endpoint[] {
   const [ours, theirs] = [endpointsOf(own), endpointsOf(peer)];
   const near = areNear(ours, theirs);
-  const ownFamilies = new Set(ours.map(({ address }) => familyOf(address)));
+  const ownFamilies = familiesIn(ours);
   const hasLoopback = ours.some(({ address }) => scopeOf(address) === 'loopback');
   const usable = theirs
     .filter(({ kind, address, port }) => (near || kind !== 'lan' || scopeOf(address) === 'global') && port !== 0)
@@ -57,17 +57,30 @@ function endpointsOf(unl: Unl): readonly UnlEndpoint[] {
   ];
 }
 
-/** Whether two nodes may be on one network: where both are seen, it is at one address. */
+/**
+ * Whether two nodes may be on one network: by the families of addresses that both have, they are seen at one IPv4 address or in one
+ * IPv6 /64, or it is not known where one of them is seen.
+ */
 export function isNear(own: Unl, peer: Unl): boolean {
   return areNear(endpointsOf(own), endpointsOf(peer));
 }
 
 function areNear(ours: readonly UnlEndpoint[], theirs: readonly UnlEndpoint[]): boolean {
-  const wansOf = (endpoints: readonly UnlEndpoint[]) =>
-    endpoints.filter(({ kind }) => kind !== 'lan').map(({ address }) => address);
-  const [ourWans, theirWans] = [wansOf(ours), wansOf(theirs)];
-  if (ourWans.length === 0 || theirWans.length === 0) return true;
-  return ourWans.some((address) => theirWans.includes(address));
+  if (ours.length === 0 || theirs.length === 0) return true;
+  const oursIn = familiesIn(ours);
+  const families = new Set([...familiesIn(theirs)].filter((family) => oursIn.has(family)));
+  const seenAt = (endpoints: readonly UnlEndpoint[]) =>
+    endpoints
+      .filter(({ address }) => families.has(familyOf(address)))
+      .filter(({ kind, address }) => kind !== 'lan' || scopeOf(address) === 'global')
+      .map(({ address }) => hostKey(address));
+  const [here, there] = [seenAt(ours), seenAt(theirs)];
+  if (families.size > 0 && (here.length === 0 || there.length === 0)) return true;
+  return here.some((host) => there.includes(host));
+}
+
+function familiesIn(endpoints: readonly UnlEndpoint[]): Set<4 | 6> {
+  return new Set(endpoints.map(({ address }) => familyOf(address)));
 }
 
 function inTurns<T>(first: readonly T[], second: readonly T[]): T[] {

@@ -69,6 +69,8 @@ export const reverseConnect: Technique = {
       switchMap(({ id, own, peer, signalling, expect$, timing, scheduler }) => {
         if (peer.version !== 3 || own.version !== 3) throw new DialError('The UNL has no key to send a signal to');
         if (own.nodeType !== 'passive') throw new DialError('Others cannot dial this node, so the peer need not try');
+        if (candidatesOf(peer, own).length === 0)
+          throw new DialError('This node has no endpoint that the peer could dial from where it is');
         const refused$ = signalling.signal$.pipe(
           mergeMap((signal) => {
             const refusal = readRefusal(signal);

@@ -45,6 +45,9 @@ export type StagesFor = (own: Unl, peer: Unl) => Stages;
 /** For a dial and the TLS handshake behind it, in round trips; one more for what gets lost, or is slower than it was. */
 const DIAL_LEAD = 3;
 
+/** For a dial on one network, in round trips to a server somewhere else: it takes next to no time. */
+const NEAR_LEAD = 1;
+
 /** For a signal there and a link back, in round trips. */
 const MESSAGE_LEAD = 6;
 
@@ -73,8 +76,7 @@ function stagesForOurs(own: Unl, peer: Unl, wanted: boolean | undefined): Stages
   const relayFirst = wanted ?? isNeitherDialled(own, peer);
   const byMessage = [simultaneousOpen, reverseConnect];
   const last = { techniques: [relay], lead: 0 };
-  // On one network a dial takes next to no time.
-  const lead = relayFirst ? (wanted === undefined && isNear(own, peer) ? DIAL_LEAD : 0) : MESSAGE_LEAD;
+  const lead = relayFirst ? (wanted === undefined && isNear(own, peer) ? NEAR_LEAD : 0) : MESSAGE_LEAD;
   if (peer.nodeType !== 'passive') return [{ techniques: [direct, ...byMessage], lead }, last];
   return [
     { techniques: [direct], lead: relayFirst ? 0 : DIAL_LEAD },

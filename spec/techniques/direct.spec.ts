@@ -2,7 +2,7 @@ import { catchError, of, type Observable } from 'rxjs';
 import type { Endpoint } from '../../lib/endpoint.js';
 import { DialError } from '../../lib/errors.js';
 import type { Link } from '../../lib/link/link.js';
-import { candidatesOf, direct } from '../../lib/techniques/direct.js';
+import { candidatesOf, direct, isNear } from '../../lib/techniques/direct.js';
 import type { Unl, UnlEndpoint } from '../../lib/unl/types.js';
 import { attemptOf, linkOf } from '../support/attempts.js';
 import { unlOf, unlOfVersion2 } from '../support/locators.js';
@@ -84,6 +84,30 @@ describe('the endpoints that are dialled', () => {
 
   it('of a PyP2P node that listens nowhere are none', () => {
     expect(candidates(node(), unlOfVersion2({ port: 0 }))).toEqual([]);
+  });
+});
+
+describe('two nodes', () => {
+  it('may be on one network where they are seen at one address, or in one IPv6 /64, or it is not known where', () => {
+    const near: readonly (readonly [Unl, Unl])[] = [
+      [node('lan 192.168.0.2', 'wan 203.0.113.1'), node('lan 10.0.0.3', 'wan 203.0.113.1')],
+      [node('lan 2a00::1', 'lan 192.168.0.2'), node('lan 2a00::2', 'lan 192.168.0.3', 'wan 203.0.113.1')],
+      [node('lan 192.168.0.2'), node('lan 192.168.0.3', 'wan 203.0.113.1')],
+      [node('lan 192.168.0.2', 'lan 2a00::1'), node('lan 192.168.0.3', 'wan 203.0.113.1')],
+      [node(), node('wan 203.0.113.1')],
+    ];
+    for (const [one, other] of near) expect([isNear(one, other), isNear(other, one)]).toEqual([true, true]);
+  });
+
+  it('are on two networks where they are seen at other addresses, or have no family of addresses in common', () => {
+    const far: readonly (readonly [Unl, Unl])[] = [
+      [node('lan 192.168.0.2', 'wan 203.0.113.1'), node('lan 192.168.0.3', 'wan 203.0.113.2')],
+      // No NAT, so that nobody sees it at another address than its own.
+      [node('lan 8.8.8.8'), node('lan 192.168.0.3', 'wan 203.0.113.2')],
+      [node('lan 2a00::1'), node('lan 2a00:0:0:1::1')],
+      [node('lan 2a00::1'), node('lan 192.168.0.3', 'wan 203.0.113.2')],
+    ];
+    for (const [one, other] of far) expect([isNear(one, other), isNear(other, one)]).toEqual([false, false]);
   });
 });
 

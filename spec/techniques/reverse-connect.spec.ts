@@ -106,6 +106,15 @@ describe('the reverse connect', () => {
       },
       { ...alice, nodeType: 'simultaneous' },
     );
+    // Bob has IPv4 alone.
+    asking(
+      'kept',
+      ({ sent, recording }) => {
+        expect(String(recording.error)).toMatch(/no endpoint that the peer could dial/);
+        expect(sent).toEqual([]);
+      },
+      { ...alice, endpoints: [lan('2a00::1')] },
+    );
     marbles(({ scheduler }) => {
       const attempt = attemptOf(scheduler, { peer: unlOfVersion2() });
       expect(String(record(of(attempt).pipe(reverseConnect.dial)).error)).toMatch(/no key/);
