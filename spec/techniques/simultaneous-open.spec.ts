@@ -366,13 +366,13 @@ describe('the simultaneous open', () => {
 });
 
 describe('a node that is asked to punch', () => {
-  const ask = (attempt: string, round = 0) =>
+  const ask = (attempt: string, round = 0, address = '198.51.100.7') =>
     askSignal({
       attempt,
       round,
       roundTripMs: 80,
       mayGuess: true,
-      side: { natType: { type: 'preserving' }, address: '198.51.100.7', ports: [4000] },
+      side: { natType: { type: 'preserving' }, address, ports: [4000] },
     });
 
   it('gives up a round when the same peer asks anew', () => {
@@ -413,17 +413,22 @@ describe('a node that is asked to punch', () => {
     });
   });
 
-  it('answers 32 peers at once, and no more', () => {
+  it('answers 32 peers at once, 16 of them at one address, and no more', () => {
     world({ punches: [() => NEVER] }, ({ b }) => {
       const signalling: Signalling = { signal$: b.inbox, send$: () => NEVER };
       const { plans, punching } = b;
       plans.length = 0;
       const others = new Subject<ReceivedSignal>();
       record(answerPunches$({ ...signalling, signal$: others }, punching));
-      for (let i = 0; i < 40; i++) {
-        others.next({ ...ask('one'), from: peerIdOf(100 + i), seenAt: '198.51.100.7' });
+      for (const seenAt of ['198.51.100.7', '198.51.100.8', '198.51.100.9']) {
+        for (let i = 0; i < 20; i++) {
+          others.next({ ...ask('one', 0, seenAt), from: peerIdOf(100 + plans.length + i), seenAt });
+        }
       }
-      expect(plans).toHaveSize(32);
+      const addresses = plans.map(({ plan }) => plan.address);
+      expect(addresses.filter((address) => address === '198.51.100.7')).toHaveSize(16);
+      expect(addresses.filter((address) => address === '198.51.100.8')).toHaveSize(16);
+      expect(addresses).toHaveSize(32);
     });
   });
 
