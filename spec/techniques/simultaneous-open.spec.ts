@@ -420,10 +420,9 @@ describe('a node that is asked to punch', () => {
       plans.length = 0;
       const others = new Subject<ReceivedSignal>();
       record(answerPunches$({ ...signalling, signal$: others }, punching));
-      for (const seenAt of ['198.51.100.7', '198.51.100.8', '198.51.100.9']) {
-        for (let i = 0; i < 20; i++) {
-          others.next({ ...ask('one', 0, seenAt), from: peerIdOf(100 + plans.length + i), seenAt });
-        }
+      for (let i = 0; i < 60; i++) {
+        const seenAt = `198.51.100.${7 + Math.floor(i / 20)}`;
+        others.next({ ...ask('one', 0, seenAt), from: peerIdOf(100 + i), seenAt });
       }
       const addresses = plans.map(({ plan }) => plan.address);
       expect(addresses.filter((address) => address === '198.51.100.7')).toHaveSize(16);
