@@ -22,8 +22,8 @@ export interface ArrivalsConfig {
   /** Whether there is room for more of the peer's bytes; after it was not so, `release` is to be called. */
   readonly hasRoom: () => boolean;
   readonly onData: (bytes: Buffer) => void;
-  /** Takes what is not data and was held back. Returns false for what cannot be taken yet. */
-  readonly onOther: (link: TransportLink, frame: Frame) => boolean;
+  /** Takes a frame that was held back, data by `take`. Returns false for what cannot be taken yet. */
+  readonly handle: (link: TransportLink, frame: Frame) => boolean;
   /** Tells the peer what has come. Returns whether it was told. */
   readonly acknowledge: (received: number) => boolean;
   /** Asks the peer to go on from what has come, on a link. */
@@ -84,7 +84,7 @@ export class Arrivals {
       const { at } = link;
       if (this.#isStopped || at === undefined || at > this.#received) return;
       if (frame.type === FRAME.data) this.#add(link, at, frame.payload);
-      else this.#config.onOther(link, frame);
+      else this.#config.handle(link, frame);
     }
   }
 
@@ -144,14 +144,15 @@ export class Arrivals {
     const fresh = payload.subarray(this.#received - at);
     link.at = at + payload.length;
     this.#received += fresh.length;
-    this.#acknowledgeSoon();
+    // On a plain link there is nobody to tell.
+    if (link.channel.framed) this.#acknowledgeSoon();
     if (fresh.length > 0) this.#config.onData(fresh);
   }
 
   #releaseSome(): boolean {
     let hasTaken = false;
     for (const link of this.#config.links) {
-      while (link.held[0] !== undefined && this.#isTaken(link, link.held[0])) {
+      while (link.held[0] !== undefined && this.#config.handle(link, link.held[0])) {
         if (this.#isStopped) return false;
         link.held.shift();
         hasTaken = true;
@@ -159,10 +160,6 @@ export class Arrivals {
       if (link.held.length === 0) link.channel.setFlowing(true);
     }
     return hasTaken;
-  }
-
-  #isTaken(link: TransportLink, frame: Frame): boolean {
-    return frame.type === FRAME.data ? this.take(link, frame.payload) : this.#config.onOther(link, frame);
   }
 
   #askForMissing(): void {

@@ -103,7 +103,7 @@ export class Transport {
     this.#arrivals = new Arrivals({
       ...config,
       links: this.#links,
-      onOther: (link, frame) => this.#handle(link, frame),
+      handle: (link, frame) => this.#handle(link, frame),
       acknowledge: (received) => this.#sayAcknowledged(received),
       ask: (link, received) => {
         link.channel.write(FRAME.resume, encodeOffset(received));

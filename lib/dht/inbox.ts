@@ -32,7 +32,7 @@ const AGREE_MS = 300;
 /** A parcel is held so long for one that was sent before it, and may still be on its way; and no longer, whatever else comes. */
 const ORDER_MS = 1_000;
 
-/** In so many steps: while this process has had no time, what it waits for may have arrived, and counts before the next step. */
+/** It waits in so many steps: after one in which this process had no time to look, what has arrived is taken before the next. */
 const STEPS = 4;
 
 /** Nodes are told within this time that a parcel was taken, or will push it again. */

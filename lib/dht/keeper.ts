@@ -23,6 +23,7 @@ import {
 } from 'rxjs';
 import { hostKey } from '../endpoint.js';
 import { ProtocolError } from '../errors.js';
+import { HostCounts } from '../host-counts.js';
 import { verifySignature, type PeerId } from '../identity.js';
 import { backoffMs } from '../operators/backoff.js';
 import { hostBuckets } from '../rate-limit.js';
@@ -105,7 +106,7 @@ const OWN = 'own';
 export function createKeeper({ node, limits, runtime: { scheduler, random } }: KeeperConfig): Keeper {
   const now = () => scheduler.now();
   const announced = new Map<string, Announced>();
-  const perHost = new Map<string, number>();
+  const hosts = new HostCounts();
   const shelf = new Shelf<Waiting>(limits, ({ gone }) => {
     gone.next();
   });
@@ -127,10 +128,7 @@ export function createKeeper({ node, limits, runtime: { scheduler, random } }: K
   function forget(mailbox: string): void {
     const host = announced.get(mailbox)?.host;
     announced.delete(mailbox);
-    if (host === undefined) return;
-    const left = (perHost.get(host) ?? 0) - 1;
-    if (left > 0) perHost.set(host, left);
-    else perHost.delete(host);
+    if (host !== undefined) hosts.remove(host);
   }
 
   /** Takes an announcement in the place of the one before. Returns whether there is room. */
@@ -141,10 +139,10 @@ export function createKeeper({ node, limits, runtime: { scheduler, random } }: K
       if (announcedAs(first) !== undefined) break;
     }
     const { host } = receiver;
-    const isFull = announced.size >= limits.announcements || (perHost.get(host) ?? 0) >= limits.announcementsPerHost;
+    const isFull = announced.size >= limits.announcements || hosts.of(host) >= limits.announcementsPerHost;
     if (isFull && host !== OWN) return false;
     announced.set(mailbox, receiver);
-    perHost.set(host, (perHost.get(host) ?? 0) + 1);
+    hosts.add(host);
     for (const { wake } of shelf.of(mailbox)) wake.next();
     return true;
   }

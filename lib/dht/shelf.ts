@@ -1,3 +1,4 @@
+import { HostCounts } from '../host-counts.js';
 import type { Part } from './messages.js';
 
 /** A part that waits for its receiver. */
@@ -19,8 +20,7 @@ export interface ShelfLimits {
 /** Parts that wait, by receiver, each no more than once. What takes no more refuses, and nobody fills what others need. */
 export class Shelf<T extends Kept> {
   readonly #boxes = new Map<string, Map<string, T>>();
-  readonly #perHost = new Map<string, number>();
-  #size = 0;
+  readonly #hosts = new HostCounts();
 
   /** @param onEvict is told of whatever gives way to something else. */
   constructor(
@@ -41,7 +41,7 @@ export class Shelf<T extends Kept> {
   /** Takes a part that does not wait yet. Returns whether there is room. */
   add(kept: T): boolean {
     const { parts, partsPerHost, partsPerReceiver } = this.limits;
-    if (this.#size >= parts || (this.#perHost.get(kept.host) ?? 0) >= partsPerHost) return false;
+    if (this.#hosts.total >= parts || this.#hosts.of(kept.host) >= partsPerHost) return false;
     const box = this.#boxes.get(kept.to) ?? new Map<string, T>();
     if (box.size >= partsPerReceiver) {
       const evicted = oldestOfGreediest([...box.values(), kept]);
@@ -50,7 +50,7 @@ export class Shelf<T extends Kept> {
       this.onEvict(evicted);
     }
     this.#boxes.set(kept.to, box.set(keyOf(kept.part), kept));
-    this.#count(kept.host, 1);
+    this.#hosts.add(kept.host);
     return true;
   }
 
@@ -60,14 +60,7 @@ export class Shelf<T extends Kept> {
     if (box?.get(keyOf(kept.part)) !== kept) return;
     box.delete(keyOf(kept.part));
     if (box.size === 0) this.#boxes.delete(kept.to);
-    this.#count(kept.host, -1);
-  }
-
-  #count(host: string, by: 1 | -1): void {
-    this.#size += by;
-    const count = (this.#perHost.get(host) ?? 0) + by;
-    if (count === 0) this.#perHost.delete(host);
-    else this.#perHost.set(host, count);
+    this.#hosts.remove(kept.host);
   }
 }
 

@@ -94,6 +94,9 @@ export class Channel {
     stream.on('close', () => {
       breakOff();
     });
+    // What has happened before does not come again.
+    if (stream.destroyed) breakOff(stream.errored ?? undefined);
+    else if (stream.readableEnded) close();
     stream.pause();
   }
 
@@ -178,6 +181,7 @@ export class Channel {
 
   /** Does something after a while, in milliseconds, unless the link is gone by then. */
   after(ms: number, scheduler: SchedulerLike, action: () => void): void {
+    if (this.link.stream.closed) return;
     const later = scheduler.schedule(action, ms);
     this.link.stream.once('close', () => {
       later.unsubscribe();

@@ -3,6 +3,7 @@ import { hostKey } from '../endpoint.js';
 import type { PeerId } from '../identity.js';
 import { hostBuckets, tokenBucket } from '../rate-limit.js';
 import type { Runtime } from '../runtime.js';
+import type { Welcoming } from '../techniques/answering.js';
 import type { Peers } from './peers.js';
 
 /** What it takes to judge peers that ask for something. */
@@ -24,16 +25,11 @@ const NOES = { perSecond: 2, burst: 20 };
 /** Peers whose asks are counted. */
 const MAX_ASKING = 1_000;
 
-/** Judges peers that ask this node to send something to them. */
-export interface Askers {
-  /** Whether one is welcome, has room here, and does not ask too often, nor others at the address where it is seen. */
-  readonly welcomes: (peerId: PeerId, seenAt: string | undefined) => boolean;
-  /** Whether one may be told no. */
-  readonly mayRefuse: () => boolean;
-}
-
-/** Makes a judge for one kind of ask. */
-export function askersOf({ config, runtime, peers }: AskersConfig): Askers {
+/**
+ * Makes a judge for one kind of ask: who asks has to be welcome, to find room here, and not to ask too often, nor others at the address
+ * where it is seen.
+ */
+export function askersOf({ config, runtime, peers }: AskersConfig): Welcoming {
   const now = () => runtime.scheduler.now();
   const mayAsk = hostBuckets({ ...OF_PEER, maxHosts: MAX_ASKING, now });
   const mayAskFrom = hostBuckets({ ...OF_ADDRESS, maxHosts: MAX_ASKING, now });

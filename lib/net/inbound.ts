@@ -14,7 +14,9 @@ import {
 } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
 import { plainConnection, plainLink } from '../connection/plain-connection.js';
+import { hostKey } from '../endpoint.js';
 import { DialError, reasonOf } from '../errors.js';
+import { HostCounts } from '../host-counts.js';
 import { Channel, framedWire } from '../link/channel.js';
 import { readHello$ } from '../link/handshake.js';
 import { endpointsOf } from '../link/tcp.js';
@@ -36,8 +38,8 @@ export interface InboundConfig {
   readonly nonces: Nonces;
 }
 
-/** So many of the sockets that have proven nothing yet may come from one address, in parts of all. */
-const SHARE_OF_ONE_ADDRESS = 4;
+/** So many of the sockets that have proven nothing yet may come from one IPv4 address or IPv6 /64, in parts of all. */
+const SHARE_OF_ONE_HOST = 4;
 
 /**
  * Takes in sockets that arrive: secures them, waits for the peer's hello, and hands them to the peers. Whatever one of
@@ -45,35 +47,29 @@ const SHARE_OF_ONE_ADDRESS = 4;
  */
 export function receive$(socket$: Observable<Socket>, inbound: InboundConfig): Observable<never> {
   const { config, peers, trace } = inbound;
-  const pending = new Map<string, number>();
-  let allPending = 0;
+  const pending = new HostCounts();
 
-  const admit = (address: string): string | undefined => {
+  const admit = (host: string): string | undefined => {
     const most = config.limits.pendingInbound;
-    if (allPending >= most) return 'too many others have not proven a key yet';
-    if ((pending.get(address) ?? 0) >= most / SHARE_OF_ONE_ADDRESS) return 'too many from this address already';
+    if (pending.total >= most) return 'too many others have not proven a key yet';
+    if (pending.of(host) >= most / SHARE_OF_ONE_HOST) return 'too many from this address already';
     // Others are judged once it is known who they are, or by their nonce whether this node has asked for them.
     const tellsMore = config.security === 'tls' || config.mode === 'direct';
     return peers.hasInboundSlot || tellsMore ? undefined : 'all inbound slots are taken';
-  };
-  const count = (address: string, by: 1 | -1) => {
-    const left = (pending.get(address) ?? 0) + by;
-    allPending += by;
-    if (left === 0) pending.delete(address);
-    else pending.set(address, left);
   };
 
   return socket$.pipe(
     mergeMap((socket) => {
       const { remote } = endpointsOf(socket);
-      const refusal = admit(remote.address);
+      const host = hostKey(remote.address);
+      const refusal = admit(host);
       if (refusal !== undefined) {
         trace({ type: 'inbound-failed', remote, reason: refusal });
         socket.destroy();
         return EMPTY;
       }
       return defer(() => {
-        count(remote.address, 1);
+        pending.add(host);
         return config.security === 'tls' ? receiveSecure$(socket, inbound) : receivePlain$(socket, inbound);
       }).pipe(
         catchError((error: unknown) => {
@@ -81,7 +77,7 @@ export function receive$(socket$: Observable<Socket>, inbound: InboundConfig): O
           return EMPTY;
         }),
         finalize(() => {
-          count(remote.address, -1);
+          pending.remove(host);
         }),
       );
     }),

@@ -58,8 +58,8 @@ function endpointsOf(unl: Unl): readonly UnlEndpoint[] {
 }
 
 /**
- * Whether two nodes may be on one network: by the families of addresses that both have, they are seen at one IPv4 address or in one
- * IPv6 /64, or it is not known where one of them is seen.
+ * Whether two nodes may be on one network. Of the families of addresses that both have: they are seen at one IPv4 address or in one
+ * IPv6 /64, or one of them is seen nowhere yet.
  */
 export function isNear(own: Unl, peer: Unl): boolean {
   return areNear(endpointsOf(own), endpointsOf(peer));

@@ -368,8 +368,8 @@ function comeToAny$(
   const met$ = relaying.join$(known.url, from, token).pipe(
     map((socket) =>
       relaying.secure$(socket, 'server', from).pipe(
-        within(COME_MS, 'The peer did not come to the relay', relaying.scheduler),
         switchMap((link) => relaying.receive$(link)),
+        within(COME_MS, 'The peer did not come to the relay', relaying.scheduler),
       ),
     ),
     catchError(() => of(comeToAny$(signalling, relaying, signal, ask, others))),

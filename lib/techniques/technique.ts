@@ -61,7 +61,7 @@ export type Dial = OperatorFunction<Attempt, Link>;
 export interface Technique {
   readonly name: string;
   readonly dial: Dial;
-  /** Whether the peer takes part in it, so that a direct link may be there any moment while it is under way. Default: no. */
+  /** Whether both nodes do something for a direct link, so that one may be there any moment while it is under way. Default: no. */
   readonly isMutual?: boolean | undefined;
 }
 

@@ -18,7 +18,7 @@ export interface SpliceLimits {
 
 /** What a splice is made of. */
 export interface SpliceConfig {
-  /** Two sockets of which nobody has read anything yet. Both are closed at the end. */
+  /** Two sockets that do not flow, and all of whose bytes are still to be read. Both are closed at the end. */
   readonly sockets: readonly [Socket, Socket];
   readonly limits: SpliceLimits;
   /** Emits {@link TICKS} times in `idleMs`. */

@@ -1,0 +1,54 @@
+import { once } from 'node:events';
+import { PassThrough } from 'node:stream';
+import { noop } from 'rxjs';
+import { Channel, framedWire } from '../../lib/link/channel.js';
+import { linkOf } from '../support/attempts.js';
+import { VirtualClock } from '../connection/virtual-links.js';
+
+describe('A channel', () => {
+  /** Over a stream on which something has happened before; how often it tells of its end. */
+  function endsOf(stream: PassThrough): { readonly channel: Channel; readonly ends: readonly (Error | undefined)[] } {
+    const ends: (Error | undefined)[] = [];
+    const channel = new Channel({ ...linkOf('relay'), stream }, framedWire());
+    channel.attach({ frame: fail, written: noop, closed: (error) => ends.push(error) });
+    channel.setFlowing(true);
+    return { channel, ends };
+  }
+
+  it('tells once that its link is gone, also when that was so before it was made', async () => {
+    const stream = new PassThrough();
+    stream.destroy();
+    await once(stream, 'close');
+    const { channel, ends } = endsOf(stream);
+    expect([channel.isBroken, ends.length]).toEqual([true, 1]);
+  });
+
+  it('tells once that nothing comes any more, also when that was so before it was made', async () => {
+    const stream = new PassThrough({ allowHalfOpen: true, autoDestroy: false });
+    stream.end();
+    stream.resume();
+    await once(stream, 'end');
+    const { ends } = endsOf(stream);
+    expect(ends).toEqual([undefined]);
+    stream.destroy();
+  });
+
+  it('does later what it is told to, unless its link is gone by then', async () => {
+    const clock = new VirtualClock();
+    const done: string[] = [];
+    const streams = ['stays', 'goes', 'is gone'].map((name) => ({ name, stream: new PassThrough() }));
+    const [, goes, isGone] = streams;
+    isGone?.stream.destroy();
+    if (isGone) await once(isGone.stream, 'close');
+    for (const { name, stream } of streams) {
+      endsOf(stream).channel.after(1_000, clock, () => {
+        done.push(name);
+      });
+    }
+    goes?.stream.destroy();
+    if (goes) await once(goes.stream, 'close');
+    clock.pass(1_000);
+    expect(done).toEqual(['stays']);
+    for (const { stream } of streams) stream.destroy();
+  });
+});
