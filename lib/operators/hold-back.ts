@@ -1,4 +1,4 @@
-import { defer, finalize, map, of, switchMap, timer, type OperatorFunction, type SchedulerLike } from 'rxjs';
+import { finalize, map, of, switchMap, timer, type OperatorFunction, type SchedulerLike } from 'rxjs';
 
 /** What is held back, and for how long. */
 export interface HoldBackConfig<T> {
@@ -20,17 +20,15 @@ export function holdBack<T>({ ms, discard, scheduler }: HoldBackConfig<T>): Oper
   return switchMap((value) => {
     const waitMs = ms(value);
     if (waitMs === 0) return of(value);
-    return defer(() => {
-      let isHeld = true;
-      return timer(waitMs, scheduler).pipe(
-        map(() => {
-          isHeld = false;
-          return value;
-        }),
-        finalize(() => {
-          if (isHeld) discard(value);
-        }),
-      );
-    });
+    let isHeld = true;
+    return timer(waitMs, scheduler).pipe(
+      map(() => {
+        isHeld = false;
+        return value;
+      }),
+      finalize(() => {
+        if (isHeld) discard(value);
+      }),
+    );
   });
 }

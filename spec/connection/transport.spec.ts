@@ -284,14 +284,18 @@ describe('A transport', () => {
     return pair;
   }
 
+  /** Lets what was sent arrive, and its acknowledgement, which leaves a little later. */
+  async function answered(pair: Pair): Promise<void> {
+    await pair.carry(1_000, 1_000);
+    pair.clock.pass(1_000);
+    await pair.carry(1_000, 1_000);
+  }
+
   it('does not doubt a link on which all is answered, however long nothing is said then', async () => {
     for (const isHereControlling of [true, false]) {
       const pair = await quiet(isHereControlling);
       pair.here.send(10);
-      await pair.carry(1_000, 1_000);
-      // It is acknowledged a little later.
-      pair.clock.pass(1_000);
-      await pair.carry(1_000, 1_000);
+      await answered(pair);
       expect(pair.here.transport.isAcknowledged).toBeTrue();
       pair.clock.pass(600_000);
       expect([pair.here.transport.need, pair.there.transport.need]).toEqual(['none', 'none']);
@@ -306,9 +310,7 @@ describe('A transport', () => {
     expect(pair.here.transport.need).toBe('none');
     pair.clock.pass(1);
     expect(pair.here.transport.need).toBe('any');
-    await pair.carry(1_000, 1_000);
-    pair.clock.pass(1_000);
-    await pair.carry(1_000, 1_000);
+    await answered(pair);
     expect(pair.here.transport.need).toBe('none');
     pair.close();
   });
@@ -316,9 +318,7 @@ describe('A transport', () => {
   it('takes no harm from being asked too late for what the peer has by now: it was asked for on a slow link', async () => {
     const pair = await quiet(true);
     pair.here.send(10);
-    await pair.carry(1_000, 1_000);
-    pair.clock.pass(1_000);
-    await pair.carry(1_000, 1_000);
+    await answered(pair);
     expect(pair.here.transport.isAcknowledged).toBeTrue();
     pair.links[0]?.there.write(FRAME.resume, encodeOffset(0));
     pair.here.send(10);
