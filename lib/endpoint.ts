@@ -130,10 +130,10 @@ export function isPort(port: number): boolean {
 }
 
 /**
- * Who is counted as one: an IPv4 address, or the /64 of an IPv6 address, of which one host has as many as it likes (RFC
- * 4291 §2.5.1).
+ * The network that an address belongs to: an IPv4 address stands for the network behind its NAT, an IPv6 address belongs to a /64
+ * (RFC 4291 §2.5.1). Two nodes that are seen in the same one may be neighbours.
  */
-export function hostKey(address: string): string {
+export function networkOf(address: string): string {
   if (familyOf(address) === 4) return address;
   return Buffer.from(addressToBytes(address).subarray(0, 8)).toString('hex');
 }

@@ -63,7 +63,7 @@ import { untilAborted } from './operators/until-aborted.js';
 import { untroubled } from './operators/untroubled.js';
 import type { Reach } from './reachability.js';
 import { systemRuntime, type Runtime } from './runtime.js';
-import { Seen } from './seen.js';
+import { Seen } from './bounds/seen.js';
 import { channelsOf } from './net/channels.js';
 import { signallingOver } from './signalling/over-channels.js';
 import type { Signalling } from './signalling/signalling.js';

@@ -2,9 +2,10 @@ import { createServer, ServerResponse, type IncomingMessage, type Server } from 
 import type { Socket } from 'node:net';
 import { combineLatest, noop, Observable, of, switchMap } from 'rxjs';
 import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
-import { canonicalAddress, hostKey, type Endpoint } from '../lib/endpoint.js';
+import { siteOf } from '../lib/bounds/site.js';
+import { canonicalAddress, type Endpoint } from '../lib/endpoint.js';
 import { ListenError } from '../lib/errors.js';
-import { HostCounts } from '../lib/host-counts.js';
+import { SiteCounts } from '../lib/bounds/site-counts.js';
 import { KEEP_ALIVE_MS } from '../lib/link/tcp.js';
 import { expectInteger } from '../lib/validate.js';
 
@@ -128,9 +129,9 @@ function listening$(
 
 /** Hangs up on a host that has too many connections already: it shall not take those of all others. */
 function limitPerHost(server: Server, most: number): void {
-  const perHost = new HostCounts();
+  const perHost = new SiteCounts();
   server.on('connection', (socket) => {
-    const host = hostKey(canonicalAddress(socket.remoteAddress?.replace(/%.*$/, '') ?? '') ?? '0.0.0.0');
+    const host = siteOf(canonicalAddress(socket.remoteAddress?.replace(/%.*$/, '') ?? ''));
     perHost.add(host);
     socket.once('close', () => {
       perHost.remove(host);

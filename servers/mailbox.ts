@@ -12,9 +12,9 @@ import {
   type Observable,
 } from 'rxjs';
 import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
-import { hostKey } from '../lib/endpoint.js';
+import { siteOf } from '../lib/bounds/site.js';
 import { untroubled } from '../lib/operators/untroubled.js';
-import { hostBuckets } from '../lib/rate-limit.js';
+import { siteBuckets } from '../lib/bounds/rate-limit.js';
 import { systemRuntime, type Runtime } from '../lib/runtime.js';
 import { CLOCK_MS } from '../lib/signed-request.js';
 import {
@@ -193,8 +193,8 @@ class Mailbox {
     this.#pyp2p = new Pyp2pMailbox({ store, boxes: this.#boxes, polls: this.#polls, limits, runtime });
     this.#hosts = hosts;
     const { requestsPerSecond, requestBurst, putsPerMinute, putBurst } = limits;
-    this.#mayAsk = hostBuckets({ perSecond: requestsPerSecond, burst: requestBurst, maxHosts: MAX_COUNTED, now });
-    this.#maySend = hostBuckets({ perSecond: putsPerMinute / 60, burst: putBurst, maxHosts: MAX_COUNTED, now });
+    this.#mayAsk = siteBuckets({ perSecond: requestsPerSecond, burst: requestBurst, maxSites: MAX_COUNTED, now });
+    this.#maySend = siteBuckets({ perSecond: putsPerMinute / 60, burst: putBurst, maxSites: MAX_COUNTED, now });
   }
 
   async load(): Promise<void> {
@@ -216,7 +216,7 @@ class Mailbox {
     const verb = method === 'POST' ? verbOf(url.pathname) : undefined;
     const isPyp2p = method === 'GET' && url.pathname.endsWith('/dht_msg.php');
     if (verb === undefined && !isPyp2p) return false;
-    if (!this.#mayAsk(hostKey(address))) {
+    if (!this.#mayAsk(siteOf(address))) {
       this.#refuse(exchange, 'too-often', 'too many requests from this address');
     } else if (verb === undefined) {
       this.#pyp2p.answer(exchange);
@@ -302,7 +302,7 @@ class Mailbox {
     }
     const leave = this.#polls.park({
       owner,
-      host: hostKey(exchange.address),
+      host: siteOf(exchange.address),
       waitMs,
       answer: (hasArrived) => {
         this.#owners.visit(owner, this.#owners.lastOf(owner));

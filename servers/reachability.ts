@@ -13,13 +13,14 @@ import {
   type Subscription,
 } from 'rxjs';
 import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
-import { hostKey, isPort, scopeOf, type Endpoint } from '../lib/endpoint.js';
+import { siteOf } from '../lib/bounds/site.js';
+import { isPort, scopeOf, type Endpoint } from '../lib/endpoint.js';
 import { reasonOf } from '../lib/errors.js';
 import { createIdentity, peerIdToKey, type PeerId } from '../lib/identity.js';
 import { secure$, secureContextOf } from '../lib/link/tls.js';
 import { within } from '../lib/operators/within.js';
 import { systemRuntime, type Runtime } from '../lib/runtime.js';
-import { hostBuckets } from '../lib/rate-limit.js';
+import { siteBuckets } from '../lib/bounds/rate-limit.js';
 import { httpServer$, say, sayJson, type Exchange, type HttpServerLimits, type HttpService } from './http.js';
 
 /** What a reachability server is made of. */
@@ -145,10 +146,10 @@ class Questions {
     readonly runtime: Runtime,
   ) {
     this.#from = bind !== undefined && scopeOf(bind) !== 'unusable' ? bind : undefined;
-    this.#mayAsk = hostBuckets({
+    this.#mayAsk = siteBuckets({
       perSecond: limits.dialsPerMinute / 60,
       burst: limits.dialBurst,
-      maxHosts: MAX_HOSTS,
+      maxSites: MAX_HOSTS,
       now: () => runtime.scheduler.now(),
     });
     this.#dialling = this.#question.pipe(mergeMap((question) => this.#dial$(question), limits.dials)).subscribe();
@@ -156,7 +157,7 @@ class Questions {
 
   /** Takes a question, or says with which HTTP status it is refused. */
   ask(question: Question): 429 | 503 | undefined {
-    if (!this.#mayAsk(hostKey(question.endpoint.address))) return 429;
+    if (!this.#mayAsk(siteOf(question.endpoint.address))) return 429;
     if (this.#open >= this.limits.dials + this.limits.waiting) return 503;
     this.#open++;
     this.#question.next(question);

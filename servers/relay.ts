@@ -20,9 +20,10 @@ import {
   type Subscription,
 } from 'rxjs';
 import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
-import { hostKey, type Endpoint } from '../lib/endpoint.js';
-import { HostCounts } from '../lib/host-counts.js';
-import { hostBuckets } from '../lib/rate-limit.js';
+import { siteOf } from '../lib/bounds/site.js';
+import { type Endpoint } from '../lib/endpoint.js';
+import { SiteCounts } from '../lib/bounds/site-counts.js';
+import { siteBuckets } from '../lib/bounds/rate-limit.js';
 import {
   decodeJoin,
   isAuthorized,
@@ -190,7 +191,7 @@ class Relay {
   #bytes = 0;
   readonly #tick$: Observable<unknown>;
   readonly #sockets = new Set<Socket>();
-  readonly #perHost = new HostCounts();
+  readonly #perHost = new SiteCounts();
   readonly #tokens: Tokens<Waiting>;
   readonly #mayAsk: (host: string) => boolean;
 
@@ -204,7 +205,7 @@ class Relay {
     const { scheduler, timeOfDay } = runtime;
     const { requestsPerSecond, requestBurst, idleMs, tokens } = limits;
     const now = () => scheduler.now();
-    this.#mayAsk = hostBuckets({ perSecond: requestsPerSecond, burst: requestBurst, maxHosts: MAX_HOSTS, now });
+    this.#mayAsk = siteBuckets({ perSecond: requestsPerSecond, burst: requestBurst, maxSites: MAX_HOSTS, now });
     // A clock may be wrong by as much to either side.
     this.#tokens = new Tokens({ forMs: 2 * CLOCK_MS, maxTokens: tokens, now: timeOfDay });
     this.#tick$ = interval(idleMs / TICKS, scheduler).pipe(
@@ -229,7 +230,7 @@ class Relay {
       say(response, 426, `Expected an upgrade to ${RELAY_PROTOCOL}.\n`);
       return true;
     }
-    const host = hostKey(address);
+    const host = siteOf(address);
     if (!this.#mayAsk(host)) {
       this.#refuse(exchange, 'too-often', 'too many requests from this address');
       return true;

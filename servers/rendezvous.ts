@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
 import { BehaviorSubject, defer, EMPTY, finalize, merge, mergeMap, of, switchMap, type Observable } from 'rxjs';
 import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
-import { hostKey, type Endpoint } from '../lib/endpoint.js';
-import { HostCounts } from '../lib/host-counts.js';
+import { siteOf } from '../lib/bounds/site.js';
+import { type Endpoint } from '../lib/endpoint.js';
+import { SiteCounts } from '../lib/bounds/site-counts.js';
 import { endpointsOf } from '../lib/link/tcp.js';
 import { systemRuntime, type Runtime } from '../lib/runtime.js';
 import { expectInteger } from '../lib/validate.js';
@@ -83,12 +84,12 @@ export function rendezvousServer$(
     const now = () => runtime.scheduler.now();
     const shared = store ?? memoryStore({ maxEntries: limits.tableEntries, now, random: runtime.random });
     const count = new BehaviorSubject(0);
-    const hosts = new HostCounts();
+    const hosts = new SiteCounts();
     const serverId = runtime.newId();
 
     const serve$ = (socket: Socket): Observable<never> =>
       defer(() => {
-        const host = hostKey(endpointsOf(socket).remote.address);
+        const host = siteOf(endpointsOf(socket).remote.address);
         const excess = Math.max(hosts.total - limits.connections, hosts.of(host) - limits.connectionsPerHost);
         if (excess >= MAX_REFUSING) {
           socket.destroy();

@@ -3,7 +3,7 @@ import { ClosedError, DialError, ProtocolError } from '../errors.js';
 import type { Channel } from '../link/channel.js';
 import { decodeAt, decodeOffset, encodeAt, encodeOffset, FRAME, type Frame } from '../link/frames.js';
 import { decodeHello, type Hello } from '../link/handshake.js';
-import { tokenBucket } from '../rate-limit.js';
+import { tokenBucket } from '../bounds/rate-limit.js';
 import { Arrivals } from './arrivals.js';
 import { SendBuffer } from './send-buffer.js';
 import { Silence } from './silence.js';

@@ -18,9 +18,10 @@ import {
   timer,
   type Observable,
 } from 'rxjs';
-import { hostKey, type Endpoint } from '../endpoint.js';
+import { siteOf } from '../bounds/site.js';
+import { type Endpoint } from '../endpoint.js';
 import type { Identity } from '../identity.js';
-import { hostBuckets } from '../rate-limit.js';
+import { siteBuckets } from '../bounds/rate-limit.js';
 import type { Runtime } from '../runtime.js';
 import { Assembly } from './assembly.js';
 import { MAX_KEEP_MS, receiptOf, type Part, type PushRequest } from './messages.js';
@@ -103,7 +104,7 @@ export function createInbox({ identity, runtime: { scheduler }, neighbours }: In
   const latest = new Map<string, number>();
   const added = new Subject<Held>();
   const changed = new Subject<void>();
-  const mayPush = hostBuckets({ perSecond: PUSHES_PER_SECOND, burst: PUSH_BURST, maxHosts: 100, now });
+  const mayPush = siteBuckets({ perSecond: PUSHES_PER_SECOND, burst: PUSH_BURST, maxSites: 100, now });
 
   /** Whether a parcel has been held for long enough. */
   function isReady({ votes, waitedMs, stream, sequence }: Held): boolean {
@@ -214,7 +215,7 @@ export function createInbox({ identity, runtime: { scheduler }, neighbours }: In
 
     push$: ({ part, seenAt }, sender) =>
       defer(() => {
-        const host = sender === undefined ? OWN_VOTE : hostKey(sender.address);
+        const host = sender === undefined ? OWN_VOTE : siteOf(sender.address);
         if (sender !== undefined && !mayPush(host)) return EMPTY;
         const known = taken.get(part.digest.toString('hex'));
         if (known !== undefined && known.at + MAX_KEEP_MS > now()) return of(known.receipt);

@@ -21,12 +21,12 @@ import {
   timeout,
   timer,
 } from 'rxjs';
-import { hostKey } from '../endpoint.js';
+import { siteOf } from '../bounds/site.js';
 import { ProtocolError } from '../errors.js';
-import { HostCounts } from '../host-counts.js';
+import { SiteCounts } from '../bounds/site-counts.js';
 import { verifySignature, type PeerId } from '../identity.js';
 import { backoffMs } from '../operators/backoff.js';
-import { hostBuckets } from '../rate-limit.js';
+import { siteBuckets } from '../bounds/rate-limit.js';
 import type { Runtime } from '../runtime.js';
 import type { DhtLimits } from './limits.js';
 import {
@@ -106,15 +106,15 @@ const OWN = 'own';
 export function createKeeper({ node, limits, runtime: { scheduler, random } }: KeeperConfig): Keeper {
   const now = () => scheduler.now();
   const announced = new Map<string, Announced>();
-  const hosts = new HostCounts();
+  const hosts = new SiteCounts();
   const shelf = new Shelf<Waiting>(limits, ({ gone }) => {
     gone.next();
   });
   const added = new Subject<Waiting>();
-  const mayAsk = hostBuckets({
+  const mayAsk = siteBuckets({
     perSecond: limits.requestsPerSecond,
     burst: limits.requestBurst,
-    maxHosts: MAX_HOSTS,
+    maxSites: MAX_HOSTS,
     now,
   });
 
@@ -237,7 +237,7 @@ export function createKeeper({ node, limits, runtime: { scheduler, random } }: K
       return refused;
     const push: Push = (request) =>
       askBack$({ command: COMMAND.push, value: encodePush(secret, request) }).pipe(map((answer) => answer.value));
-    const receiver = { peerId, push, host: hostKey(from.address), expires: now() + ANNOUNCED_MS };
+    const receiver = { peerId, push, host: siteOf(from.address), expires: now() + ANNOUNCED_MS };
     return announce(mailbox.toString('hex'), receiver) ? { status: STATUS.ok, receipt: undefined } : refused;
   }
 
@@ -250,7 +250,7 @@ export function createKeeper({ node, limits, runtime: { scheduler, random } }: K
       refuse();
       return EMPTY;
     }
-    if (!mayAsk(hostKey(from.address))) return EMPTY;
+    if (!mayAsk(siteOf(from.address))) return EMPTY;
     if (command === COMMAND.find) {
       if (value.length >= FIND_PADDING.length) reply(VERSION, { token: true, closer: true });
       return EMPTY;
@@ -272,7 +272,7 @@ export function createKeeper({ node, limits, runtime: { scheduler, random } }: K
     const stored$: Observable<StoreAnswer> =
       request === undefined
         ? of({ status: STATUS.refused, receipt: undefined })
-        : store$(request, from.address, hostKey(from.address));
+        : store$(request, from.address, siteOf(from.address));
     return stored$.pipe(
       tap((answer) => {
         reply(encodeAnswer(answer));

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
-import { formatEndpoint, hostKey, type Endpoint } from '../endpoint.js';
+import { siteOf } from '../bounds/site.js';
+import { formatEndpoint, type Endpoint } from '../endpoint.js';
 
 /** For so long a node that was announced to may push: as long as it keeps the announcement. */
 const NEIGHBOUR_MS = 60_000;
@@ -34,7 +35,7 @@ export class Neighbours {
     const before = this.#alive(key)?.secrets ?? [];
     this.#known.delete(key);
     this.#known.set(key, {
-      host: hostKey(endpoint.address),
+      host: siteOf(endpoint.address),
       at: this.now(),
       secrets: [secret, ...before].slice(0, MAX_SECRETS),
     });

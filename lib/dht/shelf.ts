@@ -1,4 +1,4 @@
-import { HostCounts } from '../host-counts.js';
+import { SiteCounts } from '../bounds/site-counts.js';
 import type { Part } from './messages.js';
 
 /** A part that waits for its receiver. */
@@ -20,7 +20,7 @@ export interface ShelfLimits {
 /** Parts that wait, by receiver, each no more than once. What takes no more refuses, and nobody fills what others need. */
 export class Shelf<T extends Kept> {
   readonly #boxes = new Map<string, Map<string, T>>();
-  readonly #hosts = new HostCounts();
+  readonly #hosts = new SiteCounts();
 
   /** @param onEvict is told of whatever gives way to something else. */
   constructor(

@@ -1,4 +1,5 @@
-import { formatEndpoint, hostKey } from '../endpoint.js';
+import { siteOf } from '../bounds/site.js';
+import { formatEndpoint } from '../endpoint.js';
 import type { Answer, Contact } from './node.js';
 
 /** Kademlia's k: so many nodes are looked for. */
@@ -141,8 +142,8 @@ export class Walk {
       .sort((a, b) => Buffer.compare(a.distance, b.distance))
       .flatMap(({ found }) => found ?? [])
       .filter(({ contact }) => {
-        const count = (perHost.get(hostKey(contact.address)) ?? 0) + 1;
-        perHost.set(hostKey(contact.address), count);
+        const count = (perHost.get(siteOf(contact.address)) ?? 0) + 1;
+        perHost.set(siteOf(contact.address), count);
         return count <= MAX_PER_HOST;
       })
       .slice(0, CLOSEST);

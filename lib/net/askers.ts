@@ -1,7 +1,7 @@
 import type { ResolvedConfig } from '../config.js';
-import { hostKey } from '../endpoint.js';
+import { siteOf } from '../bounds/site.js';
 import type { PeerId } from '../identity.js';
-import { hostBuckets, tokenBucket } from '../rate-limit.js';
+import { siteBuckets, tokenBucket } from '../bounds/rate-limit.js';
 import type { Runtime } from '../runtime.js';
 import type { Welcoming } from '../techniques/answering.js';
 import type { Peers } from './peers.js';
@@ -31,11 +31,11 @@ const MAX_ASKING = 1_000;
  */
 export function askersOf({ config, runtime, peers }: AskersConfig): Welcoming {
   const now = () => runtime.scheduler.now();
-  const mayAsk = hostBuckets({ ...OF_PEER, maxHosts: MAX_ASKING, now });
-  const mayAskFrom = hostBuckets({ ...OF_ADDRESS, maxHosts: MAX_ASKING, now });
+  const mayAsk = siteBuckets({ ...OF_PEER, maxSites: MAX_ASKING, now });
+  const mayAskFrom = siteBuckets({ ...OF_ADDRESS, maxSites: MAX_ASKING, now });
   return {
     welcomes: (peerId, seenAt) =>
-      mayAskFrom(hostKey(seenAt ?? '0.0.0.0')) &&
+      mayAskFrom(siteOf(seenAt)) &&
       mayAsk(peerId) &&
       // One that has a connection here asks for another link of it.
       (peers.get(peerId) !== undefined || (peers.hasInboundSlot && isWelcome(config, peerId))),

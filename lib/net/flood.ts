@@ -28,7 +28,7 @@ import { backoffMs } from '../operators/backoff.js';
 import type { RendezvousSession } from '../rendezvous/session.js';
 import type { Runtime } from '../runtime.js';
 import type { Trace } from '../trace.js';
-import { Seen } from '../seen.js';
+import { Seen } from '../bounds/seen.js';
 import { connectionKeyOf, formatUnl, parseUnl } from '../unl.js';
 import type { Unl } from '../unl/types.js';
 import type { Peers } from './peers.js';

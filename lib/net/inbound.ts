@@ -14,9 +14,9 @@ import {
 } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
 import { plainConnection, plainLink } from '../connection/plain-connection.js';
-import { hostKey } from '../endpoint.js';
+import { siteOf } from '../bounds/site.js';
 import { DialError, reasonOf } from '../errors.js';
-import { HostCounts } from '../host-counts.js';
+import { SiteCounts } from '../bounds/site-counts.js';
 import { Channel, framedWire } from '../link/channel.js';
 import { readHello$ } from '../link/handshake.js';
 import { endpointsOf } from '../link/tcp.js';
@@ -47,7 +47,7 @@ const SHARE_OF_ONE_HOST = 4;
  */
 export function receive$(socket$: Observable<Socket>, inbound: InboundConfig): Observable<never> {
   const { config, peers, trace } = inbound;
-  const pending = new HostCounts();
+  const pending = new SiteCounts();
 
   const admit = (host: string): string | undefined => {
     const most = config.limits.pendingInbound;
@@ -61,7 +61,7 @@ export function receive$(socket$: Observable<Socket>, inbound: InboundConfig): O
   return socket$.pipe(
     mergeMap((socket) => {
       const { remote } = endpointsOf(socket);
-      const host = hostKey(remote.address);
+      const host = siteOf(remote.address);
       const refusal = admit(host);
       if (refusal !== undefined) {
         trace({ type: 'inbound-failed', remote, reason: refusal });

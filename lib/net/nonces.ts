@@ -5,7 +5,7 @@ import { readNonce$ } from '../link/plain.js';
 import { endpointsOf } from '../link/tcp.js';
 import { within } from '../operators/within.js';
 import type { Runtime } from '../runtime.js';
-import { Seen } from '../seen.js';
+import { Seen } from '../bounds/seen.js';
 
 /** Mailboxes keep a question for ten minutes, and the peer may take one more to dial. */
 const LATE_MS = 660_000;

@@ -2,7 +2,7 @@ import { defer, EMPTY, filter, from, merge, Observable, skip, Subject, Subscript
 import type { ResolvedConfig } from '../config.js';
 import { PeerConnection, type ConnectionStart } from '../connection.js';
 import { plainConnection } from '../connection/plain-connection.js';
-import { hostKey } from '../endpoint.js';
+import { siteOf } from '../bounds/site.js';
 import { reasonOf } from '../errors.js';
 import { isGreater, type PeerId } from '../identity.js';
 import { framedWire, Channel } from '../link/channel.js';
@@ -10,7 +10,7 @@ import { FRAME } from '../link/frames.js';
 import { encodeEnd, type End, type Hello } from '../link/handshake.js';
 import type { Link } from '../link/link.js';
 import type { Runtime } from '../runtime.js';
-import { Seen } from '../seen.js';
+import { Seen } from '../bounds/seen.js';
 import type { Trace } from '../trace.js';
 
 /** A peer that has a connection here and comes with another gets this long to show that it still has the first. */
@@ -259,9 +259,9 @@ export class Peers {
   /** In a flooding network, whoever is at one address may take half of the slots, whatever keys it has. */
   #hasSlotFor(address: string): boolean {
     if (this.config.mode === 'direct') return true;
-    const host = hostKey(address);
+    const host = siteOf(address);
     const used = this.begun.filter(
-      ({ direction, remote }) => direction === 'inbound' && hostKey(remote.address) === host,
+      ({ direction, remote }) => direction === 'inbound' && siteOf(remote.address) === host,
     ).length;
     return used < Math.ceil(this.config.slots.inbound / 2);
   }

@@ -16,9 +16,9 @@ import {
 import { ProtocolError } from '../errors.js';
 import type { Identity } from '../identity.js';
 import { headStart } from '../operators/head-start.js';
-import { hostBuckets, tokenBucket } from '../rate-limit.js';
+import { siteBuckets, tokenBucket } from '../bounds/rate-limit.js';
 import type { Runtime } from '../runtime.js';
-import { Seen } from '../seen.js';
+import { Seen } from '../bounds/seen.js';
 import type { Trace } from '../trace.js';
 import {
   KEEP_MAX_MS,
@@ -47,7 +47,7 @@ const OPENED = { perSecond: 100, burst: 1_000 };
 const MAX_REMEMBERED = 100_000;
 
 /** Signals of one sender. Attempts send a few each; whoever sends more than this means no good. */
-const OF_SENDER = { perSecond: 10, burst: 200, maxHosts: 1_000 };
+const OF_SENDER = { perSecond: 10, burst: 200, maxSites: 1_000 };
 
 /** What it works with. */
 export interface ChannelsConfig {
@@ -68,7 +68,7 @@ export function signallingOver({ identity, channels, runtime, trace }: ChannelsC
   // One that is kept for as long as may be, by a clock that is as wrong as may be, either way.
   const seen = new Seen({ forMs: KEEP_MAX_MS + 2 * CLOCK_MS, maxEntries: MAX_REMEMBERED, now: timeOfDay });
   const now = () => scheduler.now();
-  const mayHear = hostBuckets({ ...OF_SENDER, now });
+  const mayHear = siteBuckets({ ...OF_SENDER, now });
   const mayOpen = tokenBucket({ ...OPENED, now });
 
   const receive$ = (parcel: Parcel, by: ChannelName): Observable<ReceivedSignal> =>

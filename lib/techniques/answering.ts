@@ -1,6 +1,6 @@
 import { defer, EMPTY, finalize, ignoreElements, type Observable } from 'rxjs';
-import { hostKey } from '../endpoint.js';
-import { HostCounts } from '../host-counts.js';
+import { siteOf } from '../bounds/site.js';
+import { SiteCounts } from '../bounds/site-counts.js';
 import type { PeerId } from '../identity.js';
 import { untroubled } from '../operators/untroubled.js';
 import type { Signal, Signalling } from '../signalling/signalling.js';
@@ -27,7 +27,7 @@ export interface AnsweringLimits {
 /** Counts what a node does for others at the moment. */
 export class Answering {
   readonly #limits: AnsweringLimits;
-  readonly #counts = new HostCounts();
+  readonly #counts = new SiteCounts();
 
   constructor(limits: AnsweringLimits) {
     this.#limits = limits;
@@ -65,5 +65,5 @@ export function refuse$(
 
 /** Those who are seen nowhere count as one. */
 function hostOf(seenAt: string | undefined): string {
-  return hostKey(seenAt ?? '0.0.0.0');
+  return siteOf(seenAt);
 }

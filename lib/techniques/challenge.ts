@@ -27,7 +27,7 @@ import type { PunchReport } from '../link/punch.js';
 import { planPunch, PUNCH_ROUNDS, type OwnPunchSide, type PunchPlan } from '../nat/punch-plan.js';
 import { firstToSucceed } from '../operators/first-to-succeed.js';
 import type { ChallengeReply, ChallengeTalk } from '../rendezvous/session.js';
-import { Seen } from '../seen.js';
+import { Seen } from '../bounds/seen.js';
 import type { PunchStep } from '../trace.js';
 import type { Challenging } from './challenging.js';
 import type { Technique } from './technique.js';

@@ -1,5 +1,5 @@
 import { switchMap } from 'rxjs';
-import { familyOf, hostKey, sameEndpoint, scopeOf, type Endpoint } from '../endpoint.js';
+import { familyOf, networkOf, sameEndpoint, scopeOf, type Endpoint } from '../endpoint.js';
 import { DialError } from '../errors.js';
 import { headStart } from '../operators/head-start.js';
 import type { Unl, UnlEndpoint } from '../unl/types.js';
@@ -73,7 +73,7 @@ function areNear(ours: readonly UnlEndpoint[], theirs: readonly UnlEndpoint[]): 
     endpoints
       .filter(({ address }) => families.has(familyOf(address)))
       .filter(({ kind, address }) => kind !== 'lan' || scopeOf(address) === 'global')
-      .map(({ address }) => hostKey(address));
+      .map(({ address }) => networkOf(address));
   const [here, there] = [seenAt(ours), seenAt(theirs)];
   if (families.size > 0 && (here.length === 0 || there.length === 0)) return true;
   return here.some((host) => there.includes(host));

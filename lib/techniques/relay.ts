@@ -26,7 +26,7 @@ import type { PeerId } from '../identity.js';
 import type { Link } from '../link/link.js';
 import { untroubled } from '../operators/untroubled.js';
 import { within } from '../operators/within.js';
-import { Seen } from '../seen.js';
+import { Seen } from '../bounds/seen.js';
 import type { ReceivedSignal, Signal, Signalling } from '../signalling/signalling.js';
 import type { Unl, UnlV3 } from '../unl/types.js';
 import { Answering, NOT_NOW, refuse$ } from './answering.js';

@@ -18,7 +18,7 @@ import { formatEndpoint, isPort, isPublicUnicast, scopeOf, type Endpoint } from 
 import { DialError } from '../errors.js';
 import type { Link } from '../link/link.js';
 import { within } from '../operators/within.js';
-import { hostBuckets, tokenBucket } from '../rate-limit.js';
+import { siteBuckets, tokenBucket } from '../bounds/rate-limit.js';
 import { formatReverse, type ReverseMessage } from '../signalling/pyp2p-messages.js';
 import { formatUnl } from '../unl.js';
 import type { Unl, UnlV2 } from '../unl/types.js';
@@ -99,7 +99,7 @@ function asking$(own: UnlV2, peer: UnlV2, reverseQuerying: ReverseQuerying): Obs
 export function answerReverse$(reverseQuerying: ReverseQuerying): Observable<never> {
   const { message$, drop, scheduler } = reverseQuerying;
   const now = () => scheduler.now();
-  const mayDial = hostBuckets({ ...OF_ADDRESS, maxHosts: MAX_COUNTED, now });
+  const mayDial = siteBuckets({ ...OF_ADDRESS, maxSites: MAX_COUNTED, now });
   const mayDialAny = tokenBucket({ ...OF_ALL, now });
   const busy = new Set<string>();
 

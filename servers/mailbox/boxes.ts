@@ -1,4 +1,5 @@
-import { addressToBytes, canonicalAddress, familyOf, hostKey } from '../../lib/endpoint.js';
+import { siteOf } from '../../lib/bounds/site.js';
+import { canonicalAddress } from '../../lib/endpoint.js';
 import type { RefusalCode } from '../../lib/signalling/mailbox-messages.js';
 import { parseJsonObject } from '../../lib/validate.js';
 import { Quota } from './quota.js';
@@ -185,7 +186,7 @@ export class Boxes {
   #refusalOf({ from, seenAt, message }: Kept): RefusalCode | undefined {
     const bytes = sizeOf(message);
     if (!this.#senders.hasRoom(from, bytes)) return 'sender-full';
-    return this.#hosts.hasRoom(hostKey(seenAt), bytes) ? undefined : 'host-full';
+    return this.#hosts.hasRoom(siteOf(seenAt), bytes) ? undefined : 'host-full';
   }
 
   /** What has to give way to a message; or why it is not kept. */
@@ -213,7 +214,7 @@ export class Boxes {
     shares.add(entry);
     this.#recipients.set(to, shares);
     this.#senders.take(from, size);
-    this.#hosts.take(hostKey(seenAt), size);
+    this.#hosts.take(siteOf(seenAt), size);
     this.#all.add(entry);
     this.#bytes += size;
   }
@@ -240,7 +241,7 @@ export class Boxes {
     shares.delete(entry);
     if (shares.isEmpty) this.#recipients.delete(to);
     this.#senders.release(from, size);
-    this.#hosts.release(hostKey(seenAt), size);
+    this.#hosts.release(siteOf(seenAt), size);
     this.#all.delete(entry);
     this.#bytes -= size;
     this.#deletedBytes += size;
@@ -249,15 +250,6 @@ export class Boxes {
 
 function entryOf(kept: Kept, key: string, isStored: Promise<boolean>): Entry {
   return { ...kept, key, isStored, site: siteOf(kept.seenAt), size: sizeOf(kept.message) };
-}
-
-/**
- * Whoever has one address has no others that are counted apart: an IPv4 address, or the /48 of an IPv6 address, which is what
- * a site gets at most (RFC 6177 §2).
- */
-function siteOf(address: string): string {
-  if (familyOf(address) === 4) return address;
-  return Buffer.from(addressToBytes(address).subarray(0, 6)).toString('hex');
 }
 
 function idOf({ from, to, id }: Kept): string {

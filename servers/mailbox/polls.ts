@@ -1,5 +1,5 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
-import { HostCounts } from '../../lib/host-counts.js';
+import { SiteCounts } from '../../lib/bounds/site-counts.js';
 
 /** How many polls may wait. */
 export interface PollLimits {
@@ -30,7 +30,7 @@ interface Poll {
 /** The long polls that wait: at most one for each owner. */
 export class Polls {
   readonly #parked = new Map<string, Poll>();
-  readonly #perHost = new HostCounts();
+  readonly #perHost = new SiteCounts();
 
   constructor(
     readonly limits: PollLimits,

@@ -1,5 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { canonicalAddress, hostKey } from '../../lib/endpoint.js';
+import { siteOf } from '../../lib/bounds/site.js';
+import { canonicalAddress } from '../../lib/endpoint.js';
 import type { Runtime } from '../../lib/runtime.js';
 import { WAIT_MAX_MS } from '../../lib/signalling/mailbox-messages.js';
 import { parseJsonObject } from '../../lib/validate.js';
@@ -148,7 +149,7 @@ export class Pyp2pMailbox {
     const ip = canonicalAddress(url.searchParams.get('ip') ?? address);
     const port = portOf(url.searchParams.get('port') ?? '1');
     const network = url.searchParams.get('network_id') ?? 'default';
-    const host = hostKey(address);
+    const host = siteOf(address);
     if (password === '' || password.length > MAX_PASSWORD || network.length > MAX_NETWORK) {
       fail(exchange);
     } else if (this.#nodes.has(id)) {
@@ -209,7 +210,7 @@ export class Pyp2pMailbox {
       bring();
       return;
     }
-    const leave = polls.park({ owner, host: hostKey(address), waitMs: LIST_WAIT_MS, answer: bring });
+    const leave = polls.park({ owner, host: siteOf(address), waitMs: LIST_WAIT_MS, answer: bring });
     if (leave === undefined) say(response, 503, 'Too many wait here already.\n');
     else response.once('close', leave);
   }

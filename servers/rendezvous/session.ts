@@ -32,7 +32,7 @@ import {
   type Request,
 } from '../../lib/rendezvous/messages.js';
 import type { Runtime } from '../../lib/runtime.js';
-import { tokenBucket } from '../../lib/rate-limit.js';
+import { tokenBucket } from '../../lib/bounds/rate-limit.js';
 import type { RendezvousServerLimits } from '../rendezvous.js';
 import type { Store } from '../store/store.js';
 import { handlePeerRequest, isPeerRequest } from './peers.js';

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
-import { hostKey } from '../lib/endpoint.js';
-import { hostBuckets, tokenBucket } from '../lib/rate-limit.js';
+import { siteBuckets, tokenBucket } from '../../lib/bounds/rate-limit.js';
 
 describe('a rate limit', () => {
   /** A bucket with a clock that a spec turns. */
@@ -59,9 +58,9 @@ describe('a rate limit', () => {
 
 describe('a rate limit for each host', () => {
   /** Buckets of 2 tokens, one a second, with a clock that a spec turns. */
-  function open(maxHosts: number) {
+  function open(maxSites: number) {
     const clock = { now: 0 };
-    return { clock, take: hostBuckets({ perSecond: 1, burst: 2, maxHosts, now: () => clock.now }) };
+    return { clock, take: siteBuckets({ perSecond: 1, burst: 2, maxSites, now: () => clock.now }) };
   }
 
   it('is counted for each by itself', () => {
@@ -91,17 +90,5 @@ describe('a rate limit for each host', () => {
         });
       }),
     );
-  });
-});
-
-describe('who is counted as one', () => {
-  it('is an IPv4 address', () => {
-    expect(hostKey('192.0.2.1')).not.toBe(hostKey('192.0.2.2'));
-    expect(hostKey('192.0.2.1')).toBe(hostKey('192.0.2.1'));
-  });
-
-  it('is the /64 of an IPv6 address, of which one host has as many as it likes', () => {
-    expect(hostKey('2001:db8:1:2::1')).toBe(hostKey('2001:db8:1:2:ffff::9'));
-    expect(hostKey('2001:db8:1:2::1')).not.toBe(hostKey('2001:db8:1:3::1'));
   });
 });

@@ -28,27 +28,27 @@ export function tokenBucket({ perSecond, burst, now }: TokenBucketConfig): () =>
   };
 }
 
-/** Many buckets, by the hosts that empty them. */
-export interface HostBucketsConfig extends TokenBucketConfig {
-  /** Hosts that are remembered; of more, the one that has been known for longest is forgotten. */
-  readonly maxHosts: number;
+/** Many buckets, by the sites that empty them. */
+export interface SiteBucketsConfig extends TokenBucketConfig {
+  /** Sites that are remembered; of more, the one that has been known for longest is forgotten. */
+  readonly maxSites: number;
 }
 
 /**
- * Makes a rate limit for each host: returns a function that takes a token from a host's bucket and tells whether there was
+ * Makes a rate limit for each site: returns a function that takes a token from a site's bucket and tells whether there was
  * one.
  *
  * @example
- * const mayAsk = hostBuckets({ perSecond: 1, burst: 10, maxHosts: 10_000, now: Date.now });
- * if (!mayAsk(hostKey(address))) refuse();
+ * const mayAsk = siteBuckets({ perSecond: 1, burst: 10, maxSites: 10_000, now: Date.now });
+ * if (!mayAsk(siteOf(address))) refuse();
  */
-export function hostBuckets({ maxHosts, ...bucket }: HostBucketsConfig): (host: string) => boolean {
+export function siteBuckets({ maxSites, ...bucket }: SiteBucketsConfig): (site: string) => boolean {
   const buckets = new Map<string, () => boolean>();
-  return (host) => {
-    const take = buckets.get(host) ?? tokenBucket(bucket);
-    buckets.set(host, take);
+  return (site) => {
+    const take = buckets.get(site) ?? tokenBucket(bucket);
+    buckets.set(site, take);
     const [oldest] = buckets.keys();
-    if (buckets.size > maxHosts && oldest !== undefined) buckets.delete(oldest);
+    if (buckets.size > maxSites && oldest !== undefined) buckets.delete(oldest);
     return take();
   };
 }

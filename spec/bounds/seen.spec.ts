@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { Seen } from '../lib/seen.js';
+import { Seen } from '../../lib/bounds/seen.js';
 
 describe('what has been seen', () => {
   let clock = 0;

@@ -1,0 +1,109 @@
+/** How much there is room for. */
+export interface AdmissionConfig {
+  /** Entries in all. */
+  readonly most: number;
+  /** Entries of one site. Default: as many as there is room for. */
+  readonly mostOfSite?: number | undefined;
+}
+
+/**
+ * The answer to a newcomer: whether it is in, and who has given way to it. Whoever gave way has left already, and whatever it holds
+ * is to be released.
+ */
+export interface Admitted<T> {
+  readonly isIn: boolean;
+  readonly gaveWay?: T | undefined;
+}
+
+/** What one site has. */
+interface Share<T> {
+  readonly entries: Set<T>;
+  /** In the order of arrival, with some that have left. */
+  readonly arrivals: T[];
+}
+
+/**
+ * A room of bounded size that is shared by sites: open connections, or the entries of a table. When it is full, a newcomer whose site
+ * has less than another gets in, and the newest entry of the site that has most gives way. So a flood from a few sites fills the
+ * room and keeps nobody else out, and what was there before the flood stays. Each call takes constant time on average, however many
+ * sites there are.
+ *
+ * @example
+ * const pending = new Admission<Socket>({ most: 256, mostOfSite: 64 });
+ * const { isIn, gaveWay } = pending.admit(siteOf(address), socket);
+ * gaveWay?.destroy();
+ * if (!isIn) socket.destroy();
+ * socket.once('close', () => pending.leave(siteOf(address), socket));
+ */
+export class Admission<T> {
+  readonly #shares = new Map<string, Share<T>>();
+  /** The sites that have so many entries, by that number. */
+  readonly #sitesWith: Set<string>[] = [];
+  #size = 0;
+
+  constructor(readonly config: AdmissionConfig) {}
+
+  /** How many entries there are in all. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** How many entries a site has. */
+  of(site: string): number {
+    return this.#shares.get(site)?.entries.size ?? 0;
+  }
+
+  /** Whether a newcomer of a site would get in. */
+  hasRoomFor(site: string): boolean {
+    const { most, mostOfSite = most } = this.config;
+    const own = this.of(site);
+    return own < mostOfSite && (this.#size < most || own + 1 < this.#most);
+  }
+
+  /** Lets a newcomer in, if there is room or somebody has to give way to it. */
+  admit(site: string, entry: T): Admitted<T> {
+    if (!this.hasRoomFor(site)) return { isIn: false };
+    const gaveWay = this.#size < this.config.most ? undefined : this.#newestOfGreediest();
+    const share = this.#shares.get(site) ?? { entries: new Set(), arrivals: [] };
+    this.#shares.set(site, share);
+    share.entries.add(entry);
+    share.arrivals.push(entry);
+    this.#size++;
+    this.#move(site, share.entries.size - 1, share.entries.size);
+    return { isIn: true, gaveWay };
+  }
+
+  /** An entry has left. Does nothing where it has left already. */
+  leave(site: string, entry: T): void {
+    const share = this.#shares.get(site);
+    if (share?.entries.delete(entry) !== true) return;
+    this.#size--;
+    this.#move(site, share.entries.size + 1, share.entries.size);
+    if (share.entries.size === 0) this.#shares.delete(site);
+    else if (share.arrivals.length > 2 * share.entries.size + 16) {
+      share.arrivals.splice(0, share.arrivals.length, ...share.entries);
+    }
+  }
+
+  /** The most that any site has. */
+  get #most(): number {
+    return Math.max(0, this.#sitesWith.length - 1);
+  }
+
+  #newestOfGreediest(): T | undefined {
+    const [site = ''] = this.#sitesWith.at(-1) ?? [];
+    const share = this.#shares.get(site);
+    for (let newest = share?.arrivals.pop(); newest !== undefined; newest = share?.arrivals.pop()) {
+      if (share?.entries.has(newest) !== true) continue;
+      this.leave(site, newest);
+      return newest;
+    }
+    return undefined;
+  }
+
+  #move(site: string, before: number, after: number): void {
+    this.#sitesWith[before]?.delete(site);
+    if (after > 0) (this.#sitesWith[after] ??= new Set()).add(site);
+    while (this.#sitesWith.length > 0 && (this.#sitesWith.at(-1)?.size ?? 0) === 0) this.#sitesWith.pop();
+  }
+}

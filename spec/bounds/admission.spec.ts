@@ -1,0 +1,88 @@
+import fc from 'fast-check';
+import { Admission } from '../../lib/bounds/admission.js';
+
+describe('Admission to a room that sites share', () => {
+  it('lets everybody in while there is room', () => {
+    const room = new Admission<string>({ most: 3 });
+    expect(['a', 'a', 'b'].map((site, index) => room.admit(site, `${index}`).isIn)).toEqual([true, true, true]);
+    expect([room.size, room.of('a'), room.of('b'), room.of('c')]).toEqual([3, 2, 1, 0]);
+  });
+
+  it('lets no site have more than its limit, room or none', () => {
+    const room = new Admission<number>({ most: 10, mostOfSite: 2 });
+    expect([1, 2, 3].map((entry) => room.admit('a', entry).isIn)).toEqual([true, true, false]);
+  });
+
+  it('has the newest of the site with most give way to a newcomer of a site with less', () => {
+    const room = new Admission<string>({ most: 4 });
+    room.admit('honest', 'before the flood');
+    for (const entry of ['1', '2', '3']) room.admit('flood', entry);
+    expect(room.admit('newcomer', 'n')).toEqual({ isIn: true, gaveWay: '3' });
+    expect(room.size).toBe(4);
+  });
+
+  it('keeps a newcomer out whose site would then have as much as any other', () => {
+    const room = new Admission<string>({ most: 2 });
+    room.admit('a', 'a');
+    room.admit('b', 'b');
+    expect(room.hasRoomFor('c')).toBeFalse();
+    expect(room.admit('c', 'c')).toEqual({ isIn: false });
+    expect(room.admit('a', 'a2')).toEqual({ isIn: false });
+  });
+
+  it('has a place again for everybody who has left, and does not mind who leaves twice', () => {
+    const room = new Admission<string>({ most: 1 });
+    room.admit('a', 'a');
+    room.leave('a', 'a');
+    room.leave('a', 'a');
+    room.leave('never here', 'x');
+    expect(room.size).toBe(0);
+    expect(room.admit('b', 'b')).toEqual({ isIn: true, gaveWay: undefined });
+  });
+
+  it('never has one who has left give way', () => {
+    const room = new Admission<string>({ most: 3 });
+    for (const entry of ['1', '2', '3']) room.admit('flood', entry);
+    room.leave('flood', '3');
+    room.admit('flood', '4');
+    room.leave('flood', '4');
+    room.admit('other', 'o');
+    expect(room.admit('newcomer', 'n').gaveWay).toBe('2');
+  });
+
+  it('counts as a plain list of entries would, whoever comes and goes', () => {
+    const steps = fc.array(
+      fc.record({ site: fc.constantFrom('a', 'b', 'c', 'd'), entry: fc.nat(30), isLeaving: fc.boolean() }),
+      { maxLength: 200 },
+    );
+    fc.assert(
+      fc.property(steps, fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 8 }), (all, most, mostOfSite) => {
+        const room = new Admission<string>({ most, mostOfSite });
+        let list: { site: string; name: string }[] = [];
+        const of = (site: string) => list.filter((each) => each.site === site).length;
+        for (const { site, entry, isLeaving } of all) {
+          const name = `${site}${entry}`;
+          if (isLeaving) {
+            room.leave(site, name);
+            list = list.filter((each) => each.name !== name);
+          } else if (!list.some((each) => each.name === name)) {
+            const greediest = Math.max(0, ...['a', 'b', 'c', 'd'].map(of));
+            const expected = of(site) < mostOfSite && (list.length < most || of(site) + 1 < greediest);
+            const { isIn, gaveWay } = room.admit(site, name);
+            expect(isIn).toBe(expected);
+            if (!isIn) continue;
+            const evicted = list.find((each) => each.name === gaveWay);
+            expect(evicted === undefined).toBe(list.length < most);
+            if (evicted !== undefined) {
+              expect(of(evicted.site)).toBe(greediest);
+              expect(list.findLast((each) => each.site === evicted.site)).toBe(evicted);
+            }
+            list = [...list.filter((each) => each !== evicted), { site, name }];
+          }
+          expect(room.size).toBe(list.length);
+          for (const each of ['a', 'b', 'c', 'd']) expect(room.of(each)).toBe(of(each));
+        }
+      }),
+    );
+  });
+});
