@@ -4,9 +4,11 @@ import type { SecureContext } from 'node:tls';
 import {
   asapScheduler,
   BehaviorSubject,
+  catchError,
   concat,
   defer,
   distinctUntilChanged,
+  EMPTY,
   filter,
   firstValueFrom,
   forkJoin,
@@ -138,7 +140,7 @@ export interface Net {
   /**
    * This node's locator, for others to connect to; replays the latest, and emits again when the network changes. The first
    * waits for the rendezvous servers to say where they see this node, and until it is known whether others can dial it or
-   * a port was opened on the router, but not for long. Subscribing starts the net.
+   * a port was opened on the router, but not for long. Subscribing starts the net. Completes when the net is closed.
    *
    * @throws ListenError when the port cannot be listened on.
    */
@@ -146,23 +148,23 @@ export interface Net {
 
   /**
    * Each connection, inbound or outbound: those that are open, then each new one as soon as both sides hold it. One that
-   * the peer refuses never comes here.
+   * the peer refuses never comes here. Completes when the net is closed.
    */
   readonly connections$: Observable<Connection>;
 
   /**
    * Every line from every connection. In `p2p` mode a line that has been here before is dropped, so that relaying with
-   * `broadcast` ends. A connection whose `toDuplex` was called brings no lines.
+   * `broadcast` ends. A connection whose `toDuplex` was called brings no lines. Completes when the net is closed.
    *
    * @example
    * net.lines$.subscribe(({ connection, text }) => net.broadcast(text, connection)); // relays
    */
   readonly lines$: Observable<Line>;
 
-  /** What the net is and has at the moment; replays the latest. */
+  /** What the net is and has at the moment; replays the latest. Completes when the net is closed. */
   readonly status$: Observable<NetStatus>;
 
-  /** What each attempt does, step by step. */
+  /** What each attempt does, step by step. Completes when the net is closed. */
   readonly trace$: Observable<TraceEvent>;
 
   /** Listens, and opens its sessions. Resolves when it listens; a second call changes nothing. Rejects with ListenError. */
@@ -323,10 +325,15 @@ class RunningNet implements Net {
     this.connections$ = this.#peers.connection$;
     this.unl$ = this.#whenStarted$(() =>
       merge(this.#location$, this.#listener.pipe(ignoreElements())).pipe(
-        throwIfEmpty(() => new ClosedError('The net is closed')),
         map(({ unl }) => formatUnl(unl)),
         distinctUntilChanged(),
       ),
+    ).pipe(
+      // Closing the net on purpose is no failure of a stream: a subscriber without an error handler must not end the process.
+      catchError((error: unknown) => {
+        if (this.#isClosing) return EMPTY;
+        throw error;
+      }),
     );
     this.lines$ = this.#peers.connection$.pipe(
       // A breath later, so that whoever gets the connection first may take it as a stream.

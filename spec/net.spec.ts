@@ -1,6 +1,16 @@
 import { createServer } from 'node:net';
 import { once } from 'node:events';
-import { filter, firstValueFrom, forkJoin, lastValueFrom, map, take, toArray } from 'rxjs';
+import {
+  filter,
+  firstValueFrom,
+  forkJoin,
+  ignoreElements,
+  lastValueFrom,
+  map,
+  take,
+  toArray,
+  type Observable,
+} from 'rxjs';
 import {
   ClosedError,
   ConnectError,
@@ -13,6 +23,7 @@ import {
   ListenError,
   parseUnl,
   PeerMismatchError,
+  type Net,
   type UnlV3,
 } from '../lib/index.js';
 import { addressOf, failureOf, Lab, newAddress } from './support/nodes.js';
@@ -360,7 +371,34 @@ describe('A net', () => {
     const states = lab.collect(net.status$.pipe(map(({ state }) => state)));
     await net.close();
     expect(states.at(-1)).toBe('closed');
-    expect(await failureOf(net.unl$)).toBeInstanceOf(ClosedError);
+  });
+
+  /** The streams of a net, each turned into its end: what it failed with, or that it has completed. */
+  const endsOf = (net: Net) =>
+    Promise.all(
+      [net.unl$, net.connections$, net.lines$, net.status$, net.trace$].map((stream$: Observable<unknown>) =>
+        lastValueFrom(stream$.pipe(ignoreElements()), { defaultValue: 'completed' }),
+      ),
+    );
+  const allCompleted = Array.from({ length: 5 }, () => 'completed');
+
+  it('completes its streams when it is closed on purpose, before its first locator and after', async () => {
+    const early = lab.net({ rendezvous: ['127.0.0.1:9'] });
+    const endsOfEarly = endsOf(early);
+    await early.close();
+    expect(await endsOfEarly).toEqual(allCompleted);
+
+    const late = lab.net();
+    const endsOfLate = endsOf(late);
+    await firstValueFrom(late.unl$);
+    await late.close();
+    expect(await endsOfLate).toEqual(allCompleted);
+  });
+
+  it('completes streams that are subscribed to after it was closed', async () => {
+    const net = lab.net();
+    await net.close();
+    expect(await endsOf(net)).toEqual(allCompleted);
   });
 
   it('leaves out of its locator the servers for which there is no room', async () => {

@@ -167,6 +167,8 @@ export class Transport {
   /** Ends the stream behind all that was written. */
   end(payload: Buffer): void {
     this.#end = payload;
+    // With all that was sent acknowledged the peer can close as soon as it sees the end.
+    this.#acknowledgeWhatIsOwed();
     this.#pump();
   }
 
@@ -239,7 +241,7 @@ export class Transport {
   /** Nothing is sent or taken any more, but what is in the link still goes out. Returns the link; all others are dropped. */
   close(): Channel | undefined {
     this.#flush();
-    if (this.#arrivals.owesAcknowledgement) this.#arrivals.acknowledge();
+    this.#acknowledgeWhatIsOwed();
     this.#isClosed = true;
     this.#arrivals.stop();
     this.#silence.stop();
@@ -368,6 +370,8 @@ export class Transport {
       return true;
     }
     if (!link.isInOrder(this.received)) return link.isStale;
+    // The peer waits for this before it closes the connection.
+    this.#acknowledgeWhatIsOwed();
     this.#config.onEnd(payload);
     return true;
   }
@@ -536,6 +540,10 @@ export class Transport {
       channel.write(FRAME.data, bytes);
     if (this.#end !== undefined && !this.#isEndWritten) channel.write(FRAME.end, this.#end);
     this.#isEndWritten = true;
+  }
+
+  #acknowledgeWhatIsOwed(): void {
+    if (this.#arrivals.owesAcknowledgement) this.#arrivals.acknowledge();
   }
 
   #sayAcknowledged(received: number): boolean {

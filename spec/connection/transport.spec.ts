@@ -315,6 +315,21 @@ describe('A transport', () => {
     pair.close();
   });
 
+  it('acknowledges the end of a stream at once, and all before it: no timer holds up an orderly close', async () => {
+    const pair = await quiet(true);
+    pair.here.send(10);
+    pair.there.send(10);
+    await pair.carry(1_000, 1_000);
+    expect([pair.here, pair.there].map(({ transport }) => transport.isAcknowledged)).toEqual([false, false]);
+    pair.here.transport.end(Buffer.from('{}'));
+    await pair.carry(1_000, 0);
+    expect(pair.there.ends).toBe(1);
+    expect(pair.there.transport.isAcknowledged).toBeTrue();
+    await pair.carry(0, 1_000);
+    expect(pair.here.transport.isAcknowledged).toBeTrue();
+    pair.close();
+  });
+
   it('takes no harm from being asked too late for what the peer has by now: it was asked for on a slow link', async () => {
     const pair = await quiet(true);
     pair.here.send(10);
