@@ -2,6 +2,7 @@ import { createSocket } from 'node:dgram';
 import { catchError, EMPTY, from, map, mergeMap, Observable, of } from 'rxjs';
 import { canonicalAddress, familyOf } from './endpoint.js';
 import { PortMappingError } from './errors.js';
+import { loadDefaultGateway } from './packages.js';
 
 /** The router that this machine's packets to the rest of the world go through. */
 export interface Gateway {
@@ -17,7 +18,7 @@ export interface Gateway {
  * defaultGateway$(4).subscribe(({ address }) => console.log(address)); // 192.168.1.1
  */
 export function defaultGateway$(family: 4 | 6): Observable<Gateway> {
-  return from(import('default-gateway')).pipe(
+  return from(loadDefaultGateway()).pipe(
     mergeMap(({ gateway4async, gateway6async }) => (family === 4 ? gateway4async() : gateway6async())),
     mergeMap(({ gateway, int }) => {
       const address = canonicalAddress(gateway);

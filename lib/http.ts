@@ -2,6 +2,7 @@ import { Agent as HttpAgent, type AgentOptions } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { from, Observable, switchMap } from 'rxjs';
 import { HttpError, reasonOf } from './errors.js';
+import { loadNodeFetch } from './packages.js';
 
 /** A question by HTTP. */
 export interface HttpRequest {
@@ -45,10 +46,9 @@ export function fetch$({
   connectTo,
   family,
 }: HttpRequest): Observable<HttpAnswer> {
-  // Loaded when first needed: not every program that uses the library asks by HTTP.
-  return from(import('node-fetch')).pipe(
+  return from(loadNodeFetch()).pipe(
     switchMap(
-      ({ default: fetch }) =>
+      (fetch) =>
         new Observable<HttpAnswer>((subscriber) => {
           const abort = new AbortController();
           const options: AgentOptions = {

@@ -49,6 +49,7 @@ import { receive$ } from './net/inbound.js';
 import { localAddresses, locate } from './net/locator.js';
 import { Nonces } from './net/nonces.js';
 import { Peers } from './net/peers.js';
+import { preload } from './net/preload.js';
 import { punchingOf } from './net/punching.js';
 import { canRelay, relayingOf } from './net/relaying.js';
 import { canReverseQuery, reverseQueryingOf } from './net/reverse-querying.js';
@@ -167,7 +168,10 @@ export interface Net {
   /** What each attempt does, step by step. Completes when the net is closed. */
   readonly trace$: Observable<TraceEvent>;
 
-  /** Listens, and opens its sessions. Resolves when it listens; a second call changes nothing. Rejects with ListenError. */
+  /**
+   * Listens, opens its sessions, and loads the packages that the node will need. Resolves when it listens and they are loaded; a
+   * second call changes nothing. Rejects with ListenError.
+   */
   start(): Promise<void>;
 
   /**
@@ -385,7 +389,9 @@ class RunningNet implements Net {
   async #listen(): Promise<void> {
     const { bind, port } = this.#config;
     this.#running.add(this.#runtime.listen$({ address: bind, port }).subscribe(this.#listener));
+    const loaded = preload(this.#config);
     this.#begin(await firstValueFrom(race(this.#listener, this.#closed$())));
+    await loaded;
   }
 
   #begin({ local, socket$ }: Listener): void {

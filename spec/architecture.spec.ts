@@ -36,6 +36,7 @@ const HOUSE: readonly string[] = [
   'certificate',
   'signed-request',
   'identity',
+  'packages',
   'endpoint',
   'validate',
   'errors',

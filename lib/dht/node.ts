@@ -29,6 +29,7 @@ import {
 } from '../endpoint.js';
 import { ListenError, ProtocolError } from '../errors.js';
 import { untroubled } from '../operators/untroubled.js';
+import { loadDhtRpc } from '../packages.js';
 
 /** What a node of the DHT is made of. */
 export interface DhtNodeConfig {
@@ -125,10 +126,10 @@ const MAX_CLOSER = 20;
  */
 export function dhtNode$(config: DhtNodeConfig): Observable<DhtNode> {
   const { bind = '0.0.0.0', port = 0, bootstrap } = config;
-  return forkJoin([import('dht-rpc'), import('dht-rpc/lib/peer.js'), resolved$(bootstrap)]).pipe(
-    switchMap(([rpc, { default: peer }, beginnings]) => {
+  return forkJoin([loadDhtRpc(), resolved$(bootstrap)]).pipe(
+    switchMap(([{ DHT, peer }, beginnings]) => {
       const isBelievable = believable(config, beginnings);
-      return opened$(rpc.default, config, isBelievable).pipe(
+      return opened$(DHT, config, isBelievable).pipe(
         map((dht) => wrap(dht, { bootstrap, isBelievable, idOf: (host, port) => peer.id(host, port) })),
       );
     }),

@@ -4,6 +4,7 @@ import { HttpError, PortMappingError } from '../errors.js';
 import type { Gateway } from '../gateway.js';
 import { fetch$, type HttpAnswer } from '../http.js';
 import { within } from '../operators/within.js';
+import { loadNatUpnp } from '../packages.js';
 import { ANSWER_MS } from './ask.js';
 import { elementAt, formatAction, parseAction, parseXml, textOf, type XmlElement } from './soap.js';
 import { elsewhere, leadsTo, search$ } from './ssdp.js';
@@ -121,8 +122,8 @@ function noDescription({ href }: URL, options?: ErrorOptions): HttpError {
 
 /** The services of some types in a description, in the order of the types. */
 function controlsIn$(root: XmlElement, description: URL, types: readonly string[]): Observable<readonly Control[]> {
-  return from(import('nat-upnp')).pipe(
-    map(({ default: { device } }) => {
+  return from(loadNatUpnp()).pipe(
+    map(({ device }) => {
       const found = device.create(description.href);
       found._getXml = (_, callback) => {
         callback(null, root);

@@ -4,6 +4,7 @@ import { canonicalAddress, familyOf } from '../endpoint.js';
 import { PortMappingError } from '../errors.js';
 import type { Gateway } from '../gateway.js';
 import { within } from '../operators/within.js';
+import { loadNatUpnp } from '../packages.js';
 import { show } from '../validate.js';
 import { ANSWER_MS } from './ask.js';
 import { retransmit } from './retransmit.js';
@@ -34,8 +35,8 @@ export interface SearchConfig {
  */
 export function search$(config: SearchConfig): Observable<URL> {
   const { gateway, scheduler } = config;
-  return from(import('nat-upnp')).pipe(
-    switchMap(({ default: { ssdp } }) => description$(ssdp, config)),
+  return from(loadNatUpnp()).pipe(
+    switchMap(({ ssdp }) => description$(ssdp, config)),
     take(1),
     within(ANSWER_MS, `The gateway ${gateway.address} did not answer by UPnP`, scheduler),
   );

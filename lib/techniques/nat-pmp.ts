@@ -9,6 +9,7 @@ import { retransmit } from '../gateway/retransmit.js';
 import { holdLease$ } from '../operators/hold-lease.js';
 import { untroubled } from '../operators/untroubled.js';
 import { within } from '../operators/within.js';
+import { loadNatPmp } from '../packages.js';
 import type { PortMapper, PortRequest } from './technique.js';
 
 /** A mapping, and when the gateway said how long it had been up. */
@@ -110,8 +111,8 @@ type Ask = (client: natPmpPackage.Client, callback: natPmpPackage.Callback) => v
 
 /** One request and its answer. */
 function exchange$(request: PortRequest, ask: Ask): Observable<natPmpPackage.Answer> {
-  return from(import('nat-pmp')).pipe(
-    switchMap(({ default: { Client } }) => answer$(new Client(request.gateway.host), request, ask)),
+  return from(loadNatPmp()).pipe(
+    switchMap(({ Client }) => answer$(new Client(request.gateway.host), request, ask)),
     within(ANSWER_MS, `The gateway ${request.gateway.address} did not answer by NAT-PMP`, request.scheduler),
   );
 }

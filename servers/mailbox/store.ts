@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { defer, Observable, of, retry, timer, type SchedulerLike } from 'rxjs';
 import { reasonOf, StoreError } from '../../lib/errors.js';
 import { within } from '../../lib/operators/within.js';
+import { loadClassicLevel } from '../../lib/packages.js';
 
 /** Where a mailbox server keeps what has to outlive it: text under keys, in the order of the keys. */
 export interface MessageStore {
@@ -80,11 +81,10 @@ export function levelStore$(folder: string, scheduler: SchedulerLike): Observabl
   );
 }
 
-/** Loaded when first needed: only servers that keep something need it. */
 async function openLevel(folder: string): Promise<Level> {
   await makeFolder(folder);
   try {
-    const { ClassicLevel } = await import('classic-level');
+    const ClassicLevel = await loadClassicLevel();
     const level = new ClassicLevel<string, string>(folder);
     await level.open();
     return level;

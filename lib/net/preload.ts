@@ -1,0 +1,36 @@
+import type { ResolvedConfig } from '../config.js';
+import { scopeOf } from '../endpoint.js';
+import { loadDefaultGateway, loadDhtRpc, loadNatPmp, loadNatUpnp, loadNodeFetch } from '../packages.js';
+
+/**
+ * Loads the packages that a node with this configuration will need, and no others. Resolves when they are loaded. A package that
+ * cannot be loaded is no failure here: the part of the node that needs it says so.
+ *
+ * @example
+ * await preload(resolveConfig({ mode: 'direct', rendezvous: ['rv.example.org:8000'] }));
+ */
+export async function preload(config: ResolvedConfig): Promise<void> {
+  await Promise.allSettled(loadersOf(config).map((load) => load()));
+}
+
+/** What loads the packages that a node with this configuration will need. */
+export function loadersOf(config: ResolvedConfig): readonly (() => Promise<unknown>)[] {
+  const { dht, mailbox, portMapping, reachability, rendezvous, security } = config;
+  const mapsPorts = portMapping.length > 0 && canAskGateway(config);
+  const isDialledBack =
+    reachability !== false && [reachability, rendezvous, mailbox, dht].some(({ length }) => length > 0);
+  const mapsByUpnp = mapsPorts && portMapping.includes('upnp');
+  return [
+    ...(isDialledBack || mailbox.length > 0 || mapsByUpnp ? [loadNodeFetch] : []),
+    ...(mapsPorts ? [loadDefaultGateway] : []),
+    ...(mapsByUpnp ? [loadNatUpnp] : []),
+    ...(mapsPorts && portMapping.includes('nat-pmp') ? [loadNatPmp] : []),
+    ...(dht.length > 0 && security === 'tls' ? [loadDhtRpc] : []),
+  ];
+}
+
+/** Whether there may be a gateway to ask: see `reach$`. */
+function canAskGateway({ bind, forwarded, reachability }: ResolvedConfig): boolean {
+  if (forwarded || reachability === false) return false;
+  return bind === undefined || scopeOf(bind) !== 'loopback' || reachability.length > 0;
+}
