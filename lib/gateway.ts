@@ -2,6 +2,7 @@ import { createSocket } from 'node:dgram';
 import { catchError, EMPTY, from, map, mergeMap, Observable, of } from 'rxjs';
 import { canonicalAddress, familyOf } from './endpoint.js';
 import { PortMappingError } from './errors.js';
+import { untroubled } from './operators/untroubled.js';
 import { loadDefaultGateway } from './packages.js';
 
 /** The router that this machine's packets to the rest of the world go through. */
@@ -57,4 +58,18 @@ export function localAddressTo$(host: string): Observable<string> {
       socket.close();
     };
   }).pipe(map((address) => canonicalAddress(address.replace(/%.*$/, '')) ?? address));
+}
+
+/** Addresses that are nobody's (RFC 5737, RFC 3849); the way to them is the way to the rest of the world. */
+const WORLD = { 4: '192.0.2.1', 6: '2001:db8::1' } as const;
+
+/**
+ * Finds the local address that the default route of a family leads from, which sends nothing. Emits it and completes; completes
+ * alone where there is no such route.
+ *
+ * @example
+ * routedAddress$(4).subscribe((address) => console.log(address)); // 192.168.1.7
+ */
+export function routedAddress$(family: 4 | 6): Observable<string> {
+  return localAddressTo$(WORLD[family]).pipe(untroubled());
 }

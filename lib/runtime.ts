@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { asyncScheduler, type SchedulerLike } from 'rxjs';
-import { defaultGateway$ } from './gateway.js';
+import { defaultGateway$, routedAddress$ } from './gateway.js';
 import { dial$, listen$ } from './link/tcp.js';
 
 /**
@@ -19,6 +19,7 @@ export interface Runtime {
   readonly dial$: typeof dial$;
   readonly listen$: typeof listen$;
   readonly gateway$: typeof defaultGateway$;
+  readonly routedAddress$: typeof routedAddress$;
 }
 
 /** The real clock, the real chance and the real sockets. */
@@ -33,4 +34,5 @@ export const systemRuntime: Runtime = {
   dial$,
   listen$,
   gateway$: defaultGateway$,
+  routedAddress$,
 };

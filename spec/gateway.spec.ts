@@ -1,7 +1,8 @@
+import { networkInterfaces } from 'node:os';
 import { firstValueFrom, lastValueFrom, toArray } from 'rxjs';
 import { canonicalAddress, familyOf } from '../lib/endpoint.js';
 import { PortMappingError } from '../lib/errors.js';
-import { defaultGateway$, localAddressTo$ } from '../lib/gateway.js';
+import { defaultGateway$, localAddressTo$, routedAddress$ } from '../lib/gateway.js';
 import { failureOf } from './support/nodes.js';
 
 describe('The local address that leads to a host', () => {
@@ -15,6 +16,20 @@ describe('The local address that leads to a host', () => {
     expect(error).toBeInstanceOf(PortMappingError);
     expect(error).toEqual(jasmine.objectContaining({ message: jasmine.stringContaining('255.255.255.255') }));
   });
+});
+
+describe('The address that the default route leads from', () => {
+  for (const family of [4, 6] as const) {
+    it(`is one of this machine’s of IPv${family}, or there is none`, async () => {
+      const found = await lastValueFrom(routedAddress$(family).pipe(toArray()));
+      const own = Object.values(networkInterfaces()).flatMap((entries = []) => entries.map(({ address }) => address));
+      for (const address of found) {
+        expect(familyOf(address)).toBe(family);
+        expect(own).toContain(address);
+      }
+      expect(found.length).toBeLessThan(2);
+    });
+  }
 });
 
 describe('The default gateway', () => {

@@ -33,22 +33,52 @@ export interface Surroundings {
 }
 
 /**
- * This machine's addresses that others may know: the one it is bound to, or all of them; loopback only when there is no
- * other.
+ * Interfaces of containers, virtual machines and VPNs, as Linux, macOS and Windows call them: others on the LAN cannot dial what is
+ * there, as a rule.
  */
-export function localAddresses(bind: string | undefined, interfaces = networkInterfaces()): string[] {
-  if (bind !== undefined && scopeOf(bind) !== 'unusable') return [bind];
-  const addresses = Object.values(interfaces)
-    .flatMap((entries) => entries ?? [])
-    .map(({ address }) => canonicalAddress(address))
-    .filter((address) => address !== undefined)
-    .filter((address) => scopeOf(address) !== 'linkLocal' && scopeOf(address) !== 'unusable');
+const VIRTUAL =
+  /^(?:br-|bridge[0-9]|cali|cilium|cni|docker|flannel|ipsec|lxc|lxdbr|podman|ppp|tailscale|tap|tun|utun|vboxnet|veth|virbr|vmenet|vmnet|wg|zt)|virtualbox|vmware|wsl/i;
+
+/** Where this machine's addresses are. */
+export interface LocalAddressesOptions {
+  /** The addresses that the default routes lead from. Default: not known. */
+  readonly routed?: readonly string[] | undefined;
+  readonly interfaces?: ReturnType<typeof networkInterfaces> | undefined;
+}
+
+/**
+ * This machine's addresses that others may know: the one it is bound to, or all of them; loopback only when there is no
+ * other. There is room for a few of each family: those of the default routes come first, those of containers, virtual machines and
+ * VPNs last. Pure, with `interfaces`.
+ */
+export function localAddresses(
+  bind: string | undefined,
+  { routed = [], interfaces = networkInterfaces() }: LocalAddressesOptions = {},
+): string[] {
+  if (isOneAddress(bind)) return [bind];
+  const addresses = Object.entries(interfaces)
+    .flatMap(([name, entries = []]) => entries.map(({ address }) => ({ name, address: canonicalAddress(address) })))
+    .flatMap(({ name, address }) => (address === undefined ? [] : [{ address, rank: rankOf(name, address, routed) }]))
+    .filter(({ address }) => scopeOf(address) !== 'linkLocal' && scopeOf(address) !== 'unusable')
+    .toSorted((a, b) => a.rank - b.rank)
+    .map(({ address }) => address);
   const reachable = addresses.filter((address) => scopeOf(address) !== 'loopback');
   return ([4, 6] as const).flatMap((family) =>
     (reachable.length > 0 ? reachable : addresses)
       .filter((address) => familyOf(address) === family)
       .slice(0, MAX_LAN_ADDRESSES),
   );
+}
+
+/** Whether a node is bound to one address, and not to all of them. */
+export function isOneAddress(bind: string | undefined): bind is string {
+  return bind !== undefined && scopeOf(bind) !== 'unusable';
+}
+
+/** The lower, the more likely it is that others can dial an address. */
+function rankOf(name: string, address: string, routed: readonly string[]): number {
+  if (routed.includes(address)) return 0;
+  return VIRTUAL.test(name) ? 2 : 1;
 }
 
 /** Whether an address is on the same network as one of this machine's interfaces, so that there is no router in between. */

@@ -28,15 +28,14 @@ import {
 import type { ResolvedConfig } from '../config.js';
 import { familyOf, formatEndpoint, sameEndpoint, scopeOf } from '../endpoint.js';
 import { PortMappingError, reasonOf } from '../errors.js';
-import { localAddressTo$ } from '../gateway.js';
 import type { Mapping } from '../gateway/mapping.js';
 import { takeTurns, type Turn } from '../operators/take-turns.js';
-import { untroubled } from '../operators/untroubled.js';
 import { lookByAny$, type Look, type Reach } from '../reachability.js';
 import type { Runtime } from '../runtime.js';
 import { openPort } from '../techniques/open-port.js';
 import type { PortRequest } from '../techniques/technique.js';
 import type { Trace } from '../trace.js';
+import { isOneAddress } from './locator.js';
 
 /** What is needed to become reachable. */
 export interface ReachConfig {
@@ -61,9 +60,6 @@ interface Place {
   readonly observed: readonly string[];
 }
 
-/** Addresses that are nobody's (RFC 5737, RFC 3849); the way to them is the way to the rest of the world. */
-const WORLD = { 4: '192.0.2.1', 6: '2001:db8::1' } as const;
-
 /**
  * Finds out whether others can dial this node, by each family of addresses that it has; where not, has the gateway open a
  * port. Emits how it stands whenever that changes, holds what was opened for as long as it is subscribed to, and tries again
@@ -80,7 +76,7 @@ export function reach$(given: ReachConfig): Observable<readonly Reach[]> {
       // One for all times: what the network of before is still giving back comes first.
       const turn = takeTurns();
       return observed$.pipe(
-        concatMap((observed) => place$(family, observed, config)),
+        concatMap((observed) => place$(family, observed, given)),
         distinctUntilChanged((a, b) => JSON.stringify(a) === JSON.stringify(b)),
         switchMap((place) => (place === undefined ? of(undefined) : reachAt$(family, place, turn, given))),
       );
@@ -100,9 +96,9 @@ const NOT_YET = {
 function place$(
   family: 4 | 6,
   observed: readonly string[],
-  { bind, reachability }: ResolvedConfig,
+  { config: { bind, reachability }, runtime }: ReachConfig,
 ): Observable<Place | undefined> {
-  const internal$ = isOne(bind) ? of(bind) : localAddressTo$(WORLD[family]).pipe(untroubled());
+  const internal$ = isOneAddress(bind) ? of(bind) : runtime.routedAddress$(family);
   return internal$.pipe(
     filter((internal) => {
       const scope = scopeOf(internal);
@@ -181,7 +177,7 @@ function look$(
         // Without TLS nobody proves anything.
         peerId: security === 'tls' ? identity.peerId : undefined,
         family: familyOf(internal),
-        localAddress: isOne(bind) ? bind : undefined,
+        localAddress: isOneAddress(bind) ? bind : undefined,
         withinMs: timing.reachabilityMs,
         scheduler: runtime.scheduler,
         // A server on the same LAN is not outside, and none can make this node believe that it is elsewhere.
@@ -271,9 +267,4 @@ function noReach(family: 4 | 6, look: Look | undefined, error: unknown): Reach {
     isReachable: look?.isReachable,
     words: `${reason}. No port was opened: ${reasonOf(error)}`,
   };
-}
-
-/** Whether it names one address, and not all of them. */
-function isOne(bind: string | undefined): bind is string {
-  return bind !== undefined && scopeOf(bind) !== 'unusable';
 }

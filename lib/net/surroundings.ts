@@ -1,9 +1,12 @@
 import {
   combineLatest,
+  defaultIfEmpty,
   defer,
   distinctUntilChanged,
+  exhaustMap,
   filter,
   first,
+  forkJoin,
   map,
   of,
   repeat,
@@ -27,7 +30,7 @@ import type { RendezvousSession } from '../rendezvous/session.js';
 import type { Runtime } from '../runtime.js';
 import type { Trace } from '../trace.js';
 import { formatUnl } from '../unl.js';
-import { localAddresses, locate, type Location } from './locator.js';
+import { isOneAddress, localAddresses, locate, type Location } from './locator.js';
 import { natViews$, type NatView } from './nat.js';
 import { reach$ } from './reach.js';
 
@@ -77,9 +80,10 @@ export function findings$(local: Endpoint, given: SurroundingsConfig): Observabl
   return defer(() => {
     const { config, runtime, trace } = given;
     const servers$ = sessions$(config.rendezvous, { ...config, runtime }, trace).pipe(latest());
-    const network$ = networkOf$(servers$, given).pipe(latest());
+    const addresses$ = addressesOf$(given).pipe(latest());
+    const network$ = networkOf$(addresses$, servers$, given).pipe(latest());
     const reaches$ = reachOf$(local, servers$, network$, given).pipe(latest());
-    const nats$ = (given.looksAtNat ? natOf$(servers$, given) : of([])).pipe(latest());
+    const nats$ = (given.looksAtNat ? natOf$(addresses$, servers$, given) : of([])).pipe(latest());
     const location$ = locationOf$(local, network$, reaches$, nats$, given);
     return combineLatest({
       local: of(local),
@@ -116,14 +120,29 @@ interface Network {
   readonly servers: readonly ServerState[];
 }
 
+/** This machine's addresses, at once and again and again, since no system tells of a change in the same way. */
+function addressesOf$({
+  config: { bind, timing },
+  runtime: { scheduler, routedAddress$ },
+}: SurroundingsConfig): Observable<readonly string[]> {
+  const routes$ = ([4, 6] as const).map((family) => routedAddress$(family).pipe(defaultIfEmpty(undefined)));
+  // A node that is bound to one address has no others to put in order.
+  const routed$ = isOneAddress(bind) ? of([]) : forkJoin(routes$);
+  return timer(0, timing.networkMs, scheduler).pipe(
+    exhaustMap(() => routed$),
+    map((routed) => localAddresses(bind, { routed: routed.filter((address) => address !== undefined) })),
+  );
+}
+
 /** The first waits for the servers, but not for long. */
 function networkOf$(
+  addresses$: Observable<readonly string[]>,
   servers$: Observable<readonly ServerState[]>,
-  { config: { bind, timing }, runtime: { scheduler } }: SurroundingsConfig,
+  { config: { timing }, runtime: { scheduler } }: SurroundingsConfig,
 ): Observable<Network> {
-  return combineLatest([servers$, isLate$(timing.gatherMs, scheduler), timer(0, timing.networkMs, scheduler)]).pipe(
+  return combineLatest([servers$, isLate$(timing.gatherMs, scheduler), addresses$]).pipe(
     filter(([servers, isLate]) => isLate || haveTold(servers)),
-    map(([servers]) => ({ addresses: localAddresses(bind), servers })),
+    map(([servers, , addresses]) => ({ addresses, servers })),
   );
 }
 
@@ -183,13 +202,13 @@ export function observersOf(config: ResolvedConfig): readonly Observer[] {
 
 /** What this node's NAT is: at once, again when no server was there and then one is, and whenever the network changes. */
 function natOf$(
+  addresses$: Observable<readonly string[]>,
   servers$: Observable<readonly ServerState[]>,
   { config, runtime, trace }: SurroundingsConfig,
 ): Observable<readonly NatView[]> {
-  const { bind, rendezvous, timing } = config;
+  const { rendezvous, timing } = config;
   const { scheduler } = runtime;
   const observers = observersOf(config);
-  const addresses$ = timer(0, timing.networkMs, scheduler).pipe(map(() => localAddresses(bind)));
   return combineLatest([addresses$, servers$.pipe(map(observedIn))]).pipe(
     distinctUntilChanged(
       ([addresses, observed], [nextAddresses, nextObserved]) =>

@@ -87,7 +87,7 @@ describe('this machine’s addresses', () => {
     );
 
   it('are the one that the node is bound to', () => {
-    expect(localAddresses('127.0.0.9', { eth0: interfaceOf('10.0.0.1') })).toEqual(['127.0.0.9']);
+    expect(localAddresses('127.0.0.9', { interfaces: { eth0: interfaceOf('10.0.0.1') } })).toEqual(['127.0.0.9']);
   });
 
   it('are all that others can dial, IPv4 first, when it is bound to none or to all', () => {
@@ -95,18 +95,21 @@ describe('this machine’s addresses', () => {
       lo: interfaceOf('127.0.0.1', '::1'),
       eth0: interfaceOf('fd00::1', '10.0.0.1', 'fe80::1', '169.254.0.1'),
     };
-    expect(localAddresses(undefined, interfaces)).toEqual(['10.0.0.1', 'fd00::1']);
-    expect(localAddresses('0.0.0.0', interfaces)).toEqual(['10.0.0.1', 'fd00::1']);
+    expect(localAddresses(undefined, { interfaces })).toEqual(['10.0.0.1', 'fd00::1']);
+    expect(localAddresses('0.0.0.0', { interfaces })).toEqual(['10.0.0.1', 'fd00::1']);
   });
 
   it('are those of loopback when there is no other', () => {
-    expect(localAddresses(undefined, { lo: interfaceOf('127.0.0.1', '::1') })).toEqual(['127.0.0.1', '::1']);
-    expect(localAddresses(undefined, {})).toEqual([]);
+    expect(localAddresses(undefined, { interfaces: { lo: interfaceOf('127.0.0.1', '::1') } })).toEqual([
+      '127.0.0.1',
+      '::1',
+    ]);
+    expect(localAddresses(undefined, { interfaces: {} })).toEqual([]);
   });
 
   it('are no more than a locator has room for', () => {
     const many = Array.from({ length: 9 }, (_, index) => [`10.0.0.${index}`, `fd00::${index}`]).flat();
-    const addresses = localAddresses(undefined, { eth0: interfaceOf(...many) });
+    const addresses = localAddresses(undefined, { interfaces: { eth0: interfaceOf(...many) } });
     expect(addresses.filter((address) => address.includes('.'))).toHaveSize(4);
     expect(addresses.filter((address) => address.includes(':'))).toHaveSize(4);
     const { unl } = located(
@@ -114,6 +117,45 @@ describe('this machine’s addresses', () => {
       Array.from({ length: 3 }, (_, index) => `2001:db8::${index + 1}`),
     );
     expect(parseUnl(formatUnl(unl))).toEqual(unl);
+  });
+
+  it('begin with those of the default routes, and have those of containers, virtual machines and VPNs last', () => {
+    // As Node lists them on a developer's machine: in the order of the kernel, which is that of their making.
+    const interfaces = {
+      lo: interfaceOf('127.0.0.1', '::1'),
+      docker0: interfaceOf('172.17.0.1', 'fe80::42:1'),
+      'br-5f2c7d1e0a9b': interfaceOf('172.18.0.1'),
+      'br-9a8b7c6d5e4f': interfaceOf('172.19.0.1', 'fd00:19::1'),
+      virbr0: interfaceOf('192.168.122.1'),
+      tailscale0: interfaceOf('100.101.102.103', 'fd7a:115c:a1e0::1'),
+      enp3s0: interfaceOf('10.20.0.7'),
+      wlan0: interfaceOf('192.168.1.23', 'fd00:1::23'),
+    };
+    expect(localAddresses(undefined, { interfaces, routed: ['192.168.1.23', 'fd00:1::23'] })).toEqual([
+      '192.168.1.23',
+      '10.20.0.7',
+      '172.17.0.1',
+      '172.18.0.1',
+      'fd00:1::23',
+      'fd00:19::1',
+      'fd7a:115c:a1e0::1',
+    ]);
+    expect(localAddresses(undefined, { interfaces }).slice(0, 2)).toEqual(['10.20.0.7', '192.168.1.23']);
+    // All goes through a VPN: it comes first, and the LAN behind it.
+    expect(localAddresses(undefined, { interfaces, routed: ['100.101.102.103'] }).slice(0, 3)).toEqual([
+      '100.101.102.103',
+      '10.20.0.7',
+      '192.168.1.23',
+    ]);
+  });
+
+  it('are put last by the names of macOS and Windows, too', () => {
+    for (const name of ['bridge100', 'utun3', 'vmenet0', 'VMware Network Adapter VMnet8', 'vEthernet (WSL)']) {
+      const interfaces = { [name]: interfaceOf('172.20.0.1'), en0: interfaceOf('192.168.1.5') };
+      expect(localAddresses(undefined, { interfaces })).toEqual(['192.168.1.5', '172.20.0.1']);
+    }
+    const interfaces = { Ethernet: interfaceOf('192.168.1.5'), br0: interfaceOf('192.168.2.5') };
+    expect(localAddresses(undefined, { interfaces })).toEqual(['192.168.1.5', '192.168.2.5']);
   });
 });
 
