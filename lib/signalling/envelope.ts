@@ -4,11 +4,12 @@ import { parseJsonObject, show } from '../validate.js';
 import { openSealed, seal } from './hpke.js';
 import type { Signal } from './signalling.js';
 
-// version u8 = 1 · sealed to the receiver's key by HPKE: (signature 64 bytes · JSON { from, to, id, at, keepMs, kind, body })
+// version u8 = 2 · sealed to the receiver's key by HPKE: (signature 64 bytes · JSON { from, to, id, at, keepMs, kind, body })
 //
 // The signature covers a label and the JSON, so that it is worth nothing in any other place. It names the receiver, so that
 // one who gets a signal cannot pass it on as if it were meant for another. Whoever carries it sees nothing but its length.
-const VERSION = 1;
+// The version names the suite of HPKE: 1 was ChaCha20Poly1305, which not every runtime can open.
+const VERSION = 2;
 const SIGNED = Buffer.from('rxp2p signal 1 ');
 const SEALED = Buffer.from('rxp2p sealed signal 1');
 

@@ -9,13 +9,15 @@ import {
 } from 'node:crypto';
 
 // Hybrid public key encryption, RFC 9180, in base mode and for single messages (§6.1), of one suite:
-// DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20Poly1305.
+// DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-128-GCM. Of the AEADs of the RFC it is the one that every runtime has:
+// Bun's `node:crypto` lacks ChaCha20Poly1305. AES-256 would be no safer: X25519 gives 128 bits, too.
 
 const KEM_SUITE = Buffer.from('KEM\x00\x20', 'latin1');
-const HPKE_SUITE = Buffer.from('HPKE\x00\x20\x00\x01\x00\x03', 'latin1');
+const HPKE_SUITE = Buffer.from('HPKE\x00\x20\x00\x01\x00\x01', 'latin1');
 const BASE_MODE = 0;
 const HASH_LENGTH = 32;
-const KEY_LENGTH = 32;
+const AEAD = 'aes-128-gcm';
+const KEY_LENGTH = 16;
 const NONCE_LENGTH = 12;
 const TAG_LENGTH = 16;
 
@@ -45,7 +47,7 @@ export function seal(
   const encapsulated = x25519PublicKeyOf(ephemeral);
   const agreed = diffieHellman({ privateKey: ephemeral, publicKey: publicKeyOf(publicKey) });
   const { key, nonce } = schedule(agreed, Buffer.concat([encapsulated, publicKey]), info);
-  const cipher = createCipheriv('chacha20-poly1305', key, nonce, { authTagLength: TAG_LENGTH });
+  const cipher = createCipheriv(AEAD, key, nonce, { authTagLength: TAG_LENGTH });
   return Buffer.concat([encapsulated, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
 }
 
@@ -58,7 +60,7 @@ export function openSealed(privateKey: KeyObject, info: Uint8Array, sealed: Buff
   try {
     const agreed = diffieHellman({ privateKey, publicKey: publicKeyOf(encapsulated) });
     const { key, nonce } = schedule(agreed, Buffer.concat([encapsulated, x25519PublicKeyOf(privateKey)]), info);
-    const decipher = createDecipheriv('chacha20-poly1305', key, nonce, { authTagLength: TAG_LENGTH });
+    const decipher = createDecipheriv(AEAD, key, nonce, { authTagLength: TAG_LENGTH });
     decipher.setAuthTag(sealed.subarray(-TAG_LENGTH));
     return Buffer.concat([decipher.update(sealed.subarray(X25519_LENGTH, -TAG_LENGTH)), decipher.final()]);
   } catch {

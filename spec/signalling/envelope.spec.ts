@@ -17,7 +17,7 @@ const envelope = {
 function sealAnything(json: string, label = 'rxp2p signal 1 ', identity = alice): Buffer {
   const signed = Buffer.concat([identity.sign(Buffer.from(label + json)), Buffer.from(json)]);
   const key = sealingKeyOf(bob.peerId) ?? new Uint8Array();
-  return Buffer.concat([Buffer.from([1]), seal(key, Buffer.from('rxp2p sealed signal 1'), signed)]);
+  return Buffer.concat([Buffer.from([2]), seal(key, Buffer.from('rxp2p sealed signal 1'), signed)]);
 }
 
 const json = JSON.stringify({ ...envelope, from: alice.peerId });
@@ -61,8 +61,10 @@ describe('an envelope', () => {
 
   it('of another version is none', () => {
     const sealed = sealEnvelope(alice, envelope);
-    sealed.writeUInt8(2);
-    expect(openEnvelope(bob, sealed)).toBeUndefined();
+    for (const version of [0, 1, 3]) {
+      sealed.writeUInt8(version);
+      expect(openEnvelope(bob, sealed)).withContext(`${version}`).toBeUndefined();
+    }
   });
 
   it('is for peer ids alone', () => {
