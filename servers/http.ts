@@ -2,18 +2,21 @@ import { createServer, ServerResponse, type IncomingMessage, type Server } from 
 import type { Socket } from 'node:net';
 import { combineLatest, noop, Observable, of, switchMap } from 'rxjs';
 import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
+import { Admission } from '../lib/bounds/admission.js';
 import { siteOf } from '../lib/bounds/site.js';
 import { canonicalAddress, type Endpoint } from '../lib/endpoint.js';
 import { ListenError } from '../lib/errors.js';
-import { SiteCounts } from '../lib/bounds/site-counts.js';
 import { KEEP_ALIVE_MS } from '../lib/link/tcp.js';
 import { expectInteger } from '../lib/validate.js';
 
 /** What an HTTP server bears, whatever its services are. */
 export interface HttpServerLimits {
-  /** Connections in all. A parked long poll holds one. */
+  /**
+   * Connections in all. A parked long poll holds one. With as many, a newcomer takes the place of the newest of the site that has
+   * most.
+   */
   readonly connections: number;
-  /** Connections from one IPv4 address or IPv6 /64: a household, an office, a small carrier NAT. */
+  /** Connections from one site, an IPv4 address or IPv6 /48: a household, an office, a small carrier NAT. */
   readonly connectionsPerHost: number;
   /**
    * Whoever takes longer than this to send a request is not asking, in milliseconds; so is a connection that has no
@@ -109,8 +112,7 @@ function listening$(
       socket.once('close', () => upgraded.delete(socket));
       answerUpgrade(request, head, services);
     });
-    server.maxConnections = limits.connections;
-    limitPerHost(server, limits.connectionsPerHost);
+    admitConnections(server, limits);
     server.on('error', (cause) => {
       subscriber.error(new ListenError(`Cannot listen on port ${port}: ${cause.message}. Choose another.`, { cause }));
     });
@@ -127,16 +129,20 @@ function listening$(
   });
 }
 
-/** Hangs up on a host that has too many connections already: it shall not take those of all others. */
-function limitPerHost(server: Server, most: number): void {
-  const perHost = new SiteCounts();
+/** Hangs up on those for whom there is no room, or no more room: nobody shall take the connections of all others. */
+function admitConnections(server: Server, { connections, connectionsPerHost }: HttpServerLimits): void {
+  const room = new Admission<Socket>({ most: connections, mostOfSite: connectionsPerHost });
   server.on('connection', (socket) => {
-    const host = siteOf(canonicalAddress(socket.remoteAddress?.replace(/%.*$/, '') ?? ''));
-    perHost.add(host);
+    const site = siteOf(canonicalAddress(socket.remoteAddress?.replace(/%.*$/, '') ?? ''));
+    const { isIn, gaveWay } = room.admit(site, socket);
+    gaveWay?.destroy();
+    if (!isIn) {
+      socket.destroy();
+      return;
+    }
     socket.once('close', () => {
-      perHost.remove(host);
+      room.leave(site, socket);
     });
-    if (perHost.of(host) > most) socket.destroy();
   });
 }
 

@@ -1,12 +1,10 @@
 import type { Socket } from 'node:net';
-import { BehaviorSubject, defer, EMPTY, finalize, merge, mergeMap, of, switchMap, type Observable } from 'rxjs';
+import { defer, merge, mergeMap, of, switchMap, type Observable } from 'rxjs';
 import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
-import { siteOf } from '../lib/bounds/site.js';
 import { type Endpoint } from '../lib/endpoint.js';
-import { SiteCounts } from '../lib/bounds/site-counts.js';
-import { endpointsOf } from '../lib/link/tcp.js';
 import { systemRuntime, type Runtime } from '../lib/runtime.js';
 import { expectInteger } from '../lib/validate.js';
+import { Reception } from './rendezvous/reception.js';
 import { serverSession$ } from './rendezvous/session.js';
 import { memoryStore } from './store/memory.js';
 import type { Store } from './store/store.js';
@@ -26,9 +24,9 @@ export interface RendezvousServerConfig {
 
 /** What one server bears. */
 export interface RendezvousServerLimits {
-  /** Connections in all. */
+  /** Connections in all. With as many, a newcomer takes the place of the newest of the site that has most. */
   readonly connections: number;
-  /** Connections from one IPv4 address or IPv6 /64: a household, an office, a small carrier NAT. */
+  /** Connections from one site, an IPv4 address or IPv6 /48: a household, an office, a small carrier NAT. */
   readonly connectionsPerHost: number;
   /** Lines a second from one connection, on average. */
   readonly linesPerSecond: number;
@@ -55,9 +53,6 @@ export const DEFAULT_SERVER_LIMITS: RendezvousServerLimits = {
   tableEntries: 100_000,
 };
 
-/** So many connections beyond a limit are told why they are refused; more are dropped without a word. */
-const MAX_REFUSING = 16;
-
 /** A rendezvous server that runs. */
 export interface RendezvousServer {
   readonly local: Endpoint;
@@ -83,32 +78,17 @@ export function rendezvousServer$(
     const limits = withDefaults('limits', DEFAULT_SERVER_LIMITS, given, MAX_TIMER_MS);
     const now = () => runtime.scheduler.now();
     const shared = store ?? memoryStore({ maxEntries: limits.tableEntries, now, random: runtime.random });
-    const count = new BehaviorSubject(0);
-    const hosts = new SiteCounts();
+    const reception = new Reception(limits);
     const serverId = runtime.newId();
 
     const serve$ = (socket: Socket): Observable<never> =>
-      defer(() => {
-        const host = siteOf(endpointsOf(socket).remote.address);
-        const excess = Math.max(hosts.total - limits.connections, hosts.of(host) - limits.connectionsPerHost);
-        if (excess >= MAX_REFUSING) {
-          socket.destroy();
-          return EMPTY;
-        }
-        const isFull = excess >= 0;
-        hosts.add(host);
-        count.next(hosts.total);
-        return serverSession$(socket, { store: shared, limits, runtime, httpPort, serverId, isFull }).pipe(
-          finalize(() => {
-            hosts.remove(host);
-            count.next(hosts.total);
-          }),
-        );
-      });
+      reception.receive$(socket, (turnedAway$) =>
+        serverSession$(socket, { store: shared, limits, runtime, httpPort, serverId, turnedAway$ }),
+      );
 
     return runtime.listen$({ address: bind, port }).pipe(
       switchMap(({ local, socket$ }) => {
-        const running: RendezvousServer = { local, connections$: count.asObservable() };
+        const running: RendezvousServer = { local, connections$: reception.count$ };
         return merge(socket$.pipe(mergeMap(serve$)), of(running));
       }),
     );

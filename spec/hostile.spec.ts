@@ -345,7 +345,7 @@ describe('A net among hostile peers', () => {
     await net.start();
     const reason = failed(net);
     const sockets = await Promise.all([1, 2, 3].map(() => rawSocket(net)));
-    expect(await reason).toBe('too many from this address already');
+    expect(await reason).toBe('too many from this address have not proven a key yet');
     await expectWell(net);
     for (const socket of sockets) socket.destroy();
   });

@@ -15,6 +15,9 @@ export interface Admitted<T> {
   readonly gaveWay?: T | undefined;
 }
 
+/** Why a newcomer gets no room: its site has as many entries as it may have, or all is full and its site has as many as any other. */
+export type NoRoom = 'site-full' | 'full';
+
 /** What one site has. */
 interface Share<T> {
   readonly entries: Set<T>;
@@ -55,9 +58,15 @@ export class Admission<T> {
 
   /** Whether a newcomer of a site would get in. */
   hasRoomFor(site: string): boolean {
+    return this.refusalOf(site) === undefined;
+  }
+
+  /** Why a newcomer of a site would not get in; `undefined` when it would. */
+  refusalOf(site: string): NoRoom | undefined {
     const { most, mostOfSite = most } = this.config;
     const own = this.of(site);
-    return own < mostOfSite && (this.#size < most || own + 1 < this.#most);
+    if (own >= mostOfSite) return 'site-full';
+    return this.#size < most || own + 1 < this.#most ? undefined : 'full';
   }
 
   /** Lets a newcomer in, if there is room or somebody has to give way to it. */

@@ -1,22 +1,12 @@
 import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
-import {
-  catchError,
-  defer,
-  EMPTY,
-  finalize,
-  ignoreElements,
-  map,
-  mergeMap,
-  switchMap,
-  tap,
-  type Observable,
-} from 'rxjs';
+import { catchError, defer, EMPTY, ignoreElements, map, mergeMap, switchMap, tap, type Observable } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
 import { plainConnection, plainLink } from '../connection/plain-connection.js';
+import { Admission, type NoRoom } from '../bounds/admission.js';
+import { inRoom } from '../bounds/in-room.js';
 import { siteOf } from '../bounds/site.js';
 import { DialError, reasonOf } from '../errors.js';
-import { SiteCounts } from '../bounds/site-counts.js';
 import { Channel, framedWire } from '../link/channel.js';
 import { readHello$ } from '../link/handshake.js';
 import { endpointsOf } from '../link/tcp.js';
@@ -38,46 +28,42 @@ export interface InboundConfig {
   readonly nonces: Nonces;
 }
 
-/** So many of the sockets that have proven nothing yet may come from one IPv4 address or IPv6 /64, in parts of all. */
-const SHARE_OF_ONE_HOST = 4;
+/** The part of all sockets that have proven nothing yet which may come from one site: a quarter. */
+const PART_OF_ONE_SITE = 1 / 4;
+
+const NO_ROOM: Record<NoRoom | 'gave-way', string> = {
+  full: 'too many others have not proven a key yet',
+  'site-full': 'too many from this address have not proven a key yet',
+  'gave-way': 'it gave way to a newcomer: most of those that have not proven a key yet come from its address',
+};
 
 /**
  * Takes in sockets that arrive: secures them, waits for the peer's hello, and hands them to the peers. Whatever one of
- * them does, the others go on. Never emits, never fails.
+ * them does, the others go on. Those that have proven nothing yet share the room for them by sites. Never emits, never fails.
  */
 export function receive$(socket$: Observable<Socket>, inbound: InboundConfig): Observable<never> {
-  const { config, peers, trace } = inbound;
-  const pending = new SiteCounts();
-
-  const admit = (host: string): string | undefined => {
-    const most = config.limits.pendingInbound;
-    if (pending.total >= most) return 'too many others have not proven a key yet';
-    if (pending.of(host) >= most / SHARE_OF_ONE_HOST) return 'too many from this address already';
-    // Others are judged once it is known who they are, or by their nonce whether this node has asked for them.
-    const tellsMore = config.security === 'tls' || config.mode === 'direct';
-    return peers.hasInboundSlot || tellsMore ? undefined : 'all inbound slots are taken';
-  };
+  const { config, trace } = inbound;
+  const { pendingInbound } = config.limits;
+  const room = new Admission<() => void>({
+    most: pendingInbound,
+    mostOfSite: Math.ceil(pendingInbound * PART_OF_ONE_SITE),
+  });
+  const receiveOne$ = config.security === 'tls' ? receiveSecure$ : receivePlain$;
 
   return socket$.pipe(
     mergeMap((socket) => {
       const { remote } = endpointsOf(socket);
-      const host = siteOf(remote.address);
-      const refusal = admit(host);
-      if (refusal !== undefined) {
-        trace({ type: 'inbound-failed', remote, reason: refusal });
-        socket.destroy();
-        return EMPTY;
-      }
+      let isBegun = false;
       return defer(() => {
-        pending.add(host);
-        return config.security === 'tls' ? receiveSecure$(socket, inbound) : receivePlain$(socket, inbound);
+        isBegun = true;
+        return receiveOne$(socket, inbound);
       }).pipe(
+        inRoom({ room, site: siteOf(remote.address), refusal: (why) => new DialError(NO_ROOM[why]) }),
         catchError((error: unknown) => {
+          // Later it is its stream's, which closes it; to do so from within one of that stream's events would end the process.
+          if (!isBegun) socket.destroy();
           trace({ type: 'inbound-failed', remote, reason: reasonOf(error) });
           return EMPTY;
-        }),
-        finalize(() => {
-          pending.remove(host);
         }),
       );
     }),
@@ -108,6 +94,10 @@ function receivePlain$(socket: Socket, { config, peers, runtime, nonces }: Inbou
     peers.add(plainConnection(plainLink(socket, 'direct'), start, { ...config, runtime }));
   };
   if (config.mode === 'p2p') {
+    if (!peers.hasInboundSlot) {
+      socket.destroy();
+      throw new DialError('all inbound slots are taken');
+    }
     add();
     return EMPTY;
   }

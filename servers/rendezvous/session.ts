@@ -47,8 +47,8 @@ export interface ServerSessionConfig {
   readonly httpPort: number | undefined;
   /** The id that the server has given itself. */
   readonly serverId: string;
-  /** Whether the server has no room for it. */
-  readonly isFull: boolean;
+  /** Emits when the server has no room for it, or has none any more. */
+  readonly turnedAway$: Observable<void>;
 }
 
 /** One connection to a client, as the handlers of its requests see it. What they remember of it dies with it. */
@@ -140,7 +140,7 @@ export class ServerSession {
 /** Answers one client for as long as it stays. Never emits, never fails: what a client does concerns nobody else. */
 export function serverSession$(
   socket: Socket,
-  { store, limits, runtime, httpPort, serverId, isFull }: ServerSessionConfig,
+  { store, limits, runtime, httpPort, serverId, turnedAway$ }: ServerSessionConfig,
 ): Observable<never> {
   return defer(() => {
     const now = () => runtime.scheduler.now();
@@ -160,7 +160,6 @@ export function serverSession$(
     const mayGoOn = tokenBucket({ perSecond: limits.linesPerSecond, burst: limits.lineBurst, now });
     const heard = new Subject<void>();
 
-    if (isFull) session.refuse('too-many-connections', 'too many connections to this server, or from this address');
     const answered$ = connection.eachLine$((line) => {
       heard.next();
       if (!mayGoOn()) {
@@ -178,7 +177,12 @@ export function serverSession$(
         session.refuse('idle', 'nothing was said for too long');
       }),
     );
-    return merge(answered$, idle$).pipe(
+    const refused$ = turnedAway$.pipe(
+      tap(() => {
+        session.refuse('too-many-connections', 'too many connections to this server, or from this address');
+      }),
+    );
+    return merge(refused$, answered$, idle$).pipe(
       catchError(() => {
         // The store is out of order; the client will try again, here or elsewhere.
         session.refuse('closing', 'this server cannot answer now');
