@@ -2,6 +2,7 @@ import { distinctUntilChanged, EMPTY, map, switchMap, type Observable } from 'rx
 import type { ResolvedConfig } from '../config.js';
 import { plainConnection, plainLink } from '../connection/plain-connection.js';
 import { DialError } from '../errors.js';
+import { NO_NONCE } from '../link/plain.js';
 import type { RendezvousSession } from '../rendezvous/session.js';
 import type { Runtime } from '../runtime.js';
 import { answerChallenges$, challenge } from '../techniques/challenge.js';
@@ -41,7 +42,10 @@ export function challengingOf({ config, runtime, peers, sessions$, punching }: C
     timeOfDay,
     talks$: sessions$.pipe(map((sessions) => sessions.map(({ challenges }) => challenges))),
     // By the endpoint in its locator, which it was asked for, and not by the port that its NAT happened to give.
-    link: (socket, peer) => ({ ...plainLink(socket, challenge.name), peerId: connectionKeyOf(peer) }),
+    link: (socket, peer) => ({ ...plainLink(socket, challenge.name), peerId: connectionKeyOf(peer), hasNonce: true }),
+    greet: (socket) => {
+      socket.write(NO_NONCE);
+    },
     receive$: (socket) =>
       takeWithNonce$(socket, {
         withinMs: config.timing.handshakeMs,

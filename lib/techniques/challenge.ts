@@ -25,10 +25,10 @@ import { familyOf, isPublicUnicast } from '../endpoint.js';
 import { DialError, reasonOf, TimeoutError } from '../errors.js';
 import type { PunchReport } from '../link/punch.js';
 import { planPunch, PUNCH_ROUNDS, type OwnPunchSide, type PunchPlan } from '../nat/punch-plan.js';
-import { firstToSucceed } from '../operators/first-to-succeed.js';
 import type { ChallengeReply, ChallengeTalk } from '../rendezvous/session.js';
 import { Seen } from '../bounds/seen.js';
 import type { PunchStep } from '../trace.js';
+import { keptByPeer$ } from './challenge-choice.js';
 import type { Challenging } from './challenging.js';
 import type { Technique } from './technique.js';
 
@@ -86,8 +86,8 @@ interface Told {
  * and the time, and punches at that time from four ports to four, each from one to one. Up to {@link PUNCH_ROUNDS} rounds,
  * each with fresh predictions.
  *
- * The side that dialled takes the first socket that opens, and says so by sending PyP2P's nonce there, which is what the
- * other side goes by. Nobody proves anything: whoever has the address is the peer, as everywhere in plain mode. Servers
+ * The side that dialled sends PyP2P's nonce on every socket that opens, and takes the one that the other side keeps: PyP2P's
+ * nodes keep the first that connected there, ours the first on which the nonce came. Nobody proves anything: whoever has the address is the peer, as everywhere in plain mode. Servers
  * know nodes by their address alone, so of several behind one NAT it may be another one that answers.
  *
  * Nothing is sent to any other address than the one in the locator, whatever a server says.
@@ -122,7 +122,7 @@ export const challenge: Technique = {
     ),
 };
 
-/** Asks the node at an address to punch, and does so when it agrees. Emits the first socket that opens. */
+/** Asks the node at an address to punch, and does so when it agrees. Emits the socket that the peer keeps. */
 function challengeRound$(
   challenging: Challenging,
   address: string,
@@ -137,7 +137,7 @@ function challengeRound$(
           // What a server makes of the time is bounded; a time that is past, by a clock that differs, is now.
           const waitMs = ntp * 1000 + NTP_DELAY_MS - challenging.timeOfDay();
           const delayMs = Math.min(Math.max(0, waitMs), NTP_DELAY_MS);
-          return firstToSucceed(punches(challenging, told, own, { address, ports }, delayMs));
+          return keptByPeer$(punches(challenging, told, own, { address, ports }, delayMs), challenging);
         }),
       ),
     ),

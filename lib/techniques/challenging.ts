@@ -12,7 +12,9 @@ export interface Challenging extends Pick<Punching, 'side$' | 'options' | 'punch
   /** The time of day in milliseconds since the epoch: the two nodes agree on a moment by nothing else. */
   readonly timeOfDay: () => number;
   readonly scheduler: SchedulerLike;
-  /** Makes a link of the socket that this side has chosen. */
+  /** Sends PyP2P's nonce on a socket that has opened: the side that dialled does, and the other waits for it. */
+  readonly greet: (socket: Socket) => void;
+  /** Makes a link of the socket that the peer keeps, on which the nonce was sent. */
   readonly link: (socket: Socket, peer: UnlV2) => Link;
   /** Takes in a socket on which PyP2P's nonce comes, and then emits; closes any other, also when unsubscribed from. */
   readonly receive$: (socket: Socket) => Observable<unknown>;

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { connect, Socket } from 'node:net';
 import { filter, firstValueFrom, map, tap, type Observable } from 'rxjs';
 import { createNet, type Net } from '../../lib/index.js';
 import type { DialConfig, ListenConfig, Listener } from '../../lib/link/tcp.js';
@@ -138,8 +138,12 @@ describe('A plain net and a node that speaks PyP2P’s challenge by hand', () =>
     const { ports } = readLine(challenge, asked);
     // The node's clock is 6 s slow, so that they begin at once.
     pyp2p.say(`ACCEPT ${netAddress} 18001 18002 18003 18004 TCP ${NOW / 1000 - 6}.25`);
-    const socket = await punch(address, 18_001, netAddress, ports[0] ?? 0);
-    lab.onClose(() => socket.destroy());
+    // Like PyP2P's nodes it connects from one port after the other; of its four sockets it keeps one, not the first that opened here.
+    const sockets: Socket[] = [];
+    for (const [index, port] of ports.entries()) sockets.push(await punch(address, 18_001 + index, netAddress, port));
+    for (const each of sockets) lab.onClose(() => each.destroy());
+    const socket = sockets[2] ?? new Socket();
+    for (const other of sockets) if (other !== socket) other.destroy();
     const raw = new Promise<string>((resolve) => {
       let text = '';
       socket.on('data', (chunk) => {

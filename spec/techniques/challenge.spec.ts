@@ -87,6 +87,7 @@ function world(
       talks$: of([talk]),
       timeOfDay: () => EPOCH_S * 1000 + scheduler.now(),
       scheduler,
+      greet: () => undefined,
       link: () => linkOf('challenge'),
       receive$: (socket) => of(socket).pipe(tap(() => received.push(socket))),
       hasSlot: () => true,
@@ -164,22 +165,99 @@ describe('the challenge', () => {
     }
   });
 
-  it('takes the first socket that opens, gives the other punches up, and lets go of its mappings', () => {
-    const first = new Socket();
-    const slow = new Subject<Socket>();
-    const quick = (scheduler: TestScheduler) => concat(timer(80, scheduler).pipe(map(() => first)), NEVER);
-    const taken: Socket[] = [];
-    const link = (socket: Socket) => {
-      taken.push(socket);
-      return linkOf('challenge');
-    };
-    world({ punches: [() => slow, quick, () => slow], of: { link } }, ({ dial, serverSays, held, flush }) => {
-      const { values, isCompleted } = ((recording) => (serverSays(0, SET, fightAt(EPOCH_S)), flush(), recording))(
-        dial(),
-      );
-      expect([values.length, isCompleted, slow.observed, held()]).toEqual([1, true, false, 0]);
-      expect(taken).toEqual([first]);
+  /** A socket that opens after some milliseconds, and to which something happens after some more. */
+  interface Hole {
+    readonly atMs: number;
+    readonly closesAtMs?: number;
+    readonly speaksAtMs?: number;
+  }
+
+  /** Dials with punches that make these holes; `undefined` is a punch that fails, `'pending'` one that goes on. */
+  function dialled(holes: readonly (Hole | 'pending' | undefined)[]) {
+    const sockets = holes.map(() => new Socket());
+    const greeted: Socket[] = [];
+    let taken: number | undefined;
+    let error: unknown;
+    let atMs = 0;
+    let over: string[] = [];
+    const punches = holes.map((hole, index) => (scheduler: TestScheduler) => {
+      if (hole === undefined) return fails(scheduler);
+      if (hole === 'pending') return NEVER;
+      const socket = sockets[index] ?? new Socket();
+      const later = (ms: number | undefined, action: () => void) => {
+        if (ms !== undefined) scheduler.schedule(action, ms);
+      };
+      later(hole.closesAtMs, () => socket.emit('end'));
+      later(hole.speaksAtMs, () => socket.emit('data', Buffer.from('hello\r\n')));
+      return concat(timer(hole.atMs, scheduler).pipe(map(() => socket)), NEVER);
     });
+    const of = {
+      greet: (socket: Socket) => greeted.push(socket),
+      link: (socket: Socket) => {
+        taken = sockets.indexOf(socket);
+        return linkOf('challenge');
+      },
+    };
+    world({ punches, of }, ({ dial, serverSays, scheduler, held, flush }) => {
+      const recording = dial();
+      recording.subscription.add(() => (atMs = scheduler.now()));
+      serverSays(0, SET, fightAt(EPOCH_S - 6));
+      // Later rounds are none of these specs'.
+      scheduler.schedule(() => {
+        error = recording.error;
+        recording.subscription.unsubscribe();
+      }, 9_000);
+      flush();
+      over = sockets.map((socket) => (socket.destroyed ? 'closed' : 'open'));
+      expect(held()).toBe(0);
+    });
+    return { taken, atMs, greeted: greeted.map((socket) => sockets.indexOf(socket)), over, error };
+  }
+
+  it('sends the nonce on every socket that opens, and takes the one that the peer does not close', () => {
+    const closed = { closesAtMs: 120 };
+    const { taken, atMs, greeted, over } = dialled([
+      { atMs: 80, ...closed },
+      { atMs: 81, ...closed },
+      { atMs: 90 },
+      { atMs: 85, ...closed },
+    ]);
+    expect(greeted).toEqual([0, 1, 3, 2]);
+    expect([taken, atMs]).toEqual([2, 320]);
+    expect(over).toEqual(['closed', 'closed', 'open', 'closed']);
+  });
+
+  it('takes the socket on which the peer says something, at once', () => {
+    const { taken, atMs, over } = dialled([{ atMs: 80 }, { atMs: 80, speaksAtMs: 130 }, { atMs: 80 }, 'pending']);
+    expect([taken, atMs]).toEqual([1, 130]);
+    expect(over.slice(0, 3)).toEqual(['closed', 'open', 'closed']);
+  });
+
+  it('takes the only one that opens as soon as no other can', () => {
+    expect(dialled([undefined, undefined, { atMs: 80 }, undefined])).toEqual(
+      jasmine.objectContaining({ taken: 2, atMs: 100 }),
+    );
+  });
+
+  it('waits for the punches that are under way: the socket that opened may lie in a queue of the peer', () => {
+    const { taken, atMs } = dialled([{ atMs: 80, closesAtMs: 2_500 }, { atMs: 2_000 }, undefined, undefined]);
+    expect([taken, atMs]).toEqual([1, 2_700]);
+  });
+
+  it('takes the first of several that the peer keeps, when nothing has changed for a second', () => {
+    const { taken, atMs } = dialled([{ atMs: 90 }, { atMs: 80 }, { atMs: 85 }, { atMs: 300, closesAtMs: 400 }]);
+    expect([taken, atMs]).toEqual([1, 1_400]);
+  });
+
+  it('does not wait for punches that are under way once the peer has closed a socket', () => {
+    const { taken, atMs } = dialled([{ atMs: 80 }, { atMs: 80, closesAtMs: 120 }, 'pending', 'pending']);
+    expect([taken, atMs]).toEqual([0, 320]);
+  });
+
+  it('takes none that the peer has closed: the next round begins', () => {
+    const all = dialled([1, 2, 3, 4].map((atMs) => ({ atMs, closesAtMs: 50 })));
+    expect(all.taken).toBeUndefined();
+    expect(all.over).toEqual(['closed', 'closed', 'closed', 'closed']);
   });
 
   it('goes on for three rounds, each with fresh predictions', () => {
