@@ -65,6 +65,26 @@ export function familyOf(address: string): 4 | 6 {
   return address.includes(':') ? 6 : 4;
 }
 
+/**
+ * Addresses of both families in turns (RFC 8305 §4), those of one in their order: a family that leads nowhere costs a try, not
+ * all of them.
+ *
+ * @param addressOf the address of an item.
+ * @param first the family that begins. Default: that of the first item.
+ *
+ * @example
+ * byFamilyInTurns(['::1', '::2', '192.0.2.1'], (address) => address); // ['::1', '192.0.2.1', '::2']
+ */
+export function byFamilyInTurns<T>(items: readonly T[], addressOf: (item: T) => string, first?: 4 | 6): T[] {
+  const beginning = first ?? items.slice(0, 1).map((item) => familyOf(addressOf(item)))[0];
+  const ours = items.filter((item) => familyOf(addressOf(item)) === beginning);
+  const others = items.filter((item) => familyOf(addressOf(item)) !== beginning);
+  return Array.from({ length: Math.max(ours.length, others.length) }).flatMap((_, index) => [
+    ...ours.slice(index, index + 1),
+    ...others.slice(index, index + 1),
+  ]);
+}
+
 /** The 4 or 16 bytes of an address. */
 export function addressToBytes(address: string): Uint8Array {
   return Uint8Array.from(ipaddr.parse(address).toByteArray());

@@ -189,12 +189,15 @@ export class ConnectError extends Rxp2pError {
 }
 
 /**
- * The reason in words of anything that was thrown, with the reasons of its parts where it bundles several.
+ * The reason in words of anything that was thrown, with the reasons of its parts where it bundles several. Never empty.
  *
  * @example
  * reasonOf(new Error('connect ECONNREFUSED 127.0.0.1:1')); // 'connect ECONNREFUSED 127.0.0.1:1'
  */
 export function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(reasonOf).join('; ');
-  return error instanceof Error ? error.message : String(error);
+  if (error instanceof AggregateError && error.errors.length > 0) {
+    return [...new Set(error.errors.map(reasonOf))].join('; ');
+  }
+  if (!(error instanceof Error)) return String(error);
+  return error.message === '' ? error.name : error.message;
 }

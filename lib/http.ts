@@ -1,7 +1,12 @@
-import { Agent as HttpAgent, type AgentOptions } from 'node:http';
+import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import { from, Observable, switchMap } from 'rxjs';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type NodeFetch from 'node-fetch';
+import { from, Observable, of, Subscription, switchMap } from 'rxjs';
 import { HttpError, reasonOf } from './errors.js';
+import { dial$ } from './link/tcp.js';
+import { webTls$ } from './link/web-tls.js';
 import { loadNodeFetch } from './packages.js';
 
 /** A question by HTTP. */
@@ -19,6 +24,8 @@ export interface HttpRequest {
   readonly connectTo?: string | undefined;
   /** The family of the server's address to use, where its name has addresses of both. */
   readonly family?: 4 | 6 | undefined;
+  /** What opens the connection, for specs. */
+  readonly dial$?: typeof dial$ | undefined;
 }
 
 /** An answer by HTTP, whatever its status is. */
@@ -36,52 +43,79 @@ export interface HttpAnswer {
  * @example
  * fetch$({ url: new URL('http://192.0.2.1:8080/address'), maxBytes: 1024 }).subscribe(({ text }) => console.log(text));
  */
-export function fetch$({
-  url,
-  method,
-  headers,
-  body,
-  maxBytes,
-  localAddress,
-  connectTo,
-  family,
-}: HttpRequest): Observable<HttpAnswer> {
-  return from(loadNodeFetch()).pipe(
-    switchMap(
-      (fetch) =>
-        new Observable<HttpAnswer>((subscriber) => {
-          const abort = new AbortController();
-          const options: AgentOptions = {
-            ...(localAddress !== undefined && { localAddress }),
-            ...(family && { family }),
-            // Not by way of a lookup, which an address in the place of a name does without.
-            ...(connectTo !== undefined && { host: connectTo }),
-          };
-          const agent = url.protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options);
-          const answered = fetch(url, {
-            method: method ?? 'GET',
-            ...(headers && { headers: { ...headers } }),
-            ...(body !== undefined && { body }),
-            size: maxBytes,
-            redirect: 'error',
-            signal: abort.signal,
-            agent,
-          });
-          answered
-            .then(async (response) => ({ status: response.status, text: await response.text() }))
-            .then(
-              (answer) => {
-                subscriber.next(answer);
-                subscriber.complete();
-              },
-              (cause: unknown) => {
-                subscriber.error(new HttpError(`${url.origin} gave no answer: ${reasonOf(cause)}`, { cause }));
-              },
-            );
-          return () => {
-            abort.abort();
-          };
-        }),
-    ),
-  );
+export function fetch$(request: HttpRequest): Observable<HttpAnswer> {
+  return from(loadNodeFetch()).pipe(switchMap((fetch) => answer$(fetch, request)));
+}
+
+function answer$(
+  fetch: typeof NodeFetch,
+  { url, method, headers, body, maxBytes, ...way }: HttpRequest,
+): Observable<HttpAnswer> {
+  return new Observable((subscriber) => {
+    const abort = new AbortController();
+    const onFailure = (cause: unknown) => {
+      subscriber.error(new HttpError(`${url.origin} gave no answer: ${reasonOf(cause)}`, { cause }));
+    };
+    const opening = new Subscription();
+    const open: Open = (use) => {
+      opening.add(connection$(url, way).subscribe({ next: use, error: onFailure }));
+    };
+    const answered = fetch(url, {
+      method: method ?? 'GET',
+      ...(headers && { headers: { ...headers } }),
+      ...(body !== undefined && { body }),
+      size: maxBytes,
+      redirect: 'error',
+      signal: abort.signal,
+      agent: url.protocol === 'https:' ? new SecureAgent(open) : new PlainAgent(open),
+    });
+    answered
+      .then(async (response) => ({ status: response.status, text: await response.text() }))
+      .then((answer) => {
+        subscriber.next(answer);
+        subscriber.complete();
+      }, onFailure);
+    return () => {
+      opening.unsubscribe();
+      abort.abort();
+    };
+  });
+}
+
+/** Opens a connection, and hands it over. */
+type Open = (use: (socket: Socket) => void) => void;
+
+type WhenOpen = (error: Error | null, socket: Duplex) => void;
+
+/** Node's agents would dial a name's addresses in their own way, which gives up all but the last after 250 ms. */
+class PlainAgent extends HttpAgent {
+  constructor(readonly open: Open) {
+    super();
+  }
+
+  override createConnection(_: unknown, whenOpen?: WhenOpen): undefined {
+    this.open((socket) => whenOpen?.(null, socket));
+  }
+}
+
+/** The same for `https:`. */
+class SecureAgent extends HttpsAgent {
+  constructor(readonly open: Open) {
+    super();
+  }
+
+  override createConnection(_: unknown, whenOpen?: WhenOpen): undefined {
+    this.open((socket) => whenOpen?.(null, socket));
+  }
+}
+
+/** A connection to the server of a URL, by TLS where the URL says so. */
+function connection$(
+  { protocol, hostname, port }: URL,
+  { localAddress, connectTo, family, dial$: open$ = dial$ }: Omit<HttpRequest, 'url' | 'maxBytes'>,
+): Observable<Socket> {
+  const isSecure = protocol === 'https:';
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const to = { host: connectTo ?? host, port: Number(port || (isSecure ? 443 : 80)), localAddress, family };
+  return open$(to).pipe(switchMap((socket) => (isSecure ? webTls$(socket, host) : of(socket))));
 }

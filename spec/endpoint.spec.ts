@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import {
   addressFromBytes,
   addressToBytes,
+  byFamilyInTurns,
   canonicalAddress,
   familyOf,
   formatEndpoint,
@@ -129,5 +130,26 @@ describe('a server', () => {
           `Expected \`rendezvous\` to be HOST:PORT with a port from 1 to 65535 (an IPv6 address in brackets), got \`${text}\``,
         );
     }
+  });
+});
+
+describe('byFamilyInTurns', () => {
+  const inTurns = (addresses: readonly string[], first?: 4 | 6) => byFamilyInTurns(addresses, (text) => text, first);
+
+  it('has both families in turns, each in its order, and the family of the first one begin', () => {
+    expect(inTurns(['::1', '::2', '::3', '192.0.2.1', '192.0.2.2'])).toEqual([
+      '::1',
+      '192.0.2.1',
+      '::2',
+      '192.0.2.2',
+      '::3',
+    ]);
+    expect(inTurns(['192.0.2.1', '::1', '::2'])).toEqual(['192.0.2.1', '::1', '::2']);
+    expect(inTurns([])).toEqual([]);
+  });
+
+  it('has the family begin that is named', () => {
+    expect(inTurns(['192.0.2.1', '192.0.2.2', '::1'], 6)).toEqual(['::1', '192.0.2.1', '192.0.2.2']);
+    expect(inTurns(['192.0.2.1'], 6)).toEqual(['192.0.2.1']);
   });
 });

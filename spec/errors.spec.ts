@@ -67,6 +67,10 @@ describe('the reason of what was thrown', () => {
     expect(reasonOf(new AggregateError([new Error('a'), inner]))).toBe('a; b; c');
   });
 
+  it('is said once where several parts have the same, and never empty', () => {
+    expect(reasonOf(new AggregateError([new Error('a'), new Error('a'), new TypeError()]))).toBe('a; TypeError');
+  });
+
   it('is the message of a bundle that is empty', () => {
     expect(reasonOf(new AggregateError([], 'There was nothing to try'))).toBe('There was nothing to try');
   });

@@ -1,9 +1,13 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { createServer as createTcpServer } from 'node:net';
-import { firstValueFrom, lastValueFrom, Subject, takeUntil, toArray } from 'rxjs';
+import { asyncScheduler, firstValueFrom, lastValueFrom, Subject, takeUntil, toArray } from 'rxjs';
+import { selfSignedCertificate } from '../lib/certificate.js';
 import { HttpError } from '../lib/errors.js';
 import { fetch$ } from '../lib/http.js';
+import { createIdentity } from '../lib/identity.js';
+import { dialWith } from '../lib/link/tcp.js';
 import { addressOf, failureOf, Lab, newAddress } from './support/nodes.js';
 
 describe('fetch$', () => {
@@ -75,6 +79,42 @@ describe('fetch$', () => {
       expect(text).toBe(named.host);
     }
     expect(strays).toBe(0);
+  });
+
+  it('tries every address of a name', async () => {
+    const [first, second] = [newAddress(), newAddress()];
+    const { url } = await serve((request, response) => {
+      response.end(request.headers.host);
+    }, second);
+    const named = new URL(`http://rv.test:${url.port}/`);
+    const dial$ = dialWith({ lookup: () => Promise.resolve([first, second]), scheduler: asyncScheduler });
+    for (const localAddress of [undefined, newAddress()]) {
+      const { text } = await lastValueFrom(fetch$({ url: named, maxBytes: 100, localAddress, dial$ }));
+      expect(text).toBe(named.host);
+    }
+  });
+
+  it('asks by https, and trusts no certificate that nobody vouches for', async () => {
+    const owner = createIdentity();
+    const server = createSecureServer(
+      { cert: selfSignedCertificate(owner), key: owner.privateKey },
+      (request, response) => {
+        response.end(request.url);
+      },
+    ).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    lab.onClose(() => {
+      server.close();
+      server.closeAllConnections();
+    });
+    const url = new URL(`https://127.0.0.1:${addressOf(server).port}/path`);
+    expect(await failureOf(fetch$({ url, maxBytes: 100 }))).toEqual(
+      jasmine.objectContaining({ code: 'HTTP', message: jasmine.stringContaining('self-signed') }),
+    );
+    // The only way to have this process trust it; Node warns of it once.
+    process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
+    lab.onClose(() => delete process.env['NODE_TLS_REJECT_UNAUTHORIZED']);
+    expect((await lastValueFrom(fetch$({ url, maxBytes: 100 }))).text).toBe('/path');
   });
 
   it('does not follow where it is sent to', async () => {

@@ -1,8 +1,6 @@
-import { lookup as resolve } from 'node:dns/promises';
 import type DHT from 'dht-rpc';
 import {
   catchError,
-  defer,
   distinctUntilChanged,
   filter,
   forkJoin,
@@ -20,6 +18,7 @@ import {
 } from 'rxjs';
 import {
   canonicalAddress,
+  familyOf,
   isPort,
   isPublicUnicast,
   sameEndpoint,
@@ -28,6 +27,7 @@ import {
   type ServerAddress,
 } from '../endpoint.js';
 import { ListenError, ProtocolError } from '../errors.js';
+import { addressesOf$ } from '../link/names.js';
 import { untroubled } from '../operators/untroubled.js';
 import { loadDhtRpc } from '../packages.js';
 
@@ -143,8 +143,9 @@ export function dhtNode$(config: DhtNodeConfig): Observable<DhtNode> {
 function resolved$(servers: readonly ServerAddress[]): Observable<readonly Endpoint[]> {
   return from(servers).pipe(
     mergeMap(({ host, port }) =>
-      defer(() => resolve(host, 4)).pipe(
-        map(({ address }) => ({ address, port })),
+      addressesOf$(host, 4).pipe(
+        mergeMap((addresses) => addresses.filter((address) => familyOf(address) === 4)),
+        map((address) => ({ address, port })),
         untroubled(),
       ),
     ),

@@ -1,13 +1,17 @@
 import { createServer, connect, type Socket } from 'node:net';
-import { noop, Observable, Subject } from 'rxjs';
+import { asyncScheduler, catchError, noop, Observable, Subject, switchMap, throwError, type SchedulerLike } from 'rxjs';
 import { canonicalAddress, familyOf, formatServer, type Endpoint } from '../endpoint.js';
-import { DialError, ListenError } from '../errors.js';
+import { DialError, ListenError, reasonOf } from '../errors.js';
+import { headStart } from '../operators/head-start.js';
+import { addressesOf$, lookup, type Lookup } from './names.js';
 
 /** Where a TCP connection goes to and comes from. */
 export interface DialConfig {
   /** A host name or an address. */
   readonly host: string;
   readonly port: number;
+  /** The family of addresses to use, where a name has both. Default: that of the local address; without one, both. */
+  readonly family?: 4 | 6 | undefined;
   /** The local address to leave from. By default the system chooses. */
   readonly localAddress?: string | undefined;
   /** The local port to leave from. By default the system chooses. */
@@ -36,16 +40,50 @@ export interface Listener {
  */
 export const KEEP_ALIVE_MS = 60_000;
 
+/** What a dial takes from its surroundings. */
+export interface DialSurroundings {
+  readonly lookup: Lookup;
+  readonly scheduler: SchedulerLike;
+}
+
+/** Between the starts of dials to the addresses of one name: the Connection Attempt Delay of RFC 8305 §5. */
+const ATTEMPT_DELAY_MS = 250;
+
+/** Dials like {@link dial$}, with another resolver or in another time. */
+export function dialWith({ lookup, scheduler }: DialSurroundings): (config: DialConfig) => Observable<Socket> {
+  return ({ host, port, localAddress, localPort, ...given }) => {
+    const family = given.family ?? (localAddress === undefined ? undefined : familyOf(localAddress));
+    return addressesOf$(host, family, lookup).pipe(
+      switchMap((addresses) => {
+        const dials = addresses.map((address) => connected$({ host: address, port, localAddress, localPort }));
+        const [only, ...others] = dials;
+        return only !== undefined && others.length === 0 ? only : headStart(dials, ATTEMPT_DELAY_MS, scheduler);
+      }),
+      catchError((cause: unknown) =>
+        throwError(
+          () => new DialError(`${formatServer({ host, port })} cannot be reached: ${reasonOf(cause)}`, { cause }),
+        ),
+      ),
+    );
+  };
+}
+
 /**
  * Opens a TCP connection. Emits the socket, paused and without delay (RFC 896 off), and completes. Unsubscribing before
  * that gives the attempt up and closes what was open of it; afterwards the socket belongs to whoever took it.
  *
- * @throws DialError with the system's error as its cause.
+ * A name's addresses are dialled as RFC 8305 has it: both families in turns, each with a short head start over the next, and
+ * none is given up because another has begun. The first to connect wins.
+ *
+ * @throws DialError with the system's error as its cause; of a name with several addresses an AggregateError of them all.
  *
  * @example
  * dial$({ host: '127.0.0.1', port: 8000 }).subscribe((socket) => socket.end('QUIT\r\n'));
  */
-export function dial$({ host, port, localAddress, localPort }: DialConfig): Observable<Socket> {
+export const dial$ = dialWith({ lookup, scheduler: asyncScheduler });
+
+/** Connects to one address. Fails with the system's error. */
+function connected$({ host, port, localAddress, localPort }: DialConfig): Observable<Socket> {
   return new Observable((subscriber) => {
     const socket = connect({
       host,
@@ -54,15 +92,14 @@ export function dial$({ host, port, localAddress, localPort }: DialConfig): Obse
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_MS,
-      // A name may have addresses of both families; only those of the local address's can be reached from it.
-      ...(localAddress !== undefined && { localAddress, family: familyOf(localAddress) }),
+      ...(localAddress !== undefined && { localAddress }),
       ...(localPort !== undefined && { localPort }),
     });
     let handedOver = false;
     // Stays for the socket's life: an error between two owners must not end the process.
     socket.on('error', noop);
     const onError = (cause: Error) => {
-      subscriber.error(new DialError(`${formatServer({ host, port })} cannot be reached: ${cause.message}`, { cause }));
+      subscriber.error(cause);
     };
     socket.once('error', onError);
     socket.once('connect', () => {

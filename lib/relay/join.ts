@@ -1,9 +1,9 @@
 import { request, type IncomingMessage } from 'node:http';
-import { isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
-import { defer, noop, Observable, of, retry, switchMap } from 'rxjs';
+import type { Socket } from 'node:net';
+import { defer, Observable, of, retry, switchMap } from 'rxjs';
 import { DialError, HttpError } from '../errors.js';
 import type { Identity, PeerId } from '../identity.js';
+import { webTls$ } from '../link/web-tls.js';
 import { within } from '../operators/within.js';
 import type { Runtime } from '../runtime.js';
 import { oneLine } from '../validate.js';
@@ -75,7 +75,7 @@ export function join$(
     const port = Number(url.port || (isSecure ? 443 : 80));
     let ahead = 0;
     return defer(() => dial$({ host, port, localAddress })).pipe(
-      switchMap((socket) => (isSecure ? withTls$(socket, host) : of(socket))),
+      switchMap((socket) => (isSecure ? webTls$(socket, host) : of(socket))),
       switchMap((socket) => upgraded$(socket, url, proof, Math.floor(timeOfDay() + ahead))),
       retry({
         count: 1,
@@ -87,37 +87,6 @@ export function join$(
       }),
       within(timeoutMs, `The relay ${relay.origin} did not let this node in`, scheduler),
     );
-  });
-}
-
-/** The relay's own TLS, as that of any web server: not that of the peers, which is inside. */
-function withTls$(socket: Socket, host: string): Observable<Socket> {
-  return new Observable((subscriber) => {
-    const stream = connectTls({
-      socket,
-      host,
-      ...(isIP(host) === 0 && { servername: host }),
-      ALPNProtocols: ['http/1.1'],
-    });
-    let handedOver = false;
-    stream.on('error', noop);
-    const onFailure = (cause?: Error) => {
-      const why = cause?.message ?? 'it closed the connection';
-      subscriber.error(new DialError(`TLS with the relay ${host} failed: ${why}`, { cause }));
-    };
-    const onClose = () => {
-      onFailure();
-    };
-    stream.once('error', onFailure).once('close', onClose);
-    stream.once('secureConnect', () => {
-      stream.off('error', onFailure).off('close', onClose);
-      handedOver = true;
-      subscriber.next(stream);
-      subscriber.complete();
-    });
-    return () => {
-      if (!handedOver) stream.destroy();
-    };
   });
 }
 

@@ -1,5 +1,5 @@
 import { switchMap } from 'rxjs';
-import { familyOf, networkOf, sameEndpoint, scopeOf, type Endpoint } from '../endpoint.js';
+import { byFamilyInTurns, familyOf, networkOf, sameEndpoint, scopeOf, type Endpoint } from '../endpoint.js';
 import { DialError } from '../errors.js';
 import { headStart } from '../operators/head-start.js';
 import type { Unl, UnlEndpoint } from '../unl/types.js';
@@ -43,10 +43,7 @@ export function candidatesOf(own: Unl, peer: Unl): Endpoint[] {
     .filter((endpoint) => !ours.some((own) => own.kind === 'lan' && sameEndpoint(own, endpoint)))
     .filter((endpoint, index, all) => all.findIndex((other) => sameEndpoint(other, endpoint)) === index);
   const lanFirst = [...usable.filter(({ kind }) => kind === 'lan'), ...usable.filter(({ kind }) => kind !== 'lan')];
-  return inTurns(
-    lanFirst.filter(({ address }) => familyOf(address) === 6),
-    lanFirst.filter(({ address }) => familyOf(address) === 4),
-  );
+  return byFamilyInTurns(lanFirst, ({ address }) => address, 6);
 }
 
 function endpointsOf(unl: Unl): readonly UnlEndpoint[] {
@@ -81,11 +78,4 @@ function areNear(ours: readonly UnlEndpoint[], theirs: readonly UnlEndpoint[]): 
 
 function familiesIn(endpoints: readonly UnlEndpoint[]): Set<4 | 6> {
   return new Set(endpoints.map(({ address }) => familyOf(address)));
-}
-
-function inTurns<T>(first: readonly T[], second: readonly T[]): T[] {
-  return Array.from({ length: Math.max(first.length, second.length) }).flatMap((_, index) => [
-    ...first.slice(index, index + 1),
-    ...second.slice(index, index + 1),
-  ]);
 }
