@@ -7,9 +7,10 @@ import {
   verify,
   type KeyObject,
 } from 'node:crypto';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { ed25519 } from '@noble/curves/ed25519.js';
-import { IdentityError } from './errors.js';
+import { IdentityError, reasonOf } from './errors.js';
+import { codeOf, writeNewFile } from './new-file.js';
 import { decodeBase64Url } from './validate.js';
 
 /** An Ed25519 public key (RFC 8032) as 43 base64url characters: who a node is. */
@@ -48,20 +49,28 @@ export function createIdentity(): Identity {
 /**
  * Reads an identity from a file that {@link saveIdentity} wrote.
  *
+ * An empty file is refused like any other that holds no key. It may be all that a crash has left of a key that others know, so whoever
+ * runs this node decides whether to bring a copy back or to delete the file, and be a new peer.
+ *
  * @throws IdentityError when the file cannot be read, holds no Ed25519 key, or can be read by other users.
  */
 export function loadIdentity(path: string): Identity {
+  const pem = readKeyFile(path);
+  if (pem.trim() === '') {
+    throw new IdentityError(
+      `Expected ${path} to hold a private key in PEM, but it is empty: a crash or a full disk stopped it from being written. ` +
+        'Bring the key back from a copy; if there is none, delete the file, and a new key is made',
+    );
+  }
   let key: KeyObject;
   try {
-    // Windows has no such bits; everywhere else a key that others can read is no proof of anything.
-    const file = statSync(path);
-    if (process.platform !== 'win32' && file.isFile() && (file.mode & 0o077) !== 0) {
-      throw new IdentityError(`The key file ${path} can be used by other users. Run: chmod 600 ${path}`);
-    }
-    key = createPrivateKey(readFileSync(path));
+    key = createPrivateKey(pem);
   } catch (cause) {
-    if (cause instanceof IdentityError) throw cause;
-    throw new IdentityError(`Expected ${path} to hold a private key in PEM, but it could not be read`, { cause });
+    throw new IdentityError(
+      `Expected ${path} to hold a private key in PEM, but it holds none, or a part of one. ` +
+        'Bring the key back from a copy, or name another file',
+      { cause },
+    );
   }
   if (key.asymmetricKeyType !== 'ed25519') {
     throw new IdentityError(`Expected ${path} to hold an Ed25519 key, got ${key.asymmetricKeyType ?? 'another kind'}`);
@@ -69,27 +78,73 @@ export function loadIdentity(path: string): Identity {
   return identityOf(key);
 }
 
-/**
- * Writes an identity to a new file that only its owner can read (mode 0600).
- *
- * @throws IdentityError when the file exists already or cannot be written.
- */
-export function saveIdentity(identity: Identity, path: string): void {
+function readKeyFile(path: string): string {
   try {
-    writeFileSync(path, identity.privateKey, { mode: 0o600, flag: 'wx' });
+    // Windows has no such bits; everywhere else a key that others can read is no proof of anything.
+    const file = statSync(path);
+    if (process.platform !== 'win32' && file.isFile() && (file.mode & 0o077) !== 0) {
+      throw new IdentityError(`The key file ${path} can be used by other users. Run: chmod 600 ${path}`);
+    }
+    return readFileSync(path, 'utf8');
   } catch (cause) {
-    throw new IdentityError(`The key could not be saved to ${path}: it must be a new file in a folder that exists`, {
-      cause,
-    });
+    if (cause instanceof IdentityError) throw cause;
+    throw new IdentityError(
+      `Expected ${path} to hold a private key in PEM, but it could not be read: ${reasonOf(cause)}`,
+      { cause },
+    );
   }
 }
 
-/** Reads the identity in a file, or makes one and saves it there when there is no such file yet. */
+/**
+ * Writes an identity to a new file that only its owner can read (mode 0600). The file is there with the whole key, or not at all,
+ * whatever happens meanwhile.
+ *
+ * @throws IdentityError when the file exists already or cannot be written; its `cause` is the error of the file system.
+ */
+export function saveIdentity(identity: Identity, path: string): void {
+  try {
+    writeNewFile(path, identity.privateKey);
+  } catch (cause) {
+    const advice = ADVICE[codeOf(cause)] ?? '';
+    throw new IdentityError(`The key could not be saved to ${path}: ${reasonOf(cause)}${advice}`, { cause });
+  }
+}
+
+/** What to do when a key cannot be saved, where the error of the file system does not say it. */
+const ADVICE: Readonly<Record<string, string>> = {
+  EEXIST: '. A key is never written over: it must be a new file',
+  ENOENT: '. The file must be in a folder that exists',
+};
+
+/**
+ * Reads the identity in a file, or makes one and saves it there when there is no such file yet. Processes that do so at the same time
+ * get the same identity.
+ *
+ * @throws IdentityError as {@link loadIdentity} and {@link saveIdentity} do.
+ *
+ * @example
+ * createNet({ mode: 'direct', identity: loadOrCreateIdentity('node.key') });
+ */
 export function loadOrCreateIdentity(path: string): Identity {
-  if (statSync(path, { throwIfNoEntry: false }) !== undefined) return loadIdentity(path);
+  if (isThere(path)) return loadIdentity(path);
   const identity = createIdentity();
-  saveIdentity(identity, path);
-  return identity;
+  try {
+    saveIdentity(identity, path);
+    return identity;
+  } catch (error) {
+    // Another process was first.
+    if (error instanceof IdentityError && codeOf(error.cause) === 'EEXIST') return loadIdentity(path);
+    throw error;
+  }
+}
+
+/** Whether there is a file. One that cannot be looked at is there: reading it tells why not. */
+function isThere(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return true;
+  }
 }
 
 /** The 32 bytes of a peer id, or `undefined` when the text is none. */

@@ -37,6 +37,7 @@ const HOUSE: readonly string[] = [
   'signed-request',
   'identity',
   'packages',
+  'new-file',
   'endpoint',
   'validate',
   'errors',

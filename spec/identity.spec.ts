@@ -1,5 +1,6 @@
 import { createHash, generateKeyPairSync } from 'node:crypto';
-import { chmodSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { IdentityError } from '../lib/errors.js';
 import {
@@ -15,6 +16,8 @@ import {
 } from '../lib/identity.js';
 import { temporaryFolder } from './support/folder.js';
 import { peerIds } from './support/locators.js';
+import { Program } from './support/program.js';
+import { needsSmallDisk, smallDisks } from './support/small-disk.js';
 
 describe('a key that proves nobody', () => {
   const ff = 'ff'.repeat(30);
@@ -132,7 +135,7 @@ describe('a key file', () => {
     saveIdentity(identity, path('key'));
     expect(() => {
       saveIdentity(createIdentity(), path('key'));
-    }).toThrowError(IdentityError, /must be a new file/);
+    }).toThrowError(IdentityError, /EEXIST.*must be a new file/);
     expect(loadIdentity(path('key')).peerId).toBe(identity.peerId);
   });
 
@@ -140,7 +143,7 @@ describe('a key file', () => {
     const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' });
     writeFileSync(path('rsa'), rsa, { mode: 0o600 });
     writeFileSync(path('garbage'), 'garbage', { mode: 0o600 });
-    expect(() => loadIdentity(path('none'))).toThrowError(IdentityError, /none to hold a private key/);
+    expect(() => loadIdentity(path('none'))).toThrowError(IdentityError, /none to hold a private key.*ENOENT/);
     expect(() => loadIdentity(path('garbage'))).toThrowError(IdentityError, /garbage to hold a private key/);
     expect(() => loadIdentity(path('rsa'))).toThrowError(IdentityError, /rsa to hold an Ed25519 key, got rsa/);
   });
@@ -150,7 +153,72 @@ describe('a key file', () => {
     expect(loadOrCreateIdentity(path('key')).peerId).toBe(first.peerId);
   });
 
-  it('in a folder that does not exist is an IdentityError, too', () => {
-    expect(() => loadOrCreateIdentity(path('no/key'))).toThrowError(IdentityError, /a folder that exists/);
+  it('leaves nothing beside it', () => {
+    loadOrCreateIdentity(path('key'));
+    expect(() => {
+      saveIdentity(createIdentity(), path('key'));
+    }).toThrow();
+    expect(readdirSync(path(''))).toEqual(['key']);
+  });
+
+  it('is made in spite of what a crash has left beside it', () => {
+    writeFileSync(path('key.0123456789abcdef.new'), identity.privateKey.slice(0, 50), { mode: 0o600 });
+    const { peerId } = loadOrCreateIdentity(path('key'));
+    expect(loadOrCreateIdentity(path('key')).peerId).toBe(peerId);
+  });
+
+  it('that is empty, or holds a part of a key, is left as it is, and the error says what to do', () => {
+    for (const [content, words] of [
+      ['', /is empty: .* delete the file, and a new key is made/],
+      [identity.privateKey.slice(0, 50), /holds none, or a part of one\. Bring the key back/],
+    ] as const) {
+      writeFileSync(path('key'), content, { mode: 0o600 });
+      expect(() => loadOrCreateIdentity(path('key'))).toThrowError(IdentityError, words);
+      expect(readFileSync(path('key'), 'utf8')).toBe(content);
+    }
+  });
+
+  it('that cannot be saved or read is an IdentityError that names the cause', () => {
+    writeFileSync(path('file'), '');
+    mkdirSync(path('folder'));
+    expect(() => loadOrCreateIdentity(path('no/key'))).toThrowError(IdentityError, /ENOENT.*a folder that exists/);
+    expect(() => loadOrCreateIdentity(path('file/key'))).toThrowError(IdentityError, /ENOTDIR/);
+    expect(() => loadOrCreateIdentity(path('folder'))).toThrowError(IdentityError, /EISDIR/);
+    expect(() => loadOrCreateIdentity('/proc/self/key')).toThrowError(IdentityError, /\/proc\/self\/key: E[A-Z]+/);
+  });
+
+  describe('on a disk that is full', () => {
+    const diskOf = smallDisks();
+    beforeEach(needsSmallDisk);
+
+    it('is not made, nor half made, the error says why, and it is made once there is room', async () => {
+      const { path: at, fill, free } = await diskOf('16k');
+      fill();
+      expect(() => loadOrCreateIdentity(at('key'))).toThrowError(IdentityError, /ENOSPC/);
+      expect(readdirSync(at(''))).toEqual(['filler']);
+      free();
+      const { peerId } = loadOrCreateIdentity(at('key'));
+      expect(loadOrCreateIdentity(at('key')).peerId).toBe(peerId);
+    });
+  });
+
+  describe('that several processes make at the same time', () => {
+    const programs: Program[] = [];
+    afterEach(async () => {
+      for (const program of programs) program.endOfInput();
+      await Promise.all(programs.splice(0).map((program) => program.exit()));
+    });
+
+    it('is the same for all of them, in forty rounds of forty', async () => {
+      const script = fileURLToPath(new URL('support/key-process.js', import.meta.url));
+      programs.push(...Array.from({ length: 4 }, () => new Program(script)));
+      await Promise.all(programs.map((program) => program.line('ready')));
+      for (let round = 1; round <= 40; round++) {
+        for (const program of programs) program.type(`${path(`${round}.key`)}\n`);
+        await Promise.all(programs.map((program) => program.until('an answer', ({ lines }) => lines.length > round)));
+        const ids = new Set(programs.map(({ lines }) => lines[round]));
+        expect([...ids]).toEqual([loadIdentity(path(`${round}.key`)).peerId]);
+      }
+    });
   });
 });
