@@ -54,6 +54,9 @@ const programOf = (pid: number): string => {
   }
 };
 
+/** For runs that no other spec's run shall clean up after: those run at the same time. */
+const APART = 'rxk';
+
 const NOTHING = { namespaces: [], processes: [], directories: [] };
 
 describe('The lab leaves nothing behind', () => {
@@ -86,8 +89,9 @@ describe('The lab leaves nothing behind', () => {
   it(
     'that the next run does not clean when it was killed in the middle',
     async () => {
-      const [killed, living] = await Promise.all([startLab({ TMPDIR: '/var/tmp' }), startLab()]);
-      const [killedRun, livingRun] = [runName(killed.pid ?? 0), runName(living.pid ?? 0)];
+      const env = { RXP2P_LAB_NAME: APART };
+      const [killed, living] = await Promise.all([startLab({ ...env, TMPDIR: '/var/tmp' }), startLab(env)]);
+      const [killedRun, livingRun] = [runName(killed.pid ?? 0, APART), runName(living.pid ?? 0, APART)];
       const livingTraces = tracesOf(livingRun);
 
       await end(killed, 'SIGKILL');
@@ -97,7 +101,7 @@ describe('The lab leaves nothing behind', () => {
       expect(left.processes.length).withContext('daemons and the user’s program left').toBeGreaterThan(1);
       expect(left.directories.length).withContext('directories left').toBe(1);
 
-      const said = await command(process.execPath, [MAIN, 'clean']);
+      const said = await command('env', [`RXP2P_LAB_NAME=${APART}`, process.execPath, MAIN, 'clean']);
       expect(said).toContain(killedRun);
       expect(tracesOf(killedRun)).toEqual(NOTHING);
       for (const pid of left.processes) expect(programOf(pid)).withContext(`process ${pid}`).toBe('');

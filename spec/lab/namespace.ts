@@ -1,6 +1,8 @@
 /**
  * Namespaces and how they go away. Every one is named after the run that made it, `rxl-<pid>-<start time>-…`, and holds
  * all that belongs to it: devices, nft tables, programs. So closing a run and cleaning after a killed one are the same.
+ *
+ * Runs with another `RXP2P_LAB_NAME` than `rxl` do not clean up after these, nor these after them.
  */
 import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,13 +13,14 @@ const NAMESPACES = '/run/netns';
 
 /** Not `TMPDIR`, which may differ from run to run, so that each finds what others left; nor /run, which may be mounted noexec. */
 const TEMPORARY = '/tmp';
-const NAME = /^(rxl-(\d+)-(\d+))(?:-|$)/;
+const NAME = /^(rx[a-z]-(\d+)-(\d+))(?:-|$)/;
+const OWN_NAME = process.env['RXP2P_LAB_NAME'] ?? 'rxl';
 
 /** Killing is quick, but asynchronous: this long between two looks whether a program is gone. */
 const GONE_POLL_MS = 5;
 
 /** The name of the run that process `pid` does; the start time tells it from later processes of the same number. */
-export const runName = (pid: number): string => `rxl-${pid}-${startTime(pid) ?? 'gone'}`;
+export const runName = (pid: number, name = OWN_NAME): string => `${name}-${pid}-${startTime(pid) ?? 'gone'}`;
 
 /** The run that a namespace or directory belongs to, or `undefined` when it is none of the lab's. */
 export const runOf = (name: string): string | undefined => NAME.exec(name)?.[1];
@@ -75,8 +78,8 @@ export const removeRun = async (run: string): Promise<void> => {
 
 /** Removes what runs left whose process is dead; gives their names. */
 export const sweep = async (): Promise<string[]> => {
-  const runs = [...namespaces('rxl-'), ...temporaryDirectories()].map(runOf).filter((run) => run !== undefined);
-  const dead = [...new Set(runs)].filter((run) => !isAlive(run));
+  const runs = [...namespaces(`${OWN_NAME}-`), ...temporaryDirectories()].map(runOf).filter((run) => run !== undefined);
+  const dead = [...new Set(runs)].filter((run) => run.startsWith(`${OWN_NAME}-`) && !isAlive(run));
   await Promise.all(dead.map(removeRun));
   return dead;
 };
