@@ -1,16 +1,17 @@
 import {
   AsyncSubject,
-  concatMap,
   defer,
   EMPTY,
-  from,
+  filter,
   ignoreElements,
   interval,
-  last,
   map,
   merge,
   mergeMap,
   of,
+  race,
+  skip,
+  startWith,
   Subject,
   take,
   tap,
@@ -24,16 +25,13 @@ import type { Identity } from '../identity.js';
 import { siteBuckets } from '../bounds/rate-limit.js';
 import type { Runtime } from '../runtime.js';
 import { Assembly } from './assembly.js';
-import { MAX_KEEP_MS, receiptOf, type Part, type PushRequest } from './messages.js';
-import { agreedAddress, isVouchedFor, OWN_VOTE, type Votes } from './votes.js';
+import { MAX_KEEP_MS, receiptOf, type PushRequest } from './messages.js';
+import { agreedAddress, OWN_VOTE, type Votes } from './votes.js';
 
 /** A parcel is held so long for nodes to agree on where its sender is. */
 const AGREE_MS = 300;
 
-/** A parcel is held so long for one that was sent before it, and may still be on its way; and no longer, whatever else comes. */
-const ORDER_MS = 1_000;
-
-/** It waits in so many steps: after one in which this process had no time to look, what has arrived is taken before the next. */
+/** It is held in so many steps: after one in which this process had no time to look, what has arrived is taken before the next. */
 const STEPS = 4;
 
 /** Nodes are told within this time that a parcel was taken, or will push it again. */
@@ -42,10 +40,7 @@ const TAKEN_MS = 5_000;
 /** Parcels that are being held, or that nobody has taken yet. */
 const MAX_HELD = 256;
 
-/** So many hosts at least have to push what comes next, for others to be counted from it. */
-const SEVERAL = 2;
-
-/** Parcels and senders that are remembered. */
+/** Parcels that are remembered. */
 const MAX_REMEMBERED = 4_096;
 
 /** What one node may push: what it has for a receiver that comes back, and then what a busy peer sends. */
@@ -82,73 +77,27 @@ export interface Inbox {
 }
 
 interface Held {
-  readonly key: string;
+  /** In hex digits. */
+  readonly digest: string;
   readonly bytes: Buffer;
-  readonly digest: Buffer;
-  readonly stream: string;
-  readonly sequence: number;
   readonly votes: Votes;
+  /** Emits when another host has pushed it. */
+  readonly voted: Subject<void>;
   readonly receipt: AsyncSubject<Buffer>;
-  /** Which of {@link AGREE_MS} and {@link ORDER_MS} have gone by; by their timers, for clocks are set and timers a little early. */
-  waitedMs: number;
-  isReleased: boolean;
 }
 
-/** Makes an inbox. Parcels come out of it once each, in the order in which each sender sent them. */
+/** Makes an inbox. Parcels come out of it once each, in any order. */
 export function createInbox({ identity, runtime: { scheduler }, neighbours }: InboxConfig): Inbox {
   const now = () => scheduler.now();
   const assembly = new Assembly();
   const held = new Map<string, Held>();
   const taken = new Map<string, { readonly receipt: Buffer; readonly at: number }>();
-  /** The latest of each stream that was passed on. */
-  const latest = new Map<string, number>();
   const added = new Subject<Held>();
-  const changed = new Subject<void>();
   const mayPush = siteBuckets({ perSecond: PUSHES_PER_SECOND, burst: PUSH_BURST, maxSites: 100, now });
-
-  /** Whether a parcel has been held for long enough. */
-  function isReady({ votes, waitedMs, stream, sequence }: Held): boolean {
-    if (waitedMs >= ORDER_MS) return true;
-    const before = latest.get(stream);
-    // Of a stream that is new nobody knows what came before.
-    const isNext = sequence <= (before ?? -1) + 1;
-    if (!isNext && (before !== undefined || waitedMs < AGREE_MS)) return false;
-    return waitedMs >= AGREE_MS || agreedAddress(votes, neighbours()) !== undefined;
-  }
-
-  /** Counts what follows from a parcel that is passed on. What few have pushed may be made up, and be of any number. */
-  function count({ stream, sequence, votes }: Held): void {
-    const before = latest.get(stream) ?? -1;
-    const isNext = sequence === before + 1 && votes.size >= SEVERAL;
-    if (isNext || isVouchedFor(votes, neighbours())) remember(latest, stream, Math.max(sequence, before));
-  }
-
-  /**
-   * Takes out whatever need not be held any more, in order. Whoever stores a parcel knows its stream, and can push others under its name:
-   * only what enough hosts have pushed holds others up, and nothing for longer than {@link ORDER_MS}.
-   */
-  function release(): Held[] {
-    const waiting = [...held.values()].filter(({ isReleased }) => !isReleased);
-    const inOrder = waiting.sort((a, b) => a.sequence - b.sequence);
-    const blocked = new Set<string>();
-    return inOrder.filter((parcel) => {
-      const { stream, waitedMs, votes, digest } = parcel;
-      // A copy of it under another number has been taken out.
-      if (parcel.isReleased) return false;
-      const isHeldUp = blocked.has(stream) && waitedMs < ORDER_MS;
-      if (isHeldUp || !isReady(parcel)) {
-        if (isVouchedFor(votes, neighbours())) blocked.add(stream);
-        return false;
-      }
-      for (const copy of waiting) copy.isReleased ||= copy.digest.equals(digest);
-      count(parcel);
-      return true;
-    });
-  }
 
   /** Forgets a parcel. */
   function forget(parcel: Held): void {
-    if (held.get(parcel.key) === parcel) held.delete(parcel.key);
+    if (held.get(parcel.digest) === parcel) held.delete(parcel.digest);
     parcel.receipt.complete();
   }
 
@@ -170,22 +119,39 @@ export function createInbox({ identity, runtime: { scheduler }, neighbours }: In
     return true;
   }
 
-  function toArrived({ bytes, digest, votes }: Held): Arrived {
+  function toArrived(parcel: Held): Arrived {
+    const { bytes, digest, votes, receipt } = parcel;
     return {
       bytes,
       seenAt: agreedAddress(votes, neighbours()),
       acknowledge: () => {
-        const copies = [...held.values()].filter((copy) => copy.digest.equals(digest));
-        if (copies.length === 0) return;
-        const signature = identity.sign(receiptOf(digest));
-        remember(taken, digest.toString('hex'), { receipt: signature, at: now() });
-        for (const copy of copies) {
-          copy.receipt.next(signature);
-          forget(copy);
-        }
+        if (held.get(digest) !== parcel) return;
+        const signature = identity.sign(receiptOf(Buffer.from(digest, 'hex')));
+        remember(digest, { receipt: signature, at: now() });
+        receipt.next(signature);
+        forget(parcel);
       },
     };
   }
+
+  function remember(digest: string, receipt: { readonly receipt: Buffer; readonly at: number }): void {
+    taken.set(digest, receipt);
+    const [oldest] = taken.keys();
+    if (taken.size > MAX_REMEMBERED && oldest !== undefined) taken.delete(oldest);
+  }
+
+  /** Emits a parcel once its pushers agree on where its sender is, or have had time enough. */
+  const agreed$ = (parcel: Held) => {
+    const voted$ = parcel.voted.pipe(
+      startWith(undefined),
+      filter(() => agreedAddress(parcel.votes, neighbours()) !== undefined),
+    );
+    const late$ = interval(AGREE_MS / STEPS, scheduler).pipe(skip(STEPS - 1));
+    return race(voted$, late$).pipe(
+      take(1),
+      map(() => toArrived(parcel)),
+    );
+  };
 
   /** Forgets a parcel that nobody has taken: it may come again. */
   const forgotten$ = (parcel: Held) =>
@@ -196,67 +162,33 @@ export function createInbox({ identity, runtime: { scheduler }, neighbours }: In
       ignoreElements(),
     );
 
-  const waited$ = (parcel: Held, ms: number) =>
-    interval(ms / STEPS, scheduler).pipe(
-      take(STEPS),
-      last(),
-      tap(() => {
-        parcel.waitedMs = ms;
-      }),
-    );
-
   const untilTaken$ = ({ receipt }: Held) => receipt.pipe(timeout({ first: TAKEN_MS, scheduler, with: () => EMPTY }));
 
   return {
-    arrived$: merge(
-      changed,
-      added.pipe(mergeMap((parcel) => merge(waited$(parcel, AGREE_MS), waited$(parcel, ORDER_MS), forgotten$(parcel)))),
-    ).pipe(concatMap(() => from(release()).pipe(map(toArrived)))),
+    arrived$: added.pipe(mergeMap((parcel) => merge(agreed$(parcel), forgotten$(parcel)))),
 
     push$: ({ part, seenAt }, sender) =>
       defer(() => {
         const host = sender === undefined ? OWN_VOTE : siteOf(sender.address);
         if (sender !== undefined && !mayPush(host)) return EMPTY;
-        const known = taken.get(part.digest.toString('hex'));
+        const digest = part.digest.toString('hex');
+        const known = taken.get(digest);
         if (known !== undefined && known.at + MAX_KEEP_MS > now()) return of(known.receipt);
-        const key = keyOf(part);
-        let parcel = held.get(key);
-        if (parcel?.votes.has(host) === true) return untilTaken$(parcel);
+        const before = held.get(digest);
+        if (before?.votes.has(host) === true) return untilTaken$(before);
         const bytes = assembly.add(part, host);
         if (bytes === undefined) return EMPTY;
-        if (parcel === undefined) {
-          if (!makeRoom(host)) return EMPTY;
-          const { digest, sequence, stream } = part;
-          parcel = {
-            key,
-            bytes,
-            digest,
-            stream: stream.toString('hex'),
-            sequence,
-            votes: new Map<string, string | undefined>(),
-            receipt: new AsyncSubject(),
-            waitedMs: 0,
-            isReleased: false,
-          };
-          held.set(key, parcel);
-          added.next(parcel);
+        if (before !== undefined) {
+          before.votes.set(host, seenAt);
+          before.voted.next();
+          return untilTaken$(before);
         }
-        parcel.votes.set(host, seenAt);
-        changed.next();
+        if (!makeRoom(host)) return EMPTY;
+        const votes: Votes = new Map([[host, seenAt]]);
+        const parcel: Held = { digest, bytes, votes, voted: new Subject(), receipt: new AsyncSubject() };
+        held.set(digest, parcel);
+        added.next(parcel);
         return untilTaken$(parcel);
       }),
   };
-}
-
-/** The same bytes under another number, or in another stream, are another parcel: who stores one could renumber it. */
-function keyOf({ digest, stream, sequence }: Part): string {
-  return `${digest.toString('hex')} ${stream.toString('hex')} ${sequence}`;
-}
-
-/** Remembers something, and forgets the oldest of too much. */
-function remember<T>(map: Map<string, T>, key: string, value: T): void {
-  map.delete(key);
-  map.set(key, value);
-  const [oldest] = map.keys();
-  if (map.size > MAX_REMEMBERED && oldest !== undefined) map.delete(oldest);
 }

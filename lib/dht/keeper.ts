@@ -11,9 +11,10 @@ import {
   NEVER,
   Observable,
   of,
-  race,
   retry,
+  startWith,
   Subject,
+  switchMap,
   take,
   takeUntil,
   tap,
@@ -161,9 +162,12 @@ export function createKeeper({ node, limits, runtime: { scheduler, random } }: K
   function pushed$(waiting: Waiting): Observable<never> {
     const { to, part, seenAt, wake, gone, receipt, expires } = waiting;
     let tries = 0;
-    return defer(() => {
+    const push$ = defer(() => {
       const receiver = announcedAs(to);
-      if (receiver === undefined) return throwError(() => new ProtocolError('It is not announced'));
+      if (receiver === undefined) {
+        tries = 0;
+        return NEVER;
+      }
       tries++;
       const { peerId, push } = receiver;
       return push({ part, seenAt }).pipe(
@@ -173,15 +177,12 @@ export function createKeeper({ node, limits, runtime: { scheduler, random } }: K
             : throwError(() => new ProtocolError('Somebody else has signed the receipt')),
         ),
       );
-    }).pipe(
-      retry({
-        delay: () => {
-          const isHere = announcedAs(to) !== undefined;
-          if (!isHere) tries = 0;
-          const again$ = isHere ? timer(backoffMs(tries, PUSH_AGAIN_MS, MAX_PUSH_AGAIN_MS, random), scheduler) : NEVER;
-          return race(again$, wake).pipe(take(1));
-        },
-      }),
+    }).pipe(retry({ delay: () => timer(backoffMs(tries, PUSH_AGAIN_MS, MAX_PUSH_AGAIN_MS, random), scheduler) }));
+    // A receiver that is announced anew may have come back to another address, and is pushed to at once.
+    return wake.pipe(
+      startWith(undefined),
+      switchMap(() => push$),
+      take(1),
       tap((signature) => {
         delivered(to, part.digest, signature);
       }),

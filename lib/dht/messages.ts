@@ -8,7 +8,9 @@ import { KEY_LENGTH, peerIdOfKey, peerIdToKey, SIGNATURE_LENGTH, type Identity, 
 //   ANNOUNCE  key 32 · secret 16 · signature 64                    → status 1
 //   STORE     to 32 · part · keepMs 4 · bytes                      → status 1, or DELIVERED 1 · signature 64
 //   PUSH      secret 16 · part · seenAt 4 · bytes                  → signature 64
-//   part      digest 32 · stream 8 · sequence 4 · index 1 · count 1
+//   part      digest 32 · index 1 · count 1
+//
+// Version 2: a part has no number any more. The order of signals is in what their sender signs.
 
 /** The commands, out of the way of those of other programs that build on dht-rpc. */
 export const COMMAND = { find: 0x7270, announce: 0x7271, store: 0x7272, push: 0x7273 } as const;
@@ -44,22 +46,17 @@ export const FIND_PADDING = Buffer.alloc(192);
 export const SECRET_BYTES = 16;
 
 /** What a node of this kind answers to a FIND. */
-export const VERSION = Buffer.from([1]);
+export const VERSION = Buffer.from([2]);
 
 /** The length of an id of dht-rpc, of a digest, and of a token. */
 const HASH_BYTES = 32;
-const STREAM_BYTES = 8;
-const PART_HEADER_BYTES = HASH_BYTES + STREAM_BYTES + 4 + 1 + 1;
+const PART_HEADER_BYTES = HASH_BYTES + 1 + 1;
 const NOWHERE = '0.0.0.0';
 
 /** A piece of a parcel, small enough for a datagram. */
 export interface Part {
   /** SHA-256 of the whole parcel. */
   readonly digest: Buffer;
-  /** 8 bytes that name a sender's parcels to one receiver, in whose order they are counted. */
-  readonly stream: Buffer;
-  /** Which parcel of the stream it belongs to, from 0. */
-  readonly sequence: number;
   /** Which part of the parcel it is, from 0. */
   readonly index: number;
   /** How many there are. */
@@ -97,13 +94,11 @@ export function mailboxOf(peerId: PeerId): Buffer | undefined {
 }
 
 /** Cuts a parcel into parts of at most {@link PART_BYTES}; there is always one. */
-export function toParts(bytes: Buffer, stream: Buffer, sequence: number): Part[] {
+export function toParts(bytes: Buffer): Part[] {
   const digest = digestOf(bytes);
   const count = Math.max(1, Math.ceil(bytes.length / PART_BYTES));
   return Array.from({ length: count }, (_, index) => ({
     digest,
-    stream,
-    sequence,
     index,
     count,
     bytes: bytes.subarray(index * PART_BYTES, (index + 1) * PART_BYTES),
@@ -201,8 +196,8 @@ export function decodeAnswer(value: Buffer): StoreAnswer | undefined {
   return receipt.length === SIGNATURE_LENGTH ? { status, receipt } : undefined;
 }
 
-function encodeHeader({ digest, stream, sequence, index, count }: Part): Buffer {
-  return Buffer.concat([digest, stream, uint32(sequence), Buffer.from([index, count])]);
+function encodeHeader({ digest, index, count }: Part): Buffer {
+  return Buffer.concat([digest, Buffer.from([index, count])]);
 }
 
 /** Reads a part of which the bytes come some way behind the header. */
@@ -210,11 +205,9 @@ function decodePart(value: Buffer, between: number): Part | undefined {
   if (value.length < PART_HEADER_BYTES + between) return undefined;
   const bytes = value.subarray(PART_HEADER_BYTES + between);
   const digest = value.subarray(0, HASH_BYTES);
-  const stream = value.subarray(HASH_BYTES, HASH_BYTES + STREAM_BYTES);
-  const sequence = value.readUInt32BE(HASH_BYTES + STREAM_BYTES);
   const [index = 0, count = 0] = value.subarray(PART_HEADER_BYTES - 2);
   if (bytes.length > PART_BYTES || count > MAX_PARTS || index >= count) return undefined;
-  return { digest, stream, sequence, index, count, bytes };
+  return { digest, index, count, bytes };
 }
 
 function uint16(value: number): Buffer {

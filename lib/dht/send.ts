@@ -61,7 +61,7 @@ export type Sent = 'delivered' | 'kept' | 'absent';
 export interface SenderConfig {
   readonly node: DhtNode;
   readonly keeper: Keeper;
-  readonly runtime: Pick<Runtime, 'scheduler' | 'newId'>;
+  readonly runtime: Pick<Runtime, 'scheduler'>;
 }
 
 /** Sends a parcel to be kept for so many milliseconds. Emits what became of it, and completes. Never fails. */
@@ -69,21 +69,17 @@ export type Send = (to: PeerId, bytes: Buffer, keepMs: number) => Observable<Sen
 
 interface Receiver {
   readonly turn: Turn;
-  readonly stream: Buffer;
-  sequence: number;
   found: readonly Found[];
   foundAt: number;
 }
 
-/** Makes a sender. It sends one parcel at a time to each receiver: they are in order wherever they are stored. */
+/** Makes a sender. It sends one parcel at a time to each receiver: a burst finds the nodes once, and each is told at its own pace. */
 export function createSender({ node, keeper, runtime }: SenderConfig): Send {
   const { scheduler } = runtime;
   const receivers = new Map<PeerId, Receiver>();
 
   function receiverOf(to: PeerId): Receiver {
-    const stream = Buffer.from(runtime.newId(), 'base64url').subarray(0, 8);
-    const before = receivers.get(to);
-    const receiver = before ?? { turn: takeTurns(), stream, sequence: 0, found: [], foundAt: -Infinity };
+    const receiver = receivers.get(to) ?? { turn: takeTurns(), found: [], foundAt: -Infinity };
     receivers.delete(to);
     receivers.set(to, receiver);
     const [oldest] = receivers.keys();
@@ -146,8 +142,7 @@ export function createSender({ node, keeper, runtime }: SenderConfig): Send {
           receiver.foundAt = scheduler.now();
         }),
       );
-      const sent$ = (found: readonly Found[]) =>
-        defer(() => storeAround$(to, toParts(bytes, receiver.stream, receiver.sequence), keepMs, found));
+      const sent$ = (found: readonly Found[]) => defer(() => storeAround$(to, toParts(bytes), keepMs, found));
       const sending$ = defer(() => {
         const isFresh = receiver.foundAt + FOUND_MS > scheduler.now();
         if (!isFresh) return fresh$.pipe(switchMap(sent$));
@@ -155,12 +150,7 @@ export function createSender({ node, keeper, runtime }: SenderConfig): Send {
         return sent$(receiver.found).pipe(
           concatMap((sent) => (sent === 'delivered' ? of(sent) : fresh$.pipe(switchMap(sent$)))),
         );
-      }).pipe(
-        tap((sent) => {
-          // What nobody took leaves no gap for the receiver to wait for.
-          if (sent !== 'absent') receiver.sequence++;
-        }),
-      );
+      });
       return receiver.turn(sending$);
     });
 }

@@ -26,16 +26,6 @@ export function majorityOf(neighbours: number): number {
 }
 
 /**
- * Whether so many hosts have pushed a parcel that it is what its sender stored, and not what a few nodes have made up; or the sender gave it
- * to this node itself.
- *
- * @param neighbours how many hosts there are that could have pushed it.
- */
-export function isVouchedFor(votes: Votes, neighbours: number): boolean {
-  return votes.has(OWN_VOTE) || votes.size >= majorityOf(neighbours);
-}
-
-/**
  * The address on which those who pushed a parcel agree, so that no few of them can choose it: what this node saw itself; or what
  * {@link majorityOf} its neighbours say, and at least {@link LEAD} times as many as say anything else. `undefined` when there is none.
  *

@@ -42,7 +42,7 @@ export interface SendOptions {
  */
 export interface Channel {
   readonly name: ChannelName;
-  /** What comes for this node, in the order in which each sender sent it. May bring a parcel again. Never fails. */
+  /** What comes for this node, in any order. May bring a parcel again. Never fails. */
   readonly parcel$: Observable<Parcel>;
   /** Carries a parcel of at most {@link PARCEL_MAX_BYTES}. Emits once what became of it, and completes. Never fails. */
   send$(to: PeerId, bytes: Buffer, options: SendOptions): Observable<Delivery>;

@@ -2,9 +2,13 @@ import { ProtocolError } from '../errors.js';
 import { sealingKeyOf, SIGNATURE_LENGTH, verifySignature, type Identity, type PeerId } from '../identity.js';
 import { parseJsonObject, show } from '../validate.js';
 import { openSealed, seal } from './hpke.js';
+import type { Order } from './numbering.js';
 import type { Signal } from './signalling.js';
 
-// version u8 = 2 · sealed to the receiver's key by HPKE: (signature 64 bytes · JSON { from, to, id, at, keepMs, kind, body })
+// version u8 = 2 · sealed to the receiver's key by HPKE: (signature 64 bytes · JSON { from, to, id, at, keepMs, kind, body, order? })
+//
+// order: { stream, sequence, after? }. Carriers keep no order among signals: the sender numbers what it sends to each receiver, and
+// says which earlier one may still come. A signal without it stands alone.
 //
 // The signature covers a label and the JSON, so that it is worth nothing in any other place. It names the receiver, so that
 // one who gets a signal cannot pass it on as if it were meant for another. Whoever carries it sees nothing but its length.
@@ -23,7 +27,12 @@ export interface Envelope extends Signal {
   readonly at: number;
   /** For how long it is of use, in milliseconds. */
   readonly keepMs: number;
+  /** Its place among those that its sender sends to this receiver; `undefined` when it stands alone. */
+  readonly order?: Order | undefined;
 }
+
+/** The longest id and the longest name of a stream, in characters: both are remembered for minutes. */
+const MAX_NAME_LENGTH = 64;
 
 /**
  * Signs a signal by its sender's key and seals it to its receiver's (RFC 9180).
@@ -46,11 +55,30 @@ export function openEnvelope(identity: Identity, bytes: Buffer): Envelope | unde
   const signed = bytes[0] === VERSION ? openSealed(identity.openingKey, SEALED, bytes.subarray(1)) : undefined;
   if (signed === undefined) return undefined;
   const json = signed.subarray(SIGNATURE_LENGTH);
-  const { from, to, id, at, keepMs, kind, body } = parseJsonObject(json.toString('utf8')) ?? {};
-  if (typeof from !== 'string' || typeof id !== 'string' || typeof kind !== 'string') return undefined;
+  const { from, to, id, at, keepMs, kind, body, order } = parseJsonObject(json.toString('utf8')) ?? {};
+  if (typeof from !== 'string' || !isName(id) || typeof kind !== 'string') return undefined;
   if (to !== identity.peerId || typeof at !== 'number' || typeof keepMs !== 'number') return undefined;
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return undefined;
   const signature = signed.subarray(0, SIGNATURE_LENGTH);
   if (!verifySignature(from, Buffer.concat([SIGNED, json]), signature)) return undefined;
-  return { from, to, id, at, keepMs, kind, body: { ...body } };
+  const envelope = { from, to, id, at, keepMs, kind, body: { ...body } };
+  if (order === undefined) return envelope;
+  const read = readOrder(order);
+  return read === undefined ? undefined : { ...envelope, order: read };
+}
+
+function readOrder(value: unknown): Order | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { stream, sequence, after }: { stream?: unknown; sequence?: unknown; after?: unknown } = value;
+  if (!isName(stream) || !isCount(sequence)) return undefined;
+  if (after === undefined) return { stream, sequence };
+  return isCount(after) && after < sequence ? { stream, sequence, after } : undefined;
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= MAX_NAME_LENGTH;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }

@@ -1,11 +1,12 @@
 import {
   catchError,
   concat,
-  concatMap,
   defer,
   EMPTY,
+  finalize,
   map,
   merge,
+  mergeMap,
   of,
   reduce,
   share,
@@ -29,6 +30,8 @@ import {
   type Parcel,
 } from './channel.js';
 import { openEnvelope, sealEnvelope, type Envelope } from './envelope.js';
+import { InOrder } from './in-order.js';
+import { Numbering } from './numbering.js';
 import type { ReceivedSignal, Signalling } from './signalling.js';
 
 /** Two clocks may differ by this much, in milliseconds; what is older or newer may be a replay. */
@@ -61,7 +64,7 @@ export interface ChannelsConfig {
 /**
  * Signals over several channels. Each is signed and sealed, and goes by the first channel that delivers it, each with a head
  * start over the next; where none does, by all that keep it. What comes is taken once, whichever channels bring it and however
- * often, for as long as it could be a replay.
+ * often, for as long as it could be a replay, and in the order in which its sender numbered it ({@link InOrder}).
  */
 export function signallingOver({ identity, channels, runtime, trace }: ChannelsConfig): Signalling {
   const { timeOfDay, scheduler } = runtime;
@@ -71,48 +74,74 @@ export function signallingOver({ identity, channels, runtime, trace }: ChannelsC
   const mayHear = siteBuckets({ ...OF_SENDER, now });
   const mayOpen = tokenBucket({ ...OPENED, now });
 
+  /** Copies of the signals that wait for their turn: they are dealt with when the first is. */
+  const waiting = new Map<string, Parcel[]>();
+  const inOrder = new InOrder(scheduler);
+  const numbering = new Numbering(runtime);
+
   const receive$ = (parcel: Parcel, by: ChannelName): Observable<ReceivedSignal> =>
     defer(() => {
       const isOpened = mayOpen();
       const envelope = isOpened ? openEnvelope(identity, parcel.bytes) : undefined;
       const reason = isOpened ? reasonToDrop(envelope, parcel) : 'one too many';
-      if (reason !== undefined) trace({ type: 'dropped', what: 'message', peerId: parcel.from, reason });
-      else if (envelope !== undefined)
-        trace({ type: 'signal', step: 'received', peerId: envelope.from, kind: envelope.kind, by });
-      const signal$ = envelope === undefined || reason !== undefined ? EMPTY : of(signalOf(envelope, parcel));
-      // Only now: what a crash interrupts comes again.
-      const acknowledged$ = defer(() => {
-        parcel.acknowledge();
-        return EMPTY;
-      });
-      return concat(signal$, acknowledged$);
+      if (envelope !== undefined && reason === undefined) return accepted$(envelope, parcel, by);
+      trace({ type: 'dropped', what: 'message', peerId: parcel.from, reason: reason ?? '' });
+      const copies = envelope === undefined ? undefined : waiting.get(keyOf(envelope));
+      if (copies === undefined) parcel.acknowledge();
+      else copies.push(parcel);
+      return EMPTY;
     });
+
+  function accepted$(envelope: Envelope, parcel: Parcel, by: ChannelName): Observable<ReceivedSignal> {
+    const { from, kind, order } = envelope;
+    const key = keyOf(envelope);
+    const parcels = [parcel];
+    waiting.set(key, parcels);
+    const signal$ = inOrder.turn$(from, order).pipe(
+      map(() => {
+        waiting.delete(key);
+        seen.add(key);
+        trace({ type: 'signal', step: 'received', peerId: from, kind, by });
+        return signalOf(envelope, parcel);
+      }),
+      finalize(() => waiting.delete(key)),
+    );
+    // Only now: what a crash interrupts comes again.
+    const acknowledged$ = defer(() => {
+      for (const { acknowledge } of parcels) acknowledge();
+      return EMPTY;
+    });
+    return concat(signal$, acknowledged$);
+  }
 
   function reasonToDrop(envelope: Envelope | undefined, parcel: Parcel): string | undefined {
     if (envelope === undefined) return 'malformed, not for this node, or not signed by its sender';
-    const { from, id, at, keepMs } = envelope;
+    const { from, at, keepMs } = envelope;
     // Where that one was seen says nothing of the sender, whose own copy may still come.
     if (parcel.from !== undefined && parcel.from !== from) return 'sent again by somebody else';
     const age = timeOfDay() - at;
     const isYoung = age < Math.min(keepMs, KEEP_MAX_MS) + CLOCK_MS;
     if (!isYoung || !(age > -CLOCK_MS)) return 'too old, or from the future';
-    if (seen.has(`${from} ${id}`)) return 'a copy';
-    if (!mayHear(from)) return 'one too many of this sender';
-    seen.add(`${from} ${id}`);
-    return undefined;
+    const key = keyOf(envelope);
+    if (seen.has(key) || waiting.has(key)) return 'a copy';
+    return mayHear(from) ? undefined : 'one too many of this sender';
   }
 
   return {
     signal$: merge(
-      ...channels.map(({ name, parcel$ }) => parcel$.pipe(concatMap((parcel) => receive$(parcel, name)))),
+      ...channels.map(({ name, parcel$ }) => parcel$.pipe(mergeMap((parcel) => receive$(parcel, name)))),
     ).pipe(share()),
     send$: (to, signal, { keepMs = KEEP_MS, family, isEverywhere = false } = {}) =>
       defer(() => {
-        const envelope = { ...signal, to, id: runtime.newId(), at: timeOfDay(), keepMs: Math.min(keepMs, KEEP_MAX_MS) };
+        const [at, keep] = [timeOfDay(), Math.min(keepMs, KEEP_MAX_MS)];
+        const order = numbering.next(to);
+        const envelope = { ...signal, to, id: runtime.newId(), at, keepMs: keep, order };
         const bytes = expectSmall(sealEnvelope(identity, envelope));
-        const sends = channels.map((channel) => channel.send$(to, bytes, { keepMs: envelope.keepMs, family }));
+        numbering.sent(to, order, at + keep);
+        const sends = channels.map((channel) => channel.send$(to, bytes, { keepMs: keep, family }));
         return (isEverywhere ? everywhere(sends) : oneAfterTheOther(sends, scheduler)).pipe(
           tap((delivery) => {
+            if (delivery !== 'kept') numbering.done(to, order);
             trace({ type: 'signal', step: 'sent', peerId: to, kind: signal.kind, delivery });
           }),
         );
@@ -141,6 +170,11 @@ function oneAfterTheOther(sends: readonly Observable<Delivery>[], scheduler: Sch
     ),
   );
   return headStart(delivered, HEAD_START_MS, scheduler).pipe(catchError(() => of(best)));
+}
+
+/** What names a signal. */
+function keyOf({ from, id }: Envelope): string {
+  return `${from} ${id}`;
 }
 
 function signalOf({ from, kind, body }: Envelope, { seenAt }: Parcel): ReceivedSignal {

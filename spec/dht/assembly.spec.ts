@@ -3,7 +3,7 @@ import { toParts } from '../../lib/dht/messages.js';
 
 describe('Parts of parcels', () => {
   const parcel = Buffer.alloc(3_500, 'parcel');
-  const parts = toParts(parcel, Buffer.alloc(8), 0);
+  const parts = toParts(parcel);
 
   it('make the parcel in any order, whatever comes twice', () => {
     const assembly = new Assembly();
@@ -29,7 +29,7 @@ describe('Parts of parcels', () => {
     assembly.add(first, 'a');
     assembly.add(first, 'b');
     for (let index = 0; index < 100; index++) {
-      const [flood] = toParts(Buffer.alloc(2_000, `flood ${index}`), Buffer.alloc(8), 0);
+      const [flood] = toParts(Buffer.alloc(2_000, `flood ${index}`));
       if (flood !== undefined) assembly.add(flood, 'a');
     }
     const complete = (host: string) => others.map((part) => assembly.add(part, host)).at(-1);

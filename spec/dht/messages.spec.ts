@@ -22,8 +22,6 @@ const bytes = (length: number) =>
   fc.uint8Array({ minLength: length, maxLength: length }).map((array) => Buffer.from(array));
 const anyPart = fc.record({
   digest: bytes(32),
-  stream: bytes(8),
-  sequence: fc.integer({ min: 0, max: 0xffff_ffff }),
   index: fc.integer({ min: 0, max: MAX_PARTS - 1 }),
   count: fc.constant(MAX_PARTS),
   bytes: fc.uint8Array({ maxLength: PART_BYTES }).map((array) => Buffer.from(array)),
@@ -72,7 +70,7 @@ describe('The messages of the DHT', () => {
   });
 
   it('refuse a part beyond its parcel, too many parts, too long a time, and too much', () => {
-    const [part] = toParts(Buffer.from('x'), Buffer.alloc(8), 0);
+    const [part] = toParts(Buffer.from('x'));
     if (part === undefined) throw new Error('Expected a part');
     const to = Buffer.alloc(32);
     const store = (changes: object, keepMs = 1) =>
@@ -85,7 +83,7 @@ describe('The messages of the DHT', () => {
   });
 
   it('fit into a datagram of 1280 bytes, with all that is around them', () => {
-    const parts = toParts(Buffer.alloc(16 * 1024), Buffer.alloc(8), 0);
+    const parts = toParts(Buffer.alloc(16 * 1024));
     expect(parts.length).toBe(MAX_PARTS);
     const largest = Math.max(...parts.map((part) => encodeStore({ to: Buffer.alloc(32), part, keepMs: 1 }).length));
     // IPv6 40, UDP 8; type, flags, number and address 10, id 32, token 32, command 3, length 3.
@@ -96,7 +94,7 @@ describe('The messages of the DHT', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 16 * 1024 }), (length) => {
         const parcel = Buffer.alloc(length, 'parcel');
-        const parts = toParts(parcel, Buffer.alloc(8), 3);
+        const parts = toParts(parcel);
         throwUnless(Buffer.concat(parts.map((part) => part.bytes))).toEqual(parcel);
         throwUnless(
           parts.every(({ digest, count }) => digest.equals(digestOf(parcel)) && count === parts.length),

@@ -2,7 +2,7 @@ import { toParts } from '../../lib/dht/messages.js';
 import { Shelf, type Kept } from '../../lib/dht/shelf.js';
 
 function kept(text: string, host: string, to = 'receiver'): Kept {
-  const [part] = toParts(Buffer.from(text), Buffer.alloc(8), 0);
+  const [part] = toParts(Buffer.from(text));
   if (part === undefined) throw new Error('Expected a part');
   return { to, host, part };
 }

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { agreedAddress, isVouchedFor, majorityOf, OWN_VOTE } from '../../lib/dht/votes.js';
+import { agreedAddress, majorityOf, OWN_VOTE } from '../../lib/dht/votes.js';
 
 const [TRUE, FALSE] = ['192.0.2.1', '203.0.113.66'];
 
@@ -51,14 +51,5 @@ describe('The address on which nodes agree', () => {
         }
       }),
     );
-  });
-});
-
-describe('A parcel', () => {
-  it('is vouched for by as many hosts as an address, or by this node itself', () => {
-    expect(isVouchedFor(votes(...times(6, undefined)), 20)).toBeFalse();
-    expect(isVouchedFor(votes(...times(7, undefined)), 20)).toBeTrue();
-    expect(isVouchedFor(votes(TRUE), 1)).toBeTrue();
-    expect(isVouchedFor(new Map([[OWN_VOTE, undefined]]), 20)).toBeTrue();
   });
 });

@@ -53,7 +53,7 @@ describe('A node of the DHT that serves', () => {
   }
 
   function storeOf(text: string, to: Identity = createIdentity()): Buffer {
-    const [part] = toParts(Buffer.from(text), Buffer.alloc(8), 0);
+    const [part] = toParts(Buffer.from(text));
     const mailbox = mailboxOf(to.peerId);
     if (part === undefined || mailbox === undefined) throw new Error('Expected a part');
     return encodeStore({ to: mailbox, part, keepMs: 60_000 });

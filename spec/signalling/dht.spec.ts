@@ -212,7 +212,7 @@ describe('Signalling over the DHT', () => {
     expect(joined).toBeDefined();
 
     const stranger: DhtNode = await opened(dhtNode$({ bind: newAddress(), bootstrap }));
-    const [part] = toParts(Buffer.from('unasked'), Buffer.alloc(8), 0);
+    const [part] = toParts(Buffer.from('unasked'));
     if (part === undefined || first === undefined) throw new Error('Expected a part');
     const value = encodePush(Buffer.alloc(SECRET_BYTES), { part, seenAt: '203.0.113.1' });
     const pushed = firstValueFrom(stranger.ask$(observed, { command: COMMAND.push, value }, false));
@@ -250,7 +250,7 @@ describe('Signalling over the DHT', () => {
     const atBob = inboxOf(member());
     const { at, secret } = await firstValueFrom(announcement$);
     const pushed = (text: string, by: Buffer) => {
-      const [part] = toParts(Buffer.from(text), Buffer.alloc(8), 0);
+      const [part] = toParts(Buffer.from(text));
       if (part === undefined) throw new Error('Expected a part');
       const value = encodePush(by, { part, seenAt: '203.0.113.1' });
       return firstValueFrom(keeper.ask$(at, { command: COMMAND.push, value }, false));

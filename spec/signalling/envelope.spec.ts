@@ -85,6 +85,40 @@ describe('an envelope', () => {
     for (const text of ['', '[]', 'null', '{', '{}']) expect(openEnvelope(bob, sealAnything(text))).toBeUndefined();
   });
 
+  it('has the place that its sender gave it, or none', () => {
+    for (const order of [
+      { stream: 's', sequence: 0 },
+      { stream: 's', sequence: 7, after: 6 },
+    ]) {
+      expect(openEnvelope(bob, sealEnvelope(alice, { ...envelope, order }))?.order).toEqual(order);
+    }
+    expect(openEnvelope(bob, sealEnvelope(alice, envelope))?.order).toBeUndefined();
+  });
+
+  it('whose place is none, or whose names are too long to be remembered, is none, whoever signed it', () => {
+    const bad = [
+      null,
+      [],
+      'first',
+      { stream: 's' },
+      { stream: 1, sequence: 1 },
+      { stream: 's', sequence: -1 },
+      { stream: 's', sequence: 0.5 },
+      { stream: 's', sequence: 2 ** 53 },
+      { stream: 's', sequence: 1, after: 1 },
+      { stream: 's', sequence: 1, after: null },
+      { stream: 's'.repeat(65), sequence: 1 },
+    ];
+    for (const order of bad) {
+      const text = JSON.stringify({ ...envelope, from: alice.peerId, order });
+      expect(openEnvelope(bob, sealAnything(text)))
+        .withContext(text)
+        .toBeUndefined();
+    }
+    expect(openEnvelope(bob, sealEnvelope(alice, { ...envelope, id: 'i'.repeat(64) }))).toBeDefined();
+    expect(openEnvelope(bob, sealEnvelope(alice, { ...envelope, id: 'i'.repeat(65) }))).toBeUndefined();
+  });
+
   it('out of garbage is none, and no exception', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => openEnvelope(bob, Buffer.from(bytes)) === undefined),

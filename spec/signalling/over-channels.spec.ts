@@ -4,7 +4,7 @@ import { systemRuntime } from '../../lib/runtime.js';
 import type { Channel, ChannelName, Delivery, Parcel, SendOptions } from '../../lib/signalling/channel.js';
 import { openEnvelope, sealEnvelope, type Envelope } from '../../lib/signalling/envelope.js';
 import { signallingOver } from '../../lib/signalling/over-channels.js';
-import type { Signalling } from '../../lib/signalling/signalling.js';
+import type { ReceivedSignal, Signalling } from '../../lib/signalling/signalling.js';
 import type { TraceStep } from '../../lib/trace.js';
 import { marbles, type Marbles } from '../support/marbles.js';
 import { record } from '../support/record.js';
@@ -86,9 +86,10 @@ describe('a signal', () => {
       flush();
       const [first, second] = channel.sent;
       const { peerId: from } = bob;
-      expect(first?.envelope).toEqual({ from, to: alice.peerId, id: 'id-0', at: 7, keepMs: 5000, ...SIGNAL });
+      const order = { stream: 'id-0', sequence: 0 };
+      expect(first?.envelope).toEqual({ from, to: alice.peerId, id: 'id-1', at: 7, keepMs: 5000, ...SIGNAL, order });
       expect([first?.to, first?.options]).toEqual([alice.peerId, { keepMs: 5000, family: 6 }]);
-      expect([second?.envelope?.id, second?.envelope?.keepMs]).toEqual(['id-1', 10_000]);
+      expect([second?.envelope?.id, second?.envelope?.keepMs]).toEqual(['id-2', 10_000]);
     });
   });
 
@@ -99,6 +100,53 @@ describe('a signal', () => {
       expect(channel.sent.map(({ envelope, options }) => [envelope?.keepMs, options.keepMs])).toEqual([
         [600_000, 600_000],
       ]);
+    });
+  });
+
+  it('is numbered for its receiver, and names the latest before it that may still come', () => {
+    world(({ over, flush, scheduler }) => {
+      const answers: Delivery[] = ['delivered', 'kept', 'kept', 'absent', 'delivered', 'delivered'];
+      const channel = new FakeChannel(defer(() => of(answers.shift() ?? 'absent')));
+      const signalling = over(channel);
+      const send = (to = alice.peerId, keepMs = 10_000) => record(signalling.send$(to, SIGNAL, { keepMs }));
+      for (const keepMs of [10_000, 10_000, 5_000, 10_000]) send(alice.peerId, keepMs);
+      send(alice.peerId);
+      scheduler.schedule(() => send(), 5_000);
+      scheduler.schedule(() => send(), 10_000);
+      flush();
+      const orders = channel.sent.map(({ envelope }) => envelope?.order);
+      expect(new Set(orders.map((order) => order?.stream)).size).toBe(1);
+      expect(orders.map((order) => [order?.sequence, order?.after])).toEqual([
+        [0, undefined],
+        [1, undefined],
+        [2, 1],
+        [3, 2],
+        [4, 2],
+        // What was kept for five seconds is gone, and then all is.
+        [5, 1],
+        [6, undefined],
+      ]);
+    });
+  });
+
+  it('names one that is still on its way, and is of another stream for another receiver and after a restart', () => {
+    world(({ over, flush }) => {
+      const channel = new FakeChannel(NEVER);
+      const [signalling, restarted] = [over(channel), over(channel)];
+      for (const [by, to] of [
+        [signalling, alice],
+        [signalling, alice],
+        [signalling, eve],
+        [restarted, alice],
+      ] as const) {
+        record(by.send$(to.peerId, SIGNAL));
+      }
+      flush();
+      const [first, second, , last] = channel.sent.map(({ envelope }) => envelope?.order);
+      expect([first?.sequence, first?.after]).toEqual([0, undefined]);
+      expect(second).toEqual({ stream: first?.stream ?? '', sequence: 1, after: 0 });
+      expect(last?.sequence).toBe(0);
+      expect(last?.stream).not.toBe(first?.stream);
     });
   });
 
@@ -158,6 +206,99 @@ describe('a signal', () => {
       expect(failureTo(alice.peerId, { a: 'a'.repeat(20_000) })).toMatch(/at most 16384 bytes, got 20/);
       expect(failureTo('alice', {})).toMatch(/Expected a peer id/);
       expect(channel.sent).toEqual([]);
+    });
+  });
+});
+
+describe('the order of signals to this node', () => {
+  const numbered = (seal: World['seal'], sequence: number, after?: number, stream = 's') =>
+    seal({ body: { sequence }, order: { stream, sequence, after } });
+  const sequencesOf = (values: readonly ReceivedSignal[]) => values.map(({ body }) => body['sequence']);
+
+  it('is that of their sender, whichever channels bring them in which order', () => {
+    world(({ over, seal }) => {
+      const channels = [new FakeChannel(), new FakeChannel()];
+      const { values } = record(over(...channels).signal$);
+      const signals = Array.from({ length: 50 }, (_, sequence) => numbered(seal, sequence, sequence - 1));
+      signals[0] = numbered(seal, 0);
+      signals.reverse().forEach((bytes, index) => channels[index % 2]?.deliver(bytes));
+      expect(sequencesOf(values)).toEqual(Array.from({ length: 50 }, (_, sequence) => sequence));
+    });
+  });
+
+  it('costs no time where nothing before a signal may still come, or all of it has come', () => {
+    world(({ over, seal }) => {
+      const channel = new FakeChannel();
+      const { values } = record(over(channel).signal$);
+      // Of an older stream nobody here knows how far it came: its sender does.
+      channel.deliver(numbered(seal, 7));
+      channel.deliver(numbered(seal, 9, 7));
+      channel.deliver(seal({ body: { sequence: 'none' } }));
+      expect(sequencesOf(values)).toEqual([7, 9, 'none']);
+    });
+  });
+
+  it('waits a second for one that does not come, and once', () => {
+    world(({ over, seal, expectObservable, scheduler }) => {
+      const channel = new FakeChannel();
+      const sequences$ = over(channel).signal$.pipe(map(({ body }) => String(body['sequence'])));
+      for (const [at, sequence, after] of [
+        [1, 1, 0],
+        [500, 2, 1],
+        [2_000, 3, 0],
+        [2_500, 5, 4],
+        [2_600, 4, 3],
+        [3_000, 0, undefined],
+      ] as const) {
+        scheduler.schedule(() => {
+          channel.deliver(numbered(seal, sequence, after));
+        }, at);
+      }
+      expectObservable(sequences$, '^ 5s !').toBe('1001ms (12) 995ms 3 599ms (45) 396ms 0');
+    });
+  });
+
+  it('is kept in each stream of each sender, without regard to the others', () => {
+    world(({ over, seal }) => {
+      const channel = new FakeChannel();
+      const { values } = record(over(channel).signal$);
+      channel.deliver(numbered(seal, 1, 0));
+      channel.deliver(numbered(seal, 2, undefined, 'another'));
+      const order = { stream: 's', sequence: 3 };
+      const fromEve = { to: bob.peerId, id: 'e', at: 0, keepMs: 1, kind: 'k', body: { sequence: 3 }, order };
+      channel.deliver(sealEnvelope(eve, fromEve));
+      expect(sequencesOf(values)).toEqual([2, 3]);
+    });
+  });
+
+  it('holds no more than 64 signals of one sender, and those that wait keep their order', () => {
+    world(({ over, seal }) => {
+      const channel = new FakeChannel();
+      const { values } = record(over(channel).signal$);
+      for (let sequence = 1; sequence <= 64; sequence++) channel.deliver(numbered(seal, sequence, sequence - 1));
+      expect(values).toEqual([]);
+      channel.deliver(numbered(seal, 65, 64));
+      expect(sequencesOf(values)).toEqual([65, ...Array.from({ length: 64 }, (_, index) => index + 1)]);
+    });
+  });
+
+  it('does not have a signal acknowledged, or taken for a copy, that waits when nobody listens any more', () => {
+    world(({ over, seal, dropped }) => {
+      const channel = new FakeChannel();
+      const { signal$ } = over(channel);
+      const [first, second] = [numbered(seal, 0), numbered(seal, 1, 0)];
+      const { subscription } = record(signal$);
+      for (const bytes of [second, second]) channel.deliver(bytes);
+      expect(dropped).toEqual(['message: a copy']);
+      subscription.unsubscribe();
+      const { values } = record(signal$);
+      channel.deliver(second);
+      expect(channel.acknowledged).toBe(0);
+      channel.deliver(second);
+      channel.deliver(first);
+      expect(sequencesOf(values)).toEqual([0, 1]);
+      // Its copy with it.
+      expect(channel.acknowledged).toBe(3);
     });
   });
 });
