@@ -1,4 +1,5 @@
 import js from '@eslint/js';
+import regexp from 'eslint-plugin-regexp';
 import rxjsX from 'eslint-plugin-rxjs-x';
 import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
@@ -29,6 +30,28 @@ export default defineConfig(
     files: ['lib/**/*.ts', 'servers/**/*.ts'],
     ignores: ['lib/cli/**'],
     rules: { 'no-console': 'error' },
+  },
+  {
+    // What a stranger sends costs linear time at most. The rules know a regular expression that takes more, a queue that moves all of
+    // it up at each step, and bytes that are all copied again at each piece.
+    files: ['lib/**/*.ts', 'servers/**/*.ts'],
+    plugins: { regexp },
+    rules: {
+      'regexp/no-super-linear-backtracking': ['error', { report: 'potential' }],
+      'regexp/no-super-linear-move': ['error', { report: 'potential', ignoreSticky: false, ignorePartial: false }],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'CallExpression[callee.property.name="shift"]',
+          message: 'Use `Queue`: `shift` moves all others up.',
+        },
+        {
+          selector:
+            'AssignmentExpression > CallExpression.right[callee.object.name="Buffer"][callee.property.name="concat"]',
+          message: 'Use `Gathered`: this copies all that came before at each piece.',
+        },
+      ],
+    },
   },
   {
     files: ['**/*.{js,mjs}'],

@@ -28,6 +28,12 @@ export function canonicalAddress(text: string): string | undefined {
   return ipaddr.process(text).toString();
 }
 
+/** An IPv6 address without its zone (RFC 4007 §11), which means something on this machine only. */
+export function withoutZone(address: string): string {
+  const zone = address.indexOf('%');
+  return zone < 0 ? address : address.slice(0, zone);
+}
+
 /** What an address is good for: `global` ones can be dialled from anywhere, `private` ones from the same network. */
 export function scopeOf(address: string): 'global' | 'private' | 'loopback' | 'linkLocal' | 'unusable' {
   switch (ipaddr.process(address).range()) {

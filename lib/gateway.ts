@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { catchError, EMPTY, from, map, mergeMap, Observable, of } from 'rxjs';
-import { canonicalAddress, familyOf } from './endpoint.js';
+import { canonicalAddress, familyOf, withoutZone } from './endpoint.js';
 import { PortMappingError } from './errors.js';
 import { untroubled } from './operators/untroubled.js';
 import { loadDefaultGateway } from './packages.js';
@@ -57,7 +57,7 @@ export function localAddressTo$(host: string): Observable<string> {
     return () => {
       socket.close();
     };
-  }).pipe(map((address) => canonicalAddress(address.replace(/%.*$/, '')) ?? address));
+  }).pipe(map((address) => canonicalAddress(withoutZone(address)) ?? address));
 }
 
 /** Addresses that are nobody's (RFC 5737, RFC 3849); the way to them is the way to the rest of the world. */

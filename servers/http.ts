@@ -4,7 +4,7 @@ import { combineLatest, noop, Observable, of, switchMap } from 'rxjs';
 import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
 import { Admission } from '../lib/bounds/admission.js';
 import { siteOf } from '../lib/bounds/site.js';
-import { canonicalAddress, type Endpoint } from '../lib/endpoint.js';
+import { canonicalAddress, withoutZone, type Endpoint } from '../lib/endpoint.js';
 import { ListenError } from '../lib/errors.js';
 import { KEEP_ALIVE_MS } from '../lib/link/tcp.js';
 import { expectInteger } from '../lib/validate.js';
@@ -133,7 +133,7 @@ function listening$(
 function admitConnections(server: Server, { connections, connectionsPerHost }: HttpServerLimits): void {
   const room = new Admission<Socket>({ most: connections, mostOfSite: connectionsPerHost });
   server.on('connection', (socket) => {
-    const site = siteOf(canonicalAddress(socket.remoteAddress?.replace(/%.*$/, '') ?? ''));
+    const site = siteOf(canonicalAddress(withoutZone(socket.remoteAddress ?? '')));
     const { isIn, gaveWay } = room.admit(site, socket);
     gaveWay?.destroy();
     if (!isIn) {
@@ -189,7 +189,7 @@ function answer(
   upgrade?: Upgrade,
 ): void {
   const { method = '', url: target = '', socket } = request;
-  const address = canonicalAddress(socket.remoteAddress?.replace(/%.*$/, '') ?? '');
+  const address = canonicalAddress(withoutZone(socket.remoteAddress ?? ''));
   const url = URL.canParse(target, 'http://server') ? new URL(target, 'http://server') : undefined;
   const isTaken =
     url !== undefined &&

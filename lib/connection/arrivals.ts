@@ -80,7 +80,7 @@ export class Arrivals {
 
   /** Takes what was held back on a link that broke, whether or not there is room: it is less than one read of a socket. */
   takeRest(link: TransportLink): void {
-    for (const frame of link.held.splice(0)) {
+    for (const frame of link.held.takeAll()) {
       const { at } = link;
       if (this.#isStopped || at === undefined || at > this.#received) return;
       if (frame.type === FRAME.data) this.#add(link, at, frame.payload);
@@ -152,9 +152,9 @@ export class Arrivals {
   #releaseSome(): boolean {
     let hasTaken = false;
     for (const link of this.#config.links) {
-      while (link.held[0] !== undefined && this.#config.handle(link, link.held[0])) {
+      while (link.held.next !== undefined && this.#config.handle(link, link.held.next)) {
         if (this.#isStopped) return false;
-        link.held.shift();
+        link.held.take();
         hasTaken = true;
       }
       if (link.held.length === 0) link.channel.setFlowing(true);

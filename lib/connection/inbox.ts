@@ -1,5 +1,6 @@
 import { Duplex } from 'node:stream';
 import { defer, finalize, mergeMap, Observable, Subject, type ObservableInput } from 'rxjs';
+import { Queue } from '../bounds/queue.js';
 import { ClosedError } from '../errors.js';
 import { lineDecoder } from '../link/lines.js';
 
@@ -38,8 +39,7 @@ export class Inbox {
   readonly #config: InboxConfig;
   readonly #lines = new Subject<string>();
   readonly #decoder;
-  #bytes: Buffer[] = [];
-  #first = 0;
+  #bytes = new Queue<Buffer>();
   #length = 0;
   /** The lines of the piece that is being read. */
   #current: string[] = [];
@@ -212,20 +212,13 @@ export class Inbox {
   }
 
   #takeBytes(): Buffer | undefined {
-    const bytes = this.#bytes[this.#first];
-    if (bytes === undefined) return undefined;
-    this.#length -= bytes.length + PIECE_OVERHEAD;
-    // What has been taken is let go of in one go: to move all others up each time would cost more than reading them.
-    if (++this.#first === this.#bytes.length) {
-      this.#bytes = [];
-      this.#first = 0;
-    }
+    const bytes = this.#bytes.take();
+    if (bytes !== undefined) this.#length -= bytes.length + PIECE_OVERHEAD;
     return bytes;
   }
 
   #drop(): void {
-    this.#bytes = [];
-    this.#first = 0;
+    this.#bytes = new Queue();
     this.#length = 0;
   }
 

@@ -1,3 +1,4 @@
+import { Queue } from '../bounds/queue.js';
 import type { Channel } from '../link/channel.js';
 import type { Frame } from '../link/frames.js';
 
@@ -6,7 +7,7 @@ export class TransportLink {
   /** Where in the peer's stream its next data are; unknown until the peer has said so. */
   at: number | undefined;
   /** What has come too early, or finds no room. */
-  held: Frame[] = [];
+  readonly held = new Queue<Frame>();
   /** What comes is of no use until the peer says anew where it begins. */
   isStale = false;
   /** The peer sends nothing more here. */

@@ -1,6 +1,6 @@
 import type natUpnp from 'nat-upnp';
 import { from, noop, Observable, switchMap, take, type SchedulerLike } from 'rxjs';
-import { canonicalAddress, familyOf } from '../endpoint.js';
+import { canonicalAddress, familyOf, withoutZone } from '../endpoint.js';
 import { PortMappingError } from '../errors.js';
 import type { Gateway } from '../gateway.js';
 import { within } from '../operators/within.js';
@@ -57,7 +57,7 @@ function description$(
     for (const each of [...idle, socket]) each.on('error', noop);
     const parse = ssdp.parseResponse.bind(ssdp);
     ssdp.parseResponse = (text, ours, remote) => {
-      const address = canonicalAddress(remote.address.replace(/%.*$/, ''));
+      const address = canonicalAddress(withoutZone(remote.address));
       if (address === gateway.address && text.length <= MAX_BYTES) parse(text, ours, remote);
     };
     const onDevice = ({ location = '' }: { readonly location?: string }) => {

@@ -1,11 +1,10 @@
 import { noop, type SchedulerLike } from 'rxjs';
+import { Queue } from '../bounds/queue.js';
 import { encodeHeader, FRAME, frameDecoder, type Frame } from './frames.js';
 import type { Link } from './link.js';
 
 /** So much is handed to the stream at once: a few TLS records, and few system calls. */
 const STREAM_BYTES = 65_536;
-
-const EMPTY = Buffer.alloc(0);
 
 /** Takes what a channel brings. */
 export interface Receiver {
@@ -35,7 +34,8 @@ export function framedWire(): Wire {
       const frames: Uint8Array[] = [];
       for (let at = 0; at === 0 || at < payload.length; at += STREAM_BYTES) {
         const piece = payload.subarray(at, at + STREAM_BYTES);
-        frames.push(encodeHeader(type, piece.length), piece);
+        frames.push(encodeHeader(type, piece.length));
+        if (piece.length > 0) frames.push(piece);
       }
       return frames;
     },
@@ -54,9 +54,9 @@ export class Channel {
   #receiver: Receiver | undefined;
   #flowing = false;
   #delivering = false;
-  #pending: Frame[] = [];
+  readonly #pending = new Queue<Frame>();
   #moved = 0;
-  #queue: Uint8Array[] = [];
+  readonly #queue = new Queue<Uint8Array>();
   #queued = 0;
   #ending = false;
   #isBroken = false;
@@ -74,7 +74,7 @@ export class Channel {
     stream.on('data', (chunk: Buffer) => {
       this.#moved += chunk.length;
       try {
-        this.#pending.push(...wire.decode(chunk));
+        for (const frame of wire.decode(chunk)) this.#pending.push(frame);
       } catch (error) {
         this.#closed ??= { error: error instanceof Error ? error : new Error(String(error)) };
       }
@@ -197,8 +197,9 @@ export class Channel {
   #pump(): void {
     const { stream } = this.link;
     stream.cork();
-    while (this.#queue.length > 0 && stream.writableLength < STREAM_BYTES) {
-      const bytes = this.#queue.shift() ?? EMPTY;
+    while (stream.writableLength < STREAM_BYTES) {
+      const bytes = this.#queue.take();
+      if (bytes === undefined) break;
       this.#queued -= bytes.length;
       stream.write(bytes, this.#onWritten);
     }
@@ -217,7 +218,7 @@ export class Channel {
     if (this.#delivering) return;
     this.#delivering = true;
     while ((this.#flowing || this.#isBroken) && this.#receiver !== undefined) {
-      const frame = this.#pending.shift();
+      const frame = this.#pending.take();
       if (frame === undefined) break;
       this.#receiver.frame(frame);
     }

@@ -1,3 +1,4 @@
+import { Gathered } from '../bounds/gathered.js';
 import { ProtocolError } from '../errors.js';
 
 /**
@@ -65,13 +66,18 @@ export function encodeFrame(type: number, payload: Uint8Array): Buffer {
  * socket.on('data', (chunk) => decode(chunk).forEach(handle));
  */
 export function frameDecoder(): (chunk: Buffer) => Frame[] {
-  const partial: Buffer[] = [];
-  let partialLength = 0;
+  // Of a frame that is not complete yet.
+  const partial = new Gathered();
   let dataLeft = 0;
 
   return (chunk) => {
     const frames: Frame[] = [];
     let rest = chunk;
+    if (partial.length > 0) {
+      partial.push(chunk);
+      if (partial.length < neededOf(partial.bytes)) return frames;
+      rest = partial.take();
+    }
     while (rest.length > 0) {
       if (dataLeft > 0) {
         const payload = rest.subarray(0, dataLeft);
@@ -80,31 +86,36 @@ export function frameDecoder(): (chunk: Buffer) => Frame[] {
         frames.push({ type: FRAME.data, payload });
         continue;
       }
-      if (partialLength > 0) {
-        rest = Buffer.concat([...partial, rest]);
-        partial.length = partialLength = 0;
-      }
-      const head = rest.length < HEADER_LENGTH ? undefined : rest.readUInt32BE();
-      const type = head === undefined ? undefined : head >>> 24;
-      const length = (head ?? 0) & DATA_MAX_LENGTH;
-      if (type === FRAME.data) {
-        dataLeft = length;
-        rest = rest.subarray(HEADER_LENGTH);
-        continue;
-      }
-      if (type !== undefined) expectControl(type, length);
-      if (type === undefined || rest.length < HEADER_LENGTH + length) {
+      const needed = neededOf(rest);
+      if (rest.length < needed) {
         partial.push(rest);
-        partialLength = rest.length;
         break;
       }
-      if (type < FIRST_OPTIONAL_TYPE) {
-        frames.push({ type, payload: rest.subarray(HEADER_LENGTH, HEADER_LENGTH + length) });
-      }
-      rest = rest.subarray(HEADER_LENGTH + length);
+      const { type, length } = decodeHeader(rest);
+      if (type === FRAME.data) dataLeft = length;
+      else if (type < FIRST_OPTIONAL_TYPE) frames.push({ type, payload: rest.subarray(HEADER_LENGTH, needed) });
+      rest = rest.subarray(needed);
     }
     return frames;
   };
+}
+
+/**
+ * How many bytes it takes to go on: a header, and all of a control frame.
+ *
+ * @throws ProtocolError for a control frame that is none, or too long.
+ */
+function neededOf(bytes: Buffer): number {
+  if (bytes.length < HEADER_LENGTH) return HEADER_LENGTH;
+  const { type, length } = decodeHeader(bytes);
+  if (type === FRAME.data) return HEADER_LENGTH;
+  expectControl(type, length);
+  return HEADER_LENGTH + length;
+}
+
+function decodeHeader(bytes: Buffer): { readonly type: number; readonly length: number } {
+  const head = bytes.readUInt32BE();
+  return { type: head >>> 24, length: head & DATA_MAX_LENGTH };
 }
 
 function expectControl(type: number, length: number): void {

@@ -1,12 +1,10 @@
 import { isAscii, isUtf8 } from 'node:buffer';
+import { Gathered } from '../bounds/gathered.js';
 import { InvalidTextError, LineTooLongError, ProtocolError } from '../errors.js';
 import { show } from '../validate.js';
 
 const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
-
-/** A line that arrives in ever so small pieces is put together now and then, so that it costs no more than its bytes. */
-const MAX_PIECES = 1000;
 
 /** Cuts a byte stream into lines. */
 export interface LineDecoder {
@@ -33,24 +31,20 @@ export interface LineDecoder {
  * decoder.end(); // ['thr']
  */
 export function lineDecoder(maxLength: number): LineDecoder {
-  // Pieces of the line that is not complete yet.
-  const partial: Buffer[] = [];
-  let partialLength = 0;
+  // Of the line that is not complete yet.
+  const partial = new Gathered();
   let fault: LineDecoder['fault'];
 
   const keep = (rest: Buffer) => {
-    if (rest.length === 0) return;
-    partialLength += rest.length;
     // A `\r` may still turn out to belong to the line's end.
-    if (partialLength > maxLength + 1) fault ??= new LineTooLongError(maxLength);
-    if (partial.push(rest) > MAX_PIECES) partial.splice(0, partial.length, Buffer.concat(partial));
+    if (partial.length + rest.length > maxLength + 1) fault ??= new LineTooLongError(maxLength);
+    else partial.push(rest);
   };
 
   const takeWith = (chunk: Buffer): Buffer => {
-    if (partialLength === 0) return chunk;
-    const whole = Buffer.concat([...partial, chunk]);
-    partial.length = partialLength = 0;
-    return whole;
+    if (partial.length === 0) return chunk;
+    partial.push(chunk);
+    return partial.take();
   };
 
   /** Whole lines between newlines. A newline is never part of a longer UTF-8 sequence, so they are decoded at once. */
@@ -65,7 +59,7 @@ export function lineDecoder(maxLength: number): LineDecoder {
     const lines = bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8').split('\n');
     if (bytes.includes(CARRIAGE_RETURN)) {
       lines.forEach((line, index) => {
-        if (line.endsWith('\r')) lines[index] = line.replace(/\r+$/, '');
+        lines[index] = withoutReturns(line);
       });
     }
     if (bytes.length <= maxLength) return lines;
@@ -91,9 +85,16 @@ export function lineDecoder(maxLength: number): LineDecoder {
       return lines;
     },
     end() {
-      return partialLength === 0 || fault !== undefined ? [] : decode(takeWith(Buffer.alloc(0)));
+      return partial.length === 0 || fault !== undefined ? [] : decode(takeWith(Buffer.alloc(0)));
     },
   };
+}
+
+/** A line without each `\r` at its end. A regular expression would begin anew at each `\r` within it. */
+function withoutReturns(line: string): string {
+  let { length } = line;
+  while (line.charCodeAt(length - 1) === CARRIAGE_RETURN) length--;
+  return line.slice(0, length);
 }
 
 /** Where the last line ends that comes before one that is no UTF-8; -1 when there is none. */

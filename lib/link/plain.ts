@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { Observable } from 'rxjs';
+import { Gathered } from '../bounds/gathered.js';
 import { ProtocolError } from '../errors.js';
 import type { Wire } from './channel.js';
 import { FRAME } from './frames.js';
@@ -35,10 +36,10 @@ export function plainWire(): Wire {
  */
 export function readNonce$(socket: Socket): Observable<string> {
   return new Observable((subscriber) => {
-    let head: Buffer = Buffer.alloc(0);
+    const head = new Gathered();
     const onData = (chunk: Buffer) => {
-      head = Buffer.concat([head, chunk]);
-      const nonce = head.subarray(0, NONCE_LENGTH);
+      head.push(chunk);
+      const nonce = head.bytes.subarray(0, NONCE_LENGTH);
       try {
         expectHexDigits(nonce);
       } catch (error) {
@@ -48,7 +49,7 @@ export function readNonce$(socket: Socket): Observable<string> {
       if (head.length < NONCE_LENGTH) return;
       // Whoever is told may begin to read at once.
       stop();
-      if (head.length > NONCE_LENGTH) socket.unshift(head.subarray(NONCE_LENGTH));
+      if (head.length > NONCE_LENGTH) socket.unshift(head.bytes.subarray(NONCE_LENGTH));
       subscriber.next(nonce.toString('latin1'));
       subscriber.complete();
     };

@@ -1,6 +1,6 @@
 import { createServer, connect, type Socket } from 'node:net';
 import { asyncScheduler, catchError, noop, Observable, Subject, switchMap, throwError, type SchedulerLike } from 'rxjs';
-import { canonicalAddress, familyOf, formatServer, type Endpoint } from '../endpoint.js';
+import { canonicalAddress, familyOf, formatServer, withoutZone, type Endpoint } from '../endpoint.js';
 import { DialError, ListenError, reasonOf } from '../errors.js';
 import { headStart } from '../operators/head-start.js';
 import { addressesOf$, lookup, type Lookup } from './names.js';
@@ -171,5 +171,5 @@ export function endpointsOf(socket: Socket): { readonly local: Endpoint; readonl
 
 function endpointOf(address: string | undefined, port: number | undefined): Endpoint {
   // A socket that has just died has no addresses any more; its owner will find that out by itself.
-  return { address: canonicalAddress(address?.replace(/%.*$/, '') ?? '') ?? '0.0.0.0', port: port ?? 0 };
+  return { address: canonicalAddress(withoutZone(address ?? '')) ?? '0.0.0.0', port: port ?? 0 };
 }

@@ -36,6 +36,9 @@ export const MAX_NODES = 100;
 /** The most port predictions in one message: more than any plan needs. */
 const MAX_PORTS = 64;
 
+/** Words of a line that are looked at: more than any line has that says something. */
+const MAX_WORDS = MAX_NODES + 4;
+
 /** Why a server refuses; words for people follow the code on the wire. */
 export type RefusalCode =
   | 'too-many-connections'
@@ -122,7 +125,7 @@ export function formatRequest(request: Request): string {
 
 /** Reads a line to a server: `undefined` for anything that is not exactly one of its verbs. Never throws. */
 export function parseRequest(line: string): Request | undefined {
-  const [verb, ...words] = line.split(' ');
+  const [verb, ...words] = line.split(' ', MAX_WORDS);
   const [first = '', second = '', third = ''] = words;
   switch (verb) {
     case 'HELLO': {
@@ -217,7 +220,7 @@ export function formatReply(reply: Reply): string {
 
 /** Reads a line from a server: `undefined` for anything that is not exactly one of its replies. Never throws. */
 export function parseReply(line: string): Reply | undefined {
-  const [verb, ...words] = line.split(' ');
+  const [verb, ...words] = line.split(' ', MAX_WORDS);
   const [first = '', second = ''] = words;
   switch (verb) {
     case 'NONCE': {

@@ -13,7 +13,7 @@ export interface MemoryStoreConfig {
 
 /**
  * A store in this process's memory, the default. No request costs more than what it returns, however full the tables are;
- * what has expired is never returned, and is swept out when a table is full.
+ * what has expired is never returned, and is forgotten once.
  *
  * @example
  * const store = memoryStore({ maxEntries: 10_000, now: Date.now, random: Math.random });
@@ -59,6 +59,8 @@ export function memoryStore(config: MemoryStoreConfig): Store {
 
 interface Entry {
   readonly value: string;
+  /** For how long it was to be kept, in milliseconds. */
+  readonly ttlMs: number;
   readonly expires: number;
   /** Where its key stands in the array of all keys, from which samples are taken. */
   position: number;
@@ -68,19 +70,24 @@ class MemoryTable {
   readonly #entries = new Map<string, Entry>();
   readonly #keys: string[] = [];
   readonly #groups = new Map<string, Set<string>>();
+  /** When what is kept equally long expires, by how long that is: in the order in which it was put, which is that of the times. */
+  readonly #expiries = new Map<number, Map<string, number>>();
+  /** Nothing expires before. */
+  #nextExpiry = Infinity;
 
   constructor(readonly config: MemoryStoreConfig) {}
 
   put(key: string, value: string, ttlMs: number): boolean {
-    const expires = this.config.now() + ttlMs;
+    this.#forgetExpired();
     const before = this.#entries.get(key);
-    if (before !== undefined) {
-      this.#entries.set(key, { value, expires, position: before.position });
-      return true;
-    }
-    if (this.#entries.size >= this.config.maxEntries) this.#sweep();
-    if (this.#entries.size >= this.config.maxEntries) return false;
-    this.#entries.set(key, { value, expires, position: this.#keys.push(key) - 1 });
+    if (before === undefined && this.#entries.size >= this.config.maxEntries) return false;
+    const expires = this.config.now() + ttlMs;
+    const position = before?.position ?? this.#keys.push(key) - 1;
+    this.#entries.set(key, { value, ttlMs, expires, position });
+    if (before !== undefined) this.#expiries.get(before.ttlMs)?.delete(key);
+    const order = this.#expiries.get(ttlMs) ?? new Map<string, number>();
+    this.#expiries.set(ttlMs, order.set(key, expires));
+    this.#nextExpiry = Math.min(this.#nextExpiry, expires);
     const group = this.#groups.get(groupOf(key)) ?? new Set();
     this.#groups.set(groupOf(key), group.add(key));
     return true;
@@ -95,6 +102,7 @@ class MemoryTable {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
     this.#entries.delete(key);
+    this.#expiries.get(entry.ttlMs)?.delete(key);
     // The last key takes the place of the one that goes, so that there is no gap.
     const last = this.#keys.pop();
     const moved = last === undefined || last === key ? undefined : this.#entries.get(last);
@@ -108,6 +116,7 @@ class MemoryTable {
   }
 
   sample(count: number): [key: string, value: string][] {
+    this.#forgetExpired();
     const chosen: [string, string][] = [];
     // Fisher–Yates, as far as it is needed, in place: the order of the keys means nothing.
     for (let left = this.#keys.length; left > 0 && chosen.length < count; left--) {
@@ -120,6 +129,7 @@ class MemoryTable {
   }
 
   list(group: string): [key: string, value: string][] {
+    this.#forgetExpired();
     return [...(this.#groups.get(group) ?? [])].flatMap((key): [string, string][] => {
       const value = this.get(key);
       return value === undefined ? [] : [[key, value]];
@@ -134,8 +144,21 @@ class MemoryTable {
     [atA.position, atB.position] = [other, one];
   }
 
-  #sweep(): void {
-    for (const key of [...this.#keys]) if (this.get(key) === undefined) this.delete(key);
+  /** Each entry is looked at once when it has expired; what has not is not gone through. */
+  #forgetExpired(): void {
+    const now = this.config.now();
+    if (now < this.#nextExpiry) return;
+    this.#nextExpiry = Infinity;
+    for (const [ttlMs, order] of this.#expiries) {
+      for (const [key, expires] of order) {
+        if (expires > now) {
+          this.#nextExpiry = Math.min(this.#nextExpiry, expires);
+          break;
+        }
+        this.delete(key);
+      }
+      if (order.size === 0) this.#expiries.delete(ttlMs);
+    }
   }
 }
 

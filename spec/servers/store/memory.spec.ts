@@ -59,6 +59,28 @@ describe('the store in memory', () => {
     expect(await store.get('unls', 'b')).toBe('one');
   });
 
+  it('goes through none of what it keeps when it is full, nor when some of it has expired', async () => {
+    let looks = 0;
+    const clock = { now: 0 };
+    const now = () => {
+      looks++;
+      return clock.now;
+    };
+    const store = memoryStore({ maxEntries: 1_000, now, random: Math.random });
+    const costOf = async (ask: () => Promise<unknown>) => {
+      const before = looks;
+      await ask();
+      return looks - before;
+    };
+    for (let i = 0; i < 1_000; i++) await store.put('candidates', `10.0.0.1 ${i}`, 'x', i < 990 ? 10 : 20);
+    expect(await costOf(() => store.put('candidates', 'late', 'x', 10))).toBeLessThan(10);
+    clock.now = 10;
+    await store.put('candidates', 'late', 'x', 10);
+    expect(await costOf(() => store.sample('candidates', 1))).toBeLessThan(10);
+    expect(await costOf(() => store.list('candidates', '10.0.0.1'))).toBeLessThan(30);
+    expect((await store.list('candidates', '10.0.0.1')).length).toBe(10);
+  });
+
   it('lists what is of one group', async () => {
     const { store } = open();
     for (const key of ['10.0.0.1 a', '10.0.0.1 b', '10.0.0.10 a']) await store.put('candidates', key, key, 10);

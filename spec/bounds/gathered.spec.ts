@@ -1,0 +1,29 @@
+import fc from 'fast-check';
+import { Gathered } from '../../lib/bounds/gathered.js';
+import { cut, places } from '../support/chunks.js';
+
+describe('gathered bytes', () => {
+  it('are those that came, in their order, and begin anew when they have been taken', () => {
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ minLength: 1 })), places, (wholes, where) => {
+        const gathered = new Gathered();
+        for (const whole of wholes) {
+          for (const piece of cut(Buffer.from(whole), where)) gathered.push(piece);
+          throwUnless(gathered.length).toBe(whole.length);
+          throwUnless(gathered.bytes).toEqual(Buffer.from(whole));
+          throwUnless(gathered.take()).toEqual(Buffer.from(whole));
+          throwUnless(gathered.length).toBe(0);
+        }
+      }),
+    );
+  });
+
+  it('keep no more than twice their number in memory, whatever they were a part of', () => {
+    const chunk = Buffer.alloc(65_536);
+    const gathered = new Gathered();
+    gathered.push(chunk.subarray(0, 3));
+    expect(gathered.bytes.buffer.byteLength).toBe(3);
+    for (let i = 0; i < 1_000; i++) gathered.push(chunk.subarray(0, 1));
+    expect(gathered.take().buffer.byteLength).toBeLessThan(2_007);
+  });
+});

@@ -1,0 +1,201 @@
+import { Duplex } from 'node:stream';
+import { noop } from 'rxjs';
+import { Gathered } from '../lib/bounds/gathered.js';
+import { Queue } from '../lib/bounds/queue.js';
+import { decodeAnnounce, decodeAnswer, decodePush, decodeStore } from '../lib/dht/messages.js';
+import { canonicalAddress, parseEndpoint, parseServer, withoutZone } from '../lib/endpoint.js';
+import { parsePcp } from '../lib/gateway/pcp-messages.js';
+import { parseAction, parseXml } from '../lib/gateway/soap.js';
+import { createIdentity, isPeerId, peerIdToKey } from '../lib/identity.js';
+import { Channel, framedWire } from '../lib/link/channel.js';
+import { encodeHeader, FRAME, frameDecoder } from '../lib/link/frames.js';
+import { decodeEnd, decodeHello } from '../lib/link/handshake.js';
+import { lineDecoder } from '../lib/link/lines.js';
+import * as relay from '../lib/relay/messages.js';
+import { parseReply, parseRequest } from '../lib/rendezvous/messages.js';
+import { openEnvelope } from '../lib/signalling/envelope.js';
+import * as mailbox from '../lib/signalling/mailbox-messages.js';
+import { decodeText, parseReverse } from '../lib/signalling/pyp2p-messages.js';
+import { isSigned } from '../lib/signed-request.js';
+import { parseUnl } from '../lib/unl.js';
+import { decodeBase64Url, isAttemptId, oneLine, parseJsonObject, show } from '../lib/validate.js';
+import { linkOf } from './support/attempts.js';
+import { growthOf } from './support/cost.js';
+
+/** As long as this, in bytes, and sixteen times as long. */
+const LENGTH = 2_048;
+
+const ONE_MIB = 1_048_576;
+
+/** What a text is made of, again and again: whatever parsers and regular expressions look for, with and without the rest of it. */
+const BRICKS = [
+  ...['\r', '\n', '\t', ' ', '%', ':', '.', '-', '+', '=', '/', '\\', '"', ',', '&', '?', '#', '0', '1', 'a', 'f', 'é'],
+  ...['::', '1:', '1.', '[', '[[', '{"a":', '["', '{"a":1,', '\r\n', ' \r', '0 1 ', 'p:1:', 'p:1.2.3.4:1 ', ': '],
+  ...['<', '<a', '<a>', '<a/>', '<a>x</a>', '</a>', '<!--', '<![CDATA[', '<?x', '<a b="', '&#', '&amp;', '<x:', '\0'],
+];
+
+/** What stands behind, so that nothing fits in the end. */
+const ENDS = ['!', 'x\r\n'];
+
+const VERBS = ['HELLO', 'PROVE', 'SEND', 'ADVERTISE', 'UNLS', 'PASSIVE READY', 'SOURCE TCP', 'CANDIDATE', 'ACCEPT'];
+const REPLIES = ['NONCE', 'WELCOME HTTP', 'MESSAGE', 'LISTED', 'REFUSED', 'NODES', 'CHALLENGE', 'FIGHT', 'REMOTE TCP'];
+
+const identity = createIdentity();
+
+/** Everything that reads a text of a peer, a server, a gateway or a stranger. */
+const READERS: Readonly<Record<string, (text: string) => unknown>> = {
+  lines: (text) => lineDecoder(ONE_MIB).push(Buffer.from(text)),
+  parseRequest,
+  parseReply,
+  canonicalAddress,
+  withoutZone,
+  parseEndpoint,
+  parseServer: (text) => parseServer('server', text),
+  parseUnl,
+  parseXml,
+  'the text of an element': (text) => parseXml(`<a>${text}`),
+  parseAction: (text) => parseAction('Add', text),
+  parseJsonObject,
+  'the text of a property': (text) => parseJsonObject(`{"a":"${text}`),
+  decodeBase64Url,
+  isAttemptId,
+  oneLine,
+  show,
+  isPeerId,
+  peerIdToKey,
+  decodeText,
+  parseReverse,
+  'a reverse connect': (text) => parseReverse(`REVERSE_CONNECT:${text}`),
+  'the put of a mailbox': mailbox.decodePut,
+  'the take of a mailbox': mailbox.decodeTake,
+  'what a mailbox has delivered': mailbox.decodeDelivered,
+  'what a mailbox has': mailbox.decodeTaken,
+  'the refusal of a mailbox': mailbox.decodeRefusal,
+  'the join of a relay': relay.decodeJoin,
+  'the refusal of a relay': relay.decodeRefusal,
+  isRelayToken: relay.isRelayToken,
+  isSigned: (text) => isSigned(identity.peerId, 'relay 1 join', text, Buffer.from(text), text),
+  ...Object.fromEntries(VERBS.map((verb) => [verb, (text) => parseRequest(`${verb} ${text}`)])),
+  ...Object.fromEntries(REPLIES.map((verb) => [verb, (text) => parseReply(`${verb} ${text}`)])),
+};
+
+/** Everything that reads bytes. */
+const DECODERS: Readonly<Record<string, (bytes: Buffer) => unknown>> = {
+  frames: (bytes) => frameDecoder()(bytes),
+  decodeHello,
+  decodeEnd,
+  parsePcp,
+  decodeAnnounce,
+  decodeStore,
+  decodePush,
+  decodeAnswer,
+  openEnvelope: (bytes) => openEnvelope(identity, bytes),
+};
+
+/** What is refused is as good as what is taken. */
+function attempt<T>(read: (input: T) => unknown, input: T): void {
+  try {
+    read(input);
+  } catch {
+    // It is no such thing.
+  }
+}
+
+/** All that grows by more than it should, in words. */
+function growing(cases: Iterable<readonly [name: string, times: number, run: (times: number) => unknown]>): string[] {
+  return Array.from(cases).flatMap(([name, times, run]) => {
+    const growth = growthOf(times, run);
+    return growth === undefined ? [] : [`${name}: ${growth}`];
+  });
+}
+
+describe('sixteen times as much from a stranger costs sixteen times the work', () => {
+  for (const [name, read] of Object.entries(READERS))
+    it(`of ${name}`, () => {
+      const cases = BRICKS.flatMap((brick) =>
+        ENDS.map((end) => {
+          const run = (times: number) => {
+            attempt(read, brick.repeat(times) + end);
+          };
+          return [`${JSON.stringify(brick)}…${JSON.stringify(end)}`, LENGTH / brick.length, run] as const;
+        }),
+      );
+      expect(growing(cases)).toEqual([]);
+    });
+
+  it('of whatever reads bytes', () => {
+    const cases = Object.entries(DECODERS).flatMap(([name, decode]) =>
+      [0, 1, 2, 3, 5, 9, 127, 128, 255].map((byte) => {
+        const run = (times: number) => {
+          attempt(decode, Buffer.alloc(times, byte));
+        };
+        return [`${name} of bytes ${byte}`, LENGTH, run] as const;
+      }),
+    );
+    expect(growing(cases)).toEqual([]);
+  });
+
+  it('of a line and of a frame that come byte by byte', () => {
+    const crumb = Buffer.of(0);
+    const comeBy = (times: number, take: (bytes: Buffer) => unknown) => {
+      for (let i = 0; i < times; i++) take(crumb);
+    };
+    const line = (times: number) => {
+      const decoder = lineDecoder(ONE_MIB);
+      comeBy(times, (bytes) => decoder.push(bytes));
+    };
+    // A frame other than data is no longer than 16 KiB.
+    const frame = (times: number) => {
+      const decode = frameDecoder();
+      decode(encodeHeader(FRAME.locator, times));
+      comeBy(times, decode);
+    };
+    const gathered = (times: number) => {
+      const all = new Gathered();
+      comeBy(times, (bytes) => {
+        all.push(bytes);
+      });
+    };
+    expect(
+      growing([
+        ['line', 2 * LENGTH, line],
+        ['frame', 1_024, frame],
+        ['gathered', 8 * LENGTH, gathered],
+      ]),
+    ).toEqual([]);
+  });
+
+  it('of what waits in a queue', () => {
+    const queue = (times: number) => {
+      const all = new Queue<number>();
+      for (let i = 0; i < times; i++) all.push(i);
+      while (all.length > 0) all.take();
+    };
+    expect(growing([['queue', 8 * LENGTH, queue]])).toEqual([]);
+  });
+
+  it('of tiny frames that a channel holds until they are wanted, or until the peer reads', () => {
+    const received = (times: number) => {
+      const stream = new Duplex({ read: noop, write: noop });
+      const channel = new Channel({ ...linkOf('direct'), stream }, framedWire());
+      channel.attach({ frame: noop, written: noop, closed: noop });
+      stream.emit('data', Buffer.concat(Array<Buffer>(times).fill(encodeHeader(FRAME.ping, 0))));
+      channel.setFlowing(true);
+      stream.destroy();
+    };
+    const written = (times: number) => {
+      const done: (() => void)[] = [];
+      const stream = new Duplex({ read: noop, write: (_chunk, _encoding, next) => done.push(next) });
+      const channel = new Channel({ ...linkOf('direct'), stream }, framedWire());
+      for (let i = 0; i < times; i++) channel.write(FRAME.pong, Buffer.of(1));
+      while (channel.buffered > 0) done.pop()?.();
+      stream.destroy();
+    };
+    expect(
+      growing([
+        ['received', 2 * LENGTH, received],
+        ['written', 2 * LENGTH, written],
+      ]),
+    ).toEqual([]);
+  });
+});
