@@ -321,6 +321,11 @@ export class PeerConnection implements Connection {
     return this.#state === 'open';
   }
 
+  /** What was sent and has not gone to the system yet, in bytes. */
+  get buffered(): number {
+    return this.#outbox.buffered;
+  }
+
   /** Whether it has a link at the moment. */
   get hasLink(): boolean {
     return this.#transport.channel !== undefined;

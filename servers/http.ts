@@ -1,16 +1,18 @@
 import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { combineLatest, noop, Observable, of, switchMap } from 'rxjs';
+import { combineLatest, noop, Observable, of, switchMap, type SchedulerLike } from 'rxjs';
 import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
 import { Admission } from '../lib/bounds/admission.js';
 import { siteOf } from '../lib/bounds/site.js';
 import { canonicalAddress, withoutZone, type Endpoint } from '../lib/endpoint.js';
 import { ListenError } from '../lib/errors.js';
 import { KEEP_ALIVE_MS } from '../lib/link/tcp.js';
+import { systemRuntime } from '../lib/runtime.js';
 import { expectInteger } from '../lib/validate.js';
+import { DEFAULT_UNREAD_LIMITS, Unread, type UnreadLimits } from './unread.js';
 
 /** What an HTTP server bears, whatever its services are. */
-export interface HttpServerLimits {
+export interface HttpServerLimits extends UnreadLimits {
   /**
    * Connections in all. A parked long poll holds one. With as many, a newcomer takes the place of the newest of the site that has
    * most.
@@ -26,6 +28,7 @@ export interface HttpServerLimits {
 }
 
 export const DEFAULT_HTTP_LIMITS: HttpServerLimits = {
+  ...DEFAULT_UNREAD_LIMITS,
   connections: 20_000,
   connectionsPerHost: 256,
   requestMs: 5_000,
@@ -50,7 +53,7 @@ export interface Upgrade {
   readonly protocol: string;
   /**
    * Agrees to that (101), and hands the connection over: paused, without delay, its errors listened to. It belongs to whoever
-   * takes it; when the server is closed it is closed.
+   * takes it, who bounds what waits in it, too; when the server is closed it is closed.
    */
   readonly accept: () => Socket;
 }
@@ -76,11 +79,17 @@ export interface HttpServer {
 /**
  * Runs an HTTP server, with the services on it, for as long as it is subscribed to. Emits once it listens.
  *
+ * A connection has one request at a time: what comes before the answer has gone out is not read, and the connection is closed behind
+ * that answer (RFC 9112 §9.3.2: the client asks again on another).
+ *
  * @throws ListenError when the port cannot be listened on; and whatever a service fails with.
  */
-export function httpServer$({ bind, port, limits, services }: HttpServerConfig): Observable<HttpServer> {
+export function httpServer$(
+  { bind, port, limits, services }: HttpServerConfig,
+  scheduler: SchedulerLike = systemRuntime.scheduler,
+): Observable<HttpServer> {
   return combineLatest([of(undefined), ...services]).pipe(
-    switchMap(([, ...ready]) => listening$(bind, port, limits, ready)),
+    switchMap(([, ...ready]) => listening$(bind, port, limits, ready, scheduler)),
   );
 }
 
@@ -89,6 +98,7 @@ function listening$(
   port: number,
   given: Partial<HttpServerLimits> | undefined,
   services: readonly HttpService[],
+  scheduler: SchedulerLike,
 ): Observable<HttpServer> {
   return new Observable((subscriber) => {
     expectInteger('port', port, 0, 65535);
@@ -101,18 +111,25 @@ function listening$(
       // Node looks every 30 s whether a time is over, unless told otherwise.
       connectionsCheckingInterval: Math.ceil(limits.requestMs / 4),
     };
+    const unread = new Unread(limits, scheduler);
+    const connections = new Map<Socket, Connection>();
     const server = createServer(times, (request, response) => {
-      answer(request, response, services);
+      const connection = connections.get(request.socket);
+      if (connection?.isFree(response) === true) answer(request, response, services);
     });
     // Node leaves these alone when it closes all connections.
     const upgraded = new Set<Socket>();
     server.on('upgrade', (request, _, head) => {
       const { socket } = request;
+      connections.delete(socket);
       upgraded.add(socket);
       socket.once('close', () => upgraded.delete(socket));
       answerUpgrade(request, head, services);
     });
-    admitConnections(server, limits);
+    admitConnections(server, limits, (socket, site) => {
+      connections.set(socket, new Connection(socket, unread.watch({ socket, site })));
+      socket.once('close', () => connections.delete(socket));
+    });
     server.on('error', (cause) => {
       subscriber.error(new ListenError(`Cannot listen on port ${port}: ${cause.message}. Choose another.`, { cause }));
     });
@@ -122,6 +139,7 @@ function listening$(
       subscriber.next({ local: { address: canonicalAddress(bound.address) ?? bound.address, port: bound.port } });
     });
     return () => {
+      unread.close();
       server.close();
       server.closeAllConnections();
       for (const socket of upgraded) socket.destroy();
@@ -130,7 +148,11 @@ function listening$(
 }
 
 /** Hangs up on those for whom there is no room, or no more room: nobody shall take the connections of all others. */
-function admitConnections(server: Server, { connections, connectionsPerHost }: HttpServerLimits): void {
+function admitConnections(
+  server: Server,
+  { connections, connectionsPerHost }: HttpServerLimits,
+  take: (socket: Socket, site: string) => void,
+): void {
   const room = new Admission<Socket>({ most: connections, mostOfSite: connectionsPerHost });
   server.on('connection', (socket) => {
     const site = siteOf(canonicalAddress(withoutZone(socket.remoteAddress ?? '')));
@@ -143,7 +165,50 @@ function admitConnections(server: Server, { connections, connectionsPerHost }: H
     socket.once('close', () => {
       room.leave(site, socket);
     });
+    take(socket, site);
   });
+}
+
+/** A connection of an HTTP server, which has one request at a time. */
+class Connection {
+  #answering: ServerResponse | undefined;
+  #isClosing = false;
+
+  /**
+   * @param look is called when an answer was written.
+   */
+  constructor(
+    readonly socket: Socket,
+    readonly look: () => void,
+  ) {}
+
+  /**
+   * Whether a request may be answered: that before it has been, and its answer has gone to the system. If not, nothing more is read,
+   * and the connection is closed behind that answer.
+   */
+  isFree(response: ServerResponse): boolean {
+    const before = this.#answering;
+    if (before !== undefined) {
+      this.#closeBehind(before);
+      return false;
+    }
+    this.#answering = response;
+    response.once('prefinish', this.look);
+    response.once('finish', () => {
+      this.#answering = undefined;
+    });
+    return true;
+  }
+
+  #closeBehind(response: ServerResponse): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    this.socket.pause();
+    if (!response.headersSent) response.setHeader('connection', 'close');
+    response.once('finish', () => {
+      this.socket.destroySoon();
+    });
+  }
 }
 
 /**

@@ -133,7 +133,7 @@ export function mailboxServer$(
   { bind, port = 8080, http, ...config }: MailboxServerConfig = {},
   runtime: Runtime = systemRuntime,
 ): Observable<MailboxServer> {
-  return httpServer$({ bind, port, limits: http, services: [mailboxService$(config, runtime)] });
+  return httpServer$({ bind, port, limits: http, services: [mailboxService$(config, runtime)] }, runtime.scheduler);
 }
 
 /** What {@link mailboxServer$} answers, as a service of an HTTP server. */

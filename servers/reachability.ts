@@ -21,7 +21,15 @@ import { secure$, secureContextOf } from '../lib/link/tls.js';
 import { within } from '../lib/operators/within.js';
 import { systemRuntime, type Runtime } from '../lib/runtime.js';
 import { siteBuckets } from '../lib/bounds/rate-limit.js';
-import { httpServer$, say, sayJson, type Exchange, type HttpServerLimits, type HttpService } from './http.js';
+import {
+  DEFAULT_HTTP_LIMITS,
+  httpServer$,
+  say,
+  sayJson,
+  type Exchange,
+  type HttpServerLimits,
+  type HttpService,
+} from './http.js';
 
 /** What a reachability server is made of. */
 export interface ReachabilityServerConfig {
@@ -49,15 +57,19 @@ export interface ReachabilityServerLimits extends HttpServerLimits {
 /** Those of them that are not of HTTP. */
 export type DialLimits = Omit<ReachabilityServerLimits, keyof HttpServerLimits>;
 
-export const DEFAULT_REACHABILITY_LIMITS: ReachabilityServerLimits = {
-  connections: 1_000,
-  connectionsPerHost: 64,
-  requestMs: 5_000,
+const DEFAULT_DIAL_LIMITS: DialLimits = {
   dialMs: 1_000,
   dials: 64,
   waiting: 256,
   dialsPerMinute: 30,
   dialBurst: 30,
+};
+
+export const DEFAULT_REACHABILITY_LIMITS: ReachabilityServerLimits = {
+  ...DEFAULT_HTTP_LIMITS,
+  connections: 1_000,
+  connectionsPerHost: 64,
+  ...DEFAULT_DIAL_LIMITS,
 };
 
 /** A reachability server that runs. */
@@ -98,13 +110,10 @@ export function reachabilityServer$(
 ): Observable<ReachabilityServer> {
   return defer(() => {
     const limits = withDefaults('limits', DEFAULT_REACHABILITY_LIMITS, given, MAX_TIMER_MS);
-    const { connections, connectionsPerHost, requestMs, ...dialling } = limits;
-    return httpServer$({
-      bind,
-      port,
-      limits: { connections, connectionsPerHost, requestMs },
-      services: [reachabilityService$({ bind, limits: dialling }, runtime)],
-    });
+    const { dialMs, dials, waiting, dialsPerMinute, dialBurst, ...http } = limits;
+    const dialling = { dialMs, dials, waiting, dialsPerMinute, dialBurst };
+    const service$ = reachabilityService$({ bind, limits: dialling }, runtime);
+    return httpServer$({ bind, port, limits: http, services: [service$] }, runtime.scheduler);
   });
 }
 
@@ -121,7 +130,7 @@ export function reachabilityService$(
   runtime: Runtime = systemRuntime,
 ): Observable<HttpService> {
   return new Observable((subscriber) => {
-    const limits = withDefaults('limits', DEFAULT_REACHABILITY_LIMITS, given, MAX_TIMER_MS);
+    const limits = withDefaults('limits', DEFAULT_DIAL_LIMITS, given, MAX_TIMER_MS);
     const questions = new Questions(bind, limits, runtime);
     subscriber.next((exchange) => answer(exchange, questions));
     return () => {

@@ -12,6 +12,7 @@ import {
   of,
   share,
   startWith,
+  Subject,
   switchMap,
   take,
   tap,
@@ -40,6 +41,7 @@ import { hostNames } from './host-names.js';
 import { httpServer$, say, sayJson, type Exchange, type HttpServerLimits, type HttpService } from './http.js';
 import { splice$, TICKS, type Cut, type SpliceLimits } from './relay/splice.js';
 import { Tokens } from './relay/tokens.js';
+import { DEFAULT_UNREAD_LIMITS, Unread, type UnreadLimits } from './unread.js';
 
 /** What a relay is made of, as a service of an HTTP server. */
 export interface RelayServiceConfig {
@@ -60,8 +62,8 @@ export interface RelayServerConfig extends RelayServiceConfig {
   readonly http?: Partial<HttpServerLimits> | undefined;
 }
 
-/** What one relay bears. */
-export interface RelayServerLimits extends SpliceLimits {
+/** What one relay bears. Bytes wait for a node for `idleMs` at most. */
+export interface RelayServerLimits extends SpliceLimits, Pick<UnreadLimits, 'unreadBytesPerHost' | 'unreadBytesInAll'> {
   /** Sessions in all: two nodes that are joined, or one that waits for the other. */
   readonly sessions: number;
   /** Nodes in sessions from one IPv4 address or IPv6 /64: a household, an office, a small carrier NAT. */
@@ -84,6 +86,8 @@ export const DEFAULT_RELAY_LIMITS: RelayServerLimits = {
   bytesPerSession: Number.POSITIVE_INFINITY,
   bytesPerSecond: Number.POSITIVE_INFINITY,
   bufferedBytes: 64 * 1024,
+  unreadBytesPerHost: DEFAULT_UNREAD_LIMITS.unreadBytesPerHost,
+  unreadBytesInAll: DEFAULT_UNREAD_LIMITS.unreadBytesInAll,
   requestsPerSecond: 20,
   requestBurst: 256,
   tokens: 100_000,
@@ -101,7 +105,7 @@ export interface RelayCounters {
   readonly bytes: number;
   /** Requests that were refused, in all, by reason. */
   readonly refused: Readonly<Partial<Record<RefusalCode, number>>>;
-  /** Nodes and pairs that were sent away, in all, by the limit: `unpairedMs`, `idleMs`, `bytesPerSession`. */
+  /** Nodes and pairs that were sent away, in all, by the limit: `unpairedMs`, `idleMs`, `bytesPerSession`, or those of unread bytes. */
   readonly cut: Readonly<Record<Cut | 'unpaired', number>>;
 }
 
@@ -145,7 +149,7 @@ export function relayServer$(
 ): Observable<RelayServer> {
   return relayService$(config, runtime).pipe(
     switchMap(({ service, counters$ }) =>
-      httpServer$({ bind, port, limits: http, services: [of(service)] }).pipe(
+      httpServer$({ bind, port, limits: http, services: [of(service)] }, runtime.scheduler).pipe(
         map(({ local }) => ({ local, counters$ })),
       ),
     ),
@@ -174,6 +178,8 @@ export function relayService$(
 /** A node that waits for another. */
 interface Waiting {
   readonly socket: Socket;
+  /** The site that it is counted by. */
+  readonly host: string;
   /** Unsubscribed when the other is there. */
   readonly waits: Subscription;
 }
@@ -185,7 +191,7 @@ class Relay {
     joined: 0,
     bytes: 0,
     refused: {},
-    cut: { unpaired: 0, idle: 0, bytes: 0 },
+    cut: { unpaired: 0, idle: 0, bytes: 0, unread: 0 },
   });
   /** Those of the counters are told now and then. */
   #bytes = 0;
@@ -193,6 +199,7 @@ class Relay {
   readonly #sockets = new Set<Socket>();
   readonly #perHost = new SiteCounts();
   readonly #tokens: Tokens<Waiting>;
+  readonly #unread: Unread;
   readonly #mayAsk: (host: string) => boolean;
 
   readonly counters$ = this.#counters.asObservable();
@@ -204,6 +211,8 @@ class Relay {
   ) {
     const { scheduler, timeOfDay } = runtime;
     const { requestsPerSecond, requestBurst, idleMs, tokens } = limits;
+    // What waits for one node is bounded by `bufferedBytes`.
+    this.#unread = new Unread({ ...limits, unreadBytes: Number.POSITIVE_INFINITY, unreadMs: idleMs }, scheduler);
     const now = () => scheduler.now();
     this.#mayAsk = siteBuckets({ perSecond: requestsPerSecond, burst: requestBurst, maxSites: MAX_HOSTS, now });
     // A clock may be wrong by as much to either side.
@@ -218,6 +227,7 @@ class Relay {
 
   close(): void {
     this.#counters.complete();
+    this.#unread.close();
     for (const socket of this.#sockets) socket.destroy();
   }
 
@@ -249,8 +259,8 @@ class Relay {
     const socket = upgrade.accept();
     this.#hold(socket, host);
     const waiting = this.#tokens.meet(join);
-    if (waiting === undefined) this.#wait(join, socket);
-    else this.#splice(waiting, socket);
+    if (waiting === undefined) this.#wait(join, socket, host);
+    else this.#splice(waiting, socket, host);
     return true;
   };
 
@@ -294,7 +304,7 @@ class Relay {
     });
   }
 
-  #wait(join: JoinRequest, socket: Socket): void {
+  #wait(join: JoinRequest, socket: Socket, host: string): void {
     const overdue$ = timer(this.limits.unpairedMs, this.runtime.scheduler).pipe(map(() => true));
     const left$ = merge(fromEvent(socket, 'close'), fromEvent(socket, 'end')).pipe(map(() => false));
     const waits = merge(overdue$, left$)
@@ -309,12 +319,21 @@ class Relay {
         error: noop,
       });
     waits.add(readAhead(socket));
-    this.#tokens.wait(join, { socket, waits });
+    this.#tokens.wait(join, { socket, host, waits });
     this.#tell({ waiting: this.#counters.value.waiting + 1 });
   }
 
-  #splice({ socket: first, waits }: Waiting, second: Socket): void {
+  #splice({ socket: first, host: firstHost, waits }: Waiting, second: Socket, secondHost: string): void {
     waits.unsubscribe();
+    const unread = new Subject<void>();
+    const watch = (socket: Socket, site: string) =>
+      this.#unread.watch({
+        socket,
+        site,
+        drop: () => {
+          unread.next();
+        },
+      });
     const { waiting, sessions, joined } = this.#counters.value;
     this.#tell({ waiting: waiting - 1, sessions: sessions + 1, joined: joined + 1 });
     splice$({
@@ -325,6 +344,8 @@ class Relay {
       count: (bytes) => {
         this.#bytes += bytes;
       },
+      looks: [watch(first, firstHost), watch(second, secondHost)],
+      unread$: unread,
     }).subscribe({
       next: (reason) => {
         const { cut } = this.#counters.value;

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { defer, merge, mergeMap, of, switchMap, type Observable } from 'rxjs';
+import { defer, finalize, merge, mergeMap, of, switchMap, type Observable } from 'rxjs';
 import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
 import { type Endpoint } from '../lib/endpoint.js';
 import { systemRuntime, type Runtime } from '../lib/runtime.js';
@@ -8,6 +8,7 @@ import { Reception } from './rendezvous/reception.js';
 import { serverSession$ } from './rendezvous/session.js';
 import { memoryStore } from './store/memory.js';
 import type { Store } from './store/store.js';
+import { DEFAULT_UNREAD_LIMITS, Unread, type UnreadLimits } from './unread.js';
 
 /** What a rendezvous server is made of. */
 export interface RendezvousServerConfig {
@@ -23,7 +24,7 @@ export interface RendezvousServerConfig {
 }
 
 /** What one server bears. */
-export interface RendezvousServerLimits {
+export interface RendezvousServerLimits extends UnreadLimits {
   /** Connections in all. With as many, a newcomer takes the place of the newest of the site that has most. */
   readonly connections: number;
   /** Connections from one site, an IPv4 address or IPv6 /48: a household, an office, a small carrier NAT. */
@@ -32,8 +33,6 @@ export interface RendezvousServerLimits {
   readonly linesPerSecond: number;
   /** Lines at once from one connection. */
   readonly lineBurst: number;
-  /** Bytes that wait for a client that does not read; it is dropped with more. */
-  readonly unreadBytes: number;
   /** A connection that has said nothing for this long is closed, in milliseconds. Clients of ours say PING each 20 s. */
   readonly idleMs: number;
   /** The same for a PyP2P node that waits for challenges: it has nothing to say for as long as it is listed. */
@@ -43,11 +42,11 @@ export interface RendezvousServerLimits {
 }
 
 export const DEFAULT_SERVER_LIMITS: RendezvousServerLimits = {
+  ...DEFAULT_UNREAD_LIMITS,
   connections: 100_000,
   connectionsPerHost: 256,
   linesPerSecond: 50,
   lineBurst: 200,
-  unreadBytes: 1024 * 1024,
   idleMs: 120_000,
   listedIdleMs: 24 * 3_600_000,
   tableEntries: 100_000,
@@ -79,17 +78,21 @@ export function rendezvousServer$(
     const now = () => runtime.scheduler.now();
     const shared = store ?? memoryStore({ maxEntries: limits.tableEntries, now, random: runtime.random });
     const reception = new Reception(limits);
+    const unread = new Unread(limits, runtime.scheduler);
     const serverId = runtime.newId();
 
     const serve$ = (socket: Socket): Observable<never> =>
       reception.receive$(socket, (turnedAway$) =>
-        serverSession$(socket, { store: shared, limits, runtime, httpPort, serverId, turnedAway$ }),
+        serverSession$(socket, { store: shared, limits, runtime, httpPort, serverId, turnedAway$, unread }),
       );
 
     return runtime.listen$({ address: bind, port }).pipe(
       switchMap(({ local, socket$ }) => {
         const running: RendezvousServer = { local, connections$: reception.count$ };
         return merge(socket$.pipe(mergeMap(serve$)), of(running));
+      }),
+      finalize(() => {
+        unread.close();
       }),
     );
   });

@@ -26,10 +26,14 @@ export interface SpliceConfig {
   readonly scheduler: SchedulerLike;
   /** Is told of bytes as they are passed on. */
   readonly count: (bytes: number) => void;
+  /** For each of the sockets: is called when something waits in it. */
+  readonly looks: readonly [() => void, () => void];
+  /** Emits when it is to be cut because one side does not read. */
+  readonly unread$: Observable<unknown>;
 }
 
 /** Why a splice was cut. */
-export type Cut = 'idle' | 'bytes';
+export type Cut = 'idle' | 'bytes' | 'unread';
 
 /** One timer for all sessions looks so many times in the idle time whether something has moved. */
 export const TICKS = 4;
@@ -39,8 +43,9 @@ export const TICKS = 4;
  * passed on after all that came before it, and the other goes on. Completes when both sockets are closed; a reset of one is
  * passed on as a reset. Emits the reason first, where a limit cuts it. Unsubscribing cuts it.
  */
-export function splice$({ sockets: [a, b], limits, tick$, scheduler, count }: SpliceConfig): Observable<Cut> {
+export function splice$({ sockets: [a, b], limits, ...config }: SpliceConfig): Observable<Cut> {
   return new Observable((subscriber) => {
+    const { tick$, scheduler, count, looks, unread$ } = config;
     let left = limits.bytesPerSession;
     let quietTicks = 0;
     let isHeld = false;
@@ -63,8 +68,8 @@ export function splice$({ sockets: [a, b], limits, tick$, scheduler, count }: Sp
       return true;
     };
     const ways = [
-      pass(a, b, limits.bufferedBytes, admit, () => isHeld),
-      pass(b, a, limits.bufferedBytes, admit, () => isHeld),
+      pass({ from: a, to: b, look: looks[1], bufferedBytes: limits.bufferedBytes, admit, isHeld: () => isHeld }),
+      pass({ from: b, to: a, look: looks[0], bufferedBytes: limits.bufferedBytes, admit, isHeld: () => isHeld }),
     ];
     const hold = (ms: number) => {
       if (isHeld) return;
@@ -86,6 +91,14 @@ export function splice$({ sockets: [a, b], limits, tick$, scheduler, count }: Sp
         error: noop,
       }),
     );
+    subscriber.add(
+      unread$.subscribe({
+        next: () => {
+          cut('unread');
+        },
+        error: noop,
+      }),
+    );
     const onClose = (socket: Socket, other: Socket) => () => {
       if (other.closed) subscriber.complete();
       else if (!socket.readableEnded || !socket.writableFinished) reset(other);
@@ -100,14 +113,19 @@ export function splice$({ sockets: [a, b], limits, tick$, scheduler, count }: Sp
   });
 }
 
-/** One direction. `goOn` has it go on when it was held, unless its reader is slow. */
-function pass(
-  from: Socket,
-  to: Socket,
-  bufferedBytes: number,
-  admit: (bytes: number) => boolean,
-  isHeld: () => boolean,
-): { readonly goOn: () => void } {
+/** One direction. */
+interface PassConfig {
+  readonly from: Socket;
+  readonly to: Socket;
+  readonly bufferedBytes: number;
+  /** Is called when something waits for the reader. */
+  readonly look: () => void;
+  readonly admit: (bytes: number) => boolean;
+  readonly isHeld: () => boolean;
+}
+
+/** Passes on what comes in one direction. `goOn` has it go on when it was held, unless its reader is slow. */
+function pass({ from, to, bufferedBytes, look, admit, isHeld }: PassConfig): { readonly goOn: () => void } {
   let isFull = false;
   const goOn = () => {
     if (!isFull && !isHeld()) from.resume();
@@ -120,7 +138,9 @@ function pass(
   from.on('data', (chunk: Buffer) => {
     if (!admit(chunk.length)) return;
     // What the kernel took at once does not wait, however long it was: there is nothing to pause for.
-    if (to.write(chunk) || to.writableLength < bufferedBytes) return;
+    if (to.write(chunk)) return;
+    look();
+    if (to.writableLength < bufferedBytes) return;
     isFull = true;
     from.pause();
   });

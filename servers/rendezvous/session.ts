@@ -18,6 +18,7 @@ import {
   timer,
   type Observable,
 } from 'rxjs';
+import { siteOf } from '../../lib/bounds/site.js';
 import { DEFAULT_LIMITS, DEFAULT_TIMING } from '../../lib/config.js';
 import type { PeerConnection } from '../../lib/connection.js';
 import { plainConnection, plainLink } from '../../lib/connection/plain-connection.js';
@@ -35,6 +36,7 @@ import type { Runtime } from '../../lib/runtime.js';
 import { tokenBucket } from '../../lib/bounds/rate-limit.js';
 import type { RendezvousServerLimits } from '../rendezvous.js';
 import type { Store } from '../store/store.js';
+import type { Unread } from '../unread.js';
 import { handlePeerRequest, isPeerRequest } from './peers.js';
 import { handlePyp2pRequest } from './pyp2p.js';
 
@@ -49,6 +51,8 @@ export interface ServerSessionConfig {
   readonly serverId: string;
   /** Emits when the server has no room for it, or has none any more. */
   readonly turnedAway$: Observable<void>;
+  /** Drops clients that do not read. */
+  readonly unread: Unread;
 }
 
 /** One connection to a client, as the handlers of its requests see it. What they remember of it dies with it. */
@@ -63,6 +67,7 @@ export class ServerSession {
   isListed = false;
 
   readonly #connection: PeerConnection;
+  readonly #look: () => void;
   readonly #channels = new Set<string>();
   readonly #atEnd = new Subscription();
 
@@ -73,8 +78,11 @@ export class ServerSession {
     readonly runtime: Runtime,
     readonly httpPort: number | undefined,
     readonly serverId: string,
+    /** Is called when something was written. */
+    look: () => void,
   ) {
     this.#connection = connection;
+    this.#look = look;
     this.#atEnd.add(
       connection.closed$.subscribe({
         complete: () => {
@@ -92,6 +100,7 @@ export class ServerSession {
 
   reply(reply: Reply): void {
     this.#connection.send(formatReply(reply));
+    this.#look();
   }
 
   /** Says why one request is refused; the session goes on. */
@@ -140,7 +149,7 @@ export class ServerSession {
 /** Answers one client for as long as it stays. Never emits, never fails: what a client does concerns nobody else. */
 export function serverSession$(
   socket: Socket,
-  { store, limits, runtime, httpPort, serverId, turnedAway$ }: ServerSessionConfig,
+  { store, limits, runtime, httpPort, serverId, turnedAway$, unread }: ServerSessionConfig,
 ): Observable<never> {
   return defer(() => {
     const now = () => runtime.scheduler.now();
@@ -156,7 +165,8 @@ export function serverSession$(
         farewell: ({ message }) => formatReply({ verb: 'REFUSED', code: 'line-too-long', words: message }),
       },
     );
-    const session = new ServerSession(connection, link.remote, store, runtime, httpPort, serverId);
+    const look = unread.watch({ socket, site: siteOf(link.remote.address), waiting: () => connection.buffered });
+    const session = new ServerSession(connection, link.remote, store, runtime, httpPort, serverId, look);
     const mayGoOn = tokenBucket({ perSecond: limits.linesPerSecond, burst: limits.lineBurst, now });
     const heard = new Subject<void>();
 

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { of } from 'rxjs';
-import { httpServer$, say, type HttpService } from '../../servers/http.js';
+import { firstValueFrom, of, Subject } from 'rxjs';
+import { httpServer$, say, type Exchange, type HttpServerLimits, type HttpService } from '../../servers/http.js';
 import { Lab } from '../support/nodes.js';
-import { askUpgrade, bytesOf, closing, type Where } from '../support/relay.js';
+import { allOf, askUpgrade, bytesOf, closing, type Where } from '../support/relay.js';
 
 describe('An HTTP server', () => {
   const lab = new Lab();
@@ -27,10 +27,13 @@ describe('An HTTP server', () => {
     return true;
   };
 
-  async function open(): Promise<Where & { readonly stop: () => void }> {
+  async function open(
+    limits: Partial<HttpServerLimits> = {},
+    services: readonly HttpService[] = [service],
+  ): Promise<Where & { readonly stop: () => void }> {
     return new Promise((resolve, reject) => {
       const serving = lab.use(
-        httpServer$({ bind: '127.0.0.1', port: 0, services: [of(service)] }).subscribe({
+        httpServer$({ bind: '127.0.0.1', port: 0, limits, services: services.map((each) => of(each)) }).subscribe({
           next: ({ local }) => {
             const stop = () => {
               serving.unsubscribe();
@@ -94,5 +97,89 @@ describe('An HTTP server', () => {
       socket.resetAndDestroy();
     }
     expect((await askUpgrade({ host, port }, { upgrade: 'h2c' }, { path: '/hello' })).text).toBe('hello');
+  });
+
+  /** Opens a connection, and says something. */
+  function saying({ host, port }: Where, text: string): Socket {
+    const socket = connect({ host, port, allowHalfOpen: true });
+    socket.on('error', () => undefined);
+    sockets.push(socket);
+    socket.write(text);
+    return socket;
+  }
+
+  it('answers one request at a time: it takes none that comes before the answer to another, and closes behind that', async () => {
+    const asked: Exchange[] = [];
+    const taken = new Subject<void>();
+    const where = await open({}, [
+      (exchange) => {
+        asked.push(exchange);
+        taken.next();
+        return true;
+      },
+    ]);
+    const first = firstValueFrom(taken);
+    const socket = saying(where, 'GET /1 HTTP/1.1\r\nHost: h\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\n'.repeat(1_000));
+    await first;
+    for (const { response } of asked) say(response, 200, 'once');
+    const answer = (await allOf(socket)).toString();
+    expect(asked.map(({ url }) => url.pathname)).toEqual(['/1']);
+    expect(answer).toMatch(/^HTTP\/1.1 200 OK\r\n(?:.+\r\n)*connection: close\r\n(?:.+\r\n)*\r\nonce$/);
+  });
+
+  it('goes on with a connection whose next request comes after the answer', async () => {
+    const where = await open();
+    const socket = connect({ host: where.host, port: where.port });
+    sockets.push(socket);
+    for (let count = 0; count < 3; count++) {
+      socket.write('GET /hello HTTP/1.1\r\nHost: h\r\n\r\n');
+      let answer = '';
+      while (!answer.endsWith('hello')) answer += await bytesOf(socket, 1);
+      expect(answer).toMatch(/^HTTP\/1.1 200 OK/);
+    }
+  });
+
+  it('hangs up on a client that does not read its answer, and on one for which too much waits', async () => {
+    // More than the kernel has room for.
+    const long = 'x'.repeat(16 * 1024 * 1024);
+    const closed = new Subject<void>();
+    const big: HttpService = ({ response }) => {
+      response.once('close', () => {
+        closed.next();
+      });
+      say(response, 200, long);
+      return true;
+    };
+    for (const limits of [{ unreadMs: 1 }, { unreadBytes: 1_000_000 }, { unreadBytesPerHost: 1_000_000 }]) {
+      const room = { unreadBytes: 2 ** 26, unreadBytesPerHost: 2 ** 26 };
+      const where = await open({ ...room, ...limits }, [big]);
+      const isClosed = firstValueFrom(closed);
+      const socket = saying(where, 'GET / HTTP/1.1\r\nHost: h\r\n\r\n').pause();
+      await isClosed;
+      await closing(socket);
+      expect(socket.bytesRead).withContext(JSON.stringify(limits)).toBeLessThan(long.length);
+    }
+  });
+
+  it('hangs up on those whose request never ends: in trickles, in headers, in its body', async () => {
+    const where = await open({ requestMs: 100 });
+    const trickles = [
+      'GET /hello HTTP/1.1\r\nX: ',
+      'POST /later HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n',
+    ];
+    await Promise.all(
+      trickles.map(async (start) => {
+        const socket = saying(where, start);
+        const trickle = setInterval(() => socket.write('x'), 10);
+        await closing(socket);
+        clearInterval(trickle);
+      }),
+    );
+    const endless = saying(where, 'GET /hello HTTP/1.1\r\n');
+    const flooding = setInterval(() => endless.write('X: yyyyyyyyyyyyyyyy\r\n'.repeat(100)), 1);
+    const closed = closing(endless);
+    await closed;
+    clearInterval(flooding);
+    expect((await askUpgrade(where, { upgrade: 'h2c' }, { path: '/hello' })).text).toBe('hello');
   });
 });

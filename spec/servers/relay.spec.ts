@@ -342,7 +342,17 @@ describe('A relay server', () => {
       const pair = await pairAt(where);
       await Promise.all(pair.map(closing));
       const { cut } = await until(counters$, ({ sessions }) => sessions === 0);
-      expect(cut).toEqual({ unpaired: 0, idle: 1, bytes: 0 });
+      expect(cut).toEqual({ unpaired: 0, idle: 1, bytes: 0, unread: 0 });
+    });
+
+    it('for which too much waits at the address of a node that does not read', async () => {
+      const { counters$, ...where } = await open({ limits: { unreadBytesPerHost: 100_000, bufferedBytes: 1_000_000 } });
+      const [here, there] = await pairAt(where);
+      // More than the kernel has room for.
+      here.write(Buffer.alloc(32 * 1024 * 1024));
+      const { cut } = await until(counters$, ({ sessions }) => sessions === 0);
+      expect(cut.unread).toBe(1);
+      await Promise.all([here, there].map(closing));
     });
 
     it('that has passed its bytes', async () => {
@@ -384,7 +394,7 @@ describe('A relay server', () => {
       joined: 1,
       bytes: 8,
       refused: { signature: 1 },
-      cut: { unpaired: 0, idle: 0, bytes: 0 },
+      cut: { unpaired: 0, idle: 0, bytes: 0, unread: 0 },
     });
   });
 

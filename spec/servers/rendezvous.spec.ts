@@ -358,6 +358,33 @@ describe('The rendezvous server', () => {
       expect(await (await clientOf(server)).heard()).toMatch(/^REFUSED too-many-connections /);
     });
 
+    it('clients that do not read, though they go on to ask', async () => {
+      for (const limits of [{ unreadMs: 1 }, { unreadBytesPerHost: 200_000 }]) {
+        const server = await lab.server({ limits: { lineBurst: 100_000, unreadBytes: 2 ** 30, ...limits } });
+        const listed = await Promise.all(Array.from({ length: 20 }, () => clientOf(server)));
+        for (const client of listed) {
+          const identity = createIdentity();
+          await register(client, identity);
+          client.say(`ADVERTISE ${unlOf(identity)}`);
+          await client.ask('SOURCE TCP');
+        }
+        const isIn = firstValueFrom(server.connections$.pipe(filter((count) => count === 22)));
+        const slow = [await clientOf(server), await clientOf(server)];
+        await isIn;
+        const isDropped = firstValueFrom(server.connections$.pipe(filter((count) => count < 22)));
+        for (const client of slow) {
+          await register(client, createIdentity());
+          client.socket.pause();
+        }
+        const asking = setInterval(() => {
+          for (const client of slow) client.say(...Array.from({ length: 100 }, () => 'UNLS a 100'));
+        }, 1);
+        await isDropped;
+        clearInterval(asking);
+        expect(await (await clientOf(server, newAddress())).ask('SOURCE TCP')).toMatch(/^REMOTE/);
+      }
+    });
+
     it('too many lines', async () => {
       const server = await lab.server({ limits: { lineBurst: 3, linesPerSecond: 1 } });
       const client = await clientOf(server);

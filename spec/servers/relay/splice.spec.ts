@@ -56,6 +56,8 @@ describe('A splice', () => {
         tick$: NEVER,
         scheduler: systemRuntime.scheduler,
         count: () => undefined,
+        looks: [() => undefined, () => undefined],
+        unread$: NEVER,
         ...config,
       }).subscribe({ next: (cut) => said.push(cut), error: fail, complete: () => said.push('complete') }),
     );

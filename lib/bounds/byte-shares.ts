@@ -1,0 +1,83 @@
+/** How many bytes there is room for. */
+export interface ByteSharesConfig {
+  /** Of one holder. */
+  readonly mostOfOne: number;
+  /** Of one site. */
+  readonly mostOfSite: number;
+  /** In all. */
+  readonly most: number;
+}
+
+/** Holds bytes, and lets go of them when told to. */
+export interface ByteHolder {
+  /** The site that its bytes are counted by. */
+  readonly site: string;
+  /** Called when there is no room for its bytes any more. They are not counted from then on. */
+  readonly giveWay: () => void;
+}
+
+interface Share {
+  bytes: number;
+  readonly holders: Map<ByteHolder, number>;
+}
+
+/**
+ * Room for bytes that is shared by sites. Where there are too many of one site, the holder of most of them gives way; where there
+ * are too many in all, that of the site which has most. So nobody's bytes are in the way of others'.
+ *
+ * @example
+ * const shares = new ByteShares({ mostOfOne: 2 ** 20, mostOfSite: 2 ** 24, most: 2 ** 28 });
+ * const holder = { site: siteOf(address), giveWay: () => socket.destroy() };
+ * shares.set(holder, socket.writableLength);
+ */
+export class ByteShares {
+  readonly #shares = new Map<string, Share>();
+  #bytes = 0;
+
+  constructor(readonly config: ByteSharesConfig) {}
+
+  /** How many bytes there are in all. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** A holder has so many bytes now. It may have to give way, and so may others. */
+  set(holder: ByteHolder, bytes: number): void {
+    const { mostOfOne, mostOfSite, most } = this.config;
+    const share = this.#count(holder, bytes);
+    if (bytes > mostOfOne) this.#evict(holder);
+    while (share.bytes > mostOfSite) this.#evictLargest(share);
+    while (this.#bytes > most) this.#evictLargest(this.#greediest());
+  }
+
+  #count(holder: ByteHolder, bytes: number): Share {
+    const share = this.#shares.get(holder.site) ?? { bytes: 0, holders: new Map<ByteHolder, number>() };
+    const change = bytes - (share.holders.get(holder) ?? 0);
+    share.bytes += change;
+    this.#bytes += change;
+    if (bytes > 0) share.holders.set(holder, bytes);
+    else share.holders.delete(holder);
+    if (share.holders.size > 0) this.#shares.set(holder.site, share);
+    else this.#shares.delete(holder.site);
+    return share;
+  }
+
+  #evict(holder: ByteHolder): void {
+    this.#count(holder, 0);
+    holder.giveWay();
+  }
+
+  #evictLargest(share: Share): void {
+    const [first] = share.holders;
+    if (first === undefined) return;
+    let largest = first;
+    for (const entry of share.holders) if (entry[1] > largest[1]) largest = entry;
+    this.#evict(largest[0]);
+  }
+
+  #greediest(): Share {
+    let greediest: Share = { bytes: 0, holders: new Map() };
+    for (const share of this.#shares.values()) if (share.bytes > greediest.bytes) greediest = share;
+    return greediest;
+  }
+}

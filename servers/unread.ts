@@ -1,0 +1,142 @@
+import type { Socket } from 'node:net';
+import type { SchedulerLike, Subscription } from 'rxjs';
+import { ByteShares, type ByteHolder } from '../lib/bounds/byte-shares.js';
+
+/** How much may wait in a server for clients that do not read. */
+export interface UnreadLimits {
+  /** Bytes that wait for one client; it is dropped with more. */
+  readonly unreadBytes: number;
+  /** Bytes that wait for all clients of one site; with more, the client of them for which most wait is dropped. */
+  readonly unreadBytesPerHost: number;
+  /** Bytes that wait for all clients; with more, one of the site for which most wait is dropped. */
+  readonly unreadBytesInAll: number;
+  /** A client that does not read for so long while something waits for it is dropped, in milliseconds. */
+  readonly unreadMs: number;
+}
+
+const MIB = 1024 * 1024;
+
+export const DEFAULT_UNREAD_LIMITS: UnreadLimits = {
+  unreadBytes: MIB,
+  unreadBytesPerHost: 8 * MIB,
+  unreadBytesInAll: 256 * MIB,
+  // TCP repeats what is lost for longer; but who reads nothing for so long is hardly there.
+  unreadMs: 20_000,
+};
+
+/** It is looked so many times in `unreadMs` whether what waits has moved. */
+const TICKS = 4;
+
+/** What was handed to the system at once moves in one piece as far as it shows here: each piece of this length gets its time. */
+const PIECE_BYTES = 64 * 1024;
+
+/** How a client is watched. */
+export interface WatchConfig {
+  readonly socket: Socket;
+  /** The site that it is counted by. */
+  readonly site: string;
+  /** How many bytes wait for it. Default: those that wait in the socket. */
+  readonly waiting?: (() => number) | undefined;
+  /** Drops it. Default: destroys the socket. */
+  readonly drop?: (() => void) | undefined;
+}
+
+interface Watched extends ByteHolder {
+  readonly socket: Socket;
+  readonly waiting: () => number;
+  /** How many bytes had gone to the system when that last changed, and when that was. */
+  moved: number;
+  since: number;
+}
+
+/** Drops the clients of a server that do not read what it has said, so that what waits for them is bounded, in bytes and in time. */
+export class Unread {
+  readonly #shares: ByteShares;
+  /** Those for which something waits. */
+  readonly #waiting = new Set<Watched>();
+  #ticking: Subscription | undefined;
+
+  constructor(
+    readonly limits: UnreadLimits,
+    readonly scheduler: SchedulerLike,
+  ) {
+    const { unreadBytes, unreadBytesPerHost, unreadBytesInAll } = limits;
+    this.#shares = new ByteShares({ mostOfOne: unreadBytes, mostOfSite: unreadBytesPerHost, most: unreadBytesInAll });
+  }
+
+  /** Watches a client until its socket is closed. Returns what to call after something was written to it. */
+  watch({
+    socket,
+    site,
+    waiting = () => socket.writableLength,
+    drop = () => socket.destroy(),
+  }: WatchConfig): () => void {
+    const watched: Watched = {
+      socket,
+      site,
+      waiting,
+      moved: 0,
+      since: 0,
+      giveWay: () => {
+        this.#forget(watched);
+        drop();
+      },
+    };
+    socket.once('close', () => {
+      this.#forget(watched);
+    });
+    return () => {
+      if (socket.destroyed) return;
+      const bytes = waiting();
+      if (bytes > 0 && !this.#waiting.has(watched)) this.#begin(watched);
+      if (this.#waiting.has(watched)) this.#shares.set(watched, bytes);
+    };
+  }
+
+  close(): void {
+    this.#ticking?.unsubscribe();
+    this.#waiting.clear();
+  }
+
+  #begin(watched: Watched): void {
+    watched.moved = movedOf(watched.socket);
+    watched.since = this.scheduler.now();
+    this.#waiting.add(watched);
+    this.#tickLater();
+  }
+
+  #forget(watched: Watched): void {
+    if (this.#waiting.delete(watched)) this.#shares.set(watched, 0);
+  }
+
+  #tickLater(): void {
+    this.#ticking ??= this.scheduler.schedule(() => {
+      this.#ticking = undefined;
+      for (const watched of this.#waiting) this.#look(watched);
+      if (this.#waiting.size > 0) this.#tickLater();
+    }, this.limits.unreadMs / TICKS);
+  }
+
+  #look(watched: Watched): void {
+    const { socket } = watched;
+    const bytes = watched.waiting();
+    if (bytes === 0) {
+      this.#forget(watched);
+      return;
+    }
+    this.#shares.set(watched, bytes);
+    const now = this.scheduler.now();
+    const moved = movedOf(socket);
+    if (moved !== watched.moved) {
+      watched.moved = moved;
+      watched.since = now;
+    }
+    const pieces = Math.max(1, Math.ceil(socket.writableLength / PIECE_BYTES));
+    if (now - watched.since >= pieces * this.limits.unreadMs) watched.giveWay();
+  }
+}
+
+/** How many bytes have gone to the system. */
+function movedOf(socket: Socket): number {
+  return socket.bytesWritten - socket.writableLength;
+}
