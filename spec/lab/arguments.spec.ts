@@ -34,7 +34,7 @@ describe('The lab’s arguments', () => {
       ['random', 'public'],
       ['hairpin'],
     ]);
-    expect(allPairs(ALL_NETWORKS).length).toBe(18 * 18 + 4);
+    expect(allPairs(ALL_NETWORKS).length).toBe(24 * 24 + 4);
   });
 
   it('are numbers within their limits', () => {

@@ -17,8 +17,11 @@ export interface Behaviour {
   /** The host's own address, then the outer one of each router on its way to the internet: two NATs have three. */
   readonly addresses: readonly AddressRange[];
   readonly mapping: Mapping;
-  /** The external ports of consecutive local ports: the same, a fixed step apart, or neither. */
-  readonly ports: 'preserved' | 'random' | `delta ${number}`;
+  /**
+   * The external ports of consecutive local ports: the same, a fixed step apart, from all over the range, from most of it, or from a
+   * block of so many.
+   */
+  readonly ports: 'preserved' | 'random' | 'scattered' | `delta ${number}` | `block of ${number}`;
   readonly filtering: Filtering;
   /** What meets a SYN to a port that the host listens on, but never sent anything from. */
   readonly unsolicited: 'accepted' | 'dropped' | 'reset';
@@ -31,6 +34,8 @@ export interface Router {
   /** How its inner side is numbered. */
   readonly inside: AddressRange;
   readonly nft: string;
+  /** Settings of its kernel. */
+  readonly sysctls?: readonly string[];
   /** Lines of miniupnpd's configuration, when the router runs it; `$EXTERNAL` is the outermost router's IPv4 address. */
   readonly miniupnpd?: string;
 }
@@ -40,7 +45,13 @@ export interface Network {
   readonly families: readonly Family[];
   /** From the host outwards; none when the host itself stands on the internet. */
   readonly routers: readonly Router[];
+  /** Those of a second default route, which the system does not choose: its metric is higher. */
+  readonly otherRouters?: readonly Router[];
   readonly behaviour: Readonly<Partial<Record<Family, Behaviour>>>;
+  /** How many new flows a second get out, where that is limited. */
+  readonly newFlowsPerSecond?: number;
+  /** After how many seconds of silence a TCP connection is forgotten, where that is within the time of a check. */
+  readonly forgetsAfterS?: number;
   /** The port mapping protocols that its gateway speaks, and the version that it names in each. */
   readonly portMapping?: Readonly<Partial<Record<PortMappingProtocol, string>>>;
   /** Whether what the gateway maps leads nowhere, though it says otherwise. */
@@ -168,9 +179,48 @@ const REJECT = stateful('meta l4proto tcp reject with tcp reset');
 const PRESERVE = nat('masquerade');
 const RANDOMIZE = nat('masquerade fully-random');
 
+const REMAPPED_FIRST = 10_000;
+
+/** So many that two ports of a host hardly ever get the same one, which only one of them could use. */
+const REMAPPED_PORTS = 16_384;
+
+/** The same external port for each destination, but not the port of the host: what RFC 6888 asks of carriers. */
+const REMAP = (() => {
+  const ports = Array.from({ length: REMAPPED_PORTS }, (_, i) => `${i} : ${REMAPPED_FIRST + 3 * i}`);
+  // As above, an `offset` would come out in the wrong byte order.
+  const hash = `jhash ip saddr . th sport mod ${REMAPPED_PORTS} seed 0xbeef`;
+  return nat(`meta l4proto { tcp, udp } snat to $WAN : ${hash} map { ${ports.join(', ')} }`);
+})();
+
+const BLOCK_PORTS = 512;
+
+/** Each host has a block of ports of its own (RFC 7422), and each new connection gets some port of that. */
+const PORT_BLOCKS = `
+table ip nat {
+  chain postrouting {
+    type nat hook postrouting priority srcnat
+    oifname "wan" ip saddr 192.168.1.11 meta l4proto { tcp, udp } masquerade to :20480-${20_480 + BLOCK_PORTS - 1} fully-random
+    oifname "wan" ip saddr 192.168.1.12 meta l4proto { tcp, udp } masquerade to :24576-${24_576 + BLOCK_PORTS - 1} fully-random
+  }
+}`;
+
+const NEW_FLOWS_PER_S = 20;
+
+/** Protection against floods of SYNs, as some home routers have it: what begins too many flows a second loses the rest. */
+const SYN_LIMIT = `
+table inet syn_limit {
+  chain forward {
+    type filter hook forward priority filter - 1
+    iifname "lan*" oifname "wan" ct state new limit rate over ${NEW_FLOWS_PER_S}/second burst ${NEW_FLOWS_PER_S} packets drop
+  }
+}`;
+
+const FORGETS_AFTER_S = 60;
+
 const HOME: Router = { inside: 'private', nft: DROP + PRESERVE };
 const ISP: Router = { inside: 'shared', nft: DROP + CARRIER + PRESERVE };
 const ISP_RANDOM: Router = { inside: 'shared', nft: DROP + CARRIER + RANDOMIZE };
+const ISP_REMAP: Router = { inside: 'shared', nft: DROP + CARRIER + REMAP };
 const ISP_HAIRPIN: Router = { inside: 'shared', nft: DROP + CARRIER + HAIRPINNING };
 
 /** The chains that miniupnpd writes its mappings to; `stateful` lets in what they redirect. */
@@ -257,6 +307,8 @@ const PRESERVING: Behaviour = {
   mapping: 'endpoint-independent',
 };
 const SYMMETRIC: Behaviour = { ...PRESERVING, mapping: 'address and port-dependent', ports: 'random' };
+
+const REMAPPING: Behaviour = { ...PRESERVING, ports: 'scattered' };
 
 /** A home's NAT behind a carrier's. */
 const BEHIND_CARRIER = { addresses: ['private', 'shared', 'public'] } as const;
@@ -369,6 +421,45 @@ export const NETWORKS = {
     behaviour: { 4: { ...PRESERVING, ...BEHIND_CARRIER } },
     portMapping: { upnp: 'InternetGatewayDevice:2', 'nat-pmp': '0', pcp: '2' },
     mapsInVain: true,
+  },
+  remapping: {
+    about: 'A NAT that gives each local port another port, the same for every destination',
+    families: V4,
+    routers: [{ inside: 'private', nft: DROP + REMAP }],
+    behaviour: { 4: REMAPPING },
+  },
+  'cgnat-remapping': {
+    about: "A home router that keeps ports behind a carrier's NAT that gives others, the same for every destination",
+    families: V4,
+    routers: [HOME, ISP_REMAP],
+    behaviour: { 4: { ...REMAPPING, ...BEHIND_CARRIER } },
+  },
+  'port-block': {
+    about: 'A NAT that gives each host a block of ports, and each new connection a random one of them',
+    families: V4,
+    routers: [{ inside: 'private', nft: DROP + PORT_BLOCKS }],
+    behaviour: { 4: { ...SYMMETRIC, ports: `block of ${BLOCK_PORTS}` } },
+  },
+  'syn-limit': {
+    about: 'The usual home router, that lets out only 20 new flows a second',
+    families: V4,
+    routers: [{ inside: 'private', nft: DROP + PRESERVE + SYN_LIMIT }],
+    behaviour: { 4: PRESERVING },
+    newFlowsPerSecond: NEW_FLOWS_PER_S,
+  },
+  forgetful: {
+    about: 'The usual home router, that forgets a TCP connection after a minute of silence',
+    families: V4,
+    routers: [{ ...HOME, sysctls: [`net.netfilter.nf_conntrack_tcp_timeout_established=${FORGETS_AFTER_S}`] }],
+    behaviour: { 4: PRESERVING },
+    forgetsAfterS: FORGETS_AFTER_S,
+  },
+  vpn: {
+    about: 'A host with two default routes: that of a VPN, which is used, and that of its home router',
+    families: V4,
+    routers: [{ inside: 'shared', nft: DROP + PRESERVE }],
+    otherRouters: [HOME],
+    behaviour: { 4: { ...PRESERVING, addresses: ['shared', 'public'] } },
   },
   'ipv6-firewall': {
     about: 'IPv6 only, behind a stateful firewall',

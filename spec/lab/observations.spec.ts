@@ -52,7 +52,6 @@ describe('What is seen from outside', () => {
       'two alike': [...scattered.slice(1), scattered[1] ?? 0],
       reserved: [80, ...scattered.slice(1)],
       'of one part of the range': locals.map((_, i) => 20000 + ((i * 1_337) % 8_192)),
-      'without the highest part': scattered.map((port) => (port > 57_343 ? port - 57_000 + 1024 : port)),
       'rising now and then': locals.map((_, i) => 20004 + i + (i % 3)),
     };
     for (const [what, ports] of Object.entries(wrong)) {
@@ -60,6 +59,13 @@ describe('What is seen from outside', () => {
         .withContext(what)
         .toBe('irregular');
     }
+  });
+
+  it('calls them scattered when they are from most of the range, and a block when they are near each other', () => {
+    const locals = Array.from({ length: RANDOM_SAMPLES }, (_, i) => 40000 + i);
+    expect(classifyPorts(locals, locals.map((_, i) => 10_000 + ((i * 26_347) % 40_000)))).toBe('scattered'); // prettier-ignore
+    expect(classifyPorts(locals, locals.map((_, i) => 20_480 + ((i * 2_653) % 509)))).toBe('block of 512'); // prettier-ignore
+    expect(classifyPorts(locals, locals.map((_, i) => 20_480 + ((i * 6_337) % 16_384)))).toBe('irregular'); // prettier-ignore
   });
 
   it('tells homes, carriers and the internet by their addresses', () => {

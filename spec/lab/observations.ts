@@ -25,7 +25,7 @@ export const classifyPorts = (local: readonly number[], seen: readonly number[])
   const steps = seen.slice(1).map((port, i) => port - (seen[i] ?? 0));
   const [step = 0] = steps;
   if (step !== 0 && steps.every((each) => each === step)) return `delta ${step}`;
-  return looksRandom(seen) ? 'random' : 'irregular';
+  return looksRandom(seen) ?? 'irregular';
 };
 
 /** So many random ports fall into every eighth of the range, but for 3 in 10 million cases. */
@@ -33,16 +33,34 @@ export const RANDOM_SAMPLES = 128;
 const PARTS = 8;
 const [LOWEST, HIGHEST] = [1024, 65535];
 
-/** Many ports, no two alike, none reserved, and some from every part of the range. */
-const looksRandom = (ports: readonly number[]): boolean => {
+/** So many of the parts are most of the range. */
+const MOST_PARTS = 4;
+
+/** A block is at most one part of the range; of more there is nothing to tell. */
+const LARGEST_BLOCK = 4_096;
+
+/** Many ports, no two alike, none reserved, in no order: from every part of the range, from most, or from a small block. */
+const looksRandom = (ports: readonly number[]): 'random' | 'scattered' | `block of ${number}` | undefined => {
   const partOf = (port: number) => Math.floor(((port - LOWEST) * PARTS) / (HIGHEST + 1 - LOWEST));
-  return (
+  const isAnyPort =
     ports.length >= RANDOM_SAMPLES &&
     new Set(ports).size === ports.length &&
-    ports.every((port) => port >= LOWEST && port <= HIGHEST) &&
-    new Set(ports.map(partOf)).size === PARTS
-  );
+    ports.every((port) => port >= LOWEST && port <= HIGHEST);
+  if (!isAnyPort || isRising(ports)) return undefined;
+  const parts = new Set(ports.map(partOf)).size;
+  if (parts === PARTS) return 'random';
+  if (parts >= MOST_PARTS) return 'scattered';
+  const block = 2 ** Math.ceil(Math.log2(Math.max(...ports) - Math.min(...ports) + 1));
+  return block <= LARGEST_BLOCK ? `block of ${block}` : undefined;
 };
+
+/** Whether most ports are greater than those a little before: a count, though not one of equal steps. */
+const isRising = (ports: readonly number[]): boolean => {
+  const later = ports.slice(RISING_STRIDE);
+  return later.filter((port, i) => port > (ports[i] ?? 0)).length > (later.length * 3) / 4;
+};
+
+const RISING_STRIDE = 8;
 
 export const classifyAddress = (address: string): AddressRange => {
   const range = ipaddr.parse(address).range();

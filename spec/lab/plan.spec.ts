@@ -70,7 +70,9 @@ describe('The plan', () => {
       for (const { name, routes, families, addresses } of plan.nodes.values()) {
         if (name === 'internet') continue;
         const context = `${pair.join(' → ')}: ${name}`;
-        expect(routes.length).withContext(context).toBe(families.length);
+        expect(routes.filter(({ metric }) => metric === undefined).length)
+          .withContext(context)
+          .toBe(families.length);
         expect(routes.every(({ via }) => all.includes(via)))
           .withContext(context)
           .toBeTrue();
@@ -93,6 +95,20 @@ describe('The plan', () => {
     const plan = planPair(['preserving', 'random']);
     expect(addressOf(plan, 'a', 4)).toBe('192.168.1.11');
     expect(addressOf(plan, 'b', 4)).toBe('192.168.1.12');
+  });
+
+  it('gives a host with a VPN two default routes, the VPN’s before that of its home router', () => {
+    const plan = planNetwork(NETWORKS.vpn);
+    expect(linkEnds(plan).filter((link) => link.startsWith('a '))).toEqual(['a cable home-a', 'a cable other0-a']);
+    const host = plan.nodes.get('a');
+    expect(host?.routes).toEqual([
+      { to: '0.0.0.0/0', via: '100.64.1.1' },
+      { to: '0.0.0.0/0', via: '192.168.1.1', metric: 100 },
+    ]);
+    expect(host?.addresses.map(({ device, address }) => [device, address])).toEqual([
+      ['eth0', '100.64.1.11'],
+      ['eth1', '192.168.1.11'],
+    ]);
   });
 
   it('puts the delay of a carrier’s subscriber between home and carrier', () => {

@@ -31,7 +31,7 @@ export interface Node {
   /** What a router is; hosts have none. */
   readonly router?: Router;
   readonly addresses: { readonly device: string; readonly address: string; readonly family: Family }[];
-  readonly routes: { readonly to: string; readonly via: string }[];
+  readonly routes: { readonly to: string; readonly via: string; readonly metric?: number }[];
   /** The ports of each bridge. */
   readonly bridges: Map<string, string[]>;
 }
@@ -55,6 +55,9 @@ export interface Plan {
 export const PREFIX: Readonly<Record<Family, number>> = { 4: 24, 6: 64 };
 
 const EVERYWHERE: Readonly<Record<Family, string>> = { 4: '0.0.0.0/0', 6: '::/0' };
+
+/** Of a second default route: the first has none, and is chosen. */
+const OTHER_METRIC = 100;
 
 const INTERNET: Router = { inside: 'public', nft: '' };
 
@@ -171,12 +174,19 @@ class Planner implements Plan {
   }
 
   /** What is attached more than once needs a suffix to its names. */
-  attach(peer: Peer, { routers, families }: Network, suffix = ''): void {
-    const host = `${peer}${suffix}`;
-    const names = [`home-${host}`, `isp-${host}`];
+  attach(peer: Peer, { routers, otherRouters = [], families }: Network, suffix = ''): void {
+    const name = `${peer}${suffix}`;
+    const names = [`home-${name}`, `isp-${name}`];
+    const host = this.#add(name, families);
     this.#chain(
-      routers.map((router, i) => this.#add(names[i] ?? `isp${i}-${host}`, families, router)),
-      this.#add(host, families),
+      routers.map((router, i) => this.#add(names[i] ?? `isp${i}-${name}`, families, router)),
+      host,
+      PEER_NUMBER[peer],
+    );
+    if (otherRouters.length === 0) return;
+    this.#chain(
+      otherRouters.map((router, i) => this.#add(`other${i}-${name}`, families, router)),
+      host,
       PEER_NUMBER[peer],
     );
   }
@@ -237,7 +247,8 @@ class Planner implements Plan {
   }
 
   #plug(inner: Node, subnet: Subnet, kind: Link['kind'], number = OUTER_NUMBER, port = subnet.device): void {
-    const device = inner.router === undefined ? 'eth0' : 'wan';
+    const before = this.links.filter(({ ends: [end] }) => end.node === inner.name).length;
+    const device = inner.router === undefined ? `eth${before}` : 'wan';
     this.links.push({
       kind,
       ends: [
@@ -247,7 +258,8 @@ class Planner implements Plan {
     });
     for (const family of inner.families) {
       inner.addresses.push({ device, address: subnet.address(family, number), family });
-      inner.routes.push({ to: EVERYWHERE[family], via: subnet.address(family, 1) });
+      const route = { to: EVERYWHERE[family], via: subnet.address(family, 1) };
+      inner.routes.push(before === 0 ? route : { ...route, metric: OTHER_METRIC });
     }
   }
 }

@@ -43,6 +43,17 @@ export class Probe {
     return { outcome: outcome === 'reset' || outcome === 'silent' ? outcome : 'unreachable' };
   }
 
+  /** Says something on the connection that came from a port. */
+  async say(remotePort: number): Promise<void> {
+    await this.#ask('ok', 'say', remotePort);
+  }
+
+  /** Whether something comes on the connection that left from a local port. */
+  async hears(localPort: number, timeout: number): Promise<boolean> {
+    const [outcome] = await this.#ask(/^(heard|silent)$/, 'hear', localPort, timeout);
+    return outcome === 'heard';
+  }
+
   /** The first answer, or how there was none. */
   async udp(to: Endpoint, message: Buffer, timeout: number): Promise<Buffer | 'refused' | 'silent'> {
     const [outcome, hex = ''] = await this.#ask(

@@ -4,6 +4,8 @@
  *
  *   listen PORT                                    ok
  *   connect LOCAL-PORT HOST PORT TIMEOUT-MS        open SEEN-ADDRESS SEEN-PORT MS | reset | silent | unreachable
+ *   say PORT                                       ok          (on the connection that came from there)
+ *   hear LOCAL-PORT TIMEOUT-MS                     heard | silent
  *   udp HOST PORT HEX TIMEOUT-MS                   answer HEX | refused | silent
  *   http URL TIMEOUT-MS [SOAP-ACTION HEX-BODY]     answer STATUS HEX
  */
@@ -56,6 +58,23 @@ const dial = (localPort: number, host: string, port: number, timeout: number): P
     });
   });
 
+/** Says something on the connection that came from a port. */
+const say = (remotePort: number): string => {
+  const socket = kept.findLast((each) => each.remotePort === remotePort);
+  return socket?.write('hello\n') === undefined ? `no connection from ${remotePort}` : 'ok';
+};
+
+/** Waits for something to come on the connection that left from a port. */
+const hear = (localPort: number, timeout: number): Promise<string> =>
+  new Promise((resolve) => {
+    const socket = kept.findLast((each) => each.localPort === localPort);
+    const silence = setTimeout(resolve, timeout, 'silent');
+    socket?.once('data', () => {
+      clearTimeout(silence);
+      resolve('heard');
+    });
+  });
+
 const udp = (host: string, port: number, message: Buffer, timeout: number): Promise<string> =>
   new Promise((resolve) => {
     const socket = createSocket('udp4');
@@ -100,6 +119,8 @@ const answer = (verb: string, args: readonly string[]): Promise<string> => {
   const [first = '', second = '', third = '', fourth = ''] = args;
   if (verb === 'listen') return listen(Number(first));
   if (verb === 'connect') return dial(Number(first), second, Number(third), Number(fourth));
+  if (verb === 'say') return Promise.resolve(say(Number(first)));
+  if (verb === 'hear') return hear(Number(first), Number(second));
   if (verb === 'udp') return udp(first, Number(second), Buffer.from(third, 'hex'), Number(fourth));
   if (verb === 'http') return http(first, Number(second), args[2], args[3]);
   return Promise.reject(new Error(`unknown request: ${verb}`));

@@ -1,4 +1,5 @@
 /** Proves that each network is what its description says, by what is seen of it from two servers and by who gets in. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { from, mergeMap, type Observable } from 'rxjs';
 import {
   NETWORKS,
@@ -58,7 +59,14 @@ export const check$ = (
   run: Run,
   names: readonly (NetworkName | SharedNetworkName)[],
   parallel: number,
-): Observable<Report> => from(names).pipe(mergeMap((name) => check(run, name), parallel));
+): Observable<Report> => from(longestFirst(names)).pipe(mergeMap((name) => check(run, name), parallel));
+
+/** What a router forgets only after a minute takes longer to check than all the rest. */
+const longestFirst = (names: readonly (NetworkName | SharedNetworkName)[]) => {
+  const networks: Readonly<Record<string, Network>> = NETWORKS;
+  const forgetsAfterS = (name: string) => networks[name]?.forgetsAfterS ?? 0;
+  return [...names].sort((one, other) => forgetsAfterS(other) - forgetsAfterS(one));
+};
 
 const check = async (run: Run, name: NetworkName | SharedNetworkName): Promise<Report> => {
   const begun = performance.now();
@@ -90,7 +98,11 @@ export const checkNetwork = (run: Run, network: Network, described = network): P
       const expected = described.behaviour[family];
       if (expected !== undefined) findings.push(...(await checkBehaviour(topology, a, servers, family, expected)));
     }
-    if (described.families.includes(4)) findings.push(...(await checkPortMapping(topology, a, servers, described)));
+    if (!described.families.includes(4)) return findings;
+    findings.push(...(await checkPortMapping(topology, a, servers, described)));
+    findings.push(await checkNewFlows(topology, a, described));
+    if (described.forgetsAfterS !== undefined)
+      findings.push(...(await checkMemory(topology, a, servers, described.forgetsAfterS)));
     return findings;
   });
 
@@ -141,7 +153,9 @@ const checkBehaviour = async (
   const localPorts = [base + 1, base + 2, base + 3, base + 4];
   const consecutive = [];
   for (const port of localPorts) consecutive.push(await from(port, first));
-  const ports = await classifyPortsOf(localPorts, consecutive, (port) => from(port, first));
+  const ports = await classifyPortsOf(localPorts, consecutive, (port) =>
+    a.dial(port, { address: first, port: SERVER_PORT }, silence),
+  );
 
   const [mapped, idle] = [base + 10, base + 20];
   const external = (await from(mapped, first)).seen;
@@ -168,19 +182,71 @@ const checkBehaviour = async (
   ].map((each) => ({ ...each, what: `IPv${family} ${each.what}` }));
 };
 
+/** How many of a burst of new flows get through before the kernel would send a SYN again. */
+const checkNewFlows = async (topology: Topology, a: Probe, { newFlowsPerSecond }: Network): Promise<Finding> => {
+  const server = { address: addressOf(topology.plan, 's1', 4), port: SERVER_PORT };
+  // What the checks before have used up is back by then.
+  await delay(2_000);
+  const dials = Array.from({ length: BURST_FLOWS }, () => a.dial(0, server, silenceMs(topology.path)));
+  const through = (await Promise.all(dials)).filter(({ outcome }) => outcome === 'open').length;
+  const most = newFlowsPerSecond === undefined ? BURST_FLOWS : 2 * newFlowsPerSecond;
+  const least = newFlowsPerSecond ?? BURST_FLOWS - LOST_FLOWS;
+  const expected = `${least} to ${most} get out`;
+  const seen = through >= least && through <= most ? expected : `${through} get out`;
+  return finding(`${BURST_FLOWS} new flows at once`, expected, seen);
+};
+
+/** See {@link SPARE_SAMPLES}. */
+const LOST_FLOWS = 6;
+
+const BURST_FLOWS = 60;
+
+/** Whether a connection that has been silent for a little longer, or half as long, still brings what the server says. */
+const checkMemory = async (
+  topology: Topology,
+  a: Probe,
+  { s1 }: Servers,
+  forgetsAfterS: number,
+): Promise<Finding[]> => {
+  const server = { address: addressOf(topology.plan, 's1', 4), port: SERVER_PORT };
+  const silence = silenceMs(topology.path);
+  const afterSilence = async (localPort: number, seconds: number): Promise<string> => {
+    const { seen } = opened(await a.dial(localPort, server, silence));
+    await delay(seconds * 1000);
+    const heard = a.hears(localPort, silence);
+    await s1.say(seen.port);
+    return (await heard) ? 'is there' : 'is forgotten';
+  };
+  const [half, whole] = [forgetsAfterS / 2, forgetsAfterS + 5];
+  const [shorter, longer] = await Promise.all([
+    afterSilence(FORGETTING_PORT, half),
+    afterSilence(FORGETTING_PORT + 1, whole),
+  ]);
+  return [
+    finding(`a connection after ${half} s of silence`, 'is there', shorter),
+    finding(`a connection after ${whole} s of silence`, 'is forgotten', longer),
+  ];
+};
+
+const FORGETTING_PORT = 47000;
+
 /** A few in a row tell preservation and a step; only many at once tell random ports from irregular ones. */
 const classifyPortsOf = async (
   localPorts: readonly number[],
   consecutive: readonly { readonly seen: Endpoint }[],
-  dialFrom: (localPort: number) => Promise<{ readonly seen: Endpoint }>,
+  dialFrom: (localPort: number) => Promise<Dialled>,
 ): Promise<string> => {
   const few = classifyPorts(localPorts, portsOf(consecutive));
   if (few !== 'irregular') return few;
-  const manyLocal = Array.from({ length: RANDOM_SAMPLES }, (_, i) => Math.max(...localPorts) + 100 + i);
-  const many = portsOf(await Promise.all(manyLocal.map(dialFrom)));
-  const ports = classifyPorts(manyLocal, many);
+  const manyLocal = Array.from({ length: RANDOM_SAMPLES + SPARE_SAMPLES }, (_, i) => Math.max(...localPorts) + 100 + i);
+  const dialled = await Promise.all(manyLocal.map(dialFrom));
+  const many = portsOf(dialled.filter((each) => each.outcome === 'open')).slice(0, RANDOM_SAMPLES);
+  const ports = classifyPorts(manyLocal.slice(0, many.length), many);
   return ports === 'irregular' ? `irregular: ${many.slice(0, PORTS_SHOWN).join(', ')}, …` : ports;
 };
+
+/** Where a NAT computes the port, two of many connections to one server may get the same, and the later one is lost. */
+const SPARE_SAMPLES = 16;
 
 const PORTS_SHOWN = 8;
 

@@ -161,6 +161,9 @@ table ip cut {
       nodes.map(async (node) => {
         await this.#ip(node, this.#addressing(node));
         await this.#exec(node, ['nft', '-f', '-'], rules(this.plan, node));
+        // The kernel has settings of connections where something watches them.
+        const { sysctls: settings = [] } = node.router ?? {};
+        if (settings.length > 0) await this.#exec(node, ['sysctl', '-qw', ...settings]);
       }),
     );
     await Promise.all(nodes.map((node) => this.#untilUp(node)));
@@ -214,7 +217,7 @@ table ip cut {
       ...node.addresses.map(({ device, address, family }) =>
         [`addr ${how} ${address}/${PREFIX[family]} dev ${device}`, family === 6 ? 'nodad' : ''].join(' '),
       ),
-      ...node.routes.map(({ to, via }) => `route ${how} ${to} via ${via}`),
+      ...node.routes.map(({ to, via, metric = 0 }) => `route ${how} ${to} via ${via} metric ${metric}`),
       ...this.#neighbours(node),
     ];
   }
