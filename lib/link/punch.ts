@@ -6,6 +6,7 @@ import {
   EMPTY,
   filter,
   finalize,
+  identity,
   merge,
   mergeMap,
   retry,
@@ -137,6 +138,7 @@ export function punch$(plan: PunchPlan, config: PunchConfig): Observable<Socket>
           return EMPTY;
         }),
         tap(() => count.opened++),
+        plan.synMs === undefined ? identity : takeUntil(timer(plan.synMs, scheduler)),
       );
 
     const sent$ = synsOf$(plan, scheduler, free$).pipe(

@@ -66,6 +66,21 @@ const BIRTHDAY_SCOUT_MS = 200;
 const BIRTHDAY_PROBES_AFTER_MS = 150;
 
 /**
+ * Some routers let out only a few new flows a second (20 were seen) and drop the rest, those of everybody behind them too. So where a
+ * burst has not opened anything, the other side's probes leave at this pace, a second.
+ */
+const PACED_PROBES_PER_S = 12;
+
+/** For so long, in milliseconds: with the mappings below 97 of 100 such rounds hit. */
+const PACED_MS = 20_000;
+
+/** Mappings that the side with a random NAT makes for paced probes, which are few. */
+const PACED_SOCKETS = 1_024;
+
+/** A paced probe is given up before the kernel sends it again, which is one more new flow: after 1 s (RFC 6298 §2.1). */
+const PACED_SYN_MS = 900;
+
+/**
  * Ports below are the well-known ones, which a NAT gives to none but mappings of such ports (RFC 4787 §4.2.1,
  * REQ-3: whichever of 0 to 1023 and 1024 to 65535 a local port is in, the mapping's is to be in, too).
  */
@@ -98,6 +113,8 @@ export interface PunchPlanOptions {
   readonly maxSockets: number;
   /** Whether to try a peer with a random NAT, or with one ourselves, which takes thousands of SYNs. Default: true. */
   readonly birthday?: boolean | undefined;
+  /** Whether a burst has opened nothing, so that a birthday is to take its time: both sides know. Default: false. */
+  readonly isPaced?: boolean | undefined;
   /** A number from 0 up to but not including 1. */
   readonly random: () => number;
 }
@@ -121,6 +138,8 @@ export interface PunchPlan {
   readonly listenPort: number | undefined;
   /** How many SYNs may be sent at most, counting those sent again after a refusal (the kernel's own repetitions not). */
   readonly maxSyns: number;
+  /** How long a SYN may take to open, in milliseconds. Default: until the deadline. */
+  readonly synMs?: number | undefined;
   /** When to give up, in milliseconds from the start of the plan. */
   readonly deadlineMs: number;
 }
@@ -136,7 +155,8 @@ export interface PunchPlan {
  *   meet as long as others make no more than four mappings in between on either side; a port of one side is good for a
  *   mapping of the other only when both ends are, so that aiming each at its counterpart would bear no single one.
  * - A random NAT: the birthday plan. The random side makes hundreds of mappings towards the one port of the other, which
- *   tries thousands of ports.
+ *   tries thousands of ports. Where that has failed, a router may limit new flows: the random side makes more mappings, and
+ *   the other tries a few hundred ports one after the other.
  *
  * @throws DialError when both sides' ports are beyond prediction, or there is none to send to.
  * @throws ProtocolError when the peer's address is not a public one of this side's family, or a port is none.
@@ -149,7 +169,7 @@ export interface PunchPlan {
  * ).syns; // [{ atMs: 0, localPort: 4000, remotePort: 51234 }]
  */
 export function planPunch(own: OwnPunchSide, peer: PunchSide, options: PunchPlanOptions): PunchPlan {
-  const { delayMs = 0, birthday = true } = options;
+  const { delayMs = 0, birthday = true, isPaced = false } = options;
   const address = expectPublic(peer.address, own.address);
   const peerPorts = expectPorts(peer.ports);
   const [localPort] = own.localPorts;
@@ -173,12 +193,14 @@ export function planPunch(own: OwnPunchSide, peer: PunchSide, options: PunchPlan
     return peerPorts.map((remotePort) => ({ atMs: 0, localPort, remotePort }));
   };
   const planned = syns().map((syn) => ({ ...syn, atMs: syn.atMs + delayMs }));
+  const isPacedBirthday = isPaced && (ours === 'random' || theirs === 'random');
   return {
     address,
     syns: planned,
     listenPort: ours === 'known' ? localPort : undefined,
     maxSyns: Math.min(PUNCH_MAX_SYNS, planned.length * TRIES),
-    deadlineMs: (planned.at(-1)?.atMs ?? delayMs) + PUNCH_ROUND_MS,
+    ...(isPacedBirthday && theirs === 'random' && { synMs: PACED_SYN_MS }),
+    deadlineMs: (isPacedBirthday ? delayMs + PACED_MS : (planned.at(-1)?.atMs ?? delayMs)) + PUNCH_ROUND_MS,
   };
 }
 
@@ -225,9 +247,10 @@ function mappingOf({ type }: NatType): 'known' | 'sequential' | 'random' {
 }
 
 /** The random side: many mappings towards one port, any of which the other may find. */
-function mappings(localPort: number, remotePort: number, { maxSockets }: PunchPlanOptions): Syn[] {
+function mappings(localPort: number, remotePort: number, { maxSockets, isPaced = false }: PunchPlanOptions): Syn[] {
+  const most = isPaced ? PACED_SOCKETS : BIRTHDAY_SOCKETS;
   const scout = { atMs: 0, localPort, remotePort };
-  const others = Array.from({ length: Math.min(BIRTHDAY_SOCKETS, Math.max(1, maxSockets)) - 1 }, (_, i) => ({
+  const others = Array.from({ length: Math.min(most, Math.max(1, maxSockets)) - 1 }, (_, i) => ({
     atMs: BIRTHDAY_SCOUT_MS + batchMs(i),
     localPort: undefined,
     remotePort,
@@ -236,7 +259,15 @@ function mappings(localPort: number, remotePort: number, { maxSockets }: PunchPl
 }
 
 /** The other side: one mapping, towards many ports. */
-function probes(localPort: number, { maxSockets, random }: PunchPlanOptions): Syn[] {
+function probes(localPort: number, { maxSockets, random, isPaced = false }: PunchPlanOptions): Syn[] {
+  if (isPaced) {
+    const everyMs = 1_000 / PACED_PROBES_PER_S;
+    return randomPorts(Math.floor(PACED_MS / everyMs), random).map((remotePort, i) => ({
+      atMs: Math.round(i * everyMs),
+      localPort,
+      remotePort,
+    }));
+  }
   const [scout = FIRST_RANDOM_PORT, ...others] = randomPorts(
     Math.min(BIRTHDAY_PROBES, Math.max(1, maxSockets)),
     random,

@@ -82,6 +82,7 @@ export function punchingOf(given: PunchingConfig): Punching {
   };
 }
 
-function isBirthday({ syns }: PunchPlan): boolean {
-  return syns.length >= BIRTHDAY_SYNS;
+function isBirthday({ syns, synMs }: PunchPlan): boolean {
+  // SYNs that are given up soon are few at a time.
+  return syns.length >= BIRTHDAY_SYNS && synMs === undefined;
 }

@@ -71,7 +71,7 @@ class FinalError extends DialError {}
  * TCP simultaneous open (RFC 9293 §3.5; RFC 5382 REQ-2 has NATs bear it): both nodes send a SYN from a predicted port to a
  * predicted port, and each NAT takes the other's for an answer. PyP2P's simultaneous connect, without its clock: the peer
  * sends its SYNs as long after its answer as that takes to get here, and this side as soon as it has it, so that the SYNs
- * cross half-way. Up to {@link PUNCH_ROUNDS} rounds, each with fresh predictions.
+ * cross half-way. Up to {@link PUNCH_ROUNDS} rounds, each with fresh predictions; of a birthday all but the first are paced.
  *
  * Many sockets may open. The node that asked is the TLS client, as whoever dials is: it chooses the first that proves the
  * peer, and says hello on no other; the other node takes in whichever that is, as it does with every inbound link. So the
@@ -123,11 +123,17 @@ function whyNotPunching({ version }: Unl): string {
     : "This node has no key to sign a signal with, since its net is plain: make it with `security: 'tls'`";
 }
 
+/** What both sides know of a punch besides. */
+interface PunchOptions {
+  readonly delayMs: number;
+  readonly isPaced: boolean;
+}
+
 /** What a round is to be like. */
 interface RoundOptions {
   /** Its number, and the next when it has to begin anew. */
   readonly nextRound: () => number;
-  /** Whether both sides may guess their ports at first. */
+  /** Whether it is the first that counts: both sides may guess their ports, and a birthday may be a burst. */
   readonly mayGuess: boolean;
 }
 
@@ -156,7 +162,10 @@ function askRound$(
             if (answer.refusal === MISCOUNTED) throw new DialError(words);
             throw answer.refusal === NOT_NOW ? new LaterError(words) : new FinalError(words);
           }
-          return open$(punching, told, own, answer.side, 0, (socket) => punching.secure$(socket, 'client', peerId));
+          const options = { delayMs: 0, isPaced: !mayGuess };
+          return open$(punching, told, own, answer.side, options, (socket) =>
+            punching.secure$(socket, 'client', peerId),
+          );
         }),
       );
     }),
@@ -251,7 +260,7 @@ function answerRound$(
         punching.tell({ ...told, step: 'refused', reason: MISCOUNTED });
         return concat(answer$({ refusal: MISCOUNTED }), EMPTY.pipe(throwIfEmpty(() => new DialError(MISCOUNTED))));
       }
-      const opened$ = open$(punching, told, own, side, delayMs, (socket) =>
+      const opened$ = open$(punching, told, own, side, { delayMs, isPaced: !mayGuess }, (socket) =>
         punching.secure$(socket, 'server', peerId).pipe(switchMap((link) => punching.receive$(link))),
       );
       isAgreed = true;
@@ -297,13 +306,13 @@ function open$<T>(
   told: Pick<PunchStep, 'attemptId' | 'peerId' | 'round' | 'by'>,
   own: OwnPunchSide,
   peer: PunchSide,
-  delayMs: number,
+  options: PunchOptions,
   take$: (socket: Socket) => Observable<T>,
 ): Observable<T> {
-  const plan = planned(own, peer, { ...punching.options(), delayMs });
+  const plan = planned(own, peer, { ...punching.options(), ...options });
   if (!punching.hasRoomFor(plan)) throw new LaterError('Another punch that takes thousands of SYNs is under way');
   const { natType, address, ports } = own;
-  const summary = { syns: plan.syns.length, delayMs, deadlineMs: plan.deadlineMs };
+  const summary = { syns: plan.syns.length, delayMs: options.delayMs, deadlineMs: plan.deadlineMs };
   punching.tell({ ...told, step: 'planned', own: { natType, address, ports }, peer, plan: summary });
   let failure: unknown;
   return punching

@@ -1,7 +1,19 @@
 import { once } from 'node:events';
 import { createServer, Socket } from 'node:net';
 import fc from 'fast-check';
-import { asyncScheduler, firstValueFrom, map, merge, NEVER, of, take, takeLast, throwError, timer } from 'rxjs';
+import {
+  asyncScheduler,
+  finalize,
+  firstValueFrom,
+  map,
+  merge,
+  NEVER,
+  of,
+  take,
+  takeLast,
+  throwError,
+  timer,
+} from 'rxjs';
 import { DialError, ListenError } from '../../lib/errors.js';
 import { punch$, type PunchConfig, type PunchReport } from '../../lib/link/punch.js';
 import { dial$, listen$, type DialConfig, type ListenConfig, type Listener } from '../../lib/link/tcp.js';
@@ -46,6 +58,23 @@ function socketFrom(remoteAddress: string): Socket {
 }
 
 describe('punch$', () => {
+  it('gives a SYN up that has not opened in the time that the plan gives it, and keeps what has', () => {
+    marbles(({ scheduler, cold, expectObservable, flush }) => {
+      const opened = new Socket();
+      let silentUntil: number | undefined;
+      const silent$ = NEVER.pipe(finalize(() => (silentUntil = scheduler.now())));
+      const world = worldOf({
+        scheduler,
+        dial$: ({ port }) => (port === 7000 ? silent$ : cold('---(s|)', { s: opened })),
+      });
+      const syns = [7000, 7001].map((remotePort) => ({ atMs: 0, localPort: 4000, remotePort }));
+      expectObservable(punch$(planOf({ syns, synMs: 100 }), world)).toBe('---s 96ms |', { s: opened });
+      flush();
+      expect(silentUntil).toBe(100);
+      expect(opened.destroyed).toBeFalse();
+    });
+  });
+
   it('sends each SYN when its time has come, from where and to where the plan says, and emits what opens', () => {
     marbles(({ scheduler, cold, expectObservable, flush }) => {
       const [a, b] = [new Socket(), new Socket()];

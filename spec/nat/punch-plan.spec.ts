@@ -235,6 +235,37 @@ describe('two plans', () => {
   });
 });
 
+describe('two paced plans', () => {
+  const [known, random] = [sideOf(PRESERVING), sideOf(RANDOM, { address: THERE })];
+
+  it('let no more new flows out than a router bears that limits them, also counting what the kernel would repeat', () => {
+    const { syns, synMs = Infinity } = planOf(known, random, { isPaced: true });
+    const inASecondFrom = (ms: number) => syns.filter(({ atMs }) => atMs >= ms && atMs < ms + 1_000).length;
+    expect(Math.max(...syns.map(({ atMs }) => inASecondFrom(atMs)))).toBeLessThanOrEqual(13);
+    expect(synMs).withContext('given up before it is sent again').toBeLessThan(1_000);
+  });
+
+  it('meet within 20 s in 97 of 100 rounds, all but a few', () => {
+    const draw = chance(7);
+    const hits = Array.from({ length: 400 }, () => {
+      const tried = new Set(planOf(known, random, { isPaced: true, random: draw }).syns.map((syn) => syn.remotePort));
+      const mapped = planOf(random, known, { isPaced: true }).syns.map(() => 1024 + Math.floor(draw() * 64_512));
+      return mapped.some((port) => tried.has(port));
+    });
+    expect(hits.filter((hit) => hit).length / hits.length).toBeGreaterThan(0.94);
+  });
+
+  it('are over at the same time on both sides', () => {
+    const deadlines = [planOf(known, random, { isPaced: true }), planOf(random, known, { isPaced: true })];
+    expect(deadlines.map(({ deadlineMs }) => deadlineMs)).toEqual([22_500, 22_500]);
+  });
+
+  it('are the same as others where ports can be predicted', () => {
+    const there = peerOf({ type: 'reuse' });
+    expect(planOf(known, there, { isPaced: true })).toEqual(planOf(known, there));
+  });
+});
+
 describe('synsOf$', () => {
   it('emits each SYN when its time has come, and completes', () => {
     marbles(({ expectObservable, scheduler }) => {
