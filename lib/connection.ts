@@ -29,7 +29,7 @@ import { ProtocolError, reasonOf, Rxp2pError, type ErrorCode } from './errors.js
 import type { PeerId } from './identity.js';
 import type { Channel } from './link/channel.js';
 import { FRAME } from './link/frames.js';
-import { encodeEnd, encodeHello, decodeEnd, type Hello } from './link/handshake.js';
+import { decodeEnd, encodeEnd, encodeHello, type End, type Hello } from './link/handshake.js';
 import type { Runtime } from './runtime.js';
 import { parseUnl } from './unl.js';
 import type { UnlV3 } from './unl/types.js';
@@ -385,7 +385,7 @@ export class PeerConnection implements Connection {
   }
 
   close(): void {
-    this.#close({ code: 'closed', by: 'us', message: 'closed here' });
+    this.#close(CLOSED_HERE);
   }
 
   /** Ends the connection at once: what was sent goes out, the peer is told why, nothing more is read. */
@@ -569,8 +569,7 @@ export class PeerConnection implements Connection {
   }
 
   #onEnd(payload: Buffer): void {
-    const { code, message } = decodeEnd(payload);
-    const reason: CloseReason = { code: CLOSE_CODES.find((known) => known === code) ?? 'closed', by: 'peer', message };
+    const reason = peersReason(decodeEnd(payload));
     this.#peerEnd ??= reason;
     this.#inbox.end('ended');
     if (reason.code !== 'closed') this.#finish(this.#ending ?? reason);
@@ -583,11 +582,12 @@ export class PeerConnection implements Connection {
 
   /** One link more or less is no reason to end; that the peer has lost its side of the connection is. */
   #onRefused(payload: Buffer): void {
-    const { code, message } = decodeEnd(payload);
-    if (code === 'closed') this.#finish(this.#ending ?? { code, by: 'peer', message });
-    if (code !== 'lost') return;
+    const end = decodeEnd(payload);
+    const reason = peersReason(end);
+    if (end.code === 'closed') this.#finish(this.#ending ?? reason);
+    if (end.code !== 'lost') return;
     const hasAll = this.#state === 'closing' && this.#transport.isAcknowledged;
-    this.#finish(hasAll ? { code: 'closed', by: 'us', message: 'closed here' } : { code: 'lost', by: 'peer', message });
+    this.#finish(hasAll ? (this.#ending ?? CLOSED_HERE) : reason);
   }
 
   #onLocator(payload: Buffer): void {
@@ -605,7 +605,7 @@ export class PeerConnection implements Connection {
       this.moveTo(spare.channel, spare.id);
     } else if (this.#peerEnd !== undefined && this.#isAllThere) this.#finish(this.#peerEnd);
     else if (this.#state === 'closing' && this.#transport.isAcknowledged && !this.#inbox.hasReader) {
-      this.#finish({ code: 'closed', by: 'us', message: 'closed here' });
+      this.#finish(this.#ending ?? CLOSED_HERE);
     } else if (!this.#isFramed) {
       const message = error === undefined ? 'the peer went away without a word' : `the link broke: ${error.message}`;
       this.#finish({ code: 'lost', by: 'peer', message });
@@ -684,6 +684,15 @@ const MAX_ADDRESSES = 16;
 
 /** A peer that broke the rules gets this long to take in why. */
 const FAULT_GRACE_MS = 1000;
+
+const CLOSED_HERE: CloseReason = { code: 'closed', by: 'us', message: 'closed here' };
+
+/** Why the peer has ended the connection. Its words are from where it stands: its "here" is not ours. */
+function peersReason({ code, message }: End): CloseReason {
+  const known = CLOSE_CODES.find((one) => one === code) ?? 'closed';
+  if (known === 'closed') return { code: known, by: 'peer', message: 'closed by the peer' };
+  return { code: known, by: 'peer', message: `the peer ended the connection: ${message}` };
+}
 
 /** The close code for what went wrong. */
 const FAILURE_CODES: ReadonlyMap<ErrorCode, CloseCode> = new Map([

@@ -1,3 +1,5 @@
+import { clean } from './words.js';
+
 /** Stable, machine-readable names of everything that can go wrong. */
 export type ErrorCode =
   | 'INVALID_OPTION'
@@ -25,7 +27,8 @@ export class Rxp2pError extends Error {
     message: string,
     options?: ErrorOptions,
   ) {
-    super(message, options);
+    // Words of peers and servers are in many of them.
+    super(clean(message), options);
     this.name = new.target.name;
   }
 }
@@ -189,7 +192,8 @@ export class ConnectError extends Rxp2pError {
 }
 
 /**
- * The reason in words of anything that was thrown, with the reasons of its parts where it bundles several. Never empty.
+ * The reason in words of anything that was thrown, with the reasons of its parts where it bundles several. Never empty, and
+ * clean: what others have thrown may quote a server.
  *
  * @example
  * reasonOf(new Error('connect ECONNREFUSED 127.0.0.1:1')); // 'connect ECONNREFUSED 127.0.0.1:1'
@@ -198,6 +202,6 @@ export function reasonOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) {
     return [...new Set(error.errors.map(reasonOf))].join('; ');
   }
-  if (!(error instanceof Error)) return String(error);
-  return error.message === '' ? error.name : error.message;
+  if (!(error instanceof Error)) return clean(String(error));
+  return clean(error.message === '' ? error.name : error.message);
 }

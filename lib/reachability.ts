@@ -8,6 +8,7 @@ import { headStart } from './operators/head-start.js';
 import { untroubled } from './operators/untroubled.js';
 import { within } from './operators/within.js';
 import { parseJsonObject } from './validate.js';
+import { oneLine } from './words.js';
 
 /** What a reachability server is asked. */
 export interface LookConfig {
@@ -80,7 +81,8 @@ export function look$({
   }).pipe(
     within(withinMs, `${server.origin} did not answer`, scheduler),
     map(({ status, text }) => {
-      if (status !== 200) throw new HttpError(`${server.origin} refused to dial back: ${text.trim() || status}`);
+      if (status !== 200)
+        throw new HttpError(`${server.origin} refused to dial back: ${oneLine(text.trim()) || status}`);
       const look = parseLook(text, port);
       if (look === undefined || familyOf(look.endpoint.address) !== family) {
         throw new HttpError(`${server.origin} gave an answer that is none`);
@@ -119,6 +121,6 @@ function parseLook(text: string, port: number): Look | undefined {
   const address = typeof answer?.['address'] === 'string' ? canonicalAddress(answer['address']) : undefined;
   const { reachable, reason } = answer ?? {};
   if (address === undefined || typeof reachable !== 'boolean') return undefined;
-  const words = typeof reason === 'string' ? reason.slice(0, 200) : undefined;
+  const words = typeof reason === 'string' ? oneLine(reason) : undefined;
   return { endpoint: { address, port }, isReachable: reachable, reason: reachable ? undefined : words };
 }

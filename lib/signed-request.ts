@@ -5,6 +5,7 @@
 // of the server's; a refusal tells the server's, so that a client whose clock is wrong tries again with that.
 import { SIGNATURE_LENGTH, verifySignature, type Identity, type PeerId } from './identity.js';
 import { decodeBase64Url, isTime, parseJsonObject } from './validate.js';
+import { oneLine } from './words.js';
 
 /** A client's clock may be wrong by this much before it is told so, in milliseconds. */
 export const CLOCK_MS = 120_000;
@@ -59,7 +60,7 @@ export function decodeRefusal<Code extends string>(
   const { refused, words, now } = parseJsonObject(text) ?? {};
   const isCode = (value: unknown): value is Code => typeof value === 'string' && Object.hasOwn(codes, value);
   if (typeof words !== 'string' || !isTime(now) || !isCode(refused)) return undefined;
-  return { refused, words: words.slice(0, 200), now };
+  return { refused, words: oneLine(words), now };
 }
 
 /**

@@ -1,10 +1,11 @@
 import { inspect } from 'node:util';
 import { InvalidOptionError } from './errors.js';
+import { clean } from './words.js';
 
 /** A value as it is shown in a message: short, on one line, and never the whole of a long secret. */
 export function show(value: unknown): string {
   const text = typeof value === 'string' ? value : inspect(value, { depth: 1, breakLength: Infinity });
-  return `\`${text.length > 80 ? `${text.slice(0, 77)}…` : text}\``;
+  return `\`${clean(text.length > 80 ? `${text.slice(0, 77)}…` : text)}\``;
 }
 
 /** Makes the error for an option: what was expected and what came. */
@@ -66,11 +67,4 @@ const ATTEMPT_ID = /^[A-Za-z0-9_-]{1,32}$/;
 /** Whether something that a peer has sent can be the id of an attempt. */
 export function isAttemptId(value: unknown): value is string {
   return typeof value === 'string' && ATTEMPT_ID.test(value);
-}
-
-const MAX_WORDS_LENGTH = 256;
-
-/** A peer's words as they may be shown to people: without control characters, which a terminal would obey, and not too long. */
-export function oneLine(text: string): string {
-  return text.slice(0, MAX_WORDS_LENGTH).replaceAll(/\p{Cc}|\p{Cf}/gu, ' ');
 }

@@ -41,6 +41,7 @@ const HOUSE: readonly string[] = [
   'endpoint',
   'validate',
   'errors',
+  'words',
 ];
 
 /** A source file and those that it imports, by their paths from the top. */

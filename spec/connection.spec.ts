@@ -92,7 +92,7 @@ describe('A connection', () => {
     expect(all.length).toBe(count);
     expect(all.at(-1)).toBe(`re: line ${count - 1}`);
     expect((await lastValueFrom(here.closed$)).code).toBe('closed');
-    expect(await lastValueFrom(there.closed$)).toEqual({ code: 'closed', by: 'peer', message: 'closed here' });
+    expect(await lastValueFrom(there.closed$)).toEqual({ code: 'closed', by: 'peer', message: 'closed by the peer' });
   });
 
   it('delivers to a reader that begins after the peer has closed', async () => {

@@ -18,17 +18,16 @@ import { TECHNIQUE_NAMES } from '../techniques/stages.js';
 import { parseUnl, peerNameOf } from '../unl.js';
 import { expectOneOf } from '../validate.js';
 import { meetingPlaces } from './meeting-places.js';
+import { reporter, type Report } from './report.js';
+import { print } from './stdout.js';
 import {
   identityOf,
   openStdin,
-  print,
   reportAttempts,
   reportConnection,
-  reporter,
   runUntilInterrupted,
   stdinLines,
   type NodeOptions,
-  type Report,
 } from './terminal.js';
 
 /** The options of `rxp2p connect`. */

@@ -1,12 +1,12 @@
 import { concatMap, take, tap } from 'rxjs';
 import { createNet } from '../net.js';
+import { reporter } from './report.js';
+import { print } from './stdout.js';
 import {
   eachStdinLine$,
   configOf,
-  print,
   reportAttempts,
   reportConnection,
-  reporter,
   runUntilInterrupted,
   reportReach,
   type ReachableOptions,

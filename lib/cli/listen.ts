@@ -1,13 +1,13 @@
 import { finalize, mergeMap, take, tap } from 'rxjs';
 import type { Connection } from '../connection.js';
 import { createNet } from '../net.js';
+import { reporter } from './report.js';
+import { print } from './stdout.js';
 import {
   eachStdinLine$,
   configOf,
-  print,
   reportAttempts,
   reportConnection,
-  reporter,
   runUntilInterrupted,
   sendLine,
   reportReach,

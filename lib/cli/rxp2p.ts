@@ -6,7 +6,9 @@ import { TECHNIQUE_NAMES } from '../techniques/stages.js';
 import { parseJsonObject } from '../validate.js';
 import type { ConnectOptions } from './connect.js';
 import type { ListenOptions } from './listen.js';
+import { reporter } from './report.js';
 import type { ServeOptions } from './serve.js';
+import { watchStdout } from './stdout.js';
 import type { ReachableOptions } from './terminal.js';
 
 /** Exit statuses: 0 after a clean close, 1 when it did not work, 2 when it was asked wrongly. */
@@ -57,6 +59,13 @@ const reachability = () =>
     'a server that dials back; may be given several times (default: those that the rendezvous servers name)',
   ).argParser(several);
 const json = () => new Option('--json', 'write what happens to stderr, one JSON object a line');
+
+// What fails before or outside of a command is told as the command would.
+const report = reporter(process.argv.includes('--json'));
+watchStdout((failure) => {
+  const reason = `cannot write to stdout: ${reasonOf(failure)}`;
+  report('failed', { reason }, `rxp2p: ${reason}`);
+});
 
 // Each command loads what it needs and no more: a program that starts often must start fast.
 const program = new Command('rxp2p')
@@ -202,7 +211,7 @@ try {
     // Commander has said what it had to say; only help and version are no mistakes.
     process.exitCode = error.exitCode === 0 ? 0 : WRONG_USAGE;
   } else {
-    console.error(`rxp2p: ${reasonOf(error)}`);
+    report('failed', { reason: reasonOf(error) }, `rxp2p: ${reasonOf(error)}`);
     process.exitCode = error instanceof InvalidOptionError || error instanceof InvalidUnlError ? WRONG_USAGE : 1;
   }
 }

@@ -1,7 +1,9 @@
 import { ignoreElements, lastValueFrom, merge, of, switchMap, takeUntil, tap, throttleTime } from 'rxjs';
 import { serve$ } from '../../servers/serve.js';
 import { formatEndpoint, parseServer } from '../endpoint.js';
-import { interrupted$, reporter } from './terminal.js';
+import { reporter } from './report.js';
+import { exitSoon, print } from './stdout.js';
+import { interrupted$ } from './terminal.js';
 
 /** The options of `rxp2p serve`. */
 export interface ServeOptions {
@@ -35,7 +37,7 @@ export async function serve({ data, host, dhtBootstrap, json, ...options }: Serv
   const serving$ = serve$(config).pipe(
     tap(({ endpoints }) => {
       for (const { name, local } of endpoints) {
-        console.log(`${name} ${formatEndpoint(local)}`);
+        void print(`${name} ${formatEndpoint(local)}`);
         report('listening', { name, ...local }, undefined);
       }
     }),
@@ -52,6 +54,7 @@ export async function serve({ data, host, dhtBootstrap, json, ...options }: Serv
     takeUntil(interrupted$()),
   );
   await lastValueFrom(serving$, { defaultValue: undefined });
+  exitSoon();
 }
 
 /** Those of the relay's limits that are given, if any is. */

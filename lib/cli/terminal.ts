@@ -1,15 +1,14 @@
 import {
   distinctUntilChanged,
-  firstValueFrom,
   from,
   fromEvent,
   lastValueFrom,
   map,
   merge,
   noop,
-  race,
   take,
   takeUntil,
+  tap,
   type Observable,
   type Subscription,
 } from 'rxjs';
@@ -20,6 +19,8 @@ import { reasonOf } from '../errors.js';
 import { lineDecoder } from '../link/lines.js';
 import { loadOrCreateIdentity, type Identity } from '../identity.js';
 import type { Net } from '../net.js';
+import type { Report } from './report.js';
+import { exitSoon, stdoutEnd$ } from './stdout.js';
 
 /** Lines of stdin may be longer than those of a peer; sending judges them. */
 const STDIN_LINE_BYTES = 64 * 1024 * 1024;
@@ -54,17 +55,6 @@ export function configOf(options: ReachableOptions): Omit<NetConfig, 'mode'> {
 /** The identity in the file named, if one is named. */
 export function identityOf({ key }: NodeOptions): Identity | undefined {
   return key === undefined ? undefined : loadOrCreateIdentity(key);
-}
-
-/** Tells what happens, on stderr: as words, or as one JSON object a line. */
-export type Report = (event: string, fields: Readonly<Record<string, unknown>>, words: string | undefined) => void;
-
-/** Makes a report; with `json` it writes objects, else words, and nothing where there are none. */
-export function reporter(json: boolean | undefined): Report {
-  return (event, fields, words) => {
-    if (json === true) console.error(JSON.stringify({ event, ...fields }));
-    else if (words !== undefined) console.error(words);
-  };
 }
 
 /** Reports each technique's outcome as it comes, the steps of simultaneous opens, and the signals for them. */
@@ -149,8 +139,8 @@ export function reportConnection(
     error: noop,
   });
   closed$.subscribe({
-    next: ({ code, message }) => {
-      report('closed', { peerId, reason: code, message }, `closed: ${message}`);
+    next: ({ code, by, message }) => {
+      report('closed', { peerId, reason: code, by, message }, code === 'closed' ? message : `closed: ${message}`);
     },
     error: noop,
   });
@@ -203,26 +193,20 @@ export function eachStdinLine$(send: (text: string) => unknown, report: Report):
 
 /** Works until the user wants an end, then closes the net. */
 export async function runUntilInterrupted(net: Net, ...work: readonly Observable<unknown>[]): Promise<void> {
+  const interruptions: unknown[] = [];
+  const interruption$ = interrupted$().pipe(tap((signal) => interruptions.push(signal)));
   try {
-    await lastValueFrom(merge(...work).pipe(takeUntil(interrupted$())), { defaultValue: undefined });
+    await lastValueFrom(merge(...work).pipe(takeUntil(interruption$)), { defaultValue: undefined });
   } finally {
     process.stdin.destroy();
     await net.close();
+    if (interruptions.length > 0) exitSoon();
   }
 }
 
-/** Writes a line to stdout; resolves when more may be written. */
-export async function print(text: string): Promise<void> {
-  if (process.stdout.write(`${text}\n`)) return;
-  await firstValueFrom(race(fromEvent(process.stdout, 'drain'), fromEvent(process.stdout, 'close')));
-}
-
 /** Emits once when the user wants the program to end: Ctrl-C, SIGTERM, a terminal
- * that was closed, or nobody who reads its output. A second time kills. */
-export function interrupted$(): Observable<string> {
+ * that was closed, or nobody who takes its output. A second time kills. */
+export function interrupted$(): Observable<unknown> {
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  return merge(
-    ...signals.map((signal) => fromEvent(process, signal).pipe(map(() => signal))),
-    fromEvent(process.stdout, 'error').pipe(map(() => 'EPIPE')),
-  ).pipe(take(1));
+  return merge(...signals.map((signal) => fromEvent(process, signal)), stdoutEnd$).pipe(take(1));
 }

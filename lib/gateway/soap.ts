@@ -1,5 +1,6 @@
 import { XMLParser } from 'fast-xml-parser';
 import { HttpError } from '../errors.js';
+import { oneLine } from '../words.js';
 
 // What of XML and SOAP UPnP needs (UPnP Device Architecture 1.1, §2.3 and §3.2).
 
@@ -71,7 +72,7 @@ export function parseAction(action: string, text: string): ActionAnswer {
     return {
       ok: false,
       code: Number.isInteger(code) ? code : 0,
-      words: textOf(fault, 'errorDescription') ?? 'no words',
+      words: oneLine(textOf(fault, 'errorDescription') ?? 'no words'),
     };
   }
   const name = `${action}Response`;

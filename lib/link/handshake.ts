@@ -2,6 +2,7 @@ import { Observable, type SchedulerLike } from 'rxjs';
 import { ProtocolError, TimeoutError } from '../errors.js';
 import { within } from '../operators/within.js';
 import { isAttemptId, parseJsonObject } from '../validate.js';
+import { clean } from '../words.js';
 import type { Channel } from './channel.js';
 import { FRAME } from './frames.js';
 
@@ -24,7 +25,7 @@ export interface End {
 }
 
 const CONNECTION_ID = /^[A-Za-z0-9_-]{22}$/;
-const MAX_CODE_LENGTH = 64;
+const CODE = /^[a-z-]{1,64}$/;
 const MAX_MESSAGE_LENGTH = 512;
 
 /** Writes a hello's payload. */
@@ -63,8 +64,8 @@ export function encodeEnd({ code, message }: End): Buffer {
 export function decodeEnd(payload: Buffer): End {
   const { code, message } = parseJsonObject(payload.toString('utf8')) ?? {};
   return {
-    code: typeof code === 'string' && code.length <= MAX_CODE_LENGTH ? code : 'closed',
-    message: typeof message === 'string' ? message.slice(0, MAX_MESSAGE_LENGTH) : 'closed by the peer',
+    code: typeof code === 'string' && CODE.test(code) ? code : 'closed',
+    message: typeof message === 'string' ? clean(message.slice(0, MAX_MESSAGE_LENGTH)) : 'closed by the peer',
   };
 }
 

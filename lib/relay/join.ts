@@ -6,7 +6,7 @@ import type { Identity, PeerId } from '../identity.js';
 import { webTls$ } from '../link/web-tls.js';
 import { within } from '../operators/within.js';
 import type { Runtime } from '../runtime.js';
-import { oneLine } from '../validate.js';
+import { oneLine } from '../words.js';
 import {
   authorize,
   decodeRefusal,
@@ -42,7 +42,7 @@ export class RelayRefusedError extends HttpError {
     readonly refusal: Refusal | undefined,
     status: number,
   ) {
-    super(`The relay ${relay.origin} refused: ${refusal ? oneLine(refusal.words) : `HTTP status ${status}`}`);
+    super(`The relay ${relay.origin} refused: ${refusal ? refusal.words : `HTTP status ${status}`}`);
   }
 }
 

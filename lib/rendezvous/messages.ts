@@ -1,6 +1,7 @@
 import { canonicalAddress, formatEndpoint, isPort, parseEndpoint, type Endpoint } from '../endpoint.js';
 import { peerIdToKey, type PeerId } from '../identity.js';
 import { decodeBase64Url } from '../validate.js';
+import { oneLine } from '../words.js';
 
 // The rendezvous protocol: TCP, lines of words that end in CRLF, PyP2P's verbs and ours side by side.
 //
@@ -243,7 +244,7 @@ export function parseReply(line: string): Reply | undefined {
       return { verb, id: first, unls };
     }
     case 'REFUSED':
-      return /^[a-z-]{1,64}$/.test(first) ? { verb, code: first, words: words.slice(1).join(' ') } : undefined;
+      return /^[a-z-]{1,64}$/.test(first) ? { verb, code: first, words: oneLine(words.slice(1).join(' ')) } : undefined;
     case 'NODES':
       // PyP2P's servers put a space behind each node, also behind the last.
       return parseNodes(words.at(-1) === '' ? words.slice(0, -1) : words);

@@ -29,6 +29,7 @@ import {
   type Delivery,
   type Parcel,
 } from './channel.js';
+import { oneLine } from '../words.js';
 import { openEnvelope, sealEnvelope, type Envelope } from './envelope.js';
 import { InOrder } from './in-order.js';
 import { Numbering } from './numbering.js';
@@ -101,7 +102,7 @@ export function signallingOver({ identity, channels, runtime, trace }: ChannelsC
       map(() => {
         waiting.delete(key);
         seen.add(key);
-        trace({ type: 'signal', step: 'received', peerId: from, kind, by });
+        trace({ type: 'signal', step: 'received', peerId: from, kind: oneLine(kind), by });
         return signalOf(envelope, parcel);
       }),
       finalize(() => waiting.delete(key)),

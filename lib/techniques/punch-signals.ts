@@ -3,7 +3,8 @@ import { MAX_PREDICTIONS } from '../nat/predict.js';
 import { isPort } from '../endpoint.js';
 import type { Signal } from '../signalling/signalling.js';
 import type { NatType } from '../unl/types.js';
-import { isAttemptId, oneLine } from '../validate.js';
+import { isAttemptId } from '../validate.js';
+import { oneLine } from '../words.js';
 
 // What two nodes say to each other before they open TCP simultaneously, as signals:
 //

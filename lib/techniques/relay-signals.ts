@@ -1,7 +1,8 @@
 import { parseEndpoint, formatEndpoint } from '../endpoint.js';
 import { isRelayToken } from '../relay/messages.js';
 import type { Signal } from '../signalling/signalling.js';
-import { isAttemptId, oneLine } from '../validate.js';
+import { isAttemptId } from '../validate.js';
+import { oneLine } from '../words.js';
 
 // What two nodes say to each other to meet at a relay, as signals:
 //

@@ -75,7 +75,7 @@ describe('The report of a connection', () => {
     closed.next({ code: 'lost', by: 'peer', message: 'the link broke' });
     expect(told.at(-1)).toEqual({
       event: 'closed',
-      fields: { peerId: 'Bob', reason: 'lost', message: 'the link broke' },
+      fields: { peerId: 'Bob', reason: 'lost', by: 'peer', message: 'the link broke' },
       words: 'closed: the link broke',
     });
   });

@@ -1,0 +1,10 @@
+/** Tells what happens, on stderr: as words, or as one JSON object a line. */
+export type Report = (event: string, fields: Readonly<Record<string, unknown>>, words: string | undefined) => void;
+
+/** Makes a report; with `json` it writes objects, else words, and nothing where there are none. */
+export function reporter(json: boolean | undefined): Report {
+  return (event, fields, words) => {
+    if (json === true) console.error(JSON.stringify({ event, ...fields }));
+    else if (words !== undefined) console.error(words);
+  };
+}

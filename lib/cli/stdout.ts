@@ -1,0 +1,57 @@
+import { firstValueFrom, fromEvent, merge, race, ReplaySubject, type Observable } from 'rxjs';
+import { cleanLine } from '../words.js';
+
+// The only place that writes to stdout, and knows when nobody takes any more of it.
+
+/** When the program is to end, what was written has this long to be read, in milliseconds. */
+const LAST_WORDS_MS = 1_000;
+
+const ended = new ReplaySubject<void>(1);
+
+/** Emits once when stdout takes no more: its reader has gone, or it has failed. */
+export const stdoutEnd$: Observable<void> = ended.asObservable();
+
+/**
+ * Watches stdout from the start of the program to its end. That its reader has gone (EPIPE) is a clean end, as with `head`. Any other
+ * failure, such as a full disk, is told and makes the exit status 1, whatever the rest of the program thinks of its success.
+ *
+ * @param tell is called at most once, with why what was written is not all there.
+ *
+ * @example
+ * watchStdout((failure) => console.error(failure.message));
+ */
+export function watchStdout(tell: (failure: Error) => void): void {
+  let hasFailed = false;
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE' && !hasFailed) {
+      hasFailed = true;
+      tell(error);
+    }
+    ended.next();
+  });
+  process.once('exit', () => {
+    if (hasFailed) process.exitCode = 1;
+  });
+}
+
+/**
+ * Writes a line to stdout; resolves when more may be written, or nothing can be any more. Raw to a file or a pipe; to a terminal
+ * without what that would obey, since the line may be a stranger's.
+ */
+export async function print(text: string): Promise<void> {
+  const line = process.stdout.isTTY ? cleanLine(text) : text;
+  if (process.stdout.write(`${line}\n`)) return;
+  await firstValueFrom(race(drained$(), stdoutEnd$));
+}
+
+/**
+ * Ends the process soon, although stdout may have a reader that takes nothing any more: one that goes on reading gets the rest
+ * before, and the process ends by itself. For the end that a user asks for, once everything else is closed.
+ */
+export function exitSoon(): void {
+  setTimeout(() => process.exit(), LAST_WORDS_MS).unref();
+}
+
+function drained$(): Observable<unknown> {
+  return merge(fromEvent(process.stdout, 'drain'), fromEvent(process.stdout, 'close'));
+}
