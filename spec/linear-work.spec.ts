@@ -18,7 +18,8 @@ import * as mailbox from '../lib/signalling/mailbox-messages.js';
 import { decodeText, parseReverse } from '../lib/signalling/pyp2p-messages.js';
 import { isSigned } from '../lib/signed-request.js';
 import { parseUnl } from '../lib/unl.js';
-import { decodeBase64Url, isAttemptId, oneLine, parseJsonObject, show } from '../lib/validate.js';
+import { decodeBase64Url, isAttemptId, parseJsonObject, show } from '../lib/validate.js';
+import { oneLine } from '../lib/words.js';
 import { linkOf } from './support/attempts.js';
 import { growthOf } from './support/cost.js';
 
