@@ -4,6 +4,7 @@ import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
 import { type Endpoint } from '../lib/endpoint.js';
 import { systemRuntime, type Runtime } from '../lib/runtime.js';
 import { expectInteger } from '../lib/validate.js';
+import { PassingOn } from './rendezvous/passing-on.js';
 import { Reception } from './rendezvous/reception.js';
 import { serverSession$ } from './rendezvous/session.js';
 import { memoryStore } from './store/memory.js';
@@ -79,11 +80,12 @@ export function rendezvousServer$(
     const shared = store ?? memoryStore({ maxEntries: limits.tableEntries, now, random: runtime.random });
     const reception = new Reception(limits);
     const unread = new Unread(limits, runtime.scheduler);
+    const passingOn = new PassingOn(now);
     const serverId = runtime.newId();
 
     const serve$ = (socket: Socket): Observable<never> =>
       reception.receive$(socket, (turnedAway$) =>
-        serverSession$(socket, { store: shared, limits, runtime, httpPort, serverId, turnedAway$, unread }),
+        serverSession$(socket, { store: shared, limits, runtime, httpPort, serverId, passingOn, turnedAway$, unread }),
       );
 
     return runtime.listen$({ address: bind, port }).pipe(

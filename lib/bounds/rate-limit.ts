@@ -9,21 +9,22 @@ export interface TokenBucketConfig {
 }
 
 /**
- * Makes a rate limit: returns a function that takes a token and tells whether there was one.
+ * Makes a rate limit: returns a function that takes a token and tells whether there was one. What costs more takes more tokens, also
+ * such as are not there yet, so that the next waits for longer.
  *
  * @example
  * const mayGoOn = tokenBucket({ perSecond: 50, burst: 200, now: Date.now });
  * if (!mayGoOn()) refuse();
  */
-export function tokenBucket({ perSecond, burst, now }: TokenBucketConfig): () => boolean {
+export function tokenBucket({ perSecond, burst, now }: TokenBucketConfig): (cost?: number) => boolean {
   let tokens = burst;
   let last = now();
-  return () => {
+  return (cost = 1) => {
     // The clock may be set back.
     tokens = Math.min(burst, tokens + (Math.max(0, now() - last) / 1000) * perSecond);
     last = now();
     if (tokens < 1) return false;
-    tokens--;
+    tokens -= cost;
     return true;
   };
 }
@@ -42,13 +43,13 @@ export interface SiteBucketsConfig extends TokenBucketConfig {
  * const mayAsk = siteBuckets({ perSecond: 1, burst: 10, maxSites: 10_000, now: Date.now });
  * if (!mayAsk(siteOf(address))) refuse();
  */
-export function siteBuckets({ maxSites, ...bucket }: SiteBucketsConfig): (site: string) => boolean {
-  const buckets = new Map<string, () => boolean>();
-  return (site) => {
+export function siteBuckets({ maxSites, ...bucket }: SiteBucketsConfig): (site: string, cost?: number) => boolean {
+  const buckets = new Map<string, (cost?: number) => boolean>();
+  return (site, cost) => {
     const take = buckets.get(site) ?? tokenBucket(bucket);
     buckets.set(site, take);
     const [oldest] = buckets.keys();
     if (buckets.size > maxSites && oldest !== undefined) buckets.delete(oldest);
-    return take();
+    return take(cost);
   };
 }

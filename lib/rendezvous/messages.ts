@@ -17,7 +17,8 @@ import { oneLine } from '../words.js';
 //   UNLS id n                          → LISTED id unl unl …
 //   PING                               → PONG
 //                                        MESSAGE peer message addr  (from another node, seen at this address)
-//                                        REFUSED code words …       (and the server closes)
+//                                        REFUSED code words …       (and the server closes, unless the code is
+//                                        `table-full` or `too-often`: then it is of one request)
 
 /** The version of our part of the protocol. */
 export const RENDEZVOUS_VERSION = 1;
@@ -50,6 +51,7 @@ export type RefusalCode =
   | 'idle'
   | 'replaced'
   | 'table-full'
+  | 'too-often'
   | 'closing';
 
 /** A line to the server. */

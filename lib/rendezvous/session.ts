@@ -113,6 +113,9 @@ const NOTHING_TOLD: Welcome = {
   roundTripMs: undefined,
 };
 
+/** Refusals of one request; with any other the session is over. */
+const OF_ONE_REQUEST = ['table-full', 'too-often'];
+
 type ReplyOf<V extends Reply['verb']> = Extract<Reply, { readonly verb: V }>;
 
 const CHALLENGE_VERBS: readonly Reply['verb'][] = ['PREDICTION SET', 'CHALLENGE', 'FIGHT', 'RECONNECT'];
@@ -177,7 +180,7 @@ function talkOver(connection: PeerConnection, server: ServerAddress, remote: End
       const reply = parseReply(line);
       if (reply === undefined) throw errorOf(server, `said ${show(line)}, which is no reply`);
       // That one request was refused is no reason to do without the session.
-      if (reply.verb === 'REFUSED' && reply.code !== 'table-full')
+      if (reply.verb === 'REFUSED' && !OF_ONE_REQUEST.includes(reply.code))
         throw errorOf(server, `refused: ${reply.words || reply.code}`, reply.code);
       return reply;
     }),

@@ -1,5 +1,6 @@
+import type { Subscription } from 'rxjs';
 import { familyOf, type Endpoint } from '../../lib/endpoint.js';
-import { formatReply, MAX_NODES, parseReply, type Request } from '../../lib/rendezvous/messages.js';
+import { formatReply, MAX_NODES, type Request } from '../../lib/rendezvous/messages.js';
 import { parseJsonObject } from '../../lib/validate.js';
 import type { PeerRequest } from './peers.js';
 import type { ServerSession } from './session.js';
@@ -17,6 +18,8 @@ const MAX_CANDIDATES = 100;
 /** PyP2P lists one node an address; this many may share one here. */
 const MAX_PASSIVE = 64;
 const MAX_CLOCK_ERROR_S = 600;
+/** Nodes whose answers one session may wait for. */
+const MAX_ASKED = 64;
 
 /** Answers one request of a PyP2P node. Nodes are known by their address there, having nothing else to be known by. */
 export async function handlePyp2pRequest(request: Pyp2pRequest, session: ServerSession): Promise<void> {
@@ -71,47 +74,86 @@ async function listSimultaneous(session: ServerSession): Promise<void> {
     session.decline('table-full', 'this server lists as many nodes as it can');
     return;
   }
-  if (!session.isListed) {
-    session.isListed = true;
-    forward(`simultaneous:${address}`, session);
-    session.atEnd(() => {
-      store.delete('simultaneous', address).catch(() => undefined);
-    });
-  }
+  if (!session.isListed) waitForCandidates(session);
   // Whoever asked for it while its predictions were too old has been waiting for this moment.
-  for (const [key, text] of await store.list('candidates', address)) {
-    const ports = readPorts(text);
-    const candidate = key.slice(address.length + 1);
-    if (ports !== undefined) session.reply({ verb: 'CHALLENGE', address: candidate, ports });
+  const candidates = (await store.list('candidates', address)).flatMap(([key, text]) => {
+    const { ports, isTold } = readCandidate(text);
+    return ports === undefined || isTold ? [] : [{ key, ports }];
+  });
+  if (!session.mayCause(candidates.length)) return;
+  for (const { key, ports } of candidates) {
+    session.reply({ verb: 'CHALLENGE', address: key.slice(address.length + 1), ports });
+    await store.put('candidates', key, JSON.stringify({ ports, isTold: true }), CANDIDATE_MS);
   }
+}
+
+/** Tells this client of candidates from now on: as one of a few at its address. */
+function waitForCandidates(session: ServerSession): void {
+  const { store, passingOn } = session;
+  const { address } = session.remote;
+  const channel = nodeChannel(address);
+  session.isListed = true;
+  const waiting = passOn(channel, session, () => {
+    session.isListed = false;
+    session.decline('table-full', 'too many nodes at this address wait for candidates, and newer ones are told');
+  });
+  waiting.add(() => {
+    if (passingOn.listenersOf(channel) === 0) store.delete('simultaneous', address).catch(() => undefined);
+  });
 }
 
 /** A candidate asks to open TCP simultaneously with the node at an address. */
 async function propose({ address, ports }: RequestOf<'CANDIDATE'>, session: ServerSession): Promise<void> {
-  const { remote, store } = session;
+  const { remote, store, passingOn } = session;
   const listedAt = await store.get('simultaneous', address);
   if (listedAt === undefined) return;
   const key = candidateKey(address, remote.address);
   const waiting = await store.list('candidates', address);
   if (waiting.length >= MAX_CANDIDATES && !waiting.some(([other]) => other === key)) return;
-  if (!(await store.put('candidates', key, JSON.stringify({ ports }), CANDIDATE_MS))) return;
-  forward(`candidate:${key}`, session);
+  if (!session.mayCause(passingOn.listenersOf(nodeChannel(address)))) return;
+  const isTold = session.now() - Number(listedAt) <= PREDICTIONS_MS;
+  if (!waitForAnswer(key, session)) return;
+  if (!(await store.put('candidates', key, JSON.stringify({ ports, isTold }), CANDIDATE_MS))) {
+    session.decline('table-full', 'this server knows as many candidates as it can');
+    return;
+  }
   session.reply({ verb: 'PREDICTION SET' });
-  const isFresh = session.now() - Number(listedAt) <= PREDICTIONS_MS;
   await store.publish(
-    `simultaneous:${address}`,
-    formatReply(isFresh ? { verb: 'CHALLENGE', address: remote.address, ports } : { verb: 'RECONNECT' }),
+    nodeChannel(address),
+    formatReply(isTold ? { verb: 'CHALLENGE', address: remote.address, ports } : { verb: 'RECONNECT' }),
   );
+}
+
+/** Tells this client what the node answers, for as long as it may; as one of a few at its address. Returns whether it does. */
+function waitForAnswer(key: string, session: ServerSession): boolean {
+  const channel = answerChannel(key);
+  const { asked, runtime } = session;
+  asked.get(channel)?.unsubscribe();
+  if (asked.size >= MAX_ASKED) {
+    session.decline('table-full', 'this client waits for the answers of as many nodes as it may');
+    return false;
+  }
+  const waiting = passOn(channel, session, () => undefined);
+  const late = runtime.scheduler.schedule(() => {
+    waiting.unsubscribe();
+  }, CANDIDATE_MS);
+  asked.set(channel, waiting);
+  waiting.add(() => {
+    late.unsubscribe();
+    asked.delete(channel);
+  });
+  return true;
 }
 
 /** The node agrees, with its own predictions and the time at which both begin. */
 async function accept({ address, ports, ntp }: RequestOf<'ACCEPT'>, session: ServerSession): Promise<void> {
-  const { remote, store } = session;
+  const { remote, store, passingOn } = session;
   const key = candidateKey(remote.address, address);
   if (Math.abs(ntp - session.runtime.timeOfDay() / 1000) > MAX_CLOCK_ERROR_S) return;
   if ((await store.get('candidates', key)) === undefined) return;
+  if (!session.mayCause(passingOn.listenersOf(answerChannel(key)))) return;
   await store.delete('candidates', key);
-  await store.publish(`candidate:${key}`, formatReply({ verb: 'FIGHT', address: remote.address, ports, ntp }));
+  await store.publish(answerChannel(key), formatReply({ verb: 'FIGHT', address: remote.address, ports, ntp }));
 }
 
 async function clear({ remote, store }: ServerSession): Promise<void> {
@@ -119,12 +161,25 @@ async function clear({ remote, store }: ServerSession): Promise<void> {
   for (const [key] of await store.list('passive', remote.address)) await store.delete('passive', key);
 }
 
-/** What comes on a channel is a reply to this client. */
-function forward(channel: string, session: ServerSession): void {
-  session.listen(channel, (line) => {
-    const reply = parseReply(line);
-    if (reply !== undefined) session.reply(reply);
+/** Says what comes on a channel, a line each, to this client, until it gives way to newer ones or has left. */
+function passOn(channel: string, session: ServerSession, gaveWay: () => void): Subscription {
+  const listening = session.listen(channel, (line) => {
+    session.say(line);
   });
+  const place = session.passingOn.join(channel, () => {
+    listening.unsubscribe();
+    gaveWay();
+  });
+  listening.add(place);
+  return listening;
+}
+
+function nodeChannel(address: string): string {
+  return `simultaneous:${address}`;
+}
+
+function answerChannel(key: string): string {
+  return `candidate:${key}`;
 }
 
 function candidateKey(node: string, candidate: string): string {
@@ -136,8 +191,8 @@ function readKey(key: string): Endpoint {
   return { address, port: Number(port) };
 }
 
-function readPorts(text: string): readonly number[] | undefined {
-  const ports = parseJsonObject(text)?.['ports'];
+function readCandidate(text: string): { readonly ports: readonly number[] | undefined; readonly isTold: boolean } {
+  const { ports, isTold } = parseJsonObject(text) ?? {};
   const isPorts = Array.isArray(ports) && ports.every((port): port is number => typeof port === 'number');
-  return isPorts ? ports : undefined;
+  return { ports: isPorts ? ports : undefined, isTold: isTold === true };
 }

@@ -38,6 +38,7 @@ import type { RendezvousServerLimits } from '../rendezvous.js';
 import type { Store } from '../store/store.js';
 import type { Unread } from '../unread.js';
 import { handlePeerRequest, isPeerRequest } from './peers.js';
+import type { PassingOn } from './passing-on.js';
 import { handlePyp2pRequest } from './pyp2p.js';
 
 /** What a session is part of. */
@@ -49,10 +50,20 @@ export interface ServerSessionConfig {
   readonly httpPort: number | undefined;
   /** The id that the server has given itself. */
   readonly serverId: string;
+  readonly passingOn: PassingOn;
   /** Emits when the server has no room for it, or has none any more. */
   readonly turnedAway$: Observable<void>;
   /** Drops clients that do not read. */
   readonly unread: Unread;
+}
+
+/** What bounds the work of one session. */
+interface SessionBounds {
+  readonly passingOn: PassingOn;
+  /** Whether the client may say so many lines. */
+  readonly mayGoOn: (lines: number) => boolean;
+  /** Is called when something was written. */
+  readonly look: () => void;
 }
 
 /** One connection to a client, as the handlers of its requests see it. What they remember of it dies with it. */
@@ -65,10 +76,11 @@ export class ServerSession {
   isReplaced = false;
   /** Waits for challenges, and has nothing to say until one comes. */
   isListed = false;
+  /** The nodes whose answers it waits for, by the channels on which they come. */
+  readonly asked = new Map<string, Subscription>();
 
   readonly #connection: PeerConnection;
-  readonly #look: () => void;
-  readonly #channels = new Set<string>();
+  readonly #bounds: SessionBounds;
   readonly #atEnd = new Subscription();
 
   constructor(
@@ -78,11 +90,10 @@ export class ServerSession {
     readonly runtime: Runtime,
     readonly httpPort: number | undefined,
     readonly serverId: string,
-    /** Is called when something was written. */
-    look: () => void,
+    bounds: SessionBounds,
   ) {
     this.#connection = connection;
-    this.#look = look;
+    this.#bounds = bounds;
     this.#atEnd.add(
       connection.closed$.subscribe({
         complete: () => {
@@ -93,14 +104,35 @@ export class ServerSession {
     );
   }
 
+  get passingOn(): PassingOn {
+    return this.#bounds.passingOn;
+  }
+
   /** The time, in milliseconds since the epoch. */
   now(): number {
     return this.runtime.scheduler.now();
   }
 
   reply(reply: Reply): void {
-    this.#connection.send(formatReply(reply));
-    this.#look();
+    this.say(formatReply(reply));
+  }
+
+  /** Says a line, such as one that another session has written, as it is. */
+  say(line: string): void {
+    this.#connection.send(line);
+    this.#bounds.look();
+  }
+
+  /**
+   * Whether so many lines may be said because of what this client has said: they count as if it, and its site, had said as many. Tells
+   * the client when they may not.
+   */
+  mayCause(lines: number): boolean {
+    if (lines === 0) return true;
+    const may = this.#bounds.mayGoOn(lines) && this.passingOn.mayPassOn(siteOf(this.remote.address), lines);
+    if (!may)
+      this.decline('too-often', 'too many lines were passed on for this client, or for its address: try again later');
+    return may;
   }
 
   /** Says why one request is refused; the session goes on. */
@@ -119,19 +151,16 @@ export class ServerSession {
     this.#connection.end({ code: 'refused', by: 'us', message: 'done' });
   }
 
-  /** Does something for each message on a channel of the store, for as long as the session lasts; once a channel. */
-  listen(channel: string, next: (message: string) => void): void {
-    if (this.#channels.has(channel)) return;
-    this.#channels.add(channel);
-    const messages$ = this.store.messages$(channel);
-    this.#atEnd.add(
-      messages$.subscribe({
-        next,
-        error: () => {
-          this.close();
-        },
-      }),
-    );
+  /** Does something for each message on a channel of the store, until unsubscribed from or the session is at its end. */
+  listen(channel: string, next: (message: string) => void): Subscription {
+    const listening = this.store.messages$(channel).subscribe({
+      next,
+      error: () => {
+        this.close();
+      },
+    });
+    this.#atEnd.add(listening);
+    return listening;
   }
 
   /** Does something when the session is at its end. */
@@ -149,7 +178,7 @@ export class ServerSession {
 /** Answers one client for as long as it stays. Never emits, never fails: what a client does concerns nobody else. */
 export function serverSession$(
   socket: Socket,
-  { store, limits, runtime, httpPort, serverId, turnedAway$, unread }: ServerSessionConfig,
+  { store, limits, runtime, httpPort, serverId, passingOn, turnedAway$, unread }: ServerSessionConfig,
 ): Observable<never> {
   return defer(() => {
     const now = () => runtime.scheduler.now();
@@ -165,9 +194,11 @@ export function serverSession$(
         farewell: ({ message }) => formatReply({ verb: 'REFUSED', code: 'line-too-long', words: message }),
       },
     );
-    const look = unread.watch({ socket, site: siteOf(link.remote.address), waiting: () => connection.buffered });
-    const session = new ServerSession(connection, link.remote, store, runtime, httpPort, serverId, look);
+    const { remote } = link;
+    const look = unread.watch({ socket, site: siteOf(remote.address), waiting: () => connection.buffered });
     const mayGoOn = tokenBucket({ perSecond: limits.linesPerSecond, burst: limits.lineBurst, now });
+    const bounds = { passingOn, mayGoOn, look };
+    const session = new ServerSession(connection, remote, store, runtime, httpPort, serverId, bounds);
     const heard = new Subject<void>();
 
     const answered$ = connection.eachLine$((line) => {

@@ -63,17 +63,26 @@ describe('a rate limit for each host', () => {
     return { clock, take: siteBuckets({ perSecond: 1, burst: 2, maxSites, now: () => clock.now }) };
   }
 
+  it('takes as many tokens as something costs, also such as are not there yet', () => {
+    const { clock, take } = open(10);
+    expect([take('a', 4), take('a'), take('b')]).toEqual([true, false, true]);
+    clock.now = 2_900;
+    expect(take('a')).toBeFalse();
+    clock.now = 3_000;
+    expect(take('a')).toBeTrue();
+  });
+
   it('is counted for each by itself', () => {
     const { clock, take } = open(10);
-    expect(['a', 'a', 'a', 'b', 'a'].map(take)).toEqual([true, true, false, true, false]);
+    expect(['a', 'a', 'a', 'b', 'a'].map((site) => take(site))).toEqual([true, true, false, true, false]);
     clock.now = 1000;
-    expect(['a', 'a', 'b', 'b', 'b'].map(take)).toEqual([true, false, true, true, false]);
+    expect(['a', 'a', 'b', 'b', 'b'].map((site) => take(site))).toEqual([true, false, true, true, false]);
   });
 
   it('forgets the one that it has known for longest where there are too many, and no other', () => {
     const { take } = open(2);
-    expect(['a', 'a', 'b', 'b', 'c', 'c'].map(take)).toEqual([true, true, true, true, true, true]);
-    expect(['b', 'c'].map(take)).toEqual([false, false]);
+    expect(['a', 'a', 'b', 'b', 'c', 'c'].map((site) => take(site))).toEqual([true, true, true, true, true, true]);
+    expect(['b', 'c'].map((site) => take(site))).toEqual([false, false]);
     // Forgotten, it begins anew.
     expect(take('a')).toBeTrue();
   });

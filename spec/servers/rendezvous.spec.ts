@@ -2,6 +2,7 @@ import { networkInterfaces } from 'node:os';
 import { filter, firstValueFrom } from 'rxjs';
 import { createIdentity, formatUnl, type Identity, type UnlV3 } from '../../lib/index.js';
 import { proofOf } from '../../lib/rendezvous/messages.js';
+import { VirtualClock } from '../connection/virtual-links.js';
 import { memoryStore } from '../../servers/store/memory.js';
 import { Lab, newAddress } from '../support/nodes.js';
 import { LineClient } from '../support/line-client.js';
@@ -141,6 +142,104 @@ describe('The rendezvous server', () => {
       const last = candidates.at(-1);
       last?.say(`CANDIDATE ${nodeAddress} TCP 5000`);
       expect(await last?.ask('SOURCE TCP')).toMatch(/^REMOTE/);
+    });
+
+    it('tells the eight newest sessions at an address of a candidate, however many are listed, and the others that they are not', async () => {
+      const server = await lab.server();
+      const address = newAddress();
+      const nodes: LineClient[] = [];
+      for (let count = 0; count < 20; count++) {
+        const node = await clientOf(server, address);
+        node.say('SIMULTANEOUS READY 0 0');
+        await node.ask('SOURCE TCP');
+        nodes.push(node);
+      }
+      const candidate = await clientOf(server, newAddress());
+      expect(await candidate.ask(`CANDIDATE ${address} TCP 5000`)).toBe('PREDICTION SET');
+      const heard = await Promise.all(nodes.map((node) => node.heard()));
+      expect(heard.filter((line) => line.startsWith('REFUSED table-full ')).length).toBe(12);
+      expect(heard.slice(12)).toEqual(
+        Array<string>(8).fill(`CHALLENGE ${candidate.socket.localAddress ?? ''} 5000 TCP`),
+      );
+      for (const node of nodes) await node.ask('SOURCE TCP');
+      expect(nodes.map(({ unheard }) => unheard)).toEqual(Array<number>(20).fill(0));
+    });
+
+    it('goes on listing an address when one of its sessions leaves', async () => {
+      const server = await lab.server();
+      const address = newAddress();
+      const [stays, goes] = [await clientOf(server, address), await clientOf(server, address)];
+      for (const node of [stays, goes]) {
+        node.say('SIMULTANEOUS READY 0 0');
+        await node.ask('SOURCE TCP');
+      }
+      goes.say('QUIT');
+      await goes.closed();
+      const candidate = await clientOf(server, newAddress());
+      expect(await candidate.ask(`CANDIDATE ${address} TCP 5000`)).toBe('PREDICTION SET');
+      expect(await stays.heard()).toMatch(/^CHALLENGE /);
+    });
+
+    it('lets a site have no more passed on than it may, in however many sessions, and serves others as before', async () => {
+      const server = await lab.server();
+      const [address, greedy, honest] = [newAddress(), newAddress(), newAddress()];
+      const nodes = await Promise.all(Array.from({ length: 8 }, () => clientOf(server, address)));
+      for (const node of nodes) {
+        node.say('SIMULTANEOUS READY 0 0');
+        await node.ask('SOURCE TCP');
+      }
+      const sessions = await Promise.all(Array.from({ length: 20 }, () => clientOf(server, greedy)));
+      const answers: string[] = [];
+      for (const session of sessions)
+        for (let count = 0; count < 10; count++) answers.push(await session.ask(`CANDIDATE ${address} TCP 5000`));
+      const passedOn = answers.filter((answer) => answer === 'PREDICTION SET').length;
+      expect(answers.filter((answer) => answer.startsWith('REFUSED too-often ')).length).toBe(200 - passedOn);
+      // 400 lines at once, eight for each; what is added while the spec runs depends on the machine, but is far less than all.
+      expect(passedOn).toBeGreaterThanOrEqual(50);
+      expect(passedOn).toBeLessThan(150);
+      const other = await clientOf(server, honest);
+      expect(await other.ask(`CANDIDATE ${address} TCP 7000`)).toBe('PREDICTION SET');
+    });
+
+    it('says an answer to the eight newest sessions of a candidate, at the expense of the node', async () => {
+      const server = await lab.server();
+      const [nodeAddress, address] = [newAddress(), newAddress()];
+      const node = await clientOf(server, nodeAddress);
+      node.say('SIMULTANEOUS READY 0 0');
+      await node.ask('SOURCE TCP');
+      const candidates: LineClient[] = [];
+      for (let count = 0; count < 12; count++) {
+        const candidate = await clientOf(server, address);
+        expect(await candidate.ask(`CANDIDATE ${nodeAddress} TCP 5000`)).toBe('PREDICTION SET');
+        await node.heard();
+        candidates.push(candidate);
+      }
+      node.say(`ACCEPT ${address} 6000 TCP ${Date.now() / 1000 + 6}`);
+      await node.ask('SOURCE TCP');
+      for (const candidate of candidates) candidate.say('PING');
+      const heard = await Promise.all(candidates.map((candidate) => candidate.heard()));
+      expect(heard.map((line) => line.split(' ', 1)[0])).toEqual([
+        ...Array<string>(4).fill('PONG'),
+        ...Array<string>(8).fill('FIGHT'),
+      ]);
+    });
+
+    it('has one session wait for the answers of 64 nodes at most, each for two minutes', async () => {
+      const clock = new VirtualClock();
+      const server = await lab.server({ limits: { idleMs: 600_000 } }, { scheduler: clock });
+      const nodes = Array.from({ length: 65 }, () => newAddress());
+      for (const address of nodes) {
+        const node = await clientOf(server, address);
+        node.say('SIMULTANEOUS READY 0 0');
+        await node.ask('SOURCE TCP');
+      }
+      const candidate = await clientOf(server, newAddress());
+      for (const address of nodes.slice(0, 64)) {
+        expect(await candidate.ask(`CANDIDATE ${address} TCP 5000`)).toBe('PREDICTION SET');
+      }
+      expect(await candidate.ask(`CANDIDATE ${nodes[64] ?? ''} TCP 5000`)).toMatch(/^REFUSED table-full /);
+      clock.pass(120_000);
+      expect(await candidate.ask(`CANDIDATE ${nodes[64] ?? ''} TCP 5000`)).toBe('PREDICTION SET');
     });
 
     it('forgets a simultaneous node that hangs up', async () => {

@@ -1,5 +1,5 @@
 import type { Server } from 'node:net';
-import { asyncScheduler, firstValueFrom, Subscription, type Observable } from 'rxjs';
+import { asyncScheduler, firstValueFrom, Subscription, type Observable, type SchedulerLike } from 'rxjs';
 import { createNet, type Connection, type Net, type NetConfig } from '../../lib/index.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { rendezvousServer$, type RendezvousServer, type RendezvousServerConfig } from '../../servers/index.js';
@@ -29,11 +29,11 @@ export class Lab {
   /** A rendezvous server on a port of its own. */
   async server(
     config: RendezvousServerConfig = {},
-    { now }: { readonly now?: () => number } = {},
+    time: { readonly now?: () => number; readonly scheduler?: SchedulerLike } = {},
   ): Promise<RendezvousServer & { readonly address: string; readonly stop: () => void }> {
     let subscription: Subscription | undefined;
     const server = await new Promise<RendezvousServer>((resolve, reject) => {
-      subscription = rendezvousServer$({ bind: '127.0.0.1', port: 0, ...config }, runtimeAt(now)).subscribe({
+      subscription = rendezvousServer$({ bind: '127.0.0.1', port: 0, ...config }, runtimeAt(time)).subscribe({
         next: resolve,
         error: reject,
       });
@@ -80,8 +80,9 @@ export class Lab {
   }
 }
 
-/** The real surroundings, but for the time of day. */
-function runtimeAt(now: (() => number) | undefined): Runtime {
+/** The real surroundings, but for the time of day, or all of the time. */
+function runtimeAt({ now, scheduler }: { readonly now?: () => number; readonly scheduler?: SchedulerLike }): Runtime {
+  if (scheduler !== undefined) return { ...systemRuntime, scheduler };
   if (now === undefined) return systemRuntime;
   return { ...systemRuntime, scheduler: { now, schedule: asyncScheduler.schedule.bind(asyncScheduler) } };
 }
