@@ -55,15 +55,13 @@ export function scopeOf(address: string): 'global' | 'private' | 'loopback' | 'l
 }
 
 /**
- * Whether an address can be one host's on the internet, and nothing else: of IPv6 only 2000::/3 (RFC 4291 §2.4), without
- * the parts that stand for IPv4 addresses (6to4, Teredo), which could be those of a local network; of IPv4 nothing above
- * 224.0.0.0.
+ * Whether an address can be one host's on the internet, and nothing else: none of the special-purpose ranges of RFC 6890 (nor of those
+ * that IANA has added since), and of IPv6 only 2000::/3 (RFC 4291 §2.4). So it is no address of documentation or benchmarks, and
+ * none that stands for an IPv4 address (6to4, Teredo, NAT64), which could be one of a local network.
  */
 export function isPublicUnicast(address: string): boolean {
-  if (scopeOf(address) !== 'global') return false;
-  const [first = 0] = addressToBytes(address);
-  if (familyOf(address) === 4) return first > 0 && first < 224;
-  return first >> 5 === 1 && !['6to4', 'teredo'].includes(ipaddr.process(address).range());
+  const parsed = ipaddr.process(address);
+  return parsed.range() === 'unicast' && (parsed.kind() === 'ipv4' || (addressToBytes(address)[0] ?? 0) >> 5 === 1);
 }
 
 /** 4 or 6. */

@@ -46,7 +46,7 @@ import { Attempts } from './net/attempts.js';
 import { answerWhileSimultaneous$, canChallenge, challengingOf } from './net/challenging.js';
 import { flood$ } from './net/flood.js';
 import { receive$ } from './net/inbound.js';
-import { localAddresses, locate } from './net/locator.js';
+import { isOnLink, localAddresses, locate } from './net/locator.js';
 import { Nonces } from './net/nonces.js';
 import { Peers } from './net/peers.js';
 import { preload } from './net/preload.js';
@@ -468,6 +468,7 @@ class RunningNet implements Net {
       trace: this.#tell,
       sessions$: this.#sessions$,
       own$: this.#location$.pipe(map(({ unl }) => unl)),
+      isOnLink,
       connect$: (peer) =>
         this.#attempts.connect$(peer, { stagesFor: stagesOf() }).pipe(
           switchMap(({ confirmed$ }) => confirmed$),

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   catchError,
   defer,
@@ -21,6 +21,7 @@ import { secure$, secureContextOf } from '../lib/link/tls.js';
 import { within } from '../lib/operators/within.js';
 import { systemRuntime, type Runtime } from '../lib/runtime.js';
 import { siteBuckets } from '../lib/bounds/rate-limit.js';
+import { isServicePort } from '../lib/unl/dialable.js';
 import {
   DEFAULT_HTTP_LIMITS,
   httpServer$,
@@ -77,6 +78,9 @@ export interface ReachabilityServer {
   readonly local: Endpoint;
 }
 
+/** What proxies add to what they pass on (RFC 7239 §4, RFC 9110 §7.6.3). */
+const PROXY_HEADERS = ['forwarded', 'x-forwarded-for', 'via'];
+
 /** Hosts whose questions are counted: a few MiB at most. */
 const MAX_HOSTS = 10_000;
 
@@ -96,7 +100,7 @@ interface Question {
  * - `/address` → `{"address":"192.0.2.7","port":50123}`
  * - `/reachable?port=N&peer=ID` → `{"address":"192.0.2.7","port":N,"reachable":true}`, or `false` with a `reason`. With
  *   `peer` whoever answers at the port has to prove that key by TLS, so that a port that leads to another program or
- *   another host does not count.
+ *   another host does not count. No port of a well-known service is dialled (below 1024, but 443): others may share the address.
  * - PyP2P's `net.php?action=get_wan_ip` and `net.php?action=is_port_forwarded&port=N&proto=TCP`, below any path.
  *
  * @throws ListenError when the port cannot be listened on.
@@ -209,16 +213,22 @@ function answer({ method, url, address, request, response }: Exchange, questions
     // On a line of its own, for those who read lines.
     say(response, 200, `${JSON.stringify({ address, port: request.socket.remotePort })}\n`, 'application/json');
   } else if (url.pathname === '/reachable') {
-    dialBack(url.searchParams, address, response, questions);
+    dialBack(url.searchParams, address, request, response, questions);
   } else if (url.pathname.endsWith('/net.php')) {
-    answerPyp2p(url.searchParams, address, response, questions);
+    answerPyp2p(url.searchParams, address, request, response, questions);
   } else {
     return false;
   }
   return true;
 }
 
-function dialBack(query: URLSearchParams, address: string, response: ServerResponse, questions: Questions): void {
+function dialBack(
+  query: URLSearchParams,
+  address: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+  questions: Questions,
+): void {
   const port = portOf(query);
   const peerId = query.get('peer') ?? undefined;
   if (port === undefined || (peerId !== undefined && peerIdToKey(peerId) === undefined)) {
@@ -226,18 +236,30 @@ function dialBack(query: URLSearchParams, address: string, response: ServerRespo
     return;
   }
   const endpoint = { address, port };
-  const refusal = questions.ask({
-    endpoint,
-    peerId,
-    answer: (reason) => {
-      sayJson(response, { ...endpoint, reachable: reason === undefined, ...(reason !== undefined && { reason }) });
-    },
-  });
+  const tell = (reason: string | undefined) => {
+    sayJson(response, { ...endpoint, reachable: reason === undefined, ...(reason !== undefined && { reason }) });
+  };
+  const why = reasonNotToDial(endpoint, request);
+  const refusal = why === undefined ? questions.ask({ endpoint, peerId, answer: tell }) : undefined;
   if (refusal !== undefined) refuse(response, refusal);
+  else if (why !== undefined) tell(why);
+}
+
+/** Why a caller is not dialled, if it is not. The address is the caller's own, or that of a proxy before this server. */
+function reasonNotToDial({ port }: Endpoint, { headers }: IncomingMessage): string | undefined {
+  if (isServicePort(port)) return 'this server dials no port of a well-known service: take one from 1024, or 443';
+  const isForwarded = PROXY_HEADERS.some((name) => headers[name] !== undefined);
+  return isForwarded ? 'the question came by a proxy, whose address is not yours: ask this server directly' : undefined;
 }
 
 /** PyP2P's net.php: text and JSON as its clients expect them. */
-function answerPyp2p(query: URLSearchParams, address: string, response: ServerResponse, questions: Questions): void {
+function answerPyp2p(
+  query: URLSearchParams,
+  address: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+  questions: Questions,
+): void {
   const action = query.get('action');
   const port = portOf(query);
   const isTcp = (query.get('proto') ?? 'TCP').toUpperCase() === 'TCP';
@@ -245,7 +267,7 @@ function answerPyp2p(query: URLSearchParams, address: string, response: ServerRe
     say(response, 200, address);
   } else if (action !== 'is_port_forwarded') {
     say(response, 404, 'There is nothing here. Try ?action=get_wan_ip.\n');
-  } else if (port === undefined || !isTcp) {
+  } else if (port === undefined || !isTcp || reasonNotToDial({ address, port }, request) !== undefined) {
     sayJson(response, { result: 'no' });
   } else {
     const refusal = questions.ask({

@@ -13,6 +13,7 @@ import {
 } from 'rxjs';
 import { canonicalAddress, familyOf, isPort, isPublicUnicast } from '../endpoint.js';
 import { DialError, ProtocolError } from '../errors.js';
+import { isServicePort } from '../unl/dialable.js';
 import type { NatType } from '../unl/types.js';
 import { show } from '../validate.js';
 import { MAX_PREDICTIONS } from './predict.js';
@@ -310,8 +311,9 @@ function expectPublic(address: string, own: string): string {
   return canonical;
 }
 
+/** Nobody has us try the ports of well-known services. */
 function expectPorts(ports: readonly number[]): number[] {
   const wrong = ports.find((port) => !isPort(port));
   if (wrong !== undefined) throw new ProtocolError(`Expected the peer's ports to be 1 to 65535, got ${show(wrong)}`);
-  return [...new Set(ports)].slice(0, MAX_PREDICTIONS);
+  return [...new Set(ports)].filter((port) => !isServicePort(port)).slice(0, MAX_PREDICTIONS);
 }

@@ -35,6 +35,8 @@ import { stagesOf, withoutRelay, type StagesFor } from '../techniques/stages.js'
 import type { Attempt, Stages, Technique } from '../techniques/technique.js';
 import type { Trace } from '../trace.js';
 import { connectionKeyOf, peerNameOf } from '../unl.js';
+import { isServicePort } from '../unl/dialable.js';
+import { endpointsIn } from '../unl/near.js';
 import type { Unl } from '../unl/types.js';
 import { dialPeer$, linkOver$ } from './dial.js';
 import { keepUp$ } from './keep-up.js';
@@ -129,6 +131,9 @@ export class Attempts {
     return defer(() => {
       const origin = this.#origins.get(connection);
       const { stagesFor = stagesOf(), timeoutMs, peer } = origin ?? {};
+      const named = peer === undefined ? [] : endpointsIn(peer);
+      const isNamed = (endpoint: Endpoint) => named.some((each) => sameEndpoint(each, endpoint));
+      const isNamedAt = ({ address }: Endpoint) => named.some((each) => each.address === address);
       const { own, own$, runtime } = this.given;
       const peer$ = connection.peerLocator$.pipe(startWith(peer), filter(isDefined));
       const { scheduler } = runtime;
@@ -137,9 +142,10 @@ export class Attempts {
           const locator = withEndpointsOf(told, peer);
           const stages = stagesFor(own(), locator);
           const wanted = need === 'any' ? stages : withoutRelay(stages);
-          // Where the peer only says that it is, may be somebody else.
-          const isSeen = ({ address }: Endpoint) =>
-            connection.hasBeenAt(address) || isAt(peer, address) || !isAt(told, address);
+          // An address that only the peer claims may belong to a third party, and so may a service at an address that it shares.
+          const isSeen = (endpoint: Endpoint) =>
+            isNamed(endpoint) ||
+            (!isServicePort(endpoint.port) && (connection.hasBeenAt(endpoint.address) || isNamedAt(endpoint)));
           return this.#link$(locator, wanted, { timeoutMs, isSeen }).pipe(
             tap((link) => {
               connection.offer(new Channel(link, framedWire()));
@@ -211,10 +217,6 @@ export class Attempts {
       return of(attempt).pipe(connectBy(stages, trace));
     });
   }
-}
-
-function isAt(unl: Unl | undefined, address: string): boolean {
-  return unl?.version === 3 && unl.endpoints.some((endpoint) => endpoint.address === address);
 }
 
 /** What a peer says of itself, with the endpoints that this node was given before: it may not know of a way by which it was reached. */

@@ -25,12 +25,15 @@ import {
 import type { ResolvedConfig } from '../config.js';
 import type { Endpoint } from '../endpoint.js';
 import { backoffMs } from '../operators/backoff.js';
+import type { ListedNode } from '../rendezvous/messages.js';
 import type { RendezvousSession } from '../rendezvous/session.js';
 import type { Runtime } from '../runtime.js';
 import type { Trace } from '../trace.js';
 import { Seen } from '../bounds/seen.js';
 import { connectionKeyOf, formatUnl, parseUnl } from '../unl.js';
-import type { Unl } from '../unl/types.js';
+import { hearsayOf, mayDialHearsay, type Standpoint } from '../unl/dialable.js';
+import { endpointsIn } from '../unl/near.js';
+import type { Unl, UnlV3 } from '../unl/types.js';
 import type { Peers } from './peers.js';
 
 /** A node with this many inbound connections is known well enough, and does not advertise itself again (PyP2P). */
@@ -61,6 +64,8 @@ export interface FloodConfig {
   readonly sessions$: Observable<readonly RendezvousSession[]>;
   /** This node's locator, whenever it changes; replays the latest. */
   readonly own$: Observable<Unl>;
+  /** Whether one of this machine's interfaces is on the same network as an address. */
+  readonly isOnLink: (address: string) => boolean;
   /** Connects to a peer, or fails, also when the peer refuses. */
   readonly connect$: (peer: Unl) => Observable<unknown>;
 }
@@ -147,22 +152,38 @@ function bootstrap$(flood: FloodConfig, shunned: Seen): Observable<unknown> {
   });
 }
 
-function ask$(session: RendezvousSession, free: number, { config, runtime }: FloodConfig): Observable<Unl[]> {
+/** Asks a server for nodes. What it passes on is hearsay: of each node there is left what this node may dial. */
+function ask$(
+  session: RendezvousSession,
+  free: number,
+  { config, runtime, own$, isOnLink }: FloodConfig,
+): Observable<readonly Unl[]> {
   const count = Math.min(MAX_NODES, free * NODES_PER_SLOT);
-  const nodes$ =
-    config.security === 'tls'
-      ? session.unls$(count).pipe(map((unls) => unls.flatMap(readUnl)))
-      : session.nodes$(count).pipe(map((nodes) => nodes.map(unlOfNode)));
-  return nodes$.pipe(
+  const by = session.remote.address;
+  const listed$: Observable<readonly (ListedNode | Endpoint)[]> =
+    config.security === 'tls' ? session.unls$(count) : session.nodes$(count);
+  return listed$.pipe(
+    withLatestFrom(own$),
+    map(([nodes, own]) => nodes.flatMap((node) => admit(node, by, { own: endpointsIn(own), isOnLink }))),
     timeout({ first: ANSWER_MS, scheduler: runtime.scheduler }),
     catchError(() => EMPTY),
   );
 }
 
+/** The locator of a node as far as this one may dial it. */
+function admit(node: ListedNode | Endpoint, by: string, standpoint: Standpoint): Unl[] {
+  if ('address' in node) {
+    return mayDialHearsay(node, { at: node.address, by }, standpoint) ? [unlOfNode(node)] : [];
+  }
+  const sightings = node.seenAt.map((at) => ({ at, by }));
+  return readUnl(node.unl).map((unl) => hearsayOf(unl, sightings, standpoint));
+}
+
 /** What a server passes on is anybody's text. */
-function readUnl(text: string): Unl[] {
+function readUnl(text: string): UnlV3[] {
   try {
-    return [parseUnl(text)];
+    const unl = parseUnl(text);
+    return unl.version === 3 ? [unl] : [];
   } catch {
     return [];
   }
@@ -182,8 +203,10 @@ function unlOfNode({ address, port }: Endpoint): Unl {
   };
 }
 
+/** Each node once: of what servers tell of it, what leads to more of its endpoints. */
 function distinct(unls: readonly Unl[]): Unl[] {
-  return [...new Map(unls.map((unl) => [connectionKeyOf(unl), unl])).values()];
+  const bestLast = unls.toSorted((a, b) => endpointsIn(a).length - endpointsIn(b).length);
+  return [...new Map(bestLast.map((unl) => [connectionKeyOf(unl), unl])).values()];
 }
 
 function isStranger(peer: Unl, own: Unl, peers: FloodConfig['peers']): boolean {

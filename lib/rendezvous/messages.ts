@@ -14,7 +14,10 @@ import { oneLine } from '../words.js';
 //   SEND id peer message               → SENT id | ABSENT id
 //   ADVERTISE unl                        (listed for others while the session lasts)
 //   WITHDRAW
-//   UNLS id n                          → LISTED id unl unl …
+//   UNLS id n                          → LISTED id unl@address unl@address,address …
+//                                        (of each locator the endpoints at which the server has seen the node, and its LAN
+//                                        addresses where the asker is seen at the same public address; behind the @ where it is
+//                                        seen, by each of its sessions)
 //   PING                               → PONG
 //                                        MESSAGE peer message addr  (from another node, seen at this address)
 //                                        REFUSED code words …       (and the server closes, unless the code is
@@ -29,11 +32,14 @@ export const MESSAGE_MAX_BYTES = 16_384;
 /** The longest line to a server, in bytes: a message in base64url and the words around it. */
 export const REQUEST_MAX_BYTES = 24_576;
 
-/** The longest line from a server, in bytes: a hundred locators. */
+/** The longest line from a server, in bytes: a hundred locators, each with two addresses. */
 export const REPLY_MAX_BYTES = 65_536;
 
 /** The most locators or nodes asked for at once (PyP2P). */
 export const MAX_NODES = 100;
+
+/** A node has at most one session by each family of addresses. */
+const MAX_SEEN_AT = 2;
 
 /** The most port predictions in one message: more than any plan needs. */
 const MAX_PORTS = 64;
@@ -53,6 +59,14 @@ export type RefusalCode =
   | 'table-full'
   | 'too-often'
   | 'closing';
+
+/** A node as a server lists it. */
+export interface ListedNode {
+  /** Its locator: anybody's text, but for the endpoints, which the server has seen. */
+  readonly unl: string;
+  /** The addresses at which the server sees the node: one for each family of addresses at most. */
+  readonly seenAt: readonly string[];
+}
 
 /** A line to the server. */
 export type Request =
@@ -79,7 +93,7 @@ export type Reply =
   | { readonly verb: 'SENT'; readonly id: string }
   | { readonly verb: 'ABSENT'; readonly id: string }
   | { readonly verb: 'MESSAGE'; readonly from: PeerId; readonly message: Buffer; readonly seenAt: string }
-  | { readonly verb: 'LISTED'; readonly id: string; readonly unls: readonly string[] }
+  | { readonly verb: 'LISTED'; readonly id: string; readonly nodes: readonly ListedNode[] }
   | { readonly verb: 'PONG' }
   | { readonly verb: 'REFUSED'; readonly code: string; readonly words: string }
   | { readonly verb: 'NODES'; readonly nodes: readonly Endpoint[] }
@@ -199,7 +213,7 @@ export function formatReply(reply: Reply): string {
     case 'MESSAGE':
       return `MESSAGE ${reply.from} ${reply.message.toString('base64url')} ${reply.seenAt}`;
     case 'LISTED':
-      return ['LISTED', reply.id, ...reply.unls].join(' ');
+      return ['LISTED', reply.id, ...reply.nodes.map(({ unl, seenAt }) => `${unl}@${seenAt.join(',')}`)].join(' ');
     case 'REFUSED':
       return `REFUSED ${reply.code} ${reply.words}`;
     case 'NODES':
@@ -241,9 +255,12 @@ export function parseReply(line: string): Reply | undefined {
       return { verb, from: first, message, seenAt };
     }
     case 'LISTED': {
-      const unls = words.slice(1);
-      if (!isId(first) || unls.length > MAX_NODES || !unls.every(isUnlText)) return undefined;
-      return { verb, id: first, unls };
+      if (!isId(first) || words.length - 1 > MAX_NODES) return undefined;
+      const nodes = words
+        .slice(1)
+        .map(parseListed)
+        .filter((node) => node !== undefined);
+      return nodes.length === words.length - 1 ? { verb, id: first, nodes } : undefined;
     }
     case 'REFUSED':
       return /^[a-z-]{1,64}$/.test(first) ? { verb, code: first, words: oneLine(words.slice(1).join(' ')) } : undefined;
@@ -304,6 +321,15 @@ function parseNodes(words: readonly string[]): Reply | undefined {
     return address === undefined || port === undefined ? [] : [{ address, port }];
   });
   return nodes.length === words.length ? { verb: 'NODES', nodes } : undefined;
+}
+
+/** `unl@address` or `unl@address,address`. */
+function parseListed(word: string): ListedNode | undefined {
+  const [unl = '', addresses = '', ...rest] = word.split('@');
+  const seenAt = addresses.split(',').map(canonicalAddress);
+  if (!isUnlText(unl) || rest.length > 0 || seenAt.length > MAX_SEEN_AT) return undefined;
+  const known = seenAt.filter((address) => address !== undefined);
+  return known.length === seenAt.length ? { unl, seenAt: known } : undefined;
 }
 
 function isPeerId(text: string): boolean {

@@ -32,6 +32,7 @@ import {
   proofOf,
   RENDEZVOUS_VERSION,
   REPLY_MAX_BYTES,
+  type ListedNode,
   type Reply,
   type Request,
 } from './messages.js';
@@ -75,8 +76,8 @@ export interface RendezvousSession {
   readonly message$: Observable<RendezvousMessage>;
   /** Passes a message of at most 16 KiB to another node. Emits whether it was connected to this server, and completes. */
   send$(to: PeerId, message: Buffer): Observable<boolean>;
-  /** Locators of nodes that advertise themselves, at random: emits them once. */
-  unls$(count: number): Observable<readonly string[]>;
+  /** Nodes that advertise themselves, at random: emits them once. */
+  unls$(count: number): Observable<readonly ListedNode[]>;
   /** Lists this node for others for as long as the session lasts. */
   advertise(unl: string): void;
   /** Endpoints of PyP2P nodes, at random: emits them once. */
@@ -266,7 +267,7 @@ function sessionOf(
         const answer$ = only$('LISTED').pipe(
           filter((answer) => answer.id === id),
           take(1),
-          map(({ unls }) => unls),
+          map(({ nodes }) => nodes),
         );
         return ask$(answer$, () => {
           send({ verb: 'UNLS', id, count });

@@ -13,18 +13,20 @@ import {
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
-import { isPublicUnicast, sameEndpoint, scopeOf, type Endpoint } from '../endpoint.js';
+import type { Endpoint } from '../endpoint.js';
 import { DialError, TimeoutError } from '../errors.js';
 import type { PeerId } from '../identity.js';
 import type { Link } from '../link/link.js';
 import { headStart } from '../operators/head-start.js';
 import type { ReceivedSignal, Signal, Signalling } from '../signalling/signalling.js';
 import { formatUnl, parseUnl } from '../unl.js';
-import type { Unl, UnlEndpoint, UnlV3 } from '../unl/types.js';
+import { hearsayOf } from '../unl/dialable.js';
+import { endpointsIn } from '../unl/near.js';
+import type { Unl, UnlV3 } from '../unl/types.js';
 import { isAttemptId } from '../validate.js';
 import { oneLine } from '../words.js';
 import { Answering, NOT_NOW, refuse$, type Welcoming } from './answering.js';
-import { candidatesOf } from './direct.js';
+import { bestFirst, candidatesOf } from './direct.js';
 import type { Technique } from './technique.js';
 
 // What two nodes say to each other, as signals:
@@ -33,9 +35,6 @@ import type { Technique } from './technique.js';
 //   dial-back-refusal  { attempt, reason }    no, or not possible
 //
 // The answer to the first is the link itself, whose hello names the attempt.
-
-/** A node has a few addresses; whoever names more has something else in mind. */
-const MAX_ENDPOINTS = 4;
 
 /** The peer tries its dials one after the other: so many times as long as one may take. */
 const PATIENCE = 2;
@@ -143,44 +142,10 @@ function answer$(
   );
 }
 
-/** Where a peer that asks may be dialled. */
+/** Where a peer that asks may be dialled: where {@link mayDialHearsay} lets this node. */
 function endpointsFor(unl: UnlV3, { seenAt }: ReceivedSignal, { own, isOnLink }: Reversing): readonly Endpoint[] {
   const self = own();
-  if (self.version !== 3 || seenAt === undefined) return [];
-  const isOurs = (endpoint: Endpoint) => self.endpoints.some((each) => sameEndpoint(each, endpoint));
-  const mayDial = mayDialFor(seenAt, self.endpoints, isOnLink);
-  return candidatesOf(self, unl)
-    .filter((endpoint) => mayDial(endpoint.address) && !isOurs(endpoint))
-    .slice(0, MAX_ENDPOINTS);
-}
-
-/**
- * Judges the addresses of a peer that is seen at one: a public one must be that very one. A private one must be on this
- * machine's own network, and the peer seen either behind the same public address as this node, or, where all of them and whoever
- * sees them are on one network, at that very address. Loopback is for nodes that have nothing else.
- */
-function mayDialFor(
-  seenAt: string,
-  ours: readonly UnlEndpoint[],
-  isOnLink: (address: string) => boolean,
-): (address: string) => boolean {
-  const isBehindOneNat = ours.some(
-    ({ kind, address }) => kind !== 'lan' && address === seenAt && isPublicUnicast(address),
-  );
-  const isInternet = ours.some(({ address }) => scopeOf(address) === 'global');
-  const isLoopback = ours.every(({ address }) => scopeOf(address) === 'loopback');
-  return (address) => {
-    switch (scopeOf(address)) {
-      case 'global':
-        return address === seenAt && isPublicUnicast(address);
-      case 'private':
-        return isOnLink(address) && (isBehindOneNat || (address === seenAt && !isInternet));
-      case 'loopback':
-        return address === seenAt && isLoopback;
-      default:
-        return false;
-    }
-  };
+  return bestFirst(self, hearsayOf(unl, [{ at: seenAt }], { own: endpointsIn(self), isOnLink }).endpoints);
 }
 
 /** Writes the question. */

@@ -14,13 +14,15 @@ import {
   tap,
   type Observable,
 } from 'rxjs';
-import { formatEndpoint, isPort, isPublicUnicast, scopeOf, type Endpoint } from '../endpoint.js';
+import { formatEndpoint, isPublicUnicast, type Endpoint } from '../endpoint.js';
 import { DialError } from '../errors.js';
 import type { Link } from '../link/link.js';
 import { within } from '../operators/within.js';
 import { siteBuckets, tokenBucket } from '../bounds/rate-limit.js';
 import { formatReverse, type ReverseMessage } from '../signalling/pyp2p-messages.js';
 import { formatUnl } from '../unl.js';
+import { mayDialHearsay } from '../unl/dialable.js';
+import { endpointsIn } from '../unl/near.js';
 import type { Unl, UnlV2 } from '../unl/types.js';
 import type { ReverseQuerying } from './reverse-querying.js';
 import type { Technique } from './technique.js';
@@ -217,13 +219,16 @@ function addressesOf(own: UnlV2, peer: UnlV2): readonly string[] {
   return own.wan === peer.wan ? [peer.lan, peer.wan] : [peer.wan];
 }
 
-/** Where a node that asks may be dialled. */
+/**
+ * Where a node that asks may be dialled: its public address, or its LAN address behind the public one of this node. Nobody has seen it,
+ * so that its own word is all there is; {@link mayDialHearsay} has the rest.
+ */
 function endpointFor({ nodeId, wan, lan, port }: UnlV2, { own, isOnLink }: ReverseQuerying): Endpoint | undefined {
   const self = own();
-  if (self.version !== 2 || nodeId === self.nodeId || !isPort(port)) return undefined;
-  if (wan !== self.wan) return isPublicUnicast(wan) ? { address: wan, port } : undefined;
-  const isNeighbour = lan !== self.lan && scopeOf(lan) === 'private' && isOnLink(lan);
-  return isNeighbour ? { address: lan, port } : undefined;
+  if (self.version !== 2 || nodeId === self.nodeId || !isPublicUnicast(wan)) return undefined;
+  const endpoint = { address: wan === self.wan ? lan : wan, port };
+  const isOwn = endpoint.address === self.wan || endpoint.address === self.lan;
+  return !isOwn && mayDialHearsay(endpoint, { at: wan }, { own: endpointsIn(self), isOnLink }) ? endpoint : undefined;
 }
 
 /** PyP2P's nodes cannot read a UNL with a NAT type that they do not know; whoever is to dial has no use for it. */

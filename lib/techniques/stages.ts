@@ -1,7 +1,8 @@
+import { isNear } from '../unl/near.js';
 import type { Unl } from '../unl/types.js';
 import { expectOneOf } from '../validate.js';
 import { challenge } from './challenge.js';
-import { direct, isNear } from './direct.js';
+import { direct } from './direct.js';
 import { relay } from './relay.js';
 import { reverseConnect } from './reverse-connect.js';
 import { reverseQuery } from './reverse-query.js';

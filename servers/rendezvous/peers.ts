@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { familyOf } from '../../lib/endpoint.js';
 import { verifySignature, type PeerId } from '../../lib/identity.js';
 import { proofOf, RENDEZVOUS_VERSION, type Request } from '../../lib/rendezvous/messages.js';
-import { parseUnl } from '../../lib/unl.js';
+import { formatUnl, parseUnl } from '../../lib/unl.js';
+import { listedOf } from '../../lib/unl/dialable.js';
+import type { UnlV3 } from '../../lib/unl/types.js';
 import { parseJsonObject } from '../../lib/validate.js';
 import type { ServerSession } from './session.js';
 
@@ -107,8 +109,13 @@ async function handleProven(
     }
     case 'ADVERTISE': {
       if (!isUnlOf(request.unl, peerId)) return;
-      const listing = listingOf(peerId, familyOf(session.remote.address));
-      const kept = await store.put('unls', listing, request.unl, LISTING_MS);
+      const { address } = session.remote;
+      const kept = await store.put(
+        'unls',
+        listingOf(peerId, familyOf(address)),
+        `${request.unl} ${address}`,
+        LISTING_MS,
+      );
       if (!kept) session.decline('table-full', 'this server lists as many nodes as it can');
       return;
     }
@@ -118,21 +125,44 @@ async function handleProven(
     case 'UNLS': {
       // Each may be listed by both families, the asker, too.
       const entries = await store.sample('unls', 2 * (request.count + 1));
-      const unls = new Map(entries.map(([listing, unl]) => [peerOf(listing), unl]));
-      unls.delete(peerId);
-      session.reply({ verb: 'LISTED', id: request.id, unls: [...unls.values()].slice(0, request.count) });
+      const nodes = listed(entries, session.remote.address).filter(({ unl }) => unl.peerId !== peerId);
+      session.reply({
+        verb: 'LISTED',
+        id: request.id,
+        nodes: nodes.slice(0, request.count).map(({ unl, seenAt }) => ({ unl: formatUnl(unl), seenAt })),
+      });
     }
+  }
+}
+
+/** Each node once, with the addresses at which its sessions are seen, and those of its endpoints that the asker is told. */
+function listed(entries: readonly (readonly [listing: string, text: string])[], askerAt: string) {
+  const byPeer = new Map<string, { unl: UnlV3; seenAt: string[] }>();
+  for (const [listing, text] of entries) {
+    const [unlText = '', seenAt = ''] = text.split(' ');
+    const unl = readUnl(unlText);
+    const known = byPeer.get(peerOf(listing));
+    if (known !== undefined) known.seenAt.push(seenAt);
+    else if (unl !== undefined) byPeer.set(peerOf(listing), { unl, seenAt: [seenAt] });
+  }
+  return [...byPeer.values()].map(({ unl, seenAt }) => ({
+    unl: listedOf(unl, seenAt, askerAt),
+    seenAt: seenAt.toSorted(),
+  }));
+}
+
+function readUnl(text: string): UnlV3 | undefined {
+  try {
+    const unl = parseUnl(text);
+    return unl.version === 3 ? unl : undefined;
+  } catch {
+    return undefined;
   }
 }
 
 /** Nobody is listed but by themselves. */
 function isUnlOf(text: string, peerId: PeerId): boolean {
-  try {
-    const unl = parseUnl(text);
-    return unl.version === 3 && unl.peerId === peerId;
-  } catch {
-    return false;
-  }
+  return readUnl(text)?.peerId === peerId;
 }
 
 /** A node may have a session by each family; its listings end with theirs, and it is listed as long as one is there. */

@@ -1,6 +1,7 @@
 import type { Subscription } from 'rxjs';
 import { familyOf, type Endpoint } from '../../lib/endpoint.js';
 import { formatReply, MAX_NODES, type Request } from '../../lib/rendezvous/messages.js';
+import { mayList } from '../../lib/unl/dialable.js';
 import { parseJsonObject } from '../../lib/validate.js';
 import type { PeerRequest } from './peers.js';
 import type { ServerSession } from './session.js';
@@ -47,9 +48,11 @@ export async function handlePyp2pRequest(request: Pyp2pRequest, session: ServerS
 /** Random passive nodes, never the caller's own address. */
 async function bootstrap({ count }: RequestOf<'BOOTSTRAP'>, session: ServerSession): Promise<void> {
   const entries = await session.store.sample('passive', MAX_NODES + count);
+  const askerAt = session.remote.address;
   const nodes = entries
     .map(([key]) => readKey(key))
-    .filter(({ address }) => address !== session.remote.address && address !== '127.0.0.1')
+    .filter(({ address }) => address !== askerAt && address !== '127.0.0.1')
+    .filter((endpoint) => mayList(endpoint, [endpoint.address], askerAt))
     .slice(0, count);
   session.reply({ verb: 'NODES', nodes });
 }

@@ -1,7 +1,7 @@
 import { meetingPlaces } from '../../lib/cli/meeting-places.js';
 import { unlOf, unlOfVersion2 } from '../support/locators.js';
 
-const PUBLIC = { kind: 'wan', address: '198.51.100.7', port: 4000 } as const;
+const PUBLIC = { kind: 'wan', address: '45.198.51.7', port: 4000 } as const;
 const HOME = { kind: 'lan', address: '192.168.1.7', port: 4000 } as const;
 
 describe('where the command line meets a peer', () => {
@@ -10,10 +10,10 @@ describe('where the command line meets a peer', () => {
       { host: 'rv.example.org', port: 8000 },
       { host: '192.168.1.1', port: 80 },
     ],
-    mailboxes: ['http://127.0.0.1:5432/admin/', 'http://203.0.113.9:8080/below/'],
+    mailboxes: ['http://127.0.0.1:5432/admin/', 'http://45.203.113.9:8080/below/'],
     dht: [
       { host: 'localhost', port: 6379 },
-      { host: '203.0.113.9', port: 7000 },
+      { host: '45.203.113.9', port: 7000 },
     ],
   };
 
@@ -26,8 +26,8 @@ describe('where the command line meets a peer', () => {
   it('is at the public ones that a locator names, without a path of its choice', () => {
     expect(meetingPlaces({}, unlOf({ ...servers, endpoints: [HOME, PUBLIC] }))).toEqual({
       rendezvous: ['rv.example.org:8000'],
-      mailbox: ['http://203.0.113.9:8080/'],
-      dht: ['203.0.113.9:7000'],
+      mailbox: ['http://45.203.113.9:8080/'],
+      dht: ['45.203.113.9:7000'],
     });
   });
 

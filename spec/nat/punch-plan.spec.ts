@@ -19,8 +19,8 @@ import { addresses, ports } from '../support/locators.js';
 import { marbles } from '../support/marbles.js';
 import { thrownBy } from '../support/thrown.js';
 
-const HERE = '198.51.100.7';
-const THERE = '203.0.113.9';
+const HERE = '45.198.51.7';
+const THERE = '45.203.113.9';
 const PRESERVING: NatType = { type: 'preserving' };
 const DELTA: NatType = { type: 'delta', delta: 2 };
 const RANDOM: NatType = { type: 'random' };
@@ -165,6 +165,12 @@ describe('planPunch', () => {
     }
     const many = Array.from({ length: 60_000 }, (_, i) => i + 1);
     expect(planOf(sideOf(PRESERVING), peerOf(DELTA, { ports: many })).syns).toHaveSize(MAX_PREDICTIONS);
+  });
+
+  it('tries no port of a well-known service, whatever the peer says', () => {
+    const { syns } = planOf(sideOf(PRESERVING), peerOf(DELTA, { ports: [22, 4000, 80, 1023] }));
+    expect(new Set(syns.map(({ remotePort }) => remotePort))).toEqual(new Set([4000]));
+    expect(thrownBy(() => planOf(sideOf(PRESERVING), peerOf(PRESERVING, { ports: [25] })))).toBeInstanceOf(Error);
   });
 
   it('never sends to any other address, nor more than so many, nor for longer than so long', () => {

@@ -5,11 +5,16 @@ import { createIdentity } from '../../lib/identity.js';
 import { flood$ } from '../../lib/net/flood.js';
 import type { RendezvousSession } from '../../lib/rendezvous/session.js';
 import { systemRuntime } from '../../lib/runtime.js';
+import { formatEndpoint } from '../../lib/endpoint.js';
 import { formatUnl } from '../../lib/unl.js';
+import { endpointsIn } from '../../lib/unl/near.js';
 import type { Unl } from '../../lib/unl/types.js';
 import { peerIdOf, unlOf } from '../support/locators.js';
 
 const HOUR = 3_600_000;
+
+/** Where the server sees everybody. */
+const SEEN_AT = '45.1.1.1';
 
 describe('a node of a flooding network', () => {
   const own = unlOf({ peerId: peerIdOf(1) });
@@ -21,6 +26,7 @@ describe('a node of a flooding network', () => {
     config: Partial<NetConfig>,
     run: (node: {
       log: string[];
+      peers: readonly Unl[];
       at: (ms: number, action: () => void) => void;
       counts: { outbound: number; inbound: number };
       left: Subject<unknown>;
@@ -31,6 +37,7 @@ describe('a node of a flooding network', () => {
     const scheduler = new TestScheduler(() => undefined);
     const log: string[] = [];
     const say = (what: string) => log.push(`${scheduler.now()} ${what}`);
+    const peers: Unl[] = [];
     const counts = { outbound: taken, inbound };
     const left = new Subject<unknown>();
     const session: RendezvousSession = {
@@ -44,7 +51,7 @@ describe('a node of a flooding network', () => {
       send$: () => NEVER,
       unls$: (count) => {
         say(`asks for ${count}`);
-        return of(listed.map(formatUnl));
+        return of(listed.map((unl) => ({ unl: formatUnl(unl), seenAt: [SEEN_AT] })));
       },
       advertise: () => say('advertises'),
       nodes$: () => EMPTY,
@@ -58,7 +65,9 @@ describe('a node of a flooding network', () => {
       peers: { count: (direction) => counts[direction], get: () => undefined, left$: left },
       sessions$: new BehaviorSubject([session]),
       own$: new BehaviorSubject<Unl>(own),
+      isOnLink: () => false,
       connect$: (peer) => {
+        peers.push(peer);
         say(`connects to ${peer.version === 3 ? others.findIndex((other) => other.peerId === peer.peerId) : 'nobody'}`);
         if (connect$ === undefined) counts.outbound++;
         return connect$?.(peer) ?? of('connected');
@@ -66,6 +75,7 @@ describe('a node of a flooding network', () => {
     }).subscribe();
     run({
       log,
+      peers,
       counts,
       left,
       at: (ms, action) => scheduler.schedule(action, ms),
@@ -143,6 +153,18 @@ describe('a node of a flooding network', () => {
       },
       () => throwError(() => new Error('unreachable')),
     );
+  });
+
+  it('is given to dial only where the server sees a node, four endpoints at most', () => {
+    const endpoints = ['45.2.2.2', '192.168.1.1', '169.254.169.254', '127.0.0.1', SEEN_AT].flatMap((address) =>
+      [25, 4000, 4001, 4002, 4003, 4004].map((port) => ({ kind: 'wan' as const, address, port })),
+    );
+    flooding({ taken: 9, listed: [unlOf({ peerId: peerIdOf(2), endpoints })] }, {}, ({ peers, until }) => {
+      until(0);
+      expect(peers.flatMap(endpointsIn).map(formatEndpoint)).toEqual(
+        [4000, 4001, 4002, 4003].map((port) => `${SEEN_AT}:${port}`),
+      );
+    });
   });
 });
 

@@ -45,7 +45,13 @@ const replies: fc.Arbitrary<Reply> = fc.oneof(
   }),
   fc.record({ verb: fc.constantFrom('SENT', 'ABSENT'), id: ids }),
   fc.record({ verb: fc.constant('MESSAGE'), from: peerIds, message: buffers, seenAt: addresses }),
-  fc.record({ verb: fc.constant('LISTED'), id: ids, unls: fc.array(unls, { maxLength: 100 }) }),
+  fc.record({
+    verb: fc.constant('LISTED'),
+    id: ids,
+    nodes: fc.array(fc.record({ unl: unls, seenAt: fc.array(addresses, { minLength: 1, maxLength: 2 }) }), {
+      maxLength: 100,
+    }),
+  }),
   fc.record({ verb: fc.constant('REFUSED'), code: fc.stringMatching(/^[a-z-]{1,64}$/), words: fc.string() }),
   fc.record({
     verb: fc.constant('NODES'),
@@ -284,7 +290,12 @@ describe('a line from the rendezvous server', () => {
       `MESSAGE ${alice} AAAA localhost`,
       'LISTED',
       'LISTED id ***',
-      `LISTED id${' A'.repeat(101)}`,
+      `LISTED id${' A@45.1.1.1'.repeat(101)}`,
+      'LISTED id A',
+      'LISTED id A@',
+      'LISTED id A@45.1.1.1,',
+      'LISTED id A@45.1.1.1,45.1.1.2,45.1.1.3',
+      'LISTED id A@45.1.1.1@45.1.1.2',
       'REFUSED',
       'REFUSED Code',
       'NODES',
@@ -334,7 +345,10 @@ describe('a line from the rendezvous server', () => {
     const listed: Reply = {
       verb: 'LISTED',
       id: 'i'.repeat(32),
-      unls: Array.from({ length: 100 }, () => 'A'.repeat(512)),
+      nodes: Array.from({ length: 100 }, () => ({
+        unl: 'A'.repeat(512),
+        seenAt: ['123.123.123.123', '2a00:1111:1111:1111:1111:1111:1111:1111'],
+      })),
     };
     const message: Reply = {
       verb: 'MESSAGE',

@@ -102,6 +102,26 @@ describe('A reachability server', () => {
     expect(await askJson(`/reachable?port=${port}`, from)).toEqual({ address: from, port, reachable: true });
   });
 
+  it('dials no port of a well-known service, nor a proxy, whatever it is asked', async () => {
+    const { runtime, dialled } = watching();
+    const { address, port: at, askJson } = await open({}, runtime);
+    const from = newAddress();
+    for (const port of [22, 25, 80, 1023]) {
+      const answer = await askJson(`/reachable?port=${port}`, from);
+      expect(answer).toEqual(jasmine.objectContaining({ reachable: false, reason: jasmine.stringMatching(/service/) }));
+      expect(await askJson(`/net.php?action=is_port_forwarded&port=${port}`, from)).toEqual({ result: 'no' });
+    }
+    for (const name of ['forwarded', 'x-forwarded-for', 'via']) {
+      const headers = { [name]: '45.1.1.1' };
+      const asked = { host: address, port: at, localAddress: from, headers };
+      const answer: unknown = JSON.parse((await answerTo({ ...asked, path: '/reachable?port=4000' })).text);
+      expect(answer).toEqual(jasmine.objectContaining({ reachable: false, reason: jasmine.stringMatching(/proxy/) }));
+      const path = '/net.php?action=is_port_forwarded&port=4000';
+      expect(JSON.parse((await answerTo({ ...asked, path })).text)).toEqual({ result: 'no' });
+    }
+    expect(dialled).toEqual([]);
+  });
+
   it('dials from the address at which it is asked', async () => {
     const bind = newAddress();
     const { askJson } = await open({ bind });
@@ -129,7 +149,7 @@ describe('A reachability server', () => {
   it('gives up when a dial takes too long', async () => {
     const { runtime } = watching(true);
     const { askJson } = await open({ limits: { dialMs: 20 } }, runtime);
-    expect(await askJson('/reachable?port=1', newAddress())).toEqual(
+    expect(await askJson('/reachable?port=4001', newAddress())).toEqual(
       jasmine.objectContaining({ reachable: false, reason: jasmine.stringContaining('did not answer within 20 ms') }),
     );
   });
@@ -315,7 +335,7 @@ describe('A reachability server', () => {
     };
     const limits = { dials: 1, waiting: 1, dialMs: 2 ** 31 - 1 };
     const { ask } = await open({ limits }, { ...systemRuntime, dial$ });
-    const answers = [1, 2, 3].map((port) => ask(`/reachable?port=${port}`, newAddress()));
+    const answers = [4001, 4002, 4003].map((port) => ask(`/reachable?port=${port}`, newAddress()));
     // One is dialled and one waits; neither hears anything yet.
     const { status, headers } = await Promise.race(answers);
     expect([status, headers['retry-after']]).toEqual([503, '60']);
@@ -324,7 +344,7 @@ describe('A reachability server', () => {
     expect((await Promise.all(answers)).map((answer) => answer.status).toSorted()).toEqual([200, 200, 503]);
     expect(dialled).toHaveSize(2);
     // And there is room again.
-    expect((await ask('/reachable?port=4', newAddress())).status).toBe(200);
+    expect((await ask('/reachable?port=4004', newAddress())).status).toBe(200);
   });
 
   it('is gone, with all that it was doing, when nobody wants it any more', async () => {
@@ -336,7 +356,7 @@ describe('A reachability server', () => {
       listening.next(local);
     });
     const { address, port } = await first;
-    for (const line of ['', 'GET /reachable?port=1 HTTP/1.1\r\nHost: x\r\n\r\n']) {
+    for (const line of ['', 'GET /reachable?port=4001 HTTP/1.1\r\nHost: x\r\n\r\n']) {
       const socket = connect({ host: address, port });
       await once(socket, 'connect');
       socket.write(line);

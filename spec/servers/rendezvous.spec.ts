@@ -34,7 +34,7 @@ describe('The rendezvous server', () => {
       peerId,
       nodeType: 'passive',
       natType: { type: 'open' },
-      endpoints: [{ kind: 'wan', address: '192.0.2.1', port: 4000 }],
+      endpoints: [{ kind: 'wan', address: '127.0.0.1', port: 4000 }],
       rendezvous: [],
       mailboxes: [],
       dht: [],
@@ -57,6 +57,9 @@ describe('The rendezvous server', () => {
       const nodes = (await other.ask('BOOTSTRAP 10')).split(' ');
       expect(nodes.sort()).toEqual(['NODES', `p:${here}:44444`, `p:${here}:44445`].sort());
       expect((await other.ask('BOOTSTRAP 1')).split(' ').length).toBe(2);
+      passive.say('PASSIVE READY 25 10');
+      await passive.ask('SOURCE TCP');
+      expect(await other.ask('BOOTSTRAP 10')).not.toContain(`${here}:25 `);
       passive.say('CLEAR');
       await passive.ask('SOURCE TCP');
       expect(await other.ask('BOOTSTRAP 10')).toBe('NODES EMPTY');
@@ -358,7 +361,7 @@ describe('The rendezvous server', () => {
       await register(bobClient, bob);
       aliceClient.say(`ADVERTISE ${unlOf(alice)}`);
       expect(await aliceClient.ask('UNLS 1 10')).toBe('LISTED 1');
-      expect(await bobClient.ask('UNLS 2 10')).toBe(`LISTED 2 ${unlOf(alice)}`);
+      expect(await bobClient.ask('UNLS 2 10')).toBe(`LISTED 2 ${unlOf(alice)}@127.0.0.1`);
       bobClient.say(`ADVERTISE ${unlOf(alice)}`, `ADVERTISE ${unlOf(createIdentity())}`);
       expect(await aliceClient.ask('UNLS 3 10')).toBe('LISTED 3');
       aliceClient.say('WITHDRAW');
@@ -367,6 +370,24 @@ describe('The rendezvous server', () => {
       aliceClient.say(`ADVERTISE ${unlOf(alice)}`, 'QUIT');
       await aliceClient.closed();
       expect(await bobClient.ask('UNLS 5 10')).toBe('LISTED 5');
+    });
+
+    it('lists of a locator only the endpoints at which it sees the node, and none of a well-known service', async () => {
+      const server = await lab.server();
+      const [liar, bob] = [createIdentity(), createIdentity()];
+      const [here, third] = [newAddress(), newAddress()];
+      const [liarClient, bobClient] = [await clientOf(server, here), await clientOf(server)];
+      await register(liarClient, liar);
+      await register(bobClient, bob);
+      const endpoints = [third, '45.1.1.1', '192.168.1.1', '169.254.169.254', here].flatMap((address) =>
+        [4000, 25].map((port) => ({ kind: 'wan' as const, address, port })),
+      );
+      const many = Array.from({ length: 6 }, (_, i) => ({ kind: 'lan' as const, address: here, port: 5000 + i }));
+      const fields = unlFieldsOf(liar);
+      liarClient.say(`ADVERTISE ${formatUnl({ ...fields, endpoints: [...endpoints, ...many] })}`);
+      await liarClient.ask('PING');
+      const seen = [{ kind: 'wan' as const, address: here, port: 4000 }, ...many.slice(0, 3)];
+      expect(await bobClient.ask('UNLS 1 10')).toBe(`LISTED 1 ${formatUnl({ ...fields, endpoints: seen })}@${here}`);
     });
 
     it('lists a hundred locators at once', async () => {
@@ -388,7 +409,7 @@ describe('The rendezvous server', () => {
       const listed = (await asking.ask('UNLS 1 100')).split(' ');
       expect(listed.slice(0, 2)).toEqual(['LISTED', '1']);
       expect(new Set(listed.slice(2)).size).toBe(100);
-      expect(listed.every((unl) => unl.length <= 512)).toBeTrue();
+      expect(listed.every((node) => node.length <= 512 + '@127.0.0.1'.length)).toBeTrue();
     });
 
     it('reaches a node that comes back at its new session, and ends the old one', async () => {
@@ -404,7 +425,7 @@ describe('The rendezvous server', () => {
       await register(other, bob);
       expect(await other.ask(`SEND 1 ${alice.peerId} AAAA`)).toBe('SENT 1');
       expect(await after.heard()).toBe(`MESSAGE ${bob.peerId} AAAA ${other.socket.localAddress ?? ''}`);
-      expect(await other.ask('UNLS 2 10')).toBe(`LISTED 2 ${unlOf(alice)}`);
+      expect(await other.ask('UNLS 2 10')).toBe(`LISTED 2 ${unlOf(alice)}@127.0.0.1`);
     });
   });
 
@@ -421,7 +442,7 @@ describe('The rendezvous server', () => {
         session.say(`ADVERTISE ${unlOf(alice)}`);
         await session.ask('PING');
       }
-      expect(await asking.ask('UNLS 1 10')).toBe(`LISTED 1 ${unlOf(alice)}`);
+      expect(await asking.ask('UNLS 1 10')).toBe(`LISTED 1 ${unlOf(alice)}@127.0.0.1,::1`);
       expect(await sessions[0].ask('UNLS 1 10')).toBe('LISTED 1');
       const leave = async (index: 0 | 1, left: number) => {
         const gone = firstValueFrom(servers[index].connections$.pipe(filter((count) => count === left)));
@@ -431,7 +452,7 @@ describe('The rendezvous server', () => {
       await leave(1, 0);
       expect(await asking.ask('UNLS 2 10'))
         .withContext('the other goes on')
-        .toBe(`LISTED 2 ${unlOf(alice)}`);
+        .toBe(`LISTED 2 ${unlOf(alice)}@127.0.0.1`);
       await leave(0, 1);
       expect(await asking.ask('UNLS 3 10')).toBe('LISTED 3');
     });

@@ -14,8 +14,8 @@ import { unlOf, unlOfVersion2 } from '../support/locators.js';
 import { marbles, type Marbles } from '../support/marbles.js';
 import { record, type Recording } from '../support/record.js';
 
-const OURS = '198.51.100.7';
-const THEIRS = '203.0.113.9';
+const OURS = '45.198.51.7';
+const THEIRS = '45.203.113.9';
 
 /** The time of day when the virtual clock is at 0, in seconds. */
 const EPOCH_S = 1_700_000_000;
@@ -279,7 +279,7 @@ describe('the challenge', () => {
   it('goes nowhere but to the address in the locator, whatever the server says', () => {
     world({}, ({ dial, said, plans, serverSays, flush }) => {
       const recording = dial();
-      for (const atMs of [0, 11_000, 22_000]) serverSays(atMs, SET, fightAt(EPOCH_S, '192.0.2.99'), challengeOf());
+      for (const atMs of [0, 11_000, 22_000]) serverSays(atMs, SET, fightAt(EPOCH_S, '45.192.2.99'), challengeOf());
       flush();
       expect(plans).toEqual([]);
       expect(said).toHaveSize(3);
@@ -398,13 +398,13 @@ describe('a node that waits for challenges', () => {
 
   it('punches to public IPv4 addresses only', () => {
     const others = ['192.168.1.1', '10.0.0.1', '100.64.0.1', '127.0.0.1', '169.254.1.1', '224.0.0.1', '0.0.0.0'];
-    expect(answered([...others, '2001:db8::1'].map((address) => [0, challengeOf(address)] as const))).toEqual([]);
+    expect(answered([...others, '2a00:db8::1'].map((address) => [0, challengeOf(address)] as const))).toEqual([]);
   });
 
   it('punches to four addresses at once, and to each once at a time with a pause behind', () => {
-    const many = Array.from({ length: 9 }, (_, i) => `203.0.113.${i + 1}`);
+    const many = Array.from({ length: 9 }, (_, i) => `45.203.113.${i + 1}`);
     expect(answered(many.map((address) => [0, challengeOf(address)] as const))).toEqual(many.slice(0, 4));
-    const again = (atMs: number) => [atMs, challengeOf(THEIRS, [atMs + 1])] as const;
+    const again = (atMs: number) => [atMs, challengeOf(THEIRS, [atMs + 2000])] as const;
     // A round that succeeds takes 3080 ms here, and the pause 2000.
     expect(answered([0, 1000, 3100, 5070, 5090].map(again))).toEqual([THEIRS, THEIRS]);
   });
@@ -420,7 +420,7 @@ describe('a node that waits for challenges', () => {
   });
 
   it('goes on after one that fails', () => {
-    const others = [challengeOf('203.0.113.1'), challengeOf('203.0.113.2')] as const;
+    const others = [challengeOf('45.203.113.1'), challengeOf('45.203.113.2')] as const;
     const comings = [[0, others[0]] as const, [20_000, others[1]] as const];
     expect(answered(comings, { punches: [fails, fails, fails, fails, after(80)] })).toHaveSize(2);
   });

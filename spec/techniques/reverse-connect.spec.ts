@@ -23,11 +23,11 @@ import { Lab } from '../support/nodes.js';
 import { record } from '../support/record.js';
 
 const [ALICE, BOB] = [peerIdOf(1), peerIdOf(2)];
-const ALICE_AT = '198.51.100.7';
+const ALICE_AT = '45.198.51.7';
 const wan = (address: string, port = 4000): UnlEndpoint => ({ kind: 'wan', address, port });
 const lan = (address: string, port = 4000): UnlEndpoint => ({ kind: 'lan', address, port });
 const alice = unlOf({ peerId: ALICE, nodeType: 'passive', endpoints: [wan(ALICE_AT)] });
-const bob = unlOf({ peerId: BOB, nodeType: 'active', endpoints: [wan('203.0.113.9')] });
+const bob = unlOf({ peerId: BOB, nodeType: 'active', endpoints: [wan('45.203.113.9')] });
 
 describe('the reverse connect', () => {
   /** Alice's attempt to reach Bob. */
@@ -174,7 +174,13 @@ describe('a node that is asked to dial back', () => {
   });
 
   it('dials nobody else: not a third party, not this machine’s network, not where nobody was seen', () => {
-    const third = [wan('192.0.2.1'), wan('2001:db8::1'), lan('192.168.1.1', 80), lan('10.0.0.1'), lan('127.0.0.1', 22)];
+    const third = [
+      wan('45.192.2.1'),
+      wan('2a00:db8::1'),
+      lan('192.168.1.1', 80),
+      lan('10.0.0.1'),
+      lan('127.0.0.1', 22),
+    ];
     for (const seenAt of [ALICE_AT, undefined]) {
       asked({}, ({ signals, dialled, refusals, flush }) => {
         signals.next({ ...dialBackSignal('one', { ...alice, endpoints: third }), from: ALICE, seenAt });
@@ -193,7 +199,7 @@ describe('a node that is asked to dial back', () => {
       });
     }
     asked({ isOnLink: () => true }, ({ ask, dialled }) => {
-      ask([lan('127.0.0.1', 22), lan('127.0.0.53', 53), lan('169.254.0.1')], '203.0.113.9');
+      ask([lan('127.0.0.1', 22), lan('127.0.0.53', 53), lan('169.254.0.1')], '45.203.113.9');
       expect(dialled).toEqual([]);
     });
   });
@@ -209,23 +215,32 @@ describe('a node that is asked to dial back', () => {
 
   it('dials neighbours on its own network, who are seen at the same address as itself', () => {
     asked({}, ({ ask, dialled, flush }) => {
-      ask([lan('192.168.1.8'), lan('10.0.0.1'), wan('203.0.113.9', 5000)], '203.0.113.9');
+      ask([lan('192.168.1.8'), lan('10.0.0.1'), wan('45.203.113.9', 5000)], '45.203.113.9');
       flush();
-      expect(dialled).toEqual(['192.168.1.8:4000 one', '203.0.113.9:5000 one']);
+      expect(dialled).toEqual(['192.168.1.8:4000 one', '45.203.113.9:5000 one']);
     });
   });
 
   it('dials four endpoints at most, and says no more than that none answered', () => {
-    const fails = { dial$: () => throwError(() => new DialError('connect ECONNREFUSED 198.51.100.7:22')) };
+    const fails = { dial$: () => throwError(() => new DialError('connect ECONNREFUSED 45.198.51.7:22')) };
     asked(fails, ({ ask, refusals, flush }) => {
-      ask(Array.from({ length: 9 }, (_, i) => wan(ALICE_AT, 20 + i)));
+      ask(Array.from({ length: 9 }, (_, i) => wan(ALICE_AT, 4020 + i)));
       flush();
       expect(refusals).toEqual(['none of your endpoints answered']);
     });
     asked({}, ({ ask, dialled, flush }) => {
-      ask(Array.from({ length: 9 }, (_, i) => wan(ALICE_AT, 20 + i)));
+      ask(Array.from({ length: 9 }, (_, i) => wan(ALICE_AT, 4020 + i)));
       flush();
-      expect(dialled.length).toBeLessThanOrEqual(4);
+      expect(dialled).toHaveSize(4);
+    });
+  });
+
+  it('dials no port of a well-known service', () => {
+    asked({}, ({ ask, dialled, refusals, flush }) => {
+      ask([22, 25, 80, 1023].map((port) => wan(ALICE_AT, port)));
+      flush();
+      expect(dialled).toEqual([]);
+      expect(refusals).toEqual(['you are seen at none of the endpoints that you name']);
     });
   });
 
@@ -233,7 +248,7 @@ describe('a node that is asked to dial back', () => {
     asked({ dial$: () => NEVER }, ({ ask, refusals }) => {
       for (let i = 0; i < 6; i++) ask([wan(ALICE_AT)]);
       expect(refusals).toHaveSize(2);
-      for (let i = 0; i < 40; i++) ask([wan(`198.51.100.${100 + i}`)], `198.51.100.${100 + i}`);
+      for (let i = 0; i < 40; i++) ask([wan(`45.198.51.${100 + i}`)], `45.198.51.${100 + i}`);
       expect(refusals).toHaveSize(2 + 40 - 28);
     });
     asked({ mayRefuse: () => false, welcomes: () => false }, ({ ask, refusals }) => {

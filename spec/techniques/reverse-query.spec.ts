@@ -17,8 +17,8 @@ import { record, type Recording } from '../support/record.js';
 const NONCE = 'a1'.repeat(32);
 
 /** This node can be dialled; the peer cannot. */
-const OWN = unlOfVersion2({ nodeId: '11'.repeat(20), wan: '198.51.100.7', lan: '192.168.1.7', natType: 'preserving' });
-const PEER = unlOfVersion2({ nodeId: '22'.repeat(20), wan: '203.0.113.9', lan: '192.168.1.9', nodeType: 'active' });
+const OWN = unlOfVersion2({ nodeId: '11'.repeat(20), wan: '46.198.51.7', lan: '192.168.1.7', natType: 'preserving' });
+const PEER = unlOfVersion2({ nodeId: '22'.repeat(20), wan: '45.203.113.9', lan: '192.168.1.9', nodeType: 'active' });
 
 /** A node, its mailbox, and what it does. */
 interface World extends Marbles {
@@ -238,7 +238,7 @@ describe('a node that is asked to dial', () => {
       ],
       {},
       ({ dialled, sent, received, links, failed }) => {
-        expect(dialled).toEqual([[0, '203.0.113.9:50500', NONCE]]);
+        expect(dialled).toEqual([[0, '45.203.113.9:50500', NONCE]]);
         expect(sent).toEqual([[100, PEER.nodeId, formatReverse({ verb: 'REVERSE_QUERY', unl: OWN })]]);
         expect([received, failed]).toEqual([links, []]);
         expect(links[0]?.stream.destroyed).toBeFalse();
@@ -276,7 +276,7 @@ describe('a node that is asked to dial', () => {
   });
 
   it('is not content with what another says, or what was said before', () => {
-    const others = [origin({ nodeId: '33'.repeat(20) }), origin({ port: 50_501 }), origin({ wan: '203.0.113.10' })];
+    const others = [origin({ nodeId: '33'.repeat(20) }), origin({ port: 50_501 }), origin({ wan: '45.203.113.10' })];
     answering(
       [
         [0, connect()],
@@ -327,7 +327,7 @@ describe('a node that is asked to dial', () => {
       connect({ ...here, lan: '192.168.2.9' }),
       connect({ ...here, lan: OWN.lan }),
       connect({ ...here, lan: '127.0.0.1' }),
-      connect({ ...here, lan: '203.0.113.77' }),
+      connect({ ...here, lan: '45.203.113.77' }),
     ];
     answering([[0, ...lans]], {}, ({ dialled }) => {
       expect(dialled.map(([, endpoint]) => endpoint)).toEqual(['192.168.1.9:50500']);

@@ -129,10 +129,10 @@ function world(behaviour: Behaviour, spec: (world: World) => void): void {
       };
       return node;
     };
-    const a: TestNode = nodeOf('a', aKey, '198.51.100.7', () => b);
-    const b: TestNode = nodeOf('b', bKey, '203.0.113.9', () => a);
+    const a: TestNode = nodeOf('a', aKey, '45.198.51.7', () => b);
+    const b: TestNode = nodeOf('b', bKey, '45.203.113.9', () => a);
     const attempt = attemptOf(scheduler, {
-      peer: unlOf({ peerId: bKey, endpoints: [{ kind: 'wan', address: '203.0.113.9', port: 4000 }] }),
+      peer: unlOf({ peerId: bKey, endpoints: [{ kind: 'wan', address: '45.203.113.9', port: 4000 }] }),
       signalling: a.signalling,
       punching: a.punching,
     });
@@ -149,8 +149,8 @@ describe('the simultaneous open', () => {
       flush();
       const plansOf = ({ plans }: TestNode) =>
         plans.map(({ at, plan: { address, syns } }) => [address, syns.map((syn) => ({ ...syn, atMs: at + syn.atMs }))]);
-      expect(plansOf(a)).toEqual([['203.0.113.9', [{ atMs: 160, localPort: 4000, remotePort: 4000 }]]]);
-      expect(plansOf(b)).toEqual([['198.51.100.7', [{ atMs: 160, localPort: 4000, remotePort: 4000 }]]]);
+      expect(plansOf(a)).toEqual([['45.203.113.9', [{ atMs: 160, localPort: 4000, remotePort: 4000 }]]]);
+      expect(plansOf(b)).toEqual([['45.198.51.7', [{ atMs: 160, localPort: 4000, remotePort: 4000 }]]]);
     });
   });
 
@@ -272,7 +272,7 @@ describe('the simultaneous open', () => {
 
   it('takes its answer back when that has told wrong ports, and is asked anew, and then nobody guesses', () => {
     const wrong = (node: 'a' | 'b', scheduler: TestScheduler) =>
-      node === 'b' ? miscounting(90)(scheduler, '203.0.113.9') : {};
+      node === 'b' ? miscounting(90)(scheduler, '45.203.113.9') : {};
     world({ of: wrong, punches: [() => NEVER] }, ({ a, b, connect, flush, scheduler }) => {
       const { subscription } = connect();
       scheduler.schedule(() => {
@@ -291,7 +291,7 @@ describe('the simultaneous open', () => {
 
   it('asks no more than once where nothing can be planned', () => {
     const random = { natType: { type: 'random' }, ports: [], localPorts: [4000] } as const;
-    const addresses = { a: '198.51.100.7', b: '203.0.113.9' };
+    const addresses = { a: '45.198.51.7', b: '45.203.113.9' };
     const sides = (node: 'a' | 'b') => ({ side$: () => concat(of({ ...random, address: addresses[node] }), NEVER) });
     world({ of: sides }, ({ a, b, connect, flush }) => {
       const connecting = connect();
@@ -312,13 +312,13 @@ describe('the simultaneous open', () => {
   });
 
   it('sends nothing to a peer that says it is where it is not seen, whoever asks', () => {
-    world({ bSeenAt: '203.0.113.10' }, ({ a, connect, flush }) => {
+    world({ bSeenAt: '45.203.113.10' }, ({ a, connect, flush }) => {
       const connecting = connect();
       flush();
-      expect(String(connecting.error)).toMatch(/says that it is at 203.0.113.9, but it is seen at 203.0.113.10/);
+      expect(String(connecting.error)).toMatch(/says that it is at 45.203.113.9, but it is seen at 45.203.113.10/);
       expect(a.plans).toEqual([]);
     });
-    const victim = { natType: { type: 'preserving' }, address: '192.0.2.7', ports: [80], localPorts: [80] } as const;
+    const victim = { natType: { type: 'preserving' }, address: '45.192.2.7', ports: [80], localPorts: [80] } as const;
     const lie = (node: 'a' | 'b') => (node === 'a' ? { side$: () => concat(of(victim), NEVER) } : {});
     world({ of: lie }, ({ b, connect, flush }) => {
       const connecting = connect();
@@ -366,7 +366,7 @@ describe('the simultaneous open', () => {
 });
 
 describe('a node that is asked to punch', () => {
-  const ask = (attempt: string, round = 0, address = '198.51.100.7') =>
+  const ask = (attempt: string, round = 0, address = '45.198.51.7') =>
     askSignal({
       attempt,
       round,
@@ -377,9 +377,9 @@ describe('a node that is asked to punch', () => {
 
   it('gives up a round when the same peer asks anew', () => {
     world({ punches: [() => NEVER] }, ({ b, a, flush }) => {
-      b.inbox.next({ ...ask('one'), from: a.peerId, seenAt: '198.51.100.7' });
+      b.inbox.next({ ...ask('one'), from: a.peerId, seenAt: '45.198.51.7' });
       expect(b.held).toBe(1);
-      b.inbox.next({ ...ask('one', 1), from: a.peerId, seenAt: '198.51.100.7' });
+      b.inbox.next({ ...ask('one', 1), from: a.peerId, seenAt: '45.198.51.7' });
       expect([b.held, b.plans.length]).toEqual([1, 2]);
       flush();
     });
@@ -390,10 +390,10 @@ describe('a node that is asked to punch', () => {
     const satisfied$ = (peerId: string) => (peerId === GREATER ? arrivals : NEVER);
     world({ punches: [() => NEVER], of: () => ({ satisfied$ }) }, ({ b, a, flush }) => {
       const other = peerIdOf(3);
-      b.inbox.next({ ...ask('one'), from: a.peerId, seenAt: '198.51.100.7' });
+      b.inbox.next({ ...ask('one'), from: a.peerId, seenAt: '45.198.51.7' });
       record(
         answerPunches$(
-          { signal$: of({ ...ask('two'), from: other, seenAt: '198.51.100.7' }), send$: () => NEVER },
+          { signal$: of({ ...ask('two'), from: other, seenAt: '45.198.51.7' }), send$: () => NEVER },
           b.punching,
         ),
       );
@@ -407,7 +407,7 @@ describe('a node that is asked to punch', () => {
   it('answers as long after its own way to the server by the family of the punch as that takes', () => {
     const roundTripMs = (family: 4 | 6) => (family === 4 ? 100 : 9_000);
     world({ punches: [() => NEVER], of: () => ({ roundTripMs }) }, ({ b, a, flush }) => {
-      b.inbox.next({ ...ask('one'), from: a.peerId, seenAt: '198.51.100.7' });
+      b.inbox.next({ ...ask('one'), from: a.peerId, seenAt: '45.198.51.7' });
       expect(b.plans.map(({ plan }) => plan.syns[0]?.atMs)).toEqual([(100 + 80) / 2]);
       flush();
     });
@@ -421,24 +421,24 @@ describe('a node that is asked to punch', () => {
       const others = new Subject<ReceivedSignal>();
       record(answerPunches$({ ...signalling, signal$: others }, punching));
       for (let i = 0; i < 60; i++) {
-        const seenAt = `198.51.100.${7 + Math.floor(i / 20)}`;
+        const seenAt = `45.198.51.${7 + Math.floor(i / 20)}`;
         others.next({ ...ask('one', 0, seenAt), from: peerIdOf(100 + i), seenAt });
       }
       const addresses = plans.map(({ plan }) => plan.address);
-      expect(addresses.filter((address) => address === '198.51.100.7')).toHaveSize(16);
-      expect(addresses.filter((address) => address === '198.51.100.8')).toHaveSize(16);
+      expect(addresses.filter((address) => address === '45.198.51.7')).toHaveSize(16);
+      expect(addresses.filter((address) => address === '45.198.51.8')).toHaveSize(16);
       expect(addresses).toHaveSize(32);
     });
   });
 
   it('ignores what is none of its business, and goes on after anything', () => {
     world({ punches: [fails, opens] }, ({ a, b, flush }) => {
-      b.inbox.next({ kind: 'punch-ask', body: {}, from: a.peerId, seenAt: '198.51.100.7' });
-      b.inbox.next({ kind: 'chat', body: {}, from: a.peerId, seenAt: '198.51.100.7' });
+      b.inbox.next({ kind: 'punch-ask', body: {}, from: a.peerId, seenAt: '45.198.51.7' });
+      b.inbox.next({ kind: 'chat', body: {}, from: a.peerId, seenAt: '45.198.51.7' });
       expect(b.plans).toEqual([]);
-      b.inbox.next({ ...ask('one'), from: a.peerId, seenAt: '198.51.100.7' });
+      b.inbox.next({ ...ask('one'), from: a.peerId, seenAt: '45.198.51.7' });
       flush();
-      b.inbox.next({ ...ask('two'), from: a.peerId, seenAt: '198.51.100.7' });
+      b.inbox.next({ ...ask('two'), from: a.peerId, seenAt: '45.198.51.7' });
       expect(b.plans).toHaveSize(2);
     });
   });

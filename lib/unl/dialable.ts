@@ -1,0 +1,137 @@
+import { isPublicUnicast, sameEndpoint, scopeOf, type Endpoint } from '../endpoint.js';
+import type { UnlEndpoint, UnlV3 } from './types.js';
+
+// Which endpoints a node dials, in one place, for everything that can have it dial:
+//
+//   named    the user has given the locator to `connect$`: `mayDialNamed`
+//   hearsay  a stranger has named the endpoint, in a list or a signal, or asks a server to dial it: `mayDialHearsay`
+//   listed   a server passes the endpoint on to others: `mayList`
+//
+// All of them dial public addresses, and addresses of a local network only where that is this node's own network.
+
+/** A node has a few addresses; a stranger who names more has something else in mind. */
+export const MAX_HEARSAY = 4;
+
+/** HTTPS: a TLS hello is what such a port expects, and nodes listen there where a firewall lets nothing else out. */
+const HTTPS = 443;
+
+/** The first port that a program can take without the rights of an administrator (RFC 6335 §6: 0 to 1023 are System Ports). */
+const FIRST_USER_PORT = 1024;
+
+/**
+ * Whether a port is that of a well-known service, such as SSH (22), SMTP (25) or HTTP (80). A stranger may share the address of
+ * such a service, behind a carrier's NAT or in a data centre, and an operator takes dials of many nodes for an attack. So nobody
+ * dials such a port on a stranger's word; on its user's word a node dials any. HTTPS (443) is no such port.
+ */
+export function isServicePort(port: number): boolean {
+  return port < FIRST_USER_PORT && port !== HTTPS;
+}
+
+/** Where a node stands that judges an endpoint. */
+export interface Standpoint {
+  /** Its own endpoints. */
+  readonly own: readonly UnlEndpoint[];
+  /** Whether one of this machine's interfaces is on the same network as an address, so that no router is in between. */
+  readonly isOnLink: (address: string) => boolean;
+}
+
+/** Who saw a stranger, and where. */
+export interface Sighting {
+  /** The address of the stranger. */
+  readonly at: string | undefined;
+  /** The address of the server that saw it, where this node is connected to that server itself. */
+  readonly by?: string | undefined;
+}
+
+/** Whether an endpoint of a locator that the user has given may be dialled, by a node that may be on the peer's network or not. */
+export function mayDialNamed({ address, port }: Endpoint, own: readonly UnlEndpoint[], isNear: boolean): boolean {
+  if (port === 0) return false;
+  switch (scopeOf(address)) {
+    case 'global':
+      return isPublicUnicast(address);
+    case 'private':
+      // A node that has no private address itself is on no private network.
+      return isNear && (own.length === 0 || own.some((each) => scopeOf(each.address) === 'private'));
+    case 'loopback':
+      return isNear;
+    default:
+      return false;
+  }
+}
+
+/**
+ * Whether an endpoint may be dialled that a stranger has named, who was seen at an address. A public address must be that very one. A
+ * private one must be on this machine's own network, and the stranger seen either behind the same public address as this node,
+ * or at that very address by a server on this network (or by servers that all are, where this node has no public address).
+ * Loopback is for a stranger whom a server on this machine has seen there, and for nodes that have nothing else.
+ */
+export function mayDialHearsay(
+  { address, port }: Endpoint,
+  { at, by }: Sighting,
+  { own, isOnLink }: Standpoint,
+): boolean {
+  if (port === 0 || isServicePort(port) || own.some((each) => sameEndpoint(each, { address, port }))) return false;
+  switch (scopeOf(address)) {
+    case 'global':
+      return address === at && isPublicUnicast(address);
+    case 'private': {
+      const isBehindOneNat = own.some(
+        (each) => each.kind !== 'lan' && each.address === at && isPublicUnicast(each.address),
+      );
+      const isSeenFromHere =
+        by === undefined
+          ? !own.some((each) => scopeOf(each.address) === 'global')
+          : scopeOf(by) === 'loopback' || (scopeOf(by) === 'private' && isOnLink(by));
+      return isOnLink(address) && (isBehindOneNat || (address === at && isSeenFromHere));
+    }
+    case 'loopback': {
+      const isSeenFromHere =
+        by === undefined ? own.every((each) => scopeOf(each.address) === 'loopback') : scopeOf(by) === 'loopback';
+      return address === at && isSeenFromHere;
+    }
+    default:
+      return false;
+  }
+}
+
+/**
+ * Whether a server tells one node of another's endpoint: a public address, or one of the asker's own kind of local network, where the
+ * server has itself seen that address; and of the addresses of a LAN those of a node that is seen at the same public address
+ * as the asker.
+ *
+ * @param at where the server sees the node that is listed.
+ * @param askerAt where the server sees the node that asks.
+ */
+export function mayList({ address, port }: Endpoint, at: readonly string[], askerAt: string): boolean {
+  if (port === 0 || isServicePort(port)) return false;
+  const isSeen = at.includes(address);
+  switch (scopeOf(address)) {
+    case 'global':
+      return isSeen && isPublicUnicast(address);
+    case 'private': {
+      const isBehindOneNat = isPublicUnicast(askerAt) && at.includes(askerAt);
+      return isBehindOneNat || (isSeen && ['private', 'loopback'].includes(scopeOf(askerAt)));
+    }
+    case 'loopback':
+      return isSeen && scopeOf(askerAt) === 'loopback';
+    default:
+      return false;
+  }
+}
+
+/** A stranger's locator, with those of its endpoints that may be dialled, a few at most. */
+export function hearsayOf(unl: UnlV3, sightings: readonly Sighting[], standpoint: Standpoint): UnlV3 {
+  return withEndpoints(unl, (endpoint) => sightings.some((seen) => mayDialHearsay(endpoint, seen, standpoint)));
+}
+
+/** A locator as a server lists it for a node that asks. */
+export function listedOf(unl: UnlV3, at: readonly string[], askerAt: string): UnlV3 {
+  return withEndpoints(unl, (endpoint) => mayList(endpoint, at, askerAt));
+}
+
+function withEndpoints(unl: UnlV3, isWanted: (endpoint: UnlEndpoint) => boolean): UnlV3 {
+  const endpoints = unl.endpoints.filter(
+    (endpoint, index, all) => all.findIndex((other) => sameEndpoint(other, endpoint)) === index && isWanted(endpoint),
+  );
+  return { ...unl, endpoints: endpoints.slice(0, MAX_HEARSAY) };
+}
