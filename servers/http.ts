@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { combineLatest, noop, Observable, of, switchMap, type SchedulerLike } from 'rxjs';
 import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
 import { Admission } from '../lib/bounds/admission.js';
+import { Gathered } from '../lib/bounds/gathered.js';
 import { siteOf } from '../lib/bounds/site.js';
 import { canonicalAddress, withoutZone, type Endpoint } from '../lib/endpoint.js';
 import { ListenError } from '../lib/errors.js';
@@ -281,7 +282,7 @@ export function sayJson(response: ServerResponse, value: unknown, status = 200):
  * @param maxBytes the longest that is read.
  */
 export async function bodyOf({ request, response }: Exchange, maxBytes: number): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = [];
+  const body = new Gathered();
   let length = 0;
   try {
     // An iteration that is left destroys the request, and the answer with it.
@@ -289,12 +290,12 @@ export async function bodyOf({ request, response }: Exchange, maxBytes: number):
       if (!Buffer.isBuffer(chunk)) return undefined;
       length += chunk.length;
       if (length > maxBytes) break;
-      chunks.push(chunk);
+      body.push(chunk);
     }
   } catch {
     return undefined;
   }
-  if (length <= maxBytes) return Buffer.concat(chunks, length);
+  if (length <= maxBytes) return body.take();
   response.setHeader('connection', 'close');
   response.once('finish', () => {
     request.destroy();

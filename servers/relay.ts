@@ -21,6 +21,7 @@ import {
   type Subscription,
 } from 'rxjs';
 import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
+import { Gathered } from '../lib/bounds/gathered.js';
 import { siteOf } from '../lib/bounds/site.js';
 import { type Endpoint } from '../lib/endpoint.js';
 import { SiteCounts } from '../lib/bounds/site-counts.js';
@@ -368,18 +369,16 @@ class Relay {
  * read is put back by the function that is returned.
  */
 function readAhead(socket: Socket): () => void {
-  const early: Buffer[] = [];
-  let length = 0;
+  const early = new Gathered();
   const read = (chunk: Buffer) => {
     early.push(chunk);
-    length += chunk.length;
-    if (length >= EARLY_BYTES) socket.pause();
+    if (early.length >= EARLY_BYTES) socket.pause();
   };
   socket.on('data', read);
   return () => {
     socket.off('data', read);
     socket.pause();
-    if (!socket.destroyed && length > 0) socket.unshift(Buffer.concat(early));
+    if (!socket.destroyed && early.length > 0) socket.unshift(early.take());
   };
 }
 

@@ -1,6 +1,7 @@
 import { Duplex } from 'node:stream';
 import { defer, finalize, mergeMap, Observable, Subject, type ObservableInput } from 'rxjs';
 import { Queue } from '../bounds/queue.js';
+import { ownBytes } from '../bounds/own-bytes.js';
 import { ClosedError } from '../errors.js';
 import { lineDecoder } from '../link/lines.js';
 
@@ -86,10 +87,15 @@ export class Inbox {
     return this.#length < this.#config.readAheadBytes;
   }
 
+  /** Whether what comes is not kept. */
+  get #readsAtOnce(): boolean {
+    return this.#duplex === undefined ? this.#readers > 0 && this.#busy === 0 && !this.#delivering : this.#duplexWants;
+  }
+
   /** Takes in what has arrived. */
   push(bytes: Buffer): void {
     if (this.#state !== 'open' || this.#isAbandoned) return;
-    this.#bytes.push(bytes);
+    this.#bytes.push(this.#readsAtOnce ? bytes : ownBytes(bytes));
     this.#length += bytes.length + PIECE_OVERHEAD;
     this.#deliver();
   }
@@ -203,7 +209,9 @@ export class Inbox {
     while (this.#duplexWants) {
       const bytes = this.#takeBytes();
       if (bytes === undefined) break;
-      this.#duplexWants = duplex.push(bytes);
+      // A stream that flows hands it on at once; another keeps it.
+      const isPassedOn = duplex.readableFlowing === true && duplex.readableLength === 0;
+      this.#duplexWants = duplex.push(isPassedOn ? bytes : ownBytes(bytes));
     }
     if (this.#length > 0 || this.#state === 'open' || this.#state === 'delivered') return;
     if (this.#state === 'ended') duplex.push(null);

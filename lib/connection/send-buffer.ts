@@ -1,3 +1,5 @@
+import { ownBytes } from '../bounds/own-bytes.js';
+
 /**
  * The bytes of a stream that are still to be written, and those that were written and that the peer has not said to have: by
  * their offsets, counted from the beginning of the stream.
@@ -42,7 +44,7 @@ export class SendBuffer {
   push(bytes: Buffer): void {
     if (bytes.length === 0) return;
     this.#end += bytes.length;
-    if (bytes.length >= SHORT_BYTES) this.#pieces.push(bytes);
+    if (bytes.length >= SHORT_BYTES) this.#pieces.push(ownBytes(bytes));
     else this.#join(bytes);
   }
 

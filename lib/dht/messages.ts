@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { ownBytes } from '../bounds/own-bytes.js';
 import { addressFromBytes, addressToBytes, type Endpoint } from '../endpoint.js';
 import { KEY_LENGTH, peerIdOfKey, peerIdToKey, SIGNATURE_LENGTH, type Identity, type PeerId } from '../identity.js';
 
@@ -139,7 +140,7 @@ export function decodeAnnounce(value: Buffer): AnnounceRequest | undefined {
   if (value.length !== KEY_LENGTH + SECRET_BYTES + SIGNATURE_LENGTH) return undefined;
   return {
     peerId: peerIdOfKey(value.subarray(0, KEY_LENGTH)),
-    secret: value.subarray(KEY_LENGTH, KEY_LENGTH + SECRET_BYTES),
+    secret: ownBytes(value.subarray(KEY_LENGTH, KEY_LENGTH + SECRET_BYTES)),
     signature: value.subarray(KEY_LENGTH + SECRET_BYTES),
   };
 }
@@ -207,7 +208,8 @@ function decodePart(value: Buffer, between: number): Part | undefined {
   const digest = value.subarray(0, HASH_BYTES);
   const [index = 0, count = 0] = value.subarray(PART_HEADER_BYTES - 2);
   if (bytes.length > PART_BYTES || count > MAX_PARTS || index >= count) return undefined;
-  return { digest, index, count, bytes };
+  // They are kept, and the datagram that they came in may be much longer.
+  return { digest: ownBytes(digest), index, count, bytes: ownBytes(bytes) };
 }
 
 function uint16(value: number): Buffer {

@@ -113,6 +113,11 @@ export function splice$({ sockets: [a, b], limits, ...config }: SpliceConfig): O
   });
 }
 
+/** What a piece that waits costs besides its bytes, so that ever so small ones are not read without bound. */
+const PIECE_OVERHEAD = 256;
+
+const NOTHING = Buffer.alloc(0);
+
 /** One direction. */
 interface PassConfig {
   readonly from: Socket;
@@ -127,22 +132,30 @@ interface PassConfig {
 /** Passes on what comes in one direction. `goOn` has it go on when it was held, unless its reader is slow. */
 function pass({ from, to, bufferedBytes, look, admit, isHeld }: PassConfig): { readonly goOn: () => void } {
   let isFull = false;
+  // How many pieces wait, each of which costs more than its bytes.
+  let pieces = 0;
   const goOn = () => {
     if (!isFull && !isHeld()) from.resume();
   };
-  to.on('drain', () => {
-    if (!isFull) return;
+  const onWritten = () => {
     isFull = false;
     goOn();
-  });
+  };
   from.on('data', (chunk: Buffer) => {
     if (!admit(chunk.length)) return;
+    to.write(chunk);
     // What the kernel took at once does not wait, however long it was: there is nothing to pause for.
-    if (to.write(chunk)) return;
+    if (to.writableLength === 0) {
+      pieces = 0;
+      return;
+    }
     look();
-    if (to.writableLength < bufferedBytes) return;
+    pieces = to.writableLength === chunk.length ? 1 : pieces + 1;
+    if (to.writableLength + pieces * PIECE_OVERHEAD < bufferedBytes) return;
     isFull = true;
     from.pause();
+    // Called when all before it has gone.
+    to.write(NOTHING, onWritten);
   });
   from.on('end', () => {
     to.end();

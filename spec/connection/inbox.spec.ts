@@ -294,6 +294,23 @@ describe('eachLine$', () => {
 });
 
 describe('toDuplex', () => {
+  it('keeps no read buffer alive for the few bytes of it that wait, before it is a stream and in it', async () => {
+    const { inbox } = open({ readAheadBytes: 10_000 });
+    const few = () => Buffer.alloc(65_536, 'x').subarray(0, 10);
+    inbox.push(few());
+    inbox.push(few());
+    const stream = inbox.toDuplex({ write: () => undefined, close: () => undefined });
+    stream.read(0);
+    inbox.push(few());
+    await settled();
+    const kept: number[] = [];
+    stream.on('data', (chunk: Buffer) => kept.push(chunk.buffer.byteLength));
+    await settled();
+    expect(kept.length).toBeGreaterThan(0);
+    expect(Math.max(...kept)).toBeLessThan(8_193);
+    stream.destroy();
+  });
+
   /** The inbox as a stream, with what the stream writes and whether it has closed. */
   function streaming(inbox: Inbox) {
     const written: string[] = [];

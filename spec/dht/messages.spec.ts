@@ -28,6 +28,23 @@ const anyPart = fc.record({
 });
 
 describe('The messages of the DHT', () => {
+  it('keep nothing alive of the datagram that they came in', () => {
+    const inDatagram = (message: Buffer) => {
+      const datagram = Buffer.concat([message, Buffer.alloc(60_000)]);
+      return datagram.subarray(0, message.length);
+    };
+    const [part] = toParts(Buffer.from('few'));
+    if (part === undefined) throw new Error('Expected a part');
+    const to = Buffer.alloc(32);
+    const secret = Buffer.alloc(SECRET_BYTES);
+    const stored = decodeStore(inDatagram(encodeStore({ to, part, keepMs: 1 })))?.part;
+    const pushed = decodePush(inDatagram(encodePush(secret, { part, seenAt: undefined })))?.push.part;
+    const announced = decodeAnnounce(inDatagram(encodeAnnounce(createIdentity(), secret, undefined)));
+    for (const bytes of [stored?.bytes, stored?.digest, pushed?.bytes, pushed?.digest, announced?.secret]) {
+      expect(bytes?.buffer.byteLength).toBe(bytes?.length);
+    }
+  });
+
   it('give back what was stored and pushed', () => {
     const secret = Buffer.alloc(SECRET_BYTES, 7);
     fc.assert(
