@@ -23,6 +23,7 @@ export {
   type MailboxServerLimits,
   type MailboxServiceConfig,
 } from './mailbox.js';
+export type { StorageState } from './mailbox/store.js';
 
 export {
   relayServer$,

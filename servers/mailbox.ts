@@ -18,6 +18,7 @@ import { siteBuckets } from '../lib/bounds/rate-limit.js';
 import { systemRuntime, type Runtime } from '../lib/runtime.js';
 import { CLOCK_MS } from '../lib/signed-request.js';
 import {
+  AHEAD_MS,
   decodePut,
   decodeTake,
   encodeTaken,
@@ -36,7 +37,8 @@ import { Boxes, type BoxLimits } from './mailbox/boxes.js';
 import { Owners } from './mailbox/owners.js';
 import { Polls, type PollLimits } from './mailbox/polls.js';
 import { Pyp2pMailbox, type Pyp2pLimits } from './mailbox/pyp2p.js';
-import { messageStore$, type MessageStore } from './mailbox/store.js';
+import { levelStore$ } from './mailbox/level-store.js';
+import { forgetfulStore, type MessageStore, type StorageState } from './mailbox/store.js';
 
 /** What the mailbox is made of, as a service of an HTTP server. */
 export interface MailboxServiceConfig {
@@ -69,11 +71,11 @@ export interface MailboxServerLimits extends BoxLimits, PollLimits, Pyp2pLimits 
   readonly putsPerMinute: number;
   /** Messages at once of one sender. */
   readonly putBurst: number;
-  /** Requests a second from one IPv4 address or IPv6 /64, on average. */
+  /** Requests a second from one IPv4 address or IPv6 /48, on average. */
   readonly requestsPerSecond: number;
-  /** Requests at once from one IPv4 address or IPv6 /64. */
+  /** Requests at once from one IPv4 address or IPv6 /48. */
   readonly requestBurst: number;
-  /** Receivers that are remembered to be there. */
+  /** Receivers that are remembered to have come. */
   readonly owners: number;
   /** Every so often what has expired is deleted, in milliseconds. */
   readonly sweepMs: number;
@@ -102,9 +104,19 @@ export const DEFAULT_MAILBOX_LIMITS: MailboxServerLimits = {
   pyp2pNodesPerHost: 64,
 };
 
+/** A mailbox that runs. */
+export interface MailboxService {
+  /** What an HTTP server has it answer. */
+  readonly service: HttpService;
+  /** Whether it can write to its folder: at once, and whenever that changes. While it cannot, it accepts no message (`not-saved`). */
+  readonly storage$: Observable<StorageState>;
+}
+
 /** A mailbox server that runs. */
 export interface MailboxServer {
   readonly local: { readonly address: string; readonly port: number };
+  /** Whether it can write to its folder: at once, and whenever that changes. While it cannot, it accepts no message (`not-saved`). */
+  readonly storage$: Observable<StorageState>;
 }
 
 /** The bytes of one answer: few enough to be read before anybody loses patience. */
@@ -121,7 +133,8 @@ const RETRY_AFTER_S = 30;
  * them. Emits once it listens. What it answers is written at the top of `lib/signalling/mailbox-messages.ts`; PyP2P's
  * `dht_msg.php` is answered below any path.
  *
- * With a folder a message is on disk before its sender hears that it is kept: neither a crash nor a power failure loses it.
+ * With a folder a message is on disk before its sender hears that it is kept: neither a crash nor a power failure loses it. After a
+ * write has failed (the disk is full, say), it accepts nothing until what it keeps is on the disk again, and tries every second.
  *
  * @throws ListenError when the port cannot be listened on; StoreError when the folder cannot be used; InvalidOptionError when a
  * host or a limit is none.
@@ -133,19 +146,26 @@ export function mailboxServer$(
   { bind, port = 8080, http, ...config }: MailboxServerConfig = {},
   runtime: Runtime = systemRuntime,
 ): Observable<MailboxServer> {
-  return httpServer$({ bind, port, limits: http, services: [mailboxService$(config, runtime)] }, runtime.scheduler);
+  return mailboxService$(config, runtime).pipe(
+    switchMap(({ service, storage$ }) =>
+      httpServer$({ bind, port, limits: http, services: [of(service)] }, runtime.scheduler).pipe(
+        map(({ local }) => ({ local, storage$ })),
+      ),
+    ),
+  );
 }
 
 /** What {@link mailboxServer$} answers, as a service of an HTTP server. */
 export function mailboxService$(
   { dataFolder, hosts, limits: given }: MailboxServiceConfig = {},
   runtime: Runtime = systemRuntime,
-): Observable<HttpService> {
+): Observable<MailboxService> {
   return defer(() => {
     const limits = withDefaults('limits', DEFAULT_MAILBOX_LIMITS, given, MAX_TIMER_MS);
     const names = hosts && hostNames(hosts);
     const { scheduler } = runtime;
-    return messageStore$(dataFolder, scheduler).pipe(
+    const store$ = dataFolder === undefined ? of(forgetfulStore) : levelStore$(dataFolder, scheduler);
+    return store$.pipe(
       map((store) => new Mailbox(store, names, limits, runtime)),
       switchMap((mailbox) => from(mailbox.load()).pipe(map(() => mailbox))),
       switchMap((mailbox) => {
@@ -153,7 +173,7 @@ export function mailboxService$(
           exhaustMap(() => from(mailbox.sweep()).pipe(untroubled())),
           ignoreElements(),
         );
-        return merge(of(mailbox.service), sweeping$).pipe(
+        return merge(of({ service: mailbox.service, storage$: mailbox.store.state$ }), sweeping$).pipe(
           finalize(() => {
             mailbox.close();
           }),
@@ -172,8 +192,11 @@ class Mailbox {
   readonly #mayAsk: (host: string) => boolean;
   readonly #maySend: (sender: string) => boolean;
 
+  /** When this server started. It does not know which takes were answered before. */
+  readonly #started: number;
+
   constructor(
-    store: MessageStore,
+    readonly store: MessageStore,
     hosts: ReadonlySet<string> | undefined,
     readonly limits: MailboxServerLimits,
     readonly runtime: Runtime,
@@ -181,7 +204,8 @@ class Mailbox {
     const { timeOfDay, scheduler } = runtime;
     const now = () => scheduler.now();
     this.#polls = new Polls(limits, scheduler);
-    this.#owners = new Owners(limits.owners, now);
+    this.#owners = new Owners({ most: limits.owners, now });
+    this.#started = timeOfDay();
     this.#boxes = new Boxes({
       store,
       limits,
@@ -281,14 +305,27 @@ class Mailbox {
   }
 
   async #take({ owner, at, waitMs, acknowledge, holding }: TakeRequest, exchange: Exchange): Promise<void> {
-    const last = this.#owners.lastOf(owner);
+    const last = this.#owners.lastOf(owner) ?? 0;
+    const host = siteOf(exchange.address);
     if (at <= last) {
       this.#refuse(exchange, 'replayed', 'a later take has come already', last + 1);
       return;
     }
-    this.#owners.visit(owner, at);
+    // This server's clock may have been set back since the owner came last.
+    if (at < this.#started || at > Math.max(this.runtime.timeOfDay(), last) + AHEAD_MS) {
+      this.#refuse(
+        exchange,
+        'untimely',
+        'the take is from before the start of this server, or its time is still to come',
+      );
+      return;
+    }
+    if (!this.#owners.visit(owner, host, at)) {
+      this.#refuse(exchange, 'host-full', 'too many receivers at this address');
+      return;
+    }
     if (acknowledge.length > 0) await this.#boxes.acknowledge(owner, acknowledge);
-    if (this.#owners.lastOf(owner) > at) {
+    if (this.#owners.lastOf(owner) !== at) {
       // A later one has come meanwhile.
       say(exchange.response, 200, encodeTaken([]), 'application/json');
       return;
@@ -302,10 +339,10 @@ class Mailbox {
     }
     const leave = this.#polls.park({
       owner,
-      host: siteOf(exchange.address),
+      host,
       waitMs,
       answer: (hasArrived) => {
-        this.#owners.visit(owner, this.#owners.lastOf(owner));
+        this.#owners.stay(owner);
         if (hasArrived) this.#bring(owner, held, exchange);
         else say(exchange.response, 200, encodeTaken([]), 'application/json');
       },

@@ -203,6 +203,9 @@ class Relay {
   readonly #unread: Unread;
   readonly #mayAsk: (host: string) => boolean;
 
+  /** Tokens that were used before are not remembered. */
+  readonly #started: number;
+
   readonly counters$ = this.#counters.asObservable();
 
   constructor(
@@ -215,6 +218,7 @@ class Relay {
     // What waits for one node is bounded by `bufferedBytes`.
     this.#unread = new Unread({ ...limits, unreadBytes: Number.POSITIVE_INFINITY, unreadMs: idleMs }, scheduler);
     const now = () => scheduler.now();
+    this.#started = timeOfDay();
     this.#mayAsk = siteBuckets({ perSecond: requestsPerSecond, burst: requestBurst, maxSites: MAX_HOSTS, now });
     // A clock may be wrong by as much to either side.
     this.#tokens = new Tokens({ forMs: 2 * CLOCK_MS, maxTokens: tokens, now: timeOfDay });
@@ -279,6 +283,7 @@ class Relay {
       return ['signature', 'the request is not signed by whom it is from'];
     }
     if (Math.abs(join.at - this.runtime.timeOfDay()) > CLOCK_MS) return ['clock', 'the clock of the caller is wrong'];
+    if (join.at < this.#started) return ['untimely', 'the request is from before the start of this relay'];
     if (this.#perHost.of(address) >= this.limits.nodesPerHost) return ['host-full', 'too many nodes at this address'];
     const refusal = this.#tokens.refusalOf(join);
     if (refusal !== undefined) return [refusal, TOKEN_WORDS[refusal]];

@@ -7,6 +7,7 @@ import { mailboxService$, type MailboxServerLimits } from './mailbox.js';
 import { reachabilityService$ } from './reachability.js';
 import { relayService$, type RelayCounters, type RelayServerLimits } from './relay.js';
 import { rendezvousServer$, type RendezvousServerLimits } from './rendezvous.js';
+import type { StorageState } from './mailbox/store.js';
 import type { Store } from './store/store.js';
 
 /** What the servers are made of. */
@@ -50,6 +51,8 @@ export interface Serving {
   readonly endpoints: readonly { readonly name: string; readonly local: Endpoint }[];
   /** What the relay does: at once, and whenever that changes. Empty where there is none. */
   readonly relayCounters$: Observable<RelayCounters>;
+  /** Whether the mailbox can write to its folder: at once, and whenever that changes. While it cannot, it accepts no message. */
+  readonly storage$: Observable<StorageState>;
 }
 
 /**
@@ -69,9 +72,10 @@ export function serve$(config: ServeConfig = {}): Observable<Serving> {
     // On both ports it is the same relay: its limits are those of the machine.
     switchMap(({ services, counters$ }) =>
       combineLatest([meeting$(config, services), dht$(config, services)]).pipe(
-        map(([meeting, dht]) => ({
+        map(([{ storage$, ...meeting }, dht]) => ({
           endpoints: Object.entries({ ...meeting, ...dht }).map(([name, { local }]) => ({ name, local })),
           relayCounters$: counters$,
+          storage$,
         })),
       ),
     ),
@@ -91,14 +95,17 @@ type Services = readonly Observable<HttpService>[];
 /** The rendezvous server, which tells nodes where the HTTP services are. */
 function meeting$(config: ServeConfig, others: Services) {
   const { bind, port, httpPort = 8080, store, limits, dataFolder, hosts, mailboxLimits, httpLimits } = config;
-  const mailbox$ = mailboxService$({ dataFolder, hosts, limits: mailboxLimits });
-  const services = [reachabilityService$({ bind }), mailbox$, ...others];
-  return httpServer$({ bind, port: httpPort, limits: httpLimits, services }).pipe(
-    switchMap((http) =>
-      rendezvousServer$({ bind, port, httpPort: http.local.port, store, limits }).pipe(
-        map((rendezvous) => ({ rendezvous, http })),
-      ),
-    ),
+  return mailboxService$({ dataFolder, hosts, limits: mailboxLimits }).pipe(
+    switchMap(({ service, storage$ }) => {
+      const services = [reachabilityService$({ bind }), of(service), ...others];
+      return httpServer$({ bind, port: httpPort, limits: httpLimits, services }).pipe(
+        switchMap((http) =>
+          rendezvousServer$({ bind, port, httpPort: http.local.port, store, limits }).pipe(
+            map((rendezvous) => ({ rendezvous, http, storage$ })),
+          ),
+        ),
+      );
+    }),
   );
 }
 

@@ -1,4 +1,4 @@
-import { ignoreElements, lastValueFrom, merge, of, switchMap, takeUntil, tap, throttleTime } from 'rxjs';
+import { ignoreElements, lastValueFrom, merge, of, skipWhile, switchMap, takeUntil, tap, throttleTime } from 'rxjs';
 import { serve$ } from '../../servers/serve.js';
 import { formatEndpoint, parseServer } from '../endpoint.js';
 import { reporter } from './report.js';
@@ -49,7 +49,18 @@ export async function serve({ data, host, dhtBootstrap, json, ...options }: Serv
         }),
         ignoreElements(),
       );
-      return merge(of(serving), counters$);
+      const storage$ = serving.storage$.pipe(
+        skipWhile(({ isWritable }) => isWritable),
+        tap(({ isWritable: writable, ...fields }) => {
+          const words =
+            'reason' in fields
+              ? `cannot write to ${data ?? ''}: ${fields.reason}; it keeps no message until it can`
+              : `writes to ${data ?? ''} again`;
+          report('storage', { writable, ...fields }, `the mailbox ${words}`);
+        }),
+        ignoreElements(),
+      );
+      return merge(of(serving), counters$, storage$);
     }),
     takeUntil(interrupted$()),
   );

@@ -16,6 +16,7 @@ import {
   RELAY_PROTOCOL,
   relayUrl,
   type Refusal,
+  type RefusalCode,
 } from './messages.js';
 
 /** Who joins a relay, and whom it is to meet there. */
@@ -46,11 +47,14 @@ export class RelayRefusedError extends HttpError {
   }
 }
 
+/** What a relay says to a request that would be good at its own time. */
+const CLOCK_REFUSALS: readonly RefusalCode[] = ['clock', 'untimely'];
+
 /**
  * Joins a relay, there to be joined with another node that does the same. Emits the socket as soon as the relay has let this
  * node in, which is before the other one is there, and completes: what is written waits for the other, up to what the network
  * holds. Afterwards the socket, paused and without delay, belongs to whoever took it; unsubscribing before that gives up. A
- * relay that says that this node's clock is wrong is asked once more, with its own time.
+ * relay that says that this node's clock is wrong, or that it has just started, is asked once more, with its own time.
  *
  * What comes out of the socket is the word of whoever is there: the relay could be anybody. Secure it with TLS.
  *
@@ -80,7 +84,8 @@ export function join$(
       retry({
         count: 1,
         delay: (error: unknown) => {
-          if (!(error instanceof RelayRefusedError) || error.refusal?.refused !== 'clock') throw error;
+          if (!(error instanceof RelayRefusedError) || error.refusal === undefined) throw error;
+          if (!CLOCK_REFUSALS.includes(error.refusal.refused)) throw error;
           ahead = error.refusal.now - timeOfDay();
           return of(undefined);
         },

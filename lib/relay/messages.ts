@@ -15,8 +15,12 @@
 // same relay and with the same token, `from` and `to` the other way round, whatever either sends goes to the other, as it is.
 // Each node may join with a token once. What it sends before the other is there waits in the network.
 //
-// What somebody who has seen a request can do with it: nothing at the same server, unless that was restarted meanwhile; then,
-// and at a server that knows no names of its own, take the node's place for two minutes, and prove no key to whoever comes.
+// A relay remembers in memory which tokens were used. So a request from before its start is refused (`untimely`), and `now` is the
+// relay's time, with which the node signs again.
+//
+// What somebody who has seen a request can do with it: nothing at the same server, unless that was restarted within the time by which
+// the clock of `from` is ahead; then, and at a server that knows no names of its own, take the node's place for two minutes, and
+// prove no key to whoever comes.
 import { isPeerId, type Identity, type PeerId } from '../identity.js';
 import * as signedRequest from '../signed-request.js';
 import { decodeBase64Url, isTime, parseJsonObject } from '../validate.js';
@@ -54,6 +58,8 @@ export const REFUSALS = {
   signature: 401,
   /** Its time is not the server's. */
   clock: 409,
+  /** It may be from before the start of the relay, which does not remember that time. */
+  untimely: 409,
   /** This node has joined with this token before. */
   replayed: 409,
   /** The token is that of two other nodes. */

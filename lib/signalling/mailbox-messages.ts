@@ -11,11 +11,14 @@
 //
 // The caller (`from`, `owner`) signs the verb, the Host header and the exact bytes of the body, as written at the top of
 // `lib/signed-request.ts`. `at` must be within two minutes of the server's clock, and that of a take later than that of the
-// owner's take before.
+// owner's take before. A server that has started anew does not know which takes it had answered. So a take from before its start is
+// refused (`untimely`), and so is one that is ahead of its clock by more than 50 ms, which could be older than the next start. `now` is
+// the server's time, and the owner signs again with that.
 //
 // What somebody who has seen a request can do with it: put the same message again, which changes nothing while it is kept,
-// and is a copy that the receiver drops when it is not. Nothing with a take at the same server. At a server that knows no
-// names of its own, to which the request was not made, have the owner's messages, which are sealed, and delete none of them:
+// and is a copy that the receiver drops when it is not. Nothing with a take at the same server, whether that was restarted or not,
+// as long as the server has room to remember its owner: it may forget owners of the site that has most of them there. At a server
+// that knows no names of its own, to which the request was not made, have the owner's messages, which are sealed, and delete none of them:
 // receipts cannot be guessed, and are signed by the owner.
 import { isPeerId, type Identity, type PeerId } from '../identity.js';
 import { canonicalAddress } from '../endpoint.js';
@@ -27,6 +30,12 @@ export type MailboxVerb = 'put' | 'take';
 
 /** A take waits at most this long, in milliseconds: well below what NATs allow a silent connection (RFC 5382 REQ-5). */
 export const WAIT_MAX_MS = 30_000;
+
+/**
+ * A take may be ahead of the server's clock by this much, in milliseconds: less than a server takes to start anew, so that what it
+ * was asked before is older than its start.
+ */
+export const AHEAD_MS = 50;
 
 /** Receipts in each list of a take. */
 export const MAX_RECEIPTS = 256;
@@ -84,6 +93,7 @@ export const REFUSALS = {
   signature: 401,
   clock: 409,
   replayed: 409,
+  untimely: 409,
   'too-large': 413,
   'too-often': 429,
   'recipient-full': 429,

@@ -74,7 +74,7 @@ const LATE_MS = 1_000;
 const BACKOFF = { firstMs: 500, mostMs: 60_000 };
 
 /** What a server that is asked says to a request that is in time for no clock but its own. */
-const CLOCK_REFUSALS: readonly Refusal['refused'][] = ['clock', 'replayed'];
+const CLOCK_REFUSALS: readonly Refusal['refused'][] = ['clock', 'replayed', 'untimely'];
 
 /**
  * Signals by way of mailboxes: servers, asked by HTTP, that keep them until the receiver comes for them. What was brought is
@@ -212,7 +212,7 @@ class Server {
     });
   }
 
-  /** Asks, and once more where the server says that the clock is wrong. */
+  /** Asks, and again where the server wants another time. */
   #ask$<T>({ verb, body, decode, withinMs, family }: Question<T>): Observable<T> {
     const { identity, localAddress, runtime } = this.config;
     return defer(() => {
@@ -235,7 +235,8 @@ class Server {
         throw new RefusedError(this.url, decodeRefusal(text), status);
       }),
       retry({
-        count: 1,
+        // The server may know of a later take.
+        count: 2,
         delay: (error: unknown) => {
           const refusal = error instanceof RefusedError ? error.refusal : undefined;
           if (refusal === undefined || !CLOCK_REFUSALS.includes(refusal.refused)) throw error;

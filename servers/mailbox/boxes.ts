@@ -16,9 +16,9 @@ export interface BoxLimits {
   readonly messagesPerSender: number;
   /** Bytes of one sender. */
   readonly bytesPerSender: number;
-  /** Messages from one IPv4 address or IPv6 /64, which may have many keys: far less than one receiver may have. */
+  /** Messages from one IPv4 address or IPv6 /48, which may have many keys: far less than one receiver may have. */
   readonly messagesPerHost: number;
-  /** Bytes from one IPv4 address or IPv6 /64. */
+  /** Bytes from one IPv4 address or IPv6 /48. */
   readonly bytesPerHost: number;
   /** Messages in all. They are in memory, too. */
   readonly messages: number;
@@ -78,13 +78,15 @@ const WORTHWHILE_BYTES = 1024 * 1024;
  * memory, and written to a store before anybody is told of them.
  *
  * In a full box, and when all of them together are full, the newest messages of the IPv4 address or IPv6 /48 that has most
- * there give way to one of another that has fewer.
+ * there give way to one of another that has fewer, once that is stored.
  */
 export class Boxes {
   /** By receiver, then by receipt, in the order of arrival. */
   readonly #boxes = new Map<string, Map<string, Entry>>();
   /** Those that are kept or about to be, by sender, receiver and id. */
   readonly #byId = new Map<string, Entry>();
+  /** Those that give way to another as soon as that is stored. They are not counted any more. */
+  readonly #leaving = new Set<Entry>();
   /** By receiver: what is in the box, or about to be. */
   readonly #recipients = new Map<string, Shares<Entry>>();
   readonly #senders: Quota;
@@ -117,6 +119,7 @@ export class Boxes {
       this.#account(entry);
       this.#show(entry);
     }
+    this.config.store.holds({ prefix: PREFIX, entries: () => this.#stored() });
     if (worthless.length > 0) await this.config.store.delete(worthless);
   }
 
@@ -128,24 +131,31 @@ export class Boxes {
     if (known !== undefined) return (await known.isStored) ? undefined : 'not-saved';
     const refusal = this.#refusalOf(message);
     if (refusal !== undefined) return refusal;
-    const evicted = this.#roomFor(message);
-    if (typeof evicted === 'string') return evicted;
+    const leaving = this.#makeRoom(message);
+    if (typeof leaving === 'string') return leaving;
     const key = PREFIX + String(++this.#count).padStart(DIGITS, '0');
     const { store, arrived } = this.config;
-    const isGone = this.#delete(evicted);
-    const isStored = store.put(key, JSON.stringify(message)).then(
+    const inFavourOf = leaving.map((entry) => entry.key);
+    const isStored = store.put(key, valueOf(message), inFavourOf).then(
       () => true,
       () => false,
     );
     const entry = entryOf(message, key, isStored);
     this.#account(entry);
-    await isGone;
-    if (!(await isStored)) {
+    const isIn = await isStored;
+    for (const other of leaving) {
+      if (isIn) this.#forget(other);
+      else this.#stay(other);
+    }
+    if (!isIn) {
       this.#forget(entry);
       return 'not-saved';
     }
-    // It has given way to another meanwhile.
-    if (!this.#isKept(entry)) return 'recipient-full';
+    if (!this.#isKept(entry) || this.#leaving.has(entry)) {
+      // It has given way to another meanwhile, or is about to.
+      await this.#delete([entry]);
+      return 'recipient-full';
+    }
     this.#show(entry);
     arrived(message.to);
     return undefined;
@@ -189,13 +199,32 @@ export class Boxes {
     return this.#hosts.hasRoom(siteOf(seenAt), bytes) ? undefined : 'host-full';
   }
 
-  /** What has to give way to a message; or why it is not kept. */
-  #roomFor({ to, seenAt, message }: Kept): readonly Entry[] | RefusalCode {
+  /** Has others give way to a message, as far as they have to; or says why it is not kept. */
+  #makeRoom({ to, seenAt, message }: Kept): readonly Entry[] | RefusalCode {
     const incoming = { site: siteOf(seenAt), size: sizeOf(message) };
-    const inBox = this.#sharesOf(to).roomFor(incoming);
-    if (inBox === undefined) return 'recipient-full';
-    const inAll = this.#all.roomFor(incoming, inBox);
-    return inAll === undefined ? 'server-full' : [...inBox, ...inAll];
+    const leaving: Entry[] = [];
+    for (const [shares, refusal] of [
+      [this.#sharesOf(to), 'recipient-full'],
+      [this.#all, 'server-full'],
+    ] as const) {
+      while (!shares.hasRoomFor(incoming.size)) {
+        const newest = shares.givesWayTo(incoming);
+        if (newest === undefined) {
+          // In the order in which they came.
+          for (const entry of leaving.reverse()) this.#stay(entry);
+          return refusal;
+        }
+        this.#unaccount(newest);
+        this.#leaving.add(newest);
+        leaving.push(newest);
+      }
+    }
+    return leaving;
+  }
+
+  /** What was to give way stays after all. */
+  #stay(entry: Entry): void {
+    if (this.#leaving.delete(entry)) this.#account(entry);
   }
 
   #sharesOf(to: string): Shares<Entry> {
@@ -224,6 +253,11 @@ export class Boxes {
     this.#boxes.set(entry.to, box.set(entry.receipt, entry));
   }
 
+  /** What is in the boxes, as the store has it. */
+  *#stored(): Iterable<readonly [key: string, value: string]> {
+    for (const box of this.#boxes.values()) for (const entry of box.values()) yield [entry.key, valueOf(entry)];
+  }
+
   async #delete(entries: readonly Entry[]): Promise<void> {
     if (entries.length === 0) return;
     for (const entry of entries) this.#forget(entry);
@@ -232,11 +266,17 @@ export class Boxes {
 
   #forget(entry: Entry): void {
     if (!this.#isKept(entry)) return;
-    const { to, from, seenAt, size, receipt } = entry;
+    const { to, size, receipt } = entry;
     const box = this.#boxes.get(to);
     box?.delete(receipt);
     if (box?.size === 0) this.#boxes.delete(to);
     this.#byId.delete(idOf(entry));
+    if (!this.#leaving.delete(entry)) this.#unaccount(entry);
+    this.#deletedBytes += size;
+  }
+
+  #unaccount(entry: Entry): void {
+    const { to, from, seenAt, size } = entry;
     const shares = this.#sharesOf(to);
     shares.delete(entry);
     if (shares.isEmpty) this.#recipients.delete(to);
@@ -244,12 +284,16 @@ export class Boxes {
     this.#hosts.release(siteOf(seenAt), size);
     this.#all.delete(entry);
     this.#bytes -= size;
-    this.#deletedBytes += size;
   }
 }
 
 function entryOf(kept: Kept, key: string, isStored: Promise<boolean>): Entry {
   return { ...kept, key, isStored, site: siteOf(kept.seenAt), size: sizeOf(kept.message) };
+}
+
+/** As a message is stored. */
+function valueOf({ to, from, id, message, seenAt, receipt, arrived, expires }: Kept): string {
+  return JSON.stringify({ to, from, id, message, seenAt, receipt, arrived, expires });
 }
 
 function idOf({ from, to, id }: Kept): string {

@@ -1,11 +1,11 @@
-import type { SchedulerLike, Subscription } from 'rxjs';
-import { SiteCounts } from '../../lib/bounds/site-counts.js';
+import { Subscription, type SchedulerLike } from 'rxjs';
+import { Admission } from '../../lib/bounds/admission.js';
 
 /** How many polls may wait. */
 export interface PollLimits {
   /** Long polls that wait, in all. Each holds a connection. */
   readonly polls: number;
-  /** Long polls that wait from one IPv4 address or IPv6 /64. */
+  /** Long polls that wait from one IPv4 address or IPv6 /48. */
   readonly pollsPerHost: number;
 }
 
@@ -22,20 +22,26 @@ export interface PollConfig {
 }
 
 interface Poll {
+  readonly owner: string;
   readonly host: string;
   readonly timer: Subscription;
   readonly answer: (hasArrived: boolean) => void;
 }
 
-/** The long polls that wait: at most one for each owner. */
+/**
+ * The long polls that wait: at most one for each owner. The place is shared by sites. When it is full, the newest poll of the site
+ * that has most is answered with nothing, in favour of one of a site that has less.
+ */
 export class Polls {
   readonly #parked = new Map<string, Poll>();
-  readonly #perHost = new SiteCounts();
+  readonly #room: Admission<Poll>;
 
   constructor(
-    readonly limits: PollLimits,
+    limits: PollLimits,
     readonly scheduler: SchedulerLike,
-  ) {}
+  ) {
+    this.#room = new Admission({ most: limits.polls, mostOfSite: limits.pollsPerHost });
+  }
 
   has(owner: string): boolean {
     return this.#parked.has(owner);
@@ -44,14 +50,16 @@ export class Polls {
   /** Has a poll wait. Returns what to call when the caller leaves; `undefined` when there are too many. */
   park({ owner, host, waitMs, answer }: PollConfig): (() => void) | undefined {
     this.end(owner);
-    if (this.#perHost.total >= this.limits.polls || this.#perHost.of(host) >= this.limits.pollsPerHost)
-      return undefined;
-    const timer = this.scheduler.schedule(() => {
-      this.#end(owner, poll, false);
-    }, waitMs);
-    const poll: Poll = { host, timer, answer };
+    const poll: Poll = { owner, host, timer: new Subscription(), answer };
+    const { isIn, gaveWay } = this.#room.admit(host, poll);
+    if (!isIn) return undefined;
+    if (gaveWay !== undefined) this.#end(gaveWay.owner, gaveWay, false);
     this.#parked.set(owner, poll);
-    this.#perHost.add(host);
+    poll.timer.add(
+      this.scheduler.schedule(() => {
+        this.#end(owner, poll, false);
+      }, waitMs),
+    );
     return () => {
       this.#remove(owner, poll);
     };
@@ -81,7 +89,7 @@ export class Polls {
     if (this.#parked.get(owner) !== poll) return false;
     this.#parked.delete(owner);
     poll.timer.unsubscribe();
-    this.#perHost.remove(poll.host);
+    this.#room.leave(poll.host, poll);
     return true;
   }
 }

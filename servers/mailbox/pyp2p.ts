@@ -1,4 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { Admission } from '../../lib/bounds/admission.js';
 import { siteOf } from '../../lib/bounds/site.js';
 import { canonicalAddress } from '../../lib/endpoint.js';
 import type { Runtime } from '../../lib/runtime.js';
@@ -6,6 +7,7 @@ import { WAIT_MAX_MS } from '../../lib/signalling/mailbox-messages.js';
 import { parseJsonObject } from '../../lib/validate.js';
 import { say, sayJson, type Exchange } from '../http.js';
 import type { Boxes, Kept } from './boxes.js';
+import { Neighbours } from './neighbours.js';
 import type { Polls } from './polls.js';
 import type { MessageStore } from './store.js';
 
@@ -18,6 +20,9 @@ import type { MessageStore } from './store.js';
 //   get_mutex                             `1` for one node of each network at a time, for ten minutes; else `0`
 //   find_neighbours (network_id)          a JSON array of { ip, port, id, can_test }, alive within ten minutes
 //
+// When as many nodes are registered as there is room for, the newest of the IPv4 address or IPv6 /48 that has most is forgotten in
+// favour of one of another that has fewer: it hears `failure`, and has to register again.
+//
 // Whoever gives a wrong password, or none of a node that is known, hears `failure`. Passwords are kept as salted hashes.
 //
 // `list_pop=1`, the default, is a box: `list` waits for up to 25 s while there is nothing, and what it answered is deleted.
@@ -29,7 +34,7 @@ import type { MessageStore } from './store.js';
 export interface Pyp2pLimits {
   /** PyP2P nodes that are registered. */
   readonly pyp2pNodes: number;
-  /** PyP2P nodes that are registered from one IPv4 address or IPv6 /64. */
+  /** PyP2P nodes that are registered from one IPv4 address or IPv6 /48. */
   readonly pyp2pNodesPerHost: number;
 }
 
@@ -51,6 +56,8 @@ interface Node {
   readonly host: string;
   readonly salt: string;
   readonly hash: string;
+  /** When it has registered: those of one address give way in this order, the newest first. */
+  readonly since: number;
   alive: number;
 }
 
@@ -78,25 +85,36 @@ const NOTHING: ReadonlySet<string> = new Set();
 /** PyP2P's mailboxes, in the same store as our own, and under the same limits. */
 export class Pyp2pMailbox {
   readonly #nodes = new Map<string, Node>();
-  /** Who has the mutex of a network, and until when. */
+  readonly #room: Admission<Node>;
+  readonly #neighbours: Neighbours<Node>;
+  /** Which node, of those that are known, has the mutex of a network, and until when. */
   readonly #mutexes = new Map<string, { readonly id: string; readonly until: number }>();
 
-  constructor(readonly config: Pyp2pConfig) {}
+  constructor(readonly config: Pyp2pConfig) {
+    const { pyp2pNodes, pyp2pNodesPerHost } = config.limits;
+    this.#room = new Admission({ most: pyp2pNodes, mostOfSite: pyp2pNodesPerHost });
+    this.#neighbours = new Neighbours(config.runtime.random);
+  }
 
   /** Reads who has registered: PyP2P's nodes do so but once. */
   async load(): Promise<void> {
-    for await (const [key, value] of this.config.store.entries()) {
+    const { store } = this.config;
+    const nodes: Node[] = [];
+    for await (const [key, value] of store.entries()) {
       const node = key.startsWith(PREFIX) ? parseNode(key.slice(PREFIX.length), value) : undefined;
-      if (node !== undefined) this.#nodes.set(node.id, { ...node, alive: this.#now() });
+      if (node !== undefined) nodes.push({ ...node, alive: this.#now() });
     }
+    const gone = nodes.sort((a, b) => a.since - b.since).flatMap((node) => this.#admit(node) ?? [node]);
+    store.holds({ prefix: PREFIX, entries: () => this.#stored() });
+    await store.delete(gone.map(keyOf));
   }
 
   /** Forgets who has not been heard of. */
   async sweep(): Promise<void> {
     const now = this.#now();
-    const gone = [...this.#nodes.values()].filter(({ alive }) => alive + FORGET_MS <= now).map(({ id }) => id);
-    for (const id of gone) this.#nodes.delete(id);
-    if (gone.length > 0) await this.config.store.delete(gone.map((id) => PREFIX + id));
+    const gone = [...this.#nodes.values()].filter(({ alive }) => alive + FORGET_MS <= now);
+    for (const node of gone) this.#forget(node);
+    await this.config.store.delete(gone.map(keyOf));
     for (const [network, { until }] of this.#mutexes) if (until <= now) this.#mutexes.delete(network);
   }
 
@@ -121,6 +139,7 @@ export class Pyp2pMailbox {
   #answerNode(call: string, node: Node, isPublic: boolean, exchange: Exchange): void {
     const { response, url } = exchange;
     node.alive = this.#now();
+    this.#neighbours.add(node);
     switch (call) {
       case 'put':
         this.#put(node, isPublic, exchange).catch(() => response.destroy());
@@ -144,7 +163,7 @@ export class Pyp2pMailbox {
 
   async #register(id: string, exchange: Exchange): Promise<void> {
     const { url, address, response } = exchange;
-    const { limits, store } = this.config;
+    const { store } = this.config;
     const password = url.searchParams.get('password') ?? '';
     const ip = canonicalAddress(url.searchParams.get('ip') ?? address);
     const port = portOf(url.searchParams.get('port') ?? '1');
@@ -154,17 +173,24 @@ export class Pyp2pMailbox {
       fail(exchange);
     } else if (this.#nodes.has(id)) {
       say(response, 200, 'Already registered.success');
-    } else if (ip === undefined || port === undefined || !this.#hasRoom(host, limits)) {
+    } else if (ip === undefined || port === undefined) {
       fail(exchange);
     } else {
       const salt = randomBytes(16).toString('base64url');
-      const node = { id, ip, port, network, host, salt, hash: hashOf(salt, password), alive: this.#now() };
-      this.#nodes.set(id, node);
+      const now = this.#now();
+      const node = { id, ip, port, network, host, salt, hash: hashOf(salt, password), since: now, alive: now };
+      const gone = this.#admit(node);
+      if (gone === undefined) {
+        fail(exchange);
+        return;
+      }
       try {
-        await store.put(PREFIX + id, JSON.stringify(node));
+        await store.put(keyOf(node), valueOfNode(node), gone.map(keyOf));
         say(response, 200, 'success');
       } catch {
-        this.#nodes.delete(id);
+        this.#forget(node);
+        // Nobody has given way to it after all.
+        for (const other of gone) if (!this.#nodes.has(other.id)) this.#admit(other);
         fail(exchange);
       }
     }
@@ -229,19 +255,39 @@ export class Pyp2pMailbox {
 
   #neighboursOf(node: Node, network: string) {
     const since = this.#now() - ALIVE_MS;
-    const { random } = this.config.runtime;
-    const neighbours = [...this.#nodes.values()]
-      .filter((other) => other.network === network && other.id !== node.id && other.alive > since)
-      .map((other) => ({ other, rank: random() }))
-      .sort((a, b) => a.rank - b.rank)
+    // One more, since the node itself may be among them.
+    const neighbours = this.#neighbours
+      .sample(network, MAX_NEIGHBOURS + 1, since)
+      .filter(({ id }) => id !== node.id)
       .slice(0, MAX_NEIGHBOURS);
     const mayTest = this.#hasMutex(node, false);
-    return neighbours.map(({ other: { ip, port, id } }, index) => ({
+    return neighbours.map(({ ip, port, id }, index) => ({
       ip,
       port,
       id,
       can_test: mayTest && index === 0 ? 1 : 0,
     }));
+  }
+
+  /** Takes a node in, if there is room or another gives way. Returns which have; `undefined` when it is not in. */
+  #admit(node: Node): readonly Node[] | undefined {
+    const { isIn, gaveWay } = this.#room.admit(node.host, node);
+    if (!isIn) return undefined;
+    if (gaveWay !== undefined) this.#forget(gaveWay);
+    this.#nodes.set(node.id, node);
+    this.#neighbours.add(node);
+    return gaveWay === undefined ? [] : [gaveWay];
+  }
+
+  #forget(node: Node): void {
+    this.#room.leave(node.host, node);
+    this.#neighbours.delete(node);
+    if (this.#nodes.get(node.id) === node) this.#nodes.delete(node.id);
+    if (this.#mutexes.get(node.network)?.id === node.id) this.#mutexes.delete(node.network);
+  }
+
+  *#stored(): Iterable<readonly [key: string, value: string]> {
+    for (const node of this.#nodes.values()) yield [keyOf(node), valueOfNode(node)];
   }
 
   /** The node, when the password is its own. */
@@ -250,11 +296,6 @@ export class Pyp2pMailbox {
     if (node === undefined || password.length > MAX_PASSWORD) return undefined;
     const hash = Buffer.from(hashOf(node.salt, password));
     return timingSafeEqual(hash, Buffer.from(node.hash)) ? node : undefined;
-  }
-
-  #hasRoom(host: string, { pyp2pNodes, pyp2pNodesPerHost }: Pyp2pLimits): boolean {
-    if (this.#nodes.size >= pyp2pNodes) return false;
-    return [...this.#nodes.values()].filter((node) => node.host === host).length < pyp2pNodesPerHost;
   }
 
   #now(): number {
@@ -294,12 +335,22 @@ function hashOf(salt: string, password: string): string {
   return createHash('sha256').update(salt).update(password).digest('base64url');
 }
 
+function keyOf({ id }: Node): string {
+  return PREFIX + id;
+}
+
+/** As a node is stored: when it was last heard of changes all the time, and is not. */
+function valueOfNode({ id, ip, port, network, host, salt, hash, since }: Node): string {
+  return JSON.stringify({ id, ip, port, network, host, salt, hash, since });
+}
+
 function parseNode(nodeId: string, value: string): Node | undefined {
-  const { ip, port, network, host, salt, hash } = parseJsonObject(value) ?? {};
+  const { ip, port, network, host, salt, hash, since = 0 } = parseJsonObject(value) ?? {};
   const id = nodeIdOf(nodeId);
   const address = typeof ip === 'string' ? canonicalAddress(ip) : undefined;
   if (id === undefined || address === undefined || typeof port !== 'number') return undefined;
   if (typeof network !== 'string' || typeof host !== 'string' || typeof salt !== 'string') return undefined;
+  if (typeof since !== 'number') return undefined;
   if (typeof hash !== 'string' || hash.length !== hashOf('', '').length) return undefined;
-  return { id, ip: address, port, network, host, salt, hash, alive: 0 };
+  return { id, ip: address, port, network, host, salt, hash, since, alive: 0 };
 }

@@ -1,4 +1,5 @@
 import type { QuotaLimits } from './quota.js';
+import { Ranking } from './ranking.js';
 
 /** What is kept in a place of which everybody may have a share. */
 export interface Shared {
@@ -8,9 +9,12 @@ export interface Shared {
   readonly size: number;
 }
 
-interface Use {
+interface Share<T> {
   messages: number;
   bytes: number;
+  readonly entries: Set<T>;
+  /** In the order of arrival, with some that have left. */
+  readonly arrivals: T[];
 }
 
 /**
@@ -18,8 +22,9 @@ interface Use {
  * of whoever has most: a flood from a few sites fills it, and keeps no others out.
  */
 export class Shares<T extends Shared> {
-  /** By site, in the order of arrival. */
-  readonly #shares = new Map<string, Use & { readonly entries: Set<T> }>();
+  readonly #shares = new Map<string, Share<T>>();
+  /** Sites by messages and by bytes, from when the place was full for the first time: most boxes never are. */
+  #rankings: { readonly messages: Ranking; readonly bytes: Ranking } | undefined;
   #messages = 0;
   #bytes = 0;
 
@@ -30,47 +35,36 @@ export class Shares<T extends Shared> {
     return this.#messages === 0;
   }
 
-  /**
-   * What has to go so that something fits in, the newest of whoever has most first. Nothing has to where there is room;
-   * `undefined` when it does not fit in: only whoever has less than another, even with what is to come, is made room for.
-   *
-   * @param leaving what is here, and goes in any case.
-   */
-  roomFor({ site, size }: Shared, leaving: readonly T[] = []): readonly T[] | undefined {
-    const gone = new Set<T>();
-    const left = new Map<string, Use>();
-    const all = { messages: this.#messages, bytes: this.#bytes };
-    const useOf = (who: string): Use => {
-      const { messages = 0, bytes = 0 } = left.get(who) ?? this.#shares.get(who) ?? {};
-      return { messages, bytes };
-    };
-    const leave = (entry: T) => {
-      gone.add(entry);
-      const { messages, bytes } = useOf(entry.site);
-      left.set(entry.site, { messages: messages - 1, bytes: bytes - entry.size });
-      all.messages--;
-      all.bytes -= entry.size;
-    };
-    for (const entry of leaving) leave(entry);
+  /** Whether something of this size, in bytes, fits in. */
+  hasRoomFor(size: number): boolean {
+    return this.#messages < this.limits.messages && this.#bytes + size <= this.limits.bytes;
+  }
 
-    for (;;) {
-      const isCrowded = all.messages >= this.limits.messages;
-      if (!isCrowded && all.bytes + size <= this.limits.bytes) break;
-      const measure = ({ messages, bytes }: Use) => (isCrowded ? messages : bytes);
-      const [greediest, most] = this.#greediest((who) => measure(useOf(who)));
-      if (measure(useOf(site)) + measure({ messages: 1, bytes: size }) >= most) return undefined;
-      const newest = [...(this.#shares.get(greediest)?.entries ?? [])].findLast((entry) => !gone.has(entry));
-      if (newest === undefined) return undefined;
-      leave(newest);
+  /**
+   * What gives way first to something that does not fit in: the newest of the site that has most. `undefined` when nothing does: only
+   * a site that has less than another, even with what is to come, is made room for.
+   */
+  givesWayTo({ site, size }: Shared): T | undefined {
+    const isCrowded = this.#messages >= this.limits.messages;
+    const share = this.#shares.get(site);
+    const own = isCrowded ? (share?.messages ?? 0) + 1 : (share?.bytes ?? 0) + size;
+    const { messages, bytes } = this.#ranked();
+    const { most } = isCrowded ? messages : bytes;
+    if (most === undefined || own >= most.amount) return undefined;
+    const greediest = this.#shares.get(most.who);
+    while (greediest !== undefined) {
+      const newest = greediest.arrivals.at(-1);
+      if (newest === undefined || greediest.entries.has(newest)) return newest;
+      greediest.arrivals.pop();
     }
-    for (const entry of leaving) gone.delete(entry);
-    return [...gone];
+    return undefined;
   }
 
   add(entry: T): void {
-    const share = this.#shares.get(entry.site) ?? { messages: 0, bytes: 0, entries: new Set<T>() };
+    const share = this.#shares.get(entry.site) ?? { messages: 0, bytes: 0, entries: new Set(), arrivals: [] };
     this.#shares.set(entry.site, share);
     share.entries.add(entry);
+    share.arrivals.push(entry);
     this.#count(share, entry, 1);
   }
 
@@ -80,21 +74,28 @@ export class Shares<T extends Shared> {
     if (share?.entries.delete(entry) !== true) return;
     this.#count(share, entry, -1);
     if (share.messages === 0) this.#shares.delete(entry.site);
-  }
-
-  #greediest(measure: (site: string) => number): readonly [site: string, most: number] {
-    let [greediest, most] = ['', 0];
-    for (const site of this.#shares.keys()) {
-      const use = measure(site);
-      if (use > most) [greediest, most] = [site, use];
+    else if (share.arrivals.length > 2 * share.messages + 16) {
+      share.arrivals.splice(0, share.arrivals.length, ...share.entries);
     }
-    return [greediest, most];
   }
 
-  #count(share: Use, { size }: T, by: 1 | -1): void {
+  #ranked() {
+    if (this.#rankings !== undefined) return this.#rankings;
+    const rankings = { messages: new Ranking(), bytes: new Ranking() };
+    for (const [site, { messages, bytes }] of this.#shares) {
+      rankings.messages.set(site, messages);
+      rankings.bytes.set(site, bytes);
+    }
+    this.#rankings = rankings;
+    return rankings;
+  }
+
+  #count(share: Share<T>, { site, size }: T, by: 1 | -1): void {
     share.messages += by;
     share.bytes += by * size;
     this.#messages += by;
     this.#bytes += by * size;
+    this.#rankings?.messages.set(site, share.messages);
+    this.#rankings?.bytes.set(site, share.bytes);
   }
 }

@@ -85,22 +85,27 @@ describe('Joining a relay', () => {
     expect(await bytesOf(socket, 8)).toBe('the rest');
   });
 
-  it('asks once more, with the relay’s time, when that says that the clock is wrong, and not a third time', async () => {
-    const now = 1_000_000;
-    const clock = refusing(JSON.stringify({ refused: 'clock', words: 'your clock is wrong', now }));
-    const times: number[] = [];
-    const { url } = await relayThat((socket, at, count) => {
-      times.push(at);
-      socket.end(count === 2 ? AGREED : clock);
+  for (const [refused, words] of [
+    ['clock', 'the clock is wrong'],
+    ['untimely', 'it has just started'],
+  ] as const) {
+    it(`asks once more, with the relay’s time, when that says that ${words}, and not a third time`, async () => {
+      const now = 1_000_000;
+      const clock = refusing(JSON.stringify({ refused, words, now }));
+      const times: number[] = [];
+      const { url } = await relayThat((socket, at, count) => {
+        times.push(at);
+        socket.end(count === 2 ? AGREED : clock);
+      });
+      const config = configOf();
+      sockets.push(await firstValueFrom(join$(url, config)));
+      expect(times[1]).toBeGreaterThanOrEqual(now);
+      expect(times[1]).toBeLessThan(now + 30_000);
+      const failure = await failureOf(join$(url, config));
+      expect(failure).toBeInstanceOf(RelayRefusedError);
+      expect(times.length).toBe(4);
     });
-    const config = configOf();
-    sockets.push(await firstValueFrom(join$(url, config)));
-    expect(times[1]).toBeGreaterThanOrEqual(now);
-    expect(times[1]).toBeLessThan(now + 30_000);
-    const failure = await failureOf(join$(url, config));
-    expect(failure).toBeInstanceOf(RelayRefusedError);
-    expect(times.length).toBe(4);
-  });
+  }
 
   it('fails with the relay’s words, shown as one line, when it refuses', async () => {
     const words = `in use${String.fromCharCode(27)}[31m\nalready`;

@@ -156,16 +156,39 @@ describe('PyP2P’s dht_msg.php', () => {
     expect(await neighbours(bob)).toHaveSize(1);
   });
 
-  it('has so many nodes, and so many of each host', async () => {
-    const { as } = await open({ limits: { pyp2pNodes: 3, pyp2pNodesPerHost: 2 } });
-    const [host, other] = [newAddress(), newAddress()];
-    const register = (digit: string, from: string) => as(digit.repeat(40))('register', {}, from);
-    expect([await register('1', host), await register('2', host), await register('3', host)]).toEqual([
-      'success',
-      'success',
-      'failure',
-    ]);
-    expect([await register('4', other), await register('5', other)]).toEqual(['success', 'failure']);
+  describe('has so many nodes, and so many of each host:', () => {
+    const hosts = [newAddress(), newAddress(), newAddress()];
+    const idOf = (index: number) => index.toString(16).padStart(40, '0');
+
+    it('a host that has as many registers no more', async () => {
+      const { as } = await open({ limits: { pyp2pNodesPerHost: 2 } });
+      const answers: string[] = [];
+      for (const index of [1, 2, 3]) answers.push(await as(idOf(index))('register', {}, hosts[0]));
+      expect(answers).toEqual(['success', 'success', 'failure']);
+    });
+
+    it('of hosts that fill the place the newest gives way to a newcomer, for good', async () => {
+      const config = { dataFolder: path('data'), limits: { pyp2pNodes: 4 } };
+      const before = await open(config);
+      const register = (index: number, host: number) => before.as(idOf(index))('register', {}, hosts[host]);
+      for (const index of [1, 2, 3]) expect(await register(index, 0)).toBe('success');
+      expect(await register(4, 1)).toBe('success');
+      expect(await register(5, 0)).toBe('failure');
+      expect(await before.as(idOf(3))('get_mutex')).toBe('1');
+      expect(await register(6, 2)).toBe('success');
+      const alive = async ({ as }: Pick<typeof before, 'as'>) =>
+        Promise.all([1, 2, 3, 4, 5, 6].map((index) => as(idOf(index))('last_alive')));
+      const expected = ['success', 'success', 'failure', 'success', 'failure', 'success'];
+      expect(await alive(before)).toEqual(expected);
+      // What it had is free.
+      expect(await before.as(idOf(1))('get_mutex')).toBe('1');
+      before.server.unsubscribe();
+      const after = await open(config);
+      expect(await alive(after)).toEqual(expected);
+      // In the order of their arrival, as before.
+      expect(await after.as(idOf(7))('register', {}, '127.8.8.8')).toBe('success');
+      expect((await alive(after)).slice(0, 2)).toEqual(['success', 'failure']);
+    });
   });
 
   it('counts messages as all others, and forgets them in time', async () => {

@@ -6,10 +6,10 @@ import { connect } from 'node:net';
 import { createIdentity } from '../../lib/identity.js';
 import { InvalidOptionError, ListenError, StoreError } from '../../lib/errors.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
-import { encode, MAX_TAKEN, REQUEST_MAX_BYTES } from '../../lib/signalling/mailbox-messages.js';
+import { AHEAD_MS, encode, MAX_TAKEN, REQUEST_MAX_BYTES } from '../../lib/signalling/mailbox-messages.js';
 import { CLOCK_MS } from '../../lib/signed-request.js';
 import { mailboxServer$, type MailboxServerConfig, type MailboxServerLimits } from '../../servers/mailbox.js';
-import { OPEN_MS } from '../../servers/mailbox/store.js';
+import { OPEN_MS } from '../../servers/mailbox/level-store.js';
 import { temporaryFolder } from '../support/folder.js';
 import { impatient } from '../support/impatient.js';
 import { call, MailboxCaller, refusalOf, textsOf } from '../support/mailbox.js';
@@ -187,25 +187,49 @@ describe('A mailbox server', () => {
       expect(textsOf(await latest)).toEqual(['for the latest']);
     });
 
-    it('so many in all, and so many of each host', async () => {
-      const where = await open({ limits: { polls: 3, pollsPerHost: 2 } });
-      const stopped = new AbortController();
-      const host = newAddress();
-      const ask = async (localAddress: string, waitMs = 30_000) => {
-        const caller = new MailboxCaller({ ...where, localAddress, signal: stopped.signal });
-        return refusalOf(await caller.askTake({ waitMs }).catch(() => ({ status: 0, text: '', headers: {} })));
-      };
-      const first = [ask(host), ask(host), ask(host)];
-      expect(await Promise.race(first)).toBe('too-many-polls');
-      expect(await ask(host, 0)).toBe(200);
-      const others = [ask(newAddress()), ask(newAddress())];
-      expect(await Promise.race(others)).toBe('too-many-polls');
-      stopped.abort();
-      await Promise.all([...first, ...others]);
-      // Those who left have made room.
-      let answer: unknown;
-      do answer = await ask(host, 1).catch(() => undefined);
-      while (answer === 'too-many-polls');
+    describe('so many in all, and so many of each host:', () => {
+      /** Has somebody new wait for messages: resolves to what comes of it. */
+      function poll(where: { host: string; port: number }, localAddress: string, signal: AbortSignal, waitMs = 30_000) {
+        const caller = new MailboxCaller({ ...where, localAddress, signal });
+        return caller.askTake({ waitMs }).then(refusalOf, () => 'aborted');
+      }
+
+      it('a host that has as many is refused, and may still ask', async () => {
+        const where = await open({ limits: { pollsPerHost: 2 } });
+        const stopped = new AbortController();
+        const host = newAddress();
+        const polls = [1, 2, 3].map(() => poll(where, host, stopped.signal));
+        expect(await Promise.race(polls)).toBe('too-many-polls');
+        expect(await poll(where, host, stopped.signal, 0)).toBe(200);
+        stopped.abort();
+        expect((await Promise.all(polls)).sort()).toEqual(['aborted', 'aborted', 'too-many-polls']);
+        // Those who left have made room.
+        const again = new AbortController();
+        while ((await poll(where, host, again.signal, 1)) === 'too-many-polls');
+      });
+
+      it('of a few hosts that fill the place one gives way to a newcomer, and is answered with nothing', async () => {
+        const where = await open({ limits: { polls: 4 } });
+        const stopped = new AbortController();
+        const hosts = [newAddress(), newAddress()];
+        const flood = hosts.flatMap((host) => [1, 2, 3].map(() => poll(where, host, stopped.signal)));
+        const refused: unknown[] = [];
+        const settled = new Promise<void>((resolve) => {
+          for (const each of flood) {
+            void each.then((answer) => {
+              if (answer !== 'aborted') refused.push(answer);
+              if (refused.length === 2) resolve();
+            });
+          }
+        });
+        await settled;
+        const [alice, bob] = [callerOf(where), callerOf(where)];
+        const taking = bob.take({ waitMs: 30_000 });
+        while ((await alice.put(bob.peerId, 'got in', { id: 'one' })).text === kept.text);
+        expect(textsOf(await taking)).toEqual(['got in']);
+        stopped.abort();
+        expect((await Promise.all(flood)).filter((answer) => answer === 'aborted')).toHaveSize(3);
+      });
     });
 
     it('and forgets it when the caller leaves', async () => {
@@ -289,18 +313,37 @@ describe('A mailbox server', () => {
     });
 
     it('what is too old, or from the future, and tells the time', async () => {
-      const now = 10 * CLOCK_MS;
+      let now = 0;
       const { where } = await openFor({}, { ...systemRuntime, timeOfDay: () => now });
+      now = 10 * CLOCK_MS;
+      const nobody = createIdentity().peerId;
       for (const at of [now - CLOCK_MS - 1, now + CLOCK_MS + 1]) {
         const caller = () => callerOf(where, () => at);
-        for (const answer of [await caller().askTake(), await caller().put(createIdentity().peerId, 'x')]) {
+        for (const answer of [await caller().askTake({ at }), await caller().put(nobody, 'x')]) {
           expect(answer.status).toBe(409);
           expect(JSON.parse(answer.text)).toEqual(jasmine.objectContaining({ refused: 'clock', now }));
         }
       }
       for (const at of [now - CLOCK_MS, now + CLOCK_MS]) {
-        expect((await callerOf(where, () => at).askTake()).status).toBe(200);
+        expect((await callerOf(where, () => at).put(nobody, 'x')).status).toBe(200);
       }
+      expect((await callerOf(where).askTake({ at: now - CLOCK_MS })).status).toBe(200);
+    });
+
+    it('a take that could be older than the start of a later server, and tells the time', async () => {
+      let now = 0;
+      const { where } = await openFor({}, { ...systemRuntime, timeOfDay: () => now });
+      now = 10 * CLOCK_MS;
+      const bob = callerOf(where);
+      const early = await bob.askTake({ at: now + AHEAD_MS + 1 });
+      expect([early.status, JSON.parse(early.text)]).toEqual([
+        409,
+        jasmine.objectContaining({ refused: 'untimely', now }),
+      ]);
+      expect((await bob.askTake({ at: now + AHEAD_MS })).status).toBe(200);
+      // The clock of the server is set back: the time of the owner must not be.
+      now -= 1_000;
+      expect((await bob.askTake({ at: now + 1_000 + AHEAD_MS + 1 })).status).toBe(200);
     });
 
     it('a take that it has had before, so that nobody else has what came since', async () => {
@@ -313,6 +356,36 @@ describe('A mailbox server', () => {
       expect([answer.status, refusalOf(answer)]).toEqual([409, 'replayed']);
       expect(answer.text).toContain(`"now":${at + 1}`);
       expect(textsOf(await bob.take({ at: at + 1 }))).toEqual(['secret']);
+    });
+
+    it('a take from before its start, so that nobody can have one answered again by a server that has forgotten it', async () => {
+      const config = { dataFolder: path('data') };
+      const before = await open(config);
+      const bob = callerOf(before);
+      const host = `${before.host}:${before.port}`;
+      const body = encode({ owner: bob.peerId, at: bob.at(), waitMs: 0, acknowledge: [], holding: [] });
+      const signature = bob.sign('take', body, host);
+      const ask = (port: number) =>
+        call({ host: before.host, port }, '/mailbox/take', body, { authorization: signature, host });
+      expect((await ask(before.port)).status).toBe(200);
+      before.stop();
+      const after = await open(config);
+      await callerOf(after).put(bob.peerId, 'secret');
+      const replayed = await ask(after.port);
+      expect([replayed.status, refusalOf(replayed)]).toEqual([409, 'untimely']);
+      const again = new MailboxCaller({ ...bob.where, port: after.port }, bob.identity);
+      expect(textsOf(await again.take())).toEqual(['secret']);
+    });
+
+    it('receivers of the host that has most, when it can remember no more, in favour of those of another', async () => {
+      const { where } = await openFor({ owners: 3 });
+      const neighbours = [1, 2, 3, 4].map(() => new MailboxCaller({ ...where, localAddress: '127.9.9.9' }));
+      const answers: unknown[] = [];
+      for (const each of neighbours) answers.push(refusalOf(await each.askTake()));
+      expect(answers).toEqual([200, 200, 200, 'host-full']);
+      expect((await callerOf(where).askTake()).status).toBe(200);
+      // Who has come before goes on.
+      expect((await neighbours[0]?.askTake())?.status).toBe(200);
     });
 
     it('what is no request', async () => {

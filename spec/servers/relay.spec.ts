@@ -193,6 +193,27 @@ describe('A relay server', () => {
       sockets.push(await node.join(createIdentity().peerId, systemRuntime.newId()));
     });
 
+    it('what it may have been asked before it was started anew, and tells the time', async () => {
+      const before = await open();
+      const [alice, bob] = nodesAt(before);
+      const host = `${before.host}:${before.port}`;
+      const recorded = { ...joinHeaders(alice.identity, host, { to: bob.peerId }), host };
+      const first = await askUpgrade(before, recorded);
+      expect(first.status).toBe(101);
+      first.socket?.destroy();
+      before.stop();
+      let now = Date.now() + 1;
+      const after = await open({}, { ...systemRuntime, timeOfDay: () => now });
+      now += 1_000;
+      const replayed = await askUpgrade(after, recorded);
+      expect([replayed.status, JSON.parse(replayed.text)]).toEqual([
+        409,
+        { refused: 'untimely', words: jasmine.any(String), now },
+      ]);
+      // A node whose clock is behind asks again with that.
+      sockets.push(await new RelayNode(after).join(bob.peerId, systemRuntime.newId()));
+    });
+
     it('a second use of a token, before and after the two have met, and by anybody else', async () => {
       const where = await open();
       const [alice, bob] = nodesAt(where);

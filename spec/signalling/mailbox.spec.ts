@@ -159,13 +159,19 @@ describe('Signals by way of a mailbox', () => {
     expect(await send(channelOf([]), bob.peerId, 'lost')).toBe('absent');
   });
 
-  it('go from and to nodes whose clocks are wrong', async () => {
+  it('go from and to nodes whose clocks are wrong, by much or by little', async () => {
     const { url } = await serve();
     const wrong = (byMs: number) => ({ ...systemRuntime, timeOfDay: () => Date.now() + byMs });
-    const alice = channelOf([url], createIdentity(), wrong(3_600_000));
-    const bob = channelOf([url], createIdentity(), wrong(-86_400_000));
-    expect(await send(alice, bob.peerId, 'on time')).toBe('kept');
-    expect((await firstValueFrom(bob.parcel$)).bytes.toString()).toBe('on time');
+    for (const [sender, receiver] of [
+      [3_600_000, -86_400_000],
+      [30_000, -30_000],
+      [-30_000, 30_000],
+    ] as const) {
+      const alice = channelOf([url], createIdentity(), wrong(sender));
+      const bob = channelOf([url], createIdentity(), wrong(receiver));
+      expect(await send(alice, bob.peerId, 'on time')).toBe('kept');
+      expect((await firstValueFrom(bob.parcel$)).bytes.toString()).toBe('on time');
+    }
   });
 
   it('are not sent when they are too large, nor before they are subscribed to', async () => {

@@ -1,5 +1,9 @@
 // `node mailbox-process.js DIR PORT KEEP_MS`: the servers of `rxp2p serve`, with room for a spec to crash them at its leisure.
-// Prints the HTTP port once all of them listen.
+// Prints the HTTP port once all of them listen, then whether its disk can be written to, whenever that changes.
+// Reads `exhaust`: opens files until this process may open no more; and `release`: closes them.
+import { closeSync, openSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { map, merge, of, skip, switchMap } from 'rxjs';
 import { serve$ } from '../../servers/serve.js';
 
 const [dataFolder, port, keepMs] = process.argv.slice(2);
@@ -24,6 +28,28 @@ serve$({
     putBurst: many,
     requestBurst: many,
   },
-}).subscribe(({ endpoints }) => {
-  console.log(endpoints.find(({ name }) => name === 'http')?.local.port);
+})
+  .pipe(
+    switchMap(({ endpoints, storage$ }) => {
+      const port = endpoints.find(({ name }) => name === 'http')?.local.port;
+      const changes$ = storage$.pipe(
+        skip(1),
+        map((state) => (state.isWritable ? 'writable' : `not writable: ${state.reason}`)),
+      );
+      return merge(of(String(port)), changes$);
+    }),
+  )
+  .subscribe((line) => {
+    console.log(line);
+  });
+
+const opened: number[] = [];
+createInterface({ input: process.stdin }).on('line', (command) => {
+  try {
+    while (command === 'exhaust') opened.push(openSync('/dev/null', 'r'));
+  } catch {
+    // There are no more.
+  }
+  if (command === 'release') for (const file of opened.splice(0)) closeSync(file);
+  console.log(command);
 });

@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers';
 import { createIdentity, type Identity } from '../../lib/identity.js';
 import {
   authorize,
+  decodeRefusal,
   decodeTaken,
   encode,
   type MailboxVerb,
@@ -56,6 +57,7 @@ export async function call(
 /** A client of a mailbox that signs what it is told to, right or wrong. */
 export class MailboxCaller {
   #at = 0;
+  #ahead = 0;
   #count = 0;
 
   constructor(
@@ -70,7 +72,7 @@ export class MailboxCaller {
 
   /** The time, never the same twice. */
   at(): number {
-    this.#at = Math.max(this.#at + 1, this.now());
+    this.#at = Math.max(this.#at + 1, this.now() + this.#ahead);
     return this.#at;
   }
 
@@ -95,10 +97,16 @@ export class MailboxCaller {
     return this.post('put', encode(put));
   }
 
-  askTake(fields: Partial<TakeRequest> = {}, where?: CallConfig): Promise<Answer> {
+  /** Asks again where the server wants another time, as clients do, unless it is told the time. */
+  async askTake(fields: Partial<TakeRequest> = {}, where?: CallConfig, tries = 3): Promise<Answer> {
     const take = { owner: this.peerId, at: this.at(), waitMs: 0, acknowledge: [], holding: [], ...fields };
     const body = encode(take);
-    return this.post('take', body, this.sign('take', body), where);
+    const answer = await this.post('take', body, this.sign('take', body), where);
+    const refusal = answer.status === 409 ? decodeRefusal(answer.text) : undefined;
+    if (refusal === undefined || refusal.refused === 'clock' || 'at' in fields || tries === 1) return answer;
+    this.#at = 0;
+    this.#ahead = refusal.now - this.now();
+    return this.askTake(fields, where, tries - 1);
   }
 
   async take(fields: Partial<TakeRequest> = {}): Promise<readonly TakenMessage[]> {

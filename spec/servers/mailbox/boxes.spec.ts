@@ -1,7 +1,8 @@
 import { asyncScheduler, Subscription } from 'rxjs';
 import { DEFAULT_MAILBOX_LIMITS } from '../../../servers/mailbox.js';
 import { Boxes, type BoxLimits, type Kept } from '../../../servers/mailbox/boxes.js';
-import { forgetfulStore, levelStore$, type MessageStore } from '../../../servers/mailbox/store.js';
+import { levelStore$ } from '../../../servers/mailbox/level-store.js';
+import { forgetfulStore, type MessageStore } from '../../../servers/mailbox/store.js';
 import { temporaryFolder } from '../../support/folder.js';
 
 const [MALLORY, MALICE, FRIEND, OTHER] = ['198.51.100.1', '198.51.100.2', '192.0.2.1', '192.0.2.2'];
@@ -108,6 +109,44 @@ describe('The boxes of a mailbox server', () => {
     ]);
     expect(addresses()).toEqual([MALLORY, FRIEND]);
     expect(await put(OTHER)).toBe('recipient-full');
+  });
+
+  it('keep what was to give way when the newcomer cannot be stored, in the same order', async () => {
+    let isBroken = false;
+    const put$ = () => (isBroken ? Promise.reject(new Error('The disk is full')) : Promise.resolve());
+    const { put, list, addresses } = boxesOf(
+      { messagesPerRecipient: 4, messages: 5 },
+      { ...forgetfulStore, put: put$ },
+    );
+    for (const host of [MALLORY, MALLORY, MALLORY, OTHER]) await put(host);
+    await put(MALLORY, { to: 'somebody else' });
+    isBroken = true;
+    expect(await Promise.all([put(FRIEND), put(FRIEND), put(MALLORY)])).toEqual([
+      'not-saved',
+      'recipient-full',
+      'recipient-full',
+    ]);
+    expect(list().map(({ receipt }) => receipt)).toEqual(['0', '1', '2', '3']);
+    isBroken = false;
+    expect(await put(FRIEND)).toBeUndefined();
+    expect(addresses()).toEqual([MALLORY, MALLORY, OTHER, FRIEND]);
+    expect(addresses('somebody else')).toEqual([MALLORY]);
+  });
+
+  it('walk through no table for a put, when they are full, however many sites have something there', async () => {
+    const sites = 5_000;
+    const { put } = boxesOf({ messages: 2 * sites });
+    const from = (index: number) => `198.18.${index >> 8}.${index & 255}`;
+    for (let index = 0; index < 2 * sites; index++) await put(from(index % sites), { to: `${index}` });
+    expect(await put(FRIEND, { to: 'first' })).toBeUndefined();
+    // Whoever walks through a map asks it for an iterator.
+    const walks = [
+      spyOn(Map.prototype, 'keys').and.callThrough(),
+      spyOn(Map.prototype, 'values').and.callThrough(),
+      spyOn(Map.prototype, Symbol.iterator).and.callThrough(),
+    ];
+    expect(await put(OTHER, { to: 'second' })).toBeUndefined();
+    expect(walks.map(({ calls }) => calls.count())).toEqual([0, 0, 0]);
   });
 
   it('delete from the disk what gave way', async () => {

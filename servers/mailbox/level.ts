@@ -1,0 +1,128 @@
+import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { getSystemErrorMap } from 'node:util';
+import { reasonOf, StoreError } from '../../lib/errors.js';
+import { loadClassicLevel } from '../../lib/packages.js';
+
+/** What is used of LevelDB. */
+export interface Level {
+  iterator(): AsyncIterable<[key: string, value: string]>;
+  batch(changes: readonly Change[], options: { readonly sync: boolean }): Promise<void>;
+  compactRange(start: string, end: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A change of what is stored. */
+export type Change =
+  | { readonly type: 'put'; readonly key: string; readonly value: string }
+  | { readonly type: 'del'; readonly key: string };
+
+/**
+ * Opens a LevelDB in a folder, which is made if need be, in one that is there. The package is loaded when first needed: only servers
+ * that keep something need it.
+ *
+ * @throws StoreError when it cannot be opened: another process has it, for one, or the folder that it is to be in is not there.
+ *
+ * @example
+ * const level = await openLevel('/var/lib/rxp2p');
+ */
+export async function openLevel(folder: string): Promise<Level> {
+  await makeFolder(folder);
+  try {
+    const ClassicLevel = await loadClassicLevel();
+    const level = new ClassicLevel<string, string>(folder);
+    await level.open();
+    return {
+      iterator: () => level.iterator(),
+      batch: (changes, options) => level.batch([...changes], options),
+      compactRange: (start, end) => level.compactRange(start, end),
+      close: () => level.close(),
+    };
+  } catch (cause) {
+    const { cause: reason } = cause instanceof Error ? cause : {};
+    throw unusable(folder, reasonOf(reason ?? cause), { cause });
+  }
+}
+
+/** Makes a folder where there is none, but not those that it is in: in /proc, that would never end (libuv's recursive mkdir). */
+async function makeFolder(folder: string): Promise<void> {
+  const parent = dirname(resolve(folder));
+  try {
+    if (!(await stat(parent)).isDirectory()) throw new Error(`${parent} is no folder`);
+    // Whether it can be used is seen when it is opened.
+    await mkdir(folder).catch(async (error: unknown) => {
+      if (!(await stat(folder).catch(() => undefined))?.isDirectory()) throw error;
+    });
+  } catch (cause) {
+    throw unusable(folder, reasonOf(cause), { cause }, `Make the folder ${parent} first, or choose another. `);
+  }
+}
+
+/** The error for a folder that a server cannot keep anything in. */
+export function unusable(folder: string, reason: string, options?: ErrorOptions, advice = ''): StoreError {
+  return new StoreError(
+    `The folder ${folder} cannot be used to keep messages in: ${reason}. ` +
+      `${advice}It must be writable, and no other server may use it.`,
+    options,
+  );
+}
+
+/** Whether an error of {@link openLevel} says that the database is open elsewhere. */
+export function isLocked(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if ('code' in cause && cause.code === 'LEVEL_LOCKED') return true;
+  }
+  return false;
+}
+
+/** LevelDB writes some files of its own when it opens, in bytes. */
+const SLACK_BYTES = 64 * 1024;
+
+/**
+ * Tries whether the disk takes as much as LevelDB writes when it is opened, which is what stands in its logs. A database that
+ * is opened on a full disk fails half way, and leaves a file behind each time.
+ *
+ * @throws the error of the file system, such as ENOSPC.
+ */
+export async function tryToWrite(folder: string): Promise<void> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.log'));
+  const sizes = await Promise.all(names.map(async (name) => (await stat(join(folder, name))).size));
+  const trial = Buffer.alloc(
+    sizes.reduce((sum, size) => sum + size, SLACK_BYTES),
+    'trial',
+  );
+  const path = join(folder, 'trial');
+  try {
+    const file = await open(path, 'w+');
+    try {
+      await file.writeFile(trial);
+      await file.sync();
+      const { buffer } = await file.read(Buffer.alloc(trial.length), 0, trial.length, 0);
+      if (!trial.equals(buffer)) throw new StoreError('What was written on the disk is not what can be read there');
+    } finally {
+      await file.close();
+    }
+  } finally {
+    await rm(path, { force: true }).catch(() => undefined);
+  }
+}
+
+/** Libuv's words for an error are not always those of the system, of which LevelDB tells. */
+const ALSO: Readonly<Record<string, string>> = { 'input/output error': 'EIO', 'disk quota exceeded': 'EDQUOT' };
+
+/**
+ * The reason of an error of LevelDB in words, with the code of the system before it: LevelDB tells the words alone. Pure.
+ *
+ * @example
+ * storageReasonOf(new Error('IO error: /d/000003.log: No space left on device')); // 'ENOSPC: IO error: /d/000003.log: No space …'
+ */
+export function storageReasonOf(error: unknown): string {
+  const { cause } = error instanceof Error ? error : {};
+  const text = error instanceof StoreError || cause === undefined ? reasonOf(error) : reasonOf(cause);
+  if (/^E[A-Z]+:/.test(text)) return text;
+  const lower = text.toLowerCase();
+  const [, [known] = [undefined]] =
+    [...getSystemErrorMap()].find(([, [, message]]) => lower.endsWith(message.toLowerCase())) ?? [];
+  const code = known ?? Object.entries(ALSO).find(([words]) => lower.endsWith(words))?.[1];
+  return code === undefined ? text : `${code}: ${text}`;
+}
