@@ -1,7 +1,9 @@
 import { createSocket } from 'node:dgram';
-import { catchError, EMPTY, from, map, mergeMap, Observable, of } from 'rxjs';
+import { readFile } from 'node:fs/promises';
+import { catchError, concat, defer, EMPTY, filter, map, mergeMap, Observable, of, take } from 'rxjs';
 import { canonicalAddress, familyOf, withoutZone } from './endpoint.js';
 import { PortMappingError } from './errors.js';
+import { defaultRouteIn, ROUTES_FILE, type NextHop } from './gateway/routes.js';
 import { untroubled } from './operators/untroubled.js';
 import { loadDefaultGateway } from './packages.js';
 
@@ -19,8 +21,8 @@ export interface Gateway {
  * defaultGateway$(4).subscribe(({ address }) => console.log(address)); // 192.168.1.1
  */
 export function defaultGateway$(family: 4 | 6): Observable<Gateway> {
-  return from(loadDefaultGateway()).pipe(
-    mergeMap(({ gateway4async, gateway6async }) => (family === 4 ? gateway4async() : gateway6async())),
+  return concat(routeOf$(family), routeByProgram$(family)).pipe(
+    take(1),
     mergeMap(({ gateway, int }) => {
       const address = canonicalAddress(gateway);
       if (address === undefined || familyOf(address) !== family) return EMPTY;
@@ -28,6 +30,22 @@ export function defaultGateway$(family: 4 | 6): Observable<Gateway> {
       return of({ address, host: isLinkLocal && int !== null ? `${address}%${int}` : address });
     }),
     catchError(() => EMPTY),
+  );
+}
+
+/** From Linux' table of routes, which needs no program. Completes alone elsewhere, and where there is none in it. */
+function routeOf$(family: 4 | 6): Observable<NextHop> {
+  return defer(() => readFile(ROUTES_FILE[family], 'latin1')).pipe(
+    map((text) => defaultRouteIn(family, text)),
+    filter((route) => route !== undefined),
+    untroubled(),
+  );
+}
+
+/** From the program that tells on this system. */
+function routeByProgram$(family: 4 | 6): Observable<{ readonly gateway: string; readonly int: string | null }> {
+  return defer(loadDefaultGateway).pipe(
+    mergeMap(({ gateway4async, gateway6async }) => (family === 4 ? gateway4async() : gateway6async())),
   );
 }
 

@@ -22,6 +22,8 @@ export interface HttpRequest {
   readonly localAddress?: string | undefined;
   /** The address to go to, whatever host the URL names. */
   readonly connectTo?: string | undefined;
+  /** Takes answers with faults that RFC 9112 forbids, as those of gateways are. Default: no. */
+  readonly isLenient?: boolean | undefined;
   /** The family of the server's address to use, where its name has addresses of both. */
   readonly family?: 4 | 6 | undefined;
   /** What opens the connection, for specs. */
@@ -49,7 +51,7 @@ export function fetch$(request: HttpRequest): Observable<HttpAnswer> {
 
 function answer$(
   fetch: typeof NodeFetch,
-  { url, method, headers, body, maxBytes, ...way }: HttpRequest,
+  { url, method, headers, body, maxBytes, isLenient = false, ...way }: HttpRequest,
 ): Observable<HttpAnswer> {
   return new Observable((subscriber) => {
     const abort = new AbortController();
@@ -67,6 +69,7 @@ function answer$(
       size: maxBytes,
       redirect: 'error',
       signal: abort.signal,
+      insecureHTTPParser: isLenient,
       agent: url.protocol === 'https:' ? new SecureAgent(open) : new PlainAgent(open),
     });
     answered

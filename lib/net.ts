@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { networkInterfaces } from 'node:os';
 import type { SecureContext } from 'node:tls';
 import {
   asapScheduler,
@@ -39,7 +38,7 @@ import type { Connection } from './connection.js';
 import type { Endpoint, ServerAddress } from './endpoint.js';
 import { ClosedError, InvalidUnlError, reasonOf } from './errors.js';
 import type { PeerId } from './identity.js';
-import { isOurs } from './link/interfaces.js';
+import { isOurs, ownInterfaces } from './link/interfaces.js';
 import type { Listener } from './link/tcp.js';
 import { secureContextOf } from './link/tls.js';
 import { Attempts } from './net/attempts.js';
@@ -169,8 +168,8 @@ export interface Net {
   readonly trace$: Observable<TraceEvent>;
 
   /**
-   * Listens, opens its sessions, and loads the packages that the node will need. Resolves when it listens and they are loaded; a
-   * second call changes nothing. Rejects with ListenError.
+   * Loads the packages that the node will need, listens, and opens its sessions. Resolves when it listens; a second call changes
+   * nothing. Rejects with ListenError.
    */
   start(): Promise<void>;
 
@@ -388,10 +387,9 @@ class RunningNet implements Net {
 
   async #listen(): Promise<void> {
     const { bind, port } = this.#config;
+    await firstValueFrom(race(preload(this.#config), this.#closed$()));
     this.#running.add(this.#runtime.listen$({ address: bind, port }).subscribe(this.#listener));
-    const loaded = preload(this.#config);
     this.#begin(await firstValueFrom(race(this.#listener, this.#closed$())));
-    await loaded;
   }
 
   #begin({ local, socket$ }: Listener): void {
@@ -436,7 +434,7 @@ class RunningNet implements Net {
     );
     const looked$ = timer(networkMs, networkMs, this.#runtime.scheduler).pipe(
       tap(() => {
-        const interfaces = networkInterfaces();
+        const { interfaces } = ownInterfaces();
         for (const connection of this.#peers.begun) connection.dropLinksFrom((address) => !isOurs(address, interfaces));
       }),
     );

@@ -73,6 +73,8 @@ export type TraceStep =
   | (Reach & { readonly type: 'reach'; readonly elapsedMs: number })
   /** Nodes that a rendezvous server named. */
   | { readonly type: 'bootstrap'; readonly nodes: number }
+  /** Why the system does not tell this machine's addresses; the locator then names those that it told last, or of the default routes. */
+  | { readonly type: 'interfaces'; readonly reason: string }
   /** Something that should go on for as long as the net does has ended: a mistake of ours, to be reported. */
   | { readonly type: 'fault'; readonly reason: string }
   /** A signal to a peer, and what became of it; or one from a peer, and what brought it. */

@@ -1,9 +1,10 @@
-import { networkInterfaces } from 'node:os';
-import { defer, map, merge, of, switchMap, type Observable } from 'rxjs';
+import { defaultIfEmpty, defer, map, merge, of, switchMap, type Observable } from 'rxjs';
 import { createKeeper } from '../lib/dht/keeper.js';
 import { dhtLimits, type DhtLimits } from '../lib/dht/limits.js';
 import { dhtNode$ } from '../lib/dht/node.js';
 import { canonicalAddress, familyOf, scopeOf, type Endpoint, type ServerAddress } from '../lib/endpoint.js';
+import { routedAddress$ } from '../lib/gateway.js';
+import { ownInterfaces } from '../lib/link/interfaces.js';
 import { systemRuntime, type Runtime } from '../lib/runtime.js';
 import { expectInteger, invalidOption } from '../lib/validate.js';
 
@@ -47,7 +48,9 @@ export function dhtServer$(
     const limits = dhtLimits(given);
     // dht-rpc speaks IPv4 only.
     const local = bind === undefined || familyOf(bind) === 6 ? undefined : bind;
-    return dhtNode$({ bind: local, port, address: address ?? local ?? ownAddress(), bootstrap }).pipe(
+    const own = address ?? local;
+    return (own === undefined ? ownAddress$() : of(own)).pipe(
+      switchMap((at) => dhtNode$({ bind: local, port, address: at, bootstrap })),
       switchMap((node) => merge(createKeeper({ node, limits, runtime }).serve$, of(node))),
       map((node) => ({ local: node.local })),
     );
@@ -61,14 +64,16 @@ function expectAddress(address: string): void {
   throw invalidOption('dhtAddress', 'the IPv4 address at which others reach the node, such as 192.0.2.1', address);
 }
 
-/** An IPv4 address of this machine, the farther it reaches the better. */
-function ownAddress(): string {
-  const addresses = Object.values(networkInterfaces())
+/** An IPv4 address of this machine, the farther it reaches the better; where the system tells of none, that of the default route. */
+function ownAddress$(): Observable<string> {
+  const { interfaces } = ownInterfaces();
+  if (interfaces === undefined) return routedAddress$(4).pipe(defaultIfEmpty('127.0.0.1'));
+  const addresses = Object.values(interfaces)
     .flatMap((list) => list ?? [])
     .flatMap(({ address, family }) => (family === 'IPv4' ? [address] : []));
   for (const scope of ['global', 'private', 'loopback'] as const) {
     const found = addresses.find((candidate) => scopeOf(candidate) === scope);
-    if (found !== undefined) return found;
+    if (found !== undefined) return of(found);
   }
-  return '127.0.0.1';
+  return of('127.0.0.1');
 }

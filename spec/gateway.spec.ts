@@ -1,8 +1,11 @@
+import { spawnSync } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { firstValueFrom, lastValueFrom, toArray } from 'rxjs';
 import { canonicalAddress, familyOf } from '../lib/endpoint.js';
 import { PortMappingError } from '../lib/errors.js';
 import { defaultGateway$, localAddressTo$, routedAddress$ } from '../lib/gateway.js';
+import { defaultRouteIn, ROUTES_FILE } from '../lib/gateway/routes.js';
 import { failureOf } from './support/nodes.js';
 
 describe('The local address that leads to a host', () => {
@@ -33,6 +36,22 @@ describe('The address that the default route leads from', () => {
 });
 
 describe('The default gateway', () => {
+  it('of Linux is found without any program', async () => {
+    if (process.platform !== 'linux') return;
+    const program = `
+      import { firstValueFrom } from 'rxjs';
+      import { defaultGateway$ } from ${JSON.stringify(new URL('../lib/gateway.js', import.meta.url).href)};
+      console.log((await firstValueFrom(defaultGateway$(4), { defaultValue: undefined }))?.address);
+    `;
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
+      cwd: new URL('.', import.meta.url),
+      env: { PATH: '/nonexistent' },
+      encoding: 'utf8',
+    });
+    const route = defaultRouteIn(4, await readFile(ROUTES_FILE[4], 'latin1'));
+    expect(stdout).toBe(`${route?.gateway}\n`);
+  });
+
   for (const family of [4, 6] as const) {
     it(`of IPv${family} is an address of that family, or there is none`, async () => {
       const gateway = await firstValueFrom(defaultGateway$(family), { defaultValue: undefined });

@@ -1,19 +1,37 @@
-import { catchError, defer, from, map, switchMap, type Observable, type SchedulerLike } from 'rxjs';
+import {
+  catchError,
+  defer,
+  EMPTY,
+  forkJoin,
+  map,
+  mergeMap,
+  switchMap,
+  take,
+  throwIfEmpty,
+  type Observable,
+  type SchedulerLike,
+} from 'rxjs';
 import { canonicalAddress, familyOf } from '../endpoint.js';
 import { HttpError, PortMappingError } from '../errors.js';
 import type { Gateway } from '../gateway.js';
 import { fetch$, type HttpAnswer } from '../http.js';
 import { within } from '../operators/within.js';
 import { loadNatUpnp } from '../packages.js';
+import { show } from '../validate.js';
 import { ANSWER_MS } from './ask.js';
-import { elementAt, formatAction, parseAction, parseXml, textOf, type XmlElement } from './soap.js';
+import { DESCRIPTION_NAMES, servicesIn, type DescribedService } from './description.js';
+import { formatAction, parseAction } from './soap.js';
 import { elsewhere, leadsTo, search$ } from './ssdp.js';
+import { elementAt, parseXml, textOf, type XmlElement } from './xml.js';
 
 /** For an action to be done, in milliseconds: UPnP allows 30 s (Device Architecture 1.1 §3.2.1), and cheap routers take some. */
 const CALL_MS = 5_000;
 
-/** A description is a few KiB, an answer less. */
-const MAX_BYTES = 256 * 1024;
+/** A description is a few KiB, and of some gateways 64; an answer is less. */
+const MAX_BYTES = 128 * 1024;
+
+/** So many ways to call a service are tried, of all services of a gateway. */
+const MAX_CONTROLS = 8;
 
 /** What translates addresses: by its versions, and as gateways of old call it that dial up. */
 const CONNECTIONS = [
@@ -48,11 +66,14 @@ export interface Service {
 
 /**
  * Finds the services of a UPnP gateway that open ports (UPnP Device Architecture 1.1; WANIPConnection 1 and 2,
- * WANIPv6FirewallControl 1). Emits them, the best first, and completes. Which of its services do, nat-upnp knows; what is fetched of the
- * gateway is fetched here, where it has a limit and is checked: the package's own way knows IGD:1 alone, ends the process at
- * an answer it does not expect, and waits for ever.
+ * WANIPv6FirewallControl 1). Emits them, the best first, and completes. A service that may be called in several ways is there for each of
+ * them. nat-upnp finds the services in a description; what is fetched of the gateway is fetched here, where it has a limit and is
+ * checked: the package's own way knows IGD:1 alone, ends the process at an answer it does not expect, and waits for ever.
  *
- * @throws PortMappingError when there is none, or something leads elsewhere; HttpError; TimeoutError.
+ * @throws PortMappingError when there is none, or all lead elsewhere; HttpError; TimeoutError.
+ *
+ * @example
+ * services$({ gateway, localAddress: '192.168.1.7', scheduler }).subscribe(([best]) => console.log(best.type));
  */
 export function services$(config: IgdConfig): Observable<readonly [Service, ...Service[]]> {
   const found$ = controls$(config);
@@ -65,7 +86,7 @@ export function services$(config: IgdConfig): Observable<readonly [Service, ...S
 }
 
 function serviceAt(control: Control, found$: Observable<readonly Control[]>, config: IgdConfig): Service {
-  const { type } = control;
+  const { type, name } = control;
   let latest = control;
   return {
     type,
@@ -77,7 +98,7 @@ function serviceAt(control: Control, found$: Observable<readonly Control[]>, con
           // It may be up again after a restart, at another port.
           return found$.pipe(
             switchMap((controls) => {
-              latest = controls.find((each) => each.type === type) ?? latest;
+              latest = controls.find((each) => each.name === name) ?? latest;
               return call$(latest, action, values, config);
             }),
           );
@@ -89,59 +110,57 @@ function serviceAt(control: Control, found$: Observable<readonly Control[]>, con
 /** Where a service takes the calls of its actions. */
 interface Control {
   readonly type: string;
+  /** Tells it from others, also after the gateway has restarted and its URL has changed. */
+  readonly name: string;
   readonly url: URL;
 }
 
-/** Searches for the gateway and reads its description. */
-function controls$(config: IgdConfig): Observable<readonly [Control, ...Control[]]> {
-  const { gateway } = config;
-  const types = familyOf(gateway.address) === 4 ? CONNECTIONS : FIREWALLS;
-  return search$(config).pipe(
-    switchMap((description) =>
-      request$(description, {}, ANSWER_MS, config).pipe(
-        switchMap(({ status, text }) => {
-          const root = status === 200 ? elementAt(parseXml(text), 'root') : undefined;
-          if (root === undefined) throw noDescription(description);
-          return controlsIn$(root, description, types);
-        }),
+type Controls = readonly [Control, ...Control[]];
+
+/** Searches for the gateway and reads its descriptions: the first with services that open ports counts. */
+function controls$(config: IgdConfig): Observable<Controls> {
+  return defer(() => {
+    let failure: unknown;
+    return search$(config).pipe(
+      mergeMap((location) =>
+        described$(location, config).pipe(
+          catchError((error: unknown) => {
+            failure ??= error;
+            return EMPTY;
+          }),
+        ),
       ),
-    ),
-    map((controls) => {
-      const wrong = controls.find(({ url }) => !leadsTo(gateway, url));
-      if (wrong !== undefined) throw elsewhere(gateway, wrong.url.href);
-      const [first, ...others] = controls;
-      if (first !== undefined) return [first, ...others];
-      throw new PortMappingError(`The gateway ${gateway.address} has no UPnP service that opens ports`);
+      throwIfEmpty(() => failure),
+      take(1),
+    );
+  });
+}
+
+/** Fetches a description, and reads where its services are called. */
+function described$(location: URL, config: IgdConfig): Observable<Controls> {
+  const { gateway } = config;
+  return forkJoin([loadNatUpnp(), request$(location, {}, ANSWER_MS, config)]).pipe(
+    map(([{ device }, { status, text }]) => {
+      const root = status === 200 ? elementAt(parseXml(text, DESCRIPTION_NAMES), 'root') : undefined;
+      if (root === undefined)
+        throw new HttpError(`Expected a UPnP description from ${location.href}, got something else`);
+      const { services } = device.create(location.href).parseDescription(root);
+      const types = familyOf(gateway.address) === 4 ? CONNECTIONS : FIREWALLS;
+      return controlsOf(gateway, servicesIn(root, services, location, types));
     }),
   );
 }
 
-function noDescription({ href }: URL, options?: ErrorOptions): HttpError {
-  return new HttpError(`Expected a UPnP description from ${href}, got something else`, options);
-}
-
-/** The services of some types in a description, in the order of the types. */
-function controlsIn$(root: XmlElement, description: URL, types: readonly string[]): Observable<readonly Control[]> {
-  return from(loadNatUpnp()).pipe(
-    map(({ device }) => {
-      const found = device.create(description.href);
-      found._getXml = (_, callback) => {
-        callback(null, root);
-      };
-      const controls: Control[] = [];
-      try {
-        for (const type of types) {
-          found.getService([type], (_, answer) => {
-            const url = String(answer?.controlURL);
-            if (answer?.service === type && URL.canParse(url)) controls.push({ type, url: new URL(url) });
-          });
-        }
-      } catch (cause) {
-        throw noDescription(description, { cause });
-      }
-      return controls;
-    }),
+/** The ways to call services, the likeliest first, of those that lead to the gateway. */
+function controlsOf(gateway: Gateway, services: readonly DescribedService[]): Controls {
+  const controls = services.flatMap(({ type, id, urls }) =>
+    urls.map((url, index) => ({ type, name: `${type} ${id} ${index}`, url })),
   );
+  const [first, ...others] = controls.filter(({ url }) => leadsTo(gateway, url)).slice(0, MAX_CONTROLS);
+  if (first !== undefined) return [first, ...others];
+  const [wrong] = controls;
+  if (wrong !== undefined) throw elsewhere(gateway, wrong.url.href);
+  throw new PortMappingError(`The gateway ${gateway.address} has no UPnP service that opens ports`);
 }
 
 function call$(
@@ -171,7 +190,7 @@ function request$(
   withinMs: number,
   { gateway, localAddress, scheduler }: IgdConfig,
 ): Observable<HttpAnswer> {
-  return fetch$({ ...request, url, maxBytes: MAX_BYTES, localAddress, connectTo: gateway.host }).pipe(
+  return fetch$({ ...request, url, maxBytes: MAX_BYTES, localAddress, connectTo: gateway.host, isLenient: true }).pipe(
     within(withinMs, `The gateway ${gateway.address} did not answer by UPnP's HTTP`, scheduler),
   );
 }
@@ -195,6 +214,6 @@ export function valueOf(values: XmlElement, name: string): string {
 export function addressOf(values: XmlElement, name: string): string {
   const text = valueOf(values, name);
   const address = canonicalAddress(text);
-  if (address === undefined) throw new HttpError(`Expected ${name} to be an address, got ${text}`);
+  if (address === undefined) throw new HttpError(`Expected ${name} to be an address, got ${show(text)}`);
   return address;
 }

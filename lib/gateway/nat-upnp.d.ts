@@ -4,14 +4,14 @@ declare module 'nat-upnp' {
   import type { EventEmitter } from 'node:events';
 
   namespace natUpnp {
-    /** Discovery (SSDP): one socket on each address of this machine. */
-    interface Ssdp {
+    /** Discovery (SSDP): one socket on each address of this machine. Emits `_device` with the headers of each answer. */
+    interface Ssdp extends EventEmitter {
       /** Where searches are sent. */
       multicast: string;
       readonly sockets: Socket[];
       /** Whether searches are sent at once, rather than when all sockets are bound. */
       _bound: boolean;
-      /** Sends a search; the result emits `device` with the headers of each answer to it. */
+      /** Sends a search, and listens for answers to it until the result emits `end`. */
       search(target: string): EventEmitter;
       createSocket(address: { readonly family: 'IPv4' | 'IPv6'; readonly address: string }): Socket;
       parseResponse(text: string, localAddress: string, remote: { readonly address: string }): void;
@@ -19,11 +19,8 @@ declare module 'nat-upnp' {
 
     /** A device by its description. */
     interface Device {
-      _getXml: (url: string, callback: (error: Error | null, description?: unknown) => void) => void;
-      getService(
-        types: readonly string[],
-        callback: (error: Error | null, service?: { readonly service: unknown; readonly controlURL: unknown }) => void,
-      ): void;
+      /** The services in a description, of whichever of its devices, in their order. */
+      parseDescription(root: unknown): { readonly services: readonly unknown[] };
     }
   }
 

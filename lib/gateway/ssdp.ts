@@ -1,22 +1,55 @@
 import type natUpnp from 'nat-upnp';
-import { from, noop, Observable, switchMap, take, type SchedulerLike } from 'rxjs';
+import {
+  defer,
+  distinct,
+  EMPTY,
+  from,
+  mergeMap,
+  noop,
+  Observable,
+  of,
+  switchMap,
+  take,
+  takeUntil,
+  throwIfEmpty,
+  timer,
+  type SchedulerLike,
+} from 'rxjs';
 import { canonicalAddress, familyOf, withoutZone } from '../endpoint.js';
-import { PortMappingError } from '../errors.js';
+import { PortMappingError, reasonOf, TimeoutError } from '../errors.js';
 import type { Gateway } from '../gateway.js';
-import { within } from '../operators/within.js';
 import { loadNatUpnp } from '../packages.js';
 import { show } from '../validate.js';
-import { ANSWER_MS } from './ask.js';
-import { retransmit } from './retransmit.js';
+import { retransmit, SEND_AT_MS } from './retransmit.js';
 
-/** What is searched for: a gateway of version 2 answers to version 1, too (UPnP Device Architecture 1.1 §1.3.2). */
+/** What is searched for first: a gateway of version 2 answers to version 1, too (UPnP Device Architecture 1.1 §1.3.2). */
 const TARGET = 'urn:schemas-upnp-org:device:InternetGatewayDevice:1';
+
+/** What gateways answer to that do not know the first, each of them seen at some. */
+const OTHER_TARGETS = [
+  'urn:schemas-upnp-org:device:InternetGatewayDevice:2',
+  'urn:schemas-upnp-org:service:WANIPConnection:1',
+  'urn:schemas-upnp-org:service:WANPPPConnection:1',
+  'upnp:rootdevice',
+];
 
 /** Where searches are heard (UPnP Device Architecture 1.1 §1.3). */
 const MULTICAST = '239.255.255.250';
 
-/** Answers are a few headers; the package's way of reading them takes quadratic time. */
+/** Answers are a few headers, in bytes. */
 const MAX_BYTES = 2_048;
+
+/** `HTTP/1.1 200 OK` is all that is needed of the first line, in characters. */
+const MAX_FIRST_LENGTH = 32;
+
+/** So many answers of a gateway are looked at: one to each of our datagrams, from each of its devices and services. */
+const MAX_ANSWERS = 256;
+
+/** So many descriptions are worth a look: of the gateway itself, and of what else runs on it. */
+const MAX_DESCRIPTIONS = 8;
+
+/** For a search, in milliseconds: half a second after it was sent for the last time. */
+export const SEARCH_MS = Math.max(...SEND_AT_MS) + 500;
 
 /** What to search for a gateway with. */
 export interface SearchConfig {
@@ -27,28 +60,47 @@ export interface SearchConfig {
 }
 
 /**
- * Searches for the description of a UPnP gateway: by multicast, and by asking the default gateway itself, since some
- * answer only one of them. Emits its URL and completes. Anybody on the LAN may answer a search; what is not from the
- * default gateway, or leads elsewhere, does not count.
+ * Searches for the descriptions of a UPnP gateway: by multicast, and by asking the default gateway itself, since some
+ * answer only one of them. Emits each URL that leads to the gateway once, and completes when the time for answers is over. Anybody on the
+ * LAN may answer a search: what is not from the default gateway does not count.
  *
- * @throws PortMappingError when the gateway's answer leads elsewhere; TimeoutError when it gives none.
+ * @throws PortMappingError when all of the gateway's answers lead elsewhere; TimeoutError when it gives none.
+ *
+ * @example
+ * search$({ gateway, localAddress: '192.168.1.7', scheduler }).subscribe(({ href }) => console.log(href));
  */
 export function search$(config: SearchConfig): Observable<URL> {
   const { gateway, scheduler } = config;
-  return from(loadNatUpnp()).pipe(
-    switchMap(({ ssdp }) => description$(ssdp, config)),
-    take(1),
-    within(ANSWER_MS, `The gateway ${gateway.address} did not answer by UPnP`, scheduler),
-  );
+  return defer(() => {
+    let useless: string | undefined;
+    return from(loadNatUpnp()).pipe(
+      switchMap(({ ssdp }) => location$(ssdp, config)),
+      distinct(),
+      mergeMap((location) => {
+        const url = URL.canParse(location) ? new URL(location) : undefined;
+        if (url !== undefined && leadsTo(gateway, url)) return of(url);
+        useless ??= location;
+        return EMPTY;
+      }),
+      take(MAX_DESCRIPTIONS),
+      takeUntil(timer(SEARCH_MS, scheduler)),
+      throwIfEmpty(() =>
+        useless === undefined
+          ? new TimeoutError(`The gateway ${gateway.address} did not answer by UPnP within ${SEARCH_MS} ms`)
+          : elsewhere(gateway, useless),
+      ),
+    );
+  });
 }
 
-function description$(
+/** Where each answer of the gateway leads; empty where it does not say. */
+function location$(
   discovery: { create(): natUpnp.Ssdp },
   { gateway, localAddress, scheduler }: SearchConfig,
-): Observable<URL> {
+): Observable<string> {
   const isIpv4 = familyOf(gateway.address) === 4;
   return new Observable((subscriber) => {
-    const ssdp = discovery.create();
+    const ssdp = createSsdp(discovery);
     // It has a socket on each address of this machine; only one of them leads to the gateway.
     const idle = ssdp.sockets.splice(0);
     const socket = ssdp.createSocket({ family: isIpv4 ? 'IPv4' : 'IPv6', address: localAddress });
@@ -56,24 +108,27 @@ function description$(
     // One that cannot send is as good as one that gets no answer.
     for (const each of [...idle, socket]) each.on('error', noop);
     const parse = ssdp.parseResponse.bind(ssdp);
+    let answers = 0;
     ssdp.parseResponse = (text, ours, remote) => {
       const address = canonicalAddress(withoutZone(remote.address));
-      if (address === gateway.address && text.length <= MAX_BYTES) parse(text, ours, remote);
+      if (address !== gateway.address || text.length > MAX_BYTES || ++answers > MAX_ANSWERS) return;
+      parse(linesOf(text).join('\r\n'), ours, remote);
     };
-    const onDevice = ({ location = '' }: { readonly location?: string }) => {
-      const url = URL.canParse(location) ? new URL(location) : undefined;
-      if (url !== undefined && leadsTo(gateway, url)) subscriber.next(url);
-      else subscriber.error(elsewhere(gateway, location));
-    };
+    // Not by target: some answer with another one than they were asked for.
+    ssdp.on('_device', ({ location = '' }: { readonly location?: string }) => {
+      subscriber.next(location);
+    });
+    let rounds = 0;
     socket.on('listening', () => {
       // It would count the idle ones, too, and send what waits for all of them to one destination.
       ssdp._bound = true;
       const sent = retransmit(() => {
+        const targets = rounds++ === 0 ? [TARGET] : [TARGET, ...OTHER_TARGETS];
         for (const destination of isIpv4 ? [MULTICAST, gateway.host] : [gateway.host]) {
           // Of an idle one that fails, as each does at a link-local address, it takes the last of its list off it.
           ssdp.sockets.splice(0, Infinity, socket);
           ssdp.multicast = destination;
-          ssdp.search(TARGET).on('device', onDevice);
+          for (const target of targets) ssdp.search(target).emit('end');
         }
       }, scheduler);
       subscriber.add(sent);
@@ -85,6 +140,21 @@ function description$(
       });
     };
   });
+}
+
+/** It asks the system for all interfaces of this machine, which not every system allows. */
+function createSsdp(discovery: { create(): natUpnp.Ssdp }): natUpnp.Ssdp {
+  try {
+    return discovery.create();
+  } catch (cause) {
+    throw new PortMappingError(`UPnP gateways cannot be searched for here: ${reasonOf(cause)}`, undefined, { cause });
+  }
+}
+
+/** The first line, and those that are headers: the package takes quadratic time to read others. */
+function linesOf(text: string): readonly string[] {
+  const [first = '', ...headers] = text.split('\r\n');
+  return [first.slice(0, MAX_FIRST_LENGTH), ...headers.filter((line) => /^[\w.-]+:[^\r\n]*$/.test(line))];
 }
 
 /**

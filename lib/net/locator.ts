@@ -1,8 +1,8 @@
-import { networkInterfaces } from 'node:os';
 import ipaddr from 'ipaddr.js';
 import type { ResolvedConfig } from '../config.js';
 import { canonicalAddress, familyOf, scopeOf, type Endpoint } from '../endpoint.js';
 import type { Mapping } from '../gateway/mapping.js';
+import { ownInterfaces, type Interfaces } from '../link/interfaces.js';
 import type { Reach } from '../reachability.js';
 import type { ServerState } from '../rendezvous/client.js';
 import { UNL_MAX_LENGTH } from '../unl.js';
@@ -43,7 +43,8 @@ const VIRTUAL =
 export interface LocalAddressesOptions {
   /** The addresses that the default routes lead from. Default: not known. */
   readonly routed?: readonly string[] | undefined;
-  readonly interfaces?: ReturnType<typeof networkInterfaces> | undefined;
+  /** Default: this machine's; those of nobody where the system tells of none, so that only `routed` is left. */
+  readonly interfaces?: Interfaces | undefined;
 }
 
 /**
@@ -53,11 +54,15 @@ export interface LocalAddressesOptions {
  */
 export function localAddresses(
   bind: string | undefined,
-  { routed = [], interfaces = networkInterfaces() }: LocalAddressesOptions = {},
+  { routed = [], interfaces = ownInterfaces().interfaces }: LocalAddressesOptions = {},
 ): string[] {
   if (isOneAddress(bind)) return [bind];
-  const addresses = Object.entries(interfaces)
-    .flatMap(([name, entries = []]) => entries.map(({ address }) => ({ name, address: canonicalAddress(address) })))
+  const entries =
+    interfaces === undefined
+      ? routed.map((address) => ({ name: '', address }))
+      : Object.entries(interfaces).flatMap(([name, list = []]) => list.map(({ address }) => ({ name, address })));
+  const addresses = entries
+    .map(({ name, address }) => ({ name, address: canonicalAddress(address) }))
     .flatMap(({ name, address }) => (address === undefined ? [] : [{ address, rank: rankOf(name, address, routed) }]))
     .filter(({ address }) => scopeOf(address) !== 'linkLocal' && scopeOf(address) !== 'unusable')
     .toSorted((a, b) => a.rank - b.rank)
@@ -81,8 +86,8 @@ function rankOf(name: string, address: string, routed: readonly string[]): numbe
   return VIRTUAL.test(name) ? 2 : 1;
 }
 
-/** Whether an address is on the same network as one of this machine's interfaces, so that there is no router in between. */
-export function isOnLink(address: string, interfaces = networkInterfaces()): boolean {
+/** Whether an address is on the same network as one of this machine's interfaces, as far as the system tells: no router is in between. */
+export function isOnLink(address: string, interfaces = ownInterfaces().interfaces ?? {}): boolean {
   const target = ipaddr.parse(address);
   return Object.values(interfaces)
     .flatMap((entries) => entries ?? [])

@@ -22,6 +22,7 @@ import {
 import type { ResolvedConfig } from '../config.js';
 import { familyOf, formatServer, type Endpoint, type ServerAddress } from '../endpoint.js';
 import { backoffMs } from '../operators/backoff.js';
+import { ownInterfaces } from '../link/interfaces.js';
 import { untroubled } from '../operators/untroubled.js';
 import type { Reach } from '../reachability.js';
 import { sessions$, type ServerState } from '../rendezvous/client.js';
@@ -124,13 +125,20 @@ interface Network {
 function addressesOf$({
   config: { bind, timing },
   runtime: { scheduler, routedAddress$ },
+  trace,
 }: SurroundingsConfig): Observable<readonly string[]> {
   const routes$ = ([4, 6] as const).map((family) => routedAddress$(family).pipe(defaultIfEmpty(undefined)));
   // A node that is bound to one address has no others to put in order.
   const routed$ = isOneAddress(bind) ? of([]) : forkJoin(routes$);
+  let told: string | undefined;
   return timer(0, timing.networkMs, scheduler).pipe(
     exhaustMap(() => routed$),
-    map((routed) => localAddresses(bind, { routed: routed.filter((address) => address !== undefined) })),
+    map((routed) => {
+      const { interfaces, failure } = ownInterfaces();
+      if (failure !== undefined && failure !== told) trace({ type: 'interfaces', reason: failure });
+      told = failure;
+      return localAddresses(bind, { routed: routed.filter((address) => address !== undefined), interfaces });
+    }),
   );
 }
 

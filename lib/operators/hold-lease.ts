@@ -16,12 +16,11 @@ import {
   switchMap,
   take,
   takeUntil,
-  throwError,
   throwIfEmpty,
   timer,
   type SchedulerLike,
 } from 'rxjs';
-import { TimeoutError } from '../errors.js';
+import { HttpError, TimeoutError } from '../errors.js';
 import { backoffMs } from './backoff.js';
 import { untroubled } from './untroubled.js';
 
@@ -39,7 +38,7 @@ export interface HoldLeaseConfig<L extends Lease> {
   readonly lost$: (held: L) => Observable<unknown>;
   /** Gives it back. Has a time limit of its own. */
   readonly release$: (held: L) => Observable<unknown>;
-  /** Undoes what may have come of an ask that was never answered: the lease may have been granted all the same. */
+  /** Undoes what may have come of an ask that was not answered, or not in words: the lease may have been granted all the same. */
   readonly takeBack$: Observable<unknown>;
   /** Sees to the end of what must be done although nobody waits for it any more. */
   readonly outlive: (work$: Observable<unknown>) => void;
@@ -62,7 +61,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
  * at once when it is lost; when that fails again and again with growing pauses, until it runs out. Emits each lease that is
  * granted. Unsubscribed, it gives the lease back, also one that is still being asked for.
  *
- * @throws what the first `ask$` throws, after a TimeoutError only when it has been undone; Error when the lease has run out and could not be renewed.
+ * @throws what the first `ask$` throws, after a TimeoutError or an HttpError only when it has been undone; Error when the lease has run out and could not be renewed.
  *
  * @example
  * holdLease$({ ask$, lost$: () => NEVER, release$, outlive, scheduler: asyncScheduler, random: Math.random }).subscribe();
@@ -78,25 +77,35 @@ export function holdLease$<L extends Lease>({
 }: HoldLeaseConfig<L>): Observable<L> {
   return defer(() => {
     let latest$: Observable<L> = EMPTY;
+    let isUndone = false;
+
+    /** Once, be it before this fails, or when nobody waits any more. */
+    const undoneAfter$ = (error: unknown): Observable<never> =>
+      defer(() => {
+        const mayBeGranted = error instanceof TimeoutError || error instanceof HttpError;
+        if (!mayBeGranted || isUndone) return EMPTY;
+        isUndone = true;
+        return takeBack$.pipe(untroubled(), ignoreElements(), takeUntil(timer(TAKE_BACK_MS, scheduler)));
+      });
 
     const asked$ = (held: L | undefined) =>
       defer(() => {
         const answer = new AsyncSubject<L>();
-        latest$ = answer.pipe(catchError(() => (held === undefined ? EMPTY : of(held))));
+        latest$ = answer.pipe(catchError((error: unknown) => (held === undefined ? undoneAfter$(error) : of(held))));
         // Goes on when nobody waits any more: who has been asked may grant it, and must be told that it is not needed.
         ask$(held).pipe(take(1), throwIfEmpty()).subscribe(answer);
         return answer;
       });
 
-    const undone$ = takeBack$.pipe(untroubled(), ignoreElements(), takeUntil(timer(TAKE_BACK_MS, scheduler)));
     const begun$ = asked$(undefined).pipe(
-      catchError((error: unknown) => {
-        if (!(error instanceof TimeoutError)) throw error;
-        return concat(
-          undone$,
-          throwError(() => error),
-        );
-      }),
+      catchError((error: unknown) =>
+        concat(
+          undoneAfter$(error),
+          defer(() => {
+            throw error;
+          }),
+        ),
+      ),
     );
 
     const after$ = (ms: number) => (ms === Infinity ? NEVER : timer(ms, scheduler));

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { HttpError } from '../../lib/errors.js';
-import { elementAt, formatAction, parseAction, parseXml, textOf } from '../../lib/gateway/soap.js';
+import { formatAction, parseAction } from '../../lib/gateway/soap.js';
+import { elementAt, MAX_TAGS, parseXml, textOf } from '../../lib/gateway/xml.js';
 import { thrownBy } from '../support/thrown.js';
 
 const SERVICE = 'urn:schemas-upnp-org:service:WANIPConnection:1';
@@ -149,6 +150,27 @@ describe('XML of a gateway', () => {
     ]) {
       expect(thrownBy(() => parseXml(text))).toBeInstanceOf(HttpError);
     }
+  });
+
+  it('is refused with more tags than a gateway can need, before it costs anything to read them', () => {
+    for (const tags of ['<a/>', '<a>x</a>', '<a>', '</a>', '<!---->', '<?a?>', '<![CDATA[]]>', '<']) {
+      const most = MAX_TAGS - 2;
+      const inOne = tags.match(/</g)?.length ?? 0;
+      const many = tags.repeat(Math.floor(most / inOne) + 1);
+      expect(thrownBy(() => parseXml(`<root>${many}</root>`)))
+        .withContext(tags)
+        .toEqual(jasmine.objectContaining({ code: 'HTTP', message: jasmine.stringContaining('tags') }));
+    }
+    expect(parseXml(`<root>${'<a/>'.repeat(MAX_TAGS - 2)}</root>`)).toEqual({ root: jasmine.anything() });
+  });
+
+  it('is read whatever the case of its names is, and with the spelling that is asked for', () => {
+    const document = parseXml('<d:ROOT><D:Device><A>1</A><B>1</B><b>2</b></D:Device></d:ROOT>', ['root', 'deVice']);
+    expect(Object.keys(document)).toEqual(['root']);
+    const device = elementAt(document, 'Root', 'DEVICE');
+    expect(device && textOf(device, 'a')).toBe('1');
+    expect(device && textOf(device, 'b')).toBeUndefined();
+    expect(Object.keys(elementAt(document, 'root') ?? {})).toEqual(['deVice']);
   });
 
   it('never grows by what it refers to', () => {

@@ -1,5 +1,8 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import type { NetworkInterfaceInfo } from 'node:os';
-import { addressGone$, isOurs } from '../../lib/link/interfaces.js';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { addressGone$, interfaceReader, isOurs } from '../../lib/link/interfaces.js';
 import { marbles } from '../support/marbles.js';
 
 const common = { mac: '00:00:00:00:00:00', internal: false };
@@ -7,6 +10,48 @@ const entry = (address: string): NetworkInterfaceInfo =>
   address.includes(':')
     ? { ...common, address, netmask: 'ffff:ffff:ffff:ffff::', family: 'IPv6', cidr: `${address}/64`, scopeid: 0 }
     : { ...common, address, netmask: '255.255.255.0', family: 'IPv4', cidr: `${address}/24` };
+
+/** The specs run from dist/spec/link. */
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+
+describe("this machine's interfaces", () => {
+  const forbidden = new Error('uv_interface_addresses returned EACCES');
+
+  it('are what the system tells', () => {
+    const interfaces = { eth0: [entry('192.168.1.7')] };
+    expect(interfaceReader(() => interfaces)()).toEqual({ interfaces, failure: undefined });
+  });
+
+  it('are what the system told last while it tells nothing, and it is said why', () => {
+    const answers = [{ eth0: [entry('192.168.1.7')] }, undefined, {}];
+    const read = interfaceReader(() => {
+      const answer = answers.shift();
+      if (answer === undefined) throw forbidden;
+      return answer;
+    });
+    const { interfaces } = read();
+    expect(read()).toEqual({ interfaces, failure: forbidden.message });
+    expect(read()).toEqual({ interfaces: {}, failure: undefined });
+  });
+
+  it('are not known where the system has never told, and then no address is taken for gone', () => {
+    const read = interfaceReader(() => {
+      throw forbidden;
+    });
+    expect(read()).toEqual({ interfaces: undefined, failure: forbidden.message });
+    expect(read().interfaces).toBeUndefined();
+  });
+
+  it('are asked for in one place alone, since the system may throw', () => {
+    const files = ['lib', 'servers'].flatMap((folder) =>
+      readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
+    );
+    const asking = files
+      .filter((name) => name.endsWith('.ts'))
+      .filter((name) => /import [^;]*\bnetworkInterfaces\b/.test(readFileSync(join(ROOT, name), 'utf8')));
+    expect(asking).toEqual(['lib/link/interfaces.ts']);
+  });
+});
 
 describe('an address of this machine', () => {
   const interfaces = {

@@ -1,5 +1,5 @@
 import { catchError, defer, delay, EMPTY, NEVER, of, switchMap, throwError, timer, type Observable } from 'rxjs';
-import { TimeoutError } from '../../lib/errors.js';
+import { HttpError, TimeoutError } from '../../lib/errors.js';
 import { holdLease$, type Lease } from '../../lib/operators/hold-lease.js';
 import { marbles, type Marbles } from '../support/marbles.js';
 
@@ -172,6 +172,28 @@ describe('holdLease$', () => {
       helpers.flush();
       expect(takenBack).toEqual([3]);
     });
+  });
+
+  it('undoes an ask whose answer was none before it fails, since it may have been granted', () => {
+    marbles((helpers) => {
+      const garbage = timer(3).pipe(switchMap(() => throwError(() => new HttpError('Expected XML'))));
+      const { held$, takenBack } = hold(helpers, [garbage]);
+      helpers.expectObservable(held$.pipe(failuresByName())).toBe('---(x|)', { x: 'HttpError' });
+      helpers.flush();
+      expect(takenBack).toEqual([3]);
+    });
+  });
+
+  it('undoes an ask that is not answered in words when nobody waits for it any more', () => {
+    for (const error of [new TimeoutError('It did not answer'), new HttpError('Expected XML')]) {
+      marbles((helpers) => {
+        const late = timer(3).pipe(switchMap(() => throwError(() => error)));
+        const { held$, takenBack } = hold(helpers, [late]);
+        helpers.expectObservable(held$, '-^!').toBe('-');
+        helpers.flush();
+        expect(takenBack).toEqual([4]);
+      });
+    }
   });
 
   it('undoes nothing when it was refused', () => {

@@ -5,7 +5,7 @@ import type { Socket as TcpSocket } from 'node:net';
 import { text as textFrom } from 'node:stream/consumers';
 import type { PortMappingProtocol } from '../../lib/config.js';
 import type { Gateway } from '../../lib/gateway.js';
-import { elementAt, parseXml, textOf, type XmlElement } from '../../lib/gateway/soap.js';
+import { elementAt, parseXml, textOf, type XmlElement } from '../../lib/gateway/xml.js';
 import { addressOf, newAddress } from './nodes.js';
 
 /** A line of a gateway's table: where one of its TCP ports leads. */
@@ -43,6 +43,8 @@ export interface GatewayOptions {
   readonly isMulticastOnly?: boolean;
   /** What it answers by HTTP in the place of its own answer, if anything. */
   readonly http?: (request: IncomingMessage, response: ServerResponse, body: string) => boolean;
+  /** What it answers to a search for a target in the place of its own answer; `location` is its description's address. */
+  readonly search?: (target: string, location: string) => readonly string[];
   /** What it says in the place of its description's address. */
   readonly location?: (own: string) => string;
   /** What it puts in the place of its own description. */
@@ -310,7 +312,10 @@ export class FakeGateway {
     const target = /^ST: *(.*)\r$/m.exec(message)?.[1] ?? '';
     if (!message.startsWith('M-SEARCH * HTTP/1.1\r\n')) return;
     const own = `${this.origin}/rootDesc.xml`;
-    this.ssdp.send(searchAnswer(target, this.options.location?.(own) ?? own), from.port, from.address);
+    const location = this.options.location?.(own) ?? own;
+    for (const answer of this.options.search?.(target, location) ?? [searchAnswer(target, location)]) {
+      this.ssdp.send(answer, from.port, from.address);
+    }
   }
 
   async #takeRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { DEFAULT_TIMING } from '../../lib/config.js';
 import { PortMappingError, TimeoutError } from '../../lib/errors.js';
 import { ANSWER_MS, PORT_MAPPING_PORT } from '../../lib/gateway/ask.js';
+import { SEARCH_MS } from '../../lib/gateway/ssdp.js';
 import { natPmp } from '../../lib/techniques/nat-pmp.js';
 import { pcp } from '../../lib/techniques/pcp.js';
 import type { PortRequest } from '../../lib/techniques/technique.js';
@@ -192,7 +193,9 @@ describe('A way to have a port opened', () => {
 
       it('fails with a TimeoutError when the gateway is silent', async () => {
         const gateway = await openGateway({ manners: { [name]: 'silent' } });
-        const error = await hold(requestTo(gateway, { scheduler: impatient({ [ANSWER_MS]: 50 }) })).failed();
+        const error = await hold(
+          requestTo(gateway, { scheduler: impatient({ [ANSWER_MS]: 50, [SEARCH_MS]: 50 }) }),
+        ).failed();
         expect(error).toBeInstanceOf(TimeoutError);
         expect(gateway.changes).toBe(0);
       });
@@ -316,7 +319,7 @@ describe('A way to have a port opened', () => {
       const gateway = await gatewayWith({});
       // To broadcast is not allowed to any of these sockets, so that nothing is ever sent.
       const address = '255.255.255.255';
-      const request = requestTo(gateway, { scheduler: impatient({ [ANSWER_MS]: 300 }) });
+      const request = requestTo(gateway, { scheduler: impatient({ [ANSWER_MS]: 300, [SEARCH_MS]: 300 }) });
       const error = await lab.use(new Holding(open, { ...request, gateway: { address, host: address } })).failed();
       expect(error instanceof PortMappingError || error instanceof TimeoutError).toBeTrue();
     });
@@ -325,7 +328,7 @@ describe('A way to have a port opened', () => {
       const gateway = await gatewayWith({});
       // TEST-NET-1 (RFC 5737).
       const internal = { address: '192.0.2.77', port: PORT };
-      const request = requestTo(gateway, { internal, scheduler: impatient({ [ANSWER_MS]: 300 }) });
+      const request = requestTo(gateway, { internal, scheduler: impatient({ [ANSWER_MS]: 300, [SEARCH_MS]: 300 }) });
       const error = await lab.use(new Holding(open, request)).failed();
       expect(error instanceof PortMappingError || error instanceof TimeoutError).toBeTrue();
     });

@@ -1,0 +1,67 @@
+import { isElement, textOf, type XmlElement } from './xml.js';
+
+/** The elements of a description that are read here and by nat-upnp, as it spells them. */
+export const DESCRIPTION_NAMES = [
+  'root',
+  'device',
+  'deviceList',
+  'serviceList',
+  'service',
+  'serviceType',
+  'serviceId',
+  'controlURL',
+];
+
+/** A service by the gateway's description. */
+export interface DescribedService {
+  /** Its type with its version. */
+  readonly type: string;
+  /** Tells services of one type apart; empty where the gateway gives it no name. */
+  readonly id: string;
+  /** Where its actions may be called, the likeliest first. */
+  readonly urls: readonly URL[];
+}
+
+/**
+ * The services of some types in a description, in the order of the types. Pure.
+ *
+ * @param root the description.
+ * @param services its services, whichever device they are of.
+ * @param location the URL of the description.
+ *
+ * @example
+ * servicesIn(root, parseDescription(root).services, new URL('http://192.168.1.1:5000/rootDesc.xml'), types);
+ */
+export function servicesIn(
+  root: XmlElement,
+  services: readonly unknown[],
+  location: URL,
+  types: readonly string[],
+): readonly DescribedService[] {
+  const base = textOf(root, 'URLBase');
+  const described = services.filter(isElement).map((service) => ({
+    type: textOf(service, 'serviceType') ?? '',
+    id: textOf(service, 'serviceId') ?? '',
+    urls: controlUrls(textOf(service, 'controlURL') ?? '', base, location),
+  }));
+  return types.flatMap((type) => described.filter((service) => service.type === type && service.urls.length > 0));
+}
+
+/**
+ * A URL is relative to `URLBase` (UPnP Device Architecture 1.0 §2.1), without one to the description's own URL (1.1 §2.3, RFC 3986 §5).
+ * Gateways name bases that lead elsewhere, and some mean the top of their server by a path that does not begin with a slash.
+ */
+function controlUrls(control: string, base: string | undefined, location: URL): readonly URL[] {
+  if (control === '') return [];
+  const isRelative = !/^(?:\/|[a-z][a-z0-9+.-]*:)/i.test(control);
+  const urls = [
+    base === undefined ? undefined : resolve(control, resolve(base, location) ?? location),
+    resolve(control, location),
+    isRelative ? resolve(`/${control}`, location) : undefined,
+  ].filter((url) => url !== undefined);
+  return urls.filter((url, index) => urls.findIndex(({ href }) => href === url.href) === index);
+}
+
+function resolve(reference: string, base: URL): URL | undefined {
+  return URL.canParse(reference, base.href) ? new URL(reference, base) : undefined;
+}
