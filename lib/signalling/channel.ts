@@ -24,7 +24,10 @@ export interface Parcel {
   readonly from: PeerId | undefined;
   /** The address at which whoever carried it saw its sender; `undefined` when nobody did. */
   readonly seenAt: string | undefined;
-  /** Tells the channel that the signal has been dealt with, so that it need not bring it again. */
+  /**
+   * Tells the channel that the signal has been dealt with, so that it need not bring it again. What is not acknowledged within
+   * seconds comes again, where the channel keeps it.
+   */
   readonly acknowledge: () => void;
 }
 

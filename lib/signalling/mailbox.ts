@@ -70,6 +70,12 @@ const PACE_MS = 200;
 /** A message that is dealt with while a take waits is acknowledged by a new one after this time: others may follow. */
 const LATE_MS = 1_000;
 
+/**
+ * What was not acknowledged by then may be brought again, in milliseconds: it was one too many, or was lost here. What waits to be
+ * dealt with waits a few seconds.
+ */
+const HELD_MS = 10_000;
+
 /** After a failure. A server that restarts is back in seconds; to one that is gone a knock a minute does no harm. */
 const BACKOFF = { firstMs: 500, mostMs: 60_000 };
 
@@ -207,7 +213,7 @@ class Server {
         tap(() => {
           hand.forget(acknowledge);
         }),
-        takeUntil(hand.done$.pipe(auditTime(LATE_MS, runtime.scheduler))),
+        takeUntil(hand.changed$.pipe(auditTime(LATE_MS, runtime.scheduler))),
       );
     });
   }
@@ -283,18 +289,20 @@ class Hand {
   /** When each was brought. */
   readonly #held = new Map<string, number>();
   readonly #done = new Set<string>();
-  readonly #isDone = new Subject<undefined>();
+  readonly #changed = new Subject<void>();
 
-  /** Emits when something has been dealt with. */
-  readonly done$ = this.#isDone.asObservable();
+  /** Emits when something has been dealt with, or may be brought again: the server is to know. */
+  readonly changed$ = this.#changed.asObservable();
 
   constructor(readonly now: () => number) {}
 
   /** Whether the next answer can be held: else it is not asked for. */
   hasRoom(): boolean {
     for (const [receipt, since] of this.#held) {
-      // The server has deleted it by now.
-      if (since + KEEP_MAX_MS <= this.now()) this.#held.delete(receipt);
+      // In the order in which they came.
+      if (since + HELD_MS > this.now()) break;
+      this.#held.delete(receipt);
+      this.#changed.next();
     }
     return this.#held.size + MAX_TAKEN <= MAX_RECEIPTS;
   }
@@ -306,9 +314,9 @@ class Hand {
       .map(({ receipt, from, message, seenAt }) => {
         this.#held.set(receipt, this.now());
         const acknowledge = () => {
-          if (!this.#held.delete(receipt)) return;
+          this.#held.delete(receipt);
           this.#done.add(receipt);
-          this.#isDone.next(undefined);
+          this.#changed.next();
         };
         return { bytes: Buffer.from(message, 'base64url'), from, seenAt, acknowledge };
       });

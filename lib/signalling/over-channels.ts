@@ -17,9 +17,10 @@ import {
 import { ProtocolError } from '../errors.js';
 import type { Identity } from '../identity.js';
 import { headStart } from '../operators/head-start.js';
-import { siteBuckets, tokenBucket } from '../bounds/rate-limit.js';
+import { siteBuckets } from '../bounds/rate-limit.js';
 import type { Runtime } from '../runtime.js';
 import { Seen } from '../bounds/seen.js';
+import { siteOf } from '../bounds/site.js';
 import type { Trace } from '../trace.js';
 import {
   KEEP_MAX_MS,
@@ -33,6 +34,7 @@ import { oneLine } from '../words.js';
 import { openEnvelope, sealEnvelope, type Envelope } from './envelope.js';
 import { InOrder } from './in-order.js';
 import { Numbering } from './numbering.js';
+import { KnownPeers, openingByTurns, type Brought } from './opening.js';
 import type { ReceivedSignal, Signalling } from './signalling.js';
 
 /** Two clocks may differ by this much, in milliseconds; what is older or newer may be a replay. */
@@ -44,14 +46,13 @@ const KEEP_MS = 10_000;
 /** Of a channel over the next, in milliseconds: a server that is there has said by then whether the peer is, too. */
 const HEAD_START_MS = 500;
 
-/** Signals that are opened, from all senders: keys are free, and to open one takes a millisecond or two. */
-const OPENED = { perSecond: 100, burst: 1_000 };
-
 /** Signals remembered: all that can be opened for as long as one could be replayed, so that none is forgotten before. */
 const MAX_REMEMBERED = 100_000;
 
-/** Signals of one sender. Attempts send a few each; whoever sends more than this means no good. */
+/** Signals of one sender. Attempts send a few each; whoever sends more than this means no good, or has to wait. */
 const OF_SENDER = { perSecond: 10, burst: 200, maxSites: 1_000 };
+
+const A_COPY = 'a copy';
 
 /** What it works with. */
 export interface ChannelsConfig {
@@ -73,23 +74,34 @@ export function signallingOver({ identity, channels, runtime, trace }: ChannelsC
   const seen = new Seen({ forMs: KEEP_MAX_MS + 2 * CLOCK_MS, maxEntries: MAX_REMEMBERED, now: timeOfDay });
   const now = () => scheduler.now();
   const mayHear = siteBuckets({ ...OF_SENDER, now });
-  const mayOpen = tokenBucket({ ...OPENED, now });
+  const known = new KnownPeers();
 
   /** Copies of the signals that wait for their turn: they are dealt with when the first is. */
   const waiting = new Map<string, Parcel[]>();
   const inOrder = new InOrder(scheduler);
   const numbering = new Numbering(runtime);
 
-  const receive$ = (parcel: Parcel, by: ChannelName): Observable<ReceivedSignal> =>
+  const drop = ({ from }: Parcel, reason: string) => {
+    trace({ type: 'dropped', what: 'message', peerId: from, reason });
+  };
+
+  /**
+   * Opens a parcel. It is acknowledged once the signal was passed on, and if it is worth nothing: not when it comes too early for its
+   * sender's share, so that the channel brings it again where it can.
+   */
+  const opened$ = ({ parcel, by }: Brought): Observable<ReceivedSignal> =>
     defer(() => {
-      const isOpened = mayOpen();
-      const envelope = isOpened ? openEnvelope(identity, parcel.bytes) : undefined;
-      const reason = isOpened ? reasonToDrop(envelope, parcel) : 'one too many';
-      if (envelope !== undefined && reason === undefined) return accepted$(envelope, parcel, by);
-      trace({ type: 'dropped', what: 'message', peerId: parcel.from, reason: reason ?? '' });
+      const envelope = openEnvelope(identity, parcel.bytes);
+      const reason = reasonToDrop(envelope, parcel);
       const copies = envelope === undefined ? undefined : waiting.get(keyOf(envelope));
-      if (copies === undefined) parcel.acknowledge();
-      else copies.push(parcel);
+      if (envelope === undefined || reason !== undefined || copies !== undefined) {
+        drop(parcel, reason ?? A_COPY);
+        if (copies === undefined) parcel.acknowledge();
+        else copies.push(parcel);
+        return EMPTY;
+      }
+      if (mayHear(envelope.from)) return accepted$(envelope, parcel, by);
+      drop(parcel, 'one too many of this sender');
       return EMPTY;
     });
 
@@ -102,6 +114,7 @@ export function signallingOver({ identity, channels, runtime, trace }: ChannelsC
       map(() => {
         waiting.delete(key);
         seen.add(key);
+        known.heard(from, siteOf(parcel.seenAt));
         trace({ type: 'signal', step: 'received', peerId: from, kind: oneLine(kind), by });
         return signalOf(envelope, parcel);
       }),
@@ -123,15 +136,23 @@ export function signallingOver({ identity, channels, runtime, trace }: ChannelsC
     const age = timeOfDay() - at;
     const isYoung = age < Math.min(keepMs, KEEP_MAX_MS) + CLOCK_MS;
     if (!isYoung || !(age > -CLOCK_MS)) return 'too old, or from the future';
-    const key = keyOf(envelope);
-    if (seen.has(key) || waiting.has(key)) return 'a copy';
-    return mayHear(from) ? undefined : 'one too many of this sender';
+    return seen.has(keyOf(envelope)) ? A_COPY : undefined;
   }
 
   return {
     signal$: merge(
-      ...channels.map(({ name, parcel$ }) => parcel$.pipe(mergeMap((parcel) => receive$(parcel, name)))),
-    ).pipe(share()),
+      ...channels.map(({ name, parcel$ }) => parcel$.pipe(map((parcel): Brought => ({ parcel, by: name })))),
+    ).pipe(
+      openingByTurns({
+        scheduler,
+        known,
+        onGiveWay: ({ parcel }) => {
+          drop(parcel, 'one too many');
+        },
+      }),
+      mergeMap(opened$),
+      share(),
+    ),
     send$: (to, signal, { keepMs = KEEP_MS, family, isEverywhere = false } = {}) =>
       defer(() => {
         const [at, keep] = [timeOfDay(), Math.min(keepMs, KEEP_MAX_MS)];
@@ -139,6 +160,7 @@ export function signallingOver({ identity, channels, runtime, trace }: ChannelsC
         const envelope = { ...signal, to, id: runtime.newId(), at, keepMs: keep, order };
         const bytes = expectSmall(sealEnvelope(identity, envelope));
         numbering.sent(to, order, at + keep);
+        known.writtenTo(to);
         const sends = channels.map((channel) => channel.send$(to, bytes, { keepMs: keep, family }));
         return (isEverywhere ? everywhere(sends) : oneAfterTheOther(sends, scheduler)).pipe(
           tap((delivery) => {

@@ -317,6 +317,25 @@ describe('Polling a mailbox', () => {
     });
   });
 
+  it('has what nobody acknowledges brought again after ten seconds, though a poll waits', () => {
+    marbles(({ scheduler, flush, cold }) => {
+      const message = { receipt: 'r', from: identity.peerId, message: 'AAAA', seenAt: '192.0.2.1', ageMs: 0 };
+      const brought = () => cold('(a|)', { a: { status: 200, text: encodeTaken([message]) } });
+      // As a server does that brings what the owner does not hold.
+      const { channel, asked, takes } = polled(scheduler, ({ body = '' }) =>
+        decodeTake(body)?.holding.length === 0 ? brought() : NEVER,
+      );
+      const { values, subscription } = record(channel.parcel$);
+      scheduler.schedule(() => {
+        subscription.unsubscribe();
+      }, 12_000);
+      flush();
+      expect(takes.map((take) => take?.holding)).toEqual([[], ['r'], [], ['r']]);
+      expect(asked).toEqual([0, 200, 11_000, 11_200]);
+      expect(values).toHaveSize(2);
+    });
+  });
+
   it('takes what is no answer for a failure', () => {
     for (const answer of [
       { status: 200, text: '{}' },

@@ -1,5 +1,5 @@
 import { defer, NEVER, of, Subject, throwError, timer, map, type Observable } from 'rxjs';
-import { createIdentity } from '../../lib/identity.js';
+import { createIdentity, type Identity } from '../../lib/identity.js';
 import { systemRuntime } from '../../lib/runtime.js';
 import type { Channel, ChannelName, Delivery, Parcel, SendOptions } from '../../lib/signalling/channel.js';
 import { openEnvelope, sealEnvelope, type Envelope } from '../../lib/signalling/envelope.js';
@@ -24,11 +24,11 @@ class FakeChannel implements Channel {
     this.parcel$ = this.#parcels.asObservable();
   }
 
-  deliver(bytes: Buffer): void {
+  deliver(bytes: Buffer, from?: string, seenAt = '192.0.2.1'): void {
     const acknowledge = () => {
       this.acknowledged++;
     };
-    this.#parcels.next({ bytes, from: undefined, seenAt: '192.0.2.1', acknowledge });
+    this.#parcels.next({ bytes, from, seenAt, acknowledge });
   }
 
   send$(to: string, bytes: Buffer, options: SendOptions): Observable<Delivery> {
@@ -400,6 +400,8 @@ describe('signals to this node', () => {
       const { values } = record(over(channel).signal$);
       for (let i = 0; i < 250; i++) channel.deliver(seal());
       expect([values.length, dropped.length]).toEqual([200, 50]);
+      // The others may come again.
+      expect(channel.acknowledged).toBe(200);
       const fromEve = { to: bob.peerId, id: 'e', at: 0, keepMs: 1, ...SIGNAL };
       channel.deliver(sealEnvelope(eve, fromEve));
       expect(values).toHaveSize(201);
@@ -409,5 +411,70 @@ describe('signals to this node', () => {
       flush();
       expect(values).toHaveSize(211);
     });
+  });
+});
+
+describe('a flood of signals', () => {
+  /** As a server may bring them: the keys are free, and proven. */
+  const keys = Array.from({ length: 30 }, () => createIdentity());
+  const junk = Buffer.concat([Buffer.from([2]), Buffer.alloc(120, 7)]);
+
+  /** 1,100 a second of thirty strangers, for four seconds; between them some of Alice, who comes a second later. */
+  function flooded(bytesOf: (stranger: Identity) => Buffer, siteOf: (stranger: number) => string, everyMs = 100) {
+    const came = { ofAlice: 0, ofOthers: 0, sent: 0, acknowledged: 0, unopened: 0 };
+    world(({ over, seal, dropped, scheduler, flush }) => {
+      const [flood, box] = [new FakeChannel(), new FakeChannel()];
+      const { values, subscription } = record(over(flood, box).signal$);
+      for (let ms = 0; ms < 4_000; ms++) {
+        scheduler.schedule(() => {
+          for (let count = ms % 10 === 0 ? 2 : 1; count > 0; count--) {
+            const stranger = (ms + count) % keys.length;
+            const identity = keys[stranger] ?? eve;
+            flood.deliver(bytesOf(identity), identity.peerId, siteOf(stranger));
+          }
+          if (ms < 1_000 || ms % everyMs !== 50) return;
+          came.sent++;
+          (came.sent % 2 === 0 ? flood : box).deliver(seal(), alice.peerId, '192.0.2.100');
+        }, ms);
+      }
+      scheduler.schedule(() => {
+        subscription.unsubscribe();
+      }, 14_000);
+      flush();
+      came.ofAlice = values.filter(({ from }) => from === alice.peerId).length;
+      came.ofOthers = values.length - came.ofAlice;
+      came.acknowledged = flood.acknowledged + box.acknowledged;
+      came.unopened = dropped.filter((reason) => reason === 'message: one too many').length;
+    });
+    return came;
+  }
+
+  const ofSite = (stranger: number) => `198.51.100.${stranger}`;
+
+  it('of junk does not keep those of others away, from however many sites it comes', () => {
+    for (const siteOf of [ofSite, () => '198.51.100.1']) {
+      const { ofAlice, ofOthers, sent } = flooded(() => junk, siteOf);
+      expect([ofAlice, ofOthers, sent]).toEqual([30, 0, 30]);
+    }
+  });
+
+  it('of good ones leaves each site its share', () => {
+    const pool = keys.map((identity) =>
+      Array.from({ length: 10 }, (_, index) =>
+        sealEnvelope(identity, { to: bob.peerId, id: `${index}`, at: 0, keepMs: 10_000, kind: 'k', body: {} }),
+      ),
+    );
+    let count = 0;
+    const next = (identity: Identity) => pool[keys.indexOf(identity)]?.[count++ % 10] ?? junk;
+    const { ofAlice, ofOthers, sent } = flooded(next, ofSite, 500);
+    expect([ofAlice, sent]).toEqual([6, 6]);
+    expect(ofOthers).toBeGreaterThan(100);
+  });
+
+  it('is opened at a bounded rate, and what was not opened is not acknowledged', () => {
+    const { acknowledged, unopened, sent } = flooded(() => junk, ofSite);
+    // 400 at once, and a hundred a second for as long as some wait.
+    expect(acknowledged).toBeLessThanOrEqual(400 + 14 * 100);
+    expect(acknowledged + unopened).toBe(4_400 + sent);
   });
 });
