@@ -18,7 +18,8 @@ export type ErrorCode =
   | 'RENDEZVOUS'
   | 'HTTP'
   | 'PORT_MAPPING'
-  | 'STORE';
+  | 'STORE'
+  | 'UNAVAILABLE';
 
 /** What every error of this library is: an `Error` with a stable {@link ErrorCode} and, where there is one, its `cause`. */
 export class Rxp2pError extends Error {
@@ -164,6 +165,13 @@ export class PortMappingError extends Rxp2pError {
 export class StoreError extends Rxp2pError {
   constructor(message: string, options?: ErrorOptions) {
     super('STORE', message, options);
+  }
+}
+
+/** What is asked for needs a package that is not installed, or that does not run by this runtime. */
+export class UnavailableError extends Rxp2pError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('UNAVAILABLE', message, options);
   }
 }
 

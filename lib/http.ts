@@ -3,7 +3,7 @@ import { Agent as HttpsAgent } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type NodeFetch from 'node-fetch';
-import { from, Observable, of, Subscription, switchMap } from 'rxjs';
+import { defer, Observable, of, Subscription, switchMap } from 'rxjs';
 import { HttpError, reasonOf } from './errors.js';
 import { dial$ } from './link/tcp.js';
 import { webTls$ } from './link/web-tls.js';
@@ -46,7 +46,7 @@ export interface HttpAnswer {
  * fetch$({ url: new URL('http://192.0.2.1:8080/address'), maxBytes: 1024 }).subscribe(({ text }) => console.log(text));
  */
 export function fetch$(request: HttpRequest): Observable<HttpAnswer> {
-  return from(loadNodeFetch()).pipe(switchMap((fetch) => answer$(fetch, request)));
+  return defer(loadNodeFetch).pipe(switchMap((fetch) => answer$(fetch, request)));
 }
 
 function answer$(

@@ -47,6 +47,7 @@ export {
   SendBufferFullError,
   StoreError,
   TimeoutError,
+  UnavailableError,
   type AttemptFailure,
   type ErrorCode,
 } from './errors.js';

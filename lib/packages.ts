@@ -1,15 +1,32 @@
 // The packages that are loaded only by programs that use them, all here. Node remembers an import that failed and never tries it again
 // in that process. One that ran out of descriptors for a moment would be without the package for good, so a node loads what
 // it will need when it starts (lib/net/preload.ts).
+import type { ClassicLevel } from 'classic-level';
+import type DHT from 'dht-rpc';
+import type peer from 'dht-rpc/lib/peer.js';
+import type natUpnp from 'nat-upnp';
+import { UnavailableError } from './errors.js';
+
+/** The packages that may be missing, and what is used of them. */
+interface OptionalPackages {
+  readonly 'classic-level': { readonly ClassicLevel: typeof ClassicLevel };
+  readonly 'dht-rpc': { readonly default: typeof DHT };
+  readonly 'dht-rpc/lib/peer.js': { readonly default: typeof peer };
+  readonly 'nat-upnp': { readonly default: typeof natUpnp };
+}
 
 /** Asks by HTTP. */
 export async function loadNodeFetch() {
   return (await import('node-fetch')).default;
 }
 
-/** Searches for UPnP gateways and chooses among their services. */
+/**
+ * Searches for UPnP gateways and chooses among their services.
+ *
+ * @throws UnavailableError when the package is not installed.
+ */
 export async function loadNatUpnp() {
-  return (await import('nat-upnp')).default;
+  return (await optional('nat-upnp')).default;
 }
 
 /** Speaks NAT-PMP. */
@@ -22,13 +39,52 @@ export async function loadDefaultGateway() {
   return import('default-gateway');
 }
 
-/** A Kademlia DHT. It has native parts. */
+/**
+ * A Kademlia DHT. It has native parts.
+ *
+ * @throws UnavailableError when the package is not installed, and on Bun and Deno.
+ */
 export async function loadDhtRpc() {
-  const [{ default: DHT }, { default: peer }] = await Promise.all([import('dht-rpc'), import('dht-rpc/lib/peer.js')]);
+  const { bun, deno } = process.versions;
+  if (bun !== undefined || deno !== undefined) {
+    // They would not fail: they end the whole process when they load udx-native, of which dht-rpc is made.
+    throw new UnavailableError(
+      `The DHT is not available on ${bun === undefined ? 'Deno' : 'Bun'}: dht-rpc needs functions of libuv that only Node has. ` +
+        'Use a rendezvous server or a mailbox, or run the program by Node.',
+    );
+  }
+  const [{ default: DHT }, { default: peer }] = await Promise.all([
+    optional('dht-rpc'),
+    optional('dht-rpc/lib/peer.js'),
+  ]);
   return { DHT, peer };
 }
 
-/** LevelDB, for servers that keep something. It has native parts. */
+/**
+ * LevelDB, for servers that keep something. It has native parts.
+ *
+ * @throws UnavailableError when the package is not installed.
+ */
 export async function loadClassicLevel() {
-  return (await import('classic-level')).ClassicLevel;
+  return (await optional('classic-level')).ClassicLevel;
+}
+
+/**
+ * Imports a package that may be missing. Bundlers find only imports whose name is a literal. They leave this one to the runtime,
+ * so an application can be bundled without the package, and nat-upnp, which is no strict code, stays out of the bundle.
+ */
+async function optional<Name extends keyof OptionalPackages>(name: Name): Promise<OptionalPackages[Name]> {
+  const specifier: string = name;
+  try {
+    // What a literal's type would be is said in OptionalPackages.
+    return (await import(/* webpackIgnore: true */ /* @vite-ignore */ specifier)) as OptionalPackages[Name];
+  } catch (cause) {
+    if (!isMissing(cause)) throw cause;
+    const [missing = specifier] = specifier.split('/');
+    throw new UnavailableError(`The package ${missing} is not installed: npm install ${missing}`, { cause });
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND';
 }

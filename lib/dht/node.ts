@@ -1,6 +1,7 @@
 import type DHT from 'dht-rpc';
 import {
   catchError,
+  defer,
   distinctUntilChanged,
   filter,
   forkJoin,
@@ -26,7 +27,7 @@ import {
   type Endpoint,
   type ServerAddress,
 } from '../endpoint.js';
-import { ListenError, ProtocolError } from '../errors.js';
+import { ListenError, ProtocolError, UnavailableError } from '../errors.js';
 import { addressesOf$ } from '../link/names.js';
 import { untroubled } from '../operators/untroubled.js';
 import { loadDhtRpc } from '../packages.js';
@@ -122,11 +123,12 @@ const MAX_CLOSER = 20;
  * Runs a node of the DHT for as long as it is subscribed to. Emits once it listens. dht-rpc, which has native parts, is
  * loaded only now.
  *
- * @throws ListenError when the port cannot be listened on, or dht-rpc does not run on this machine.
+ * @throws ListenError when the port cannot be listened on, or dht-rpc does not run on this machine; UnavailableError when it is not
+ * installed, or the runtime cannot load it.
  */
 export function dhtNode$(config: DhtNodeConfig): Observable<DhtNode> {
   const { bind = '0.0.0.0', port = 0, bootstrap } = config;
-  return forkJoin([loadDhtRpc(), resolved$(bootstrap)]).pipe(
+  return forkJoin([defer(loadDhtRpc), resolved$(bootstrap)]).pipe(
     switchMap(([{ DHT, peer }, beginnings]) => {
       const isBelievable = believable(config, beginnings);
       return opened$(DHT, config, isBelievable).pipe(
@@ -134,7 +136,11 @@ export function dhtNode$(config: DhtNodeConfig): Observable<DhtNode> {
       );
     }),
     catchError((cause: unknown) =>
-      throwError(() => new ListenError(`The DHT cannot listen on UDP port ${port} of ${bind}`, { cause })),
+      throwError(() =>
+        cause instanceof UnavailableError
+          ? cause
+          : new ListenError(`The DHT cannot listen on UDP port ${port} of ${bind}`, { cause }),
+      ),
     ),
   );
 }

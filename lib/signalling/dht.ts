@@ -7,6 +7,7 @@ import {
   map,
   merge,
   mergeMap,
+  NEVER,
   of,
   ReplaySubject,
   share,
@@ -25,7 +26,7 @@ import { Neighbours } from '../dht/neighbours.js';
 import { dhtNode$, type DhtNode, type DhtNodeConfig } from '../dht/node.js';
 import { createSender, type Send } from '../dht/send.js';
 import type { Endpoint } from '../endpoint.js';
-import { reasonOf } from '../errors.js';
+import { reasonOf, UnavailableError } from '../errors.js';
 import type { Identity } from '../identity.js';
 import type { Runtime } from '../runtime.js';
 import type { Trace } from '../trace.js';
@@ -113,6 +114,8 @@ export function dhtChannel({ identity, runtime, trace, limits: given, ...config 
       switchMap(use),
       catchError((error: unknown) => {
         trace({ type: 'dht', state: 'failed', reason: reasonOf(error) });
+        // The runtime will not learn it, nor look for the package again.
+        if (error instanceof UnavailableError) return NEVER;
         return timer(REJOIN_MS, scheduler).pipe(switchMap(() => tried$));
       }),
     );

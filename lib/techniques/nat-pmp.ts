@@ -1,5 +1,5 @@
 import type natPmpPackage from 'nat-pmp';
-import { exhaustMap, filter, from, map, Observable, switchMap, timer } from 'rxjs';
+import { defer, exhaustMap, filter, from, map, Observable, switchMap, timer } from 'rxjs';
 import { addressFromBytes } from '../endpoint.js';
 import { PortMappingError } from '../errors.js';
 import { ANSWER_MS, PORT_MAPPING_PORT } from '../gateway/ask.js';
@@ -111,7 +111,7 @@ type Ask = (client: natPmpPackage.Client, callback: natPmpPackage.Callback) => v
 
 /** One request and its answer. */
 function exchange$(request: PortRequest, ask: Ask): Observable<natPmpPackage.Answer> {
-  return from(loadNatPmp()).pipe(
+  return defer(loadNatPmp).pipe(
     switchMap(({ Client }) => answer$(new Client(request.gateway.host), request, ask)),
     within(ANSWER_MS, `The gateway ${request.gateway.address} did not answer by NAT-PMP`, request.scheduler),
   );

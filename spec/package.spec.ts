@@ -1,0 +1,79 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseJsonObject } from '../lib/validate.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
+const manifest: Readonly<Record<string, unknown>> = parseJsonObject(read('package.json')) ?? {};
+
+/** The files of the package as it is published, by their paths in it. */
+function publishedFiles(): ReadonlySet<string> {
+  const printed = execFileSync('npm', ['pack', '--dry-run', '--ignore-scripts', '--json'], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  });
+  return new Set(Array.from(printed.matchAll(/"path": "([^"]+)"/g), ([, path = '']) => path));
+}
+
+describe('The package', () => {
+  let files: ReadonlySet<string>;
+  beforeAll(() => {
+    files = publishedFiles();
+  });
+
+  it('has the map of each file that names one, and the sources of each map', () => {
+    const missing = [...files]
+      .filter((file) => /\.[jt]s$/.test(file))
+      .flatMap((file) => {
+        const [, name] = /^\/\/# sourceMappingURL=(.+)$/m.exec(read(file)) ?? [];
+        if (name === undefined) return [];
+        const map = join(dirname(file), name);
+        if (!files.has(map)) return [map];
+        const { sources } = parseJsonObject(read(map)) ?? {};
+        return Array.isArray(sources) ? sources.map((source) => join(dirname(map), String(source))) : [map];
+      })
+      .filter((file) => !files.has(file));
+    expect(missing).toEqual([]);
+  });
+
+  it('has what its documents link to, but for what is linked to in the repository', () => {
+    const own = `${String(manifest['homepage']).replace('#readme', '')}/blob/main/`;
+    const links = ['README.md', 'CHANGELOG.md'].flatMap((document) =>
+      Array.from(read(document).matchAll(/\]\(([^)#]+)[^)]*\)/g), ([, link = '']) => link),
+    );
+    expect(links.length).toBeGreaterThan(0);
+    expect(links.filter((link) => link.startsWith(own) && !existsSync(join(ROOT, link.slice(own.length))))).toEqual([]);
+    expect(links.filter((link) => !link.startsWith('https://') && !files.has(link))).toEqual([]);
+  });
+
+  it('tells where it comes from, and where to tell of faults', () => {
+    for (const field of ['homepage', 'bugs', 'repository']) {
+      expect(JSON.stringify(manifest[field]))
+        .withContext(field)
+        .toMatch(/https:\/\/github\.com\/rxp2p\/rxp2p\b/);
+    }
+  });
+
+  it('is found by resolvers that do not know `exports`', () => {
+    const [main, types, typesVersions, exports] = ['main', 'types', 'typesVersions', 'exports'].map(
+      (field) => manifest[field],
+    );
+    const servers = './dist/servers/index.d.ts';
+    expect(exports).toEqual(
+      jasmine.objectContaining({
+        '.': { types, default: main },
+        './servers': jasmine.objectContaining({ types: servers }),
+      }),
+    );
+    expect(typesVersions).toEqual({ '*': { servers: [servers] } });
+    for (const file of [main, types]) expect(files.has(String(file).replace('./', ''))).toBeTrue();
+  });
+
+  it('uses the rxjs of the application, so that there is one only', () => {
+    expect(manifest['peerDependencies']).toEqual({ rxjs: jasmine.stringMatching(/^\^7\./) });
+    expect(manifest['dependencies']).not.toEqual(jasmine.objectContaining({ rxjs: jasmine.anything() }));
+  });
+});
