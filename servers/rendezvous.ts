@@ -4,6 +4,7 @@ import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
 import { type Endpoint } from '../lib/endpoint.js';
 import { systemRuntime, type Runtime } from '../lib/runtime.js';
 import { expectInteger } from '../lib/validate.js';
+import { namesOf } from './rendezvous/dialled.js';
 import { PassingOn } from './rendezvous/passing-on.js';
 import { Reception } from './rendezvous/reception.js';
 import { serverSession$ } from './rendezvous/session.js';
@@ -19,6 +20,12 @@ export interface RendezvousServerConfig {
   readonly port?: number | undefined;
   /** The port of the HTTP services on this host, for nodes to be told. Default: there are none. */
   readonly httpPort?: number | undefined;
+  /**
+   * The names by which clients know this server: `rv.example.org:8000`. Each counts with the port that the server listens on, too. A node
+   * whose proof was made for another server is refused, so that no server can pass on what it was given. A server that clients reach at
+   * the address of its own socket needs none; behind a NAT or a proxy all names are to be given. Default: none.
+   */
+  readonly hosts?: readonly string[] | undefined;
   /** Default: this process's memory. */
   readonly store?: Store | undefined;
   readonly limits?: Partial<RendezvousServerLimits> | undefined;
@@ -64,13 +71,13 @@ export interface RendezvousServer {
  * Runs a rendezvous server for as long as it is subscribed to: PyP2P's line protocol and our authenticated sessions, on
  * one port. Emits once it listens.
  *
- * @throws ListenError when the port cannot be listened on.
+ * @throws ListenError when the port cannot be listened on; InvalidOptionError when a host or a limit is none.
  *
  * @example
  * rendezvousServer$({ port: 8000 }).subscribe(({ local }) => console.log(`rendezvous on port ${local.port}`));
  */
 export function rendezvousServer$(
-  { bind, port = 8000, httpPort, store, limits: given }: RendezvousServerConfig = {},
+  { bind, port = 8000, httpPort, hosts, store, limits: given }: RendezvousServerConfig = {},
   runtime: Runtime = systemRuntime,
 ): Observable<RendezvousServer> {
   return defer(() => {
@@ -82,16 +89,28 @@ export function rendezvousServer$(
     const unread = new Unread(limits, runtime.scheduler);
     const passingOn = new PassingOn(now);
     const serverId = runtime.newId();
+    const namesAt = hosts === undefined ? () => new Set<string>() : namesOf(hosts);
 
-    const serve$ = (socket: Socket): Observable<never> =>
+    const serve$ = (socket: Socket, names: ReadonlySet<string>): Observable<never> =>
       reception.receive$(socket, (turnedAway$) =>
-        serverSession$(socket, { store: shared, limits, runtime, httpPort, serverId, passingOn, turnedAway$, unread }),
+        serverSession$(socket, {
+          store: shared,
+          limits,
+          runtime,
+          httpPort,
+          serverId,
+          passingOn,
+          names,
+          turnedAway$,
+          unread,
+        }),
       );
 
     return runtime.listen$({ address: bind, port }).pipe(
       switchMap(({ local, socket$ }) => {
+        const names = namesAt(local.port);
         const running: RendezvousServer = { local, connections$: reception.count$ };
-        return merge(socket$.pipe(mergeMap(serve$)), of(running));
+        return merge(socket$.pipe(mergeMap((socket) => serve$(socket, names))), of(running));
       }),
       finalize(() => {
         unread.close();

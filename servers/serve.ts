@@ -33,7 +33,8 @@ export interface ServeConfig {
   /** Where the mailbox keeps messages: a folder, made if need be, of no other server. Default: memory. */
   readonly dataFolder?: string | undefined;
   /**
-   * The names by which clients know the mailbox and the relay, each as in their URLs: `rv.example.org:8080`. Nodes that find
+   * The names by which clients know the servers, each as in the URLs of the mailbox and the relay: `rv.example.org:8080`; the rendezvous
+   * server's are the same hosts with its own port. Behind a NAT or a proxy it needs them. Nodes that find
    * them by the rendezvous server know them by the name of that, with the HTTP port; those that find the relay by the node of
    * the DHT, with `dhtPort`. A request that was signed for another is refused, so that no other server can pass on what it was
    * asked. Default: any name.
@@ -100,7 +101,7 @@ function meeting$(config: ServeConfig, others: Services) {
       const services = [reachabilityService$({ bind }), of(service), ...others];
       return httpServer$({ bind, port: httpPort, limits: httpLimits, services }).pipe(
         switchMap((http) =>
-          rendezvousServer$({ bind, port, httpPort: http.local.port, store, limits }).pipe(
+          rendezvousServer$({ bind, port, httpPort: http.local.port, hosts, store, limits }).pipe(
             map((rendezvous) => ({ rendezvous, http, storage$ })),
           ),
         ),

@@ -1,6 +1,6 @@
 import { combineLatest, filter, firstValueFrom, interval, lastValueFrom, map, merge, take, toArray } from 'rxjs';
 import { createIdentity, createNet, formatUnl, type Net, type NetConfig } from '../lib/index.js';
-import { proofOf } from '../lib/rendezvous/messages.js';
+import { proveLine } from './support/proof.js';
 import { Lab, newAddress } from './support/nodes.js';
 import { LineClient } from './support/line-client.js';
 
@@ -122,8 +122,8 @@ describe('A flooding network', () => {
     const { address, local } = await lab.server();
     const liar = createIdentity();
     const client = await LineClient.to(local);
-    const [, nonce = ''] = (await client.ask('HELLO 1')).split(' ');
-    await client.ask(`PROVE ${liar.peerId} ${liar.sign(proofOf(nonce, liar.peerId)).toString('base64url')}`);
+    const [, nonce = ''] = (await client.ask('HELLO 2')).split(' ');
+    await client.ask(proveLine(client, liar, nonce));
     const dead = { kind: 'wan' as const, address: newAddress(), port: 9 };
     client.say(
       `ADVERTISE ${formatUnl({

@@ -98,7 +98,7 @@ program
   .addOption(
     new Option(
       '--host <HOST:PORT>',
-      'a name by which clients know the mailbox and the relay, as in their URLs: what was signed for others is refused; may be given several times (default: any)',
+      'a name by which clients know the servers, as in the URLs of the mailbox and the relay: what was signed for others is refused; needed behind a NAT or a proxy; may be given several times (default: the rendezvous server goes by its address, the others take any)',
     ).argParser(several),
   )
   .addOption(new Option('--no-relay', 'do not pass bytes between nodes that cannot reach each other'))

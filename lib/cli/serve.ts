@@ -12,7 +12,7 @@ export interface ServeOptions {
   readonly httpPort: number;
   /** A folder in which the mailbox keeps messages. */
   readonly data?: string;
-  /** The names by which clients know the mailbox and the relay. */
+  /** The names by which clients know the servers. */
   readonly host?: readonly string[];
   readonly relay: boolean;
   readonly relaySessions?: number;

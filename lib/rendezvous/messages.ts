@@ -7,8 +7,9 @@ import { oneLine } from '../words.js';
 //
 // Ours (a node proves its key, and is then known by it, however many share its address):
 //
-//   HELLO 1                            → NONCE nonce address:port   (a challenge, and where the node is seen)
-//   PROVE peer signature               → WELCOME | WELCOME HTTP port | WELCOME HTTP port ID id
+//   HELLO 2                            → NONCE nonce address:port   (a challenge, and where the node is seen)
+//   PROVE peer host:port address:port signature
+//                                      → WELCOME | WELCOME HTTP port | WELCOME HTTP port ID id
 //                                        (where the same host's HTTP services are, and an id of the server's own, by which nodes
 //                                        that know it by different names or addresses see that it is one)
 //   SEND id peer message               → SENT id | ABSENT id
@@ -22,9 +23,20 @@ import { oneLine } from '../words.js';
 //                                        MESSAGE peer message addr  (from another node, seen at this address)
 //                                        REFUSED code words …       (and the server closes, unless the code is
 //                                        `table-full` or `too-often`: then it is of one request)
+//
+// The proof says which server the node has dialled: the host and port that it was told, in lower case, and the address and port that it
+// has come to. A server refuses one that was meant for another (`wrong-server`), so that no server can pass on another's challenge as its
+// own and have the node's session there. It knows its names (`--host`), and the address of its socket; behind a NAT or a proxy only
+// names tell, and have to be given. A server has no key of its own that the proof could name.
+//
+// What a hostile server can still do to the nodes that use it: see who they are, where they are, and to whom they send; delay, drop or
+// repeat their messages, which are sealed and signed above this protocol; tell them a wrong address of their own, and list whom it likes.
+// Whoever is on the way to an honest server, or answers for its name, can do the same, and take the session over: the connection is TCP.
+//
+// Version 2. Version 1 signed neither; both sides refuse the other's version.
 
 /** The version of our part of the protocol. */
-export const RENDEZVOUS_VERSION = 1;
+export const RENDEZVOUS_VERSION = 2;
 
 /** The longest message one node can send to another through a server, in bytes. */
 export const MESSAGE_MAX_BYTES = 16_384;
@@ -54,6 +66,7 @@ export type RefusalCode =
   | 'line-too-long'
   | 'bad-proof'
   | 'bad-version'
+  | 'wrong-server'
   | 'idle'
   | 'replaced'
   | 'table-full'
@@ -68,10 +81,18 @@ export interface ListedNode {
   readonly seenAt: readonly string[];
 }
 
+/** Which server a node has dialled. */
+export interface Dialled {
+  /** Its host and port, as the node was told them, in lower case: `rv.example.org:8000`. */
+  readonly server: string;
+  /** Where that has led. */
+  readonly at: Endpoint;
+}
+
 /** A line to the server. */
 export type Request =
   | { readonly verb: 'HELLO'; readonly version: number }
-  | { readonly verb: 'PROVE'; readonly peerId: PeerId; readonly signature: Buffer }
+  | ({ readonly verb: 'PROVE'; readonly peerId: PeerId; readonly signature: Buffer } & Dialled)
   | { readonly verb: 'SEND'; readonly id: string; readonly to: PeerId; readonly message: Buffer }
   | { readonly verb: 'ADVERTISE'; readonly unl: string }
   | { readonly verb: 'WITHDRAW' }
@@ -103,9 +124,9 @@ export type Reply =
   | { readonly verb: 'FIGHT'; readonly address: string; readonly ports: readonly number[]; readonly ntp: number }
   | { readonly verb: 'RECONNECT' };
 
-/** What a node signs to prove its key to a server: the nonce, and that it is for nothing else. */
-export function proofOf(nonce: string, peerId: PeerId): Buffer {
-  return Buffer.from(`rxp2p rendezvous ${RENDEZVOUS_VERSION} ${nonce} ${peerId}`);
+/** What a node signs to prove its key to a server: the nonce, and that it is for this server and nothing else. */
+export function proofOf(nonce: string, peerId: PeerId, { server, at }: Dialled): Buffer {
+  return Buffer.from(`rxp2p rendezvous ${RENDEZVOUS_VERSION} ${nonce} ${peerId} ${server} ${formatEndpoint(at)}`);
 }
 
 /** Writes a line to a server, without its end. */
@@ -114,7 +135,13 @@ export function formatRequest(request: Request): string {
     case 'HELLO':
       return `HELLO ${request.version}`;
     case 'PROVE':
-      return `PROVE ${request.peerId} ${request.signature.toString('base64url')}`;
+      return [
+        'PROVE',
+        request.peerId,
+        request.server,
+        formatEndpoint(request.at),
+        request.signature.toString('base64url'),
+      ].join(' ');
     case 'SEND':
       return `SEND ${request.id} ${request.to} ${request.message.toString('base64url')}`;
     case 'ADVERTISE':
@@ -150,9 +177,10 @@ export function parseRequest(line: string): Request | undefined {
       return words.length === 1 && version !== undefined ? { verb, version } : undefined;
     }
     case 'PROVE': {
-      const signature = decodeBase64Url(second);
-      if (words.length !== 2 || !isPeerId(first) || signature === undefined) return undefined;
-      return { verb, peerId: first, signature };
+      const at = parseEndpoint(third);
+      const signature = decodeBase64Url(words[3] ?? '');
+      if (words.length !== 4 || !isPeerId(first) || !isServerName(second)) return undefined;
+      return at && signature && { verb, peerId: first, server: second, at, signature };
     }
     case 'SEND': {
       const message = decodeBase64Url(third);
@@ -334,6 +362,11 @@ function parseListed(word: string): ListedNode | undefined {
 
 function isPeerId(text: string): boolean {
   return peerIdToKey(text) !== undefined;
+}
+
+/** Whose name it is the server knows; here it only has to look like one. */
+function isServerName(text: string): boolean {
+  return /^[a-z0-9._:[\]-]{1,262}$/.test(text);
 }
 
 function isId(text: string): boolean {

@@ -205,7 +205,7 @@ function talkOver(connection: PeerConnection, server: ServerAddress, remote: End
 }
 
 /** Says who we are and proves it. Emits what the server tells of us and of itself. */
-function prove$({ only$, send, config: { identity, runtime } }: Talk): Observable<Welcome> {
+function prove$({ server, remote, only$, send, config: { identity, runtime } }: Talk): Observable<Welcome> {
   return defer(() => {
     const start = runtime.scheduler.now();
     send({ verb: 'HELLO', version: RENDEZVOUS_VERSION });
@@ -214,7 +214,8 @@ function prove$({ only$, send, config: { identity, runtime } }: Talk): Observabl
       switchMap(({ nonce, observed }) => {
         const roundTripMs = runtime.scheduler.now() - start;
         const { peerId } = identity;
-        send({ verb: 'PROVE', peerId, signature: identity.sign(proofOf(nonce, peerId)) });
+        const dialled = { server: formatServer(server).toLowerCase(), at: remote };
+        send({ verb: 'PROVE', peerId, ...dialled, signature: identity.sign(proofOf(nonce, peerId, dialled)) });
         return only$('WELCOME').pipe(
           take(1),
           map(({ httpPort, serverId }) => ({ observed, httpPort, serverId, roundTripMs })),

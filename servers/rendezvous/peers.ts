@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { familyOf } from '../../lib/endpoint.js';
+import { familyOf, formatEndpoint } from '../../lib/endpoint.js';
 import { verifySignature, type PeerId } from '../../lib/identity.js';
 import { proofOf, RENDEZVOUS_VERSION, type Request } from '../../lib/rendezvous/messages.js';
 import { formatUnl, parseUnl } from '../../lib/unl.js';
@@ -50,7 +50,7 @@ export async function handlePeerRequest(request: PeerRequest, session: ServerSes
 
 function hello(version: number, session: ServerSession): void {
   if (version !== RENDEZVOUS_VERSION) {
-    session.refuse('bad-version', `this server speaks version ${RENDEZVOUS_VERSION}`);
+    session.refuse('bad-version', `this server speaks version ${RENDEZVOUS_VERSION}: use a program of the same age`);
     return;
   }
   session.nonce = randomBytes(32).toString('base64url');
@@ -58,7 +58,7 @@ function hello(version: number, session: ServerSession): void {
 }
 
 async function prove(
-  { peerId, signature }: Extract<PeerRequest, { readonly verb: 'PROVE' }>,
+  { peerId, server, at, signature }: Extract<PeerRequest, { readonly verb: 'PROVE' }>,
   session: ServerSession,
 ): Promise<void> {
   const { nonce } = session;
@@ -67,9 +67,17 @@ async function prove(
   if (
     nonce === undefined ||
     session.peerId !== undefined ||
-    !verifySignature(peerId, proofOf(nonce, peerId), signature)
+    !verifySignature(peerId, proofOf(nonce, peerId, { server, at }), signature)
   ) {
     session.refuse('bad-proof', 'the signature is not the one that was asked for');
+    return;
+  }
+  if (!session.isMeant({ server, at })) {
+    const words = `this server does not know itself as ${server}, nor its address as ${formatEndpoint(at)}`;
+    session.refuse(
+      'wrong-server',
+      `${words}: behind a NAT or a proxy it has to be told its name (serve --host ${server})`,
+    );
     return;
   }
   session.peerId = peerId;

@@ -26,6 +26,7 @@ import type { Endpoint } from '../../lib/endpoint.js';
 import {
   formatReply,
   parseRequest,
+  type Dialled,
   REPLY_MAX_BYTES,
   REQUEST_MAX_BYTES,
   type RefusalCode,
@@ -37,6 +38,7 @@ import { tokenBucket } from '../../lib/bounds/rate-limit.js';
 import type { RendezvousServerLimits } from '../rendezvous.js';
 import type { Store } from '../store/store.js';
 import type { Unread } from '../unread.js';
+import { isMeant } from './dialled.js';
 import { handlePeerRequest, isPeerRequest } from './peers.js';
 import type { PassingOn } from './passing-on.js';
 import { handlePyp2pRequest } from './pyp2p.js';
@@ -51,6 +53,8 @@ export interface ServerSessionConfig {
   /** The id that the server has given itself. */
   readonly serverId: string;
   readonly passingOn: PassingOn;
+  /** The names by which clients know the server; none when it has not been told any. */
+  readonly names: ReadonlySet<string>;
   /** Emits when the server has no room for it, or has none any more. */
   readonly turnedAway$: Observable<void>;
   /** Drops clients that do not read. */
@@ -81,6 +85,7 @@ export class ServerSession {
 
   readonly #connection: PeerConnection;
   readonly #bounds: SessionBounds;
+  readonly #isMeant: (dialled: Dialled) => boolean;
   readonly #atEnd = new Subscription();
 
   constructor(
@@ -91,8 +96,10 @@ export class ServerSession {
     readonly httpPort: number | undefined,
     readonly serverId: string,
     bounds: SessionBounds,
+    isMeant: (dialled: Dialled) => boolean,
   ) {
     this.#connection = connection;
+    this.#isMeant = isMeant;
     this.#bounds = bounds;
     this.#atEnd.add(
       connection.closed$.subscribe({
@@ -102,6 +109,11 @@ export class ServerSession {
         error: noop,
       }),
     );
+  }
+
+  /** Whether the client meant this server when it dialled. */
+  isMeant(dialled: Dialled): boolean {
+    return this.#isMeant(dialled);
   }
 
   get passingOn(): PassingOn {
@@ -178,7 +190,7 @@ export class ServerSession {
 /** Answers one client for as long as it stays. Never emits, never fails: what a client does concerns nobody else. */
 export function serverSession$(
   socket: Socket,
-  { store, limits, runtime, httpPort, serverId, passingOn, turnedAway$, unread }: ServerSessionConfig,
+  { store, limits, runtime, httpPort, serverId, passingOn, names, turnedAway$, unread }: ServerSessionConfig,
 ): Observable<never> {
   return defer(() => {
     const now = () => runtime.scheduler.now();
@@ -198,7 +210,8 @@ export function serverSession$(
     const look = unread.watch({ socket, site: siteOf(remote.address), waiting: () => connection.buffered });
     const mayGoOn = tokenBucket({ perSecond: limits.linesPerSecond, burst: limits.lineBurst, now });
     const bounds = { passingOn, mayGoOn, look };
-    const session = new ServerSession(connection, remote, store, runtime, httpPort, serverId, bounds);
+    const meant = (dialled: Dialled) => isMeant(dialled, link, names);
+    const session = new ServerSession(connection, remote, store, runtime, httpPort, serverId, bounds, meant);
     const heard = new Subject<void>();
 
     const answered$ = connection.eachLine$((line) => {

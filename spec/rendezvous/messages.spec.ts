@@ -16,6 +16,8 @@ import { addresses, peerIdOf, peerIds, ports } from '../support/locators.js';
 const ids = fc.stringMatching(/^[A-Za-z0-9_-]{1,32}$/);
 const unls = fc.stringMatching(/^[A-Za-z0-9_-]{1,80}$/);
 const buffers = fc.uint8Array({ maxLength: 80 }).map((bytes) => Buffer.from(bytes));
+const servers = fc.stringMatching(/^[a-z0-9._-]{1,40}:[0-9]{1,5}$/);
+const endpoints = fc.record({ address: addresses, port: ports });
 const someInbound = fc.integer({ min: 0, max: 1_000_000 });
 const counts = fc.integer({ min: 1, max: 100 });
 const predictions = fc.array(ports, { minLength: 1, maxLength: 64 });
@@ -24,7 +26,7 @@ const ntpTimes = fc.integer({ min: 0, max: 4_294_967_295_999 }).map((millisecond
 /** Every line to a server. */
 const requests: fc.Arbitrary<Request> = fc.oneof(
   fc.record({ verb: fc.constant('HELLO'), version: fc.integer({ min: 1, max: 255 }) }),
-  fc.record({ verb: fc.constant('PROVE'), peerId: peerIds, signature: buffers }),
+  fc.record({ verb: fc.constant('PROVE'), peerId: peerIds, server: servers, at: endpoints, signature: buffers }),
   fc.record({ verb: fc.constant('SEND'), id: ids, to: peerIds, message: buffers }),
   fc.record({ verb: fc.constant('ADVERTISE'), unl: unls }),
   fc.record({ verb: fc.constant('UNLS'), id: ids, count: counts }),
@@ -164,8 +166,11 @@ describe('a line to the rendezvous server', () => {
       'HELLO 1 1',
       'HELLO one',
       `PROVE ${alice}`,
-      `PROVE ${alice} ***`,
-      `PROVE ${alice.slice(1)} AAAA`,
+      `PROVE ${alice} AAAA`,
+      `PROVE ${alice} a:1 192.0.2.1:1 ***`,
+      `PROVE ${alice} A:1 192.0.2.1:1 AAAA`,
+      `PROVE ${alice} a:1 a:1 AAAA`,
+      `PROVE ${alice.slice(1)} a:1 192.0.2.1:1 AAAA`,
       `SEND id ${bob}`,
       `SEND id/1 ${bob} AAAA`,
       `SEND ${'i'.repeat(33)} ${bob} AAAA`,
@@ -364,9 +369,17 @@ describe('a line from the rendezvous server', () => {
 });
 
 describe('what a node signs for a server', () => {
-  it('differs with the nonce, the node and the purpose', () => {
-    const texts = [proofOf('n', alice), proofOf('m', alice), proofOf('n', bob)].map(String);
-    expect(new Set(texts).size).toBe(3);
-    expect(texts[0]).toMatch(/^rxp2p rendezvous 1 n /);
+  it('differs with the nonce, the node, the server and the purpose', () => {
+    const here = { server: 'a:1', at: { address: '192.0.2.1', port: 1 } };
+    const there = { ...here, at: { address: '192.0.2.1', port: 2 } };
+    const texts = [
+      proofOf('n', alice, here),
+      proofOf('m', alice, here),
+      proofOf('n', bob, here),
+      proofOf('n', alice, { ...here, server: 'b:1' }),
+      proofOf('n', alice, there),
+    ].map(String);
+    expect(new Set(texts).size).toBe(5);
+    expect(texts[0]).toBe(`rxp2p rendezvous 2 n ${alice} a:1 192.0.2.1:1`);
   });
 });

@@ -1,10 +1,12 @@
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { filter, firstValueFrom } from 'rxjs';
+import { filter, firstValueFrom, noop, Subject } from 'rxjs';
 import { createIdentity, formatUnl, type Identity, type UnlV3 } from '../../lib/index.js';
-import { proofOf } from '../../lib/rendezvous/messages.js';
+import { proveLine } from '../support/proof.js';
 import { VirtualClock } from '../connection/virtual-links.js';
 import { memoryStore } from '../../servers/store/memory.js';
-import { Lab, newAddress } from '../support/nodes.js';
+import { addressOf, Lab, newAddress } from '../support/nodes.js';
 import { LineClient } from '../support/line-client.js';
 
 describe('The rendezvous server', () => {
@@ -23,9 +25,8 @@ describe('The rendezvous server', () => {
 
   /** Says who it is, and proves it. */
   async function register(client: LineClient, identity: Identity): Promise<void> {
-    const [, nonce = ''] = (await client.ask('HELLO 1')).split(' ');
-    const signature = identity.sign(proofOf(nonce, identity.peerId)).toString('base64url');
-    expect(await client.ask(`PROVE ${identity.peerId} ${signature}`)).toBe('WELCOME');
+    const [, nonce = ''] = (await client.ask('HELLO 2')).split(' ');
+    expect(await client.ask(proveLine(client, identity, nonce))).toBe('WELCOME');
   }
 
   function unlFieldsOf({ peerId }: Identity): UnlV3 {
@@ -281,7 +282,7 @@ describe('The rendezvous server', () => {
       const server = await lab.server();
       const address = newAddress();
       const client = await clientOf(server, address);
-      const reply = await client.ask('HELLO 1');
+      const reply = await client.ask('HELLO 2');
       expect(reply).toMatch(new RegExp(`^NONCE [\\w-]{43} ${address}:${client.socket.localPort ?? 0}$`));
     });
 
@@ -326,17 +327,65 @@ describe('The rendezvous server', () => {
     it('refuses a proof that is not of the nonce, of another key, or made twice', async () => {
       const server = await lab.server();
       const [alice, eve] = [createIdentity(), createIdentity()];
-      const proofs: ((nonce: string) => string)[] = [
-        () => alice.sign(proofOf('another nonce', alice.peerId)).toString('base64url'),
-        (nonce) => eve.sign(proofOf(nonce, alice.peerId)).toString('base64url'),
-        () => 'AAAA',
+      const proofs: ((nonce: string, client: LineClient) => string)[] = [
+        (_, client) => proveLine(client, alice, 'another nonce'),
+        (nonce, client) => proveLine(client, eve, nonce).replace(eve.peerId, alice.peerId),
+        (nonce, client) => proveLine(client, alice, nonce).replace(/[^ ]+$/, 'AAAA'),
       ];
       for (const proof of proofs) {
         const client = await clientOf(server);
-        const [, nonce = ''] = (await client.ask('HELLO 1')).split(' ');
-        expect(await client.ask(`PROVE ${alice.peerId} ${proof(nonce)}`)).toMatch(/^REFUSED bad-proof /);
+        const [, nonce = ''] = (await client.ask('HELLO 2')).split(' ');
+        expect(await client.ask(proof(nonce, client))).toMatch(/^REFUSED bad-proof /);
         await client.closed();
       }
+    });
+
+    it('refuses a proof that was made for another server, and says what to do when it is one of its names', async () => {
+      const server = await lab.server();
+      const alice = createIdentity();
+      const client = await clientOf(server);
+      const [, nonce = ''] = (await client.ask('HELLO 2')).split(' ');
+      const elsewhere = { server: 'rv.example.org:8000', at: { address: '192.0.2.7', port: 8000 } };
+      const refusal = await client.ask(proveLine(client, alice, nonce, elsewhere));
+      expect(refusal).toMatch(/^REFUSED wrong-server /);
+      expect(refusal).toContain('serve --host rv.example.org:8000');
+      await client.closed();
+      const named = await lab.server({ hosts: ['rv.example.org:8000'] });
+      const other = await clientOf(named);
+      const [, again = ''] = (await other.ask('HELLO 2')).split(' ');
+      expect(await other.ask(proveLine(other, alice, again, elsewhere))).toBe('WELCOME');
+    });
+
+    it('gives no session to another server that passes its challenge on, and a node goes on at an honest one', async () => {
+      const honest = await lab.server();
+      const outcomes = new Subject<string>();
+      // It asks the honest one whatever it is asked, and so passes on the challenge and the proof.
+      const hostile = createServer((socket) => {
+        const up = connect({ host: honest.local.address, port: honest.local.port });
+        up.on('data', (chunk) => {
+          outcomes.next(chunk.toString());
+        });
+        for (const [from, to] of [
+          [socket, up],
+          [up, socket],
+        ] as const) {
+          from.on('error', noop).on('close', () => to.destroy());
+          from.pipe(to);
+        }
+      });
+      hostile.listen(0, '127.0.0.1');
+      await once(hostile, 'listening');
+      lab.onClose(() => hostile.close());
+      const alice = createIdentity();
+      const places = [`127.0.0.1:${addressOf(hostile).port}`, honest.address];
+      const refused = firstValueFrom(outcomes.pipe(filter((text) => !text.startsWith('NONCE'))));
+      const net = lab.net({ identity: alice, rendezvous: places, portMapping: false, reachability: false });
+      await net.start();
+      expect(await refused).toMatch(/^REFUSED wrong-server /);
+      await firstValueFrom(net.status$.pipe(filter(({ servers }) => servers.some(({ connected }) => connected))));
+      const sender = await clientOf(honest);
+      await register(sender, createIdentity());
+      expect(await sender.ask(`SEND 1 ${alice.peerId} AAAA`)).toBe('SENT 1');
     });
 
     it('refuses requests of nodes that have proven nothing, and versions it does not speak', async () => {
@@ -350,7 +399,7 @@ describe('The rendezvous server', () => {
         expect(await client.ask(request)).toMatch(/^REFUSED bad-proof /);
         await client.closed();
       }
-      expect(await (await clientOf(server)).ask('HELLO 2')).toMatch(/^REFUSED bad-version /);
+      expect(await (await clientOf(server)).ask('HELLO 1')).toMatch(/^REFUSED bad-version .*version 2/);
     });
 
     it('lists locators of those who advertise, for others and while they stay', async () => {
@@ -539,7 +588,7 @@ describe('The rendezvous server', () => {
 
     it('clients that break off at any byte', async () => {
       const server = await lab.server();
-      for (const part of ['', 'H', 'HELLO 1\r', 'HELLO 1\r\n', 'SIMULTANEOUS READY 1 1\r\nCAN']) {
+      for (const part of ['', 'H', 'HELLO 2\r', 'HELLO 2\r\n', 'SIMULTANEOUS READY 1 1\r\nCAN']) {
         const client = await clientOf(server);
         client.socket.write(part);
         client.socket.resetAndDestroy();
