@@ -27,6 +27,7 @@ import {
   Subject,
   Subscription,
   switchMap,
+  take,
   takeUntil,
   tap,
   throwIfEmpty,
@@ -323,6 +324,10 @@ class RunningNet implements Net {
       challenging: this.#challenging,
       reverseQuerying: this.#reverseQuerying,
       closed$: this.#closed$(),
+      outlive: (work$) => {
+        // Without the sessions that are closed then, there is no way for it.
+        if (!this.#isClosing) this.#aftermath.next(merge(work$, this.#closed$()).pipe(take(1)));
+      },
     });
     this.trace$ = this.#trace.asObservable();
     this.connections$ = this.#peers.connection$;

@@ -41,6 +41,7 @@ import type { Unl } from '../unl/types.js';
 import { dialPeer$, linkOver$ } from './dial.js';
 import { keepUp$ } from './keep-up.js';
 import type { Peers } from './peers.js';
+import { takingBack } from './taking-back.js';
 
 /** What attempts work with. */
 export interface AttemptsConfig {
@@ -66,6 +67,8 @@ export interface AttemptsConfig {
   readonly reverseQuerying?: ReverseQuerying | undefined;
   /** Fails when the net is closed. */
   readonly closed$: Observable<never>;
+  /** Sees to the end of what must be done although nobody waits for it any more. */
+  readonly outlive: (work$: Observable<unknown>) => void;
 }
 
 /** Whom to connect to, and by what. */
@@ -190,11 +193,15 @@ export class Attempts {
   /** Links to a peer, by every technique, until one is direct. */
   #link$(peer: Unl, stages: Stages, { timeoutMs, id, isSeen }: LinkOptions): Observable<Link> {
     return defer(() => {
-      const { config, runtime, peers, trace, own, roundTripMs, signalling } = this.given;
+      const { config, runtime, peers, trace, own, roundTripMs, signalling, outlive } = this.given;
       const { punching, relaying, challenging, reverseQuerying } = this.given;
       const attemptId = id ?? runtime.newId();
       const peerId = peerNameOf(peer);
       const key = peer.version === 3 ? peer.peerId : undefined;
+      const timing = timeoutMs === undefined ? config.timing : { ...config.timing, techniqueMs: timeoutMs };
+      const asked = takingBack(signalling, peerId, attemptId, timing.techniqueMs);
+      const end = peers.begin(attemptId, peerId);
+      let hasFailed = false;
       const attempt: Attempt = {
         id: attemptId,
         peer,
@@ -205,16 +212,28 @@ export class Attempts {
             : dialPeer$(endpoint, { technique, attemptId, peerId: key }, this.given),
         secure$: (socket, technique) => linkOver$(socket, { technique, peerId: key }, this.given),
         expect$: (technique) => peers.expect$(attemptId, peerId, technique),
-        signalling,
+        signalling: asked.signalling,
         punching,
         relaying,
         challenging,
         reverseQuerying,
-        timing: timeoutMs === undefined ? config.timing : { ...config.timing, techniqueMs: timeoutMs },
+        timing,
         roundTripMs: roundTripMs(),
         scheduler: runtime.scheduler,
       };
-      return of(attempt).pipe(connectBy(stages, trace));
+      return of(attempt).pipe(
+        connectBy(stages, trace),
+        tap({
+          error: () => {
+            hasFailed = true;
+          },
+        }),
+        finalize(() => {
+          end();
+          // What has failed has no question open any more: it was answered, or is too old to be.
+          if (!hasFailed) outlive(asked.takeBack$(peers.get(peerId) !== undefined));
+        }),
+      );
     });
   }
 }

@@ -43,6 +43,8 @@ export class Peers {
   readonly #returning = new Map<PeerId, { readonly channel: Channel; readonly hello: Hello }>();
   /** Attempts of this side's for which a peer may make the link. */
   readonly #expected = new Map<string, { readonly peerId: PeerId; readonly technique: string }>();
+  /** Attempts of this side's that are under way, each with its peer. */
+  readonly #underWay = new Map<string, PeerId>();
   /** Connections that have ended in order. */
   readonly #ended: Seen;
   /** Links that were turned away and are taking in why. */
@@ -114,6 +116,14 @@ export class Peers {
     });
   }
 
+  /** Counts an attempt of this side's as under way, until that is taken back: what a peer makes for any other is refused. */
+  begin(attempt: string, peerId: PeerId): () => void {
+    this.#underWay.set(attempt, peerId);
+    return () => {
+      this.#underWay.delete(attempt);
+    };
+  }
+
   /** Makes a connection of a link that this side has made because a peer's attempt asked for it, or turns it away. */
   adoptAsked(link: Link, attempt: string): void {
     const existing = this.#byPeer.get(link.peerId);
@@ -170,7 +180,11 @@ export class Peers {
       return;
     }
     const existing = this.get(peerId);
-    if (existing === undefined) this.#accept(channel, hello, isExpected ? 'outbound' : 'inbound');
+    const isLate = hello.attempt !== undefined && this.#underWay.get(hello.attempt) !== peerId;
+    if (isLate && existing?.confirmed !== false) {
+      // Nobody wants it any more; and a connection that is there has no need of another one.
+      this.#refuse(channel, { code: 'refused', message: 'the attempt that this link answers is over' });
+    } else if (existing === undefined) this.#accept(channel, hello, isExpected ? 'outbound' : 'inbound');
     else if (existing.confirmed) this.#replaceIfDead(existing, channel, hello);
     // Both dialled at once.
     else if (this.#isControlling(peerId)) existing.keepSpare(channel, hello.connection);

@@ -79,6 +79,7 @@ export function punchingOf(given: PunchingConfig): Punching {
     satisfied$: (peerId) => peers.satisfied$(peerId),
     ...askersOf(given),
     tell: given.tell,
+    scheduler: runtime.scheduler,
   };
 }
 

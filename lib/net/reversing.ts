@@ -22,6 +22,7 @@ export function reversingOf(given: ReversingConfig): Reversing {
     isOnLink,
     dial$: (endpoint, peerId, attemptId) =>
       dialPeer$(endpoint, { technique: reverseConnect.name, attemptId, peerId }, given),
+    satisfied$: (peerId) => peers.satisfied$(peerId),
     adopt: (link, attemptId) => {
       peers.adoptAsked(link, attemptId);
     },

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Observable } from 'rxjs';
+import type { Observable, SchedulerLike } from 'rxjs';
 import type { PeerId } from '../identity.js';
 import type { Link } from '../link/link.js';
 import type { PunchReport } from '../link/punch.js';
@@ -51,4 +51,5 @@ export interface Punching extends Welcoming {
   /** Emits when a peer gets a direct link, whoever made it and how. */
   readonly satisfied$: (peerId: PeerId) => Observable<unknown>;
   readonly tell: (step: PunchStep) => void;
+  readonly scheduler: SchedulerLike;
 }

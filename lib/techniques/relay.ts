@@ -30,6 +30,7 @@ import { Seen } from '../bounds/seen.js';
 import type { ReceivedSignal, Signal, Signalling } from '../signalling/signalling.js';
 import type { Unl, UnlV3 } from '../unl/types.js';
 import { Answering, NOT_NOW, refuse$ } from './answering.js';
+import { asks$ } from './asks.js';
 import {
   askSignal,
   MAX_ENDPOINTS,
@@ -304,15 +305,12 @@ export function answerRelays$(signalling: Signalling, relaying: Relaying): Obser
   return defer(() => {
     const answering = new Answering(ANSWERED);
     const seen = new Seen({ ...REMEMBERED, now: () => relaying.scheduler.now() });
-    const ask$ = signalling.signal$.pipe(
-      mergeMap((signal) => {
-        const ask = readAsk(signal);
-        return ask === undefined || seen.has(`${signal.from} ${ask.token}`) ? EMPTY : of({ signal, ask });
-      }),
+    const ask$ = asks$(signalling, readAsk, () => relaying.scheduler.now()).pipe(
+      filter(({ signal, ask }) => !seen.has(`${signal.from} ${ask.token}`)),
       share(),
     );
     return ask$.pipe(
-      mergeMap(({ signal, ask }) => {
+      mergeMap(({ signal, ask, takenBack$ }) => {
         const { from, seenAt } = signal;
         if (!answering.hasRoom(seenAt) || !relaying.welcomes(from, seenAt))
           return refuse$(signalling, relaying, from, refusalSignal(ask, NOT_NOW));
@@ -321,7 +319,7 @@ export function answerRelays$(signalling: Signalling, relaying: Relaying): Obser
         return answering.count$(
           seenAt,
           // Not when another technique has connected them meanwhile: lines may be on their way here already.
-          answer$(signalling, relaying, signal, ask).pipe(takeUntil(askedAnew$)),
+          answer$(signalling, relaying, signal, ask).pipe(takeUntil(merge(askedAnew$, takenBack$))),
         );
       }),
       ignoreElements(),

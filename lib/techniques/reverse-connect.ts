@@ -8,6 +8,7 @@ import {
   NEVER,
   switchMap,
   take,
+  takeUntil,
   tap,
   timer,
   type Observable,
@@ -26,6 +27,7 @@ import type { Unl, UnlV3 } from '../unl/types.js';
 import { isAttemptId } from '../validate.js';
 import { oneLine } from '../words.js';
 import { Answering, NOT_NOW, refuse$, type Welcoming } from './answering.js';
+import { asks$ } from './asks.js';
 import { bestFirst, candidatesOf } from './direct.js';
 import type { Technique } from './technique.js';
 
@@ -33,6 +35,7 @@ import type { Technique } from './technique.js';
 //
 //   dial-back          { attempt, unl }       dial me: this is where I am
 //   dial-back-refusal  { attempt, reason }    no, or not possible
+//   attempt-over       { attempt }            no more: see asks.ts
 //
 // The answer to the first is the link itself, whose hello names the attempt.
 
@@ -50,6 +53,8 @@ export interface Reversing extends Welcoming {
   readonly isOnLink: (address: string) => boolean;
   /** Opens a link to a peer at an endpoint, its key proven, for its attempt. */
   readonly dial$: (endpoint: Endpoint, peerId: PeerId, attemptId: string) => Observable<Link>;
+  /** Emits when a peer gets a direct link, whoever made it and how. */
+  readonly satisfied$: (peerId: PeerId) => Observable<unknown>;
   /** Takes the link that came of it. */
   readonly adopt: (link: Link, attemptId: string) => void;
   readonly staggerMs: number;
@@ -107,14 +112,14 @@ export const reverseConnect: Technique = {
  */
 export function answerDialBacks$(signalling: Signalling, reversing: Reversing): Observable<never> {
   const answering = new Answering(ANSWERED);
-  return signalling.signal$.pipe(
-    mergeMap((signal) => {
-      const question = readDialBack(signal);
-      if (question === undefined) return EMPTY;
+  return asks$(signalling, readDialBack, () => reversing.scheduler.now()).pipe(
+    mergeMap(({ signal, ask, takenBack$ }) => {
       const { from, seenAt } = signal;
       if (!answering.hasRoom(seenAt) || !reversing.welcomes(from, seenAt))
-        return refuse$(signalling, reversing, from, refusalSignal(question.attempt, NOT_NOW));
-      return answering.count$(seenAt, answer$(signalling, reversing, signal, question));
+        return refuse$(signalling, reversing, from, refusalSignal(ask.attempt, NOT_NOW));
+      // Another technique may have connected them meanwhile.
+      const over$ = merge(takenBack$, reversing.satisfied$(from));
+      return answering.count$(seenAt, answer$(signalling, reversing, signal, ask).pipe(takeUntil(over$)));
     }),
     ignoreElements(),
   );

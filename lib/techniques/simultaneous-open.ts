@@ -36,6 +36,7 @@ import {
 import { within } from '../operators/within.js';
 import type { ReceivedSignal, Signalling } from '../signalling/signalling.js';
 import { Answering, NOT_NOW, refuse$ } from './answering.js';
+import { asks$ } from './asks.js';
 import { answerSignal, askSignal, readAnswer, readAsk, type PunchAnswer, type PunchAsk } from './punch-signals.js';
 import type { PunchStep } from '../trace.js';
 import type { Punching } from './punching.js';
@@ -209,26 +210,18 @@ function exchange$(
  */
 export function answerPunches$(signalling: Signalling, punching: Punching): Observable<never> {
   const answering = new Answering(ANSWERED);
-  const ask$ = signalling.signal$.pipe(
-    mergeMap((signal) => {
-      const ask = readAsk(signal);
-      return ask === undefined ? EMPTY : of({ signal, ask });
-    }),
-    share(),
-  );
+  const ask$ = asks$(signalling, readAsk, () => punching.scheduler.now()).pipe(share());
   return ask$.pipe(
-    mergeMap(({ signal, ask }) => {
+    mergeMap(({ signal, ask, takenBack$ }) => {
       const { from, seenAt } = signal;
       if (!answering.hasRoom(seenAt) || !punching.welcomes(from, seenAt)) {
         const { attempt, round } = ask;
         return refuse$(signalling, punching, from, answerSignal({ attempt, round, refusal: NOT_NOW }));
       }
       const askedAnew$ = ask$.pipe(filter((other) => other.signal.from === from));
-      return answering.count$(
-        seenAt,
-        // Another technique may have connected them meanwhile, or this node itself.
-        answerRound$(signalling, punching, signal, ask).pipe(takeUntil(merge(askedAnew$, punching.satisfied$(from)))),
-      );
+      // Another technique may have connected them meanwhile, or this node itself.
+      const over$ = merge(askedAnew$, takenBack$, punching.satisfied$(from));
+      return answering.count$(seenAt, answerRound$(signalling, punching, signal, ask).pipe(takeUntil(over$)));
     }),
     ignoreElements(),
   );

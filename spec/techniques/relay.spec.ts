@@ -6,6 +6,7 @@ import type { Link } from '../../lib/link/link.js';
 import type { Delivery } from '../../lib/signalling/channel.js';
 import type { ReceivedSignal, Signal, SignalOptions } from '../../lib/signalling/signalling.js';
 import { askSignal, readAsk, replySignal, type RelayAsk, type RelayNames } from '../../lib/techniques/relay-signals.js';
+import { overSignal } from '../../lib/techniques/asks.js';
 import { answerRelays$, bestFor, placesFor, relay } from '../../lib/techniques/relay.js';
 import type { KnownRelays, Relay, Relaying } from '../../lib/techniques/relaying.js';
 import type { Attempt } from '../../lib/techniques/technique.js';
@@ -502,6 +503,19 @@ describe('a node that is asked to a relay', () => {
       asks({ relays: [{ url: 'http://rv.example:8080/', at: [], id: 'one' }] });
       expect(relaying.joined).toEqual([joinedAt('192.0.2.1', 1, ALICE)]);
       expect(said).toEqual([to(ALICE, 'relay-answer http://rv.example:8080/')]);
+    });
+  });
+
+  it('goes no further when the peer takes it back, nor anywhere afterwards', () => {
+    asked(({ relaying, asks, signals, said, flush }) => {
+      asks();
+      expect(relaying.open).toBe(1);
+      signals.next({ ...overSignal('one'), from: ALICE, seenAt: undefined });
+      expect(relaying.open).toBe(0);
+      asks({ token: tokenOf(2) });
+      flush();
+      expect(relaying.joined).toHaveSize(1);
+      expect(said).toHaveSize(1);
     });
   });
 

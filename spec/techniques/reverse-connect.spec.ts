@@ -8,6 +8,7 @@ import { seal } from '../../lib/signalling/hpke.js';
 import { LineClient } from '../support/line-client.js';
 import type { Delivery } from '../../lib/signalling/channel.js';
 import type { ReceivedSignal, Signal, SignalOptions } from '../../lib/signalling/signalling.js';
+import { overSignal } from '../../lib/techniques/asks.js';
 import {
   answerDialBacks$,
   dialBackSignal,
@@ -140,6 +141,7 @@ describe('a node that is asked to dial back', () => {
           dialled.push(`${address}:${port} ${attemptId}`);
           return timer(5, scheduler).pipe(map(() => linkOf('reverse-connect')));
         },
+        satisfied$: () => NEVER,
         adopt: (_link, attemptId) => adopted.push(attemptId),
         staggerMs: 3,
         scheduler,
@@ -266,6 +268,31 @@ describe('a node that is asked to dial back', () => {
       ask([wan(ALICE_AT)]);
       flush();
       expect(adopted).toEqual(['one']);
+    });
+  });
+
+  it('dials no more what the peer has taken back, before or after, nor when a connection has come in another way', () => {
+    const over = { ...overSignal('one'), from: ALICE, seenAt: undefined };
+    asked({}, ({ ask, signals, adopted, flush }) => {
+      ask([wan(ALICE_AT)]);
+      signals.next({ ...over, from: BOB });
+      signals.next({ ...over, body: { attempt: 'another' } });
+      signals.next(over);
+      flush();
+      expect(adopted).toEqual([]);
+    });
+    asked({}, ({ ask, signals, dialled, refusals, flush }) => {
+      signals.next(over);
+      ask([wan(ALICE_AT)]);
+      flush();
+      expect([dialled, refusals]).toEqual([[], []]);
+    });
+    const satisfied = new Subject<undefined>();
+    asked({ satisfied$: (peerId) => (peerId === ALICE ? satisfied : NEVER) }, ({ ask, adopted, flush }) => {
+      ask([wan(ALICE_AT)]);
+      satisfied.next(undefined);
+      flush();
+      expect(adopted).toEqual([]);
     });
   });
 

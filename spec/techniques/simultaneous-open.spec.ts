@@ -7,6 +7,7 @@ import type { PunchPlan } from '../../lib/nat/punch-plan.js';
 import type { ReceivedSignal, Signal, Signalling } from '../../lib/signalling/signalling.js';
 import { askSignal, readAsk } from '../../lib/techniques/punch-signals.js';
 import type { Punching } from '../../lib/techniques/punching.js';
+import { overSignal } from '../../lib/techniques/asks.js';
 import { answerPunches$, simultaneousOpen } from '../../lib/techniques/simultaneous-open.js';
 import type { Attempt } from '../../lib/techniques/technique.js';
 import type { PunchStep } from '../../lib/trace.js';
@@ -95,6 +96,7 @@ function world(behaviour: Behaviour, spec: (world: World) => void): void {
         },
         punching: {
           peerId,
+          scheduler,
           families$: of([4]),
           side$: () =>
             defer(() => {
@@ -400,6 +402,18 @@ describe('a node that is asked to punch', () => {
       expect(b.held).toBe(2);
       arrivals.next(undefined);
       expect(b.held).withContext('what another peer asked for goes on').toBe(1);
+      flush();
+    });
+  });
+
+  it('ends the round when the peer takes it back', () => {
+    world({ punches: [() => NEVER] }, ({ b, a, flush }) => {
+      b.inbox.next({ ...ask('one'), from: a.peerId, seenAt: '45.198.51.7' });
+      expect(b.held).toBe(1);
+      b.inbox.next({ ...overSignal('one'), from: peerIdOf(3), seenAt: undefined });
+      expect(b.held).withContext('nobody takes back what another has asked').toBe(1);
+      b.inbox.next({ ...overSignal('one'), from: a.peerId, seenAt: undefined });
+      expect(b.held).toBe(0);
       flush();
     });
   });

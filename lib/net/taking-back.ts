@@ -1,0 +1,48 @@
+import { defer, EMPTY, tap, type Observable } from 'rxjs';
+import type { PeerId } from '../identity.js';
+import type { Signalling } from '../signalling/signalling.js';
+import { overSignal } from '../techniques/asks.js';
+
+/** What one attempt asks of its peer by signals, and how it takes that back. */
+export interface TakingBack {
+  /** Sends as the given signalling does, and keeps what becomes of it. */
+  readonly signalling: Signalling;
+  /**
+   * Tells the peer that the attempt is over, where that may still be of use: a question is on its way or kept somewhere, or the peer is
+   * at it and has no connection by which it knows. Emits what became of it, or completes at once. Never fails.
+   */
+  readonly takeBack$: (isConnected: boolean) => Observable<unknown>;
+}
+
+/**
+ * Keeps what an attempt asks of its peer.
+ *
+ * @param keepMs for how long a question is of use at most, in milliseconds.
+ */
+export function takingBack(signalling: Signalling, to: PeerId, attempt: string, keepMs: number): TakingBack {
+  let asked = 0;
+  let delivered = 0;
+  let isKept = false;
+  return {
+    signalling: {
+      signal$: signalling.signal$,
+      send$: (receiver, signal, options) =>
+        defer(() => {
+          asked++;
+          return signalling.send$(receiver, signal, options).pipe(
+            tap((delivery) => {
+              if (delivery === 'absent') asked--;
+              if (delivery === 'delivered') delivered++;
+              if (delivery === 'kept') isKept = true;
+            }),
+          );
+        }),
+    },
+    takeBack$: (isConnected) =>
+      defer(() => {
+        const isAnswered = isConnected && delivered === asked;
+        if (asked === 0 || isAnswered) return EMPTY;
+        return signalling.send$(to, overSignal(attempt), { keepMs, isEverywhere: isKept });
+      }),
+  };
+}

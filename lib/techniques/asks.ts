@@ -1,0 +1,58 @@
+import { defer, EMPTY, filter, ignoreElements, merge, mergeMap, of, share, tap, type Observable } from 'rxjs';
+import { Seen } from '../bounds/seen.js';
+import { KEEP_MAX_MS } from '../signalling/channel.js';
+import type { ReceivedSignal, Signal, Signalling } from '../signalling/signalling.js';
+import { isAttemptId } from '../validate.js';
+
+// What one node says to another that it has asked for something, as a signal:
+//
+//   attempt-over   { attempt }    my attempt is over: what I have asked you for it I need no more
+
+/** Attempts that are over are remembered as long as a question of theirs may be kept somewhere. */
+const REMEMBERED = { forMs: KEEP_MAX_MS, maxEntries: 1_000 };
+
+/** What a peer asks for. */
+export interface Ask<A> {
+  readonly signal: ReceivedSignal;
+  readonly ask: A;
+  /** Emits when the peer takes it back. */
+  readonly takenBack$: Observable<unknown>;
+}
+
+/** Takes back whatever this side has asked for an attempt. */
+export function overSignal(attempt: string): Signal {
+  return { kind: 'attempt-over', body: { attempt } };
+}
+
+/**
+ * What peers ask for by one kind of signal, but for what they have taken back already. Never fails.
+ *
+ * @param read reads such a signal: `undefined` for any other.
+ * @param now the time, in milliseconds.
+ */
+export function asks$<A extends { readonly attempt: string }>(
+  { signal$ }: Pick<Signalling, 'signal$'>,
+  read: (signal: ReceivedSignal) => A | undefined,
+  now: () => number,
+): Observable<Ask<A>> {
+  return defer(() => {
+    const over = new Seen({ ...REMEMBERED, now });
+    const over$ = signal$.pipe(
+      mergeMap((signal) => {
+        const { attempt } = signal.body;
+        return signal.kind === 'attempt-over' && isAttemptId(attempt) ? of(`${signal.from} ${attempt}`) : EMPTY;
+      }),
+      tap((name) => over.add(name)),
+      share(),
+    );
+    const ask$ = signal$.pipe(
+      mergeMap((signal) => {
+        const ask = read(signal);
+        if (ask === undefined) return EMPTY;
+        const name = `${signal.from} ${ask.attempt}`;
+        return over.has(name) ? EMPTY : of({ signal, ask, takenBack$: over$.pipe(filter((other) => other === name)) });
+      }),
+    );
+    return merge(over$.pipe(ignoreElements()), ask$);
+  });
+}
