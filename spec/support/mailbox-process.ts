@@ -1,12 +1,17 @@
-// `node mailbox-process.js DIR PORT KEEP_MS`: the servers of `rxp2p serve`, with room for a spec to crash them at its leisure.
+// `node mailbox-process.js DIR PORT KEEP_MS [AHEAD_MS]`: the servers of `rxp2p serve`, with room for a spec to crash them at its leisure.
 // Prints the HTTP port once all of them listen, then whether its disk can be written to, whenever that changes.
 // Reads `exhaust`: opens files until this process may open no more; and `release`: closes them.
 import { closeSync, openSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { map, merge, of, skip, switchMap } from 'rxjs';
-import { serve$ } from '../../servers/serve.js';
 
-const [dataFolder, port, keepMs] = process.argv.slice(2);
+const [dataFolder, port, keepMs, aheadMs = '0'] = process.argv.slice(2);
+
+// The clock of this process, from before anything looks at it.
+const timeOfDay = Date.now.bind(Date);
+Date.now = () => timeOfDay() + Number(aheadMs);
+const { serve$ } = await import('../../servers/serve.js');
+
 const many = 1_000_000;
 
 serve$({
