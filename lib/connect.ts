@@ -10,7 +10,7 @@ import {
   type Observable,
   type OperatorFunction,
 } from 'rxjs';
-import { ConnectError, DialError, PeerMismatchError, reasonOf, type AttemptFailure } from './errors.js';
+import { ConnectError, DialError, PeerMismatchError, reasonOf, TimeoutError, type AttemptFailure } from './errors.js';
 import type { Link } from './link/link.js';
 import { firstToSucceed } from './operators/first-to-succeed.js';
 import { headStart } from './operators/head-start.js';
@@ -100,12 +100,18 @@ function run(technique: Technique, attempt: Attempt, trace: Trace): Observable<L
     catchError((error: unknown) => {
       throw new TechniqueError({
         technique: technique.name,
-        reason: reasonOf(error),
+        reason: [reasonOf(error), ...clockOf(attempt, error)].join('; '),
         elapsedMs,
         error: mostTelling(error),
       });
     }),
   );
+}
+
+/** A peer that drops this node's signals for their time never answers: clocks that are apart are why nothing came in time. */
+function clockOf({ peer, signalling }: Attempt, error: unknown): string[] {
+  const words = peer.version === 3 && error instanceof TimeoutError ? signalling.clockOf?.(peer.peerId) : undefined;
+  return words === undefined ? [] : [words];
 }
 
 function connectErrorOf({ peer }: Attempt, error: unknown): ConnectError {

@@ -1,4 +1,4 @@
-import { catchError, noop, of, switchMap, type Observable } from 'rxjs';
+import { catchError, NEVER, noop, of, switchMap, throwError, type Observable } from 'rxjs';
 import { connectBy } from '../lib/connect.js';
 import { ConnectError, DialError, PeerMismatchError } from '../lib/errors.js';
 import type { Link } from '../lib/link/link.js';
@@ -7,6 +7,7 @@ import type { TraceStep } from '../lib/trace.js';
 import { attemptOf, linkOf, techniqueOf } from './support/attempts.js';
 import { peerIdOf } from './support/locators.js';
 import { marbles, type Marbles } from './support/marbles.js';
+import { record } from './support/record.js';
 
 /** A fake technique that does what its marbles say: `l` is its link. */
 interface Fake extends Technique {
@@ -193,6 +194,30 @@ describe('a failed connect', () => {
       ['c', 'It did not connect within 20 ms', 20],
     ]);
     expect(failure).toEqual(jasmine.objectContaining({ code: 'CONNECT_FAILED', peerId: peerIdOf(7) }));
+  });
+
+  it('says of a technique that ran out of time that the clocks are apart, where signals have shown it', () => {
+    marbles(({ scheduler, flush }) => {
+      const clockOf = (peerId: string) => (peerId === peerIdOf(7) ? "the peer's clock is 5 minutes behind" : undefined);
+      const signalling = { send$: () => NEVER, signal$: NEVER, clockOf };
+      const techniques = [
+        techniqueOf(
+          'silent',
+          switchMap(() => NEVER),
+        ),
+        techniqueOf(
+          'refused',
+          switchMap(() => throwError(() => new Error('refused'))),
+        ),
+      ];
+      const attempt$ = of(attemptOf(scheduler, { signalling }));
+      const outcome = record(attempt$.pipe(connectBy([{ techniques, lead: 1 }], () => undefined)));
+      flush();
+      expect(outcomesOf(outcome.error).map(([, reason]) => reason)).toEqual([
+        "It did not connect within 20 ms; the peer's clock is 5 minutes behind",
+        'refused',
+      ]);
+    });
   });
 
   it('lists a technique that ended without a link, too', () => {

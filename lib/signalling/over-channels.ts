@@ -4,6 +4,7 @@ import {
   defer,
   EMPTY,
   finalize,
+  ignoreElements,
   map,
   merge,
   mergeMap,
@@ -17,6 +18,7 @@ import {
 import { ProtocolError } from '../errors.js';
 import type { Identity } from '../identity.js';
 import { headStart } from '../operators/head-start.js';
+import { untroubled } from '../operators/untroubled.js';
 import { siteBuckets } from '../bounds/rate-limit.js';
 import type { Runtime } from '../runtime.js';
 import { Seen } from '../bounds/seen.js';
@@ -31,6 +33,7 @@ import {
   type Parcel,
 } from './channel.js';
 import { oneLine } from '../words.js';
+import { PeerClocks } from './clocks.js';
 import { openEnvelope, sealEnvelope, type Envelope } from './envelope.js';
 import { InOrder } from './in-order.js';
 import { Numbering } from './numbering.js';
@@ -54,6 +57,9 @@ const OF_SENDER = { perSecond: 10, burst: 200, maxSites: 1_000 };
 
 const A_COPY = 'a copy';
 
+/** Nothing but the time at which it was sent. */
+const CLOCK = { kind: 'clock', body: {} };
+
 /** What it works with. */
 export interface ChannelsConfig {
   readonly identity: Identity;
@@ -75,6 +81,7 @@ export function signallingOver({ identity, channels, runtime, trace }: ChannelsC
   const now = () => scheduler.now();
   const mayHear = siteBuckets({ ...OF_SENDER, now });
   const known = new KnownPeers();
+  const clocks = new PeerClocks(runtime);
 
   /** Copies of the signals that wait for their turn: they are dealt with when the first is. */
   const waiting = new Map<string, Parcel[]>();
@@ -98,12 +105,16 @@ export function signallingOver({ identity, channels, runtime, trace }: ChannelsC
         drop(parcel, reason ?? A_COPY);
         if (copies === undefined) parcel.acknowledge();
         else copies.push(parcel);
-        return EMPTY;
+        return envelope === undefined || clocks.wordsOf(envelope.from) === undefined ? EMPTY : told$(envelope);
       }
       if (mayHear(envelope.from)) return accepted$(envelope, parcel, by);
       drop(parcel, 'one too many of this sender');
       return EMPTY;
     });
+
+  /** Tells a peer the time, by a signal that says nothing else. It drops the signal, too, and knows then why nothing comes of its own. */
+  const told$ = ({ from, kind }: Envelope): Observable<never> =>
+    kind === CLOCK.kind || !clocks.mayTell(from) ? EMPTY : send$(from, CLOCK).pipe(ignoreElements(), untroubled());
 
   function accepted$(envelope: Envelope, parcel: Parcel, by: ChannelName): Observable<ReceivedSignal> {
     const { from, kind, order } = envelope;
@@ -135,9 +146,30 @@ export function signallingOver({ identity, channels, runtime, trace }: ChannelsC
     if (parcel.from !== undefined && parcel.from !== from) return 'sent again by somebody else';
     const age = timeOfDay() - at;
     const isYoung = age < Math.min(keepMs, KEEP_MAX_MS) + CLOCK_MS;
-    if (!isYoung || !(age > -CLOCK_MS)) return 'too old, or from the future';
+    if (!isYoung || !(age > -CLOCK_MS)) {
+      clocks.isAhead(from, -age);
+      return `too old, or from the future: ${clocks.wordsOf(from) ?? ''}`;
+    }
+    clocks.agrees(from);
     return seen.has(keyOf(envelope)) ? A_COPY : undefined;
   }
+
+  const send$: Signalling['send$'] = (to, signal, { keepMs = KEEP_MS, family, isEverywhere = false } = {}) =>
+    defer(() => {
+      const [at, keep] = [timeOfDay(), Math.min(keepMs, KEEP_MAX_MS)];
+      const order = numbering.next(to);
+      const envelope = { ...signal, to, id: runtime.newId(), at, keepMs: keep, order };
+      const bytes = expectSmall(sealEnvelope(identity, envelope));
+      numbering.sent(to, order, at + keep);
+      known.writtenTo(to);
+      const sends = channels.map((channel) => channel.send$(to, bytes, { keepMs: keep, family }));
+      return (isEverywhere ? everywhere(sends) : oneAfterTheOther(sends, scheduler)).pipe(
+        tap((delivery) => {
+          if (delivery !== 'kept') numbering.done(to, order);
+          trace({ type: 'signal', step: 'sent', peerId: to, kind: signal.kind, delivery });
+        }),
+      );
+    });
 
   return {
     signal$: merge(
@@ -153,22 +185,8 @@ export function signallingOver({ identity, channels, runtime, trace }: ChannelsC
       mergeMap(opened$),
       share(),
     ),
-    send$: (to, signal, { keepMs = KEEP_MS, family, isEverywhere = false } = {}) =>
-      defer(() => {
-        const [at, keep] = [timeOfDay(), Math.min(keepMs, KEEP_MAX_MS)];
-        const order = numbering.next(to);
-        const envelope = { ...signal, to, id: runtime.newId(), at, keepMs: keep, order };
-        const bytes = expectSmall(sealEnvelope(identity, envelope));
-        numbering.sent(to, order, at + keep);
-        known.writtenTo(to);
-        const sends = channels.map((channel) => channel.send$(to, bytes, { keepMs: keep, family }));
-        return (isEverywhere ? everywhere(sends) : oneAfterTheOther(sends, scheduler)).pipe(
-          tap((delivery) => {
-            if (delivery !== 'kept') numbering.done(to, order);
-            trace({ type: 'signal', step: 'sent', peerId: to, kind: signal.kind, delivery });
-          }),
-        );
-      }),
+    send$,
+    clockOf: (peerId) => clocks.wordsOf(peerId),
   };
 }
 

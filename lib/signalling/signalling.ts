@@ -36,4 +36,9 @@ export interface Signalling {
   send$(to: PeerId, signal: Signal, options?: SignalOptions): Observable<Delivery>;
   /** Signals to this node, each once, their senders proven. */
   readonly signal$: Observable<ReceivedSignal>;
+  /**
+   * How far a peer's clock and this node's are apart, in words, where it is so much that signals are dropped for it; `undefined` when
+   * they agree, or nothing is known.
+   */
+  clockOf?(peerId: PeerId): string | undefined;
 }

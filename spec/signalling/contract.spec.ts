@@ -342,7 +342,10 @@ for (const name of CHANNEL_NAMES) {
       await alice.send(bob, 'last');
       await bob.untilText('last');
       expect(bob.texts()).toEqual(['last']);
-      expect(bob.dropped).toEqual(Array.from({ length: 2 }, () => 'too old, or from the future'));
+      expect(bob.dropped).toEqual([
+        "too old, or from the future: the peer's clock is 2 minutes behind this node's: set the one that is wrong",
+        "too old, or from the future: the peer's clock is 2 minutes ahead of this node's: set the one that is wrong",
+      ]);
     });
 
     it('may have 16 KiB when it is sealed, and fails with more, which the channel would not carry either', async () => {

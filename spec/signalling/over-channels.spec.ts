@@ -375,7 +375,15 @@ describe('signals to this node', () => {
       }, 1_000_000);
       flush();
       expect(values).toHaveSize(3);
-      expect(dropped).toEqual(Array.from({ length: 4 }, () => 'message: too old, or from the future'));
+      const words = (apart: string) =>
+        `message: too old, or from the future: the peer's clock is ${apart} this node's: set the one that is wrong`;
+      expect(dropped.filter((reason) => reason.includes('Infinity'))).toEqual([]);
+      expect([dropped.length, dropped[0], dropped[1], dropped[3]]).toEqual([
+        4,
+        words('2 minutes behind'),
+        words('2 minutes ahead of'),
+        words('12 minutes behind'),
+      ]);
     });
   });
 
@@ -410,6 +418,49 @@ describe('signals to this node', () => {
       }, 1000);
       flush();
       expect(values).toHaveSize(211);
+    });
+  });
+});
+
+describe('clocks that are apart by more than two minutes', () => {
+  it('are told on both sides, with how far they are apart and which is ahead, and neither is set', () => {
+    marbles(({ scheduler, flush }) => {
+      const dropped: string[][] = [[], []];
+      const ends = [new FakeChannel(), new FakeChannel()] as const;
+      const sent: string[] = [];
+      // What one sends is brought to the other.
+      const linked = (from: number): Channel => ({
+        name: 'rendezvous',
+        parcel$: ends[from]?.parcel$ ?? NEVER,
+        send$: (to, bytes) => {
+          sent.push(to);
+          ends[1 - from]?.deliver(bytes);
+          return of('delivered');
+        },
+      });
+      const [right, wrong] = [bob, alice].map((identity, index) => {
+        const runtime = { ...systemRuntime, scheduler, timeOfDay: () => 1e12 + scheduler.now() + index * 300_000 };
+        const trace = (step: TraceStep) => {
+          if (step.type === 'dropped') dropped[index]?.push(step.reason);
+        };
+        return signallingOver({ identity, channels: [linked(index)], runtime, trace });
+      });
+      if (right === undefined || wrong === undefined) throw new Error('Expected two');
+      const came = [record(right.signal$), record(wrong.signal$)];
+      expect(right.clockOf?.(alice.peerId)).toBeUndefined();
+      for (let count = 0; count < 3; count++) record(wrong.send$(bob.peerId, SIGNAL));
+      expect(right.clockOf?.(alice.peerId)).toBe(
+        "the peer's clock is 5 minutes ahead of this node's: set the one that is wrong",
+      );
+      expect(wrong.clockOf?.(bob.peerId)).toBe(
+        "the peer's clock is 5 minutes behind this node's: set the one that is wrong",
+      );
+      expect(came.map(({ values }) => values.length)).toEqual([0, 0]);
+      // Told once, and not told again what was told.
+      expect(sent.filter((to) => to === alice.peerId)).toHaveSize(1);
+      expect(dropped.map((reasons) => reasons.length)).toEqual([3, 1]);
+      for (const { subscription } of came) subscription.unsubscribe();
+      flush();
     });
   });
 });

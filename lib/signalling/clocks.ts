@@ -1,0 +1,68 @@
+import { siteBuckets, tokenBucket } from '../bounds/rate-limit.js';
+import type { PeerId } from '../identity.js';
+import type { Runtime } from '../runtime.js';
+
+/** Peers whose clocks are remembered. */
+const MAX_PEERS = 1_000;
+
+/** A peer is told the time once a minute at most: somebody who has kept its old signals could have it told again and again. */
+const TOLD = { perSecond: 1 / 60, burst: 1, maxSites: MAX_PEERS };
+
+/** And so many peers are told at most. */
+const ALL_TOLD = { perSecond: 1, burst: 10 };
+
+const [SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS] = [1_000, 60_000, 3_600_000, 86_400_000] as const;
+const UNITS = [
+  [DAY_MS, 'days'],
+  [HOUR_MS, 'hours'],
+  [MINUTE_MS, 'minutes'],
+  [SECOND_MS, 'seconds'],
+] as const;
+
+/**
+ * What peers' signals say of their clocks. A signal is signed with the time at which it was sent. One that is dropped for its time tells
+ * how far the two clocks are apart; which of them is wrong it does not tell, and no clock is set by it.
+ */
+export class PeerClocks {
+  readonly #aheadMs = new Map<PeerId, number>();
+  readonly #mayTell: (peerId: PeerId) => boolean;
+  readonly #mayTellAny: () => boolean;
+
+  constructor({ scheduler }: Pick<Runtime, 'scheduler'>) {
+    const now = () => scheduler.now();
+    this.#mayTell = siteBuckets({ ...TOLD, now });
+    this.#mayTellAny = tokenBucket({ ...ALL_TOLD, now });
+  }
+
+  /** A peer's clock is so far ahead of this node's, in milliseconds. */
+  isAhead(peerId: PeerId, ms: number): void {
+    this.#aheadMs.delete(peerId);
+    this.#aheadMs.set(peerId, ms);
+    const [oldest] = this.#aheadMs.keys();
+    if (this.#aheadMs.size > MAX_PEERS && oldest !== undefined) this.#aheadMs.delete(oldest);
+  }
+
+  /** The two clocks agree. */
+  agrees(peerId: PeerId): void {
+    this.#aheadMs.delete(peerId);
+  }
+
+  /** Whether a peer may be told now which time it is here. */
+  mayTell(peerId: PeerId): boolean {
+    return this.#mayTell(peerId) && this.#mayTellAny();
+  }
+
+  /** How far the two clocks are apart, in words; `undefined` when nothing is known. */
+  wordsOf(peerId: PeerId): string | undefined {
+    const ms = this.#aheadMs.get(peerId);
+    return ms === undefined
+      ? undefined
+      : `the peer's clock is ${durationOf(ms)} ${ms > 0 ? 'ahead of' : 'behind'} this node's: set the one that is wrong`;
+  }
+}
+
+/** A duration in words, by the largest unit of which there are two. Pure. */
+function durationOf(ms: number): string {
+  const [unit, name] = UNITS.find(([each]) => Math.abs(ms) >= 2 * each) ?? [SECOND_MS, 'seconds'];
+  return `${Math.round(Math.abs(ms) / unit)} ${name}`;
+}
