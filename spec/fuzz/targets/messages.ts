@@ -1,0 +1,133 @@
+import { parseRequest, formatRequest, parseReply, formatReply } from '../../../lib/rendezvous/messages.js';
+import { decodeJoin, decodeRefusal as decodeRelayRefusal, encodeJoin } from '../../../lib/relay/messages.js';
+import * as mailbox from '../../../lib/signalling/mailbox-messages.js';
+import { decodeText, encodeText, formatReverse, parseReverse } from '../../../lib/signalling/pyp2p-messages.js';
+import { peerIdOf } from '../../support/locators.js';
+import { expectThat, type Target } from '../target.js';
+
+const [ALICE, BOB] = [peerIdOf(7), peerIdOf(8)];
+const MESSAGE = Buffer.from('a message').toString('base64url');
+const SIGNATURE = Buffer.alloc(64, 3).toString('base64url');
+const NONCE = Buffer.alloc(32, 5).toString('base64url');
+
+/** Whatever is read is written and read as the same, so that nothing else is passed on than what was understood. */
+function expectSame<T>(value: T | undefined, write: (value: T) => string, read: (text: string) => T | undefined): void {
+  if (value === undefined) return;
+  const again = read(write(value));
+  expectThat(JSON.stringify(again) === JSON.stringify(value), 'Expected the same message', value, again);
+}
+
+/** Lines to a rendezvous server. */
+export const REQUESTS: readonly Buffer[] = [
+  'HELLO 1',
+  'HELLO 2',
+  `PROVE ${ALICE} ${SIGNATURE}`,
+  `PROVE ${ALICE} 127.0.0.1:8000 ${SIGNATURE}`,
+  `SEND id-1 ${BOB} ${MESSAGE}`,
+  'ADVERTISE AwEgBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcCAQADAQBm6fKd',
+  'WITHDRAW',
+  'UNLS id-2 100',
+  'PING',
+  'BOOTSTRAP 20',
+  'PASSIVE READY 50500 10',
+  'SIMULTANEOUS READY 0 0',
+  'SOURCE TCP 4000',
+  'SOURCE TCP',
+  'CANDIDATE 198.51.100.7 TCP 4000 4001 4002 4003',
+  'ACCEPT 198.51.100.7 4000 4001 4002 4003 TCP 1700000000.25',
+  'CLEAR',
+  'QUIT',
+].map((text) => Buffer.from(text));
+
+const REPLIES: readonly Buffer[] = [
+  `NONCE ${NONCE} 198.51.100.7:4000`,
+  `NONCE ${NONCE} [2001:db8::7]:4000`,
+  'WELCOME',
+  'WELCOME HTTP 8080 ID abc',
+  'SENT id-1',
+  'ABSENT id-1',
+  `MESSAGE ${ALICE} ${MESSAGE} 198.51.100.7`,
+  'LISTED id-2 AgAA AwAA',
+  'PONG',
+  'REFUSED too-many-lines more than 50 lines a second',
+  'NODES p:198.51.100.7:50500 p:198.51.100.8:50500 ',
+  'NODES EMPTY',
+  'REMOTE TCP 4000',
+  'PREDICTION SET',
+  'CHALLENGE 198.51.100.7 4000 4001 TCP',
+  'FIGHT 198.51.100.7 4000 4001 TCP 1700000000.25',
+  'RECONNECT',
+].map((text) => Buffer.from(text));
+
+const rendezvous: Target = {
+  name: 'rendezvous lines',
+  reaches: ['lib/rendezvous/messages'],
+  seeds: [...REQUESTS, ...REPLIES],
+  run: (input) => {
+    // A line never has a line break in it.
+    const line = input.toString('utf8').replaceAll(/[\r\n]/g, '');
+    expectSame(parseRequest(line), formatRequest, parseRequest);
+    expectSame(parseReply(line), formatReply, parseReply);
+  },
+};
+
+export const PUT = { from: ALICE, to: BOB, id: 'id-1', at: 1_700_000_000_000, keepMs: 60_000, message: MESSAGE };
+export const TAKE = { owner: BOB, at: 1_700_000_000_001, waitMs: 0, acknowledge: ['r1'], holding: ['r2'] };
+
+const mailboxes: Target = {
+  name: 'mailbox messages',
+  reaches: ['lib/signalling/mailbox-messages', 'lib/signed-request', 'lib/validate'],
+  seeds: [
+    mailbox.encode(PUT),
+    mailbox.encode(TAKE),
+    mailbox.encode({ delivered: true }),
+    mailbox.encode({ refused: 'too-often', words: 'later', now: 1_700_000_000_000 }),
+    mailbox.encodeTaken([{ receipt: 'r1', from: ALICE, message: MESSAGE, seenAt: '198.51.100.7', ageMs: 5 }]),
+  ].map((text) => Buffer.from(text)),
+  run: (input) => {
+    const text = input.toString('utf8');
+    expectSame(mailbox.decodePut(text), mailbox.encode, mailbox.decodePut);
+    expectSame(mailbox.decodeTake(text), mailbox.encode, mailbox.decodeTake);
+    expectSame(mailbox.decodeTaken(text), mailbox.encodeTaken, mailbox.decodeTaken);
+    expectSame(mailbox.decodeRefusal(text), mailbox.encode, mailbox.decodeRefusal);
+    mailbox.decodeDelivered(text);
+    mailbox.isAuthorized(ALICE, 'put', 'host', input, text);
+  },
+};
+
+const JOIN = { from: ALICE, to: BOB, token: Buffer.alloc(16, 5).toString('base64url'), at: 1_700_000_000_000 };
+
+const relay: Target = {
+  name: 'relay messages',
+  reaches: ['lib/relay/messages'],
+  seeds: [encodeJoin(JOIN), JSON.stringify(JOIN), '{"refused":"gone","words":"gone","now":1}'].map((text) =>
+    Buffer.from(text),
+  ),
+  run: (input) => {
+    const text = input.toString('utf8');
+    // What is changed in JSON is more to the point than what is changed in its base64url.
+    for (const header of [text, input.toString('base64url')]) expectSame(decodeJoin(header), encodeJoin, decodeJoin);
+    decodeRelayRefusal(text);
+  },
+};
+
+const pyp2p: Target = {
+  name: "PyP2P's messages",
+  reaches: ['lib/signalling/pyp2p-messages'],
+  seeds: [
+    Buffer.from(encodeText('a text')),
+    Buffer.from(encodeText('x'.repeat(40))),
+    ...['REVERSE_CONNECT', 'REVERSE_QUERY', 'REVERSE_ORIGIN'].map((verb) =>
+      Buffer.from(
+        `${verb}:AgAAAAAAAAAAAAAAAAAAAAAAAAAAc2dtnK0BLS0tAgABCqhfKnY=${verb === 'REVERSE_CONNECT' ? `:${'0'.repeat(64)}` : ''}`,
+      ),
+    ),
+  ],
+  run: (input) => {
+    const text = input.toString('latin1');
+    decodeText(text);
+    expectSame(parseReverse(text), formatReverse, parseReverse);
+  },
+};
+
+export const MESSAGE_TARGETS: readonly Target[] = [rendezvous, mailboxes, relay, pyp2p];

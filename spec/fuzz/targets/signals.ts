@@ -1,0 +1,120 @@
+import { createIdentity } from '../../../lib/identity.js';
+import { openEnvelope, sealEnvelope } from '../../../lib/signalling/envelope.js';
+import * as punchSignals from '../../../lib/techniques/punch-signals.js';
+import * as relaySignals from '../../../lib/techniques/relay-signals.js';
+import { planPunch } from '../../../lib/nat/punch-plan.js';
+import { DialError, ProtocolError } from '../../../lib/errors.js';
+import { isPublicUnicast } from '../../../lib/endpoint.js';
+import type { Signal } from '../../../lib/signalling/signalling.js';
+import { parseJsonObject } from '../../../lib/validate.js';
+import * as dht from '../../../lib/dht/messages.js';
+import { expectThat, orFails, type Target } from '../target.js';
+
+const [alice, bob] = [createIdentity(), createIdentity()];
+const TOKEN = Buffer.alloc(32, 5).toString('base64url');
+
+const SIGNALS: readonly Signal[] = [
+  punchSignals.askSignal({
+    attempt: 'attempt',
+    round: 0,
+    side: { natType: { type: 'preserving' }, address: '198.51.100.7', ports: [4000] },
+    roundTripMs: 80,
+    mayGuess: true,
+  }),
+  punchSignals.askSignal({
+    attempt: 'attempt',
+    round: 1,
+    side: { natType: { type: 'delta', delta: 3 }, address: '2001:db8::7', ports: [4000, 4003, 4006] },
+    roundTripMs: 0.5,
+    mayGuess: false,
+  }),
+  punchSignals.answerSignal({ attempt: 'attempt', round: 0, refusal: 'not now' }),
+  punchSignals.answerSignal({
+    attempt: 'attempt',
+    round: 0,
+    side: { natType: { type: 'random' }, address: '198.51.100.7', ports: [] },
+  }),
+  relaySignals.askSignal({ attempt: 'attempt', token: TOKEN, relays: [] }),
+  { kind: 'dial-back', body: { attempt: 'attempt', endpoints: ['198.51.100.7:4000'] } },
+];
+
+const sealed = (signal: Signal): Buffer =>
+  sealEnvelope(alice, { ...signal, to: bob.peerId, id: 'id', at: 1_700_000_000_000, keepMs: 10_000 });
+
+const envelopes: Target = {
+  name: 'envelopes',
+  reaches: ['lib/signalling/envelope', 'lib/signalling/hpke', 'lib/identity'],
+  seeds: SIGNALS.map(sealed),
+  run: (input) => {
+    const envelope = openEnvelope(bob, input);
+    if (envelope !== undefined) expectThat(envelope.from === alice.peerId, 'Expected what Alice has sealed', envelope);
+  },
+};
+
+/** What is inside an envelope may be anything, since its sender may be anybody. */
+const bodies: Target = {
+  name: 'signals and punches',
+  reaches: ['lib/techniques/punch-signals', 'lib/techniques/relay-signals', 'lib/nat/punch-plan', 'lib/nat/predict'],
+  seeds: SIGNALS.map((signal) => Buffer.from(JSON.stringify(signal))),
+  run: (input, chance) => {
+    const { kind, body } = parseJsonObject(input.toString('utf8')) ?? {};
+    if (typeof kind !== 'string' || typeof body !== 'object' || body === null) return;
+    const signal: Signal = { kind, body: { ...body } };
+    relaySignals.readAsk(signal);
+    relaySignals.readReply(signal);
+    const ask = punchSignals.readAsk(signal);
+    const answer = punchSignals.readAnswer(signal);
+    const side = ask?.side ?? (answer !== undefined && 'side' in answer ? answer.side : undefined);
+    if (side === undefined) return;
+    const own = {
+      natType: { type: chance.of(['open', 'preserving', 'reuse', 'random', 'unknown'] as const) },
+      address: chance.of(['203.0.113.9', '2a45:45::9'] as const),
+      ports: [5000],
+      localPorts: [5000, 5001],
+    };
+    const options = { maxSockets: 1 + chance.below(3_000), random: chance.next, isPaced: chance.below(2) === 0 };
+    const plan = orFails([DialError, ProtocolError], () => planPunch(own, side, options));
+    if (plan === undefined) return;
+    expectThat(isPublicUnicast(plan.address), 'Expected SYNs to a public address', plan.address);
+    expectThat(
+      plan.syns.length <= 2_048 && plan.maxSyns <= 4_096,
+      'Expected no more SYNs than a birthday has',
+      plan.syns.length,
+    );
+    expectThat(plan.deadlineMs <= 30_000, 'Expected a round that ends', plan.deadlineMs);
+    expectThat(
+      plan.syns.every(({ remotePort, atMs }) => remotePort >= 1 && remotePort <= 65_535 && atMs >= 0),
+      'Expected ports that are ports, and times that are to come',
+      plan.syns.slice(0, 3),
+    );
+  },
+};
+
+const PART = dht.toParts(Buffer.from('a parcel'))[0];
+
+const dhtMessages: Target = {
+  name: 'DHT messages',
+  reaches: ['lib/dht/messages'],
+  seeds: [
+    dht.encodeAnnounce(bob, Buffer.alloc(dht.SECRET_BYTES, 1), Buffer.from('token')),
+    dht.encodeAnnounce(bob, Buffer.alloc(dht.SECRET_BYTES, 1), undefined),
+    ...(PART === undefined
+      ? []
+      : [
+          dht.encodeStore({ to: Buffer.alloc(32, 2), part: PART, keepMs: 60_000 }),
+          dht.encodePush(Buffer.alloc(dht.SECRET_BYTES, 1), { part: PART, seenAt: '198.51.100.7' }),
+        ]),
+    dht.encodeAnswer({ status: dht.STATUS.ok, receipt: undefined }),
+    dht.encodeAnswer({ status: dht.STATUS.delivered, receipt: Buffer.alloc(64, 4) }),
+  ],
+  run: (input) => {
+    dht.decodeAnnounce(input);
+    const store = dht.decodeStore(input);
+    if (store !== undefined) expectThat(dht.encodeStore(store).equals(input), 'Expected the same bytes', store.keepMs);
+    const pushed = dht.decodePush(input);
+    if (pushed !== undefined) expectThat(pushed.push.part.index < pushed.push.part.count, 'Expected a part', pushed);
+    dht.decodeAnswer(input);
+  },
+};
+
+export const SIGNAL_TARGETS: readonly Target[] = [envelopes, bodies, dhtMessages];

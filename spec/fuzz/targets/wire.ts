@@ -1,0 +1,145 @@
+import { InvalidUnlError, ProtocolError } from '../../../lib/errors.js';
+import {
+  decodeAt,
+  decodeOffset,
+  encodeAt,
+  encodeFrame,
+  encodeOffset,
+  FRAME,
+  frameDecoder,
+  type Frame,
+} from '../../../lib/link/frames.js';
+import { decodeEnd, decodeHello, encodeEnd, encodeHello } from '../../../lib/link/handshake.js';
+import { lineDecoder } from '../../../lib/link/lines.js';
+import { formatUnl, parseUnl } from '../../../lib/unl.js';
+import { sealBody, sealVersion2, unlOf, unlOfVersion2 } from '../../support/locators.js';
+import type { Chance } from '../chance.js';
+import { chunksOf, expectThat, orFails, type Target } from '../target.js';
+
+const CONNECTION = 'A'.repeat(22);
+
+/** Frames as a peer sends them when all is well. */
+export const FRAMES: readonly Buffer[] = [
+  encodeFrame(FRAME.hello, encodeHello({ connection: CONNECTION, attempt: 'attempt', received: 0, lost: 1 })),
+  encodeFrame(FRAME.at, encodeAt({ choice: 0, offset: 0 })),
+  encodeFrame(FRAME.data, Buffer.from('one line\nanother\n')),
+  encodeFrame(FRAME.data, Buffer.alloc(300, 'a longer line ')),
+  encodeFrame(FRAME.ack, encodeOffset(0)),
+  encodeFrame(FRAME.resume, encodeOffset(0)),
+  encodeFrame(FRAME.ping, Buffer.from('ping')),
+  encodeFrame(FRAME.pong, Buffer.from('ping')),
+  encodeFrame(FRAME.leave, Buffer.alloc(0)),
+  encodeFrame(FRAME.locator, Buffer.from(formatUnl(unlOf()))),
+  encodeFrame(FRAME.end, encodeEnd({ code: 'closed', message: 'bye' })),
+];
+
+/** What a decoder makes of bytes: the results, and why it gave up. */
+interface Outcome {
+  readonly results: readonly unknown[];
+  readonly fault: string | undefined;
+}
+
+/** However bytes are cut, they have the same fault or none, and without one the same results. */
+function sameHoweverCut(decode: (chunks: readonly Buffer[]) => Outcome, input: Buffer, chance: Chance): void {
+  const [whole, cut] = [decode([input]), decode(chunksOf(input, chance))];
+  const isSame = whole.fault === undefined ? JSON.stringify(whole) === JSON.stringify(cut) : cut.fault !== undefined;
+  expectThat(isSame, 'Expected the same of one chunk and of many', whole, cut);
+}
+
+const frames: Target = {
+  name: 'frames',
+  reaches: ['lib/link/frames', 'lib/link/handshake'],
+  seeds: FRAMES,
+  run: (input, chance) => {
+    const decode = (chunks: readonly Buffer[]): Outcome => {
+      const decoder = frameDecoder();
+      const results: Frame[] = [];
+      try {
+        for (const chunk of chunks) results.push(...decoder(chunk));
+      } catch (error) {
+        if (!(error instanceof ProtocolError)) throw error;
+        return { results: [], fault: error.code };
+      }
+      return { results: joinedData(results), fault: undefined };
+    };
+    sameHoweverCut(decode, input, chance);
+    orFails([ProtocolError], () => {
+      const hello = decodeHello(input);
+      expectThat(decodeHello(encodeHello(hello)).connection === hello.connection, 'Expected the same hello', hello);
+    });
+    orFails([ProtocolError], () => decodeAt(input));
+    orFails([ProtocolError], () => decodeOffset(input));
+    const end = decodeEnd(input);
+    expectThat(!/\p{Cc}|\u202e/u.test(end.message + end.code), 'Expected words without controls', end);
+  },
+};
+
+/** Data frames may be handed on in pieces: what they carry is the same. */
+function joinedData(frames: readonly Frame[]): readonly string[] {
+  const joined: string[] = [];
+  let data = '';
+  for (const { type, payload } of frames) {
+    if (type === FRAME.data) data += payload.toString('latin1');
+    else {
+      joined.push(`data ${data}`, `${type} ${payload.toString('latin1')}`);
+      data = '';
+    }
+  }
+  return [...joined, `data ${data}`];
+}
+
+const lines: Target = {
+  name: 'lines',
+  reaches: ['lib/link/lines'],
+  seeds: ['one\r\ntwo\nthree', '\r\r\r\n\n\n', 'ünïcödé ✓\n', 'x'.repeat(150) + '\n'].map((text) => Buffer.from(text)),
+  run: (input, chance) => {
+    const decode = (chunks: readonly Buffer[]): Outcome => {
+      const decoder = lineDecoder(100);
+      const results = chunks.flatMap((chunk) => decoder.push(chunk));
+      results.push(...decoder.end());
+      for (const line of results) expectThat(!line.includes('\n') && !line.endsWith('\r'), 'Expected one line', line);
+      for (const line of results)
+        expectThat(Buffer.byteLength(line) <= 100, 'Expected a line of at most 100 bytes', line);
+      return { results, fault: decoder.fault?.code };
+    };
+    sameHoweverCut(decode, input, chance);
+  },
+};
+
+const locators: Target = {
+  name: 'locators',
+  reaches: ['lib/unl', 'lib/endpoint'],
+  seeds: [
+    formatUnl(unlOf()),
+    formatUnl(
+      unlOf({
+        natType: { type: 'delta', delta: -3 },
+        endpoints: [
+          { kind: 'wan', address: '198.51.100.7', port: 4000 },
+          { kind: 'lan', address: '2001:db8::7', port: 4000 },
+        ],
+        rendezvous: [{ host: 'rv.example.org', port: 8000 }],
+        mailboxes: ['https://mail.example.org/'],
+      }),
+    ),
+    formatUnl(unlOfVersion2()),
+  ].map((text) => Buffer.from(text)),
+  run: (input, chance) => {
+    // Most changes break the checksum; every other input is decoded first, so that they are of what is behind it.
+    const text = chance.below(2) === 0 ? input.toString('latin1') : resealed(input);
+    const unl = orFails([InvalidUnlError], () => parseUnl(text));
+    if (unl === undefined) return;
+    const again = orFails([InvalidUnlError], () => formatUnl(unl));
+    if (again === undefined) return;
+    expectThat(JSON.stringify(parseUnl(again)) === JSON.stringify(unl), 'Expected the same locator', unl, again);
+  },
+};
+
+/** The same locator with a checksum that is right, whatever is before it. */
+function resealed(input: Buffer): string {
+  const record = Buffer.from(input.toString('latin1'), 'base64url');
+  const body = record.subarray(1, Math.max(1, record.length - 4));
+  return record[0] === 2 ? sealVersion2(body) : sealBody(body);
+}
+
+export const WIRE_TARGETS: readonly Target[] = [frames, lines, locators];
