@@ -1,9 +1,13 @@
+import { canonicalAddress } from '../../../lib/endpoint.js';
 import { HttpError, PortMappingError } from '../../../lib/errors.js';
 import { parsePcp, formatAnnounce, formatMap } from '../../../lib/gateway/pcp-messages.js';
-import { elementAt, parseAction, parseXml, textOf } from '../../../lib/gateway/soap.js';
+import { DESCRIPTION_NAMES, servicesIn } from '../../../lib/gateway/description.js';
+import { defaultRouteIn } from '../../../lib/gateway/routes.js';
+import { parseAction } from '../../../lib/gateway/soap.js';
+import { elementAt, parseXml } from '../../../lib/gateway/xml.js';
 import { classify } from '../../../lib/nat/classify.js';
 import { answerOf, descriptionOf, faultOf } from '../../support/gateways.js';
-import { orFails, type Target } from '../target.js';
+import { expectThat, orFails, type Target } from '../target.js';
 
 const pcp: Target = {
   name: 'PCP answers',
@@ -30,9 +34,12 @@ function answering(request: Buffer): Buffer {
   return answer;
 }
 
+const LOCATION = new URL('http://192.168.1.1:5000/rootDesc.xml');
+const WANTED = ['urn:schemas-upnp-org:service:WANIPConnection:1', 'urn:schemas-upnp-org:service:WANIPConnection:2'];
+
 const upnp: Target = {
   name: 'UPnP descriptions and answers',
-  reaches: ['lib/gateway/soap'],
+  reaches: ['lib/gateway/soap', 'lib/gateway/xml', 'lib/gateway/description'],
   seeds: [
     descriptionOf(1),
     descriptionOf(2),
@@ -42,12 +49,38 @@ const upnp: Target = {
   ].map((text) => Buffer.from(text)),
   run: (input) => {
     const text = input.toString('utf8');
-    const root = orFails([HttpError, PortMappingError], () => parseXml(text));
+    const document = orFails([HttpError], () => parseXml(text, DESCRIPTION_NAMES));
+    const root = document === undefined ? undefined : elementAt(document, 'root');
     if (root !== undefined) {
-      const device = elementAt(root, 'root', 'device');
-      if (device !== undefined) textOf(device, 'deviceType');
+      const device = elementAt(root, 'device') ?? root;
+      const services = [elementAt(device, 'serviceList', 'service'), device];
+      for (const { urls } of servicesIn(root, services, LOCATION, WANTED))
+        expectThat(urls.length > 0 && urls.length <= 3, 'Expected a few URLs of a service', urls.length);
     }
     orFails([HttpError, PortMappingError], () => parseAction('GetExternalIPAddress', text));
+  },
+};
+
+const ROUTES = `Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
+eth0\t00000000\t0101A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0
+eth0\t0001A8C0\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0
+`;
+
+const routes: Target = {
+  name: 'tables of routes',
+  reaches: ['lib/gateway/routes'],
+  seeds: [
+    Buffer.from(ROUTES),
+    Buffer.from(
+      `${'0'.repeat(32)} 00 ${'0'.repeat(32)} 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003 eth0\n`,
+    ),
+  ],
+  run: (input) => {
+    const text = input.toString('latin1');
+    for (const family of [4, 6] as const) {
+      const gateway = defaultRouteIn(family, text, 'LE')?.gateway;
+      if (gateway !== undefined) expectThat(canonicalAddress(gateway) !== undefined, 'Expected an address', gateway);
+    }
   },
 };
 
@@ -66,4 +99,4 @@ const nats: Target = {
   },
 };
 
-export const GATEWAY_TARGETS: readonly Target[] = [pcp, upnp, nats];
+export const GATEWAY_TARGETS: readonly Target[] = [pcp, upnp, routes, nats];
