@@ -74,7 +74,8 @@ export function search$(config: SearchConfig): Observable<URL> {
   return defer(() => {
     let useless: string | undefined;
     return from(loadNatUpnp()).pipe(
-      switchMap(({ ssdp }) => location$(ssdp, config)),
+      // The time for answers begins when the package is loaded, which takes seconds on a busy machine.
+      switchMap(({ ssdp }) => location$(ssdp, config).pipe(takeUntil(timer(SEARCH_MS, scheduler)))),
       distinct(),
       mergeMap((location) => {
         const url = URL.canParse(location) ? new URL(location) : undefined;
@@ -83,7 +84,6 @@ export function search$(config: SearchConfig): Observable<URL> {
         return EMPTY;
       }),
       take(MAX_DESCRIPTIONS),
-      takeUntil(timer(SEARCH_MS, scheduler)),
       throwIfEmpty(() =>
         useless === undefined
           ? new TimeoutError(`The gateway ${gateway.address} did not answer by UPnP within ${SEARCH_MS} ms`)
