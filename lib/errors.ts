@@ -183,17 +183,22 @@ export interface AttemptFailure {
   readonly error: unknown;
 }
 
-/** No technique reached the peer. `attempts` lists every one with its reason. */
+/**
+ * No technique reached the peer. `attempts` lists every one with its reason; `unreachable` what is wrong with each server that could
+ * have carried a signal to it, when none could.
+ */
 export class ConnectError extends Rxp2pError {
   constructor(
     readonly peerId: string,
     readonly attempts: readonly AttemptFailure[],
     options?: ErrorOptions,
+    readonly unreachable: readonly string[] = [],
   ) {
+    const servers = unreachable.length === 0 ? '' : `. No signal could be sent: ${unreachable.join('; ')}`;
     const reasons = attempts.map(({ technique, reason }) => `${technique}: ${reason}`).join('; ');
     super(
       'CONNECT_FAILED',
-      `No technique connected to ${peerId}${reasons === '' ? ': none is applicable' : `: ${reasons}`}`,
+      `No technique connected to ${peerId}${reasons === '' ? ': none is applicable' : `: ${reasons}`}${servers}`,
       options,
     );
   }
@@ -212,4 +217,37 @@ export function reasonOf(error: unknown): string {
   }
   if (!(error instanceof Error)) return clean(String(error));
   return clean(error.message === '' ? error.name : error.message);
+}
+
+/**
+ * The system's codes in what was thrown, in its parts and causes, each once.
+ *
+ * @example
+ * codesOf(new DialError('…', { cause: enotfound })); // ['ENOTFOUND']
+ */
+export function codesOf(error: unknown): readonly string[] {
+  if (error instanceof AggregateError) return [...new Set(error.errors.flatMap(codesOf))];
+  if (!(error instanceof Error)) return [];
+  if (!(error instanceof Rxp2pError) && 'code' in error && typeof error.code === 'string') return [error.code];
+  return codesOf(error.cause);
+}
+
+/** Node's HTTP parser begins the codes of what is no HTTP so. */
+const NOT_HTTP = 'HPE_';
+
+/**
+ * What is wrong with a server, as the rest of a sentence that begins with its name.
+ *
+ * @param what what it should be.
+ *
+ * @example
+ * failureOf(error, 'rendezvous server'); // 'cannot be reached (ENOTFOUND)'
+ */
+export function failureOf(error: unknown, what: string): string {
+  // The fault is here, not there.
+  if (error instanceof UnavailableError || error instanceof ListenError) return `cannot be asked: ${error.message}`;
+  const codes = codesOf(error);
+  if (codes.some((code) => code.startsWith(NOT_HTTP))) return `answers, but is no ${what}`;
+  if (codes.length > 0) return `cannot be reached (${codes.join(', ')})`;
+  return error instanceof TimeoutError ? 'does not answer' : `failed: ${reasonOf(error)}`;
 }

@@ -37,7 +37,7 @@ import {
 import { MAX_TIMER_MS, resolveConfig, type NetConfig, type ResolvedConfig } from './config.js';
 import type { Connection } from './connection.js';
 import type { Endpoint, ServerAddress } from './endpoint.js';
-import { ClosedError, InvalidUnlError, reasonOf } from './errors.js';
+import { ClosedError, ConnectError, InvalidUnlError, reasonOf } from './errors.js';
 import type { PeerId } from './identity.js';
 import { isOurs, ownInterfaces } from './link/interfaces.js';
 import type { Listener } from './link/tcp.js';
@@ -51,6 +51,7 @@ import { Nonces } from './net/nonces.js';
 import { Peers } from './net/peers.js';
 import { preload } from './net/preload.js';
 import { punchingOf } from './net/punching.js';
+import { ServerWatch, type ServerReport } from './net/server-watch.js';
 import { canRelay, relayingOf } from './net/relaying.js';
 import { canReverseQuery, reverseQueryingOf } from './net/reverse-querying.js';
 import { reversingOf } from './net/reversing.js';
@@ -111,6 +112,8 @@ export interface NetStatus {
     readonly observed: Endpoint | undefined;
     readonly failure: string | undefined;
   }[];
+  /** Every server that has been asked by now, of any kind, with what is wrong with it: `undefined` where it answers. */
+  readonly services: readonly ServerReport[];
   /** Whether others can dial this node, by each family of addresses; empty where that was not looked into. */
   readonly reach: readonly Reach[];
 }
@@ -244,6 +247,8 @@ class RunningNet implements Net {
   readonly #running = new Subscription();
   readonly #closing = new Subject<void>();
   readonly #trace = new Subject<TraceEvent>();
+  readonly #servers = new ServerWatch();
+  readonly #serversChanged = new Subject<void>();
   readonly #listener = new ReplaySubject<Listener>(1);
   readonly #findings = new BehaviorSubject<Findings>(NOTHING_FOUND);
   readonly #sessions$ = sessionsIn(this.#findings.pipe(map(({ servers }) => servers)));
@@ -351,9 +356,9 @@ class RunningNet implements Net {
       share(),
     );
     this.status$ = defer(() =>
-      merge(this.#findings, this.#peers.connection$, this.#peers.left$, this.#closing).pipe(
+      merge(this.#findings, this.#serversChanged, this.#peers.connection$, this.#peers.left$, this.#closing).pipe(
         startWith(undefined),
-        map(() => statusOf(this.#config, this.#findings.value, this.#peers.all, this.#isClosing)),
+        map(() => statusOf(this.#config, this.#findings.value, this.#servers.all, this.#peers.all, this.#isClosing)),
         distinctUntilChanged((a, b) => JSON.stringify(a) === JSON.stringify(b)),
       ),
     );
@@ -373,7 +378,13 @@ class RunningNet implements Net {
       const peer = this.#expectPeer(parseUnl(unl));
       const stagesFor = stagesOf({ techniques, relayFirst });
       if (timeoutMs !== undefined) expectInteger('timeoutMs', timeoutMs, 1, MAX_TIMER_MS);
-      return this.#whenStarted$(() => this.#attempts.connect$(peer, { stagesFor, timeoutMs }));
+      return this.#whenStarted$(() => this.#attempts.connect$(peer, { stagesFor, timeoutMs })).pipe(
+        catchError((error: unknown) => {
+          if (!(error instanceof ConnectError)) throw error;
+          const { peerId, attempts, cause } = error;
+          throw new ConnectError(peerId, attempts, { cause }, this.#servers.unreachable());
+        }),
+      );
     }).pipe(untilAborted(signal));
   }
 
@@ -528,6 +539,11 @@ class RunningNet implements Net {
   }
 
   readonly #tell: Trace = (step) => {
+    if (step.type === 'server') {
+      // What is as it was needs no telling.
+      if (!this.#servers.note(step)) return;
+      this.#serversChanged.next();
+    }
     if (this.#trace.observed) this.#trace.next({ ...step, at: this.#runtime.timeOfDay() });
   };
 
@@ -553,6 +569,7 @@ class RunningNet implements Net {
     this.#listener.complete();
     this.#findings.complete();
     this.#trace.complete();
+    this.#serversChanged.complete();
   }
 
   #closeOn(signal: AbortSignal): void {
@@ -573,6 +590,7 @@ class RunningNet implements Net {
 function statusOf(
   { identity: { peerId }, slots }: ResolvedConfig,
   { local, servers, reaches, location }: Findings,
+  services: readonly ServerReport[],
   connections: readonly Connection[],
   isClosing: boolean,
 ): NetStatus {
@@ -593,6 +611,7 @@ function statusOf(
       observed,
       failure,
     })),
+    services,
     reach: reaches ?? [],
   };
 }

@@ -1,6 +1,6 @@
-import { defer, filter, map, take, type Observable, type SchedulerLike } from 'rxjs';
+import { defer, filter, map, take, tap, type Observable, type SchedulerLike } from 'rxjs';
 import { canonicalAddress, familyOf, type Endpoint } from './endpoint.js';
-import { HttpError } from './errors.js';
+import { failureOf, HttpError } from './errors.js';
 import type { Mapping } from './gateway/mapping.js';
 import { fetch$ } from './http.js';
 import type { PeerId } from './identity.js';
@@ -96,6 +96,8 @@ export function look$({
 export interface LookByAnyConfig extends Omit<LookConfig, 'server'> {
   /** Whether an answer is to be believed; else it is as if there had been none. */
   readonly isCredible: (look: Look) => boolean;
+  /** Is told of each server that was asked what is wrong with it, or nothing. */
+  readonly tell?: ((server: URL, failure: string | undefined) => void) | undefined;
 }
 
 /** A server that has not answered after this time, in milliseconds, gets company: it may take 1 s to dial, and be far away. */
@@ -105,14 +107,25 @@ const COMPANY_MS = 1_500;
  * Asks servers until one answers, the next when one has failed or takes long. Emits what it saw and completes; completes
  * alone when none does.
  */
-export function lookByAny$(servers: readonly URL[], { isCredible, ...config }: LookByAnyConfig): Observable<Look> {
+export function lookByAny$(
+  servers: readonly URL[],
+  { isCredible, tell, ...config }: LookByAnyConfig,
+): Observable<Look> {
   const looks = servers
     // A server that is named by an address of the other family can see nothing of this one.
     .filter(({ hostname }) => {
       const address = canonicalAddress(hostname.replace(/^\[|\]$/g, ''));
       return address === undefined || familyOf(address) === config.family;
     })
-    .map((server) => look$({ ...config, server }).pipe(filter(isCredible)));
+    .map((server) =>
+      look$({ ...config, server }).pipe(
+        tap({
+          next: () => tell?.(server, undefined),
+          error: (error: unknown) => tell?.(server, failureOf(error, 'reachability server')),
+        }),
+        filter(isCredible),
+      ),
+    );
   return headStart(looks, COMPANY_MS, config.scheduler).pipe(take(1), untroubled());
 }
 

@@ -47,6 +47,14 @@ export type TraceStep =
       readonly state: 'connected' | 'lost';
       readonly reason?: string;
     }
+  /** A server could be used, or could not, and why; told when that changes. The failure is what the server does or is, as in "cannot be reached (ENOTFOUND)". */
+  | {
+      readonly type: 'server';
+      readonly kind: 'rendezvous' | 'mailbox' | 'DHT' | 'reachability';
+      /** As it was named: `host:port`, or a URL. */
+      readonly server: string;
+      readonly failure: string | undefined;
+    }
   /** The node has joined the DHT, or could not. */
   | { readonly type: 'dht'; readonly state: 'joined'; readonly local: Endpoint }
   | { readonly type: 'dht'; readonly state: 'failed'; readonly reason: string }

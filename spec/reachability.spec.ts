@@ -60,7 +60,7 @@ describe('Asking a reachability server', () => {
       ['"reachable":false,"reason":"ECONNREFUSED"', { endpoint, isReachable: false, reason: 'ECONNREFUSED' }],
       ['"reachable":false', { endpoint, isReachable: false, reason: undefined }],
       ['"reachable":false,"reason":7', { endpoint, isReachable: false, reason: undefined }],
-      [`"reachable":false,"reason":"${'x'.repeat(999)}"`, { endpoint, isReachable: false, reason: 'x'.repeat(200) }],
+      [`"reachable":false,"reason":"${'x'.repeat(999)}"`, { endpoint, isReachable: false, reason: 'x'.repeat(256) }],
     ] as const) {
       const server = await serveText(`{"address":"198.51.100.7",${text}}`);
       expect(await lastValueFrom(look$({ ...asking, server }).pipe(toArray()))).toEqual([look]);

@@ -25,6 +25,7 @@ import {
   openStdin,
   reportAttempts,
   reportConnection,
+  reportServers,
   runUntilInterrupted,
   stdinLines,
   type NodeOptions,
@@ -55,6 +56,7 @@ export async function connect(unl: string, options: ConnectOptions): Promise<voi
     reachability: false,
   });
   reportAttempts(net, report);
+  reportServers(net, report);
 
   openStdin();
   let start = 0;
@@ -111,6 +113,8 @@ function converse$(connection: Connection, report: Report, onFailure: () => void
 function reportFailure(error: unknown, report: Report): void {
   const attempts = error instanceof ConnectError ? error.attempts : [];
   const reasons = attempts.map(({ technique, reason }) => `\n  ${technique}: ${reason}`).join('');
-  const words = attempts.length > 0 ? `no connection could be made${reasons}` : reasonOf(error);
+  const unreachable = error instanceof ConnectError ? error.unreachable : [];
+  const servers = unreachable.map((words) => `\n  no signal could be sent: ${words}`).join('');
+  const words = attempts.length > 0 ? `no connection could be made${reasons}${servers}` : reasonOf(error);
   report('failed', { reason: reasonOf(error) }, `rxp2p: ${words}`);
 }

@@ -1,14 +1,16 @@
-import { concatMap, take, tap } from 'rxjs';
+import { concatMap, tap } from 'rxjs';
 import { createNet } from '../net.js';
 import { reporter } from './report.js';
 import { print } from './stdout.js';
 import {
   eachStdinLine$,
+  eachUnl$,
   configOf,
   reportAttempts,
   reportConnection,
   runUntilInterrupted,
   reportReach,
+  reportServers,
   type ReachableOptions,
 } from './terminal.js';
 
@@ -19,12 +21,14 @@ export async function join(options: ReachableOptions): Promise<void> {
   const net = createNet({ mode: 'p2p', ...configOf(options) });
   reportAttempts(net, report);
   reportReach(net, report);
+  reportServers(net, report);
 
-  const ready$ = net.unl$.pipe(
-    take(1),
-    tap((unl) => {
+  const ready$ = eachUnl$(
+    net,
+    (unl) => {
       report('ready', { unl, peerId: net.peerId }, `joined as ${net.peerId}`);
-    }),
+    },
+    report,
   );
   const peers$ = net.connections$.pipe(
     tap((connection) => {

@@ -1,16 +1,18 @@
-import { finalize, mergeMap, take, tap } from 'rxjs';
+import { finalize, mergeMap, tap } from 'rxjs';
 import type { Connection } from '../connection.js';
 import { createNet } from '../net.js';
 import { reporter } from './report.js';
 import { print } from './stdout.js';
 import {
   eachStdinLine$,
+  eachUnl$,
   configOf,
   reportAttempts,
   reportConnection,
   runUntilInterrupted,
   sendLine,
   reportReach,
+  reportServers,
   type ReachableOptions,
 } from './terminal.js';
 
@@ -27,13 +29,15 @@ export async function listen(options: ListenOptions): Promise<void> {
   const net = createNet({ mode: 'direct', ...configOf(options) });
   reportAttempts(net, report);
   reportReach(net, report);
+  reportServers(net, report);
 
-  const ready$ = net.unl$.pipe(
-    take(1),
-    mergeMap(async (unl) => {
+  const ready$ = eachUnl$(
+    net,
+    async (unl) => {
       await print(unl);
       report('ready', { unl, peerId: net.peerId }, undefined);
-    }),
+    },
+    report,
   );
   const received$ = net.connections$.pipe(
     tap((connection) => {

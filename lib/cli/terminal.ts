@@ -1,4 +1,5 @@
 import {
+  concatMap,
   distinctUntilChanged,
   from,
   fromEvent,
@@ -75,6 +76,38 @@ export function reportAttempts(net: Net, report: Report): Subscription {
     },
     error: noop,
   });
+}
+
+/** Reports each server that cannot be used, and why: once, when that changes, and when it can be used again. */
+export function reportServers(net: Pick<Net, 'trace$'>, report: Report): Subscription {
+  const failed = new Set<string>();
+  return net.trace$.subscribe({
+    next: (step) => {
+      if (step.type !== 'server') return;
+      const { kind, server, failure } = step;
+      const name = `${kind} server ${server}`;
+      const isBack = failure === undefined && failed.delete(name);
+      if (failure !== undefined) failed.add(name);
+      const words = failure === undefined ? `${name} can be reached again` : `${name} ${failure}, trying again`;
+      const fields = { kind, server, reachable: failure === undefined, ...(failure !== undefined && { failure }) };
+      report('server', fields, isBack || failure !== undefined ? words : undefined);
+    },
+    error: noop,
+  });
+}
+
+/** Does something with the first locator, and reports each later one: what was handed on before may lead nowhere any more. */
+export function eachUnl$(
+  { unl$, peerId }: Pick<Net, 'unl$' | 'peerId'>,
+  first: (unl: string) => Promise<void> | void,
+  report: Report,
+): Observable<unknown> {
+  return unl$.pipe(
+    concatMap(async (unl, index) => {
+      if (index === 0) await first(unl);
+      else report('unl', { unl, peerId }, `the network has changed, and with it the UNL: ${unl}`);
+    }),
+  );
 }
 
 /** Reports which protocol opened a port of the router, and whether others can dial this node. */

@@ -20,6 +20,6 @@ export function channelsOf(
   return [
     ...(rendezvous.length > 0 ? [rendezvousChannel({ sessions$, runtime })] : []),
     ...(dht.length > 0 ? [dhtChannel({ identity, bootstrap: dht, bind, runtime, trace })] : []),
-    ...(mailbox.length > 0 ? [mailboxChannel({ identity, urls: mailbox, localAddress: bind, runtime })] : []),
+    ...(mailbox.length > 0 ? [mailboxChannel({ identity, urls: mailbox, localAddress: bind, runtime, trace })] : []),
   ];
 }

@@ -165,7 +165,7 @@ function reachAt$(family: 4 | 6, place: Place, turn: Turn, given: ReachConfig): 
 function look$(
   port: number,
   { internal, observed }: Place,
-  { config, runtime, servers$ }: ReachConfig,
+  { config, runtime, servers$, trace }: ReachConfig,
 ): Observable<Look | undefined> {
   const { bind, identity, security, timing } = config;
   const isOutside = (address: string) => scopeOf(address) === 'global';
@@ -180,6 +180,9 @@ function look$(
         localAddress: isOneAddress(bind) ? bind : undefined,
         withinMs: timing.reachabilityMs,
         scheduler: runtime.scheduler,
+        tell: (server, failure) => {
+          trace({ type: 'server', kind: 'reachability', server: server.href, failure });
+        },
         // A server on the same LAN is not outside, and none can make this node believe that it is elsewhere.
         isCredible: ({ endpoint: { address } }) => !observed.some(isOutside) || observed.includes(address),
       }),

@@ -1,9 +1,9 @@
 import { catchError, combineLatest, defer, map, of, repeat, startWith, timer, type Observable } from 'rxjs';
-import type { Endpoint, ServerAddress } from '../endpoint.js';
+import { formatServer, type Endpoint, type ServerAddress } from '../endpoint.js';
 import { reasonOf, RendezvousError } from '../errors.js';
 import { backoffMs } from '../operators/backoff.js';
 import type { Trace } from '../trace.js';
-import { session$, type RendezvousSession, type SessionConfig } from './session.js';
+import { nameOf, session$, type RendezvousSession, type SessionConfig } from './session.js';
 
 /** How it stands with one server. */
 export interface ServerState {
@@ -57,6 +57,7 @@ function state$(server: ServerAddress, config: SessionConfig, trace: Trace): Obs
         connectedAt = now();
         known = { observed: session.observed, httpPort: session.httpPort };
         trace({ type: 'rendezvous', server, state: 'connected' });
+        trace({ type: 'server', kind: 'rendezvous', server: formatServer(server), failure: undefined });
         return { server, session, ...known, failure: undefined };
       }),
       catchError((error: unknown) => {
@@ -65,8 +66,11 @@ function state$(server: ServerAddress, config: SessionConfig, trace: Trace): Obs
         failures++;
         const refusal = error instanceof RendezvousError ? error.refusal : undefined;
         isRefused = refusal !== undefined && !PASSING.includes(refusal);
-        trace({ type: 'rendezvous', server, state: 'lost', reason: reasonOf(error) });
-        return of({ server, session: undefined, ...known, failure: reasonOf(error) });
+        const reason = reasonOf(error);
+        trace({ type: 'rendezvous', server, state: 'lost', reason });
+        const failure = reason.replace(nameOf(server), '');
+        trace({ type: 'server', kind: 'rendezvous', server: formatServer(server), failure });
+        return of({ server, session: undefined, ...known, failure: reason });
       }),
       repeat({
         delay: () => {

@@ -1,4 +1,5 @@
 import {
+  catchError,
   defer,
   EMPTY,
   filter,
@@ -20,7 +21,7 @@ import { DEFAULT_LIMITS, type Timing } from '../config.js';
 import type { PeerConnection } from '../connection.js';
 import { plainConnection, plainLink } from '../connection/plain-connection.js';
 import { formatServer, type Endpoint, type ServerAddress } from '../endpoint.js';
-import { RendezvousError } from '../errors.js';
+import { DialError, failureOf, RendezvousError } from '../errors.js';
 import type { Identity, PeerId } from '../identity.js';
 import { addressGone$ } from '../link/interfaces.js';
 import { within } from '../operators/within.js';
@@ -144,6 +145,10 @@ export function session$(server: ServerAddress, config: SessionConfig): Observab
   const { bind, runtime, timing } = config;
   return runtime.dial$({ ...server, localAddress: bind }).pipe(
     within(timing.dialMs, () => errorOf(server, `cannot be reached within ${timing.dialMs} ms`), runtime.scheduler),
+    catchError((cause: unknown) => {
+      if (!(cause instanceof DialError)) throw cause;
+      throw new DialError(nameOf(server) + failureOf(cause, 'rendezvous server'), { cause });
+    }),
     switchMap((socket) => {
       const limits = { ...DEFAULT_LIMITS, lineBytes: REPLY_MAX_BYTES };
       const link = plainLink(socket, 'direct');
@@ -176,10 +181,15 @@ export function session$(server: ServerAddress, config: SessionConfig): Observab
 }
 
 function talkOver(connection: PeerConnection, server: ServerAddress, remote: Endpoint, config: SessionConfig): Talk {
+  let isKnown = false;
   const said$ = connection.lines$.pipe(
     map((line) => {
       const reply = parseReply(line);
-      if (reply === undefined) throw errorOf(server, `said ${show(line)}, which is no reply`);
+      if (reply === undefined) {
+        const is = isKnown ? '' : 'answers, but is no rendezvous server: it ';
+        throw errorOf(server, `${is}said ${show(line)}, which is no reply`);
+      }
+      isKnown = true;
       // That one request was refused is no reason to do without the session.
       if (reply.verb === 'REFUSED' && !OF_ONE_REQUEST.includes(reply.code))
         throw errorOf(server, `refused: ${reply.words || reply.code}`, reply.code);
@@ -307,5 +317,10 @@ function ask$<T>(answer$: Observable<T>, ask: () => void): Observable<T> {
 
 /** What a server did, as an error. */
 export function errorOf(server: ServerAddress, words: string, refusal?: string): RendezvousError {
-  return new RendezvousError(`The rendezvous server ${formatServer(server)} ${words}`, refusal);
+  return new RendezvousError(nameOf(server) + words, refusal);
+}
+
+/** How each sentence about a server begins. */
+export function nameOf(server: ServerAddress): string {
+  return `The rendezvous server ${formatServer(server)} `;
 }

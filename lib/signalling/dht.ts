@@ -3,6 +3,7 @@ import {
   defer,
   EMPTY,
   filter,
+  from,
   ignoreElements,
   map,
   merge,
@@ -14,6 +15,7 @@ import {
   switchMap,
   take,
   tap,
+  throwError,
   timer,
   type Observable,
 } from 'rxjs';
@@ -25,9 +27,10 @@ import { COMMAND, decodePush, mailboxOf } from '../dht/messages.js';
 import { Neighbours } from '../dht/neighbours.js';
 import { dhtNode$, type DhtNode, type DhtNodeConfig } from '../dht/node.js';
 import { createSender, type Send } from '../dht/send.js';
-import type { Endpoint } from '../endpoint.js';
-import { reasonOf, UnavailableError } from '../errors.js';
+import { formatServer, type Endpoint, type ServerAddress } from '../endpoint.js';
+import { failureOf, reasonOf, TimeoutError, UnavailableError } from '../errors.js';
 import type { Identity } from '../identity.js';
+import { addressesOf$ } from '../link/names.js';
 import type { Runtime } from '../runtime.js';
 import type { Trace } from '../trace.js';
 import { KEEP_MAX_MS, PARCEL_MAX_BYTES, type Channel, type Delivery, type Parcel } from './channel.js';
@@ -77,10 +80,42 @@ export function dhtChannel({ identity, runtime, trace, limits: given, ...config 
         parcel$: received$(node, keeper),
       };
       trace({ type: 'dht', state: 'joined', local: node.local });
-      return merge(keeper.serve$, of(joined));
+      return merge(keeper.serve$, of(joined), told$(node));
     }),
     share({ connector: () => new ReplaySubject<Joined>(1), resetOnRefCountZero: true }),
   );
+
+  /** Says of each of the nodes to begin with whether it answers. */
+  function told$(node: DhtNode): Observable<never> {
+    const question = { command: COMMAND.find, value: Buffer.alloc(0) };
+    return from(config.bootstrap).pipe(
+      mergeMap((server) =>
+        addressesOf$(server.host, 4).pipe(
+          mergeMap((addresses) =>
+            merge(...addresses.map((address) => node.ask$({ address, port: server.port }, question, true))).pipe(
+              catchError(() => throwError(() => new TimeoutError('It did not answer'))),
+            ),
+          ),
+          take(1),
+          map(() => undefined),
+          catchError((error: unknown) => of(failureOf(error, 'node of the DHT'))),
+          tap((failure) => {
+            tell(server, failure);
+          }),
+        ),
+      ),
+      ignoreElements(),
+    );
+  }
+
+  function tell(server: ServerAddress, failure: string | undefined): void {
+    trace({ type: 'server', kind: 'DHT', server: formatServer(server), failure });
+  }
+
+  function fail(error: unknown): void {
+    trace({ type: 'dht', state: 'failed', reason: reasonOf(error) });
+    for (const server of config.bootstrap) tell(server, failureOf(error, 'node of the DHT'));
+  }
 
   function received$(node: DhtNode, keeper: ReturnType<typeof createKeeper>): Observable<Parcel> {
     return defer(() => {
@@ -113,7 +148,7 @@ export function dhtChannel({ identity, runtime, trace, limits: given, ...config 
     const tried$: Observable<T> = joined$.pipe(
       switchMap(use),
       catchError((error: unknown) => {
-        trace({ type: 'dht', state: 'failed', reason: reasonOf(error) });
+        fail(error);
         // The runtime will not learn it, nor look for the package again.
         if (error instanceof UnavailableError) return NEVER;
         return timer(REJOIN_MS, scheduler).pipe(switchMap(() => tried$));
@@ -131,7 +166,7 @@ export function dhtChannel({ identity, runtime, trace, limits: given, ...config 
       return joined$.pipe(
         switchMap(({ send }) => send(to, bytes, Math.min(keepMs, KEEP_MAX_MS))),
         catchError((error: unknown) => {
-          trace({ type: 'dht', state: 'failed', reason: reasonOf(error) });
+          fail(error);
           return of<Delivery>('absent');
         }),
         take(1),

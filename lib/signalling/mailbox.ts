@@ -20,13 +20,14 @@ import {
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
-import { HttpError } from '../errors.js';
+import { failureOf, HttpError } from '../errors.js';
 import { fetch$ } from '../http.js';
 import type { Identity, PeerId } from '../identity.js';
 import { backoffMs } from '../operators/backoff.js';
 import { takeTurns, type Turn } from '../operators/take-turns.js';
 import { within } from '../operators/within.js';
 import type { Runtime } from '../runtime.js';
+import type { Trace } from '../trace.js';
 import { KEEP_MAX_MS, PARCEL_MAX_BYTES, type Channel, type Delivery, type Parcel } from './channel.js';
 import {
   ANSWER_MAX_BYTES,
@@ -51,6 +52,7 @@ export interface MailboxChannelConfig {
   /** The local address to leave from. By default the system chooses. */
   readonly localAddress?: string | undefined;
   readonly runtime: Runtime;
+  readonly trace?: Trace | undefined;
   /** What asks by HTTP, for specs. */
   readonly fetch$?: typeof fetch$ | undefined;
 }
@@ -218,6 +220,10 @@ class Server {
     });
   }
 
+  #tell(failure: string | undefined): void {
+    this.config.trace?.({ type: 'server', kind: 'mailbox', server: this.url.href, failure });
+  }
+
   /** Asks, and again where the server wants another time. */
   #ask$<T>({ verb, body, decode, withinMs, family }: Question<T>): Observable<T> {
     const { identity, localAddress, runtime } = this.config;
@@ -250,18 +256,30 @@ class Server {
           return of(undefined);
         },
       }),
+      tap({
+        next: () => {
+          this.#tell(undefined);
+        },
+        error: (error: unknown) => {
+          this.#tell(error instanceof RefusedError ? error.failure : failureOf(error, 'mailbox'));
+        },
+      }),
     );
   }
 }
 
 /** A server that refuses, or says what nobody asked. */
 class RefusedError extends HttpError {
+  readonly failure: string;
+
   constructor(
     url: URL,
     readonly refusal: Refusal | undefined,
     status: number,
   ) {
     super(`${url.origin} refused: ${refusal?.words ?? `HTTP status ${status}`}`);
+    const isNone = `answers, but is no mailbox (HTTP status ${status})`;
+    this.failure = refusal === undefined ? isNone : `refuses: ${refusal.words}`;
   }
 }
 

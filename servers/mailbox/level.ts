@@ -1,7 +1,7 @@
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { getSystemErrorMap } from 'node:util';
-import { reasonOf, StoreError } from '../../lib/errors.js';
+import { UnavailableError, reasonOf, StoreError } from '../../lib/errors.js';
 import { loadClassicLevel } from '../../lib/packages.js';
 
 /** What is used of LevelDB. */
@@ -39,6 +39,7 @@ export async function openLevel(folder: string): Promise<Level> {
       close: () => level.close(),
     };
   } catch (cause) {
+    if (cause instanceof UnavailableError) throw cause;
     const { cause: reason } = cause instanceof Error ? cause : {};
     throw unusable(folder, reasonOf(reason ?? cause), { cause });
   }

@@ -38,6 +38,16 @@ describe('rxp2p', () => {
     return { program, unl: program.lines[0] ?? '' };
   }
 
+  it(
+    'names a server that cannot be reached, and goes on',
+    async () => {
+      const { program } = await listening('--rendezvous', 'nosuch.invalid:8000', '--no-port-mapping');
+      const named = /^rendezvous server nosuch\.invalid:8000 cannot be reached \(E[A-Z_]+\), trying again$/m;
+      await program.until('it names the server', ({ stderr }) => named.test(stderr));
+    },
+    LONG_MS,
+  );
+
   describe('serve', () => {
     it(
       'prints each endpoint, serves there, and ends cleanly on a signal',

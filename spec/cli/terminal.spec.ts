@@ -1,6 +1,7 @@
-import { of, Subject } from 'rxjs';
-import { reportConnection } from '../../lib/cli/terminal.js';
+import { lastValueFrom, of, Subject } from 'rxjs';
+import { eachUnl$, reportConnection, reportServers } from '../../lib/cli/terminal.js';
 import type { CloseReason, Path } from '../../lib/connection.js';
+import type { TraceEvent } from '../../lib/trace.js';
 
 const relayed: Path = {
   technique: 'relay',
@@ -78,5 +79,43 @@ describe('The report of a connection', () => {
       fields: { peerId: 'Bob', reason: 'lost', by: 'peer', message: 'the link broke' },
       words: 'closed: the link broke',
     });
+  });
+});
+
+describe('The report of servers', () => {
+  it('tells in words of each that cannot be used, and when it can be again, but not of those that are well', () => {
+    const words: (string | undefined)[] = [];
+    const events: unknown[] = [];
+    const trace$ = new Subject<TraceEvent>();
+    reportServers({ trace$ }, (event, fields, text) => {
+      events.push([event, fields['reachable'], fields['failure']]);
+      words.push(text);
+    });
+    const step = { type: 'server', kind: 'rendezvous', server: 'nosuch.invalid:8000', at: 0 } as const;
+    trace$.next({ ...step, failure: 'cannot be reached (ENOTFOUND)' });
+    trace$.next({ ...step, failure: undefined });
+    trace$.next({ ...step, kind: 'mailbox', server: 'http://a/', failure: undefined });
+    expect(words).toEqual([
+      'rendezvous server nosuch.invalid:8000 cannot be reached (ENOTFOUND), trying again',
+      'rendezvous server nosuch.invalid:8000 can be reached again',
+      undefined,
+    ]);
+    expect(events).toEqual([
+      ['server', false, 'cannot be reached (ENOTFOUND)'],
+      ['server', true, undefined],
+      ['server', true, undefined],
+    ]);
+  });
+});
+
+describe('The locator of a program that listens', () => {
+  it('is handed on once; each later one is told in words and as an event', async () => {
+    const told: unknown[] = [];
+    const net = { unl$: of('first', 'second'), peerId: 'us' };
+    const first = (unl: string) => {
+      told.push(unl);
+    };
+    await lastValueFrom(eachUnl$(net, first, (event, fields, words) => told.push([event, fields['unl'], words])));
+    expect(told).toEqual(['first', ['unl', 'second', 'the network has changed, and with it the UNL: second']]);
   });
 });

@@ -198,7 +198,14 @@ describe('Signalling over the DHT', () => {
     expect(await firstValueFrom(channel.send$(bob.identity.peerId, Buffer.from('x'), { keepMs: 1_000 }))).toBe(
       'absent',
     );
-    expect(steps.map(({ type }) => type)).toEqual(['dht']);
+    expect(steps).toEqual([
+      jasmine.objectContaining({ type: 'dht', state: 'failed' }),
+      jasmine.objectContaining({
+        type: 'server',
+        kind: 'DHT',
+        failure: jasmine.stringContaining('cannot be asked: The DHT cannot listen on UDP port'),
+      }),
+    ]);
     socket.close();
   });
 
