@@ -26,7 +26,12 @@ alice.lines$.subscribe(({ connection, text }) => {
   alice.broadcast(text, connection);
 });
 
-await alice.start();
+try {
+  await alice.start();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
+}
 console.log('Alice is in the network. Start Bob: npm run bob. Ctrl-C ends.');
 
 process.once('SIGINT', () => {

@@ -16,7 +16,12 @@ bob.lines$.subscribe(({ connection, text }) => {
   bob.broadcast(text, connection);
 });
 
-await bob.start();
+try {
+  await bob.start();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
+}
 console.log('Bob is looking for the network. Ctrl-C ends.');
 
 const sending = interval(1000).subscribe((count) => {

@@ -12,8 +12,13 @@ import { serve$ } from 'rxp2p/servers';
 const LIMIT_MS = 30_000;
 
 const [role, rendezvous = '', unl = ''] = process.argv.slice(2);
-if (role === 'alice') await alice();
-else if (role === 'bob') await bob();
+const fail = (error: unknown) => {
+  console.error(`${(role ?? 'demo').padEnd(9)}${error instanceof Error ? error.message : String(error)}`);
+  process.exit(1);
+};
+
+if (role === 'alice') await alice().catch(fail);
+else if (role === 'bob') await bob().catch(fail);
 else everything();
 
 /** Starts the servers, Bob, and Alice with Bob's locator; is content when both have left content. */
@@ -22,22 +27,26 @@ function everything(): void {
     console.log('demo     something is wrong: it took too long');
     process.exit(1);
   });
-  const servers = serve$({ bind: '127.0.0.1', port: 0, httpPort: 0 }).subscribe(({ endpoints }) => {
-    for (const { name, local } of endpoints) console.log(`servers  ${name} on ${local.address}:${local.port}`);
-    const port = endpoints.find(({ name }) => name === 'rendezvous')?.local.port ?? 0;
-    void nodes(`127.0.0.1:${port}`).then((content) => {
-      console.log(content ? 'demo     both lines arrived' : 'demo     FAILED: a line did not arrive');
-      process.exitCode = content ? 0 : 1;
-      servers.unsubscribe();
-      limit.unsubscribe();
-    });
+  const servers = serve$({ bind: '127.0.0.1', port: 0, httpPort: 0 }).subscribe({
+    next: ({ endpoints }) => {
+      for (const { name, local } of endpoints) console.log(`servers  ${name} on ${local.address}:${local.port}`);
+      const port = endpoints.find(({ name }) => name === 'rendezvous')?.local.port ?? 0;
+      nodes(`127.0.0.1:${port}`).then((content) => {
+        console.log(content ? 'demo     both lines arrived' : 'demo     FAILED: a line did not arrive');
+        process.exitCode = content ? 0 : 1;
+        servers.unsubscribe();
+        limit.unsubscribe();
+      }, fail);
+    },
+    error: fail,
   });
 }
 
 async function nodes(server: string): Promise<boolean> {
   const bobProcess = fork(process.argv[1] ?? '', ['bob', server]);
-  const said: unknown[] = await once(bobProcess, 'message');
-  const aliceProcess = fork(process.argv[1] ?? '', ['alice', server, String(said[0])]);
+  const said: unknown[] = await Promise.race([once(bobProcess, 'message'), once(bobProcess, 'exit').then(() => [])]);
+  if (typeof said[0] !== 'string') return false;
+  const aliceProcess = fork(process.argv[1] ?? '', ['alice', server, said[0]]);
   const codes: unknown[][] = await Promise.all([once(aliceProcess, 'exit'), once(bobProcess, 'exit')]);
   return codes.every(([code]) => code === 0);
 }

@@ -12,13 +12,18 @@ bob.lines$.subscribe(({ connection, text }) => {
   connection.send('Sup Alice.');
 });
 
-const unl = await firstValueFrom(bob.unl$);
-console.log(`Bob is at: ${unl}`);
+try {
+  const unl = await firstValueFrom(bob.unl$);
+  console.log(`Bob is at: ${unl}`);
 
-const connection = await firstValueFrom(alice.connect$(unl));
-const { technique, direct } = await firstValueFrom(connection.path$);
-console.log(`Connected: ${technique}, ${direct ? 'straight to him' : 'by a relay'}`);
-connection.send('Sup Bob.');
-console.log(`Alice got: ${await firstValueFrom(connection.lines$)}`);
-
-await Promise.all([alice.close(), bob.close()]);
+  const connection = await firstValueFrom(alice.connect$(unl));
+  const { technique, direct } = await firstValueFrom(connection.path$);
+  console.log(`Connected: ${technique}, ${direct ? 'straight to him' : 'by a relay'}`);
+  connection.send('Sup Bob.');
+  console.log(`Alice got: ${await firstValueFrom(connection.lines$)}`);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+} finally {
+  await Promise.all([alice.close(), bob.close()]);
+}

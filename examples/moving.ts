@@ -53,33 +53,42 @@ const patient: Technique = {
     ),
 };
 
-const connection = await firstValueFrom(
-  alice.connect$(await firstValueFrom(bob.unl$), { techniques: ['relay', patient] }),
-);
-const ways = lastValueFrom(
-  connection.path$.pipe(
-    filter(({ roundTripMs }) => roundTripMs === undefined),
-    map(({ technique, direct }) => {
-      console.log(`The lines go ${direct ? 'directly' : 'by a relay'} (${technique})`);
-      return technique;
-    }),
-    take(2),
-    toArray(),
-  ),
-);
-connection
-  .sendAll(
-    interval(5).pipe(
-      take(LINES),
-      map((index) => `line ${index}`),
+try {
+  const connection = await firstValueFrom(
+    alice.connect$(await firstValueFrom(bob.unl$), { techniques: ['relay', patient] }),
+  );
+  const ways = lastValueFrom(
+    connection.path$.pipe(
+      filter(({ roundTripMs }) => roundTripMs === undefined),
+      map(({ technique, direct }) => {
+        console.log(`The lines go ${direct ? 'directly' : 'by a relay'} (${technique})`);
+        return technique;
+      }),
+      take(2),
+      toArray(),
     ),
-  )
-  .subscribe();
+  );
+  connection
+    .sendAll(
+      interval(5).pipe(
+        take(LINES),
+        map((index) => `line ${index}`),
+      ),
+    )
+    .subscribe({
+      error: (error: unknown) => {
+        console.error('Not all was sent:', error instanceof Error ? error.message : error);
+      },
+    });
 
-const [lines] = await Promise.all([received, ways]);
-const isWhole = lines.every((text, index) => text === `line ${index}`);
-console.log(isWhole ? `Bob got all ${LINES} lines, each once and in order` : 'Bob did NOT get what was sent');
-process.exitCode = isWhole ? 0 : 1;
-
-await Promise.all([alice.close(), bob.close()]);
-servers.unsubscribe();
+  const [lines] = await Promise.all([received, ways]);
+  const isWhole = lines.every((text, index) => text === `line ${index}`);
+  console.log(isWhole ? `Bob got all ${LINES} lines, each once and in order` : 'Bob did NOT get what was sent');
+  process.exitCode = isWhole ? 0 : 1;
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+} finally {
+  await Promise.all([alice.close(), bob.close()]);
+  servers.unsubscribe();
+}

@@ -21,24 +21,30 @@ await before.close();
 
 const alice = createNet({ mode: 'direct', bind: '127.0.0.2', mailbox });
 await firstValueFrom(alice.unl$);
-const asked = firstValueFrom(alice.trace$.pipe(filter(({ type }) => type === 'signal')));
-const connected = firstValueFrom(alice.connect$(unl, { techniques: ['reverse-connect'] }));
-const signal = await asked;
-console.log(`Alice has asked Bob to dial her; her message is ${'delivery' in signal ? signal.delivery : 'lost'}`);
-
 const bob = createNet({ mode: 'direct', bind: '127.0.0.3', mailbox, identity });
 bob.lines$.subscribe(({ connection, text }) => {
   console.log(`Bob got:   ${text}`);
   connection.send('Sup Alice.');
 });
-await bob.start();
-console.log('Bob is back');
 
-const connection = await connected;
-const { technique } = await firstValueFrom(connection.path$);
-console.log(`Connected: ${technique}`);
-connection.send('Sup Bob.');
-console.log(`Alice got: ${await firstValueFrom(connection.lines$)}`);
+try {
+  const asked = firstValueFrom(alice.trace$.pipe(filter(({ type }) => type === 'signal')));
+  const connected = firstValueFrom(alice.connect$(unl, { techniques: ['reverse-connect'] }));
+  const signal = await asked;
+  console.log(`Alice has asked Bob to dial her; her message is ${'delivery' in signal ? signal.delivery : 'lost'}`);
 
-await Promise.all([alice.close(), bob.close()]);
-servers.unsubscribe();
+  await bob.start();
+  console.log('Bob is back');
+
+  const connection = await connected;
+  const { technique } = await firstValueFrom(connection.path$);
+  console.log(`Connected: ${technique}`);
+  connection.send('Sup Bob.');
+  console.log(`Alice got: ${await firstValueFrom(connection.lines$)}`);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+} finally {
+  await Promise.all([alice.close(), bob.close()]);
+  servers.unsubscribe();
+}

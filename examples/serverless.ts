@@ -33,11 +33,16 @@ bob.lines$.subscribe(({ connection, text }) => {
   console.log(`Bob got:   ${text}`);
   connection.send('Sup Alice.');
 });
-const [, unl] = await Promise.all([firstValueFrom(alice.unl$), firstValueFrom(bob.unl$)]);
+try {
+  const [, unl] = await Promise.all([firstValueFrom(alice.unl$), firstValueFrom(bob.unl$)]);
 
-const connection = await firstValueFrom(alice.connect$(unl, { techniques: ['reverse-connect'] }));
-connection.send('Sup Bob.');
-console.log(`Alice got: ${await firstValueFrom(connection.lines$)}`);
-
-await Promise.all([alice.close(), bob.close()]);
-nodes.unsubscribe();
+  const connection = await firstValueFrom(alice.connect$(unl, { techniques: ['reverse-connect'] }));
+  connection.send('Sup Bob.');
+  console.log(`Alice got: ${await firstValueFrom(connection.lines$)}`);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+} finally {
+  await Promise.all([alice.close(), bob.close()]);
+  nodes.unsubscribe();
+}

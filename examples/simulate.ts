@@ -14,11 +14,19 @@ const LINE = 'Anyone there?';
 const SETTLE_MS = 1_000;
 const LIMIT_MS = 30_000;
 
-const server = rendezvousServer$({ bind: '127.0.0.1', port: 0 }).subscribe(({ local }) => {
-  void simulate(`127.0.0.1:${local.port}`).then((isWell) => {
-    process.exitCode = isWell ? 0 : 1;
-    server.unsubscribe();
-  });
+const fail = (error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
+};
+
+const server = rendezvousServer$({ bind: '127.0.0.1', port: 0 }).subscribe({
+  next: ({ local }) => {
+    simulate(`127.0.0.1:${local.port}`).then((isWell) => {
+      process.exitCode = isWell ? 0 : 1;
+      server.unsubscribe();
+    }, fail);
+  },
+  error: fail,
 });
 
 async function simulate(rendezvous: string): Promise<boolean> {

@@ -1,4 +1,7 @@
-import { example, Program } from './support/program.js';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createIdentity, formatUnl } from '../lib/index.js';
+import { temporaryFolder } from './support/folder.js';
+import { example, Program, RXP2P } from './support/program.js';
 
 const LONG_MS = 60_000;
 
@@ -87,6 +90,77 @@ describe('The examples', () => {
       bob.signal('SIGINT');
       alice.signal('SIGINT');
       expect(await Promise.all([alice.exit(), bob.exit()])).toEqual([0, 0]);
+    },
+    LONG_MS,
+  );
+});
+
+describe("The README's program", () => {
+  const path = temporaryFolder();
+  const programs: Program[] = [];
+  afterEach(async () => {
+    for (const program of programs) program.signal('SIGKILL');
+    await Promise.all(programs.splice(0).map((program) => program.exit()));
+  });
+
+  /** The program as it stands there, with the package as it is built here, and another server. */
+  function program(server: string, ...args: readonly string[]): Program {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+    const [, text = ''] = /## A program\n\n```ts\n(.*?)```/s.exec(readme) ?? [];
+    const rxp2p = new URL('../lib/index.js', import.meta.url).href;
+    const script = text.replace("'rxp2p'", `'${rxp2p}'`).replace('127.0.0.1:8000', server);
+    const file = path(`program-${programs.length}.mjs`);
+    // Its only type.
+    writeFileSync(file, script.replace('(error: Error)', '(error)'));
+    const running = new Program(file, args);
+    programs.push(running);
+    return running;
+  }
+
+  async function server(): Promise<string> {
+    const serve = new Program(RXP2P, ['serve', '--bind', '127.0.0.1', '--port', '0', '--http-port', '0']);
+    programs.push(serve);
+    await serve.line(/^rendezvous /);
+    return serve.lines[0]?.replace('rendezvous ', '') ?? '';
+  }
+
+  it(
+    'greets a peer by its UNL, and is answered',
+    async () => {
+      const at = await server();
+      const alice = program(at);
+      await alice.line(/^reach me at /);
+      const bob = program(at, alice.lines[0]?.replace('reach me at ', '') ?? '');
+      await alice.line(/: Sup Bob\.$/);
+      await bob.line(/: Sup Alice\.$/);
+    },
+    LONG_MS,
+  );
+
+  it(
+    'says why and ends with status 1 when the UNL has a typo, or the peer is away',
+    async () => {
+      const away = formatUnl({
+        version: 3,
+        peerId: createIdentity().peerId,
+        nodeType: 'passive',
+        natType: { type: 'unknown' },
+        endpoints: [{ kind: 'lan', address: '127.0.0.1', port: 1 }],
+        rendezvous: [],
+        mailboxes: [],
+        dht: [],
+        extensions: [],
+      });
+      const at = await server();
+      for (const [unl, words] of [
+        [`${away.slice(0, -3)}!!!`, /Expected a UNL/],
+        [away, /No technique connected to .*ECONNREFUSED/],
+      ] as const) {
+        const wrong = program(at, unl);
+        expect(await wrong.exit()).toBe(1);
+        expect(wrong.stderr).toMatch(words);
+        expect(wrong.stderr).not.toContain('    at ');
+      }
     },
     LONG_MS,
   );
