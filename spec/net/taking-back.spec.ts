@@ -4,6 +4,7 @@ import {
   filter,
   finalize,
   firstValueFrom,
+  lastValueFrom,
   map,
   merge,
   of,
@@ -89,7 +90,8 @@ describe('an attempt that is over', () => {
     const line = firstValueFrom(arrived.lines$);
     connection.send('one line');
     expect(await line).toBe('one line');
-    await connection.close();
+    connection.close();
+    await lastValueFrom(connection.closed$);
     released.next();
     expect(await firstValueFrom(merge(ended, ghostsOf(here, connection), ghostsOf(there, arrived)))).toBe(
       'it dials no more',
@@ -123,8 +125,7 @@ describe('an attempt that is over', () => {
     const attempt = net.connect$(unl, { techniques: [stuck], timeoutMs: 50 }).subscribe({ error: () => undefined });
     const step = await failed;
     attempt.unsubscribe();
-    const attemptId = step.type === 'attempt' ? step.attemptId : '';
-    for (const id of [attemptId, randomBytes(16).toString('base64url')]) {
+    for (const id of [step.attemptId, randomBytes(16).toString('base64url')]) {
       const peer = await RawPeer.to(net, identity);
       const hello = { connection: randomBytes(16).toString('base64url'), attempt: id };
       peer.write(FRAME.hello, encodeHello(hello));
@@ -148,7 +149,7 @@ describe('what an attempt has asked', () => {
       return next === undefined ? new Subject<Delivery>() : of(next);
     };
     const asked = takingBack({ send$, signal$: new Subject() }, peerIdOf(2), 'one', 20);
-    for (const _ of deliveries) record(asked.signalling.send$(peerIdOf(2), { kind: 'ask', body: {} }));
+    deliveries.forEach(() => record(asked.signalling.send$(peerIdOf(2), { kind: 'ask', body: {} })));
     record(asked.takeBack$(isConnected));
     return sent;
   }
