@@ -1,18 +1,22 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
+  AsyncSubject,
   catchError,
   defer,
   EMPTY,
+  finalize,
   map,
   mergeMap,
   Observable,
   of,
   Subject,
   switchMap,
+  takeUntil,
   tap,
   type Subscription,
 } from 'rxjs';
 import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
+import { Admission } from '../lib/bounds/admission.js';
 import { siteOf } from '../lib/bounds/site.js';
 import { isPort, scopeOf, type Endpoint } from '../lib/endpoint.js';
 import { reasonOf } from '../lib/errors.js';
@@ -91,6 +95,8 @@ interface Question {
   readonly peerId: PeerId | undefined;
   /** `undefined`: it is reachable, else why it is not. */
   readonly answer: (reason: string | undefined) => void;
+  /** There is no room for the question any more. */
+  readonly refuse: () => void;
 }
 
 /**
@@ -145,13 +151,13 @@ export function reachabilityService$(
 
 /** The callers that are to be dialled: so many at once, so many waiting, so many a minute from one host. */
 class Questions {
-  readonly #question = new Subject<Question>();
+  readonly #question = new Subject<Observable<never>>();
   readonly #context = secureContextOf(createIdentity());
   readonly #dialling: Subscription;
   /** The address that callers know this server by, where it is one of several. */
   readonly #from: string | undefined;
   readonly #mayAsk: (host: string) => boolean;
-  #open = 0;
+  readonly #room: Admission<() => void>;
 
   constructor(
     bind: string | undefined,
@@ -165,15 +171,30 @@ class Questions {
       maxSites: MAX_HOSTS,
       now: () => runtime.scheduler.now(),
     });
-    this.#dialling = this.#question.pipe(mergeMap((question) => this.#dial$(question), limits.dials)).subscribe();
+    this.#room = new Admission({ most: limits.dials + limits.waiting });
+    this.#dialling = this.#question.pipe(mergeMap((answered$) => answered$, limits.dials)).subscribe();
   }
 
   /** Takes a question, or says with which HTTP status it is refused. */
   ask(question: Question): 429 | 503 | undefined {
-    if (!this.#mayAsk(siteOf(question.endpoint.address))) return 429;
-    if (this.#open >= this.limits.dials + this.limits.waiting) return 503;
-    this.#open++;
-    this.#question.next(question);
+    const site = siteOf(question.endpoint.address);
+    if (!this.#mayAsk(site)) return 429;
+    const gone = new AsyncSubject<void>();
+    const giveWay = () => {
+      gone.next();
+      gone.complete();
+      question.refuse();
+    };
+    const { isIn, gaveWay } = this.#room.admit(site, giveWay);
+    gaveWay?.();
+    if (!isIn) return 503;
+    const answered$ = defer(() => this.#dial$(question)).pipe(
+      takeUntil(gone),
+      finalize(() => {
+        this.#room.leave(site, giveWay);
+      }),
+    );
+    this.#question.next(answered$);
     return undefined;
   }
 
@@ -199,7 +220,6 @@ class Questions {
       map(() => undefined),
       catchError((error: unknown) => of(reasonOf(error))),
       tap((reason) => {
-        this.#open--;
         answer(reason);
       }),
       mergeMap(() => EMPTY),
@@ -240,7 +260,17 @@ function dialBack(
     sayJson(response, { ...endpoint, reachable: reason === undefined, ...(reason !== undefined && { reason }) });
   };
   const why = reasonNotToDial(endpoint, request);
-  const refusal = why === undefined ? questions.ask({ endpoint, peerId, answer: tell }) : undefined;
+  const refusal =
+    why === undefined
+      ? questions.ask({
+          endpoint,
+          peerId,
+          answer: tell,
+          refuse: () => {
+            refuse(response, 503);
+          },
+        })
+      : undefined;
   if (refusal !== undefined) refuse(response, refusal);
   else if (why !== undefined) tell(why);
 }
@@ -275,6 +305,9 @@ function answerPyp2p(
       peerId: undefined,
       answer: (reason) => {
         sayJson(response, { result: reason === undefined ? 'yes' : 'no' });
+      },
+      refuse: () => {
+        refuse(response, 503);
       },
     });
     if (refusal !== undefined) refuse(response, refusal);

@@ -75,7 +75,10 @@ export interface RelayServerLimits extends SpliceLimits, Pick<UnreadLimits, 'unr
   readonly requestsPerSecond: number;
   /** Requests at once from one IPv4 address or IPv6 /64. */
   readonly requestBurst: number;
-  /** Tokens that are remembered for four minutes, so that none is good twice. While there are so many, no new one is taken. */
+  /**
+   * Tokens that are remembered for four minutes, with what they were used for. With as many, the newest of the site that has most
+   * gives way, and of it no more is remembered than that it is no good any more.
+   */
   readonly tokens: number;
 }
 
@@ -285,7 +288,7 @@ class Relay {
     if (Math.abs(join.at - this.runtime.timeOfDay()) > CLOCK_MS) return ['clock', 'the clock of the caller is wrong'];
     if (join.at < this.#started) return ['untimely', 'the request is from before the start of this relay'];
     if (this.#perHost.of(address) >= this.limits.nodesPerHost) return ['host-full', 'too many nodes at this address'];
-    const refusal = this.#tokens.refusalOf(join);
+    const refusal = this.#tokens.refusalOf(join, address);
     if (refusal !== undefined) return [refusal, TOKEN_WORDS[refusal]];
     const { sessions, waiting } = this.#counters.value;
     const isFull = sessions + waiting >= this.limits.sessions && !this.#tokens.isAwaited(join);
@@ -325,7 +328,7 @@ class Relay {
         error: noop,
       });
     waits.add(readAhead(socket));
-    this.#tokens.wait(join, { socket, host, waits });
+    this.#tokens.wait(join, host, { socket, host, waits })?.socket.destroy();
     this.#tell({ waiting: this.#counters.value.waiting + 1 });
   }
 

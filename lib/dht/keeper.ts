@@ -22,9 +22,9 @@ import {
   timeout,
   timer,
 } from 'rxjs';
+import { Admission } from '../bounds/admission.js';
 import { siteOf } from '../bounds/site.js';
 import { ProtocolError } from '../errors.js';
-import { SiteCounts } from '../bounds/site-counts.js';
 import { verifySignature, type PeerId } from '../identity.js';
 import { backoffMs } from '../operators/backoff.js';
 import { siteBuckets } from '../bounds/rate-limit.js';
@@ -107,7 +107,7 @@ const OWN = 'own';
 export function createKeeper({ node, limits, runtime: { scheduler, random } }: KeeperConfig): Keeper {
   const now = () => scheduler.now();
   const announced = new Map<string, Announced>();
-  const hosts = new SiteCounts();
+  const room = new Admission<string>({ most: limits.announcements, mostOfSite: limits.announcementsPerHost });
   const shelf = new Shelf<Waiting>(limits, ({ gone }) => {
     gone.next();
   });
@@ -129,7 +129,7 @@ export function createKeeper({ node, limits, runtime: { scheduler, random } }: K
   function forget(mailbox: string): void {
     const host = announced.get(mailbox)?.host;
     announced.delete(mailbox);
-    if (host !== undefined) hosts.remove(host);
+    if (host !== undefined) room.leave(host, mailbox);
   }
 
   /** Takes an announcement in the place of the one before. Returns whether there is room. */
@@ -140,10 +140,12 @@ export function createKeeper({ node, limits, runtime: { scheduler, random } }: K
       if (announcedAs(first) !== undefined) break;
     }
     const { host } = receiver;
-    const isFull = announced.size >= limits.announcements || hosts.of(host) >= limits.announcementsPerHost;
-    if (isFull && host !== OWN) return false;
+    if (host !== OWN) {
+      const { isIn, gaveWay } = room.admit(host, mailbox);
+      if (!isIn) return false;
+      if (gaveWay !== undefined) announced.delete(gaveWay);
+    }
     announced.set(mailbox, receiver);
-    hosts.add(host);
     for (const { wake } of shelf.of(mailbox)) wake.next();
     return true;
   }

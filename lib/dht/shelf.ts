@@ -1,4 +1,4 @@
-import { SiteCounts } from '../bounds/site-counts.js';
+import { Admission } from '../bounds/admission.js';
 import type { Part } from './messages.js';
 
 /** A part that waits for its receiver. */
@@ -17,16 +17,18 @@ export interface ShelfLimits {
   readonly partsPerReceiver: number;
 }
 
-/** Parts that wait, by receiver, each no more than once. What takes no more refuses, and nobody fills what others need. */
+/** Parts that wait, by receiver, each no more than once. Nobody fills what others need: hosts share the room. */
 export class Shelf<T extends Kept> {
   readonly #boxes = new Map<string, Map<string, T>>();
-  readonly #hosts = new SiteCounts();
+  readonly #room: Admission<T>;
 
   /** @param onEvict is told of whatever gives way to something else. */
   constructor(
     readonly limits: ShelfLimits,
     readonly onEvict: (kept: T) => void,
-  ) {}
+  ) {
+    this.#room = new Admission({ most: limits.parts, mostOfSite: limits.partsPerHost });
+  }
 
   /** The same part, where it waits already. */
   get({ to, part }: Kept): T | undefined {
@@ -40,8 +42,8 @@ export class Shelf<T extends Kept> {
 
   /** Takes a part that does not wait yet. Returns whether there is room. */
   add(kept: T): boolean {
-    const { parts, partsPerHost, partsPerReceiver } = this.limits;
-    if (this.#hosts.total >= parts || this.#hosts.of(kept.host) >= partsPerHost) return false;
+    const { partsPerReceiver } = this.limits;
+    if (!this.#room.hasRoomFor(kept.host)) return false;
     const box = this.#boxes.get(kept.to) ?? new Map<string, T>();
     if (box.size >= partsPerReceiver) {
       const evicted = oldestOfGreediest([...box.values(), kept]);
@@ -49,8 +51,14 @@ export class Shelf<T extends Kept> {
       this.delete(evicted);
       this.onEvict(evicted);
     }
-    this.#boxes.set(kept.to, box.set(keyOf(kept.part), kept));
-    this.#hosts.add(kept.host);
+    const { gaveWay } = this.#room.admit(kept.host, kept);
+    if (gaveWay !== undefined) {
+      this.delete(gaveWay);
+      this.onEvict(gaveWay);
+    }
+    // The box may have gone with the last that was in it.
+    const now = this.#boxes.get(kept.to) ?? box;
+    this.#boxes.set(kept.to, now.set(keyOf(kept.part), kept));
     return true;
   }
 
@@ -60,7 +68,7 @@ export class Shelf<T extends Kept> {
     if (box?.get(keyOf(kept.part)) !== kept) return;
     box.delete(keyOf(kept.part));
     if (box.size === 0) this.#boxes.delete(kept.to);
-    this.#hosts.remove(kept.host);
+    this.#room.leave(kept.host, kept);
   }
 }
 

@@ -1,6 +1,8 @@
-import { defer, EMPTY, finalize, ignoreElements, type Observable } from 'rxjs';
+import { catchError, EMPTY, ignoreElements, type Observable } from 'rxjs';
+import { Admission } from '../bounds/admission.js';
+import { inRoom } from '../bounds/in-room.js';
 import { siteOf } from '../bounds/site.js';
-import { SiteCounts } from '../bounds/site-counts.js';
+import { DialError } from '../errors.js';
 import type { PeerId } from '../identity.js';
 import { untroubled } from '../operators/untroubled.js';
 import type { Signal, Signalling } from '../signalling/signalling.js';
@@ -24,30 +26,27 @@ export interface AnsweringLimits {
   readonly mostOfHost: number;
 }
 
-/** Counts what a node does for others at the moment. */
+/** Counts what a node does for others at the moment. Peers at different sites share the room for it. */
 export class Answering {
-  readonly #limits: AnsweringLimits;
-  readonly #counts = new SiteCounts();
+  readonly #room: Admission<() => void>;
 
-  constructor(limits: AnsweringLimits) {
-    this.#limits = limits;
+  constructor({ most, mostOfHost }: AnsweringLimits) {
+    this.#room = new Admission({ most, mostOfSite: mostOfHost });
   }
 
-  /** Whether there is room for one more that is asked for by a peer seen at an address. */
+  /** Whether there is room for one more that is asked for by a peer seen at an address, if need be in the place of another. */
   hasRoom(seenAt: string | undefined): boolean {
-    const { most, mostOfHost } = this.#limits;
-    return this.#counts.total < most && this.#counts.of(hostOf(seenAt)) < mostOfHost;
+    return this.#room.hasRoomFor(siteOf(seenAt));
   }
 
-  /** Counts something for as long as it is subscribed to. */
-  count$<T>(seenAt: string | undefined, work$: Observable<T>): Observable<T> {
-    const host = hostOf(seenAt);
-    return defer(() => {
-      this.#counts.add(host);
-      return work$;
-    }).pipe(
-      finalize(() => {
-        this.#counts.remove(host);
+  /** Counts work for as long as it is subscribed to. Where it has to give way to another's, it is unsubscribed, and `refused$` follows. */
+  count$<T>(seenAt: string | undefined, work$: Observable<T>, refused$: Observable<T>): Observable<T> {
+    const gaveWay = new DialError('There is no room for what this peer asks for');
+    return work$.pipe(
+      inRoom({ room: this.#room, site: siteOf(seenAt), refusal: () => gaveWay }),
+      catchError((error: unknown) => {
+        if (error === gaveWay) return refused$;
+        throw error;
       }),
     );
   }
@@ -61,9 +60,4 @@ export function refuse$(
   refusal: Signal,
 ): Observable<never> {
   return mayRefuse() ? signalling.send$(to, refusal).pipe(ignoreElements(), untroubled()) : EMPTY;
-}
-
-/** Those who are seen nowhere count as one. */
-function hostOf(seenAt: string | undefined): string {
-  return siteOf(seenAt);
 }

@@ -312,14 +312,15 @@ export function answerRelays$(signalling: Signalling, relaying: Relaying): Obser
     return ask$.pipe(
       mergeMap(({ signal, ask, takenBack$ }) => {
         const { from, seenAt } = signal;
-        if (!answering.hasRoom(seenAt) || !relaying.welcomes(from, seenAt))
-          return refuse$(signalling, relaying, from, refusalSignal(ask, NOT_NOW));
+        const refused$ = defer(() => refuse$(signalling, relaying, from, refusalSignal(ask, NOT_NOW)));
+        if (!answering.hasRoom(seenAt) || !relaying.welcomes(from, seenAt)) return refused$;
         seen.add(`${from} ${ask.token}`);
         const askedAnew$ = ask$.pipe(filter((other) => other.signal.from === from));
         return answering.count$(
           seenAt,
           // Not when another technique has connected them meanwhile: lines may be on their way here already.
           answer$(signalling, relaying, signal, ask).pipe(takeUntil(merge(askedAnew$, takenBack$))),
+          refused$,
         );
       }),
       ignoreElements(),

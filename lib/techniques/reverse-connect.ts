@@ -1,5 +1,6 @@
 import {
   catchError,
+  defer,
   EMPTY,
   ignoreElements,
   map,
@@ -115,11 +116,11 @@ export function answerDialBacks$(signalling: Signalling, reversing: Reversing): 
   return asks$(signalling, readDialBack, () => reversing.scheduler.now()).pipe(
     mergeMap(({ signal, ask, takenBack$ }) => {
       const { from, seenAt } = signal;
-      if (!answering.hasRoom(seenAt) || !reversing.welcomes(from, seenAt))
-        return refuse$(signalling, reversing, from, refusalSignal(ask.attempt, NOT_NOW));
+      const refused$ = defer(() => refuse$(signalling, reversing, from, refusalSignal(ask.attempt, NOT_NOW)));
+      if (!answering.hasRoom(seenAt) || !reversing.welcomes(from, seenAt)) return refused$;
       // Another technique may have connected them meanwhile.
       const over$ = merge(takenBack$, reversing.satisfied$(from));
-      return answering.count$(seenAt, answer$(signalling, reversing, signal, ask).pipe(takeUntil(over$)));
+      return answering.count$(seenAt, answer$(signalling, reversing, signal, ask).pipe(takeUntil(over$)), refused$);
     }),
     ignoreElements(),
   );

@@ -214,14 +214,16 @@ export function answerPunches$(signalling: Signalling, punching: Punching): Obse
   return ask$.pipe(
     mergeMap(({ signal, ask, takenBack$ }) => {
       const { from, seenAt } = signal;
-      if (!answering.hasRoom(seenAt) || !punching.welcomes(from, seenAt)) {
-        const { attempt, round } = ask;
-        return refuse$(signalling, punching, from, answerSignal({ attempt, round, refusal: NOT_NOW }));
-      }
+      const { attempt, round } = ask;
+      const refused$ = defer(() =>
+        refuse$(signalling, punching, from, answerSignal({ attempt, round, refusal: NOT_NOW })),
+      );
+      if (!answering.hasRoom(seenAt) || !punching.welcomes(from, seenAt)) return refused$;
       const askedAnew$ = ask$.pipe(filter((other) => other.signal.from === from));
       // Another technique may have connected them meanwhile, or this node itself.
       const over$ = merge(askedAnew$, takenBack$, punching.satisfied$(from));
-      return answering.count$(seenAt, answerRound$(signalling, punching, signal, ask).pipe(takeUntil(over$)));
+      const work$ = answerRound$(signalling, punching, signal, ask).pipe(takeUntil(over$));
+      return answering.count$(seenAt, work$, refused$);
     }),
     ignoreElements(),
   );

@@ -1,10 +1,12 @@
+import { Admission } from '../../lib/bounds/admission.js';
 import type { JoinRequest } from '../../lib/relay/messages.js';
+import { FadingSet } from './fading-set.js';
 
 /** What {@link Tokens} needs. */
 export interface TokensConfig {
   /** For how long a token is remembered, in milliseconds: for as long as a request with it could be said again. */
   readonly forMs: number;
-  /** Tokens that are remembered at most. */
+  /** Tokens that are remembered at most, each with what it was used for. */
   readonly maxTokens: number;
   /** The time of day, in milliseconds: that by which requests are in time. */
   readonly now: () => number;
@@ -14,6 +16,8 @@ export interface TokensConfig {
 interface Use<T> {
   readonly from: string;
   readonly to: string;
+  /** The site that it is counted by. */
+  readonly site: string;
   readonly since: number;
   /** What is kept of it while it waits. */
   waiting: T | undefined;
@@ -21,20 +25,30 @@ interface Use<T> {
 }
 
 /**
- * Which nodes wait for which, and what each token has been used for: it joins two nodes once, and nobody else. When it cannot
- * remember more it takes no new ones, rather than forget what somebody could say again.
+ * Which nodes wait for which, and what each token has been used for: it joins two nodes once, and nobody else. Sites share the room: of
+ * the greediest site the newest token gives way. Of that no more is remembered than that it is good for nothing any more, in a set of
+ * fixed size, so that nobody can say again what somebody has said with it.
  */
 export class Tokens<T> {
   // In the order of arrival, which is the order of expiry.
   readonly #uses = new Map<string, Use<T>>();
+  readonly #room: Admission<string>;
+  /** Those that gave way. */
+  readonly #spent: FadingSet;
 
-  constructor(readonly config: TokensConfig) {}
+  constructor(readonly config: TokensConfig) {
+    this.#room = new Admission({ most: config.maxTokens });
+    this.#spent = new FadingSet({ ...config });
+  }
 
-  /** Why a request is of no use, if it is of none. */
-  refusalOf({ from, to, token }: JoinRequest): 'replayed' | 'taken' | 'gone' | 'server-full' | undefined {
+  /** Why a request from a site is of no use, if it is of none. */
+  refusalOf({ from, to, token }: JoinRequest, site: string): 'replayed' | 'taken' | 'gone' | 'server-full' | undefined {
     this.#forget();
     const use = this.#uses.get(token);
-    if (use === undefined) return this.#uses.size < this.config.maxTokens ? undefined : 'server-full';
+    if (use === undefined) {
+      if (this.#spent.has(token)) return 'gone';
+      return this.#room.hasRoomFor(site) ? undefined : 'server-full';
+    }
     if (from === use.from && to === use.to) return 'replayed';
     if (from !== use.to || to !== use.from) return 'taken';
     if (use.waiting !== undefined) return undefined;
@@ -56,9 +70,16 @@ export class Tokens<T> {
     return waiting;
   }
 
-  /** The sender of a request that is not refused, and meets nobody, waits. */
-  wait({ from, to, token }: JoinRequest, waiting: T): void {
-    this.#uses.set(token, { from, to, since: this.config.now(), waiting, hasMet: false });
+  /** The sender of a request that is not refused, and meets nobody, waits. Returns who waits no longer, having given way to it. */
+  wait({ from, to, token }: JoinRequest, site: string, waiting: T): T | undefined {
+    const { gaveWay } = this.#room.admit(site, token);
+    const before = gaveWay === undefined ? undefined : this.#uses.get(gaveWay);
+    if (gaveWay !== undefined) {
+      this.#uses.delete(gaveWay);
+      this.#spent.add(gaveWay);
+    }
+    this.#uses.set(token, { from, to, site, since: this.config.now(), waiting, hasMet: false });
+    return before?.waiting;
   }
 
   /** Whoever waits with a token does so no longer, and has met nobody. */
@@ -70,9 +91,11 @@ export class Tokens<T> {
   #forget(): void {
     const { forMs, now } = this.config;
     const before = now() - forMs;
-    for (const [token, { since, waiting }] of this.#uses) {
+    for (const [token, { site, since, waiting }] of this.#uses) {
       if (since >= before) break;
-      if (waiting === undefined) this.#uses.delete(token);
+      if (waiting !== undefined) continue;
+      this.#uses.delete(token);
+      this.#room.leave(site, token);
     }
   }
 }

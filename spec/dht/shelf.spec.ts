@@ -25,10 +25,24 @@ describe('The shelf of a node of the DHT', () => {
     const shelf = new Shelf<Kept>({ parts: 3, partsPerHost: 2, partsPerReceiver: 100 }, fail);
     const first = kept('1', 'a');
     expect(
-      [first, kept('2', 'a'), kept('3', 'a'), kept('4', 'b'), kept('5', 'c')].map((item) => shelf.add(item)),
+      [first, kept('2', 'a'), kept('3', 'a'), kept('4', 'b'), kept('5', 'b')].map((item) => shelf.add(item)),
     ).toEqual([true, true, false, true, false]);
     shelf.delete(first);
     expect(shelf.add(kept('6', 'a'))).toBeTrue();
+  });
+
+  it('has room for a host with little when hosts with much have filled it: the newest of theirs gives way', () => {
+    const evicted: Kept[] = [];
+    const shelf = new Shelf<Kept>({ parts: 6, partsPerHost: 3, partsPerReceiver: 100 }, (item) => evicted.push(item));
+    const flood = ['a', 'b'].flatMap((host) => [1, 2, 3].map((count) => kept(`${host}${count}`, host, `box ${host}`)));
+    for (const item of flood) expect(shelf.add(item)).toBeTrue();
+    const honest = kept('honest', 'c');
+    expect(shelf.add(honest)).toBeTrue();
+    expect(shelf.of('receiver')).toEqual([honest]);
+    const [gone] = evicted;
+    expect(evicted.length).toBe(1);
+    expect([flood[2], flood[5]]).toContain(gone);
+    expect(shelf.of(gone?.to ?? '').length).toBe(2);
   });
 
   it('lets nobody fill a mailbox: who has sent most gives way', () => {
