@@ -8,7 +8,7 @@ const BUNDLE = fileURLToPath(new URL('../../spec/support/bundle.mjs', import.met
 const APP = fileURLToPath(new URL('support/bundled-app.js', import.meta.url));
 
 /** A bundler reads some four hundred files. */
-const LONG_MS = 60_000;
+const LONG_MS = 180_000;
 
 describe('An application', () => {
   const file = temporaryFolder();

@@ -11,7 +11,7 @@ import { Program, RXP2P } from '../support/program.js';
 import { bytesOf, closing, joined, RelayNode, relayRefusalOf } from '../support/relay.js';
 
 // Each process of Node takes its time to start, more so on a busy machine.
-const LONG_MS = 60_000;
+const LONG_MS = 120_000;
 
 const SERVE = ['serve', '--bind', '127.0.0.1', '--port', '0', '--http-port', '0'];
 

@@ -5,7 +5,7 @@ import { Lab, newAddress } from '../support/nodes.js';
 import { RXP2P } from '../support/program.js';
 
 // Each process of Node takes its time to start, more so on a busy machine.
-const LONG_MS = 60_000;
+const LONG_MS = 120_000;
 
 /** A disk that is full. */
 const FULL = '/dev/full';

@@ -17,6 +17,13 @@ const PREDICTABLE = (
   ['preserving', 'firewall', 'delta1', 'cgnat', 'preserving-reject', 'fullcone', 'delta3'] as const
 ).map((name): Network => NETWORKS[name]);
 
+/**
+ * The peers that are dialled at once. CI gives the whole crowd: each is a program of its own, of which twenty keep a machine
+ * busy for a minute before they do what is to be seen here.
+ */
+const CROWD = Number(process.env['RXP2P_LAB_CROWD'] ?? 6);
+const HALF = Math.ceil(CROWD / 2);
+
 /** Listeners that start at the same time. */
 const STARTING = 4;
 
@@ -57,13 +64,16 @@ describe('rxp2p that punches', () => {
   };
 
   it(
-    'reaches twenty peers behind routers of their own at once',
+    `reaches ${CROWD} peers behind routers of their own at once`,
     async () => {
       needsLab();
-      const others = Array.from({ length: 20 }, (_, i) => PREDICTABLE[i % PREDICTABLE.length] ?? NETWORKS.preserving);
+      const others = Array.from(
+        { length: CROWD },
+        (_, i) => PREDICTABLE[i % PREDICTABLE.length] ?? NETWORKS.preserving,
+      );
       await dial(NETWORKS.preserving, others, (outcomes) => {
         expect(outcomes.filter(({ type }) => type === 'failed')).toEqual([]);
-        expect(new Set(outcomes.map(({ peerId }) => peerId)).size).toBe(20);
+        expect(new Set(outcomes.map(({ peerId }) => peerId)).size).toBe(CROWD);
         expect(
           outcomes.every(({ technique, direct }) => technique === 'simultaneous-open' && direct === true),
         ).toBeTrue();
@@ -73,13 +83,13 @@ describe('rxp2p that punches', () => {
   );
 
   it(
-    'reaches ten peers at once from behind a NAT whose next ports are predicted, one punch after the other',
+    `reaches ${HALF} peers at once from behind a NAT whose next ports are predicted, one punch after the other`,
     async () => {
       needsLab();
-      const others = Array.from({ length: 10 }, (_, i) => PREDICTABLE[i % PREDICTABLE.length] ?? NETWORKS.preserving);
+      const others = Array.from({ length: HALF }, (_, i) => PREDICTABLE[i % PREDICTABLE.length] ?? NETWORKS.preserving);
       await dial(NETWORKS.delta1, others, (outcomes) => {
         expect(outcomes.filter(({ type }) => type === 'failed')).toEqual([]);
-        expect(new Set(outcomes.map(({ peerId }) => peerId)).size).toBe(10);
+        expect(new Set(outcomes.map(({ peerId }) => peerId)).size).toBe(HALF);
         expect(outcomes.every(({ technique }) => technique === 'simultaneous-open')).toBeTrue();
       });
     },
