@@ -11,7 +11,7 @@ import { Program } from './processes.js';
 import { within } from './within.js';
 
 /** Far longer than anything here takes, on a busy machine too: it never came. */
-const START_MS = 10_000;
+const START_MS = 60_000;
 
 /** Between two looks whether links are up: they take a few milliseconds. */
 const UP_POLL_MS = 5;
