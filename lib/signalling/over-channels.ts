@@ -93,8 +93,7 @@ export function signallingOver({ identity, channels, runtime, trace }: ChannelsC
   };
 
   /**
-   * Opens a parcel. It is acknowledged once the signal was passed on, and if it is worth nothing: not when it comes too early for its
-   * sender's share, so that the channel brings it again where it can.
+   * Opens a parcel. It is acknowledged once the signal was passed on, or dropped.
    */
   const opened$ = ({ parcel, by }: Brought): Observable<ReceivedSignal> =>
     defer(() => {
@@ -108,7 +107,9 @@ export function signallingOver({ identity, channels, runtime, trace }: ChannelsC
         return envelope === undefined || clocks.wordsOf(envelope.from) === undefined ? EMPTY : told$(envelope);
       }
       if (mayHear(envelope.from)) return accepted$(envelope, parcel, by);
+      // It has been read. A carrier that kept it would bring it again and again, in the place of what others have sent.
       drop(parcel, 'one too many of this sender');
+      parcel.acknowledge();
       return EMPTY;
     });
 
