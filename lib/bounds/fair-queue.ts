@@ -1,3 +1,5 @@
+import { Queue } from './queue.js';
+
 /**
  * A queue of bounded length that is shared by sites, and within a site by senders. What waits is served by turns: one entry of each
  * site, and of a site one entry of each of its senders. When the queue is full, the newest entry of the sender that has most, of the
@@ -26,9 +28,9 @@ export class FairQueue<T> {
 
   /** Adds an entry. Returns what gave way, which may be that entry; `undefined` while there is room. */
   add(siteName: string, sender: string, entry: T): T | undefined {
-    const site = this.#sites.get(siteName) ?? { size: 0, senders: new Map<string, T[]>() };
+    const site = this.#sites.get(siteName) ?? { size: 0, senders: new Map<string, Queue<T>>() };
     this.#sites.set(siteName, site);
-    const entries = site.senders.get(sender) ?? [];
+    const entries = site.senders.get(sender) ?? new Queue<T>();
     site.senders.set(sender, entries);
     entries.push(entry);
     site.size++;
@@ -41,7 +43,7 @@ export class FairQueue<T> {
     const [[name, site] = []] = this.#sites;
     if (name === undefined || site === undefined) return undefined;
     const [[sender, entries] = []] = site.senders;
-    const entry = entries?.shift();
+    const entry = entries?.take();
     // To the end of their rows.
     this.#sites.delete(name);
     this.#sites.set(name, site);
@@ -57,13 +59,13 @@ export class FairQueue<T> {
     const [name, site] = greediestOf(this.#sites, ({ size }) => size);
     if (site === undefined) return undefined;
     const [sender, entries] = greediestOf(site.senders, ({ length }) => length);
-    const entry = entries?.pop();
+    const entry = entries?.takeNewest();
     if (entries !== undefined) this.#left(name, site, sender, entries);
     return entry;
   }
 
   /** An entry has left. */
-  #left(name: string, site: Site<T>, sender: string, entries: readonly T[]): void {
+  #left(name: string, site: Site<T>, sender: string, entries: Queue<T>): void {
     this.#size--;
     site.size--;
     if (entries.length === 0) site.senders.delete(sender);
@@ -73,7 +75,7 @@ export class FairQueue<T> {
 
 interface Site<T> {
   size: number;
-  readonly senders: Map<string, T[]>;
+  readonly senders: Map<string, Queue<T>>;
 }
 
 /** The last of those that have most: of those that have as much as each other, the last to come. */

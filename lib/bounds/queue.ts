@@ -38,6 +38,11 @@ export class Queue<T> {
     return item;
   }
 
+  /** Takes the one that came last; `undefined` when none waits. */
+  takeNewest(): T | undefined {
+    return this.length === 0 ? undefined : this.#items.pop();
+  }
+
   /** Takes all that wait, in their order. */
   takeAll(): T[] {
     const all: T[] = [];

@@ -20,4 +20,12 @@ describe('a queue', () => {
       }),
     );
   });
+
+  it('gives what came last, too, and nothing that was taken before', () => {
+    const queue = new Queue<number>();
+    for (const item of [1, 2, 3]) queue.push(item);
+    expect([queue.take(), queue.takeNewest(), queue.takeNewest(), queue.takeNewest()]).toEqual([1, 3, 2, undefined]);
+    queue.push(4);
+    expect([queue.length, queue.take(), queue.takeNewest()]).toEqual([1, 4, undefined]);
+  });
 });
