@@ -129,8 +129,9 @@ export interface NetConfig {
   /** Whether an inbound peer is welcome, judged by its proven key (not on plain links). By default everybody is. */
   readonly acceptPeer?: ((peerId: PeerId) => boolean) | undefined;
   /**
-   * Inbound connections at most, half of them from one address in `p2p` mode; and how many outbound ones `p2p` mode makes by
-   * itself (what `connect$` is asked for it always makes). Default: 10 and 10 in `p2p` mode (PyP2P), 1024 in `direct` mode.
+   * Inbound connections at most, half of them from one site (an IPv4 address, an IPv6 /48) in `p2p` mode. With as many, the newest of
+   * the site that has most, of those that nothing was sent on, ends for a newcomer whose site has less. And how many outbound ones
+   * `p2p` mode makes by itself (what `connect$` is asked for it always makes). Default: 10 and 10 in `p2p` mode (PyP2P), 1024 in `direct` mode.
    */
   readonly slots?: { readonly inbound?: number | undefined; readonly outbound?: number | undefined } | undefined;
   readonly timing?: Partial<Timing> | undefined;

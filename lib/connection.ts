@@ -321,6 +321,11 @@ export class PeerConnection implements Connection {
     return this.#state === 'open';
   }
 
+  /** Whether the application has sent anything on it. */
+  get hasSent(): boolean {
+    return this.#outbox.hasSent;
+  }
+
   /** What was sent and has not gone to the system yet, in bytes. */
   get buffered(): number {
     return this.#outbox.buffered;

@@ -94,7 +94,7 @@ describe('nobody can turn a node on a third party', () => {
         return EMPTY;
       },
       receive: () => undefined,
-      hasSlot: () => true,
+      hasSlotFor: () => true,
       isConnected: () => false,
       isOnLink,
       asked: { add: () => () => undefined, recall: () => undefined },

@@ -1,5 +1,7 @@
 import { once } from 'node:events';
-import { filter, firstValueFrom } from 'rxjs';
+import { filter, firstValueFrom, map, take, toArray } from 'rxjs';
+import type { Connection, Net, NetConfig } from '../lib/index.js';
+import { NO_NONCE } from '../lib/link/plain.js';
 import { httpServer$, type HttpServer, type HttpServerLimits } from '../servers/http.js';
 import { Flood } from './support/flood.js';
 import { LineClient } from './support/line-client.js';
@@ -31,6 +33,77 @@ describe('An honest newcomer gets in', () => {
     const { remote, reason } = await gaveWay;
     expect(attackers).toContain(remote.address);
     expect(reason).toMatch(/^it gave way to a newcomer/);
+  });
+
+  describe('to a node whose inbound slots are full of connections from two addresses', () => {
+    const slots = { inbound: 16 };
+
+    const inboundOf = (net: Net) => net.status$.pipe(map(({ slots: { inbound } }) => inbound.used));
+
+    /** Connects one node after the other from an address; they are as the node itself has them. */
+    async function crowd(net: Net, address: string, count: number): Promise<readonly Connection[]> {
+      const unl = await firstValueFrom(net.unl$);
+      const connections: Connection[] = [];
+      for (let made = 0; made < count; made++) {
+        const peer = lab.net({ bind: address });
+        const arrived = firstValueFrom(net.connections$.pipe(filter(({ peerId }) => peerId === peer.peerId)));
+        await firstValueFrom(peer.connect$(unl));
+        connections.push(await arrived);
+      }
+      return connections;
+    }
+
+    it('and the newest of them ends, with the reason, but none that the application has sent something on', async () => {
+      const net = lab.net({ slots });
+      const [one, other] = [await crowd(net, newAddress(), 8), await crowd(net, newAddress(), 8)];
+      const kept = [...one, other.at(-1)].filter((connection) => connection !== undefined);
+      for (const connection of kept) connection.send('welcome');
+      const closed = lab.collect(net.trace$.pipe(filter((step) => step.type === 'connection-closed')));
+
+      const friend = lab.net();
+      const arrived = firstValueFrom(net.connections$.pipe(filter(({ peerId }) => peerId === friend.peerId)));
+      const connection = await firstValueFrom(friend.connect$(await firstValueFrom(net.unl$)));
+      const heard = firstValueFrom(connection.lines$);
+      (await arrived).send('hello');
+      expect(await heard).toBe('hello');
+
+      expect(closed.map(({ peerId, reason }) => [peerId, reason])).toEqual([
+        [
+          other.at(-2)?.peerId ?? '',
+          {
+            code: 'refused',
+            by: 'us',
+            message: 'all inbound slots are taken, and most of them from this address: it gave way to a newcomer',
+          },
+        ],
+      ]);
+      expect(await firstValueFrom(inboundOf(net))).toBe(16);
+    });
+
+    const plain: [string, NetConfig][] = [
+      ['of a plain net in direct mode', { mode: 'direct', security: 'plain' }],
+      ['of a plain net in p2p mode', { mode: 'p2p', security: 'plain' }],
+    ];
+    for (const [where, config] of plain) {
+      it(where, async () => {
+        const net = lab.net({ ...config, slots });
+        const target = await endpointOf(net);
+        const hello = config.mode === 'p2p' ? '' : NO_NONCE;
+        const isFull = firstValueFrom(net.connections$.pipe(take(16), toArray()));
+        const sockets = [...(await flood.from(target, 8)), ...(await flood.from(target, 8))];
+        for (const socket of sockets) socket.resume().write(hello);
+        await isFull;
+        const left = Promise.race(sockets.map((socket) => once(socket, 'close')));
+        const friend = newAddress();
+        const arrived = firstValueFrom(
+          net.connections$.pipe(filter(({ peerId }) => peerId.startsWith(`plain:${friend}:`))),
+        );
+        (await flood.open(target, friend)).write(hello);
+        await arrived;
+        await left;
+        expect(await firstValueFrom(inboundOf(net))).toBe(16);
+      });
+    }
   });
 
   it('to a rendezvous server whose connections two addresses have taken, and one of theirs is told why it has to leave', async () => {

@@ -54,6 +54,7 @@ export class Outbox {
   #batch = '';
   #open = true;
   #mustDrain = false;
+  #hasSent = false;
 
   constructor(config: OutboxConfig) {
     this.#config = config;
@@ -65,10 +66,16 @@ export class Outbox {
     return this.#batch.length + this.#config.waiting();
   }
 
+  /** Whether anything was sent. */
+  get hasSent(): boolean {
+    return this.#hasSent;
+  }
+
   /** See `Connection.send`. */
   send(text: string): boolean {
     expectLine(text, this.#config.lineBytes);
     if (!this.#open) return false;
+    this.#hasSent = true;
     if (this.#batch === '') {
       queueMicrotask(() => {
         this.flush();
@@ -81,6 +88,7 @@ export class Outbox {
 
   /** Sends bytes as they are; the callback is called when more may be sent. */
   sendBytes(bytes: Buffer, done: (error?: Error) => void): void {
+    this.#hasSent = true;
     this.flush();
     this.#write(bytes);
     if (this.#mayGoOn()) done();

@@ -38,7 +38,7 @@ export function askersOf({ config, runtime, peers }: AskersConfig): Welcoming {
       mayAskFrom(siteOf(seenAt)) &&
       mayAsk(peerId) &&
       // One that has a connection here asks for another link of it.
-      (peers.get(peerId) !== undefined || (peers.hasInboundSlot && isWelcome(config, peerId))),
+      (peers.get(peerId) !== undefined || (peers.hasInboundSlotFor(seenAt) && isWelcome(config, peerId))),
     mayRefuse: tokenBucket({ ...NOES, now }),
   };
 }

@@ -52,12 +52,13 @@ export function challengingOf({ config, runtime, peers, sessions$, punching }: C
         late: 'The peer chose another connection, or none',
         runtime,
         take: () => {
-          if (!peers.hasInboundSlot) throw new DialError('All inbound slots are taken');
+          const link = plainLink(socket, challenge.name);
+          if (!peers.hasInboundSlotFor(link.remote.address)) throw new DialError('All inbound slots are taken');
           const start = { direction: 'inbound', nonce: false } as const;
-          peers.add(plainConnection(plainLink(socket, challenge.name), start, { ...config, runtime }));
+          peers.add(plainConnection(link, start, { ...config, runtime }));
         },
       }),
-    hasSlot: () => peers.hasInboundSlot,
+    hasSlotFor: (address) => peers.hasInboundSlotFor(address),
   };
 }
 

@@ -89,12 +89,13 @@ function receiveSecure$(socket: Socket, { config, context, peers, runtime }: Inb
 
 /** In direct mode the side that has dialled sends a nonce first, by which this side knows what it has asked for. */
 function receivePlain$(socket: Socket, { config, peers, runtime, nonces }: InboundConfig): Observable<unknown> {
+  const { address } = endpointsOf(socket).remote;
   const add = () => {
     const start = { direction: 'inbound', nonce: false } as const;
     peers.add(plainConnection(plainLink(socket, 'direct'), start, { ...config, runtime }));
   };
   if (config.mode === 'p2p') {
-    if (!peers.hasInboundSlot) {
+    if (!peers.hasInboundSlotFor(address)) {
       socket.destroy();
       throw new DialError('all inbound slots are taken');
     }
@@ -107,7 +108,7 @@ function receivePlain$(socket: Socket, { config, peers, runtime, nonces }: Inbou
     runtime,
     take: (nonce) => {
       if (nonces.take(nonce, socket)) return;
-      if (!peers.hasInboundSlot) throw new DialError('all inbound slots are taken');
+      if (!peers.hasInboundSlotFor(address)) throw new DialError('all inbound slots are taken');
       add();
     },
   });

@@ -12,6 +12,7 @@ import type { Link } from '../link/link.js';
 import type { Runtime } from '../runtime.js';
 import { Seen } from '../bounds/seen.js';
 import type { Trace } from '../trace.js';
+import { slotFor } from './slots.js';
 
 /** A peer that has a connection here and comes with another gets this long to show that it still has the first. */
 const PROBE_MS = 2_000;
@@ -21,6 +22,9 @@ const ENDED = { forMs: 60_000, maxEntries: 1_000 };
 
 /** A link that is turned away gets this long to take in why. */
 const REFUSAL_GRACE_MS = 1_000;
+
+/** What a peer is told whose connection gives way to a newcomer. */
+const GAVE_WAY = 'all inbound slots are taken, and most of them from this address: it gave way to a newcomer';
 
 /**
  * The connections of a net, at most one to each proven peer.
@@ -100,7 +104,7 @@ export class Peers {
 
   /** How many slots of a direction are taken, or are about to be: those that look for a link leave theirs to others. */
   count(direction: 'inbound' | 'outbound'): number {
-    return this.begun.filter((connection) => connection.direction === direction && connection.hasLink).length;
+    return this.#slotted(direction).length;
   }
 
   /**
@@ -191,14 +195,22 @@ export class Peers {
     else existing.moveTo(channel, hello.connection);
   }
 
-  /** Whether there is room for one more inbound connection. */
-  get hasInboundSlot(): boolean {
-    return this.count('inbound') < this.config.slots.inbound;
+  /**
+   * Whether an inbound connection from an address gets a slot: one is free, or another connection has to give way.
+   *
+   * @param address `undefined` when nobody has seen the peer.
+   */
+  hasInboundSlotFor(address: string | undefined): boolean {
+    return this.#inboundSlotFor(address).isFree;
   }
 
-  /** Counts a connection in until it ends. */
+  /** Counts a connection in until it ends. An inbound one takes a slot, and another gives way where it has to. */
   add(connection: PeerConnection): PeerConnection {
     const { peerId, direction } = connection;
+    if (direction === 'inbound') {
+      const { gaveWay } = this.#inboundSlotFor(connection.remote.address);
+      gaveWay?.end({ code: 'refused', by: 'us', message: GAVE_WAY });
+    }
     this.#open.add(connection);
     this.#byPeer.set(peerId, connection);
     this.#begun.next(connection);
@@ -235,6 +247,14 @@ export class Peers {
     this.#left.complete();
   }
 
+  #slotted(direction: 'inbound' | 'outbound'): readonly PeerConnection[] {
+    return this.begun.filter((connection) => connection.direction === direction && connection.hasLink);
+  }
+
+  #inboundSlotFor(address: string | undefined) {
+    return slotFor(this.#slotted('inbound'), this.config.slots.inbound, address);
+  }
+
   /** The greater key decides. */
   #isControlling(peerId: PeerId): boolean {
     return isGreater(this.config.identity.peerId, peerId);
@@ -261,8 +281,8 @@ export class Peers {
 
   #reasonToRefuse({ peerId, remote }: Link): string | undefined {
     if (peerId === this.config.identity.peerId) return 'this is the same node';
-    if (!this.hasInboundSlot) return 'all inbound slots are taken';
-    if (!this.#hasSlotFor(remote.address)) return 'too many inbound slots are taken from this address';
+    if (!this.hasInboundSlotFor(remote.address)) return 'all inbound slots are taken';
+    if (!this.#mayHaveOneMore(remote.address)) return 'too many inbound slots are taken from this address';
     try {
       return this.config.acceptPeer(peerId) ? undefined : 'this peer is not welcome here';
     } catch (error) {
@@ -271,7 +291,7 @@ export class Peers {
   }
 
   /** In a flooding network, whoever is at one address may take half of the slots, whatever keys it has. */
-  #hasSlotFor(address: string): boolean {
+  #mayHaveOneMore(address: string): boolean {
     if (this.config.mode === 'direct') return true;
     const host = siteOf(address);
     const used = this.begun.filter(

@@ -75,14 +75,14 @@ export function reverseQueryingOf(given: ReverseQueryingConfig): ReverseQuerying
         map((link) => ({ ...link, hasNonce: true })),
       ),
     receive: (link) => {
-      if (peers.hasInboundSlot) {
+      if (peers.hasInboundSlotFor(link.remote.address)) {
         peers.adopt(link, { direction: 'inbound' });
       } else {
         link.stream.destroy();
         fail(link.remote, 'all inbound slots are taken');
       }
     },
-    hasSlot: () => peers.hasInboundSlot,
+    hasSlotFor: (address) => peers.hasInboundSlotFor(address),
     isConnected: (endpoint) => peers.get(`plain:${formatEndpoint(endpoint)}`) !== undefined,
     isOnLink,
     asked: askedOf(() => scheduler.now()),

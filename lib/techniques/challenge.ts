@@ -210,7 +210,8 @@ export function answerChallenges$(challenging: Challenging, port: number, maxInb
     switchMap((talks) => merge(...talks.map((talk) => listed$(talk, port, maxInbound, scheduler)))),
     mergeMap(({ talk, address, ports }) => {
       // PyP2P's nodes, too, say nothing to what they do not accept; who waits gives up in 10 s.
-      if (!isPublic(address) || busy.has(address) || busy.size >= MAX_ANSWERED || !challenging.hasSlot()) return EMPTY;
+      if (!isPublic(address) || busy.has(address) || busy.size >= MAX_ANSWERED || !challenging.hasSlotFor(address))
+        return EMPTY;
       // Another server, or the same one once more; who asks anew does so from other ports.
       if (!accepted.add(`${address} ${ports.join(' ')}`)) return EMPTY;
       busy.add(address);

@@ -18,6 +18,6 @@ export interface Challenging extends Pick<Punching, 'side$' | 'options' | 'punch
   readonly link: (socket: Socket, peer: UnlV2) => Link;
   /** Takes in a socket on which PyP2P's nonce comes, and then emits; closes any other, also when unsubscribed from. */
   readonly receive$: (socket: Socket) => Observable<unknown>;
-  /** Whether there is room for one more connection from outside. */
-  readonly hasSlot: () => boolean;
+  /** Whether there is room for one more connection from an address. */
+  readonly hasSlotFor: (address: string) => boolean;
 }

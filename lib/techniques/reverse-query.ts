@@ -110,7 +110,7 @@ export function answerReverse$(reverseQuerying: ReverseQuerying): Observable<nev
     if (reverseQuerying.isConnected(endpoint)) return 'there is a connection already';
     if (busy.has(formatEndpoint(endpoint))) return 'it is being answered already';
     if (busy.size >= MAX_ANSWERED) return 'too many are being answered';
-    if (!reverseQuerying.hasSlot()) return 'all inbound slots are taken';
+    if (!reverseQuerying.hasSlotFor(endpoint.address)) return 'all inbound slots are taken';
     if (!mayDial(endpoint.address)) return 'too many for this address';
     return mayDialAny() ? undefined : 'too many';
   };

@@ -23,8 +23,8 @@ export interface ReverseQuerying {
   readonly dial$: (endpoint: Endpoint, nonce: string, nodeId: string) => Observable<Link>;
   /** Takes a link that this node has dialled because a peer asked for it; closes it when there is no room for it. */
   readonly receive: (link: Link) => void;
-  /** Whether there is room for one more connection from outside. */
-  readonly hasSlot: () => boolean;
+  /** Whether there is room for one more connection from an address. */
+  readonly hasSlotFor: (address: string) => boolean;
   /** Whether there is a connection to an endpoint. */
   readonly isConnected: (endpoint: Endpoint) => boolean;
   /** Whether one of this machine's interfaces is on the same network as an address. */

@@ -90,7 +90,7 @@ function world(
       greet: () => undefined,
       link: () => linkOf('challenge'),
       receive$: (socket) => of(socket).pipe(tap(() => received.push(socket))),
-      hasSlot: () => true,
+      hasSlotFor: () => true,
       ...rest,
     };
     spec({
@@ -415,7 +415,7 @@ describe('a node that waits for challenges', () => {
   });
 
   it('answers none while all slots are taken, or where its own ports are beyond prediction', () => {
-    expect(answered([[0, challengeOf()]], { of: { hasSlot: () => false } })).toEqual([]);
+    expect(answered([[0, challengeOf()]], { of: { hasSlotFor: () => false } })).toEqual([]);
     expect(answered([[0, challengeOf()]], { natType: { type: 'random' } })).toEqual([]);
   });
 

@@ -80,7 +80,7 @@ function world({ arrival = () => NEVER, dial, of: rest }: Behaviour, spec: (worl
           return dial?.(scheduler, link) ?? timer(100, scheduler).pipe(map(() => link));
         }),
       receive: (link) => received.push(link),
-      hasSlot: () => true,
+      hasSlotFor: () => true,
       isConnected: () => false,
       isOnLink: (address) => address.startsWith('192.168.1.'),
       asked: {
@@ -370,7 +370,7 @@ describe('a node that is asked to dial', () => {
   });
 
   it('dials nobody to whom there is a connection, nor while all slots are taken', () => {
-    for (const rest of [{ isConnected: () => true }, { hasSlot: () => false }]) {
+    for (const rest of [{ isConnected: () => true }, { hasSlotFor: () => false }]) {
       answering([[0, connect()]], { of: rest }, ({ dialled, dropped }) => {
         expect([dialled.length, dropped.length]).toEqual([0, 1]);
       });

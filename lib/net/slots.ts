@@ -1,0 +1,50 @@
+import { siteOf } from '../bounds/site.js';
+import type { Endpoint } from '../endpoint.js';
+
+/** A connection, as far as it matters for who has to give way. */
+export interface Occupant {
+  /** Where the peer is. */
+  readonly remote: Endpoint;
+  /** Whether the application has sent anything on it. */
+  readonly hasSent: boolean;
+}
+
+/** The answer to a newcomer: whether it gets a slot, and which connection has to end for that. */
+export interface Slot<T> {
+  readonly isFree: boolean;
+  readonly gaveWay?: T | undefined;
+}
+
+/**
+ * Finds a slot for a newcomer. Keys are free, so that slots are shared by sites: when all are taken, the newest connection of the site
+ * that has most gives way to a newcomer whose site has less. A connection that the application has sent something on never gives way.
+ * Pure; the time it takes is linear in the connections.
+ *
+ * @param taken the connections that have a slot, the oldest first.
+ * @param most how many slots there are.
+ * @param address where the newcomer is; `undefined` when nobody has seen it.
+ *
+ * @example
+ * const { isFree, gaveWay } = slotFor(inbound, 10, '192.0.2.7');
+ * gaveWay?.end({ code: 'refused', by: 'us', message: GAVE_WAY });
+ */
+export function slotFor<T extends Occupant>(taken: readonly T[], most: number, address: string | undefined): Slot<T> {
+  if (taken.length < most) return { isFree: true };
+  const sites = new Map<string, { count: number; newest?: T }>();
+  for (const occupant of taken) {
+    const site = siteOf(occupant.remote.address);
+    const share = sites.get(site) ?? { count: 0 };
+    sites.set(site, share);
+    share.count++;
+    if (!occupant.hasSent) share.newest = occupant;
+  }
+  // The newcomer's site must not have most itself then: else two sites could push each other out for ever.
+  let greediest = (sites.get(siteOf(address))?.count ?? 0) + 1;
+  let gaveWay: T | undefined;
+  for (const { count, newest } of sites.values()) {
+    if (count <= greediest || newest === undefined) continue;
+    greediest = count;
+    gaveWay = newest;
+  }
+  return { isFree: gaveWay !== undefined, gaveWay };
+}
