@@ -21,6 +21,7 @@ import {
   type Subscription,
 } from 'rxjs';
 import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
+import { Admission } from '../lib/bounds/admission.js';
 import { Gathered } from '../lib/bounds/gathered.js';
 import { siteOf } from '../lib/bounds/site.js';
 import { type Endpoint } from '../lib/endpoint.js';
@@ -65,15 +66,18 @@ export interface RelayServerConfig extends RelayServiceConfig {
 
 /** What one relay bears. Bytes wait for a node for `idleMs` at most. */
 export interface RelayServerLimits extends SpliceLimits, Pick<UnreadLimits, 'unreadBytesPerHost' | 'unreadBytesInAll'> {
-  /** Sessions in all: two nodes that are joined, or one that waits for the other. */
+  /**
+   * Sessions in all: two nodes that are joined, or one that waits for the other. Each counts for one site, that of its two which has
+   * more. With as many, a newcomer takes the place of the newest of the site that has most.
+   */
   readonly sessions: number;
-  /** Nodes in sessions from one IPv4 address or IPv6 /64: a household, an office, a small carrier NAT. */
+  /** Nodes in sessions from one IPv4 address or IPv6 /48: a household, an office, a small carrier NAT. */
   readonly nodesPerHost: number;
   /** For how long a node waits for the other, in milliseconds. */
   readonly unpairedMs: number;
-  /** Requests a second from one IPv4 address or IPv6 /64, on average. */
+  /** Requests a second from one IPv4 address or IPv6 /48, on average. */
   readonly requestsPerSecond: number;
-  /** Requests at once from one IPv4 address or IPv6 /64. */
+  /** Requests at once from one IPv4 address or IPv6 /48. */
   readonly requestBurst: number;
   /**
    * Tokens that are remembered for four minutes, with what they were used for. With as many, the newest of the site that has most
@@ -109,7 +113,10 @@ export interface RelayCounters {
   readonly bytes: number;
   /** Requests that were refused, in all, by reason. */
   readonly refused: Readonly<Partial<Record<RefusalCode, number>>>;
-  /** Nodes and pairs that were sent away, in all, by the limit: `unpairedMs`, `idleMs`, `bytesPerSession`, or those of unread bytes. */
+  /**
+   * Nodes and pairs that were sent away, in all, by the limit: `unpairedMs`, `idleMs`, `bytesPerSession`, those of unread bytes, or
+   * `sessions` (`gaveWay`: to a newcomer whose site has fewer).
+   */
   readonly cut: Readonly<Record<Cut | 'unpaired', number>>;
 }
 
@@ -195,13 +202,15 @@ class Relay {
     joined: 0,
     bytes: 0,
     refused: {},
-    cut: { unpaired: 0, idle: 0, bytes: 0, unread: 0 },
+    cut: { unpaired: 0, idle: 0, bytes: 0, unread: 0, gaveWay: 0 },
   });
   /** Those of the counters are told now and then. */
   #bytes = 0;
   readonly #tick$: Observable<unknown>;
   readonly #sockets = new Set<Socket>();
   readonly #perHost = new SiteCounts();
+  /** What to call when a session has to give way to a newcomer. */
+  readonly #sessions: Admission<() => void>;
   readonly #tokens: Tokens<Waiting>;
   readonly #unread: Unread;
   readonly #mayAsk: (host: string) => boolean;
@@ -222,6 +231,7 @@ class Relay {
     this.#unread = new Unread({ ...limits, unreadBytes: Number.POSITIVE_INFINITY, unreadMs: idleMs }, scheduler);
     const now = () => scheduler.now();
     this.#started = timeOfDay();
+    this.#sessions = new Admission({ most: limits.sessions });
     this.#mayAsk = siteBuckets({ perSecond: requestsPerSecond, burst: requestBurst, maxSites: MAX_HOSTS, now });
     // A clock may be wrong by as much to either side.
     this.#tokens = new Tokens({ forMs: 2 * CLOCK_MS, maxTokens: tokens, now: timeOfDay });
@@ -290,8 +300,7 @@ class Relay {
     if (this.#perHost.of(address) >= this.limits.nodesPerHost) return ['host-full', 'too many nodes at this address'];
     const refusal = this.#tokens.refusalOf(join, address);
     if (refusal !== undefined) return [refusal, TOKEN_WORDS[refusal]];
-    const { sessions, waiting } = this.#counters.value;
-    const isFull = sessions + waiting >= this.limits.sessions && !this.#tokens.isAwaited(join);
+    const isFull = !this.#tokens.isAwaited(join) && !this.#sessions.hasRoomFor(address);
     return isFull ? ['server-full', 'too many sessions'] : undefined;
   }
 
@@ -314,33 +323,50 @@ class Relay {
   }
 
   #wait(join: JoinRequest, socket: Socket, host: string): void {
-    const overdue$ = timer(this.limits.unpairedMs, this.runtime.scheduler).pipe(map(() => true));
-    const left$ = merge(fromEvent(socket, 'close'), fromEvent(socket, 'end')).pipe(map(() => false));
-    const waits = merge(overdue$, left$)
+    const gaveWay = new Subject<'gaveWay'>();
+    const overdue$ = timer(this.limits.unpairedMs, this.runtime.scheduler).pipe(map(() => 'unpaired' as const));
+    const left$ = merge(fromEvent(socket, 'close'), fromEvent(socket, 'end')).pipe(map(() => undefined));
+    const waits = merge(gaveWay, overdue$, left$)
       .pipe(take(1))
       .subscribe({
-        next: (isOverdue) => {
+        next: (reason) => {
           this.#tokens.leave(join.token);
           socket.destroy();
           const { waiting, cut } = this.#counters.value;
-          this.#tell({ waiting: waiting - 1, ...(isOverdue && { cut: { ...cut, unpaired: cut.unpaired + 1 } }) });
+          this.#tell({ waiting: waiting - 1, ...(reason && { cut: { ...cut, [reason]: cut[reason] + 1 } }) });
         },
         error: noop,
       });
     waits.add(readAhead(socket));
+    waits.add(this.#takeRoom(host, gaveWay));
     this.#tokens.wait(join, host, { socket, host, waits })?.socket.destroy();
     this.#tell({ waiting: this.#counters.value.waiting + 1 });
   }
 
+  /** Takes room for one more session of a site, which has room. It may have to give way; the function that is returned frees it. */
+  #takeRoom(site: string, gaveWay: Subject<'gaveWay'>): () => void {
+    const giveWay = () => {
+      gaveWay.next('gaveWay');
+    };
+    this.#sessions.admit(site, giveWay).gaveWay?.();
+    return () => {
+      this.#sessions.leave(site, giveWay);
+    };
+  }
+
   #splice({ socket: first, host: firstHost, waits }: Waiting, second: Socket, secondHost: string): void {
+    // The room of the one that has waited is free, for both of them.
     waits.unsubscribe();
-    const unread = new Subject<void>();
+    const gaveWay = new Subject<'gaveWay'>();
+    const site = this.#sessions.of(secondHost) > this.#sessions.of(firstHost) ? secondHost : firstHost;
+    const leaveRoom = this.#takeRoom(site, gaveWay);
+    const unread = new Subject<'unread'>();
     const watch = (socket: Socket, site: string) =>
       this.#unread.watch({
         socket,
         site,
         drop: () => {
-          unread.next();
+          unread.next('unread');
         },
       });
     const { waiting, sessions, joined } = this.#counters.value;
@@ -354,7 +380,7 @@ class Relay {
         this.#bytes += bytes;
       },
       looks: [watch(first, firstHost), watch(second, secondHost)],
-      unread$: unread,
+      cut$: merge(unread, gaveWay),
     }).subscribe({
       next: (reason) => {
         const { cut } = this.#counters.value;
@@ -362,6 +388,7 @@ class Relay {
       },
       error: noop,
       complete: () => {
+        leaveRoom();
         this.#tell({ sessions: this.#counters.value.sessions - 1 });
       },
     });

@@ -1,13 +1,16 @@
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { filter, firstValueFrom, map, take, toArray } from 'rxjs';
 import type { Connection, Net, NetConfig } from '../lib/index.js';
 import { NO_NONCE } from '../lib/link/plain.js';
+import { systemRuntime } from '../lib/runtime.js';
 import { httpServer$, type HttpServer, type HttpServerLimits } from '../servers/http.js';
+import { relayServer$, type RelayServer } from '../servers/relay.js';
 import { Flood } from './support/flood.js';
 import { LineClient } from './support/line-client.js';
 import { Lab, newAddress } from './support/nodes.js';
 import { endpointOf } from './support/raw-peer.js';
-import { bytesOf } from './support/relay.js';
+import { bytesOf, closing, joined, RelayNode } from './support/relay.js';
 
 describe('An honest newcomer gets in', () => {
   const lab = new Lab();
@@ -127,6 +130,71 @@ describe('An honest newcomer gets in', () => {
       const honest = new LineClient(await flood.open(server.local));
       expect(await honest.ask('SOURCE TCP')).toMatch(/^REMOTE/);
     }
+  });
+
+  describe('to a relay whose sessions are all taken', () => {
+    async function open(sessions: number): Promise<RelayServer> {
+      return new Promise((resolve, reject) => {
+        const config = { bind: '127.0.0.1', port: 0, limits: { sessions } };
+        lab.use(relayServer$(config).subscribe({ next: resolve, error: reject }));
+      });
+    }
+
+    function nodeAt({ local }: RelayServer, localAddress = newAddress()): RelayNode {
+      return new RelayNode({ host: local.address, port: local.port, localAddress });
+    }
+
+    /** A node that waits for one that does not come. */
+    async function waiting(relay: RelayServer, address: string): Promise<Socket> {
+      const socket = await nodeAt(relay, address).join(nodeAt(relay).peerId, systemRuntime.newId());
+      socket.on('error', () => undefined);
+      lab.onClose(() => socket.destroy());
+      return socket;
+    }
+
+    async function pairOf(one: RelayNode, other: RelayNode): Promise<readonly [Socket, Socket]> {
+      const sockets = await joined(one, other);
+      for (const socket of sockets) socket.on('error', () => undefined);
+      lab.onClose(() => {
+        for (const socket of sockets) socket.destroy();
+      });
+      return sockets;
+    }
+
+    it('by nodes that wait at one address: the newest of them leaves, and the counters tell why', async () => {
+      const relay = await open(4);
+      const stranger = newAddress();
+      const first = await pairOf(nodeAt(relay), nodeAt(relay));
+      const silent: Socket[] = [];
+      for (let count = 0; count < 3; count++) silent.push(await waiting(relay, stranger));
+      const [newest] = silent.slice(-1);
+      const left = newest === undefined ? Promise.reject(new Error('nobody waits')) : closing(newest);
+      const [here, there] = await pairOf(nodeAt(relay), nodeAt(relay));
+      here.write('hello');
+      expect(await bytesOf(there, 5)).toBe('hello');
+      await left;
+      first[0].write('still here');
+      expect(await bytesOf(first[1], 10)).toBe('still here');
+      const { sessions, waiting: waits, cut } = await firstValueFrom(relay.counters$);
+      expect([sessions, waits]).toEqual([2, 2]);
+      expect(cut).toEqual({ unpaired: 0, idle: 0, bytes: 0, unread: 0, gaveWay: 1 });
+    });
+
+    it('by pairs of which one node is at an address that has most, wherever the other is', async () => {
+      const relay = await open(3);
+      const stranger = newAddress();
+      await waiting(relay, stranger);
+      const pairs: (readonly [Socket, Socket])[] = [];
+      for (let count = 0; count < 2; count++) pairs.push(await pairOf(nodeAt(relay), nodeAt(relay, stranger)));
+      const [, newest = []] = pairs;
+      const left = Promise.all(newest.map(closing));
+      const [here, there] = await pairOf(nodeAt(relay), nodeAt(relay));
+      here.write('hello');
+      expect(await bytesOf(there, 5)).toBe('hello');
+      await left;
+      const { sessions, waiting: waits, cut } = await firstValueFrom(relay.counters$);
+      expect([sessions, waits, cut.gaveWay]).toEqual([2, 1, 1]);
+    });
   });
 
   describe('to an HTTP server', () => {

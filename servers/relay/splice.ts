@@ -28,12 +28,12 @@ export interface SpliceConfig {
   readonly count: (bytes: number) => void;
   /** For each of the sockets: is called when something waits in it. */
   readonly looks: readonly [() => void, () => void];
-  /** Emits when it is to be cut because one side does not read. */
-  readonly unread$: Observable<unknown>;
+  /** Emits why it is to be cut, when it is. */
+  readonly cut$: Observable<Cut>;
 }
 
-/** Why a splice was cut. */
-export type Cut = 'idle' | 'bytes' | 'unread';
+/** Why a splice was cut. The last: a session of a site that has fewer needed its room. */
+export type Cut = 'idle' | 'bytes' | 'unread' | 'gaveWay';
 
 /** One timer for all sessions looks so many times in the idle time whether something has moved. */
 export const TICKS = 4;
@@ -45,7 +45,7 @@ export const TICKS = 4;
  */
 export function splice$({ sockets: [a, b], limits, ...config }: SpliceConfig): Observable<Cut> {
   return new Observable((subscriber) => {
-    const { tick$, scheduler, count, looks, unread$ } = config;
+    const { tick$, scheduler, count, looks, cut$ } = config;
     let left = limits.bytesPerSession;
     let quietTicks = 0;
     let isHeld = false;
@@ -91,14 +91,7 @@ export function splice$({ sockets: [a, b], limits, ...config }: SpliceConfig): O
         error: noop,
       }),
     );
-    subscriber.add(
-      unread$.subscribe({
-        next: () => {
-          cut('unread');
-        },
-        error: noop,
-      }),
-    );
+    subscriber.add(cut$.subscribe({ next: cut, error: noop }));
     const onClose = (socket: Socket, other: Socket) => () => {
       if (other.closed) subscriber.complete();
       else if (!socket.readableEnded || !socket.writableFinished) reset(other);

@@ -110,7 +110,7 @@ describe('rxp2p', () => {
           joined: 0,
           bytes: 0,
           refused: {},
-          cut: { unpaired: 0, idle: 0, bytes: 0 },
+          cut: { unpaired: 0, idle: 0, bytes: 0, unread: 0, gaveWay: 0 },
         });
         const listening = server.events.filter(({ event }) => event === 'listening');
         expect(

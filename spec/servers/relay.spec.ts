@@ -363,7 +363,7 @@ describe('A relay server', () => {
       const pair = await pairAt(where);
       await Promise.all(pair.map(closing));
       const { cut } = await until(counters$, ({ sessions }) => sessions === 0);
-      expect(cut).toEqual({ unpaired: 0, idle: 1, bytes: 0, unread: 0 });
+      expect(cut).toEqual({ unpaired: 0, idle: 1, bytes: 0, unread: 0, gaveWay: 0 });
     });
 
     it('for which too much waits at the address of a node that does not read', async () => {
@@ -415,7 +415,7 @@ describe('A relay server', () => {
       joined: 1,
       bytes: 8,
       refused: { signature: 1 },
-      cut: { unpaired: 0, idle: 0, bytes: 0, unread: 0 },
+      cut: { unpaired: 0, idle: 0, bytes: 0, unread: 0, gaveWay: 0 },
     });
   });
 

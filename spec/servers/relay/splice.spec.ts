@@ -57,7 +57,7 @@ describe('A splice', () => {
         scheduler: systemRuntime.scheduler,
         count: () => undefined,
         looks: [() => undefined, () => undefined],
-        unread$: NEVER,
+        cut$: NEVER,
         ...config,
       }).subscribe({ next: (cut) => said.push(cut), error: fail, complete: () => said.push('complete') }),
     );
