@@ -6,6 +6,7 @@ import { NO_NONCE } from '../lib/link/plain.js';
 import { systemRuntime } from '../lib/runtime.js';
 import { httpServer$, type HttpServer, type HttpServerLimits } from '../servers/http.js';
 import { relayServer$, type RelayServer } from '../servers/relay.js';
+import { memoryStore } from '../servers/store/memory.js';
 import { Flood } from './support/flood.js';
 import { LineClient } from './support/line-client.js';
 import { Lab, newAddress } from './support/nodes.js';
@@ -130,6 +131,41 @@ describe('An honest newcomer gets in', () => {
       const honest = new LineClient(await flood.open(server.local));
       expect(await honest.ask('SOURCE TCP')).toMatch(/^REMOTE/);
     }
+  });
+
+  describe('to a table of a rendezvous server', () => {
+    it('that one address has filled, in the place of the newest from there', async () => {
+      const store = memoryStore({ maxEntries: 4, now: Date.now, random: Math.random });
+      const server = await lab.server({ store });
+      const [stranger, friend] = [newAddress(), newAddress()];
+      const full = new LineClient(await flood.open(server.local, stranger));
+      for (const port of [1, 2, 3, 4]) full.say(`PASSIVE READY ${port} 10`);
+      await full.ask('SOURCE TCP');
+      const honest = new LineClient(await flood.open(server.local, friend));
+      honest.say('PASSIVE READY 5000 10');
+      expect(await honest.ask('SOURCE TCP')).toMatch(/^REMOTE/);
+      expect(await store.get('passive', `${friend} 5000`)).toBe('10');
+      const kept = await store.list('passive', stranger);
+      expect(kept.map(([key]) => key)).toEqual([1, 2, 3].map((port) => `${stranger} ${port}`));
+    });
+
+    it('whose candidates for one node all come from one site, and the one that gives way is told', async () => {
+      const store = memoryStore({ maxEntries: 1_000, now: Date.now, random: Math.random });
+      const server = await lab.server({ store });
+      const node = new LineClient(await flood.open(server.local));
+      node.say('SIMULTANEOUS READY 44444 10');
+      await node.ask('SOURCE TCP');
+      const nodeAddress = node.socket.localAddress ?? '';
+      for (let count = 0; count < 100; count++) {
+        const value = JSON.stringify({ ports: [5000], isTold: true });
+        await store.put('candidates', `${nodeAddress} 2001:db8:1::${count.toString(16)}`, value, 60_000);
+      }
+      const told = firstValueFrom(store.messages$(`candidate:${nodeAddress} 2001:db8:1::63`));
+      const honest = new LineClient(await flood.open(server.local));
+      expect(await honest.ask(`CANDIDATE ${nodeAddress} TCP 5000`)).toBe('PREDICTION SET');
+      expect(await told).toMatch(/^REFUSED table-full a candidate gave way/);
+      expect((await store.list('candidates', nodeAddress)).length).toBe(100);
+    });
   });
 
   describe('to a relay whose sessions are all taken', () => {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { siteOf } from '../../lib/bounds/site.js';
 import { familyOf, formatEndpoint } from '../../lib/endpoint.js';
 import { verifySignature, type PeerId } from '../../lib/identity.js';
 import { proofOf, RENDEZVOUS_VERSION, type Request } from '../../lib/rendezvous/messages.js';
@@ -123,6 +124,7 @@ async function handleProven(
         listingOf(peerId, familyOf(address)),
         `${request.unl} ${address}`,
         LISTING_MS,
+        siteOf(address),
       );
       if (!kept) session.decline('table-full', 'this server lists as many nodes as it can');
       return;

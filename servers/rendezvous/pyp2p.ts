@@ -1,6 +1,8 @@
 import type { Subscription } from 'rxjs';
+import { Admission, type Admitted } from '../../lib/bounds/admission.js';
+import { siteOf } from '../../lib/bounds/site.js';
 import { familyOf, type Endpoint } from '../../lib/endpoint.js';
-import { formatReply, MAX_NODES, type Request } from '../../lib/rendezvous/messages.js';
+import { formatReply, MAX_NODES, type Reply, type Request } from '../../lib/rendezvous/messages.js';
 import { mayList } from '../../lib/unl/dialable.js';
 import { parseJsonObject } from '../../lib/validate.js';
 import type { PeerRequest } from './peers.js';
@@ -21,6 +23,13 @@ const MAX_PASSIVE = 64;
 const MAX_CLOCK_ERROR_S = 600;
 /** Nodes whose answers one session may wait for. */
 const MAX_ASKED = 64;
+
+/** What a candidate is told that waits no longer. */
+const GAVE_WAY: Reply = {
+  verb: 'REFUSED',
+  code: 'table-full',
+  words: 'a candidate gave way to a newcomer: most of those that wait for its node come from this address',
+};
 
 /** Answers one request of a PyP2P node. Nodes are known by their address there, having nothing else to be known by. */
 export async function handlePyp2pRequest(request: Pyp2pRequest, session: ServerSession): Promise<void> {
@@ -65,7 +74,7 @@ async function listPassive({ port, maxInbound }: RequestOf<'PASSIVE'>, session: 
   const own = await store.list('passive', remote.address);
   const kept =
     own.length < MAX_PASSIVE &&
-    (await store.put('passive', `${remote.address} ${port}`, String(maxInbound), LISTING_MS));
+    (await store.put('passive', `${remote.address} ${port}`, String(maxInbound), LISTING_MS, siteOf(remote.address)));
   if (!kept) session.decline('table-full', 'this server lists as many nodes as it can');
 }
 
@@ -73,7 +82,7 @@ async function listSimultaneous(session: ServerSession): Promise<void> {
   const { remote, store } = session;
   const { address } = remote;
   const at = session.now();
-  if (!(await store.put('simultaneous', address, String(at), LISTING_MS))) {
+  if (!(await store.put('simultaneous', address, String(at), LISTING_MS, siteOf(address)))) {
     session.decline('table-full', 'this server lists as many nodes as it can');
     return;
   }
@@ -85,8 +94,9 @@ async function listSimultaneous(session: ServerSession): Promise<void> {
   });
   if (!session.mayCause(candidates.length)) return;
   for (const { key, ports } of candidates) {
-    session.reply({ verb: 'CHALLENGE', address: key.slice(address.length + 1), ports });
-    await store.put('candidates', key, JSON.stringify({ ports, isTold: true }), CANDIDATE_MS);
+    const candidate = candidateOf(key);
+    session.reply({ verb: 'CHALLENGE', address: candidate, ports });
+    await store.put('candidates', key, JSON.stringify({ ports, isTold: true }), CANDIDATE_MS, siteOf(candidate));
   }
 }
 
@@ -111,12 +121,20 @@ async function propose({ address, ports }: RequestOf<'CANDIDATE'>, session: Serv
   const listedAt = await store.get('simultaneous', address);
   if (listedAt === undefined) return;
   const key = candidateKey(address, remote.address);
-  const waiting = await store.list('candidates', address);
-  if (waiting.length >= MAX_CANDIDATES && !waiting.some(([other]) => other === key)) return;
-  if (!session.mayCause(passingOn.listenersOf(nodeChannel(address)))) return;
+  const { isIn, gaveWay } = roomFor(key, await store.list('candidates', address));
+  if (!isIn) {
+    session.decline('table-full', 'as many candidates as there may be wait for this node: try again later');
+    return;
+  }
+  const told = gaveWay === undefined ? 0 : passingOn.listenersOf(answerChannel(gaveWay));
+  if (!session.mayCause(passingOn.listenersOf(nodeChannel(address)) + told)) return;
   const isTold = session.now() - Number(listedAt) <= PREDICTIONS_MS;
   if (!waitForAnswer(key, session)) return;
-  if (!(await store.put('candidates', key, JSON.stringify({ ports, isTold }), CANDIDATE_MS))) {
+  if (gaveWay !== undefined) {
+    await store.delete('candidates', gaveWay);
+    await store.publish(answerChannel(gaveWay), formatReply(GAVE_WAY));
+  }
+  if (!(await store.put('candidates', key, JSON.stringify({ ports, isTold }), CANDIDATE_MS, siteOf(remote.address)))) {
     session.decline('table-full', 'this server knows as many candidates as it can');
     return;
   }
@@ -125,6 +143,16 @@ async function propose({ address, ports }: RequestOf<'CANDIDATE'>, session: Serv
     nodeChannel(address),
     formatReply(isTold ? { verb: 'CHALLENGE', address: remote.address, ports } : { verb: 'RECONNECT' }),
   );
+}
+
+/** Whether a candidate finds room among those that wait for a node, which sites share, and which of those gives way to it. */
+function roomFor(key: string, waiting: readonly (readonly [key: string, value: string])[]): Admitted<string> {
+  const room = new Admission<string>({ most: MAX_CANDIDATES });
+  for (const [other] of waiting) {
+    if (other === key) return { isIn: true };
+    room.admit(siteOf(candidateOf(other)), other);
+  }
+  return room.admit(siteOf(candidateOf(key)), key);
 }
 
 /** Tells this client what the node answers, for as long as it may; as one of a few at its address. Returns whether it does. */
@@ -187,6 +215,10 @@ function answerChannel(key: string): string {
 
 function candidateKey(node: string, candidate: string): string {
   return `${node} ${candidate}`;
+}
+
+function candidateOf(key: string): string {
+  return key.slice(key.indexOf(' ') + 1);
 }
 
 function readKey(key: string): Endpoint {

@@ -1,4 +1,5 @@
 import { Observable } from 'rxjs';
+import { Admission } from '../../lib/bounds/admission.js';
 import type { Store, Table } from './store.js';
 
 /** What a memory store needs. */
@@ -29,7 +30,7 @@ export function memoryStore(config: MemoryStoreConfig): Store {
   };
 
   return {
-    put: (name, key, value, ttlMs) => Promise.resolve(tableOf(name).put(key, value, ttlMs)),
+    put: (name, key, value, ttlMs, site) => Promise.resolve(tableOf(name).put(key, value, ttlMs, site)),
     get: (name, key) => Promise.resolve(tableOf(name).get(key)),
     delete: (name, key) => {
       tableOf(name).delete(key);
@@ -59,6 +60,8 @@ export function memoryStore(config: MemoryStoreConfig): Store {
 
 interface Entry {
   readonly value: string;
+  /** The site that it is counted by. */
+  readonly site: string;
   /** For how long it was to be kept, in milliseconds. */
   readonly ttlMs: number;
   readonly expires: number;
@@ -72,18 +75,22 @@ class MemoryTable {
   readonly #groups = new Map<string, Set<string>>();
   /** When what is kept equally long expires, by how long that is: in the order in which it was put, which is that of the times. */
   readonly #expiries = new Map<number, Map<string, number>>();
+  /** The keys, by the sites whose entries they are. */
+  readonly #room: Admission<string>;
   /** Nothing expires before. */
   #nextExpiry = Infinity;
 
-  constructor(readonly config: MemoryStoreConfig) {}
+  constructor(readonly config: MemoryStoreConfig) {
+    this.#room = new Admission({ most: config.maxEntries });
+  }
 
-  put(key: string, value: string, ttlMs: number): boolean {
+  put(key: string, value: string, ttlMs: number, site = ''): boolean {
     this.#forgetExpired();
     const before = this.#entries.get(key);
-    if (before === undefined && this.#entries.size >= this.config.maxEntries) return false;
+    if (before?.site !== site && !this.#admit(key, site, before)) return false;
     const expires = this.config.now() + ttlMs;
     const position = before?.position ?? this.#keys.push(key) - 1;
-    this.#entries.set(key, { value, ttlMs, expires, position });
+    this.#entries.set(key, { value, site, ttlMs, expires, position });
     if (before !== undefined) this.#expiries.get(before.ttlMs)?.delete(key);
     const order = this.#expiries.get(ttlMs) ?? new Map<string, number>();
     this.#expiries.set(ttlMs, order.set(key, expires));
@@ -102,6 +109,7 @@ class MemoryTable {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
     this.#entries.delete(key);
+    this.#room.leave(entry.site, key);
     this.#expiries.get(entry.ttlMs)?.delete(key);
     // The last key takes the place of the one that goes, so that there is no gap.
     const last = this.#keys.pop();
@@ -134,6 +142,14 @@ class MemoryTable {
       const value = this.get(key);
       return value === undefined ? [] : [[key, value]];
     });
+  }
+
+  /** Counts an entry for its site; one that has come from another site counts no longer for that. Tells whether there is room. */
+  #admit(key: string, site: string, before: Entry | undefined): boolean {
+    if (before !== undefined) this.#room.leave(before.site, key);
+    const { isIn, gaveWay } = this.#room.admit(site, key);
+    if (gaveWay !== undefined) this.delete(gaveWay);
+    return isIn;
   }
 
   #swap(one: number, other: number): void {

@@ -9,8 +9,13 @@ export type Table = 'passive' | 'simultaneous' | 'candidates' | 'unls';
  * table and of each group (ZADD by expiry, ZRANDMEMBER, ZRANGE), PUBLISH and SUBSCRIBE. What belongs to one socket never goes here.
  */
 export interface Store {
-  /** Keeps a value for `ttlMs`. Resolves to false when the table is full. */
-  put(table: Table, key: string, value: string, ttlMs: number): Promise<boolean>;
+  /**
+   * Keeps a value for `ttlMs`. A table that is full is shared by sites: the newest entry of the site that has most gives way to that of a
+   * site which has less. Resolves to false when there is no room.
+   *
+   * @param site whose entry it is: the site of who has sent it. Default: that of all entries for which none is given.
+   */
+  put(table: Table, key: string, value: string, ttlMs: number, site?: string): Promise<boolean>;
   get(table: Table, key: string): Promise<string | undefined>;
   delete(table: Table, key: string): Promise<void>;
   /** At most `count` entries, chosen at random. */

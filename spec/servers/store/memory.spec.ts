@@ -49,6 +49,33 @@ describe('the store in memory', () => {
     expect(await store.put('passive', 'c', 'one', 10)).toBeTrue();
   });
 
+  it('shares a full table by sites: the newest of the greediest is forgotten for a site that has less', async () => {
+    const { store } = open({ maxEntries: 4 });
+    for (const key of ['a', 'b', 'c']) await store.put('unls', key, 'greedy', 10, 'one');
+    await store.put('unls', 'd', 'old', 10, 'two');
+    expect(await store.put('unls', 'e', 'too many', 10, 'one')).toBeFalse();
+    expect(await store.put('unls', 'f', 'new', 10, 'three')).toBeTrue();
+    expect(await Promise.all(['a', 'b', 'c', 'd', 'f'].map((key) => store.get('unls', key)))).toEqual([
+      'greedy',
+      'greedy',
+      undefined,
+      'old',
+      'new',
+    ]);
+  });
+
+  it('counts an entry for the site that has put it last, and not any more when it is gone', async () => {
+    const { store, clock } = open({ maxEntries: 3 });
+    for (const key of ['a', 'b', 'c']) await store.put('unls', key, 'x', key === 'a' ? 5 : 10, 'one');
+    expect(await store.put('unls', 'c', 'moved', 10, 'two')).toBeTrue();
+    expect(await store.put('unls', 'd', 'x', 10, 'two')).toBeFalse();
+    clock.now = 5;
+    expect(await store.put('unls', 'd', 'x', 10, 'two')).toBeTrue();
+    expect(await store.put('unls', 'e', 'x', 10, 'one')).toBeFalse();
+    await store.delete('unls', 'd');
+    expect(await store.put('unls', 'e', 'x', 10, 'one')).toBeTrue();
+  });
+
   it('makes room by what has expired', async () => {
     const { store, clock } = open({ maxEntries: 2 });
     await store.put('unls', 'a', 'one', 5);
