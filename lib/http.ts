@@ -3,6 +3,7 @@ import { Agent as HttpsAgent } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type NodeFetch from 'node-fetch';
+import type { Response } from 'node-fetch';
 import { defer, Observable, of, Subscription, switchMap } from 'rxjs';
 import { HttpError, reasonOf } from './errors.js';
 import { dial$ } from './link/tcp.js';
@@ -34,6 +35,8 @@ export interface HttpRequest {
 export interface HttpAnswer {
   readonly status: number;
   readonly text: string;
+  /** When it was written, by the server's clock, in milliseconds since the epoch; `undefined` where the server does not say. */
+  readonly date?: number | undefined;
 }
 
 /**
@@ -73,7 +76,7 @@ function answer$(
       agent: url.protocol === 'https:' ? new SecureAgent(open) : new PlainAgent(open),
     });
     answered
-      .then(async (response) => ({ status: response.status, text: await response.text() }))
+      .then(async (response) => ({ status: response.status, text: await response.text(), ...dateOf(response) }))
       .then((answer) => {
         subscriber.next(answer);
         subscriber.complete();
@@ -83,6 +86,12 @@ function answer$(
       abort.abort();
     };
   });
+}
+
+/** RFC 9110 §6.6.1. */
+function dateOf({ headers }: Response): Pick<HttpAnswer, 'date'> {
+  const date = Date.parse(headers.get('date') ?? '');
+  return Number.isNaN(date) ? {} : { date };
 }
 
 /** Opens a connection, and hands it over. */

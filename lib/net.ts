@@ -44,6 +44,7 @@ import type { Listener } from './link/tcp.js';
 import { secureContextOf } from './link/tls.js';
 import { Attempts } from './net/attempts.js';
 import { answerWhileSimultaneous$, canChallenge, challengingOf } from './net/challenging.js';
+import { ClockWatch, type ClockStatus } from './net/clock-watch.js';
 import { flood$ } from './net/flood.js';
 import { receive$ } from './net/inbound.js';
 import { isOnLink, localAddresses, locate } from './net/locator.js';
@@ -114,6 +115,8 @@ export interface NetStatus {
   }[];
   /** Every server that has been asked by now, of any kind, with what is wrong with it: `undefined` where it answers. */
   readonly services: readonly ServerReport[];
+  /** That this machine's clock and those of servers are more than two minutes apart; `undefined` where no server says so. */
+  readonly clock: ClockStatus | undefined;
   /** Whether others can dial this node, by each family of addresses; empty where that was not looked into. */
   readonly reach: readonly Reach[];
 }
@@ -248,6 +251,7 @@ class RunningNet implements Net {
   readonly #closing = new Subject<void>();
   readonly #trace = new Subject<TraceEvent>();
   readonly #servers = new ServerWatch();
+  readonly #clocks = new ClockWatch();
   readonly #serversChanged = new Subject<void>();
   readonly #listener = new ReplaySubject<Listener>(1);
   readonly #findings = new BehaviorSubject<Findings>(NOTHING_FOUND);
@@ -358,7 +362,11 @@ class RunningNet implements Net {
     this.status$ = defer(() =>
       merge(this.#findings, this.#serversChanged, this.#peers.connection$, this.#peers.left$, this.#closing).pipe(
         startWith(undefined),
-        map(() => statusOf(this.#config, this.#findings.value, this.#servers.all, this.#peers.all, this.#isClosing)),
+        map(() => ({
+          ...statusOf(this.#config, this.#findings.value, this.#peers.all, this.#isClosing),
+          services: this.#servers.all,
+          clock: this.#clocks.status,
+        })),
         distinctUntilChanged((a, b) => JSON.stringify(a) === JSON.stringify(b)),
       ),
     );
@@ -539,9 +547,9 @@ class RunningNet implements Net {
   }
 
   readonly #tell: Trace = (step) => {
-    if (step.type === 'server') {
+    if (step.type === 'server' || step.type === 'clock') {
       // What is as it was needs no telling.
-      if (!this.#servers.note(step)) return;
+      if (!(step.type === 'server' ? this.#servers.note(step) : this.#clocks.note(step))) return;
       this.#serversChanged.next();
     }
     if (this.#trace.observed) this.#trace.next({ ...step, at: this.#runtime.timeOfDay() });
@@ -590,10 +598,9 @@ class RunningNet implements Net {
 function statusOf(
   { identity: { peerId }, slots }: ResolvedConfig,
   { local, servers, reaches, location }: Findings,
-  services: readonly ServerReport[],
   connections: readonly Connection[],
   isClosing: boolean,
-): NetStatus {
+): Omit<NetStatus, 'services' | 'clock'> {
   const slot = (direction: 'inbound' | 'outbound') => ({
     used: connections.filter((connection) => connection.direction === direction).length,
     most: slots[direction],
@@ -611,7 +618,6 @@ function statusOf(
       observed,
       failure,
     })),
-    services,
     reach: reaches ?? [],
   };
 }

@@ -7,6 +7,7 @@ import type { PeerId } from './identity.js';
 import { headStart } from './operators/head-start.js';
 import { untroubled } from './operators/untroubled.js';
 import { within } from './operators/within.js';
+import { readingClock, type ClockReading } from './server-clock.js';
 import { parseJsonObject } from './validate.js';
 import { oneLine } from './words.js';
 
@@ -25,6 +26,10 @@ export interface LookConfig {
   /** For the answer, in milliseconds. */
   readonly withinMs: number;
   readonly scheduler: SchedulerLike;
+  /** This machine's, in milliseconds since the epoch. */
+  readonly timeOfDay: () => number;
+  /** Is told what a server's answer says of this machine's clock. */
+  readonly tellClock?: ((server: URL, reading: ClockReading) => void) | undefined;
 }
 
 /** What a reachability server saw. */
@@ -72,6 +77,8 @@ export function look$({
   localAddress,
   withinMs,
   scheduler,
+  timeOfDay,
+  tellClock,
 }: LookConfig): Observable<Look> {
   return defer(() => {
     const url = new URL('reachable', server);
@@ -80,6 +87,7 @@ export function look$({
     return fetch$({ url, maxBytes: MAX_BYTES, family, localAddress });
   }).pipe(
     within(withinMs, `${server.origin} did not answer`, scheduler),
+    readingClock({ scheduler, timeOfDay }, (reading) => tellClock?.(server, reading)),
     map(({ status, text }) => {
       if (status !== 200)
         throw new HttpError(`${server.origin} refused to dial back: ${oneLine(text.trim()) || status}`);

@@ -5,6 +5,7 @@ import type { PeerId } from './identity.js';
 import type { PunchReport } from './link/punch.js';
 import type { PunchSide } from './nat/punch-plan.js';
 import type { Reach } from './reachability.js';
+import type { ClockReading } from './server-clock.js';
 import type { NatType } from './unl/types.js';
 
 /** What can be told of the work of a net, without its time. */
@@ -55,6 +56,11 @@ export type TraceStep =
       readonly server: string;
       readonly failure: string | undefined;
     }
+  /**
+   * How far this machine's clock is ahead of a server's, as an answer by HTTP has shown, and by how much that may be wrong; told where
+   * they are more than two minutes apart, when that changes, and when they agree again.
+   */
+  | ({ readonly type: 'clock'; readonly server: string } & ClockReading)
   /** The node has joined the DHT, or could not. */
   | { readonly type: 'dht'; readonly state: 'joined'; readonly local: Endpoint }
   | { readonly type: 'dht'; readonly state: 'failed'; readonly reason: string }

@@ -30,3 +30,17 @@ export function oneLine(text: string): string {
 export function cleanLine(text: string): string {
   return text.replaceAll(UNPRINTABLE_IN_LINES, ' ');
 }
+
+const [SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS] = [1_000, 60_000, 3_600_000, 86_400_000] as const;
+const UNITS = [
+  [DAY_MS, 'days'],
+  [HOUR_MS, 'hours'],
+  [MINUTE_MS, 'minutes'],
+  [SECOND_MS, 'seconds'],
+] as const;
+
+/** A duration in words, by the largest unit of which there are two. Pure. */
+export function durationOf(ms: number): string {
+  const [unit, name] = UNITS.find(([each]) => Math.abs(ms) >= 2 * each) ?? [SECOND_MS, 'seconds'];
+  return `${Math.round(Math.abs(ms) / unit)} ${name}`;
+}

@@ -25,6 +25,7 @@ const HOUSE: readonly string[] = [
   'connection',
   'runtime',
   'reachability',
+  'server-clock',
   'gateway',
   'http',
   'link',

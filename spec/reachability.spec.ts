@@ -31,7 +31,7 @@ describe('Asking a reachability server', () => {
     family: 4,
     localAddress: undefined,
     withinMs: 20_000,
-    scheduler: systemRuntime.scheduler,
+    ...systemRuntime,
   };
 
   /** Whatever is answered is believed. */

@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import fc from 'fast-check';
-import { asyncScheduler, firstValueFrom } from 'rxjs';
+import { firstValueFrom } from 'rxjs';
 import * as errors from '../lib/errors.js';
 import { parseAction } from '../lib/gateway/soap.js';
 import { decodeEnd } from '../lib/link/handshake.js';
 import { look$ } from '../lib/reachability.js';
+import { systemRuntime } from '../lib/runtime.js';
 import { decodeRefusal as decodeRelayRefusal } from '../lib/relay/messages.js';
 import { parseReply } from '../lib/rendezvous/messages.js';
 import { decodeRefusal as decodeMailboxRefusal } from '../lib/signalling/mailbox-messages.js';
@@ -126,7 +127,7 @@ describe('what is decoded of a peer, a server or a gateway has clean words:', ()
       family: 4,
       localAddress: undefined,
       withinMs: 10_000,
-      scheduler: asyncScheduler,
+      ...systemRuntime,
     } as const;
     const { reason } = await firstValueFrom(look$({ ...question, port: 2 }));
     expect(reason).toContain('next');

@@ -25,6 +25,7 @@ import {
   openStdin,
   reportAttempts,
   reportConnection,
+  reportClock,
   reportServers,
   runUntilInterrupted,
   stdinLines,
@@ -57,6 +58,7 @@ export async function connect(unl: string, options: ConnectOptions): Promise<voi
   });
   reportAttempts(net, report);
   reportServers(net, report);
+  reportClock(net, report);
 
   openStdin();
   let start = 0;

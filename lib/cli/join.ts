@@ -10,6 +10,7 @@ import {
   reportConnection,
   runUntilInterrupted,
   reportReach,
+  reportClock,
   reportServers,
   type ReachableOptions,
 } from './terminal.js';
@@ -22,6 +23,7 @@ export async function join(options: ReachableOptions): Promise<void> {
   reportAttempts(net, report);
   reportReach(net, report);
   reportServers(net, report);
+  reportClock(net, report);
 
   const ready$ = eachUnl$(
     net,

@@ -12,6 +12,7 @@ import {
   runUntilInterrupted,
   sendLine,
   reportReach,
+  reportClock,
   reportServers,
   type ReachableOptions,
 } from './terminal.js';
@@ -30,6 +31,7 @@ export async function listen(options: ListenOptions): Promise<void> {
   reportAttempts(net, report);
   reportReach(net, report);
   reportServers(net, report);
+  reportClock(net, report);
 
   const ready$ = eachUnl$(
     net,

@@ -7,6 +7,7 @@ import {
   map,
   merge,
   noop,
+  skipWhile,
   take,
   takeUntil,
   tap,
@@ -25,6 +26,9 @@ import { exitSoon, stdoutEnd$ } from './stdout.js';
 
 /** Lines of stdin may be longer than those of a peer; sending judges them. */
 const STDIN_LINE_BYTES = 64 * 1024 * 1024;
+
+/** What is said when this machine's clock is right again. */
+const AGREES = 'the clock of this machine and those of the servers agree again';
 
 /** The options that commands which make a node share. */
 export interface NodeOptions {
@@ -94,6 +98,23 @@ export function reportServers(net: Pick<Net, 'trace$'>, report: Report): Subscri
     },
     error: noop,
   });
+}
+
+/** Reports that this machine's clock and those of servers are apart: once, when that changes, and when they agree again. */
+export function reportClock({ status$ }: Pick<Net, 'status$'>, report: Report): Subscription {
+  return status$
+    .pipe(
+      map(({ clock }) => clock),
+      distinctUntilChanged((one, other) => one?.words === other?.words),
+      skipWhile((clock) => clock === undefined),
+    )
+    .subscribe({
+      next: (clock) => {
+        const { aheadMs = 0, servers = [], isCertain = false, words = AGREES } = clock ?? {};
+        report('clock', { aheadMs, servers, certain: isCertain, words }, words);
+      },
+      error: noop,
+    });
 }
 
 /** Does something with the first locator, and reports each later one: what was handed on before may lead nowhere any more. */

@@ -179,7 +179,10 @@ function look$(
         family: familyOf(internal),
         localAddress: isOneAddress(bind) ? bind : undefined,
         withinMs: timing.reachabilityMs,
-        scheduler: runtime.scheduler,
+        ...runtime,
+        tellClock: (server, reading) => {
+          trace({ type: 'clock', server: server.href, ...reading });
+        },
         tell: (server, failure) => {
           trace({ type: 'server', kind: 'reachability', server: server.href, failure });
         },

@@ -1,6 +1,7 @@
 import { siteBuckets, tokenBucket } from '../bounds/rate-limit.js';
 import type { PeerId } from '../identity.js';
 import type { Runtime } from '../runtime.js';
+import { durationOf } from '../words.js';
 
 /** Peers whose clocks are remembered. */
 const MAX_PEERS = 1_000;
@@ -10,14 +11,6 @@ const TOLD = { perSecond: 1 / 60, burst: 1, maxSites: MAX_PEERS };
 
 /** And so many peers are told at most. */
 const ALL_TOLD = { perSecond: 1, burst: 10 };
-
-const [SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS] = [1_000, 60_000, 3_600_000, 86_400_000] as const;
-const UNITS = [
-  [DAY_MS, 'days'],
-  [HOUR_MS, 'hours'],
-  [MINUTE_MS, 'minutes'],
-  [SECOND_MS, 'seconds'],
-] as const;
 
 /**
  * What peers' signals say of their clocks. A signal is signed with the time at which it was sent. One that is dropped for its time tells
@@ -59,10 +52,4 @@ export class PeerClocks {
       ? undefined
       : `the peer's clock is ${durationOf(ms)} ${ms > 0 ? 'ahead of' : 'behind'} this node's: set the one that is wrong`;
   }
-}
-
-/** A duration in words, by the largest unit of which there are two. Pure. */
-function durationOf(ms: number): string {
-  const [unit, name] = UNITS.find(([each]) => Math.abs(ms) >= 2 * each) ?? [SECOND_MS, 'seconds'];
-  return `${Math.round(Math.abs(ms) / unit)} ${name}`;
 }

@@ -27,6 +27,7 @@ import { backoffMs } from '../operators/backoff.js';
 import { takeTurns, type Turn } from '../operators/take-turns.js';
 import { within } from '../operators/within.js';
 import type { Runtime } from '../runtime.js';
+import { readingClock } from '../server-clock.js';
 import type { Trace } from '../trace.js';
 import { KEEP_MAX_MS, PARCEL_MAX_BYTES, type Channel, type Delivery, type Parcel } from './channel.js';
 import {
@@ -240,6 +241,9 @@ class Server {
         family,
       });
     }).pipe(
+      readingClock(runtime, (reading) => {
+        this.config.trace?.({ type: 'clock', server: this.url.href, ...reading });
+      }),
       within(withinMs, `${this.url.origin} did not answer`, runtime.scheduler),
       map(({ status, text }) => {
         const answer = status === 200 ? decode(text) : undefined;
