@@ -264,6 +264,12 @@ function answer(
   if (!isTaken) say(response, 404, 'There is nothing here. Try /address.\n');
 }
 
+/** Does something when a response is over, or its caller has gone: at once where that has happened already, which is not told again. */
+export function whenGone(response: ServerResponse, action: () => void): void {
+  if (response.closed || response.socket?.destroyed === true) action();
+  else response.once('close', action);
+}
+
 /** Answers with text. */
 export function say(response: ServerResponse, status: number, text: string, type = 'text/plain'): void {
   const headers = { 'content-type': type, 'content-length': Buffer.byteLength(text), 'cache-control': 'no-store' };

@@ -32,7 +32,16 @@ import {
   type TakeRequest,
 } from '../lib/signalling/mailbox-messages.js';
 import { hostNames } from './host-names.js';
-import { bodyOf, httpServer$, say, sayJson, type Exchange, type HttpServerLimits, type HttpService } from './http.js';
+import {
+  bodyOf,
+  httpServer$,
+  say,
+  sayJson,
+  whenGone,
+  type Exchange,
+  type HttpServerLimits,
+  type HttpService,
+} from './http.js';
 import { Boxes, type BoxLimits } from './mailbox/boxes.js';
 import { Owners } from './mailbox/owners.js';
 import { Polls, type PollLimits } from './mailbox/polls.js';
@@ -348,7 +357,11 @@ class Mailbox {
       },
     });
     if (leave === undefined) this.#refuse(exchange, 'too-many-polls', 'too many wait here already');
-    else exchange.response.once('close', leave);
+    else {
+      whenGone(exchange.response, () => {
+        if (leave()) this.#owners.left(owner);
+      });
+    }
   }
 
   #list(owner: string, held: ReadonlySet<string>) {

@@ -205,7 +205,7 @@ describe('importing rxp2p', () => {
         cwd: ROOT,
         env: { ...process.env, NODE_V8_COVERAGE: path('loaded') },
         encoding: 'utf8',
-        timeout: 20_000,
+        timeout: 100_000,
       },
     );
     expect([status, stdout, stderr]).toEqual([0, '', '']);

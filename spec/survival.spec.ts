@@ -290,7 +290,7 @@ describe('A connection over links that come and go', () => {
       expect([reason.code, reason.by, reason.message]).toEqual([
         'lost',
         'peer',
-        'there is no such connection here any more',
+        'the peer ended the connection: there is no such connection here any more',
       ]);
       const arriving = firstValueFrom(after.connections$);
       const again = await firstValueFrom(net.connect$(unl));

@@ -23,6 +23,8 @@ interface Visit {
   readonly seen: number;
   /** Whom it is counted for. */
   readonly site: string;
+  /** It hung up while its poll waited. */
+  readonly hasLeft: boolean;
 }
 
 /**
@@ -63,15 +65,21 @@ export class Owners {
     if (visit !== undefined) this.#see(owner, visit);
   }
 
+  /** An owner whose poll waited has gone. */
+  left(owner: string): void {
+    const visit = this.#visits.get(owner);
+    if (visit !== undefined) this.#visits.set(owner, { ...visit, hasLeft: true });
+  }
+
   /** Whether an owner was there just now. One that waits is there for as long as it does, which is not told here. */
   isPresent(owner: string): boolean {
     const visit = this.#visits.get(owner);
-    return visit !== undefined && visit.seen + PRESENT_MS > this.config.now();
+    return visit?.hasLeft === false && visit.seen + PRESENT_MS > this.config.now();
   }
 
   #see(owner: string, { site, at }: Pick<Visit, 'site' | 'at'>): void {
     this.#visits.delete(owner);
-    this.#visits.set(owner, { site, at, seen: this.config.now() });
+    this.#visits.set(owner, { site, at, seen: this.config.now(), hasLeft: false });
   }
 
   #forget(): void {

@@ -47,8 +47,11 @@ export class Polls {
     return this.#parked.has(owner);
   }
 
-  /** Has a poll wait. Returns what to call when the caller leaves; `undefined` when there are too many. */
-  park({ owner, host, waitMs, answer }: PollConfig): (() => void) | undefined {
+  /**
+   * Has a poll wait. Returns what to call when the caller leaves, which tells whether it was still waiting; `undefined` when there are
+   * too many.
+   */
+  park({ owner, host, waitMs, answer }: PollConfig): (() => boolean) | undefined {
     this.end(owner);
     const poll: Poll = { owner, host, timer: new Subscription(), answer };
     const { isIn, gaveWay } = this.#room.admit(host, poll);
@@ -60,9 +63,7 @@ export class Polls {
         this.#end(owner, poll, false);
       }, waitMs),
     );
-    return () => {
-      this.#remove(owner, poll);
-    };
+    return () => this.#remove(owner, poll);
   }
 
   /** Something has come for an owner. */

@@ -5,7 +5,7 @@ import { canonicalAddress } from '../../lib/endpoint.js';
 import type { Runtime } from '../../lib/runtime.js';
 import { WAIT_MAX_MS } from '../../lib/signalling/mailbox-messages.js';
 import { parseJsonObject } from '../../lib/validate.js';
-import { say, sayJson, type Exchange } from '../http.js';
+import { say, sayJson, whenGone, type Exchange } from '../http.js';
 import type { Boxes, Kept } from './boxes.js';
 import { Neighbours } from './neighbours.js';
 import type { Polls } from './polls.js';
@@ -238,7 +238,7 @@ export class Pyp2pMailbox {
     }
     const leave = polls.park({ owner, host: siteOf(address), waitMs: LIST_WAIT_MS, answer: bring });
     if (leave === undefined) say(response, 503, 'Too many wait here already.\n');
-    else response.once('close', leave);
+    else whenGone(response, leave);
   }
 
   #list(owner: string): readonly Kept[] {

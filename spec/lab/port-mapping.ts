@@ -14,6 +14,9 @@ export interface MapRequest {
 
 /** The gateway is one hop away, without delay. */
 const ANSWER_MS = 400;
+
+/** For an HTTP answer of a gateway that has answered the search: it comes, on a busy machine too. */
+const HTTP_ANSWER_MS = 10_000;
 const LIFETIME_SECONDS = 600;
 const TCP = 6;
 
@@ -65,13 +68,13 @@ const upnp = async ({ probe, host, port }: MapRequest): Promise<Mapped> => {
   const found = await probe.udp({ address: '239.255.255.250', port: 1900 }, SEARCH, ANSWER_MS);
   if (typeof found === 'string') return found;
   const location = pick(found.toString(), /^location: *(\S+)/im);
-  const description = await probe.get(location, ANSWER_MS);
+  const description = await probe.get(location, HTTP_ANSWER_MS);
   const version = pick(description, /<deviceType>urn:schemas-upnp-org:device:(InternetGatewayDevice:\d)</);
   const [, service = '', control = ''] =
     /<serviceType>(urn:schemas-upnp-org:service:WANIPConnection:\d)<[^]*?<controlURL>([^<]+)</.exec(description) ?? [];
   const call = async (action: string, args: string) => {
     const body = envelope(`<u:${action} xmlns:u="${service}">${args}</u:${action}>`);
-    const answer = await probe.soap(new URL(control, location).href, `${service}#${action}`, body, ANSWER_MS);
+    const answer = await probe.soap(new URL(control, location).href, `${service}#${action}`, body, HTTP_ANSWER_MS);
     if (answer.status !== 200) throw new Error(`UPnP ${action} failed with status ${answer.status}: ${answer.body}`);
     return answer.body;
   };

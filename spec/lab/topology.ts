@@ -87,13 +87,15 @@ export class Topology {
     });
   }
 
-  /** Ends a router's daemon, forgets all that it had mapped, and starts it anew. */
-  async restartMappings(router: string): Promise<void> {
+  /** Ends a router's daemon, forgets all that it had mapped, and starts it anew. Gives what was mapped before it started. */
+  async restartMappings(router: string): Promise<string[]> {
     const node = this.#node(router);
     await this.#daemons.get(router)?.kill();
     rmSync(join(this.#directory(router), 'leases'), { force: true });
     await this.#exec(node, ['nft', 'flush chain inet miniupnpd mapped; flush chain inet miniupnpd mapped_forward']);
+    const left = await this.mappings(router);
     await this.#serveMappings(node);
+    return left;
   }
 
   /** Takes a node's cable or line to the outside away; with it go its routes, and of a router what it had masqueraded. */

@@ -8,7 +8,7 @@ import { relaysOf } from '../../lib/net/relaying.js';
 import type { ServerState } from '../../lib/rendezvous/client.js';
 import { RELAY_PROTOCOL } from '../../lib/relay/messages.js';
 import type { RendezvousSession } from '../../lib/rendezvous/session.js';
-import { serve$, type Serving } from '../../servers/index.js';
+import { serve$, type ServeConfig, type Serving } from '../../servers/index.js';
 import { addressOf, failureOf, Lab, newAddress } from '../support/nodes.js';
 
 const BY_RELAY = { techniques: ['relay'] } as const;
@@ -17,9 +17,11 @@ describe('a relay between two nodes', () => {
   const lab = new Lab();
   afterEach(() => lab.close());
 
-  /** All of the servers, as `rxp2p serve` has them. */
-  async function servers(): Promise<{ readonly rendezvous: string; readonly http: string; readonly httpPort: number }> {
-    const serving$ = serve$({ bind: '127.0.0.1', port: 0, httpPort: 0 });
+  /** All of the servers, as `rxp2p serve` has them, on loopback. */
+  async function servers(
+    config: Partial<ServeConfig> = {},
+  ): Promise<{ readonly rendezvous: string; readonly http: string; readonly httpPort: number }> {
+    const serving$ = serve$({ bind: '127.0.0.1', port: 0, httpPort: 0, ...config });
     const { endpoints } = await new Promise<Serving>((resolve, reject) => {
       lab.use(serving$.subscribe({ next: resolve, error: reject }));
     });
@@ -41,6 +43,15 @@ describe('a relay between two nodes', () => {
     await once(server, 'listening');
     lab.onClose(() => server.close());
     return addressOf(server).port;
+  }
+
+  /** A port on which nobody listens. */
+  async function freePort(): Promise<number> {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = addressOf(server);
+    server.close();
+    return port;
   }
 
   const unlsOf = (...nets: readonly Net[]) => Promise.all(nets.map(({ unl$ }) => firstValueFrom(unl$)));
@@ -96,10 +107,12 @@ describe('a relay between two nodes', () => {
   });
 
   it('is found by nodes that know its server by different addresses, too', async () => {
-    const { rendezvous, httpPort } = await servers();
-    const port = Number(rendezvous.split(':')[1]);
-    // The same server at a second address, as one has that is on IPv4 and IPv6.
+    // The same server at a second address, by a forwarder, so that it has to be told its names.
     const second = '127.0.0.9';
+    const httpPort = await freePort();
+    const hosts = ['127.0.0.1', second].map((host) => `${host}:${httpPort}`);
+    const { rendezvous } = await servers({ httpPort, hosts });
+    const port = Number(rendezvous.split(':')[1]);
     for (const each of [port, httpPort]) {
       await listening((socket) => socket.pipe(connect(each, '127.0.0.1')).pipe(socket), second, each);
     }
