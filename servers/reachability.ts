@@ -53,9 +53,9 @@ export interface ReachabilityServerLimits extends HttpServerLimits {
   readonly dials: number;
   /** Callers that wait to be dialled; more are told to come back. */
   readonly waiting: number;
-  /** Dials a minute to one IPv4 address or IPv6 /64. A node asks a few times when it starts, and when its network changes. */
+  /** Dials a minute to one IPv4 address or IPv6 /48. A node asks a few times when it starts, and when its network changes. */
   readonly dialsPerMinute: number;
-  /** Dials at once to one IPv4 address or IPv6 /64: a household, an office, a small carrier NAT. */
+  /** Dials at once to one IPv4 address or IPv6 /48: a household, an office, a small carrier NAT. */
   readonly dialBurst: number;
 }
 

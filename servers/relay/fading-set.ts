@@ -8,7 +8,7 @@ export interface FadingSetConfig {
   readonly now: () => number;
 }
 
-/** 1 MiB. With 500,000 texts in it, it takes one text in 500 that it does not have for one that it has; with ten times as many half. */
+/** 1 MiB. With 500,000 texts in it, it takes one text in 500 that it does not have for one that it has; with ten times as many two in three. */
 const BITS = 8 * 1024 * 1024;
 
 /** Bits of one text: each takes four bytes of a digest. */
