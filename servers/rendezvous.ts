@@ -45,7 +45,7 @@ export interface RendezvousServerLimits extends UnreadLimits {
   readonly idleMs: number;
   /** The same for a PyP2P node that waits for challenges: it has nothing to say for as long as it is listed. */
   readonly listedIdleMs: number;
-  /** Entries in each table of the memory store. */
+  /** Entries in each table of the memory store. With as many, the newest of the site that has most gives way to one that has less. */
   readonly tableEntries: number;
 }
 

@@ -6,7 +6,8 @@ const MAX_LISTENERS = 8;
 
 /**
  * Lines that a site may have passed on to others: an attempt to open TCP simultaneously takes one or two, for each session at the
- * address that it is with. Many nodes may share one address.
+ * address that it is with. What is said at length to nodes of the site itself counts, too: a list of 100 nodes as some ten to fifty
+ * lines. Many nodes may share one address.
  */
 const OF_SITE = { perSecond: 50, burst: 400, maxSites: 10_000 };
 

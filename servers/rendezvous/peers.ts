@@ -132,16 +132,17 @@ async function handleProven(
     case 'WITHDRAW':
       await Promise.all(([4, 6] as const).map((family) => store.delete('unls', listingOf(peerId, family))));
       return;
-    case 'UNLS': {
-      // Each may be listed by both families, the asker, too.
-      const entries = await store.sample('unls', 2 * (request.count + 1));
-      const nodes = listed(entries, session.remote.address).filter(({ unl }) => unl.peerId !== peerId);
-      session.reply({
-        verb: 'LISTED',
-        id: request.id,
-        nodes: nodes.slice(0, request.count).map(({ unl, seenAt }) => ({ unl: formatUnl(unl), seenAt })),
+    case 'UNLS':
+      await session.replyAtLength(async () => {
+        // Each may be listed by both families, the asker, too.
+        const entries = await store.sample('unls', 2 * (request.count + 1));
+        const nodes = listed(entries, session.remote.address).filter(({ unl }) => unl.peerId !== peerId);
+        return {
+          verb: 'LISTED',
+          id: request.id,
+          nodes: nodes.slice(0, request.count).map(({ unl, seenAt }) => ({ unl: formatUnl(unl), seenAt })),
+        };
       });
-    }
   }
 }
 

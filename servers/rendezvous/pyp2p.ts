@@ -56,14 +56,16 @@ export async function handlePyp2pRequest(request: Pyp2pRequest, session: ServerS
 
 /** Random passive nodes, never the caller's own address. */
 async function bootstrap({ count }: RequestOf<'BOOTSTRAP'>, session: ServerSession): Promise<void> {
-  const entries = await session.store.sample('passive', MAX_NODES + count);
-  const askerAt = session.remote.address;
-  const nodes = entries
-    .map(([key]) => readKey(key))
-    .filter(({ address }) => address !== askerAt && address !== '127.0.0.1')
-    .filter((endpoint) => mayList(endpoint, [endpoint.address], askerAt))
-    .slice(0, count);
-  session.reply({ verb: 'NODES', nodes });
+  await session.replyAtLength(async () => {
+    const entries = await session.store.sample('passive', MAX_NODES + count);
+    const askerAt = session.remote.address;
+    const nodes = entries
+      .map(([key]) => readKey(key))
+      .filter(({ address }) => address !== askerAt && address !== '127.0.0.1')
+      .filter((endpoint) => mayList(endpoint, [endpoint.address], askerAt))
+      .slice(0, count);
+    return { verb: 'NODES', nodes };
+  });
 }
 
 /** Two nodes behind one address differ by their ports. */

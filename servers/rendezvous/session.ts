@@ -70,6 +70,9 @@ interface SessionBounds {
   readonly look: () => void;
 }
 
+/** So many bytes of a long reply count as a line: a list of 100 nodes, of 50 KiB, costs as much as fifty lines. */
+const BYTES_OF_LINE = 1_024;
+
 /** One connection to a client, as the handlers of its requests see it. What they remember of it dies with it. */
 export class ServerSession {
   /** The challenge that was given out. */
@@ -141,10 +144,26 @@ export class ServerSession {
    */
   mayCause(lines: number): boolean {
     if (lines === 0) return true;
-    const may = this.#bounds.mayGoOn(lines) && this.passingOn.mayPassOn(siteOf(this.remote.address), lines);
-    if (!may)
-      this.decline('too-often', 'too many lines were passed on for this client, or for its address: try again later');
+    const may = this.#cause(lines);
+    if (!may) this.decline('too-often', 'too much was said for this client, or for its address: try again later');
     return may;
+  }
+
+  /**
+   * Says a reply that may be far longer than its request. Each piece of {@link BYTES_OF_LINE} counts as if the client had said a line.
+   * Where it may not cause any, it is told so, and the reply is not made.
+   */
+  async replyAtLength(make: () => Promise<Reply>): Promise<void> {
+    if (!this.mayCause(1)) return;
+    const text = formatReply(await make());
+    const more = Math.ceil(Buffer.byteLength(text) / BYTES_OF_LINE) - 1;
+    // It is said all the same: what there is too little for now is paid before the next.
+    if (more > 0) this.#cause(more);
+    this.say(text);
+  }
+
+  #cause(lines: number): boolean {
+    return this.#bounds.mayGoOn(lines) && this.passingOn.mayPassOn(siteOf(this.remote.address), lines);
   }
 
   /** Says why one request is refused; the session goes on. */

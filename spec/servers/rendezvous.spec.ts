@@ -459,6 +459,52 @@ describe('The rendezvous server', () => {
       expect(listed.every((node) => node.length <= 512 + '@127.0.0.1'.length)).toBeTrue();
     });
 
+    it('has who asks for long lists again and again pay for their length, and its site, but nobody else', async () => {
+      const store = memoryStore({ maxEntries: 1_000, now: () => 0, random: Math.random });
+      const server = await lab.server({ store }, { now: () => 0 });
+      const endpoints = Array.from({ length: 15 }, (_, index) => ({
+        kind: 'lan' as const,
+        address: `2001:db8::${index + 1}`,
+        port: 4000,
+      }));
+      for (let count = 0; count < 100; count++) {
+        const identity = createIdentity();
+        const unl = formatUnl({ ...unlFieldsOf(identity), endpoints });
+        await store.put('unls', `${identity.peerId} 4`, `${unl} 127.0.0.1`, 60_000);
+      }
+      const registered = async (address: string) => {
+        const client = await clientOf(server, address);
+        await register(client, createIdentity());
+        return client;
+      };
+      /** Asks until it is refused, and counts the bytes that it was told before. */
+      const exhaust = async (client: LineClient) => {
+        for (let bytes = 0; ;) {
+          const line = await client.ask('UNLS 1 100');
+          if (!line.startsWith('LISTED 1 ')) {
+            expect(line).toMatch(/^REFUSED too-(often|many-lines) /);
+            return bytes;
+          }
+          bytes += line.length;
+        }
+      };
+      const greedy = newAddress();
+      const mostOfAll = 64 * 1024;
+      const first = await exhaust(await registered(greedy));
+      expect(first).toBeGreaterThan(100 * 1024);
+      expect(first)
+        .withContext('200 lines of a connection')
+        .toBeLessThan(200 * 1024 + mostOfAll);
+      let sum = first;
+      for (let count = 0; count < 3; count++) sum += await exhaust(await registered(greedy));
+      expect(sum)
+        .withContext('400 lines of a site')
+        .toBeLessThan(400 * 1024 + mostOfAll);
+      const refused = await clientOf(server, greedy);
+      expect(await refused.ask('BOOTSTRAP 100')).toMatch(/^REFUSED too-often /);
+      expect(await (await registered(newAddress())).ask('UNLS 1 100')).toMatch(/^LISTED 1 /);
+    });
+
     it('reaches a node that comes back at its new session, and ends the old one', async () => {
       const server = await lab.server();
       const [alice, bob] = [createIdentity(), createIdentity()];
