@@ -5,8 +5,8 @@ import {
   firstValueFrom,
   noop,
   Observable,
+  ReplaySubject,
   retry,
-  Subject,
   takeUntil,
   timer,
   type SchedulerLike,
@@ -78,7 +78,7 @@ export function levelStore$(folder: string, scheduler: SchedulerLike): Observabl
  */
 class LevelStore implements MessageStore {
   readonly #state = new BehaviorSubject<StorageState>({ isWritable: true });
-  readonly #closing = new Subject<undefined>();
+  readonly #closing = new ReplaySubject<undefined>(1);
   readonly #holdings: Holding[] = [];
   #level: Level;
   #changes: Change[] = [];
@@ -135,6 +135,8 @@ class LevelStore implements MessageStore {
   async close(): Promise<void> {
     this.#closing.next(undefined);
     await this.#current;
+    // It may be opening the database anew. Should that fail, it does not try again.
+    await this.#mending?.catch(noop);
     await this.#compacting.catch(noop);
     await this.#level.close();
     this.#state.complete();
