@@ -27,7 +27,6 @@ import {
   Subject,
   Subscription,
   switchMap,
-  take,
   takeUntil,
   tap,
   throwIfEmpty,
@@ -335,7 +334,7 @@ class RunningNet implements Net {
       closed$: this.#closed$(),
       outlive: (work$) => {
         // Without the sessions that are closed then, there is no way for it.
-        if (!this.#isClosing) this.#aftermath.next(merge(work$, this.#closed$()).pipe(take(1)));
+        if (!this.#isClosing) this.#aftermath.next(work$.pipe(takeUntil(this.#closing)));
       },
     });
     this.trace$ = this.#trace.asObservable();
