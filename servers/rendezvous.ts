@@ -23,7 +23,8 @@ export interface RendezvousServerConfig {
   /**
    * The names by which clients know this server: `rv.example.org:8000`. Each counts with the port that the server listens on, too. A node
    * whose proof was made for another server is refused, so that no server can pass on what it was given. A server that clients reach at
-   * the address of its own socket needs none; behind a NAT or a proxy all names are to be given. Default: none.
+   * the address of its own socket needs none; behind a NAT or a proxy all names are to be given, and so they are for clients that come
+   * by a NAT64 with another prefix than 64:ff9b::/96. Default: none.
    */
   readonly hosts?: readonly string[] | undefined;
   /** Default: this process's memory. */

@@ -1,4 +1,11 @@
-import { scopeOf, sameEndpoint, parseEndpoint, type Endpoint } from '../../lib/endpoint.js';
+import {
+  addressFromBytes,
+  addressToBytes,
+  parseEndpoint,
+  sameEndpoint,
+  scopeOf,
+  type Endpoint,
+} from '../../lib/endpoint.js';
 import type { Dialled } from '../../lib/rendezvous/messages.js';
 import { hostNames } from '../host-names.js';
 
@@ -24,6 +31,8 @@ export function namesOf(hosts: readonly string[]): (port: number) => ReadonlySet
  * Whether a client meant this server when it dialled: by one of the server's names, or by the address and port of the very socket that
  * it has here. Another server, which passes on what it was given, was dialled by another name and at another address.
  *
+ * The IPv6 address that a NAT64 with the Well-Known Prefix translates counts as the IPv4 address that it stands for.
+ *
  * A private or loopback address is many machines', so it counts for clients of the same kind of network only.
  */
 export function isMeant({ server, at }: Dialled, { local, remote }: Ends, names: ReadonlySet<string>): boolean {
@@ -31,5 +40,20 @@ export function isMeant({ server, at }: Dialled, { local, remote }: Ends, names:
   const scope = scopeOf(local.address);
   if (scope !== 'global' && scope !== scopeOf(remote.address)) return false;
   const named = parseEndpoint(server);
-  return sameEndpoint(at, local) || (named !== undefined && sameEndpoint(named, local));
+  return isAt(at, local) || (named !== undefined && isAt(named, local));
+}
+
+/** Whether what was dialled leads to an endpoint. */
+function isAt(dialled: Endpoint, local: Endpoint): boolean {
+  return sameEndpoint(beyondNat64(dialled), local);
+}
+
+/** 64:ff9b::/96, the Well-Known Prefix of NAT64 (RFC 6052 §2.1). The last four bytes of such an address are an IPv4 address. */
+const NAT64_PREFIX = [0x00, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0];
+
+/** A client in a network that has no IPv4 of its own dials an IPv4 server by an IPv6 address, which its NAT64 translates. */
+function beyondNat64(endpoint: Endpoint): Endpoint {
+  const bytes = addressToBytes(endpoint.address);
+  const isTranslated = bytes.length === 16 && NAT64_PREFIX.every((byte, index) => bytes[index] === byte);
+  return isTranslated ? { ...endpoint, address: addressFromBytes(bytes.subarray(NAT64_PREFIX.length)) } : endpoint;
 }

@@ -31,6 +31,16 @@ describe('a rendezvous server takes itself to be meant', () => {
     ]);
   });
 
+  it('by the IPv4 address of its socket, which a client behind a NAT64 dials as an IPv6 address', () => {
+    const at = '[64:ff9b::c633:6407]:8000';
+    expect(isTaken('any.example.org:8000', at, '198.51.100.7:8000', '192.0.2.9:4000')).toBeTrue();
+    expect(isTaken('any.example.org:8000', at, '198.51.100.8:8000', '192.0.2.9:4000')).toBeFalse();
+    expect(isTaken('any.example.org:8000', at, '10.0.0.2:8000', '192.0.2.9:4000')).toBeFalse();
+    expect(
+      isTaken('any.example.org:8000', '[2001:db8::c633:6407]:8000', '198.51.100.7:8000', '192.0.2.9:4000'),
+    ).toBeFalse();
+  });
+
   it('by the address of its socket, whatever name has led there, with and without names', () => {
     const at = '198.51.100.7:8000';
     expect(isTaken('any.example.org:8000', at, at, '192.0.2.9:4000')).toBeTrue();
