@@ -120,6 +120,8 @@ function waitForCandidates(session: ServerSession): void {
 /** A candidate asks to open TCP simultaneously with the node at an address. */
 async function propose({ address, ports }: RequestOf<'CANDIDATE'>, session: ServerSession): Promise<void> {
   const { remote, store, passingOn } = session;
+  // Who comes by the other family cannot punch to that address, and IPv6 addresses are free: they would take all places.
+  if (familyOf(address) !== familyOf(remote.address)) return;
   const listedAt = await store.get('simultaneous', address);
   if (listedAt === undefined) return;
   const key = candidateKey(address, remote.address);

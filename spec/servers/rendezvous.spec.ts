@@ -146,6 +146,18 @@ describe('The rendezvous server', () => {
       expect(await candidates.at(-1)?.ask(`CANDIDATE ${nodeAddress} TCP 5000`)).toMatch(/^REFUSED table-full /);
     });
 
+    it('takes no candidates of the other family of addresses: each IPv6 address would take a place', async () => {
+      const { port } = (await lab.server({ bind: '::' })).local;
+      const node = await clientOf({ local: { address: '127.0.0.1', port } }, newAddress());
+      node.say('SIMULTANEOUS READY 44444 10');
+      await node.ask('SOURCE TCP');
+      const candidate = await clientOf({ local: { address: '::1', port } });
+      candidate.say(`CANDIDATE ${node.socket.localAddress ?? ''} TCP 5000`);
+      expect(await candidate.ask('SOURCE TCP')).toMatch(/^REMOTE/);
+      await node.ask('SOURCE TCP');
+      expect(node.unheard).toBe(0);
+    });
+
     it('tells the eight newest sessions at an address of a candidate, however many are listed, and the others that they are not', async () => {
       const server = await lab.server();
       const address = newAddress();
