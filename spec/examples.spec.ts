@@ -3,7 +3,7 @@ import { createIdentity, formatUnl } from '../lib/index.js';
 import { temporaryFolder } from './support/folder.js';
 import { example, Program, RXP2P } from './support/program.js';
 
-const LONG_MS = 120_000;
+const LONG_MS = 240_000;
 
 describe('The examples', () => {
   it(

@@ -1,4 +1,4 @@
-import { firstValueFrom, fromEvent, merge, race, ReplaySubject, type Observable } from 'rxjs';
+import { firstValueFrom, fromEvent, merge, race, ReplaySubject, share, type Observable } from 'rxjs';
 import { cleanLine } from '../words.js';
 
 // The only place that writes to stdout, and knows when nobody takes any more of it.
@@ -41,7 +41,7 @@ export function watchStdout(tell: (failure: Error) => void): void {
 export async function print(text: string): Promise<void> {
   const line = process.stdout.isTTY ? cleanLine(text) : text;
   if (process.stdout.write(`${line}\n`)) return;
-  await firstValueFrom(race(drained$(), stdoutEnd$));
+  await firstValueFrom(race(drained$, stdoutEnd$));
 }
 
 /**
@@ -52,6 +52,5 @@ export function exitSoon(): void {
   setTimeout(() => process.exit(), LAST_WORDS_MS).unref();
 }
 
-function drained$(): Observable<unknown> {
-  return merge(fromEvent(process.stdout, 'drain'), fromEvent(process.stdout, 'close'));
-}
+/** However many wait for it, stdout has one listener. */
+const drained$ = merge(fromEvent(process.stdout, 'drain'), fromEvent(process.stdout, 'close')).pipe(share());

@@ -10,12 +10,15 @@ import {
   mergeMap,
   NEVER,
   of,
+  repeat,
   ReplaySubject,
   share,
   switchMap,
   take,
+  takeWhile,
   tap,
   throwError,
+  throwIfEmpty,
   timer,
   type Observable,
 } from 'rxjs';
@@ -23,7 +26,7 @@ import { announced$ } from '../dht/announce.js';
 import { createInbox } from '../dht/inbox.js';
 import { createKeeper } from '../dht/keeper.js';
 import { dhtLimits, type DhtLimits } from '../dht/limits.js';
-import { COMMAND, decodePush, mailboxOf } from '../dht/messages.js';
+import { COMMAND, decodePush, FIND_PADDING, mailboxOf } from '../dht/messages.js';
 import { Neighbours } from '../dht/neighbours.js';
 import { dhtNode$, type DhtNode, type DhtNodeConfig } from '../dht/node.js';
 import { createSender, type Send } from '../dht/send.js';
@@ -37,6 +40,9 @@ import { KEEP_MAX_MS, PARCEL_MAX_BYTES, type Channel, type Delivery, type Parcel
 
 /** A port may be taken, or this machine have no network, for a while. */
 const REJOIN_MS = 10_000;
+
+/** A node that does not answer is asked again after one such pause, then two, and so on up to this many. */
+const MOST_PAUSES = 6;
 
 /** What the channel over the DHT is made of. */
 export interface DhtChannelConfig extends DhtNodeConfig {
@@ -85,9 +91,9 @@ export function dhtChannel({ identity, runtime, trace, limits: given, ...config 
     share({ connector: () => new ReplaySubject<Joined>(1), resetOnRefCountZero: true }),
   );
 
-  /** Says of each of the nodes to begin with whether it answers. */
+  /** Says of each of the nodes to begin with whether it answers; of one that does not, again when it does. */
   function told$(node: DhtNode): Observable<never> {
-    const question = { command: COMMAND.find, value: Buffer.alloc(0) };
+    const question = { command: COMMAND.find, value: FIND_PADDING, target: mailboxOf(identity.peerId) };
     return from(config.bootstrap).pipe(
       mergeMap((server) =>
         addressesOf$(server.host, 4).pipe(
@@ -97,11 +103,14 @@ export function dhtChannel({ identity, runtime, trace, limits: given, ...config 
             ),
           ),
           take(1),
+          throwIfEmpty(() => new TimeoutError('It has no IPv4 address, which the DHT needs')),
           map(() => undefined),
           catchError((error: unknown) => of(failureOf(error, 'node of the DHT'))),
+          repeat({ delay: (count) => timer(REJOIN_MS * Math.min(count, MOST_PAUSES), scheduler) }),
           tap((failure) => {
             tell(server, failure);
           }),
+          takeWhile((failure) => failure !== undefined),
         ),
       ),
       ignoreElements(),

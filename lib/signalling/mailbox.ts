@@ -42,6 +42,7 @@ import {
   MAX_TAKEN,
   type MailboxVerb,
   type Refusal,
+  type RefusalCode,
   type TakenMessage,
 } from './mailbox-messages.js';
 
@@ -265,6 +266,8 @@ class Server {
           this.#tell(undefined);
         },
         error: (error: unknown) => {
+          // A refusal of one message says nothing of the server.
+          if (error instanceof RefusedError && error.isOfMessage) return;
           this.#tell(error instanceof RefusedError ? error.failure : failureOf(error, 'mailbox'));
         },
       }),
@@ -272,9 +275,14 @@ class Server {
   }
 }
 
+/** Refusals of one message. */
+const OF_MESSAGE: readonly RefusalCode[] = ['recipient-full', 'sender-full', 'too-large', 'too-often'];
+
 /** A server that refuses, or says what nobody asked. */
 class RefusedError extends HttpError {
   readonly failure: string;
+  /** Whether it is about one message or its receiver. */
+  readonly isOfMessage: boolean;
 
   constructor(
     url: URL,
@@ -284,6 +292,7 @@ class RefusedError extends HttpError {
     super(`${url.origin} refused: ${refusal?.words ?? `HTTP status ${status}`}`);
     const isNone = `answers, but is no mailbox (HTTP status ${status})`;
     this.failure = refusal === undefined ? isNone : `refuses: ${refusal.words}`;
+    this.isOfMessage = refusal !== undefined && OF_MESSAGE.includes(refusal.refused);
   }
 }
 

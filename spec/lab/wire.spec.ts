@@ -76,17 +76,21 @@ describe('The wire', () => {
       const [seconds, megabit] = [0.5, 4];
       const bytes = (seconds * megabit * 1e6) / 8;
       const took = await over({ bandwidth: megabit, delay: 1 }, async (topology) => {
-        const receive = `require('net').createServer((s) => { let n = 0; s.on('data', (d) => { if ((n += d.length) >= ${bytes}) console.log('all'); }) }).listen(${PORT}, () => console.log('ready'))`;
+        const receive = `require('net').createServer((s) => { let n = 0; s.on('data', (d) => { if ((n += d.length) >= ${bytes}) console.log('all', Date.now()); }) }).listen(${PORT}, () => console.log('ready'))`;
         const receiver = topology.run('b', [process.execPath, '-e', receive]);
         await receiver.line((text) => text === 'ready');
-        const send = `const s = require('net').connect(${PORT}, '${addressOf(topology.plan, 'b', 4)}', () => { console.log('go'); s.write(Buffer.alloc(${bytes})) })`;
+        const send = `const s = require('net').connect(${PORT}, '${addressOf(topology.plan, 'b', 4)}', () => { console.log('go', Date.now()); s.write(Buffer.alloc(${bytes})) })`;
         const sender = topology.run('a', [process.execPath, '-e', send]);
-        const begun = await sender.line((text) => text === 'go');
-        const ended = await receiver.line((text) => text === 'all');
-        return (ended.at - begun.at) / 1000;
+        // By the clock of the two programs: this one may be late in reading what they say.
+        const timeIn = ({ text }: { readonly text: string }) => Number(text.split(' ')[1]);
+        const begun = timeIn(await sender.line((text) => text.startsWith('go')));
+        const ended = timeIn(await receiver.line((text) => text.startsWith('all')));
+        return (ended - begun) / 1000;
       });
-      expect(took).toBeGreaterThan(seconds);
-      expect(took).toBeLessThan(3 * seconds);
+      expect(took).toBeGreaterThan(0.95 * seconds);
+      expect(took)
+        .withContext('also on a busy machine')
+        .toBeLessThan(20 * seconds);
     },
     LAB_LIMIT_MS,
   );

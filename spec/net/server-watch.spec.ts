@@ -1,11 +1,13 @@
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
-import { asyncScheduler, filter, firstValueFrom, map, take, toArray } from 'rxjs';
+import { asyncScheduler, filter, firstValueFrom, map, take, takeWhile, toArray } from 'rxjs';
 import { ConnectError, createIdentity, formatUnl, type Net, type TraceEvent } from '../../lib/index.js';
 import { dialWith } from '../../lib/link/tcp.js';
 import { systemRuntime } from '../../lib/runtime.js';
 import { ServerWatch } from '../../lib/net/server-watch.js';
+import { dhtServer$ } from '../../servers/index.js';
+import { impatient } from '../support/impatient.js';
 import { addressOf, failureOf, Lab, newAddress } from '../support/nodes.js';
 
 type ServerStep = Extract<TraceEvent, { readonly type: 'server' }>;
@@ -18,6 +20,15 @@ const runtime = { ...systemRuntime, dial$: dialWith({ lookup, scheduler: asyncSc
 describe('a server that cannot be used', () => {
   const lab = new Lab();
   afterEach(() => lab.close());
+
+  /** A port on which nobody listens. */
+  async function freePort(): Promise<number> {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = addressOf(server);
+    server.close();
+    return port;
+  }
 
   /** The first that is told of a net's servers. */
   async function firstTold(net: Net): Promise<{ kind: string; server: string; failure: string | undefined }> {
@@ -38,6 +49,45 @@ describe('a server that cannot be used', () => {
     lab.onClose(() => server.close());
     return `127.0.0.1:${addressOf(server).port}`;
   }
+
+  it('is told of again when a node of the DHT answers after all', async () => {
+    const [bind, port] = [newAddress(), await freePort()];
+    // The pauses between two looks, of 10 s and more, are over at once here.
+    const scheduler = impatient({ 10_000: 10, 20_000: 10, 30_000: 10, 40_000: 10, 50_000: 10, 60_000: 10 });
+    const net = lab.net({ dht: [`${bind}:${port}`] }, { ...systemRuntime, scheduler });
+    const told$ = net.trace$.pipe(
+      filter((step): step is ServerStep => step.type === 'server' && step.kind === 'DHT'),
+      map(({ failure }) => failure),
+    );
+    const failures = firstValueFrom(
+      told$.pipe(
+        takeWhile((failure) => failure !== undefined, true),
+        toArray(),
+      ),
+    );
+    const isDown = firstValueFrom(told$);
+    await net.start();
+    expect(await isDown).toBe('does not answer');
+    lab.use(dhtServer$({ bind, port, bootstrap: [] }).subscribe());
+    expect((await failures).at(-1)).toBeUndefined();
+  });
+
+  it('is not told of where a node of the DHT answers', async () => {
+    const [bind, port] = [newAddress(), await freePort()];
+    await new Promise<void>((resolve, reject) => {
+      const server$ = dhtServer$({ bind, port, bootstrap: [] });
+      lab.use(
+        server$.subscribe({
+          next: () => {
+            resolve();
+          },
+          error: reject,
+        }),
+      );
+    });
+    const { kind, failure } = await firstTold(lab.net({ dht: [`${bind}:${port}`] }));
+    expect([kind, failure]).toEqual(['DHT', undefined]);
+  });
 
   it('is named with the reason, in the trace and in the status', async () => {
     const net = lab.net({ rendezvous: ['nosuch.invalid:8000'] }, runtime);
