@@ -84,6 +84,9 @@ export function reach$(given: ReachConfig): Observable<readonly Reach[]> {
   ).pipe(map((reaches) => reaches.filter((reach) => reach !== undefined)));
 }
 
+/** After a port was lost it is asked for anew, once, after this time, in milliseconds; after that as seldom as any. */
+const LOST_RETRY_MS = 1_000;
+
 const NOT_YET = {
   isSettled: false,
   isReachable: undefined,
@@ -139,6 +142,7 @@ function reachAt$(family: 4 | 6, place: Place, turn: Turn, given: ReachConfig): 
       concatWith(NEVER),
       takeUntil(isOver$),
     );
+    let isMapped = false;
     const mapped$ = request$(place, turn, given).pipe(
       openPort(config.portMapping, (protocol, outcome) => {
         trace({ type: 'port-mapping', protocol, ...outcome });
@@ -150,7 +154,14 @@ function reachAt$(family: 4 | 6, place: Place, turn: Turn, given: ReachConfig): 
       ),
       // A port that leads nowhere is given back.
       takeWhile(({ endpoint }) => endpoint !== undefined, true),
-      catchError((error: unknown) => own$.pipe(map((look) => noReach(family, look, error)))),
+      tap(({ endpoint }) => {
+        isMapped = endpoint !== undefined;
+      }),
+      catchError((error: unknown) => {
+        // A gateway that was away for as long as its lease may be back any moment.
+        if (isMapped) pauseMs = Math.min(LOST_RETRY_MS, mappingRetryMs);
+        return own$.pipe(map((look) => noReach(family, look, error)));
+      }),
     );
     return merge(direct$, mapped$.pipe(takeUntil(isReachable$))).pipe(
       takeWhile(({ endpoint }) => endpoint !== undefined, true),

@@ -291,7 +291,9 @@ export function parseReply(line: string): Reply | undefined {
       return nodes.length === words.length - 1 ? { verb, id: first, nodes } : undefined;
     }
     case 'REFUSED':
-      return /^[a-z-]{1,64}$/.test(first) ? { verb, code: first, words: oneLine(words.slice(1).join(' ')) } : undefined;
+      if (!/^[a-z-]{1,64}$/.test(first)) return undefined;
+      // The rest of the line, however many words it has.
+      return { verb, code: first, words: oneLine(line.slice(`REFUSED ${first} `.length)) };
     case 'NODES':
       // PyP2P's servers put a space behind each node, also behind the last.
       return parseNodes(words.at(-1) === '' ? words.slice(0, -1) : words);

@@ -74,19 +74,6 @@ describe('rxp2p behind a router that opens ports', () => {
       await listener.kill('SIGINT');
       expect(await topology.mappings('home-a')).toEqual([]);
     });
-
-    on(`${name}: renews the lease, and makes it anew when the router restarts`, plan, async (topology) => {
-      const node = start(topology, 'a', ['--lease', '4000', '--check', '500', '--only', protocol]);
-      await said(node.stdout$, ({ type, isReachable }) => type === 'reach' && isReachable === true);
-      const [first = 0] = topology.leases('home-a');
-      expect(first).toBeGreaterThan(0);
-      const isLater = () => topology.leases('home-a').some((expiry) => expiry > first);
-      await until(isLater);
-      expect(await topology.restartMappings('home-a')).toEqual([]);
-      await until(async () => (await topology.mappings('home-a')).length > 0);
-      await node.kill('SIGINT');
-      expect(await topology.mappings('home-a')).toEqual([]);
-    });
   }
 
   on('takes no longer than its slowest probe where the gateway is silent', silent, async (topology) => {

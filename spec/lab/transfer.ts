@@ -5,7 +5,7 @@ import { createReadStream, createWriteStream, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { DEFAULT_PATH, type PathConfig } from './path.js';
+import { DEFAULT_PATH } from './path.js';
 import { planPair, type Pair } from './plan.js';
 import type { Program } from './processes.js';
 import { lastWords, said } from './programs.js';
@@ -14,9 +14,12 @@ import { meetingPlaces, RXP2P, START_MS, startServers } from './servers.js';
 import type { Topology } from './topology.js';
 import { within } from './within.js';
 
-/** Some seconds on this line, so that there is a middle. */
-const PATH: PathConfig = { ...DEFAULT_PATH, bandwidth: 16 };
-const BYTES = 10_000_000;
+/** What is carried, and how fast the line is, in Mbit/s: some seconds, so that there is a middle. */
+export interface Load {
+  readonly bytes: number;
+  readonly bandwidth: number;
+}
+const LOAD: Load = { bytes: 10_000_000, bandwidth: 16 };
 const LINE_BYTES = 750;
 
 /** How long a cable is out: longer than a packet waits to be sent again, and than anybody waits for an answer. */
@@ -97,12 +100,12 @@ export interface Transfer {
 }
 
 /** Transfers a file during a trouble. Rejects only when the lab itself fails. */
-export const transfer = (run: Run, name: TroubleName): Promise<Transfer> => {
+export const transfer = (run: Run, name: TroubleName, { bytes, bandwidth } = LOAD): Promise<Transfer> => {
   const { pair, happen }: Trouble = TROUBLES[name];
-  return run.with(planPair(pair), PATH, async (topology) => {
+  return run.with(planPair(pair), { ...DEFAULT_PATH, bandwidth }, async (topology) => {
     const servers = await startServers(topology, { rxp2p: RXP2P });
     const [sent, received] = [join(run.directory, `${name}-sent`), join(run.directory, `${name}-received`)];
-    await writeLines(sent);
+    await writeLines(sent, bytes);
     const listener = rxp2p(topology, 'b', `> ${received}`, 'listen', ...meetingPlaces(topology, 'b'));
     const { unl } = await within(
       START_MS,
@@ -110,7 +113,7 @@ export const transfer = (run: Run, name: TroubleName): Promise<Transfer> => {
     );
     const header = `${String(unl)}\n`.length;
     const dialer = rxp2p(topology, 'a', `< ${sent}`, 'connect', String(unl), ...meetingPlaces(topology, 'a'));
-    await within(TRANSFER_MS, untilSize(received, header + BYTES / 3, dialer));
+    await within(TRANSFER_MS, untilSize(received, header + bytes / 3, dialer));
     await happen(topology, servers);
     const mended = performance.now();
     const exit = await within(TRANSFER_MS, dialer.exited).catch(() => undefined);
@@ -123,11 +126,11 @@ export const transfer = (run: Run, name: TroubleName): Promise<Transfer> => {
     }
     await listener.kill('SIGINT');
     const isWhole = (await hashOf(received, header)) === (await hashOf(sent, 0));
-    const bytes = statSync(received).size - header;
+    const arrived = statSync(received).size - header;
     const status = exit === undefined ? `did not end within ${TRANSFER_MS / 1000} s` : `status ${String(exit.code)}`;
     return {
       ok: exit?.code === 0 && isWhole,
-      end: `${status}, ${bytes} of ${statSync(sent).size} bytes${isWhole ? '' : ', which are not those that were sent'}`,
+      end: `${status}, ${arrived} of ${statSync(sent).size} bytes${isWhole ? '' : ', which are not those that were sent'}`,
       ms,
       story: `dialer:\n  ${lastWords(dialer)}\nlistener:\n  ${lastWords(listener)}`,
     };
@@ -139,9 +142,9 @@ const rxp2p = (topology: Topology, host: string, redirection: string, ...args: s
   topology.run(host, ['sh', '-c', `exec "$@" ${redirection}`, 'sh', process.execPath, RXP2P, ...args, '--json']);
 
 /** Lines that nothing can compress. */
-const writeLines = async (file: string): Promise<void> => {
+const writeLines = async (file: string, bytes: number): Promise<void> => {
   const stream = createWriteStream(file);
-  for (let size = 0; size < BYTES; size += LINE_BYTES) {
+  for (let size = 0; size < bytes; size += LINE_BYTES) {
     const line = randomBytes(LINE_BYTES).toString('base64url').slice(1, LINE_BYTES);
     if (!stream.write(`${line}\n`)) await once(stream, 'drain');
   }

@@ -10,8 +10,8 @@ const PORT = 7001;
 /** Long enough that a SYN that came back would have, short enough that the kernel has not sent another. */
 const SILENCE_MS = 700;
 
-/** How late the fastest of some packets may be on a busy machine. */
-const LATE_MS = 15;
+/** Nothing was lost: a SYN that is sent again goes a second later. On a busy machine the wire itself is late by less than that. */
+const LATE_MS = 1_000;
 
 describe('The wire', () => {
   let run: Run;

@@ -8,11 +8,7 @@ import { rendezvousServer$ } from '../../servers/index.js';
 import { impatient } from '../support/impatient.js';
 import { LineClient } from '../support/line-client.js';
 import { sealVersion2 } from '../support/locators.js';
-import { Lab, newAddress } from '../support/nodes.js';
-
-// Nobody punches to a loopback address. So here 127.1.n.n, where all of this happens, passes for 45.45.n.n.
-const outside = (address: string) => address.replace(/^127\.1\./, '45.45.');
-const inside = (address: string) => address.replace(/^45\.45\./, '127.1.');
+import { addressBehind, Lab, newAddress, publicNameOf } from '../support/nodes.js';
 
 /** Milliseconds since the epoch, for as long as the specs last. */
 const NOW = 1_700_000_000_000;
@@ -25,14 +21,14 @@ const disguised: Runtime = {
   ...systemRuntime,
   scheduler: impatient({ [MEETING_MS]: 1 }),
   timeOfDay: () => NOW,
-  dial$: ({ host, ...rest }: DialConfig) => systemRuntime.dial$({ host: inside(host), ...rest }),
+  dial$: ({ host, ...rest }: DialConfig) => systemRuntime.dial$({ host: addressBehind(host), ...rest }),
   listen$: (config: ListenConfig): Observable<Listener> =>
     systemRuntime.listen$(config).pipe(
       map(({ local, socket$ }) => ({
         local,
         socket$: socket$.pipe(
           tap((socket) => {
-            Object.defineProperty(socket, 'remoteAddress', { value: outside(socket.remoteAddress ?? '') });
+            Object.defineProperty(socket, 'remoteAddress', { value: publicNameOf(socket.remoteAddress ?? '') });
           }),
         ),
       })),
@@ -42,7 +38,7 @@ const disguised: Runtime = {
 /** Connects from one port to another, again and again until it succeeds: PyP2P's blow, at a node without a NAT. */
 async function punch(from: string, fromPort: number, to: string, toPort: number): Promise<Socket> {
   for (;;) {
-    const socket = connect({ localAddress: from, localPort: fromPort, host: inside(to), port: toPort });
+    const socket = connect({ localAddress: from, localPort: fromPort, host: addressBehind(to), port: toPort });
     try {
       await once(socket, 'connect');
       return socket;
@@ -83,7 +79,7 @@ describe('A plain net and a node that speaks PyP2P’s challenge by hand', () =>
     nets.push(net);
     const pyp2p = await LineClient.to(local, address);
     lab.onClose(() => pyp2p.socket.destroy());
-    return { net, netAddress: outside(bind), address, pyp2p };
+    return { net, netAddress: publicNameOf(bind), address, pyp2p };
   }
 
   it('meet when the node is the candidate', async () => {
@@ -126,7 +122,7 @@ describe('A plain net and a node that speaks PyP2P’s challenge by hand', () =>
     const { net, netAddress, address, pyp2p } = await start();
     pyp2p.say('SIMULTANEOUS READY 0 0');
     expect(await pyp2p.ask('SOURCE TCP 18000')).toMatch(/^REMOTE TCP [0-9]+$/);
-    const wan = outside(address).split('.').map(Number).reverse();
+    const wan = publicNameOf(address).split('.').map(Number).reverse();
     // node id, `s`imultaneous, preservin`g`, `m`anual, port 50500, WAN and LAN address
     const record = [...Buffer.alloc(20), ...Buffer.from('sgm'), 0x44, 0xc5, ...wan, 2, 0, 1, 10];
     const connecting = firstValueFrom(net.connect$(sealVersion2(Buffer.from(record))));

@@ -188,6 +188,20 @@ describe('A net behind a gateway', () => {
     expect(gateway.table).toHaveSize(1);
   });
 
+  it('asks anew, soon, for a port that it has lost since the gateway was away', async () => {
+    const gateway = await openGateway();
+    const net = open(gateway, {
+      portMapping: ['pcp'],
+      reachability: [`http://${newAddress()}:9`],
+      timing: { mappingMs: 1_000 },
+    });
+    expect((await settled(net)).mapping?.protocol).toBe('pcp');
+    gateway.manners.pcp = 'refuses';
+    expect((await settled(net, ({ mapping }) => mapping === undefined)).words).toContain('could not be renewed');
+    gateway.manners.pcp = 'grants';
+    expect((await settled(net, ({ mapping }) => mapping !== undefined)).mapping?.protocol).toBe('pcp');
+  });
+
   it('looks again from time to time whether it can still be dialled, and has a port opened when it cannot', async () => {
     const gateway = await openGateway();
     let isForwarded = true;

@@ -11,20 +11,17 @@ import { impatient } from '../support/impatient.js';
 import { LineClient } from '../support/line-client.js';
 import { unlOfVersion2 } from '../support/locators.js';
 import { call } from '../support/mailbox.js';
-import { addressOf, failureOf, Lab, newAddress } from '../support/nodes.js';
-
-// Nobody dials a loopback address for a stranger. So here 127.1.n.n, where all of this happens, passes for 45.45.n.n.
-const outside = (address: string) => address.replace(/^127\.1\./, '45.45.');
-const inside = (address: string) => address.replace(/^45\.45\./, '127.1.');
+import { addressBehind, addressOf, failureOf, Lab, newAddress, publicNameOf } from '../support/nodes.js';
 
 function disguise(socket: Socket): void {
-  Object.defineProperty(socket, 'remoteAddress', { value: outside(socket.remoteAddress ?? '') });
+  Object.defineProperty(socket, 'remoteAddress', { value: publicNameOf(socket.remoteAddress ?? '') });
 }
 
 /** The real surroundings, but for the address under which others are seen. */
 const disguised: Runtime = {
   ...systemRuntime,
-  dial$: ({ host, ...rest }: DialConfig) => systemRuntime.dial$({ host: inside(host), ...rest }).pipe(tap(disguise)),
+  dial$: ({ host, ...rest }: DialConfig) =>
+    systemRuntime.dial$({ host: addressBehind(host), ...rest }).pipe(tap(disguise)),
   listen$: (config: ListenConfig): Observable<Listener> =>
     systemRuntime.listen$(config).pipe(
       map(({ local, socket$ }) => ({
@@ -51,7 +48,7 @@ class Pyp2pNode {
   }
 
   unl(fields: Partial<UnlV2> = {}): UnlV2 {
-    const wan = outside(this.address);
+    const wan = publicNameOf(this.address);
     return unlOfVersion2({ nodeId: this.#nodeId, nodeType: 'active', natType: 'random', wan, ...fields });
   }
 
@@ -124,7 +121,7 @@ describe('PyP2P’s reverse connect', () => {
 
   /** Dials a net from an address, and sends something. */
   async function dialFrom(address: string, { wan, port }: UnlV2, text: string): Promise<LineClient> {
-    const client = await LineClient.to({ address: inside(wan), port }, address);
+    const client = await LineClient.to({ address: addressBehind(wan), port }, address);
     lab.onClose(() => client.socket.destroy());
     client.socket.on('error', () => undefined);
     client.socket.write(text);
@@ -251,7 +248,7 @@ describe('PyP2P’s reverse connect', () => {
     await pyp2p.tell(bob.unl, `REVERSE_ORIGIN:${unl}`);
     const { connection, text } = await line;
     expect([text, connection.direction]).toEqual(['hello', 'inbound']);
-    expect(connection.peerId).toBe(`plain:${outside(pyp2p.address)}:${port}`);
+    expect(connection.peerId).toBe(`plain:${publicNameOf(pyp2p.address)}:${port}`);
     const answer = once(client, 'data').then(String);
     connection.send('hello yourself');
     expect(await answer).toBe('hello yourself\r\n');
@@ -292,7 +289,7 @@ describe('PyP2P’s reverse connect', () => {
     await last;
     expect(await pyp2p.heard()).toMatch(/^REVERSE_QUERY:/);
     const dialled = steps.flatMap((step) => (step.type === 'dial' && step.outcome === 'started' ? step.endpoint : []));
-    expect(dialled).toEqual([{ address: outside(pyp2p.address), port }]);
+    expect(dialled).toEqual([{ address: publicNameOf(pyp2p.address), port }]);
   });
 
   it('is not what a net does without mailboxes, or one that others cannot dial', async () => {

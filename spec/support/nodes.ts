@@ -4,14 +4,22 @@ import { createNet, type Connection, type Net, type NetConfig } from '../../lib/
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { rendezvousServer$, type RendezvousServer, type RendezvousServerConfig } from '../../servers/index.js';
 
-// Each node of a spec has a loopback address of its own, as PyP2P's virtual interfaces.
+// Each node of a spec has a loopback address of its own, as PyP2P's virtual interfaces. Specs run in several processes at once,
+// and gateways listen at ports that are fixed: each process has a network for itself.
+const NETWORK = `127.${16 + (process.pid % 200)}`;
 let lastAddress = 0;
 
-/** A loopback address that no other node of this process has. */
+/** A loopback address that no other node has. */
 export function newAddress(): string {
   lastAddress++;
-  return `127.1.${lastAddress >> 8}.${lastAddress & 0xff}`;
+  return `${NETWORK}.${lastAddress >> 8}.${lastAddress & 0xff}`;
 }
+
+/** What passes for a public address where a node would not dial a loopback address for a stranger: 45.45.n.n for a new one. */
+export const publicNameOf = (address: string): string => address.replace(`${NETWORK}.`, '45.45.');
+
+/** The loopback address that passes for a public one. */
+export const addressBehind = (publicName: string): string => publicName.replace(/^45\.45\./, `${NETWORK}.`);
 
 /** Opens nets and servers for one spec, and closes them after it. */
 export class Lab {
