@@ -35,7 +35,8 @@ async function simulate(rendezvous: string): Promise<boolean> {
       mode: 'p2p',
       bind: `127.0.1.${index + 1}`,
       rendezvous: [rendezvous],
-      slots: { inbound: 4, outbound: 4 },
+      // With as many inbound as outbound all would be taken, and the last to come would find no room but among themselves.
+      slots: { inbound: 8, outbound: 4 },
     }),
   );
   const received = new Map<Net, number>();
@@ -50,7 +51,7 @@ async function simulate(rendezvous: string): Promise<boolean> {
     });
   }
   await Promise.all(nets.map((net) => net.start()));
-  console.log(`${elapsed()}  ${NODES} nodes started, 4 + 4 slots each`);
+  console.log(`${elapsed()}  ${NODES} nodes started, 8 + 4 slots each`);
 
   // Every node with at least one connection that it made itself, but for the first, who found nobody.
   const joined$ = combineLatest(nets.map((net) => net.status$)).pipe(

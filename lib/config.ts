@@ -131,7 +131,8 @@ export interface NetConfig {
   /**
    * Inbound connections at most, half of them from one site (an IPv4 address, an IPv6 /48) in `p2p` mode. With as many, the newest of
    * the site that has most, of those that nothing was sent on, ends for a newcomer whose site has less. And how many outbound ones
-   * `p2p` mode makes by itself (what `connect$` is asked for it always makes). Default: 10 and 10 in `p2p` mode (PyP2P), 1024 in `direct` mode.
+   * `p2p` mode makes by itself (what `connect$` is asked for it always makes). Default: 1024 each in `direct`
+   * mode; 20 and 10 in `p2p` mode. With as many inbound as outbound (PyP2P: 10 and 10) all are taken in the end, and nobody new gets in.
    */
   readonly slots?: { readonly inbound?: number | undefined; readonly outbound?: number | undefined } | undefined;
   readonly timing?: Partial<Timing> | undefined;
@@ -234,7 +235,7 @@ export function resolveConfig(config: NetConfig): ResolvedConfig {
   expectNames('config', config, OPTIONS);
   expectNames('slots', config.slots, ['inbound', 'outbound']);
   const mode = expectOneOf('mode', config.mode, ['direct', 'p2p']);
-  const slots = mode === 'p2p' ? 10 : 1024;
+  const slots = mode === 'p2p' ? { inbound: 20, outbound: 10 } : { inbound: 1024, outbound: 1024 };
   return {
     mode,
     identity: config.identity ?? createIdentity(),
@@ -251,8 +252,8 @@ export function resolveConfig(config: NetConfig): ResolvedConfig {
     security: expectOneOf('security', config.security ?? 'tls', ['tls', 'plain']),
     acceptPeer: config.acceptPeer ?? (() => true),
     slots: {
-      inbound: expectInteger('slots.inbound', config.slots?.inbound ?? slots, 0, 1_000_000),
-      outbound: expectInteger('slots.outbound', config.slots?.outbound ?? slots, 0, 1_000_000),
+      inbound: expectInteger('slots.inbound', config.slots?.inbound ?? slots.inbound, 0, 1_000_000),
+      outbound: expectInteger('slots.outbound', config.slots?.outbound ?? slots.outbound, 0, 1_000_000),
     },
     timing: withDefaults('timing', DEFAULT_TIMING, config.timing, MAX_TIMER_MS),
     limits: withDefaults('limits', DEFAULT_LIMITS, config.limits, Number.MAX_SAFE_INTEGER),

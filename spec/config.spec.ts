@@ -39,8 +39,8 @@ describe('a configuration', () => {
     );
   });
 
-  it('of a flooding network has 10 slots each way, as PyP2P has', () => {
-    expect(resolveConfig({ mode: 'p2p' }).slots).toEqual({ inbound: 10, outbound: 10 });
+  it('of a flooding network has more inbound slots than outbound ones, so that there is room for newcomers', () => {
+    expect(resolveConfig({ mode: 'p2p' }).slots).toEqual({ inbound: 20, outbound: 10 });
     expect(resolveConfig({ mode: 'p2p', slots: { inbound: 0 } }).slots).toEqual({ inbound: 0, outbound: 10 });
   });
 

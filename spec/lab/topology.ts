@@ -8,6 +8,7 @@ import { removeNamespaces } from './namespace.js';
 import { netem, wireProgram, type PathConfig, type Wire } from './path.js';
 import { addressOf, hostsFile, PREFIX, wayOut, type LinkEnd, type Node, type Plan } from './plan.js';
 import { Program } from './processes.js';
+import { script, step } from './script.js';
 import { within } from './within.js';
 
 /** Far longer than anything here takes, on a busy machine too: it never came. */
@@ -108,7 +109,7 @@ export class Topology {
     const node = this.#node(name);
     await this.#ip(node, [`link set ${this.#outside(name)} up`]);
     await this.#ip(node, this.#numbering(node, 'replace'));
-    await this.#untilUp(node);
+    await this.#untilUp([node]);
   }
 
   /** Gives a host another number on its network, as a DHCP server may. Tells which address it has now. */
@@ -156,44 +157,53 @@ table ip cut {
   async #build(): Promise<void> {
     const nodes = [...this.plan.nodes.values()];
     writeFileSync(this.#hostsFile, hostsFile(this.plan));
-    await command('ip', ['-batch', '-'], batch(nodes.map(({ name }) => `netns add ${this.namespace(name)}`)));
-    await Promise.all(nodes.map((node) => this.#exec(node, ['sysctl', '-qw', ...sysctls(node)])));
-    await this.#link();
-    await Promise.all(
-      nodes.map(async (node) => {
-        await this.#ip(node, this.#addressing(node));
-        await this.#exec(node, ['nft', '-f', '-'], rules(this.plan, node));
+    await script([
+      step(['ip', '-batch', '-'], batch(nodes.map(({ name }) => `netns add ${this.namespace(name)}`))),
+      ...nodes.map((node) => step([...this.#inside(node), 'sysctl', '-qw', ...sysctls(node)])),
+      ...this.#linking(),
+    ]);
+    if (this.#place.wire === 'tap') await this.#wire();
+    await script(
+      nodes.flatMap((node) => {
         // The kernel has settings of connections where something watches them.
         const { sysctls: settings = [] } = node.router ?? {};
-        if (settings.length > 0) await this.#exec(node, ['sysctl', '-qw', ...settings]);
+        return [
+          step(['ip', '-n', this.namespace(node.name), '-batch', '-'], batch(this.#addressing(node))),
+          step([...this.#inside(node), 'nft', '-f', '-'], rules(this.plan, node)),
+          ...(settings.length > 0 ? [step([...this.#inside(node), 'sysctl', '-qw', ...settings])] : []),
+        ];
       }),
     );
-    await Promise.all(nodes.map((node) => this.#untilUp(node)));
+    await this.#untilUp(nodes);
     await Promise.all(nodes.map((node) => this.#serveMappings(node)));
   }
 
-  async #link(): Promise<void> {
-    const lines = this.plan.links.filter(({ kind }) => kind === 'line').map(({ ends }) => ends);
-    const cables = this.plan.links.filter(({ kind }) => kind === 'cable').map(({ ends }) => ends);
-    const veths = this.#place.wire === 'netem' ? [...cables, ...lines] : cables;
-    await command(
-      'ip',
-      ['-batch', '-'],
-      batch(veths.map(([one, other]) => `link add ${this.#veth(one)} type veth peer ${this.#veth(other)}`)),
+  #lines(): (readonly [LinkEnd, LinkEnd])[] {
+    return this.plan.links.filter(({ kind }) => kind === 'line').map(({ ends }) => ends);
+  }
+
+  #linking(): string[] {
+    const isNetem = this.#place.wire === 'netem';
+    const veths = this.plan.links.filter(({ kind }) => kind === 'cable' || isNetem).map(({ ends }) => ends);
+    const added = veths.map(([one, other]) => `link add ${this.#veth(one)} type veth peer ${this.#veth(other)}`);
+    const slowed = isNetem ? this.#lines().flat() : [];
+    return [
+      step(['ip', '-batch', '-'], batch(added)),
+      ...slowed.map(({ node, device }) =>
+        step(['tc', '-n', this.namespace(node), '-batch', '-'], batch([netem(device, this.path)])),
+      ),
+    ];
+  }
+
+  /** Has a program of the lab's be the lines. */
+  async #wire(): Promise<void> {
+    const ends = ({ node, device }: LinkEnd) => ({ namespace: this.namespace(node), device });
+    const program = wireProgram(
+      this.#lines().map(([one, other]) => [ends(one), ends(other)] as const),
+      this.path,
     );
-    if (this.#place.wire === 'netem') {
-      for (const { node, device } of lines.flat()) {
-        await command('tc', ['-n', this.namespace(node), '-batch', '-'], batch([netem(device, this.path)]));
-      }
-    } else {
-      const ends = ({ node, device }: LinkEnd) => ({ namespace: this.namespace(node), device });
-      const program = wireProgram(
-        lines.map(([one, other]) => [ends(one), ends(other)] as const),
-        this.path,
-      );
-      const ready = this.#start('internet', program).line((text) => text === 'ready');
-      await within(START_MS, ready);
-    }
+    const ready = this.#start('internet', program).line((text) => text === 'ready');
+    await within(START_MS, ready);
   }
 
   #veth({ node, device }: LinkEnd): string {
@@ -254,10 +264,11 @@ table ip cut {
   }
 
   /** The kernel brings links up in its own time, and until then a bridge or a cable drops what it should carry. */
-  async #untilUp({ name }: Node): Promise<void> {
+  async #untilUp(nodes: readonly Node[]): Promise<void> {
+    const look = nodes.map(({ name }) => step(['ip', '-n', this.namespace(name), '-oneline', 'link', 'show', 'up']));
     const deadline = performance.now() + START_MS;
-    while (DOWN.test(await command('ip', ['-n', this.namespace(name), '-oneline', 'link', 'show', 'up']))) {
-      if (performance.now() > deadline) throw new Error(`The links of ${name} did not come up within ${START_MS} ms`);
+    for (let shown = await script(look); DOWN.test(shown); shown = await script(look)) {
+      if (performance.now() > deadline) throw new Error(`The links did not come up within ${START_MS} ms:\n${shown}`);
       await delay(UP_POLL_MS);
     }
   }
@@ -296,7 +307,13 @@ table ip cut {
   }
 
   #exec(node: Node, argv: readonly string[], input?: string): Promise<string> {
-    return command('ip', ['netns', 'exec', this.namespace(node.name), ...argv], input);
+    const [file, ...args] = this.#inside(node);
+    return command(file, [...args, ...argv], input);
+  }
+
+  /** What a command begins with that is to run there. */
+  #inside(node: Node): [string, ...string[]] {
+    return ['ip', 'netns', 'exec', this.namespace(node.name)];
   }
 }
 
