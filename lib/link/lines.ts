@@ -56,14 +56,13 @@ export function lineDecoder(maxLength: number): LineDecoder {
       return end < 0 ? [] : decode(bytes.subarray(0, end));
     }
     // Most text is ASCII, which is several times faster to decode.
-    const lines = bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8').split('\n');
-    if (bytes.includes(CARRIAGE_RETURN)) {
-      lines.forEach((line, index) => {
-        lines[index] = withoutReturns(line);
-      });
-    }
+    const received = bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8').split('\n');
+    const lines = bytes.includes(CARRIAGE_RETURN) ? received.map(withoutReturns) : received;
     if (bytes.length <= maxLength) return lines;
-    const tooLong = lines.findIndex((line) => Buffer.byteLength(line) > maxLength);
+    // As `keep` would have it if they had come in more chunks: of each line one `\r` does not count.
+    const tooLong = lines.findIndex(
+      (line, index) => Buffer.byteLength(line) > maxLength || Buffer.byteLength(received[index] ?? '') > maxLength + 1,
+    );
     if (tooLong < 0) return lines;
     fault ??= new LineTooLongError(maxLength);
     return lines.slice(0, tooLong);

@@ -58,7 +58,7 @@ describe('lines', () => {
 
   it('that are too long or no UTF-8 are a fault, and those before them are not lost, however the bytes were chunked', () => {
     const bits = fc
-      .constantFrom('\n', '\n', '\r\n', 'a', 'bb', 'é', '\xff')
+      .constantFrom('\n', '\n', '\r\n', '\r\r\r', 'a', 'bb', 'é', '\xff')
       .map((bit) => Buffer.from(bit, bit === '\xff' ? 'latin1' : 'utf8'));
     fc.assert(
       fc.property(fc.array(bits, { maxLength: 30 }), places, (parts, where) => {
