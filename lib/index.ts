@@ -2,8 +2,8 @@
 export { createNet, type ConnectOptions, type Line, type Net, type NetStatus } from './net.js';
 export type { Limits, NetConfig, PortMappingProtocol, Timing } from './config.js';
 export type { CloseCode, CloseReason, Connection, Path } from './connection.js';
-export type { Gateway } from './gateway.js';
-export type { Mapping } from './gateway/mapping.js';
+export type { Gateway } from './port-mapping/gateway.js';
+export type { Mapping } from './port-mapping/mapping.js';
 export type { Reach } from './reachability.js';
 export type { Runtime } from './runtime.js';
 export type { TechniqueName } from './techniques/stages.js';

@@ -1,7 +1,7 @@
 import { defer, filter, map, take, tap, type Observable, type SchedulerLike } from 'rxjs';
 import { canonicalAddress, familyOf, type Endpoint } from './endpoint.js';
 import { failureOf, HttpError } from './errors.js';
-import type { Mapping } from './gateway/mapping.js';
+import type { Mapping } from './port-mapping/mapping.js';
 import { fetch$ } from './http.js';
 import type { PeerId } from './identity.js';
 import { headStart } from './operators/head-start.js';

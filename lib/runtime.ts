@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { asyncScheduler, type SchedulerLike } from 'rxjs';
-import { defaultGateway$, routedAddress$ } from './gateway.js';
+import { defaultGateway$, routedAddress$ } from './port-mapping/gateway.js';
 import { dial$, listen$ } from './link/tcp.js';
 
 /**

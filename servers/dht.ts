@@ -3,7 +3,7 @@ import { createKeeper } from '../lib/dht/keeper.js';
 import { dhtLimits, type DhtLimits } from '../lib/dht/limits.js';
 import { dhtNode$ } from '../lib/dht/node.js';
 import { canonicalAddress, familyOf, scopeOf, type Endpoint, type ServerAddress } from '../lib/endpoint.js';
-import { routedAddress$ } from '../lib/gateway.js';
+import { routedAddress$ } from '../lib/port-mapping/gateway.js';
 import { ownInterfaces } from '../lib/link/interfaces.js';
 import { systemRuntime, type Runtime } from '../lib/runtime.js';
 import { expectInteger, invalidOption } from '../lib/validate.js';

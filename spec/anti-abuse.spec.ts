@@ -1,7 +1,7 @@
 import { EMPTY, NEVER, of } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { canonicalAddress, familyOf, formatEndpoint, type Endpoint } from '../lib/endpoint.js';
-import { leadsTo } from '../lib/gateway/ssdp.js';
+import { leadsTo } from '../lib/port-mapping/upnp/ssdp.js';
 import { planPunch } from '../lib/nat/punch-plan.js';
 import type { ReceivedSignal } from '../lib/signalling/signalling.js';
 import { candidatesOf } from '../lib/techniques/direct.js';

@@ -26,7 +26,7 @@ const HOUSE: readonly string[] = [
   'runtime',
   'reachability',
   'server-clock',
-  'gateway',
+  'port-mapping',
   'http',
   'link',
   'config',

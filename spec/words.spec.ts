@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import fc from 'fast-check';
 import { firstValueFrom } from 'rxjs';
 import * as errors from '../lib/errors.js';
-import { parseAction } from '../lib/gateway/soap.js';
+import { parseAction } from '../lib/port-mapping/upnp/soap.js';
 import { decodeEnd } from '../lib/link/handshake.js';
 import { look$ } from '../lib/reachability.js';
 import { systemRuntime } from '../lib/runtime.js';

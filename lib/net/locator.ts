@@ -1,7 +1,7 @@
 import ipaddr from 'ipaddr.js';
 import type { ResolvedConfig } from '../config.js';
 import { canonicalAddress, familyOf, scopeOf, type Endpoint } from '../endpoint.js';
-import type { Mapping } from '../gateway/mapping.js';
+import type { Mapping } from '../port-mapping/mapping.js';
 import { ownInterfaces, type Interfaces } from '../link/interfaces.js';
 import type { Reach } from '../reachability.js';
 import type { ServerState } from '../rendezvous/client.js';

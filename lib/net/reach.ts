@@ -28,12 +28,12 @@ import {
 import type { ResolvedConfig } from '../config.js';
 import { familyOf, formatEndpoint, sameEndpoint, scopeOf } from '../endpoint.js';
 import { PortMappingError, reasonOf } from '../errors.js';
-import type { Mapping } from '../gateway/mapping.js';
+import type { Mapping } from '../port-mapping/mapping.js';
 import { takeTurns, type Turn } from '../operators/take-turns.js';
 import { lookByAny$, type Look, type Reach } from '../reachability.js';
 import type { Runtime } from '../runtime.js';
-import { openPort } from '../techniques/open-port.js';
-import type { PortRequest } from '../techniques/technique.js';
+import { openPort } from '../port-mapping/open-port.js';
+import type { PortRequest } from '../port-mapping/mapper.js';
 import type { Trace } from '../trace.js';
 import { isOneAddress } from './locator.js';
 

@@ -1,7 +1,7 @@
 import { resolveConfig, type NetConfig } from '../../lib/config.js';
 import { createIdentity } from '../../lib/identity.js';
 import { localAddresses, locate } from '../../lib/net/locator.js';
-import type { Mapping } from '../../lib/gateway/mapping.js';
+import type { Mapping } from '../../lib/port-mapping/mapping.js';
 import type { Reach } from '../../lib/reachability.js';
 import type { NatView } from '../../lib/net/nat.js';
 import type { ServerState } from '../../lib/rendezvous/client.js';

@@ -4,8 +4,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket as TcpSocket } from 'node:net';
 import { text as textFrom } from 'node:stream/consumers';
 import type { PortMappingProtocol } from '../../lib/config.js';
-import type { Gateway } from '../../lib/gateway.js';
-import { elementAt, parseXml, textOf, type XmlElement } from '../../lib/gateway/xml.js';
+import type { Gateway } from '../../lib/port-mapping/gateway.js';
+import { elementAt, parseXml, textOf, type XmlElement } from '../../lib/port-mapping/upnp/xml.js';
 import { addressOf, newAddress } from './nodes.js';
 
 /** A line of a gateway's table: where one of its TCP ports leads. */

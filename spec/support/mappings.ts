@@ -1,10 +1,10 @@
 import type { Socket } from 'node:dgram';
 import { of, Subscription, type Observable } from 'rxjs';
 import { DEFAULT_TIMING, type Timing } from '../../lib/config.js';
-import type { Mapping } from '../../lib/gateway/mapping.js';
+import type { Mapping } from '../../lib/port-mapping/mapping.js';
 import { takeTurns } from '../../lib/operators/take-turns.js';
 import { systemRuntime } from '../../lib/runtime.js';
-import type { OpenPort, PortRequest } from '../../lib/techniques/technique.js';
+import type { OpenPort, PortRequest } from '../../lib/port-mapping/mapper.js';
 import type { FakeGateway } from './gateways.js';
 import { newAddress } from './nodes.js';
 

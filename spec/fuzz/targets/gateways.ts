@@ -1,17 +1,17 @@
 import { canonicalAddress } from '../../../lib/endpoint.js';
 import { HttpError, PortMappingError } from '../../../lib/errors.js';
-import { parsePcp, formatAnnounce, formatMap } from '../../../lib/gateway/pcp-messages.js';
-import { DESCRIPTION_NAMES, servicesIn } from '../../../lib/gateway/description.js';
-import { defaultRouteIn } from '../../../lib/gateway/routes.js';
-import { parseAction } from '../../../lib/gateway/soap.js';
-import { elementAt, parseXml } from '../../../lib/gateway/xml.js';
+import { parsePcp, formatAnnounce, formatMap } from '../../../lib/port-mapping/pcp-messages.js';
+import { DESCRIPTION_NAMES, servicesIn } from '../../../lib/port-mapping/upnp/description.js';
+import { defaultRouteIn } from '../../../lib/port-mapping/routes.js';
+import { parseAction } from '../../../lib/port-mapping/upnp/soap.js';
+import { elementAt, parseXml } from '../../../lib/port-mapping/upnp/xml.js';
 import { classify } from '../../../lib/nat/classify.js';
 import { answerOf, descriptionOf, faultOf } from '../../support/gateways.js';
 import { expectThat, orFails, type Target } from '../target.js';
 
 const pcp: Target = {
   name: 'PCP answers',
-  reaches: ['lib/gateway/pcp-messages'],
+  reaches: ['lib/port-mapping/pcp-messages'],
   seeds: [
     answering(formatAnnounce('192.168.1.11')),
     answering(
@@ -39,7 +39,7 @@ const WANTED = ['urn:schemas-upnp-org:service:WANIPConnection:1', 'urn:schemas-u
 
 const upnp: Target = {
   name: 'UPnP descriptions and answers',
-  reaches: ['lib/gateway/soap', 'lib/gateway/xml', 'lib/gateway/description'],
+  reaches: ['lib/port-mapping/upnp/soap', 'lib/port-mapping/upnp/xml', 'lib/port-mapping/upnp/description'],
   seeds: [
     descriptionOf(1),
     descriptionOf(2),
@@ -68,7 +68,7 @@ eth0\t0001A8C0\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0
 
 const routes: Target = {
   name: 'tables of routes',
-  reaches: ['lib/gateway/routes'],
+  reaches: ['lib/port-mapping/routes'],
   seeds: [
     Buffer.from(ROUTES),
     Buffer.from(

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { exhaustMap, filter, map, switchMap, timer, type Observable } from 'rxjs';
 import { familyOf } from '../endpoint.js';
 import { PortMappingError } from '../errors.js';
-import { ask$ } from '../gateway/ask.js';
-import { hasLostState, type Epoch } from '../gateway/epoch.js';
+import { ask$ } from './ask.js';
+import { hasLostState, type Epoch } from './epoch.js';
 import {
   ANNOUNCE,
   describeResult,
@@ -13,11 +13,11 @@ import {
   NONCE_BYTES,
   parsePcp,
   type PcpAnswer,
-} from '../gateway/pcp-messages.js';
-import type { Mapping } from '../gateway/mapping.js';
-import { holdLease$ } from '../operators/hold-lease.js';
+} from './pcp-messages.js';
+import type { Mapping } from './mapping.js';
+import { holdLease$ } from './hold-lease.js';
 import { untroubled } from '../operators/untroubled.js';
-import type { PortMapper, PortRequest } from './technique.js';
+import type { PortMapper, PortRequest } from './mapper.js';
 
 /** A mapping, and when the server said how long it had been up. */
 interface PcpMapping extends Mapping {

@@ -6,7 +6,7 @@ import { firstToSucceed } from '../operators/first-to-succeed.js';
 import { traceOutcome, type Outcome } from '../operators/trace-outcome.js';
 import { natPmp } from './nat-pmp.js';
 import { pcp } from './pcp.js';
-import type { OpenPort, PortMapper } from './technique.js';
+import type { OpenPort, PortMapper } from './mapper.js';
 import { upnp } from './upnp.js';
 
 const ALL: readonly PortMapper[] = [pcp, natPmp, upnp];

@@ -2,11 +2,11 @@ import { spawnSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { firstValueFrom, lastValueFrom, toArray } from 'rxjs';
-import { canonicalAddress, familyOf } from '../lib/endpoint.js';
-import { PortMappingError } from '../lib/errors.js';
-import { defaultGateway$, localAddressTo$, routedAddress$ } from '../lib/gateway.js';
-import { defaultRouteIn, ROUTES_FILE } from '../lib/gateway/routes.js';
-import { failureOf } from './support/nodes.js';
+import { canonicalAddress, familyOf } from '../../lib/endpoint.js';
+import { PortMappingError } from '../../lib/errors.js';
+import { defaultGateway$, localAddressTo$, routedAddress$ } from '../../lib/port-mapping/gateway.js';
+import { defaultRouteIn, ROUTES_FILE } from '../../lib/port-mapping/routes.js';
+import { failureOf } from '../support/nodes.js';
 
 describe('The local address that leads to a host', () => {
   it('is the one that packets to it leave from', async () => {
@@ -40,7 +40,7 @@ describe('The default gateway', () => {
     if (process.platform !== 'linux') return;
     const program = `
       import { firstValueFrom } from 'rxjs';
-      import { defaultGateway$ } from ${JSON.stringify(new URL('../lib/gateway.js', import.meta.url).href)};
+      import { defaultGateway$ } from ${JSON.stringify(new URL('../../lib/port-mapping/gateway.js', import.meta.url).href)};
       console.log((await firstValueFrom(defaultGateway$(4), { defaultValue: undefined }))?.address);
     `;
     const { stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {

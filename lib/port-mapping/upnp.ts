@@ -16,8 +16,8 @@ import {
 import type { Timing } from '../config.js';
 import { familyOf, scopeOf, type Endpoint } from '../endpoint.js';
 import { PortMappingError } from '../errors.js';
-import { services$, type Service } from '../gateway/igd.js';
-import type { Mapping } from '../gateway/mapping.js';
+import { services$, type Service } from './upnp/igd.js';
+import type { Mapping } from './mapping.js';
 import {
   add$,
   addAny$,
@@ -28,12 +28,12 @@ import {
   REFUSAL,
   refusalOf,
   type TableEntry,
-} from '../gateway/wan-connection.js';
+} from './upnp/wan-connection.js';
 import { firstInOrder } from '../operators/first-in-order.js';
-import { holdLease$ } from '../operators/hold-lease.js';
+import { holdLease$ } from './hold-lease.js';
 import { untroubled } from '../operators/untroubled.js';
-import { pinhole$ } from './pinhole.js';
-import type { PortMapper, PortRequest } from './technique.js';
+import { pinhole$ } from './upnp/pinhole.js';
+import type { PortMapper, PortRequest } from './mapper.js';
 
 /** What the gateway's administrator reads in its table of mappings. */
 const DESCRIPTION = 'rxp2p';

@@ -1,6 +1,6 @@
 import { catchError, defer, delay, EMPTY, NEVER, of, switchMap, throwError, timer, type Observable } from 'rxjs';
 import { HttpError, TimeoutError } from '../../lib/errors.js';
-import { holdLease$, type Lease } from '../../lib/operators/hold-lease.js';
+import { holdLease$, type Lease } from '../../lib/port-mapping/hold-lease.js';
 import { marbles, type Marbles } from '../support/marbles.js';
 
 /** The names stand for leases of 10 ms; upper-case ones are for good. */

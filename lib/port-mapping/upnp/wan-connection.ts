@@ -1,6 +1,6 @@
 import { catchError, map, of, type Observable } from 'rxjs';
-import { isPort } from '../endpoint.js';
-import { HttpError, PortMappingError } from '../errors.js';
+import { isPort } from '../../endpoint.js';
+import { HttpError, PortMappingError } from '../../errors.js';
 import { addressOf, valueOf, type Service } from './igd.js';
 import { textOf } from './xml.js';
 

@@ -1,5 +1,5 @@
 import { XMLParser } from 'fast-xml-parser';
-import { HttpError } from '../errors.js';
+import { HttpError } from '../../errors.js';
 
 // What of XML the documents of UPnP need.
 

@@ -2,15 +2,15 @@ import type natPmpPackage from 'nat-pmp';
 import { defer, exhaustMap, filter, from, map, Observable, switchMap, timer } from 'rxjs';
 import { addressFromBytes } from '../endpoint.js';
 import { PortMappingError } from '../errors.js';
-import { ANSWER_MS, PORT_MAPPING_PORT } from '../gateway/ask.js';
-import { hasRestarted, type Epoch } from '../gateway/epoch.js';
-import type { Mapping } from '../gateway/mapping.js';
-import { retransmit } from '../gateway/retransmit.js';
-import { holdLease$ } from '../operators/hold-lease.js';
+import { ANSWER_MS, PORT_MAPPING_PORT } from './ask.js';
+import { hasRestarted, type Epoch } from './epoch.js';
+import type { Mapping } from './mapping.js';
+import { retransmit } from './retransmit.js';
+import { holdLease$ } from './hold-lease.js';
 import { untroubled } from '../operators/untroubled.js';
 import { within } from '../operators/within.js';
 import { loadNatPmp } from '../packages.js';
-import type { PortMapper, PortRequest } from './technique.js';
+import type { PortMapper, PortRequest } from './mapper.js';
 
 /** A mapping, and when the gateway said how long it had been up. */
 interface NatPmpMapping extends Mapping {

@@ -11,14 +11,14 @@ import {
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
-import { canonicalAddress, familyOf } from '../endpoint.js';
-import { HttpError, PortMappingError } from '../errors.js';
+import { canonicalAddress, familyOf } from '../../endpoint.js';
+import { HttpError, PortMappingError } from '../../errors.js';
 import type { Gateway } from '../gateway.js';
-import { fetch$, type HttpAnswer } from '../http.js';
-import { within } from '../operators/within.js';
-import { loadNatUpnp } from '../packages.js';
-import { show } from '../validate.js';
-import { ANSWER_MS } from './ask.js';
+import { fetch$, type HttpAnswer } from '../../http.js';
+import { within } from '../../operators/within.js';
+import { loadNatUpnp } from '../../packages.js';
+import { show } from '../../validate.js';
+import { ANSWER_MS } from '../ask.js';
 import { DESCRIPTION_NAMES, servicesIn, type DescribedService } from './description.js';
 import { formatAction, parseAction } from './soap.js';
 import { elsewhere, leadsTo, search$ } from './ssdp.js';

@@ -1,5 +1,5 @@
-import { HttpError } from '../errors.js';
-import { oneLine } from '../words.js';
+import { HttpError } from '../../errors.js';
+import { oneLine } from '../../words.js';
 import { elementAt, hasChild, parseXml, textOf, type XmlElement } from './xml.js';
 
 // What of SOAP UPnP needs (UPnP Device Architecture 1.1 §3.2).

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { hasLostState, hasRestarted, type Epoch } from '../../lib/gateway/epoch.js';
+import { hasLostState, hasRestarted, type Epoch } from '../../lib/port-mapping/epoch.js';
 
 const epoch = (seconds: number, atSeconds: number): Epoch => ({ seconds, at: atSeconds * 1000 });
 

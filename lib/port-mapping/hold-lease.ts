@@ -21,8 +21,8 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import { HttpError, TimeoutError } from '../errors.js';
-import { backoffMs } from './backoff.js';
-import { untroubled } from './untroubled.js';
+import { backoffMs } from '../operators/backoff.js';
+import { untroubled } from '../operators/untroubled.js';
 
 /** Something that is granted for a time. */
 export interface Lease {

@@ -1,12 +1,12 @@
 import { firstValueFrom, of, Subject } from 'rxjs';
 import type { PortMappingProtocol } from '../../lib/config.js';
 import { PortMappingError, Rxp2pError, TimeoutError } from '../../lib/errors.js';
-import { ANSWER_MS } from '../../lib/gateway/ask.js';
-import { SEARCH_MS } from '../../lib/gateway/ssdp.js';
+import { ANSWER_MS } from '../../lib/port-mapping/ask.js';
+import { SEARCH_MS } from '../../lib/port-mapping/upnp/ssdp.js';
 import type { Outcome } from '../../lib/operators/trace-outcome.js';
-import { openPort } from '../../lib/techniques/open-port.js';
-import type { PortRequest } from '../../lib/techniques/technique.js';
-import { upnp } from '../../lib/techniques/upnp.js';
+import { openPort } from '../../lib/port-mapping/open-port.js';
+import type { PortRequest } from '../../lib/port-mapping/mapper.js';
+import { upnp } from '../../lib/port-mapping/upnp.js';
 import {
   answerOf,
   descriptionOf,

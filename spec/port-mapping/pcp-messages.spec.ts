@@ -7,7 +7,7 @@ import {
   MAP,
   NONCE_BYTES,
   parsePcp,
-} from '../../lib/gateway/pcp-messages.js';
+} from '../../lib/port-mapping/pcp-messages.js';
 import { addressToBytes } from '../../lib/endpoint.js';
 import { addresses } from '../support/locators.js';
 

@@ -1,8 +1,8 @@
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
-import { upnp } from '../../lib/techniques/upnp.js';
-import type { PortRequest } from '../../lib/techniques/technique.js';
+import { upnp } from '../../lib/port-mapping/upnp.js';
+import type { PortRequest } from '../../lib/port-mapping/mapper.js';
 import {
   answerOf,
   descriptionOf,

@@ -1,4 +1,4 @@
-import { defaultRouteIn } from '../../lib/gateway/routes.js';
+import { defaultRouteIn } from '../../lib/port-mapping/routes.js';
 
 const HEAD = 'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n';
 

@@ -3,7 +3,7 @@ import { Observable, take, type SchedulerLike } from 'rxjs';
 import { familyOf } from '../endpoint.js';
 import { PortMappingError } from '../errors.js';
 import { within } from '../operators/within.js';
-import type { Gateway } from '../gateway.js';
+import type { Gateway } from './gateway.js';
 import { retransmit } from './retransmit.js';
 
 /** The port on which a gateway takes the requests of NAT-PMP (RFC 6886 §3.1) and PCP (RFC 6887 §19.1). */

@@ -1,4 +1,4 @@
-import { servicesIn } from '../../lib/gateway/description.js';
+import { servicesIn } from '../../../lib/port-mapping/upnp/description.js';
 
 const IP = 'urn:schemas-upnp-org:service:WANIPConnection:1';
 const PPP = 'urn:schemas-upnp-org:service:WANPPPConnection:1';

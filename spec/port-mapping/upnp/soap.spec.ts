@@ -1,8 +1,8 @@
 import fc from 'fast-check';
-import { HttpError } from '../../lib/errors.js';
-import { formatAction, parseAction } from '../../lib/gateway/soap.js';
-import { elementAt, MAX_TAGS, parseXml, textOf } from '../../lib/gateway/xml.js';
-import { thrownBy } from '../support/thrown.js';
+import { HttpError } from '../../../lib/errors.js';
+import { formatAction, parseAction } from '../../../lib/port-mapping/upnp/soap.js';
+import { elementAt, MAX_TAGS, parseXml, textOf } from '../../../lib/port-mapping/upnp/xml.js';
+import { thrownBy } from '../../support/thrown.js';
 
 const SERVICE = 'urn:schemas-upnp-org:service:WANIPConnection:1';
 

@@ -1,11 +1,11 @@
 import { createSocket } from 'node:dgram';
 import { readFile } from 'node:fs/promises';
 import { catchError, concat, defer, EMPTY, filter, map, mergeMap, Observable, of, take } from 'rxjs';
-import { canonicalAddress, familyOf, withoutZone } from './endpoint.js';
-import { PortMappingError } from './errors.js';
-import { defaultRouteIn, ROUTES_FILE, type NextHop } from './gateway/routes.js';
-import { untroubled } from './operators/untroubled.js';
-import { loadDefaultGateway } from './packages.js';
+import { canonicalAddress, familyOf, withoutZone } from '../endpoint.js';
+import { PortMappingError } from '../errors.js';
+import { defaultRouteIn, ROUTES_FILE, type NextHop } from './routes.js';
+import { untroubled } from '../operators/untroubled.js';
+import { loadDefaultGateway } from '../packages.js';
 
 /** The router that this machine's packets to the rest of the world go through. */
 export interface Gateway {

@@ -1,10 +1,10 @@
 import { catchError, defer, EMPTY, exhaustMap, filter, map, of, timer, type Observable } from 'rxjs';
-import { valueOf, type Service } from '../gateway/igd.js';
-import type { Mapping } from '../gateway/mapping.js';
-import { refusalOf } from '../gateway/wan-connection.js';
-import { holdLease$ } from '../operators/hold-lease.js';
-import { untroubled } from '../operators/untroubled.js';
-import type { PortRequest } from './technique.js';
+import { valueOf, type Service } from './igd.js';
+import type { Mapping } from '../mapping.js';
+import { refusalOf } from './wan-connection.js';
+import { holdLease$ } from '../hold-lease.js';
+import { untroubled } from '../../operators/untroubled.js';
+import type { PortRequest } from '../mapper.js';
 
 /** TCP's number at IANA. */
 const TCP = 6;

@@ -15,12 +15,12 @@ import {
   timer,
   type SchedulerLike,
 } from 'rxjs';
-import { canonicalAddress, familyOf, withoutZone } from '../endpoint.js';
-import { PortMappingError, reasonOf, TimeoutError } from '../errors.js';
+import { canonicalAddress, familyOf, withoutZone } from '../../endpoint.js';
+import { PortMappingError, reasonOf, TimeoutError } from '../../errors.js';
 import type { Gateway } from '../gateway.js';
-import { loadNatUpnp } from '../packages.js';
-import { show } from '../validate.js';
-import { retransmit, SEND_AT_MS } from './retransmit.js';
+import { loadNatUpnp } from '../../packages.js';
+import { show } from '../../validate.js';
+import { retransmit, SEND_AT_MS } from '../retransmit.js';
 
 /** What is searched for first: a gateway of version 2 answers to version 1, too (UPnP Device Architecture 1.1 §1.3.2). */
 const TARGET = 'urn:schemas-upnp-org:device:InternetGatewayDevice:1';

@@ -1,0 +1,37 @@
+import type { Observable, OperatorFunction, SchedulerLike } from 'rxjs';
+import type { PortMappingProtocol, Timing } from '../config.js';
+import type { Endpoint } from '../endpoint.js';
+import type { Turn } from '../operators/take-turns.js';
+import type { Gateway } from './gateway.js';
+import type { Mapping } from './mapping.js';
+
+/** A port to be opened, and by whom. */
+export interface PortRequest {
+  readonly gateway: Gateway;
+  /** This node's own endpoint. Of IPv4 the gateway maps a port of its own to it, of IPv6 it lets others through to it. */
+  readonly internal: Endpoint;
+  readonly timing: Timing;
+  readonly scheduler: SchedulerLike;
+  readonly random: () => number;
+  /**
+   * Whatever changes something in the gateway waits for its turn. Protocols share one table of mappings: of two that ask
+   * at the same time the loser, tidying up, would delete what the winner has got.
+   */
+  readonly turn: Turn;
+  /** Sees to the end of what must be done although nobody waits for it any more. */
+  readonly outlive: (work$: Observable<unknown>) => void;
+}
+
+/**
+ * A way to have a port opened. Emits the mapping when it is granted, and again whenever it changes or is renewed; fails
+ * when it is refused or lost. Unsubscribed, it gives the mapping back.
+ */
+export type OpenPort = OperatorFunction<PortRequest, Mapping>;
+
+/** A way to have a port opened, by its name. */
+export interface PortMapper {
+  readonly name: PortMappingProtocol;
+  /** The families of addresses that it is for. */
+  readonly families: readonly (4 | 6)[];
+  readonly open: OpenPort;
+}
