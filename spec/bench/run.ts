@@ -1,4 +1,4 @@
-// `node dist/spec/bench/run.js [NAME…] [--readme FILE]`: runs the benchmarks named, or all, prints one table of ratios, and
+// `node dist/spec/bench/run.js [NAME…] [--page FILE]`: runs the benchmarks named, or all, prints one table of ratios, and
 // writes it between the two marker comments of a page.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -17,7 +17,7 @@ const HEADINGS: Ratio = {
   verdict: '',
 };
 
-const { positionals, values } = parseArgs({ allowPositionals: true, options: { readme: { type: 'string' } } });
+const { positionals, values } = parseArgs({ allowPositionals: true, options: { page: { type: 'string' } } });
 const chosen = choose(positionals);
 const rows: Ratio[] = [];
 for (const { name, about, measure } of chosen) {
@@ -26,7 +26,7 @@ for (const { name, about, measure } of chosen) {
 }
 const table = tableOf(rows);
 console.log(`\n${table}\n\nThe ratio is what counts; the figures beside it are of this run on this machine.`);
-if (values.readme !== undefined) insert(values.readme, table);
+if (values.page !== undefined) insert(values.page, table);
 
 function choose(names: readonly string[]): readonly Benchmark[] {
   const unknown = names.filter((name) => !benchmarks.some((benchmark) => benchmark.name === name));

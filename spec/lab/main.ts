@@ -1,6 +1,7 @@
 /** `npm run lab -- <command>`: the lab's command line. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
+import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { lastValueFrom, tap, toArray } from 'rxjs';
 import {
@@ -21,6 +22,7 @@ import { NETWORKS, SHARED_NETWORKS, type NetworkName, type SharedNetworkName } f
 import { CHANNEL_NAMES, type ChannelName } from '../../lib/signalling/channel.js';
 import { describeSide, move } from './moving.js';
 import { DEFAULT_PATH, describeWire, type PathConfig } from './path.js';
+import { renderPicture, SMALL, WHOLE } from './picture.js';
 import type { Pair } from './plan.js';
 import { missingPrerequisites } from './prerequisites.js';
 import { Run } from './run.js';
@@ -138,11 +140,21 @@ const main = async (argv: readonly string[]): Promise<void> => {
   program
     .command('table <file>')
     .description('make the Markdown table from the JSON of a matrix')
-    .option('--readme <file>', 'write it into this page, between its two marker comments')
-    .action((file: string, { readme }: { readme?: string }) => {
-      const table = renderTable(parseMatrixResult(readFileSync(file, 'utf8')));
-      if (readme === undefined) console.log(table);
-      else writeFileSync(readme, insertTable(readFileSync(readme, 'utf8'), table));
+    .option(
+      '--docs <folder>',
+      'write it into measured.md there, between its two marker comments, and draw the pictures',
+    )
+    .action((file: string, { docs }: { docs?: string }) => {
+      const result = parseMatrixResult(readFileSync(file, 'utf8'));
+      const table = renderTable(result);
+      if (docs === undefined) {
+        console.log(table);
+        return;
+      }
+      const page = join(docs, 'measured.md');
+      writeFileSync(page, insertTable(readFileSync(page, 'utf8'), table));
+      writeFileSync(join(docs, 'measured', 'matrix.svg'), renderPicture(result, WHOLE));
+      writeFileSync(join(docs, 'measured', 'matrix-small.svg'), renderPicture(result, SMALL));
     });
 
   withPath(program.command('openings'))

@@ -70,6 +70,10 @@ export const summarize = ({ trials }: Pick<PairResult, 'trials'>): Summary => {
   };
 };
 
+/** Each technique that carried a first line, the most frequent first. */
+export const firstTechniques = ({ trials }: Pick<PairResult, 'trials'>): string[] =>
+  byFrequency(trials.flatMap((trial) => (trial.ok ? [trial.first.technique] : [])));
+
 /** Those of some pairs that were not direct in the end every time, or were not tried at all. */
 export const notDirect = <P extends readonly string[]>({ pairs }: MatrixResult, musts: readonly P[]): P[] =>
   musts.filter((must) => {

@@ -1,4 +1,4 @@
-/** The README's table, made from the matrix's JSON and from nothing else: pure. */
+/** The table of docs/measured.md, made from the matrix's JSON and from nothing else: pure. */
 import { FLOORS } from './floors.js';
 import { firstLines, moves, SOON_MS, summarize, type MatrixResult, type PairResult } from './measurement.js';
 import { roundTripTime } from './path.js';
