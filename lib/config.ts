@@ -75,6 +75,12 @@ export interface Limits {
 
 /** What a gateway can be asked by to open a port, best first. */
 export const PORT_MAPPING_PROTOCOLS = ['pcp', 'nat-pmp', 'upnp'] as const;
+
+/**
+ * A protocol by which a router is asked to open a port: PCP (RFC 6887), NAT-PMP (RFC 6886), or UPnP's Internet Gateway Device.
+ *
+ * @useDeclaredType
+ */
 export type PortMappingProtocol = (typeof PORT_MAPPING_PROTOCOLS)[number];
 
 /** What a net is made of. */
@@ -134,8 +140,17 @@ export interface NetConfig {
    * `p2p` mode makes by itself (what `connect$` is asked for it always makes). Default: 1024 each in `direct`
    * mode; 20 and 10 in `p2p` mode. With as many inbound as outbound (PyP2P: 10 and 10) all are taken in the end, and nobody new gets in.
    */
-  readonly slots?: { readonly inbound?: number | undefined; readonly outbound?: number | undefined } | undefined;
+  readonly slots?:
+    | {
+        /** Inbound connections at most. */
+        readonly inbound?: number | undefined;
+        /** Outbound connections that `p2p` mode makes by itself, at most. */
+        readonly outbound?: number | undefined;
+      }
+    | undefined;
+  /** How long things may take, where it is not to be the default. */
   readonly timing?: Partial<Timing> | undefined;
+  /** How much of everything there may be, where it is not to be the default. */
   readonly limits?: Partial<Limits> | undefined;
   /** Closes the net when aborted. */
   readonly signal?: AbortSignal | undefined;

@@ -46,7 +46,9 @@ export interface CloseReason {
   readonly code: CloseCode;
   /** Who ended it. */
   readonly by: 'us' | 'peer';
+  /** The reason in words. */
   readonly message: string;
+  /** What went wrong on this side, where something did. */
   readonly error?: Rxp2pError | undefined;
 }
 
@@ -62,15 +64,22 @@ const CLOSE_CODES = [
   'timeout',
 ] as const;
 
-/** See {@link CloseReason}. */
+/**
+ * Why a connection ended, as a program sees it: what each means is said at {@link CloseReason}.
+ *
+ * @useDeclaredType
+ */
 export type CloseCode = (typeof CLOSE_CODES)[number];
 
 /** The way the lines travel. */
 export interface Path {
+  /** The name of the technique that made the link. */
   readonly technique: string;
   /** Straight to the peer, not through a relay. */
   readonly direct: boolean;
+  /** This node's end of it. */
   readonly local: Endpoint;
+  /** The other end: the peer's, or the relay's. */
   readonly remote: Endpoint;
   /** The last round trip measured, in milliseconds; none yet, or none possible on a plain link. */
   readonly roundTripMs: number | undefined;
@@ -88,6 +97,7 @@ export interface Path {
 export interface Connection {
   /** The key that the peer proved. On a plain link nothing is proven, and this is `plain:` with the peer's endpoint. */
   readonly peerId: PeerId;
+  /** `outbound` when this node dialled. */
   readonly direction: 'inbound' | 'outbound';
 
   /**

@@ -11,7 +11,9 @@ export interface Endpoint {
 
 /** A server as the user names it: a host name or an IP address, with a TCP port. */
 export interface ServerAddress {
+  /** A name, or an IP address without brackets. */
   readonly host: string;
+  /** 1 to 65535. */
   readonly port: number;
 }
 

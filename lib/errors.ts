@@ -24,6 +24,7 @@ export type ErrorCode =
 /** What every error of this library is: an `Error` with a stable {@link ErrorCode} and, where there is one, its `cause`. */
 export class Rxp2pError extends Error {
   constructor(
+    /** What went wrong, for programs: it stays the same when the message changes. */
     readonly code: ErrorCode,
     message: string,
     options?: ErrorOptions,
@@ -79,7 +80,9 @@ export class ListenError extends Rxp2pError {
 /** Somebody else answered: the key that was proven is not the key that was asked for. Nothing was sent to it. */
 export class PeerMismatchError extends Rxp2pError {
   constructor(
+    /** The peer id that was asked for. */
     readonly expected: string,
+    /** The peer id that was proven. */
     readonly actual: string,
   ) {
     super(
@@ -99,14 +102,20 @@ export class ProtocolError extends Rxp2pError {
 
 /** A line longer than the limit: the connection it came on is closed. */
 export class LineTooLongError extends Rxp2pError {
-  constructor(readonly limit: number) {
+  constructor(
+    /** The longest line allowed, in bytes. */
+    readonly limit: number,
+  ) {
     super('LINE_TOO_LONG', `Expected a line of at most ${limit} bytes, got a longer one`);
   }
 }
 
 /** The peer does not read and the application went on writing. */
 export class SendBufferFullError extends Rxp2pError {
-  constructor(readonly limit: number) {
+  constructor(
+    /** How many bytes may wait: `limits.sendMaxBytes`. */
+    readonly limit: number,
+  ) {
     super(
       'SEND_BUFFER_FULL',
       `More than ${limit} bytes wait for a peer that does not read them. ` +
@@ -129,10 +138,11 @@ export class ClosedError extends Rxp2pError {
   }
 }
 
-/** A rendezvous server refused, or did not keep to its protocol. `refusal` is the server's own code where it gave one. */
+/** A rendezvous server refused, or did not keep to its protocol. */
 export class RendezvousError extends Rxp2pError {
   constructor(
     message: string,
+    /** The server's own code, where it gave one. */
     readonly refusal?: string,
     options?: ErrorOptions,
   ) {
@@ -147,13 +157,11 @@ export class HttpError extends Rxp2pError {
   }
 }
 
-/**
- * A gateway did not open a port. `refusal` is the gateway's own code where it gave one: of UPnP's errors, or a result code
- * of NAT-PMP (RFC 6886 §3.5) or PCP (RFC 6887 §7.4).
- */
+/** A gateway did not open a port. */
 export class PortMappingError extends Rxp2pError {
   constructor(
     message: string,
+    /** The gateway's own code, where it gave one: of UPnP's errors, or a result code of NAT-PMP (RFC 6886 §3.5) or PCP (RFC 6887 §7.4). */
     readonly refusal?: number,
     options?: ErrorOptions,
   ) {
@@ -177,21 +185,25 @@ export class UnavailableError extends Rxp2pError {
 
 /** How one technique ended in an attempt that failed. */
 export interface AttemptFailure {
+  /** Its name. */
   readonly technique: string;
+  /** What went wrong, in words. */
   readonly reason: string;
+  /** How long it took, in milliseconds. */
   readonly elapsedMs: number;
+  /** What was thrown. */
   readonly error: unknown;
 }
 
-/**
- * No technique reached the peer. `attempts` lists every one with its reason; `unreachable` what is wrong with each server that could
- * have carried a signal to it, when none could.
- */
+/** No technique reached the peer. */
 export class ConnectError extends Rxp2pError {
   constructor(
+    /** The peer that was to be reached: its peer id, or the node id of a node of PyP2P's. */
     readonly peerId: string,
+    /** How each technique ended. */
     readonly attempts: readonly AttemptFailure[],
     options?: ErrorOptions,
+    /** What is wrong with each server that could have carried a signal to the peer, when none could. */
     readonly unreachable: readonly string[] = [],
   ) {
     const servers = unreachable.length === 0 ? '' : `. No signal could be sent: ${unreachable.join('; ')}`;

@@ -18,12 +18,13 @@ export type PeerId = string;
 
 /** Who this node is: its key pair and what follows from it. */
 export interface Identity {
+  /** The public key. */
   readonly peerId: PeerId;
   /** The first 20 bytes of the key's SHA-256, in 40 hex digits, where Kademlia or PyP2P wants a node id. */
   readonly nodeId: string;
   /** The private key, PKCS #8 in PEM. A secret. */
   readonly privateKey: string;
-  /** The X25519 key by which this node opens what others have sealed to it (see {@link sealingKeyOf}). A secret. */
+  /** The X25519 key by which this node opens what others have sealed to it: the same number as the private key. A secret. */
   readonly openingKey: KeyObject;
   /** Signs with the private key: 64 bytes (RFC 8032 §5.1.6). */
   sign(data: Uint8Array): Buffer;

@@ -1,15 +1,30 @@
 // ─── A node and what it is made of ───────────────────────────────────────────────────────────────────────────────────
-export { createNet, type ConnectOptions, type Line, type Net, type NetStatus } from './net.js';
+export { createNet, type ConnectOptions, type Line, type Net, type NetStatus, type SlotCount } from './net.js';
 export type { Limits, NetConfig, PortMappingProtocol, Timing } from './config.js';
 export type { CloseCode, CloseReason, Connection, Path } from './connection.js';
-export type { Gateway } from './port-mapping/gateway.js';
 export type { Mapping } from './port-mapping/mapping.js';
+export type { ClockStatus } from './net/clock-watch.js';
 export type { Reach } from './reachability.js';
-export type { Runtime } from './runtime.js';
+export type { ServerReport } from './trace.js';
+
+// ─── What a node tells of its work ───────────────────────────────────────────────────────────────────────────────────
+export type { PunchReport } from './link/punch.js';
+export type { PunchSide } from './nat/punch-plan.js';
+export type { Outcome } from './operators/trace-outcome.js';
+export type { ClockReading } from './server-clock.js';
+export type { PunchStep, PunchSummary, TraceEvent, TraceStep } from './trace.js';
+
+// ─── Techniques of an application's own ──────────────────────────────────────────────────────────────────────────────
+export type { Link } from './link/link.js';
+export type { Delivery } from './signalling/channel.js';
+export type { ReceivedSignal, Signal, Signalling, SignalOptions } from './signalling/signalling.js';
 export type { TechniqueName } from './techniques/stages.js';
 export type { Attempt, Dial, Technique } from './techniques/technique.js';
-export type { Link } from './link/link.js';
-export type { TraceEvent, TraceStep } from './trace.js';
+
+// ─── Time, chance and sockets of a specification's own ───────────────────────────────────────────────────────────────
+export type { Gateway } from './port-mapping/gateway.js';
+export type { DialConfig, ListenConfig, Listener } from './link/tcp.js';
+export type { Runtime } from './runtime.js';
 
 // ─── Who a node is ───────────────────────────────────────────────────────────────────────────────────────────────────
 export {

@@ -51,7 +51,7 @@ import { Nonces } from './net/nonces.js';
 import { Peers } from './net/peers.js';
 import { preload } from './net/preload.js';
 import { punchingOf } from './net/punching.js';
-import { ServerWatch, type ServerReport } from './net/server-watch.js';
+import { ServerWatch } from './net/server-watch.js';
 import { canRelay, relayingOf } from './net/relaying.js';
 import { canReverseQuery, reverseQueryingOf } from './net/reverse-querying.js';
 import { reversingOf } from './net/reversing.js';
@@ -81,35 +81,55 @@ import type { ReverseQuerying } from './techniques/reverse-querying.js';
 import { answerPunches$ } from './techniques/simultaneous-open.js';
 import { stagesOf, type TechniqueName } from './techniques/stages.js';
 import type { Technique } from './techniques/technique.js';
-import type { Trace, TraceEvent } from './trace.js';
+import type { ServerReport, Trace, TraceEvent } from './trace.js';
 import { formatUnl, parseUnl, peerNameOf } from './unl.js';
 import { expectInteger } from './validate.js';
 import type { NatType, NodeType, Unl } from './unl/types.js';
 
 /** A line from a peer. */
 export interface Line {
+  /** The connection it came by, to answer on. */
   readonly connection: Connection;
+  /** The line, without its end. */
   readonly text: string;
+}
+
+/** Connections of one direction. */
+export interface SlotCount {
+  /** How many there are. */
+  readonly used: number;
+  /** How many there may be. */
+  readonly most: number;
 }
 
 /** What can be said of a net at a moment. */
 export interface NetStatus {
+  /** `idle` until it listens; `closed` for good, from the moment that it is being closed. */
   readonly state: 'idle' | 'running' | 'closed';
+  /** Who this node is. */
   readonly peerId: PeerId;
   /** Unknown until the servers have been asked. */
   readonly nodeType: NodeType | 'unknown';
+  /** How this node's NAT maps ports; unknown until the servers have been asked. */
   readonly natType: NatType;
   /** Where it listens; `undefined` before it does. */
   readonly local: Endpoint | undefined;
+  /** How many connections there are, and may be. */
   readonly slots: {
-    readonly inbound: { readonly used: number; readonly most: number };
-    readonly outbound: { readonly used: number; readonly most: number };
+    /** Those that others have made. */
+    readonly inbound: SlotCount;
+    /** Those that this node has made. */
+    readonly outbound: SlotCount;
   };
+  /** Each rendezvous server, and how the session with it stands. */
   readonly servers: readonly {
+    /** The server, as it was named. */
     readonly server: ServerAddress;
+    /** Whether there is a session with it now. */
     readonly connected: boolean;
     /** Where the server sees this node. */
     readonly observed: Endpoint | undefined;
+    /** Why there is no session, in words. */
     readonly failure: string | undefined;
   }[];
   /** Every server that has been asked by now, of any kind, with what is wrong with it: `undefined` where it answers. */

@@ -43,6 +43,7 @@ export interface Look {
 
 /** Whether others can dial this node by one family of addresses, and how that came. */
 export interface Reach {
+  /** The family of addresses: IPv4 or IPv6. */
   readonly family: 4 | 6;
   /** Whether all that was to be tried has been. */
   readonly isSettled: boolean;

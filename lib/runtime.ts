@@ -16,9 +16,13 @@ export interface Runtime {
   readonly random: () => number;
   /** A new id that nobody can guess: 22 base64url characters, 128 bits. */
   readonly newId: () => string;
+  /** Opens a TCP connection. Emits the socket and completes; unsubscribed before that, it gives up. */
   readonly dial$: typeof dial$;
+  /** Listens for TCP connections until it is unsubscribed. Emits once the port is open. */
   readonly listen$: typeof listen$;
+  /** Finds the default gateway of a family of addresses. Emits it and completes; completes alone where there is none. */
   readonly gateway$: typeof defaultGateway$;
+  /** Finds the local address that the default route of a family leads from. Emits it and completes; completes alone where there is none. */
   readonly routedAddress$: typeof routedAddress$;
 }
 

@@ -21,11 +21,13 @@ export interface DhtServerConfig {
   readonly address?: string | undefined;
   /** Other nodes, to join their DHT. Default: it begins one of its own. */
   readonly bootstrap?: readonly ServerAddress[] | undefined;
+  /** What it bears, where it is not to be the default. */
   readonly limits?: Partial<DhtLimits> | undefined;
 }
 
 /** A node of the DHT that serves. */
 export interface DhtServer {
+  /** Its UDP endpoint. */
   readonly local: Endpoint;
 }
 

@@ -34,6 +34,9 @@ export {
   type RelayServiceConfig,
 } from './relay.js';
 
+export type { RefusalCode } from '../lib/relay/messages.js';
+export type { Cut } from './relay/splice.js';
+
 export type { HttpServerLimits } from './http.js';
 
 // ─── What they keep ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -12,6 +12,7 @@ import {
   type Observable,
 } from 'rxjs';
 import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
+import type { Endpoint } from '../lib/endpoint.js';
 import { siteOf } from '../lib/bounds/site.js';
 import { untroubled } from '../lib/operators/untroubled.js';
 import { siteBuckets } from '../lib/bounds/rate-limit.js';
@@ -58,6 +59,7 @@ export interface MailboxServiceConfig {
    * another is refused, so that no other server can pass on what it was asked. Default: any name.
    */
   readonly hosts?: readonly string[] | undefined;
+  /** What it bears, where it is not to be the default. */
   readonly limits?: Partial<MailboxServerLimits> | undefined;
 }
 
@@ -67,6 +69,7 @@ export interface MailboxServerConfig extends MailboxServiceConfig {
   readonly bind?: string | undefined;
   /** Default: 8080. */
   readonly port?: number | undefined;
+  /** What its HTTP server bears, where it is not to be the default. */
   readonly http?: Partial<HttpServerLimits> | undefined;
 }
 
@@ -123,7 +126,8 @@ export interface MailboxService {
 
 /** A mailbox server that runs. */
 export interface MailboxServer {
-  readonly local: { readonly address: string; readonly port: number };
+  /** Where it listens. */
+  readonly local: Endpoint;
   /** Whether it can write to its folder: at once, and whenever that changes. While it cannot, it accepts no message (`not-saved`). */
   readonly storage$: Observable<StorageState>;
 }

@@ -42,6 +42,7 @@ export interface ReachabilityServerConfig {
   readonly bind?: string | undefined;
   /** Default: 8080. */
   readonly port?: number | undefined;
+  /** What it bears, where it is not to be the default. */
   readonly limits?: Partial<ReachabilityServerLimits> | undefined;
 }
 
@@ -79,6 +80,7 @@ export const DEFAULT_REACHABILITY_LIMITS: ReachabilityServerLimits = {
 
 /** A reachability server that runs. */
 export interface ReachabilityServer {
+  /** Where it listens. */
   readonly local: Endpoint;
 }
 

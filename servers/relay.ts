@@ -52,6 +52,7 @@ export interface RelayServiceConfig {
    * another is refused. Default: any name.
    */
   readonly hosts?: readonly string[] | undefined;
+  /** What it bears, where it is not to be the default. */
   readonly limits?: Partial<RelayServerLimits> | undefined;
 }
 
@@ -61,6 +62,7 @@ export interface RelayServerConfig extends RelayServiceConfig {
   readonly bind?: string | undefined;
   /** Default: 8080. */
   readonly port?: number | undefined;
+  /** What its HTTP server bears, where it is not to be the default. */
   readonly http?: Partial<HttpServerLimits> | undefined;
 }
 
@@ -130,6 +132,7 @@ export interface RelayService {
 
 /** A relay server that runs. */
 export interface RelayServer {
+  /** Where it listens. */
   readonly local: Endpoint;
   /** What it does: at once, and whenever that changes; the bytes at least every quarter of `idleMs`. */
   readonly counters$: Observable<RelayCounters>;

@@ -29,6 +29,7 @@ export interface RendezvousServerConfig {
   readonly hosts?: readonly string[] | undefined;
   /** Default: this process's memory. */
   readonly store?: Store | undefined;
+  /** What it bears, where it is not to be the default. */
   readonly limits?: Partial<RendezvousServerLimits> | undefined;
 }
 
@@ -63,6 +64,7 @@ export const DEFAULT_SERVER_LIMITS: RendezvousServerLimits = {
 
 /** A rendezvous server that runs. */
 export interface RendezvousServer {
+  /** Where it listens. */
   readonly local: Endpoint;
   /** How many connections are open; replays the latest. */
   readonly connections$: Observable<number>;

@@ -29,6 +29,7 @@ export interface ServeConfig {
   readonly dhtBootstrap?: readonly ServerAddress[] | undefined;
   /** Where the rendezvous server keeps what it knows. Default: memory. */
   readonly store?: Store | undefined;
+  /** What the rendezvous server bears, where it is not to be the default. */
   readonly limits?: Partial<RendezvousServerLimits> | undefined;
   /** Where the mailbox keeps messages: a folder, made if need be, of no other server. Default: memory. */
   readonly dataFolder?: string | undefined;
@@ -40,16 +41,25 @@ export interface ServeConfig {
    * asked. Default: any name.
    */
   readonly hosts?: readonly string[] | undefined;
+  /** What the mailbox bears, where it is not to be the default. */
   readonly mailboxLimits?: Partial<MailboxServerLimits> | undefined;
   /** Whether to join nodes that cannot reach each other, and pass their bytes on. Default: true. */
   readonly relay?: boolean | undefined;
+  /** What the relay bears, where it is not to be the default. */
   readonly relayLimits?: Partial<RelayServerLimits> | undefined;
+  /** What each HTTP server bears, where it is not to be the default. */
   readonly httpLimits?: Partial<HttpServerLimits> | undefined;
 }
 
 /** The servers that run, by name. */
 export interface Serving {
-  readonly endpoints: readonly { readonly name: string; readonly local: Endpoint }[];
+  /** Where each listens. */
+  readonly endpoints: readonly {
+    /** `rendezvous`, `http`, `dht` or `dht-http`. */
+    readonly name: string;
+    /** Its TCP endpoint; of `dht` the UDP one. */
+    readonly local: Endpoint;
+  }[];
   /** What the relay does: at once, and whenever that changes. Empty where there is none. */
   readonly relayCounters$: Observable<RelayCounters>;
   /** Whether the mailbox can write to its folder: at once, and whenever that changes. While it cannot, it accepts no message. */

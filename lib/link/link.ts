@@ -6,8 +6,11 @@ import type { PeerId } from '../identity.js';
 export interface Link {
   /** The key that the peer proved; for a plain link `plain:` and its endpoint, since nothing was proven. */
   readonly peerId: PeerId;
+  /** The bytes, encrypted on their way unless the link is plain. */
   readonly stream: Duplex;
+  /** This node's end of it. */
   readonly local: Endpoint;
+  /** The other end: the peer's, or the relay's. */
   readonly remote: Endpoint;
   /** The name of the technique that made it. */
   readonly technique: string;

@@ -55,6 +55,7 @@ export interface PunchReport {
   readonly opened: number;
   /** Sockets that opened by a SYN of the peer's alone, on the port that was listened on. */
   readonly accepted: number;
+  /** How long it took, in milliseconds. */
   readonly elapsedMs: number;
   /** Why SYNs could not be sent at all, each reason once. */
   readonly reasons: readonly string[];

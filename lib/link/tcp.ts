@@ -9,6 +9,7 @@ import { addressesOf$, lookup, type Lookup } from './names.js';
 export interface DialConfig {
   /** A host name or an address. */
   readonly host: string;
+  /** 1 to 65535. */
   readonly port: number;
   /** The family of addresses to use, where a name has both. Default: that of the local address; without one, both. */
   readonly family?: 4 | 6 | undefined;

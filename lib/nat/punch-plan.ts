@@ -90,6 +90,7 @@ const LAST_PORT = 65535;
 
 /** What one side of a punch tells the other of itself, anew for each round. */
 export interface PunchSide {
+  /** How its NAT maps ports. */
   readonly natType: NatType;
   /** Its public address, as servers observe it. */
   readonly address: string;

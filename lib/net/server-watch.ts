@@ -1,7 +1,4 @@
-import type { TraceStep } from '../trace.js';
-
-/** How it stands with a server, as its last answer or failure has shown. */
-export type ServerReport = Omit<Extract<TraceStep, { readonly type: 'server' }>, 'type'>;
+import type { ServerReport } from '../trace.js';
 
 /** Servers that are remembered: a rendezvous server may name others. */
 const MAX_SERVERS = 64;

@@ -3,8 +3,11 @@ import { reasonOf } from '../errors.js';
 
 /** How something ended, or that it began. */
 export interface Outcome {
+  /** `cancelled` when it was given up before it ended: another was faster, or nobody needed it any more. */
   readonly outcome: 'started' | 'succeeded' | 'failed' | 'cancelled';
+  /** Since it began, in milliseconds. */
   readonly elapsedMs: number;
+  /** Why it failed, in words. */
   readonly reason?: string;
 }
 

@@ -9,6 +9,7 @@ import { loadDefaultGateway } from '../packages.js';
 
 /** The router that this machine's packets to the rest of the world go through. */
 export interface Gateway {
+  /** Its address on the local network. */
   readonly address: string;
   /** The address as a socket takes it: a link-local one names the interface (RFC 4007 §11). */
   readonly host: string;

@@ -3,6 +3,7 @@ import type { Endpoint } from '../endpoint.js';
 
 /** A port that a gateway leads to this node, for as long as it is renewed. */
 export interface Mapping {
+  /** What it was asked for by. */
   readonly protocol: PortMappingProtocol;
   /** The gateway's address on the local network. */
   readonly gateway: string;

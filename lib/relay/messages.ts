@@ -71,6 +71,11 @@ export const REFUSALS = {
   'server-full': 503,
 } as const;
 
+/**
+ * Why a relay does not let a node in.
+ *
+ * @useDeclaredType
+ */
 export type RefusalCode = keyof typeof REFUSALS;
 
 /** That a relay does not let a node in. */

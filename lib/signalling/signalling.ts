@@ -12,6 +12,7 @@ export interface Signal {
 
 /** A signal whose sender is proven. */
 export interface ReceivedSignal extends Signal {
+  /** Who sent it. */
   readonly from: PeerId;
   /** The address at which whoever carried the signal saw its sender; `undefined` when nobody did. */
   readonly seenAt: string | undefined;

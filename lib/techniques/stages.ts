@@ -19,7 +19,11 @@ export const TECHNIQUE_NAMES = [
   'relay',
 ] as const;
 
-/** The name of a technique. */
+/**
+ * The name of a technique that comes with the library, best first.
+ *
+ * @useDeclaredType
+ */
 export type TechniqueName = (typeof TECHNIQUE_NAMES)[number];
 
 /** The techniques by their names. */

@@ -12,7 +12,9 @@ import type { ReverseQuerying } from './reverse-querying.js';
 
 /** One run of `connect$`: who is to be reached, from where, and with what. */
 export interface Attempt {
+  /** Names the attempt on both sides: nobody can guess it. */
   readonly id: string;
+  /** The locator of the node that is to be reached. */
   readonly peer: Unl;
   /** This node's own locator as it is now; its endpoints tell what is near. */
   readonly own: Unl;
@@ -27,17 +29,35 @@ export interface Attempt {
   readonly expect$: (technique: string) => Observable<never>;
   /** Small messages to the peer, for techniques in which both sides take part. */
   readonly signalling: Signalling;
+  /** How long things may take, as the net was told. */
   readonly timing: Timing;
-  /** Between the two nodes, in milliseconds, as far as it can be guessed: as to the server that carries their signals. */
+  /** The round trip between the two nodes, in milliseconds, as far as it can be guessed: as to the server that carries their signals. */
   readonly roundTripMs: number | undefined;
+  /** For timers: in specs time is virtual. */
   readonly scheduler: SchedulerLike;
-  /** For simultaneous opens; `undefined` while nobody has seen from where this node's packets come. */
+  /**
+   * For simultaneous opens; `undefined` while nobody has seen from where this node's packets come.
+   *
+   * @internal
+   */
   readonly punching?: Punching | undefined;
-  /** For meetings at relays; `undefined` where this node uses none. */
+  /**
+   * For meetings at relays; `undefined` where this node uses none.
+   *
+   * @internal
+   */
   readonly relaying?: Relaying | undefined;
-  /** For PyP2P's challenges; `undefined` where this node takes no part in them. */
+  /**
+   * For PyP2P's challenges; `undefined` where this node takes no part in them.
+   *
+   * @internal
+   */
   readonly challenging?: Challenging | undefined;
-  /** For PyP2P's reverse connect; `undefined` where this node has no mailbox of PyP2P's. */
+  /**
+   * For PyP2P's reverse connect; `undefined` where this node has no mailbox of PyP2P's.
+   *
+   * @internal
+   */
   readonly reverseQuerying?: ReverseQuerying | undefined;
 }
 
@@ -56,7 +76,9 @@ export type Dial = OperatorFunction<Attempt, Link>;
  * net.connect$(unl, { techniques: [byTunnel, 'direct', 'relay'] }).subscribe();
  */
 export interface Technique {
+  /** What traces, outcomes and `Path.technique` call it. */
   readonly name: string;
+  /** Makes a link to the peer of an attempt. */
   readonly dial: Dial;
   /** Whether both nodes do something for a direct link, so that one may be there any moment while it is under way. Default: no. */
   readonly isMutual?: boolean | undefined;

@@ -14,8 +14,12 @@ export type NodeType = 'passive' | 'simultaneous' | 'active';
  * (address and port-dependent, sequential). `random`: no rule can be seen (address and port-dependent, random).
  */
 export type NatType =
-  | { readonly type: 'unknown' | 'open' | 'preserving' | 'reuse' | 'random' }
   | {
+      /** Which of them. */
+      readonly type: 'unknown' | 'open' | 'preserving' | 'reuse' | 'random';
+    }
+  | {
+      /** Sequential. */
       readonly type: 'delta';
       /** −32768 to 32767 and not 0. */
       readonly delta: number;
@@ -26,6 +30,7 @@ export type NatType =
  * that its router forwards to it.
  */
 export interface UnlEndpoint extends Endpoint {
+  /** Where it leads. */
   readonly kind: 'lan' | 'wan' | 'mapped';
 }
 
@@ -39,9 +44,13 @@ export interface UnlExtension {
 
 /** A locator of version 3. */
 export interface UnlV3 {
+  /** Tells the two kinds of locators apart. */
   readonly version: 3;
+  /** The node's key, which it proves to whoever connects. */
   readonly peerId: PeerId;
+  /** What others can do to reach it. */
   readonly nodeType: NodeType;
+  /** How its NAT maps ports. */
   readonly natType: NatType;
   /** In the order in which the node prefers them. */
   readonly endpoints: readonly UnlEndpoint[];
@@ -51,21 +60,27 @@ export interface UnlV3 {
   readonly mailboxes: readonly string[];
   /** Nodes by which one joins the distributed hash table where it can be sent messages. */
   readonly dht: readonly ServerAddress[];
+  /** Fields of newer versions, which are kept as they are. */
   readonly extensions: readonly UnlExtension[];
 }
 
 /** A locator of version 2, which is PyP2P's. */
 export interface UnlV2 {
+  /** Tells the two kinds of locators apart. */
   readonly version: 2;
-  /** 40 hex digits. */
+  /** What PyP2P calls the node, which nothing proves: 40 hex digits. */
   readonly nodeId: string;
+  /** What others can do to reach it. */
   readonly nodeType: NodeType;
+  /** How its NAT maps ports; of `delta` the locator does not say which. */
   readonly natType: 'random' | 'preserving' | 'reuse' | 'delta' | 'unknown';
+  /** Who has the router lead the port to the node. */
   readonly forwarding: 'forwarded' | 'manual' | 'UPnP' | 'NATPMP';
+  /** The TCP port that it listens on. */
   readonly port: number;
-  /** IPv4. */
+  /** Its public address, IPv4. */
   readonly wan: string;
-  /** IPv4. */
+  /** Its address on its own network, IPv4. */
   readonly lan: string;
 }
 

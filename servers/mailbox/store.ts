@@ -1,7 +1,17 @@
 import { NEVER, startWith, type Observable } from 'rxjs';
 
 /** Whether a store takes what is to be kept, and why it does not. */
-export type StorageState = { readonly isWritable: true } | { readonly isWritable: false; readonly reason: string };
+export type StorageState =
+  | {
+      /** It takes what is to be kept. */
+      readonly isWritable: true;
+    }
+  | {
+      /** It does not, and tries again by itself. */
+      readonly isWritable: false;
+      /** Why, in words. */
+      readonly reason: string;
+    };
 
 /** What one of those who share a store has there. */
 export interface Holding {

@@ -16,7 +16,9 @@ export interface Store {
    * @param site whose entry it is: the site of who has sent it. Default: that of all entries for which none is given.
    */
   put(table: Table, key: string, value: string, ttlMs: number, site?: string): Promise<boolean>;
+  /** Resolves to the value, or to `undefined` when there is none, or it has expired. */
   get(table: Table, key: string): Promise<string | undefined>;
+  /** Forgets a value; resolves also when there is none. */
   delete(table: Table, key: string): Promise<void>;
   /** At most `count` entries, chosen at random. */
   sample(table: Table, count: number): Promise<readonly (readonly [key: string, value: string])[]>;
