@@ -34,7 +34,7 @@ import {
   type Observable,
 } from 'rxjs';
 import { MAX_TIMER_MS, resolveConfig, type NetConfig, type ResolvedConfig } from './config.js';
-import type { Connection } from './connection.js';
+import type { Connection } from './connection/connection.js';
 import type { Endpoint, ServerAddress } from './endpoint.js';
 import { ClosedError, ConnectError, InvalidUnlError, reasonOf } from './errors.js';
 import type { PeerId } from './identity.js';

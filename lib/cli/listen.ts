@@ -1,5 +1,5 @@
 import { finalize, mergeMap, tap } from 'rxjs';
-import type { Connection } from '../connection.js';
+import type { Connection } from '../connection/connection.js';
 import { createNet } from '../net.js';
 import { reporter } from './report.js';
 import { print } from './stdout.js';

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { PeerConnection, type ConnectionContext } from '../connection.js';
+import { PeerConnection, type ConnectionContext } from './connection.js';
 import { formatEndpoint } from '../endpoint.js';
 import { Channel } from '../link/channel.js';
 import type { Link } from '../link/link.js';

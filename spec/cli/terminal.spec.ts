@@ -1,6 +1,6 @@
 import { lastValueFrom, of, Subject } from 'rxjs';
 import { eachUnl$, reportConnection, reportServers } from '../../lib/cli/terminal.js';
-import type { CloseReason, Path } from '../../lib/connection.js';
+import type { CloseReason, Path } from '../../lib/connection/connection.js';
 import type { TraceEvent } from '../../lib/trace.js';
 
 const relayed: Path = {

@@ -20,19 +20,19 @@ import {
   type Observable,
   type ObservableInput,
 } from 'rxjs';
-import type { Limits, Timing } from './config.js';
-import { Inbox } from './connection/inbox.js';
-import { Outbox } from './connection/outbox.js';
-import { Transport, type Need } from './connection/transport.js';
-import type { Endpoint } from './endpoint.js';
-import { ProtocolError, reasonOf, Rxp2pError, type ErrorCode } from './errors.js';
-import type { PeerId } from './identity.js';
-import type { Channel } from './link/channel.js';
-import { FRAME } from './link/frames.js';
-import { decodeEnd, encodeEnd, encodeHello, type End, type Hello } from './link/handshake.js';
-import type { Runtime } from './runtime.js';
-import { parseUnl } from './unl.js';
-import type { UnlV3 } from './unl/types.js';
+import type { Limits, Timing } from '../config.js';
+import { Inbox } from './inbox.js';
+import { Outbox } from './outbox.js';
+import { Transport, type Need } from './transport.js';
+import type { Endpoint } from '../endpoint.js';
+import { ProtocolError, reasonOf, Rxp2pError, type ErrorCode } from '../errors.js';
+import type { PeerId } from '../identity.js';
+import type { Channel } from '../link/channel.js';
+import { FRAME } from '../link/frames.js';
+import { decodeEnd, encodeEnd, encodeHello, type End, type Hello } from '../link/handshake.js';
+import type { Runtime } from '../runtime.js';
+import { parseUnl } from '../unl.js';
+import type { UnlV3 } from '../unl/types.js';
 
 /** Why a connection ended. */
 export interface CloseReason {
