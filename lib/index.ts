@@ -1,7 +1,9 @@
 // ─── A node and what it is made of ───────────────────────────────────────────────────────────────────────────────────
 export { createNet, type ConnectOptions, type Line, type Net, type NetStatus, type SlotCount } from './net.js';
 export type { Limits, NetConfig, PortMappingProtocol, Timing } from './config.js';
-export type { CloseCode, CloseReason, Connection, Path } from './connection/connection.js';
+export type { CloseCode, CloseReason } from './connection/close-reason.js';
+export type { Connection, Direction } from './connection/connection.js';
+export type { Path } from './connection/path.js';
 export type { Mapping } from './port-mapping/mapping.js';
 export type { ClockStatus } from './net/clock-watch.js';
 export type { Reach } from './reachability.js';

@@ -1,5 +1,5 @@
 import type { PortMappingProtocol } from './config.js';
-import type { CloseReason } from './connection/connection.js';
+import type { CloseReason } from './connection/close-reason.js';
 import type { Endpoint, ServerAddress } from './endpoint.js';
 import type { PeerId } from './identity.js';
 import type { PunchReport } from './link/punch.js';

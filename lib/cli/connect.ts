@@ -11,7 +11,8 @@ import {
   tap,
   type Observable,
 } from 'rxjs';
-import type { CloseReason, Connection } from '../connection/connection.js';
+import type { CloseReason } from '../connection/close-reason.js';
+import type { Connection } from '../connection/connection.js';
 import { ClosedError, ConnectError, InvalidUnlError, reasonOf } from '../errors.js';
 import { createNet } from '../net.js';
 import { TECHNIQUE_NAMES } from '../techniques/stages.js';

@@ -15,7 +15,8 @@ import {
   type Subscription,
 } from 'rxjs';
 import type { NetConfig } from '../config.js';
-import type { Connection, Path } from '../connection/connection.js';
+import type { Connection } from '../connection/connection.js';
+import type { Path } from '../connection/path.js';
 import { formatEndpoint, sameEndpoint } from '../endpoint.js';
 import { reasonOf } from '../errors.js';
 import { lineDecoder } from '../link/lines.js';

@@ -1,14 +1,15 @@
 import type { Socket } from 'node:net';
-import { PeerConnection, type ConnectionContext } from './connection.js';
 import { formatEndpoint } from '../endpoint.js';
 import { Channel } from '../link/channel.js';
 import type { Link } from '../link/link.js';
 import { NO_NONCE, plainWire } from '../link/plain.js';
 import { endpointsOf } from '../link/tcp.js';
+import type { Direction } from './connection.js';
+import { PeerConnection, type ConnectionContext } from './peer-connection.js';
 
 /** What kind of plain connection. */
 export interface PlainStart {
-  readonly direction: 'inbound' | 'outbound';
+  readonly direction: Direction;
   /** Whether this side has dialled and sends PyP2P's nonce first, in direct mode. */
   readonly nonce: boolean;
 }

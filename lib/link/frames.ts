@@ -8,7 +8,7 @@ import { ProtocolError } from '../errors.js';
  */
 export const FRAME = {
   data: 0,
-  /** First in each direction, JSON: the version and which connection this link belongs to. */
+  /** First in each direction, JSON: which connection this link belongs to. The version is agreed on before, by ALPN (tls.ts). */
   hello: 1,
   /** Last in each direction, JSON: why. */
   end: 2,

@@ -16,7 +16,7 @@ import {
 } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
 import { connectBy } from '../connect.js';
-import type { PeerConnection } from '../connection/connection.js';
+import type { PeerConnection } from '../connection/peer-connection.js';
 import type { Need } from '../connection/transport.js';
 import { formatEndpoint, sameEndpoint, type Endpoint } from '../endpoint.js';
 import { DialError } from '../errors.js';

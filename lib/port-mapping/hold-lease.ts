@@ -20,6 +20,7 @@ import {
   timer,
   type SchedulerLike,
 } from 'rxjs';
+import { MAX_TIMER_MS } from '../config.js';
 import { HttpError, TimeoutError } from '../errors.js';
 import { backoffMs } from '../operators/backoff.js';
 import { untroubled } from '../operators/untroubled.js';
@@ -52,9 +53,6 @@ const RETRY_MAX_MS = 60_000;
 
 /** Who has not answered is not waited for when a lease is taken back, in milliseconds. */
 const TAKE_BACK_MS = 500;
-
-/** No timer of Node runs longer than this. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Asks for a lease and holds it for as long as it is subscribed to: asks anew at half of its lifetime (RFC 6886 §3.3), and

@@ -18,7 +18,7 @@ import {
   type Observable,
 } from 'rxjs';
 import { DEFAULT_LIMITS, type Timing } from '../config.js';
-import type { PeerConnection } from '../connection/connection.js';
+import type { PeerConnection } from '../connection/peer-connection.js';
 import { plainConnection, plainLink } from '../connection/plain-connection.js';
 import { formatServer, type Endpoint, type ServerAddress } from '../endpoint.js';
 import { DialError, failureOf, RendezvousError } from '../errors.js';

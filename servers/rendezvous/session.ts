@@ -20,7 +20,7 @@ import {
 } from 'rxjs';
 import { siteOf } from '../../lib/bounds/site.js';
 import { DEFAULT_LIMITS, DEFAULT_TIMING } from '../../lib/config.js';
-import type { PeerConnection } from '../../lib/connection/connection.js';
+import type { PeerConnection } from '../../lib/connection/peer-connection.js';
 import { plainConnection, plainLink } from '../../lib/connection/plain-connection.js';
 import type { Endpoint } from '../../lib/endpoint.js';
 import {

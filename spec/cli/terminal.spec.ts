@@ -1,6 +1,7 @@
 import { lastValueFrom, of, Subject } from 'rxjs';
 import { eachUnl$, reportConnection, reportServers } from '../../lib/cli/terminal.js';
-import type { CloseReason, Path } from '../../lib/connection/connection.js';
+import type { CloseReason } from '../../lib/connection/close-reason.js';
+import type { Path } from '../../lib/connection/path.js';
 import type { TraceEvent } from '../../lib/trace.js';
 
 const relayed: Path = {

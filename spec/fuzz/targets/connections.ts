@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream';
 import { DEFAULT_LIMITS, DEFAULT_TIMING } from '../../../lib/config.js';
-import { PeerConnection } from '../../../lib/connection/connection.js';
+import { PeerConnection } from '../../../lib/connection/peer-connection.js';
 import { Channel, framedWire } from '../../../lib/link/channel.js';
 import { systemRuntime } from '../../../lib/runtime.js';
 import { VirtualClock } from '../../connection/virtual-links.js';

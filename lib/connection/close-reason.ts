@@ -1,0 +1,65 @@
+import { ProtocolError, reasonOf, Rxp2pError, type ErrorCode } from '../errors.js';
+import type { End } from '../link/handshake.js';
+
+/** Why a connection ended. */
+export interface CloseReason {
+  /**
+   * `closed`: in order, nothing was lost. `refused`: the peer does not want us, or we not it. `replaced`: the peer came
+   * back anew, so that this connection was dead. `line-too-long`, `protocol`: one side broke the rules.
+   * `send-buffer-full`: the peer did not read and the application went on writing. `silent`: nothing was heard for too
+   * long. `lost`: the link broke. After both nothing has led to the peer for `timing.survivalMs`, or it has lost its side.
+   * `timeout`: the peer did not answer the close.
+   */
+  readonly code: CloseCode;
+  /** Who ended it. */
+  readonly by: 'us' | 'peer';
+  /** The reason in words. */
+  readonly message: string;
+  /** What went wrong on this side, where something did. */
+  readonly error?: Rxp2pError | undefined;
+}
+
+const CLOSE_CODES = [
+  'closed',
+  'refused',
+  'replaced',
+  'line-too-long',
+  'protocol',
+  'send-buffer-full',
+  'silent',
+  'lost',
+  'timeout',
+] as const;
+
+/**
+ * Why a connection ended, as a program sees it: what each means is said at {@link CloseReason}.
+ *
+ * @useDeclaredType
+ */
+export type CloseCode = (typeof CLOSE_CODES)[number];
+
+/** Closed by this side, in order. */
+export const CLOSED_HERE: CloseReason = { code: 'closed', by: 'us', message: 'closed here' };
+
+/** Why the peer has ended the connection. Its message is quoted as the peer's: its "here" is not ours. */
+export function peersReason({ code, message }: End): CloseReason {
+  const known = CLOSE_CODES.find((one) => one === code) ?? 'closed';
+  if (known === 'closed') return { code: known, by: 'peer', message: 'closed by the peer' };
+  return { code: known, by: 'peer', message: `the peer ended the connection: ${message}` };
+}
+
+/** Why this side ends the connection after a failure: an error of the library says it, any other is a breach of the protocol. */
+export function failureReason(error: unknown): CloseReason {
+  const failure =
+    error instanceof Rxp2pError
+      ? error
+      : new ProtocolError(`The connection failed: ${reasonOf(error)}`, { cause: error });
+  return { code: FAILURE_CODES.get(failure.code) ?? 'protocol', by: 'us', message: failure.message, error: failure };
+}
+
+/** The close code for what went wrong. */
+const FAILURE_CODES: ReadonlyMap<ErrorCode, CloseCode> = new Map([
+  ['LINE_TOO_LONG', 'line-too-long'],
+  ['SEND_BUFFER_FULL', 'send-buffer-full'],
+  ['CLOSED', 'lost'],
+]);
