@@ -1,18 +1,14 @@
 // ─── The servers of rxp2p, to be run by anyone ───────────────────────────────────────────────────────────────────────
 export { serve$, type ServeConfig, type Serving } from './serve.js';
-export {
-  rendezvousServer$,
-  type RendezvousServer,
-  type RendezvousServerConfig,
-  type RendezvousServerLimits,
-} from './rendezvous.js';
+export { rendezvousServer$, type RendezvousServer, type RendezvousServerConfig } from './rendezvous/server.js';
+export type { RendezvousServerLimits } from './rendezvous/limits.js';
 
 export {
   reachabilityServer$,
   type ReachabilityServer,
   type ReachabilityServerConfig,
   type ReachabilityServerLimits,
-} from './reachability.js';
+} from './reachability/server.js';
 export { dhtServer$, type DhtServer, type DhtServerConfig } from './dht.js';
 export type { DhtLimits } from '../lib/dht/limits.js';
 
@@ -22,7 +18,7 @@ export {
   type MailboxServerConfig,
   type MailboxServerLimits,
   type MailboxServiceConfig,
-} from './mailbox.js';
+} from './mailbox/server.js';
 export type { StorageState } from './mailbox/store.js';
 
 export {
@@ -32,12 +28,12 @@ export {
   type RelayServerConfig,
   type RelayServerLimits,
   type RelayServiceConfig,
-} from './relay.js';
+} from './relay/server.js';
 
 export type { RefusalCode } from '../lib/relay/messages.js';
 export type { Cut } from './relay/splice.js';
 
-export type { HttpServerLimits } from './http.js';
+export type { HttpServerLimits } from './http/server.js';
 
 // ─── What they keep ──────────────────────────────────────────────────────────────────────────────────────────────────
 export { memoryStore, type MemoryStoreConfig } from './store/memory.js';

@@ -2,11 +2,12 @@ import { combineLatest, defer, EMPTY, map, of, switchMap, type Observable } from
 import type { Endpoint, ServerAddress } from '../lib/endpoint.js';
 import { InvalidOptionError } from '../lib/errors.js';
 import { dhtServer$ } from './dht.js';
-import { httpServer$, type HttpServerLimits, type HttpService } from './http.js';
-import { mailboxService$, type MailboxServerLimits } from './mailbox.js';
-import { reachabilityService$ } from './reachability.js';
-import { relayService$, type RelayCounters, type RelayServerLimits } from './relay.js';
-import { rendezvousServer$, type RendezvousServerLimits } from './rendezvous.js';
+import { httpServer$, type HttpServerLimits, type HttpService } from './http/server.js';
+import { mailboxService$, type MailboxServerLimits } from './mailbox/server.js';
+import { reachabilityService$ } from './reachability/server.js';
+import { relayService$, type RelayCounters, type RelayServerLimits } from './relay/server.js';
+import type { RendezvousServerLimits } from './rendezvous/limits.js';
+import { rendezvousServer$ } from './rendezvous/server.js';
 import type { StorageState } from './mailbox/store.js';
 import type { Store } from './store/store.js';
 

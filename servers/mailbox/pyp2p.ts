@@ -5,7 +5,7 @@ import { canonicalAddress } from '../../lib/endpoint.js';
 import type { Runtime } from '../../lib/runtime.js';
 import { WAIT_MAX_MS } from '../../lib/signalling/mailbox-messages.js';
 import { parseJsonObject } from '../../lib/validate.js';
-import { say, sayJson, whenGone, type Exchange } from '../http.js';
+import { say, sayJson, whenGone, type Exchange } from '../http/server.js';
 import type { Boxes, Kept } from './boxes.js';
 import { Neighbours } from './neighbours.js';
 import type { Polls } from './polls.js';

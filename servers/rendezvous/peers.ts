@@ -2,17 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { siteOf } from '../../lib/bounds/site.js';
 import { familyOf, formatEndpoint } from '../../lib/endpoint.js';
 import { verifySignature, type PeerId } from '../../lib/identity.js';
-import { proofOf, RENDEZVOUS_VERSION, type Request } from '../../lib/rendezvous/messages.js';
+import { proofOf, RENDEZVOUS_VERSION } from '../../lib/rendezvous/messages.js';
 import { formatUnl, parseUnl } from '../../lib/unl.js';
 import { listedOf } from '../../lib/unl/dialable.js';
 import type { UnlV3 } from '../../lib/unl/types.js';
 import { parseJsonObject } from '../../lib/validate.js';
+import type { PeerRequest } from './requests.js';
 import type { ServerSession } from './session.js';
-
-const VERBS = ['HELLO', 'PROVE', 'SEND', 'ADVERTISE', 'WITHDRAW', 'UNLS', 'PING'] as const;
-
-/** A request of our own part of the protocol. */
-export type PeerRequest = Extract<Request, { readonly verb: (typeof VERBS)[number] }>;
 
 /** A listing ends with its session; should the server die without a word, a shared store forgets it after this time. */
 const LISTING_MS = 24 * 3_600_000;
@@ -21,12 +17,6 @@ const LISTING_MS = 24 * 3_600_000;
 type Notice =
   | { readonly type: 'message'; readonly from: PeerId; readonly message: string; readonly seenAt: string }
   | { readonly type: 'replaced'; readonly family: 4 | 6 };
-
-/** Whether a request is of our own part of the protocol. */
-export function isPeerRequest(request: Request): request is PeerRequest {
-  const verbs: readonly string[] = VERBS;
-  return verbs.includes(request.verb);
-}
 
 /** Answers one request of a node that is, or is about to be, known by its key. */
 export async function handlePeerRequest(request: PeerRequest, session: ServerSession): Promise<void> {

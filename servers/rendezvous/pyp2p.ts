@@ -2,14 +2,11 @@ import type { Subscription } from 'rxjs';
 import { Admission, type Admitted } from '../../lib/bounds/admission.js';
 import { siteOf } from '../../lib/bounds/site.js';
 import { familyOf, type Endpoint } from '../../lib/endpoint.js';
-import { formatReply, MAX_NODES, type Reply, type Request } from '../../lib/rendezvous/messages.js';
+import { formatReply, MAX_NODES, type Reply } from '../../lib/rendezvous/messages.js';
 import { mayList } from '../../lib/unl/dialable.js';
 import { parseJsonObject } from '../../lib/validate.js';
-import type { PeerRequest } from './peers.js';
+import type { Pyp2pRequest } from './requests.js';
 import type { ServerSession } from './session.js';
-
-/** A request of PyP2P's part of the protocol. */
-export type Pyp2pRequest = Exclude<Request, PeerRequest>;
 
 type RequestOf<V extends Pyp2pRequest['verb']> = Extract<Pyp2pRequest, { readonly verb: V }>;
 

@@ -6,7 +6,7 @@ import { firstValueFrom, noop } from 'rxjs';
 import { createIdentity } from '../../lib/identity.js';
 import { join$ } from '../../lib/relay/join.js';
 import { systemRuntime } from '../../lib/runtime.js';
-import { relayServer$ } from '../../servers/relay.js';
+import { relayServer$ } from '../../servers/relay/server.js';
 import { numberOf, textOf, type Actor, type Role, type Start, type Values } from './actors.js';
 import type { Benchmark } from './benchmark.js';
 import { footprint, perOne } from './footprint.js';

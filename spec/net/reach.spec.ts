@@ -4,7 +4,7 @@ import { createNet, parseUnl, type Net } from '../../lib/index.js';
 import { reach$ } from '../../lib/net/reach.js';
 import type { Reach } from '../../lib/reachability.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
-import { reachabilityServer$ } from '../../servers/reachability.js';
+import { reachabilityServer$ } from '../../servers/reachability/server.js';
 import { FakeGateway, type GatewayOptions } from '../support/gateways.js';
 import { Lab, newAddress } from '../support/nodes.js';
 import { endpointOf } from '../support/raw-peer.js';

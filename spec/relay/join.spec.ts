@@ -9,7 +9,7 @@ import { createIdentity } from '../../lib/identity.js';
 import { join$, RelayRefusedError, type JoinConfig } from '../../lib/relay/join.js';
 import { decodeJoin, RELAY_HEADER } from '../../lib/relay/messages.js';
 import { systemRuntime } from '../../lib/runtime.js';
-import { relayServer$ } from '../../servers/relay.js';
+import { relayServer$ } from '../../servers/relay/server.js';
 import { addressOf, failureOf, Lab, newAddress } from '../support/nodes.js';
 import { bytesOf, closing } from '../support/relay.js';
 

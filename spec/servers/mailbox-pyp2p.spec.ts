@@ -1,6 +1,6 @@
 import { firstValueFrom, Subject } from 'rxjs';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
-import { mailboxServer$, type MailboxServerConfig } from '../../servers/mailbox.js';
+import { mailboxServer$, type MailboxServerConfig } from '../../servers/mailbox/server.js';
 import { temporaryFolder } from '../support/folder.js';
 import { impatient } from '../support/impatient.js';
 import { call } from '../support/mailbox.js';

@@ -7,7 +7,7 @@ import { firstValueFrom, NEVER, Subject } from 'rxjs';
 import { createIdentity } from '../../lib/identity.js';
 import { InvalidOptionError, ListenError } from '../../lib/errors.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
-import { reachabilityServer$, type ReachabilityServerConfig } from '../../servers/reachability.js';
+import { reachabilityServer$, type ReachabilityServerConfig } from '../../servers/reachability/server.js';
 import { impatient } from '../support/impatient.js';
 import { endpointOf } from '../support/raw-peer.js';
 import { addressOf, failureOf, Lab, newAddress } from '../support/nodes.js';

@@ -35,7 +35,7 @@ import { rendezvousChannel } from '../../lib/signalling/rendezvous.js';
 import type { ReceivedSignal, Signal, Signalling } from '../../lib/signalling/signalling.js';
 import type { TraceStep } from '../../lib/trace.js';
 import { dhtServer$ } from '../../servers/index.js';
-import { mailboxServer$ } from '../../servers/mailbox.js';
+import { mailboxServer$ } from '../../servers/mailbox/server.js';
 import { failureOf, Lab, newAddress } from '../support/nodes.js';
 
 // What every channel has to keep to, as the application sees it: the real signalling over each of them, over real sockets.

@@ -8,7 +8,7 @@ import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { PARCEL_MAX_BYTES, type Channel, type Parcel } from '../../lib/signalling/channel.js';
 import { mailboxChannel } from '../../lib/signalling/mailbox.js';
 import { decodeTake, encodeTaken } from '../../lib/signalling/mailbox-messages.js';
-import { mailboxServer$, type MailboxServerConfig } from '../../servers/mailbox.js';
+import { mailboxServer$, type MailboxServerConfig } from '../../servers/mailbox/server.js';
 import { temporaryFolder } from '../support/folder.js';
 import { MailboxCaller, textsOf } from '../support/mailbox.js';
 import { marbles } from '../support/marbles.js';

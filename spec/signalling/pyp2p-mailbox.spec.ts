@@ -8,7 +8,7 @@ import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { passwordOf, pyp2pMailbox, type Pyp2pMailbox } from '../../lib/signalling/pyp2p-mailbox.js';
 import { encodeText } from '../../lib/signalling/pyp2p-messages.js';
 import type { TraceStep } from '../../lib/trace.js';
-import { mailboxServer$, type MailboxServerConfig } from '../../servers/mailbox.js';
+import { mailboxServer$, type MailboxServerConfig } from '../../servers/mailbox/server.js';
 import { call } from '../support/mailbox.js';
 import { marbles } from '../support/marbles.js';
 import { addressOf, Lab, newAddress } from '../support/nodes.js';

@@ -20,13 +20,13 @@ import {
   type Observable,
   type Subscription,
 } from 'rxjs';
-import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
-import { Admission } from '../lib/bounds/admission.js';
-import { Gathered } from '../lib/bounds/gathered.js';
-import { siteOf } from '../lib/bounds/site.js';
-import { type Endpoint } from '../lib/endpoint.js';
-import { SiteCounts } from '../lib/bounds/site-counts.js';
-import { siteBuckets } from '../lib/bounds/rate-limit.js';
+import { MAX_TIMER_MS, withDefaults } from '../../lib/config.js';
+import { Admission } from '../../lib/bounds/admission.js';
+import { Gathered } from '../../lib/bounds/gathered.js';
+import { siteOf } from '../../lib/bounds/site.js';
+import { type Endpoint } from '../../lib/endpoint.js';
+import { SiteCounts } from '../../lib/bounds/site-counts.js';
+import { siteBuckets } from '../../lib/bounds/rate-limit.js';
 import {
   decodeJoin,
   isAuthorized,
@@ -35,15 +35,15 @@ import {
   RELAY_PROTOCOL,
   type JoinRequest,
   type RefusalCode,
-} from '../lib/relay/messages.js';
-import { systemRuntime, type Runtime } from '../lib/runtime.js';
-import { CLOCK_MS } from '../lib/signed-request.js';
-import { expectInteger } from '../lib/validate.js';
-import { hostNames } from './host-names.js';
-import { httpServer$, say, sayJson, type Exchange, type HttpServerLimits, type HttpService } from './http.js';
-import { splice$, TICKS, type Cut, type SpliceLimits } from './relay/splice.js';
-import { Tokens } from './relay/tokens.js';
-import { DEFAULT_UNREAD_LIMITS, Unread, type UnreadLimits } from './unread.js';
+} from '../../lib/relay/messages.js';
+import { systemRuntime, type Runtime } from '../../lib/runtime.js';
+import { CLOCK_MS } from '../../lib/signed-request.js';
+import { expectInteger } from '../../lib/validate.js';
+import { hostNames } from '../host-names.js';
+import { httpServer$, say, sayJson, type Exchange, type HttpServerLimits, type HttpService } from '../http/server.js';
+import { splice$, TICKS, type Cut, type SpliceLimits } from './splice.js';
+import { Tokens } from './tokens.js';
+import { DEFAULT_UNREAD_LIMITS, Unread, type UnreadLimits } from '../unread.js';
 
 /** What a relay is made of, as a service of an HTTP server. */
 export interface RelayServiceConfig {

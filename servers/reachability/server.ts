@@ -15,17 +15,17 @@ import {
   tap,
   type Subscription,
 } from 'rxjs';
-import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
-import { Admission } from '../lib/bounds/admission.js';
-import { siteOf } from '../lib/bounds/site.js';
-import { isPort, scopeOf, type Endpoint } from '../lib/endpoint.js';
-import { reasonOf } from '../lib/errors.js';
-import { createIdentity, peerIdToKey, type PeerId } from '../lib/identity.js';
-import { secure$, secureContextOf } from '../lib/link/tls.js';
-import { within } from '../lib/operators/within.js';
-import { systemRuntime, type Runtime } from '../lib/runtime.js';
-import { siteBuckets } from '../lib/bounds/rate-limit.js';
-import { isServicePort } from '../lib/unl/dialable.js';
+import { MAX_TIMER_MS, withDefaults } from '../../lib/config.js';
+import { Admission } from '../../lib/bounds/admission.js';
+import { siteOf } from '../../lib/bounds/site.js';
+import { isPort, scopeOf, type Endpoint } from '../../lib/endpoint.js';
+import { reasonOf } from '../../lib/errors.js';
+import { createIdentity, peerIdToKey, type PeerId } from '../../lib/identity.js';
+import { secure$, secureContextOf } from '../../lib/link/tls.js';
+import { within } from '../../lib/operators/within.js';
+import { systemRuntime, type Runtime } from '../../lib/runtime.js';
+import { siteBuckets } from '../../lib/bounds/rate-limit.js';
+import { isServicePort } from '../../lib/unl/dialable.js';
 import {
   DEFAULT_HTTP_LIMITS,
   httpServer$,
@@ -34,7 +34,7 @@ import {
   type Exchange,
   type HttpServerLimits,
   type HttpService,
-} from './http.js';
+} from '../http/server.js';
 
 /** What a reachability server is made of. */
 export interface ReachabilityServerConfig {

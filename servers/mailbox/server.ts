@@ -11,13 +11,13 @@ import {
   timer,
   type Observable,
 } from 'rxjs';
-import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
-import type { Endpoint } from '../lib/endpoint.js';
-import { siteOf } from '../lib/bounds/site.js';
-import { untroubled } from '../lib/operators/untroubled.js';
-import { siteBuckets } from '../lib/bounds/rate-limit.js';
-import { systemRuntime, type Runtime } from '../lib/runtime.js';
-import { CLOCK_MS } from '../lib/signed-request.js';
+import { MAX_TIMER_MS, withDefaults } from '../../lib/config.js';
+import type { Endpoint } from '../../lib/endpoint.js';
+import { siteOf } from '../../lib/bounds/site.js';
+import { untroubled } from '../../lib/operators/untroubled.js';
+import { siteBuckets } from '../../lib/bounds/rate-limit.js';
+import { systemRuntime, type Runtime } from '../../lib/runtime.js';
+import { CLOCK_MS } from '../../lib/signed-request.js';
 import {
   AHEAD_MS,
   decodePut,
@@ -31,8 +31,8 @@ import {
   type PutRequest,
   type RefusalCode,
   type TakeRequest,
-} from '../lib/signalling/mailbox-messages.js';
-import { hostNames } from './host-names.js';
+} from '../../lib/signalling/mailbox-messages.js';
+import { hostNames } from '../host-names.js';
 import {
   bodyOf,
   httpServer$,
@@ -42,13 +42,13 @@ import {
   type Exchange,
   type HttpServerLimits,
   type HttpService,
-} from './http.js';
-import { Boxes, type BoxLimits } from './mailbox/boxes.js';
-import { Owners } from './mailbox/owners.js';
-import { Polls, type PollLimits } from './mailbox/polls.js';
-import { Pyp2pMailbox, type Pyp2pLimits } from './mailbox/pyp2p.js';
-import { levelStore$ } from './mailbox/level-store.js';
-import { forgetfulStore, type MessageStore, type StorageState } from './mailbox/store.js';
+} from '../http/server.js';
+import { Boxes, type BoxLimits } from './boxes.js';
+import { Owners } from './owners.js';
+import { Polls, type PollLimits } from './polls.js';
+import { Pyp2pMailbox, type Pyp2pLimits } from './pyp2p.js';
+import { levelStore$ } from './level-store.js';
+import { forgetfulStore, type MessageStore, type StorageState } from './store.js';
 
 /** What the mailbox is made of, as a service of an HTTP server. */
 export interface MailboxServiceConfig {

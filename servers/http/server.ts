@@ -1,16 +1,16 @@
 import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { combineLatest, noop, Observable, of, switchMap, type SchedulerLike } from 'rxjs';
-import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
-import { Admission } from '../lib/bounds/admission.js';
-import { Gathered } from '../lib/bounds/gathered.js';
-import { siteOf } from '../lib/bounds/site.js';
-import { canonicalAddress, withoutZone, type Endpoint } from '../lib/endpoint.js';
-import { ListenError } from '../lib/errors.js';
-import { KEEP_ALIVE_MS } from '../lib/link/tcp.js';
-import { systemRuntime } from '../lib/runtime.js';
-import { expectInteger } from '../lib/validate.js';
-import { DEFAULT_UNREAD_LIMITS, Unread, type UnreadLimits } from './unread.js';
+import { MAX_TIMER_MS, withDefaults } from '../../lib/config.js';
+import { Admission } from '../../lib/bounds/admission.js';
+import { Gathered } from '../../lib/bounds/gathered.js';
+import { siteOf } from '../../lib/bounds/site.js';
+import { canonicalAddress, withoutZone, type Endpoint } from '../../lib/endpoint.js';
+import { ListenError } from '../../lib/errors.js';
+import { KEEP_ALIVE_MS } from '../../lib/link/tcp.js';
+import { systemRuntime } from '../../lib/runtime.js';
+import { expectInteger } from '../../lib/validate.js';
+import { DEFAULT_UNREAD_LIMITS, Unread, type UnreadLimits } from '../unread.js';
 
 /** What an HTTP server bears, whatever its services are. */
 export interface HttpServerLimits extends UnreadLimits {

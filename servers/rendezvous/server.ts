@@ -1,16 +1,17 @@
 import type { Socket } from 'node:net';
 import { defer, finalize, merge, mergeMap, of, switchMap, type Observable } from 'rxjs';
-import { MAX_TIMER_MS, withDefaults } from '../lib/config.js';
-import { type Endpoint } from '../lib/endpoint.js';
-import { systemRuntime, type Runtime } from '../lib/runtime.js';
-import { expectInteger } from '../lib/validate.js';
-import { namesOf } from './rendezvous/dialled.js';
-import { PassingOn } from './rendezvous/passing-on.js';
-import { Reception } from './rendezvous/reception.js';
-import { serverSession$ } from './rendezvous/session.js';
-import { memoryStore } from './store/memory.js';
-import type { Store } from './store/store.js';
-import { DEFAULT_UNREAD_LIMITS, Unread, type UnreadLimits } from './unread.js';
+import { MAX_TIMER_MS, withDefaults } from '../../lib/config.js';
+import { type Endpoint } from '../../lib/endpoint.js';
+import { systemRuntime, type Runtime } from '../../lib/runtime.js';
+import { expectInteger } from '../../lib/validate.js';
+import { namesOf } from './dialled.js';
+import { DEFAULT_SERVER_LIMITS, type RendezvousServerLimits } from './limits.js';
+import { PassingOn } from './passing-on.js';
+import { Reception } from './reception.js';
+import { serveSession$ } from './serve-session.js';
+import { memoryStore } from '../store/memory.js';
+import type { Store } from '../store/store.js';
+import { Unread } from '../unread.js';
 
 /** What a rendezvous server is made of. */
 export interface RendezvousServerConfig {
@@ -32,35 +33,6 @@ export interface RendezvousServerConfig {
   /** What it bears, where it is not to be the default. */
   readonly limits?: Partial<RendezvousServerLimits> | undefined;
 }
-
-/** What one server bears. */
-export interface RendezvousServerLimits extends UnreadLimits {
-  /** Connections in all. With as many, a newcomer takes the place of the newest of the site that has most. */
-  readonly connections: number;
-  /** Connections from one site, an IPv4 address or IPv6 /48: a household, an office, a small carrier NAT. */
-  readonly connectionsPerHost: number;
-  /** Lines a second from one connection, on average. */
-  readonly linesPerSecond: number;
-  /** Lines at once from one connection. */
-  readonly lineBurst: number;
-  /** A connection that has said nothing for this long is closed, in milliseconds. Clients of ours say PING each 20 s. */
-  readonly idleMs: number;
-  /** The same for a PyP2P node that waits for challenges: it has nothing to say for as long as it is listed. */
-  readonly listedIdleMs: number;
-  /** Entries in each table of the memory store. With as many, the newest of the site that has most gives way to one that has less. */
-  readonly tableEntries: number;
-}
-
-export const DEFAULT_SERVER_LIMITS: RendezvousServerLimits = {
-  ...DEFAULT_UNREAD_LIMITS,
-  connections: 100_000,
-  connectionsPerHost: 256,
-  linesPerSecond: 50,
-  lineBurst: 200,
-  idleMs: 120_000,
-  listedIdleMs: 24 * 3_600_000,
-  tableEntries: 100_000,
-};
 
 /** A rendezvous server that runs. */
 export interface RendezvousServer {
@@ -96,7 +68,7 @@ export function rendezvousServer$(
 
     const serve$ = (socket: Socket, names: ReadonlySet<string>): Observable<never> =>
       reception.receive$(socket, (turnedAway$) =>
-        serverSession$(socket, {
+        serveSession$(socket, {
           store: shared,
           limits,
           runtime,

@@ -1,0 +1,30 @@
+import { DEFAULT_UNREAD_LIMITS, type UnreadLimits } from '../unread.js';
+
+/** What one server bears. */
+export interface RendezvousServerLimits extends UnreadLimits {
+  /** Connections in all. With as many, a newcomer takes the place of the newest of the site that has most. */
+  readonly connections: number;
+  /** Connections from one site, an IPv4 address or IPv6 /48: a household, an office, a small carrier NAT. */
+  readonly connectionsPerHost: number;
+  /** Lines a second from one connection, on average. */
+  readonly linesPerSecond: number;
+  /** Lines at once from one connection. */
+  readonly lineBurst: number;
+  /** A connection that has said nothing for this long is closed, in milliseconds. Clients of ours say PING each 20 s. */
+  readonly idleMs: number;
+  /** The same for a PyP2P node that waits for challenges: it has nothing to say for as long as it is listed. */
+  readonly listedIdleMs: number;
+  /** Entries in each table of the memory store. With as many, the newest of the site that has most gives way to one that has less. */
+  readonly tableEntries: number;
+}
+
+export const DEFAULT_SERVER_LIMITS: RendezvousServerLimits = {
+  ...DEFAULT_UNREAD_LIMITS,
+  connections: 100_000,
+  connectionsPerHost: 256,
+  linesPerSecond: 50,
+  lineBurst: 200,
+  idleMs: 120_000,
+  listedIdleMs: 24 * 3_600_000,
+  tableEntries: 100_000,
+};
