@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { ProtocolError } from '../errors.js';
 import { sealingKeyOf, SIGNATURE_LENGTH, verifySignature, type Identity, type PeerId } from '../identity.js';
 import { parseJsonObject, show } from '../validate.js';
@@ -37,14 +38,15 @@ const MAX_NAME_LENGTH = 64;
 /**
  * Signs a signal by its sender's key and seals it to its receiver's (RFC 9180).
  *
+ * @param ephemeral a key pair for this signal alone; specs give a known one.
  * @throws ProtocolError when the receiver's peer id is none.
  */
-export function sealEnvelope(identity: Identity, envelope: Omit<Envelope, 'from'>): Buffer {
+export function sealEnvelope(identity: Identity, envelope: Omit<Envelope, 'from'>, ephemeral?: KeyObject): Buffer {
   const key = sealingKeyOf(envelope.to);
   if (key === undefined) throw new ProtocolError(`Expected a peer id to send a signal to, got ${show(envelope.to)}`);
   const json = Buffer.from(JSON.stringify({ ...envelope, from: identity.peerId }));
   const signed = Buffer.concat([identity.sign(Buffer.concat([SIGNED, json])), json]);
-  return Buffer.concat([Buffer.from([VERSION]), seal(key, SEALED, signed)]);
+  return Buffer.concat([Buffer.from([VERSION]), seal(key, SEALED, signed, ephemeral)]);
 }
 
 /**

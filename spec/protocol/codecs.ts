@@ -1,0 +1,231 @@
+import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
+import { peerIdOfCertificate } from '../../lib/certificate.js';
+import * as dht from '../../lib/dht/messages.js';
+import { parseEndpoint } from '../../lib/endpoint.js';
+import { peerIdToKey, sealingKeyOf, verifySignature } from '../../lib/identity.js';
+import { decodeAt, decodeOffset, encodeAt, encodeFrame, encodeOffset, frameDecoder } from '../../lib/link/frames.js';
+import { decodeEnd, decodeHello, encodeEnd, encodeHello } from '../../lib/link/handshake.js';
+import { expectLine, lineDecoder } from '../../lib/link/lines.js';
+import * as relay from '../../lib/relay/messages.js';
+import { formatReply, formatRequest, parseReply, parseRequest, proofOf } from '../../lib/rendezvous/messages.js';
+import { openEnvelope, sealEnvelope } from '../../lib/signalling/envelope.js';
+import { openSealed, seal } from '../../lib/signalling/hpke.js';
+import * as mailbox from '../../lib/signalling/mailbox-messages.js';
+import { decodeText, encodeText, formatReverse, parseReverse } from '../../lib/signalling/pyp2p-messages.js';
+import type { Signal } from '../../lib/signalling/signalling.js';
+import { overSignal } from '../../lib/techniques/asks.js';
+import * as punchSignals from '../../lib/techniques/punch-signals.js';
+import * as relaySignals from '../../lib/techniques/relay-signals.js';
+import { dialBackSignal, readDialBack } from '../../lib/techniques/reverse-connect.js';
+import { formatUnl, parseUnl } from '../../lib/unl.js';
+import { passedInOrder } from './order.js';
+import { framesSentIn } from './transport-script.js';
+import { bytesOf, fieldsOf, identityNamed, identityOfSeed, listOf, numberOf, textOf, toJson } from './vectors.js';
+import type { Fields } from './vectors.js';
+
+/** Reads and writes one kind of what is on the wire, as vectors have both. */
+export interface Codec {
+  /** What is on the wire, as a value in JSON. `undefined`, or an error, when it is refused. */
+  readonly read: (wire: unknown) => unknown;
+  /** What is on the wire, read and written again. Without it nothing writes this kind in the same way twice. */
+  readonly rewrite: ((wire: unknown) => unknown) | undefined;
+}
+
+/**
+ * Makes a codec.
+ *
+ * @param decode returns `undefined` or throws for what is refused.
+ */
+function codec<T>(decode: (wire: unknown) => T | undefined, encode?: (value: T, wire: unknown) => unknown): Codec {
+  return {
+    read: (wire) => toJson(decode(wire)),
+    rewrite:
+      encode &&
+      ((wire) => {
+        const value = decode(wire);
+        return value === undefined ? undefined : toJson(encode(value, wire));
+      }),
+  };
+}
+
+/** Every kind of vectors that can be read. */
+export const CODECS: Readonly<Record<string, Codec>> = {
+  identity: codec((seed) => {
+    const { peerId, nodeId } = identityOfSeed(bytesOf(seed));
+    return { peerId, nodeId, sealingKey: sealingKeyOf(peerId) };
+  }),
+  'peer-id': codec((text) => peerIdToKey(textOf(text))),
+  certificate: codec((pem) => peerIdOfCertificate(new X509Certificate(textOf(pem)))),
+  unl: codec((text) => parseUnl(textOf(text)), formatUnl),
+
+  frames: codec(
+    (bytes) => frameDecoder()(bytesOf(bytes)),
+    (frames) => Buffer.concat(frames.map(({ type, payload }) => encodeFrame(type, payload))),
+  ),
+  at: codec((bytes) => decodeAt(bytesOf(bytes)), encodeAt),
+  offset: codec((bytes) => decodeOffset(bytesOf(bytes)), encodeOffset),
+  hello: codec(
+    (json) => decodeHello(Buffer.from(textOf(json))),
+    (hello) => encodeHello(hello).toString(),
+  ),
+  end: codec(
+    (json) => decodeEnd(Buffer.from(textOf(json))),
+    (end) => encodeEnd(end).toString(),
+  ),
+  lines: codec(
+    (wire) => {
+      const { bytes, maxLength } = fieldsOf(wire);
+      const decoder = lineDecoder(numberOf(maxLength));
+      const lines = [...decoder.push(bytesOf(bytes)), ...decoder.end()];
+      return decoder.fault === undefined ? lines : undefined;
+    },
+    (lines, wire) => {
+      const { maxLength } = fieldsOf(wire);
+      for (const line of lines) expectLine(line, numberOf(maxLength));
+      return { bytes: Buffer.from(lines.map((line) => `${line}\n`).join('')), maxLength };
+    },
+  ),
+
+  hpke: codec(
+    (wire) => {
+      const { receiver, info, bytes } = fieldsOf(wire);
+      return openSealed(identityNamed(receiver).openingKey, bytesOf(info), bytesOf(bytes));
+    },
+    (plaintext, wire) => {
+      const { receiver, info, ephemeral } = fieldsOf(wire);
+      const key = sealingKeyOf(identityNamed(receiver).peerId) ?? Buffer.alloc(0);
+      return { ...fieldsOf(wire), bytes: seal(key, bytesOf(info), plaintext, x25519KeyOf(ephemeral)) };
+    },
+  ),
+  envelope: codec(
+    (wire) => {
+      const { receiver, bytes } = fieldsOf(wire);
+      return openEnvelope(identityNamed(receiver), bytesOf(bytes));
+    },
+    (envelope, wire) => {
+      const { sender, ephemeral } = fieldsOf(wire);
+      return { ...fieldsOf(wire), bytes: sealEnvelope(identityNamed(sender), envelope, x25519KeyOf(ephemeral)) };
+    },
+  ),
+  'punch-ask': codec((signal) => punchSignals.readAsk(signalOf(signal)), punchSignals.askSignal),
+  'punch-answer': codec((signal) => punchSignals.readAnswer(signalOf(signal)), punchSignals.answerSignal),
+  'relay-ask': codec((signal) => relaySignals.readAsk(signalOf(signal)), relaySignals.askSignal),
+  'relay-reply': codec((signal) => relaySignals.readReply(signalOf(signal)), relaySignals.replySignal),
+  'dial-back': codec(
+    (wire) => {
+      const { from, signal } = fieldsOf(wire);
+      return readDialBack({ ...signalOf(signal), from: identityNamed(from).peerId, seenAt: undefined });
+    },
+    ({ attempt, unl }, wire) => ({ from: fieldsOf(wire)['from'], signal: dialBackSignal(attempt, unl) }),
+  ),
+
+  'rendezvous-request': codec((line) => parseRequest(textOf(line)), formatRequest),
+  'rendezvous-reply': codec((line) => parseReply(textOf(line)), formatReply),
+
+  'mailbox-put': codec((json) => mailbox.decodePut(textOf(json)), mailbox.encode),
+  'mailbox-take': codec((json) => mailbox.decodeTake(textOf(json)), mailbox.encode),
+  'mailbox-delivered': codec(
+    (json) => mailbox.decodeDelivered(textOf(json)),
+    (delivered) => mailbox.encode({ delivered }),
+  ),
+  'mailbox-taken': codec((json) => mailbox.decodeTaken(textOf(json)), mailbox.encodeTaken),
+  'mailbox-refusal': codec((json) => mailbox.decodeRefusal(textOf(json)), mailbox.encode),
+  'mailbox-authorization': codec(
+    (wire) => {
+      const { caller, verb, host, body, authorization } = fieldsOf(wire);
+      const { peerId } = identityNamed(caller);
+      const bytes = Buffer.from(textOf(body));
+      const isSigned = mailbox.isAuthorized(peerId, verbOf(verb), textOf(host), bytes, textOf(authorization));
+      return isSigned ? peerId : undefined;
+    },
+    (_, wire) => {
+      const { caller, verb, host, body } = fieldsOf(wire);
+      const authorization = mailbox.authorize(identityNamed(caller), verbOf(verb), textOf(host), textOf(body));
+      return { ...fieldsOf(wire), authorization };
+    },
+  ),
+  'pyp2p-text': codec((hex) => decodeText(textOf(hex)), encodeText),
+  'pyp2p-reverse': codec((text) => parseReverse(textOf(text)), formatReverse),
+
+  'relay-join': codec((header) => relay.decodeJoin(textOf(header)), relay.encodeJoin),
+  'relay-refusal': codec(
+    (json) => relay.decodeRefusal(textOf(json)),
+    (refusal) => JSON.stringify(refusal),
+  ),
+  'relay-authorization': codec(
+    (wire) => {
+      const { caller, host, header, authorization } = fieldsOf(wire);
+      const { peerId } = identityNamed(caller);
+      const isSigned = relay.isAuthorized(peerId, textOf(host), textOf(header), textOf(authorization));
+      return isSigned ? peerId : undefined;
+    },
+    (_, wire) => {
+      const { caller, host, header } = fieldsOf(wire);
+      const authorization = relay.authorize(identityNamed(caller), textOf(host), textOf(header));
+      return { ...fieldsOf(wire), authorization };
+    },
+  ),
+
+  'dht-announce': codec((bytes) => dht.decodeAnnounce(bytesOf(bytes))),
+  'dht-store': codec((bytes) => dht.decodeStore(bytesOf(bytes)), dht.encodeStore),
+  'dht-push': codec(
+    (bytes) => dht.decodePush(bytesOf(bytes)),
+    ({ secret, push }) => dht.encodePush(secret, push),
+  ),
+  'dht-answer': codec((bytes) => dht.decodeAnswer(bytesOf(bytes)), dht.encodeAnswer),
+  'dht-receipt': codec(
+    (wire) => {
+      const { signer, digest, receipt } = fieldsOf(wire);
+      const { peerId } = identityNamed(signer);
+      return verifySignature(peerId, dht.receiptOf(bytesOf(digest)), bytesOf(receipt)) ? peerId : undefined;
+    },
+    (_, wire) => {
+      const { signer, digest } = fieldsOf(wire);
+      return { ...fieldsOf(wire), receipt: identityNamed(signer).sign(dht.receiptOf(bytesOf(digest))) };
+    },
+  ),
+};
+
+/** Every kind of vectors that is computed from what is given. */
+export const COMPUTED: Readonly<Record<string, (given: Fields) => unknown>> = {
+  'rendezvous-proof': ({ signer, nonce, server, at }) => {
+    const identity = identityNamed(signer);
+    const { peerId } = identity;
+    const endpoint = parseEndpoint(textOf(at));
+    if (endpoint === undefined) throw new Error('Expected an endpoint');
+    const dialled = { server: textOf(server), at: endpoint };
+    const proof = proofOf(textOf(nonce), peerId, dialled);
+    return {
+      signed: proof.toString(),
+      line: formatRequest({ verb: 'PROVE', peerId, ...dialled, signature: identity.sign(proof) }),
+    };
+  },
+  'attempt-over': ({ attempt }) => overSignal(textOf(attempt)),
+  order: ({ arrivals }) => passedInOrder(listOf(arrivals)),
+  transport: framesSentIn,
+  'dht-mailbox': ({ receiver }) => dht.mailboxOf(identityNamed(receiver).peerId),
+  'dht-parts': ({ parcel }) =>
+    dht.toParts(bytesOf(parcel)).map(({ bytes, ...part }) => ({ ...part, length: bytes.length })),
+  'dht-announcement': ({ signer, token, nodeId, at, secret }) => {
+    const endpoint = parseEndpoint(textOf(at));
+    if (endpoint === undefined) throw new Error('Expected an endpoint');
+    const signed = dht.announcementOf(bytesOf(token), bytesOf(nodeId), endpoint, bytesOf(secret));
+    return { signed, request: dht.encodeAnnounce(identityNamed(signer), bytesOf(secret), signed) };
+  },
+};
+
+function signalOf(json: unknown): Signal {
+  const { kind, body } = fieldsOf(json);
+  return { kind: textOf(kind), body: fieldsOf(body) };
+}
+
+function verbOf(json: unknown): mailbox.MailboxVerb {
+  if (json !== 'put' && json !== 'take') throw new Error('Expected a verb of mailboxes');
+  return json;
+}
+
+/** The X25519 key of 32 secret bytes (RFC 8410 §7). */
+function x25519KeyOf(json: unknown): KeyObject {
+  const der = Buffer.concat([Buffer.from('302e020100300506032b656e04220420', 'hex'), bytesOf(json)]);
+  return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+}
