@@ -13,7 +13,7 @@
 // `lib/signed-request.ts`. `at` must be within two minutes of the server's clock, and that of a take later than that of the
 // owner's take before. A server that has started anew does not know which takes it had answered. So a take from before its start is
 // refused (`untimely`), and so is one that is ahead of its clock by more than 50 ms, which could be older than the next start. `now` is
-// the server's time, and the owner signs again with that.
+// the server's time (of `replayed` the least that it would have taken), and the owner signs again with that.
 //
 // What somebody who has seen a request can do with it: put the same message again, which changes nothing while it is kept,
 // and is a copy that the receiver drops when it is not. Nothing with a take at the same server, whether that was restarted or not,
@@ -43,7 +43,7 @@ export const MAX_RECEIPTS = 256;
 /** Messages in one answer. */
 export const MAX_TAKEN = 64;
 
-/** The longest request, in bytes: a message of 16 KiB in base64url, or two lists of receipts. */
+/** The longest request, in bytes: a message of 16 KiB in base64url, or two lists of receipts of up to 60 characters each. */
 export const REQUEST_MAX_BYTES = 32 * 1024;
 
 /** The longest answer, in bytes. */

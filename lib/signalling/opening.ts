@@ -12,7 +12,7 @@ import type { ChannelName, Parcel } from './channel.js';
  */
 const OPENED = { perSecond: 100, burst: 400 };
 
-/** Parcels that wait to be opened, of peers that this node knows and of others: each of at most 16 KiB. */
+/** Parcels that wait to be opened, of peers that this node knows and of others: each as long as a carrier's longest message. */
 const MAX_WAITING = 256;
 
 /** Peers that this node has written to, of which it is remembered. */
