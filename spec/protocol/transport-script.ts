@@ -1,5 +1,5 @@
 import { DEFAULT_LIMITS, DEFAULT_TIMING } from '../../lib/config.js';
-import { PeerConnection } from '../../lib/connection/connection.js';
+import { PeerConnection } from '../../lib/connection/peer-connection.js';
 import type { Channel } from '../../lib/link/channel.js';
 import { encodeFrame } from '../../lib/link/frames.js';
 import { decodeHello } from '../../lib/link/handshake.js';
