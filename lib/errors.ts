@@ -235,7 +235,8 @@ export function reasonOf(error: unknown): string {
  * The system's codes in what was thrown, in its parts and causes, each once.
  *
  * @example
- * codesOf(new DialError('…', { cause: enotfound })); // ['ENOTFOUND']
+ * const cause = Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' });
+ * codesOf(new DialError('rv.example.org cannot be reached', { cause })); // ['ENOTFOUND']
  */
 export function codesOf(error: unknown): readonly string[] {
   if (error instanceof AggregateError) return [...new Set(error.errors.flatMap(codesOf))];
@@ -253,7 +254,8 @@ const NOT_HTTP = 'HPE_';
  * @param what what it should be.
  *
  * @example
- * failureOf(error, 'rendezvous server'); // 'cannot be reached (ENOTFOUND)'
+ * const cause = Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' });
+ * failureOf(cause, 'rendezvous server'); // 'cannot be reached (ENOTFOUND)'
  */
 export function failureOf(error: unknown, what: string): string {
   // The fault is here, not there.

@@ -53,7 +53,11 @@ export function createIdentity(): Identity {
  * An empty file is refused like any other that holds no key. It may be all that a crash has left of a key that others know, so whoever
  * runs this node decides whether to bring a copy back or to delete the file, and be a new peer.
  *
- * @throws IdentityError when the file cannot be read, holds no Ed25519 key, or can be read by other users.
+ * @param path the file.
+ * @throws IdentityError (`IDENTITY`) when the file cannot be read, holds no Ed25519 key, or can be read by other users.
+ *
+ * @example
+ * createNet({ mode: 'direct', identity: loadIdentity('node.key') });
  */
 export function loadIdentity(path: string): Identity {
   const pem = readKeyFile(path);
@@ -100,7 +104,13 @@ function readKeyFile(path: string): string {
  * Writes an identity to a new file that only its owner can read (mode 0600). The file is there with the whole key, or not at all,
  * whatever happens meanwhile.
  *
- * @throws IdentityError when the file exists already or cannot be written; its `cause` is the error of the file system.
+ * @param identity whose private key is written, in PEM.
+ * @param path the new file.
+ * @throws IdentityError (`IDENTITY`) when the file exists already or cannot be written; its `cause` is the error of the file system.
+ *
+ * @example
+ * const identity = createIdentity();
+ * saveIdentity(identity, 'node.key');
  */
 export function saveIdentity(identity: Identity, path: string): void {
   try {

@@ -68,7 +68,7 @@ const MAX_BYTES = 4_096;
  * @throws HttpError for no answer, a refusal (too many questions), and what is no answer; TimeoutError.
  *
  * @example
- * look$({ server: new URL('http://rv.example.org:8080/'), port: 50500, ...rest }).subscribe(({ isReachable }) => …);
+ * look$({ server: new URL('http://rv.example.org:8080/'), port: 50500, ...rest }).subscribe(({ isReachable }) => console.log(isReachable));
  */
 export function look$({
   server,

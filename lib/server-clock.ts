@@ -32,7 +32,7 @@ export function readClock(date: number, now: number, roundTripMs: number): Clock
  * Tells, of each answer that has a `Date`, what that says of this machine's clock. The round trip is counted from the subscription.
  *
  * @example
- * fetch$(request).pipe(readingClock(runtime, ({ aheadMs }) => console.log(aheadMs)));
+ * fetch$({ url, maxBytes: 1_024 }).pipe(readingClock(runtime, ({ aheadMs }) => console.log(aheadMs)));
  */
 export function readingClock(
   { scheduler, timeOfDay }: { readonly scheduler: SchedulerLike; readonly timeOfDay: () => number },

@@ -16,6 +16,7 @@ export const UNL_MAX_LENGTH = 512;
  *
  * @example
  * const unl = parseUnl('AgAAAAAAAAAAAAAAAAAAAAAAAAAAc2dtnK0BLS0tAgABCqhfKnY=');
+ * unl.nodeType; // 'simultaneous'
  * if (unl.version === 2) console.log(unl.wan); // 45.45.45.1
  */
 export function parseUnl(text: string): Unl {
@@ -41,7 +42,12 @@ export function parseUnl(text: string): Unl {
 /**
  * Writes a locator: version 3 in base64url (at most 512 characters), version 2 in base64 as PyP2P does.
  *
- * @throws InvalidUnlError when a field is out of its bounds, or the whole is too long.
+ * @param unl what the locator says; {@link parseUnl} gives the same back.
+ * @throws InvalidUnlError (`INVALID_UNL`) when a field is out of its bounds, or the whole is too long.
+ *
+ * @example
+ * const unl = parseUnl('AgAAAAAAAAAAAAAAAAAAAAAAAAAAc2dtnK0BLS0tAgABCqhfKnY=');
+ * formatUnl(unl); // 'AgAAAAAAAAAAAAAAAAAAAAAAAAAAc2dtnK0BLS0tAgABCqhfKnY='
  */
 export function formatUnl(unl: Unl): string {
   if (unl.version === 2) return encodeVersion2(unl).toString('base64');

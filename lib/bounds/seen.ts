@@ -13,7 +13,7 @@ export interface SeenConfig {
  *
  * @example
  * const seen = new Seen({ forMs: 60_000, maxEntries: 10_000, now: Date.now });
- * seen.add('a'); // true: it is new
+ * seen.add('a'); // true
  * seen.add('a'); // false
  */
 export class Seen {

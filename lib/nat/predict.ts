@@ -29,7 +29,7 @@ const PORTS = LAST_PORT - FIRST_PORT + 1;
  * nor where an observation is needed and there is none.
  *
  * @example
- * predictPorts({ type: 'delta', delta: 3 }, { localPort: 4000, observedPort: 9000 }); // [9003, 9006, 9009, …]
+ * predictPorts({ type: 'delta', delta: 3 }, { localPort: 4000, observedPort: 9000 }).slice(0, 3); // [9003, 9006, 9009]
  */
 export function predictPorts(
   natType: NatType,

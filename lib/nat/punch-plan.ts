@@ -165,8 +165,8 @@ export interface PunchPlan {
  *
  * @example
  * planPunch(
- *   { natType: { type: 'preserving' }, address: '198.51.100.7', ports: [4000], localPorts: [4000] },
- *   { natType: { type: 'reuse' }, address: '203.0.113.9', ports: [51234] },
+ *   { natType: { type: 'preserving' }, address: '45.45.1.7', ports: [4000], localPorts: [4000] },
+ *   { natType: { type: 'reuse' }, address: '45.45.2.9', ports: [51234] },
  *   { maxSockets: 1000, random: Math.random },
  * ).syns; // [{ atMs: 0, localPort: 4000, remotePort: 51234 }]
  */

@@ -26,7 +26,7 @@ export interface Slot<T> {
  *
  * @example
  * const { isFree, gaveWay } = slotFor(inbound, 10, '192.0.2.7');
- * gaveWay?.end({ code: 'refused', by: 'us', message: GAVE_WAY });
+ * gaveWay?.end({ code: 'refused', by: 'us', message: 'It gave way to a newcomer' });
  */
 export function slotFor<T extends Occupant>(taken: readonly T[], most: number, address: string | undefined): Slot<T> {
   if (taken.length < most) return { isFree: true };

@@ -8,7 +8,7 @@ import { catchError, concat, defer, EMPTY, tap, throwIfEmpty, type Observable } 
  * is mirrored throws.
  *
  * @example
- * firstInOrder([throwError(() => new Error('a')), of(1), of(2)]).subscribe(); // 1
+ * firstInOrder([throwError(() => new Error('a')), of(1), of(2)]).subscribe(console.log); // 1
  */
 export function firstInOrder<T>(sources: readonly Observable<T>[]): Observable<T> {
   return defer(() => {

@@ -8,7 +8,7 @@ import { catchError, defer, NEVER, race, tap, throwIfEmpty, type Observable } fr
  * emitting has failed with RxJS's EmptyError. No sources at all is a failure, too.
  *
  * @example
- * firstToSucceed([throwError(() => new Error('a')), timer(10)]).subscribe(); // 0, after 10 ms
+ * firstToSucceed([throwError(() => new Error('a')), timer(10)]).subscribe(console.log); // 0
  */
 export function firstToSucceed<T>(sources: readonly Observable<T>[]): Observable<T> {
   return defer(() => {

@@ -7,7 +7,7 @@ import { catchError, defer, EMPTY, merge, throwIfEmpty, type Observable } from '
  * has failed with RxJS's EmptyError.
  *
  * @example
- * mergeSuccesses([throwError(() => new Error('a')), of(1), of(2)]).subscribe(); // 1, 2
+ * mergeSuccesses([throwError(() => new Error('a')), of(1), of(2)]).subscribe(console.log); // 1, 2
  */
 export function mergeSuccesses<T>(sources: readonly Observable<T>[]): Observable<T> {
   return defer(() => {

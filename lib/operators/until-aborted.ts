@@ -7,7 +7,7 @@ import { ClosedError } from '../errors.js';
  * @throws ClosedError with the signal's reason as its cause.
  *
  * @example
- * connect.pipe(untilAborted(AbortSignal.timeout(5000)));
+ * net.connect$(unl).pipe(untilAborted(AbortSignal.timeout(5_000))).subscribe();
  */
 export function untilAborted<T>(signal: AbortSignal | undefined): MonoTypeOperatorFunction<T> {
   return (source) => (signal === undefined ? source : source.pipe(takeUntil(aborted$(signal))));

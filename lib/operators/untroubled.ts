@@ -4,7 +4,7 @@ import { catchError, EMPTY, type MonoTypeOperatorFunction } from 'rxjs';
  * Completes where the source fails: for what is tried again anyway.
  *
  * @example
- * timer(0, 1000).pipe(exhaustMap(() => look$.pipe(untroubled()))).subscribe();
+ * timer(0, 1000).pipe(exhaustMap(() => source$.pipe(untroubled()))).subscribe();
  */
 export function untroubled<T>(): MonoTypeOperatorFunction<T> {
   return (source) => source.pipe(catchError(() => EMPTY));

@@ -9,7 +9,7 @@ import { TimeoutError } from '../errors.js';
  * @throws TimeoutError "… within 5000 ms", or the error that `late` makes.
  *
  * @example
- * dial$(endpoint).pipe(within(5000, `${formatEndpoint(endpoint)} did not answer`, asyncScheduler));
+ * dial$(server).pipe(within(5_000, `${formatServer(server)} did not answer`, asyncScheduler));
  */
 export function within<T>(
   ms: number,

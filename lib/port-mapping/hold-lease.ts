@@ -62,7 +62,15 @@ const TAKE_BACK_MS = 500;
  * @throws what the first `ask$` throws, after a TimeoutError or an HttpError only when it has been undone; Error when the lease has run out and could not be renewed.
  *
  * @example
- * holdLease$({ ask$, lost$: () => NEVER, release$, outlive, scheduler: asyncScheduler, random: Math.random }).subscribe();
+ * holdLease$({
+ *   ask$: () => of({ lifetimeMs: 7_200_000 }),
+ *   lost$: () => NEVER,
+ *   release$: () => EMPTY,
+ *   takeBack$: EMPTY,
+ *   outlive: (work$) => work$.subscribe(),
+ *   scheduler: asyncScheduler,
+ *   random: Math.random,
+ * }).subscribe();
  */
 export function holdLease$<L extends Lease>({
   ask$,

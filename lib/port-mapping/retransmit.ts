@@ -10,7 +10,7 @@ export const SEND_AT_MS: readonly number[] = [0, 250, 750, 1750];
  * Sends a request now and again later, since datagrams get lost, until it is unsubscribed from.
  *
  * @example
- * subscriber.add(retransmit(() => socket.send(datagram), scheduler));
+ * subscriber.add(retransmit(() => socket.write(datagram), scheduler));
  */
 export function retransmit(send: () => void, scheduler: SchedulerLike): Subscription {
   return from(SEND_AT_MS)

@@ -36,7 +36,7 @@ export const HPKE_OVERHEAD = X25519_LENGTH + TAG_LENGTH;
  * @throws Error when the key is one that would agree on nothing (RFC 7748 §6.1).
  *
  * @example
- * openSealed(privateKey, publicKey, info, seal(publicKey, info, Buffer.from('hello'))); // hello
+ * openSealed(openingKey, info, seal(sealingKey, info, Buffer.from('hello')))?.toString(); // hello
  */
 export function seal(
   publicKey: Uint8Array,

@@ -96,7 +96,7 @@ const NOTHING = '[]';
  * @example
  * const mailbox = pyp2pMailbox({ identity, urls: [new URL('http://rv.example.org:8080/')], runtime, trace });
  * mailbox.message$.subscribe((text) => console.log(text));
- * mailbox.send$(unl.nodeId, 'hello').subscribe();
+ * mailbox.send$(nodeId, 'hello').subscribe();
  */
 export function pyp2pMailbox({ urls, ...config }: Pyp2pMailboxConfig): Pyp2pMailbox {
   const servers = urls.map((url) => new Server(url, config));

@@ -63,7 +63,7 @@ interface Holes {
  * @throws AggregateError with the error of each punch when none opened a socket; DialError when the peer has closed all that opened.
  *
  * @example
- * keptByPeer$(punches, { greet: (socket) => socket.write(NO_NONCE), scheduler: asyncScheduler }).subscribe(use);
+ * keptByPeer$(punches, { greet: (socket) => socket.write('hello\n'), scheduler: asyncScheduler }).subscribe(use);
  */
 export function keptByPeer$(
   punches: readonly Observable<Socket>[],

@@ -71,7 +71,7 @@ export type Dial = OperatorFunction<Attempt, Link>;
  * const byTunnel: Technique = {
  *   name: 'tunnel',
  *   dial: (attempt$) =>
- *     attempt$.pipe(switchMap(({ dial$ }) => dial$({ address: '10.8.0.7', port: 4000 }, 'tunnel'))),
+ *     attempt$.pipe(switchMap(({ dial$ }) => dial$({ address: '127.0.0.1', port: 4000 }, 'tunnel'))),
  * };
  * net.connect$(unl, { techniques: [byTunnel, 'direct', 'relay'] }).subscribe();
  */

@@ -115,7 +115,7 @@ const ALSO: Readonly<Record<string, string>> = { 'input/output error': 'EIO', 'd
  * The reason of an error of LevelDB in words, with the code of the system before it: LevelDB tells the words alone. Pure.
  *
  * @example
- * storageReasonOf(new Error('IO error: /d/000003.log: No space left on device')); // 'ENOSPC: IO error: /d/000003.log: No space …'
+ * storageReasonOf(new Error('3.log: No space left on device')); // 'ENOSPC: 3.log: No space left on device'
  */
 export function storageReasonOf(error: unknown): string {
   const { cause } = error instanceof Error ? error : {};

@@ -11,7 +11,7 @@ export interface Neighbour {
  * returns, and each node that has fallen silent is found so once.
  *
  * @example
- * const neighbours = new Neighbours<Node>(Math.random);
+ * const neighbours = new Neighbours<Neighbour>(Math.random);
  * neighbours.add(node);
  * neighbours.sample('default', 20, Date.now() - 600_000);
  */

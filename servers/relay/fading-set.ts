@@ -20,8 +20,8 @@ const BITS_OF_ONE = 4;
  *
  * @example
  * const spent = new FadingSet({ forMs: 240_000, now: Date.now });
- * spent.add(token);
- * spent.has(token); // true, for four minutes at least
+ * spent.add('a token');
+ * spent.has('a token'); // true
  */
 export class FadingSet {
   /** Nobody can choose texts by where their bits are. */

@@ -30,7 +30,7 @@ export interface DescribedService {
  * @param location the URL of the description.
  *
  * @example
- * servicesIn(root, parseDescription(root).services, new URL('http://192.168.1.1:5000/rootDesc.xml'), types);
+ * servicesIn(root, services, new URL('http://192.168.1.1:5000/rootDesc.xml'), types);
  */
 export function servicesIn(
   root: XmlElement,
