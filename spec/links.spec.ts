@@ -82,6 +82,17 @@ describe('The documents', () => {
     expect(links.map(faultOf).filter((fault) => fault !== undefined)).toEqual([]);
   });
 
+  it('have no semicolon in a diagram, where it would end the statement', () => {
+    const diagrams = documents.flatMap((document) =>
+      Array.from(
+        readFileSync(join(ROOT, document), 'utf8').matchAll(/^```mermaid\n(.*?)^```/gms),
+        ([, diagram = '']) => diagram,
+      ),
+    );
+    expect(diagrams.length).toBeGreaterThan(0);
+    expect(diagrams.flatMap((diagram) => diagram.split('\n')).filter((line) => line.includes(';'))).toEqual([]);
+  });
+
   it('name files that are there', () => {
     const lost = documents.flatMap((document) =>
       filesNamedIn(document)
