@@ -185,6 +185,9 @@ describe('the house', () => {
     const rooms = new Set(imported.map(roomOf));
     expect([...rooms].filter((room) => HOUSE.indexOf(room) < HOUSE.indexOf('rendezvous'))).toEqual([]);
     expect(rooms.has('rendezvous')).toBeTrue();
+    // A session of a client is no connection of a peer: it needs lines, a few timers, and a store.
+    expect(rooms.has('connection')).toBeFalse();
+    expect(imported.filter((path) => /link\/(?:channel|frames)\.ts$/.test(path))).toEqual([]);
   });
 
   it('never writes to the terminal, but for the command line', () => {

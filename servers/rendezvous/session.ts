@@ -1,19 +1,27 @@
-import { noop, Subscription } from 'rxjs';
+import { Subscription } from 'rxjs';
 import { siteOf } from '../../lib/bounds/site.js';
-import type { PeerConnection } from '../../lib/connection/peer-connection.js';
 import type { Endpoint } from '../../lib/endpoint.js';
 import { formatReply, type Dialled, type RefusalCode, type Reply } from '../../lib/rendezvous/messages.js';
 import type { Runtime } from '../../lib/runtime.js';
 import type { Store } from '../store/store.js';
+import type { ClientLines } from './client-lines.js';
 import type { PassingOn } from './passing-on.js';
 
-/** What bounds the work of one session. */
-export interface SessionBounds {
+/** What a session works with. */
+export interface SessionContext {
+  readonly store: Store;
+  readonly runtime: Runtime;
+  /** The port of the HTTP services on this host, which the client is told. */
+  readonly httpPort: number | undefined;
+  /** The id that the server has given itself. */
+  readonly serverId: string;
   readonly passingOn: PassingOn;
   /** Whether the client may say so many lines. */
   readonly mayGoOn: (lines: number) => boolean;
-  /** Is called when something was written. */
+  /** Is called when something was said. */
   readonly look: () => void;
+  /** Whether the client meant this server when it dialled. */
+  readonly isMeant: (dialled: Dialled) => boolean;
 }
 
 /** So many bytes of a long reply count as a line: a list of 100 nodes, of 50 KiB, costs as much as fifty lines. */
@@ -32,41 +40,34 @@ export class ServerSession {
   /** The nodes whose answers it waits for, by the channels on which they come. */
   readonly asked = new Map<string, Subscription>();
 
-  readonly #connection: PeerConnection;
-  readonly #bounds: SessionBounds;
-  readonly #isMeant: (dialled: Dialled) => boolean;
+  readonly store: Store;
+  readonly runtime: Runtime;
+  readonly httpPort: number | undefined;
+  readonly serverId: string;
+  readonly passingOn: PassingOn;
+
+  readonly #lines: ClientLines;
+  readonly #context: SessionContext;
   readonly #atEnd = new Subscription();
 
+  /** @param remote where the client is, as the server sees it. */
   constructor(
-    connection: PeerConnection,
+    lines: ClientLines,
     readonly remote: Endpoint,
-    readonly store: Store,
-    readonly runtime: Runtime,
-    readonly httpPort: number | undefined,
-    readonly serverId: string,
-    bounds: SessionBounds,
-    isMeant: (dialled: Dialled) => boolean,
+    context: SessionContext,
   ) {
-    this.#connection = connection;
-    this.#isMeant = isMeant;
-    this.#bounds = bounds;
-    this.#atEnd.add(
-      connection.closed$.subscribe({
-        complete: () => {
-          this.#atEnd.unsubscribe();
-        },
-        error: noop,
-      }),
-    );
+    this.#lines = lines;
+    this.#context = context;
+    this.store = context.store;
+    this.runtime = context.runtime;
+    this.httpPort = context.httpPort;
+    this.serverId = context.serverId;
+    this.passingOn = context.passingOn;
   }
 
   /** Whether the client meant this server when it dialled. */
   isMeant(dialled: Dialled): boolean {
-    return this.#isMeant(dialled);
-  }
-
-  get passingOn(): PassingOn {
-    return this.#bounds.passingOn;
+    return this.#context.isMeant(dialled);
   }
 
   /** The time, in milliseconds since the epoch. */
@@ -80,8 +81,8 @@ export class ServerSession {
 
   /** Says a line, such as one that another session has written, as it is. */
   say(line: string): void {
-    this.#connection.send(line);
-    this.#bounds.look();
+    this.#lines.say(line);
+    this.#context.look();
   }
 
   /**
@@ -109,7 +110,7 @@ export class ServerSession {
   }
 
   #cause(lines: number): boolean {
-    return this.#bounds.mayGoOn(lines) && this.passingOn.mayPassOn(siteOf(this.remote.address), lines);
+    return this.#context.mayGoOn(lines) && this.passingOn.mayPassOn(siteOf(this.remote.address), lines);
   }
 
   /** Says why one request is refused; the session goes on. */
@@ -125,7 +126,7 @@ export class ServerSession {
 
   /** Lets the client go; what was said before still arrives, but a client that does not hang up, too, is not waited for. */
   close(): void {
-    this.#connection.end({ code: 'refused', by: 'us', message: 'done' });
+    this.#lines.close();
   }
 
   /** Does something for each message on a channel of the store, until unsubscribed from or the session is at its end. */
@@ -145,9 +146,8 @@ export class ServerSession {
     this.#atEnd.add(action);
   }
 
-  /** The session is at its end. */
+  /** Gives up what the session holds in the store: its listing, and the channels that it listens on. */
   end(): void {
     this.#atEnd.unsubscribe();
-    this.#connection.destroy();
   }
 }
