@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import type NodeFetch from 'node-fetch';
 import type { Response } from 'node-fetch';
 import { defer, Observable, of, Subscription, switchMap } from 'rxjs';
+import { serverOf } from './endpoint.js';
 import { HttpError, reasonOf } from './errors.js';
 import { dial$ } from './link/tcp.js';
 import { webTls$ } from './link/web-tls.js';
@@ -123,11 +124,10 @@ class SecureAgent extends HttpsAgent {
 
 /** A connection to the server of a URL, by TLS where the URL says so. */
 function connection$(
-  { protocol, hostname, port }: URL,
+  url: URL,
   { localAddress, connectTo, family, dial$: open$ = dial$ }: Omit<HttpRequest, 'url' | 'maxBytes'>,
 ): Observable<Socket> {
-  const isSecure = protocol === 'https:';
-  const host = hostname.replace(/^\[|\]$/g, '');
-  const to = { host: connectTo ?? host, port: Number(port || (isSecure ? 443 : 80)), localAddress, family };
-  return open$(to).pipe(switchMap((socket) => (isSecure ? webTls$(socket, host) : of(socket))));
+  const { host, port } = serverOf(url);
+  const to = { host: connectTo ?? host, port, localAddress, family };
+  return open$(to).pipe(switchMap((socket) => (url.protocol === 'https:' ? webTls$(socket, host) : of(socket))));
 }

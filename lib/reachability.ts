@@ -1,5 +1,5 @@
 import { defer, filter, map, take, tap, type Observable, type SchedulerLike } from 'rxjs';
-import { canonicalAddress, familyOf, type Endpoint } from './endpoint.js';
+import { canonicalAddress, familyOf, serverOf, type Endpoint } from './endpoint.js';
 import { failureOf, HttpError } from './errors.js';
 import type { Mapping } from './port-mapping/mapping.js';
 import { fetch$ } from './http.js';
@@ -122,8 +122,8 @@ export function lookByAny$(
 ): Observable<Look> {
   const looks = servers
     // A server that is named by an address of the other family can see nothing of this one.
-    .filter(({ hostname }) => {
-      const address = canonicalAddress(hostname.replace(/^\[|\]$/g, ''));
+    .filter((server) => {
+      const address = canonicalAddress(serverOf(server).host);
       return address === undefined || familyOf(address) === config.family;
     })
     .map((server) =>

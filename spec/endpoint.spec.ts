@@ -11,6 +11,7 @@ import {
   parseServer,
   sameEndpoint,
   scopeOf,
+  serverOf,
 } from '../lib/endpoint.js';
 import { InvalidOptionError } from '../lib/errors.js';
 import { addresses, ports } from './support/locators.js';
@@ -129,6 +130,20 @@ describe('a server', () => {
           InvalidOptionError,
           `Expected \`rendezvous\` to be HOST:PORT with a port from 1 to 65535 (an IPv6 address in brackets), got \`${text}\``,
         );
+    }
+  });
+});
+
+describe('serverOf', () => {
+  it('has the host without brackets, and the port of the scheme where the URL names none', () => {
+    for (const [text, host, port] of [
+      ['http://rv.example.org/', 'rv.example.org', 80],
+      ['https://rv.example.org/p2p/', 'rv.example.org', 443],
+      ['https://rv.example.org:8443/', 'rv.example.org', 8443],
+      ['http://[2001:db8::1]:8080/', '2001:db8::1', 8080],
+      ['https://[2001:db8::1]/', '2001:db8::1', 443],
+    ] as const) {
+      expect(serverOf(new URL(text))).toEqual({ host, port });
     }
   });
 });

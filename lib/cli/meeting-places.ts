@@ -1,5 +1,5 @@
 import type { NetConfig } from '../config.js';
-import { canonicalAddress, formatServer, isPublicUnicast, scopeOf, type ServerAddress } from '../endpoint.js';
+import { canonicalAddress, formatServer, isPublicUnicast, scopeOf, serverOf, type ServerAddress } from '../endpoint.js';
 import type { Unl } from '../unl/types.js';
 
 /** The servers where a node and its peer meet. */
@@ -17,12 +17,12 @@ export function meetingPlaces({ rendezvous, mailbox, dht }: MeetingPlaces, peer:
   if (isNamed || peer.version === 2) return { rendezvous, mailbox, dht };
   const isAtHome = peer.endpoints.every(({ address }) => scopeOf(address) !== 'global');
   const mayAsk = (host: string) => {
-    const address = canonicalAddress(host.replace(/^\[|\]$/g, ''));
+    const address = canonicalAddress(host);
     return isAtHome || address === undefined || isPublicUnicast(address);
   };
   const mayAskServer = ({ host }: ServerAddress) => mayAsk(host) && host !== 'localhost';
   // Only what a mailbox server is asked for at its top: no path of a stranger's choice.
-  const mailboxes = peer.mailboxes.map((url) => new URL('/', url)).filter(({ hostname }) => mayAsk(hostname));
+  const mailboxes = peer.mailboxes.map((url) => new URL('/', url)).filter((url) => mayAsk(serverOf(url).host));
   return {
     rendezvous: peer.rendezvous.filter(mayAskServer).slice(0, MAX_NAMED).map(formatServer),
     mailbox: mailboxes.slice(0, MAX_NAMED).map(({ href }) => href),

@@ -20,7 +20,7 @@ import {
   type OperatorFunction,
 } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
-import { familyOf, formatServer, type Endpoint, type ServerAddress } from '../endpoint.js';
+import { familyOf, formatServer, serverOf, type Endpoint, type ServerAddress } from '../endpoint.js';
 import { backoffMs } from '../operators/backoff.js';
 import { ownInterfaces } from '../link/interfaces.js';
 import { untroubled } from '../operators/untroubled.js';
@@ -200,8 +200,7 @@ export function observersOf(config: ResolvedConfig): readonly Observer[] {
   const { rendezvous, reachability } = config;
   const urls = [...(reachability || []), ...httpServers(config)].filter(({ protocol }) => protocol === 'http:');
   const others = urls.map((url) => ({
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: url.port === '' ? 80 : Number(url.port),
+    ...serverOf(url),
     path: new URL('address', url).pathname,
   }));
   // They run on the same hosts as a rule, where one look is enough.

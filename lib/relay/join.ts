@@ -1,6 +1,7 @@
 import { request, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { defer, Observable, of, retry, switchMap } from 'rxjs';
+import { serverOf } from '../endpoint.js';
 import { DialError, HttpError } from '../errors.js';
 import type { Identity, PeerId } from '../identity.js';
 import { webTls$ } from '../link/web-tls.js';
@@ -75,8 +76,7 @@ export function join$(
   return defer(() => {
     const url = relayUrl(relay);
     const isSecure = url.protocol === 'https:';
-    const host = url.hostname.replace(/^\[|\]$/g, '');
-    const port = Number(url.port || (isSecure ? 443 : 80));
+    const { host, port } = serverOf(url);
     let ahead = 0;
     return defer(() => dial$({ host, port, localAddress })).pipe(
       switchMap((socket) => (isSecure ? webTls$(socket, host) : of(socket))),

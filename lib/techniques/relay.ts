@@ -20,7 +20,7 @@ import {
   timer,
   type Observable,
 } from 'rxjs';
-import { formatServer } from '../endpoint.js';
+import { formatServer, serverOf } from '../endpoint.js';
 import { DialError, reasonOf, TimeoutError } from '../errors.js';
 import type { PeerId } from '../identity.js';
 import type { Link } from '../link/link.js';
@@ -135,14 +135,9 @@ export function bestFor(peer: UnlV3, relays: readonly Relay[]): readonly Relay[]
 function isNamedBy({ rendezvous, mailboxes, dht }: UnlV3, { url, at, meetings }: Relay): boolean {
   const named = new Set([
     ...[...rendezvous, ...dht].map((server) => formatServer(server).toLowerCase()),
-    ...mailboxes.filter((text) => URL.canParse(text)).map((text) => hostAndPort(new URL(text))),
+    ...mailboxes.filter((text) => URL.canParse(text)).map((text) => formatServer(serverOf(new URL(text)))),
   ]);
-  return [hostAndPort(url), ...at, ...meetings].some((name) => named.has(name.toLowerCase()));
-}
-
-/** `host:port` of a URL, with the port that its scheme stands for where it names none (RFC 9110 §4.2). */
-function hostAndPort({ hostname, port, protocol }: URL): string {
-  return `${hostname}:${port === '' ? (protocol === 'https:' ? '443' : '80') : port}`;
+  return [formatServer(serverOf(url)), ...at, ...meetings].some((name) => named.has(name.toLowerCase()));
 }
 
 /** Asks the peer to a relay, and again as long as that is of use: without a relay where it did not work, and a busy peer later. */
@@ -286,8 +281,8 @@ interface Place {
  */
 export function placesFor(ask: readonly RelayNames[], relays: readonly Relay[]): readonly Place[] {
   return ask.flatMap((named) => {
-    const names = new Set([hostAndPort(new URL(named.url)), ...named.at]);
-    const isAlike = ({ url, at }: Relay) => [hostAndPort(url), ...at].some((name) => names.has(name));
+    const names = new Set([formatServer(serverOf(new URL(named.url))), ...named.at]);
+    const isAlike = ({ url, at }: Relay) => [formatServer(serverOf(url)), ...at].some((name) => names.has(name));
     const isSame = (known: Relay) =>
       known.id === undefined || named.id === undefined ? isAlike(known) : known.id === named.id;
     const same = relays.filter(isSame);
