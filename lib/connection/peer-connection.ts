@@ -3,7 +3,6 @@ import {
   BehaviorSubject,
   concat,
   defer,
-  distinctUntilChanged,
   EMPTY,
   fromEvent,
   ignoreElements,
@@ -12,7 +11,6 @@ import {
   noop,
   race,
   ReplaySubject,
-  Subject,
   Subscription,
   switchMap,
   take,
@@ -35,7 +33,9 @@ import type { Connection, Direction } from './connection.js';
 import { Inbox } from './inbox.js';
 import { Outbox } from './outbox.js';
 import { pathOf, type Path } from './path.js';
-import { Transport, type Need } from './transport.js';
+import type { StreamHandler, TransportHost } from './transport/host.js';
+import type { Need } from './transport/link-choice.js';
+import { Transport } from './transport/transport.js';
 
 /** What a connection needs around it. */
 export interface ConnectionContext {
@@ -79,16 +79,13 @@ export class PeerConnection implements Connection {
   readonly #outbox: Outbox;
   readonly #transport: Transport;
   readonly #closed = new ReplaySubject<CloseReason>(1);
-  readonly #heard = new Subject<void>();
   readonly #path: BehaviorSubject<Path>;
-  readonly #need = new BehaviorSubject<Need>('none');
   readonly #peerLocator = new ReplaySubject<UnlV3>(1);
   readonly #timers = new Subscription();
 
   readonly #attempt: string | undefined;
   readonly #isFramed: boolean;
   #id: string;
-  #lastChannel: Channel;
   /** Where direct links have led. */
   readonly #addresses = new Set<string>();
   #locator: string | undefined;
@@ -111,7 +108,6 @@ export class PeerConnection implements Connection {
     this.#attempt = attempt;
     this.#context = context;
     this.#isFramed = channel.framed;
-    this.#lastChannel = channel;
     this.#note(channel);
     this.#path = new BehaviorSubject(pathOf(channel, undefined));
     this.#inbox = new Inbox({
@@ -132,43 +128,8 @@ export class PeerConnection implements Connection {
       silenceMs: timing.silenceMs,
       handshakeMs: timing.handshakeMs,
       isControlling,
-      hasRoom: () => this.#inbox.wantsMore || (this.#state === 'closing' && !this.#inbox.hasReader),
-      onData: (bytes) => {
-        this.#onData(bytes);
-      },
-      onEnd: (payload) => {
-        this.#onEnd(payload);
-      },
-      onRefused: (payload) => {
-        this.#onRefused(payload);
-      },
-      onLocator: (payload) => {
-        this.#onLocator(payload);
-      },
-      onHeard: () => {
-        this.#heard.next();
-      },
-      onWritten: () => {
-        this.#outbox.written();
-      },
-      onAcknowledged: () => {
-        if (this.#peerEnd !== undefined && this.#ending !== undefined) this.#finish(this.#ending);
-      },
-      onHello: (hello) => {
-        this.#onHello(hello);
-      },
-      onPath: (next, roundTripMs) => {
-        this.#onPath(next, roundTripMs);
-      },
-      onNeed: () => {
-        this.#onNeed();
-      },
-      onLost: (error) => {
-        this.#onLost(error);
-      },
-      onFault: (error) => {
-        this.#fail(error);
-      },
+      stream: this.#stream,
+      host: this.#host,
     });
     this.#outbox = new Outbox({
       ...limits,
@@ -195,6 +156,46 @@ export class PeerConnection implements Connection {
     if (this.#isFramed) this.#every(timing.heartbeatMs, this.#ping);
     if (!confirmed) this.#every(timing.handshakeMs, this.#expectConfirmed);
   }
+
+  readonly #stream: StreamHandler = {
+    hasRoom: () => this.#inbox.wantsMore || (this.#state === 'closing' && !this.#inbox.hasReader),
+    onData: (bytes) => {
+      this.#onData(bytes);
+    },
+    onEnd: (payload) => {
+      this.#onEnd(payload);
+    },
+    onWritten: () => {
+      this.#outbox.written();
+    },
+    onAcknowledged: () => {
+      if (this.#peerEnd !== undefined && this.#ending !== undefined) this.#finish(this.#ending);
+    },
+  };
+
+  readonly #host: TransportHost = {
+    onHello: (hello) => {
+      this.#onHello(hello);
+    },
+    onRefused: (payload) => {
+      this.#onRefused(payload);
+    },
+    onLocator: (payload) => {
+      this.#onLocator(payload);
+    },
+    onPath: (channel) => {
+      this.#onPath(channel);
+    },
+    onRoundTrip: (channel, ms) => {
+      this.#path.next(pathOf(channel, ms));
+    },
+    onLost: (error) => {
+      this.#onLost(error);
+    },
+    onFault: (error) => {
+      this.#fail(error);
+    },
+  };
 
   /** What names it on both sides, so that a further link can be told to be for it. */
   get id(): string {
@@ -228,7 +229,7 @@ export class PeerConnection implements Connection {
 
   /** Where the peer is. */
   get remote(): Endpoint {
-    return this.#lastChannel.link.remote;
+    return this.#transport.lastChannel.link.remote;
   }
 
   /** Whether the peer is known to hold this connection, too. */
@@ -243,7 +244,7 @@ export class PeerConnection implements Connection {
 
   /** What it needs of links at the moment, and whenever that changes. Completes when the connection ends. */
   get need$(): Observable<Need> {
-    return this.#need.pipe(distinctUntilChanged());
+    return this.#transport.need$;
   }
 
   /** Where the peer says that it is; the latest, and each change. Completes when the connection ends. */
@@ -288,7 +289,7 @@ export class PeerConnection implements Connection {
   /** Drops the connection, with all that is still on its way. */
   destroy(): void {
     this.#finish({ code: 'lost', by: 'us', message: 'dropped here' });
-    this.#lastChannel.destroy();
+    this.#transport.lastChannel.destroy();
   }
 
   /** Completes when the connection holds no socket any more. */
@@ -296,7 +297,7 @@ export class PeerConnection implements Connection {
     return concat(
       this.#closed.pipe(ignoreElements()),
       defer(() => {
-        const { stream } = this.#lastChannel.link;
+        const { stream } = this.#transport.lastChannel.link;
         return stream.closed ? EMPTY : fromEvent(stream, 'close').pipe(take(1), ignoreElements());
       }),
     );
@@ -307,7 +308,7 @@ export class PeerConnection implements Connection {
     return defer(() => {
       this.#ping();
       return race(
-        this.#heard.pipe(map(() => true)),
+        this.#transport.heard$.pipe(map(() => true)),
         merge(this.#closed, timer(ms, this.#context.runtime.scheduler)).pipe(map(() => false)),
       ).pipe(take(1));
     });
@@ -406,10 +407,8 @@ export class PeerConnection implements Connection {
     this.#confirmation.complete();
   }
 
-  #onPath(channel: Channel, roundTripMs: number | undefined): void {
-    this.#lastChannel = channel;
-    this.#path.next(pathOf(channel, roundTripMs));
-    if (roundTripMs !== undefined) return;
+  #onPath(channel: Channel): void {
+    this.#path.next(pathOf(channel, undefined));
     this.#note(channel);
     this.#sayLocator();
     if (this.#confirmed) this.#ping();
@@ -417,10 +416,6 @@ export class PeerConnection implements Connection {
 
   #note({ link: { direct, remote } }: Channel): void {
     if (direct && this.#addresses.size < MAX_ADDRESSES) this.#addresses.add(remote.address);
-  }
-
-  #onNeed(): void {
-    if (this.#isFramed) this.#need.next(this.#transport.need);
   }
 
   /** Without a link that carries, the connection lives on for a while. */
@@ -444,7 +439,7 @@ export class PeerConnection implements Connection {
               by: 'peer',
               message: `nothing was heard, and nothing else led to the peer for ${survivalMs} ms`,
             });
-            this.#lastChannel.destroy();
+            this.#transport.lastChannel.destroy();
           }
         },
         error: noop,
@@ -525,13 +520,13 @@ export class PeerConnection implements Connection {
       return;
     }
     this.#transport.readOn();
-    let moved = this.#lastChannel.moved;
+    let moved = this.#transport.lastChannel.moved;
     this.#every(this.#context.timing.closeMs, () => {
-      if (this.#lastChannel.moved === moved) {
+      if (this.#transport.lastChannel.moved === moved) {
         this.#finish({ code: 'timeout', by: 'peer', message: 'the peer did not answer the close' });
-        this.#lastChannel.destroy();
+        this.#transport.lastChannel.destroy();
       }
-      moved = this.#lastChannel.moved;
+      moved = this.#transport.lastChannel.moved;
     });
   }
 
@@ -552,10 +547,9 @@ export class PeerConnection implements Connection {
     this.#spare?.channel.destroy();
     this.#outbox.close();
     const graceMs = reason.code === 'closed' ? this.#context.timing.closeMs : FAULT_GRACE_MS;
-    this.#transport.close()?.retire(graceMs, this.#context.runtime.scheduler);
+    this.#transport.close(graceMs);
     this.#inbox.end('cut');
     this.#path.complete();
-    this.#need.complete();
     this.#peerLocator.complete();
     this.#confirmation.complete();
     this.#closed.next(reason);

@@ -17,7 +17,7 @@ import {
 import type { ResolvedConfig } from '../config.js';
 import { connectBy } from '../connect.js';
 import type { PeerConnection } from '../connection/peer-connection.js';
-import type { Need } from '../connection/transport.js';
+import type { Need } from '../connection/transport/link-choice.js';
 import { formatEndpoint, sameEndpoint, type Endpoint } from '../endpoint.js';
 import { DialError } from '../errors.js';
 import { Channel, framedWire } from '../link/channel.js';

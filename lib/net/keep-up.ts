@@ -18,7 +18,7 @@ import {
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
-import type { Need } from '../connection/transport.js';
+import type { Need } from '../connection/transport/link-choice.js';
 import { formatUnl } from '../unl.js';
 import type { Unl } from '../unl/types.js';
 

@@ -1,5 +1,5 @@
 import { ReplaySubject } from 'rxjs';
-import type { Need } from '../../lib/connection/transport.js';
+import type { Need } from '../../lib/connection/transport/link-choice.js';
 import { keepUp$ } from '../../lib/net/keep-up.js';
 import type { Unl } from '../../lib/unl/types.js';
 import { unlOf } from '../support/locators.js';

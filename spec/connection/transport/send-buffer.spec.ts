@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { SendBuffer } from '../../lib/connection/send-buffer.js';
+import { SendBuffer } from '../../../lib/connection/transport/send-buffer.js';
 
 type Step =
   | { readonly do: 'push'; readonly length: number }

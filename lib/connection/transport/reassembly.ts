@@ -1,78 +1,67 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
-import { ProtocolError } from '../errors.js';
-import { FRAME, type Frame } from '../link/frames.js';
+import { ProtocolError } from '../../errors.js';
+import { encodeOffset, FRAME, type Frame } from '../../link/frames.js';
+import type { DelayedAck } from './delayed-ack.js';
+import type { StreamHandler } from './host.js';
 import type { TransportLink } from './transport-link.js';
-
-/** What has come is acknowledged at the latest after so many bytes … */
-const ACK_BYTES = 65_536;
-
-/** … or so many milliseconds: acknowledging is only to let the peer forget, and to show that somebody is there. */
-const ACK_MS = 200;
 
 /** What comes too early waits this long for what is missing, in milliseconds, before that is asked for again. */
 const MISSING_MS = 1_000;
 
 /** What it takes to put a peer's stream together. */
-export interface ArrivalsConfig {
+export interface ReassemblyConfig {
   readonly scheduler: SchedulerLike;
-  /** What is unanswered for so long, in milliseconds, makes the peer doubt. */
-  readonly silenceMs: number;
   /** The links of the moment. */
   readonly links: ReadonlySet<TransportLink>;
-  /** Whether there is room for more of the peer's bytes; after it was not so, `release` is to be called. */
-  readonly hasRoom: () => boolean;
-  readonly onData: (bytes: Buffer) => void;
-  /** Takes a frame that was held back, data by `take`. Returns false for what cannot be taken yet. */
+  /** Takes the stream. */
+  readonly stream: Pick<StreamHandler, 'hasRoom' | 'onData'>;
+  /** Tells the peer what has come. */
+  readonly ack: DelayedAck;
+  /** Takes a frame that was held back; data by {@link Reassembly.take}. Returns false when it cannot be taken yet. */
   readonly handle: (link: TransportLink, frame: Frame) => boolean;
-  /** Tells the peer what has come. Returns whether it was told. */
-  readonly acknowledge: (received: number) => boolean;
-  /** Asks the peer to go on from what has come, on a link. */
-  readonly ask: (link: TransportLink, received: number) => void;
+  /** Drops a link. */
   readonly drop: (link: TransportLink) => void;
-  /** Does something that may find that the peer does not keep to the protocol. */
-  readonly guard: (action: () => void) => void;
+  /** Called when the peer has broken the rules. */
+  readonly onFault: (error: unknown) => void;
 }
 
 /**
  * The peer's stream, put together from what comes on several links: each byte once and in order, whatever comes twice or too
- * early. It tells the peer what has come, and asks for what is missing.
+ * early. It asks for what is missing.
  */
-export class Arrivals {
-  readonly #config: ArrivalsConfig;
+export class Reassembly {
+  readonly #config: ReassemblyConfig;
   #received = 0;
-  #acknowledged = 0;
   #isStopped = false;
   #isReleasing = false;
-  #ackTimer: Subscription | undefined;
   #missingTimer: Subscription | undefined;
-  #lifeTimer: Subscription | undefined;
 
-  constructor(config: ArrivalsConfig) {
+  constructor(config: ReassemblyConfig) {
     this.#config = config;
   }
 
-  /** What has come, in bytes. */
+  /** How much of the stream has come, in bytes. */
   get received(): number {
     return this.#received;
   }
 
-  /** Whether the peer has yet to be told some of what has come. */
-  get owesAcknowledgement(): boolean {
-    return this.#acknowledged < this.#received;
-  }
-
-  /** Whether something was read that finds no room, so that what is behind it is not heard. */
+  /** Whether a frame waits for room, so that nothing behind it is heard, acknowledgements included. */
   get isDeaf(): boolean {
-    return [...this.#config.links].some((link) => link.held.length > 0 && link.isInOrder(this.#received));
+    for (const link of this.#config.links) if (link.holds && link.isInOrder(this.#received)) return true;
+    return false;
   }
 
-  /** Takes data. Returns false when they cannot be taken yet. */
+  /**
+   * Takes data. Returns false when they cannot be taken yet.
+   *
+   * @throws ProtocolError when the peer has not said where they begin.
+   */
   take(link: TransportLink, payload: Buffer): boolean {
     const { at, isMet, isStale } = link;
     if (!isMet || at === undefined) throw new ProtocolError('Expected to be told where data begin, got data');
     if (isStale) return true;
     if (at > this.#received) return false;
-    if (at + payload.length > this.#received && !this.#config.hasRoom()) return false;
+    if (at + payload.length > this.#received && !this.#config.stream.hasRoom()) return false;
     this.#add(link, at, payload);
     if (this.#config.links.size > 1) this.release();
     return true;
@@ -80,7 +69,7 @@ export class Arrivals {
 
   /** Takes what was held back on a link that broke, whether or not there is room: it is less than one read of a socket. */
   takeRest(link: TransportLink): void {
-    for (const frame of link.held.takeAll()) {
+    for (const frame of link.takeHeld()) {
       const { at } = link;
       if (this.#isStopped || at === undefined || at > this.#received) return;
       if (frame.type === FRAME.data) this.#add(link, at, frame.payload);
@@ -92,7 +81,6 @@ export class Arrivals {
   hold(link: TransportLink, frame: Frame): void {
     link.hold(frame);
     this.lookForMissing();
-    this.#showLife();
   }
 
   /** Takes what was held back and can be taken by now. */
@@ -100,9 +88,11 @@ export class Arrivals {
     // What is taken may make room for more, from within its own call.
     if (this.#isReleasing) return;
     this.#isReleasing = true;
-    this.#config.guard(() => {
+    try {
       while (this.#releaseSome());
-    });
+    } catch (error) {
+      this.#config.onFault(error);
+    }
     this.#isReleasing = false;
     if (!this.#isStopped) this.lookForMissing();
   }
@@ -125,39 +115,28 @@ export class Arrivals {
     }
   }
 
-  /** Tells the peer what has come. */
-  acknowledge(): void {
-    this.#ackTimer?.unsubscribe();
-    this.#ackTimer = undefined;
-    if (this.#config.acknowledge(this.#received)) this.#acknowledged = this.#received;
-  }
-
-  /** Nothing is taken or told any more. */
+  /** Nothing is taken any more. */
   stop(): void {
     this.#isStopped = true;
-    this.#ackTimer?.unsubscribe();
     this.#missingTimer?.unsubscribe();
-    this.#lifeTimer?.unsubscribe();
   }
 
   #add(link: TransportLink, at: number, payload: Buffer): void {
-    const fresh = payload.subarray(this.#received - at);
-    link.at = at + payload.length;
+    const fresh = link.advance(at, payload, this.#received);
     this.#received += fresh.length;
     // On a plain link there is nobody to tell.
-    if (link.channel.framed) this.#acknowledgeSoon();
-    if (fresh.length > 0) this.#config.onData(fresh);
+    if (link.channel.framed) this.#config.ack.advance(this.#received);
+    if (fresh.length > 0) this.#config.stream.onData(fresh);
   }
+
+  readonly #handle = (link: TransportLink, frame: Frame): boolean =>
+    this.#config.handle(link, frame) && !this.#isStopped;
 
   #releaseSome(): boolean {
     let hasTaken = false;
     for (const link of this.#config.links) {
-      while (link.held.next !== undefined && this.#config.handle(link, link.held.next)) {
-        if (this.#isStopped) return false;
-        link.held.take();
-        hasTaken = true;
-      }
-      if (link.held.length === 0) link.channel.setFlowing(true);
+      if (link.release(this.#handle)) hasTaken = true;
+      if (this.#isStopped) return false;
     }
     return hasTaken;
   }
@@ -172,28 +151,8 @@ export class Arrivals {
         continue;
       }
       link.isStale = true;
-      this.#config.ask(link, this.#received);
+      link.channel.write(FRAME.resume, encodeOffset(this.#received));
     }
     this.release();
-  }
-
-  /** Tells the peer what has come: at once when that is much, else before long. */
-  #acknowledgeSoon(): void {
-    if (this.#received - this.#acknowledged >= ACK_BYTES) this.acknowledge();
-    else {
-      this.#ackTimer ??= this.#config.scheduler.schedule(() => {
-        this.acknowledge();
-      }, ACK_MS);
-    }
-  }
-
-  /** Who does not read does not answer either; but says now and then that it is there. */
-  #showLife(): void {
-    if (this.isDeaf)
-      this.#lifeTimer ??= this.#config.scheduler.schedule(() => {
-        this.#lifeTimer = undefined;
-        this.acknowledge();
-        this.#showLife();
-      }, this.#config.silenceMs / 2);
   }
 }

@@ -1,5 +1,5 @@
-import { Silence } from '../../lib/connection/silence.js';
-import { VirtualClock } from './virtual-links.js';
+import { Silence } from '../../../lib/connection/transport/silence.js';
+import { VirtualClock } from '../virtual-links.js';
 
 describe('A peer that owes an answer', () => {
   /** When it was found to be silent, in milliseconds, for a patience of 100. */

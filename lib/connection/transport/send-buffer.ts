@@ -1,4 +1,4 @@
-import { ownBytes } from '../bounds/own-bytes.js';
+import { ownBytes } from '../../bounds/own-bytes.js';
 
 /**
  * The bytes of a stream that are still to be written, and those that were written and that the peer has not said to have: by

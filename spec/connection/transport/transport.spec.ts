@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { firstValueFrom, map } from 'rxjs';
-import { Transport } from '../../lib/connection/transport.js';
-import type { Channel } from '../../lib/link/channel.js';
-import { encodeOffset, FRAME } from '../../lib/link/frames.js';
-import { encodeHello, type Hello } from '../../lib/link/handshake.js';
-import { readHello$ } from '../../lib/link/handshake.js';
-import { settled, VirtualClock, VirtualLink } from './virtual-links.js';
+import { Transport } from '../../../lib/connection/transport/transport.js';
+import type { Channel } from '../../../lib/link/channel.js';
+import { encodeOffset, FRAME } from '../../../lib/link/frames.js';
+import { encodeHello, type Hello } from '../../../lib/link/handshake.js';
+import { readHello$ } from '../../../lib/link/handshake.js';
+import { settled, VirtualClock, VirtualLink } from '../virtual-links.js';
 
 const ID = 'A'.repeat(22);
 
@@ -33,26 +33,29 @@ class Side {
       unacknowledgedBytes,
       silenceMs: 5_000,
       handshakeMs: 60_000,
-      hasRoom: () => this.hasRoom,
-      onData: (bytes) => {
-        this.received = Buffer.concat([this.received, bytes]);
+      stream: {
+        hasRoom: () => this.hasRoom,
+        onData: (bytes) => {
+          this.received = Buffer.concat([this.received, bytes]);
+        },
+        onEnd: () => {
+          this.ends++;
+        },
+        onWritten: () => undefined,
+        onAcknowledged: () => undefined,
       },
-      onEnd: () => {
-        this.ends++;
-      },
-      onRefused: () => undefined,
-      onLocator: () => undefined,
-      onHeard: () => undefined,
-      onWritten: () => undefined,
-      onAcknowledged: () => undefined,
-      onHello: () => undefined,
-      onPath: ({ link: { technique } }, roundTripMs) => {
-        if (roundTripMs === undefined) this.paths.push(technique);
-      },
-      onNeed: () => undefined,
-      onLost: () => undefined,
-      onFault: (error) => {
-        this.faults.push(error);
+      host: {
+        onHello: () => undefined,
+        onRefused: () => undefined,
+        onLocator: () => undefined,
+        onPath: ({ link: { technique } }) => {
+          this.paths.push(technique);
+        },
+        onRoundTrip: () => undefined,
+        onLost: () => undefined,
+        onFault: (error) => {
+          this.faults.push(error);
+        },
       },
     });
     channel.write(FRAME.hello, encodeHello({ connection: ID }));
@@ -175,7 +178,7 @@ class Pair {
   }
 
   close(): void {
-    for (const side of [this.here, this.there]) side.transport.close();
+    for (const side of [this.here, this.there]) side.transport.close(0);
     for (const link of this.links) link.cut(true);
   }
 }

@@ -1,0 +1,81 @@
+import type { Channel } from '../../link/channel.js';
+import type { Link } from '../../link/link.js';
+import type { TransportLink } from './transport-link.js';
+
+/** What a connection needs of links: none, a direct one, since the one it has is relayed, or any. */
+export type Need = 'none' | 'direct' | 'any';
+
+/** Whether a link is of use to a connection that needs one. */
+export function isWanted({ direct }: Link, need: Need): boolean {
+  return need === 'any' || (need === 'direct' && direct);
+}
+
+/**
+ * Which link this side sends on. The controlling side chooses, and counts its choices; the other follows the latest that it has
+ * heard of.
+ */
+export class LinkChoice {
+  /** The number of the latest choice that is known here. */
+  #count = 0;
+  #current: TransportLink | undefined;
+  #lastChannel: Channel;
+
+  /**
+   * @param isControlling whether this side chooses.
+   */
+  constructor(
+    first: TransportLink,
+    readonly isControlling: boolean,
+  ) {
+    this.#current = first;
+    this.#lastChannel = first.channel;
+  }
+
+  /** The number of the latest choice that is known here. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The link that this side sends on; none when it is lost. */
+  get current(): TransportLink | undefined {
+    return this.#current;
+  }
+
+  /** The channel that this side has sent on last, also when it is lost by now. */
+  get lastChannel(): Channel {
+    return this.#lastChannel;
+  }
+
+  /** Takes a link to send on. */
+  take(link: TransportLink): void {
+    if (this.isControlling) link.choice = ++this.#count;
+    link.isUsed = true;
+    this.#current = link;
+    this.#lastChannel = link.channel;
+  }
+
+  /** Hears of a choice of the controlling side. Returns whether this side is to follow it. */
+  hear(link: TransportLink, choice: number): boolean {
+    if (this.isControlling || choice < this.#count) return false;
+    this.#count = choice;
+    link.choice = choice;
+    return link !== this.#current && !link.isLeft;
+  }
+
+  /** Whether a peer that has lost the link of a choice has lost the one that this side sends on. */
+  isLostWith(choice: number | undefined): boolean {
+    const mine = this.#current?.choice;
+    return mine !== undefined && choice !== undefined && mine <= choice;
+  }
+
+  /** There is no link to send on. */
+  clear(): void {
+    this.#current = undefined;
+  }
+
+  /** Begins anew, as if there had been no choice. */
+  restart(): void {
+    this.#count = 0;
+    this.#current = undefined;
+  }
+}

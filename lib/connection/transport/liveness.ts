@@ -1,0 +1,104 @@
+import { Subject, type Observable, type SchedulerLike, type Subscription } from 'rxjs';
+import { Silence } from './silence.js';
+
+/** What it takes to tell whether the peer is there. */
+export interface LivenessConfig {
+  readonly scheduler: SchedulerLike;
+  /** An answer that is owed for so long, in milliseconds, makes a link doubtful. */
+  readonly silenceMs: number;
+  /** Whether there is a link at all. */
+  readonly hasLink: () => boolean;
+  /** Whether a frame waits for room, so that nothing behind it is heard. */
+  readonly isDeaf: () => boolean;
+  /** Shows the peer that this side is there. */
+  readonly showLife: () => void;
+  /** Called when the link has become doubtful, or is trusted again. */
+  readonly onChange: () => void;
+}
+
+/** Whether the peer answers on the link of the moment; and, while this side reads nothing, signs of life for the peer. */
+export class Liveness {
+  readonly #config: LivenessConfig;
+  readonly #heard = new Subject<void>();
+  readonly #silence: Silence;
+  #isDoubtful = false;
+  #lastPing: { readonly payload: Buffer; readonly at: number } | undefined;
+  #lifeTimer: Subscription | undefined;
+
+  constructor(config: LivenessConfig) {
+    this.#config = config;
+    const { scheduler, silenceMs } = config;
+    this.#silence = new Silence({ scheduler, ms: silenceMs, onSilent: this.#onSilent });
+  }
+
+  /** Whether the peer owes an answer for longer than it should. */
+  get isDoubtful(): boolean {
+    return this.#isDoubtful;
+  }
+
+  /** Emits whenever something has come on the link of the moment. */
+  get heard$(): Observable<void> {
+    return this.#heard.asObservable();
+  }
+
+  /** The peer owes an answer from now on. */
+  expectAnswer(): void {
+    this.#silence.expect();
+  }
+
+  /** A ping is being sent: its round trip is measured. */
+  pinged(payload: Buffer): void {
+    this.#lastPing = { payload, at: this.#config.scheduler.now() };
+  }
+
+  /** A pong has come. Returns the round trip time in milliseconds when it answers the latest ping, once. */
+  ponged(payload: Buffer): number | undefined {
+    const ping = this.#lastPing;
+    if (ping?.payload.equals(payload) !== true) return undefined;
+    this.#lastPing = undefined;
+    return this.#config.scheduler.now() - ping.at;
+  }
+
+  /**
+   * Something has come on the link of the moment.
+   *
+   * @param owesStill whether the peer has yet to acknowledge something.
+   */
+  heard(owesStill: boolean): void {
+    this.#silence.heard(owesStill || this.#lastPing !== undefined);
+    this.#heard.next();
+    if (!this.#isDoubtful) return;
+    this.#isDoubtful = false;
+    this.#config.onChange();
+  }
+
+  /** Begins anew on another link: what was asked on the last is not answered here. */
+  restart(): void {
+    this.#isDoubtful = false;
+    this.#lastPing = undefined;
+    this.#silence.heard(false);
+  }
+
+  /** While this side reads nothing it answers nothing either; but it shows now and then that it is there. */
+  readsNothing(): void {
+    if (!this.#config.isDeaf()) return;
+    this.#lifeTimer ??= this.#config.scheduler.schedule(() => {
+      this.#lifeTimer = undefined;
+      this.#config.showLife();
+      this.readsNothing();
+    }, this.#config.silenceMs / 2);
+  }
+
+  /** Nothing is expected or shown any more. */
+  stop(): void {
+    this.#silence.stop();
+    this.#lifeTimer?.unsubscribe();
+  }
+
+  readonly #onSilent = (): void => {
+    // Who does not read does not hear.
+    if (this.#isDoubtful || !this.#config.hasLink() || this.#config.isDeaf()) return;
+    this.#isDoubtful = true;
+    this.#config.onChange();
+  };
+}
