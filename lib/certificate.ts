@@ -21,6 +21,9 @@ const ED25519 = '1.3.101.112';
  * Makes the certificate that carries an identity's key in TLS, PEM: the smallest that TLS accepts (RFC 5280 §4.1). Only
  * its key is ever looked at, so that its name tells nothing and it never expires (9999-12-31, RFC 5280 §4.1.2.5).
  *
+ * @param identity whose key it carries, and who signs it.
+ * @returns a new certificate at each call: its serial number is random.
+ *
  * @example
  * tls.createServer({ cert: selfSignedCertificate(identity), key: identity.privateKey });
  */

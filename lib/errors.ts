@@ -35,49 +35,49 @@ export class Rxp2pError extends Error {
   }
 }
 
-/** A value given by the application is not what is needed. The message says what was expected and what came. */
+/** A value given by the application is not what is needed (`INVALID_OPTION`). The message says what was expected and what came. */
 export class InvalidOptionError extends Rxp2pError {
   constructor(message: string, options?: ErrorOptions) {
     super('INVALID_OPTION', message, options);
   }
 }
 
-/** A locator that cannot be read, or cannot be written. */
+/** A locator that cannot be read, or cannot be written (`INVALID_UNL`). */
 export class InvalidUnlError extends Rxp2pError {
   constructor(message: string, options?: ErrorOptions) {
     super('INVALID_UNL', message, options);
   }
 }
 
-/** A text that cannot travel as one line. */
+/** A text that cannot travel as one line (`INVALID_TEXT`). */
 export class InvalidTextError extends Rxp2pError {
   constructor(message: string) {
     super('INVALID_TEXT', message);
   }
 }
 
-/** A key file that cannot be read, written or trusted. */
+/** A key file that cannot be read, written or trusted (`IDENTITY`). */
 export class IdentityError extends Rxp2pError {
   constructor(message: string, options?: ErrorOptions) {
     super('IDENTITY', message, options);
   }
 }
 
-/** A TCP or TLS connection that could not be opened. */
+/** A TCP or TLS connection that could not be opened (`DIAL_FAILED`). */
 export class DialError extends Rxp2pError {
   constructor(message: string, options?: ErrorOptions) {
     super('DIAL_FAILED', message, options);
   }
 }
 
-/** A local port that could not be listened on. */
+/** A local port that could not be listened on (`LISTEN_FAILED`). */
 export class ListenError extends Rxp2pError {
   constructor(message: string, options?: ErrorOptions) {
     super('LISTEN_FAILED', message, options);
   }
 }
 
-/** Somebody else answered: the key that was proven is not the key that was asked for. Nothing was sent to it. */
+/** Somebody else answered: the key that was proven is not the key that was asked for (`PEER_MISMATCH`). Nothing was sent to it. */
 export class PeerMismatchError extends Rxp2pError {
   constructor(
     /** The peer id that was asked for. */
@@ -93,14 +93,14 @@ export class PeerMismatchError extends Rxp2pError {
   }
 }
 
-/** The other side does not keep to the protocol. */
+/** The other side does not keep to the protocol (`PROTOCOL`). */
 export class ProtocolError extends Rxp2pError {
   constructor(message: string, options?: ErrorOptions) {
     super('PROTOCOL', message, options);
   }
 }
 
-/** A line longer than the limit: the connection it came on is closed. */
+/** A line longer than the limit: the connection it came on is closed (`LINE_TOO_LONG`). */
 export class LineTooLongError extends Rxp2pError {
   constructor(
     /** The longest line allowed, in bytes. */
@@ -110,10 +110,10 @@ export class LineTooLongError extends Rxp2pError {
   }
 }
 
-/** The peer does not read and the application went on writing. */
+/** The peer does not read and the application went on writing (`SEND_BUFFER_FULL`). */
 export class SendBufferFullError extends Rxp2pError {
   constructor(
-    /** How many bytes may wait: `limits.sendMaxBytes`. */
+    /** How many bytes may wait. */
     readonly limit: number,
   ) {
     super(
@@ -124,21 +124,21 @@ export class SendBufferFullError extends Rxp2pError {
   }
 }
 
-/** Something took longer than its limit. */
+/** Something took longer than its limit (`TIMEOUT`). */
 export class TimeoutError extends Rxp2pError {
   constructor(message: string) {
     super('TIMEOUT', message);
   }
 }
 
-/** The net or the connection is closed. */
+/** The net or the connection is closed (`CLOSED`). */
 export class ClosedError extends Rxp2pError {
   constructor(message: string, options?: ErrorOptions) {
     super('CLOSED', message, options);
   }
 }
 
-/** A rendezvous server refused, or did not keep to its protocol. */
+/** A rendezvous server refused, or did not keep to its protocol (`RENDEZVOUS`). */
 export class RendezvousError extends Rxp2pError {
   constructor(
     message: string,
@@ -150,14 +150,14 @@ export class RendezvousError extends Rxp2pError {
   }
 }
 
-/** An HTTP request without an answer, or with one that is not what was asked for. */
+/** An HTTP request without an answer, or with one that is not what was asked for (`HTTP`). */
 export class HttpError extends Rxp2pError {
   constructor(message: string, options?: ErrorOptions) {
     super('HTTP', message, options);
   }
 }
 
-/** A gateway did not open a port. */
+/** A gateway did not open a port (`PORT_MAPPING`). */
 export class PortMappingError extends Rxp2pError {
   constructor(
     message: string,
@@ -169,14 +169,14 @@ export class PortMappingError extends Rxp2pError {
   }
 }
 
-/** A folder in which a server cannot keep what it has to. */
+/** A folder in which a server cannot keep what it has to (`STORE`). */
 export class StoreError extends Rxp2pError {
   constructor(message: string, options?: ErrorOptions) {
     super('STORE', message, options);
   }
 }
 
-/** What is asked for needs a package that is not installed, or that does not run by this runtime. */
+/** What is asked for needs a package that is not installed, or that does not run by this runtime (`UNAVAILABLE`). */
 export class UnavailableError extends Rxp2pError {
   constructor(message: string, options?: ErrorOptions) {
     super('UNAVAILABLE', message, options);
@@ -195,7 +195,7 @@ export interface AttemptFailure {
   readonly error: unknown;
 }
 
-/** No technique reached the peer. */
+/** No technique reached the peer (`CONNECT_FAILED`). */
 export class ConnectError extends Rxp2pError {
   constructor(
     /** The peer that was to be reached: its peer id, or the node id of a node of PyP2P's. */

@@ -37,7 +37,7 @@ export const KEY_LENGTH = 32;
 export const SIGNATURE_LENGTH = 64;
 
 /**
- * Makes a new identity.
+ * Makes a new identity: a random Ed25519 key pair.
  *
  * @example
  * const identity = createIdentity();
@@ -131,7 +131,8 @@ const ADVICE: Readonly<Record<string, string>> = {
  * Reads the identity in a file, or makes one and saves it there when there is no such file yet. Processes that do so at the same time
  * get the same identity.
  *
- * @throws IdentityError as {@link loadIdentity} and {@link saveIdentity} do.
+ * @param path the file.
+ * @throws IdentityError (`IDENTITY`) as {@link loadIdentity} and {@link saveIdentity} do.
  *
  * @example
  * createNet({ mode: 'direct', identity: loadOrCreateIdentity('node.key') });

@@ -39,6 +39,7 @@ import type { Endpoint, ServerAddress } from './endpoint.js';
 import { ClosedError, ConnectError, InvalidUnlError, reasonOf } from './errors.js';
 import type { PeerId } from './identity.js';
 import { isOurs, ownInterfaces } from './link/interfaces.js';
+import { expectLine } from './link/lines.js';
 import type { Listener } from './link/tcp.js';
 import { secureContextOf } from './link/tls.js';
 import { Attempts } from './net/attempts.js';
@@ -168,13 +169,19 @@ export interface Net {
    * waits for the rendezvous servers to say where they see this node, and until it is known whether others can dial it or
    * a port was opened on the router, but not for long. Subscribing starts the net. Completes when the net is closed.
    *
-   * @throws ListenError when the port cannot be listened on.
+   * @throws ListenError (`LISTEN_FAILED`) when the port cannot be listened on.
+   *
+   * @example
+   * net.unl$.subscribe({ next: (unl) => console.log(`reach me at ${unl}`), error: ({ message }) => console.error(message) });
    */
   readonly unl$: Observable<string>;
 
   /**
    * Each connection, inbound or outbound: those that are open, then each new one as soon as both sides hold it. One that
    * the peer refuses never comes here. Completes when the net is closed.
+   *
+   * @example
+   * net.connections$.subscribe((connection) => connection.send('Welcome.'));
    */
   readonly connections$: Observable<Connection>;
 
@@ -187,15 +194,31 @@ export interface Net {
    */
   readonly lines$: Observable<Line>;
 
-  /** What the net is and has at the moment; replays the latest. Completes when the net is closed. */
+  /**
+   * What the net is and has at the moment: at once, and whenever that changes. Completes when the net is closed.
+   *
+   * @example
+   * net.status$.pipe(map(({ nodeType }) => nodeType)).subscribe(console.log);
+   */
   readonly status$: Observable<NetStatus>;
 
-  /** What each attempt does, step by step. Completes when the net is closed. */
+  /**
+   * What the net and each attempt do, step by step, from when it is subscribed to. Completes when the net is closed.
+   *
+   * @example
+   * net.trace$.pipe(filter(({ type }) => type === 'technique')).subscribe(console.log);
+   */
   readonly trace$: Observable<TraceEvent>;
 
   /**
    * Loads the packages that the node will need, listens, and opens its sessions. Resolves when it listens; a second call changes
-   * nothing. Rejects with ListenError.
+   * nothing.
+   *
+   * @throws ListenError (`LISTEN_FAILED`) when the port cannot be listened on; ClosedError (`CLOSED`) when the net is closed. Both
+   * are rejections.
+   *
+   * @example
+   * await net.start();
    */
   start(): Promise<void>;
 
@@ -203,10 +226,15 @@ export interface Net {
    * Connects to the node that a locator is of, or hands over the connection to it that is open already. Cold: begins when
    * subscribed to, and starts the net if need be. Emits one connection and completes; unsubscribing before that gives up
    * and frees everything. The connection comes as soon as the peer has proven its key, and is usable at once, a round trip
-   * before the peer's consent can be known: should it refuse, `closed$` tells.
+   * before the peer's consent can be known: should it refuse, `closed$` tells. All errors are those of the Observable.
    *
-   * @throws InvalidUnlError for a text that is no locator, or is this node's own, or of a node that cannot be proven.
-   * @throws ConnectError when every technique has failed, with the outcome of each; ClosedError when the net is closed.
+   * @param unl the peer's locator, as its `unl$` has told it.
+   * @param options how to connect.
+   * @throws InvalidUnlError (`INVALID_UNL`) for a text that is no locator, or is this node's own, or of a node that cannot be proven.
+   * @throws InvalidOptionError (`INVALID_OPTION`) for a technique that is none, or a time that is none.
+   * @throws ConnectError (`CONNECT_FAILED`) when every technique has failed, with the outcome of each.
+   * @throws ListenError (`LISTEN_FAILED`) when the net has to be started and cannot listen.
+   * @throws ClosedError (`CLOSED`) when the net is closed, or the signal in `options` aborted.
    *
    * @example
    * net.connect$(unl).subscribe({
@@ -220,9 +248,13 @@ export interface Net {
    * Sends one line to every connection. In `p2p` mode a line that has been here within the last minute, sent or received,
    * is not sent again: every node that has it would drop it. One that is being relayed always is.
    *
+   * @param text the line, without its end: at most `limits.lineBytes` bytes of UTF-8.
    * @param except the connection it came from, when relaying.
    * @returns to how many it was sent.
-   * @throws InvalidTextError when the text is not one line.
+   * @throws InvalidTextError (`INVALID_TEXT`) when the text is not one line, or is too long.
+   *
+   * @example
+   * net.broadcast('Sup all.');
    */
   broadcast(text: string, except?: Connection): number;
 
@@ -230,7 +262,10 @@ export interface Net {
    * Ends everything: connections in order, sockets, sessions, ports opened on the router, timers. Resolves when nothing is
    * left that keeps the process alive, or the time is over.
    *
-   * @param withinMs connections that are not closed by then are cut.
+   * @param withinMs connections that are not closed by then are cut, in milliseconds. Default: 5000.
+   *
+   * @example
+   * process.once('SIGTERM', () => void net.close());
    */
   close(withinMs?: number): Promise<void>;
 }
@@ -239,11 +274,12 @@ export interface Net {
 const CLOSE_WITHIN_MS = 5_000;
 
 /**
- * Makes a node.
+ * Makes a node. It does nothing before {@link Net.start} is called or a stream that needs it is subscribed to.
  *
- * @param config see {@link NetConfig}.
- * @param runtime time, chance and sockets; specs give their own.
- * @throws InvalidOptionError when the configuration is wrong.
+ * @param config what it is to be; see {@link NetConfig}.
+ * @param runtime time, chance and sockets; specs give their own. Default: the real ones.
+ * @returns the node, to be closed in the end.
+ * @throws InvalidOptionError (`INVALID_OPTION`) when the configuration is wrong.
  *
  * @example
  * const net = createNet({ mode: 'direct', rendezvous: ['rv.example.org:8000'] });
@@ -416,6 +452,7 @@ class RunningNet implements Net {
   }
 
   broadcast(text: string, except?: Connection): number {
+    expectLine(text, this.#config.limits.lineBytes);
     const targets = this.#peers.all.filter((connection) => connection !== except);
     const isNews = this.#config.mode === 'direct' || this.#seen.add(digest(text));
     if (!isNews && except === undefined) return 0;

@@ -12,7 +12,8 @@ export const UNL_MAX_LENGTH = 512;
  * Reads a locator of version 3 (ours) or 2 (PyP2P's). Surrounding white space is ignored, since people paste locators;
  * anything else that {@link formatUnl} would not have written is refused.
  *
- * @throws InvalidUnlError for anything that is not a whole, unaltered locator of a version this program knows.
+ * @param text the locator.
+ * @throws InvalidUnlError (`INVALID_UNL`) for anything that is not a whole, unaltered locator of a version this program knows.
  *
  * @example
  * const unl = parseUnl('AgAAAAAAAAAAAAAAAAAAAAAAAAAAc2dtnK0BLS0tAgABCqhfKnY=');

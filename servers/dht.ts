@@ -33,9 +33,12 @@ export interface DhtServer {
 
 /**
  * Runs a node of the DHT for as long as it is subscribed to: others begin with it, and it keeps parcels and announcements
- * for them. Emits once it listens.
+ * for them. Emits once it listens. Never completes.
  *
- * @throws ListenError when the port cannot be listened on; InvalidOptionError when the address is none of IPv4.
+ * @param config what it is to be.
+ * @param runtime time and chance; specs give their own. Default: the real ones.
+ * @throws ListenError (`LISTEN_FAILED`) when the port cannot be listened on; InvalidOptionError (`INVALID_OPTION`) when the address is
+ * none of IPv4, or a port or a limit is none.
  *
  * @example
  * dhtServer$({ port: 8001 }).subscribe(({ local }) => console.log(`DHT on UDP port ${local.port}`));

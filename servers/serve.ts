@@ -68,10 +68,11 @@ export interface Serving {
 }
 
 /**
- * Runs all servers for as long as it is subscribed to. Emits once all of them listen.
+ * Runs all servers for as long as it is subscribed to. Emits once all of them listen. Never completes.
  *
- * @throws ListenError when a port cannot be listened on; StoreError when the folder cannot be used; InvalidOptionError when an
- * option is wrong, or is of no use without another.
+ * @param config which servers, where, and what they bear. Default: all but the DHT, with their defaults.
+ * @throws ListenError (`LISTEN_FAILED`) when a port cannot be listened on; StoreError (`STORE`) when the folder cannot be used;
+ * InvalidOptionError (`INVALID_OPTION`) when an option is wrong, or is of no use without another.
  *
  * @example
  * serve$({ port: 8000 }).subscribe(({ endpoints }) => console.log(endpoints));

@@ -334,6 +334,7 @@ describe('A net', () => {
     await expectAsync(net.start()).toBeRejectedWithError(ClosedError);
     expect(await failureOf(net.connect$(await firstValueFrom(peer.unl$)))).toBeInstanceOf(ClosedError);
     expect(net.broadcast('anyone?')).toBe(0);
+    expect(() => net.broadcast('two\nlines')).toThrowError(InvalidTextError);
     expect((await firstValueFrom(net.status$)).state).toBe('closed');
   });
 

@@ -33,7 +33,8 @@ export interface Connection {
    * no memory. Emits what the inner Observables emit. Errors when one of them does.
    *
    * @param project as for RxJS's `concatMap`.
-   * @param concurrent how many may be under way at once.
+   * @param concurrent how many may be under way at once. Default: 1.
+   * @returns a cold Observable, which completes when the last line that will come has been dealt with.
    *
    * @example
    * connection.eachLine$((text) => appendFile('log', text + '\n')).subscribe();
@@ -43,18 +44,24 @@ export interface Connection {
   /**
    * Sends one line. Lines sent in one go travel together.
    *
+   * @param text the line, without its end: at most `limits.lineBytes` bytes of UTF-8.
    * @returns whether to go on. After `false`, wait for `drain$`: the line is on its way all the same. Once the
    * connection has ended it is always `false` and the line is not sent; `closed$` tells why.
-   * @throws InvalidTextError when the text is not one line, or is too long.
+   * @throws InvalidTextError (`INVALID_TEXT`) when the text is not one line, or is too long.
+   *
+   * @example
+   * connection.send('Sup Bob.');
    */
   send(text: string): boolean;
 
   /**
    * Sends lines, as fast as the peer reads them. Cold: nothing is sent before it is subscribed to. Completes when the
    * last line has been handed to the system. Iterables and async iterables are pulled from; an Observable cannot be told
-   * to wait, so its lines queue up, within `limits.sendMaxBytes`.
+   * to wait, so its lines queue up, up to half of `limits.sendMaxBytes`.
    *
-   * @throws ClosedError when the connection ends first; SendBufferFullError; InvalidTextError; the source's own error.
+   * @param lines what is to be sent: each as `send` takes it.
+   * @throws ClosedError (`CLOSED`) when the connection ends first; SendBufferFullError (`SEND_BUFFER_FULL`) when an Observable brings
+   * lines faster than the peer reads; InvalidTextError (`INVALID_TEXT`) for a text that is not one line; the source's own error.
    *
    * @example
    * net.connect$(unl).pipe(mergeMap((connection) => connection.sendAll(interval(1000).pipe(map(String))))).subscribe();
@@ -71,11 +78,20 @@ export interface Connection {
    * The same connection as a Node stream of bytes, instead of lines: call it before `lines$` is subscribed to, at once
    * when the connection is handed over. Ending it ends the connection.
    *
-   * @throws ClosedError when lines have been read already.
+   * @returns the stream, the same at each call.
+   * @throws ClosedError (`CLOSED`) when lines have been read already.
+   *
+   * @example
+   * net.connections$.subscribe((connection) => process.stdin.pipe(connection.toDuplex()).pipe(process.stdout));
    */
   toDuplex(): Duplex;
 
-  /** Why the connection ended: once, replayed, then completes. */
+  /**
+   * Why the connection ended: once, replayed, then completes.
+   *
+   * @example
+   * connection.closed$.subscribe(({ code, by }) => console.log(`${code} by ${by}`));
+   */
   readonly closed$: Observable<CloseReason>;
 
   /**

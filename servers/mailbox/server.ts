@@ -143,14 +143,16 @@ const RETRY_AFTER_S = 30;
 
 /**
  * Runs a mailbox for as long as it is subscribed to: an HTTP server that keeps small messages for nodes until they come for
- * them. Emits once it listens. What it answers is written at the top of `lib/signalling/mailbox-messages.ts`; PyP2P's
+ * them. Emits once it listens. Never completes. What it answers is written at the top of `lib/signalling/mailbox-messages.ts`; PyP2P's
  * `dht_msg.php` is answered below any path.
  *
  * With a folder a message is on disk before its sender hears that it is kept: neither a crash nor a power failure loses it. After a
  * write has failed (the disk is full, say), it accepts nothing until what it keeps is on the disk again, and tries every second.
  *
- * @throws ListenError when the port cannot be listened on; StoreError when the folder cannot be used; InvalidOptionError when a
- * host or a limit is none.
+ * @param config what it is to be. Default: all defaults.
+ * @param runtime time, chance and sockets; specs give their own. Default: the real ones.
+ * @throws ListenError (`LISTEN_FAILED`) when the port cannot be listened on; StoreError (`STORE`) when the folder cannot be used;
+ * InvalidOptionError (`INVALID_OPTION`) when a host or a limit is none.
  *
  * @example
  * mailboxServer$({ port: 8080, dataFolder: '/var/lib/rxp2p' }).subscribe(({ local }) => console.log(local.port));

@@ -103,7 +103,7 @@ interface Question {
 
 /**
  * Runs a small HTTP server for as long as it is subscribed to, that tells each caller its address and dials it back: the
- * caller's own address and no other, at a port that it names. Emits once it listens.
+ * caller's own address and no other, at a port that it names. Emits once it listens. Never completes.
  *
  * - `/address` → `{"address":"192.0.2.7","port":50123}`
  * - `/reachable?port=N&peer=ID` → `{"address":"192.0.2.7","port":N,"reachable":true}`, or `false` with a `reason`. With
@@ -111,7 +111,10 @@ interface Question {
  *   another host does not count. No port of a well-known service is dialled (below 1024, but 443): others may share the address.
  * - PyP2P's `net.php?action=get_wan_ip` and `net.php?action=is_port_forwarded&port=N&proto=TCP`, below any path.
  *
- * @throws ListenError when the port cannot be listened on.
+ * @param config what it is to be. Default: all defaults.
+ * @param runtime time, chance and sockets; specs give their own. Default: the real ones.
+ * @throws ListenError (`LISTEN_FAILED`) when the port cannot be listened on; InvalidOptionError (`INVALID_OPTION`) when a port or a
+ * limit is none.
  *
  * @example
  * reachabilityServer$({ port: 8080 }).subscribe(({ local }) => console.log(`http on port ${local.port}`));

@@ -146,13 +146,16 @@ const RETRY_AFTER_S = 30;
 
 /**
  * Runs a relay for as long as it is subscribed to: an HTTP server that joins two nodes which cannot reach each other, and
- * passes bytes from each to the other. Emits once it listens. How a node joins is written at the top of
+ * passes bytes from each to the other. Emits once it listens. Never completes. How a node joins is written at the top of
  * `lib/relay/messages.ts`.
  *
  * Two nodes are joined when both have proven their keys, name each other, and have the same token; nobody else ever is. What
  * they say is theirs: it is meant to be TLS, from end to end.
  *
- * @throws ListenError when the port cannot be listened on; InvalidOptionError when a host or a limit is none.
+ * @param config what it is to be. Default: all defaults.
+ * @param runtime time, chance and sockets; specs give their own. Default: the real ones.
+ * @throws ListenError (`LISTEN_FAILED`) when the port cannot be listened on; InvalidOptionError (`INVALID_OPTION`) when a host or a
+ * limit is none.
  *
  * @example
  * relayServer$({ port: 8080, limits: { bytesPerSecond: 1_000_000 } }).subscribe(({ local }) => console.log(local.port));

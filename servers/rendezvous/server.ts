@@ -44,9 +44,12 @@ export interface RendezvousServer {
 
 /**
  * Runs a rendezvous server for as long as it is subscribed to: PyP2P's line protocol and our authenticated sessions, on
- * one port. Emits once it listens.
+ * one port. Emits once it listens. Never completes.
  *
- * @throws ListenError when the port cannot be listened on; InvalidOptionError when a host or a limit is none.
+ * @param config what it is to be. Default: all defaults.
+ * @param runtime time, chance and sockets; specs give their own. Default: the real ones.
+ * @throws ListenError (`LISTEN_FAILED`) when the port cannot be listened on; InvalidOptionError (`INVALID_OPTION`) when a host or a
+ * limit is none.
  *
  * @example
  * rendezvousServer$({ port: 8000 }).subscribe(({ local }) => console.log(`rendezvous on port ${local.port}`));

@@ -16,6 +16,8 @@ export interface MemoryStoreConfig {
  * A store in this process's memory, the default. No request costs more than what it returns, however full the tables are;
  * what has expired is never returned, and is forgotten once.
  *
+ * @param config how much it keeps, and its time and chance.
+ *
  * @example
  * const store = memoryStore({ maxEntries: 10_000, now: Date.now, random: Math.random });
  */

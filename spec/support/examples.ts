@@ -278,7 +278,8 @@ const ELSEWHERE = /\b(?!127\.)\d+\.\d+\.\d+\.\d+\b|example\.(?:org|com)/;
 /**
  * An example as a program that tells what it found, in JavaScript; `undefined` where it cannot run here. One can that only uses
  * what is there, and either says in comments behind its lines what they give, or uses the nodes of the prelude. Nothing may leave
- * this machine: where something is waited for, no address but those of the loopback network may be named.
+ * this machine: where something is waited for, no address but those of the loopback network may be named. Nor may it change this
+ * process.
  *
  * The program exports `results`, pairs of what a line gave and what its comment says, and `running`, its subscriptions.
  */
@@ -286,7 +287,7 @@ export function programOf({ text, parsed, origins }: ExampleModule): string | un
   const values = new Map([...origins].filter(([, { isType }]) => !isType));
   if ([...values.values()].some(({ isDeclared }) => isDeclared)) return undefined;
   const isAsynchronous = /\bsubscribe\b|\bawait\b/.test(text);
-  if (isAsynchronous && ELSEWHERE.test(text)) return undefined;
+  if ((isAsynchronous && ELSEWHERE.test(text)) || /\bprocess\./.test(text)) return undefined;
   let says = [...values.values()].some(({ from }) => from === PRELUDE);
   const statements = parsed.statements.map((statement) => {
     if (!ts.isExpressionStatement(statement)) return statement.getText(parsed);
