@@ -1,3 +1,9 @@
+/**
+ * Nodes that find and reach each other, and the connections between them. Begin at {@link createNet}.
+ *
+ * @module rxp2p
+ */
+
 // ─── A node and what it is made of ───────────────────────────────────────────────────────────────────────────────────
 export { createNet, type ConnectOptions, type Line, type Net, type NetStatus, type SlotCount } from './net.js';
 export type { Limits, NetConfig, PortMappingProtocol, Timing } from './config.js';

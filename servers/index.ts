@@ -1,3 +1,10 @@
+/**
+ * The servers by which nodes find, see and reach each other, for a program of your own; `npx rxp2p serve` runs them too. Begin at
+ * {@link serve$}.
+ *
+ * @module rxp2p/servers
+ */
+
 // ─── The servers of rxp2p, to be run by anyone ───────────────────────────────────────────────────────────────────────
 export { serve$, type ServeConfig, type Serving } from './serve.js';
 export { rendezvousServer$, type RendezvousServer, type RendezvousServerConfig } from './rendezvous/server.js';

@@ -3,13 +3,7 @@ import type { End } from '../link/handshake.js';
 
 /** Why a connection ended. */
 export interface CloseReason {
-  /**
-   * `closed`: in order, nothing was lost. `refused`: the peer does not want us, or we not it. `replaced`: the peer came
-   * back anew, so that this connection was dead. `line-too-long`, `protocol`: one side broke the rules.
-   * `send-buffer-full`: the peer did not read and the application went on writing. `silent`: nothing was heard for too
-   * long. `lost`: the link broke. After both nothing has led to the peer for `timing.survivalMs`, or it has lost its side.
-   * `timeout`: the peer did not answer the close.
-   */
+  /** The reason as a program sees it. */
   readonly code: CloseCode;
   /** Who ended it. */
   readonly by: 'us' | 'peer';
@@ -32,7 +26,17 @@ const CLOSE_CODES = [
 ] as const;
 
 /**
- * Why a connection ended, as a program sees it: what each means is said at {@link CloseReason}.
+ * Why a connection ended, as a program sees it.
+ *
+ * - `closed`: in order; nothing was lost.
+ * - `refused`: one side does not want the other.
+ * - `replaced`: the peer came back anew, so that this connection was dead.
+ * - `line-too-long`, `protocol`: one side broke the rules.
+ * - `send-buffer-full`: the peer did not read, and the application went on writing.
+ * - `silent`: the peer was not heard, and nothing else led to it for `timing.survivalMs`.
+ * - `lost`: the link broke, and nothing led to the peer for `timing.survivalMs`, or the peer has lost its side of the connection. A
+ *   plain connection is lost at once with its link.
+ * - `timeout`: the peer did not answer the close.
  *
  * @useDeclaredType
  */
