@@ -10,12 +10,8 @@ export { serve$, type ServeConfig, type Serving } from './serve.js';
 export { rendezvousServer$, type RendezvousServer, type RendezvousServerConfig } from './rendezvous/server.js';
 export type { RendezvousServerLimits } from './rendezvous/limits.js';
 
-export {
-  reachabilityServer$,
-  type ReachabilityServer,
-  type ReachabilityServerConfig,
-  type ReachabilityServerLimits,
-} from './reachability/server.js';
+export { reachabilityServer$, type ReachabilityServer, type ReachabilityServerConfig } from './reachability/server.js';
+export type { ReachabilityServerLimits } from './reachability/limits.js';
 export { dhtServer$, type DhtServer, type DhtServerConfig } from './dht.js';
 export type { DhtLimits } from '../lib/dht/limits.js';
 
@@ -23,24 +19,18 @@ export {
   mailboxServer$,
   type MailboxServer,
   type MailboxServerConfig,
-  type MailboxServerLimits,
   type MailboxServiceConfig,
 } from './mailbox/server.js';
+export type { MailboxServerLimits } from './mailbox/limits.js';
 export type { StorageState } from './mailbox/store.js';
 
-export {
-  relayServer$,
-  type RelayCounters,
-  type RelayServer,
-  type RelayServerConfig,
-  type RelayServerLimits,
-  type RelayServiceConfig,
-} from './relay/server.js';
-
+export { relayServer$, type RelayServer, type RelayServerConfig, type RelayServiceConfig } from './relay/server.js';
+export type { RelayCounters } from './relay/counters.js';
+export type { RelayServerLimits } from './relay/limits.js';
 export type { RefusalCode } from '../lib/relay/messages.js';
 export type { Cut } from './relay/splice.js';
 
-export type { HttpServerLimits } from './http/server.js';
+export type { HttpServerLimits } from './http/limits.js';
 
 // ─── What they keep ──────────────────────────────────────────────────────────────────────────────────────────────────
 export { memoryStore, type MemoryStoreConfig } from './store/memory.js';

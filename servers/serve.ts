@@ -2,13 +2,18 @@ import { combineLatest, defer, EMPTY, map, of, switchMap, type Observable } from
 import type { Endpoint, ServerAddress } from '../lib/endpoint.js';
 import { InvalidOptionError } from '../lib/errors.js';
 import { dhtServer$ } from './dht.js';
-import { httpServer$, type HttpServerLimits, type HttpService } from './http/server.js';
-import { mailboxService$, type MailboxServerLimits } from './mailbox/server.js';
+import type { HttpServerLimits } from './http/limits.js';
+import { httpServer$ } from './http/server.js';
+import type { HttpService } from './http/service.js';
+import type { MailboxServerLimits } from './mailbox/limits.js';
+import { mailboxService$ } from './mailbox/server.js';
+import type { StorageState } from './mailbox/store.js';
 import { reachabilityService$ } from './reachability/server.js';
-import { relayService$, type RelayCounters, type RelayServerLimits } from './relay/server.js';
+import type { RelayCounters } from './relay/counters.js';
+import type { RelayServerLimits } from './relay/limits.js';
+import { relayService$ } from './relay/server.js';
 import type { RendezvousServerLimits } from './rendezvous/limits.js';
 import { rendezvousServer$ } from './rendezvous/server.js';
-import type { StorageState } from './mailbox/store.js';
 import type { Store } from './store/store.js';
 
 /** What the servers are made of. */

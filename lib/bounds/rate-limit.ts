@@ -29,10 +29,13 @@ export function tokenBucket({ perSecond, burst, now }: TokenBucketConfig): (cost
   };
 }
 
+/** Sites that are remembered, where nobody says how many: a few MiB. */
+const MAX_SITES = 10_000;
+
 /** Many buckets, by the sites that empty them. */
 export interface SiteBucketsConfig extends TokenBucketConfig {
-  /** Sites that are remembered; of more, the one that has been known for longest is forgotten. */
-  readonly maxSites: number;
+  /** Sites that are remembered; of more, the one that has been known for longest is forgotten. Default: 10,000, a few MiB. */
+  readonly maxSites?: number | undefined;
 }
 
 /**
@@ -40,10 +43,13 @@ export interface SiteBucketsConfig extends TokenBucketConfig {
  * one.
  *
  * @example
- * const mayAsk = siteBuckets({ perSecond: 1, burst: 10, maxSites: 10_000, now: Date.now });
+ * const mayAsk = siteBuckets({ perSecond: 1, burst: 10, now: Date.now });
  * if (!mayAsk(siteOf(address))) refuse();
  */
-export function siteBuckets({ maxSites, ...bucket }: SiteBucketsConfig): (site: string, cost?: number) => boolean {
+export function siteBuckets({
+  maxSites = MAX_SITES,
+  ...bucket
+}: SiteBucketsConfig): (site: string, cost?: number) => boolean {
   const buckets = new Map<string, (cost?: number) => boolean>();
   return (site, cost) => {
     const take = buckets.get(site) ?? tokenBucket(bucket);

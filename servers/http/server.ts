@@ -1,66 +1,18 @@
-import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { combineLatest, noop, Observable, of, switchMap, type SchedulerLike } from 'rxjs';
-import { MAX_TIMER_MS, withDefaults } from '../../lib/config.js';
+import { combineLatest, map, Observable, of, switchMap, type SchedulerLike } from 'rxjs';
 import { Admission } from '../../lib/bounds/admission.js';
-import { Gathered } from '../../lib/bounds/gathered.js';
 import { siteOf } from '../../lib/bounds/site.js';
+import { MAX_TIMER_MS, withDefaults } from '../../lib/config.js';
 import { canonicalAddress, withoutZone, type Endpoint } from '../../lib/endpoint.js';
 import { ListenError } from '../../lib/errors.js';
-import { KEEP_ALIVE_MS } from '../../lib/link/tcp.js';
 import { systemRuntime } from '../../lib/runtime.js';
 import { expectInteger } from '../../lib/validate.js';
-import { DEFAULT_UNREAD_LIMITS, Unread, type UnreadLimits } from '../unread.js';
-
-/** What an HTTP server bears, whatever its services are. */
-export interface HttpServerLimits extends UnreadLimits {
-  /**
-   * Connections in all. A parked long poll holds one. With as many, a newcomer takes the place of the newest of the site that has
-   * most.
-   */
-  readonly connections: number;
-  /** Connections from one site, an IPv4 address or IPv6 /48: a household, an office, a small carrier NAT. */
-  readonly connectionsPerHost: number;
-  /**
-   * Whoever takes longer than this to send a request is not asking, in milliseconds; so is a connection that has no
-   * request on it for as long. An answer may take its time.
-   */
-  readonly requestMs: number;
-}
-
-export const DEFAULT_HTTP_LIMITS: HttpServerLimits = {
-  ...DEFAULT_UNREAD_LIMITS,
-  connections: 20_000,
-  connectionsPerHost: 256,
-  requestMs: 5_000,
-};
-
-/** A request, and the place for its answer. */
-export interface Exchange {
-  readonly method: string;
-  /** Its path and query. The host is of no meaning: it is what the caller wrote. */
-  readonly url: URL;
-  /** The caller's address, in canonical text. Headers that claim another are not believed. */
-  readonly address: string;
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  /** What the caller would like to change to, where it says so. An answer in its place ends the connection. */
-  readonly upgrade?: Upgrade | undefined;
-}
-
-/** Another protocol that a caller would like to speak on the same connection (RFC 9110 §7.8). */
-export interface Upgrade {
-  /** The Upgrade header, in lower case. */
-  readonly protocol: string;
-  /**
-   * Agrees to that (101), and hands the connection over: paused, without delay, its errors listened to. It belongs to whoever
-   * takes it, who bounds what waits in it, too; when the server is closed it is closed.
-   */
-  readonly accept: () => Socket;
-}
-
-/** Answers a request that is for it, now or later. Returns whether it is. */
-export type HttpService = (exchange: Exchange) => boolean;
+import { Unread } from '../unread.js';
+import { Connection } from './connection.js';
+import { answer, answerUpgrade } from './dispatch.js';
+import { DEFAULT_HTTP_LIMITS, type HttpServerLimits } from './limits.js';
+import type { HttpService } from './service.js';
 
 /** What an HTTP server is made of. */
 export interface HttpServerConfig {
@@ -91,6 +43,27 @@ export function httpServer$(
 ): Observable<HttpServer> {
   return combineLatest([of(undefined), ...services]).pipe(
     switchMap(([, ...ready]) => listening$(bind, port, limits, ready, scheduler)),
+  );
+}
+
+/** What an HTTP server is made of that has one service. */
+export interface OneServiceConfig extends Omit<HttpServerConfig, 'port' | 'services'> {
+  /** Default: 8080. */
+  readonly port?: number | undefined;
+}
+
+/** Runs an HTTP server for one service. Emits once it listens: where, with all that is known of the service. */
+export function serveAlone$<T extends { readonly service: HttpService }>(
+  running$: Observable<T>,
+  { port = 8080, ...config }: OneServiceConfig,
+  scheduler: SchedulerLike,
+): Observable<HttpServer & Omit<T, 'service'>> {
+  return running$.pipe(
+    switchMap(({ service, ...rest }) =>
+      httpServer$({ ...config, port, services: [of(service)] }, scheduler).pipe(
+        map(({ local }) => ({ local, ...rest })),
+      ),
+    ),
   );
 }
 
@@ -168,143 +141,4 @@ function admitConnections(
     });
     take(socket, site);
   });
-}
-
-/** A connection of an HTTP server, which has one request at a time. */
-class Connection {
-  #answering: ServerResponse | undefined;
-  #isClosing = false;
-
-  /**
-   * @param look is called when an answer was written.
-   */
-  constructor(
-    readonly socket: Socket,
-    readonly look: () => void,
-  ) {}
-
-  /**
-   * Whether a request may be answered: that before it has been, and its answer has gone to the system. If not, nothing more is read,
-   * and the connection is closed behind that answer.
-   */
-  isFree(response: ServerResponse): boolean {
-    const before = this.#answering;
-    if (before !== undefined) {
-      this.#closeBehind(before);
-      return false;
-    }
-    this.#answering = response;
-    response.once('prefinish', this.look);
-    response.once('finish', () => {
-      this.#answering = undefined;
-    });
-    return true;
-  }
-
-  #closeBehind(response: ServerResponse): void {
-    if (this.#isClosing) return;
-    this.#isClosing = true;
-    this.socket.pause();
-    if (!response.headersSent) response.setHeader('connection', 'close');
-    response.once('finish', () => {
-      this.socket.destroySoon();
-    });
-  }
-}
-
-/**
- * A request for an upgrade is offered to the services as any other. Whoever does not want the upgrade may answer it as if it
- * were none, and many clients ask for one that nobody has to want, such as `h2c`.
- */
-function answerUpgrade(request: IncomingMessage, head: Buffer, services: readonly HttpService[]): void {
-  const { socket } = request;
-  // Node has taken its own listeners off; this one stays.
-  socket.on('error', noop);
-  const response = new ServerResponse(request);
-  try {
-    response.assignSocket(socket);
-  } catch {
-    // It has asked before, and does not wait for the answer: nobody could tell whose is whose.
-    socket.destroy();
-    return;
-  }
-  response.setHeader('connection', 'close');
-  response.once('finish', () => {
-    socket.destroySoon();
-  });
-  if (request.method !== 'GET') {
-    // Its body is not read any more.
-    say(response, 400, 'An upgrade goes with GET alone.\n');
-    return;
-  }
-  const protocol = (request.headers.upgrade ?? '').toLowerCase();
-  const accept = () => {
-    response.detachSocket(socket);
-    socket.setTimeout(0).setKeepAlive(true, KEEP_ALIVE_MS);
-    socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`);
-    if (head.length > 0) socket.unshift(head);
-    return socket;
-  };
-  answer(request, response, services, { protocol, accept });
-}
-
-function answer(
-  request: IncomingMessage,
-  response: ServerResponse,
-  services: readonly HttpService[],
-  upgrade?: Upgrade,
-): void {
-  const { method = '', url: target = '', socket } = request;
-  const address = canonicalAddress(withoutZone(socket.remoteAddress ?? ''));
-  const url = URL.canParse(target, 'http://server') ? new URL(target, 'http://server') : undefined;
-  const isTaken =
-    url !== undefined &&
-    address !== undefined &&
-    services.some((service) => service({ method, url, address, request, response, upgrade }));
-  if (!isTaken) say(response, 404, 'There is nothing here. Try /address.\n');
-}
-
-/** Does something when a response is over, or its caller has gone: at once where that has happened already, which is not told again. */
-export function whenGone(response: ServerResponse, action: () => void): void {
-  if (response.closed || response.socket?.destroyed === true) action();
-  else response.once('close', action);
-}
-
-/** Answers with text. */
-export function say(response: ServerResponse, status: number, text: string, type = 'text/plain'): void {
-  const headers = { 'content-type': type, 'content-length': Buffer.byteLength(text), 'cache-control': 'no-store' };
-  response.writeHead(status, headers).end(text);
-}
-
-/** Answers with JSON. */
-export function sayJson(response: ServerResponse, value: unknown, status = 200): void {
-  say(response, status, JSON.stringify(value), 'application/json');
-}
-
-/**
- * The body of a request: `undefined` when it is longer than that, or the caller went away. The connection of a body that is
- * too long is closed after the answer, so that nobody has to read the rest.
- *
- * @param maxBytes the longest that is read.
- */
-export async function bodyOf({ request, response }: Exchange, maxBytes: number): Promise<Buffer | undefined> {
-  const body = new Gathered();
-  let length = 0;
-  try {
-    // An iteration that is left destroys the request, and the answer with it.
-    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-      if (!Buffer.isBuffer(chunk)) return undefined;
-      length += chunk.length;
-      if (length > maxBytes) break;
-      body.push(chunk);
-    }
-  } catch {
-    return undefined;
-  }
-  if (length <= maxBytes) return body.take();
-  response.setHeader('connection', 'close');
-  response.once('finish', () => {
-    request.destroy();
-  });
-  return undefined;
 }

@@ -9,7 +9,7 @@ const MAX_LISTENERS = 8;
  * address that it is with. What is said at length to nodes of the site itself counts, too: a list of 100 nodes as some ten to fifty
  * lines. Many nodes may share one address.
  */
-const OF_SITE = { perSecond: 50, burst: 400, maxSites: 10_000 };
+const OF_SITE = { perSecond: 50, burst: 400 };
 
 /**
  * How a line of one session reaches others: on channels of the store that few listen on, so that however many sessions say that they are

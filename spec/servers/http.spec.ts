@@ -2,7 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { firstValueFrom, of, Subject } from 'rxjs';
-import { httpServer$, say, type Exchange, type HttpServerLimits, type HttpService } from '../../servers/http/server.js';
+import { say } from '../../servers/http/answers.js';
+import type { HttpServerLimits } from '../../servers/http/limits.js';
+import { httpServer$ } from '../../servers/http/server.js';
+import type { Exchange, HttpService } from '../../servers/http/service.js';
 import { Lab } from '../support/nodes.js';
 import { allOf, askUpgrade, bytesOf, closing, type Where } from '../support/relay.js';
 

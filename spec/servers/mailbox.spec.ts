@@ -8,7 +8,8 @@ import { InvalidOptionError, ListenError, StoreError } from '../../lib/errors.js
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { AHEAD_MS, encode, MAX_TAKEN, REQUEST_MAX_BYTES } from '../../lib/signalling/mailbox-messages.js';
 import { CLOCK_MS } from '../../lib/signed-request.js';
-import { mailboxServer$, type MailboxServerConfig, type MailboxServerLimits } from '../../servers/mailbox/server.js';
+import type { MailboxServerLimits } from '../../servers/mailbox/limits.js';
+import { mailboxServer$, type MailboxServerConfig } from '../../servers/mailbox/server.js';
 import { OPEN_MS } from '../../servers/mailbox/level-store.js';
 import { temporaryFolder } from '../support/folder.js';
 import { impatient } from '../support/impatient.js';

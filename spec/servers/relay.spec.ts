@@ -7,7 +7,8 @@ import { createIdentity } from '../../lib/identity.js';
 import { encodeJoin } from '../../lib/relay/messages.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { CLOCK_MS } from '../../lib/signed-request.js';
-import { relayServer$, type RelayCounters, type RelayServerConfig } from '../../servers/relay/server.js';
+import type { RelayCounters } from '../../servers/relay/counters.js';
+import { relayServer$, type RelayServerConfig } from '../../servers/relay/server.js';
 import { serve$ } from '../../servers/serve.js';
 import { failureOf, Lab, newAddress } from '../support/nodes.js';
 import {

@@ -22,7 +22,7 @@ import type { Observation } from '../../lib/rendezvous/observe.js';
 import type { SessionConfig } from '../../lib/rendezvous/session.js';
 import type { Brought, KnownPeers } from '../../lib/signalling/opening.js';
 import type { Trace } from '../../lib/trace.js';
-import type { Neighbour } from '../../servers/mailbox/neighbours.js';
+import type { Neighbour } from '../../servers/mailbox/pyp2p/neighbours.js';
 import { newAddress } from './nodes.js';
 
 // The names that examples in comments and documents use without saying where they come from. Those with a value are there when an

@@ -1,5 +1,5 @@
 import { asyncScheduler, Subscription } from 'rxjs';
-import { DEFAULT_MAILBOX_LIMITS } from '../../../servers/mailbox/server.js';
+import { DEFAULT_MAILBOX_LIMITS } from '../../../servers/mailbox/limits.js';
 import { Boxes, type BoxLimits, type Kept } from '../../../servers/mailbox/boxes.js';
 import { levelStore$ } from '../../../servers/mailbox/level-store.js';
 import { forgetfulStore, type MessageStore } from '../../../servers/mailbox/store.js';

@@ -1,4 +1,4 @@
-import { Neighbours } from '../../../servers/mailbox/neighbours.js';
+import { Neighbours } from '../../../../servers/mailbox/pyp2p/neighbours.js';
 
 const nodeOf = (id: string, network = 'one', alive = 10) => ({ id, network, alive });
 

@@ -1,0 +1,35 @@
+import type { ServerResponse } from 'node:http';
+
+/** Does something when a response is over, or its caller has gone: at once where that has happened already, which is not told again. */
+export function whenGone(response: ServerResponse, action: () => void): void {
+  if (response.closed || response.socket?.destroyed === true) action();
+  else response.once('close', action);
+}
+
+/** Answers with text. */
+export function say(response: ServerResponse, status: number, text: string, type = 'text/plain'): void {
+  const headers = { 'content-type': type, 'content-length': Buffer.byteLength(text), 'cache-control': 'no-store' };
+  response.writeHead(status, headers).end(text);
+}
+
+/** Answers with JSON. */
+export function sayJson(response: ServerResponse, value: unknown, status = 200): void {
+  say(response, status, JSON.stringify(value), 'application/json');
+}
+
+/** When to try again after a refusal that passes, in seconds. */
+const RETRY_AFTER_S = 30;
+
+/** Why a request is refused, as the caller is told. */
+export interface Refused {
+  readonly refused: string;
+  readonly words: string;
+  /** The time here, in milliseconds since the epoch: the caller's clock may be wrong. */
+  readonly now: number;
+}
+
+/** Answers with a refusal in JSON, and where it passes with when to try again. */
+export function sayRefused(response: ServerResponse, status: number, refused: Refused): void {
+  if (status === 429 || status === 503) response.setHeader('retry-after', RETRY_AFTER_S);
+  sayJson(response, refused, status);
+}

@@ -1,0 +1,59 @@
+import { ServerResponse, type IncomingMessage } from 'node:http';
+import { noop } from 'rxjs';
+import { canonicalAddress, withoutZone } from '../../lib/endpoint.js';
+import { KEEP_ALIVE_MS } from '../../lib/link/tcp.js';
+import { say } from './answers.js';
+import type { HttpService, Upgrade } from './service.js';
+
+/** Has the first of the services that wants a request answer it. */
+export function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  services: readonly HttpService[],
+  upgrade?: Upgrade,
+): void {
+  const { method = '', url: target = '', socket } = request;
+  const address = canonicalAddress(withoutZone(socket.remoteAddress ?? ''));
+  const url = URL.canParse(target, 'http://server') ? new URL(target, 'http://server') : undefined;
+  const isTaken =
+    url !== undefined &&
+    address !== undefined &&
+    services.some((service) => service({ method, url, address, request, response, upgrade }));
+  if (!isTaken) say(response, 404, 'There is nothing here. Try /address.\n');
+}
+
+/**
+ * A request for an upgrade is offered to the services as any other. Whoever does not want the upgrade may answer it as if it
+ * were none, and many clients ask for one that nobody has to want, such as `h2c`.
+ */
+export function answerUpgrade(request: IncomingMessage, head: Buffer, services: readonly HttpService[]): void {
+  const { socket } = request;
+  // Node has taken its own listeners off; this one stays.
+  socket.on('error', noop);
+  const response = new ServerResponse(request);
+  try {
+    response.assignSocket(socket);
+  } catch {
+    // It has asked before, and does not wait for the answer: nobody could tell whose is whose.
+    socket.destroy();
+    return;
+  }
+  response.setHeader('connection', 'close');
+  response.once('finish', () => {
+    socket.destroySoon();
+  });
+  if (request.method !== 'GET') {
+    // Its body is not read any more.
+    say(response, 400, 'An upgrade goes with GET alone.\n');
+    return;
+  }
+  const protocol = (request.headers.upgrade ?? '').toLowerCase();
+  const accept = () => {
+    response.detachSocket(socket);
+    socket.setTimeout(0).setKeepAlive(true, KEEP_ALIVE_MS);
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`);
+    if (head.length > 0) socket.unshift(head);
+    return socket;
+  };
+  answer(request, response, services, { protocol, accept });
+}

@@ -1,0 +1,30 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { CLOCK_MS } from '../../lib/signed-request.js';
+
+/** A signed request, and what it is held against. */
+export interface SignedConfig {
+  readonly headers: IncomingHttpHeaders;
+  /** When it was made, by the caller's clock, in milliseconds since the epoch. */
+  readonly at: number;
+  /** The same by this server's. */
+  readonly now: number;
+  /** The names by which clients know this server. `undefined`: any. */
+  readonly hosts: ReadonlySet<string> | undefined;
+  /** Whether it was signed by whom it is from, for a server of this name. */
+  readonly isAuthorized: (host: string, authorization: string | undefined) => boolean;
+}
+
+/** What is wrong with a signed request, whatever it asks for, and that in words; `undefined` when nothing is. */
+export function faultOf({
+  headers: { host = '', authorization },
+  at,
+  now,
+  hosts,
+  isAuthorized,
+}: SignedConfig): readonly ['signature' | 'clock', string] | undefined {
+  if (hosts?.has(host.toLowerCase()) === false) {
+    return ['signature', 'this server is not known by the name in the request'];
+  }
+  if (!isAuthorized(host, authorization)) return ['signature', 'the request is not signed by whom it is from'];
+  return Math.abs(at - now) > CLOCK_MS ? ['clock', 'the clock of the caller is wrong'] : undefined;
+}

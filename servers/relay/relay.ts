@@ -1,0 +1,100 @@
+import type { Observable } from 'rxjs';
+import { siteBuckets } from '../../lib/bounds/rate-limit.js';
+import { siteOf } from '../../lib/bounds/site.js';
+import {
+  decodeJoin,
+  isAuthorized,
+  REFUSALS,
+  RELAY_HEADER,
+  RELAY_PROTOCOL,
+  type JoinRequest,
+  type RefusalCode,
+} from '../../lib/relay/messages.js';
+import type { Runtime } from '../../lib/runtime.js';
+import { say, sayRefused } from '../http/answers.js';
+import type { Exchange, HttpService } from '../http/service.js';
+import { faultOf } from '../http/signed.js';
+import { Counters, type RelayCounters } from './counters.js';
+import type { RelayServerLimits } from './limits.js';
+import { Sessions } from './sessions.js';
+
+/** Answers requests to join: lets a node in that has signed its request, and whose token is good, and hands it to {@link Sessions}. */
+export class Relay {
+  readonly #counters = new Counters();
+  readonly #sessions: Sessions;
+  readonly #mayAsk: (site: string) => boolean;
+
+  /** Tokens that were used before are not remembered. */
+  readonly #started: number;
+
+  readonly counters$: Observable<RelayCounters> = this.#counters.latest$;
+
+  /** @param hosts the names by which clients know this server. `undefined`: any. */
+  constructor(
+    readonly hosts: ReadonlySet<string> | undefined,
+    limits: RelayServerLimits,
+    readonly runtime: Runtime,
+  ) {
+    const { requestsPerSecond, requestBurst } = limits;
+    this.#started = runtime.timeOfDay();
+    this.#sessions = new Sessions({ limits, counters: this.#counters, runtime });
+    this.#mayAsk = siteBuckets({
+      perSecond: requestsPerSecond,
+      burst: requestBurst,
+      now: () => runtime.scheduler.now(),
+    });
+  }
+
+  close(): void {
+    this.#counters.close();
+    this.#sessions.close();
+  }
+
+  /** Below any path, as a proxy may have it. */
+  readonly service: HttpService = (exchange) => {
+    const { method, url, address, request, response, upgrade } = exchange;
+    if (method !== 'GET' || !url.pathname.endsWith('/relay')) return false;
+    if (upgrade?.protocol !== RELAY_PROTOCOL) {
+      response.setHeader('upgrade', RELAY_PROTOCOL);
+      say(response, 426, `Expected an upgrade to ${RELAY_PROTOCOL}.\n`);
+      return true;
+    }
+    const site = siteOf(address);
+    if (!this.#mayAsk(site)) {
+      this.#refuse(exchange, 'too-often', 'too many requests from this address');
+      return true;
+    }
+    const header = request.headers[RELAY_HEADER];
+    const join = typeof header === 'string' ? decodeJoin(header) : undefined;
+    if (typeof header !== 'string' || join === undefined) {
+      this.#refuse(exchange, 'malformed', `expected a request to join in the header ${RELAY_HEADER}`);
+      return true;
+    }
+    const refusal = this.#refusalOf(join, header, request.headers) ?? this.#sessions.refusalOf(join, site);
+    if (refusal !== undefined) this.#refuse(exchange, ...refusal);
+    else this.#sessions.join(join, upgrade.accept(), site);
+    return true;
+  };
+
+  /** Why a request is no good, if it is not, whatever else goes on here. */
+  #refusalOf(
+    { from, at }: JoinRequest,
+    header: string,
+    headers: Exchange['request']['headers'],
+  ): readonly [RefusalCode, string] | undefined {
+    const fault = faultOf({
+      headers,
+      at,
+      now: this.runtime.timeOfDay(),
+      hosts: this.hosts,
+      isAuthorized: (host, authorization) => isAuthorized(from, host, header, authorization),
+    });
+    if (fault !== undefined) return fault;
+    return at < this.#started ? ['untimely', 'the request is from before the start of this relay'] : undefined;
+  }
+
+  #refuse({ response }: Exchange, refused: RefusalCode, words: string): void {
+    sayRefused(response, REFUSALS[refused], { refused, words, now: this.runtime.timeOfDay() });
+    this.#counters.refused(refused);
+  }
+}
