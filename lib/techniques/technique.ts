@@ -18,11 +18,19 @@ export interface Attempt {
   readonly peer: Unl;
   /** This node's own locator as it is now; its endpoints tell what is near. */
   readonly own: Unl;
-  /** Opens a link to the peer at an endpoint, its key proven. Fails for anybody else. */
+  /**
+   * Opens a link to the peer at an endpoint, its key proven. Emits it and completes; unsubscribed before that, it gives up.
+   *
+   * @throws PeerMismatchError (`PEER_MISMATCH`) when somebody else answers; DialError (`DIAL_FAILED`) when nobody does, or the connection
+   * breaks; ProtocolError (`PROTOCOL`) when it is no node; TimeoutError (`TIMEOUT`) after `timing.dialMs` or `timing.handshakeMs`.
+   */
   readonly dial$: (endpoint: Endpoint, technique: string) => Observable<Link>;
   /**
    * Makes a link of a socket that leads to the peer's port by a way of the application's own, such as a proxy, its key proven.
-   * Fails for anybody else, and closes the socket.
+   * Emits it and completes; when it fails, or is unsubscribed before that, the socket is closed.
+   *
+   * @throws PeerMismatchError (`PEER_MISMATCH`), DialError (`DIAL_FAILED`), ProtocolError (`PROTOCOL`) and TimeoutError (`TIMEOUT`) as
+   * `dial$`.
    */
   readonly secure$: (socket: Socket, technique: string) => Observable<Link>;
   /** Takes a link that the peer makes for this attempt, as made by a technique, which ends the attempt. Never emits. */
