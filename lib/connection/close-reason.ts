@@ -45,6 +45,37 @@ export type CloseCode = (typeof CLOSE_CODES)[number];
 /** Closed by this side, in order. */
 export const CLOSED_HERE: CloseReason = { code: 'closed', by: 'us', message: 'closed here' };
 
+/** Dropped by this side, with all that is on its way. */
+export const DROPPED_HERE: CloseReason = { code: 'lost', by: 'us', message: 'dropped here' };
+
+/** The peer has said nothing while this side was closing. */
+export const CLOSE_UNANSWERED: CloseReason = {
+  code: 'timeout',
+  by: 'peer',
+  message: 'the peer did not answer the close',
+};
+
+/** The link broke before anything had been said on it. */
+export const NEVER_BEGUN: CloseReason = {
+  code: 'lost',
+  by: 'peer',
+  message: 'the link broke before the peer had said anything',
+};
+
+/** The link broke, and there can be no other. */
+export function brokenReason(error: Error | undefined): CloseReason {
+  const message = error === undefined ? 'the peer went away without a word' : `the link broke: ${error.message}`;
+  return { code: 'lost', by: 'peer', message };
+}
+
+/** Nothing led to the peer for so long: its link broke, or nothing was heard on it. */
+export function outOfReachReason(hasLink: boolean, lostBy: Error | undefined, survivalMs: number): CloseReason {
+  const elsewhere = `led to the peer for ${survivalMs} ms`;
+  if (hasLink) return { code: 'silent', by: 'peer', message: `nothing was heard, and nothing else ${elsewhere}` };
+  const why = lostBy === undefined ? '' : ` (${lostBy.message})`;
+  return { code: 'lost', by: 'peer', message: `the link broke${why}, and nothing ${elsewhere}` };
+}
+
 /** Why the peer has ended the connection. Its message is quoted as the peer's: its "here" is not ours. */
 export function peersReason({ code, message }: End): CloseReason {
   const known = CLOSE_CODES.find((one) => one === code) ?? 'closed';

@@ -5,7 +5,8 @@ import type { Link } from '../link/link.js';
 import { NO_NONCE, plainWire } from '../link/plain.js';
 import { endpointsOf } from '../link/tcp.js';
 import type { Direction } from './connection.js';
-import { PeerConnection, type ConnectionContext } from './peer-connection.js';
+import { PeerConnection } from './peer-connection.js';
+import type { ConnectionContext } from './start.js';
 
 /** What kind of plain connection. */
 export interface PlainStart {

@@ -1,4 +1,4 @@
-import { noop, type SchedulerLike } from 'rxjs';
+import { EMPTY, fromEvent, ignoreElements, noop, take, type Observable, type SchedulerLike } from 'rxjs';
 import { Queue } from '../bounds/queue.js';
 import { encodeHeader, FRAME, frameDecoder, type Frame } from './frames.js';
 import type { Link } from './link.js';
@@ -186,6 +186,12 @@ export class Channel {
     this.link.stream.once('close', () => {
       later.unsubscribe();
     });
+  }
+
+  /** Completes when the link holds no socket any more. */
+  get released$(): Observable<never> {
+    const { stream } = this.link;
+    return stream.closed ? EMPTY : fromEvent(stream, 'close').pipe(take(1), ignoreElements());
   }
 
   /** Drops the link, with all that is still on its way. */

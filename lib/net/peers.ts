@@ -1,6 +1,7 @@
 import { defer, EMPTY, filter, from, merge, Observable, skip, Subject, Subscription, switchMap } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
-import { PeerConnection, type ConnectionStart } from '../connection/peer-connection.js';
+import { PeerConnection } from '../connection/peer-connection.js';
+import type { ConnectionStart } from '../connection/start.js';
 import { plainConnection } from '../connection/plain-connection.js';
 import { siteOf } from '../bounds/site.js';
 import { reasonOf } from '../errors.js';
