@@ -72,26 +72,48 @@ export class Admission<T> {
   /** Lets a newcomer in, if there is room or somebody has to give way to it. */
   admit(site: string, entry: T): Admitted<T> {
     if (!this.hasRoomFor(site)) return { isIn: false };
-    const gaveWay = this.#size < this.config.most ? undefined : this.#newestOfGreediest();
+    const gaveWay = this.#size < this.config.most ? undefined : this.givesWayTo(site);
+    if (gaveWay !== undefined) this.leave(this.#greediest, gaveWay);
+    this.add(site, entry);
+    return { isIn: true, gaveWay };
+  }
+
+  /** What gives way to a newcomer of a site where all is full: the newest of the site that has most, if that has more than its own then. */
+  givesWayTo(site: string): T | undefined {
+    return this.of(site) + 1 < this.#most ? this.newestOf(this.#greediest) : undefined;
+  }
+
+  /** The newest entry of a site. */
+  newestOf(site: string): T | undefined {
+    const share = this.#shares.get(site);
+    for (let newest = share?.arrivals.at(-1); newest !== undefined; newest = share?.arrivals.at(-1)) {
+      if (share?.entries.has(newest) === true) return newest;
+      share?.arrivals.pop();
+    }
+    return undefined;
+  }
+
+  /** Takes an entry in, whether there is room or not. */
+  add(site: string, entry: T): void {
     const share = this.#shares.get(site) ?? { entries: new Set(), arrivals: [] };
     this.#shares.set(site, share);
     share.entries.add(entry);
     share.arrivals.push(entry);
     this.#size++;
     this.#move(site, share.entries.size - 1, share.entries.size);
-    return { isIn: true, gaveWay };
   }
 
-  /** An entry has left. Does nothing where it has left already. */
-  leave(site: string, entry: T): void {
+  /** An entry has left. Does nothing where it has left already; returns whether it had not. */
+  leave(site: string, entry: T): boolean {
     const share = this.#shares.get(site);
-    if (share?.entries.delete(entry) !== true) return;
+    if (share?.entries.delete(entry) !== true) return false;
     this.#size--;
     this.#move(site, share.entries.size + 1, share.entries.size);
     if (share.entries.size === 0) this.#shares.delete(site);
     else if (share.arrivals.length > 2 * share.entries.size + 16) {
       share.arrivals.splice(0, share.arrivals.length, ...share.entries);
     }
+    return true;
   }
 
   /** The most that any site has. */
@@ -99,15 +121,10 @@ export class Admission<T> {
     return Math.max(0, this.#sitesWith.length - 1);
   }
 
-  #newestOfGreediest(): T | undefined {
+  /** A site that has most. */
+  get #greediest(): string {
     const [site = ''] = this.#sitesWith.at(-1) ?? [];
-    const share = this.#shares.get(site);
-    for (let newest = share?.arrivals.pop(); newest !== undefined; newest = share?.arrivals.pop()) {
-      if (share?.entries.has(newest) !== true) continue;
-      this.leave(site, newest);
-      return newest;
-    }
-    return undefined;
+    return site;
   }
 
   #move(site: string, before: number, after: number): void {

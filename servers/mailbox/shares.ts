@@ -1,3 +1,4 @@
+import { Admission } from '../../lib/bounds/admission.js';
 import type { QuotaLimits } from './quota.js';
 import { Ranking } from './ranking.js';
 
@@ -9,35 +10,29 @@ export interface Shared {
   readonly size: number;
 }
 
-interface Share<T> {
-  messages: number;
-  bytes: number;
-  readonly entries: Set<T>;
-  /** In the order of arrival, with some that have left. */
-  readonly arrivals: T[];
-}
-
 /**
- * A place of bounded size, such as one box, and who has how much of it. When it is full, whoever has least gets in for the sake
- * of whoever has most: a flood from a few sites fills it, and keeps no others out.
+ * A place of bounded size, such as one box, and who has how much of it: an {@link Admission} that counts bytes, too. When it is full,
+ * whoever has least gets in for the sake of whoever has most: a flood from a few sites fills it, and keeps no others out.
  */
 export class Shares<T extends Shared> {
-  readonly #shares = new Map<string, Share<T>>();
-  /** Sites by messages and by bytes, from when the place was full for the first time: most boxes never are. */
-  #rankings: { readonly messages: Ranking; readonly bytes: Ranking } | undefined;
-  #messages = 0;
+  readonly #entries: Admission<T>;
+  readonly #bytesOf = new Map<string, number>();
+  /** Sites by bytes, from when the place was full for the first time: most boxes never are. */
+  #byBytes: Ranking | undefined;
   #bytes = 0;
 
-  constructor(readonly limits: QuotaLimits) {}
+  constructor(readonly limits: QuotaLimits) {
+    this.#entries = new Admission({ most: limits.messages });
+  }
 
   /** Whether nothing is here. */
   get isEmpty(): boolean {
-    return this.#messages === 0;
+    return this.#entries.size === 0;
   }
 
   /** Whether something of this size, in bytes, fits in. */
   hasRoomFor(size: number): boolean {
-    return this.#messages < this.limits.messages && this.#bytes + size <= this.limits.bytes;
+    return this.#entries.size < this.limits.messages && this.#bytes + size <= this.limits.bytes;
   }
 
   /**
@@ -45,57 +40,34 @@ export class Shares<T extends Shared> {
    * a site that has less than another, even with what is to come, is made room for.
    */
   givesWayTo({ site, size }: Shared): T | undefined {
-    const isCrowded = this.#messages >= this.limits.messages;
-    const share = this.#shares.get(site);
-    const own = isCrowded ? (share?.messages ?? 0) + 1 : (share?.bytes ?? 0) + size;
-    const { messages, bytes } = this.#ranked();
-    const { most } = isCrowded ? messages : bytes;
-    if (most === undefined || own >= most.amount) return undefined;
-    const greediest = this.#shares.get(most.who);
-    while (greediest !== undefined) {
-      const newest = greediest.arrivals.at(-1);
-      if (newest === undefined || greediest.entries.has(newest)) return newest;
-      greediest.arrivals.pop();
-    }
-    return undefined;
+    if (this.#entries.size >= this.limits.messages) return this.#entries.givesWayTo(site);
+    const { most } = this.#ranked();
+    const own = (this.#bytesOf.get(site) ?? 0) + size;
+    return most === undefined || own >= most.amount ? undefined : this.#entries.newestOf(most.who);
   }
 
   add(entry: T): void {
-    const share = this.#shares.get(entry.site) ?? { messages: 0, bytes: 0, entries: new Set(), arrivals: [] };
-    this.#shares.set(entry.site, share);
-    share.entries.add(entry);
-    share.arrivals.push(entry);
-    this.#count(share, entry, 1);
+    this.#entries.add(entry.site, entry);
+    this.#count(entry, entry.size);
   }
 
   /** Forgets what is here. */
   delete(entry: T): void {
-    const share = this.#shares.get(entry.site);
-    if (share?.entries.delete(entry) !== true) return;
-    this.#count(share, entry, -1);
-    if (share.messages === 0) this.#shares.delete(entry.site);
-    else if (share.arrivals.length > 2 * share.messages + 16) {
-      share.arrivals.splice(0, share.arrivals.length, ...share.entries);
-    }
+    if (this.#entries.leave(entry.site, entry)) this.#count(entry, -entry.size);
   }
 
-  #ranked() {
-    if (this.#rankings !== undefined) return this.#rankings;
-    const rankings = { messages: new Ranking(), bytes: new Ranking() };
-    for (const [site, { messages, bytes }] of this.#shares) {
-      rankings.messages.set(site, messages);
-      rankings.bytes.set(site, bytes);
-    }
-    this.#rankings = rankings;
-    return rankings;
+  #ranked(): Ranking {
+    if (this.#byBytes !== undefined) return this.#byBytes;
+    this.#byBytes = new Ranking();
+    for (const [site, bytes] of this.#bytesOf) this.#byBytes.set(site, bytes);
+    return this.#byBytes;
   }
 
-  #count(share: Share<T>, { site, size }: T, by: 1 | -1): void {
-    share.messages += by;
-    share.bytes += by * size;
-    this.#messages += by;
-    this.#bytes += by * size;
-    this.#rankings?.messages.set(site, share.messages);
-    this.#rankings?.bytes.set(site, share.bytes);
+  #count({ site }: T, bytes: number): void {
+    const has = (this.#bytesOf.get(site) ?? 0) + bytes;
+    if (this.#entries.of(site) > 0) this.#bytesOf.set(site, has);
+    else this.#bytesOf.delete(site);
+    this.#bytes += bytes;
+    this.#byBytes?.set(site, has);
   }
 }

@@ -49,7 +49,7 @@ const REFUSED_MS = 1_000;
 /** A client that has hung up gets this long to read what was still said to it, in milliseconds. */
 const HUNG_UP_MS = 30_000;
 
-/** The lines of a client on a TCP socket, which end in CRLF. The socket has to be paused. */
+/** The lines of a client on a TCP socket, which end in CRLF. The socket is to be paused, and its errors listened to. */
 export class SocketLines implements ClientLines {
   readonly #decoder = lineDecoder(REQUEST_MAX_BYTES);
   #handler: ClientHandler | undefined;

@@ -116,7 +116,7 @@ async function handleProven(
         LISTING_MS,
         siteOf(address),
       );
-      if (!kept) session.decline('table-full', 'this server lists as many nodes as it can');
+      if (!kept) session.declineToList();
       return;
     }
     case 'WITHDRAW':

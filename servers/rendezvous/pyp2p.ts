@@ -74,7 +74,7 @@ async function listPassive({ port, maxInbound }: RequestOf<'PASSIVE'>, session: 
   const kept =
     own.length < MAX_PASSIVE &&
     (await store.put('passive', `${remote.address} ${port}`, String(maxInbound), LISTING_MS, siteOf(remote.address)));
-  if (!kept) session.decline('table-full', 'this server lists as many nodes as it can');
+  if (!kept) session.declineToList();
 }
 
 async function listSimultaneous(session: ServerSession): Promise<void> {
@@ -82,7 +82,7 @@ async function listSimultaneous(session: ServerSession): Promise<void> {
   const { address } = remote;
   const at = session.now();
   if (!(await store.put('simultaneous', address, String(at), LISTING_MS, siteOf(address)))) {
-    session.decline('table-full', 'this server lists as many nodes as it can');
+    session.declineToList();
     return;
   }
   if (!session.isListed) waitForCandidates(session);

@@ -118,6 +118,11 @@ export class ServerSession {
     this.reply({ verb: 'REFUSED', code, words });
   }
 
+  /** Says that there is no room for this node in a list of the server's. */
+  declineToList(): void {
+    this.decline('table-full', 'this server lists as many nodes as it can');
+  }
+
   /** Says why, and closes. */
   refuse(code: RefusalCode, words: string): void {
     this.decline(code, words);

@@ -1,5 +1,6 @@
 import { Observable } from 'rxjs';
 import { Admission } from '../../lib/bounds/admission.js';
+import { Sampled } from './sampled.js';
 import type { Store, Table } from './store.js';
 
 /** What a memory store needs. */
@@ -67,13 +68,11 @@ interface Entry {
   /** For how long it was to be kept, in milliseconds. */
   readonly ttlMs: number;
   readonly expires: number;
-  /** Where its key stands in the array of all keys, from which samples are taken. */
-  position: number;
 }
 
 class MemoryTable {
   readonly #entries = new Map<string, Entry>();
-  readonly #keys: string[] = [];
+  readonly #keys: Sampled<string>;
   readonly #groups = new Map<string, Set<string>>();
   /** When what is kept equally long expires, by how long that is: in the order in which it was put, which is that of the times. */
   readonly #expiries = new Map<number, Map<string, number>>();
@@ -83,6 +82,7 @@ class MemoryTable {
   #nextExpiry = Infinity;
 
   constructor(readonly config: MemoryStoreConfig) {
+    this.#keys = new Sampled(config.random);
     this.#room = new Admission({ most: config.maxEntries });
   }
 
@@ -91,8 +91,8 @@ class MemoryTable {
     const before = this.#entries.get(key);
     if (before?.site !== site && !this.#admit(key, site, before)) return false;
     const expires = this.config.now() + ttlMs;
-    const position = before?.position ?? this.#keys.push(key) - 1;
-    this.#entries.set(key, { value, site, ttlMs, expires, position });
+    this.#entries.set(key, { value, site, ttlMs, expires });
+    this.#keys.add(key);
     if (before !== undefined) this.#expiries.get(before.ttlMs)?.delete(key);
     const order = this.#expiries.get(ttlMs) ?? new Map<string, number>();
     this.#expiries.set(ttlMs, order.set(key, expires));
@@ -113,13 +113,7 @@ class MemoryTable {
     this.#entries.delete(key);
     this.#room.leave(entry.site, key);
     this.#expiries.get(entry.ttlMs)?.delete(key);
-    // The last key takes the place of the one that goes, so that there is no gap.
-    const last = this.#keys.pop();
-    const moved = last === undefined || last === key ? undefined : this.#entries.get(last);
-    if (last !== undefined && moved !== undefined) {
-      this.#keys[entry.position] = last;
-      moved.position = entry.position;
-    }
+    this.#keys.delete(key);
     const group = this.#groups.get(groupOf(key));
     group?.delete(key);
     if (group?.size === 0) this.#groups.delete(groupOf(key));
@@ -128,12 +122,11 @@ class MemoryTable {
   sample(count: number): [key: string, value: string][] {
     this.#forgetExpired();
     const chosen: [string, string][] = [];
-    // Fisher–Yates, as far as it is needed, in place: the order of the keys means nothing.
-    for (let left = this.#keys.length; left > 0 && chosen.length < count; left--) {
-      this.#swap(Math.floor(this.config.random() * left), left - 1);
-      const key = this.#keys[left - 1] ?? '';
+    if (count <= 0) return chosen;
+    for (const key of this.#keys.inRandomOrder()) {
       const value = this.get(key);
       if (value !== undefined) chosen.push([key, value]);
+      if (chosen.length >= count) break;
     }
     return chosen;
   }
@@ -152,14 +145,6 @@ class MemoryTable {
     const { isIn, gaveWay } = this.#room.admit(site, key);
     if (gaveWay !== undefined) this.delete(gaveWay);
     return isIn;
-  }
-
-  #swap(one: number, other: number): void {
-    const [a = '', b = ''] = [this.#keys[one], this.#keys[other]];
-    const [atA, atB] = [this.#entries.get(a), this.#entries.get(b)];
-    if (atA === undefined || atB === undefined) return;
-    [this.#keys[one], this.#keys[other]] = [b, a];
-    [atA.position, atB.position] = [other, one];
   }
 
   /** Each entry is looked at once when it has expired; what has not is not gone through. */

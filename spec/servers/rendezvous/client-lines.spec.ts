@@ -1,0 +1,130 @@
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { asyncScheduler } from 'rxjs';
+import { SocketLines } from '../../../servers/rendezvous/client-lines.js';
+
+describe('SocketLines', () => {
+  const sockets: Socket[] = [];
+  afterEach(() => {
+    for (const socket of sockets.splice(0)) socket.destroy();
+  });
+
+  /** A client, the lines of its socket at the server, and what happens there. */
+  async function begin(answer: (text: string) => Promise<void> | undefined = () => undefined) {
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('Expected a port');
+    const client = connect({ host: '127.0.0.1', port: address.port, allowHalfOpen: true });
+    const [socket] = await Promise.all([
+      new Promise<Socket>((resolve) => server.once('connection', resolve)),
+      once(client, 'connect'),
+    ]);
+    server.close();
+    socket.on('error', () => undefined);
+    sockets.push(client, socket);
+    const events: string[] = [];
+    const lines = new SocketLines(socket, asyncScheduler);
+    const gone = new Promise<void>((resolve) => {
+      lines.start({
+        line(text) {
+          events.push(text);
+          return answer(text);
+        },
+        fault({ name }) {
+          events.push(name);
+          lines.close();
+        },
+        over() {
+          events.push('over');
+        },
+        gone: resolve,
+      });
+    });
+    return { client, lines, events, gone };
+  }
+
+  async function textTo(client: Socket): Promise<string> {
+    let text = '';
+    for await (const chunk of client) text += String(chunk);
+    return text;
+  }
+
+  it('reads a line when the one before has been answered', async () => {
+    const answers: (() => void)[] = [];
+    const { client, events, gone } = await begin(() => new Promise((resolve) => answers.push(resolve)));
+    client.end('one\r\ntwo\n');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(events).toEqual(['one']);
+    answers.shift()?.();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(events).toEqual(['one', 'two']);
+    answers.shift()?.();
+    await gone;
+    expect(events).toEqual(['one', 'two', 'over']);
+  });
+
+  it('answers a client that has hung up what it had asked, and hangs up', async () => {
+    const { client, lines } = await begin(async (text) => {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      lines.say(`heard ${text}`);
+    });
+    client.end('one\ntwo\nlast without an end');
+    expect(await textTo(client)).toBe('heard one\r\nheard two\r\nheard last without an end\r\n');
+  });
+
+  it('looks at nothing behind a line on which it was closed', async () => {
+    const { client, lines, events, gone } = await begin(() => {
+      lines.say('bye');
+      lines.close();
+      lines.say('no more');
+      return undefined;
+    });
+    client.write('one\ntwo\n');
+    expect(await textTo(client)).toBe('bye\r\n');
+    client.end('three\n');
+    await gone;
+    expect(events).toEqual(['one', 'over']);
+  });
+
+  it('drops a client that does not hang up when it is closed, a second later', async () => {
+    const { lines, events, gone } = await begin();
+    const before = Date.now();
+    lines.close();
+    await gone;
+    expect(events).toEqual(['over']);
+    expect(Date.now() - before).toBeGreaterThan(900);
+  });
+
+  it('tells of bytes that are no lines, behind the lines before them', async () => {
+    const { client, events, gone } = await begin();
+    client.end(Buffer.concat([Buffer.from('one\n'), Buffer.from([0xff, 0x0a]), Buffer.from('two\n')]));
+    await gone;
+    expect(events).toEqual(['one', 'ProtocolError', 'over']);
+  });
+
+  it('reads ahead a bounded number of bytes while a line is being answered', async () => {
+    const { client, events } = await begin(() => new Promise(() => undefined));
+    const text = `${'x'.repeat(99)}\n`.repeat(10_000);
+    client.write('first\n');
+    for (let i = 0; i < 50; i++) client.write(text);
+    const moved = async () => {
+      const before = client.bytesWritten - client.writableLength;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      return client.bytesWritten - client.writableLength - before;
+    };
+    while ((await moved()) > 0);
+    expect(client.writableLength).toBeGreaterThan(0);
+    expect(events).toEqual(['first']);
+  });
+
+  it('ends once when the client breaks off', async () => {
+    const { client, lines, events, gone } = await begin();
+    client.resetAndDestroy();
+    await gone;
+    lines.say('nobody hears this');
+    lines.close();
+    lines.drop();
+    expect(events).toEqual(['over']);
+  });
+});
