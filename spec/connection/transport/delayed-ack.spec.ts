@@ -1,0 +1,72 @@
+import { DelayedAck } from '../../../lib/connection/transport/delayed-ack.js';
+import { VirtualClock } from '../virtual-links.js';
+
+describe('An acknowledgement', () => {
+  /** What was said and when, in milliseconds. */
+  function open() {
+    const clock = new VirtualClock();
+    const said: (readonly [ms: number, received: number])[] = [];
+    let canSay = true;
+    const ack = new DelayedAck({
+      scheduler: clock,
+      say: (received) => {
+        if (canSay) said.push([clock.now(), received]);
+        return canSay;
+      },
+    });
+    const mute = (isMute: boolean) => {
+      canSay = !isMute;
+    };
+    return { clock, said, ack, mute };
+  }
+
+  it('is sent 200 ms after the first bytes, for all that have come by then', () => {
+    const { clock, said, ack } = open();
+    ack.advance(10);
+    clock.pass(150);
+    ack.advance(20);
+    clock.pass(1_000);
+    expect(said).toEqual([[200, 20]]);
+  });
+
+  it('is sent at once for 65,536 bytes, and not again later', () => {
+    const { clock, said, ack } = open();
+    ack.advance(10);
+    ack.advance(65_536);
+    clock.pass(1_000);
+    expect(said).toEqual([[0, 65_536]]);
+  });
+
+  it('can be hurried where something is owed, and repeated where nothing is', () => {
+    const { clock, said, ack } = open();
+    ack.flush();
+    expect(said).toEqual([]);
+    ack.advance(10);
+    ack.flush();
+    ack.flush();
+    ack.now();
+    clock.pass(1_000);
+    expect(said).toEqual([
+      [0, 10],
+      [0, 10],
+    ]);
+  });
+
+  it('is owed still when it could not be sent', () => {
+    const { clock, said, ack, mute } = open();
+    mute(true);
+    ack.advance(10);
+    clock.pass(200);
+    mute(false);
+    ack.flush();
+    expect(said).toEqual([[200, 10]]);
+  });
+
+  it('is not sent later once that is stopped', () => {
+    const { clock, said, ack } = open();
+    ack.advance(10);
+    ack.stop();
+    clock.pass(1_000);
+    expect([said, clock.actions.length]).toEqual([[], 0]);
+  });
+});
