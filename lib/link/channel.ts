@@ -1,6 +1,6 @@
 import { EMPTY, fromEvent, ignoreElements, noop, take, type Observable, type SchedulerLike } from 'rxjs';
 import { Queue } from '../bounds/queue.js';
-import { encodeHeader, FRAME, frameDecoder, type Frame } from './frames.js';
+import { DATA_FRAME_BYTES, encodeHeader, FRAME, frameDecoder, type Frame } from './frames.js';
 import type { Link } from './link.js';
 
 /** So much is handed to the stream at once: a few TLS records, and few system calls. */
@@ -32,8 +32,8 @@ export function framedWire(): Wire {
     decode: frameDecoder(),
     encode(type, payload) {
       const frames: Uint8Array[] = [];
-      for (let at = 0; at === 0 || at < payload.length; at += STREAM_BYTES) {
-        const piece = payload.subarray(at, at + STREAM_BYTES);
+      for (let at = 0; at === 0 || at < payload.length; at += DATA_FRAME_BYTES) {
+        const piece = payload.subarray(at, at + DATA_FRAME_BYTES);
         frames.push(encodeHeader(type, piece.length));
         if (piece.length > 0) frames.push(piece);
       }

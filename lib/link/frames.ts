@@ -19,11 +19,11 @@ export const FRAME = {
   at: 5,
   /** The offset up to which the peer's stream has come. */
   ack: 6,
-  /** No more data comes on this link from whoever says so: it goes on on another. */
+  /** The sender sends no more data on this link, but on another. */
   leave: 7,
-  /** Nothing but this link brings anything any more: the peer's stream is to go on here, from this offset. */
+  /** Asks for the peer's stream on this link, from an offset: what is missing will not come by another. */
   resume: 8,
-  /** The locator of whoever says so, as it is now, in text. */
+  /** The sender's locator as it is now, in text. */
   locator: 9,
 } as const;
 
@@ -35,6 +35,9 @@ const HEADER_LENGTH = 4;
 
 /** The longest payload of any frame but `data`, in bytes: they are small, and buffered whole. */
 const CONTROL_MAX_LENGTH = 16_384;
+
+/** Data are written in frames of at most this many bytes, four TLS records. */
+export const DATA_FRAME_BYTES = 65_536;
 
 /** The longest payload of a `data` frame, by its format. */
 export const DATA_MAX_LENGTH = 0xff_ffff;

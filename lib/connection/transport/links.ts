@@ -119,7 +119,7 @@ export class Links {
   meet(link: TransportLink, received: number | undefined, lost: number | undefined): void {
     link.isMet = true;
     const before = this.current;
-    // What the peer has lost carries nothing, whatever it looks like from here.
+    // A link that the peer has lost carries nothing, even if it looks whole from here.
     if (before !== undefined && before !== link && this.#choice.isLostWith(lost)) {
       this.#choice.clear();
       this.drop(before);
@@ -145,7 +145,7 @@ export class Links {
 
   /** The peer asks for this side's stream on a link, from an offset. */
   resume(link: TransportLink, offset: number): void {
-    // One that this side has left already has nothing to do with what it sends now.
+    // This side sends by another link already, where it has left this one.
     if (!link.isLeft) this.#choose(link, offset);
   }
 
@@ -163,7 +163,7 @@ export class Links {
       this.#choose(other);
       other.channel.write(FRAME.resume, encodeOffset(this.#config.received()));
     } else if (link.isUsed && !link.hasPeerLeft && current !== undefined) {
-      // What it had may not have arrived: rather twice than late.
+      // What was sent on it may not have arrived: it is sent again at once.
       this.#choose(current, 'acknowledged');
     }
     return false;
@@ -200,7 +200,7 @@ export class Links {
     }
     for (const other of others) {
       if (other === before && wasDoubtful) this.drop(other);
-      // The other side follows, and may be told by a choice that is on its way to come back.
+      // The other side only follows: a choice that is on its way may bring it back to this link.
       else if (isControlling || other.hasPeerLeft) this.#leave(other);
     }
     if (before !== link) onPath(link.channel);

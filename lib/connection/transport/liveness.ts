@@ -96,7 +96,7 @@ export class Liveness {
   }
 
   readonly #onSilent = (): void => {
-    // Who does not read does not hear.
+    // While this side reads nothing it cannot hear the peer.
     if (this.#isDoubtful || !this.#config.hasLink() || this.#config.isDeaf()) return;
     this.#isDoubtful = true;
     this.#config.onChange();

@@ -1,20 +1,20 @@
 import { ownBytes } from '../../bounds/own-bytes.js';
 
 /**
- * The bytes of a stream that are still to be written, and those that were written and that the peer has not said to have: by
- * their offsets, counted from the beginning of the stream.
+ * The bytes of a stream that are still to be written, and those that were written but that the peer has not acknowledged. They
+ * are named by their offsets from the beginning of the stream.
  */
 export class SendBuffer {
   #pieces: Buffer[] = [];
-  /** What the last piece is the beginning of, when it is made of short ones. */
+  /** The memory behind the last piece, when short pieces are being joined there. */
   #block: Buffer | undefined;
-  /** Those before it are let go of, in one go: to move all others up each time would cost more than sending them. */
+  /** The first piece that is kept. Those before it are removed many at a time: to move all others up each time would be slow. */
   #first = 0;
   /** The piece that the next byte to be written is in, and where in it. */
   #next = 0;
   #within = 0;
   #base = 0;
-  /** What of the first piece the peer has. */
+  /** How many bytes of the first piece the peer has. */
   #had = 0;
   #position = 0;
   #written = 0;
@@ -48,7 +48,7 @@ export class SendBuffer {
     else this.#join(bytes);
   }
 
-  /** Short pieces become one, so that there are few: each would cost more than its bytes, and time whenever all are gone through. */
+  /** Joins short pieces to one, so that there are few: each costs more than its bytes, and time whenever all are gone through. */
   #join(bytes: Buffer): void {
     const last = this.#pieces.length - 1;
     const piece = this.#pieces[last];
@@ -60,7 +60,7 @@ export class SendBuffer {
       this.#pieces.push(next.subarray(0, bytes.length));
       return;
     }
-    // It may have been written already as far as it went.
+    // The piece may have been written already, as far as it went.
     if (this.#next > last) {
       this.#next = last;
       this.#within = piece.length;

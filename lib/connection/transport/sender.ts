@@ -1,13 +1,10 @@
 import { ClosedError, ProtocolError } from '../../errors.js';
 import type { Channel } from '../../link/channel.js';
-import { FRAME } from '../../link/frames.js';
+import { DATA_FRAME_BYTES, FRAME } from '../../link/frames.js';
 import { SendBuffer } from './send-buffer.js';
 
 /** So many bytes wait in a link: enough to keep it busy, few to be sent again elsewhere. */
 export const LINK_BYTES = 131_072;
-
-/** Data frames of this length. */
-const PIECE_BYTES = 65_536;
 
 /** Where in the stream sending goes on: at an offset, behind what the peer has acknowledged, or where it is. */
 export type SendFrom = number | 'acknowledged' | 'here';
@@ -88,7 +85,7 @@ export class Sender {
   expectToHave(offset: number): void {
     const { base, written } = this.#buffer;
     if (offset > written) throw new ProtocolError(`Expected to be asked for bytes up to ${written}, got ${offset}`);
-    // One that has been asked for on a slow link may have come by another meanwhile.
+    // The peer may have asked on a slow link for bytes that have come by another meanwhile.
     if (offset < base && this.#peerHas < base)
       throw new ClosedError('The link broke while nobody read here, and what it had is lost');
   }
@@ -105,7 +102,7 @@ export class Sender {
     const buffer = this.#buffer;
     while (channel.buffered < LINK_BYTES && buffer.position < buffer.end) {
       if (buffer.position - buffer.base >= this.#config.unacknowledgedBytes) {
-        // Who does not read hears no acknowledgements, and shall not have to stop writing for that.
+        // While this side reads nothing it hears no acknowledgements either; it does not stop writing for that.
         if (!this.#config.isDeaf()) return;
         buffer.acknowledge(buffer.position);
       }
@@ -124,7 +121,7 @@ export class Sender {
   }
 
   #sendPiece(channel: Channel): boolean {
-    const bytes = this.#buffer.take(PIECE_BYTES);
+    const bytes = this.#buffer.take(DATA_FRAME_BYTES);
     if (bytes !== undefined) channel.write(FRAME.data, bytes);
     return bytes !== undefined;
   }

@@ -23,11 +23,11 @@ export class Silence {
   expect(): void {
     if (this.#since !== undefined) return;
     this.#since = this.#config.scheduler.now();
-    // One that runs still is for an answer that has come, and looks anew when it is over.
+    // A timer of an earlier answer may still run: it looks again when it fires.
     this.#timer ??= this.#lookIn(this.#config.ms);
   }
 
-  /** The peer has said something. What it owes still, it owes from now on. */
+  /** The peer has said something. If it still owes an answer, the time begins anew. */
   heard(owesStill: boolean): void {
     this.#since = owesStill ? this.#config.scheduler.now() : undefined;
   }

@@ -28,11 +28,11 @@ import type { LinkHandler, TransportLink } from './transport-link.js';
 /** More than this never waits in a link for a peer that does not read: it gets no more answers and acknowledgements. */
 const UNREAD_BYTES = LINK_BYTES * 2;
 
-/** So often a peer may say what has this side do or say something: links change now and then, and a few at a time. */
+/** How often a peer may send frames that make this side act: links change now and then, and a few at a time. */
 const CHANGES = { perSecond: 10, burst: 50 };
 
-/** Frames to which this side answers, or which have it do something. */
-const HAS_US_ACT: ReadonlySet<number> = new Set([FRAME.at, FRAME.leave, FRAME.resume, FRAME.locator]);
+/** Frames that make this side act. */
+const MAKES_US_ACT: ReadonlySet<number> = new Set([FRAME.at, FRAME.leave, FRAME.resume, FRAME.locator]);
 
 /**
  * A stream of bytes in each direction to one peer: each byte once and in order, over links that come and go. What the bytes mean
@@ -273,7 +273,7 @@ export class Transport {
       this.#reassembly.takeRest(link);
     });
     this.#links.drop(link);
-    // What it had may have been the end.
+    // The rest may have been the end.
     if (this.#isClosed) return;
     if (this.#links.lose(link)) this.#config.host.onLost(error);
     this.#links.tellNeed();
@@ -307,7 +307,7 @@ export class Transport {
   }
 
   #onControl(link: TransportLink, type: number, payload: Buffer): void {
-    if (HAS_US_ACT.has(type) && !this.#mayChange())
+    if (MAKES_US_ACT.has(type) && !this.#mayChange())
       throw new ProtocolError(`Expected links to change now and then, got more than ${CHANGES.burst} changes at once`);
     switch (type) {
       case FRAME.at:
@@ -341,7 +341,7 @@ export class Transport {
     this.#links.meet(link, received, lost);
   }
 
-  /** The end is none before all that was sent before it has come. A peer that gives up says so at any time. */
+  /** An end counts once all before it has come. In place of the hello on a further link it refuses that link alone. */
   #onEnd(link: TransportLink, payload: Buffer): boolean {
     if (!link.isMet && link !== this.#links.current) {
       this.#links.drop(link);
