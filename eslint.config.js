@@ -50,6 +50,10 @@ export default defineConfig(
             'AssignmentExpression > CallExpression.right[callee.object.name="Buffer"][callee.property.name="concat"]',
           message: 'Use `Gathered`: this copies all that came before at each piece.',
         },
+        {
+          selector: 'MemberExpression[object.name="URL"][property.name="canParse"]',
+          message: 'Use `readUrl`: Node 20 says of some texts that it can parse them, and then cannot.',
+        },
       ],
     },
   },

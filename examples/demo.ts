@@ -9,7 +9,7 @@ import { createNet } from 'rxp2p';
 import { serve$ } from 'rxp2p/servers';
 
 /** Longer than any machine needs: the demo must not hang where something is wrong. */
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 90_000;
 
 const [role, rendezvous = '', unl = ''] = process.argv.slice(2);
 const fail = (error: unknown) => {

@@ -1,6 +1,6 @@
 import { canonicalAddress, parseServer, type ServerAddress } from './endpoint.js';
 import { createIdentity, type Identity, type PeerId } from './identity.js';
-import { expectInteger, expectOneOf, invalidOption } from './validate.js';
+import { expectInteger, expectOneOf, invalidOption, readUrl } from './validate.js';
 
 /** How long things may take, all in milliseconds. Each can be set in {@link NetConfig.timing}. */
 export interface Timing {
@@ -312,7 +312,7 @@ function expectUrlsOrNone(name: string, values: unknown): URL[] | false {
 function expectUrls(name: string, values: unknown): URL[] {
   if (!Array.isArray(values)) throw invalidOption(name, URLS, values);
   return values.map((value) => {
-    const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
+    const url = typeof value === 'string' ? readUrl(value) : undefined;
     const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:';
     if (url === undefined || !isHttp) throw invalidOption(name, URLS, value);
     // What is asked for is below it.

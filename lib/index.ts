@@ -13,21 +13,21 @@ export type { Path } from './connection/path.js';
 export type { Mapping } from './port-mapping/mapping.js';
 export type { ClockStatus } from './net/clock-watch.js';
 export type { Reach } from './reachability.js';
-export type { ServerReport } from './trace.js';
+export type { ServerReport } from './server-report.js';
 
 // ─── What a node tells of its work ───────────────────────────────────────────────────────────────────────────────────
-export type { PunchReport } from './link/punch.js';
-export type { PunchSide } from './nat/punch-plan.js';
+export type { PunchReport } from './techniques/punch/sockets.js';
+export type { PunchSide } from './techniques/punch/plan.js';
 export type { Outcome } from './operators/trace-outcome.js';
 export type { ClockReading } from './server-clock.js';
-export type { PunchStep, PunchSummary, TraceEvent, TraceStep } from './trace.js';
+export type { PunchStep, PunchSummary } from './techniques/punch/steps.js';
+export type { TraceEvent, TraceStep } from './trace.js';
 
 // ─── Techniques of an application's own ──────────────────────────────────────────────────────────────────────────────
 export type { Link } from './link/link.js';
-export type { Delivery } from './signalling/channel.js';
+export type { Delivery } from './signalling/carrier.js';
 export type { ReceivedSignal, Signal, Signalling, SignalOptions } from './signalling/signalling.js';
-export type { TechniqueName } from './techniques/stages.js';
-export type { Attempt, Dial, Technique } from './techniques/technique.js';
+export type { Attempt, Dial, Technique, TechniqueName } from './techniques/technique.js';
 
 // ─── Time, chance and sockets of a specification's own ───────────────────────────────────────────────────────────────
 export type { Gateway } from './port-mapping/gateway.js';

@@ -43,46 +43,28 @@ import { expectLine } from './link/lines.js';
 import type { Listener } from './link/tcp.js';
 import { secureContextOf } from './link/tls.js';
 import { Attempts } from './net/attempts.js';
-import { answerWhileSimultaneous$, canChallenge, challengingOf } from './net/challenging.js';
 import { ClockWatch, type ClockStatus } from './net/clock-watch.js';
 import { flood$ } from './net/flood.js';
-import { receive$ } from './net/inbound.js';
-import { isOnLink, localAddresses, locate } from './net/locator.js';
-import { Nonces } from './net/nonces.js';
-import { Peers } from './net/peers.js';
+import { receive$ } from './peers/inbound.js';
+import { isOnLink, localAddresses, locate } from './self/locator.js';
+import { Nonces } from './peers/nonces.js';
+import { Peers } from './peers/peers.js';
 import { preload } from './net/preload.js';
-import { punchingOf } from './net/punching.js';
 import { ServerWatch } from './net/server-watch.js';
-import { canRelay, relayingOf } from './net/relaying.js';
-import { canReverseQuery, reverseQueryingOf } from './net/reverse-querying.js';
-import { reversingOf } from './net/reversing.js';
-import {
-  findings$,
-  NOTHING_FOUND,
-  observersOf,
-  sessionsIn,
-  signalRoundTripMs,
-  type Findings,
-} from './net/surroundings.js';
+import { findings$, NOTHING_FOUND, sessionsIn, signalRoundTripMs, type Findings } from './self/findings.js';
 import { untilAborted } from './operators/until-aborted.js';
 import { untroubled } from './operators/untroubled.js';
 import type { Reach } from './reachability.js';
 import { systemRuntime, type Runtime } from './runtime.js';
 import { Seen } from './bounds/seen.js';
-import { channelsOf } from './net/channels.js';
-import { signallingOver } from './signalling/over-channels.js';
+import { carriersOf } from './net/carriers.js';
+import { signallingOver } from './signalling/over-carriers.js';
 import type { Signalling } from './signalling/signalling.js';
-import type { Challenging } from './techniques/challenging.js';
-import type { Punching } from './techniques/punching.js';
-import { answerRelays$ } from './techniques/relay.js';
-import type { Relaying } from './techniques/relaying.js';
-import { answerDialBacks$, type Reversing } from './techniques/reverse-connect.js';
-import { answerReverse$ } from './techniques/reverse-query.js';
-import type { ReverseQuerying } from './techniques/reverse-querying.js';
-import { answerPunches$ } from './techniques/simultaneous-open.js';
-import { stagesOf, type TechniqueName } from './techniques/stages.js';
-import type { Technique } from './techniques/technique.js';
-import type { ServerReport, Trace, TraceEvent } from './trace.js';
+import { stagesOf } from './techniques/stages.js';
+import type { NodeTechnique, Technique, TechniqueName } from './techniques/technique.js';
+import { techniquesOf } from './net/techniques.js';
+import type { ServerReport } from './server-report.js';
+import type { Trace, TraceEvent } from './trace.js';
 import { formatUnl, parseUnl, peerNameOf } from './unl.js';
 import { expectInteger } from './validate.js';
 import type { NatType, NodeType, Unl } from './unl/types.js';
@@ -322,12 +304,8 @@ class RunningNet implements Net {
   });
   readonly #context: SecureContext;
   readonly #signalling: Signalling;
-  readonly #punching: Punching | undefined;
-  readonly #relaying: Relaying | undefined;
-  readonly #challenging: Challenging | undefined;
-  readonly #reversing: Reversing;
   readonly #nonces: Nonces;
-  readonly #reverseQuerying: ReverseQuerying | undefined;
+  readonly #techniques: readonly NodeTechnique[];
   readonly #attempts: Attempts;
 
   #isClosing = false;
@@ -348,45 +326,29 @@ class RunningNet implements Net {
     this.#context = secureContextOf(identity);
     this.#signalling = signallingOver({
       identity,
-      channels: channelsOf(config, this.#sessions$, runtime, this.#tell),
+      carriers: carriersOf(config, this.#sessions$, runtime, this.#tell),
       runtime,
       trace: this.#tell,
     });
-    const given = { config, runtime, context: this.#context, peers: this.#peers };
-    const punching = punchingOf({
-      ...given,
-      nats$: this.#findings.pipe(
-        map(({ nats }) => nats),
-        filter((nats) => nats !== undefined),
-      ),
-      roundTripMs: (family) => signalRoundTripMs(this.#findings.value, family),
-      tell: (step) => {
-        this.#tell({ type: 'punch', ...step });
-      },
-    });
-    // What it takes to punch: servers that see this node's NAT.
-    const canPunch = observersOf(config).length > 0;
-    this.#punching = canPunch && config.security === 'tls' ? punching : undefined;
-    this.#relaying = canRelay(config) ? relayingOf({ ...given, findings$: this.#findings }) : undefined;
-    this.#challenging =
-      canPunch && canChallenge(config) ? challengingOf({ ...given, sessions$: this.#sessions$, punching }) : undefined;
-    const own = () => this.#own();
-    this.#reversing = reversingOf({ ...given, trace: this.#tell, own });
     this.#nonces = new Nonces(() => runtime.scheduler.now());
-    this.#reverseQuerying = canReverseQuery(config)
-      ? reverseQueryingOf({ ...given, trace: this.#tell, own, nonces: this.#nonces })
-      : undefined;
-    this.#attempts = new Attempts({
-      ...given,
-      trace: this.#tell,
-      own,
-      own$: this.#location$.pipe(map(({ unl }) => unl)),
-      roundTripMs: () => signalRoundTripMs(this.#findings.value, 4) || undefined,
+    const host = {
+      config,
+      runtime,
+      context: this.#context,
+      peers: this.#peers,
       signalling: this.#signalling,
-      punching: this.#punching,
-      relaying: this.#relaying,
-      challenging: this.#challenging,
-      reverseQuerying: this.#reverseQuerying,
+      findings$: this.#findings,
+      own: () => this.#own(),
+      roundTripMs: (family: 4 | 6) => signalRoundTripMs(this.#findings.value, family),
+      nonces: this.#nonces,
+      trace: this.#tell,
+    };
+    this.#techniques = techniquesOf(host);
+    this.#attempts = new Attempts({
+      ...host,
+      own$: this.#location$.pipe(map(({ unl }) => unl)),
+      roundTripMs: () => host.roundTripMs(4) || undefined,
+      techniques: this.#techniques,
       closed$: this.#closed$(),
       outlive: (work$) => {
         // Without the sessions that are closed then, there is no way for it.
@@ -439,7 +401,7 @@ class RunningNet implements Net {
   connect$(unl: string, { techniques, relayFirst, timeoutMs, signal }: ConnectOptions = {}): Observable<Connection> {
     return defer(() => {
       const peer = this.#expectPeer(parseUnl(unl));
-      const stagesFor = stagesOf({ techniques, relayFirst });
+      const stagesFor = stagesOf(this.#techniques, { techniques, relayFirst });
       if (timeoutMs !== undefined) expectInteger('timeoutMs', timeoutMs, 1, MAX_TIMER_MS);
       return this.#whenStarted$(() => this.#attempts.connect$(peer, { stagesFor, timeoutMs })).pipe(
         catchError((error: unknown) => {
@@ -475,21 +437,13 @@ class RunningNet implements Net {
   #begin({ local, socket$ }: Listener): void {
     this.#tell({ type: 'listening', local });
     const given = { config: this.#config, runtime: this.#runtime, trace: this.#tell };
-    const punching = this.#punching;
-    const relaying = this.#relaying;
-    const challenging = this.#challenging;
-    const reverseQuerying = this.#reverseQuerying;
-    const { mode, slots } = this.#config;
+    const { mode, security } = this.#config;
     this.#run(
       receive$(socket$, { ...given, context: this.#context, peers: this.#peers, nonces: this.#nonces }),
       this.#find$(local),
-      punching && answerPunches$(this.#signalling, punching),
-      this.#config.security === 'tls' ? answerDialBacks$(this.#signalling, this.#reversing) : undefined,
-      relaying && answerRelays$(this.#signalling, relaying),
-      challenging && answerWhileSimultaneous$(challenging, this.#location$, local.port, slots.inbound),
-      reverseQuerying && answerReverse$(reverseQuerying),
+      ...this.#techniques.map(({ answer$ }) => answer$),
       mode === 'p2p' ? this.#flood$() : undefined,
-      this.#config.security === 'tls' ? this.#keepUp$() : undefined,
+      security === 'tls' ? this.#keepUp$() : undefined,
     );
   }
 
@@ -548,7 +502,7 @@ class RunningNet implements Net {
       own$: this.#location$.pipe(map(({ unl }) => unl)),
       isOnLink,
       connect$: (peer) =>
-        this.#attempts.connect$(peer, { stagesFor: stagesOf() }).pipe(
+        this.#attempts.connect$(peer, { stagesFor: stagesOf(this.#techniques) }).pipe(
           switchMap(({ confirmed$ }) => confirmed$),
           throwIfEmpty(() => new ClosedError('The peer refused')),
         ),
@@ -560,7 +514,7 @@ class RunningNet implements Net {
       config: this.#config,
       runtime: this.#runtime,
       trace: this.#tell,
-      looksAtNat: this.#punching !== undefined || this.#challenging !== undefined,
+      looksAtNat: this.#techniques.some(({ looksAtNat }) => looksAtNat === true),
       outlive: (work$) => {
         this.#aftermath.next(work$);
       },

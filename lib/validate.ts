@@ -8,6 +8,18 @@ export function show(value: unknown): string {
   return `\`${clean(text.length > 80 ? `${text.slice(0, 77)}…` : text)}\``;
 }
 
+/**
+ * Reads a URL: `undefined` for a text that is none. Never throws, which `URL.canParse` followed by `new URL` may: for texts with
+ * characters beyond ASCII Node 20 says that it can parse some which it then cannot.
+ */
+export function readUrl(text: string, base?: URL): URL | undefined {
+  try {
+    return new URL(text, base);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Makes the error for an option: what was expected and what came. */
 export function invalidOption(name: string, expected: string, value: unknown): InvalidOptionError {
   return new InvalidOptionError(`Expected \`${name}\` to be ${expected}, got ${show(value)}`);

@@ -27,7 +27,7 @@ export type { StorageState } from './mailbox/store.js';
 export { relayServer$, type RelayServer, type RelayServerConfig, type RelayServiceConfig } from './relay/server.js';
 export type { RelayCounters } from './relay/counters.js';
 export type { RelayServerLimits } from './relay/limits.js';
-export type { RefusalCode } from '../lib/relay/messages.js';
+export type { RefusalCode } from '../lib/techniques/relay/protocol.js';
 export type { Cut } from './relay/splice.js';
 
 export type { HttpServerLimits } from './http/limits.js';

@@ -15,7 +15,7 @@ import type { CloseReason } from '../connection/close-reason.js';
 import type { Connection } from '../connection/connection.js';
 import { ClosedError, ConnectError, InvalidUnlError, reasonOf } from '../errors.js';
 import { createNet } from '../net.js';
-import { TECHNIQUE_NAMES } from '../techniques/stages.js';
+import { TECHNIQUE_NAMES } from '../techniques/technique.js';
 import { parseUnl, peerNameOf } from '../unl.js';
 import { expectOneOf } from '../validate.js';
 import { meetingPlaces } from './meeting-places.js';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { InvalidOptionError, InvalidUnlError, reasonOf } from '../errors.js';
-import { TECHNIQUE_NAMES } from '../techniques/stages.js';
+import { TECHNIQUE_NAMES } from '../techniques/technique.js';
 import { parseJsonObject } from '../validate.js';
 import type { ConnectOptions } from './connect.js';
 import type { ListenOptions } from './listen.js';

@@ -15,7 +15,7 @@ import {
   type Observable,
 } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
-import { connectBy } from '../connect.js';
+import { connectBy } from '../techniques/race.js';
 import type { PeerConnection } from '../connection/peer-connection.js';
 import type { Need } from '../connection/transport/link-choice.js';
 import { formatEndpoint, sameEndpoint, type Endpoint } from '../endpoint.js';
@@ -27,20 +27,16 @@ import { traceOutcome } from '../operators/trace-outcome.js';
 import { untroubled } from '../operators/untroubled.js';
 import type { Runtime } from '../runtime.js';
 import type { Signalling } from '../signalling/signalling.js';
-import type { Challenging } from '../techniques/challenging.js';
-import type { Punching } from '../techniques/punching.js';
-import type { Relaying } from '../techniques/relaying.js';
-import type { ReverseQuerying } from '../techniques/reverse-querying.js';
 import { stagesOf, withoutRelay, type StagesFor } from '../techniques/stages.js';
-import type { Attempt, Stages, Technique } from '../techniques/technique.js';
-import type { Trace } from '../trace.js';
+import type { Attempt, NodeTechnique, Stages, Technique } from '../techniques/technique.js';
+import type { AttemptTrace } from '../techniques/steps.js';
 import { connectionKeyOf, peerNameOf } from '../unl.js';
 import { isServicePort } from '../unl/dialable.js';
 import { endpointsIn } from '../unl/near.js';
 import type { Unl } from '../unl/types.js';
-import { dialPeer$, linkOver$ } from './dial.js';
+import { dialPeer$, linkOver$ } from '../peers/dial.js';
 import { keepUp$ } from './keep-up.js';
-import type { Peers } from './peers.js';
+import type { Peers } from '../peers/peers.js';
 import { takingBack } from './taking-back.js';
 
 /** What attempts work with. */
@@ -49,7 +45,7 @@ export interface AttemptsConfig {
   readonly runtime: Runtime;
   readonly context: SecureContext;
   readonly peers: Peers;
-  readonly trace: Trace;
+  readonly trace: AttemptTrace;
   /** This node's own locator as it is now. */
   readonly own: () => Unl;
   /** The same whenever it changes; replays the latest. */
@@ -57,14 +53,8 @@ export interface AttemptsConfig {
   /** To the server that carries signals, and back, in milliseconds: as far as another node is, as a rule. Unknown without one. */
   readonly roundTripMs: () => number | undefined;
   readonly signalling: Signalling;
-  /** What simultaneous opens take; without it there are none. */
-  readonly punching?: Punching | undefined;
-  /** What meetings at relays take; without it there are none. */
-  readonly relaying?: Relaying | undefined;
-  /** What PyP2P's challenges take; without it there are none. */
-  readonly challenging?: Challenging | undefined;
-  /** What PyP2P's reverse connects take; without it there are none. */
-  readonly reverseQuerying?: ReverseQuerying | undefined;
+  /** The techniques of the node. */
+  readonly techniques: readonly NodeTechnique[];
   /** Fails when the net is closed. */
   readonly closed$: Observable<never>;
   /** Sees to the end of what must be done although nobody waits for it any more. */
@@ -133,7 +123,7 @@ export class Attempts {
   keepUp$(connection: PeerConnection): Observable<never> {
     return defer(() => {
       const origin = this.#origins.get(connection);
-      const { stagesFor = stagesOf(), timeoutMs, peer } = origin ?? {};
+      const { stagesFor = stagesOf(this.given.techniques), timeoutMs, peer } = origin ?? {};
       const named = peer === undefined ? [] : endpointsIn(peer);
       const isNamed = (endpoint: Endpoint) => named.some((each) => sameEndpoint(each, endpoint));
       const isNamedAt = ({ address }: Endpoint) => named.some((each) => each.address === address);
@@ -194,7 +184,6 @@ export class Attempts {
   #link$(peer: Unl, stages: Stages, { timeoutMs, id, isSeen }: LinkOptions): Observable<Link> {
     return defer(() => {
       const { config, runtime, peers, trace, own, roundTripMs, signalling, outlive } = this.given;
-      const { punching, relaying, challenging, reverseQuerying } = this.given;
       const attemptId = id ?? runtime.newId();
       const peerId = peerNameOf(peer);
       const key = peer.version === 3 ? peer.peerId : undefined;
@@ -213,10 +202,6 @@ export class Attempts {
         secure$: (socket, technique) => linkOver$(socket, { technique, peerId: key }, this.given),
         expect$: (technique) => peers.expect$(attemptId, peerId, technique),
         signalling: asked.signalling,
-        punching,
-        relaying,
-        challenging,
-        reverseQuerying,
         timing,
         roundTripMs: roundTripMs(),
         scheduler: runtime.scheduler,

@@ -34,7 +34,7 @@ import { connectionKeyOf, formatUnl, parseUnl } from '../unl.js';
 import { hearsayOf, mayDialHearsay, type Standpoint } from '../unl/dialable.js';
 import { endpointsIn } from '../unl/near.js';
 import type { Unl, UnlV3 } from '../unl/types.js';
-import type { Peers } from './peers.js';
+import type { Peers } from '../peers/peers.js';
 
 /** A node with this many inbound connections is known well enough, and does not advertise itself again (PyP2P). */
 const ENOUGH_INBOUND = 3;

@@ -1,4 +1,4 @@
-import type { ServerReport } from '../trace.js';
+import type { ServerReport } from '../server-report.js';
 
 /** Servers that are remembered: a rendezvous server may name others. */
 const MAX_SERVERS = 64;

@@ -2,7 +2,7 @@ import { catchError, combineLatest, defer, map, of, repeat, startWith, timer, ty
 import { formatServer, type Endpoint, type ServerAddress } from '../endpoint.js';
 import { reasonOf, RendezvousError } from '../errors.js';
 import { backoffMs } from '../operators/backoff.js';
-import type { Trace } from '../trace.js';
+import type { RendezvousTrace } from './steps.js';
 import { nameOf, session$, type RendezvousSession, type SessionConfig } from './session.js';
 
 /** How it stands with one server. */
@@ -39,12 +39,12 @@ const PASSING = ['idle', 'closing'];
 export function sessions$(
   servers: readonly ServerAddress[],
   config: SessionConfig,
-  trace: Trace,
+  trace: RendezvousTrace,
 ): Observable<readonly ServerState[]> {
   return servers.length === 0 ? of([]) : combineLatest(servers.map((server) => state$(server, config, trace)));
 }
 
-function state$(server: ServerAddress, config: SessionConfig, trace: Trace): Observable<ServerState> {
+function state$(server: ServerAddress, config: SessionConfig, trace: RendezvousTrace): Observable<ServerState> {
   const { runtime, timing } = config;
   return defer(() => {
     const now = () => runtime.scheduler.now();

@@ -4,7 +4,7 @@ import { FairQueue } from '../bounds/fair-queue.js';
 import { tokenBucket } from '../bounds/rate-limit.js';
 import { siteOf } from '../bounds/site.js';
 import type { PeerId } from '../identity.js';
-import type { ChannelName, Parcel } from './channel.js';
+import type { CarrierName, Parcel } from './carrier.js';
 
 /**
  * Parcels that are opened, from all senders. Keys are free, and to open a parcel takes half a millisecond (an X25519 and an Ed25519
@@ -21,10 +21,10 @@ const MAX_WRITTEN_TO = 1_000;
 /** Peers that this node has heard from, of which it is remembered. */
 const MAX_HEARD = 1_000;
 
-/** A parcel, and the channel that brought it. */
+/** A parcel, and the carrier that brought it. */
 export interface Brought {
   readonly parcel: Parcel;
-  readonly by: ChannelName;
+  readonly by: CarrierName;
 }
 
 /**

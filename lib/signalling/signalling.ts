@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { PeerId } from '../identity.js';
-import type { Delivery } from './channel.js';
+import type { Delivery } from './carrier.js';
 
 /** A small message between two nodes that cannot reach each other yet. */
 export interface Signal {
@@ -25,7 +25,7 @@ export interface SignalOptions {
   /** The family of the address at which the sender wants to be seen, where it has a choice. */
   readonly family?: 4 | 6 | undefined;
   /**
-   * Whether to send it by every channel at once, whatever they say: a server may believe a peer to be there that has just left,
+   * Whether to send it by every carrier at once, whatever they say: a server may believe a peer to be there that has just left,
    * or lie. What becomes of it is then `kept` where anybody keeps it. Default: by one after the other, until one delivers it.
    */
   readonly isEverywhere?: boolean | undefined;

@@ -1,18 +1,22 @@
-import { switchMap } from 'rxjs';
+import { EMPTY, switchMap } from 'rxjs';
 import { byFamilyInTurns, familyOf, sameEndpoint, type Endpoint } from '../endpoint.js';
 import { DialError } from '../errors.js';
 import { headStart } from '../operators/head-start.js';
 import { mayDialNamed } from '../unl/dialable.js';
 import { endpointsIn, familiesIn, isNear } from '../unl/near.js';
 import type { Unl, UnlEndpoint } from '../unl/types.js';
-import type { Technique } from './technique.js';
+import type { NodeTechnique } from './technique.js';
 
 /**
  * Dials the peer at the endpoints of its locator, one after the other with a short head start each (RFC 8305 §5), IPv6
  * and IPv4 in turns (RFC 8305 §4). PyP2P's passive connect.
  */
-export const direct: Technique = {
+export const direct: NodeTechnique = {
   name: 'direct',
+  stage: 'dial',
+  serves: () => true,
+  // Whoever listens answers.
+  answer$: EMPTY,
   dial: (attempt$) =>
     attempt$.pipe(
       switchMap(({ own, peer, dial$, timing, scheduler }) => {

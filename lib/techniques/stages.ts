@@ -1,40 +1,7 @@
 import { isNear } from '../unl/near.js';
 import type { Unl } from '../unl/types.js';
 import { expectOneOf } from '../validate.js';
-import { challenge } from './challenge.js';
-import { direct } from './direct.js';
-import { relay } from './relay.js';
-import { reverseConnect } from './reverse-connect.js';
-import { reverseQuery } from './reverse-query.js';
-import { simultaneousOpen } from './simultaneous-open.js';
-import type { Stages, Technique } from './technique.js';
-
-/** What `--technique` and `options.techniques` can name, best first. */
-export const TECHNIQUE_NAMES = [
-  'direct',
-  'simultaneous-open',
-  'reverse-connect',
-  'challenge',
-  'reverse-query',
-  'relay',
-] as const;
-
-/**
- * The name of a technique that comes with the library, best first.
- *
- * @useDeclaredType
- */
-export type TechniqueName = (typeof TECHNIQUE_NAMES)[number];
-
-/** The techniques by their names. */
-const TECHNIQUES: Readonly<Record<TechniqueName, Technique>> = {
-  direct,
-  'simultaneous-open': simultaneousOpen,
-  'reverse-connect': reverseConnect,
-  challenge,
-  'reverse-query': reverseQuery,
-  relay,
-};
+import { TECHNIQUE_NAMES, type NodeTechnique, type Stages, type Technique } from './technique.js';
 
 /** What is to be tried. */
 export interface StagesOptions {
@@ -60,33 +27,50 @@ const MESSAGE_LEAD = 6;
  * The techniques to try: the ones given, each with a head start over the next; else all of them, those of one stage side by
  * side. A peer that can be dialled is dialled before anything else is tried; with any other peer there is no time to lose. A
  * relay comes last; but where neither node can be dialled, it is tried at the same time as the rest, and carries lines until
- * there is a direct link. To PyP2P's nodes there are techniques for each kind of node.
+ * there is a direct link.
  *
+ * @param all the techniques that the node has, best first.
  * @throws InvalidOptionError when a name is none.
  */
-export function stagesOf({ techniques, relayFirst }: StagesOptions = {}): StagesFor {
-  const given = techniques?.map((each) => {
-    const technique = typeof each === 'string' ? TECHNIQUES[expectOneOf('techniques', each, TECHNIQUE_NAMES)] : each;
-    return { techniques: [technique], lead: relayFirst === true && technique === relay ? 0 : DIAL_LEAD };
-  });
+export function stagesOf(all: readonly NodeTechnique[], { techniques, relayFirst }: StagesOptions = {}): StagesFor {
+  const given = techniques?.flatMap((each) =>
+    (typeof each === 'string' ? named(all, each) : [each]).map((technique) => ({
+      techniques: [technique],
+      lead: relayFirst === true && technique.isRelayed === true ? 0 : DIAL_LEAD,
+    })),
+  );
   // It has no lead over the others, and they have none over it.
   if (relayFirst === true) given?.sort((a, b) => a.lead - b.lead);
   return (own, peer) => {
     if (given !== undefined) return given;
-    return peer.version === 2 ? stagesForPyp2p(peer) : stagesForOurs(own, peer, relayFirst);
+    const those = (stage: NodeTechnique['stage']) =>
+      all.filter((technique) => technique.stage === stage && technique.serves(peer));
+    // What there is for a node of PyP2P's is tried side by side, and there are no relays between such nodes.
+    if (peer.version === 2) return [{ techniques: [...those('dial'), ...those('signal')], lead: 0 }];
+    return stagesFor(own, peer, those, relayFirst);
   };
 }
 
-function stagesForOurs(own: Unl, peer: Unl, wanted: boolean | undefined): Stages {
+/** The technique of a name. */
+function named(all: readonly NodeTechnique[], name: string): readonly NodeTechnique[] {
+  const wanted = expectOneOf('techniques', name, TECHNIQUE_NAMES);
+  return all.filter((technique) => technique.name === wanted);
+}
+
+function stagesFor(
+  own: Unl,
+  peer: Unl,
+  those: (stage: NodeTechnique['stage']) => readonly Technique[],
+  wanted: boolean | undefined,
+): Stages {
   const relayFirst = wanted ?? isNeitherDialled(own, peer);
-  const byMessage = [simultaneousOpen, reverseConnect];
-  const last = { techniques: [relay], lead: 0 };
+  const last = { techniques: those('relay'), lead: 0 };
   const lead = relayFirst ? (wanted === undefined && isNear(own, peer) ? NEAR_LEAD : 0) : MESSAGE_LEAD;
-  if (peer.nodeType !== 'passive') return [{ techniques: [direct, ...byMessage], lead }, last];
+  if (peer.nodeType !== 'passive') return [{ techniques: [...those('dial'), ...those('signal')], lead }, last];
   return [
-    { techniques: [direct], lead: relayFirst ? 0 : DIAL_LEAD },
+    { techniques: those('dial'), lead: relayFirst ? 0 : DIAL_LEAD },
     ...(relayFirst ? [last] : []),
-    { techniques: byMessage, lead: MESSAGE_LEAD },
+    { techniques: those('signal'), lead: MESSAGE_LEAD },
     ...(relayFirst ? [] : [last]),
   ];
 }
@@ -96,21 +80,9 @@ function isNeitherDialled(own: Unl, peer: Unl): boolean {
   return own.nodeType !== 'passive' && peer.nodeType !== 'passive';
 }
 
-function stagesForPyp2p({ nodeType }: Unl): Stages {
-  const stage = (...techniques: Technique[]) => [{ techniques, lead: 0 }];
-  switch (nodeType) {
-    case 'passive':
-      return stage(direct);
-    case 'simultaneous':
-      return stage(direct, reverseQuery, challenge);
-    case 'active':
-      return stage(direct, reverseQuery);
-  }
-}
-
-/** The same without what is not direct: for a connection that has a relayed link already. */
+/** The same without what is relayed: for a connection that has such a link already. */
 export function withoutRelay(stages: Stages): Stages {
   return stages
-    .map(({ techniques, lead }) => ({ techniques: techniques.filter((technique) => technique !== relay), lead }))
+    .map(({ techniques, lead }) => ({ techniques: techniques.filter(({ isRelayed }) => isRelayed !== true), lead }))
     .filter(({ techniques }) => techniques.length > 0);
 }

@@ -5,10 +5,6 @@ import type { Endpoint } from '../endpoint.js';
 import type { Link } from '../link/link.js';
 import type { Signalling } from '../signalling/signalling.js';
 import type { Unl } from '../unl/types.js';
-import type { Challenging } from './challenging.js';
-import type { Punching } from './punching.js';
-import type { Relaying } from './relaying.js';
-import type { ReverseQuerying } from './reverse-querying.js';
 
 /** One run of `connect$`: who is to be reached, from where, and with what. */
 export interface Attempt {
@@ -43,30 +39,6 @@ export interface Attempt {
   readonly roundTripMs: number | undefined;
   /** For timers: in specs time is virtual. */
   readonly scheduler: SchedulerLike;
-  /**
-   * For simultaneous opens; `undefined` while nobody has seen from where this node's packets come.
-   *
-   * @internal
-   */
-  readonly punching?: Punching | undefined;
-  /**
-   * For meetings at relays; `undefined` where this node uses none.
-   *
-   * @internal
-   */
-  readonly relaying?: Relaying | undefined;
-  /**
-   * For PyP2P's challenges; `undefined` where this node takes no part in them.
-   *
-   * @internal
-   */
-  readonly challenging?: Challenging | undefined;
-  /**
-   * For PyP2P's reverse connect; `undefined` where this node has no mailbox of PyP2P's.
-   *
-   * @internal
-   */
-  readonly reverseQuerying?: ReverseQuerying | undefined;
 }
 
 /** A way to the peer of an attempt. Emits the link it makes and completes, or fails; unsubscribed, it gives up. */
@@ -90,6 +62,46 @@ export interface Technique {
   readonly dial: Dial;
   /** Whether both nodes do something for a direct link, so that one may be there any moment while it is under way. Default: no. */
   readonly isMutual?: boolean | undefined;
+  /** Whether its links lead over a relay: it is not tried for a connection that has such a link, and looks for a better one. Default: no. */
+  readonly isRelayed?: boolean | undefined;
+}
+
+/** What `--technique` and `options.techniques` can name, best first. */
+export const TECHNIQUE_NAMES = [
+  'direct',
+  'simultaneous-open',
+  'reverse-connect',
+  'challenge',
+  'reverse-query',
+  'relay',
+] as const;
+
+/**
+ * The name of a technique that comes with the library, best first.
+ *
+ * @useDeclaredType
+ */
+export type TechniqueName = (typeof TECHNIQUE_NAMES)[number];
+
+/** What is known of a technique before there is a node that runs it. */
+export interface TechniqueTraits extends Omit<Technique, 'dial'> {
+  readonly name: TechniqueName;
+  /** When it is tried: `dial` needs nobody else, `signal` the peer's help, `relay` a server for as long as the link lasts. */
+  readonly stage: 'dial' | 'signal' | 'relay';
+  /** Whether it may lead to a peer with such a locator. */
+  readonly serves: (peer: Unl) => boolean;
+}
+
+/**
+ * A technique as a node runs it: how it dials, and how it answers the peers that use it. One that the node's configuration switches
+ * off is there all the same: its dials fail with the reason.
+ */
+export interface NodeTechnique extends TechniqueTraits, Technique {
+  readonly name: TechniqueName;
+  /** Whether it needs to know how this node's NAT chooses ports. */
+  readonly looksAtNat?: boolean | undefined;
+  /** Answers peers for as long as it is subscribed to. Never emits, never fails. */
+  readonly answer$: Observable<never>;
 }
 
 /** Techniques that are tried side by side. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { addressFromBytes, addressToBytes, canonicalAddress, isPort, type ServerAddress } from '../endpoint.js';
 import { InvalidUnlError } from '../errors.js';
 import { isKey, KEY_LENGTH, peerIdOfKey, peerIdToKey } from '../identity.js';
-import { decodeBase64Url, show } from '../validate.js';
+import { decodeBase64Url, show, readUrl } from '../validate.js';
 import type { NatType, NodeType, UnlEndpoint, UnlExtension, UnlV3 } from './types.js';
 
 // version u8 = 3 · fields · checksum 4 bytes (of SHA-256)
@@ -196,7 +196,7 @@ function encodeUrl(url: string): Buffer {
 
 /** In the one spelling that it has, without secrets. */
 function isHttpUrl(text: string): boolean {
-  const url = text.length <= 255 && URL.canParse(text) ? new URL(text) : undefined;
+  const url = text.length <= 255 ? readUrl(text) : undefined;
   const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:';
   return isHttp && url.href === text && `${url.username}${url.password}` === '';
 }

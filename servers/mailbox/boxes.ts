@@ -1,6 +1,6 @@
 import { siteOf } from '../../lib/bounds/site.js';
 import { canonicalAddress } from '../../lib/endpoint.js';
-import type { RefusalCode } from '../../lib/signalling/mailbox-messages.js';
+import type { RefusalCode } from '../../lib/signalling/carriers/mailbox-messages.js';
 import { parseJsonObject } from '../../lib/validate.js';
 import { Quota } from './quota.js';
 import { Shares } from './shares.js';

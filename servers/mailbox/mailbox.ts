@@ -14,7 +14,7 @@ import {
   type PutRequest,
   type RefusalCode,
   type TakeRequest,
-} from '../../lib/signalling/mailbox-messages.js';
+} from '../../lib/signalling/carriers/mailbox-messages.js';
 import { say, sayJson, sayRefused, whenGone } from '../http/answers.js';
 import { bodyOf } from '../http/body.js';
 import type { Exchange, HttpService } from '../http/service.js';

@@ -1,5 +1,5 @@
 import { Admission } from '../../lib/bounds/admission.js';
-import { AHEAD_MS } from '../../lib/signalling/mailbox-messages.js';
+import { AHEAD_MS } from '../../lib/signalling/carriers/mailbox-messages.js';
 import { CLOCK_MS } from '../../lib/signed-request.js';
 
 /** Whoever came for messages just now is about to come again: clients that are there ask again at once. */

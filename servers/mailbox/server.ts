@@ -65,7 +65,7 @@ export interface MailboxServer {
 
 /**
  * Runs a mailbox for as long as it is subscribed to: an HTTP server that keeps small messages for nodes until they come for
- * them. Emits once it listens. Never completes. What it answers is written at the top of `lib/signalling/mailbox-messages.ts`; PyP2P's
+ * them. Emits once it listens. Never completes. What it answers is written at the top of `lib/signalling/carriers/mailbox-messages.ts`; PyP2P's
  * `dht_msg.php` is answered below any path.
  *
  * With a folder a message is on disk before its sender hears that it is kept: neither a crash nor a power failure loses it. After a

@@ -1,5 +1,5 @@
 import { BehaviorSubject, type Observable } from 'rxjs';
-import type { RefusalCode } from '../../lib/relay/messages.js';
+import type { RefusalCode } from '../../lib/techniques/relay/protocol.js';
 import type { Cut } from './splice.js';
 
 /** What a relay does, for those who run it. */

@@ -9,7 +9,7 @@ import {
   RELAY_PROTOCOL,
   type JoinRequest,
   type RefusalCode,
-} from '../../lib/relay/messages.js';
+} from '../../lib/techniques/relay/protocol.js';
 import type { Runtime } from '../../lib/runtime.js';
 import { say, sayRefused } from '../http/answers.js';
 import type { Exchange, HttpService } from '../http/service.js';

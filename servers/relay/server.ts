@@ -51,7 +51,7 @@ export interface RelayServer {
 /**
  * Runs a relay for as long as it is subscribed to: an HTTP server that joins two nodes which cannot reach each other, and
  * passes bytes from each to the other. Emits once it listens. Never completes. How a node joins is written at the top of
- * `lib/relay/messages.ts`.
+ * `lib/techniques/relay/protocol.ts`.
  *
  * Two nodes are joined when both have proven their keys, name each other, and have the same token; nobody else ever is. What
  * they say is theirs: it is meant to be TLS, from end to end.

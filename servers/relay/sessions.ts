@@ -15,7 +15,7 @@ import {
 } from 'rxjs';
 import { Admission } from '../../lib/bounds/admission.js';
 import { SiteCounts } from '../../lib/bounds/site-counts.js';
-import type { JoinRequest, RefusalCode } from '../../lib/relay/messages.js';
+import type { JoinRequest, RefusalCode } from '../../lib/techniques/relay/protocol.js';
 import type { Runtime } from '../../lib/runtime.js';
 import { CLOCK_MS } from '../../lib/signed-request.js';
 import { Unread } from '../unread.js';

@@ -1,5 +1,5 @@
 import { Admission } from '../../lib/bounds/admission.js';
-import type { JoinRequest } from '../../lib/relay/messages.js';
+import type { JoinRequest } from '../../lib/techniques/relay/protocol.js';
 import { FadingSet } from './fading-set.js';
 
 /** What {@link Tokens} needs. */

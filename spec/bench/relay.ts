@@ -4,7 +4,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { firstValueFrom, noop } from 'rxjs';
 import { createIdentity } from '../../lib/identity.js';
-import { join$ } from '../../lib/relay/join.js';
+import { join$ } from '../../lib/techniques/relay/join.js';
 import { systemRuntime } from '../../lib/runtime.js';
 import { relayServer$ } from '../../servers/relay/server.js';
 import { numberOf, textOf, type Actor, type Role, type Start, type Values } from './actors.js';

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createIdentity, formatUnl } from '../../lib/index.js';
-import { encode } from '../../lib/signalling/mailbox-messages.js';
+import { encode } from '../../lib/signalling/carriers/mailbox-messages.js';
 import { call, MailboxCaller } from '../support/mailbox.js';
 import { Lab, newAddress, addressOf } from '../support/nodes.js';
 import { Program, RXP2P } from '../support/program.js';

@@ -2,8 +2,8 @@ import { firstValueFrom, Subscription } from 'rxjs';
 import type { Endpoint, ServerAddress } from '../../lib/endpoint.js';
 import { createIdentity, type PeerId } from '../../lib/identity.js';
 import { systemRuntime } from '../../lib/runtime.js';
-import type { Delivery } from '../../lib/signalling/channel.js';
-import { dhtChannel, type DhtChannel } from '../../lib/signalling/dht.js';
+import type { Delivery } from '../../lib/signalling/carrier.js';
+import { dhtCarrier, type DhtCarrier } from '../../lib/signalling/carriers/dht.js';
 import { liar$ } from './liar.js';
 
 /** A parcel that came to one of the nodes of a swarm. */
@@ -14,7 +14,7 @@ export interface Arrival {
 
 /** Many nodes of a DHT in one process, each with an address of its own, that join, leave and send. */
 export class Swarm {
-  readonly #nodes = new Map<PeerId, { readonly channel: DhtChannel; readonly subscription: Subscription }>();
+  readonly #nodes = new Map<PeerId, { readonly channel: DhtCarrier; readonly subscription: Subscription }>();
   readonly #liars: Endpoint[] = [];
   readonly #all = new Subscription();
 
@@ -28,7 +28,7 @@ export class Swarm {
     const identity = createIdentity();
     const { peerId } = identity;
     const { bootstrap } = this;
-    const channel = dhtChannel({
+    const channel = dhtCarrier({
       identity,
       bind,
       address: bind,

@@ -19,7 +19,7 @@ import { notConnected, notDirect, parseMatrixResult, type MatrixResult, type Pai
 import { sweep } from './namespace.js';
 import { describeOpenings, measureOpenings } from './opening.js';
 import { NETWORKS, SHARED_NETWORKS, type NetworkName, type SharedNetworkName } from './networks.js';
-import { CHANNEL_NAMES, type ChannelName } from '../../lib/signalling/channel.js';
+import { CARRIER_NAMES, type CarrierName } from '../../lib/signalling/carrier.js';
 import { describeSide, move } from './moving.js';
 import { DEFAULT_PATH, describeWire, type PathConfig } from './path.js';
 import { renderPicture, SMALL, WHOLE } from './picture.js';
@@ -47,7 +47,7 @@ interface MatrixOptions extends PathOptions {
   readonly pairs?: Pair[];
   readonly repeat: number;
   readonly parallel: number;
-  readonly channel: ChannelName;
+  readonly channel: CarrierName;
   readonly timeout: number;
   readonly settle: number;
   readonly rxp2p: string;
@@ -117,7 +117,7 @@ const main = async (argv: readonly string[]): Promise<void> => {
       argument(parseNumber('--settle', 0, 600)),
       3,
     )
-    .addOption(new Option('--channel <name>', 'what carries signals').choices(CHANNEL_NAMES).default('rendezvous'))
+    .addOption(new Option('--channel <name>', 'what carries signals').choices(CARRIER_NAMES).default('rendezvous'))
     .addOption(new Option('--rxp2p <file>', 'the program under test').default(RXP2P, 'the one just built'))
     .option('--json <file>', 'write the results there')
     .option(

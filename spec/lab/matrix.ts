@@ -15,7 +15,7 @@ import {
   timer,
   toArray,
 } from 'rxjs';
-import type { ChannelName } from '../../lib/signalling/channel.js';
+import type { CarrierName } from '../../lib/signalling/carrier.js';
 import { failureReason, parseEvent, type Event } from './events.js';
 import type { PairResult, Trial, Way } from './measurement.js';
 import { roundTripTime, type PathConfig } from './path.js';
@@ -41,7 +41,7 @@ export interface MatrixConfig {
   /** The program under test. */
   readonly rxp2p: string;
   /** What carries the signals of its nodes. Default: rendezvous servers. */
-  readonly channel?: ChannelName | undefined;
+  readonly channel?: CarrierName | undefined;
 }
 
 /** A dialer that starts must not slow down those whose time is taken. */

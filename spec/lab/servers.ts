@@ -1,6 +1,6 @@
 /** The servers of the lab, as `rxp2p serve` runs them, and what nodes are told of them. */
 import { fileURLToPath } from 'node:url';
-import type { ChannelName } from '../../lib/signalling/channel.js';
+import type { CarrierName } from '../../lib/signalling/carrier.js';
 import { addressOf, familiesOf, serverName, SERVERS } from './plan.js';
 import type { Program } from './processes.js';
 import type { Topology } from './topology.js';
@@ -19,7 +19,7 @@ interface ServersConfig {
   /** The program under test. */
   readonly rxp2p: string;
   /** What carries the signals of its nodes. Default: rendezvous servers. */
-  readonly channel?: ChannelName | undefined;
+  readonly channel?: CarrierName | undefined;
 }
 
 /** Starts all of them; resolves when they can be reached. */
@@ -44,7 +44,7 @@ const startServer = async (topology: Topology, server: string, { rxp2p, channel 
  * is seen by a family can tell that it is reached by it: a host with both is told of a name with IPv4 alone, too, since systems
  * prefer IPv6. The DHT is of IPv4 alone.
  */
-export const meetingPlaces = ({ plan }: Topology, host: string, channel: ChannelName = 'rendezvous'): string[] => {
+export const meetingPlaces = ({ plan }: Topology, host: string, channel: CarrierName = 'rendezvous'): string[] => {
   const names = channel === 'dht' || familiesOf(plan, host).length < 2 ? [undefined] : [undefined, 4 as const];
   return names.flatMap((family) =>
     SERVERS.flatMap((server) => {

@@ -19,7 +19,7 @@ import { encodeHello } from '../../lib/link/handshake.js';
 import { FRAME } from '../../lib/link/frames.js';
 import { takingBack } from '../../lib/net/taking-back.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
-import type { Delivery } from '../../lib/signalling/channel.js';
+import type { Delivery } from '../../lib/signalling/carrier.js';
 import type { Signal } from '../../lib/signalling/signalling.js';
 import { overSignal } from '../../lib/techniques/asks.js';
 import type { Technique } from '../../lib/techniques/technique.js';

@@ -6,22 +6,31 @@ import { peerIdToKey, sealingKeyOf, verifySignature } from '../../lib/identity.j
 import { decodeAt, decodeOffset, encodeAt, encodeFrame, encodeOffset, frameDecoder } from '../../lib/link/frames.js';
 import { decodeEnd, decodeHello, encodeEnd, encodeHello } from '../../lib/link/handshake.js';
 import { expectLine, lineDecoder } from '../../lib/link/lines.js';
-import * as relay from '../../lib/relay/messages.js';
+import * as relay from '../../lib/techniques/relay/protocol.js';
 import { formatReply, formatRequest, parseReply, parseRequest, proofOf } from '../../lib/rendezvous/messages.js';
 import { openEnvelope, sealEnvelope } from '../../lib/signalling/envelope.js';
 import { openSealed, seal } from '../../lib/signalling/hpke.js';
-import * as mailbox from '../../lib/signalling/mailbox-messages.js';
-import { decodeText, encodeText, formatReverse, parseReverse } from '../../lib/signalling/pyp2p-messages.js';
+import * as mailbox from '../../lib/signalling/carriers/mailbox-messages.js';
+import { decodeText, encodeText, formatReverse, parseReverse } from '../../lib/pyp2p/mailbox-messages.js';
 import type { Signal } from '../../lib/signalling/signalling.js';
 import { overSignal } from '../../lib/techniques/asks.js';
-import * as punchSignals from '../../lib/techniques/punch-signals.js';
-import * as relaySignals from '../../lib/techniques/relay-signals.js';
-import { dialBackSignal, readDialBack } from '../../lib/techniques/reverse-connect.js';
+import * as punchSignals from '../../lib/techniques/punch/messages.js';
+import * as relaySignals from '../../lib/techniques/relay/messages.js';
+import { dialBackSignal, readDialBack } from '../../lib/techniques/reverse-connect/messages.js';
 import { formatUnl, parseUnl } from '../../lib/unl.js';
 import { passedInOrder } from './order.js';
 import { framesSentIn } from './transport-script.js';
-import { bytesOf, fieldsOf, identityNamed, identityOfSeed, listOf, numberOf, textOf, toJson } from './vectors.js';
-import type { Fields } from './vectors.js';
+import {
+  bytesOf,
+  type Fields,
+  fieldsOf,
+  identityNamed,
+  identityOfSeed,
+  listOf,
+  numberOf,
+  textOf,
+  toJson,
+} from './vectors.js';
 
 /** Reads and writes one kind of what is on the wire, as vectors have both. */
 export interface Codec {

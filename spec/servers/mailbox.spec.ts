@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { createIdentity } from '../../lib/identity.js';
 import { InvalidOptionError, ListenError, StoreError } from '../../lib/errors.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
-import { AHEAD_MS, encode, MAX_TAKEN, REQUEST_MAX_BYTES } from '../../lib/signalling/mailbox-messages.js';
+import { AHEAD_MS, encode, MAX_TAKEN, REQUEST_MAX_BYTES } from '../../lib/signalling/carriers/mailbox-messages.js';
 import { CLOCK_MS } from '../../lib/signed-request.js';
 import type { MailboxServerLimits } from '../../servers/mailbox/limits.js';
 import { mailboxServer$, type MailboxServerConfig } from '../../servers/mailbox/server.js';

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { filter, firstValueFrom, map, type Observable } from 'rxjs';
 import { InvalidOptionError, ListenError } from '../../lib/errors.js';
 import { createIdentity } from '../../lib/identity.js';
-import { encodeJoin } from '../../lib/relay/messages.js';
+import { encodeJoin } from '../../lib/techniques/relay/protocol.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { CLOCK_MS } from '../../lib/signed-request.js';
 import type { RelayCounters } from '../../servers/relay/counters.js';

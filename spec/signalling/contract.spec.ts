@@ -20,27 +20,27 @@ import { createIdentity, sealingKeyOf, type Identity } from '../../lib/identity.
 import { sessions$ } from '../../lib/rendezvous/client.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import {
-  CHANNEL_NAMES,
+  CARRIER_NAMES,
   PARCEL_MAX_BYTES,
-  type Channel,
-  type ChannelName,
+  type Carrier,
+  type CarrierName,
   type Delivery,
-} from '../../lib/signalling/channel.js';
-import { dhtChannel } from '../../lib/signalling/dht.js';
+} from '../../lib/signalling/carrier.js';
+import { dhtCarrier } from '../../lib/signalling/carriers/dht.js';
 import { sealEnvelope, type Envelope } from '../../lib/signalling/envelope.js';
 import { openSealed, seal } from '../../lib/signalling/hpke.js';
-import { mailboxChannel } from '../../lib/signalling/mailbox.js';
-import { signallingOver } from '../../lib/signalling/over-channels.js';
-import { rendezvousChannel } from '../../lib/signalling/rendezvous.js';
+import { mailboxCarrier } from '../../lib/signalling/carriers/mailbox.js';
+import { signallingOver } from '../../lib/signalling/over-carriers.js';
+import { rendezvousCarrier } from '../../lib/signalling/carriers/rendezvous.js';
 import type { ReceivedSignal, Signal, Signalling } from '../../lib/signalling/signalling.js';
 import type { TraceStep } from '../../lib/trace.js';
 import { dhtServer$ } from '../../servers/index.js';
 import { mailboxServer$ } from '../../servers/mailbox/server.js';
 import { failureOf, Lab, newAddress } from '../support/nodes.js';
 
-// What every channel has to keep to, as the application sees it: the real signalling over each of them, over real sockets.
+// What every carrier has to keep to, as the application sees it: the real signalling over each of them, over real sockets.
 
-/** What differs by nature from channel to channel. */
+/** What differs by nature from carrier to carrier. */
 interface Nature {
   /**
    * Whether a signal waits for a receiver that is away. A rendezvous server has no store: it passes on to whoever is connected,
@@ -48,13 +48,13 @@ interface Nature {
    */
   readonly keeps: boolean;
   /**
-   * Whether senders are known to the channel. Servers have them prove their keys; to the nodes of a DHT they are addresses. There, who
+   * Whether senders are known to the carrier. Servers have them prove their keys; to the nodes of a DHT they are addresses. There, who
    * stores first what another has sealed is taken for where it came from; it is for the signed body to tell another address.
    */
   readonly knowsSenders: boolean;
 }
 
-const NATURES: Readonly<Record<ChannelName, Nature>> = {
+const NATURES: Readonly<Record<CarrierName, Nature>> = {
   rendezvous: { keeps: false, knowsSenders: true },
   mailbox: { keeps: true, knowsSenders: true },
   dht: { keeps: true, knowsSenders: false },
@@ -62,7 +62,7 @@ const NATURES: Readonly<Record<ChannelName, Nature>> = {
 
 /** A way for one node into a world. */
 interface Entrance {
-  readonly channel: Channel;
+  readonly carrier: Carrier;
   /** Emits once the node is there, while it listens. */
   readonly present$: Observable<unknown>;
 }
@@ -70,7 +70,7 @@ interface Entrance {
 /** A world of servers that run, or nodes; nodes enter it with an identity, from a local address of their own. */
 type World = (identity: Identity, bind: string) => Entrance;
 
-const WORLDS: Readonly<Record<ChannelName, (lab: Lab) => Promise<World>>> = {
+const WORLDS: Readonly<Record<CarrierName, (lab: Lab) => Promise<World>>> = {
   rendezvous: async (lab) => {
     const { local } = await lab.server();
     const server = { host: local.address, port: local.port };
@@ -81,7 +81,7 @@ const WORLDS: Readonly<Record<ChannelName, (lab: Lab) => Promise<World>>> = {
         share({ connector: () => new ReplaySubject(1), resetOnRefCountZero: true }),
       );
       return {
-        channel: rendezvousChannel({ sessions$: open$, runtime: systemRuntime }),
+        carrier: rendezvousCarrier({ sessions$: open$, runtime: systemRuntime }),
         present$: open$.pipe(filter((sessions) => sessions.length > 0)),
       };
     };
@@ -90,7 +90,7 @@ const WORLDS: Readonly<Record<ChannelName, (lab: Lab) => Promise<World>>> = {
     const { local } = await opened(lab, mailboxServer$({ bind: '127.0.0.1', port: 0 }));
     const urls = [new URL(`http://${local.address}:${local.port}/`)];
     return (identity, localAddress) => ({
-      channel: mailboxChannel({ identity, urls, localAddress, runtime: systemRuntime }),
+      carrier: mailboxCarrier({ identity, urls, localAddress, runtime: systemRuntime }),
       present$: of(undefined),
     });
   },
@@ -99,7 +99,7 @@ const WORLDS: Readonly<Record<ChannelName, (lab: Lab) => Promise<World>>> = {
     const bootstrap = [{ host: first.local.address, port: first.local.port }];
     for (let count = 1; count < 4; count++) await opened(lab, dhtServer$({ bind: newAddress(), port: 0, bootstrap }));
     return (identity, bind) => ({
-      channel: dhtChannel({ identity, bootstrap, bind, runtime: systemRuntime, trace: () => undefined }),
+      carrier: dhtCarrier({ identity, bootstrap, bind, runtime: systemRuntime, trace: () => undefined }),
       present$: of(undefined),
     });
   },
@@ -117,7 +117,7 @@ const MINUTE_MS = 60_000;
 /** By how much clocks may differ, and a little more. */
 const CLOCK_MS = 125_000;
 
-/** Signals at once of one sender, as `over-channels.ts` has it. */
+/** Signals at once of one sender, as `over-carriers.ts` has it. */
 const BURST = 200;
 
 /** Of a flood on their way at the same time: fewer than may wait for their turn, so that they come in their order. */
@@ -142,7 +142,7 @@ type Sealed = Partial<Pick<Envelope, 'at' | 'keepMs' | 'order'>> & { readonly id
 class Member {
   readonly bind = newAddress();
   readonly peerId: string;
-  readonly channel: Channel;
+  readonly carrier: Carrier;
   readonly signalling: Signalling;
   /** What has come, in the order in which it came. */
   readonly signals: ReceivedSignal[] = [];
@@ -158,16 +158,16 @@ class Member {
     readonly identity: Identity = createIdentity(),
     runtime: Runtime = untimed,
   ) {
-    const { channel, present$ } = world(identity, this.bind);
+    const { carrier, present$ } = world(identity, this.bind);
     const trace = (step: TraceStep) => {
       if (step.type !== 'dropped') return;
       this.dropped.push(step.reason);
       this.#changed.next();
     };
     this.peerId = identity.peerId;
-    this.channel = channel;
+    this.carrier = carrier;
     this.#present$ = present$;
-    this.signalling = signallingOver({ identity, channels: [channel], runtime, trace });
+    this.signalling = signallingOver({ identity, carriers: [carrier], runtime, trace });
   }
 
   /** Listens until it leaves or the spec is over. Resolves once it can be reached. */
@@ -222,18 +222,18 @@ class Member {
     return sealEnvelope(identity, { ...signalOf(text), to: to.peerId, id, at, keepMs: MINUTE_MS, ...fields });
   }
 
-  /** Has the channel carry any bytes, whoever sealed them. */
+  /** Has the carrier carry any bytes, whoever sealed them. */
   carry(to: Member, bytes: Buffer): Promise<Delivery> {
-    return firstValueFrom(this.channel.send$(to.peerId, bytes, { keepMs: MINUTE_MS }));
+    return firstValueFrom(this.carrier.send$(to.peerId, bytes, { keepMs: MINUTE_MS }));
   }
 }
 
-for (const name of CHANNEL_NAMES) {
+for (const name of CARRIER_NAMES) {
   const { keeps, knowsSenders } = NATURES[name];
 
-  describe(`A signal by the ${name} channel`, () => {
+  describe(`A signal by the ${name} carrier`, () => {
     const lab = new Lab();
-    let world: World = () => ({ channel: { name, parcel$: NEVER, send$: () => NEVER }, present$: NEVER });
+    let world: World = () => ({ carrier: { name, parcel$: NEVER, send$: () => NEVER }, present$: NEVER });
     beforeEach(async () => {
       world = await WORLDS[name](lab);
     });
@@ -282,7 +282,7 @@ for (const name of CHANNEL_NAMES) {
       expect(bob.texts(carol)).toEqual(texts);
     });
 
-    it('comes once, though the channel was given it twice', async () => {
+    it('comes once, though the carrier was given it twice', async () => {
       const [alice, bob] = await acquainted();
       const bytes = alice.seal(bob, 'once');
       for (const copy of [bytes, bytes]) await alice.carry(bob, copy);
@@ -291,7 +291,7 @@ for (const name of CHANNEL_NAMES) {
       expect(bob.texts()).toEqual(['once', 'last']);
     });
 
-    it('comes once, though its receiver left before the channel knew, and came back', async () => {
+    it('comes once, though its receiver left before the carrier knew, and came back', async () => {
       const alice = await present();
       const bob = new Member(lab, world);
       // It leaves as soon as the application has the signal, and before it is acknowledged.
@@ -306,7 +306,7 @@ for (const name of CHANNEL_NAMES) {
       expect(bob.texts()).toEqual(['two']);
     });
 
-    it('waits for who has never been there, where the channel keeps it, for as long as it was told to', async () => {
+    it('waits for who has never been there, where the carrier keeps it, for as long as it was told to', async () => {
       const alice = await present();
       const bob = new Member(lab, world);
       const kept = keeps ? 'kept' : 'absent';
@@ -319,7 +319,7 @@ for (const name of CHANNEL_NAMES) {
       expect(bob.texts()).toEqual(keeps ? ['in time', 'last'] : ['last']);
     });
 
-    it('waits for who was there and comes back, where the channel keeps it, for as long as it was told to', async () => {
+    it('waits for who was there and comes back, where the carrier keeps it, for as long as it was told to', async () => {
       const [alice, bob] = await acquainted();
       bob.leave();
       if (keeps) {
@@ -351,7 +351,7 @@ for (const name of CHANNEL_NAMES) {
       ]);
     });
 
-    it('may have 16 KiB when it is sealed, and fails with more, which the channel would not carry either', async () => {
+    it('may have 16 KiB when it is sealed, and fails with more, which the carrier would not carry either', async () => {
       const [alice, bob] = await acquainted();
       const text = 'x'.repeat(15 * 1024);
       // The longest places that the next signals can have among others.

@@ -2,7 +2,13 @@ import { PassThrough } from 'node:stream';
 import { NEVER, type SchedulerLike } from 'rxjs';
 import { DEFAULT_TIMING } from '../../lib/config.js';
 import type { Link } from '../../lib/link/link.js';
-import type { Attempt, Dial, Technique } from '../../lib/techniques/technique.js';
+import { CHALLENGE } from '../../lib/pyp2p/challenge.js';
+import { REVERSE_QUERY } from '../../lib/pyp2p/reverse-query.js';
+import { direct } from '../../lib/techniques/direct.js';
+import { PUNCH } from '../../lib/techniques/punch/traits.js';
+import { RELAY } from '../../lib/techniques/relay/traits.js';
+import { REVERSE_CONNECT } from '../../lib/techniques/reverse-connect/traits.js';
+import type { Attempt, Dial, NodeTechnique, Technique } from '../../lib/techniques/technique.js';
 import { peerIdOf, unlOf } from './locators.js';
 
 /** A link that leads nowhere. */
@@ -32,3 +38,13 @@ export function attemptOf(scheduler: SchedulerLike, fields: Partial<Attempt> = {
 export function techniqueOf(name: string, dial: Dial): Technique {
   return { name, dial };
 }
+
+/** The techniques of a node that has yet to be found out about. */
+export const NODE_TECHNIQUES: readonly NodeTechnique[] = [
+  direct,
+  ...[PUNCH, REVERSE_CONNECT, REVERSE_QUERY, CHALLENGE, RELAY].map((traits) => ({
+    ...traits,
+    dial: () => NEVER,
+    answer$: NEVER,
+  })),
+];

@@ -10,7 +10,7 @@ import {
   type PutRequest,
   type TakenMessage,
   type TakeRequest,
-} from '../../lib/signalling/mailbox-messages.js';
+} from '../../lib/signalling/carriers/mailbox-messages.js';
 import { parseJsonObject } from '../../lib/validate.js';
 
 /** What came back. */

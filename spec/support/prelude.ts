@@ -3,17 +3,21 @@ import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import { firstValueFrom, type Observable, type SchedulerLike, type Subscriber } from 'rxjs';
 import {
-  createNet,
+  type CloseReason,
   type Connection,
+  createNet,
   type DialConfig,
   type Gateway,
   type Identity,
   type Link,
+  type Net,
+  type PeerId,
+  type Runtime,
+  type ServerAddress,
 } from '../../lib/index.js';
-import type { CloseReason, Net, PeerId, Runtime, ServerAddress } from '../../lib/index.js';
 import type { Frame } from '../../lib/link/frames.js';
-import type { Occupant } from '../../lib/net/slots.js';
-import type { PunchPlan } from '../../lib/nat/punch-plan.js';
+import type { Occupant } from '../../lib/peers/slots.js';
+import type { PunchPlan } from '../../lib/techniques/punch/plan.js';
 import type { PortRequest } from '../../lib/port-mapping/mapper.js';
 import type { Service } from '../../lib/port-mapping/upnp/igd.js';
 import type { XmlElement } from '../../lib/port-mapping/upnp/xml.js';

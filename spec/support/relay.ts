@@ -4,8 +4,14 @@ import type { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { firstValueFrom } from 'rxjs';
 import { createIdentity, type Identity } from '../../lib/identity.js';
-import { join$ } from '../../lib/relay/join.js';
-import { authorize, encodeJoin, RELAY_HEADER, RELAY_PROTOCOL, type JoinRequest } from '../../lib/relay/messages.js';
+import { join$ } from '../../lib/techniques/relay/join.js';
+import {
+  authorize,
+  encodeJoin,
+  RELAY_HEADER,
+  RELAY_PROTOCOL,
+  type JoinRequest,
+} from '../../lib/techniques/relay/protocol.js';
 import { systemRuntime } from '../../lib/runtime.js';
 import { parseJsonObject } from '../../lib/validate.js';
 

@@ -1,9 +1,12 @@
 import { InvalidOptionError } from '../../lib/errors.js';
-import { stagesOf, TECHNIQUE_NAMES, withoutRelay, type StagesOptions } from '../../lib/techniques/stages.js';
+import { stagesOf as stagesOfNode, withoutRelay, type StagesOptions } from '../../lib/techniques/stages.js';
+import { TECHNIQUE_NAMES } from '../../lib/techniques/technique.js';
 import type { NodeType, Unl } from '../../lib/unl/types.js';
 import { NEVER } from 'rxjs';
-import { techniqueOf } from '../support/attempts.js';
+import { NODE_TECHNIQUES, techniqueOf } from '../support/attempts.js';
 import { unlOf, unlOfVersion2 } from '../support/locators.js';
+
+const stagesOf = (options: StagesOptions = {}) => stagesOfNode(NODE_TECHNIQUES, options);
 
 describe('the techniques to try', () => {
   const own = unlOf({ nodeType: 'passive' });

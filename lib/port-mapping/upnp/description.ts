@@ -1,4 +1,5 @@
 import { isElement, textOf, type XmlElement } from './xml.js';
+import { readUrl } from '../../validate.js';
 
 /** The elements of a description that are read here and by nat-upnp, as it spells them. */
 export const DESCRIPTION_NAMES = [
@@ -55,13 +56,9 @@ function controlUrls(control: string, base: string | undefined, location: URL): 
   if (control === '') return [];
   const isRelative = !/^(?:\/|[a-z][a-z0-9+.-]*:)/i.test(control);
   const urls = [
-    base === undefined ? undefined : resolve(control, resolve(base, location) ?? location),
-    resolve(control, location),
-    isRelative ? resolve(`/${control}`, location) : undefined,
+    base === undefined ? undefined : readUrl(control, readUrl(base, location) ?? location),
+    readUrl(control, location),
+    isRelative ? readUrl(`/${control}`, location) : undefined,
   ].filter((url) => url !== undefined);
   return urls.filter((url, index) => urls.findIndex(({ href }) => href === url.href) === index);
-}
-
-function resolve(reference: string, base: URL): URL | undefined {
-  return URL.canParse(reference, base.href) ? new URL(reference, base) : undefined;
 }

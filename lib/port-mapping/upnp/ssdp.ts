@@ -19,7 +19,7 @@ import { canonicalAddress, familyOf, withoutZone } from '../../endpoint.js';
 import { PortMappingError, reasonOf, TimeoutError } from '../../errors.js';
 import type { Gateway } from '../gateway.js';
 import { loadNatUpnp } from '../../packages.js';
-import { show } from '../../validate.js';
+import { show, readUrl } from '../../validate.js';
 import { retransmit, SEND_AT_MS } from '../retransmit.js';
 
 /** What is searched for first: a gateway of version 2 answers to version 1, too (UPnP Device Architecture 1.1 §1.3.2). */
@@ -78,7 +78,7 @@ export function search$(config: SearchConfig): Observable<URL> {
       switchMap(({ ssdp }) => location$(ssdp, config).pipe(takeUntil(timer(SEARCH_MS, scheduler)))),
       distinct(),
       mergeMap((location) => {
-        const url = URL.canParse(location) ? new URL(location) : undefined;
+        const url = readUrl(location);
         if (url !== undefined && leadsTo(gateway, url)) return of(url);
         useless ??= location;
         return EMPTY;

@@ -1,7 +1,7 @@
 import { siteOf } from '../../../lib/bounds/site.js';
 import { canonicalAddress } from '../../../lib/endpoint.js';
 import type { Runtime } from '../../../lib/runtime.js';
-import { WAIT_MAX_MS } from '../../../lib/signalling/mailbox-messages.js';
+import { WAIT_MAX_MS } from '../../../lib/signalling/carriers/mailbox-messages.js';
 import { say, sayJson, whenGone } from '../../http/answers.js';
 import type { Exchange } from '../../http/service.js';
 import type { Boxes, Kept } from '../boxes.js';

@@ -3,8 +3,7 @@ import { firstValueFrom, map } from 'rxjs';
 import { Transport } from '../../../lib/connection/transport/transport.js';
 import type { Channel } from '../../../lib/link/channel.js';
 import { encodeOffset, FRAME } from '../../../lib/link/frames.js';
-import { encodeHello, type Hello } from '../../../lib/link/handshake.js';
-import { readHello$ } from '../../../lib/link/handshake.js';
+import { encodeHello, type Hello, readHello$ } from '../../../lib/link/handshake.js';
 import { settled, VirtualClock, VirtualLink } from '../virtual-links.js';
 
 const ID = 'A'.repeat(22);

@@ -1,7 +1,7 @@
 import { parseRequest, formatRequest, parseReply, formatReply } from '../../../lib/rendezvous/messages.js';
-import { decodeJoin, decodeRefusal as decodeRelayRefusal, encodeJoin } from '../../../lib/relay/messages.js';
-import * as mailbox from '../../../lib/signalling/mailbox-messages.js';
-import { decodeText, encodeText, formatReverse, parseReverse } from '../../../lib/signalling/pyp2p-messages.js';
+import { decodeJoin, decodeRefusal as decodeRelayRefusal, encodeJoin } from '../../../lib/techniques/relay/protocol.js';
+import * as mailbox from '../../../lib/signalling/carriers/mailbox-messages.js';
+import { decodeText, encodeText, formatReverse, parseReverse } from '../../../lib/pyp2p/mailbox-messages.js';
 import { peerIdOf } from '../../support/locators.js';
 import { expectThat, type Target } from '../target.js';
 
@@ -76,7 +76,7 @@ export const TAKE = { owner: BOB, at: 1_700_000_000_001, waitMs: 0, acknowledge:
 
 const mailboxes: Target = {
   name: 'mailbox messages',
-  reaches: ['lib/signalling/mailbox-messages', 'lib/signed-request', 'lib/validate'],
+  reaches: ['lib/signalling/carriers/mailbox-messages', 'lib/signed-request', 'lib/validate'],
   seeds: [
     mailbox.encode(PUT),
     mailbox.encode(TAKE),
@@ -99,7 +99,7 @@ const JOIN = { from: ALICE, to: BOB, token: Buffer.alloc(16, 5).toString('base64
 
 const relay: Target = {
   name: 'relay messages',
-  reaches: ['lib/relay/messages'],
+  reaches: ['lib/techniques/relay/protocol'],
   seeds: [encodeJoin(JOIN), JSON.stringify(JOIN), '{"refused":"gone","words":"gone","now":1}'].map((text) =>
     Buffer.from(text),
   ),
@@ -113,7 +113,7 @@ const relay: Target = {
 
 const pyp2p: Target = {
   name: "PyP2P's messages",
-  reaches: ['lib/signalling/pyp2p-messages'],
+  reaches: ['lib/pyp2p/mailbox-messages'],
   seeds: [
     Buffer.from(encodeText('a text')),
     Buffer.from(encodeText('x'.repeat(40))),

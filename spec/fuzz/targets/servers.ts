@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { firstValueFrom, type Subscription } from 'rxjs';
 import { createIdentity, createNet, type Net } from '../../../lib/index.js';
-import { authorize, encode } from '../../../lib/signalling/mailbox-messages.js';
+import { authorize, encode } from '../../../lib/signalling/carriers/mailbox-messages.js';
 import { serve$, type Serving } from '../../../servers/index.js';
 import { RawPeer } from '../../support/raw-peer.js';
 import type { Chance } from '../chance.js';
@@ -112,7 +112,7 @@ function httpTarget(port: number): Target {
 function nodeTarget(net: Net): Target {
   return {
     name: 'a node',
-    reaches: ['lib/net/inbound', 'lib/net/peers', 'lib/link/tls'],
+    reaches: ['lib/peers/inbound', 'lib/peers/peers', 'lib/link/tls'],
     seeds: [...FRAMES, Buffer.concat(FRAMES.slice(0, 4)), Buffer.concat(FRAMES), Buffer.from('GET / HTTP/1.1\r\n\r\n')],
     concurrent: 4,
     run: async (input, chance) => {

@@ -1,8 +1,8 @@
 import { createIdentity } from '../../../lib/identity.js';
 import { openEnvelope, sealEnvelope } from '../../../lib/signalling/envelope.js';
-import * as punchSignals from '../../../lib/techniques/punch-signals.js';
-import * as relaySignals from '../../../lib/techniques/relay-signals.js';
-import { planPunch } from '../../../lib/nat/punch-plan.js';
+import * as punchSignals from '../../../lib/techniques/punch/messages.js';
+import * as relaySignals from '../../../lib/techniques/relay/messages.js';
+import { planPunch } from '../../../lib/techniques/punch/plan.js';
 import { DialError, ProtocolError } from '../../../lib/errors.js';
 import { isPublicUnicast } from '../../../lib/endpoint.js';
 import type { Signal } from '../../../lib/signalling/signalling.js';
@@ -54,7 +54,12 @@ const envelopes: Target = {
 /** What is inside an envelope may be anything, since its sender may be anybody. */
 const bodies: Target = {
   name: 'signals and punches',
-  reaches: ['lib/techniques/punch-signals', 'lib/techniques/relay-signals', 'lib/nat/punch-plan', 'lib/nat/predict'],
+  reaches: [
+    'lib/techniques/punch/messages',
+    'lib/techniques/relay/messages',
+    'lib/techniques/punch/plan',
+    'lib/nat/predict',
+  ],
   seeds: SIGNALS.map((signal) => Buffer.from(JSON.stringify(signal))),
   run: (input, chance) => {
     const { kind, body } = parseJsonObject(input.toString('utf8')) ?? {};

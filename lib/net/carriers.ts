@@ -1,0 +1,25 @@
+import type { Observable } from 'rxjs';
+import type { ResolvedConfig } from '../config.js';
+import type { RendezvousSession } from '../rendezvous/session.js';
+import type { Runtime } from '../runtime.js';
+import type { Carrier } from '../signalling/carrier.js';
+import { dhtCarrier } from '../signalling/carriers/dht.js';
+import { mailboxCarrier } from '../signalling/carriers/mailbox.js';
+import { rendezvousCarrier } from '../signalling/carriers/rendezvous.js';
+import type { SignalTrace } from '../signalling/steps.js';
+
+/** What carries a node's signals, the fastest first. */
+export function carriersOf(
+  { identity, bind, rendezvous, mailbox, dht, security }: ResolvedConfig,
+  sessions$: Observable<readonly RendezvousSession[]>,
+  runtime: Runtime,
+  trace: SignalTrace,
+): readonly Carrier[] {
+  // Nobody is proven on plain links, so that there is no key to sign a signal with.
+  if (security === 'plain') return [];
+  return [
+    ...(rendezvous.length > 0 ? [rendezvousCarrier({ sessions$, runtime })] : []),
+    ...(dht.length > 0 ? [dhtCarrier({ identity, bootstrap: dht, bind, runtime, trace })] : []),
+    ...(mailbox.length > 0 ? [mailboxCarrier({ identity, urls: mailbox, localAddress: bind, runtime, trace })] : []),
+  ];
+}

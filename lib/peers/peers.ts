@@ -1,0 +1,340 @@
+import { defer, EMPTY, filter, from, merge, Observable, skip, Subject, Subscription, switchMap } from 'rxjs';
+import type { ResolvedConfig } from '../config.js';
+import { PeerConnection } from '../connection/peer-connection.js';
+import type { ConnectionStart } from '../connection/start.js';
+import { plainConnection } from '../connection/plain-connection.js';
+import { siteOf } from '../bounds/site.js';
+import { reasonOf } from '../errors.js';
+import { isGreater, type PeerId } from '../identity.js';
+import { framedWire, Channel } from '../link/channel.js';
+import { FRAME } from '../link/frames.js';
+import { encodeEnd, type End, type Hello } from '../link/handshake.js';
+import type { Link } from '../link/link.js';
+import type { Runtime } from '../runtime.js';
+import { Seen } from '../bounds/seen.js';
+import type { PeerTrace } from './steps.js';
+import { slotFor } from './slots.js';
+
+/** A peer that has a connection here and comes with another gets this long to show that it still has the first. */
+const PROBE_MS = 2_000;
+
+/** Whoever comes back for the end of a connection does so while it survives without a link. */
+const ENDED = { forMs: 60_000, maxEntries: 1_000 };
+
+/** A link that is turned away gets this long to take in why. */
+const REFUSAL_GRACE_MS = 1_000;
+
+/** What a peer is told whose connection gives way to a newcomer. */
+const GAVE_WAY = 'all inbound slots are taken, and most of them from this address: it gave way to a newcomer';
+
+/**
+ * The connections of a net, at most one to each proven peer.
+ *
+ * When two nodes dial each other at the same moment there are two links, and both sides must choose the same. The side
+ * with the greater key decides: it says hello on one link only, the other moves there.
+ */
+export class Peers {
+  /** Every connection that both sides hold: those that are open, then each new one. */
+  readonly connection$: Observable<PeerConnection>;
+
+  readonly #open = new Set<PeerConnection>();
+  /** Of plain peers, which prove nothing, the name is the endpoint, so that each connection has its own. */
+  readonly #byPeer = new Map<PeerId, PeerConnection>();
+  readonly #begun = new Subject<PeerConnection>();
+  readonly #arrived = new Subject<PeerConnection>();
+  readonly #left = new Subject<PeerConnection>();
+  readonly #probes = new Subscription();
+  /** The newest link of each peer that has a connection and is being probed. */
+  readonly #returning = new Map<PeerId, { readonly channel: Channel; readonly hello: Hello }>();
+  /** Attempts of this side's for which a peer may make the link. */
+  readonly #expected = new Map<string, { readonly peerId: PeerId; readonly technique: string }>();
+  /** Attempts of this side's that are under way, each with its peer. */
+  readonly #underWay = new Map<string, PeerId>();
+  /** Connections that have ended in order. */
+  readonly #ended: Seen;
+  /** Links that were turned away and are taking in why. */
+  readonly #refused = new Set<Channel>();
+
+  constructor(
+    readonly config: ResolvedConfig,
+    readonly runtime: Runtime,
+    readonly trace: PeerTrace,
+  ) {
+    this.#ended = new Seen({ ...ENDED, now: () => runtime.scheduler.now() });
+    this.connection$ = defer(() => merge(from(this.all), this.#arrived));
+  }
+
+  /** Every connection, also one that the peer is not known to hold yet: those that are open, then each new one. */
+  get begun$(): Observable<PeerConnection> {
+    return defer(() => merge(from(this.begun), this.#begun));
+  }
+
+  /** Each connection that has ended. */
+  get left$(): Observable<PeerConnection> {
+    return this.#left.asObservable();
+  }
+
+  /** The connections that are open, and that both sides hold. */
+  get all(): readonly PeerConnection[] {
+    return [...this.#open].filter(({ confirmed, isOpen }) => confirmed && isOpen);
+  }
+
+  /** The connections that are open, or are about to be. */
+  get begun(): readonly PeerConnection[] {
+    return [...this.#open];
+  }
+
+  /** The connection to a peer that is open, or is about to be. */
+  get(peerId: PeerId): PeerConnection | undefined {
+    const connection = this.#byPeer.get(peerId);
+    return connection?.isOpen === true ? connection : undefined;
+  }
+
+  /** The next connection to a peer. */
+  arrival$(peerId: PeerId): Observable<PeerConnection> {
+    return this.#arrived.pipe(filter((connection) => connection.peerId === peerId));
+  }
+
+  /** Emits when the peer gets a connection, or the one it has a link, by which no other is needed any more. */
+  satisfied$(peerId: PeerId): Observable<unknown> {
+    // What the one that is there needs now has had somebody ask nevertheless.
+    const existing$ = this.get(peerId)?.need$.pipe(skip(1)) ?? EMPTY;
+    const next$ = this.arrival$(peerId).pipe(switchMap(({ need$ }) => need$));
+    return merge(existing$, next$).pipe(filter((need) => need === 'none'));
+  }
+
+  /** How many slots of a direction are taken, or are about to be: those that look for a link leave theirs to others. */
+  count(direction: 'inbound' | 'outbound'): number {
+    return this.#slotted(direction).length;
+  }
+
+  /**
+   * Takes a link that a peer makes for an attempt of this side's as what this side asked for, for as long as it is subscribed
+   * to: by its technique, as an outbound connection, which is never turned away. Never emits.
+   */
+  expect$(attempt: string, peerId: PeerId, technique: string): Observable<never> {
+    return new Observable(() => {
+      this.#expected.set(attempt, { peerId, technique });
+      return () => {
+        this.#expected.delete(attempt);
+      };
+    });
+  }
+
+  /** Counts an attempt of this side's as under way, until that is taken back: what a peer makes for any other is refused. */
+  begin(attempt: string, peerId: PeerId): () => void {
+    this.#underWay.set(attempt, peerId);
+    return () => {
+      this.#underWay.delete(attempt);
+    };
+  }
+
+  /** Makes a connection of a link that this side has made because a peer's attempt asked for it, or turns it away. */
+  adoptAsked(link: Link, attempt: string): void {
+    const existing = this.#byPeer.get(link.peerId);
+    if (existing?.hasLink === false) {
+      // One that is being closed has something to say still.
+      existing.offer(new Channel(link, framedWire()), attempt);
+      return;
+    }
+    const refusal = this.get(link.peerId) === undefined ? this.#reasonToRefuse(link) : undefined;
+    if (refusal === undefined) {
+      this.adopt(link, { direction: 'inbound', attempt });
+    } else {
+      this.trace({ type: 'inbound-failed', remote: link.remote, reason: `refused: ${refusal}` });
+      link.stream.destroy();
+    }
+  }
+
+  /** Makes a connection of a link that this side chose; the one to this peer that is there by now takes it where it is of use. */
+  adopt(
+    link: Link,
+    { direction, attempt }: Pick<ConnectionStart, 'direction' | 'attempt'> = { direction: 'outbound' },
+  ): PeerConnection {
+    const existing = this.get(link.peerId);
+    if (existing !== undefined) {
+      existing.offer(new Channel(link, framedWire()), attempt);
+      return existing;
+    }
+    const context = { ...this.config, runtime: this.runtime };
+    if (this.config.security === 'plain') {
+      const start = { direction, nonce: this.config.mode === 'direct' && link.hasNonce !== true };
+      return this.add(plainConnection(link, start, context));
+    }
+    const isControlling = this.#isControlling(link.peerId);
+    const start = { id: this.runtime.newId(), direction, confirmed: false, isControlling, attempt };
+    return this.add(new PeerConnection(new Channel(link, framedWire()), start, context));
+  }
+
+  /** Takes a link on which a peer has said hello, or turns it away. */
+  receive(channel: Channel, hello: Hello): void {
+    const { peerId } = channel.link;
+    if (channel.isBroken) return;
+    const expected = hello.attempt === undefined ? undefined : this.#expected.get(hello.attempt);
+    const isExpected = expected?.peerId === peerId;
+    if (isExpected) channel.madeBy(expected.technique);
+    const same = this.#byPeer.get(peerId);
+    if (same?.id === hello.connection) {
+      same.take(channel, hello);
+      return;
+    }
+    if (hello.received !== undefined) {
+      // A peer that has not heard the end comes back for it.
+      const code = this.#ended.has(hello.connection) ? 'closed' : 'lost';
+      this.#refuse(channel, { code, message: 'there is no such connection here any more' });
+      return;
+    }
+    const existing = this.get(peerId);
+    const isLate = hello.attempt !== undefined && this.#underWay.get(hello.attempt) !== peerId;
+    if (isLate && existing?.confirmed !== false) {
+      // Nobody wants it any more; and a connection that is there has no need of another one.
+      this.#refuse(channel, { code: 'refused', message: 'the attempt that this link answers is over' });
+    } else if (existing === undefined) this.#accept(channel, hello, isExpected ? 'outbound' : 'inbound');
+    else if (existing.confirmed) this.#replaceIfDead(existing, channel, hello);
+    // Both dialled at once.
+    else if (this.#isControlling(peerId)) existing.keepSpare(channel, hello.connection);
+    else existing.moveTo(channel, hello.connection);
+  }
+
+  /**
+   * Whether an inbound connection from an address gets a slot: one is free, or another connection has to give way.
+   *
+   * @param address `undefined` when nobody has seen the peer.
+   */
+  hasInboundSlotFor(address: string | undefined): boolean {
+    return this.#inboundSlotFor(address).isFree;
+  }
+
+  /** Counts a connection in until it ends. An inbound one takes a slot, and another gives way where it has to. */
+  add(connection: PeerConnection): PeerConnection {
+    const { peerId, direction } = connection;
+    if (direction === 'inbound') {
+      const { gaveWay } = this.#inboundSlotFor(connection.remote.address);
+      gaveWay?.end({ code: 'refused', by: 'us', message: GAVE_WAY });
+    }
+    this.#open.add(connection);
+    this.#byPeer.set(peerId, connection);
+    this.#begun.next(connection);
+    connection.confirmed$.subscribe({
+      next: () => {
+        // It may have been closed here before the peer's consent came.
+        if (!connection.isOpen) return;
+        this.trace({ type: 'connection', peerId, direction });
+        this.#arrived.next(connection);
+      },
+      error: this.#never,
+    });
+    connection.closed$.subscribe({
+      next: (reason) => {
+        this.#open.delete(connection);
+        if (reason.code === 'closed' && connection.id !== '') this.#ended.add(connection.id);
+        if (this.#byPeer.get(peerId) === connection) this.#byPeer.delete(peerId);
+        this.trace({ type: 'connection-closed', peerId, reason });
+        // One that the peer refused never was one.
+        if (connection.confirmed) this.#left.next(connection);
+      },
+      error: this.#never,
+    });
+    return connection;
+  }
+
+  /** Completes the streams; the connections are the caller's to close first. */
+  close(): void {
+    this.#probes.unsubscribe();
+    for (const { channel } of this.#returning.values()) channel.destroy();
+    for (const channel of this.#refused) channel.destroy();
+    this.#begun.complete();
+    this.#arrived.complete();
+    this.#left.complete();
+  }
+
+  #slotted(direction: 'inbound' | 'outbound'): readonly PeerConnection[] {
+    return this.begun.filter((connection) => connection.direction === direction && connection.hasLink);
+  }
+
+  #inboundSlotFor(address: string | undefined) {
+    return slotFor(this.#slotted('inbound'), this.config.slots.inbound, address);
+  }
+
+  /** The greater key decides. */
+  #isControlling(peerId: PeerId): boolean {
+    return isGreater(this.config.identity.peerId, peerId);
+  }
+
+  #accept(channel: Channel, { connection: id }: Hello, direction: 'inbound' | 'outbound'): void {
+    const refusal = direction === 'inbound' ? this.#reasonToRefuse(channel.link) : undefined;
+    if (refusal === undefined) {
+      const isControlling = this.#isControlling(channel.link.peerId);
+      const start = { id, direction, confirmed: true, isControlling } as const;
+      this.#bound(direction);
+      this.add(new PeerConnection(channel, start, { ...this.config, runtime: this.runtime }));
+    } else {
+      this.#refuse(channel, { code: 'refused', message: refusal });
+    }
+  }
+
+  /** As many may look for a link as have one: whoever comes and goes takes no more of this node than whoever stays. */
+  #bound(direction: 'inbound' | 'outbound'): void {
+    const adrift = this.begun.filter((connection) => connection.direction === direction && !connection.hasLink);
+    if (direction === 'inbound' && adrift.length >= this.config.slots.inbound)
+      adrift[0]?.end({ code: 'lost', by: 'us', message: 'the link broke, and too many others look for one' });
+  }
+
+  #reasonToRefuse({ peerId, remote }: Link): string | undefined {
+    if (peerId === this.config.identity.peerId) return 'this is the same node';
+    if (!this.hasInboundSlotFor(remote.address)) return 'all inbound slots are taken';
+    if (!this.#mayHaveOneMore(remote.address)) return 'too many inbound slots are taken from this address';
+    try {
+      return this.config.acceptPeer(peerId) ? undefined : 'this peer is not welcome here';
+    } catch (error) {
+      return `this peer could not be judged: ${reasonOf(error)}`;
+    }
+  }
+
+  /** In a flooding network, whoever is at one address may take half of the slots, whatever keys it has. */
+  #mayHaveOneMore(address: string): boolean {
+    if (this.config.mode === 'direct') return true;
+    const host = siteOf(address);
+    const used = this.begun.filter(
+      ({ direction, remote }) => direction === 'inbound' && siteOf(remote.address) === host,
+    ).length;
+    return used < Math.ceil(this.config.slots.inbound / 2);
+  }
+
+  /** A peer that has lost its side of a connection comes anew; one that still has it has no need of another. */
+  #replaceIfDead(existing: PeerConnection, channel: Channel, hello: Hello): void {
+    const { peerId } = existing;
+    const isProbing = this.#returning.has(peerId);
+    this.#returning.get(peerId)?.channel.destroy();
+    this.#returning.set(peerId, { channel, hello });
+    if (isProbing) return;
+    this.#probes.add(
+      existing.isAlive$(PROBE_MS).subscribe({
+        next: (alive) => {
+          const newest = this.#returning.get(peerId) ?? { channel, hello };
+          this.#returning.delete(peerId);
+          if (alive) {
+            this.#refuse(newest.channel, { code: 'refused', message: 'there is a connection already' });
+            return;
+          }
+          existing.end({ code: 'replaced', by: 'peer', message: 'the peer came back with a new connection' });
+          this.receive(newest.channel, newest.hello);
+        },
+        error: this.#never,
+      }),
+    );
+  }
+
+  #refuse(channel: Channel, end: End): void {
+    const { stream, remote } = channel.link;
+    this.trace({ type: 'inbound-failed', remote, reason: `refused: ${end.message}` });
+    channel.write(FRAME.end, encodeEnd(end));
+    this.#refused.add(channel);
+    stream.once('close', () => {
+      this.#refused.delete(channel);
+    });
+    channel.retire(REFUSAL_GRACE_MS, this.runtime.scheduler);
+  }
+
+  readonly #never = (): void => undefined;
+}

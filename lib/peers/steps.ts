@@ -1,0 +1,42 @@
+import type { CloseReason } from '../connection/close-reason.js';
+import type { Endpoint } from '../endpoint.js';
+import type { PeerId } from '../identity.js';
+import type { Outcome } from '../operators/trace-outcome.js';
+
+/** What is told of links and connections to peers. */
+export type PeerStep =
+  /** One dial of a technique. */
+  | (Outcome & {
+      readonly type: 'dial';
+      /** The attempt that it is part of. */
+      readonly attemptId: string;
+      /** Where to. */
+      readonly endpoint: Endpoint;
+    })
+  /** An inbound connection that did not become one. */
+  | {
+      readonly type: 'inbound-failed';
+      /** Where it came from. */
+      readonly remote: Endpoint;
+      /** What was wrong with it, in words. */
+      readonly reason: string;
+    }
+  /** A connection that both sides hold. */
+  | {
+      readonly type: 'connection';
+      /** The peer at its other end. */
+      readonly peerId: PeerId;
+      /** `outbound` when this node dialled. */
+      readonly direction: 'inbound' | 'outbound';
+    }
+  /** A connection ended. */
+  | {
+      readonly type: 'connection-closed';
+      /** The peer at its other end. */
+      readonly peerId: PeerId;
+      /** Why it ended, and who ended it. */
+      readonly reason: CloseReason;
+    };
+
+/** Where that is told. */
+export type PeerTrace = (step: PeerStep) => void;

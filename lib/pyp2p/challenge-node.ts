@@ -1,0 +1,93 @@
+import { distinctUntilChanged, EMPTY, map, switchMap, type Observable } from 'rxjs';
+import type { ResolvedConfig } from '../config.js';
+import { plainConnection, plainLink } from '../connection/plain-connection.js';
+import { DialError } from '../errors.js';
+import { NO_NONCE } from '../link/plain.js';
+import type { RendezvousSession } from '../rendezvous/session.js';
+import type { Runtime } from '../runtime.js';
+import { answerChallenges$, CHALLENGE, dialByChallenge } from './challenge.js';
+import type { Challenging } from './challenging.js';
+import type { Punching } from '../techniques/punch/punching.js';
+import { connectionKeyOf } from '../unl.js';
+import { sessionsIn } from '../self/findings.js';
+import type { TechniqueHost } from '../techniques/host.js';
+import { canPunch, punchingFor } from '../techniques/punch/punch.js';
+import type { NodeTechnique } from '../techniques/technique.js';
+import { takeWithNonce$ } from '../peers/nonces.js';
+import type { Peers } from '../peers/peers.js';
+
+/** What challenges are made of. */
+export interface ChallengingConfig {
+  readonly config: ResolvedConfig;
+  readonly runtime: Runtime;
+  readonly peers: Peers;
+  /** The sessions that are open, whenever they change; replays the latest. */
+  readonly sessions$: Observable<readonly RendezvousSession[]>;
+  /** What they share with the simultaneous opens of secured nets: how this node looks, and how it punches. */
+  readonly punching: Punching;
+}
+
+/** Plain links have no key to tell peers by: nodes go by PyP2P's nonce, which there is in direct mode only. */
+function canChallenge({ security, mode }: ResolvedConfig): boolean {
+  return security === 'plain' && mode === 'direct';
+}
+
+/** What a plain net gives to its challenges: its sessions and sockets, and connections that begin with PyP2P's nonce. */
+export function challengingOf({ config, runtime, peers, sessions$, punching }: ChallengingConfig): Challenging {
+  const { side$, options, punch$, tell } = punching;
+  const { scheduler, timeOfDay } = runtime;
+  return {
+    side$,
+    options,
+    punch$,
+    tell,
+    scheduler,
+    timeOfDay,
+    talks$: sessions$.pipe(map((sessions) => sessions.map(({ challenges }) => challenges))),
+    // By the endpoint in its locator, which it was asked for, and not by the port that its NAT happened to give.
+    link: (socket, peer) => ({ ...plainLink(socket, CHALLENGE.name), peerId: connectionKeyOf(peer), hasNonce: true }),
+    greet: (socket) => {
+      socket.write(NO_NONCE);
+    },
+    receive$: (socket) =>
+      takeWithNonce$(socket, {
+        withinMs: config.timing.handshakeMs,
+        late: 'The peer chose another connection, or none',
+        runtime,
+        take: () => {
+          const link = plainLink(socket, CHALLENGE.name);
+          if (!peers.hasInboundSlotFor(link.remote.address)) throw new DialError('All inbound slots are taken');
+          const start = { direction: 'inbound', nonce: false } as const;
+          peers.add(plainConnection(link, start, { ...config, runtime }));
+        },
+      }),
+    hasSlotFor: (address) => peers.hasInboundSlotFor(address),
+  };
+}
+
+/** PyP2P's challenges, which need rendezvous servers that see this node's NAT. */
+export function challenge(host: TechniqueHost): NodeTechnique {
+  const sessions$ = sessionsIn(host.findings$.pipe(map(({ servers }) => servers)));
+  const challenging =
+    canPunch(host) && canChallenge(host.config)
+      ? challengingOf({ ...host, sessions$, punching: punchingFor(host) })
+      : undefined;
+  return {
+    ...CHALLENGE,
+    dial: dialByChallenge(challenging),
+    looksAtNat: challenging !== undefined,
+    answer$: challenging === undefined ? EMPTY : answerWhileSimultaneous$(challenging, host),
+  };
+}
+
+/** Answers challenges while others cannot dial this node, but its NAT can be predicted. Never emits, never fails. */
+function answerWhileSimultaneous$(
+  challenging: Challenging,
+  { findings$, config: { slots } }: Pick<TechniqueHost, 'findings$' | 'config'>,
+): Observable<never> {
+  return findings$.pipe(
+    map(({ location, local }) => (location?.nodeType === 'simultaneous' ? local?.port : undefined)),
+    distinctUntilChanged(),
+    switchMap((port) => (port === undefined ? EMPTY : answerChallenges$(challenging, port, slots.inbound))),
+  );
+}

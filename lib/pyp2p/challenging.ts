@@ -1,0 +1,23 @@
+import type { Socket } from 'node:net';
+import type { Observable, SchedulerLike } from 'rxjs';
+import type { Link } from '../link/link.js';
+import type { ChallengeTalk } from '../rendezvous/session.js';
+import type { UnlV2 } from '../unl/types.js';
+import type { Punching } from '../techniques/punch/punching.js';
+
+/** What a node gives to its challenges. */
+export interface Challenging extends Pick<Punching, 'side$' | 'options' | 'punch$' | 'tell'> {
+  /** What speaks with the servers that there are sessions with; replays the latest. */
+  readonly talks$: Observable<readonly ChallengeTalk[]>;
+  /** The time of day in milliseconds since the epoch: the two nodes agree on a moment by nothing else. */
+  readonly timeOfDay: () => number;
+  readonly scheduler: SchedulerLike;
+  /** Sends PyP2P's nonce on a socket that has opened: the side that dialled does, and the other waits for it. */
+  readonly greet: (socket: Socket) => void;
+  /** Makes a link of the socket that the peer keeps, on which the nonce was sent. */
+  readonly link: (socket: Socket, peer: UnlV2) => Link;
+  /** Takes in a socket on which PyP2P's nonce comes, and then emits; closes any other, also when unsubscribed from. */
+  readonly receive$: (socket: Socket) => Observable<unknown>;
+  /** Whether there is room for one more connection from an address. */
+  readonly hasSlotFor: (address: string) => boolean;
+}

@@ -1,0 +1,139 @@
+import { randomBytes } from 'node:crypto';
+import { EMPTY, filter, map, tap } from 'rxjs';
+import type { ResolvedConfig } from '../config.js';
+import { plainLink } from '../connection/plain-connection.js';
+import { formatEndpoint, type Endpoint } from '../endpoint.js';
+import { reasonOf } from '../errors.js';
+import { pyp2pMailbox } from './mailbox.js';
+import { parseReverse } from './mailbox-messages.js';
+import { answerReverse$, dialByReverseQuery, REVERSE_QUERY } from './reverse-query.js';
+import type { Asked, ReverseQuerying } from './reverse-querying.js';
+import { connectionKeyOf } from '../unl.js';
+import type { Unl } from '../unl/types.js';
+import { dialPeer$, type DialConfig } from '../peers/dial.js';
+import { isOnLink } from '../self/locator.js';
+import type { TechniqueHost } from '../techniques/host.js';
+import type { NodeTechnique } from '../techniques/technique.js';
+import type { Nonces } from '../peers/nonces.js';
+import type { Peers } from '../peers/peers.js';
+import type { PeerStep } from '../peers/steps.js';
+import type { SignalStep } from '../signalling/steps.js';
+
+/** What PyP2P's reverse connects are made of. */
+export interface ReverseQueryingConfig extends DialConfig {
+  readonly trace: (step: PeerStep | SignalStep) => void;
+  readonly peers: Peers;
+  /** This node's own locator as it is now. */
+  readonly own: () => Unl;
+  readonly nonces: Nonces;
+}
+
+/** As long as the nonce: 64 hex digits. */
+const NONCE_BYTES = 32;
+
+/** For the peer to dial, and for it to ask whether it should have, 60 s each. */
+const ASKED_MS = 120_000;
+
+/** Nodes that are remembered within that time. */
+const MAX_ASKED = 1_000;
+
+/** Anybody may ask in the peer's name: then the peer still gets an answer to its own question. */
+const MAX_RECALLED = 4;
+
+/** PyP2P's reverse connect by its own mailboxes. */
+export function reverseQuery(host: TechniqueHost): NodeTechnique {
+  const reverseQuerying = canReverseQuery(host.config) ? reverseQueryingOf(host) : undefined;
+  return {
+    ...REVERSE_QUERY,
+    dial: dialByReverseQuery(reverseQuerying),
+    answer$: reverseQuerying === undefined ? EMPTY : answerReverse$(reverseQuerying),
+  };
+}
+
+/** PyP2P's mailboxes are for its nodes, which prove nothing, and its nonces for direct mode. */
+function canReverseQuery({ security, mode, mailbox }: ResolvedConfig): boolean {
+  return security === 'plain' && mode === 'direct' && mailbox.length > 0;
+}
+
+/** What a plain net gives to PyP2P's reverse connects: its mailboxes, its sockets, and what it remembers. */
+export function reverseQueryingOf(given: ReverseQueryingConfig): ReverseQuerying {
+  const { config, runtime, trace, peers, own, nonces } = given;
+  const { scheduler } = runtime;
+  const { identity, mailbox: urls, bind } = config;
+  const mailbox = pyp2pMailbox({ identity, urls, localAddress: bind, runtime, trace });
+  const fail = (remote: Endpoint, error: unknown) => {
+    trace({ type: 'inbound-failed', remote, reason: reasonOf(error) });
+  };
+  return {
+    own,
+    // What else comes there is for other programs.
+    message$: mailbox.message$.pipe(
+      map(parseReverse),
+      filter((message) => message !== undefined),
+    ),
+    send$: (nodeId, text) => mailbox.send$(nodeId, text),
+    newNonce: () => randomBytes(NONCE_BYTES).toString('hex'),
+    // By the endpoint in its locator, which it was asked for, and not by the port that its NAT happened to give.
+    arrival$: (nonce, peer, addresses) =>
+      nonces.arrival$(nonce, addresses).pipe(
+        map((socket) => ({
+          ...plainLink(socket, REVERSE_QUERY.name),
+          peerId: connectionKeyOf(peer),
+          hasNonce: true,
+        })),
+      ),
+    dial$: (endpoint, nonce, nodeId) =>
+      dialPeer$(endpoint, { technique: REVERSE_QUERY.name, attemptId: nodeId, peerId: undefined }, given).pipe(
+        tap(({ stream }) => {
+          stream.write(nonce);
+        }),
+        map((link) => ({ ...link, hasNonce: true })),
+      ),
+    receive: (link) => {
+      if (peers.hasInboundSlotFor(link.remote.address)) {
+        peers.adopt(link, { direction: 'inbound' });
+      } else {
+        link.stream.destroy();
+        fail(link.remote, 'all inbound slots are taken');
+      }
+    },
+    hasSlotFor: (address) => peers.hasInboundSlotFor(address),
+    isConnected: (endpoint) => peers.get(`plain:${formatEndpoint(endpoint)}`) !== undefined,
+    isOnLink,
+    asked: askedOf(() => scheduler.now()),
+    drop: (reason) => {
+      trace({ type: 'dropped', what: 'message', peerId: undefined, reason });
+    },
+    fail,
+    scheduler,
+  };
+}
+
+interface Question {
+  readonly ownUnl: string;
+  readonly until: number;
+  recalled: number;
+}
+
+function askedOf(now: () => number): Asked {
+  // In the order in which they are forgotten.
+  const questions = new Map<string, Question>();
+  return {
+    add: (nodeId, ownUnl) => {
+      const question = { ownUnl, until: now() + ASKED_MS, recalled: 0 };
+      questions.delete(nodeId);
+      questions.set(nodeId, question);
+      const [oldest] = questions.keys();
+      if (questions.size > MAX_ASKED && oldest !== undefined) questions.delete(oldest);
+      return () => {
+        if (questions.get(nodeId) === question) questions.delete(nodeId);
+      };
+    },
+    recall: (nodeId) => {
+      const question = questions.get(nodeId);
+      if (question === undefined || question.until <= now() || question.recalled >= MAX_RECALLED) return undefined;
+      question.recalled++;
+      return question.ownUnl;
+    },
+  };
+}

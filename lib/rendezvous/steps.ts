@@ -1,0 +1,19 @@
+import type { ServerAddress } from '../endpoint.js';
+import type { ServerStep } from '../server-report.js';
+
+/** What is told of the sessions with rendezvous servers. */
+export type RendezvousStep =
+  /** A session with a rendezvous server. */
+  | {
+      readonly type: 'rendezvous';
+      /** The server, as it was named. */
+      readonly server: ServerAddress;
+      /** `lost` sessions are opened again by themselves. */
+      readonly state: 'connected' | 'lost';
+      /** Why it was lost, in words. */
+      readonly reason?: string;
+    }
+  | ServerStep;
+
+/** Where that is told. */
+export type RendezvousTrace = (step: RendezvousStep) => void;

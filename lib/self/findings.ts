@@ -1,0 +1,287 @@
+import {
+  combineLatest,
+  defaultIfEmpty,
+  defer,
+  distinctUntilChanged,
+  exhaustMap,
+  filter,
+  first,
+  forkJoin,
+  map,
+  of,
+  repeat,
+  shareReplay,
+  startWith,
+  switchMap,
+  takeWhile,
+  timer,
+  type MonoTypeOperatorFunction,
+  type Observable,
+  type OperatorFunction,
+} from 'rxjs';
+import type { ResolvedConfig } from '../config.js';
+import { familyOf, formatServer, serverOf, type Endpoint, type ServerAddress } from '../endpoint.js';
+import { backoffMs } from '../operators/backoff.js';
+import { ownInterfaces } from '../link/interfaces.js';
+import { untroubled } from '../operators/untroubled.js';
+import type { Reach } from '../reachability.js';
+import { sessions$, type ServerState } from '../rendezvous/client.js';
+import type { Observer } from '../rendezvous/observe.js';
+import type { RendezvousSession } from '../rendezvous/session.js';
+import type { Runtime } from '../runtime.js';
+import type { SelfTrace } from './steps.js';
+import { formatUnl } from '../unl.js';
+import { isOneAddress, localAddresses, locate, type Location } from './locator.js';
+import { natViews$, type NatView } from './nat-view.js';
+import { reach$ } from './reach.js';
+
+/** What a node has found out about itself by now. */
+export interface Findings {
+  /** Where it listens; `undefined` before it does. */
+  readonly local: Endpoint | undefined;
+  readonly servers: readonly ServerState[];
+  /** Whether others can dial it; `undefined` until that is being looked into. */
+  readonly reaches: readonly Reach[] | undefined;
+  /** What its NAT is; `undefined` until the servers have been asked. */
+  readonly nats: readonly NatView[] | undefined;
+  /** `undefined` until enough of the rest is known. */
+  readonly location: Location | undefined;
+}
+
+/** Of a node that does not listen yet. */
+export const NOTHING_FOUND: Findings = {
+  local: undefined,
+  servers: [],
+  reaches: undefined,
+  nats: undefined,
+  location: undefined,
+};
+
+/** What it takes to find out. */
+export interface SurroundingsConfig {
+  readonly config: ResolvedConfig;
+  readonly runtime: Runtime;
+  readonly trace: SelfTrace;
+  /** Whether it matters what the NAT is. */
+  readonly looksAtNat: boolean;
+  /** Sees to the end of what must be done although nobody waits for it any more. */
+  readonly outlive: (work$: Observable<unknown>) => void;
+}
+
+/** The longest pause between two looks at the NAT while too few servers have answered. */
+const LOOK_AGAIN_MS = 60_000;
+
+/**
+ * Holds the sessions with the rendezvous servers, and finds out what this node is and where: where servers see it, whether
+ * others can dial it, what its NAT is. Emits at once, and again whenever any of it changes. Never completes, never fails.
+ *
+ * @param local where the node listens.
+ */
+export function findings$(local: Endpoint, given: SurroundingsConfig): Observable<Findings> {
+  return defer(() => {
+    const { config, runtime, trace } = given;
+    const servers$ = sessions$(config.rendezvous, { ...config, runtime }, trace).pipe(latest());
+    const addresses$ = addressesOf$(given).pipe(latest());
+    const network$ = networkOf$(addresses$, servers$, given).pipe(latest());
+    const reaches$ = reachOf$(local, servers$, network$, given).pipe(latest());
+    const nats$ = (given.looksAtNat ? natOf$(addresses$, servers$, given) : of([])).pipe(latest());
+    const location$ = locationOf$(local, network$, reaches$, nats$, given);
+    return combineLatest({
+      local: of(local),
+      servers: servers$,
+      reaches: reaches$.pipe(notYet()),
+      nats: nats$.pipe(notYet()),
+      location: location$.pipe(notYet()),
+    });
+  });
+}
+
+/** The sessions that are open, whenever they change. */
+export function sessionsIn(servers$: Observable<readonly ServerState[]>): Observable<readonly RendezvousSession[]> {
+  return servers$.pipe(
+    map((states) => states.flatMap(({ session }) => session ?? [])),
+    distinctUntilChanged((a, b) => a.length === b.length && a.every((session, index) => session === b[index])),
+  );
+}
+
+/**
+ * To the server that carries this node's signals by a family, and back, in milliseconds: the first that sees it so, as
+ * signals prefer it; else what was seen of the NAT, else 0. Pure.
+ */
+export function signalRoundTripMs({ servers, nats }: Findings, family: 4 | 6): number {
+  const sessions = servers.flatMap(({ session }) => session ?? []);
+  const isBy = ({ observed }: RendezvousSession) => observed !== undefined && familyOf(observed.address) === family;
+  const carrying = sessions.find(isBy) ?? sessions[0];
+  return carrying?.roundTripMs ?? nats?.find((view) => view.family === family)?.roundTripMs ?? 0;
+}
+
+/** This machine's addresses and what the servers say of it. */
+interface Network {
+  readonly addresses: readonly string[];
+  readonly servers: readonly ServerState[];
+}
+
+/** This machine's addresses, at once and again and again, since no system tells of a change in the same way. */
+function addressesOf$({
+  config: { bind, timing },
+  runtime: { scheduler, routedAddress$ },
+  trace,
+}: SurroundingsConfig): Observable<readonly string[]> {
+  const routes$ = ([4, 6] as const).map((family) => routedAddress$(family).pipe(defaultIfEmpty(undefined)));
+  // A node that is bound to one address has no others to put in order.
+  const routed$ = isOneAddress(bind) ? of([]) : forkJoin(routes$);
+  let told: string | undefined;
+  return timer(0, timing.networkMs, scheduler).pipe(
+    exhaustMap(() => routed$),
+    map((routed) => {
+      const { interfaces, failure } = ownInterfaces();
+      if (failure !== undefined && failure !== told) trace({ type: 'interfaces', reason: failure });
+      told = failure;
+      return localAddresses(bind, { routed: routed.filter((address) => address !== undefined), interfaces });
+    }),
+  );
+}
+
+/** The first waits for the servers, but not for long. */
+function networkOf$(
+  addresses$: Observable<readonly string[]>,
+  servers$: Observable<readonly ServerState[]>,
+  { config: { timing }, runtime: { scheduler } }: SurroundingsConfig,
+): Observable<Network> {
+  return combineLatest([servers$, isLate$(timing.gatherMs, scheduler), addresses$]).pipe(
+    filter(([servers, isLate]) => isLate || haveTold(servers)),
+    map(([servers, , addresses]) => ({ addresses, servers })),
+  );
+}
+
+/** Whether each of the servers has told what it has to tell, or is down. */
+export function haveTold(servers: readonly ServerState[]): boolean {
+  return servers.every(({ session, failure }) => session ?? failure);
+}
+
+/** Whether others can dial this node. */
+function reachOf$(
+  { port }: Endpoint,
+  servers$: Observable<readonly ServerState[]>,
+  network$: Observable<Network>,
+  given: SurroundingsConfig,
+): Observable<readonly Reach[]> {
+  return reach$({
+    ...given,
+    port,
+    observed$: network$.pipe(map(({ servers }) => observedIn(servers))),
+    servers$: servers$.pipe(map((servers) => reachabilityServers(given.config, servers))),
+  });
+}
+
+/** Those that were named to us, else those that the rendezvous servers name, and whoever else has HTTP services. */
+function reachabilityServers(config: ResolvedConfig, servers: readonly ServerState[]): readonly URL[] {
+  const { reachability } = config;
+  if (reachability === false || reachability.length > 0) return reachability || [];
+  return [...servers.flatMap((state) => httpUrlOf(state) ?? []), ...httpServers(config)];
+}
+
+/** Where a rendezvous server says that the HTTP services on its host are, if it does. */
+export function httpUrlOf({ server: { host }, httpPort }: ServerState): URL | undefined {
+  return httpPort === undefined ? undefined : httpUrl({ host, port: httpPort });
+}
+
+/** Those that keep our messages, or by which we join the hash table, have all of the HTTP services. */
+export function httpServers({ mailbox, dht, security }: ResolvedConfig): readonly URL[] {
+  return security === 'tls' ? [...mailbox, ...dht.map(httpUrl)] : [];
+}
+
+function httpUrl(server: ServerAddress): URL {
+  return new URL(`http://${formatServer(server)}/`);
+}
+
+/** Who can tell where they see this node: the rendezvous servers, and whoever has HTTP services. */
+export function observersOf(config: ResolvedConfig): readonly Observer[] {
+  const { rendezvous, reachability } = config;
+  const urls = [...(reachability || []), ...httpServers(config)].filter(({ protocol }) => protocol === 'http:');
+  const others = urls.map((url) => ({
+    ...serverOf(url),
+    path: new URL('address', url).pathname,
+  }));
+  // They run on the same hosts as a rule, where one look is enough.
+  return [...rendezvous, ...others.filter(({ host }) => !rendezvous.some((server) => server.host === host))];
+}
+
+/** What this node's NAT is: at once, again when no server was there and then one is, and whenever the network changes. */
+function natOf$(
+  addresses$: Observable<readonly string[]>,
+  servers$: Observable<readonly ServerState[]>,
+  { config, runtime, trace }: SurroundingsConfig,
+): Observable<readonly NatView[]> {
+  const { rendezvous, timing } = config;
+  const { scheduler } = runtime;
+  const observers = observersOf(config);
+  return combineLatest([addresses$, servers$.pipe(map(observedIn))]).pipe(
+    distinctUntilChanged(
+      ([addresses, observed], [nextAddresses, nextObserved]) =>
+        String(addresses) === String(nextAddresses) &&
+        (observed.length === 0 || String(observed) === String(nextObserved)),
+    ),
+    switchMap(([addresses]) => {
+      const session$ =
+        observers.length > rendezvous.length
+          ? of(undefined)
+          : sessionsIn(servers$).pipe(first((sessions) => sessions.length > 0));
+      return natViews$(observers, addresses, { ...config, runtime }, trace).pipe(
+        // One that was not there may be there soon, and it takes two to tell most NATs from each other.
+        repeat({
+          delay: (count) =>
+            timer(backoffMs(count, timing.reconnectMaxMs, LOOK_AGAIN_MS, runtime.random), scheduler).pipe(
+              switchMap(() => session$),
+            ),
+        }),
+        takeWhile((views) => !views.some(({ servers }) => servers.length >= Math.min(2, observers.length)), true),
+      );
+    }),
+  );
+}
+
+/** Where this node is, whenever it changes; the first waits for a way in and for the NAT, but not for long. */
+function locationOf$(
+  local: Endpoint,
+  network$: Observable<Network>,
+  reaches$: Observable<readonly Reach[]>,
+  nats$: Observable<readonly NatView[]>,
+  { config, runtime: { scheduler } }: SurroundingsConfig,
+): Observable<Location> {
+  return combineLatest([
+    network$,
+    reaches$.pipe(notYet()),
+    nats$.pipe(notYet()),
+    isLate$(config.timing.gatherMs, scheduler),
+  ]).pipe(
+    filter(
+      ([, reaches, nats, isLate]) =>
+        isLate || (reaches?.every(({ isSettled }) => isSettled) === true && nats !== undefined),
+    ),
+    map(([network, reaches = [], nats = []]) => locate(config, local, { ...network, reaches, nats })),
+    distinctUntilChanged((a, b) => formatUnl(a.unl) === formatUnl(b.unl)),
+  );
+}
+
+/** Where servers see this node, each address once, in an order that does not depend on who answered first. */
+function observedIn(servers: readonly ServerState[]): readonly string[] {
+  return [...new Set(servers.flatMap(({ observed }) => observed?.address ?? []))].sort();
+}
+
+export function isLate$(ms: number, scheduler: Runtime['scheduler']): Observable<boolean> {
+  return timer(ms, scheduler).pipe(
+    map(() => true),
+    startWith(false),
+  );
+}
+
+/** Whatever may come of it, the rest goes on. */
+function notYet<T>(): OperatorFunction<T, T | undefined> {
+  return (source$) => source$.pipe(untroubled(), startWith(undefined));
+}
+
+/** One for all who want to know, each of whom gets the latest first. */
+function latest<T>(): MonoTypeOperatorFunction<T> {
+  return shareReplay({ bufferSize: 1, refCount: true });
+}

@@ -1,0 +1,287 @@
+import {
+  catchError,
+  combineLatest,
+  concatMap,
+  concatWith,
+  defaultIfEmpty,
+  defer,
+  distinctUntilChanged,
+  exhaustMap,
+  filter,
+  map,
+  merge,
+  NEVER,
+  of,
+  repeat,
+  shareReplay,
+  startWith,
+  switchMap,
+  take,
+  takeUntil,
+  takeWhile,
+  tap,
+  throwError,
+  throwIfEmpty,
+  timer,
+  type Observable,
+} from 'rxjs';
+import type { ResolvedConfig } from '../config.js';
+import { familyOf, formatEndpoint, sameEndpoint, scopeOf } from '../endpoint.js';
+import { PortMappingError, reasonOf } from '../errors.js';
+import type { Mapping } from '../port-mapping/mapping.js';
+import { takeTurns, type Turn } from '../operators/take-turns.js';
+import { lookByAny$, type Look, type Reach } from '../reachability.js';
+import type { Runtime } from '../runtime.js';
+import { openPort } from '../port-mapping/open-port.js';
+import type { PortRequest } from '../port-mapping/mapper.js';
+import type { SelfTrace } from './steps.js';
+import { isOneAddress } from './locator.js';
+
+/** What is needed to become reachable. */
+export interface ReachConfig {
+  readonly config: ResolvedConfig;
+  readonly runtime: Runtime;
+  readonly trace: SelfTrace;
+  /** Where the node listens. */
+  readonly port: number;
+  /** Where rendezvous servers see this node; emits now and again, since this machine's own network may change, too. */
+  readonly observed$: Observable<readonly string[]>;
+  /** The reachability servers that are known by now; replays the latest. */
+  readonly servers$: Observable<readonly URL[]>;
+  /** Sees to the end of what must be done although nobody waits for it any more. */
+  readonly outlive: (work$: Observable<unknown>) => void;
+}
+
+/** What of the network matters for one family of addresses: when it changes, all has to be looked into anew. */
+interface Place {
+  /** The address that connections are to be led to. */
+  readonly internal: string;
+  /** Where rendezvous servers see this node by this family. */
+  readonly observed: readonly string[];
+}
+
+/**
+ * Finds out whether others can dial this node, by each family of addresses that it has; where not, has the gateway open a
+ * port. Emits how it stands whenever that changes, holds what was opened for as long as it is subscribed to, and tries again
+ * from time to time, and when the network changes. Never fails.
+ *
+ * A node that can be dialled already, be it in the open or behind a port that was forwarded by hand, leaves the router
+ * alone: the gateway is searched for meanwhile, but not asked for anything. From time to time that is looked at again.
+ */
+export function reach$(given: ReachConfig): Observable<readonly Reach[]> {
+  const { config, observed$ } = given;
+  if (config.forwarded || config.reachability === false) return of([]);
+  return combineLatest(
+    ([4, 6] as const).map((family) => {
+      // One for all times: what the network of before is still giving back comes first.
+      const turn = takeTurns();
+      return observed$.pipe(
+        concatMap((observed) => place$(family, observed, given)),
+        distinctUntilChanged((a, b) => JSON.stringify(a) === JSON.stringify(b)),
+        switchMap((place) => (place === undefined ? of(undefined) : reachAt$(family, place, turn, given))),
+      );
+    }),
+  ).pipe(map((reaches) => reaches.filter((reach) => reach !== undefined)));
+}
+
+/** After a port was lost it is asked for anew, once, after this time, in milliseconds; after that as seldom as any. */
+const LOST_RETRY_MS = 1_000;
+
+const NOT_YET = {
+  isSettled: false,
+  isReachable: undefined,
+  endpoint: undefined,
+  mapping: undefined,
+  isBehindAnotherNat: false,
+} as const;
+
+/** Where this node is by one family; `undefined` when nobody outside could dial it there. */
+function place$(
+  family: 4 | 6,
+  observed: readonly string[],
+  { config: { bind, reachability }, runtime }: ReachConfig,
+): Observable<Place | undefined> {
+  const internal$ = isOneAddress(bind) ? of(bind) : runtime.routedAddress$(family);
+  return internal$.pipe(
+    filter((internal) => {
+      const scope = scopeOf(internal);
+      // On the loopback there is no outside, unless there is somebody to ask.
+      if (scope === 'loopback') return reachability !== false && reachability.length > 0;
+      return family === 4 || scope === 'global';
+    }),
+    filter((internal) => familyOf(internal) === family),
+    map((internal) => ({ internal, observed: observed.filter((address) => familyOf(address) === family) })),
+    defaultIfEmpty(undefined),
+  );
+}
+
+function reachAt$(family: 4 | 6, place: Place, turn: Turn, given: ReachConfig): Observable<Reach> {
+  const { config, runtime, port, trace } = given;
+  const { scheduler } = runtime;
+  const { mappingRetryMs } = config.timing;
+  const searching: Reach = { ...NOT_YET, family, words: 'It is being looked into' };
+  let pauseMs = mappingRetryMs;
+  return defer(() => {
+    const begun = scheduler.now();
+    pauseMs = mappingRetryMs;
+    // Of a node without a NAT it is likely that it can be dialled, and not worth much to know fast that it cannot.
+    const isOpen = place.observed.includes(place.internal);
+    const own$ = turn((isOpen ? lookTwice$ : look$)(port, place, given)).pipe(
+      shareReplay({ bufferSize: 1, refCount: true }),
+    );
+    const isReachable$ = own$.pipe(filter((look) => look?.isReachable === true));
+    const isOver$ = timer(mappingRetryMs, mappingRetryMs, scheduler).pipe(
+      exhaustMap(() => lookTwice$(port, place, given)),
+      filter((look) => look?.isReachable === false),
+      tap(() => {
+        pauseMs = 0;
+      }),
+    );
+    const direct$ = isReachable$.pipe(
+      map((look) => directReach(family, look)),
+      concatWith(NEVER),
+      takeUntil(isOver$),
+    );
+    let isMapped = false;
+    const mapped$ = request$(place, turn, given).pipe(
+      openPort(config.portMapping, (protocol, outcome) => {
+        trace({ type: 'port-mapping', protocol, ...outcome });
+      }),
+      // That it is renewed changes nothing.
+      distinctUntilChanged((a, b) => a.protocol === b.protocol && sameEndpoint(a.external, b.external)),
+      switchMap((mapping) =>
+        lookTwice$(mapping.external.port, place, given).pipe(map((look) => mappedReach(family, mapping, look, place))),
+      ),
+      // A port that leads nowhere is given back.
+      takeWhile(({ endpoint }) => endpoint !== undefined, true),
+      tap(({ endpoint }) => {
+        isMapped = endpoint !== undefined;
+      }),
+      catchError((error: unknown) => {
+        // A gateway that was away for as long as its lease may be back any moment.
+        if (isMapped) pauseMs = Math.min(LOST_RETRY_MS, mappingRetryMs);
+        return own$.pipe(map((look) => noReach(family, look, error)));
+      }),
+    );
+    return merge(direct$, mapped$.pipe(takeUntil(isReachable$))).pipe(
+      takeWhile(({ endpoint }) => endpoint !== undefined, true),
+      tap((reach) => {
+        trace({ type: 'reach', ...reach, elapsedMs: scheduler.now() - begun });
+      }),
+    );
+  }).pipe(repeat({ delay: () => timer(pauseMs, scheduler) }), startWith(searching));
+}
+
+/** What a server sees that dials back, `undefined` when there is none to ask. */
+function look$(
+  port: number,
+  { internal, observed }: Place,
+  { config, runtime, servers$, trace }: ReachConfig,
+): Observable<Look | undefined> {
+  const { bind, identity, security, timing } = config;
+  const isOutside = (address: string) => scopeOf(address) === 'global';
+  return servers$.pipe(
+    take(1),
+    switchMap((servers) =>
+      lookByAny$(servers, {
+        port,
+        // Without TLS nobody proves anything.
+        peerId: security === 'tls' ? identity.peerId : undefined,
+        family: familyOf(internal),
+        localAddress: isOneAddress(bind) ? bind : undefined,
+        withinMs: timing.reachabilityMs,
+        ...runtime,
+        tellClock: (server, reading) => {
+          trace({ type: 'clock', server: server.href, ...reading });
+        },
+        tell: (server, failure) => {
+          trace({ type: 'server', kind: 'reachability', server: server.href, failure });
+        },
+        // A server on the same LAN is not outside, and none can make this node believe that it is elsewhere.
+        isCredible: ({ endpoint: { address } }) => !observed.some(isOutside) || observed.includes(address),
+      }),
+    ),
+    defaultIfEmpty(undefined),
+  );
+}
+
+/** A packet may get lost, and with it a port that was hard to get. */
+function lookTwice$(port: number, place: Place, given: ReachConfig): Observable<Look | undefined> {
+  const once$ = look$(port, place, given);
+  return once$.pipe(switchMap((look) => (look?.isReachable === false ? once$ : of(look))));
+}
+
+/** What the gateway is to be asked. */
+function request$(
+  { internal }: Place,
+  turn: Turn,
+  { config, runtime, port, outlive }: ReachConfig,
+): Observable<PortRequest> {
+  if (config.portMapping.length === 0) {
+    return throwError(() => new PortMappingError('Port mapping is switched off'));
+  }
+  return runtime.gateway$(familyOf(internal)).pipe(
+    filter((gateway) => scopeOf(internal) !== 'loopback' || scopeOf(gateway.address) === 'loopback'),
+    throwIfEmpty(() => new PortMappingError(`There is no IPv${familyOf(internal)} gateway to ask`)),
+    map((gateway) => ({
+      gateway,
+      internal: { address: internal, port },
+      timing: config.timing,
+      scheduler: runtime.scheduler,
+      random: runtime.random,
+      turn,
+      outlive: (work$) => {
+        outlive(turn(work$));
+      },
+    })),
+  );
+}
+
+function directReach(family: 4 | 6, look: Look | undefined): Reach {
+  const where = look === undefined ? '' : ` at ${formatEndpoint(look.endpoint)}`;
+  return {
+    ...NOT_YET,
+    family,
+    isSettled: true,
+    isReachable: true,
+    endpoint: look?.endpoint,
+    words: `Others can dial this node${where}`,
+  };
+}
+
+function mappedReach(family: 4 | 6, mapping: Mapping, look: Look | undefined, { observed }: Place): Reach {
+  const { protocol, gateway, internal, external, lifetimeMs } = mapping;
+  const [observedAt] = observed;
+  const seen = look?.endpoint.address ?? observedAt;
+  const isBehindAnotherNat = seen === undefined ? scopeOf(external.address) !== 'global' : seen !== external.address;
+  // A gateway that is not connected itself says that it is at 0.0.0.0.
+  const isNowhere = scopeOf(external.address) === 'unusable';
+  const isUsable = look?.isReachable ?? !(isBehindAnotherNat || isNowhere);
+  const led = `The gateway ${gateway} leads ${formatEndpoint(external)} here (${protocol})`;
+  const another = `, but others see this node at ${seen ?? 'another address'}: another NAT stands before the gateway`;
+  const reason = look?.isReachable === false ? `; from outside nobody gets through: ${look.reason ?? 'no reason'}` : '';
+  const proof = look?.isReachable === true ? ', and a server outside has dialled it' : '';
+  return {
+    family,
+    isSettled: true,
+    isReachable: look?.isReachable,
+    endpoint: isUsable ? (look?.endpoint ?? external) : undefined,
+    mapping: isUsable ? { protocol, gateway, internal, external, lifetimeMs } : undefined,
+    isBehindAnotherNat: isBehindAnotherNat && !isNowhere,
+    words: led + (isNowhere ? ', which is nowhere' : isBehindAnotherNat ? another : '') + reason + proof,
+  };
+}
+
+function noReach(family: 4 | 6, look: Look | undefined, error: unknown): Reach {
+  const reason =
+    look === undefined
+      ? 'Nobody could be asked to dial this node'
+      : `Others cannot dial this node: ${look.reason ?? 'no reason'}`;
+  return {
+    ...NOT_YET,
+    family,
+    isSettled: true,
+    isReachable: look?.isReachable,
+    words: `${reason}. No port was opened: ${reasonOf(error)}`,
+  };
+}

@@ -1,0 +1,28 @@
+import type { ClockReading } from './server-clock.js';
+
+/** How it stands with a server, as its last answer or failure has shown. */
+export interface ServerReport {
+  /** What the server is used for. */
+  readonly kind: 'rendezvous' | 'mailbox' | 'DHT' | 'reachability';
+  /** As it was named: `host:port`, or a URL. */
+  readonly server: string;
+  /** What the server does or is, as in "cannot be reached (ENOTFOUND)"; `undefined` when it answers. */
+  readonly failure: string | undefined;
+}
+
+/** What is told of servers of any kind. */
+export type ServerStep =
+  /** A server could be used, or could not, and why; told when that changes. */
+  | ({ readonly type: 'server' } & ServerReport)
+  /**
+   * How far this machine's clock is ahead of a server's, as an answer by HTTP has shown, and by how much that may be wrong; told where
+   * they are more than two minutes apart, when that changes, and when they agree again.
+   */
+  | ({
+      readonly type: 'clock';
+      /** The server's URL. */
+      readonly server: string;
+    } & ClockReading);
+
+/** Where that is told. */
+export type ServerTrace = (step: ServerStep) => void;

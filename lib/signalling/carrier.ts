@@ -1,0 +1,52 @@
+import type { Observable } from 'rxjs';
+import type { PeerId } from '../identity.js';
+
+/** What can carry signals. */
+export const CARRIER_NAMES = ['rendezvous', 'dht', 'mailbox'] as const;
+export type CarrierName = (typeof CARRIER_NAMES)[number];
+
+/** The largest signal, sealed, in bytes. */
+export const PARCEL_MAX_BYTES = 16 * 1024;
+
+/** The longest time for which a signal is kept for a node that is away, in milliseconds. */
+export const KEEP_MAX_MS = 600_000;
+
+/**
+ * What became of a signal. `delivered`: the peer has it, or is connected to whoever does and gets it at once. `kept`: it waits
+ * for the peer, who may come for it or not. `absent`: nobody took it.
+ */
+export type Delivery = 'delivered' | 'kept' | 'absent';
+
+/** A sealed signal as a carrier brings it. */
+export interface Parcel {
+  readonly bytes: Buffer;
+  /** Who sent it, as the carrier says; nothing is proven yet. `undefined` where the carrier does not know. */
+  readonly from: PeerId | undefined;
+  /** The address at which whoever carried it saw its sender; `undefined` when nobody did. */
+  readonly seenAt: string | undefined;
+  /**
+   * Tells the carrier that the signal has been dealt with, so that it need not bring it again. What is not acknowledged within
+   * seconds comes again, where the carrier keeps it.
+   */
+  readonly acknowledge: () => void;
+}
+
+/** How a signal is to be carried. */
+export interface SendOptions {
+  /** For how long it is of use, in milliseconds, at most {@link KEEP_MAX_MS}. */
+  readonly keepMs: number;
+  /** The family of the address at which the sender wants to be seen, where it has a choice. */
+  readonly family?: 4 | 6 | undefined;
+}
+
+/**
+ * What carries sealed signals between two nodes that cannot reach each other yet. Whoever runs it can lose, delay and repeat
+ * them, but neither read nor change them, nor make them pass for somebody else's or for another receiver.
+ */
+export interface Carrier {
+  readonly name: CarrierName;
+  /** What comes for this node, in any order. May bring a parcel again. Never fails. */
+  readonly parcel$: Observable<Parcel>;
+  /** Carries a parcel of at most {@link PARCEL_MAX_BYTES}. Emits once what became of it, and completes. Never fails. */
+  send$(to: PeerId, bytes: Buffer, options: SendOptions): Observable<Delivery>;
+}

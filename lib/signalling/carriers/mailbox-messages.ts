@@ -1,0 +1,198 @@
+// What mailbox servers and their clients say: JSON by HTTP POST, to `mailbox/put` and `mailbox/take` below the server's URL.
+//
+//   put   { from, to, id, at, keepMs, message }         → { delivered }
+//   take  { owner, at, waitMs, acknowledge, holding }   → { messages: [{ receipt, from, message, seenAt, ageMs }] }
+//   any                                                 → { refused, words, now }
+//
+// `from`, `to` and `owner` are peer ids; `at` and `now` are milliseconds since the epoch, by the clock of whoever says so;
+// `message` is base64url. Putting the same `id` again, from and to the same, changes nothing. A take that finds nothing waits
+// for as long as `waitMs`; a later take of the same owner has the one that waits answered, empty. What was taken is brought
+// again by each take, until its receipt is acknowledged by one; but for what the owner says that it is holding.
+//
+// The caller (`from`, `owner`) signs the verb, the Host header and the exact bytes of the body, as written at the top of
+// `lib/signed-request.ts`. `at` must be within two minutes of the server's clock, and that of a take later than that of the
+// owner's take before. A server that has started anew does not know which takes it had answered. So a take from before its start is
+// refused (`untimely`), and so is one that is ahead of its clock by more than 50 ms, which could be older than the next start. `now` is
+// the server's time (of `replayed` the least that it would have taken), and the owner signs again with that.
+//
+// What somebody who has seen a request can do with it: put the same message again, which changes nothing while it is kept,
+// and is a copy that the receiver drops when it is not. Nothing with a take at the same server, whether that was restarted or not,
+// as long as the server has room to remember its owner: it may forget owners of the site that has most of them there. At a server
+// that knows no names of its own, to which the request was not made, have the owner's messages, which are sealed, and delete none of them:
+// receipts cannot be guessed, and are signed by the owner.
+import { isPeerId, type Identity, type PeerId } from '../../identity.js';
+import { canonicalAddress } from '../../endpoint.js';
+import * as signedRequest from '../../signed-request.js';
+import { decodeBase64Url, isTime, parseJsonObject } from '../../validate.js';
+
+/** What a mailbox server can be asked for. */
+export type MailboxVerb = 'put' | 'take';
+
+/** A take waits at most this long, in milliseconds: well below what NATs allow a silent connection (RFC 5382 REQ-5). */
+export const WAIT_MAX_MS = 30_000;
+
+/**
+ * A take may be ahead of the server's clock by this much, in milliseconds: less than a server takes to start anew, so that what it
+ * was asked before is older than its start.
+ */
+export const AHEAD_MS = 50;
+
+/** Receipts in each list of a take. */
+export const MAX_RECEIPTS = 256;
+
+/** Messages in one answer. */
+export const MAX_TAKEN = 64;
+
+/** The longest request, in bytes: a message of 16 KiB in base64url, or two lists of receipts of up to 60 characters each. */
+export const REQUEST_MAX_BYTES = 32 * 1024;
+
+/** The longest answer, in bytes. */
+export const ANSWER_MAX_BYTES = 512 * 1024;
+
+/** A message for somebody. */
+export interface PutRequest {
+  readonly from: PeerId;
+  readonly to: PeerId;
+  /** Unique for its sender and receiver. */
+  readonly id: string;
+  readonly at: number;
+  /** For how long it is of use, in milliseconds. */
+  readonly keepMs: number;
+  /** Bytes in base64url. */
+  readonly message: string;
+}
+
+/** Asks for what has come for the caller. */
+export interface TakeRequest {
+  readonly owner: PeerId;
+  readonly at: number;
+  /** How long to wait while there is nothing, in milliseconds. */
+  readonly waitMs: number;
+  /** Receipts of messages that may be deleted. */
+  readonly acknowledge: readonly string[];
+  /** Receipts of messages that the caller has, and has not dealt with: not to be brought again yet. */
+  readonly holding: readonly string[];
+}
+
+/** A message that has come. */
+export interface TakenMessage {
+  /** What acknowledges it. */
+  readonly receipt: string;
+  /** Who put it there, proven to the server. */
+  readonly from: PeerId;
+  readonly message: string;
+  /** The address from which it was put there. */
+  readonly seenAt: string;
+  /** For how long it has been there, in milliseconds. */
+  readonly ageMs: number;
+}
+
+/** Why a server does not do what it was asked, with the HTTP status of each. */
+export const REFUSALS = {
+  malformed: 400,
+  signature: 401,
+  clock: 409,
+  replayed: 409,
+  untimely: 409,
+  'too-large': 413,
+  'too-often': 429,
+  'recipient-full': 429,
+  'sender-full': 429,
+  'host-full': 429,
+  'server-full': 503,
+  'too-many-polls': 503,
+  'not-saved': 503,
+} as const;
+
+export type RefusalCode = keyof typeof REFUSALS;
+
+/** That a server does not do what it was asked. */
+export type Refusal = signedRequest.Refusal<RefusalCode>;
+
+/** Where a verb is asked for. */
+export function mailboxUrl(server: URL, verb: MailboxVerb): URL {
+  return signedRequest.urlBelow(server, `mailbox/${verb}`);
+}
+
+/** The Authorization header (RFC 9110 §11.6.2) of a request. */
+export function authorize(identity: Identity, verb: MailboxVerb, host: string, body: string): string {
+  return signedRequest.authorizationOf(identity, labelOf(verb), host, body);
+}
+
+/** Whether the caller signed a request. Never throws. */
+export function isAuthorized(
+  caller: PeerId,
+  verb: MailboxVerb,
+  host: string,
+  body: Uint8Array,
+  header: string | undefined,
+): boolean {
+  return signedRequest.isSigned(caller, labelOf(verb), host, body, header);
+}
+
+function labelOf(verb: MailboxVerb): string {
+  return `mailbox 1 ${verb}`;
+}
+
+/** Writes any of these messages. */
+export function encode(message: PutRequest | TakeRequest | Refusal | { readonly delivered: boolean }): string {
+  return JSON.stringify(message);
+}
+
+/** Writes the answer to a take. */
+export function encodeTaken(messages: readonly TakenMessage[]): string {
+  return JSON.stringify({ messages });
+}
+
+/** Reads a put: `undefined` for anything that is none. */
+export function decodePut(text: string): PutRequest | undefined {
+  const { from, to, id, at, keepMs, message } = parseJsonObject(text) ?? {};
+  if (!isPeerId(from) || !isPeerId(to) || !isName(id) || !isTime(at) || !isTime(keepMs)) return undefined;
+  return isMessage(message) ? { from, to, id, at, keepMs, message } : undefined;
+}
+
+/** Reads a take: `undefined` for anything that is none. */
+export function decodeTake(text: string): TakeRequest | undefined {
+  const { owner, at, waitMs, acknowledge, holding } = parseJsonObject(text) ?? {};
+  if (!isPeerId(owner) || !isTime(at) || !isTime(waitMs) || waitMs > WAIT_MAX_MS) return undefined;
+  return isReceipts(acknowledge) && isReceipts(holding) ? { owner, at, waitMs, acknowledge, holding } : undefined;
+}
+
+/** Reads the answer to a put, whether the receiver is there: `undefined` for anything that is none. */
+export function decodeDelivered(text: string): boolean | undefined {
+  const delivered = parseJsonObject(text)?.['delivered'];
+  return typeof delivered === 'boolean' ? delivered : undefined;
+}
+
+/** Reads the answer to a take: `undefined` for anything that is none. */
+export function decodeTaken(text: string): readonly TakenMessage[] | undefined {
+  const messages = parseJsonObject(text)?.['messages'];
+  if (!Array.isArray(messages) || messages.length > MAX_TAKEN) return undefined;
+  const taken = messages.map(decodeTakenMessage).filter((message) => message !== undefined);
+  return taken.length === messages.length ? taken : undefined;
+}
+
+/** Reads a refusal: `undefined` for anything that is none. */
+export function decodeRefusal(text: string): Refusal | undefined {
+  return signedRequest.decodeRefusal(text, REFUSALS);
+}
+
+function decodeTakenMessage(value: unknown): TakenMessage | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { receipt, from, message, seenAt, ageMs }: Readonly<Record<string, unknown>> = { ...value };
+  const address = typeof seenAt === 'string' ? canonicalAddress(seenAt) : undefined;
+  if (!isName(receipt) || !isPeerId(from) || address === undefined || !isTime(ageMs)) return undefined;
+  return isMessage(message) ? { receipt, from, message, seenAt: address, ageMs } : undefined;
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && /^[A-Za-z0-9_-]{1,64}$/.test(value);
+}
+
+function isReceipts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.length <= MAX_RECEIPTS && value.every(isName);
+}
+
+function isMessage(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && decodeBase64Url(value) !== undefined;
+}

@@ -1,0 +1,387 @@
+import {
+  auditTime,
+  catchError,
+  defer,
+  exhaustMap,
+  filter,
+  finalize,
+  map,
+  merge,
+  mergeMap,
+  of,
+  reduce,
+  retry,
+  share,
+  Subject,
+  takeUntil,
+  takeWhile,
+  tap,
+  timer,
+  type Observable,
+  type SchedulerLike,
+} from 'rxjs';
+import { failureOf, HttpError } from '../../errors.js';
+import { fetch$ } from '../../http.js';
+import type { Identity, PeerId } from '../../identity.js';
+import { backoffMs } from '../../operators/backoff.js';
+import { takeTurns, type Turn } from '../../operators/take-turns.js';
+import { within } from '../../operators/within.js';
+import type { Runtime } from '../../runtime.js';
+import { readingClock } from '../../server-clock.js';
+import type { SignalTrace } from '../steps.js';
+import { KEEP_MAX_MS, PARCEL_MAX_BYTES, type Carrier, type Delivery, type Parcel } from '../carrier.js';
+import {
+  ANSWER_MAX_BYTES,
+  authorize,
+  decodeDelivered,
+  decodeRefusal,
+  decodeTaken,
+  encode,
+  mailboxUrl,
+  MAX_RECEIPTS,
+  MAX_TAKEN,
+  type MailboxVerb,
+  type Refusal,
+  type RefusalCode,
+  type TakenMessage,
+} from './mailbox-messages.js';
+
+/** What it works with. */
+export interface MailboxCarrierConfig {
+  readonly identity: Identity;
+  /** Mailbox servers: what they are asked for is below these. A message that is sent is put at all of them. */
+  readonly urls: readonly URL[];
+  /** The local address to leave from. By default the system chooses. */
+  readonly localAddress?: string | undefined;
+  readonly runtime: Runtime;
+  readonly trace?: SignalTrace | undefined;
+  /** What asks by HTTP, for specs. */
+  readonly fetch$?: typeof fetch$ | undefined;
+}
+
+/** Each take waits this long for a message: what stands between forgets silent connections after a minute or so. */
+const WAIT_MS = 25_000;
+
+/** For a server to answer, on top of what it was asked to wait. */
+const ANSWER_MS = 5_000;
+
+/**
+ * The interval at which a server is asked, unless it still has to answer: one that answers at once, and brings nothing, is
+ * asked no more often.
+ */
+const PACE_MS = 200;
+
+/** A message that is dealt with while a take waits is acknowledged by a new one after this time: others may follow. */
+const LATE_MS = 1_000;
+
+/**
+ * What was not acknowledged by then may be brought again, in milliseconds: it was one too many, or was lost here. What waits to be
+ * dealt with waits a few seconds.
+ */
+const HELD_MS = 10_000;
+
+/** After a failure. A server that restarts is back in seconds; to one that is gone a knock a minute does no harm. */
+const BACKOFF = { firstMs: 500, mostMs: 60_000 };
+
+/** What a server that is asked says to a request that is in time for no clock but its own. */
+const CLOCK_REFUSALS: readonly Refusal['refused'][] = ['clock', 'replayed', 'untimely'];
+
+/**
+ * Signals by way of mailboxes: servers, asked by HTTP, that keep them until the receiver comes for them. What was brought is
+ * brought again until it is acknowledged, across crashes of the server and of this node. Servers are asked for what has come
+ * only while somebody is subscribed; one that does not answer is asked again later and later, and disturbs no other.
+ *
+ * A signal is put at every server, since nobody knows at which of them the receiver asks. It is `delivered` as soon as one of
+ * them says that the receiver is asking there. The others are still asked to the end then: one that lies, and is fast, keeps
+ * nothing from the others.
+ *
+ * @example
+ * const carrier = mailboxCarrier({ identity, urls: [new URL('http://rv.example.org:8080/')], runtime: systemRuntime });
+ * carrier.parcel$.subscribe(({ bytes, acknowledge }) => { use(bytes); acknowledge(); });
+ */
+export function mailboxCarrier({ urls, ...config }: MailboxCarrierConfig): Carrier {
+  const { timeOfDay, newId, scheduler } = config.runtime;
+  const servers = urls.map((url) => new Server(url, config));
+  return {
+    name: 'mailbox',
+    parcel$: merge(...servers.map((server) => server.parcel$())).pipe(share()),
+    send$: (to, bytes, { keepMs, family }) =>
+      defer(() => {
+        if (bytes.length > PARCEL_MAX_BYTES) return of<Delivery>('absent');
+        const [id, until] = [newId(), timeOfDay() + Math.min(keepMs, KEEP_MAX_MS)];
+        const message = bytes.toString('base64url');
+        const puts = servers.map((server) => server.put$({ to, id, message, until }, family));
+        return firstDelivered(puts, scheduler);
+      }),
+  };
+}
+
+/**
+ * `delivered` as soon as one says so, else what is best when all is done. Once one has said so the others have as long as an
+ * answer may take to end, whoever is subscribed; before that, unsubscribing gives all of them up.
+ */
+function firstDelivered(deliveries: readonly Observable<Delivery>[], scheduler: SchedulerLike): Observable<Delivery> {
+  return defer(() => {
+    let isTold = false;
+    return merge(...deliveries).pipe(
+      tap((delivery) => {
+        isTold ||= delivery === 'delivered';
+      }),
+      share({ resetOnRefCountZero: () => (isTold ? timer(ANSWER_MS, scheduler) : of(undefined)) }),
+      takeWhile((delivery) => delivery !== 'delivered', true),
+      reduce<Delivery, Delivery>((best, delivery) => (delivery === 'absent' ? best : delivery), 'absent'),
+    );
+  });
+}
+
+/** A signal on its way. */
+interface Outgoing {
+  readonly to: PeerId;
+  readonly id: string;
+  readonly message: string;
+  /** When it is of no use any more, by this node's clock. */
+  readonly until: number;
+}
+
+/** A request, signed when it is sent. */
+interface Question<T> {
+  readonly verb: MailboxVerb;
+  /** The body. `at` is the time by the server's clock. */
+  readonly body: (at: number) => string;
+  readonly decode: (text: string) => T | undefined;
+  readonly withinMs: number;
+  readonly family?: 4 | 6 | undefined;
+}
+
+/** One mailbox server, as this node sees it. */
+class Server {
+  readonly #clock: ServerClock;
+  readonly #turns = new Turns();
+  readonly #fetch$: typeof fetch$;
+
+  constructor(
+    readonly url: URL,
+    readonly config: Omit<MailboxCarrierConfig, 'urls'>,
+  ) {
+    this.#clock = new ServerClock(config.runtime.timeOfDay);
+    this.#fetch$ = config.fetch$ ?? fetch$;
+  }
+
+  /** What comes for this node, for ever. */
+  parcel$(): Observable<Parcel> {
+    const { scheduler, random } = this.config.runtime;
+    return defer(() => {
+      const hand = new Hand(() => scheduler.now());
+      const taken$ = defer(() => this.#take$(hand)).pipe(
+        retry({
+          delay: (_, count) => timer(backoffMs(count, BACKOFF.firstMs, BACKOFF.mostMs, random), scheduler),
+        }),
+      );
+      return timer(0, PACE_MS, scheduler).pipe(
+        filter(() => hand.hasRoom()),
+        exhaustMap(() => taken$),
+        mergeMap((messages) => hand.take(messages)),
+      );
+    });
+  }
+
+  /** Puts a message there: signals to one receiver one after the other, so that they arrive in their order. */
+  put$({ to, id, message, until }: Outgoing, family: 4 | 6 | undefined): Observable<Delivery> {
+    const { identity, runtime } = this.config;
+    const put$ = this.#ask$({
+      verb: 'put',
+      body: (at) => {
+        const keepMs = Math.max(0, until - runtime.timeOfDay());
+        return encode({ from: identity.peerId, to, id, at, keepMs, message });
+      },
+      decode: decodeDelivered,
+      withinMs: ANSWER_MS,
+      family,
+    }).pipe(
+      map((isDelivered): Delivery => (isDelivered ? 'delivered' : 'kept')),
+      catchError(() => of<Delivery>('absent')),
+    );
+    return this.#turns.of(to, put$);
+  }
+
+  #take$(hand: Hand): Observable<readonly TakenMessage[]> {
+    const { identity, runtime } = this.config;
+    return defer(() => {
+      const acknowledge = hand.done();
+      return this.#ask$({
+        verb: 'take',
+        body: (at) => encode({ owner: identity.peerId, at, waitMs: WAIT_MS, acknowledge, holding: hand.holding() }),
+        decode: decodeTaken,
+        withinMs: WAIT_MS + ANSWER_MS,
+      }).pipe(
+        tap(() => {
+          hand.forget(acknowledge);
+        }),
+        takeUntil(hand.changed$.pipe(auditTime(LATE_MS, runtime.scheduler))),
+      );
+    });
+  }
+
+  #tell(failure: string | undefined): void {
+    this.config.trace?.({ type: 'server', kind: 'mailbox', server: this.url.href, failure });
+  }
+
+  /** Asks, and again where the server wants another time. */
+  #ask$<T>({ verb, body, decode, withinMs, family }: Question<T>): Observable<T> {
+    const { identity, localAddress, runtime } = this.config;
+    return defer(() => {
+      const url = mailboxUrl(this.url, verb);
+      const text = body(this.#clock.now());
+      return this.#fetch$({
+        url,
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: authorize(identity, verb, url.host, text) },
+        body: text,
+        maxBytes: ANSWER_MAX_BYTES,
+        localAddress,
+        family,
+      });
+    }).pipe(
+      readingClock(runtime, (reading) => {
+        this.config.trace?.({ type: 'clock', server: this.url.href, ...reading });
+      }),
+      within(withinMs, `${this.url.origin} did not answer`, runtime.scheduler),
+      map(({ status, text }) => {
+        const answer = status === 200 ? decode(text) : undefined;
+        if (answer !== undefined) return answer;
+        throw new RefusedError(this.url, decodeRefusal(text), status);
+      }),
+      retry({
+        // The server may know of a later take.
+        count: 2,
+        delay: (error: unknown) => {
+          const refusal = error instanceof RefusedError ? error.refusal : undefined;
+          if (refusal === undefined || !CLOCK_REFUSALS.includes(refusal.refused)) throw error;
+          this.#clock.correct(refusal.now);
+          return of(undefined);
+        },
+      }),
+      tap({
+        next: () => {
+          this.#tell(undefined);
+        },
+        error: (error: unknown) => {
+          // A refusal of one message says nothing of the server.
+          if (error instanceof RefusedError && error.isOfMessage) return;
+          this.#tell(error instanceof RefusedError ? error.failure : failureOf(error, 'mailbox'));
+        },
+      }),
+    );
+  }
+}
+
+/** Refusals of one message. */
+const OF_MESSAGE: readonly RefusalCode[] = ['recipient-full', 'sender-full', 'too-large', 'too-often'];
+
+/** A server that refuses, or says what nobody asked. */
+class RefusedError extends HttpError {
+  readonly failure: string;
+  /** Whether it is about one message or its receiver. */
+  readonly isOfMessage: boolean;
+
+  constructor(
+    url: URL,
+    readonly refusal: Refusal | undefined,
+    status: number,
+  ) {
+    super(`${url.origin} refused: ${refusal?.words ?? `HTTP status ${status}`}`);
+    const isNone = `answers, but is no mailbox (HTTP status ${status})`;
+    this.failure = refusal === undefined ? isNone : `refuses: ${refusal.words}`;
+    this.isOfMessage = refusal !== undefined && OF_MESSAGE.includes(refusal.refused);
+  }
+}
+
+/** The time of a server: this node's own until the server says otherwise, and never the same twice. */
+class ServerClock {
+  #ahead = 0;
+  #last = 0;
+
+  constructor(readonly timeOfDay: () => number) {}
+
+  now(): number {
+    this.#last = Math.max(this.#last + 1, Math.floor(this.timeOfDay() + this.#ahead));
+    return this.#last;
+  }
+
+  /** The server says which time it is. */
+  correct(now: number): void {
+    this.#ahead = now - this.timeOfDay();
+    this.#last = now - 1;
+  }
+}
+
+/** What a server has brought: what is being dealt with, and what has been and is to be acknowledged. */
+class Hand {
+  /** When each was brought. */
+  readonly #held = new Map<string, number>();
+  readonly #done = new Set<string>();
+  readonly #changed = new Subject<void>();
+
+  /** Emits when something has been dealt with, or may be brought again: the server is to know. */
+  readonly changed$ = this.#changed.asObservable();
+
+  constructor(readonly now: () => number) {}
+
+  /** Whether the next answer can be held: else it is not asked for. */
+  hasRoom(): boolean {
+    for (const [receipt, since] of this.#held) {
+      // In the order in which they came.
+      if (since + HELD_MS > this.now()) break;
+      this.#held.delete(receipt);
+      this.#changed.next();
+    }
+    return this.#held.size + MAX_TAKEN <= MAX_RECEIPTS;
+  }
+
+  /** What has come for the first time; of what was brought again nothing needs to be told. */
+  take(messages: readonly TakenMessage[]): readonly Parcel[] {
+    return messages
+      .filter(({ receipt }) => !this.#held.has(receipt) && !this.#done.has(receipt))
+      .map(({ receipt, from, message, seenAt }) => {
+        this.#held.set(receipt, this.now());
+        const acknowledge = () => {
+          this.#held.delete(receipt);
+          this.#done.add(receipt);
+          this.#changed.next();
+        };
+        return { bytes: Buffer.from(message, 'base64url'), from, seenAt, acknowledge };
+      });
+  }
+
+  holding(): readonly string[] {
+    return [...this.#held.keys()];
+  }
+
+  /** What is to be acknowledged. */
+  done(): readonly string[] {
+    return [...this.#done].slice(0, MAX_RECEIPTS);
+  }
+
+  /** These are acknowledged. */
+  forget(receipts: readonly string[]): void {
+    for (const receipt of receipts) this.#done.delete(receipt);
+  }
+}
+
+/** A queue for each receiver, for as long as somebody is in it. */
+class Turns {
+  readonly #queues = new Map<PeerId, { readonly turn: Turn; waiting: number }>();
+
+  of<T>(to: PeerId, source$: Observable<T>): Observable<T> {
+    return defer(() => {
+      const queue = this.#queues.get(to) ?? { turn: takeTurns(), waiting: 0 };
+      queue.waiting++;
+      this.#queues.set(to, queue);
+      return queue.turn(source$).pipe(
+        finalize(() => {
+          if (--queue.waiting === 0) this.#queues.delete(to);
+        }),
+      );
+    });
+  }
+}

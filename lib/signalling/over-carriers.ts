@@ -1,0 +1,233 @@
+import {
+  catchError,
+  concat,
+  defer,
+  EMPTY,
+  finalize,
+  ignoreElements,
+  map,
+  merge,
+  mergeMap,
+  of,
+  reduce,
+  share,
+  tap,
+  type Observable,
+  type SchedulerLike,
+} from 'rxjs';
+import { ProtocolError } from '../errors.js';
+import type { Identity } from '../identity.js';
+import { headStart } from '../operators/head-start.js';
+import { untroubled } from '../operators/untroubled.js';
+import { siteBuckets } from '../bounds/rate-limit.js';
+import type { Runtime } from '../runtime.js';
+import { Seen } from '../bounds/seen.js';
+import { siteOf } from '../bounds/site.js';
+import type { SignalTrace } from './steps.js';
+import {
+  KEEP_MAX_MS,
+  PARCEL_MAX_BYTES,
+  type Carrier,
+  type CarrierName,
+  type Delivery,
+  type Parcel,
+} from './carrier.js';
+import { oneLine } from '../words.js';
+import { PeerClocks } from './clocks.js';
+import { openEnvelope, sealEnvelope, type Envelope } from './envelope.js';
+import { InOrder } from './in-order.js';
+import { Numbering } from './numbering.js';
+import { KnownPeers, openingByTurns, type Brought } from './opening.js';
+import type { ReceivedSignal, Signalling } from './signalling.js';
+
+/** Two clocks may differ by this much, in milliseconds; what is older or newer may be a replay. */
+const CLOCK_MS = 120_000;
+
+/** For how long a signal is of use, unless it says so itself: two nodes that are both there need no more. */
+const KEEP_MS = 10_000;
+
+/** Of a carrier over the next, in milliseconds: a server that is there has said by then whether the peer is, too. */
+const HEAD_START_MS = 500;
+
+/** Signals remembered: all that can be opened for as long as one could be replayed, so that none is forgotten before. */
+const MAX_REMEMBERED = 100_000;
+
+/** Signals of one sender. Attempts send a few each; whoever sends more than this means no good, or has to wait. */
+const OF_SENDER = { perSecond: 10, burst: 200, maxSites: 1_000 };
+
+const A_COPY = 'a copy';
+
+/** Nothing but the time at which it was sent. */
+const CLOCK = { kind: 'clock', body: {} };
+
+/** What it works with. */
+export interface CarriersConfig {
+  readonly identity: Identity;
+  /** The fastest first. */
+  readonly carriers: readonly Carrier[];
+  readonly runtime: Runtime;
+  readonly trace: SignalTrace;
+}
+
+/**
+ * Signals over several carriers. Each is signed and sealed, and goes by the first carrier that delivers it, each with a head
+ * start over the next; where none does, by all that keep it. What comes is taken once, whichever carriers bring it and however
+ * often, for as long as it could be a replay, and in the order in which its sender numbered it ({@link InOrder}).
+ */
+export function signallingOver({ identity, carriers, runtime, trace }: CarriersConfig): Signalling {
+  const { timeOfDay, scheduler } = runtime;
+  // One that is kept for as long as may be, by a clock that is as wrong as may be, either way.
+  const seen = new Seen({ forMs: KEEP_MAX_MS + 2 * CLOCK_MS, maxEntries: MAX_REMEMBERED, now: timeOfDay });
+  const now = () => scheduler.now();
+  const mayHear = siteBuckets({ ...OF_SENDER, now });
+  const known = new KnownPeers();
+  const clocks = new PeerClocks(runtime);
+
+  /** Copies of the signals that wait for their turn: they are dealt with when the first is. */
+  const waiting = new Map<string, Parcel[]>();
+  const inOrder = new InOrder(scheduler);
+  const numbering = new Numbering(runtime);
+
+  const drop = ({ from }: Parcel, reason: string) => {
+    trace({ type: 'dropped', what: 'message', peerId: from, reason });
+  };
+
+  /**
+   * Opens a parcel. It is acknowledged once the signal was passed on, or dropped.
+   */
+  const opened$ = ({ parcel, by }: Brought): Observable<ReceivedSignal> =>
+    defer(() => {
+      const envelope = openEnvelope(identity, parcel.bytes);
+      const reason = reasonToDrop(envelope, parcel);
+      const copies = envelope === undefined ? undefined : waiting.get(keyOf(envelope));
+      if (envelope === undefined || reason !== undefined || copies !== undefined) {
+        drop(parcel, reason ?? A_COPY);
+        if (copies === undefined) parcel.acknowledge();
+        else copies.push(parcel);
+        return envelope === undefined || clocks.wordsOf(envelope.from) === undefined ? EMPTY : told$(envelope);
+      }
+      if (mayHear(envelope.from)) return accepted$(envelope, parcel, by);
+      // It has been read. A carrier that kept it would bring it again and again, in the place of what others have sent.
+      drop(parcel, 'one too many of this sender');
+      parcel.acknowledge();
+      return EMPTY;
+    });
+
+  /** Tells a peer the time, by a signal that says nothing else. It drops the signal, too, and knows then why nothing comes of its own. */
+  const told$ = ({ from, kind }: Envelope): Observable<never> =>
+    kind === CLOCK.kind || !clocks.mayTell(from) ? EMPTY : send$(from, CLOCK).pipe(ignoreElements(), untroubled());
+
+  function accepted$(envelope: Envelope, parcel: Parcel, by: CarrierName): Observable<ReceivedSignal> {
+    const { from, kind, order } = envelope;
+    const key = keyOf(envelope);
+    const parcels = [parcel];
+    waiting.set(key, parcels);
+    const signal$ = inOrder.turn$(from, order).pipe(
+      map(() => {
+        waiting.delete(key);
+        seen.add(key);
+        known.heard(from, siteOf(parcel.seenAt));
+        trace({ type: 'signal', step: 'received', peerId: from, kind: oneLine(kind), by });
+        return signalOf(envelope, parcel);
+      }),
+      finalize(() => waiting.delete(key)),
+    );
+    // Only now: what a crash interrupts comes again.
+    const acknowledged$ = defer(() => {
+      for (const { acknowledge } of parcels) acknowledge();
+      return EMPTY;
+    });
+    return concat(signal$, acknowledged$);
+  }
+
+  function reasonToDrop(envelope: Envelope | undefined, parcel: Parcel): string | undefined {
+    if (envelope === undefined) return 'malformed, not for this node, or not signed by its sender';
+    const { from, at, keepMs } = envelope;
+    // Where that one was seen says nothing of the sender, whose own copy may still come.
+    if (parcel.from !== undefined && parcel.from !== from) return 'sent again by somebody else';
+    const age = timeOfDay() - at;
+    const isYoung = age < Math.min(keepMs, KEEP_MAX_MS) + CLOCK_MS;
+    if (!isYoung || !(age > -CLOCK_MS)) {
+      clocks.isAhead(from, -age);
+      return `too old, or from the future: ${clocks.wordsOf(from) ?? ''}`;
+    }
+    clocks.agrees(from);
+    return seen.has(keyOf(envelope)) ? A_COPY : undefined;
+  }
+
+  const send$: Signalling['send$'] = (to, signal, { keepMs = KEEP_MS, family, isEverywhere = false } = {}) =>
+    defer(() => {
+      const [at, keep] = [timeOfDay(), Math.min(keepMs, KEEP_MAX_MS)];
+      const order = numbering.next(to);
+      const envelope = { ...signal, to, id: runtime.newId(), at, keepMs: keep, order };
+      const bytes = expectSmall(sealEnvelope(identity, envelope));
+      numbering.sent(to, order, at + keep);
+      known.writtenTo(to);
+      const sends = carriers.map((carrier) => carrier.send$(to, bytes, { keepMs: keep, family }));
+      return (isEverywhere ? everywhere(sends) : oneAfterTheOther(sends, scheduler)).pipe(
+        tap((delivery) => {
+          if (delivery !== 'kept') numbering.done(to, order);
+          trace({ type: 'signal', step: 'sent', peerId: to, kind: signal.kind, delivery });
+        }),
+      );
+    });
+
+  return {
+    signal$: merge(
+      ...carriers.map(({ name, parcel$ }) => parcel$.pipe(map((parcel): Brought => ({ parcel, by: name })))),
+    ).pipe(
+      openingByTurns({
+        scheduler,
+        known,
+        onGiveWay: ({ parcel }) => {
+          drop(parcel, 'one too many');
+        },
+      }),
+      mergeMap(opened$),
+      share(),
+    ),
+    send$,
+    clockOf: (peerId) => clocks.wordsOf(peerId),
+  };
+}
+
+/** By all of them at once. That somebody keeps it counts more than that somebody believes to have delivered it. */
+function everywhere(sends: readonly Observable<Delivery>[]): Observable<Delivery> {
+  return merge(...sends).pipe(
+    reduce<Delivery, Delivery>((one, other) => (one === 'kept' || other === 'absent' ? one : other), 'absent'),
+  );
+}
+
+/** Each has a head start over the next, and what is said to be delivered by one is not sent by the others. */
+function oneAfterTheOther(sends: readonly Observable<Delivery>[], scheduler: SchedulerLike): Observable<Delivery> {
+  if (sends.length === 0) return of('absent');
+  let best: Delivery = 'absent';
+  const delivered = sends.map((send$) =>
+    send$.pipe(
+      map((delivery) => {
+        best = better(best, delivery);
+        if (delivery !== 'delivered') throw new ProtocolError('It was not delivered');
+        return delivery;
+      }),
+    ),
+  );
+  return headStart(delivered, HEAD_START_MS, scheduler).pipe(catchError(() => of(best)));
+}
+
+/** What names a signal. */
+function keyOf({ from, id }: Envelope): string {
+  return `${from} ${id}`;
+}
+
+function signalOf({ from, kind, body }: Envelope, { seenAt }: Parcel): ReceivedSignal {
+  return { from, kind, body, seenAt };
+}
+
+function better(one: Delivery, other: Delivery): Delivery {
+  return one === 'delivered' || other === 'absent' ? one : other;
+}
+
+function expectSmall(bytes: Buffer): Buffer {
+  if (bytes.length <= PARCEL_MAX_BYTES) return bytes;
+  throw new ProtocolError(`Expected a signal of at most ${PARCEL_MAX_BYTES} bytes, got ${bytes.length}`);
+}

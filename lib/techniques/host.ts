@@ -1,0 +1,30 @@
+import type { SecureContext } from 'node:tls';
+import type { Observable } from 'rxjs';
+import type { ResolvedConfig } from '../config.js';
+import type { Nonces } from '../peers/nonces.js';
+import type { Peers } from '../peers/peers.js';
+import type { Runtime } from '../runtime.js';
+import type { Findings } from '../self/findings.js';
+import type { Signalling } from '../signalling/signalling.js';
+import type { SignalStep } from '../signalling/steps.js';
+import type { Unl } from '../unl/types.js';
+import type { AttemptStep } from './steps.js';
+
+/** What a node gives to its techniques. */
+export interface TechniqueHost {
+  readonly config: ResolvedConfig;
+  readonly runtime: Runtime;
+  /** What its links are secured with. */
+  readonly context: SecureContext;
+  readonly peers: Peers;
+  readonly signalling: Signalling;
+  /** What it has found out about itself; replays the latest. */
+  readonly findings$: Observable<Findings>;
+  /** Its own locator as it is now. */
+  readonly own: () => Unl;
+  /** To the server that carries its signals by a family of addresses, and back, in milliseconds. */
+  readonly roundTripMs: (family: 4 | 6) => number;
+  /** PyP2P's nonces that it waits for. */
+  readonly nonces: Nonces;
+  readonly trace: (step: AttemptStep | SignalStep) => void;
+}

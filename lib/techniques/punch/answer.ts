@@ -1,0 +1,96 @@
+import {
+  catchError,
+  concat,
+  defer,
+  EMPTY,
+  filter,
+  ignoreElements,
+  merge,
+  mergeMap,
+  share,
+  switchMap,
+  take,
+  takeUntil,
+  throwIfEmpty,
+  type Observable,
+} from 'rxjs';
+import { familyOf } from '../../endpoint.js';
+import { DialError, reasonOf } from '../../errors.js';
+import { type PunchSide } from './plan.js';
+import type { ReceivedSignal, Signalling } from '../../signalling/signalling.js';
+import { AnswerRoom, NOT_NOW, refuse$ } from '../../peers/guests.js';
+import { asks$ } from '../asks.js';
+import { answerSignal, readAsk, type PunchAsk } from './messages.js';
+import type { Punching } from './punching.js';
+import { MISCOUNTED, LaterError, expectWhereSeen, open$ } from './round.js';
+
+/** Punches that others ask for, at once: each is a few sockets, but a birthday plan is thousands. */
+const ANSWERED = { most: 32, mostOfHost: 16 };
+
+/**
+ * Answers peers that ask to punch, and does so with them, with many at once and with each once at a time. Whatever one of
+ * them does, the others go on. Never emits, never fails.
+ */
+export function answerPunches$(signalling: Signalling, punching: Punching): Observable<never> {
+  const answering = new AnswerRoom(ANSWERED);
+  const ask$ = asks$(signalling, readAsk, () => punching.scheduler.now()).pipe(share());
+  return ask$.pipe(
+    mergeMap(({ signal, ask, takenBack$ }) => {
+      const { from, seenAt } = signal;
+      const { attempt, round } = ask;
+      const refused$ = defer(() =>
+        refuse$(signalling, punching, from, answerSignal({ attempt, round, refusal: NOT_NOW })),
+      );
+      if (!answering.hasRoom(seenAt) || !punching.welcomes(from, seenAt)) return refused$;
+      const askedAnew$ = ask$.pipe(filter((other) => other.signal.from === from));
+      // Another technique may have connected them meanwhile, or this node itself.
+      const over$ = merge(askedAnew$, takenBack$, punching.satisfied$(from));
+      const work$ = answerRound$(signalling, punching, signal, ask).pipe(takeUntil(over$));
+      return answering.count$(seenAt, work$, refused$);
+    }),
+    ignoreElements(),
+  );
+}
+
+/** Answers one ask. Never fails. */
+function answerRound$(
+  signalling: Signalling,
+  punching: Punching,
+  signal: ReceivedSignal,
+  { attempt, round, side, roundTripMs, mayGuess }: PunchAsk,
+): Observable<unknown> {
+  const peerId = signal.from;
+  const told = { attemptId: attempt, peerId, round, by: 'peer' } as const;
+  const answer$ = (rest: { readonly side: PunchSide } | { readonly refusal: string }) =>
+    signalling
+      .send$(peerId, answerSignal({ attempt, round, ...rest }), {
+        family: familyOf(side.address),
+        isEverywhere: round > 0,
+      })
+      .pipe(ignoreElements());
+  // The answer's way to the server, and from there to the peer, which sends its SYNs when it gets it.
+  const delayMs = (punching.roundTripMs(familyOf(side.address)) + roundTripMs) / 2;
+  let isAgreed = false;
+  return defer(() => punching.side$(familyOf(side.address), [side.address], { by: 'peer', mayGuess })).pipe(
+    switchMap((own, index) => {
+      expectWhereSeen(side, signal);
+      if (index > 0) {
+        punching.tell({ ...told, step: 'refused', reason: MISCOUNTED });
+        return concat(answer$({ refusal: MISCOUNTED }), EMPTY.pipe(throwIfEmpty(() => new DialError(MISCOUNTED))));
+      }
+      const opened$ = open$(punching, told, own, side, { delayMs, isPaced: !mayGuess }, (socket) =>
+        punching.secure$(socket, 'server', peerId).pipe(switchMap((link) => punching.receive$(link))),
+      );
+      isAgreed = true;
+      return merge(answer$({ side: own }), opened$);
+    }),
+    take(1),
+    catchError((error: unknown) => {
+      if (isAgreed) return EMPTY;
+      const refusal = error instanceof LaterError ? NOT_NOW : reasonOf(error);
+      punching.tell({ ...told, step: 'refused', reason: refusal });
+      return answer$({ refusal });
+    }),
+    catchError(() => EMPTY),
+  );
+}

@@ -1,0 +1,61 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Where the system does not say: what the most cautious of them start a program with (macOS: 256). */
+const UNKNOWN_LIMIT = 256;
+
+/**
+ * How many more sockets and files this process may open. Above that nothing can be opened, by anybody in the process, so
+ * that whoever opens many keeps well below it. Windows has no such limit.
+ *
+ * @example
+ * const maxSockets = Math.floor(freeDescriptors() / 2);
+ */
+export function freeDescriptors(): number {
+  if (process.platform === 'win32') return Number.POSITIVE_INFINITY;
+  return Math.max(0, limit() - open());
+}
+
+/** Node has raised the soft limit to the hard one at its start. */
+function limit(): number {
+  try {
+    return parseOpenFilesLimit(readFileSync('/proc/self/limits', 'utf8')) ?? UNKNOWN_LIMIT;
+  } catch {
+    return limitOfReport(); // Not Linux.
+  }
+}
+
+export function open(): number {
+  try {
+    return readdirSync('/dev/fd').length;
+  } catch {
+    return 0;
+  }
+}
+
+/**
+ * The soft limit in the text of Linux's `/proc/PID/limits` (proc_pid_limits(5)), or `undefined` where it is not to be
+ * found. Pure.
+ *
+ * @example
+ * parseOpenFilesLimit('Max open files            1024                 4096                 files'); // 1024
+ */
+export function parseOpenFilesLimit(text: string): number | undefined {
+  const soft = /^Max open files +(\d+|unlimited) /m.exec(text)?.[1];
+  if (soft === undefined) return undefined;
+  return soft === 'unlimited' ? Number.POSITIVE_INFINITY : Number(soft);
+}
+
+/** The soft limit in Node's diagnostic report: 20 ms of work, but there is no other way to it from within Node. */
+function limitOfReport(): number {
+  const { report } = process;
+  const before: unknown = Reflect.get(report, 'excludeNetwork');
+  // It would ask the name servers for the name of every peer, and wait for each.
+  Reflect.set(report, 'excludeNetwork', true);
+  const soft = ['userLimits', 'open_files', 'soft'].reduce<unknown>(
+    (value, name) => (typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined),
+    report.getReport(),
+  );
+  Reflect.set(report, 'excludeNetwork', before);
+  if (soft === 'unlimited') return Number.POSITIVE_INFINITY;
+  return typeof soft === 'number' ? soft : UNKNOWN_LIMIT;
+}

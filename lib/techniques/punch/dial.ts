@@ -1,0 +1,176 @@
+import {
+  defer,
+  EMPTY,
+  filter,
+  ignoreElements,
+  map,
+  merge,
+  mergeMap,
+  of,
+  retry,
+  switchMap,
+  take,
+  tap,
+  timer,
+  type Observable,
+  type SchedulerLike,
+} from 'rxjs';
+import { familyOf, scopeOf } from '../../endpoint.js';
+import { DialError } from '../../errors.js';
+import type { PeerId } from '../../identity.js';
+import type { Link } from '../../link/link.js';
+import { PUNCH_ROUNDS } from './plan.js';
+import { within } from '../../operators/within.js';
+import type { Signalling } from '../../signalling/signalling.js';
+import { NOT_NOW } from '../../peers/guests.js';
+import { askSignal, readAnswer, type PunchAnswer, type PunchAsk } from './messages.js';
+import type { Punching } from './punching.js';
+import type { Unl, UnlV3 } from '../../unl/types.js';
+import type { Attempt, Dial } from '../technique.js';
+import { MISCOUNTED, LaterError, FinalError, expectWhereSeen, open$ } from './round.js';
+
+/** For the peer to answer: a fresh look at its NAT and two ways by the server, on the slowest of paths. */
+const ANSWER_MS = 5_000;
+
+/** A peer that has too much to do is asked again after this time, in milliseconds. */
+const LATER_MS = 1_000;
+
+/** So often a peer is asked in all, busy or not. */
+const MAX_ASKS = 12;
+
+/** What is wrong when no server has shown this node's NAT. */
+const UNSEEN =
+  'No rendezvous server has told yet where it sees this node: see in `status$` whether they can be reached';
+
+/**
+ * TCP simultaneous open (RFC 9293 §3.5; RFC 5382 REQ-2 has NATs bear it): both nodes send a SYN from a predicted port to a
+ * predicted port, and each NAT takes the other's for an answer. PyP2P's simultaneous connect, without its clock: the peer
+ * sends its SYNs as long after its answer as that takes to get here, and this side as soon as it has it, so that the SYNs
+ * cross half-way. Up to {@link PUNCH_ROUNDS} rounds, each with fresh predictions; of a birthday all but the first are paced.
+ *
+ * Many sockets may open. The node that asked is the TLS client, as whoever dials is: it chooses the first that proves the
+ * peer, and says hello on no other; the other node takes in whichever that is, as it does with every inbound link. So the
+ * first line leaves half a round trip sooner than if the choice were the peer's. Should both ask each other at the same time,
+ * the greater key decides between what they chose, as it does between dials that cross.
+ */
+export function dialByPunch(punching: Punching | undefined): Dial {
+  return (attempt$) =>
+    attempt$.pipe(
+      switchMap((attempt) => {
+        const { peer, own } = attempt;
+        if (peer.version !== 3) throw new DialError('The UNL has no key to send a signal to');
+        if (punching === undefined) throw new DialError(whyNotPunching(own));
+        let round = 0;
+        let failed = 0;
+        const nextRound = () => round++;
+        return punching.families$.pipe(
+          tap((families) => {
+            if (families.length === 0) throw new FinalError(UNSEEN);
+          }),
+          map((families) => families.filter((family) => isAt(peer, family))),
+          switchMap((families) =>
+            defer(() => {
+              const family = families[failed % families.length];
+              if (family === undefined)
+                throw new FinalError('There is no family of addresses that servers see both nodes by');
+              return askRound$(attempt, punching, peer, family, { nextRound, mayGuess: failed === 0 });
+            }),
+          ),
+          retry({
+            delay: (error: unknown, count) => {
+              const isBusy = error instanceof LaterError;
+              if (!isBusy) failed++;
+              if (error instanceof FinalError || failed >= PUNCH_ROUNDS || count >= MAX_ASKS) throw error;
+              return timer(isBusy ? LATER_MS : 0, attempt.scheduler);
+            },
+          }),
+        );
+      }),
+    );
+}
+
+/** Why a node of ours gives nothing to punches. */
+function whyNotPunching({ version }: Unl): string {
+  return version === 3
+    ? 'This node has no rendezvous servers to see its NAT and to carry its signals: name two of them by `rendezvous`'
+    : "This node has no key to sign a signal with, since its net is plain: make it with `security: 'tls'`";
+}
+
+/** What a round is to be like. */
+interface RoundOptions {
+  /** Its number, and the next when it has to begin anew. */
+  readonly nextRound: () => number;
+  /** Whether it is the first that counts: both sides may guess their ports, and a birthday may be a burst. */
+  readonly mayGuess: boolean;
+}
+
+/** Asks the peer to punch, and does so when it agrees; asks anew when this side finds that it has told wrong ports. */
+function askRound$(
+  attempt: Attempt,
+  punching: Punching,
+  { peerId, endpoints }: UnlV3,
+  family: 4 | 6,
+  { nextRound, mayGuess }: RoundOptions,
+): Observable<Link> {
+  const { id, signalling, scheduler } = attempt;
+  const addresses = endpoints.map(({ address }) => address);
+  return punching.side$(family, addresses, { by: 'us', mayGuess }).pipe(
+    switchMap((own) => {
+      const { natType, address, ports } = own;
+      const round = nextRound();
+      const told = { attemptId: id, peerId, round, by: 'us' } as const;
+      const ask = { attempt: id, round, side: own, roundTripMs: punching.roundTripMs(family), mayGuess };
+      punching.tell({ ...told, step: 'asked', own: { natType, address, ports } });
+      return exchange$(signalling, peerId, ask, scheduler).pipe(
+        switchMap((answer) => {
+          if ('refusal' in answer) {
+            punching.tell({ ...told, step: 'refused', reason: answer.refusal });
+            const words = `The peer does not want to punch: ${answer.refusal}`;
+            if (answer.refusal === MISCOUNTED) throw new DialError(words);
+            throw answer.refusal === NOT_NOW ? new LaterError(words) : new FinalError(words);
+          }
+          const options = { delayMs: 0, isPaced: !mayGuess };
+          return open$(punching, told, own, answer.side, options, (socket) =>
+            punching.secure$(socket, 'client', peerId),
+          );
+        }),
+      );
+    }),
+    take(1),
+  );
+}
+
+/** Asks, and emits what the peer answers; which may take back what it has answered. */
+function exchange$(
+  signalling: Signalling,
+  peerId: PeerId,
+  ask: PunchAsk,
+  scheduler: SchedulerLike,
+): Observable<PunchAnswer> {
+  const answer$ = signalling.signal$.pipe(
+    filter(({ from }) => from === peerId),
+    mergeMap((signal) => {
+      const answer = readAnswer(signal);
+      if (answer?.attempt !== ask.attempt || answer.round !== ask.round) return EMPTY;
+      if ('side' in answer) expectWhereSeen(answer.side, signal);
+      return of(answer);
+    }),
+  );
+  const sent$ = signalling
+    .send$(peerId, askSignal(ask), { family: familyOf(ask.side.address), isEverywhere: ask.round > 0 })
+    .pipe(
+      tap((delivery) => {
+        if (delivery === 'absent')
+          throw new FinalError(
+            'None of our signals get to the peer: it is at no rendezvous server of ours, and nobody keeps them',
+          );
+      }),
+      ignoreElements(),
+    );
+  return merge(answer$, sent$).pipe(within(ANSWER_MS, 'The peer did not answer', scheduler));
+}
+
+/** Whether a node says that it can be reached from afar by a family; what it says of its IPv6 firewall matters not. */
+function isAt({ endpoints }: UnlV3, family: 4 | 6): boolean {
+  return endpoints.some(({ address }) => familyOf(address) === family && scopeOf(address) === 'global');
+}

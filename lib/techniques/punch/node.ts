@@ -1,0 +1,89 @@
+import type { SecureContext } from 'node:tls';
+import { defer, finalize, map, tap, type Observable } from 'rxjs';
+import type { ResolvedConfig } from '../../config.js';
+import { Channel, framedWire } from '../../link/channel.js';
+import { freeDescriptors } from './descriptors.js';
+import { readHello$ } from '../../link/handshake.js';
+import { punch$ } from './sockets.js';
+import { endpointsOf } from '../../link/tcp.js';
+import { secure$ } from '../../link/tls.js';
+import type { PunchPlan } from './plan.js';
+import { within } from '../../operators/within.js';
+import type { Runtime } from '../../runtime.js';
+import type { Punching } from './punching.js';
+import type { PunchStep } from './steps.js';
+import { guestsOf } from '../../peers/guests.js';
+import type { NatView } from '../../self/nat-view.js';
+import type { Peers } from '../../peers/peers.js';
+import { punchSides } from './own-side.js';
+import { PUNCH } from './traits.js';
+
+/** What punches are made of. */
+export interface PunchingConfig {
+  readonly config: ResolvedConfig;
+  readonly runtime: Runtime;
+  readonly context: SecureContext;
+  readonly peers: Peers;
+  /** What servers have shown of this node's NAT lately; waits for the first of it. */
+  readonly nats$: Observable<readonly NatView[]>;
+  /** To the server that carries this node's signals by a family, and back, in milliseconds. */
+  readonly roundTripMs: Punching['roundTripMs'];
+  readonly tell: (step: PunchStep) => void;
+}
+
+/** A plan of more SYNs is a birthday's. */
+const BIRTHDAY_SYNS = 64;
+
+/** What a node gives to its punches: its sockets, its key, and how it looks at the moment. */
+export function punchingOf(given: PunchingConfig): Punching {
+  const { config, runtime, context, peers } = given;
+  const { handshakeMs } = config.timing;
+  const sides = punchSides(given);
+  let birthdays = 0;
+  return {
+    peerId: config.identity.peerId,
+    families$: sides.nats$.pipe(map((nats) => nats.map(({ family }) => family))),
+    side$: sides.side$,
+    roundTripMs: given.roundTripMs,
+    options: () => ({
+      // The other half is for everything else that the process has to open.
+      maxSockets: Math.floor(freeDescriptors() / 2),
+      birthday: config.birthday,
+      random: runtime.random,
+    }),
+    hasRoomFor: (plan) => birthdays === 0 || !isBirthday(plan),
+    punch$: (plan, tell) => {
+      const punched$ = punch$(plan, { ...runtime, localAddress: config.bind, tell });
+      sides.count(plan);
+      if (!isBirthday(plan)) return punched$;
+      return defer(() => {
+        birthdays++;
+        return punched$.pipe(finalize(() => birthdays--));
+      });
+    },
+    secure$: (socket, role, peerId) => {
+      const ends = endpointsOf(socket);
+      return secure$(socket, { context, role, peerId }).pipe(
+        within(handshakeMs, 'There was no TLS handshake', runtime.scheduler),
+        map((secured) => ({ ...secured, ...ends, technique: PUNCH.name, direct: true })),
+      );
+    },
+    receive$: (link) => {
+      const channel = new Channel(link, framedWire());
+      return readHello$(channel, handshakeMs, runtime.scheduler).pipe(
+        tap((hello) => {
+          peers.receive(channel, hello);
+        }),
+      );
+    },
+    satisfied$: (peerId) => peers.satisfied$(peerId),
+    ...guestsOf(given),
+    tell: given.tell,
+    scheduler: runtime.scheduler,
+  };
+}
+
+function isBirthday({ syns, synMs }: PunchPlan): boolean {
+  // SYNs that are given up soon are few at a time.
+  return syns.length >= BIRTHDAY_SYNS && synMs === undefined;
+}

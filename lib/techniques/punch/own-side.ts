@@ -1,0 +1,126 @@
+import { concat, defer, filter, first, map, merge, NEVER, of, switchMap, tap, timeout, type Observable } from 'rxjs';
+import type { ResolvedConfig } from '../../config.js';
+import { familyOf } from '../../endpoint.js';
+import { DialError } from '../../errors.js';
+import { MAX_PREDICTIONS, predictPorts } from '../../nat/predict.js';
+import type { OwnPunchSide, PunchPlan } from './plan.js';
+import { takeTurns } from '../../operators/take-turns.js';
+import { observe$, type Observation } from '../../rendezvous/observe.js';
+import type { Runtime } from '../../runtime.js';
+import type { SideOptions } from './punching.js';
+import { newLocalPort, type NatView } from '../../self/nat-view.js';
+
+/** What it takes to know how this node looks. */
+export interface PunchSideConfig {
+  readonly config: ResolvedConfig;
+  readonly runtime: Runtime;
+  /** What servers have shown of this node's NAT lately; waits for the first of it. */
+  readonly nats$: Observable<readonly NatView[]>;
+}
+
+/** This node as its punches have to know it. */
+export interface PunchSides {
+  /** What servers have shown; nothing where none does in time. Emits once. */
+  readonly nats$: Observable<readonly NatView[]>;
+  /** See `Punching.side$`. */
+  readonly side$: (family: 4 | 6, peerAddresses: readonly string[], options: SideOptions) => Observable<OwnPunchSide>;
+  /** To be told each plan that is carried out: its mappings count. */
+  readonly count: (plan: PunchPlan) => void;
+}
+
+/** So many mappings of others in between are no reason to take back what was told: there is room for as many more. */
+const HARMLESS = 3;
+
+/** What was last seen of a NAT that counts its ports. */
+interface Count {
+  readonly port: number;
+  /** SYNs that punches had sent before. */
+  readonly sent: number;
+  /** Nobody else was seen to use the NAT. */
+  readonly isQuiet: boolean;
+}
+
+/**
+ * How this node looks, from local ports that it has not used. Of a NAT whose ports are known there is nothing to ask. Of one
+ * that counts them a server is asked, which takes two round trips; while nobody else uses the NAT the answer is known before.
+ */
+export function punchSides({ config, runtime, nats$: views$ }: PunchSideConfig): PunchSides {
+  const counts = new WeakMap<NatView, Count>();
+  const sent = { 4: 0, 6: 0 };
+  // Two queues: whoever waits for an answer to its ask must not keep a peer that asks it waiting for the same reason.
+  const turns = { us: takeTurns(), peer: takeTurns() };
+  const nats$ = views$.pipe(
+    first((nats) => nats.length > 0, []),
+    timeout({ first: config.timing.natMs, scheduler: runtime.scheduler, with: () => of([]) }),
+  );
+
+  /** What is predicted holds until somebody else takes the next ports: another punch of this node's waits for this one. */
+  const counted$ = (nat: NatView, address: string, look: Look, { by, mayGuess }: SideOptions) =>
+    turns[by](
+      defer(() => {
+        const { natType, family } = nat;
+        const last = counts.get(nat) ?? { port: nat.lastPort, sent: 0, isQuiet: nat.confidence === 1 };
+        const { localPort } = look;
+        // The look itself makes a mapping, too; a delta NAT makes the next for other ports.
+        const localPorts = look.localPorts.map((port) => port + 1);
+        const sentBefore = sent[family];
+        const madeSince = sentBefore - last.sent + 1;
+        const guess = predictPorts(natType, { localPort, observedPort: last.port, madeSince });
+        const isGuessed = mayGuess && last.isQuiet;
+        const isRight = (ports: readonly number[]) => guess.slice(0, HARMLESS).includes(ports[0] ?? 0);
+        const fresh$ = look.observed$.pipe(
+          map(({ observed }) => ({
+            observed,
+            ports: predictPorts(natType, { localPort, observedPort: observed.port }),
+          })),
+          tap(({ observed: { port }, ports }) => counts.set(nat, { port, sent: sentBefore, isQuiet: isRight(ports) })),
+          filter(({ ports }) => !isGuessed || !isRight(ports)),
+          map(({ observed, ports }) => ({ natType, address: observed.address, ports, localPorts })),
+        );
+        return isGuessed ? merge(of({ natType, address, ports: guess, localPorts }), fresh$) : fresh$;
+      }),
+    );
+
+  return {
+    nats$,
+    count: ({ address, syns }) => {
+      sent[familyOf(address)] += syns.length;
+    },
+    side$: (family, peerAddresses, options) =>
+      nats$.pipe(
+        switchMap((nats): Observable<OwnPunchSide> => {
+          const nat = nats.find((view) => view.family === family);
+          const { addresses: [address] = [], servers: [server] = [] } = nat ?? {};
+          if (nat === undefined || address === undefined || server === undefined) {
+            throw new DialError(`No server has told yet where it sees this node by IPv${family}`);
+          }
+          const { natType, addresses } = nat;
+          const localPort = newLocalPort(runtime);
+          const localPorts = Array.from({ length: MAX_PREDICTIONS }, (_, i) => localPort + i);
+          const isKnown = natType.type === 'open' || natType.type === 'preserving' || natType.type === 'random';
+          const isBehindOneNat = natType.type !== 'open' && addresses.some((each) => peerAddresses.includes(each));
+          if (isKnown && !isBehindOneNat) {
+            const ports = predictPorts(natType, { localPort, observedPort: undefined });
+            return concat(of({ natType, address, ports, localPorts }), NEVER);
+          }
+          const observed$ = observe$(server, localPort, { ...config, runtime });
+          if (natType.type === 'delta') return counted$(nat, address, { localPort, localPorts, observed$ }, options);
+          return observed$.pipe(
+            map(({ observed }) => ({
+              natType,
+              address: observed.address,
+              ports: predictPorts(natType, { localPort, observedPort: observed.port }),
+              localPorts,
+            })),
+          );
+        }),
+      ),
+  };
+}
+
+/** A look at a local port that is about to be taken. */
+interface Look {
+  readonly localPort: number;
+  readonly localPorts: readonly number[];
+  readonly observed$: Observable<Observation>;
+}

@@ -1,0 +1,320 @@
+import {
+  concatMap,
+  defer,
+  from,
+  mergeMap,
+  of,
+  switchMap,
+  take,
+  tap,
+  timer,
+  type Observable,
+  type SchedulerLike,
+} from 'rxjs';
+import { canonicalAddress, familyOf, isPort, isPublicUnicast } from '../../endpoint.js';
+import { DialError, ProtocolError } from '../../errors.js';
+import { isServicePort } from '../../unl/dialable.js';
+import type { NatType } from '../../unl/types.js';
+import { show } from '../../validate.js';
+import { MAX_PREDICTIONS } from '../../nat/predict.js';
+
+/** Rounds before giving up, each with fresh predictions: 97.6 % of what succeeds does at the first (arXiv 2510.27500). */
+export const PUNCH_ROUNDS = 3;
+
+/**
+ * How long a round goes on after its last SYN, in milliseconds: the kernel repeats a lost SYN after 1 s (RFC 6298 §2.1),
+ * and that one gets 1.5 s for its round trip.
+ */
+export const PUNCH_ROUND_MS = 2_500;
+
+/** A try that was refused is made again after at least this time, in milliseconds. */
+export const PUNCH_RETRY_MIN_MS = 5;
+
+/**
+ * And at most this, by chance: two routers that both answer RST would otherwise go on missing each other in step. With 5
+ * to 25 ms every two that were tried met within 750 ms.
+ */
+export const PUNCH_RETRY_MAX_MS = 25;
+
+/** Tries a planned SYN, on average: two routers that answered RST took up to 44 tries to meet. */
+const TRIES = 64;
+
+/** No round sends more SYNs than this, retries and all: twice the probes of the birthday plan. */
+export const PUNCH_MAX_SYNS = 4_096;
+
+/**
+ * Mappings that the side with a random NAT makes. With these and the probes below it takes a birthday's luck: of 64 512 ports
+ * 256 are right, and 2048 are tried, so that on average 8 are hit and one round in 3000 hits none.
+ */
+export const BIRTHDAY_SOCKETS = 256;
+
+/** Ports of the random NAT that the other side tries. */
+export const BIRTHDAY_PROBES = 2_048;
+
+/** SYNs sent at once in the birthday plan … */
+const BIRTHDAY_BATCH = 64;
+
+/** … and the time between two such batches, in milliseconds: 6400 SYNs a second, 3 Mbit/s, which home routers bear. */
+const BIRTHDAY_BATCH_MS = 10;
+
+/**
+ * In the birthday plan one SYN goes ahead by this time, in milliseconds: a peer whose filtering is endpoint-independent
+ * needs no more, and the hundreds are not sent when it opens within a usual round trip.
+ */
+const BIRTHDAY_SCOUT_MS = 200;
+
+/** The probes begin this much after the mappings that they look for, in milliseconds: so it was measured to work best. */
+const BIRTHDAY_PROBES_AFTER_MS = 150;
+
+/**
+ * Some routers let out only a few new flows a second (20 were seen) and drop the rest, those of everybody behind them too. So where a
+ * burst has not opened anything, the other side's probes leave at this pace, a second.
+ */
+const PACED_PROBES_PER_S = 12;
+
+/** For so long, in milliseconds: with the mappings below 97 of 100 such rounds hit. */
+const PACED_MS = 20_000;
+
+/** Mappings that the side with a random NAT makes for paced probes, which are few. */
+const PACED_SOCKETS = 1_024;
+
+/** A paced probe is given up before the kernel sends it again, which is one more new flow: after 1 s (RFC 6298 §2.1). */
+const PACED_SYN_MS = 900;
+
+/**
+ * Ports below are the well-known ones, which a NAT gives to none but mappings of such ports (RFC 4787 §4.2.1,
+ * REQ-3: whichever of 0 to 1023 and 1024 to 65535 a local port is in, the mapping's is to be in, too).
+ */
+const FIRST_RANDOM_PORT = 1024;
+const LAST_PORT = 65535;
+
+/** What one side of a punch tells the other of itself, anew for each round. */
+export interface PunchSide {
+  /** How its NAT maps ports. */
+  readonly natType: NatType;
+  /** Its public address, as servers observe it. */
+  readonly address: string;
+  /** The external ports that its NAT will use next, the likeliest first; none where they are random. */
+  readonly ports: readonly number[];
+}
+
+/** What is known of this side besides. */
+export interface OwnPunchSide extends PunchSide {
+  /**
+   * Local ports to leave from, at least one. Where the NAT keeps ports or is endpoint-independent the first is the one that
+   * `ports` are predicted for. A delta NAT takes {@link MAX_PREDICTIONS}; for a random one the system chooses.
+   */
+  readonly localPorts: readonly number[];
+}
+
+/** How to plan. */
+export interface PunchPlanOptions {
+  /** Wait so long before the first SYN, in milliseconds, so that both sides send at the same moment. Default: 0. */
+  readonly delayMs?: number | undefined;
+  /** How many sockets may be open at once. */
+  readonly maxSockets: number;
+  /** Whether to try a peer with a random NAT, or with one ourselves, which takes thousands of SYNs. Default: true. */
+  readonly birthday?: boolean | undefined;
+  /** Whether a burst has opened nothing, so that a birthday is to take its time: both sides know. Default: false. */
+  readonly isPaced?: boolean | undefined;
+  /** A number from 0 up to but not including 1. */
+  readonly random: () => number;
+}
+
+/** A SYN to send. */
+export interface Syn {
+  /** When, in milliseconds from the start of the plan. */
+  readonly atMs: number;
+  /** Where it leaves from; by `undefined` the system chooses. */
+  readonly localPort: number | undefined;
+  readonly remotePort: number;
+}
+
+/** What one side does in one round. */
+export interface PunchPlan {
+  /** The only address that anything is sent to. */
+  readonly address: string;
+  /** In the order of their times. */
+  readonly syns: readonly Syn[];
+  /** The local port on which the peer's SYN may come in by itself, where this side's mapping is of that port. */
+  readonly listenPort: number | undefined;
+  /** How many SYNs may be sent at most, counting those sent again after a refusal (the kernel's own repetitions not). */
+  readonly maxSyns: number;
+  /** How long a SYN may take to open, in milliseconds. Default: until the deadline. */
+  readonly synMs?: number | undefined;
+  /** When to give up, in milliseconds from the start of the plan. */
+  readonly deadlineMs: number;
+}
+
+/**
+ * What this side does in one round of a TCP simultaneous open (RFC 9293 §3.5, figure 7): which local ports send a SYN to
+ * which ports of the peer, and when. Both sides plan by themselves, each with what the other told, and the two plans fit.
+ * Pure: chance is given.
+ *
+ * - Where a side's mapping is known beforehand (no NAT, preserving, reuse), one local port sends to each predicted port of
+ *   the peer.
+ * - Two delta NATs: each side makes {@link MAX_PREDICTIONS} mappings, all towards the middle one of the other's next. They
+ *   meet as long as others make no more than four mappings in between on either side; a port of one side is good for a
+ *   mapping of the other only when both ends are, so that aiming each at its counterpart would bear no single one.
+ * - A random NAT: the birthday plan. The random side makes hundreds of mappings towards the one port of the other, which
+ *   tries thousands of ports. Where that has failed, a router may limit new flows: the random side makes more mappings, and
+ *   the other tries a few hundred ports one after the other.
+ *
+ * @throws DialError when both sides' ports are beyond prediction, or there is none to send to.
+ * @throws ProtocolError when the peer's address is not a public one of this side's family, or a port is none.
+ *
+ * @example
+ * planPunch(
+ *   { natType: { type: 'preserving' }, address: '45.45.1.7', ports: [4000], localPorts: [4000] },
+ *   { natType: { type: 'reuse' }, address: '45.45.2.9', ports: [51234] },
+ *   { maxSockets: 1000, random: Math.random },
+ * ).syns; // [{ atMs: 0, localPort: 4000, remotePort: 51234 }]
+ */
+export function planPunch(own: OwnPunchSide, peer: PunchSide, options: PunchPlanOptions): PunchPlan {
+  const { delayMs = 0, birthday = true, isPaced = false } = options;
+  const address = expectPublic(peer.address, own.address);
+  const peerPorts = expectPorts(peer.ports);
+  const [localPort] = own.localPorts;
+  const [ours, theirs] = [mappingOf(own.natType), mappingOf(peer.natType)];
+  if (localPort === undefined) throw new DialError('There is no local port to punch from');
+  if (ours === 'random' || theirs === 'random') {
+    const isPossible = ours === 'known' || theirs === 'known';
+    if (!isPossible) throw new DialError('The ports of both NATs are beyond prediction: only a relay connects them');
+    if (!birthday) throw new DialError('A NAT gives random ports, and trying many is off');
+  }
+  const [firstPeerPort] = peerPorts;
+  if (firstPeerPort === undefined && theirs !== 'random') throw new DialError('The peer has no port to punch to');
+
+  const syns = (): Syn[] => {
+    if (theirs === 'random') return probes(localPort, options);
+    if (ours === 'random') return mappings(localPort, firstPeerPort ?? 0, options);
+    if (ours === 'sequential' && theirs === 'sequential') {
+      const aim = peerPorts[Math.floor(peerPorts.length / 2)] ?? 0;
+      return own.localPorts.slice(0, MAX_PREDICTIONS).map((port) => ({ atMs: 0, localPort: port, remotePort: aim }));
+    }
+    return peerPorts.map((remotePort) => ({ atMs: 0, localPort, remotePort }));
+  };
+  const planned = syns().map((syn) => ({ ...syn, atMs: syn.atMs + delayMs }));
+  const isPacedBirthday = isPaced && (ours === 'random' || theirs === 'random');
+  return {
+    address,
+    syns: planned,
+    listenPort: ours === 'known' ? localPort : undefined,
+    maxSyns: Math.min(PUNCH_MAX_SYNS, planned.length * TRIES),
+    ...(isPacedBirthday && theirs === 'random' && { synMs: PACED_SYN_MS }),
+    deadlineMs: (isPacedBirthday ? delayMs + PACED_MS : (planned.at(-1)?.atMs ?? delayMs)) + PUNCH_ROUND_MS,
+  };
+}
+
+/**
+ * The SYNs of a plan, each when its time has come, then completes.
+ *
+ * @param free$ emits when SYNs may leave. Where it does not do so at once, the rest of the plan is put off by as much.
+ *
+ * @example
+ * synsOf$(plan, asyncScheduler).subscribe(({ localPort, remotePort }) => console.log(localPort, '→', remotePort));
+ */
+export function synsOf$(
+  { syns }: PunchPlan,
+  scheduler: SchedulerLike,
+  free$: Observable<unknown> = of(undefined),
+): Observable<Syn> {
+  const batches = [...new Set(syns.map(({ atMs }) => atMs))];
+  return defer(() => {
+    const start = scheduler.now();
+    let lagMs = 0;
+    return from(batches).pipe(
+      concatMap((atMs) =>
+        timer(Math.max(0, start + atMs + lagMs - scheduler.now()), scheduler).pipe(
+          switchMap(() => {
+            const dueAt = scheduler.now();
+            return free$.pipe(
+              take(1),
+              tap(() => {
+                lagMs += scheduler.now() - dueAt;
+              }),
+            );
+          }),
+          mergeMap(() => syns.filter((syn) => syn.atMs === atMs)),
+        ),
+      ),
+    );
+  });
+}
+
+/** Whether a side's mapping towards a new destination is known, countable from the last one, or neither. */
+function mappingOf({ type }: NatType): 'known' | 'sequential' | 'random' {
+  if (type === 'delta') return 'sequential';
+  return type === 'random' ? 'random' : 'known';
+}
+
+/** The random side: many mappings towards one port, any of which the other may find. */
+function mappings(localPort: number, remotePort: number, { maxSockets, isPaced = false }: PunchPlanOptions): Syn[] {
+  const most = isPaced ? PACED_SOCKETS : BIRTHDAY_SOCKETS;
+  const scout = { atMs: 0, localPort, remotePort };
+  const others = Array.from({ length: Math.min(most, Math.max(1, maxSockets)) - 1 }, (_, i) => ({
+    atMs: BIRTHDAY_SCOUT_MS + batchMs(i),
+    localPort: undefined,
+    remotePort,
+  }));
+  return [scout, ...others];
+}
+
+/** The other side: one mapping, towards many ports. */
+function probes(localPort: number, { maxSockets, random, isPaced = false }: PunchPlanOptions): Syn[] {
+  if (isPaced) {
+    const everyMs = 1_000 / PACED_PROBES_PER_S;
+    return randomPorts(Math.floor(PACED_MS / everyMs), random).map((remotePort, i) => ({
+      atMs: Math.round(i * everyMs),
+      localPort,
+      remotePort,
+    }));
+  }
+  const [scout = FIRST_RANDOM_PORT, ...others] = randomPorts(
+    Math.min(BIRTHDAY_PROBES, Math.max(1, maxSockets)),
+    random,
+  );
+  return [
+    { atMs: 0, localPort, remotePort: scout },
+    ...others.map((remotePort, i) => ({
+      atMs: BIRTHDAY_SCOUT_MS + BIRTHDAY_PROBES_AFTER_MS + batchMs(i),
+      localPort,
+      remotePort,
+    })),
+  ];
+}
+
+function batchMs(index: number): number {
+  return Math.floor(index / BIRTHDAY_BATCH) * BIRTHDAY_BATCH_MS;
+}
+
+/** Different ports by chance: the first of a shuffled pack (Fisher and Yates), of which only these are drawn. */
+function randomPorts(count: number, random: () => number): number[] {
+  const moved = new Map<number, number>();
+  return Array.from({ length: count }, (_, i) => {
+    const first = FIRST_RANDOM_PORT + i;
+    const drawn = first + Math.floor(random() * (LAST_PORT + 1 - first));
+    const port = moved.get(drawn) ?? drawn;
+    moved.set(drawn, moved.get(first) ?? first);
+    return port;
+  });
+}
+
+/** A peer says where it is, and must not turn us on our own network, or on nobody at all. */
+function expectPublic(address: string, own: string): string {
+  const canonical = canonicalAddress(address);
+  const isPublic = canonical !== undefined && isPublicUnicast(canonical);
+  if (!isPublic || familyOf(canonical) !== familyOf(own)) {
+    throw new ProtocolError(
+      `Expected the peer's address to be a public one of IPv${familyOf(own)}, got ${show(address)}`,
+    );
+  }
+  return canonical;
+}
+
+/** Nobody has us try the ports of well-known services. */
+function expectPorts(ports: readonly number[]): number[] {
+  const wrong = ports.find((port) => !isPort(port));
+  if (wrong !== undefined) throw new ProtocolError(`Expected the peer's ports to be 1 to 65535, got ${show(wrong)}`);
+  return [...new Set(ports)].filter((port) => !isServicePort(port)).slice(0, MAX_PREDICTIONS);
+}

@@ -1,0 +1,55 @@
+import type { Socket } from 'node:net';
+import type { Observable, SchedulerLike } from 'rxjs';
+import type { PeerId } from '../../identity.js';
+import type { Link } from '../../link/link.js';
+import type { PunchReport } from './sockets.js';
+import type { OwnPunchSide, PunchPlan, PunchPlanOptions } from './plan.js';
+import type { PunchStep } from './steps.js';
+import type { Guests } from '../../peers/guests.js';
+
+/** How to look at oneself for a round. */
+export interface SideOptions {
+  /** Who asked for the punch. */
+  readonly by: 'us' | 'peer';
+  /**
+   * Whether the count of a delta NAT's ports may be taken from the last look, while another is under way: it saves the two
+   * round trips that a look takes, wherever nobody else has used the NAT since.
+   */
+  readonly mayGuess: boolean;
+}
+
+/** What a node gives to its punches. */
+export interface Punching extends Guests {
+  /** This node. */
+  readonly peerId: PeerId;
+  /**
+   * The families of addresses by which servers see this node, the one to try first first. Waits for them to tell, but not
+   * for long; emits once.
+   */
+  readonly families$: Observable<readonly (4 | 6)[]>;
+  /**
+   * This node as a peer has to know it for one round: emits it freshly predicted, and keeps what it rests on (a connection
+   * that holds a mapping open) until unsubscribed from. Emits again when that was a guess which a look has shown to be wrong.
+   * Fails when no server has seen it by that family.
+   *
+   * @param peerAddresses where the peer is seen. At this node's own public address it is behind the same NAT, which leads to
+   * a mapping from inside only when there is one already (hairpinning, RFC 5382 REQ-8).
+   */
+  readonly side$: (family: 4 | 6, peerAddresses: readonly string[], options: SideOptions) => Observable<OwnPunchSide>;
+  /** Whether a plan may begin now: one that takes thousands of SYNs waits until no other is under way. */
+  readonly hasRoomFor: (plan: PunchPlan) => boolean;
+  /** To the server that carries this node's signals by a family of addresses, and back, in milliseconds. */
+  readonly roundTripMs: (family: 4 | 6) => number;
+  /** What planning takes besides. */
+  readonly options: () => Omit<PunchPlanOptions, 'delayMs'>;
+  /** Carries out a plan: `punch$` of lib/link with this node's sockets. */
+  readonly punch$: (plan: PunchPlan, tell: (report: PunchReport) => void) => Observable<Socket>;
+  /** Secures a socket: its other end proves to be the peer, within the time that a handshake may take. */
+  readonly secure$: (socket: Socket, role: 'client' | 'server', peerId: PeerId) => Observable<Link>;
+  /** Takes in a link that the peer may choose: emits once it has said hello there and the link is taken over. */
+  readonly receive$: (link: Link) => Observable<unknown>;
+  /** Emits when a peer gets a direct link, whoever made it and how. */
+  readonly satisfied$: (peerId: PeerId) => Observable<unknown>;
+  readonly tell: (step: PunchStep) => void;
+  readonly scheduler: SchedulerLike;
+}

@@ -1,0 +1,73 @@
+import type { Socket } from 'node:net';
+import { catchError, EMPTY, mergeMap, take, throwIfEmpty, type Observable } from 'rxjs';
+import { DialError, reasonOf } from '../../errors.js';
+import { planPunch, type OwnPunchSide, type PunchPlan, type PunchPlanOptions, type PunchSide } from './plan.js';
+import type { ReceivedSignal } from '../../signalling/signalling.js';
+import type { PunchStep } from './steps.js';
+import type { Punching } from './punching.js';
+
+/** What a peer says that has told ports which turn out to be wrong: then it is asked again at once. */
+export const MISCOUNTED = 'miscounted';
+
+/** The peer, or this node, has too much to do at the moment. */
+export class LaterError extends DialError {}
+
+/** Why another round would be no use: the peer does not want to, or nothing can be planned. */
+export class FinalError extends DialError {}
+
+/** What both sides know of a punch besides. */
+interface PunchOptions {
+  readonly delayMs: number;
+  readonly isPaced: boolean;
+}
+
+/** Nobody can have us send to a third party: the peer is where the server sees it, and both say so. */
+export function expectWhereSeen({ address }: PunchSide, { seenAt }: ReceivedSignal): void {
+  if (seenAt === address) return;
+  throw new FinalError(`The peer says that it is at ${address}, but it is seen at ${seenAt ?? 'no address'}`);
+}
+
+export function planned(own: OwnPunchSide, peer: PunchSide, options: PunchPlanOptions): PunchPlan {
+  try {
+    return planPunch(own, peer, options);
+  } catch (cause) {
+    throw new FinalError(reasonOf(cause), { cause });
+  }
+}
+
+/**
+ * Plans at once, so that what cannot be planned throws; then punches until one socket has come to be the connection's.
+ *
+ * @param take$ makes the connection's link of a socket, unless it is not the one.
+ */
+export function open$<T>(
+  punching: Punching,
+  told: Pick<PunchStep, 'attemptId' | 'peerId' | 'round' | 'by'>,
+  own: OwnPunchSide,
+  peer: PunchSide,
+  options: PunchOptions,
+  take$: (socket: Socket) => Observable<T>,
+): Observable<T> {
+  const plan = planned(own, peer, { ...punching.options(), ...options });
+  if (!punching.hasRoomFor(plan)) throw new LaterError('Another punch that takes thousands of SYNs is under way');
+  const { natType, address, ports } = own;
+  const summary = { syns: plan.syns.length, delayMs: options.delayMs, deadlineMs: plan.deadlineMs };
+  punching.tell({ ...told, step: 'planned', own: { natType, address, ports }, peer, plan: summary });
+  let failure: unknown;
+  return punching
+    .punch$(plan, (report) => {
+      punching.tell({ ...told, step: 'over', ...report });
+    })
+    .pipe(
+      mergeMap((socket) =>
+        take$(socket).pipe(
+          catchError((error: unknown) => {
+            failure = error;
+            return EMPTY;
+          }),
+        ),
+      ),
+      take(1),
+      throwIfEmpty(() => failure ?? new DialError('The peer opened a connection and chose none')),
+    );
+}

@@ -1,0 +1,142 @@
+import {
+  catchError,
+  defer,
+  filter,
+  first,
+  ignoreElements,
+  map,
+  merge,
+  mergeMap,
+  of,
+  share,
+  switchMap,
+  take,
+  takeUntil,
+  type Observable,
+} from 'rxjs';
+import { untroubled } from '../../operators/untroubled.js';
+import { within } from '../../operators/within.js';
+import { Seen } from '../../bounds/seen.js';
+import type { ReceivedSignal, Signal, Signalling } from '../../signalling/signalling.js';
+import { AnswerRoom, NOT_NOW, refuse$ } from '../../peers/guests.js';
+import { asks$ } from '../asks.js';
+import { readAsk, replySignal, type RelayAsk, type RelayNames } from './messages.js';
+import type { KnownRelays, Relay, Relaying } from './relaying.js';
+import { formatServer, serverOf } from '../../endpoint.js';
+
+/** For both to come to the relay on which they have agreed, and to prove their keys there, in milliseconds. */
+export const COME_MS = 10_000;
+
+/** Meetings that others ask for, at once, each a socket to a relay of this node's own: of those at one address, an office's. */
+const ANSWERED = { most: 64, mostOfHost: 16 };
+
+/** Asks that have been answered: they may come by another channel, too, and as late as they are kept. */
+const REMEMBERED = { forMs: 120_000, maxEntries: 1_000 };
+
+/** A relay that a peer named, and by which this node knows it. */
+interface Place {
+  readonly named: RelayNames;
+  readonly known: Relay;
+}
+
+/**
+ * The relays of an ask that this node knows, in the order of the ask, each by its own URL: nobody can have it go anywhere else.
+ * Where servers have told who they are, that decides; else that both know one by the same host and port, or are connected to it
+ * at the same address and port.
+ */
+export function placesFor(ask: readonly RelayNames[], relays: readonly Relay[]): readonly Place[] {
+  return ask.flatMap((named) => {
+    const names = new Set([formatServer(serverOf(new URL(named.url))), ...named.at]);
+    const isAlike = ({ url, at }: Relay) => [formatServer(serverOf(url)), ...at].some((name) => names.has(name));
+    const isSame = (known: Relay) =>
+      known.id === undefined || named.id === undefined ? isAlike(known) : known.id === named.id;
+    const same = relays.filter(isSame);
+    // A server can say that it is another.
+    const known = same.find(isAlike) ?? same[0];
+    return known === undefined ? [] : { named, known };
+  });
+}
+
+/**
+ * Meets peers that ask for it at relays, many at once and each once at a time: only at relays that this node knows itself, so
+ * that nobody can turn it on a third party. Never emits, never fails.
+ */
+export function answerRelays$(signalling: Signalling, relaying: Relaying): Observable<never> {
+  return defer(() => {
+    const answering = new AnswerRoom(ANSWERED);
+    const seen = new Seen({ ...REMEMBERED, now: () => relaying.scheduler.now() });
+    const ask$ = asks$(signalling, readAsk, () => relaying.scheduler.now()).pipe(
+      filter(({ signal, ask }) => !seen.has(`${signal.from} ${ask.token}`)),
+      share(),
+    );
+    return ask$.pipe(
+      mergeMap(({ signal, ask, takenBack$ }) => {
+        const { from, seenAt } = signal;
+        const refused$ = defer(() => refuse$(signalling, relaying, from, refusalSignal(ask, NOT_NOW)));
+        if (!answering.hasRoom(seenAt) || !relaying.welcomes(from, seenAt)) return refused$;
+        seen.add(`${from} ${ask.token}`);
+        const askedAnew$ = ask$.pipe(filter((other) => other.signal.from === from));
+        return answering.count$(
+          seenAt,
+          // Not when another technique has connected them meanwhile: lines may be on their way here already.
+          answer$(signalling, relaying, signal, ask).pipe(takeUntil(merge(askedAnew$, takenBack$))),
+          refused$,
+        );
+      }),
+      ignoreElements(),
+    );
+  });
+}
+
+/** Answers one ask. Never fails. */
+export function answer$(
+  signalling: Signalling,
+  relaying: Relaying,
+  signal: ReceivedSignal,
+  ask: RelayAsk,
+): Observable<unknown> {
+  const knownIn = ({ relays }: KnownRelays) => placesFor(ask.relays, relays);
+  return relaying.known$.pipe(
+    first((known) => known.isWhole || knownIn(known).length > 0),
+    switchMap((known) => {
+      const places = knownIn(known);
+      if (places.length === 0)
+        return refuse$(signalling, relaying, signal.from, refusalSignal(ask, 'it knows none of your relays'));
+      return comeToAny$(signalling, relaying, signal, ask, places);
+    }),
+    take(1),
+    untroubled(),
+  );
+}
+
+/** Goes to the first of the places, and to the next where it is not let in. */
+function comeToAny$(
+  signalling: Signalling,
+  relaying: Relaying,
+  signal: ReceivedSignal,
+  ask: RelayAsk,
+  [place, ...others]: readonly Place[],
+): Observable<unknown> {
+  const { from } = signal;
+  const { attempt, token } = ask;
+  // No details: they would tell strangers what there is.
+  if (place === undefined)
+    return refuse$(signalling, relaying, from, refusalSignal(ask, 'none of your relays lets it in'));
+  const { named, known } = place;
+  const told$ = signalling.send$(from, replySignal({ attempt, token, relay: named.url })).pipe(untroubled());
+  const met$ = relaying.join$(known.url, from, token).pipe(
+    map((socket) =>
+      relaying.secure$(socket, 'server', from).pipe(
+        switchMap((link) => relaying.receive$(link)),
+        within(COME_MS, 'The peer did not come to the relay', relaying.scheduler),
+      ),
+    ),
+    catchError(() => of(comeToAny$(signalling, relaying, signal, ask, others))),
+    switchMap((next$) => next$),
+  );
+  return merge(met$, told$.pipe(ignoreElements()));
+}
+
+function refusalSignal({ attempt, token }: RelayAsk, refusal: string): Signal {
+  return replySignal({ attempt, token, refusal });
+}

@@ -1,0 +1,222 @@
+import {
+  catchError,
+  defer,
+  distinctUntilChanged,
+  EMPTY,
+  filter,
+  first,
+  ignoreElements,
+  map,
+  merge,
+  mergeMap,
+  NEVER,
+  of,
+  retry,
+  share,
+  switchMap,
+  take,
+  takeUntil,
+  tap,
+  timer,
+  type Observable,
+} from 'rxjs';
+import { DialError, reasonOf, TimeoutError } from '../../errors.js';
+import type { PeerId } from '../../identity.js';
+import type { Link } from '../../link/link.js';
+import type { Unl, UnlV3 } from '../../unl/types.js';
+import { NOT_NOW } from '../../peers/guests.js';
+import { askSignal, MAX_ENDPOINTS, readReply, type RelayNames } from './messages.js';
+import type { Relay, Relaying } from './relaying.js';
+import type { Attempt, Dial } from '../technique.js';
+import { COME_MS } from './answer.js';
+import { bestFor, isNamedBy } from './known-relays.js';
+
+/** A server may believe a peer to be there that has just left: without an answer it is asked by every channel, in milliseconds. */
+const ASK_AGAIN_MS = 2_000;
+
+/** For a peer to answer that has been asked, on the slowest of paths, in milliseconds. */
+const ANSWER_MS = 5_000;
+
+/** A peer that has too much to do is asked again after this time, in milliseconds. */
+const LATER_MS = 1_000;
+
+/** So often a peer is asked in all. */
+const MAX_ASKS = 6;
+
+/** The peer has to be asked anew, since it has too much to do, or was too late. */
+class AgainError extends DialError {
+  constructor(
+    message: string,
+    readonly afterMs: number,
+  ) {
+    super(message);
+  }
+}
+
+/** It did not work at one relay; another may do. */
+class RelayError extends DialError {
+  constructor(
+    readonly relay: Relay,
+    cause: unknown,
+  ) {
+    super(reasonOf(cause), { cause });
+  }
+}
+
+/**
+ * Meets the peer at a relay, a server that both know, which passes on what either sends: TLS runs between the two, so that the
+ * relay sees ciphertext. Works wherever both can reach one server in common.
+ *
+ * This node does not wait for an answer: it asks, and goes at once to the relay where the peer is most likely to come. The peer
+ * goes to the first of those named that it knows itself, and says to which; if that is another, this node moves there. The node
+ * that asked is the TLS client, as whoever dials is, so that its first line leaves as soon as the peer has proven its key.
+ */
+export function dialByRelay(relaying: Relaying | undefined): Dial {
+  return (attempt$) =>
+    attempt$.pipe(
+      switchMap((attempt) => {
+        const { peer, own } = attempt;
+        if (peer.version !== 3) throw new DialError('The UNL has no key to send a signal to');
+        if (relaying === undefined) throw new DialError(whyNotRelaying(own));
+        return relaying.known$.pipe(
+          first(({ relays, isWhole }) => isWhole || relays.some((known) => isNamedBy(peer, known))),
+          switchMap(({ relays }) => meetAtAny$(attempt, relaying, peer, bestFor(peer, relays))),
+        );
+      }),
+    );
+}
+
+/** Why a node gives nothing to meetings at relays. */
+function whyNotRelaying({ version }: Unl): string {
+  return version === 3
+    ? 'This node uses no relays: it was made with `relay: false`'
+    : "This node has no key to sign a signal with, since its net is plain: make it with `security: 'tls'`";
+}
+
+/** Asks the peer to a relay, and again as long as that is of use: without a relay where it did not work, and a busy peer later. */
+function meetAtAny$(
+  attempt: Attempt,
+  relaying: Relaying,
+  { peerId }: UnlV3,
+  relays: readonly Relay[],
+): Observable<Link> {
+  let left = relays;
+  return defer(() => {
+    const [best] = left;
+    if (best === undefined)
+      throw new DialError(
+        'This node knows no relay: name a rendezvous server or a mailbox that has one, or relays by `relay`',
+      );
+    return meet$(attempt, relaying, peerId, best, left);
+  }).pipe(
+    retry({
+      delay: (error: unknown, count) => {
+        if (count >= MAX_ASKS) throw error;
+        if (error instanceof AgainError) return timer(error.afterMs, attempt.scheduler);
+        if (!(error instanceof RelayError) || left.length === 1) throw error;
+        left = left.filter((known) => known !== error.relay);
+        return of(undefined);
+      },
+    }),
+  );
+}
+
+/** Asks the peer once, goes to the best relay, and moves to the one that the peer says. */
+function meet$(
+  { id, signalling, timing, scheduler }: Attempt,
+  relaying: Relaying,
+  peerId: PeerId,
+  best: Relay,
+  relays: readonly Relay[],
+): Observable<Link> {
+  return defer(() => {
+    const token = relaying.newToken();
+    let isAgreed = false;
+    let isIn = false;
+    let missed: AgainError | undefined;
+    const reply$ = signalling.signal$.pipe(
+      mergeMap((signal) => {
+        const reply = signal.from === peerId ? readReply(signal) : undefined;
+        return reply?.attempt === id && reply.token === token ? of(reply) : EMPTY;
+      }),
+      share(),
+    );
+    const answer$ = reply$.pipe(
+      mergeMap((reply) => {
+        if (missed !== undefined) throw missed;
+        if ('refusal' in reply) {
+          const words = `The peer does not come to a relay: ${reply.refusal}`;
+          throw reply.refusal === NOT_NOW ? new AgainError(words, LATER_MS) : new DialError(words);
+        }
+        const answered = relays.find(({ url }) => url.href === reply.relay);
+        return answered === undefined ? EMPTY : of(answered);
+      }),
+      distinctUntilChanged(),
+      tap(() => {
+        isAgreed = true;
+      }),
+      share(),
+    );
+    const elsewhere$ = answer$.pipe(filter((answered) => answered !== best));
+    const linkAt$ = (known: Relay) =>
+      relaying.join$(known.url, peerId, token).pipe(
+        tap(() => {
+          isIn = true;
+        }),
+        switchMap((socket) => relaying.secure$(socket, 'client', peerId)),
+        catchError((error: unknown) => {
+          throw new RelayError(known, error);
+        }),
+      );
+    const atBest$ = linkAt$(best).pipe(
+      catchError((error: unknown) => {
+        if (isAgreed) throw error;
+        // A relay lets nobody in with the same token twice: should the peer come after all, it is asked anew.
+        if (isIn) missed = new AgainError(`The peer was too late: ${reasonOf(error)}`, 0);
+        return answer$.pipe(
+          map(() => {
+            throw error;
+          }),
+        );
+      }),
+      takeUntil(elsewhere$),
+    );
+    const late$ = answer$.pipe(
+      switchMap((answered) => timer(COME_MS, scheduler).pipe(map(() => answered))),
+      map((answered) => {
+        throw new RelayError(
+          answered,
+          new TimeoutError(`The peer did not come to the relay ${answered.url.origin} within ${COME_MS} ms`),
+        );
+      }),
+    );
+    const ask = askSignal({ attempt: id, token, relays: relays.map(namesOf) });
+    const unanswered$ = timer(ANSWER_MS - ASK_AGAIN_MS, scheduler).pipe(
+      map(() => {
+        throw new TimeoutError(`The peer did not answer within ${ANSWER_MS} ms`);
+      }),
+    );
+    const asked$ = signalling.send$(peerId, ask, { keepMs: timing.techniqueMs }).pipe(
+      switchMap((delivery) => {
+        if (delivery === 'absent')
+          throw new DialError(
+            'None of our signals get to the peer: it is at no rendezvous server of ours, and nobody keeps them',
+          );
+        return delivery === 'kept' ? EMPTY : timer(ASK_AGAIN_MS, scheduler);
+      }),
+      switchMap(() => {
+        const everywhere$ = signalling.send$(peerId, ask, { keepMs: timing.techniqueMs, isEverywhere: true });
+        // Whoever comes back for it may take as long as it is kept.
+        return merge(everywhere$.pipe(filter((delivery) => delivery === 'kept')), unanswered$).pipe(take(1));
+      }),
+      ignoreElements(),
+      takeUntil(reply$),
+    );
+    return merge(elsewhere$.pipe(switchMap(linkAt$)), late$, atBest$, asked$, NEVER);
+  }).pipe(take(1));
+}
+
+/** What a peer is told of a relay, for it to see whether it knows the same. */
+function namesOf({ url, at, id }: Relay): RelayNames {
+  return { url: url.href, at: at.slice(0, MAX_ENDPOINTS), id };
+}

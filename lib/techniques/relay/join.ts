@@ -1,0 +1,157 @@
+import { request, type IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { defer, Observable, of, retry, switchMap } from 'rxjs';
+import { serverOf } from '../../endpoint.js';
+import { DialError, HttpError } from '../../errors.js';
+import type { Identity, PeerId } from '../../identity.js';
+import { webTls$ } from '../../link/web-tls.js';
+import { within } from '../../operators/within.js';
+import type { Runtime } from '../../runtime.js';
+import { oneLine } from '../../words.js';
+import {
+  authorize,
+  decodeRefusal,
+  encodeJoin,
+  REFUSAL_MAX_BYTES,
+  RELAY_HEADER,
+  RELAY_PROTOCOL,
+  relayUrl,
+  type Refusal,
+  type RefusalCode,
+} from './protocol.js';
+
+/** Who joins a relay, and whom it is to meet there. */
+export interface JoinConfig {
+  readonly identity: Identity;
+  /** The other node. */
+  readonly to: PeerId;
+  /** What only these two nodes know: 22 base64url characters, 128 bits, as {@link Runtime.newId} makes them. Good once. */
+  readonly token: string;
+  /** The local address to leave from. By default the system chooses. */
+  readonly localAddress?: string | undefined;
+  /** For the relay to let this node in, in milliseconds. Default: 10,000. */
+  readonly timeoutMs?: number | undefined;
+  readonly runtime: Pick<Runtime, 'dial$' | 'scheduler' | 'timeOfDay'>;
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+/** A relay that does not let this node in. */
+export class RelayRefusedError extends HttpError {
+  constructor(
+    relay: URL,
+    /** What it said, where that can be read. */
+    readonly refusal: Refusal | undefined,
+    status: number,
+  ) {
+    super(`The relay ${relay.origin} refused: ${refusal ? refusal.words : `HTTP status ${status}`}`);
+  }
+}
+
+/** What a relay says to a request that would be good at its own time. */
+const CLOCK_REFUSALS: readonly RefusalCode[] = ['clock', 'untimely'];
+
+/**
+ * Joins a relay, there to be joined with another node that does the same. Emits the socket as soon as the relay has let this
+ * node in, which is before the other one is there, and completes: what is written waits for the other, up to what the network
+ * holds. Afterwards the socket, paused and without delay, belongs to whoever took it; unsubscribing before that gives up. A
+ * relay that says that this node's clock is wrong, or that it has just started, is asked once more, with its own time.
+ *
+ * What comes out of the socket is the word of whoever is there: the relay could be anybody. Secure it with TLS.
+ *
+ * @param relay the server's URL, `http:` or `https:`: the relay is `relay` below it.
+ * @throws DialError when it cannot be reached; RelayRefusedError, an HttpError, with its words when it refuses; HttpError when it
+ * is no relay; TimeoutError when it takes too long.
+ *
+ * @example
+ * join$(new URL('https://example.org/p2p/'), { identity, to, token, runtime: systemRuntime }).pipe(
+ *   switchMap((socket) => secure$(socket, { context, role: 'client', peerId: to })),
+ * );
+ */
+export function join$(
+  relay: URL,
+  { timeoutMs = DEFAULT_TIMEOUT_MS, localAddress, runtime, ...proof }: JoinConfig,
+): Observable<Socket> {
+  const { dial$, scheduler, timeOfDay } = runtime;
+  return defer(() => {
+    const url = relayUrl(relay);
+    const isSecure = url.protocol === 'https:';
+    const { host, port } = serverOf(url);
+    let ahead = 0;
+    return defer(() => dial$({ host, port, localAddress })).pipe(
+      switchMap((socket) => (isSecure ? webTls$(socket, host) : of(socket))),
+      switchMap((socket) => upgraded$(socket, url, proof, Math.floor(timeOfDay() + ahead))),
+      retry({
+        count: 1,
+        delay: (error: unknown) => {
+          if (!(error instanceof RelayRefusedError) || error.refusal === undefined) throw error;
+          if (!CLOCK_REFUSALS.includes(error.refusal.refused)) throw error;
+          ahead = error.refusal.now - timeOfDay();
+          return of(undefined);
+        },
+      }),
+      within(timeoutMs, `The relay ${relay.origin} did not let this node in`, scheduler),
+    );
+  });
+}
+
+function upgraded$(
+  socket: Socket,
+  url: URL,
+  { identity, to, token }: Pick<JoinConfig, 'identity' | 'to' | 'token'>,
+  at: number,
+): Observable<Socket> {
+  return new Observable((subscriber) => {
+    const join = encodeJoin({ from: identity.peerId, to, token, at });
+    const asking = request({
+      createConnection: () => socket,
+      path: url.pathname,
+      headers: {
+        host: url.host,
+        connection: 'Upgrade',
+        upgrade: RELAY_PROTOCOL,
+        [RELAY_HEADER]: join,
+        authorization: authorize(identity, url.host, join),
+      },
+    });
+    let handedOver = false;
+    asking.on('error', (cause) => {
+      subscriber.error(new DialError(`The relay ${url.origin} closed the connection: ${cause.message}`, { cause }));
+    });
+    asking.once('response', (response) => {
+      readRefusal(response, (text) => {
+        subscriber.error(new RelayRefusedError(url, decodeRefusal(text), response.statusCode ?? 0));
+      });
+    });
+    asking.once('upgrade', ({ headers }, upgraded, head) => {
+      if (headers.upgrade?.toLowerCase() !== RELAY_PROTOCOL) {
+        subscriber.error(new HttpError(`${url.origin} is no relay: it changes to ${oneLine(headers.upgrade ?? '')}`));
+        return;
+      }
+      // The other node may have been there first.
+      if (head.length > 0) upgraded.unshift(head);
+      handedOver = true;
+      subscriber.next(socket);
+      subscriber.complete();
+    });
+    asking.end();
+    return () => {
+      if (handedOver) return;
+      asking.destroy();
+      socket.destroy();
+    };
+  });
+}
+
+/** Brings the text of an answer, or as much of it as is looked at; once or more often, the first counts. */
+function readRefusal(response: IncomingMessage, bring: (text: string) => void): void {
+  let text = '';
+  const done = () => {
+    bring(text);
+  };
+  response.setEncoding('utf8').on('error', done).on('close', done);
+  response.on('data', (part: string) => {
+    text += part;
+    if (text.length > REFUSAL_MAX_BYTES) done();
+  });
+}

@@ -1,0 +1,28 @@
+import { formatServer, serverOf } from '../../endpoint.js';
+import type { UnlV3 } from '../../unl/types.js';
+import { MAX_RELAYS, MAX_URL_LENGTH } from './messages.js';
+import type { Relay } from './relaying.js';
+import { readUrl } from '../../validate.js';
+
+/** The relays to name, best first: those that the peer's locator names before others, and of either the nearest before others. */
+export function bestFor(peer: UnlV3, relays: readonly Relay[]): readonly Relay[] {
+  const distance = ({ roundTripMs }: Relay) => roundTripMs ?? Infinity;
+  return relays
+    .filter(({ url }) => url.href.length <= MAX_URL_LENGTH)
+    .map((known) => ({ known, isNamed: isNamedBy(peer, known) }))
+    .toSorted((a, b) => {
+      if (a.isNamed !== b.isNamed) return a.isNamed ? -1 : 1;
+      return distance(a.known) === distance(b.known) ? 0 : distance(a.known) - distance(b.known);
+    })
+    .slice(0, MAX_RELAYS)
+    .map(({ known }) => known);
+}
+
+/** Whether a locator names the server of a relay, so that the peer knows it, too. */
+export function isNamedBy({ rendezvous, mailboxes, dht }: UnlV3, { url, at, meetings }: Relay): boolean {
+  const named = new Set([
+    ...[...rendezvous, ...dht].map((server) => formatServer(server).toLowerCase()),
+    ...mailboxes.flatMap((text) => readUrl(text) ?? []).map((each) => formatServer(serverOf(each))),
+  ]);
+  return [formatServer(serverOf(url)), ...at, ...meetings].some((name) => named.has(name.toLowerCase()));
+}

@@ -1,0 +1,103 @@
+import { parseEndpoint, formatEndpoint } from '../../endpoint.js';
+import { isRelayToken } from './protocol.js';
+import type { Signal } from '../../signalling/signalling.js';
+import { isAttemptId, readUrl } from '../../validate.js';
+import { oneLine } from '../../words.js';
+
+// What two nodes say to each other to meet at a relay, as signals:
+//
+//   relay-ask      { attempt, token, relays: [{ url, at, id }, …] }   meet me at one of these, best first
+//   relay-answer   { attempt, token, relay }                          I am on my way to that one, by its url above
+//   relay-refusal  { attempt, token, reason }                         no
+//
+// Of each relay there is its URL, the endpoints at which the asker is connected to that server, if it is, and the id that the
+// server has told of itself, if it has.
+
+/** Relays that an ask may name. */
+export const MAX_RELAYS = 4;
+
+/** Endpoints of one relay that are told: one of each family, and some to spare. */
+export const MAX_ENDPOINTS = 4;
+
+/** The longest URL of a relay, in characters. */
+export const MAX_URL_LENGTH = 256;
+
+const SERVER_ID = /^[A-Za-z0-9_-]{1,32}$/;
+
+/** All that a node knows a relay by; enough for another to see whether it knows the same one. */
+export interface RelayNames {
+  /** Its URL, in the spelling of {@link URL}. */
+  readonly url: string;
+  /** Where the asker is connected to the relay's server, as `address:port` of the relay itself. */
+  readonly at: readonly string[];
+  /** What the server calls itself. */
+  readonly id: string | undefined;
+}
+
+/** One node asks another to meet it at a relay. */
+export interface RelayAsk {
+  /** Names the attempt, for the answers to it. */
+  readonly attempt: string;
+  /** What both tell the relay. */
+  readonly token: string;
+  /** The best first. */
+  readonly relays: readonly RelayNames[];
+}
+
+/** The other says where, or that it will not. */
+export type RelayReply = {
+  readonly attempt: string;
+  readonly token: string;
+} & ({ readonly relay: string } | { readonly refusal: string });
+
+/** Writes an ask. */
+export function askSignal({ attempt, token, relays }: RelayAsk): Signal {
+  return { kind: 'relay-ask', body: { attempt, token, relays } };
+}
+
+/** Writes what the other says. */
+export function replySignal(reply: RelayReply): Signal {
+  const { attempt, token } = reply;
+  return 'relay' in reply
+    ? { kind: 'relay-answer', body: { attempt, token, relay: reply.relay } }
+    : { kind: 'relay-refusal', body: { attempt, token, reason: reply.refusal } };
+}
+
+/** Reads an ask: `undefined` for any other signal, and for one that is malformed. Never throws. */
+export function readAsk({ kind, body }: Signal): RelayAsk | undefined {
+  const { attempt, token, relays: given } = body;
+  if (kind !== 'relay-ask' || !isAttemptId(attempt) || !isRelayToken(token)) return undefined;
+  if (!Array.isArray(given) || given.length === 0 || given.length > MAX_RELAYS) return undefined;
+  const relays = given.map(readRelay).filter((relay) => relay !== undefined);
+  return relays.length === given.length ? { attempt, token, relays } : undefined;
+}
+
+/** Reads what the other says: `undefined` for any other signal, and for one that is malformed. Never throws. */
+export function readReply({ kind, body }: Signal): RelayReply | undefined {
+  const { attempt, token, relay, reason } = body;
+  if (!isAttemptId(attempt) || !isRelayToken(token)) return undefined;
+  if (kind === 'relay-answer' && typeof relay === 'string') return { attempt, token, relay };
+  if (kind === 'relay-refusal' && typeof reason === 'string') return { attempt, token, refusal: oneLine(reason) };
+  return undefined;
+}
+
+function readRelay(value: unknown): RelayNames | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { url, at, id }: { url?: unknown; at?: unknown; id?: unknown } = value;
+  if (typeof url !== 'string' || url.length > MAX_URL_LENGTH || !isHttp(url)) return undefined;
+  if (!Array.isArray(at) || at.length > MAX_ENDPOINTS) return undefined;
+  const endpoints = at.map(readEndpoint).filter((endpoint) => endpoint !== undefined);
+  if (endpoints.length !== at.length) return undefined;
+  if (id !== undefined && !(typeof id === 'string' && SERVER_ID.test(id))) return undefined;
+  return { url, at: endpoints, id };
+}
+
+function readEndpoint(value: unknown): string | undefined {
+  const endpoint = typeof value === 'string' ? parseEndpoint(value) : undefined;
+  return endpoint && formatEndpoint(endpoint);
+}
+
+/** It is compared, and told in the answer, as it came; nobody goes there because of it. */
+function isHttp(text: string): boolean {
+  return ['http:', 'https:'].includes(readUrl(text)?.protocol ?? '');
+}

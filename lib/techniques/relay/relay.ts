@@ -1,0 +1,109 @@
+import type { SecureContext } from 'node:tls';
+import { combineLatest, EMPTY, map, tap, type Observable } from 'rxjs';
+import type { ResolvedConfig } from '../../config.js';
+import { formatEndpoint, formatServer } from '../../endpoint.js';
+import { Channel, framedWire } from '../../link/channel.js';
+import { readHello$ } from '../../link/handshake.js';
+import { endpointsOf } from '../../link/tcp.js';
+import { secure$ } from '../../link/tls.js';
+import { join$ } from './join.js';
+import type { ServerState } from '../../rendezvous/client.js';
+import type { Runtime } from '../../runtime.js';
+import type { TechniqueHost } from '../host.js';
+import type { NodeTechnique } from '../technique.js';
+import { dialByRelay } from './dial.js';
+import { RELAY } from './traits.js';
+import { answerRelays$ } from './answer.js';
+import type { Relay, Relaying } from './relaying.js';
+import { guestsOf } from '../../peers/guests.js';
+import type { Peers } from '../../peers/peers.js';
+import { haveTold, httpServers, httpUrlOf, isLate$, type Findings } from '../../self/findings.js';
+
+/** What meetings at relays are made of. */
+export interface RelayingConfig {
+  readonly config: ResolvedConfig;
+  readonly runtime: Runtime;
+  readonly context: SecureContext;
+  readonly peers: Peers;
+  /** What the node has found out about itself; replays the latest. */
+  readonly findings$: Observable<Findings>;
+}
+
+/** Meetings at the relays that both nodes know. */
+export function relay(host: TechniqueHost): NodeTechnique {
+  const relaying = canRelay(host.config) ? relayingOf(host) : undefined;
+  return {
+    ...RELAY,
+    dial: dialByRelay(relaying),
+    answer$: relaying === undefined ? EMPTY : answerRelays$(host.signalling, relaying),
+  };
+}
+
+/** Plain links have no key by which two ends could know each other behind a relay. */
+function canRelay({ relay: urls, security }: ResolvedConfig): boolean {
+  return urls !== false && security === 'tls';
+}
+
+/** What a node gives to meetings at relays: the relays of its servers, its sockets and its key. */
+export function relayingOf(given: RelayingConfig): Relaying {
+  const { config, runtime, context, peers, findings$ } = given;
+  const { identity, bind, timing } = config;
+  const { scheduler } = runtime;
+  return {
+    known$: combineLatest([findings$, isLate$(timing.gatherMs, scheduler)]).pipe(
+      map(([{ servers }, isLate]) => ({
+        relays: relaysOf(config, servers),
+        isWhole: isLate || (servers.length === config.rendezvous.length && haveTold(servers)),
+      })),
+    ),
+    newToken: () => runtime.newId(),
+    join$: (url, to, token) =>
+      join$(url, { identity, to, token, localAddress: bind, timeoutMs: timing.dialMs, runtime }),
+    secure$: (socket, role, peerId) => {
+      const ends = endpointsOf(socket);
+      return secure$(socket, { context, role, peerId }).pipe(
+        map((secured) => ({ ...secured, ...ends, technique: RELAY.name, direct: false })),
+      );
+    },
+    receive$: (link) => {
+      const channel = new Channel(link, framedWire());
+      return readHello$(channel, timing.handshakeMs, scheduler).pipe(
+        tap((hello) => {
+          peers.receive(channel, hello);
+        }),
+      );
+    },
+    ...guestsOf(given),
+    scheduler,
+  };
+}
+
+/**
+ * The relays of a node: those that it was given, else those beside the servers that it knows, each once, with what its sessions
+ * have shown of them. Pure.
+ */
+export function relaysOf(config: ResolvedConfig, servers: readonly ServerState[]): readonly Relay[] {
+  const { relay: given } = config;
+  if (given === false) return [];
+  const urls =
+    given.length > 0 ? given : [...servers.flatMap((state) => httpUrlOf(state) ?? []), ...httpServers(config)];
+  const each = new Map(urls.map((url) => [url.href, url]));
+  return [...each.values()].map((url) => {
+    // A path below says nothing of who the server is.
+    const beside = servers.filter((state) => httpUrlOf(state)?.origin === url.origin);
+    const sessions = beside.flatMap(({ session }) => session ?? []);
+    const roundTrips = sessions.flatMap(({ roundTripMs }) => roundTripMs ?? []);
+    return {
+      url,
+      at: sessions.flatMap(({ remote: { address }, httpPort: port }) =>
+        port === undefined ? [] : formatEndpoint({ address, port }),
+      ),
+      id: sessions.find(({ serverId }) => serverId !== undefined)?.serverId,
+      meetings: [
+        ...beside.map(({ server }) => formatServer(server)),
+        ...sessions.map(({ remote }) => formatEndpoint(remote)),
+      ],
+      roundTripMs: roundTrips.length === 0 ? undefined : Math.min(...roundTrips),
+    };
+  });
+}

@@ -1,0 +1,90 @@
+import {
+  catchError,
+  defer,
+  ignoreElements,
+  merge,
+  mergeMap,
+  take,
+  takeUntil,
+  tap,
+  type Observable,
+  type SchedulerLike,
+} from 'rxjs';
+import type { Endpoint } from '../../endpoint.js';
+import type { PeerId } from '../../identity.js';
+import type { Link } from '../../link/link.js';
+import { headStart } from '../../operators/head-start.js';
+import type { ReceivedSignal, Signalling } from '../../signalling/signalling.js';
+import { hearsayOf } from '../../unl/dialable.js';
+import { endpointsIn } from '../../unl/near.js';
+import type { Unl, UnlV3 } from '../../unl/types.js';
+import { AnswerRoom, NOT_NOW, refuse$, type Guests } from '../../peers/guests.js';
+import { asks$ } from '../asks.js';
+import { bestFirst } from '../direct.js';
+import { type DialBack, readDialBack, refusalSignal } from './messages.js';
+
+/** Dials that others ask for, at once: of those at one address, a few behind one NAT. */
+const ANSWERED = { most: 32, mostOfHost: 4 };
+
+/** What a node gives to the dials that others ask for. */
+export interface Reversing extends Guests {
+  /** This node's own locator as it is now. */
+  readonly own: () => Unl;
+  /** Whether one of this machine's interfaces is on the same network as an address, so that nobody is in between. */
+  readonly isOnLink: (address: string) => boolean;
+  /** Opens a link to a peer at an endpoint, its key proven, for its attempt. */
+  readonly dial$: (endpoint: Endpoint, peerId: PeerId, attemptId: string) => Observable<Link>;
+  /** Emits when a peer gets a direct link, whoever made it and how. */
+  readonly satisfied$: (peerId: PeerId) => Observable<unknown>;
+  /** Takes the link that came of it. */
+  readonly adopt: (link: Link, attemptId: string) => void;
+  readonly staggerMs: number;
+  readonly scheduler: SchedulerLike;
+}
+
+/**
+ * Dials peers that ask for it, many at once. Only where they are seen to be, or on this machine's own network when they are
+ * seen behind the same address as this node; so that nobody can turn it on a third party. Never emits, never fails.
+ */
+export function answerDialBacks$(signalling: Signalling, reversing: Reversing): Observable<never> {
+  const answering = new AnswerRoom(ANSWERED);
+  return asks$(signalling, readDialBack, () => reversing.scheduler.now()).pipe(
+    mergeMap(({ signal, ask, takenBack$ }) => {
+      const { from, seenAt } = signal;
+      const refused$ = defer(() => refuse$(signalling, reversing, from, refusalSignal(ask.attempt, NOT_NOW)));
+      if (!answering.hasRoom(seenAt) || !reversing.welcomes(from, seenAt)) return refused$;
+      // Another technique may have connected them meanwhile.
+      const over$ = merge(takenBack$, reversing.satisfied$(from));
+      return answering.count$(seenAt, answer$(signalling, reversing, signal, ask).pipe(takeUntil(over$)), refused$);
+    }),
+    ignoreElements(),
+  );
+}
+
+/** Answers one peer. Never fails. */
+export function answer$(
+  signalling: Signalling,
+  reversing: Reversing,
+  signal: ReceivedSignal,
+  { attempt, unl }: DialBack,
+): Observable<unknown> {
+  const { staggerMs, scheduler } = reversing;
+  const refused$ = (reason: string) => refuse$(signalling, reversing, signal.from, refusalSignal(attempt, reason));
+  const endpoints = endpointsFor(unl, signal, reversing);
+  if (endpoints.length === 0) return refused$('you are seen at none of the endpoints that you name');
+  const dials = endpoints.map((endpoint) => reversing.dial$(endpoint, signal.from, attempt));
+  return headStart(dials, staggerMs, scheduler).pipe(
+    take(1),
+    tap((link) => {
+      reversing.adopt(link, attempt);
+    }),
+    // No details: they would tell strangers what there is at an address.
+    catchError(() => refused$('none of your endpoints answered')),
+  );
+}
+
+/** Where a peer that asks may be dialled: where {@link mayDialHearsay} lets this node. */
+function endpointsFor(unl: UnlV3, { seenAt }: ReceivedSignal, { own, isOnLink }: Reversing): readonly Endpoint[] {
+  const self = own();
+  return bestFirst(self, hearsayOf(unl, [{ at: seenAt }], { own: endpointsIn(self), isOnLink }).endpoints);
+}

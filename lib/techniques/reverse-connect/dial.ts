@@ -1,0 +1,50 @@
+import { EMPTY, map, merge, mergeMap, NEVER, switchMap, timer } from 'rxjs';
+import { DialError, TimeoutError } from '../../errors.js';
+import { candidatesOf } from '../direct.js';
+import type { Dial } from '../technique.js';
+import { dialBackSignal, readRefusal } from './messages.js';
+import { REVERSE_CONNECT } from './traits.js';
+
+/** The peer tries its dials one after the other: so many times as long as one may take. */
+const PATIENCE = 2;
+
+/**
+ * Asks the peer to dial this node, which can be dialled, where the peer cannot: PyP2P's reverse connect. The link that comes
+ * names the attempt, and proves the peer's key as any other does. A peer that is away gets the question when it comes back,
+ * for as long as the technique may take.
+ */
+export const dialByReverseConnect: Dial = (attempt$) =>
+  attempt$.pipe(
+    switchMap(({ id, own, peer, signalling, expect$, timing, scheduler }) => {
+      if (peer.version !== 3 || own.version !== 3) throw new DialError('The UNL has no key to send a signal to');
+      if (own.nodeType !== 'passive') throw new DialError('Others cannot dial this node, so the peer need not try');
+      if (candidatesOf(peer, own).length === 0)
+        throw new DialError('This node has no endpoint that the peer could dial from where it is');
+      const refused$ = signalling.signal$.pipe(
+        mergeMap((signal) => {
+          const refusal = readRefusal(signal);
+          if (signal.from !== peer.peerId || refusal?.attempt !== id) return EMPTY;
+          throw new DialError(`The peer does not dial back: ${refusal.reason}`);
+        }),
+      );
+      // A peer that has the question dials at once; one that does not have it yet may come for it later.
+      const late$ = timer(PATIENCE * timing.dialMs, scheduler).pipe(
+        map(() => {
+          throw new TimeoutError(`The peer did not dial back within ${PATIENCE * timing.dialMs} ms`);
+        }),
+      );
+      const asked$ = signalling
+        .send$(peer.peerId, dialBackSignal(id, own), { keepMs: timing.techniqueMs, isEverywhere: true })
+        .pipe(
+          switchMap((delivery) => {
+            if (delivery === 'absent')
+              throw new DialError(
+                'None of our signals get to the peer: it is at no rendezvous server of ours, and nobody keeps them',
+              );
+            return delivery === 'delivered' ? late$ : EMPTY;
+          }),
+        );
+      // What comes ends the attempt as a connection does that arrives by itself.
+      return merge(expect$(REVERSE_CONNECT.name), refused$, asked$, NEVER);
+    }),
+  );

@@ -1,0 +1,45 @@
+import { EMPTY } from 'rxjs';
+import type { TechniqueHost } from '../host.js';
+import type { NodeTechnique } from '../technique.js';
+import { dialByReverseConnect } from './dial.js';
+import { answerDialBacks$, type Reversing } from './answer.js';
+import { REVERSE_CONNECT } from './traits.js';
+import type { Unl } from '../../unl/types.js';
+import { guestsOf } from '../../peers/guests.js';
+import { dialPeer$, type DialConfig } from '../../peers/dial.js';
+import { isOnLink } from '../../self/locator.js';
+import type { Peers } from '../../peers/peers.js';
+
+/** What dials that others ask for are made of. */
+export interface ReversingConfig extends DialConfig {
+  readonly peers: Peers;
+  /** This node's own locator as it is now. */
+  readonly own: () => Unl;
+}
+
+/** What a node gives to the dials that others ask for. */
+export function reversingOf(given: ReversingConfig): Reversing {
+  const { config, runtime, peers, own } = given;
+  return {
+    own,
+    ...guestsOf(given),
+    isOnLink,
+    dial$: (endpoint, peerId, attemptId) =>
+      dialPeer$(endpoint, { technique: REVERSE_CONNECT.name, attemptId, peerId }, given),
+    satisfied$: (peerId) => peers.satisfied$(peerId),
+    adopt: (link, attemptId) => {
+      peers.adoptAsked(link, attemptId);
+    },
+    staggerMs: config.timing.staggerMs,
+    scheduler: runtime.scheduler,
+  };
+}
+
+/** PyP2P's reverse connect by our own signals, which need a key. */
+export function reverseConnect(host: TechniqueHost): NodeTechnique {
+  return {
+    ...REVERSE_CONNECT,
+    dial: dialByReverseConnect,
+    answer$: host.config.security === 'tls' ? answerDialBacks$(host.signalling, reversingOf(host)) : EMPTY,
+  };
+}

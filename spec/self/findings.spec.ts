@@ -1,0 +1,59 @@
+import { NEVER } from 'rxjs';
+import { NOTHING_FOUND, signalRoundTripMs, type Findings } from '../../lib/self/findings.js';
+import type { ServerState } from '../../lib/rendezvous/client.js';
+
+function serverAt(roundTripMs: number, seenAt: string | undefined): ServerState {
+  const server = { host: 'rv.example.org', port: 8000 };
+  const observed = seenAt === undefined ? undefined : { address: seenAt, port: 1 };
+  const session = {
+    server,
+    observed,
+    remote: { address: '192.0.2.1', port: 8000 },
+    httpPort: undefined,
+    serverId: undefined,
+    roundTripMs,
+    message$: NEVER,
+    send$: () => NEVER,
+    unls$: () => NEVER,
+    nodes$: () => NEVER,
+    advertise: () => undefined,
+    advertisePassive: () => undefined,
+    challenges: { reply$: NEVER, send: () => undefined },
+  };
+  return { server, session, observed, httpPort: undefined, failure: undefined };
+}
+
+describe('the way to the server that carries signals', () => {
+  const views = ([6, 4] as const).map((family) => ({
+    family,
+    natType: { type: 'open' } as const,
+    confidence: 1,
+    addresses: [],
+    servers: [],
+    roundTripMs: family * 10,
+    lastPort: 0,
+  }));
+  const down: ServerState = {
+    server: { host: 'rv.example.net', port: 8000 },
+    session: undefined,
+    observed: undefined,
+    httpPort: undefined,
+    failure: 'it is down',
+  };
+  const ways = (findings: Partial<Findings>) =>
+    ([4, 6] as const).map((family) => signalRoundTripMs({ ...NOTHING_FOUND, nats: views, ...findings }, family));
+
+  it('is that of the first session by the family, since it is used first', () => {
+    const servers = [down, serverAt(100, '2001:db8::1'), serverAt(200, '192.0.2.1'), serverAt(300, '192.0.2.1')];
+    expect(ways({ servers })).toEqual([200, 100]);
+  });
+
+  it('is that of the first session where there is none by the family', () => {
+    expect(ways({ servers: [serverAt(100, '192.0.2.1'), serverAt(200, '192.0.2.1')] })).toEqual([100, 100]);
+  });
+
+  it('is what was seen of the NAT by the family where there is no session, and 0 where nothing was', () => {
+    expect(ways({ servers: [down] })).toEqual([40, 60]);
+    expect(ways({ nats: undefined })).toEqual([0, 0]);
+  });
+});
