@@ -1,4 +1,4 @@
-import { invalidOption } from '../lib/validate.js';
+import { invalidOption, readUrl } from '../lib/validate.js';
 
 /**
  * The Host headers of requests to whoever has these names: clients leave the port of the scheme out (RFC 9110 §7.2).
@@ -9,8 +9,7 @@ export function hostNames(hosts: readonly string[]): ReadonlySet<string> {
   const names = hosts.flatMap((text) => {
     const name = text.toLowerCase();
     const short = name.replace(/:(?:80|443)$/, '');
-    const url = `http://${short}`;
-    if (!URL.canParse(url) || new URL(url).host !== short) {
+    if (readUrl(`http://${short}`)?.host !== short) {
       throw invalidOption('hosts', 'HOST:PORT each, as in the URLs of clients, such as rv.example.org:8080', text);
     }
     return [name, short];

@@ -2,8 +2,12 @@ import { ServerResponse, type IncomingMessage } from 'node:http';
 import { noop } from 'rxjs';
 import { canonicalAddress, withoutZone } from '../../lib/endpoint.js';
 import { KEEP_ALIVE_MS } from '../../lib/link/tcp.js';
+import { readUrl } from '../../lib/validate.js';
 import { say } from './answers.js';
 import type { HttpService, Upgrade } from './service.js';
+
+/** What a request's target is relative to: only its path and query count. */
+const BASE = new URL('http://server');
 
 /** Has the first of the services that wants a request answer it. */
 export function answer(
@@ -14,7 +18,7 @@ export function answer(
 ): void {
   const { method = '', url: target = '', socket } = request;
   const address = canonicalAddress(withoutZone(socket.remoteAddress ?? ''));
-  const url = URL.canParse(target, 'http://server') ? new URL(target, 'http://server') : undefined;
+  const url = readUrl(target, BASE);
   const isTaken =
     url !== undefined &&
     address !== undefined &&
