@@ -160,6 +160,7 @@ describe('the house', () => {
     expect(
       files.filter((path) => path.startsWith('lib/') && inFull.includes(roomOf(path)) && !drawn.has(basename(path))),
     ).toEqual([]);
+    expect(servers.map(({ path }) => path).filter((path) => !drawn.has(basename(path)))).toEqual([]);
   });
 
   it('has one direction: a room imports only from rooms below it', () => {

@@ -9,8 +9,6 @@ import { Outbox } from './outbox.js';
 /** What lines of text need around them. */
 export interface LineStreamConfig {
   readonly limits: Limits;
-  /** The longest line to be sent, in bytes. */
-  readonly sendLineBytes: number;
   /** What ends a line. */
   readonly lineEnd: string;
   /** Sends bytes. */
@@ -44,7 +42,7 @@ export class LineStream implements Pick<
     const { limits, onFault } = config;
     this.#config = config;
     this.#inbox = new Inbox({ ...limits, ...config });
-    this.#outbox = new Outbox({ ...limits, ...config, lineBytes: config.sendLineBytes, onOverflow: onFault });
+    this.#outbox = new Outbox({ ...limits, ...config, onOverflow: onFault });
     this.lines$ = this.#inbox.lines$;
     this.drain$ = this.#outbox.drain$;
   }

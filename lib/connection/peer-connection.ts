@@ -112,10 +112,8 @@ export class PeerConnection implements Connection {
   }
 
   #linesOver({ lineEnd }: Channel): LineStream {
-    const { limits, sendLineBytes = limits.lineBytes } = this.#context;
     return new LineStream({
-      limits,
-      sendLineBytes,
+      limits: this.#context.limits,
       lineEnd,
       closed$: this.#closed,
       write: (bytes) => {
@@ -376,9 +374,7 @@ export class PeerConnection implements Connection {
   }
 
   #fail(error: unknown): void {
-    const reason = failureReason(error);
-    if (this.#context.farewell !== undefined) this.#lines.send(this.#context.farewell(reason));
-    this.#ending.end(reason);
+    this.#ending.end(failureReason(error));
   }
 
   #onClosed(reason: CloseReason): void {

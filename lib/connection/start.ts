@@ -1,6 +1,5 @@
 import type { Limits, Timing } from '../config.js';
 import type { Runtime } from '../runtime.js';
-import type { CloseReason } from './close-reason.js';
 import type { Direction } from './connection.js';
 
 /** What a connection needs around it. */
@@ -8,10 +7,6 @@ export interface ConnectionContext {
   readonly runtime: Runtime;
   readonly timing: Timing;
   readonly limits: Limits;
-  /** The longest line to be sent, in bytes, where that is another than the longest to be received. */
-  readonly sendLineBytes?: number | undefined;
-  /** On a plain link, the last line to a peer that broke the rules, since such a link has no other way to tell. */
-  readonly farewell?: ((reason: CloseReason) => string) | undefined;
 }
 
 /** How a connection begins. */

@@ -1,7 +1,6 @@
 import { siteOf } from '../../lib/bounds/site.js';
-import { canonicalAddress } from '../../lib/endpoint.js';
 import type { RefusalCode } from '../../lib/signalling/carriers/mailbox-messages.js';
-import { parseJsonObject } from '../../lib/validate.js';
+import { formatKept, keptIdOf, parseKept, sizeOf, type Kept } from './kept.js';
 import { Quota } from './quota.js';
 import { Shares } from './shares.js';
 import type { MessageStore } from './store.js';
@@ -24,23 +23,6 @@ export interface BoxLimits {
   readonly messages: number;
   /** Bytes in all. */
   readonly bytes: number;
-}
-
-/** A message that is kept for somebody. */
-export interface Kept {
-  readonly to: string;
-  readonly from: string;
-  /** Unique for its sender and receiver. */
-  readonly id: string;
-  /** Bytes as text. */
-  readonly message: string;
-  /** The address from which it came. */
-  readonly seenAt: string;
-  /** What acknowledges it: nobody else can guess it. */
-  readonly receipt: string;
-  /** By the server's clock, in milliseconds since the epoch, as all times here. */
-  readonly arrived: number;
-  readonly expires: number;
 }
 
 /** What the boxes are made of. */
@@ -127,7 +109,7 @@ export class Boxes {
    * Keeps a message. Resolves when it is stored, or was already; else to why it is not.
    */
   async put(message: Kept): Promise<RefusalCode | undefined> {
-    const known = this.#byId.get(idOf(message));
+    const known = this.#byId.get(keptIdOf(message));
     if (known !== undefined) return (await known.isStored) ? undefined : 'not-saved';
     const refusal = this.#refusalOf(message);
     if (refusal !== undefined) return refusal;
@@ -136,7 +118,7 @@ export class Boxes {
     const key = PREFIX + String(++this.#count).padStart(DIGITS, '0');
     const { store, arrived } = this.config;
     const inFavourOf = leaving.map((entry) => entry.key);
-    const isStored = store.put(key, valueOf(message), inFavourOf).then(
+    const isStored = store.put(key, formatKept(message), inFavourOf).then(
       () => true,
       () => false,
     );
@@ -233,12 +215,12 @@ export class Boxes {
   }
 
   #isKept(entry: Entry): boolean {
-    return this.#byId.get(idOf(entry)) === entry;
+    return this.#byId.get(keptIdOf(entry)) === entry;
   }
 
   #account(entry: Entry): void {
     const { to, from, seenAt, size } = entry;
-    this.#byId.set(idOf(entry), entry);
+    this.#byId.set(keptIdOf(entry), entry);
     const shares = this.#sharesOf(to);
     shares.add(entry);
     this.#recipients.set(to, shares);
@@ -255,7 +237,7 @@ export class Boxes {
 
   /** What is in the boxes, as the store has it. */
   *#stored(): Iterable<readonly [key: string, value: string]> {
-    for (const box of this.#boxes.values()) for (const entry of box.values()) yield [entry.key, valueOf(entry)];
+    for (const box of this.#boxes.values()) for (const entry of box.values()) yield [entry.key, formatKept(entry)];
   }
 
   async #delete(entries: readonly Entry[]): Promise<void> {
@@ -270,7 +252,7 @@ export class Boxes {
     const box = this.#boxes.get(to);
     box?.delete(receipt);
     if (box?.size === 0) this.#boxes.delete(to);
-    this.#byId.delete(idOf(entry));
+    this.#byId.delete(keptIdOf(entry));
     if (!this.#leaving.delete(entry)) this.#unaccount(entry);
     this.#deletedBytes += size;
   }
@@ -289,28 +271,4 @@ export class Boxes {
 
 function entryOf(kept: Kept, key: string, isStored: Promise<boolean>): Entry {
   return { ...kept, key, isStored, site: siteOf(kept.seenAt), size: sizeOf(kept.message) };
-}
-
-/** As a message is stored. */
-function valueOf({ to, from, id, message, seenAt, receipt, arrived, expires }: Kept): string {
-  return JSON.stringify({ to, from, id, message, seenAt, receipt, arrived, expires });
-}
-
-function idOf({ from, to, id }: Kept): string {
-  return `${from}\n${to}\n${id}`;
-}
-
-/** With what surrounds it, so that many small messages are not free. */
-function sizeOf(message: string): number {
-  return message.length + 256;
-}
-
-/** Reads a message out of the store: `undefined` when this is none. */
-function parseKept(value: string): Kept | undefined {
-  const { to, from, id, message, seenAt, receipt, arrived, expires } = parseJsonObject(value) ?? {};
-  if (typeof to !== 'string' || typeof from !== 'string' || typeof id !== 'string') return undefined;
-  if (typeof message !== 'string' || typeof receipt !== 'string') return undefined;
-  if (typeof seenAt !== 'string' || canonicalAddress(seenAt) !== seenAt) return undefined;
-  if (typeof arrived !== 'number' || typeof expires !== 'number') return undefined;
-  return { to, from, id, message, seenAt, receipt, arrived, expires };
 }

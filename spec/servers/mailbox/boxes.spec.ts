@@ -1,6 +1,7 @@
 import { asyncScheduler, Subscription } from 'rxjs';
 import { DEFAULT_MAILBOX_LIMITS } from '../../../servers/mailbox/limits.js';
-import { Boxes, type BoxLimits, type Kept } from '../../../servers/mailbox/boxes.js';
+import { Boxes, type BoxLimits } from '../../../servers/mailbox/boxes.js';
+import type { Kept } from '../../../servers/mailbox/kept.js';
 import { levelStore$ } from '../../../servers/mailbox/level-store.js';
 import { forgetfulStore, type MessageStore } from '../../../servers/mailbox/store.js';
 import { temporaryFolder } from '../../support/folder.js';

@@ -2,15 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { filter, firstValueFrom, map, type Observable } from 'rxjs';
-import { InvalidOptionError, ListenError } from '../../lib/errors.js';
-import { createIdentity } from '../../lib/identity.js';
-import { encodeJoin } from '../../lib/techniques/relay/protocol.js';
-import { systemRuntime, type Runtime } from '../../lib/runtime.js';
-import { CLOCK_MS } from '../../lib/signed-request.js';
-import type { RelayCounters } from '../../servers/relay/counters.js';
-import { relayServer$, type RelayServerConfig } from '../../servers/relay/server.js';
-import { serve$ } from '../../servers/serve.js';
-import { failureOf, Lab, newAddress } from '../support/nodes.js';
+import { InvalidOptionError, ListenError } from '../../../lib/errors.js';
+import { createIdentity } from '../../../lib/identity.js';
+import { encodeJoin } from '../../../lib/techniques/relay/protocol.js';
+import { systemRuntime, type Runtime } from '../../../lib/runtime.js';
+import { CLOCK_MS } from '../../../lib/signed-request.js';
+import type { RelayCounters } from '../../../servers/relay/counters.js';
+import { relayServer$, type RelayServerConfig } from '../../../servers/relay/server.js';
+import { serve$ } from '../../../servers/serve.js';
+import { failureOf, Lab, newAddress } from '../../support/nodes.js';
 import {
   allOf,
   askUpgrade,
@@ -21,7 +21,7 @@ import {
   RelayNode,
   relayRefusalOf,
   type Where,
-} from '../support/relay.js';
+} from '../../support/relay.js';
 
 const MIB = 1024 * 1024;
 

@@ -4,12 +4,12 @@ import { readdirSync, statSync, watch } from 'node:fs';
 import { Agent } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createIdentity } from '../../lib/identity.js';
-import { temporaryFolder } from '../support/folder.js';
-import { MailboxCaller, textsOf } from '../support/mailbox.js';
-import { Program } from '../support/program.js';
+import { createIdentity } from '../../../lib/identity.js';
+import { temporaryFolder } from '../../support/folder.js';
+import { MailboxCaller, textsOf } from '../../support/mailbox.js';
+import { Program } from '../../support/program.js';
 
-const SERVER = fileURLToPath(new URL('../support/mailbox-process.js', import.meta.url));
+const SERVER = fileURLToPath(new URL('../../support/mailbox-process.js', import.meta.url));
 
 /** CI sends more: what takes the time is that each is on the disk before it is accepted. */
 const MESSAGES = Number(process.env['RXP2P_MAILBOX_MESSAGES'] ?? 2_500);

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { Agent } from 'node:http';
 import { fileURLToPath } from 'node:url';
-import { createIdentity } from '../../lib/identity.js';
-import { temporaryFolder } from '../support/folder.js';
-import { MailboxCaller, refusalOf, textsOf } from '../support/mailbox.js';
-import { Program, RXP2P } from '../support/program.js';
-import { needsSmallDisk, smallDisks } from '../support/small-disk.js';
+import { createIdentity } from '../../../lib/identity.js';
+import { temporaryFolder } from '../../support/folder.js';
+import { MailboxCaller, refusalOf, textsOf } from '../../support/mailbox.js';
+import { Program, RXP2P } from '../../support/program.js';
+import { needsSmallDisk, smallDisks } from '../../support/small-disk.js';
 
-const SERVER = fileURLToPath(new URL('../support/mailbox-process.js', import.meta.url));
+const SERVER = fileURLToPath(new URL('../../support/mailbox-process.js', import.meta.url));
 
 const KEEP_MS = 600_000;
 

@@ -2,12 +2,12 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { filter, firstValueFrom, noop, Subject } from 'rxjs';
-import { createIdentity, formatUnl, type Identity, type UnlV3 } from '../../lib/index.js';
-import { proveLine } from '../support/proof.js';
-import { VirtualClock } from '../connection/virtual-links.js';
-import { memoryStore } from '../../servers/store/memory.js';
-import { addressOf, Lab, newAddress } from '../support/nodes.js';
-import { LineClient } from '../support/line-client.js';
+import { createIdentity, formatUnl, type Identity, type UnlV3 } from '../../../lib/index.js';
+import { proveLine } from '../../support/proof.js';
+import { VirtualClock } from '../../connection/virtual-links.js';
+import { memoryStore } from '../../../servers/store/memory.js';
+import { addressOf, Lab, newAddress } from '../../support/nodes.js';
+import { LineClient } from '../../support/line-client.js';
 
 describe('The rendezvous server', () => {
   const lab = new Lab();

@@ -4,13 +4,13 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { firstValueFrom, NEVER, Subject } from 'rxjs';
-import { createIdentity } from '../../lib/identity.js';
-import { InvalidOptionError, ListenError } from '../../lib/errors.js';
-import { systemRuntime, type Runtime } from '../../lib/runtime.js';
-import { reachabilityServer$, type ReachabilityServerConfig } from '../../servers/reachability/server.js';
-import { impatient } from '../support/impatient.js';
-import { endpointOf } from '../support/raw-peer.js';
-import { addressOf, failureOf, Lab, newAddress } from '../support/nodes.js';
+import { createIdentity } from '../../../lib/identity.js';
+import { InvalidOptionError, ListenError } from '../../../lib/errors.js';
+import { systemRuntime, type Runtime } from '../../../lib/runtime.js';
+import { reachabilityServer$, type ReachabilityServerConfig } from '../../../servers/reachability/server.js';
+import { impatient } from '../../support/impatient.js';
+import { endpointOf } from '../../support/raw-peer.js';
+import { addressOf, failureOf, Lab, newAddress } from '../../support/nodes.js';
 
 /** The answer to a request over a connection of its own. */
 async function answerTo(options: RequestOptions) {

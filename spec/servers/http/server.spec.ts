@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { firstValueFrom, of, Subject } from 'rxjs';
-import { say } from '../../servers/http/answers.js';
-import type { HttpServerLimits } from '../../servers/http/limits.js';
-import { httpServer$ } from '../../servers/http/server.js';
-import type { Exchange, HttpService } from '../../servers/http/service.js';
-import { Lab } from '../support/nodes.js';
-import { allOf, askUpgrade, bytesOf, closing, type Where } from '../support/relay.js';
+import { say } from '../../../servers/http/answers.js';
+import type { HttpServerLimits } from '../../../servers/http/limits.js';
+import { httpServer$ } from '../../../servers/http/server.js';
+import type { Exchange, HttpService } from '../../../servers/http/service.js';
+import { Lab } from '../../support/nodes.js';
+import { allOf, askUpgrade, bytesOf, closing, type Where } from '../../support/relay.js';
 
 describe('An HTTP server', () => {
   const lab = new Lab();

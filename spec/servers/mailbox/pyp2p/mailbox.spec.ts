@@ -1,10 +1,10 @@
 import { firstValueFrom, Subject } from 'rxjs';
-import { systemRuntime, type Runtime } from '../../lib/runtime.js';
-import { mailboxServer$, type MailboxServerConfig } from '../../servers/mailbox/server.js';
-import { temporaryFolder } from '../support/folder.js';
-import { impatient } from '../support/impatient.js';
-import { call } from '../support/mailbox.js';
-import { Lab, newAddress } from '../support/nodes.js';
+import { systemRuntime, type Runtime } from '../../../../lib/runtime.js';
+import { mailboxServer$, type MailboxServerConfig } from '../../../../servers/mailbox/server.js';
+import { temporaryFolder } from '../../../support/folder.js';
+import { impatient } from '../../../support/impatient.js';
+import { call } from '../../../support/mailbox.js';
+import { Lab, newAddress } from '../../../support/nodes.js';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
