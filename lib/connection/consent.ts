@@ -68,13 +68,9 @@ export class Consent {
     return spare;
   }
 
-  /** Drops the second link. */
+  /** The connection has ended: drops the second link, and consent will never come any more. */
   close(): void {
     this.#dropSpare();
-  }
-
-  /** The peer will never consent any more. */
-  complete(): void {
     this.#given.complete();
   }
 

@@ -22,7 +22,7 @@ describe('The consent of a peer to a connection', () => {
   it('is told to those who ask later, and never comes once the connection has ended without it', () => {
     const [given, ended] = [new Consent('one'), new Consent('two')];
     given.give();
-    ended.complete();
+    ended.close();
     const [late, never] = [record(given.given$), record(ended.given$)];
     expect([late.values.length, late.isCompleted, never.values.length, never.isCompleted]).toEqual([1, true, 0, true]);
   });

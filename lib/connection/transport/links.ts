@@ -55,9 +55,9 @@ export class Links {
     return this.#choice.lastChannel;
   }
 
-  /** Whether there is room for one more. */
+  /** Whether there is room for one more; none once it is closed. */
   get hasRoom(): boolean {
-    return this.#all.size < MAX_LINKS;
+    return !this.#isClosed && this.#all.size < MAX_LINKS;
   }
 
   /** What is needed at the moment. A plain connection has its one link and never another. */

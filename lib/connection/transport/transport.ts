@@ -143,7 +143,7 @@ export class Transport {
     return this.#liveness.heard$;
   }
 
-  /** Whether there is room for one more link. */
+  /** Whether there is room for one more link; none once it is closed. */
   get hasRoom(): boolean {
     return this.#links.hasRoom;
   }

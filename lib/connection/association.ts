@@ -1,0 +1,198 @@
+import { BehaviorSubject, EMPTY, interval, noop, Subscription, switchMap, timer, type Observable } from 'rxjs';
+import { ProtocolError } from '../errors.js';
+import type { Channel } from '../link/channel.js';
+import { FRAME } from '../link/frames.js';
+import { decodeEnd, encodeHello, type End, type Hello } from '../link/handshake.js';
+import { NEVER_BEGUN, outOfReachReason, type CloseReason } from './close-reason.js';
+import { Consent } from './consent.js';
+import { pathOf, type Path } from './path.js';
+import type { ConnectionContext, ConnectionStart } from './start.js';
+import type { StreamHandler, TransportHost } from './transport/host.js';
+import { Transport } from './transport/transport.js';
+import { Whereabouts } from './whereabouts.js';
+
+/** Whom an association tells why it may be over. */
+export interface AssociationHost {
+  /** The peer refuses a further link, and says why. */
+  onRefused(end: End): void;
+  /** There is no link any more. More may come, but not in place of a plain one. */
+  onLost(error: Error | undefined): void;
+  /** The peer is not to be reached any more. */
+  onGone(reason: CloseReason): void;
+  /** The peer broke the rules, or what it asks for is lost. */
+  onFault(error: unknown): void;
+}
+
+/** What an association needs. */
+export interface AssociationConfig extends Pick<ConnectionContext, 'runtime' | 'timing' | 'limits'> {
+  /** Takes the peer's stream of bytes. */
+  readonly stream: StreamHandler;
+  readonly host: AssociationHost;
+}
+
+/**
+ * What two nodes hold together while links between them come and go (as SCTP calls it, RFC 9260): a {@link Transport}, the peer's
+ * {@link Consent} to it, and the {@link Whereabouts} of both. It says hello on each link, and looks after the peer by heartbeats.
+ */
+export class Association {
+  readonly transport: Transport;
+  readonly consent: Consent;
+  readonly whereabouts: Whereabouts;
+  /** The way to the peer; replays the latest. */
+  readonly path$: Observable<Path>;
+
+  readonly #config: AssociationConfig;
+  readonly #start: ConnectionStart;
+  readonly #path: BehaviorSubject<Path>;
+  readonly #running = new Subscription();
+  /** Why the last link broke. */
+  #lostBy: Error | undefined;
+
+  constructor(channel: Channel, start: ConnectionStart, config: AssociationConfig) {
+    const { runtime, timing, limits, stream } = config;
+    const { peerId } = channel.link;
+    this.#config = config;
+    this.#start = start;
+    this.#path = new BehaviorSubject(pathOf(channel, undefined));
+    this.path$ = this.#path.asObservable();
+    this.consent = new Consent(start.id);
+    this.whereabouts = new Whereabouts(peerId);
+    this.whereabouts.note(channel.link);
+    this.transport = new Transport(channel, start.confirmed, {
+      ...limits,
+      ...timing,
+      scheduler: runtime.scheduler,
+      isControlling: start.isControlling,
+      stream,
+      host: this.#host,
+    });
+  }
+
+  /** Says hello on the first link, and begins to send and to take what comes. To be called once, when `host` and `stream` are ready. */
+  begin(): void {
+    const { runtime, timing } = this.#config;
+    const { scheduler } = runtime;
+    const { lastChannel: first } = this.transport;
+    this.#run(this.consent.given$, this.#sayLocator);
+    this.#sayFirstHello(first);
+    if (this.#start.confirmed) this.consent.give();
+    // Without a link that carries, the connection lives on for a while.
+    const outOfReach$ = this.transport.need$.pipe(
+      switchMap((need) => (need === 'any' ? timer(timing.survivalMs, scheduler) : EMPTY)),
+    );
+    this.#run(outOfReach$, this.#giveUp);
+    this.transport.start();
+    if (first.framed) this.#run(interval(timing.heartbeatMs, scheduler), this.ping);
+    if (!this.#start.confirmed) this.#run(timer(timing.handshakeMs, scheduler), this.#expectConsent);
+  }
+
+  /** Asks the peer for a sign of life. */
+  readonly ping = (): void => {
+    this.transport.ping(Buffer.from(this.#config.runtime.newId()));
+  };
+
+  /** Takes one more link, which this side has made, where it is of use. */
+  offer(channel: Channel, attempt?: string): void {
+    if (!this.transport.hasRoom || !this.transport.wants(channel)) {
+      channel.destroy();
+      return;
+    }
+    this.#sayHello(channel, attempt);
+    this.transport.offer(channel);
+  }
+
+  /** Takes one more link, which the peer has made and said hello on. */
+  take(channel: Channel, hello: Hello): void {
+    if (!this.transport.hasRoom) {
+      channel.destroy();
+      return;
+    }
+    // Before the hello is heard, so that the peer is told what was lost, too.
+    this.#sayHello(channel);
+    this.transport.take(channel, hello);
+  }
+
+  /** The peer has taken another link than the first: goes on there, with all that was sent. */
+  moveTo(channel: Channel, id: string): void {
+    this.consent.id = id;
+    this.#sayFirstHello(channel);
+    this.transport.restart(channel);
+    this.consent.give();
+  }
+
+  /** Tells the peer where this node is, now and whenever another link is sent on. */
+  tellLocator(text: string): void {
+    this.whereabouts.own = text;
+    this.#sayLocator();
+  }
+
+  /** Nothing is said or waited for any more; the transport is closed already. */
+  close(): void {
+    this.#running.unsubscribe();
+    this.#path.complete();
+    this.whereabouts.complete();
+    this.consent.close();
+  }
+
+  readonly #host: TransportHost = {
+    onHello: (hello) => {
+      if (this.consent.hear(hello)) this.ping();
+    },
+    onRefused: (payload) => {
+      this.#config.host.onRefused(decodeEnd(payload));
+    },
+    onLocator: (payload) => {
+      this.whereabouts.hear(payload);
+    },
+    onPath: (channel) => {
+      this.#path.next(pathOf(channel, undefined));
+      this.whereabouts.note(channel.link);
+      this.#sayLocator();
+      if (this.consent.isGiven) this.ping();
+    },
+    onRoundTrip: (channel, ms) => {
+      this.#path.next(pathOf(channel, ms));
+    },
+    onLost: (error) => {
+      this.#lostBy = error;
+      const spare = this.consent.takeSpare();
+      if (spare === undefined) this.#config.host.onLost(error);
+      else this.moveTo(spare.channel, spare.id);
+    },
+    onFault: (error) => {
+      this.#config.host.onFault(error);
+    },
+  };
+
+  #sayFirstHello(channel: Channel): void {
+    const { attempt } = this.#start;
+    channel.write(FRAME.hello, encodeHello({ connection: this.consent.id, attempt }));
+  }
+
+  #sayHello(channel: Channel, attempt?: string): void {
+    const { received, lost } = this.transport;
+    const state = this.consent.isGiven ? { received, lost } : {};
+    channel.write(FRAME.hello, encodeHello({ connection: this.consent.id, attempt, ...state }));
+  }
+
+  readonly #sayLocator = (): void => {
+    const { own } = this.whereabouts;
+    if (this.consent.isGiven && own !== undefined) this.transport.say(FRAME.locator, Buffer.from(own));
+  };
+
+  readonly #expectConsent = (): void => {
+    if (this.consent.isGiven) return;
+    if (this.transport.channel === undefined) this.#config.host.onGone(NEVER_BEGUN);
+    else this.#config.host.onFault(new ProtocolError('The peer proved its key and then said nothing'));
+  };
+
+  readonly #giveUp = (): void => {
+    const hasLink = this.transport.channel !== undefined;
+    this.#config.host.onGone(outOfReachReason(hasLink, this.#lostBy, this.#config.timing.survivalMs));
+  };
+
+  /** Does something each time, until the association is closed. */
+  #run(times$: Observable<unknown>, action: () => void): void {
+    this.#running.add(times$.subscribe({ next: action, error: noop }));
+  }
+}
