@@ -78,7 +78,8 @@ export function outOfReachReason(hasLink: boolean, lostBy: Error | undefined, su
 
 /** Why the peer has ended the connection. Its message is quoted as the peer's: its "here" is not ours. */
 export function peersReason({ code, message }: End): CloseReason {
-  const known = CLOSE_CODES.find((one) => one === code) ?? 'closed';
+  // A code that a later version has for a failure must not pass for an orderly end.
+  const known = CLOSE_CODES.find((one) => one === code) ?? 'lost';
   if (known === 'closed') return { code: known, by: 'peer', message: 'closed by the peer' };
   return { code: known, by: 'peer', message: `the peer ended the connection: ${message}` };
 }

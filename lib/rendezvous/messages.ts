@@ -185,7 +185,7 @@ export function parseRequest(line: string): Request | undefined {
     case 'SEND': {
       const message = decodeBase64Url(third);
       if (words.length !== 3 || !isId(first) || !isPeerId(second)) return undefined;
-      if (message === undefined || message.length > MESSAGE_MAX_BYTES) return undefined;
+      if (message === undefined || message.length === 0 || message.length > MESSAGE_MAX_BYTES) return undefined;
       return { verb, id: first, to: second, message };
     }
     case 'ADVERTISE':

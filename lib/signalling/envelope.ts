@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { ProtocolError } from '../errors.js';
 import { sealingKeyOf, SIGNATURE_LENGTH, verifySignature, type Identity, type PeerId } from '../identity.js';
-import { parseJsonObject, show } from '../validate.js';
+import { isTime, parseJsonObject, show } from '../validate.js';
 import { openSealed, seal } from './hpke.js';
 import type { Order } from './numbering.js';
 import type { Signal } from './signalling.js';
@@ -32,7 +32,7 @@ export interface Envelope extends Signal {
   readonly order?: Order | undefined;
 }
 
-/** The longest id and the longest name of a stream, in characters: both are remembered for minutes. */
+/** The longest id, kind, and name of a stream, in characters: they are remembered for minutes, and told. */
 const MAX_NAME_LENGTH = 64;
 
 /**
@@ -58,8 +58,8 @@ export function openEnvelope(identity: Identity, bytes: Buffer): Envelope | unde
   if (signed === undefined) return undefined;
   const json = signed.subarray(SIGNATURE_LENGTH);
   const { from, to, id, at, keepMs, kind, body, order } = parseJsonObject(json.toString('utf8')) ?? {};
-  if (typeof from !== 'string' || !isName(id) || typeof kind !== 'string') return undefined;
-  if (to !== identity.peerId || typeof at !== 'number' || typeof keepMs !== 'number') return undefined;
+  if (typeof from !== 'string' || !isName(id) || !isName(kind)) return undefined;
+  if (to !== identity.peerId || !isTime(at) || !isTime(keepMs)) return undefined;
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return undefined;
   const signature = signed.subarray(0, SIGNATURE_LENGTH);
   if (!verifySignature(from, Buffer.concat([SIGNED, json]), signature)) return undefined;

@@ -3,6 +3,7 @@ import {
   concat,
   defer,
   EMPTY,
+  filter,
   finalize,
   ignoreElements,
   map,
@@ -117,6 +118,14 @@ export function signallingOver({ identity, carriers, runtime, trace }: CarriersC
   const told$ = ({ from, kind }: Envelope): Observable<never> =>
     kind === CLOCK.kind || !clocks.mayTell(from) ? EMPTY : send$(from, CLOCK).pipe(ignoreElements(), untroubled());
 
+  /** Nobody of ours sends a longer one. It is not kept until it has its turn, and whoever carries it need not bring it again. */
+  const isSmall = ({ parcel }: Brought): boolean => {
+    if (parcel.bytes.length <= PARCEL_MAX_BYTES) return true;
+    drop(parcel, `longer than ${PARCEL_MAX_BYTES} bytes`);
+    parcel.acknowledge();
+    return false;
+  };
+
   function accepted$(envelope: Envelope, parcel: Parcel, by: CarrierName): Observable<ReceivedSignal> {
     const { from, kind, order } = envelope;
     const key = keyOf(envelope);
@@ -176,6 +185,7 @@ export function signallingOver({ identity, carriers, runtime, trace }: CarriersC
     signal$: merge(
       ...carriers.map(({ name, parcel$ }) => parcel$.pipe(map((parcel): Brought => ({ parcel, by: name })))),
     ).pipe(
+      filter(isSmall),
       openingByTurns({
         scheduler,
         known,

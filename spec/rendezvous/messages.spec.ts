@@ -15,7 +15,7 @@ import { addresses, peerIdOf, peerIds, ports } from '../support/locators.js';
 
 const ids = fc.stringMatching(/^[A-Za-z0-9_-]{1,32}$/);
 const unls = fc.stringMatching(/^[A-Za-z0-9_-]{1,80}$/);
-const buffers = fc.uint8Array({ maxLength: 80 }).map((bytes) => Buffer.from(bytes));
+const buffers = fc.uint8Array({ minLength: 1, maxLength: 80 }).map((bytes) => Buffer.from(bytes));
 const servers = fc.stringMatching(/^[a-z0-9._-]{1,40}:[0-9]{1,5}$/);
 const endpoints = fc.record({ address: addresses, port: ports });
 const someInbound = fc.integer({ min: 0, max: 1_000_000 });

@@ -1,7 +1,14 @@
 import { defer, NEVER, of, Subject, throwError, timer, map, type Observable } from 'rxjs';
 import { createIdentity, type Identity } from '../../lib/identity.js';
 import { systemRuntime } from '../../lib/runtime.js';
-import type { Carrier, CarrierName, Delivery, Parcel, SendOptions } from '../../lib/signalling/carrier.js';
+import {
+  PARCEL_MAX_BYTES,
+  type Carrier,
+  type CarrierName,
+  type Delivery,
+  type Parcel,
+  type SendOptions,
+} from '../../lib/signalling/carrier.js';
 import { openEnvelope, sealEnvelope, type Envelope } from '../../lib/signalling/envelope.js';
 import { signallingOver } from '../../lib/signalling/over-carriers.js';
 import type { ReceivedSignal, Signalling } from '../../lib/signalling/signalling.js';
@@ -362,6 +369,28 @@ describe('signals to this node', () => {
     });
   });
 
+  it('are dropped when they are longer than any that we send, before they wait for their turn, and are not brought again', () => {
+    world(({ over, seal, dropped }) => {
+      const carrier = new FakeChannel();
+      const { values } = record(over(carrier).signal$);
+      carrier.deliver(Buffer.alloc(PARCEL_MAX_BYTES + 1));
+      carrier.deliver(seal());
+      expect(values).toHaveSize(1);
+      expect(dropped).toEqual([`message: longer than ${PARCEL_MAX_BYTES} bytes`]);
+      expect(carrier.acknowledged).toBe(2);
+    });
+  });
+
+  it('are dropped when their time is none, or their kind is longer than any', () => {
+    world(({ over, seal, dropped }) => {
+      const carrier = new FakeChannel();
+      const { values } = record(over(carrier).signal$);
+      for (const fields of [{ at: -1 }, { at: 0.5 }, { keepMs: -1 }, { keepMs: 0.5 }, { kind: 'k'.repeat(65) }])
+        carrier.deliver(seal(fields));
+      expect([values.length, dropped.length]).toEqual([0, 5]);
+    });
+  });
+
   it('are dropped when they are of no use any more, or from the future, give or take two minutes', () => {
     world(({ over, seal, dropped, scheduler, flush }) => {
       const carrier = new FakeChannel();
@@ -369,7 +398,7 @@ describe('signals to this node', () => {
       scheduler.schedule(() => {
         const now = scheduler.now();
         for (const at of [now - 129_999, now + 119_999]) carrier.deliver(seal({ at }));
-        for (const at of [now - 130_000, now + 120_000, Number.MAX_VALUE]) carrier.deliver(seal({ at }));
+        for (const at of [now - 130_000, now + 120_000, Number.MAX_SAFE_INTEGER]) carrier.deliver(seal({ at }));
         carrier.deliver(seal({ at: now - 719_999, keepMs: 1e9 }));
         carrier.deliver(seal({ at: now - 720_000, keepMs: 1e9 }));
       }, 1_000_000);
