@@ -174,6 +174,11 @@ describe('the house', () => {
     expect(cycles).toEqual([]);
   });
 
+  it('has no file of a server that is longer than 400 lines', () => {
+    const long = servers.filter(({ text }) => text.split('\n').length > 400);
+    expect(long.map(({ path }) => path)).toEqual([]);
+  });
+
   it('needs no server, but for the command that runs them', () => {
     const needing = lib.filter(({ imports }) => imports.some((target) => target.startsWith('servers/')));
     expect(needing.map(({ path }) => path)).toEqual(['lib/cli/serve.ts']);
