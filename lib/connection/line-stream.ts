@@ -39,10 +39,20 @@ export class LineStream implements Pick<
   readonly #outbox: Outbox;
 
   constructor(config: LineStreamConfig) {
-    const { limits, onFault } = config;
+    const { limits, lineEnd, write, waiting, closed$, onChange, onDelivered, onFault } = config;
+    const { lineBytes, readAheadBytes, sendHighWaterBytes, sendMaxBytes } = limits;
     this.#config = config;
-    this.#inbox = new Inbox({ ...limits, ...config });
-    this.#outbox = new Outbox({ ...limits, ...config, onOverflow: onFault });
+    this.#inbox = new Inbox({ lineBytes, readAheadBytes, onChange, onDelivered, onFault });
+    this.#outbox = new Outbox({
+      lineBytes,
+      sendHighWaterBytes,
+      sendMaxBytes,
+      lineEnd,
+      write,
+      waiting,
+      closed$,
+      onOverflow: onFault,
+    });
     this.lines$ = this.#inbox.lines$;
     this.drain$ = this.#outbox.drain$;
   }

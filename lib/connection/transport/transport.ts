@@ -120,7 +120,7 @@ export class Transport {
 
   /** What was sent and has not gone to the system yet, in bytes. */
   get buffered(): number {
-    return this.#sender.waiting + (this.channel?.buffered ?? 0);
+    return this.#sender.waiting + (this.#links.current?.channel.buffered ?? 0);
   }
 
   /** Whether the peer has said to have all that was sent. */
