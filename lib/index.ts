@@ -5,7 +5,8 @@
  */
 
 // ─── A node and what it is made of ───────────────────────────────────────────────────────────────────────────────────
-export { createNet, type ConnectOptions, type Line, type Net, type NetStatus, type SlotCount } from './net.js';
+export { createNet } from './net.js';
+export type { ConnectOptions, Line, Net, NetStatus, SlotCount } from './net/interface.js';
 export type { Limits, NetConfig, PortMappingProtocol, Timing } from './config.js';
 export type { CloseCode, CloseReason } from './connection/close-reason.js';
 export type { Connection, Direction } from './connection/connection.js';

@@ -21,7 +21,7 @@ import { formatEndpoint, sameEndpoint } from '../endpoint.js';
 import { reasonOf } from '../errors.js';
 import { lineDecoder } from '../link/lines.js';
 import { loadOrCreateIdentity, type Identity } from '../identity.js';
-import type { Net } from '../net.js';
+import type { Net } from '../net/interface.js';
 import type { Report } from './report.js';
 import { exitSoon, stdoutEnd$ } from './stdout.js';
 

@@ -1,0 +1,193 @@
+import type { Observable } from 'rxjs';
+import type { Connection } from '../connection/connection.js';
+import type { Endpoint, ServerAddress } from '../endpoint.js';
+import type { PeerId } from '../identity.js';
+import type { Reach } from '../reachability.js';
+import type { ServerReport } from '../server-report.js';
+import type { Technique, TechniqueName } from '../techniques/technique.js';
+import type { TraceEvent } from '../trace.js';
+import type { NatType, NodeType } from '../unl/types.js';
+import type { ClockStatus } from './clock-watch.js';
+
+/** A line from a peer. */
+export interface Line {
+  /** The connection it came by, to answer on. */
+  readonly connection: Connection;
+  /** The line, without its end. */
+  readonly text: string;
+}
+
+/** Connections of one direction. */
+export interface SlotCount {
+  /** How many there are. */
+  readonly used: number;
+  /** How many there may be. */
+  readonly most: number;
+}
+
+/** What can be said of a net at a moment. */
+export interface NetStatus {
+  /** `idle` until it listens; `closed` for good, from the moment that it is being closed. */
+  readonly state: 'idle' | 'running' | 'closed';
+  /** Who this node is. */
+  readonly peerId: PeerId;
+  /** Unknown until the servers have been asked. */
+  readonly nodeType: NodeType | 'unknown';
+  /** How this node's NAT maps ports; unknown until the servers have been asked. */
+  readonly natType: NatType;
+  /** Where it listens; `undefined` before it does. */
+  readonly local: Endpoint | undefined;
+  /** How many connections there are, and may be. */
+  readonly slots: {
+    /** Those that others have made. */
+    readonly inbound: SlotCount;
+    /** Those that this node has made. */
+    readonly outbound: SlotCount;
+  };
+  /** Each rendezvous server, and how the session with it stands. */
+  readonly servers: readonly {
+    /** The server, as it was named. */
+    readonly server: ServerAddress;
+    /** Whether there is a session with it now. */
+    readonly connected: boolean;
+    /** Where the server sees this node. */
+    readonly observed: Endpoint | undefined;
+    /** Why there is no session, in words. */
+    readonly failure: string | undefined;
+  }[];
+  /** Every server that has been asked by now, of any kind, with what is wrong with it: `undefined` where it answers. */
+  readonly services: readonly ServerReport[];
+  /** That this machine's clock and those of servers are more than two minutes apart; `undefined` where no server says so. */
+  readonly clock: ClockStatus | undefined;
+  /** Whether others can dial this node, by each family of addresses; empty where that was not looked into. */
+  readonly reach: readonly Reach[];
+}
+
+/** How to connect. */
+export interface ConnectOptions {
+  /**
+   * Only these techniques, in the order given: by their names, or the application's own. What the connection needs later, after its
+   * link has broken, is looked for by the same. Default: all, best first.
+   */
+  readonly techniques?: readonly (TechniqueName | Technique)[] | undefined;
+  /**
+   * Whether a relay is tried at once, side by side with the rest: its link carries lines until there is a direct one. Default: when
+   * neither node can be dialled; else a relay comes last.
+   */
+  readonly relayFirst?: boolean | undefined;
+  /** How long each technique may take, in milliseconds. Default: `timing.techniqueMs`. */
+  readonly timeoutMs?: number | undefined;
+  /** Gives the attempt up when aborted. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A node: it can be reached by its locator, connects to others by theirs, and exchanges lines with them. */
+export interface Net {
+  /** Who this node is. */
+  readonly peerId: PeerId;
+
+  /**
+   * This node's locator, for others to connect to; replays the latest, and emits again when the network changes. The first
+   * waits for the rendezvous servers to say where they see this node, and until it is known whether others can dial it or
+   * a port was opened on the router, but not for long. Subscribing starts the net. Completes when the net is closed.
+   *
+   * @throws ListenError (`LISTEN_FAILED`) when the port cannot be listened on.
+   *
+   * @example
+   * net.unl$.subscribe({ next: (unl) => console.log(`reach me at ${unl}`), error: ({ message }) => console.error(message) });
+   */
+  readonly unl$: Observable<string>;
+
+  /**
+   * Each connection, inbound or outbound: those that are open, then each new one as soon as both sides hold it. One that
+   * the peer refuses never comes here. Completes when the net is closed.
+   *
+   * @example
+   * net.connections$.subscribe((connection) => connection.send('Welcome.'));
+   */
+  readonly connections$: Observable<Connection>;
+
+  /**
+   * Every line from every connection. In `p2p` mode a line that has been here before is dropped, so that relaying with
+   * `broadcast` ends. A connection whose `toDuplex` was called brings no lines. Completes when the net is closed.
+   *
+   * @example
+   * net.lines$.subscribe(({ connection, text }) => net.broadcast(text, connection)); // relays
+   */
+  readonly lines$: Observable<Line>;
+
+  /**
+   * What the net is and has at the moment: at once, and whenever that changes. Completes when the net is closed.
+   *
+   * @example
+   * net.status$.pipe(map(({ nodeType }) => nodeType)).subscribe(console.log);
+   */
+  readonly status$: Observable<NetStatus>;
+
+  /**
+   * What the net and each attempt do, step by step, from when it is subscribed to. Completes when the net is closed.
+   *
+   * @example
+   * net.trace$.pipe(filter(({ type }) => type === 'technique')).subscribe(console.log);
+   */
+  readonly trace$: Observable<TraceEvent>;
+
+  /**
+   * Loads the packages that the node will need, listens, and opens its sessions. Resolves when it listens; a second call changes
+   * nothing.
+   *
+   * @throws ListenError (`LISTEN_FAILED`) when the port cannot be listened on; ClosedError (`CLOSED`) when the net is closed. Both
+   * are rejections.
+   *
+   * @example
+   * await net.start();
+   */
+  start(): Promise<void>;
+
+  /**
+   * Connects to the node that a locator is of, or hands over the connection to it that is open already. Cold: begins when
+   * subscribed to, and starts the net if need be. Emits one connection and completes; unsubscribing before that gives up
+   * and frees everything. The connection comes as soon as the peer has proven its key, and is usable at once, a round trip
+   * before the peer's consent can be known: should it refuse, `closed$` tells. All errors are those of the Observable.
+   *
+   * @param unl the peer's locator, as its `unl$` has told it.
+   * @param options how to connect.
+   * @throws InvalidUnlError (`INVALID_UNL`) for a text that is no locator, or is this node's own, or of a node that cannot be proven.
+   * @throws InvalidOptionError (`INVALID_OPTION`) for a technique that is none, or a time that is none.
+   * @throws ConnectError (`CONNECT_FAILED`) when every technique has failed, with the outcome of each.
+   * @throws ListenError (`LISTEN_FAILED`) when the net has to be started and cannot listen.
+   * @throws ClosedError (`CLOSED`) when the net is closed, or the signal in `options` aborted.
+   *
+   * @example
+   * net.connect$(unl).subscribe({
+   *   next: (connection) => connection.send('Sup Bob.'),
+   *   error: (failure) => console.error(failure.attempts),
+   * });
+   */
+  connect$(unl: string, options?: ConnectOptions): Observable<Connection>;
+
+  /**
+   * Sends one line to every connection. In `p2p` mode a line that has been here within the last minute, sent or received,
+   * is not sent again: every node that has it would drop it. One that is being relayed always is.
+   *
+   * @param text the line, without its end: at most `limits.lineBytes` bytes of UTF-8.
+   * @param except the connection it came from, when relaying.
+   * @returns to how many it was sent.
+   * @throws InvalidTextError (`INVALID_TEXT`) when the text is not one line, or is too long.
+   *
+   * @example
+   * net.broadcast('Sup all.');
+   */
+  broadcast(text: string, except?: Connection): number;
+
+  /**
+   * Ends everything: connections in order, sockets, sessions, ports opened on the router, timers. Resolves when nothing is
+   * left that keeps the process alive, or the time is over.
+   *
+   * @param withinMs connections that are not closed by then are cut, in milliseconds. Default: 5000.
+   *
+   * @example
+   * process.once('SIGTERM', () => void net.close());
+   */
+  close(withinMs?: number): Promise<void>;
+}

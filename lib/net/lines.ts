@@ -1,0 +1,56 @@
+import { createHash } from 'node:crypto';
+import { asapScheduler, filter, map, mergeMap, observeOn, share, type Observable } from 'rxjs';
+import { Seen } from '../bounds/seen.js';
+import type { ResolvedConfig } from '../config.js';
+import type { Connection } from '../connection/connection.js';
+import { expectLine } from '../link/lines.js';
+import type { Peers } from '../peers/peers.js';
+import type { Runtime } from '../runtime.js';
+import type { Trace } from '../trace.js';
+import type { Line } from './interface.js';
+
+/** The lines of all connections. In a flooding network each is passed on once, so that relaying it ends (PyP2P). */
+export class Lines {
+  /** Every line that comes, but for copies of one that has been here. */
+  readonly line$: Observable<Line>;
+
+  readonly #config: ResolvedConfig;
+  readonly #peers: Peers;
+  readonly #seen: Seen;
+
+  constructor(config: ResolvedConfig, { scheduler }: Runtime, peers: Peers, trace: Trace) {
+    this.#config = config;
+    this.#peers = peers;
+    const { timing, limits } = config;
+    this.#seen = new Seen({ forMs: timing.seenMs, maxEntries: limits.seenLines, now: () => scheduler.now() });
+    this.line$ = peers.connection$.pipe(
+      // A breath later, so that whoever gets the connection first may take it as a stream.
+      observeOn(asapScheduler),
+      mergeMap((connection) => connection.lines$.pipe(map((text) => ({ connection, text })))),
+      filter(({ connection, text }) => {
+        if (this.#isNews(text)) return true;
+        trace({ type: 'dropped', what: 'line', peerId: connection.peerId, reason: 'a copy' });
+        return false;
+      }),
+      share(),
+    );
+  }
+
+  /** Sends a line to all connections but one, where it is relayed. Returns to how many. */
+  broadcast(text: string, except?: Connection): number {
+    expectLine(text, this.#config.limits.lineBytes);
+    const targets = this.#peers.all.filter((connection) => connection !== except);
+    if (!this.#isNews(text) && except === undefined) return 0;
+    for (const connection of targets) connection.send(text);
+    return targets.length;
+  }
+
+  #isNews(text: string): boolean {
+    return this.#config.mode === 'direct' || this.#seen.add(digest(text));
+  }
+}
+
+/** What a line is remembered by. */
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('base64');
+}
