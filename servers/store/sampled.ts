@@ -4,7 +4,7 @@
  * @example
  * const keys = new Sampled<string>(Math.random);
  * keys.add('one').add('other');
- * for (const key of keys.inRandomOrder()) if (isGood(key)) break;
+ * for (const key of keys.inRandomOrder()) console.log(key);
  */
 export class Sampled<T extends string | object> {
   readonly #items: T[] = [];
