@@ -59,9 +59,10 @@ export class Association {
     this.whereabouts = new Whereabouts(peerId);
     this.whereabouts.note(channel.link);
     this.transport = new Transport(channel, start.confirmed, {
-      ...limits,
-      ...timing,
       scheduler: runtime.scheduler,
+      unacknowledgedBytes: limits.unacknowledgedBytes,
+      silenceMs: timing.silenceMs,
+      handshakeMs: timing.handshakeMs,
       isControlling: start.isControlling,
       stream,
       host: this.#host,

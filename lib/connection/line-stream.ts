@@ -34,14 +34,14 @@ export class LineStream implements Pick<
 > {
   readonly lines$: Observable<string>;
   readonly drain$: Observable<void>;
-  readonly #config: LineStreamConfig;
+  readonly #close: () => void;
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
 
   constructor(config: LineStreamConfig) {
-    const { limits, lineEnd, write, waiting, closed$, onChange, onDelivered, onFault } = config;
+    const { limits, lineEnd, write, waiting, closed$, onChange, onDelivered, onFault, close } = config;
     const { lineBytes, readAheadBytes, sendHighWaterBytes, sendMaxBytes } = limits;
-    this.#config = config;
+    this.#close = close;
     this.#inbox = new Inbox({ lineBytes, readAheadBytes, onChange, onDelivered, onFault });
     this.#outbox = new Outbox({
       lineBytes,
@@ -94,7 +94,7 @@ export class LineStream implements Pick<
       write: (chunk, done) => {
         this.#outbox.sendBytes(chunk, done);
       },
-      close: this.#config.close,
+      close: this.#close,
     });
   }
 

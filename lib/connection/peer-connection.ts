@@ -50,12 +50,18 @@ export class PeerConnection implements Connection {
   readonly #ending: Ending;
 
   constructor(channel: Channel, start: ConnectionStart, context: ConnectionContext) {
-    const { runtime, timing } = context;
+    const { runtime, timing, limits } = context;
     this.peerId = channel.link.peerId;
     this.direction = start.direction;
     this.#context = context;
     this.#lines = this.#linesOver(channel);
-    this.#association = new Association(channel, start, { ...context, stream: this.#stream, host: this.#host });
+    this.#association = new Association(channel, start, {
+      runtime,
+      timing,
+      limits,
+      stream: this.#stream,
+      host: this.#host,
+    });
     this.#ending = new Ending({
       closeMs: timing.closeMs,
       scheduler: runtime.scheduler,

@@ -1,6 +1,7 @@
 import { BehaviorSubject, distinctUntilChanged, type Observable, type SchedulerLike } from 'rxjs';
 import type { Channel } from '../../link/channel.js';
 import { encodeAt, encodeOffset, FRAME } from '../../link/frames.js';
+import type { TransportHost } from './host.js';
 import { isWanted, LinkChoice, type Need } from './link-choice.js';
 import type { Liveness } from './liveness.js';
 import type { Sender, SendFrom } from './sender.js';
@@ -20,8 +21,8 @@ export interface LinksConfig {
   readonly liveness: Liveness;
   /** How much of the peer's stream has come, in bytes. */
   readonly received: () => number;
-  /** Called when another link is chosen. */
-  readonly onPath: (channel: Channel) => void;
+  /** Learns when another link is chosen. */
+  readonly host: Pick<TransportHost, 'onPath'>;
 }
 
 /** The links of a connection, and the one of them that this side sends on. */
@@ -187,7 +188,7 @@ export class Links {
    * carried any more.
    */
   #choose(link: TransportLink, from: SendFrom = this.need === 'any' ? 'acknowledged' : 'here'): void {
-    const { isControlling, sender, liveness, onPath } = this.#config;
+    const { isControlling, sender, liveness, host } = this.#config;
     const before = this.current;
     const wasDoubtful = liveness.isDoubtful;
     const others = [...this.#all].filter((other) => other !== link && (other.isMet || other === before));
@@ -203,7 +204,7 @@ export class Links {
       // The other side only follows: a choice that is on its way may bring it back to this link.
       else if (isControlling || other.hasPeerLeft) this.#leave(other);
     }
-    if (before !== link) onPath(link.channel);
+    if (before !== link) host.onPath(link.channel);
     if (this.current !== undefined) sender.pump(this.current.channel);
     this.tellNeed();
   }

@@ -2,7 +2,7 @@ import type { SchedulerLike, Subscription } from 'rxjs';
 import { ProtocolError } from '../../errors.js';
 import { encodeOffset, FRAME, type Frame } from '../../link/frames.js';
 import type { DelayedAck } from './delayed-ack.js';
-import type { StreamHandler } from './host.js';
+import type { StreamHandler, TransportHost } from './host.js';
 import type { TransportLink } from './transport-link.js';
 
 /** What comes too early waits this long for what is missing, in milliseconds, before that is asked for again. */
@@ -21,8 +21,8 @@ export interface ReassemblyConfig {
   readonly handle: (link: TransportLink, frame: Frame) => boolean;
   /** Drops a link. */
   readonly drop: (link: TransportLink) => void;
-  /** Called when the peer has broken the rules. */
-  readonly onFault: (error: unknown) => void;
+  /** Learns when the peer has broken the rules. */
+  readonly host: Pick<TransportHost, 'onFault'>;
 }
 
 /**
@@ -91,7 +91,7 @@ export class Reassembly {
     try {
       while (this.#releaseSome());
     } catch (error) {
-      this.#config.onFault(error);
+      this.#config.host.onFault(error);
     }
     this.#isReleasing = false;
     if (!this.#isStopped) this.lookForMissing();

@@ -53,11 +53,12 @@ export class Transport {
    */
   constructor(channel: Channel, isMet: boolean, config: TransportConfig) {
     this.#config = config;
-    const { scheduler, host } = config;
+    const { scheduler, isControlling, unacknowledgedBytes, silenceMs, stream, host } = config;
     const isDeaf = () => this.#reassembly.isDeaf;
     this.#mayChange = tokenBucket({ ...CHANGES, now: () => scheduler.now() });
     this.#liveness = new Liveness({
-      ...config,
+      scheduler,
+      silenceMs,
       isDeaf,
       hasLink: () => this.channel !== undefined,
       showLife: () => {
@@ -68,33 +69,31 @@ export class Transport {
       },
     });
     this.#sender = new Sender({
-      ...config,
+      unacknowledgedBytes,
       isDeaf,
       onOwed: () => {
         this.#liveness.expectAnswer();
       },
     });
     this.#links = new Links(channel, isMet, {
-      ...config,
+      scheduler,
+      isControlling,
       sender: this.#sender,
       liveness: this.#liveness,
       received: () => this.received,
-      onPath: (next) => {
-        host.onPath(next);
-      },
+      host,
     });
     this.#ack = new DelayedAck({ scheduler, say: (received) => this.#sayAcknowledged(received) });
     this.#reassembly = new Reassembly({
-      ...config,
+      scheduler,
+      stream,
       links: this.#links.all,
       ack: this.#ack,
       handle: (link, frame) => this.#handle(link, frame),
       drop: (link) => {
         this.#links.drop(link);
       },
-      onFault: (error) => {
-        host.onFault(error);
-      },
+      host,
     });
   }
 
