@@ -1,6 +1,7 @@
 import {
   distinctUntilChanged,
   EMPTY,
+  endWith,
   filter,
   ignoreElements,
   map,
@@ -95,6 +96,8 @@ export function keepUp$({ need$, peer$, own$, look$, isOurs, scheduler }: KeepUp
         switchMap(() => looks$),
       );
     }),
+    // What is being waited for would be waited for after the end of the connection, and hold it in memory.
+    takeUntil(need$.pipe(ignoreElements(), endWith(undefined))),
     ignoreElements(),
   );
 }
