@@ -96,9 +96,9 @@ export function keepUp$({ need$, peer$, own$, look$, isOurs, scheduler }: KeepUp
         switchMap(() => looks$),
       );
     }),
+    ignoreElements(),
     // What is being waited for would be waited for after the end of the connection, and hold it in memory.
     takeUntil(need$.pipe(ignoreElements(), endWith(undefined))),
-    ignoreElements(),
   );
 }
 
