@@ -83,7 +83,7 @@ export const PORT_MAPPING_PROTOCOLS = ['pcp', 'nat-pmp', 'upnp'] as const;
  */
 export type PortMappingProtocol = (typeof PORT_MAPPING_PROTOCOLS)[number];
 
-/** What a net is made of. */
+/** The options of a net. */
 export interface NetConfig {
   /** `direct` only takes and makes connections; `p2p` also bootstraps, advertises and fills its slots. */
   readonly mode: 'direct' | 'p2p';

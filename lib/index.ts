@@ -4,7 +4,7 @@
  * @module rxp2p
  */
 
-// ─── A node and what it is made of ───────────────────────────────────────────────────────────────────────────────────
+// ─── A node and its options ─────────────────────────────────────────────────────────────────────────────────────
 export { createNet } from './net.js';
 export type { ConnectOptions, Line, Net, NetStatus, SlotCount } from './net/interface.js';
 export type { Limits, NetConfig, PortMappingProtocol, Timing } from './config.js';

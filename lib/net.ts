@@ -136,7 +136,7 @@ class RunningNet implements Net {
       roundTripMs: () => this.#host.roundTripMs(4) || undefined,
       techniques: this.#techniques,
       closed$: this.#closing.failing$,
-      outlive: (work$) => {
+      runToEnd: (work$) => {
         this.#closing.finishBefore(work$);
       },
     });
@@ -247,7 +247,7 @@ class RunningNet implements Net {
       ...this.#host,
       looksAtNat: this.#techniques.some(({ looksAtNat }) => looksAtNat === true),
       trace: this.#tell,
-      outlive: (work$) => {
+      runToEnd: (work$) => {
         this.#closing.finish(work$);
       },
     }).pipe(

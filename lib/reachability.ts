@@ -5,7 +5,7 @@ import type { Mapping } from './port-mapping/mapping.js';
 import { fetch$ } from './http.js';
 import type { PeerId } from './identity.js';
 import { headStart } from './operators/head-start.js';
-import { untroubled } from './operators/untroubled.js';
+import { ignoreErrors } from './operators/ignore-errors.js';
 import { within } from './operators/within.js';
 import { readingClock, type ClockReading } from './server-clock.js';
 import { parseJsonObject } from './validate.js';
@@ -135,7 +135,7 @@ export function lookByAny$(
         filter(isCredible),
       ),
     );
-  return headStart(looks, COMPANY_MS, config.scheduler).pipe(take(1), untroubled());
+  return headStart(looks, COMPANY_MS, config.scheduler).pipe(take(1), ignoreErrors());
 }
 
 function parseLook(text: string, port: number): Look | undefined {

@@ -8,7 +8,7 @@ import { ownInterfaces } from '../lib/link/interfaces.js';
 import { systemRuntime, type Runtime } from '../lib/runtime.js';
 import { expectInteger, invalidOption } from '../lib/validate.js';
 
-/** What a node of the DHT that serves is made of. */
+/** The options of a node of the DHT that serves. */
 export interface DhtServerConfig {
   /** The local IPv4 address. Default: all. */
   readonly bind?: string | undefined;

@@ -16,7 +16,7 @@ import type { RendezvousServerLimits } from './rendezvous/limits.js';
 import { rendezvousServer$ } from './rendezvous/server.js';
 import type { Store } from './store/store.js';
 
-/** What the servers are made of. */
+/** The options of all servers together. */
 export interface ServeConfig {
   /** The local address. Default: all. */
   readonly bind?: string | undefined;

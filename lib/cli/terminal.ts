@@ -51,7 +51,7 @@ export interface ReachableOptions extends NodeOptions {
   readonly reachability?: readonly string[];
 }
 
-/** What a net is made of whose node others are to reach, but for its mode. */
+/** The options of a net that others are to reach, but for its mode. */
 export function configOf(options: ReachableOptions): Omit<NetConfig, 'mode'> {
   const { rendezvous, mailbox, dht, relay, port, bind, forwarded, portMapping, reachability } = options;
   const identity = identityOf(options);

@@ -1,6 +1,6 @@
 import { defer, from, ignoreElements, mergeMap, repeat, timer, type Observable } from 'rxjs';
 import type { Identity } from '../identity.js';
-import { untroubled } from '../operators/untroubled.js';
+import { ignoreErrors } from '../operators/ignore-errors.js';
 import type { Runtime } from '../runtime.js';
 import { lookup$ } from './lookup.js';
 import { announcementOf, COMMAND, encodeAnnounce } from './messages.js';
@@ -43,7 +43,7 @@ export function announced$({ node, identity, mailbox, neighbours, runtime }: Ann
         const announcement = isProvable ? announcementOf(proof.token, contact.id, proof.seenAs, secret) : undefined;
         return encodeAnnounce(identity, secret, announcement);
       });
-    }).pipe(ignoreElements(), untroubled());
+    }).pipe(ignoreElements(), ignoreErrors());
   return defer(() => lookup$({ node, target: mailbox, runtime })).pipe(
     mergeMap((found) => from(found)),
     mergeMap(announce$),

@@ -47,7 +47,7 @@ const MAX_REMEMBERED = 4_096;
 const PUSHES_PER_SECOND = 50;
 const PUSH_BURST = 512;
 
-/** What an inbox works with. */
+/** What an inbox needs. */
 export interface InboxConfig {
   readonly identity: Identity;
   readonly runtime: Pick<Runtime, 'scheduler'>;

@@ -62,7 +62,7 @@ const MAX_PUSH_AGAIN_MS = 30_000;
 /** Hosts whose rates are remembered. */
 const MAX_HOSTS = 10_000;
 
-/** What a keeper works with. */
+/** What a keeper needs. */
 export interface KeeperConfig {
   readonly node: Pick<DhtNode, 'asked$' | 'id'>;
   readonly limits: DhtLimits;

@@ -29,10 +29,10 @@ import {
 } from '../endpoint.js';
 import { ListenError, ProtocolError, UnavailableError } from '../errors.js';
 import { addressesOf$ } from '../link/names.js';
-import { untroubled } from '../operators/untroubled.js';
+import { ignoreErrors } from '../operators/ignore-errors.js';
 import { loadDhtRpc } from '../packages.js';
 
-/** What a node of the DHT is made of. */
+/** The options of a node of the DHT. */
 export interface DhtNodeConfig {
   /** Nodes to begin with. Without any this node waits for others to find it. */
   readonly bootstrap: readonly ServerAddress[];
@@ -152,7 +152,7 @@ function resolved$(servers: readonly ServerAddress[]): Observable<readonly Endpo
       addressesOf$(host, 4).pipe(
         mergeMap((addresses) => addresses.filter((address) => familyOf(address) === 4)),
         map((address) => ({ address, port })),
-        untroubled(),
+        ignoreErrors(),
       ),
     ),
     toArray(),

@@ -57,7 +57,7 @@ const MAX_RECEIVERS = 1_000;
 /** What became of a parcel. */
 export type Sent = 'delivered' | 'kept' | 'absent';
 
-/** What a sender works with. */
+/** What a sender needs. */
 export interface SenderConfig {
   readonly node: DhtNode;
   readonly keeper: Keeper;

@@ -24,7 +24,7 @@ import { Channel, framedWire } from '../link/channel.js';
 import type { Link } from '../link/link.js';
 import { firstAndRest } from '../operators/first-and-rest.js';
 import { traceOutcome } from '../operators/trace-outcome.js';
-import { untroubled } from '../operators/untroubled.js';
+import { ignoreErrors } from '../operators/ignore-errors.js';
 import type { Runtime } from '../runtime.js';
 import type { Signalling } from '../signalling/signalling.js';
 import { stagesOf, withoutRelay, type StagesFor } from '../techniques/stages.js';
@@ -39,7 +39,7 @@ import { keepUp$ } from './keep-up.js';
 import type { Peers } from '../peers/peers.js';
 import { takingBack } from './taking-back.js';
 
-/** What attempts work with. */
+/** What attempts need of their node. */
 export interface AttemptsConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
@@ -57,8 +57,8 @@ export interface AttemptsConfig {
   readonly techniques: readonly NodeTechnique[];
   /** Fails when the net is closed. */
   readonly closed$: Observable<never>;
-  /** Sees to the end of what must be done although nobody waits for it any more. */
-  readonly outlive: (work$: Observable<unknown>) => void;
+  /** Finishes clean-up after its caller has unsubscribed. */
+  readonly runToEnd: (work$: Observable<unknown>) => void;
 }
 
 /** Whom to connect to, and by what. */
@@ -143,7 +143,7 @@ export class Attempts {
             tap((link) => {
               connection.offer(new Channel(link, framedWire()));
             }),
-            untroubled(),
+            ignoreErrors(),
           );
         });
       return keepUp$({ need$: connection.need$, peer$, own$, look$, isOurs: origin !== undefined, scheduler });
@@ -183,7 +183,7 @@ export class Attempts {
   /** Links to a peer, by every technique, until one is direct. */
   #link$(peer: Unl, stages: Stages, { timeoutMs, id, isSeen }: LinkOptions): Observable<Link> {
     return defer(() => {
-      const { config, runtime, peers, trace, own, roundTripMs, signalling, outlive } = this.given;
+      const { config, runtime, peers, trace, own, roundTripMs, signalling, runToEnd } = this.given;
       const attemptId = id ?? runtime.newId();
       const peerId = peerNameOf(peer);
       const key = peer.version === 3 ? peer.peerId : undefined;
@@ -216,7 +216,7 @@ export class Attempts {
         finalize(() => {
           end();
           // What has failed has no question open any more: it was answered, or is too old to be.
-          if (!hasFailed) outlive(asked.takeBack$(peers.get(peerId) !== undefined));
+          if (!hasFailed) runToEnd(asked.takeBack$(peers.get(peerId) !== undefined));
         }),
       );
     });

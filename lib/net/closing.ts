@@ -14,7 +14,7 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import { ClosedError } from '../errors.js';
-import { untroubled } from '../operators/untroubled.js';
+import { ignoreErrors } from '../operators/ignore-errors.js';
 import type { Peers } from '../peers/peers.js';
 
 /** The end of a net, and the work that goes on until then although nobody waits for it any more. */
@@ -24,7 +24,7 @@ export class Closing {
 
   readonly #closing = new Subject<void>();
   readonly #aftermath = new Subject<Observable<unknown>>();
-  readonly #settled = lastValueFrom(this.#aftermath.pipe(mergeMap((work$) => work$.pipe(untroubled()))), {
+  readonly #settled = lastValueFrom(this.#aftermath.pipe(mergeMap((work$) => work$.pipe(ignoreErrors()))), {
     defaultValue: undefined,
   });
 

@@ -1,5 +1,5 @@
 import type { ResolvedConfig } from '../config.js';
-import type { Connection } from '../connection/connection.js';
+import type { Connection, Direction } from '../connection/connection.js';
 import type { Findings } from '../self/findings.js';
 import type { NetStatus } from './interface.js';
 
@@ -10,7 +10,7 @@ export function statusOf(
   connections: readonly Connection[],
   isClosing: boolean,
 ): Omit<NetStatus, 'services' | 'clock'> {
-  const slot = (direction: 'inbound' | 'outbound') => ({
+  const slot = (direction: Direction) => ({
     used: connections.filter((connection) => connection.direction === direction).length,
     most: slots[direction],
   });

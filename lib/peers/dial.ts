@@ -12,7 +12,7 @@ import { within } from '../operators/within.js';
 import type { Runtime } from '../runtime.js';
 import type { PeerTrace } from './steps.js';
 
-/** What dials are made of. */
+/** What a dial needs of its node. */
 export interface DialConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;

@@ -4,7 +4,7 @@ import { inRoom } from '../bounds/in-room.js';
 import { siteOf } from '../bounds/site.js';
 import { DialError } from '../errors.js';
 import type { PeerId } from '../identity.js';
-import { untroubled } from '../operators/untroubled.js';
+import { ignoreErrors } from '../operators/ignore-errors.js';
 import type { Signal, Signalling } from '../signalling/signalling.js';
 import type { ResolvedConfig } from '../config.js';
 import { siteBuckets, tokenBucket } from '../bounds/rate-limit.js';
@@ -58,7 +58,7 @@ export class AnswerRoom {
 
 /** Says no, unless that has been said too often lately. Never emits, never fails. */
 export function refuse$(signalling: Signalling, { mayRefuse }: Guests, to: PeerId, refusal: Signal): Observable<never> {
-  return mayRefuse() ? signalling.send$(to, refusal).pipe(ignoreElements(), untroubled()) : EMPTY;
+  return mayRefuse() ? signalling.send$(to, refusal).pipe(ignoreElements(), ignoreErrors()) : EMPTY;
 }
 
 /** What it takes to judge peers that ask for something. */

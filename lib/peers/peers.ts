@@ -14,6 +14,7 @@ import type { Runtime } from '../runtime.js';
 import { Seen } from '../bounds/seen.js';
 import type { PeerTrace } from './steps.js';
 import { slotFor } from './slots.js';
+import type { Direction } from '../connection/connection.js';
 
 /** A peer that has a connection here and comes with another gets this long to show that it still has the first. */
 const PROBE_MS = 2_000;
@@ -104,7 +105,7 @@ export class Peers {
   }
 
   /** How many slots of a direction are taken, or are about to be: those that look for a link leave theirs to others. */
-  count(direction: 'inbound' | 'outbound'): number {
+  count(direction: Direction): number {
     return this.#slotted(direction).length;
   }
 
@@ -248,7 +249,7 @@ export class Peers {
     this.#left.complete();
   }
 
-  #slotted(direction: 'inbound' | 'outbound'): readonly PeerConnection[] {
+  #slotted(direction: Direction): readonly PeerConnection[] {
     return this.begun.filter((connection) => connection.direction === direction && connection.hasLink);
   }
 
@@ -261,7 +262,7 @@ export class Peers {
     return isGreater(this.config.identity.peerId, peerId);
   }
 
-  #accept(channel: Channel, { connection: id }: Hello, direction: 'inbound' | 'outbound'): void {
+  #accept(channel: Channel, { connection: id }: Hello, direction: Direction): void {
     const refusal = direction === 'inbound' ? this.#reasonToRefuse(channel.link) : undefined;
     if (refusal === undefined) {
       const isControlling = this.#isControlling(channel.link.peerId);
@@ -274,7 +275,7 @@ export class Peers {
   }
 
   /** As many may look for a link as have one: whoever comes and goes takes no more of this node than whoever stays. */
-  #bound(direction: 'inbound' | 'outbound'): void {
+  #bound(direction: Direction): void {
     const adrift = this.begun.filter((connection) => connection.direction === direction && !connection.hasLink);
     if (direction === 'inbound' && adrift.length >= this.config.slots.inbound)
       adrift[0]?.end({ code: 'lost', by: 'us', message: 'the link broke, and too many others look for one' });

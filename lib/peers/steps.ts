@@ -2,6 +2,7 @@ import type { CloseReason } from '../connection/close-reason.js';
 import type { Endpoint } from '../endpoint.js';
 import type { PeerId } from '../identity.js';
 import type { Outcome } from '../operators/trace-outcome.js';
+import type { Direction } from '../connection/connection.js';
 
 /** What is told of links and connections to peers. */
 export type PeerStep =
@@ -27,7 +28,7 @@ export type PeerStep =
       /** The peer at its other end. */
       readonly peerId: PeerId;
       /** `outbound` when this node dialled. */
-      readonly direction: 'inbound' | 'outbound';
+      readonly direction: Direction;
     }
   /** A connection ended. */
   | {

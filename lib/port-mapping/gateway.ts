@@ -4,7 +4,7 @@ import { catchError, concat, defer, EMPTY, filter, map, mergeMap, Observable, of
 import { canonicalAddress, familyOf, withoutZone } from '../endpoint.js';
 import { PortMappingError } from '../errors.js';
 import { defaultRouteIn, ROUTES_FILE, type NextHop } from './routes.js';
-import { untroubled } from '../operators/untroubled.js';
+import { ignoreErrors } from '../operators/ignore-errors.js';
 import { loadDefaultGateway } from '../packages.js';
 
 /** The router that this machine's packets to the rest of the world go through. */
@@ -39,7 +39,7 @@ function routeOf$(family: 4 | 6): Observable<NextHop> {
   return defer(() => readFile(ROUTES_FILE[family], 'latin1')).pipe(
     map((text) => defaultRouteIn(family, text)),
     filter((route) => route !== undefined),
-    untroubled(),
+    ignoreErrors(),
   );
 }
 
@@ -90,5 +90,5 @@ const WORLD = { 4: '192.0.2.1', 6: '2001:db8::1' } as const;
  * routedAddress$(4).subscribe((address) => console.log(address)); // 192.168.1.7
  */
 export function routedAddress$(family: 4 | 6): Observable<string> {
-  return localAddressTo$(WORLD[family]).pipe(untroubled());
+  return localAddressTo$(WORLD[family]).pipe(ignoreErrors());
 }

@@ -23,7 +23,7 @@ import {
 import { MAX_TIMER_MS } from '../config.js';
 import { HttpError, TimeoutError } from '../errors.js';
 import { backoffMs } from '../operators/backoff.js';
-import { untroubled } from '../operators/untroubled.js';
+import { ignoreErrors } from '../operators/ignore-errors.js';
 
 /** Something that is granted for a time. */
 export interface Lease {
@@ -41,8 +41,8 @@ export interface HoldLeaseConfig<L extends Lease> {
   readonly release$: (held: L) => Observable<unknown>;
   /** Undoes what may have come of an ask that was not answered, or not in words: the lease may have been granted all the same. */
   readonly takeBack$: Observable<unknown>;
-  /** Sees to the end of what must be done although nobody waits for it any more. */
-  readonly outlive: (work$: Observable<unknown>) => void;
+  /** Finishes clean-up after its caller has unsubscribed. */
+  readonly runToEnd: (work$: Observable<unknown>) => void;
   readonly scheduler: SchedulerLike;
   readonly random: () => number;
 }
@@ -67,7 +67,7 @@ const TAKE_BACK_MS = 500;
  *   lost$: () => NEVER,
  *   release$: () => EMPTY,
  *   takeBack$: EMPTY,
- *   outlive: (work$) => work$.subscribe(),
+ *   runToEnd: (work$) => work$.subscribe(),
  *   scheduler: asyncScheduler,
  *   random: Math.random,
  * }).subscribe();
@@ -77,7 +77,7 @@ export function holdLease$<L extends Lease>({
   lost$,
   release$,
   takeBack$,
-  outlive,
+  runToEnd,
   scheduler,
   random,
 }: HoldLeaseConfig<L>): Observable<L> {
@@ -91,7 +91,7 @@ export function holdLease$<L extends Lease>({
         const mayBeGranted = error instanceof TimeoutError || error instanceof HttpError;
         if (!mayBeGranted || isUndone) return EMPTY;
         isUndone = true;
-        return takeBack$.pipe(untroubled(), ignoreElements(), takeUntil(timer(TAKE_BACK_MS, scheduler)));
+        return takeBack$.pipe(ignoreErrors(), ignoreElements(), takeUntil(timer(TAKE_BACK_MS, scheduler)));
       });
 
     const asked$ = (held: L | undefined) =>
@@ -139,7 +139,7 @@ export function holdLease$<L extends Lease>({
     return begun$.pipe(
       expand(renewed$),
       finalize(() => {
-        outlive(latest$.pipe(take(1), switchMap(release$)));
+        runToEnd(latest$.pipe(take(1), switchMap(release$)));
       }),
     );
   });

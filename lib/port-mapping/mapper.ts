@@ -18,8 +18,8 @@ export interface PortRequest {
    * at the same time the loser, tidying up, would delete what the winner has got.
    */
   readonly turn: Turn;
-  /** Sees to the end of what must be done although nobody waits for it any more. */
-  readonly outlive: (work$: Observable<unknown>) => void;
+  /** Finishes clean-up after its caller has unsubscribed. */
+  readonly runToEnd: (work$: Observable<unknown>) => void;
 }
 
 /**

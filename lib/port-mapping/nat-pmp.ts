@@ -7,7 +7,7 @@ import { hasRestarted, type Epoch } from './epoch.js';
 import type { Mapping } from './mapping.js';
 import { retransmit } from './retransmit.js';
 import { holdLease$ } from './hold-lease.js';
-import { untroubled } from '../operators/untroubled.js';
+import { ignoreErrors } from '../operators/ignore-errors.js';
 import { within } from '../operators/within.js';
 import { loadNatPmp } from '../packages.js';
 import type { PortMapper, PortRequest } from './mapper.js';
@@ -101,7 +101,7 @@ function unmap$(request: PortRequest): Observable<unknown> {
 function lost$(request: PortRequest, held: NatPmpMapping): Observable<unknown> {
   const { mappingCheckMs } = request.timing;
   return timer(mappingCheckMs, mappingCheckMs, request.scheduler).pipe(
-    exhaustMap(() => external$(request).pipe(untroubled())),
+    exhaustMap(() => external$(request).pipe(ignoreErrors())),
     filter(({ address, epoch }) => hasRestarted(held.epoch, epoch) || address !== held.external.address),
   );
 }

@@ -16,7 +16,7 @@ import {
 } from './pcp-messages.js';
 import type { Mapping } from './mapping.js';
 import { holdLease$ } from './hold-lease.js';
-import { untroubled } from '../operators/untroubled.js';
+import { ignoreErrors } from '../operators/ignore-errors.js';
 import type { PortMapper, PortRequest } from './mapper.js';
 
 /** A mapping, and when the server said how long it had been up. */
@@ -98,7 +98,7 @@ function unmap$(request: PortRequest, nonce: Buffer): Observable<unknown> {
 function lost$(request: PortRequest, held: PcpMapping): Observable<unknown> {
   const { mappingCheckMs } = request.timing;
   return timer(mappingCheckMs, mappingCheckMs, request.scheduler).pipe(
-    exhaustMap(() => epoch$(request).pipe(untroubled())),
+    exhaustMap(() => epoch$(request).pipe(ignoreErrors())),
     filter((epoch) => hasLostState(held.epoch, epoch)),
   );
 }

@@ -31,7 +31,7 @@ import {
 } from './upnp/wan-connection.js';
 import { firstInOrder } from '../operators/first-in-order.js';
 import { holdLease$ } from './hold-lease.js';
-import { untroubled } from '../operators/untroubled.js';
+import { ignoreErrors } from '../operators/ignore-errors.js';
 import { pinhole$ } from './upnp/pinhole.js';
 import type { PortMapper, PortRequest } from './mapper.js';
 
@@ -237,7 +237,7 @@ function takeBack$(service: Service, { internal }: PortRequest, port: number): O
   return entry$(service, port).pipe(
     filter((entry) => entry !== undefined && isFor(entry, internal)),
     switchMap(() => delete$(service, port)),
-    untroubled(),
+    ignoreErrors(),
   );
 }
 

@@ -16,7 +16,7 @@ import type { NodeTechnique } from '../techniques/technique.js';
 import { takeWithNonce$ } from '../peers/nonces.js';
 import type { Peers } from '../peers/peers.js';
 
-/** What challenges are made of. */
+/** What challenges need of their node. */
 export interface ChallengingConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;

@@ -31,6 +31,7 @@ import type { PunchStep } from '../techniques/punch/steps.js';
 import { keptByPeer$ } from './challenge-choice.js';
 import type { Challenging } from './challenging.js';
 import type { Dial, TechniqueTraits } from '../techniques/technique.js';
+import { FinalError } from '../techniques/punch/round.js';
 
 /** PyP2P's nodes tell four ports, and punch from the first to the peer's first, from the second to its second, and so on. */
 const PORTS = 4;
@@ -71,9 +72,6 @@ const LIST_MS = 25_000;
 /** Punches that servers ask for, at once, and after each a pause for its address (PyP2P: one at a time, each 2 s). */
 const MAX_ANSWERED = 4;
 const PAUSE_MS = 2_000;
-
-/** Why another round would be no use. */
-class FinalError extends DialError {}
 
 /** Servers keep a candidate for this long, in milliseconds, and may name it again at any time (PyP2P). */
 const CANDIDATE_MS = 120_000;

@@ -27,7 +27,7 @@ import type { Runtime } from '../runtime.js';
 import type { SignalTrace } from '../signalling/steps.js';
 import { decodeText, encodeText } from './mailbox-messages.js';
 
-/** What it works with. */
+/** What a mailbox of PyP2P's needs. */
 export interface Pyp2pMailboxConfig {
   readonly identity: Identity;
   /** Where the services are: `dht_msg.php` is below each. */

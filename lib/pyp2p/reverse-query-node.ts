@@ -19,7 +19,7 @@ import type { Peers } from '../peers/peers.js';
 import type { PeerStep } from '../peers/steps.js';
 import type { SignalStep } from '../signalling/steps.js';
 
-/** What PyP2P's reverse connects are made of. */
+/** What PyP2P's reverse connect needs of its node. */
 export interface ReverseQueryingConfig extends DialConfig {
   readonly trace: (step: PeerStep | SignalStep) => void;
   readonly peers: Peers;

@@ -32,7 +32,7 @@ import { parseJsonObject } from '../validate.js';
 import { formatRequest, parseReply, RENDEZVOUS_VERSION, REPLY_MAX_BYTES } from './messages.js';
 import { errorOf, type SessionConfig } from './session.js';
 
-/** What to observe with: what a session is made of, but for the key, since nothing is proven. */
+/** The options of a session, but for the key: an observer proves nothing. */
 export type ObserveConfig = Pick<SessionConfig, 'bind' | 'runtime' | 'security' | 'timing'>;
 
 /** A server that tells where it sees a connection come from. */

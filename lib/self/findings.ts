@@ -23,7 +23,7 @@ import type { ResolvedConfig } from '../config.js';
 import { familyOf, formatServer, serverOf, type Endpoint, type ServerAddress } from '../endpoint.js';
 import { backoffMs } from '../operators/backoff.js';
 import { ownInterfaces } from '../link/interfaces.js';
-import { untroubled } from '../operators/untroubled.js';
+import { ignoreErrors } from '../operators/ignore-errors.js';
 import type { Reach } from '../reachability.js';
 import { sessions$, type ServerState } from '../rendezvous/client.js';
 import type { Observer } from '../rendezvous/observe.js';
@@ -64,8 +64,8 @@ export interface SurroundingsConfig {
   readonly trace: SelfTrace;
   /** Whether it matters what the NAT is. */
   readonly looksAtNat: boolean;
-  /** Sees to the end of what must be done although nobody waits for it any more. */
-  readonly outlive: (work$: Observable<unknown>) => void;
+  /** Finishes clean-up after its caller has unsubscribed. */
+  readonly runToEnd: (work$: Observable<unknown>) => void;
 }
 
 /** The longest pause between two looks at the NAT while too few servers have answered. */
@@ -278,7 +278,7 @@ export function isLate$(ms: number, scheduler: Runtime['scheduler']): Observable
 
 /** Whatever may come of it, the rest goes on. */
 function notYet<T>(): OperatorFunction<T, T | undefined> {
-  return (source$) => source$.pipe(untroubled(), startWith(undefined));
+  return (source$) => source$.pipe(ignoreErrors(), startWith(undefined));
 }
 
 /** One for all who want to know, each of whom gets the latest first. */

@@ -48,8 +48,8 @@ export interface ReachConfig {
   readonly observed$: Observable<readonly string[]>;
   /** The reachability servers that are known by now; replays the latest. */
   readonly servers$: Observable<readonly URL[]>;
-  /** Sees to the end of what must be done although nobody waits for it any more. */
-  readonly outlive: (work$: Observable<unknown>) => void;
+  /** Finishes clean-up after its caller has unsubscribed. */
+  readonly runToEnd: (work$: Observable<unknown>) => void;
 }
 
 /** What of the network matters for one family of addresses: when it changes, all has to be looked into anew. */
@@ -215,7 +215,7 @@ function lookTwice$(port: number, place: Place, given: ReachConfig): Observable<
 function request$(
   { internal }: Place,
   turn: Turn,
-  { config, runtime, port, outlive }: ReachConfig,
+  { config, runtime, port, runToEnd }: ReachConfig,
 ): Observable<PortRequest> {
   if (config.portMapping.length === 0) {
     return throwError(() => new PortMappingError('Port mapping is switched off'));
@@ -230,8 +230,8 @@ function request$(
       scheduler: runtime.scheduler,
       random: runtime.random,
       turn,
-      outlive: (work$) => {
-        outlive(turn(work$));
+      runToEnd: (work$) => {
+        runToEnd(turn(work$));
       },
     })),
   );

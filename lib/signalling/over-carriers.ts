@@ -19,7 +19,7 @@ import {
 import { ProtocolError } from '../errors.js';
 import type { Identity } from '../identity.js';
 import { headStart } from '../operators/head-start.js';
-import { untroubled } from '../operators/untroubled.js';
+import { ignoreErrors } from '../operators/ignore-errors.js';
 import { siteBuckets } from '../bounds/rate-limit.js';
 import type { Runtime } from '../runtime.js';
 import { Seen } from '../bounds/seen.js';
@@ -61,7 +61,7 @@ const A_COPY = 'a copy';
 /** Nothing but the time at which it was sent. */
 const CLOCK = { kind: 'clock', body: {} };
 
-/** What it works with. */
+/** What signalling needs of its node. */
 export interface CarriersConfig {
   readonly identity: Identity;
   /** The fastest first. */
@@ -116,7 +116,7 @@ export function signallingOver({ identity, carriers, runtime, trace }: CarriersC
 
   /** Tells a peer the time, by a signal that says nothing else. It drops the signal, too, and knows then why nothing comes of its own. */
   const told$ = ({ from, kind }: Envelope): Observable<never> =>
-    kind === CLOCK.kind || !clocks.mayTell(from) ? EMPTY : send$(from, CLOCK).pipe(ignoreElements(), untroubled());
+    kind === CLOCK.kind || !clocks.mayTell(from) ? EMPTY : send$(from, CLOCK).pipe(ignoreElements(), ignoreErrors());
 
   /** Nobody of ours sends a longer one. It is not kept until it has its turn, and whoever carries it need not bring it again. */
   const isSmall = ({ parcel }: Brought): boolean => {

@@ -14,7 +14,7 @@ import { answer, answerUpgrade } from './dispatch.js';
 import { DEFAULT_HTTP_LIMITS, type HttpServerLimits } from './limits.js';
 import type { HttpService } from './service.js';
 
-/** What an HTTP server is made of. */
+/** The options of an HTTP server. */
 export interface HttpServerConfig {
   /** The local address. Default: all. */
   readonly bind?: string | undefined;
@@ -46,7 +46,7 @@ export function httpServer$(
   );
 }
 
-/** What an HTTP server is made of that has one service. */
+/** The options of an HTTP server that has one service. */
 export interface OneServiceConfig extends Omit<HttpServerConfig, 'port' | 'services'> {
   /** Default: 8080. */
   readonly port?: number | undefined;

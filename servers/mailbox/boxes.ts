@@ -25,7 +25,7 @@ export interface BoxLimits {
   readonly bytes: number;
 }
 
-/** What the boxes are made of. */
+/** What the boxes need. */
 export interface BoxesConfig {
   readonly store: MessageStore;
   readonly limits: BoxLimits;

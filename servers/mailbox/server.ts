@@ -13,7 +13,7 @@ import {
 } from 'rxjs';
 import { MAX_TIMER_MS, withDefaults } from '../../lib/config.js';
 import type { Endpoint } from '../../lib/endpoint.js';
-import { untroubled } from '../../lib/operators/untroubled.js';
+import { ignoreErrors } from '../../lib/operators/ignore-errors.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { hostNames } from '../host-names.js';
 import type { HttpServerLimits } from '../http/limits.js';
@@ -24,7 +24,7 @@ import { DEFAULT_MAILBOX_LIMITS, type MailboxServerLimits } from './limits.js';
 import { Mailbox } from './mailbox.js';
 import { forgetfulStore, type StorageState } from './store.js';
 
-/** What the mailbox is made of, as a service of an HTTP server. */
+/** The options of a mailbox as a service of an HTTP server. */
 export interface MailboxServiceConfig {
   /** A folder for the messages, made if need be, of no other server. Default: they are gone when the server is. */
   readonly dataFolder?: string | undefined;
@@ -37,7 +37,7 @@ export interface MailboxServiceConfig {
   readonly limits?: Partial<MailboxServerLimits> | undefined;
 }
 
-/** What a mailbox server is made of. */
+/** The options of a mailbox server. */
 export interface MailboxServerConfig extends MailboxServiceConfig {
   /** The local address. Default: all. */
   readonly bind?: string | undefined;
@@ -101,7 +101,7 @@ export function mailboxService$(
       switchMap((mailbox) => from(mailbox.load()).pipe(map(() => mailbox))),
       switchMap((mailbox) => {
         const sweeping$ = timer(limits.sweepMs, limits.sweepMs, scheduler).pipe(
-          exhaustMap(() => from(mailbox.sweep()).pipe(untroubled())),
+          exhaustMap(() => from(mailbox.sweep()).pipe(ignoreErrors())),
           ignoreElements(),
         );
         return merge(of({ service: mailbox.service, storage$: mailbox.store.state$ }), sweeping$).pipe(

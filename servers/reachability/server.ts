@@ -14,7 +14,7 @@ import {
 import { answerPyp2p } from './pyp2p.js';
 import { Questions } from './questions.js';
 
-/** What a reachability server is made of. */
+/** The options of a reachability server. */
 export interface ReachabilityServerConfig {
   /** The local address. Default: all. */
   readonly bind?: string | undefined;
@@ -61,7 +61,7 @@ export function reachabilityServer$(
   });
 }
 
-/** What the service is made of, on an HTTP server that others share. */
+/** The options of the service on an HTTP server that others share. */
 export interface ReachabilityServiceConfig {
   /** The local address of the server, by which callers know it. */
   readonly bind?: string | undefined;

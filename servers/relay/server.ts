@@ -11,7 +11,7 @@ import type { RelayCounters } from './counters.js';
 import { DEFAULT_RELAY_LIMITS, type RelayServerLimits } from './limits.js';
 import { Relay } from './relay.js';
 
-/** What a relay is made of, as a service of an HTTP server. */
+/** The options of a relay as a service of an HTTP server. */
 export interface RelayServiceConfig {
   /**
    * The names by which clients know this server, each as in their URLs: `rv.example.org:8080`. A request that was signed for
@@ -22,7 +22,7 @@ export interface RelayServiceConfig {
   readonly limits?: Partial<RelayServerLimits> | undefined;
 }
 
-/** What a relay server is made of. */
+/** The options of a relay server. */
 export interface RelayServerConfig extends RelayServiceConfig {
   /** The local address. Default: all. */
   readonly bind?: string | undefined;

@@ -16,7 +16,7 @@ export interface SpliceLimits {
   readonly bufferedBytes: number;
 }
 
-/** What a splice is made of. */
+/** What a splice needs. */
 export interface SpliceConfig {
   /** Two sockets that do not flow, and all of whose bytes are still to be read. Both are closed at the end. */
   readonly sockets: readonly [Socket, Socket];

@@ -13,7 +13,7 @@ import { memoryStore } from '../store/memory.js';
 import type { Store } from '../store/store.js';
 import { Unread } from '../unread.js';
 
-/** What a rendezvous server is made of. */
+/** The options of a rendezvous server. */
 export interface RendezvousServerConfig {
   /** The local address. Default: all. */
   readonly bind?: string | undefined;

@@ -7,7 +7,7 @@ import type { Store } from '../store/store.js';
 import type { ClientLines } from './client-lines.js';
 import type { PassingOn } from './passing-on.js';
 
-/** What a session works with. */
+/** What a session needs. */
 export interface SessionContext {
   readonly store: Store;
   readonly runtime: Runtime;

@@ -50,7 +50,7 @@ function hold(
       ledger.takenBack.push(scheduler.now());
       return EMPTY;
     }),
-    outlive: (work$) => {
+    runToEnd: (work$) => {
       work$.subscribe();
     },
     scheduler,

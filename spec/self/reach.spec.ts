@@ -229,7 +229,7 @@ describe('A net behind a gateway', () => {
       port: 9,
       observed$: of([SEEN_AT]),
       servers$: of([server]),
-      outlive: () => undefined,
+      runToEnd: () => undefined,
     });
     const [reach] = await firstValueFrom(reaches.pipe(filter(([each]) => each?.isSettled === true)));
     expect(reach?.isReachable).toBeUndefined();

@@ -24,7 +24,7 @@ export function requestTo(
     random: Math.random,
     turn: takeTurns(),
     // Nobody is told how it went, as nobody is when a net closes.
-    outlive: (work$) => {
+    runToEnd: (work$) => {
       work$.subscribe({ error: () => undefined });
     },
     ...fields,

@@ -45,7 +45,7 @@ export interface TransportHost {
   onFault(error: unknown): void;
 }
 
-/** What a transport works with. */
+/** What a transport needs. */
 export interface TransportConfig {
   readonly scheduler: SchedulerLike;
   /** Whether this side chooses the link. */

@@ -3,7 +3,7 @@ import { valueOf, type Service } from './igd.js';
 import type { Mapping } from '../mapping.js';
 import { refusalOf } from './wan-connection.js';
 import { holdLease$ } from '../hold-lease.js';
-import { untroubled } from '../../operators/untroubled.js';
+import { ignoreErrors } from '../../operators/ignore-errors.js';
 import type { PortRequest } from '../mapper.js';
 
 /** TCP's number at IANA. */
@@ -74,6 +74,6 @@ function isGone$(service: Service, uniqueId: string): Observable<boolean> {
   return service.call$('GetPinholePackets', { UniqueID: uniqueId }).pipe(
     map(() => false),
     catchError((error: unknown) => of(refusalOf(error) === NO_SUCH_PINHOLE)),
-    untroubled(),
+    ignoreErrors(),
   );
 }

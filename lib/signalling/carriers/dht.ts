@@ -44,7 +44,7 @@ const REJOIN_MS = 10_000;
 /** A node that does not answer is asked again after one such pause, then two, and so on up to this many. */
 const MOST_PAUSES = 6;
 
-/** What the carrier over the DHT is made of. */
+/** What the carrier over the DHT needs. */
 export interface DhtCarrierConfig extends DhtNodeConfig {
   readonly identity: Identity;
   readonly runtime: Pick<Runtime, 'scheduler' | 'random' | 'newId'>;

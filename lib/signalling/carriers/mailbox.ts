@@ -46,7 +46,7 @@ import {
   type TakenMessage,
 } from './mailbox-messages.js';
 
-/** What it works with. */
+/** What the carrier over mailboxes needs. */
 export interface MailboxCarrierConfig {
   readonly identity: Identity;
   /** Mailbox servers: what they are asked for is below these. A message that is sent is put at all of them. */

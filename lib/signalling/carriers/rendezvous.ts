@@ -22,7 +22,7 @@ import { PARCEL_MAX_BYTES, type Carrier, type Delivery, type Parcel } from '../c
 /** A server that does not say within this time whether it delivered counts as one that could not. */
 const ANSWER_MS = 5_000;
 
-/** What it works with. */
+/** What the carrier over rendezvous servers needs. */
 export interface RendezvousCarrierConfig {
   /** The sessions that are open, whenever they change; replays the latest. */
   readonly sessions$: Observable<readonly RendezvousSession[]>;

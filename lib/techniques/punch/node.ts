@@ -18,7 +18,7 @@ import type { Peers } from '../../peers/peers.js';
 import { punchSides } from './own-side.js';
 import { PUNCH } from './traits.js';
 
-/** What punches are made of. */
+/** What punches need of their node. */
 export interface PunchingConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;

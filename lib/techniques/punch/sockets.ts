@@ -25,7 +25,7 @@ import { DialError, reasonOf } from '../../errors.js';
 import { BIRTHDAY_SOCKETS, PUNCH_RETRY_MAX_MS, PUNCH_RETRY_MIN_MS, synsOf$, type PunchPlan, type Syn } from './plan.js';
 import { endpointsOf, type dial$, type listen$ } from '../../link/tcp.js';
 
-/** What a punch works with. */
+/** What a punch needs. */
 export interface PunchConfig {
   /** The local address to leave from. By default the system chooses. */
   readonly localAddress?: string | undefined;
@@ -191,6 +191,6 @@ function isRefusal(error: unknown): boolean {
 
 function failureOf({ address, deadlineMs }: PunchPlan, count: PunchReport): DialError {
   const { sent, refused, reasons } = count;
-  const details = [`${sent} SYNs, ${refused} refused`, ...reasons].join('; ');
+  const details = [`${sent} ${sent === 1 ? 'SYN' : 'SYNs'}, ${refused} refused`, ...reasons].join('; ');
   return new DialError(`${address} did not open a connection within ${deadlineMs} ms: ${details}`);
 }

@@ -14,7 +14,7 @@ import {
   takeUntil,
   type Observable,
 } from 'rxjs';
-import { untroubled } from '../../operators/untroubled.js';
+import { ignoreErrors } from '../../operators/ignore-errors.js';
 import { within } from '../../operators/within.js';
 import { Seen } from '../../bounds/seen.js';
 import type { ReceivedSignal, Signal, Signalling } from '../../signalling/signalling.js';
@@ -105,7 +105,7 @@ export function answer$(
       return comeToAny$(signalling, relaying, signal, ask, places);
     }),
     take(1),
-    untroubled(),
+    ignoreErrors(),
   );
 }
 
@@ -123,7 +123,7 @@ function comeToAny$(
   if (place === undefined)
     return refuse$(signalling, relaying, from, refusalSignal(ask, 'none of your relays lets it in'));
   const { named, known } = place;
-  const told$ = signalling.send$(from, replySignal({ attempt, token, relay: named.url })).pipe(untroubled());
+  const told$ = signalling.send$(from, replySignal({ attempt, token, relay: named.url })).pipe(ignoreErrors());
   const met$ = relaying.join$(known.url, from, token).pipe(
     map((socket) =>
       relaying.secure$(socket, 'server', from).pipe(

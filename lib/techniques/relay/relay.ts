@@ -19,7 +19,7 @@ import { guestsOf } from '../../peers/guests.js';
 import type { Peers } from '../../peers/peers.js';
 import { haveTold, httpServers, httpUrlOf, isLate$, type Findings } from '../../self/findings.js';
 
-/** What meetings at relays are made of. */
+/** What meetings at relays need of their node. */
 export interface RelayingConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;

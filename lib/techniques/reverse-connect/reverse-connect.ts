@@ -10,7 +10,7 @@ import { dialPeer$, type DialConfig } from '../../peers/dial.js';
 import { isOnLink } from '../../self/locator.js';
 import type { Peers } from '../../peers/peers.js';
 
-/** What dials that others ask for are made of. */
+/** What a dial that a peer asks for needs of its node. */
 export interface ReversingConfig extends DialConfig {
   readonly peers: Peers;
   /** This node's own locator as it is now. */

@@ -31,7 +31,7 @@ import { MAX_PASSWORD, Nodes } from './nodes.js';
 // `find_neighbours` gives the first neighbour to whoever has the mutex to be tested (`can_test` 1). The addresses are those
 // that nodes register with, else where they come from: nothing proves them, as nothing does in PyP2P.
 
-/** What it works with. */
+/** What PyP2P's mailboxes need. */
 export interface Pyp2pConfig {
   readonly store: MessageStore;
   readonly boxes: Boxes;

@@ -136,7 +136,7 @@ describe('punch$', () => {
       expectObservable(punch$(planOf(), world)).toBe(
         '1s #',
         undefined,
-        new DialError(`${PEER} did not open a connection within 1000 ms: 1 SYNs, 0 refused`),
+        new DialError(`${PEER} did not open a connection within 1000 ms: 1 SYN, 0 refused`),
       );
       expectSubscriptions(slow.subscriptions).toBe('^ 999ms !');
     });
