@@ -22,11 +22,17 @@ export type { PunchSide } from './techniques/punch/plan.js';
 export type { Outcome } from './operators/trace-outcome.js';
 export type { ClockReading } from './server-clock.js';
 export type { PunchStep, PunchSummary } from './techniques/punch/steps.js';
-export type { TraceEvent, TraceStep } from './trace.js';
+export type { NetStep, TraceEvent, TraceStep } from './trace.js';
+export type { AttemptStep } from './techniques/steps.js';
+export type { PeerStep } from './peers/steps.js';
+export type { SelfStep } from './self/steps.js';
+export type { SignalStep } from './signalling/steps.js';
+export type { RendezvousStep } from './rendezvous/steps.js';
+export type { ServerStep } from './server-report.js';
 
 // ─── Techniques of an application's own ──────────────────────────────────────────────────────────────────────────────
 export type { Link } from './link/link.js';
-export type { Delivery } from './signalling/carrier.js';
+export type { CarrierName, Delivery } from './signalling/carrier.js';
 export type { ReceivedSignal, Signal, Signalling, SignalOptions } from './signalling/signalling.js';
 export type { Attempt, Dial, Technique, TechniqueName } from './techniques/technique.js';
 

@@ -5,7 +5,7 @@ import type { SignalStep } from './signalling/steps.js';
 import type { AttemptStep } from './techniques/steps.js';
 
 /** What a net tells of itself. */
-type NetStep =
+export type NetStep =
   /** The node listens. */
   | {
       readonly type: 'listening';

@@ -3,6 +3,12 @@ import type { PeerId } from '../identity.js';
 
 /** What can carry signals. */
 export const CARRIER_NAMES = ['rendezvous', 'dht', 'mailbox'] as const;
+
+/**
+ * What can carry signals.
+ *
+ * @useDeclaredType
+ */
 export type CarrierName = (typeof CARRIER_NAMES)[number];
 
 /** The largest signal, sealed, in bytes. */
