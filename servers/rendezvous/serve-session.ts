@@ -61,13 +61,14 @@ export function serveSession$(
     const idle = new IdleTimer(scheduler, () => {
       session.refuse('idle', 'nothing was said for too long');
     });
-    const heard = () => {
-      idle.putOff(session.isListed ? limits.listedIdleMs : limits.idleMs);
+    let isOver = false;
+    const putOff = () => {
+      if (!isOver) idle.putOff(session.isListed ? limits.listedIdleMs : limits.idleMs);
     };
-    heard();
+    putOff();
     lines.start({
       line(text) {
-        heard();
+        putOff();
         if (!mayGoOn()) {
           session.refuse('too-many-lines', `more than ${limits.linesPerSecond} lines a second`);
           return undefined;
@@ -76,16 +77,20 @@ export function serveSession$(
         // PyP2P's servers say nothing to what they do not understand.
         return request === undefined
           ? undefined
-          : handle(request, session).catch(() => {
-              // The store is out of order; the client will try again, here or elsewhere.
-              session.refuse('closing', 'this server cannot answer now');
-              subscriber.complete();
-            });
+          : handle(request, session)
+              // It may be listed now: a node of PyP2P's that waits for candidates says nothing more.
+              .then(putOff)
+              .catch(() => {
+                // The store is out of order; the client will try again, here or elsewhere.
+                session.refuse('closing', 'this server cannot answer now');
+                subscriber.complete();
+              });
       },
       fault({ message }) {
         session.refuse('line-too-long', message);
       },
       over() {
+        isOver = true;
         idle.stop();
         session.end();
       },

@@ -256,6 +256,23 @@ describe('The rendezvous server', () => {
       expect(await candidate.ask(`CANDIDATE ${nodes[64] ?? ''} TCP 5000`)).toBe('PREDICTION SET');
     });
 
+    it('keeps a node that waits for candidates though it says nothing more', async () => {
+      const clock = new VirtualClock();
+      const server = await lab.server({ limits: { idleMs: 120_000 } }, { scheduler: clock });
+      const node = await clientOf(server, newAddress());
+      node.say('SIMULTANEOUS READY 0 0');
+      const address = node.socket.localAddress ?? '';
+      const candidate = async () => {
+        const client = await clientOf(server, newAddress());
+        return client.ask(`CANDIDATE ${address} TCP 5000`);
+      };
+      // Nothing tells a client that it is listed, but that others find it.
+      while ((await candidate()) !== 'PREDICTION SET');
+      expect(await node.heard()).toMatch(/^CHALLENGE /);
+      clock.pass(3_600_000);
+      expect(await candidate()).toBe('PREDICTION SET');
+    });
+
     it('forgets a simultaneous node that hangs up', async () => {
       const server = await lab.server();
       const node = await clientOf(server, newAddress());
