@@ -26,7 +26,7 @@ export function traceOutcome<T>(
       const settle = (outcome: Outcome['outcome'], reason?: string) => {
         if (settled) return;
         settled = outcome !== 'started';
-        tell({ outcome, elapsedMs: scheduler.now() - start, ...(reason !== undefined && { reason }) });
+        tell({ outcome, elapsedMs: Math.round(scheduler.now() - start), ...(reason !== undefined && { reason }) });
       };
       settle('started');
       return source.pipe(

@@ -166,7 +166,7 @@ function reachAt$(family: 4 | 6, place: Place, turn: Turn, given: ReachConfig): 
     return merge(direct$, mapped$.pipe(takeUntil(isReachable$))).pipe(
       takeWhile(({ endpoint }) => endpoint !== undefined, true),
       tap((reach) => {
-        trace({ type: 'reach', ...reach, elapsedMs: scheduler.now() - begun });
+        trace({ type: 'reach', ...reach, elapsedMs: Math.round(scheduler.now() - begun) });
       }),
     );
   }).pipe(repeat({ delay: () => timer(pauseMs, scheduler) }), startWith(searching));
