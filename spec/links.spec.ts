@@ -117,3 +117,24 @@ describe('The documents', () => {
     expect(lost.filter((document) => !['README.md', 'CHANGELOG.md'].includes(document))).toEqual([]);
   });
 });
+
+/** `a/{b,c}.js` is `a/b.js` and `a/c.js`, as a shell has it. */
+function expanded(pattern: string): string[] {
+  const [, before = '', choices, after = ''] = /^([^{]*)\{([^}]*)\}(.*)$/.exec(pattern) ?? [];
+  if (choices === undefined) return [pattern];
+  return choices.split(',').flatMap((choice) => expanded(`${before}${choice}${after}`));
+}
+
+describe('What CI runs', () => {
+  it('is there: jasmine says of a spec that is not there only that it has found fewer', () => {
+    const named = Array.from(readFileSync(join(ROOT, '.ci/run'), 'utf8').matchAll(/dist\/\S+\.js/g), ([path]) => path);
+    expect(named.length).toBeGreaterThan(5);
+    const sources = named.flatMap(expanded).map((path) => path.replace(/^dist\//, '').replace(/\.js$/, '.ts'));
+    const lost = sources.filter((path) => {
+      const folder = join(ROOT, dirname(path));
+      if (!path.endsWith('/*.spec.ts')) return !existsSync(join(ROOT, path));
+      return !existsSync(folder) || !readdirSync(folder).some((name) => name.endsWith('.spec.ts'));
+    });
+    expect(lost).toEqual([]);
+  });
+});
