@@ -127,7 +127,10 @@ function expanded(pattern: string): string[] {
 
 describe('What CI runs', () => {
   it('is there: jasmine says of a spec that is not there only that it has found fewer', () => {
-    const named = Array.from(readFileSync(join(ROOT, '.ci/run'), 'utf8').matchAll(/dist\/\S+\.js(?!on)/g), ([path]) => path);
+    const named = Array.from(
+      readFileSync(join(ROOT, '.ci/run'), 'utf8').matchAll(/dist\/\S+\.js(?!on)/g),
+      ([path]) => path,
+    );
     expect(named.length).toBeGreaterThan(5);
     const sources = named.flatMap(expanded).map((path) => path.replace(/^dist\//, '').replace(/\.js$/, '.ts'));
     const lost = sources.filter((path) => {
