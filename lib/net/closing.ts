@@ -19,14 +19,17 @@ import type { Peers } from '../peers/peers.js';
 
 /** The end of a net, and the work that goes on until then although nobody waits for it any more. */
 export class Closing {
-  /** Whether it has begun. */
-  isClosing = false;
-
+  #isClosing = false;
   readonly #closing = new Subject<void>();
   readonly #aftermath = new Subject<Observable<unknown>>();
   readonly #settled = lastValueFrom(this.#aftermath.pipe(mergeMap((work$) => work$.pipe(ignoreErrors()))), {
     defaultValue: undefined,
   });
+
+  /** Whether it has begun. */
+  get isClosing(): boolean {
+    return this.#isClosing;
+  }
 
   /** Emits when the net begins to close, and completes. */
   get begun$(): Observable<void> {
@@ -49,7 +52,7 @@ export class Closing {
 
   /** Has work go on until the net begins to close: it needs the sessions that are closed then. */
   finishBefore(work$: Observable<unknown>): void {
-    if (!this.isClosing) this.#aftermath.next(work$.pipe(takeUntil(this.#closing)));
+    if (!this.#isClosing) this.#aftermath.next(work$.pipe(takeUntil(this.#closing)));
   }
 
   /** Does something when the net begins to close. */
@@ -59,7 +62,7 @@ export class Closing {
 
   /** Says that the net closes. */
   begin(): void {
-    this.isClosing = true;
+    this.#isClosing = true;
     this.#closing.next();
     this.#closing.complete();
   }

@@ -13,7 +13,7 @@ import type { Runtime } from '../runtime.js';
 import type { PeerTrace } from './steps.js';
 
 /** What a dial needs of its node. */
-export interface DialConfig {
+export interface PeerDialConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
   readonly context: SecureContext;
@@ -30,7 +30,7 @@ export interface DialOptions {
 }
 
 /** Opens a link to the peer at one endpoint, its key proven. Fails for anybody else. */
-export function dialPeer$(endpoint: Endpoint, options: DialOptions, given: DialConfig): Observable<Link> {
+export function dialPeer$(endpoint: Endpoint, options: DialOptions, given: PeerDialConfig): Observable<Link> {
   const { config, runtime, trace } = given;
   const { attemptId } = options;
   const { bind, timing } = config;
@@ -49,7 +49,7 @@ export function dialPeer$(endpoint: Endpoint, options: DialOptions, given: DialC
 export function linkOver$(
   socket: Socket,
   { technique, peerId }: Omit<DialOptions, 'attemptId'>,
-  { config, runtime, context }: Omit<DialConfig, 'trace'>,
+  { config, runtime, context }: Omit<PeerDialConfig, 'trace'>,
 ): Observable<Link> {
   const { security, timing } = config;
   const link = plainLink(socket, technique);

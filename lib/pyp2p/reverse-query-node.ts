@@ -10,7 +10,7 @@ import { answerReverse$, dialByReverseQuery, REVERSE_QUERY } from './reverse-que
 import type { Asked, ReverseQuerying } from './reverse-querying.js';
 import { connectionKeyOf } from '../unl.js';
 import type { Unl } from '../unl/types.js';
-import { dialPeer$, type DialConfig } from '../peers/dial.js';
+import { dialPeer$, type PeerDialConfig } from '../peers/dial.js';
 import { isOnLink } from '../self/locator.js';
 import type { TechniqueHost } from '../techniques/host.js';
 import type { NodeTechnique } from '../techniques/technique.js';
@@ -20,7 +20,7 @@ import type { PeerStep } from '../peers/steps.js';
 import type { SignalStep } from '../signalling/steps.js';
 
 /** What PyP2P's reverse connect needs of its node. */
-export interface ReverseQueryingConfig extends DialConfig {
+export interface ReverseQueryingConfig extends PeerDialConfig {
   readonly trace: (step: PeerStep | SignalStep) => void;
   readonly peers: Peers;
   /** This node's own locator as it is now. */

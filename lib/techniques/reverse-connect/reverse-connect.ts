@@ -6,12 +6,12 @@ import { answerDialBacks$, type Reversing } from './answer.js';
 import { REVERSE_CONNECT } from './traits.js';
 import type { Unl } from '../../unl/types.js';
 import { guestsOf } from '../../peers/guests.js';
-import { dialPeer$, type DialConfig } from '../../peers/dial.js';
+import { dialPeer$, type PeerDialConfig } from '../../peers/dial.js';
 import { isOnLink } from '../../self/locator.js';
 import type { Peers } from '../../peers/peers.js';
 
 /** What a dial that a peer asks for needs of its node. */
-export interface ReversingConfig extends DialConfig {
+export interface ReversingConfig extends PeerDialConfig {
   readonly peers: Peers;
   /** This node's own locator as it is now. */
   readonly own: () => Unl;
