@@ -8,7 +8,7 @@ import { parsePcp } from '../lib/port-mapping/pcp-messages.js';
 import { parseAction } from '../lib/port-mapping/upnp/soap.js';
 import { parseXml } from '../lib/port-mapping/upnp/xml.js';
 import { createIdentity, isPeerId, peerIdToKey } from '../lib/identity.js';
-import { Channel, framedWire } from '../lib/link/channel.js';
+import { FramedLink, framedWire } from '../lib/link/framed-link.js';
 import { encodeHeader, FRAME, frameDecoder } from '../lib/link/frames.js';
 import { decodeEnd, decodeHello } from '../lib/link/handshake.js';
 import { lineDecoder } from '../lib/link/lines.js';
@@ -176,21 +176,21 @@ describe('sixteen times as much from a stranger costs sixteen times the work', (
     expect(growing([['queue', 8 * LENGTH, queue]])).toEqual([]);
   });
 
-  it('of tiny frames that a channel holds until they are wanted, or until the peer reads', () => {
+  it('of tiny frames that a framed holds until they are wanted, or until the peer reads', () => {
     const received = (times: number) => {
       const stream = new Duplex({ read: noop, write: noop });
-      const channel = new Channel({ ...linkOf('direct'), stream }, framedWire());
-      channel.attach({ frame: noop, written: noop, closed: noop });
+      const framed = new FramedLink({ ...linkOf('direct'), stream }, framedWire());
+      framed.attach({ frame: noop, written: noop, closed: noop });
       stream.emit('data', Buffer.concat(Array<Buffer>(times).fill(encodeHeader(FRAME.ping, 0))));
-      channel.setFlowing(true);
+      framed.setFlowing(true);
       stream.destroy();
     };
     const written = (times: number) => {
       const done: (() => void)[] = [];
       const stream = new Duplex({ read: noop, write: (_chunk, _encoding, next) => done.push(next) });
-      const channel = new Channel({ ...linkOf('direct'), stream }, framedWire());
-      for (let i = 0; i < times; i++) channel.write(FRAME.pong, Buffer.of(1));
-      while (channel.buffered > 0) done.pop()?.();
+      const framed = new FramedLink({ ...linkOf('direct'), stream }, framedWire());
+      for (let i = 0; i < times; i++) framed.write(FRAME.pong, Buffer.of(1));
+      while (framed.buffered > 0) done.pop()?.();
       stream.destroy();
     };
     expect(

@@ -9,7 +9,7 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import { ProtocolError } from '../errors.js';
-import type { Channel } from '../link/channel.js';
+import type { FramedLink } from '../link/framed-link.js';
 import { FRAME } from '../link/frames.js';
 import { decodeEnd, encodeHello, type End, type Hello } from '../link/handshake.js';
 import { NEVER_BEGUN, outOfReachReason, type CloseReason } from './close-reason.js';
@@ -57,17 +57,17 @@ export class Association {
   /** Why the last link broke. */
   #lostBy: Error | undefined;
 
-  constructor(channel: Channel, start: ConnectionStart, config: AssociationConfig) {
+  constructor(framed: FramedLink, start: ConnectionStart, config: AssociationConfig) {
     const { runtime, timing, limits, stream } = config;
-    const { peerId } = channel.link;
+    const { peerId } = framed.link;
     this.#config = config;
     this.#start = start;
-    this.#path = new BehaviorSubject(pathOf(channel, undefined));
+    this.#path = new BehaviorSubject(pathOf(framed, undefined));
     this.path$ = this.#path.asObservable();
     this.consent = new Consent(start.id);
     this.whereabouts = new Whereabouts(peerId);
-    this.whereabouts.note(channel.link);
-    this.transport = new Transport(channel, start.confirmed, {
+    this.whereabouts.note(framed.link);
+    this.transport = new Transport(framed, start.confirmed, {
       scheduler: runtime.scheduler,
       unacknowledgedBytes: limits.unacknowledgedBytes,
       silenceMs: timing.silenceMs,
@@ -82,7 +82,7 @@ export class Association {
   begin(): void {
     const { runtime, timing } = this.#config;
     const { scheduler } = runtime;
-    const { lastChannel: first } = this.transport;
+    const { lastLink: first } = this.transport;
     this.#run(this.consent.given$, this.#sayLocator);
     this.#sayFirstHello(first);
     if (this.#start.confirmed) this.consent.give();
@@ -92,7 +92,7 @@ export class Association {
     );
     this.#run(outOfReach$, this.#giveUp);
     this.transport.start();
-    if (first.framed) this.#beat(timing.heartbeatMs, scheduler);
+    if (first.hasControlFrames) this.#beat(timing.heartbeatMs, scheduler);
     if (!this.#start.confirmed) this.#run(timer(timing.handshakeMs, scheduler), this.#expectConsent);
   }
 
@@ -102,31 +102,31 @@ export class Association {
   };
 
   /** Takes one more link, which this side has made, where it is of use. */
-  offer(channel: Channel, attempt?: string): void {
-    if (!this.transport.hasRoom || !this.transport.wants(channel)) {
-      channel.destroy();
+  offer(framed: FramedLink, attempt?: string): void {
+    if (!this.transport.hasRoom || !this.transport.wants(framed)) {
+      framed.destroy();
       return;
     }
-    this.#sayHello(channel, attempt);
-    this.transport.offer(channel);
+    this.#sayHello(framed, attempt);
+    this.transport.offer(framed);
   }
 
   /** Takes one more link, which the peer has made and said hello on. */
-  take(channel: Channel, hello: Hello): void {
+  take(framed: FramedLink, hello: Hello): void {
     if (!this.transport.hasRoom) {
-      channel.destroy();
+      framed.destroy();
       return;
     }
     // Before the hello is heard, so that the peer is told what was lost, too.
-    this.#sayHello(channel);
-    this.transport.take(channel, hello);
+    this.#sayHello(framed);
+    this.transport.take(framed, hello);
   }
 
   /** The peer has taken another link than the first: goes on there, with all that was sent. */
-  moveTo(channel: Channel, id: string): void {
+  moveTo(framed: FramedLink, id: string): void {
     this.consent.id = id;
-    this.#sayFirstHello(channel);
-    this.transport.restart(channel);
+    this.#sayFirstHello(framed);
+    this.transport.restart(framed);
     this.consent.give();
   }
 
@@ -154,35 +154,35 @@ export class Association {
     onLocator: (payload) => {
       this.whereabouts.hear(payload);
     },
-    onPath: (channel) => {
-      this.#path.next(pathOf(channel, undefined));
-      this.whereabouts.note(channel.link);
+    onPath: (framed) => {
+      this.#path.next(pathOf(framed, undefined));
+      this.whereabouts.note(framed.link);
       this.#sayLocator();
       if (this.consent.isGiven) this.ping();
     },
-    onRoundTrip: (channel, ms) => {
-      this.#path.next(pathOf(channel, ms));
+    onRoundTrip: (framed, ms) => {
+      this.#path.next(pathOf(framed, ms));
     },
     onLost: (error) => {
       this.#lostBy = error;
       const spare = this.consent.takeSpare();
       if (spare === undefined) this.#config.host.onLost(error);
-      else this.moveTo(spare.channel, spare.id);
+      else this.moveTo(spare.framed, spare.id);
     },
     onFault: (error) => {
       this.#config.host.onFault(error);
     },
   };
 
-  #sayFirstHello(channel: Channel): void {
+  #sayFirstHello(framed: FramedLink): void {
     const { attempt } = this.#start;
-    channel.write(FRAME.hello, encodeHello({ connection: this.consent.id, attempt }));
+    framed.write(FRAME.hello, encodeHello({ connection: this.consent.id, attempt }));
   }
 
-  #sayHello(channel: Channel, attempt?: string): void {
+  #sayHello(framed: FramedLink, attempt?: string): void {
     const { received, lost } = this.transport;
     const state = this.consent.isGiven ? { received, lost } : {};
-    channel.write(FRAME.hello, encodeHello({ connection: this.consent.id, attempt, ...state }));
+    framed.write(FRAME.hello, encodeHello({ connection: this.consent.id, attempt, ...state }));
   }
 
   readonly #sayLocator = (): void => {
@@ -192,12 +192,12 @@ export class Association {
 
   readonly #expectConsent = (): void => {
     if (this.consent.isGiven) return;
-    if (this.transport.channel === undefined) this.#config.host.onGone(NEVER_BEGUN);
+    if (this.transport.currentLink === undefined) this.#config.host.onGone(NEVER_BEGUN);
     else this.#config.host.onFault(new ProtocolError('The peer proved its key and then said nothing'));
   };
 
   readonly #giveUp = (): void => {
-    const hasLink = this.transport.channel !== undefined;
+    const hasLink = this.transport.currentLink !== undefined;
     this.#config.host.onGone(outOfReachReason(hasLink, this.#lostBy, this.#config.timing.survivalMs));
   };
 

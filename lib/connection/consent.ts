@@ -1,11 +1,11 @@
 import { ReplaySubject, type Observable } from 'rxjs';
 import { ProtocolError } from '../errors.js';
-import type { Channel } from '../link/channel.js';
+import type { FramedLink } from '../link/framed-link.js';
 import type { Hello } from '../link/handshake.js';
 
 /** A link on which the peer has said hello, and the connection that it named. */
 export interface OfferedLink {
-  readonly channel: Channel;
+  readonly framed: FramedLink;
   readonly id: string;
 }
 
@@ -63,7 +63,7 @@ export class Consent {
   /** Hands over the second link, if there is one that is not broken. */
   takeSpare(): OfferedLink | undefined {
     const spare = this.#spare;
-    if (spare?.channel.isBroken !== false) return undefined;
+    if (spare?.framed.isBroken !== false) return undefined;
     this.#spare = undefined;
     return spare;
   }
@@ -75,7 +75,7 @@ export class Consent {
   }
 
   #dropSpare(): void {
-    this.#spare?.channel.destroy();
+    this.#spare?.framed.destroy();
     this.#spare = undefined;
   }
 }

@@ -15,7 +15,7 @@ export interface EndingConfig {
   /** Whether the peer can say what it has. On a plain link it cannot. */
   readonly isFramed: boolean;
   readonly lines: Pick<LineStream, 'hasReader' | 'closeInbox' | 'closeOutbox'>;
-  readonly transport: Pick<Transport, 'isAcknowledged' | 'lastChannel' | 'end' | 'readOn' | 'close'>;
+  readonly transport: Pick<Transport, 'isAcknowledged' | 'lastLink' | 'end' | 'readOn' | 'close'>;
   /** Called once, when it is over: nothing is sent or taken any more. */
   readonly onClosed: (reason: CloseReason) => void;
 }
@@ -91,7 +91,7 @@ export class Ending {
   /** Ends the connection at once, with all that is still on its way. */
   drop(reason: CloseReason): void {
     this.finish(reason);
-    this.#config.transport.lastChannel.destroy();
+    this.#config.transport.lastLink.destroy();
   }
 
   /** The peer says that it sends nothing more, and all that it has sent has come. */
@@ -146,10 +146,10 @@ export class Ending {
   /** The peer's end is waited for as long as anything moves. */
   #expectMovement(): void {
     const { transport, scheduler, closeMs } = this.#config;
-    let before = transport.lastChannel.moved;
+    let before = transport.lastLink.moved;
     this.#movement = interval(closeMs, scheduler).subscribe({
       next: () => {
-        const { moved } = transport.lastChannel;
+        const { moved } = transport.lastLink;
         if (moved === before) this.drop(CLOSE_UNANSWERED);
         before = moved;
       },

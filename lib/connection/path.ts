@@ -1,5 +1,5 @@
 import type { Endpoint } from '../endpoint.js';
-import type { Channel } from '../link/channel.js';
+import type { FramedLink } from '../link/framed-link.js';
 
 /** The way the lines travel. */
 export interface Path {
@@ -16,7 +16,7 @@ export interface Path {
 }
 
 /** The way that leads over a link. */
-export function pathOf({ link }: Channel, roundTripMs: number | undefined): Path {
+export function pathOf({ link }: FramedLink, roundTripMs: number | undefined): Path {
   const { technique, direct, local, remote } = link;
   return { technique, direct, local, remote, roundTripMs };
 }

@@ -15,7 +15,7 @@ import {
 import type { Endpoint } from '../endpoint.js';
 import { ProtocolError } from '../errors.js';
 import type { PeerId } from '../identity.js';
-import type { Channel } from '../link/channel.js';
+import type { FramedLink } from '../link/framed-link.js';
 import { decodeEnd, type Hello } from '../link/handshake.js';
 import type { UnlV3 } from '../unl/types.js';
 import { Association, type AssociationHost } from './association.js';
@@ -49,13 +49,13 @@ export class PeerConnection implements Connection {
   readonly #association: Association;
   readonly #ending: Ending;
 
-  constructor(channel: Channel, start: ConnectionStart, context: ConnectionContext) {
+  constructor(framed: FramedLink, start: ConnectionStart, context: ConnectionContext) {
     const { runtime, timing, limits } = context;
-    this.peerId = channel.link.peerId;
+    this.peerId = framed.link.peerId;
     this.direction = start.direction;
     this.#context = context;
-    this.#lines = this.#linesOver(channel);
-    this.#association = new Association(channel, start, {
+    this.#lines = this.#linesOver(framed);
+    this.#association = new Association(framed, start, {
       runtime,
       timing,
       limits,
@@ -65,7 +65,7 @@ export class PeerConnection implements Connection {
     this.#ending = new Ending({
       closeMs: timing.closeMs,
       scheduler: runtime.scheduler,
-      isFramed: channel.framed,
+      isFramed: framed.hasControlFrames,
       lines: this.#lines,
       transport: this.#association.transport,
       onClosed: (reason) => {
@@ -79,7 +79,7 @@ export class PeerConnection implements Connection {
     this.#association.begin();
   }
 
-  #linesOver({ lineEnd }: Channel): LineStream {
+  #linesOver({ lineEnd }: FramedLink): LineStream {
     return new LineStream({
       limits: this.#context.limits,
       lineEnd,
@@ -126,7 +126,7 @@ export class PeerConnection implements Connection {
 
   /** Whether it has a link at the moment. */
   get hasLink(): boolean {
-    return this.#association.transport.channel !== undefined;
+    return this.#association.transport.currentLink !== undefined;
   }
 
   /** Whether the peer has been at an address: whether a direct link has led there. */
@@ -136,7 +136,7 @@ export class PeerConnection implements Connection {
 
   /** Where the peer is. */
   get remote(): Endpoint {
-    return this.#lastChannel.link.remote;
+    return this.#lastLink.link.remote;
   }
 
   /** Whether the peer is known to hold this connection, too. */
@@ -163,7 +163,7 @@ export class PeerConnection implements Connection {
   get released$(): Observable<never> {
     return concat(
       this.#closed.pipe(ignoreElements()),
-      defer(() => this.#lastChannel.released$),
+      defer(() => this.#lastLink.released$),
     );
   }
 
@@ -216,7 +216,7 @@ export class PeerConnection implements Connection {
       this.#ending.refused(end);
     },
     onLost: (error) => {
-      if (!this.#ending.lost() && !this.#lastChannel.framed) this.#ending.finish(brokenReason(error));
+      if (!this.#ending.lost() && !this.#lastLink.hasControlFrames) this.#ending.finish(brokenReason(error));
     },
     onGone: (reason) => {
       this.#ending.drop(reason);
@@ -227,23 +227,23 @@ export class PeerConnection implements Connection {
   };
 
   /** Takes one more link, which this side has made, where it is of use. */
-  offer(channel: Channel, attempt?: string): void {
-    this.#association.offer(channel, attempt);
+  offer(framed: FramedLink, attempt?: string): void {
+    this.#association.offer(framed, attempt);
   }
 
   /** Takes one more link, which the peer has made and said hello on. */
-  take(channel: Channel, hello: Hello): void {
-    this.#association.take(channel, hello);
+  take(framed: FramedLink, hello: Hello): void {
+    this.#association.take(framed, hello);
   }
 
   /** Keeps a second link from the peer, which is to take the first, until it has. */
-  keepSpare(channel: Channel, id: string): void {
-    this.#association.consent.keep({ channel, id });
+  keepSpare(framed: FramedLink, id: string): void {
+    this.#association.consent.keep({ framed, id });
   }
 
   /** The peer has taken another link than the one this connection began on: goes on there, with all that was sent. */
-  moveTo(channel: Channel, id: string): void {
-    this.#association.moveTo(channel, id);
+  moveTo(framed: FramedLink, id: string): void {
+    this.#association.moveTo(framed, id);
   }
 
   /** Gives up links whose ends here are at addresses that this machine has no more. */
@@ -270,8 +270,8 @@ export class PeerConnection implements Connection {
     this.#ending.drop(DROPPED_HERE);
   }
 
-  get #lastChannel(): Channel {
-    return this.#association.transport.lastChannel;
+  get #lastLink(): FramedLink {
+    return this.#association.transport.lastLink;
   }
 
   #fail(error: unknown): void {

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { formatEndpoint } from '../endpoint.js';
-import { Channel } from '../link/channel.js';
+import { FramedLink } from '../link/framed-link.js';
 import type { Link } from '../link/link.js';
 import { NO_NONCE, plainWire } from '../link/plain.js';
 import { endpointsOf } from '../link/tcp.js';
@@ -28,6 +28,6 @@ export function plainConnection(
   context: ConnectionContext,
 ): PeerConnection {
   if (nonce) link.stream.write(NO_NONCE);
-  const channel = new Channel(link, plainWire());
-  return new PeerConnection(channel, { id: '', direction, confirmed: true, isControlling: false }, context);
+  const framed = new FramedLink(link, plainWire());
+  return new PeerConnection(framed, { id: '', direction, confirmed: true, isControlling: false }, context);
 }

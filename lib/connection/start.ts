@@ -13,7 +13,7 @@ export interface ConnectionContext {
 export interface ConnectionStart {
   readonly id: string;
   readonly direction: Direction;
-  /** Whether the peer is known to hold this connection too. Where not, its hello on the channel will tell. */
+  /** Whether the peer is known to hold this connection too. Where not, its hello on the link will tell. */
   readonly confirmed: boolean;
   /** Whether this side chooses among links: exactly one of two that are proven does. Of no meaning for plain links. */
   readonly isControlling: boolean;

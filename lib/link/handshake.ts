@@ -3,7 +3,7 @@ import { ProtocolError, TimeoutError } from '../errors.js';
 import { within } from '../operators/within.js';
 import { isAttemptId, parseJsonObject } from '../validate.js';
 import { clean } from '../words.js';
-import type { Channel } from './channel.js';
+import type { FramedLink } from './framed-link.js';
 import { FRAME } from './frames.js';
 
 /** The first frame in each direction: which connection this link belongs to. */
@@ -70,15 +70,15 @@ export function decodeEnd(payload: Buffer): End {
 }
 
 /**
- * Waits for the hello that opens a channel, then holds the channel's frames back for its next owner. Unsubscribed before
- * that, or on any failure, the channel is destroyed.
+ * Waits for the hello that opens a framed link, then holds the framed link's frames back for its next owner. Unsubscribed before
+ * that, or on any failure, the framed link is destroyed.
  *
  * @throws ProtocolError when something else comes first; TimeoutError when nothing comes.
  */
-export function readHello$(channel: Channel, timeoutMs: number, scheduler: SchedulerLike): Observable<Hello> {
+export function readHello$(framed: FramedLink, timeoutMs: number, scheduler: SchedulerLike): Observable<Hello> {
   return new Observable<Hello>((subscriber) => {
     let handedOver = false;
-    channel.attach({
+    framed.attach({
       frame: ({ type, payload }) => {
         if (type !== FRAME.hello) {
           subscriber.error(new ProtocolError(`Expected a hello first, got a frame of type ${type}`));
@@ -86,7 +86,7 @@ export function readHello$(channel: Channel, timeoutMs: number, scheduler: Sched
         }
         try {
           const hello = decodeHello(payload);
-          channel.setFlowing(false);
+          framed.setFlowing(false);
           handedOver = true;
           subscriber.next(hello);
           subscriber.complete();
@@ -99,9 +99,9 @@ export function readHello$(channel: Channel, timeoutMs: number, scheduler: Sched
         subscriber.error(error ?? new ProtocolError('The peer proved its key and went away without a hello'));
       },
     });
-    channel.setFlowing(true);
+    framed.setFlowing(true);
     return () => {
-      if (!handedOver) channel.destroy();
+      if (!handedOver) framed.destroy();
     };
   }).pipe(
     within(

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { Observable } from 'rxjs';
 import { Gathered } from '../bounds/gathered.js';
 import { ProtocolError } from '../errors.js';
-import type { Wire } from './channel.js';
+import type { Wire } from './framed-link.js';
 import { FRAME } from './frames.js';
 
 /** PyP2P's `direct` nodes send this many hex digits first. */

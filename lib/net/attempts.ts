@@ -20,7 +20,7 @@ import type { PeerConnection } from '../connection/peer-connection.js';
 import type { Need } from '../connection/transport/link-choice.js';
 import { formatEndpoint, sameEndpoint, type Endpoint } from '../endpoint.js';
 import { DialError } from '../errors.js';
-import { Channel, framedWire } from '../link/channel.js';
+import { FramedLink, framedWire } from '../link/framed-link.js';
 import type { Link } from '../link/link.js';
 import { firstAndRest } from '../operators/first-and-rest.js';
 import { traceOutcome } from '../operators/trace-outcome.js';
@@ -141,7 +141,7 @@ export class Attempts {
             (!isServicePort(endpoint.port) && (connection.hasBeenAt(endpoint.address) || isNamedAt(endpoint)));
           return this.#link$(locator, wanted, { timeoutMs, isSeen }).pipe(
             tap((link) => {
-              connection.offer(new Channel(link, framedWire()));
+              connection.offer(new FramedLink(link, framedWire()));
             }),
             ignoreErrors(),
           );

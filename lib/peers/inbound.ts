@@ -7,7 +7,7 @@ import { Admission, type NoRoom } from '../bounds/admission.js';
 import { inRoom } from '../bounds/in-room.js';
 import { siteOf } from '../bounds/site.js';
 import { DialError, reasonOf } from '../errors.js';
-import { Channel, framedWire } from '../link/channel.js';
+import { FramedLink, framedWire } from '../link/framed-link.js';
 import { readHello$ } from '../link/handshake.js';
 import { endpointsOf } from '../link/tcp.js';
 import { secure$ } from '../link/tls.js';
@@ -76,11 +76,11 @@ function receiveSecure$(socket: Socket, { config, context, peers, runtime }: Inb
   const { local, remote } = endpointsOf(socket);
   return secure$(socket, { context, role: 'server' }).pipe(
     within(handshakeMs, 'There was no TLS handshake', runtime.scheduler),
-    map((secured) => new Channel({ ...secured, local, remote, technique: 'direct', direct: true }, framedWire())),
-    switchMap((channel) =>
-      readHello$(channel, handshakeMs, runtime.scheduler).pipe(
+    map((secured) => new FramedLink({ ...secured, local, remote, technique: 'direct', direct: true }, framedWire())),
+    switchMap((framed) =>
+      readHello$(framed, handshakeMs, runtime.scheduler).pipe(
         tap((hello) => {
-          peers.receive(channel, hello);
+          peers.receive(framed, hello);
         }),
       ),
     ),

@@ -6,7 +6,7 @@ import { plainConnection } from '../connection/plain-connection.js';
 import { siteOf } from '../bounds/site.js';
 import { reasonOf } from '../errors.js';
 import { isGreater, type PeerId } from '../identity.js';
-import { framedWire, Channel } from '../link/channel.js';
+import { framedWire, FramedLink } from '../link/framed-link.js';
 import { FRAME } from '../link/frames.js';
 import { encodeEnd, type End, type Hello } from '../link/handshake.js';
 import type { Link } from '../link/link.js';
@@ -46,7 +46,7 @@ export class Peers {
   readonly #left = new Subject<PeerConnection>();
   readonly #probes = new Subscription();
   /** The newest link of each peer that has a connection and is being probed. */
-  readonly #returning = new Map<PeerId, { readonly channel: Channel; readonly hello: Hello }>();
+  readonly #returning = new Map<PeerId, { readonly framed: FramedLink; readonly hello: Hello }>();
   /** Attempts of this side's for which a peer may make the link. */
   readonly #expected = new Map<string, { readonly peerId: PeerId; readonly technique: string }>();
   /** Attempts of this side's that are under way, each with its peer. */
@@ -54,7 +54,7 @@ export class Peers {
   /** Connections that have ended in order. */
   readonly #ended: Seen;
   /** Links that were turned away and are taking in why. */
-  readonly #refused = new Set<Channel>();
+  readonly #refused = new Set<FramedLink>();
 
   constructor(
     readonly config: ResolvedConfig,
@@ -135,7 +135,7 @@ export class Peers {
     const existing = this.#byPeer.get(link.peerId);
     if (existing?.hasLink === false) {
       // One that is being closed has something to say still.
-      existing.offer(new Channel(link, framedWire()), attempt);
+      existing.offer(new FramedLink(link, framedWire()), attempt);
       return;
     }
     const refusal = this.get(link.peerId) === undefined ? this.#reasonToRefuse(link) : undefined;
@@ -154,7 +154,7 @@ export class Peers {
   ): PeerConnection {
     const existing = this.get(link.peerId);
     if (existing !== undefined) {
-      existing.offer(new Channel(link, framedWire()), attempt);
+      existing.offer(new FramedLink(link, framedWire()), attempt);
       return existing;
     }
     const context = { ...this.config, runtime: this.runtime };
@@ -164,37 +164,37 @@ export class Peers {
     }
     const isControlling = this.#isControlling(link.peerId);
     const start = { id: this.runtime.newId(), direction, confirmed: false, isControlling, attempt };
-    return this.add(new PeerConnection(new Channel(link, framedWire()), start, context));
+    return this.add(new PeerConnection(new FramedLink(link, framedWire()), start, context));
   }
 
   /** Takes a link on which a peer has said hello, or turns it away. */
-  receive(channel: Channel, hello: Hello): void {
-    const { peerId } = channel.link;
-    if (channel.isBroken) return;
+  receive(framed: FramedLink, hello: Hello): void {
+    const { peerId } = framed.link;
+    if (framed.isBroken) return;
     const expected = hello.attempt === undefined ? undefined : this.#expected.get(hello.attempt);
     const isExpected = expected?.peerId === peerId;
-    if (isExpected) channel.madeBy(expected.technique);
+    if (isExpected) framed.madeBy(expected.technique);
     const same = this.#byPeer.get(peerId);
     if (same?.id === hello.connection) {
-      same.take(channel, hello);
+      same.take(framed, hello);
       return;
     }
     if (hello.received !== undefined) {
       // A peer that has not heard the end comes back for it.
       const code = this.#ended.has(hello.connection) ? 'closed' : 'lost';
-      this.#refuse(channel, { code, message: 'there is no such connection here any more' });
+      this.#refuse(framed, { code, message: 'there is no such connection here any more' });
       return;
     }
     const existing = this.get(peerId);
     const isLate = hello.attempt !== undefined && this.#underWay.get(hello.attempt) !== peerId;
     if (isLate && existing?.confirmed !== false) {
       // Nobody wants it any more; and a connection that is there has no need of another one.
-      this.#refuse(channel, { code: 'refused', message: 'the attempt that this link answers is over' });
-    } else if (existing === undefined) this.#accept(channel, hello, isExpected ? 'outbound' : 'inbound');
-    else if (existing.confirmed) this.#replaceIfDead(existing, channel, hello);
+      this.#refuse(framed, { code: 'refused', message: 'the attempt that this link answers is over' });
+    } else if (existing === undefined) this.#accept(framed, hello, isExpected ? 'outbound' : 'inbound');
+    else if (existing.confirmed) this.#replaceIfDead(existing, framed, hello);
     // Both dialled at once.
-    else if (this.#isControlling(peerId)) existing.keepSpare(channel, hello.connection);
-    else existing.moveTo(channel, hello.connection);
+    else if (this.#isControlling(peerId)) existing.keepSpare(framed, hello.connection);
+    else existing.moveTo(framed, hello.connection);
   }
 
   /**
@@ -242,8 +242,8 @@ export class Peers {
   /** Completes the streams; the connections are the caller's to close first. */
   close(): void {
     this.#probes.unsubscribe();
-    for (const { channel } of this.#returning.values()) channel.destroy();
-    for (const channel of this.#refused) channel.destroy();
+    for (const { framed } of this.#returning.values()) framed.destroy();
+    for (const framed of this.#refused) framed.destroy();
     this.#begun.complete();
     this.#arrived.complete();
     this.#left.complete();
@@ -262,15 +262,15 @@ export class Peers {
     return isGreater(this.config.identity.peerId, peerId);
   }
 
-  #accept(channel: Channel, { connection: id }: Hello, direction: Direction): void {
-    const refusal = direction === 'inbound' ? this.#reasonToRefuse(channel.link) : undefined;
+  #accept(framed: FramedLink, { connection: id }: Hello, direction: Direction): void {
+    const refusal = direction === 'inbound' ? this.#reasonToRefuse(framed.link) : undefined;
     if (refusal === undefined) {
-      const isControlling = this.#isControlling(channel.link.peerId);
+      const isControlling = this.#isControlling(framed.link.peerId);
       const start = { id, direction, confirmed: true, isControlling } as const;
       this.#bound(direction);
-      this.add(new PeerConnection(channel, start, { ...this.config, runtime: this.runtime }));
+      this.add(new PeerConnection(framed, start, { ...this.config, runtime: this.runtime }));
     } else {
-      this.#refuse(channel, { code: 'refused', message: refusal });
+      this.#refuse(framed, { code: 'refused', message: refusal });
     }
   }
 
@@ -303,38 +303,38 @@ export class Peers {
   }
 
   /** A peer that has lost its side of a connection comes anew; one that still has it has no need of another. */
-  #replaceIfDead(existing: PeerConnection, channel: Channel, hello: Hello): void {
+  #replaceIfDead(existing: PeerConnection, framed: FramedLink, hello: Hello): void {
     const { peerId } = existing;
     const isProbing = this.#returning.has(peerId);
-    this.#returning.get(peerId)?.channel.destroy();
-    this.#returning.set(peerId, { channel, hello });
+    this.#returning.get(peerId)?.framed.destroy();
+    this.#returning.set(peerId, { framed, hello });
     if (isProbing) return;
     this.#probes.add(
       existing.isAlive$(PROBE_MS).subscribe({
         next: (alive) => {
-          const newest = this.#returning.get(peerId) ?? { channel, hello };
+          const newest = this.#returning.get(peerId) ?? { framed, hello };
           this.#returning.delete(peerId);
           if (alive) {
-            this.#refuse(newest.channel, { code: 'refused', message: 'there is a connection already' });
+            this.#refuse(newest.framed, { code: 'refused', message: 'there is a connection already' });
             return;
           }
           existing.end({ code: 'replaced', by: 'peer', message: 'the peer came back with a new connection' });
-          this.receive(newest.channel, newest.hello);
+          this.receive(newest.framed, newest.hello);
         },
         error: this.#never,
       }),
     );
   }
 
-  #refuse(channel: Channel, end: End): void {
-    const { stream, remote } = channel.link;
+  #refuse(framed: FramedLink, end: End): void {
+    const { stream, remote } = framed.link;
     this.trace({ type: 'inbound-failed', remote, reason: `refused: ${end.message}` });
-    channel.write(FRAME.end, encodeEnd(end));
-    this.#refused.add(channel);
+    framed.write(FRAME.end, encodeEnd(end));
+    this.#refused.add(framed);
     stream.once('close', () => {
-      this.#refused.delete(channel);
+      this.#refused.delete(framed);
     });
-    channel.retire(REFUSAL_GRACE_MS, this.runtime.scheduler);
+    framed.retire(REFUSAL_GRACE_MS, this.runtime.scheduler);
   }
 
   readonly #never = (): void => undefined;

@@ -32,8 +32,8 @@ describe('The consent of a peer to a connection', () => {
     const isDropped = () => links.map(({ link }) => link.stream.destroyed);
     const consents = [new Consent('one'), new Consent('one')];
     const keep = (consent: Consent | undefined, number: number) => {
-      const channel = links[number];
-      if (channel !== undefined) consent?.keep({ channel, id: `connection ${number}` });
+      const framed = links[number];
+      if (framed !== undefined) consent?.keep({ framed, id: `connection ${number}` });
     };
     keep(consents[0], 0);
     keep(consents[0], 1);
@@ -46,13 +46,13 @@ describe('The consent of a peer to a connection', () => {
   });
 
   it('hands over the second link once, where it is not broken', () => {
-    const { here: channel } = new VirtualLink('link', true);
+    const { here: framed } = new VirtualLink('link', true);
     const consent = new Consent('one');
     expect(consent.takeSpare()).toBeUndefined();
-    consent.keep({ channel, id: 'two' });
-    expect(consent.takeSpare()).toEqual({ channel, id: 'two' });
+    consent.keep({ framed, id: 'two' });
+    expect(consent.takeSpare()).toEqual({ framed, id: 'two' });
     expect(consent.takeSpare()).toBeUndefined();
     consent.close();
-    expect(channel.link.stream.destroyed).toBeFalse();
+    expect(framed.link.stream.destroyed).toBeFalse();
   });
 });

@@ -18,7 +18,7 @@ function open({ isFramed = true } = {}) {
   };
   const transport = {
     isAcknowledged: false,
-    lastChannel: here,
+    lastLink: here,
     end: (payload: Buffer) => told.push(`says ${decodeEnd(payload).code}`),
     readOn: () => told.push('reads on'),
     close: (graceMs: number) => told.push(`link closed within ${graceMs} ms`),

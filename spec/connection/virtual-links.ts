@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream';
 import { VirtualTimeScheduler } from 'rxjs';
-import { Channel, framedWire } from '../../lib/link/channel.js';
+import { FramedLink, framedWire } from '../../lib/link/framed-link.js';
 
 /** A clock that goes on when a spec says so. */
 export class VirtualClock extends VirtualTimeScheduler {
@@ -60,8 +60,8 @@ class End extends Duplex {
 
 /** A link of two ends, as a relay's or a direct one. */
 export class VirtualLink {
-  readonly here: Channel;
-  readonly there: Channel;
+  readonly here: FramedLink;
+  readonly there: FramedLink;
   readonly #ends: readonly [End, End];
   isCut = false;
 
@@ -75,7 +75,7 @@ export class VirtualLink {
     this.#ends = [one, two];
     const channelOf = (stream: Duplex) => {
       const endpoint = { address: '127.0.0.1', port: 1 };
-      return new Channel(
+      return new FramedLink(
         { peerId: 'peer', stream, local: endpoint, remote: endpoint, technique: name, direct },
         framedWire(),
       );

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { ProtocolError } from '../../lib/errors.js';
-import { framedWire } from '../../lib/link/channel.js';
+import { framedWire } from '../../lib/link/framed-link.js';
 import {
   DATA_MAX_LENGTH,
   decodeAt,

@@ -2,7 +2,7 @@ import { duplexPair } from 'node:stream';
 import fc from 'fast-check';
 import { VirtualTimeScheduler } from 'rxjs';
 import { ProtocolError, TimeoutError } from '../../lib/errors.js';
-import { Channel, framedWire } from '../../lib/link/channel.js';
+import { FramedLink, framedWire } from '../../lib/link/framed-link.js';
 import { encodeFrame, FRAME } from '../../lib/link/frames.js';
 import { decodeEnd, decodeHello, encodeEnd, encodeHello, readHello$ } from '../../lib/link/handshake.js';
 import { linkOf } from '../support/attempts.js';
@@ -106,31 +106,31 @@ describe('an end', () => {
 });
 
 describe('waiting for the hello', () => {
-  /** A channel that waits in virtual time, and the peer's end of it. */
+  /** A framed link that waits in virtual time, and the peer's end of it. */
   function open() {
     const [stream, peer] = duplexPair();
     const scheduler = new VirtualTimeScheduler();
-    const channel = new Channel({ ...linkOf('direct'), stream }, framedWire());
-    return { channel, stream, peer, scheduler, hello: record(readHello$(channel, 1000, scheduler)) };
+    const framed = new FramedLink({ ...linkOf('direct'), stream }, framedWire());
+    return { framed, stream, peer, scheduler, hello: record(readHello$(framed, 1000, scheduler)) };
   }
 
   const settled = () => new Promise((resolve) => setImmediate(resolve));
   const helloFrame = encodeFrame(FRAME.hello, encodeHello({ connection: ID }));
 
   it('holds back for the next owner what comes behind it', async () => {
-    const { channel, stream, peer, scheduler, hello } = open();
+    const { framed, stream, peer, scheduler, hello } = open();
     peer.write(Buffer.concat([helloFrame, encodeFrame(FRAME.ping, Buffer.from('behind'))]));
     await settled();
     expect([hello.values, hello.isCompleted]).toEqual([[{ connection: ID }], true]);
     scheduler.flush();
     expect([hello.error, stream.destroyed]).toEqual([undefined, false]);
     const frames: string[] = [];
-    channel.attach({
+    framed.attach({
       frame: ({ payload }) => frames.push(payload.toString()),
       written: () => undefined,
       closed: () => undefined,
     });
-    channel.setFlowing(true);
+    framed.setFlowing(true);
     expect(frames).toEqual(['behind']);
   });
 

@@ -1,6 +1,6 @@
 import { DEFAULT_LIMITS, DEFAULT_TIMING } from '../../lib/config.js';
 import { PeerConnection } from '../../lib/connection/peer-connection.js';
-import type { Channel } from '../../lib/link/channel.js';
+import type { FramedLink } from '../../lib/link/framed-link.js';
 import { encodeFrame } from '../../lib/link/frames.js';
 import { decodeHello } from '../../lib/link/handshake.js';
 import { systemRuntime } from '../../lib/runtime.js';
@@ -33,7 +33,7 @@ export async function framesSentIn({ connection: id, isControlling, steps }: Fie
     return link;
   };
 
-  const open = (name: string, isDirect: boolean): Channel => {
+  const open = (name: string, isDirect: boolean): FramedLink => {
     const link = new VirtualLink(name, isDirect);
     links.set(name, link);
     link.here.attach({
@@ -47,7 +47,7 @@ export async function framesSentIn({ connection: id, isControlling, steps }: Fie
     return link.there;
   };
 
-  const begin = (channel: Channel, direction: 'inbound' | 'outbound') => {
+  const begin = (framed: FramedLink, direction: 'inbound' | 'outbound') => {
     const runtime = { ...systemRuntime, scheduler: clock, newId: () => PING };
     const start = {
       id: textOf(id),
@@ -55,7 +55,7 @@ export async function framesSentIn({ connection: id, isControlling, steps }: Fie
       confirmed: direction === 'inbound',
       isControlling: isControlling === true,
     };
-    connection = new PeerConnection(channel, start, { runtime, timing: DEFAULT_TIMING, limits: DEFAULT_LIMITS });
+    connection = new PeerConnection(framed, start, { runtime, timing: DEFAULT_TIMING, limits: DEFAULT_LIMITS });
     connection.lines$.subscribe((line) => done.lines.push(line));
     connection.closed$.subscribe(({ code }) => {
       done.ended = code;
@@ -68,15 +68,15 @@ export async function framesSentIn({ connection: id, isControlling, steps }: Fie
     const { does, link, isDirect, hello, bytes, text, ms } = fieldsOf(step);
     switch (does) {
       case 'dial': {
-        const channel = open(textOf(link), isDirect === true);
-        if (connection === undefined) begin(channel, 'outbound');
-        else connection.offer(channel);
+        const framed = open(textOf(link), isDirect === true);
+        if (connection === undefined) begin(framed, 'outbound');
+        else connection.offer(framed);
         break;
       }
       case 'be dialled': {
-        const channel = open(textOf(link), isDirect === true);
-        if (connection === undefined) begin(channel, 'inbound');
-        else connection.take(channel, decodeHello(Buffer.from(textOf(hello))));
+        const framed = open(textOf(link), isDirect === true);
+        if (connection === undefined) begin(framed, 'inbound');
+        else connection.take(framed, decodeHello(Buffer.from(textOf(hello))));
         break;
       }
       case 'receive':

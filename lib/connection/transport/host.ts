@@ -1,5 +1,5 @@
 import type { SchedulerLike } from 'rxjs';
-import type { Channel } from '../../link/channel.js';
+import type { FramedLink } from '../../link/framed-link.js';
 import type { Hello } from '../../link/handshake.js';
 
 /**
@@ -36,9 +36,9 @@ export interface TransportHost {
   /** The peer tells its locator. */
   onLocator(payload: Buffer): void;
   /** What is sent travels by another link now. */
-  onPath(channel: Channel): void;
+  onPath(framed: FramedLink): void;
   /** The round trip on the link of the moment has been measured, in milliseconds. */
-  onRoundTrip(channel: Channel, ms: number): void;
+  onRoundTrip(framed: FramedLink, ms: number): void;
   /** The link that carried is gone, and there is no other. */
   onLost(error: Error | undefined): void;
   /** The peer broke the rules, or what it asks for is lost. */

@@ -1,4 +1,4 @@
-import type { Channel } from '../../link/channel.js';
+import type { FramedLink } from '../../link/framed-link.js';
 import type { Link } from '../../link/link.js';
 import type { TransportLink } from './transport-link.js';
 
@@ -18,7 +18,7 @@ export class LinkChoice {
   /** The number of the latest choice that is known here. */
   #count = 0;
   #current: TransportLink | undefined;
-  #lastChannel: Channel;
+  #lastLink: FramedLink;
 
   /**
    * @param isControlling whether this side chooses.
@@ -28,7 +28,7 @@ export class LinkChoice {
     readonly isControlling: boolean,
   ) {
     this.#current = first;
-    this.#lastChannel = first.channel;
+    this.#lastLink = first.framed;
   }
 
   /** The number of the latest choice that is known here. */
@@ -41,9 +41,9 @@ export class LinkChoice {
     return this.#current;
   }
 
-  /** The channel that this side has sent on last, also when it is lost by now. */
-  get lastChannel(): Channel {
-    return this.#lastChannel;
+  /** The link that this side has sent on last, also when it is lost by now. */
+  get lastLink(): FramedLink {
+    return this.#lastLink;
   }
 
   /** Takes a link to send on. */
@@ -51,7 +51,7 @@ export class LinkChoice {
     if (this.isControlling) link.choice = ++this.#count;
     link.isUsed = true;
     this.#current = link;
-    this.#lastChannel = link.channel;
+    this.#lastLink = link.framed;
   }
 
   /** Hears of a choice of the controlling side. Returns whether this side is to follow it. */

@@ -1,5 +1,5 @@
 import { BehaviorSubject, distinctUntilChanged, type Observable, type SchedulerLike } from 'rxjs';
-import type { Channel } from '../../link/channel.js';
+import type { FramedLink } from '../../link/framed-link.js';
 import { encodeAt, encodeOffset, FRAME } from '../../link/frames.js';
 import type { TransportHost } from './host.js';
 import { isWanted, LinkChoice, type Need } from './link-choice.js';
@@ -36,9 +36,9 @@ export class Links {
   /**
    * @param isMet whether the peer has said hello on the first link; else it is written to all the same.
    */
-  constructor(channel: Channel, isMet: boolean, config: LinksConfig) {
+  constructor(framed: FramedLink, isMet: boolean, config: LinksConfig) {
     this.#config = config;
-    this.#choice = new LinkChoice(this.add(channel, isMet), config.isControlling);
+    this.#choice = new LinkChoice(this.add(framed, isMet), config.isControlling);
   }
 
   /** The links that have not been dropped, and that one side or both still send on. */
@@ -51,9 +51,9 @@ export class Links {
     return this.#choice.current;
   }
 
-  /** The channel that this side has sent on last, also when it is lost by now. */
-  get lastChannel(): Channel {
-    return this.#choice.lastChannel;
+  /** The link that this side has sent on last, also when it is lost by now. */
+  get lastLink(): FramedLink {
+    return this.#choice.lastLink;
   }
 
   /** Whether there is room for one more; none once it is closed. */
@@ -63,10 +63,10 @@ export class Links {
 
   /** What is needed at the moment. A plain connection has its one link and never another. */
   get need(): Need {
-    const { current, lastChannel } = this.#choice;
-    if (this.#isClosed || !lastChannel.framed) return 'none';
+    const { current, lastLink } = this.#choice;
+    if (this.#isClosed || !lastLink.hasControlFrames) return 'none';
     if (current === undefined || this.#config.liveness.isDoubtful) return 'any';
-    return current.channel.link.direct ? 'none' : 'direct';
+    return current.framed.link.direct ? 'none' : 'direct';
   }
 
   /** What is needed at the moment, and whenever that changes. Completes when the connection is closed. */
@@ -85,8 +85,8 @@ export class Links {
   }
 
   /** Adds a link. */
-  add(channel: Channel, isMet: boolean): TransportLink {
-    const link = new TransportLink(channel, isMet);
+  add(framed: FramedLink, isMet: boolean): TransportLink {
+    const link = new TransportLink(framed, isMet);
     this.#all.add(link);
     return link;
   }
@@ -103,9 +103,9 @@ export class Links {
   }
 
   /** Drops all links, and sends from now on, and from the beginning, on another that both sides have said hello on. */
-  restart(channel: Channel): TransportLink {
+  restart(framed: FramedLink): TransportLink {
     for (const link of this.#all) this.drop(link);
-    const link = this.add(channel, true);
+    const link = this.add(framed, true);
     this.#choice.restart();
     this.#choose(link, 0);
     return link;
@@ -128,7 +128,7 @@ export class Links {
     if (link === this.current) return;
     if (this.need === 'any') this.#choose(link, received);
     else if (this.#config.isControlling) {
-      if (isWanted(link.channel.link, this.need)) this.#choose(link);
+      if (isWanted(link.framed.link, this.need)) this.#choose(link);
       else this.#leave(link);
     }
   }
@@ -162,7 +162,7 @@ export class Links {
       const other = [...this.#all].find(({ isMet, isLeft }) => isMet && !isLeft);
       if (other === undefined) return true;
       this.#choose(other);
-      other.channel.write(FRAME.resume, encodeOffset(this.#config.received()));
+      other.framed.write(FRAME.resume, encodeOffset(this.#config.received()));
     } else if (link.isUsed && !link.hasPeerLeft && current !== undefined) {
       // What was sent on it may not have arrived: it is sent again at once.
       this.#choose(current, 'acknowledged');
@@ -177,7 +177,7 @@ export class Links {
     for (const link of this.#all) if (link !== current) this.drop(link);
     this.#all.clear();
     this.#choice.clear();
-    current?.channel.retire(graceMs, this.#config.scheduler);
+    current?.framed.retire(graceMs, this.#config.scheduler);
     this.#need.complete();
   }
 
@@ -195,17 +195,17 @@ export class Links {
     this.#choice.take(link);
     sender.restart(from);
     liveness.restart();
-    if (link.channel.framed) {
+    if (link.framed.hasControlFrames) {
       const at = { choice: this.#choice.count, offset: sender.position };
-      link.channel.write(FRAME.at, encodeAt(at));
+      link.framed.write(FRAME.at, encodeAt(at));
     }
     for (const other of others) {
       if (other === before && wasDoubtful) this.drop(other);
       // The other side only follows: a choice that is on its way may bring it back to this link.
       else if (isControlling || other.hasPeerLeft) this.#leave(other);
     }
-    if (before !== link) host.onPath(link.channel);
-    if (this.current !== undefined) sender.pump(this.current.channel);
+    if (before !== link) host.onPath(link.framed);
+    if (this.current !== undefined) sender.pump(this.current.framed);
     this.tellNeed();
   }
 

@@ -125,7 +125,7 @@ export class Reassembly {
     const fresh = link.advance(at, payload, this.#received);
     this.#received += fresh.length;
     // On a plain link there is nobody to tell.
-    if (link.channel.framed) this.#config.ack.advance(this.#received);
+    if (link.framed.hasControlFrames) this.#config.ack.advance(this.#received);
     if (fresh.length > 0) this.#config.stream.onData(fresh);
   }
 
@@ -151,7 +151,7 @@ export class Reassembly {
         continue;
       }
       link.isStale = true;
-      link.channel.write(FRAME.resume, encodeOffset(this.#received));
+      link.framed.write(FRAME.resume, encodeOffset(this.#received));
     }
     this.release();
   }

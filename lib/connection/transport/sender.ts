@@ -1,5 +1,5 @@
 import { ClosedError, ProtocolError } from '../../errors.js';
-import type { Channel } from '../../link/channel.js';
+import type { FramedLink } from '../../link/framed-link.js';
 import { DATA_FRAME_BYTES, FRAME } from '../../link/frames.js';
 import { SendBuffer } from './send-buffer.js';
 
@@ -98,37 +98,37 @@ export class Sender {
   }
 
   /** Hands the link a little at a time, so that what waits can go by another. */
-  pump(channel: Channel): void {
+  pump(framed: FramedLink): void {
     const buffer = this.#buffer;
-    while (channel.buffered < LINK_BYTES && buffer.position < buffer.end) {
+    while (framed.buffered < LINK_BYTES && buffer.position < buffer.end) {
       if (buffer.position - buffer.base >= this.#config.unacknowledgedBytes) {
         // While this side reads nothing it hears no acknowledgements either; it does not stop writing for that.
         if (!this.#config.isDeaf()) return;
         buffer.acknowledge(buffer.position);
       }
-      this.#sendPiece(channel);
+      this.#sendPiece(framed);
       // On a plain link there is nobody to acknowledge.
-      if (!channel.framed) buffer.acknowledge(buffer.position);
+      if (!framed.hasControlFrames) buffer.acknowledge(buffer.position);
       else this.#config.onOwed();
     }
-    if (buffer.position === buffer.end) this.#sendEnd(channel);
+    if (buffer.position === buffer.end) this.#sendEnd(framed);
   }
 
   /** Hands the link all that is left. */
-  flush(channel: Channel): void {
-    while (this.#sendPiece(channel));
-    this.#sendEnd(channel);
+  flush(framed: FramedLink): void {
+    while (this.#sendPiece(framed));
+    this.#sendEnd(framed);
   }
 
-  #sendPiece(channel: Channel): boolean {
+  #sendPiece(framed: FramedLink): boolean {
     const bytes = this.#buffer.take(DATA_FRAME_BYTES);
-    if (bytes !== undefined) channel.write(FRAME.data, bytes);
+    if (bytes !== undefined) framed.write(FRAME.data, bytes);
     return bytes !== undefined;
   }
 
-  #sendEnd(channel: Channel): void {
+  #sendEnd(framed: FramedLink): void {
     if (this.#end === undefined || this.#isEndSent) return;
     this.#isEndSent = true;
-    channel.write(FRAME.end, this.#end);
+    framed.write(FRAME.end, this.#end);
   }
 }

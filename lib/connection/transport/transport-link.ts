@@ -1,6 +1,6 @@
 import type { SchedulerLike } from 'rxjs';
 import { Queue } from '../../bounds/queue.js';
-import type { Channel } from '../../link/channel.js';
+import type { FramedLink } from '../../link/framed-link.js';
 import { FRAME, type Frame } from '../../link/frames.js';
 
 /** Takes what a link brings. */
@@ -18,7 +18,7 @@ const RETIRE_MS = 5_000;
 const NOTHING = Buffer.alloc(0);
 
 /**
- * One link of a connection: all that is known of it, and all that is held for it: its channel, and the frames that wait.
+ * One link of a connection: all that is known of it, and all that is held for it: its framed link, and the frames that wait.
  * `leave` and `drop` let go of both.
  */
 export class TransportLink {
@@ -39,11 +39,11 @@ export class TransportLink {
    * @param isMet whether the peer has said hello on it.
    */
   constructor(
-    readonly channel: Channel,
+    readonly framed: FramedLink,
     public isMet: boolean,
   ) {
     // A plain link cannot say where data begin; but it is the only one of its connection.
-    if (!channel.framed) this.at = 0;
+    if (!framed.hasControlFrames) this.at = 0;
   }
 
   /** This side sends nothing more here. */
@@ -63,7 +63,7 @@ export class TransportLink {
 
   /** Begins to take what comes. */
   attach(handler: LinkHandler): void {
-    this.channel.attach({
+    this.framed.attach({
       frame: (frame) => {
         handler.onFrame(this, frame);
       },
@@ -74,12 +74,12 @@ export class TransportLink {
         handler.onClosed(this, error);
       },
     });
-    this.channel.setFlowing(true);
+    this.framed.setFlowing(true);
   }
 
   /** Calls back when the peer has not said hello within a time, in milliseconds. */
   expectHello(ms: number, scheduler: SchedulerLike, onMissing: () => void): void {
-    this.channel.after(ms, scheduler, () => {
+    this.framed.after(ms, scheduler, () => {
       if (!this.isMet) onMissing();
     });
   }
@@ -108,7 +108,7 @@ export class TransportLink {
   /** Holds a frame back, with all that comes behind it. */
   hold(frame: Frame): void {
     this.#held.push(frame);
-    this.channel.setFlowing(false);
+    this.framed.setFlowing(false);
   }
 
   /**
@@ -122,7 +122,7 @@ export class TransportLink {
       this.#held.take();
       hasTaken = true;
     }
-    if (!this.holds) this.channel.setFlowing(true);
+    if (!this.holds) this.framed.setFlowing(true);
     return hasTaken;
   }
 
@@ -138,15 +138,15 @@ export class TransportLink {
 
   /** Says that this side sends nothing more here. Closes the link once the peer has said so, too: returns whether it has. */
   leave(scheduler: SchedulerLike): boolean {
-    if (!this.#isLeft) this.channel.write(FRAME.leave, NOTHING);
+    if (!this.#isLeft) this.framed.write(FRAME.leave, NOTHING);
     this.#isLeft = true;
-    if (this.#hasPeerLeft) this.channel.retire(RETIRE_MS, scheduler);
+    if (this.#hasPeerLeft) this.framed.retire(RETIRE_MS, scheduler);
     return this.#hasPeerLeft;
   }
 
   /** Drops the link, with all that is still on its way. */
   drop(): void {
-    this.channel.ignore();
-    this.channel.destroy();
+    this.framed.ignore();
+    this.framed.destroy();
   }
 }

@@ -1,7 +1,7 @@
 import type { Observable } from 'rxjs';
 import { tokenBucket } from '../../bounds/rate-limit.js';
 import { DialError, ProtocolError } from '../../errors.js';
-import type { Channel } from '../../link/channel.js';
+import type { FramedLink } from '../../link/framed-link.js';
 import { decodeAt, decodeOffset, encodeOffset, FRAME, type Frame } from '../../link/frames.js';
 import { decodeHello, type Hello } from '../../link/handshake.js';
 import { DelayedAck } from './delayed-ack.js';
@@ -51,7 +51,7 @@ export class Transport {
   /**
    * @param isMet whether the peer has said hello on the first link; else it is written to all the same.
    */
-  constructor(channel: Channel, isMet: boolean, config: TransportConfig) {
+  constructor(framed: FramedLink, isMet: boolean, config: TransportConfig) {
     this.#config = config;
     const { scheduler, isControlling, unacknowledgedBytes, silenceMs, stream, host } = config;
     const isDeaf = () => this.#reassembly.isDeaf;
@@ -60,7 +60,7 @@ export class Transport {
       scheduler,
       silenceMs,
       isDeaf,
-      hasLink: () => this.channel !== undefined,
+      hasLink: () => this.currentLink !== undefined,
       showLife: () => {
         this.#ack.now();
       },
@@ -75,7 +75,7 @@ export class Transport {
         this.#liveness.expectAnswer();
       },
     });
-    this.#links = new Links(channel, isMet, {
+    this.#links = new Links(framed, isMet, {
       scheduler,
       isControlling,
       sender: this.#sender,
@@ -98,13 +98,13 @@ export class Transport {
   }
 
   /** The link that this side sends on. */
-  get channel(): Channel | undefined {
-    return this.#links.current?.channel;
+  get currentLink(): FramedLink | undefined {
+    return this.#links.current?.framed;
   }
 
   /** The link that this side has sent on last, also when it is lost by now, or the transport closed. */
-  get lastChannel(): Channel {
-    return this.#links.lastChannel;
+  get lastLink(): FramedLink {
+    return this.#links.lastLink;
   }
 
   /** What of the peer's stream has come, in bytes. */
@@ -119,7 +119,7 @@ export class Transport {
 
   /** What was sent and has not gone to the system yet, in bytes. */
   get buffered(): number {
-    return this.#sender.waiting + (this.#links.current?.channel.buffered ?? 0);
+    return this.#sender.waiting + (this.#links.current?.framed.buffered ?? 0);
   }
 
   /** Whether the peer has said to have all that was sent. */
@@ -148,7 +148,7 @@ export class Transport {
   }
 
   /** Whether one more link is of use. */
-  wants({ link }: Channel): boolean {
+  wants({ link }: FramedLink): boolean {
     return isWanted(link, this.need);
   }
 
@@ -174,19 +174,19 @@ export class Transport {
 
   /** Says something that is not part of the stream, on the link of the moment; without one nothing is said. */
   say(type: number, payload: Buffer): void {
-    this.channel?.write(type, payload);
+    this.currentLink?.write(type, payload);
   }
 
   /** Asks the peer for a sign of life. */
   ping(payload: Buffer): void {
     this.#liveness.pinged(payload);
     this.say(FRAME.ping, payload);
-    if (this.channel !== undefined) this.#liveness.expectAnswer();
+    if (this.currentLink !== undefined) this.#liveness.expectAnswer();
   }
 
   /** Takes one more link, on which this side has said hello, and the peer has yet to. */
-  offer(channel: Channel): void {
-    const link = this.#links.add(channel, false);
+  offer(framed: FramedLink): void {
+    const link = this.#links.add(framed, false);
     link.attach(this.#handler);
     const { handshakeMs, scheduler } = this.#config;
     link.expectHello(handshakeMs, scheduler, () => {
@@ -195,8 +195,8 @@ export class Transport {
   }
 
   /** Takes one more link that the peer has made and said hello on, and on which this side has said hello, too. */
-  take(channel: Channel, hello: Hello): void {
-    const link = this.#links.add(channel, true);
+  take(framed: FramedLink, hello: Hello): void {
+    const link = this.#links.add(framed, true);
     link.attach(this.#handler);
     this.#guard(() => {
       this.#onHello(link, hello);
@@ -204,15 +204,15 @@ export class Transport {
   }
 
   /** Gives up all links for another, on which both have said hello, and begins anew: nothing has come yet. */
-  restart(channel: Channel): void {
-    this.#links.restart(channel).attach(this.#handler);
+  restart(framed: FramedLink): void {
+    this.#links.restart(framed).attach(this.#handler);
   }
 
   /** Gives up the links whose ends here are at addresses that this machine has no more. */
   dropLinksFrom(isGone: (address: string) => boolean): void {
     for (const link of this.#links.all) {
-      if (!isGone(link.channel.link.local.address)) continue;
-      link.channel.destroy();
+      if (!isGone(link.framed.link.local.address)) continue;
+      link.framed.destroy();
       this.#onClosed(link, new DialError('This machine has its address no more'));
     }
   }
@@ -228,7 +228,7 @@ export class Transport {
    */
   close(graceMs: number): void {
     if (this.#isClosed) return;
-    if (this.channel !== undefined) this.#sender.flush(this.channel);
+    if (this.currentLink !== undefined) this.#sender.flush(this.currentLink);
     this.#ack.flush();
     this.#isClosed = true;
     this.#ack.stop();
@@ -323,7 +323,7 @@ export class Transport {
         this.#onResume(link, decodeOffset(payload));
         break;
       case FRAME.ping:
-        if (link.channel.buffered < UNREAD_BYTES) link.channel.write(FRAME.pong, payload);
+        if (link.framed.buffered < UNREAD_BYTES) link.framed.write(FRAME.pong, payload);
         break;
       case FRAME.pong:
         this.#onPong(link, payload);
@@ -376,18 +376,18 @@ export class Transport {
   #onPong(link: TransportLink, payload: Buffer): void {
     const roundTripMs = this.#liveness.ponged(payload);
     if (roundTripMs !== undefined && link === this.#links.current)
-      this.#config.host.onRoundTrip(link.channel, roundTripMs);
+      this.#config.host.onRoundTrip(link.framed, roundTripMs);
   }
 
   #pump(): void {
-    if (this.channel !== undefined) this.#sender.pump(this.channel);
+    if (this.currentLink !== undefined) this.#sender.pump(this.currentLink);
   }
 
   #sayAcknowledged(received: number): boolean {
-    const { channel } = this;
+    const { framed } = this;
     // The next will say as much.
-    if (channel === undefined || channel.isBroken || channel.buffered > UNREAD_BYTES) return false;
-    channel.write(FRAME.ack, encodeOffset(received));
+    if (framed === undefined || framed.isBroken || framed.buffered > UNREAD_BYTES) return false;
+    framed.write(FRAME.ack, encodeOffset(received));
     return true;
   }
 }

@@ -1,7 +1,7 @@
 import type { SecureContext } from 'node:tls';
 import { defer, finalize, map, tap, type Observable } from 'rxjs';
 import type { ResolvedConfig } from '../../config.js';
-import { Channel, framedWire } from '../../link/channel.js';
+import { FramedLink, framedWire } from '../../link/framed-link.js';
 import { freeDescriptors } from './descriptors.js';
 import { readHello$ } from '../../link/handshake.js';
 import { punch$ } from './sockets.js';
@@ -69,10 +69,10 @@ export function punchingOf(given: PunchingConfig): Punching {
       );
     },
     receive$: (link) => {
-      const channel = new Channel(link, framedWire());
-      return readHello$(channel, handshakeMs, runtime.scheduler).pipe(
+      const framed = new FramedLink(link, framedWire());
+      return readHello$(framed, handshakeMs, runtime.scheduler).pipe(
         tap((hello) => {
-          peers.receive(channel, hello);
+          peers.receive(framed, hello);
         }),
       );
     },

@@ -2,7 +2,7 @@ import type { SecureContext } from 'node:tls';
 import { combineLatest, EMPTY, map, tap, type Observable } from 'rxjs';
 import type { ResolvedConfig } from '../../config.js';
 import { formatEndpoint, formatServer } from '../../endpoint.js';
-import { Channel, framedWire } from '../../link/channel.js';
+import { FramedLink, framedWire } from '../../link/framed-link.js';
 import { readHello$ } from '../../link/handshake.js';
 import { endpointsOf } from '../../link/tcp.js';
 import { secure$ } from '../../link/tls.js';
@@ -66,10 +66,10 @@ export function relayingOf(given: RelayingConfig): Relaying {
       );
     },
     receive$: (link) => {
-      const channel = new Channel(link, framedWire());
-      return readHello$(channel, timing.handshakeMs, scheduler).pipe(
+      const framed = new FramedLink(link, framedWire());
+      return readHello$(framed, timing.handshakeMs, scheduler).pipe(
         tap((hello) => {
-          peers.receive(channel, hello);
+          peers.receive(framed, hello);
         }),
       );
     },

@@ -47,11 +47,11 @@ describe('The choice of a link', () => {
     const choice = new LinkChoice(first, true);
     choice.take(second);
     choice.clear();
-    expect([choice.current, choice.lastChannel]).toEqual([undefined, second.channel]);
+    expect([choice.current, choice.lastLink]).toEqual([undefined, second.framed]);
   });
 
   it('wants any link where one is needed, and only a direct one where that is', () => {
-    const [direct, relayed] = [linkOf('direct').channel.link, linkOf('relayed', false).channel.link];
+    const [direct, relayed] = [linkOf('direct').framed.link, linkOf('relayed', false).framed.link];
     const wanted = (['none', 'direct', 'any'] as const).map((need) => [
       isWanted(direct, need),
       isWanted(relayed, need),

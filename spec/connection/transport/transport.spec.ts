@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { firstValueFrom, map } from 'rxjs';
 import { Transport } from '../../../lib/connection/transport/transport.js';
-import type { Channel } from '../../../lib/link/channel.js';
+import type { FramedLink } from '../../../lib/link/framed-link.js';
 import { encodeOffset, FRAME } from '../../../lib/link/frames.js';
 import { encodeHello, type Hello, readHello$ } from '../../../lib/link/handshake.js';
 import { settled, VirtualClock, VirtualLink } from '../virtual-links.js';
@@ -19,14 +19,14 @@ class Side {
   hasRoom = true;
 
   constructor(
-    channel: Channel,
+    framed: FramedLink,
     isMet: boolean,
     isControlling: boolean,
     readonly clock: VirtualClock,
     readonly unacknowledgedBytes: number,
     readonly seed: number,
   ) {
-    this.transport = new Transport(channel, isMet, {
+    this.transport = new Transport(framed, isMet, {
       scheduler: clock,
       isControlling,
       unacknowledgedBytes,
@@ -57,14 +57,14 @@ class Side {
         },
       },
     });
-    channel.write(FRAME.hello, encodeHello({ connection: ID }));
+    framed.write(FRAME.hello, encodeHello({ connection: ID }));
     this.transport.start();
   }
 
   /** The side that has been dialled: what it is made of has been read before. */
-  static dialled(channel: Channel, isControlling: boolean, clock: VirtualClock, most: number): Promise<Side> {
+  static dialled(framed: FramedLink, isControlling: boolean, clock: VirtualClock, most: number): Promise<Side> {
     return firstValueFrom(
-      readHello$(channel, 60_000, clock).pipe(map(() => new Side(channel, true, isControlling, clock, most, 2))),
+      readHello$(framed, 60_000, clock).pipe(map(() => new Side(framed, true, isControlling, clock, most, 2))),
     );
   }
 
@@ -76,9 +76,9 @@ class Side {
     this.transport.write(bytes);
   }
 
-  hello(channel: Channel): void {
+  hello(framed: FramedLink): void {
     const { received, lost } = this.transport;
-    channel.write(FRAME.hello, encodeHello({ connection: ID, received, lost }));
+    framed.write(FRAME.hello, encodeHello({ connection: ID, received, lost }));
   }
 }
 
@@ -172,7 +172,7 @@ class Pair {
   /** Both send on one and the same link. */
   get isAgreed(): boolean {
     return this.links.some(
-      (link) => link.here === this.here.transport.channel && link.there === this.there.transport.channel,
+      (link) => link.here === this.here.transport.currentLink && link.there === this.there.transport.currentLink,
     );
   }
 

@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream';
 import { DEFAULT_LIMITS, DEFAULT_TIMING } from '../../../lib/config.js';
 import { PeerConnection } from '../../../lib/connection/peer-connection.js';
-import { Channel, framedWire } from '../../../lib/link/channel.js';
+import { FramedLink, framedWire } from '../../../lib/link/framed-link.js';
 import { systemRuntime } from '../../../lib/runtime.js';
 import { VirtualClock } from '../../connection/virtual-links.js';
 import { chunksOf, expectThat, type Target } from '../target.js';
@@ -23,8 +23,8 @@ class Wire extends Duplex {
 
 const ENDPOINT = { address: '127.0.0.1', port: 1 };
 
-function channelOver(stream: Duplex, technique: string): Channel {
-  return new Channel(
+function channelOver(stream: Duplex, technique: string): FramedLink {
+  return new FramedLink(
     { peerId: 'A'.repeat(43), stream, local: ENDPOINT, remote: ENDPOINT, technique, direct: technique !== 'relay' },
     framedWire(),
   );
@@ -33,7 +33,7 @@ function channelOver(stream: Duplex, technique: string): Channel {
 /** A peer that has proven its key and speaks frames, over one link or two, and a clock that goes on in leaps. */
 const connection: Target = {
   name: 'connections',
-  reaches: ['lib/connection', 'lib/link/channel'],
+  reaches: ['lib/connection', 'lib/link/framed-link'],
   seeds: [
     ...FRAMES,
     Buffer.concat(FRAMES.slice(0, 4)),

@@ -6,7 +6,7 @@ import type { Link } from './link.js';
 /** So much is handed to the stream at once: a few TLS records, and few system calls. */
 const STREAM_BYTES = 65_536;
 
-/** Takes what a channel brings. */
+/** Takes what a framed link brings. */
 export interface Receiver {
   frame(frame: Frame): void;
   /** Some of what was written has gone to the system. */
@@ -15,7 +15,7 @@ export interface Receiver {
   closed(error?: Error): void;
 }
 
-/** How frames look on the wire. Made anew for each channel, since it remembers where in the stream it is. */
+/** How frames look on the wire. Made anew for each framed link, since it remembers where in the stream it is. */
 export interface Wire {
   decode(chunk: Buffer): Frame[];
   /** Nothing for a frame that this wire has no way to carry. */
@@ -45,10 +45,10 @@ export function framedWire(): Wire {
 }
 
 /**
- * Frames over one link, one receiver at a time. Nothing is read while the channel does not flow, and nothing of what was
+ * Frames over one link, one receiver at a time. Nothing is read while the framed link does not flow, and nothing of what was
  * read is lost when the receiver changes.
  */
-export class Channel {
+export class FramedLink {
   readonly #wire: Wire;
   #link: Link;
   #receiver: Receiver | undefined;
@@ -110,7 +110,7 @@ export class Channel {
   }
 
   /** Whether frames other than `data` can travel, too. */
-  get framed(): boolean {
+  get hasControlFrames(): boolean {
     return !this.#wire.endsWithStream;
   }
 
@@ -139,7 +139,7 @@ export class Channel {
     this.#receiver = receiver;
   }
 
-  /** Lets frames come and forgets them: for a channel that nobody owns any more, until it closes. */
+  /** Lets frames come and forgets them: for a framed link that nobody owns any more, until it closes. */
   ignore(): void {
     this.attach({ frame: noop, written: noop, closed: noop });
     this.setFlowing(true);

@@ -1,26 +1,26 @@
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { noop } from 'rxjs';
-import { Channel, framedWire } from '../../lib/link/channel.js';
+import { FramedLink, framedWire } from '../../lib/link/framed-link.js';
 import { linkOf } from '../support/attempts.js';
 import { VirtualClock } from '../connection/virtual-links.js';
 
-describe('A channel', () => {
+describe('A framed', () => {
   /** Over a stream on which something has happened before; how often it tells of its end. */
-  function endsOf(stream: PassThrough): { readonly channel: Channel; readonly ends: readonly (Error | undefined)[] } {
+  function endsOf(stream: PassThrough): { readonly framed: FramedLink; readonly ends: readonly (Error | undefined)[] } {
     const ends: (Error | undefined)[] = [];
-    const channel = new Channel({ ...linkOf('relay'), stream }, framedWire());
-    channel.attach({ frame: fail, written: noop, closed: (error) => ends.push(error) });
-    channel.setFlowing(true);
-    return { channel, ends };
+    const framed = new FramedLink({ ...linkOf('relay'), stream }, framedWire());
+    framed.attach({ frame: fail, written: noop, closed: (error) => ends.push(error) });
+    framed.setFlowing(true);
+    return { framed, ends };
   }
 
   it('tells once that its link is gone, also when that was so before it was made', async () => {
     const stream = new PassThrough();
     stream.destroy();
     await once(stream, 'close');
-    const { channel, ends } = endsOf(stream);
-    expect([channel.isBroken, ends.length]).toEqual([true, 1]);
+    const { framed, ends } = endsOf(stream);
+    expect([framed.isBroken, ends.length]).toEqual([true, 1]);
   });
 
   it('tells once that nothing comes any more, also when that was so before it was made', async () => {
@@ -41,7 +41,7 @@ describe('A channel', () => {
     isGone?.stream.destroy();
     if (isGone) await once(isGone.stream, 'close');
     for (const { name, stream } of streams) {
-      endsOf(stream).channel.after(1_000, clock, () => {
+      endsOf(stream).framed.after(1_000, clock, () => {
         done.push(name);
       });
     }
