@@ -384,7 +384,7 @@ export class Transport {
   }
 
   #sayAcknowledged(received: number): boolean {
-    const { framed } = this;
+    const { currentLink: framed } = this;
     // The next will say as much.
     if (framed === undefined || framed.isBroken || framed.buffered > UNREAD_BYTES) return false;
     framed.write(FRAME.ack, encodeOffset(received));
