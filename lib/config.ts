@@ -74,7 +74,7 @@ export interface Limits {
 }
 
 /** What a gateway can be asked by to open a port, best first. */
-export const PORT_MAPPING_PROTOCOLS = ['pcp', 'nat-pmp', 'upnp'] as const;
+const PORT_MAPPING_PROTOCOLS = ['pcp', 'nat-pmp', 'upnp'] as const;
 
 /**
  * A protocol by which a router is asked to open a port: PCP (RFC 6887), NAT-PMP (RFC 6886), or UPnP's Internet Gateway Device.

@@ -231,14 +231,8 @@ export function reasonOf(error: unknown): string {
   return clean(error.message === '' ? error.name : error.message);
 }
 
-/**
- * The system's codes in what was thrown, in its parts and causes, each once.
- *
- * @example
- * const cause = Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' });
- * codesOf(new DialError('rv.example.org cannot be reached', { cause })); // ['ENOTFOUND']
- */
-export function codesOf(error: unknown): readonly string[] {
+/** The system's codes in what was thrown, in its parts and causes, each once. */
+function codesOf(error: unknown): readonly string[] {
   if (error instanceof AggregateError) return [...new Set(error.errors.flatMap(codesOf))];
   if (!(error instanceof Error)) return [];
   if (!(error instanceof Rxp2pError) && 'code' in error && typeof error.code === 'string') return [error.code];

@@ -199,7 +199,7 @@ export function peerIdOfKey(key: Uint8Array): PeerId {
 }
 
 /** The node id of a peer. */
-export function nodeIdOf(key: Uint8Array): string {
+function nodeIdOf(key: Uint8Array): string {
   return createHash('sha256').update(key).digest('hex').slice(0, 40);
 }
 

@@ -23,6 +23,3 @@ export type ServerStep =
       /** The server's URL. */
       readonly server: string;
     } & ClockReading);
-
-/** Where that is told. */
-export type ServerTrace = (step: ServerStep) => void;

@@ -31,7 +31,7 @@ const TICKS = 4;
 const PIECE_BYTES = 64 * 1024;
 
 /** How a client is watched. */
-export interface WatchConfig {
+interface WatchConfig {
   readonly socket: Socket;
   /** The site that it is counted by. */
   readonly site: string;

@@ -1,5 +1,5 @@
 /** How much there is room for. */
-export interface AdmissionConfig {
+interface AdmissionConfig {
   /** Entries in all. */
   readonly most: number;
   /** Entries of one site. Default: as many as there is room for. */

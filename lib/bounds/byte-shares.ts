@@ -1,5 +1,5 @@
 /** How many bytes there is room for. */
-export interface ByteSharesConfig {
+interface ByteSharesConfig {
   /** Of one holder. */
   readonly mostOfOne: number;
   /** Of one site. */

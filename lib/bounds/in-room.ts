@@ -2,7 +2,7 @@ import { Observable, type MonoTypeOperatorFunction } from 'rxjs';
 import type { Admission, NoRoom } from './admission.js';
 
 /** Where work takes room. */
-export interface InRoomConfig {
+interface InRoomConfig {
   /** The room, which much other work shares. Its entries are what to call when one of them has to give way. */
   readonly room: Admission<() => void>;
   /** The site that the work is counted by. */

@@ -1,5 +1,5 @@
 /** A bucket that fills with time and is emptied by use. */
-export interface TokenBucketConfig {
+interface TokenBucketConfig {
   /** Tokens a second. */
   readonly perSecond: number;
   /** Tokens it holds at most, and at first. */
@@ -33,7 +33,7 @@ export function tokenBucket({ perSecond, burst, now }: TokenBucketConfig): (cost
 const MAX_SITES = 10_000;
 
 /** Many buckets, by the sites that empty them. */
-export interface SiteBucketsConfig extends TokenBucketConfig {
+interface SiteBucketsConfig extends TokenBucketConfig {
   /** Sites that are remembered; of more, the one that has been known for longest is forgotten. Default: 10,000, a few MiB. */
   readonly maxSites?: number | undefined;
 }

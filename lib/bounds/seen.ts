@@ -1,5 +1,5 @@
 /** What a {@link Seen} filter needs. */
-export interface SeenConfig {
+interface SeenConfig {
   /** For how long something is remembered, in milliseconds. */
   readonly forMs: number;
   /** How much is remembered at most; the oldest is forgotten first. */

@@ -3,7 +3,7 @@ import { canonicalAddress, formatServer, isPublicUnicast, scopeOf, serverOf, typ
 import type { Unl } from '../unl/types.js';
 
 /** The servers where a node and its peer meet. */
-export type MeetingPlaces = Pick<NetConfig, 'rendezvous' | 'mailbox' | 'dht'>;
+type MeetingPlaces = Pick<NetConfig, 'rendezvous' | 'mailbox' | 'dht'>;
 
 /** So many of the servers of a kind that a stranger's locator names are asked. */
 const MAX_NAMED = 2;

@@ -19,7 +19,7 @@ const RENEW_MS = 25_000;
 const FIRST_RENEWALS_MS: readonly number[] = [1_000, 3_000, 10_000];
 
 /** What an announcement needs. */
-export interface AnnounceConfig {
+interface AnnounceConfig {
   readonly node: DhtNode;
   readonly identity: Identity;
   /** Where parcels for the identity are stored. */

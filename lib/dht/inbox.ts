@@ -48,7 +48,7 @@ const PUSHES_PER_SECOND = 50;
 const PUSH_BURST = 512;
 
 /** What an inbox needs. */
-export interface InboxConfig {
+interface InboxConfig {
   readonly identity: Identity;
   readonly runtime: Pick<Runtime, 'scheduler'>;
   /** How many nodes there are, of different hosts, that could push to this one. */

@@ -63,14 +63,14 @@ const MAX_PUSH_AGAIN_MS = 30_000;
 const MAX_HOSTS = 10_000;
 
 /** What a keeper needs. */
-export interface KeeperConfig {
+interface KeeperConfig {
   readonly node: Pick<DhtNode, 'asked$' | 'id'>;
   readonly limits: DhtLimits;
   readonly runtime: Pick<Runtime, 'scheduler' | 'random'>;
 }
 
 /** How parts get to a receiver: emits its receipt, and completes. */
-export type Push = (push: PushRequest) => Observable<Buffer>;
+type Push = (push: PushRequest) => Observable<Buffer>;
 
 /** What a node of the DHT does for others: it keeps parts for receivers, and pushes them to those that are announced. */
 export interface Keeper {

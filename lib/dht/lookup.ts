@@ -39,7 +39,7 @@ const ENOUGH_MS = 500;
 const LOOKUP_MS = 2_500;
 
 /** What a lookup needs. */
-export interface LookupConfig {
+interface LookupConfig {
   readonly node: Pick<DhtNode, 'ask$' | 'closest' | 'bootstrap$' | 'id'>;
   /** 32 bytes. */
   readonly target: Buffer;

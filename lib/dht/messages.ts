@@ -128,7 +128,7 @@ export function encodeAnnounce(identity: Identity, secret: Buffer, announcement:
 }
 
 /** An ANNOUNCE as it was read. */
-export interface AnnounceRequest {
+interface AnnounceRequest {
   readonly peerId: PeerId;
   /** What comes back with each PUSH. */
   readonly secret: Buffer;

@@ -54,7 +54,7 @@ export interface Contact extends Endpoint {
 }
 
 /** A request to another node. */
-export interface Question {
+interface Question {
   readonly command: number;
   readonly value: Buffer;
   /** What the node gave to this host, to prove that it is not somebody else. */

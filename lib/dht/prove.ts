@@ -7,7 +7,7 @@ import type { Answer, DhtNode } from './node.js';
 const INVALID_TOKEN = 2;
 
 /** What a node needs to know of whoever asks it for something. */
-export interface Proof {
+interface Proof {
   /** What the node gave to this host; good for some seconds. */
   readonly token: Buffer | undefined;
   /** Where the node sees this one. */

@@ -55,10 +55,10 @@ const STORED_MS = 2_000;
 const MAX_RECEIVERS = 1_000;
 
 /** What became of a parcel. */
-export type Sent = 'delivered' | 'kept' | 'absent';
+type Sent = 'delivered' | 'kept' | 'absent';
 
 /** What a sender needs. */
-export interface SenderConfig {
+interface SenderConfig {
   readonly node: DhtNode;
   readonly keeper: Keeper;
   readonly runtime: Pick<Runtime, 'scheduler'>;

@@ -11,7 +11,7 @@ export interface Kept {
 }
 
 /** How much a {@link Shelf} holds. */
-export interface ShelfLimits {
+interface ShelfLimits {
   readonly parts: number;
   readonly partsPerHost: number;
   readonly partsPerReceiver: number;

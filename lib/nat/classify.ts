@@ -1,4 +1,4 @@
-import { addressToBytes, type Endpoint } from '../endpoint.js';
+import type { Endpoint } from '../endpoint.js';
 import type { NatType } from '../unl/types.js';
 
 /** What one connection to a server has shown: where it left from, and where the server saw it come from. */
@@ -143,65 +143,6 @@ function sequenceLength(ports: readonly number[], delta: number): number {
 /** How far one port is above another, the short way round: −32768 to 32767. */
 function difference(port: number, from: number): number {
   return ((port - from) << 16) >> 16;
-}
-
-/** What came from dialling a port that is listened on, but from which nothing was ever sent to whoever dials. */
-export type UnsolicitedOutcome =
-  | 'connected'
-  /** A RST, or an ICMP error: both end the dial at once. */
-  | 'refused'
-  | 'silent';
-
-/**
- * What meets a SYN that nobody asked for. `accepted`: it is let in (endpoint-independent filtering, or no NAT). `reset`:
- * somebody on the way answers RST, which RFC 5382 REQ-4 forbids NATs to do within 6 s. `dropped`: silence.
- */
-export type UnsolicitedSyn = 'accepted' | 'reset' | 'dropped' | 'unknown';
-
-/**
- * What meets an unsolicited SYN, by several dials of others: what the most of them met. Silence may be a packet that got
- * lost, so where it comes to a tie an answer counts for more. Pure.
- *
- * @example
- * classifyUnsolicited(['silent', 'refused']); // 'reset'
- */
-export function classifyUnsolicited(outcomes: readonly UnsolicitedOutcome[]): UnsolicitedSyn {
-  const fates = { connected: 'accepted', refused: 'reset', silent: 'dropped' } as const;
-  const weight: readonly UnsolicitedOutcome[] = ['connected', 'refused', 'silent'];
-  const [most] = byFrequency(outcomes.toSorted((a, b) => weight.indexOf(a) - weight.indexOf(b)));
-  return most === undefined ? 'unknown' : fates[most];
-}
-
-/** What tells whether others have the same public address. */
-export interface SharingEvidence {
-  /** The addresses of this machine. */
-  readonly own: readonly string[];
-  /** Where servers saw it. */
-  readonly observed: readonly string[];
-  /** The outer address of its router, where a port mapping protocol told it. */
-  readonly gateway?: string | undefined;
-}
-
-/**
- * Whether the public address is shared with strangers, behind a carrier's NAT (RFC 6888): a port opened on the own router
- * is worth nothing then. `undefined` when it cannot be told. Pure.
- *
- * @example
- * isAddressShared({ own: ['192.168.1.2'], observed: ['203.0.113.1'], gateway: '100.64.0.9' }); // true
- */
-export function isAddressShared({ own, observed, gateway }: SharingEvidence): boolean | undefined {
-  if (observed.length === 0) return undefined;
-  if (observed.every((address) => own.includes(address))) return false;
-  if ([...own, ...(gateway === undefined ? [] : [gateway])].some(isCarrierInside)) return true;
-  // A home has one address; who is seen at several has got them from a pool.
-  if (new Set(observed).size > 1) return true;
-  return gateway === undefined ? undefined : !observed.includes(gateway);
-}
-
-/** 100.64.0.0/10, between a carrier's NAT and its subscribers (RFC 6598 §7). */
-function isCarrierInside(address: string): boolean {
-  const [first, second = 0, ...rest] = addressToBytes(address);
-  return rest.length === 2 && first === 100 && second >> 6 === 1;
 }
 
 function shareOf<T>(items: readonly T[], test: (item: T) => boolean): number {

@@ -4,7 +4,7 @@ import type { NatType } from '../unl/types.js';
 export const MAX_PREDICTIONS = 8;
 
 /** Where a server saw a local port a moment ago. */
-export interface PortObservation {
+interface PortObservation {
   readonly localPort: number;
   /** `undefined` when it was not looked at. */
   readonly observedPort: number | undefined;

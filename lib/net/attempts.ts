@@ -40,7 +40,7 @@ import type { Peers } from '../peers/peers.js';
 import { takingBack } from './taking-back.js';
 
 /** What attempts need of their node. */
-export interface AttemptsConfig {
+interface AttemptsConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
   readonly context: SecureContext;
@@ -62,7 +62,7 @@ export interface AttemptsConfig {
 }
 
 /** Whom to connect to, and by what. */
-export interface AttemptOptions {
+interface AttemptOptions {
   readonly stagesFor: StagesFor;
   /** For each technique, in milliseconds. Default: `timing.techniqueMs`. */
   readonly timeoutMs?: number | undefined;

@@ -4,7 +4,7 @@ import type { TraceStep } from '../trace.js';
 import { durationOf } from '../words.js';
 
 /** A server's clock beside this machine's. */
-export type ClockReport = Omit<Extract<TraceStep, { readonly type: 'clock' }>, 'type'>;
+type ClockReport = Omit<Extract<TraceStep, { readonly type: 'clock' }>, 'type'>;
 
 /** That this machine's clock and those of servers are apart. */
 export interface ClockStatus {

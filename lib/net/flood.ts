@@ -55,7 +55,7 @@ const MAX_SHUNNED = 1_000;
 const ANSWER_MS = 5_000;
 
 /** What keeps a node in a flooding network. */
-export interface FloodConfig {
+interface FloodConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
   readonly peers: Pick<Peers, 'count' | 'get'> & { readonly left$: Observable<unknown> };

@@ -24,7 +24,7 @@ import { formatUnl } from '../unl.js';
 import type { Unl } from '../unl/types.js';
 
 /** What a connection needs of links, and how they are looked for. */
-export interface KeepUpConfig {
+interface KeepUpConfig {
   readonly need$: Observable<Need>;
   /** The peer's locator, the latest and each change. */
   readonly peer$: Observable<Unl>;

@@ -4,7 +4,7 @@ import type { Signalling } from '../signalling/signalling.js';
 import { overSignal } from '../techniques/asks.js';
 
 /** What one attempt asks of its peer by signals, and how it takes that back. */
-export interface TakingBack {
+interface TakingBack {
   /** Sends as the given signalling does, and keeps what becomes of it. */
   readonly signalling: Signalling;
   /**

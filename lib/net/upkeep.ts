@@ -18,7 +18,7 @@ import type { Unl } from '../unl/types.js';
 import type { Attempts } from './attempts.js';
 
 /** What it takes to keep connections up. */
-export interface UpkeepConfig {
+interface UpkeepConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
   readonly peers: Peers;

@@ -1,7 +1,7 @@
 import { finalize, map, of, switchMap, timer, type OperatorFunction, type SchedulerLike } from 'rxjs';
 
 /** What is held back, and for how long. */
-export interface HoldBackConfig<T> {
+interface HoldBackConfig<T> {
   /** For how long a value is held back, in milliseconds; 0 for one that is not. Asked when it comes. */
   readonly ms: (value: T) => number;
   /** Takes a value that was held back, and whose place another has taken, or whom nobody waits for any more. */

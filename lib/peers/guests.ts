@@ -23,7 +23,7 @@ export interface Guests {
 }
 
 /** How much others may have a node do at once. */
-export interface AnswerLimits {
+interface AnswerLimits {
   /** In all. */
   readonly most: number;
   /** For peers at one address. */
@@ -62,7 +62,7 @@ export function refuse$(signalling: Signalling, { mayRefuse }: Guests, to: PeerI
 }
 
 /** What it takes to judge peers that ask for something. */
-export interface GuestsConfig {
+interface GuestsConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
   readonly peers: Peers;

@@ -18,7 +18,7 @@ import { takeWithNonce$, type Nonces } from './nonces.js';
 import type { Peers } from './peers.js';
 
 /** What takes in inbound sockets. */
-export interface InboundConfig {
+interface InboundConfig {
   readonly config: ResolvedConfig;
   readonly context: SecureContext;
   readonly peers: Peers;

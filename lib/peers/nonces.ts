@@ -68,7 +68,7 @@ export class Nonces {
 }
 
 /** How a nonce is waited for. */
-export interface NonceConfig {
+interface NonceConfig {
   /** For how long, in milliseconds. */
   readonly withinMs: number;
   /** What the peer has not done when that time is over. */

@@ -10,7 +10,7 @@ export interface Occupant {
 }
 
 /** The answer to a newcomer: whether it gets a slot, and which connection has to end for that. */
-export interface Slot<T> {
+interface Slot<T> {
   readonly isFree: boolean;
   readonly gaveWay?: T | undefined;
 }

@@ -13,7 +13,7 @@ export const PORT_MAPPING_PORT = 5351;
 export const ANSWER_MS = 2_000;
 
 /** A question to a gateway in one datagram. */
-export interface Asking<T> {
+interface Asking<T> {
   readonly gateway: Gateway;
   /** The local address to ask from. */
   readonly localAddress: string;

@@ -32,7 +32,7 @@ export interface Lease {
 }
 
 /** How a lease is asked for, watched and given back. */
-export interface HoldLeaseConfig<L extends Lease> {
+interface HoldLeaseConfig<L extends Lease> {
   /** Asks for it, or for more time of the one that is held. Has a time limit of its own. */
   readonly ask$: (held: L | undefined) => Observable<L>;
   /** Emits when the one that is held is lost before its time. */

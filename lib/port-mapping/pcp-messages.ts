@@ -39,7 +39,7 @@ const RESULTS = [
 ] as const;
 
 /** What is asked of a mapping. */
-export interface MapRequest {
+interface MapRequest {
   /** The address that the request comes from. */
   readonly client: string;
   readonly nonce: Buffer;
@@ -51,7 +51,7 @@ export interface MapRequest {
 }
 
 /** What a server says of a mapping. */
-export interface MapAnswer {
+interface MapAnswer {
   readonly nonce: Buffer;
   readonly internalPort: number;
   readonly external: Endpoint;

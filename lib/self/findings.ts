@@ -58,7 +58,7 @@ export const NOTHING_FOUND: Findings = {
 };
 
 /** What it takes to find out. */
-export interface SurroundingsConfig {
+interface SurroundingsConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
   readonly trace: SelfTrace;

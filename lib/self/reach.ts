@@ -38,7 +38,7 @@ import type { SelfTrace } from './steps.js';
 import { isOneAddress } from './locator.js';
 
 /** What is needed to become reachable. */
-export interface ReachConfig {
+interface ReachConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
   readonly trace: SelfTrace;

@@ -22,10 +22,10 @@ const NONCE_LENGTH = 12;
 const TAG_LENGTH = 16;
 
 /** The length in bytes of an X25519 key, and of the encapsulated key that a sealed message begins with. */
-export const X25519_LENGTH = 32;
+const X25519_LENGTH = 32;
 
 /** By how much a sealed message is longer than what is in it, in bytes. */
-export const HPKE_OVERHEAD = X25519_LENGTH + TAG_LENGTH;
+const HPKE_OVERHEAD = X25519_LENGTH + TAG_LENGTH;
 
 /**
  * Encrypts a message so that only the owner of a key can read it (RFC 9180 §5.1.1, §5.2). Who wrote it, it does not tell.

@@ -58,7 +58,7 @@ export class KnownPeers {
 }
 
 /** What opening by turns needs. */
-export interface OpeningConfig {
+interface OpeningConfig {
   readonly scheduler: SchedulerLike;
   readonly known: KnownPeers;
   /** A parcel has given way to others. It was not opened, so that nobody must acknowledge it. */

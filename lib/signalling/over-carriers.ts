@@ -62,7 +62,7 @@ const A_COPY = 'a copy';
 const CLOCK = { kind: 'clock', body: {} };
 
 /** What signalling needs of its node. */
-export interface CarriersConfig {
+interface CarriersConfig {
   readonly identity: Identity;
   /** The fastest first. */
   readonly carriers: readonly Carrier[];

@@ -12,7 +12,7 @@ import { isAttemptId } from '../validate.js';
 const REMEMBERED = { forMs: KEEP_MAX_MS, maxEntries: 1_000 };
 
 /** What a peer asks for. */
-export interface Ask<A> {
+interface Ask<A> {
   readonly signal: ReceivedSignal;
   readonly ask: A;
   /** Emits when the peer takes it back. */

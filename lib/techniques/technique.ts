@@ -105,7 +105,7 @@ export interface NodeTechnique extends TechniqueTraits, Technique {
 }
 
 /** Techniques that are tried side by side. */
-export interface Stage {
+interface Stage {
   readonly techniques: readonly Technique[];
   /** Its head start over the next stage, in round trips between the two nodes. */
   readonly lead: number;

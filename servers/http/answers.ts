@@ -21,7 +21,7 @@ export function sayJson(response: ServerResponse, value: unknown, status = 200):
 const RETRY_AFTER_S = 30;
 
 /** Why a request is refused, as the caller is told. */
-export interface Refused {
+interface Refused {
   readonly refused: string;
   readonly words: string;
   /** The time here, in milliseconds since the epoch: the caller's clock may be wrong. */

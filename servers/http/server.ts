@@ -15,7 +15,7 @@ import { DEFAULT_HTTP_LIMITS, type HttpServerLimits } from './limits.js';
 import type { HttpService } from './service.js';
 
 /** The options of an HTTP server. */
-export interface HttpServerConfig {
+interface HttpServerConfig {
   /** The local address. Default: all. */
   readonly bind?: string | undefined;
   readonly port: number;
@@ -47,7 +47,7 @@ export function httpServer$(
 }
 
 /** The options of an HTTP server that has one service. */
-export interface OneServiceConfig extends Omit<HttpServerConfig, 'port' | 'services'> {
+interface OneServiceConfig extends Omit<HttpServerConfig, 'port' | 'services'> {
   /** Default: 8080. */
   readonly port?: number | undefined;
 }

@@ -26,7 +26,7 @@ export interface BoxLimits {
 }
 
 /** What the boxes need. */
-export interface BoxesConfig {
+interface BoxesConfig {
   readonly store: MessageStore;
   readonly limits: BoxLimits;
   /** The time of day, in milliseconds since the epoch. */

@@ -23,7 +23,7 @@ const LOCKED = { tries: 50, pauseMs: 100 };
 export const OPEN_MS = 20_000;
 
 /** A store that cannot write tries again after this time, in milliseconds: those who wait for it have that much patience. */
-export const MEND_MS = 1_000;
+const MEND_MS = 1_000;
 
 /** Written whenever the store is mended, to see whether it can be. */
 const TRIAL_KEY = 'trial';

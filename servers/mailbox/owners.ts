@@ -9,7 +9,7 @@ const PRESENT_MS = 2_000;
 const REMEMBER_MS = CLOCK_MS + AHEAD_MS;
 
 /** What {@link Owners} needs. */
-export interface OwnersConfig {
+interface OwnersConfig {
   /** Owners that are remembered at most. */
   readonly most: number;
   /** A clock that never jumps, in milliseconds. */

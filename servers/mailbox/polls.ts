@@ -10,7 +10,7 @@ export interface PollLimits {
 }
 
 /** A long poll that is to wait. */
-export interface PollConfig {
+interface PollConfig {
   /** Who waits: a later poll of the same owner ends the one before. */
   readonly owner: string;
   /** Whom it is counted for. */

@@ -48,7 +48,7 @@ export interface MailboxServerConfig extends MailboxServiceConfig {
 }
 
 /** A mailbox that runs. */
-export interface MailboxService {
+interface MailboxService {
   /** What an HTTP server has it answer. */
   readonly service: HttpService;
   /** Whether it can write to its folder: at once, and whenever that changes. While it cannot, it accepts no message (`not-saved`). */

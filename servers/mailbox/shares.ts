@@ -3,7 +3,7 @@ import type { QuotaLimits } from './quota.js';
 import { Ranking } from './ranking.js';
 
 /** What is kept in a place of which everybody may have a share. */
-export interface Shared {
+interface Shared {
   /** Whose share it is. */
   readonly site: string;
   /** In bytes. */

@@ -26,7 +26,7 @@ import type { Runtime } from '../../lib/runtime.js';
 import type { DialLimits } from './limits.js';
 
 /** A caller that wants to be dialled at one of its ports. */
-export interface Question {
+interface Question {
   readonly endpoint: Endpoint;
   /** Who has to answer there; PyP2P's nodes prove nothing. */
   readonly peerId: PeerId | undefined;

@@ -62,7 +62,7 @@ export function reachabilityServer$(
 }
 
 /** The options of the service on an HTTP server that others share. */
-export interface ReachabilityServiceConfig {
+interface ReachabilityServiceConfig {
   /** The local address of the server, by which callers know it. */
   readonly bind?: string | undefined;
   readonly limits?: Partial<DialLimits> | undefined;

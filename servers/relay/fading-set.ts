@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 
 /** What a {@link FadingSet} needs. */
-export interface FadingSetConfig {
+interface FadingSetConfig {
   /** For how long a text is remembered at least, in milliseconds; at most for twice as long. */
   readonly forMs: number;
   /** The time, in milliseconds. */

@@ -33,7 +33,7 @@ export interface RelayServerConfig extends RelayServiceConfig {
 }
 
 /** A relay that runs. */
-export interface RelayService {
+interface RelayService {
   /** What an HTTP server, or several of them, has it answer. */
   readonly service: HttpService;
   /** What it does: at once, and whenever that changes; the bytes at least every quarter of `idleMs`. */

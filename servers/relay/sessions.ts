@@ -26,7 +26,7 @@ import { splice$, TICKS } from './splice.js';
 import { Tokens } from './tokens.js';
 
 /** What {@link Sessions} needs. */
-export interface SessionsConfig {
+interface SessionsConfig {
   readonly limits: RelayServerLimits;
   readonly counters: Counters;
   readonly runtime: Runtime;

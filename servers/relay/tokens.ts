@@ -3,7 +3,7 @@ import type { JoinRequest } from '../../lib/techniques/relay/protocol.js';
 import { FadingSet } from './fading-set.js';
 
 /** What {@link Tokens} needs. */
-export interface TokensConfig {
+interface TokensConfig {
   /** For how long a token is remembered, in milliseconds: for as long as a request with it could be said again. */
   readonly forMs: number;
   /** Tokens that are remembered at most, each with what it was used for. */

@@ -20,7 +20,7 @@ export interface ClientLines {
 }
 
 /** Takes what comes from one client. */
-export interface ClientHandler {
+interface ClientHandler {
   /** A line has come. The next one is read when the promise, if there is one, has resolved. It never rejects. */
   line(text: string): Promise<void> | undefined;
   /** What came is no line: too long, or no UTF-8. Nothing more can be read. */

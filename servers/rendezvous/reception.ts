@@ -5,7 +5,7 @@ import { siteOf } from '../../lib/bounds/site.js';
 import { endpointsOf } from '../../lib/link/tcp.js';
 
 /** How many connections there may be. */
-export interface ReceptionConfig {
+interface ReceptionConfig {
   /** In all. */
   readonly connections: number;
   /** From one site. */

@@ -18,7 +18,7 @@ import { isPeerRequest } from './requests.js';
 import { ServerSession } from './session.js';
 
 /** What a session is part of. */
-export interface ServerSessionConfig {
+interface ServerSessionConfig {
   readonly store: Store;
   readonly limits: RendezvousServerLimits;
   readonly runtime: Runtime;

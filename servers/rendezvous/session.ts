@@ -8,7 +8,7 @@ import type { ClientLines } from './client-lines.js';
 import type { PassingOn } from './passing-on.js';
 
 /** What a session needs. */
-export interface SessionContext {
+interface SessionContext {
   readonly store: Store;
   readonly runtime: Runtime;
   /** The port of the HTTP services on this host, which the client is told. */

@@ -1,11 +1,5 @@
 import fc from 'fast-check';
-import {
-  classify,
-  classifyUnsolicited,
-  isAddressShared,
-  type PortSample,
-  type UnsolicitedOutcome,
-} from '../../lib/nat/classify.js';
+import { classify, type PortSample } from '../../lib/nat/classify.js';
 import type { NatType } from '../../lib/unl/types.js';
 import { ports } from '../support/locators.js';
 import { RECORDINGS, samplesOf } from './recorded.js';
@@ -181,53 +175,5 @@ describe('the type of a NAT', () => {
     );
     const many = Array.from({ length: 100_000 }, (_, i) => samplesThrough(random, { count: 1, base: i + 1 })).flat();
     expect(natTypeOf(many)).toEqual(natTypeOf(many.slice(0, 64)));
-  });
-});
-
-describe('what meets an unsolicited SYN', () => {
-  for (const { network, unsolicited } of RECORDINGS) {
-    if (unsolicited === undefined) continue;
-    const fate = network === 'public' ? 'accepted' : network === 'preserving-reject' ? 'reset' : 'dropped';
-    it(`is as the lab built it: ${fate} by ${network}`, () => {
-      expect(classifyUnsolicited([unsolicited])).toBe(fate);
-    });
-  }
-
-  it('is unknown when nobody dialled', () => {
-    expect(classifyUnsolicited([])).toBe('unknown');
-  });
-
-  it('is what most dials met; an answer counts for more than silence', () => {
-    expect(classifyUnsolicited(['silent', 'connected', 'silent'])).toBe('dropped');
-    expect(classifyUnsolicited(['silent', 'refused'])).toBe('reset');
-    expect(classifyUnsolicited(['refused', 'connected'])).toBe('accepted');
-  });
-
-  it('does not depend on the order of the dials', () => {
-    const outcomes = fc.array(fc.constantFrom<UnsolicitedOutcome>('connected', 'refused', 'silent'), { maxLength: 6 });
-    fc.assert(fc.property(outcomes, (some) => classifyUnsolicited(some) === classifyUnsolicited(some.toReversed())));
-  });
-});
-
-describe('a public address', () => {
-  it('is nobody else’s when it is this machine’s, or its router’s', () => {
-    expect(isAddressShared({ own: [OWN, EXTERNAL], observed: [EXTERNAL, EXTERNAL] })).toBeFalse();
-    expect(isAddressShared({ own: [OWN], observed: [EXTERNAL], gateway: EXTERNAL })).toBeFalse();
-  });
-
-  it('is shared when the router’s is another, or from the inside of a carrier’s NAT', () => {
-    expect(isAddressShared({ own: [OWN], observed: [EXTERNAL], gateway: '198.51.100.99' })).toBeTrue();
-    expect(isAddressShared({ own: [OWN], observed: [EXTERNAL], gateway: '100.64.0.9' })).toBeTrue();
-    expect(isAddressShared({ own: ['100.127.255.254'], observed: [EXTERNAL] })).toBeTrue();
-  });
-
-  it('is shared when there are several, as from a pool', () => {
-    expect(isAddressShared({ own: [OWN], observed: [EXTERNAL, '198.51.100.8'] })).toBeTrue();
-  });
-
-  it('is one of which it cannot be told, when there is no evidence', () => {
-    expect(isAddressShared({ own: [OWN], observed: [EXTERNAL] })).toBeUndefined();
-    expect(isAddressShared({ own: [OWN], observed: [] })).toBeUndefined();
-    expect(isAddressShared({ own: ['100.128.0.1', '2001:db8::1'], observed: [EXTERNAL] })).toBeUndefined();
   });
 });

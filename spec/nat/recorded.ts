@@ -1,12 +1,11 @@
 import { parseEndpoint, type Endpoint } from '../../lib/endpoint.js';
-import type { PortSample, UnsolicitedOutcome } from '../../lib/nat/classify.js';
+import type { PortSample } from '../../lib/nat/classify.js';
 import type { NatType } from '../../lib/unl/types.js';
 
 // How every network of the lab (spec/lab/networks.ts) looked to three server endpoints on 2026-11-22: Linux 6.18,
 // nftables 1.0.6. From each of five consecutive local ports the host connected to all three, 15 SYNs one right after the
-// other, and each server wrote down where it saw the connection come from. Then a server that had not been talked to from
-// that port dialled one that the host listened on. Where two hosts share a router, the first kept its connections open
-// while the second connected from the same local ports.
+// other, and each server wrote down where it saw the connection come from. Where two hosts share a router, the first kept its
+// connections open while the second connected from the same local ports.
 
 /** What was seen of one network. */
 export interface Recording {
@@ -20,7 +19,6 @@ export interface Recording {
   readonly servers: readonly string[];
   /** A local port, then the external port that each server saw. */
   readonly ports: readonly (readonly [localPort: number, ...seen: number[]])[];
-  readonly unsolicited?: UnsolicitedOutcome;
 }
 
 const SERVERS_4 = ['45.45.10.2:7001', '45.45.10.2:7002', '45.45.11.2:7001'];
@@ -60,7 +58,6 @@ export const RECORDINGS: readonly Recording[] = [
     ...HOME,
     own: '45.45.12.2',
     address: '45.45.12.2',
-    unsolicited: 'connected',
   },
   {
     network: 'firewall',
@@ -68,11 +65,10 @@ export const RECORDINGS: readonly Recording[] = [
     ...HOME,
     own: '45.46.13.11',
     address: '45.46.13.11',
-    unsolicited: 'silent',
   },
-  { network: 'fullcone', is: { type: 'preserving' }, ...HOME, unsolicited: 'silent' },
-  { network: 'preserving', is: { type: 'preserving' }, ...HOME, unsolicited: 'silent' },
-  { network: 'preserving-reject', is: { type: 'preserving' }, ...HOME, unsolicited: 'refused' },
+  { network: 'fullcone', is: { type: 'preserving' }, ...HOME },
+  { network: 'preserving', is: { type: 'preserving' }, ...HOME },
+  { network: 'preserving-reject', is: { type: 'preserving' }, ...HOME },
   {
     network: 'delta1',
     is: { type: 'delta', delta: 1 },
@@ -84,7 +80,6 @@ export const RECORDINGS: readonly Recording[] = [
       [40003, 20009, 20010, 20011],
       [40004, 20012, 20013, 20014],
     ],
-    unsolicited: 'silent',
   },
   {
     network: 'delta3',
@@ -97,7 +92,6 @@ export const RECORDINGS: readonly Recording[] = [
       [40003, 20027, 20030, 20033],
       [40004, 20036, 20039, 20042],
     ],
-    unsolicited: 'silent',
   },
   {
     network: 'random',
@@ -110,14 +104,13 @@ export const RECORDINGS: readonly Recording[] = [
       [40003, 21612, 48052, 55666],
       [40004, 52711, 27924, 30773],
     ],
-    unsolicited: 'silent',
   },
-  { network: 'upnp-igd1', is: { type: 'preserving' }, ...HOME, unsolicited: 'silent' },
-  { network: 'upnp-igd2', is: { type: 'preserving' }, ...HOME, unsolicited: 'silent' },
-  { network: 'natpmp', is: { type: 'preserving' }, ...HOME, unsolicited: 'silent' },
-  { network: 'pcp', is: { type: 'preserving' }, ...HOME, unsolicited: 'silent' },
-  { network: 'upnp-off', is: { type: 'preserving' }, ...HOME, unsolicited: 'silent' },
-  { network: 'cgnat', is: { type: 'preserving' }, ...HOME, unsolicited: 'silent' },
+  { network: 'upnp-igd1', is: { type: 'preserving' }, ...HOME },
+  { network: 'upnp-igd2', is: { type: 'preserving' }, ...HOME },
+  { network: 'natpmp', is: { type: 'preserving' }, ...HOME },
+  { network: 'pcp', is: { type: 'preserving' }, ...HOME },
+  { network: 'upnp-off', is: { type: 'preserving' }, ...HOME },
+  { network: 'cgnat', is: { type: 'preserving' }, ...HOME },
   {
     network: 'cgnat-random',
     is: { type: 'random' },
@@ -129,11 +122,10 @@ export const RECORDINGS: readonly Recording[] = [
       [40003, 5402, 52923, 50435],
       [40004, 42290, 2659, 24995],
     ],
-    unsolicited: 'silent',
   },
-  { network: 'ipv6-firewall', is: { type: 'open' }, ...FIREWALL_6, unsolicited: 'silent' },
-  { network: 'dual-stack IPv4', is: { type: 'preserving' }, ...HOME, unsolicited: 'silent' },
-  { network: 'dual-stack IPv6', is: { type: 'open' }, ...FIREWALL_6, unsolicited: 'silent' },
+  { network: 'ipv6-firewall', is: { type: 'open' }, ...FIREWALL_6 },
+  { network: 'dual-stack IPv4', is: { type: 'preserving' }, ...HOME },
+  { network: 'dual-stack IPv6', is: { type: 'open' }, ...FIREWALL_6 },
   { network: 'same-lan, the first host', is: { type: 'preserving' }, ...HOME },
   {
     network: 'same-lan, a second host with the same ports',

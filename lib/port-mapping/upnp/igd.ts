@@ -44,7 +44,7 @@ const CONNECTIONS = [
 const FIREWALLS = ['urn:schemas-upnp-org:service:WANIPv6FirewallControl:1'];
 
 /** How a gateway is talked to. */
-export interface IgdConfig {
+interface IgdConfig {
   readonly gateway: Gateway;
   /** The local address to speak from; a gateway lets each host open ports for itself only. */
   readonly localAddress: string;

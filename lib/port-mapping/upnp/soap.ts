@@ -5,7 +5,7 @@ import { elementAt, hasChild, parseXml, textOf, type XmlElement } from './xml.js
 // What of SOAP UPnP needs (UPnP Device Architecture 1.1 §3.2).
 
 /** A gateway's answer to an action: what it returned, or why it did not. */
-export type ActionAnswer =
+type ActionAnswer =
   | { readonly ok: true; readonly values: XmlElement }
   | { readonly ok: false; readonly code: number; readonly words: string };
 

@@ -52,7 +52,7 @@ const MAX_DESCRIPTIONS = 8;
 export const SEARCH_MS = Math.max(...SEND_AT_MS) + 500;
 
 /** What to search for a gateway with. */
-export interface SearchConfig {
+interface SearchConfig {
   readonly gateway: Gateway;
   /** The local address that leads to the gateway. */
   readonly localAddress: string;

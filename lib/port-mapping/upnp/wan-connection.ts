@@ -28,7 +28,7 @@ export interface TableEntry {
 }
 
 /** What is to stand there. */
-export interface NewTableEntry {
+interface NewTableEntry {
   readonly externalPort: number;
   readonly client: string;
   readonly internalPort: number;

@@ -45,7 +45,7 @@ const REJOIN_MS = 10_000;
 const MOST_PAUSES = 6;
 
 /** What the carrier over the DHT needs. */
-export interface DhtCarrierConfig extends DhtNodeConfig {
+interface DhtCarrierConfig extends DhtNodeConfig {
   readonly identity: Identity;
   readonly runtime: Pick<Runtime, 'scheduler' | 'random' | 'newId'>;
   readonly trace: SignalTrace;

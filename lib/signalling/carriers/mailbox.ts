@@ -47,7 +47,7 @@ import {
 } from './mailbox-messages.js';
 
 /** What the carrier over mailboxes needs. */
-export interface MailboxCarrierConfig {
+interface MailboxCarrierConfig {
   readonly identity: Identity;
   /** Mailbox servers: what they are asked for is below these. A message that is sent is put at all of them. */
   readonly urls: readonly URL[];

@@ -23,7 +23,7 @@ import { PARCEL_MAX_BYTES, type Carrier, type Delivery, type Parcel } from '../c
 const ANSWER_MS = 5_000;
 
 /** What the carrier over rendezvous servers needs. */
-export interface RendezvousCarrierConfig {
+interface RendezvousCarrierConfig {
   /** The sessions that are open, whenever they change; replays the latest. */
   readonly sessions$: Observable<readonly RendezvousSession[]>;
   readonly runtime: Pick<Runtime, 'scheduler'>;

@@ -24,7 +24,7 @@ function limit(): number {
   }
 }
 
-export function open(): number {
+function open(): number {
   try {
     return readdirSync('/dev/fd').length;
   } catch {

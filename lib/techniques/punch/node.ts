@@ -19,7 +19,7 @@ import { punchSides } from './own-side.js';
 import { PUNCH } from './traits.js';
 
 /** What punches need of their node. */
-export interface PunchingConfig {
+interface PunchingConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
   readonly context: SecureContext;

@@ -11,7 +11,7 @@ import type { SideOptions } from './punching.js';
 import { newLocalPort, type NatView } from '../../self/nat-view.js';
 
 /** What it takes to know how this node looks. */
-export interface PunchSideConfig {
+interface PunchSideConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
   /** What servers have shown of this node's NAT lately; waits for the first of it. */
@@ -19,7 +19,7 @@ export interface PunchSideConfig {
 }
 
 /** This node as its punches have to know it. */
-export interface PunchSides {
+interface PunchSides {
   /** What servers have shown; nothing where none does in time. Emits once. */
   readonly nats$: Observable<readonly NatView[]>;
   /** See `Punching.side$`. */

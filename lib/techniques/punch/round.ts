@@ -27,7 +27,7 @@ export function expectWhereSeen({ address }: PunchSide, { seenAt }: ReceivedSign
   throw new FinalError(`The peer says that it is at ${address}, but it is seen at ${seenAt ?? 'no address'}`);
 }
 
-export function planned(own: OwnPunchSide, peer: PunchSide, options: PunchPlanOptions): PunchPlan {
+function planned(own: OwnPunchSide, peer: PunchSide, options: PunchPlanOptions): PunchPlan {
   try {
     return planPunch(own, peer, options);
   } catch (cause) {

@@ -89,7 +89,7 @@ export function answerRelays$(signalling: Signalling, relaying: Relaying): Obser
 }
 
 /** Answers one ask. Never fails. */
-export function answer$(
+function answer$(
   signalling: Signalling,
   relaying: Relaying,
   signal: ReceivedSignal,

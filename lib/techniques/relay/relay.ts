@@ -20,7 +20,7 @@ import type { Peers } from '../../peers/peers.js';
 import { haveTold, httpServers, httpUrlOf, isLate$, type Findings } from '../../self/findings.js';
 
 /** What meetings at relays need of their node. */
-export interface RelayingConfig {
+interface RelayingConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
   readonly context: SecureContext;
@@ -45,7 +45,7 @@ function canRelay({ relay: urls, security }: ResolvedConfig): boolean {
 }
 
 /** What a node gives to meetings at relays: the relays of its servers, its sockets and its key. */
-export function relayingOf(given: RelayingConfig): Relaying {
+function relayingOf(given: RelayingConfig): Relaying {
   const { config, runtime, context, peers, findings$ } = given;
   const { identity, bind, timing } = config;
   const { scheduler } = runtime;

@@ -62,7 +62,7 @@ export function answerDialBacks$(signalling: Signalling, reversing: Reversing): 
 }
 
 /** Answers one peer. Never fails. */
-export function answer$(
+function answer$(
   signalling: Signalling,
   reversing: Reversing,
   signal: ReceivedSignal,

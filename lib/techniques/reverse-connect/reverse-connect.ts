@@ -11,14 +11,14 @@ import { isOnLink } from '../../self/locator.js';
 import type { Peers } from '../../peers/peers.js';
 
 /** What a dial that a peer asks for needs of its node. */
-export interface ReversingConfig extends PeerDialConfig {
+interface ReversingConfig extends PeerDialConfig {
   readonly peers: Peers;
   /** This node's own locator as it is now. */
   readonly own: () => Unl;
 }
 
 /** What a node gives to the dials that others ask for. */
-export function reversingOf(given: ReversingConfig): Reversing {
+function reversingOf(given: ReversingConfig): Reversing {
   const { config, runtime, peers, own } = given;
   return {
     own,

@@ -32,7 +32,7 @@ import { MAX_PASSWORD, Nodes } from './nodes.js';
 // that nodes register with, else where they come from: nothing proves them, as nothing does in PyP2P.
 
 /** What PyP2P's mailboxes need. */
-export interface Pyp2pConfig {
+interface Pyp2pConfig {
   readonly store: MessageStore;
   readonly boxes: Boxes;
   readonly polls: Polls;

@@ -5,7 +5,7 @@ import { Neighbours } from './neighbours.js';
 import { formatNode, isPasswordOf, parseNode, type Node } from './node.js';
 
 /** What {@link Nodes} needs. */
-export interface NodesConfig {
+interface NodesConfig {
   readonly store: MessageStore;
   readonly limits: Pyp2pLimits;
   /** The time of day, in milliseconds since the epoch. */
