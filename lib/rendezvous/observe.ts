@@ -22,9 +22,9 @@ import {
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
-import { DEFAULT_LIMITS } from '../config.js';
-import { plainConnection, plainLink } from '../connection/plain-connection.js';
 import { canonicalAddress, familyOf, formatServer, isPort, type Endpoint, type ServerAddress } from '../endpoint.js';
+import { reasonOf } from '../errors.js';
+import { LinesOverSocket } from '../link/lines-over-socket.js';
 import { endpointsOf } from '../link/tcp.js';
 import type { PortSample } from '../nat/classify.js';
 import { within } from '../operators/within.js';
@@ -88,15 +88,13 @@ export function observe$(server: Observer, localPort: number, config: ObserveCon
       switchMap((socket) => {
         const roundTripMs = scheduler.now() - start;
         const { remote } = endpointsOf(socket);
-        const limits = { ...DEFAULT_LIMITS, lineBytes: REPLY_MAX_BYTES };
-        const connection = plainConnection(
-          plainLink(socket, 'direct'),
-          { direction: 'outbound', nonce: false },
-          { runtime, timing, limits },
-        );
-        for (const line of questionTo(server, localPort, security)) connection.send(line);
+        const lines = new LinesOverSocket(socket, REPLY_MAX_BYTES);
+        for (const line of questionTo(server, localPort, security)) lines.send(line);
         let address = NO_ADDRESS;
-        const observed$ = connection.lines$.pipe(
+        const observed$ = lines.line$.pipe(
+          catchError((why: unknown) => {
+            throw errorOf(server, `went away: ${reasonOf(why)}`);
+          }),
           mergeMap((line) => {
             if (path !== undefined) return of(readAddress(line)).pipe(filter((seen) => seen !== undefined));
             const reply = parseReply(line);
@@ -106,15 +104,10 @@ export function observe$(server: Observer, localPort: number, config: ObserveCon
           }),
           map((observed) => ({ localPort, server: remote, path, observed, roundTripMs })),
         );
-        const left$ = connection.closed$.pipe(
-          map(({ message }) => {
-            throw errorOf(server, `went away: ${message}`);
-          }),
-        );
-        return concat(merge(observed$, left$).pipe(take(1)), NEVER).pipe(
+        return concat(observed$.pipe(take(1)), NEVER).pipe(
           within(timing.handshakeMs, () => errorOf(server, 'does not say where it sees this node'), scheduler),
           finalize(() => {
-            connection.destroy();
+            lines.destroy();
           }),
         );
       }),

@@ -17,13 +17,13 @@ import {
   timer,
   type Observable,
 } from 'rxjs';
-import { DEFAULT_LIMITS, type Timing } from '../config.js';
-import type { PeerConnection } from '../connection/peer-connection.js';
-import { plainConnection, plainLink } from '../connection/plain-connection.js';
+import type { Timing } from '../config.js';
 import { formatServer, type Endpoint, type ServerAddress } from '../endpoint.js';
-import { DialError, failureOf, RendezvousError } from '../errors.js';
+import { DialError, failureOf, reasonOf, RendezvousError } from '../errors.js';
 import type { Identity, PeerId } from '../identity.js';
 import { addressGone$ } from '../link/interfaces.js';
+import { LinesOverSocket } from '../link/lines-over-socket.js';
+import { endpointsOf } from '../link/tcp.js';
 import { within } from '../operators/within.js';
 import type { Runtime } from '../runtime.js';
 import { show } from '../validate.js';
@@ -150,10 +150,9 @@ export function session$(server: ServerAddress, config: SessionConfig): Observab
       throw new DialError(nameOf(server) + failureOf(cause, 'rendezvous server'), { cause });
     }),
     switchMap((socket) => {
-      const limits = { ...DEFAULT_LIMITS, lineBytes: REPLY_MAX_BYTES };
-      const link = plainLink(socket, 'direct');
-      const connection = plainConnection(link, { direction: 'outbound', nonce: false }, { runtime, timing, limits });
-      const talk = talkOver(connection, server, link.remote, config);
+      const { local, remote } = endpointsOf(socket);
+      const lines = new LinesOverSocket(socket, REPLY_MAX_BYTES);
+      const talk = talkOver(lines, server, remote, config);
       const begun$: Observable<Welcome> = config.security === 'plain' ? of(NOTHING_TOLD) : prove$(talk);
       return merge(
         begun$.pipe(
@@ -165,25 +164,28 @@ export function session$(server: ServerAddress, config: SessionConfig): Observab
           map((welcome) => sessionOf(talk, welcome)),
         ),
         config.security === 'plain' ? NEVER : keepAlive$(talk),
-        addressGone$(link.local.address, timing.networkMs, runtime.scheduler).pipe(
+        addressGone$(local.address, timing.networkMs, runtime.scheduler).pipe(
           map(() => {
-            throw errorOf(server, `was reached from ${link.local.address}, which this machine has no more`);
+            throw errorOf(server, `was reached from ${local.address}, which this machine has no more`);
           }),
         ),
         talk.reply$.pipe(ignoreElements()),
       ).pipe(
         finalize(() => {
-          connection.destroy();
+          lines.destroy();
         }),
       );
     }),
   );
 }
 
-function talkOver(connection: PeerConnection, server: ServerAddress, remote: Endpoint, config: SessionConfig): Talk {
+function talkOver(lines: LinesOverSocket, server: ServerAddress, remote: Endpoint, config: SessionConfig): Talk {
   let isKnown = false;
-  const said$ = connection.lines$.pipe(
-    map((line) => {
+  const reply$ = lines.line$.pipe(
+    catchError((why: unknown) => {
+      throw errorOf(server, `went away: ${reasonOf(why)}`);
+    }),
+    map((line): Reply => {
       const reply = parseReply(line);
       if (reply === undefined) {
         const is = isKnown ? '' : 'answers, but is no rendezvous server: it ';
@@ -195,13 +197,8 @@ function talkOver(connection: PeerConnection, server: ServerAddress, remote: End
         throw errorOf(server, `refused: ${reply.words || reply.code}`, reply.code);
       return reply;
     }),
+    share(),
   );
-  const left$ = connection.closed$.pipe(
-    map(({ message }) => {
-      throw errorOf(server, `went away: ${message}`);
-    }),
-  );
-  const reply$: Observable<Reply> = merge(said$, left$).pipe(share());
   return {
     server,
     remote,
@@ -209,7 +206,7 @@ function talkOver(connection: PeerConnection, server: ServerAddress, remote: End
     reply$,
     only$: (verb) => reply$.pipe(filter((reply): reply is ReplyOf<typeof verb> => reply.verb === verb)),
     send: (request) => {
-      connection.send(formatRequest(request));
+      lines.send(formatRequest(request));
     },
   };
 }
