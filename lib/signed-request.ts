@@ -7,8 +7,11 @@ import { SIGNATURE_LENGTH, verifySignature, type Identity, type PeerId } from '.
 import { decodeBase64Url, isTime, parseJsonObject } from './validate.js';
 import { oneLine } from './words.js';
 
-/** A client's clock may be wrong by this much before it is told so, in milliseconds. */
-export const CLOCK_MS = 120_000;
+/**
+ * The clocks of two machines may differ by this much, in milliseconds. A request or a signal whose time is further off is refused, since
+ * it may be a replay.
+ */
+export const CLOCK_TOLERANCE_MS = 120_000;
 
 /** That a server does not do what it was asked. */
 export interface Refusal<Code extends string> {

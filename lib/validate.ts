@@ -74,9 +74,14 @@ export function isTime(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
-const ATTEMPT_ID = /^[A-Za-z0-9_-]{1,32}$/;
+const ID = /^[A-Za-z0-9_-]{1,32}$/;
+
+/** Whether something that was sent can be an id: of a request, of a server. */
+export function isId(value: unknown): value is string {
+  return typeof value === 'string' && ID.test(value);
+}
 
 /** Whether something that a peer has sent can be the id of an attempt. */
 export function isAttemptId(value: unknown): value is string {
-  return typeof value === 'string' && ATTEMPT_ID.test(value);
+  return isId(value);
 }

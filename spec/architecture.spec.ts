@@ -38,6 +38,7 @@ const HOUSE: readonly string[] = [
   'bounds',
   'certificate',
   'signed-request',
+  'parcel',
   'identity',
   'packages',
   'new-file',

@@ -25,7 +25,8 @@ import type { Identity } from '../identity.js';
 import { siteBuckets } from '../bounds/rate-limit.js';
 import type { Runtime } from '../runtime.js';
 import { Assembly } from './assembly.js';
-import { MAX_KEEP_MS, receiptOf, type PushRequest } from './messages.js';
+import { KEEP_MAX_MS } from '../parcel.js';
+import { receiptOf, type PushRequest } from './messages.js';
 import { agreedAddress, OWN_VOTE, type Votes } from './votes.js';
 
 /** A parcel is held so long for nodes to agree on where its sender is. */
@@ -173,7 +174,7 @@ export function createInbox({ identity, runtime: { scheduler }, neighbours }: In
         if (sender !== undefined && !mayPush(host)) return EMPTY;
         const digest = part.digest.toString('hex');
         const known = taken.get(digest);
-        if (known !== undefined && known.at + MAX_KEEP_MS > now()) return of(known.receipt);
+        if (known !== undefined && known.at + KEEP_MAX_MS > now()) return of(known.receipt);
         const before = held.get(digest);
         if (before?.votes.has(host) === true) return untilTaken$(before);
         const bytes = assembly.add(part, host);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { ownBytes } from '../bounds/own-bytes.js';
 import { addressFromBytes, addressToBytes, type Endpoint } from '../endpoint.js';
 import { KEY_LENGTH, peerIdOfKey, peerIdToKey, SIGNATURE_LENGTH, type Identity, type PeerId } from '../identity.js';
+import { KEEP_MAX_MS, PARCEL_MAX_BYTES } from '../parcel.js';
 
 // What nodes say to each other inside dht-rpc's requests and replies. All numbers are big-endian.
 //
@@ -31,11 +32,8 @@ export const STATUS = {
 /** The bytes of one part of a parcel: with all that is around them a datagram stays below IPv6's least MTU of 1280. */
 export const PART_BYTES = 1000;
 
-/** Parts of a parcel at most: 16 KiB. */
-export const MAX_PARTS = 17;
-
-/** The longest time for which a part is kept, in milliseconds. */
-export const MAX_KEEP_MS = 600_000;
+/** The parts of the largest parcel. */
+export const MAX_PARTS = Math.ceil(PARCEL_MAX_BYTES / PART_BYTES);
 
 /** A FIND is padded to the size of the reply, so that nobody's reply is larger than what a forged source has paid for. */
 export const FIND_PADDING = Buffer.alloc(192);
@@ -155,7 +153,7 @@ export function decodeStore(value: Buffer): StoreRequest | undefined {
   const part = decodePart(value.subarray(HASH_BYTES), 4);
   if (part === undefined) return undefined;
   const keepMs = value.readUInt32BE(HASH_BYTES + PART_HEADER_BYTES);
-  if (keepMs > MAX_KEEP_MS) return undefined;
+  if (keepMs > KEEP_MAX_MS) return undefined;
   return { to: value.subarray(0, HASH_BYTES), part, keepMs };
 }
 

@@ -1,5 +1,5 @@
 import type { ClockReading } from '../server-clock.js';
-import { CLOCK_MS } from '../signed-request.js';
+import { CLOCK_TOLERANCE_MS } from '../signed-request.js';
 import type { TraceStep } from '../trace.js';
 import { durationOf } from '../words.js';
 
@@ -64,12 +64,12 @@ export class ClockWatch {
 
 /** Whether two clocks are apart beyond doubt, by more than signals bear. */
 function areApart({ aheadMs, uncertainMs }: ClockReading): boolean {
-  return Math.abs(aheadMs) - uncertainMs > CLOCK_MS;
+  return Math.abs(aheadMs) - uncertainMs > CLOCK_TOLERANCE_MS;
 }
 
 /** Whether two clocks are not apart, beyond doubt. */
 function areClose({ aheadMs, uncertainMs }: ClockReading): boolean {
-  return Math.abs(aheadMs) + uncertainMs <= CLOCK_MS;
+  return Math.abs(aheadMs) + uncertainMs <= CLOCK_TOLERANCE_MS;
 }
 
 /** Whether two servers have the same time, as far as is known. */

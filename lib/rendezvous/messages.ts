@@ -1,6 +1,7 @@
 import { canonicalAddress, formatEndpoint, isPort, parseEndpoint, type Endpoint } from '../endpoint.js';
-import { peerIdToKey, type PeerId } from '../identity.js';
-import { decodeBase64Url } from '../validate.js';
+import { isPeerId, type PeerId } from '../identity.js';
+import { PARCEL_MAX_BYTES } from '../parcel.js';
+import { decodeBase64Url, isId } from '../validate.js';
 import { oneLine } from '../words.js';
 
 // The rendezvous protocol: TCP, lines of words that end in CRLF, PyP2P's verbs and ours side by side.
@@ -38,9 +39,6 @@ import { oneLine } from '../words.js';
 /** The version of our part of the protocol. */
 export const RENDEZVOUS_VERSION = 2;
 
-/** The longest message one node can send to another through a server, in bytes. */
-export const MESSAGE_MAX_BYTES = 16_384;
-
 /** The longest line to a server, in bytes: a message in base64url and the words around it. */
 export const REQUEST_MAX_BYTES = 24_576;
 
@@ -64,6 +62,7 @@ export type RefusalCode =
   | 'too-many-connections'
   | 'too-many-lines'
   | 'line-too-long'
+  | 'malformed'
   | 'bad-proof'
   | 'bad-version'
   | 'wrong-server'
@@ -185,7 +184,7 @@ export function parseRequest(line: string): Request | undefined {
     case 'SEND': {
       const message = decodeBase64Url(third);
       if (words.length !== 3 || !isId(first) || !isPeerId(second)) return undefined;
-      if (message === undefined || message.length === 0 || message.length > MESSAGE_MAX_BYTES) return undefined;
+      if (message === undefined || message.length === 0 || message.length > PARCEL_MAX_BYTES) return undefined;
       return { verb, id: first, to: second, message };
     }
     case 'ADVERTISE':
@@ -362,17 +361,9 @@ function parseListed(word: string): ListedNode | undefined {
   return known.length === seenAt.length ? { unl, seenAt: known } : undefined;
 }
 
-function isPeerId(text: string): boolean {
-  return peerIdToKey(text) !== undefined;
-}
-
 /** Whose name it is the server knows; here it only has to look like one. */
 function isServerName(text: string): boolean {
   return /^[a-z0-9._:[\]-]{1,262}$/.test(text);
-}
-
-function isId(text: string): boolean {
-  return /^[A-Za-z0-9_-]{1,32}$/.test(text);
 }
 
 /** A locator is judged by whoever uses it; here it only has to look like one. */

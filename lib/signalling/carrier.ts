@@ -11,12 +11,6 @@ export const CARRIER_NAMES = ['rendezvous', 'dht', 'mailbox'] as const;
  */
 export type CarrierName = (typeof CARRIER_NAMES)[number];
 
-/** The largest signal, sealed, in bytes. */
-export const PARCEL_MAX_BYTES = 16 * 1024;
-
-/** The longest time for which a signal is kept for a node that is away, in milliseconds. */
-export const KEEP_MAX_MS = 600_000;
-
 /**
  * What became of a signal. `delivered`: the peer has it, or is connected to whoever does and gets it at once. `kept`: it waits
  * for the peer, who may come for it or not. `absent`: nobody took it.
@@ -39,7 +33,7 @@ export interface Parcel {
 
 /** How a signal is to be carried. */
 export interface SendOptions {
-  /** For how long it is of use, in milliseconds, at most {@link KEEP_MAX_MS}. */
+  /** For how long it is of use, in milliseconds, at most `KEEP_MAX_MS`. */
   readonly keepMs: number;
   /** The family of the address at which the sender wants to be seen, where it has a choice. */
   readonly family?: 4 | 6 | undefined;
@@ -53,6 +47,6 @@ export interface Carrier {
   readonly name: CarrierName;
   /** What comes for this node, in any order. May bring a parcel again. Never fails. */
   readonly parcel$: Observable<Parcel>;
-  /** Carries a parcel of at most {@link PARCEL_MAX_BYTES}. Emits once what became of it, and completes. Never fails. */
+  /** Carries a parcel of at most `PARCEL_MAX_BYTES`. Emits once what became of it, and completes. Never fails. */
   send$(to: PeerId, bytes: Buffer, options: SendOptions): Observable<Delivery>;
 }

@@ -25,14 +25,9 @@ import type { Runtime } from '../runtime.js';
 import { Seen } from '../bounds/seen.js';
 import { siteOf } from '../bounds/site.js';
 import type { SignalTrace } from './steps.js';
-import {
-  KEEP_MAX_MS,
-  PARCEL_MAX_BYTES,
-  type Carrier,
-  type CarrierName,
-  type Delivery,
-  type Parcel,
-} from './carrier.js';
+import { KEEP_MAX_MS, PARCEL_MAX_BYTES } from '../parcel.js';
+import type { Carrier, CarrierName, Delivery, Parcel } from './carrier.js';
+import { CLOCK_TOLERANCE_MS } from '../signed-request.js';
 import { oneLine } from '../words.js';
 import { PeerClocks } from './clocks.js';
 import { openEnvelope, sealEnvelope, type Envelope } from './envelope.js';
@@ -40,9 +35,6 @@ import { InOrder } from './in-order.js';
 import { Numbering } from './numbering.js';
 import { KnownPeers, openingByTurns, type Brought } from './opening.js';
 import type { ReceivedSignal, Signalling } from './signalling.js';
-
-/** Two clocks may differ by this much, in milliseconds; what is older or newer may be a replay. */
-const CLOCK_MS = 120_000;
 
 /** For how long a signal is of use, unless it says so itself: two nodes that are both there need no more. */
 const KEEP_MS = 10_000;
@@ -78,7 +70,7 @@ interface CarriersConfig {
 export function signallingOver({ identity, carriers, runtime, trace }: CarriersConfig): Signalling {
   const { timeOfDay, scheduler } = runtime;
   // One that is kept for as long as may be, by a clock that is as wrong as may be, either way.
-  const seen = new Seen({ forMs: KEEP_MAX_MS + 2 * CLOCK_MS, maxEntries: MAX_REMEMBERED, now: timeOfDay });
+  const seen = new Seen({ forMs: KEEP_MAX_MS + 2 * CLOCK_TOLERANCE_MS, maxEntries: MAX_REMEMBERED, now: timeOfDay });
   const now = () => scheduler.now();
   const mayHear = siteBuckets({ ...OF_SENDER, now });
   const known = new KnownPeers();
@@ -155,8 +147,8 @@ export function signallingOver({ identity, carriers, runtime, trace }: CarriersC
     // Where that one was seen says nothing of the sender, whose own copy may still come.
     if (parcel.from !== undefined && parcel.from !== from) return 'sent again by somebody else';
     const age = timeOfDay() - at;
-    const isYoung = age < Math.min(keepMs, KEEP_MAX_MS) + CLOCK_MS;
-    if (!isYoung || !(age > -CLOCK_MS)) {
+    const isYoung = age < Math.min(keepMs, KEEP_MAX_MS) + CLOCK_TOLERANCE_MS;
+    if (!isYoung || !(age > -CLOCK_TOLERANCE_MS)) {
       clocks.isAhead(from, -age);
       return `too old, or from the future: ${clocks.wordsOf(from) ?? ''}`;
     }

@@ -1,6 +1,6 @@
 import { defer, EMPTY, filter, ignoreElements, merge, mergeMap, of, share, tap, type Observable } from 'rxjs';
 import { Seen } from '../bounds/seen.js';
-import { KEEP_MAX_MS } from '../signalling/carrier.js';
+import { KEEP_MAX_MS } from '../parcel.js';
 import type { ReceivedSignal, Signal, Signalling } from '../signalling/signalling.js';
 import { isAttemptId } from '../validate.js';
 

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { CLOCK_MS } from '../../lib/signed-request.js';
+import { CLOCK_TOLERANCE_MS } from '../../lib/signed-request.js';
 
 /** A signed request, and what it is held against. */
 export interface SignedConfig {
@@ -26,5 +26,5 @@ export function faultOf({
     return ['signature', 'this server is not known by the name in the request'];
   }
   if (!isAuthorized(host, authorization)) return ['signature', 'the request is not signed by whom it is from'];
-  return Math.abs(at - now) > CLOCK_MS ? ['clock', 'the clock of the caller is wrong'] : undefined;
+  return Math.abs(at - now) > CLOCK_TOLERANCE_MS ? ['clock', 'the clock of the caller is wrong'] : undefined;
 }

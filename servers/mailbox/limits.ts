@@ -1,3 +1,4 @@
+import { KEEP_MAX_MS, PARCEL_MAX_BYTES } from '../../lib/parcel.js';
 import type { BoxLimits } from './boxes.js';
 import type { PollLimits } from './polls.js';
 import type { Pyp2pLimits } from './pyp2p/limits.js';
@@ -23,8 +24,8 @@ export interface MailboxServerLimits extends BoxLimits, PollLimits, Pyp2pLimits 
 }
 
 export const DEFAULT_MAILBOX_LIMITS: MailboxServerLimits = {
-  messageBytes: 16 * 1024,
-  keepMs: 600_000,
+  messageBytes: PARCEL_MAX_BYTES,
+  keepMs: KEEP_MAX_MS,
   messagesPerRecipient: 1_000,
   bytesPerRecipient: 4 * 1024 * 1024,
   messagesPerSender: 100,

@@ -1,12 +1,12 @@
 import { Admission } from '../../lib/bounds/admission.js';
 import { AHEAD_MS } from '../../lib/signalling/carriers/mailbox-messages.js';
-import { CLOCK_MS } from '../../lib/signed-request.js';
+import { CLOCK_TOLERANCE_MS } from '../../lib/signed-request.js';
 
 /** Whoever came for messages just now is about to come again: clients that are there ask again at once. */
 const PRESENT_MS = 2_000;
 
 /** After this time, in milliseconds, a take is too old to be said again. */
-const REMEMBER_MS = CLOCK_MS + AHEAD_MS;
+const REMEMBER_MS = CLOCK_TOLERANCE_MS + AHEAD_MS;
 
 /** What {@link Owners} needs. */
 interface OwnersConfig {

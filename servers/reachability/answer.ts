@@ -1,5 +1,5 @@
 import { isPort, type Endpoint } from '../../lib/endpoint.js';
-import { peerIdToKey } from '../../lib/identity.js';
+import { isPeerId } from '../../lib/identity.js';
 import { isServicePort } from '../../lib/unl/dialable.js';
 import { say, sayJson } from '../http/answers.js';
 import type { Exchange } from '../http/service.js';
@@ -19,7 +19,7 @@ export function answerReachable(exchange: Exchange, questions: Questions): void 
   const { url, address, response } = exchange;
   const port = portOf(url.searchParams);
   const peerId = url.searchParams.get('peer') ?? undefined;
-  if (port === undefined || (peerId !== undefined && peerIdToKey(peerId) === undefined)) {
+  if (port === undefined || (peerId !== undefined && !isPeerId(peerId))) {
     say(response, 400, 'Expected /reachable?port=N, or /reachable?port=N&peer=ID with a peer id.\n');
     return;
   }

@@ -17,7 +17,7 @@ import { Admission } from '../../lib/bounds/admission.js';
 import { SiteCounts } from '../../lib/bounds/site-counts.js';
 import type { JoinRequest, RefusalCode } from '../../lib/techniques/relay/protocol.js';
 import type { Runtime } from '../../lib/runtime.js';
-import { CLOCK_MS } from '../../lib/signed-request.js';
+import { CLOCK_TOLERANCE_MS } from '../../lib/signed-request.js';
 import { Unread } from '../unread.js';
 import type { Counters } from './counters.js';
 import type { RelayServerLimits } from './limits.js';
@@ -59,7 +59,7 @@ export class Sessions {
     this.#unread = new Unread({ ...limits, unreadBytes: Number.POSITIVE_INFINITY, unreadMs: idleMs }, scheduler);
     this.#room = new Admission({ most: sessions });
     // A clock may be wrong by as much to either side.
-    this.#tokens = new Tokens({ forMs: 2 * CLOCK_MS, maxTokens: tokens, now: timeOfDay });
+    this.#tokens = new Tokens({ forMs: 2 * CLOCK_TOLERANCE_MS, maxTokens: tokens, now: timeOfDay });
     this.#tick$ = interval(idleMs / TICKS, scheduler).pipe(
       tap(() => {
         counters.tellBytes();

@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import {
   formatReply,
   formatRequest,
-  MESSAGE_MAX_BYTES,
   parseReply,
   parseRequest,
   proofOf,
@@ -11,6 +10,7 @@ import {
   type Reply,
   type Request,
 } from '../../lib/rendezvous/messages.js';
+import { PARCEL_MAX_BYTES } from '../../lib/parcel.js';
 import { addresses, peerIdOf, peerIds, ports } from '../support/locators.js';
 
 const ids = fc.stringMatching(/^[A-Za-z0-9_-]{1,32}$/);
@@ -175,7 +175,7 @@ describe('a line to the rendezvous server', () => {
       `SEND id/1 ${bob} AAAA`,
       `SEND ${'i'.repeat(33)} ${bob} AAAA`,
       `SEND id ${bob} AAAA AAAA`,
-      `SEND id ${bob} ${Buffer.alloc(MESSAGE_MAX_BYTES + 1).toString('base64url')}`,
+      `SEND id ${bob} ${Buffer.alloc(PARCEL_MAX_BYTES + 1).toString('base64url')}`,
       'ADVERTISE',
       'ADVERTISE not+a+unl',
       `ADVERTISE ${'A'.repeat(513)}`,
@@ -231,7 +231,7 @@ describe('a line to the rendezvous server', () => {
   });
 
   it('has room for the longest message', () => {
-    const request: Request = { verb: 'SEND', id: 'i'.repeat(32), to: bob, message: Buffer.alloc(MESSAGE_MAX_BYTES) };
+    const request: Request = { verb: 'SEND', id: 'i'.repeat(32), to: bob, message: Buffer.alloc(PARCEL_MAX_BYTES) };
     expect(formatRequest(request).length).toBeLessThanOrEqual(REQUEST_MAX_BYTES);
     expect(parseRequest(formatRequest(request))).toEqual(request);
   });
@@ -358,7 +358,7 @@ describe('a line from the rendezvous server', () => {
     const message: Reply = {
       verb: 'MESSAGE',
       from: alice,
-      message: Buffer.alloc(MESSAGE_MAX_BYTES),
+      message: Buffer.alloc(PARCEL_MAX_BYTES),
       seenAt: '192.0.2.1',
     };
     for (const reply of [listed, message]) {

@@ -19,13 +19,8 @@ import { ProtocolError } from '../../lib/errors.js';
 import { createIdentity, sealingKeyOf, type Identity } from '../../lib/identity.js';
 import { sessions$ } from '../../lib/rendezvous/client.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
-import {
-  CARRIER_NAMES,
-  PARCEL_MAX_BYTES,
-  type Carrier,
-  type CarrierName,
-  type Delivery,
-} from '../../lib/signalling/carrier.js';
+import { PARCEL_MAX_BYTES } from '../../lib/parcel.js';
+import { CARRIER_NAMES, type Carrier, type CarrierName, type Delivery } from '../../lib/signalling/carrier.js';
 import { dhtCarrier } from '../../lib/signalling/carriers/dht.js';
 import { sealEnvelope, type Envelope } from '../../lib/signalling/envelope.js';
 import { openSealed, seal } from '../../lib/signalling/hpke.js';

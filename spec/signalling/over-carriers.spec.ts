@@ -1,14 +1,8 @@
 import { defer, NEVER, of, Subject, throwError, timer, map, type Observable } from 'rxjs';
 import { createIdentity, type Identity } from '../../lib/identity.js';
 import { systemRuntime } from '../../lib/runtime.js';
-import {
-  PARCEL_MAX_BYTES,
-  type Carrier,
-  type CarrierName,
-  type Delivery,
-  type Parcel,
-  type SendOptions,
-} from '../../lib/signalling/carrier.js';
+import { PARCEL_MAX_BYTES } from '../../lib/parcel.js';
+import type { Carrier, CarrierName, Delivery, Parcel, SendOptions } from '../../lib/signalling/carrier.js';
 import { openEnvelope, sealEnvelope, type Envelope } from '../../lib/signalling/envelope.js';
 import { signallingOver } from '../../lib/signalling/over-carriers.js';
 import type { ReceivedSignal, Signalling } from '../../lib/signalling/signalling.js';

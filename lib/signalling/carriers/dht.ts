@@ -36,7 +36,8 @@ import type { Identity } from '../../identity.js';
 import { addressesOf$ } from '../../link/names.js';
 import type { Runtime } from '../../runtime.js';
 import type { SignalTrace } from '../steps.js';
-import { KEEP_MAX_MS, PARCEL_MAX_BYTES, type Carrier, type Delivery, type Parcel } from '../carrier.js';
+import { KEEP_MAX_MS, PARCEL_MAX_BYTES } from '../../parcel.js';
+import type { Carrier, Delivery, Parcel } from '../carrier.js';
 
 /** A port may be taken, or this machine have no network, for a while. */
 const REJOIN_MS = 10_000;

@@ -43,8 +43,8 @@ export const MAX_RECEIPTS = 256;
 /** Messages in one answer. */
 export const MAX_TAKEN = 64;
 
-/** The longest request, in bytes: a message of 16 KiB in base64url, or two lists of receipts of up to 60 characters each. */
-export const REQUEST_MAX_BYTES = 32 * 1024;
+/** The longest request, in bytes: a take with two full lists of the longest receipts. A put of the largest signal is shorter. */
+export const REQUEST_MAX_BYTES = 36 * 1024;
 
 /** The longest answer, in bytes. */
 export const ANSWER_MAX_BYTES = 512 * 1024;

@@ -29,7 +29,8 @@ import { within } from '../../operators/within.js';
 import type { Runtime } from '../../runtime.js';
 import { readingClock } from '../../server-clock.js';
 import type { SignalTrace } from '../steps.js';
-import { KEEP_MAX_MS, PARCEL_MAX_BYTES, type Carrier, type Delivery, type Parcel } from '../carrier.js';
+import { KEEP_MAX_MS, PARCEL_MAX_BYTES } from '../../parcel.js';
+import type { Carrier, Delivery, Parcel } from '../carrier.js';
 import {
   ANSWER_MAX_BYTES,
   authorize,

@@ -17,7 +17,8 @@ import {
 import { familyOf } from '../../endpoint.js';
 import type { RendezvousSession } from '../../rendezvous/session.js';
 import type { Runtime } from '../../runtime.js';
-import { PARCEL_MAX_BYTES, type Carrier, type Delivery, type Parcel } from '../carrier.js';
+import { PARCEL_MAX_BYTES } from '../../parcel.js';
+import type { Carrier, Delivery, Parcel } from '../carrier.js';
 
 /** A server that does not say within this time whether it delivered counts as one that could not. */
 const ANSWER_MS = 5_000;

@@ -1,7 +1,7 @@
 import { parseEndpoint, formatEndpoint } from '../../endpoint.js';
 import { isRelayToken } from './protocol.js';
 import type { Signal } from '../../signalling/signalling.js';
-import { isAttemptId, readUrl } from '../../validate.js';
+import { isAttemptId, isId, readUrl } from '../../validate.js';
 import { oneLine } from '../../words.js';
 
 // What two nodes say to each other to meet at a relay, as signals:
@@ -21,8 +21,6 @@ export const MAX_ENDPOINTS = 4;
 
 /** The longest URL of a relay, in characters. */
 export const MAX_URL_LENGTH = 256;
-
-const SERVER_ID = /^[A-Za-z0-9_-]{1,32}$/;
 
 /** All that a node knows a relay by; enough for another to see whether it knows the same one. */
 export interface RelayNames {
@@ -88,7 +86,7 @@ function readRelay(value: unknown): RelayNames | undefined {
   if (!Array.isArray(at) || at.length > MAX_ENDPOINTS) return undefined;
   const endpoints = at.map(readEndpoint).filter((endpoint) => endpoint !== undefined);
   if (endpoints.length !== at.length) return undefined;
-  if (id !== undefined && !(typeof id === 'string' && SERVER_ID.test(id))) return undefined;
+  if (id !== undefined && !isId(id)) return undefined;
   return { url, at: endpoints, id };
 }
 

@@ -1,4 +1,4 @@
-import { CLOCK_MS } from '../../../lib/signed-request.js';
+import { CLOCK_TOLERANCE_MS } from '../../../lib/signed-request.js';
 import { faultOf, type SignedConfig } from '../../../servers/http/signed.js';
 
 describe('faultOf', () => {
@@ -13,8 +13,8 @@ describe('faultOf', () => {
   it('finds nothing wrong with a request that is signed, in time, and for this server', () => {
     expect(faultOf(request)).toBeUndefined();
     expect(faultOf({ ...request, hosts: undefined })).toBeUndefined();
-    expect(faultOf({ ...request, at: request.now - CLOCK_MS })).toBeUndefined();
-    expect(faultOf({ ...request, at: request.now + CLOCK_MS })).toBeUndefined();
+    expect(faultOf({ ...request, at: request.now - CLOCK_TOLERANCE_MS })).toBeUndefined();
+    expect(faultOf({ ...request, at: request.now + CLOCK_TOLERANCE_MS })).toBeUndefined();
   });
 
   it('refuses one that was signed for another server, or by another key, or not at all', () => {
@@ -25,7 +25,7 @@ describe('faultOf', () => {
   });
 
   it('refuses one from another time, and says so only to whoever has signed it', () => {
-    const late = { ...request, at: request.now + CLOCK_MS + 1 };
+    const late = { ...request, at: request.now + CLOCK_TOLERANCE_MS + 1 };
     expect(faultOf(late)?.[0]).toBe('clock');
     expect(faultOf({ ...late, isAuthorized: () => false })?.[0]).toBe('signature');
   });

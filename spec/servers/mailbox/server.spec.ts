@@ -7,7 +7,7 @@ import { createIdentity } from '../../../lib/identity.js';
 import { InvalidOptionError, ListenError, StoreError } from '../../../lib/errors.js';
 import { systemRuntime, type Runtime } from '../../../lib/runtime.js';
 import { AHEAD_MS, encode, MAX_TAKEN, REQUEST_MAX_BYTES } from '../../../lib/signalling/carriers/mailbox-messages.js';
-import { CLOCK_MS } from '../../../lib/signed-request.js';
+import { CLOCK_TOLERANCE_MS } from '../../../lib/signed-request.js';
 import type { MailboxServerLimits } from '../../../servers/mailbox/limits.js';
 import { mailboxServer$, type MailboxServerConfig } from '../../../servers/mailbox/server.js';
 import { OPEN_MS } from '../../../servers/mailbox/level-store.js';
@@ -315,25 +315,25 @@ describe('A mailbox server', () => {
     it('what is too old, or from the future, and tells the time', async () => {
       let now = 0;
       const { where } = await openFor({}, { ...systemRuntime, timeOfDay: () => now });
-      now = 10 * CLOCK_MS;
+      now = 10 * CLOCK_TOLERANCE_MS;
       const nobody = createIdentity().peerId;
-      for (const at of [now - CLOCK_MS - 1, now + CLOCK_MS + 1]) {
+      for (const at of [now - CLOCK_TOLERANCE_MS - 1, now + CLOCK_TOLERANCE_MS + 1]) {
         const caller = () => callerOf(where, () => at);
         for (const answer of [await caller().askTake({ at }), await caller().put(nobody, 'x')]) {
           expect(answer.status).toBe(409);
           expect(JSON.parse(answer.text)).toEqual(jasmine.objectContaining({ refused: 'clock', now }));
         }
       }
-      for (const at of [now - CLOCK_MS, now + CLOCK_MS]) {
+      for (const at of [now - CLOCK_TOLERANCE_MS, now + CLOCK_TOLERANCE_MS]) {
         expect((await callerOf(where, () => at).put(nobody, 'x')).status).toBe(200);
       }
-      expect((await callerOf(where).askTake({ at: now - CLOCK_MS })).status).toBe(200);
+      expect((await callerOf(where).askTake({ at: now - CLOCK_TOLERANCE_MS })).status).toBe(200);
     });
 
     it('a take that could be older than the start of a later server, and tells the time', async () => {
       let now = 0;
       const { where } = await openFor({}, { ...systemRuntime, timeOfDay: () => now });
-      now = 10 * CLOCK_MS;
+      now = 10 * CLOCK_TOLERANCE_MS;
       const bob = callerOf(where);
       const early = await bob.askTake({ at: now + AHEAD_MS + 1 });
       expect([early.status, JSON.parse(early.text)]).toEqual([

@@ -6,7 +6,7 @@ import { InvalidOptionError, ListenError } from '../../../lib/errors.js';
 import { createIdentity } from '../../../lib/identity.js';
 import { encodeJoin } from '../../../lib/techniques/relay/protocol.js';
 import { systemRuntime, type Runtime } from '../../../lib/runtime.js';
-import { CLOCK_MS } from '../../../lib/signed-request.js';
+import { CLOCK_TOLERANCE_MS } from '../../../lib/signed-request.js';
 import type { RelayCounters } from '../../../servers/relay/counters.js';
 import { relayServer$, type RelayServerConfig } from '../../../servers/relay/server.js';
 import { serve$ } from '../../../servers/serve.js';
@@ -185,7 +185,7 @@ describe('A relay server', () => {
       const now = 5_000_000;
       const where = await open({}, { ...systemRuntime, timeOfDay: () => now });
       const node = new RelayNode(where);
-      for (const at of [now - CLOCK_MS - 1, now + CLOCK_MS + 1]) {
+      for (const at of [now - CLOCK_TOLERANCE_MS - 1, now + CLOCK_TOLERANCE_MS + 1]) {
         const answer = await node.ask({ at });
         expect(answer.status).toBe(409);
         expect(JSON.parse(answer.text)).toEqual({ refused: 'clock', words: jasmine.any(String), now });

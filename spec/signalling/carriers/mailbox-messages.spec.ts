@@ -11,6 +11,7 @@ import {
   uint8Array,
 } from 'fast-check';
 import { createIdentity } from '../../../lib/identity.js';
+import { PARCEL_MAX_BYTES } from '../../../lib/parcel.js';
 import {
   authorize,
   decodeDelivered,
@@ -24,6 +25,7 @@ import {
   mailboxUrl,
   MAX_RECEIPTS,
   MAX_TAKEN,
+  REQUEST_MAX_BYTES,
   WAIT_MAX_MS,
 } from '../../../lib/signalling/carriers/mailbox-messages.js';
 
@@ -39,6 +41,18 @@ const take = { owner: alice.peerId, at: 1, waitMs: 2, acknowledge: ['a'], holdin
 const taken = { receipt: 'r', from: alice.peerId, message: 'AAAA', seenAt: '192.0.2.1', ageMs: 3 };
 
 describe('what mailboxes and their clients say', () => {
+  it('fits in a request: two full lists of the longest receipts, and the largest signal', () => {
+    const full = Array.from({ length: MAX_RECEIPTS }, () => 'r'.repeat(64));
+    const [at, keepMs, waitMs] = [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, WAIT_MAX_MS];
+    const fullTake = encode({ owner: alice.peerId, at, waitMs, acknowledge: full, holding: full });
+    const largest = Buffer.alloc(PARCEL_MAX_BYTES).toString('base64url');
+    const fullPut = encode({ from: alice.peerId, to: bob.peerId, id: 'i'.repeat(64), at, keepMs, message: largest });
+    expect(decodeTake(fullTake)).toBeDefined();
+    expect(decodePut(fullPut)).toBeDefined();
+    expect(fullTake.length).toBeLessThanOrEqual(REQUEST_MAX_BYTES);
+    expect(fullPut.length).toBeLessThanOrEqual(REQUEST_MAX_BYTES);
+  });
+
   it('is read as it was written', () => {
     assert(
       property(record({ from: peerId, to: peerId, id: name, at: time, keepMs: time, message }), (request) => {
