@@ -113,12 +113,13 @@ export class LineTooLongError extends Rxp2pError {
 /** The peer does not read and the application went on writing (`SEND_BUFFER_FULL`). */
 export class SendBufferFullError extends Rxp2pError {
   constructor(
-    /** How many bytes may wait. */
+    /** How many bytes may wait: `limits.sendMaxBytes`, or half of that for an Observable given to `sendAll`. */
     readonly limit: number,
   ) {
     super(
       'SEND_BUFFER_FULL',
-      `More than ${limit} bytes wait for a peer that does not read them. ` +
+      `More than ${limit} bytes wait for a peer that does not read them ` +
+        '(`limits.sendMaxBytes`, of which an Observable given to `sendAll` may use half). ' +
         'Stop when `send` returns false and go on at `drain$`, or give `sendAll` an iterable.',
     );
   }

@@ -203,7 +203,9 @@ describe('A connection', () => {
   it('does not let an Observable that cannot wait fill the memory', async () => {
     const { here } = await lab.pair({ limits: { sendMaxBytes: 100_000, sendHighWaterBytes: 1_000 } });
     const flood$ = range(0, 100_000).pipe(map(() => 'x'.repeat(1000)));
-    expect(await failureOf(here.sendAll(flood$))).toBeInstanceOf(SendBufferFullError);
+    const failure = await failureOf(here.sendAll(flood$));
+    expect(failure).toBeInstanceOf(SendBufferFullError);
+    expect(String(failure)).toMatch(/50000 bytes .*`limits\.sendMaxBytes`, of which an Observable .* half/);
   });
 
   it('closes when the application writes on and on to a peer that does not read', async () => {

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { noop, Observable } from 'rxjs';
 import { tokenBucket } from '../../lib/bounds/rate-limit.js';
 import { siteOf } from '../../lib/bounds/site.js';
+import { LineTooLongError } from '../../lib/errors.js';
 import { endpointsOf } from '../../lib/link/tcp.js';
 import { parseRequest, type Request } from '../../lib/rendezvous/messages.js';
 import type { Runtime } from '../../lib/runtime.js';
@@ -86,8 +87,8 @@ export function serveSession$(
                 subscriber.complete();
               });
       },
-      fault({ message }) {
-        session.refuse('line-too-long', message);
+      fault(error) {
+        session.refuse(error instanceof LineTooLongError ? 'line-too-long' : 'malformed', error.message);
       },
       over() {
         isOver = true;

@@ -160,7 +160,7 @@ export interface PunchPlan {
  *   tries thousands of ports. Where that has failed, a router may limit new flows: the random side makes more mappings, and
  *   the other tries a few hundred ports one after the other.
  *
- * @throws DialError when both sides' ports are beyond prediction, or there is none to send to.
+ * @throws DialError when one side's NAT gives random ports and the other's port is not known for certain, or there is no port to send to.
  * @throws ProtocolError when the peer's address is not a public one of this side's family, or a port is none.
  *
  * @example
@@ -178,8 +178,7 @@ export function planPunch(own: OwnPunchSide, peer: PunchSide, options: PunchPlan
   const [ours, theirs] = [mappingOf(own.natType), mappingOf(peer.natType)];
   if (localPort === undefined) throw new DialError('There is no local port to punch from');
   if (ours === 'random' || theirs === 'random') {
-    const isPossible = ours === 'known' || theirs === 'known';
-    if (!isPossible) throw new DialError('The ports of both NATs are beyond prediction: only a relay connects them');
+    if (ours !== 'known' && theirs !== 'known') throw new DialError(whyNotBirthday(ours, theirs));
     if (!birthday) throw new DialError('A NAT gives random ports, and trying many is off');
   }
   const [firstPeerPort] = peerPorts;
@@ -240,6 +239,13 @@ export function synsOf$(
       ),
     );
   });
+}
+
+/** The birthday plan tries many ports on one side. That takes one port on the other side that is known for certain. */
+function whyNotBirthday(...sides: readonly ReturnType<typeof mappingOf>[]): string {
+  return sides.includes('sequential')
+    ? 'One NAT gives random ports, and the next port of the other can only be guessed: only a relay connects them'
+    : 'Both NATs give random ports: only a relay connects them';
 }
 
 /** Whether a side's mapping towards a new destination is known, countable from the last one, or neither. */

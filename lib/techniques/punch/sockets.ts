@@ -5,7 +5,6 @@ import {
   defer,
   EMPTY,
   filter,
-  finalize,
   identity,
   merge,
   mergeMap,
@@ -34,7 +33,7 @@ export interface PunchConfig {
   readonly scheduler: SchedulerLike;
   /** A number from 0 up to but not including 1. */
   readonly random: () => number;
-  /** Told once, when the punch is over, however it ended. */
+  /** Called once, when the punch is over, however it ended: before its subscriber hears of an end or a failure. */
   readonly tell?: ((report: PunchReport) => void) | undefined;
 }
 
@@ -111,6 +110,7 @@ export function punch$(plan: PunchPlan, config: PunchConfig): Observable<Socket>
       return merge(alive$.pipe(filter((count) => count === 0)), isOver$).pipe(take(1));
     });
     const report = (): PunchReport => ({ ...count, elapsedMs: scheduler.now() - start, reasons: [...reasons] });
+    const tellOver = () => tell?.(report());
 
     const send$ = ({ localPort, remotePort }: Syn): Observable<Socket> =>
       defer(() => {
@@ -144,7 +144,7 @@ export function punch$(plan: PunchPlan, config: PunchConfig): Observable<Socket>
       }),
     );
     const came$ = acceptWhileQuiet$(plan, config, leaving).pipe(tap(() => count.accepted++));
-    return merge(came$, sent$).pipe(
+    const opened$ = merge(came$, sent$).pipe(
       tap((socket) => {
         holdUntil ??= scheduler.now() + HOLD_MS;
         alive$.next(alive$.value + 1);
@@ -154,8 +154,9 @@ export function punch$(plan: PunchPlan, config: PunchConfig): Observable<Socket>
       }),
       takeUntil(timer(plan.deadlineMs, scheduler)),
       throwIfEmpty(() => failureOf(plan, report())),
-      finalize(() => tell?.(report())),
     );
+    // Not by `finalize`, which runs after the subscriber has heard of the end, and has told what it makes of it.
+    return opened$.pipe(tap({ complete: tellOver, error: tellOver, unsubscribe: tellOver }));
   });
 }
 

@@ -645,6 +645,14 @@ describe('The rendezvous server', () => {
       await client.closed();
     });
 
+    it('a line that is not UTF-8, without calling it too long', async () => {
+      const server = await lab.server();
+      const client = await clientOf(server);
+      client.socket.write(Buffer.from([0x50, 0xff, 0x0a]));
+      expect(await client.heard()).toMatch(/^REFUSED malformed .*UTF-8/);
+      await client.closed();
+    });
+
     it('a client that says nothing', async () => {
       const server = await lab.server({ limits: { idleMs: 50 } });
       const client = await clientOf(server);

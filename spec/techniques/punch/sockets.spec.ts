@@ -13,6 +13,7 @@ import {
   takeLast,
   throwError,
   timer,
+  type Observable,
 } from 'rxjs';
 import { DialError, ListenError } from '../../../lib/errors.js';
 import { punch$, type PunchConfig, type PunchReport } from '../../../lib/techniques/punch/sockets.js';
@@ -170,6 +171,25 @@ describe('punch$', () => {
       expectSubscriptions(slow.subscriptions).toBe(['^----!', '--^--!']);
       flush();
       expect(reports).toEqual([{ sent: 2, refused: 0, opened: 0, accepted: 0, elapsedMs: 5, reasons: [] }]);
+    });
+  });
+
+  it('reports before its subscriber hears that it has failed, or is at its end', () => {
+    marbles(({ scheduler, flush }) => {
+      const events: string[] = [];
+      const world = (dial: () => Observable<Socket>) =>
+        worldOf({ scheduler, dial$: dial, tell: ({ opened }) => events.push(`over, ${opened} opened`) });
+      const opened$ = timer(3, scheduler).pipe(map(() => new Socket()));
+      punch$(
+        planOf(),
+        world(() => opened$),
+      ).subscribe({ complete: () => events.push('complete') });
+      punch$(
+        planOf(),
+        world(() => NEVER),
+      ).subscribe({ error: () => events.push('failed') });
+      flush();
+      expect(events).toEqual(['over, 1 opened', 'complete', 'over, 0 opened', 'failed']);
     });
   });
 
