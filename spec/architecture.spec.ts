@@ -224,7 +224,7 @@ describe('the house', () => {
     expect(rooms.has('rendezvous')).toBeTrue();
     // A session of a client is no connection of a peer: it needs lines, a few timers, and a store.
     expect(rooms.has('connection')).toBeFalse();
-    expect(imported.filter((path) => /link\/(?:channel|frames)\.ts$/.test(path))).toEqual([]);
+    expect(imported.filter((path) => /link\/(?:framed-link|frames)\.ts$/.test(path))).toEqual([]);
   });
 
   it('never writes to the terminal, but for the command line', () => {

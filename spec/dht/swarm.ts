@@ -14,7 +14,7 @@ export interface Arrival {
 
 /** Many nodes of a DHT in one process, each with an address of its own, that join, leave and send. */
 export class Swarm {
-  readonly #nodes = new Map<PeerId, { readonly channel: DhtCarrier; readonly subscription: Subscription }>();
+  readonly #nodes = new Map<PeerId, { readonly carrier: DhtCarrier; readonly subscription: Subscription }>();
   readonly #liars: Endpoint[] = [];
   readonly #all = new Subscription();
 
@@ -28,7 +28,7 @@ export class Swarm {
     const identity = createIdentity();
     const { peerId } = identity;
     const { bootstrap } = this;
-    const channel = dhtCarrier({
+    const carrier = dhtCarrier({
       identity,
       bind,
       address: bind,
@@ -36,7 +36,7 @@ export class Swarm {
       runtime: systemRuntime,
       trace: () => undefined,
     });
-    const subscription = channel.parcel$.subscribe({
+    const subscription = carrier.parcel$.subscribe({
       next: ({ bytes, acknowledge }) => {
         acknowledge();
         this.onArrival({ to: peerId, text: bytes.toString() });
@@ -46,8 +46,8 @@ export class Swarm {
       },
     });
     this.#all.add(subscription);
-    this.#nodes.set(peerId, { channel, subscription });
-    await firstValueFrom(channel.observed$);
+    this.#nodes.set(peerId, { carrier, subscription });
+    await firstValueFrom(carrier.observed$);
     return peerId;
   }
 
@@ -66,9 +66,9 @@ export class Swarm {
   }
 
   send(from: PeerId, to: PeerId, text: string): Promise<Delivery> {
-    const channel = this.#nodes.get(from)?.channel;
-    if (channel === undefined) return Promise.resolve('absent');
-    return firstValueFrom(channel.send$(to, Buffer.from(text), { keepMs: 60_000 }));
+    const carrier = this.#nodes.get(from)?.carrier;
+    if (carrier === undefined) return Promise.resolve('absent');
+    return firstValueFrom(carrier.send$(to, Buffer.from(text), { keepMs: 60_000 }));
   }
 
   close(): void {

@@ -47,7 +47,7 @@ interface MatrixOptions extends PathOptions {
   readonly pairs?: Pair[];
   readonly repeat: number;
   readonly parallel: number;
-  readonly channel: CarrierName;
+  readonly carrier: CarrierName;
   readonly timeout: number;
   readonly settle: number;
   readonly rxp2p: string;
@@ -117,7 +117,7 @@ const main = async (argv: readonly string[]): Promise<void> => {
       argument(parseNumber('--settle', 0, 600)),
       3,
     )
-    .addOption(new Option('--channel <name>', 'what carries signals').choices(CARRIER_NAMES).default('rendezvous'))
+    .addOption(new Option('--carrier <name>', 'what carries signals').choices(CARRIER_NAMES).default('rendezvous'))
     .addOption(new Option('--rxp2p <file>', 'the program under test').default(RXP2P, 'the one just built'))
     .option('--json <file>', 'write the results there')
     .option(

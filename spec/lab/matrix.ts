@@ -41,7 +41,7 @@ export interface MatrixConfig {
   /** The program under test. */
   readonly rxp2p: string;
   /** What carries the signals of its nodes. Default: rendezvous servers. */
-  readonly channel?: CarrierName | undefined;
+  readonly carrier?: CarrierName | undefined;
 }
 
 /** A dialer that starts must not slow down those whose time is taken. */
@@ -113,8 +113,8 @@ class Listeners {
   }
 
   async #start(host: string): Promise<Listener> {
-    const { rxp2p, channel } = this.#config;
-    const listen = [process.execPath, rxp2p, 'listen', ...meetingPlaces(this.#topology, host, channel), '--json'];
+    const { rxp2p, carrier } = this.#config;
+    const listen = [process.execPath, rxp2p, 'listen', ...meetingPlaces(this.#topology, host, carrier), '--json'];
     const program = this.#topology.run(host, listen);
     const { text: unl } = await within(
       START_MS,
@@ -128,13 +128,13 @@ const measurePair = async (
   topology: Topology,
   listeners: Listeners,
   pair: Pair,
-  { repeat, timeout, settle, rxp2p, channel }: MatrixConfig,
+  { repeat, timeout, settle, rxp2p, carrier }: MatrixConfig,
 ): Promise<PairResult> => {
   const [dialing, listening] = hostsOf(pair);
   const trials: Trial[] = [];
   try {
     const listener = await listeners.in(listening);
-    const connect = [process.execPath, rxp2p, 'connect', listener.unl, ...meetingPlaces(topology, dialing, channel)];
+    const connect = [process.execPath, rxp2p, 'connect', listener.unl, ...meetingPlaces(topology, dialing, carrier)];
     for (let i = 0; i < repeat; i++) {
       const dialer = topology.run(dialing, [...LOW_PRIORITY, ...connect, '--json', '--timeout', String(timeout)]);
       trials.push(await trial(dialer, listener.program, `${pair.join(' → ')} ${i}`, { timeout, settle }));

@@ -19,7 +19,7 @@ interface ServersConfig {
   /** The program under test. */
   readonly rxp2p: string;
   /** What carries the signals of its nodes. Default: rendezvous servers. */
-  readonly channel?: CarrierName | undefined;
+  readonly carrier?: CarrierName | undefined;
 }
 
 /** Starts all of them; resolves when they can be reached. */
@@ -27,14 +27,14 @@ export const startServers = (topology: Topology, config: ServersConfig): Promise
   within(START_MS, Promise.all(SERVERS.map((server) => startServer(topology, server, config))));
 
 /** They listen on both families, as every rendezvous server should. Of a DHT they are the first two nodes. */
-const startServer = async (topology: Topology, server: string, { rxp2p, channel }: ServersConfig): Promise<Program> => {
+const startServer = async (topology: Topology, server: string, { rxp2p, carrier }: ServersConfig): Promise<Program> => {
   const serve = [process.execPath, rxp2p, 'serve', '--port', String(PORT), '--http-port', String(HTTP_PORT)];
   const own = addressOf(topology.plan, server, 4);
   const others = SERVERS.filter((other) => other !== server).map((other) => addressOf(topology.plan, other, 4));
   const dht = ['--dht-port', String(DHT_PORT), '--dht-address', own];
   const bootstrap = others.flatMap((other) => ['--dht-bootstrap', `${other}:${DHT_PORT}`]);
-  const program = topology.run(server, channel === 'dht' ? [...serve, ...dht, ...bootstrap] : serve);
-  await program.line((text) => text.startsWith(channel === 'dht' ? 'dht-http' : 'http'));
+  const program = topology.run(server, carrier === 'dht' ? [...serve, ...dht, ...bootstrap] : serve);
+  await program.line((text) => text.startsWith(carrier === 'dht' ? 'dht-http' : 'http'));
   return program;
 };
 
@@ -44,13 +44,13 @@ const startServer = async (topology: Topology, server: string, { rxp2p, channel 
  * is seen by a family can tell that it is reached by it: a host with both is told of a name with IPv4 alone, too, since systems
  * prefer IPv6. The DHT is of IPv4 alone.
  */
-export const meetingPlaces = ({ plan }: Topology, host: string, channel: CarrierName = 'rendezvous'): string[] => {
-  const names = channel === 'dht' || familiesOf(plan, host).length < 2 ? [undefined] : [undefined, 4 as const];
+export const meetingPlaces = ({ plan }: Topology, host: string, carrier: CarrierName = 'rendezvous'): string[] => {
+  const names = carrier === 'dht' || familiesOf(plan, host).length < 2 ? [undefined] : [undefined, 4 as const];
   return names.flatMap((family) =>
     SERVERS.flatMap((server) => {
-      if (channel === 'dht') return ['--dht', `${serverName(server, 4)}:${DHT_PORT}`];
+      if (carrier === 'dht') return ['--dht', `${serverName(server, 4)}:${DHT_PORT}`];
       const name = serverName(server, family);
-      return channel === 'mailbox' ? ['--mailbox', `http://${name}:${HTTP_PORT}`] : ['--rendezvous', `${name}:${PORT}`];
+      return carrier === 'mailbox' ? ['--mailbox', `http://${name}:${HTTP_PORT}`] : ['--rendezvous', `${name}:${PORT}`];
     }),
   );
 };

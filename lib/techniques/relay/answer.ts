@@ -30,7 +30,7 @@ export const COME_MS = 10_000;
 /** Meetings that others ask for, at once, each a socket to a relay of this node's own: of those at one address, an office's. */
 const ANSWERED = { most: 64, mostOfHost: 16 };
 
-/** Asks that have been answered: they may come by another channel, too, and as late as they are kept. */
+/** Asks that have been answered: they may come by another carrier, too, and as late as they are kept. */
 const REMEMBERED = { forMs: 120_000, maxEntries: 1_000 };
 
 /** A relay that a peer named, and by which this node knows it. */

@@ -31,7 +31,7 @@ import type { Attempt, Dial } from '../technique.js';
 import { COME_MS } from './answer.js';
 import { bestFor, isNamedBy } from './known-relays.js';
 
-/** A server may believe a peer to be there that has just left: without an answer it is asked by every channel, in milliseconds. */
+/** A server may believe a peer to be there that has just left: without an answer it is asked by every carrier, in milliseconds. */
 const ASK_AGAIN_MS = 2_000;
 
 /** For a peer to answer that has been asked, on the slowest of paths, in milliseconds. */

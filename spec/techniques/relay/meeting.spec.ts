@@ -248,7 +248,7 @@ describe('the relay', () => {
     );
   });
 
-  it('asks again by every channel without an answer, and waits 5 s for it, where nobody keeps the question', () => {
+  it('asks again by every carrier without an answer, and waits 5 s for it, where nobody keeps the question', () => {
     asking(({ relaying, connect, sent, scheduler, flush }) => {
       relaying.come$ = () => NEVER;
       const connecting = connect();
