@@ -177,7 +177,7 @@ export class StoreError extends Rxp2pError {
   }
 }
 
-/** What is asked for needs a package that is not installed, or that does not run by this runtime (`UNAVAILABLE`). */
+/** What is asked for needs a package, or a part of the library, that is not installed, cannot be loaded, or does not run by this runtime (`UNAVAILABLE`). */
 export class UnavailableError extends Rxp2pError {
   constructor(message: string, options?: ErrorOptions) {
     super('UNAVAILABLE', message, options);

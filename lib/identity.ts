@@ -8,7 +8,6 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
-import { ed25519 } from '@noble/curves/ed25519.js';
 import { IdentityError, reasonOf } from './errors.js';
 import { codeOf, writeNewFile } from './new-file.js';
 import { decodeBase64Url } from './validate.js';
@@ -209,20 +208,6 @@ export function verifySignature(peerId: PeerId, data: Uint8Array, signature: Uin
   // RFC 8037 §2; Node reads this form of a key ten times as fast as DER.
   const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: peerId }, format: 'jwk' });
   return verify(null, data, key, signature);
-}
-
-/**
- * The X25519 key to which a message for a peer is sealed, 32 bytes: its Ed25519 key as a point of the other form of the same
- * curve (RFC 7748 §4.1). `undefined` when the text is no peer id.
- */
-export function sealingKeyOf(peerId: PeerId): Uint8Array | undefined {
-  const key = peerIdToKey(peerId);
-  try {
-    return key && ed25519.utils.toMontgomery(key);
-  } catch {
-    // Half of all numbers are the y of no point.
-    return undefined;
-  }
 }
 
 /** Which of two peers decides where only one may: the one with the greater key, compared as bytes. */

@@ -258,28 +258,45 @@ describe('what is public', () => {
   });
 });
 
-describe('importing rxp2p', () => {
+describe('What is loaded', () => {
   const path = temporaryFolder();
 
-  it('loads no code of a server or of the command line, says nothing, and keeps no process alive', () => {
-    // V8 writes down every script that it has loaded.
-    const { status, stdout, stderr } = spawnSync(
-      process.execPath,
-      ['--input-type=module', '--eval', "import 'rxp2p'"],
-      {
-        cwd: ROOT,
-        env: { ...process.env, NODE_V8_COVERAGE: path('loaded') },
-        encoding: 'utf8',
-        timeout: 100_000,
-      },
-    );
-    expect([status, stdout, stderr]).toEqual([0, '', '']);
+  /** Runs Node, and tells which files it has loaded, by their paths from the top: V8 writes down every script. */
+  function run(...args: readonly string[]) {
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+      cwd: ROOT,
+      env: { ...process.env, NODE_V8_COVERAGE: path('loaded') },
+      encoding: 'utf8',
+      timeout: 100_000,
+    });
     const written = readdirSync(path('loaded')).map((name) => readFileSync(path(join('loaded', name)), 'utf8'));
     const urls = written.flatMap((json) => Array.from(json.matchAll(/"url":"(file:[^"]+)"/g), ([, url = '']) => url));
-    const loaded = urls.map((url) => relative(ROOT, fileURLToPath(url)));
-    expect(loaded).toContain('dist/lib/net.js');
-    expect(loaded.filter((file) => /^dist\/(?!lib\/)|^dist\/lib\/cli\/|node_modules\/commander/.test(file))).toEqual(
-      [],
-    );
+    const files = urls.map((url) => relative(ROOT, fileURLToPath(url)));
+    const packages = files.flatMap((file) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? []);
+    return {
+      status,
+      stdout,
+      stderr,
+      packages: [...new Set(packages)].sort(),
+      own: files.filter((file) => file.startsWith('dist/')),
+    };
+  }
+
+  it('by an import is what a program needs before a net starts; it says nothing and keeps no process alive', () => {
+    const { status, stdout, stderr, packages, own } = run('--input-type=module', '--eval', "import 'rxp2p'");
+    expect([status, stdout, stderr]).toEqual([0, '', '']);
+    expect(packages).toEqual(['ipaddr.js', 'rxjs']);
+    expect(own).toContain('dist/lib/net.js');
+    expect(own.filter((file) => !file.startsWith('dist/lib/'))).toEqual([]);
+    const runsBy = ['cli', 'pyp2p', 'techniques', 'peers', 'signalling', 'rendezvous', 'dht', 'connection', 'http'];
+    expect(own.filter((file) => runsBy.includes(roomOf(file.slice('dist/'.length))))).toEqual([]);
+  });
+
+  it('by rxp2p --version is what reads the command line, and no RxJS', () => {
+    const { status, packages, own } = run('dist/lib/cli/rxp2p.js', '--version');
+    expect(status).toBe(0);
+    expect(packages).toEqual(['commander']);
+    expect(own).toContain('dist/lib/cli/rxp2p.js');
+    expect(own).not.toContain('dist/lib/net.js');
   });
 });

@@ -11,9 +11,9 @@ import {
   peerIdOfKey,
   peerIdToKey,
   saveIdentity,
-  sealingKeyOf,
   verifySignature,
 } from '../lib/identity.js';
+import { sealingKeyOf } from '../lib/signalling/sealing-key.js';
 import { temporaryFolder } from './support/folder.js';
 import { peerIds } from './support/locators.js';
 import { Program } from './support/program.js';

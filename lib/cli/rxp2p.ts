@@ -8,8 +8,8 @@ import type { ConnectOptions } from './connect.js';
 import type { ListenOptions } from './listen.js';
 import { reporter } from './report.js';
 import type { ServeOptions } from './serve.js';
-import { watchStdout } from './stdout.js';
 import type { ReachableOptions } from './terminal.js';
+import { watchStdout } from './watch-stdout.js';
 
 /** Exit statuses: 0 after a clean close, 1 when it did not work, 2 when it was asked wrongly. */
 const WRONG_USAGE = 2;

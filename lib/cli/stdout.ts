@@ -1,38 +1,14 @@
-import { firstValueFrom, fromEvent, merge, race, ReplaySubject, share, type Observable } from 'rxjs';
+import { firstValueFrom, from, fromEvent, merge, race, share, type Observable } from 'rxjs';
 import { cleanLine } from '../words.js';
+import { stdoutEnded } from './watch-stdout.js';
 
-// The only place that writes to stdout, and knows when nobody takes any more of it.
+// The only place that writes to stdout.
 
 /** When the program is to end, what was written has this long to be read, in milliseconds. */
 const LAST_WORDS_MS = 1_000;
 
-const ended = new ReplaySubject<void>(1);
-
 /** Emits once when stdout takes no more: its reader has gone, or it has failed. */
-export const stdoutEnd$: Observable<void> = ended.asObservable();
-
-/**
- * Watches stdout from the start of the program to its end. That its reader has gone (EPIPE) is a clean end, as with `head`. Any other
- * failure, such as a full disk, is told and makes the exit status 1, whatever the rest of the program thinks of its success.
- *
- * @param tell is called at most once, with why what was written is not all there.
- *
- * @example
- * watchStdout((failure) => console.error(failure.message));
- */
-export function watchStdout(tell: (failure: Error) => void): void {
-  let hasFailed = false;
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE' && !hasFailed) {
-      hasFailed = true;
-      tell(error);
-    }
-    ended.next();
-  });
-  process.once('exit', () => {
-    if (hasFailed) process.exitCode = 1;
-  });
-}
+export const stdoutEnd$: Observable<void> = from(stdoutEnded);
 
 /**
  * Writes a line to stdout; resolves when more may be written, or nothing can be any more. Raw to a file or a pipe; to a terminal

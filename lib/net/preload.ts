@@ -1,10 +1,11 @@
 import type { ResolvedConfig } from '../config.js';
 import { scopeOf } from '../endpoint.js';
 import { loadDefaultGateway, loadDhtRpc, loadNatPmp, loadNatUpnp, loadNodeFetch } from '../packages.js';
+import { loadUpnp } from '../port-mapping/load-upnp.js';
 
 /**
- * Loads the packages that a node with this configuration will need, and no others. Resolves when they are loaded. A package that
- * cannot be loaded is no failure here: the part of the node that needs it says so.
+ * Loads what a node with this configuration will need beside what every node does, and no more: packages, and parts of the library.
+ * Resolves when all is loaded. What cannot be loaded is no failure here: the part of the node that needs it says so.
  *
  * @example
  * await preload(resolveConfig({ mode: 'direct', rendezvous: ['rv.example.org:8000'] }));
@@ -13,7 +14,7 @@ export async function preload(config: ResolvedConfig): Promise<void> {
   await Promise.allSettled(loadersOf(config).map((load) => load()));
 }
 
-/** What loads the packages that a node with this configuration will need. */
+/** What loads what a node with this configuration will need beside what every node does. */
 export function loadersOf(config: ResolvedConfig): readonly (() => Promise<unknown>)[] {
   const { dht, mailbox, portMapping, reachability, rendezvous, security } = config;
   const mapsPorts = portMapping.length > 0 && canAskGateway(config);
@@ -23,7 +24,7 @@ export function loadersOf(config: ResolvedConfig): readonly (() => Promise<unkno
   return [
     ...(isDialledBack || mailbox.length > 0 || mapsByUpnp ? [loadNodeFetch] : []),
     ...(mapsPorts ? [loadDefaultGateway] : []),
-    ...(mapsByUpnp ? [loadNatUpnp] : []),
+    ...(mapsByUpnp ? [loadNatUpnp, loadUpnp] : []),
     ...(mapsPorts && portMapping.includes('nat-pmp') ? [loadNatPmp] : []),
     ...(dht.length > 0 && security === 'tls' ? [loadDhtRpc] : []),
   ];

@@ -1,13 +1,20 @@
-import { of, switchMap } from 'rxjs';
+import { defer, of, switchMap } from 'rxjs';
 import type { PortMappingProtocol } from '../config.js';
 import { familyOf } from '../endpoint.js';
 import { PortMappingError } from '../errors.js';
 import { firstToSucceed } from '../operators/first-to-succeed.js';
 import { traceOutcome, type Outcome } from '../operators/trace-outcome.js';
 import { natPmp } from './nat-pmp.js';
+import { loadUpnp } from './load-upnp.js';
 import { pcp } from './pcp.js';
 import type { OpenPort, PortMapper } from './mapper.js';
-import { upnp } from './upnp.js';
+
+/** UPnP, loaded when it is first used; a node that will use it loads it when it starts. */
+const upnp: PortMapper = {
+  name: 'upnp',
+  families: [4, 6],
+  open: (request$) => defer(loadUpnp).pipe(switchMap((loaded) => request$.pipe(loaded.upnp.open))),
+};
 
 const ALL: readonly PortMapper[] = [pcp, natPmp, upnp];
 

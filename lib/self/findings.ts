@@ -48,15 +48,6 @@ export interface Findings {
   readonly location: Location | undefined;
 }
 
-/** Of a node that does not listen yet. */
-export const NOTHING_FOUND: Findings = {
-  local: undefined,
-  servers: [],
-  reaches: undefined,
-  nats: undefined,
-  location: undefined,
-};
-
 /** What it takes to find out. */
 interface SurroundingsConfig {
   readonly config: ResolvedConfig;

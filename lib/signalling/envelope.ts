@@ -1,9 +1,10 @@
 import type { KeyObject } from 'node:crypto';
 import { ProtocolError } from '../errors.js';
-import { sealingKeyOf, SIGNATURE_LENGTH, verifySignature, type Identity, type PeerId } from '../identity.js';
+import { SIGNATURE_LENGTH, verifySignature, type Identity, type PeerId } from '../identity.js';
 import { isTime, parseJsonObject, show } from '../validate.js';
 import { openSealed, seal } from './hpke.js';
 import type { Order } from './numbering.js';
+import { sealingKeyOf } from './sealing-key.js';
 import type { Signal } from './signalling.js';
 
 // version u8 = 2 · sealed to the receiver's key by HPKE: (signature 64 bytes · JSON { from, to, id, at, keepMs, kind, body, order? })

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -15,6 +15,14 @@ const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 /** A process has so many descriptors that is soon out of them: more than its start takes, which reads many files at once. */
 const DESCRIPTORS = 512;
 
+/** What has a shell run a program in such a process. */
+const limited = (program: string) => [
+  '-c',
+  `ulimit -n ${DESCRIPTORS}; exec "$0" --input-type=module --eval "$1"`,
+  process.execPath,
+  program,
+];
+
 describe('A node that starts', () => {
   it('loads the packages that it will need, and no others', () => {
     const names = (config: Partial<NetConfig>) =>
@@ -27,7 +35,7 @@ describe('A node that starts', () => {
     const gateway = ['loadDefaultGateway'];
     expect(names({ portMapping: ['pcp'] })).toEqual(gateway);
     expect(names({ portMapping: ['nat-pmp'] })).toEqual([...gateway, 'loadNatPmp']);
-    expect(names({ portMapping: ['upnp'] })).toEqual(['loadNodeFetch', ...gateway, 'loadNatUpnp']);
+    expect(names({ portMapping: ['upnp'] })).toEqual(['loadNodeFetch', ...gateway, 'loadNatUpnp', 'loadUpnp']);
     for (const byHttp of [
       { rendezvous: ['a.example:1'] },
       { mailbox: ['http://a.example:1'] },
@@ -49,6 +57,26 @@ describe('Packages that are loaded when they are needed', () => {
       .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
       .filter((name) => /\bimport\('[^.]/.test(readFileSync(join(ROOT, name), 'utf8')));
     expect(loading).toEqual(['lib/packages.ts']);
+  });
+});
+
+describe('A net that starts while its process is out of descriptors', () => {
+  it('says that it could not be loaded, and that the process must be started anew', () => {
+    const program = `
+      import { openSync } from 'node:fs';
+      import { createNet } from ${JSON.stringify(new URL('../../lib/index.js', import.meta.url).href)};
+      // Opens stdout while that can be done.
+      process.stdout.write('');
+      try {
+        for (;;) openSync('/dev/null');
+      } catch {
+        await createNet({ mode: 'direct' }).start().catch(({ code, message }) => console.log(code, message));
+      }
+    `;
+    const { stdout, stderr } = spawnSync('sh', limited(program), { cwd: ROOT, encoding: 'utf8' });
+    expect(stdout)
+      .withContext(stderr)
+      .toMatch(/^UNAVAILABLE .*EMFILE.*start the process anew/);
   });
 });
 
@@ -87,8 +115,7 @@ describe('A node whose process is out of descriptors for a moment', () => {
       for (const descriptor of taken) closeSync(descriptor);
       process.stdin.on('end', () => net.close(1)).resume();
     `;
-    const limited = `ulimit -n ${DESCRIPTORS}; exec "$0" --input-type=module --eval "$1"`;
-    const child = spawn('sh', ['-c', limited, process.execPath, program], { cwd: ROOT });
+    const child = spawn('sh', limited(program), { cwd: ROOT });
     lab.onClose(() => child.stdin.end());
     let output = '';
     return new Promise((resolve, reject) => {

@@ -1,5 +1,6 @@
 import { NEVER } from 'rxjs';
-import { NOTHING_FOUND, signalRoundTripMs, type Findings } from '../../lib/self/findings.js';
+import { signalRoundTripMs, type Findings } from '../../lib/self/findings.js';
+import { NOTHING_FOUND } from '../../lib/self/nothing-found.js';
 import type { ServerState } from '../../lib/rendezvous/client.js';
 
 function serverAt(roundTripMs: number, seenAt: string | undefined): ServerState {

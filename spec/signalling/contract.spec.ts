@@ -16,7 +16,8 @@ import {
 } from 'rxjs';
 import { DEFAULT_TIMING } from '../../lib/config.js';
 import { ProtocolError } from '../../lib/errors.js';
-import { createIdentity, sealingKeyOf, type Identity } from '../../lib/identity.js';
+import { createIdentity, type Identity } from '../../lib/identity.js';
+import { sealingKeyOf } from '../../lib/signalling/sealing-key.js';
 import { sessions$ } from '../../lib/rendezvous/client.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { PARCEL_MAX_BYTES } from '../../lib/parcel.js';

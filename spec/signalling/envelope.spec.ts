@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { createIdentity, sealingKeyOf } from '../../lib/identity.js';
+import { createIdentity } from '../../lib/identity.js';
+import { sealingKeyOf } from '../../lib/signalling/sealing-key.js';
 import { openEnvelope, sealEnvelope } from '../../lib/signalling/envelope.js';
 import { seal } from '../../lib/signalling/hpke.js';
 

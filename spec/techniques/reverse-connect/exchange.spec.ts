@@ -1,7 +1,8 @@
 import { concat, EMPTY, filter, firstValueFrom, map, NEVER, of, Subject, take, throwError, timer } from 'rxjs';
 import type { TestScheduler } from 'rxjs/testing';
 import { DialError } from '../../../lib/errors.js';
-import { createIdentity, sealingKeyOf } from '../../../lib/identity.js';
+import { createIdentity } from '../../../lib/identity.js';
+import { sealingKeyOf } from '../../../lib/signalling/sealing-key.js';
 import type { Link } from '../../../lib/link/link.js';
 import { proveLine } from '../../support/proof.js';
 import { seal } from '../../../lib/signalling/hpke.js';

@@ -1,0 +1,231 @@
+import {
+  BehaviorSubject,
+  catchError,
+  defer,
+  distinctUntilChanged,
+  EMPTY,
+  filter,
+  firstValueFrom,
+  ignoreElements,
+  map,
+  merge,
+  race,
+  ReplaySubject,
+  Subject,
+  Subscription,
+  switchMap,
+  tap,
+  throwIfEmpty,
+  type Observable,
+} from 'rxjs';
+import type { ResolvedConfig } from '../config.js';
+import type { Connection } from '../connection/connection.js';
+import type { Endpoint } from '../endpoint.js';
+import { ClosedError, ConnectError, reasonOf } from '../errors.js';
+import type { Listener } from '../link/tcp.js';
+import { secureContextOf } from '../link/tls.js';
+import { Attempts } from './attempts.js';
+import { carriersOf } from './carriers.js';
+import { ClockWatch } from './clock-watch.js';
+import type { Closing } from './closing.js';
+import { flood$ } from './flood.js';
+import type { ConnectOptions, Line, NetStatus } from './interface.js';
+import { Lines } from './lines.js';
+import { ServerWatch } from './server-watch.js';
+import { statusOf } from './status.js';
+import { techniquesOf } from './techniques.js';
+import { upkeep$ } from './upkeep.js';
+import { receive$ } from '../peers/inbound.js';
+import { Nonces } from '../peers/nonces.js';
+import { Peers } from '../peers/peers.js';
+import { systemRuntime, type Runtime } from '../runtime.js';
+import { findings$, sessionsIn, signalRoundTripMs, type Findings } from '../self/findings.js';
+import { NOTHING_FOUND } from '../self/nothing-found.js';
+import { isOnLink, localAddresses, locate } from '../self/locator.js';
+import { signallingOver } from '../signalling/over-carriers.js';
+import type { TechniqueHost } from '../techniques/host.js';
+import { stagesOf } from '../techniques/stages.js';
+import type { NodeTechnique } from '../techniques/technique.js';
+import type { Trace, TraceEvent } from '../trace.js';
+import type { Unl } from '../unl/types.js';
+
+/** A net once it has been loaded: its parts put together, and what it does for as long as it runs. */
+export class RunningNet {
+  /** The locator of this node, whenever it changes; fails when the net cannot listen. */
+  readonly own$: Observable<Unl>;
+  /** Every connection that both sides hold. */
+  readonly connection$: Observable<Connection>;
+  readonly line$: Observable<Line>;
+  /** Emits when {@link status} may have changed. */
+  readonly changed$: Observable<unknown>;
+  readonly trace$: Observable<TraceEvent>;
+
+  readonly #config: ResolvedConfig;
+  readonly #closing: Closing;
+  readonly #running = new Subscription();
+  readonly #trace = new Subject<TraceEvent>();
+  readonly #servers = new ServerWatch();
+  readonly #clocks = new ClockWatch();
+  readonly #serversChanged = new Subject<void>();
+  readonly #listener = new ReplaySubject<Listener>(1);
+  readonly #findings = new BehaviorSubject<Findings>(NOTHING_FOUND);
+  readonly #located$ = this.#findings.pipe(
+    map(({ location }) => location?.unl),
+    filter((unl) => unl !== undefined),
+    distinctUntilChanged(),
+  );
+  readonly #sessions$ = sessionsIn(this.#findings.pipe(map(({ servers }) => servers)));
+  readonly #host: TechniqueHost;
+  readonly #techniques: readonly NodeTechnique[];
+  readonly #attempts: Attempts;
+  readonly #lines: Lines;
+
+  constructor(config: ResolvedConfig, closing: Closing, runtime: Runtime = systemRuntime) {
+    const { identity } = config;
+    this.#config = config;
+    this.#closing = closing;
+    const peers = new Peers(config, runtime, this.#tell);
+    this.#host = {
+      config,
+      runtime,
+      context: secureContextOf(identity),
+      peers,
+      signalling: signallingOver({
+        identity,
+        carriers: carriersOf(config, this.#sessions$, runtime, this.#tell),
+        runtime,
+        trace: this.#tell,
+      }),
+      findings$: this.#findings,
+      own: () => ownIn(this.#findings.value, config),
+      roundTripMs: (family) => signalRoundTripMs(this.#findings.value, family),
+      nonces: new Nonces(() => runtime.scheduler.now()),
+      trace: this.#tell,
+    };
+    this.#techniques = techniquesOf(this.#host);
+    this.#attempts = new Attempts({
+      ...this.#host,
+      own$: this.#located$,
+      roundTripMs: () => this.#host.roundTripMs(4) || undefined,
+      techniques: this.#techniques,
+      closed$: this.#closing.failing$,
+      runToEnd: (work$) => {
+        this.#closing.finishBefore(work$);
+      },
+    });
+    this.#lines = new Lines(config, runtime, peers, this.#tell);
+    this.trace$ = this.#trace.asObservable();
+    this.connection$ = peers.connection$;
+    this.line$ = this.#lines.line$;
+    this.own$ = merge(this.#located$, this.#listener.pipe(ignoreElements()));
+    this.changed$ = merge(this.#findings, this.#serversChanged, peers.connection$, peers.left$);
+  }
+
+  get status(): NetStatus {
+    return {
+      ...statusOf(this.#config, this.#findings.value, this.#host.peers.all, this.#closing.isClosing),
+      services: this.#servers.all,
+      clock: this.#clocks.status,
+    };
+  }
+
+  /** Listens, and begins. */
+  async start(): Promise<void> {
+    const { bind, port } = this.#config;
+    this.#running.add(this.#host.runtime.listen$({ address: bind, port }).subscribe(this.#listener));
+    this.#begin(await firstValueFrom(race(this.#listener, this.#closing.failing$)));
+  }
+
+  connect$(peer: Unl, { techniques, relayFirst, timeoutMs }: ConnectOptions): Observable<Connection> {
+    return defer(() => {
+      const stagesFor = stagesOf(this.#techniques, { techniques, relayFirst });
+      return this.#attempts.connect$(peer, { stagesFor, timeoutMs });
+    }).pipe(
+      catchError((error: unknown) => {
+        if (!(error instanceof ConnectError)) throw error;
+        const { peerId, attempts, cause } = error;
+        throw new ConnectError(peerId, attempts, { cause }, this.#servers.unreachable());
+      }),
+    );
+  }
+
+  broadcast(text: string, except?: Connection): number {
+    return this.#lines.broadcast(text, except);
+  }
+
+  /** Gives everything back once the net has begun to close. */
+  async release(withinMs: number): Promise<void> {
+    this.#running.unsubscribe();
+    await this.#closing.settle(this.#host.peers, withinMs, this.#host.runtime.scheduler);
+    this.#listener.complete();
+    this.#findings.complete();
+    this.#trace.complete();
+    this.#serversChanged.complete();
+  }
+
+  /** What a node does for as long as it runs. */
+  #begin({ local, socket$ }: Listener): void {
+    this.#tell({ type: 'listening', local });
+    const { mode, security } = this.#config;
+    this.#run(
+      receive$(socket$, this.#host),
+      this.#find$(local),
+      ...this.#techniques.map(({ answer$ }) => answer$),
+      mode === 'p2p' ? this.#flood$() : EMPTY,
+      security === 'tls' ? upkeep$({ ...this.#host, attempts: this.#attempts, own$: this.#located$ }) : EMPTY,
+    );
+  }
+
+  /** Has them go on until the net is closed, each whatever becomes of the others. */
+  #run(...works: readonly Observable<unknown>[]): void {
+    const error = (reason: unknown) => {
+      this.#tell({ type: 'fault', reason: reasonOf(reason) });
+    };
+    for (const work$ of works) this.#running.add(work$.subscribe({ error }));
+  }
+
+  #flood$(): Observable<never> {
+    return flood$({
+      ...this.#host,
+      trace: this.#tell,
+      sessions$: this.#sessions$,
+      own$: this.#located$,
+      isOnLink,
+      connect$: (peer) =>
+        this.#attempts.connect$(peer, { stagesFor: stagesOf(this.#techniques) }).pipe(
+          switchMap(({ confirmed$ }) => confirmed$),
+          throwIfEmpty(() => new ClosedError('The peer refused')),
+        ),
+    });
+  }
+
+  #find$(local: Endpoint): Observable<Findings> {
+    return findings$(local, {
+      ...this.#host,
+      looksAtNat: this.#techniques.some(({ looksAtNat }) => looksAtNat === true),
+      trace: this.#tell,
+      runToEnd: (work$) => {
+        this.#closing.finish(work$);
+      },
+    }).pipe(
+      tap((findings) => {
+        this.#findings.next(findings);
+      }),
+    );
+  }
+
+  readonly #tell: Trace = (step) => {
+    if (step.type === 'server' || step.type === 'clock') {
+      // What is as it was needs no telling.
+      if (!(step.type === 'server' ? this.#servers.note(step) : this.#clocks.note(step))) return;
+      this.#serversChanged.next();
+    }
+    if (this.#trace.observed) this.#trace.next({ ...step, at: this.#host.runtime.timeOfDay() });
+  };
+}
+
+/** The locator as far as it is known, even while the servers are still being asked. */
+function ownIn({ local = { address: '0.0.0.0', port: 0 }, location }: Findings, config: ResolvedConfig): Unl {
+  const unknown = { addresses: localAddresses(config.bind), servers: [], reaches: [], nats: [] };
+  return (location ?? locate(config, local, unknown)).unl;
+}

@@ -1,0 +1,10 @@
+import type { Findings } from './findings.js';
+
+/** Of a node that does not listen yet. */
+export const NOTHING_FOUND: Findings = {
+  local: undefined,
+  servers: [],
+  reaches: undefined,
+  nats: undefined,
+  location: undefined,
+};
