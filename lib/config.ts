@@ -277,8 +277,8 @@ export function resolveConfig(config: NetConfig): ResolvedConfig {
 }
 
 /** A name that is none would be an option that silently does nothing. */
-function expectNames(group: string, given: object | undefined, names: readonly string[]): void {
-  const unknown = Object.keys(given ?? {}).find((name) => !names.includes(name));
+function expectNames(group: string, overrides: object | undefined, names: readonly string[]): void {
+  const unknown = Object.keys(overrides ?? {}).find((name) => !names.includes(name));
   if (unknown !== undefined) throw invalidOption(group, `made of ${names.join(', ')}`, unknown);
 }
 
@@ -330,12 +330,12 @@ function expectUrls(name: string, values: unknown): URL[] {
 export function withDefaults<T extends object>(
   group: string,
   defaults: T,
-  given: Partial<T> | undefined,
+  overrides: Partial<T> | undefined,
   most: number,
 ): T {
-  expectNames(group, given, Object.keys(defaults));
-  for (const [name, value] of Object.entries(given ?? {})) {
+  expectNames(group, overrides, Object.keys(defaults));
+  for (const [name, value] of Object.entries(overrides ?? {})) {
     expectInteger(`${group}.${name}`, value, 1, most);
   }
-  return { ...defaults, ...given };
+  return { ...defaults, ...overrides };
 }

@@ -44,13 +44,13 @@ export interface DhtServer {
  * dhtServer$({ port: 8001 }).subscribe(({ local }) => console.log(`DHT on UDP port ${local.port}`));
  */
 export function dhtServer$(
-  { bind, port, address, bootstrap = [], limits: given }: DhtServerConfig,
+  { bind, port, address, bootstrap = [], limits: overrides }: DhtServerConfig,
   runtime: Pick<Runtime, 'scheduler' | 'random'> = systemRuntime,
 ): Observable<DhtServer> {
   return defer(() => {
     expectInteger('dhtPort', port, 0, 65535);
     if (address !== undefined) expectAddress(address);
-    const limits = dhtLimits(given);
+    const limits = dhtLimits(overrides);
     // dht-rpc speaks IPv4 only.
     const local = bind === undefined || familyOf(bind) === 6 ? undefined : bind;
     const own = address ?? local;

@@ -46,7 +46,7 @@ describe('nobody can turn a node on a third party', () => {
     const dialled: string[] = [];
     const reversing: Reversing = {
       own: () => own,
-      welcomes: () => true,
+      admits: () => true,
       mayRefuse: () => true,
       isOnLink,
       dial$: (endpoint) => {

@@ -29,10 +29,10 @@ const DEFAULT_DHT_LIMITS: DhtLimits = {
 };
 
 /**
- * The limits that were given, and the defaults of all others.
+ * The limits that were overrides, and the defaults of all others.
  *
  * @throws InvalidOptionError ``Expected `limits.parts` to be …``
  */
-export function dhtLimits(given: Partial<DhtLimits> | undefined): DhtLimits {
-  return withDefaults('limits', DEFAULT_DHT_LIMITS, given, MAX_TIMER_MS);
+export function dhtLimits(overrides: Partial<DhtLimits> | undefined): DhtLimits {
+  return withDefaults('limits', DEFAULT_DHT_LIMITS, overrides, MAX_TIMER_MS);
 }

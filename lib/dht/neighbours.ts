@@ -48,7 +48,7 @@ export class Neighbours {
   /** Whether a node may push: it is announced at, and brings what it was given, so that it is no other in its name. */
   mayPush(endpoint: Endpoint, secret: Buffer): boolean {
     const secrets = this.#alive(formatEndpoint(endpoint))?.secrets ?? [];
-    return secrets.some((given) => given.length === secret.length && timingSafeEqual(given, secret));
+    return secrets.some((known) => known.length === secret.length && timingSafeEqual(known, secret));
   }
 
   /** How many hosts there are among them. */

@@ -37,7 +37,7 @@ import type { Unl } from '../unl/types.js';
 import { dialPeer$, linkOver$ } from '../peers/dial.js';
 import { keepUp$ } from './keep-up.js';
 import type { Peers } from '../peers/peers.js';
-import { takingBack } from './taking-back.js';
+import { withdrawalOf } from './withdrawal.js';
 
 /** What attempts need of their node. */
 interface AttemptsConfig {
@@ -90,14 +90,14 @@ export class Attempts {
   #lastNumber = 0;
   readonly #origins = new WeakMap<PeerConnection, Origin>();
 
-  constructor(readonly given: AttemptsConfig) {}
+  constructor(readonly dependencies: AttemptsConfig) {}
 
   /** Hands over the connection to a peer: the one that is open, or the one that an attempt makes. */
   connect$(peer: Unl, options: AttemptOptions): Observable<PeerConnection> {
     return defer(() => {
       const { stagesFor, timeoutMs } = options;
-      const stages = stagesFor(this.given.own(), peer);
-      const existing = this.given.peers.get(connectionKeyOf(peer));
+      const stages = stagesFor(this.dependencies.own(), peer);
+      const existing = this.dependencies.peers.get(connectionKeyOf(peer));
       if (existing !== undefined) return of(existing);
       // Those who want it otherwise do not share an attempt; of two that succeed one connection results all the same.
       const techniques = stages.map(({ techniques, lead }) => [
@@ -123,11 +123,11 @@ export class Attempts {
   keepUp$(connection: PeerConnection): Observable<never> {
     return defer(() => {
       const origin = this.#origins.get(connection);
-      const { stagesFor = stagesOf(this.given.techniques), timeoutMs, peer } = origin ?? {};
+      const { stagesFor = stagesOf(this.dependencies.techniques), timeoutMs, peer } = origin ?? {};
       const named = peer === undefined ? [] : endpointsIn(peer);
       const isNamed = (endpoint: Endpoint) => named.some((each) => sameEndpoint(each, endpoint));
       const isNamedAt = ({ address }: Endpoint) => named.some((each) => each.address === address);
-      const { own, own$, runtime } = this.given;
+      const { own, own$, runtime } = this.dependencies;
       const peer$ = connection.peerLocator$.pipe(startWith(peer), filter(isDefined));
       const { scheduler } = runtime;
       const look$ = (need: Need, told: Unl) =>
@@ -159,7 +159,7 @@ export class Attempts {
   /** Dials by every technique, unless the peer is here first. What goes on after the first link is for a better one. */
   #attempt$(peer: Unl, stages: Stages, options: AttemptOptions): Observable<PeerConnection> {
     return defer(() => {
-      const { config, runtime, peers, trace, closed$ } = this.given;
+      const { config, runtime, peers, trace, closed$ } = this.dependencies;
       const { scheduler } = runtime;
       const id = runtime.newId();
       const peerId = peerNameOf(peer);
@@ -183,12 +183,12 @@ export class Attempts {
   /** Links to a peer, by every technique, until one is direct. */
   #link$(peer: Unl, stages: Stages, { timeoutMs, id, isSeen }: LinkOptions): Observable<Link> {
     return defer(() => {
-      const { config, runtime, peers, trace, own, roundTripMs, signalling, runToEnd } = this.given;
+      const { config, runtime, peers, trace, own, roundTripMs, signalling, runToEnd } = this.dependencies;
       const attemptId = id ?? runtime.newId();
       const peerId = peerNameOf(peer);
       const key = peer.version === 3 ? peer.peerId : undefined;
       const timing = timeoutMs === undefined ? config.timing : { ...config.timing, techniqueMs: timeoutMs };
-      const asked = takingBack(signalling, peerId, attemptId, timing.techniqueMs);
+      const asked = withdrawalOf(signalling, peerId, attemptId, timing.techniqueMs);
       const end = peers.begin(attemptId, peerId);
       let hasFailed = false;
       const attempt: Attempt = {
@@ -198,8 +198,8 @@ export class Attempts {
         dial$: (endpoint, technique) =>
           isSeen?.(endpoint) === false
             ? throwError(() => new DialError(`No link has led to the peer at ${formatEndpoint(endpoint)} yet`))
-            : dialPeer$(endpoint, { technique, attemptId, peerId: key }, this.given),
-        secure$: (socket, technique) => linkOver$(socket, { technique, peerId: key }, this.given),
+            : dialPeer$(endpoint, { technique, attemptId, peerId: key }, this.dependencies),
+        secure$: (socket, technique) => linkOver$(socket, { technique, peerId: key }, this.dependencies),
         expect$: (technique) => peers.expect$(attemptId, peerId, technique),
         signalling: asked.signalling,
         timing,
@@ -216,18 +216,18 @@ export class Attempts {
         finalize(() => {
           end();
           // What has failed has no question open any more: it was answered, or is too old to be.
-          if (!hasFailed) runToEnd(asked.takeBack$(peers.get(peerId) !== undefined));
+          if (!hasFailed) runToEnd(asked.withdraw$(peers.get(peerId) !== undefined));
         }),
       );
     });
   }
 }
 
-/** What a peer says of itself, with the endpoints that this node was given before: it may not know of a way by which it was reached. */
-function withEndpointsOf(told: Unl, given: Unl | undefined): Unl {
-  if (told.version !== 3 || given?.version !== 3) return told;
-  const others = given.endpoints.filter((endpoint) => !told.endpoints.some((each) => sameEndpoint(each, endpoint)));
-  return { ...told, endpoints: [...told.endpoints, ...others] };
+/** The locator that a peer sent, plus endpoints of its earlier locator: the peer may not know an endpoint by which it was reached. */
+function withEndpointsOf(latest: Unl, earlier: Unl | undefined): Unl {
+  if (latest.version !== 3 || earlier?.version !== 3) return latest;
+  const others = earlier.endpoints.filter((endpoint) => !latest.endpoints.some((each) => sameEndpoint(each, endpoint)));
+  return { ...latest, endpoints: [...latest.endpoints, ...others] };
 }
 
 function isDefined<T>(value: T | undefined): value is T {

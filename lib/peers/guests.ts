@@ -17,7 +17,7 @@ export const NOT_NOW = 'not now';
 /** Judges peers that ask this node to do something for them. */
 export interface Guests {
   /** Whether a peer that asks is answered, and does not ask too often; `seenAt` is where it is seen. */
-  readonly welcomes: (peerId: PeerId, seenAt: string | undefined) => boolean;
+  readonly admits: (peerId: PeerId, seenAt: string | undefined) => boolean;
   /** Whether somebody may be told no: it costs a signal, and keys are free. */
   readonly mayRefuse: () => boolean;
 }
@@ -89,7 +89,7 @@ export function guestsOf({ config, runtime, peers }: GuestsConfig): Guests {
   const mayAsk = siteBuckets({ ...OF_PEER, maxSites: MAX_ASKING, now });
   const mayAskFrom = siteBuckets({ ...OF_ADDRESS, maxSites: MAX_ASKING, now });
   return {
-    welcomes: (peerId, seenAt) =>
+    admits: (peerId, seenAt) =>
       mayAskFrom(siteOf(seenAt)) &&
       mayAsk(peerId) &&
       // One that has a connection here asks for another link of it.

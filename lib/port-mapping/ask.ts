@@ -13,7 +13,7 @@ export const PORT_MAPPING_PORT = 5351;
 export const ANSWER_MS = 2_000;
 
 /** A question to a gateway in one datagram. */
-interface Asking<T> {
+interface GatewayRequest<T> {
   readonly gateway: Gateway;
   /** The local address to ask from. */
   readonly localAddress: string;
@@ -34,7 +34,7 @@ interface Asking<T> {
  * @example
  * ask$({ gateway, localAddress: '192.168.1.7', protocol: 'PCP', datagram, read: parsePcp, scheduler }).subscribe();
  */
-export function ask$<T>(asking: Asking<T>): Observable<T> {
+export function ask$<T>(asking: GatewayRequest<T>): Observable<T> {
   const { gateway, protocol, scheduler } = asking;
   return answer$(asking).pipe(
     take(1),
@@ -42,7 +42,7 @@ export function ask$<T>(asking: Asking<T>): Observable<T> {
   );
 }
 
-function answer$<T>({ gateway, localAddress, protocol, datagram, read, scheduler }: Asking<T>): Observable<T> {
+function answer$<T>({ gateway, localAddress, protocol, datagram, read, scheduler }: GatewayRequest<T>): Observable<T> {
   return new Observable((subscriber) => {
     const socket = createSocket(familyOf(gateway.host) === 4 ? 'udp4' : 'udp6');
     const fail = (cause: Error) => {

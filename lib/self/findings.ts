@@ -49,7 +49,7 @@ export interface Findings {
 }
 
 /** What it takes to find out. */
-interface SurroundingsConfig {
+interface FindingsConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
   readonly trace: SelfTrace;
@@ -68,15 +68,15 @@ const LOOK_AGAIN_MS = 60_000;
  *
  * @param local where the node listens.
  */
-export function findings$(local: Endpoint, given: SurroundingsConfig): Observable<Findings> {
+export function findings$(local: Endpoint, dependencies: FindingsConfig): Observable<Findings> {
   return defer(() => {
-    const { config, runtime, trace } = given;
+    const { config, runtime, trace } = dependencies;
     const servers$ = sessions$(config.rendezvous, { ...config, runtime }, trace).pipe(latest());
-    const addresses$ = addressesOf$(given).pipe(latest());
-    const network$ = networkOf$(addresses$, servers$, given).pipe(latest());
-    const reaches$ = reachOf$(local, servers$, network$, given).pipe(latest());
-    const nats$ = (given.looksAtNat ? natOf$(addresses$, servers$, given) : of([])).pipe(latest());
-    const location$ = locationOf$(local, network$, reaches$, nats$, given);
+    const addresses$ = addressesOf$(dependencies).pipe(latest());
+    const network$ = networkOf$(addresses$, servers$, dependencies).pipe(latest());
+    const reaches$ = reachOf$(local, servers$, network$, dependencies).pipe(latest());
+    const nats$ = (dependencies.looksAtNat ? natOf$(addresses$, servers$, dependencies) : of([])).pipe(latest());
+    const location$ = locationOf$(local, network$, reaches$, nats$, dependencies);
     return combineLatest({
       local: of(local),
       servers: servers$,
@@ -117,7 +117,7 @@ function addressesOf$({
   config: { bind, timing },
   runtime: { scheduler, routedAddress$ },
   trace,
-}: SurroundingsConfig): Observable<readonly string[]> {
+}: FindingsConfig): Observable<readonly string[]> {
   const routes$ = ([4, 6] as const).map((family) => routedAddress$(family).pipe(defaultIfEmpty(undefined)));
   // A node that is bound to one address has no others to put in order.
   const routed$ = isOneAddress(bind) ? of([]) : forkJoin(routes$);
@@ -137,7 +137,7 @@ function addressesOf$({
 function networkOf$(
   addresses$: Observable<readonly string[]>,
   servers$: Observable<readonly ServerState[]>,
-  { config: { timing }, runtime: { scheduler } }: SurroundingsConfig,
+  { config: { timing }, runtime: { scheduler } }: FindingsConfig,
 ): Observable<Network> {
   return combineLatest([servers$, isLate$(timing.gatherMs, scheduler), addresses$]).pipe(
     filter(([servers, isLate]) => isLate || haveTold(servers)),
@@ -155,13 +155,13 @@ function reachOf$(
   { port }: Endpoint,
   servers$: Observable<readonly ServerState[]>,
   network$: Observable<Network>,
-  given: SurroundingsConfig,
+  dependencies: FindingsConfig,
 ): Observable<readonly Reach[]> {
   return reach$({
-    ...given,
+    ...dependencies,
     port,
     observed$: network$.pipe(map(({ servers }) => observedIn(servers))),
-    servers$: servers$.pipe(map((servers) => reachabilityServers(given.config, servers))),
+    servers$: servers$.pipe(map((servers) => reachabilityServers(dependencies.config, servers))),
   });
 }
 
@@ -202,7 +202,7 @@ export function observersOf(config: ResolvedConfig): readonly Observer[] {
 function natOf$(
   addresses$: Observable<readonly string[]>,
   servers$: Observable<readonly ServerState[]>,
-  { config, runtime, trace }: SurroundingsConfig,
+  { config, runtime, trace }: FindingsConfig,
 ): Observable<readonly NatView[]> {
   const { rendezvous, timing } = config;
   const { scheduler } = runtime;
@@ -238,7 +238,7 @@ function locationOf$(
   network$: Observable<Network>,
   reaches$: Observable<readonly Reach[]>,
   nats$: Observable<readonly NatView[]>,
-  { config, runtime: { scheduler } }: SurroundingsConfig,
+  { config, runtime: { scheduler } }: FindingsConfig,
 ): Observable<Location> {
   return combineLatest([
     network$,

@@ -68,17 +68,17 @@ interface Place {
  * A node that can be dialled already, be it in the open or behind a port that was forwarded by hand, leaves the router
  * alone: the gateway is searched for meanwhile, but not asked for anything. From time to time that is looked at again.
  */
-export function reach$(given: ReachConfig): Observable<readonly Reach[]> {
-  const { config, observed$ } = given;
+export function reach$(dependencies: ReachConfig): Observable<readonly Reach[]> {
+  const { config, observed$ } = dependencies;
   if (config.forwarded || config.reachability === false) return of([]);
   return combineLatest(
     ([4, 6] as const).map((family) => {
       // One for all times: what the network of before is still giving back comes first.
       const turn = takeTurns();
       return observed$.pipe(
-        concatMap((observed) => place$(family, observed, given)),
+        concatMap((observed) => place$(family, observed, dependencies)),
         distinctUntilChanged((a, b) => JSON.stringify(a) === JSON.stringify(b)),
-        switchMap((place) => (place === undefined ? of(undefined) : reachAt$(family, place, turn, given))),
+        switchMap((place) => (place === undefined ? of(undefined) : reachAt$(family, place, turn, dependencies))),
       );
     }),
   ).pipe(map((reaches) => reaches.filter((reach) => reach !== undefined)));
@@ -115,8 +115,8 @@ function place$(
   );
 }
 
-function reachAt$(family: 4 | 6, place: Place, turn: Turn, given: ReachConfig): Observable<Reach> {
-  const { config, runtime, port, trace } = given;
+function reachAt$(family: 4 | 6, place: Place, turn: Turn, dependencies: ReachConfig): Observable<Reach> {
+  const { config, runtime, port, trace } = dependencies;
   const { scheduler } = runtime;
   const { mappingRetryMs } = config.timing;
   const searching: Reach = { ...NOT_YET, family, words: 'It is being looked into' };
@@ -126,12 +126,12 @@ function reachAt$(family: 4 | 6, place: Place, turn: Turn, given: ReachConfig): 
     pauseMs = mappingRetryMs;
     // Of a node without a NAT it is likely that it can be dialled, and not worth much to know fast that it cannot.
     const isOpen = place.observed.includes(place.internal);
-    const own$ = turn((isOpen ? lookTwice$ : look$)(port, place, given)).pipe(
+    const own$ = turn((isOpen ? lookTwice$ : look$)(port, place, dependencies)).pipe(
       shareReplay({ bufferSize: 1, refCount: true }),
     );
     const isReachable$ = own$.pipe(filter((look) => look?.isReachable === true));
     const isOver$ = timer(mappingRetryMs, mappingRetryMs, scheduler).pipe(
-      exhaustMap(() => lookTwice$(port, place, given)),
+      exhaustMap(() => lookTwice$(port, place, dependencies)),
       filter((look) => look?.isReachable === false),
       tap(() => {
         pauseMs = 0;
@@ -143,14 +143,16 @@ function reachAt$(family: 4 | 6, place: Place, turn: Turn, given: ReachConfig): 
       takeUntil(isOver$),
     );
     let isMapped = false;
-    const mapped$ = request$(place, turn, given).pipe(
+    const mapped$ = request$(place, turn, dependencies).pipe(
       openPort(config.portMapping, (protocol, outcome) => {
         trace({ type: 'port-mapping', protocol, ...outcome });
       }),
       // That it is renewed changes nothing.
       distinctUntilChanged((a, b) => a.protocol === b.protocol && sameEndpoint(a.external, b.external)),
       switchMap((mapping) =>
-        lookTwice$(mapping.external.port, place, given).pipe(map((look) => mappedReach(family, mapping, look, place))),
+        lookTwice$(mapping.external.port, place, dependencies).pipe(
+          map((look) => mappedReach(family, mapping, look, place)),
+        ),
       ),
       // A port that leads nowhere is given back.
       takeWhile(({ endpoint }) => endpoint !== undefined, true),
@@ -206,8 +208,8 @@ function look$(
 }
 
 /** A packet may get lost, and with it a port that was hard to get. */
-function lookTwice$(port: number, place: Place, given: ReachConfig): Observable<Look | undefined> {
-  const once$ = look$(port, place, given);
+function lookTwice$(port: number, place: Place, dependencies: ReachConfig): Observable<Look | undefined> {
+  const once$ = look$(port, place, dependencies);
   return once$.pipe(switchMap((look) => (look?.isReachable === false ? once$ : of(look))));
 }
 

@@ -22,7 +22,7 @@ const MAX_WRITTEN_TO = 1_000;
 const MAX_HEARD = 1_000;
 
 /** A parcel, and the carrier that brought it. */
-export interface Brought {
+export interface CarriedParcel {
   readonly parcel: Parcel;
   readonly by: CarrierName;
 }
@@ -62,7 +62,7 @@ interface OpeningConfig {
   readonly scheduler: SchedulerLike;
   readonly known: KnownPeers;
   /** A parcel has given way to others. It was not opened, so that nobody must acknowledge it. */
-  readonly onGiveWay: (brought: Brought) => void;
+  readonly onGiveWay: (brought: CarriedParcel) => void;
 }
 
 /**
@@ -75,11 +75,14 @@ interface OpeningConfig {
  */
 export function openingByTurns({ scheduler, known, onGiveWay }: OpeningConfig) {
   const mayOpen = tokenBucket({ ...OPENED, now: () => scheduler.now() });
-  return (source$: Observable<Brought>): Observable<Brought> =>
+  return (source$: Observable<CarriedParcel>): Observable<CarriedParcel> =>
     new Observable((subscriber) => {
-      const [ofKnown, ofOthers] = [new FairQueue<Brought>(MAX_WAITING), new FairQueue<Brought>(MAX_WAITING)];
+      const [ofKnown, ofOthers] = [
+        new FairQueue<CarriedParcel>(MAX_WAITING),
+        new FairQueue<CarriedParcel>(MAX_WAITING),
+      ];
       let timer: Subscription | undefined;
-      let turn: FairQueue<Brought> = ofKnown;
+      let turn: FairQueue<CarriedParcel> = ofKnown;
       let isOver = false;
 
       const serve = () => {

@@ -33,7 +33,7 @@ import { PeerClocks } from './clocks.js';
 import { openEnvelope, sealEnvelope, type Envelope } from './envelope.js';
 import { InOrder } from './in-order.js';
 import { Numbering } from './numbering.js';
-import { KnownPeers, openingByTurns, type Brought } from './opening.js';
+import { KnownPeers, openingByTurns, type CarriedParcel } from './opening.js';
 import type { ReceivedSignal, Signalling } from './signalling.js';
 
 /** For how long a signal is of use, unless it says so itself: two nodes that are both there need no more. */
@@ -88,7 +88,7 @@ export function signallingOver({ identity, carriers, runtime, trace }: CarriersC
   /**
    * Opens a parcel. It is acknowledged once the signal was passed on, or dropped.
    */
-  const opened$ = ({ parcel, by }: Brought): Observable<ReceivedSignal> =>
+  const opened$ = ({ parcel, by }: CarriedParcel): Observable<ReceivedSignal> =>
     defer(() => {
       const envelope = openEnvelope(identity, parcel.bytes);
       const reason = reasonToDrop(envelope, parcel);
@@ -111,7 +111,7 @@ export function signallingOver({ identity, carriers, runtime, trace }: CarriersC
     kind === CLOCK.kind || !clocks.mayTell(from) ? EMPTY : send$(from, CLOCK).pipe(ignoreElements(), ignoreErrors());
 
   /** Nobody of ours sends a longer one. It is not kept until it has its turn, and whoever carries it need not bring it again. */
-  const isSmall = ({ parcel }: Brought): boolean => {
+  const isSmall = ({ parcel }: CarriedParcel): boolean => {
     if (parcel.bytes.length <= PARCEL_MAX_BYTES) return true;
     drop(parcel, `longer than ${PARCEL_MAX_BYTES} bytes`);
     parcel.acknowledge();
@@ -175,7 +175,7 @@ export function signallingOver({ identity, carriers, runtime, trace }: CarriersC
 
   return {
     signal$: merge(
-      ...carriers.map(({ name, parcel$ }) => parcel$.pipe(map((parcel): Brought => ({ parcel, by: name })))),
+      ...carriers.map(({ name, parcel$ }) => parcel$.pipe(map((parcel): CarriedParcel => ({ parcel, by: name })))),
     ).pipe(
       filter(isSmall),
       openingByTurns({

@@ -16,7 +16,7 @@ interface Ask<A> {
   readonly signal: ReceivedSignal;
   readonly ask: A;
   /** Emits when the peer takes it back. */
-  readonly takenBack$: Observable<unknown>;
+  readonly withdrawn$: Observable<unknown>;
 }
 
 /** Takes back whatever this side has asked for an attempt. */
@@ -50,7 +50,7 @@ export function asks$<A extends { readonly attempt: string }>(
         const ask = read(signal);
         if (ask === undefined) return EMPTY;
         const name = `${signal.from} ${ask.attempt}`;
-        return over.has(name) ? EMPTY : of({ signal, ask, takenBack$: over$.pipe(filter((other) => other === name)) });
+        return over.has(name) ? EMPTY : of({ signal, ask, withdrawn$: over$.pipe(filter((other) => other === name)) });
       }),
     );
     return merge(over$.pipe(ignoreElements()), ask$);

@@ -33,16 +33,16 @@ const MESSAGE_LEAD = 6;
  * @throws InvalidOptionError when a name is none.
  */
 export function stagesOf(all: readonly NodeTechnique[], { techniques, relayFirst }: StagesOptions = {}): StagesFor {
-  const given = techniques?.flatMap((each) =>
+  const chosen = techniques?.flatMap((each) =>
     (typeof each === 'string' ? named(all, each) : [each]).map((technique) => ({
       techniques: [technique],
       lead: relayFirst === true && technique.isRelayed === true ? 0 : DIAL_LEAD,
     })),
   );
   // It has no lead over the others, and they have none over it.
-  if (relayFirst === true) given?.sort((a, b) => a.lead - b.lead);
+  if (relayFirst === true) chosen?.sort((a, b) => a.lead - b.lead);
   return (own, peer) => {
-    if (given !== undefined) return given;
+    if (chosen !== undefined) return chosen;
     const those = (stage: NodeTechnique['stage']) =>
       all.filter((technique) => technique.stage === stage && technique.serves(peer));
     // What there is for a node of PyP2P's is tried side by side, and there are no relays between such nodes.

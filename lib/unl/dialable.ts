@@ -100,20 +100,20 @@ export function mayDialHearsay(
  * as the asker.
  *
  * @param at where the server sees the node that is listed.
- * @param askerAt where the server sees the node that asks.
+ * @param requesterAt where the server sees the node that asks.
  */
-export function mayList({ address, port }: Endpoint, at: readonly string[], askerAt: string): boolean {
+export function mayList({ address, port }: Endpoint, at: readonly string[], requesterAt: string): boolean {
   if (port === 0 || isServicePort(port)) return false;
   const isSeen = at.includes(address);
   switch (scopeOf(address)) {
     case 'global':
       return isSeen && isPublicUnicast(address);
     case 'private': {
-      const isBehindOneNat = isPublicUnicast(askerAt) && at.includes(askerAt);
-      return isBehindOneNat || (isSeen && ['private', 'loopback'].includes(scopeOf(askerAt)));
+      const isBehindOneNat = isPublicUnicast(requesterAt) && at.includes(requesterAt);
+      return isBehindOneNat || (isSeen && ['private', 'loopback'].includes(scopeOf(requesterAt)));
     }
     case 'loopback':
-      return isSeen && scopeOf(askerAt) === 'loopback';
+      return isSeen && scopeOf(requesterAt) === 'loopback';
     default:
       return false;
   }
@@ -125,8 +125,8 @@ export function hearsayOf(unl: UnlV3, sightings: readonly Sighting[], standpoint
 }
 
 /** A locator as a server lists it for a node that asks. */
-export function listedOf(unl: UnlV3, at: readonly string[], askerAt: string): UnlV3 {
-  return withEndpoints(unl, (endpoint) => mayList(endpoint, at, askerAt));
+export function listedOf(unl: UnlV3, at: readonly string[], requesterAt: string): UnlV3 {
+  return withEndpoints(unl, (endpoint) => mayList(endpoint, at, requesterAt));
 }
 
 function withEndpoints(unl: UnlV3, isWanted: (endpoint: UnlEndpoint) => boolean): UnlV3 {

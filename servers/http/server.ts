@@ -70,13 +70,13 @@ export function serveAlone$<T extends { readonly service: HttpService }>(
 function listening$(
   bind: string | undefined,
   port: number,
-  given: Partial<HttpServerLimits> | undefined,
+  overrides: Partial<HttpServerLimits> | undefined,
   services: readonly HttpService[],
   scheduler: SchedulerLike,
 ): Observable<HttpServer> {
   return new Observable((subscriber) => {
     expectInteger('port', port, 0, 65535);
-    const limits = withDefaults('limits', DEFAULT_HTTP_LIMITS, given, MAX_TIMER_MS);
+    const limits = withDefaults('limits', DEFAULT_HTTP_LIMITS, overrides, MAX_TIMER_MS);
     const times = {
       // Both end with the request, so that neither cuts an answer that waits.
       requestTimeout: limits.requestMs,

@@ -88,11 +88,11 @@ export function mailboxServer$(
 
 /** What {@link mailboxServer$} answers, as a service of an HTTP server. */
 export function mailboxService$(
-  { dataFolder, hosts, limits: given }: MailboxServiceConfig = {},
+  { dataFolder, hosts, limits: overrides }: MailboxServiceConfig = {},
   runtime: Runtime = systemRuntime,
 ): Observable<MailboxService> {
   return defer(() => {
-    const limits = withDefaults('limits', DEFAULT_MAILBOX_LIMITS, given, MAX_TIMER_MS);
+    const limits = withDefaults('limits', DEFAULT_MAILBOX_LIMITS, overrides, MAX_TIMER_MS);
     const names = hosts && hostNames(hosts);
     const { scheduler } = runtime;
     const store$ = dataFolder === undefined ? of(forgetfulStore) : levelStore$(dataFolder, scheduler);

@@ -49,11 +49,11 @@ export interface ReachabilityServer {
  * reachabilityServer$({ port: 8080 }).subscribe(({ local }) => console.log(`http on port ${local.port}`));
  */
 export function reachabilityServer$(
-  { bind, port = 8080, limits: given }: ReachabilityServerConfig = {},
+  { bind, port = 8080, limits: overrides }: ReachabilityServerConfig = {},
   runtime: Runtime = systemRuntime,
 ): Observable<ReachabilityServer> {
   return defer(() => {
-    const limits = withDefaults('limits', DEFAULT_REACHABILITY_LIMITS, given, MAX_TIMER_MS);
+    const limits = withDefaults('limits', DEFAULT_REACHABILITY_LIMITS, overrides, MAX_TIMER_MS);
     const { dialMs, dials, waiting, dialsPerMinute, dialBurst, ...http } = limits;
     const dialling = { dialMs, dials, waiting, dialsPerMinute, dialBurst };
     const service$ = reachabilityService$({ bind, limits: dialling }, runtime);
@@ -70,11 +70,11 @@ interface ReachabilityServiceConfig {
 
 /** What {@link reachabilityServer$} answers, as a service of an HTTP server. */
 export function reachabilityService$(
-  { bind, limits: given }: ReachabilityServiceConfig,
+  { bind, limits: overrides }: ReachabilityServiceConfig,
   runtime: Runtime = systemRuntime,
 ): Observable<HttpService> {
   return new Observable((subscriber) => {
-    const limits = withDefaults('limits', DEFAULT_DIAL_LIMITS, given, MAX_TIMER_MS);
+    const limits = withDefaults('limits', DEFAULT_DIAL_LIMITS, overrides, MAX_TIMER_MS);
     const questions = new Questions(bind, limits, runtime);
     subscriber.next((exchange) => answer(exchange, questions));
     return () => {

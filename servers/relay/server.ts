@@ -73,11 +73,11 @@ export function relayServer$(
 
 /** What {@link relayServer$} answers, as a service of HTTP servers. Emits at once. */
 export function relayService$(
-  { hosts, limits: given }: RelayServiceConfig = {},
+  { hosts, limits: overrides }: RelayServiceConfig = {},
   runtime: Runtime = systemRuntime,
 ): Observable<RelayService> {
   return defer(() => {
-    const limits = withDefaults('limits', DEFAULT_RELAY_LIMITS, given, Number.MAX_SAFE_INTEGER);
+    const limits = withDefaults('limits', DEFAULT_RELAY_LIMITS, overrides, Number.MAX_SAFE_INTEGER);
     expectInteger('limits.unpairedMs', limits.unpairedMs, 1, MAX_TIMER_MS);
     expectInteger('limits.idleMs', limits.idleMs, 1, MAX_TIMER_MS);
     const relay = new Relay(hosts && hostNames(hosts), limits, runtime);

@@ -63,7 +63,7 @@ async function prove(
     session.refuse('bad-proof', 'the signature is not the one that was asked for');
     return;
   }
-  if (!session.isMeant({ server, at })) {
+  if (!session.isIntended({ server, at })) {
     const words = `this server does not know itself as ${server}, nor its address as ${formatEndpoint(at)}`;
     session.refuse(
       'wrong-server',
@@ -137,7 +137,7 @@ async function handleProven(
 }
 
 /** Each node once, with the addresses at which its sessions are seen, and those of its endpoints that the asker is told. */
-function listed(entries: readonly (readonly [listing: string, text: string])[], askerAt: string) {
+function listed(entries: readonly (readonly [listing: string, text: string])[], requesterAt: string) {
   const byPeer = new Map<string, { unl: UnlV3; seenAt: string[] }>();
   for (const [listing, text] of entries) {
     const [unlText = '', seenAt = ''] = text.split(' ');
@@ -147,7 +147,7 @@ function listed(entries: readonly (readonly [listing: string, text: string])[], 
     else if (unl !== undefined) byPeer.set(peerOf(listing), { unl, seenAt: [seenAt] });
   }
   return [...byPeer.values()].map(({ unl, seenAt }) => ({
-    unl: listedOf(unl, seenAt, askerAt),
+    unl: listedOf(unl, seenAt, requesterAt),
     seenAt: seenAt.toSorted(),
   }));
 }

@@ -55,11 +55,11 @@ export async function handlePyp2pRequest(request: Pyp2pRequest, session: ServerS
 async function bootstrap({ count }: RequestOf<'BOOTSTRAP'>, session: ServerSession): Promise<void> {
   await session.replyAtLength(async () => {
     const entries = await session.store.sample('passive', MAX_NODES + count);
-    const askerAt = session.remote.address;
+    const requesterAt = session.remote.address;
     const nodes = entries
       .map(([key]) => readKey(key))
-      .filter(({ address }) => address !== askerAt && address !== '127.0.0.1')
-      .filter((endpoint) => mayList(endpoint, [endpoint.address], askerAt))
+      .filter(({ address }) => address !== requesterAt && address !== '127.0.0.1')
+      .filter((endpoint) => mayList(endpoint, [endpoint.address], requesterAt))
       .slice(0, count);
     return { verb: 'NODES', nodes };
   });
@@ -101,7 +101,7 @@ async function listSimultaneous(session: ServerSession): Promise<void> {
 
 /** Tells this client of candidates from now on: as one of a few at its address. */
 function waitForCandidates(session: ServerSession): void {
-  const { store, passingOn } = session;
+  const { store, forwarding } = session;
   const { address } = session.remote;
   const channel = nodeChannel(address);
   session.isListed = true;
@@ -110,13 +110,13 @@ function waitForCandidates(session: ServerSession): void {
     session.decline('table-full', 'too many nodes at this address wait for candidates, and newer ones are told');
   });
   waiting.add(() => {
-    if (passingOn.listenersOf(channel) === 0) store.delete('simultaneous', address).catch(() => undefined);
+    if (forwarding.listenersOf(channel) === 0) store.delete('simultaneous', address).catch(() => undefined);
   });
 }
 
 /** A candidate asks to open TCP simultaneously with the node at an address. */
 async function propose({ address, ports }: RequestOf<'CANDIDATE'>, session: ServerSession): Promise<void> {
-  const { remote, store, passingOn } = session;
+  const { remote, store, forwarding } = session;
   // Who comes by the other family cannot punch to that address, and IPv6 addresses are free: they would take all places.
   if (familyOf(address) !== familyOf(remote.address)) return;
   const listedAt = await store.get('simultaneous', address);
@@ -127,8 +127,8 @@ async function propose({ address, ports }: RequestOf<'CANDIDATE'>, session: Serv
     session.decline('table-full', 'as many candidates as there may be wait for this node: try again later');
     return;
   }
-  const told = gaveWay === undefined ? 0 : passingOn.listenersOf(answerChannel(gaveWay));
-  if (!session.mayCause(passingOn.listenersOf(nodeChannel(address)) + told)) return;
+  const told = gaveWay === undefined ? 0 : forwarding.listenersOf(answerChannel(gaveWay));
+  if (!session.mayCause(forwarding.listenersOf(nodeChannel(address)) + told)) return;
   const isTold = session.now() - Number(listedAt) <= PREDICTIONS_MS;
   if (!waitForAnswer(key, session)) return;
   if (gaveWay !== undefined) {
@@ -179,11 +179,11 @@ function waitForAnswer(key: string, session: ServerSession): boolean {
 
 /** The node agrees, with its own predictions and the time at which both begin. */
 async function accept({ address, ports, ntp }: RequestOf<'ACCEPT'>, session: ServerSession): Promise<void> {
-  const { remote, store, passingOn } = session;
+  const { remote, store, forwarding } = session;
   const key = candidateKey(remote.address, address);
   if (Math.abs(ntp - session.runtime.timeOfDay() / 1000) > MAX_CLOCK_ERROR_S) return;
   if ((await store.get('candidates', key)) === undefined) return;
-  if (!session.mayCause(passingOn.listenersOf(answerChannel(key)))) return;
+  if (!session.mayCause(forwarding.listenersOf(answerChannel(key)))) return;
   await store.delete('candidates', key);
   await store.publish(answerChannel(key), formatReply({ verb: 'FIGHT', address: remote.address, ports, ntp }));
 }
@@ -198,7 +198,7 @@ function passOn(channel: string, session: ServerSession, gaveWay: () => void): S
   const listening = session.listen(channel, (line) => {
     session.say(line);
   });
-  const place = session.passingOn.join(channel, () => {
+  const place = session.forwarding.join(channel, () => {
     listening.unsubscribe();
     gaveWay();
   });

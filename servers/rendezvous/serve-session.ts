@@ -9,10 +9,10 @@ import type { Runtime } from '../../lib/runtime.js';
 import type { Store } from '../store/store.js';
 import type { Unread } from '../unread.js';
 import { SocketLines } from './client-lines.js';
-import { isMeant } from './dialled.js';
+import { isIntended } from './intended-server.js';
 import { IdleTimer } from './idle-timer.js';
 import type { RendezvousServerLimits } from './limits.js';
-import type { PassingOn } from './passing-on.js';
+import type { Forwarding } from './forwarding.js';
 import { handlePeerRequest } from './peers.js';
 import { handlePyp2pRequest } from './pyp2p.js';
 import { isPeerRequest } from './requests.js';
@@ -27,7 +27,7 @@ interface ServerSessionConfig {
   readonly httpPort: number | undefined;
   /** The id that the server has given itself. */
   readonly serverId: string;
-  readonly passingOn: PassingOn;
+  readonly forwarding: Forwarding;
   /** The names by which clients know the server; none when it has not been told any. */
   readonly names: ReadonlySet<string>;
   /** Emits when the server has no room for it, or has none any more. */
@@ -57,7 +57,7 @@ export function serveSession$(
       ...shared,
       mayGoOn,
       look: unread.watch({ socket, site: siteOf(ends.remote.address), waiting: () => lines.waiting }),
-      isMeant: (dialled) => isMeant(dialled, ends, names),
+      isIntended: (dialled) => isIntended(dialled, ends, names),
     });
     const idle = new IdleTimer(scheduler, () => {
       session.refuse('idle', 'nothing was said for too long');

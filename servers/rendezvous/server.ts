@@ -4,10 +4,10 @@ import { MAX_TIMER_MS, withDefaults } from '../../lib/config.js';
 import { type Endpoint } from '../../lib/endpoint.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { expectInteger } from '../../lib/validate.js';
-import { namesOf } from './dialled.js';
+import { namesOf } from './intended-server.js';
 import { DEFAULT_SERVER_LIMITS, type RendezvousServerLimits } from './limits.js';
-import { PassingOn } from './passing-on.js';
-import { Reception } from './reception.js';
+import { Forwarding } from './forwarding.js';
+import { ConnectionLimit } from './connection-limit.js';
 import { serveSession$ } from './serve-session.js';
 import { memoryStore } from '../store/memory.js';
 import type { Store } from '../store/store.js';
@@ -55,29 +55,29 @@ export interface RendezvousServer {
  * rendezvousServer$({ port: 8000 }).subscribe(({ local }) => console.log(`rendezvous on port ${local.port}`));
  */
 export function rendezvousServer$(
-  { bind, port = 8000, httpPort, hosts, store, limits: given }: RendezvousServerConfig = {},
+  { bind, port = 8000, httpPort, hosts, store, limits: overrides }: RendezvousServerConfig = {},
   runtime: Runtime = systemRuntime,
 ): Observable<RendezvousServer> {
   return defer(() => {
     expectInteger('port', port, 0, 65535);
-    const limits = withDefaults('limits', DEFAULT_SERVER_LIMITS, given, MAX_TIMER_MS);
+    const limits = withDefaults('limits', DEFAULT_SERVER_LIMITS, overrides, MAX_TIMER_MS);
     const now = () => runtime.scheduler.now();
     const shared = store ?? memoryStore({ maxEntries: limits.tableEntries, now, random: runtime.random });
-    const reception = new Reception(limits);
+    const connectionLimit = new ConnectionLimit(limits);
     const unread = new Unread(limits, runtime.scheduler);
-    const passingOn = new PassingOn(now);
+    const forwarding = new Forwarding(now);
     const serverId = runtime.newId();
     const namesAt = hosts === undefined ? () => new Set<string>() : namesOf(hosts);
 
     const serve$ = (socket: Socket, names: ReadonlySet<string>): Observable<never> =>
-      reception.receive$(socket, (turnedAway$) =>
+      connectionLimit.admit$(socket, (turnedAway$) =>
         serveSession$(socket, {
           store: shared,
           limits,
           runtime,
           httpPort,
           serverId,
-          passingOn,
+          forwarding,
           names,
           turnedAway$,
           unread,
@@ -87,7 +87,7 @@ export function rendezvousServer$(
     return runtime.listen$({ address: bind, port }).pipe(
       switchMap(({ local, socket$ }) => {
         const names = namesAt(local.port);
-        const running: RendezvousServer = { local, connections$: reception.count$ };
+        const running: RendezvousServer = { local, connections$: connectionLimit.count$ };
         return merge(socket$.pipe(mergeMap((socket) => serve$(socket, names))), of(running));
       }),
       finalize(() => {

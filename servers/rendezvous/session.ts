@@ -5,7 +5,7 @@ import { formatReply, type Dialled, type RefusalCode, type Reply } from '../../l
 import type { Runtime } from '../../lib/runtime.js';
 import type { Store } from '../store/store.js';
 import type { ClientLines } from './client-lines.js';
-import type { PassingOn } from './passing-on.js';
+import type { Forwarding } from './forwarding.js';
 
 /** What a session needs. */
 interface SessionContext {
@@ -15,13 +15,13 @@ interface SessionContext {
   readonly httpPort: number | undefined;
   /** The id that the server has given itself. */
   readonly serverId: string;
-  readonly passingOn: PassingOn;
+  readonly forwarding: Forwarding;
   /** Whether the client may say so many lines. */
   readonly mayGoOn: (lines: number) => boolean;
   /** Is called when something was said. */
   readonly look: () => void;
   /** Whether the client meant this server when it dialled. */
-  readonly isMeant: (dialled: Dialled) => boolean;
+  readonly isIntended: (dialled: Dialled) => boolean;
 }
 
 /** So many bytes of a long reply count as a line: a list of 100 nodes, of 50 KiB, costs as much as fifty lines. */
@@ -44,7 +44,7 @@ export class ServerSession {
   readonly runtime: Runtime;
   readonly httpPort: number | undefined;
   readonly serverId: string;
-  readonly passingOn: PassingOn;
+  readonly forwarding: Forwarding;
 
   readonly #lines: ClientLines;
   readonly #context: SessionContext;
@@ -62,12 +62,12 @@ export class ServerSession {
     this.runtime = context.runtime;
     this.httpPort = context.httpPort;
     this.serverId = context.serverId;
-    this.passingOn = context.passingOn;
+    this.forwarding = context.forwarding;
   }
 
   /** Whether the client meant this server when it dialled. */
-  isMeant(dialled: Dialled): boolean {
-    return this.#context.isMeant(dialled);
+  isIntended(dialled: Dialled): boolean {
+    return this.#context.isIntended(dialled);
   }
 
   /** The time, in milliseconds since the epoch. */
@@ -110,7 +110,7 @@ export class ServerSession {
   }
 
   #cause(lines: number): boolean {
-    return this.#context.mayGoOn(lines) && this.passingOn.mayPassOn(siteOf(this.remote.address), lines);
+    return this.#context.mayGoOn(lines) && this.forwarding.mayForward(siteOf(this.remote.address), lines);
   }
 
   /** Says why one request is refused; the session goes on. */

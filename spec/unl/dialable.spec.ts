@@ -139,7 +139,8 @@ describe('what the user names', () => {
 });
 
 describe('what a server lists', () => {
-  const lists = (text: string, at: readonly string[], askerAt: string) => mayList(endpointOf(text), at, askerAt);
+  const lists = (text: string, at: readonly string[], requesterAt: string) =>
+    mayList(endpointOf(text), at, requesterAt);
 
   it('is a public address that it has seen itself, to everybody', () => {
     expect(lists('45.2.2.2', ['45.2.2.2'], '45.3.3.3')).toBeTrue();

@@ -74,9 +74,9 @@ interface Joined {
  *
  * The node joins the DHT while somebody is subscribed to `parcel$` or `observed$` or sends, and leaves it afterwards. IPv4 only, as dht-rpc.
  */
-export function dhtCarrier({ identity, runtime, trace, limits: given, ...config }: DhtCarrierConfig): DhtCarrier {
+export function dhtCarrier({ identity, runtime, trace, limits: overrides, ...config }: DhtCarrierConfig): DhtCarrier {
   const { scheduler } = runtime;
-  const limits = dhtLimits(given);
+  const limits = dhtLimits(overrides);
 
   const joined$ = dhtNode$(config).pipe(
     switchMap((node) => {

@@ -172,16 +172,16 @@ class Server {
   parcel$(): Observable<Parcel> {
     const { scheduler, random } = this.config.runtime;
     return defer(() => {
-      const hand = new Hand(() => scheduler.now());
-      const taken$ = defer(() => this.#take$(hand)).pipe(
+      const receipts = new Receipts(() => scheduler.now());
+      const taken$ = defer(() => this.#take$(receipts)).pipe(
         retry({
           delay: (_, count) => timer(backoffMs(count, BACKOFF.firstMs, BACKOFF.mostMs, random), scheduler),
         }),
       );
       return timer(0, PACE_MS, scheduler).pipe(
-        filter(() => hand.hasRoom()),
+        filter(() => receipts.hasRoom()),
         exhaustMap(() => taken$),
-        mergeMap((messages) => hand.take(messages)),
+        mergeMap((messages) => receipts.take(messages)),
       );
     });
   }
@@ -205,20 +205,20 @@ class Server {
     return this.#turns.of(to, put$);
   }
 
-  #take$(hand: Hand): Observable<readonly TakenMessage[]> {
+  #take$(receipts: Receipts): Observable<readonly TakenMessage[]> {
     const { identity, runtime } = this.config;
     return defer(() => {
-      const acknowledge = hand.done();
+      const acknowledge = receipts.done();
       return this.#ask$({
         verb: 'take',
-        body: (at) => encode({ owner: identity.peerId, at, waitMs: WAIT_MS, acknowledge, holding: hand.holding() }),
+        body: (at) => encode({ owner: identity.peerId, at, waitMs: WAIT_MS, acknowledge, holding: receipts.holding() }),
         decode: decodeTaken,
         withinMs: WAIT_MS + ANSWER_MS,
       }).pipe(
         tap(() => {
-          hand.forget(acknowledge);
+          receipts.forget(acknowledge);
         }),
-        takeUntil(hand.changed$.pipe(auditTime(LATE_MS, runtime.scheduler))),
+        takeUntil(receipts.changed$.pipe(auditTime(LATE_MS, runtime.scheduler))),
       );
     });
   }
@@ -317,7 +317,7 @@ class ServerClock {
 }
 
 /** What a server has brought: what is being dealt with, and what has been and is to be acknowledged. */
-class Hand {
+class Receipts {
   /** When each was brought. */
   readonly #held = new Map<string, number>();
   readonly #done = new Set<string>();

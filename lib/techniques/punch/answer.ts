@@ -35,16 +35,16 @@ export function answerPunches$(signalling: Signalling, punching: Punching): Obse
   const answering = new AnswerRoom(ANSWERED);
   const ask$ = asks$(signalling, readAsk, () => punching.scheduler.now()).pipe(share());
   return ask$.pipe(
-    mergeMap(({ signal, ask, takenBack$ }) => {
+    mergeMap(({ signal, ask, withdrawn$ }) => {
       const { from, seenAt } = signal;
       const { attempt, round } = ask;
       const refused$ = defer(() =>
         refuse$(signalling, punching, from, answerSignal({ attempt, round, refusal: NOT_NOW })),
       );
-      if (!answering.hasRoom(seenAt) || !punching.welcomes(from, seenAt)) return refused$;
+      if (!answering.hasRoom(seenAt) || !punching.admits(from, seenAt)) return refused$;
       const askedAnew$ = ask$.pipe(filter((other) => other.signal.from === from));
       // Another technique may have connected them meanwhile, or this node itself.
-      const over$ = merge(askedAnew$, takenBack$, punching.satisfied$(from));
+      const over$ = merge(askedAnew$, withdrawn$, punching.satisfied$(from));
       const work$ = answerRound$(signalling, punching, signal, ask).pipe(takeUntil(over$));
       return answering.count$(seenAt, work$, refused$);
     }),

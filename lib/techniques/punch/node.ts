@@ -35,16 +35,16 @@ interface PunchingConfig {
 const BIRTHDAY_SYNS = 64;
 
 /** What a node gives to its punches: its sockets, its key, and how it looks at the moment. */
-export function punchingOf(given: PunchingConfig): Punching {
-  const { config, runtime, context, peers } = given;
+export function punchingOf(dependencies: PunchingConfig): Punching {
+  const { config, runtime, context, peers } = dependencies;
   const { handshakeMs } = config.timing;
-  const sides = punchSides(given);
+  const sides = punchSides(dependencies);
   let birthdays = 0;
   return {
     peerId: config.identity.peerId,
     families$: sides.nats$.pipe(map((nats) => nats.map(({ family }) => family))),
     side$: sides.side$,
-    roundTripMs: given.roundTripMs,
+    roundTripMs: dependencies.roundTripMs,
     options: () => ({
       // The other half is for everything else that the process has to open.
       maxSockets: Math.floor(freeDescriptors() / 2),
@@ -77,8 +77,8 @@ export function punchingOf(given: PunchingConfig): Punching {
       );
     },
     satisfied$: (peerId) => peers.satisfied$(peerId),
-    ...guestsOf(given),
-    tell: given.tell,
+    ...guestsOf(dependencies),
+    tell: dependencies.tell,
     scheduler: runtime.scheduler,
   };
 }

@@ -70,16 +70,16 @@ export function answerRelays$(signalling: Signalling, relaying: Relaying): Obser
       share(),
     );
     return ask$.pipe(
-      mergeMap(({ signal, ask, takenBack$ }) => {
+      mergeMap(({ signal, ask, withdrawn$ }) => {
         const { from, seenAt } = signal;
         const refused$ = defer(() => refuse$(signalling, relaying, from, refusalSignal(ask, NOT_NOW)));
-        if (!answering.hasRoom(seenAt) || !relaying.welcomes(from, seenAt)) return refused$;
+        if (!answering.hasRoom(seenAt) || !relaying.admits(from, seenAt)) return refused$;
         seen.add(`${from} ${ask.token}`);
         const askedAnew$ = ask$.pipe(filter((other) => other.signal.from === from));
         return answering.count$(
           seenAt,
           // Not when another technique has connected them meanwhile: lines may be on their way here already.
-          answer$(signalling, relaying, signal, ask).pipe(takeUntil(merge(askedAnew$, takenBack$))),
+          answer$(signalling, relaying, signal, ask).pipe(takeUntil(merge(askedAnew$, withdrawn$))),
           refused$,
         );
       }),

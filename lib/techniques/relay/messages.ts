@@ -63,11 +63,11 @@ export function replySignal(reply: RelayReply): Signal {
 
 /** Reads an ask: `undefined` for any other signal, and for one that is malformed. Never throws. */
 export function readAsk({ kind, body }: Signal): RelayAsk | undefined {
-  const { attempt, token, relays: given } = body;
+  const { attempt, token, relays: named } = body;
   if (kind !== 'relay-ask' || !isAttemptId(attempt) || !isRelayToken(token)) return undefined;
-  if (!Array.isArray(given) || given.length === 0 || given.length > MAX_RELAYS) return undefined;
-  const relays = given.map(readRelay).filter((relay) => relay !== undefined);
-  return relays.length === given.length ? { attempt, token, relays } : undefined;
+  if (!Array.isArray(named) || named.length === 0 || named.length > MAX_RELAYS) return undefined;
+  const relays = named.map(readRelay).filter((relay) => relay !== undefined);
+  return relays.length === named.length ? { attempt, token, relays } : undefined;
 }
 
 /** Reads what the other says: `undefined` for any other signal, and for one that is malformed. Never throws. */

@@ -45,8 +45,8 @@ function canRelay({ relay: urls, security }: ResolvedConfig): boolean {
 }
 
 /** What a node gives to meetings at relays: the relays of its servers, its sockets and its key. */
-function relayingOf(given: RelayingConfig): Relaying {
-  const { config, runtime, context, peers, findings$ } = given;
+function relayingOf(dependencies: RelayingConfig): Relaying {
+  const { config, runtime, context, peers, findings$ } = dependencies;
   const { identity, bind, timing } = config;
   const { scheduler } = runtime;
   return {
@@ -73,7 +73,7 @@ function relayingOf(given: RelayingConfig): Relaying {
         }),
       );
     },
-    ...guestsOf(given),
+    ...guestsOf(dependencies),
     scheduler,
   };
 }
@@ -83,10 +83,12 @@ function relayingOf(given: RelayingConfig): Relaying {
  * have shown of them. Pure.
  */
 export function relaysOf(config: ResolvedConfig, servers: readonly ServerState[]): readonly Relay[] {
-  const { relay: given } = config;
-  if (given === false) return [];
+  const { relay: configured } = config;
+  if (configured === false) return [];
   const urls =
-    given.length > 0 ? given : [...servers.flatMap((state) => httpUrlOf(state) ?? []), ...httpServers(config)];
+    configured.length > 0
+      ? configured
+      : [...servers.flatMap((state) => httpUrlOf(state) ?? []), ...httpServers(config)];
   const each = new Map(urls.map((url) => [url.href, url]));
   return [...each.values()].map((url) => {
     // A path below says nothing of who the server is.

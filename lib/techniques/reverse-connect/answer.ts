@@ -49,12 +49,12 @@ export interface Reversing extends Guests {
 export function answerDialBacks$(signalling: Signalling, reversing: Reversing): Observable<never> {
   const answering = new AnswerRoom(ANSWERED);
   return asks$(signalling, readDialBack, () => reversing.scheduler.now()).pipe(
-    mergeMap(({ signal, ask, takenBack$ }) => {
+    mergeMap(({ signal, ask, withdrawn$ }) => {
       const { from, seenAt } = signal;
       const refused$ = defer(() => refuse$(signalling, reversing, from, refusalSignal(ask.attempt, NOT_NOW)));
-      if (!answering.hasRoom(seenAt) || !reversing.welcomes(from, seenAt)) return refused$;
+      if (!answering.hasRoom(seenAt) || !reversing.admits(from, seenAt)) return refused$;
       // Another technique may have connected them meanwhile.
-      const over$ = merge(takenBack$, reversing.satisfied$(from));
+      const over$ = merge(withdrawn$, reversing.satisfied$(from));
       return answering.count$(seenAt, answer$(signalling, reversing, signal, ask).pipe(takeUntil(over$)), refused$);
     }),
     ignoreElements(),

@@ -18,14 +18,14 @@ interface ReversingConfig extends PeerDialConfig {
 }
 
 /** What a node gives to the dials that others ask for. */
-function reversingOf(given: ReversingConfig): Reversing {
-  const { config, runtime, peers, own } = given;
+function reversingOf(dependencies: ReversingConfig): Reversing {
+  const { config, runtime, peers, own } = dependencies;
   return {
     own,
-    ...guestsOf(given),
+    ...guestsOf(dependencies),
     isOnLink,
     dial$: (endpoint, peerId, attemptId) =>
-      dialPeer$(endpoint, { technique: REVERSE_CONNECT.name, attemptId, peerId }, given),
+      dialPeer$(endpoint, { technique: REVERSE_CONNECT.name, attemptId, peerId }, dependencies),
     satisfied$: (peerId) => peers.satisfied$(peerId),
     adopt: (link, attemptId) => {
       peers.adoptAsked(link, attemptId);

@@ -123,7 +123,7 @@ function world(behaviour: Behaviour, spec: (world: World) => void): void {
           },
           satisfied$: () => NEVER,
           mayRefuse: () => true,
-          welcomes: () => true,
+          admits: () => true,
           hasRoomFor: () => true,
           tell: (step) => node.steps.push(step),
           ...behaviour.of?.(name, scheduler),
@@ -220,7 +220,7 @@ describe('the simultaneous open', () => {
   });
 
   it('asks a peer that has too much to do again after a second each, but not for ever', () => {
-    world({ of: () => ({ welcomes: () => false }) }, ({ a, b, connect, scheduler, flush }) => {
+    world({ of: () => ({ admits: () => false }) }, ({ a, b, connect, scheduler, flush }) => {
       const connecting = connect();
       flush();
       expect(String(connecting.error)).toMatch(/does not want to punch: not now/);

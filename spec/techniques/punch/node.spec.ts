@@ -148,14 +148,14 @@ describe('what a node gives to its punches', () => {
 
   it('answers peers that are welcome, while there is room', () => {
     const peerId = peerIdOf(7);
-    const welcomes = (config: Partial<NetConfig>) => nodeOf(undefined, [], config).punching.welcomes(peerId, SEEN_AT);
-    expect(welcomes({})).toBeTrue();
-    expect(welcomes({ acceptPeer: (other) => other !== peerId })).toBeFalse();
-    expect(welcomes({ slots: { inbound: 0 } })).toBeFalse();
+    const admits = (config: Partial<NetConfig>) => nodeOf(undefined, [], config).punching.admits(peerId, SEEN_AT);
+    expect(admits({})).toBeTrue();
+    expect(admits({ acceptPeer: (other) => other !== peerId })).toBeFalse();
+    expect(admits({ slots: { inbound: 0 } })).toBeFalse();
     const broken = () => {
       throw new Error('broken');
     };
-    expect(welcomes({ acceptPeer: broken })).toBeFalse();
+    expect(admits({ acceptPeer: broken })).toBeFalse();
   });
 
   it('makes a socket a connection, on one side chosen and on the other taken', async () => {

@@ -51,7 +51,7 @@ class TestRelaying implements Relaying {
   letIn$: (url: string) => Observable<unknown> = () => timer(20, this.scheduler);
   /** The other's coming. */
   come$: (url: string) => Observable<unknown> = () => timer(100, this.scheduler);
-  welcomes: Relaying['welcomes'] = () => true;
+  admits: Relaying['admits'] = () => true;
   mayRefuse: Relaying['mayRefuse'] = () => true;
 
   constructor(readonly scheduler: TestScheduler) {}
@@ -607,7 +607,7 @@ describe('a node that is asked to a relay', () => {
 
   it('goes nowhere for a peer that is not welcome, and does not say so for ever', () => {
     asked(({ relaying, asks, said }) => {
-      relaying.welcomes = (peerId, seenAt) => peerId !== ALICE && seenAt !== AT;
+      relaying.admits = (peerId, seenAt) => peerId !== ALICE && seenAt !== AT;
       asks();
       relaying.mayRefuse = () => false;
       asks({ token: tokenOf(2) });

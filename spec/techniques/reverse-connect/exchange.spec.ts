@@ -130,7 +130,7 @@ describe('a node that is asked to dial back', () => {
       const refusals: unknown[] = [];
       const reversing: Reversing = {
         own: () => bob,
-        welcomes: () => true,
+        admits: () => true,
         mayRefuse: () => true,
         isOnLink: (address) => address.startsWith('192.168.1.'),
         dial$: ({ address, port }, peerId, attemptId) => {
@@ -250,11 +250,11 @@ describe('a node that is asked to dial back', () => {
       for (let i = 0; i < 40; i++) ask([wan(`45.198.51.${100 + i}`)], `45.198.51.${100 + i}`);
       expect(refusals).toHaveSize(2 + 40 - 28);
     });
-    asked({ mayRefuse: () => false, welcomes: () => false }, ({ ask, refusals }) => {
+    asked({ mayRefuse: () => false, admits: () => false }, ({ ask, refusals }) => {
       ask([wan(ALICE_AT)]);
       expect(refusals).toEqual([]);
     });
-    asked({ welcomes: (peerId, seenAt) => peerId !== ALICE && seenAt !== ALICE_AT }, ({ ask, refusals, dialled }) => {
+    asked({ admits: (peerId, seenAt) => peerId !== ALICE && seenAt !== ALICE_AT }, ({ ask, refusals, dialled }) => {
       ask([wan(ALICE_AT)]);
       expect([refusals, dialled]).toEqual([['not now'], []]);
     });

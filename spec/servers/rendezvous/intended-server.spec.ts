@@ -1,6 +1,6 @@
 import { InvalidOptionError } from '../../../lib/errors.js';
 import { parseEndpoint, type Endpoint } from '../../../lib/endpoint.js';
-import { isMeant, namesOf } from '../../../servers/rendezvous/dialled.js';
+import { isIntended, namesOf } from '../../../servers/rendezvous/intended-server.js';
 import { thrownBy } from '../../support/thrown.js';
 
 const NONE = new Set<string>();
@@ -15,7 +15,7 @@ function isTaken(
   remote: string,
   names: ReadonlySet<string> = NONE,
 ): boolean {
-  return isMeant({ server, at: endpoint(at) }, { local: endpoint(local), remote: endpoint(remote) }, names);
+  return isIntended({ server, at: endpoint(at) }, { local: endpoint(local), remote: endpoint(remote) }, names);
 }
 
 describe('a rendezvous server takes itself to be meant', () => {

@@ -4,14 +4,14 @@ import type { Signalling } from '../signalling/signalling.js';
 import { overSignal } from '../techniques/asks.js';
 
 /** What one attempt asks of its peer by signals, and how it takes that back. */
-interface TakingBack {
+interface Withdrawal {
   /** Sends as the given signalling does, and keeps what becomes of it. */
   readonly signalling: Signalling;
   /**
    * Tells the peer that the attempt is over, where that may still be of use: a question is on its way or kept somewhere, or the peer is
    * at it and has no connection by which it knows. Emits what became of it, or completes at once. Never fails.
    */
-  readonly takeBack$: (isConnected: boolean) => Observable<unknown>;
+  readonly withdraw$: (isConnected: boolean) => Observable<unknown>;
 }
 
 /**
@@ -19,7 +19,7 @@ interface TakingBack {
  *
  * @param keepMs for how long a question is of use at most, in milliseconds.
  */
-export function takingBack(signalling: Signalling, to: PeerId, attempt: string, keepMs: number): TakingBack {
+export function withdrawalOf(signalling: Signalling, to: PeerId, attempt: string, keepMs: number): Withdrawal {
   let asked = 0;
   let delivered = 0;
   let isKept = false;
@@ -38,7 +38,7 @@ export function takingBack(signalling: Signalling, to: PeerId, attempt: string, 
           );
         }),
     },
-    takeBack$: (isConnected) =>
+    withdraw$: (isConnected) =>
       defer(() => {
         const isAnswered = isConnected && delivered === asked;
         if (asked === 0 || isAnswered) return EMPTY;

@@ -17,7 +17,7 @@ import {
 import { createIdentity, type Net } from '../../lib/index.js';
 import { encodeHello } from '../../lib/link/handshake.js';
 import { FRAME } from '../../lib/link/frames.js';
-import { takingBack } from '../../lib/net/taking-back.js';
+import { withdrawalOf } from '../../lib/net/withdrawal.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import type { Delivery } from '../../lib/signalling/carrier.js';
 import type { Signal } from '../../lib/signalling/signalling.js';
@@ -148,9 +148,9 @@ describe('what an attempt has asked', () => {
       fares = rest;
       return next === undefined ? new Subject<Delivery>() : of(next);
     };
-    const asked = takingBack({ send$, signal$: new Subject() }, peerIdOf(2), 'one', 20);
+    const asked = withdrawalOf({ send$, signal$: new Subject() }, peerIdOf(2), 'one', 20);
     deliveries.forEach(() => record(asked.signalling.send$(peerIdOf(2), { kind: 'ask', body: {} })));
-    record(asked.takeBack$(isConnected));
+    record(asked.withdraw$(isConnected));
     return sent;
   }
 
@@ -168,9 +168,9 @@ describe('what an attempt has asked', () => {
       sent.push(signal);
       return new Subject<Delivery>();
     };
-    const asked = takingBack({ send$, signal$: new Subject() }, peerIdOf(2), 'one', 20);
+    const asked = withdrawalOf({ send$, signal$: new Subject() }, peerIdOf(2), 'one', 20);
     record(asked.signalling.send$(peerIdOf(2), { kind: 'ask', body: {} }));
-    record(asked.takeBack$(true));
+    record(asked.withdraw$(true));
     expect(sent).toEqual([{ kind: 'ask', body: {} }, overSignal('one')]);
   });
 });

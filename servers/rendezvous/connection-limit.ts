@@ -5,7 +5,7 @@ import { siteOf } from '../../lib/bounds/site.js';
 import { endpointsOf } from '../../lib/link/tcp.js';
 
 /** How many connections there may be. */
-interface ReceptionConfig {
+interface ConnectionLimits {
   /** In all. */
   readonly connections: number;
   /** From one site. */
@@ -16,7 +16,7 @@ interface ReceptionConfig {
 const TURNING_AWAY = { most: 64, mostOfSite: 16 };
 
 /** Lets connections in, and turns away those for which there is no room, or no more room. */
-export class Reception {
+export class ConnectionLimit {
   readonly #room: Admission<() => void>;
   /** Those that are being told. */
   readonly #leaving = new Admission<() => void>(TURNING_AWAY);
@@ -25,7 +25,7 @@ export class Reception {
   /** How many connections are in; replays the latest. */
   readonly count$: Observable<number> = this.#count.asObservable();
 
-  constructor({ connections, connectionsPerHost }: ReceptionConfig) {
+  constructor({ connections, connectionsPerHost }: ConnectionLimits) {
     this.#room = new Admission({ most: connections, mostOfSite: connectionsPerHost });
   }
 
@@ -33,7 +33,7 @@ export class Reception {
    * Serves a connection for as long as it is subscribed to. `turnedAway$`, which `serve$` is given, emits when the client has to be
    * told that there is no room for it: at once, or when it gives way to a newcomer.
    */
-  receive$(socket: Socket, serve$: (turnedAway$: Observable<void>) => Observable<never>): Observable<never> {
+  admit$(socket: Socket, serve$: (turnedAway$: Observable<void>) => Observable<never>): Observable<never> {
     return defer(() => {
       const site = siteOf(endpointsOf(socket).remote.address);
       const turnedAway = new ReplaySubject<void>(1);

@@ -15,15 +15,15 @@ const OF_SITE = { perSecond: 50, burst: 400 };
  * How a line of one session reaches others: on channels of the store that few listen on, so that however many sessions say that they are
  * at an address, a line for it costs this server no more than those few; and at the expense of the site that it comes from.
  */
-export class PassingOn {
+export class Forwarding {
   readonly #listeners = new Map<string, Set<() => void>>();
 
   /** Whether a site may have so many more lines passed on. */
-  readonly mayPassOn: (site: string, lines: number) => boolean;
+  readonly mayForward: (site: string, lines: number) => boolean;
 
   /** @param now the time, in milliseconds. */
   constructor(now: () => number) {
-    this.mayPassOn = siteBuckets({ ...OF_SITE, now });
+    this.mayForward = siteBuckets({ ...OF_SITE, now });
   }
 
   /** How many sessions listen on a channel. */

@@ -35,7 +35,7 @@ export function namesOf(hosts: readonly string[]): (port: number) => ReadonlySet
  *
  * A private or loopback address is many machines', so it counts for clients of the same kind of network only.
  */
-export function isMeant({ server, at }: Dialled, { local, remote }: Ends, names: ReadonlySet<string>): boolean {
+export function isIntended({ server, at }: Dialled, { local, remote }: Ends, names: ReadonlySet<string>): boolean {
   if (names.has(server)) return true;
   const scope = scopeOf(local.address);
   if (scope !== 'global' && scope !== scopeOf(remote.address)) return false;
