@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js';
-import { invalidOption } from './validate.js';
+import { invalidOption, readNumber } from './validate.js';
 
 /** An IP address with a TCP port. */
 export interface Endpoint {
@@ -165,6 +165,11 @@ export function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
 /** Whether a number can be the port of an endpoint. */
 export function isPort(port: number): boolean {
   return Number.isInteger(port) && port >= 1 && port <= 65535;
+}
+
+/** Reads the number of a port that one can connect to: `undefined` for any other text. */
+export function readPort(text: string): number | undefined {
+  return readNumber(text, 1, 65_535);
 }
 
 /**

@@ -54,7 +54,8 @@ export { selfSignedCertificate } from './certificate.js';
 
 // ─── Where a node is ─────────────────────────────────────────────────────────────────────────────────────────────────
 export { formatUnl, parseUnl, UNL_MAX_LENGTH } from './unl.js';
-export type { NatType, NodeType, Unl, UnlEndpoint, UnlExtension, UnlV2, UnlV3 } from './unl/types.js';
+export type { UnlV2 } from './pyp2p/wire/unl-version-2.js';
+export type { NatType, NodeType, Unl, UnlEndpoint, UnlExtension, UnlV3 } from './unl/types.js';
 export type { Endpoint, ServerAddress } from './endpoint.js';
 
 // ─── What can go wrong ───────────────────────────────────────────────────────────────────────────────────────────────

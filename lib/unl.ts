@@ -1,7 +1,7 @@
 import { formatEndpoint } from './endpoint.js';
 import { InvalidUnlError } from './errors.js';
 import type { Unl } from './unl/types.js';
-import { decodeVersion2, encodeVersion2 } from './unl/version-2.js';
+import { decodeVersion2, encodeVersion2 } from './pyp2p/wire/unl-version-2.js';
 import { decodeVersion3, encodeVersion3 } from './unl/version-3.js';
 import { show } from './validate.js';
 

@@ -58,6 +58,12 @@ export function parseJsonObject(text: string): Readonly<Record<string, unknown>>
   }
 }
 
+/** Reads a whole number of at most seven digits: `undefined` for any other text, and for one that is out of its bounds. */
+export function readNumber(text: string, minimum: number, maximum: number): number | undefined {
+  const value = /^[0-9]{1,7}$/.test(text) ? Number(text) : Number.NaN;
+  return value >= minimum && value <= maximum ? value : undefined;
+}
+
 const BASE64URL = /^[A-Za-z0-9_-]*$/;
 
 /**

@@ -14,6 +14,7 @@ import { decodeEnd, decodeHello } from '../lib/link/handshake.js';
 import { lineDecoder } from '../lib/link/lines.js';
 import * as relay from '../lib/techniques/relay/protocol.js';
 import { parseReply, parseRequest } from '../lib/rendezvous/messages.js';
+import { parsePyp2pReply, parsePyp2pRequest } from '../lib/pyp2p/wire/rendezvous-messages.js';
 import { openEnvelope } from '../lib/signalling/envelope.js';
 import * as mailbox from '../lib/signalling/carriers/mailbox-messages.js';
 import { decodeText, parseReverse } from '../lib/pyp2p/mailbox-messages.js';
@@ -39,8 +40,10 @@ const BRICKS = [
 /** What stands behind, so that nothing fits in the end. */
 const ENDS = ['!', 'x\r\n'];
 
-const VERBS = ['HELLO', 'PROVE', 'SEND', 'ADVERTISE', 'UNLS', 'PASSIVE READY', 'SOURCE TCP', 'CANDIDATE', 'ACCEPT'];
-const REPLIES = ['NONCE', 'WELCOME HTTP', 'MESSAGE', 'LISTED', 'REFUSED', 'NODES', 'CHALLENGE', 'FIGHT', 'REMOTE TCP'];
+const VERBS = ['HELLO', 'PROVE', 'SEND', 'ADVERTISE', 'UNLS'];
+const REPLIES = ['NONCE', 'WELCOME HTTP', 'MESSAGE', 'LISTED', 'REFUSED'];
+const PYP2P_VERBS = ['PASSIVE READY', 'SOURCE TCP', 'CANDIDATE', 'ACCEPT'];
+const PYP2P_REPLIES = ['NODES', 'CHALLENGE', 'FIGHT', 'REMOTE TCP'];
 
 const identity = createIdentity();
 
@@ -49,6 +52,8 @@ const READERS: Readonly<Record<string, (text: string) => unknown>> = {
   lines: (text) => lineDecoder(ONE_MIB).push(Buffer.from(text)),
   parseRequest,
   parseReply,
+  parsePyp2pRequest,
+  parsePyp2pReply,
   canonicalAddress,
   withoutZone,
   parseEndpoint,
@@ -79,6 +84,8 @@ const READERS: Readonly<Record<string, (text: string) => unknown>> = {
   isSigned: (text) => isSigned(identity.peerId, 'relay 1 join', text, Buffer.from(text), text),
   ...Object.fromEntries(VERBS.map((verb) => [verb, (text) => parseRequest(`${verb} ${text}`)])),
   ...Object.fromEntries(REPLIES.map((verb) => [verb, (text) => parseReply(`${verb} ${text}`)])),
+  ...Object.fromEntries(PYP2P_VERBS.map((verb) => [verb, (text) => parsePyp2pRequest(`${verb} ${text}`)])),
+  ...Object.fromEntries(PYP2P_REPLIES.map((verb) => [verb, (text) => parsePyp2pReply(`${verb} ${text}`)])),
 };
 
 /** Everything that reads bytes. */

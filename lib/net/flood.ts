@@ -23,17 +23,16 @@ import {
   type Observable,
 } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
-import type { Endpoint } from '../endpoint.js';
 import { backoffMs } from '../operators/backoff.js';
-import type { ListedNode } from '../rendezvous/messages.js';
+import type { ListedUnl } from '../rendezvous/dialect.js';
 import type { RendezvousSession } from '../rendezvous/session.js';
 import type { Runtime } from '../runtime.js';
 import type { Trace } from '../trace.js';
 import { Seen } from '../bounds/seen.js';
-import { connectionKeyOf, formatUnl, parseUnl } from '../unl.js';
+import { connectionKeyOf } from '../unl.js';
 import { hearsayOf, mayDialHearsay, type Standpoint } from '../unl/dialable.js';
 import { endpointsIn } from '../unl/near.js';
-import type { Unl, UnlV3 } from '../unl/types.js';
+import type { Unl } from '../unl/types.js';
 import type { Peers } from '../peers/peers.js';
 
 /** A node with this many inbound connections is known well enough, and does not advertise itself again (PyP2P). */
@@ -83,8 +82,7 @@ function advertise$({ config, runtime, peers, sessions$, own$ }: FloodConfig): O
         filter((round) => round === 0 || peers.count('inbound') < ENOUGH_INBOUND),
         tap(() => {
           for (const session of sessions) {
-            if (own.version === 3) session.advertise(formatUnl(own));
-            else if (own.nodeType === 'passive') session.advertisePassive(own.port, config.slots.inbound);
+            session.advertise(own, config.slots.inbound);
           }
         }),
       ),
@@ -156,13 +154,11 @@ function bootstrap$(flood: FloodConfig, shunned: Seen): Observable<unknown> {
 function ask$(
   session: RendezvousSession,
   free: number,
-  { config, runtime, own$, isOnLink }: FloodConfig,
+  { runtime, own$, isOnLink }: FloodConfig,
 ): Observable<readonly Unl[]> {
   const count = Math.min(MAX_NODES, free * NODES_PER_SLOT);
   const by = session.remote.address;
-  const listed$: Observable<readonly (ListedNode | Endpoint)[]> =
-    config.security === 'tls' ? session.unls$(count) : session.nodes$(count);
-  return listed$.pipe(
+  return session.nodes$(count).pipe(
     withLatestFrom(own$),
     map(([nodes, own]) => nodes.flatMap((node) => admit(node, by, { own: endpointsIn(own), isOnLink }))),
     timeout({ first: ANSWER_MS, scheduler: runtime.scheduler }),
@@ -171,36 +167,14 @@ function ask$(
 }
 
 /** The locator of a node as far as this one may dial it. */
-function admit(node: ListedNode | Endpoint, by: string, standpoint: Standpoint): Unl[] {
-  if ('address' in node) {
-    return mayDialHearsay(node, { at: node.address, by }, standpoint) ? [unlOfNode(node)] : [];
-  }
-  const sightings = node.seenAt.map((at) => ({ at, by }));
-  return readUnl(node.unl).map((unl) => hearsayOf(unl, sightings, standpoint));
-}
-
-/** What a server passes on is anybody's text. */
-function readUnl(text: string): UnlV3[] {
-  try {
-    const unl = parseUnl(text);
-    return unl.version === 3 ? [unl] : [];
-  } catch {
-    return [];
-  }
-}
-
-/** PyP2P's servers name nodes by address and port only. */
-function unlOfNode({ address, port }: Endpoint): Unl {
-  return {
-    version: 2,
-    nodeId: '0'.repeat(40),
-    nodeType: 'passive',
-    natType: 'unknown',
-    forwarding: 'forwarded',
-    port,
-    wan: address,
-    lan: address,
-  };
+function admit({ unl, seenAt }: ListedUnl, by: string, standpoint: Standpoint): Unl[] {
+  const sightings = seenAt.map((at) => ({ at, by }));
+  if (unl.version === 3) return [hearsayOf(unl, sightings, standpoint)];
+  // There is no leaving out an endpoint of it.
+  const mayDial = endpointsIn(unl).every((endpoint) =>
+    sightings.some((seen) => mayDialHearsay(endpoint, seen, standpoint)),
+  );
+  return mayDial ? [unl] : [];
 }
 
 /** Each node once: of what servers tell of it, what leads to more of its endpoints. */

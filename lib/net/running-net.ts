@@ -31,6 +31,7 @@ import type { Closing } from './closing.js';
 import { flood$ } from './flood.js';
 import type { ConnectOptions, Line, NetStatus } from './interface.js';
 import { Lines } from './lines.js';
+import { dialectOf } from './security.js';
 import { ServerWatch } from './server-watch.js';
 import { statusOf } from './status.js';
 import { techniquesOf } from './techniques.js';
@@ -99,6 +100,7 @@ export class RunningNet {
       findings$: this.#findings,
       own: () => ownIn(this.#findings.value, config),
       roundTripMs: (family) => signalRoundTripMs(this.#findings.value, family),
+      dialect: dialectOf(config),
       nonces: new Nonces(() => runtime.scheduler.now()),
       trace: this.#tell,
     };

@@ -7,6 +7,7 @@ import type { RendezvousSession } from '../rendezvous/session.js';
 import type { Runtime } from '../runtime.js';
 import { answerChallenges$, CHALLENGE, dialByChallenge } from './challenge.js';
 import type { Challenging } from './challenging.js';
+import { challengeTalkIn } from './dialect.js';
 import type { Punching } from '../techniques/punch/punching.js';
 import { connectionKeyOf } from '../unl.js';
 import { sessionsIn } from '../self/findings.js';
@@ -43,7 +44,7 @@ export function challengingOf({ config, runtime, peers, sessions$, punching }: C
     tell,
     scheduler,
     timeOfDay,
-    talks$: sessions$.pipe(map((sessions) => sessions.map(({ challenges }) => challenges))),
+    talks$: sessions$.pipe(map((sessions) => sessions.map(challengeTalkIn))),
     // By the endpoint in its locator, which it was asked for, and not by the port that its NAT happened to give.
     link: (socket, peer) => ({ ...plainLink(socket, CHALLENGE.name), peerId: connectionKeyOf(peer), hasNonce: true }),
     greet: (socket) => {

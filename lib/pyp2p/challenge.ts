@@ -25,7 +25,7 @@ import { familyOf, isPublicUnicast } from '../endpoint.js';
 import { DialError, reasonOf, TimeoutError } from '../errors.js';
 import type { PunchReport } from '../techniques/punch/sockets.js';
 import { planPunch, PUNCH_ROUNDS, type OwnPunchSide, type PunchPlan } from '../techniques/punch/plan.js';
-import type { ChallengeReply, ChallengeTalk } from '../rendezvous/session.js';
+import type { ChallengeReply, ChallengeTalk } from './dialect.js';
 import { Seen } from '../bounds/seen.js';
 import type { PunchStep } from '../techniques/punch/steps.js';
 import { keptByPeer$ } from './challenge-choice.js';

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 import type { Observable, SchedulerLike } from 'rxjs';
 import type { Link } from '../link/link.js';
-import type { ChallengeTalk } from '../rendezvous/session.js';
-import type { UnlV2 } from '../unl/types.js';
+import type { ChallengeTalk } from './dialect.js';
+import type { UnlV2 } from './wire/unl-version-2.js';
 import type { Punching } from '../techniques/punch/punching.js';
 
 /** What a node gives to its challenges. */

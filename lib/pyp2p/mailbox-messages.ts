@@ -1,6 +1,6 @@
 import { decode, encode } from '@msgpack/msgpack';
 import { formatUnl, parseUnl } from '../unl.js';
-import type { UnlV2 } from '../unl/types.js';
+import type { UnlV2 } from './wire/unl-version-2.js';
 
 // What PyP2P's nodes put into each other's mailboxes to have the other side dial. Each is a text, written as MessagePack,
 // written as hex digits:

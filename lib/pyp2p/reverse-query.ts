@@ -23,7 +23,8 @@ import { formatReverse, type ReverseMessage } from './mailbox-messages.js';
 import { formatUnl } from '../unl.js';
 import { mayDialHearsay } from '../unl/dialable.js';
 import { endpointsIn } from '../unl/near.js';
-import type { Unl, UnlV2 } from '../unl/types.js';
+import type { UnlV2 } from './wire/unl-version-2.js';
+import type { Unl } from '../unl/types.js';
 import type { ReverseQuerying } from './reverse-querying.js';
 import type { Dial, TechniqueTraits } from '../techniques/technique.js';
 

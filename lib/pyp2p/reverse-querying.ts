@@ -2,7 +2,8 @@ import type { Observable, SchedulerLike } from 'rxjs';
 import type { Endpoint } from '../endpoint.js';
 import type { Link } from '../link/link.js';
 import type { ReverseMessage } from './mailbox-messages.js';
-import type { Unl, UnlV2 } from '../unl/types.js';
+import type { UnlV2 } from './wire/unl-version-2.js';
+import type { Unl } from '../unl/types.js';
 
 /** What a node gives to PyP2P's reverse connect. */
 export interface ReverseQuerying {

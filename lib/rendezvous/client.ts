@@ -3,7 +3,8 @@ import { formatServer, type Endpoint, type ServerAddress } from '../endpoint.js'
 import { reasonOf, RendezvousError } from '../errors.js';
 import { backoffMs } from '../operators/backoff.js';
 import type { RendezvousTrace } from './steps.js';
-import { nameOf, session$, type RendezvousSession, type SessionConfig } from './session.js';
+import { nameOf } from './errors.js';
+import { session$, type RendezvousSession, type SessionConfig } from './session.js';
 
 /** How it stands with one server. */
 export interface ServerState {

@@ -1,12 +1,11 @@
-import { canonicalAddress, formatEndpoint, isPort, parseEndpoint, type Endpoint } from '../endpoint.js';
+import { canonicalAddress, formatEndpoint, parseEndpoint, readPort, type Endpoint } from '../endpoint.js';
 import { isPeerId, type PeerId } from '../identity.js';
 import { PARCEL_MAX_BYTES } from '../parcel.js';
-import { decodeBase64Url, isId } from '../validate.js';
+import { decodeBase64Url, isId, readNumber } from '../validate.js';
 import { oneLine } from '../words.js';
 
-// The rendezvous protocol: TCP, lines of words that end in CRLF, PyP2P's verbs and ours side by side.
-//
-// Ours (a node proves its key, and is then known by it, however many share its address):
+// The rendezvous protocol: TCP, lines of words that end in CRLF. A node proves its key, and is then known by it, however many share its
+// address:
 //
 //   HELLO 2                            → NONCE nonce address:port   (a challenge, and where the node is seen)
 //   PROVE peer host:port address:port signature
@@ -34,6 +33,8 @@ import { oneLine } from '../words.js';
 // repeat their messages, which are sealed and signed above this protocol; tell them a wrong address of their own, and list whom it likes.
 // Whoever is on the way to an honest server, or answers for its name, can do the same, and take the session over: the connection is TCP.
 //
+// PyP2P's verbs, which nodes without a key use on the same port, are in `lib/pyp2p/wire/rendezvous-messages.ts`.
+//
 // Version 2. Version 1 signed neither; both sides refuse the other's version.
 
 /** The version of our part of the protocol. */
@@ -45,14 +46,11 @@ export const REQUEST_MAX_BYTES = 24_576;
 /** The longest line from a server, in bytes: a hundred locators, each with two addresses. */
 export const REPLY_MAX_BYTES = 65_536;
 
-/** The most locators or nodes asked for at once (PyP2P). */
+/** The most locators asked for at once. */
 export const MAX_NODES = 100;
 
 /** A node has at most one session by each family of addresses. */
 const MAX_SEEN_AT = 2;
-
-/** The most port predictions in one message: more than any plan needs. */
-const MAX_PORTS = 64;
 
 /** Words of a line that are looked at: more than any line has that says something. */
 const MAX_WORDS = MAX_NODES + 4;
@@ -96,15 +94,7 @@ export type Request =
   | { readonly verb: 'ADVERTISE'; readonly unl: string }
   | { readonly verb: 'WITHDRAW' }
   | { readonly verb: 'UNLS'; readonly id: string; readonly count: number }
-  | { readonly verb: 'PING' }
-  | { readonly verb: 'BOOTSTRAP'; readonly count: number }
-  | { readonly verb: 'PASSIVE'; readonly port: number; readonly maxInbound: number }
-  | { readonly verb: 'SIMULTANEOUS'; readonly port: number; readonly maxInbound: number }
-  | { readonly verb: 'SOURCE'; readonly port: number | undefined }
-  | { readonly verb: 'CANDIDATE'; readonly address: string; readonly ports: readonly number[] }
-  | { readonly verb: 'ACCEPT'; readonly address: string; readonly ports: readonly number[]; readonly ntp: number }
-  | { readonly verb: 'CLEAR' }
-  | { readonly verb: 'QUIT' };
+  | { readonly verb: 'PING' };
 
 /** A line from the server. */
 export type Reply =
@@ -115,13 +105,7 @@ export type Reply =
   | { readonly verb: 'MESSAGE'; readonly from: PeerId; readonly message: Buffer; readonly seenAt: string }
   | { readonly verb: 'LISTED'; readonly id: string; readonly nodes: readonly ListedNode[] }
   | { readonly verb: 'PONG' }
-  | { readonly verb: 'REFUSED'; readonly code: string; readonly words: string }
-  | { readonly verb: 'NODES'; readonly nodes: readonly Endpoint[] }
-  | { readonly verb: 'REMOTE'; readonly port: number }
-  | { readonly verb: 'PREDICTION SET' }
-  | { readonly verb: 'CHALLENGE'; readonly address: string; readonly ports: readonly number[] }
-  | { readonly verb: 'FIGHT'; readonly address: string; readonly ports: readonly number[]; readonly ntp: number }
-  | { readonly verb: 'RECONNECT' };
+  | { readonly verb: 'REFUSED'; readonly code: string; readonly words: string };
 
 /** What a node signs to prove its key to a server: the nonce, and that it is for this server and nothing else. */
 export function proofOf(nonce: string, peerId: PeerId, { server, at }: Dialled): Buffer {
@@ -147,21 +131,8 @@ export function formatRequest(request: Request): string {
       return `ADVERTISE ${request.unl}`;
     case 'UNLS':
       return `UNLS ${request.id} ${request.count}`;
-    case 'BOOTSTRAP':
-      return `BOOTSTRAP ${request.count}`;
-    case 'PASSIVE':
-    case 'SIMULTANEOUS':
-      return `${request.verb} READY ${request.port} ${request.maxInbound}`;
-    case 'SOURCE':
-      return request.port === undefined ? 'SOURCE TCP' : `SOURCE TCP ${request.port}`;
-    case 'CANDIDATE':
-      return `CANDIDATE ${request.address} TCP ${request.ports.join(' ')}`;
-    case 'ACCEPT':
-      return `ACCEPT ${request.address} ${request.ports.join(' ')} TCP ${request.ntp}`;
     case 'WITHDRAW':
     case 'PING':
-    case 'CLEAR':
-    case 'QUIT':
       return request.verb;
   }
 }
@@ -172,7 +143,7 @@ export function parseRequest(line: string): Request | undefined {
   const [first = '', second = '', third = ''] = words;
   switch (verb) {
     case 'HELLO': {
-      const version = toNumber(first, 1, 255);
+      const version = readNumber(first, 1, 255);
       return words.length === 1 && version !== undefined ? { verb, version } : undefined;
     }
     case 'PROVE': {
@@ -190,39 +161,11 @@ export function parseRequest(line: string): Request | undefined {
     case 'ADVERTISE':
       return words.length === 1 && isUnlText(first) ? { verb, unl: first } : undefined;
     case 'UNLS': {
-      const count = toNumber(second, 1, MAX_NODES);
+      const count = readNumber(second, 1, MAX_NODES);
       return words.length === 2 && isId(first) && count !== undefined ? { verb, id: first, count } : undefined;
-    }
-    case 'BOOTSTRAP': {
-      const count = toNumber(first, 1, MAX_NODES);
-      return words.length === 1 && count !== undefined ? { verb, count } : undefined;
-    }
-    case 'PASSIVE':
-    case 'SIMULTANEOUS': {
-      // PyP2P's nodes say `SIMULTANEOUS READY 0 0`: nobody dials them.
-      const port = verb === 'PASSIVE' ? toPort(second) : toNumber(second, 0, 65_535);
-      const maxInbound = toNumber(third, 0, 1_000_000);
-      if (words.length !== 3 || first !== 'READY' || port === undefined || maxInbound === undefined) return undefined;
-      return { verb, port, maxInbound };
-    }
-    case 'SOURCE': {
-      const port = toPort(second);
-      if (first !== 'TCP' || words.length > 2 || (words.length === 2 && port === undefined)) return undefined;
-      return { verb, port };
-    }
-    case 'CANDIDATE': {
-      const address = canonicalAddress(first);
-      const ports = toPorts(words.slice(2));
-      return second === 'TCP' && address !== undefined && ports !== undefined ? { verb, address, ports } : undefined;
-    }
-    case 'ACCEPT': {
-      const agreement = parseAgreement(words);
-      return agreement && { verb, ...agreement };
     }
     case 'WITHDRAW':
     case 'PING':
-    case 'CLEAR':
-    case 'QUIT':
       return words.length === 0 ? { verb } : undefined;
     default:
       return undefined;
@@ -243,21 +186,10 @@ export function formatReply(reply: Reply): string {
       return ['LISTED', reply.id, ...reply.nodes.map(({ unl, seenAt }) => `${unl}@${seenAt.join(',')}`)].join(' ');
     case 'REFUSED':
       return `REFUSED ${reply.code} ${reply.words}`;
-    case 'NODES':
-      if (reply.nodes.length === 0) return 'NODES EMPTY';
-      return ['NODES', ...reply.nodes.map(({ address, port }) => `p:${address}:${port}`)].join(' ');
-    case 'REMOTE':
-      return `REMOTE TCP ${reply.port}`;
-    case 'CHALLENGE':
-      return `CHALLENGE ${reply.address} ${reply.ports.join(' ')} TCP`;
-    case 'FIGHT':
-      return `FIGHT ${reply.address} ${reply.ports.join(' ')} TCP ${reply.ntp}`;
     case 'WELCOME':
       if (reply.httpPort === undefined) return 'WELCOME';
       return `WELCOME HTTP ${reply.httpPort}${reply.serverId === undefined ? '' : ` ID ${reply.serverId}`}`;
     case 'PONG':
-    case 'PREDICTION SET':
-    case 'RECONNECT':
       return reply.verb;
   }
 }
@@ -293,28 +225,9 @@ export function parseReply(line: string): Reply | undefined {
       if (!/^[a-z-]{1,64}$/.test(first)) return undefined;
       // The rest of the line, however many words it has.
       return { verb, code: first, words: oneLine(line.slice(`REFUSED ${first} `.length)) };
-    case 'NODES':
-      // PyP2P's servers put a space behind each node, also behind the last.
-      return parseNodes(words.at(-1) === '' ? words.slice(0, -1) : words);
-    case 'REMOTE': {
-      const port = toPort(second);
-      return words.length === 2 && first === 'TCP' && port !== undefined ? { verb, port } : undefined;
-    }
-    case 'PREDICTION':
-      return line === 'PREDICTION SET' ? { verb: line } : undefined;
-    case 'CHALLENGE': {
-      const address = canonicalAddress(first);
-      const ports = toPorts(words.slice(1, -1));
-      if (words.at(-1) !== 'TCP' || address === undefined || ports === undefined) return undefined;
-      return { verb, address, ports };
-    }
-    case 'FIGHT': {
-      const agreement = parseAgreement(words);
-      return agreement && { verb, ...agreement };
-    }
     case 'WELCOME': {
       if (words.length === 0) return { verb, httpPort: undefined, serverId: undefined };
-      const httpPort = toPort(second);
+      const httpPort = readPort(second);
       const [, , third, serverId] = words;
       if (first !== 'HTTP' || httpPort === undefined) return undefined;
       if (words.length === 2) return { verb, httpPort, serverId };
@@ -322,34 +235,10 @@ export function parseReply(line: string): Reply | undefined {
       return isNamed ? { verb, httpPort, serverId } : undefined;
     }
     case 'PONG':
-    case 'RECONNECT':
       return words.length === 0 ? { verb } : undefined;
     default:
       return undefined;
   }
-}
-
-/** `ip p1 p2 … TCP ntp`, the tail of ACCEPT and FIGHT. */
-function parseAgreement(
-  words: readonly string[],
-): { readonly address: string; readonly ports: readonly number[]; readonly ntp: number } | undefined {
-  const address = canonicalAddress(words[0] ?? '');
-  const ports = toPorts(words.slice(1, -2));
-  const ntpText = words.at(-1) ?? '';
-  if (words.at(-2) !== 'TCP' || address === undefined || ports === undefined) return undefined;
-  return /^[0-9]{1,12}(\.[0-9]{1,12})?$/.test(ntpText) ? { address, ports, ntp: Number(ntpText) } : undefined;
-}
-
-function parseNodes(words: readonly string[]): Reply | undefined {
-  if (words.length === 1 && words[0] === 'EMPTY') return { verb: 'NODES', nodes: [] };
-  if (words.length === 0 || words.length > MAX_NODES) return undefined;
-  const nodes = words.flatMap((word) => {
-    const groups = /^p:(?<address>.+):(?<port>[0-9]{1,5})$/.exec(word)?.groups;
-    const address = canonicalAddress(groups?.['address'] ?? '');
-    const port = toPort(groups?.['port'] ?? '');
-    return address === undefined || port === undefined ? [] : [{ address, port }];
-  });
-  return nodes.length === words.length ? { verb: 'NODES', nodes } : undefined;
 }
 
 /** `unl@address` or `unl@address,address`. */
@@ -369,19 +258,4 @@ function isServerName(text: string): boolean {
 /** A locator is judged by whoever uses it; here it only has to look like one. */
 function isUnlText(text: string): boolean {
   return /^[A-Za-z0-9_-]{1,512}$/.test(text);
-}
-
-function toNumber(text: string, minimum: number, maximum: number): number | undefined {
-  const value = /^[0-9]{1,7}$/.test(text) ? Number(text) : Number.NaN;
-  return value >= minimum && value <= maximum ? value : undefined;
-}
-
-function toPort(text: string): number | undefined {
-  const port = toNumber(text, 1, 65535);
-  return port !== undefined && isPort(port) ? port : undefined;
-}
-
-function toPorts(words: readonly string[]): readonly number[] | undefined {
-  const ports = words.map(toPort).filter((port) => port !== undefined);
-  return ports.length === words.length && ports.length > 0 && ports.length <= MAX_PORTS ? ports : undefined;
 }

@@ -3,13 +3,11 @@ import {
   concat,
   connect,
   defer,
-  EMPTY,
   filter,
   finalize,
   first,
   map,
   merge,
-  mergeMap,
   NEVER,
   of,
   scan,
@@ -29,11 +27,13 @@ import { endpointsOf } from '../link/tcp.js';
 import type { PortSample } from '../nat/classify.js';
 import { within } from '../operators/within.js';
 import { parseJsonObject } from '../validate.js';
-import { formatRequest, parseReply, RENDEZVOUS_VERSION, REPLY_MAX_BYTES } from './messages.js';
-import { errorOf, type SessionConfig } from './session.js';
+import type { Look } from './dialect.js';
+import { errorOf } from './errors.js';
+import { REPLY_MAX_BYTES } from './messages.js';
+import type { SessionConfig } from './session.js';
 
 /** The options of a session, but for the key: an observer proves nothing. */
-export type ObserveConfig = Pick<SessionConfig, 'bind' | 'runtime' | 'security' | 'timing'>;
+export type ObserveConfig = Pick<SessionConfig, 'bind' | 'dialect' | 'runtime' | 'timing'>;
 
 /** A server that tells where it sees a connection come from. */
 export interface Observer extends ServerAddress {
@@ -48,9 +48,6 @@ export interface Observation extends PortSample {
   /** To the server and back, in milliseconds, as the opening of the connection has shown. */
   readonly roundTripMs: number;
 }
-
-/** What stands for an address that the server does not tell. */
-export const NO_ADDRESS = '0.0.0.0';
 
 /** Local ports that are looked at to classify a NAT (PyP2P: 5), one after the other, as a NAT with a rule would show it. */
 const SAMPLED_PORTS = 5;
@@ -69,9 +66,6 @@ const SAMPLING_SERVERS = 4;
  * has been accepted. Emits once; the connection, and with it the mapping, is held until unsubscribed from (an HTTP server of
  * ours hangs up after 5 s of silence).
  *
- * In plain mode the question is PyP2P's `SOURCE`, which every server answers with a port; the address comes with it from
- * servers of ours, and is {@link NO_ADDRESS} from PyP2P's, which say nothing to `HELLO`.
- *
  * @throws DialError when the server cannot be reached from this port; RendezvousError when it does not answer.
  *
  * @example
@@ -79,7 +73,7 @@ const SAMPLING_SERVERS = 4;
  */
 export function observe$(server: Observer, localPort: number, config: ObserveConfig): Observable<Observation> {
   const { path } = server;
-  const { bind, runtime, security, timing } = config;
+  const { bind, dialect, runtime, timing } = config;
   const { scheduler } = runtime;
   return defer(() => {
     const start = scheduler.now();
@@ -89,19 +83,14 @@ export function observe$(server: Observer, localPort: number, config: ObserveCon
         const roundTripMs = scheduler.now() - start;
         const { remote } = endpointsOf(socket);
         const lines = new LinesOverSocket(socket, REPLY_MAX_BYTES);
-        for (const line of questionTo(server, localPort, security)) lines.send(line);
-        let address = NO_ADDRESS;
+        const { question, seenIn } = path === undefined ? dialect.look(localPort) : lookByHttp(server, path);
+        for (const line of question) lines.send(line);
         const observed$ = lines.line$.pipe(
           catchError((why: unknown) => {
             throw errorOf(server, `went away: ${reasonOf(why)}`);
           }),
-          mergeMap((line) => {
-            if (path !== undefined) return of(readAddress(line)).pipe(filter((seen) => seen !== undefined));
-            const reply = parseReply(line);
-            if (reply?.verb === 'NONCE') ({ address } = reply.observed);
-            if (security === 'plain') return reply?.verb === 'REMOTE' ? of({ address, port: reply.port }) : EMPTY;
-            return reply?.verb === 'NONCE' ? of(reply.observed) : EMPTY;
-          }),
+          map(seenIn),
+          filter((observed) => observed !== undefined),
           map((observed) => ({ localPort, server: remote, path, observed, roundTripMs })),
         );
         return concat(observed$.pipe(take(1)), NEVER).pipe(
@@ -115,11 +104,9 @@ export function observe$(server: Observer, localPort: number, config: ObserveCon
   });
 }
 
-function questionTo(server: Observer, localPort: number, security: 'tls' | 'plain'): readonly string[] {
-  // RFC 9112 §3: a request line, a Host header, and an empty line.
-  if (server.path !== undefined) return [`GET ${server.path} HTTP/1.1`, `Host: ${formatServer(server)}`, ''];
-  const hello = formatRequest({ verb: 'HELLO', version: RENDEZVOUS_VERSION });
-  return security === 'plain' ? [hello, formatRequest({ verb: 'SOURCE', port: localPort })] : [hello];
+/** RFC 9112 §3: a request line, a Host header, and an empty line. */
+function lookByHttp(server: ServerAddress, path: string): Look {
+  return { question: [`GET ${path} HTTP/1.1`, `Host: ${formatServer(server)}`, ''], seenIn: readAddress };
 }
 
 /** Of an answer by HTTP one line is JSON. */

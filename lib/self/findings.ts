@@ -26,6 +26,7 @@ import { ownInterfaces } from '../link/interfaces.js';
 import { ignoreErrors } from '../operators/ignore-errors.js';
 import type { Reach } from '../reachability.js';
 import { sessions$, type ServerState } from '../rendezvous/client.js';
+import type { Dialect } from '../rendezvous/dialect.js';
 import type { Observer } from '../rendezvous/observe.js';
 import type { RendezvousSession } from '../rendezvous/session.js';
 import type { Runtime } from '../runtime.js';
@@ -52,6 +53,8 @@ export interface Findings {
 interface FindingsConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
+  /** How rendezvous servers are spoken to. */
+  readonly dialect: Dialect;
   readonly trace: SelfTrace;
   /** Whether it matters what the NAT is. */
   readonly looksAtNat: boolean;
@@ -70,8 +73,8 @@ const LOOK_AGAIN_MS = 60_000;
  */
 export function findings$(local: Endpoint, dependencies: FindingsConfig): Observable<Findings> {
   return defer(() => {
-    const { config, runtime, trace } = dependencies;
-    const servers$ = sessions$(config.rendezvous, { ...config, runtime }, trace).pipe(latest());
+    const { config, runtime, dialect, trace } = dependencies;
+    const servers$ = sessions$(config.rendezvous, { ...config, runtime, dialect }, trace).pipe(latest());
     const addresses$ = addressesOf$(dependencies).pipe(latest());
     const network$ = networkOf$(addresses$, servers$, dependencies).pipe(latest());
     const reaches$ = reachOf$(local, servers$, network$, dependencies).pipe(latest());
@@ -202,7 +205,7 @@ export function observersOf(config: ResolvedConfig): readonly Observer[] {
 function natOf$(
   addresses$: Observable<readonly string[]>,
   servers$: Observable<readonly ServerState[]>,
-  { config, runtime, trace }: FindingsConfig,
+  { config, runtime, dialect, trace }: FindingsConfig,
 ): Observable<readonly NatView[]> {
   const { rendezvous, timing } = config;
   const { scheduler } = runtime;
@@ -218,7 +221,7 @@ function natOf$(
         observers.length > rendezvous.length
           ? of(undefined)
           : sessionsIn(servers$).pipe(first((sessions) => sessions.length > 0));
-      return natViews$(observers, addresses, { ...config, runtime }, trace).pipe(
+      return natViews$(observers, addresses, { ...config, runtime, dialect }, trace).pipe(
         // One that was not there may be there soon, and it takes two to tell most NATs from each other.
         repeat({
           delay: (count) =>

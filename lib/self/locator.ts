@@ -7,7 +7,8 @@ import type { Reach } from '../reachability.js';
 import type { ServerState } from '../rendezvous/client.js';
 import { UNL_MAX_LENGTH } from '../unl.js';
 import type { NatView } from './nat-view.js';
-import type { NatType, NodeType, Unl, UnlEndpoint, UnlV2, UnlV3 } from '../unl/types.js';
+import type { UnlV2 } from '../pyp2p/wire/unl-version-2.js';
+import type { NatType, NodeType, Unl, UnlEndpoint, UnlV3 } from '../unl/types.js';
 import { encodeVersion3 } from '../unl/version-3.js';
 
 /** A URL in a locator has this many characters at most. */

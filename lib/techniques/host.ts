@@ -3,6 +3,7 @@ import type { Observable } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
 import type { Nonces } from '../peers/nonces.js';
 import type { Peers } from '../peers/peers.js';
+import type { Dialect } from '../rendezvous/dialect.js';
 import type { Runtime } from '../runtime.js';
 import type { Findings } from '../self/findings.js';
 import type { Signalling } from '../signalling/signalling.js';
@@ -24,6 +25,8 @@ export interface TechniqueHost {
   readonly own: () => Unl;
   /** To the server that carries its signals by a family of addresses, and back, in milliseconds. */
   readonly roundTripMs: (family: 4 | 6) => number;
+  /** How rendezvous servers are spoken to. */
+  readonly dialect: Dialect;
   /** PyP2P's nonces that it waits for. */
   readonly nonces: Nonces;
   readonly trace: (step: AttemptStep | SignalStep) => void;

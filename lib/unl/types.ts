@@ -1,5 +1,6 @@
 import type { Endpoint, ServerAddress } from '../endpoint.js';
 import type { PeerId } from '../identity.js';
+import type { UnlV2 } from '../pyp2p/wire/unl-version-2.js';
 
 /**
  * What others can do to reach a node, in PyP2P's words. `passive`: dial it. `simultaneous`: open TCP simultaneously with
@@ -62,26 +63,6 @@ export interface UnlV3 {
   readonly dht: readonly ServerAddress[];
   /** Fields of newer versions, which are kept as they are. */
   readonly extensions: readonly UnlExtension[];
-}
-
-/** A locator of version 2, which is PyP2P's. */
-export interface UnlV2 {
-  /** Tells the two kinds of locators apart. */
-  readonly version: 2;
-  /** What PyP2P calls the node, which nothing proves: 40 hex digits. */
-  readonly nodeId: string;
-  /** What others can do to reach it. */
-  readonly nodeType: NodeType;
-  /** How its NAT maps ports; of `delta` the locator does not say which. */
-  readonly natType: 'random' | 'preserving' | 'reuse' | 'delta' | 'unknown';
-  /** Who has the router lead the port to the node. */
-  readonly forwarding: 'forwarded' | 'manual' | 'UPnP' | 'NATPMP';
-  /** The TCP port that it listens on. */
-  readonly port: number;
-  /** Its public address, IPv4. */
-  readonly wan: string;
-  /** Its address on its own network, IPv4. */
-  readonly lan: string;
 }
 
 /** A Universal Node Locator: all that is needed to reach a node. */

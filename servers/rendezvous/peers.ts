@@ -2,12 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { siteOf } from '../../lib/bounds/site.js';
 import { familyOf, formatEndpoint } from '../../lib/endpoint.js';
 import { verifySignature, type PeerId } from '../../lib/identity.js';
-import { proofOf, RENDEZVOUS_VERSION } from '../../lib/rendezvous/messages.js';
+import { formatReply, proofOf, RENDEZVOUS_VERSION, type Request } from '../../lib/rendezvous/messages.js';
 import { formatUnl, parseUnl } from '../../lib/unl.js';
 import { listedOf } from '../../lib/unl/dialable.js';
 import type { UnlV3 } from '../../lib/unl/types.js';
 import { parseJsonObject } from '../../lib/validate.js';
-import type { PeerRequest } from './requests.js';
 import type { ServerSession } from './session.js';
 
 /** A listing ends with its session; should the server die without a word, a shared store forgets it after this time. */
@@ -19,7 +18,7 @@ type Notice =
   | { readonly type: 'replaced'; readonly family: 4 | 6 };
 
 /** Answers one request of a node that is, or is about to be, known by its key. */
-export async function handlePeerRequest(request: PeerRequest, session: ServerSession): Promise<void> {
+export async function handlePeerRequest(request: Request, session: ServerSession): Promise<void> {
   switch (request.verb) {
     case 'PING':
       session.reply({ verb: 'PONG' });
@@ -49,7 +48,7 @@ function hello(version: number, session: ServerSession): void {
 }
 
 async function prove(
-  { peerId, server, at, signature }: Extract<PeerRequest, { readonly verb: 'PROVE' }>,
+  { peerId, server, at, signature }: Extract<Request, { readonly verb: 'PROVE' }>,
   session: ServerSession,
 ): Promise<void> {
   const { nonce } = session;
@@ -93,7 +92,7 @@ async function prove(
 }
 
 async function handleProven(
-  request: Extract<PeerRequest, { readonly verb: 'SEND' | 'ADVERTISE' | 'WITHDRAW' | 'UNLS' }>,
+  request: Extract<Request, { readonly verb: 'SEND' | 'ADVERTISE' | 'WITHDRAW' | 'UNLS' }>,
   peerId: PeerId,
   session: ServerSession,
 ): Promise<void> {
@@ -123,15 +122,15 @@ async function handleProven(
       await Promise.all(([4, 6] as const).map((family) => store.delete('unls', listingOf(peerId, family))));
       return;
     case 'UNLS':
-      await session.replyAtLength(async () => {
+      await session.sayAtLength(async () => {
         // Each may be listed by both families, the asker, too.
         const entries = await store.sample('unls', 2 * (request.count + 1));
         const nodes = listed(entries, session.remote.address).filter(({ unl }) => unl.peerId !== peerId);
-        return {
+        return formatReply({
           verb: 'LISTED',
           id: request.id,
           nodes: nodes.slice(0, request.count).map(({ unl, seenAt }) => ({ unl: formatUnl(unl), seenAt })),
-        };
+        });
       });
   }
 }

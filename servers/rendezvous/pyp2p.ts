@@ -2,10 +2,10 @@ import type { Subscription } from 'rxjs';
 import { Admission, type Admitted } from '../../lib/bounds/admission.js';
 import { siteOf } from '../../lib/bounds/site.js';
 import { familyOf, type Endpoint } from '../../lib/endpoint.js';
-import { formatReply, MAX_NODES, type Reply } from '../../lib/rendezvous/messages.js';
+import { formatPyp2pReply, MAX_NODES, type Pyp2pRequest } from '../../lib/pyp2p/wire/rendezvous-messages.js';
+import { formatReply, type Reply } from '../../lib/rendezvous/messages.js';
 import { mayList } from '../../lib/unl/dialable.js';
 import { parseJsonObject } from '../../lib/validate.js';
-import type { Pyp2pRequest } from './requests.js';
 import type { ServerSession } from './session.js';
 
 type RequestOf<V extends Pyp2pRequest['verb']> = Extract<Pyp2pRequest, { readonly verb: V }>;
@@ -38,7 +38,7 @@ export async function handlePyp2pRequest(request: Pyp2pRequest, session: ServerS
     case 'SIMULTANEOUS':
       return listSimultaneous(session);
     case 'SOURCE':
-      session.reply({ verb: 'REMOTE', port: session.remote.port });
+      session.say(formatPyp2pReply({ verb: 'REMOTE', port: session.remote.port }));
       return;
     case 'CANDIDATE':
       return propose(request, session);
@@ -53,7 +53,7 @@ export async function handlePyp2pRequest(request: Pyp2pRequest, session: ServerS
 
 /** Random passive nodes, never the caller's own address. */
 async function bootstrap({ count }: RequestOf<'BOOTSTRAP'>, session: ServerSession): Promise<void> {
-  await session.replyAtLength(async () => {
+  await session.sayAtLength(async () => {
     const entries = await session.store.sample('passive', MAX_NODES + count);
     const requesterAt = session.remote.address;
     const nodes = entries
@@ -61,7 +61,7 @@ async function bootstrap({ count }: RequestOf<'BOOTSTRAP'>, session: ServerSessi
       .filter(({ address }) => address !== requesterAt && address !== '127.0.0.1')
       .filter((endpoint) => mayList(endpoint, [endpoint.address], requesterAt))
       .slice(0, count);
-    return { verb: 'NODES', nodes };
+    return formatPyp2pReply({ verb: 'NODES', nodes });
   });
 }
 
@@ -94,7 +94,7 @@ async function listSimultaneous(session: ServerSession): Promise<void> {
   if (!session.mayCause(candidates.length)) return;
   for (const { key, ports } of candidates) {
     const candidate = candidateOf(key);
-    session.reply({ verb: 'CHALLENGE', address: candidate, ports });
+    session.say(formatPyp2pReply({ verb: 'CHALLENGE', address: candidate, ports }));
     await store.put('candidates', key, JSON.stringify({ ports, isTold: true }), CANDIDATE_MS, siteOf(candidate));
   }
 }
@@ -139,10 +139,10 @@ async function propose({ address, ports }: RequestOf<'CANDIDATE'>, session: Serv
     session.decline('table-full', 'this server knows as many candidates as it can');
     return;
   }
-  session.reply({ verb: 'PREDICTION SET' });
+  session.say(formatPyp2pReply({ verb: 'PREDICTION SET' }));
   await store.publish(
     nodeChannel(address),
-    formatReply(isTold ? { verb: 'CHALLENGE', address: remote.address, ports } : { verb: 'RECONNECT' }),
+    formatPyp2pReply(isTold ? { verb: 'CHALLENGE', address: remote.address, ports } : { verb: 'RECONNECT' }),
   );
 }
 
@@ -185,7 +185,7 @@ async function accept({ address, ports, ntp }: RequestOf<'ACCEPT'>, session: Ser
   if ((await store.get('candidates', key)) === undefined) return;
   if (!session.mayCause(forwarding.listenersOf(answerChannel(key)))) return;
   await store.delete('candidates', key);
-  await store.publish(answerChannel(key), formatReply({ verb: 'FIGHT', address: remote.address, ports, ntp }));
+  await store.publish(answerChannel(key), formatPyp2pReply({ verb: 'FIGHT', address: remote.address, ports, ntp }));
 }
 
 async function clear({ remote, store }: ServerSession): Promise<void> {

@@ -4,7 +4,8 @@ import { tokenBucket } from '../../lib/bounds/rate-limit.js';
 import { siteOf } from '../../lib/bounds/site.js';
 import { LineTooLongError } from '../../lib/errors.js';
 import { endpointsOf } from '../../lib/link/tcp.js';
-import { parseRequest, type Request } from '../../lib/rendezvous/messages.js';
+import { parsePyp2pRequest } from '../../lib/pyp2p/wire/rendezvous-messages.js';
+import { parseRequest } from '../../lib/rendezvous/messages.js';
 import type { Runtime } from '../../lib/runtime.js';
 import type { Store } from '../store/store.js';
 import type { Unread } from '../unread.js';
@@ -15,7 +16,6 @@ import type { RendezvousServerLimits } from './limits.js';
 import type { Forwarding } from './forwarding.js';
 import { handlePeerRequest } from './peers.js';
 import { handlePyp2pRequest } from './pyp2p.js';
-import { isPeerRequest } from './requests.js';
 import { ServerSession } from './session.js';
 
 /** What a session is part of. */
@@ -74,18 +74,16 @@ export function serveSession$(
           session.refuse('too-many-lines', `more than ${limits.linesPerSecond} lines a second`);
           return undefined;
         }
-        const request = parseRequest(text);
-        // PyP2P's servers say nothing to what they do not understand.
-        return request === undefined
-          ? undefined
-          : handle(request, session)
-              // It may be listed now: a node of PyP2P's that waits for candidates says nothing more.
-              .then(putOff)
-              .catch(() => {
-                // The store is out of order; the client will try again, here or elsewhere.
-                session.refuse('closing', 'this server cannot answer now');
-                subscriber.complete();
-              });
+        return (
+          answer(text, session)
+            // It may be listed now: a node of PyP2P's that waits for candidates says nothing more.
+            ?.then(putOff)
+            .catch(() => {
+              // The store is out of order; the client will try again, here or elsewhere.
+              session.refuse('closing', 'this server cannot answer now');
+              subscriber.complete();
+            })
+        );
       },
       fault(error) {
         session.refuse(error instanceof LineTooLongError ? 'line-too-long' : 'malformed', error.message);
@@ -113,6 +111,10 @@ export function serveSession$(
   });
 }
 
-function handle(request: Request, session: ServerSession): Promise<void> {
-  return isPeerRequest(request) ? handlePeerRequest(request, session) : handlePyp2pRequest(request, session);
+/** Answers a line in whichever of the two protocols it is. PyP2P's servers say nothing to what they do not understand. */
+function answer(line: string, session: ServerSession): Promise<void> | undefined {
+  const request = parseRequest(line);
+  if (request !== undefined) return handlePeerRequest(request, session);
+  const pyp2pRequest = parsePyp2pRequest(line);
+  return pyp2pRequest && handlePyp2pRequest(pyp2pRequest, session);
 }

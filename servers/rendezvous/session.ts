@@ -97,12 +97,12 @@ export class ServerSession {
   }
 
   /**
-   * Says a reply that may be far longer than its request. Each piece of {@link BYTES_OF_LINE} counts as if the client had said a line.
+   * Says a line that may be far longer than its request. Each piece of {@link BYTES_OF_LINE} counts as if the client had said a line.
    * Where it may not cause any, it is told so, and the reply is not made.
    */
-  async replyAtLength(make: () => Promise<Reply>): Promise<void> {
+  async sayAtLength(make: () => Promise<string>): Promise<void> {
     if (!this.mayCause(1)) return;
-    const text = formatReply(await make());
+    const text = await make();
     const more = Math.ceil(Buffer.byteLength(text) / BYTES_OF_LINE) - 1;
     // It is said all the same: what there is too little for now is paid before the next.
     if (more > 0) this.#cause(more);

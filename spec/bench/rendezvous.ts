@@ -4,6 +4,7 @@ import { lastValueFrom, map, merge, noop, switchMap } from 'rxjs';
 import { DEFAULT_TIMING } from '../../lib/config.js';
 import { reasonOf } from '../../lib/errors.js';
 import { createIdentity, type Identity } from '../../lib/index.js';
+import { OUR_DIALECT } from '../../lib/rendezvous/our-dialect.js';
 import { session$, type RendezvousSession } from '../../lib/rendezvous/session.js';
 import { systemRuntime } from '../../lib/runtime.js';
 import { rendezvousServer$ } from '../../servers/index.js';
@@ -170,7 +171,7 @@ function clientsOf(kind: string): ReturnType<Role> {
 
 /** Stays open until the process ends. */
 function openSession(identity: Identity, bind: string, port: number): Promise<RendezvousSession> {
-  const config = { identity, bind, security: 'tls', runtime: systemRuntime, timing: DEFAULT_TIMING } as const;
+  const config = { identity, bind, dialect: OUR_DIALECT, runtime: systemRuntime, timing: DEFAULT_TIMING } as const;
   return new Promise((resolve, reject) => {
     session$({ host: '127.0.0.1', port }, config).subscribe({ next: resolve, error: reject });
   });

@@ -1,4 +1,4 @@
-import { BehaviorSubject, EMPTY, NEVER, of, Subject, throwError, type Observable } from 'rxjs';
+import { BehaviorSubject, NEVER, of, Subject, throwError, type Observable } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { resolveConfig, type NetConfig } from '../../lib/config.js';
 import { createIdentity } from '../../lib/identity.js';
@@ -6,7 +6,6 @@ import { flood$ } from '../../lib/net/flood.js';
 import type { RendezvousSession } from '../../lib/rendezvous/session.js';
 import { systemRuntime } from '../../lib/runtime.js';
 import { formatEndpoint } from '../../lib/endpoint.js';
-import { formatUnl } from '../../lib/unl.js';
 import { endpointsIn } from '../../lib/unl/near.js';
 import type { Unl } from '../../lib/unl/types.js';
 import { peerIdOf, unlOf } from '../support/locators.js';
@@ -49,14 +48,13 @@ describe('a node of a flooding network', () => {
       roundTripMs: undefined,
       message$: NEVER,
       send$: () => NEVER,
-      unls$: (count) => {
+      nodes$: (count) => {
         say(`asks for ${count}`);
-        return of(listed.map((unl) => ({ unl: formatUnl(unl), seenAt: [SEEN_AT] })));
+        return of(listed.map((unl) => ({ unl, seenAt: [SEEN_AT] })));
       },
       advertise: () => say('advertises'),
-      nodes$: () => EMPTY,
-      advertisePassive: () => undefined,
-      challenges: { reply$: NEVER, send: () => undefined },
+      line$: NEVER,
+      say: () => undefined,
     };
     const subscription = flood$({
       config: resolveConfig({ mode: 'p2p', identity: createIdentity(), ...config }),
@@ -143,7 +141,7 @@ describe('a node of a flooding network', () => {
     });
   });
 
-  it('passes over itself, what is no locator, and whom it cannot reach', () => {
+  it('passes over itself, and whom it cannot reach', () => {
     flooding(
       { taken: 9, listed: [own, ...others.slice(0, 2)] },
       {},

@@ -13,6 +13,12 @@ import { openEnvelope, sealEnvelope } from '../../lib/signalling/envelope.js';
 import { openSealed, seal } from '../../lib/signalling/hpke.js';
 import * as mailbox from '../../lib/signalling/carriers/mailbox-messages.js';
 import { decodeText, encodeText, formatReverse, parseReverse } from '../../lib/pyp2p/mailbox-messages.js';
+import {
+  formatPyp2pReply,
+  formatPyp2pRequest,
+  parsePyp2pReply,
+  parsePyp2pRequest,
+} from '../../lib/pyp2p/wire/rendezvous-messages.js';
 import type { Signal } from '../../lib/signalling/signalling.js';
 import { overSignal } from '../../lib/techniques/asks.js';
 import * as punchSignals from '../../lib/techniques/punch/messages.js';
@@ -56,6 +62,12 @@ function codec<T>(decode: (wire: unknown) => T | undefined, encode?: (value: T, 
         return value === undefined ? undefined : toJson(encode(value, wire));
       }),
   };
+}
+
+/** A codec of what may be of either of two protocols. */
+function either(first: Codec, second: Codec): Codec {
+  const of = (wire: unknown) => (first.read(wire) === undefined ? second : first);
+  return { read: (wire) => of(wire).read(wire), rewrite: (wire) => of(wire).rewrite?.(wire) };
 }
 
 /** Every kind of vectors that can be read. */
@@ -129,8 +141,14 @@ export const CODECS: Readonly<Record<string, Codec>> = {
     ({ attempt, unl }, wire) => ({ from: fieldsOf(wire)['from'], signal: dialBackSignal(attempt, unl) }),
   ),
 
-  'rendezvous-request': codec((line) => parseRequest(textOf(line)), formatRequest),
-  'rendezvous-reply': codec((line) => parseReply(textOf(line)), formatReply),
+  'rendezvous-request': either(
+    codec((line) => parseRequest(textOf(line)), formatRequest),
+    codec((line) => parsePyp2pRequest(textOf(line)), formatPyp2pRequest),
+  ),
+  'rendezvous-reply': either(
+    codec((line) => parseReply(textOf(line)), formatReply),
+    codec((line) => parsePyp2pReply(textOf(line)), formatPyp2pReply),
+  ),
 
   'mailbox-put': codec((json) => mailbox.decodePut(textOf(json)), mailbox.encode),
   'mailbox-take': codec((json) => mailbox.decodeTake(textOf(json)), mailbox.encode),

@@ -5,7 +5,7 @@ import { createIdentity, createNet, formatUnl, parseUnl, type Net, type NetConfi
 import type { DialConfig, ListenConfig, Listener } from '../../lib/link/tcp.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { decodeText, encodeText } from '../../lib/pyp2p/mailbox-messages.js';
-import type { UnlV2 } from '../../lib/unl/types.js';
+import type { UnlV2 } from '../../lib/pyp2p/wire/unl-version-2.js';
 import { mailboxServer$, rendezvousServer$ } from '../../servers/index.js';
 import { impatient } from '../support/impatient.js';
 import { LineClient } from '../support/line-client.js';

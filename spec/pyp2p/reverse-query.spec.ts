@@ -8,7 +8,8 @@ import { formatReverse, type ReverseMessage } from '../../lib/pyp2p/mailbox-mess
 import { answerReverse$, dialByReverseQuery } from '../../lib/pyp2p/reverse-query.js';
 import type { ReverseQuerying } from '../../lib/pyp2p/reverse-querying.js';
 import { formatUnl } from '../../lib/unl.js';
-import type { Unl, UnlV2 } from '../../lib/unl/types.js';
+import type { UnlV2 } from '../../lib/pyp2p/wire/unl-version-2.js';
+import type { Unl } from '../../lib/unl/types.js';
 import { attemptOf, linkOf } from '../support/attempts.js';
 import { unlOf, unlOfVersion2 } from '../support/locators.js';
 import { marbles, type Marbles } from '../support/marbles.js';

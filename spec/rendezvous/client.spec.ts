@@ -3,6 +3,7 @@ import { createServer, type Socket } from 'node:net';
 import { filter, firstValueFrom, map, skipWhile, take, type Observable } from 'rxjs';
 import { DEFAULT_TIMING } from '../../lib/config.js';
 import { createIdentity, parseUnl, type Net, type NetStatus } from '../../lib/index.js';
+import { OUR_DIALECT } from '../../lib/rendezvous/our-dialect.js';
 import { session$ } from '../../lib/rendezvous/session.js';
 import { systemRuntime } from '../../lib/runtime.js';
 import { addressOf, Lab, newAddress } from '../support/nodes.js';
@@ -67,7 +68,7 @@ describe('A net with rendezvous servers', () => {
       const config = {
         identity: createIdentity(),
         bind: undefined,
-        security: 'tls',
+        dialect: OUR_DIALECT,
         runtime: systemRuntime,
         timing: DEFAULT_TIMING,
       } as const;

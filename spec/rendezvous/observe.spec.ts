@@ -4,7 +4,8 @@ import { firstValueFrom, Subscription } from 'rxjs';
 import { DEFAULT_TIMING } from '../../lib/config.js';
 import type { Endpoint, ServerAddress } from '../../lib/endpoint.js';
 import { DialError, RendezvousError } from '../../lib/errors.js';
-import { NO_ADDRESS, observe$, sample$, untilEnough, type Observation } from '../../lib/rendezvous/observe.js';
+import { OUR_DIALECT } from '../../lib/rendezvous/our-dialect.js';
+import { observe$, sample$, untilEnough, type Observation } from '../../lib/rendezvous/observe.js';
 import { systemRuntime } from '../../lib/runtime.js';
 import { reachabilityServer$ } from '../../servers/index.js';
 import { marbles } from '../support/marbles.js';
@@ -17,7 +18,7 @@ describe('observing where servers see this node', () => {
   const configAt = (bind: string) => ({
     bind,
     runtime: systemRuntime,
-    security: 'tls' as const,
+    dialect: OUR_DIALECT,
     timing: DEFAULT_TIMING,
   });
 
@@ -69,23 +70,6 @@ describe('observing where servers see this node', () => {
     );
     const failure = failureOf(observe$({ ...observer, path: '/elsewhere' }, 41_002, configAt(newAddress())));
     expect(await failure).toBeInstanceOf(RendezvousError);
-  });
-
-  it('asks in plain mode by PyP2P’s SOURCE, and gets the address only from those who tell it', async () => {
-    const [bind, { host, port }] = [newAddress(), await server()];
-    const plain = (at: string) => ({ ...configAt(at), security: 'plain' as const });
-    const { observed } = await firstValueFrom(observe$({ host, port }, 41_000, plain(bind)));
-    expect(observed).toEqual({ address: bind, port: 41_000 });
-    // PyP2P's servers say nothing to what they do not know.
-    const pyp2p = await badServer((socket) => {
-      let heard = '';
-      socket.on('data', (chunk) => {
-        heard += String(chunk);
-        if (heard.endsWith('SOURCE TCP 41000\r\n')) socket.write('REMOTE TCP 50000\r\n');
-      });
-    });
-    const untold = await firstValueFrom(observe$(pyp2p, 41_000, plain(newAddress())));
-    expect(untold.observed).toEqual({ address: NO_ADDRESS, port: 50_000 });
   });
 
   it('holds the connection until it is unsubscribed from', async () => {

@@ -15,11 +15,10 @@ function serverAt(roundTripMs: number, seenAt: string | undefined): ServerState 
     roundTripMs,
     message$: NEVER,
     send$: () => NEVER,
-    unls$: () => NEVER,
     nodes$: () => NEVER,
     advertise: () => undefined,
-    advertisePassive: () => undefined,
-    challenges: { reply$: NEVER, send: () => undefined },
+    line$: NEVER,
+    say: () => undefined,
   };
   return { server, session, observed, httpPort: undefined, failure: undefined };
 }

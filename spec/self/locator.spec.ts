@@ -26,11 +26,10 @@ function serverSeeing(address: string | undefined): ServerState {
     roundTripMs: undefined,
     message$: NEVER,
     send$: () => EMPTY,
-    unls$: () => EMPTY,
     nodes$: () => EMPTY,
     advertise: () => undefined,
-    advertisePassive: () => undefined,
-    challenges: { reply$: NEVER, send: () => undefined },
+    line$: NEVER,
+    say: () => undefined,
   };
   return { server, session, observed: session.observed, httpPort: undefined, failure: undefined };
 }

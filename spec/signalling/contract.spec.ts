@@ -18,6 +18,7 @@ import { DEFAULT_TIMING } from '../../lib/config.js';
 import { ProtocolError } from '../../lib/errors.js';
 import { createIdentity, type Identity } from '../../lib/identity.js';
 import { sealingKeyOf } from '../../lib/signalling/sealing-key.js';
+import { OUR_DIALECT } from '../../lib/rendezvous/our-dialect.js';
 import { sessions$ } from '../../lib/rendezvous/client.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { PARCEL_MAX_BYTES } from '../../lib/parcel.js';
@@ -71,7 +72,7 @@ const WORLDS: Readonly<Record<CarrierName, (lab: Lab) => Promise<World>>> = {
     const { local } = await lab.server();
     const server = { host: local.address, port: local.port };
     return (identity, bind) => {
-      const config = { identity, bind, security: 'tls', runtime: systemRuntime, timing: DEFAULT_TIMING } as const;
+      const config = { identity, bind, dialect: OUR_DIALECT, runtime: systemRuntime, timing: DEFAULT_TIMING } as const;
       const open$ = sessions$([server], config, () => undefined).pipe(
         map((states) => states.flatMap(({ session }) => session ?? [])),
         share({ connector: () => new ReplaySubject(1), resetOnRefCountZero: true }),

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { addressFromBytes, canonicalAddress } from '../../lib/endpoint.js';
-import type { NatType, UnlEndpoint, UnlExtension, UnlV2, UnlV3 } from '../../lib/unl/types.js';
+import type { UnlV2 } from '../../lib/pyp2p/wire/unl-version-2.js';
+import type { NatType, UnlEndpoint, UnlExtension, UnlV3 } from '../../lib/unl/types.js';
 
 /** A peer id that is the same in every run: 32 bytes of one value. */
 export function peerIdOf(byte: number): string {

@@ -9,6 +9,7 @@ import { endpointsOf } from '../../link/tcp.js';
 import { secure$ } from '../../link/tls.js';
 import type { PunchPlan } from './plan.js';
 import { within } from '../../operators/within.js';
+import type { Dialect } from '../../rendezvous/dialect.js';
 import type { Runtime } from '../../runtime.js';
 import type { Punching } from './punching.js';
 import type { PunchStep } from './steps.js';
@@ -23,6 +24,8 @@ interface PunchingConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
   readonly context: SecureContext;
+  /** How servers are asked what this node's NAT is. */
+  readonly dialect: Dialect;
   readonly peers: Peers;
   /** What servers have shown of this node's NAT lately; waits for the first of it. */
   readonly nats$: Observable<readonly NatView[]>;

@@ -5,6 +5,7 @@ import { DialError } from '../../errors.js';
 import { MAX_PREDICTIONS, predictPorts } from '../../nat/predict.js';
 import type { OwnPunchSide, PunchPlan } from './plan.js';
 import { takeTurns } from '../../operators/take-turns.js';
+import type { Dialect } from '../../rendezvous/dialect.js';
 import { observe$, type Observation } from '../../rendezvous/observe.js';
 import type { Runtime } from '../../runtime.js';
 import type { SideOptions } from './punching.js';
@@ -14,6 +15,8 @@ import { newLocalPort, type NatView } from '../../self/nat-view.js';
 interface PunchSideConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
+  /** How servers are asked. */
+  readonly dialect: Dialect;
   /** What servers have shown of this node's NAT lately; waits for the first of it. */
   readonly nats$: Observable<readonly NatView[]>;
 }
@@ -44,7 +47,7 @@ interface Count {
  * How this node looks, from local ports that it has not used. Of a NAT whose ports are known there is nothing to ask. Of one
  * that counts them a server is asked, which takes two round trips; while nobody else uses the NAT the answer is known before.
  */
-export function punchSides({ config, runtime, nats$: views$ }: PunchSideConfig): PunchSides {
+export function punchSides({ config, dialect, runtime, nats$: views$ }: PunchSideConfig): PunchSides {
   const counts = new WeakMap<NatView, Count>();
   const sent = { 4: 0, 6: 0 };
   // Two queues: whoever waits for an answer to its ask must not keep a peer that asks it waiting for the same reason.
@@ -103,7 +106,7 @@ export function punchSides({ config, runtime, nats$: views$ }: PunchSideConfig):
             const ports = predictPorts(natType, { localPort, observedPort: undefined });
             return concat(of({ natType, address, ports, localPorts }), NEVER);
           }
-          const observed$ = observe$(server, localPort, { ...config, runtime });
+          const observed$ = observe$(server, localPort, { ...config, dialect, runtime });
           if (natType.type === 'delta') return counted$(nat, address, { localPort, localPorts, observed$ }, options);
           return observed$.pipe(
             map(({ observed }) => ({

@@ -1,3 +1,9 @@
+import {
+  formatPyp2pReply,
+  formatPyp2pRequest,
+  parsePyp2pReply,
+  parsePyp2pRequest,
+} from '../../../lib/pyp2p/wire/rendezvous-messages.js';
 import { parseRequest, formatRequest, parseReply, formatReply } from '../../../lib/rendezvous/messages.js';
 import { decodeJoin, decodeRefusal as decodeRelayRefusal, encodeJoin } from '../../../lib/techniques/relay/protocol.js';
 import * as mailbox from '../../../lib/signalling/carriers/mailbox-messages.js';
@@ -61,13 +67,15 @@ const REPLIES: readonly Buffer[] = [
 
 const rendezvous: Target = {
   name: 'rendezvous lines',
-  reaches: ['lib/rendezvous/messages'],
+  reaches: ['lib/rendezvous/messages', 'lib/pyp2p/wire/rendezvous-messages'],
   seeds: [...REQUESTS, ...REPLIES],
   run: (input) => {
     // A line never has a line break in it.
     const line = input.toString('utf8').replaceAll(/[\r\n]/g, '');
     expectSame(parseRequest(line), formatRequest, parseRequest);
     expectSame(parseReply(line), formatReply, parseReply);
+    expectSame(parsePyp2pRequest(line), formatPyp2pRequest, parsePyp2pRequest);
+    expectSame(parsePyp2pReply(line), formatPyp2pReply, parsePyp2pReply);
   },
 };
 

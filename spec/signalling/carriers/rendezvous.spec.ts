@@ -49,11 +49,10 @@ class FakeSession implements RendezvousSession {
     });
   }
 
-  readonly unls$ = () => EMPTY;
   readonly nodes$ = () => EMPTY;
   readonly advertise = () => undefined;
-  readonly advertisePassive = () => undefined;
-  readonly challenges = { reply$: NEVER, send: () => undefined };
+  readonly line$ = NEVER;
+  readonly say = () => undefined;
 }
 
 interface World extends Marbles {

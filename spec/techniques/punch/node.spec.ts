@@ -8,6 +8,7 @@ import { secureContextOf } from '../../../lib/link/tls.js';
 import type { NatClassification } from '../../../lib/nat/classify.js';
 import type { OwnPunchSide } from '../../../lib/techniques/punch/plan.js';
 import { Peers } from '../../../lib/peers/peers.js';
+import { OUR_DIALECT } from '../../../lib/rendezvous/our-dialect.js';
 import { punchingOf } from '../../../lib/techniques/punch/node.js';
 import { systemRuntime } from '../../../lib/runtime.js';
 import type { Punching } from '../../../lib/techniques/punch/punching.js';
@@ -33,6 +34,7 @@ function nodeOf(
     runtime,
     context: secureContextOf(resolved.identity),
     peers,
+    dialect: OUR_DIALECT,
     nats$: of(nat === undefined ? [] : [{ ...nat, family: 4, servers, roundTripMs: 80, lastPort: 49_996 }]),
     roundTripMs: () => 80,
     tell: () => undefined,

@@ -309,11 +309,10 @@ describe('the relays that a node knows', () => {
       roundTripMs,
       message$: NEVER,
       send$: () => NEVER,
-      unls$: () => NEVER,
       advertise: () => undefined,
       nodes$: () => NEVER,
-      advertisePassive: () => undefined,
-      challenges: { reply$: NEVER, send: () => undefined },
+      line$: NEVER,
+      say: () => undefined,
     });
     const state = (roundTripMs: number) => ({ session: sessionAt('2001:db8::1', roundTripMs), failure: undefined });
     const states = [stateOf('rv.example.org', state(80)), stateOf('rv.example.org', state(40))];

@@ -1,8 +1,27 @@
 import { createHash } from 'node:crypto';
 import ipaddr from 'ipaddr.js';
-import { InvalidUnlError } from '../errors.js';
-import { show } from '../validate.js';
-import type { UnlV2 } from './types.js';
+import { InvalidUnlError } from '../../errors.js';
+import { show } from '../../validate.js';
+
+/** A locator of version 2, which is PyP2P's. */
+export interface UnlV2 {
+  /** Tells the two kinds of locators apart. */
+  readonly version: 2;
+  /** What PyP2P calls the node, which nothing proves: 40 hex digits. */
+  readonly nodeId: string;
+  /** What others can do to reach it. */
+  readonly nodeType: 'passive' | 'simultaneous' | 'active';
+  /** How its NAT maps ports; of `delta` the locator does not say which. */
+  readonly natType: 'random' | 'preserving' | 'reuse' | 'delta' | 'unknown';
+  /** Who has the router lead the port to the node. */
+  readonly forwarding: 'forwarded' | 'manual' | 'UPnP' | 'NATPMP';
+  /** The TCP port that it listens on. */
+  readonly port: number;
+  /** Its public address, IPv4. */
+  readonly wan: string;
+  /** Its address on its own network, IPv4. */
+  readonly lan: string;
+}
 
 // version u8 · node_id 20 bytes · node_type u8 · nat_type u8 · forwarding_type u8 · listen_port u16 · wan_ip u32 ·
 // lan_ip u32 · checksum 4 bytes, packed, little-endian (PyP2P, unl.py)
