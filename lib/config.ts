@@ -19,15 +19,15 @@ export interface Timing {
    * beside it: longer than any path takes with its buffers full, and the SYN's third try (RFC 6298 §2).
    */
   readonly silenceMs: number;
-  /** A connection without a link that carries lives on for this long, while another is looked for: a router's restart is longer. */
+  /** How long a connection stays open without a link while a new one is looked for. (A router takes longer to restart.) */
   readonly survivalMs: number;
   /** For the peer to answer an orderly close; counts anew whenever anything moves. */
   readonly closeMs: number;
   /** How long `unl$` waits at the start for the rendezvous servers, so that the first locator is whole: 3 round trips. */
   readonly gatherMs: number;
-  /** Between two looks at this machine's own addresses, which no system tells the changes of in the same way. */
+  /** Pause between two checks of this machine's own addresses: there is no portable event for a change. */
   readonly networkMs: number;
-  /** For servers to say where they see this node's ports: two round trips on a slow path. Who is slower is left out. */
+  /** For servers to say where they see this node's ports: two round trips on a slow path. Slower servers are left out. */
   readonly natMs: number;
   /** For how long a gateway is asked to keep a port open: a crash leaves nothing for longer (RFC 6886 §3.3: 7200 s). */
   readonly mappingMs: number;
@@ -51,7 +51,7 @@ export interface Timing {
   readonly seenMs: number;
 }
 
-/** How much of everything there may be. Each can be set in {@link NetConfig.limits}. */
+/** Limits on memory and on connections. Each can be set in {@link NetConfig.limits}. */
 export interface Limits {
   /** The longest line, in bytes without its end (PyP2P: 1 MiB). */
   readonly lineBytes: number;
@@ -60,12 +60,15 @@ export interface Limits {
   /** A connection is closed when this many bytes wait for a peer that does not read. */
   readonly sendMaxBytes: number;
   /**
-   * So much of what was sent is kept until the peer says that it has it, to be sent again should the link break; then nothing more
-   * is sent before it does. Who does not read what comes cannot hear that, and goes on sending: should the link break then, the
-   * connection is lost. On a path of 80 ms it is enough for 200 MB a second.
+   * How many sent bytes are kept, for a new link, until the peer acknowledges them. When so many wait, sending pauses. A node
+   * whose application reads nothing receives no acknowledgements; it goes on sending, and the connection is lost if the link
+   * breaks then. At a round trip of 80 ms the default is enough for 200 MB a second.
    */
   readonly unacknowledgedBytes: number;
-  /** So much is read of a connection that nobody reads, so that its end is noticed; then its socket is paused. */
+  /**
+   * How much is read ahead of an application that does not read, so that the end of the connection is noticed. Then the socket is
+   * paused.
+   */
   readonly readAheadBytes: number;
   /** Inbound connections that have not proven a key yet. */
   readonly pendingInbound: number;
@@ -87,7 +90,7 @@ export type PortMappingProtocol = (typeof PORT_MAPPING_PROTOCOLS)[number];
 export interface NetConfig {
   /** `direct` only takes and makes connections; `p2p` also bootstraps, advertises and fills its slots. */
   readonly mode: 'direct' | 'p2p';
-  /** By default a new one, so that the node is somebody else at each start. */
+  /** Default: a new identity, so that the node has another peer id after each start. */
   readonly identity?: Identity | undefined;
   /** The local address to listen on and to dial from, so that several nodes can live on one machine. Default: all. */
   readonly bind?: string | undefined;
@@ -96,8 +99,8 @@ export interface NetConfig {
   /** The port is forwarded to this node by hand: others can dial its public address. */
   readonly forwarded?: boolean | undefined;
   /**
-   * Whether the router may be asked to open a port where others could not dial this node otherwise, and by what. By default by
-   * all of PCP, NAT-PMP and UPnP, whichever it answers first.
+   * Whether the router is asked to open a port when others cannot dial this node, and by which protocols. By default by all of
+   * PCP, NAT-PMP and UPnP, whichever it answers first.
    */
   readonly portMapping?: boolean | readonly PortMappingProtocol[] | undefined;
   /**
@@ -135,10 +138,12 @@ export interface NetConfig {
   /** Whether an inbound peer is welcome, judged by its proven key (not on plain links). By default everybody is. */
   readonly acceptPeer?: ((peerId: PeerId) => boolean) | undefined;
   /**
-   * Inbound connections at most, half of them from one site (an IPv4 address, an IPv6 /48) in `p2p` mode. With as many, the newest of
-   * the site that has most, of those that nothing was sent on, ends for a newcomer whose site has less. And how many outbound ones
-   * `p2p` mode makes by itself (what `connect$` is asked for it always makes). Default: 1024 each in `direct`
-   * mode; 20 and 10 in `p2p` mode. With as many inbound as outbound (PyP2P: 10 and 10) all are taken in the end, and nobody new gets in.
+   * The most inbound connections; in `p2p` mode one site (an IPv4 address, an IPv6 /48) gets half of them at most. When all slots
+   * are taken, a newcomer from a smaller site takes the place of a connection on which nothing was sent: the newest of the
+   * largest site. Also the most outbound connections that `p2p` mode makes by itself; `connect$` is not limited. Default: 1024
+   * each in
+   * `direct` mode; 20 and 10 in `p2p` mode. If both numbers were equal (PyP2P: 10 and 10), a network would use up all its slots,
+   * and new nodes could not join.
    */
   readonly slots?:
     | {
@@ -148,9 +153,9 @@ export interface NetConfig {
         readonly outbound?: number | undefined;
       }
     | undefined;
-  /** How long things may take, where it is not to be the default. */
+  /** Timeouts and intervals that differ from the defaults. */
   readonly timing?: Partial<Timing> | undefined;
-  /** How much of everything there may be, where it is not to be the default. */
+  /** Limits that differ from the defaults. */
   readonly limits?: Partial<Limits> | undefined;
   /** Closes the net when aborted. */
   readonly signal?: AbortSignal | undefined;
@@ -276,7 +281,7 @@ export function resolveConfig(config: NetConfig): ResolvedConfig {
   };
 }
 
-/** A name that is none would be an option that silently does nothing. */
+/** A misspelt name would be ignored silently. */
 function expectNames(group: string, overrides: object | undefined, names: readonly string[]): void {
   const unknown = Object.keys(overrides ?? {}).find((name) => !names.includes(name));
   if (unknown !== undefined) throw invalidOption(group, `made of ${names.join(', ')}`, unknown);

@@ -57,7 +57,7 @@ export function scopeOf(address: string): 'global' | 'private' | 'loopback' | 'l
 }
 
 /**
- * Whether an address can be one host's on the internet, and nothing else: none of the special-purpose ranges of RFC 6890 (nor of those
+ * Whether an address can only be that of one host on the internet: none of the special-purpose ranges of RFC 6890 (nor of those
  * that IANA has added since), and of IPv6 only 2000::/3 (RFC 4291 §2.4). So it is no address of documentation or benchmarks, and
  * none that stands for an IPv4 address (6to4, Teredo, NAT64), which could be one of a local network.
  */
@@ -72,8 +72,8 @@ export function familyOf(address: string): 4 | 6 {
 }
 
 /**
- * Addresses of both families in turns (RFC 8305 §4), those of one in their order: a family that leads nowhere costs a try, not
- * all of them.
+ * Interleaves addresses of both families (RFC 8305 §4), each family in its order, so that a family that does not work delays the
+ * other by one try only.
  *
  * @param addressOf the address of an item.
  * @param first the family that begins. Default: that of the first item.

@@ -21,7 +21,7 @@ export type ErrorCode =
   | 'STORE'
   | 'UNAVAILABLE';
 
-/** What every error of this library is: an `Error` with a stable {@link ErrorCode} and, where there is one, its `cause`. */
+/** The base class of this library's errors: an `Error` with a stable {@link ErrorCode} and, where there is one, its `cause`. */
 export class Rxp2pError extends Error {
   constructor(
     /** What went wrong, for programs: it stays the same when the message changes. */
@@ -29,13 +29,13 @@ export class Rxp2pError extends Error {
     message: string,
     options?: ErrorOptions,
   ) {
-    // Words of peers and servers are in many of them.
+    // Many messages quote peers and servers.
     super(clean(message), options);
     this.name = new.target.name;
   }
 }
 
-/** A value given by the application is not what is needed (`INVALID_OPTION`). The message says what was expected and what came. */
+/** The application passed an invalid value (`INVALID_OPTION`). The message says what was expected and what came. */
 export class InvalidOptionError extends Rxp2pError {
   constructor(message: string, options?: ErrorOptions) {
     super('INVALID_OPTION', message, options);
@@ -77,7 +77,7 @@ export class ListenError extends Rxp2pError {
   }
 }
 
-/** Somebody else answered: the key that was proven is not the key that was asked for (`PEER_MISMATCH`). Nothing was sent to it. */
+/** Another peer answered: it proved another key than the expected one (`PEER_MISMATCH`). Nothing was sent to it. */
 export class PeerMismatchError extends Rxp2pError {
   constructor(
     /** The peer id that was asked for. */
@@ -93,7 +93,7 @@ export class PeerMismatchError extends Rxp2pError {
   }
 }
 
-/** The other side does not keep to the protocol (`PROTOCOL`). */
+/** The other side violated the protocol (`PROTOCOL`). */
 export class ProtocolError extends Rxp2pError {
   constructor(message: string, options?: ErrorOptions) {
     super('PROTOCOL', message, options);
@@ -139,7 +139,7 @@ export class ClosedError extends Rxp2pError {
   }
 }
 
-/** A rendezvous server refused, or did not keep to its protocol (`RENDEZVOUS`). */
+/** A rendezvous server refused, or violated its protocol (`RENDEZVOUS`). */
 export class RendezvousError extends Rxp2pError {
   constructor(
     message: string,
@@ -170,7 +170,7 @@ export class PortMappingError extends Rxp2pError {
   }
 }
 
-/** A folder in which a server cannot keep what it has to (`STORE`). */
+/** A server cannot use its data folder (`STORE`). */
 export class StoreError extends Rxp2pError {
   constructor(message: string, options?: ErrorOptions) {
     super('STORE', message, options);
@@ -218,8 +218,8 @@ export class ConnectError extends Rxp2pError {
 }
 
 /**
- * The reason in words of anything that was thrown, with the reasons of its parts where it bundles several. Never empty, and
- * clean: what others have thrown may quote a server.
+ * The reason of a thrown value, in words; for an AggregateError, the reasons of all its errors. Never empty, and without control
+ * characters, since it may quote a server.
  *
  * @example
  * reasonOf(new Error('connect ECONNREFUSED 127.0.0.1:1')); // 'connect ECONNREFUSED 127.0.0.1:1'
@@ -240,7 +240,7 @@ function codesOf(error: unknown): readonly string[] {
   return codesOf(error.cause);
 }
 
-/** Node's HTTP parser begins the codes of what is no HTTP so. */
+/** The error codes of Node's HTTP parser begin with this. */
 const NOT_HTTP = 'HPE_';
 
 /**
@@ -253,7 +253,7 @@ const NOT_HTTP = 'HPE_';
  * failureOf(cause, 'rendezvous server'); // 'cannot be reached (ENOTFOUND)'
  */
 export function failureOf(error: unknown, what: string): string {
-  // The fault is here, not there.
+  // The fault is on this machine, not at the server.
   if (error instanceof UnavailableError || error instanceof ListenError) return `cannot be asked: ${error.message}`;
   const codes = codesOf(error);
   if (codes.some((code) => code.startsWith(NOT_HTTP))) return `answers, but is no ${what}`;

@@ -11,7 +11,7 @@ import { dial$ } from './link/tcp.js';
 import { webTls$ } from './link/web-tls.js';
 import { loadNodeFetch } from './packages.js';
 
-/** A question by HTTP. */
+/** An HTTP request. */
 export interface HttpRequest {
   readonly url: URL;
   /** Default: GET. */
@@ -24,7 +24,7 @@ export interface HttpRequest {
   readonly localAddress?: string | undefined;
   /** The address to go to, whatever host the URL names. */
   readonly connectTo?: string | undefined;
-  /** Takes answers with faults that RFC 9112 forbids, as those of gateways are. Default: no. */
+  /** Accepts responses that violate RFC 9112, as those of some gateways do. Default: no. */
   readonly isLenient?: boolean | undefined;
   /** The family of the server's address to use, where its name has addresses of both. */
   readonly family?: 4 | 6 | undefined;
@@ -32,7 +32,7 @@ export interface HttpRequest {
   readonly dial$?: typeof dial$ | undefined;
 }
 
-/** An answer by HTTP, whatever its status is. */
+/** An HTTP response of any status. */
 export interface HttpAnswer {
   readonly status: number;
   readonly text: string;
@@ -41,8 +41,8 @@ export interface HttpAnswer {
 }
 
 /**
- * Asks by HTTP. Emits the answer and completes; redirections are not followed, since nobody here has a reason to send us
- * elsewhere. Unsubscribing gives the request up. It has no time limit of its own: the caller sets one.
+ * Sends an HTTP request. Emits the response and completes. Redirections are not followed: no server of ours needs them.
+ * Unsubscribing aborts the request. It has no time limit of its own: the caller sets one.
  *
  * @throws HttpError when there is no answer, or too long a one.
  *
@@ -100,7 +100,7 @@ type Open = (use: (socket: Socket) => void) => void;
 
 type WhenOpen = (error: Error | null, socket: Duplex) => void;
 
-/** Node's agents would dial a name's addresses in their own way, which gives up all but the last after 250 ms. */
+/** Node's agents would dial the addresses of a name themselves, and give each but the last only 250 ms. */
 class PlainAgent extends HttpAgent {
   constructor(readonly open: Open) {
     super();

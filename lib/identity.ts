@@ -84,7 +84,7 @@ export function loadIdentity(path: string): Identity {
 
 function readKeyFile(path: string): string {
   try {
-    // Windows has no such bits; everywhere else a key that others can read is no proof of anything.
+    // Windows has no such bits. Elsewhere, a key that others can read proves nothing.
     const file = statSync(path);
     if (process.platform !== 'win32' && file.isFile() && (file.mode & 0o077) !== 0) {
       throw new IdentityError(`The key file ${path} can be used by other users. Run: chmod 600 ${path}`);
@@ -149,7 +149,7 @@ export function loadOrCreateIdentity(path: string): Identity {
   }
 }
 
-/** Whether there is a file. One that cannot be looked at is there: reading it tells why not. */
+/** Whether the file exists. If that cannot be determined, it counts as existing: reading it then gives the reason. */
 function isThere(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false }) !== undefined;
@@ -164,7 +164,7 @@ export function peerIdToKey(peerId: PeerId): Buffer | undefined {
   return bytes !== undefined && isKey(bytes) ? bytes : undefined;
 }
 
-/** Whether something that was sent is a peer id. */
+/** Whether a received value is a peer id. */
 export function isPeerId(value: unknown): value is PeerId {
   return typeof value === 'string' && value.length === 43 && peerIdToKey(value) !== undefined;
 }
@@ -210,7 +210,7 @@ export function verifySignature(peerId: PeerId, data: Uint8Array, signature: Uin
   return verify(null, data, key, signature);
 }
 
-/** Which of two peers decides where only one may: the one with the greater key, compared as bytes. */
+/** Whether a peer id is the greater of two, compared as bytes. The peer with the greater key decides where only one may. */
 export function isGreater(peerId: PeerId, other: PeerId): boolean {
   return Buffer.compare(Buffer.from(peerId, 'base64url'), Buffer.from(other, 'base64url')) > 0;
 }

@@ -32,7 +32,7 @@ import { formatUnl, parseUnl, peerNameOf } from './unl.js';
 import type { Unl } from './unl/types.js';
 import { expectInteger } from './validate.js';
 
-/** Peers that do not answer a close within this time are not waited for. */
+/** How long closing a net waits for peers to answer, in milliseconds. */
 const CLOSE_WITHIN_MS = 5_000;
 
 /**

@@ -17,7 +17,7 @@ export interface LookConfig {
   readonly server: URL;
   /** The port at which the asking node is to be dialled. */
   readonly port: number;
-  /** Who has to answer there: whoever does must prove this key. Without it any program counts. */
+  /** The peer that must answer there and prove this key. Without it any program counts. */
   readonly peerId: PeerId | undefined;
   /** Over which family to ask, since the server dials the address that it sees. */
   readonly family: 4 | 6;
@@ -41,11 +41,11 @@ export interface Look {
   readonly reason: string | undefined;
 }
 
-/** Whether others can dial this node by one family of addresses, and how that came. */
+/** Whether others can dial this node by one family of addresses, and why. */
 export interface Reach {
   /** The family of addresses: IPv4 or IPv6. */
   readonly family: 4 | 6;
-  /** Whether all that was to be tried has been. */
+  /** Whether everything has been tried. */
   readonly isSettled: boolean;
   /** Whether somebody outside has dialled this node; `undefined` while nobody has tried, or nobody can. */
   readonly isReachable: boolean | undefined;
@@ -103,13 +103,16 @@ export function look$({
 
 /** What several servers are asked. */
 export interface LookByAnyConfig extends Omit<LookConfig, 'server'> {
-  /** Whether an answer is to be believed; else it is as if there had been none. */
+  /** Whether to use an answer; one that is not used counts as none. */
   readonly isCredible: (look: Look) => boolean;
   /** Is told of each server that was asked what is wrong with it, or nothing. */
   readonly tell?: ((server: URL, failure: string | undefined) => void) | undefined;
 }
 
-/** A server that has not answered after this time, in milliseconds, gets company: it may take 1 s to dial, and be far away. */
+/**
+ * When a server has not answered after this time, in milliseconds, the next one is asked as well: a server may take 1 s to dial,
+ * and be far away.
+ */
 const COMPANY_MS = 1_500;
 
 /**
@@ -121,7 +124,7 @@ export function lookByAny$(
   { isCredible, tell, ...config }: LookByAnyConfig,
 ): Observable<Look> {
   const looks = servers
-    // A server that is named by an address of the other family can see nothing of this one.
+    // A server named by an address of one family cannot test the other family.
     .filter((server) => {
       const address = canonicalAddress(serverOf(server).host);
       return address === undefined || familyOf(address) === config.family;

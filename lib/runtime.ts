@@ -4,8 +4,8 @@ import { defaultGateway$, routedAddress$ } from './port-mapping/gateway.js';
 import { dial$, listen$ } from './link/tcp.js';
 
 /**
- * What the library takes from its surroundings: time, chance and sockets. Specs give their own, so that time is virtual
- * and chance is chosen.
+ * The outside world as the library uses it: time, randomness and sockets. Specs pass their own, with virtual time and chosen
+ * numbers.
  */
 export interface Runtime {
   /** Timers, and a clock that never jumps: how long things take is measured by it. */
@@ -26,7 +26,7 @@ export interface Runtime {
   readonly routedAddress$: typeof routedAddress$;
 }
 
-/** The real clock, the real chance and the real sockets. */
+/** The real clock, random numbers and sockets. */
 export const systemRuntime: Runtime = {
   scheduler: {
     now: () => performance.timeOrigin + performance.now(),

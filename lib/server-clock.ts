@@ -13,8 +13,8 @@ export interface ClockReading {
 }
 
 /**
- * What an answer's `Date` (RFC 9110 §6.6.1) says of this machine's clock. When it was written is known but for the round trip:
- * the middle is taken, and half of it is uncertain. Pure.
+ * What an answer's `Date` (RFC 9110 §6.6.1) says of this machine's clock. The answer was written at some moment of the round
+ * trip: its middle is assumed, and half of it is the uncertainty. Pure.
  *
  * @param date what the server says, in milliseconds since the epoch, in whole seconds.
  * @param now the time of day when the answer had come, by this machine's clock.

@@ -1,6 +1,6 @@
 import type { ClockReading } from './server-clock.js';
 
-/** How it stands with a server, as its last answer or failure has shown. */
+/** The state of a server, by its last answer or failure. */
 export interface ServerReport {
   /** What the server is used for. */
   readonly kind: 'rendezvous' | 'mailbox' | 'DHT' | 'reachability';

@@ -1,8 +1,8 @@
-// What requests to the servers' HTTP services have in common, where the caller has to be who it says: it signs a label, the
-// host and port of the URL as in the Host header, and the exact text of what it asks for. `authorization: rxp2p-ed25519
-// SIGNATURE` (RFC 9110 §11.6.2). The label says what is asked for, so that a request is of no use for anything else; the host,
-// so that it is of none at a server that knows its own names. The text has the time, by the caller's clock, within two minutes
-// of the server's; a refusal tells the server's, so that a client whose clock is wrong tries again with that.
+// What requests to the servers' HTTP services have in common, where the caller has to be who it says: it signs a label, the host
+// and port of the URL as in the Host header, and the exact text of what it asks for. `authorization: rxp2p-ed25519 SIGNATURE`
+// (RFC 9110 §11.6.2). The label names the request's purpose, so that a signature is not valid for any other. The host makes it
+// invalid at other servers, if these know their own names. The text has the time, by the caller's clock, within two minutes of
+// the server's; a refusal tells the server's, so that a client whose clock is wrong tries again with that.
 import { SIGNATURE_LENGTH, verifySignature, type Identity, type PeerId } from './identity.js';
 import { decodeBase64Url, isTime, parseJsonObject } from './validate.js';
 import { oneLine } from './words.js';
@@ -13,11 +13,11 @@ import { oneLine } from './words.js';
  */
 export const CLOCK_TOLERANCE_MS = 120_000;
 
-/** That a server does not do what it was asked. */
+/** A server's refusal. */
 export interface Refusal<Code extends string> {
   readonly refused: Code;
   readonly words: string;
-  /** The least time that the server would have accepted, or its own. */
+  /** The server's time, or the earliest time that it would have accepted. */
   readonly now: number;
 }
 

@@ -26,7 +26,7 @@ export function invalidOption(name: string, expected: string, value: unknown): I
 }
 
 /**
- * The value, when it is an integer within bounds.
+ * Returns the value if it is an integer within bounds.
  *
  * @throws InvalidOptionError ``Expected `port` to be an integer from 0 to 65535, got `70000` ``
  */
@@ -38,7 +38,7 @@ export function expectInteger(name: string, value: unknown, minimum: number, max
 }
 
 /**
- * The value, when it is one of a few texts.
+ * Returns the value if it is one of the choices.
  *
  * @throws InvalidOptionError ``Expected `mode` to be one of p2p, direct, got `dir` ``
  */
@@ -48,7 +48,7 @@ export function expectOneOf<T extends string>(name: string, value: unknown, choi
   return choice;
 }
 
-/** An object out of JSON text, or `undefined` for anything else: what a peer sends is never trusted to parse. */
+/** Reads a JSON object: `undefined` for any other text. Never throws. */
 export function parseJsonObject(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const value: unknown = JSON.parse(text);
@@ -75,19 +75,19 @@ export function decodeBase64Url(text: string): Buffer | undefined {
   return bytes.toString('base64url') === text ? bytes : undefined;
 }
 
-/** Whether something that was sent can be a time or a duration, in whole milliseconds. */
+/** Whether a received value is a time or a duration, in whole milliseconds. */
 export function isTime(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
 const ID = /^[A-Za-z0-9_-]{1,32}$/;
 
-/** Whether something that was sent can be an id: of a request, of a server. */
+/** Whether a received value has the form of an id, such as that of a request or a server. */
 export function isId(value: unknown): value is string {
   return typeof value === 'string' && ID.test(value);
 }
 
-/** Whether something that a peer has sent can be the id of an attempt. */
+/** Whether a received value has the form of an attempt's id. */
 export function isAttemptId(value: unknown): value is string {
   return isId(value);
 }

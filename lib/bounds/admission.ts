@@ -7,21 +7,21 @@ interface AdmissionConfig {
 }
 
 /**
- * The answer to a newcomer: whether it is in, and who has given way to it. Whoever gave way has left already, and whatever it holds
- * is to be released.
+ * The answer to a newcomer: whether it was admitted, and which entry was evicted for it. The evicted entry has left already; the
+ * caller releases what it holds.
  */
 export interface Admitted<T> {
   readonly isIn: boolean;
   readonly gaveWay?: T | undefined;
 }
 
-/** Why a newcomer gets no room: its site has as many entries as it may have, or all is full and its site has as many as any other. */
+/** Why a newcomer is not admitted: its site has its most entries, or everything is full and no other site would have more then. */
 export type NoRoom = 'site-full' | 'full';
 
 /** What one site has. */
 interface Share<T> {
   readonly entries: Set<T>;
-  /** In the order of arrival, with some that have left. */
+  /** In the order of arrival. Entries that have left may still be in it. */
   readonly arrivals: T[];
 }
 
@@ -40,7 +40,7 @@ interface Share<T> {
  */
 export class Admission<T> {
   readonly #shares = new Map<string, Share<T>>();
-  /** The sites that have so many entries, by that number. */
+  /** Sites by their number of entries. */
   readonly #sitesWith: Set<string>[] = [];
   #size = 0;
 
@@ -78,7 +78,10 @@ export class Admission<T> {
     return { isIn: true, gaveWay };
   }
 
-  /** What gives way to a newcomer of a site where all is full: the newest of the site that has most, if that has more than its own then. */
+  /**
+   * The entry to evict for a newcomer when everything is full: the newest entry of the largest site, if that is larger than the
+   * newcomer's would then be.
+   */
   givesWayTo(site: string): T | undefined {
     return this.of(site) + 1 < this.#most ? this.newestOf(this.#greediest) : undefined;
   }

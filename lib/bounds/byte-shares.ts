@@ -8,11 +8,11 @@ interface ByteSharesConfig {
   readonly most: number;
 }
 
-/** Holds bytes, and lets go of them when told to. */
+/** Somebody who holds bytes and can release them. */
 export interface ByteHolder {
   /** The site that its bytes are counted by. */
   readonly site: string;
-  /** Called when there is no room for its bytes any more. They are not counted from then on. */
+  /** Called when its bytes must be released to make room. They are no longer counted. */
   readonly giveWay: () => void;
 }
 
@@ -22,8 +22,8 @@ interface Share {
 }
 
 /**
- * Room for bytes that is shared by sites. Where there are too many of one site, the holder of most of them gives way; where there
- * are too many in all, that of the site which has most. So nobody's bytes are in the way of others'.
+ * A limit on bytes, shared by sites. When one site has too many, its largest holder is evicted. When there are too many in total,
+ * the largest holder of the largest site is evicted. So one site cannot use up the room of the others.
  *
  * @example
  * const shares = new ByteShares({ mostOfOne: 2 ** 20, mostOfSite: 2 ** 24, most: 2 ** 28 });
@@ -41,7 +41,7 @@ export class ByteShares {
     return this.#bytes;
   }
 
-  /** A holder has so many bytes now. It may have to give way, and so may others. */
+  /** Sets how many bytes a holder has. That may evict this holder or others. */
   set(holder: ByteHolder, bytes: number): void {
     const { mostOfOne, mostOfSite, most } = this.config;
     const share = this.#count(holder, bytes);

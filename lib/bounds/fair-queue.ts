@@ -78,7 +78,7 @@ interface Site<T> {
   readonly senders: Map<string, Queue<T>>;
 }
 
-/** The last of those that have most: of those that have as much as each other, the last to come. */
+/** The largest entry of a map; among equally large ones, the last. */
 function greediestOf<T>(all: ReadonlyMap<string, T>, sizeOf: (one: T) => number): readonly [string, T | undefined] {
   let greediest: readonly [string, T | undefined] = ['', undefined];
   let most = 0;

@@ -1,9 +1,9 @@
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Bytes that come in pieces, gathered until there are enough of them to be read. However small the pieces are, the whole costs no more
- * than its bytes, in time and in memory: each byte is copied twice on average, into a block of at most twice their number. To put
- * `Buffer.concat` of all before at each piece would take quadratic time.
+ * Bytes that come in pieces, gathered until there are enough of them to be read. However small the pieces are, the whole costs no
+ * more than its bytes, in time and in memory: each byte is copied twice on average, into a block of at most twice their number.
+ * Calling `Buffer.concat` for each piece would take quadratic time.
  *
  * @example
  * const gathered = new Gathered();
@@ -21,7 +21,7 @@ export class Gathered {
     return this.#length;
   }
 
-  /** All that there is; good until the next piece comes. */
+  /** All bytes so far. The view is valid until the next piece is pushed. */
   get bytes(): Buffer {
     return this.#block.subarray(0, this.#length);
   }

@@ -1,19 +1,20 @@
 import { Observable, type MonoTypeOperatorFunction } from 'rxjs';
 import type { Admission, NoRoom } from './admission.js';
 
-/** Where work takes room. */
+/** What limits the work. */
 interface InRoomConfig {
-  /** The room, which much other work shares. Its entries are what to call when one of them has to give way. */
+  /** The room, shared with other work. Its entries are functions; each is called when its entry is evicted. */
   readonly room: Admission<() => void>;
   /** The site that the work is counted by. */
   readonly site: string;
-  /** The error that the work ends with, by why it finds no room, or finds none any more. */
+  /** Makes the error for work that is not admitted or is evicted. */
   readonly refusal: (why: NoRoom | 'gave-way') => Error;
 }
 
 /**
- * Takes an entry of a room for as long as it is subscribed to. Where there is none, the source is not subscribed to and `refusal` is
- * the error. When a newcomer of another site needs the entry, the source is unsubscribed and the same is said.
+ * Takes an entry of a room while it is subscribed to. Without a free entry it fails with the error of `refusal` and does not
+ * subscribe to the source. When a newcomer of another site evicts the entry, it unsubscribes from the source and fails in the
+ * same way.
  *
  * @example
  * const room = new Admission<() => void>({ most: 256, mostOfSite: 64 });

@@ -1,6 +1,6 @@
 /**
- * The bytes themselves, for somebody who keeps them: copied when they are a small part of a larger buffer, which they would keep
- * in memory as a whole. A socket reads into buffers of 64 KiB, and a message of ten bytes is a view into one of them. Pure.
+ * Bytes that can be kept without keeping a larger buffer in memory: a small view of a large buffer is copied. A socket reads into
+ * buffers of 64 KiB, and a message of ten bytes is a view into one of them. Pure.
  *
  * @example
  * kept.push(ownBytes(frame.payload));

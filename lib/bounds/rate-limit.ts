@@ -9,8 +9,8 @@ interface TokenBucketConfig {
 }
 
 /**
- * Makes a rate limit: returns a function that takes a token and tells whether there was one. What costs more takes more tokens, also
- * such as are not there yet, so that the next waits for longer.
+ * Makes a rate limit: returns a function that takes a token and tells whether there was one. Costly work takes several tokens. It
+ * may take more than are left; then the bucket needs longer to fill.
  *
  * @example
  * const mayGoOn = tokenBucket({ perSecond: 50, burst: 200, now: Date.now });
@@ -29,7 +29,7 @@ export function tokenBucket({ perSecond, burst, now }: TokenBucketConfig): (cost
   };
 }
 
-/** Sites that are remembered, where nobody says how many: a few MiB. */
+/** Sites that are remembered by default: a few MiB. */
 const MAX_SITES = 10_000;
 
 /** Many buckets, by the sites that empty them. */

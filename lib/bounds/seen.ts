@@ -2,7 +2,7 @@
 interface SeenConfig {
   /** For how long something is remembered, in milliseconds. */
   readonly forMs: number;
-  /** How much is remembered at most; the oldest is forgotten first. */
+  /** How many keys are remembered at most; the oldest is forgotten first. */
   readonly maxEntries: number;
   /** The time, in milliseconds. */
   readonly now: () => number;

@@ -1,4 +1,4 @@
-/** Counts what there is of each site, and of all, and forgets those of which there is nothing. */
+/** Counts entries for each site and in total. Sites without entries take no memory. */
 export class SiteCounts {
   readonly #counts = new Map<string, number>();
   #total = 0;

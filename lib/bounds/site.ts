@@ -3,7 +3,7 @@ import { addressToBytes, familyOf } from '../endpoint.js';
 /** An IPv6 site has a /48 (RFC 6177, RFC 3177): 65,536 networks, each with as many addresses as it likes. */
 const IPV6_SITE_BYTES = 6;
 
-/** Where nothing is known of an address: all such count as one site. */
+/** The site of unknown addresses: all of them count as one. */
 const UNKNOWN = 'unknown';
 
 /**

@@ -53,7 +53,7 @@ export async function connect(unl: string, options: ConnectOptions): Promise<voi
     relay,
     bind,
     identity: identityOf(options),
-    // It dials, and nobody else has its locator.
+    // This node only dials: nobody has its locator, so nothing else needs to reach it.
     portMapping: false,
     reachability: false,
   });
@@ -65,7 +65,7 @@ export async function connect(unl: string, options: ConnectOptions): Promise<voi
   let start = 0;
   // Until there is a connection, an end is a failure.
   let status = 1;
-  // So is an end before all of stdin was sent because some of it is no line.
+  // An orderly end is a failure, too, when some of stdin could not be sent because it is no line.
   let isWhole = true;
   const conversation$ = net.unl$.pipe(
     // Where this node is itself decides which of the peer's endpoints are near.

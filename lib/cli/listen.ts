@@ -55,7 +55,7 @@ export async function listen(options: ListenOptions): Promise<void> {
         .pipe(finalize(() => peers.delete(connection)));
     }),
   );
-  // No faster than the slowest of them reads.
+  // Reads stdin no faster than the slowest peer reads its lines.
   const sent$ = eachStdinLine$((text) => Promise.all([...peers].map((peer) => sendLine(peer, text))), report);
   await runUntilInterrupted(net, received$, ready$, sent$);
 }

@@ -5,12 +5,12 @@ import type { Unl } from '../unl/types.js';
 /** The servers where a node and its peer meet. */
 type MeetingPlaces = Pick<NetConfig, 'rendezvous' | 'mailbox' | 'dht'>;
 
-/** So many of the servers of a kind that a stranger's locator names are asked. */
+/** How many servers of each kind are used from a stranger's locator. */
 const MAX_NAMED = 2;
 
 /**
- * The servers that are named, else those where the peer says that it is: public ones, since the locator may be a stranger's; at
- * home, where the peer itself has no public address, any.
+ * The servers named by options, else those in the peer's locator. From a locator only public servers are used, since it may come
+ * from a stranger; when the peer itself has no public address, private ones are used, too.
  */
 export function meetingPlaces({ rendezvous, mailbox, dht }: MeetingPlaces, peer: Unl): MeetingPlaces {
   const isNamed = rendezvous !== undefined || mailbox !== undefined || dht !== undefined;
@@ -21,7 +21,7 @@ export function meetingPlaces({ rendezvous, mailbox, dht }: MeetingPlaces, peer:
     return isAtHome || address === undefined || isPublicUnicast(address);
   };
   const mayAskServer = ({ host }: ServerAddress) => mayAsk(host) && host !== 'localhost';
-  // Only what a mailbox server is asked for at its top: no path of a stranger's choice.
+  // Drops the path of the URL: a stranger must not choose which path is requested.
   const mailboxes = peer.mailboxes.map((url) => new URL('/', url)).filter((url) => mayAsk(serverOf(url).host));
   return {
     rendezvous: peer.rendezvous.filter(mayAskServer).slice(0, MAX_NAMED).map(formatServer),

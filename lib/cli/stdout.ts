@@ -11,8 +11,8 @@ const LAST_WORDS_MS = 1_000;
 export const stdoutEnd$: Observable<void> = from(stdoutEnded);
 
 /**
- * Writes a line to stdout; resolves when more may be written, or nothing can be any more. Raw to a file or a pipe; to a terminal
- * without what that would obey, since the line may be a stranger's.
+ * Writes a line to stdout; resolves when more may be written, or when stdout has failed. For a terminal, control characters are
+ * removed, since the line may come from a stranger; a file or a pipe gets the line unchanged.
  */
 export async function print(text: string): Promise<void> {
   const line = process.stdout.isTTY ? cleanLine(text) : text;
@@ -21,8 +21,8 @@ export async function print(text: string): Promise<void> {
 }
 
 /**
- * Ends the process soon, although stdout may have a reader that takes nothing any more: one that goes on reading gets the rest
- * before, and the process ends by itself. For the end that a user asks for, once everything else is closed.
+ * Ends the process even when the reader of stdout has stopped reading. A reader that goes on reading gets the rest of the output
+ * first. Called when the user asked for the end and everything else is closed.
  */
 export function exitSoon(): void {
   setTimeout(() => process.exit(), LAST_WORDS_MS).unref();

@@ -28,7 +28,7 @@ import { exitSoon, stdoutEnd$ } from './stdout.js';
 /** Lines of stdin may be longer than those of a peer; sending judges them. */
 const STDIN_LINE_BYTES = 64 * 1024 * 1024;
 
-/** What is said when this machine's clock is right again. */
+/** Printed when this machine's clock is right again. */
 const AGREES = 'the clock of this machine and those of the servers agree again';
 
 /** The options that commands which make a node share. */
@@ -44,7 +44,7 @@ export interface NodeOptions {
   readonly json?: boolean;
 }
 
-/** The options of commands whose node others are to reach. */
+/** Options of commands whose node can be reached by others. */
 export interface ReachableOptions extends NodeOptions {
   readonly forwarded?: boolean;
   readonly portMapping?: boolean;
@@ -118,7 +118,7 @@ export function reportClock({ status$ }: Pick<Net, 'status$'>, report: Report): 
     });
 }
 
-/** Does something with the first locator, and reports each later one: what was handed on before may lead nowhere any more. */
+/** Passes the first locator to a function, and reports each later one: a locator that was shared before may no longer work. */
 export function eachUnl$(
   { unl$, peerId }: Pick<Net, 'unl$' | 'peerId'>,
   first: (unl: string) => Promise<void> | void,
@@ -175,7 +175,7 @@ export function reportConnection(
 ): void {
   const start = performance.now() - elapsedMs;
   const way$ = path$.pipe(
-    // A round trip is measured now and then, and is no other way.
+    // Ignores new measurements of the round trip: they do not change the path.
     distinctUntilChanged(isSameWay),
     map((path, index) => ({ path, isFirst: index === 0 })),
   );
@@ -210,7 +210,7 @@ function isSameWay(one: Path, other: Path): boolean {
   );
 }
 
-/** Has the first of stdin read already, so that it need not be waited for when it is wanted. */
+/** Starts to read stdin before its lines are needed, so that the first line is there at once. */
 export function openStdin(): void {
   process.stdin.read(0);
 }
@@ -259,8 +259,10 @@ export async function runUntilInterrupted(net: Net, ...work: readonly Observable
   }
 }
 
-/** Emits once when the user wants the program to end: Ctrl-C, SIGTERM, a terminal
- * that was closed, or nobody who takes its output. A second time kills. */
+/**
+ * Emits once when the user wants the program to end: by Ctrl-C, SIGTERM, closing the terminal, or ending the reader of stdout. A
+ * second signal kills the process.
+ */
 export function interrupted$(): Observable<unknown> {
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   return merge(...signals.map((signal) => fromEvent(process, signal)), stdoutEnd$).pipe(take(1));

@@ -10,12 +10,12 @@ import { askProven$ } from './prove.js';
 import type { Found } from './walk.js';
 
 /**
- * Nodes are looked for and announced to anew this often. NATs that forget a UDP mapping sooner than after 30 s are hardly met
- * with (RFC 4787 §4.3 wants two minutes); and of the nodes that there were some have left.
+ * Nodes are looked for and announced to anew this often. Hardly any NAT forgets a UDP mapping in less than 30 s (RFC 4787 §4.3
+ * asks for two minutes). Some of the previous nodes have left by then.
  */
 const RENEW_MS = 25_000;
 
-/** Who has just joined finds more and better neighbours soon. */
+/** Soon after it has joined, a node finds more and closer neighbours. */
 const FIRST_RENEWALS_MS: readonly number[] = [1_000, 3_000, 10_000];
 
 /** What an announcement needs. */
@@ -24,14 +24,14 @@ interface AnnounceConfig {
   readonly identity: Identity;
   /** Where parcels for the identity are stored. */
   readonly mailbox: Buffer;
-  /** Takes each node just before it is announced to: it may push before it answers. */
+  /** Called with each node just before the announcement is sent to it: the node may push a parcel before it answers. */
   readonly neighbours: Neighbours;
   readonly runtime: Pick<Runtime, 'scheduler' | 'random' | 'newId'>;
 }
 
 /**
- * Announces this node's peer at the nodes that are closest to its mailbox, again and again, and keeps the way from them to
- * here open, for as long as it is subscribed to. Each node is given a new secret each time. Never emits, completes or fails.
+ * While subscribed to, announces this peer to the nodes closest to its mailbox, and repeats that so that its own NAT keeps
+ * letting them in. Each node is given a new secret each time. Never emits, completes or fails.
  */
 export function announced$({ node, identity, mailbox, neighbours, runtime }: AnnounceConfig): Observable<never> {
   const announce$ = ({ contact, token, seenAs }: Found): Observable<never> =>

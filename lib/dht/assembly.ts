@@ -7,12 +7,12 @@ const MAX_INCOMPLETE = 16;
 const MAX_HOSTS = 64;
 
 /**
- * Puts parts together again. The parts of each host are kept apart: whoever pushes wrong ones spoils its own copy and no other.
+ * Joins parts to parcels. Parts of different hosts are kept apart: a host that pushes wrong parts spoils only its own copy.
  */
 export class Assembly {
   readonly #hosts = new Map<string, Map<string, Map<number, Buffer>>>();
 
-  /** Takes a part. Returns the parcel when it is whole, and what it should be. */
+  /** Adds a part. Returns the parcel when it is complete and has the right digest. */
   add({ digest, index, count, bytes }: Part, host: string): Buffer | undefined {
     if (count === 1) return digestOf(bytes).equals(digest) ? bytes : undefined;
     const parcels = renew(this.#hosts, host, MAX_HOSTS, () => new Map<string, Map<number, Buffer>>());
@@ -27,7 +27,7 @@ export class Assembly {
   }
 }
 
-/** The entry of a key, made where there is none, as the latest of all; of too many the oldest goes. */
+/** Gets or creates the entry of a key and moves it to the end. When the map has too many entries, the oldest is removed. */
 function renew<T>(map: Map<string, T>, key: string, most: number, make: () => T): T {
   const value = map.get(key) ?? make();
   map.delete(key);

@@ -29,13 +29,13 @@ import { KEEP_MAX_MS } from '../parcel.js';
 import { receiptOf, type PushRequest } from './messages.js';
 import { agreedAddress, OWN_VOTE, type Votes } from './votes.js';
 
-/** A parcel is held so long for nodes to agree on where its sender is. */
+/** How long a parcel is held for nodes to agree on the sender's address. */
 const AGREE_MS = 300;
 
-/** It is held in so many steps: after one in which this process had no time to look, what has arrived is taken before the next. */
+/** The hold is split into steps. If the process was busy during one step, pushes that arrived meanwhile are handled before the next. */
 const STEPS = 4;
 
-/** Nodes are told within this time that a parcel was taken, or will push it again. */
+/** How long a parcel waits to be taken. After that it is forgotten; nodes that got no receipt push it again. */
 const TAKEN_MS = 5_000;
 
 /** Parcels that are being held, or that nobody has taken yet. */
@@ -44,7 +44,7 @@ const MAX_HELD = 256;
 /** Parcels that are remembered. */
 const MAX_REMEMBERED = 4_096;
 
-/** What one node may push: what it has for a receiver that comes back, and then what a busy peer sends. */
+/** The rate at which one node may push: a burst for a receiver that comes back, then what a busy peer sends. */
 const PUSHES_PER_SECOND = 50;
 const PUSH_BURST = 512;
 
@@ -59,9 +59,9 @@ interface InboxConfig {
 /** A parcel as it arrives. */
 export interface Arrived {
   readonly bytes: Buffer;
-  /** Where so many nodes agree that its sender is that it can be believed. */
+  /** The sender's address, if enough nodes agree on it. */
   readonly seenAt: string | undefined;
-  /** Lets all nodes know that they need not push it any more. */
+  /** Tells all nodes that they need not push it again. */
   readonly acknowledge: () => void;
 }
 
@@ -103,8 +103,8 @@ export function createInbox({ identity, runtime: { scheduler }, neighbours }: In
   }
 
   /**
-   * Makes room for a parcel that a host is the first to push: what only one host has pushed gives way, of the host that has pushed most of
-   * that. Returns whether there is room.
+   * Makes room for a parcel that a host is the first to push: evicts a parcel that only one host has pushed, from the host with
+   * most of those. Returns whether there is room.
    */
   function makeRoom(host: string): boolean {
     if (held.size < MAX_HELD) return true;
@@ -141,7 +141,7 @@ export function createInbox({ identity, runtime: { scheduler }, neighbours }: In
     if (taken.size > MAX_REMEMBERED && oldest !== undefined) taken.delete(oldest);
   }
 
-  /** Emits a parcel once its pushers agree on where its sender is, or have had time enough. */
+  /** Emits a parcel when the pushing nodes agree on the sender's address, or when the time for that is over. */
   const agreed$ = (parcel: Held) => {
     const voted$ = parcel.voted.pipe(
       startWith(undefined),

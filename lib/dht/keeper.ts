@@ -52,7 +52,10 @@ import { Shelf, type Kept } from './shelf.js';
 /** A receiver renews its announcement every 25 s; one renewal may be lost. */
 const ANNOUNCED_MS = 60_000;
 
-/** Whoever stores wants to know soon whether the receiver has it; more than the receiver takes to agree on where the sender is. */
+/**
+ * How long a node that stores a part waits for the receiver's receipt: longer than the receiver holds a parcel to settle the
+ * sender's address.
+ */
 const ANSWER_MS = 700;
 
 /** A receiver that does not answer is pushed to again after this time, and then less and less often. */
@@ -72,13 +75,13 @@ interface KeeperConfig {
 /** How parts get to a receiver: emits its receipt, and completes. */
 type Push = (push: PushRequest) => Observable<Buffer>;
 
-/** What a node of the DHT does for others: it keeps parts for receivers, and pushes them to those that are announced. */
+/** The service of a DHT node to others: keeps parts for receivers, and pushes them to receivers that have announced themselves. */
 export interface Keeper {
   /** Answers others for as long as it is subscribed to. Never emits and never fails. */
   readonly serve$: Observable<never>;
   /** Keeps a part as if it had been sent here. Emits what became of it, and completes. */
   store$(request: StoreRequest, seenAt: string | undefined): Observable<StoreAnswer>;
-  /** Has parts for this node's own peer given to it, for as long as it is subscribed to. Never emits. */
+  /** While subscribed to, delivers parts for this node's own peer. Never emits. */
   announce$(peerId: PeerId, push: Push): Observable<never>;
 }
 
@@ -100,7 +103,7 @@ interface Waiting extends Kept {
   readonly receipt: AsyncSubject<Buffer>;
 }
 
-/** This node's own parts and announcement count for nobody else. */
+/** Stands for the host when this node's own parts and announcement are counted. */
 const OWN = 'own';
 
 /** Makes what a node does for others. It does nothing as long as it is not subscribed to. */
@@ -224,7 +227,7 @@ export function createKeeper({ node, limits, runtime: { scheduler, random } }: K
       return receipt.pipe(
         map((signature): StoreAnswer => ({ status: STATUS.delivered, receipt: signature })),
         timeout({ first: ANSWER_MS, scheduler, with: () => of(kept) }),
-        // It has expired or given way meanwhile: its sender is not to wait for an answer.
+        // The part has expired or was evicted: do not keep its sender waiting.
         defaultIfEmpty(kept),
       );
     });
@@ -246,9 +249,9 @@ export function createKeeper({ node, limits, runtime: { scheduler, random } }: K
 
   function answer$(asked: Asked): Observable<unknown> {
     const { from, command, value, token, reply, refuse } = asked;
-    // That is between this node's own peer and those it is announced at.
+    // A push is for this node's own peer, not for the keeper.
     if (command === COMMAND.push) return EMPTY;
-    // Who is no part of the DHT does nothing for others.
+    // A node that is not part of the DHT serves nobody.
     if (node.id() === undefined) {
       refuse();
       return EMPTY;

@@ -39,8 +39,8 @@ export const MAX_PARTS = Math.ceil(PARCEL_MAX_BYTES / PART_BYTES);
 export const FIND_PADDING = Buffer.alloc(192);
 
 /**
- * The length of what a receiver gives to each node that it is announced at. The node brings it back with whatever it pushes, so that
- * nobody pushes in its name who only writes its address on a datagram.
+ * The length of the secret that a receiver sends with each announcement. The node repeats it in each push, so that nobody can
+ * push in its name with a forged source address.
  */
 export const SECRET_BYTES = 16;
 
@@ -105,7 +105,7 @@ export function toParts(bytes: Buffer): Part[] {
 }
 
 /**
- * What the receiver signs for a node to send its parcels to an address: worth nothing to another node, or elsewhere.
+ * What the receiver signs so that a node sends its parcels to an address. The signature is valid for that node and address only.
  *
  * @param secret what the node is to bring back, {@link SECRET_BYTES} long.
  */
@@ -206,7 +206,7 @@ function decodePart(value: Buffer, between: number): Part | undefined {
   const digest = value.subarray(0, HASH_BYTES);
   const [index = 0, count = 0] = value.subarray(PART_HEADER_BYTES - 2);
   if (bytes.length > PART_BYTES || count > MAX_PARTS || index >= count) return undefined;
-  // They are kept, and the datagram that they came in may be much longer.
+  // Copied, since they are kept and the datagram may be much longer.
   return { digest: ownBytes(digest), index, count, bytes: ownBytes(bytes) };
 }
 

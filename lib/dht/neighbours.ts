@@ -5,10 +5,10 @@ import { formatEndpoint, type Endpoint } from '../endpoint.js';
 /** For so long a node that was announced to may push: as long as it keeps the announcement. */
 const NEIGHBOUR_MS = 60_000;
 
-/** Far more than there are, with those of the last renewals. */
+/** Far more than are announced to, even with those of earlier renewals. */
 const MAX_NEIGHBOURS = 256;
 
-/** Secrets of one node: of this announcement, and of those before, if the node has not got this one. */
+/** Secrets kept for one node: the latest, and earlier ones in case the latest announcement was lost. */
 const MAX_SECRETS = 4;
 
 interface Neighbour {
@@ -18,9 +18,9 @@ interface Neighbour {
   readonly secrets: readonly Buffer[];
 }
 
-/** The nodes at which this node's peer is announced, and who may therefore push to it. */
+/** The nodes to which this peer was announced. Only they may push to it. */
 export class Neighbours {
-  /** Those that were announced to, the latest last. */
+  /** Ordered by announcement, the latest last. */
   readonly #known = new Map<string, Neighbour>();
 
   constructor(readonly now: () => number) {}
@@ -45,13 +45,13 @@ export class Neighbours {
     }
   }
 
-  /** Whether a node may push: it is announced at, and brings what it was given, so that it is no other in its name. */
+  /** Whether a node may push: this peer was announced to it, and it repeats its secret, which rules out a forged source address. */
   mayPush(endpoint: Endpoint, secret: Buffer): boolean {
     const secrets = this.#alive(formatEndpoint(endpoint))?.secrets ?? [];
     return secrets.some((known) => known.length === secret.length && timingSafeEqual(known, secret));
   }
 
-  /** How many hosts there are among them. */
+  /** How many different hosts they are on. */
   hosts(): number {
     const live = [...this.#known.values()].filter(({ at }) => at + NEIGHBOUR_MS > this.now());
     return new Set(live.map(({ host }) => host)).size;

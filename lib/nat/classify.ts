@@ -14,8 +14,8 @@ export interface NatClassification {
   /** The share of the samples that agree with it, 0 to 1. */
   readonly confidence: number;
   /**
-   * The external addresses, the most frequent first. More than one: the NAT has a pool of them and gives one host now
-   * this, now that ("arbitrary" pooling, which RFC 4787 REQ-2 advises against).
+   * The external addresses, the most frequent first. More than one means that the NAT has a pool and gives one host several of
+   * its addresses ("arbitrary" pooling, which RFC 4787 REQ-2 advises against).
    */
   readonly addresses: readonly string[];
 }
@@ -23,23 +23,23 @@ export interface NatClassification {
 /** Of five samples one may be odd: a port taken by other traffic (PyP2P tolerates as many), or a server that lies. */
 const ENOUGH = 0.8;
 
-/** Two ports always lie some step apart; only a third that keeps to it shows a rule. */
+/** Any two ports are some step apart; it takes a third at the same step to show a rule. */
 const MIN_SEQUENCE = 3;
 
-/** So many samples are looked at; more would tell no more, and a set that somebody else made must not take for ever. */
+/** How many samples are looked at. More would not change the result, and a set made by somebody else must not take unbounded time. */
 const MAX_SAMPLES = 64;
 
-/** A sequence may pass over so many samples that do not belong to it: one in five, and bad luck. */
+/** How many samples a sequence may skip because they do not belong to it: one in five, and some by bad luck. */
 const MAX_PASSED_OVER = 8;
 
 /**
- * What a NAT is by how servers saw connections through it (the tests of RFC 5780 §4.3, by TCP): whether the port outside is
- * the port inside (preserving), the same for every server (endpoint-independent, which PyP2P calls reuse), a constant
- * above the last (delta), or none of these (random). Pure.
+ * Classifies a NAT by where servers saw connections through it (the tests of RFC 5780 §4.3, by TCP): whether the port outside is
+ * the port inside (preserving), the same for every server (endpoint-independent, which PyP2P calls reuse), a constant above the
+ * last (delta), or none of these (random). Pure.
  *
- * To tell them apart it takes five consecutive local ports or so, each seen by at least two server endpoints. One sample
- * in five may be wrong. Fewer samples give `unknown` rather than a guess. With equal evidence the kinder type wins, since
- * what it predicts holds for the other one as well.
+ * To tell them apart it takes five consecutive local ports or so, each seen by at least two server endpoints. One sample in five
+ * may be wrong. Fewer samples give `unknown` rather than a guess. With equal evidence the type that is easier to predict wins:
+ * its predictions hold for the other type, too.
  *
  * @param samples in the order in which their SYNs were sent, all of one address family; only the first 64 count.
  * @param ownAddresses the addresses of this machine: whoever is seen at one of them has no NAT.
@@ -72,14 +72,14 @@ export function classify(samples: readonly PortSample[], ownAddresses: readonly 
   if (sequence.length >= MIN_SEQUENCE && regular >= ENOUGH) {
     return verdict({ type: 'delta', delta: sequence.delta }, regular);
   }
-  // That a port is the same for every destination can only be denied where it was looked at from two.
+  // Only samples from two destinations can show that the port differs between them.
   if (independent === undefined || counted.length < MIN_SEQUENCE) return verdict({ type: 'unknown' }, 0);
   return verdict({ type: 'random' }, 1 - Math.max(preserved, sequence.length < MIN_SEQUENCE ? 0 : regular));
 }
 
 /**
- * The share of the samples that see a local port where the most of its samples do; `undefined` when no local port was seen
- * by two server endpoints.
+ * The share of samples that agree with the most frequent external port of their local port; `undefined` when no local port was
+ * seen by two server endpoints.
  */
 function endpointIndependence(samples: readonly PortSample[]): number | undefined {
   const telling = groupsBy(samples, ({ localPort }) => localPort).filter(
@@ -100,7 +100,7 @@ interface Sequence {
   readonly length: number;
 }
 
-/** The step by which the most ports follow each other. Each external address of a pool counts for itself. */
+/** Finds the step that fits the longest sequence of ports. Each external address of a pool has its own sequence. */
 function longestSequence(samples: readonly PortSample[]): Sequence {
   const runs = groupsBy(samples, ({ observed }) => observed.address).map((run) =>
     run.map(({ observed }) => observed.port),
@@ -132,7 +132,7 @@ function sequenceLength(ports: readonly number[], delta: number): number {
         before[i] = Math.max(before[i] ?? 1, soFar + 1);
         after[i] = Math.max(after[i] ?? 1, sinceNew + 1);
       } else if (Math.sign(step) !== Math.sign(delta)) {
-        // It may as well be none of them, so it does not count itself.
+        // The sample at which the range began anew may be unrelated, so it is not counted.
         after[i] = Math.max(after[i] ?? 1, soFar);
       }
     }

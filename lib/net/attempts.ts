@@ -77,7 +77,7 @@ interface LinkOptions {
   readonly isSeen?: ((endpoint: Endpoint) => boolean) | undefined;
 }
 
-/** How the connections were asked for that this node has made: what they need later is looked for in the same way. */
+/** The options of the connections that this node has made. New links for them are looked for with the same options. */
 interface Origin extends AttemptOptions {
   readonly peer: Unl;
 }
@@ -99,7 +99,7 @@ export class Attempts {
       const stages = stagesFor(this.dependencies.own(), peer);
       const existing = this.dependencies.peers.get(connectionKeyOf(peer));
       if (existing !== undefined) return of(existing);
-      // Those who want it otherwise do not share an attempt; of two that succeed one connection results all the same.
+      // Callers with other options do not share an attempt. If both attempts succeed, one connection results nevertheless.
       const techniques = stages.map(({ techniques, lead }) => [
         lead,
         ...techniques.map((each) => this.#numberOf(each)),
@@ -156,7 +156,7 @@ export class Attempts {
     return number;
   }
 
-  /** Dials by every technique, unless the peer is here first. What goes on after the first link is for a better one. */
+  /** Dials by every technique until the peer is connected. After the first link, the techniques that go on look for a better one. */
   #attempt$(peer: Unl, stages: Stages, options: AttemptOptions): Observable<PeerConnection> {
     return defer(() => {
       const { config, runtime, peers, trace, closed$ } = this.dependencies;
@@ -215,7 +215,7 @@ export class Attempts {
         }),
         finalize(() => {
           end();
-          // What has failed has no question open any more: it was answered, or is too old to be.
+          // An attempt that failed has no open request: each was answered, or has expired.
           if (!hasFailed) runToEnd(asked.withdraw$(peers.get(peerId) !== undefined));
         }),
       );

@@ -21,12 +21,12 @@ export interface ClockStatus {
 /** Servers that are remembered, as of those that fail. */
 const MAX_HOSTS = 64;
 
-/** A difference that has grown or shrunk by less is the same still, in milliseconds: clocks drift, and round trips differ. */
+/** A difference that changes by less than this, in milliseconds, is not reported again: clocks drift, and round trips differ. */
 const CHANGE_MS = 60_000;
 
 /**
- * Remembers how far this machine's clock is from each server's. Signals are signed with the time, and are dropped where it is more
- * than two minutes off: a wrong clock is told before anybody wonders why nothing comes. No clock is set by it.
+ * Remembers how far this machine's clock is from each server's. Signals are signed with the time, and are dropped where it is
+ * more than two minutes off: so a wrong clock is reported early. It never sets a clock.
  */
 export class ClockWatch {
   /** By host: two services of one host have one clock. */
@@ -44,12 +44,13 @@ export class ClockWatch {
     }
     const isOver = areClose(report);
     const hasMoved = areApart(report) && Math.abs(before.aheadMs - aheadMs) >= CHANGE_MS + uncertainMs;
-    // What is no news leaves what was told as it is: a slow drift becomes news in the end, and an answer that took long ends nothing.
+    // A reading that is not news does not replace the reported one. So a slow drift is reported in the end, and a slow answer
+    // does not end a report.
     if (isOver || hasMoved) this.#reports.set(hostname, report);
     return isOver || hasMoved;
   }
 
-  /** How it stands with this machine's clock; `undefined` where no server says that it is wrong. */
+  /** The state of this machine's clock; `undefined` when no server disagrees with it. */
   get status(): ClockStatus | undefined {
     const all = [...this.#reports.values()];
     const groups = all.filter(areApart).map((one) => all.filter((other) => areApart(other) && agree(one, other)));

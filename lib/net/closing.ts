@@ -17,7 +17,7 @@ import { ClosedError } from '../errors.js';
 import { ignoreErrors } from '../operators/ignore-errors.js';
 import type { Peers } from '../peers/peers.js';
 
-/** The end of a net, and the work that goes on until then although nobody waits for it any more. */
+/** Closes a net, and runs clean-up work to its end after its caller has unsubscribed. */
 export class Closing {
   #isClosing = false;
   readonly #closing = new Subject<void>();
@@ -45,12 +45,12 @@ export class Closing {
     );
   }
 
-  /** Has work go on, to its end, which the net waits for when it closes. */
+  /** Runs work to its end. A closing net waits for it. */
   finish(work$: Observable<unknown>): void {
     this.#aftermath.next(work$);
   }
 
-  /** Has work go on until the net begins to close: it needs the sessions that are closed then. */
+  /** Runs work until the net begins to close: it needs sessions that are closed then. */
   finishBefore(work$: Observable<unknown>): void {
     if (!this.#isClosing) this.#aftermath.next(work$.pipe(takeUntil(this.#closing)));
   }
@@ -72,7 +72,7 @@ export class Closing {
     this.#aftermath.complete();
     const connections = peers.begun;
     for (const connection of connections) {
-      // What has no link now gets none any more.
+      // A connection without a link gets none any more.
       if (connection.hasLink) connection.close();
       else connection.destroy();
     }

@@ -107,7 +107,7 @@ function fillSlots$(flood: FloodConfig): Observable<never> {
   );
   return merge(sessions$, peers.left$).pipe(
     switchMap(() => round$),
-    // However often a slot becomes free, the servers are not asked without a pause.
+    // Servers are asked with pauses, however often a slot becomes free.
     exhaustMap(() => concat(bootstrap$(flood, shunned), timer(bootstrapMinMs, runtime.scheduler))),
     ignoreElements(),
   );
@@ -134,7 +134,7 @@ function bootstrap$(flood: FloodConfig, shunned: Seen): Observable<unknown> {
     return candidates$.pipe(
       mergeMap((candidates) => candidates),
       mergeMap((peer) => {
-        // Those that were begun before this one may have filled the slots meanwhile, and so may inbound ones this peer.
+        // Earlier attempts may have filled the slots meanwhile, or this peer may have connected by itself.
         if (peers.count('outbound') + active >= config.slots.outbound || !isStrangerTo(peers, peer)) return EMPTY;
         if (shunned.has(connectionKeyOf(peer))) return EMPTY;
         active++;
@@ -170,14 +170,14 @@ function ask$(
 function admit({ unl, seenAt }: ListedUnl, by: string, standpoint: Standpoint): Unl[] {
   const sightings = seenAt.map((at) => ({ at, by }));
   if (unl.version === 3) return [hearsayOf(unl, sightings, standpoint)];
-  // There is no leaving out an endpoint of it.
+  // A version 2 locator is taken as a whole or not at all: single endpoints cannot be left out.
   const mayDial = endpointsIn(unl).every((endpoint) =>
     sightings.some((seen) => mayDialHearsay(endpoint, seen, standpoint)),
   );
   return mayDial ? [unl] : [];
 }
 
-/** Each node once: of what servers tell of it, what leads to more of its endpoints. */
+/** Each node once: of its locators from several servers, the one with most endpoints that may be dialled. */
 function distinct(unls: readonly Unl[]): Unl[] {
   const bestLast = unls.toSorted((a, b) => endpointsIn(a).length - endpointsIn(b).length);
   return [...new Map(bestLast.map((unl) => [connectionKeyOf(unl), unl])).values()];

@@ -45,13 +45,13 @@ const PAUSES: Readonly<Record<Need, { readonly ms: number; readonly mostMs: numb
   direct: { ms: 5_000, mostMs: 5 * 60_000 },
 };
 
-/** The node that has made the connection looks first, in milliseconds: two that look at the same time would do all twice. */
+/** The node that made the connection looks first; the other waits this long, in milliseconds, so that the work is not done twice. */
 const TURN_MS = 1_000;
 
-/** Nobody is somewhere else more often, in milliseconds, whatever a peer says. */
+/** A changed locator of the peer starts a new look at most this often, in milliseconds. */
 const MOVED_MS = 5_000;
 
-/** A look for any link that has come to nothing by then begins anew: what was in the way at its beginning may be gone. */
+/** A look that has found nothing by then starts again: what stopped it at first may be gone. */
 const LOOK_MS = 8_000;
 
 /**
@@ -87,7 +87,7 @@ export function keepUp$({ need$, peer$, own$, look$, isOurs, scheduler }: KeepUp
     // What was begun while there was no link goes on when there is a relayed one, until there is a direct one.
     filter(([before, need]) => !(before === 'any' && need === 'direct')),
     switchMap(([, need]) => {
-      // For something better it is enough that one of both looks.
+      // For a better link, it is enough that one of the two nodes looks.
       if (need === 'none' || (need === 'direct' && !isOurs)) return EMPTY;
       return moved$.pipe(
         map(() => 0),
@@ -97,7 +97,7 @@ export function keepUp$({ need$, peer$, own$, look$, isOurs, scheduler }: KeepUp
       );
     }),
     ignoreElements(),
-    // What is being waited for would be waited for after the end of the connection, and hold it in memory.
+    // Otherwise the wait would go on after the end of the connection and keep it in memory.
     takeUntil(need$.pipe(ignoreElements(), endWith(undefined))),
   );
 }

@@ -3,7 +3,7 @@ import type { ServerReport } from '../server-report.js';
 /** Servers that are remembered: a rendezvous server may name others. */
 const MAX_SERVERS = 64;
 
-/** Remembers how it stands with each server, so that a change is told, and the same failure only once. */
+/** Remembers the state of each server, so that each change, and each failure only once, is reported. */
 export class ServerWatch {
   readonly #reports = new Map<string, ServerReport>();
 
@@ -12,7 +12,7 @@ export class ServerWatch {
     return [...this.#reports.values()];
   }
 
-  /** Takes in how it stands with a server; returns whether that is news. */
+  /** Records the state of a server; returns whether it has changed. */
   note({ kind, server, failure }: ServerReport): boolean {
     const key = `${kind} ${server}`;
     const before = this.#reports.get(key);

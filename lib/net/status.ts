@@ -3,7 +3,7 @@ import type { Connection, Direction } from '../connection/connection.js';
 import type { Findings } from '../self/findings.js';
 import type { NetStatus } from './interface.js';
 
-/** What a net is at a moment, but for what its servers have said of themselves and of the time. Pure. */
+/** The status of a net, without the reports of its servers and of the clock. Pure. */
 export function statusOf(
   { identity: { peerId }, slots }: ResolvedConfig,
   { local, servers, reaches, location }: Findings,

@@ -28,8 +28,8 @@ interface UpkeepConfig {
 }
 
 /**
- * Sees to it that every connection has the links that it needs, that each peer knows where this node is, and that links from an
- * address that this machine has lost are dropped at once. Never emits, never fails.
+ * Keeps up all connections: looks for the links that they need, tells each peer this node's new locators, and drops links from an
+ * address that this machine has lost. Never emits, never fails.
  */
 export function upkeep$({ config, runtime, peers, attempts, own$ }: UpkeepConfig): Observable<never> {
   const { networkMs } = config.timing;

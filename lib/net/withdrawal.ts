@@ -3,19 +3,19 @@ import type { PeerId } from '../identity.js';
 import type { Signalling } from '../signalling/signalling.js';
 import { overSignal } from '../techniques/asks.js';
 
-/** What one attempt asks of its peer by signals, and how it takes that back. */
+/** Tracks what one attempt asks of its peer by signals, and withdraws it. */
 interface Withdrawal {
-  /** Sends as the given signalling does, and keeps what becomes of it. */
+  /** Sends signals, and records whether they were delivered. */
   readonly signalling: Signalling;
   /**
-   * Tells the peer that the attempt is over, where that may still be of use: a question is on its way or kept somewhere, or the peer is
-   * at it and has no connection by which it knows. Emits what became of it, or completes at once. Never fails.
+   * Tells the peer that the attempt is over, if the peer may not know: a request is on its way or kept somewhere, or the peer is
+   * working on it and no connection tells it. Emits the delivery, or completes at once. Never fails.
    */
   readonly withdraw$: (isConnected: boolean) => Observable<unknown>;
 }
 
 /**
- * Keeps what an attempt asks of its peer.
+ * Makes the signalling of one attempt.
  *
  * @param keepMs for how long a question is of use at most, in milliseconds.
  */

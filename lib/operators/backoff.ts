@@ -1,7 +1,7 @@
 /**
- * The pause before try `count` (1 is the first after a failure), in milliseconds: it doubles from `firstMs` up to
- * `mostMs`, and chance shortens it to between half and the whole, so that many clients of one server that comes back do
- * not all knock at the same moment.
+ * The pause before try `count` (1 is the first after a failure), in milliseconds: it doubles from `firstMs` up to `mostMs`.
+ * Jitter shortens it to between half and the whole, so that the clients of a restarted server do not all connect at the same
+ * moment.
  *
  * @param random a number from 0 up to 1.
  *

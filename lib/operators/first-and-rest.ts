@@ -1,10 +1,10 @@
 import { Observable, ReplaySubject, Subscription, switchMap, type MonoTypeOperatorFunction } from 'rxjs';
 
 /**
- * Emits the first value and completes; the source goes on by itself for as long as it is of use. Unsubscribed from before the
- * first value, it is unsubscribed from the source, too. What the source emits or fails with later is nobody's.
+ * Emits the first value and completes, while the source goes on running for a time. Unsubscribing before the first value
+ * unsubscribes from the source, too. Later values and errors of the source are ignored.
  *
- * @param whileOf what the source goes on for: it is unsubscribed from when that completes.
+ * @param whileOf makes the Observable during which the source goes on: when it completes, the source is unsubscribed from.
  *
  * @example
  * link$.pipe(firstAndRest(() => timer(1000))).subscribe(); // for another second

@@ -26,7 +26,7 @@ export function firstToSucceed<T>(sources: readonly Observable<T>[]): Observable
           catchError((error: unknown) => {
             if (hasWinner) throw error;
             errors[index] = error;
-            // The last to fail speaks for all; to `race` any other failure is as if the source had never said a word.
+            // Only the last failure ends the result. To `race`, a source that failed earlier looks like one that never emits.
             if (--left === 0) throw new AggregateError(errors, 'Every try failed');
             return NEVER;
           }),

@@ -14,7 +14,7 @@ import {
 } from 'rxjs';
 import { firstToSucceed } from './first-to-succeed.js';
 
-/** How sources that start one after the other become one. */
+/** Joins the started sources to one Observable. */
 type Join = <T>(sources: readonly Observable<T>[]) => Observable<T>;
 
 /**
@@ -22,8 +22,8 @@ type Join = <T>(sources: readonly Observable<T>[]) => Observable<T>;
  * the last, or as soon as that has failed (Connection Attempt Delay, RFC 8305 §5). The first to emit wins and is
  * mirrored, the others are unsubscribed from.
  *
- * @param ms the head start of each source over the next, in milliseconds: one for all, or of each its own.
- * @param join what becomes of them instead of a race.
+ * @param ms the head start of each source over the next, in milliseconds: one for all, or of each its own. @param join joins the
+ * sources. Default: a race.
  * @throws AggregateError with the error of each source, in their order, when all have failed.
  *
  * @example

@@ -2,16 +2,16 @@ import { finalize, map, of, switchMap, timer, type OperatorFunction, type Schedu
 
 /** What is held back, and for how long. */
 interface HoldBackConfig<T> {
-  /** For how long a value is held back, in milliseconds; 0 for one that is not. Asked when it comes. */
+  /** How long a value is held back, in milliseconds; 0: not at all. Called when the value comes. */
   readonly ms: (value: T) => number;
-  /** Takes a value that was held back, and whose place another has taken, or whom nobody waits for any more. */
+  /** Called with a held value that another value replaced, or that was held when the result was unsubscribed from. */
   readonly discard: (value: T) => void;
   readonly scheduler: SchedulerLike;
 }
 
 /**
- * Holds a value back for a moment, in case a better one comes and takes its place (as a resolver waits a moment for the better
- * answer, RFC 8305 §3).
+ * Delays a value for a moment; a better value that comes meanwhile replaces it (as RFC 8305 §3 has a resolver wait for the better
+ * answer).
  *
  * @example
  * link$.pipe(holdBack({ ms: ({ direct }) => (direct ? 0 : 20), discard: ({ stream }) => stream.destroy(), scheduler }));

@@ -1,7 +1,7 @@
 import { catchError, EMPTY, type MonoTypeOperatorFunction } from 'rxjs';
 
 /**
- * Completes where the source fails: for what is tried again anyway.
+ * Completes when the source fails: for work that is repeated anyway.
  *
  * @example
  * timer(0, 1000).pipe(exhaustMap(() => source$.pipe(ignoreErrors()))).subscribe();

@@ -11,14 +11,14 @@ import { siteBuckets, tokenBucket } from '../bounds/rate-limit.js';
 import type { Runtime } from '../runtime.js';
 import type { Peers } from './peers.js';
 
-/** What a peer says that has too much to do. */
+/** The refusal of a node that is too busy. */
 export const NOT_NOW = 'not now';
 
 /** Judges peers that ask this node to do something for them. */
 export interface Guests {
   /** Whether a peer that asks is answered, and does not ask too often; `seenAt` is where it is seen. */
   readonly admits: (peerId: PeerId, seenAt: string | undefined) => boolean;
-  /** Whether somebody may be told no: it costs a signal, and keys are free. */
+  /** Whether a refusal may be sent. Each costs a signal, and an attacker can make any number of keys. */
   readonly mayRefuse: () => boolean;
 }
 
@@ -30,7 +30,7 @@ interface AnswerLimits {
   readonly mostOfHost: number;
 }
 
-/** Counts what a node does for others at the moment. Peers at different sites share the room for it. */
+/** Limits the work that a node does for others at the same time. Sites share the room for it. */
 export class AnswerRoom {
   readonly #room: Admission<() => void>;
 
@@ -38,12 +38,12 @@ export class AnswerRoom {
     this.#room = new Admission({ most, mostOfSite: mostOfHost });
   }
 
-  /** Whether there is room for one more that is asked for by a peer seen at an address, if need be in the place of another. */
+  /** Whether there is room for work for a peer seen at an address, if necessary by evicting other work. */
   hasRoom(seenAt: string | undefined): boolean {
     return this.#room.hasRoomFor(siteOf(seenAt));
   }
 
-  /** Counts work for as long as it is subscribed to. Where it has to give way to another's, it is unsubscribed, and `refused$` follows. */
+  /** Counts work while it is subscribed to. Work that is evicted is unsubscribed from, and `refused$` follows. */
   count$<T>(seenAt: string | undefined, work$: Observable<T>, refused$: Observable<T>): Observable<T> {
     const gaveWay = new DialError('There is no room for what this peer asks for');
     return work$.pipe(
@@ -56,7 +56,7 @@ export class AnswerRoom {
   }
 }
 
-/** Says no, unless that has been said too often lately. Never emits, never fails. */
+/** Sends a refusal, unless too many were sent lately. Never emits, never fails. */
 export function refuse$(signalling: Signalling, { mayRefuse }: Guests, to: PeerId, refusal: Signal): Observable<never> {
   return mayRefuse() ? signalling.send$(to, refusal).pipe(ignoreElements(), ignoreErrors()) : EMPTY;
 }
@@ -68,21 +68,21 @@ interface GuestsConfig {
   readonly peers: Peers;
 }
 
-/** A peer may ask for all rounds of an attempt at once, and for a few attempts in a minute … */
+/** Requests of one peer: all rounds of an attempt at once, and a few attempts a minute … */
 const OF_PEER = { perSecond: 0.2, burst: 6 };
 
-/** … and all who share an address for ten times as much. */
+/** … and of all peers at one address: ten times as many. */
 const OF_ADDRESS = { perSecond: 2, burst: 60 };
 
-/** Noes that are said, to all together: each costs a signal. */
+/** Refusals sent to all peers together: each costs a signal. */
 const NOES = { perSecond: 2, burst: 20 };
 
 /** Peers whose asks are counted. */
 const MAX_ASKING = 1_000;
 
 /**
- * Makes a judge for one kind of ask: who asks has to be welcome, to find room here, and not to ask too often, nor others at the address
- * where it is seen.
+ * Judges requests of one kind. A request is admitted when `acceptPeer` accepts the peer, a slot is free, and neither the peer nor
+ * its address has sent too many.
  */
 export function guestsOf({ config, runtime, peers }: GuestsConfig): Guests {
   const now = () => runtime.scheduler.now();
@@ -92,7 +92,7 @@ export function guestsOf({ config, runtime, peers }: GuestsConfig): Guests {
     admits: (peerId, seenAt) =>
       mayAskFrom(siteOf(seenAt)) &&
       mayAsk(peerId) &&
-      // One that has a connection here asks for another link of it.
+      // A connected peer asks for another link of its connection.
       (peers.get(peerId) !== undefined || (peers.hasInboundSlotFor(seenAt) && isWelcome(config, peerId))),
     mayRefuse: tokenBucket({ ...NOES, now }),
   };

@@ -28,7 +28,7 @@ interface InboundConfig {
   readonly nonces: Nonces;
 }
 
-/** The part of all sockets that have proven nothing yet which may come from one site: a quarter. */
+/** One site may have a quarter of the sockets that have not proven a key yet. */
 const PART_OF_ONE_SITE = 1 / 4;
 
 const NO_ROOM: Record<NoRoom | 'gave-way', string> = {
@@ -38,8 +38,8 @@ const NO_ROOM: Record<NoRoom | 'gave-way', string> = {
 };
 
 /**
- * Takes in sockets that arrive: secures them, waits for the peer's hello, and hands them to the peers. Whatever one of
- * them does, the others go on. Those that have proven nothing yet share the room for them by sites. Never emits, never fails.
+ * Takes in sockets that arrive: secures them, waits for the peer's hello, and hands them to the peers. Whatever one of them does,
+ * the others go on. Sockets that have not proven a key share a limit by sites. Never emits, never fails.
  */
 export function receive$(socket$: Observable<Socket>, inbound: InboundConfig): Observable<never> {
   const { config, trace } = inbound;
@@ -60,7 +60,8 @@ export function receive$(socket$: Observable<Socket>, inbound: InboundConfig): O
       }).pipe(
         inRoom({ room, site: siteOf(remote.address), refusal: (why) => new DialError(NO_ROOM[why]) }),
         catchError((error: unknown) => {
-          // Later it is its stream's, which closes it; to do so from within one of that stream's events would end the process.
+          // Later the socket belongs to its TLS stream, which closes it. Destroying it in an event of that stream would crash the
+          // process.
           if (!isBegun) socket.destroy();
           trace({ type: 'inbound-failed', remote, reason: reasonOf(error) });
           return EMPTY;
@@ -87,7 +88,7 @@ function receiveSecure$(socket: Socket, { config, context, peers, runtime }: Inb
   );
 }
 
-/** In direct mode the side that has dialled sends a nonce first, by which this side knows what it has asked for. */
+/** In direct mode the dialling side sends a nonce first. By that this side recognises a connection that it has asked for. */
 function receivePlain$(socket: Socket, { config, peers, runtime, nonces }: InboundConfig): Observable<unknown> {
   const { address } = endpointsOf(socket).remote;
   const add = () => {

@@ -7,7 +7,7 @@ import { within } from '../operators/within.js';
 import type { Runtime } from '../runtime.js';
 import { Seen } from '../bounds/seen.js';
 
-/** Mailboxes keep a question for ten minutes, and the peer may take one more to dial. */
+/** A mailbox keeps a request for ten minutes, and the peer may take another minute to dial. */
 const LATE_MS = 660_000;
 
 /** Nonces that are remembered within that time. */
@@ -19,7 +19,7 @@ interface Waiting {
   readonly take: (socket: Socket) => void;
 }
 
-/** The nonces by which this node knows the connections that it has asked for, of all those that arrive. */
+/** The nonces by which this node recognises, among inbound connections, those that it has asked for. */
 export class Nonces {
   readonly #waiting = new Map<string, Waiting>();
   readonly #asked: Seen;
@@ -48,9 +48,9 @@ export class Nonces {
   }
 
   /**
-   * Hands a socket over to whoever waits for its nonce. Returns false when the nonce is nobody's, as are all zeros.
+   * Hands a socket over to the subscriber that waits for its nonce. Returns false for an unknown nonce, and for all zeros.
    *
-   * @throws DialError when it comes from another address, or nobody waits for it any more.
+   * @throws DialError when it comes from another address, or the wait for it is over.
    */
   take(nonce: string, socket: Socket): boolean {
     const name = nonce.toLowerCase();

@@ -1,7 +1,7 @@
 import { siteOf } from '../bounds/site.js';
 import type { Endpoint } from '../endpoint.js';
 
-/** A connection, as far as it matters for who has to give way. */
+/** What matters of a connection when one has to be closed for a newcomer. */
 export interface Occupant {
   /** Where the peer is. */
   readonly remote: Endpoint;
@@ -38,7 +38,7 @@ export function slotFor<T extends Occupant>(taken: readonly T[], most: number, a
     share.count++;
     if (!occupant.hasSent) share.newest = occupant;
   }
-  // The newcomer's site must not have most itself then: else two sites could push each other out for ever.
+  // With the newcomer, its site must not become the largest: else two sites could evict each other for ever.
   let greediest = (sites.get(siteOf(address))?.count ?? 0) + 1;
   let gaveWay: T | undefined;
   for (const { count, newest } of sites.values()) {

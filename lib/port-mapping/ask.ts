@@ -9,10 +9,13 @@ import { retransmit } from './retransmit.js';
 /** The port on which a gateway takes the requests of NAT-PMP (RFC 6886 §3.1) and PCP (RFC 6887 §19.1). */
 export const PORT_MAPPING_PORT = 5351;
 
-/** A gateway that has not answered by then, in milliseconds, does not speak the protocol, or nobody could wait for it. */
+/**
+ * How long a gateway has to answer, in milliseconds. One that has not answered by then does not speak the protocol, or is too
+ * slow to wait for.
+ */
 export const ANSWER_MS = 2_000;
 
-/** A question to a gateway in one datagram. */
+/** A request to a gateway in one datagram. */
 interface GatewayRequest<T> {
   readonly gateway: Gateway;
   /** The local address to ask from. */
@@ -20,14 +23,14 @@ interface GatewayRequest<T> {
   /** What it is called in messages: "PCP". */
   readonly protocol: string;
   readonly datagram: Buffer;
-  /** Reads an answer: `undefined` for a datagram that is none. May throw what it says. */
+  /** Reads a response: `undefined` for any other datagram. May throw the error that a response reports. */
   readonly read: (datagram: Buffer) => T | undefined;
   readonly scheduler: SchedulerLike;
 }
 
 /**
- * Asks a gateway by UDP, again and again until it answers. Emits what `read` makes of the answer and completes. The socket
- * is connected, so that the system drops what anybody else sends.
+ * Sends a request to a gateway by UDP, and again until it answers. Emits the response as `read` returns it, and completes. The
+ * socket is connected, so that the system drops datagrams from other hosts.
  *
  * @throws PortMappingError when nobody listens there; TimeoutError when it stays silent; what `read` throws.
  *
@@ -58,7 +61,7 @@ function answer$<T>({ gateway, localAddress, protocol, datagram, read, scheduler
         subscriber.error(error);
       }
     });
-    // An event, since a callback would be called in a failure, too.
+    // By the event: a callback would also be called after a failure.
     socket.on('connect', () => {
       const sent = retransmit(() => {
         socket.send(datagram);

@@ -4,10 +4,10 @@ export interface Epoch {
   readonly at: number;
 }
 
-/** Clocks tick in whole seconds, and answers take their time. */
+/** The tolerance for whole seconds and for the time that answers take. */
 const TOLERANCE_SECONDS = 2;
 
-/** A gateway's clock may be this much slower or faster than ours (RFC 6887 §8.5); NAT-PMP bears twice as much. */
+/** A gateway's clock may be this much slower or faster than ours (RFC 6887 §8.5); NAT-PMP allows twice as much. */
 const PCP_DRIFT = 1 / 16;
 const NAT_PMP_DRIFT = 1 / 8;
 

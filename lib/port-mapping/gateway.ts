@@ -11,7 +11,7 @@ import { loadDefaultGateway } from '../packages.js';
 export interface Gateway {
   /** Its address on the local network. */
   readonly address: string;
-  /** The address as a socket takes it: a link-local one names the interface (RFC 4007 §11). */
+  /** The address as a socket needs it: a link-local one with its interface (RFC 4007 §11). */
   readonly host: string;
 }
 
@@ -43,7 +43,7 @@ function routeOf$(family: 4 | 6): Observable<NextHop> {
   );
 }
 
-/** From the program that tells on this system. */
+/** From the system's own program for routes. */
 function routeByProgram$(family: 4 | 6): Observable<{ readonly gateway: string; readonly int: string | null }> {
   return defer(loadDefaultGateway).pipe(
     mergeMap(({ gateway4async, gateway6async }) => (family === 4 ? gateway4async() : gateway6async())),
@@ -79,7 +79,7 @@ export function localAddressTo$(host: string): Observable<string> {
   }).pipe(map((address) => canonicalAddress(withoutZone(address)) ?? address));
 }
 
-/** Addresses that are nobody's (RFC 5737, RFC 3849); the way to them is the way to the rest of the world. */
+/** Documentation addresses (RFC 5737, RFC 3849), which no host has: the route to them is the default route. */
 const WORLD = { 4: '192.0.2.1', 6: '2001:db8::1' } as const;
 
 /**

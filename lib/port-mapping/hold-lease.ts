@@ -39,7 +39,7 @@ interface HoldLeaseConfig<L extends Lease> {
   readonly lost$: (held: L) => Observable<unknown>;
   /** Gives it back. Has a time limit of its own. */
   readonly release$: (held: L) => Observable<unknown>;
-  /** Undoes what may have come of an ask that was not answered, or not in words: the lease may have been granted all the same. */
+  /** Undoes a request that got no readable answer: the lease may have been granted nevertheless. */
   readonly takeBack$: Observable<unknown>;
   /** Finishes clean-up after its caller has unsubscribed. */
   readonly runToEnd: (work$: Observable<unknown>) => void;
@@ -47,11 +47,11 @@ interface HoldLeaseConfig<L extends Lease> {
   readonly random: () => number;
 }
 
-/** Pauses between tries to renew: the first is short, for one datagram that got lost; a server that is down needs no more. */
+/** Pauses between tries to renew. The first is short, in case a datagram was lost; a server that is down is asked less and less often. */
 const RETRY_MS = 1_000;
 const RETRY_MAX_MS = 60_000;
 
-/** Who has not answered is not waited for when a lease is taken back, in milliseconds. */
+/** How long an unanswered request is waited for when the lease is not needed any more, in milliseconds. */
 const TAKE_BACK_MS = 500;
 
 /**
@@ -85,7 +85,7 @@ export function holdLease$<L extends Lease>({
     let latest$: Observable<L> = EMPTY;
     let isUndone = false;
 
-    /** Once, be it before this fails, or when nobody waits any more. */
+    /** Runs once: before this fails, or after unsubscribing. */
     const undoneAfter$ = (error: unknown): Observable<never> =>
       defer(() => {
         const mayBeGranted = error instanceof TimeoutError || error instanceof HttpError;
@@ -98,7 +98,7 @@ export function holdLease$<L extends Lease>({
       defer(() => {
         const answer = new AsyncSubject<L>();
         latest$ = answer.pipe(catchError((error: unknown) => (held === undefined ? undoneAfter$(error) : of(held))));
-        // Goes on when nobody waits any more: who has been asked may grant it, and must be told that it is not needed.
+        // Runs to its end after unsubscribing: the gateway may still grant the lease, which must then be given back.
         ask$(held).pipe(take(1), throwIfEmpty()).subscribe(answer);
         return answer;
       });
@@ -118,7 +118,7 @@ export function holdLease$<L extends Lease>({
 
     const renewed$ = (held: L): Observable<L> => {
       const { lifetimeMs } = held;
-      // One that is longer than any timer is taken for one that is not.
+      // A lease that is longer than any timer counts as unlimited.
       const endsInMs = lifetimeMs === Infinity ? Infinity : Math.min(lifetimeMs, MAX_TIMER_MS);
       const runOut$ = after$(endsInMs).pipe(
         map(() => {

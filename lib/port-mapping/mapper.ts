@@ -8,14 +8,14 @@ import type { Mapping } from './mapping.js';
 /** A port to be opened, and by whom. */
 export interface PortRequest {
   readonly gateway: Gateway;
-  /** This node's own endpoint. Of IPv4 the gateway maps a port of its own to it, of IPv6 it lets others through to it. */
+  /** This node's own endpoint. For IPv4 the gateway maps one of its ports to it; for IPv6 it opens its firewall to it. */
   readonly internal: Endpoint;
   readonly timing: Timing;
   readonly scheduler: SchedulerLike;
   readonly random: () => number;
   /**
-   * Whatever changes something in the gateway waits for its turn. Protocols share one table of mappings: of two that ask
-   * at the same time the loser, tidying up, would delete what the winner has got.
+   * Serialises all changes in the gateway. Protocols share one table of mappings: if two ran at the same time, the loser's
+   * clean-up would delete the winner's mapping.
    */
   readonly turn: Turn;
   /** Finishes clean-up after its caller has unsubscribed. */

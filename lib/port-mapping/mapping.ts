@@ -9,8 +9,8 @@ export interface Mapping {
   readonly gateway: string;
   /** This node's own endpoint. */
   readonly internal: Endpoint;
-  /** What the gateway says others can dial. Behind another NAT that is not so: only being dialled from outside tells. */
+  /** The endpoint that others can dial, as the gateway says. Behind a second NAT that is wrong; only a dial from outside can verify it. */
   readonly external: Endpoint;
-  /** For how long it was granted, in milliseconds; Infinity for good, where the gateway knows nothing else. */
+  /** How long it was granted for, in milliseconds; Infinity when the gateway grants only permanent mappings. */
   readonly lifetimeMs: number;
 }

@@ -24,8 +24,8 @@ interface External {
 }
 
 /**
- * Asks the gateway by NAT-PMP (RFC 6886): for its external address, then for a mapping. The datagrams are the package's;
- * that they are sent again (§3.1), come from a port of their own, and count only when the gateway sent them, is added here.
+ * Asks the gateway by NAT-PMP (RFC 6886): for its external address, then for a mapping. The package encodes the datagrams. This
+ * file adds the retransmission (§3.1), a local port of its own, and the check that answers come from the gateway.
  */
 export const natPmp: PortMapper = {
   name: 'nat-pmp',
@@ -106,7 +106,7 @@ function lost$(request: PortRequest, held: NatPmpMapping): Observable<unknown> {
   );
 }
 
-/** What one request is, in the package's words. */
+/** One request, as a call of the package. */
 type Ask = (client: natPmpPackage.Client, callback: natPmpPackage.Callback) => void;
 
 /** One request and its answer. */
@@ -129,7 +129,7 @@ function answer$(
       subscriber.error(new PortMappingError(words, code, { cause }));
     };
     client.on('error', fail);
-    // Else it binds the one port 5350, so that no two programs of a machine could ask.
+    // Otherwise the package binds port 5350, and only one program on a machine could use it.
     let isBound = false;
     client.connect = () => {
       if (isBound) return;

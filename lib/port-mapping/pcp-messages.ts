@@ -17,7 +17,7 @@ const TCP = 6;
 export const ANNOUNCE = 0;
 export const MAP = 1;
 
-/** The length of a mapping's nonce, in bytes: only who knows it can change the mapping (§11.2). */
+/** The length of a mapping's nonce, in bytes. The mapping can only be changed with its nonce (§11.2). */
 export const NONCE_BYTES = 12;
 
 /** Words for the result codes (§7.4). */

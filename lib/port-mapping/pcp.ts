@@ -25,8 +25,8 @@ interface PcpMapping extends Mapping {
 }
 
 /**
- * Asks the gateway by PCP (RFC 6887): for IPv4 a mapping, for IPv6 a way through its firewall. It is asked for its epoch
- * first, so that nothing is changed before it is this protocol's turn.
+ * Asks the gateway by PCP (RFC 6887): for IPv4 a mapping, for IPv6 a way through its firewall. The first request only asks for
+ * its epoch, so that nothing is changed before this protocol's turn.
  */
 export const pcp: PortMapper = {
   name: 'pcp',
@@ -94,7 +94,7 @@ function unmap$(request: PortRequest, nonce: Buffer): Observable<unknown> {
   return exchange$(request, MAP, message, nonce);
 }
 
-/** Looks from time to time whether the server has lost its mappings (§8.5); that it is silent is no sign of it. */
+/** Checks from time to time whether the server has lost its mappings (§8.5). Silence is no sign of that. */
 function lost$(request: PortRequest, held: PcpMapping): Observable<unknown> {
   const { mappingCheckMs } = request.timing;
   return timer(mappingCheckMs, mappingCheckMs, request.scheduler).pipe(

@@ -2,7 +2,7 @@ import { from, mergeMap, noop, timer, type SchedulerLike, type Subscription } fr
 
 /**
  * When a request to a gateway is sent, in milliseconds after the first time: the pause begins at 250 ms and doubles (RFC 6886
- * §3.1). PCP would wait for 3 s (RFC 6887 §8.1.1), which suits a server far away; the gateway is one hop away.
+ * §3.1). RFC 6887 §8.1.1 begins at 3 s, which suits a distant server; the gateway is one hop away.
  */
 export const SEND_AT_MS: readonly number[] = [0, 250, 750, 1750];
 

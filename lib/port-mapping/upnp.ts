@@ -38,7 +38,7 @@ import type { PortMapper, PortRequest } from './mapper.js';
 /** What the gateway's administrator reads in its table of mappings. */
 const DESCRIPTION = 'rxp2p';
 
-/** So many times a gateway is asked, in other words or for another external port. */
+/** How many times a gateway is asked, with other arguments or for another external port. */
 const MAX_TRIES = 4;
 
 /** The first port that is not reserved for the services of a host. */
@@ -52,13 +52,13 @@ interface Wish {
 
 /** What the gateway has agreed to. */
 interface Agreement extends Wish {
-  /** What then stands in its table; `undefined` where it does not tell. */
+  /** The entry in its table afterwards; `undefined` if the gateway does not show it. */
   readonly entry: TableEntry | undefined;
 }
 
 /** A mapping in a gateway's table. */
 interface TableMapping extends Mapping {
-  /** Whether the gateway has shown it there. Some deny what they have just added, and do what they were asked all the same. */
+  /** Whether the gateway has shown the entry. Some gateways deny an entry that they have just added and that works. */
   readonly isListed: boolean;
 }
 
@@ -86,7 +86,7 @@ export const upnp: PortMapper = {
     ),
 };
 
-/** Of a gateway with several ways to the internet those that are connected come first, the others only where none of these will do. */
+/** Tries the connected services of a gateway first, and the others only if none of those opens the port. */
 function mapping$(services: readonly Service[], request: PortRequest): Observable<Mapping> {
   const unconnected: Translator[] = [];
   const connected = services.map((service) =>
@@ -154,7 +154,7 @@ function map$(
   );
 }
 
-/** Asks again, in the way and for the port that the gateway may agree to, when it refuses. */
+/** After a refusal, asks again with arguments that the gateway may accept. */
 function retried$(
   agree: (wish: Wish) => Observable<Agreement>,
   wish: Wish,
@@ -171,7 +171,7 @@ function retried$(
   );
 }
 
-/** What a gateway may agree to that has refused a wish, if anything. */
+/** The next wish after a refusal, if there is one that the gateway may accept. */
 function otherWish(
   refusal: number | undefined,
   wish: Wish,
@@ -179,7 +179,7 @@ function otherWish(
   random: () => number,
 ): Wish | undefined {
   switch (refusal) {
-    // Some who know only leases for good say no more than that the arguments are wrong.
+    // Some gateways that grant only permanent leases just report invalid arguments.
     case REFUSAL.permanentOnly:
     case REFUSAL.invalidArguments:
       return wish.isFinite ? { ...wish, isFinite: false } : undefined;
@@ -193,7 +193,10 @@ function otherWish(
   }
 }
 
-/** Adds the mapping and looks whether it is there. Some gateways would not refuse a port that is taken, but take it from its owner. */
+/**
+ * Checks that the port is free, adds the mapping and checks that it is there. Some gateways do not refuse a port that is taken,
+ * but take it from its owner.
+ */
 function agreed$(
   service: Service,
   request: PortRequest,
@@ -223,7 +226,7 @@ function agreed$(
   );
 }
 
-/** Fails when an external port leads elsewhere. */
+/** Fails when an external port is mapped to another host. */
 function expectOurs(entry: TableEntry | undefined, port: number, { gateway, internal }: PortRequest): void {
   if (entry === undefined || isFor(entry, internal)) return;
   throw new PortMappingError(

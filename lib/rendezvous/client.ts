@@ -19,15 +19,15 @@ export interface ServerState {
 }
 
 /**
- * A server that refuses, be it that it is full or that another program with the same key took the session over, is not to be
- * asked again at once: that would begin a quarrel without end.
+ * The pause after a refusal, because the server is full or because another program with the same key took the session over.
+ * Connecting again at once would go on for ever.
  */
 const REFUSED_PAUSE_MS = 30_000;
 
-/** A session that lasted this long was a good one; the pauses after it begin anew. */
+/** After a session that lasted this long, the pauses start from the shortest again. */
 const GOOD_SESSION_MS = 5_000;
 
-/** Refusals that mean nothing but that the session was over. */
+/** Refusals that only end a session. */
 const PASSING = ['idle', 'closing'];
 
 /**

@@ -36,7 +36,7 @@ import { isOneAddress, localAddresses, locate, type Location } from './locator.j
 import { natViews$, type NatView } from './nat-view.js';
 import { reach$ } from './reach.js';
 
-/** What a node has found out about itself by now. */
+/** What a node knows about itself so far. */
 export interface Findings {
   /** Where it listens; `undefined` before it does. */
   readonly local: Endpoint | undefined;
@@ -49,14 +49,14 @@ export interface Findings {
   readonly location: Location | undefined;
 }
 
-/** What it takes to find out. */
+/** What finding out needs of the node. */
 interface FindingsConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
   /** How rendezvous servers are spoken to. */
   readonly dialect: Dialect;
   readonly trace: SelfTrace;
-  /** Whether it matters what the NAT is. */
+  /** Whether the type of the NAT is needed. */
   readonly looksAtNat: boolean;
   /** Finishes clean-up after its caller has unsubscribed. */
   readonly runToEnd: (work$: Observable<unknown>) => void;
@@ -66,8 +66,8 @@ interface FindingsConfig {
 const LOOK_AGAIN_MS = 60_000;
 
 /**
- * Holds the sessions with the rendezvous servers, and finds out what this node is and where: where servers see it, whether
- * others can dial it, what its NAT is. Emits at once, and again whenever any of it changes. Never completes, never fails.
+ * Holds the sessions with the rendezvous servers, and finds out where servers see this node, whether others can dial it, and what
+ * type its NAT is. Emits at once, and again on each change. Never completes, never fails.
  *
  * @param local where the node listens.
  */
@@ -136,7 +136,7 @@ function addressesOf$({
   );
 }
 
-/** The first waits for the servers, but not for long. */
+/** The first value waits for the servers, but not for long. */
 function networkOf$(
   addresses$: Observable<readonly string[]>,
   servers$: Observable<readonly ServerState[]>,
@@ -148,7 +148,7 @@ function networkOf$(
   );
 }
 
-/** Whether each of the servers has told what it has to tell, or is down. */
+/** Whether each server has answered or is down. */
 export function haveTold(servers: readonly ServerState[]): boolean {
   return servers.every(({ session, failure }) => session ?? failure);
 }
@@ -168,19 +168,19 @@ function reachOf$(
   });
 }
 
-/** Those that were named to us, else those that the rendezvous servers name, and whoever else has HTTP services. */
+/** The configured reachability servers, else the HTTP services of the rendezvous servers and of other servers. */
 function reachabilityServers(config: ResolvedConfig, servers: readonly ServerState[]): readonly URL[] {
   const { reachability } = config;
   if (reachability === false || reachability.length > 0) return reachability || [];
   return [...servers.flatMap((state) => httpUrlOf(state) ?? []), ...httpServers(config)];
 }
 
-/** Where a rendezvous server says that the HTTP services on its host are, if it does. */
+/** The URL of the HTTP services on a rendezvous server's host, if the server names their port. */
 export function httpUrlOf({ server: { host }, httpPort }: ServerState): URL | undefined {
   return httpPort === undefined ? undefined : httpUrl({ host, port: httpPort });
 }
 
-/** Those that keep our messages, or by which we join the hash table, have all of the HTTP services. */
+/** The mailbox servers and the DHT's nodes to join by: they have all HTTP services. */
 export function httpServers({ mailbox, dht, security }: ResolvedConfig): readonly URL[] {
   return security === 'tls' ? [...mailbox, ...dht.map(httpUrl)] : [];
 }
@@ -189,7 +189,7 @@ function httpUrl(server: ServerAddress): URL {
   return new URL(`http://${formatServer(server)}/`);
 }
 
-/** Who can tell where they see this node: the rendezvous servers, and whoever has HTTP services. */
+/** The servers that can tell where they see this node: rendezvous servers, and HTTP services. */
 export function observersOf(config: ResolvedConfig): readonly Observer[] {
   const { rendezvous, reachability } = config;
   const urls = [...(reachability || []), ...httpServers(config)].filter(({ protocol }) => protocol === 'http:');
@@ -197,7 +197,7 @@ export function observersOf(config: ResolvedConfig): readonly Observer[] {
     ...serverOf(url),
     path: new URL('address', url).pathname,
   }));
-  // They run on the same hosts as a rule, where one look is enough.
+  // Usually both run on the same hosts, where one observation is enough.
   return [...rendezvous, ...others.filter(({ host }) => !rendezvous.some((server) => server.host === host))];
 }
 
@@ -222,7 +222,7 @@ function natOf$(
           ? of(undefined)
           : sessionsIn(servers$).pipe(first((sessions) => sessions.length > 0));
       return natViews$(observers, addresses, { ...config, runtime, dialect }, trace).pipe(
-        // One that was not there may be there soon, and it takes two to tell most NATs from each other.
+        // A server that did not answer may answer soon, and most NAT types can only be told apart with two servers.
         repeat({
           delay: (count) =>
             timer(backoffMs(count, timing.reconnectMaxMs, LOOK_AGAIN_MS, runtime.random), scheduler).pipe(
@@ -235,7 +235,7 @@ function natOf$(
   );
 }
 
-/** Where this node is, whenever it changes; the first waits for a way in and for the NAT, but not for long. */
+/** This node's location, on each change. The first value waits for the reachability and the NAT, but not for long. */
 function locationOf$(
   local: Endpoint,
   network$: Observable<Network>,
@@ -270,12 +270,12 @@ export function isLate$(ms: number, scheduler: Runtime['scheduler']): Observable
   );
 }
 
-/** Whatever may come of it, the rest goes on. */
+/** A failure of one part does not stop the others. */
 function notYet<T>(): OperatorFunction<T, T | undefined> {
   return (source$) => source$.pipe(ignoreErrors(), startWith(undefined));
 }
 
-/** One for all who want to know, each of whom gets the latest first. */
+/** Shares one subscription among all subscribers, and replays the latest value. */
 function latest<T>(): MonoTypeOperatorFunction<T> {
   return shareReplay({ bufferSize: 1, refCount: true });
 }

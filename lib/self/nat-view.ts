@@ -18,21 +18,20 @@ export interface NatView extends NatClassification {
 }
 
 /**
- * Simultaneous opens, and what is looked at for them, leave from ports in this range: above those of services, and below
- * those that systems give to connections by themselves (Linux: 32768 to 60999; others: the dynamic ports of RFC 6335 §6, 49152
- * to 65535), of which any might be taken.
+ * Local ports of punches and of the observations for them: above the ports of services, and below the range from which systems
+ * choose ports for other connections (Linux: 32768 to 60999; others: the dynamic ports of RFC 6335 §6, 49152 to 65535).
  */
 const FIRST_LOCAL_PORT = 16_384;
 const LOCAL_PORTS = 16_384 - 2 * MAX_PREDICTIONS;
 
-/** The first of some consecutive local ports that have not been used lately, as far as chance can tell. */
+/** The first of some consecutive local ports, chosen at random, so that they were probably not used lately. */
 export function newLocalPort({ random }: Runtime): number {
   return FIRST_LOCAL_PORT + Math.floor(random() * LOCAL_PORTS);
 }
 
 /**
- * Has servers look at this node's NAT. Emits once what came of it, IPv6 first where both families did, and completes; no
- * server, or none that answers, gives nothing.
+ * Has servers observe this node's NAT. Emits once and completes: a view for each family with an answer, IPv6 first; without any
+ * answer, none.
  *
  * @param addresses this machine's own.
  */

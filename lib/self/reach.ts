@@ -52,7 +52,7 @@ interface ReachConfig {
   readonly runToEnd: (work$: Observable<unknown>) => void;
 }
 
-/** What of the network matters for one family of addresses: when it changes, all has to be looked into anew. */
+/** The part of the network state that matters for one family of addresses. When it changes, everything is tested again. */
 interface Place {
   /** The address that connections are to be led to. */
   readonly internal: string;
@@ -65,15 +65,15 @@ interface Place {
  * port. Emits how it stands whenever that changes, holds what was opened for as long as it is subscribed to, and tries again
  * from time to time, and when the network changes. Never fails.
  *
- * A node that can be dialled already, be it in the open or behind a port that was forwarded by hand, leaves the router
- * alone: the gateway is searched for meanwhile, but not asked for anything. From time to time that is looked at again.
+ * A node that can be dialled already, without a NAT or by a port that was forwarded by hand, leaves the router alone: it searches
+ * for the gateway, but asks it for nothing. It repeats the test from time to time.
  */
 export function reach$(dependencies: ReachConfig): Observable<readonly Reach[]> {
   const { config, observed$ } = dependencies;
   if (config.forwarded || config.reachability === false) return of([]);
   return combineLatest(
     ([4, 6] as const).map((family) => {
-      // One for all times: what the network of before is still giving back comes first.
+      // One queue for the lifetime of the node: mappings in the previous network are given back first.
       const turn = takeTurns();
       return observed$.pipe(
         concatMap((observed) => place$(family, observed, dependencies)),
@@ -84,7 +84,7 @@ export function reach$(dependencies: ReachConfig): Observable<readonly Reach[]> 
   ).pipe(map((reaches) => reaches.filter((reach) => reach !== undefined)));
 }
 
-/** After a port was lost it is asked for anew, once, after this time, in milliseconds; after that as seldom as any. */
+/** A lost port is asked for again once after this time, in milliseconds; then at the usual interval. */
 const LOST_RETRY_MS = 1_000;
 
 const NOT_YET = {
@@ -105,7 +105,7 @@ function place$(
   return internal$.pipe(
     filter((internal) => {
       const scope = scopeOf(internal);
-      // On the loopback there is no outside, unless there is somebody to ask.
+      // A node on loopback is tested only when a server to ask was named.
       if (scope === 'loopback') return reachability !== false && reachability.length > 0;
       return family === 4 || scope === 'global';
     }),
@@ -124,7 +124,7 @@ function reachAt$(family: 4 | 6, place: Place, turn: Turn, dependencies: ReachCo
   return defer(() => {
     const begun = scheduler.now();
     pauseMs = mappingRetryMs;
-    // Of a node without a NAT it is likely that it can be dialled, and not worth much to know fast that it cannot.
+    // A node without a NAT can probably be dialled, so it is tested twice before that is denied.
     const isOpen = place.observed.includes(place.internal);
     const own$ = turn((isOpen ? lookTwice$ : look$)(port, place, dependencies)).pipe(
       shareReplay({ bufferSize: 1, refCount: true }),
@@ -147,7 +147,7 @@ function reachAt$(family: 4 | 6, place: Place, turn: Turn, dependencies: ReachCo
       openPort(config.portMapping, (protocol, outcome) => {
         trace({ type: 'port-mapping', protocol, ...outcome });
       }),
-      // That it is renewed changes nothing.
+      // A renewal changes nothing.
       distinctUntilChanged((a, b) => a.protocol === b.protocol && sameEndpoint(a.external, b.external)),
       switchMap((mapping) =>
         lookTwice$(mapping.external.port, place, dependencies).pipe(
@@ -160,7 +160,7 @@ function reachAt$(family: 4 | 6, place: Place, turn: Turn, dependencies: ReachCo
         isMapped = endpoint !== undefined;
       }),
       catchError((error: unknown) => {
-        // A gateway that was away for as long as its lease may be back any moment.
+        // A gateway that was down for a whole lease may come back at any moment.
         if (isMapped) pauseMs = Math.min(LOST_RETRY_MS, mappingRetryMs);
         return own$.pipe(map((look) => noReach(family, look, error)));
       }),
@@ -174,7 +174,7 @@ function reachAt$(family: 4 | 6, place: Place, turn: Turn, dependencies: ReachCo
   }).pipe(repeat({ delay: () => timer(pauseMs, scheduler) }), startWith(searching));
 }
 
-/** What a server sees that dials back, `undefined` when there is none to ask. */
+/** The result of a server's dial-back; `undefined` without a server to ask. */
 function look$(
   port: number,
   { internal, observed }: Place,
@@ -187,7 +187,7 @@ function look$(
     switchMap((servers) =>
       lookByAny$(servers, {
         port,
-        // Without TLS nobody proves anything.
+        // Without TLS a node cannot prove its key.
         peerId: security === 'tls' ? identity.peerId : undefined,
         family: familyOf(internal),
         localAddress: isOneAddress(bind) ? bind : undefined,
@@ -199,7 +199,7 @@ function look$(
         tell: (server, failure) => {
           trace({ type: 'server', kind: 'reachability', server: server.href, failure });
         },
-        // A server on the same LAN is not outside, and none can make this node believe that it is elsewhere.
+        // A server on the same LAN is not outside. And no server can make this node believe that it has another address.
         isCredible: ({ endpoint: { address } }) => !observed.some(isOutside) || observed.includes(address),
       }),
     ),
@@ -207,7 +207,7 @@ function look$(
   );
 }
 
-/** A packet may get lost, and with it a port that was hard to get. */
+/** Tests twice: a lost packet must not cost a port that was hard to get. */
 function lookTwice$(port: number, place: Place, dependencies: ReachConfig): Observable<Look | undefined> {
   const once$ = look$(port, place, dependencies);
   return once$.pipe(switchMap((look) => (look?.isReachable === false ? once$ : of(look))));

@@ -12,8 +12,8 @@ export const CARRIER_NAMES = ['rendezvous', 'dht', 'mailbox'] as const;
 export type CarrierName = (typeof CARRIER_NAMES)[number];
 
 /**
- * What became of a signal. `delivered`: the peer has it, or is connected to whoever does and gets it at once. `kept`: it waits
- * for the peer, who may come for it or not. `absent`: nobody took it.
+ * What became of a signal. `delivered`: the peer has it, or is connected to the server that has it and gets it at once. `kept`:
+ * it waits for the peer, who may come for it or not. `absent`: nobody took it.
  */
 export type Delivery = 'delivered' | 'kept' | 'absent';
 
@@ -40,8 +40,8 @@ export interface SendOptions {
 }
 
 /**
- * What carries sealed signals between two nodes that cannot reach each other yet. Whoever runs it can lose, delay and repeat
- * them, but neither read nor change them, nor make them pass for somebody else's or for another receiver.
+ * Carries sealed signals between two nodes that cannot reach each other yet. Its operator can lose, delay and repeat signals. It
+ * cannot read or change them, and cannot forge their sender or receiver.
  */
 export interface Carrier {
   readonly name: CarrierName;

@@ -6,15 +6,15 @@ import { durationOf } from '../words.js';
 /** Peers whose clocks are remembered. */
 const MAX_PEERS = 1_000;
 
-/** A peer is told the time once a minute at most: somebody who has kept its old signals could have it told again and again. */
+/** A peer is told the time once a minute at most: otherwise somebody who replays its old signals could have it told without end. */
 const TOLD = { perSecond: 1 / 60, burst: 1, maxSites: MAX_PEERS };
 
 /** And so many peers are told at most. */
 const ALL_TOLD = { perSecond: 1, burst: 10 };
 
 /**
- * What peers' signals say of their clocks. A signal is signed with the time at which it was sent. One that is dropped for its time tells
- * how far the two clocks are apart; which of them is wrong it does not tell, and no clock is set by it.
+ * What peers' signals say of their clocks. A signal is signed with the time at which it was sent. A signal that is dropped for
+ * its time shows how far the two clocks are apart, but not which of them is wrong. No clock is set by it.
  */
 export class PeerClocks {
   readonly #aheadMs = new Map<PeerId, number>();

@@ -28,12 +28,12 @@ const X25519_LENGTH = 32;
 const HPKE_OVERHEAD = X25519_LENGTH + TAG_LENGTH;
 
 /**
- * Encrypts a message so that only the owner of a key can read it (RFC 9180 §5.1.1, §5.2). Who wrote it, it does not tell.
+ * Encrypts a message so that only the owner of a key can read it (RFC 9180 §5.1.1, §5.2). It does not authenticate the sender.
  *
  * @param publicKey the receiver's X25519 key, 32 bytes.
  * @param info what both sides must agree on; it is not sent.
- * @param ephemeral a key pair for this message alone; specs give a known one.
- * @throws Error when the key is one that would agree on nothing (RFC 7748 §6.1).
+ * @param ephemeral a key pair for this message alone; specs give a known one. @throws Error when the key would give an all-zero
+ * shared secret (RFC 7748 §6.1).
  *
  * @example
  * openSealed(openingKey, info, seal(sealingKey, info, Buffer.from('hello')))?.toString(); // hello

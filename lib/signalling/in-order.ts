@@ -3,15 +3,18 @@ import { Admission } from '../bounds/admission.js';
 import type { Order } from './numbering.js';
 
 /**
- * For so long a signal waits for one that was sent before it, in milliseconds. The earlier one was lost, or comes later than this: DHT
- * nodes send again after a second what was not acknowledged. A punch has ten seconds, of which the wait must not take much.
+ * How long a signal waits for an earlier one, in milliseconds. Later ones are hardly worth the wait: DHT nodes send an
+ * unacknowledged part again after a second. A punch has ten seconds, so the wait must be short.
  */
 const GAP_MS = 1_000;
 
-/** Signals that wait, of all senders and of one. Of more, the newest of the sender that has most waits no longer. */
+/**
+ * How many signals may wait, of all senders and of one. When there are more, the newest of the largest sender is passed on
+ * without waiting.
+ */
 const WAITING = { most: 256, mostOfSite: 64 };
 
-/** Streams of which it is remembered how far they have come. */
+/** How many streams are remembered. */
 const MAX_STREAMS = 4_096;
 
 interface Waiting {
@@ -23,11 +26,11 @@ interface Waiting {
 /**
  * Brings signals into the order in which their sender numbered them, whichever carriers bring them.
  *
- * A signal may be lost, and carriers may be slow. So each signal names the latest one before it that may still come ({@link Order}), as
- * its sender knows. Where that one has been passed on already, as is usual, the signal is passed on at once. Otherwise it waits, but
- * for no longer than {@link GAP_MS}, and once for each gap: what was not waited for any longer is passed on when it comes, late.
- * Nothing is dropped here, and no protocol above may depend on the order to be correct: how long to wait is a choice between order
- * and delay, and signals of different attempts have nothing to do with each other.
+ * A signal may be lost, and carriers may be slow. So each signal names the latest one before it that may still come ({@link
+ * Order}), as its sender knows. Where that one has been passed on already, as is usual, the signal is passed on at once.
+ * Otherwise it waits for {@link GAP_MS} at most, and once for each gap. A signal that comes after its gap was given up is passed
+ * on late. Nothing is dropped here, and no protocol above may depend on the order to be correct: how long to wait is a choice
+ * between order and delay, and signals of different attempts have nothing to do with each other.
  */
 export class InOrder {
   /** By stream: the latest signal that has been passed on. What was numbered before it is waited for no longer. */

@@ -23,7 +23,7 @@ export interface Order {
 interface Receiver {
   readonly stream: string;
   next: number;
-  /** Until when each signal that may still come is of use. The latest is the last. */
+  /** The expiry time of each signal that may still arrive, by its number. The latest signal is the last entry. */
   readonly open: Map<number, number>;
 }
 

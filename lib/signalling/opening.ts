@@ -28,8 +28,8 @@ export interface CarriedParcel {
 }
 
 /**
- * The peers that this node knows: those that it has sent signals to, and those of which it has taken some. A stranger becomes known by
- * a single good signal, so that those who are known share what they have by sites, too.
+ * The peers that this node knows: those that it has sent signals to, and those of which it has taken some. One valid signal makes
+ * a stranger known, so the share of known peers is divided by sites, too.
  */
 export class KnownPeers {
   readonly #writtenTo = new Set<PeerId>();
@@ -61,7 +61,7 @@ export class KnownPeers {
 interface OpeningConfig {
   readonly scheduler: SchedulerLike;
   readonly known: KnownPeers;
-  /** A parcel has given way to others. It was not opened, so that nobody must acknowledge it. */
+  /** Called with a parcel that was evicted unopened. It must not be acknowledged. */
   readonly onGiveWay: (brought: CarriedParcel) => void;
 }
 

@@ -36,21 +36,21 @@ import { Numbering } from './numbering.js';
 import { KnownPeers, openingByTurns, type CarriedParcel } from './opening.js';
 import type { ReceivedSignal, Signalling } from './signalling.js';
 
-/** For how long a signal is of use, unless it says so itself: two nodes that are both there need no more. */
+/** How long a signal is kept by default: enough between two nodes that are both online. */
 const KEEP_MS = 10_000;
 
-/** Of a carrier over the next, in milliseconds: a server that is there has said by then whether the peer is, too. */
+/** The head start of a carrier over the next, in milliseconds: by then a live server has said whether the peer is connected. */
 const HEAD_START_MS = 500;
 
-/** Signals remembered: all that can be opened for as long as one could be replayed, so that none is forgotten before. */
+/** How many signals are remembered: as many as can be opened in the time in which a replay is possible. */
 const MAX_REMEMBERED = 100_000;
 
-/** Signals of one sender. Attempts send a few each; whoever sends more than this means no good, or has to wait. */
+/** The rate limit of one sender. An attempt sends a few signals; a sender of more is hostile or has to wait. */
 const OF_SENDER = { perSecond: 10, burst: 200, maxSites: 1_000 };
 
 const A_COPY = 'a copy';
 
-/** Nothing but the time at which it was sent. */
+/** A signal without content: its time is what the receiver needs. */
 const CLOCK = { kind: 'clock', body: {} };
 
 /** What signalling needs of its node. */
@@ -69,14 +69,14 @@ interface CarriersConfig {
  */
 export function signallingOver({ identity, carriers, runtime, trace }: CarriersConfig): Signalling {
   const { timeOfDay, scheduler } = runtime;
-  // One that is kept for as long as may be, by a clock that is as wrong as may be, either way.
+  // The longest time in which a replay could be accepted: kept for the longest time, by clocks that are wrong in both directions.
   const seen = new Seen({ forMs: KEEP_MAX_MS + 2 * CLOCK_TOLERANCE_MS, maxEntries: MAX_REMEMBERED, now: timeOfDay });
   const now = () => scheduler.now();
   const mayHear = siteBuckets({ ...OF_SENDER, now });
   const known = new KnownPeers();
   const clocks = new PeerClocks(runtime);
 
-  /** Copies of the signals that wait for their turn: they are dealt with when the first is. */
+  /** Copies of signals that wait for their turn. They are acknowledged with the first. */
   const waiting = new Map<string, Parcel[]>();
   const inOrder = new InOrder(scheduler);
   const numbering = new Numbering(runtime);
@@ -100,17 +100,20 @@ export function signallingOver({ identity, carriers, runtime, trace }: CarriersC
         return envelope === undefined || clocks.wordsOf(envelope.from) === undefined ? EMPTY : told$(envelope);
       }
       if (mayHear(envelope.from)) return accepted$(envelope, parcel, by);
-      // It has been read. A carrier that kept it would bring it again and again, in the place of what others have sent.
+      // Acknowledged, or the carrier would bring it again and again, in the place of other signals.
       drop(parcel, 'one too many of this sender');
       parcel.acknowledge();
       return EMPTY;
     });
 
-  /** Tells a peer the time, by a signal that says nothing else. It drops the signal, too, and knows then why nothing comes of its own. */
+  /**
+   * Tells a peer the time, by a signal that says nothing else. The peer drops that signal because of its time, and so learns why
+   * its own signals get no answer.
+   */
   const told$ = ({ from, kind }: Envelope): Observable<never> =>
     kind === CLOCK.kind || !clocks.mayTell(from) ? EMPTY : send$(from, CLOCK).pipe(ignoreElements(), ignoreErrors());
 
-  /** Nobody of ours sends a longer one. It is not kept until it has its turn, and whoever carries it need not bring it again. */
+  /** Drops parcels over the limit before they are queued, and acknowledges them so that they do not come again. */
   const isSmall = ({ parcel }: CarriedParcel): boolean => {
     if (parcel.bytes.length <= PARCEL_MAX_BYTES) return true;
     drop(parcel, `longer than ${PARCEL_MAX_BYTES} bytes`);
@@ -144,7 +147,7 @@ export function signallingOver({ identity, carriers, runtime, trace }: CarriersC
   function reasonToDrop(envelope: Envelope | undefined, parcel: Parcel): string | undefined {
     if (envelope === undefined) return 'malformed, not for this node, or not signed by its sender';
     const { from, at, keepMs } = envelope;
-    // Where that one was seen says nothing of the sender, whose own copy may still come.
+    // The address of whoever sent it again is not the sender's. The sender's own copy may still come.
     if (parcel.from !== undefined && parcel.from !== from) return 'sent again by somebody else';
     const age = timeOfDay() - at;
     const isYoung = age < Math.min(keepMs, KEEP_MAX_MS) + CLOCK_TOLERANCE_MS;
@@ -193,14 +196,14 @@ export function signallingOver({ identity, carriers, runtime, trace }: CarriersC
   };
 }
 
-/** By all of them at once. That somebody keeps it counts more than that somebody believes to have delivered it. */
+/** Sends by all carriers at once. `kept` counts more than `delivered`, since a server may be wrong about delivery. */
 function everywhere(sends: readonly Observable<Delivery>[]): Observable<Delivery> {
   return merge(...sends).pipe(
     reduce<Delivery, Delivery>((one, other) => (one === 'kept' || other === 'absent' ? one : other), 'absent'),
   );
 }
 
-/** Each has a head start over the next, and what is said to be delivered by one is not sent by the others. */
+/** Sends by one carrier after the other, each with a head start, until one delivers it. */
 function oneAfterTheOther(sends: readonly Observable<Delivery>[], scheduler: SchedulerLike): Observable<Delivery> {
   if (sends.length === 0) return of('absent');
   let best: Delivery = 'absent';

@@ -17,7 +17,7 @@ export const DESCRIPTION_NAMES = [
 export interface DescribedService {
   /** Its type with its version. */
   readonly type: string;
-  /** Tells services of one type apart; empty where the gateway gives it no name. */
+  /** The id that tells services of one type apart; empty if the gateway gives none. */
   readonly id: string;
   /** Where its actions may be called, the likeliest first. */
   readonly urls: readonly URL[];
@@ -49,8 +49,9 @@ export function servicesIn(
 }
 
 /**
- * A URL is relative to `URLBase` (UPnP Device Architecture 1.0 §2.1), without one to the description's own URL (1.1 §2.3, RFC 3986 §5).
- * Gateways name bases that lead elsewhere, and some mean the top of their server by a path that does not begin with a slash.
+ * A URL is relative to `URLBase` (UPnP Device Architecture 1.0 §2.1), without one to the description's own URL (1.1 §2.3, RFC
+ * 3986 §5). Some gateways name a wrong base; some mean a path from the root of their server although it does not begin with a
+ * slash.
  */
 function controlUrls(control: string, base: string | undefined, location: URL): readonly URL[] {
   if (control === '') return [];

@@ -30,17 +30,17 @@ const CALL_MS = 5_000;
 /** A description is a few KiB, and of some gateways 64; an answer is less. */
 const MAX_BYTES = 128 * 1024;
 
-/** So many ways to call a service are tried, of all services of a gateway. */
+/** How many control URLs are tried, of all services of a gateway. */
 const MAX_CONTROLS = 8;
 
-/** What translates addresses: by its versions, and as gateways of old call it that dial up. */
+/** The services that map IPv4 ports: both versions, and the one of old dial-up gateways. */
 const CONNECTIONS = [
   'urn:schemas-upnp-org:service:WANIPConnection:2',
   'urn:schemas-upnp-org:service:WANIPConnection:1',
   'urn:schemas-upnp-org:service:WANPPPConnection:1',
 ];
 
-/** What lets others through to IPv6 addresses. */
+/** The service that opens the IPv6 firewall. */
 const FIREWALLS = ['urn:schemas-upnp-org:service:WANIPv6FirewallControl:1'];
 
 /** How a gateway is talked to. */
@@ -66,9 +66,9 @@ export interface Service {
 
 /**
  * Finds the services of a UPnP gateway that open ports (UPnP Device Architecture 1.1; WANIPConnection 1 and 2,
- * WANIPv6FirewallControl 1). Emits them, the best first, and completes. A service that may be called in several ways is there for each of
- * them. nat-upnp finds the services in a description; what is fetched of the gateway is fetched here, where it has a limit and is
- * checked: the package's own way knows IGD:1 alone, ends the process at an answer it does not expect, and waits for ever.
+ * WANIPv6FirewallControl 1). Emits them, the best first, and completes. A service that may be called in several ways is there for
+ * each of them. nat-upnp finds the services in a description; what is fetched of the gateway is fetched here, where it has a
+ * limit and is checked: the package itself knows only IGD:1, crashes the process on an unexpected answer, and has no timeout.
  *
  * @throws PortMappingError when there is none, or all lead elsewhere; HttpError; TimeoutError.
  *
@@ -93,9 +93,9 @@ function serviceAt(control: Control, found$: Observable<readonly Control[]>, con
     call$: (action, values = {}) =>
       defer(() => call$(latest, action, values, config)).pipe(
         catchError((error: unknown) => {
-          // What was not answered may have been done.
+          // An action without an answer may have been carried out.
           if (!(error instanceof HttpError)) throw error;
-          // It may be up again after a restart, at another port.
+          // After a restart the gateway may use another port.
           return found$.pipe(
             switchMap((controls) => {
               latest = controls.find((each) => each.name === name) ?? latest;

@@ -46,7 +46,7 @@ export function pinhole$(service: Service, request: PortRequest): Observable<Map
     holdLease$({
       ...request,
       ask$: (held: Pinhole | undefined): Observable<Pinhole> =>
-        // One that is gone is made anew.
+        // A pinhole that is gone is opened again.
         (held === undefined ? add$ : update$(held.uniqueId).pipe(catchError(() => add$))).pipe(
           map((uniqueId) => ({
             protocol: 'upnp',
@@ -63,7 +63,7 @@ export function pinhole$(service: Service, request: PortRequest): Observable<Map
           filter((isGone) => isGone),
         ),
       release$: ({ uniqueId }) => service.call$('DeletePinhole', { UniqueID: uniqueId }),
-      // A pinhole has no other name than the one in the answer that did not come.
+      // Without the answer, the pinhole's id is unknown, so it cannot be closed.
       takeBack$: EMPTY,
     }),
   );

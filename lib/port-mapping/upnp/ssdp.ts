@@ -25,7 +25,7 @@ import { retransmit, SEND_AT_MS } from '../retransmit.js';
 /** What is searched for first: a gateway of version 2 answers to version 1, too (UPnP Device Architecture 1.1 §1.3.2). */
 const TARGET = 'urn:schemas-upnp-org:device:InternetGatewayDevice:1';
 
-/** What gateways answer to that do not know the first, each of them seen at some. */
+/** Targets for gateways that do not answer to the first; each of them is needed by some. */
 const OTHER_TARGETS = [
   'urn:schemas-upnp-org:device:InternetGatewayDevice:2',
   'urn:schemas-upnp-org:service:WANIPConnection:1',
@@ -39,10 +39,10 @@ const MULTICAST = '239.255.255.250';
 /** Answers are a few headers, in bytes. */
 const MAX_BYTES = 2_048;
 
-/** `HTTP/1.1 200 OK` is all that is needed of the first line, in characters. */
+/** The longest first line that is read, in characters: `HTTP/1.1 200 OK` is all that is needed. */
 const MAX_FIRST_LENGTH = 32;
 
-/** So many answers of a gateway are looked at: one to each of our datagrams, from each of its devices and services. */
+/** How many answers of a gateway are looked at: one to each datagram sent, from each of its devices and services. */
 const MAX_ANSWERS = 256;
 
 /** So many descriptions are worth a look: of the gateway itself, and of what else runs on it. */
@@ -101,11 +101,11 @@ function location$(
   const isIpv4 = familyOf(gateway.address) === 4;
   return new Observable((subscriber) => {
     const ssdp = createSsdp(discovery);
-    // It has a socket on each address of this machine; only one of them leads to the gateway.
+    // The package has a socket on each address of this machine. Only one of them reaches the gateway.
     const idle = ssdp.sockets.splice(0);
     const socket = ssdp.createSocket({ family: isIpv4 ? 'IPv4' : 'IPv6', address: localAddress });
     ssdp.sockets.push(socket);
-    // One that cannot send is as good as one that gets no answer.
+    // A socket that cannot send is treated like one that gets no answer.
     for (const each of [...idle, socket]) each.on('error', noop);
     const parse = ssdp.parseResponse.bind(ssdp);
     let answers = 0;
@@ -114,13 +114,13 @@ function location$(
       if (address !== gateway.address || text.length > MAX_BYTES || ++answers > MAX_ANSWERS) return;
       parse(linesOf(text).join('\r\n'), ours, remote);
     };
-    // Not by target: some answer with another one than they were asked for.
+    // Does not check the search target: some gateways answer with another.
     ssdp.on('_device', ({ location = '' }: { readonly location?: string }) => {
       subscriber.next(location);
     });
     let rounds = 0;
     socket.on('listening', () => {
-      // It would count the idle ones, too, and send what waits for all of them to one destination.
+      // The package would wait for the unused sockets, too, and then send everything to one destination.
       ssdp._bound = true;
       const sent = retransmit(() => {
         const targets = rounds++ === 0 ? [TARGET] : [TARGET, ...OTHER_TARGETS];
@@ -134,7 +134,7 @@ function location$(
       subscriber.add(sent);
     });
     return () => {
-      // It binds them in the next tick, and must find them as it left them.
+      // The package binds its sockets in the next tick, so they must not be changed before.
       process.nextTick(() => {
         for (const each of [...idle, socket]) each.close();
       });

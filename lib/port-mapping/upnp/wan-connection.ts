@@ -18,7 +18,7 @@ export const REFUSAL = {
   conflictWithOtherMechanism: 729,
 } as const;
 
-/** What stands in a gateway's table of mappings. */
+/** An entry in a gateway's table of mappings. */
 export interface TableEntry {
   readonly client: string;
   /** NaN where it does not say. */
@@ -27,7 +27,7 @@ export interface TableEntry {
   readonly leaseSeconds: number;
 }
 
-/** What is to stand there. */
+/** An entry to add. */
 interface NewTableEntry {
   readonly externalPort: number;
   readonly client: string;
@@ -113,7 +113,7 @@ function argumentsOf(entry: NewTableEntry): Readonly<Record<string, string | num
   };
 }
 
-/** What an entry is known by. */
+/** The key of an entry. */
 function keyOf(externalPort: number): Readonly<Record<string, string | number>> {
   return { NewRemoteHost: '', NewExternalPort: externalPort, NewProtocol: 'TCP' };
 }

@@ -1,7 +1,7 @@
 import { XMLParser } from 'fast-xml-parser';
 import { HttpError } from '../../errors.js';
 
-// What of XML the documents of UPnP need.
+// The subset of XML that UPnP documents need.
 
 /** An element without text of its own: its children by their names, without prefixes; text where there is nothing else. */
 export type XmlElement = Readonly<Record<string, unknown>>;
@@ -71,7 +71,7 @@ export function isElement(value: unknown): value is XmlElement {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Comments and the like count, too: they cost as much. */
+/** Comments and processing instructions count, too: they cost as much. */
 function hasManyTags(text: string): boolean {
   let count = 0;
   for (let at = text.indexOf('<'); at !== -1; at = text.indexOf('<', at + 1)) {

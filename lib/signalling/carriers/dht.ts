@@ -39,7 +39,7 @@ import type { SignalTrace } from '../steps.js';
 import { KEEP_MAX_MS, PARCEL_MAX_BYTES } from '../../parcel.js';
 import type { Carrier, Delivery, Parcel } from '../carrier.js';
 
-/** A port may be taken, or this machine have no network, for a while. */
+/** The pause before another try: the port may be taken for a while, or the machine offline. */
 const REJOIN_MS = 10_000;
 
 /** A node that does not answer is asked again after one such pause, then two, and so on up to this many. */
@@ -92,7 +92,7 @@ export function dhtCarrier({ identity, runtime, trace, limits: overrides, ...con
     share({ connector: () => new ReplaySubject<Joined>(1), resetOnRefCountZero: true }),
   );
 
-  /** Says of each of the nodes to begin with whether it answers; of one that does not, again when it does. */
+  /** Reports for each bootstrap node whether it answers, and again when a silent one answers. */
   function told$(node: DhtNode): Observable<never> {
     const question = { command: COMMAND.find, value: FIND_PADDING, target: mailboxOf(identity.peerId) };
     return from(config.bootstrap).pipe(
@@ -159,7 +159,7 @@ export function dhtCarrier({ identity, runtime, trace, limits: overrides, ...con
       switchMap(use),
       catchError((error: unknown) => {
         fail(error);
-        // The runtime will not learn it, nor look for the package again.
+        // Final: the runtime cannot load the package, and does not look for it again.
         if (error instanceof UnavailableError) return NEVER;
         return timer(REJOIN_MS, scheduler).pipe(switchMap(() => tried$));
       }),

@@ -50,7 +50,7 @@ import {
 /** What the carrier over mailboxes needs. */
 interface MailboxCarrierConfig {
   readonly identity: Identity;
-  /** Mailbox servers: what they are asked for is below these. A message that is sent is put at all of them. */
+  /** The URLs of mailbox servers. A message is put at all of them. */
   readonly urls: readonly URL[];
   /** The local address to leave from. By default the system chooses. */
   readonly localAddress?: string | undefined;
@@ -60,31 +60,30 @@ interface MailboxCarrierConfig {
   readonly fetch$?: typeof fetch$ | undefined;
 }
 
-/** Each take waits this long for a message: what stands between forgets silent connections after a minute or so. */
+/** How long each take waits for a message. NATs and proxies forget silent connections after a minute or so. */
 const WAIT_MS = 25_000;
 
-/** For a server to answer, on top of what it was asked to wait. */
+/** How long a server has to answer, beyond the wait that was asked for. */
 const ANSWER_MS = 5_000;
 
 /**
- * The interval at which a server is asked, unless it still has to answer: one that answers at once, and brings nothing, is
- * asked no more often.
+ * The shortest interval between two takes, so that a server that answers at once with nothing is not asked in a tight loop.
  */
 const PACE_MS = 200;
 
-/** A message that is dealt with while a take waits is acknowledged by a new one after this time: others may follow. */
+/** When a message has been handled while a take waits, a new take acknowledges it after this time: more acknowledgements may follow. */
 const LATE_MS = 1_000;
 
 /**
- * What was not acknowledged by then may be brought again, in milliseconds: it was one too many, or was lost here. What waits to be
- * dealt with waits a few seconds.
+ * After this time, in milliseconds, the server may bring an unacknowledged message again: it was dropped here. Handling takes a
+ * few seconds at most.
  */
 const HELD_MS = 10_000;
 
-/** After a failure. A server that restarts is back in seconds; to one that is gone a knock a minute does no harm. */
+/** Pauses after failures. A restarted server is back in seconds; asking a dead one once a minute does no harm. */
 const BACKOFF = { firstMs: 500, mostMs: 60_000 };
 
-/** What a server that is asked says to a request that is in time for no clock but its own. */
+/** Refusals of a request whose time differs from the server's clock. */
 const CLOCK_REFUSALS: readonly Refusal['refused'][] = ['clock', 'replayed', 'untimely'];
 
 /**
@@ -93,8 +92,8 @@ const CLOCK_REFUSALS: readonly Refusal['refused'][] = ['clock', 'replayed', 'unt
  * only while somebody is subscribed; one that does not answer is asked again later and later, and disturbs no other.
  *
  * A signal is put at every server, since nobody knows at which of them the receiver asks. It is `delivered` as soon as one of
- * them says that the receiver is asking there. The others are still asked to the end then: one that lies, and is fast, keeps
- * nothing from the others.
+ * them says that the receiver is asking there. The puts at the others go on nevertheless, so that a fast server that lies cannot
+ * suppress a signal.
  *
  * @example
  * const carrier = mailboxCarrier({ identity, urls: [new URL('http://rv.example.org:8080/')], runtime: systemRuntime });
@@ -118,8 +117,8 @@ export function mailboxCarrier({ urls, ...config }: MailboxCarrierConfig): Carri
 }
 
 /**
- * `delivered` as soon as one says so, else what is best when all is done. Once one has said so the others have as long as an
- * answer may take to end, whoever is subscribed; before that, unsubscribing gives all of them up.
+ * Emits `delivered` as soon as one server says so, else the best result at the end. After `delivered` the other puts go on for
+ * the time of one answer, even when nobody is subscribed. Before that, unsubscribing cancels all of them.
  */
 function firstDelivered(deliveries: readonly Observable<Delivery>[], scheduler: SchedulerLike): Observable<Delivery> {
   return defer(() => {
@@ -253,7 +252,7 @@ class Server {
         throw new RefusedError(this.url, decodeRefusal(text), status);
       }),
       retry({
-        // The server may know of a later take.
+        // Twice: the server may know of a later take.
         count: 2,
         delay: (error: unknown) => {
           const refusal = error instanceof RefusedError ? error.refusal : undefined;
@@ -267,7 +266,7 @@ class Server {
           this.#tell(undefined);
         },
         error: (error: unknown) => {
-          // A refusal of one message says nothing of the server.
+          // A refusal of one message does not mean that the server fails.
           if (error instanceof RefusedError && error.isOfMessage) return;
           this.#tell(error instanceof RefusedError ? error.failure : failureOf(error, 'mailbox'));
         },
@@ -279,7 +278,7 @@ class Server {
 /** Refusals of one message. */
 const OF_MESSAGE: readonly RefusalCode[] = ['recipient-full', 'sender-full', 'too-large', 'too-often'];
 
-/** A server that refuses, or says what nobody asked. */
+/** A server refused, or gave an unexpected answer. */
 class RefusedError extends HttpError {
   readonly failure: string;
   /** Whether it is about one message or its receiver. */
@@ -297,7 +296,7 @@ class RefusedError extends HttpError {
   }
 }
 
-/** The time of a server: this node's own until the server says otherwise, and never the same twice. */
+/** A server's clock: this node's own time until the server tells its time. Never returns the same time twice. */
 class ServerClock {
   #ahead = 0;
   #last = 0;
@@ -316,14 +315,14 @@ class ServerClock {
   }
 }
 
-/** What a server has brought: what is being dealt with, and what has been and is to be acknowledged. */
+/** The receipts of messages that a server has brought: those being handled, and those handled and not yet acknowledged. */
 class Receipts {
   /** When each was brought. */
   readonly #held = new Map<string, number>();
   readonly #done = new Set<string>();
   readonly #changed = new Subject<void>();
 
-  /** Emits when something has been dealt with, or may be brought again: the server is to know. */
+  /** Emits when a message has been handled or may be brought again, so that the server is told. */
   readonly changed$ = this.#changed.asObservable();
 
   constructor(readonly now: () => number) {}
@@ -339,7 +338,7 @@ class Receipts {
     return this.#held.size + MAX_TAKEN <= MAX_RECEIPTS;
   }
 
-  /** What has come for the first time; of what was brought again nothing needs to be told. */
+  /** The parcels of new messages; messages that came again are left out. */
   take(messages: readonly TakenMessage[]): readonly Parcel[] {
     return messages
       .filter(({ receipt }) => !this.#held.has(receipt) && !this.#done.has(receipt))

@@ -20,7 +20,7 @@ import type { Runtime } from '../../runtime.js';
 import { PARCEL_MAX_BYTES } from '../../parcel.js';
 import type { Carrier, Delivery, Parcel } from '../carrier.js';
 
-/** A server that does not say within this time whether it delivered counts as one that could not. */
+/** A server that does not answer a send within this time counts as unable to deliver. */
 const ANSWER_MS = 5_000;
 
 /** What the carrier over rendezvous servers needs. */
@@ -42,7 +42,7 @@ export function rendezvousCarrier({ sessions$, runtime: { scheduler } }: Rendezv
     send$: (to, bytes, { family }) => {
       // A server says nothing to it, or ends the session.
       if (bytes.length > PARCEL_MAX_BYTES) return of<Delivery>('absent');
-      // A session by the family that is wanted may be about to begin; without one any will do.
+      // Waits a moment for a session of the wanted family; then takes any.
       const inTime$ = sessions$.pipe(
         first((sessions) => family === undefined || sessions.some((session) => isBy(session, family))),
         timeout({ first: ANSWER_MS, scheduler, with: () => sessions$.pipe(take(1)) }),
@@ -73,7 +73,7 @@ function preferring(family: 4 | 6 | undefined, sessions: readonly RendezvousSess
   return sessions.toSorted((a, b) => Number(isBy(b, family)) - Number(isBy(a, family)));
 }
 
-/** Whether a server sees this node by a family; of one that does not tell it is hoped. */
+/** Whether a server sees this node by a family. A server that does not tell is assumed to. */
 function isBy({ observed }: RendezvousSession, family: 4 | 6): boolean {
   return observed === undefined || familyOf(observed.address) === family;
 }
