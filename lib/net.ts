@@ -11,6 +11,7 @@ import {
   race,
   ReplaySubject,
   startWith,
+  Subscription,
   switchMap,
   type Observable,
 } from 'rxjs';
@@ -65,6 +66,7 @@ class LazyNet implements Net {
   readonly #runtime: Runtime | undefined;
   readonly #closing = new Closing();
   readonly #loaded = new ReplaySubject<RunningNet>(1);
+  readonly #rehearsal = new Subscription();
 
   #running: RunningNet | undefined;
   #started: Promise<void> | undefined;
@@ -108,7 +110,11 @@ class LazyNet implements Net {
       const peer = expectPeer(parseUnl(unl), this.#config);
       const { timeoutMs } = options;
       if (timeoutMs !== undefined) expectInteger('timeoutMs', timeoutMs, 1, MAX_TIMER_MS);
-      return this.#whenStarted$((net) => net.connect$(peer, options));
+      return this.#whenStarted$((net) => {
+        // What is about to run for real needs no rehearsal.
+        this.#rehearsal.unsubscribe();
+        return net.connect$(peer, options);
+      });
     }).pipe(untilAborted(signal));
   }
 
@@ -127,12 +133,15 @@ class LazyNet implements Net {
   /** Loads all that a net runs by at once, its packages too: later the process may be out of descriptors (lib/packages.ts). */
   async #begin(): Promise<void> {
     const loading = Promise.all([loadRunningNet(), preload(this.#config)]);
-    const [{ RunningNet }] = await firstValueFrom(race(loading, this.#closing.failing$));
+    const [{ RunningNet, rehearseOnce$ }] = await firstValueFrom(race(loading, this.#closing.failing$));
     if (this.#closing.isClosing) throw new ClosedError('The net was closed meanwhile');
     this.#running = new RunningNet(this.#config, this.#closing, this.#runtime);
     this.#loaded.next(this.#running);
     this.#loaded.complete();
     await this.#running.start();
+    // While the servers answer, or nobody has come yet. Specs, which give a runtime of their own, have their time for themselves.
+    if (this.#runtime === undefined && this.#config.security === 'tls')
+      this.#rehearsal.add(rehearseOnce$().subscribe());
   }
 
   #status(): NetStatus {
@@ -155,6 +164,7 @@ class LazyNet implements Net {
 
   async #shutDown(withinMs: number): Promise<void> {
     this.#closing.begin();
+    this.#rehearsal.unsubscribe();
     this.#loaded.complete();
     await this.#running?.release(withinMs);
   }
@@ -178,7 +188,9 @@ class LazyNet implements Net {
  */
 async function loadRunningNet() {
   try {
-    return await import('./net/running-net.js');
+    const loading = Promise.all([import('./net/running-net.js'), import('./net/rehearsal.js')]);
+    const [{ RunningNet }, { rehearseOnce$ }] = await loading;
+    return { RunningNet, rehearseOnce$ };
   } catch (cause) {
     throw new UnavailableError(`rxp2p could not be loaded: ${reasonOf(cause)}; start the process anew`, { cause });
   }

@@ -1,0 +1,51 @@
+import { Socket } from 'node:net';
+
+/**
+ * Makes two sockets of which each gets what the other sends, within this process: no port, no address, nothing of the system. As with other
+ * sockets, `connect` comes in another turn of the event loop.
+ *
+ * @example
+ * const [here, there] = socketPair();
+ * here.end('hello\n');
+ * there.on('data', console.log);
+ */
+export function socketPair(): readonly [Socket, Socket] {
+  const pair = [new PairedSocket(), new PairedSocket()] as const;
+  pair[0].pairWith(pair[1]);
+  pair[1].pairWith(pair[0]);
+  return pair;
+}
+
+class PairedSocket extends Socket {
+  #other: Socket | undefined;
+
+  constructor() {
+    super({ allowHalfOpen: true });
+    // TLS waits for it where a socket has nothing of the system's.
+    setImmediate(() => this.emit('connect'));
+  }
+
+  pairWith(other: Socket): void {
+    this.#other = other;
+  }
+
+  override _read(): void {
+    // What comes is pushed by the other one.
+  }
+
+  override _write(chunk: Buffer, _: BufferEncoding, done: () => void): void {
+    this.#other?.push(chunk);
+    // As with the system's sockets, what was written has gone in another turn of the event loop.
+    setImmediate(done);
+  }
+
+  override _final(done: () => void): void {
+    this.#other?.push(null);
+    done();
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    if (this.#other?.readableEnded === false && !this.#other.destroyed) this.#other.push(null);
+    done(error);
+  }
+}
