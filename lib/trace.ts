@@ -4,7 +4,7 @@ import type { SelfStep } from './self/steps.js';
 import type { SignalStep } from './signalling/steps.js';
 import type { AttemptStep } from './techniques/steps.js';
 
-/** What a net tells of itself. */
+/** The events of a net itself. */
 export type NetStep =
   /** The node listens. */
   | {
@@ -18,7 +18,7 @@ export type NetStep =
       /** How many. */
       readonly nodes: number;
     }
-  /** Something that should go on for as long as the net does has ended: a mistake of ours, to be reported. */
+  /** Background work has ended although the net is still open: a bug of this library, please report it. */
   | {
       readonly type: 'fault';
       /** What happened, in words. */

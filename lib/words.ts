@@ -1,18 +1,18 @@
 /**
- * What a terminal obeys, and what hides or reorders text: control characters (C0, DEL and C1, so ESC, OSC and CSI too), format
- * characters (bidirectional controls among them), line and paragraph separators, and surrogates without their other half.
+ * Characters that control a terminal, or that hide or reorder text: control characters (C0, DEL and C1, so ESC, OSC and CSI too),
+ * format characters (bidirectional controls among them), line and paragraph separators, and surrogates without their other half.
  */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
-/** The same but for what is part of ordinary lines and does no harm: tabs, and the joiners of emoji and of Persian. */
+/** The same without harmless characters of ordinary lines: tabs, and the joiners of emoji and of Persian. */
 const UNPRINTABLE_IN_LINES = /(?![\t\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
-/** A sentence of a peer's or a server's is no longer, in characters. */
+/** The longest text of a peer or a server that is shown, in characters. */
 const MAX_WORDS_LENGTH = 256;
 
 /**
- * A text without what a terminal would obey, a space in the place of each such character. For whatever has come over the network and
- * may end in a message, a log or a terminal.
+ * Replaces each character that controls a terminal by a space. For any text from the network that may be shown in a message, a
+ * log or a terminal.
  *
  * @example
  * clean('bye\u001b[2J'); // 'bye [2J'
@@ -21,12 +21,12 @@ export function clean(text: string): string {
   return text.replaceAll(UNPRINTABLE, ' ');
 }
 
-/** A peer's or a server's words as they may be shown to people: {@link clean}, and not too long. */
+/** Text of a peer or a server for display: {@link clean}, and cut to a limit. */
 export function oneLine(text: string): string {
   return clean(text.slice(0, MAX_WORDS_LENGTH));
 }
 
-/** A line of an application's as a terminal may be shown it: {@link clean}, but with its tabs and joined characters. */
+/** A line of an application for a terminal: {@link clean}, but with its tabs and joined characters. */
 export function cleanLine(text: string): string {
   return text.replaceAll(UNPRINTABLE_IN_LINES, ' ');
 }
@@ -39,7 +39,7 @@ const UNITS = [
   [SECOND_MS, 'seconds'],
 ] as const;
 
-/** A duration in words, by the largest unit of which there are two. Pure. */
+/** A duration in words, in the largest unit that gives at least two. Pure. */
 export function durationOf(ms: number): string {
   const [unit, name] = UNITS.find(([each]) => Math.abs(ms) >= 2 * each) ?? [SECOND_MS, 'seconds'];
   return `${Math.round(Math.abs(ms) / unit)} ${name}`;

@@ -8,24 +8,24 @@ import { isAttemptId } from '../validate.js';
 //
 //   attempt-over   { attempt }    my attempt is over: what I have asked you for it I need no more
 
-/** Attempts that are over are remembered as long as a question of theirs may be kept somewhere. */
+/** A finished attempt is remembered for as long as one of its requests may be kept somewhere. */
 const REMEMBERED = { forMs: KEEP_MAX_MS, maxEntries: 1_000 };
 
-/** What a peer asks for. */
+/** A peer's request. */
 interface Ask<A> {
   readonly signal: ReceivedSignal;
   readonly ask: A;
-  /** Emits when the peer takes it back. */
+  /** Emits when the peer withdraws it. */
   readonly withdrawn$: Observable<unknown>;
 }
 
-/** Takes back whatever this side has asked for an attempt. */
+/** Writes the signal that withdraws all requests of an attempt. */
 export function overSignal(attempt: string): Signal {
   return { kind: 'attempt-over', body: { attempt } };
 }
 
 /**
- * What peers ask for by one kind of signal, but for what they have taken back already. Never fails.
+ * Requests of one kind from peers, without those that were withdrawn already. Never fails.
  *
  * @param read reads such a signal: `undefined` for any other.
  * @param now the time, in milliseconds.

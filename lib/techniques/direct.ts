@@ -15,7 +15,7 @@ export const direct: NodeTechnique = {
   name: 'direct',
   stage: 'dial',
   serves: () => true,
-  // Whoever listens answers.
+  // A listening node accepts inbound dials anyway.
   answer$: EMPTY,
   dial: (attempt$) =>
     attempt$.pipe(

@@ -11,7 +11,7 @@ import type { SignalStep } from '../signalling/steps.js';
 import type { Unl } from '../unl/types.js';
 import type { AttemptStep } from './steps.js';
 
-/** What a node gives to its techniques. */
+/** What a technique can use of its node. */
 export interface TechniqueHost {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
@@ -23,7 +23,7 @@ export interface TechniqueHost {
   readonly findings$: Observable<Findings>;
   /** Its own locator as it is now. */
   readonly own: () => Unl;
-  /** To the server that carries its signals by a family of addresses, and back, in milliseconds. */
+  /** The round trip to the server that carries the node's signals, by a family of addresses, in milliseconds. */
   readonly roundTripMs: (family: 4 | 6) => number;
   /** How rendezvous servers are spoken to. */
   readonly dialect: Dialect;

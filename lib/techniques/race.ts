@@ -23,8 +23,8 @@ import type { AttemptTrace } from './steps.js';
 import { peerNameOf } from '../unl.js';
 
 /**
- * The strategy: in each stage the techniques race, the stages start one after the other with a head start each, and each link
- * that proves the peer is emitted, until one is direct: that ends all others, which closes what they had open. So a relayed link
+ * The strategy. The techniques of one stage race; each stage has a head start over the next. Emits each link whose peer is
+ * proven, until one is direct; then the other techniques are unsubscribed from, which closes their sockets. So a relayed link
  * carries lines while a direct one is still being made.
  *
  * @throws ConnectError with the outcome of every technique, when none succeeds.
@@ -56,8 +56,8 @@ export function connectBy(stages: Stages, trace: AttemptTrace): OperatorFunction
 }
 
 /**
- * A relayed link waits so long for a direct one that may be there any moment, in round trips: by a relay the first line takes half
- * of one more.
+ * How long a relayed link is held back for a direct one that may come at any moment, in round trips: the first line takes half a
+ * round trip more by a relay.
  */
 const DIRECT_LEAD = 0.25;
 
@@ -72,7 +72,7 @@ function leadMs(roundTrips: number, { roundTripMs, timing }: Attempt): number {
   return Math.min(LEAD_MAX_MS, Math.max(LEAD_MIN_MS, roundTrips * roundTripMs));
 }
 
-/** Has a value be in a set while something is subscribed to. */
+/** Keeps a value in a set while the source is subscribed to. */
 function whileIn<T, V>(set: Set<V>, value: V, source$: Observable<T>): Observable<T> {
   return defer(() => {
     set.add(value);
@@ -108,7 +108,7 @@ function run(technique: Technique, attempt: Attempt, trace: AttemptTrace): Obser
   );
 }
 
-/** A peer that drops this node's signals for their time never answers: clocks that are apart are why nothing came in time. */
+/** A peer that drops this node's signals because of their time never answers. So when the clocks differ, the error says that. */
 function clockOf({ peer, signalling }: Attempt, error: unknown): string[] {
   const words = peer.version === 3 && error instanceof TimeoutError ? signalling.clockOf?.(peer.peerId) : undefined;
   return words === undefined ? [] : [words];
@@ -123,7 +123,7 @@ function failuresIn(error: unknown): AttemptFailure[] {
   return error instanceof AggregateError ? error.errors.flatMap(failuresIn) : [];
 }
 
-/** Of several failures, that somebody else answered is what the caller must know. */
+/** If another peer answered, that is the failure that the caller must know of. */
 function mostTelling(error: unknown): unknown {
   if (!(error instanceof AggregateError)) return error;
   const errors: readonly unknown[] = error.errors;

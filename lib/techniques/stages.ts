@@ -3,7 +3,7 @@ import type { Unl } from '../unl/types.js';
 import { expectOneOf } from '../validate.js';
 import { TECHNIQUE_NAMES, type NodeTechnique, type Stages, type Technique } from './technique.js';
 
-/** What is to be tried. */
+/** Which techniques to try. */
 export interface StagesOptions {
   /** Only these, in this order: by name, or an application's own. Default: all that can work, best first. */
   readonly techniques?: readonly (string | Technique)[] | undefined;
@@ -14,13 +14,13 @@ export interface StagesOptions {
 /** Which techniques to try, once it is known who and where both nodes are. */
 export type StagesFor = (own: Unl, peer: Unl) => Stages;
 
-/** For a dial and the TLS handshake behind it, in round trips; one more for what gets lost, or is slower than it was. */
+/** A dial and its TLS handshake, in round trips, with one to spare for loss and jitter. */
 const DIAL_LEAD = 3;
 
-/** For a dial on one network, in round trips to a server somewhere else: it takes next to no time. */
+/** A dial on the local network, in round trips to a distant server: it takes almost no time. */
 const NEAR_LEAD = 1;
 
-/** For a signal there and a link back, in round trips. */
+/** A signal to the peer and a link back, in round trips. */
 const MESSAGE_LEAD = 6;
 
 /**
@@ -39,13 +39,13 @@ export function stagesOf(all: readonly NodeTechnique[], { techniques, relayFirst
       lead: relayFirst === true && technique.isRelayed === true ? 0 : DIAL_LEAD,
     })),
   );
-  // It has no lead over the others, and they have none over it.
+  // A relay that is tried first runs without a head start on either side.
   if (relayFirst === true) chosen?.sort((a, b) => a.lead - b.lead);
   return (own, peer) => {
     if (chosen !== undefined) return chosen;
     const those = (stage: NodeTechnique['stage']) =>
       all.filter((technique) => technique.stage === stage && technique.serves(peer));
-    // What there is for a node of PyP2P's is tried side by side, and there are no relays between such nodes.
+    // For PyP2P's nodes all techniques are tried side by side; there are no relays.
     if (peer.version === 2) return [{ techniques: [...those('dial'), ...those('signal')], lead: 0 }];
     return stagesFor(own, peer, those, relayFirst);
   };
@@ -80,7 +80,7 @@ function isNeitherDialled(own: Unl, peer: Unl): boolean {
   return own.nodeType !== 'passive' && peer.nodeType !== 'passive';
 }
 
-/** The same without what is relayed: for a connection that has such a link already. */
+/** The same stages without relays, for a connection that has a relayed link already. */
 export function withoutRelay(stages: Stages): Stages {
   return stages
     .map(({ techniques, lead }) => ({ techniques: techniques.filter(({ isRelayed }) => isRelayed !== true), lead }))

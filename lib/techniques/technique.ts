@@ -60,7 +60,7 @@ export interface Technique {
   readonly name: string;
   /** Makes a link to the peer of an attempt. */
   readonly dial: Dial;
-  /** Whether both nodes do something for a direct link, so that one may be there any moment while it is under way. Default: no. */
+  /** Whether both nodes work on a direct link at the same time, so that it may come at any moment. Default: no. */
   readonly isMutual?: boolean | undefined;
   /** Whether its links lead over a relay: it is not tried for a connection that has such a link, and looks for a better one. Default: no. */
   readonly isRelayed?: boolean | undefined;
@@ -83,18 +83,18 @@ export const TECHNIQUE_NAMES = [
  */
 export type TechniqueName = (typeof TECHNIQUE_NAMES)[number];
 
-/** What is known of a technique before there is a node that runs it. */
+/** The properties of a technique that do not depend on a node. */
 export interface TechniqueTraits extends Omit<Technique, 'dial'> {
   readonly name: TechniqueName;
-  /** When it is tried: `dial` needs nobody else, `signal` the peer's help, `relay` a server for as long as the link lasts. */
+  /** When it is tried: `dial` needs no help, `signal` needs the peer's help, `relay` needs a server for as long as the link lasts. */
   readonly stage: 'dial' | 'signal' | 'relay';
   /** Whether it may lead to a peer with such a locator. */
   readonly serves: (peer: Unl) => boolean;
 }
 
 /**
- * A technique as a node runs it: how it dials, and how it answers the peers that use it. One that the node's configuration switches
- * off is there all the same: its dials fail with the reason.
+ * A technique as a node runs it: how it dials, and how it answers the peers that use it. A technique that is switched off by the
+ * configuration stays in the list; its dials fail with the reason.
  */
 export interface NodeTechnique extends TechniqueTraits, Technique {
   readonly name: TechniqueName;

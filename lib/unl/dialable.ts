@@ -9,7 +9,7 @@ import type { UnlEndpoint, UnlV3 } from './types.js';
 //
 // All of them dial public addresses, and addresses of a local network only where that is this node's own network.
 
-/** A node has a few addresses; a stranger who names more has something else in mind. */
+/** A node has a few addresses. More endpoints from a stranger are not dialled. */
 export const MAX_HEARSAY = 4;
 
 /** HTTPS: a TLS hello is what such a port expects, and nodes listen there where a firewall lets nothing else out. */
@@ -20,14 +20,14 @@ const FIRST_USER_PORT = 1024;
 
 /**
  * Whether a port is that of a well-known service, such as SSH (22), SMTP (25) or HTTP (80). A stranger may share the address of
- * such a service, behind a carrier's NAT or in a data centre, and an operator takes dials of many nodes for an attack. So nobody
- * dials such a port on a stranger's word; on its user's word a node dials any. HTTPS (443) is no such port.
+ * such a service, behind a carrier's NAT or in a data centre, and an operator takes dials of many nodes for an attack. So no node
+ * dials such a port because a stranger names it. If its user names it, it dials any port. HTTPS (443) is no such port.
  */
 export function isServicePort(port: number): boolean {
   return port < FIRST_USER_PORT && port !== HTTPS;
 }
 
-/** Where a node stands that judges an endpoint. */
+/** What a node knows of its own network when it judges an endpoint. */
 export interface Standpoint {
   /** Its own endpoints. */
   readonly own: readonly UnlEndpoint[];
@@ -35,7 +35,7 @@ export interface Standpoint {
   readonly isOnLink: (address: string) => boolean;
 }
 
-/** Who saw a stranger, and where. */
+/** Where a server saw a stranger. */
 export interface Sighting {
   /** The address of the stranger. */
   readonly at: string | undefined;
@@ -50,7 +50,7 @@ export function mayDialNamed({ address, port }: Endpoint, own: readonly UnlEndpo
     case 'global':
       return isPublicUnicast(address);
     case 'private':
-      // A node that has no private address itself is on no private network.
+      // Without a private address, this node is on no private network.
       return isNear && (own.length === 0 || own.some((each) => scopeOf(each.address) === 'private'));
     case 'loopback':
       return isNear;
@@ -95,9 +95,9 @@ export function mayDialHearsay(
 }
 
 /**
- * Whether a server tells one node of another's endpoint: a public address, or one of the asker's own kind of local network, where the
- * server has itself seen that address; and of the addresses of a LAN those of a node that is seen at the same public address
- * as the asker.
+ * Whether a server tells one node of another's endpoint: a public address, or a local address, if the requesting node is on the
+ * same kind of network and the server has seen the address itself; a LAN address also if both nodes are seen at the same public
+ * address.
  *
  * @param at where the server sees the node that is listed.
  * @param requesterAt where the server sees the node that asks.
@@ -119,7 +119,7 @@ export function mayList({ address, port }: Endpoint, at: readonly string[], requ
   }
 }
 
-/** A stranger's locator, with those of its endpoints that may be dialled, a few at most. */
+/** A stranger's locator, reduced to the few endpoints that may be dialled. */
 export function hearsayOf(unl: UnlV3, sightings: readonly Sighting[], standpoint: Standpoint): UnlV3 {
   return withEndpoints(unl, (endpoint) => sightings.some((seen) => mayDialHearsay(endpoint, seen, standpoint)));
 }

@@ -11,8 +11,8 @@ export function endpointsIn(unl: Unl): readonly UnlEndpoint[] {
 }
 
 /**
- * Whether two nodes may be on one network. Of the families of addresses that both have: they are seen at one IPv4 address or in one
- * IPv6 /64, or one of them is seen nowhere yet, or both are seen only from where there are no public addresses.
+ * Whether two nodes may be on one network. In a family of addresses that both have, one of these holds: both are seen at one IPv4
+ * address or in one IPv6 /64; one of them has not been seen yet; or no public address of either was seen.
  */
 export function isNear(own: Unl, peer: Unl): boolean {
   const [ours, theirs] = [endpointsIn(own), endpointsIn(peer)];

@@ -24,12 +24,12 @@ import { answerSignal, readAsk, type PunchAsk } from './messages.js';
 import type { Punching } from './punching.js';
 import { MISCOUNTED, LaterError, expectWhereSeen, open$ } from './round.js';
 
-/** Punches that others ask for, at once: each is a few sockets, but a birthday plan is thousands. */
+/** Punches for others at the same time: 32, of which 16 for one address. A punch takes a few sockets, a birthday plan thousands. */
 const ANSWERED = { most: 32, mostOfHost: 16 };
 
 /**
- * Answers peers that ask to punch, and does so with them, with many at once and with each once at a time. Whatever one of
- * them does, the others go on. Never emits, never fails.
+ * Answers requests to punch, and punches: with many peers at once, but with each peer one punch at a time. A failure with one
+ * peer does not affect the others. Never emits, never fails.
  */
 export function answerPunches$(signalling: Signalling, punching: Punching): Observable<never> {
   const answering = new AnswerRoom(ANSWERED);
@@ -68,7 +68,7 @@ function answerRound$(
         isEverywhere: round > 0,
       })
       .pipe(ignoreElements());
-  // The answer's way to the server, and from there to the peer, which sends its SYNs when it gets it.
+  // The time that the answer takes to the server and on to the peer, which sends its SYNs when it arrives.
   const delayMs = (punching.roundTripMs(familyOf(side.address)) + roundTripMs) / 2;
   let isAgreed = false;
   return defer(() => punching.side$(familyOf(side.address), [side.address], { by: 'peer', mayGuess })).pipe(

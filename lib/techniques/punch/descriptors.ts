@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Where the system does not say: what the most cautious of them start a program with (macOS: 256). */
+/** Assumed where the system does not tell: the lowest default of any system (macOS: 256). */
 const UNKNOWN_LIMIT = 256;
 
 /**
- * How many more sockets and files this process may open. Above that nothing can be opened, by anybody in the process, so
- * that whoever opens many keeps well below it. Windows has no such limit.
+ * How many more sockets and files this process may open. At the limit nothing in the process can open anything, so code that
+ * opens many must stay well below it. Windows has no such limit.
  *
  * @example
  * const maxSockets = Math.floor(freeDescriptors() / 2);
@@ -49,7 +49,7 @@ export function parseOpenFilesLimit(text: string): number | undefined {
 function limitOfReport(): number {
   const { report } = process;
   const before: unknown = Reflect.get(report, 'excludeNetwork');
-  // It would ask the name servers for the name of every peer, and wait for each.
+  // Otherwise the report would resolve the name of every peer's address, and wait for each.
   Reflect.set(report, 'excludeNetwork', true);
   const soft = ['userLimits', 'open_files', 'soft'].reduce<unknown>(
     (value, name) => (typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined),

@@ -29,13 +29,13 @@ import type { Unl, UnlV3 } from '../../unl/types.js';
 import type { Attempt, Dial } from '../technique.js';
 import { MISCOUNTED, LaterError, FinalError, expectWhereSeen, open$ } from './round.js';
 
-/** For the peer to answer: a fresh look at its NAT and two ways by the server, on the slowest of paths. */
+/** How long the peer has to answer: enough on slow paths to observe its NAT anew and to send two signals by the server. */
 const ANSWER_MS = 5_000;
 
 /** A peer that has too much to do is asked again after this time, in milliseconds. */
 const LATER_MS = 1_000;
 
-/** So often a peer is asked in all, busy or not. */
+/** How often a peer is asked in total, even when it was busy. */
 const MAX_ASKS = 12;
 
 /** What is wrong when no server has shown this node's NAT. */
@@ -44,14 +44,14 @@ const UNSEEN =
 
 /**
  * TCP simultaneous open (RFC 9293 §3.5; RFC 5382 REQ-2 has NATs bear it): both nodes send a SYN from a predicted port to a
- * predicted port, and each NAT takes the other's for an answer. PyP2P's simultaneous connect, without its clock: the peer
- * sends its SYNs as long after its answer as that takes to get here, and this side as soon as it has it, so that the SYNs
- * cross half-way. Up to {@link PUNCH_ROUNDS} rounds, each with fresh predictions; of a birthday all but the first are paced.
+ * predicted port, and each NAT takes the other's for an answer. PyP2P's simultaneous connect, without its clock: the peer sends
+ * its SYNs as long after its answer as that takes to get here, and this side as soon as it has it, so that the SYNs cross
+ * half-way. Up to {@link PUNCH_ROUNDS} rounds, each with fresh predictions; of birthday plans, all but the first are paced.
  *
- * Many sockets may open. The node that asked is the TLS client, as whoever dials is: it chooses the first that proves the
- * peer, and says hello on no other; the other node takes in whichever that is, as it does with every inbound link. So the
- * first line leaves half a round trip sooner than if the choice were the peer's. Should both ask each other at the same time,
- * the greater key decides between what they chose, as it does between dials that cross.
+ * Many sockets may open. The node that asked is the TLS client, as whoever dials is: it chooses the first that proves the peer,
+ * and sends its hello on no other. The other node accepts that socket like any inbound link. So the first line leaves half a
+ * round trip earlier than if the peer chose. If both nodes ask each other at the same time, the greater key decides which of the
+ * two links is kept, as for crossing dials.
  */
 export function dialByPunch(punching: Punching | undefined): Dial {
   return (attempt$) =>
@@ -89,7 +89,7 @@ export function dialByPunch(punching: Punching | undefined): Dial {
     );
 }
 
-/** Why a node of ours gives nothing to punches. */
+/** Why this node cannot punch. */
 function whyNotPunching({ version }: Unl): string {
   return version === 3
     ? 'This node has no rendezvous servers to see its NAT and to carry its signals: name two of them by `rendezvous`'
@@ -98,13 +98,13 @@ function whyNotPunching({ version }: Unl): string {
 
 /** What a round is to be like. */
 interface RoundOptions {
-  /** Its number, and the next when it has to begin anew. */
+  /** Returns the next round's number. */
   readonly nextRound: () => number;
-  /** Whether it is the first that counts: both sides may guess their ports, and a birthday may be a burst. */
+  /** Whether no round has failed yet: then both sides may guess their ports, and a birthday plan may send a burst. */
   readonly mayGuess: boolean;
 }
 
-/** Asks the peer to punch, and does so when it agrees; asks anew when this side finds that it has told wrong ports. */
+/** Asks the peer to punch, and punches when it agrees. Asks again when this side finds that the ports it had told were wrong. */
 function askRound$(
   attempt: Attempt,
   punching: Punching,
@@ -140,7 +140,7 @@ function askRound$(
   );
 }
 
-/** Asks, and emits what the peer answers; which may take back what it has answered. */
+/** Asks, and emits the peer's answers: a later one may withdraw the first. */
 function exchange$(
   signalling: Signalling,
   peerId: PeerId,
@@ -170,7 +170,7 @@ function exchange$(
   return merge(answer$, sent$).pipe(within(ANSWER_MS, 'The peer did not answer', scheduler));
 }
 
-/** Whether a node says that it can be reached from afar by a family; what it says of its IPv6 firewall matters not. */
+/** Whether a locator has a global address of a family. */
 function isAt({ endpoints }: UnlV3, family: 4 | 6): boolean {
   return endpoints.some(({ address }) => familyOf(address) === family && scopeOf(address) === 'global');
 }

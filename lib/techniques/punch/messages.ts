@@ -21,7 +21,7 @@ export interface PunchAsk {
   readonly side: PunchSide;
   /** Between the asking node and the server that carries its signals, in milliseconds. */
   readonly roundTripMs: number;
-  /** Whether the other may guess its ports from its last look; not after a guess that was wrong. */
+  /** Whether the other node may guess its ports from its last observation; not after a wrong guess. */
   readonly mayGuess: boolean;
 }
 
@@ -31,7 +31,7 @@ export type PunchAnswer = {
   readonly round: number;
 } & ({ readonly side: PunchSide } | { readonly refusal: string });
 
-/** Longer round trips are taken for this: nobody shall make us wait. */
+/** Longer round trips are reduced to this, so that a peer cannot make this node wait. */
 const MAX_ROUND_TRIP_MS = 2_000;
 
 const MAX_ROUND = 99;
@@ -66,12 +66,12 @@ export function readAnswer({ kind, body }: Signal): PunchAnswer | undefined {
   return side && { attempt, round, side };
 }
 
-/** What the other side needs of it, and no more. */
+/** The part of a side that is sent to the peer. */
 function sideBody({ natType, address, ports }: PunchSide | OwnPunchSide): Readonly<Record<string, unknown>> {
   return { natType, address, ports };
 }
 
-/** Whether the address may be sent to, `planPunch` judges. */
+/** `planPunch` checks whether the address may be sent to. */
 function readSide(value: unknown): PunchSide | undefined {
   if (!isRecord(value)) return undefined;
   const { address, ports } = value;

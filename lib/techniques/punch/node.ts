@@ -34,10 +34,10 @@ interface PunchingConfig {
   readonly tell: (step: PunchStep) => void;
 }
 
-/** A plan of more SYNs is a birthday's. */
+/** A plan with this many SYNs or more is a birthday plan. */
 const BIRTHDAY_SYNS = 64;
 
-/** What a node gives to its punches: its sockets, its key, and how it looks at the moment. */
+/** What punches use of their node: its sockets, its key, and its predicted ports. */
 export function punchingOf(dependencies: PunchingConfig): Punching {
   const { config, runtime, context, peers } = dependencies;
   const { handshakeMs } = config.timing;
@@ -49,7 +49,7 @@ export function punchingOf(dependencies: PunchingConfig): Punching {
     side$: sides.side$,
     roundTripMs: dependencies.roundTripMs,
     options: () => ({
-      // The other half is for everything else that the process has to open.
+      // The other half is left for everything else in the process.
       maxSockets: Math.floor(freeDescriptors() / 2),
       birthday: config.birthday,
       random: runtime.random,
@@ -87,6 +87,6 @@ export function punchingOf(dependencies: PunchingConfig): Punching {
 }
 
 function isBirthday({ syns, synMs }: PunchPlan): boolean {
-  // SYNs that are given up soon are few at a time.
+  // A paced plan gives up each SYN soon, so few are open at a time.
   return syns.length >= BIRTHDAY_SYNS && synMs === undefined;
 }

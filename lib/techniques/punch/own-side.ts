@@ -11,7 +11,7 @@ import type { Runtime } from '../../runtime.js';
 import type { SideOptions } from './punching.js';
 import { newLocalPort, type NatView } from '../../self/nat-view.js';
 
-/** What it takes to know how this node looks. */
+/** What predicting this node's ports needs. */
 interface PunchSideConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
@@ -21,50 +21,51 @@ interface PunchSideConfig {
   readonly nats$: Observable<readonly NatView[]>;
 }
 
-/** This node as its punches have to know it. */
+/** Predicts this node's side of a punch. */
 interface PunchSides {
   /** What servers have shown; nothing where none does in time. Emits once. */
   readonly nats$: Observable<readonly NatView[]>;
   /** See `Punching.side$`. */
   readonly side$: (family: 4 | 6, peerAddresses: readonly string[], options: SideOptions) => Observable<OwnPunchSide>;
-  /** To be told each plan that is carried out: its mappings count. */
+  /** Called with each plan that is carried out, to count its mappings. */
   readonly count: (plan: PunchPlan) => void;
 }
 
-/** So many mappings of others in between are no reason to take back what was told: there is room for as many more. */
+/** A prediction that is off by this many mappings of others is not withdrawn: it has room for as many more. */
 const HARMLESS = 3;
 
-/** What was last seen of a NAT that counts its ports. */
+/** The last observation of a NAT that counts its ports. */
 interface Count {
   readonly port: number;
   /** SYNs that punches had sent before. */
   readonly sent: number;
-  /** Nobody else was seen to use the NAT. */
+  /** Whether nobody else used the NAT in between. */
   readonly isQuiet: boolean;
 }
 
 /**
- * How this node looks, from local ports that it has not used. Of a NAT whose ports are known there is nothing to ask. Of one
- * that counts them a server is asked, which takes two round trips; while nobody else uses the NAT the answer is known before.
+ * Predicts this node's external ports for unused local ports. If the NAT's ports are known, no server is asked. If the NAT counts
+ * its ports, a server is asked, which takes two round trips; while nobody else uses the NAT, the answer is predicted before it
+ * comes.
  */
 export function punchSides({ config, dialect, runtime, nats$: views$ }: PunchSideConfig): PunchSides {
   const counts = new WeakMap<NatView, Count>();
   const sent = { 4: 0, 6: 0 };
-  // Two queues: whoever waits for an answer to its ask must not keep a peer that asks it waiting for the same reason.
+  // Two queues: otherwise two nodes that ask each other at the same time would each wait for the other.
   const turns = { us: takeTurns(), peer: takeTurns() };
   const nats$ = views$.pipe(
     first((nats) => nats.length > 0, []),
     timeout({ first: config.timing.natMs, scheduler: runtime.scheduler, with: () => of([]) }),
   );
 
-  /** What is predicted holds until somebody else takes the next ports: another punch of this node's waits for this one. */
+  /** A prediction holds until somebody takes the next ports, so other punches of this node wait for this one. */
   const counted$ = (nat: NatView, address: string, look: Look, { by, mayGuess }: SideOptions) =>
     turns[by](
       defer(() => {
         const { natType, family } = nat;
         const last = counts.get(nat) ?? { port: nat.lastPort, sent: 0, isQuiet: nat.confidence === 1 };
         const { localPort } = look;
-        // The look itself makes a mapping, too; a delta NAT makes the next for other ports.
+        // The observation makes a mapping itself, so a delta NAT's next ports are for other local ports.
         const localPorts = look.localPorts.map((port) => port + 1);
         const sentBefore = sent[family];
         const madeSince = sentBefore - last.sent + 1;
@@ -121,7 +122,7 @@ export function punchSides({ config, dialect, runtime, nats$: views$ }: PunchSid
   };
 }
 
-/** A look at a local port that is about to be taken. */
+/** Observes a local port that is about to be used. */
 interface Look {
   readonly localPort: number;
   readonly localPorts: readonly number[];

@@ -31,8 +31,8 @@ export const PUNCH_ROUND_MS = 2_500;
 export const PUNCH_RETRY_MIN_MS = 5;
 
 /**
- * And at most this, by chance: two routers that both answer RST would otherwise go on missing each other in step. With 5
- * to 25 ms every two that were tried met within 750 ms.
+ * And at most after this time, chosen at random: with a fixed pause, SYNs to two routers that both answer RST could miss each
+ * other again and again. With 5 to 25 ms all pairs of such routers in the lab met within 750 ms.
  */
 export const PUNCH_RETRY_MAX_MS = 25;
 
@@ -43,8 +43,8 @@ const TRIES = 64;
 export const PUNCH_MAX_SYNS = 4_096;
 
 /**
- * Mappings that the side with a random NAT makes. With these and the probes below it takes a birthday's luck: of 64 512 ports
- * 256 are right, and 2048 are tried, so that on average 8 are hit and one round in 3000 hits none.
+ * Mappings that the side with a random NAT makes. The birthday problem helps: of 64 512 ports 256 are right, and 2048 are tried,
+ * so that 8 hit on average, and one round in 3000 hits none.
  */
 export const BIRTHDAY_SOCKETS = 256;
 
@@ -58,27 +58,30 @@ const BIRTHDAY_BATCH = 64;
 const BIRTHDAY_BATCH_MS = 10;
 
 /**
- * In the birthday plan one SYN goes ahead by this time, in milliseconds: a peer whose filtering is endpoint-independent
- * needs no more, and the hundreds are not sent when it opens within a usual round trip.
+ * In the birthday plan one SYN is sent this much earlier, in milliseconds. If the peer's NAT filters endpoint-independently, it
+ * opens within a usual round trip, and the hundreds of SYNs need not be sent.
  */
 const BIRTHDAY_SCOUT_MS = 200;
 
-/** The probes begin this much after the mappings that they look for, in milliseconds: so it was measured to work best. */
+/** The probes begin this much after the mappings, in milliseconds: the best value measured. */
 const BIRTHDAY_PROBES_AFTER_MS = 150;
 
 /**
- * Some routers let out only a few new flows a second (20 were seen) and drop the rest, those of everybody behind them too. So where a
- * burst has not opened anything, the other side's probes leave at this pace, a second.
+ * Some routers allow only a few new flows a second (20 were seen) and drop the rest, for everybody behind them. So after a burst
+ * without success, the probes leave at this rate, per second.
  */
 const PACED_PROBES_PER_S = 12;
 
-/** For so long, in milliseconds: with the mappings below 97 of 100 such rounds hit. */
+/** How long paced probes are sent, in milliseconds: with the mappings below, 97 of 100 such rounds hit. */
 const PACED_MS = 20_000;
 
 /** Mappings that the side with a random NAT makes for paced probes, which are few. */
 const PACED_SOCKETS = 1_024;
 
-/** A paced probe is given up before the kernel sends it again, which is one more new flow: after 1 s (RFC 6298 §2.1). */
+/**
+ * A paced probe is given up before the kernel repeats its SYN after 1 s (RFC 6298 §2.1), since the router could count that as
+ * another new flow.
+ */
 const PACED_SYN_MS = 900;
 
 /**
@@ -88,7 +91,7 @@ const PACED_SYN_MS = 900;
 const FIRST_RANDOM_PORT = 1024;
 const LAST_PORT = 65535;
 
-/** What one side of a punch tells the other of itself, anew for each round. */
+/** One side of a punch, as it is sent to the other in each round. */
 export interface PunchSide {
   /** How its NAT maps ports. */
   readonly natType: NatType;
@@ -98,7 +101,7 @@ export interface PunchSide {
   readonly ports: readonly number[];
 }
 
-/** What is known of this side besides. */
+/** This node's own side, with its local ports. */
 export interface OwnPunchSide extends PunchSide {
   /**
    * Local ports to leave from, at least one. Where the NAT keeps ports or is endpoint-independent the first is the one that
@@ -115,7 +118,7 @@ export interface PunchPlanOptions {
   readonly maxSockets: number;
   /** Whether to try a peer with a random NAT, or with one ourselves, which takes thousands of SYNs. Default: true. */
   readonly birthday?: boolean | undefined;
-  /** Whether a burst has opened nothing, so that a birthday is to take its time: both sides know. Default: false. */
+  /** Whether a burst has failed and the birthday plan is to be paced. Both sides know. Default: false. */
   readonly isPaced?: boolean | undefined;
   /** A number from 0 up to but not including 1. */
   readonly random: () => number;
@@ -147,15 +150,14 @@ export interface PunchPlan {
 }
 
 /**
- * What this side does in one round of a TCP simultaneous open (RFC 9293 §3.5, figure 7): which local ports send a SYN to
- * which ports of the peer, and when. Both sides plan by themselves, each with what the other told, and the two plans fit.
- * Pure: chance is given.
+ * What this side does in one round of a TCP simultaneous open (RFC 9293 §3.5, figure 7): which local ports send a SYN to which
+ * ports of the peer, and when. Both sides plan by themselves, each with what the other told, and the two plans fit. Pure: the
+ * random numbers are passed in.
  *
- * - Where a side's mapping is known beforehand (no NAT, preserving, reuse), one local port sends to each predicted port of
- *   the peer.
- * - Two delta NATs: each side makes {@link MAX_PREDICTIONS} mappings, all towards the middle one of the other's next. They
- *   meet as long as others make no more than four mappings in between on either side; a port of one side is good for a
- *   mapping of the other only when both ends are, so that aiming each at its counterpart would bear no single one.
+ * - Where a side's mapping is known beforehand (no NAT, preserving, reuse), one local port sends to each predicted port of   the
+ *   peer. - Two delta NATs: each side makes {@link MAX_PREDICTIONS} mappings, all towards the middle one of the other's next.
+ *   They meet as long as others make at most four mappings in between on either side. (If each mapping aimed at its counterpart,
+ *   a single mapping of others would make all of them miss, since both ends of a pair must be right.)
  * - A random NAT: the birthday plan. The random side makes hundreds of mappings towards the one port of the other, which
  *   tries thousands of ports. Where that has failed, a router may limit new flows: the random side makes more mappings, and
  *   the other tries a few hundred ports one after the other.
@@ -208,7 +210,7 @@ export function planPunch(own: OwnPunchSide, peer: PunchSide, options: PunchPlan
 /**
  * The SYNs of a plan, each when its time has come, then completes.
  *
- * @param free$ emits when SYNs may leave. Where it does not do so at once, the rest of the plan is put off by as much.
+ * @param free$ emits when SYNs may leave. If it does not emit at once, the rest of the plan is delayed by as much.
  *
  * @example
  * synsOf$(plan, asyncScheduler).subscribe(({ localPort, remotePort }) => console.log(localPort, '→', remotePort));
@@ -294,7 +296,7 @@ function batchMs(index: number): number {
   return Math.floor(index / BIRTHDAY_BATCH) * BIRTHDAY_BATCH_MS;
 }
 
-/** Different ports by chance: the first of a shuffled pack (Fisher and Yates), of which only these are drawn. */
+/** Draws different random ports: the first entries of a Fisher–Yates shuffle. */
 function randomPorts(count: number, random: () => number): number[] {
   const moved = new Map<number, number>();
   return Array.from({ length: count }, (_, i) => {
@@ -306,7 +308,7 @@ function randomPorts(count: number, random: () => number): number[] {
   });
 }
 
-/** A peer says where it is, and must not turn us on our own network, or on nobody at all. */
+/** Checks the address that a peer claims: it must not make this node send to its own network, or to an unusable address. */
 function expectPublic(address: string, own: string): string {
   const canonical = canonicalAddress(address);
   const isPublic = canonical !== undefined && isPublicUnicast(canonical);
@@ -318,7 +320,7 @@ function expectPublic(address: string, own: string): string {
   return canonical;
 }
 
-/** Nobody has us try the ports of well-known services. */
+/** Drops ports of well-known services: a peer must not make this node try them. */
 function expectPorts(ports: readonly number[]): number[] {
   const wrong = ports.find((port) => !isPort(port));
   if (wrong !== undefined) throw new ProtocolError(`Expected the peer's ports to be 1 to 65535, got ${show(wrong)}`);

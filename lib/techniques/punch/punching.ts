@@ -7,20 +7,20 @@ import type { OwnPunchSide, PunchPlan, PunchPlanOptions } from './plan.js';
 import type { PunchStep } from './steps.js';
 import type { Guests } from '../../peers/guests.js';
 
-/** How to look at oneself for a round. */
+/** How to predict this node's side for a round. */
 export interface SideOptions {
   /** Who asked for the punch. */
   readonly by: 'us' | 'peer';
   /**
-   * Whether the count of a delta NAT's ports may be taken from the last look, while another is under way: it saves the two
-   * round trips that a look takes, wherever nobody else has used the NAT since.
+   * Whether the ports of a delta NAT may be predicted from the last observation while a new one is under way. That saves two
+   * round trips when nobody else has used the NAT since.
    */
   readonly mayGuess: boolean;
 }
 
 /** What a node gives to its punches. */
 export interface Punching extends Guests {
-  /** This node. */
+  /** This node's peer id. */
   readonly peerId: PeerId;
   /**
    * The families of addresses by which servers see this node, the one to try first first. Waits for them to tell, but not
@@ -40,13 +40,13 @@ export interface Punching extends Guests {
   readonly hasRoomFor: (plan: PunchPlan) => boolean;
   /** To the server that carries this node's signals by a family of addresses, and back, in milliseconds. */
   readonly roundTripMs: (family: 4 | 6) => number;
-  /** What planning takes besides. */
+  /** The other options of a plan. */
   readonly options: () => Omit<PunchPlanOptions, 'delayMs'>;
   /** Carries out a plan: `punch$` of lib/link with this node's sockets. */
   readonly punch$: (plan: PunchPlan, tell: (report: PunchReport) => void) => Observable<Socket>;
-  /** Secures a socket: its other end proves to be the peer, within the time that a handshake may take. */
+  /** Does the TLS handshake on a socket, in which the peer proves its key, within the time limit of a handshake. */
   readonly secure$: (socket: Socket, role: 'client' | 'server', peerId: PeerId) => Observable<Link>;
-  /** Takes in a link that the peer may choose: emits once it has said hello there and the link is taken over. */
+  /** Accepts a link if the peer chooses it: emits once the peer's hello has come and the link is taken over. */
   readonly receive$: (link: Link) => Observable<unknown>;
   /** Emits when a peer gets a direct link, whoever made it and how. */
   readonly satisfied$: (peerId: PeerId) => Observable<unknown>;

@@ -6,22 +6,25 @@ import type { ReceivedSignal } from '../../signalling/signalling.js';
 import type { PunchStep } from './steps.js';
 import type { Punching } from './punching.js';
 
-/** What a peer says that has told ports which turn out to be wrong: then it is asked again at once. */
+/** The refusal of a peer that had told wrong ports. It is asked again at once. */
 export const MISCOUNTED = 'miscounted';
 
 /** The peer, or this node, has too much to do at the moment. */
 export class LaterError extends DialError {}
 
-/** Why another round would be no use: the peer does not want to, or nothing can be planned. */
+/** Another round would be of no use: the peer does not want to, or no plan is possible. */
 export class FinalError extends DialError {}
 
-/** What both sides know of a punch besides. */
+/** Options of a punch that both sides know. */
 interface PunchOptions {
   readonly delayMs: number;
   readonly isPaced: boolean;
 }
 
-/** Nobody can have us send to a third party: the peer is where the server sees it, and both say so. */
+/**
+ * Checks that the peer's claimed address is the one at which the server sees it, so that nobody can make this node send to a
+ * third party.
+ */
 export function expectWhereSeen({ address }: PunchSide, { seenAt }: ReceivedSignal): void {
   if (seenAt === address) return;
   throw new FinalError(`The peer says that it is at ${address}, but it is seen at ${seenAt ?? 'no address'}`);
@@ -36,9 +39,9 @@ function planned(own: OwnPunchSide, peer: PunchSide, options: PunchPlanOptions):
 }
 
 /**
- * Plans at once, so that what cannot be planned throws; then punches until one socket has come to be the connection's.
+ * Plans at once, and throws when no plan is possible. Then punches until one socket has become the connection's link.
  *
- * @param take$ makes the connection's link of a socket, unless it is not the one.
+ * @param take$ makes the connection's link of a socket; fails or emits nothing for a socket that is not the peer's choice.
  */
 export function open$<T>(
   punching: Punching,

@@ -54,17 +54,17 @@ export interface PunchReport {
 }
 
 /**
- * A port that no SYN has left for this long is listened on, in milliseconds: sooner than the SYN of a peer that sends at the
- * same moment gets here, and between two batches of the birthday plan, too.
+ * When no SYN has left a port for this long, in milliseconds, the port is listened on. That is short enough to be listening
+ * before a simultaneous SYN of the peer arrives, and between two batches of the birthday plan.
  */
 const LISTEN_AFTER_MS = 5;
 
-/** Sockets taken in by listening, of which one would do: as many as the birthday plan of a peer may bring. */
+/** The most sockets accepted by listening, although one would do: as many as a peer's birthday plan may open. */
 const MAX_ACCEPTED = BIRTHDAY_SOCKETS;
 
 /**
- * Sockets that are open hold up further SYNs for so long in all, in milliseconds, counted from the first: two round trips on a
- * slow path, in which the peer proves its key. It may be that of a stranger, who shares the peer's address or has its port.
+ * How long open sockets hold back further SYNs in total, in milliseconds from the first: two round trips on a slow path, in which
+ * the peer proves its key. A socket may be that of a stranger who shares the peer's address, so the time is limited.
  */
 const HOLD_MS = 1_000;
 
@@ -72,8 +72,8 @@ const HOLD_MS = 1_000;
 const MAX_REASONS = 8;
 
 /**
- * What says that the SYN did not get through this time: RST, met while the SYN was under way (ECONNREFUSED) or while the
- * two SYNs crossed (ECONNRESET), or ICMP (RFC 5461 §2.2; RFC 5382 REQ-4 lets a NAT answer so).
+ * Error codes of a SYN that was refused this time: by RST, while the SYN was under way (ECONNREFUSED) or while the two SYNs
+ * crossed (ECONNRESET), or by ICMP (RFC 5461 §2.2; RFC 5382 REQ-4 lets a NAT answer so).
  */
 const REFUSALS: readonly unknown[] = ['ECONNREFUSED', 'ECONNRESET', 'EHOSTUNREACH'];
 
@@ -84,10 +84,10 @@ const REFUSALS: readonly unknown[] = ['ECONNREFUSED', 'ECONNRESET', 'EHOSTUNREAC
  * from: each SYN ends the listening for a moment.) Whatever the peer does, nothing is sent to any other address than the
  * plan's, and no more SYNs than it allows.
  *
- * Emits every socket that opens, paused, and there may be many: the caller chooses, and owns them all. While one of them is
- * open, no further SYN is sent: it will be the one, unless the caller finds that it is not the peer's, and closes it. That
- * puts the rest of the plan off, but by a second at most, since whoever it is may say nothing. Completes at the plan's
- * deadline, or when nothing is left to wait for. Unsubscribing closes at once whatever has not opened.
+ * Emits every socket that opens, paused, and there may be many: the caller chooses, and owns them all. While one of them is open,
+ * no further SYN is sent: it is probably the right one. If the caller finds that it is not the peer's, it closes it. That delays
+ * the rest of the plan by a second at most, since a stranger's socket may stay silent. Completes at the plan's deadline, or when
+ * nothing is left to wait for. Unsubscribing closes at once whatever has not opened.
  *
  * @throws DialError when nothing opened.
  *
@@ -155,12 +155,12 @@ export function punch$(plan: PunchPlan, config: PunchConfig): Observable<Socket>
       takeUntil(timer(plan.deadlineMs, scheduler)),
       throwIfEmpty(() => failureOf(plan, report())),
     );
-    // Not by `finalize`, which runs after the subscriber has heard of the end, and has told what it makes of it.
+    // Not with `finalize`, which runs only after the subscriber has handled the end and reported it.
     return opened$.pipe(tap({ complete: tellOver, error: tellOver, unsubscribe: tellOver }));
   });
 }
 
-/** Listens on the plan's port while no SYN is leaving from it. Where that cannot be done nothing comes of it, and no harm. */
+/** Listens on the plan's port while no SYN is leaving from it. If listening fails, the punch goes on without it. */
 function acceptWhileQuiet$(
   { address, listenPort }: PunchPlan,
   { listen$, localAddress, scheduler }: PunchConfig,

@@ -1,6 +1,6 @@
 import type { TechniqueTraits } from '../technique.js';
 
-/** What is known of punches before there is a node. */
+/** The properties of punches that do not depend on a node. */
 export const PUNCH = {
   name: 'simultaneous-open',
   stage: 'signal',

@@ -24,25 +24,25 @@ import { readAsk, replySignal, type RelayAsk, type RelayNames } from './messages
 import type { KnownRelays, Relay, Relaying } from './relaying.js';
 import { formatServer, serverOf } from '../../endpoint.js';
 
-/** For both to come to the relay on which they have agreed, and to prove their keys there, in milliseconds. */
+/** How long both nodes have to come to the agreed relay and prove their keys there, in milliseconds. */
 export const COME_MS = 10_000;
 
-/** Meetings that others ask for, at once, each a socket to a relay of this node's own: of those at one address, an office's. */
+/** Relay meetings joined for others at the same time: 64, of which 16 for one address (an office). Each is a socket to a relay. */
 const ANSWERED = { most: 64, mostOfHost: 16 };
 
-/** Asks that have been answered: they may come by another carrier, too, and as late as they are kept. */
+/** Requests that have been answered. Each may come again by another carrier, as late as a carrier keeps it. */
 const REMEMBERED = { forMs: 120_000, maxEntries: 1_000 };
 
-/** A relay that a peer named, and by which this node knows it. */
+/** A relay that a peer named, and the same relay as this node knows it. */
 interface Place {
   readonly named: RelayNames;
   readonly known: Relay;
 }
 
 /**
- * The relays of an ask that this node knows, in the order of the ask, each by its own URL: nobody can have it go anywhere else.
- * Where servers have told who they are, that decides; else that both know one by the same host and port, or are connected to it
- * at the same address and port.
+ * The named relays that this node knows, in the order of the request, each by this node's own URL, so that a peer cannot send it
+ * anywhere else. Two names are of the same relay if the servers' ids are equal; if an id is unknown, if the host and port are
+ * equal, or the address and port of the connections.
  */
 export function placesFor(ask: readonly RelayNames[], relays: readonly Relay[]): readonly Place[] {
   return ask.flatMap((named) => {
@@ -51,15 +51,15 @@ export function placesFor(ask: readonly RelayNames[], relays: readonly Relay[]):
     const isSame = (known: Relay) =>
       known.id === undefined || named.id === undefined ? isAlike(known) : known.id === named.id;
     const same = relays.filter(isSame);
-    // A server can say that it is another.
+    // A server may claim the id of another, so an equal name is preferred.
     const known = same.find(isAlike) ?? same[0];
     return known === undefined ? [] : { named, known };
   });
 }
 
 /**
- * Meets peers that ask for it at relays, many at once and each once at a time: only at relays that this node knows itself, so
- * that nobody can turn it on a third party. Never emits, never fails.
+ * Answers requests to meet at a relay: many peers at once, each peer once at a time. Goes only to relays that this node knows
+ * itself, so that nobody can make it connect to a third party. Never emits, never fails.
  */
 export function answerRelays$(signalling: Signalling, relaying: Relaying): Observable<never> {
   return defer(() => {
@@ -78,7 +78,7 @@ export function answerRelays$(signalling: Signalling, relaying: Relaying): Obser
         const askedAnew$ = ask$.pipe(filter((other) => other.signal.from === from));
         return answering.count$(
           seenAt,
-          // Not when another technique has connected them meanwhile: lines may be on their way here already.
+          // Goes on when another technique has connected the two: lines may already be on their way by this relay.
           answer$(signalling, relaying, signal, ask).pipe(takeUntil(merge(askedAnew$, withdrawn$))),
           refused$,
         );
@@ -109,7 +109,7 @@ function answer$(
   );
 }
 
-/** Goes to the first of the places, and to the next where it is not let in. */
+/** Joins the first relay, and the next one if that refuses. */
 function comeToAny$(
   signalling: Signalling,
   relaying: Relaying,
@@ -119,7 +119,7 @@ function comeToAny$(
 ): Observable<unknown> {
   const { from } = signal;
   const { attempt, token } = ask;
-  // No details: they would tell strangers what there is.
+  // Without details, which strangers must not learn.
   if (place === undefined)
     return refuse$(signalling, relaying, from, refusalSignal(ask, 'none of your relays lets it in'));
   const { named, known } = place;

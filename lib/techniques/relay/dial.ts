@@ -31,7 +31,10 @@ import type { Attempt, Dial } from '../technique.js';
 import { COME_MS } from './answer.js';
 import { bestFor, isNamedBy } from './known-relays.js';
 
-/** A server may believe a peer to be there that has just left: without an answer it is asked by every carrier, in milliseconds. */
+/**
+ * After this time without an answer, in milliseconds, the request is sent by every carrier: a server may not know yet that the
+ * peer has left.
+ */
 const ASK_AGAIN_MS = 2_000;
 
 /** For a peer to answer that has been asked, on the slowest of paths, in milliseconds. */
@@ -40,7 +43,7 @@ const ANSWER_MS = 5_000;
 /** A peer that has too much to do is asked again after this time, in milliseconds. */
 const LATER_MS = 1_000;
 
-/** So often a peer is asked in all. */
+/** How often a peer is asked in total. */
 const MAX_ASKS = 6;
 
 /** The peer has to be asked anew, since it has too much to do, or was too late. */
@@ -53,7 +56,7 @@ class AgainError extends DialError {
   }
 }
 
-/** It did not work at one relay; another may do. */
+/** Meeting failed at one relay; another may work. */
 class RelayError extends DialError {
   constructor(
     readonly relay: Relay,
@@ -64,11 +67,11 @@ class RelayError extends DialError {
 }
 
 /**
- * Meets the peer at a relay, a server that both know, which passes on what either sends: TLS runs between the two, so that the
- * relay sees ciphertext. Works wherever both can reach one server in common.
+ * Meets the peer at a relay, a server that both know and that forwards what either sends. TLS runs between the two nodes, so the
+ * relay sees only ciphertext. Works whenever both can reach a common server.
  *
  * This node does not wait for an answer: it asks, and goes at once to the relay where the peer is most likely to come. The peer
- * goes to the first of those named that it knows itself, and says to which; if that is another, this node moves there. The node
+ * goes to the first named relay that it knows itself, and says which. If that is another one, this node moves there. The node
  * that asked is the TLS client, as whoever dials is, so that its first line leaves as soon as the peer has proven its key.
  */
 export function dialByRelay(relaying: Relaying | undefined): Dial {
@@ -86,14 +89,14 @@ export function dialByRelay(relaying: Relaying | undefined): Dial {
     );
 }
 
-/** Why a node gives nothing to meetings at relays. */
+/** Why this node cannot use relays. */
 function whyNotRelaying({ version }: Unl): string {
   return version === 3
     ? 'This node uses no relays: it was made with `relay: false`'
     : "This node has no key to sign a signal with, since its net is plain: make it with `security: 'tls'`";
 }
 
-/** Asks the peer to a relay, and again as long as that is of use: without a relay where it did not work, and a busy peer later. */
+/** Asks the peer to meet, and asks again: without the relay at which it failed, and later if the peer was busy. */
 function meetAtAny$(
   attempt: Attempt,
   relaying: Relaying,
@@ -171,7 +174,7 @@ function meet$(
     const atBest$ = linkAt$(best).pipe(
       catchError((error: unknown) => {
         if (isAgreed) throw error;
-        // A relay lets nobody in with the same token twice: should the peer come after all, it is asked anew.
+        // A relay accepts a token once. If the peer comes too late, it is asked again with a new token.
         if (isIn) missed = new AgainError(`The peer was too late: ${reasonOf(error)}`, 0);
         return answer$.pipe(
           map(() => {
@@ -206,7 +209,7 @@ function meet$(
       }),
       switchMap(() => {
         const everywhere$ = signalling.send$(peerId, ask, { keepMs: timing.techniqueMs, isEverywhere: true });
-        // Whoever comes back for it may take as long as it is kept.
+        // A peer that fetches the request later may take as long as it is kept.
         return merge(everywhere$.pipe(filter((delivery) => delivery === 'kept')), unanswered$).pipe(take(1));
       }),
       ignoreElements(),
@@ -216,7 +219,7 @@ function meet$(
   }).pipe(take(1));
 }
 
-/** What a peer is told of a relay, for it to see whether it knows the same. */
+/** What the peer needs in order to recognise a relay. */
 function namesOf({ url, at, id }: Relay): RelayNames {
   return { url: url.href, at: at.slice(0, MAX_ENDPOINTS), id };
 }

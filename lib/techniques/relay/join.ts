@@ -20,12 +20,12 @@ import {
   type RefusalCode,
 } from './protocol.js';
 
-/** Who joins a relay, and whom it is to meet there. */
+/** Who joins a relay, and the peer to meet there. */
 export interface JoinConfig {
   readonly identity: Identity;
   /** The other node. */
   readonly to: PeerId;
-  /** What only these two nodes know: 22 base64url characters, 128 bits, as {@link Runtime.newId} makes them. Good once. */
+  /** A secret of these two nodes: 22 base64url characters, 128 bits, as {@link Runtime.newId} makes them. Valid once. */
   readonly token: string;
   /** The local address to leave from. By default the system chooses. */
   readonly localAddress?: string | undefined;
@@ -48,16 +48,16 @@ export class RelayRefusedError extends HttpError {
   }
 }
 
-/** What a relay says to a request that would be good at its own time. */
+/** Refusals of a request whose time differs from the relay's. */
 const CLOCK_REFUSALS: readonly RefusalCode[] = ['clock', 'untimely'];
 
 /**
- * Joins a relay, there to be joined with another node that does the same. Emits the socket as soon as the relay has let this
- * node in, which is before the other one is there, and completes: what is written waits for the other, up to what the network
- * holds. Afterwards the socket, paused and without delay, belongs to whoever took it; unsubscribing before that gives up. A
- * relay that says that this node's clock is wrong, or that it has just started, is asked once more, with its own time.
+ * Joins a relay to meet another node that joins it, too. Emits the socket as soon as the relay has accepted this node, maybe
+ * before the other one has come, and completes. What is written before waits in socket buffers. Afterwards the socket, paused and
+ * without delay, belongs to whoever took it; unsubscribing before that gives up. A relay that says that this node's clock is
+ * wrong, or that it has just started, is asked once more, with its own time.
  *
- * What comes out of the socket is the word of whoever is there: the relay could be anybody. Secure it with TLS.
+ * Nothing on the socket is authenticated, since anybody may run the relay. Secure it with TLS.
  *
  * @param relay the server's URL, `http:` or `https:`: the relay is `relay` below it.
  * @throws DialError when it cannot be reached; RelayRefusedError, an HttpError, with its words when it refuses; HttpError when it
@@ -128,7 +128,7 @@ function upgraded$(
         subscriber.error(new HttpError(`${url.origin} is no relay: it changes to ${oneLine(headers.upgrade ?? '')}`));
         return;
       }
-      // The other node may have been there first.
+      // The other node may have come first, and its bytes came with the response.
       if (head.length > 0) upgraded.unshift(head);
       handedOver = true;
       subscriber.next(socket);
@@ -143,7 +143,7 @@ function upgraded$(
   });
 }
 
-/** Brings the text of an answer, or as much of it as is looked at; once or more often, the first counts. */
+/** Calls back with the text of a response, cut to a limit. May call more than once; only the first call counts. */
 function readRefusal(response: IncomingMessage, bring: (text: string) => void): void {
   let text = '';
   const done = () => {

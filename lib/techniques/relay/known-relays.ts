@@ -4,7 +4,7 @@ import { MAX_RELAYS, MAX_URL_LENGTH } from './messages.js';
 import type { Relay } from './relaying.js';
 import { readUrl } from '../../validate.js';
 
-/** The relays to name, best first: those that the peer's locator names before others, and of either the nearest before others. */
+/** The relays to name, best first: those named in the peer's locator before others; among each, the nearest first. */
 export function bestFor(peer: UnlV3, relays: readonly Relay[]): readonly Relay[] {
   const distance = ({ roundTripMs }: Relay) => roundTripMs ?? Infinity;
   return relays

@@ -62,7 +62,7 @@ export const REFUSALS = {
   untimely: 409,
   /** This node has joined with this token before. */
   replayed: 409,
-  /** The token is that of two other nodes. */
+  /** The token belongs to two other nodes. */
   taken: 409,
   /** The other node has joined and left. */
   gone: 409,

@@ -39,12 +39,12 @@ export function relay(host: TechniqueHost): NodeTechnique {
   };
 }
 
-/** Plain links have no key by which two ends could know each other behind a relay. */
+/** On plain links the two ends could not authenticate each other behind a relay. */
 function canRelay({ relay: urls, security }: ResolvedConfig): boolean {
   return urls !== false && security === 'tls';
 }
 
-/** What a node gives to meetings at relays: the relays of its servers, its sockets and its key. */
+/** What relay meetings use of their node: the relays of its servers, its sockets and its key. */
 function relayingOf(dependencies: RelayingConfig): Relaying {
   const { config, runtime, context, peers, findings$ } = dependencies;
   const { identity, bind, timing } = config;
@@ -79,8 +79,8 @@ function relayingOf(dependencies: RelayingConfig): Relaying {
 }
 
 /**
- * The relays of a node: those that it was given, else those beside the servers that it knows, each once, with what its sessions
- * have shown of them. Pure.
+ * The relays of a node: the configured ones, else those beside the servers that it knows. Each is listed once, with what the
+ * sessions have shown of it. Pure.
  */
 export function relaysOf(config: ResolvedConfig, servers: readonly ServerState[]): readonly Relay[] {
   const { relay: configured } = config;
@@ -91,7 +91,7 @@ export function relaysOf(config: ResolvedConfig, servers: readonly ServerState[]
       : [...servers.flatMap((state) => httpUrlOf(state) ?? []), ...httpServers(config)];
   const each = new Map(urls.map((url) => [url.href, url]));
   return [...each.values()].map((url) => {
-    // A path below says nothing of who the server is.
+    // The path is ignored when servers are compared.
     const beside = servers.filter((state) => httpUrlOf(state)?.origin === url.origin);
     const sessions = beside.flatMap(({ session }) => session ?? []);
     const roundTrips = sessions.flatMap(({ roundTripMs }) => roundTripMs ?? []);

@@ -12,7 +12,7 @@ export interface Relay {
   readonly at: readonly string[];
   /** What the server calls itself, where it has told. */
   readonly id: string | undefined;
-  /** The same server by what locators name of it, a rendezvous server that is: `host:port`. */
+  /** The rendezvous servers on the same host, as locators name them: `host:port`. */
   readonly meetings: readonly string[];
   /** To the server and back, in milliseconds, where that is known. */
   readonly roundTripMs: number | undefined;
@@ -21,11 +21,11 @@ export interface Relay {
 /** The relays that are known by now. */
 export interface KnownRelays {
   readonly relays: readonly Relay[];
-  /** Whether there will hardly be more soon: every server has told, or is down, or has had its time. */
+  /** Whether the list is probably complete: every server has answered, is down, or has had enough time. */
   readonly isWhole: boolean;
 }
 
-/** What a node gives to meetings at relays. */
+/** What relay meetings use of their node. */
 export interface Relaying extends Guests {
   /** The relays that this node knows, at once and whenever that changes. */
   readonly known$: Observable<KnownRelays>;
@@ -33,9 +33,9 @@ export interface Relaying extends Guests {
   readonly newToken: () => string;
   /** Joins a relay, to meet a peer there. Emits the socket once the relay has let this node in. */
   readonly join$: (relay: URL, peerId: PeerId, token: string) => Observable<Socket>;
-  /** Secures a socket: its other end, once it is there, proves to be the peer. Has no time limit of its own. */
+  /** Does the TLS handshake on a socket, in which the peer proves its key once it has come. Has no time limit of its own. */
   readonly secure$: (socket: Socket, role: 'client' | 'server', peerId: PeerId) => Observable<Link>;
-  /** Takes in a link that the peer may choose: emits once it has said hello there and the link is taken over. */
+  /** Accepts a link if the peer chooses it: emits once the peer's hello has come and the link is taken over. */
   readonly receive$: (link: Link) => Observable<unknown>;
   readonly scheduler: SchedulerLike;
 }

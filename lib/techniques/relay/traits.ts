@@ -1,6 +1,6 @@
 import type { TechniqueTraits } from '../technique.js';
 
-/** What is known of meetings at relays before there is a node. */
+/** The properties of relay meetings that do not depend on a node. */
 export const RELAY = {
   name: 'relay',
   stage: 'relay',

@@ -23,10 +23,10 @@ import { asks$ } from '../asks.js';
 import { bestFirst } from '../direct.js';
 import { type DialBack, readDialBack, refusalSignal } from './messages.js';
 
-/** Dials that others ask for, at once: of those at one address, a few behind one NAT. */
+/** Dials made for others at the same time: 32, of which 4 for one address (a few peers behind one NAT). */
 const ANSWERED = { most: 32, mostOfHost: 4 };
 
-/** What a node gives to the dials that others ask for. */
+/** What dials on request use of their node. */
 export interface Reversing extends Guests {
   /** This node's own locator as it is now. */
   readonly own: () => Unl;
@@ -36,15 +36,16 @@ export interface Reversing extends Guests {
   readonly dial$: (endpoint: Endpoint, peerId: PeerId, attemptId: string) => Observable<Link>;
   /** Emits when a peer gets a direct link, whoever made it and how. */
   readonly satisfied$: (peerId: PeerId) => Observable<unknown>;
-  /** Takes the link that came of it. */
+  /** Takes over the link. */
   readonly adopt: (link: Link, attemptId: string) => void;
   readonly staggerMs: number;
   readonly scheduler: SchedulerLike;
 }
 
 /**
- * Dials peers that ask for it, many at once. Only where they are seen to be, or on this machine's own network when they are
- * seen behind the same address as this node; so that nobody can turn it on a third party. Never emits, never fails.
+ * Dials peers that ask to be dialled, many at once. Dials only addresses at which a peer is seen, or on this machine's own
+ * network when the peer is seen behind the same address as this node, so that nobody can make it dial a third party. Never emits,
+ * never fails.
  */
 export function answerDialBacks$(signalling: Signalling, reversing: Reversing): Observable<never> {
   const answering = new AnswerRoom(ANSWERED);
@@ -78,7 +79,7 @@ function answer$(
     tap((link) => {
       reversing.adopt(link, attempt);
     }),
-    // No details: they would tell strangers what there is at an address.
+    // Without details: strangers must not learn what answers at an address.
     catchError(() => refused$('none of your endpoints answered')),
   );
 }

@@ -5,13 +5,13 @@ import type { Dial } from '../technique.js';
 import { dialBackSignal, readRefusal } from './messages.js';
 import { REVERSE_CONNECT } from './traits.js';
 
-/** The peer tries its dials one after the other: so many times as long as one may take. */
+/** The peer tries several dials one after the other, so it gets the time of this many. */
 const PATIENCE = 2;
 
 /**
  * Asks the peer to dial this node, which can be dialled, where the peer cannot: PyP2P's reverse connect. The link that comes
- * names the attempt, and proves the peer's key as any other does. A peer that is away gets the question when it comes back,
- * for as long as the technique may take.
+ * names the attempt, and proves the peer's key as any other does. A peer that is offline gets the request when it comes back,
+ * within the time limit of the technique.
  */
 export const dialByReverseConnect: Dial = (attempt$) =>
   attempt$.pipe(
@@ -27,7 +27,7 @@ export const dialByReverseConnect: Dial = (attempt$) =>
           throw new DialError(`The peer does not dial back: ${refusal.reason}`);
         }),
       );
-      // A peer that has the question dials at once; one that does not have it yet may come for it later.
+      // A peer that has the request dials at once. A peer that has not may fetch it later.
       const late$ = timer(PATIENCE * timing.dialMs, scheduler).pipe(
         map(() => {
           throw new TimeoutError(`The peer did not dial back within ${PATIENCE * timing.dialMs} ms`);
@@ -44,7 +44,7 @@ export const dialByReverseConnect: Dial = (attempt$) =>
             return delivery === 'delivered' ? late$ : EMPTY;
           }),
         );
-      // What comes ends the attempt as a connection does that arrives by itself.
+      // The inbound link ends the attempt, so this side emits nothing.
       return merge(expect$(REVERSE_CONNECT.name), refused$, asked$, NEVER);
     }),
   );

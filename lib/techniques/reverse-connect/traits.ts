@@ -1,6 +1,6 @@
 import type { TechniqueTraits } from '../technique.js';
 
-/** What is known of reverse connects before there is a node. */
+/** The properties of reverse connects that do not depend on a node. */
 export const REVERSE_CONNECT = {
   name: 'reverse-connect',
   stage: 'signal',
