@@ -15,13 +15,13 @@ export interface DhtServerConfig {
   /** The UDP port. */
   readonly port: number;
   /**
-   * The IPv4 address at which others reach it, under the same port. Default: `bind`, or this machine's own, a public one if there is
-   * one. Behind a router that forwards the port it has to be named: others count only who knows its own address.
+   * The IPv4 address at which others reach it, under the same port. Default: `bind`, or this machine's own, a public one if there
+   * is one. Behind a router that forwards the port it must be set: other nodes only count a node that knows its own address.
    */
   readonly address?: string | undefined;
-  /** Other nodes, to join their DHT. Default: it begins one of its own. */
+  /** Nodes of a DHT to join. Default: starts a DHT of its own. */
   readonly bootstrap?: readonly ServerAddress[] | undefined;
-  /** What it bears, where it is not to be the default. */
+  /** Limits that differ from the defaults. */
   readonly limits?: Partial<DhtLimits> | undefined;
 }
 
@@ -69,7 +69,7 @@ function expectAddress(address: string): void {
   throw invalidOption('dhtAddress', 'the IPv4 address at which others reach the node, such as 192.0.2.1', address);
 }
 
-/** An IPv4 address of this machine, the farther it reaches the better; where the system tells of none, that of the default route. */
+/** An IPv4 address of this machine, a public one if possible; if the system lists none, that of the default route. */
 function ownAddress$(): Observable<string> {
   const { interfaces } = ownInterfaces();
   if (interfaces === undefined) return routedAddress$(4).pipe(defaultIfEmpty('127.0.0.1'));

@@ -1,7 +1,7 @@
 import { invalidOption, readUrl } from '../lib/validate.js';
 
 /**
- * The Host headers of requests to whoever has these names: clients leave the port of the scheme out (RFC 9110 §7.2).
+ * The Host headers that clients send for these names: without the scheme's default port (RFC 9110 §7.2).
  *
  * @throws InvalidOptionError when one is no HOST:PORT, or there is none.
  */

@@ -87,7 +87,7 @@ export function serve$(config: ServeConfig = {}): Observable<Serving> {
     expectUse(config);
     return relay$(config);
   }).pipe(
-    // On both ports it is the same relay: its limits are those of the machine.
+    // Both ports share one relay, since its limits are for the whole machine.
     switchMap(({ services, counters$ }) =>
       combineLatest([meeting$(config, services), dht$(config, services)]).pipe(
         map(([{ storage$, ...meeting }, dht]) => ({
@@ -128,8 +128,8 @@ function meeting$(config: ServeConfig, others: Services) {
 }
 
 /**
- * Whoever joins the DHT by this node knows of no other server, and needs somebody who sees its NAT, dials it back, and joins it
- * with those whom it cannot reach.
+ * A node that joins the DHT by this node may know no other server. It needs services that see its NAT, dial it back and relay for
+ * it.
  */
 function dht$({ bind, dhtPort, dhtAddress, dhtBootstrap, httpLimits }: ServeConfig, others: Services) {
   if (dhtPort === undefined) return of({});
@@ -145,7 +145,7 @@ function dht$({ bind, dhtPort, dhtAddress, dhtBootstrap, httpLimits }: ServeConf
   );
 }
 
-/** What is said of a server that is not there is of no use. */
+/** Rejects options of a server that is switched off. */
 function expectUse({ dhtPort, dhtAddress, dhtBootstrap, relay, relayLimits }: ServeConfig): void {
   if (relay === false && relayLimits !== undefined) {
     throw new InvalidOptionError(

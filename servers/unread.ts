@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { SchedulerLike, Subscription } from 'rxjs';
 import { ByteShares, type ByteHolder } from '../lib/bounds/byte-shares.js';
 
-/** How much may wait in a server for clients that do not read. */
+/** Limits on bytes that wait in a server for clients that do not read. */
 export interface UnreadLimits {
   /** Bytes that wait for one client; it is dropped with more. */
   readonly unreadBytes: number;
@@ -20,11 +20,11 @@ export const DEFAULT_UNREAD_LIMITS: UnreadLimits = {
   unreadBytes: MIB,
   unreadBytesPerHost: 8 * MIB,
   unreadBytesInAll: 256 * MIB,
-  // TCP repeats what is lost for longer; but who reads nothing for so long is hardly there.
+  // TCP retransmits for longer, but a client that reads nothing for so long is probably gone.
   unreadMs: 20_000,
 };
 
-/** It is looked so many times in `unreadMs` whether what waits has moved. */
+/** How many times in `unreadMs` the clients are checked for progress. */
 const TICKS = 4;
 
 /** What was handed to the system at once moves in one piece as far as it shows here: each piece of this length gets its time. */
@@ -49,7 +49,7 @@ interface Watched extends ByteHolder {
   since: number;
 }
 
-/** Drops the clients of a server that do not read what it has said, so that what waits for them is bounded, in bytes and in time. */
+/** Drops clients that do not read, so that what waits for them is bounded in bytes and in time. */
 export class Unread {
   readonly #shares: ByteShares;
   /** Those for which something waits. */

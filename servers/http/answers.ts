@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 
-/** Does something when a response is over, or its caller has gone: at once where that has happened already, which is not told again. */
+/** Calls back when a response is finished or its caller has gone; at once if that has already happened. */
 export function whenGone(response: ServerResponse, action: () => void): void {
   if (response.closed || response.socket?.destroyed === true) action();
   else response.once('close', action);
@@ -17,7 +17,7 @@ export function sayJson(response: ServerResponse, value: unknown, status = 200):
   say(response, status, JSON.stringify(value), 'application/json');
 }
 
-/** When to try again after a refusal that passes, in seconds. */
+/** The Retry-After of a temporary refusal, in seconds. */
 const RETRY_AFTER_S = 30;
 
 /** Why a request is refused, as the caller is told. */
@@ -28,7 +28,7 @@ interface Refused {
   readonly now: number;
 }
 
-/** Answers with a refusal in JSON, and where it passes with when to try again. */
+/** Answers with a refusal in JSON; a temporary one gets a Retry-After header. */
 export function sayRefused(response: ServerResponse, status: number, refused: Refused): void {
   if (status === 429 || status === 503) response.setHeader('retry-after', RETRY_AFTER_S);
   sayJson(response, refused, status);

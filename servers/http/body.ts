@@ -2,8 +2,8 @@ import { Gathered } from '../../lib/bounds/gathered.js';
 import type { Exchange } from './service.js';
 
 /**
- * The body of a request: `undefined` when it is longer than that, or the caller went away. The connection of a body that is
- * too long is closed after the answer, so that nobody has to read the rest.
+ * The body of a request: `undefined` when it is longer than that, or the caller went away. After a body that is too long, the
+ * connection is closed behind the answer, so the rest need not be read.
  *
  * @param maxBytes the longest that is read.
  */
@@ -11,7 +11,7 @@ export async function bodyOf({ request, response }: Exchange, maxBytes: number):
   const body = new Gathered();
   let length = 0;
   try {
-    // An iteration that is left destroys the request, and the answer with it.
+    // Leaving the iteration early would destroy the request, and the response with it.
     for await (const chunk of request.iterator({ destroyOnReturn: false })) {
       if (!Buffer.isBuffer(chunk)) return undefined;
       length += chunk.length;

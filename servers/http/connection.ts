@@ -15,8 +15,8 @@ export class Connection {
   ) {}
 
   /**
-   * Whether a request may be answered: that before it has been, and its answer has gone to the system. If not, nothing more is read,
-   * and the connection is closed behind that answer.
+   * Whether a request may be answered: only when the previous response has been handed to the system. If not, nothing more is
+   * read, and the connection is closed behind that response.
    */
   isFree(response: ServerResponse): boolean {
     const before = this.#answering;

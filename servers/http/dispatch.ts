@@ -9,7 +9,7 @@ import type { HttpService, Upgrade } from './service.js';
 /** What a request's target is relative to: only its path and query count. */
 const BASE = new URL('http://server');
 
-/** Has the first of the services that wants a request answer it. */
+/** Passes a request to the first service that accepts it. */
 export function answer(
   request: IncomingMessage,
   response: ServerResponse,
@@ -27,18 +27,18 @@ export function answer(
 }
 
 /**
- * A request for an upgrade is offered to the services as any other. Whoever does not want the upgrade may answer it as if it
- * were none, and many clients ask for one that nobody has to want, such as `h2c`.
+ * A request for an upgrade is offered to the services like any other. A service may answer it without the upgrade; many clients
+ * offer one that they do not need, such as `h2c`.
  */
 export function answerUpgrade(request: IncomingMessage, head: Buffer, services: readonly HttpService[]): void {
   const { socket } = request;
-  // Node has taken its own listeners off; this one stays.
+  // Node has removed its own listeners; this one stays.
   socket.on('error', noop);
   const response = new ServerResponse(request);
   try {
     response.assignSocket(socket);
   } catch {
-    // It has asked before, and does not wait for the answer: nobody could tell whose is whose.
+    // The client did not wait for the answer to its previous request: the two answers could be mixed up.
     socket.destroy();
     return;
   }

@@ -1,6 +1,6 @@
 import { DEFAULT_UNREAD_LIMITS, type UnreadLimits } from '../unread.js';
 
-/** What an HTTP server bears, whatever its services are. */
+/** Limits of an HTTP server, independent of its services. */
 export interface HttpServerLimits extends UnreadLimits {
   /**
    * Connections in all. A parked long poll holds one. With as many, a newcomer takes the place of the newest of the site that has
@@ -10,8 +10,8 @@ export interface HttpServerLimits extends UnreadLimits {
   /** Connections from one site, an IPv4 address or IPv6 /48: a household, an office, a small carrier NAT. */
   readonly connectionsPerHost: number;
   /**
-   * Whoever takes longer than this to send a request is not asking, in milliseconds; so is a connection that has no
-   * request on it for as long. An answer may take its time.
+   * How long a client has to send a request, in milliseconds, and how long a connection may stay without one. An answer may take
+   * longer.
    */
   readonly requestMs: number;
 }

@@ -20,7 +20,7 @@ interface HttpServerConfig {
   readonly bind?: string | undefined;
   readonly port: number;
   readonly limits?: Partial<HttpServerLimits> | undefined;
-  /** Services, the first that wants a request answers it. Each emits once it is ready, and is closed by unsubscribing. */
+  /** The services. The first that accepts a request answers it. Each emits once it is ready, and is closed by unsubscribing. */
   readonly services: readonly Observable<HttpService>[];
 }
 
@@ -78,11 +78,11 @@ function listening$(
     expectInteger('port', port, 0, 65535);
     const limits = withDefaults('limits', DEFAULT_HTTP_LIMITS, overrides, MAX_TIMER_MS);
     const times = {
-      // Both end with the request, so that neither cuts an answer that waits.
+      // Both limits end with the request, so that neither cuts a response that waits.
       requestTimeout: limits.requestMs,
       headersTimeout: limits.requestMs,
       keepAliveTimeout: limits.requestMs,
-      // Node looks every 30 s whether a time is over, unless told otherwise.
+      // Node checks for timeouts every 30 s by default.
       connectionsCheckingInterval: Math.ceil(limits.requestMs / 4),
     };
     const unread = new Unread(limits, scheduler);
@@ -121,7 +121,7 @@ function listening$(
   });
 }
 
-/** Hangs up on those for whom there is no room, or no more room: nobody shall take the connections of all others. */
+/** Closes connections over the limit, or evicts others for them, so that no site takes all connections. */
 function admitConnections(
   server: Server,
   { connections, connectionsPerHost }: HttpServerLimits,

@@ -4,13 +4,13 @@ import type { Socket } from 'node:net';
 /** A request, and the place for its answer. */
 export interface Exchange {
   readonly method: string;
-  /** Its path and query. The host is of no meaning: it is what the caller wrote. */
+  /** Its path and query. Ignore the host: it is whatever the caller wrote. */
   readonly url: URL;
   /** The caller's address, in canonical text. Headers that claim another are not believed. */
   readonly address: string;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  /** What the caller would like to change to, where it says so. An answer in its place ends the connection. */
+  /** The protocol that the caller asks to change to, if any. A normal answer instead of the upgrade ends the connection. */
   readonly upgrade?: Upgrade | undefined;
 }
 
@@ -19,8 +19,8 @@ export interface Upgrade {
   /** The Upgrade header, in lower case. */
   readonly protocol: string;
   /**
-   * Agrees to that (101), and hands the connection over: paused, without delay, its errors listened to. It belongs to whoever
-   * takes it, who bounds what waits in it, too; when the server is closed it is closed.
+   * Accepts the upgrade (101) and hands over the connection: paused, with TCP_NODELAY, its errors listened to. The new owner must
+   * limit what waits in it. It is closed with the server.
    */
   readonly accept: () => Socket;
 }

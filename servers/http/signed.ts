@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { CLOCK_TOLERANCE_MS } from '../../lib/signed-request.js';
 
-/** A signed request, and what it is held against. */
+/** A signed request, and what it is checked against. */
 export interface SignedConfig {
   readonly headers: IncomingHttpHeaders;
   /** When it was made, by the caller's clock, in milliseconds since the epoch. */
@@ -10,11 +10,11 @@ export interface SignedConfig {
   readonly now: number;
   /** The names by which clients know this server. `undefined`: any. */
   readonly hosts: ReadonlySet<string> | undefined;
-  /** Whether it was signed by whom it is from, for a server of this name. */
+  /** Whether its sender signed it for a server of this name. */
   readonly isAuthorized: (host: string, authorization: string | undefined) => boolean;
 }
 
-/** What is wrong with a signed request, whatever it asks for, and that in words; `undefined` when nothing is. */
+/** The code and words of what is wrong with a signed request, whatever its purpose; `undefined` when nothing is. */
 export function faultOf({
   headers: { host = '', authorization },
   at,

@@ -5,7 +5,7 @@ import { Quota } from './quota.js';
 import { Shares } from './shares.js';
 import type { MessageStore } from './store.js';
 
-/** What the boxes of a server hold at most, and each of them. */
+/** Limits of all boxes together, and of each. */
 export interface BoxLimits {
   /** Messages for one receiver. */
   readonly messagesPerRecipient: number;
@@ -36,7 +36,7 @@ interface BoxesConfig {
 }
 
 interface Entry extends Kept {
-  /** Whose share of a box, and of the whole, it is. */
+  /** The site that it is counted for, in its box and in total. */
   readonly site: string;
   /** What it is counted for, in bytes. */
   readonly size: number;
@@ -46,18 +46,18 @@ interface Entry extends Kept {
   readonly isStored: Promise<boolean>;
 }
 
-/** Keys of messages begin with it: others may keep something in the same store. */
+/** The prefix of messages' keys: the store is shared. */
 const PREFIX = 'message ';
 
-/** In whichever order keys are compared, it is that of the numbers. */
+/** Padded, so that the order of keys is the order of numbers. */
 const DIGITS = 16;
 
-/** Below this much that was deleted it is not worth the work to give its room back. */
+/** When less than this was deleted, compacting the store is not worth the work. */
 const WORTHWHILE_BYTES = 1024 * 1024;
 
 /**
- * The boxes of all receivers: messages in the order of their arrival, until they are acknowledged or expire. They are in
- * memory, and written to a store before anybody is told of them.
+ * The boxes of all receivers. Messages stay in the order of arrival until they are acknowledged or expire. They are held in
+ * memory, and are written to a store before they are reported as kept.
  *
  * In a full box, and when all of them together are full, the newest messages of the IPv4 address or IPv6 /48 that has most
  * there give way to one of another that has fewer, once that is stored.
@@ -67,7 +67,7 @@ export class Boxes {
   readonly #boxes = new Map<string, Map<string, Entry>>();
   /** Those that are kept or about to be, by sender, receiver and id. */
   readonly #byId = new Map<string, Entry>();
-  /** Those that give way to another as soon as that is stored. They are not counted any more. */
+  /** Messages that will be evicted as soon as another is stored. They are no longer counted. */
   readonly #leaving = new Set<Entry>();
   /** By receiver: what is in the box, or about to be. */
   readonly #recipients = new Map<string, Shares<Entry>>();
@@ -85,7 +85,7 @@ export class Boxes {
     this.#all = new Shares({ messages: limits.messages, bytes: limits.bytes });
   }
 
-  /** Reads what the store has from before. What is none of ours, or has expired, is deleted. */
+  /** Loads the messages in the store. Invalid and expired ones are deleted. */
   async load(): Promise<void> {
     const worthless: string[] = [];
     for await (const [key, value] of this.config.store.entries()) {
@@ -106,7 +106,7 @@ export class Boxes {
   }
 
   /**
-   * Keeps a message. Resolves when it is stored, or was already; else to why it is not.
+   * Keeps a message. Resolves when it is stored, or was stored before; otherwise to the refusal.
    */
   async put(message: Kept): Promise<RefusalCode | undefined> {
     const known = this.#byId.get(keptIdOf(message));
@@ -134,7 +134,7 @@ export class Boxes {
       return 'not-saved';
     }
     if (!this.#isKept(entry) || this.#leaving.has(entry)) {
-      // It has given way to another meanwhile, or is about to.
+      // The message was evicted meanwhile, or is about to be.
       await this.#delete([entry]);
       return 'recipient-full';
     }
@@ -143,7 +143,7 @@ export class Boxes {
     return undefined;
   }
 
-  /** What has come for somebody and is not on the list of receipts, in the order of arrival. */
+  /** The messages for a receiver, without those whose receipts are listed, in the order of arrival. */
   list(owner: string, without: ReadonlySet<string>, most: { messages: number; bytes: number }): readonly Kept[] {
     const listed: Kept[] = [];
     let bytes = 0;
@@ -156,13 +156,13 @@ export class Boxes {
     return listed;
   }
 
-  /** Deletes what its owner has dealt with. Resolves when no crash of this process brings it back. */
+  /** Deletes acknowledged messages. Resolves when a crash of this process cannot bring them back. */
   acknowledge(owner: string, receipts: readonly string[]): Promise<void> {
     const box = this.#boxes.get(owner);
     return this.#delete(receipts.map((receipt) => box?.get(receipt)).filter((entry) => entry !== undefined));
   }
 
-  /** Deletes what has expired, and gives the room of what was deleted back to the disk when it is worth it. */
+  /** Deletes expired messages, and compacts the store when that is worth it. */
   async sweep(): Promise<void> {
     const now = this.config.now();
     const expired = [...this.#boxes.values()].flatMap((box) =>
@@ -181,7 +181,7 @@ export class Boxes {
     return this.#hosts.hasRoom(siteOf(seenAt), bytes) ? undefined : 'host-full';
   }
 
-  /** Has others give way to a message, as far as they have to; or says why it is not kept. */
+  /** Marks the messages to evict for a new one; or returns why it is refused. */
   #makeRoom({ to, seenAt, message }: Kept): readonly Entry[] | RefusalCode {
     const incoming = { site: siteOf(seenAt), size: sizeOf(message) };
     const leaving: Entry[] = [];
@@ -204,7 +204,7 @@ export class Boxes {
     return leaving;
   }
 
-  /** What was to give way stays after all. */
+  /** Cancels an eviction. */
   #stay(entry: Entry): void {
     if (this.#leaving.delete(entry)) this.#account(entry);
   }

@@ -11,7 +11,7 @@ export interface Kept {
   readonly message: string;
   /** The address from which it came. */
   readonly seenAt: string;
-  /** What acknowledges it: nobody else can guess it. */
+  /** The secret that acknowledges it. */
   readonly receipt: string;
   /** By the server's clock, in milliseconds since the epoch, as all times here. */
   readonly arrived: number;
@@ -23,7 +23,7 @@ export function keptIdOf({ from, to, id }: Kept): string {
   return `${from}\n${to}\n${id}`;
 }
 
-/** What a message is counted for, in bytes: with what surrounds it, so that many small messages are not free. */
+/** The size that a message is counted for, in bytes, with a fixed overhead, so that many small messages are not free. */
 export function sizeOf(message: string): number {
   return message.length + 256;
 }

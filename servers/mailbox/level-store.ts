@@ -19,10 +19,10 @@ import type { Holding, MessageStore, StorageState } from './store.js';
 /** A server that was ended a moment ago may still be closing. */
 const LOCKED = { tries: 50, pauseMs: 100 };
 
-/** A folder that cannot be opened within this time is none that can be worked with. */
+/** How long a folder may take to open. */
 export const OPEN_MS = 20_000;
 
-/** A store that cannot write tries again after this time, in milliseconds: those who wait for it have that much patience. */
+/** A store that cannot write tries again after this time, in milliseconds: callers wait that long. */
 const MEND_MS = 1_000;
 
 /** Written whenever the store is mended, to see whether it can be. */
@@ -32,8 +32,8 @@ const TRIAL_KEY = 'trial';
 const MEND_CHANGES = 256;
 
 /**
- * Opens a store in a folder, a LevelDB, which is made if need be, in one that is there. Emits it once it is open; unsubscribing
- * closes it, after what it is writing.
+ * Opens a LevelDB store in a folder. The folder is made if necessary; its parent must exist. Emits the store once it is open.
+ * Unsubscribing closes it after pending writes.
  *
  * @throws StoreError when it cannot be opened: another process has it, for one, or the folder that it is to be in is not there.
  *
@@ -71,10 +71,10 @@ export function levelStore$(folder: string, scheduler: SchedulerLike): Observabl
  * Changes that come while others are being written are written together, with one `fsync` for all of them: that is what takes
  * the time.
  *
- * When a write has failed, nothing more is written before the database was opened anew. LevelDB itself goes on behind a record of
- * which only a part is in its log, and finds nothing from there on when it is opened the next time. Nor does it say what it could
- * not read of a log. So after a failure what it has is compared with what is held, the differences are written, and
- * all is read once more. Only then is anything accepted again.
+ * When a write has failed, nothing more is written before the database was opened anew. LevelDB itself would go on writing behind
+ * a torn record in its log; when it is opened again, it finds nothing behind that record, and does not report the loss. So after
+ * a failure the content of the database is compared with the content in memory, the differences are written, and everything is
+ * read once more. Only then are writes accepted again.
  */
 class LevelStore implements MessageStore {
   readonly #state = new BehaviorSubject<StorageState>({ isWritable: true });
@@ -113,7 +113,7 @@ class LevelStore implements MessageStore {
 
   async delete(keys: readonly string[]): Promise<void> {
     if (keys.length === 0) return;
-    // What stays is deleted when the store is mended: nobody holds it any more.
+    // What could not be deleted is deleted when the store is repaired, since it is not in memory any more.
     const written = this.#write(deletionsOf(keys)).catch(noop);
     if (this.#state.value.isWritable) await written;
   }
@@ -123,7 +123,7 @@ class LevelStore implements MessageStore {
     await this.#write([]);
     this.#compacting = this.#level.compactRange('', '\uffff');
     await this.#compacting;
-    // LevelDB does not tell whether it could; the next write fails then.
+    // LevelDB does not report a failure here; the next write fails instead.
     await this.#write(deletionsOf([TRIAL_KEY]));
   }
 
@@ -135,7 +135,7 @@ class LevelStore implements MessageStore {
   async close(): Promise<void> {
     this.#closing.next(undefined);
     await this.#current;
-    // It may be opening the database anew. Should that fail, it does not try again.
+    // The database may be opening again. If that fails, it is not repeated.
     await this.#mending?.catch(noop);
     await this.#compacting.catch(noop);
     await this.#level.close();
@@ -171,7 +171,7 @@ class LevelStore implements MessageStore {
   #fail(error: unknown): void {
     this.#state.next({ isWritable: false, reason: storageReasonOf(error) });
     this.#mending = this.#mendSoon();
-    // It may be that nobody waits for it.
+    // Handled, since nobody may be waiting for it.
     this.#mending.catch(noop);
   }
 
@@ -203,7 +203,7 @@ class LevelStore implements MessageStore {
     }
   }
 
-  /** What has to change for the store to have what is held, and nothing else of those who hold something. */
+  /** The changes that make the database equal to the content in memory, within the prefixes of those who share it. */
   async #changesTo(held: ReadonlyMap<string, string>): Promise<Change[]> {
     const changes: Change[] = [];
     const missing = new Map(held);

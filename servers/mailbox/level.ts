@@ -50,7 +50,7 @@ async function makeFolder(folder: string): Promise<void> {
   const parent = dirname(resolve(folder));
   try {
     if (!(await stat(parent)).isDirectory()) throw new Error(`${parent} is no folder`);
-    // Whether it can be used is seen when it is opened.
+    // Opening it shows whether it can be used.
     await mkdir(folder).catch(async (error: unknown) => {
       if (!(await stat(folder).catch(() => undefined))?.isDirectory()) throw error;
     });
@@ -80,8 +80,8 @@ export function isLocked(error: unknown): boolean {
 const SLACK_BYTES = 64 * 1024;
 
 /**
- * Tries whether the disk takes as much as LevelDB writes when it is opened, which is what stands in its logs. A database that
- * is opened on a full disk fails half way, and leaves a file behind each time.
+ * Checks that the disk has room for what LevelDB writes when it opens: the content of its logs. On a full disk, opening would
+ * fail half way and leave a file behind each time.
  *
  * @throws the error of the file system, such as ENOSPC.
  */
@@ -108,7 +108,7 @@ export async function tryToWrite(folder: string): Promise<void> {
   }
 }
 
-/** Libuv's words for an error are not always those of the system, of which LevelDB tells. */
+/** LevelDB reports the system's text for an error; libuv's text may differ. */
 const ALSO: Readonly<Record<string, string>> = { 'input/output error': 'EIO', 'disk quota exceeded': 'EDQUOT' };
 
 /**

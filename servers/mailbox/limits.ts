@@ -3,7 +3,7 @@ import type { BoxLimits } from './boxes.js';
 import type { PollLimits } from './polls.js';
 import type { Pyp2pLimits } from './pyp2p/limits.js';
 
-/** What one mailbox bears. All messages together are in memory, too. */
+/** Limits of one mailbox server. All messages are held in memory, too. */
 export interface MailboxServerLimits extends BoxLimits, PollLimits, Pyp2pLimits {
   /** The longest message, in bytes. */
   readonly messageBytes: number;
@@ -17,9 +17,9 @@ export interface MailboxServerLimits extends BoxLimits, PollLimits, Pyp2pLimits 
   readonly requestsPerSecond: number;
   /** Requests at once from one IPv4 address or IPv6 /48. */
   readonly requestBurst: number;
-  /** Receivers that are remembered to have come. */
+  /** Receivers whose last visit is remembered. */
   readonly owners: number;
-  /** Every so often what has expired is deleted, in milliseconds. */
+  /** The interval at which expired messages are deleted, in milliseconds. */
   readonly sweepMs: number;
 }
 

@@ -26,7 +26,7 @@ import { Polls } from './polls.js';
 import { Pyp2pMailbox } from './pyp2p/mailbox.js';
 import type { MessageStore } from './store.js';
 
-/** The bytes of one answer: few enough to be read before anybody loses patience. */
+/** The most bytes of messages in one answer: few enough for a slow client. */
 const TAKEN_MAX_BYTES = 256 * 1024;
 
 /** Answers requests to keep messages and to hand them over: our own here, PyP2P's by {@link Pyp2pMailbox}. */
@@ -170,14 +170,14 @@ export class Mailbox {
     }
     if (acknowledge.length > 0) await this.#boxes.acknowledge(owner, acknowledge);
     if (this.#owners.lastOf(owner) !== at) {
-      // A later one has come meanwhile.
+      // A later take has come meanwhile.
       say(exchange.response, 200, encodeTaken([]), 'application/json');
       return;
     }
     const held = new Set(holding);
     if (waitMs === 0 || this.#list(owner, held).length > 0) {
       this.#bring(owner, held, exchange);
-      // Whoever waits for the same is not the owner any more.
+      // An older poll of the same owner ends.
       this.#polls.end(owner);
       return;
     }

@@ -2,10 +2,10 @@ import { Admission } from '../../lib/bounds/admission.js';
 import { AHEAD_MS } from '../../lib/signalling/carriers/mailbox-messages.js';
 import { CLOCK_TOLERANCE_MS } from '../../lib/signed-request.js';
 
-/** Whoever came for messages just now is about to come again: clients that are there ask again at once. */
+/** How long an owner counts as present after a take: a live client asks again at once. */
 const PRESENT_MS = 2_000;
 
-/** After this time, in milliseconds, a take is too old to be said again. */
+/** After this time, in milliseconds, a take is too old to be replayed. */
 const REMEMBER_MS = CLOCK_TOLERANCE_MS + AHEAD_MS;
 
 /** What {@link Owners} needs. */
@@ -21,16 +21,15 @@ interface Visit {
   readonly at: number;
   /** By the server's. */
   readonly seen: number;
-  /** Whom it is counted for. */
+  /** The site that it is counted for. */
   readonly site: string;
   /** It hung up while its poll waited. */
   readonly hasLeft: boolean;
 }
 
 /**
- * Remembers when owners came for their messages: who may be there, and which of their requests have been used. The table is shared
- * by sites. Owners of the site that has most there may be forgotten too early, and what was seen of their takes is good again for
- * as long as its time is.
+ * Remembers when owners last took their messages, to know who is present and to refuse replays. The table is shared by sites.
+ * Owners of the largest site may be forgotten early; then a recorded take of theirs can be replayed until its time is too old.
  */
 export class Owners {
   /** The one that has not come for longest is first. */
@@ -71,7 +70,7 @@ export class Owners {
     if (visit !== undefined) this.#visits.set(owner, { ...visit, hasLeft: true });
   }
 
-  /** Whether an owner was there just now. One that waits is there for as long as it does, which is not told here. */
+  /** Whether an owner took messages just now. Whether it has a waiting poll is not known here. */
   isPresent(owner: string): boolean {
     const visit = this.#visits.get(owner);
     return visit?.hasLeft === false && visit.seen + PRESENT_MS > this.config.now();

@@ -13,7 +13,7 @@ export interface PollLimits {
 interface PollConfig {
   /** Who waits: a later poll of the same owner ends the one before. */
   readonly owner: string;
-  /** Whom it is counted for. */
+  /** The site that it is counted for. */
   readonly host: string;
   /** For how long, in milliseconds. */
   readonly waitMs: number;
@@ -29,8 +29,8 @@ interface Poll {
 }
 
 /**
- * The long polls that wait: at most one for each owner. The place is shared by sites. When it is full, the newest poll of the site
- * that has most is answered with nothing, in favour of one of a site that has less.
+ * The long polls that wait: at most one for each owner. Sites share the room. When it is full, the newest poll of the largest
+ * site gets an empty answer to make room for a smaller site.
  */
 export class Polls {
   readonly #parked = new Map<string, Poll>();
@@ -48,8 +48,8 @@ export class Polls {
   }
 
   /**
-   * Has a poll wait. Returns what to call when the caller leaves, which tells whether it was still waiting; `undefined` when there are
-   * too many.
+   * Adds a poll. Returns a function to call when the caller leaves, which returns whether the poll was still waiting; `undefined`
+   * when there are too many polls.
    */
   park({ owner, host, waitMs, answer }: PollConfig): (() => boolean) | undefined {
     this.end(owner);

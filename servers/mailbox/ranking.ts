@@ -4,8 +4,7 @@ interface Place {
 }
 
 /**
- * Who has most of something. A change takes time that grows with the logarithm of how many there are (a binary heap), and the
- * answer none.
+ * Finds who has most of something, by a binary heap: a change takes logarithmic time, the answer constant time.
  *
  * @example
  * const bytes = new Ranking();
@@ -13,7 +12,7 @@ interface Place {
  * bytes.most; // { who: '192.0.2.7', amount: 1_000 }
  */
 export class Ranking {
-  /** Nobody has more than who is at half the index. */
+  /** The heap property: no entry is greater than the one at half its index. */
   readonly #heap: Place[] = [];
   readonly #indexes = new Map<string, number>();
 

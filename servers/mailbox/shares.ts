@@ -2,7 +2,7 @@ import { Admission } from '../../lib/bounds/admission.js';
 import type { QuotaLimits } from './quota.js';
 import { Ranking } from './ranking.js';
 
-/** What is kept in a place of which everybody may have a share. */
+/** Something kept in a place that sites share. */
 interface Shared {
   /** Whose share it is. */
   readonly site: string;
@@ -11,8 +11,8 @@ interface Shared {
 }
 
 /**
- * A place of bounded size, such as one box, and who has how much of it: an {@link Admission} that counts bytes, too. When it is full,
- * whoever has least gets in for the sake of whoever has most: a flood from a few sites fills it, and keeps no others out.
+ * A place of bounded size, such as one box, shared by sites: an {@link Admission} that counts bytes, too. When it is full, a
+ * small site evicts entries of the largest one. So a flood from a few sites fills it, but does not keep others out.
  */
 export class Shares<T extends Shared> {
   readonly #entries: Admission<T>;
@@ -36,8 +36,8 @@ export class Shares<T extends Shared> {
   }
 
   /**
-   * What gives way first to something that does not fit in: the newest of the site that has most. `undefined` when nothing does: only
-   * a site that has less than another, even with what is to come, is made room for.
+   * The first entry to evict for one that does not fit: the newest of the largest site. `undefined` when nothing is evicted,
+   * because the newcomer's site would then be as large.
    */
   givesWayTo({ site, size }: Shared): T | undefined {
     if (this.#entries.size >= this.limits.messages) return this.#entries.givesWayTo(site);

@@ -1,6 +1,6 @@
 import { NEVER, startWith, type Observable } from 'rxjs';
 
-/** Whether a store takes what is to be kept, and why it does not. */
+/** Whether a store can write, and if not, why. */
 export type StorageState =
   | {
       /** It takes what is to be kept. */
@@ -13,7 +13,7 @@ export type StorageState =
       readonly reason: string;
     };
 
-/** What one of those who share a store has there. */
+/** One user of a shared store. */
 export interface Holding {
   /** All its keys begin with it. */
   readonly prefix: string;
@@ -21,26 +21,29 @@ export interface Holding {
   readonly entries: () => Iterable<readonly [key: string, value: string]>;
 }
 
-/** Where a mailbox server keeps what has to outlive it: text under keys, in the order of the keys. */
+/** A mailbox server's persistent storage: text values in the order of their keys. */
 export interface MessageStore {
   /** All that is kept, in the order of the keys. */
   entries(): AsyncIterable<readonly [key: string, value: string]>;
   /**
-   * Keeps a value, and deletes others in its favour: both or neither. Resolves when it is where no crash can take it away. While the
-   * store cannot write, it resolves or rejects after the next try.
+   * Keeps a value and deletes others in one transaction. Resolves when the value survives a crash. While the store cannot write,
+   * it resolves or rejects after the next try.
    */
   put(key: string, value: string, inFavourOf?: readonly string[]): Promise<void>;
-  /** Deletes. Resolves when only a crash of the whole machine can bring it back; what cannot be deleted now is deleted later. */
+  /** Deletes values. Resolves when only a crash of the whole machine can bring them back. What cannot be deleted now is deleted later. */
   delete(keys: readonly string[]): Promise<void>;
-  /** Gives the room of what was deleted back. */
+  /** Compacts: gives the space of deleted values back. */
   compact(): Promise<void>;
-  /** After a failure the store is brought to what is held: what it has lost is written again, and what nobody holds is deleted. */
+  /**
+   * Registers a user of the store. After a failure the store is repaired: lost values are written again, and values that no user
+   * holds are deleted.
+   */
   holds(holding: Holding): void;
   /** Whether it can write: at once, and whenever that changes. */
   readonly state$: Observable<StorageState>;
 }
 
-/** Keeps nothing: what such a server knows is gone when it is. */
+/** A store that keeps nothing: such a server loses its messages when it ends. */
 export const forgetfulStore: MessageStore = {
   entries: async function* () {
     // There is nothing.

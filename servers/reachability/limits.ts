@@ -1,6 +1,6 @@
 import { DEFAULT_HTTP_LIMITS, type HttpServerLimits } from '../http/limits.js';
 
-/** What one reachability server bears. */
+/** Limits of one reachability server. */
 export interface ReachabilityServerLimits extends HttpServerLimits {
   /** For a caller's port to answer, and again for the caller to prove its key there, in milliseconds (PyP2P: 1 s). */
   readonly dialMs: number;

@@ -36,7 +36,7 @@ interface Question {
   readonly refuse: (status: 429 | 503) => void;
 }
 
-/** The callers that are to be dialled: so many at once, so many waiting, so many a minute from one host. */
+/** The queue of callers to dial back, with limits on simultaneous dials, on waiting callers, and on dials a minute for one site. */
 export class Questions {
   readonly #question = new Subject<Observable<never>>();
   readonly #context = secureContextOf(createIdentity());

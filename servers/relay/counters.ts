@@ -21,7 +21,7 @@ export interface RelayCounters {
   readonly cut: Readonly<Record<Cut | 'unpaired', number>>;
 }
 
-/** Counts what a relay does. Whoever listens hears of it at once, but of bytes only with something else, or when told to. */
+/** Counts what a relay does. A change is emitted at once, except for bytes: these are emitted with another change, or on request. */
 export class Counters {
   readonly #latest = new BehaviorSubject<RelayCounters>({
     sessions: 0,

@@ -8,15 +8,15 @@ interface FadingSetConfig {
   readonly now: () => number;
 }
 
-/** 1 MiB. With 500,000 texts in it, it takes one text in 500 that it does not have for one that it has; with ten times as many two in three. */
+/** 1 MiB. With 500,000 texts one in 500 lookups is a false positive; with ten times as many, two in three. */
 const BITS = 8 * 1024 * 1024;
 
 /** Bits of one text: each takes four bytes of a digest. */
 const BITS_OF_ONE = 4;
 
 /**
- * Remembers texts for a time, any number of them in a fixed size: a Bloom filter for each half of that time. It never fails to know a
- * text that it has been given; now and then it takes another for one, the more often the more it has been given.
+ * Remembers any number of texts for a time, in a fixed size: two Bloom filters, one for each half of the time. It never misses a
+ * text that was added. It has false positives, more with more texts.
  *
  * @example
  * const spent = new FadingSet({ forMs: 240_000, now: Date.now });
@@ -24,7 +24,7 @@ const BITS_OF_ONE = 4;
  * spent.has('a token'); // true
  */
 export class FadingSet {
-  /** Nobody can choose texts by where their bits are. */
+  /** The salt keeps anybody from choosing texts by their bits. */
   readonly #salt = randomBytes(16);
   #newer: Uint8Array | undefined;
   #older: Uint8Array | undefined;

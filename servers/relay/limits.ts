@@ -1,7 +1,7 @@
 import { DEFAULT_UNREAD_LIMITS, type UnreadLimits } from '../unread.js';
 import type { SpliceLimits } from './splice.js';
 
-/** What one relay bears. Bytes wait for a node for `idleMs` at most. */
+/** Limits of one relay. Bytes wait for a node for `idleMs` at most. */
 export interface RelayServerLimits extends SpliceLimits, Pick<UnreadLimits, 'unreadBytesPerHost' | 'unreadBytesInAll'> {
   /**
    * Sessions in all: two nodes that are joined, or one that waits for the other. Each counts for one site, that of its two which has
@@ -17,8 +17,8 @@ export interface RelayServerLimits extends SpliceLimits, Pick<UnreadLimits, 'unr
   /** Requests at once from one IPv4 address or IPv6 /48. */
   readonly requestBurst: number;
   /**
-   * Tokens that are remembered for four minutes, with what they were used for. With as many, the newest of the site that has most
-   * gives way, and of it no more is remembered than that it is no good any more.
+   * Tokens that are remembered for four minutes, with what they were used for. When there are more, the newest of the largest
+   * site is evicted; then only the fact that it was used is remembered.
    */
   readonly tokens: number;
 }

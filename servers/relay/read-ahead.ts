@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net';
 import { Gathered } from '../../lib/bounds/gathered.js';
 
-/** With so much read of a node that waits, in bytes, no more is: its part of a TLS handshake is less. */
+/** How much is read from a waiting node, in bytes: more than its part of a TLS handshake. */
 const EARLY_BYTES = 4_096;
 
 /**
- * Reads a little, so that it shows when a node that waits leaves; the rest stays unread, and the network holds it back. What was
- * read is put back by the function that is returned.
+ * Reads a little from a waiting node, so that its end is noticed. The rest stays unread, and TCP holds it back. The returned
+ * function puts back what was read.
  */
 export function readAhead(socket: Socket): () => void {
   const early = new Gathered();

@@ -76,7 +76,7 @@ export class Relay {
     return true;
   };
 
-  /** Why a request is no good, if it is not, whatever else goes on here. */
+  /** Why a request is refused, if it is, whatever sessions there are. */
   #refusalOf(
     { from, at }: JoinRequest,
     header: string,

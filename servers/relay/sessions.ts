@@ -46,7 +46,7 @@ export class Sessions {
   readonly #tick$: Observable<unknown>;
   readonly #sockets = new Set<Socket>();
   readonly #perSite = new SiteCounts();
-  /** What to call when a session has to give way to a newcomer. */
+  /** Called when a newcomer evicts the session. */
   readonly #room: Admission<() => void>;
   readonly #tokens: Tokens<Waiting>;
   readonly #unread: Unread;
@@ -58,7 +58,7 @@ export class Sessions {
     // What waits for one node is bounded by `bufferedBytes`.
     this.#unread = new Unread({ ...limits, unreadBytes: Number.POSITIVE_INFINITY, unreadMs: idleMs }, scheduler);
     this.#room = new Admission({ most: sessions });
-    // A clock may be wrong by as much to either side.
+    // Twice: a clock may be wrong in both directions.
     this.#tokens = new Tokens({ forMs: 2 * CLOCK_TOLERANCE_MS, maxTokens: tokens, now: timeOfDay });
     this.#tick$ = interval(idleMs / TICKS, scheduler).pipe(
       tap(() => {

@@ -32,7 +32,7 @@ export interface SpliceConfig {
   readonly cut$: Observable<Cut>;
 }
 
-/** Why a splice was cut. The last: a session of a site that has fewer needed its room. */
+/** Why a splice was cut. `gaveWay`: a newcomer of a smaller site evicted it. */
 export type Cut = 'idle' | 'bytes' | 'unread' | 'gaveWay';
 
 /** One timer for all sessions looks so many times in the idle time whether something has moved. */
@@ -106,7 +106,7 @@ export function splice$({ sockets: [a, b], limits, ...config }: SpliceConfig): O
   });
 }
 
-/** What a piece that waits costs besides its bytes, so that ever so small ones are not read without bound. */
+/** The overhead that each waiting piece is counted with, so that tiny pieces cannot use unbounded memory. */
 const PIECE_OVERHEAD = 256;
 
 const NOTHING = Buffer.alloc(0);
@@ -137,7 +137,7 @@ function pass({ from, to, bufferedBytes, look, admit, isHeld }: PassConfig): { r
   from.on('data', (chunk: Buffer) => {
     if (!admit(chunk.length)) return;
     to.write(chunk);
-    // What the kernel took at once does not wait, however long it was: there is nothing to pause for.
+    // The kernel took it at once, so nothing waits and there is no reason to pause.
     if (to.writableLength === 0) {
       pieces = 0;
       return;
@@ -157,8 +157,8 @@ function pass({ from, to, bufferedBytes, look, admit, isHeld }: PassConfig): { r
 }
 
 /**
- * A bucket of a second's bytes. Returns a function that takes bytes, of which there may be too few, and tells how long to wait
- * until there are any again, in milliseconds.
+ * A token bucket of one second's bytes. Returns a function that takes bytes, more than are left if necessary, and returns how
+ * long to wait until it is positive again, in milliseconds.
  */
 function allowance(bytesPerSecond: number, now: () => number): (bytes: number) => number {
   if (bytesPerSecond === Number.POSITIVE_INFINITY) return () => 0;
@@ -175,7 +175,7 @@ function allowance(bytesPerSecond: number, now: () => number): (bytes: number) =
 /** Closes a socket in a way that nobody takes for an orderly end. */
 function reset(socket: Socket): void {
   if (socket.destroyed) return;
-  // A FIN that is on its way would be in the way of the RST.
+  // Once a FIN is queued, the RST would not be sent cleanly.
   if (socket.writableEnded) socket.destroy();
   else socket.resetAndDestroy();
 }

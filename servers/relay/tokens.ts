@@ -4,7 +4,7 @@ import { FadingSet } from './fading-set.js';
 
 /** What {@link Tokens} needs. */
 interface TokensConfig {
-  /** For how long a token is remembered, in milliseconds: for as long as a request with it could be said again. */
+  /** How long a token is remembered, in milliseconds: as long as a request with it could be replayed. */
   readonly forMs: number;
   /** Tokens that are remembered at most, each with what it was used for. */
   readonly maxTokens: number;
@@ -25,9 +25,9 @@ interface Use<T> {
 }
 
 /**
- * Which nodes wait for which, and what each token has been used for: it joins two nodes once, and nobody else. Sites share the room: of
- * the greediest site the newest token gives way. Of that no more is remembered than that it is good for nothing any more, in a set of
- * fixed size, so that nobody can say again what somebody has said with it.
+ * Knows which node waits for which, and what each token was used for: a token joins two nodes once. Sites share the room; the
+ * newest token of the largest site is evicted. Evicted tokens are kept in a set of fixed size, so that their requests cannot be
+ * replayed.
  */
 export class Tokens<T> {
   // In the order of arrival, which is the order of expiry.

@@ -31,13 +31,13 @@ interface ClientHandler {
   gone(): void;
 }
 
-/** While a line is being answered, so many bytes behind it are read, and no more. */
+/** How many bytes are read ahead while a line is being answered. */
 const READ_AHEAD_BYTES = 65_536;
 
-/** What a piece costs besides its bytes, so that ever so small ones are not read without bound. */
+/** The overhead that each piece is counted with, so that tiny pieces cannot use unbounded memory. */
 const PIECE_OVERHEAD = 128;
 
-/** So much is handed to the socket at once: it tells that something has moved only when all it was handed has. */
+/** How much is handed to the socket at once: it reports progress only when a whole piece has been written. */
 const PIECE_BYTES = 65_536;
 
 /** Lines said in one go are written when they are this long, in UTF-16 units, or when the current run of JavaScript ends. */
@@ -123,7 +123,7 @@ export class SocketLines implements ClientLines {
   }
 
   #read(): void {
-    // A line may be answered, or the lines be over, from within the call of the handler.
+    // The handler may answer, or end the lines, during the call.
     if (this.#isReading) return;
     this.#isReading = true;
     while (!this.#isAnswering && !this.#isOver) {
@@ -184,7 +184,7 @@ export class SocketLines implements ClientLines {
     socket.once('close', () => {
       late.unsubscribe();
     });
-    // What still comes is of no interest; that the client hangs up is.
+    // Discards what still comes, in order to see the client's end.
     socket.resume();
   }
 

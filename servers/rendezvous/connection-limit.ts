@@ -12,13 +12,13 @@ interface ConnectionLimits {
   readonly connectionsPerHost: number;
 }
 
-/** So many clients at once are told why there is no room for them; more are dropped without a word. */
+/** The most clients that are told at the same time why they are refused. More are dropped without an answer. */
 const TURNING_AWAY = { most: 64, mostOfSite: 16 };
 
-/** Lets connections in, and turns away those for which there is no room, or no more room. */
+/** Limits the number of connections. Those over the limit, and evicted ones, are refused. */
 export class ConnectionLimit {
   readonly #room: Admission<() => void>;
-  /** Those that are being told. */
+  /** Clients that are being told that they are refused. */
   readonly #leaving = new Admission<() => void>(TURNING_AWAY);
   readonly #count = new BehaviorSubject(0);
 
@@ -30,8 +30,8 @@ export class ConnectionLimit {
   }
 
   /**
-   * Serves a connection for as long as it is subscribed to. `turnedAway$`, which `serve$` is given, emits when the client has to be
-   * told that there is no room for it: at once, or when it gives way to a newcomer.
+   * Serves a connection while subscribed to. The `turnedAway$` passed to `serve$` emits when the client must be told that there
+   * is no room: at once, or when a newcomer evicts it.
    */
   admit$(socket: Socket, serve$: (turnedAway$: Observable<void>) => Observable<never>): Observable<never> {
     return defer(() => {

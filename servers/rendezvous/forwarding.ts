@@ -1,24 +1,24 @@
 import { Subscription } from 'rxjs';
 import { siteBuckets } from '../../lib/bounds/rate-limit.js';
 
-/** So many sessions hear what is said on a channel: PyP2P has one node an address, and a few may share one behind a NAT. */
+/** The most sessions that listen on a channel: PyP2P has one node for each address, and a few may share one behind a NAT. */
 const MAX_LISTENERS = 8;
 
 /**
- * Lines that a site may have passed on to others: an attempt to open TCP simultaneously takes one or two, for each session at the
- * address that it is with. What is said at length to nodes of the site itself counts, too: a list of 100 nodes as some ten to fifty
- * lines. Many nodes may share one address.
+ * Lines that one site may cause: a simultaneous open takes one or two for each session at the peer's address. Long replies to the
+ * site's own nodes count, too: a list of 100 nodes as ten to fifty lines. Many nodes may share one address.
  */
 const OF_SITE = { perSecond: 50, burst: 400 };
 
 /**
- * How a line of one session reaches others: on channels of the store that few listen on, so that however many sessions say that they are
- * at an address, a line for it costs this server no more than those few; and at the expense of the site that it comes from.
+ * Limits lines that are forwarded from one session to others, over channels of the store. Each channel has few listeners, so a
+ * line to an address costs little however many sessions claim to be at that address. The lines are counted for the site of the
+ * sender.
  */
 export class Forwarding {
   readonly #listeners = new Map<string, Set<() => void>>();
 
-  /** Whether a site may have so many more lines passed on. */
+  /** Whether a site may have that many more lines forwarded. */
   readonly mayForward: (site: string, lines: number) => boolean;
 
   /** @param now the time, in milliseconds. */

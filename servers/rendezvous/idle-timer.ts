@@ -1,6 +1,6 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
 
-/** Does something once it has not been put off for long enough. One timer runs, however often it is put off. */
+/** Calls an action after a time without activity. Only one timer runs, however often it is put off. */
 export class IdleTimer {
   /** When it is to happen. */
   #at = 0;

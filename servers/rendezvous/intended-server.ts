@@ -16,8 +16,8 @@ interface Ends {
 }
 
 /**
- * The names of a rendezvous server, each with the port that it was given and with the one that the server listens on: those of the HTTP
- * services on its host are its own, too.
+ * The names of a rendezvous server, each with its own port and with the port that the server listens on, since the host names of
+ * the HTTP services are the server's, too.
  *
  * @throws InvalidOptionError when one is no HOST:PORT.
  */
@@ -28,12 +28,13 @@ export function namesOf(hosts: readonly string[]): (port: number) => ReadonlySet
 }
 
 /**
- * Whether a client meant this server when it dialled: by one of the server's names, or by the address and port of the very socket that
- * it has here. Another server, which passes on what it was given, was dialled by another name and at another address.
+ * Whether a client meant this server when it dialled: by one of the server's names, or by the address and port of the very socket
+ * that it has here. A proof that another server replays names that server, at another address.
  *
  * The IPv6 address that a NAT64 with the Well-Known Prefix translates counts as the IPv4 address that it stands for.
  *
- * A private or loopback address is many machines', so it counts for clients of the same kind of network only.
+ * Many machines have the same private or loopback address, so such an address counts only for clients on the same kind of
+ * network.
  */
 export function isIntended({ server, at }: Dialled, { local, remote }: Ends, names: ReadonlySet<string>): boolean {
   if (names.has(server)) return true;

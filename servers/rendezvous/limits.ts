@@ -1,6 +1,6 @@
 import { DEFAULT_UNREAD_LIMITS, type UnreadLimits } from '../unread.js';
 
-/** What one server bears. */
+/** Limits of one server. */
 export interface RendezvousServerLimits extends UnreadLimits {
   /** Connections in all. With as many, a newcomer takes the place of the newest of the site that has most. */
   readonly connections: number;

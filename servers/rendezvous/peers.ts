@@ -9,7 +9,7 @@ import type { UnlV3 } from '../../lib/unl/types.js';
 import { parseJsonObject } from '../../lib/validate.js';
 import type { ServerSession } from './session.js';
 
-/** A listing ends with its session; should the server die without a word, a shared store forgets it after this time. */
+/** A listing ends with its session. If the server crashes, a shared store forgets it after this time. */
 const LISTING_MS = 24 * 3_600_000;
 
 /** What goes from one session to another by way of the store. */
@@ -71,8 +71,8 @@ async function prove(
     return;
   }
   session.peerId = peerId;
-  // A node that comes back may have left a dead session behind: the newest is the one that is reached. By another family of
-  // addresses it may have another, to be seen by both.
+  // A node that comes back may have left a dead session behind, so the newest one counts. It may have one session for each family
+  // of addresses, to be seen by both.
   const family = familyOf(session.remote.address);
   await tell(session, peerId, { type: 'replaced', family });
   session.listen(channelOf(peerId), (text) => {
@@ -160,7 +160,7 @@ function readUnl(text: string): UnlV3 | undefined {
   }
 }
 
-/** Nobody is listed but by themselves. */
+/** A node may list only itself. */
 function isUnlOf(text: string, peerId: PeerId): boolean {
   return readUnl(text)?.peerId === peerId;
 }

@@ -21,14 +21,14 @@ const MAX_CLOCK_ERROR_S = 600;
 /** Nodes whose answers one session may wait for. */
 const MAX_ASKED = 64;
 
-/** What a candidate is told that waits no longer. */
+/** The reply to an evicted candidate. */
 const GAVE_WAY: Reply = {
   verb: 'REFUSED',
   code: 'table-full',
   words: 'a candidate gave way to a newcomer: most of those that wait for its node come from this address',
 };
 
-/** Answers one request of a PyP2P node. Nodes are known by their address there, having nothing else to be known by. */
+/** Answers one request of a PyP2P node. PyP2P's nodes have no keys, so they are identified by their address. */
 export async function handlePyp2pRequest(request: Pyp2pRequest, session: ServerSession): Promise<void> {
   switch (request.verb) {
     case 'BOOTSTRAP':
@@ -86,7 +86,7 @@ async function listSimultaneous(session: ServerSession): Promise<void> {
     return;
   }
   if (!session.isListed) waitForCandidates(session);
-  // Whoever asked for it while its predictions were too old has been waiting for this moment.
+  // Candidates that came while its predictions were too old have been waiting for fresh ones.
   const candidates = (await store.list('candidates', address)).flatMap(([key, text]) => {
     const { ports, isTold } = readCandidate(text);
     return ports === undefined || isTold ? [] : [{ key, ports }];
@@ -117,7 +117,8 @@ function waitForCandidates(session: ServerSession): void {
 /** A candidate asks to open TCP simultaneously with the node at an address. */
 async function propose({ address, ports }: RequestOf<'CANDIDATE'>, session: ServerSession): Promise<void> {
   const { remote, store, forwarding } = session;
-  // Who comes by the other family cannot punch to that address, and IPv6 addresses are free: they would take all places.
+  // A candidate of the other family cannot punch to that address. And an attacker has any number of IPv6 addresses, which would
+  // take all places.
   if (familyOf(address) !== familyOf(remote.address)) return;
   const listedAt = await store.get('simultaneous', address);
   if (listedAt === undefined) return;

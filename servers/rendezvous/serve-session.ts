@@ -30,7 +30,7 @@ interface ServerSessionConfig {
   readonly forwarding: Forwarding;
   /** The names by which clients know the server; none when it has not been told any. */
   readonly names: ReadonlySet<string>;
-  /** Emits when the server has no room for it, or has none any more. */
+  /** Emits when the client is refused or evicted. */
   readonly turnedAway$: Observable<void>;
   /** Drops clients that do not read. */
   readonly unread: Unread;
@@ -76,10 +76,10 @@ export function serveSession$(
         }
         return (
           answer(text, session)
-            // It may be listed now: a node of PyP2P's that waits for candidates says nothing more.
+            // The node may be listed now, and a PyP2P node that waits for candidates sends nothing more.
             ?.then(putOff)
             .catch(() => {
-              // The store is out of order; the client will try again, here or elsewhere.
+              // The store has failed; the client will try again, here or elsewhere.
               session.refuse('closing', 'this server cannot answer now');
               subscriber.complete();
             })

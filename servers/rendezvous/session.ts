@@ -27,7 +27,7 @@ interface SessionContext {
 /** So many bytes of a long reply count as a line: a list of 100 nodes, of 50 KiB, costs as much as fifty lines. */
 const BYTES_OF_LINE = 1_024;
 
-/** One connection to a client, as the handlers of its requests see it. What they remember of it dies with it. */
+/** One connection to a client, as the handlers of its requests see it. All state of the client ends with its session. */
 export class ServerSession {
   /** The challenge that was given out. */
   nonce: string | undefined;
@@ -86,8 +86,8 @@ export class ServerSession {
   }
 
   /**
-   * Whether so many lines may be said because of what this client has said: they count as if it, and its site, had said as many. Tells
-   * the client when they may not.
+   * Whether the client may cause that many lines: they count against its limit and its site's, as if it had sent them. If not,
+   * the client is told.
    */
   mayCause(lines: number): boolean {
     if (lines === 0) return true;
@@ -104,7 +104,7 @@ export class ServerSession {
     if (!this.mayCause(1)) return;
     const text = await make();
     const more = Math.ceil(Buffer.byteLength(text) / BYTES_OF_LINE) - 1;
-    // It is said all the same: what there is too little for now is paid before the next.
+    // The reply is sent even if it exceeds the limit; the excess delays the next one.
     if (more > 0) this.#cause(more);
     this.say(text);
   }

@@ -74,7 +74,7 @@ class MemoryTable {
   readonly #entries = new Map<string, Entry>();
   readonly #keys: Sampled<string>;
   readonly #groups = new Map<string, Set<string>>();
-  /** When what is kept equally long expires, by how long that is: in the order in which it was put, which is that of the times. */
+  /** Expiry times, grouped by lifetime: within a group, the order of insertion is the order of expiry. */
   readonly #expiries = new Map<number, Map<string, number>>();
   /** The keys, by the sites whose entries they are. */
   readonly #room: Admission<string>;
@@ -147,7 +147,7 @@ class MemoryTable {
     return isIn;
   }
 
-  /** Each entry is looked at once when it has expired; what has not is not gone through. */
+  /** Each entry is visited once, after it has expired; live entries are not visited. */
   #forgetExpired(): void {
     const now = this.config.now();
     if (now < this.#nextExpiry) return;

@@ -21,8 +21,8 @@ import { MAX_PASSWORD, Nodes } from './nodes.js';
 //   get_mutex                             `1` for one node of each network at a time, for ten minutes; else `0`
 //   find_neighbours (network_id)          a JSON array of { ip, port, id, can_test }, alive within ten minutes
 //
-// When as many nodes are registered as there is room for, the newest of the IPv4 address or IPv6 /48 that has most is forgotten in
-// favour of one of another that has fewer: it hears `failure`, and has to register again.
+// When no more nodes can be registered, a node of a smaller site takes the place of the newest node of the largest site (an IPv4
+// address or IPv6 /48). The evicted node gets `failure`, and has to register again.
 //
 // Whoever gives a wrong password, or none of a node that is known, hears `failure`. Passwords are kept as salted hashes.
 //
@@ -43,7 +43,7 @@ interface Pyp2pConfig {
 const MAX_NEIGHBOURS = 20;
 const MAX_NETWORK = 64;
 
-/** PyP2P waits for as long as it takes; what stands between may not. */
+/** PyP2P's client has no timeout, but NATs and proxies on the way have. */
 const LIST_WAIT_MS = Math.min(25_000, WAIT_MAX_MS);
 
 const LISTED = { messages: 64, bytes: 256 * 1024 };
@@ -59,7 +59,7 @@ export class Pyp2pMailbox {
     this.#nodes = new Nodes({ store, limits, now: runtime.timeOfDay, random: runtime.random });
   }
 
-  /** Reads who has registered: PyP2P's nodes do so but once. */
+  /** Loads the registered nodes: PyP2P's nodes register only once. */
   load(): Promise<void> {
     return this.#nodes.load();
   }
@@ -209,7 +209,7 @@ function messagesOf(kept: readonly Kept[]): readonly string[] {
   return kept.map(({ message }) => message);
 }
 
-// Nobody else's owners look like these: peer ids have no spaces.
+// These owners cannot collide with peer ids, which have no spaces.
 function boxOf(id: string): string {
   return `pyp2p ${id}`;
 }

@@ -9,8 +9,8 @@ export interface Neighbour {
 }
 
 /**
- * The nodes of each network that have been heard of not long ago, and samples of them. A question costs no more than what it
- * returns, and each node that has fallen silent is found so once.
+ * The nodes of each network that have been heard of not long ago, and samples of them. A sample takes time proportional to its
+ * size; each silent node is removed when it is first met.
  *
  * @example
  * const neighbours = new Neighbours<Neighbour>(Math.random);
