@@ -176,6 +176,11 @@ export interface ResolvedConfig {
   readonly mailbox: readonly URL[];
   readonly dht: readonly ServerAddress[];
   readonly security: 'tls' | 'plain';
+  /**
+   * Whether nodes prove their keys. What rests on keys is there only then: signals, relays, the HTTP services beside mailboxes, links in
+   * place of those that break.
+   */
+  readonly provesKeys: boolean;
   readonly acceptPeer: (peerId: PeerId) => boolean;
   readonly slots: { readonly inbound: number; readonly outbound: number };
   readonly timing: Timing;
@@ -255,6 +260,7 @@ export function resolveConfig(config: NetConfig): ResolvedConfig {
   expectNames('config', config, OPTIONS);
   expectNames('slots', config.slots, ['inbound', 'outbound']);
   const mode = expectOneOf('mode', config.mode, ['direct', 'p2p']);
+  const security = expectOneOf('security', config.security ?? 'tls', ['tls', 'plain']);
   const slots = mode === 'p2p' ? { inbound: 20, outbound: 10 } : { inbound: 1024, outbound: 1024 };
   return {
     mode,
@@ -269,7 +275,8 @@ export function resolveConfig(config: NetConfig): ResolvedConfig {
     rendezvous: expectServers('rendezvous', config.rendezvous ?? []),
     mailbox: expectUrls('mailbox', config.mailbox ?? []),
     dht: expectServers('dht', config.dht ?? []),
-    security: expectOneOf('security', config.security ?? 'tls', ['tls', 'plain']),
+    security,
+    provesKeys: security === 'tls',
     acceptPeer: config.acceptPeer ?? (() => true),
     slots: {
       inbound: expectInteger('slots.inbound', config.slots?.inbound ?? slots.inbound, 0, 1_000_000),

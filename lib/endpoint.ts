@@ -128,7 +128,7 @@ export function serverOf({ protocol, hostname, port }: URL): ServerAddress {
   return { host, port: port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port) };
 }
 
-const HOST_AND_PORT = /^(?:\[(?<bracketed>[0-9A-Fa-f:.]+)\]|(?<plain>[A-Za-z0-9._-]+)):(?<port>[0-9]{1,5})$/;
+const HOST_AND_PORT = /^(?:\[(?<bracketed>[0-9A-Fa-f:.]+)\]|(?<bare>[A-Za-z0-9._-]+)):(?<port>[0-9]{1,5})$/;
 
 /**
  * Reads `host:port` or `[IPv6]:port`, as a user writes a server.
@@ -140,7 +140,7 @@ export function parseServer(name: string, text: string): ServerAddress {
   const groups = HOST_AND_PORT.exec(text)?.groups;
   const port = Number(groups?.['port']);
   const bracketed = groups?.['bracketed'];
-  const host = bracketed === undefined ? groups?.['plain'] : canonicalAddress(bracketed);
+  const host = bracketed === undefined ? groups?.['bare'] : canonicalAddress(bracketed);
   if (host === undefined || !isPort(port)) {
     throw invalidOption(name, 'HOST:PORT with a port from 1 to 65535 (an IPv6 address in brackets)', text);
   }
@@ -153,7 +153,7 @@ export function parseServer(name: string, text: string): ServerAddress {
 export function parseEndpoint(text: string): Endpoint | undefined {
   const groups = HOST_AND_PORT.exec(text)?.groups;
   const port = Number(groups?.['port']);
-  const address = canonicalAddress(groups?.['bracketed'] ?? groups?.['plain'] ?? '');
+  const address = canonicalAddress(groups?.['bracketed'] ?? groups?.['bare'] ?? '');
   return address === undefined || !isPort(port) ? undefined : { address, port };
 }
 

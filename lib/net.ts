@@ -140,8 +140,7 @@ class LazyNet implements Net {
     this.#loaded.complete();
     await this.#running.start();
     // While the servers answer, or nobody has come yet. Specs, which give a runtime of their own, have their time for themselves.
-    if (this.#runtime === undefined && this.#config.security === 'tls')
-      this.#rehearsal.add(rehearseOnce$().subscribe());
+    if (this.#runtime === undefined && this.#config.provesKeys) this.#rehearsal.add(rehearseOnce$().subscribe());
   }
 
   #status(): NetStatus {
@@ -196,8 +195,8 @@ async function loadRunningNet() {
   }
 }
 
-function expectPeer(peer: Unl, { security, identity }: ResolvedConfig): Unl {
-  if (peer.version === 2 && security === 'tls') {
+function expectPeer(peer: Unl, { provesKeys, identity }: ResolvedConfig): Unl {
+  if (peer.version === 2 && provesKeys) {
     throw new InvalidUnlError(
       "Expected a UNL of version 3, got PyP2P's version 2: it has no key, so that nobody can be proven to be its " +
         "owner. Ask for a version 3 UNL, or make the net with `security: 'plain'`.",

@@ -1,7 +1,6 @@
-import { formatEndpoint } from './endpoint.js';
 import { InvalidUnlError } from './errors.js';
 import type { Unl } from './unl/types.js';
-import { decodeVersion2, encodeVersion2 } from './pyp2p/wire/unl-version-2.js';
+import { decodeVersion2, encodeVersion2, plainName } from './pyp2p/wire/unl-version-2.js';
 import { decodeVersion3, encodeVersion3 } from './unl/version-3.js';
 import { show } from './validate.js';
 
@@ -71,7 +70,7 @@ export function peerNameOf(unl: Unl): string {
  * endpoint.
  */
 export function connectionKeyOf(unl: Unl): string {
-  return unl.version === 3 ? unl.peerId : `plain:${formatEndpoint({ address: unl.wan, port: unl.port })}`;
+  return unl.version === 3 ? unl.peerId : plainName({ address: unl.wan, port: unl.port });
 }
 
 /** Version 2 is written in padded base64, version 3 in base64url; each value has exactly one spelling. */

@@ -135,6 +135,17 @@ function writesToTerminal({ path, text }: Source): string[] {
   return found;
 }
 
+/** Whether a file has a text of exactly these words. */
+function isSaidIn(path: string, text: string, words: string): boolean {
+  let isSaid = false;
+  const visit = (node: ts.Node): void => {
+    if (ts.isStringLiteralLike(node) && node.text === words) isSaid = true;
+    ts.forEachChild(node, visit);
+  };
+  visit(ts.createSourceFile(path, text, ts.ScriptTarget.Latest));
+  return isSaid;
+}
+
 describe('the house', () => {
   const lib = sourcesIn('lib');
   const servers = sourcesIn('servers');
@@ -206,11 +217,28 @@ describe('the house', () => {
     ]);
   });
 
-  it('knows of PyP2P’s own room in two places', () => {
-    const importing = lib.filter(
-      ({ path, imports }) => roomOf(path) !== 'pyp2p' && imports.some((target) => roomOf(target) === 'pyp2p'),
+  it('knows of PyP2P in a few places, where its folder is plugged in', () => {
+    const pluggedIn = (room: string) =>
+      [...lib, ...servers]
+        .filter(({ path }) => !path.startsWith('lib/pyp2p/'))
+        .filter(({ imports }) => imports.some((target) => target.startsWith('lib/') && roomOf(target) === room))
+        .map(({ path }) => path);
+    expect(pluggedIn('pyp2p')).toEqual(['lib/net/security.ts', 'lib/net/techniques.ts']);
+    expect(pluggedIn('pyp2p/wire')).toEqual([
+      'lib/index.ts',
+      'lib/unl.ts',
+      'lib/unl/types.ts',
+      'servers/rendezvous/pyp2p.ts',
+      'servers/rendezvous/serve-session.ts',
+    ]);
+  });
+
+  it('asks in one place for the option `security`', () => {
+    const asking = [...lib, ...servers].filter(({ path, text }) =>
+      ['tls', 'plain'].some((choice) => isSaidIn(path, text, choice)),
     );
-    expect(importing.map(({ path }) => path)).toEqual(['lib/net/security.ts', 'lib/net/techniques.ts']);
+    // The option is checked where every option is.
+    expect(asking.map(({ path }) => path)).toEqual(['lib/config.ts', 'lib/net/security.ts']);
   });
 
   it('needs no server, but for the command that runs them', () => {

@@ -20,6 +20,7 @@ describe('a configuration', () => {
       mailbox: [],
       dht: [],
       security: 'tls',
+      provesKeys: true,
       acceptPeer: config.acceptPeer,
       slots: { inbound: 1024, outbound: 1024 },
       timing: DEFAULT_TIMING,
@@ -185,6 +186,11 @@ describe('a configuration', () => {
     expect(relaysOf(['https://rv.example.org/a'])).toEqual([new URL('https://rv.example.org/a/')]);
     expect(relaysOf([])).toEqual([]);
     expect(relaysOf(false)).toBeFalse();
+  });
+
+  it('has nodes prove their keys, but for plain ones', () => {
+    const provesKeys = (security: NetConfig['security']) => resolveConfig({ mode: 'direct', security }).provesKeys;
+    expect([undefined, 'tls' as const, 'plain' as const].map(provesKeys)).toEqual([true, true, false]);
   });
 
   it('with an option that is left undefined is the same as without it', () => {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { filter, firstValueFrom, map, take, toArray } from 'rxjs';
 import type { Connection, Net, NetConfig } from '../lib/index.js';
-import { NO_NONCE } from '../lib/link/plain.js';
+import { NO_NONCE } from '../lib/pyp2p/plain-wire.js';
 import { systemRuntime } from '../lib/runtime.js';
 import type { HttpServerLimits } from '../servers/http/limits.js';
 import { httpServer$, type HttpServer } from '../servers/http/server.js';

@@ -16,9 +16,4 @@ export interface Link {
   readonly technique: string;
   /** Whether it goes straight to the peer, not through a relay. */
   readonly direct: boolean;
-  /**
-   * Of a plain link in direct mode, whether PyP2P's nonce, which the side that dialled sends first, has been sent or taken
-   * already. By default it is sent when the link is chosen.
-   */
-  readonly hasNonce?: boolean | undefined;
 }

@@ -1,10 +1,8 @@
-import type { SecureContext } from 'node:tls';
 import {
   defer,
   filter,
   finalize,
   map,
-  NEVER,
   of,
   race,
   share,
@@ -34,16 +32,17 @@ import { connectionKeyOf, peerNameOf } from '../unl.js';
 import { isServicePort } from '../unl/dialable.js';
 import { endpointsIn } from '../unl/near.js';
 import type { Unl } from '../unl/types.js';
-import { dialPeer$, linkOver$ } from '../peers/dial.js';
+import { dialPeer$ } from '../peers/dial.js';
 import { keepUp$ } from './keep-up.js';
 import type { Peers } from '../peers/peers.js';
+import type { Security } from '../peers/security.js';
 import { withdrawalOf } from './withdrawal.js';
 
 /** What attempts need of their node. */
 interface AttemptsConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
-  readonly context: SecureContext;
+  readonly security: Security;
   readonly peers: Peers;
   readonly trace: AttemptTrace;
   /** This node's own locator as it is now. */
@@ -159,7 +158,7 @@ export class Attempts {
   /** Dials by every technique until the peer is connected. After the first link, the techniques that go on look for a better one. */
   #attempt$(peer: Unl, stages: Stages, options: AttemptOptions): Observable<PeerConnection> {
     return defer(() => {
-      const { config, runtime, peers, trace, closed$ } = this.dependencies;
+      const { runtime, peers, trace, closed$ } = this.dependencies;
       const { scheduler } = runtime;
       const id = runtime.newId();
       const peerId = peerNameOf(peer);
@@ -170,8 +169,7 @@ export class Attempts {
           return connection;
         }),
       );
-      const arrived$ = config.security === 'tls' ? peers.arrival$(peerId) : NEVER;
-      return race(arrived$, dialled$, closed$).pipe(
+      return race(peers.arrival$(peerId), dialled$, closed$).pipe(
         firstAndRest(({ need$ }) => need$.pipe(takeWhile((need) => need !== 'none'))),
         traceOutcome(scheduler, (outcome) => {
           trace({ type: 'attempt', attemptId: id, peerId, ...outcome });
@@ -199,7 +197,7 @@ export class Attempts {
           isSeen?.(endpoint) === false
             ? throwError(() => new DialError(`No link has led to the peer at ${formatEndpoint(endpoint)} yet`))
             : dialPeer$(endpoint, { technique, attemptId, peerId: key }, this.dependencies),
-        secure$: (socket, technique) => linkOver$(socket, { technique, peerId: key }, this.dependencies),
+        secure$: (socket, technique) => this.dependencies.security.linkOver$(socket, { technique, peerId: key }),
         expect$: (technique) => peers.expect$(attemptId, peerId, technique),
         signalling: asked.signalling,
         timing,

@@ -10,13 +10,13 @@ import type { SignalTrace } from '../signalling/steps.js';
 
 /** What carries a node's signals, the fastest first. */
 export function carriersOf(
-  { identity, bind, rendezvous, mailbox, dht, security }: ResolvedConfig,
+  { identity, bind, rendezvous, mailbox, dht, provesKeys }: ResolvedConfig,
   sessions$: Observable<readonly RendezvousSession[]>,
   runtime: Runtime,
   trace: SignalTrace,
 ): readonly Carrier[] {
-  // Nobody is proven on plain links, so that there is no key to sign a signal with.
-  if (security === 'plain') return [];
+  // A signal is signed by a key, and sealed to one.
+  if (!provesKeys) return [];
   return [
     ...(rendezvous.length > 0 ? [rendezvousCarrier({ sessions$, runtime })] : []),
     ...(dht.length > 0 ? [dhtCarrier({ identity, bootstrap: dht, bind, runtime, trace })] : []),

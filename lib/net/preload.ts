@@ -16,7 +16,7 @@ export async function preload(config: ResolvedConfig): Promise<void> {
 
 /** What loads what a node with this configuration will need beside what every node does. */
 export function loadersOf(config: ResolvedConfig): readonly (() => Promise<unknown>)[] {
-  const { dht, mailbox, portMapping, reachability, rendezvous, security } = config;
+  const { dht, mailbox, portMapping, reachability, rendezvous, provesKeys } = config;
   const mapsPorts = portMapping.length > 0 && canAskGateway(config);
   const isDialledBack =
     reachability !== false && [reachability, rendezvous, mailbox, dht].some(({ length }) => length > 0);
@@ -26,7 +26,7 @@ export function loadersOf(config: ResolvedConfig): readonly (() => Promise<unkno
     ...(mapsPorts ? [loadDefaultGateway] : []),
     ...(mapsByUpnp ? [loadNatUpnp, loadUpnp] : []),
     ...(mapsPorts && portMapping.includes('nat-pmp') ? [loadNatPmp] : []),
-    ...(dht.length > 0 && security === 'tls' ? [loadDhtRpc] : []),
+    ...(dht.length > 0 && provesKeys ? [loadDhtRpc] : []),
   ];
 }
 

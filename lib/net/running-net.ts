@@ -31,17 +31,17 @@ import type { Closing } from './closing.js';
 import { flood$ } from './flood.js';
 import type { ConnectOptions, Line, NetStatus } from './interface.js';
 import { Lines } from './lines.js';
-import { dialectOf } from './security.js';
+import { kindOf } from './security.js';
 import { ServerWatch } from './server-watch.js';
 import { statusOf } from './status.js';
 import { techniquesOf } from './techniques.js';
 import { upkeep$ } from './upkeep.js';
 import { receive$ } from '../peers/inbound.js';
-import { Nonces } from '../peers/nonces.js';
 import { Peers } from '../peers/peers.js';
 import { systemRuntime, type Runtime } from '../runtime.js';
 import { findings$, sessionsIn, signalRoundTripMs, type Findings } from '../self/findings.js';
 import { NOTHING_FOUND } from '../self/nothing-found.js';
+import type { LocatorForm } from '../self/locator-form.js';
 import { isOnLink, localAddresses, locate } from '../self/locator.js';
 import { signallingOver } from '../signalling/over-carriers.js';
 import type { TechniqueHost } from '../techniques/host.js';
@@ -77,6 +77,7 @@ export class RunningNet {
   );
   readonly #sessions$ = sessionsIn(this.#findings.pipe(map(({ servers }) => servers)));
   readonly #host: TechniqueHost;
+  readonly #locatorForm: LocatorForm;
   readonly #techniques: readonly NodeTechnique[];
   readonly #attempts: Attempts;
   readonly #lines: Lines;
@@ -85,11 +86,16 @@ export class RunningNet {
     const { identity } = config;
     this.#config = config;
     this.#closing = closing;
-    const peers = new Peers(config, runtime, this.#tell);
+    const context = secureContextOf(identity);
+    const { security, dialect, locatorForm } = kindOf({ config, runtime, context });
+    const peers = new Peers(config, runtime, security, this.#tell);
+    this.#locatorForm = locatorForm;
     this.#host = {
       config,
       runtime,
-      context: secureContextOf(identity),
+      context,
+      security,
+      dialect,
       peers,
       signalling: signallingOver({
         identity,
@@ -98,10 +104,8 @@ export class RunningNet {
         trace: this.#tell,
       }),
       findings$: this.#findings,
-      own: () => ownIn(this.#findings.value, config),
+      own: () => ownIn(this.#findings.value, config, locatorForm),
       roundTripMs: (family) => signalRoundTripMs(this.#findings.value, family),
-      dialect: dialectOf(config),
-      nonces: new Nonces(() => runtime.scheduler.now()),
       trace: this.#tell,
     };
     this.#techniques = techniquesOf(this.#host);
@@ -168,13 +172,13 @@ export class RunningNet {
   /** What a node does for as long as it runs. */
   #begin({ local, socket$ }: Listener): void {
     this.#tell({ type: 'listening', local });
-    const { mode, security } = this.#config;
+    const { mode, provesKeys } = this.#config;
     this.#run(
       receive$(socket$, this.#host),
       this.#find$(local),
       ...this.#techniques.map(({ answer$ }) => answer$),
       mode === 'p2p' ? this.#flood$() : EMPTY,
-      security === 'tls' ? upkeep$({ ...this.#host, attempts: this.#attempts, own$: this.#located$ }) : EMPTY,
+      provesKeys ? upkeep$({ ...this.#host, attempts: this.#attempts, own$: this.#located$ }) : EMPTY,
     );
   }
 
@@ -204,6 +208,7 @@ export class RunningNet {
   #find$(local: Endpoint): Observable<Findings> {
     return findings$(local, {
       ...this.#host,
+      locatorForm: this.#locatorForm,
       looksAtNat: this.#techniques.some(({ looksAtNat }) => looksAtNat === true),
       trace: this.#tell,
       runToEnd: (work$) => {
@@ -227,7 +232,11 @@ export class RunningNet {
 }
 
 /** The locator as far as it is known, even while the servers are still being asked. */
-function ownIn({ local = { address: '0.0.0.0', port: 0 }, location }: Findings, config: ResolvedConfig): Unl {
+function ownIn(
+  { local = { address: '0.0.0.0', port: 0 }, location }: Findings,
+  config: ResolvedConfig,
+  form: LocatorForm,
+): Unl {
   const unknown = { addresses: localAddresses(config.bind), servers: [], reaches: [], nats: [] };
-  return (location ?? locate(config, local, unknown)).unl;
+  return (location ?? locate(config, local, unknown, form)).unl;
 }

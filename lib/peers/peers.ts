@@ -2,7 +2,6 @@ import { defer, EMPTY, filter, from, merge, Observable, skip, Subject, Subscript
 import type { ResolvedConfig } from '../config.js';
 import { PeerConnection } from '../connection/peer-connection.js';
 import type { ConnectionStart } from '../connection/start.js';
-import { plainConnection } from '../connection/plain-connection.js';
 import { siteOf } from '../bounds/site.js';
 import { reasonOf } from '../errors.js';
 import { isGreater, type PeerId } from '../identity.js';
@@ -13,6 +12,7 @@ import type { Link } from '../link/link.js';
 import type { Runtime } from '../runtime.js';
 import { Seen } from '../bounds/seen.js';
 import type { PeerTrace } from './steps.js';
+import type { Security } from './security.js';
 import { slotFor } from './slots.js';
 import type { Direction } from '../connection/connection.js';
 
@@ -59,6 +59,7 @@ export class Peers {
   constructor(
     readonly config: ResolvedConfig,
     readonly runtime: Runtime,
+    readonly security: Security,
     readonly trace: PeerTrace,
   ) {
     this.#ended = new Seen({ ...ENDED, now: () => runtime.scheduler.now() });
@@ -157,14 +158,7 @@ export class Peers {
       existing.offer(new FramedLink(link, framedWire()), attempt);
       return existing;
     }
-    const context = { ...this.config, runtime: this.runtime };
-    if (this.config.security === 'plain') {
-      const start = { direction, nonce: this.config.mode === 'direct' && link.hasNonce !== true };
-      return this.add(plainConnection(link, start, context));
-    }
-    const isControlling = this.#isControlling(link.peerId);
-    const start = { id: this.runtime.newId(), direction, confirmed: false, isControlling, attempt };
-    return this.add(new PeerConnection(new FramedLink(link, framedWire()), start, context));
+    return this.add(this.security.connectionOver(link, { direction, attempt }));
   }
 
   /** Takes a link on which a peer has said hello, or turns it away. */

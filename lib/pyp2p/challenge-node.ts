@@ -1,20 +1,21 @@
 import { distinctUntilChanged, EMPTY, map, switchMap, type Observable } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
-import { plainConnection, plainLink } from '../connection/plain-connection.js';
+import { plainConnection, plainLink } from './plain-connection.js';
 import { DialError } from '../errors.js';
-import { NO_NONCE } from '../link/plain.js';
+import { NO_NONCE } from './plain-wire.js';
 import type { RendezvousSession } from '../rendezvous/session.js';
 import type { Runtime } from '../runtime.js';
 import { answerChallenges$, CHALLENGE, dialByChallenge } from './challenge.js';
 import type { Challenging } from './challenging.js';
 import { challengeTalkIn } from './dialect.js';
+import { Pyp2pSecurity } from './security.js';
 import type { Punching } from '../techniques/punch/punching.js';
 import { connectionKeyOf } from '../unl.js';
 import { sessionsIn } from '../self/findings.js';
 import type { TechniqueHost } from '../techniques/host.js';
 import { canPunch, punchingFor } from '../techniques/punch/punch.js';
 import type { NodeTechnique } from '../techniques/technique.js';
-import { takeWithNonce$ } from '../peers/nonces.js';
+import { takeWithNonce$ } from './nonces.js';
 import type { Peers } from '../peers/peers.js';
 
 /** What challenges need of their node. */
@@ -29,8 +30,8 @@ export interface ChallengingConfig {
 }
 
 /** Plain links have no key to tell peers by: nodes go by PyP2P's nonce, which there is in direct mode only. */
-function canChallenge({ security, mode }: ResolvedConfig): boolean {
-  return security === 'plain' && mode === 'direct';
+function canChallenge({ security, config: { mode } }: TechniqueHost): boolean {
+  return security instanceof Pyp2pSecurity && mode === 'direct';
 }
 
 /** What a plain net gives to its challenges: its sessions and sockets, and connections that begin with PyP2P's nonce. */
@@ -70,7 +71,7 @@ export function challengingOf({ config, runtime, peers, sessions$, punching }: C
 export function challenge(host: TechniqueHost): NodeTechnique {
   const sessions$ = sessionsIn(host.findings$.pipe(map(({ servers }) => servers)));
   const challenging =
-    canPunch(host) && canChallenge(host.config)
+    canPunch(host) && canChallenge(host)
       ? challengingOf({ ...host, sessions$, punching: punchingFor(host) })
       : undefined;
   return {

@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { EMPTY, filter, map, tap } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
-import { plainLink } from '../connection/plain-connection.js';
-import { formatEndpoint, type Endpoint } from '../endpoint.js';
+import { plainLink } from './plain-connection.js';
+import type { Endpoint } from '../endpoint.js';
 import { reasonOf } from '../errors.js';
 import { pyp2pMailbox } from './mailbox.js';
 import { parseReverse } from './mailbox-messages.js';
 import { answerReverse$, dialByReverseQuery, REVERSE_QUERY } from './reverse-query.js';
+import { plainName } from './wire/unl-version-2.js';
+import { Pyp2pSecurity } from './security.js';
 import type { Asked, ReverseQuerying } from './reverse-querying.js';
 import { connectionKeyOf } from '../unl.js';
 import type { Unl } from '../unl/types.js';
@@ -14,7 +16,7 @@ import { dialPeer$, type PeerDialConfig } from '../peers/dial.js';
 import { isOnLink } from '../self/locator.js';
 import type { TechniqueHost } from '../techniques/host.js';
 import type { NodeTechnique } from '../techniques/technique.js';
-import type { Nonces } from '../peers/nonces.js';
+import type { Nonces } from './nonces.js';
 import type { Peers } from '../peers/peers.js';
 import type { PeerStep } from '../peers/steps.js';
 import type { SignalStep } from '../signalling/steps.js';
@@ -42,7 +44,11 @@ const MAX_RECALLED = 4;
 
 /** PyP2P's reverse connect by its own mailboxes. */
 export function reverseQuery(host: TechniqueHost): NodeTechnique {
-  const reverseQuerying = canReverseQuery(host.config) ? reverseQueryingOf(host) : undefined;
+  const { security, config } = host;
+  const reverseQuerying =
+    security instanceof Pyp2pSecurity && canReverseQuery(config)
+      ? reverseQueryingOf({ ...host, nonces: security.nonces })
+      : undefined;
   return {
     ...REVERSE_QUERY,
     dial: dialByReverseQuery(reverseQuerying),
@@ -50,9 +56,9 @@ export function reverseQuery(host: TechniqueHost): NodeTechnique {
   };
 }
 
-/** PyP2P's mailboxes are for its nodes, which prove nothing, and its nonces for direct mode. */
-function canReverseQuery({ security, mode, mailbox }: ResolvedConfig): boolean {
-  return security === 'plain' && mode === 'direct' && mailbox.length > 0;
+/** PyP2P's nonces are for direct mode. */
+function canReverseQuery({ mode, mailbox }: ResolvedConfig): boolean {
+  return mode === 'direct' && mailbox.length > 0;
 }
 
 /** What a plain net gives to PyP2P's reverse connects: its mailboxes, its sockets, and what it remembers. */
@@ -98,7 +104,7 @@ export function reverseQueryingOf(given: ReverseQueryingConfig): ReverseQuerying
       }
     },
     hasSlotFor: (address) => peers.hasInboundSlotFor(address),
-    isConnected: (endpoint) => peers.get(`plain:${formatEndpoint(endpoint)}`) !== undefined,
+    isConnected: (endpoint) => peers.get(plainName(endpoint)) !== undefined,
     isOnLink,
     asked: askedOf(() => scheduler.now()),
     drop: (reason) => {

@@ -33,6 +33,7 @@ import type { Runtime } from '../runtime.js';
 import type { SelfTrace } from './steps.js';
 import { formatUnl } from '../unl.js';
 import { isOneAddress, localAddresses, locate, type Location } from './locator.js';
+import type { LocatorForm } from './locator-form.js';
 import { natViews$, type NatView } from './nat-view.js';
 import { reach$ } from './reach.js';
 
@@ -55,6 +56,7 @@ interface FindingsConfig {
   readonly runtime: Runtime;
   /** How rendezvous servers are spoken to. */
   readonly dialect: Dialect;
+  readonly locatorForm: LocatorForm;
   readonly trace: SelfTrace;
   /** Whether the type of the NAT is needed. */
   readonly looksAtNat: boolean;
@@ -180,9 +182,9 @@ export function httpUrlOf({ server: { host }, httpPort }: ServerState): URL | un
   return httpPort === undefined ? undefined : httpUrl({ host, port: httpPort });
 }
 
-/** The mailbox servers and the DHT's nodes to join by: they have all HTTP services. */
-export function httpServers({ mailbox, dht, security }: ResolvedConfig): readonly URL[] {
-  return security === 'tls' ? [...mailbox, ...dht.map(httpUrl)] : [];
+/** The mailbox servers and the DHT's nodes to join by: they have all HTTP services. Mailboxes for nodes without keys have none. */
+export function httpServers({ mailbox, dht, provesKeys }: ResolvedConfig): readonly URL[] {
+  return provesKeys ? [...mailbox, ...dht.map(httpUrl)] : [];
 }
 
 function httpUrl(server: ServerAddress): URL {
@@ -241,7 +243,7 @@ function locationOf$(
   network$: Observable<Network>,
   reaches$: Observable<readonly Reach[]>,
   nats$: Observable<readonly NatView[]>,
-  { config, runtime: { scheduler } }: FindingsConfig,
+  { config, runtime: { scheduler }, locatorForm }: FindingsConfig,
 ): Observable<Location> {
   return combineLatest([
     network$,
@@ -253,7 +255,7 @@ function locationOf$(
       ([, reaches, nats, isLate]) =>
         isLate || (reaches?.every(({ isSettled }) => isSettled) === true && nats !== undefined),
     ),
-    map(([network, reaches = [], nats = []]) => locate(config, local, { ...network, reaches, nats })),
+    map(([network, reaches = [], nats = []]) => locate(config, local, { ...network, reaches, nats }, locatorForm)),
     distinctUntilChanged((a, b) => formatUnl(a.unl) === formatUnl(b.unl)),
   );
 }

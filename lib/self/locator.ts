@@ -1,18 +1,12 @@
 import ipaddr from 'ipaddr.js';
 import type { ResolvedConfig } from '../config.js';
 import { canonicalAddress, familyOf, scopeOf, type Endpoint } from '../endpoint.js';
-import type { Mapping } from '../port-mapping/mapping.js';
 import { ownInterfaces, type Interfaces } from '../link/interfaces.js';
 import type { Reach } from '../reachability.js';
 import type { ServerState } from '../rendezvous/client.js';
-import { UNL_MAX_LENGTH } from '../unl.js';
+import type { LocatorForm } from './locator-form.js';
 import type { NatView } from './nat-view.js';
-import type { UnlV2 } from '../pyp2p/wire/unl-version-2.js';
-import type { NatType, NodeType, Unl, UnlEndpoint, UnlV3 } from '../unl/types.js';
-import { encodeVersion3 } from '../unl/version-3.js';
-
-/** A URL in a locator has this many characters at most. */
-const URL_MAX_LENGTH = 255;
+import type { NatType, NodeType, Unl } from '../unl/types.js';
 
 /** A locator has room for this many of a node's own addresses of each family. */
 const MAX_LAN_ADDRESSES = 4;
@@ -100,14 +94,16 @@ export function isOnLink(address: string, interfaces = ownInterfaces().interface
  * What a node is, from its own addresses, from where the servers see it (with no NAT between, they see one of its own), and
  * from whether somebody outside has dialled it, which settles the matter; and if nobody can, whether its NAT can be
  * predicted, so that others can open TCP simultaneously with it.
+ *
+ * @param form how the node's locator is made.
  */
 export function locate(
   config: ResolvedConfig,
   { port }: Endpoint,
   { addresses, servers, reaches, nats }: Surroundings,
+  form: LocatorForm,
 ): Location {
-  const isPlain = config.security === 'plain';
-  // PyP2P's servers tell a session nothing, and there may be no session: what was seen of the NAT tells, too.
+  // There may be no session, or one that tells nothing: what was seen of the NAT tells, too.
   const seen = nats.flatMap((nat) => nat.addresses.filter((address) => scopeOf(address) !== 'unusable'));
   const observed = [...new Set([...servers.flatMap((server) => server.observed?.address ?? []), ...seen])];
   const isOpen =
@@ -118,78 +114,9 @@ export function locate(
   const isReachable = proofs.length > 0 ? proofs.includes(true) : isOpen;
   const guess: NatType = { type: isOpen && observed.length > 0 ? 'open' : 'unknown' };
   const natType = (nats.find(({ family }) => family === 4) ?? nats[0])?.natType ?? guess;
-  // PyP2P's nodes open TCP simultaneously by IPv4, and in direct mode only.
-  const punchable = nats.filter(({ family }) => !isPlain || (family === 4 && config.mode === 'direct'));
+  const punchable = nats.filter(({ family }) => form.canPunchBy(family, config));
   const canPunch = punchable.some(({ natType: { type } }) => type !== 'unknown' && type !== 'random');
   const nodeType = config.forwarded || isReachable ? 'passive' : canPunch ? 'simultaneous' : 'active';
-  const reachable = reaches.flatMap(({ endpoint, mapping }): UnlEndpoint[] =>
-    endpoint === undefined ? [] : [{ kind: mapping === undefined ? 'wan' : 'mapped', ...endpoint }],
-  );
-  const wan = observed.map((address) => ({ kind: 'wan' as const, address, port }));
-  const others = wan.filter(({ address }) => !reachable.some((known) => known.address === address));
-  if (isPlain) {
-    const unl = version2(config, { nodeType, natType, port, addresses, observed, reaches });
-    return { nodeType, natType, unl };
-  }
-  const unl: UnlV3 = {
-    version: 3,
-    peerId: config.identity.peerId,
-    nodeType,
-    natType,
-    endpoints: [...addresses.map((address) => ({ kind: 'lan' as const, address, port })), ...reachable, ...others],
-    rendezvous: config.rendezvous,
-    mailboxes: config.mailbox.map(({ href }) => href).filter((href) => href.length <= URL_MAX_LENGTH),
-    dht: config.dht,
-    extensions: [],
-  };
-  return { nodeType, natType, unl: fitting(unl) };
-}
-
-/** PyP2P's locator has one port for all of a node's addresses, and only IPv4 ones. */
-function version2(
-  { identity }: ResolvedConfig,
-  {
-    nodeType,
-    natType: { type },
-    port,
-    addresses,
-    observed,
-    reaches,
-  }: Pick<Location, 'nodeType' | 'natType'> &
-    Pick<Surroundings, 'addresses' | 'reaches'> & { readonly port: number; readonly observed: readonly string[] },
-): UnlV2 {
-  const reach = reaches.find(({ family, endpoint }) => family === 4 && endpoint !== undefined);
-  const firstOf = (candidates: readonly string[]) => candidates.find((address) => familyOf(address) === 4);
-  const lan = firstOf(addresses) ?? '0.0.0.0';
-  return {
-    version: 2,
-    nodeId: identity.nodeId,
-    nodeType,
-    // To PyP2P a node without a NAT is one whose ports are kept.
-    natType: type === 'open' ? 'preserving' : type,
-    forwarding: forwardingOf(nodeType, reach?.mapping),
-    port: reach?.endpoint?.port ?? port,
-    wan: reach?.endpoint?.address ?? firstOf(observed) ?? lan,
-    lan,
-  };
-}
-
-/** PyP2P knows no PCP, which is NAT-PMP's successor. */
-function forwardingOf(nodeType: NodeType, mapping: Mapping | undefined): UnlV2['forwarding'] {
-  if (nodeType !== 'passive') return 'manual';
-  if (mapping === undefined) return 'forwarded';
-  return mapping.protocol === 'upnp' ? 'UPnP' : 'NATPMP';
-}
-
-/** As many of the servers as there is room for: a few will do for others to send a message by. */
-function fitting(unl: UnlV3): UnlV3 {
-  const isLong = encodeVersion3(unl).toString('base64url').length > UNL_MAX_LENGTH;
-  const longest = Math.max(unl.rendezvous.length, unl.mailboxes.length, unl.dht.length);
-  if (!isLong || longest === 0) return unl;
-  return fitting({
-    ...unl,
-    rendezvous: unl.rendezvous.slice(0, longest - 1),
-    mailboxes: unl.mailboxes.slice(0, longest - 1),
-    dht: unl.dht.slice(0, longest - 1),
-  });
+  const unl = form.unlOf({ nodeType, natType, port, addresses, observed, reaches }, config);
+  return { nodeType, natType, unl };
 }

@@ -180,15 +180,15 @@ function look$(
   { internal, observed }: Place,
   { config, runtime, servers$, trace }: ReachConfig,
 ): Observable<Look | undefined> {
-  const { bind, identity, security, timing } = config;
+  const { bind, identity, provesKeys, timing } = config;
   const isOutside = (address: string) => scopeOf(address) === 'global';
   return servers$.pipe(
     take(1),
     switchMap((servers) =>
       lookByAny$(servers, {
         port,
-        // Without TLS a node cannot prove its key.
-        peerId: security === 'tls' ? identity.peerId : undefined,
+        // Undefined where this node proves no key.
+        peerId: provesKeys ? identity.peerId : undefined,
         family: familyOf(internal),
         localAddress: isOneAddress(bind) ? bind : undefined,
         withinMs: timing.reachabilityMs,

@@ -1,8 +1,8 @@
 import type { SecureContext } from 'node:tls';
 import type { Observable } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
-import type { Nonces } from '../peers/nonces.js';
 import type { Peers } from '../peers/peers.js';
+import type { Security } from '../peers/security.js';
 import type { Dialect } from '../rendezvous/dialect.js';
 import type { Runtime } from '../runtime.js';
 import type { Findings } from '../self/findings.js';
@@ -17,6 +17,7 @@ export interface TechniqueHost {
   readonly runtime: Runtime;
   /** What its links are secured with. */
   readonly context: SecureContext;
+  readonly security: Security;
   readonly peers: Peers;
   readonly signalling: Signalling;
   /** What it has found out about itself; replays the latest. */
@@ -27,7 +28,5 @@ export interface TechniqueHost {
   readonly roundTripMs: (family: 4 | 6) => number;
   /** How rendezvous servers are spoken to. */
   readonly dialect: Dialect;
-  /** PyP2P's nonces that it waits for. */
-  readonly nonces: Nonces;
   readonly trace: (step: AttemptStep | SignalStep) => void;
 }

@@ -8,7 +8,7 @@ import { systemRuntime } from '../../lib/runtime.js';
 import { formatEndpoint } from '../../lib/endpoint.js';
 import { endpointsIn } from '../../lib/unl/near.js';
 import type { Unl } from '../../lib/unl/types.js';
-import { peerIdOf, unlOf } from '../support/locators.js';
+import { peerIdOf, unlOf, unlOfVersion2 } from '../support/locators.js';
 
 const HOUR = 3_600_000;
 
@@ -162,6 +162,16 @@ describe('a node of a flooding network', () => {
       expect(peers.flatMap(endpointsIn).map(formatEndpoint)).toEqual(
         [4000, 4001, 4002, 4003].map((port) => `${SEEN_AT}:${port}`),
       );
+    });
+  });
+
+  it('dials a node of PyP2P’s where the server sees it, or not at all', () => {
+    const seen = unlOfVersion2({ wan: SEEN_AT, lan: SEEN_AT });
+    const elsewhere = ['45.2.2.2', '192.168.1.1', '127.0.0.1'].map((at) => unlOfVersion2({ wan: at, lan: at }));
+    const half = unlOfVersion2({ wan: SEEN_AT, lan: '192.168.1.1' });
+    flooding({ taken: 0, listed: [half, ...elsewhere, seen] }, {}, ({ peers, until }) => {
+      until(0);
+      expect(peers).toEqual([seen]);
     });
   });
 });

@@ -4,10 +4,10 @@ import { localAddresses, locate } from '../../lib/self/locator.js';
 import type { Mapping } from '../../lib/port-mapping/mapping.js';
 import type { Reach } from '../../lib/reachability.js';
 import type { NatView } from '../../lib/self/nat-view.js';
+import { VERSION_3_FORM } from '../../lib/self/version-3-form.js';
 import type { ServerState } from '../../lib/rendezvous/client.js';
 import { EMPTY, NEVER } from 'rxjs';
 import { formatUnl, parseUnl } from '../../lib/unl.js';
-import type { NatType } from '../../lib/unl/types.js';
 
 const identity = createIdentity();
 const LOCAL = { address: '0.0.0.0', port: 50500 };
@@ -42,12 +42,18 @@ function located(
   reaches: readonly Reach[] = [],
   nats: readonly NatView[] = [],
 ) {
-  return locate(resolveConfig({ mode: 'direct', identity, ...config }), LOCAL, {
-    addresses: own,
-    servers: seen.map(serverSeeing),
-    reaches,
-    nats,
-  });
+  const resolved = resolveConfig({ mode: 'direct', identity, ...config });
+  return locate(
+    resolved,
+    LOCAL,
+    {
+      addresses: own,
+      servers: seen.map(serverSeeing),
+      reaches,
+      nats,
+    },
+    VERSION_3_FORM,
+  );
 }
 
 /** What is known of whether others can dial a node. */
@@ -213,29 +219,6 @@ describe('a node that somebody outside has tried to dial', () => {
       { kind: 'wan', ...endpoint },
     ]);
   });
-
-  it('tells PyP2P’s nodes the port that leads to it, and by what it was opened', () => {
-    for (const [protocol, forwarding] of [
-      ['upnp', 'UPnP'],
-      ['nat-pmp', 'NATPMP'],
-      ['pcp', 'NATPMP'],
-    ] as const) {
-      const reach = reachOf({ isReachable: true, endpoint: EXTERNAL, mapping: mappingBy(protocol) });
-      const { unl } = located(['10.0.0.1'], ['203.0.113.1'], { security: 'plain' }, [reach]);
-      expect(unl).toEqual(
-        jasmine.objectContaining({ nodeType: 'passive', forwarding, port: 61001, wan: '203.0.113.1', lan: '10.0.0.1' }),
-      );
-      expect(parseUnl(formatUnl(unl))).toEqual(unl);
-    }
-  });
-
-  it('tells PyP2P’s nodes nothing of IPv6, which they do not know', () => {
-    const endpoint = { address: '2001:db8::1', port: 61001 };
-    const reach = reachOf({ family: 6, isReachable: true, endpoint });
-    expect(located(['10.0.0.1'], ['203.0.113.1'], { security: 'plain' }, [reach]).unl).toEqual(
-      jasmine.objectContaining({ port: 50500, wan: '203.0.113.1' }),
-    );
-  });
 });
 
 describe('the locator of a node', () => {
@@ -258,65 +241,6 @@ describe('the locator of a node', () => {
       dht: [],
       extensions: [],
     });
-    expect(parseUnl(formatUnl(unl))).toEqual(unl);
-  });
-
-  it('is of version 2 where the node speaks PyP2P’s plain lines', () => {
-    const { unl } = located(['fd00::1', '10.0.0.1'], ['2001:db8::1', '203.0.113.1'], {
-      security: 'plain',
-      forwarded: true,
-    });
-    expect(unl).toEqual({
-      version: 2,
-      nodeId: identity.nodeId,
-      nodeType: 'passive',
-      natType: 'unknown',
-      forwarding: 'forwarded',
-      port: 50500,
-      wan: '203.0.113.1',
-      lan: '10.0.0.1',
-    });
-    expect(parseUnl(formatUnl(unl))).toEqual(unl);
-  });
-
-  it('of version 2 says how the NAT is, as far as PyP2P has words for it, and where it was seen', () => {
-    const natOf = (natType: NatType, address = '203.0.113.1', family: 4 | 6 = 4): NatView => ({
-      natType,
-      confidence: 1,
-      addresses: [address],
-      family,
-      servers: [],
-      roundTripMs: 80,
-      lastPort: 50_000,
-    });
-    const plainOf = (nat: NatView, config: Partial<NetConfig> = {}) =>
-      located(['10.0.0.1'], [], { security: 'plain', ...config }, [], [nat]).unl;
-    const simultaneous = { nodeType: 'simultaneous', wan: '203.0.113.1' };
-    for (const type of ['preserving', 'reuse'] as const) {
-      expect(plainOf(natOf({ type }))).toEqual(jasmine.objectContaining({ ...simultaneous, natType: type }));
-    }
-    expect(plainOf(natOf({ type: 'delta', delta: 2 }))).toEqual(
-      jasmine.objectContaining({ ...simultaneous, natType: 'delta' }),
-    );
-    expect(plainOf(natOf({ type: 'open' }))).toEqual(jasmine.objectContaining({ natType: 'preserving' }));
-    for (const type of ['random', 'unknown'] as const) {
-      expect(plainOf(natOf({ type }))).toEqual(jasmine.objectContaining({ nodeType: 'active', natType: type }));
-    }
-    const preserving = { type: 'preserving' } as const;
-    expect(plainOf(natOf(preserving), { mode: 'p2p' }).nodeType)
-      .withContext('as PyP2P: in direct mode only')
-      .toBe('active');
-    expect(plainOf(natOf(preserving, '2001:db8::1', 6)).nodeType).toBe('active');
-    expect(plainOf(natOf(preserving, '0.0.0.0')))
-      .withContext('a server that does not tell the address')
-      .toEqual(jasmine.objectContaining({ nodeType: 'simultaneous', wan: '10.0.0.1' }));
-  });
-
-  it('of version 2 takes the LAN address for the public one until a server tells it, and needs neither', () => {
-    expect(located(['10.0.0.1'], [], { security: 'plain' }).unl).toEqual(
-      jasmine.objectContaining({ lan: '10.0.0.1', wan: '10.0.0.1', forwarding: 'manual' }),
-    );
-    const { unl } = located([], [], { security: 'plain' });
     expect(parseUnl(formatUnl(unl))).toEqual(unl);
   });
 });

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import ipaddr from 'ipaddr.js';
+import { formatEndpoint, type Endpoint } from '../../endpoint.js';
 import { InvalidUnlError } from '../../errors.js';
 import { show } from '../../validate.js';
 
@@ -86,6 +87,11 @@ export function encodeVersion2(unl: UnlV2): Buffer {
     addressToLittleEndian('lan', unl.lan),
   ]);
   return Buffer.concat([record, checksum(record)]);
+}
+
+/** What a peer is called on a plain link: its endpoint, since it proves nothing. */
+export function plainName(endpoint: Endpoint): string {
+  return `plain:${formatEndpoint(endpoint)}`;
 }
 
 function checksum(record: Uint8Array): Buffer {

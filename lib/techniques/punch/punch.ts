@@ -11,7 +11,7 @@ import { PUNCH } from './traits.js';
 /** TCP simultaneous open, which needs servers that see this node's NAT, and a key to sign signals with. */
 export function punch(host: TechniqueHost): NodeTechnique {
   const { config, signalling } = host;
-  const punching = config.security === 'tls' && canPunch(host) ? punchingFor(host) : undefined;
+  const punching = config.provesKeys && canPunch(host) ? punchingFor(host) : undefined;
   return {
     ...PUNCH,
     dial: dialByPunch(punching),

@@ -39,9 +39,9 @@ export function relay(host: TechniqueHost): NodeTechnique {
   };
 }
 
-/** On plain links the two ends could not authenticate each other behind a relay. */
-function canRelay({ relay: urls, security }: ResolvedConfig): boolean {
-  return urls !== false && security === 'tls';
+/** Without keys the two ends could not authenticate each other behind a relay. */
+function canRelay({ relay: urls, provesKeys }: ResolvedConfig): boolean {
+  return urls !== false && provesKeys;
 }
 
 /** What relay meetings use of their node: the relays of its servers, its sockets and its key. */

@@ -1,4 +1,3 @@
-import { EMPTY } from 'rxjs';
 import type { TechniqueHost } from '../host.js';
 import type { NodeTechnique } from '../technique.js';
 import { dialByReverseConnect } from './dial.js';
@@ -40,6 +39,6 @@ export function reverseConnect(host: TechniqueHost): NodeTechnique {
   return {
     ...REVERSE_CONNECT,
     dial: dialByReverseConnect,
-    answer$: host.config.security === 'tls' ? answerDialBacks$(host.signalling, reversingOf(host)) : EMPTY,
+    answer$: answerDialBacks$(host.signalling, reversingOf(host)),
   };
 }

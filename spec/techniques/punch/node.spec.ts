@@ -9,6 +9,7 @@ import type { NatClassification } from '../../../lib/nat/classify.js';
 import type { OwnPunchSide } from '../../../lib/techniques/punch/plan.js';
 import { Peers } from '../../../lib/peers/peers.js';
 import { OUR_DIALECT } from '../../../lib/rendezvous/our-dialect.js';
+import { tlsSecurity } from '../../../lib/peers/tls-security.js';
 import { punchingOf } from '../../../lib/techniques/punch/node.js';
 import { systemRuntime } from '../../../lib/runtime.js';
 import type { Punching } from '../../../lib/techniques/punch/punching.js';
@@ -28,11 +29,13 @@ function nodeOf(
   // A port from which one has just hung up cannot be used again at once.
   let chance = 0;
   const runtime = { ...systemRuntime, random: () => (chance = (chance + 0.3) % 1) };
-  const peers = new Peers(resolved, runtime, () => undefined);
+  const context = secureContextOf(resolved.identity);
+  const security = tlsSecurity({ config: resolved, runtime, context });
+  const peers = new Peers(resolved, runtime, security, () => undefined);
   const punching = punchingOf({
     config: resolved,
     runtime,
-    context: secureContextOf(resolved.identity),
+    context,
     peers,
     dialect: OUR_DIALECT,
     nats$: of(nat === undefined ? [] : [{ ...nat, family: 4, servers, roundTripMs: 80, lastPort: 49_996 }]),

@@ -2,8 +2,8 @@ import type { Socket } from 'node:net';
 import { Observable } from 'rxjs';
 import { Gathered } from '../bounds/gathered.js';
 import { ProtocolError } from '../errors.js';
-import type { Wire } from './framed-link.js';
-import { FRAME } from './frames.js';
+import type { Wire } from '../link/framed-link.js';
+import { FRAME } from '../link/frames.js';
 
 /** PyP2P's `direct` nodes send this many hex digits first. */
 const NONCE_LENGTH = 64;

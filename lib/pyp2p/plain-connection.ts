@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net';
-import { formatEndpoint } from '../endpoint.js';
+import type { Direction } from '../connection/connection.js';
+import { PeerConnection } from '../connection/peer-connection.js';
+import type { ConnectionContext } from '../connection/start.js';
 import { FramedLink } from '../link/framed-link.js';
 import type { Link } from '../link/link.js';
-import { NO_NONCE, plainWire } from '../link/plain.js';
 import { endpointsOf } from '../link/tcp.js';
-import type { Direction } from './connection.js';
-import { PeerConnection } from './peer-connection.js';
-import type { ConnectionContext } from './start.js';
+import { NO_NONCE, plainWire } from './plain-wire.js';
+import { plainName } from './wire/unl-version-2.js';
 
 /** What kind of plain connection. */
 export interface PlainStart {
@@ -15,10 +15,19 @@ export interface PlainStart {
   readonly nonce: boolean;
 }
 
+/** A link on which nothing is encrypted and nobody proven. */
+export interface PlainLink extends Link {
+  /**
+   * In direct mode, whether PyP2P's nonce, which the side that dialled sends first, has been sent or taken already. By default it is
+   * sent when the link is chosen.
+   */
+  readonly hasNonce?: boolean | undefined;
+}
+
 /** A socket as a link: nobody is proven, so that the peer is called by its endpoint. */
-export function plainLink(socket: Socket, technique: string): Link {
+export function plainLink(socket: Socket, technique: string): PlainLink {
   const { local, remote } = endpointsOf(socket);
-  return { peerId: `plain:${formatEndpoint(remote)}`, stream: socket, local, remote, technique, direct: true };
+  return { peerId: plainName(remote), stream: socket, local, remote, technique, direct: true };
 }
 
 /** Makes a connection of a plain link: lines that end in CRLF, nothing encrypted. */

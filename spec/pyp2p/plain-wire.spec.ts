@@ -3,7 +3,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { firstValueFrom } from 'rxjs';
 import { ProtocolError } from '../../lib/errors.js';
 import { FRAME } from '../../lib/link/frames.js';
-import { plainWire, readNonce$ } from '../../lib/link/plain.js';
+import { plainWire, readNonce$ } from '../../lib/pyp2p/plain-wire.js';
 import { crumbs } from '../support/chunks.js';
 import { addressOf, failureOf, Lab } from '../support/nodes.js';
 

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { defer, finalize, Observable, tap } from 'rxjs';
 import { DialError } from '../errors.js';
-import { readNonce$ } from '../link/plain.js';
+import { readNonce$ } from './plain-wire.js';
 import { endpointsOf } from '../link/tcp.js';
 import { within } from '../operators/within.js';
 import type { Runtime } from '../runtime.js';

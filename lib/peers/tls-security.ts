@@ -1,0 +1,55 @@
+import type { SecureContext } from 'node:tls';
+import { map, switchMap, tap } from 'rxjs';
+import type { ResolvedConfig } from '../config.js';
+import { PeerConnection } from '../connection/peer-connection.js';
+import { formatEndpoint } from '../endpoint.js';
+import { isGreater } from '../identity.js';
+import { FramedLink, framedWire } from '../link/framed-link.js';
+import { readHello$ } from '../link/handshake.js';
+import { endpointsOf } from '../link/tcp.js';
+import { secure$ } from '../link/tls.js';
+import { within } from '../operators/within.js';
+import type { Runtime } from '../runtime.js';
+import type { Security } from './security.js';
+
+/** What TLS needs of its node. */
+interface TlsSecurityConfig {
+  readonly config: ResolvedConfig;
+  readonly runtime: Runtime;
+  readonly context: SecureContext;
+}
+
+/** Links over TLS, on which both ends prove their keys. The first frame on each says which connection it is for. */
+export function tlsSecurity({ config, runtime, context }: TlsSecurityConfig): Security {
+  const { handshakeMs } = config.timing;
+  const { scheduler } = runtime;
+  return {
+    linkOver$: (socket, { technique, peerId }) => {
+      const ends = endpointsOf(socket);
+      return secure$(socket, { context, role: 'client', peerId }).pipe(
+        within(handshakeMs, `${formatEndpoint(ends.remote)} did not finish the TLS handshake`, scheduler),
+        map((secured) => ({ ...secured, ...ends, technique, direct: true })),
+      );
+    },
+    receive$: (socket, reception) => {
+      const ends = endpointsOf(socket);
+      return secure$(socket, { context, role: 'server' }).pipe(
+        within(handshakeMs, 'There was no TLS handshake', scheduler),
+        map((secured) => new FramedLink({ ...secured, ...ends, technique: 'direct', direct: true }, framedWire())),
+        switchMap((framed) =>
+          readHello$(framed, handshakeMs, scheduler).pipe(
+            tap((hello) => {
+              reception.receive(framed, hello);
+            }),
+          ),
+        ),
+      );
+    },
+    connectionOver: (link, { direction, attempt }) => {
+      // The greater key decides between links.
+      const isControlling = isGreater(config.identity.peerId, link.peerId);
+      const start = { id: runtime.newId(), direction, confirmed: false, isControlling, attempt };
+      return new PeerConnection(new FramedLink(link, framedWire()), start, { ...config, runtime });
+    },
+  };
+}
