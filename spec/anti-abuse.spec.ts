@@ -39,7 +39,7 @@ const NAMED: readonly { readonly endpoint: Endpoint; readonly seenAt: string }[]
   { endpoint: { address: '45.3.3.3', port: 4000 }, seenAt: PUBLIC },
 ];
 
-describe('nobody can turn a node on a third party', () => {
+describe('a node cannot be made to connect to a third party', () => {
   /** The endpoints that a node dials for strangers who ask by signal for these. */
   function dialledBack(own: Unl, asked: typeof NAMED): readonly string[] {
     const scheduler = new TestScheduler(() => undefined);
@@ -141,7 +141,7 @@ describe('nobody can turn a node on a third party', () => {
     expect(() => planPunch(side, { natType, address: PUBLIC, ports: SERVICES }, options)).toThrowError();
   });
 
-  it('by a locator that its user was given', () => {
+  it('by a locator that its user passes to connect$', () => {
     for (const own of OWN) {
       for (const address of SPECIAL_ADDRESSES) {
         const endpoints = [

@@ -161,7 +161,7 @@ describe('the house', () => {
     }
   });
 
-  it('is drawn in docs/architecture.md as it is', () => {
+  it('matches the picture in docs/architecture.md', () => {
     const [, picture = ''] =
       /## The house.*?```\n(lib\/.*?)```/s.exec(readFileSync(join(ROOT, 'docs/architecture.md'), 'utf8')) ?? [];
     const drawn = new Set(picture.match(/[a-z0-9-]+\.ts/g));
@@ -185,7 +185,7 @@ describe('the house', () => {
     expect(upwardsIn(SERVERS, 'servers/', servers)).toEqual([]);
   });
 
-  it('has no file that imports itself by way of others, in its own room either', () => {
+  it('has no circular imports, within a room either', () => {
     const sources = new Map([...lib, ...servers].map((source) => [source.path, source]));
     const cycles = [...sources.keys()].flatMap((path) => cycleFrom(path, sources)?.join(' → ') ?? []);
     expect(cycles).toEqual([]);
@@ -246,7 +246,7 @@ describe('the house', () => {
     expect(needing.map(({ path }) => path)).toEqual(['lib/cli/serve.ts']);
   });
 
-  it('has servers that stand on the lower rooms, and never on a node', () => {
+  it('has servers that import only from the lower rooms, never from those of a node', () => {
     // What both sides say is pure, in whichever room it is.
     const pure = ['lib/signalling/carriers/mailbox-messages.ts', 'lib/techniques/relay/protocol.ts'];
     const imported = servers
@@ -281,7 +281,7 @@ describe('what is public', () => {
     expect(withSubjects).toEqual([]);
   });
 
-  it('is never a Subject in the clothes of an Observable', () => {
+  it('is never a Subject typed as an Observable', () => {
     const net = createNet({ mode: 'direct' });
     const streams = Object.entries(net).filter(([, value]) => isObservable(value));
     expect(streams.map(([name]) => name)).toEqual(

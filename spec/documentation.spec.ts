@@ -72,7 +72,7 @@ describe('The documentation', () => {
     }
   });
 
-  it('would have an example noticed that gives something else', async () => {
+  it('detects an example with a wrong result', async () => {
     const text = "parseUnl(unl).version; // 2\nof('a', 'b').subscribe(console.log); // 'a'\nnet.close; // a comment";
     const [module] = examplesAsModules([{ where: 'wrong:1', text }]);
     expect(await run((module && programOf(module)) ?? '', 'wrong')).toEqual([

@@ -51,7 +51,7 @@ describe('an address', () => {
     );
   });
 
-  it('is good for dialling from anywhere, from its own network, or from nowhere', () => {
+  it('can be dialled from anywhere, from its own network, or from nowhere', () => {
     const scopes = {
       global: ['8.8.8.8', '2606:4700::1111'],
       private: ['10.0.0.1', '172.16.0.1', '192.168.0.1', '100.64.0.1', 'fd00::1'],

@@ -2,7 +2,7 @@ import * as errors from '../lib/errors.js';
 import { ConnectError, DialError, PeerMismatchError, reasonOf, RendezvousError, Rxp2pError } from '../lib/errors.js';
 
 describe('an error of this library', () => {
-  it('is an Error, is called by its class, and has a code of its own', () => {
+  it('is an Error with the name of its class and a code of its own', () => {
     const all = [
       new errors.InvalidOptionError('m'),
       new errors.InvalidUnlError('m'),
@@ -63,12 +63,12 @@ describe('the reason of what was thrown', () => {
     expect(reasonOf(undefined)).toBe('undefined');
   });
 
-  it('is the reasons of all parts of what bundles several, however deep', () => {
+  it('lists the reasons of all errors in an AggregateError, however deep', () => {
     const inner = new AggregateError([new Error('b'), 'c'], 'not said');
     expect(reasonOf(new AggregateError([new Error('a'), inner]))).toBe('a; b; c');
   });
 
-  it('is said once where several parts have the same, and never empty', () => {
+  it('lists equal reasons once, and is never empty', () => {
     expect(reasonOf(new AggregateError([new Error('a'), new Error('a'), new TypeError()]))).toBe('a; TypeError');
   });
 

@@ -292,7 +292,7 @@ describe('A net among hostile peers', () => {
     expect((await firstValueFrom(net.status$)).slots.inbound.used).toBe(0);
   });
 
-  it('is not kept busy by one whose frames are ever so small', async () => {
+  it('is not kept busy by tiny frames', async () => {
     const net = lab.net();
     const arriving = firstValueFrom(net.connections$);
     const peer = await RawPeer.greeting(net);
@@ -329,7 +329,7 @@ describe('A net among hostile peers', () => {
     await Promise.all([before, third, ...again].map((peer) => peer.closed()));
   });
 
-  it('bears one that asks for answers without end and reads none', async () => {
+  it('limits one that asks for answers without end and reads none', async () => {
     const net = lab.net({ limits: { sendHighWaterBytes: 10_000 } });
     const arriving = firstValueFrom(net.connections$);
     const peer = await RawPeer.greeting(net);
@@ -343,7 +343,7 @@ describe('A net among hostile peers', () => {
     await lastValueFrom(connection.closed$);
   });
 
-  it('does not let one address take all places of those that have proven nothing', async () => {
+  it('does not let one address take all places for unproven sockets', async () => {
     const net = lab.net({ limits: { pendingInbound: 8 } });
     await net.start();
     const reason = failed(net);

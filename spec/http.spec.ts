@@ -111,7 +111,7 @@ describe('fetch$', () => {
     }
   });
 
-  it('asks by https, and trusts no certificate that nobody vouches for', async () => {
+  it('asks by https, and rejects an untrusted certificate', async () => {
     const owner = createIdentity();
     const server = createSecureServer(
       { cert: selfSignedCertificate(owner), key: owner.privateKey },
@@ -202,7 +202,7 @@ describe('fetch$', () => {
     expect(error).toBeInstanceOf(HttpError);
   });
 
-  it('fails for a URL that nobody can ask', async () => {
+  it('fails for a URL that cannot be requested', async () => {
     for (const url of ['ftp://127.0.0.1/', 'http://user:secret@127.0.0.1:1/']) {
       expect(await failureOf(fetch$({ url: new URL(url), maxBytes: 100 })))
         .withContext(url)

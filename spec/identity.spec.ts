@@ -40,7 +40,7 @@ describe('a key that proves nobody', () => {
     }
   });
 
-  it('has signed nothing, though the arithmetic says so', () => {
+  it('verifies no signature, although the arithmetic would', () => {
     const [key = ''] = keys.slice(1);
     const signature = Buffer.alloc(64);
     signature.writeUInt8(1);
@@ -51,7 +51,7 @@ describe('a key that proves nobody', () => {
 describe('an identity', () => {
   const identity = createIdentity();
 
-  it('is somebody else each time one is made', () => {
+  it('has a new key each time one is made', () => {
     expect(createIdentity().peerId).not.toBe(identity.peerId);
   });
 
@@ -120,7 +120,7 @@ describe('a key file', () => {
     expect((statSync(path('key')).mode & 0o777).toString(8)).toBe('600');
   });
 
-  it('that others can read is no proof of anything, and is refused with what to do about it', () => {
+  it('that others can read is refused, with what to do about it', () => {
     saveIdentity(identity, path('key'));
     for (const mode of [0o640, 0o604, 0o620]) {
       chmodSync(path('key'), mode);

@@ -118,7 +118,7 @@ function growing(cases: Iterable<readonly [name: string, times: number, run: (ti
   });
 }
 
-describe('sixteen times as much from a stranger costs sixteen times the work', () => {
+describe('sixteen times the input from a stranger costs sixteen times the work', () => {
   for (const [name, read] of Object.entries(READERS))
     it(`of ${name}`, () => {
       const cases = BRICKS.flatMap((brick) =>

@@ -146,7 +146,7 @@ describe('A net', () => {
       expect(error.attempts[0]?.reason).toContain('ECONNREFUSED');
     });
 
-    it('meets a stranger where the peer should be, and sends it nothing', async () => {
+    it('sends nothing to a stranger that answers in the peer’s place', async () => {
       const [net, stranger] = [lab.net(), lab.net()];
       const local = await endpointOf(stranger);
       const connections = lab.collect(stranger.connections$);
@@ -162,7 +162,7 @@ describe('A net', () => {
       expect(connections).toEqual([]);
     });
 
-    it('refuses what is no locator, its own, and one that proves nobody', async () => {
+    it('refuses an invalid locator, its own, and one without a usable key', async () => {
       const net = lab.net();
       const own = await firstValueFrom(net.unl$);
       const pyp2p = 'AgAAAAAAAAAAAAAAAAAAAAAAAAAAc2dtnK0BLS0tAgABCqhfKnY=';
@@ -319,7 +319,7 @@ describe('A net', () => {
     expect(unl.version === 3 && unl.peerId).toBe(net.peerId);
   });
 
-  it('tells where the port is taken that it should listen on', async () => {
+  it('fails when the port to listen on is taken', async () => {
     const { address, port } = await endpointOf(lab.net());
     const late = lab.net({ bind: address, port });
     await expectAsync(late.start()).toBeRejectedWithError(ListenError, /EADDRINUSE/);
@@ -367,7 +367,7 @@ describe('A net', () => {
     await net.close();
   });
 
-  it('tells those who watch that it is closed', async () => {
+  it('reports in its status that it is closed', async () => {
     const net = lab.net({ rendezvous: ['127.0.0.1:9'] });
     const states = lab.collect(net.status$.pipe(map(({ state }) => state)));
     await net.close();

@@ -111,7 +111,7 @@ describe('An honest newcomer gets in', () => {
     }
   });
 
-  it('to a rendezvous server whose connections two addresses have taken, and one of theirs is told why it has to leave', async () => {
+  it('to a rendezvous server whose connections two addresses have taken, and the evicted one is told why', async () => {
     const server = await lab.server({ limits: { connections: 8, connectionsPerHost: 4 } });
     const isFull = firstValueFrom(server.connections$.pipe(filter((count) => count === 8)));
     const sockets = [...(await flood.from(server.local, 4)), ...(await flood.from(server.local, 4))];
@@ -123,7 +123,7 @@ describe('An honest newcomer gets in', () => {
     expect(await firstValueFrom(server.connections$)).toBe(8);
   });
 
-  it('to a rendezvous server while those who are turned away do not leave', async () => {
+  it('to a rendezvous server while refused clients stay connected', async () => {
     const server = await lab.server({ limits: { connections: 4, connectionsPerHost: 2 } });
     const [one, other] = [newAddress(), newAddress()];
     await flood.from(server.local, 40, one);
@@ -150,7 +150,7 @@ describe('An honest newcomer gets in', () => {
       expect(kept.map(([key]) => key)).toEqual([1, 2, 3].map((port) => `${stranger} ${port}`));
     });
 
-    it('whose candidates for one node all come from one site, and the one that gives way is told', async () => {
+    it('whose candidates for one node all come from one site, and the evicted one is told', async () => {
       const store = memoryStore({ maxEntries: 1_000, now: Date.now, random: Math.random });
       const server = await lab.server({ store });
       const node = new LineClient(await flood.open(server.local));

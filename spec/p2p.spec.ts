@@ -45,7 +45,7 @@ describe('A flooding network', () => {
     for (const texts of heard.slice(1)) expect(texts).toEqual(['first', 'second']);
   });
 
-  it('does not send again what has just been here', async () => {
+  it('does not send again a line that it has just sent or received', async () => {
     const { address } = await lab.server();
     const [alice, bob] = [node(address), node(address)];
     await Promise.all([alice.start(), bob.start()]);
@@ -57,7 +57,7 @@ describe('A flooding network', () => {
     expect(bob.broadcast('hello')).toBe(0);
   });
 
-  it('forgets what has been here after a while', async () => {
+  it('forgets a line after a while', async () => {
     const { address } = await lab.server();
     const timing = { seenMs: 1 };
     const [alice, bob] = [node(address, { timing }), node(address, { timing })];
@@ -118,7 +118,7 @@ describe('A flooding network', () => {
     expect(connection?.peerId).toBe(bob.peerId);
   });
 
-  it('makes nothing of locators that a server has made up', async () => {
+  it('ignores locators that a server has invented', async () => {
     const { address, local } = await lab.server();
     const liar = createIdentity();
     const client = await LineClient.to(local);

@@ -106,7 +106,7 @@ describe('Asking a reachability server', () => {
     );
   });
 
-  it('fails where it is sent elsewhere', async () => {
+  it('fails on a redirection', async () => {
     let visits = 0;
     const elsewhere = await serve((_, response) => {
       visits++;
@@ -141,7 +141,7 @@ describe('Asking a reachability server', () => {
     expect(asked).toEqual([0, 1]);
   });
 
-  it('passes over servers that cannot be believed, and those that can see nothing of the family', async () => {
+  it('skips servers whose answer is not credible, and servers of the other family', async () => {
     const liar = await serveText('{"address":"203.0.113.1","reachable":true}');
     const honest = await serveText('{"address":"198.51.100.7","reachable":true}');
     const blind = new URL('http://[::1]:9/');

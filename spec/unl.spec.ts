@@ -288,7 +288,7 @@ describe('a UNL whose checksum is right', () => {
     expectInvalid(sealBody(Buffer.of()), /Expected one key in the UNL, got 0/);
   });
 
-  it('is refused when an IPv4 address comes in the clothes of IPv6', () => {
+  it('is refused when an IPv4 address is written as IPv6', () => {
     const mapped = Buffer.from('00000000000000000000ffff7f000001', 'hex');
     expectInvalid(
       sealVersion3([...REQUIRED_FIELDS, [4, Buffer.of(0, 0, 80, ...mapped)]]),

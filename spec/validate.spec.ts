@@ -33,7 +33,7 @@ describe('an option', () => {
     }
   });
 
-  it('that is to be one of a few texts is one of them, and nothing that an object is born with', () => {
+  it('that is to be one of a few texts is one of them, and no property of Object.prototype', () => {
     expect(expectOneOf('mode', 'p2p', ['p2p', 'direct'])).toBe('p2p');
     for (const value of ['P2P', '', 'constructor', 0, undefined]) {
       expect(() => expectOneOf('mode', value, ['p2p', 'direct']))
@@ -67,7 +67,7 @@ describe('JSON from a peer', () => {
     }
   });
 
-  it('cannot change what other objects are', () => {
+  it('cannot change Object.prototype', () => {
     const parsed = parseJsonObject('{"__proto__":{"isAdmin":true}}');
     expect(parsed?.['isAdmin']).toBeUndefined();
   });

@@ -34,8 +34,8 @@ const HARMFUL = [
 
 const isClean = (text: string) => !/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(text);
 
-describe('words of others', () => {
-  it('lose every character that a terminal obeys, hides or reorders by, and nothing else', () => {
+describe('text from others', () => {
+  it('loses every character that controls a terminal, or that hides or reorders text, and nothing else', () => {
     for (const harm of HARMFUL) {
       expect(isClean(clean(`a${harm}z`)))
         .withContext(JSON.stringify(harm))
@@ -46,18 +46,18 @@ describe('words of others', () => {
     fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => isClean(clean(text)) && isClean(oneLine(text))));
   });
 
-  it('are cut to a length at which people read them, and no character is cut in half', () => {
+  it('is cut to a readable length, and never in the middle of a character', () => {
     expect(oneLine('x'.repeat(1000))).toHaveSize(256);
     expect(isClean(oneLine(`${'x'.repeat(255)}😀`))).toBeTrue();
   });
 
-  it('keep, where they are a line of the application, tabs and joined characters', () => {
+  it('keeps tabs and joined characters in a line of the application', () => {
     expect(cleanLine('a\tb 👩\u200d🚀 می\u200cخواهم')).toBe('a\tb 👩\u200d🚀 می\u200cخواهم');
     expect(cleanLine('a\u001b]0;x\u0007\u202e')).toBe('a ]0;x  ');
   });
 });
 
-describe('what is decoded of a peer, a server or a gateway has clean words:', () => {
+describe('decoded text of a peer, a server or a gateway is clean in', () => {
   const lab = new Lab();
   afterEach(() => lab.close());
 

@@ -97,8 +97,8 @@ export class ServerSession {
   }
 
   /**
-   * Says a line that may be far longer than its request. Each piece of {@link BYTES_OF_LINE} counts as if the client had said a line.
-   * Where it may not cause any, it is told so, and the reply is not made.
+   * Sends a line that may be far longer than its request. Each {@link BYTES_OF_LINE} bytes count as a line of the client's. If the
+   * client may cause no line, it is told, and the line is not made.
    */
   async sayAtLength(make: () => Promise<string>): Promise<void> {
     if (!this.mayCause(1)) return;

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { Admission } from '../../lib/bounds/admission.js';
 
 describe('Admission to a room that sites share', () => {
-  it('lets everybody in while there is room', () => {
+  it('admits everybody while there is room', () => {
     const room = new Admission<string>({ most: 3 });
     expect(['a', 'a', 'b'].map((site, index) => room.admit(site, `${index}`).isIn)).toEqual([true, true, true]);
     expect([room.size, room.of('a'), room.of('b'), room.of('c')]).toEqual([3, 2, 1, 0]);
@@ -13,7 +13,7 @@ describe('Admission to a room that sites share', () => {
     expect([1, 2, 3].map((entry) => room.admit('a', entry).isIn)).toEqual([true, true, false]);
   });
 
-  it('has the newest of the site with most give way to a newcomer of a site with less', () => {
+  it('evicts the newest entry of the largest site for a newcomer of a smaller one', () => {
     const room = new Admission<string>({ most: 4 });
     room.admit('honest', 'before the flood');
     for (const entry of ['1', '2', '3']) room.admit('flood', entry);
@@ -21,7 +21,7 @@ describe('Admission to a room that sites share', () => {
     expect(room.size).toBe(4);
   });
 
-  it('keeps a newcomer out whose site would then have as much as any other', () => {
+  it('refuses a newcomer whose site would then be as large as any other', () => {
     const room = new Admission<string>({ most: 2 });
     room.admit('a', 'a');
     room.admit('b', 'b');
@@ -30,7 +30,7 @@ describe('Admission to a room that sites share', () => {
     expect(room.admit('a', 'a2')).toEqual({ isIn: false });
   });
 
-  it('has a place again for everybody who has left, and does not mind who leaves twice', () => {
+  it('frees the place of an entry that leaves, once', () => {
     const room = new Admission<string>({ most: 1 });
     room.admit('a', 'a');
     room.leave('a', 'a');
@@ -40,7 +40,7 @@ describe('Admission to a room that sites share', () => {
     expect(room.admit('b', 'b')).toEqual({ isIn: true, gaveWay: undefined });
   });
 
-  it('never has one who has left give way', () => {
+  it('never evicts an entry that has left', () => {
     const room = new Admission<string>({ most: 3 });
     for (const entry of ['1', '2', '3']) room.admit('flood', entry);
     room.leave('flood', '3');
@@ -50,7 +50,7 @@ describe('Admission to a room that sites share', () => {
     expect(room.admit('newcomer', 'n').gaveWay).toBe('2');
   });
 
-  it('counts as a plain list of entries would, whoever comes and goes', () => {
+  it('behaves like a plain list of entries', () => {
     const steps = fc.array(
       fc.record({ site: fc.constantFrom('a', 'b', 'c', 'd'), entry: fc.nat(30), isLeaving: fc.boolean() }),
       { maxLength: 200 },

@@ -12,7 +12,7 @@ describe('Room for bytes that sites share', () => {
     };
   }
 
-  it('has a holder give way that has more than its own limit', () => {
+  it('evicts a holder over its own limit', () => {
     const gone: string[] = [];
     const shares = new ByteShares({ mostOfOne: 10, mostOfSite: 100, most: 1000 });
     const holder = holderAt('a', gone);
@@ -23,7 +23,7 @@ describe('Room for bytes that sites share', () => {
     expect(shares.bytes).toBe(0);
   });
 
-  it('has the largest of a site give way that has more than its limit', () => {
+  it('evicts the largest holder of a site over its limit', () => {
     const gone: string[] = [];
     const shares = new ByteShares({ mostOfOne: 100, mostOfSite: 100, most: 1000 });
     shares.set(holderAt('a', gone, 'small'), 30);
@@ -34,7 +34,7 @@ describe('Room for bytes that sites share', () => {
     expect(shares.bytes).toBe(140);
   });
 
-  it('has the largest of the site with most give way when there are too many in all', () => {
+  it('evicts the largest holder of the largest site when there are too many in total', () => {
     const gone: string[] = [];
     const shares = new ByteShares({ mostOfOne: 100, mostOfSite: 100, most: 150 });
     for (const name of ['1', '2', '3']) shares.set(holderAt('flood', gone, name), 30 + Number(name));
@@ -43,7 +43,7 @@ describe('Room for bytes that sites share', () => {
     expect(shares.bytes).toBe(123);
   });
 
-  it('never holds more than it may, whatever is held and let go of, and counts right', () => {
+  it('never exceeds its limits, and counts correctly', () => {
     const change = fc.record({ who: fc.nat(11), bytes: fc.nat(60) });
     fc.assert(
       fc.property(fc.array(change, { maxLength: 200 }), (changes) => {

@@ -31,7 +31,7 @@ describe('A queue that sites share', () => {
     expect(drain(queue).indexOf('friend')).toBe(30);
   });
 
-  it('has the newest of the sender with most, of the site with most, give way when it is full', () => {
+  it('evicts, when full, the newest entry of the largest sender of the largest site', () => {
     const queue = new FairQueue<string>(6);
     for (const index of [1, 2, 3]) queue.add('office', 'flood', `flood ${index}`);
     queue.add('office', 'colleague', 'colleague');
@@ -42,7 +42,7 @@ describe('A queue that sites share', () => {
     expect(drain(queue)).toEqual(['flood 1', 'friend 1', 'newcomer', 'colleague', 'friend 2', 'flood 2']);
   });
 
-  it('never has more than its length, and loses nothing but what it tells of', () => {
+  it('never exceeds its length, and returns every entry that it drops', () => {
     const step = fc.option(fc.tuple(fc.integer({ max: 3, min: 0 }), fc.integer({ max: 3, min: 0 })));
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {

@@ -3,7 +3,7 @@ import { Gathered } from '../../lib/bounds/gathered.js';
 import { cut, places } from '../support/chunks.js';
 
 describe('gathered bytes', () => {
-  it('are those that came, in their order, and begin anew when they have been taken', () => {
+  it('are returned in their order, and start empty again after they are taken', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ minLength: 1 })), places, (wholes, where) => {
         const gathered = new Gathered();

@@ -17,7 +17,7 @@ describe('Work in a room that sites share', () => {
     expect(room.size).toBe(0);
   });
 
-  it('is not begun where there is no room, and says why', () => {
+  it('is not started without room, and fails with the reason', () => {
     const room = new Admission<() => void>({ most: 2, mostOfSite: 1 });
     const source = new Subject();
     const reasons: unknown[] = [];
@@ -29,7 +29,7 @@ describe('Work in a room that sites share', () => {
     expect(room.size).toBe(2);
   });
 
-  it('ends with an error, its source unsubscribed, when it gives way to a newcomer', () => {
+  it('fails when a newcomer evicts it, with its source unsubscribed', () => {
     const room = new Admission<() => void>({ most: 2 });
     const [first, second] = [new Subject(), new Subject()];
     const reasons: unknown[] = [];

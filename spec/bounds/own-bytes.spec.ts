@@ -10,7 +10,7 @@ describe('Own bytes', () => {
     expect(own.buffer.byteLength).toBe(10);
   });
 
-  it('are the very bytes when these are most of their buffer: a copy would cost more than it saves', () => {
+  it('are not copied when they are most of their buffer: a copy would cost more than it saves', () => {
     const most = read.subarray(0, 40_000);
     expect(ownBytes(most)).toBe(most);
     expect(ownBytes(read)).toBe(read);
@@ -20,7 +20,7 @@ describe('Own bytes', () => {
     expect(ownBytes(Buffer.from('ten bytes!')).buffer.byteLength).toBe(10);
   });
 
-  it('may be none', () => {
+  it('may be empty', () => {
     expect(ownBytes(read.subarray(5, 5)).buffer.byteLength).toBe(0);
   });
 });

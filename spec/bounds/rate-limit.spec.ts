@@ -45,7 +45,7 @@ describe('a rate limit', () => {
     );
   });
 
-  it('is not lost for anybody when the clock is set back', () => {
+  it('keeps working when the clock is set back', () => {
     const { clock, take } = open(10, 5);
     clock.now = 3_600_000;
     expect(take()).toBeTrue();
@@ -63,7 +63,7 @@ describe('a rate limit for each host', () => {
     return { clock, take: siteBuckets({ perSecond: 1, burst: 2, maxSites, now: () => clock.now }) };
   }
 
-  it('takes as many tokens as something costs, also such as are not there yet', () => {
+  it('takes as many tokens as something costs, even more than are left', () => {
     const { clock, take } = open(10);
     expect([take('a', 4), take('a'), take('b')]).toEqual([true, false, true]);
     clock.now = 2_900;
@@ -87,7 +87,7 @@ describe('a rate limit for each host', () => {
     expect(take('a')).toBeTrue();
   });
 
-  it('lets a host that is remembered have no more than its share, whatever hosts are called', () => {
+  it('limits a remembered host whatever its name is', () => {
     const hosts = fc.constantFrom('a', 'b', '__proto__', 'constructor', '');
     fc.assert(
       fc.property(fc.array(hosts, { maxLength: 50 }), (asked) => {

@@ -8,7 +8,7 @@ describe('what has been seen', () => {
     clock = 0;
   });
 
-  it('is new once', () => {
+  it('is reported as new the first time only', () => {
     const seen = new Seen({ forMs: 10, maxEntries: 10, now });
     expect([seen.add('a'), seen.add('b'), seen.add('a'), seen.add('b')]).toEqual([true, true, false, false]);
   });
@@ -22,7 +22,7 @@ describe('what has been seen', () => {
     expect(seen.add('a')).toBeTrue();
   });
 
-  it('is forgotten, the oldest first, when there is too much of it', () => {
+  it('is forgotten, the oldest first, when there are too many keys', () => {
     const seen = new Seen({ forMs: 10, maxEntries: 2, now });
     for (const key of ['a', 'b', 'c']) seen.add(key);
     expect([seen.add('c'), seen.add('b')]).toEqual([false, false]);
@@ -35,7 +35,7 @@ describe('what has been seen', () => {
     expect(seen.add('a')).toBeFalse();
   });
 
-  it('is exactly the last so many different keys of the last so many milliseconds', () => {
+  it('holds exactly the latest keys, up to its number and its time', () => {
     const steps = fc.array(
       fc.record({ key: fc.constantFrom('a', 'b', 'c', 'd'), waitMs: fc.integer({ min: 0, max: 4 }) }),
     );

@@ -31,7 +31,7 @@ describe('where the command line meets a peer', () => {
     });
   });
 
-  it('is at any where the peer itself is nowhere else, two of a kind at most', () => {
+  it('is at private servers when the peer has no public address, two of a kind at most', () => {
     const rendezvous = [1, 2, 3].map((i) => ({ host: `192.168.1.${i}`, port: 8000 }));
     expect(meetingPlaces({}, unlOf({ rendezvous, endpoints: [HOME] })).rendezvous).toEqual([
       '192.168.1.1:8000',

@@ -75,7 +75,7 @@ describe('rxp2p, where its output cannot be written,', () => {
   );
 
   it(
-    'ends cleanly and without a word when its reader has read enough',
+    'ends cleanly and silently when its reader closes the pipe',
     async () => {
       const { child, said } = start(['--help'], 'pipe');
       child.stdout?.destroy();
@@ -86,7 +86,7 @@ describe('rxp2p, where its output cannot be written,', () => {
   );
 
   it(
-    'ends on SIGTERM although its reader takes nothing any more',
+    'ends on SIGTERM although its reader has stopped reading',
     async () => {
       const { child } = start(['listen', '--echo', '--bind', newAddress()], 'pipe');
       // The first line, and then no more: what comes fills the pipe.

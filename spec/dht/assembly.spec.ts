@@ -5,14 +5,14 @@ describe('Parts of parcels', () => {
   const parcel = Buffer.alloc(3_500, 'parcel');
   const parts = toParts(parcel);
 
-  it('make the parcel in any order, whatever comes twice', () => {
+  it('make the parcel in any order, with duplicates', () => {
     const assembly = new Assembly();
     const [one, two, three, four] = parts;
     const given = [four, one, one, three, two].map((part) => part && assembly.add(part, 'a'));
     expect(given).toEqual([undefined, undefined, undefined, undefined, parcel]);
   });
 
-  it('that somebody changes spoil no other copy', () => {
+  it('that one host has forged spoil only its own copy', () => {
     const assembly = new Assembly();
     const wrong = parts.map((part) => ({ ...part, bytes: Buffer.from('wrong') }));
     const given = parts.flatMap((part, index) => [
@@ -22,7 +22,7 @@ describe('Parts of parcels', () => {
     expect(given.filter((whole) => whole !== undefined)).toEqual([parcel]);
   });
 
-  it('of one host are not kept without end, and do not drive out those of others', () => {
+  it('of one host are bounded, and do not evict those of others', () => {
     const assembly = new Assembly();
     const [first, ...others] = parts;
     if (first === undefined) throw new Error('Expected parts');

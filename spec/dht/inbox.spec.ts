@@ -63,7 +63,7 @@ describe('The inbox of the DHT', () => {
     return came;
   }
 
-  it('hands on at once what enough hosts have pushed, in any order', () => {
+  it('emits a parcel at once when enough hosts have pushed it, in any order', () => {
     const came = withInbox(({ at, push }) => {
       for (const [index, text] of ['two', 'one', 'three'].entries()) {
         at(index * 10, () => {
@@ -78,7 +78,7 @@ describe('The inbox of the DHT', () => {
     ]);
   });
 
-  it('hands on once what hosts go on pushing', () => {
+  it('emits a parcel once, however often it is pushed', () => {
     const came = withInbox(({ at, push }) => {
       for (const ms of [0, 10, 20_000]) {
         at(ms, () => {
@@ -89,7 +89,7 @@ describe('The inbox of the DHT', () => {
     expect(came).toEqual([{ text: 'once', seenAt: TRUE, at: 0 }]);
   });
 
-  it('does not let two hosts say where a sender is to which no other has been given its parcel', () => {
+  it('does not believe two hosts about a sender’s address when only these two got its parcel', () => {
     const came = withInbox(({ push }) => {
       push(parcel('forged'), HOSTILE, FALSE);
     });
@@ -103,7 +103,7 @@ describe('The inbox of the DHT', () => {
     expect(came).toEqual([{ text: 'by one', seenAt: TRUE, at: 0 }]);
   });
 
-  it('has room for what others push, however much one host makes up', () => {
+  it('has room for the pushes of others, however many parcels one host invents', () => {
     const came = withInbox(({ at, push }) => {
       for (let index = 0; index < 500; index++) push(parcel(`junk ${index}`), HOSTILE.slice(0, 1));
       at(10, () => {

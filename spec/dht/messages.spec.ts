@@ -28,7 +28,7 @@ const anyPart = fc.record({
 });
 
 describe('The messages of the DHT', () => {
-  it('keep nothing alive of the datagram that they came in', () => {
+  it('do not keep their datagram in memory', () => {
     const inDatagram = (message: Buffer) => {
       const datagram = Buffer.concat([message, Buffer.alloc(60_000)]);
       return datagram.subarray(0, message.length);
@@ -70,7 +70,7 @@ describe('The messages of the DHT', () => {
     expect(decodeAnswer(encodeAnswer(refused))).toEqual(refused);
   });
 
-  it('out of garbage are none, or fit all limits, and never an exception', () => {
+  it('read from garbage are undefined or within all limits, and never throw', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 1_400 }), (array) => {
         const value = Buffer.from(array);

@@ -31,7 +31,7 @@ describe('The shelf of a node of the DHT', () => {
     expect(shelf.add(kept('6', 'a'))).toBeTrue();
   });
 
-  it('has room for a host with little when hosts with much have filled it: the newest of theirs gives way', () => {
+  it('makes room for a small host by evicting the newest part of a large one', () => {
     const evicted: Kept[] = [];
     const shelf = new Shelf<Kept>({ parts: 6, partsPerHost: 3, partsPerReceiver: 100 }, (item) => evicted.push(item));
     const flood = ['a', 'b'].flatMap((host) => [1, 2, 3].map((count) => kept(`${host}${count}`, host, `box ${host}`)));
@@ -45,7 +45,7 @@ describe('The shelf of a node of the DHT', () => {
     expect(shelf.of(gone?.to ?? '').length).toBe(2);
   });
 
-  it('lets nobody fill a mailbox: who has sent most gives way', () => {
+  it('lets nobody fill a mailbox: the host that has sent most loses a part', () => {
     const evicted: Kept[] = [];
     const shelf = new Shelf<Kept>({ ...roomy, partsPerReceiver: 4 }, (item) => evicted.push(item));
     const honest = kept('honest', 'b');

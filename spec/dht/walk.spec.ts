@@ -58,7 +58,7 @@ describe('A lookup', () => {
     expect(asked.length).toBe(new Set(asked).size);
   });
 
-  it('finds most of them where a fifth of the nodes lies, and does not run after what the liars name', () => {
+  it('finds most of them when a fifth of the nodes lies, and asks few of the nodes that the liars invent', () => {
     const isLiar = (node: Contact) => all.findIndex(({ address }) => address === node.address) % 5 === 4;
     // Close to the target, and not there.
     const decoys = closestOf(
@@ -94,7 +94,7 @@ describe('A lookup', () => {
     expect(found.some(({ id }) => own?.id.equals(id))).toBeFalse();
   });
 
-  it('with nobody to begin with finds nobody', () => {
+  it('finds nobody without a node to begin with', () => {
     const walk = new Walk(target, [], 2, undefined);
     expect(walk.isOver()).toBeTrue();
     expect(walk.found()).toEqual([]);

@@ -137,7 +137,7 @@ describe('the type of a NAT', () => {
     expect(natTypeOf(counterEach)).toEqual({ type: 'delta', delta: 1 });
   });
 
-  it('stays what it is when one sample in five is a lie', () => {
+  it('is unchanged when one sample in five is wrong', () => {
     const kinds: readonly (readonly [NatType, Nat])[] = [
       [{ type: 'preserving' }, (localPort) => localPort],
       [{ type: 'reuse' }, (localPort) => (localPort * 7919) % 60_000],
@@ -157,7 +157,7 @@ describe('the type of a NAT', () => {
     );
   });
 
-  it('is always one that a locator can carry, in bounded time, whatever servers say', () => {
+  it('can be written in a locator and takes bounded time, whatever servers say', () => {
     const anySample = fc.record({
       localPort: ports,
       server: fc.constantFrom(...SERVERS),

@@ -33,7 +33,7 @@ describe('predictPorts', () => {
     expect(predictPorts({ type: 'delta', delta: -1 }, first).slice(0, 3)).toEqual([1, 65_535, 65_534]);
   });
 
-  it('gives nothing for a random NAT, nor without the observation that it takes', () => {
+  it('gives nothing for a random NAT, or without a needed observation', () => {
     expect(predictPorts({ type: 'random' }, observation)).toEqual([]);
     for (const natType of [{ type: 'reuse' }, { type: 'delta', delta: 1 }] as const) {
       expect(predictPorts(natType, { localPort: 4000, observedPort: undefined })).toEqual([]);

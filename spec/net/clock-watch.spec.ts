@@ -64,7 +64,7 @@ describe("A machine's clock", () => {
     expect(steps).toHaveSize(2);
   });
 
-  it('may be wrong where one server says so, and is right again when it was set', async () => {
+  it('may be wrong when one server says so, and is right again after it was set', async () => {
     const clock = { aheadMs: -3 * 60 * MINUTE_MS };
     const url = await mailbox();
     const net = netAhead(clock, { mailbox: [url] });
@@ -89,7 +89,7 @@ describe("A machine's clock", () => {
     expect((await clockOf(net, (each) => each !== undefined))?.words).toContain(`that of ${url} are 5 minutes apart`);
   });
 
-  it('is not told to be wrong by servers that have its time', async () => {
+  it('is not reported as wrong when servers have the same time', async () => {
     const url = await mailbox();
     const net = netAhead({ aheadMs: MINUTE_MS }, { mailbox: [url] });
     const steps = lab.collect(net.trace$.pipe(filter(isClock)));
@@ -153,12 +153,12 @@ describe('ClockWatch', () => {
     return { news: reports.map((report) => watch.note(report)), status: watch.status };
   }
 
-  it('takes a difference for news once, until it is another or over', () => {
+  it('reports a difference once, until it changes or is over', () => {
     const { news } = watched(at('a', 10), at('a', 10.5), at('a', 10.9), at('a', 11.5), at('a', 0), at('a', 0));
     expect(news).toEqual([true, false, false, true, true, false]);
   });
 
-  it('does not take for certain what the round trip may have made, nor ends by it what it was certain of', () => {
+  it('counts the round trip as uncertainty: it neither starts nor ends a report', () => {
     expect(watched(at('a', 2.1, 12_500))).toEqual({ news: [false], status: undefined });
     expect(watched(at('a', 2.1), at('a', 2.1, 12_500), at('a', 1.9, 12_500)).news).toEqual([true, false, false]);
   });

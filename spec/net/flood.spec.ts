@@ -141,7 +141,7 @@ describe('a node of a flooding network', () => {
     });
   });
 
-  it('passes over itself, and whom it cannot reach', () => {
+  it('skips itself, and peers that it cannot reach', () => {
     flooding(
       { taken: 9, listed: [own, ...others.slice(0, 2)] },
       {},
@@ -153,7 +153,7 @@ describe('a node of a flooding network', () => {
     );
   });
 
-  it('is given to dial only where the server sees a node, four endpoints at most', () => {
+  it('dials a listed node only where the server sees it, four endpoints at most', () => {
     const endpoints = ['45.2.2.2', '192.168.1.1', '169.254.169.254', '127.0.0.1', SEEN_AT].flatMap((address) =>
       [25, 4000, 4001, 4002, 4003, 4004].map((port) => ({ kind: 'wan' as const, address, port })),
     );

@@ -62,7 +62,7 @@ describe('looking for the links that a connection needs', () => {
     expect(looksBy(7_000, { need: '3ms a' })).toEqual(['3 any p']);
   });
 
-  it('begins a second later when the other has made it: that looks first', () => {
+  it('begins a second later when the other node has made it, which looks first', () => {
     expect(looksBy(7_000, { need: '3ms a', isOurs: false })).toEqual(['1003 any p']);
     expect(looksBy(7_000, { need: '3ms a 900ms n', isOurs: false })).toEqual([]);
   });
@@ -73,7 +73,7 @@ describe('looking for the links that a connection needs', () => {
     );
   });
 
-  it('for a direct link is only for the one that has made it, and not at once', () => {
+  it('for a direct link is done by the node that made the connection, and not at once', () => {
     expect(looksBy(600_000, { need: 'd', isOurs: false, look: '|' })).toEqual([]);
     expect(looksBy(40_000, { need: 'd', look: '|' })).toEqual(
       [5_000, 10_000, 20_000, 40_000].map((at) => `${at} direct p`),
@@ -105,7 +105,7 @@ describe('looking for the links that a connection needs', () => {
     expect(looksBy(14_000, { need: 'a 99ms d', look: '150ms |' })).toEqual(['0 any p', '5150 direct p']);
   });
 
-  it('begins anew when a look for any link has come to nothing for 8 s: but not while there is one', () => {
+  it('begins anew when a look for any link has found none for 8 s, but not while there is one', () => {
     expect(looksBy(10_000, { need: 'a' })).toEqual(['0 any p', '8500 any p']);
     expect(looksBy(20_000, { need: 'a 99ms d' })).toEqual(['0 any p']);
   });
@@ -134,7 +134,7 @@ describe('looking for the links that a connection needs', () => {
       .toEqual(['0 any p']);
   });
 
-  it('does nothing when either node moves and nothing is needed', () => {
+  it('does nothing when a locator changes and nothing is needed', () => {
     expect(looksBy(5_000, { need: 'n', peer: 'p 99ms q', own: 'p 199ms q' })).toEqual([]);
   });
 
@@ -146,7 +146,7 @@ describe('looking for the links that a connection needs', () => {
     });
   });
 
-  it('says nothing of what it finds', () => {
+  it('emits nothing', () => {
     marbles((helpers) => {
       const { kept$ } = looksOf(helpers, { need: 'a', look: 'x-y' });
       helpers.expectObservable(kept$, '^ 99ms !').toBe('-');

@@ -50,7 +50,7 @@ describe('a server that cannot be used', () => {
     return `127.0.0.1:${addressOf(server).port}`;
   }
 
-  it('is told of again when a node of the DHT answers after all', async () => {
+  it('is reported again when a node of the DHT answers after all', async () => {
     const [bind, port] = [newAddress(), await freePort()];
     // The pauses between two looks, of 10 s and more, are over at once here.
     const scheduler = impatient({ 10_000: 10, 20_000: 10, 30_000: 10, 40_000: 10, 50_000: 10, 60_000: 10 });
@@ -72,7 +72,7 @@ describe('a server that cannot be used', () => {
     expect((await failures).at(-1)).toBeUndefined();
   });
 
-  it('is not told of where a node of the DHT answers', async () => {
+  it('is not reported when a node of the DHT answers', async () => {
     const [bind, port] = [newAddress(), await freePort()];
     await new Promise<void>((resolve, reject) => {
       const server$ = dhtServer$({ bind, port, bootstrap: [] });
@@ -179,7 +179,7 @@ describe('a server that cannot be used', () => {
 describe('ServerWatch', () => {
   const dead = { kind: 'mailbox', server: 'http://a/', failure: 'does not answer' } as const;
 
-  it('takes a failure for news once, until it is another or over', () => {
+  it('reports a failure once, until it changes or is over', () => {
     const watch = new ServerWatch();
     expect([watch.note(dead), watch.note(dead)]).toEqual([true, false]);
     expect(watch.note({ ...dead, failure: 'cannot be reached (ENOTFOUND)' })).toBeTrue();

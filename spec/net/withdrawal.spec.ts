@@ -98,7 +98,7 @@ describe('an attempt that is over', () => {
     );
   });
 
-  it('is taken back from a peer that is at it, when nobody wants it any more', async () => {
+  it('is withdrawn from a peer that is working on it, when nobody is subscribed any more', async () => {
     const { here, there, unl, begun, released, ended } = await slowToDialBack();
     const attempt = here.connect$(unl, { techniques: ['reverse-connect'] }).subscribe({ error: () => undefined });
     await firstValueFrom(begun);
@@ -137,7 +137,7 @@ describe('an attempt that is over', () => {
   });
 });
 
-describe('what an attempt has asked', () => {
+describe('a request of an attempt', () => {
   /** What is sent in the end, when its questions have fared so. */
   function takenBack(deliveries: readonly Delivery[], isConnected: boolean): readonly unknown[] {
     const sent: unknown[] = [];
@@ -154,7 +154,7 @@ describe('what an attempt has asked', () => {
     return sent;
   }
 
-  it('is taken back where it is kept, and where there is no connection by which the peer knows', () => {
+  it('is withdrawn when it is kept somewhere, and when no connection tells the peer', () => {
     expect(takenBack([], false)).toEqual([]);
     expect(takenBack(['absent'], false)).toEqual([]);
     expect(takenBack(['delivered', 'delivered'], true)).toEqual([]);
@@ -162,7 +162,7 @@ describe('what an attempt has asked', () => {
     expect(takenBack(['delivered', 'kept'], true)).toEqual([{ keepMs: 20, isEverywhere: true }]);
   });
 
-  it('is taken back where it is still on its way', () => {
+  it('is withdrawn while it is still on its way', () => {
     const sent: Signal[] = [];
     const send$ = (_to: string, signal: Signal) => {
       sent.push(signal);

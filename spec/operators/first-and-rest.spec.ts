@@ -3,7 +3,7 @@ import { firstAndRest } from '../../lib/operators/first-and-rest.js';
 import { marbles } from '../support/marbles.js';
 
 describe('firstAndRest', () => {
-  it('emits the first value and completes, and the source goes on for as long as it is of use', () => {
+  it('emits the first value and completes, and the source goes on until the other Observable completes', () => {
     marbles(({ cold, expectObservable, expectSubscriptions }) => {
       const source = cold('--a-b-c-d-e');
       expectObservable(source.pipe(firstAndRest(() => cold('-x-x-|')))).toBe('--(a|)');
@@ -11,7 +11,7 @@ describe('firstAndRest', () => {
     });
   });
 
-  it('asks what it goes on for by the first value', () => {
+  it('passes the first value to the function', () => {
     marbles(({ cold, expectObservable, expectSubscriptions }) => {
       const source = cold('-b-------', { b: 3 });
       expectObservable(source.pipe(firstAndRest((ms) => cold(`${ms}ms |`)))).toBe('-(b|)', { b: 3 });
@@ -34,7 +34,7 @@ describe('firstAndRest', () => {
     });
   });
 
-  it('tells nobody what befalls the source after the first value', () => {
+  it('ignores errors and completion of the source after the first value', () => {
     marbles(({ cold, expectObservable, expectSubscriptions }) => {
       for (const rest of ['-a-#', '-a-|']) {
         const source = cold(rest);
@@ -44,7 +44,7 @@ describe('firstAndRest', () => {
     });
   });
 
-  it('ends the source at once when it is of no use at all, or when that cannot be known', () => {
+  it('unsubscribes from the source at once when the other Observable completes at once or fails', () => {
     marbles(({ cold, expectObservable, expectSubscriptions }) => {
       for (const use$ of [EMPTY, throwError(() => new Error('unknown'))]) {
         const source = cold('-a-b-c');

@@ -19,7 +19,7 @@ describe('ignoreErrors', () => {
     });
   });
 
-  it('keeps what looks from time to time alive', () => {
+  it('keeps a repeated poll running', () => {
     marbles(({ cold, expectObservable, scheduler }) => {
       const looks = [cold('#'), cold('-b|'), cold('-#')];
       const looking$ = timer(0, 3, scheduler).pipe(

@@ -35,7 +35,7 @@ describe('takeTurns', () => {
     });
   });
 
-  it('passes over whoever was unsubscribed from while waiting', () => {
+  it('skips sources that were unsubscribed from while waiting', () => {
     marbles(({ cold, expectObservable, expectSubscriptions }) => {
       const turn = takeTurns();
       const [b, c] = [cold('b|'), cold('c|')];
@@ -47,7 +47,7 @@ describe('takeTurns', () => {
     });
   });
 
-  it('does not begin the next because one that waits has left', () => {
+  it('does not start the next source when a waiting one leaves', () => {
     marbles(({ cold, expectObservable, expectSubscriptions }) => {
       const turn = takeTurns();
       const c = cold('c|');
@@ -58,7 +58,7 @@ describe('takeTurns', () => {
     });
   });
 
-  it('lets pass at once whoever comes when nobody is there, also after others have been', () => {
+  it('subscribes at once when the queue is empty, also after earlier sources', () => {
     marbles(({ cold, expectObservable, expectSubscriptions }) => {
       const turn = takeTurns();
       const late = cold('-c|');
@@ -68,7 +68,7 @@ describe('takeTurns', () => {
     });
   });
 
-  it('survives sources that end before they have begun', () => {
+  it('handles sources that end synchronously', () => {
     marbles(({ cold, expectObservable }) => {
       const turn = takeTurns();
       const last = cold('b|');

@@ -31,7 +31,7 @@ describe('traceOutcome', () => {
     ]);
   });
 
-  it('takes what happens after the first value for no outcome', () => {
+  it('ignores what happens after the first value', () => {
     expect(told('-a-#').map(({ outcome }) => outcome)).toEqual(['started', 'succeeded']);
     expect(told('-a---', 3).map(({ outcome }) => outcome)).toEqual(['started', 'succeeded']);
   });

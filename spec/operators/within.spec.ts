@@ -37,7 +37,7 @@ describe('within', () => {
     expect(error).toEqual(jasmine.objectContaining({ code: 'TIMEOUT' }));
   });
 
-  it('fails with the error that it is given the making of, made when it is late', () => {
+  it('fails with the error of a factory, called only when it is late', () => {
     marbles(({ cold, expectObservable, scheduler }) => {
       let made = 0;
       const own = () => new RangeError(`made ${++made} times`);

@@ -2,7 +2,7 @@ import { NEVER, of } from 'rxjs';
 import { AnswerRoom } from '../../lib/peers/guests.js';
 
 describe('What a node does for others', () => {
-  it('has room for a newcomer of another site, in the place of the newest of the greediest, who is told', () => {
+  it('makes room for a newcomer of another site by evicting the newest of the largest, which is refused', () => {
     const answering = new AnswerRoom({ most: 4, mostOfHost: 2 });
     const told: string[] = [];
     for (const [seenAt, name] of [
@@ -20,7 +20,7 @@ describe('What a node does for others', () => {
     expect(told.every((name) => ['2', '4'].includes(name))).toBeTrue();
   });
 
-  it('counts those who are seen nowhere as one site, and nothing that is over', () => {
+  it('counts peers without a seen address as one site, and frees finished work', () => {
     const answering = new AnswerRoom({ most: 4, mostOfHost: 1 });
     const work = answering.count$(undefined, NEVER, of('refused')).subscribe();
     expect(answering.hasRoom(undefined)).toBeFalse();

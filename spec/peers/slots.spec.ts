@@ -7,7 +7,7 @@ describe('An inbound slot', () => {
     expect(slotFor([at('192.0.2.1')], 2, '192.0.2.1')).toEqual({ isFree: true });
   });
 
-  it('is left by the newest connection of the site that has most', () => {
+  it('is freed by the newest connection of the largest site', () => {
     const taken = [at('192.0.2.1'), at('192.0.2.2'), at('192.0.2.1'), at('192.0.2.1'), at('192.0.2.2')];
     const { isFree, gaveWay } = slotFor(taken, 5, '192.0.2.3');
     expect(isFree).toBeTrue();
@@ -20,7 +20,7 @@ describe('An inbound slot', () => {
     expect(slotFor(taken, 3, '2001:db8:1:3::1')).toEqual({ isFree: false, gaveWay: undefined });
   });
 
-  it('is not left by a connection that the application has sent something on; one of the next site leaves', () => {
+  it('is not freed by a connection that the application has used; one of the next site ends', () => {
     const sent = { hasSent: true };
     const [one, other] = ['192.0.2.1', '192.0.2.2'];
     const taken = [at(one, sent), at(one, sent), at(one, sent), at(other), at(other), at(other, sent)];
@@ -34,7 +34,7 @@ describe('An inbound slot', () => {
     expect(slotFor(taken, 3, '192.0.2.3').isFree).toBeTrue();
   });
 
-  it('is nobody’s where there is none', () => {
+  it('is never free when there are none', () => {
     expect(slotFor([], 0, undefined).isFree).toBeFalse();
   });
 });

@@ -164,7 +164,7 @@ describe('holdLease$', () => {
     });
   });
 
-  it('undoes an ask that was never answered before it fails, but not for long', () => {
+  it('undoes a request that was never answered before it fails, within a time limit', () => {
     marbles((helpers) => {
       const silence = timer(3).pipe(switchMap(() => throwError(() => new TimeoutError('It did not answer'))));
       const { held$, takenBack } = hold(helpers, [silence]);
@@ -174,7 +174,7 @@ describe('holdLease$', () => {
     });
   });
 
-  it('undoes an ask whose answer was none before it fails, since it may have been granted', () => {
+  it('undoes a request with an unreadable answer before it fails, since it may have been granted', () => {
     marbles((helpers) => {
       const garbage = timer(3).pipe(switchMap(() => throwError(() => new HttpError('Expected XML'))));
       const { held$, takenBack } = hold(helpers, [garbage]);
@@ -184,7 +184,7 @@ describe('holdLease$', () => {
     });
   });
 
-  it('undoes an ask that is not answered in words when nobody waits for it any more', () => {
+  it('undoes a request with an unreadable answer after unsubscribing', () => {
     for (const error of [new TimeoutError('It did not answer'), new HttpError('Expected XML')]) {
       marbles((helpers) => {
         const late = timer(3).pipe(switchMap(() => throwError(() => error)));
@@ -205,7 +205,7 @@ describe('holdLease$', () => {
     });
   });
 
-  it('takes an answer without a lease for a failure', () => {
+  it('treats an answer without a lease as a failure', () => {
     let error: unknown;
     marbles((all) => {
       hold(all, [EMPTY]).held$.subscribe({
@@ -308,7 +308,7 @@ describe('holdLease$', () => {
     });
   });
 
-  it('can still be left when a permanent one was lost and the landlord has refused for weeks', () => {
+  it('can still be unsubscribed from when a permanent one was lost and refused for weeks', () => {
     ending((all) => {
       const { cold, expectObservable } = all;
       const refused = throwError(() => new Error('refused'));

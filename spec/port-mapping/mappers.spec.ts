@@ -206,7 +206,7 @@ describe('A way to have a port opened', () => {
         expect(gateway.count(map)).toBeGreaterThan(0);
       });
 
-      it('takes nobody’s word but the gateway’s', async () => {
+      it('ignores answers from other hosts', async () => {
         const gateway = await openGateway();
         const stranger = newAddress();
         const strangers = [await socketAt(stranger, PORT_MAPPING_PORT), await socketAt(stranger, 1900)];

@@ -50,7 +50,7 @@ describe('Opening a port', () => {
   const byUpnp = (request: PortRequest) => lab.use(new Holding(upnp.open, request));
 
   describe('by UPnP, of a gateway of its own kind', () => {
-    it('that knows leases for good alone takes one, and gives it back all the same', async () => {
+    it('that grants only permanent leases gives one, which is given back nevertheless', async () => {
       for (const igd of [1, 2] as const) {
         const gateway = await openGateway({ igd, isPermanentOnly: true });
         const holding = byUpnp(requestTo(gateway));
@@ -61,7 +61,7 @@ describe('Opening a port', () => {
       }
     });
 
-    it('that knows leases for good alone is asked for one again after a restart', async () => {
+    it('that grants only permanent leases is asked again after a restart', async () => {
       const gateway = await openGateway({ isPermanentOnly: true });
       const holding = byUpnp(requestTo(gateway, { timing: { mappingCheckMs: 20 } }));
       await holding.opened();
@@ -300,7 +300,7 @@ describe('Opening a port', () => {
       }
     });
 
-    it('hands the turn of one that is refused to the next', async () => {
+    it('goes on with the next protocol when one is refused', async () => {
       for (const [refused, winner] of [
         [['pcp'], 'nat-pmp'],
         [['pcp', 'nat-pmp'], 'upnp'],
@@ -315,13 +315,13 @@ describe('Opening a port', () => {
       }
     });
 
-    it('hands the turn of one to the next that falls silent while it is asked', async () => {
+    it('goes on with the next protocol when the gateway stops answering one', async () => {
       const gateway = await openGateway({ manners: { pcp: 'mute', upnp: 'silent' } });
       const { holding } = race(requestTo(gateway));
       expect((await holding.opened()).protocol).toBe('nat-pmp');
     });
 
-    it('waits with asking for anything until it is its turn, but knows by then whom it asks', async () => {
+    it('finds the gateway before its turn, and asks for nothing until then', async () => {
       const gateway = await openGateway();
       const request = requestTo(gateway);
       const goOn = new Subject<void>();

@@ -25,7 +25,7 @@ describe("The default route in Linux' table of IPv4 routes", () => {
     expect(defaultRouteIn(4, text, 'BE')).toEqual({ gateway: '192.168.1.1', int: 'eth0' });
   });
 
-  it('is none that has no router, is a ban, is not up, or leads to a part of the world', () => {
+  it('is none without a router, that rejects, that is down, or for a part of the addresses', () => {
     for (const line of [
       // A VPN by a device, `ip route add unreachable default`, an interface that is down, 0.0.0.0/1, a network.
       'tun0\t00000000\t00000000\t0001\t0\t0\t50\t00000000\t0\t0\t0',
@@ -76,7 +76,7 @@ describe("The default route in Linux' table of IPv6 routes", () => {
     expect(defaultRouteIn(6, text)?.int).toBe('eth0');
   });
 
-  it('is none that has no router, is a ban, or leads to a part of the world', () => {
+  it('is none without a router, that rejects, or for a part of the addresses', () => {
     for (const text of [
       lo,
       line(ZERO, '00000400', '00000001', 'tun0'),

@@ -16,7 +16,7 @@ const NOW = 1_700_000_000_000;
 /** The wait for the meeting, in milliseconds: there is no time here for it. */
 const MEETING_MS = 3_000;
 
-/** The real surroundings, but for the address under which others are seen, and the time. */
+/** The real runtime, but for the address under which others are seen, and the time. */
 const disguised: Runtime = {
   ...systemRuntime,
   scheduler: impatient({ [MEETING_MS]: 1 }),

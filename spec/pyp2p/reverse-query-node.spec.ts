@@ -17,7 +17,7 @@ function disguise(socket: Socket): void {
   Object.defineProperty(socket, 'remoteAddress', { value: publicNameOf(socket.remoteAddress ?? '') });
 }
 
-/** The real surroundings, but for the address under which others are seen. */
+/** The real runtime, but for the address under which others are seen. */
 const disguised: Runtime = {
   ...systemRuntime,
   dial$: ({ host, ...rest }: DialConfig) =>

@@ -86,7 +86,7 @@ describe('A net with rendezvous servers', () => {
     expect([without.httpPort, without.serverId]).toEqual([undefined, undefined]);
   });
 
-  it('does without those that are down, say nothing, or talk nonsense', async () => {
+  it('works without servers that are down, silent, or send garbage', async () => {
     const good = await lab.server();
     const net = lab.net({
       timing: { handshakeMs: PATIENT_MS, gatherMs: 60_000 },
@@ -169,7 +169,7 @@ describe('A net with rendezvous servers', () => {
     expect(sixth.reason).toContain('ECONNREFUSED');
   });
 
-  it('survives one that dies in the middle of a word', async () => {
+  it('survives a server that dies in the middle of a line', async () => {
     const server = await badServer((socket) => {
       socket.once('data', () => socket.end('NONCE AAAA'));
     });
@@ -179,7 +179,7 @@ describe('A net with rendezvous servers', () => {
     expect(parseUnl(await firstValueFrom(net.unl$)).version).toBe(3);
   });
 
-  it('takes no more from one that floods it than a line may be long', async () => {
+  it('limits the line of a server that floods it', async () => {
     const server = await badServer((socket) => socket.write('x'.repeat(1_000_000)));
     const net = lab.net({ rendezvous: [server] });
     void net.start();

@@ -123,7 +123,7 @@ describe('observing where servers see this node', () => {
   });
 });
 
-describe('what is enough to tell a NAT by', () => {
+describe('enough samples to classify a NAT', () => {
   const from = (address: string, localPort: number) => ({
     order: 0,
     observation: {
@@ -159,7 +159,7 @@ describe('what is enough to tell a NAT by', () => {
     expectThat('abc-x---------------------', 'abc-x---------------|');
   });
 
-  it('is all that there is', () => {
+  it('are all that there can be', () => {
     expectThat('ax--x-|', 'ax--x-|');
     expectThat('abcd|', 'abcd|');
   });

@@ -175,7 +175,7 @@ describe('A net behind a gateway', () => {
     expect((await settled(net)).words).toContain('There is no IPv4 gateway to ask');
   });
 
-  it('tries again after a while', async () => {
+  it('asks the gateway again after a while', async () => {
     const gateway = await openGateway({ manners: { pcp: 'refuses' } });
     const net = open(gateway, {
       portMapping: ['pcp'],
@@ -278,7 +278,7 @@ describe('A net behind a gateway', () => {
     expect(gateway.heard).toEqual([]);
   });
 
-  it('that may not have ports opened asks the gateway nothing', async () => {
+  it('with port mapping off asks the gateway nothing', async () => {
     const gateway = await openGateway();
     const net = open(gateway, { portMapping: false, reachability: [await openServer(refusing)] });
     const { isReachable, words } = await settled(net);
@@ -287,7 +287,7 @@ describe('A net behind a gateway', () => {
     expect(gateway.heard).toEqual([]);
   });
 
-  it('that does not want to know whether it is reachable asks nobody', async () => {
+  it('with reachability off asks nobody', async () => {
     const gateway = await openGateway();
     const net = open(gateway, { reachability: false });
     await firstValueFrom(net.unl$);
@@ -295,7 +295,7 @@ describe('A net behind a gateway', () => {
     expect(gateway.heard).toEqual([]);
   });
 
-  it('connects to others while everything around it is still silent', async () => {
+  it('connects to others while servers and gateway are still silent', async () => {
     const gateway = await openGateway({ manners: { pcp: 'silent', 'nat-pmp': 'silent', upnp: 'silent' } });
     const net = open(gateway, { reachability: [await openServer(() => NEVER)] });
     const peer = lab.net();

@@ -53,7 +53,7 @@ describe('an envelope', () => {
     expect(openEnvelope(bob, sealAnything(json, ''))).toBeUndefined();
   });
 
-  it('can be read by nobody but whom it is for, who can pass it on to nobody', () => {
+  it('can only be read by its receiver, who cannot forward it as its own', () => {
     const sealed = sealEnvelope(alice, envelope);
     expect(sealed.includes(alice.peerId) || sealed.includes('ports')).toBeFalse();
     expect(openEnvelope(alice, sealed)).toBeUndefined();
@@ -120,7 +120,7 @@ describe('an envelope', () => {
     expect(openEnvelope(bob, sealEnvelope(alice, { ...envelope, id: 'i'.repeat(65) }))).toBeUndefined();
   });
 
-  it('out of garbage is none, and no exception', () => {
+  it('is not read from garbage, and never throws', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => openEnvelope(bob, Buffer.from(bytes)) === undefined),
     );

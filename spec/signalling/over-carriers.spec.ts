@@ -181,7 +181,7 @@ describe('a signal', () => {
     });
   });
 
-  it('does not wait for a carrier that hangs, but for half a second', () => {
+  it('waits for a carrier that hangs for half a second only', () => {
     world(({ over, expectObservable }) => {
       const [hanging, other] = [new FakeChannel(NEVER), new FakeChannel(of('delivered'))];
       expectObservable(over(hanging, other).send$(alice.peerId, SIGNAL)).toBe('500ms (d|)', { d: 'delivered' });
@@ -525,14 +525,14 @@ describe('a flood of signals', () => {
 
   const ofSite = (stranger: number) => `198.51.100.${stranger}`;
 
-  it('of junk does not keep those of others away, from however many sites it comes', () => {
+  it('of invalid parcels does not keep others’ signals away, from however many sites it comes', () => {
     for (const siteOf of [ofSite, () => '198.51.100.1']) {
       const { ofAlice, ofOthers, sent } = flooded(() => junk, siteOf);
       expect([ofAlice, ofOthers, sent]).toEqual([30, 0, 30]);
     }
   });
 
-  it('of good ones leaves each site its share', () => {
+  it('of valid signals leaves each site its share', () => {
     const pool = keys.map((identity) =>
       Array.from({ length: 10 }, (_, index) =>
         sealEnvelope(identity, { to: bob.peerId, id: `${index}`, at: 0, keepMs: 10_000, kind: 'k', body: {} }),

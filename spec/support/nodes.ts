@@ -88,7 +88,7 @@ export class Lab {
   }
 }
 
-/** The real surroundings, but for the time of day, or all of the time. */
+/** The real runtime, but for the time of day, or all of the time. */
 function runtimeAt({ now, scheduler }: { readonly now?: () => number; readonly scheduler?: SchedulerLike }): Runtime {
   if (scheduler !== undefined) return { ...systemRuntime, scheduler };
   if (now === undefined) return systemRuntime;

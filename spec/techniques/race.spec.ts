@@ -77,7 +77,7 @@ function failureOf(stagesOf: (fake: World['fake']) => readonly (readonly Techniq
 }
 
 describe('connecting', () => {
-  it('takes the first link and gives the others up', () => {
+  it('takes the first link and unsubscribes from the others', () => {
     world(({ fake, connect$, expectObservable, expectSubscriptions }) => {
       const [a, b] = [fake('a', '-----(l|)'), fake('b', '--(l|)')];
       expectObservable(connect$([[a, b]])).toBe('--(l|)', { l: b.link });
@@ -172,7 +172,7 @@ describe('connecting', () => {
     });
   });
 
-  it('has connected when all but a relayed link fails', () => {
+  it('succeeds when only a relayed link does', () => {
     world(({ fake, connect$, expectObservable }) => {
       const relayed = fake('relay', '-(l|)', undefined, false);
       expectObservable(connect$([[fake('a', '#')], [relayed], [fake('b', '--#')]])).toBe('-r---|', {

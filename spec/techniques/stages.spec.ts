@@ -39,7 +39,7 @@ describe('the techniques to try', () => {
     expect(sizesWith('active')).toEqual([3, 1]);
   });
 
-  it('cannot be ones that do not exist', () => {
+  it('cannot have unknown names', () => {
     expect(() => stagesOf({ techniques: ['direkt'] })).toThrowError(
       InvalidOptionError,
       /Expected `techniques` to be one of direct.*got `direkt`/,
@@ -68,7 +68,7 @@ describe('the techniques to try', () => {
       }
     });
 
-    it('is tried at once where neither can, but for a moment where they may be on one network', () => {
+    it('is tried at once when neither can, or a moment later when they may be on one network', () => {
       for (const [own, peer] of [
         ['active', 'active'],
         ['active', 'simultaneous'],
@@ -98,7 +98,7 @@ describe('the techniques to try', () => {
       expect(stagesWith({ techniques }, own, peer)).toEqual(['relay 3', 'direct 3']);
     });
 
-    it('stand beside an application’s own, by its place', () => {
+    it('stand beside an application’s own, in their order', () => {
       const mine = techniqueOf('mine', () => NEVER);
       const stages = stagesOf({ techniques: ['direct', mine, 'relay'] })(own, unlOf());
       expect(stages[1]?.techniques).toEqual([mine]);
@@ -109,7 +109,7 @@ describe('the techniques to try', () => {
       ]);
     });
 
-    it('is left out of what is tried for a better link, with the stage that has nothing else', () => {
+    it('is left out when a better link is looked for, with a stage that has nothing else', () => {
       const from = at(HERE, 'active');
       const namesIn = (stages: ReturnType<typeof withoutRelay>) =>
         stages.map(({ techniques, lead }) => [...techniques.map(({ name }) => name), lead]);

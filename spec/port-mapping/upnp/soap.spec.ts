@@ -44,7 +44,7 @@ describe('the call of an action', () => {
     );
   });
 
-  it('says what it was given, whatever that is', () => {
+  it('carries any values', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme-ascii' }), (text) => {
         const call = parseXml(formatAction(SERVICE, 'Do', { Value: text }));
@@ -130,7 +130,7 @@ describe('the answer to an action', () => {
     }
   });
 
-  it('with two of what there should be one of has neither', () => {
+  it('ignores an element that comes twice', () => {
     const answer = parseAction('Add', answerOf('<AddResponse><New>1</New><New>2</New></AddResponse>'));
     expect(answer.ok && textOf(answer.values, 'New')).toBeUndefined();
   });
@@ -173,7 +173,7 @@ describe('XML of a gateway', () => {
     expect(Object.keys(elementAt(document, 'root') ?? {})).toEqual(['deVice']);
   });
 
-  it('never grows by what it refers to', () => {
+  it('never expands references', () => {
     const text = `<root><a>${'&lt;&amp;&unknown;&#65;'.repeat(1000)}</a></root>`;
     const root = elementAt(parseXml(text), 'root');
     expect(root && textOf(root, 'a')?.length).toBeLessThanOrEqual(text.length);
@@ -187,7 +187,7 @@ describe('XML of a gateway', () => {
     }
   });
 
-  it('cannot reach what all objects have in common', () => {
+  it('cannot reach Object.prototype', () => {
     for (const name of ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty']) {
       const text = `<root><${name}><polluted>yes</polluted></${name}></root>`;
       expect(throwsNothingElse(() => parseXml(text))).toBeTrue();
@@ -203,7 +203,7 @@ describe('XML of a gateway', () => {
     }
   });
 
-  it('is not taken for an answer for the names that all objects have', () => {
+  it('is no answer for names of Object.prototype', () => {
     for (const action of ['', 'x']) {
       expect(thrownBy(() => parseAction(action, answerOf('<constructor/>')))).toBeInstanceOf(HttpError);
     }

@@ -72,7 +72,7 @@ describe('An HTTP server', () => {
     expect(await bytesOf(socket, answer.length)).toBe(answer);
   });
 
-  it('answers whoever would like another upgrade as if it did not, and closes', async () => {
+  it('answers a request for an unknown upgrade without it, and closes', async () => {
     const where = await open();
     const hello = await askUpgrade(where, { upgrade: 'h2c' }, { path: '/hello' });
     expect([hello.status, hello.text, hello.headers.connection]).toEqual([200, 'hello', 'close']);
@@ -80,7 +80,7 @@ describe('An HTTP server', () => {
     expect((await askUpgrade(where, { upgrade: 'echo' }, { path: '/hello', method: 'POST' })).status).toBe(400);
   });
 
-  it('hangs up on whoever wants to change before it has been answered', async () => {
+  it('closes a connection that asks for an upgrade before its last answer', async () => {
     const { host, port } = await open();
     const socket = connect({ host, port });
     sockets.push(socket);
@@ -91,7 +91,7 @@ describe('An HTTP server', () => {
     expect((await askUpgrade({ host, port }, { upgrade: 'h2c' }, { path: '/hello' })).text).toBe('hello');
   });
 
-  it('outlives those who break off in the middle of it', async () => {
+  it('survives clients that reset the connection in the middle of a request', async () => {
     const { host, port } = await open();
     for (const text of ['GET /hello HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: echo\r\nHost: h\r\n\r\nx', 'GET /']) {
       const socket = connect({ host, port });

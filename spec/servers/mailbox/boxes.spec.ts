@@ -64,7 +64,7 @@ describe('The boxes of a mailbox server', () => {
     expect(addresses().slice(-2)).toEqual([FRIEND, OTHER]);
   });
 
-  it('have the newest of the greediest give way to whoever has fewer there, and to nobody else', async () => {
+  it('evict the newest message of the largest site for a smaller site, and for nobody else', async () => {
     const { put, list, addresses } = boxesOf({ messagesPerRecipient: 5 });
     for (const host of [MALLORY, MALLORY, MALLORY, OTHER, OTHER]) await put(host);
     expect(await put(MALLORY)).toBe('recipient-full');
@@ -75,7 +75,7 @@ describe('The boxes of a mailbox server', () => {
     expect(addresses()).toEqual([MALLORY, MALLORY, OTHER, OTHER, FRIEND]);
   });
 
-  it('have as many give way as it takes, when they are full of bytes, and none in vain', async () => {
+  it('evict as many messages as needed when they are full of bytes, and none in vain', async () => {
     const { put, addresses } = boxesOf({ bytesPerRecipient: 4 * counted(100) });
     for (let index = 0; index < 4; index++) await put(MALLORY, { message: 'x'.repeat(100) });
     expect(await put(FRIEND, { message: 'x'.repeat(3 * 356 + 100) })).toBe('recipient-full');
@@ -101,7 +101,7 @@ describe('The boxes of a mailbox server', () => {
     expect(addresses().at(-1)).toBe('2001:db8:2::1');
   });
 
-  it('have what is still being written give way, too, and say so', async () => {
+  it('evict messages that are still being written, too, and say so', async () => {
     const { put, addresses } = boxesOf({ messagesPerRecipient: 2 });
     expect(await Promise.all([put(MALLORY), put(MALLORY), put(FRIEND)])).toEqual([
       undefined,
@@ -112,7 +112,7 @@ describe('The boxes of a mailbox server', () => {
     expect(await put(OTHER)).toBe('recipient-full');
   });
 
-  it('keep what was to give way when the newcomer cannot be stored, in the same order', async () => {
+  it('keep the messages to evict when the newcomer cannot be stored, in the same order', async () => {
     let isBroken = false;
     const put$ = () => (isBroken ? Promise.reject(new Error('The disk is full')) : Promise.resolve());
     const { put, list, addresses } = boxesOf(
@@ -134,7 +134,7 @@ describe('The boxes of a mailbox server', () => {
     expect(addresses('somebody else')).toEqual([MALLORY]);
   });
 
-  it('walk through no table for a put, when they are full, however many sites have something there', async () => {
+  it('take constant time for a put when they are full, however many sites have messages', async () => {
     const sites = 5_000;
     const { put } = boxesOf({ messages: 2 * sites });
     const from = (index: number) => `198.18.${index >> 8}.${index & 255}`;
@@ -150,7 +150,7 @@ describe('The boxes of a mailbox server', () => {
     expect(walks.map(({ calls }) => calls.count())).toEqual([0, 0, 0]);
   });
 
-  it('delete from the disk what gave way', async () => {
+  it('delete evicted messages from the disk', async () => {
     const store = await new Promise<MessageStore>((resolve, reject) => {
       all.add(levelStore$(path('data'), asyncScheduler).subscribe({ next: resolve, error: reject }));
     });

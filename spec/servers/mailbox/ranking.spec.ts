@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { Ranking } from '../../../servers/mailbox/ranking.js';
 
 describe('a ranking', () => {
-  it('has who has most on top, whatever changes', () => {
+  it('always finds the greatest', () => {
     const changes = fc.array(fc.tuple(fc.integer({ min: 0, max: 12 }), fc.nat({ max: 9 })), { maxLength: 200 });
     fc.assert(
       fc.property(changes, (all) => {

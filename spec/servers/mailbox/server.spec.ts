@@ -208,7 +208,7 @@ describe('A mailbox server', () => {
         while ((await poll(where, host, again.signal, 1)) === 'too-many-polls');
       });
 
-      it('of a few hosts that fill the place one gives way to a newcomer, and is answered with nothing', async () => {
+      it('one of a few hosts that have filled the room is evicted for a newcomer, with an empty answer', async () => {
         const where = await open({ limits: { polls: 4 } });
         const stopped = new AbortController();
         const hosts = [newAddress(), newAddress()];
@@ -286,7 +286,7 @@ describe('A mailbox server', () => {
       expect((await ask('rv.example.org:8080')).status).toBe(200);
     });
 
-    it('to have names that are none', async () => {
+    it('invalid names of its own', async () => {
       for (const hosts of [
         [],
         [''],
@@ -300,7 +300,7 @@ describe('A mailbox server', () => {
       }
     });
 
-    it('nobody who leaves out the port that goes without saying', async () => {
+    it('no client that leaves out the default port', async () => {
       const named = await open({ hosts: ['rv.example.org:443', '[2001:DB8::1]:80'] });
       const bob = callerOf(named);
       for (const host of ['rv.example.org', 'rv.example.org:443', '[2001:db8::1]']) {
@@ -536,7 +536,7 @@ describe('A mailbox server', () => {
     expect(await failureOf(mailboxServer$({ limits: { polls: 0 } }))).toBeInstanceOf(InvalidOptionError);
   });
 
-  it('is gone, with all that waits, when nobody wants it any more', async () => {
+  it('closes, with all that waits, when unsubscribed from', async () => {
     const { where, bob } = await openFor({ polls: 1 });
     const waiting = bob.take({ waitMs: 30_000 }).catch((error: unknown) => String(error));
     const other = callerOf(where);

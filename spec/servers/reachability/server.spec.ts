@@ -303,7 +303,7 @@ describe('A reachability server', () => {
     }
   });
 
-  it('lets each host ask so often, and each another as often', async () => {
+  it('limits the dials of each host, independently of others', async () => {
     let now = 0;
     const { runtime, dialled } = watching();
     const clock: Runtime = { ...runtime, scheduler: { ...impatient({}), now: () => now } };
@@ -326,7 +326,7 @@ describe('A reachability server', () => {
     expect(dialled).toHaveSize(4);
   });
 
-  it('dials so many at once, lets so many wait, and sends the others away', async () => {
+  it('limits simultaneous dials and waiting callers, and refuses the rest', async () => {
     const held = new Subject<never>();
     const dialled: number[] = [];
     const dial$: Runtime['dial$'] = ({ port }) => {
@@ -347,7 +347,7 @@ describe('A reachability server', () => {
     expect((await ask('/reachable?port=4004', newAddress())).status).toBe(200);
   });
 
-  it('is gone, with all that it was doing, when nobody wants it any more', async () => {
+  it('closes, with all its work, when unsubscribed from', async () => {
     const { runtime } = watching(true);
     const held: Socket[] = [];
     const listening = new Subject<{ readonly address: string; readonly port: number }>();

@@ -25,13 +25,13 @@ describe('a set that fades', () => {
     expect(set.has('a')).toBeFalse();
   });
 
-  it('never fails to know what it was given, however much that is', () => {
+  it('never misses a text that was added, however many there are', () => {
     fill(20_000);
     for (let index = 0; index < 20_000; index++) if (!set.has(`in ${index}`)) fail(`it does not know text ${index}`);
     expect(set.has('in 0')).toBeTrue();
   });
 
-  it('knows a text for its time at least, and for twice that at most, whenever it was given', () => {
+  it('remembers a text for its time at least, and for twice that at most, whenever it was added', () => {
     for (const age of [0, 1, 50, 99]) {
       set = new FadingSet({ forMs: 100, now: () => now });
       set.add('first');
@@ -44,7 +44,7 @@ describe('a set that fades', () => {
     }
   });
 
-  it('knows a text for its time while others are given all along', () => {
+  it('remembers a text for its time while others are added all along', () => {
     set.add('text');
     for (let index = 0; index < 10; index++) {
       now += 10;
@@ -56,7 +56,7 @@ describe('a set that fades', () => {
     expect(set.has('text')).toBeFalse();
   });
 
-  it('knows what it was given before the clock was set back', () => {
+  it('remembers texts that were added before the clock was set back', () => {
     set.add('text');
     now -= 500;
     expect(set.has('text')).toBeTrue();
@@ -64,7 +64,7 @@ describe('a set that fades', () => {
     expect([set.has('text'), set.has('later')]).toEqual([true, true]);
   });
 
-  it('takes about one text in 500 for one that it has with 500,000 in it, and no more memory than its two halves', () => {
+  it('has about one false positive in 500 with 500,000 texts, in the memory of its two halves', () => {
     setFlagsFromString('--expose-gc');
     const collect: unknown = runInNewContext('gc');
     const used = () => {

@@ -250,7 +250,7 @@ describe('A relay server', () => {
       expect([waiting, pairs]).toEqual([2, 0]);
     });
 
-    it('one whose other was there and is gone', async () => {
+    it('a node whose partner has come and gone', async () => {
       const { counters$, ...where } = await open({ limits: { unpairedMs: 20 } });
       const [alice, bob] = nodesAt(where);
       const token = systemRuntime.newId();
@@ -261,7 +261,7 @@ describe('A relay server', () => {
       expect([waiting, cut.unpaired]).toEqual([0, 1]);
     });
 
-    it('one whose other broke off while it waited', async () => {
+    it('a node whose partner reset its connection while it waited', async () => {
       const { counters$, ...where } = await open();
       const [alice, bob] = nodesAt(where);
       const token = systemRuntime.newId();
@@ -270,7 +270,7 @@ describe('A relay server', () => {
       expect(cut.unpaired).toBe(0);
     });
 
-    it('one whose other hung up while it waited, whatever it had said before', async () => {
+    it('a node whose partner ended its connection while it waited, whatever it had sent', async () => {
       const { counters$, ...where } = await open();
       const [alice, bob] = nodesAt(where);
       for (const words of ['', 'hello']) {
@@ -282,7 +282,7 @@ describe('A relay server', () => {
       }
     });
 
-    it('more than it bears: sessions, nodes of a host, requests, tokens', async () => {
+    it('more than its limits: sessions, nodes of a host, requests, tokens', async () => {
       const full = await open({ limits: { sessions: 1 } });
       const [alice, bob] = nodesAt(full);
       const token = systemRuntime.newId();

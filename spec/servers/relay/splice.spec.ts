@@ -156,7 +156,7 @@ describe('A splice', () => {
     expect(said).toEqual(['bytes', 'complete']);
   });
 
-  it('is cut by unsubscribing, in a way that nobody takes for an end', async () => {
+  it('is reset by unsubscribing, which cannot be mistaken for an orderly end', async () => {
     const { here, there, a, b } = await connections();
     const { splicing, said } = splice([a, b]);
     here.write('x');

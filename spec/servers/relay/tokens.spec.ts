@@ -60,7 +60,7 @@ describe('the tokens of a relay', () => {
     expect(tokens.refusalOf(ask(alice, bob), 'site')).toBe('replayed');
   });
 
-  it('are never forgotten for want of room: of a site that has as many as any other no new one is taken then', () => {
+  it('are never forgotten to make room for a site that would have as many as any other', () => {
     tokens.wait(ask(alice, bob, '1'), 'site', '');
     tokens.wait(ask(alice, bob, '2'), 'site', '');
     expect(tokens.refusalOf(ask(alice, bob, '3'), 'site')).toBe('server-full');
@@ -71,7 +71,7 @@ describe('the tokens of a relay', () => {
     expect(tokens.refusalOf(ask(alice, bob, '3'), 'site')).toBeUndefined();
   });
 
-  it('give way to those of other sites, the newest of the greediest first, and are good for nothing afterwards', () => {
+  it('are evicted for those of other sites, the newest of the largest site first, and cannot be used afterwards', () => {
     tokens.wait(ask(alice, bob, '1'), 'flood', 'one');
     tokens.wait(ask(alice, bob, '2'), 'flood', 'two');
     expect(tokens.refusalOf(ask(eve, bob, '3'), 'honest')).toBeUndefined();

@@ -12,7 +12,7 @@ describe('IdleTimer', () => {
     idle = new IdleTimer(clock, () => happened.push(clock.now()));
   });
 
-  it('does something once it was not put off for long enough', () => {
+  it('calls the action after a time without being put off', () => {
     idle.putOff(100);
     clock.pass(60);
     idle.putOff(100);

@@ -18,7 +18,7 @@ function isTaken(
   return isIntended({ server, at: endpoint(at) }, { local: endpoint(local), remote: endpoint(remote) }, names);
 }
 
-describe('a rendezvous server takes itself to be meant', () => {
+describe('a rendezvous server is the intended server of a proof', () => {
   const names = namesOf(['RV.example.org:8080'])(8000);
 
   it('by its names, each with its own port, too, wherever they have led', () => {

@@ -115,7 +115,7 @@ describe('The rendezvous server', () => {
       expect(await node.ask('SIMULTANEOUS READY 44444 10')).toBe(`CHALLENGE ${candidateAddress} 5000 TCP`);
     });
 
-    it('says nothing to an acceptance at an impossible time, of nobody, or to a candidate of nobody', async () => {
+    it('ignores an acceptance at an impossible time, of an unknown candidate, or a candidate for an unknown node', async () => {
       const server = await lab.server();
       const [nodeAddress, candidateAddress] = [newAddress(), newAddress()];
       const candidate = await clientOf(server, candidateAddress);
@@ -194,7 +194,7 @@ describe('The rendezvous server', () => {
       expect(await stays.heard()).toMatch(/^CHALLENGE /);
     });
 
-    it('lets a site have no more passed on than it may, in however many sessions, and serves others as before', async () => {
+    it('limits the lines forwarded for a site, in however many sessions, and serves others as before', async () => {
       const server = await lab.server();
       const [address, greedy, honest] = [newAddress(), newAddress(), newAddress()];
       const nodes = await Promise.all(Array.from({ length: 8 }, () => clientOf(server, address)));
@@ -489,7 +489,7 @@ describe('The rendezvous server', () => {
       expect(listed.every((node) => node.length <= 512 + '@127.0.0.1'.length)).toBeTrue();
     });
 
-    it('has who asks for long lists again and again pay for their length, and its site, but nobody else', async () => {
+    it('counts long lists against the client that asks for them and against its site only', async () => {
       const store = memoryStore({ maxEntries: 1_000, now: () => 0, random: Math.random });
       const server = await lab.server({ store }, { now: () => 0 });
       const endpoints = Array.from({ length: 15 }, (_, index) => ({
@@ -581,8 +581,8 @@ describe('The rendezvous server', () => {
     });
   }
 
-  describe('bears', () => {
-    it('too many connections from one address, and none of it troubles another', async () => {
+  describe('survives', () => {
+    it('too many connections from one address, without effect on others', async () => {
       const server = await lab.server({ limits: { connectionsPerHost: 2 } });
       const address = newAddress();
       await clientOf(server, address);

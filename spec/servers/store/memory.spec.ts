@@ -49,7 +49,7 @@ describe('the store in memory', () => {
     expect(await store.put('passive', 'c', 'one', 10)).toBeTrue();
   });
 
-  it('shares a full table by sites: the newest of the greediest is forgotten for a site that has less', async () => {
+  it('shares a full table by sites: evicts the newest entry of the largest site for a smaller one', async () => {
     const { store } = open({ maxEntries: 4 });
     for (const key of ['a', 'b', 'c']) await store.put('unls', key, 'greedy', 10, 'one');
     await store.put('unls', 'd', 'old', 10, 'two');
@@ -86,7 +86,7 @@ describe('the store in memory', () => {
     expect(await store.get('unls', 'b')).toBe('one');
   });
 
-  it('goes through none of what it keeps when it is full, nor when some of it has expired', async () => {
+  it('does not iterate over its entries when it is full, nor when some have expired', async () => {
     let looks = 0;
     const clock = { now: 0 };
     const now = () => {
@@ -140,7 +140,7 @@ describe('the store in memory', () => {
     );
   });
 
-  it('leaves to chance which entries are in a sample', async () => {
+  it('samples entries at random', async () => {
     const keys = ['a', 'b', 'c', 'd'];
     const firstBy = async (chance: number) => {
       const { store } = open({ random: () => chance });

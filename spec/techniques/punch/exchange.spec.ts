@@ -356,7 +356,7 @@ describe('the simultaneous open', () => {
     });
   });
 
-  it('tells its story', () => {
+  it('traces each of its steps', () => {
     world({ punches: [fails, opens] }, ({ a, b, connect, flush }) => {
       connect();
       flush();
@@ -445,7 +445,7 @@ describe('a node that is asked to punch', () => {
     });
   });
 
-  it('ignores what is none of its business, and goes on after anything', () => {
+  it('ignores other signals, and goes on after any', () => {
     world({ punches: [fails, opens] }, ({ a, b, flush }) => {
       b.inbox.next({ kind: 'punch-ask', body: {}, from: a.peerId, seenAt: '45.198.51.7' });
       b.inbox.next({ kind: 'chat', body: {}, from: a.peerId, seenAt: '45.198.51.7' });

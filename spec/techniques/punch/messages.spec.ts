@@ -51,7 +51,7 @@ describe('what nodes say before they punch', () => {
     );
   });
 
-  it('keeps to itself what the other side has no need of', () => {
+  it('sends only what the other side needs', () => {
     const own = { ...side, localPorts: [4000] };
     expect(askSignal({ ...ask, side: own })).toEqual(askSignal(ask));
   });
@@ -60,7 +60,7 @@ describe('what nodes say before they punch', () => {
     expect(readAsk(askSignal({ ...ask, roundTripMs: 1e9 }))?.roundTripMs).toBe(2000);
   });
 
-  it('is one or the other', () => {
+  it('is an ask or an answer, never both', () => {
     expect(readAnswer(askSignal(ask))).toBeUndefined();
     expect(readAsk(answerSignal(ask))).toBeUndefined();
   });
@@ -100,7 +100,7 @@ describe('what nodes say before they punch', () => {
     }
   });
 
-  it('is something or nothing, never an error, whatever comes', () => {
+  it('is read or is undefined, and never throws', () => {
     fc.assert(
       fc.property(
         fc.constantFrom('punch-ask', 'punch-answer'),

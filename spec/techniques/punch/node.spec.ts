@@ -50,7 +50,7 @@ const LOOK = { by: 'us', mayGuess: false } as const;
 const GUESS = { by: 'us', mayGuess: true } as const;
 const NOBODY = { host: '192.0.2.1', port: 1 };
 
-describe('what a node gives to its punches', () => {
+describe('what punches use of their node', () => {
   const lab = new Lab();
   afterEach(() => lab.close());
 
@@ -66,7 +66,7 @@ describe('what a node gives to its punches', () => {
     return { host: '127.0.0.1', port: addressOf(server).port };
   }
 
-  it('is itself as it looks, without asking where its ports are known or beyond knowing', async () => {
+  it('is its predicted side, without asking a server when its ports are known or random', async () => {
     for (const type of ['open', 'preserving', 'random'] as const) {
       const { punching } = nodeOf(natOf({ type }), [NOBODY]);
       const side = await firstValueFrom(punching.side$(4, [], LOOK));
@@ -146,7 +146,7 @@ describe('what a node gives to its punches', () => {
     expect((await firstValueFrom(punching.side$(4, [], GUESS))).ports[0]).toBe(60_044);
   });
 
-  it('does not know itself before a server has seen it', async () => {
+  it('fails before a server has seen this node', async () => {
     expect(await failureOf(nodeOf(undefined, [NOBODY]).punching.side$(4, [], LOOK))).toBeInstanceOf(DialError);
     expect(await failureOf(nodeOf(natOf({ type: 'open' }), []).punching.side$(4, [], LOOK))).toBeInstanceOf(DialError);
   });
@@ -163,7 +163,7 @@ describe('what a node gives to its punches', () => {
     expect(admits({ acceptPeer: broken })).toBeFalse();
   });
 
-  it('makes a socket a connection, on one side chosen and on the other taken', async () => {
+  it('makes a socket a connection: chosen on one side, accepted on the other', async () => {
     const server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     lab.onClose(() => server.close());

@@ -247,7 +247,7 @@ describe('two plans', () => {
 describe('two paced plans', () => {
   const [known, random] = [sideOf(PRESERVING), sideOf(RANDOM, { address: THERE })];
 
-  it('let no more new flows out than a router bears that limits them, also counting what the kernel would repeat', () => {
+  it('open no more new flows than a limiting router allows, counting the kernel’s repetitions', () => {
     const { syns, synMs = Infinity } = planOf(known, random, { isPaced: true });
     const inASecondFrom = (ms: number) => syns.filter(({ atMs }) => atMs >= ms && atMs < ms + 1_000).length;
     expect(Math.max(...syns.map(({ atMs }) => inASecondFrom(atMs)))).toBeLessThanOrEqual(13);

@@ -224,7 +224,7 @@ describe('punch$', () => {
     });
   });
 
-  it('is held up by sockets on which nobody proves anything for no more than a second in all', () => {
+  it('is delayed by sockets of strangers for a second in total at most', () => {
     marbles(({ scheduler, flush }) => {
       const local = { address: '0.0.0.0', port: 4000 };
       const [first, second] = [socketFrom(PEER), socketFrom(PEER)];
@@ -314,7 +314,7 @@ describe('punch$', () => {
       });
     });
 
-    it('does without where it cannot listen', () => {
+    it('goes on without listening when that fails', () => {
       marbles(({ scheduler, cold, expectObservable }) => {
         const socket = new Socket();
         const world = worldOf({ scheduler, dial$: () => cold('50ms (s|)', { s: socket }) });

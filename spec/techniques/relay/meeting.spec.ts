@@ -177,7 +177,7 @@ describe('the relay', () => {
     });
   });
 
-  it('needs no answer where the peer comes first', () => {
+  it('needs no answer when the peer comes first', () => {
     asking(({ relaying, connect, flush }) => {
       const connecting = connect();
       flush();
@@ -198,7 +198,7 @@ describe('the relay', () => {
     });
   });
 
-  it('goes nowhere that it did not name, and believes nobody else, nor of another ask', () => {
+  it('goes only to relays that it named, and ignores other peers and answers to other asks', () => {
     asking(({ relaying, connect, flush, says }) => {
       relaying.come$ = () => NEVER;
       const connecting = connect();
@@ -265,7 +265,7 @@ describe('the relay', () => {
     });
   });
 
-  it('waits for a peer that may come back for the question, and asks it anew when the relay has not waited as long', () => {
+  it('waits for a peer that may fetch the request later, and asks anew when the relay’s wait is over before', () => {
     asking(
       ({ relaying, connect, sent, scheduler, flush, says }) => {
         let comes = 0;
@@ -290,7 +290,7 @@ describe('the relay', () => {
     );
   });
 
-  it('does so, too, when all that the peer can say is that the relay lets it in no more', () => {
+  it('asks anew, too, when the peer says only that the relay refuses it now', () => {
     asking(
       ({ relaying, connect, sent, flush, says }) => {
         let comes = 0;
@@ -379,7 +379,7 @@ describe('the relay', () => {
     }
   });
 
-  it('says what a node lacks that can meet nobody there, and asks nobody', () => {
+  it('fails with what a node lacks to use relays, and asks nobody', () => {
     const reasonFor = (fields: Parameters<typeof asking>[1], relays: readonly Relay[] = [NEAR]) => {
       let reason = '';
       asking(({ relaying, connect, sent }) => {
@@ -413,7 +413,7 @@ describe('the relays to name', () => {
     ]);
   });
 
-  it('are none with a URL that is too long to be told', () => {
+  it('are none whose URL is too long to be sent', () => {
     expect(bestFor(unlOf(), [relayAt(`http://rv.example/${'a'.repeat(256)}/`)])).toEqual([]);
   });
 });
@@ -444,14 +444,14 @@ describe('a relay that two nodes know', () => {
     expect(isFound(namedAs('http://b.example:8080/', { at: ['192.0.2.1:8081'] }), own)).toBeFalse();
   });
 
-  it('is found by what it calls itself, and is not another at the same private address', () => {
+  it('is found by its id, and is not another one at the same private address', () => {
     const own = relayAt('http://[2001:db8::1]:8080/', { at: ['[2001:db8::1]:8080'], id: 'one' });
     expect(isFound(namedAs('http://192.0.2.1:8080/', { at: ['192.0.2.1:8080'], id: 'one' }), own)).toBeTrue();
     expect(isFound(namedAs('http://[2001:db8::1]:8080/', { id: 'another' }), own)).toBeFalse();
     expect(isFound(namedAs('http://[2001:db8::1]:8080/'), own)).toBeTrue();
   });
 
-  it('is the one with the same name, where another says that it is the same', () => {
+  it('is the one with the same name when another claims its id', () => {
     const liar = relayAt('http://liar.example/', { id: 'one' });
     const own = relayAt('http://rv.example/', { id: 'one' });
     expect(placesFor([namedAs('http://rv.example/', { id: 'one' })], [liar, own]).map((place) => place.known)).toEqual([
@@ -508,7 +508,7 @@ describe('a node that is asked to a relay', () => {
     });
   });
 
-  it('goes there by its own name of it, and says the other’s', () => {
+  it('goes there by its own URL, and answers with the peer’s', () => {
     asked(({ relaying, asks, said }) => {
       relaying.known$ = known(relayAt('http://192.0.2.1:8080/', { id: 'one' }));
       asks({ relays: [{ url: 'http://rv.example:8080/', at: [], id: 'one' }] });
@@ -517,7 +517,7 @@ describe('a node that is asked to a relay', () => {
     });
   });
 
-  it('goes no further when the peer takes it back, nor anywhere afterwards', () => {
+  it('stops when the peer withdraws the request, and goes nowhere afterwards', () => {
     asked(({ relaying, asks, signals, said, flush }) => {
       asks();
       expect(relaying.open).toBe(1);
@@ -530,7 +530,7 @@ describe('a node that is asked to a relay', () => {
     });
   });
 
-  it('goes nowhere when it knows none, and says that', () => {
+  it('goes nowhere when it knows none of the relays, and says so', () => {
     asked(({ relaying, asks, said, flush }) => {
       asks({ relays: [{ url: 'http://127.0.0.1:22/', at: ['192.168.1.1:80'], id: 'one' }] });
       flush();
@@ -539,7 +539,7 @@ describe('a node that is asked to a relay', () => {
     });
   });
 
-  it('waits with that until its servers have told', () => {
+  it('says so only after its servers have answered', () => {
     asked(({ relaying, asks, said, flush, scheduler }) => {
       const later$ = timer(500, scheduler).pipe(map((): KnownRelays => ({ relays: [NEAR], isWhole: false })));
       relaying.known$ = concat(of<KnownRelays>({ relays: [], isWhole: false }), later$, NEVER);
@@ -550,7 +550,7 @@ describe('a node that is asked to a relay', () => {
     });
   });
 
-  it('goes to the next where it is not let in, and says when there is none left, without details', () => {
+  it('goes to the next relay when one refuses, and says when none is left, without details', () => {
     asked(({ relaying, asks, said, flush, scheduler }) => {
       const fails$ = timer(20, scheduler).pipe(switchMap(() => throwError(() => new DialError('ECONNREFUSED'))));
       relaying.letIn$ = (host) => (host === 'near.example' ? fails$ : timer(20, scheduler));
@@ -566,7 +566,7 @@ describe('a node that is asked to a relay', () => {
     });
   });
 
-  it('gives up when the other does not come', () => {
+  it('gives up when the peer does not come', () => {
     asked(({ relaying, asks, scheduler, flush }) => {
       relaying.come$ = () => NEVER;
       asks();
@@ -575,7 +575,7 @@ describe('a node that is asked to a relay', () => {
     });
   });
 
-  it('answers a question once, however often it comes, and the newest of a peer', () => {
+  it('answers a request once, however often it comes, and only the newest of a peer', () => {
     asked(({ relaying, asks, flush }) => {
       relaying.come$ = () => NEVER;
       asks();
@@ -605,7 +605,7 @@ describe('a node that is asked to a relay', () => {
     });
   });
 
-  it('goes nowhere for a peer that is not welcome, and does not say so for ever', () => {
+  it('goes nowhere for a refused peer, and limits its refusals', () => {
     asked(({ relaying, asks, said }) => {
       relaying.admits = (peerId, seenAt) => peerId !== ALICE && seenAt !== AT;
       asks();
@@ -615,7 +615,7 @@ describe('a node that is asked to a relay', () => {
     });
   });
 
-  it('ignores what is none of its business, and goes on after anything', () => {
+  it('ignores other signals, and goes on after any', () => {
     asked(({ relaying, asks, signals, said, flush }) => {
       const good = askSignal({ attempt: 'one', token: tokenOf(1), relays: NAMES });
       for (const body of [{}, { ...good.body, relays: [] }, { ...good.body, token: '' }]) {

@@ -154,7 +154,7 @@ describe('a relay between two nodes', () => {
     }
   });
 
-  it('takes nobody where the peer does not know it: the peer connects to nothing that it is told of', async () => {
+  it('is not used when the peer does not know it: a peer connects only to relays of its own', async () => {
     const [own, meeting] = [await servers(), await lab.server()];
     const visitors: (string | undefined)[] = [];
     const port = await listening((socket) => visitors.push(socket.remoteAddress));
@@ -168,7 +168,7 @@ describe('a relay between two nodes', () => {
     expect(new Set(visitors)).toEqual(new Set([bind]));
   });
 
-  it('is of no use when it is down, has no relay, or says nothing: the reason tells', async () => {
+  it('fails with the reason when it is down, is no relay, or is silent', async () => {
     const meeting = await lab.server();
     const silent = await listening(() => undefined);
     const http = createHttpServer((_request, response) => response.writeHead(404).end()).listen(0, '127.0.0.1');
@@ -229,7 +229,7 @@ describe('a relay between two nodes', () => {
     await alsoLeft;
   });
 
-  it('is used by nobody who does not want to, and not in plain mode', async () => {
+  it('is not used when it is switched off, or in plain mode', async () => {
     const { rendezvous } = await servers();
     const there = lab.net({ rendezvous: [rendezvous], relay: false });
     const here = lab.net({ rendezvous: [rendezvous], relay: false });
@@ -250,7 +250,7 @@ describe('a relay between two nodes', () => {
     expect(answers).withContext('it says nothing').toEqual([]);
   });
 
-  it('turns away nobody for good: a node that has been unwelcome is met once it is not', async () => {
+  it('can be used by a peer that was refused before and is accepted now', async () => {
     const { rendezvous } = await servers();
     let isWelcome = false;
     const here = lab.net({ rendezvous: [rendezvous] });
@@ -299,7 +299,7 @@ describe('the relays that a node knows', () => {
     ]);
   });
 
-  it('are told by what its sessions have shown of their servers', () => {
+  it('have the names and addresses that its sessions have shown', () => {
     const sessionAt = (address: string, roundTripMs: number): RendezvousSession => ({
       server: { host: 'rv.example.org', port: 8000 },
       remote: { address, port: 8000 },
@@ -327,7 +327,7 @@ describe('the relays that a node knows', () => {
     ]);
   });
 
-  it('are those that it was given, and no others, or none', () => {
+  it('are the configured ones only, or none', () => {
     const relay = ['http://relay.example.org', 'http://rv.example.org:8080'];
     const given = relaysWith({ relay, mailbox: ['http://box.example.org'] }, stateOf('rv.example.org'));
     expect(given.map(({ url, meetings }) => [url.href, ...meetings])).toEqual([

@@ -70,7 +70,7 @@ describe('the reverse connect', () => {
     });
   });
 
-  it('fails when the signal gets nowhere, and when the peer refuses, but not when somebody else does', () => {
+  it('fails when the signal reaches nobody, and when the peer refuses, but not when somebody else does', () => {
     asking('absent', ({ recording }) => {
       expect(String(recording.error)).toMatch(/None of our signals/);
     });
@@ -172,7 +172,7 @@ describe('a node that is asked to dial back', () => {
     });
   });
 
-  it('dials nobody else: not a third party, not this machine’s network, not where nobody was seen', () => {
+  it('dials no other address: of no third party, on no local network, and none without an observation', () => {
     const third = [
       wan('45.192.2.1'),
       wan('2a00:db8::1'),
@@ -203,7 +203,7 @@ describe('a node that is asked to dial back', () => {
     });
   });
 
-  it('dials neighbours where all there is is one network', () => {
+  it('dials neighbours when there is only one network', () => {
     const own = () => ({ ...bob, endpoints: [lan('192.168.1.7'), wan('192.168.1.7')] });
     asked({ own }, ({ ask, dialled, flush }) => {
       ask([lan('192.168.1.8'), lan('192.168.1.9'), lan('10.0.0.1')], '192.168.1.8');
@@ -268,7 +268,7 @@ describe('a node that is asked to dial back', () => {
     });
   });
 
-  it('dials no more what the peer has taken back, before or after, nor when a connection has come in another way', () => {
+  it('stops dialling when the peer withdraws its request, also before it comes, or when another technique has connected them', () => {
     const over = { ...overSignal('one'), from: ALICE, seenAt: undefined };
     asked({}, ({ ask, signals, adopted, flush }) => {
       ask([wan(ALICE_AT)]);
@@ -293,7 +293,7 @@ describe('a node that is asked to dial back', () => {
     });
   });
 
-  it('takes nobody’s locator for that of another', () => {
+  it('refuses a locator that is not the sender’s', () => {
     const signal = { ...dialBackSignal('one', alice), seenAt: ALICE_AT };
     expect(readDialBack({ ...signal, from: ALICE })).toEqual({ attempt: 'one', unl: alice });
     expect(readDialBack({ ...signal, from: BOB })).toBeUndefined();
@@ -304,7 +304,7 @@ describe('what a node is asked for', () => {
   const lab = new Lab();
   afterEach(() => lab.close());
 
-  it('goes on being answered after a question of one who is nobody', async () => {
+  it('is still answered after a request from an invalid peer id', async () => {
     const { address, local } = await lab.server();
     const [here, there] = [lab.net({ rendezvous: [address] }), lab.net({ rendezvous: [address] })];
     const faults = lab.collect(there.trace$.pipe(filter(({ type }) => type === 'fault' || type === 'dropped')));
