@@ -293,17 +293,19 @@ describe('what is public', () => {
 
 describe('What is loaded', () => {
   const path = temporaryFolder();
+  let runs = 0;
 
   /** Runs Node, and tells which files it has loaded, by their paths from the top: V8 writes down every script. */
   function run(...args: readonly string[]) {
+    const written = path(String(runs++));
     const { status, stdout, stderr } = spawnSync(process.execPath, args, {
       cwd: ROOT,
-      env: { ...process.env, NODE_V8_COVERAGE: path('loaded') },
+      env: { ...process.env, NODE_V8_COVERAGE: written },
       encoding: 'utf8',
       timeout: 100_000,
     });
-    const written = readdirSync(path('loaded')).map((name) => readFileSync(path(join('loaded', name)), 'utf8'));
-    const urls = written.flatMap((json) => Array.from(json.matchAll(/"url":"(file:[^"]+)"/g), ([, url = '']) => url));
+    const scripts = readdirSync(written).map((name) => readFileSync(join(written, name), 'utf8'));
+    const urls = scripts.flatMap((json) => Array.from(json.matchAll(/"url":"(file:[^"]+)"/g), ([, url = '']) => url));
     const files = urls.map((url) => relative(ROOT, fileURLToPath(url)));
     const packages = files.flatMap((file) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? []);
     return {
@@ -325,11 +327,13 @@ describe('What is loaded', () => {
     expect(own.filter((file) => runsBy.includes(roomOf(file.slice('dist/'.length))))).toEqual([]);
   });
 
-  it('by rxp2p --version is what reads the command line, and no RxJS', () => {
-    const { status, packages, own } = run('dist/lib/cli/rxp2p.js', '--version');
-    expect(status).toBe(0);
-    expect(packages).toEqual(['commander']);
-    expect(own).toContain('dist/lib/cli/rxp2p.js');
-    expect(own).not.toContain('dist/lib/net.js');
+  it('by rxp2p --version is next to nothing, and for its help no RxJS', () => {
+    const version = run('dist/lib/cli/rxp2p.js', '--version');
+    expect([version.status, version.packages]).toEqual([0, []]);
+    expect(version.own).toContain('dist/lib/cli/rxp2p.js');
+    expect(version.own).not.toContain('dist/lib/cli/program.js');
+    const help = run('dist/lib/cli/rxp2p.js', 'connect', '--help');
+    expect([help.status, help.packages]).toEqual([0, ['commander']]);
+    expect(help.own).not.toContain('dist/lib/net.js');
   });
 });

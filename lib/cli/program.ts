@@ -1,0 +1,214 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { InvalidOptionError, InvalidUnlError, reasonOf } from '../errors.js';
+import { TECHNIQUE_NAMES } from '../techniques/technique.js';
+import type { ConnectOptions } from './connect.js';
+import type { ListenOptions } from './listen.js';
+import type { Report } from './report.js';
+import type { ServeOptions } from './serve.js';
+import type { ReachableOptions } from './terminal.js';
+
+/** Exit statuses: 0 after a clean close, 1 when it did not work, 2 when it was asked wrongly. */
+const WRONG_USAGE = 2;
+
+const integer = (minimum: number, maximum: number) => (text: string) => {
+  const value = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= minimum && value <= maximum) return value;
+  throw new InvalidArgumentError(`Expected an integer from ${minimum} to ${maximum}.`);
+};
+
+const several = (value: string, before: string[] | undefined) => [...(before ?? []), value];
+
+const rendezvous = () =>
+  new Option('-r, --rendezvous <HOST:PORT>', 'a rendezvous server; may be given several times').argParser(several);
+const mailbox = () =>
+  new Option(
+    '-m, --mailbox <URL>',
+    'a server that keeps messages, such as http://HOST:8080; may be given several times',
+  ).argParser(several);
+const dht = () =>
+  new Option(
+    '--dht <HOST:PORT>',
+    'a node of a distributed hash table by which to join it; may be given several times',
+  ).argParser(several);
+const relay = () =>
+  new Option(
+    '--relay <URL>',
+    'a relay for peers that no direct way leads to, such as http://HOST:8080; may be given several times (default: those of the servers)',
+  ).argParser(several);
+const noRelay = () => new Option('--no-relay', 'meet nobody at a relay');
+const bind = () => new Option('-b, --bind <ADDR>', 'the local address to listen on and to dial from (default: all)');
+const port = () =>
+  new Option('-p, --port <N>', 'the local port to listen on (default: the system chooses)').argParser(
+    integer(0, 65535),
+  );
+const key = () =>
+  new Option(
+    '-k, --key <FILE>',
+    "the node's key; made and saved there when there is none (default: a new one each time)",
+  );
+const forwarded = () =>
+  new Option('--forwarded', 'the port is forwarded to this node by hand: neither ask the router nor look from outside');
+const portMapping = () => new Option('--no-port-mapping', 'do not ask the router to open a port');
+const reachability = () =>
+  new Option(
+    '--reachability <URL>',
+    'a server that dials back; may be given several times (default: those that the rendezvous servers name)',
+  ).argParser(several);
+const json = () => new Option('--json', 'write what happens to stderr, one JSON object a line');
+
+/**
+ * Reads the command line and runs the command that it names, to its end; then the exit status is set. Each command loads what it
+ * needs and no more: a program that starts often must start fast.
+ */
+export async function run(version: string, report: Report): Promise<void> {
+  const program = new Command('rxp2p')
+    .description('Connect two programs wherever they are, and pass lines between them, encrypted and proven.')
+    .version(version)
+    .showHelpAfterError('(rxp2p --help tells more)')
+    .addHelpText(
+      'after',
+      `
+Try it on one machine, in three terminals:
+  rxp2p serve
+  rxp2p listen  --rendezvous 127.0.0.1:8000 --echo       prints a UNL
+  rxp2p connect UNL --rendezvous 127.0.0.1:8000          type a line, it comes back
+
+Exit status: 0 after a clean close, 1 when no connection could be made, 2 for wrong usage.`,
+    )
+    .exitOverride();
+
+  program
+    .command('serve')
+    .description(
+      'run the servers that nodes meet at: rendezvous (TCP); a mailbox, a relay and one that dials nodes back (HTTP); a DHT (UDP)',
+    )
+    .addOption(new Option('-b, --bind <ADDR>', 'the local address to listen on (default: all)'))
+    .addOption(
+      new Option('-p, --port <N>', 'the TCP port of the rendezvous server').default(8000).argParser(integer(0, 65535)),
+    )
+    .addOption(
+      new Option('--http-port <N>', 'the port of the HTTP services').default(8080).argParser(integer(0, 65535)),
+    )
+    .addOption(new Option('--data <DIR>', 'where the mailbox keeps messages (default: in memory)'))
+    .addOption(
+      new Option(
+        '--host <HOST:PORT>',
+        'a name by which clients know the servers, as in the URLs of the mailbox and the relay: what was signed for others is refused; needed behind a NAT or a proxy; may be given several times (default: the rendezvous server goes by its address, the others take any)',
+      ).argParser(several),
+    )
+    .addOption(new Option('--no-relay', 'do not pass bytes between nodes that cannot reach each other'))
+    .addOption(
+      new Option(
+        '--relay-sessions <N>',
+        'pairs of nodes that the relay joins at the same time (default: 4000)',
+      ).argParser(integer(1, 1_000_000)),
+    )
+    .addOption(
+      new Option(
+        '--relay-bytes <N>',
+        'bytes that a pair may have passed on, both ways (default: any number)',
+      ).argParser(integer(1, 1e15 - 1)),
+    )
+    .addOption(
+      new Option(
+        '--relay-rate <N>',
+        'bytes a second that a pair may have passed on, both ways (default: any number)',
+      ).argParser(integer(1, 1e15 - 1)),
+    )
+    .addOption(
+      new Option(
+        '--dht-port <N>',
+        'be a node of a distributed hash table on this UDP port, with HTTP services on the TCP port of the same number',
+      ).argParser(integer(0, 65535)),
+    )
+    .addOption(new Option('--dht-address <ADDR>', 'the IPv4 address at which others reach it (default: its own)'))
+    .addOption(
+      new Option('--dht-bootstrap <HOST:PORT>', 'another node by which to join; may be given several times').argParser(
+        several,
+      ),
+    )
+    .addOption(json())
+    .addHelpText(
+      'after',
+      '\nWith --json also what the relay does, at most once a minute: sessions, waiting, joined, bytes, refused, cut.',
+    )
+    .action(async (options: ServeOptions) => (await import('./serve.js')).serve(options));
+
+  program
+    .command('listen')
+    .description('wait for peers: the first line of stdout is the UNL they need, then come the lines they send')
+    .addOption(rendezvous())
+    .addOption(mailbox())
+    .addOption(dht())
+    .addOption(relay())
+    .addOption(noRelay())
+    .addOption(port())
+    .addOption(bind())
+    .addOption(key())
+    .addOption(forwarded())
+    .addOption(portMapping())
+    .addOption(reachability())
+    .option('--echo', 'send each line back to the peer it came from')
+    .addOption(json())
+    .addHelpText('after', '\nLines on stdin go to all connected peers. Ends on Ctrl-C.')
+    .action(async (options: ListenOptions) => (await import('./listen.js')).listen(options));
+
+  program
+    .command('connect')
+    .description('connect to a node by its UNL, like nc: stdin goes to the peer, its lines to stdout')
+    .argument('<UNL>', 'the locator that the peer printed; without servers of your own it names them, too')
+    .addOption(rendezvous())
+    .addOption(mailbox())
+    .addOption(dht())
+    .addOption(relay())
+    .addOption(noRelay())
+    .addOption(bind())
+    .addOption(key())
+    .addOption(
+      new Option(
+        '-t, --technique <NAME>',
+        `only this technique; may be given several times: ${TECHNIQUE_NAMES.join(', ')}`,
+      ).argParser(several),
+    )
+    .addOption(
+      new Option('--timeout <SECONDS>', 'how long each technique may take').default(60).argParser(integer(1, 86_400)),
+    )
+    .addOption(json())
+    .addHelpText('after', '\nEnds when either side closes. At the end of stdin all of it is delivered first.')
+    .action(async (unl: string, options: ConnectOptions) => (await import('./connect.js')).connect(unl, options));
+
+  program
+    .command('join')
+    .description('join a flooding network: stdin lines go to every node, lines from the network to stdout')
+    .addOption(rendezvous())
+    .addOption(mailbox())
+    .addOption(dht())
+    .addOption(relay())
+    .addOption(noRelay())
+    .addOption(port())
+    .addOption(bind())
+    .addOption(key())
+    .addOption(forwarded())
+    .addOption(portMapping())
+    .addOption(reachability())
+    .addOption(json())
+    .addHelpText(
+      'after',
+      '\nA line that went through the network within the last minute is not sent again. Ends on Ctrl-C.',
+    )
+    .action(async (options: ReachableOptions) => (await import('./join.js')).join(options));
+
+  for (const command of program.commands) command.exitOverride().showHelpAfterError('(--help tells more)');
+
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Commander has said what it had to say; only help and version are no mistakes.
+      process.exitCode = error.exitCode === 0 ? 0 : WRONG_USAGE;
+    } else {
+      report('failed', { reason: reasonOf(error) }, `rxp2p: ${reasonOf(error)}`);
+      process.exitCode = error instanceof InvalidOptionError || error instanceof InvalidUnlError ? WRONG_USAGE : 1;
+    }
+  }
+}
