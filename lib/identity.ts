@@ -49,8 +49,8 @@ export function createIdentity(): Identity {
 /**
  * Reads an identity from a file that {@link saveIdentity} wrote.
  *
- * An empty file is refused like any other that holds no key. It may be all that a crash has left of a key that others know, so whoever
- * runs this node decides whether to bring a copy back or to delete the file, and be a new peer.
+ * An empty file is refused like any other that holds no key. A crash may have emptied it, and others may know the lost key. So
+ * the operator decides whether to restore a copy, or to delete the file and become a new peer.
  *
  * @param path the file.
  * @throws IdentityError (`IDENTITY`) when the file cannot be read, holds no Ed25519 key, or can be read by other users.
@@ -170,8 +170,8 @@ export function isPeerId(value: unknown): value is PeerId {
 }
 
 /**
- * The y of the points of small order, in hex without the sign bit (the neutral element, and those of orders 2, 4 and 8): for
- * such a key anybody can make a signature of anything (RFC 8032 §8.9 has whoever needs it check).
+ * The y of the points of small order, in hex without the sign bit (the neutral element, and those of orders 2, 4 and 8): for such
+ * a key anybody can forge signatures (RFC 8032 §8.9 leaves this check to applications).
  */
 const SMALL_ORDER = [
   '00'.repeat(32),

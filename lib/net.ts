@@ -100,7 +100,8 @@ class LazyNet implements Net {
   start(): Promise<void> {
     if (this.#closed !== undefined) return Promise.reject(new ClosedError('The net is closed: make a new one'));
     this.#started ??= this.#begin();
-    // Whoever waits for it learns of a failure, and so does `unl$`; nobody has to.
+    // A failure rejects the returned promise and ends `unl$`. A caller that ignores the promise must not cause an unhandled
+    // rejection.
     this.#started.catch(noop);
     return this.#started;
   }

@@ -47,7 +47,7 @@ export interface Reach {
   readonly family: 4 | 6;
   /** Whether everything has been tried. */
   readonly isSettled: boolean;
-  /** Whether somebody outside has dialled this node; `undefined` while nobody has tried, or nobody can. */
+  /** Whether a server has dialled this node from outside; `undefined` before that was tried, and when no server can try. */
   readonly isReachable: boolean | undefined;
   /** Where others can dial this node, as far as it is known. */
   readonly endpoint: Endpoint | undefined;

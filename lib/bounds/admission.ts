@@ -26,10 +26,10 @@ interface Share<T> {
 }
 
 /**
- * A room of bounded size that is shared by sites: open connections, or the entries of a table. When it is full, a newcomer whose site
- * has less than another gets in, and the newest entry of the site that has most gives way. So a flood from a few sites fills the
- * room and keeps nobody else out, and what was there before the flood stays. Each call takes constant time on average, however many
- * sites there are.
+ * A room of bounded size that is shared by sites: open connections, or the entries of a table. When it is full, a newcomer from a
+ * smaller site is admitted, and the newest entry of the largest site is evicted. So a flood from a few sites fills the room and
+ * keeps nobody else out, and what was there before the flood stays. Each call takes constant time on average, however many sites
+ * there are.
  *
  * @example
  * const pending = new Admission<Socket>({ most: 256, mostOfSite: 64 });
@@ -69,7 +69,7 @@ export class Admission<T> {
     return this.#size < most || own + 1 < this.#most ? undefined : 'full';
   }
 
-  /** Lets a newcomer in, if there is room or somebody has to give way to it. */
+  /** Admits a newcomer if there is room, or if an entry can be evicted for it. */
   admit(site: string, entry: T): Admitted<T> {
     if (!this.hasRoomFor(site)) return { isIn: false };
     const gaveWay = this.#size < this.config.most ? undefined : this.givesWayTo(site);

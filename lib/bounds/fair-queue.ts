@@ -1,9 +1,9 @@
 import { Queue } from './queue.js';
 
 /**
- * A queue of bounded length that is shared by sites, and within a site by senders. What waits is served by turns: one entry of each
- * site, and of a site one entry of each of its senders. When the queue is full, the newest entry of the sender that has most, of the
- * site that has most, gives way. So a flood waits behind itself, and whoever has little is served soon, however much others have.
+ * A queue of bounded length that is shared by sites, and within a site by senders. What waits is served by turns: one entry of
+ * each site, and of a site one entry of each of its senders. When the queue is full, the newest entry of the sender that has
+ * most, of the site that has most, gives way. So a flood waits behind itself, and senders of few entries are served soon.
  *
  * Serving takes constant time, and so does adding while there is room; when there is none, adding looks at each site and at each sender
  * of one.

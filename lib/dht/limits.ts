@@ -6,7 +6,7 @@ export interface DhtLimits {
   readonly parts: number;
   /** Parts from one IPv4 address. */
   readonly partsPerHost: number;
-  /** Parts for one receiver; of more, the oldest of the host that has sent most gives way. */
+  /** Parts for one receiver. When there are more, the oldest part of the host that has sent most is evicted. */
   readonly partsPerReceiver: number;
   /** Receivers that are announced. */
   readonly announcements: number;

@@ -21,7 +21,7 @@ import { COMMAND, FIND_PADDING, VERSION } from './messages.js';
 import type { DhtNode } from './node.js';
 import { CLOSEST, Walk, type Found, type Step } from './walk.js';
 
-/** Ways that share no node. */
+/** The number of disjoint paths. */
 const PATHS = 2;
 
 /**
@@ -32,10 +32,10 @@ const SLOW_MS = 400;
 const LEAST_SLOW_MS = 100;
 const SLOWER_THAN_MOST = 4;
 
-/** As many as are wanted do by then, even if some that may be closer have not answered. */
+/** After this time the wanted number of nodes is enough, even if some that may be closer have not answered. */
 const ENOUGH_MS = 500;
 
-/** Whatever has been found by then has to do. */
+/** After this time the lookup ends with the nodes that it has. */
 const LOOKUP_MS = 2_500;
 
 /** What a lookup needs. */
@@ -99,7 +99,7 @@ export function lookup$({ node, target, runtime: { scheduler } }: LookupConfig):
 
   return defer(() => {
     const known = node.closest(target, CLOSEST);
-    // Who knows few asks those that one begins with, too.
+    // A node that knows few others asks the bootstrap nodes, too.
     const start$ =
       known.length >= CLOSEST / 2 ? of(known) : node.bootstrap$.pipe(map((bootstrap) => [...known, ...bootstrap]));
     return start$.pipe(switchMap((start) => walk$(new Walk(target, start, PATHS, node.id()))));

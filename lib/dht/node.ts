@@ -49,7 +49,7 @@ export interface DhtNodeConfig {
 
 /** A node as the DHT knows it. */
 export interface Contact extends Endpoint {
-  /** Follows from the address and the port: nobody can choose where in the DHT it stands, but by having many. */
+  /** Derived from the address and the port, so nobody can choose a position in the DHT, except by having many addresses. */
   readonly id: Buffer;
 }
 
@@ -57,7 +57,7 @@ export interface Contact extends Endpoint {
 interface Question {
   readonly command: number;
   readonly value: Buffer;
-  /** What the node gave to this host, to prove that it is not somebody else. */
+  /** The token that the node gave to this host. It proves the source address. */
   readonly token?: Buffer | undefined;
   /** Asks for the nodes that are closest to it, too. */
   readonly target?: Buffer | undefined;
@@ -80,9 +80,9 @@ export interface Asked {
   readonly from: Endpoint;
   readonly command: number;
   readonly value: Buffer;
-  /** The token that it was given before, checked: whoever asks gets what is sent to its address. */
+  /** The caller's token, checked: the caller receives at its source address. */
   readonly token: Buffer | undefined;
-  /** Asks from the socket on which this came, for whoever is behind a NAT. Fails like {@link DhtNode.ask$}. */
+  /** Sends a request back from the same socket, so that it passes the caller's NAT. Fails like {@link DhtNode.ask$}. */
   readonly askBack$: (question: Question) => Observable<Answer>;
   readonly reply: (value: Buffer, options?: { readonly token?: boolean; readonly closer?: boolean }) => void;
   /** Says that it knows no such command. */
@@ -113,7 +113,7 @@ export interface DhtNode {
 /** dht-rpc's own: there is no such command. */
 const UNKNOWN_COMMAND = 1;
 
-/** Addresses of which it is remembered whether they are believed. */
+/** How many checked addresses are remembered. */
 const MAX_JUDGED = 10_000;
 
 /** The nodes of one answer that are looked at; Kademlia's k. */

@@ -6,18 +6,17 @@ import type { Answer, DhtNode } from './node.js';
 /** dht-rpc's own: the token is wrong or too old. */
 const INVALID_TOKEN = 2;
 
-/** What a node needs to know of whoever asks it for something. */
+/** What a node tells a caller that wants to prove its address. */
 interface Proof {
-  /** What the node gave to this host; good for some seconds. */
+  /** The token that the node gave to this host; valid for some seconds. */
   readonly token: Buffer | undefined;
   /** Where the node sees this one. */
   readonly seenAs: Endpoint | undefined;
 }
 
 /**
- * Asks a node for something that it does only for those who get what is sent to their address, so that nobody can ask in
- * another's name: with the token that it gave, and where that is too old, once more with the one that it gives now.
- * Fails like {@link DhtNode.ask$}.
+ * Sends a request that a node accepts only from a caller that can receive at its address, so that nobody can forge the source.
+ * Sends the node's token, and once more with a fresh token if that was too old. Fails like {@link DhtNode.ask$}.
  *
  * @param value makes the request for a proof.
  */

@@ -45,10 +45,10 @@ import type { Found } from './walk.js';
  */
 export const COPIES = 12;
 
-/** Nodes found are good for more parcels for this time: signals come in bursts. */
+/** How long found nodes are used for further parcels: signals come in bursts. */
 const FOUND_MS = 20_000;
 
-/** Who has not answered by then, on a second try, is not waited for when others have stored it. */
+/** A node that has not answered by then, on a second try, is not waited for if others have stored the parcel. */
 const STORED_MS = 2_000;
 
 /** Receivers that are remembered, with what they were sent. */
@@ -119,7 +119,7 @@ export function createSender({ node, keeper, runtime }: SenderConfig): Send {
     const receipt = receiptOf(first.digest);
     const stored$ = merge(...remote, ...own).pipe(
       map((signature): Sent => {
-        // Nodes can say what they like: what counts is the receiver's own word.
+        // A node's answer may be a lie; only the receiver's signature counts.
         return signature !== undefined && verifySignature(to, receipt, signature) ? 'delivered' : 'kept';
       }),
       tap((sent) => {
@@ -146,7 +146,7 @@ export function createSender({ node, keeper, runtime }: SenderConfig): Send {
       const sending$ = defer(() => {
         const isFresh = receiver.foundAt + FOUND_MS > scheduler.now();
         if (!isFresh) return fresh$.pipe(switchMap(sent$));
-        // Where it did not get through, the nodes may be others now.
+        // The parcel was not delivered, so the nodes may have changed: look for them again.
         return sent$(receiver.found).pipe(
           concatMap((sent) => (sent === 'delivered' ? of(sent) : fresh$.pipe(switchMap(sent$)))),
         );

@@ -6,7 +6,7 @@ export interface Kept {
   /** The receiver's mailbox, in hex digits. */
   readonly to: string;
   readonly part: Part;
-  /** Who is counted for it. */
+  /** The host that it is counted for. */
   readonly host: string;
 }
 
@@ -17,7 +17,7 @@ interface ShelfLimits {
   readonly partsPerReceiver: number;
 }
 
-/** Parts that wait, by receiver, each no more than once. Nobody fills what others need: hosts share the room. */
+/** Waiting parts, by receiver, each only once. Hosts share the room, so that one host cannot fill it. */
 export class Shelf<T extends Kept> {
   readonly #boxes = new Map<string, Map<string, T>>();
   readonly #room: Admission<T>;
@@ -72,7 +72,7 @@ export class Shelf<T extends Kept> {
   }
 }
 
-/** The oldest of what the host has sent that has sent most. */
+/** The oldest part of the host that has sent most. */
 function oldestOfGreediest<T extends Kept>(all: readonly T[]): T | undefined {
   const counts = new Map<string, number>();
   for (const { host } of all) counts.set(host, (counts.get(host) ?? 0) + 1);

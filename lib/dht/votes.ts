@@ -1,23 +1,23 @@
 import { COPIES } from './send.js';
 
-/** Where each host that pushed a parcel says that it saw the sender. One host has one voice, however many nodes it has. */
+/** The sender's address as each host that pushed a parcel saw it. A host has one vote, however many nodes it has. */
 export type Votes = Map<string, string | undefined>;
 
-/** The voice of this node itself, to which the sender gave the parcel. */
+/** The vote of this node itself, when the sender stored the parcel here. */
 export const OWN_VOTE = 'own';
 
-/** An address is believed only when it has so many times as many voices as all others together. */
+/** An address is believed only with this many times the votes of all others together. */
 const LEAD = 2;
 
 /**
- * How many hosts have to say the same: more than half of those at which there are copies of a parcel, which are all neighbours where
- * there are few, and {@link COPIES} of them where there are more.
+ * How many hosts must agree: more than half of those that hold a copy of a parcel. These are all neighbours in a small DHT, and
+ * {@link COPIES} in a larger one.
  *
- * Whoever sends a parcel chooses which nodes get it. If it were enough to be ahead of the others, somebody with two hosts would give it
- * to these alone, and nobody would contradict. So voices are counted against the neighbours there are and not against those that speak.
- * Of twenty neighbours seven have to agree: where a fifth lies, four cannot. Of the twelve copies of an honest parcel at least
- * eight are with honest ones, who can: and eight are twice four, whom they outvote.
- * Of two neighbours both have to agree, of three two. A single one is believed, as a rendezvous server would be.
+ * Whoever sends a parcel chooses which nodes get it. If a majority of the votes were enough, an attacker with two hosts would
+ * store it only there, and nobody would contradict. So votes are compared with the number of neighbours, not with the number of
+ * votes. Of twenty neighbours seven have to agree: where a fifth lies, four cannot. Of the twelve copies of an honest parcel at
+ * least eight are with honest ones, who can: and eight are twice four, whom they outvote. Of two neighbours both have to agree,
+ * of three two. A single one is believed, as a rendezvous server would be.
  *
  * @param neighbours how many hosts there are that could have pushed it.
  */
@@ -26,8 +26,9 @@ export function majorityOf(neighbours: number): number {
 }
 
 /**
- * The address on which those who pushed a parcel agree, so that no few of them can choose it: what this node saw itself; or what
- * {@link majorityOf} its neighbours say, and at least {@link LEAD} times as many as say anything else. `undefined` when there is none.
+ * The sender's address on which the pushing hosts agree, so that a few of them cannot forge it: the address that this node saw
+ * itself, or one with the votes of {@link majorityOf} its neighbours and at least {@link LEAD} times all other votes. `undefined`
+ * when there is none.
  *
  * @param neighbours how many hosts there are that could have pushed it.
  *

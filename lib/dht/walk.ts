@@ -2,22 +2,22 @@ import { siteOf } from '../bounds/site.js';
 import { formatEndpoint } from '../endpoint.js';
 import type { Answer, Contact } from './node.js';
 
-/** Kademlia's k: so many nodes are looked for. */
+/** Kademlia's k: how many nodes a lookup finds. */
 export const CLOSEST = 20;
 
-/** Questions at once on each way. Many, for those that nobody answers hold none of the others up. */
+/** How many questions each path has open at once. Many, so that unanswered ones do not hold up the others. */
 const PARALLEL = 12;
 
 /**
- * Of those that a node has named so many may be silent, or not have answered yet; or half as many as have answered. Whoever is out of
- * date, or names nodes that are not there, takes little of a lookup's time.
+ * How many of the nodes named by one node may be silent or unanswered; half as many as have answered, if that is more. So a node
+ * with an outdated table, or that invents nodes, costs a lookup little time.
  */
 const MAX_MISSES = 3;
 
 /** Nodes of one host among those that are found: ids follow from ports, of which a host has many. */
 const MAX_PER_HOST = 2;
 
-/** So few are hardly enough to store a parcel safely. */
+/** Fewer nodes than this are hardly enough to store a parcel safely. */
 const FEW = 3;
 
 /** Nodes heard of in one lookup, at most. */
@@ -34,7 +34,7 @@ export interface Found {
 interface Candidate {
   readonly contact: Contact;
   readonly distance: Buffer;
-  /** Who named it; nobody where the lookup began. */
+  /** The node that named it; none for the nodes that the lookup began with. */
   readonly referrers: Candidate[];
   /** `useless`: slow, silent, or no node of this kind. */
   state: 'new' | 'asked' | 'found' | 'useless';
@@ -53,15 +53,15 @@ export interface Step {
 }
 
 /**
- * What a lookup knows, without its questions and its time: which nodes there are on each of its ways, whom to ask next, and when it is
- * over. A node is asked on one way only, so that who lies on one has no say in the other (S/Kademlia, §4.4).
+ * The state of a lookup, without network and time: the nodes on each path, which to ask next, and when it is finished. A node is
+ * asked on one path only, so that a liar on one path cannot influence another (S/Kademlia, §4.4).
  */
 export class Walk {
   readonly #candidates = new Map<string, Candidate>();
   /** Questions under way, the slow ones among them. */
   #unanswered = 0;
   #members = 0;
-  /** Of each way those that it has heard of, the closest first, and how many of them are being waited for. */
+  /** For each path, the nodes it has heard of, the closest first, and how many of them are waited for. */
   readonly #paths: readonly { readonly known: Candidate[]; waiting: number }[];
 
   constructor(
@@ -74,10 +74,10 @@ export class Walk {
     for (const [index, contact] of start.entries()) this.#hear(contact, index % paths, undefined);
   }
 
-  /** Whom to ask now; they count as asked. */
+  /** The nodes to ask now. They count as asked. */
   next(): Step[] {
     const steps: Step[] = [];
-    // In turns, so that no way takes all of them from the others.
+    // In turns, so that no path takes all nodes from the others.
     for (let before = -1; before < steps.length;) {
       before = steps.length;
       for (const [path, { waiting }] of this.#paths.entries()) {
@@ -129,7 +129,7 @@ export class Walk {
     }
   }
 
-  /** Whether there is nobody to ask and nobody to wait for; who has found hardly anybody waits for the slow ones, too. */
+  /** Whether no node is left to ask or to wait for. A lookup that has found few nodes waits for the slow ones, too. */
   isOver(): boolean {
     if (this.#members < FEW && this.#unanswered > 0) return false;
     return this.#paths.every(({ waiting }, path) => waiting === 0 && this.#nextOf(path) === undefined);
@@ -149,7 +149,7 @@ export class Walk {
       .slice(0, CLOSEST);
   }
 
-  /** The closest node that a way has not asked, if it is among the closest that it knows; the other ways' count too. */
+  /** The closest node that a path has not asked, if it is among the closest nodes known; those of the other paths count, too. */
   #nextOf(path: number): Candidate | undefined {
     let closer = 0;
     for (const candidate of this.#paths[path]?.known ?? []) {
@@ -193,7 +193,7 @@ export class Walk {
   }
 }
 
-/** Whether anybody vouches for a node of whom it is worth believing that it is there. */
+/** Whether to ask a node: the lookup began with it, or a node named it whose other names mostly answered. */
 function isBelieved({ referrers }: Candidate): boolean {
   return (
     referrers.length === 0 ||

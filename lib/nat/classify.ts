@@ -41,8 +41,8 @@ const MAX_PASSED_OVER = 8;
  * may be wrong. Fewer samples give `unknown` rather than a guess. With equal evidence the type that is easier to predict wins:
  * its predictions hold for the other type, too.
  *
- * @param samples in the order in which their SYNs were sent, all of one address family; only the first 64 count.
- * @param ownAddresses the addresses of this machine: whoever is seen at one of them has no NAT.
+ * @param samples in the order in which their SYNs were sent, all of one address family; only the first 64 count. @param
+ * ownAddresses the addresses of this machine: if servers see one of them, there is no NAT.
  *
  * @example
  * const [s1, s2] = [{ address: '192.0.2.1', port: 8000 }, { address: '192.0.2.2', port: 8000 }];

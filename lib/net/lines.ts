@@ -24,7 +24,7 @@ export class Lines {
     const { timing, limits } = config;
     this.#seen = new Seen({ forMs: timing.seenMs, maxEntries: limits.seenLines, now: () => scheduler.now() });
     this.line$ = peers.connection$.pipe(
-      // A breath later, so that whoever gets the connection first may take it as a stream.
+      // In a later task, so that a subscriber of the connection can first take it as a stream.
       observeOn(asapScheduler),
       mergeMap((connection) => connection.lines$.pipe(map((text) => ({ connection, text })))),
       filter(({ connection, text }) => {

@@ -16,9 +16,9 @@ interface Slot<T> {
 }
 
 /**
- * Finds a slot for a newcomer. Keys are free, so that slots are shared by sites: when all are taken, the newest connection of the site
- * that has most gives way to a newcomer whose site has less. A connection that the application has sent something on never gives way.
- * Pure; the time it takes is linear in the connections.
+ * Finds a slot for a newcomer. Keys are free, so that slots are shared by sites: when all are taken, a newcomer from a smaller
+ * site takes the slot of the newest connection of the largest site. A connection on which the application has sent something
+ * keeps its slot. Pure; the time it takes is linear in the connections.
  *
  * @param taken the connections that have a slot, the oldest first.
  * @param most how many slots there are.

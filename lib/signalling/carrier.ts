@@ -13,7 +13,7 @@ export type CarrierName = (typeof CARRIER_NAMES)[number];
 
 /**
  * What became of a signal. `delivered`: the peer has it, or is connected to the server that has it and gets it at once. `kept`:
- * it waits for the peer, who may come for it or not. `absent`: nobody took it.
+ * it waits for the peer, which may or may not fetch it. `absent`: no carrier took it.
  */
 export type Delivery = 'delivered' | 'kept' | 'absent';
 
@@ -22,7 +22,7 @@ export interface Parcel {
   readonly bytes: Buffer;
   /** Who sent it, as the carrier says; nothing is proven yet. `undefined` where the carrier does not know. */
   readonly from: PeerId | undefined;
-  /** The address at which whoever carried it saw its sender; `undefined` when nobody did. */
+  /** The sender's address, as the server or node that carried the parcel saw it; `undefined` if it was not seen. */
   readonly seenAt: string | undefined;
   /**
    * Tells the carrier that the signal has been dealt with, so that it need not bring it again. What is not acknowledged within

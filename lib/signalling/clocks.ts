@@ -9,7 +9,7 @@ const MAX_PEERS = 1_000;
 /** A peer is told the time once a minute at most: otherwise somebody who replays its old signals could have it told without end. */
 const TOLD = { perSecond: 1 / 60, burst: 1, maxSites: MAX_PEERS };
 
-/** And so many peers are told at most. */
+/** The limit for all peers together. */
 const ALL_TOLD = { perSecond: 1, burst: 10 };
 
 /**

@@ -15,10 +15,10 @@ const OPENED = { perSecond: 100, burst: 400 };
 /** Parcels that wait to be opened, of peers that this node knows and of others: each as long as a carrier's longest message. */
 const MAX_WAITING = 256;
 
-/** Peers that this node has written to, of which it is remembered. */
+/** How many peers are remembered that this node has sent signals to. */
 const MAX_WRITTEN_TO = 1_000;
 
-/** Peers that this node has heard from, of which it is remembered. */
+/** How many peers are remembered that this node has taken signals from. */
 const MAX_HEARD = 1_000;
 
 /** A parcel, and the carrier that brought it. */

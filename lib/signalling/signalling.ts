@@ -14,7 +14,7 @@ export interface Signal {
 export interface ReceivedSignal extends Signal {
   /** Who sent it. */
   readonly from: PeerId;
-  /** The address at which whoever carried the signal saw its sender; `undefined` when nobody did. */
+  /** The sender's address, as the server or node that carried the signal saw it; `undefined` if it was not seen. */
   readonly seenAt: string | undefined;
 }
 

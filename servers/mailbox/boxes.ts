@@ -59,8 +59,8 @@ const WORTHWHILE_BYTES = 1024 * 1024;
  * The boxes of all receivers. Messages stay in the order of arrival until they are acknowledged or expire. They are held in
  * memory, and are written to a store before they are reported as kept.
  *
- * In a full box, and when all of them together are full, the newest messages of the IPv4 address or IPv6 /48 that has most
- * there give way to one of another that has fewer, once that is stored.
+ * When a box is full, or all boxes together, a message from a smaller site (an IPv4 address or IPv6 /48) evicts the newest
+ * messages of the largest one, once it is stored.
  */
 export class Boxes {
   /** By receiver, then by receipt, in the order of arrival. */

@@ -18,8 +18,8 @@ export type Change =
   | { readonly type: 'del'; readonly key: string };
 
 /**
- * Opens a LevelDB in a folder, which is made if need be, in one that is there. The package is loaded when first needed: only servers
- * that keep something need it.
+ * Opens a LevelDB in a folder. The folder is made if necessary; its parent must exist. The package is loaded when first needed:
+ * only servers that keep something need it.
  *
  * @throws StoreError when it cannot be opened: another process has it, for one, or the folder that it is to be in is not there.
  *

@@ -21,7 +21,7 @@ export class Ranking {
     return this.#heap[0];
   }
 
-  /** Says how much somebody has now; whoever has nothing is forgotten. */
+  /** Sets an amount; entries with 0 are removed. */
   set(who: string, amount: number): void {
     const index = this.#indexes.get(who);
     const place = index === undefined ? undefined : this.#heap[index];

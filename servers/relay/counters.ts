@@ -57,7 +57,7 @@ export class Counters {
     this.#tell({ waiting: this.#latest.value.waiting + 1 });
   }
 
-  /** A node waits no longer, and has met nobody: it left, or was sent away. */
+  /** A waiting node has left, or was sent away, without a meeting. */
   waitedInVain(why: Cut | 'unpaired' | undefined): void {
     this.#tell({ waiting: this.#latest.value.waiting - 1, ...(why !== undefined && this.#withCut(why)) });
   }

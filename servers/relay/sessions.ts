@@ -123,7 +123,10 @@ export class Sessions {
     counters.waits();
   }
 
-  /** Takes room for one more session of a site, which has room. It may have to give way; the function that is returned frees it. */
+  /**
+   * Takes room for one more session of a site, which must have room. A newcomer may evict the session; the returned function
+   * frees its room.
+   */
   #takeRoom(site: string, gaveWay: Subject<'gaveWay'>): () => void {
     const giveWay = () => {
       gaveWay.next('gaveWay');

@@ -35,7 +35,7 @@ export interface SpliceConfig {
 /** Why a splice was cut. `gaveWay`: a newcomer of a smaller site evicted it. */
 export type Cut = 'idle' | 'bytes' | 'unread' | 'gaveWay';
 
-/** One timer for all sessions looks so many times in the idle time whether something has moved. */
+/** How many times in the idle time one timer checks all sessions for progress. */
 export const TICKS = 4;
 
 /**
@@ -172,7 +172,7 @@ function allowance(bytesPerSecond: number, now: () => number): (bytes: number) =
   };
 }
 
-/** Closes a socket in a way that nobody takes for an orderly end. */
+/** Resets a socket, so that the end cannot be mistaken for an orderly one. */
 function reset(socket: Socket): void {
   if (socket.destroyed) return;
   // Once a FIN is queued, the RST would not be sent cleanly.

@@ -70,7 +70,7 @@ export class Tokens<T> {
     return waiting;
   }
 
-  /** The sender of a request that is not refused, and meets nobody, waits. Returns who waits no longer, having given way to it. */
+  /** Adds a waiting node, whose request was not refused and whose partner has not come. Returns the node that was evicted for it. */
   wait({ from, to, token }: JoinRequest, site: string, waiting: T): T | undefined {
     const { gaveWay } = this.#room.admit(site, token);
     const before = gaveWay === undefined ? undefined : this.#uses.get(gaveWay);
@@ -82,7 +82,7 @@ export class Tokens<T> {
     return before?.waiting;
   }
 
-  /** Whoever waits with a token does so no longer, and has met nobody. */
+  /** Ends the wait of the node with a token, without a meeting. */
   leave(token: string): void {
     const use = this.#uses.get(token);
     if (use) use.waiting = undefined;

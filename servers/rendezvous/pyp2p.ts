@@ -147,7 +147,7 @@ async function propose({ address, ports }: RequestOf<'CANDIDATE'>, session: Serv
   );
 }
 
-/** Whether a candidate finds room among those that wait for a node, which sites share, and which of those gives way to it. */
+/** Admits a candidate among those that wait for a node: sites share that room, and one candidate may be evicted. */
 function roomFor(key: string, waiting: readonly (readonly [key: string, value: string])[]): Admitted<string> {
   const room = new Admission<string>({ most: MAX_CANDIDATES });
   for (const [other] of waiting) {
@@ -194,7 +194,7 @@ async function clear({ remote, store }: ServerSession): Promise<void> {
   for (const [key] of await store.list('passive', remote.address)) await store.delete('passive', key);
 }
 
-/** Says what comes on a channel, a line each, to this client, until it gives way to newer ones or has left. */
+/** Forwards each message on a channel as a line to this client, until newer listeners evict it or it leaves. */
 function passOn(channel: string, session: ServerSession, gaveWay: () => void): Subscription {
   const listening = session.listen(channel, (line) => {
     session.say(line);

@@ -10,8 +10,8 @@ export type Table = 'passive' | 'simultaneous' | 'candidates' | 'unls';
  */
 export interface Store {
   /**
-   * Keeps a value for `ttlMs`. A table that is full is shared by sites: the newest entry of the site that has most gives way to that of a
-   * site which has less. Resolves to false when there is no room.
+   * Keeps a value for `ttlMs`. A full table is shared by sites: an entry of a smaller site evicts the newest entry of the largest
+   * one. Resolves to false when there is no room.
    *
    * @param site whose entry it is: the site of who has sent it. Default: that of all entries for which none is given.
    */

@@ -7,8 +7,8 @@ import { HttpError } from '../../errors.js';
 export type XmlElement = Readonly<Record<string, unknown>>;
 
 /**
- * A document has so many tags at most. The parser takes some microseconds for each, and a description that is unusually long, of
- * 64 KiB, has about 2,500.
+ * The most tags in a document. The parser takes some microseconds for each, and a description that is unusually long, of 64 KiB,
+ * has about 2,500.
  */
 export const MAX_TAGS = 4_096;
 

@@ -4,22 +4,21 @@
 //   take  { owner, at, waitMs, acknowledge, holding }   → { messages: [{ receipt, from, message, seenAt, ageMs }] }
 //   any                                                 → { refused, words, now }
 //
-// `from`, `to` and `owner` are peer ids; `at` and `now` are milliseconds since the epoch, by the clock of whoever says so;
-// `message` is base64url. Putting the same `id` again, from and to the same, changes nothing. A take that finds nothing waits
-// for as long as `waitMs`; a later take of the same owner has the one that waits answered, empty. What was taken is brought
-// again by each take, until its receipt is acknowledged by one; but for what the owner says that it is holding.
+// `from`, `to` and `owner` are peer ids; `at` and `now` are milliseconds since the epoch, by the clock of the sender of the
+// message; `message` is base64url. Putting the same `id` again, from and to the same peer, changes nothing. A take that finds
+// nothing waits for `waitMs`. A later take of the same owner ends the waiting one, with an empty answer. Each take brings all
+// messages again whose receipts were not acknowledged, except those that the owner lists in `holding`.
 //
 // The caller (`from`, `owner`) signs the verb, the Host header and the exact bytes of the body, as written at the top of
 // `lib/signed-request.ts`. `at` must be within two minutes of the server's clock, and that of a take later than that of the
-// owner's take before. A server that has started anew does not know which takes it had answered. So a take from before its start is
-// refused (`untimely`), and so is one that is ahead of its clock by more than 50 ms, which could be older than the next start. `now` is
-// the server's time (of `replayed` the least that it would have taken), and the owner signs again with that.
+// owner's take before. A restarted server does not know which takes it has answered. So it refuses a take from before its start
+// (`untimely`), and one that is more than 50 ms ahead of its clock, since that could be replayed after the next start. `now` is
+// the server's time (for `replayed` the earliest time that it accepts); the owner signs again with that.
 //
-// What somebody who has seen a request can do with it: put the same message again, which changes nothing while it is kept,
-// and is a copy that the receiver drops when it is not. Nothing with a take at the same server, whether that was restarted or not,
-// as long as the server has room to remember its owner: it may forget owners of the site that has most of them there. At a server
-// that knows no names of its own, to which the request was not made, have the owner's messages, which are sealed, and delete none of them:
-// receipts cannot be guessed, and are signed by the owner.
+// What an attacker can do who has seen a request. Replay a put: that changes nothing while the message is kept; later, the
+// receiver drops the copy. Replay a take at the same server: nothing, even after a restart, as long as the server remembers the
+// owner; owners of the largest site may be forgotten. Replay a take at another server that does not know its own names: read the
+// owner's messages there, which are sealed, but delete none, since receipts cannot be guessed and are signed by the owner.
 import { isPeerId, type Identity, type PeerId } from '../../identity.js';
 import { canonicalAddress } from '../../endpoint.js';
 import * as signedRequest from '../../signed-request.js';

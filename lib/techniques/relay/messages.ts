@@ -95,7 +95,7 @@ function readEndpoint(value: unknown): string | undefined {
   return endpoint && formatEndpoint(endpoint);
 }
 
-/** It is compared, and told in the answer, as it came; nobody goes there because of it. */
+/** It is only compared, and repeated in the answer. No node connects to it. */
 function isHttp(text: string): boolean {
   return ['http:', 'https:'].includes(readUrl(text)?.protocol ?? '');
 }

@@ -18,9 +18,9 @@
 // A relay remembers in memory which tokens were used. So a request from before its start is refused (`untimely`), and `now` is the
 // relay's time, with which the node signs again.
 //
-// What somebody who has seen a request can do with it: nothing at the same server, unless that was restarted within the time by which
-// the clock of `from` is ahead; then, and at a server that knows no names of its own, take the node's place for two minutes, and
-// prove no key to whoever comes.
+// What an attacker can do who has seen a request: nothing at the same server, unless that was restarted within the time by which
+// the clock of `from` is ahead. In that case, and at a server that does not know its own names, take the node's place for two
+// minutes; but the attacker cannot prove the node's key to the other node.
 import { isPeerId, type Identity, type PeerId } from '../../identity.js';
 import * as signedRequest from '../../signed-request.js';
 import { decodeBase64Url, isTime, parseJsonObject } from '../../validate.js';

@@ -74,7 +74,7 @@ export class Nodes {
     return isPasswordOf(node, password) ? node : undefined;
   }
 
-  /** Takes a node in, and stores it. Returns whether that worked: there may be no room, or the store out of order. */
+  /** Adds a node and stores it. Returns whether that worked: there may be no room, or the store may fail. */
   async register(node: Node): Promise<boolean> {
     const gone = this.#admit(node);
     if (gone === undefined) return false;
@@ -83,7 +83,7 @@ export class Nodes {
       return true;
     } catch {
       this.#forget(node);
-      // Nobody has given way to it after all.
+      // Restores the evicted nodes.
       for (const other of gone) if (!this.#nodes.has(other.id)) this.#admit(other);
       return false;
     }
@@ -100,7 +100,7 @@ export class Nodes {
     return this.#neighbours.sample(network, most, this.config.now() - ALIVE_MS);
   }
 
-  /** Whether a node has the mutex of its network; it gets it where it wants it and nobody else has it. */
+  /** Whether a node has the mutex of its network. It gets the mutex if it asks for it while no other node has it. */
   hasMutex({ id, network }: Node, isWanted: boolean): boolean {
     const now = this.config.now();
     const mutex = this.#mutexes.get(network);
@@ -109,7 +109,7 @@ export class Nodes {
     return this.#mutexes.get(network)?.id === id;
   }
 
-  /** Takes a node in, if there is room or another gives way. Returns which have; `undefined` when it is not in. */
+  /** Adds a node if there is room, or by evicting others. Returns the evicted nodes; `undefined` when it was refused. */
   #admit(node: Node): readonly Node[] | undefined {
     const { isIn, gaveWay } = this.#room.admit(node.host, node);
     if (!isIn) return undefined;
