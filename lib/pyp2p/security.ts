@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { EMPTY, of, type Observable } from 'rxjs';
+import { defer, EMPTY, of, type Observable } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
 import type { PeerConnection } from '../connection/peer-connection.js';
 import type { ConnectionStart } from '../connection/start.js';
@@ -43,12 +43,14 @@ export class Pyp2pSecurity implements Security {
       reception.add(plainConnection(plainLink(socket, 'direct'), start, { ...config, runtime }));
     };
     if (config.mode === 'p2p') {
-      if (!reception.hasInboundSlotFor(address)) {
-        socket.destroy();
-        throw new DialError('all inbound slots are taken');
-      }
-      add();
-      return EMPTY;
+      return defer(() => {
+        if (!reception.hasInboundSlotFor(address)) {
+          socket.destroy();
+          throw new DialError('all inbound slots are taken');
+        }
+        add();
+        return EMPTY;
+      });
     }
     return takeWithNonce$(socket, {
       withinMs: config.timing.handshakeMs,
