@@ -94,7 +94,7 @@ export function look$({
         throw new HttpError(`${server.origin} refused to dial back: ${oneLine(text.trim()) || status}`);
       const look = parseLook(text, port);
       if (look === undefined || familyOf(look.endpoint.address) !== family) {
-        throw new HttpError(`${server.origin} gave an answer that is none`);
+        throw new HttpError(`${server.origin} gave an unreadable answer`);
       }
       return look;
     }),

@@ -14,6 +14,7 @@ export function hostNames(hosts: readonly string[]): ReadonlySet<string> {
     }
     return [name, short];
   });
-  if (names.length === 0) throw invalidOption('hosts', 'one name at least: by none the server cannot be asked', hosts);
+  if (names.length === 0)
+    throw invalidOption('hosts', 'at least one name: without a name every request would be refused', hosts);
   return new Set(names);
 }

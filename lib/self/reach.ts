@@ -261,7 +261,8 @@ function mappedReach(family: 4 | 6, mapping: Mapping, look: Look | undefined, { 
   const isUsable = look?.isReachable ?? !(isBehindAnotherNat || isNowhere);
   const led = `The gateway ${gateway} leads ${formatEndpoint(external)} here (${protocol})`;
   const another = `, but others see this node at ${seen ?? 'another address'}: another NAT stands before the gateway`;
-  const reason = look?.isReachable === false ? `; from outside nobody gets through: ${look.reason ?? 'no reason'}` : '';
+  const reason =
+    look?.isReachable === false ? `; a server outside could not dial it: ${look.reason ?? 'no reason'}` : '';
   const proof = look?.isReachable === true ? ', and a server outside has dialled it' : '';
   return {
     family,
@@ -270,14 +271,14 @@ function mappedReach(family: 4 | 6, mapping: Mapping, look: Look | undefined, { 
     endpoint: isUsable ? (look?.endpoint ?? external) : undefined,
     mapping: isUsable ? { protocol, gateway, internal, external, lifetimeMs } : undefined,
     isBehindAnotherNat: isBehindAnotherNat && !isNowhere,
-    words: led + (isNowhere ? ', which is nowhere' : isBehindAnotherNat ? another : '') + reason + proof,
+    words: led + (isNowhere ? ', which is no usable address' : isBehindAnotherNat ? another : '') + reason + proof,
   };
 }
 
 function noReach(family: 4 | 6, look: Look | undefined, error: unknown): Reach {
   const reason =
     look === undefined
-      ? 'Nobody could be asked to dial this node'
+      ? 'There was no server that could dial this node back'
       : `Others cannot dial this node: ${look.reason ?? 'no reason'}`;
   return {
     ...NOT_YET,

@@ -8,6 +8,10 @@ import { isAttemptId } from '../validate.js';
 //
 //   attempt-over   { attempt }    my attempt is over: what I have asked you for it I need no more
 
+/** Why a technique fails whose signal no carrier took. */
+export const NO_SIGNAL =
+  'No signal reached the peer: it is connected to none of our rendezvous servers, and no server keeps signals for it';
+
 /** A finished attempt is remembered for as long as one of its requests may be kept somewhere. */
 const REMEMBERED = { forMs: KEEP_MAX_MS, maxEntries: 1_000 };
 

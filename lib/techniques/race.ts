@@ -91,7 +91,7 @@ function run(technique: Technique, attempt: Attempt, trace: AttemptTrace): Obser
   let elapsedMs = 0;
   return of(attempt).pipe(
     technique.dial,
-    throwIfEmpty(() => new DialError('It ended without a link')),
+    throwIfEmpty(() => new DialError('The technique ended without a link')),
     within(attempt.timing.techniqueMs, 'It did not connect', attempt.scheduler),
     traceOutcome(attempt.scheduler, (outcome) => {
       elapsedMs = outcome.elapsedMs;

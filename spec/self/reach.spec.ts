@@ -233,7 +233,7 @@ describe('A net behind a gateway', () => {
     });
     const [reach] = await firstValueFrom(reaches.pipe(filter(([each]) => each?.isSettled === true)));
     expect(reach?.isReachable).toBeUndefined();
-    expect(reach?.words).toContain('Nobody could be asked');
+    expect(reach?.words).toContain('There was no server that could dial this node back');
   });
 
   it('tells others where it is when the gateway has another address', async () => {

@@ -28,6 +28,7 @@ import type { Punching } from './punching.js';
 import type { Unl, UnlV3 } from '../../unl/types.js';
 import type { Attempt, Dial } from '../technique.js';
 import { MISCOUNTED, LaterError, FinalError, expectWhereSeen, open$ } from './round.js';
+import { NO_SIGNAL } from '../asks.js';
 
 /** How long the peer has to answer: enough on slow paths to observe its NAT anew and to send two signals by the server. */
 const ANSWER_MS = 5_000;
@@ -72,7 +73,7 @@ export function dialByPunch(punching: Punching | undefined): Dial {
             defer(() => {
               const family = families[failed % families.length];
               if (family === undefined)
-                throw new FinalError('There is no family of addresses that servers see both nodes by');
+                throw new FinalError('Servers see the two nodes by no common family of addresses (IPv4 or IPv6)');
               return askRound$(attempt, punching, peer, family, { nextRound, mayGuess: failed === 0 });
             }),
           ),
@@ -160,10 +161,7 @@ function exchange$(
     .send$(peerId, askSignal(ask), { family: familyOf(ask.side.address), isEverywhere: ask.round > 0 })
     .pipe(
       tap((delivery) => {
-        if (delivery === 'absent')
-          throw new FinalError(
-            'None of our signals get to the peer: it is at no rendezvous server of ours, and nobody keeps them',
-          );
+        if (delivery === 'absent') throw new FinalError(NO_SIGNAL);
       }),
       ignoreElements(),
     );

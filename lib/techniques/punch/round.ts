@@ -71,6 +71,6 @@ export function open$<T>(
         ),
       ),
       take(1),
-      throwIfEmpty(() => failure ?? new DialError('The peer opened a connection and chose none')),
+      throwIfEmpty(() => failure ?? new DialError('Connections opened, but the peer chose none of them')),
     );
 }

@@ -30,6 +30,7 @@ import type { Relay, Relaying } from './relaying.js';
 import type { Attempt, Dial } from '../technique.js';
 import { COME_MS } from './answer.js';
 import { bestFor, isNamedBy } from './known-relays.js';
+import { NO_SIGNAL } from '../asks.js';
 
 /**
  * After this time without an answer, in milliseconds, the request is sent by every carrier: a server may not know yet that the
@@ -201,10 +202,7 @@ function meet$(
     );
     const asked$ = signalling.send$(peerId, ask, { keepMs: timing.techniqueMs }).pipe(
       switchMap((delivery) => {
-        if (delivery === 'absent')
-          throw new DialError(
-            'None of our signals get to the peer: it is at no rendezvous server of ours, and nobody keeps them',
-          );
+        if (delivery === 'absent') throw new DialError(NO_SIGNAL);
         return delivery === 'kept' ? EMPTY : timer(ASK_AGAIN_MS, scheduler);
       }),
       switchMap(() => {

@@ -125,7 +125,7 @@ function upgraded$(
     });
     asking.once('upgrade', ({ headers }, upgraded, head) => {
       if (headers.upgrade?.toLowerCase() !== RELAY_PROTOCOL) {
-        subscriber.error(new HttpError(`${url.origin} is no relay: it changes to ${oneLine(headers.upgrade ?? '')}`));
+        subscriber.error(new HttpError(`${url.origin} is no relay: it upgraded to ${oneLine(headers.upgrade ?? '')}`));
         return;
       }
       // The other node may have come first, and its bytes came with the response.

@@ -4,6 +4,7 @@ import { candidatesOf } from '../direct.js';
 import type { Dial } from '../technique.js';
 import { dialBackSignal, readRefusal } from './messages.js';
 import { REVERSE_CONNECT } from './traits.js';
+import { NO_SIGNAL } from '../asks.js';
 
 /** The peer tries several dials one after the other, so it gets the time of this many. */
 const PATIENCE = 2;
@@ -37,10 +38,7 @@ export const dialByReverseConnect: Dial = (attempt$) =>
         .send$(peer.peerId, dialBackSignal(id, own), { keepMs: timing.techniqueMs, isEverywhere: true })
         .pipe(
           switchMap((delivery) => {
-            if (delivery === 'absent')
-              throw new DialError(
-                'None of our signals get to the peer: it is at no rendezvous server of ours, and nobody keeps them',
-              );
+            if (delivery === 'absent') throw new DialError(NO_SIGNAL);
             return delivery === 'delivered' ? late$ : EMPTY;
           }),
         );

@@ -240,7 +240,7 @@ describe('the relay', () => {
   it('fails when its signals get nowhere', () => {
     asking(
       ({ relaying, connect }) => {
-        expect(String(connect().error)).toMatch(/None of our signals get to the peer/);
+        expect(String(connect().error)).toMatch(/No signal reached the peer/);
         expect(relaying.open).toBe(0);
       },
       {},

@@ -72,7 +72,7 @@ describe('the reverse connect', () => {
 
   it('fails when the signal reaches nobody, and when the peer refuses, but not when somebody else does', () => {
     asking('absent', ({ recording }) => {
-      expect(String(recording.error)).toMatch(/None of our signals/);
+      expect(String(recording.error)).toMatch(/No signal reached the peer/);
     });
     asking('delivered', ({ recording, signals }) => {
       const refusal = { kind: 'dial-back-refusal', body: { attempt: 'attempt', reason: 'not\u001b now' } };
