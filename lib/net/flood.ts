@@ -25,6 +25,7 @@ import {
 import type { ResolvedConfig } from '../config.js';
 import { backoffMs } from '../operators/backoff.js';
 import type { ListedUnl } from '../rendezvous/dialect.js';
+import { MAX_NODES } from '../rendezvous/messages.js';
 import type { RendezvousSession } from '../rendezvous/session.js';
 import type { Runtime } from '../runtime.js';
 import type { Trace } from '../trace.js';
@@ -40,9 +41,6 @@ const ENOUGH_INBOUND = 3;
 
 /** A server is asked for more nodes than there are free slots, since some will be gone, full or known already. */
 const NODES_PER_SLOT = 3;
-
-/** The most that a server gives at once. */
-const MAX_NODES = 100;
 
 /** A peer that could not be reached, or that refused, is left alone for this many times the shortest pause. */
 const SHUN_ROUNDS = 15;

@@ -71,7 +71,7 @@ export type RefusalCode =
   | 'closing';
 
 /** A node as a server lists it. */
-export interface ListedNode {
+interface ListedNode {
   /** Its locator: anybody's text, but for the endpoints, which the server has seen. */
   readonly unl: string;
   /** The addresses at which the server sees the node: one for each family of addresses at most. */
