@@ -55,19 +55,27 @@ export interface Timing {
 export interface Limits {
   /** The longest line, in bytes without its end (PyP2P: 1 MiB). */
   readonly lineBytes: number;
+  /** The longest message, in bytes. */
+  readonly messageBytes: number;
+  /** Channels that either side has open on one connection. */
+  readonly channels: number;
+  /**
+   * The peer may send 64 KiB on a channel before anybody reads them. This window grows with the pace of the reader, and this is how much
+   * all windows of a connection may grow by; one alone may take half of it. A path of 80 ms and 200 MB a second takes 16 MiB.
+   */
+  readonly windowBytes: number;
   /** `send` returns false when this many bytes wait to be sent. */
   readonly sendHighWaterBytes: number;
-  /** A connection is closed when this many bytes wait for a peer that does not read. */
+  /** A channel, or the connection where it is its own, is ended when this many bytes wait for a peer that does not read. */
   readonly sendMaxBytes: number;
   /**
-   * How many sent bytes are kept, for a new link, until the peer acknowledges them. When so many wait, sending pauses. A node
-   * whose application reads nothing receives no acknowledgements; it goes on sending, and the connection is lost if the link
-   * breaks then. At a round trip of 80 ms the default is enough for 200 MB a second.
+   * How many sent bytes are kept, for a new link, until the peer acknowledges them. When so many wait, sending pauses. At a round trip
+   * of 80 ms the default is enough for 200 MB a second.
    */
   readonly unacknowledgedBytes: number;
   /**
-   * How much is read ahead of an application that does not read, so that the end of the connection is noticed. Then the socket is
-   * paused.
+   * How much is read ahead of an application that does not read, on a plain connection, so that its end is noticed. Then the socket is
+   * paused. On a secured one each channel has credit: see `windowBytes`.
    */
   readonly readAheadBytes: number;
   /** Inbound connections that have not proven a key yet. */
@@ -222,6 +230,9 @@ export const DEFAULT_TIMING: Timing = {
 
 export const DEFAULT_LIMITS: Limits = {
   lineBytes: MIB,
+  messageBytes: MIB,
+  channels: 1024,
+  windowBytes: 32 * MIB,
   sendHighWaterBytes: MIB / 4,
   sendMaxBytes: 64 * MIB,
   unacknowledgedBytes: 16 * MIB,

@@ -11,6 +11,9 @@ export type ErrorCode =
   | 'PEER_MISMATCH'
   | 'PROTOCOL'
   | 'LINE_TOO_LONG'
+  | 'INVALID_MESSAGE'
+  | 'MESSAGE_TOO_LONG'
+  | 'TOO_MANY_CHANNELS'
   | 'SEND_BUFFER_FULL'
   | 'TIMEOUT'
   | 'CLOSED'
@@ -107,6 +110,30 @@ export class LineTooLongError extends Rxp2pError {
     readonly limit: number,
   ) {
     super('LINE_TOO_LONG', `Expected a line of at most ${limit} bytes, got a longer one`);
+  }
+}
+
+/** The peer sent a message that is longer than `limits.messageBytes` (`MESSAGE_TOO_LONG`). */
+export class MessageTooLongError extends Rxp2pError {
+  constructor(
+    /** The longest message allowed, in bytes. */
+    readonly limit: number,
+  ) {
+    super('MESSAGE_TOO_LONG', `Expected a message of at most ${limit} bytes, got a longer one`);
+  }
+}
+
+/** Bytes that cannot travel as one message (`INVALID_MESSAGE`). */
+export class InvalidMessageError extends Rxp2pError {
+  constructor(message: string) {
+    super('INVALID_MESSAGE', message);
+  }
+}
+
+/** A connection has as many channels as it may, or the peer has yet to answer too many (`TOO_MANY_CHANNELS`). */
+export class TooManyChannelsError extends Rxp2pError {
+  constructor(message: string) {
+    super('TOO_MANY_CHANNELS', message);
   }
 }
 

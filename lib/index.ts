@@ -9,7 +9,8 @@ export { createNet } from './net.js';
 export type { ConnectOptions, Line, Net, NetStatus, SlotCount } from './net/interface.js';
 export type { Limits, NetConfig, PortMappingProtocol, Timing } from './config.js';
 export type { CloseCode, CloseReason } from './connection/close-reason.js';
-export type { Connection, Direction } from './connection/connection.js';
+export type { Priority } from './connection/channels/priority.js';
+export type { AcceptOptions, Channel, ChannelOptions, Connection, Direction } from './connection/connection.js';
 export type { Path } from './connection/path.js';
 export type { Mapping } from './port-mapping/mapping.js';
 export type { ClockStatus } from './net/clock-watch.js';
@@ -65,11 +66,13 @@ export {
   DialError,
   HttpError,
   IdentityError,
+  InvalidMessageError,
   InvalidOptionError,
   InvalidTextError,
   InvalidUnlError,
   LineTooLongError,
   ListenError,
+  MessageTooLongError,
   PeerMismatchError,
   PortMappingError,
   ProtocolError,
@@ -78,6 +81,7 @@ export {
   SendBufferFullError,
   StoreError,
   TimeoutError,
+  TooManyChannelsError,
   UnavailableError,
   type AttemptFailure,
   type ErrorCode,

@@ -16,7 +16,7 @@ import {
   type Observable,
 } from 'rxjs';
 import { MAX_TIMER_MS, resolveConfig, type NetConfig, type ResolvedConfig } from './config.js';
-import type { Connection } from './connection/connection.js';
+import type { AcceptOptions, Channel, Connection } from './connection/connection.js';
 import { ClosedError, InvalidUnlError, reasonOf, UnavailableError } from './errors.js';
 import type { PeerId } from './identity.js';
 import { expectLine } from './link/lines.js';
@@ -31,7 +31,7 @@ import { NOTHING_FOUND } from './self/nothing-found.js';
 import type { TraceEvent } from './trace.js';
 import { formatUnl, parseUnl, peerNameOf } from './unl.js';
 import type { Unl } from './unl/types.js';
-import { expectInteger } from './validate.js';
+import { expectChannelName, expectInteger } from './validate.js';
 
 /** How long closing a net waits for peers to answer, in milliseconds. */
 const CLOSE_WITHIN_MS = 5_000;
@@ -117,6 +117,11 @@ class LazyNet implements Net {
         return net.connect$(peer, options);
       });
     }).pipe(untilAborted(signal));
+  }
+
+  channels$(name: string, options?: AcceptOptions): Observable<Channel> {
+    expectChannelName(name);
+    return this.#loaded.pipe(switchMap((net) => net.channels$(name, options)));
   }
 
   broadcast(text: string, except?: Connection): number {

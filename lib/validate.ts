@@ -91,3 +91,17 @@ export function isId(value: unknown): value is string {
 export function isAttemptId(value: unknown): value is string {
   return isId(value);
 }
+
+/** A channel's name has at most so many bytes of UTF-8. */
+export const NAME_MAX_BYTES = 256;
+
+/**
+ * Checks the name of a channel.
+ *
+ * @throws InvalidOptionError
+ */
+export function expectChannelName(name: unknown): string {
+  const isName = typeof name === 'string' && name.isWellFormed() && Buffer.byteLength(name) <= NAME_MAX_BYTES;
+  if (!isName) throw invalidOption('name', `a text of at most ${NAME_MAX_BYTES} bytes`, name);
+  return name;
+}

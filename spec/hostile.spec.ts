@@ -3,12 +3,22 @@ import { createServer, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { filter, firstValueFrom, lastValueFrom, map, take, toArray } from 'rxjs';
 import { ConnectError, createIdentity, formatUnl, ProtocolError, type Net } from '../lib/index.js';
-import { encodeAt, encodeOffset, FRAME } from '../lib/link/frames.js';
+import {
+  CHANNEL_FRAME,
+  encodeChannelFrame,
+  encodeChannelHeader,
+  encodeOpening,
+  OWN_CHANNEL,
+} from '../lib/connection/channels/frames.js';
+import { encodeAt, encodeFrame, encodeOffset, FRAME } from '../lib/link/frames.js';
+import { isGreater } from '../lib/identity.js';
 import { encodeHello } from '../lib/link/handshake.js';
 import { unlOf } from './support/locators.js';
 import { addressOf, failureOf, Lab, newAddress } from './support/nodes.js';
 import { endpointOf, RawPeer, rawSocket } from './support/raw-peer.js';
 
+/** Bytes on the connection's own channel. */
+const ownData = (bytes: Buffer) => encodeChannelFrame(CHANNEL_FRAME.data, OWN_CHANNEL, bytes);
 /** Time enough for the handshake of the honest peer that comes after, on a machine that is busy with other things. */
 const HANDSHAKE_MS = 3_000;
 
@@ -69,7 +79,7 @@ describe('A net among hostile peers', () => {
     const net = lab.net();
     const { address, port } = await endpointOf(net);
     const reason = failed(net);
-    const stream = connectTls({ host: address, port, rejectUnauthorized: false, ALPNProtocols: ['rxp2p/1'] });
+    const stream = connectTls({ host: address, port, rejectUnauthorized: false, ALPNProtocols: ['rxp2p/2'] });
     stream.on('error', () => undefined);
     expect(await reason).toContain('Expected the peer to prove an Ed25519 key');
     await expectWell(net);
@@ -122,20 +132,70 @@ describe('A net among hostile peers', () => {
     const cases = [
       [FRAME.hello, encodeHello({ connection: 'B'.repeat(22) }), 'protocol'],
       [55, 'x', 'protocol'],
-      [FRAME.data, Buffer.from([0x68, 0x69, 0xff, 0xfe, 0x0a]), 'protocol'],
-      [FRAME.data, 'x'.repeat(102), 'line-too-long'],
+      [FRAME.data, ownData(Buffer.from([0x68, 0x69, 0xff, 0xfe, 0x0a])), 'protocol'],
+      [FRAME.data, ownData(Buffer.from('x'.repeat(102))), 'line-too-long'],
     ] as const;
     for (const [type, payload, code] of cases) {
       const arriving = firstValueFrom(net.connections$);
       const peer = await RawPeer.greeting(net);
       const connection = await arriving;
-      peer.write(FRAME.data, 'well\n');
+      peer.say('well\n');
       peer.write(type, payload);
       const reason = await lastValueFrom(connection.closed$);
       expect([reason.code, reason.by]).toEqual([code, 'us']);
       expect(await peer.closed()).toBe(code);
     }
     expect(lines.map(({ text }) => text)).toEqual(cases.map(() => 'well'));
+    await expectWell(net);
+  });
+
+  it('closes one that breaks the rules of channels, and says why', async () => {
+    const net = lab.net({ limits: { channels: 10 } });
+    lab.collect(net.channels$('taken'));
+    const { data, open, window, end, reset } = CHANNEL_FRAME;
+    const opening = encodeOpening({ name: 'taken', priority: 'normal' });
+    const lies: readonly (readonly [reason: RegExp, frames: (theirs: number) => readonly Buffer[]])[] = [
+      [/a channel's frame of a type up to 5, got 6/, () => [Buffer.from([6, 0, 0, 0, 0, 0, 0, 0])]],
+      [/control of at most 1024 bytes, got 1025/, () => [encodeChannelHeader(window, 0, 1025)]],
+      [/offset of 6 bytes, got 1 bytes/, () => [encodeChannelFrame(window, 0, Buffer.alloc(1))]],
+      [/at most 65536 bytes on a channel, got 65537/, () => [encodeChannelFrame(data, 0, Buffer.alloc(65_537))]],
+      [/data on an open channel, got some on 77/, () => [encodeChannelFrame(data, 77, Buffer.from('x'))]],
+      [/end of an open channel, got that of 77/, () => [encodeChannelFrame(end, 77)]],
+      [/end of an open channel, got that of 0/, () => [encodeChannelFrame(end, OWN_CHANNEL)]],
+      [/own channel to end with it, got a reset/, () => [encodeChannelFrame(reset, OWN_CHANNEL)]],
+      [/number of the peer's that is free, got 0/, () => [encodeChannelFrame(open, OWN_CHANNEL, opening)]],
+      [/number of the peer's that is free/, (theirs) => [encodeChannelFrame(open, theirs + 1, opening)]],
+      [/number of the peer's that is free/, (theirs) => [1, 2].map(() => encodeChannelFrame(open, theirs, opening))],
+      [/a priority from 0 to 2 and a name/, (theirs) => [encodeChannelFrame(open, theirs)]],
+      [/a priority from 0 to 2 and a name/, (theirs) => [encodeChannelFrame(open, theirs, Buffer.from([3]))]],
+      [/at most 256 bytes of UTF-8/, (theirs) => [encodeChannelFrame(open, theirs, Buffer.alloc(258, 1))]],
+      [/at most 256 bytes of UTF-8/, (theirs) => [encodeChannelFrame(open, theirs, Buffer.from([1, 0xff]))]],
+      [
+        /data on an open channel/,
+        (theirs) => [
+          encodeChannelFrame(open, theirs, opening),
+          encodeChannelFrame(end, theirs),
+          encodeChannelFrame(data, theirs, Buffer.from('x')),
+        ],
+      ],
+      [
+        /at most 10 channels at a time/,
+        (theirs) => Array.from({ length: 300 }, (_, i) => encodeChannelFrame(open, theirs + 2 * i, opening)),
+      ],
+    ];
+    for (const [words, frames] of lies) {
+      const arriving = firstValueFrom(net.connections$);
+      const identity = createIdentity();
+      const peer = await RawPeer.greeting(net, identity);
+      const connection = await arriving;
+      // The side with the greater key is controlling, and opens channels of even numbers.
+      const theirs = isGreater(identity.peerId, net.peerId) ? 1_002 : 1_001;
+      for (const frame of frames(theirs)) peer.write(FRAME.data, frame);
+      const reason = await lastValueFrom(connection.closed$);
+      expect([reason.code, reason.by]).toEqual(['protocol', 'us']);
+      expect(reason.message).toMatch(words);
+      expect(await peer.closed()).toBe('protocol');
+    }
     await expectWell(net);
   });
 
@@ -174,7 +234,7 @@ describe('A net among hostile peers', () => {
     peer.write(FRAME.hello, encodeHello({ connection: 'A'.repeat(22) }));
     const connection = await arriving;
     const lines = lab.collect(connection.lines$);
-    peer.write(FRAME.data, 'anywhere\n');
+    peer.say('anywhere\n');
     const reason = await lastValueFrom(connection.closed$);
     expect([reason.code, reason.message]).toEqual(['protocol', 'Expected to be told where data begin, got data']);
     expect(await peer.closed()).toBe('protocol');
@@ -194,11 +254,11 @@ describe('A net among hostile peers', () => {
       });
     });
     peer.write(FRAME.at, encodeAt({ choice: 1, offset: 1_000_000 }));
-    peer.write(FRAME.data, 'from nowhere\n');
+    peer.say('from nowhere\n');
     await asked;
     peer.write(FRAME.at, encodeAt({ choice: 2, offset: 0 }));
     const heard = firstValueFrom(connection.lines$);
-    peer.write(FRAME.data, 'from the beginning\n');
+    peer.say('from the beginning\n');
     expect(await heard).toBe('from the beginning');
     expect(lines).toEqual(['from the beginning']);
     await expectWell(net);
@@ -225,7 +285,7 @@ describe('A net among hostile peers', () => {
     for (const other of others) other.write(FRAME.hello, hello);
     await few;
     const heard = firstValueFrom(connection.lines$);
-    first.write(FRAME.data, 'still here\n');
+    first.say('still here\n');
     expect(await heard).toBe('still here');
     await expectWell(net);
     for (const other of others) other.stream.destroy();
@@ -236,7 +296,7 @@ describe('A net among hostile peers', () => {
     const heard = firstValueFrom(net.lines$);
     const peer = await RawPeer.greeting(net);
     peer.write(200, 'from the future');
-    peer.write(FRAME.data, 'understood\n');
+    peer.say('understood\n');
     expect((await heard).text).toBe('understood');
   });
 
@@ -246,7 +306,7 @@ describe('A net among hostile peers', () => {
     const peer = await RawPeer.greeting(net);
     const connection = await arriving;
     const heard = lastValueFrom(connection.lines$.pipe(toArray()));
-    peer.write(FRAME.data, 'whole\nhal');
+    peer.say('whole\nhal');
     const first = await firstValueFrom(connection.path$);
     expect(first.technique).toBe('direct');
     peer.stream.end();
@@ -284,7 +344,7 @@ describe('A net among hostile peers', () => {
     const arriving = firstValueFrom(net.connections$);
     const peer = await RawPeer.greeting(net);
     const connection = await arriving;
-    for (let index = 0; index < 100; index++) peer.write(FRAME.data, `${'x'.repeat(5000)}\n`);
+    for (let index = 0; index < 10; index++) peer.say(`${'x'.repeat(5000)}\n`);
     // Nobody reads, so that its socket is paused when it is reset.
     peer.stream.destroy();
     expect((await lastValueFrom(connection.closed$)).code).toBe('lost');
@@ -297,9 +357,9 @@ describe('A net among hostile peers', () => {
     const arriving = firstValueFrom(net.connections$);
     const peer = await RawPeer.greeting(net);
     const connection = await arriving;
-    const frames = Buffer.concat(Array.from({ length: 20_000 }, () => Buffer.from([0, 0, 0, 1, 0x61])));
-    peer.stream.write(frames);
-    peer.write(FRAME.data, '\n');
+    const frame = encodeFrame(FRAME.data, encodeChannelFrame(CHANNEL_FRAME.data, OWN_CHANNEL, Buffer.from('a')));
+    peer.stream.write(Buffer.concat(Array.from({ length: 20_000 }, () => frame)));
+    peer.say('\n');
     expect((await firstValueFrom(connection.lines$)).length).toBe(20_000);
   });
 
@@ -309,7 +369,7 @@ describe('A net among hostile peers', () => {
     const last = firstValueFrom(net.lines$.pipe(filter(({ text }) => text === 'last')));
     const peer = await RawPeer.greeting(net);
     const other = await RawPeer.greeting(net);
-    peer.write(FRAME.data, 'x\r\r\n\r\r\n\u0000\n\u2028\r\r\r\nlast\n');
+    peer.say('x\r\r\n\r\r\n\u0000\n\u2028\r\r\r\nlast\n');
     await last;
     expect(heard).toEqual([1, 1, 1, 1, 1]);
     other.stream.destroy();
@@ -365,7 +425,7 @@ describe('A net among hostile peers', () => {
     if (first === undefined || second === undefined) throw new Error('Expected two connections');
     expect((await lastValueFrom(first.closed$)).code).toBe('replaced');
     const heard = firstValueFrom(second.lines$);
-    again.write(FRAME.data, 'back again\n');
+    again.say('back again\n');
     expect(await heard).toBe('back again');
     before.stream.destroy();
   });

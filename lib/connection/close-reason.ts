@@ -1,7 +1,7 @@
 import { ProtocolError, reasonOf, Rxp2pError, type ErrorCode } from '../errors.js';
 import type { End } from '../link/handshake.js';
 
-/** Why a connection ended. */
+/** Why a connection or a channel ended. */
 export interface CloseReason {
   /** The reason as a program sees it. */
   readonly code: CloseCode;
@@ -11,13 +11,17 @@ export interface CloseReason {
   readonly message: string;
   /** What went wrong on this side, where something did. */
   readonly error?: Rxp2pError | undefined;
+  /** The application's own code, where a channel was reset with one. */
+  readonly resetCode?: number | undefined;
 }
 
 const CLOSE_CODES = [
   'closed',
   'refused',
   'replaced',
+  'reset',
   'line-too-long',
+  'message-too-long',
   'protocol',
   'send-buffer-full',
   'silent',
@@ -26,12 +30,13 @@ const CLOSE_CODES = [
 ] as const;
 
 /**
- * Why a connection ended, as a program sees it.
+ * Why a connection or a channel ended, as a program sees it.
  *
  * - `closed`: in order; nothing was lost.
- * - `refused`: one side does not want the other.
+ * - `refused`: one side does not want the other; nobody there takes channels of this name.
  * - `replaced`: the peer came back anew, so that this connection was dead.
- * - `line-too-long`, `protocol`: one side broke the rules.
+ * - `reset`: one side ended it at once by `reset`, with a code of the application's.
+ * - `line-too-long`, `message-too-long`, `protocol`: one side broke the rules.
  * - `send-buffer-full`: the peer did not read, and the application went on writing.
  * - `silent`: the peer was not heard, and nothing else led to it for `timing.survivalMs`.
  * - `lost`: the link broke, and nothing led to the peer for `timing.survivalMs`, or the peer has lost its side of the connection. A
@@ -96,6 +101,7 @@ export function failureReason(error: unknown): CloseReason {
 /** The close code for what went wrong. */
 const FAILURE_CODES: ReadonlyMap<ErrorCode, CloseCode> = new Map([
   ['LINE_TOO_LONG', 'line-too-long'],
+  ['MESSAGE_TOO_LONG', 'message-too-long'],
   ['SEND_BUFFER_FULL', 'send-buffer-full'],
   ['CLOSED', 'lost'],
 ]);

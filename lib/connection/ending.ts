@@ -1,7 +1,7 @@
 import { interval, noop, type SchedulerLike, type Subscription } from 'rxjs';
 import { encodeEnd, type End } from '../link/handshake.js';
 import { CLOSE_UNANSWERED, peersReason, type CloseReason } from './close-reason.js';
-import type { LineStream } from './line-stream.js';
+import type { StreamLayer } from './channels/stream-layer.js';
 import type { Transport } from './transport/transport.js';
 
 /** A peer that broke the rules gets this long to take in why, in milliseconds. */
@@ -14,8 +14,8 @@ export interface EndingConfig {
   readonly closeMs: number;
   /** Whether the peer can say what it has. On a plain link it cannot. */
   readonly isFramed: boolean;
-  readonly lines: Pick<LineStream, 'hasReader' | 'closeInbox' | 'closeOutbox'>;
-  readonly transport: Pick<Transport, 'isAcknowledged' | 'lastLink' | 'end' | 'readOn' | 'close'>;
+  readonly streams: Pick<StreamLayer, 'hasReader' | 'isReading' | 'closeInbox' | 'closeOutbox'>;
+  readonly transport: Pick<Transport, 'isAcknowledged' | 'lastLink' | 'progress' | 'end' | 'readOn' | 'close'>;
   /** Called once, when it is over: nothing is sent or taken any more. */
   readonly onClosed: (reason: CloseReason) => void;
 }
@@ -47,14 +47,9 @@ export class Ending {
     return this.#isClosed;
   }
 
-  /** Whether the peer has said that it sends nothing more. */
-  get hasPeerEnded(): boolean {
-    return this.#heard !== undefined;
-  }
-
   /** Whether what the peer still sends is for nobody. */
   get ignoresData(): boolean {
-    return this.#isClosing && !this.#config.lines.hasReader;
+    return this.#isClosing && !this.#config.streams.hasReader;
   }
 
   /** This side sends nothing more: the connection ends in order. */
@@ -80,11 +75,11 @@ export class Ending {
   finish(reason: CloseReason): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    const { lines, transport, closeMs, onClosed } = this.#config;
+    const { streams, transport, closeMs, onClosed } = this.#config;
     this.#movement?.unsubscribe();
-    lines.closeOutbox();
+    streams.closeOutbox();
     transport.close(reason.code === 'closed' ? closeMs : FAULT_GRACE_MS);
-    lines.closeInbox('cut');
+    streams.closeInbox('cut');
     onClosed(reason);
   }
 
@@ -98,23 +93,18 @@ export class Ending {
   peerEnds(end: End): void {
     const reason = peersReason(end);
     this.#heard ??= reason;
-    this.#config.lines.closeInbox('ended');
+    this.#config.streams.closeInbox('ended');
     if (reason.code !== 'closed') this.finish(this.#said ?? reason);
     else if (this.#said !== undefined) {
       if (this.#isAllThere) this.finish(this.#said);
     }
-    // Somebody who still reads may have something to answer: `readersChanged` and `delivered` tell when that is over.
-    else if (!this.#config.lines.hasReader) this.close(reason);
+    // Somebody who still reads may have something to answer: `delivered` tells when that is over.
+    else if (!this.#config.streams.isReading) this.close(reason);
   }
 
-  /** All that the peer has sent has been read. */
+  /** All that the peer has sent on a channel has been read, or readers have gone, maybe in the middle of it. */
   delivered(): void {
-    if (this.#heard !== undefined) this.close(this.#heard);
-  }
-
-  /** Readers have come or gone. The last may have left in the middle of what the peer had sent before its end. */
-  readersChanged(): void {
-    if (!this.#config.lines.hasReader) this.delivered();
+    if (this.#heard !== undefined && !this.#config.streams.isReading) this.close(this.#heard);
   }
 
   /** The peer has acknowledged all that was sent. */
@@ -132,26 +122,26 @@ export class Ending {
 
   /** There is no link any more. Returns whether the connection has ended by that, in order: nothing was missing. */
   lost(): boolean {
-    const isLate = this.#isClosing && this.#config.transport.isAcknowledged && !this.#config.lines.hasReader;
+    const isLate = this.#isClosing && this.#config.transport.isAcknowledged && !this.#config.streams.hasReader;
     if (this.#heard !== undefined && this.#isAllThere) this.finish(this.#heard);
     else if (isLate && this.#said !== undefined) this.finish(this.#said);
     return this.#isClosed;
   }
 
   #say({ code, message }: CloseReason): void {
-    this.#config.lines.closeOutbox();
+    this.#config.streams.closeOutbox();
     this.#config.transport.end(encodeEnd({ code, message }));
   }
 
-  /** The peer's end is waited for as long as anything moves. */
+  /** The peer's end is waited for as long as either stream goes on. */
   #expectMovement(): void {
     const { transport, scheduler, closeMs } = this.#config;
-    let before = transport.lastLink.moved;
+    let before = transport.progress;
     this.#movement = interval(closeMs, scheduler).subscribe({
       next: () => {
-        const { moved } = transport.lastLink;
-        if (moved === before) this.drop(CLOSE_UNANSWERED);
-        before = moved;
+        const { progress } = transport;
+        if (progress === before) this.drop(CLOSE_UNANSWERED);
+        before = progress;
       },
       error: noop,
     });

@@ -13,24 +13,28 @@ import {
   type ObservableInput,
 } from 'rxjs';
 import type { Endpoint } from '../endpoint.js';
-import { ProtocolError } from '../errors.js';
+import { UnavailableError } from '../errors.js';
 import type { PeerId } from '../identity.js';
 import type { FramedLink } from '../link/framed-link.js';
 import { decodeEnd, type Hello } from '../link/handshake.js';
 import type { UnlV3 } from '../unl/types.js';
+import { expectInteger } from '../validate.js';
+import type { AcceptOptions, Channel, ChannelOptions, Connection, Direction } from './connection.js';
+import type { Acceptors } from './channels/acceptors.js';
+import type { ChannelStreamConfig } from './channels/channel-stream.js';
+import { Channels } from './channels/channels.js';
+import { MAX_RESET_CODE } from './channels/frames.js';
+import { PlainStream } from './channels/plain-stream.js';
 import { Association, type AssociationHost } from './association.js';
 import { brokenReason, CLOSED_HERE, DROPPED_HERE, failureReason, type CloseReason } from './close-reason.js';
-import type { Connection, Direction } from './connection.js';
 import { Ending } from './ending.js';
-import { LineStream } from './line-stream.js';
 import type { Path } from './path.js';
 import type { ConnectionContext, ConnectionStart } from './start.js';
 import type { StreamHandler } from './transport/host.js';
 import type { Need } from './transport/link-choice.js';
 
 /**
- * A connection: a {@link LineStream} over an {@link Association}, whose bytes go over one link after the other; and its
- * {@link Ending}.
+ * A connection: {@link Channels} over an {@link Association}, whose bytes go over one link after the other; and its {@link Ending}.
  *
  * The side that dialled may send at once, a round trip before it can know that the peer has taken this very link as the
  * connection (both may have dialled). Should the peer have taken another, all of it is sent again there.
@@ -38,58 +42,61 @@ import type { Need } from './transport/link-choice.js';
 export class PeerConnection implements Connection {
   readonly peerId: PeerId;
   readonly direction: Direction;
+  readonly name = '';
+  readonly connection: Connection = this;
   readonly lines$: Observable<string>;
+  readonly messages$: Observable<Buffer>;
   readonly drain$: Observable<void>;
   readonly path$: Observable<Path>;
   readonly closed$: Observable<CloseReason>;
 
   readonly #context: ConnectionContext;
   readonly #closed = new ReplaySubject<CloseReason>(1);
-  readonly #lines: LineStream;
+  readonly #streams: Channels | PlainStream;
   readonly #association: Association;
   readonly #ending: Ending;
+  #isPumpDue = false;
 
   constructor(framed: FramedLink, start: ConnectionStart, context: ConnectionContext) {
     const { runtime, timing, limits } = context;
     this.peerId = framed.link.peerId;
     this.direction = start.direction;
     this.#context = context;
-    this.#lines = this.#linesOver(framed);
+    this.#streams = this.#streamsOver(framed, start);
     this.#association = new Association(framed, start, {
       runtime,
       timing,
       limits,
-      stream: this.#stream,
+      stream: this.#handler,
       host: this.#host,
     });
     this.#ending = new Ending({
       closeMs: timing.closeMs,
       scheduler: runtime.scheduler,
       isFramed: framed.hasControlFrames,
-      lines: this.#lines,
+      streams: this.#streams,
       transport: this.#association.transport,
       onClosed: (reason) => {
         this.#onClosed(reason);
       },
     });
-    this.lines$ = this.#lines.lines$;
-    this.drain$ = this.#lines.drain$;
+    this.lines$ = this.#streams.own.lines$;
+    this.messages$ = this.#streams.own.messages$;
+    this.drain$ = this.#streams.own.drain$;
     this.path$ = this.#association.path$;
     this.closed$ = this.#closed.asObservable();
     this.#association.begin();
   }
 
-  #linesOver({ lineEnd }: FramedLink): LineStream {
-    return new LineStream({
-      limits: this.#context.limits,
-      lineEnd,
+  #streamsOver(framed: FramedLink, { isControlling }: ConnectionStart): Channels | PlainStream {
+    const { limits, runtime } = this.#context;
+    const config: Omit<ChannelStreamConfig, 'write' | 'allowHalfOpen' | 'onRead'> = {
+      limits,
+      lineEnd: framed.lineEnd,
       closed$: this.#closed,
-      write: (bytes) => {
-        this.#association.transport.write(bytes);
-      },
       waiting: () => this.#association.transport.buffered,
       onChange: () => {
-        this.#ending.readersChanged();
+        this.#ending.delivered();
         this.#association.transport.readOn();
       },
       onDelivered: () => {
@@ -101,6 +108,22 @@ export class PeerConnection implements Connection {
       close: () => {
         this.close();
       },
+    };
+    const onDue = () => {
+      this.#pumpSoon();
+    };
+    if (!framed.hasControlFrames)
+      return new PlainStream({ ...config, onDue, ignoresData: () => this.#ending.ignoresData });
+    return new Channels({ ...config, connection: this, isControlling, scheduler: runtime.scheduler, onDue });
+  }
+
+  /** What is said in one run of JavaScript travels together. */
+  #pumpSoon(): void {
+    if (this.#isPumpDue) return;
+    this.#isPumpDue = true;
+    queueMicrotask(() => {
+      this.#isPumpDue = false;
+      this.#association.transport.pump();
     });
   }
 
@@ -116,12 +139,12 @@ export class PeerConnection implements Connection {
 
   /** Whether the application has sent anything on it. */
   get hasSent(): boolean {
-    return this.#lines.hasSent;
+    return this.#streams.own.hasSent;
   }
 
   /** What was sent and has not gone to the system yet, in bytes. */
   get buffered(): number {
-    return this.#lines.buffered;
+    return this.#streams.own.buffered;
   }
 
   /** Whether it has a link at the moment. */
@@ -179,32 +202,61 @@ export class PeerConnection implements Connection {
   }
 
   eachLine$<T>(project: (text: string) => ObservableInput<T>, concurrent?: number): Observable<T> {
-    return this.#lines.eachLine$(project, concurrent);
+    return this.#streams.own.eachLine$(project, concurrent);
+  }
+
+  eachMessage$<T>(project: (message: Buffer) => ObservableInput<T>, concurrent?: number): Observable<T> {
+    return this.#streams.own.eachMessage$(project, concurrent);
   }
 
   send(text: string): boolean {
-    return this.#lines.send(text);
+    return this.#streams.own.send(text);
+  }
+
+  sendMessage(message: Uint8Array): boolean {
+    return this.#streams.own.sendMessage(message);
   }
 
   sendAll(lines: ObservableInput<string>): Observable<never> {
-    return this.#lines.sendAll(lines);
+    return this.#streams.own.sendAll(lines);
   }
 
   toDuplex(): Duplex {
-    return this.#lines.toDuplex();
+    return this.#streams.own.toDuplex();
   }
 
-  readonly #stream: StreamHandler = {
-    hasRoom: () => this.#lines.wantsMore || this.#ending.ignoresData,
+  openChannel(name: string, options?: ChannelOptions): Channel {
+    return this.#channels().open(name, options);
+  }
+
+  channels$(name: string, options?: AcceptOptions): Observable<Channel> {
+    return defer(() => this.#channels().channels$(name, options));
+  }
+
+  /** Has channels that the peer opens taken by those who take them of any connection, too. */
+  acceptWith(acceptors: Acceptors): void {
+    if (this.#streams instanceof Channels) this.#streams.acceptWith(acceptors);
+  }
+
+  #channels(): Channels {
+    if (this.#streams instanceof Channels) return this.#streams;
+    throw new UnavailableError(
+      'Expected a secured connection, but a plain one is one stream of lines, without channels',
+    );
+  }
+
+  readonly #handler: StreamHandler = {
+    hasRoom: () => this.#streams.hasRoom(),
+    next: () => this.#streams.next(),
+    waiting: () => this.#streams.waiting,
     onData: (bytes) => {
-      if (this.#ending.hasPeerEnded) throw new ProtocolError('Expected nothing after the end, got more');
-      if (!this.#ending.ignoresData) this.#lines.push(bytes);
+      this.#streams.onData(bytes);
     },
     onEnd: (payload) => {
       this.#ending.peerEnds(decodeEnd(payload));
     },
     onWritten: () => {
-      this.#lines.written();
+      this.#streams.onWritten();
     },
     onAcknowledged: () => {
       this.#ending.acknowledged();
@@ -260,8 +312,13 @@ export class PeerConnection implements Connection {
     this.#ending.close(CLOSED_HERE);
   }
 
+  reset(resetCode = 0, message = 'reset by the application'): void {
+    expectInteger('resetCode', resetCode, 0, MAX_RESET_CODE - 1);
+    this.abort({ code: 'reset', by: 'us', message, resetCode });
+  }
+
   /** Ends the connection at once: what was sent goes out, the peer is told why, nothing more is read. */
-  end(reason: CloseReason): void {
+  abort(reason: CloseReason): void {
     this.#ending.end(reason);
   }
 
@@ -282,6 +339,6 @@ export class PeerConnection implements Connection {
     this.#association.close();
     this.#closed.next(reason);
     this.#closed.complete();
-    this.#lines.complete();
+    this.#streams.complete(reason);
   }
 }

@@ -7,7 +7,7 @@ import { DialError, PeerMismatchError, ProtocolError } from '../errors.js';
 import type { Identity, PeerId } from '../identity.js';
 
 /** The protocol's name in the TLS handshake (ALPN, RFC 7301); a later version that cannot talk to this one changes it. */
-const ALPN = 'rxp2p/1';
+const ALPN = 'rxp2p/2';
 
 /** How a socket is secured. */
 export interface SecureConfig {

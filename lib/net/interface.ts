@@ -1,5 +1,5 @@
 import type { Observable } from 'rxjs';
-import type { Connection } from '../connection/connection.js';
+import type { AcceptOptions, Channel, Connection } from '../connection/connection.js';
 import type { Endpoint, ServerAddress } from '../endpoint.js';
 import type { PeerId } from '../identity.js';
 import type { Reach } from '../reachability.js';
@@ -109,12 +109,24 @@ export interface Net {
 
   /**
    * Every line from every connection. In `p2p` mode a line that has been here before is dropped, so that relaying with
-   * `broadcast` ends. A connection whose `toDuplex` was called brings no lines. Completes when the net is closed.
+   * `broadcast` ends. A connection whose `toDuplex` was called, or whose `messages$` are read, brings no lines. Completes when the net is closed.
    *
    * @example
    * net.lines$.subscribe(({ connection, text }) => net.broadcast(text, connection)); // relays
    */
   readonly lines$: Observable<Line>;
+
+  /**
+   * The channels that peers open by a name, on any connection, while subscribed. A channel that nobody takes is refused. Completes when
+   * the net is closed.
+   *
+   * @param name the name, as peers open it by `connection.openChannel`: at most 256 bytes of UTF-8.
+   * @throws InvalidOptionError (`INVALID_OPTION`) for another name.
+   *
+   * @example
+   * net.channels$('echo').subscribe((channel) => channel.eachLine$((text) => channel.sendAll([text])).subscribe());
+   */
+  channels$(name: string, options?: AcceptOptions): Observable<Channel>;
 
   /**
    * What the net is and has at the moment: at once, and whenever that changes. Completes when the net is closed.

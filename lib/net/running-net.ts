@@ -19,7 +19,8 @@ import {
   type Observable,
 } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
-import type { Connection } from '../connection/connection.js';
+import type { AcceptOptions, Channel, Connection } from '../connection/connection.js';
+import { Acceptors } from '../connection/channels/acceptors.js';
 import type { Endpoint } from '../endpoint.js';
 import { ClosedError, ConnectError, reasonOf } from '../errors.js';
 import type { Listener } from '../link/tcp.js';
@@ -81,6 +82,8 @@ export class RunningNet {
   readonly #techniques: readonly NodeTechnique[];
   readonly #attempts: Attempts;
   readonly #lines: Lines;
+  /** Who takes channels of any connection. */
+  readonly #acceptors = new Acceptors();
 
   constructor(config: ResolvedConfig, closing: Closing, runtime: Runtime = systemRuntime) {
     const { identity } = config;
@@ -120,6 +123,13 @@ export class RunningNet {
       },
     });
     this.#lines = new Lines(config, runtime, peers, this.#tell);
+    this.#run(
+      peers.begun$.pipe(
+        tap((connection) => {
+          connection.acceptWith(this.#acceptors);
+        }),
+      ),
+    );
     this.trace$ = this.#trace.asObservable();
     this.connection$ = peers.connection$;
     this.line$ = this.#lines.line$;
@@ -155,6 +165,11 @@ export class RunningNet {
     );
   }
 
+  /** See `Net.channels$`. */
+  channels$(name: string, options?: AcceptOptions): Observable<Channel> {
+    return this.#acceptors.channels$(name, options);
+  }
+
   broadcast(text: string, except?: Connection): number {
     return this.#lines.broadcast(text, except);
   }
@@ -164,6 +179,7 @@ export class RunningNet {
     this.#running.unsubscribe();
     await this.#closing.settle(this.#host.peers, withinMs, this.#host.runtime.scheduler);
     this.#listener.complete();
+    this.#acceptors.complete();
     this.#findings.complete();
     this.#trace.complete();
     this.#serversChanged.complete();

@@ -205,7 +205,7 @@ export class Peers {
     const { peerId, direction } = connection;
     if (direction === 'inbound') {
       const { gaveWay } = this.#inboundSlotFor(connection.remote.address);
-      gaveWay?.end({ code: 'refused', by: 'us', message: GAVE_WAY });
+      gaveWay?.abort({ code: 'refused', by: 'us', message: GAVE_WAY });
     }
     this.#open.add(connection);
     this.#byPeer.set(peerId, connection);
@@ -272,7 +272,7 @@ export class Peers {
   #bound(direction: Direction): void {
     const adrift = this.begun.filter((connection) => connection.direction === direction && !connection.hasLink);
     if (direction === 'inbound' && adrift.length >= this.config.slots.inbound)
-      adrift[0]?.end({ code: 'lost', by: 'us', message: 'the link broke, and too many others look for one' });
+      adrift[0]?.abort({ code: 'lost', by: 'us', message: 'the link broke, and too many others look for one' });
   }
 
   #reasonToRefuse({ peerId, remote }: Link): string | undefined {
@@ -312,7 +312,7 @@ export class Peers {
             this.#refuse(newest.framed, { code: 'refused', message: 'there is a connection already' });
             return;
           }
-          existing.end({ code: 'replaced', by: 'peer', message: 'the peer came back with a new connection' });
+          existing.abort({ code: 'replaced', by: 'peer', message: 'the peer came back with a new connection' });
           this.receive(newest.framed, newest.hello);
         },
         error: this.#never,

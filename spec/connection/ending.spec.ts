@@ -13,12 +13,14 @@ function open({ isFramed = true } = {}) {
   const told: string[] = [];
   const lines = {
     hasReader: true,
+    isReading: true,
     closeInbox: (how: string) => told.push(`inbox ${how}`),
     closeOutbox: () => told.push('outbox closed'),
   };
   const transport = {
     isAcknowledged: false,
     lastLink: here,
+    progress: 0,
     end: (payload: Buffer) => told.push(`says ${decodeEnd(payload).code}`),
     readOn: () => told.push('reads on'),
     close: (graceMs: number) => told.push(`link closed within ${graceMs} ms`),
@@ -28,7 +30,7 @@ function open({ isFramed = true } = {}) {
     scheduler: clock,
     closeMs: 100,
     isFramed,
-    lines,
+    streams: lines,
     transport,
     onClosed: (reason) => reasons.push(reason),
   });
@@ -54,18 +56,19 @@ describe('The ending of a connection', () => {
     const { ending, transport, lines, told, ended } = open();
     transport.isAcknowledged = true;
     ending.peerEnds(CLOSED);
-    ending.readersChanged();
+    ending.delivered();
     expect([ending.isOpen, told]).toEqual([true, ['inbox ended']]);
-    lines.hasReader = false;
-    ending.readersChanged();
+    lines.isReading = false;
+    ending.delivered();
     expect(ended()).toEqual(['closed by peer']);
   });
 
   it('answers the end of the peer once everything has been read, and at once where nobody reads', () => {
     const [read, unread] = [open(), open()];
     read.ending.peerEnds(CLOSED);
+    read.lines.isReading = false;
     read.ending.delivered();
-    unread.lines.hasReader = false;
+    unread.lines.isReading = false;
     unread.ending.peerEnds(CLOSED);
     for (const { told } of [read, unread]) expect(told).toContain('says closed');
   });

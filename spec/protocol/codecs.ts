@@ -1,5 +1,17 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { peerIdOfCertificate } from '../../lib/certificate.js';
+import {
+  channelFrameDecoder,
+  decodeLimit,
+  decodeOpening,
+  decodeReset,
+  encodeChannelFrame,
+  encodeLimit,
+  encodeOpening,
+  encodeReset,
+  type ChannelFrameType,
+} from '../../lib/connection/channels/frames.js';
+import { encodeLength, messageDecoder } from '../../lib/connection/channels/messages.js';
 import * as dht from '../../lib/dht/messages.js';
 import { parseEndpoint } from '../../lib/endpoint.js';
 import { peerIdToKey, verifySignature } from '../../lib/identity.js';
@@ -80,6 +92,26 @@ export const CODECS: Readonly<Record<string, Codec>> = {
   certificate: codec((pem) => peerIdOfCertificate(new X509Certificate(textOf(pem)))),
   unl: codec((text) => parseUnl(textOf(text)), formatUnl),
 
+  'channel-frames': codec(
+    (wire) => {
+      const frames: { type: ChannelFrameType; channel: number; payload: Buffer }[] = [];
+      channelFrameDecoder((type, channel, payload) => frames.push({ type, channel, payload }))(bytesOf(wire));
+      return frames;
+    },
+    (frames) => Buffer.concat(frames.map(({ type, channel, payload }) => encodeChannelFrame(type, channel, payload))),
+  ),
+  opening: codec((wire) => decodeOpening(bytesOf(wire)), encodeOpening),
+  reset: codec((wire) => decodeReset(bytesOf(wire)), encodeReset),
+  limit: codec((wire) => decodeLimit(bytesOf(wire)), encodeLimit),
+  messages: codec(
+    (wire) => {
+      const decoder = messageDecoder(1_048_576);
+      const messages = decoder.push(bytesOf(wire));
+      if (decoder.fault !== undefined) throw decoder.fault;
+      return messages;
+    },
+    (messages) => Buffer.concat(messages.flatMap((message) => [encodeLength(message.length), message])),
+  ),
   frames: codec(
     (bytes) => frameDecoder()(bytesOf(bytes)),
     (frames) => Buffer.concat(frames.map(({ type, payload }) => encodeFrame(type, payload))),

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { createIdentity, type Identity, type Net } from '../../lib/index.js';
+import { CHANNEL_FRAME, encodeChannelFrame, OWN_CHANNEL } from '../../lib/connection/channels/frames.js';
 import { encodeAt, encodeFrame, FRAME, frameDecoder, type Frame } from '../../lib/link/frames.js';
 import { decodeEnd, encodeHello } from '../../lib/link/handshake.js';
 import { secureContextOf } from '../../lib/link/tls.js';
@@ -36,7 +37,7 @@ export class RawPeer {
   }
 
   /** Connects to a net and proves a key. */
-  static async to(net: Net, identity: Identity = createIdentity(), protocols = ['rxp2p/1']): Promise<RawPeer> {
+  static async to(net: Net, identity: Identity = createIdentity(), protocols = ['rxp2p/2']): Promise<RawPeer> {
     const socket = await rawSocket(net);
     const stream = connectTls({
       socket,
@@ -59,6 +60,12 @@ export class RawPeer {
 
   write(type: number, payload: Uint8Array | string): void {
     this.stream.write(encodeFrame(type, typeof payload === 'string' ? Buffer.from(payload) : payload));
+  }
+
+  /** Sends bytes on the connection's own channel. */
+  say(bytes: Uint8Array | string): void {
+    const payload = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
+    this.write(FRAME.data, encodeChannelFrame(CHANNEL_FRAME.data, OWN_CHANNEL, payload));
   }
 
   /** Waits until the net has closed the link; returns the code it gave, if any. */

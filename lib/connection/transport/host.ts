@@ -2,11 +2,15 @@ import type { SchedulerLike } from 'rxjs';
 import type { FramedLink } from '../../link/framed-link.js';
 import type { Hello } from '../../link/handshake.js';
 
-/**
- * Takes the peer's stream of bytes from a transport, and learns how its own gets on. This is the layer above: lines of text
- * today.
- */
+/** The layer above a transport: takes the peer's stream of bytes, makes this side's, and learns how that gets on. */
 export interface StreamHandler {
+  /** What is still to be sent, in bytes, also where it cannot be at the moment. */
+  waiting(): number;
+  /**
+   * The next bytes to be sent, which must not be changed any more; `undefined` when there are none at the moment. When there are some
+   * again, `Transport.pump` is to be called.
+   */
+  next(): Buffer | undefined;
   /** Whether there is room for more of the peer's bytes. After it was not so, `Transport.readOn` is to be called. */
   hasRoom(): boolean;
   /**

@@ -1,4 +1,4 @@
-import { Subject, type Observable, type SchedulerLike, type Subscription } from 'rxjs';
+import { Subject, type Observable, type SchedulerLike } from 'rxjs';
 import { Silence } from './silence.js';
 
 /** What it takes to tell whether the peer is there. */
@@ -8,22 +8,17 @@ export interface LivenessConfig {
   readonly silenceMs: number;
   /** Whether there is a link at all. */
   readonly hasLink: () => boolean;
-  /** Whether a frame waits for room, so that nothing behind it is heard. */
-  readonly isDeaf: () => boolean;
-  /** Shows the peer that this side is there. */
-  readonly showLife: () => void;
   /** Called when the link has become doubtful, or is trusted again. */
   readonly onChange: () => void;
 }
 
-/** Whether the peer answers on the link of the moment; and, while this side reads nothing, signs of life for the peer. */
+/** Whether the peer answers on the link of the moment. */
 export class Liveness {
   readonly #config: LivenessConfig;
   readonly #heard = new Subject<void>();
   readonly #silence: Silence;
   #isDoubtful = false;
   #lastPing: { readonly payload: Buffer; readonly at: number } | undefined;
-  #lifeTimer: Subscription | undefined;
 
   constructor(config: LivenessConfig) {
     this.#config = config;
@@ -79,25 +74,13 @@ export class Liveness {
     this.#silence.heard(false);
   }
 
-  /** While this side reads nothing it answers nothing either; but it shows now and then that it is there. */
-  readsNothing(): void {
-    if (!this.#config.isDeaf()) return;
-    this.#lifeTimer ??= this.#config.scheduler.schedule(() => {
-      this.#lifeTimer = undefined;
-      this.#config.showLife();
-      this.readsNothing();
-    }, this.#config.silenceMs / 2);
-  }
-
   /** Nothing is expected or shown any more. */
   stop(): void {
     this.#silence.stop();
-    this.#lifeTimer?.unsubscribe();
   }
 
   readonly #onSilent = (): void => {
-    // While this side reads nothing it cannot hear the peer.
-    if (this.#isDoubtful || !this.#config.hasLink() || this.#config.isDeaf()) return;
+    if (this.#isDoubtful || !this.#config.hasLink()) return;
     this.#isDoubtful = true;
     this.#config.onChange();
   };

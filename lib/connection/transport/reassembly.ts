@@ -45,12 +45,6 @@ export class Reassembly {
     return this.#received;
   }
 
-  /** Whether a frame waits for room, so that nothing behind it is heard, acknowledgements included. */
-  get isDeaf(): boolean {
-    for (const link of this.#config.links) if (link.holds && link.isInOrder(this.#received)) return true;
-    return false;
-  }
-
   /**
    * Takes data. Returns false when they cannot be taken yet.
    *
@@ -108,9 +102,7 @@ export class Reassembly {
     } else {
       this.#missingTimer ??= this.#config.scheduler.schedule(() => {
         this.#missingTimer = undefined;
-        // It may be here, and the reader is slow.
-        if (this.isDeaf) this.lookForMissing();
-        else this.#askForMissing();
+        this.#askForMissing();
       }, MISSING_MS);
     }
   }

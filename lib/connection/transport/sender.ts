@@ -1,6 +1,7 @@
 import { ClosedError, ProtocolError } from '../../errors.js';
 import type { FramedLink } from '../../link/framed-link.js';
 import { DATA_FRAME_BYTES, FRAME } from '../../link/frames.js';
+import type { StreamHandler } from './host.js';
 import { SendBuffer } from './send-buffer.js';
 
 /** So many bytes wait in a link: enough to keep it busy, few to be sent again elsewhere. */
@@ -13,8 +14,8 @@ export type SendFrom = number | 'acknowledged' | 'here';
 export interface SenderConfig {
   /** Bytes that the peer has not acknowledged, at most; then nothing is sent until it does. */
   readonly unacknowledgedBytes: number;
-  /** Whether nothing of the peer's is read at the moment, acknowledgements included. */
-  readonly isDeaf: () => boolean;
+  /** Makes the stream. */
+  readonly stream: Pick<StreamHandler, 'waiting' | 'next'>;
   /** Called when data were sent that the peer has to acknowledge. */
   readonly onOwed: () => void;
 }
@@ -27,6 +28,9 @@ export class Sender {
   #peerHas = 0;
   #end: Buffer | undefined;
   #isEndSent = false;
+  /** Where in the stream its end was sent: behind it there is only what lets the peer come to its own. */
+  #endAt: number | undefined;
+  #isPumping = false;
 
   constructor(config: SenderConfig) {
     this.#config = config;
@@ -39,12 +43,18 @@ export class Sender {
 
   /** What has not been handed to a link yet, in bytes. */
   get waiting(): number {
-    return this.#buffer.end - this.#buffer.position;
+    return this.#config.stream.waiting() + this.#buffer.end - this.#buffer.position;
   }
 
-  /** Whether the peer has said to have all of the stream. */
+  /** Whether the peer has said to have all of the stream, up to its end where that has been sent. */
   get isAcknowledged(): boolean {
-    return this.#buffer.base === this.#buffer.end;
+    if (this.#endAt !== undefined) return this.#buffer.base >= this.#endAt;
+    return this.#buffer.base === this.#buffer.end && this.#config.stream.waiting() === 0;
+  }
+
+  /** How much of the stream the peer has said to have, in bytes. */
+  get acknowledged(): number {
+    return this.#buffer.base;
   }
 
   /** Whether the peer has yet to acknowledge something that was sent. */
@@ -52,12 +62,7 @@ export class Sender {
     return this.#buffer.base < this.#buffer.position;
   }
 
-  /** Adds bytes to the stream. They must not be changed any more. */
-  push(bytes: Buffer): void {
-    this.#buffer.push(bytes);
-  }
-
-  /** Ends the stream behind all that was pushed. */
+  /** Ends the stream behind all that waits. */
   end(payload: Buffer): void {
     this.#end = payload;
   }
@@ -99,36 +104,43 @@ export class Sender {
 
   /** Hands the link a little at a time, so that what waits can go by another. */
   pump(framed: FramedLink): void {
+    // Whoever learns that its bytes are on their way may have more, from within its own call.
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    const { unacknowledgedBytes } = this.#config;
     const buffer = this.#buffer;
-    while (framed.buffered < LINK_BYTES && buffer.position < buffer.end) {
-      if (buffer.position - buffer.base >= this.#config.unacknowledgedBytes) {
-        // While this side reads nothing it hears no acknowledgements either; it does not stop writing for that.
-        if (!this.#config.isDeaf()) return;
-        buffer.acknowledge(buffer.position);
-      }
-      this.#sendPiece(framed);
-      // On a plain link there is nobody to acknowledge.
-      if (!framed.hasControlFrames) buffer.acknowledge(buffer.position);
-      else this.#config.onOwed();
-    }
-    if (buffer.position === buffer.end) this.#sendEnd(framed);
+    while (framed.buffered < LINK_BYTES && buffer.position - buffer.base < unacknowledgedBytes)
+      if (!this.#sendPiece(framed)) break;
+    this.#isPumping = false;
+    if (this.waiting === 0) this.#sendEnd(framed);
   }
 
-  /** Hands the link all that is left. */
+  /** Hands the link all that is left, and that the peer takes. */
   flush(framed: FramedLink): void {
     while (this.#sendPiece(framed));
     this.#sendEnd(framed);
   }
 
   #sendPiece(framed: FramedLink): boolean {
-    const bytes = this.#buffer.take(DATA_FRAME_BYTES);
-    if (bytes !== undefined) framed.write(FRAME.data, bytes);
-    return bytes !== undefined;
+    const buffer = this.#buffer;
+    if (buffer.position === buffer.end) {
+      const fresh = this.#config.stream.next();
+      if (fresh === undefined) return false;
+      buffer.push(fresh);
+    }
+    const bytes = buffer.take(DATA_FRAME_BYTES);
+    if (bytes === undefined) return false;
+    framed.write(FRAME.data, bytes);
+    // On a plain link there is nobody to acknowledge.
+    if (!framed.hasControlFrames) buffer.acknowledge(buffer.position);
+    else this.#config.onOwed();
+    return true;
   }
 
   #sendEnd(framed: FramedLink): void {
     if (this.#end === undefined || this.#isEndSent) return;
     this.#isEndSent = true;
+    this.#endAt ??= this.#buffer.end;
     framed.write(FRAME.end, this.#end);
   }
 }

@@ -54,23 +54,18 @@ export class Transport {
   constructor(framed: FramedLink, isMet: boolean, config: TransportConfig) {
     this.#config = config;
     const { scheduler, isControlling, unacknowledgedBytes, silenceMs, stream, host } = config;
-    const isDeaf = () => this.#reassembly.isDeaf;
     this.#mayChange = tokenBucket({ ...CHANGES, now: () => scheduler.now() });
     this.#liveness = new Liveness({
       scheduler,
       silenceMs,
-      isDeaf,
       hasLink: () => this.currentLink !== undefined,
-      showLife: () => {
-        this.#ack.now();
-      },
       onChange: () => {
         this.#links.tellNeed();
       },
     });
     this.#sender = new Sender({
       unacknowledgedBytes,
-      isDeaf,
+      stream,
       onOwed: () => {
         this.#liveness.expectAnswer();
       },
@@ -127,6 +122,14 @@ export class Transport {
     return this.#sender.isAcknowledged;
   }
 
+  /**
+   * Grows with all that happens: with what of either stream has come, so that signs of life alone do not count. On a plain link, where
+   * neither side can tell, with each byte that moves.
+   */
+  get progress(): number {
+    return this.lastLink.hasControlFrames ? this.#sender.acknowledged + this.received : this.lastLink.moved;
+  }
+
   /** What it needs of links at the moment. */
   get need(): Need {
     return this.#links.need;
@@ -158,10 +161,9 @@ export class Transport {
     this.#links.current?.attach(this.#handler);
   }
 
-  /** Sends bytes, which must not be changed any more. */
-  write(bytes: Buffer): void {
-    this.#sender.push(bytes);
-    this.#pump();
+  /** There is something to send. */
+  pump(): void {
+    if (this.currentLink !== undefined) this.#sender.pump(this.currentLink);
   }
 
   /** Ends the stream behind all that was written. */
@@ -169,7 +171,7 @@ export class Transport {
     this.#sender.end(payload);
     // With all that was sent acknowledged the peer can close as soon as it sees the end.
     this.#ack.flush();
-    this.#pump();
+    this.pump();
   }
 
   /** Says something that is not part of the stream, on the link of the moment; without one nothing is said. */
@@ -243,7 +245,7 @@ export class Transport {
     },
     onWritten: (link) => {
       if (link !== this.#links.current) return;
-      this.#pump();
+      this.pump();
       this.#config.stream.onWritten();
     },
     onClosed: (link, error) => {
@@ -256,7 +258,6 @@ export class Transport {
     this.#guard(() => {
       if (!link.holds && this.#handle(link, frame)) return;
       this.#reassembly.hold(link, frame);
-      this.#liveness.readsNothing();
     });
     // Once closed it has no link.
     if (link === this.#links.current) this.#liveness.heard(this.#sender.isOwed);
@@ -364,7 +365,7 @@ export class Transport {
 
   #onAck(offset: number): void {
     if (!this.#sender.acknowledge(offset)) return;
-    this.#pump();
+    this.pump();
     if (this.isAcknowledged) this.#config.stream.onAcknowledged();
   }
 
@@ -377,10 +378,6 @@ export class Transport {
     const roundTripMs = this.#liveness.ponged(payload);
     if (roundTripMs !== undefined && link === this.#links.current)
       this.#config.host.onRoundTrip(link.framed, roundTripMs);
-  }
-
-  #pump(): void {
-    if (this.currentLink !== undefined) this.#sender.pump(this.currentLink);
   }
 
   #sayAcknowledged(received: number): boolean {

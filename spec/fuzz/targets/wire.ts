@@ -1,3 +1,16 @@
+import type { ChannelEnd } from '../../../lib/connection/channels/channel-end.js';
+import {
+  CHANNEL_FRAME,
+  decodeOpening,
+  decodeReset,
+  encodeChannelFrame,
+  encodeLimit,
+  encodeOpening,
+  encodeReset,
+  OWN_CHANNEL,
+} from '../../../lib/connection/channels/frames.js';
+import { messageDecoder } from '../../../lib/connection/channels/messages.js';
+import { Multiplexer } from '../../../lib/connection/channels/multiplexer.js';
 import { InvalidUnlError, ProtocolError } from '../../../lib/errors.js';
 import {
   decodeAt,
@@ -18,12 +31,23 @@ import { chunksOf, expectThat, orFails, type Target } from '../target.js';
 
 const CONNECTION = 'A'.repeat(22);
 
+/** Frames of channels as a peer sends them when all is well, whichever side it is. */
+export const CHANNEL_FRAMES: readonly Buffer[] = [1, 2].flatMap((channel) => [
+  encodeChannelFrame(CHANNEL_FRAME.open, channel, encodeOpening({ name: 'chat', priority: 'normal' })),
+  encodeChannelFrame(CHANNEL_FRAME.data, channel, Buffer.from('\0\0\0\u0007message\n')),
+  encodeChannelFrame(CHANNEL_FRAME.window, OWN_CHANNEL, encodeLimit(131_072)),
+  encodeChannelFrame(CHANNEL_FRAME.blocked, channel, encodeLimit(65_536)),
+  encodeChannelFrame(CHANNEL_FRAME.end, channel),
+  encodeChannelFrame(CHANNEL_FRAME.reset, channel, encodeReset({ code: 'reset', message: 'enough', resetCode: 7 })),
+]);
+
 /** Frames as a peer sends them when all is well. */
 export const FRAMES: readonly Buffer[] = [
   encodeFrame(FRAME.hello, encodeHello({ connection: CONNECTION, attempt: 'attempt', received: 0, lost: 1 })),
   encodeFrame(FRAME.at, encodeAt({ choice: 0, offset: 0 })),
-  encodeFrame(FRAME.data, Buffer.from('one line\nanother\n')),
-  encodeFrame(FRAME.data, Buffer.alloc(300, 'a longer line ')),
+  encodeFrame(FRAME.data, encodeChannelFrame(CHANNEL_FRAME.data, OWN_CHANNEL, Buffer.from('one line\nanother\n'))),
+  encodeFrame(FRAME.data, encodeChannelFrame(CHANNEL_FRAME.data, OWN_CHANNEL, Buffer.alloc(300, 'a longer line '))),
+  encodeFrame(FRAME.data, Buffer.concat(CHANNEL_FRAMES)),
   encodeFrame(FRAME.ack, encodeOffset(0)),
   encodeFrame(FRAME.resume, encodeOffset(0)),
   encodeFrame(FRAME.ping, Buffer.from('ping')),
@@ -88,6 +112,74 @@ function joinedData(frames: readonly Frame[]): readonly string[] {
   return [...joined, `data ${data}`];
 }
 
+/** A peer that speaks to many channels at once, of which some are read, some are not, and some are reset. */
+const channels: Target = {
+  name: 'channels',
+  reaches: ['lib/connection/channels'],
+  seeds: [...CHANNEL_FRAMES, Buffer.concat(CHANNEL_FRAMES), Buffer.concat(CHANNEL_FRAMES.slice(0, 2))],
+  run: (input, chance) => {
+    let waiting = 0;
+    const multiplexer = new Multiplexer({
+      isControlling: chance.below(2) === 0,
+      now: () => 0,
+      channels: 4,
+      windowBytes: 1_000_000,
+      onDue: () => undefined,
+      onOpen: (end) => {
+        if (chance.below(3) === 0) end.reset({ code: 'refused', message: '' });
+        else {
+          end.accept();
+          attach(end);
+        }
+      },
+    });
+    const attach = (end: ChannelEnd) => {
+      const reads = chance.below(2) === 0;
+      end.attach({
+        onData: (bytes) => {
+          if (reads) end.read(bytes.length);
+          else waiting += bytes.length;
+        },
+        onEnd: () => {
+          if (reads) end.end();
+        },
+        onReset: () => undefined,
+        onWritten: () => undefined,
+      });
+      if (chance.below(2) === 0) end.write(Buffer.alloc(100_000));
+    };
+    attach(multiplexer.own);
+    if (chance.below(2) === 0) attach(multiplexer.open({ name: 'ours', priority: 'bulk' }));
+    orFails([ProtocolError], () => {
+      for (const chunk of chunksOf(input, chance)) {
+        multiplexer.push(chunk);
+        for (let said = 0; said < 3; said++) multiplexer.next();
+      }
+    });
+    expectThat(waiting <= input.length, 'Expected no more bytes than came', waiting, input.length);
+    expectThat([...multiplexer.ends].length < 600, 'Expected a bounded number of channels', multiplexer.ends);
+    orFails([ProtocolError], () => decodeOpening(input));
+    const { message, code } = decodeReset(input);
+    expectThat(!/\p{Cc}|\u202e/u.test(message + code), 'Expected words without controls', message, code);
+  },
+};
+
+const messages: Target = {
+  name: 'messages of channels',
+  reaches: ['lib/connection/channels/messages'],
+  seeds: [Buffer.from('\0\0\0\u0003one\0\0\0\0\0\0\0\u0003two'), Buffer.from([0xff, 0, 0, 0])],
+  run: (input, chance) => {
+    const decode = (chunks: readonly Buffer[]): Outcome => {
+      const decoder = messageDecoder(100);
+      const results = chunks.flatMap((chunk) => decoder.push(chunk)).map((message) => message.toString('latin1'));
+      for (const message of results)
+        expectThat(message.length <= 100, 'Expected a message of at most 100 bytes', message.length);
+      return { results, fault: decoder.fault?.name };
+    };
+    sameHoweverCut(decode, input, chance);
+  },
+};
+
 const lines: Target = {
   name: 'lines',
   reaches: ['lib/link/lines'],
@@ -142,4 +234,4 @@ function resealed(input: Buffer): string {
   return record[0] === 2 ? sealVersion2(body) : sealBody(body);
 }
 
-export const WIRE_TARGETS: readonly Target[] = [frames, lines, locators];
+export const WIRE_TARGETS: readonly Target[] = [frames, channels, messages, lines, locators];

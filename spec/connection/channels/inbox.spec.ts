@@ -1,16 +1,20 @@
 import { EMPTY, NEVER, of, Subject, take, type ObservableInput } from 'rxjs';
-import { Inbox } from '../../lib/connection/inbox.js';
-import { ClosedError, LineTooLongError, ProtocolError } from '../../lib/errors.js';
-import { record } from '../support/record.js';
+import { Inbox } from '../../../lib/connection/channels/inbox.js';
+import { ClosedError, LineTooLongError, MessageTooLongError, ProtocolError } from '../../../lib/errors.js';
+import { record } from '../../support/record.js';
 
 /** An inbox with what it tells of itself, and a link that a spec plays. */
-function open({ lineBytes = 1000, readAheadBytes = 10 } = {}) {
+function open({ lineBytes = 1000, messageBytes = 1000 } = {}) {
   const told: string[] = [];
   let changes = 0;
+  let leaves = 0;
+  let read = 0;
   const faults: Error[] = [];
   const inbox = new Inbox({
     lineBytes,
-    readAheadBytes,
+    messageBytes,
+    onRead: (bytes) => (read += bytes),
+    onLeave: () => leaves++,
     onChange: () => changes++,
     onDelivered: () => told.push('delivered'),
     onFault: (fault) => {
@@ -23,6 +27,9 @@ function open({ lineBytes = 1000, readAheadBytes = 10 } = {}) {
     told,
     faults,
     changes: () => changes,
+    leaves: () => leaves,
+    /** How many bytes have been read so far. */
+    read: () => read,
     push: (text: string) => {
       inbox.push(Buffer.from(text));
     },
@@ -54,31 +61,36 @@ describe('the reading half of a connection', () => {
     ]);
   });
 
-  it('takes a bounded number of bytes in while nobody reads, and goes on when somebody does', async () => {
-    const { inbox, push } = open({ readAheadBytes: 300 });
+  it('counts bytes as read when somebody reads them, and no sooner', async () => {
+    const { inbox, push, read } = open();
     push('one\n');
-    expect(inbox.wantsMore).toBeTrue();
-    // A piece costs more than its bytes.
-    push('1');
-    push('2');
-    expect(inbox.wantsMore).toBeFalse();
+    push('two\n');
+    expect([inbox.waiting, read()]).toEqual([8, 0]);
     record(inbox.lines$);
     await settled();
-    expect(inbox.wantsMore).toBeTrue();
+    push('three\n');
+    expect([inbox.waiting, read()]).toEqual([0, 14]);
   });
 
-  it('knows whether somebody reads, and tells when that or the room may have changed', async () => {
-    const { inbox, push, changes } = open();
+  it('knows whether somebody reads, and tells when a reader leaves and when something comes', async () => {
+    const { inbox, push, changes, leaves } = open();
     expect(inbox.hasReader).toBeFalse();
     const { subscription } = record(inbox.lines$);
     await settled();
-    expect(inbox.hasReader).toBeTrue();
-    const before = changes();
+    expect([inbox.hasReader, inbox.isReading, leaves()]).toEqual([true, true, 0]);
     subscription.unsubscribe();
-    expect(inbox.hasReader).toBeFalse();
-    expect(changes()).toBe(before + 1);
+    expect([inbox.hasReader, leaves()]).toEqual([false, 1]);
+    const before = changes();
     push('one\n');
-    expect(changes()).toBe(before + 2);
+    expect(changes()).toBe(before + 1);
+  });
+
+  it('forgets what waits and what comes when it is abandoned, and counts it as read', () => {
+    const { inbox, push, read } = open();
+    push('one\n');
+    inbox.abandon();
+    push('two\n');
+    expect([inbox.waiting, read()]).toEqual([0, 8]);
   });
 
   it('keeps for the next reader what one left unread, in the middle of what one chunk brought', async () => {
@@ -204,18 +216,18 @@ describe('eachLine$', () => {
   }
 
   it('takes the next line when the last is done with, and holds the others back', async () => {
-    const { inbox, push } = open({ readAheadBytes: 10 });
+    const { inbox, push, read } = open();
     push('one\ntwo\n');
     const { begun, running } = slowly(inbox);
     await settled();
     push('three\nfour\n');
     expect(begun).toEqual(['one']);
-    expect(inbox.wantsMore).toBeFalse();
+    expect([inbox.waiting, read()]).toEqual([11, 8]);
     running[0]?.complete();
     expect(begun).toEqual(['one', 'two']);
     running[1]?.complete();
     expect(begun).toEqual(['one', 'two', 'three']);
-    expect(inbox.wantsMore).toBeTrue();
+    expect([inbox.waiting, read()]).toEqual([0, 19]);
   });
 
   it('works on as many lines at once as it is told', async () => {
@@ -295,11 +307,11 @@ describe('eachLine$', () => {
 
 describe('toDuplex', () => {
   it('keeps no read buffer alive for the few bytes of it that wait, before it is a stream and in it', async () => {
-    const { inbox } = open({ readAheadBytes: 10_000 });
+    const { inbox } = open();
     const few = () => Buffer.alloc(65_536, 'x').subarray(0, 10);
     inbox.push(few());
     inbox.push(few());
-    const stream = inbox.toDuplex({ write: () => undefined, close: () => undefined });
+    const stream = inbox.toDuplex({ write: () => undefined, close: () => undefined, allowHalfOpen: false });
     stream.read(0);
     inbox.push(few());
     await settled();
@@ -323,6 +335,7 @@ describe('toDuplex', () => {
       close: () => {
         closed++;
       },
+      allowHalfOpen: false,
     });
     const read: string[] = [];
     stream.on('error', (error) => read.push(String(error)));
@@ -341,22 +354,20 @@ describe('toDuplex', () => {
     expect(told).toEqual([]);
   });
 
-  it('holds the link back while nobody reads the stream', async () => {
-    const { inbox } = open({ readAheadBytes: 10 });
+  it('holds the peer back while nobody reads the stream', async () => {
+    const { inbox, read } = open();
     const { stream } = streaming(inbox);
     const chunk = Buffer.alloc(64 * 1024);
-    let chunks = 0;
-    while (inbox.wantsMore && chunks < 100) {
+    for (let chunks = 0; chunks < 10; chunks++) {
       inbox.push(chunk);
-      chunks++;
       await settled();
     }
-    expect(chunks).toBeLessThan(10);
+    // Node reads a little ahead.
+    expect(read()).toBeLessThan(3 * chunk.length);
     let length = 0;
     stream.on('data', (bytes: Buffer) => (length += bytes.length));
     await settled();
-    expect(length).toBe(chunks * chunk.length);
-    expect(inbox.wantsMore).toBeTrue();
+    expect([length, read(), inbox.waiting]).toEqual([10 * chunk.length, 10 * chunk.length, 0]);
   });
 
   it('ends when the peer has ended, and ends the connection with it', async () => {
@@ -418,5 +429,59 @@ describe('toDuplex', () => {
     await settled();
     subscription.unsubscribe();
     expect(() => streaming(left.inbox)).toThrowError(ClosedError);
+  });
+});
+
+describe('messages', () => {
+  /** A message as it travels. */
+  const framed = (...messages: string[]) =>
+    Buffer.concat(messages.map((text) => Buffer.concat([Buffer.from([0, 0, 0, text.length]), Buffer.from(text)])));
+
+  it('come as they were sent, however they are chunked, empty ones and those with newlines too', async () => {
+    const { inbox } = open();
+    const recording = record(inbox.messages$);
+    for (const byte of framed('one', '', 'two\n', 'three')) inbox.push(Buffer.from([byte]));
+    inbox.push(framed('four', 'five'));
+    inbox.end('ended');
+    await settled();
+    expect(recording.values.map(String)).toEqual(['one', '', 'two\n', 'three', 'four', 'five']);
+    expect(recording.isCompleted).toBeTrue();
+  });
+
+  it('that are too long end it, behind those before', async () => {
+    const { inbox, faults } = open({ messageBytes: 4 });
+    const recording = record(inbox.messages$);
+    inbox.push(framed('four', 'fives'));
+    await settled();
+    expect([recording.values.map(String), faults]).toEqual([['four'], [new MessageTooLongError(4)]]);
+  });
+
+  it('are waited for, one at a time', async () => {
+    const { inbox } = open();
+    const running: Subject<never>[] = [];
+    const begun: string[] = [];
+    record(
+      inbox.eachMessage$((message) => {
+        begun.push(String(message));
+        const work = new Subject<never>();
+        running.push(work);
+        return work;
+      }, 1),
+    );
+    inbox.push(framed('one', 'two'));
+    await settled();
+    expect(begun).toEqual(['one']);
+    running[0]?.complete();
+    expect(begun).toEqual(['one', 'two']);
+  });
+
+  it('are not read where lines are, and leave none', async () => {
+    const [lines, messages] = [open(), open()];
+    record(lines.inbox.lines$);
+    expect(record(lines.inbox.messages$).error).toBeInstanceOf(ClosedError);
+    record(messages.inbox.messages$);
+    expect(record(messages.inbox.lines$).isCompleted).toBeTrue();
+    expect(() => messages.inbox.toDuplex({ write: fail, close: fail, allowHalfOpen: false })).toThrowError(ClosedError);
+    await settled();
   });
 });

@@ -14,34 +14,41 @@ import {
   take,
   type ObservableInput,
 } from 'rxjs';
-import { ClosedError, SendBufferFullError } from '../errors.js';
-import { expectLine } from '../link/lines.js';
+import { Gathered } from '../../bounds/gathered.js';
+import { ClosedError, InvalidMessageError, SendBufferFullError } from '../../errors.js';
+import { expectLine } from '../../link/lines.js';
+import { encodeLength } from './messages.js';
 
 /** What an outbox needs. */
 export interface OutboxConfig {
   /** The longest line, in bytes. */
   readonly lineBytes: number;
+  /** The longest message, in bytes. */
+  readonly messageBytes: number;
   /** From here on `send` returns false. */
   readonly sendHighWaterBytes: number;
   /** More than this never waits. */
   readonly sendMaxBytes: number;
   /** What ends a line. */
   readonly lineEnd: string;
-  /** Writes to the link. */
+  /** Writes to the channel. */
   readonly write: (bytes: Buffer) => void;
-  /** How many bytes wait in the link. */
+  /** How many bytes wait in the channel. */
   readonly waiting: () => number;
   /** Called when more than `sendMaxBytes` wait. */
   readonly onOverflow: (error: SendBufferFullError) => void;
-  /** Emits when the connection has ended. */
+  /** Emits when the channel has ended. */
   readonly closed$: Observable<{ readonly message: string }>;
 }
 
 /** A batch is written when it is this long, in UTF-16 units, or when the current run of JavaScript ends. */
 const BATCH_LENGTH = 32_768;
 
+/** Messages from here on are handed on as they are, in bytes; shorter ones are joined. */
+const LONG_MESSAGE_BYTES = 8_192;
+
 /**
- * The writing half of a connection: lines that are sent in one go become one write, and so few, large TLS records and
+ * The writing half of a channel: lines, or messages, that are sent in one go become one write, and so few, large TLS records and
  * system calls; writers are told when to wait.
  */
 export class Outbox {
@@ -52,6 +59,9 @@ export class Outbox {
   readonly #drain = new Subject<void>();
   readonly #empty = new Subject<void>();
   #batch = '';
+  readonly #messages = new Gathered();
+  /** What it is used for: a peer that reads lines can make nothing of messages, and the other way round. */
+  #use: 'lines' | 'messages' | undefined;
   #open = true;
   #mustDrain = false;
   #hasSent = false;
@@ -63,7 +73,7 @@ export class Outbox {
 
   /** What was sent and has not gone to the system yet, in bytes (in UTF-16 units while a batch is gathered). */
   get buffered(): number {
-    return this.#batch.length + this.#config.waiting();
+    return this.#batch.length + this.#messages.length + this.#config.waiting();
   }
 
   /** Whether anything was sent. */
@@ -75,20 +85,36 @@ export class Outbox {
   send(text: string): boolean {
     expectLine(text, this.#config.lineBytes);
     if (!this.#open) return false;
-    this.#hasSent = true;
-    if (this.#batch === '') {
-      queueMicrotask(() => {
-        this.flush();
-      });
-    }
+    this.#useFor('lines');
+    if (this.#batch === '') queueMicrotask(this.#flush);
     this.#batch += text + this.#config.lineEnd;
     if (this.#batch.length > BATCH_LENGTH) this.flush();
     return this.#mayGoOn();
   }
 
+  /** See `Channel.sendMessage`. */
+  sendMessage(message: Uint8Array): boolean {
+    const { messageBytes } = this.#config;
+    if (!(message instanceof Uint8Array))
+      throw new InvalidMessageError('Expected a message of bytes, got something else');
+    if (message.length > messageBytes)
+      throw new InvalidMessageError(`Expected a message of at most ${messageBytes} bytes, got ${message.length}`);
+    if (!this.#open) return false;
+    this.#useFor('messages');
+    if (this.#messages.length === 0) queueMicrotask(this.#flush);
+    this.#messages.push(encodeLength(message.length));
+    if (message.length < LONG_MESSAGE_BYTES) this.#messages.push(message);
+    else {
+      this.flush();
+      this.#write(Buffer.from(message.buffer, message.byteOffset, message.length));
+    }
+    if (this.#messages.length > BATCH_LENGTH) this.flush();
+    return this.#mayGoOn();
+  }
+
   /** Sends bytes as they are; the callback is called when more may be sent. */
   sendBytes(bytes: Buffer, done: (error?: Error) => void): void {
-    this.#hasSent = true;
+    this.#useFor('lines');
     this.flush();
     this.#write(bytes);
     if (this.#mayGoOn()) done();
@@ -115,10 +141,12 @@ export class Outbox {
 
   /** Writes what has been gathered. */
   flush(): void {
-    if (this.#batch === '') return;
-    const bytes = Buffer.from(this.#batch);
-    this.#batch = '';
-    this.#write(bytes);
+    if (this.#batch !== '') {
+      const bytes = Buffer.from(this.#batch);
+      this.#batch = '';
+      this.#write(bytes);
+    }
+    if (this.#messages.length > 0) this.#write(this.#messages.take());
   }
 
   /** Writes what has been gathered, and nothing more after it. */
@@ -134,14 +162,25 @@ export class Outbox {
     this.#empty.complete();
   }
 
-  /** Tells that the link has written some of what it had. */
+  /** Tells that some of what waited is on its way. */
   written(): void {
     const { buffered } = this;
     if (buffered === 0) this.#empty.next();
-    // Before all is gone, so that the link never runs dry while the writer is on its way back.
+    // Before all is gone, so that the channel never runs dry while the writer is on its way back.
     if (!this.#mustDrain || buffered > this.#config.sendHighWaterBytes / 2) return;
     this.#mustDrain = false;
     this.#drain.next();
+  }
+
+  readonly #flush = (): void => {
+    this.flush();
+  };
+
+  #useFor(use: 'lines' | 'messages'): void {
+    this.#hasSent = true;
+    this.#use ??= use;
+    if (this.#use !== use)
+      throw new ClosedError(`Expected a channel of ${this.#use} to send no ${use}: open another channel for them`);
   }
 
   #write(bytes: Buffer): void {
@@ -156,18 +195,18 @@ export class Outbox {
     return false;
   }
 
-  /** Completes at an event; fails when the connection ends first. */
+  /** Completes at an event; fails when the channel ends first. */
   #until$(event$: Observable<void>): Observable<never> {
     const ended$ = this.#config.closed$.pipe(
       map(({ message }) => {
-        throw new ClosedError(`The connection ended before all was sent: ${message}`);
+        throw new ClosedError(`The channel ended before all was sent: ${message}`);
       }),
     );
     return merge(event$, ended$).pipe(take(1), ignoreElements());
   }
 
   #sendOrThrow(text: string): boolean {
-    if (!this.#open) throw new ClosedError('The connection ended before all was sent');
+    if (!this.#open) throw new ClosedError('The channel ended before all was sent');
     return this.send(text);
   }
 

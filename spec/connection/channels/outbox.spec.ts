@@ -1,7 +1,7 @@
 import { EMPTY, NEVER, of, ReplaySubject, Subject, throwError } from 'rxjs';
-import { Outbox } from '../../lib/connection/outbox.js';
-import { ClosedError, InvalidTextError, SendBufferFullError } from '../../lib/errors.js';
-import { record } from '../support/record.js';
+import { Outbox } from '../../../lib/connection/channels/outbox.js';
+import { ClosedError, InvalidTextError, SendBufferFullError } from '../../../lib/errors.js';
+import { record } from '../../support/record.js';
 
 /** An outbox with a link that writes to the system when a spec says so. */
 function open({ lineBytes = 1000, sendHighWaterBytes = 20, sendMaxBytes = 100 } = {}) {
@@ -16,6 +16,7 @@ function open({ lineBytes = 1000, sendHighWaterBytes = 20, sendMaxBytes = 100 } 
   };
   const outbox = new Outbox({
     lineBytes,
+    messageBytes: 10_000,
     sendHighWaterBytes,
     sendMaxBytes,
     lineEnd: '\n',
@@ -161,7 +162,7 @@ describe('bytes that are sent as they are', () => {
     const done: unknown[] = [];
     outbox.sendBytes(Buffer.alloc(20), (error) => done.push(error));
     end('the peer is gone');
-    expect(done).toEqual([new ClosedError('The connection ended before all was sent: the peer is gone')]);
+    expect(done).toEqual([new ClosedError('The channel ended before all was sent: the peer is gone')]);
   });
 });
 
@@ -286,7 +287,7 @@ describe('sendAll', () => {
     await settled();
     end('the peer is gone');
     await settled();
-    expect(recording.error).toEqual(new ClosedError('The connection ended before all was sent: the peer is gone'));
+    expect(recording.error).toEqual(new ClosedError('The channel ended before all was sent: the peer is gone'));
     expect(isCleanedUp).toBeTrue();
   });
 

@@ -1,0 +1,174 @@
+import type { Observable, SchedulerLike } from 'rxjs';
+import type { Limits } from '../../config.js';
+import { TooManyChannelsError } from '../../errors.js';
+import { expectChannelName, expectOneOf } from '../../validate.js';
+import type { AcceptOptions, Channel, ChannelOptions, Connection } from '../connection.js';
+import type { CloseReason } from '../close-reason.js';
+import { Acceptors } from './acceptors.js';
+import type { ChannelEnd } from './channel-end.js';
+import { ChannelStream, type ChannelStreamConfig } from './channel-stream.js';
+import { Multiplexer } from './multiplexer.js';
+import { PeerChannel } from './peer-channel.js';
+import { PRIORITIES } from './priority.js';
+import type { StreamLayer } from './stream-layer.js';
+
+/** What the channels of a connection need. */
+export interface ChannelsConfig extends Omit<ChannelStreamConfig, 'write' | 'waiting' | 'allowHalfOpen' | 'onRead'> {
+  readonly connection: Connection;
+  readonly isControlling: boolean;
+  readonly scheduler: SchedulerLike;
+  readonly limits: Limits;
+  /** There is something to send. */
+  readonly onDue: () => void;
+}
+
+/** The channels of a connection: its own, and those that either side has opened. */
+export class Channels implements StreamLayer {
+  readonly own: ChannelStream;
+  readonly #config: ChannelsConfig;
+  readonly #multiplexer: Multiplexer;
+  readonly #acceptors = new Acceptors();
+  /** Who takes channels of any connection of the net. */
+  #others: Acceptors | undefined;
+  readonly #open = new Set<PeerChannel>();
+  #closed: CloseReason | undefined;
+
+  constructor(config: ChannelsConfig) {
+    const { isControlling, scheduler, limits, onDue } = config;
+    this.#config = config;
+    this.#multiplexer = new Multiplexer({
+      isControlling,
+      now: () => scheduler.now(),
+      channels: limits.channels,
+      windowBytes: limits.windowBytes,
+      onDue,
+      // Whoever is handed the connection in this very run of JavaScript may take its channels.
+      onOpen: (end) => {
+        queueMicrotask(() => {
+          this.#offer(end);
+        });
+      },
+    });
+    const { own } = this.#multiplexer;
+    this.own = new ChannelStream({
+      ...config,
+      allowHalfOpen: false,
+      write: (bytes) => {
+        own.write(bytes);
+      },
+      waiting: () => own.waiting,
+      onRead: (bytes) => {
+        own.read(bytes);
+      },
+    });
+    own.attach({
+      onData: (bytes) => {
+        this.own.push(bytes);
+      },
+      onEnd: () => undefined,
+      onReset: () => undefined,
+      onWritten: () => {
+        this.own.written();
+      },
+    });
+  }
+
+  get hasReader(): boolean {
+    if (this.own.hasReader) return true;
+    for (const channel of this.#open) if (channel.hasReader) return true;
+    return false;
+  }
+
+  get isReading(): boolean {
+    if (this.own.isReading) return true;
+    for (const channel of this.#open) if (channel.isReading) return true;
+    return false;
+  }
+
+  get waiting(): number {
+    return this.#multiplexer.waiting;
+  }
+
+  /** Who takes channels of any connection of the net, too. */
+  acceptWith(others: Acceptors): void {
+    this.#others = others;
+  }
+
+  /** See `Connection.channels$`. */
+  channels$(name: string, options?: AcceptOptions): Observable<Channel> {
+    return this.#acceptors.channels$(expectChannelName(name), options);
+  }
+
+  /** See `Connection.openChannel`. */
+  open(name: string, { priority = 'normal', allowHalfOpen = false }: ChannelOptions = {}): Channel {
+    const opening = { name: expectChannelName(name), priority: expectOneOf('priority', priority, PRIORITIES) };
+    const { full } = this.#multiplexer;
+    if (full !== undefined && this.#closed === undefined)
+      throw new TooManyChannelsError(
+        `Expected to open one more channel to this peer, but ${full}: close some, or wait`,
+      );
+    const channel = this.#channelOver(this.#multiplexer.open(opening), allowHalfOpen);
+    if (this.#closed !== undefined) channel.connectionClosed(this.#closed);
+    return channel;
+  }
+
+  hasRoom(): boolean {
+    return true;
+  }
+
+  next(): Buffer | undefined {
+    return this.#multiplexer.next();
+  }
+
+  onData(bytes: Buffer): void {
+    this.#multiplexer.push(bytes);
+  }
+
+  onWritten(): void {
+    // Each channel learns of its own.
+  }
+
+  closeOutbox(): void {
+    this.own.closeOutbox();
+    for (const channel of this.#open) channel.closeOutbox();
+  }
+
+  closeInbox(how: 'ended' | 'cut'): void {
+    if (how === 'ended') this.#multiplexer.peerEnds();
+    this.own.closeInbox(how);
+    for (const channel of this.#open) channel.closeInbox(how);
+  }
+
+  complete(reason: CloseReason): void {
+    this.#closed = reason;
+    this.own.complete();
+    for (const channel of [...this.#open]) channel.connectionClosed(reason);
+    this.#acceptors.complete();
+  }
+
+  #offer(end: ChannelEnd): void {
+    // It may be over by now.
+    if (this.#closed !== undefined || !end.isWritable) return;
+    const make = ({ allowHalfOpen = false }: AcceptOptions) => {
+      end.accept();
+      return this.#channelOver(end, allowHalfOpen);
+    };
+    if (this.#acceptors.offer(end.name, make) || this.#others?.offer(end.name, make) === true) return;
+    end.reset({ code: 'refused', message: 'nobody takes channels of this name' });
+  }
+
+  #channelOver(end: ChannelEnd, allowHalfOpen: boolean): PeerChannel {
+    const { connection, limits } = this.#config;
+    const channel: PeerChannel = new PeerChannel(end, {
+      connection,
+      limits,
+      allowHalfOpen,
+      onClosed: () => {
+        this.#open.delete(channel);
+      },
+    });
+    this.#open.add(channel);
+    channel.begin();
+    return channel;
+  }
+}

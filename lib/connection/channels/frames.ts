@@ -1,0 +1,223 @@
+import { Gathered } from '../../bounds/gathered.js';
+import { ProtocolError } from '../../errors.js';
+import { decodeEnd } from '../../link/handshake.js';
+import { NAME_MAX_BYTES, parseJsonObject } from '../../validate.js';
+import { PRIORITIES, type Priority } from './priority.js';
+
+/**
+ * What the stream of a connection is made of: `type u8 · length u24 · channel u32 · payload`, big-endian, back to back.
+ *
+ * Channel 0 is the connection's own, which is there from the beginning. The controlling side opens channels of even numbers, the
+ * other of odd ones. A channel is over when each side has sent its `end` or its `reset`.
+ */
+export const CHANNEL_FRAME = {
+  /** Bytes of the channel, within the credit that the receiver has given. */
+  data: 0,
+  /** Opens a channel: its priority and its name. */
+  open: 1,
+  /** Credit: the sender of this takes the channel's bytes up to an offset. The first on a channel also accepts it. */
+  window: 2,
+  /** More is waiting than the credit allows: the receiver may give more at a time. */
+  blocked: 3,
+  /** The sender sends nothing more on the channel. */
+  end: 4,
+  /** The sender sends nothing more on the channel, and takes nothing more; JSON: why. */
+  reset: 5,
+} as const;
+
+/** A type that a channel's frame has. */
+export type ChannelFrameType = (typeof CHANNEL_FRAME)[keyof typeof CHANNEL_FRAME];
+
+/** The connection's own channel. */
+export const OWN_CHANNEL = 0;
+
+/** Channels are numbered below this. */
+export const MAX_CHANNEL_ID = 2 ** 32;
+
+/** What a side may send on a channel before it has heard of any credit, in bytes. */
+export const FIRST_WINDOW_BYTES = 65_536;
+
+/** The longest payload of any frame but `data`, in bytes: they are small, and buffered whole. */
+const CONTROL_MAX_BYTES = 1_024;
+
+/** A reset's words are cut off here, in characters: with each of them escaped they still fit a frame. */
+const RESET_MESSAGE_LENGTH = 128;
+
+const HEADER_BYTES = 8;
+const OFFSET_BYTES = 6;
+
+/** A frame of a channel, or a piece of a `data` frame. */
+export interface ChannelFrame {
+  readonly type: ChannelFrameType;
+  readonly channel: number;
+  readonly payload: Buffer;
+}
+
+/** What opens a channel. */
+export interface Opening {
+  readonly name: string;
+  readonly priority: Priority;
+}
+
+/** Why a channel was reset. */
+export interface Reset {
+  /** `refused`, `reset`, or what was wrong. */
+  readonly code: string;
+  readonly message: string;
+  /** The application's own code. */
+  readonly resetCode?: number | undefined;
+}
+
+/** Writes a frame's header: so many bytes of payload follow it. */
+export function encodeChannelHeader(type: ChannelFrameType, channel: number, length: number): Buffer {
+  const header = Buffer.allocUnsafe(HEADER_BYTES);
+  header.writeUInt32BE(type * 0x100_0000 + length);
+  header.writeUInt32BE(channel, 4);
+  return header;
+}
+
+/** Writes a whole frame. */
+export function encodeChannelFrame(type: ChannelFrameType, channel: number, payload: Uint8Array = NOTHING): Buffer {
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + payload.length);
+  frame.writeUInt32BE(type * 0x100_0000 + payload.length);
+  frame.writeUInt32BE(channel, 4);
+  frame.set(payload, HEADER_BYTES);
+  return frame;
+}
+
+/**
+ * Cuts the stream of a connection into frames, however it was chunked on its way. `data` are passed on in the pieces in which they
+ * arrive, without copying; the others whole. Hands out each frame as it is read.
+ *
+ * @throws ProtocolError for a frame that is none, or too long.
+ *
+ * @example
+ * const decode = channelFrameDecoder((type, channel, payload) => console.log(type, channel, payload.length));
+ * decode(encodeChannelFrame(CHANNEL_FRAME.data, 2, Buffer.from('hello')));
+ */
+export function channelFrameDecoder(
+  take: (type: ChannelFrameType, channel: number, payload: Buffer) => void,
+): (chunk: Buffer) => void {
+  // Of a header, or of a control frame, that is not complete yet.
+  const partial = new Gathered();
+  let dataLeft = 0;
+  let dataChannel = 0;
+
+  return (chunk) => {
+    let rest = chunk;
+    if (partial.length > 0) {
+      partial.push(chunk);
+      if (partial.length < neededOf(partial.bytes)) return;
+      rest = partial.take();
+    }
+    let at = 0;
+    while (at < rest.length) {
+      if (dataLeft > 0) {
+        const piece = rest.subarray(at, at + dataLeft);
+        dataLeft -= piece.length;
+        at += piece.length;
+        take(CHANNEL_FRAME.data, dataChannel, piece);
+        continue;
+      }
+      const needed = neededOf(rest, at);
+      if (rest.length - at < needed) {
+        partial.push(rest.subarray(at));
+        return;
+      }
+      const head = rest.readUInt32BE(at);
+      const channel = rest.readUInt32BE(at + 4);
+      const type = typeOf(head);
+      if (type === CHANNEL_FRAME.data) {
+        dataLeft = head & LENGTH_MASK;
+        dataChannel = channel;
+      } else {
+        take(type, channel, rest.subarray(at + HEADER_BYTES, at + needed));
+      }
+      at += needed;
+    }
+  };
+}
+
+const NOTHING = Buffer.alloc(0);
+const LENGTH_MASK = 0xff_ffff;
+
+/** How many bytes it takes to go on: a header, and all of a control frame. */
+function neededOf(bytes: Buffer, at = 0): number {
+  if (bytes.length - at < HEADER_BYTES) return HEADER_BYTES;
+  const head = bytes.readUInt32BE(at);
+  if (typeOf(head) === CHANNEL_FRAME.data) return HEADER_BYTES;
+  const length = head & LENGTH_MASK;
+  if (length > CONTROL_MAX_BYTES)
+    throw new ProtocolError(
+      `Expected a frame of a channel's control of at most ${CONTROL_MAX_BYTES} bytes, got ${length}`,
+    );
+  return HEADER_BYTES + length;
+}
+
+function typeOf(head: number): ChannelFrameType {
+  const type = head >>> 24;
+  const known = TYPES[type];
+  if (known === undefined) throw new ProtocolError(`Expected a channel's frame of a type up to 5, got ${type}`);
+  return known;
+}
+
+const TYPES: readonly ChannelFrameType[] = Object.values(CHANNEL_FRAME);
+
+/** Writes the payload of `open`. */
+export function encodeOpening({ name, priority }: Opening): Buffer {
+  return Buffer.concat([Buffer.from([PRIORITIES.indexOf(priority)]), Buffer.from(name)]);
+}
+
+/**
+ * Reads the payload of `open`.
+ *
+ * @throws ProtocolError for a name that is too long, or no UTF-8.
+ */
+export function decodeOpening(payload: Buffer): Opening {
+  const priority = PRIORITIES[payload[0] ?? -1];
+  if (priority === undefined) throw new ProtocolError('Expected a priority from 0 to 2 and a name, got something else');
+  const bytes = payload.subarray(1);
+  const name = bytes.toString('utf8');
+  if (bytes.length > NAME_MAX_BYTES || !Buffer.from(name).equals(bytes))
+    throw new ProtocolError(`Expected a channel's name of at most ${NAME_MAX_BYTES} bytes of UTF-8, got another`);
+  return { name, priority };
+}
+
+/** Writes the payload of `window` and `blocked`. */
+export function encodeLimit(offset: number): Buffer {
+  const payload = Buffer.allocUnsafe(OFFSET_BYTES);
+  payload.writeUIntBE(offset, 0, OFFSET_BYTES);
+  return payload;
+}
+
+/**
+ * Reads the payload of `window` and `blocked`.
+ *
+ * @throws ProtocolError
+ */
+export function decodeLimit(payload: Buffer): number {
+  if (payload.length === OFFSET_BYTES) return payload.readUIntBE(0, OFFSET_BYTES);
+  throw new ProtocolError(`Expected an offset of ${OFFSET_BYTES} bytes, got ${payload.length} bytes`);
+}
+
+/** The application's own code of a reset is below this. */
+export const MAX_RESET_CODE = 2 ** 32;
+
+/** Writes the payload of `reset`. */
+export function encodeReset({ code, message, resetCode }: Reset): Buffer {
+  return Buffer.from(JSON.stringify({ code, message: message.slice(0, RESET_MESSAGE_LENGTH), resetCode }));
+}
+
+/** Reads the payload of `reset`. Whatever it says, it is a reset, so that what cannot be read is left out. */
+export function decodeReset(payload: Buffer): Reset {
+  const fields = parseJsonObject(payload.toString('utf8')) ?? {};
+  const { code, message } = decodeEnd(payload);
+  const { resetCode } = fields;
+  const isCode =
+    typeof resetCode === 'number' && Number.isInteger(resetCode) && resetCode >= 0 && resetCode < MAX_RESET_CODE;
+  return {
+    code: code === 'closed' ? 'reset' : code,
+    message: 'message' in fields ? message : '',
+    ...(isCode && { resetCode }),
+  };
+}

@@ -1,0 +1,306 @@
+import { Duplex } from 'node:stream';
+import { defer, finalize, mergeMap, Observable, tap, throwError, type ObservableInput } from 'rxjs';
+import { ByteQueue } from '../../bounds/byte-queue.js';
+import { ownBytes } from '../../bounds/own-bytes.js';
+import { ClosedError } from '../../errors.js';
+import { lineDecoder } from '../../link/lines.js';
+import { ItemReader } from './item-reader.js';
+import { messageDecoder, type Decoder } from './messages.js';
+
+/** What an inbox needs. */
+export interface InboxConfig {
+  /** The longest line, in bytes. */
+  readonly lineBytes: number;
+  /** The longest message, in bytes. */
+  readonly messageBytes: number;
+  /** Called when so many bytes have been read, and there is room for as many more. */
+  readonly onRead: (bytes: number) => void;
+  /** Called when a reader has left. */
+  readonly onLeave: () => void;
+  /** Called when something has come or has been read. */
+  readonly onChange: () => void;
+  /** Called once, when everything has been read up to the peer's end. */
+  readonly onDelivered: () => void;
+  /** Called when the bytes are no lines, or no messages. */
+  readonly onFault: (fault: Error) => void;
+}
+
+/** How a {@link Duplex} over a channel acts on it. */
+export interface DuplexSource {
+  /** Writes; the callback is called when more may be written. */
+  readonly write: (chunk: Buffer, done: (error?: Error) => void) => void;
+  /** Sends nothing more. */
+  readonly close: () => void;
+  /** Whether this side may go on sending when the peer has ended. */
+  readonly allowHalfOpen: boolean;
+}
+
+/**
+ * The reading half of a channel: bytes wait here until somebody reads them as lines, as messages, or as a Node stream. Bytes become
+ * lines or messages only when they are read. How many may wait is for the channel's credit to say.
+ */
+export class Inbox {
+  /** See `Channel.lines$`. */
+  readonly lines$: Observable<string>;
+  /** See `Channel.messages$`. */
+  readonly messages$: Observable<Buffer>;
+
+  readonly #config: InboxConfig;
+  readonly #bytes = new ByteQueue();
+  #lines: ItemReader<string> | undefined;
+  #messages: ItemReader<Buffer> | undefined;
+  #duplex: Duplex | undefined;
+  #duplexWants = false;
+  #hasRead = false;
+  /** How many who read one after the other have as much under way as they take. */
+  #busy = 0;
+  /** How many lines or messages they have under way: an answer to the last one may still be sent. */
+  #underWay = 0;
+  #delivering = false;
+  /** Nobody will ever read what comes. */
+  #isAbandoned = false;
+  #state: 'open' | 'ended' | 'cut' | 'delivered' = 'open';
+
+  constructor(config: InboxConfig) {
+    this.#config = config;
+    this.lines$ = new Observable((subscriber) => {
+      if (this.#duplex !== undefined || this.#isUsed(this.#messages)) {
+        subscriber.complete();
+        return undefined;
+      }
+      this.#messages = undefined;
+      this.#lines ??= this.#readerOf(lineDecoder(config.lineBytes));
+      return this.#lines.item$.subscribe(subscriber);
+    });
+    this.messages$ = defer(() => {
+      if (this.#duplex !== undefined || this.#isUsed(this.#lines))
+        return throwError(() => inUse('`messages$`', this.#duplex === undefined ? '`lines$`' : '`toDuplex`'));
+      this.#lines = undefined;
+      this.#messages ??= this.#readerOf(messageDecoder(config.messageBytes));
+      return this.#messages.item$;
+    });
+  }
+
+  /** Whether somebody reads. */
+  get hasReader(): boolean {
+    return (this.#reader?.readers ?? 0) > 0 || (this.#duplex !== undefined && !this.#isAbandoned);
+  }
+
+  /** Whether somebody reads, and has yet to come to the end. */
+  get isReading(): boolean {
+    return this.#state !== 'delivered' && this.hasReader;
+  }
+
+  /** How many bytes wait to be read. */
+  get waiting(): number {
+    return this.#bytes.length;
+  }
+
+  get #reader(): ItemReader<string> | ItemReader<Buffer> | undefined {
+    return this.#lines ?? this.#messages;
+  }
+
+  /** Takes in what has arrived. */
+  push(bytes: Buffer): void {
+    if (this.#state !== 'open') return;
+    if (this.#isAbandoned) this.#config.onRead(bytes.length);
+    else if (this.#readsAtOnce) this.#deliver(bytes);
+    else {
+      this.#bytes.push(bytes);
+      this.#deliver();
+    }
+  }
+
+  /** No more will arrive. After a `cut`, a last line without its end is not a whole line, and is left out. */
+  end(how: 'ended' | 'cut'): void {
+    if (this.#state !== 'open') return;
+    this.#state = how;
+    this.#deliver();
+  }
+
+  /** Nobody will read what waits and what comes: it is forgotten, so that the peer can come to its end. */
+  abandon(): void {
+    if (this.#isAbandoned) return;
+    this.#isAbandoned = true;
+    const { length } = this.#bytes;
+    this.#bytes.clear();
+    if (length > 0) this.#config.onRead(length);
+  }
+
+  /** See `Channel.eachLine$`. */
+  eachLine$<T>(project: (text: string) => ObservableInput<T>, concurrent: number): Observable<T> {
+    return this.#each$(this.lines$, project, concurrent);
+  }
+
+  /** See `Channel.eachMessage$`. */
+  eachMessage$<T>(project: (message: Buffer) => ObservableInput<T>, concurrent: number): Observable<T> {
+    return this.#each$(this.messages$, project, concurrent);
+  }
+
+  /** See `Channel.toDuplex`. */
+  toDuplex({ write, close, allowHalfOpen }: DuplexSource): Duplex {
+    if (this.#duplex !== undefined) return this.#duplex;
+    if (this.hasReader || this.#hasRead || this.#state === 'delivered')
+      throw inUse('`toDuplex`', this.#messages === undefined ? '`lines$`' : '`messages$`');
+    this.#lines = undefined;
+    this.#messages = undefined;
+    this.#duplex = new Duplex({
+      allowHalfOpen,
+      read: () => {
+        this.#duplexWants = true;
+        this.#deliver();
+      },
+      write: (chunk: Buffer, _encoding, done) => {
+        write(chunk, done);
+      },
+      final: (done) => {
+        close();
+        done();
+      },
+      destroy: (error, done) => {
+        this.abandon();
+        close();
+        this.#config.onLeave();
+        done(error);
+      },
+    });
+    return this.#duplex;
+  }
+
+  #each$<I, T>(items$: Observable<I>, project: (item: I) => ObservableInput<T>, concurrent: number): Observable<T> {
+    return defer(() => {
+      // Counted when it is handed out: until the one before is done with, `mergeMap` keeps it.
+      let underWay = 0;
+      const count = (change: number) => {
+        const wasBusy = underWay >= concurrent;
+        underWay += change;
+        this.#underWay += change;
+        this.#busy += Number(underWay >= concurrent) - Number(wasBusy);
+      };
+      return items$.pipe(
+        tap(() => {
+          count(1);
+        }),
+        mergeMap(
+          (item) =>
+            defer(() => project(item)).pipe(
+              finalize(() => {
+                count(-1);
+                this.#deliver();
+              }),
+            ),
+          concurrent,
+        ),
+        finalize(() => {
+          count(-underWay);
+        }),
+      );
+    });
+  }
+
+  /** Whether somebody reads in this way, or has. */
+  #isUsed(reader: { readonly readers: number } | undefined): boolean {
+    return reader !== undefined && (this.#hasRead || reader.readers > 0);
+  }
+
+  #readerOf<T>(decoder: Decoder<T>): ItemReader<T> {
+    return new ItemReader(decoder, {
+      // Not at once, so that everyone who subscribes in the same breath gets the same lines.
+      onJoin: () => {
+        queueMicrotask(() => {
+          this.#deliver();
+        });
+      },
+      onLeave: () => {
+        this.#config.onLeave();
+      },
+    });
+  }
+
+  /** Whether what comes is handed on before anything else comes, so that it need not be kept. */
+  get #readsAtOnce(): boolean {
+    if (this.#delivering || this.#bytes.length > 0) return false;
+    if (this.#duplex !== undefined) return this.#duplexWants;
+    return (this.#reader?.readers ?? 0) > 0 && this.#busy === 0;
+  }
+
+  /** @param fresh what has just come, where nothing waits before it. */
+  #deliver(fresh?: Buffer): void {
+    // A reader may stop, or begin something slow, from within its own call.
+    if (this.#delivering) return;
+    this.#delivering = true;
+    const reader = this.#reader;
+    if (this.#duplex !== undefined) this.#deliverBytes(this.#duplex, fresh);
+    else if (reader !== undefined) this.#deliverItems(reader, fresh);
+    this.#delivering = false;
+    this.#config.onChange();
+  }
+
+  #deliverItems(reader: ItemReader<string> | ItemReader<Buffer>, fresh: Buffer | undefined): void {
+    let next = fresh;
+    while (reader.readers > 0 && this.#busy === 0) {
+      if (reader.handOut()) continue;
+      const { fault } = reader;
+      if (fault !== undefined && this.#state !== 'delivered') {
+        this.#finish();
+        this.#config.onFault(fault);
+        return;
+      }
+      const bytes = next ?? this.#bytes.take();
+      next = undefined;
+      if (bytes !== undefined) this.#read(reader, bytes);
+      else if (!this.#readEnd(reader)) return;
+    }
+    // Everybody left, or something slow began, before it was read.
+    if (next !== undefined) this.#bytes.push(next);
+  }
+
+  #read(reader: ItemReader<string> | ItemReader<Buffer>, bytes: Buffer): void {
+    this.#hasRead = true;
+    reader.push(bytes);
+    this.#config.onRead(bytes.length);
+  }
+
+  /** There are no more bytes. Returns whether something is left to hand out nevertheless. */
+  #readEnd(reader: ItemReader<string> | ItemReader<Buffer>): boolean {
+    if (this.#state === 'ended') {
+      reader.end();
+      this.#state = 'cut';
+      return true;
+    }
+    if (this.#state === 'cut') {
+      if (this.#underWay > 0) return false;
+      this.#finish();
+      this.#config.onDelivered();
+    } else if (this.#state === 'delivered') reader.complete();
+    return false;
+  }
+
+  #deliverBytes(duplex: Duplex, fresh: Buffer | undefined): void {
+    let next = fresh;
+    while (this.#duplexWants) {
+      const bytes = next ?? this.#bytes.take();
+      next = undefined;
+      if (bytes === undefined) break;
+      // A stream that flows hands it on at once; another keeps it.
+      const isPassedOn = duplex.readableFlowing === true && duplex.readableLength === 0;
+      this.#duplexWants = duplex.push(isPassedOn ? bytes : ownBytes(bytes));
+      this.#config.onRead(bytes.length);
+    }
+    if (next !== undefined) this.#bytes.push(next);
+    if (this.#bytes.length > 0 || this.#state === 'open' || this.#state === 'delivered') return;
+    if (this.#state === 'ended') duplex.push(null);
+    else duplex.destroy(new ClosedError('The link broke before the stream was at its end'));
+    this.#state = 'delivered';
+  }
+
+  #finish(): void {
+    this.#state = 'delivered';
+    this.#bytes.clear();
+    this.#reader?.complete();
+  }
+}
+
+function inUse(what: string, before: string): ClosedError {
+  return new ClosedError(`Expected ${what} to be used before anything was read, but ${before} has been in use`);
+}

@@ -1,0 +1,72 @@
+import { Observable, Subject, type Subscriber } from 'rxjs';
+import type { Decoder } from './messages.js';
+
+/** Where an {@link ItemReader} reads from. */
+export interface ItemSource {
+  /** Called when somebody has subscribed; what waits may be handed out. */
+  readonly onJoin: () => void;
+  /** Called when somebody has left. */
+  readonly onLeave: () => void;
+}
+
+/** Hands what bytes are made of, lines or messages, to every subscriber alike, one after the other. */
+export class ItemReader<T> {
+  readonly item$: Observable<T>;
+  readonly #decoder: Decoder<T>;
+  readonly #items = new Subject<T>();
+  /** Those of the piece that is being read. */
+  #current: readonly T[] = [];
+  #next = 0;
+  #readers = 0;
+
+  constructor(decoder: Decoder<T>, source: ItemSource) {
+    this.#decoder = decoder;
+    this.item$ = new Observable((subscriber) => this.#join(subscriber, source));
+  }
+
+  /** How many read. */
+  get readers(): number {
+    return this.#readers;
+  }
+
+  /** What is wrong with the bytes behind all that was handed out; only once that is all. */
+  get fault(): Error | undefined {
+    return this.#next < this.#current.length ? undefined : this.#decoder.fault;
+  }
+
+  /** Hands out the next. Returns false when there is none, and bytes are needed. */
+  handOut(): boolean {
+    const item = this.#current[this.#next];
+    if (item === undefined) return false;
+    this.#next++;
+    this.#items.next(item);
+    return true;
+  }
+
+  /** Reads bytes; to be called when all before has been handed out. */
+  push(bytes: Buffer): void {
+    this.#current = this.#decoder.push(bytes);
+    this.#next = 0;
+  }
+
+  /** The bytes are at their end. */
+  end(): void {
+    this.#current = this.#decoder.end();
+    this.#next = 0;
+  }
+
+  complete(): void {
+    this.#items.complete();
+  }
+
+  #join(subscriber: Subscriber<T>, { onJoin, onLeave }: ItemSource): () => void {
+    this.#readers++;
+    const subscription = this.#items.subscribe(subscriber);
+    onJoin();
+    return () => {
+      this.#readers--;
+      subscription.unsubscribe();
+      onLeave();
+    };
+  }
+}

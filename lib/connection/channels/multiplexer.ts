@@ -1,0 +1,264 @@
+import { tokenBucket } from '../../bounds/rate-limit.js';
+import { ProtocolError } from '../../errors.js';
+import { ChannelEnd, type ChannelEndHost } from './channel-end.js';
+import { WindowPool } from './credit.js';
+import {
+  CHANNEL_FRAME,
+  channelFrameDecoder,
+  decodeLimit,
+  decodeOpening,
+  decodeReset,
+  MAX_CHANNEL_ID,
+  OWN_CHANNEL,
+  type ChannelFrameType,
+  type Opening,
+} from './frames.js';
+import { Turns } from './turns.js';
+
+/** Channels that one side has opened, and that the other has not answered yet: it is told of no more, by either side. */
+export const MAX_UNANSWERED = 256;
+
+/** The longest frame of data, in bytes, while nobody else has anything to send … */
+const ALONE_BYTES = 65_536;
+
+/** … and while others have: so much they wait for. */
+const SHARED_BYTES = 16_384;
+
+/** Frames of control that travel in one piece, in bytes. */
+const CONTROL_BYTES = 16_384;
+
+/** Resets of a peer's: over this its new channels are refused, since whoever opens and resets in a loop would go past every bound. */
+const RESETS = { perSecond: 1_000, burst: 4_096 };
+
+/** What a multiplexer needs. */
+export interface MultiplexerConfig {
+  /** Whether this side opens the channels of even numbers. */
+  readonly isControlling: boolean;
+  /** The time, in milliseconds. */
+  readonly now: () => number;
+  /** Channels of either side at a time, at most. */
+  readonly channels: number;
+  /** The room for windows to grow, in bytes. */
+  readonly windowBytes: number;
+  /** There is something to send. */
+  readonly onDue: () => void;
+  /** The peer has opened a channel. Somebody has to accept it or reset it. */
+  readonly onOpen: (end: ChannelEnd) => void;
+}
+
+/**
+ * Many channels over one stream of bytes: reads the peer's stream, and makes this side's, a frame at a time, as each channel has credit
+ * and its turn.
+ */
+export class Multiplexer {
+  /** The connection's own channel. */
+  readonly own: ChannelEnd;
+
+  readonly #config: MultiplexerConfig;
+  readonly #ends = new Map<number, ChannelEnd>();
+  readonly #due = new Set<ChannelEnd>();
+  readonly #turns = new Turns<ChannelEnd>();
+  readonly #decode: (chunk: Buffer) => void;
+  readonly #mayReset: (cost?: number) => boolean;
+  readonly #host: ChannelEndHost;
+  /** Channels that this side, and that the peer has opened: those that are in use, and those that were reset and are not over. */
+  readonly #ours = { inUse: 0, reset: 0 };
+  readonly #theirs = { inUse: 0, reset: 0 };
+  #unanswered = 0;
+  #nextId: number;
+  #waiting = 0;
+  #hasPeerEnded = false;
+  /** The rest of a frame of which the beginning has been taken. */
+  #rest: Buffer | undefined;
+
+  constructor(config: MultiplexerConfig) {
+    this.#config = config;
+    this.#nextId = config.isControlling ? 2 : 1;
+    this.#mayReset = tokenBucket({ ...RESETS, now: config.now });
+    this.#decode = channelFrameDecoder((type, channel, payload) => {
+      this.#take(type, channel, payload);
+    });
+    this.#host = {
+      pool: new WindowPool(config.windowBytes),
+      onDue: (end) => {
+        if (end.isDue) this.#due.add(end);
+        this.#ready(end);
+        config.onDue();
+      },
+      onWaiting: (bytes) => {
+        this.#waiting += bytes;
+      },
+      onAnswered: () => {
+        this.#unanswered--;
+      },
+      onReset: (end) => {
+        const count = this.#countOf(end);
+        count.inUse--;
+        count.reset++;
+      },
+      onOver: (end) => {
+        this.#remove(end);
+      },
+    };
+    this.own = new ChannelEnd(OWN_CHANNEL, { name: '', priority: 'normal' }, true, this.#host);
+    this.#ends.set(OWN_CHANNEL, this.own);
+  }
+
+  /** What waits to be sent, in bytes, but for what is said beside data. */
+  get waiting(): number {
+    return this.#waiting + (this.#rest?.length ?? 0);
+  }
+
+  /** Every channel that is not over. */
+  get ends(): Iterable<ChannelEnd> {
+    return this.#ends.values();
+  }
+
+  /** Why no further channel can be opened at the moment; `undefined` when one can. */
+  get full(): string | undefined {
+    const { channels } = this.#config;
+    if (this.#ours.inUse >= channels) return `${channels} are open`;
+    if (this.#ours.reset >= channels) return `${channels} have been reset, and the peer has not answered yet`;
+    return this.#unanswered >= MAX_UNANSWERED ? `${MAX_UNANSWERED} have not been answered yet` : undefined;
+  }
+
+  /** Opens a channel; not to be called when it is full. */
+  open(opening: Opening): ChannelEnd {
+    const end = new ChannelEnd(this.#freeId(), opening, false, this.#host);
+    this.#ends.set(end.id, end);
+    this.#ours.inUse++;
+    this.#unanswered++;
+    return end;
+  }
+
+  /**
+   * Reads the next bytes of the peer's stream.
+   *
+   * @throws ProtocolError when the peer may not send them.
+   */
+  push(bytes: Buffer): void {
+    this.#decode(bytes);
+  }
+
+  /** The peer sends nothing more on any channel. What it still says is about what this side sends. */
+  peerEnds(): void {
+    this.#hasPeerEnded = true;
+    for (const end of this.#ends.values()) end.expectNoMore();
+  }
+
+  /** The next bytes of this side's stream; `undefined` when there is nothing to send, or no credit to send it. */
+  next(): Buffer | undefined {
+    const rest = this.#rest;
+    if (rest !== undefined) {
+      this.#rest = undefined;
+      return rest;
+    }
+    return this.#nextControl() ?? this.#nextData();
+  }
+
+  #nextControl(): Buffer | undefined {
+    if (this.#due.size === 0) return undefined;
+    const frames: Buffer[] = [];
+    let length = 0;
+    for (const end of this.#due) {
+      this.#due.delete(end);
+      for (const frame of end.takeDue()) length += frames.push(frame) && frame.length;
+      if (length >= CONTROL_BYTES) break;
+    }
+    return length === 0 ? undefined : Buffer.concat(frames, length);
+  }
+
+  #nextData(): Buffer | undefined {
+    for (let end = this.#turns.next(); end !== undefined; end = this.#turns.next()) {
+      end.isInTurn = false;
+      const frame = end.takeData(this.#turns.length === 0 ? ALONE_BYTES : SHARED_BYTES);
+      if (end.isDue) this.#due.add(end);
+      this.#ready(end);
+      if (frame === undefined) continue;
+      [, this.#rest] = frame;
+      return frame[0];
+    }
+    // An end goes out behind the last of its channel's data.
+    return this.#nextControl();
+  }
+
+  #ready(end: ChannelEnd): void {
+    if (end.isInTurn || !end.isReady) return;
+    end.isInTurn = true;
+    this.#turns.add(end);
+  }
+
+  #take(type: ChannelFrameType, id: number, payload: Buffer): void {
+    const end = id === OWN_CHANNEL ? this.own : this.#ends.get(id);
+    switch (type) {
+      case CHANNEL_FRAME.data:
+        if (end === undefined || end.hasPeerEnded || this.#hasPeerEnded)
+          throw new ProtocolError(`Expected data on an open channel, got some on ${id}`);
+        end.onData(payload);
+        break;
+      case CHANNEL_FRAME.open:
+        this.#onOpen(id, payload);
+        break;
+      case CHANNEL_FRAME.window: {
+        const limit = decodeLimit(payload);
+        // It may have been said before the peer heard that the channel is over.
+        end?.onWindow(limit);
+        break;
+      }
+      case CHANNEL_FRAME.blocked:
+        decodeLimit(payload);
+        end?.onBlocked();
+        break;
+      case CHANNEL_FRAME.end:
+        if (end === undefined || end.hasPeerEnded || end === this.own)
+          throw new ProtocolError(`Expected the end of an open channel, got that of ${id}`);
+        end.onEnd();
+        break;
+      case CHANNEL_FRAME.reset:
+        if (end === this.own)
+          throw new ProtocolError("Expected the connection's own channel to end with it, got a reset");
+        if (end !== undefined && !this.#isOurs(end)) this.#mayReset();
+        end?.onReset(decodeReset(payload));
+    }
+  }
+
+  #onOpen(id: number, payload: Buffer): void {
+    const { isControlling, channels, onOpen } = this.#config;
+    const isTheirs = id !== OWN_CHANNEL && (id % 2 === 0) !== isControlling;
+    if (!isTheirs || this.#ends.has(id) || this.#hasPeerEnded)
+      throw new ProtocolError(`Expected a channel with a number of the peer's that is free, got ${id}`);
+    if (this.#theirs.inUse >= channels + MAX_UNANSWERED || this.#theirs.reset >= channels + MAX_UNANSWERED)
+      throw new ProtocolError(`Expected at most ${channels} channels at a time, got more, unanswered ones left out`);
+    const end = new ChannelEnd(id, decodeOpening(payload), true, this.#host);
+    this.#ends.set(id, end);
+    this.#theirs.inUse++;
+    if (this.#theirs.inUse > channels) end.reset({ code: 'refused', message: `${channels} channels are open` });
+    else if (!this.#mayReset(0)) end.reset({ code: 'refused', message: 'too many channels have been reset' });
+    else onOpen(end);
+  }
+
+  #remove(end: ChannelEnd): void {
+    if (this.#ends.get(end.id) !== end) return;
+    this.#ends.delete(end.id);
+    const count = this.#countOf(end);
+    if (end.isReset) count.reset--;
+    else count.inUse--;
+  }
+
+  #countOf(end: ChannelEnd): { inUse: number; reset: number } {
+    return this.#isOurs(end) ? this.#ours : this.#theirs;
+  }
+
+  #isOurs({ id }: ChannelEnd): boolean {
+    return (id % 2 === 0) === this.#config.isControlling;
+  }
+
+  /** Numbers go up and begin anew at the end, so that none comes back before all that was said of it has arrived. */
+  #freeId(): number {
+    for (;;) {
+      const id = this.#nextId;
+      this.#nextId = id + 2 < MAX_CHANNEL_ID ? id + 2 : 2 - (id % 2);
+      if (!this.#ends.has(id)) return id;
+    }
+  }
+}

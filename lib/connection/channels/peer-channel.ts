@@ -1,0 +1,194 @@
+import type { Duplex } from 'node:stream';
+import { ReplaySubject, type Observable, type ObservableInput } from 'rxjs';
+import type { Limits } from '../../config.js';
+import { expectInteger } from '../../validate.js';
+import type { Channel, Connection } from '../connection.js';
+import { failureReason, peersReason, type CloseReason } from '../close-reason.js';
+import type { ChannelEnd, ChannelHandler } from './channel-end.js';
+import { ChannelStream } from './channel-stream.js';
+import { MAX_RESET_CODE, type Reset } from './frames.js';
+
+/** What a channel needs. */
+export interface PeerChannelConfig {
+  readonly connection: Connection;
+  readonly limits: Limits;
+  readonly allowHalfOpen: boolean;
+  /** Called once, when it has ended. */
+  readonly onClosed: () => void;
+}
+
+/** A channel that this side or the peer has opened: what it carries over its {@link ChannelEnd}, and how it ends. */
+export class PeerChannel implements Channel {
+  readonly name: string;
+  readonly connection: Connection;
+  readonly lines$: Observable<string>;
+  readonly messages$: Observable<Buffer>;
+  readonly drain$: Observable<void>;
+  readonly closed$: Observable<CloseReason>;
+
+  readonly #end: ChannelEnd;
+  readonly #config: PeerChannelConfig;
+  readonly #stream: ChannelStream;
+  readonly #closed = new ReplaySubject<CloseReason>(1);
+  #isClosing = false;
+  #hasPeerClosed = false;
+  #isClosed = false;
+
+  constructor(end: ChannelEnd, config: PeerChannelConfig) {
+    this.name = end.name;
+    this.connection = config.connection;
+    this.closed$ = this.#closed.asObservable();
+    this.#end = end;
+    this.#config = config;
+    this.#stream = new ChannelStream({
+      limits: config.limits,
+      lineEnd: '\n',
+      allowHalfOpen: config.allowHalfOpen,
+      closed$: this.closed$,
+      write: (bytes) => {
+        end.write(bytes);
+      },
+      waiting: () => end.waiting,
+      onRead: (bytes) => {
+        end.read(bytes);
+      },
+      onChange: () => {
+        this.#onReadersChanged();
+      },
+      onDelivered: () => {
+        if (!config.allowHalfOpen) this.close();
+      },
+      onFault: (error) => {
+        this.#fail(error);
+      },
+      close: () => {
+        this.close();
+      },
+    });
+    this.lines$ = this.#stream.lines$;
+    this.messages$ = this.#stream.messages$;
+    this.drain$ = this.#stream.drain$;
+  }
+
+  /** Takes what comes, and what has come. To be called once. */
+  begin(): void {
+    this.#end.attach(this.#handler);
+  }
+
+  /** Whether somebody reads. */
+  get hasReader(): boolean {
+    return this.#stream.hasReader;
+  }
+
+  /** Whether somebody reads, and has yet to come to the end. */
+  get isReading(): boolean {
+    return this.#stream.isReading;
+  }
+
+  eachLine$<T>(project: (text: string) => ObservableInput<T>, concurrent?: number): Observable<T> {
+    return this.#stream.eachLine$(project, concurrent);
+  }
+
+  eachMessage$<T>(project: (message: Buffer) => ObservableInput<T>, concurrent?: number): Observable<T> {
+    return this.#stream.eachMessage$(project, concurrent);
+  }
+
+  send(text: string): boolean {
+    return this.#stream.send(text);
+  }
+
+  sendMessage(message: Uint8Array): boolean {
+    return this.#stream.sendMessage(message);
+  }
+
+  sendAll(lines: ObservableInput<string>): Observable<never> {
+    return this.#stream.sendAll(lines);
+  }
+
+  toDuplex(): Duplex {
+    return this.#stream.toDuplex();
+  }
+
+  close(): void {
+    if (this.#isClosing || this.#isClosed) return;
+    this.#isClosing = true;
+    this.#stream.closeOutbox();
+    this.#end.end();
+    if (this.#hasPeerClosed) this.#finish({ code: 'closed', by: 'peer', message: 'closed by both sides' });
+  }
+
+  reset(resetCode = 0, message = 'reset by the application'): void {
+    expectInteger('resetCode', resetCode, 0, MAX_RESET_CODE - 1);
+    this.#end.reset({ code: 'reset', message, resetCode });
+    this.#cut({ code: 'reset', by: 'us', message, resetCode });
+  }
+
+  /** The connection sends nothing more of this channel's; what was sent before goes out. */
+  closeOutbox(): void {
+    this.#stream.closeOutbox();
+  }
+
+  /** Nothing more comes on the connection. */
+  closeInbox(how: 'ended' | 'cut'): void {
+    this.#stream.closeInbox(how);
+  }
+
+  /** The connection has ended, and this channel with it. */
+  connectionClosed(reason: CloseReason): void {
+    this.#cut(reason);
+  }
+
+  readonly #handler: ChannelHandler = {
+    onData: (bytes) => {
+      this.#stream.push(bytes);
+    },
+    onEnd: () => {
+      this.#hasPeerClosed = true;
+      this.#stream.closeInbox('ended');
+      if (this.#isClosing) this.#finish({ code: 'closed', by: 'us', message: 'closed by both sides' });
+      else this.#onReadersChanged();
+    },
+    onReset: (reset) => {
+      this.#cut(resetReason(reset));
+    },
+    onWritten: () => {
+      this.#stream.written();
+    },
+  };
+
+  /** The last reader may have left in the middle of what the peer had sent before its end. */
+  #onReadersChanged(): void {
+    const { hasReader, unread } = this.#stream;
+    if (this.#hasPeerClosed && !this.#config.allowHalfOpen && !hasReader && unread === 0) this.close();
+  }
+
+  #fail(error: unknown): void {
+    const reason = failureReason(error);
+    this.#end.reset(reason);
+    this.#cut(reason);
+  }
+
+  #cut(reason: CloseReason): void {
+    if (this.#isClosed) return;
+    this.#isClosing = true;
+    this.#stream.closeOutbox();
+    this.#stream.closeInbox('cut');
+    this.#finish(reason);
+  }
+
+  #finish(reason: CloseReason): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#closed.next(reason);
+    this.#closed.complete();
+    this.#stream.complete();
+    this.#config.onClosed();
+  }
+}
+
+/** Why the peer has reset a channel. */
+function resetReason({ code, message, resetCode }: Reset): CloseReason {
+  const reason = peersReason({ code, message });
+  const words = message === '' ? 'the peer reset the channel' : `the peer reset the channel: ${message}`;
+  return { ...reason, message: words, ...(resetCode !== undefined && { resetCode }) };
+}

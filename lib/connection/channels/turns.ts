@@ -1,0 +1,57 @@
+import { Queue } from '../../bounds/queue.js';
+import { PRIORITIES, type Priority } from './priority.js';
+
+/** Frames of each priority in one round. */
+const WEIGHTS: Readonly<Record<Priority, number>> = { urgent: 16, normal: 4, bulk: 1 };
+
+/** Who takes turns. */
+export interface TurnTaker {
+  readonly priority: Priority;
+}
+
+/**
+ * Whose turn it is to send a frame: weighted round robin. In each round `urgent` ones have 16 turns, `normal` ones four, and `bulk` ones
+ * one, and those of a priority take theirs one after the other. Constant time.
+ *
+ * @example
+ * const turns = new Turns<{ readonly priority: Priority; readonly name: string }>();
+ * turns.add({ priority: 'bulk', name: 'a file' });
+ * turns.add({ priority: 'urgent', name: 'a key' });
+ * turns.next(); // { priority: 'urgent', name: 'a key' }
+ */
+export class Turns<T extends TurnTaker> {
+  readonly #classes = PRIORITIES.map((priority) => ({
+    waiting: new Queue<T>(),
+    weight: WEIGHTS[priority],
+    left: WEIGHTS[priority],
+  }));
+  #length = 0;
+
+  /** How many wait for their turn. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Waits for a turn, behind all others of its priority. */
+  add(taker: T): void {
+    this.#classes[PRIORITIES.indexOf(taker.priority)]?.waiting.push(taker);
+    this.#length++;
+  }
+
+  /** Whose turn it is; `undefined` when nobody waits. */
+  next(): T | undefined {
+    if (this.#length === 0) return undefined;
+    for (;;) {
+      for (const each of this.#classes) {
+        if (each.left === 0) continue;
+        const taker = each.waiting.take();
+        if (taker === undefined) continue;
+        each.left--;
+        this.#length--;
+        return taker;
+      }
+      // All that wait have had their turns.
+      for (const each of this.#classes) each.left = each.weight;
+    }
+  }
+}

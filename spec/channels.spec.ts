@@ -1,0 +1,283 @@
+import { once } from 'node:events';
+import {
+  delay,
+  firstValueFrom,
+  lastValueFrom,
+  map,
+  merge,
+  mergeMap,
+  of,
+  reduce,
+  take,
+  tap,
+  toArray,
+  type Observable,
+} from 'rxjs';
+import {
+  ClosedError,
+  InvalidMessageError,
+  InvalidOptionError,
+  TooManyChannelsError,
+  UnavailableError,
+  type Channel,
+} from '../lib/index.js';
+import { failureOf, Lab } from './support/nodes.js';
+
+describe('A channel', () => {
+  const lab = new Lab();
+  afterEach(() => lab.close());
+
+  const next = <T>(values$: Observable<T>) => firstValueFrom(values$);
+  const all = <T>(values$: Observable<T>) => lastValueFrom(values$.pipe(toArray()));
+  const endOf = (channel: Channel) =>
+    lastValueFrom(channel.closed$.pipe(map(({ code, by, resetCode }) => [code, by, resetCode])));
+
+  it('is usable at once, and carries lines both ways beside those of its connection and of others', async () => {
+    const { here, there, peer } = await lab.pair();
+    const arriving = next(peer.channels$('chat'));
+    const chat = here.openChannel('chat');
+    chat.send('on the channel');
+    here.send('on the connection');
+    const other = await arriving;
+    expect([other.name, other.connection === there, chat.connection === here]).toEqual(['chat', true, true]);
+    expect(await next(other.lines$)).toBe('on the channel');
+    expect(await next(there.lines$)).toBe('on the connection');
+    other.send('back');
+    expect(await next(chat.lines$)).toBe('back');
+    chat.close();
+    other.close();
+    expect([await endOf(chat), await endOf(other)].map(([code]) => code)).toEqual(['closed', 'closed']);
+    expect([here.name, here.connection === here]).toEqual(['', true]);
+  });
+
+  it('is taken by whoever takes those of a connection, first, and else by who takes those of any', async () => {
+    const { here, there, peer } = await lab.pair();
+    const [ofAny, ofThis] = [lab.collect(peer.channels$('a')), lab.collect(there.channels$('a'))];
+    here.openChannel('a').send('x');
+    here.openChannel('b').send('x');
+    expect(await endOf(here.openChannel('c'))).toEqual(['refused', 'peer', undefined]);
+    expect([ofAny.length, ofThis.length]).toEqual([0, 1]);
+  });
+
+  it('of a name that nobody takes any more is refused, and so are those of hidden properties', async () => {
+    const { here, peer } = await lab.pair();
+    peer.channels$('a').subscribe().unsubscribe();
+    for (const name of ['a', '', 'constructor', '__proto__', 'toString']) {
+      expect(await endOf(here.openChannel(name))).toEqual(['refused', 'peer', undefined]);
+    }
+  });
+
+  it('carries messages with their boundaries, whatever bytes they are of, from none to the longest', async () => {
+    const { here, peer } = await lab.pair();
+    const messages = [
+      Buffer.alloc(0),
+      Buffer.from('\n'),
+      Buffer.from([0, 255, 10, 13]),
+      Buffer.alloc(1_048_576, 'm'),
+      Buffer.alloc(9_000, 'x'),
+      Buffer.from('last'),
+    ];
+    const heard = next(peer.channels$('bytes').pipe(mergeMap(({ messages$ }) => messages$.pipe(take(6), toArray()))));
+    const channel = here.openChannel('bytes');
+    for (const message of messages) channel.sendMessage(message);
+    expect((await heard).every((message, i) => message.equals(messages[i] ?? Buffer.alloc(1)))).toBeTrue();
+    expect(() => channel.sendMessage(Buffer.alloc(1_048_577))).toThrowError(
+      InvalidMessageError,
+      /at most 1048576 bytes/,
+    );
+    expect(() => channel.send('a line')).toThrowError(ClosedError, /a channel of messages to send no lines/);
+  });
+
+  it('carries messages on the connection itself, too', async () => {
+    const { here, there } = await lab.pair();
+    const heard = next(there.messages$);
+    here.sendMessage(Uint8Array.of(1, 2, 3));
+    expect([...(await heard)]).toEqual([1, 2, 3]);
+    expect(() => here.send('a line')).toThrowError(ClosedError);
+  });
+
+  it('ends, and no other does, when a message is longer than the reader allows', async () => {
+    const { here, there, peer } = await lab.pair({}, { limits: { messageBytes: 10, lineBytes: 10 } });
+    const [short, long] = [here.openChannel('bytes'), here.openChannel('bytes')];
+    lab.collect(peer.channels$('bytes').pipe(mergeMap(({ messages$ }) => messages$)));
+    lab.collect(peer.channels$('lines').pipe(mergeMap(({ lines$ }) => lines$)));
+    short.sendMessage(Buffer.alloc(10));
+    long.sendMessage(Buffer.alloc(11));
+    const lines = here.openChannel('lines');
+    lines.send('x'.repeat(11));
+    expect(await endOf(long)).toEqual(['message-too-long', 'peer', undefined]);
+    expect(await endOf(lines)).toEqual(['line-too-long', 'peer', undefined]);
+    const heard = next(there.lines$);
+    here.send('still here');
+    expect(await heard).toBe('still here');
+  });
+
+  it('is half closed: whoever has closed it still hears the answer', async () => {
+    const { here, peer } = await lab.pair();
+    lab.collect(
+      peer.channels$('sum', { allowHalfOpen: true }).pipe(
+        mergeMap((channel) =>
+          channel.lines$.pipe(
+            reduce((sum, text) => sum + Number(text), 0),
+            // Long after the peer has closed its side.
+            delay(1),
+            tap((sum) => {
+              channel.send(String(sum));
+              channel.close();
+            }),
+          ),
+        ),
+      ),
+    );
+    const channel = here.openChannel('sum');
+    for (const number of [1, 2, 3]) channel.send(String(number));
+    channel.close();
+    expect(channel.send('too late')).toBeFalse();
+    expect(await all(channel.lines$)).toEqual(['6']);
+    expect(await endOf(channel)).toEqual(['closed', 'us', undefined]);
+  });
+
+  it('is closed by itself once its reader has read to the peer’s end, where it is not to stay half open', async () => {
+    const { here, peer } = await lab.pair();
+    const arriving = next(peer.channels$('a'));
+    const channel = here.openChannel('a');
+    channel.send('one');
+    channel.close();
+    const other = await arriving;
+    expect(await all(other.lines$)).toEqual(['one']);
+    expect([await endOf(other), await endOf(channel)].map(([code]) => code)).toEqual(['closed', 'closed']);
+  });
+
+  it('is a Node stream of bytes, whose end does not end what still comes', async () => {
+    const { here, peer } = await lab.pair();
+    peer.channels$('echo', { allowHalfOpen: true }).subscribe((channel) => {
+      const stream = channel.toDuplex();
+      stream.pipe(stream);
+    });
+    const stream = here.openChannel('echo', { allowHalfOpen: true }).toDuplex();
+    const bytes = Buffer.alloc(1_000_000, 'bytes ');
+    stream.end(bytes);
+    const chunks: Buffer[] = [];
+    stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+    await once(stream, 'end');
+    expect(Buffer.concat(chunks).equals(bytes)).toBeTrue();
+  });
+
+  it('is reset with a code of the application’s', async () => {
+    const { here, peer } = await lab.pair();
+    const arriving = next(peer.channels$('a'));
+    const channel = here.openChannel('a');
+    const other = await arriving;
+    channel.reset(404, 'there is no such file');
+    expect(await endOf(channel)).toEqual(['reset', 'us', 404]);
+    const reason = await lastValueFrom(other.closed$);
+    expect([reason.code, reason.by, reason.resetCode]).toEqual(['reset', 'peer', 404]);
+    expect(reason.message).toBe('the peer reset the channel: there is no such file');
+    expect(await all(other.lines$)).toEqual([]);
+    for (const code of [-1, 0.5, 2 ** 32])
+      expect(() => {
+        here.openChannel('a').reset(code);
+      }).toThrowError(InvalidOptionError);
+  });
+
+  it('that nobody reads holds up itself and nothing else, and goes on when somebody does', async () => {
+    const { here, there, peer } = await lab.pair();
+    const [ofSlow, ofQuick] = [next(peer.channels$('slow')), next(peer.channels$('quick'))];
+    const [slow, quick] = [here.openChannel('slow'), here.openChannel('quick')];
+    const lines = 20_000;
+    const text = 'x'.repeat(100);
+    const sending = lastValueFrom(slow.sendAll(Array.from({ length: lines }, () => text)), { defaultValue: 'sent' });
+    const heard = lastValueFrom((await ofQuick).lines$.pipe(take(lines)));
+    await lastValueFrom(quick.sendAll(Array.from({ length: lines }, () => text)), { defaultValue: 'sent' });
+    expect(await heard).toBe(text);
+    here.send('and the connection');
+    expect(await next(there.lines$)).toBe('and the connection');
+    const read = lastValueFrom((await ofSlow).lines$.pipe(take(lines), toArray()));
+    expect((await read).length).toBe(lines);
+    expect(await sending).toBe('sent');
+  });
+
+  it('is worked off one line or message at a time', async () => {
+    const { here, peer } = await lab.pair();
+    const done = next(
+      peer.channels$('work').pipe(
+        mergeMap((channel) => channel.eachMessage$((message) => Promise.resolve(String(message)))),
+        take(3),
+        toArray(),
+      ),
+    );
+    const channel = here.openChannel('work');
+    for (const text of ['one', 'two', 'three']) channel.sendMessage(Buffer.from(text));
+    expect(await done).toEqual(['one', 'two', 'three']);
+  });
+
+  it('stays open, as its connection does, until the last line has been dealt with and answered', async () => {
+    const { here, there, peer } = await lab.pair();
+    const answer = (channel: Channel) =>
+      channel.eachLine$(async (text) => {
+        await new Promise(setImmediate);
+        channel.send(`${text}!`);
+      });
+    lab.collect(merge(answer(there), peer.channels$('echo').pipe(mergeMap(answer))));
+    for (const channel of [here.openChannel('echo'), here]) {
+      const heard = all(channel.lines$);
+      for (const text of ['one', 'two', 'three']) channel.send(text);
+      channel.close();
+      expect(await heard).toEqual(['one!', 'two!', 'three!']);
+    }
+  });
+
+  it('ends with its connection, all that was sent before having come', async () => {
+    const { here, peer } = await lab.pair();
+    const arriving = next(peer.channels$('a'));
+    const channel = here.openChannel('a');
+    const other = await arriving;
+    const heard = all(other.lines$);
+    const lines = Array.from({ length: 10_000 }, (_, i) => `line ${i}`);
+    for (const text of lines) channel.send(text);
+    here.close();
+    expect(await heard).toEqual(lines);
+    expect([await endOf(channel), await endOf(other)].map(([code]) => code)).toEqual(['closed', 'closed']);
+    const late = here.openChannel('a');
+    expect([late.send('x'), (await endOf(late))[0]]).toEqual([false, 'closed']);
+  });
+
+  it('is one of a bounded number', async () => {
+    const { here, peer } = await lab.pair({ limits: { channels: 3 } });
+    peer.channels$('a').subscribe();
+    const channels = [1, 2, 3].map(() => here.openChannel('a'));
+    expect(() => here.openChannel('a')).toThrowError(TooManyChannelsError, /3 are open/);
+    channels[0]?.reset();
+    expect(await endOf(here.openChannel('b'))).toEqual(['refused', 'peer', undefined]);
+  });
+
+  it('has a name of at most 256 bytes, and one of three priorities', async () => {
+    const { here, peer } = await lab.pair();
+    const name = 'ü'.repeat(128);
+    const arriving = next(peer.channels$(name));
+    here.openChannel(name, { priority: 'bulk' }).send('x');
+    expect((await arriving).name).toBe(name);
+    expect(() => here.openChannel(`${name}x`)).toThrowError(InvalidOptionError, /at most 256 bytes/);
+    expect(() => peer.channels$('\ud800')).toThrowError(InvalidOptionError);
+    // @ts-expect-error That is no priority.
+    expect(() => here.openChannel('a', { priority: 'high' })).toThrowError(InvalidOptionError, /urgent, normal, bulk/);
+  });
+
+  it('does not exist on a plain connection, which is one stream of lines', async () => {
+    const { here, there } = await lab.pair({ security: 'plain' });
+    expect(() => here.openChannel('a')).toThrowError(UnavailableError);
+    expect(await failureOf(there.channels$('a'))).toBeInstanceOf(UnavailableError);
+    // What is of one stream there is.
+    const heard = next(there.messages$);
+    here.sendMessage(Buffer.from('message'));
+    expect(String(await heard)).toBe('message');
+  });
+
+  it('completes the streams of those who take it when the net is closed', async () => {
+    const { there, peer } = await lab.pair();
+    const ended = Promise.all([all(peer.channels$('a')), all(there.channels$('a'))]);
+    await peer.close();
+    expect(await ended).toEqual([[], []]);
+    expect(await all(of(1))).toEqual([1]);
+  });
+});

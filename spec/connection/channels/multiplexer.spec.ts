@@ -1,0 +1,307 @@
+import fc from 'fast-check';
+import type { ChannelEnd } from '../../../lib/connection/channels/channel-end.js';
+import { Multiplexer, MAX_UNANSWERED } from '../../../lib/connection/channels/multiplexer.js';
+import type { Priority } from '../../../lib/connection/channels/priority.js';
+
+/** One side: what its channels have brought, and what it says. */
+class Side {
+  readonly multiplexer: Multiplexer;
+  readonly opened: ChannelEnd[] = [];
+  readonly received = new Map<number, string>();
+  readonly told: string[] = [];
+  /** Channels that are not read: their bytes wait, and give no credit. */
+  readonly stalled = new Set<number>();
+  readonly unread = new Map<number, number>();
+  now = 0;
+
+  constructor(isControlling: boolean, { channels = 10_000, windowBytes = 1_000_000, accepts = true } = {}) {
+    this.multiplexer = new Multiplexer({
+      isControlling,
+      channels,
+      windowBytes,
+      now: () => this.now,
+      onDue: () => undefined,
+      onOpen: (end) => {
+        this.opened.push(end);
+        if (!accepts) {
+          end.reset({ code: 'refused', message: '' });
+          return;
+        }
+        end.accept();
+        this.attach(end);
+      },
+    });
+    this.attach(this.multiplexer.own);
+  }
+
+  open(name = 'a', priority: Priority = 'normal'): ChannelEnd {
+    const end = this.multiplexer.open({ name, priority });
+    this.attach(end);
+    return end;
+  }
+
+  attach(end: ChannelEnd): void {
+    end.attach({
+      onData: (bytes) => {
+        this.received.set(end.id, (this.received.get(end.id) ?? '') + bytes.toString('latin1'));
+        if (this.stalled.has(end.id)) this.unread.set(end.id, (this.unread.get(end.id) ?? 0) + bytes.length);
+        else end.read(bytes.length);
+      },
+      onEnd: () => this.told.push(`${end.id} ended`),
+      onReset: ({ code, resetCode }) => this.told.push(`${end.id} ${code} ${resetCode ?? ''}`.trim()),
+      onWritten: () => undefined,
+    });
+  }
+
+  /** Reads what waits of a channel, and all that comes from now on. */
+  readOn(id: number): void {
+    this.stalled.delete(id);
+    const end = [...this.multiplexer.ends].find((each) => each.id === id);
+    end?.read(this.unread.get(id) ?? 0);
+    this.unread.delete(id);
+  }
+}
+
+/** Lets everything that one side has to say arrive at the other, in chunks of at most so many bytes; returns how many bytes. */
+function carry(from: Side, to: Side, chunk = Infinity, most = Infinity): number {
+  let carried = 0;
+  for (let bytes = from.multiplexer.next(); bytes !== undefined; bytes = from.multiplexer.next()) {
+    for (let at = 0; at < bytes.length; at += chunk) to.multiplexer.push(bytes.subarray(at, at + chunk));
+    carried += bytes.length;
+    if (carried >= most) break;
+  }
+  return carried;
+}
+
+function settle(here: Side, there: Side): void {
+  while (carry(here, there) + carry(there, here) > 0);
+}
+
+const countOf = (side: Side) => [...side.multiplexer.ends].length;
+
+describe('Channels over one stream', () => {
+  it('are opened by either side, used at once, and over when both have ended them', () => {
+    const [here, there] = [new Side(true), new Side(false)];
+    const [even, odd] = [here.open('one'), there.open('two')];
+    even.write(Buffer.from('from here'));
+    odd.write(Buffer.from('from there'));
+    even.end();
+    settle(here, there);
+    expect([there.received.get(2), here.received.get(1)]).toEqual(['from here', 'from there']);
+    expect(there.opened.map(({ name, priority }) => [name, priority])).toEqual([['one', 'normal']]);
+    expect([there.told, countOf(here), countOf(there)]).toEqual([['2 ended'], 3, 3]);
+    there.opened[0]?.write(Buffer.from('answer'));
+    there.opened[0]?.end();
+    settle(here, there);
+    expect([here.received.get(2), here.told, countOf(here), countOf(there)]).toEqual(['answer', ['2 ended'], 2, 2]);
+  });
+
+  it('that are reset end at once for both sides, what waits is dropped, and the number is free again', () => {
+    const [here, there] = [new Side(true), new Side(false)];
+    const end = here.open();
+    settle(here, there);
+    end.write(Buffer.alloc(1_000));
+    end.reset({ code: 'reset', message: 'enough', resetCode: 7 });
+    there.opened[0]?.write(Buffer.from('too late'));
+    settle(here, there);
+    expect(there.told).toEqual(['2 reset 7']);
+    expect([there.received.get(2), here.received.get(2)]).toEqual([undefined, undefined]);
+    expect([countOf(here), countOf(there)]).toEqual([1, 1]);
+  });
+
+  it('that both sides reset at once are over, and so are those that were ended before', () => {
+    const [here, there] = [new Side(true), new Side(false)];
+    for (const prepare of [
+      () => undefined,
+      (mine: ChannelEnd) => {
+        mine.end();
+      },
+      (_mine: ChannelEnd, theirs: ChannelEnd | undefined) => theirs?.end(),
+    ]) {
+      const mine = here.open();
+      settle(here, there);
+      const theirs = there.opened.at(-1);
+      prepare(mine, theirs);
+      mine.reset({ code: 'reset', message: '' });
+      theirs?.reset({ code: 'reset', message: '' });
+      settle(here, there);
+      expect([countOf(here), countOf(there)]).toEqual([1, 1]);
+    }
+  });
+
+  it('that nobody reads hold up nothing but themselves, and take no more than their window', () => {
+    const [here, there] = [new Side(true), new Side(false)];
+    const [slow, quick] = [here.open('slow'), here.open('quick')];
+    there.stalled.add(slow.id);
+    slow.write(Buffer.alloc(1_000_000));
+    quick.write(Buffer.alloc(1_000_000));
+    settle(here, there);
+    expect([there.received.get(slow.id)?.length, slow.waiting]).toEqual([65_536, 1_000_000 - 65_536]);
+    expect([there.received.get(quick.id)?.length, quick.waiting]).toEqual([1_000_000, 0]);
+    there.readOn(slow.id);
+    settle(here, there);
+    expect([there.received.get(slow.id)?.length, slow.waiting]).toEqual([1_000_000, 0]);
+  });
+
+  it('have windows that grow with the pace of the reader, and share the room for it', () => {
+    const windowBytes = 8 * 65_536;
+    const [here, there] = [new Side(true), new Side(false, { windowBytes })];
+    const all = Array.from({ length: 3 }, (_, i) => here.open(`${i}`));
+    for (const end of all) end.write(Buffer.alloc(10_000_000));
+    settle(here, there);
+    for (const { id } of all) there.stalled.add(id);
+    for (const end of all) end.write(Buffer.alloc(10_000_000));
+    settle(here, there);
+    const windows = all.map(({ id }) => there.unread.get(id) ?? 0);
+    for (const window of windows) expect(window).toBeGreaterThanOrEqual(32_768);
+    expect(Math.max(...windows)).toBeGreaterThan(65_536);
+    expect(windows.reduce((sum, window) => sum + window, 0)).toBeLessThanOrEqual(windowBytes + 3 * 65_536);
+    // What was given back is there for others.
+    for (const end of all) end.reset({ code: 'reset', message: '' });
+    settle(here, there);
+    const last = here.open('last');
+    last.write(Buffer.alloc(10_000_000));
+    settle(here, there);
+    there.stalled.add(last.id);
+    last.write(Buffer.alloc(10_000_000));
+    settle(here, there);
+    expect(there.unread.get(last.id) ?? 0).toBeGreaterThan(65_536);
+  });
+
+  it('take turns by their priorities, and none is left out', () => {
+    const [here, there] = [new Side(true), new Side(false, { windowBytes: 1_000_000_000 })];
+    const all = { bulk: here.open('', 'bulk'), normal: here.open('', 'normal'), urgent: here.open('', 'urgent') };
+    // Windows are to be no reason to wait.
+    for (const end of Object.values(all)) end.write(Buffer.alloc(20_000_000));
+    settle(here, there);
+    there.received.clear();
+    for (const end of Object.values(all)) end.write(Buffer.alloc(20_000_000));
+    carry(here, there, Infinity, 21 * 16_384 * 4);
+    const share = ({ id }: ChannelEnd) => Math.round((there.received.get(id)?.length ?? 0) / (16_384 * 4));
+    expect([share(all.urgent), share(all.normal), share(all.bulk)]).toEqual([16, 4, 1]);
+  });
+
+  it('leave a short line no longer in the queue than a frame of each other channel takes', () => {
+    const [here, there] = [new Side(true), new Side(false, { windowBytes: 1_000_000_000 })];
+    const bulk = Array.from({ length: 10 }, () => here.open());
+    for (const end of bulk) end.write(Buffer.alloc(10_000_000));
+    settle(here, there);
+    for (const end of bulk) end.write(Buffer.alloc(10_000_000));
+    carry(here, there, Infinity, 1_000_000);
+    const chat = here.open('chat');
+    chat.write(Buffer.from('hi'));
+    const carried = carry(here, there, Infinity, 11 * 20_000);
+    expect(there.received.get(chat.id)).toBe('hi');
+    expect(carried).toBeLessThan(11 * 20_000 + 20_000);
+  });
+
+  it('are refused beyond a number, and cannot be opened while too many are unanswered', () => {
+    const [here, there] = [new Side(true), new Side(false, { channels: 3 })];
+    for (let i = 0; i < 5; i++) here.open();
+    settle(here, there);
+    expect(here.told).toEqual(['8 refused', '10 refused']);
+    expect([countOf(here), countOf(there)]).toEqual([4, 4]);
+    expect(here.multiplexer.full).toBeUndefined();
+    while (here.multiplexer.full === undefined) here.open();
+    expect(here.multiplexer.full).toMatch(/256 have not been answered/);
+    expect(countOf(here)).toBe(4 + MAX_UNANSWERED);
+    settle(here, there);
+    expect(here.multiplexer.full).toBeUndefined();
+    expect([countOf(here), countOf(there)]).toEqual([4, 4]);
+    const few = new Side(true, { channels: 2 });
+    few.open();
+    few.open();
+    expect(few.multiplexer.full).toMatch(/2 are open/);
+  });
+
+  it('of whoever opens and resets in a loop are refused after a while, until time has gone by', () => {
+    const [here, there] = [new Side(true), new Side(false)];
+    for (let round = 0; round < 4_100; round++) {
+      here.open().reset({ code: 'reset', message: '' });
+      settle(here, there);
+    }
+    const before = there.opened.length;
+    here.open();
+    settle(here, there);
+    expect([here.told, there.opened.length]).toEqual([[`${4_101 * 2} refused`], before]);
+    there.now += 1_000;
+    here.open();
+    settle(here, there);
+    expect(there.opened.length).toBe(before + 1);
+  });
+
+  it('bring every byte once and in order, however they are opened, written, read, ended and reset, and however that is chunked', () => {
+    const step = fc.oneof(
+      fc.record({
+        do: fc.constant('open' as const),
+        by: fc.boolean(),
+        priority: fc.constantFrom('urgent' as const, 'normal' as const, 'bulk' as const),
+      }),
+      fc.record({
+        do: fc.constant('write' as const),
+        by: fc.boolean(),
+        channel: fc.nat(9),
+        length: fc.oneof(fc.nat(100), fc.nat(100_000)),
+      }),
+      fc.record({ do: fc.constant('end' as const), by: fc.boolean(), channel: fc.nat(9) }),
+      fc.record({ do: fc.constant('reset' as const), by: fc.boolean(), channel: fc.nat(9) }),
+      fc.record({ do: fc.constant('stall' as const), by: fc.boolean(), channel: fc.nat(9) }),
+      fc.record({
+        do: fc.constant('carry' as const),
+        by: fc.boolean(),
+        chunk: fc.integer({ min: 1, max: 70_000 }),
+        most: fc.nat(200_000),
+      }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 80, size: '+1' }), (steps) => {
+        const sides = [new Side(true), new Side(false)] as const;
+        const [here, there] = sides;
+        const sent = sides.map(() => new Map<number, string>());
+        const reset = new Set<number>();
+        let seed = 0;
+        for (const each of steps) {
+          const mine = each.by ? here : there;
+          const index = each.by ? 0 : 1;
+          if (each.do === 'open') {
+            mine.open('', each.priority);
+            continue;
+          }
+          if (each.do === 'carry') {
+            carry(mine, each.by ? there : here, each.chunk, each.most);
+            continue;
+          }
+          const ends = [...mine.multiplexer.ends];
+          const end = ends[each.channel % ends.length];
+          if (end === undefined) continue;
+          if (each.do === 'write' && end.isWritable) {
+            const bytes = Buffer.from(Array.from({ length: each.length }, () => (seed = (seed * 31 + 7) % 251)));
+            sent[index]?.set(end.id, (sent[index].get(end.id) ?? '') + bytes.toString('latin1'));
+            end.write(bytes);
+          } else if (each.do === 'stall') mine.stalled.add(end.id);
+          else if (end !== mine.multiplexer.own && each.do === 'end') end.end();
+          else if (end !== mine.multiplexer.own && each.do === 'reset') {
+            reset.add(end.id);
+            end.reset({ code: 'reset', message: '' });
+          }
+        }
+        settle(here, there);
+        for (const side of sides) for (const id of [...side.stalled]) side.readOn(id);
+        settle(here, there);
+        for (const [from, to] of [
+          [0, there],
+          [1, here],
+        ] as const) {
+          for (const [id, text] of sent[from] ?? []) {
+            const received = to.received.get(id) ?? '';
+            throwUnless(text.startsWith(received)).toBeTrue();
+            if (!reset.has(id)) throwUnless(received.length).toBe(text.length);
+          }
+        }
+        throwUnless([here.multiplexer.waiting, there.multiplexer.waiting]).toEqual([0, 0]);
+        throwUnless(countOf(here)).toBe(countOf(there));
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
