@@ -10,10 +10,15 @@ interface Acceptor {
 /** Who takes the channels that peers open, by their names. */
 export class Acceptors {
   readonly #byName = new Map<string, Set<Acceptor>>();
+  #isComplete = false;
 
-  /** The channels that are opened by a name, while subscribed. Never completes by itself. */
+  /** The channels that are opened by a name, while subscribed. Completes by {@link complete} alone, and at once after it. */
   channels$(name: string, options: AcceptOptions = {}): Observable<Channel> {
     return new Observable((subscriber) => {
+      if (this.#isComplete) {
+        subscriber.complete();
+        return undefined;
+      }
       const acceptor = { subscriber, options };
       const all = this.#byName.get(name) ?? new Set();
       this.#byName.set(name, all.add(acceptor));
@@ -39,8 +44,9 @@ export class Acceptors {
     return true;
   }
 
-  /** Completes the streams of all. */
+  /** Completes the streams of all: no channel comes any more. */
   complete(): void {
+    this.#isComplete = true;
     for (const all of [...this.#byName.values()]) for (const { subscriber } of [...all]) subscriber.complete();
   }
 }

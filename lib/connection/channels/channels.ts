@@ -158,11 +158,12 @@ export class Channels implements StreamLayer {
   }
 
   #channelOver(end: ChannelEnd, allowHalfOpen: boolean): PeerChannel {
-    const { connection, limits } = this.#config;
+    const { connection, limits, onChange } = this.#config;
     const channel: PeerChannel = new PeerChannel(end, {
       connection,
       limits,
       allowHalfOpen,
+      onChange,
       onClosed: () => {
         this.#open.delete(channel);
       },

@@ -13,6 +13,8 @@ export interface PeerChannelConfig {
   readonly connection: Connection;
   readonly limits: Limits;
   readonly allowHalfOpen: boolean;
+  /** Called when something has been read, or readers have come or gone. */
+  readonly onChange: () => void;
   /** Called once, when it has ended. */
   readonly onClosed: () => void;
 }
@@ -54,6 +56,7 @@ export class PeerChannel implements Channel {
       },
       onChange: () => {
         this.#onReadersChanged();
+        config.onChange();
       },
       onDelivered: () => {
         if (!config.allowHalfOpen) this.close();
