@@ -7,6 +7,7 @@ import {
   merge,
   mergeMap,
   reduce,
+  Subject,
   take,
   tap,
   toArray,
@@ -261,6 +262,31 @@ describe('A channel', () => {
     expect([await endOf(channel), await endOf(other)].map(([code]) => code)).toEqual(['closed', 'closed']);
     const late = here.openChannel('a');
     expect([late.send('x'), (await endOf(late))[0]]).toEqual([false, 'closed']);
+  });
+
+  it('is not opened any more once its connection is being closed, by either side', async () => {
+    const { here, there, net } = await lab.pair();
+    let work = new Subject<void>();
+    const begun = new Subject<void>();
+    lab.collect(
+      there.eachLine$(() => {
+        begun.next();
+        return (work = new Subject());
+      }),
+    );
+    const taken = lab.collect(net.channels$('a').pipe(tap((channel) => channel.send('data behind the end'))));
+    const isBegun = next(begun);
+    here.send('a line that keeps the connection open');
+    here.close();
+    const late = here.openChannel('a');
+    expect([late.send('x'), ...(await endOf(late))]).toEqual([false, 'closed', 'us', undefined]);
+    await isBegun;
+    const refused = there.openChannel('a');
+    refused.send('x');
+    expect(await endOf(refused)).toEqual(['refused', 'peer', undefined]);
+    work.complete();
+    expect([await endOf(here), await endOf(there)].map(([code]) => code)).toEqual(['closed', 'closed']);
+    expect(taken).toEqual([]);
   });
 
   it('is one of a bounded number', async () => {

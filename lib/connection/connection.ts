@@ -188,7 +188,7 @@ export interface Connection extends Channel {
    * `refused`.
    *
    * @param name of at most 256 bytes of UTF-8; any number of channels may have the same.
-   * @returns the channel. On a connection that has ended, it has ended, too.
+   * @returns the channel. On a connection that has ended or that this side has closed, it has ended, too.
    * @throws InvalidOptionError (`INVALID_OPTION`) for a name that is too long; TooManyChannelsError (`TOO_MANY_CHANNELS`) when
    * `limits.channels` are open, or the peer has yet to answer 256; UnavailableError (`UNAVAILABLE`) on a plain connection, which
    * is one stream of lines.

@@ -77,7 +77,7 @@ export class Ending {
     this.#isClosed = true;
     const { streams, transport, closeMs, onClosed } = this.#config;
     this.#movement?.unsubscribe();
-    streams.closeOutbox();
+    streams.closeOutbox(reason);
     transport.close(reason.code === 'closed' ? closeMs : FAULT_GRACE_MS);
     streams.closeInbox('cut');
     onClosed(reason);
@@ -128,8 +128,9 @@ export class Ending {
     return this.#isClosed;
   }
 
-  #say({ code, message }: CloseReason): void {
-    this.#config.streams.closeOutbox();
+  #say(reason: CloseReason): void {
+    const { code, message } = reason;
+    this.#config.streams.closeOutbox(reason);
     this.#config.transport.end(encodeEnd({ code, message }));
   }
 

@@ -1,5 +1,6 @@
+import { noop } from 'rxjs';
 import { Queue } from '../../bounds/queue.js';
-import { ReceiveCredit, SendCredit, type WindowPool } from './credit.js';
+import { ReceiveCredit, SendCredit, WindowPool } from './credit.js';
 import {
   CHANNEL_FRAME,
   encodeChannelFrame,
@@ -7,6 +8,7 @@ import {
   encodeLimit,
   encodeOpening,
   encodeReset,
+  OWN_CHANNEL,
   type Opening,
   type Reset,
 } from './frames.js';
@@ -348,4 +350,16 @@ export class ChannelEnd implements TurnTaker {
   #settle(): void {
     if (this.#hasEnded && this.#hasPeerEnded) this.#host.onOver(this);
   }
+}
+
+/** An end that nobody sends for: of a channel that is opened when the connection has said its last. */
+export function unsentEnd(opening: Opening): ChannelEnd {
+  return new ChannelEnd(OWN_CHANNEL, opening, true, {
+    pool: new WindowPool(0),
+    onDue: noop,
+    onWaiting: noop,
+    onAnswered: noop,
+    onReset: noop,
+    onOver: noop,
+  });
 }

@@ -5,8 +5,9 @@ import { expectChannelName, expectOneOf } from '../../validate.js';
 import type { AcceptOptions, Channel, ChannelOptions, Connection } from '../connection.js';
 import type { CloseReason } from '../close-reason.js';
 import { Acceptors } from './acceptors.js';
-import type { ChannelEnd } from './channel-end.js';
+import { unsentEnd, type ChannelEnd } from './channel-end.js';
 import { ChannelStream, type ChannelStreamConfig } from './channel-stream.js';
+import type { Opening } from './frames.js';
 import { Multiplexer } from './multiplexer.js';
 import { PeerChannel } from './peer-channel.js';
 import { PRIORITIES } from './priority.js';
@@ -31,6 +32,8 @@ export class Channels implements StreamLayer {
   /** Who takes channels of any connection of the net. */
   #others: Acceptors | undefined;
   readonly #open = new Set<PeerChannel>();
+  /** Why this side sends nothing more. */
+  #closing: CloseReason | undefined;
   #closed: CloseReason | undefined;
 
   constructor(config: ChannelsConfig) {
@@ -102,14 +105,14 @@ export class Channels implements StreamLayer {
   /** See `Connection.openChannel`. */
   open(name: string, { priority = 'normal', allowHalfOpen = false }: ChannelOptions = {}): Channel {
     const opening = { name: expectChannelName(name), priority: expectOneOf('priority', priority, PRIORITIES) };
+    const reason = this.#closed ?? this.#closing;
+    if (reason !== undefined) return this.#endedChannel(opening, reason);
     const { full } = this.#multiplexer;
-    if (full !== undefined && this.#closed === undefined)
+    if (full !== undefined)
       throw new TooManyChannelsError(
         `Expected to open one more channel to this peer, but ${full}: close some, or wait`,
       );
-    const channel = this.#channelOver(this.#multiplexer.open(opening), allowHalfOpen);
-    if (this.#closed !== undefined) channel.connectionClosed(this.#closed);
-    return channel;
+    return this.#channelOver(this.#multiplexer.open(opening), allowHalfOpen);
   }
 
   hasRoom(): boolean {
@@ -128,7 +131,8 @@ export class Channels implements StreamLayer {
     // Each channel learns of its own.
   }
 
-  closeOutbox(): void {
+  closeOutbox(reason: CloseReason): void {
+    this.#closing ??= reason;
     this.own.closeOutbox();
     for (const channel of this.#open) channel.closeOutbox();
   }
@@ -149,12 +153,23 @@ export class Channels implements StreamLayer {
   #offer(end: ChannelEnd): void {
     // It may be over by now.
     if (this.#closed !== undefined || !end.isWritable) return;
+    if (this.#closing !== undefined) {
+      end.reset({ code: 'refused', message: 'the connection is being closed' });
+      return;
+    }
     const make = ({ allowHalfOpen = false }: AcceptOptions) => {
       end.accept();
       return this.#channelOver(end, allowHalfOpen);
     };
     if (this.#acceptors.offer(end.name, make) || this.#others?.offer(end.name, make) === true) return;
     end.reset({ code: 'refused', message: 'nobody takes channels of this name' });
+  }
+
+  /** A channel that has never begun, since the connection sends nothing more. */
+  #endedChannel(opening: Opening, reason: CloseReason): Channel {
+    const channel = this.#channelOver(unsentEnd(opening), false);
+    channel.connectionClosed(reason);
+    return channel;
   }
 
   #channelOver(end: ChannelEnd, allowHalfOpen: boolean): PeerChannel {

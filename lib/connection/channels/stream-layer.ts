@@ -12,8 +12,8 @@ export interface StreamLayer extends Omit<StreamHandler, 'waiting' | 'onEnd' | '
   readonly hasReader: boolean;
   /** Whether somebody reads any of them, and has yet to come to its end. */
   readonly isReading: boolean;
-  /** Nothing more will be sent on any of them; what was sent before goes out. */
-  closeOutbox(): void;
+  /** Nothing more will be sent on any of them, and none will be opened, for a reason; what was sent before goes out. */
+  closeOutbox(reason: CloseReason): void;
   /** Nothing more will come on any of them: after a `cut`, a last line without its end is left out. */
   closeInbox(how: 'ended' | 'cut'): void;
   /** The connection has ended, and all of them with it. */
