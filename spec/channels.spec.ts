@@ -264,6 +264,26 @@ describe('A channel', () => {
     expect([late.send('x'), (await endOf(late))[0]]).toEqual([false, 'closed']);
   });
 
+  it('is opened before the end of its connection, also where nothing can be sent at that moment', async () => {
+    const { here, peer } = await lab.pair({ limits: { unacknowledgedBytes: 1 } });
+    const taken = lab.collect(peer.channels$('a'));
+    here.send('a line that has to be acknowledged first');
+    await new Promise(setImmediate);
+    const channel = here.openChannel('a');
+    here.close();
+    expect([await endOf(here), await endOf(channel)].map(([code]) => code)).toEqual(['closed', 'closed']);
+    expect(taken.map(({ name }) => name)).toEqual(['a']);
+  });
+
+  it('brings all that was sent on it, also where it was opened right before its connection was closed', async () => {
+    const { here, there, peer } = await lab.pair();
+    const heard = lab.collect(peer.channels$('a').pipe(mergeMap(({ lines$ }) => lines$)));
+    here.openChannel('a').send('x');
+    here.close();
+    expect([await endOf(here), await endOf(there)].map(([code]) => code)).toEqual(['closed', 'closed']);
+    expect(heard).toEqual(['x']);
+  });
+
   it('is not opened any more once its connection is being closed, by either side', async () => {
     const { here, there, net } = await lab.pair();
     let work = new Subject<void>();

@@ -47,7 +47,8 @@ export interface ChannelEndHost {
 
 /** What of a channel's end is to be said, beside its data. */
 interface Due {
-  open: boolean;
+  /** The frame that opens it. */
+  open: Buffer | undefined;
   window: boolean;
   blocked: number | undefined;
   end: boolean;
@@ -72,7 +73,7 @@ export class ChannelEnd implements TurnTaker {
   #waiting = 0;
   readonly #sending = new SendCredit();
   readonly #receiving: ReceiveCredit;
-  readonly #due: Due = { open: false, window: false, blocked: undefined, end: false, reset: undefined };
+  readonly #due: Due = { open: undefined, window: false, blocked: undefined, end: false, reset: undefined };
   #handler: ChannelHandler | undefined;
   /** What came before anybody took it. */
   #early: Buffer[] | undefined;
@@ -95,7 +96,7 @@ export class ChannelEnd implements TurnTaker {
     this.#host = host;
     this.#isAnswered = isAnswered;
     this.#receiving = new ReceiveCredit(host.pool);
-    if (!isAnswered) this.#say('open');
+    if (!isAnswered) this.#sayOpen();
   }
 
   /** Whether the peer has said anything on it, or opened it. */
@@ -131,7 +132,7 @@ export class ChannelEnd implements TurnTaker {
   /** Whether something beside its data is to be said now. */
   get isDue(): boolean {
     const { open, window, blocked, end, reset } = this.#due;
-    return open || window || blocked !== undefined || reset !== undefined || (end && this.#waiting === 0);
+    return open !== undefined || window || blocked !== undefined || reset !== undefined || (end && this.#waiting === 0);
   }
 
   /** Hands everything that comes to `handler`, from what has come already. A channel that the peer has opened is accepted by it. */
@@ -246,10 +247,14 @@ export class ChannelEnd implements TurnTaker {
   takeDue(): Buffer[] {
     const due = this.#due;
     const frames: Buffer[] = [];
-    if (due.open) frames.push(this.#frame(CHANNEL_FRAME.open, encodeOpening(this)));
+    if (due.open !== undefined) {
+      frames.push(due.open);
+      this.#host.onWaiting(-due.open.length);
+      due.open = undefined;
+    }
     if (due.window) frames.push(this.#frame(CHANNEL_FRAME.window, encodeLimit(this.#receiving.grant())));
     if (due.blocked !== undefined) frames.push(this.#frame(CHANNEL_FRAME.blocked, encodeLimit(due.blocked)));
-    due.open = due.window = false;
+    due.window = false;
     due.blocked = undefined;
     if (due.reset !== undefined) {
       frames.push(this.#frame(CHANNEL_FRAME.reset, encodeReset(due.reset)));
@@ -319,7 +324,15 @@ export class ChannelEnd implements TurnTaker {
     this.#host.onWaiting(bytes);
   }
 
-  #say(what: 'open' | 'window' | 'end'): void {
+  /** It waits as data do: a connection that is closed says so behind it. */
+  #sayOpen(): void {
+    const frame = this.#frame(CHANNEL_FRAME.open, encodeOpening(this));
+    this.#due.open = frame;
+    this.#host.onWaiting(frame.length);
+    this.#host.onDue(this);
+  }
+
+  #say(what: 'window' | 'end'): void {
     this.#due[what] = true;
     this.#host.onDue(this);
   }

@@ -32,6 +32,9 @@ export class Channels implements StreamLayer {
   /** Who takes channels of any connection of the net. */
   #others: Acceptors | undefined;
   readonly #open = new Set<PeerChannel>();
+  /** How many the peer has opened that nobody has been asked to take yet. */
+  #unoffered = 0;
+  #hasPeerEnded = false;
   /** Why this side sends nothing more. */
   #closing: CloseReason | undefined;
   #closed: CloseReason | undefined;
@@ -47,8 +50,11 @@ export class Channels implements StreamLayer {
       onDue,
       // Whoever is handed the connection in this very run of JavaScript may take its channels.
       onOpen: (end) => {
+        this.#unoffered++;
         queueMicrotask(() => {
+          this.#unoffered--;
           this.#offer(end);
+          config.onChange();
         });
       },
     });
@@ -77,13 +83,13 @@ export class Channels implements StreamLayer {
   }
 
   get hasReader(): boolean {
-    if (this.own.hasReader) return true;
+    if (this.own.hasReader || this.#unoffered > 0) return true;
     for (const channel of this.#open) if (channel.hasReader) return true;
     return false;
   }
 
   get isReading(): boolean {
-    if (this.own.isReading) return true;
+    if (this.own.isReading || this.#unoffered > 0) return true;
     for (const channel of this.#open) if (channel.isReading) return true;
     return false;
   }
@@ -138,7 +144,10 @@ export class Channels implements StreamLayer {
   }
 
   closeInbox(how: 'ended' | 'cut'): void {
-    if (how === 'ended') this.#multiplexer.peerEnds();
+    if (how === 'ended') {
+      this.#hasPeerEnded = true;
+      this.#multiplexer.peerEnds();
+    }
     this.own.closeInbox(how);
     for (const channel of this.#open) channel.closeInbox(how);
   }
@@ -185,6 +194,8 @@ export class Channels implements StreamLayer {
     });
     this.#open.add(channel);
     channel.begin();
+    // The connection's end may have come right behind it.
+    if (this.#hasPeerEnded) channel.closeInbox('ended');
     return channel;
   }
 }

@@ -104,7 +104,7 @@ export class Multiplexer {
     this.#ends.set(OWN_CHANNEL, this.own);
   }
 
-  /** What waits to be sent, in bytes, but for what is said beside data. */
+  /** What waits to be sent, in bytes: data and openings. All else may also come behind the connection's end. */
   get waiting(): number {
     return this.#waiting + (this.#rest?.length ?? 0);
   }
