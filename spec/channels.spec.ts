@@ -180,6 +180,13 @@ describe('A channel', () => {
       }).toThrowError(InvalidOptionError);
   });
 
+  it('is reset with such a code also where it is the connection itself, which is then over', async () => {
+    const { here, there } = await lab.pair();
+    here.reset(404, 'there is no such file');
+    expect(await endOf(here)).toEqual(['reset', 'us', 404]);
+    expect(await endOf(there)).toEqual(['reset', 'peer', 404]);
+  });
+
   it('that nobody reads holds up itself and nothing else, and goes on when somebody does', async () => {
     const { here, there, peer } = await lab.pair();
     const [ofSlow, ofQuick] = [next(peer.channels$('slow')), next(peer.channels$('quick'))];

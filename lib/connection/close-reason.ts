@@ -11,7 +11,7 @@ export interface CloseReason {
   readonly message: string;
   /** What went wrong on this side, where something did. */
   readonly error?: Rxp2pError | undefined;
-  /** The application's own code, where a channel was reset with one. */
+  /** The application's own code, where a channel or the connection was reset with one. */
   readonly resetCode?: number | undefined;
 }
 
@@ -82,11 +82,12 @@ export function outOfReachReason(hasLink: boolean, lostBy: Error | undefined, su
 }
 
 /** Why the peer has ended the connection. Its message is quoted as the peer's: its "here" is not ours. */
-export function peersReason({ code, message }: End): CloseReason {
+export function peersReason({ code, message, resetCode }: End): CloseReason {
   // A code that a later version has for a failure must not pass for an orderly end.
   const known = CLOSE_CODES.find((one) => one === code) ?? 'lost';
   if (known === 'closed') return { code: known, by: 'peer', message: 'closed by the peer' };
-  return { code: known, by: 'peer', message: `the peer ended the connection: ${message}` };
+  const words = `the peer ended the connection: ${message}`;
+  return { code: known, by: 'peer', message: words, ...(resetCode !== undefined && { resetCode }) };
 }
 
 /** Why this side ends the connection after a failure: an error of the library says it, any other is a breach of the protocol. */

@@ -129,9 +129,8 @@ export class Ending {
   }
 
   #say(reason: CloseReason): void {
-    const { code, message } = reason;
     this.#config.streams.closeOutbox(reason);
-    this.#config.transport.end(encodeEnd({ code, message }));
+    this.#config.transport.end(encodeEnd(reason));
   }
 
   /** The peer's end is waited for as long as either stream goes on. */

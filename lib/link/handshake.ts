@@ -22,7 +22,12 @@ export interface Hello {
 export interface End {
   readonly code: string;
   readonly message: string;
+  /** The application's own code, where it has ended the connection at once. */
+  readonly resetCode?: number | undefined;
 }
+
+/** The application's own code is below this. */
+export const MAX_RESET_CODE = 2 ** 32;
 
 const CONNECTION_ID = /^[A-Za-z0-9_-]{22}$/;
 const CODE = /^[a-z-]{1,64}$/;
@@ -56,16 +61,17 @@ function isCount(value: unknown): value is number {
 }
 
 /** Writes an end's payload. */
-export function encodeEnd({ code, message }: End): Buffer {
-  return Buffer.from(JSON.stringify({ code, message: message.slice(0, MAX_MESSAGE_LENGTH) }));
+export function encodeEnd({ code, message, resetCode }: End): Buffer {
+  return Buffer.from(JSON.stringify({ code, message: message.slice(0, MAX_MESSAGE_LENGTH), resetCode }));
 }
 
 /** Reads an end's payload. Whatever it says, it is an end, so that what cannot be read is left out. */
 export function decodeEnd(payload: Buffer): End {
-  const { code, message } = parseJsonObject(payload.toString('utf8')) ?? {};
+  const { code, message, resetCode } = parseJsonObject(payload.toString('utf8')) ?? {};
   return {
     code: typeof code === 'string' && CODE.test(code) ? code : 'closed',
     message: typeof message === 'string' ? clean(message.slice(0, MAX_MESSAGE_LENGTH)) : 'closed by the peer',
+    ...(isCount(resetCode) && resetCode < MAX_RESET_CODE && { resetCode }),
   };
 }
 

@@ -1,6 +1,6 @@
 import { Gathered } from '../../bounds/gathered.js';
 import { ProtocolError } from '../../errors.js';
-import { decodeEnd } from '../../link/handshake.js';
+import { decodeEnd, type End } from '../../link/handshake.js';
 import { NAME_MAX_BYTES, parseJsonObject } from '../../validate.js';
 import { PRIORITIES, type Priority } from './priority.js';
 
@@ -59,14 +59,8 @@ export interface Opening {
   readonly priority: Priority;
 }
 
-/** Why a channel was reset. */
-export interface Reset {
-  /** `refused`, `reset`, or what was wrong. */
-  readonly code: string;
-  readonly message: string;
-  /** The application's own code. */
-  readonly resetCode?: number | undefined;
-}
+/** Why a channel was reset: its code is `refused`, `reset`, or what was wrong. */
+export type Reset = End;
 
 /** Writes a frame's header: so many bytes of payload follow it. */
 export function encodeChannelHeader(type: ChannelFrameType, channel: number, length: number): Buffer {
@@ -200,9 +194,6 @@ export function decodeLimit(payload: Buffer): number {
   throw new ProtocolError(`Expected an offset of ${OFFSET_BYTES} bytes, got ${payload.length} bytes`);
 }
 
-/** The application's own code of a reset is below this. */
-export const MAX_RESET_CODE = 2 ** 32;
-
 /** Writes the payload of `reset`. */
 export function encodeReset({ code, message, resetCode }: Reset): Buffer {
   return Buffer.from(JSON.stringify({ code, message: message.slice(0, RESET_MESSAGE_LENGTH), resetCode }));
@@ -211,13 +202,10 @@ export function encodeReset({ code, message, resetCode }: Reset): Buffer {
 /** Reads the payload of `reset`. Whatever it says, it is a reset, so that what cannot be read is left out. */
 export function decodeReset(payload: Buffer): Reset {
   const fields = parseJsonObject(payload.toString('utf8')) ?? {};
-  const { code, message } = decodeEnd(payload);
-  const { resetCode } = fields;
-  const isCode =
-    typeof resetCode === 'number' && Number.isInteger(resetCode) && resetCode >= 0 && resetCode < MAX_RESET_CODE;
+  const end = decodeEnd(payload);
   return {
-    code: code === 'closed' ? 'reset' : code,
-    message: 'message' in fields ? message : '',
-    ...(isCode && { resetCode }),
+    ...end,
+    code: end.code === 'closed' ? 'reset' : end.code,
+    message: 'message' in fields ? end.message : '',
   };
 }

@@ -1,12 +1,13 @@
 import type { Duplex } from 'node:stream';
 import { ReplaySubject, type Observable, type ObservableInput } from 'rxjs';
 import type { Limits } from '../../config.js';
+import { MAX_RESET_CODE } from '../../link/handshake.js';
 import { expectInteger } from '../../validate.js';
 import type { Channel, Connection } from '../connection.js';
 import { failureReason, peersReason, type CloseReason } from '../close-reason.js';
 import type { ChannelEnd, ChannelHandler } from './channel-end.js';
 import { ChannelStream } from './channel-stream.js';
-import { MAX_RESET_CODE, type Reset } from './frames.js';
+import type { Reset } from './frames.js';
 
 /** What a channel needs. */
 export interface PeerChannelConfig {
@@ -190,8 +191,8 @@ export class PeerChannel implements Channel {
 }
 
 /** Why the peer has reset a channel. */
-function resetReason({ code, message, resetCode }: Reset): CloseReason {
-  const reason = peersReason({ code, message });
+function resetReason(reset: Reset): CloseReason {
+  const { message } = reset;
   const words = message === '' ? 'the peer reset the channel' : `the peer reset the channel: ${message}`;
-  return { ...reason, message: words, ...(resetCode !== undefined && { resetCode }) };
+  return { ...peersReason(reset), message: words };
 }
