@@ -64,6 +64,12 @@ export interface Limits {
    * all windows of a connection may grow by; one alone may take half of it. A path of 80 ms and 200 MB a second takes 16 MiB.
    */
   readonly windowBytes: number;
+  /** Calls of one peer to exposed objects that are under way. */
+  readonly remoteCalls: number;
+  /** Calls that one peer may begin in a second. */
+  readonly remoteCallsPerSecond: number;
+  /** What waits of the values of one call, when its Observable is faster than the caller takes them: see `overflow` of `expose`. */
+  readonly remoteBytes: number;
   /** `send` returns false when this many bytes wait to be sent. */
   readonly sendHighWaterBytes: number;
   /** A channel, or the connection where it is its own, is ended when this many bytes wait for a peer that does not read. */
@@ -233,6 +239,9 @@ export const DEFAULT_LIMITS: Limits = {
   messageBytes: MIB,
   channels: 1024,
   windowBytes: 32 * MIB,
+  remoteCalls: 512,
+  remoteCallsPerSecond: 100_000,
+  remoteBytes: MIB,
   sendHighWaterBytes: MIB / 4,
   sendMaxBytes: 64 * MIB,
   unacknowledgedBytes: 16 * MIB,

@@ -14,6 +14,8 @@ export type ErrorCode =
   | 'INVALID_MESSAGE'
   | 'MESSAGE_TOO_LONG'
   | 'TOO_MANY_CHANNELS'
+  | 'REMOTE'
+  | 'REMOTE_REFUSED'
   | 'SEND_BUFFER_FULL'
   | 'TIMEOUT'
   | 'CLOSED'
@@ -125,8 +127,45 @@ export class MessageTooLongError extends Rxp2pError {
 
 /** Bytes that cannot travel as one message (`INVALID_MESSAGE`). */
 export class InvalidMessageError extends Rxp2pError {
-  constructor(message: string) {
-    super('INVALID_MESSAGE', message);
+  constructor(message: string, options?: ErrorOptions) {
+    super('INVALID_MESSAGE', message, options);
+  }
+}
+
+/** A method of an object at the peer has failed (`REMOTE`): its error as far as it is told here; the stack stays there. */
+export class RemoteError extends Rxp2pError {
+  constructor(
+    message: string,
+    /** The error's own name. */
+    readonly remoteName: string,
+    /** The error's own `code`, where it has one. */
+    readonly remoteCode?: string | number,
+  ) {
+    super('REMOTE', message);
+  }
+}
+
+/**
+ * Why a method of an object at the peer was not called, or could not go on.
+ *
+ * - `unknown-name`: the peer exposes nothing by this name, or not with this codec; or has withdrawn it.
+ * - `unknown-method`: the object has no such method.
+ * - `invalid-arguments`: they do not fit the peer's schema.
+ * - `invalid-value`: a value does not fit this side's schema.
+ * - `too-many-calls`: this node has as many under way as the peer allows, or begins too many.
+ * - `overflow`: an Observable had more values than its caller took.
+ */
+export type RefusalReason =
+  'unknown-name' | 'unknown-method' | 'invalid-arguments' | 'invalid-value' | 'too-many-calls' | 'overflow';
+
+/** A method of an object at the peer was not called, or could not go on (`REMOTE_REFUSED`). */
+export class RemoteRefusedError extends Rxp2pError {
+  constructor(
+    /** Why: see {@link RefusalReason}; a later version may have others. */
+    readonly reason: RefusalReason | (string & {}),
+    message: string,
+  ) {
+    super('REMOTE_REFUSED', message);
   }
 }
 

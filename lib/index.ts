@@ -11,6 +11,16 @@ export type { Limits, NetConfig, PortMappingProtocol, Timing } from './config.js
 export type { CloseCode, CloseReason } from './connection/close-reason.js';
 export type { Priority } from './connection/channels/priority.js';
 export type { AcceptOptions, Channel, ChannelOptions, Connection, Direction } from './connection/connection.js';
+export type {
+  CodecOption,
+  ExposeOptions,
+  MethodSchemas,
+  OverflowPolicy,
+  Remote,
+  RemoteCodec,
+  RemoteOptions,
+} from './remote/interface.js';
+export type { SchemaResult, StandardSchema } from './remote/schema.js';
 export type { Path } from './connection/path.js';
 export type { Mapping } from './port-mapping/mapping.js';
 export type { ClockStatus } from './net/clock-watch.js';
@@ -76,6 +86,8 @@ export {
   PeerMismatchError,
   PortMappingError,
   ProtocolError,
+  RemoteError,
+  RemoteRefusedError,
   RendezvousError,
   Rxp2pError,
   SendBufferFullError,
@@ -85,4 +97,5 @@ export {
   UnavailableError,
   type AttemptFailure,
   type ErrorCode,
+  type RefusalReason,
 } from './errors.js';

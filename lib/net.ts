@@ -26,6 +26,8 @@ import { preload } from './net/preload.js';
 import type { RunningNet } from './net/running-net.js';
 import { statusOf } from './net/status.js';
 import { untilAborted } from './operators/until-aborted.js';
+import type { ExposeOptions } from './remote/interface.js';
+import { expectExposeOptions } from './remote/options.js';
 import type { Runtime } from './runtime.js';
 import { NOTHING_FOUND } from './self/nothing-found.js';
 import type { TraceEvent } from './trace.js';
@@ -68,6 +70,8 @@ class LazyNet implements Net {
   readonly #loaded = new ReplaySubject<RunningNet>(1);
   readonly #rehearsal = new Subscription();
 
+  /** The names by which objects are exposed. */
+  readonly #exposed = new Set<string>();
   #running: RunningNet | undefined;
   #started: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
@@ -122,6 +126,21 @@ class LazyNet implements Net {
   channels$(name: string, options?: AcceptOptions): Observable<Channel> {
     expectChannelName(name);
     return this.#loaded.pipe(switchMap((net) => net.channels$(name, options)));
+  }
+
+  expose<T extends object>(exposed: T | ((connection: Connection) => T), options: ExposeOptions): Subscription {
+    const name = expectExposeOptions(options, this.#exposed);
+    this.#exposed.add(name);
+    const subscription = new Subscription(() => this.#exposed.delete(name));
+    subscription.add(
+      this.#loaded.subscribe({
+        next: ({ exposures }) => {
+          subscription.add(exposures.add(exposed, options));
+        },
+        error: noop,
+      }),
+    );
+    return subscription;
   }
 
   broadcast(text: string, except?: Connection): number {

@@ -95,13 +95,28 @@ export function isAttemptId(value: unknown): value is string {
 /** A channel's name has at most so many bytes of UTF-8. */
 export const NAME_MAX_BYTES = 256;
 
+/** Names of channels that begin so are the library's own. */
+const OWN_NAMES = 'rxp2p:';
+
 /**
- * Checks the name of a channel.
+ * Checks the name of an application's channel.
  *
  * @throws InvalidOptionError
  */
 export function expectChannelName(name: unknown): string {
-  const isName = typeof name === 'string' && name.isWellFormed() && Buffer.byteLength(name) <= NAME_MAX_BYTES;
-  if (!isName) throw invalidOption('name', `a text of at most ${NAME_MAX_BYTES} bytes`, name);
+  const text = expectName('name', name, NAME_MAX_BYTES);
+  if (text.startsWith(OWN_NAMES)) throw invalidOption('name', `one that does not begin with ${OWN_NAMES}`, name);
+  return text;
+}
+
+/**
+ * Checks a name.
+ *
+ * @param mostBytes how long it may be, in bytes of UTF-8.
+ * @throws InvalidOptionError
+ */
+export function expectName(option: string, name: unknown, mostBytes: number): string {
+  const isName = typeof name === 'string' && name.isWellFormed() && Buffer.byteLength(name) <= mostBytes;
+  if (!isName) throw invalidOption(option, `a text of at most ${mostBytes} bytes`, name);
   return name;
 }

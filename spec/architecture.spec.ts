@@ -24,6 +24,7 @@ const HOUSE: readonly string[] = [
   'rendezvous',
   'dht',
   'connection',
+  'remote',
   'runtime',
   'reachability',
   'server-report',

@@ -16,6 +16,8 @@ describe('an error of this library', () => {
       new errors.MessageTooLongError(1),
       new errors.InvalidMessageError('m'),
       new errors.TooManyChannelsError('m'),
+      new errors.RemoteError('m', 'Error'),
+      new errors.RemoteRefusedError('overflow', 'm'),
       new errors.SendBufferFullError(1),
       new errors.TimeoutError('m'),
       new errors.ClosedError('m'),

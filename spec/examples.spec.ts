@@ -48,6 +48,48 @@ describe('The examples', () => {
   );
 
   it(
+    'channels: a file, a chat and a refusal beside each other',
+    async () => {
+      const channels = new Program(example('channels'));
+      expect(await channels.exit()).toBe(0);
+      expect(channels.lines).toEqual([
+        'Bob says: hello yourself',
+        'Bob says: how are you yourself',
+        'Bob says: goodbye yourself',
+        'The file has arrived whole',
+        'A channel of another name is refused',
+      ]);
+    },
+    LONG_MS,
+  );
+
+  it(
+    'transfer: a file arrives as it is',
+    async () => {
+      const transfer = new Program(example('transfer'));
+      expect(await transfer.exit()).toBe(0);
+      expect(transfer.stdout).toMatch(/^package-lock\.json: \d+ bytes, the same on both sides/);
+    },
+    LONG_MS,
+  );
+
+  it(
+    'remote: a ticker goes on while its connection moves',
+    async () => {
+      const remote = new Program(example('remote'));
+      expect(await remote.exit()).toBe(0);
+      expect(remote.lines).toEqual([
+        'The prices come by a relay (relay)',
+        'The prices come directly (patient)',
+        '100 prices of ACME, each once and in order',
+        'Bought 7 ACME',
+        'Not bought: RangeError: Only 10 of ACME are left',
+      ]);
+    },
+    LONG_MS,
+  );
+
+  it(
     'serverless: a DHT carries the message',
     async () => {
       const serverless = new Program(example('serverless'));

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Observable, ObservableInput } from 'rxjs';
 import type { PeerId } from '../identity.js';
+import type { Remote, RemoteOptions } from '../remote/interface.js';
 import type { Priority } from './channels/priority.js';
 import type { CloseReason } from './close-reason.js';
 import type { Path } from './path.js';
@@ -209,6 +210,26 @@ export interface Connection extends Channel {
    * connection.channels$('chat').subscribe((channel) => channel.lines$.subscribe(console.log));
    */
   channels$(name: string, options?: AcceptOptions): Observable<Channel>;
+
+  /**
+   * An object that the peer exposes by a name (`net.expose`), with a method for each of its: each returns a cold Observable, every
+   * subscription calls the peer's method anew, and unsubscribing ends it there. It can be used at once; nothing is sent before a
+   * subscription.
+   *
+   * Its Observables fail with RemoteError (`REMOTE`) when the method does; RemoteRefusedError (`REMOTE_REFUSED`) when it is not called;
+   * InvalidMessageError (`INVALID_MESSAGE`) when the arguments cannot be sent; TooManyChannelsError (`TOO_MANY_CHANNELS`) when too
+   * many are under way; ClosedError (`CLOSED`) when the connection ends before they complete.
+   *
+   * @typeParam T what the peer exposes, as an interface.
+   * @param name as the peer exposes it: at most 200 bytes of UTF-8.
+   * @throws InvalidOptionError (`INVALID_OPTION`) for another name; UnavailableError (`UNAVAILABLE`) on a plain connection.
+   *
+   * @example
+   * interface Market { prices(symbol: string): Observable<number> }
+   * const price$ = connection.remote<Market>('market').prices('ACME').pipe(take(5));
+   * price$.subscribe({ next: console.log, error: console.error });
+   */
+  remote<T>(name: string, options?: RemoteOptions): Remote<T>;
 
   /**
    * Ends the connection in order: all that was sent on any of its channels arrives, and what the peer has sent so far still comes.

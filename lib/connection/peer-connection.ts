@@ -17,6 +17,10 @@ import { UnavailableError } from '../errors.js';
 import type { PeerId } from '../identity.js';
 import type { FramedLink } from '../link/framed-link.js';
 import { decodeEnd, MAX_RESET_CODE, type Hello } from '../link/handshake.js';
+import type { OnClosed } from '../remote/channel.js';
+import type { Exposures } from '../remote/expose.js';
+import type { Remote, RemoteOptions } from '../remote/interface.js';
+import { remoteObject } from '../remote/remote.js';
 import type { UnlV3 } from '../unl/types.js';
 import { expectInteger } from '../validate.js';
 import type { AcceptOptions, Channel, ChannelOptions, Connection, Direction } from './connection.js';
@@ -157,7 +161,7 @@ export class PeerConnection implements Connection {
   }
 
   /** Where the peer is. */
-  get remote(): Endpoint {
+  get peerEndpoint(): Endpoint {
     return this.#lastLink.link.remote;
   }
 
@@ -232,9 +236,16 @@ export class PeerConnection implements Connection {
     return defer(() => this.#channels().channels$(name, options));
   }
 
-  /** Has channels that the peer opens taken by those who take them of any connection, too. */
-  acceptWith(acceptors: Acceptors): void {
-    if (this.#streams instanceof Channels) this.#streams.acceptWith(acceptors);
+  remote<T>(name: string, options: RemoteOptions = {}): Remote<T> {
+    const channels = this.#channels();
+    const { messageBytes } = this.#context.limits;
+    const open = (channel: string, onClosed: OnClosed) => channels.openForCall(channel, onClosed);
+    return remoteObject<T>(name, options, { open, messageBytes });
+  }
+
+  /** Has channels and calls of the peer's taken by those who take them of any connection, too. */
+  acceptWith(acceptors: Acceptors, exposures: Exposures<Connection>): void {
+    if (this.#streams instanceof Channels) this.#streams.acceptWith(acceptors, exposures);
   }
 
   #channels(): Channels {

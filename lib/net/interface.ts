@@ -1,5 +1,6 @@
-import type { Observable } from 'rxjs';
+import type { Observable, Subscription } from 'rxjs';
 import type { AcceptOptions, Channel, Connection } from '../connection/connection.js';
+import type { ExposeOptions } from '../remote/interface.js';
 import type { Endpoint, ServerAddress } from '../endpoint.js';
 import type { PeerId } from '../identity.js';
 import type { Reach } from '../reachability.js';
@@ -127,6 +128,21 @@ export interface Net {
    * net.channels$('echo').subscribe((channel) => channel.eachLine$((text) => channel.sendAll([text])).subscribe());
    */
   channels$(name: string, options?: AcceptOptions): Observable<Channel>;
+
+  /**
+   * Exposes an object to the peers of this net, which call its methods by `connection.remote`. Only functions that are the object's own
+   * properties can be called, and nothing that it inherits.
+   *
+   * @typeParam T the interface that peers know it by: each method returns an Observable, a Promise, an iterable or an async iterable.
+   * @param exposed the object; or a function that makes one for each connection that asks: who asks decides what it can do.
+   * @returns a Subscription that withdraws it, and ends what is under way.
+   * @throws InvalidOptionError (`INVALID_OPTION`) for a name that is too long or taken.
+   *
+   * @example
+   * interface Market { prices(symbol: string): Observable<number> }
+   * net.expose<Market>({ prices: (symbol) => interval(1000).pipe(map((i) => symbol.length + i)) }, { as: 'market' });
+   */
+  expose<T extends object>(exposed: T | ((connection: Connection) => T), options: ExposeOptions): Subscription;
 
   /**
    * What the net is and has at the moment: at once, and whenever that changes. Completes when the net is closed.

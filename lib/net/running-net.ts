@@ -39,6 +39,7 @@ import { techniquesOf } from './techniques.js';
 import { upkeep$ } from './upkeep.js';
 import { receive$ } from '../peers/inbound.js';
 import { Peers } from '../peers/peers.js';
+import { Exposures } from '../remote/expose.js';
 import { systemRuntime, type Runtime } from '../runtime.js';
 import { findings$, sessionsIn, signalRoundTripMs, type Findings } from '../self/findings.js';
 import { NOTHING_FOUND } from '../self/nothing-found.js';
@@ -61,6 +62,8 @@ export class RunningNet {
   /** Emits when {@link status} may have changed. */
   readonly changed$: Observable<unknown>;
   readonly trace$: Observable<TraceEvent>;
+  /** The objects that peers may call. */
+  readonly exposures: Exposures<Connection>;
 
   readonly #config: ResolvedConfig;
   readonly #closing: Closing;
@@ -122,11 +125,12 @@ export class RunningNet {
         this.#closing.finishBefore(work$);
       },
     });
+    this.exposures = new Exposures(config.limits, () => runtime.scheduler.now());
     this.#lines = new Lines(config, runtime, peers, this.#tell);
     this.#run(
       peers.begun$.pipe(
         tap((connection) => {
-          connection.acceptWith(this.#acceptors);
+          connection.acceptWith(this.#acceptors, this.exposures);
         }),
       ),
     );

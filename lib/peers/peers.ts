@@ -204,7 +204,7 @@ export class Peers {
   add(connection: PeerConnection): PeerConnection {
     const { peerId, direction } = connection;
     if (direction === 'inbound') {
-      const { gaveWay } = this.#inboundSlotFor(connection.remote.address);
+      const { gaveWay } = this.#inboundSlotFor(connection.peerEndpoint.address);
       gaveWay?.abort({ code: 'refused', by: 'us', message: GAVE_WAY });
     }
     this.#open.add(connection);
@@ -291,7 +291,7 @@ export class Peers {
     if (this.config.mode === 'direct') return true;
     const host = siteOf(address);
     const used = this.begun.filter(
-      ({ direction, remote }) => direction === 'inbound' && siteOf(remote.address) === host,
+      ({ direction, peerEndpoint }) => direction === 'inbound' && siteOf(peerEndpoint.address) === host,
     ).length;
     return used < Math.ceil(this.config.slots.inbound / 2);
   }

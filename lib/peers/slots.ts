@@ -4,7 +4,7 @@ import type { Endpoint } from '../endpoint.js';
 /** What matters of a connection when one has to be closed for a newcomer. */
 export interface Occupant {
   /** Where the peer is. */
-  readonly remote: Endpoint;
+  readonly peerEndpoint: Endpoint;
   /** Whether the application has sent anything on it. */
   readonly hasSent: boolean;
 }
@@ -32,7 +32,7 @@ export function slotFor<T extends Occupant>(taken: readonly T[], most: number, a
   if (taken.length < most) return { isFree: true };
   const sites = new Map<string, { count: number; newest?: T }>();
   for (const occupant of taken) {
-    const site = siteOf(occupant.remote.address);
+    const site = siteOf(occupant.peerEndpoint.address);
     const share = sites.get(site) ?? { count: 0 };
     sites.set(site, share);
     share.count++;

@@ -1,7 +1,7 @@
 import { slotFor, type Occupant } from '../../lib/peers/slots.js';
 
 describe('An inbound slot', () => {
-  const at = (address: string, { hasSent = false } = {}): Occupant => ({ remote: { address, port: 1 }, hasSent });
+  const at = (address: string, { hasSent = false } = {}): Occupant => ({ peerEndpoint: { address, port: 1 }, hasSent });
 
   it('is free for anybody while not all are taken', () => {
     expect(slotFor([at('192.0.2.1')], 2, '192.0.2.1')).toEqual({ isFree: true });

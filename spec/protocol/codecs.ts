@@ -11,7 +11,7 @@ import {
   encodeReset,
   type ChannelFrameType,
 } from '../../lib/connection/channels/frames.js';
-import { encodeLength, messageDecoder } from '../../lib/connection/channels/messages.js';
+import { encodeLength, messageDecoder } from '../../lib/link/messages.js';
 import * as dht from '../../lib/dht/messages.js';
 import { parseEndpoint } from '../../lib/endpoint.js';
 import { peerIdToKey, verifySignature } from '../../lib/identity.js';

@@ -1,6 +1,8 @@
 import type { Observable, SchedulerLike } from 'rxjs';
 import type { Limits } from '../../config.js';
-import { TooManyChannelsError } from '../../errors.js';
+import { ClosedError, TooManyChannelsError } from '../../errors.js';
+import { isCallName, type HeldChannel, type OnClosed } from '../../remote/channel.js';
+import type { Exposures } from '../../remote/expose.js';
 import { expectChannelName, expectOneOf } from '../../validate.js';
 import type { AcceptOptions, Channel, ChannelOptions, Connection } from '../connection.js';
 import type { CloseReason } from '../close-reason.js';
@@ -23,6 +25,9 @@ export interface ChannelsConfig extends Omit<ChannelStreamConfig, 'write' | 'wai
   readonly onDue: () => void;
 }
 
+/** What a connection does with each of its channels. */
+type OpenChannel = Pick<PeerChannel, 'hasReader' | 'isReading' | 'closeOutbox' | 'closeInbox' | 'connectionClosed'>;
+
 /** The channels of a connection: its own, and those that either side has opened. */
 export class Channels implements StreamLayer {
   readonly own: ChannelStream;
@@ -31,7 +36,8 @@ export class Channels implements StreamLayer {
   readonly #acceptors = new Acceptors();
   /** Who takes channels of any connection of the net. */
   #others: Acceptors | undefined;
-  readonly #open = new Set<PeerChannel>();
+  #exposures: Exposures<Connection> | undefined;
+  readonly #open = new Set<OpenChannel>();
   /** How many the peer has opened that nobody has been asked to take yet. */
   #unoffered = 0;
   #hasPeerEnded = false;
@@ -76,7 +82,6 @@ export class Channels implements StreamLayer {
       },
       onEnd: () => undefined,
       onReset: () => undefined,
-      onOver: () => undefined,
       onWritten: () => {
         this.own.written();
       },
@@ -99,9 +104,19 @@ export class Channels implements StreamLayer {
     return this.#multiplexer.waiting;
   }
 
-  /** Who takes channels of any connection of the net, too. */
-  acceptWith(others: Acceptors): void {
+  /** Who takes channels, and calls, of any connection of the net, too. */
+  acceptWith(others: Acceptors, exposures: Exposures<Connection>): void {
     this.#others = others;
+    this.#exposures = exposures;
+  }
+
+  /** Opens a channel for a call. */
+  openForCall(name: string, onClosed: OnClosed): HeldChannel {
+    const reason = this.#closed ?? this.#closing;
+    const { full } = this.#multiplexer;
+    if (reason !== undefined) throw new ClosedError(`The connection has ended: ${reason.message}`);
+    if (full !== undefined) throw new TooManyChannelsError(`Expected to call the peer once more, but ${full}: wait`);
+    return this.#holdForCall(this.#multiplexer.open({ name, priority: 'normal' }), onClosed);
   }
 
   /** See `Connection.channels$`. */
@@ -167,6 +182,15 @@ export class Channels implements StreamLayer {
       end.reset({ code: 'refused', message: 'the connection is being closed' });
       return;
     }
+    if (isCallName(end.name)) {
+      const hold = (onClosed: OnClosed) => {
+        end.accept();
+        return this.#holdForCall(end, onClosed);
+      };
+      if (this.#exposures?.take(end.name, this.#config.connection, hold) !== true)
+        end.reset({ code: 'refused', message: 'nothing is exposed by this name' });
+      return;
+    }
     const make = ({ allowHalfOpen = false }: AcceptOptions) => {
       end.accept();
       return this.#channelOver(end, allowHalfOpen);
@@ -180,6 +204,24 @@ export class Channels implements StreamLayer {
     const channel = this.#channelOver(unsentEnd(opening), false);
     channel.connectionClosed(reason);
     return channel;
+  }
+
+  /** What is under way by a call ends with the connection, but does not hold it up. */
+  #holdForCall(channel: ChannelEnd, onClosed: OnClosed): HeldChannel {
+    const open: OpenChannel = {
+      hasReader: false,
+      isReading: false,
+      closeOutbox: () => undefined,
+      closeInbox: () => undefined,
+      connectionClosed: onClosed,
+    };
+    this.#open.add(open);
+    return {
+      channel,
+      release: () => {
+        this.#open.delete(open);
+      },
+    };
   }
 
   #channelOver(end: ChannelEnd, allowHalfOpen: boolean): PeerChannel {

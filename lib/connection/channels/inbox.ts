@@ -5,7 +5,7 @@ import { ownBytes } from '../../bounds/own-bytes.js';
 import { ClosedError } from '../../errors.js';
 import { lineDecoder } from '../../link/lines.js';
 import { ItemReader } from './item-reader.js';
-import { messageDecoder, type Decoder } from './messages.js';
+import { messageDecoder, type Decoder } from '../../link/messages.js';
 
 /** What an inbox needs. */
 export interface InboxConfig {

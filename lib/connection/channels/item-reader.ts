@@ -1,5 +1,5 @@
 import { Observable, Subject, type Subscriber } from 'rxjs';
-import type { Decoder } from './messages.js';
+import type { Decoder } from '../../link/messages.js';
 
 /** Where an {@link ItemReader} reads from. */
 export interface ItemSource {

@@ -17,7 +17,7 @@ import {
 import { Gathered } from '../../bounds/gathered.js';
 import { ClosedError, InvalidMessageError, SendBufferFullError } from '../../errors.js';
 import { expectLine } from '../../link/lines.js';
-import { encodeLength } from './messages.js';
+import { encodeLength } from '../../link/messages.js';
 
 /** What an outbox needs. */
 export interface OutboxConfig {

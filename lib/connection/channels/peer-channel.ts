@@ -34,8 +34,7 @@ export class PeerChannel implements Channel {
   readonly #stream: ChannelStream;
   readonly #closed = new ReplaySubject<CloseReason>(1);
   #isClosing = false;
-  /** Who of both has closed it first. */
-  #closedBy: CloseReason['by'] | undefined;
+  #hasPeerClosed = false;
   #isClosed = false;
 
   constructor(end: ChannelEnd, config: PeerChannelConfig) {
@@ -117,9 +116,9 @@ export class PeerChannel implements Channel {
   close(): void {
     if (this.#isClosing || this.#isClosed) return;
     this.#isClosing = true;
-    this.#closedBy ??= 'us';
     this.#stream.closeOutbox();
     this.#end.end();
+    if (this.#hasPeerClosed) this.#finish({ code: 'closed', by: 'peer', message: 'closed by both sides' });
   }
 
   reset(resetCode = 0, message = 'reset by the application'): void {
@@ -148,9 +147,10 @@ export class PeerChannel implements Channel {
       this.#stream.push(bytes);
     },
     onEnd: () => {
-      this.#closedBy ??= 'peer';
+      this.#hasPeerClosed = true;
       this.#stream.closeInbox('ended');
-      this.#onReadersChanged();
+      if (this.#isClosing) this.#finish({ code: 'closed', by: 'us', message: 'closed by both sides' });
+      else this.#onReadersChanged();
     },
     onReset: (reset) => {
       this.#cut(resetReason(reset));
@@ -158,15 +158,12 @@ export class PeerChannel implements Channel {
     onWritten: () => {
       this.#stream.written();
     },
-    onOver: () => {
-      this.#finish({ code: 'closed', by: this.#closedBy ?? 'us', message: 'closed by both sides' });
-    },
   };
 
   /** The last reader may have left in the middle of what the peer had sent before its end. */
   #onReadersChanged(): void {
     const { hasReader, unread } = this.#stream;
-    if (this.#closedBy === 'peer' && !this.#config.allowHalfOpen && !hasReader && unread === 0) this.close();
+    if (this.#hasPeerClosed && !this.#config.allowHalfOpen && !hasReader && unread === 0) this.close();
   }
 
   #fail(error: unknown): void {

@@ -9,7 +9,7 @@ import {
   encodeReset,
   OWN_CHANNEL,
 } from '../../../lib/connection/channels/frames.js';
-import { messageDecoder } from '../../../lib/connection/channels/messages.js';
+import { messageDecoder } from '../../../lib/link/messages.js';
 import { Multiplexer } from '../../../lib/connection/channels/multiplexer.js';
 import { InvalidUnlError, ProtocolError } from '../../../lib/errors.js';
 import {
@@ -145,7 +145,6 @@ const channels: Target = {
         },
         onReset: () => undefined,
         onWritten: () => undefined,
-        onOver: () => undefined,
       });
       if (chance.below(2) === 0) end.write(Buffer.alloc(100_000));
     };
@@ -167,7 +166,7 @@ const channels: Target = {
 
 const messages: Target = {
   name: 'messages of channels',
-  reaches: ['lib/connection/channels/messages'],
+  reaches: ['lib/link/messages'],
   seeds: [Buffer.from('\0\0\0\u0003one\0\0\0\0\0\0\0\u0003two'), Buffer.from([0xff, 0, 0, 0])],
   run: (input, chance) => {
     const decode = (chunks: readonly Buffer[]): Outcome => {

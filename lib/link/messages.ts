@@ -1,6 +1,6 @@
-import { Gathered } from '../../bounds/gathered.js';
-import { ownBytes } from '../../bounds/own-bytes.js';
-import { MessageTooLongError } from '../../errors.js';
+import { Gathered } from '../bounds/gathered.js';
+import { ownBytes } from '../bounds/own-bytes.js';
+import { MessageTooLongError } from '../errors.js';
 
 /** Before each message its length, in bytes: u32, big-endian. */
 export const LENGTH_BYTES = 4;

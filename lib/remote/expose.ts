@@ -1,0 +1,113 @@
+import { Subscription } from 'rxjs';
+import { tokenBucket } from '../bounds/rate-limit.js';
+import { callName, type HeldChannel, type OnClosed } from './channel.js';
+import { formatOf, type Format } from './format.js';
+import type { ExposeOptions } from './interface.js';
+import { ServedCall } from './served-call.js';
+
+/** How much one peer may call. */
+export interface CallLimits {
+  /** Calls of one connection that are under way. */
+  readonly remoteCalls: number;
+  /** Calls that one connection may begin in a second. */
+  readonly remoteCallsPerSecond: number;
+  readonly remoteBytes: number;
+  readonly messageBytes: number;
+}
+
+/** What an application exposes: an object, or what makes one for each connection that asks. */
+export type Exposed<C> = object | ((connection: C) => object);
+
+function isMaker<C>(exposed: Exposed<C>): exposed is (connection: C) => object {
+  return typeof exposed === 'function';
+}
+
+interface Exposure<C> {
+  readonly exposed: Exposed<C>;
+  readonly format: Format;
+  readonly options: ExposeOptions;
+  readonly running: Set<ServedCall>;
+}
+
+/** What this node knows of a connection that calls. */
+interface Caller {
+  readonly objects: Map<unknown, object>;
+  readonly mayCall: () => boolean;
+  underWay: number;
+}
+
+/** The objects that a node exposes, by their names. */
+export class Exposures<C extends object> {
+  readonly #limits: CallLimits;
+  readonly #now: () => number;
+  readonly #byName = new Map<string, Exposure<C>>();
+  readonly #callers = new WeakMap<C, Caller>();
+
+  /** @param now the time, in milliseconds. */
+  constructor(limits: CallLimits, now: () => number) {
+    this.#limits = limits;
+    this.#now = now;
+  }
+
+  /**
+   * Exposes an object until unsubscribed from; what is under way ends then, too. The options have been checked, and the name is free.
+   */
+  add(exposed: Exposed<C>, options: ExposeOptions): Subscription {
+    const format = formatOf(options.codec);
+    const name = callName(format.name, options.as);
+    const exposure: Exposure<C> = { exposed, format, options, running: new Set() };
+    this.#byName.set(name, exposure);
+    return new Subscription(() => {
+      this.#byName.delete(name);
+      for (const call of [...exposure.running]) call.refuse('unknown-name', 'it was withdrawn');
+    });
+  }
+
+  /**
+   * Takes a call of a peer's.
+   *
+   * @param hold accepts the channel, and tells when its connection has ended.
+   * @returns whether anything is exposed by this name.
+   */
+  take(name: string, connection: C, hold: (onClosed: OnClosed) => HeldChannel): boolean {
+    const exposure = this.#byName.get(name);
+    if (exposure === undefined) return false;
+    const caller = this.#callerOf(connection);
+    const { remoteCalls } = this.#limits;
+    const call: ServedCall = new ServedCall({
+      ...this.#limits,
+      format: exposure.format,
+      overflow: exposure.options.overflow ?? 'fail',
+      schemas: exposure.options.schemas ?? {},
+      object: () => this.#objectFor(exposure, connection, caller),
+      hold,
+      soon: queueMicrotask,
+      onOver: () => {
+        if (exposure.running.delete(call)) caller.underWay--;
+      },
+    });
+    exposure.running.add(call);
+    caller.underWay++;
+    if (caller.underWay > remoteCalls) call.refuse('too-many-calls', `${remoteCalls} are under way`);
+    else if (!caller.mayCall()) call.refuse('too-many-calls', 'too many begin at once');
+    call.begin();
+    return true;
+  }
+
+  #callerOf(connection: C): Caller {
+    const known = this.#callers.get(connection);
+    if (known !== undefined) return known;
+    const { remoteCallsPerSecond: perSecond } = this.#limits;
+    const mayCall = tokenBucket({ perSecond, burst: perSecond, now: this.#now });
+    const caller = { objects: new Map<unknown, object>(), mayCall, underWay: 0 };
+    this.#callers.set(connection, caller);
+    return caller;
+  }
+
+  #objectFor({ exposed }: Exposure<C>, connection: C, { objects }: Caller): object {
+    if (!isMaker(exposed)) return exposed;
+    const object = objects.get(exposed) ?? exposed(connection);
+    objects.set(exposed, object);
+    return object;
+  }
+}

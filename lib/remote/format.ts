@@ -1,0 +1,170 @@
+import { decode, encode } from '@msgpack/msgpack';
+import { Gathered } from '../bounds/gathered.js';
+import { lineDecoder } from '../link/lines.js';
+import { encodeLength, messageDecoder, type Decoder } from '../link/messages.js';
+import { parseJsonObject } from '../validate.js';
+import { clean } from '../words.js';
+import type { CodecOption, RemoteCodec } from './interface.js';
+import { codecNameOf, type CodecName } from './options.js';
+
+/** Why a call failed, as it travels. */
+export interface Failure {
+  /** `error`: what the method threw, or its Observable failed with. `refused`: it was never called, or may not go on. */
+  readonly kind: 'error' | 'refused';
+  /** The error's name; or which refusal. */
+  readonly name: string;
+  readonly message: string;
+  /** The error's own `code`, where it has one. */
+  readonly code?: string | number | undefined;
+}
+
+/** Gathers what is to be sent. */
+export interface Writer {
+  /** How much is gathered, in bytes or UTF-16 units. */
+  readonly length: number;
+  /**
+   * Gathers a value, where it is not too long.
+   *
+   * @throws RangeError where it is; and whatever the codec throws for what it cannot write.
+   */
+  value(value: unknown, maxBytes: number): void;
+  failure(failure: Failure): void;
+  /** All that was gathered. */
+  take(): Buffer;
+}
+
+/** Takes what comes. */
+export interface Sink {
+  value(value: unknown): void;
+  failure(failure: Failure): void;
+}
+
+/** Reads what comes. */
+export interface Reader {
+  /** @throws Error when that is not what it should be, or too long. */
+  push(bytes: Buffer, sink: Sink): void;
+}
+
+/** How calls and their values travel on a channel. */
+export interface Format {
+  /** Part of the channel's name: who has another format does not understand. */
+  readonly name: CodecName;
+  writer(): Writer;
+  /** @param maxBytes the longest value, in bytes. */
+  reader(maxBytes: number): Reader;
+}
+
+/** The format of a codec. */
+export function formatOf(codec: CodecOption = 'json'): Format {
+  codecNameOf(codec);
+  if (codec === 'json') return JSON_FORMAT;
+  return codec === 'messagepack' ? MESSAGE_PACK : bytesFormat('own', codec);
+}
+
+/** A failure is a line that begins with this, as no JSON does. */
+const FAILURE_MARK = '!';
+
+/** Lines: each a value in JSON, empty for `undefined`, or a failure. */
+const JSON_FORMAT: Format = {
+  name: 'json',
+  writer: () => {
+    let batch = '';
+    return {
+      get length() {
+        return batch.length;
+      },
+      value(value, maxBytes) {
+        if (typeof value === 'function' || typeof value === 'symbol')
+          throw new TypeError(`Expected a value that JSON can write, got a ${typeof value}`);
+        const text = value === undefined ? '' : JSON.stringify(value);
+        // No character takes more than 3 bytes for each unit of its length, so that most texts need not be measured.
+        if (text.length * 3 > maxBytes) expectLength(Buffer.byteLength(text), maxBytes);
+        batch += `${text}\n`;
+      },
+      failure(failure) {
+        batch += `${FAILURE_MARK}${JSON.stringify(failure)}\n`;
+      },
+      take() {
+        const bytes = Buffer.from(batch);
+        batch = '';
+        return bytes;
+      },
+    };
+  },
+  reader: (maxBytes) =>
+    readerOf(lineDecoder(maxBytes), (line, sink) => {
+      if (line.startsWith(FAILURE_MARK)) sink.failure(failureIn(line.slice(1)));
+      else sink.value(line === '' ? undefined : JSON.parse(line));
+    }),
+};
+
+const VALUE_TAG = 0;
+const FAILURE_TAG = 1;
+
+/** Messages: a byte that tells whether a value or a failure follows. */
+function bytesFormat(name: CodecName, codec: RemoteCodec): Format {
+  return {
+    name,
+    writer: () => {
+      const batch = new Gathered();
+      const push = (tag: number, bytes: Uint8Array) => {
+        batch.push(encodeLength(1 + bytes.length));
+        batch.push(Uint8Array.of(tag));
+        batch.push(bytes);
+      };
+      return {
+        get length() {
+          return batch.length;
+        },
+        value(value, maxBytes) {
+          const bytes = codec.encode(value);
+          expectLength(1 + bytes.length, maxBytes);
+          push(VALUE_TAG, bytes);
+        },
+        failure(failure) {
+          push(FAILURE_TAG, Buffer.from(JSON.stringify(failure)));
+        },
+        take: () => batch.take(),
+      };
+    },
+    reader: (maxBytes) =>
+      readerOf(messageDecoder(maxBytes), (message, sink) => {
+        const [tag] = message;
+        const bytes = message.subarray(1);
+        if (tag === VALUE_TAG) sink.value(codec.decode(bytes));
+        else if (tag === FAILURE_TAG) sink.failure(failureIn(bytes.toString('utf8')));
+        else throw new RangeError(`Expected a value or a failure, got a message of kind ${String(tag)}`);
+      }),
+  };
+}
+
+const MESSAGE_PACK = bytesFormat('messagepack', {
+  encode: (value) => encode(value),
+  // Of a Buffer it would make Buffers.
+  decode: ({ buffer, byteOffset, length }) => decode(new Uint8Array(buffer, byteOffset, length)),
+});
+
+function expectLength(length: number, maxBytes: number): void {
+  if (length > maxBytes) throw new RangeError(`Expected a value of at most ${maxBytes} bytes, got ${length}`);
+}
+
+function readerOf<T>(decoder: Decoder<T>, read: (item: T, sink: Sink) => void): Reader {
+  return {
+    push(bytes, sink) {
+      for (const item of decoder.push(bytes)) read(item, sink);
+      if (decoder.fault !== undefined) throw decoder.fault;
+    },
+  };
+}
+
+/** Reads a failure. Whatever it says, it is one; its words are a peer's. */
+function failureIn(text: string): Failure {
+  const { kind, name, message, code } = parseJsonObject(text) ?? {};
+  return {
+    kind: kind === 'refused' ? 'refused' : 'error',
+    name: typeof name === 'string' ? clean(name) : 'Error',
+    message: typeof message === 'string' ? clean(message) : '',
+    ...(typeof code === 'number' && { code }),
+    ...(typeof code === 'string' && { code: clean(code) }),
+  };
+}

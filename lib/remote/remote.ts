@@ -1,0 +1,48 @@
+import { expectName } from '../validate.js';
+import { call$, type CallConfig } from './call.js';
+import { callName, type HeldChannel, type OnClosed } from './channel.js';
+import { formatOf } from './format.js';
+import type { Remote, RemoteOptions } from './interface.js';
+import { OBJECT_NAME_BYTES } from './options.js';
+
+/** What a remote object needs of its connection. */
+export interface RemoteConfig extends Pick<CallConfig, 'messageBytes'> {
+  /** Opens a channel by its name. */
+  readonly open: (name: string, onClosed: OnClosed) => HeldChannel;
+}
+
+/**
+ * An object that stands for one at the peer: each of its properties is a function that returns a cold Observable. It knows nothing of what
+ * the peer's object has, so that a method that is none fails when it is called.
+ *
+ * @throws InvalidOptionError for a name that is too long.
+ */
+export function remoteObject<T>(name: string, { codec, schemas = {} }: RemoteOptions, config: RemoteConfig): Remote<T> {
+  const channel = expectName('name', name, OBJECT_NAME_BYTES);
+  const format = formatOf(codec);
+  const open = (onClosed: OnClosed) => config.open(callName(format.name, channel), onClosed);
+  const methods = new Map<string, (...args: readonly unknown[]) => unknown>();
+  const methodNamed = (method: string) => {
+    const known = methods.get(method);
+    if (known !== undefined) return known;
+    const schema = Object.hasOwn(schemas, method) ? schemas[method]?.value : undefined;
+    const what = `\`${name}.${method}\``;
+    const { messageBytes } = config;
+    const call = (...args: readonly unknown[]) => call$({ open, format, messageBytes, what, method, args, schema });
+    methods.set(method, call);
+    return call;
+  };
+  const nothing: object = Object.freeze({ __proto__: null });
+  const object = new Proxy(nothing, {
+    // Nothing but methods: `then` above all, by which `await` would call it.
+    get: (_target, property) =>
+      typeof property === 'string' && property !== 'then' ? methodNamed(property) : undefined,
+  });
+  if (isRemote<T>(object)) return object;
+  throw new TypeError('Expected an object');
+}
+
+/** Nobody here can know what the peer exposes: whoever names `T` says so, and each call finds out. */
+function isRemote<T>(object: object): object is Remote<T> {
+  return typeof object === 'object';
+}

@@ -1,0 +1,155 @@
+import { RemoteRefusedError, type RefusalReason } from '../errors.js';
+import type { HeldChannel, OnClosed } from './channel.js';
+import type { Format, Sink } from './format.js';
+import type { MethodSchemas, OverflowPolicy } from './interface.js';
+import { validate, type Validated } from './schema.js';
+import { failureOf, Values } from './values.js';
+
+/** What it takes to serve a call. */
+export interface ServedCallConfig {
+  readonly format: Format;
+  readonly overflow: OverflowPolicy;
+  readonly schemas: Readonly<Record<string, MethodSchemas>>;
+  readonly remoteBytes: number;
+  readonly messageBytes: number;
+  /** The object whose methods are called. May throw. */
+  readonly object: () => object;
+  /** Accepts the channel of the call, and tells when its connection has ended. */
+  readonly hold: (onClosed: OnClosed) => HeldChannel;
+  /** Does something at the end of the current run of JavaScript. */
+  readonly soon: (action: () => void) => void;
+  /** Called once, when it is over. */
+  readonly onOver: () => void;
+}
+
+/** One call that a peer has made: reads what is called, calls it, and sends what comes of it. */
+export class ServedCall {
+  readonly #config: ServedCallConfig;
+  readonly #held: HeldChannel;
+  readonly #values: Values;
+  #isAsked = false;
+  #isOver = false;
+
+  constructor(config: ServedCallConfig) {
+    this.#config = config;
+    this.#held = config.hold(() => {
+      this.#stop();
+    });
+    this.#values = new Values({
+      ...config,
+      channel: this.#held.channel,
+      onOver: () => {
+        this.#finish();
+      },
+    });
+  }
+
+  /** Takes what comes, and what has come. To be called once. */
+  begin(): void {
+    const { format, messageBytes } = this.#config;
+    const { channel } = this.#held;
+    const reader = format.reader(messageBytes);
+    channel.attach({
+      onData: (bytes) => {
+        try {
+          // What comes behind the call is for nobody.
+          if (!this.#isAsked) reader.push(bytes, this.#sink);
+        } catch (error) {
+          this.refuse('invalid-arguments', failureOf(error).message);
+        }
+        channel.read(bytes.length);
+      },
+      onEnd: () => {
+        if (!this.#isAsked) this.refuse('invalid-arguments', 'nothing was called');
+      },
+      onReset: () => {
+        this.#stop();
+      },
+      onWritten: () => {
+        this.#values.written();
+      },
+    });
+  }
+
+  /** Does not call anything, or not go on. */
+  refuse(reason: RefusalReason, message: string): void {
+    this.#isAsked = true;
+    this.#values.fail({ kind: 'refused', name: reason, message });
+  }
+
+  readonly #sink: Sink = {
+    value: (value) => {
+      if (this.#isAsked) return;
+      this.#isAsked = true;
+      this.#call(value);
+    },
+    failure: () => {
+      this.refuse('invalid-arguments', 'a failure came in place of a call');
+    },
+  };
+
+  #call(request: unknown): void {
+    const list: readonly unknown[] = Array.isArray(request) ? request : [];
+    const [method, ...args] = list;
+    if (typeof method !== 'string') {
+      this.refuse('invalid-arguments', 'expected the name of a method and its arguments');
+      return;
+    }
+    const { schemas } = this.#config;
+    const schema = Object.hasOwn(schemas, method) ? schemas[method]?.args : undefined;
+    try {
+      const called = this.#methodNamed(method);
+      const validated = validate(schema, args);
+      if ('then' in validated) void this.#callLater(called, validated);
+      else this.#callWith(called, validated);
+    } catch (error) {
+      this.#values.fail(failureOf(error));
+    }
+  }
+
+  async #callLater(called: Method, validated: PromiseLike<Validated>): Promise<void> {
+    try {
+      this.#callWith(called, await validated);
+    } catch (error) {
+      this.#values.fail(failureOf(error));
+    }
+  }
+
+  /** @throws RemoteRefusedError, and whatever the method throws. */
+  #callWith(called: Method, validated: Validated): void {
+    if (!validated.isValid) throw new RemoteRefusedError('invalid-arguments', validated.message);
+    if (this.#isOver) return;
+    this.#values.send(called(Array.isArray(validated.value) ? validated.value : [validated.value]));
+  }
+
+  /**
+   * Only what is the object's own can be called: nothing that it has from `Object.prototype` or from a class.
+   *
+   * @throws RemoteRefusedError, and whatever makes the object throws.
+   */
+  #methodNamed(name: string): Method {
+    const object = this.#config.object();
+    const own: unknown = Object.hasOwn(object, name) ? Reflect.get(object, name) : undefined;
+    if (typeof own !== 'function')
+      throw new RemoteRefusedError('unknown-method', `it has no method \`${name.slice(0, 100)}\``);
+    return (args) => {
+      // What a function returns that is no input for an Observable fails there.
+      const result: unknown = Reflect.apply(own, object, args);
+      return result;
+    };
+  }
+
+  #stop(): void {
+    this.#values.stop();
+    this.#finish();
+  }
+
+  #finish(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#held.release();
+    this.#config.onOver();
+  }
+}
+
+type Method = (args: unknown[]) => unknown;

@@ -1,0 +1,226 @@
+import { isObservable, Observable, from, noop, type InteropObservable, type Subscription } from 'rxjs';
+import { Queue } from '../bounds/queue.js';
+import { RemoteRefusedError } from '../errors.js';
+import type { CallChannel } from './channel.js';
+import type { Failure, Format, Writer } from './format.js';
+import type { OverflowPolicy } from './interface.js';
+
+/** A batch is written when it is this long, or when the current run of JavaScript ends. */
+const BATCH_LENGTH = 32_768;
+
+/** While so many bytes wait, an iterable is not asked for more, and an Observable's values are kept here. */
+const HIGH_WATER_BYTES = 131_072;
+
+/** How values are sent. */
+export interface ValuesConfig {
+  readonly channel: CallChannel;
+  readonly format: Format;
+  readonly overflow: OverflowPolicy;
+  /** Values of an Observable that wait, in bytes, before the policy applies. */
+  readonly remoteBytes: number;
+  /** The longest value, in bytes. */
+  readonly messageBytes: number;
+  /** Does something at the end of the current run of JavaScript. */
+  readonly soon: (action: () => void) => void;
+  /** Called once, when all has been sent or has failed. */
+  readonly onOver: () => void;
+}
+
+/** Sends what a method returns, value by value, no faster than the caller takes it where the source can be told to wait. */
+export class Values {
+  readonly #config: ValuesConfig;
+  readonly #writer: Writer;
+  #isFlushDue = false;
+  #isOver = false;
+  #source: Subscription | undefined;
+  /** Goes on, where somebody waits for room. */
+  #resume: (() => void) | undefined;
+
+  constructor(config: ValuesConfig) {
+    this.#config = config;
+    this.#writer = config.format.writer();
+  }
+
+  /** Sends all that comes of a source. */
+  send(source: unknown): void {
+    const value$ = isPullable(source) ? this.#pull$(source) : this.#take$(observableOf(source));
+    this.#source = value$.subscribe({
+      error: (error: unknown) => {
+        this.fail(failureOf(error));
+      },
+      complete: () => {
+        this.#end();
+      },
+    });
+    if (this.#isOver) this.#source.unsubscribe();
+  }
+
+  /** Ends with a failure. */
+  fail(failure: Failure): void {
+    if (this.#isOver) return;
+    this.#writer.failure(failure);
+    this.#end();
+  }
+
+  /** Sends nothing more, and ends the source. */
+  stop(): void {
+    this.#isOver = true;
+    this.#source?.unsubscribe();
+    this.#resume = undefined;
+  }
+
+  /** Some of what waited is on its way. */
+  written(): void {
+    if (this.#waiting * 2 > HIGH_WATER_BYTES) return;
+    const resume = this.#resume;
+    this.#resume = undefined;
+    resume?.();
+  }
+
+  get #waiting(): number {
+    return this.#writer.length + this.#config.channel.waiting;
+  }
+
+  #end(): void {
+    if (this.#isOver) return;
+    this.#flush();
+    this.stop();
+    this.#config.channel.end();
+    this.#config.onOver();
+  }
+
+  #write(value: unknown): void {
+    this.#writer.value(value, this.#config.messageBytes);
+    if (this.#writer.length > BATCH_LENGTH) this.#flush();
+    else if (!this.#isFlushDue) {
+      this.#isFlushDue = true;
+      this.#config.soon(this.#flush);
+    }
+  }
+
+  readonly #flush = (): void => {
+    this.#isFlushDue = false;
+    if (this.#writer.length > 0 && !this.#isOver) this.#config.channel.write(this.#writer.take());
+  };
+
+  /** Asks for a value only when there is room for it. */
+  #pull$(source: Iterable<unknown> | AsyncIterable<unknown>): Observable<never> {
+    return new Observable((subscriber) => {
+      const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+      const pull = async () => {
+        for (;;) {
+          const step = iterator.next();
+          const result = 'then' in step ? await step : step;
+          if (subscriber.closed) return;
+          if (result.done === true) break;
+          this.#write(result.value);
+          if (this.#waiting < HIGH_WATER_BYTES) continue;
+          await new Promise<void>((resolve) => {
+            this.#resume = resolve;
+          });
+        }
+        subscriber.complete();
+      };
+      pull().catch((error: unknown) => {
+        subscriber.error(error);
+      });
+      // The source may hold something that it gives back at its end.
+      return () => {
+        void Promise.resolve(iterator.return?.()).catch(noop);
+      };
+    });
+  }
+
+  /** An Observable cannot be told to wait: what finds no room waits here, as the policy has it. */
+  #take$(value$: Observable<unknown>): Observable<never> {
+    const { overflow, remoteBytes, messageBytes, format, channel } = this.#config;
+    return new Observable((subscriber) => {
+      const held = new Queue<Buffer>();
+      const writer = format.writer();
+      let heldBytes = 0;
+      let isComplete = false;
+      const takeHeld = () => {
+        const bytes = held.take();
+        heldBytes -= bytes?.length ?? 0;
+        return bytes;
+      };
+      const release = () => {
+        this.#flush();
+        while (held.length > 0 && this.#waiting < HIGH_WATER_BYTES) channel.write(takeHeld() ?? NOTHING);
+        if (held.length > 0) this.#resume = release;
+        else if (isComplete) subscriber.complete();
+      };
+      const hold = (value: unknown) => {
+        if (overflow === 'latest') while (held.length > 0) takeHeld();
+        writer.value(value, messageBytes);
+        const bytes = writer.take();
+        held.push(bytes);
+        heldBytes += bytes.length;
+        while (heldBytes > remoteBytes) takeHeld();
+        this.#resume = release;
+      };
+      const next = (value: unknown) => {
+        if (overflow !== 'fail' && (held.length > 0 || this.#waiting >= HIGH_WATER_BYTES)) hold(value);
+        else this.#write(value);
+        if (overflow === 'fail' && this.#waiting > Math.max(remoteBytes, HIGH_WATER_BYTES))
+          throw new RemoteRefusedError('overflow', `more than ${remoteBytes} bytes wait for the caller`);
+      };
+      return value$.subscribe({
+        next: (value) => {
+          try {
+            next(value);
+          } catch (error) {
+            subscriber.error(error);
+          }
+        },
+        error: (error: unknown) => {
+          subscriber.error(error);
+        },
+        complete: () => {
+          isComplete = true;
+          release();
+        },
+      });
+    });
+  }
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/** @throws TypeError for what no Observable can be made of. */
+function observableOf(source: unknown): Observable<unknown> {
+  if (isObservable(source)) return source;
+  if (source instanceof Promise || isInteroperable(source)) return from(source);
+  throw new TypeError('Expected the method to return an Observable, a Promise, an iterable or an async iterable');
+}
+
+/** Another library's Promise or Observable. */
+function isInteroperable(source: unknown): source is PromiseLike<unknown> | InteropObservable<unknown> {
+  if (typeof source !== 'object' || source === null) return false;
+  return ('then' in source && typeof source.then === 'function') || Symbol.observable in source;
+}
+
+function isPullable(source: unknown): source is Iterable<unknown> | AsyncIterable<unknown> {
+  return (
+    typeof source === 'object' &&
+    source !== null &&
+    !isObservable(source) &&
+    (Symbol.asyncIterator in source || Symbol.iterator in source)
+  );
+}
+
+/** What is told of an error: never its stack, which is for the side where it happened. */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof RemoteRefusedError) return { kind: 'refused', name: error.reason, message: error.message };
+  if (!(error instanceof Error)) return { kind: 'error', name: 'Error', message: cut(String(error)) };
+  const code = 'code' in error ? error.code : undefined;
+  const hasCode = typeof code === 'string' || typeof code === 'number';
+  return { kind: 'error', name: cut(error.name), message: cut(error.message), ...(hasCode && { code }) };
+}
+
+/** An error's words are cut off here, in characters. */
+const MESSAGE_LENGTH = 4_096;
+
+function cut(text: string): string {
+  return text.slice(0, MESSAGE_LENGTH);
+}

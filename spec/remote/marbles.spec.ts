@@ -1,0 +1,186 @@
+import {
+  concatMap,
+  map,
+  NEVER,
+  retry,
+  share,
+  switchMap,
+  take,
+  timeout,
+  type Observable,
+  type SchedulerLike,
+} from 'rxjs';
+import { TestScheduler, type RunHelpers } from 'rxjs/testing';
+import { RemoteError } from '../../lib/errors.js';
+import type { CallChannel, CallHandler } from '../../lib/remote/channel.js';
+import { call$ } from '../../lib/remote/call.js';
+import { formatOf } from '../../lib/remote/format.js';
+import { ServedCall } from '../../lib/remote/served-call.js';
+
+/** One end of a channel over a network on which everything takes some time, in frames. */
+class End implements CallChannel {
+  readonly waiting = 0;
+  other: End | undefined;
+  handler: CallHandler | undefined;
+
+  constructor(
+    readonly scheduler: SchedulerLike,
+    readonly oneWay: number,
+  ) {}
+
+  attach(handler: CallHandler): void {
+    this.handler = handler;
+  }
+
+  write(bytes: Buffer): void {
+    this.#arrive((handler) => {
+      handler.onData(bytes);
+    });
+  }
+
+  read(): void {
+    // There is always credit.
+  }
+
+  end(): void {
+    this.#arrive((handler) => {
+      handler.onEnd();
+    });
+  }
+
+  reset(reset: { readonly code: string; readonly message: string }): void {
+    this.#arrive((handler) => {
+      handler.onReset(reset);
+    });
+  }
+
+  #arrive(action: (handler: CallHandler) => void): void {
+    this.scheduler.schedule(() => {
+      const handler = this.other?.handler;
+      if (handler !== undefined) action(handler);
+    }, this.oneWay);
+  }
+}
+
+/** An Observable as a peer sees it who is `oneWay` frames away. */
+function remote$<T>(source: () => Observable<T>, scheduler: SchedulerLike, oneWay: number): Observable<unknown> {
+  const limits = { messageBytes: 1_000, remoteBytes: 1_000 };
+  const format = formatOf('json');
+  const open = () => {
+    const [here, there] = [new End(scheduler, oneWay), new End(scheduler, oneWay)];
+    here.other = there;
+    there.other = here;
+    const call = new ServedCall({
+      ...limits,
+      format,
+      overflow: 'fail',
+      schemas: {},
+      object: () => ({ get: source }),
+      hold: () => ({ channel: there, release: () => undefined }),
+      soon: (action) => {
+        action();
+      },
+      onOver: () => undefined,
+    });
+    call.begin();
+    return { channel: here, release: () => undefined };
+  };
+  return call$({ open, format, ...limits, what: '`get`', method: 'get', args: [], schema: undefined });
+}
+
+describe('A remote Observable, in marbles', () => {
+  /** A value comes two frames after the subscription at the earliest: one there, one back. */
+  const ONE_WAY = 1;
+
+  const run = (test: (helpers: RunHelpers, far$: <T>(source$: Observable<T>) => Observable<unknown>) => void) => {
+    const scheduler = new TestScheduler((actual, expected) => {
+      expect(actual).toEqual(expected);
+    });
+    scheduler.run((helpers) => {
+      test(helpers, (source$) => remote$(() => source$, scheduler, ONE_WAY));
+    });
+  };
+
+  it('brings values, and completes, as late as the way there and back takes', () => {
+    run(({ cold, expectObservable, expectSubscriptions }, far$) => {
+      const source$ = cold(' a-bc--|');
+      const expected = '    --a-bc--|';
+      expectObservable(far$(source$)).toBe(expected);
+      expectSubscriptions(source$.subscriptions).toBe(' -^-----!');
+    });
+  });
+
+  it('fails behind its values', () => {
+    run(({ cold, expectObservable }, far$) => {
+      const source$ = cold(' a-b#', undefined, new TypeError('broken'));
+      expectObservable(far$(source$)).toBe('--a-b#', undefined, new RemoteError('broken', 'TypeError'));
+    });
+  });
+
+  it('is unsubscribed from at the peer within a one-way delay', () => {
+    run(({ cold, expectObservable, expectSubscriptions }, far$) => {
+      const source$ = cold('       a-b-c-d-');
+      const unsubscription = '     -----!';
+      expectObservable(far$(source$), unsubscription).toBe('--a-b-');
+      expectSubscriptions(source$.subscriptions).toBe('-^----!');
+    });
+  });
+
+  it('is cut by take as one that is near', () => {
+    run(({ cold, expectObservable, expectSubscriptions }, far$) => {
+      const source$ = cold(' a-b-c-d-');
+      expectObservable(far$(source$).pipe(take(2))).toBe('--a-(b|)');
+      expectSubscriptions(source$.subscriptions).toBe('-^---!');
+    });
+  });
+
+  it('is left by switchMap', () => {
+    run(({ cold, hot, expectObservable, expectSubscriptions }, far$) => {
+      const source$ = cold('         a-b-c-d-e');
+      const outer$ = hot('           x----y------|');
+      const expected = '             --a-b--a-b-c-d-e';
+      expectObservable(outer$.pipe(switchMap(() => far$(source$)))).toBe(expected);
+      expectSubscriptions(source$.subscriptions).toBe(['-^----!', '------^---------']);
+    });
+  });
+
+  it('is called again by retry', () => {
+    run(({ cold, expectObservable, expectSubscriptions }, far$) => {
+      const source$ = cold('a#');
+      const expected = '    --a--a#';
+      expectObservable(far$(source$).pipe(retry(1))).toBe(expected, undefined, new RemoteError('error', 'Error'));
+      expectSubscriptions(source$.subscriptions).toBe(['-^!', '----^!']);
+    });
+  });
+
+  it('is given up by timeout, and ends at the peer', () => {
+    run(({ expectObservable, cold, expectSubscriptions }, far$) => {
+      const source$ = cold('------a');
+      const result$ = far$(source$).pipe(timeout({ first: 5, with: () => NEVER }));
+      expectObservable(result$).toBe('-------');
+      expectSubscriptions(source$.subscriptions).toBe('-^----!');
+    });
+  });
+
+  it('is called once by share, for many', () => {
+    run(({ cold, hot, expectObservable, expectSubscriptions }, far$) => {
+      const source$ = cold('a-b-c|');
+      const shared$ = far$(source$).pipe(share());
+      const later$ = hot('  ---x').pipe(
+        take(1),
+        switchMap(() => shared$),
+      );
+      expectObservable(shared$).toBe('--a-b-c|');
+      expectObservable(later$).toBe(' ----b-c|');
+      expectSubscriptions(source$.subscriptions).toBe('-^----!');
+    });
+  });
+
+  it('follows another as concatMap has it', () => {
+    run(({ cold, expectObservable }, far$) => {
+      const expected = '--a--b|';
+      const result$ = cold('(ab|)').pipe(concatMap((value) => far$(cold('x|').pipe(map(() => value)))));
+      expectObservable(result$).toBe(expected);
+    });
+  });
+});
