@@ -122,7 +122,7 @@ export const transfer = (run: Run, name: TroubleName, { bytes, bandwidth } = LOA
     // What has arrived is still being printed.
     if (exit?.code === 0) {
       const printed = untilSize(received, header + statSync(sent).size, listener);
-      await within(START_MS, printed).catch(() => undefined);
+      await within(TRANSFER_MS, printed).catch(() => undefined);
     }
     await listener.kill('SIGINT');
     const isWhole = (await hashOf(received, header)) === (await hashOf(sent, 0));
