@@ -8,6 +8,6 @@ export interface Benchmark {
   readonly about: string;
   /** What its child processes can be. */
   readonly roles: Readonly<Record<string, Role>>;
-  /** Measures with child processes that `start` starts; they are ended afterwards. */
-  readonly measure: (start: Start) => Promise<readonly Ratio[]>;
+  /** Measures with child processes that `start` starts; they are ended afterwards. Each row comes as soon as it is measured. */
+  readonly measure: (start: Start) => AsyncIterable<Ratio>;
 }

@@ -1,11 +1,25 @@
 import type { Benchmark } from './benchmark.js';
+import { chunks } from './chunks.js';
+import { close } from './close.js';
 import { connect } from './connect.js';
 import { lines } from './lines.js';
 import { load } from './load.js';
 import { mailbox } from './mailbox.js';
 import { memory } from './memory.js';
+import { messages } from './messages.js';
 import { relay } from './relay.js';
 import { rendezvous } from './rendezvous.js';
 
 /** All benchmarks, in the order in which they run. */
-export const benchmarks: readonly Benchmark[] = [load, lines, connect, memory, rendezvous, mailbox, relay];
+export const benchmarks: readonly Benchmark[] = [
+  load,
+  lines,
+  messages,
+  chunks,
+  connect,
+  close,
+  memory,
+  rendezvous,
+  mailbox,
+  relay,
+];

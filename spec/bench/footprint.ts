@@ -16,9 +16,14 @@ export async function footprint(): Promise<Values> {
     gc();
     await pause(50);
   }
-  const { user, system } = process.cpuUsage();
   const { rss, heapUsed, external } = process.memoryUsage();
-  return { rss, heap: heapUsed + external, cpu: (user + system) / 1000 };
+  return { rss, heap: heapUsed + external, cpu: cpuTime() };
+}
+
+/** The CPU time of this process so far, user and system, in milliseconds. */
+export function cpuTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 /** What each of so many cost; the CPU time holds a little of the garbage collection, the same for all. */

@@ -42,10 +42,10 @@ export const mailbox: Benchmark = {
   name: 'mailbox',
   about: `the mailbox, each request signed and proven, against a Redis stream (XADD, XREADGROUP, XACK, XDEL) that proves nothing; both answer when the message is on the disk (fsync); ${AT_ONCE} senders with a connection each, ${MESSAGES} messages of ${MESSAGE.length} bytes a round, ${ROUNDS} rounds; then ${POLLS} parked polls against as many XREAD BLOCK, resident set each`,
   roles: { server: serverOf, clients: clientsOf },
-  measure: async (start) => {
+  measure: async function* (start) {
     if (!hasRedis()) {
       console.log('There is no redis-server on this machine to compare with (apt-get install redis-server).');
-      return [];
+      return;
     }
     const kinds = ['rxp2p', 'redis'] as const;
     const [ours, other] = await Promise.all(kinds.map((kind) => open(kind, start)));
@@ -65,29 +65,27 @@ export const mailbox: Benchmark = {
       }
     }
     await Promise.all([ours, other].flatMap(({ server, clients }) => [server.end(), clients.end()]));
-    const parked = { ours: await park('rxp2p', start), other: await park('redis', start) };
     const aSecond = (rate: number) => `${rate.toFixed(0)}/s`;
+    yield ratioOf({
+      what: 'mailbox puts a second : Redis stream',
+      ours: rates.ours.put,
+      other: rates.other.put,
+      show: aSecond,
+    });
+    yield ratioOf({
+      what: 'mailbox messages put, taken and acknowledged : Redis stream',
+      ours: rates.ours.deliver,
+      other: rates.other.deliver,
+      show: aSecond,
+    });
+    const parked = { ours: await park('rxp2p', start), other: await park('redis', start) };
     const perGb = (bytes: number) => 2 ** 30 / bytes;
-    return [
-      ratioOf({
-        what: 'mailbox puts a second : Redis stream',
-        ours: rates.ours.put,
-        other: rates.other.put,
-        show: aSecond,
-      }),
-      ratioOf({
-        what: 'mailbox messages put, taken and acknowledged : Redis stream',
-        ours: rates.ours.deliver,
-        other: rates.other.deliver,
-        show: aSecond,
-      }),
-      ratioOf({
-        what: 'parked polls a GB : Redis XREAD BLOCK',
-        ours: [perGb(parked.ours)],
-        other: [perGb(parked.other)],
-        show: (count) => count.toFixed(0),
-      }),
-    ];
+    yield ratioOf({
+      what: 'parked polls a GB : Redis XREAD BLOCK',
+      ours: [perGb(parked.ours)],
+      other: [perGb(parked.other)],
+      show: (count) => count.toFixed(0),
+    });
   },
 };
 

@@ -1,10 +1,10 @@
 import { constants } from 'node:crypto';
-import { connect as connectTcp, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
-import { connect as connectTls, createSecureContext, createServer as createTlsServer } from 'node:tls';
+import type { AddressInfo, Socket } from 'node:net';
+import { connect as connectTls, createSecureContext, createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { firstValueFrom, noop, type Observable } from 'rxjs';
 import split2 from 'split2';
 import { DEFAULT_LIMITS } from '../../lib/config.js';
-import { createIdentity, createNet, type Connection } from '../../lib/index.js';
+import { createIdentity, createNet, type Connection, type Net } from '../../lib/index.js';
 import { selfSignedCertificate } from '../../lib/certificate.js';
 
 /** Something that connects and is connected to: ours, or an alternative. */
@@ -21,32 +21,25 @@ export interface Wire {
   onLine(next: (text: string) => void): void;
   /** Reads and forgets, for a connection that idles. */
   idle(): void;
-  /** Writes one line; after `false` wait for `onDrain`. */
-  send(text: string): boolean;
-  onDrain(next: () => void): void;
+  /** Writes one line. */
+  send(text: string): void;
   /** Resolves when both sides have closed. */
   close(): Promise<void>;
 }
 
 /** The nodes by kind, each made with a key of its own. */
-export const NODES = {
-  rxp2p: rxp2pNode,
-  tls: () => tlsNode(socketWire),
-  /** With as much room for waiting writes as ours, instead of Node's 16 KiB. */
-  wideTls: () => tlsNode(socketWire, DEFAULT_LIMITS.sendHighWaterBytes),
-  /** And with lines that were made bytes before the start, which no text of an application is. */
-  readyTls: () => tlsNode(readyWire, DEFAULT_LIMITS.sendHighWaterBytes),
-  plain: plainNode,
-} as const;
-
-/** What can be measured. */
-export type Kind = keyof typeof NODES;
+const NODES = { rxp2p: rxp2pNode, tls: tlsNode } as const;
 
 /** A node of this kind. */
 export function nodeOf(kind: string): BenchNode {
-  const found = Object.entries(NODES).find(([name]) => name === kind);
-  if (found === undefined) throw new RangeError(`Expected a kind of node, got ${kind}`);
-  return found[1]();
+  return oneOf(NODES, kind)();
+}
+
+/** What has this name. */
+export function oneOf<T>(all: Readonly<Record<string, T>>, name: string): T {
+  const found = all[name];
+  if (found === undefined) throw new RangeError(`Expected one of ${Object.keys(all).join(', ')}, got ${name}`);
+  return found;
 }
 
 const HOST = '127.0.0.1';
@@ -54,8 +47,13 @@ const HOST = '127.0.0.1';
 /** Enough for every benchmark; the default is 1024. */
 const SLOTS = 10_000;
 
+/** A node of ours on this machine. */
+export function rxp2pNet(): Net {
+  return createNet({ mode: 'direct', bind: HOST, slots: { inbound: SLOTS, outbound: SLOTS } });
+}
+
 function rxp2pNode(): BenchNode {
-  const net = createNet({ mode: 'direct', bind: HOST, slots: { inbound: SLOTS, outbound: SLOTS } });
+  const net = rxp2pNet();
   return {
     listen: (next) => {
       read(net.connections$, (connection) => {
@@ -75,9 +73,8 @@ function rxp2pWire(connection: Connection): Wire {
     idle: () => {
       read(connection.lines$, noop);
     },
-    send: (text) => connection.send(text),
-    onDrain: (next) => {
-      read(connection.drain$, next);
+    send: (text) => {
+      connection.send(text);
     },
     close: async () => {
       connection.close();
@@ -87,7 +84,7 @@ function rxp2pWire(connection: Connection): Wire {
 }
 
 /** Reads a stream that does not fail; should it, the process ends with the error. */
-function read<T>(stream$: Observable<T>, next: (value: T) => void): void {
+export function read<T>(stream$: Observable<T>, next: (value: T) => void): void {
   stream$.subscribe({
     next,
     error: (error: unknown) => {
@@ -96,8 +93,16 @@ function read<T>(stream$: Observable<T>, next: (value: T) => void): void {
   });
 }
 
+/** Bare TLS with a key of its own. */
+export interface TlsEnds {
+  /** Takes connections in; resolves to where they are to be made to. */
+  listen(next: (socket: TLSSocket) => void): Promise<string>;
+  /** Makes a connection, with as much room for waiting writes as ours, instead of Node's 16 KiB. */
+  connect(where: string): Promise<TLSSocket>;
+}
+
 /** Bare TLS, with the same settings as ours: version 1.3, Ed25519, certificates on both sides. */
-function tlsNode(wireOf: (socket: Socket) => Wire, highWaterMark?: number): BenchNode {
+export function tlsEnds(): TlsEnds {
   const identity = createIdentity();
   const settings = {
     cert: selfSignedCertificate(identity),
@@ -112,9 +117,7 @@ function tlsNode(wireOf: (socket: Socket) => Wire, highWaterMark?: number): Benc
   return {
     listen: (next) =>
       new Promise((resolve) => {
-        const server = createTlsServer({ ...settings, noDelay: true }, (socket) => {
-          next(wireOf(socket));
-        });
+        const server = createTlsServer({ ...settings, noDelay: true }, next);
         server.listen(0, HOST, () => {
           resolve(portOf(server.address()));
         });
@@ -122,34 +125,24 @@ function tlsNode(wireOf: (socket: Socket) => Wire, highWaterMark?: number): Benc
     connect: (where) =>
       new Promise((resolve, reject) => {
         // Node takes the mark; its types do not know.
-        const to = { host: HOST, port: Number(where), highWaterMark };
+        const to = { host: HOST, port: Number(where), highWaterMark: DEFAULT_LIMITS.sendHighWaterBytes };
         const socket = connectTls({ ...to, secureContext, rejectUnauthorized: false });
         socket.setNoDelay(true);
         socket.once('error', reject).once('secureConnect', () => {
-          resolve(wireOf(socket));
+          resolve(socket);
         });
       }),
   };
 }
 
-function plainNode(): BenchNode {
+function tlsNode(): BenchNode {
+  const ends = tlsEnds();
   return {
     listen: (next) =>
-      new Promise((resolve) => {
-        const server = createTcpServer({ noDelay: true }, (socket) => {
-          next(socketWire(socket));
-        });
-        server.listen(0, HOST, () => {
-          resolve(portOf(server.address()));
-        });
+      ends.listen((socket) => {
+        next(socketWire(socket));
       }),
-    connect: (where) =>
-      new Promise((resolve, reject) => {
-        const socket = connectTcp({ host: HOST, port: Number(where), noDelay: true });
-        socket.once('error', reject).once('connect', () => {
-          resolve(socketWire(socket));
-        });
-      }),
+    connect: async (where) => socketWire(await ends.connect(where)),
   };
 }
 
@@ -163,9 +156,8 @@ function socketWire(socket: Socket): Wire {
     idle: () => {
       socket.resume();
     },
-    send: (text) => socket.write(`${text}\n`),
-    onDrain: (next) => {
-      socket.on('drain', next);
+    send: (text) => {
+      socket.write(`${text}\n`);
     },
     close: () =>
       new Promise((resolve) => {
@@ -175,16 +167,6 @@ function socketWire(socket: Socket): Wire {
         socket.end();
       }),
   };
-}
-
-function readyWire(socket: Socket): Wire {
-  const ready = new Map<string, Buffer>();
-  const bytesOf = (text: string): Buffer => {
-    const bytes = ready.get(text) ?? Buffer.from(`${text}\n`);
-    ready.set(text, bytes);
-    return bytes;
-  };
-  return { ...socketWire(socket), send: (text) => socket.write(ready.get(text) ?? bytesOf(text)) };
 }
 
 /** The port that a server was given. */

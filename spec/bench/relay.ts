@@ -9,7 +9,7 @@ import { systemRuntime } from '../../lib/runtime.js';
 import { relayServer$ } from '../../servers/relay/server.js';
 import { numberOf, textOf, type Actor, type Role, type Start, type Values } from './actors.js';
 import type { Benchmark } from './benchmark.js';
-import { footprint, perOne } from './footprint.js';
+import { cpuTime, footprint, perOne } from './footprint.js';
 import { inParallel } from './parallel.js';
 import { ratioOf } from './ratio.js';
 
@@ -18,14 +18,14 @@ const KINDS = ['rxp2p', 'pipe', 'socat', 'wideSocat'] as const;
 
 type Kind = (typeof KINDS)[number];
 
-const ROUNDS = 7;
+const ROUNDS = 5;
 
 /** Code is compiled while it runs, and TCP's windows open: what comes before this is not counted. */
-const WARM_UP_MS = 1_000;
+const WARM_UP_MS = 700;
 
-const COUNT_MS = 1_500;
+const COUNT_MS = 1_000;
 
-const IDLE_SESSIONS = 2_000;
+const IDLE_SESSIONS = 1_000;
 
 const MEMORY_ROUNDS = 2;
 
@@ -42,11 +42,13 @@ export const relay: Benchmark = {
   name: 'relay',
   about: `bytes through a relay in a process of its own, between the same two processes: ours, two sockets and Node's pipe, and socat; counted by the receiver for ${COUNT_MS} ms after ${WARM_UP_MS} ms of warming up, ${ROUNDS} rounds; what the relay grows by for each of ${IDLE_SESSIONS} idle sessions, after garbage collection, ${MEMORY_ROUNDS} rounds`,
   roles: { relay: relayOf, end: endOf },
-  measure: async (start) => {
+  measure: async function* (start) {
     const kinds = hasSocat() ? KINDS : KINDS.filter((kind) => kind === 'rxp2p' || kind === 'pipe');
     if (kinds.length < KINDS.length)
       console.log('There is no socat here: it is left out. Install it to compare with it.');
-    return [...(await throughput(kinds, start)), ...(await besideStalled(start)), ...(await idle(start))];
+    yield* await throughput(kinds, start);
+    yield await besideStalled(start);
+    yield* await idle(start);
   },
 };
 
@@ -93,15 +95,13 @@ async function besideStalled(start: Start) {
     alone.push((await rateOf('rxp2p', start)).rate);
     beside.push((await rateOf('rxp2p', start, 'stall')).rate);
   }
-  return [
-    ratioOf({
-      what: 'bytes a second beside a session that nobody reads : alone',
-      ours: beside,
-      other: alone,
-      show: (rate) => `${(rate / 1e6).toFixed(0)} MB/s`,
-      target: { atLeast: 0.9 },
-    }),
-  ];
+  return ratioOf({
+    what: 'bytes a second beside a session that nobody reads : alone',
+    ours: beside,
+    other: alone,
+    show: (rate) => `${(rate / 1e6).toFixed(0)} MB/s`,
+    target: { atLeast: 0.9 },
+  });
 }
 
 async function idle(start: Start) {
@@ -188,10 +188,7 @@ function relayOf(kind: string): ReturnType<Role> {
   };
   return {
     listen: async ({ to }) => ({ port: await listen(Number(to)) }),
-    cpu: () => {
-      const { user, system } = process.cpuUsage();
-      return { cpu: (user + system) / 1000 };
-    },
+    cpu: () => ({ cpu: cpuTime() }),
     measure: footprint,
   };
 }

@@ -36,7 +36,7 @@ export const rendezvous: Benchmark = {
   name: 'rendezvous',
   about: `${SESSIONS} idle sessions, each with its own key, from ${SESSIONS / SESSIONS_PER_ADDRESS} loopback addresses on one rendezvous server with its default limits, against a bare net.Server with as many idle sockets; held for ${HOLD_MS} ms, then ${MESSAGES} messages between sessions; one round`,
   roles: { server: serverOf, clients: clientsOf },
-  measure: async (start) => {
+  measure: async function* (start) {
     const other = await load('bare', start);
     const ours = await load('rxp2p', start);
     const row = (what: string, figure: string, show: (value: number) => string) =>
@@ -44,7 +44,7 @@ export const rendezvous: Benchmark = {
     const share = (what: string, figure: string, all: number) =>
       ratioOf({ what, ours: [numberOf(ours, figure)], other: [all], show: String, target: { atLeast: 1 } });
     const bytes = (value: number) => `${(value / 1024).toFixed(1)} KiB`;
-    return [
+    yield* [
       share('sessions open at the end : asked for', 'open', SESSIONS),
       share('messages between sessions : sent', 'received', MESSAGES),
       row('resident set a session : bare socket', 'rss', bytes),

@@ -1,5 +1,5 @@
-// `node dist/spec/bench/run.js [NAME…] [--page FILE]`: runs the benchmarks named, or all, prints one table of ratios, and
-// writes it between the two marker comments of a page.
+// `node --expose-gc dist/spec/bench/run.js [NAME…] [--page FILE]`: runs the benchmarks named, or all, prints each ratio as it is
+// measured and all of them as one table, and writes that between the two marker comments of a page.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { withActors } from './actors.js';
@@ -22,7 +22,12 @@ const chosen = choose(positionals);
 const rows: Ratio[] = [];
 for (const { name, about, measure } of chosen) {
   console.log(`${name}: ${about}`);
-  rows.push(...(await withActors(name, measure)));
+  await withActors(name, async (start) => {
+    for await (const row of measure(start)) {
+      rows.push(row);
+      console.log(`  ${wordsOf(row)}`);
+    }
+  });
 }
 const table = tableOf(rows);
 console.log(`\n${table}\n\nThe ratio is what counts; the figures beside it are of this run on this machine.`);
@@ -45,6 +50,11 @@ function insert(file: string, table: string): void {
     file,
     page.replace(marked, (_, begin: string, end: string) => `${begin}\n${table}\n\n${end}`),
   );
+}
+
+function wordsOf({ what, ours, other, ratio, spread, target, verdict }: Ratio): string {
+  const judged = verdict === '' ? '' : `, ${target}: ${verdict}`;
+  return `${what}: ${ours} : ${other} = ${ratio} (${spread})${judged}`;
 }
 
 function tableOf(ratios: readonly Ratio[]): string {
