@@ -7,6 +7,7 @@ import { load } from './load.js';
 import { mailbox } from './mailbox.js';
 import { memory } from './memory.js';
 import { messages } from './messages.js';
+import { openings } from './openings.js';
 import { relay } from './relay.js';
 import { rendezvous } from './rendezvous.js';
 
@@ -16,6 +17,7 @@ export const benchmarks: readonly Benchmark[] = [
   lines,
   messages,
   chunks,
+  openings,
   connect,
   close,
   memory,
