@@ -34,6 +34,7 @@ export class Reassembly {
   #received = 0;
   #isStopped = false;
   #isReleasing = false;
+  #isTaking = false;
   #missingTimer: Subscription | undefined;
 
   constructor(config: ReassemblyConfig) {
@@ -80,7 +81,7 @@ export class Reassembly {
   /** Takes what was held back and can be taken by now. */
   release(): void {
     // What is taken may make room for more, from within its own call.
-    if (this.#isReleasing) return;
+    if (this.#isReleasing || this.#isTaking) return;
     this.#isReleasing = true;
     try {
       while (this.#releaseSome());
@@ -118,7 +119,14 @@ export class Reassembly {
     this.#received += fresh.length;
     // On a plain link there is nobody to tell.
     if (link.framed.hasControlFrames) this.#config.ack.advance(this.#received);
-    if (fresh.length > 0) this.#config.stream.onData(fresh);
+    if (fresh.length === 0) return;
+    // The next bytes, which another link may hold, come when these have been taken whole.
+    this.#isTaking = true;
+    try {
+      this.#config.stream.onData(fresh);
+    } finally {
+      this.#isTaking = false;
+    }
   }
 
   readonly #handle = (link: TransportLink, frame: Frame): boolean =>

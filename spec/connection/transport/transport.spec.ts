@@ -116,6 +116,8 @@ class Side {
       onData: (bytes) => {
         this.received.set(end.id, Buffer.concat([this.received.get(end.id) ?? Buffer.alloc(0), bytes]));
         end.read(bytes.length);
+        // As a connection does whenever its application has taken something, from within that call.
+        this.transport.readOn();
       },
       onEnd: () => undefined,
       onReset: () => undefined,
