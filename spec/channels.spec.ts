@@ -325,6 +325,37 @@ describe('A channel', () => {
     expect(await endOf(here.openChannel('b'))).toEqual(['refused', 'peer', undefined]);
   });
 
+  it('leaves its place to another as soon as it has ended', async () => {
+    const { here, peer } = await lab.pair({ limits: { channels: 1 } });
+    lab.collect(peer.channels$('a').pipe(mergeMap(({ lines$ }) => lines$)));
+    const ends: string[] = [];
+    for (let count = 0; count < 3; count++) {
+      const channel = here.openChannel('a');
+      channel.close();
+      // Opens the next from within this very call.
+      await next(channel.closed$.pipe(tap(({ code }) => ends.push(code))));
+    }
+    const last = here.openChannel('a');
+    const opened = next(last.closed$.pipe(map(() => here.openChannel('a').name)));
+    last.close();
+    expect([ends, await opened]).toEqual([['closed', 'closed', 'closed'], 'a']);
+  });
+
+  it('has not ended in order while the peer has yet to take some of what was sent', async () => {
+    const { here, peer } = await lab.pair();
+    const arriving = next(peer.channels$('a', { allowHalfOpen: true }));
+    const channel = here.openChannel('a');
+    channel.close();
+    const other = await arriving;
+    expect(await all(other.lines$)).toEqual([]);
+    // More than the peer takes while nobody reads there.
+    for (let count = 0; count < 1_000; count++) other.send('x'.repeat(1_000));
+    other.close();
+    await next(here.openChannel('b').closed$);
+    channel.reset(7);
+    expect(await endOf(other)).toEqual(['reset', 'peer', 7]);
+  });
+
   it('has a name of at most 256 bytes, and one of three priorities', async () => {
     const { here, peer } = await lab.pair();
     const name = 'ü'.repeat(128);

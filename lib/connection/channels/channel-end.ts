@@ -28,6 +28,8 @@ export interface ChannelHandler {
   onReset(reset: Reset): void;
   /** Some of what waited is on its way. */
   onWritten(): void;
+  /** Both sides have said that they send nothing more. */
+  onOver(): void;
 }
 
 /** Who sends what a channel's end has to say. */
@@ -279,8 +281,17 @@ export class ChannelEnd implements TurnTaker {
     const size = first.length - this.#within;
     const frame = size >= LONG_BYTES ? this.#takeLong(first, Math.min(size, length)) : this.#join(length);
     if (this.#waiting > 0 && this.#sending.left === 0) this.#sayBlocked();
-    this.#handler?.onWritten();
     return frame;
+  }
+
+  /** What was taken is on its way. */
+  tellWritten(): void {
+    this.#handler?.onWritten();
+  }
+
+  /** Both sides have said that they send nothing more. */
+  tellOver(): void {
+    this.#handler?.onOver();
   }
 
   #takeLong(piece: Buffer, length: number): readonly [Buffer, Buffer] {

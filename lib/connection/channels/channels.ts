@@ -82,6 +82,7 @@ export class Channels implements StreamLayer {
       },
       onEnd: () => undefined,
       onReset: () => undefined,
+      onOver: () => undefined,
       onWritten: () => {
         this.own.written();
       },

@@ -1,3 +1,4 @@
+import { Queue } from '../../bounds/queue.js';
 import { tokenBucket } from '../../bounds/rate-limit.js';
 import { ProtocolError } from '../../errors.js';
 import { ChannelEnd, type ChannelEndHost } from './channel-end.js';
@@ -68,6 +69,10 @@ export class Multiplexer {
   #nextId: number;
   #waiting = 0;
   #hasPeerEnded = false;
+  /** Whose data were taken last: told of at the next, when they have been handed on. */
+  #written: ChannelEnd | undefined;
+  /** Those that are over, and have not been told so. */
+  readonly #over = new Queue<ChannelEnd>();
   /** The rest of a frame of which the beginning has been taken. */
   #rest: Buffer | undefined;
 
@@ -97,7 +102,9 @@ export class Multiplexer {
         count.reset++;
       },
       onOver: (end) => {
+        if (this.#ends.get(end.id) !== end) return;
         this.#remove(end);
+        this.#over.push(end);
       },
     };
     this.own = new ChannelEnd(OWN_CHANNEL, { name: '', priority: 'normal' }, true, this.#host);
@@ -138,6 +145,7 @@ export class Multiplexer {
    */
   push(bytes: Buffer): void {
     this.#decode(bytes);
+    this.#tell();
   }
 
   /** The peer sends nothing more on any channel. What it still says is about what this side sends. */
@@ -153,7 +161,16 @@ export class Multiplexer {
       this.#rest = undefined;
       return rest;
     }
+    this.#tell();
     return this.#nextControl() ?? this.#nextData();
+  }
+
+  /** Handlers may write, or end the connection, from within their own calls: not while a frame is neither here nor handed on. */
+  #tell(): void {
+    const written = this.#written;
+    this.#written = undefined;
+    written?.tellWritten();
+    for (let end = this.#over.take(); end !== undefined; end = this.#over.take()) end.tellOver();
   }
 
   #nextControl(): Buffer | undefined {
@@ -175,6 +192,7 @@ export class Multiplexer {
       if (end.isDue) this.#due.add(end);
       this.#ready(end);
       if (frame === undefined) continue;
+      this.#written = end;
       [, this.#rest] = frame;
       return frame[0];
     }
@@ -238,7 +256,6 @@ export class Multiplexer {
   }
 
   #remove(end: ChannelEnd): void {
-    if (this.#ends.get(end.id) !== end) return;
     this.#ends.delete(end.id);
     const count = this.#countOf(end);
     if (end.isReset) count.reset--;

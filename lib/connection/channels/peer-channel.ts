@@ -34,7 +34,8 @@ export class PeerChannel implements Channel {
   readonly #stream: ChannelStream;
   readonly #closed = new ReplaySubject<CloseReason>(1);
   #isClosing = false;
-  #hasPeerClosed = false;
+  /** Who of both has closed it first. */
+  #closedBy: CloseReason['by'] | undefined;
   #isClosed = false;
 
   constructor(end: ChannelEnd, config: PeerChannelConfig) {
@@ -116,9 +117,9 @@ export class PeerChannel implements Channel {
   close(): void {
     if (this.#isClosing || this.#isClosed) return;
     this.#isClosing = true;
+    this.#closedBy ??= 'us';
     this.#stream.closeOutbox();
     this.#end.end();
-    if (this.#hasPeerClosed) this.#finish({ code: 'closed', by: 'peer', message: 'closed by both sides' });
   }
 
   reset(resetCode = 0, message = 'reset by the application'): void {
@@ -147,10 +148,9 @@ export class PeerChannel implements Channel {
       this.#stream.push(bytes);
     },
     onEnd: () => {
-      this.#hasPeerClosed = true;
+      this.#closedBy ??= 'peer';
       this.#stream.closeInbox('ended');
-      if (this.#isClosing) this.#finish({ code: 'closed', by: 'us', message: 'closed by both sides' });
-      else this.#onReadersChanged();
+      this.#onReadersChanged();
     },
     onReset: (reset) => {
       this.#cut(resetReason(reset));
@@ -158,12 +158,15 @@ export class PeerChannel implements Channel {
     onWritten: () => {
       this.#stream.written();
     },
+    onOver: () => {
+      this.#finish({ code: 'closed', by: this.#closedBy ?? 'us', message: 'closed by both sides' });
+    },
   };
 
   /** The last reader may have left in the middle of what the peer had sent before its end. */
   #onReadersChanged(): void {
     const { hasReader, unread } = this.#stream;
-    if (this.#hasPeerClosed && !this.#config.allowHalfOpen && !hasReader && unread === 0) this.close();
+    if (this.#closedBy === 'peer' && !this.#config.allowHalfOpen && !hasReader && unread === 0) this.close();
   }
 
   #fail(error: unknown): void {

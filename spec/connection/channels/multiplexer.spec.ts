@@ -9,6 +9,8 @@ class Side {
   readonly opened: ChannelEnd[] = [];
   readonly received = new Map<number, string>();
   readonly told: string[] = [];
+  readonly over: string[] = [];
+  onWritten: () => void = () => undefined;
   /** Channels that are not read: their bytes wait, and give no credit. */
   readonly stalled = new Set<number>();
   readonly unread = new Map<number, number>();
@@ -49,7 +51,10 @@ class Side {
       },
       onEnd: () => this.told.push(`${end.id} ended`),
       onReset: ({ code, resetCode }) => this.told.push(`${end.id} ${code} ${resetCode ?? ''}`.trim()),
-      onWritten: () => undefined,
+      onWritten: () => {
+        this.onWritten();
+      },
+      onOver: () => this.over.push(`${end.id} with ${[...this.multiplexer.ends].length - 1} more`),
     });
   }
 
@@ -94,6 +99,32 @@ describe('Channels over one stream', () => {
     there.opened[0]?.end();
     settle(here, there);
     expect([here.received.get(2), here.told, countOf(here), countOf(there)]).toEqual(['answer', ['2 ended'], 2, 2]);
+  });
+
+  it('are told to be over once both have ended them, all that was sent is on its way, and their numbers are free', () => {
+    const [here, there] = [new Side(true), new Side(false)];
+    const end = here.open();
+    end.end();
+    settle(here, there);
+    const answer = there.opened[0];
+    answer?.write(Buffer.alloc(100));
+    answer?.end();
+    expect([here.over, there.over]).toEqual([[], []]);
+    settle(here, there);
+    expect([here.over, there.over]).toEqual([['2 with 0 more'], ['2 with 0 more']]);
+  });
+
+  it('have every byte in order, also where one learns that its bytes are on their way and has all sent at once', () => {
+    const [here, there] = [new Side(true), new Side(false)];
+    const end = here.open();
+    end.write(Buffer.alloc(9_000, 'a'));
+    end.write(Buffer.alloc(9_000, 'b'));
+    here.onWritten = () => {
+      here.onWritten = () => undefined;
+      carry(here, there);
+    };
+    carry(here, there);
+    expect(there.received.get(2)).toBe('a'.repeat(9_000) + 'b'.repeat(9_000));
   });
 
   it('that are reset end at once for both sides, what waits is dropped, and the number is free again', () => {

@@ -122,6 +122,7 @@ class Side {
       onEnd: () => undefined,
       onReset: () => undefined,
       onWritten: () => undefined,
+      onOver: () => undefined,
     });
   }
 

@@ -145,6 +145,7 @@ const channels: Target = {
         },
         onReset: () => undefined,
         onWritten: () => undefined,
+        onOver: () => undefined,
       });
       if (chance.below(2) === 0) end.write(Buffer.alloc(100_000));
     };
