@@ -29,7 +29,7 @@ export interface ChannelHandler {
   /** Some of what waited is on its way. */
   onWritten(): void;
   /** Both sides have said that they send nothing more. */
-  onOver(): void;
+  onOver?(): void;
 }
 
 /** Who sends what a channel's end has to say. */
@@ -291,7 +291,7 @@ export class ChannelEnd implements TurnTaker {
 
   /** Both sides have said that they send nothing more. */
   tellOver(): void {
-    this.#handler?.onOver();
+    this.#handler?.onOver?.();
   }
 
   #takeLong(piece: Buffer, length: number): readonly [Buffer, Buffer] {

@@ -82,7 +82,6 @@ export class Channels implements StreamLayer {
       },
       onEnd: () => undefined,
       onReset: () => undefined,
-      onOver: () => undefined,
       onWritten: () => {
         this.own.written();
       },

@@ -122,7 +122,6 @@ class Side {
       onEnd: () => undefined,
       onReset: () => undefined,
       onWritten: () => undefined,
-      onOver: () => undefined,
     });
   }
 

@@ -145,7 +145,6 @@ const channels: Target = {
         },
         onReset: () => undefined,
         onWritten: () => undefined,
-        onOver: () => undefined,
       });
       if (chance.below(2) === 0) end.write(Buffer.alloc(100_000));
     };
