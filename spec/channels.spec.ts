@@ -163,6 +163,81 @@ describe('A channel', () => {
     expect(Buffer.concat(chunks).equals(bytes)).toBeTrue();
   });
 
+  it('is a Node stream that brings back all that it is piped into itself, also where it is the connection', async () => {
+    const { here, there } = await lab.pair();
+    const echo = there.toDuplex();
+    echo.pipe(echo);
+    const stream = here.toDuplex();
+    stream.end(Buffer.alloc(3_000_000));
+    // With a pause, in which the other side has to hold back.
+    await once(stream, 'readable');
+    let length = 0;
+    stream.on('data', (chunk: Buffer) => (length += chunk.length));
+    await once(stream, 'close');
+    expect([length, await endOf(here), await endOf(there)]).toEqual([
+      3_000_000,
+      ['closed', 'us', undefined],
+      ['closed', 'peer', undefined],
+    ]);
+  });
+
+  it('fails alone when something goes wrong with its stream, and the peer learns that what came is not all', async () => {
+    const { here, there, peer } = await lab.pair();
+    lab.use(
+      peer.channels$('a').subscribe((channel) => {
+        const stream = channel.toDuplex();
+        stream.on('error', () => undefined);
+        stream.on('data', () => {
+          throw new Error('thrown by the application');
+        });
+      }),
+    );
+    const channel = here.openChannel('a');
+    channel.send('x');
+    expect(await endOf(channel)).toEqual(['reset', 'peer', 0]);
+    const heard = next(there.lines$);
+    here.send('still here');
+    expect(await heard).toBe('still here');
+  });
+
+  it('stays open while one line after the other is taken and answered, though the peer has closed its side', async () => {
+    const { here, peer } = await lab.pair();
+    const arriving = next(peer.channels$('a'));
+    const channel = here.openChannel('a');
+    for (const text of ['one', 'two', 'three']) channel.send(text);
+    channel.close();
+    const answers = all(channel.lines$);
+    const other = await arriving;
+    for (let count = 0; count < 2; count++) other.send(`${await next(other.lines$)}!`);
+    expect(await next(other.lines$)).toBe('three');
+    expect(await answers).toEqual(['one!', 'two!']);
+  });
+
+  it('that is reset holds nothing any more of what nobody has read', async () => {
+    const { here, peer } = await lab.pair();
+    const work = new Subject<void>();
+    const heard: string[] = [];
+    const begun = new Subject<void>();
+    const arriving = next(peer.channels$('a'));
+    const channel = here.openChannel('a');
+    const other = await arriving;
+    const isBegun = next(begun);
+    const done = lastValueFrom(
+      other.eachLine$((text) => {
+        heard.push(text);
+        begun.next();
+        return work;
+      }),
+      { defaultValue: 'done' },
+    );
+    for (const text of ['one', 'two', 'three']) channel.send(text);
+    await isBegun;
+    channel.reset(1);
+    await endOf(other);
+    work.complete();
+    expect([await done, heard]).toEqual(['done', ['one']]);
+  });
+
   it('is reset with a code of the application’s', async () => {
     const { here, peer } = await lab.pair();
     const arriving = next(peer.channels$('a'));

@@ -128,6 +128,7 @@ export interface Channel {
   /**
    * The channel as a Node stream of bytes, instead of lines: call it before `lines$` is subscribed to, at once
    * when the channel is handed over. Ending it closes the channel: what the peer still sends comes nevertheless.
+   * Destroying it closes the channel, too; with an error it resets it, so that the peer does not take what came for all.
    *
    * @returns the stream, the same at each call.
    * @throws ClosedError (`CLOSED`) when lines or messages have been read already.

@@ -111,6 +111,9 @@ export class PeerConnection implements Connection {
       close: () => {
         this.close();
       },
+      abort: () => {
+        this.reset(0, 'the stream was destroyed');
+      },
     };
     const onDue = () => {
       this.#pumpSoon();

@@ -32,6 +32,8 @@ export interface ChannelStreamConfig {
   readonly onFault: (error: Error) => void;
   /** Sends nothing more. */
   readonly close: () => void;
+  /** Ends the channel at once. */
+  readonly abort: () => void;
 }
 
 /** What of a channel is about what it carries. */
@@ -78,6 +80,11 @@ export class ChannelStream implements ChannelContents {
     return this.#inbox.isReading;
   }
 
+  /** Whether all that has come has been read, but for a line or message that is not whole. */
+  get isRead(): boolean {
+    return this.#inbox.isRead;
+  }
+
   /** How many bytes of the peer's wait to be read. */
   get unread(): number {
     return this.#inbox.waiting;
@@ -114,12 +121,13 @@ export class ChannelStream implements ChannelContents {
   }
 
   toDuplex(): Duplex {
-    const { close, allowHalfOpen } = this.#config;
+    const { close, abort, allowHalfOpen } = this.#config;
     return this.#inbox.toDuplex({
       write: (chunk, done) => {
         this.#outbox.sendBytes(chunk, done);
       },
       close,
+      abort,
       allowHalfOpen,
     });
   }
@@ -145,6 +153,11 @@ export class ChannelStream implements ChannelContents {
   /** Nothing more will come: after a `cut`, a last line without its end is left out. */
   closeInbox(how: 'ended' | 'cut'): void {
     this.#inbox.end(how);
+  }
+
+  /** Nothing more will come, and what waits to be read is lost. */
+  discardInbox(): void {
+    this.#inbox.discard();
   }
 
   /** Nothing will ever be sent again: completes `drain$`. */

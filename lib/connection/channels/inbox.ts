@@ -31,6 +31,8 @@ export interface DuplexSource {
   readonly write: (chunk: Buffer, done: (error?: Error) => void) => void;
   /** Sends nothing more. */
   readonly close: () => void;
+  /** Ends the channel at once: the stream was destroyed by an error, so that what was sent may not be whole. */
+  readonly abort: () => void;
   /** Whether this side may go on sending when the peer has ended. */
   readonly allowHalfOpen: boolean;
 }
@@ -51,6 +53,10 @@ export class Inbox {
   #messages: ItemReader<Buffer> | undefined;
   #duplex: Duplex | undefined;
   #duplexWants = false;
+  /** Somebody has read the Node stream. */
+  #hasDuplexRead = false;
+  /** All that was written to the Node stream has been handed over. */
+  #isDuplexFinished = false;
   #hasRead = false;
   /** How many who read one after the other have as much under way as they take. */
   #busy = 0;
@@ -88,12 +94,24 @@ export class Inbox {
 
   /** Whether somebody reads, and has yet to come to the end. */
   get isReading(): boolean {
-    return this.#state !== 'delivered' && this.hasReader;
+    return this.hasReader && (this.#state !== 'delivered' || this.#isDuplexBusy);
+  }
+
+  /** Whether somebody reads a Node stream that still holds something, or writes an answer to that: it is ended behind the last. */
+  get #isDuplexBusy(): boolean {
+    if (this.#duplex === undefined || !this.#hasDuplexRead) return false;
+    const { readableEnded, writableEnded, allowHalfOpen } = this.#duplex;
+    return !readableEnded || ((writableEnded || !allowHalfOpen) && !this.#isDuplexFinished);
   }
 
   /** How many bytes wait to be read. */
   get waiting(): number {
     return this.#bytes.length;
+  }
+
+  /** Whether all that has come has been read, but for a line or message that is not whole. */
+  get isRead(): boolean {
+    return this.#bytes.length === 0 && this.#reader?.hasMore !== true;
   }
 
   get #reader(): ItemReader<string> | ItemReader<Buffer> | undefined {
@@ -127,6 +145,14 @@ export class Inbox {
     if (length > 0) this.#config.onRead(length);
   }
 
+  /** No more will arrive, and what waits is lost. */
+  discard(): void {
+    this.#reader?.clear();
+    this.abandon();
+    this.end('cut');
+    this.#deliver();
+  }
+
   /** See `Channel.eachLine$`. */
   eachLine$<T>(project: (text: string) => ObservableInput<T>, concurrent: number): Observable<T> {
     return this.#each$(this.lines$, project, concurrent);
@@ -138,7 +164,7 @@ export class Inbox {
   }
 
   /** See `Channel.toDuplex`. */
-  toDuplex({ write, close, allowHalfOpen }: DuplexSource): Duplex {
+  toDuplex({ write, close, abort, allowHalfOpen }: DuplexSource): Duplex {
     if (this.#duplex !== undefined) return this.#duplex;
     if (this.hasReader || this.#hasRead || this.#state === 'delivered')
       throw inUse('`toDuplex`', this.#messages === undefined ? '`lines$`' : '`messages$`');
@@ -147,22 +173,29 @@ export class Inbox {
     this.#duplex = new Duplex({
       allowHalfOpen,
       read: () => {
-        this.#duplexWants = true;
+        this.#duplexWants = this.#hasDuplexRead = true;
         this.#deliver();
       },
       write: (chunk: Buffer, _encoding, done) => {
         write(chunk, done);
       },
       final: (done) => {
+        this.#isDuplexFinished = true;
+        this.#config.onChange();
         close();
         done();
       },
       destroy: (error, done) => {
         this.abandon();
-        close();
+        if (error === null) close();
+        else abort();
         this.#config.onLeave();
         done(error);
       },
+    });
+    // Whoever pipes it on has ended the answer by then.
+    this.#duplex.once('end', () => {
+      queueMicrotask(this.#config.onChange);
     });
     return this.#duplex;
   }
@@ -284,13 +317,13 @@ export class Inbox {
       if (bytes === undefined) break;
       // A stream that flows hands it on at once; another keeps it.
       const isPassedOn = duplex.readableFlowing === true && duplex.readableLength === 0;
-      this.#duplexWants = duplex.push(isPassedOn ? bytes : ownBytes(bytes));
+      this.#duplexWants = pushTo(duplex, isPassedOn ? bytes : ownBytes(bytes));
       this.#config.onRead(bytes.length);
     }
     if (next !== undefined) this.#bytes.push(next);
     if (this.#bytes.length > 0 || this.#state === 'open' || this.#state === 'delivered') return;
     if (this.#state === 'ended') duplex.push(null);
-    else duplex.destroy(new ClosedError('The link broke before the stream was at its end'));
+    else duplex.destroy(new ClosedError('The channel ended before the stream was at its end'));
     this.#state = 'delivered';
   }
 
@@ -298,6 +331,16 @@ export class Inbox {
     this.#state = 'delivered';
     this.#bytes.clear();
     this.#reader?.complete();
+  }
+}
+
+/** What a listener throws ends its own stream, and nothing else. Returns whether the stream takes more. */
+function pushTo(duplex: Duplex, bytes: Buffer): boolean {
+  try {
+    return duplex.push(bytes);
+  } catch (error) {
+    duplex.destroy(error instanceof Error ? error : new Error(String(error)));
+    return false;
   }
 }
 

@@ -29,9 +29,14 @@ export class ItemReader<T> {
     return this.#readers;
   }
 
+  /** Whether some of the piece that is being read has not been handed out. */
+  get hasMore(): boolean {
+    return this.#next < this.#current.length;
+  }
+
   /** What is wrong with the bytes behind all that was handed out; only once that is all. */
   get fault(): Error | undefined {
-    return this.#next < this.#current.length ? undefined : this.#decoder.fault;
+    return this.hasMore ? undefined : this.#decoder.fault;
   }
 
   /** Hands out the next. Returns false when there is none, and bytes are needed. */
@@ -52,6 +57,12 @@ export class ItemReader<T> {
   /** The bytes are at their end. */
   end(): void {
     this.#current = this.#decoder.end();
+    this.#next = 0;
+  }
+
+  /** Forgets what has not been handed out. */
+  clear(): void {
+    this.#current = [];
     this.#next = 0;
   }
 

@@ -114,6 +114,10 @@ export class Outbox {
 
   /** Sends bytes as they are; the callback is called when more may be sent. */
   sendBytes(bytes: Buffer, done: (error?: Error) => void): void {
+    if (!this.#open) {
+      done(new ClosedError('The channel ended before all was sent'));
+      return;
+    }
     this.#useFor('lines');
     this.flush();
     this.#write(bytes);

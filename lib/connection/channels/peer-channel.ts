@@ -69,6 +69,9 @@ export class PeerChannel implements Channel {
       close: () => {
         this.close();
       },
+      abort: () => {
+        this.reset(0, 'the stream was destroyed');
+      },
     });
     this.lines$ = this.#stream.lines$;
     this.messages$ = this.#stream.messages$;
@@ -125,7 +128,7 @@ export class PeerChannel implements Channel {
   reset(resetCode = 0, message = 'reset by the application'): void {
     expectInteger('resetCode', resetCode, 0, MAX_RESET_CODE - 1);
     this.#end.reset({ code: 'reset', message, resetCode });
-    this.#cut({ code: 'reset', by: 'us', message, resetCode });
+    this.#discard({ code: 'reset', by: 'us', message, resetCode });
   }
 
   /** The connection sends nothing more of this channel's; what was sent before goes out. */
@@ -153,7 +156,7 @@ export class PeerChannel implements Channel {
       this.#onReadersChanged();
     },
     onReset: (reset) => {
-      this.#cut(resetReason(reset));
+      this.#discard(resetReason(reset));
     },
     onWritten: () => {
       this.#stream.written();
@@ -165,13 +168,21 @@ export class PeerChannel implements Channel {
 
   /** The last reader may have left in the middle of what the peer had sent before its end. */
   #onReadersChanged(): void {
-    const { hasReader, unread } = this.#stream;
-    if (this.#closedBy === 'peer' && !this.#config.allowHalfOpen && !hasReader && unread === 0) this.close();
+    const { hasReader, isRead } = this.#stream;
+    if (this.#closedBy === 'peer' && !this.#config.allowHalfOpen && !hasReader && isRead) this.close();
   }
 
   #fail(error: unknown): void {
     const reason = failureReason(error);
     this.#end.reset(reason);
+    this.#cut(reason);
+  }
+
+  /** Of a channel that was reset nothing more is read, or a peer that resets one after the other could have any number wait. */
+  #discard(reason: CloseReason): void {
+    if (this.#isClosed) return;
+    this.#isClosing = true;
+    this.#stream.discardInbox();
     this.#cut(reason);
   }
 

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { EMPTY, NEVER, of, Subject, take, type ObservableInput } from 'rxjs';
 import { Inbox } from '../../../lib/connection/channels/inbox.js';
 import { ClosedError, LineTooLongError, MessageTooLongError, ProtocolError } from '../../../lib/errors.js';
@@ -48,6 +49,20 @@ describe('the reading half of a connection', () => {
     await settled();
     push('three\n');
     expect(values).toEqual(['one', 'two', 'three']);
+  });
+
+  it('forgets all that waits when it is discarded, also lines of which some have been read', async () => {
+    const { inbox, push, read, told } = open();
+    push('one\ntwo\n');
+    const { values } = record(inbox.lines$.pipe(take(1)));
+    await settled();
+    expect([values, inbox.waiting, inbox.isRead]).toEqual([['one'], 0, false]);
+    push('three\n');
+    inbox.discard();
+    const rest = record(inbox.lines$);
+    await settled();
+    expect([rest.values, rest.isCompleted, inbox.waiting, inbox.isRead]).toEqual([[], true, 0, true]);
+    expect([read(), told]).toEqual([14, ['delivered']]);
   });
 
   it('gives everyone who subscribes in the same breath the same lines', async () => {
@@ -311,7 +326,12 @@ describe('toDuplex', () => {
     const few = () => Buffer.alloc(65_536, 'x').subarray(0, 10);
     inbox.push(few());
     inbox.push(few());
-    const stream = inbox.toDuplex({ write: () => undefined, close: () => undefined, allowHalfOpen: false });
+    const stream = inbox.toDuplex({
+      write: () => undefined,
+      close: () => undefined,
+      abort: () => undefined,
+      allowHalfOpen: false,
+    });
     stream.read(0);
     inbox.push(few());
     await settled();
@@ -326,7 +346,7 @@ describe('toDuplex', () => {
   /** The inbox as a stream, with what the stream writes and whether it has closed. */
   function streaming(inbox: Inbox) {
     const written: string[] = [];
-    let closed = 0;
+    let [closed, aborted] = [0, 0];
     const stream = inbox.toDuplex({
       write: (chunk, done) => {
         written.push(chunk.toString());
@@ -335,11 +355,14 @@ describe('toDuplex', () => {
       close: () => {
         closed++;
       },
+      abort: () => {
+        aborted++;
+      },
       allowHalfOpen: false,
     });
     const read: string[] = [];
     stream.on('error', (error) => read.push(String(error)));
-    return { stream, written, read, closed: () => closed };
+    return { stream, written, read, closed: () => closed, aborted: () => aborted };
   }
 
   it('gives the bytes as they came, those before it, too, and whatever they are', async () => {
@@ -390,7 +413,7 @@ describe('toDuplex', () => {
     await settled();
     stream.on('data', (chunk: Buffer) => read.push(chunk.toString()));
     await settled();
-    expect(read.at(-1)).toMatch(/ClosedError: The link broke before the stream was at its end|Error: The link broke/);
+    expect(read.at(-1)).toMatch(/ClosedError: The channel ended before the stream was at its end/);
   });
 
   it('writes to the connection, and closes it when it is ended or destroyed', async () => {
@@ -400,6 +423,42 @@ describe('toDuplex', () => {
     await settled();
     expect(ended.written).toEqual(['bye']);
     expect([ended.closed() > 0, destroyed.closed() > 0]).toEqual([true, true]);
+  });
+
+  it('resets the channel when it is destroyed with an error, or a listener of its own throws', async () => {
+    const [destroyed, thrown] = [open(), open()];
+    const [one, other] = [streaming(destroyed.inbox), streaming(thrown.inbox)];
+    one.stream.destroy(new Error('the file cannot be read'));
+    other.stream.on('data', () => {
+      throw new Error('thrown by a listener');
+    });
+    await settled();
+    thrown.push('bytes');
+    await settled();
+    expect([one.aborted(), one.closed(), other.aborted(), other.closed()]).toEqual([1, 0, 1, 0]);
+    expect(other.read).toEqual(['Error: thrown by a listener']);
+  });
+
+  it('counts as being read until what it held has been read, and the answer to it is written', async () => {
+    const { inbox, push } = open();
+    const written: string[] = [];
+    const stream = inbox.toDuplex({
+      write: (chunk, done) => {
+        written.push(`${chunk.toString()} ${inbox.isReading}`);
+        setImmediate(done);
+      },
+      close: () => undefined,
+      abort: () => undefined,
+      allowHalfOpen: false,
+    });
+    stream.on('data', (chunk: Buffer) => {
+      stream.write(chunk);
+      stream.write('answer');
+    });
+    push('bytes');
+    inbox.end('ended');
+    await once(stream, 'close');
+    expect([written, inbox.isReading]).toEqual([['bytes true', 'answer true'], false]);
   });
 
   it('is the same stream when it is asked for again, and leaves no lines', async () => {
@@ -481,7 +540,9 @@ describe('messages', () => {
     expect(record(lines.inbox.messages$).error).toBeInstanceOf(ClosedError);
     record(messages.inbox.messages$);
     expect(record(messages.inbox.lines$).isCompleted).toBeTrue();
-    expect(() => messages.inbox.toDuplex({ write: fail, close: fail, allowHalfOpen: false })).toThrowError(ClosedError);
+    expect(() => messages.inbox.toDuplex({ write: fail, close: fail, abort: fail, allowHalfOpen: false })).toThrowError(
+      ClosedError,
+    );
     await settled();
   });
 });

@@ -157,6 +157,14 @@ describe('bytes that are sent as they are', () => {
     expect(done).toEqual([undefined, undefined]);
   });
 
+  it('are told when the channel has ended already', () => {
+    const { outbox, end } = open();
+    const done: unknown[] = [];
+    end('the peer is gone');
+    outbox.sendBytes(Buffer.alloc(1), (error) => done.push(error));
+    expect(done).toEqual([new ClosedError('The channel ended before all was sent')]);
+  });
+
   it('are told when the connection ends before there is room', () => {
     const { outbox, end } = open();
     const done: unknown[] = [];
