@@ -143,14 +143,9 @@ export class PeerConnection implements Connection {
     return this.#ending.isOpen;
   }
 
-  /** Whether the application has sent anything on it. */
+  /** Whether the application has sent anything on it, or opened a channel. */
   get hasSent(): boolean {
-    return this.#streams.own.hasSent;
-  }
-
-  /** What was sent and has not gone to the system yet, in bytes. */
-  get buffered(): number {
-    return this.#streams.own.buffered;
+    return this.#streams.hasSent;
   }
 
   /** Whether it has a link at the moment. */

@@ -224,7 +224,7 @@ export class ChannelEnd implements TurnTaker {
   onEnd(): void {
     this.#answer();
     this.#hasPeerEnded = true;
-    this.#receiving.close();
+    this.#receiving.end();
     if (!this.#isReset) this.#handler?.onEnd();
     this.#settle();
   }

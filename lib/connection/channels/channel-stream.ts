@@ -90,16 +90,6 @@ export class ChannelStream implements ChannelContents {
     return this.#inbox.waiting;
   }
 
-  /** Whether anything was sent. */
-  get hasSent(): boolean {
-    return this.#outbox.hasSent;
-  }
-
-  /** What was sent and is not on its way yet, in bytes. */
-  get buffered(): number {
-    return this.#outbox.buffered;
-  }
-
   eachLine$<T>(project: (text: string) => ObservableInput<T>, concurrent = 1): Observable<T> {
     return this.#inbox.eachLine$(project, concurrent);
   }

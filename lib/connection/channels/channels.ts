@@ -88,6 +88,10 @@ export class Channels implements StreamLayer {
     });
   }
 
+  get hasSent(): boolean {
+    return this.#multiplexer.hasSent;
+  }
+
   get hasReader(): boolean {
     if (this.own.hasReader || this.#unoffered > 0) return true;
     for (const channel of this.#open) if (channel.hasReader) return true;

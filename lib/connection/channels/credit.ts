@@ -73,6 +73,7 @@ export class ReceiveCredit {
   #limit = FIRST_WINDOW_BYTES;
   #received = 0;
   #read = 0;
+  #isAtEnd = false;
 
   constructor(pool: WindowPool) {
     this.#pool = pool;
@@ -97,6 +98,7 @@ export class ReceiveCredit {
   /** So many bytes have been read. */
   read(bytes: number): void {
     this.#read += bytes;
+    if (this.#isAtEnd) this.#closeIfRead();
   }
 
   /** The sender says that it has more than it may send. Lets it send more at a time, where the reader keeps pace. */
@@ -111,9 +113,18 @@ export class ReceiveCredit {
     return this.#limit;
   }
 
-  /** Nothing more will come: gives back its room. */
+  /** Nothing more will come: gives back its room once all that has come has been read, since that fills it until then. */
+  end(): void {
+    this.#isAtEnd = true;
+    this.#closeIfRead();
+  }
+
+  /** Nothing more will come or wait: gives back its room. */
   close(): void {
     this.#pool.giveBack(this.#window - FIRST_WINDOW_BYTES);
     this.#window = FIRST_WINDOW_BYTES;
+  }
+  #closeIfRead(): void {
+    if (this.#read >= this.#received) this.close();
   }
 }

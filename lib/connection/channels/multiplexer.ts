@@ -68,6 +68,7 @@ export class Multiplexer {
   #unanswered = 0;
   #nextId: number;
   #waiting = 0;
+  #hasSent = false;
   #hasPeerEnded = false;
   /** Whose data were taken last: told of at the next, when they have been handed on. */
   #written: ChannelEnd | undefined;
@@ -92,6 +93,7 @@ export class Multiplexer {
       },
       onWaiting: (bytes) => {
         this.#waiting += bytes;
+        if (bytes > 0) this.#hasSent = true;
       },
       onAnswered: () => {
         this.#unanswered--;
@@ -114,6 +116,11 @@ export class Multiplexer {
   /** What waits to be sent, in bytes: data and openings. All else may also come behind the connection's end. */
   get waiting(): number {
     return this.#waiting + (this.#rest?.length ?? 0);
+  }
+
+  /** Whether anything was sent on any channel, or one opened. */
+  get hasSent(): boolean {
+    return this.#hasSent;
   }
 
   /** Every channel that is not over. */
@@ -245,7 +252,8 @@ export class Multiplexer {
     const isTheirs = id !== OWN_CHANNEL && (id % 2 === 0) !== isControlling;
     if (!isTheirs || this.#ends.has(id) || this.#hasPeerEnded)
       throw new ProtocolError(`Expected a channel with a number of the peer's that is free, got ${id}`);
-    if (this.#theirs.inUse >= channels + MAX_UNANSWERED || this.#theirs.reset >= channels + MAX_UNANSWERED)
+    // Those over the number are reset, and counted there. A peer that waits for answers has no more of them than this.
+    if (this.#theirs.reset >= channels + MAX_UNANSWERED)
       throw new ProtocolError(`Expected at most ${channels} channels at a time, got more, unanswered ones left out`);
     const end = new ChannelEnd(id, decodeOpening(payload), true, this.#host);
     this.#ends.set(id, end);

@@ -64,7 +64,6 @@ export class Outbox {
   #use: 'lines' | 'messages' | undefined;
   #open = true;
   #mustDrain = false;
-  #hasSent = false;
 
   constructor(config: OutboxConfig) {
     this.#config = config;
@@ -74,11 +73,6 @@ export class Outbox {
   /** What was sent and has not gone to the system yet, in bytes (in UTF-16 units while a batch is gathered). */
   get buffered(): number {
     return this.#batch.length + this.#messages.length + this.#config.waiting();
-  }
-
-  /** Whether anything was sent. */
-  get hasSent(): boolean {
-    return this.#hasSent;
   }
 
   /** See `Connection.send`. */
@@ -181,7 +175,6 @@ export class Outbox {
   };
 
   #useFor(use: 'lines' | 'messages'): void {
-    this.#hasSent = true;
     this.#use ??= use;
     if (this.#use !== use)
       throw new ClosedError(`Expected a channel of ${this.#use} to send no ${use}: open another channel for them`);

@@ -16,6 +16,7 @@ export class PlainStream implements StreamLayer {
   readonly #config: PlainStreamConfig;
   readonly #queue = new Queue<Buffer>();
   #waiting = 0;
+  #hasSent = false;
 
   constructor(config: PlainStreamConfig) {
     this.#config = config;
@@ -24,11 +25,16 @@ export class PlainStream implements StreamLayer {
       allowHalfOpen: false,
       onRead: () => undefined,
       write: (bytes) => {
+        this.#hasSent = true;
         this.#queue.push(bytes);
         this.#waiting += bytes.length;
         config.onDue();
       },
     });
+  }
+
+  get hasSent(): boolean {
+    return this.#hasSent;
   }
 
   get hasReader(): boolean {

@@ -8,6 +8,8 @@ export interface StreamLayer extends Omit<StreamHandler, 'waiting' | 'onEnd' | '
   readonly waiting: number;
   /** The connection's own channel. */
   readonly own: ChannelStream;
+  /** Whether the application has sent anything on any channel, or opened one. */
+  readonly hasSent: boolean;
   /** Whether somebody reads any of its channels. */
   readonly hasReader: boolean;
   /** Whether somebody reads any of them, and has yet to come to its end. */

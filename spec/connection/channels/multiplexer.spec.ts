@@ -127,6 +127,16 @@ describe('Channels over one stream', () => {
     expect(there.received.get(2)).toBe('a'.repeat(9_000) + 'b'.repeat(9_000));
   });
 
+  it('count as used by this side once it has sent on any of them, or opened one', () => {
+    const [here, there] = [new Side(true), new Side(false)];
+    expect(here.multiplexer.hasSent).toBeFalse();
+    here.open();
+    settle(here, there);
+    expect([here.multiplexer.hasSent, there.multiplexer.hasSent]).toEqual([true, false]);
+    there.opened[0]?.write(Buffer.from('answer'));
+    expect(there.multiplexer.hasSent).toBeTrue();
+  });
+
   it('that are reset end at once for both sides, what waits is dropped, and the number is free again', () => {
     const [here, there] = [new Side(true), new Side(false)];
     const end = here.open();
