@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { asapScheduler, filter, map, mergeMap, observeOn, share, type Observable } from 'rxjs';
+import { asapScheduler, mergeMap, Observable, observeOn, share } from 'rxjs';
 import { Seen } from '../bounds/seen.js';
 import type { ResolvedConfig } from '../config.js';
 import type { Connection } from '../connection/connection.js';
@@ -26,12 +26,7 @@ export class Lines {
     this.line$ = peers.connection$.pipe(
       // In a later task, so that a subscriber of the connection can first take it as a stream.
       observeOn(asapScheduler),
-      mergeMap((connection) => connection.lines$.pipe(map((text) => ({ connection, text })))),
-      filter(({ connection, text }) => {
-        if (this.#isNews(text)) return true;
-        trace({ type: 'dropped', what: 'line', peerId: connection.peerId, reason: 'a copy' });
-        return false;
-      }),
+      mergeMap((connection) => this.#of(connection, trace)),
       share(),
     );
   }
@@ -43,6 +38,24 @@ export class Lines {
     if (!this.#isNews(text) && except === undefined) return 0;
     for (const connection of targets) connection.send(text);
     return targets.length;
+  }
+
+  /** The lines of one connection, made by hand: an operator for each step takes longer than the line itself. */
+  #of(connection: Connection, trace: Trace): Observable<Line> {
+    return new Observable((subscriber) =>
+      connection.lines$.subscribe({
+        next: (text) => {
+          if (this.#isNews(text)) subscriber.next({ connection, text });
+          else trace({ type: 'dropped', what: 'line', peerId: connection.peerId, reason: 'a copy' });
+        },
+        error: (error: unknown) => {
+          subscriber.error(error);
+        },
+        complete: () => {
+          subscriber.complete();
+        },
+      }),
+    );
   }
 
   #isNews(text: string): boolean {
