@@ -25,8 +25,11 @@ const ALONE_BYTES = 65_536;
 /** … and while others have: so much they wait for. */
 const SHARED_BYTES = 16_384;
 
-/** Frames of control that travel in one piece, in bytes. */
-const CONTROL_BYTES = 16_384;
+/** Short frames travel in one piece, which has about so many bytes … */
+const JOINED_BYTES = 8_192;
+
+/** … or so many frames, where they are ever so small. */
+const JOINED_FRAMES = 1_024;
 
 /** Resets of a peer's: over this its new channels are refused, since whoever opens and resets in a loop would go past every bound. */
 const RESETS = { perSecond: 1_000, burst: 4_096 };
@@ -71,7 +74,7 @@ export class Multiplexer {
   #hasSent = false;
   #hasPeerEnded = false;
   /** Whose data were taken last: told of at the next, when they have been handed on. */
-  #written: ChannelEnd | undefined;
+  #written: ChannelEnd[] = [];
   /** Those that are over, and have not been told so. */
   readonly #over = new Queue<ChannelEnd>();
   /** The rest of a frame of which the beginning has been taken. */
@@ -169,42 +172,47 @@ export class Multiplexer {
       return rest;
     }
     this.#tell();
-    return this.#nextControl() ?? this.#nextData();
+    const frames: Buffer[] = [];
+    for (let length = 0; length < JOINED_BYTES && this.#rest === undefined;) {
+      const before = frames.length;
+      // What is said beside data goes first; an end comes due when the last of its channel's data has been taken.
+      if (this.#due.size > 0) this.#takeControl(frames);
+      else this.#takeFrame(frames);
+      if (this.#due.size === 0 && frames.length === before) break;
+      for (const frame of frames.slice(before)) length += frame.length;
+    }
+    return frames.length <= 1 ? frames[0] : Buffer.concat(frames);
   }
 
   /** Handlers may write, or end the connection, from within their own calls: not while a frame is neither here nor handed on. */
   #tell(): void {
     const written = this.#written;
-    this.#written = undefined;
-    written?.tellWritten();
+    if (written.length > 0) this.#written = [];
+    for (const end of written) end.tellWritten();
     for (let end = this.#over.take(); end !== undefined; end = this.#over.take()) end.tellOver();
   }
 
-  #nextControl(): Buffer | undefined {
-    if (this.#due.size === 0) return undefined;
-    const frames: Buffer[] = [];
-    let length = 0;
+  #takeControl(frames: Buffer[]): void {
     for (const end of this.#due) {
       this.#due.delete(end);
-      for (const frame of end.takeDue()) length += frames.push(frame) && frame.length;
-      if (length >= CONTROL_BYTES) break;
+      frames.push(...end.takeDue());
+      if (frames.length >= JOINED_FRAMES) break;
     }
-    return length === 0 ? undefined : Buffer.concat(frames, length);
   }
 
-  #nextData(): Buffer | undefined {
+  /** Takes one frame of data; its rest, where that is long, is the next to be sent. */
+  #takeFrame(frames: Buffer[]): void {
     for (let end = this.#turns.next(); end !== undefined; end = this.#turns.next()) {
       end.isInTurn = false;
       const frame = end.takeData(this.#turns.length === 0 ? ALONE_BYTES : SHARED_BYTES);
       if (end.isDue) this.#due.add(end);
       this.#ready(end);
       if (frame === undefined) continue;
-      this.#written = end;
+      this.#written.push(end);
+      frames.push(frame[0]);
       [, this.#rest] = frame;
-      return frame[0];
+      return;
     }
-    // An end goes out behind the last of its channel's data.
-    return this.#nextControl();
   }
 
   #ready(end: ChannelEnd): void {
