@@ -5,7 +5,7 @@ import { nodeOf, type Wire } from './nodes.js';
 import { ratioOf } from './ratio.js';
 import { inParallel } from './parallel.js';
 
-const CONNECTIONS = 1_000;
+const CONNECTIONS = 600;
 
 /** Opened and closed before the first measurement, so that code and tables are there already. */
 const WARM_UP_CONNECTIONS = 50;

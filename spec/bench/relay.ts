@@ -18,7 +18,7 @@ const KINDS = ['rxp2p', 'pipe', 'socat', 'wideSocat'] as const;
 
 type Kind = (typeof KINDS)[number];
 
-const ROUNDS = 5;
+const ROUNDS = 3;
 
 /** Code is compiled while it runs, and TCP's windows open: what comes before this is not counted. */
 const WARM_UP_MS = 700;
