@@ -82,14 +82,9 @@ export function isTime(value: unknown): value is number {
 
 const ID = /^[A-Za-z0-9_-]{1,32}$/;
 
-/** Whether a received value has the form of an id, such as that of a request or a server. */
+/** Whether a received value has the form of an id: of an attempt, a request or a server. */
 export function isId(value: unknown): value is string {
   return typeof value === 'string' && ID.test(value);
-}
-
-/** Whether a received value has the form of an attempt's id. */
-export function isAttemptId(value: unknown): value is string {
-  return isId(value);
 }
 
 /** A channel's name has at most so many bytes of UTF-8. */

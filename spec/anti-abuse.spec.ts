@@ -8,7 +8,7 @@ import { candidatesOf } from '../lib/techniques/direct.js';
 import { answerDialBacks$, type Reversing } from '../lib/techniques/reverse-connect/answer.js';
 import { dialBackSignal } from '../lib/techniques/reverse-connect/messages.js';
 import { answerReverse$ } from '../lib/pyp2p/reverse-query.js';
-import type { ReverseQuerying } from '../lib/pyp2p/reverse-querying.js';
+import type { ReverseQueryContext } from '../lib/pyp2p/reverse-query-context.js';
 import type { Unl, UnlV3 } from '../lib/unl/types.js';
 import { peerIdOf, unlOf, unlOfVersion2 } from './support/locators.js';
 import { SPECIAL_ADDRESSES } from './support/special-addresses.js';
@@ -84,7 +84,7 @@ describe('a node cannot be made to connect to a third party', () => {
     const messages = peers.map(
       (fields) => ({ verb: 'REVERSE_CONNECT', unl: unlOfVersion2(fields), nonce: '1'.repeat(64) }) as const,
     );
-    const reverseQuerying: ReverseQuerying = {
+    const context: ReverseQueryContext = {
       own: () => own,
       message$: of(...messages),
       send$: () => EMPTY,
@@ -103,7 +103,7 @@ describe('a node cannot be made to connect to a third party', () => {
       fail: () => undefined,
       scheduler,
     };
-    answerReverse$(reverseQuerying).subscribe();
+    answerReverse$(context).subscribe();
     scheduler.flush();
     return dialled;
   }

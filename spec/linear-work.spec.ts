@@ -20,7 +20,7 @@ import * as mailbox from '../lib/signalling/carriers/mailbox-messages.js';
 import { decodeText, parseReverse } from '../lib/pyp2p/mailbox-messages.js';
 import { isSigned } from '../lib/signed-request.js';
 import { parseUnl } from '../lib/unl.js';
-import { decodeBase64Url, isAttemptId, parseJsonObject, show } from '../lib/validate.js';
+import { decodeBase64Url, isId, parseJsonObject, show } from '../lib/validate.js';
 import { oneLine } from '../lib/words.js';
 import { linkOf } from './support/attempts.js';
 import { growthOf } from './support/cost.js';
@@ -65,7 +65,7 @@ const READERS: Readonly<Record<string, (text: string) => unknown>> = {
   parseJsonObject,
   'the text of a property': (text) => parseJsonObject(`{"a":"${text}`),
   decodeBase64Url,
-  isAttemptId,
+  isId,
   oneLine,
   show,
   isPeerId,

@@ -1,7 +1,7 @@
 import { Observable, type SchedulerLike } from 'rxjs';
 import { ProtocolError, TimeoutError } from '../errors.js';
 import { within } from '../operators/within.js';
-import { isAttemptId, parseJsonObject } from '../validate.js';
+import { isId, parseJsonObject } from '../validate.js';
 import { clean } from '../words.js';
 import type { FramedLink } from './framed-link.js';
 import { FRAME } from './frames.js';
@@ -50,7 +50,7 @@ export function decodeHello(payload: Buffer): Hello {
   }
   return {
     connection,
-    ...(isAttemptId(attempt) && { attempt }),
+    ...(isId(attempt) && { attempt }),
     ...(isCount(received) && { received }),
     ...(isCount(lost) && { lost }),
   };

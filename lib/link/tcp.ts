@@ -41,8 +41,8 @@ export interface Listener {
  */
 export const KEEP_ALIVE_MS = 60_000;
 
-/** What a dial takes from its surroundings. */
-export interface DialSurroundings {
+/** What specs replace of a dial. */
+export interface DialDependencies {
   readonly lookup: Lookup;
   readonly scheduler: SchedulerLike;
 }
@@ -50,10 +50,10 @@ export interface DialSurroundings {
 /** Between the starts of dials to the addresses of one name: the Connection Attempt Delay of RFC 8305 §5. */
 const ATTEMPT_DELAY_MS = 250;
 
-/** Dials like {@link dial$}, with another resolver or in another time. */
-export function dialWith({ lookup, scheduler }: DialSurroundings): (config: DialConfig) => Observable<Socket> {
-  return ({ host, port, localAddress, localPort, ...given }) => {
-    const family = given.family ?? (localAddress === undefined ? undefined : familyOf(localAddress));
+/** Dials like {@link dial$}, with a resolver and a scheduler of its own. */
+export function dialWith({ lookup, scheduler }: DialDependencies): (config: DialConfig) => Observable<Socket> {
+  return ({ host, port, localAddress, localPort, ...config }) => {
+    const family = config.family ?? (localAddress === undefined ? undefined : familyOf(localAddress));
     return addressesOf$(host, family, lookup).pipe(
       switchMap((addresses) => {
         const dials = addresses.map((address) => connected$({ host: address, port, localAddress, localPort }));

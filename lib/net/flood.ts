@@ -25,7 +25,7 @@ import {
 import type { ResolvedConfig } from '../config.js';
 import { backoffMs } from '../operators/backoff.js';
 import type { ListedUnl } from '../rendezvous/dialect.js';
-import { MAX_NODES } from '../rendezvous/messages.js';
+import { MAX_NODES } from '../bounds/max-nodes.js';
 import type { RendezvousSession } from '../rendezvous/session.js';
 import type { Runtime } from '../runtime.js';
 import type { Trace } from '../trace.js';

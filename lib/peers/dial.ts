@@ -18,13 +18,13 @@ export interface PeerDialConfig {
 
 /** Whom to dial, and what for. */
 interface DialOptions extends LinkOptions {
-  /** Whose attempt it is may be the peer's. */
+  /** The attempt that the dial is part of: this node's, or the peer's that asked for it. */
   readonly attemptId: string;
 }
 
-/** Opens a link to the peer at one endpoint, its key proven. Fails for anybody else. */
-export function dialPeer$(endpoint: Endpoint, options: DialOptions, given: PeerDialConfig): Observable<Link> {
-  const { config, runtime, security, trace } = given;
+/** Opens a link to the peer at one endpoint, where the peer proves its key. Fails when another node answers. */
+export function dialPeer$(endpoint: Endpoint, options: DialOptions, dependencies: PeerDialConfig): Observable<Link> {
+  const { config, runtime, security, trace } = dependencies;
   const { attemptId } = options;
   const { bind, timing } = config;
   const { scheduler } = runtime;

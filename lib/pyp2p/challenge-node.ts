@@ -6,27 +6,27 @@ import { NO_NONCE } from './plain-wire.js';
 import type { RendezvousSession } from '../rendezvous/session.js';
 import type { Runtime } from '../runtime.js';
 import { answerChallenges$, CHALLENGE, dialByChallenge } from './challenge.js';
-import type { Challenging } from './challenging.js';
+import type { ChallengeContext } from './challenge-context.js';
 import { challengeTalkIn } from './dialect.js';
 import { Pyp2pSecurity } from './security.js';
-import type { Punching } from '../techniques/punch/punching.js';
+import type { PunchContext } from '../techniques/punch/context.js';
 import { connectionKeyOf } from '../unl.js';
 import { sessionsIn } from '../self/findings.js';
 import type { TechniqueHost } from '../techniques/host.js';
-import { canPunch, punchingFor } from '../techniques/punch/punch.js';
+import { canPunch, punchContextFor } from '../techniques/punch/punch.js';
 import type { NodeTechnique } from '../techniques/technique.js';
 import { takeWithNonce$ } from './nonces.js';
 import type { Peers } from '../peers/peers.js';
 
 /** What challenges need of their node. */
-export interface ChallengingConfig {
+export interface ChallengeContextConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
   readonly peers: Peers;
   /** The sessions that are open, whenever they change; replays the latest. */
   readonly sessions$: Observable<readonly RendezvousSession[]>;
   /** What they share with the simultaneous opens of secured nets: how this node looks, and how it punches. */
-  readonly punching: Punching;
+  readonly punchContext: PunchContext;
 }
 
 /** Plain links have no key to tell peers by: nodes go by PyP2P's nonce, which there is in direct mode only. */
@@ -35,8 +35,14 @@ function canChallenge({ security, config: { mode } }: TechniqueHost): boolean {
 }
 
 /** What a plain net gives to its challenges: its sessions and sockets, and connections that begin with PyP2P's nonce. */
-export function challengingOf({ config, runtime, peers, sessions$, punching }: ChallengingConfig): Challenging {
-  const { side$, options, punch$, tell } = punching;
+export function challengeContextOf({
+  config,
+  runtime,
+  peers,
+  sessions$,
+  punchContext,
+}: ChallengeContextConfig): ChallengeContext {
+  const { side$, options, punch$, tell } = punchContext;
   const { scheduler, timeOfDay } = runtime;
   return {
     side$,
@@ -70,26 +76,26 @@ export function challengingOf({ config, runtime, peers, sessions$, punching }: C
 /** PyP2P's challenges, which need rendezvous servers that see this node's NAT. */
 export function challenge(host: TechniqueHost): NodeTechnique {
   const sessions$ = sessionsIn(host.findings$.pipe(map(({ servers }) => servers)));
-  const challenging =
+  const context =
     canPunch(host) && canChallenge(host)
-      ? challengingOf({ ...host, sessions$, punching: punchingFor(host) })
+      ? challengeContextOf({ ...host, sessions$, punchContext: punchContextFor(host) })
       : undefined;
   return {
     ...CHALLENGE,
-    dial: dialByChallenge(challenging),
-    looksAtNat: challenging !== undefined,
-    answer$: challenging === undefined ? EMPTY : answerWhileSimultaneous$(challenging, host),
+    dial: dialByChallenge(context),
+    looksAtNat: context !== undefined,
+    answer$: context === undefined ? EMPTY : answerWhileSimultaneous$(context, host),
   };
 }
 
 /** Answers challenges while others cannot dial this node, but its NAT can be predicted. Never emits, never fails. */
 function answerWhileSimultaneous$(
-  challenging: Challenging,
+  context: ChallengeContext,
   { findings$, config: { slots } }: Pick<TechniqueHost, 'findings$' | 'config'>,
 ): Observable<never> {
   return findings$.pipe(
     map(({ location, local }) => (location?.nodeType === 'simultaneous' ? local?.port : undefined)),
     distinctUntilChanged(),
-    switchMap((port) => (port === undefined ? EMPTY : answerChallenges$(challenging, port, slots.inbound))),
+    switchMap((port) => (port === undefined ? EMPTY : answerChallenges$(context, port, slots.inbound))),
   );
 }

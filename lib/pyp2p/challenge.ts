@@ -29,7 +29,7 @@ import type { ChallengeReply, ChallengeTalk } from './dialect.js';
 import { Seen } from '../bounds/seen.js';
 import type { PunchStep } from '../techniques/punch/steps.js';
 import { keptByPeer$ } from './challenge-choice.js';
-import type { Challenging } from './challenging.js';
+import type { ChallengeContext } from './challenge-context.js';
 import type { Dial, TechniqueTraits } from '../techniques/technique.js';
 import { FinalError } from '../techniques/punch/round.js';
 
@@ -97,11 +97,11 @@ interface Told {
  *
  * Nothing is sent to any other address than the one in the locator, whatever a server says.
  */
-export function dialByChallenge(challenging: Challenging | undefined): Dial {
+export function dialByChallenge(context: ChallengeContext | undefined): Dial {
   return (attempt$) =>
     attempt$.pipe(
       switchMap(({ id, peer, scheduler }) => {
-        if (challenging === undefined) {
+        if (context === undefined) {
           throw new DialError(
             'Only a plain net in direct mode with rendezvous servers takes part in PyP2P’s challenges',
           );
@@ -111,7 +111,7 @@ export function dialByChallenge(challenging: Challenging | undefined): Dial {
         let round = 0;
         return defer(() => {
           const told = { attemptId: id, peerId: peer.nodeId, round: round++, by: 'us' } as const;
-          return challengeRound$(challenging, peer.wan, told, scheduler);
+          return challengeRound$(context, peer.wan, told, scheduler);
         }).pipe(
           retry({
             count: PUNCH_ROUNDS - 1,
@@ -120,7 +120,7 @@ export function dialByChallenge(challenging: Challenging | undefined): Dial {
               return of(undefined);
             },
           }),
-          map((socket) => challenging.link(socket, peer)),
+          map((socket) => context.link(socket, peer)),
         );
       }),
     );
@@ -128,20 +128,20 @@ export function dialByChallenge(challenging: Challenging | undefined): Dial {
 
 /** Asks the node at an address to punch, and does so when it agrees. Emits the socket that the peer keeps. */
 function challengeRound$(
-  challenging: Challenging,
+  context: ChallengeContext,
   address: string,
   told: PunchOf,
   scheduler: SchedulerLike,
 ): Observable<Socket> {
-  return challenging.side$(4, [address], { by: 'us', mayGuess: false }).pipe(
+  return context.side$(4, [address], { by: 'us', mayGuess: false }).pipe(
     map(toldSideOf),
     switchMap((own) =>
-      fight$(challenging, address, own.ports, scheduler).pipe(
+      fight$(context, address, own.ports, scheduler).pipe(
         switchMap(({ ports, ntp }) => {
           // What a server makes of the time is bounded; a time that is past, by a clock that differs, is now.
-          const waitMs = ntp * 1000 + NTP_DELAY_MS - challenging.timeOfDay();
+          const waitMs = ntp * 1000 + NTP_DELAY_MS - context.timeOfDay();
           const delayMs = Math.min(Math.max(0, waitMs), NTP_DELAY_MS);
-          return keptByPeer$(punches(challenging, told, own, { address, ports }, delayMs), challenging);
+          return keptByPeer$(punches(context, told, own, { address, ports }, delayMs), context);
         }),
       ),
     ),
@@ -151,7 +151,7 @@ function challengeRound$(
 
 /** Tells the servers that this node wants to punch, and emits what the peer answers. */
 function fight$(
-  { talks$ }: Challenging,
+  { talks$ }: ChallengeContext,
   address: string,
   ports: readonly number[],
   scheduler: SchedulerLike,
@@ -206,20 +206,20 @@ function ask$({ reply$, send }: ChallengeTalk, address: string, ports: readonly 
  * @param port what others are told of where this node listens; nobody dials it.
  * @param maxInbound how many connections others are told that it takes.
  */
-export function answerChallenges$(challenging: Challenging, port: number, maxInbound: number): Observable<never> {
-  const { talks$, scheduler } = challenging;
+export function answerChallenges$(context: ChallengeContext, port: number, maxInbound: number): Observable<never> {
+  const { talks$, scheduler } = context;
   const busy = new Set<string>();
   const accepted = new Seen({ forMs: CANDIDATE_MS, maxEntries: MAX_REMEMBERED, now: () => scheduler.now() });
   return talks$.pipe(
     switchMap((talks) => merge(...talks.map((talk) => listed$(talk, port, maxInbound, scheduler)))),
     mergeMap(({ talk, address, ports }) => {
       // PyP2P's nodes, too, say nothing to what they do not accept; who waits gives up in 10 s.
-      if (!isPublic(address) || busy.has(address) || busy.size >= MAX_ANSWERED || !challenging.hasSlotFor(address))
+      if (!isPublic(address) || busy.has(address) || busy.size >= MAX_ANSWERED || !context.hasSlotFor(address))
         return EMPTY;
       // Another server, or the same one once more; who asks anew does so from other ports.
       if (!accepted.add(`${address} ${ports.join(' ')}`)) return EMPTY;
       busy.add(address);
-      return concat(answer$(challenging, talk, { address, ports }), timer(PAUSE_MS, scheduler)).pipe(
+      return concat(answer$(context, talk, { address, ports }), timer(PAUSE_MS, scheduler)).pipe(
         finalize(() => {
           busy.delete(address);
         }),
@@ -251,14 +251,14 @@ function listed$(talk: ChallengeTalk, port: number, maxInbound: number, schedule
 }
 
 /** Accepts one challenge. Never fails. */
-function answer$(challenging: Challenging, talk: ChallengeTalk, peer: Told): Observable<unknown> {
-  const { timeOfDay, tell, receive$ } = challenging;
+function answer$(context: ChallengeContext, talk: ChallengeTalk, peer: Told): Observable<unknown> {
+  const { timeOfDay, tell, receive$ } = context;
   const told = { attemptId: peer.address, peerId: peer.address, round: 0, by: 'peer' } as const;
   let isAgreed = false;
-  return challenging.side$(4, [peer.address], { by: 'peer', mayGuess: false }).pipe(
+  return context.side$(4, [peer.address], { by: 'peer', mayGuess: false }).pipe(
     map(toldSideOf),
     switchMap((own) => {
-      const punched = punches(challenging, told, own, peer, MEETING_MS);
+      const punched = punches(context, told, own, peer, MEETING_MS);
       isAgreed = true;
       const ntp = (timeOfDay() + MEETING_MS - NTP_DELAY_MS) / 1000;
       talk.send({ verb: 'ACCEPT', address: peer.address, ports: own.ports, ntp });
@@ -301,7 +301,7 @@ function toldSideOf(own: OwnPunchSide): OwnPunchSide {
  * not told how the peer's NAT is, so each of its ports counts as one that is known.
  */
 function punches(
-  { options, punch$, tell }: Challenging,
+  { options, punch$, tell }: ChallengeContext,
   told: PunchOf,
   own: OwnPunchSide,
   { address, ports }: Told,

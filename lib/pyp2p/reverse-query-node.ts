@@ -9,7 +9,7 @@ import { parseReverse } from './mailbox-messages.js';
 import { answerReverse$, dialByReverseQuery, REVERSE_QUERY } from './reverse-query.js';
 import { plainName } from './wire/unl-version-2.js';
 import { Pyp2pSecurity } from './security.js';
-import type { Asked, ReverseQuerying } from './reverse-querying.js';
+import type { Asked, ReverseQueryContext } from './reverse-query-context.js';
 import { connectionKeyOf } from '../unl.js';
 import type { Unl } from '../unl/types.js';
 import { dialPeer$, type PeerDialConfig } from '../peers/dial.js';
@@ -22,7 +22,7 @@ import type { PeerStep } from '../peers/steps.js';
 import type { SignalStep } from '../signalling/steps.js';
 
 /** What PyP2P's reverse connect needs of its node. */
-export interface ReverseQueryingConfig extends PeerDialConfig {
+export interface ReverseQueryContextConfig extends PeerDialConfig {
   readonly trace: (step: PeerStep | SignalStep) => void;
   readonly peers: Peers;
   /** This node's own locator as it is now. */
@@ -45,14 +45,14 @@ const MAX_RECALLED = 4;
 /** PyP2P's reverse connect by its own mailboxes. */
 export function reverseQuery(host: TechniqueHost): NodeTechnique {
   const { security, config } = host;
-  const reverseQuerying =
+  const context =
     security instanceof Pyp2pSecurity && canReverseQuery(config)
-      ? reverseQueryingOf({ ...host, nonces: security.nonces })
+      ? reverseQueryContextOf({ ...host, nonces: security.nonces })
       : undefined;
   return {
     ...REVERSE_QUERY,
-    dial: dialByReverseQuery(reverseQuerying),
-    answer$: reverseQuerying === undefined ? EMPTY : answerReverse$(reverseQuerying),
+    dial: dialByReverseQuery(context),
+    answer$: context === undefined ? EMPTY : answerReverse$(context),
   };
 }
 
@@ -62,8 +62,8 @@ function canReverseQuery({ mode, mailbox }: ResolvedConfig): boolean {
 }
 
 /** What a plain net gives to PyP2P's reverse connects: its mailboxes, its sockets, and what it remembers. */
-export function reverseQueryingOf(given: ReverseQueryingConfig): ReverseQuerying {
-  const { config, runtime, trace, peers, own, nonces } = given;
+export function reverseQueryContextOf(dependencies: ReverseQueryContextConfig): ReverseQueryContext {
+  const { config, runtime, trace, peers, own, nonces } = dependencies;
   const { scheduler } = runtime;
   const { identity, mailbox: urls, bind } = config;
   const mailbox = pyp2pMailbox({ identity, urls, localAddress: bind, runtime, trace });
@@ -89,7 +89,7 @@ export function reverseQueryingOf(given: ReverseQueryingConfig): ReverseQuerying
         })),
       ),
     dial$: (endpoint, nonce, nodeId) =>
-      dialPeer$(endpoint, { technique: REVERSE_QUERY.name, attemptId: nodeId, peerId: undefined }, given).pipe(
+      dialPeer$(endpoint, { technique: REVERSE_QUERY.name, attemptId: nodeId, peerId: undefined }, dependencies).pipe(
         tap(({ stream }) => {
           stream.write(nonce);
         }),

@@ -25,7 +25,7 @@ import { mayDialHearsay } from '../unl/dialable.js';
 import { endpointsIn } from '../unl/near.js';
 import type { UnlV2 } from './wire/unl-version-2.js';
 import type { Unl } from '../unl/types.js';
-import type { ReverseQuerying } from './reverse-querying.js';
+import type { ReverseQueryContext } from './reverse-query-context.js';
 import type { Dial, TechniqueTraits } from '../techniques/technique.js';
 
 /** What is known of PyP2P's reverse connect before there is a node. */
@@ -59,29 +59,29 @@ const MAX_COUNTED = 1_000;
  * Nobody proves anything. Whoever can read the mailbox, or what goes there, and can also send from the peer's address, can be
  * the peer, as everywhere in plain mode.
  */
-export function dialByReverseQuery(reverseQuerying: ReverseQuerying | undefined): Dial {
+export function dialByReverseQuery(context: ReverseQueryContext | undefined): Dial {
   return (attempt$) =>
     attempt$.pipe(
       switchMap(({ own, peer }) => {
-        if (reverseQuerying === undefined) {
+        if (context === undefined) {
           throw new DialError('Only a plain net in direct mode with mailboxes takes part in PyP2P’s reverse connect');
         }
         if (peer.version !== 2 || own.version !== 2) throw new DialError('The UNL is none of PyP2P’s');
         if (!hasMailbox(peer)) throw new DialError('The UNL names no mailbox');
         if (own.nodeType !== 'passive') throw new DialError('Others cannot dial this node, so the peer need not try');
-        return asking$(own, peer, reverseQuerying);
+        return asking$(own, peer, context);
       }),
     );
 }
 
-function asking$(own: UnlV2, peer: UnlV2, reverseQuerying: ReverseQuerying): Observable<Link> {
+function asking$(own: UnlV2, peer: UnlV2, context: ReverseQueryContext): Observable<Link> {
   return defer(() => {
-    const nonce = reverseQuerying.newNonce();
+    const nonce = context.newNonce();
     const unl = readableByPyp2p(own);
-    const takeBack = reverseQuerying.asked.add(peer.nodeId, formatUnl(unl));
+    const takeBack = context.asked.add(peer.nodeId, formatUnl(unl));
     let hasArrived = false;
-    const asked$ = put$(peer.nodeId, { verb: 'REVERSE_CONNECT', unl, nonce }, reverseQuerying);
-    return merge(reverseQuerying.arrival$(nonce, peer, addressesOf(own, peer)), asked$).pipe(
+    const asked$ = put$(peer.nodeId, { verb: 'REVERSE_CONNECT', unl, nonce }, context);
+    return merge(context.arrival$(nonce, peer, addressesOf(own, peer)), asked$).pipe(
       take(1),
       tap(() => {
         hasArrived = true;
@@ -105,8 +105,8 @@ function asking$(own: UnlV2, peer: UnlV2, reverseQuerying: ReverseQuerying): Obs
  * nobody else meanwhile; and, when it owns the mailbox that it names, that whoever answers at the address becomes a connection
  * here, as anybody does who dials a plain node.
  */
-export function answerReverse$(reverseQuerying: ReverseQuerying): Observable<never> {
-  const { message$, drop, scheduler } = reverseQuerying;
+export function answerReverse$(context: ReverseQueryContext): Observable<never> {
+  const { message$, drop, scheduler } = context;
   const now = () => scheduler.now();
   const mayDial = siteBuckets({ ...OF_ADDRESS, maxSites: MAX_COUNTED, now });
   const mayDialAny = tokenBucket({ ...OF_ALL, now });
@@ -114,21 +114,21 @@ export function answerReverse$(reverseQuerying: ReverseQuerying): Observable<nev
 
   const reasonToDrop = (unl: UnlV2, endpoint: Endpoint): string | undefined => {
     if (!hasMailbox(unl)) return 'it names no mailbox';
-    if (reverseQuerying.isConnected(endpoint)) return 'there is a connection already';
+    if (context.isConnected(endpoint)) return 'there is a connection already';
     if (busy.has(formatEndpoint(endpoint))) return 'it is being answered already';
     if (busy.size >= MAX_ANSWERED) return 'too many are being answered';
-    if (!reverseQuerying.hasSlotFor(endpoint.address)) return 'all inbound slots are taken';
+    if (!context.hasSlotFor(endpoint.address)) return 'all inbound slots are taken';
     if (!mayDial(endpoint.address)) return 'too many for this address';
     return mayDialAny() ? undefined : 'too many';
   };
 
   return message$.pipe(
     mergeMap((message): Observable<unknown> => {
-      if (message.verb === 'REVERSE_QUERY') return confess$(message.unl, reverseQuerying);
+      if (message.verb === 'REVERSE_QUERY') return confess$(message.unl, context);
       // Who waits for an answer listens itself.
       if (message.verb !== 'REVERSE_CONNECT') return EMPTY;
       const { unl, nonce } = message;
-      const endpoint = endpointFor(unl, reverseQuerying);
+      const endpoint = endpointFor(unl, context);
       const reason = endpoint === undefined ? 'it names no address that may be dialled' : reasonToDrop(unl, endpoint);
       if (endpoint === undefined || reason !== undefined) {
         drop(`REVERSE_CONNECT: ${reason ?? ''}`);
@@ -136,7 +136,7 @@ export function answerReverse$(reverseQuerying: ReverseQuerying): Observable<nev
       }
       const name = formatEndpoint(endpoint);
       busy.add(name);
-      return dialBack$(endpoint, unl, nonce, reverseQuerying).pipe(
+      return dialBack$(endpoint, unl, nonce, context).pipe(
         finalize(() => {
           busy.delete(name);
         }),
@@ -147,30 +147,25 @@ export function answerReverse$(reverseQuerying: ReverseQuerying): Observable<nev
 }
 
 /** Never fails. */
-function dialBack$(
-  endpoint: Endpoint,
-  unl: UnlV2,
-  nonce: string,
-  reverseQuerying: ReverseQuerying,
-): Observable<unknown> {
-  return reverseQuerying.dial$(endpoint, nonce, unl.nodeId).pipe(
-    switchMap((link) => confirmed$(link, unl, reverseQuerying)),
+function dialBack$(endpoint: Endpoint, unl: UnlV2, nonce: string, context: ReverseQueryContext): Observable<unknown> {
+  return context.dial$(endpoint, nonce, unl.nodeId).pipe(
+    switchMap((link) => confirmed$(link, unl, context)),
     tap((link) => {
-      reverseQuerying.receive(link);
+      context.receive(link);
     }),
     catchError((error: unknown) => {
-      reverseQuerying.fail(endpoint, error);
+      context.fail(endpoint, error);
       return EMPTY;
     }),
   );
 }
 
 /** Emits the link when the node with this UNL says that it asked for it; closes it when it does not, or nobody wants it any more. */
-function confirmed$(link: Link, peer: UnlV2, reverseQuerying: ReverseQuerying): Observable<Link> {
+function confirmed$(link: Link, peer: UnlV2, context: ReverseQueryContext): Observable<Link> {
   return defer(() => {
-    const own = expectVersion2(reverseQuerying.own());
+    const own = expectVersion2(context.own());
     let isConfirmed = false;
-    const origin$ = reverseQuerying.message$.pipe(
+    const origin$ = context.message$.pipe(
       filter(({ verb, unl }) => verb === 'REVERSE_ORIGIN' && formatUnl(unl) === formatUnl(peer)),
       map(() => link),
     );
@@ -179,9 +174,9 @@ function confirmed$(link: Link, peer: UnlV2, reverseQuerying: ReverseQuerying): 
         throw new DialError('The peer closed the connection that it had asked for');
       }),
     );
-    const asked$ = put$(peer.nodeId, { verb: 'REVERSE_QUERY', unl: own }, reverseQuerying);
+    const asked$ = put$(peer.nodeId, { verb: 'REVERSE_QUERY', unl: own }, context);
     return merge(origin$, gone$, asked$).pipe(
-      within(ORIGIN_MS, 'The peer did not say that it had asked for the connection', reverseQuerying.scheduler),
+      within(ORIGIN_MS, 'The peer did not say that it had asked for the connection', context.scheduler),
       take(1),
       tap(() => {
         isConfirmed = true;
@@ -194,7 +189,7 @@ function confirmed$(link: Link, peer: UnlV2, reverseQuerying: ReverseQuerying): 
 }
 
 /** Tells a node that asks that it was this node that had it dial, if it was. */
-function confess$({ nodeId }: UnlV2, { asked, send$, drop }: ReverseQuerying): Observable<unknown> {
+function confess$({ nodeId }: UnlV2, { asked, send$, drop }: ReverseQueryContext): Observable<unknown> {
   const unl = asked.recall(nodeId);
   if (unl === undefined) {
     drop('REVERSE_QUERY: this node has not asked that one');
@@ -207,7 +202,7 @@ function confess$({ nodeId }: UnlV2, { asked, send$, drop }: ReverseQuerying): O
 }
 
 /** Puts a message into a mailbox. Completes when it is there. */
-function put$(nodeId: string, message: ReverseMessage, { send$ }: ReverseQuerying): Observable<never> {
+function put$(nodeId: string, message: ReverseMessage, { send$ }: ReverseQueryContext): Observable<never> {
   return send$(nodeId, formatReverse(message)).pipe(
     tap((isTaken) => {
       if (!isTaken) throw new DialError('None of our mailbox servers took the message');
@@ -230,7 +225,7 @@ function addressesOf(own: UnlV2, peer: UnlV2): readonly string[] {
  * Where a node that asks may be dialled: its public address, or its LAN address behind the public one of this node. Nobody has seen it,
  * so that its own word is all there is; {@link mayDialHearsay} has the rest.
  */
-function endpointFor({ nodeId, wan, lan, port }: UnlV2, { own, isOnLink }: ReverseQuerying): Endpoint | undefined {
+function endpointFor({ nodeId, wan, lan, port }: UnlV2, { own, isOnLink }: ReverseQueryContext): Endpoint | undefined {
   const self = own();
   if (self.version !== 2 || nodeId === self.nodeId || !isPublicUnicast(wan)) return undefined;
   const endpoint = { address: wan === self.wan ? lan : wan, port };

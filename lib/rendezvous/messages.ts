@@ -1,4 +1,5 @@
 import { canonicalAddress, formatEndpoint, parseEndpoint, readPort, type Endpoint } from '../endpoint.js';
+import { MAX_NODES } from '../bounds/max-nodes.js';
 import { isPeerId, type PeerId } from '../identity.js';
 import { PARCEL_MAX_BYTES } from '../parcel.js';
 import { decodeBase64Url, isId, readNumber } from '../validate.js';
@@ -45,9 +46,6 @@ export const REQUEST_MAX_BYTES = 24_576;
 
 /** The longest line from a server, in bytes: a hundred locators, each with two addresses. */
 export const REPLY_MAX_BYTES = 65_536;
-
-/** The most locators asked for at once. */
-export const MAX_NODES = 100;
 
 /** A node has at most one session by each family of addresses. */
 const MAX_SEEN_AT = 2;

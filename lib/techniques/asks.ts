@@ -2,7 +2,7 @@ import { defer, EMPTY, filter, ignoreElements, merge, mergeMap, of, share, tap, 
 import { Seen } from '../bounds/seen.js';
 import { KEEP_MAX_MS } from '../parcel.js';
 import type { ReceivedSignal, Signal, Signalling } from '../signalling/signalling.js';
-import { isAttemptId } from '../validate.js';
+import { isId } from '../validate.js';
 
 // What one node says to another that it has asked for something, as a signal:
 //
@@ -44,7 +44,7 @@ export function asks$<A extends { readonly attempt: string }>(
     const over$ = signal$.pipe(
       mergeMap((signal) => {
         const { attempt } = signal.body;
-        return signal.kind === 'attempt-over' && isAttemptId(attempt) ? of(`${signal.from} ${attempt}`) : EMPTY;
+        return signal.kind === 'attempt-over' && isId(attempt) ? of(`${signal.from} ${attempt}`) : EMPTY;
       }),
       tap((name) => over.add(name)),
       share(),

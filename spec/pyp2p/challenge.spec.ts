@@ -6,7 +6,7 @@ import type { Link } from '../../lib/link/link.js';
 import type { PunchPlan } from '../../lib/techniques/punch/plan.js';
 import type { ChallengeReply, ChallengeRequest, ChallengeTalk } from '../../lib/pyp2p/dialect.js';
 import { answerChallenges$, dialByChallenge } from '../../lib/pyp2p/challenge.js';
-import type { Challenging } from '../../lib/pyp2p/challenging.js';
+import type { ChallengeContext } from '../../lib/pyp2p/challenge-context.js';
 import type { PunchStep } from '../../lib/techniques/punch/steps.js';
 import type { UnlV2 } from '../../lib/pyp2p/wire/unl-version-2.js';
 import type { NatType } from '../../lib/unl/types.js';
@@ -23,7 +23,7 @@ const EPOCH_S = 1_700_000_000;
 
 /** A node, what it says to its server, and what it does. */
 interface World extends Marbles {
-  readonly challenging: Challenging;
+  readonly context: ChallengeContext;
   /** What the server says. */
   readonly reply$: Subject<ChallengeReply>;
   readonly said: (ChallengeRequest & { readonly at: number })[];
@@ -42,7 +42,7 @@ interface Behaviour {
   readonly natType?: NatType;
   /** What becomes of each of the punches in their order; the last goes on. */
   readonly punches?: readonly ((scheduler: TestScheduler) => Observable<Socket>)[];
-  readonly of?: Partial<Challenging>;
+  readonly of?: Partial<ChallengeContext>;
 }
 
 const after = (ms: number) => (scheduler: TestScheduler) =>
@@ -69,7 +69,7 @@ function world(
       reply$,
       send: (request) => said.push({ ...request, at: scheduler.now() }),
     };
-    const challenging: Challenging = {
+    const context: ChallengeContext = {
       side$: () =>
         defer(() => {
           held++;
@@ -96,7 +96,7 @@ function world(
     };
     spec({
       ...helpers,
-      challenging,
+      context,
       reply$,
       said,
       plans,
@@ -105,9 +105,9 @@ function world(
       held: () => held,
       dial: (peer) => {
         const unl = unlOfVersion2({ nodeType: 'simultaneous', wan: THEIRS, ...peer });
-        return record(of(attemptOf(scheduler, { peer: unl })).pipe(dialByChallenge(challenging)));
+        return record(of(attemptOf(scheduler, { peer: unl })).pipe(dialByChallenge(context)));
       },
-      answer: () => record(answerChallenges$(challenging, 50_500, 10)),
+      answer: () => record(answerChallenges$(context, 50_500, 10)),
       serverSays: (atMs, ...replies) => {
         scheduler.schedule(() => {
           for (const reply of replies) reply$.next(reply);

@@ -6,7 +6,7 @@ import { DialError, reasonOf } from '../../lib/errors.js';
 import type { Link } from '../../lib/link/link.js';
 import { formatReverse, type ReverseMessage } from '../../lib/pyp2p/mailbox-messages.js';
 import { answerReverse$, dialByReverseQuery } from '../../lib/pyp2p/reverse-query.js';
-import type { ReverseQuerying } from '../../lib/pyp2p/reverse-querying.js';
+import type { ReverseQueryContext } from '../../lib/pyp2p/reverse-query-context.js';
 import { formatUnl } from '../../lib/unl.js';
 import type { UnlV2 } from '../../lib/pyp2p/wire/unl-version-2.js';
 import type { Unl } from '../../lib/unl/types.js';
@@ -23,7 +23,7 @@ const PEER = unlOfVersion2({ nodeId: '22'.repeat(20), wan: '45.203.113.9', lan: 
 
 /** A node, its mailbox, and what it does. */
 interface World extends Marbles {
-  readonly reverseQuerying: ReverseQuerying;
+  readonly context: ReverseQueryContext;
   /** What comes into the mailbox. */
   readonly message$: Subject<ReverseMessage>;
   readonly sent: (readonly [atMs: number, nodeId: string, text: string])[];
@@ -45,7 +45,7 @@ interface Behaviour {
   readonly arrival?: (scheduler: TestScheduler) => Observable<Link>;
   /** What becomes of a dial; by default it opens after 100 ms. */
   readonly dial?: (scheduler: TestScheduler, link: Link) => Observable<Link>;
-  readonly of?: Partial<ReverseQuerying>;
+  readonly of?: Partial<ReverseQueryContext>;
 }
 
 function world({ arrival = () => NEVER, dial, of: rest }: Behaviour, spec: (world: World) => void): void {
@@ -57,7 +57,7 @@ function world({ arrival = () => NEVER, dial, of: rest }: Behaviour, spec: (worl
     const [dropped, failed]: [string[], string[]] = [[], []];
     const asked = new Map<string, string>();
     let waiting = 0;
-    const reverseQuerying: ReverseQuerying = {
+    const context: ReverseQueryContext = {
       own: () => OWN,
       message$,
       send$: (nodeId, text) =>
@@ -98,7 +98,7 @@ function world({ arrival = () => NEVER, dial, of: rest }: Behaviour, spec: (worl
     };
     spec({
       ...helpers,
-      reverseQuerying,
+      context,
       message$,
       sent,
       dialled,
@@ -109,8 +109,8 @@ function world({ arrival = () => NEVER, dial, of: rest }: Behaviour, spec: (worl
       waiting: () => waiting,
       asked,
       dial: (peer = PEER, own = OWN) =>
-        record(of(attemptOf(scheduler, { peer, own })).pipe(dialByReverseQuery(reverseQuerying))),
-      answer: () => record(answerReverse$(reverseQuerying)),
+        record(of(attemptOf(scheduler, { peer, own })).pipe(dialByReverseQuery(context))),
+      answer: () => record(answerReverse$(context)),
       comes: (atMs, ...messages) => {
         scheduler.schedule(() => {
           for (const message of messages) message$.next(message);

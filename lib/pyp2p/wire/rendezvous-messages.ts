@@ -16,14 +16,12 @@ import { readNumber } from '../../validate.js';
 //                                        FIGHT address ports TCP ntp   (the node has accepted: both begin at a time)
 //                                        RECONNECT                     (what the node has told is too old: it says SIMULTANEOUS anew)
 
-/** The most nodes asked for at once. */
-export const MAX_NODES = 100;
-
 /** The most port predictions in one message: more than any plan needs. */
 const MAX_PORTS = 64;
 
 /** Words of a line that are looked at: more than any line has that says something. */
 const MAX_WORDS = MAX_NODES + 4;
+import { MAX_NODES } from '../../bounds/max-nodes.js';
 
 /** A line to the server. */
 export type Pyp2pRequest =

@@ -21,7 +21,7 @@ import type { ReceivedSignal, Signalling } from '../../signalling/signalling.js'
 import { AnswerRoom, NOT_NOW, refuse$ } from '../../peers/guests.js';
 import { asks$ } from '../asks.js';
 import { answerSignal, readAsk, type PunchAsk } from './messages.js';
-import type { Punching } from './punching.js';
+import type { PunchContext } from './context.js';
 import { MISCOUNTED, LaterError, expectWhereSeen, open$ } from './round.js';
 
 /** Punches for others at the same time: 32, of which 16 for one address. A punch takes a few sockets, a birthday plan thousands. */
@@ -31,21 +31,21 @@ const ANSWERED = { most: 32, mostOfHost: 16 };
  * Answers requests to punch, and punches: with many peers at once, but with each peer one punch at a time. A failure with one
  * peer does not affect the others. Never emits, never fails.
  */
-export function answerPunches$(signalling: Signalling, punching: Punching): Observable<never> {
+export function answerPunches$(signalling: Signalling, context: PunchContext): Observable<never> {
   const answering = new AnswerRoom(ANSWERED);
-  const ask$ = asks$(signalling, readAsk, () => punching.scheduler.now()).pipe(share());
+  const ask$ = asks$(signalling, readAsk, () => context.scheduler.now()).pipe(share());
   return ask$.pipe(
     mergeMap(({ signal, ask, withdrawn$ }) => {
       const { from, seenAt } = signal;
       const { attempt, round } = ask;
       const refused$ = defer(() =>
-        refuse$(signalling, punching, from, answerSignal({ attempt, round, refusal: NOT_NOW })),
+        refuse$(signalling, context, from, answerSignal({ attempt, round, refusal: NOT_NOW })),
       );
-      if (!answering.hasRoom(seenAt) || !punching.admits(from, seenAt)) return refused$;
+      if (!answering.hasRoom(seenAt) || !context.admits(from, seenAt)) return refused$;
       const askedAnew$ = ask$.pipe(filter((other) => other.signal.from === from));
       // Another technique may have connected them meanwhile, or this node itself.
-      const over$ = merge(askedAnew$, withdrawn$, punching.satisfied$(from));
-      const work$ = answerRound$(signalling, punching, signal, ask).pipe(takeUntil(over$));
+      const over$ = merge(askedAnew$, withdrawn$, context.satisfied$(from));
+      const work$ = answerRound$(signalling, context, signal, ask).pipe(takeUntil(over$));
       return answering.count$(seenAt, work$, refused$);
     }),
     ignoreElements(),
@@ -55,7 +55,7 @@ export function answerPunches$(signalling: Signalling, punching: Punching): Obse
 /** Answers one ask. Never fails. */
 function answerRound$(
   signalling: Signalling,
-  punching: Punching,
+  context: PunchContext,
   signal: ReceivedSignal,
   { attempt, round, side, roundTripMs, mayGuess }: PunchAsk,
 ): Observable<unknown> {
@@ -69,17 +69,17 @@ function answerRound$(
       })
       .pipe(ignoreElements());
   // The time that the answer takes to the server and on to the peer, which sends its SYNs when it arrives.
-  const delayMs = (punching.roundTripMs(familyOf(side.address)) + roundTripMs) / 2;
+  const delayMs = (context.roundTripMs(familyOf(side.address)) + roundTripMs) / 2;
   let isAgreed = false;
-  return defer(() => punching.side$(familyOf(side.address), [side.address], { by: 'peer', mayGuess })).pipe(
+  return defer(() => context.side$(familyOf(side.address), [side.address], { by: 'peer', mayGuess })).pipe(
     switchMap((own, index) => {
       expectWhereSeen(side, signal);
       if (index > 0) {
-        punching.tell({ ...told, step: 'refused', reason: MISCOUNTED });
+        context.tell({ ...told, step: 'refused', reason: MISCOUNTED });
         return concat(answer$({ refusal: MISCOUNTED }), EMPTY.pipe(throwIfEmpty(() => new DialError(MISCOUNTED))));
       }
-      const opened$ = open$(punching, told, own, side, { delayMs, isPaced: !mayGuess }, (socket) =>
-        punching.secure$(socket, 'server', peerId).pipe(switchMap((link) => punching.receive$(link))),
+      const opened$ = open$(context, told, own, side, { delayMs, isPaced: !mayGuess }, (socket) =>
+        context.secure$(socket, 'server', peerId).pipe(switchMap((link) => context.receive$(link))),
       );
       isAgreed = true;
       return merge(answer$({ side: own }), opened$);
@@ -88,7 +88,7 @@ function answerRound$(
     catchError((error: unknown) => {
       if (isAgreed) return EMPTY;
       const refusal = error instanceof LaterError ? NOT_NOW : reasonOf(error);
-      punching.tell({ ...told, step: 'refused', reason: refusal });
+      context.tell({ ...told, step: 'refused', reason: refusal });
       return answer$({ refusal });
     }),
     catchError(() => EMPTY),

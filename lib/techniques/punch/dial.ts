@@ -24,7 +24,7 @@ import { within } from '../../operators/within.js';
 import type { Signalling } from '../../signalling/signalling.js';
 import { NOT_NOW } from '../../peers/guests.js';
 import { askSignal, readAnswer, type PunchAnswer, type PunchAsk } from './messages.js';
-import type { Punching } from './punching.js';
+import type { PunchContext } from './context.js';
 import type { Unl, UnlV3 } from '../../unl/types.js';
 import type { Attempt, Dial } from '../technique.js';
 import { MISCOUNTED, LaterError, FinalError, expectWhereSeen, open$ } from './round.js';
@@ -54,17 +54,17 @@ const UNSEEN =
  * round trip earlier than if the peer chose. If both nodes ask each other at the same time, the greater key decides which of the
  * two links is kept, as for crossing dials.
  */
-export function dialByPunch(punching: Punching | undefined): Dial {
+export function dialByPunch(context: PunchContext | undefined): Dial {
   return (attempt$) =>
     attempt$.pipe(
       switchMap((attempt) => {
         const { peer, own } = attempt;
         if (peer.version !== 3) throw new DialError('The UNL has no key to send a signal to');
-        if (punching === undefined) throw new DialError(whyNotPunching(own));
+        if (context === undefined) throw new DialError(whyNotPunching(own));
         let round = 0;
         let failed = 0;
         const nextRound = () => round++;
-        return punching.families$.pipe(
+        return context.families$.pipe(
           tap((families) => {
             if (families.length === 0) throw new FinalError(UNSEEN);
           }),
@@ -74,7 +74,7 @@ export function dialByPunch(punching: Punching | undefined): Dial {
               const family = families[failed % families.length];
               if (family === undefined)
                 throw new FinalError('Servers see the two nodes by no common family of addresses (IPv4 or IPv6)');
-              return askRound$(attempt, punching, peer, family, { nextRound, mayGuess: failed === 0 });
+              return askRound$(attempt, context, peer, family, { nextRound, mayGuess: failed === 0 });
             }),
           ),
           retry({
@@ -108,32 +108,30 @@ interface RoundOptions {
 /** Asks the peer to punch, and punches when it agrees. Asks again when this side finds that the ports it had told were wrong. */
 function askRound$(
   attempt: Attempt,
-  punching: Punching,
+  context: PunchContext,
   { peerId, endpoints }: UnlV3,
   family: 4 | 6,
   { nextRound, mayGuess }: RoundOptions,
 ): Observable<Link> {
   const { id, signalling, scheduler } = attempt;
   const addresses = endpoints.map(({ address }) => address);
-  return punching.side$(family, addresses, { by: 'us', mayGuess }).pipe(
+  return context.side$(family, addresses, { by: 'us', mayGuess }).pipe(
     switchMap((own) => {
       const { natType, address, ports } = own;
       const round = nextRound();
       const told = { attemptId: id, peerId, round, by: 'us' } as const;
-      const ask = { attempt: id, round, side: own, roundTripMs: punching.roundTripMs(family), mayGuess };
-      punching.tell({ ...told, step: 'asked', own: { natType, address, ports } });
+      const ask = { attempt: id, round, side: own, roundTripMs: context.roundTripMs(family), mayGuess };
+      context.tell({ ...told, step: 'asked', own: { natType, address, ports } });
       return exchange$(signalling, peerId, ask, scheduler).pipe(
         switchMap((answer) => {
           if ('refusal' in answer) {
-            punching.tell({ ...told, step: 'refused', reason: answer.refusal });
+            context.tell({ ...told, step: 'refused', reason: answer.refusal });
             const words = `The peer does not want to punch: ${answer.refusal}`;
             if (answer.refusal === MISCOUNTED) throw new DialError(words);
             throw answer.refusal === NOT_NOW ? new LaterError(words) : new FinalError(words);
           }
           const options = { delayMs: 0, isPaced: !mayGuess };
-          return open$(punching, told, own, answer.side, options, (socket) =>
-            punching.secure$(socket, 'client', peerId),
-          );
+          return open$(context, told, own, answer.side, options, (socket) => context.secure$(socket, 'client', peerId));
         }),
       );
     }),

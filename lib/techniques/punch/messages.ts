@@ -3,7 +3,7 @@ import { MAX_PREDICTIONS } from '../../nat/predict.js';
 import { isPort } from '../../endpoint.js';
 import type { Signal } from '../../signalling/signalling.js';
 import type { NatType } from '../../unl/types.js';
-import { isAttemptId } from '../../validate.js';
+import { isId } from '../../validate.js';
 import { oneLine } from '../../words.js';
 
 // What two nodes say to each other before they open TCP simultaneously, as signals:
@@ -52,7 +52,7 @@ export function answerSignal(answer: PunchAnswer): Signal {
 export function readAsk({ kind, body }: Signal): PunchAsk | undefined {
   const { attempt, round, roundTripMs, mayGuess } = body;
   const side = readSide(body['side']);
-  if (kind !== 'punch-ask' || !isAttemptId(attempt) || !isRound(round) || side === undefined) return undefined;
+  if (kind !== 'punch-ask' || !isId(attempt) || !isRound(round) || side === undefined) return undefined;
   if (typeof roundTripMs !== 'number' || !(roundTripMs >= 0)) return undefined;
   return { attempt, round, side, roundTripMs: Math.min(roundTripMs, MAX_ROUND_TRIP_MS), mayGuess: mayGuess === true };
 }
@@ -60,7 +60,7 @@ export function readAsk({ kind, body }: Signal): PunchAsk | undefined {
 /** Reads an answer: `undefined` for any other signal, and for one that is malformed. Never throws. */
 export function readAnswer({ kind, body }: Signal): PunchAnswer | undefined {
   const { attempt, round, refusal } = body;
-  if (kind !== 'punch-answer' || !isAttemptId(attempt) || !isRound(round)) return undefined;
+  if (kind !== 'punch-answer' || !isId(attempt) || !isRound(round)) return undefined;
   if (typeof refusal === 'string') return { attempt, round, refusal: oneLine(refusal) };
   const side = readSide(body['side']);
   return side && { attempt, round, side };

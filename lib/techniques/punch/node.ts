@@ -11,7 +11,7 @@ import type { PunchPlan } from './plan.js';
 import { within } from '../../operators/within.js';
 import type { Dialect } from '../../rendezvous/dialect.js';
 import type { Runtime } from '../../runtime.js';
-import type { Punching } from './punching.js';
+import type { PunchContext } from './context.js';
 import type { PunchStep } from './steps.js';
 import { guestsOf } from '../../peers/guests.js';
 import type { NatView } from '../../self/nat-view.js';
@@ -20,7 +20,7 @@ import { punchSides } from './own-side.js';
 import { PUNCH } from './traits.js';
 
 /** What punches need of their node. */
-interface PunchingConfig {
+interface PunchContextConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
   readonly context: SecureContext;
@@ -30,7 +30,7 @@ interface PunchingConfig {
   /** What servers have shown of this node's NAT lately; waits for the first of it. */
   readonly nats$: Observable<readonly NatView[]>;
   /** To the server that carries this node's signals by a family, and back, in milliseconds. */
-  readonly roundTripMs: Punching['roundTripMs'];
+  readonly roundTripMs: PunchContext['roundTripMs'];
   readonly tell: (step: PunchStep) => void;
 }
 
@@ -38,7 +38,7 @@ interface PunchingConfig {
 const BIRTHDAY_SYNS = 64;
 
 /** What punches use of their node: its sockets, its key, and its predicted ports. */
-export function punchingOf(dependencies: PunchingConfig): Punching {
+export function punchContextOf(dependencies: PunchContextConfig): PunchContext {
   const { config, runtime, context, peers } = dependencies;
   const { handshakeMs } = config.timing;
   const sides = punchSides(dependencies);

@@ -8,7 +8,7 @@ import { takeTurns } from '../../operators/take-turns.js';
 import type { Dialect } from '../../rendezvous/dialect.js';
 import { observe$, type Observation } from '../../rendezvous/observe.js';
 import type { Runtime } from '../../runtime.js';
-import type { SideOptions } from './punching.js';
+import type { SideOptions } from './context.js';
 import { newLocalPort, type NatView } from '../../self/nat-view.js';
 
 /** What predicting this node's ports needs. */
@@ -25,7 +25,7 @@ interface PunchSideConfig {
 interface PunchSides {
   /** What servers have shown; nothing where none does in time. Emits once. */
   readonly nats$: Observable<readonly NatView[]>;
-  /** See `Punching.side$`. */
+  /** See `PunchContext.side$`. */
   readonly side$: (family: 4 | 6, peerAddresses: readonly string[], options: SideOptions) => Observable<OwnPunchSide>;
   /** Called with each plan that is carried out, to count its mappings. */
   readonly count: (plan: PunchPlan) => void;

@@ -2,8 +2,8 @@ import { EMPTY, filter, map } from 'rxjs';
 import { observersOf } from '../../self/findings.js';
 import type { TechniqueHost } from '../host.js';
 import type { NodeTechnique } from '../technique.js';
-import { punchingOf } from './node.js';
-import type { Punching } from './punching.js';
+import { punchContextOf } from './node.js';
+import type { PunchContext } from './context.js';
 import { dialByPunch } from './dial.js';
 import { answerPunches$ } from './answer.js';
 import { PUNCH } from './traits.js';
@@ -11,12 +11,12 @@ import { PUNCH } from './traits.js';
 /** TCP simultaneous open, which needs servers that see this node's NAT, and a key to sign signals with. */
 export function punch(host: TechniqueHost): NodeTechnique {
   const { config, signalling } = host;
-  const punching = config.provesKeys && canPunch(host) ? punchingFor(host) : undefined;
+  const context = config.provesKeys && canPunch(host) ? punchContextFor(host) : undefined;
   return {
     ...PUNCH,
-    dial: dialByPunch(punching),
-    looksAtNat: punching !== undefined,
-    answer$: punching === undefined ? EMPTY : answerPunches$(signalling, punching),
+    dial: dialByPunch(context),
+    looksAtNat: context !== undefined,
+    answer$: context === undefined ? EMPTY : answerPunches$(signalling, context),
   };
 }
 
@@ -26,8 +26,8 @@ export function canPunch({ config }: Pick<TechniqueHost, 'config'>): boolean {
 }
 
 /** What a node gives to its punches, and to PyP2P's challenges. */
-export function punchingFor(host: TechniqueHost): Punching {
-  return punchingOf({
+export function punchContextFor(host: TechniqueHost): PunchContext {
+  return punchContextOf({
     ...host,
     nats$: host.findings$.pipe(
       map(({ nats }) => nats),

@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net';
-import { catchError, EMPTY, mergeMap, take, throwIfEmpty, type Observable } from 'rxjs';
+import { catchError, defer, EMPTY, mergeMap, Subject, take, takeUntil, tap, throwIfEmpty, type Observable } from 'rxjs';
 import { DialError, reasonOf } from '../../errors.js';
 import { planPunch, type OwnPunchSide, type PunchPlan, type PunchPlanOptions, type PunchSide } from './plan.js';
 import type { ReceivedSignal } from '../../signalling/signalling.js';
 import type { PunchStep } from './steps.js';
-import type { Punching } from './punching.js';
+import type { PunchContext } from './context.js';
 
 /** The refusal of a peer that had told wrong ports. It is asked again at once. */
 export const MISCOUNTED = 'miscounted';
@@ -44,24 +44,27 @@ function planned(own: OwnPunchSide, peer: PunchSide, options: PunchPlanOptions):
  * @param take$ makes the connection's link of a socket; fails or emits nothing for a socket that is not the peer's choice.
  */
 export function open$<T>(
-  punching: Punching,
+  context: PunchContext,
   told: Pick<PunchStep, 'attemptId' | 'peerId' | 'round' | 'by'>,
   own: OwnPunchSide,
   peer: PunchSide,
   options: PunchOptions,
   take$: (socket: Socket) => Observable<T>,
 ): Observable<T> {
-  const plan = planned(own, peer, { ...punching.options(), ...options });
-  if (!punching.hasRoomFor(plan)) throw new LaterError('Another punch that takes thousands of SYNs is under way');
+  const plan = planned(own, peer, { ...context.options(), ...options });
+  if (!context.hasRoomFor(plan)) throw new LaterError('Another punch that takes thousands of SYNs is under way');
   const { natType, address, ports } = own;
   const summary = { syns: plan.syns.length, delayMs: options.delayMs, deadlineMs: plan.deadlineMs };
-  punching.tell({ ...told, step: 'planned', own: { natType, address, ports }, peer, plan: summary });
-  let failure: unknown;
-  return punching
-    .punch$(plan, (report) => {
-      punching.tell({ ...told, step: 'over', ...report });
-    })
-    .pipe(
+  context.tell({ ...told, step: 'planned', own: { natType, address, ports }, peer, plan: summary });
+  const punched$ = context.punch$(plan, (report) => {
+    context.tell({ ...told, step: 'over', ...report });
+  });
+  return defer(() => {
+    let failure: unknown;
+    const linked = new Subject<void>();
+    // `take` alone would end the punch only after its caller has heard of the link, and traced the attempt's success.
+    const socket$ = punched$.pipe(takeUntil(linked));
+    return socket$.pipe(
       mergeMap((socket) =>
         take$(socket).pipe(
           catchError((error: unknown) => {
@@ -70,7 +73,11 @@ export function open$<T>(
           }),
         ),
       ),
+      tap(() => {
+        linked.next();
+      }),
       take(1),
       throwIfEmpty(() => failure ?? new DialError('Connections opened, but the peer chose none of them')),
     );
+  });
 }

@@ -21,7 +21,8 @@ import type { ReceivedSignal, Signal, Signalling } from '../../signalling/signal
 import { AnswerRoom, NOT_NOW, refuse$ } from '../../peers/guests.js';
 import { asks$ } from '../asks.js';
 import { readAsk, replySignal, type RelayAsk, type RelayNames } from './messages.js';
-import type { KnownRelays, Relay, Relaying } from './relaying.js';
+import type { RelayContext } from './context.js';
+import type { KnownRelays, Relay } from './known-relays.js';
 import { formatServer, serverOf } from '../../endpoint.js';
 
 /** How long both nodes have to come to the agreed relay and prove their keys there, in milliseconds. */
@@ -61,25 +62,25 @@ export function placesFor(ask: readonly RelayNames[], relays: readonly Relay[]):
  * Answers requests to meet at a relay: many peers at once, each peer once at a time. Goes only to relays that this node knows
  * itself, so that nobody can make it connect to a third party. Never emits, never fails.
  */
-export function answerRelays$(signalling: Signalling, relaying: Relaying): Observable<never> {
+export function answerRelays$(signalling: Signalling, context: RelayContext): Observable<never> {
   return defer(() => {
     const answering = new AnswerRoom(ANSWERED);
-    const seen = new Seen({ ...REMEMBERED, now: () => relaying.scheduler.now() });
-    const ask$ = asks$(signalling, readAsk, () => relaying.scheduler.now()).pipe(
+    const seen = new Seen({ ...REMEMBERED, now: () => context.scheduler.now() });
+    const ask$ = asks$(signalling, readAsk, () => context.scheduler.now()).pipe(
       filter(({ signal, ask }) => !seen.has(`${signal.from} ${ask.token}`)),
       share(),
     );
     return ask$.pipe(
       mergeMap(({ signal, ask, withdrawn$ }) => {
         const { from, seenAt } = signal;
-        const refused$ = defer(() => refuse$(signalling, relaying, from, refusalSignal(ask, NOT_NOW)));
-        if (!answering.hasRoom(seenAt) || !relaying.admits(from, seenAt)) return refused$;
+        const refused$ = defer(() => refuse$(signalling, context, from, refusalSignal(ask, NOT_NOW)));
+        if (!answering.hasRoom(seenAt) || !context.admits(from, seenAt)) return refused$;
         seen.add(`${from} ${ask.token}`);
         const askedAnew$ = ask$.pipe(filter((other) => other.signal.from === from));
         return answering.count$(
           seenAt,
           // Goes on when another technique has connected the two: lines may already be on their way by this relay.
-          answer$(signalling, relaying, signal, ask).pipe(takeUntil(merge(askedAnew$, withdrawn$))),
+          answer$(signalling, context, signal, ask).pipe(takeUntil(merge(askedAnew$, withdrawn$))),
           refused$,
         );
       }),
@@ -91,18 +92,18 @@ export function answerRelays$(signalling: Signalling, relaying: Relaying): Obser
 /** Answers one ask. Never fails. */
 function answer$(
   signalling: Signalling,
-  relaying: Relaying,
+  context: RelayContext,
   signal: ReceivedSignal,
   ask: RelayAsk,
 ): Observable<unknown> {
   const knownIn = ({ relays }: KnownRelays) => placesFor(ask.relays, relays);
-  return relaying.known$.pipe(
+  return context.known$.pipe(
     first((known) => known.isWhole || knownIn(known).length > 0),
     switchMap((known) => {
       const places = knownIn(known);
       if (places.length === 0)
-        return refuse$(signalling, relaying, signal.from, refusalSignal(ask, 'it knows none of your relays'));
-      return comeToAny$(signalling, relaying, signal, ask, places);
+        return refuse$(signalling, context, signal.from, refusalSignal(ask, 'it knows none of your relays'));
+      return comeToAny$(signalling, context, signal, ask, places);
     }),
     take(1),
     ignoreErrors(),
@@ -112,7 +113,7 @@ function answer$(
 /** Joins the first relay, and the next one if that refuses. */
 function comeToAny$(
   signalling: Signalling,
-  relaying: Relaying,
+  context: RelayContext,
   signal: ReceivedSignal,
   ask: RelayAsk,
   [place, ...others]: readonly Place[],
@@ -121,17 +122,17 @@ function comeToAny$(
   const { attempt, token } = ask;
   // Without details, which strangers must not learn.
   if (place === undefined)
-    return refuse$(signalling, relaying, from, refusalSignal(ask, 'none of your relays lets it in'));
+    return refuse$(signalling, context, from, refusalSignal(ask, 'none of your relays lets it in'));
   const { named, known } = place;
   const told$ = signalling.send$(from, replySignal({ attempt, token, relay: named.url })).pipe(ignoreErrors());
-  const met$ = relaying.join$(known.url, from, token).pipe(
+  const met$ = context.join$(known.url, from, token).pipe(
     map((socket) =>
-      relaying.secure$(socket, 'server', from).pipe(
-        switchMap((link) => relaying.receive$(link)),
-        within(COME_MS, 'The peer did not come to the relay', relaying.scheduler),
+      context.secure$(socket, 'server', from).pipe(
+        switchMap((link) => context.receive$(link)),
+        within(COME_MS, 'The peer did not come to the relay', context.scheduler),
       ),
     ),
-    catchError(() => of(comeToAny$(signalling, relaying, signal, ask, others))),
+    catchError(() => of(comeToAny$(signalling, context, signal, ask, others))),
     switchMap((next$) => next$),
   );
   return merge(met$, told$.pipe(ignoreElements()));

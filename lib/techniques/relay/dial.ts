@@ -26,7 +26,8 @@ import type { Link } from '../../link/link.js';
 import type { Unl, UnlV3 } from '../../unl/types.js';
 import { NOT_NOW } from '../../peers/guests.js';
 import { askSignal, MAX_ENDPOINTS, readReply, type RelayNames } from './messages.js';
-import type { Relay, Relaying } from './relaying.js';
+import type { RelayContext } from './context.js';
+import type { Relay } from './known-relays.js';
 import type { Attempt, Dial } from '../technique.js';
 import { COME_MS } from './answer.js';
 import { bestFor, isNamedBy } from './known-relays.js';
@@ -75,16 +76,16 @@ class RelayError extends DialError {
  * goes to the first named relay that it knows itself, and says which. If that is another one, this node moves there. The node
  * that asked is the TLS client, as whoever dials is, so that its first line leaves as soon as the peer has proven its key.
  */
-export function dialByRelay(relaying: Relaying | undefined): Dial {
+export function dialByRelay(context: RelayContext | undefined): Dial {
   return (attempt$) =>
     attempt$.pipe(
       switchMap((attempt) => {
         const { peer, own } = attempt;
         if (peer.version !== 3) throw new DialError('The UNL has no key to send a signal to');
-        if (relaying === undefined) throw new DialError(whyNotRelaying(own));
-        return relaying.known$.pipe(
+        if (context === undefined) throw new DialError(whyNotRelaying(own));
+        return context.known$.pipe(
           first(({ relays, isWhole }) => isWhole || relays.some((known) => isNamedBy(peer, known))),
-          switchMap(({ relays }) => meetAtAny$(attempt, relaying, peer, bestFor(peer, relays))),
+          switchMap(({ relays }) => meetAtAny$(attempt, context, peer, bestFor(peer, relays))),
         );
       }),
     );
@@ -100,7 +101,7 @@ function whyNotRelaying({ version }: Unl): string {
 /** Asks the peer to meet, and asks again: without the relay at which it failed, and later if the peer was busy. */
 function meetAtAny$(
   attempt: Attempt,
-  relaying: Relaying,
+  context: RelayContext,
   { peerId }: UnlV3,
   relays: readonly Relay[],
 ): Observable<Link> {
@@ -111,7 +112,7 @@ function meetAtAny$(
       throw new DialError(
         'This node knows no relay: name a rendezvous server or a mailbox that has one, or relays by `relay`',
       );
-    return meet$(attempt, relaying, peerId, best, left);
+    return meet$(attempt, context, peerId, best, left);
   }).pipe(
     retry({
       delay: (error: unknown, count) => {
@@ -128,13 +129,13 @@ function meetAtAny$(
 /** Asks the peer once, goes to the best relay, and moves to the one that the peer says. */
 function meet$(
   { id, signalling, timing, scheduler }: Attempt,
-  relaying: Relaying,
+  context: RelayContext,
   peerId: PeerId,
   best: Relay,
   relays: readonly Relay[],
 ): Observable<Link> {
   return defer(() => {
-    const token = relaying.newToken();
+    const token = context.newToken();
     let isAgreed = false;
     let isIn = false;
     let missed: AgainError | undefined;
@@ -163,11 +164,11 @@ function meet$(
     );
     const elsewhere$ = answer$.pipe(filter((answered) => answered !== best));
     const linkAt$ = (known: Relay) =>
-      relaying.join$(known.url, peerId, token).pipe(
+      context.join$(known.url, peerId, token).pipe(
         tap(() => {
           isIn = true;
         }),
-        switchMap((socket) => relaying.secure$(socket, 'client', peerId)),
+        switchMap((socket) => context.secure$(socket, 'client', peerId)),
         catchError((error: unknown) => {
           throw new RelayError(known, error);
         }),

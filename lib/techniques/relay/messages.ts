@@ -1,7 +1,7 @@
 import { parseEndpoint, formatEndpoint } from '../../endpoint.js';
 import { isRelayToken } from './protocol.js';
 import type { Signal } from '../../signalling/signalling.js';
-import { isAttemptId, isId, readUrl } from '../../validate.js';
+import { isId, readUrl } from '../../validate.js';
 import { oneLine } from '../../words.js';
 
 // What two nodes say to each other to meet at a relay, as signals:
@@ -64,7 +64,7 @@ export function replySignal(reply: RelayReply): Signal {
 /** Reads an ask: `undefined` for any other signal, and for one that is malformed. Never throws. */
 export function readAsk({ kind, body }: Signal): RelayAsk | undefined {
   const { attempt, token, relays: named } = body;
-  if (kind !== 'relay-ask' || !isAttemptId(attempt) || !isRelayToken(token)) return undefined;
+  if (kind !== 'relay-ask' || !isId(attempt) || !isRelayToken(token)) return undefined;
   if (!Array.isArray(named) || named.length === 0 || named.length > MAX_RELAYS) return undefined;
   const relays = named.map(readRelay).filter((relay) => relay !== undefined);
   return relays.length === named.length ? { attempt, token, relays } : undefined;
@@ -73,7 +73,7 @@ export function readAsk({ kind, body }: Signal): RelayAsk | undefined {
 /** Reads what the other says: `undefined` for any other signal, and for one that is malformed. Never throws. */
 export function readReply({ kind, body }: Signal): RelayReply | undefined {
   const { attempt, token, relay, reason } = body;
-  if (!isAttemptId(attempt) || !isRelayToken(token)) return undefined;
+  if (!isId(attempt) || !isRelayToken(token)) return undefined;
   if (kind === 'relay-answer' && typeof relay === 'string') return { attempt, token, relay };
   if (kind === 'relay-refusal' && typeof reason === 'string') return { attempt, token, refusal: oneLine(reason) };
   return undefined;

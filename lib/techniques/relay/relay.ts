@@ -14,13 +14,14 @@ import type { NodeTechnique } from '../technique.js';
 import { dialByRelay } from './dial.js';
 import { RELAY } from './traits.js';
 import { answerRelays$ } from './answer.js';
-import type { Relay, Relaying } from './relaying.js';
+import type { RelayContext } from './context.js';
+import type { Relay } from './known-relays.js';
 import { guestsOf } from '../../peers/guests.js';
 import type { Peers } from '../../peers/peers.js';
 import { haveTold, httpServers, httpUrlOf, isLate$, type Findings } from '../../self/findings.js';
 
 /** What meetings at relays need of their node. */
-interface RelayingConfig {
+interface RelayContextConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
   readonly context: SecureContext;
@@ -31,11 +32,11 @@ interface RelayingConfig {
 
 /** Meetings at the relays that both nodes know. */
 export function relay(host: TechniqueHost): NodeTechnique {
-  const relaying = canRelay(host.config) ? relayingOf(host) : undefined;
+  const context = canRelay(host.config) ? relayContextOf(host) : undefined;
   return {
     ...RELAY,
-    dial: dialByRelay(relaying),
-    answer$: relaying === undefined ? EMPTY : answerRelays$(host.signalling, relaying),
+    dial: dialByRelay(context),
+    answer$: context === undefined ? EMPTY : answerRelays$(host.signalling, context),
   };
 }
 
@@ -45,7 +46,7 @@ function canRelay({ relay: urls, provesKeys }: ResolvedConfig): boolean {
 }
 
 /** What relay meetings use of their node: the relays of its servers, its sockets and its key. */
-function relayingOf(dependencies: RelayingConfig): Relaying {
+function relayContextOf(dependencies: RelayContextConfig): RelayContext {
   const { config, runtime, context, peers, findings$ } = dependencies;
   const { identity, bind, timing } = config;
   const { scheduler } = runtime;

@@ -1,7 +1,7 @@
 import type { ReceivedSignal, Signal } from '../../signalling/signalling.js';
 import { formatUnl, parseUnl } from '../../unl.js';
 import type { UnlV3 } from '../../unl/types.js';
-import { isAttemptId } from '../../validate.js';
+import { isId } from '../../validate.js';
 import { oneLine } from '../../words.js';
 
 // What two nodes say to each other, as signals:
@@ -26,7 +26,7 @@ export interface DialBack {
 /** Reads the question: `undefined` for any other signal, for one that is malformed, and for the locator of somebody else. */
 export function readDialBack({ kind, body, from }: ReceivedSignal): DialBack | undefined {
   const { attempt, unl: text } = body;
-  if (kind !== 'dial-back' || !isAttemptId(attempt) || typeof text !== 'string') return undefined;
+  if (kind !== 'dial-back' || !isId(attempt) || typeof text !== 'string') return undefined;
   try {
     const unl = parseUnl(text);
     return unl.version === 3 && unl.peerId === from ? { attempt, unl } : undefined;
@@ -41,6 +41,6 @@ export function refusalSignal(attempt: string, reason: string): Signal {
 
 export function readRefusal({ kind, body }: Signal): { readonly attempt: string; readonly reason: string } | undefined {
   const { attempt, reason } = body;
-  if (kind !== 'dial-back-refusal' || !isAttemptId(attempt) || typeof reason !== 'string') return undefined;
+  if (kind !== 'dial-back-refusal' || !isId(attempt) || typeof reason !== 'string') return undefined;
   return { attempt, reason: oneLine(reason) };
 }

@@ -1,12 +1,12 @@
 import { Socket } from 'node:net';
-import { concat, defer, finalize, map, merge, NEVER, Observable, of, Subject, throwError, timer } from 'rxjs';
+import { concat, defer, finalize, map, merge, NEVER, Observable, of, Subject, tap, throwError, timer } from 'rxjs';
 import type { TestScheduler } from 'rxjs/testing';
 import { DialError } from '../../../lib/errors.js';
 import type { Link } from '../../../lib/link/link.js';
 import type { PunchPlan } from '../../../lib/techniques/punch/plan.js';
 import type { ReceivedSignal, Signal, Signalling } from '../../../lib/signalling/signalling.js';
 import { askSignal, readAsk } from '../../../lib/techniques/punch/messages.js';
-import type { Punching } from '../../../lib/techniques/punch/punching.js';
+import type { PunchContext } from '../../../lib/techniques/punch/context.js';
 import { overSignal } from '../../../lib/techniques/asks.js';
 import { dialByPunch } from '../../../lib/techniques/punch/dial.js';
 import { answerPunches$ } from '../../../lib/techniques/punch/answer.js';
@@ -26,7 +26,7 @@ const [LESSER, GREATER] = [peerIdOf(1), peerIdOf(2)];
 interface TestNode {
   readonly peerId: string;
   readonly signalling: Signalling;
-  readonly punching: Punching;
+  readonly context: PunchContext;
   /** What comes to it. */
   readonly inbox: Subject<ReceivedSignal>;
   readonly sent: Signal[];
@@ -51,8 +51,8 @@ interface Behaviour {
   readonly bKey?: string;
   /** What becomes of each of a node's punches, in their order; the last goes on. */
   readonly punches?: readonly ((scheduler: TestScheduler) => Observable<Socket>)[];
-  readonly of?: (node: 'a' | 'b', scheduler: TestScheduler) => Partial<Punching>;
-  readonly ofBoth?: (scheduler: TestScheduler, address: string) => Partial<Punching>;
+  readonly of?: (node: 'a' | 'b', scheduler: TestScheduler) => Partial<PunchContext>;
+  readonly ofBoth?: (scheduler: TestScheduler, address: string) => Partial<PunchContext>;
   readonly isThere?: boolean;
   /** Where the server sees `b`, when that is not where it is. */
   readonly bSeenAt?: string;
@@ -95,7 +95,7 @@ function world(behaviour: Behaviour, spec: (world: World) => void): void {
               return timer(2 * ONE_WAY_MS, scheduler).pipe(map(() => (isThere ? 'delivered' : 'absent')));
             }),
         },
-        punching: {
+        context: {
           peerId,
           scheduler,
           families$: of([4]),
@@ -138,8 +138,8 @@ function world(behaviour: Behaviour, spec: (world: World) => void): void {
       peer: unlOf({ peerId: bKey, endpoints: [{ kind: 'wan', address: '45.203.113.9', port: 4000 }] }),
       signalling: a.signalling,
     });
-    const attempt$ = of(attempt).pipe(dialByPunch(a.punching));
-    record(answerPunches$(b.signalling, b.punching));
+    const attempt$ = of(attempt).pipe(dialByPunch(a.context));
+    record(answerPunches$(b.signalling, b.context));
     spec({ ...helpers, a, b, attempt$, connect: () => record(attempt$) });
   });
 }
@@ -243,7 +243,7 @@ describe('the simultaneous open', () => {
   /** A side that is told at first, and another after some milliseconds, as a look shows that it was wrong. */
   const miscounting =
     (afterMs: number) =>
-    (scheduler: TestScheduler, address: string): Partial<Punching> => ({
+    (scheduler: TestScheduler, address: string): Partial<PunchContext> => ({
       side$: (_family, _addresses, { mayGuess }) => {
         const sideAt = (port: number) => ({
           natType: { type: 'delta', delta: 1 } as const,
@@ -344,15 +344,37 @@ describe('the simultaneous open', () => {
 
   it('says what a node lacks that cannot punch, and asks nobody', () => {
     world({}, ({ a, scheduler }) => {
-      const reasonFor = (fields: Partial<Attempt>, punching?: Punching) =>
-        String(record(of(attemptOf(scheduler, fields)).pipe(dialByPunch(punching))).error);
+      const reasonFor = (fields: Partial<Attempt>, context?: PunchContext) =>
+        String(record(of(attemptOf(scheduler, fields)).pipe(dialByPunch(context))).error);
       expect(reasonFor({})).toMatch(/no rendezvous servers .* name two of them by `rendezvous`/);
       expect(reasonFor({ own: unlOfVersion2() })).toMatch(/no key .* make it with `security: 'tls'`/);
-      expect(reasonFor({ peer: unlOfVersion2() }, a.punching)).toMatch(/has no key/);
-      const unseen = { ...a.punching, families$: of([]) };
+      expect(reasonFor({ peer: unlOfVersion2() }, a.context)).toMatch(/has no key/);
+      const unseen = { ...a.context, families$: of([]) };
       expect(reasonFor({}, unseen)).toMatch(/No rendezvous server has told yet .* see in `status\$`/);
-      expect(reasonFor({}, { ...a.punching, families$: of([6]) })).toMatch(/by no common family of addresses/);
+      expect(reasonFor({}, { ...a.context, families$: of([6]) })).toMatch(/by no common family of addresses/);
       expect(a.sent).toEqual([]);
+    });
+  });
+
+  it('tells that the punch is over before it gives the link, whichever side made it', () => {
+    const report = { sent: 1, refused: 0, opened: 1, accepted: 0, elapsedMs: 80, reasons: [] };
+    const events: string[] = [];
+    const telling = (name: 'a' | 'b', scheduler: TestScheduler): Partial<PunchContext> => ({
+      punch$: (_plan, tell) =>
+        opens(scheduler).pipe(
+          finalize(() => {
+            tell(report);
+          }),
+        ),
+      tell: ({ step }) => events.push(`${name} ${step}`),
+      satisfied$: () => NEVER.pipe(finalize(() => events.push(`${name} has its link`))),
+    });
+    world({ of: telling }, ({ attempt$, flush }) => {
+      record(attempt$.pipe(tap(() => events.push('a has its link'))));
+      flush();
+      const of = (name: string) => events.filter((event) => event.startsWith(name));
+      expect(of('a')).toEqual(['a asked', 'a planned', 'a over', 'a has its link']);
+      expect(of('b')).toEqual(['b planned', 'b over', 'b has its link']);
     });
   });
 
@@ -396,7 +418,7 @@ describe('a node that is asked to punch', () => {
       record(
         answerPunches$(
           { signal$: of({ ...ask('two'), from: other, seenAt: '45.198.51.7' }), send$: () => NEVER },
-          b.punching,
+          b.context,
         ),
       );
       expect(b.held).toBe(2);
@@ -430,10 +452,10 @@ describe('a node that is asked to punch', () => {
   it('answers 32 peers at once, 16 of them at one address; others of those give way to peers at a third, until all have as many', () => {
     world({ punches: [() => NEVER] }, ({ b }) => {
       const signalling: Signalling = { signal$: b.inbox, send$: () => NEVER };
-      const { plans, punching } = b;
+      const { plans, context } = b;
       plans.length = 0;
       const others = new Subject<ReceivedSignal>();
-      record(answerPunches$({ ...signalling, signal$: others }, punching));
+      record(answerPunches$({ ...signalling, signal$: others }, context));
       for (let i = 0; i < 60; i++) {
         const seenAt = `45.198.51.${7 + Math.floor(i / 20)}`;
         others.next({ ...ask('one', 0, seenAt), from: peerIdOf(100 + i), seenAt });

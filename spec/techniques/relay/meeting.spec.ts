@@ -16,7 +16,8 @@ import { overSignal } from '../../../lib/techniques/asks.js';
 import { dialByRelay } from '../../../lib/techniques/relay/dial.js';
 import { answerRelays$, placesFor } from '../../../lib/techniques/relay/answer.js';
 import { bestFor } from '../../../lib/techniques/relay/known-relays.js';
-import type { KnownRelays, Relay, Relaying } from '../../../lib/techniques/relay/relaying.js';
+import type { RelayContext } from '../../../lib/techniques/relay/context.js';
+import type { KnownRelays, Relay } from '../../../lib/techniques/relay/known-relays.js';
 import type { Attempt } from '../../../lib/techniques/technique.js';
 import { attemptOf, linkOf } from '../../support/attempts.js';
 import { peerIdOf, unlOf, unlOfVersion2 } from '../../support/locators.js';
@@ -39,7 +40,7 @@ const FAR = relayAt('http://far.example:8080/', { roundTripMs: 100 });
 const known = (...relays: readonly Relay[]) => concat(of<KnownRelays>({ relays, isWhole: true }), NEVER);
 
 /** What a node gives, of which a spec sees what is joined and what is open, and changes the rest. */
-class TestRelaying implements Relaying {
+class TestRelayContext implements RelayContext {
   readonly joined: string[] = [];
   readonly roles: string[] = [];
   readonly received: Link[] = [];
@@ -51,8 +52,8 @@ class TestRelaying implements Relaying {
   letIn$: (url: string) => Observable<unknown> = () => timer(20, this.scheduler);
   /** The other's coming. */
   come$: (url: string) => Observable<unknown> = () => timer(100, this.scheduler);
-  admits: Relaying['admits'] = () => true;
-  mayRefuse: Relaying['mayRefuse'] = () => true;
+  admits: RelayContext['admits'] = () => true;
+  mayRefuse: RelayContext['mayRefuse'] = () => true;
 
   constructor(readonly scheduler: TestScheduler) {}
 
@@ -90,13 +91,13 @@ class TestRelaying implements Relaying {
   }
 }
 
-/** How {@link TestRelaying} names what was joined. */
+/** How {@link TestRelayContext} names what was joined. */
 const joinedAt = (host: string, byte: number, peerId: string) =>
   `${host} ${tokenOf(byte).slice(0, 2)} ${peerId.slice(0, 2)}`;
 
 describe('the relay', () => {
   interface World {
-    readonly relaying: TestRelaying;
+    readonly context: TestRelayContext;
     readonly sent: readonly {
       readonly at: number;
       readonly ask: RelayAsk;
@@ -122,7 +123,7 @@ describe('the relay', () => {
     delivery: Delivery = 'delivered',
   ): void {
     marbles(({ scheduler, flush }) => {
-      const relaying = new TestRelaying(scheduler);
+      const context = new TestRelayContext(scheduler);
       const signals = new Subject<ReceivedSignal>();
       const sent: { at: number; ask: RelayAsk; options: SignalOptions | undefined }[] = [];
       const send$ = (to: string, signal: Signal, options?: SignalOptions) =>
@@ -137,9 +138,9 @@ describe('the relay', () => {
         signalling: { signal$: signals, send$ },
         ...fields,
       });
-      const attempt$ = of(attempt).pipe(dialByRelay(usesRelays ? relaying : undefined));
+      const attempt$ = of(attempt).pipe(dialByRelay(usesRelays ? context : undefined));
       spec({
-        relaying,
+        context,
         sent,
         attempt$,
         connect: () => record(attempt$),
@@ -155,7 +156,7 @@ describe('the relay', () => {
   }
 
   it('asks, and goes to the best relay at once, as the TLS client', () => {
-    asking(({ relaying, sent, connect, flush, says }) => {
+    asking(({ context, sent, connect, flush, says }) => {
       const connecting = connect();
       expect(sent.map(({ ask }) => ask)).toEqual([
         {
@@ -167,40 +168,40 @@ describe('the relay', () => {
           ],
         },
       ]);
-      expect(relaying.joined).toEqual([joinedAt('near.example', 1, BOB)]);
+      expect(context.joined).toEqual([joinedAt('near.example', 1, BOB)]);
       says(80, { relay: NEAR.url.href });
       flush();
-      expect(relaying.joined).withContext('it stays where it is').toHaveSize(1);
-      expect(relaying.roles).toEqual(['client']);
+      expect(context.joined).withContext('it stays where it is').toHaveSize(1);
+      expect(context.roles).toEqual(['client']);
       expect(connecting.values.map(({ technique }) => technique)).toEqual(['relay at near.example']);
-      expect([connecting.isCompleted, relaying.open]).toEqual([true, 0]);
+      expect([connecting.isCompleted, context.open]).toEqual([true, 0]);
     });
   });
 
   it('needs no answer when the peer comes first', () => {
-    asking(({ relaying, connect, flush }) => {
+    asking(({ context, connect, flush }) => {
       const connecting = connect();
       flush();
       expect(connecting.values).toHaveSize(1);
-      expect(relaying.open).toBe(0);
+      expect(context.open).toBe(0);
     });
   });
 
   it('moves to the relay where the peer is, and leaves the other', () => {
-    asking(({ relaying, connect, flush, says, scheduler }) => {
-      relaying.come$ = (host) => (host === 'far.example' ? timer(50, scheduler) : NEVER);
+    asking(({ context, connect, flush, says, scheduler }) => {
+      context.come$ = (host) => (host === 'far.example' ? timer(50, scheduler) : NEVER);
       const connecting = connect();
       says(80, { relay: FAR.url.href });
       flush();
-      expect(relaying.joined).toEqual([joinedAt('near.example', 1, BOB), joinedAt('far.example', 1, BOB)]);
+      expect(context.joined).toEqual([joinedAt('near.example', 1, BOB), joinedAt('far.example', 1, BOB)]);
       expect(connecting.values.map(({ technique }) => technique)).toEqual(['relay at far.example']);
-      expect(relaying.open).toBe(0);
+      expect(context.open).toBe(0);
     });
   });
 
   it('goes only to relays that it named, and ignores other peers and answers to other asks', () => {
-    asking(({ relaying, connect, flush, says }) => {
-      relaying.come$ = () => NEVER;
+    asking(({ context, connect, flush, says }) => {
+      context.come$ = () => NEVER;
       const connecting = connect();
       says(10, { relay: 'http://127.0.0.1:22/' });
       says(20, { relay: FAR.url.href }, { from: CAROL });
@@ -208,26 +209,26 @@ describe('the relay', () => {
       says(40, { refusal: 'no' }, { attempt: 'another' });
       says(50, { refusal: 'no' }, { from: CAROL });
       flush();
-      expect(relaying.joined).toEqual([joinedAt('near.example', 1, BOB)]);
+      expect(context.joined).toEqual([joinedAt('near.example', 1, BOB)]);
       expect(connecting.values).toEqual([]);
       expect(String(connecting.error)).not.toMatch(/no$/);
     });
   });
 
   it('fails with the peer’s words, at once', () => {
-    asking(({ relaying, connect, sent, flush, says }) => {
-      relaying.come$ = () => NEVER;
+    asking(({ context, connect, sent, flush, says }) => {
+      context.come$ = () => NEVER;
       const connecting = connect();
       says(80, { refusal: 'it knows none of your relays' });
       flush();
       expect(String(connecting.error)).toMatch(/does not come to a relay: it knows none of your relays/);
-      expect([sent.length, relaying.open]).toEqual([1, 0]);
+      expect([sent.length, context.open]).toEqual([1, 0]);
     });
   });
 
   it('asks a peer that has too much to do again after a second each, each time with a new token, but not for ever', () => {
-    asking(({ relaying, connect, sent, flush, says }) => {
-      relaying.come$ = () => NEVER;
+    asking(({ context, connect, sent, flush, says }) => {
+      context.come$ = () => NEVER;
       const connecting = connect();
       for (let i = 0; i < 9; i++) says(80 + i * 1080, { refusal: 'not now' }, { token: tokenOf(i + 1) });
       flush();
@@ -239,9 +240,9 @@ describe('the relay', () => {
 
   it('fails when its signals get nowhere', () => {
     asking(
-      ({ relaying, connect }) => {
+      ({ context, connect }) => {
         expect(String(connect().error)).toMatch(/No signal reached the peer/);
-        expect(relaying.open).toBe(0);
+        expect(context.open).toBe(0);
       },
       {},
       'absent',
@@ -249,8 +250,8 @@ describe('the relay', () => {
   });
 
   it('asks again by every carrier without an answer, and waits 5 s for it, where nobody keeps the question', () => {
-    asking(({ relaying, connect, sent, scheduler, flush }) => {
-      relaying.come$ = () => NEVER;
+    asking(({ context, connect, sent, scheduler, flush }) => {
+      context.come$ = () => NEVER;
       const connecting = connect();
       flush();
       expect(String(connecting.error)).toMatch(/did not answer within 5000 ms/);
@@ -267,14 +268,14 @@ describe('the relay', () => {
 
   it('waits for a peer that may fetch the request later, and asks anew when the relay’s wait is over before', () => {
     asking(
-      ({ relaying, connect, sent, scheduler, flush, says }) => {
+      ({ context, connect, sent, scheduler, flush, says }) => {
         let comes = 0;
         const hangsUp$ = timer(15_000, scheduler).pipe(
           map(() => {
             throw new DialError('The other side closed the connection');
           }),
         );
-        relaying.come$ = () => (++comes === 1 ? hangsUp$ : timer(50, scheduler));
+        context.come$ = () => (++comes === 1 ? hangsUp$ : timer(50, scheduler));
         const connecting = connect();
         says(40_000, { relay: NEAR.url.href });
         flush();
@@ -282,7 +283,7 @@ describe('the relay', () => {
           [0, tokenOf(1), 20],
           [40_000, tokenOf(2), 20],
         ]);
-        expect(relaying.joined).toEqual([joinedAt('near.example', 1, BOB), joinedAt('near.example', 2, BOB)]);
+        expect(context.joined).toEqual([joinedAt('near.example', 1, BOB), joinedAt('near.example', 2, BOB)]);
         expect(connecting.values).toHaveSize(1);
       },
       {},
@@ -292,9 +293,9 @@ describe('the relay', () => {
 
   it('asks anew, too, when the peer says only that the relay refuses it now', () => {
     asking(
-      ({ relaying, connect, sent, flush, says }) => {
+      ({ context, connect, sent, flush, says }) => {
         let comes = 0;
-        relaying.come$ = () => (++comes === 1 ? throwError(() => new DialError('closed')) : of(undefined));
+        context.come$ = () => (++comes === 1 ? throwError(() => new DialError('closed')) : of(undefined));
         const connecting = connect();
         says(9_000, { refusal: 'none of your relays lets it in' });
         flush();
@@ -307,8 +308,8 @@ describe('the relay', () => {
   });
 
   it('asks anew, without the relay that has let the peer in but not this node', () => {
-    asking(({ relaying, connect, sent, flush, says, scheduler }) => {
-      relaying.letIn$ = (host) =>
+    asking(({ context, connect, sent, flush, says, scheduler }) => {
+      context.letIn$ = (host) =>
         host === 'near.example' ? throwError(() => new DialError('The relay refused: full')) : timer(20, scheduler);
       const connecting = connect();
       says(80, { relay: NEAR.url.href });
@@ -322,9 +323,9 @@ describe('the relay', () => {
   });
 
   it('fails with the relay’s words when there is no other', () => {
-    asking(({ relaying, connect, sent, flush, says }) => {
-      relaying.known$ = known(NEAR);
-      relaying.letIn$ = () => throwError(() => new DialError('The relay http://near.example:8080 refused: full'));
+    asking(({ context, connect, sent, flush, says }) => {
+      context.known$ = known(NEAR);
+      context.letIn$ = () => throwError(() => new DialError('The relay http://near.example:8080 refused: full'));
       const connecting = connect();
       says(80, { relay: NEAR.url.href });
       flush();
@@ -334,26 +335,26 @@ describe('the relay', () => {
   });
 
   it('waits 10 s for a peer that has said it would come', () => {
-    asking(({ relaying, connect, flush, says, scheduler }) => {
-      relaying.known$ = known(NEAR);
-      relaying.come$ = () => NEVER;
+    asking(({ context, connect, flush, says, scheduler }) => {
+      context.known$ = known(NEAR);
+      context.come$ = () => NEVER;
       const connecting = connect();
       says(80, { relay: NEAR.url.href });
       flush();
       expect(String(connecting.error)).toMatch(/did not come to the relay http:\/\/near\.example:8080 within 10000 ms/);
-      expect([scheduler.now(), relaying.open]).toEqual([10_080, 0]);
+      expect([scheduler.now(), context.open]).toEqual([10_080, 0]);
     });
   });
 
   it('holds what it has opened for as long as it goes on, and no longer', () => {
-    asking(({ relaying, attempt$, scheduler, flush, says }) => {
-      relaying.come$ = () => NEVER;
+    asking(({ context, attempt$, scheduler, flush, says }) => {
+      context.come$ = () => NEVER;
       const connecting = record(attempt$);
       says(80, { relay: FAR.url.href });
       scheduler.schedule(() => {
-        expect(relaying.open).toBe(1);
+        expect(context.open).toBe(1);
         connecting.subscription.unsubscribe();
-        expect(relaying.open).toBe(0);
+        expect(context.open).toBe(0);
       }, 500);
       flush();
     });
@@ -369,10 +370,10 @@ describe('the relay', () => {
       [[NEAR], unlOf({ peerId: BOB, dht: [{ host: 'near.example', port: 8080 }] }), ['near.example']],
     ] as const) {
       asking(
-        ({ relaying, connect }) => {
-          relaying.known$ = concat(of<KnownRelays>({ relays, isWhole: false }), NEVER);
+        ({ context, connect }) => {
+          context.known$ = concat(of<KnownRelays>({ relays, isWhole: false }), NEVER);
           connect();
-          expect(relaying.joined.map((text) => text.split(' ')[0])).toEqual([...joined]);
+          expect(context.joined.map((text) => text.split(' ')[0])).toEqual([...joined]);
         },
         { peer },
       );
@@ -382,8 +383,8 @@ describe('the relay', () => {
   it('fails with what a node lacks to use relays, and asks nobody', () => {
     const reasonFor = (fields: Parameters<typeof asking>[1], relays: readonly Relay[] = [NEAR]) => {
       let reason = '';
-      asking(({ relaying, connect, sent }) => {
-        relaying.known$ = known(...relays);
+      asking(({ context, connect, sent }) => {
+        context.known$ = known(...relays);
         reason = String(connect().error);
         expect(sent).toEqual([]);
       }, fields);
@@ -462,7 +463,7 @@ describe('a relay that two nodes know', () => {
 
 describe('a node that is asked to a relay', () => {
   interface Asked {
-    readonly relaying: TestRelaying;
+    readonly context: TestRelayContext;
     readonly asks: (given?: Partial<RelayAsk>, from?: string, seenAt?: string) => void;
     readonly signals: Subject<ReceivedSignal>;
     /** What it says. */
@@ -477,7 +478,7 @@ describe('a node that is asked to a relay', () => {
   /** Bob, who is asked. */
   function asked(spec: (world: Asked) => void): void {
     marbles(({ scheduler, flush }) => {
-      const relaying = new TestRelaying(scheduler);
+      const context = new TestRelayContext(scheduler);
       const signals = new Subject<ReceivedSignal>();
       const said: string[] = [];
       const send$ = (to: string, { kind, body }: Signal) =>
@@ -485,64 +486,64 @@ describe('a node that is asked to a relay', () => {
           said.push(`${to.slice(0, 2)} ${kind} ${String(body['relay'] ?? body['reason'])}`);
           return of<Delivery>('delivered');
         });
-      const recording = record(answerRelays$({ signal$: signals, send$ }, relaying));
+      const recording = record(answerRelays$({ signal$: signals, send$ }, context));
       const asks: Asked['asks'] = (given = {}, from = ALICE, seenAt = AT) => {
         signals.next({ ...askSignal({ attempt: 'one', token: tokenOf(1), relays: NAMES, ...given }), from, seenAt });
       };
-      spec({ relaying, asks, signals, said, recording, scheduler, flush });
+      spec({ context, asks, signals, said, recording, scheduler, flush });
       expect([recording.values, recording.error, recording.isCompleted]).toEqual([[], undefined, false]);
     });
   }
   const to = (peerId: string, words: string) => `${peerId.slice(0, 2)} ${words}`;
 
   it('goes to the first that it knows, says so meanwhile, and takes the link as the TLS server', () => {
-    asked(({ relaying, asks, said, flush }) => {
-      relaying.known$ = known(FAR);
+    asked(({ context, asks, said, flush }) => {
+      context.known$ = known(FAR);
       asks();
-      expect(relaying.joined).toEqual([joinedAt('far.example', 1, ALICE)]);
+      expect(context.joined).toEqual([joinedAt('far.example', 1, ALICE)]);
       expect(said).toEqual([to(ALICE, `relay-answer ${FAR.url.href}`)]);
       flush();
-      expect(relaying.roles).toEqual(['server']);
-      expect(relaying.received.map(({ technique }) => technique)).toEqual(['relay at far.example']);
-      expect(relaying.open).toBe(0);
+      expect(context.roles).toEqual(['server']);
+      expect(context.received.map(({ technique }) => technique)).toEqual(['relay at far.example']);
+      expect(context.open).toBe(0);
     });
   });
 
   it('goes there by its own URL, and answers with the peer’s', () => {
-    asked(({ relaying, asks, said }) => {
-      relaying.known$ = known(relayAt('http://192.0.2.1:8080/', { id: 'one' }));
+    asked(({ context, asks, said }) => {
+      context.known$ = known(relayAt('http://192.0.2.1:8080/', { id: 'one' }));
       asks({ relays: [{ url: 'http://rv.example:8080/', at: [], id: 'one' }] });
-      expect(relaying.joined).toEqual([joinedAt('192.0.2.1', 1, ALICE)]);
+      expect(context.joined).toEqual([joinedAt('192.0.2.1', 1, ALICE)]);
       expect(said).toEqual([to(ALICE, 'relay-answer http://rv.example:8080/')]);
     });
   });
 
   it('stops when the peer withdraws the request, and goes nowhere afterwards', () => {
-    asked(({ relaying, asks, signals, said, flush }) => {
+    asked(({ context, asks, signals, said, flush }) => {
       asks();
-      expect(relaying.open).toBe(1);
+      expect(context.open).toBe(1);
       signals.next({ ...overSignal('one'), from: ALICE, seenAt: undefined });
-      expect(relaying.open).toBe(0);
+      expect(context.open).toBe(0);
       asks({ token: tokenOf(2) });
       flush();
-      expect(relaying.joined).toHaveSize(1);
+      expect(context.joined).toHaveSize(1);
       expect(said).toHaveSize(1);
     });
   });
 
   it('goes nowhere when it knows none of the relays, and says so', () => {
-    asked(({ relaying, asks, said, flush }) => {
+    asked(({ context, asks, said, flush }) => {
       asks({ relays: [{ url: 'http://127.0.0.1:22/', at: ['192.168.1.1:80'], id: 'one' }] });
       flush();
-      expect([relaying.joined, relaying.open]).toEqual([[], 0]);
+      expect([context.joined, context.open]).toEqual([[], 0]);
       expect(said).toEqual([to(ALICE, 'relay-refusal it knows none of your relays')]);
     });
   });
 
   it('says so only after its servers have answered', () => {
-    asked(({ relaying, asks, said, flush, scheduler }) => {
+    asked(({ context, asks, said, flush, scheduler }) => {
       const later$ = timer(500, scheduler).pipe(map((): KnownRelays => ({ relays: [NEAR], isWhole: false })));
-      relaying.known$ = concat(of<KnownRelays>({ relays: [], isWhole: false }), later$, NEVER);
+      context.known$ = concat(of<KnownRelays>({ relays: [], isWhole: false }), later$, NEVER);
       asks();
       expect(said).toEqual([]);
       flush();
@@ -551,88 +552,88 @@ describe('a node that is asked to a relay', () => {
   });
 
   it('goes to the next relay when one refuses, and says when none is left, without details', () => {
-    asked(({ relaying, asks, said, flush, scheduler }) => {
+    asked(({ context, asks, said, flush, scheduler }) => {
       const fails$ = timer(20, scheduler).pipe(switchMap(() => throwError(() => new DialError('ECONNREFUSED'))));
-      relaying.letIn$ = (host) => (host === 'near.example' ? fails$ : timer(20, scheduler));
+      context.letIn$ = (host) => (host === 'near.example' ? fails$ : timer(20, scheduler));
       asks();
       flush();
       expect(said).toEqual([NEAR, FAR].map(({ url }) => to(ALICE, `relay-answer ${url.href}`)));
-      expect(relaying.received).toHaveSize(1);
-      relaying.letIn$ = () => fails$;
+      expect(context.received).toHaveSize(1);
+      context.letIn$ = () => fails$;
       asks({ token: tokenOf(2) });
       flush();
       expect(said.slice(-1)).toEqual([to(ALICE, 'relay-refusal none of your relays lets it in')]);
-      expect(relaying.open).toBe(0);
+      expect(context.open).toBe(0);
     });
   });
 
   it('gives up when the peer does not come', () => {
-    asked(({ relaying, asks, scheduler, flush }) => {
-      relaying.come$ = () => NEVER;
+    asked(({ context, asks, scheduler, flush }) => {
+      context.come$ = () => NEVER;
       asks();
       flush();
-      expect([scheduler.now(), relaying.open, relaying.received]).toEqual([10_020, 0, []]);
+      expect([scheduler.now(), context.open, context.received]).toEqual([10_020, 0, []]);
     });
   });
 
   it('answers a request once, however often it comes, and only the newest of a peer', () => {
-    asked(({ relaying, asks, flush }) => {
-      relaying.come$ = () => NEVER;
+    asked(({ context, asks, flush }) => {
+      context.come$ = () => NEVER;
       asks();
       asks();
-      expect([relaying.joined.length, relaying.open]).toEqual([1, 1]);
+      expect([context.joined.length, context.open]).toEqual([1, 1]);
       asks({ token: tokenOf(2) });
-      expect([relaying.joined.length, relaying.open]).toEqual([2, 1]);
+      expect([context.joined.length, context.open]).toEqual([2, 1]);
       flush();
       asks();
-      expect(relaying.joined).toHaveSize(2);
+      expect(context.joined).toHaveSize(2);
     });
   });
 
   it('answers 64 at once and 16 at one address, and tells the others to come later, also those that give way', () => {
-    asked(({ relaying, asks, said, flush }) => {
-      relaying.come$ = () => NEVER;
+    asked(({ context, asks, said, flush }) => {
+      context.come$ = () => NEVER;
       const noes = () => said.filter((words) => words.endsWith('relay-refusal not now')).length;
       for (let i = 0; i < 20; i++) asks({}, peerIdOf(100 + i));
-      expect([relaying.joined.length, noes()]).toEqual([16, 4]);
+      expect([context.joined.length, noes()]).toEqual([16, 4]);
       for (let i = 0; i < 60; i++) asks({}, peerIdOf(120 + i), `192.0.2.${i}`);
-      expect([relaying.open, relaying.joined.length, noes()]).toEqual([64, 76, 16]);
+      expect([context.open, context.joined.length, noes()]).toEqual([64, 76, 16]);
       flush();
-      expect(relaying.open).toBe(0);
+      expect(context.open).toBe(0);
       asks({}, peerIdOf(100), AT);
       asks({}, peerIdOf(119), AT);
-      expect(relaying.joined).withContext('there is room again').toHaveSize(77);
+      expect(context.joined).withContext('there is room again').toHaveSize(77);
     });
   });
 
   it('goes nowhere for a refused peer, and limits its refusals', () => {
-    asked(({ relaying, asks, said }) => {
-      relaying.admits = (peerId, seenAt) => peerId !== ALICE && seenAt !== AT;
+    asked(({ context, asks, said }) => {
+      context.admits = (peerId, seenAt) => peerId !== ALICE && seenAt !== AT;
       asks();
-      relaying.mayRefuse = () => false;
+      context.mayRefuse = () => false;
       asks({ token: tokenOf(2) });
-      expect([relaying.joined, said]).toEqual([[], [to(ALICE, 'relay-refusal not now')]]);
+      expect([context.joined, said]).toEqual([[], [to(ALICE, 'relay-refusal not now')]]);
     });
   });
 
   it('ignores other signals, and goes on after any', () => {
-    asked(({ relaying, asks, signals, said, flush }) => {
+    asked(({ context, asks, signals, said, flush }) => {
       const good = askSignal({ attempt: 'one', token: tokenOf(1), relays: NAMES });
       for (const body of [{}, { ...good.body, relays: [] }, { ...good.body, token: '' }]) {
         signals.next({ kind: 'relay-ask', body, from: ALICE, seenAt: AT });
       }
       signals.next({ ...good, kind: 'punch-ask', from: ALICE, seenAt: AT });
-      expect([relaying.joined, said]).toEqual([[], []]);
-      relaying.known$ = throwError(() => new Error('lost'));
+      expect([context.joined, said]).toEqual([[], []]);
+      context.known$ = throwError(() => new Error('lost'));
       asks();
-      relaying.known$ = known(NEAR);
-      relaying.come$ = () => throwError(() => new Error('a stranger'));
+      context.known$ = known(NEAR);
+      context.come$ = () => throwError(() => new Error('a stranger'));
       asks({ token: tokenOf(2) });
       flush();
-      relaying.come$ = () => of(undefined);
+      context.come$ = () => of(undefined);
       asks({ token: tokenOf(3) });
       flush();
-      expect(relaying.received).toHaveSize(1);
+      expect(context.received).toHaveSize(1);
     });
   });
 });

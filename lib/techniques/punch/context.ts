@@ -19,7 +19,7 @@ export interface SideOptions {
 }
 
 /** What a node gives to its punches. */
-export interface Punching extends Guests {
+export interface PunchContext extends Guests {
   /** This node's peer id. */
   readonly peerId: PeerId;
   /**

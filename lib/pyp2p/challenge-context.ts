@@ -3,10 +3,10 @@ import type { Observable, SchedulerLike } from 'rxjs';
 import type { Link } from '../link/link.js';
 import type { ChallengeTalk } from './dialect.js';
 import type { UnlV2 } from './wire/unl-version-2.js';
-import type { Punching } from '../techniques/punch/punching.js';
+import type { PunchContext } from '../techniques/punch/context.js';
 
 /** What a node gives to its challenges. */
-export interface Challenging extends Pick<Punching, 'side$' | 'options' | 'punch$' | 'tell'> {
+export interface ChallengeContext extends Pick<PunchContext, 'side$' | 'options' | 'punch$' | 'tell'> {
   /** What speaks with the servers that there are sessions with; replays the latest. */
   readonly talks$: Observable<readonly ChallengeTalk[]>;
   /** The time of day in milliseconds since the epoch: the two nodes agree on a moment by nothing else. */

@@ -6,7 +6,7 @@ import type { UnlV2 } from './wire/unl-version-2.js';
 import type { Unl } from '../unl/types.js';
 
 /** What a node gives to PyP2P's reverse connect. */
-export interface ReverseQuerying {
+export interface ReverseQueryContext {
   /** This node's own locator as it is now. */
   readonly own: () => Unl;
   /** What comes into this node's mailboxes. Shared: asks the servers once, however many listen. Never fails. */

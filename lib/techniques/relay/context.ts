@@ -3,30 +3,10 @@ import type { Observable, SchedulerLike } from 'rxjs';
 import type { PeerId } from '../../identity.js';
 import type { Link } from '../../link/link.js';
 import type { Guests } from '../../peers/guests.js';
+import type { KnownRelays } from './known-relays.js';
 
-/** A relay that this node knows. */
-export interface Relay {
-  /** Its URL, by which this node goes there. */
-  readonly url: URL;
-  /** Where this node is connected to the same server, with the relay's port: `address:port`. */
-  readonly at: readonly string[];
-  /** What the server calls itself, where it has told. */
-  readonly id: string | undefined;
-  /** The rendezvous servers on the same host, as locators name them: `host:port`. */
-  readonly meetings: readonly string[];
-  /** To the server and back, in milliseconds, where that is known. */
-  readonly roundTripMs: number | undefined;
-}
-
-/** The relays that are known by now. */
-export interface KnownRelays {
-  readonly relays: readonly Relay[];
-  /** Whether the list is probably complete: every server has answered, is down, or has had enough time. */
-  readonly isWhole: boolean;
-}
-
-/** What relay meetings use of their node. */
-export interface Relaying extends Guests {
+/** What a node gives to its meetings at relays. */
+export interface RelayContext extends Guests {
   /** The relays that this node knows, at once and whenever that changes. */
   readonly known$: Observable<KnownRelays>;
   /** A secret for one meeting. */
