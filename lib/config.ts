@@ -15,8 +15,9 @@ export interface Timing {
   /** Between two heartbeats: well below the 2 h 4 min of RFC 5382 REQ-5, and below the 60 s of the worst NATs seen. */
   readonly heartbeatMs: number;
   /**
-   * A peer that leaves a heartbeat, or what was sent, unanswered for this long makes its link doubtful, and another is looked for
-   * beside it: longer than any path takes with its buffers full, and the SYN's third try (RFC 6298 §2).
+   * A peer that leaves a heartbeat, or what was sent, unanswered for this long at most makes its link doubtful, and another is looked
+   * for beside it: longer than any path takes with its buffers full, and the SYN's third try (RFC 6298 §2). Once the round trip is
+   * known, three of its timeouts are enough, and a second at least.
    */
   readonly silenceMs: number;
   /** How long a connection stays open without a link while a new one is looked for. (A router takes longer to restart.) */
@@ -25,7 +26,7 @@ export interface Timing {
   readonly closeMs: number;
   /** How long `unl$` waits at the start for the rendezvous servers, so that the first locator is whole: 3 round trips. */
   readonly gatherMs: number;
-  /** Pause between two checks of this machine's own addresses: there is no portable event for a change. */
+  /** Pause between two checks of this machine's own addresses, 40 µs each: there is no portable event for a change. */
   readonly networkMs: number;
   /** For servers to say where they see this node's ports: two round trips on a slow path. Slower servers are left out. */
   readonly natMs: number;
@@ -220,7 +221,7 @@ export const DEFAULT_TIMING: Timing = {
   survivalMs: 30 * SECOND,
   closeMs: 30 * SECOND,
   gatherMs: 3 * SECOND,
-  networkMs: 2 * SECOND,
+  networkMs: 500,
   natMs: 2 * SECOND,
   mappingMs: 2 * HOUR,
   mappingCheckMs: 1 * MINUTE,

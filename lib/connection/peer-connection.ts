@@ -306,6 +306,11 @@ export class PeerConnection implements Connection {
     this.#association.moveTo(framed, id);
   }
 
+  /** Asks the peer for a sign of life; without one the link is soon doubted. */
+  ping(): void {
+    this.#association.ping();
+  }
+
   /** Gives up links whose ends here are at addresses that this machine has no more. */
   dropLinksFrom(isGone: (address: string) => boolean): void {
     this.#association.transport.dropLinksFrom(isGone);

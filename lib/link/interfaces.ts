@@ -1,5 +1,5 @@
 import { networkInterfaces } from 'node:os';
-import { filter, map, take, timer, type Observable, type SchedulerLike } from 'rxjs';
+import { filter, take, type Observable } from 'rxjs';
 import { canonicalAddress, scopeOf } from '../endpoint.js';
 import { reasonOf } from '../errors.js';
 
@@ -56,15 +56,14 @@ export function isOurs(address: string, interfaces = ownInterfaces().interfaces)
 /**
  * Emits once when a local address is not this machine's any more, and completes.
  *
- * @param everyMs between two looks, in milliseconds, since no system tells of it in the same way.
+ * @param look$ emits whenever it is to be looked at.
  *
  * @example
- * addressGone$('192.168.1.7', 2_000, asyncScheduler).subscribe(() => socket.destroy());
+ * addressGone$('192.168.1.7', interval(500)).subscribe(() => socket.destroy());
  */
-export function addressGone$(address: string, everyMs: number, scheduler: SchedulerLike): Observable<unknown> {
-  return timer(everyMs, everyMs, scheduler).pipe(
-    map(() => isOurs(address)),
-    filter((isThere) => !isThere),
+export function addressGone$(address: string, look$: Observable<unknown>): Observable<unknown> {
+  return look$.pipe(
+    filter(() => !isOurs(address)),
     take(1),
   );
 }

@@ -20,6 +20,7 @@ import { formatEndpoint, sameEndpoint, type Endpoint } from '../endpoint.js';
 import { DialError } from '../errors.js';
 import { FramedLink, framedWire } from '../link/framed-link.js';
 import type { Link } from '../link/link.js';
+import type { NetworkLook } from '../link/network-looks.js';
 import { firstAndRest } from '../operators/first-and-rest.js';
 import { traceOutcome } from '../operators/trace-outcome.js';
 import { ignoreErrors } from '../operators/ignore-errors.js';
@@ -49,6 +50,8 @@ interface AttemptsConfig {
   readonly own: () => Unl;
   /** The same whenever it changes; replays the latest. */
   readonly own$: Observable<Unl>;
+  /** Each look at this machine's network. */
+  readonly network$: Observable<NetworkLook>;
   /** To the server that carries signals, and back, in milliseconds: as far as another node is, as a rule. Unknown without one. */
   readonly roundTripMs: () => number | undefined;
   readonly signalling: Signalling;
@@ -126,7 +129,7 @@ export class Attempts {
       const named = peer === undefined ? [] : endpointsIn(peer);
       const isNamed = (endpoint: Endpoint) => named.some((each) => sameEndpoint(each, endpoint));
       const isNamedAt = ({ address }: Endpoint) => named.some((each) => each.address === address);
-      const { own, own$, runtime } = this.dependencies;
+      const { own, own$, network$, roundTripMs, runtime } = this.dependencies;
       const peer$ = connection.peerLocator$.pipe(startWith(peer), filter(isDefined));
       const { scheduler } = runtime;
       const look$ = (need: Need, told: Unl) =>
@@ -145,7 +148,16 @@ export class Attempts {
             ignoreErrors(),
           );
         });
-      return keepUp$({ need$: connection.need$, peer$, own$, look$, isOurs: origin !== undefined, scheduler });
+      return keepUp$({
+        need$: connection.need$,
+        peer$,
+        own$,
+        changed$: network$.pipe(filter(({ hasChanged }) => hasChanged)),
+        roundTripMs,
+        look$,
+        isOurs: origin !== undefined,
+        scheduler,
+      });
     });
   }
 

@@ -1,14 +1,17 @@
 import {
   BehaviorSubject,
   catchError,
+  defaultIfEmpty,
   defer,
   distinctUntilChanged,
   EMPTY,
   filter,
   firstValueFrom,
+  forkJoin,
   ignoreElements,
   map,
   merge,
+  of,
   race,
   ReplaySubject,
   Subject,
@@ -23,6 +26,7 @@ import type { AcceptOptions, Channel, Connection } from '../connection/connectio
 import { Acceptors } from '../connection/channels/acceptors.js';
 import type { Endpoint } from '../endpoint.js';
 import { ClosedError, ConnectError, reasonOf } from '../errors.js';
+import { networkLooks$, type NetworkLook } from '../link/network-looks.js';
 import type { Listener } from '../link/tcp.js';
 import { secureContextOf } from '../link/tls.js';
 import { Attempts } from './attempts.js';
@@ -44,7 +48,7 @@ import { systemRuntime, type Runtime } from '../runtime.js';
 import { findings$, sessionsIn, signalRoundTripMs, type Findings } from '../self/findings.js';
 import { NOTHING_FOUND } from '../self/nothing-found.js';
 import type { LocatorForm } from '../self/locator-form.js';
-import { isOnLink, localAddresses, locate } from '../self/locator.js';
+import { isOneAddress, isOnLink, localAddresses, locate } from '../self/locator.js';
 import { signallingOver } from '../signalling/over-carriers.js';
 import type { TechniqueHost } from '../techniques/host.js';
 import { stagesOf } from '../techniques/stages.js';
@@ -110,6 +114,7 @@ export class RunningNet {
         trace: this.#tell,
       }),
       findings$: this.#findings,
+      network$: networkOf$(config, runtime),
       own: () => ownIn(this.#findings.value, config, locatorForm),
       roundTripMs: (family) => signalRoundTripMs(this.#findings.value, family),
       trace: this.#tell,
@@ -249,6 +254,16 @@ export class RunningNet {
     }
     if (this.#trace.observed) this.#trace.next({ ...step, at: this.#host.runtime.timeOfDay() });
   };
+}
+
+/** Looks at this machine's network for as long as anybody wants to know. */
+function networkOf$({ bind, timing }: ResolvedConfig, { routedAddress$, scheduler }: Runtime): Observable<NetworkLook> {
+  const routes$ = ([4, 6] as const).map((family) => routedAddress$(family).pipe(defaultIfEmpty(undefined)));
+  // A node that is bound to one address has no others to put in order.
+  const routed$ = isOneAddress(bind)
+    ? of([])
+    : forkJoin(routes$).pipe(map((addresses) => addresses.filter((address) => address !== undefined)));
+  return networkLooks$({ everyMs: timing.networkMs, routed$, scheduler });
 }
 
 /** The locator as far as it is known, even while the servers are still being asked. */

@@ -1,26 +1,15 @@
-import {
-  asapScheduler,
-  ignoreElements,
-  merge,
-  mergeMap,
-  observeOn,
-  takeUntil,
-  tap,
-  timer,
-  type Observable,
-} from 'rxjs';
-import type { ResolvedConfig } from '../config.js';
-import { isOurs, ownInterfaces } from '../link/interfaces.js';
+import { asapScheduler, ignoreElements, merge, mergeMap, observeOn, takeUntil, tap, type Observable } from 'rxjs';
+import { isOurs } from '../link/interfaces.js';
+import type { NetworkLook } from '../link/network-looks.js';
 import type { Peers } from '../peers/peers.js';
-import type { Runtime } from '../runtime.js';
 import { formatUnl } from '../unl.js';
 import type { Unl } from '../unl/types.js';
 import type { Attempts } from './attempts.js';
 
 /** What it takes to keep connections up. */
 interface UpkeepConfig {
-  readonly config: ResolvedConfig;
-  readonly runtime: Runtime;
+  /** Each look at this machine's network. */
+  readonly network$: Observable<NetworkLook>;
   readonly peers: Peers;
   readonly attempts: Attempts;
   /** This node's own locator, whenever it changes; replays the latest. */
@@ -28,11 +17,10 @@ interface UpkeepConfig {
 }
 
 /**
- * Keeps up all connections: looks for the links that they need, tells each peer this node's new locators, and drops links from an
- * address that this machine has lost. Never emits, never fails.
+ * Keeps up all connections: looks for the links that they need, tells each peer this node's new locators, drops links from an
+ * address that this machine has lost, and asks for a sign of life on the others whenever the network has changed. Never emits, never fails.
  */
-export function upkeep$({ config, runtime, peers, attempts, own$ }: UpkeepConfig): Observable<never> {
-  const { networkMs } = config.timing;
+export function upkeep$({ network$, peers, attempts, own$ }: UpkeepConfig): Observable<never> {
   // A link may break before the peer is known to hold the connection.
   const keptUp$ = peers.begun$.pipe(
     observeOn(asapScheduler),
@@ -48,10 +36,13 @@ export function upkeep$({ config, runtime, peers, attempts, own$ }: UpkeepConfig
       ),
     ),
   );
-  const looked$ = timer(networkMs, networkMs, runtime.scheduler).pipe(
-    tap(() => {
-      const { interfaces } = ownInterfaces();
-      for (const connection of peers.begun) connection.dropLinksFrom((address) => !isOurs(address, interfaces));
+  const looked$ = network$.pipe(
+    tap(({ interfaces, hasChanged }) => {
+      for (const connection of peers.begun) {
+        connection.dropLinksFrom((address) => !isOurs(address, interfaces));
+        // What is left may lead nowhere now, such as past a VPN.
+        if (hasChanged) connection.ping();
+      }
     }),
   );
   return merge(keptUp$, told$, looked$).pipe(ignoreElements());

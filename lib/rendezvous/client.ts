@@ -1,4 +1,16 @@
-import { catchError, combineLatest, defer, map, of, repeat, startWith, timer, type Observable } from 'rxjs';
+import {
+  catchError,
+  combineLatest,
+  defer,
+  filter,
+  map,
+  of,
+  race,
+  repeat,
+  startWith,
+  timer,
+  type Observable,
+} from 'rxjs';
 import { formatServer, type Endpoint, type ServerAddress } from '../endpoint.js';
 import { reasonOf, RendezvousError } from '../errors.js';
 import { backoffMs } from '../operators/backoff.js';
@@ -46,7 +58,7 @@ export function sessions$(
 }
 
 function state$(server: ServerAddress, config: SessionConfig, trace: RendezvousTrace): Observable<ServerState> {
-  const { runtime, timing } = config;
+  const { runtime, timing, network$ } = config;
   return defer(() => {
     const now = () => runtime.scheduler.now();
     let failures = 0;
@@ -76,7 +88,10 @@ function state$(server: ServerAddress, config: SessionConfig, trace: RendezvousT
       repeat({
         delay: () => {
           const pauseMs = backoffMs(failures, timing.reconnectMs, timing.reconnectMaxMs, runtime.random);
-          return timer(isRefused ? REFUSED_PAUSE_MS : pauseMs, runtime.scheduler);
+          if (isRefused) return timer(REFUSED_PAUSE_MS, runtime.scheduler);
+          // What stood in the way may be gone.
+          const changed$ = network$.pipe(filter(({ hasChanged }) => hasChanged));
+          return race(timer(pauseMs, runtime.scheduler), changed$);
         },
       }),
       startWith({ server, session: undefined, ...known, failure: undefined }),

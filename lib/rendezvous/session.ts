@@ -16,6 +16,7 @@ import type { Endpoint, ServerAddress } from '../endpoint.js';
 import { DialError, failureOf, reasonOf } from '../errors.js';
 import type { Identity, PeerId } from '../identity.js';
 import { addressGone$ } from '../link/interfaces.js';
+import type { NetworkLook } from '../link/network-looks.js';
 import { LinesOverSocket } from '../link/lines-over-socket.js';
 import { endpointsOf } from '../link/tcp.js';
 import { within } from '../operators/within.js';
@@ -62,6 +63,8 @@ export interface SessionConfig {
   readonly dialect: Dialect;
   readonly runtime: Runtime;
   readonly timing: Timing;
+  /** Emits whenever this machine's network has been looked at. */
+  readonly network$: Observable<NetworkLook>;
 }
 
 /** Refusals of one request; with any other the session is over. */
@@ -77,7 +80,7 @@ const OF_ONE_REQUEST = ['table-full', 'too-often'];
  * session$({ host: 'rv.example.org', port: 8000 }, config).subscribe(({ observed }) => console.log(observed));
  */
 export function session$(server: ServerAddress, config: SessionConfig): Observable<RendezvousSession> {
-  const { bind, dialect, runtime, timing } = config;
+  const { bind, dialect, runtime, timing, network$ } = config;
   return runtime.dial$({ ...server, localAddress: bind }).pipe(
     within(timing.dialMs, () => errorOf(server, `cannot be reached within ${timing.dialMs} ms`), runtime.scheduler),
     catchError((cause: unknown) => {
@@ -98,7 +101,7 @@ export function session$(server: ServerAddress, config: SessionConfig): Observab
           map((welcome) => sessionOf(talk, dialect, welcome)),
         ),
         dialect.keepAlive$(talk),
-        addressGone$(local.address, timing.networkMs, runtime.scheduler).pipe(
+        addressGone$(local.address, network$).pipe(
           map(() => {
             throw errorOf(server, `was reached from ${local.address}, which this machine has no more`);
           }),

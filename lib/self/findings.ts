@@ -1,12 +1,9 @@
 import {
   combineLatest,
-  defaultIfEmpty,
   defer,
   distinctUntilChanged,
-  exhaustMap,
   filter,
   first,
-  forkJoin,
   map,
   of,
   repeat,
@@ -22,7 +19,7 @@ import {
 import type { ResolvedConfig } from '../config.js';
 import { familyOf, formatServer, serverOf, type Endpoint, type ServerAddress } from '../endpoint.js';
 import { backoffMs } from '../operators/backoff.js';
-import { ownInterfaces } from '../link/interfaces.js';
+import type { NetworkLook } from '../link/network-looks.js';
 import { ignoreErrors } from '../operators/ignore-errors.js';
 import type { Reach } from '../reachability.js';
 import { sessions$, type ServerState } from '../rendezvous/client.js';
@@ -32,7 +29,7 @@ import type { RendezvousSession } from '../rendezvous/session.js';
 import type { Runtime } from '../runtime.js';
 import type { SelfTrace } from './steps.js';
 import { formatUnl } from '../unl.js';
-import { isOneAddress, localAddresses, locate, type Location } from './locator.js';
+import { localAddresses, locate, type Location } from './locator.js';
 import type { LocatorForm } from './locator-form.js';
 import { natViews$, type NatView } from './nat-view.js';
 import { reach$ } from './reach.js';
@@ -58,6 +55,8 @@ interface FindingsConfig {
   readonly dialect: Dialect;
   readonly locatorForm: LocatorForm;
   readonly trace: SelfTrace;
+  /** Each look at this machine's network. */
+  readonly network$: Observable<NetworkLook>;
   /** Whether the type of the NAT is needed. */
   readonly looksAtNat: boolean;
   /** Finishes clean-up after its caller has unsubscribed. */
@@ -75,8 +74,9 @@ const LOOK_AGAIN_MS = 60_000;
  */
 export function findings$(local: Endpoint, dependencies: FindingsConfig): Observable<Findings> {
   return defer(() => {
-    const { config, runtime, dialect, trace } = dependencies;
-    const servers$ = sessions$(config.rendezvous, { ...config, runtime, dialect }, trace).pipe(latest());
+    const { config, runtime, dialect, trace, network$: look$ } = dependencies;
+    const sessionConfig = { ...config, runtime, dialect, network$: look$ };
+    const servers$ = sessions$(config.rendezvous, sessionConfig, trace).pipe(latest());
     const addresses$ = addressesOf$(dependencies).pipe(latest());
     const network$ = networkOf$(addresses$, servers$, dependencies).pipe(latest());
     const reaches$ = reachOf$(local, servers$, network$, dependencies).pipe(latest());
@@ -117,23 +117,14 @@ interface Network {
   readonly servers: readonly ServerState[];
 }
 
-/** This machine's addresses, at once and again and again, since no system tells of a change in the same way. */
-function addressesOf$({
-  config: { bind, timing },
-  runtime: { scheduler, routedAddress$ },
-  trace,
-}: FindingsConfig): Observable<readonly string[]> {
-  const routes$ = ([4, 6] as const).map((family) => routedAddress$(family).pipe(defaultIfEmpty(undefined)));
-  // A node that is bound to one address has no others to put in order.
-  const routed$ = isOneAddress(bind) ? of([]) : forkJoin(routes$);
+/** This machine's addresses, whenever its network has been looked at. */
+function addressesOf$({ config: { bind }, network$, trace }: FindingsConfig): Observable<readonly string[]> {
   let told: string | undefined;
-  return timer(0, timing.networkMs, scheduler).pipe(
-    exhaustMap(() => routed$),
-    map((routed) => {
-      const { interfaces, failure } = ownInterfaces();
+  return network$.pipe(
+    map(({ interfaces, failure, routed }) => {
       if (failure !== undefined && failure !== told) trace({ type: 'interfaces', reason: failure });
       told = failure;
-      return localAddresses(bind, { routed: routed.filter((address) => address !== undefined), interfaces });
+      return localAddresses(bind, { routed, interfaces });
     }),
   );
 }

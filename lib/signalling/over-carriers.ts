@@ -173,6 +173,12 @@ export function signallingOver({ identity, carriers, runtime, trace }: CarriersC
           if (delivery !== 'kept') numbering.done(to, order);
           trace({ type: 'signal', step: 'sent', peerId: to, kind: signal.kind, delivery });
         }),
+        tap({
+          // Most of those that are given up wait for a server: the next ones are not to wait for them.
+          unsubscribe: () => {
+            numbering.done(to, order);
+          },
+        }),
       );
     });
 

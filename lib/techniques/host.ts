@@ -1,6 +1,7 @@
 import type { SecureContext } from 'node:tls';
 import type { Observable } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
+import type { NetworkLook } from '../link/network-looks.js';
 import type { Peers } from '../peers/peers.js';
 import type { Security } from '../peers/security.js';
 import type { Dialect } from '../rendezvous/dialect.js';
@@ -22,6 +23,8 @@ export interface TechniqueHost {
   readonly signalling: Signalling;
   /** What it has found out about itself; replays the latest. */
   readonly findings$: Observable<Findings>;
+  /** Each look at this machine's network. */
+  readonly network$: Observable<NetworkLook>;
   /** Its own locator as it is now. */
   readonly own: () => Unl;
   /** The round trip to the server that carries the node's signals, by a family of addresses, in milliseconds. */

@@ -1,6 +1,6 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { lastValueFrom, map, merge, noop, switchMap } from 'rxjs';
+import { lastValueFrom, map, merge, NEVER, noop, switchMap } from 'rxjs';
 import { DEFAULT_TIMING } from '../../lib/config.js';
 import { reasonOf } from '../../lib/errors.js';
 import { createIdentity, type Identity } from '../../lib/index.js';
@@ -171,7 +171,14 @@ function clientsOf(kind: string): ReturnType<Role> {
 
 /** Stays open until the process ends. */
 function openSession(identity: Identity, bind: string, port: number): Promise<RendezvousSession> {
-  const config = { identity, bind, dialect: OUR_DIALECT, runtime: systemRuntime, timing: DEFAULT_TIMING } as const;
+  const config = {
+    identity,
+    bind,
+    dialect: OUR_DIALECT,
+    runtime: systemRuntime,
+    timing: DEFAULT_TIMING,
+    network$: NEVER,
+  } as const;
   return new Promise((resolve, reject) => {
     session$({ host: '127.0.0.1', port }, config).subscribe({ next: resolve, error: reject });
   });

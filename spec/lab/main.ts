@@ -31,7 +31,7 @@ import { RXP2P } from './servers.js';
 import { openShell } from './shell.js';
 import { sideBySide$ } from './side-by-side.js';
 import { describePair, insertTable, renderTable } from './table.js';
-import { isTrouble, transfer, TROUBLES, type Transfer, type TroubleName } from './transfer.js';
+import { isTrouble, LOAD, transfer, TROUBLES, type Transfer, type TroubleName } from './transfer.js';
 
 const EXIT_FAILED = 1;
 
@@ -54,6 +54,13 @@ interface MatrixOptions extends PathOptions {
   readonly json?: string;
   readonly must?: Pair[];
   readonly connected?: true;
+}
+
+interface TransferOptions {
+  readonly parallel: number;
+  readonly megabytes: number;
+  readonly bandwidth: number;
+  readonly story?: true;
 }
 
 const main = async (argv: readonly string[]): Promise<void> => {
@@ -185,15 +192,26 @@ const main = async (argv: readonly string[]): Promise<void> => {
         .join(', ')}`,
     )
     .option('--parallel <n>', 'so many side by side', argument(parseInteger('--parallel', 1, 64)), 1)
+    .option('--megabytes <n>', 'so much', argument(parseNumber('--megabytes', 1, 10_000)), LOAD.bytes / 1_000_000)
+    .option(
+      '--bandwidth <mbit>',
+      'megabits a second, each way',
+      argument(parseNumber('--bandwidth', 0.01, 100_000)),
+      LOAD.bandwidth,
+    )
     .option('--story', 'tell what both sides said, also where all arrived')
-    .action(async (names: string[], { parallel, story }: { parallel: number; story?: true }) => {
+    .action(async (names: string[], { parallel, megabytes, bandwidth, story }: TransferOptions) => {
       const wanted = names.length === 0 ? Object.keys(TROUBLES).filter(isTrouble) : names.map(parseTrouble);
-      const print = ({ name, ok, end, ms, story: told }: Transfer & { name: TroubleName }) => {
-        console.log(`${name}: ${ok ? 'whole' : 'FAILED'}, ${end}, ${ms.toFixed(0)} ms after the trouble`);
+      const load = { bytes: megabytes * 1_000_000, bandwidth };
+      const print = ({ name, ok, end, ms, stillMs, leastMs, story: told }: Transfer & { name: TroubleName }) => {
+        console.log(
+          `${name}: ${ok ? 'whole' : 'FAILED'}, ${end}, ${ms.toFixed(0)} ms after the trouble: it moved again after ${stillMs.toFixed(0)} ms, ` +
+            `and the line takes ${leastMs.toFixed(0)} ms for the rest at least`,
+        );
         if (!ok || story) console.log(told);
       };
       const transfers = await withRun((run) => {
-        const work = async (name: TroubleName) => ({ name, ...(await transfer(run, name)) });
+        const work = async (name: TroubleName) => ({ name, ...(await transfer(run, name, load)) });
         return lastValueFrom(sideBySide$(wanted, { parallel, needs: () => [], work }).pipe(tap(print), toArray()));
       });
       if (transfers.some(({ ok }) => !ok)) process.exitCode = EXIT_FAILED;

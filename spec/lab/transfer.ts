@@ -19,7 +19,7 @@ export interface Load {
   readonly bytes: number;
   readonly bandwidth: number;
 }
-const LOAD: Load = { bytes: 10_000_000, bandwidth: 16 };
+export const LOAD: Load = { bytes: 10_000_000, bandwidth: 16 };
 const LINE_BYTES = 750;
 
 /** How long a cable is out: longer than a packet waits to be sent again, and than anybody waits for an answer. */
@@ -30,6 +30,9 @@ const TRANSFER_MS = 150_000;
 
 /** Between two looks at how much has come. */
 const POLL_MS = 50;
+
+/** The same where the time counts. */
+const GROWTH_POLL_MS = 10;
 
 interface Trouble {
   readonly pair: Pair;
@@ -95,6 +98,10 @@ export interface Transfer {
   readonly end: string;
   /** From the trouble's end to the transfer's, in milliseconds. */
   readonly ms: number;
+  /** From the trouble's end to the moment at which the file grows again, in milliseconds. */
+  readonly stillMs: number;
+  /** How long the line takes at least for what had not arrived when the trouble ended, in milliseconds. */
+  readonly leastMs: number;
   /** What both sides told last. */
   readonly story: string;
 }
@@ -114,10 +121,13 @@ export const transfer = (run: Run, name: TroubleName, { bytes, bandwidth } = LOA
     const header = `${String(unl)}\n`.length;
     const dialer = rxp2p(topology, 'a', `< ${sent}`, 'connect', String(unl), ...meetingPlaces(topology, 'a'));
     await within(TRANSFER_MS, untilSize(received, header + bytes / 3, dialer));
+    const growth = new Growth(received);
     await happen(topology, servers);
     const mended = performance.now();
+    const left = statSync(sent).size + header - statSync(received).size;
     const exit = await within(TRANSFER_MS, dialer.exited).catch(() => undefined);
     const ms = performance.now() - mended;
+    const stillMs = Math.max(0, growth.end().longestPauseEndedAt - mended);
     await dialer.kill();
     // What has arrived is still being printed.
     if (exit?.code === 0) {
@@ -132,10 +142,47 @@ export const transfer = (run: Run, name: TroubleName, { bytes, bandwidth } = LOA
       ok: exit?.code === 0 && isWhole,
       end: `${status}, ${arrived} of ${statSync(sent).size} bytes${isWhole ? '' : ', which are not those that were sent'}`,
       ms,
+      stillMs,
+      leastMs: (left * 8) / (bandwidth * 1_000),
       story: `dialer:\n  ${lastWords(dialer)}\nlistener:\n  ${lastWords(listener)}`,
     };
   });
 };
+
+/** Watches how a file grows. */
+class Growth {
+  readonly #timer: NodeJS.Timeout;
+  #size: number;
+  #grewAt = performance.now();
+  #longestMs = 0;
+  #longestPauseEndedAt = 0;
+
+  constructor(readonly file: string) {
+    this.#size = statSync(file).size;
+    this.#timer = setInterval(() => {
+      this.#look();
+    }, GROWTH_POLL_MS);
+  }
+
+  /** Watches no more. */
+  end(): { readonly longestPauseEndedAt: number } {
+    clearInterval(this.#timer);
+    this.#look();
+    return { longestPauseEndedAt: this.#longestPauseEndedAt };
+  }
+
+  #look(): void {
+    const { size } = statSync(this.file);
+    if (size === this.#size) return;
+    const now = performance.now();
+    if (now - this.#grewAt > this.#longestMs) {
+      this.#longestMs = now - this.#grewAt;
+      this.#longestPauseEndedAt = now;
+    }
+    this.#size = size;
+    this.#grewAt = now;
+  }
+}
 
 /** The command line, with its input or output from or to a file. */
 const rxp2p = (topology: Topology, host: string, redirection: string, ...args: string[]): Program =>

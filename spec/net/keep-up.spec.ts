@@ -17,13 +17,16 @@ interface Story {
   readonly need: string;
   readonly peer?: string;
   readonly own?: string;
+  readonly changed?: string;
+  readonly roundTripMs?: number;
   readonly isOurs?: boolean;
   readonly look?: string;
 }
 
 describe('looking for the links that a connection needs', () => {
   /** When it looks, what for and where, and when each look ends. */
-  function looksOf({ cold, scheduler }: Marbles, { need, peer = 'p', own = 'p', isOurs = true, look = '-' }: Story) {
+  function looksOf({ cold, scheduler }: Marbles, story: Story) {
+    const { need, peer = 'p', own = 'p', changed = '-', roundTripMs, isOurs = true, look = '-' } = story;
     const looking = cold(look);
     // As a connection has them: whoever comes later gets the latest.
     const replayed = <T>(story: string, values: Readonly<Record<string, T>>) => {
@@ -37,6 +40,8 @@ describe('looking for the links that a connection needs', () => {
       need$: replayed<Need>(need, NEEDS),
       peer$: replayed<Unl>(peer, PLACES),
       own$: replayed<Unl>(own, PLACES),
+      changed$: cold(changed),
+      roundTripMs: () => roundTripMs,
       look$: (wanted, unl) => {
         looks.push(`${scheduler.now()} ${wanted} ${placeOf(unl)}`);
         return looking;
@@ -59,17 +64,17 @@ describe('looking for the links that a connection needs', () => {
   }
 
   it('begins at once when any link is needed and this node has made the connection', () => {
-    expect(looksBy(7_000, { need: '3ms a' })).toEqual(['3 any p']);
+    expect(looksBy(2_000, { need: '3ms a' })).toEqual(['3 any p']);
   });
 
-  it('begins a second later when the other node has made it, which looks first', () => {
-    expect(looksBy(7_000, { need: '3ms a', isOurs: false })).toEqual(['1003 any p']);
-    expect(looksBy(7_000, { need: '3ms a 900ms n', isOurs: false })).toEqual([]);
+  it('begins a quarter of a second later when the other node has made it, which looks first', () => {
+    expect(looksBy(2_000, { need: '3ms a', isOurs: false })).toEqual(['253 any p']);
+    expect(looksBy(2_000, { need: '3ms a 249ms n', isOurs: false })).toEqual([]);
   });
 
   it('is done again after short pauses, each twice the last up to 2 s, while any link is needed', () => {
     expect(looksBy(10_000, { need: 'a', look: '|' })).toEqual(
-      [0, 500, 1_500, 3_500, 5_500, 7_500, 9_500].map((at) => `${at} any p`),
+      [0, 250, 750, 1_750, 3_750, 5_750, 7_750, 9_750].map((at) => `${at} any p`),
     );
   });
 
@@ -105,9 +110,27 @@ describe('looking for the links that a connection needs', () => {
     expect(looksBy(14_000, { need: 'a 99ms d', look: '150ms |' })).toEqual(['0 any p', '5150 direct p']);
   });
 
-  it('begins anew when a look for any link has found none for 8 s, but not while there is one', () => {
-    expect(looksBy(10_000, { need: 'a' })).toEqual(['0 any p', '8500 any p']);
+  it('begins anew when a look for any link has found none, each after twice the time up to 8 s, but not while there is one', () => {
+    expect(looksBy(30_000, { need: 'a' })).toEqual(
+      // A look of 2 s and a pause of 0.25, of 4 and 0.5, of 8 and 1, of 8 and 2.
+      [0, 2_250, 6_750, 15_750, 25_750].map((at) => `${at} any p`),
+    );
     expect(looksBy(20_000, { need: 'a 99ms d' })).toEqual(['0 any p']);
+  });
+
+  it('gives each look the time of 8 round trips at least', () => {
+    expect(looksBy(8_000, { need: 'a', roundTripMs: 500 })).toEqual(['0 any p', '4250 any p']);
+  });
+
+  it('begins anew, and at once, when the network of this machine has changed, each time', () => {
+    expect(looksBy(1_500, { need: 'a', changed: '99ms x 399ms x' })).toEqual(['0 any p', '99 any p', '499 any p']);
+    expect(looksBy(200, { need: '3ms a', changed: '99ms x', isOurs: false })).toEqual(['102 any p']);
+    expect(looksBy(4_000, { need: 'd', changed: '99ms x' })).toEqual(['99 direct p']);
+    expect(looksBy(4_000, { need: 'n', changed: '99ms x' })).toEqual([]);
+  });
+
+  it('does not begin anew a moment after that because the locator of this node has changed, too', () => {
+    expect(looksBy(2_000, { need: 'a', changed: '99ms x', own: 'p 399ms q' })).toEqual(['0 any p', '99 any p']);
   });
 
   it('ends when nothing is needed any more, and begins at once when something is again', () => {
@@ -125,11 +148,11 @@ describe('looking for the links that a connection needs', () => {
   });
 
   it('begins anew, and at once, when either node is somewhere else, and knows where the peer is now', () => {
-    expect(looksBy(5_000, { need: 'a', peer: 'p 99ms q' })).toEqual(['0 any p', '100 any q']);
-    expect(looksBy(5_000, { need: 'a', own: 'p 99ms q' })).toEqual(['0 any p', '100 any p']);
+    expect(looksBy(2_000, { need: 'a', peer: 'p 99ms q' })).toEqual(['0 any p', '100 any q']);
+    expect(looksBy(2_000, { need: 'a', own: 'p 99ms q' })).toEqual(['0 any p', '100 any p']);
     expect(looksBy(4_000, { need: 'd', own: 'p 99ms q' })).toEqual(['100 direct p']);
-    expect(looksBy(500, { need: 'a', isOurs: false, peer: 'p 99ms q' })).toEqual(['100 any q']);
-    expect(looksBy(5_000, { need: 'a', peer: 'p 99ms p', own: 'p 199ms p' }))
+    expect(looksBy(200, { need: 'a', isOurs: false, peer: 'p 99ms q' })).toEqual(['100 any q']);
+    expect(looksBy(2_000, { need: 'a', peer: 'p 99ms p', own: 'p 199ms p' }))
       .withContext('the same')
       .toEqual(['0 any p']);
   });

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
-import { firstValueFrom, Subject } from 'rxjs';
+import { firstValueFrom, NEVER, Subject } from 'rxjs';
 import { DEFAULT_TIMING } from '../../lib/config.js';
 import type { ServerAddress } from '../../lib/endpoint.js';
 import { createIdentity } from '../../lib/identity.js';
@@ -22,6 +22,7 @@ describe('PyP2P’s way with rendezvous servers', () => {
     dialect: PYP2P_DIALECT,
     runtime: systemRuntime,
     timing: DEFAULT_TIMING,
+    network$: NEVER,
   });
 
   /** A server that says nothing to what it does not know, as PyP2P's do. */

@@ -1,11 +1,14 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
-import { filter, firstValueFrom, map, skipWhile, take, type Observable } from 'rxjs';
+import { defer, filter, firstValueFrom, map, NEVER, skipWhile, take, throwError, type Observable } from 'rxjs';
 import { DEFAULT_TIMING } from '../../lib/config.js';
+import { DialError, RendezvousError } from '../../lib/errors.js';
 import { createIdentity, parseUnl, type Net, type NetStatus } from '../../lib/index.js';
+import { sessions$ } from '../../lib/rendezvous/client.js';
 import { OUR_DIALECT } from '../../lib/rendezvous/our-dialect.js';
 import { session$ } from '../../lib/rendezvous/session.js';
 import { systemRuntime } from '../../lib/runtime.js';
+import { marbles } from '../support/marbles.js';
 import { addressOf, Lab, newAddress } from '../support/nodes.js';
 
 /** The silent server costs this long, and a busy machine's answers must come within it. */
@@ -71,6 +74,7 @@ describe('A net with rendezvous servers', () => {
         dialect: OUR_DIALECT,
         runtime: systemRuntime,
         timing: DEFAULT_TIMING,
+        network$: NEVER,
       } as const;
       return firstValueFrom(session$({ host, port }, config));
     };
@@ -184,5 +188,51 @@ describe('A net with rendezvous servers', () => {
     const net = lab.net({ rendezvous: [server] });
     void net.start();
     expect(await firstValueFrom(failure$(net))).toContain('at most 65536 bytes');
+  });
+});
+
+describe('A session that cannot be opened', () => {
+  /** When it is tried, in milliseconds. */
+  function triesOf(network: string, refusal?: string): readonly number[] {
+    const tries: number[] = [];
+    marbles(({ hot, expectObservable, scheduler }) => {
+      const error = refusal === undefined ? new DialError('down') : new RendezvousError('no', refusal);
+      const runtime = {
+        ...systemRuntime,
+        scheduler,
+        random: () => 1,
+        dial$: () =>
+          defer(() => {
+            tries.push(scheduler.now());
+            return throwError(() => error);
+          }),
+      };
+      const config = {
+        identity: createIdentity(),
+        bind: undefined,
+        dialect: OUR_DIALECT,
+        runtime,
+        timing: { ...DEFAULT_TIMING, reconnectMs: 400, reconnectMaxMs: 400 },
+        network$: hot(network, {
+          l: { interfaces: {}, failure: undefined, routed: [], hasChanged: false },
+          c: { interfaces: {}, failure: undefined, routed: [], hasChanged: true },
+        }),
+      };
+      expectObservable(
+        sessions$([{ host: 'rv.example.org', port: 8000 }], config, () => undefined),
+        '^ 900ms !',
+      );
+      scheduler.flush();
+    });
+    return tries;
+  }
+
+  it('is tried again after a pause, and at once when the network of this machine has changed', () => {
+    expect(triesOf('--l')).toEqual([0, 400, 800]);
+    expect(triesOf('--c')).toEqual([0, 2, 402, 802]);
+  });
+
+  it('waits out the pause after a refusal all the same', () => {
+    expect(triesOf('--c', 'full')).toEqual([0]);
   });
 });

@@ -72,7 +72,14 @@ const WORLDS: Readonly<Record<CarrierName, (lab: Lab) => Promise<World>>> = {
     const { local } = await lab.server();
     const server = { host: local.address, port: local.port };
     return (identity, bind) => {
-      const config = { identity, bind, dialect: OUR_DIALECT, runtime: systemRuntime, timing: DEFAULT_TIMING } as const;
+      const config = {
+        identity,
+        bind,
+        dialect: OUR_DIALECT,
+        runtime: systemRuntime,
+        timing: DEFAULT_TIMING,
+        network$: NEVER,
+      } as const;
       const open$ = sessions$([server], config, () => undefined).pipe(
         map((states) => states.flatMap(({ session }) => session ?? [])),
         share({ connector: () => new ReplaySubject(1), resetOnRefCountZero: true }),

@@ -151,6 +151,17 @@ describe('a signal', () => {
     });
   });
 
+  it('does not name one that was given up: most of those still waited for a server', () => {
+    world(({ over, flush }) => {
+      const carrier = new FakeChannel(NEVER);
+      const signalling = over(carrier);
+      signalling.send$(alice.peerId, SIGNAL).subscribe().unsubscribe();
+      record(signalling.send$(alice.peerId, SIGNAL));
+      flush();
+      expect(carrier.sent.map(({ envelope }) => envelope?.order?.after)).toEqual([undefined, undefined]);
+    });
+  });
+
   it('is not sent before it is subscribed to', () => {
     world(({ over }) => {
       const carrier = new FakeChannel();

@@ -1,10 +1,11 @@
 import { Subject, type Observable, type SchedulerLike } from 'rxjs';
+import { Patience } from './patience.js';
 import { Silence } from './silence.js';
 
 /** What it takes to tell whether the peer is there. */
 export interface LivenessConfig {
   readonly scheduler: SchedulerLike;
-  /** An answer that is owed for so long, in milliseconds, makes a link doubtful. */
+  /** An answer that is owed for so long, in milliseconds, makes a link doubtful; one whose round trip is short, earlier. */
   readonly silenceMs: number;
   /** Whether there is a link at all. */
   readonly hasLink: () => boolean;
@@ -17,12 +18,14 @@ export class Liveness {
   readonly #config: LivenessConfig;
   readonly #heard = new Subject<void>();
   readonly #silence: Silence;
+  readonly #patience: Patience;
   #isDoubtful = false;
   #lastPing: { readonly payload: Buffer; readonly at: number } | undefined;
 
   constructor(config: LivenessConfig) {
     this.#config = config;
     const { scheduler, silenceMs } = config;
+    this.#patience = new Patience(silenceMs, () => scheduler.now());
     this.#silence = new Silence({ scheduler, ms: silenceMs, onSilent: this.#onSilent });
   }
 
@@ -51,7 +54,10 @@ export class Liveness {
     const ping = this.#lastPing;
     if (ping?.payload.equals(payload) !== true) return undefined;
     this.#lastPing = undefined;
-    return this.#config.scheduler.now() - ping.at;
+    const roundTripMs = this.#config.scheduler.now() - ping.at;
+    this.#patience.measured(roundTripMs);
+    this.#silence.setPatience(this.#patience.ms);
+    return roundTripMs;
   }
 
   /**
@@ -72,6 +78,8 @@ export class Liveness {
     this.#isDoubtful = false;
     this.#lastPing = undefined;
     this.#silence.heard(false);
+    this.#patience.restart();
+    this.#silence.setPatience(this.#patience.ms);
   }
 
   /** Nothing is expected or shown any more. */
@@ -82,6 +90,8 @@ export class Liveness {
   readonly #onSilent = (): void => {
     if (this.#isDoubtful || !this.#config.hasLink()) return;
     this.#isDoubtful = true;
+    this.#patience.doubted();
+    this.#silence.setPatience(this.#patience.ms);
     this.#config.onChange();
   };
 }

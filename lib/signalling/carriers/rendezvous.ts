@@ -23,6 +23,9 @@ import type { Carrier, Delivery, Parcel } from '../carrier.js';
 /** A server that does not answer a send within this time counts as unable to deliver. */
 const ANSWER_MS = 5_000;
 
+/** A session that was lost is opened again within this time, in milliseconds, where the server is there. */
+const SESSION_MS = 2_000;
+
 /** What the carrier over rendezvous servers needs. */
 interface RendezvousCarrierConfig {
   /** The sessions that are open, whenever they change; replays the latest. */
@@ -42,10 +45,15 @@ export function rendezvousCarrier({ sessions$, runtime: { scheduler } }: Rendezv
     send$: (to, bytes, { family }) => {
       // A server says nothing to it, or ends the session.
       if (bytes.length > PARCEL_MAX_BYTES) return of<Delivery>('absent');
-      // Waits a moment for a session of the wanted family; then takes any.
+      // Waits a moment for a session, of the family where one is wanted; then takes any.
+      const isWanted = (session: RendezvousSession) => family === undefined || isBy(session, family);
       const inTime$ = sessions$.pipe(
-        first((sessions) => family === undefined || sessions.some((session) => isBy(session, family))),
-        timeout({ first: ANSWER_MS, scheduler, with: () => sessions$.pipe(take(1)) }),
+        first((sessions) => sessions.some(isWanted)),
+        timeout({
+          first: family === undefined ? SESSION_MS : ANSWER_MS,
+          scheduler,
+          with: () => sessions$.pipe(take(1)),
+        }),
       );
       return inTime$.pipe(
         switchMap((sessions) =>

@@ -82,4 +82,57 @@ describe('A peer that owes an answer', () => {
     clock.pass(100);
     expect(clock.actions.length).toBe(0);
   });
+
+  it('is waited for as long as was set last, also for what is owed already', () => {
+    const { clock, silentAt, silence } = watched();
+    silence.expect();
+    clock.pass(10);
+    silence.setPatience(40);
+    clock.pass(29);
+    expect(silentAt).toEqual([]);
+    clock.pass(1);
+    expect(silentAt).toEqual([40]);
+    silence.setPatience(200);
+    clock.pass(199);
+    expect(silentAt).toEqual([40]);
+    clock.pass(1);
+    expect(silentAt).toEqual([40, 240]);
+  });
+
+  it('has been silent for long enough already when less patience is set', () => {
+    const { clock, silentAt, silence } = watched();
+    silence.expect();
+    clock.pass(60);
+    silence.setPatience(40);
+    clock.pass(0);
+    expect(silentAt).toEqual([60]);
+  });
+
+  it('is waited for, too, when it owes more only after another patience was set', () => {
+    const { clock, silentAt, silence } = watched();
+    silence.expect();
+    silence.heard(false);
+    silence.setPatience(40);
+    silence.heard(true);
+    clock.pass(40);
+    expect(silentAt).toEqual([40]);
+  });
+
+  it('is given a moment where this process was busy, since its answer may have come and wait to be read', () => {
+    const [patienceMs, busyMs] = [100, 1_000];
+    for (const hasAnswered of [true, false]) {
+      const clock = new VirtualClock();
+      const inTime = clock.now;
+      const silentAt: number[] = [];
+      const silence = new Silence({ scheduler: clock, ms: patienceMs, onSilent: () => silentAt.push(clock.now()) });
+      silence.expect();
+      // Timers of this process fire so much too late.
+      clock.now = () => inTime() + busyMs;
+      clock.pass(patienceMs);
+      expect(silentAt).withContext('right after').toEqual([]);
+      if (hasAnswered) silence.heard(false);
+      clock.pass(50);
+      expect(silentAt).toEqual(hasAnswered ? [] : [patienceMs + busyMs + 50]);
+    }
+  });
 });
