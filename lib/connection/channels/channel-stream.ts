@@ -53,18 +53,34 @@ export class ChannelStream implements ChannelContents {
   #isClosing = false;
 
   constructor(config: ChannelStreamConfig) {
-    const { limits, onChange, onFault } = config;
+    const { limits, lineEnd, write, waiting, closed$, onRead, onChange, onDelivered, onFault } = config;
+    const { lineBytes, messageBytes, sendHighWaterBytes, sendMaxBytes } = limits;
     this.#config = config;
+    // Spread, these and the limits would take longer than all else that a channel does.
     this.#inbox = new Inbox({
-      ...config,
-      ...limits,
+      lineBytes,
+      messageBytes,
+      onRead,
+      onChange,
+      onDelivered,
+      onFault,
       onLeave: () => {
         // Whoever had closed and then read has read what it wanted.
         if (this.#isClosing && !this.#inbox.hasReader) this.#inbox.abandon();
         onChange();
       },
     });
-    this.#outbox = new Outbox({ ...config, ...limits, onOverflow: onFault });
+    this.#outbox = new Outbox({
+      lineBytes,
+      messageBytes,
+      sendHighWaterBytes,
+      sendMaxBytes,
+      lineEnd,
+      write,
+      waiting,
+      closed$,
+      onOverflow: onFault,
+    });
     this.lines$ = this.#inbox.lines$;
     this.messages$ = this.#inbox.messages$;
     this.drain$ = this.#outbox.drain$;
