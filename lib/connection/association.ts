@@ -20,15 +20,15 @@ import type { StreamHandler, TransportHost } from './transport/host.js';
 import { Transport } from './transport/transport.js';
 import { Whereabouts } from './whereabouts.js';
 
-/** Whom an association tells why it may be over. */
+/** Learns from an association what may end the connection. */
 export interface AssociationHost {
   /** The peer refuses a further link, and says why. */
   onRefused(end: End): void;
-  /** There is no link any more. More may come, but not in place of a plain one. */
+  /** The last link is gone. Another may follow, except for a plain connection. */
   onLost(error: Error | undefined): void;
-  /** The peer is not to be reached any more. */
+  /** The peer cannot be reached any more. */
   onGone(reason: CloseReason): void;
-  /** The peer broke the rules, or what it asks for is lost. */
+  /** The peer broke the protocol, or asks again for bytes that are not kept any more. */
   onFault(error: unknown): void;
 }
 
@@ -40,8 +40,8 @@ export interface AssociationConfig extends Pick<ConnectionContext, 'runtime' | '
 }
 
 /**
- * What two nodes hold together while links between them come and go (as SCTP calls it, RFC 9260): a {@link Transport}, the peer's
- * {@link Consent} to it, and the {@link Whereabouts} of both. It says hello on each link, and looks after the peer by heartbeats.
+ * What two nodes share while links between them come and go (SCTP's word, RFC 9260): a {@link Transport}, the peer's
+ * {@link Consent} to the connection, and the {@link Whereabouts} of both. It says hello on each link, and sends heartbeats.
  */
 export class Association {
   readonly transport: Transport;
@@ -78,7 +78,7 @@ export class Association {
     });
   }
 
-  /** Says hello on the first link, and begins to send and to take what comes. To be called once, when `host` and `stream` are ready. */
+  /** Says hello on the first link, and starts sending and receiving. Call it once, when `host` and `stream` are ready. */
   begin(): void {
     const { runtime, timing } = this.#config;
     const { scheduler } = runtime;
@@ -86,7 +86,7 @@ export class Association {
     this.#run(this.consent.given$, this.#sayLocator);
     this.#sayFirstHello(first);
     if (this.#start.confirmed) this.consent.give();
-    // Without a link that carries, the connection lives on for a while.
+    // A connection without a working link is kept for a while.
     const outOfReach$ = this.transport.need$.pipe(
       switchMap((need) => (need === 'any' ? timer(timing.survivalMs, scheduler) : EMPTY)),
     );
@@ -101,7 +101,7 @@ export class Association {
     this.transport.ping(Buffer.from(this.#config.runtime.newId()));
   };
 
-  /** Takes one more link, which this side has made, where it is of use. */
+  /** Adds a link that this side has made, if the connection needs it; else closes it. */
   offer(framed: FramedLink, attempt?: string): void {
     if (!this.transport.hasRoom || !this.transport.wants(framed)) {
       framed.destroy();
@@ -111,18 +111,18 @@ export class Association {
     this.transport.offer(framed);
   }
 
-  /** Takes one more link, which the peer has made and said hello on. */
+  /** Adds a link that the peer has made and said hello on. */
   take(framed: FramedLink, hello: Hello): void {
     if (!this.transport.hasRoom) {
       framed.destroy();
       return;
     }
-    // Before the hello is heard, so that the peer is told what was lost, too.
+    // Before the peer's hello is handled, which changes what this side would report as lost.
     this.#sayHello(framed);
     this.transport.take(framed, hello);
   }
 
-  /** The peer has taken another link than the first: goes on there, with all that was sent. */
+  /** The peer chose another link than the first: sends everything again there. */
   moveTo(framed: FramedLink, id: string): void {
     this.consent.id = id;
     this.#sayFirstHello(framed);
@@ -130,13 +130,13 @@ export class Association {
     this.consent.give();
   }
 
-  /** Tells the peer where this node is, now and whenever another link is sent on. */
+  /** Tells the peer this node's locator, now and whenever the connection moves to another link. */
   tellLocator(text: string): void {
     this.whereabouts.own = text;
     this.#sayLocator();
   }
 
-  /** Nothing is said or waited for any more; the transport is closed already. */
+  /** Stops all timers and completes all streams. The transport is closed already. */
   close(): void {
     this.#running.unsubscribe();
     this.#path.complete();
@@ -201,7 +201,7 @@ export class Association {
     this.#config.host.onGone(outOfReachReason(hasLink, this.#lostBy, this.#config.timing.survivalMs));
   };
 
-  /** Asks again and again. An `interval` would do the same, but takes half a kilobyte more of each connection. */
+  /** Sends heartbeats. An `interval` would do the same, but takes half a kilobyte more memory for each connection. */
   #beat(ms: number, scheduler: SchedulerLike): void {
     const { ping } = this;
     this.#running.add(
@@ -212,7 +212,7 @@ export class Association {
     );
   }
 
-  /** Does something each time, until the association is closed. */
+  /** Runs an action at each emission, until the association is closed. */
   #run(times$: Observable<unknown>, action: () => void): void {
     this.#running.add(times$.subscribe({ next: action, error: noop }));
   }

@@ -1,18 +1,18 @@
 import { Observable, type Subscriber } from 'rxjs';
 import type { AcceptOptions, Channel } from '../connection.js';
 
-/** Somebody who takes channels of a name. */
+/** A subscriber that accepts channels of a name. */
 interface Acceptor {
   readonly subscriber: Subscriber<Channel>;
   readonly options: AcceptOptions;
 }
 
-/** Who takes the channels that peers open, by their names. */
+/** The subscribers that accept the channels that peers open, by the channels' names. */
 export class Acceptors {
   readonly #byName = new Map<string, Set<Acceptor>>();
   #isComplete = false;
 
-  /** The channels that are opened by a name, while subscribed. Completes by {@link complete} alone, and at once after it. */
+  /** Emits the channels that are opened with a name. Completes only by {@link complete}; after that, at once. */
   channels$(name: string, options: AcceptOptions = {}): Observable<Channel> {
     return new Observable((subscriber) => {
       if (this.#isComplete) {
@@ -30,10 +30,10 @@ export class Acceptors {
   }
 
   /**
-   * Hands a channel to all who take those of its name.
+   * Hands a channel to each subscriber for its name.
    *
-   * @param make makes the channel, when somebody takes it.
-   * @returns whether anybody does.
+   * @param make makes the channel, with the options of the first subscriber; called only if there is one.
+   * @returns whether there is a subscriber.
    */
   offer(name: string, make: (options: AcceptOptions) => Channel): boolean {
     const all = [...(this.#byName.get(name) ?? [])];
@@ -44,7 +44,7 @@ export class Acceptors {
     return true;
   }
 
-  /** Completes the streams of all: no channel comes any more. */
+  /** Completes all subscribers' streams: no channel will be opened any more. */
   complete(): void {
     this.#isComplete = true;
     for (const all of [...this.#byName.values()]) for (const { subscriber } of [...all]) subscriber.complete();

@@ -15,10 +15,10 @@ import {
 import type { Priority } from './priority.js';
 import type { TurnTaker } from './turns.js';
 
-/** Pieces from here on travel without being copied, in bytes; shorter ones of a channel are joined to one frame. */
+/** Pieces of at least this length, in bytes, are sent without copying them; shorter ones are joined into one frame. */
 const LONG_BYTES = 8_192;
 
-/** Takes what a channel brings. */
+/** Receives from a channel. */
 export interface ChannelHandler {
   /** Bytes, in order. Each has to be counted as read by {@link ChannelEnd.read}, so that the peer may send more. */
   onData(bytes: Buffer): void;
@@ -26,13 +26,13 @@ export interface ChannelHandler {
   onEnd(): void;
   /** The peer sends nothing more, and takes nothing more. */
   onReset(reset: Reset): void;
-  /** Some of what waited is on its way. */
+  /** Some of the waiting bytes have been sent. */
   onWritten(): void;
   /** Both sides have said that they send nothing more. */
   onOver?(): void;
 }
 
-/** Who sends what a channel's end has to say. */
+/** What a channel's end asks of its multiplexer. */
 export interface ChannelEndHost {
   readonly pool: WindowPool;
   /** There is something to send: a frame of control, or data when there is credit. */
@@ -41,13 +41,13 @@ export interface ChannelEndHost {
   onWaiting(bytes: number): void;
   /** The peer has answered for the first time. */
   onAnswered(end: ChannelEnd): void;
-  /** One side has reset it: it counts no more, though its number is not free yet. */
+  /** One side has reset it: it does not count as open any more, but its number is not free yet. */
   onReset(end: ChannelEnd): void;
-  /** Both sides have said that they send nothing more: its number is free again. */
+  /** Both sides have ended or reset it: its number is free again. */
   onOver(end: ChannelEnd): void;
 }
 
-/** What of a channel's end is to be said, beside its data. */
+/** The control frames that a channel's end has to send. */
 interface Due {
   /** The frame that opens it. */
   open: Buffer | undefined;
@@ -58,8 +58,8 @@ interface Due {
 }
 
 /**
- * This side's end of a channel, as the multiplexer has it: bytes that wait to be sent, the credit of both sides, and whether each has
- * ended. It makes nothing of the bytes, and knows nothing of links.
+ * This side's end of a channel, as the multiplexer sees it: the bytes that wait to be sent, the credit of both sides, and whether each
+ * side has ended. It does not interpret the bytes, and knows nothing of links.
  */
 export class ChannelEnd implements TurnTaker {
   readonly id: number;
@@ -77,12 +77,12 @@ export class ChannelEnd implements TurnTaker {
   readonly #receiving: ReceiveCredit;
   readonly #due: Due = { open: undefined, window: false, blocked: undefined, end: false, reset: undefined };
   #handler: ChannelHandler | undefined;
-  /** What came before anybody took it. */
+  /** Bytes that arrived before there was a handler. */
   #early: Buffer[] | undefined;
   #isAnswered: boolean;
-  /** This side sends nothing more behind what waits. */
+  /** This side sends what waits, and then ends. */
   #isEnding = false;
-  /** This side has said so. */
+  /** This side has sent its `end` or `reset`. */
   #hasEnded = false;
   /** The peer sends nothing more. */
   #hasPeerEnded = false;
@@ -90,7 +90,7 @@ export class ChannelEnd implements TurnTaker {
   #isReset = false;
   #isLast = false;
 
-  /** @param isAnswered whether the peer holds it, too: it has opened it, or both have it from the beginning. */
+  /** @param isAnswered whether the peer knows of it: the peer has opened it, or it exists from the beginning. */
   constructor(id: number, { name, priority }: Opening, isAnswered: boolean, host: ChannelEndHost) {
     this.id = id;
     this.name = name;
@@ -101,12 +101,12 @@ export class ChannelEnd implements TurnTaker {
     if (!isAnswered) this.#sayOpen();
   }
 
-  /** Whether the peer has said anything on it, or opened it. */
+  /** Whether the peer has opened it, or has sent any frame on it. */
   get isAnswered(): boolean {
     return this.#isAnswered;
   }
 
-  /** What waits to be sent, in bytes. */
+  /** How many bytes wait to be sent. */
   get waiting(): number {
     return this.#waiting;
   }
@@ -116,7 +116,7 @@ export class ChannelEnd implements TurnTaker {
     return this.#waiting > 0 && this.#sending.left > 0;
   }
 
-  /** Whether bytes that are written now are sent. */
+  /** Whether bytes that are written now will be sent. */
   get isWritable(): boolean {
     return !this.#isEnding && !this.#isReset;
   }
@@ -131,13 +131,13 @@ export class ChannelEnd implements TurnTaker {
     return this.#hasPeerEnded;
   }
 
-  /** Whether something beside its data is to be said now. */
+  /** Whether a control frame can be sent now. */
   get isDue(): boolean {
     const { open, window, blocked, end, reset } = this.#due;
     return open !== undefined || window || blocked !== undefined || reset !== undefined || (end && this.#waiting === 0);
   }
 
-  /** Hands everything that comes to `handler`, from what has come already. A channel that the peer has opened is accepted by it. */
+  /** Hands everything that comes to `handler`, beginning with what has come already. */
   attach(handler: ChannelHandler): void {
     this.#handler = handler;
     const early = this.#early ?? [];
@@ -152,7 +152,7 @@ export class ChannelEnd implements TurnTaker {
     this.#say('window');
   }
 
-  /** Sends bytes, which must not be changed any more, behind all that waits. */
+  /** Sends bytes after those that wait. The caller must not change them afterwards. */
   write(bytes: Buffer): void {
     if (!this.isWritable || bytes.length === 0) return;
     this.#queue.push(bytes);
@@ -161,26 +161,26 @@ export class ChannelEnd implements TurnTaker {
     else this.#sayBlocked();
   }
 
-  /** So many bytes have been read: the peer may send as many more. */
+  /** Call this when so many bytes have been read: the peer may then send as many more. */
   read(bytes: number): void {
     this.#receiving.read(bytes);
     if (this.#receiving.isDue && !this.#hasPeerEnded && !this.#isReset && !this.#isLast) this.#say('window');
   }
 
-  /** The connection has come to the peer's end: no more credit is given. */
+  /** The peer has ended the connection's stream, so it needs no more credit. */
   expectNoMore(): void {
     this.#isLast = true;
     this.#due.window = false;
   }
 
-  /** Sends nothing more behind what waits. */
+  /** Ends this side of the channel after the bytes that wait. */
   end(): void {
     if (!this.isWritable) return;
     this.#isEnding = true;
     this.#say('end');
   }
 
-  /** Sends nothing more at once, takes nothing more, and tells the peer why. */
+  /** Ends both directions at once, and tells the peer why. Drops the bytes that wait. */
   reset(reset: Reset): void {
     if (this.#isReset || (this.#hasEnded && this.#hasPeerEnded)) return;
     this.#isReset = true;
@@ -239,13 +239,13 @@ export class ChannelEnd implements TurnTaker {
     const isTold = this.#isReset;
     this.#isReset = true;
     if (!isTold) this.#host.onReset(this);
-    // The answer, by which both sides know that its number is free.
+    // Each side has to end a channel before its number is free.
     if (!this.#hasEnded && this.#due.reset === undefined) this.#say('end');
     if (!isTold) this.#handler?.onReset(reset);
     this.#settle();
   }
 
-  /** What is to be said beside data, as frames; in the order in which they have to come. */
+  /** Takes the control frames that are due, in the order in which they must be sent. */
   takeDue(): Buffer[] {
     const due = this.#due;
     const frames: Buffer[] = [];
@@ -272,7 +272,7 @@ export class ChannelEnd implements TurnTaker {
   }
 
   /**
-   * Takes a frame of data, of at most so many bytes: its beginning, and its rest where that is long, so that it need not be copied.
+   * Takes one frame of data, of at most so many bytes: whole, or header and payload apart where the payload is long, to avoid a copy.
    */
   takeData(most: number): readonly [Buffer] | readonly [Buffer, Buffer] | undefined {
     const first = this.#queue.next;
@@ -301,7 +301,7 @@ export class ChannelEnd implements TurnTaker {
     return [encodeChannelHeader(CHANNEL_FRAME.data, this.id, length), bytes];
   }
 
-  /** One frame of the short pieces that wait, up to a long one. */
+  /** Joins the short pieces at the head of the queue into one frame. */
   #join(most: number): readonly [Buffer] {
     const pieces: Buffer[] = [];
     let length = 0;
@@ -335,7 +335,7 @@ export class ChannelEnd implements TurnTaker {
     this.#host.onWaiting(bytes);
   }
 
-  /** It waits as data do: a connection that is closed says so behind it. */
+  /** An `open` counts as waiting, as data do, so that the connection's end is sent after it. */
   #sayOpen(): void {
     const frame = this.#frame(CHANNEL_FRAME.open, encodeOpening(this));
     this.#due.open = frame;
@@ -376,7 +376,7 @@ export class ChannelEnd implements TurnTaker {
   }
 }
 
-/** An end that nobody sends for: of a channel that is opened when the connection has said its last. */
+/** The end of a channel that is opened after the connection was closed: nothing is ever sent for it. */
 export function unsentEnd(opening: Opening): ChannelEnd {
   return new ChannelEnd(OWN_CHANNEL, opening, true, {
     pool: new WindowPool(0),

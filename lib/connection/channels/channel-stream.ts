@@ -6,29 +6,29 @@ import type { CloseReason } from '../close-reason.js';
 import { Inbox } from './inbox.js';
 import { Outbox } from './outbox.js';
 
-/** So much is kept for whoever may still read it, when this side has closed and nobody reads, in bytes: an answer, and no bulk. */
+/** How many unread bytes are kept once this side has closed the channel and nobody reads: enough for an answer, not for a file. */
 const KEPT_BYTES = 32_768;
 
-/** What lines and messages need around them. */
+/** What a channel's stream needs of its channel. */
 export interface ChannelStreamConfig {
   readonly limits: Limits;
   /** What ends a line. */
   readonly lineEnd: string;
-  /** Whether this side may go on sending when the peer has ended: for `toDuplex`. */
+  /** Whether the Node stream of `toDuplex` may go on sending when the peer has ended. */
   readonly allowHalfOpen: boolean;
   /** Sends bytes. */
   readonly write: (bytes: Buffer) => void;
   /** How many bytes wait to be sent. */
   readonly waiting: () => number;
-  /** Emits when nothing is carried any more. */
+  /** Emits when the channel has ended. */
   readonly closed$: Observable<CloseReason>;
-  /** Called when so many bytes have been read. */
+  /** Called when bytes have been read, with their number. */
   readonly onRead: (bytes: number) => void;
-  /** Called when something has been read, or readers have come or gone. */
+  /** Called when something has been read, or a reader has come or left. */
   readonly onChange: () => void;
   /** Called once, when everything has been read up to the peer's end. */
   readonly onDelivered: () => void;
-  /** Called when the peer's bytes are not what they should be, or too many bytes wait to be sent. */
+  /** Called when the peer's bytes cannot be decoded, or too many bytes wait to be sent. */
   readonly onFault: (error: Error) => void;
   /** Sends nothing more. */
   readonly close: () => void;
@@ -36,7 +36,7 @@ export interface ChannelStreamConfig {
   readonly abort: () => void;
 }
 
-/** What of a channel is about what it carries. */
+/** The members of a channel that send and receive. */
 export type ChannelContents = Pick<
   Channel,
   'lines$' | 'messages$' | 'drain$' | 'eachLine$' | 'eachMessage$' | 'send' | 'sendMessage' | 'sendAll' | 'toDuplex'
@@ -65,7 +65,7 @@ export class ChannelStream implements ChannelContents {
       onDelivered,
       onFault,
       onLeave: () => {
-        // Whoever had closed and then read has read what it wanted.
+        // The application closed the channel, read, and stopped reading: it wants no more.
         if (this.#isClosing && !this.#inbox.hasReader) this.#inbox.abandon();
         onChange();
       },
@@ -91,7 +91,7 @@ export class ChannelStream implements ChannelContents {
     return this.#inbox.hasReader;
   }
 
-  /** Whether somebody reads, and has yet to come to the end. */
+  /** Whether somebody reads, and has not read everything up to the end. */
   get isReading(): boolean {
     return this.#inbox.isReading;
   }
@@ -101,7 +101,7 @@ export class ChannelStream implements ChannelContents {
     return this.#inbox.isRead;
   }
 
-  /** How many bytes of the peer's wait to be read. */
+  /** How many of the peer's bytes wait to be read. */
   get unread(): number {
     return this.#inbox.waiting;
   }
@@ -138,25 +138,25 @@ export class ChannelStream implements ChannelContents {
     });
   }
 
-  /** Takes in bytes of the peer's. */
+  /** Takes in bytes from the peer. */
   push(bytes: Buffer): void {
     this.#inbox.push(bytes);
-    if (this.#isClosing) this.#forgetMuch();
+    if (this.#isClosing) this.#abandonBulk();
   }
 
-  /** Some of what waited is on its way. */
+  /** Some of the waiting bytes have been sent. */
   written(): void {
     this.#outbox.written();
   }
 
-  /** Nothing more will be sent; what was sent before goes out. */
+  /** Ends sending, after what was sent before. */
   closeOutbox(): void {
     this.#outbox.close();
     this.#isClosing = true;
-    this.#forgetMuch();
+    this.#abandonBulk();
   }
 
-  /** Nothing more will come: after a `cut`, a last line without its end is left out. */
+  /** Nothing more will come. After a `cut`, a last line without its line end is dropped, since it may be incomplete. */
   closeInbox(how: 'ended' | 'cut'): void {
     this.#inbox.end(how);
   }
@@ -166,13 +166,13 @@ export class ChannelStream implements ChannelContents {
     this.#inbox.discard();
   }
 
-  /** Nothing will ever be sent again: completes `drain$`. */
+  /** The channel is over: completes `drain$`. */
   complete(): void {
     this.#outbox.finish();
   }
 
-  /** The peer cannot come to its end while nobody reads what it has to say before. */
-  #forgetMuch(): void {
+  /** Drops what waits if it is much: unread bytes use up the peer's credit, so that its end would never come. */
+  #abandonBulk(): void {
     if (!this.#inbox.hasReader && this.#inbox.waiting > KEPT_BYTES) this.#inbox.abandon();
   }
 }

@@ -25,7 +25,7 @@ export interface ChannelsConfig extends Omit<ChannelStreamConfig, 'write' | 'wai
   readonly onDue: () => void;
 }
 
-/** What a connection does with each of its channels. */
+/** The members of a channel that its connection uses. */
 type OpenChannel = Pick<PeerChannel, 'hasReader' | 'isReading' | 'closeOutbox' | 'closeInbox' | 'connectionClosed'>;
 
 /** The channels of a connection: its own, and those that either side has opened. */
@@ -34,14 +34,14 @@ export class Channels implements StreamLayer {
   readonly #config: ChannelsConfig;
   readonly #multiplexer: Multiplexer;
   readonly #acceptors = new Acceptors();
-  /** Who takes channels of any connection of the net. */
+  /** The subscribers that accept channels of any connection of the net. */
   #others: Acceptors | undefined;
   #exposures: Exposures<Connection> | undefined;
   readonly #open = new Set<OpenChannel>();
-  /** How many the peer has opened that nobody has been asked to take yet. */
+  /** How many channels the peer has opened that have not been offered to subscribers yet. */
   #unoffered = 0;
   #hasPeerEnded = false;
-  /** Why this side sends nothing more. */
+  /** Why this side has closed the connection, once it has. */
   #closing: CloseReason | undefined;
   #closed: CloseReason | undefined;
 
@@ -54,7 +54,7 @@ export class Channels implements StreamLayer {
       channels: limits.channels,
       windowBytes: limits.windowBytes,
       onDue,
-      // Whoever is handed the connection in this very run of JavaScript may take its channels.
+      // Later, so that code that is handed the connection right now can still subscribe to its channels.
       onOpen: (end) => {
         this.#unoffered++;
         queueMicrotask(() => {
@@ -108,7 +108,7 @@ export class Channels implements StreamLayer {
     return this.#multiplexer.waiting;
   }
 
-  /** Who takes channels, and calls, of any connection of the net, too. */
+  /** Offers channels and calls also to the subscribers and exposed objects of the whole net. */
   acceptWith(others: Acceptors, exposures: Exposures<Connection>): void {
     this.#others = others;
     this.#exposures = exposures;
@@ -154,7 +154,7 @@ export class Channels implements StreamLayer {
   }
 
   onWritten(): void {
-    // Each channel learns of its own.
+    // Each channel reports its own.
   }
 
   closeOutbox(reason: CloseReason): void {
@@ -180,7 +180,7 @@ export class Channels implements StreamLayer {
   }
 
   #offer(end: ChannelEnd): void {
-    // It may be over by now.
+    // It may have ended meanwhile.
     if (this.#closed !== undefined || !end.isWritable) return;
     if (this.#closing !== undefined) {
       end.reset({ code: 'refused', message: 'the connection is being closed' });
@@ -203,14 +203,14 @@ export class Channels implements StreamLayer {
     end.reset({ code: 'refused', message: 'nobody takes channels of this name' });
   }
 
-  /** A channel that has never begun, since the connection sends nothing more. */
+  /** A channel that is over from the start, since this side has closed the connection. */
   #endedChannel(opening: Opening, reason: CloseReason): Channel {
     const channel = this.#channelOver(unsentEnd(opening), false);
     channel.connectionClosed(reason);
     return channel;
   }
 
-  /** What is under way by a call ends with the connection, but does not hold it up. */
+  /** A call ends with its connection; a connection that is being closed does not wait for it. */
   #holdForCall(channel: ChannelEnd, onClosed: OnClosed): HeldChannel {
     const open: OpenChannel = {
       hasReader: false,
@@ -241,7 +241,7 @@ export class Channels implements StreamLayer {
     });
     this.#open.add(channel);
     channel.begin();
-    // The connection's end may have come right behind it.
+    // The connection's end may have arrived right after it.
     if (this.#hasPeerEnded) channel.closeInbox('ended');
     return channel;
   }

@@ -1,18 +1,18 @@
 import { ProtocolError } from '../../errors.js';
 import { FIRST_WINDOW_BYTES } from './frames.js';
 
-// Flow control by credit, as HTTP/2 (RFC 9113 §5.2) and QUIC (RFC 9000 §4) have it: a reader that stops holds up its own channel and
-// nothing else, and what waits for it is bounded. A window is doubled when the sender says that it is blocked and the reader has
-// kept pace, so that it grows with bandwidth times delay; all windows of a connection together share one room.
+// Flow control by credit, as in HTTP/2 (RFC 9113 §5.2) and QUIC (RFC 9000 §4): a reader that stops delays its own channel only, and
+// the unread bytes are bounded. A window doubles when the sender says that it is blocked and the reader has kept up, so that it
+// grows to bandwidth × delay. All windows of a connection share one pool of bytes.
 
-/** Credit for so many bytes is told at the latest, so that the sender of a large window sees that its bytes are read. */
+/** Credit is given after this many bytes at the latest, so that with a large window too the sender sees progress. */
 const DUE_BYTES = 262_144;
 
 /** What a sender may still send. */
 export class SendCredit {
   #limit = FIRST_WINDOW_BYTES;
   #sent = 0;
-  /** The limit at which the receiver was told that it is in the way. */
+  /** The last limit that the receiver was told of by `blocked`. */
   #toldAt = 0;
 
   /** How many bytes may be sent. */
@@ -25,14 +25,14 @@ export class SendCredit {
     this.#sent += bytes;
   }
 
-  /** The receiver takes bytes up to an offset. Returns whether that is more than before. */
+  /** Raises the limit to an offset. Returns whether it was lower before. */
   raise(limit: number): boolean {
     if (limit <= this.#limit) return false;
     this.#limit = limit;
     return true;
   }
 
-  /** The offset that the receiver has to be told to be in the way of what waits; `undefined` when it has been told already. */
+  /** The limit to send in `blocked`; `undefined` when the receiver was told of it already. */
   tellBlocked(): number | undefined {
     if (this.#toldAt === this.#limit) return undefined;
     this.#toldAt = this.#limit;
@@ -40,7 +40,7 @@ export class SendCredit {
   }
 }
 
-/** The room for what all channels of a connection have room for beyond their first windows, in bytes. */
+/** The bytes by which all windows of a connection may grow together. */
 export class WindowPool {
   #left: number;
 
@@ -49,10 +49,10 @@ export class WindowPool {
   }
 
   /**
-   * Takes room for a window to grow. Nothing where less would be left than the window has then: however many windows grow, there is
-   * something left for one more (the dynamic threshold of Choudhury and Hahne, 1998).
+   * Takes bytes for a window to grow, unless fewer would be left than the grown window has. So however many windows grow, some bytes
+   * are left for one more (the dynamic threshold of Choudhury and Hahne, 1998).
    *
-   * @returns whether it may.
+   * @returns whether it may grow.
    */
   take(window: number, growth: number): boolean {
     if (this.#left - growth < window + growth) return false;
@@ -60,13 +60,13 @@ export class WindowPool {
     return true;
   }
 
-  /** Gives back what a window had. */
+  /** Gives back the bytes of a window that is closed. */
   giveBack(bytes: number): void {
     this.#left += bytes;
   }
 }
 
-/** What a receiver has allowed the sender to send, and what of it has come and been read. */
+/** The receiver's side: how many bytes it has allowed, received and read. */
 export class ReceiveCredit {
   readonly #pool: WindowPool;
   #window = FIRST_WINDOW_BYTES;
@@ -79,7 +79,7 @@ export class ReceiveCredit {
     this.#pool = pool;
   }
 
-  /** Whether the sender is to be told of more credit: when half of the window has been read, or much. */
+  /** Whether to give the sender more credit: when half of the window has been read, or {@link DUE_BYTES}. */
   get isDue(): boolean {
     return this.#read + this.#window - this.#limit >= Math.min(this.#window / 2, DUE_BYTES);
   }
@@ -101,13 +101,13 @@ export class ReceiveCredit {
     if (this.#isAtEnd) this.#closeIfRead();
   }
 
-  /** The sender says that it has more than it may send. Lets it send more at a time, where the reader keeps pace. */
+  /** The sender is blocked. Doubles the window if the reader keeps up and the pool has room. */
   grow(): void {
     const unread = this.#received - this.#read;
     if (unread * 2 <= this.#window && this.#pool.take(this.#window, this.#window)) this.#window *= 2;
   }
 
-  /** The offset up to which bytes are taken from now on. */
+  /** Raises the limit as far as the window allows, and returns it. */
   grant(): number {
     this.#limit = this.#read + this.#window;
     return this.#limit;

@@ -5,7 +5,7 @@ import { NAME_MAX_BYTES, parseJsonObject } from '../../validate.js';
 import { PRIORITIES, type Priority } from './priority.js';
 
 /**
- * What the stream of a connection is made of: `type u8 · length u24 · channel u32 · payload`, big-endian, back to back.
+ * The frames in the stream of a connection: `type u8 · length u24 · channel u32 · payload`, big-endian, one right after the other.
  *
  * Channel 0 is the connection's own, which is there from the beginning. The controlling side opens channels of even numbers, the
  * other of odd ones. A channel is over when each side has sent its `end` or its `reset`.
@@ -15,13 +15,13 @@ export const CHANNEL_FRAME = {
   data: 0,
   /** Opens a channel: its priority and its name. */
   open: 1,
-  /** Credit: the sender of this takes the channel's bytes up to an offset. The first on a channel also accepts it. */
+  /** Credit: the sender of this frame accepts the channel's bytes up to an offset. The first on a channel accepts the channel. */
   window: 2,
-  /** More is waiting than the credit allows: the receiver may give more at a time. */
+  /** The sender has more than the credit allows: the receiver may enlarge its window. */
   blocked: 3,
   /** The sender sends nothing more on the channel. */
   end: 4,
-  /** The sender sends nothing more on the channel, and takes nothing more; JSON: why. */
+  /** The sender sends and reads nothing more on the channel. JSON: why. */
   reset: 5,
 } as const;
 
@@ -34,13 +34,13 @@ export const OWN_CHANNEL = 0;
 /** Channels are numbered below this. */
 export const MAX_CHANNEL_ID = 2 ** 32;
 
-/** What a side may send on a channel before it has heard of any credit, in bytes. */
+/** How many bytes a side may send on a channel before the peer has given any credit. */
 export const FIRST_WINDOW_BYTES = 65_536;
 
 /** The longest payload of any frame but `data`, in bytes: they are small, and buffered whole. */
 const CONTROL_MAX_BYTES = 1_024;
 
-/** A reset's words are cut off here, in characters: with each of them escaped they still fit a frame. */
+/** A reset's message is cut to this many characters: a frame can hold them even with each escaped. */
 const RESET_MESSAGE_LENGTH = 128;
 
 const HEADER_BYTES = 8;
@@ -80,10 +80,10 @@ export function encodeChannelFrame(type: ChannelFrameType, channel: number, payl
 }
 
 /**
- * Cuts the stream of a connection into frames, however it was chunked on its way. `data` are passed on in the pieces in which they
- * arrive, without copying; the others whole. Hands out each frame as it is read.
+ * Cuts the stream of a connection into frames, whatever the chunks it arrives in. `data` frames are passed on in pieces as they
+ * arrive, without copying; other frames whole. Calls back for each frame as it is read.
  *
- * @throws ProtocolError for a frame that is none, or too long.
+ * @throws ProtocolError for a frame of an unknown type, or one that is too long.
  *
  * @example
  * const decode = channelFrameDecoder((type, channel, payload) => console.log(type, channel, payload.length));
@@ -92,7 +92,7 @@ export function encodeChannelFrame(type: ChannelFrameType, channel: number, payl
 export function channelFrameDecoder(
   take: (type: ChannelFrameType, channel: number, payload: Buffer) => void,
 ): (chunk: Buffer) => void {
-  // Of a header, or of a control frame, that is not complete yet.
+  // A header or a control frame that has not arrived completely.
   const partial = new Gathered();
   let dataLeft = 0;
   let dataChannel = 0;
@@ -135,7 +135,7 @@ export function channelFrameDecoder(
 const NOTHING = Buffer.alloc(0);
 const LENGTH_MASK = 0xff_ffff;
 
-/** How many bytes it takes to go on: a header, and all of a control frame. */
+/** How many bytes are needed to read on: a header, and for a control frame its payload too. */
 function neededOf(bytes: Buffer, at = 0): number {
   if (bytes.length - at < HEADER_BYTES) return HEADER_BYTES;
   const head = bytes.readUInt32BE(at);
@@ -165,7 +165,7 @@ export function encodeOpening({ name, priority }: Opening): Buffer {
 /**
  * Reads the payload of `open`.
  *
- * @throws ProtocolError for a name that is too long, or no UTF-8.
+ * @throws ProtocolError for a name that is too long or not UTF-8.
  */
 export function decodeOpening(payload: Buffer): Opening {
   const priority = PRIORITIES[payload[0] ?? -1];
@@ -199,7 +199,7 @@ export function encodeReset({ code, message, resetCode }: Reset): Buffer {
   return Buffer.from(JSON.stringify({ code, message: message.slice(0, RESET_MESSAGE_LENGTH), resetCode }));
 }
 
-/** Reads the payload of `reset`. Whatever it says, it is a reset, so that what cannot be read is left out. */
+/** Reads the payload of `reset`. Fields that cannot be read are left out: a malformed reset is still a reset. */
 export function decodeReset(payload: Buffer): Reset {
   const fields = parseJsonObject(payload.toString('utf8')) ?? {};
   const end = decodeEnd(payload);

@@ -13,15 +13,15 @@ export interface InboxConfig {
   readonly lineBytes: number;
   /** The longest message, in bytes. */
   readonly messageBytes: number;
-  /** Called when so many bytes have been read, and there is room for as many more. */
+  /** Called when bytes have been read, with their number: there is room for as many more. */
   readonly onRead: (bytes: number) => void;
   /** Called when a reader has left. */
   readonly onLeave: () => void;
-  /** Called when something has come or has been read. */
+  /** Called when something has arrived or has been read. */
   readonly onChange: () => void;
   /** Called once, when everything has been read up to the peer's end. */
   readonly onDelivered: () => void;
-  /** Called when the bytes are no lines, or no messages. */
+  /** Called when the bytes cannot be read as lines, or as messages. */
   readonly onFault: (fault: Error) => void;
 }
 
@@ -38,8 +38,8 @@ export interface DuplexSource {
 }
 
 /**
- * The reading half of a channel: bytes wait here until somebody reads them as lines, as messages, or as a Node stream. Bytes become
- * lines or messages only when they are read. How many may wait is for the channel's credit to say.
+ * The reading half of a channel: bytes wait here until somebody reads them as lines, as messages, or as a Node stream. They are decoded
+ * only when they are read. The channel's credit bounds how many may wait.
  */
 export class Inbox {
   /** See `Channel.lines$`. */
@@ -58,12 +58,12 @@ export class Inbox {
   /** All that was written to the Node stream has been handed over. */
   #isDuplexFinished = false;
   #hasRead = false;
-  /** How many who read one after the other have as much under way as they take. */
+  /** How many `each…$` readers work on as many items as they take at a time. */
   #busy = 0;
-  /** How many lines or messages they have under way: an answer to the last one may still be sent. */
+  /** How many lines or messages they work on: one of them may still send an answer. */
   #underWay = 0;
   #delivering = false;
-  /** Nobody will ever read what comes. */
+  /** Nobody will read any more: what comes is dropped. */
   #isAbandoned = false;
   #state: 'open' | 'ended' | 'cut' | 'delivered' = 'open';
 
@@ -92,7 +92,7 @@ export class Inbox {
     return (this.#reader?.readers ?? 0) > 0 || (this.#duplex !== undefined && !this.#isAbandoned);
   }
 
-  /** Whether somebody reads, and has yet to come to the end. */
+  /** Whether somebody reads, and has not read everything up to the end. */
   get isReading(): boolean {
     return this.hasReader && (this.#state !== 'delivered' || this.#isDuplexBusy);
   }
@@ -129,14 +129,14 @@ export class Inbox {
     }
   }
 
-  /** No more will arrive. After a `cut`, a last line without its end is not a whole line, and is left out. */
+  /** No more will arrive. After a `cut`, a last line without its line end may be incomplete, and is dropped. */
   end(how: 'ended' | 'cut'): void {
     if (this.#state !== 'open') return;
     this.#state = how;
     this.#deliver();
   }
 
-  /** Nobody will read what waits and what comes: it is forgotten, so that the peer can come to its end. */
+  /** Nobody will read any more: drops what waits and what comes, so that the peer can send up to its end. */
   abandon(): void {
     if (this.#isAbandoned) return;
     this.#isAbandoned = true;
@@ -202,7 +202,7 @@ export class Inbox {
 
   #each$<I, T>(items$: Observable<I>, project: (item: I) => ObservableInput<T>, concurrent: number): Observable<T> {
     return defer(() => {
-      // Counted when it is handed out: until the one before is done with, `mergeMap` keeps it.
+      // Counted here and not when its work begins: `mergeMap` queues it until the one before is done.
       let underWay = 0;
       const count = (change: number) => {
         const wasBusy = underWay >= concurrent;
@@ -231,14 +231,14 @@ export class Inbox {
     });
   }
 
-  /** Whether somebody reads in this way, or has. */
+  /** Whether somebody reads in this way, or has before. */
   #isUsed(reader: { readonly readers: number } | undefined): boolean {
     return reader !== undefined && (this.#hasRead || reader.readers > 0);
   }
 
   #readerOf<T>(decoder: Decoder<T>): ItemReader<T> {
     return new ItemReader(decoder, {
-      // Not at once, so that everyone who subscribes in the same breath gets the same lines.
+      // Not at once, so that all who subscribe in the same run of JavaScript get the same lines.
       onJoin: () => {
         queueMicrotask(() => {
           this.#deliver();
@@ -250,16 +250,16 @@ export class Inbox {
     });
   }
 
-  /** Whether what comes is handed on before anything else comes, so that it need not be kept. */
+  /** Whether what comes is handed on before the next bytes come, so that it need not be copied. */
   get #readsAtOnce(): boolean {
     if (this.#delivering || this.#bytes.length > 0) return false;
     if (this.#duplex !== undefined) return this.#duplexWants;
     return (this.#reader?.readers ?? 0) > 0 && this.#busy === 0;
   }
 
-  /** @param fresh what has just come, where nothing waits before it. */
+  /** @param fresh the bytes that have just come, if none wait before them. */
   #deliver(fresh?: Buffer): void {
-    // A reader may stop, or begin something slow, from within its own call.
+    // A reader may unsubscribe, or start slow work, while it is being called.
     if (this.#delivering) return;
     this.#delivering = true;
     const reader = this.#reader;
@@ -284,7 +284,7 @@ export class Inbox {
       if (bytes !== undefined) this.#read(reader, bytes);
       else if (!this.#readEnd(reader)) return;
     }
-    // Everybody left, or something slow began, before it was read.
+    // All readers left, or became busy, before these bytes were read.
     if (next !== undefined) this.#bytes.push(next);
   }
 
@@ -294,7 +294,7 @@ export class Inbox {
     this.#config.onRead(bytes.length);
   }
 
-  /** There are no more bytes. Returns whether something is left to hand out nevertheless. */
+  /** There are no more bytes. Returns whether a last item is left to hand out. */
   #readEnd(reader: ItemReader<string> | ItemReader<Buffer>): boolean {
     if (this.#state === 'ended') {
       reader.end();
@@ -315,7 +315,7 @@ export class Inbox {
       const bytes = next ?? this.#bytes.take();
       next = undefined;
       if (bytes === undefined) break;
-      // A stream that flows hands it on at once; another keeps it.
+      // A flowing stream hands the bytes on at once; a paused one keeps them.
       const isPassedOn = duplex.readableFlowing === true && duplex.readableLength === 0;
       this.#duplexWants = pushTo(duplex, isPassedOn ? bytes : ownBytes(bytes));
       this.#config.onRead(bytes.length);

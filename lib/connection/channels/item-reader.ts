@@ -19,7 +19,7 @@ export class ItemReader<T> {
   /** Replaced, and never changed, so that whoever joins or leaves while one is handed out changes nothing about that. */
   #subscribers: readonly Subscriber<T>[] = [];
   #isComplete = false;
-  /** Those of the piece that is being read. */
+  /** The items of the bytes that are being read. */
   #current: readonly T[] = [];
   #next = 0;
 
@@ -28,7 +28,7 @@ export class ItemReader<T> {
     this.item$ = new Observable((subscriber) => this.#join(subscriber, source));
   }
 
-  /** How many read. */
+  /** How many subscribers there are. */
   get readers(): number {
     return this.#subscribers.length;
   }
@@ -38,12 +38,12 @@ export class ItemReader<T> {
     return this.#next < this.#current.length;
   }
 
-  /** What is wrong with the bytes behind all that was handed out; only once that is all. */
+  /** What is wrong with the bytes after the items that were handed out; `undefined` while items are left. */
   get fault(): Error | undefined {
     return this.hasMore ? undefined : this.#decoder.fault;
   }
 
-  /** Hands out the next. Returns false when there is none, and bytes are needed. */
+  /** Hands out the next item. Returns false when more bytes are needed first. */
   handOut(): boolean {
     const item = this.#current[this.#next];
     if (item === undefined) return false;
@@ -52,13 +52,13 @@ export class ItemReader<T> {
     return true;
   }
 
-  /** Reads bytes; to be called when all before has been handed out. */
+  /** Reads bytes. Call it only when all items before them have been handed out. */
   push(bytes: Buffer): void {
     this.#current = this.#decoder.push(bytes);
     this.#next = 0;
   }
 
-  /** The bytes are at their end. */
+  /** There are no more bytes. */
   end(): void {
     this.#current = this.#decoder.end();
     this.#next = 0;

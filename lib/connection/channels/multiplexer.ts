@@ -16,13 +16,13 @@ import {
 } from './frames.js';
 import { Turns } from './turns.js';
 
-/** Channels that one side has opened, and that the other has not answered yet: it is told of no more, by either side. */
+/** How many channels a side may open that the other has not answered yet. */
 export const MAX_UNANSWERED = 256;
 
-/** The longest frame of data, in bytes, while nobody else has anything to send … */
+/** The longest frame of data, in bytes, while no other channel has data to send … */
 const ALONE_BYTES = 65_536;
 
-/** … and while others have: so much they wait for. */
+/** … and while others have: the longest that one waits for another. */
 const SHARED_BYTES = 16_384;
 
 /** Short frames travel in one piece, which has about so many bytes … */
@@ -31,7 +31,7 @@ const JOINED_BYTES = 8_192;
 /** … or so many frames, where they are ever so small. */
 const JOINED_FRAMES = 1_024;
 
-/** Resets of a peer's: over this its new channels are refused, since whoever opens and resets in a loop would go past every bound. */
+/** How often a peer may reset channels; above this its new ones are refused. Opening and resetting in a loop would bypass every limit. */
 const RESETS = { perSecond: 1_000, burst: 4_096 };
 
 /** What a multiplexer needs. */
@@ -40,19 +40,19 @@ export interface MultiplexerConfig {
   readonly isControlling: boolean;
   /** The time, in milliseconds. */
   readonly now: () => number;
-  /** Channels of either side at a time, at most. */
+  /** How many channels each side may have open. */
   readonly channels: number;
-  /** The room for windows to grow, in bytes. */
+  /** How many bytes all windows may grow by together. */
   readonly windowBytes: number;
   /** There is something to send. */
   readonly onDue: () => void;
-  /** The peer has opened a channel. Somebody has to accept it or reset it. */
+  /** The peer has opened a channel. It has to be accepted or reset. */
   readonly onOpen: (end: ChannelEnd) => void;
 }
 
 /**
- * Many channels over one stream of bytes: reads the peer's stream, and makes this side's, a frame at a time, as each channel has credit
- * and its turn.
+ * Many channels over one stream of bytes. Reads the frames of the peer's stream, and makes this side's stream frame by frame, from the
+ * channels that have credit, in turns.
  */
 export class Multiplexer {
   /** The connection's own channel. */
@@ -65,7 +65,7 @@ export class Multiplexer {
   readonly #decode: (chunk: Buffer) => void;
   readonly #mayReset: (cost?: number) => boolean;
   readonly #host: ChannelEndHost;
-  /** Channels that this side, and that the peer has opened: those that are in use, and those that were reset and are not over. */
+  /** Counts of the channels that this side has opened, and the peer: in use, and reset but not over. */
   readonly #ours = { inUse: 0, reset: 0 };
   readonly #theirs = { inUse: 0, reset: 0 };
   #unanswered = 0;
@@ -77,7 +77,7 @@ export class Multiplexer {
   #written: ChannelEnd[] = [];
   /** Those that are over, and have not been told so. */
   readonly #over = new Queue<ChannelEnd>();
-  /** The rest of a frame of which the beginning has been taken. */
+  /** The payload of a frame whose header has been sent. */
   #rest: Buffer | undefined;
 
   constructor(config: MultiplexerConfig) {
@@ -116,7 +116,7 @@ export class Multiplexer {
     this.#ends.set(OWN_CHANNEL, this.own);
   }
 
-  /** What waits to be sent, in bytes: data and openings. All else may also come behind the connection's end. */
+  /** How many bytes of `data` and `open` frames wait. Other frames may also follow the connection's end. */
   get waiting(): number {
     return this.#waiting + (this.#rest?.length ?? 0);
   }
@@ -139,7 +139,7 @@ export class Multiplexer {
     return this.#unanswered >= MAX_UNANSWERED ? `${MAX_UNANSWERED} have not been answered yet` : undefined;
   }
 
-  /** Opens a channel; not to be called when it is full. */
+  /** Opens a channel. Check `full` before. */
   open(opening: Opening): ChannelEnd {
     const end = new ChannelEnd(this.#freeId(), opening, false, this.#host);
     this.#ends.set(end.id, end);
@@ -158,7 +158,7 @@ export class Multiplexer {
     this.#tell();
   }
 
-  /** The peer sends nothing more on any channel. What it still says is about what this side sends. */
+  /** The peer sends no more data on any channel. It still gives credit for what this side sends. */
   peerEnds(): void {
     this.#hasPeerEnded = true;
     for (const end of this.#ends.values()) end.expectNoMore();
@@ -234,7 +234,7 @@ export class Multiplexer {
         break;
       case CHANNEL_FRAME.window: {
         const limit = decodeLimit(payload);
-        // It may have been said before the peer heard that the channel is over.
+        // The peer may have sent it before it learned that the channel is over.
         end?.onWindow(limit);
         break;
       }
@@ -286,7 +286,7 @@ export class Multiplexer {
     return (id % 2 === 0) === this.#config.isControlling;
   }
 
-  /** Numbers go up and begin anew at the end, so that none comes back before all that was said of it has arrived. */
+  /** Numbers go up and wrap around, so that a number is used again only long after all frames of its last channel have arrived. */
   #freeId(): number {
     for (;;) {
       const id = this.#nextId;

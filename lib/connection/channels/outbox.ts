@@ -25,9 +25,9 @@ export interface OutboxConfig {
   readonly lineBytes: number;
   /** The longest message, in bytes. */
   readonly messageBytes: number;
-  /** From here on `send` returns false. */
+  /** `send` returns false while this many bytes wait. */
   readonly sendHighWaterBytes: number;
-  /** More than this never waits. */
+  /** When more bytes than this wait, the channel is ended. */
   readonly sendMaxBytes: number;
   /** What ends a line. */
   readonly lineEnd: string;
@@ -44,12 +44,12 @@ export interface OutboxConfig {
 /** A batch is written when it is this long, in UTF-16 units, or when the current run of JavaScript ends. */
 const BATCH_LENGTH = 32_768;
 
-/** Messages from here on are handed on as they are, in bytes; shorter ones are joined. */
+/** Messages of at least this length, in bytes, are written without copying them; shorter ones are joined. */
 const LONG_MESSAGE_BYTES = 8_192;
 
 /**
- * The writing half of a channel: lines, or messages, that are sent in one go become one write, and so few, large TLS records and
- * system calls; writers are told when to wait.
+ * The writing half of a channel. Lines or messages that are sent in one run of JavaScript become one write, which means few, large TLS
+ * records and few system calls. Writers are told when to wait.
  */
 export class Outbox {
   /** See `Connection.drain$`. */
@@ -60,7 +60,7 @@ export class Outbox {
   readonly #empty = new Subject<void>();
   #batch = '';
   readonly #messages = new Gathered();
-  /** What it is used for: a peer that reads lines can make nothing of messages, and the other way round. */
+  /** What was sent first: a peer that reads lines cannot read messages, nor the other way round. */
   #use: 'lines' | 'messages' | undefined;
   #open = true;
   #mustDrain = false;
@@ -70,7 +70,7 @@ export class Outbox {
     this.drain$ = this.#drain.asObservable();
   }
 
-  /** What was sent and has not gone to the system yet, in bytes (in UTF-16 units while a batch is gathered). */
+  /** How much was sent and has not gone to the system yet, in bytes (lines of the current batch count in UTF-16 units). */
   get buffered(): number {
     return this.#batch.length + this.#messages.length + this.#config.waiting();
   }
@@ -129,7 +129,7 @@ export class Outbox {
   /** See `Connection.sendAll`. */
   sendAll(lines: ObservableInput<string>): Observable<never> {
     const sent$ = isIterable(lines) ? this.#pull$(lines) : this.#sendAsTheyCome$(from(lines));
-    // The last lines still wait to be written.
+    // The last lines may still wait to be written.
     const drained$ = defer(() => {
       this.flush();
       return this.buffered === 0 ? EMPTY : this.#until$(this.#empty);
@@ -153,18 +153,18 @@ export class Outbox {
     this.#open = false;
   }
 
-  /** Nothing will ever be written again: whoever waits for a drain waits in vain. */
+  /** Nothing will be written any more: completes `drain$`. */
   finish(): void {
     this.close();
     this.#drain.complete();
     this.#empty.complete();
   }
 
-  /** Tells that some of what waited is on its way. */
+  /** Call this when some of the waiting bytes have been sent. */
   written(): void {
     const { buffered } = this;
     if (buffered === 0) this.#empty.next();
-    // Before all is gone, so that the channel never runs dry while the writer is on its way back.
+    // Before all is gone, so that the writer has refilled the channel before it runs dry.
     if (!this.#mustDrain || buffered > this.#config.sendHighWaterBytes / 2) return;
     this.#mustDrain = false;
     this.#drain.next();
@@ -207,7 +207,7 @@ export class Outbox {
     return this.send(text);
   }
 
-  /** An Observable cannot be told to wait: its lines queue up here, but not without bound. */
+  /** An Observable cannot be told to wait: its lines queue up here, up to a limit. */
   #sendAsTheyCome$(lines$: Observable<string>): Observable<never> {
     const most = this.#config.sendMaxBytes / 2;
     return lines$.pipe(
@@ -239,7 +239,7 @@ export class Outbox {
       pull().catch((error: unknown) => {
         subscriber.error(error);
       });
-      // The source may hold something that it gives back at its end.
+      // The source may hold a resource that it releases when it is returned.
       return () => {
         void Promise.resolve(iterator.return?.()).catch(noop);
       };

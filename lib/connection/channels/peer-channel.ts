@@ -20,7 +20,7 @@ export interface PeerChannelConfig {
   readonly onClosed: () => void;
 }
 
-/** A channel that this side or the peer has opened: what it carries over its {@link ChannelEnd}, and how it ends. */
+/** A channel that this side or the peer has opened: a {@link ChannelStream} over its {@link ChannelEnd}, and how it ends. */
 export class PeerChannel implements Channel {
   readonly name: string;
   readonly connection: Connection;
@@ -78,7 +78,7 @@ export class PeerChannel implements Channel {
     this.drain$ = this.#stream.drain$;
   }
 
-  /** Takes what comes, and what has come. To be called once. */
+  /** Starts to read, beginning with what has arrived already. Call it once. */
   begin(): void {
     this.#end.attach(this.#handler);
   }
@@ -88,7 +88,7 @@ export class PeerChannel implements Channel {
     return this.#stream.hasReader;
   }
 
-  /** Whether somebody reads, and has yet to come to the end. */
+  /** Whether somebody reads, and has not read everything up to the end. */
   get isReading(): boolean {
     return this.#stream.isReading;
   }
@@ -131,12 +131,12 @@ export class PeerChannel implements Channel {
     this.#discard({ code: 'reset', by: 'us', message, resetCode });
   }
 
-  /** The connection sends nothing more of this channel's; what was sent before goes out. */
+  /** The connection is being closed: ends sending, after what was sent before. */
   closeOutbox(): void {
     this.#stream.closeOutbox();
   }
 
-  /** Nothing more comes on the connection. */
+  /** Nothing more will come on the connection. */
   closeInbox(how: 'ended' | 'cut'): void {
     this.#stream.closeInbox(how);
   }
@@ -166,7 +166,7 @@ export class PeerChannel implements Channel {
     },
   };
 
-  /** The last reader may have left in the middle of what the peer had sent before its end. */
+  /** The peer has closed the channel and everything has been read: closes this side, unless it is to stay half open. */
   #onReadersChanged(): void {
     const { hasReader, isRead } = this.#stream;
     if (this.#closedBy === 'peer' && !this.#config.allowHalfOpen && !hasReader && isRead) this.close();

@@ -6,11 +6,11 @@ import type { StreamLayer } from './stream-layer.js';
 export interface PlainStreamConfig extends Omit<ChannelStreamConfig, 'write' | 'allowHalfOpen' | 'onRead'> {
   /** There is something to send. */
   readonly onDue: () => void;
-  /** Whether what the peer still sends is for nobody. */
+  /** Whether what the peer still sends is to be dropped. */
   readonly ignoresData: () => boolean;
 }
 
-/** The one channel of a plain connection, whose link carries its bytes as they are. TCP itself has the peer wait. */
+/** The one channel of a plain connection: the link carries its bytes as they are, and flow control is TCP's. */
 export class PlainStream implements StreamLayer {
   readonly own: ChannelStream;
   readonly #config: PlainStreamConfig;

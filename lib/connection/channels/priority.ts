@@ -1,9 +1,9 @@
-/** How a channel's share of the connection is weighted against others that have something to send, too. */
+/** The priorities of a channel, in the order of their numbers on the wire. */
 export const PRIORITIES = ['urgent', 'normal', 'bulk'] as const;
 
 /**
- * How a channel's share of the connection is weighted against others that have something to send, too: of 21 frames an `urgent` one
- * sends 16, a `normal` one four, and a `bulk` one one.
+ * A channel's share of the connection while other channels have data to send, too: of 21 frames, `urgent` channels send 16, `normal`
+ * ones four, and `bulk` ones one.
  *
  * @useDeclaredType
  */

@@ -2,9 +2,9 @@ import type { CloseReason } from '../close-reason.js';
 import type { StreamHandler } from '../transport/host.js';
 import type { ChannelStream } from './channel-stream.js';
 
-/** What a connection makes of its one stream of bytes in each direction: many channels, or, on a plain link, its own one alone. */
+/** The channels over the one stream of a connection: many, or on a plain link only the connection's own. */
 export interface StreamLayer extends Omit<StreamHandler, 'waiting' | 'onEnd' | 'onAcknowledged'> {
-  /** What is still to be sent, in bytes, also where it cannot be at the moment. */
+  /** How many bytes wait to be sent, including those for which there is no credit. */
   readonly waiting: number;
   /** The connection's own channel. */
   readonly own: ChannelStream;
@@ -12,11 +12,11 @@ export interface StreamLayer extends Omit<StreamHandler, 'waiting' | 'onEnd' | '
   readonly hasSent: boolean;
   /** Whether somebody reads any of its channels. */
   readonly hasReader: boolean;
-  /** Whether somebody reads any of them, and has yet to come to its end. */
+  /** Whether somebody reads any of them, and has not read everything up to its end. */
   readonly isReading: boolean;
-  /** Nothing more will be sent on any of them, and none will be opened, for a reason; what was sent before goes out. */
+  /** Ends sending on all of them, after what was sent before. None can be opened any more. */
   closeOutbox(reason: CloseReason): void;
-  /** Nothing more will come on any of them: after a `cut`, a last line without its end is left out. */
+  /** Nothing more will come on any of them. After a `cut`, a last line without its line end is dropped. */
   closeInbox(how: 'ended' | 'cut'): void;
   /** The connection has ended, and all of them with it. */
   complete(reason: CloseReason): void;

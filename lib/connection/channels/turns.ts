@@ -4,14 +4,14 @@ import { PRIORITIES, type Priority } from './priority.js';
 /** Frames of each priority in one round. */
 const WEIGHTS: Readonly<Record<Priority, number>> = { urgent: 16, normal: 4, bulk: 1 };
 
-/** Who takes turns. */
+/** What takes turns: a channel that has data to send. */
 export interface TurnTaker {
   readonly priority: Priority;
 }
 
 /**
- * Whose turn it is to send a frame: weighted round robin. In each round `urgent` ones have 16 turns, `normal` ones four, and `bulk` ones
- * one, and those of a priority take theirs one after the other. Constant time.
+ * Decides which channel sends the next frame, by weighted round robin: in each round `urgent` channels have 16 turns, `normal` ones
+ * four and `bulk` ones one; channels of the same priority alternate. Each call takes constant time.
  *
  * @example
  * const turns = new Turns<{ readonly priority: Priority; readonly name: string }>();
@@ -32,13 +32,13 @@ export class Turns<T extends TurnTaker> {
     return this.#length;
   }
 
-  /** Waits for a turn, behind all others of its priority. */
+  /** Queues a channel for a turn, after all others of its priority. */
   add(taker: T): void {
     this.#classes[PRIORITIES.indexOf(taker.priority)]?.waiting.push(taker);
     this.#length++;
   }
 
-  /** Whose turn it is; `undefined` when nobody waits. */
+  /** Takes the channel whose turn it is; `undefined` when none waits. */
   next(): T | undefined {
     if (this.#length === 0) return undefined;
     for (;;) {
@@ -50,7 +50,7 @@ export class Turns<T extends TurnTaker> {
         this.#length--;
         return taker;
       }
-      // All that wait have had their turns.
+      // No channel that waits has a turn left: a new round begins.
       for (const each of this.#classes) each.left = each.weight;
     }
   }
