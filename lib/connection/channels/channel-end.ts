@@ -213,10 +213,10 @@ export class ChannelEnd implements TurnTaker {
   }
 
   /** The peer has more than it may send. */
-  onBlocked(): void {
+  onBlocked(limit: number): void {
     this.#answer();
     if (this.#isReset || this.#hasPeerEnded) return;
-    this.#receiving.grow();
+    this.#receiving.grow(limit);
     if (this.#receiving.isDue) this.#say('window');
   }
 

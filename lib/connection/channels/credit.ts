@@ -74,6 +74,8 @@ export class ReceiveCredit {
   #received = 0;
   #read = 0;
   #isAtEnd = false;
+  /** The highest limit at which the sender was blocked. */
+  #blockedAt = 0;
 
   constructor(pool: WindowPool) {
     this.#pool = pool;
@@ -101,8 +103,13 @@ export class ReceiveCredit {
     if (this.#isAtEnd) this.#closeIfRead();
   }
 
-  /** The sender is blocked. Doubles the window if the reader keeps up and the pool has room. */
-  grow(): void {
+  /**
+   * The sender is blocked at a limit. Doubles the window if the reader keeps up and the pool has room: once for each limit, and only
+   * for one that the sender has come to. Else a peer could take the whole pool without sending a byte.
+   */
+  grow(limit: number): void {
+    if (limit <= this.#blockedAt || this.#received < limit) return;
+    this.#blockedAt = limit;
     const unread = this.#received - this.#read;
     if (unread * 2 <= this.#window && this.#pool.take(this.#window, this.#window)) this.#window *= 2;
   }

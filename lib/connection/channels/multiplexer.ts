@@ -238,10 +238,11 @@ export class Multiplexer {
         end?.onWindow(limit);
         break;
       }
-      case CHANNEL_FRAME.blocked:
-        decodeLimit(payload);
-        end?.onBlocked();
+      case CHANNEL_FRAME.blocked: {
+        const limit = decodeLimit(payload);
+        end?.onBlocked(limit);
         break;
+      }
       case CHANNEL_FRAME.end:
         if (end === undefined || end.hasPeerEnded || end === this.own)
           throw new ProtocolError(`Expected the end of an open channel, got that of ${id}`);

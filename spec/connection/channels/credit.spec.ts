@@ -1,34 +1,69 @@
 import { ReceiveCredit, WindowPool } from '../../../lib/connection/channels/credit.js';
 import { FIRST_WINDOW_BYTES } from '../../../lib/connection/channels/frames.js';
 
+/** A window whose first bytes have come and been read, so that it may grow. */
+function used(pool: WindowPool): ReceiveCredit {
+  const credit = new ReceiveCredit(pool);
+  credit.arrive(FIRST_WINDOW_BYTES);
+  credit.read(FIRST_WINDOW_BYTES);
+  return credit;
+}
+
+/** How large a window has become, in first windows. */
+const sizeOf = (credit: ReceiveCredit, read: number) => credit.grant() / FIRST_WINDOW_BYTES - read;
+
+describe('The credit of a receiver', () => {
+  it('grows once for each limit that the sender has come to', () => {
+    const credit = used(new WindowPool(1_000 * FIRST_WINDOW_BYTES));
+    credit.grow(FIRST_WINDOW_BYTES);
+    credit.grow(FIRST_WINDOW_BYTES);
+    expect(sizeOf(credit, 1)).toBe(2);
+    credit.arrive(2 * FIRST_WINDOW_BYTES);
+    credit.read(2 * FIRST_WINDOW_BYTES);
+    credit.grow(3 * FIRST_WINDOW_BYTES);
+    expect(sizeOf(credit, 3)).toBe(4);
+  });
+
+  it('does not grow for a sender that has not come to its limit, or whose bytes are not read', () => {
+    const pool = new WindowPool(1_000 * FIRST_WINDOW_BYTES);
+    const [lied, unread] = [used(pool), new ReceiveCredit(pool)];
+    for (let limit = 2; limit < 20; limit++) lied.grow(limit * FIRST_WINDOW_BYTES);
+    unread.arrive(FIRST_WINDOW_BYTES);
+    unread.grow(FIRST_WINDOW_BYTES);
+    expect([sizeOf(lied, 1), sizeOf(unread, 0)]).toEqual([1, 1]);
+  });
+});
+
 describe('The room that windows share', () => {
   /** A window that has taken the whole of what one may have, and is full of bytes that nobody has read. */
   function full() {
     const pool = new WindowPool(3 * FIRST_WINDOW_BYTES);
-    const [one, other] = [new ReceiveCredit(pool), new ReceiveCredit(pool)];
-    one.grow();
-    one.arrive(one.grant());
-    /** Whether there is room for the other to grow. */
+    const credit = used(pool);
+    credit.grow(FIRST_WINDOW_BYTES);
+    credit.grant();
+    credit.arrive(2 * FIRST_WINDOW_BYTES);
+    /** Whether there is room for another to grow. */
     const mayGrow = () => {
-      other.grow();
-      return other.grant() > FIRST_WINDOW_BYTES;
+      const other = used(pool);
+      other.grow(FIRST_WINDOW_BYTES);
+      return sizeOf(other, 1) > 1;
     };
-    return { one, mayGrow };
+    return { credit, mayGrow };
   }
 
   it('is given back by a channel at its end only when all that waits there has been read', () => {
-    const { one, mayGrow } = full();
-    one.end();
+    const { credit, mayGrow } = full();
+    credit.end();
     expect(mayGrow()).toBeFalse();
-    one.read(FIRST_WINDOW_BYTES);
+    credit.read(FIRST_WINDOW_BYTES);
     expect(mayGrow()).toBeFalse();
-    one.read(FIRST_WINDOW_BYTES);
+    credit.read(FIRST_WINDOW_BYTES);
     expect(mayGrow()).toBeTrue();
   });
 
   it('is given back at once by a channel that is reset, which keeps nothing', () => {
-    const { one, mayGrow } = full();
-    one.close();
+    const { credit, mayGrow } = full();
+    credit.close();
     expect(mayGrow()).toBeTrue();
   });
 });
