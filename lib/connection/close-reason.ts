@@ -33,14 +33,14 @@ const CLOSE_CODES = [
  * Why a connection or a channel ended, as a program sees it.
  *
  * - `closed`: in order; nothing was lost.
- * - `refused`: one side does not want the other; nobody there takes channels of this name.
- * - `replaced`: the peer came back anew, so that this connection was dead.
+ * - `refused`: the other side does not accept the connection, or channels of this name.
+ * - `replaced`: the peer began a new connection, and did not answer on this one.
  * - `reset`: one side ended it at once by `reset`, with a code of the application's.
- * - `line-too-long`, `message-too-long`, `protocol`: one side broke the rules.
+ * - `line-too-long`, `message-too-long`, `protocol`: one side broke the protocol.
  * - `send-buffer-full`: the peer did not read, and the application went on writing.
- * - `silent`: the peer was not heard, and nothing else led to it for `timing.survivalMs`.
- * - `lost`: the link broke, and nothing led to the peer for `timing.survivalMs`, or the peer has lost its side of the connection. A
- *   plain connection is lost at once with its link.
+ * - `silent`: the peer did not answer, and no other link to it was found within `timing.survivalMs`.
+ * - `lost`: the link broke, and no other was found within `timing.survivalMs`; or the peer has lost its side of the connection. A
+ *   plain connection is lost as soon as its link is.
  * - `timeout`: the peer did not answer the close.
  *
  * @useDeclaredType
@@ -50,30 +50,30 @@ export type CloseCode = (typeof CLOSE_CODES)[number];
 /** Closed by this side, in order. */
 export const CLOSED_HERE: CloseReason = { code: 'closed', by: 'us', message: 'closed here' };
 
-/** Dropped by this side, with all that is on its way. */
+/** Dropped by this side, with everything not yet sent. */
 export const DROPPED_HERE: CloseReason = { code: 'lost', by: 'us', message: 'dropped here' };
 
-/** The peer has said nothing while this side was closing. */
+/** The peer did not answer this side's close in time. */
 export const CLOSE_UNANSWERED: CloseReason = {
   code: 'timeout',
   by: 'peer',
   message: 'the peer did not answer the close',
 };
 
-/** The link broke before anything had been said on it. */
+/** The link broke before the peer had sent anything. */
 export const NEVER_BEGUN: CloseReason = {
   code: 'lost',
   by: 'peer',
   message: 'the link broke before the peer had said anything',
 };
 
-/** The link broke, and there can be no other. */
+/** The link broke, and the connection cannot have another. */
 export function brokenReason(error: Error | undefined): CloseReason {
   const message = error === undefined ? 'the peer went away without a word' : `the link broke: ${error.message}`;
   return { code: 'lost', by: 'peer', message };
 }
 
-/** Nothing led to the peer for so long: its link broke, or nothing was heard on it. */
+/** The link broke, or the peer did not answer on it, and no other link was found in time. */
 export function outOfReachReason(hasLink: boolean, lostBy: Error | undefined, survivalMs: number): CloseReason {
   const elsewhere = `led to the peer for ${survivalMs} ms`;
   if (hasLink) return { code: 'silent', by: 'peer', message: `nothing was heard, and nothing else ${elsewhere}` };
@@ -81,16 +81,16 @@ export function outOfReachReason(hasLink: boolean, lostBy: Error | undefined, su
   return { code: 'lost', by: 'peer', message: `the link broke${why}, and nothing ${elsewhere}` };
 }
 
-/** Why the peer has ended the connection. Its message is quoted as the peer's: its "here" is not ours. */
+/** Why the peer has ended the connection. Its message is quoted, since it is written from the peer's point of view. */
 export function peersReason({ code, message, resetCode }: End): CloseReason {
-  // A code that a later version has for a failure must not pass for an orderly end.
+  // An unknown code, of a later version, may mean a failure, so it does not count as an orderly end.
   const known = CLOSE_CODES.find((one) => one === code) ?? 'lost';
   if (known === 'closed') return { code: known, by: 'peer', message: 'closed by the peer' };
   const words = `the peer ended the connection: ${message}`;
   return { code: known, by: 'peer', message: words, ...(resetCode !== undefined && { resetCode }) };
 }
 
-/** Why this side ends the connection after a failure: an error of the library says it, any other is a breach of the protocol. */
+/** The reason to end a connection with after an error. An error that is not the library's counts as a breach of the protocol. */
 export function failureReason(error: unknown): CloseReason {
   const failure =
     error instanceof Rxp2pError
@@ -99,7 +99,7 @@ export function failureReason(error: unknown): CloseReason {
   return { code: FAILURE_CODES.get(failure.code) ?? 'protocol', by: 'us', message: failure.message, error: failure };
 }
 
-/** The close code for what went wrong. */
+/** Close codes by the codes of errors. */
 const FAILURE_CODES: ReadonlyMap<ErrorCode, CloseCode> = new Map([
   ['LINE_TOO_LONG', 'line-too-long'],
   ['MESSAGE_TOO_LONG', 'message-too-long'],

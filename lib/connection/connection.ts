@@ -9,25 +9,25 @@ import type { Path } from './path.js';
 /** Who made a connection: this node (`outbound`) or the peer (`inbound`). */
 export type Direction = 'inbound' | 'outbound';
 
-/** How a channel is opened. */
+/** Options for opening a channel. */
 export interface ChannelOptions {
-  /** How it is weighted against other channels of this side's that have something to send, too. Default: `normal`. */
+  /** Its share of the connection while other channels of this side have data to send, too. Default: `normal`. */
   readonly priority?: Priority | undefined;
   /**
-   * Whether it stays open for this side to send when the peer has closed its side and all that it sent has been read. Default: it
-   * is then closed here, too (as Node's sockets have it).
+   * Whether this side may go on sending after the peer has closed its side and everything it sent has been read. By default this
+   * side is closed then, too, as with Node's sockets.
    */
   readonly allowHalfOpen?: boolean | undefined;
 }
 
-/** How a channel is taken that the peer opens. */
+/** Options for accepting a channel that the peer opens. */
 export type AcceptOptions = Pick<ChannelOptions, 'allowHalfOpen'>;
 
 /**
- * A stream in each direction between this node and a peer: of lines of text, of messages of bytes, or of bare bytes. A connection has
- * many, each with its own pace: a reader that stops holds up its own channel and no other.
+ * Two streams between this node and a peer, one in each direction, of lines, of binary messages, or of bytes. A connection can have
+ * many channels with flow control of their own: a reader that stops delays its own channel and no other.
  *
- * Both sides have to agree what travels on a channel: lines, messages, or bytes.
+ * Both sides have to agree on what a channel carries: lines, messages, or bytes.
  *
  * @example
  * const chat = connection.openChannel('chat');
@@ -42,18 +42,18 @@ export interface Channel {
   readonly connection: Connection;
 
   /**
-   * The lines from the peer, to every subscriber alike. None is lost before the first subscriber: they wait, and with
-   * more than a little waiting the peer has to wait, too. Completes when no more will come; `closed$` tells why.
+   * The lines from the peer; each subscriber gets all of them. Lines that come before the first subscriber wait, and when many wait,
+   * the peer has to stop sending. Completes when no more will come; `closed$` tells why.
    */
   readonly lines$: Observable<string>;
 
   /**
-   * Does something for each line, one at a time, and has the peer wait while it is being done, so that a slow reader needs
-   * no memory. Emits what the inner Observables emit. Errors when one of them does.
+   * Does something for each line, one at a time. The peer waits meanwhile, so that lines do not pile up in memory. Emits what the inner
+   * Observables emit, and fails when one of them does.
    *
    * @param project as for RxJS's `concatMap`.
-   * @param concurrent how many may be under way at once. Default: 1.
-   * @returns a cold Observable, which completes when the last line that will come has been dealt with.
+   * @param concurrent how many lines may be worked on at once. Default: 1.
+   * @returns a cold Observable, which completes when the last line has been worked on.
    *
    * @example
    * connection.eachLine$((text) => appendFile('log', text + '\n')).subscribe();
@@ -61,8 +61,8 @@ export interface Channel {
   eachLine$<T>(project: (text: string) => ObservableInput<T>, concurrent?: number): Observable<T>;
 
   /**
-   * The messages from the peer, each as it was sent by `sendMessage`, to every subscriber alike; for the rest as `lines$`.
-   * A longer one than `limits.messageBytes` ends the channel. Fails with ClosedError (`CLOSED`) when lines have been read already.
+   * The messages from the peer, each as it was given to `sendMessage`. For subscribers it is like `lines$`. A message longer than
+   * `limits.messageBytes` ends the channel. Fails with ClosedError (`CLOSED`) when lines have been read already.
    *
    * @example
    * connection.openChannel('pictures').messages$.subscribe((bytes) => console.log(`a picture of ${bytes.length} bytes`));
@@ -73,8 +73,8 @@ export interface Channel {
    * Does something for each message, as `eachLine$` does for lines.
    *
    * @param project as for RxJS's `concatMap`.
-   * @param concurrent how many may be under way at once. Default: 1.
-   * @returns a cold Observable, which completes when the last message that will come has been dealt with.
+   * @param concurrent how many messages may be worked on at once. Default: 1.
+   * @returns a cold Observable, which completes when the last message has been worked on.
    *
    * @example
    * connection.openChannel('pictures').eachMessage$((bytes) => appendFile('pictures', bytes)).subscribe();
@@ -82,13 +82,13 @@ export interface Channel {
   eachMessage$<T>(project: (message: Buffer) => ObservableInput<T>, concurrent?: number): Observable<T>;
 
   /**
-   * Sends one line. Lines sent in one go travel together.
+   * Sends one line. Lines sent in one run of JavaScript travel together.
    *
-   * @param text the line, without its end: at most `limits.lineBytes` bytes of UTF-8.
-   * @returns whether to go on. After `false`, wait for `drain$`: the line is on its way all the same. Once the
+   * @param text the line, without its line end: at most `limits.lineBytes` bytes of UTF-8.
+   * @returns whether to go on. After `false`, wait for `drain$`; the line is sent all the same. Once the
    * channel has ended it is always `false` and the line is not sent; `closed$` tells why.
-   * @throws InvalidTextError (`INVALID_TEXT`) when the text is not one line, or is too long; ClosedError (`CLOSED`) on a channel that
-   * messages have been sent on.
+   * @throws InvalidTextError (`INVALID_TEXT`) when the text is not one line, or is too long; ClosedError (`CLOSED`) on a channel on
+   * which messages have been sent.
    *
    * @example
    * connection.send('Sup Bob.');
@@ -96,12 +96,12 @@ export interface Channel {
   send(text: string): boolean;
 
   /**
-   * Sends bytes as one message, which arrives as it is. Messages sent in one go travel together.
+   * Sends bytes as one message. Messages sent in one run of JavaScript travel together.
    *
-   * @param message at most `limits.messageBytes` bytes, of the peer's limits, too. They must not be changed any more.
+   * @param message at most `limits.messageBytes` bytes, by the peer's limits as well as this node's. Do not change them afterwards.
    * @returns whether to go on, as for `send`.
-   * @throws InvalidMessageError (`INVALID_MESSAGE`) when it is too long, or not of bytes; ClosedError (`CLOSED`) on a channel that lines
-   * or bytes have been sent on.
+   * @throws InvalidMessageError (`INVALID_MESSAGE`) when it is too long, or not a `Uint8Array`; ClosedError (`CLOSED`) on a channel on
+   * which lines or bytes have been sent.
    *
    * @example
    * connection.openChannel('pictures').sendMessage(Uint8Array.of(0x89, 0x50, 0x4e, 0x47));
@@ -109,11 +109,11 @@ export interface Channel {
   sendMessage(message: Uint8Array): boolean;
 
   /**
-   * Sends lines, as fast as the peer reads them. Cold: nothing is sent before it is subscribed to. Completes when the
-   * last line is on its way. Iterables and async iterables are pulled from; an Observable cannot be told
-   * to wait, so its lines queue up, up to half of `limits.sendMaxBytes`.
+   * Sends lines, as fast as the peer reads them. Cold: nothing is sent before you subscribe. Completes when the last line has been
+   * sent. An iterable or async iterable is asked for a line when there is room for it; an Observable cannot be told to wait, so its
+   * lines queue up, up to half of `limits.sendMaxBytes`.
    *
-   * @param lines what is to be sent: each as `send` takes it.
+   * @param lines the lines, each as for `send`.
    * @throws ClosedError (`CLOSED`) when the channel ends first; SendBufferFullError (`SEND_BUFFER_FULL`) when an Observable brings
    * lines faster than the peer reads; InvalidTextError (`INVALID_TEXT`) for a text that is not one line; the source's own error.
    *
@@ -126,8 +126,8 @@ export interface Channel {
   readonly drain$: Observable<void>;
 
   /**
-   * The channel as a Node stream of bytes, instead of lines: call it before `lines$` is subscribed to, at once
-   * when the channel is handed over. Ending it closes the channel: what the peer still sends comes nevertheless.
+   * The channel as a Node stream of bytes, instead of lines: call it as soon as you get the channel, and before you subscribe to
+   * `lines$`. Ending the stream closes the channel; what the peer still sends can be read all the same.
    * Destroying it closes the channel, too; with an error it resets it, so that the peer does not take what came for all.
    *
    * @returns the stream, the same at each call.
@@ -147,16 +147,16 @@ export interface Channel {
   readonly closed$: Observable<CloseReason>;
 
   /**
-   * Sends nothing more: all that was sent before arrives, and what the peer sends still comes, where somebody reads it. The channel
-   * has ended when both sides have closed it.
+   * Closes this side of the channel: everything sent before arrives, and what the peer still sends can be read. The channel has ended
+   * when both sides have closed it.
    */
   close(): void;
 
   /**
-   * Ends the channel at once, for both sides: what was not read is lost. The peer's `closed$` has the code `reset`.
+   * Ends the channel at once, for both sides; unread data are lost. The peer's `closed$` has the code `reset`.
    *
-   * @param resetCode a number of the application's, from 0 to 2³² − 1: the peer gets it as `resetCode`. Default: 0.
-   * @param message why, in words; cut off at 128 characters.
+   * @param resetCode a number of your choice, from 0 to 2³² − 1; the peer gets it as `resetCode`. Default: 0.
+   * @param message why, in words; cut off after 128 characters.
    * @throws InvalidOptionError (`INVALID_OPTION`) for another number.
    *
    * @example
@@ -166,9 +166,9 @@ export interface Channel {
 }
 
 /**
- * What connects this node and one peer. It is made by `net.connect$` or arrives in `net.connections$`.
+ * A connection between this node and a peer. `net.connect$` makes one; those that peers make arrive in `net.connections$`.
  *
- * It is a channel itself, the first of those that it can have, and is over when that is closed.
+ * It is itself a channel, the first of its channels. It ends when that is closed.
  *
  * @example
  * net.connect$(unl).subscribe((connection) => {
@@ -182,15 +182,14 @@ export interface Connection extends Channel {
   /** `outbound` when this node dialled. */
   readonly direction: Direction;
 
-  /** The way the bytes travel now; replays the latest. Completes when the connection ends. */
+  /** The path that the bytes take now; replays the latest. Completes when the connection ends. */
   readonly path$: Observable<Path>;
 
   /**
-   * Opens a channel. It can be used at once; where nobody on the other side takes channels of this name, it ends with the code
-   * `refused`.
+   * Opens a channel. You can use it at once. If the peer does not accept channels of this name, it ends with the code `refused`.
    *
-   * @param name of at most 256 bytes of UTF-8; any number of channels may have the same.
-   * @returns the channel. On a connection that has ended or that this side has closed, it has ended, too.
+   * @param name at most 256 bytes of UTF-8. Several channels may have the same name.
+   * @returns the channel. On a connection that has ended or that this side has closed, the channel has ended, too.
    * @throws InvalidOptionError (`INVALID_OPTION`) for a name that is too long; TooManyChannelsError (`TOO_MANY_CHANNELS`) when
    * `limits.channels` are open, or the peer has yet to answer 256; UnavailableError (`UNAVAILABLE`) on a plain connection, which
    * is one stream of lines.
@@ -202,8 +201,8 @@ export interface Connection extends Channel {
   openChannel(name: string, options?: ChannelOptions): Channel;
 
   /**
-   * The channels that the peer opens by a name on this connection, while subscribed. To be subscribed to when the connection is handed
-   * over, or the first may be refused; `net.channels$` takes those of all connections.
+   * The channels that the peer opens by this name, while subscribed. Subscribe as soon as you get the connection, or the first ones may
+   * be refused. `net.channels$` accepts those of all connections.
    *
    * @param name the name, as the peer opens it.
    *
@@ -213,17 +212,16 @@ export interface Connection extends Channel {
   channels$(name: string, options?: AcceptOptions): Observable<Channel>;
 
   /**
-   * An object that the peer exposes by a name (`net.expose`), with a method for each of its: each returns a cold Observable, every
-   * subscription calls the peer's method anew, and unsubscribing ends it there. It can be used at once; nothing is sent before a
-   * subscription.
+   * The object that the peer exposes by a name (`net.expose`). Each of its methods returns a cold Observable: every subscription calls
+   * the peer's method again, and unsubscribing ends that call at the peer. Nothing is sent before a subscription.
    *
-   * Its Observables fail with RemoteError (`REMOTE`) when the method does; RemoteRefusedError (`REMOTE_REFUSED`) when it is not called;
-   * InvalidMessageError (`INVALID_MESSAGE`) when the arguments cannot be sent; TooManyChannelsError (`TOO_MANY_CHANNELS`) when too
-   * many are under way; ClosedError (`CLOSED`) when the connection ends before they complete.
+   * The Observables fail with RemoteError (`REMOTE`) when the method does; RemoteRefusedError (`REMOTE_REFUSED`) when the peer refuses
+   * or stops the call; InvalidMessageError (`INVALID_MESSAGE`) when the arguments cannot be sent; TooManyChannelsError
+   * (`TOO_MANY_CHANNELS`) when this side has too many calls open; ClosedError (`CLOSED`) when the connection ends before they complete.
    *
-   * @typeParam T what the peer exposes, as an interface.
-   * @param name as the peer exposes it: at most 200 bytes of UTF-8.
-   * @throws InvalidOptionError (`INVALID_OPTION`) for another name; UnavailableError (`UNAVAILABLE`) on a plain connection.
+   * @typeParam T the interface of the exposed object.
+   * @param name the name by which the peer exposes it: at most 200 bytes of UTF-8.
+   * @throws InvalidOptionError (`INVALID_OPTION`) for a longer name; UnavailableError (`UNAVAILABLE`) on a plain connection.
    *
    * @example
    * interface Market { prices(symbol: string): Observable<number> }
@@ -233,7 +231,7 @@ export interface Connection extends Channel {
   remote<T>(name: string, options?: RemoteOptions): Remote<T>;
 
   /**
-   * Ends the connection in order: all that was sent on any of its channels arrives, and what the peer has sent so far still comes.
+   * Ends the connection in order: everything sent on any of its channels arrives, and so does what the peer has sent so far.
    */
   close(): void;
 }

@@ -10,8 +10,8 @@ export interface OfferedLink {
 }
 
 /**
- * Whether the peer holds this connection, too, and by which id. Both nodes may have dialled, each with an id of its own; until one
- * has taken the other's link, a second link is kept in reserve.
+ * Whether the peer has agreed to this connection, and its id. When both nodes dial at once, each chooses an id; the peer's link is kept
+ * in reserve until it is known which of the two links becomes the connection.
  */
 export class Consent {
   readonly #given = new ReplaySubject<void>(1);
@@ -19,7 +19,7 @@ export class Consent {
   #spare: OfferedLink | undefined;
 
   /**
-   * @param id what names the connection on both sides. The peer may have another for it, and then this side takes that.
+   * @param id names the connection on both sides. If the peer's link becomes the connection, its id is used instead.
    */
   constructor(public id: string) {}
 
@@ -33,7 +33,7 @@ export class Consent {
     return this.#given.asObservable();
   }
 
-  /** The peer holds the connection, too: no second link is needed. */
+  /** The peer has agreed to the connection: the link in reserve is not needed. */
   give(): void {
     this.#isGiven = true;
     this.#dropSpare();
@@ -44,7 +44,7 @@ export class Consent {
   /**
    * The peer says hello.
    *
-   * @returns whether it is by this that the peer is known to hold the connection.
+   * @returns whether this is the peer's first consent.
    * @throws ProtocolError when it names another connection.
    */
   hear({ connection }: Hello): boolean {
@@ -54,13 +54,13 @@ export class Consent {
     return true;
   }
 
-  /** Keeps a second link that the peer offered before it knew of the first. */
+  /** Keeps a link in reserve that the peer made at the same time. */
   keep(spare: OfferedLink): void {
     this.#dropSpare();
     this.#spare = spare;
   }
 
-  /** Hands over the second link, if there is one that is not broken. */
+  /** Takes the link in reserve, if there is one and it is not broken. */
   takeSpare(): OfferedLink | undefined {
     const spare = this.#spare;
     if (spare?.framed.isBroken !== false) return undefined;
@@ -68,7 +68,7 @@ export class Consent {
     return spare;
   }
 
-  /** The connection has ended: drops the second link, and consent will never come any more. */
+  /** The connection has ended: drops the link in reserve, and completes `given$`. */
   close(): void {
     this.#dropSpare();
     this.#given.complete();

@@ -4,31 +4,31 @@ import { CLOSE_UNANSWERED, peersReason, type CloseReason } from './close-reason.
 import type { StreamLayer } from './channels/stream-layer.js';
 import type { Transport } from './transport/transport.js';
 
-/** A peer that broke the rules gets this long to take in why, in milliseconds. */
+/** After an error, the peer gets this long to read why the connection ends, in milliseconds. */
 const FAULT_GRACE_MS = 1000;
 
-/** What is ended, and how patiently. */
+/** What ending a connection needs. */
 export interface EndingConfig {
   readonly scheduler: SchedulerLike;
-  /** While the connection is being closed, it is given up when nothing has moved for so long, in milliseconds. */
+  /** A connection that is being closed is dropped when no byte has moved for this long, in milliseconds. */
   readonly closeMs: number;
-  /** Whether the peer can say what it has. On a plain link it cannot. */
+  /** Whether the peer acknowledges what it has received. On a plain link it cannot. */
   readonly isFramed: boolean;
   readonly streams: Pick<StreamLayer, 'hasReader' | 'isReading' | 'closeInbox' | 'closeOutbox'>;
   readonly transport: Pick<Transport, 'isAcknowledged' | 'lastLink' | 'progress' | 'end' | 'readOn' | 'close'>;
-  /** Called once, when it is over: nothing is sent or taken any more. */
+  /** Called once, when the connection has ended: nothing is sent or received any more. */
   readonly onClosed: (reason: CloseReason) => void;
 }
 
 /**
- * How a connection ends. In order, each side says that it is at its end, behind all that it sends; the second does so once its
- * readers have read all, and both wait until the other has acknowledged everything. Otherwise it ends at once.
+ * How a connection ends. In an orderly close, each side sends `end` after everything else that it sends. The second side does so once
+ * its readers have read everything. Both wait until the other has acknowledged everything. Any other ending happens at once.
  */
 export class Ending {
   readonly #config: EndingConfig;
-  /** Why this side has said that it is at its end. */
+  /** The reason in the `end` that this side has sent. */
   #said: CloseReason | undefined;
-  /** Why the peer has said so. */
+  /** The reason in the `end` that the peer has sent. */
   #heard: CloseReason | undefined;
   #isClosed = false;
   #movement: Subscription | undefined;
@@ -37,27 +37,27 @@ export class Ending {
     this.#config = config;
   }
 
-  /** Whether neither this side has said that it is at its end, nor the connection is over. */
+  /** Whether this side has not begun to end the connection. */
   get isOpen(): boolean {
     return this.#said === undefined && !this.#isClosed;
   }
 
-  /** Whether it is over. */
+  /** Whether the connection has ended. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
 
-  /** Whether what the peer still sends is for nobody. */
+  /** Whether what the peer still sends is to be dropped. */
   get ignoresData(): boolean {
     return this.#isClosing && !this.#config.streams.hasReader;
   }
 
-  /** This side sends nothing more: the connection ends in order. */
+  /** Begins an orderly close: this side sends nothing more. */
   close(reason: CloseReason): void {
     if (!this.isOpen) return;
     this.#say(reason);
     this.#said = reason;
-    // What is on its way to a peer that has ended may have to be sent again.
+    // Not before the peer has everything: some of it may have to be sent again.
     if (this.#heard !== undefined && this.#isAllThere) this.finish(reason);
     else {
       this.#config.transport.readOn();
@@ -71,7 +71,7 @@ export class Ending {
     this.finish(reason);
   }
 
-  /** Ends the connection at once. What was sent still goes out. */
+  /** Ends the connection at once, without telling the peer. What was sent before still goes out. */
   finish(reason: CloseReason): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -83,13 +83,13 @@ export class Ending {
     onClosed(reason);
   }
 
-  /** Ends the connection at once, with all that is still on its way. */
+  /** Ends the connection at once, and drops everything not yet sent. */
   drop(reason: CloseReason): void {
     this.finish(reason);
     this.#config.transport.lastLink.destroy();
   }
 
-  /** The peer says that it sends nothing more, and all that it has sent has come. */
+  /** The peer has sent its `end`, and everything before it has arrived. */
   peerEnds(end: End): void {
     const reason = peersReason(end);
     this.#heard ??= reason;
@@ -98,21 +98,21 @@ export class Ending {
     else if (this.#said !== undefined) {
       if (this.#isAllThere) this.finish(this.#said);
     }
-    // Somebody who still reads may have something to answer: `delivered` tells when that is over.
+    // A reader may still send an answer: `delivered` is called when it has read everything.
     else if (!this.#config.streams.isReading) this.close(reason);
   }
 
-  /** All that the peer has sent on a channel has been read, or readers have gone, maybe in the middle of it. */
+  /** Everything the peer has sent on a channel has been read, or its readers have left. */
   delivered(): void {
     if (this.#heard !== undefined && !this.#config.streams.isReading) this.close(this.#heard);
   }
 
-  /** The peer has acknowledged all that was sent. */
+  /** The peer has acknowledged everything sent so far. */
   acknowledged(): void {
     if (this.#heard !== undefined && this.#said !== undefined) this.finish(this.#said);
   }
 
-  /** The peer refuses a further link. That is no reason to end, but that it has lost its side, or closed it, is. */
+  /** The peer refuses another link. That ends the connection only if the peer says that it has lost or closed it. */
   refused(end: End): void {
     const reason = peersReason(end);
     if (end.code === 'closed' || (end.code === 'lost' && this.#isClosing && this.#config.transport.isAcknowledged))
@@ -120,7 +120,7 @@ export class Ending {
     else if (end.code === 'lost') this.finish(reason);
   }
 
-  /** There is no link any more. Returns whether the connection has ended by that, in order: nothing was missing. */
+  /** The last link is gone. Returns whether that ends the connection in order, since nothing was missing. */
   lost(): boolean {
     const isLate = this.#isClosing && this.#config.transport.isAcknowledged && !this.#config.streams.hasReader;
     if (this.#heard !== undefined && this.#isAllThere) this.finish(this.#heard);
@@ -133,7 +133,7 @@ export class Ending {
     this.#config.transport.end(encodeEnd(reason));
   }
 
-  /** The peer's end is waited for as long as either stream goes on. */
+  /** Waits for the peer's `end` for as long as bytes move in either direction. */
   #expectMovement(): void {
     const { transport, scheduler, closeMs } = this.#config;
     let before = transport.progress;
@@ -151,7 +151,7 @@ export class Ending {
     return this.#said !== undefined && !this.#isClosed;
   }
 
-  /** Whether nothing of what was sent is missing at the peer's, as far as that can be known: on a plain link it cannot. */
+  /** Whether the peer has acknowledged everything. On a plain link nobody acknowledges, so it counts as yes. */
   get #isAllThere(): boolean {
     return !this.#config.isFramed || this.#config.transport.isAcknowledged;
   }

@@ -39,8 +39,8 @@ import type { Need } from './transport/link-choice.js';
 /**
  * A connection: {@link Channels} over an {@link Association}, whose bytes go over one link after the other; and its {@link Ending}.
  *
- * The side that dialled may send at once, a round trip before it can know that the peer has taken this very link as the
- * connection (both may have dialled). Should the peer have taken another, all of it is sent again there.
+ * The side that dialled sends at once, a round trip before it knows whether the peer uses this link for the connection: both may have
+ * dialled. If the peer uses the other link, everything is sent again there.
  */
 export class PeerConnection implements Connection {
   readonly peerId: PeerId;
@@ -123,7 +123,7 @@ export class PeerConnection implements Connection {
     return new Channels({ ...config, connection: this, isControlling, scheduler: runtime.scheduler, onDue });
   }
 
-  /** What is said in one run of JavaScript travels together. */
+  /** Sends at the end of the current run of JavaScript, so that everything written in it travels together. */
   #pumpSoon(): void {
     if (this.#isPumpDue) return;
     this.#isPumpDue = true;
@@ -133,12 +133,12 @@ export class PeerConnection implements Connection {
     });
   }
 
-  /** What names it on both sides, so that a further link can be told to be for it. */
+  /** Names the connection on both sides, so that the hello on another link can refer to it. */
   get id(): string {
     return this.#association.consent.id;
   }
 
-  /** Whether it carries lines; not so any more once either side has begun to close it. */
+  /** Whether neither side has begun to close it. */
   get isOpen(): boolean {
     return this.#ending.isOpen;
   }
@@ -153,32 +153,32 @@ export class PeerConnection implements Connection {
     return this.#association.transport.currentLink !== undefined;
   }
 
-  /** Whether the peer has been at an address: whether a direct link has led there. */
+  /** Whether a direct link has led to the peer at this address. */
   hasBeenAt(address: string): boolean {
     return this.#association.whereabouts.hasLedTo(address);
   }
 
-  /** Where the peer is. */
+  /** The other end of the latest link. */
   get peerEndpoint(): Endpoint {
     return this.#lastLink.link.remote;
   }
 
-  /** Whether the peer is known to hold this connection, too. */
+  /** Whether the peer has agreed to this connection. */
   get confirmed(): boolean {
     return this.#association.consent.isGiven;
   }
 
-  /** Emits once when the peer is known to hold this connection, too; only completes when it never will. */
+  /** Emits once when the peer agrees to this connection; completes without emitting when it never will. */
   get confirmed$(): Observable<void> {
     return this.#association.consent.given$;
   }
 
-  /** What it needs of links at the moment, and whenever that changes. Completes when the connection ends. */
+  /** Which link the connection needs at the moment, and whenever that changes. Completes when the connection ends. */
   get need$(): Observable<Need> {
     return this.#association.transport.need$;
   }
 
-  /** Where the peer says that it is; the latest, and each change. Completes when the connection ends. */
+  /** The locators that the peer tells, beginning with the latest. Completes when the connection ends. */
   get peerLocator$(): Observable<UnlV3> {
     return this.#association.whereabouts.peer$;
   }
@@ -191,7 +191,7 @@ export class PeerConnection implements Connection {
     );
   }
 
-  /** Emits once whether the peer is still there: anything it sends within `ms` is a sign of life. */
+  /** Emits once whether the peer sends anything within `ms`. */
   isAlive$(ms: number): Observable<boolean> {
     return defer(() => {
       this.#association.ping();
@@ -241,7 +241,7 @@ export class PeerConnection implements Connection {
     return remoteObject<T>(name, options, { open, messageBytes });
   }
 
-  /** Has channels and calls of the peer's taken by those who take them of any connection, too. */
+  /** Offers the peer's channels and calls also to the subscribers and exposed objects of the whole net. */
   acceptWith(acceptors: Acceptors, exposures: Exposures<Connection>): void {
     if (this.#streams instanceof Channels) this.#streams.acceptWith(acceptors, exposures);
   }
@@ -286,22 +286,22 @@ export class PeerConnection implements Connection {
     },
   };
 
-  /** Takes one more link, which this side has made, where it is of use. */
+  /** Adds a link that this side has made, if the connection needs it; else closes it. */
   offer(framed: FramedLink, attempt?: string): void {
     this.#association.offer(framed, attempt);
   }
 
-  /** Takes one more link, which the peer has made and said hello on. */
+  /** Adds a link that the peer has made and said hello on. */
   take(framed: FramedLink, hello: Hello): void {
     this.#association.take(framed, hello);
   }
 
-  /** Keeps a second link from the peer, which is to take the first, until it has. */
+  /** Keeps the peer's link in reserve until the peer agrees to use this side's. */
   keepSpare(framed: FramedLink, id: string): void {
     this.#association.consent.keep({ framed, id });
   }
 
-  /** The peer has taken another link than the one this connection began on: goes on there, with all that was sent. */
+  /** The peer uses another link than the one this connection began on: sends everything again there. */
   moveTo(framed: FramedLink, id: string): void {
     this.#association.moveTo(framed, id);
   }
@@ -311,12 +311,12 @@ export class PeerConnection implements Connection {
     this.#association.ping();
   }
 
-  /** Gives up links whose ends here are at addresses that this machine has no more. */
+  /** Drops links whose local address this machine has lost. */
   dropLinksFrom(isGone: (address: string) => boolean): void {
     this.#association.transport.dropLinksFrom(isGone);
   }
 
-  /** Tells the peer where this node is, now and whenever lines travel another way. */
+  /** Tells the peer this node's locator, now and whenever the connection moves to another link. */
   tellLocator(text: string): void {
     this.#association.tellLocator(text);
   }
@@ -330,12 +330,12 @@ export class PeerConnection implements Connection {
     this.abort({ code: 'reset', by: 'us', message, resetCode });
   }
 
-  /** Ends the connection at once: what was sent goes out, the peer is told why, nothing more is read. */
+  /** Ends the connection at once and tells the peer why: what was sent before goes out, nothing more is read. */
   abort(reason: CloseReason): void {
     this.#ending.end(reason);
   }
 
-  /** Drops the connection, with all that is still on its way. */
+  /** Drops the connection and everything not yet sent. */
   destroy(): void {
     this.#ending.drop(DROPPED_HERE);
   }

@@ -2,7 +2,7 @@ import type { Limits, Timing } from '../config.js';
 import type { Runtime } from '../runtime.js';
 import type { Direction } from './connection.js';
 
-/** What a connection needs around it. */
+/** What every connection of a net shares. */
 export interface ConnectionContext {
   readonly runtime: Runtime;
   readonly timing: Timing;
@@ -13,9 +13,9 @@ export interface ConnectionContext {
 export interface ConnectionStart {
   readonly id: string;
   readonly direction: Direction;
-  /** Whether the peer is known to hold this connection too. Where not, its hello on the link will tell. */
+  /** Whether the peer has agreed to this connection. If not yet, its hello on the link will. */
   readonly confirmed: boolean;
-  /** Whether this side chooses among links: exactly one of two that are proven does. Of no meaning for plain links. */
+  /** Whether this side chooses among several links. Of two nodes with keys, exactly one does. Not used on plain links. */
   readonly isControlling: boolean;
   /** The peer's attempt that this connection answers. */
   readonly attempt?: string | undefined;

@@ -5,12 +5,12 @@ import type { Link } from '../link/link.js';
 import { parseUnl } from '../unl.js';
 import type { UnlV3 } from '../unl/types.js';
 
-/** Addresses of a peer that are remembered: nodes move, but not that often. */
+/** How many addresses of a peer are remembered: more than a node moves through during one connection. */
 const MAX_ADDRESSES = 16;
 
-/** Where the two nodes of a connection are: what each tells the other, and where links have led. */
+/** Where the two nodes of a connection are: the locators that they tell each other, and the addresses that links have led to. */
 export class Whereabouts {
-  /** This node's locator, in text, as the peer is to be told; none before it is known. */
+  /** This node's locator as text, to be told to the peer; `undefined` before it is known. */
   own: string | undefined;
   readonly #peerId: PeerId;
   readonly #peer = new ReplaySubject<UnlV3>(1);
@@ -20,7 +20,7 @@ export class Whereabouts {
     this.#peerId = peerId;
   }
 
-  /** Where the peer says that it is; the latest, and each change. */
+  /** The locators that the peer tells, beginning with the latest. */
   get peer$(): Observable<UnlV3> {
     return this.#peer.asObservable();
   }
@@ -30,7 +30,7 @@ export class Whereabouts {
     return this.#addresses.has(address);
   }
 
-  /** A link has led to the peer. */
+  /** Remembers the address that a direct link has led to. */
   note({ direct, remote }: Link): void {
     if (direct && this.#addresses.size < MAX_ADDRESSES) this.#addresses.add(remote.address);
   }
@@ -38,7 +38,7 @@ export class Whereabouts {
   /**
    * The peer tells its locator.
    *
-   * @throws ProtocolError when it is not the peer's own; InvalidUnlError when it is none.
+   * @throws ProtocolError when it is another node's locator; InvalidUnlError when it cannot be parsed.
    */
   hear(payload: Buffer): void {
     const unl = parseUnl(payload.toString('utf8'));
@@ -47,7 +47,7 @@ export class Whereabouts {
     this.#peer.next(unl);
   }
 
-  /** The peer tells nothing any more. */
+  /** The connection has ended: completes `peer$`. */
   complete(): void {
     this.#peer.complete();
   }

@@ -284,7 +284,7 @@ export class ChannelEnd implements TurnTaker {
     return frame;
   }
 
-  /** What was taken is on its way. */
+  /** The data that were taken have been handed on. */
   tellWritten(): void {
     this.#handler?.onWritten();
   }

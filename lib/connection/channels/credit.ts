@@ -120,13 +120,13 @@ export class ReceiveCredit {
     return this.#limit;
   }
 
-  /** Nothing more will come: gives back its room once all that has come has been read, since that fills it until then. */
+  /** Nothing more will come: gives the window's bytes back once everything is read, since unread bytes take memory until then. */
   end(): void {
     this.#isAtEnd = true;
     this.#closeIfRead();
   }
 
-  /** Nothing more will come or wait: gives back its room. */
+  /** Nothing more will come, and nothing waits: gives the window's bytes back. */
   close(): void {
     this.#pool.giveBack(this.#window - FIRST_WINDOW_BYTES);
     this.#window = FIRST_WINDOW_BYTES;

@@ -97,7 +97,7 @@ export class Inbox {
     return this.hasReader && (this.#state !== 'delivered' || this.#isDuplexBusy);
   }
 
-  /** Whether somebody reads a Node stream that still holds something, or writes an answer to that: it is ended behind the last. */
+  /** Whether somebody reads a Node stream that still holds bytes, or still writes an answer: that is ended after its last byte. */
   get #isDuplexBusy(): boolean {
     if (this.#duplex === undefined || !this.#hasDuplexRead) return false;
     const { readableEnded, writableEnded, allowHalfOpen } = this.#duplex;
@@ -193,7 +193,7 @@ export class Inbox {
         done(error);
       },
     });
-    // Whoever pipes it on has ended the answer by then.
+    // A reader that pipes it on has ended the answer by then.
     this.#duplex.once('end', () => {
       queueMicrotask(this.#config.onChange);
     });

@@ -16,7 +16,7 @@ export interface ItemSource {
 export class ItemReader<T> {
   readonly item$: Observable<T>;
   readonly #decoder: Decoder<T>;
-  /** Replaced, and never changed, so that whoever joins or leaves while one is handed out changes nothing about that. */
+  /** Replaced and never changed, so that subscribing or leaving while an item is handed out does not affect that item. */
   #subscribers: readonly Subscriber<T>[] = [];
   #isComplete = false;
   /** The items of the bytes that are being read. */
@@ -64,7 +64,7 @@ export class ItemReader<T> {
     this.#next = 0;
   }
 
-  /** Forgets what has not been handed out. */
+  /** Drops what has not been handed out. */
   clear(): void {
     this.#current = [];
     this.#next = 0;

@@ -25,10 +25,10 @@ const ALONE_BYTES = 65_536;
 /** … and while others have: the longest that one waits for another. */
 const SHARED_BYTES = 16_384;
 
-/** Short frames travel in one piece, which has about so many bytes … */
+/** Short frames are joined into one piece of about this many bytes … */
 const JOINED_BYTES = 8_192;
 
-/** … or so many frames, where they are ever so small. */
+/** … or of this many frames, if they are tiny. */
 const JOINED_FRAMES = 1_024;
 
 /** How often a peer may reset channels; above this its new ones are refused. Opening and resetting in a loop would bypass every limit. */
@@ -73,9 +73,9 @@ export class Multiplexer {
   #waiting = 0;
   #hasSent = false;
   #hasPeerEnded = false;
-  /** Whose data were taken last: told of at the next, when they have been handed on. */
+  /** The channels whose data were taken last. They learn of it at the next call, when the data have been handed on. */
   #written: ChannelEnd[] = [];
-  /** Those that are over, and have not been told so. */
+  /** Channels that are over and have not been told yet. */
   readonly #over = new Queue<ChannelEnd>();
   /** The payload of a frame whose header has been sent. */
   #rest: Buffer | undefined;
@@ -121,7 +121,7 @@ export class Multiplexer {
     return this.#waiting + (this.#rest?.length ?? 0);
   }
 
-  /** Whether anything was sent on any channel, or one opened. */
+  /** Whether anything was sent on any channel, or a channel was opened. */
   get hasSent(): boolean {
     return this.#hasSent;
   }
@@ -175,7 +175,7 @@ export class Multiplexer {
     const frames: Buffer[] = [];
     for (let length = 0; length < JOINED_BYTES && this.#rest === undefined;) {
       const before = frames.length;
-      // What is said beside data goes first; an end comes due when the last of its channel's data has been taken.
+      // Control frames go first; a channel's `end` becomes due when its last data have been taken.
       if (this.#due.size > 0) this.#takeControl(frames);
       else this.#takeFrame(frames);
       if (this.#due.size === 0 && frames.length === before) break;
@@ -184,7 +184,7 @@ export class Multiplexer {
     return frames.length <= 1 ? frames[0] : Buffer.concat(frames);
   }
 
-  /** Handlers may write, or end the connection, from within their own calls: not while a frame is neither here nor handed on. */
+  /** Calls handlers only now: they may write or end the connection, and must not do so while a frame is being taken. */
   #tell(): void {
     const written = this.#written;
     if (written.length > 0) this.#written = [];
@@ -200,7 +200,7 @@ export class Multiplexer {
     }
   }
 
-  /** Takes one frame of data; its rest, where that is long, is the next to be sent. */
+  /** Takes one frame of data. A long payload is kept, and sent next. */
   #takeFrame(frames: Buffer[]): void {
     for (let end = this.#turns.next(); end !== undefined; end = this.#turns.next()) {
       end.isInTurn = false;
@@ -261,7 +261,7 @@ export class Multiplexer {
     const isTheirs = id !== OWN_CHANNEL && (id % 2 === 0) !== isControlling;
     if (!isTheirs || this.#ends.has(id) || this.#hasPeerEnded)
       throw new ProtocolError(`Expected a channel with a number of the peer's that is free, got ${id}`);
-    // Those over the number are reset, and counted there. A peer that waits for answers has no more of them than this.
+    // A channel above the limit is reset, and counts as that. A peer that waits for answers has no more than this many.
     if (this.#theirs.reset >= channels + MAX_UNANSWERED)
       throw new ProtocolError(`Expected at most ${channels} channels at a time, got more, unanswered ones left out`);
     const end = new ChannelEnd(id, decodeOpening(payload), true, this.#host);

@@ -34,7 +34,7 @@ export class PeerChannel implements Channel {
   readonly #stream: ChannelStream;
   readonly #closed = new ReplaySubject<CloseReason>(1);
   #isClosing = false;
-  /** Who of both has closed it first. */
+  /** Which side has closed it first. */
   #closedBy: CloseReason['by'] | undefined;
   #isClosed = false;
 
@@ -178,7 +178,7 @@ export class PeerChannel implements Channel {
     this.#cut(reason);
   }
 
-  /** Of a channel that was reset nothing more is read, or a peer that resets one after the other could have any number wait. */
+  /** Drops what waits on a channel that was reset: else a peer could fill memory by resetting one channel after the other. */
   #discard(reason: CloseReason): void {
     if (this.#isClosed) return;
     this.#isClosing = true;

@@ -1,19 +1,19 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
 
-/** What has come is acknowledged at the latest after so many bytes … */
+/** What has arrived is acknowledged after this many bytes at the latest … */
 const ACK_BYTES = 65_536;
 
-/** … or so many milliseconds: an acknowledgement only lets the peer forget, and shows that this side is there. */
+/** … or this many milliseconds. An acknowledgement frees the peer's memory and shows that this side is alive: neither is urgent. */
 const ACK_MS = 200;
 
-/** What it takes to acknowledge. */
+/** What acknowledging needs. */
 export interface DelayedAckConfig {
   readonly scheduler: SchedulerLike;
-  /** Tells the peer how many bytes of its stream have come. Returns whether it could be told. */
+  /** Tells the peer how many bytes of its stream have arrived. Returns whether there was a link to do so. */
   readonly say: (received: number) => boolean;
 }
 
-/** Tells the peer how much of its stream has come: at once when that is much, else before long (RFC 1122 §4.2.3.2). */
+/** Acknowledges the peer's stream: after many bytes at once, else a little later (RFC 1122 §4.2.3.2). */
 export class DelayedAck {
   readonly #config: DelayedAckConfig;
   #received = 0;
@@ -24,7 +24,7 @@ export class DelayedAck {
     this.#config = config;
   }
 
-  /** So many bytes of the peer's stream have come. */
+  /** This many bytes of the peer's stream have arrived. */
   advance(received: number): void {
     this.#received = received;
     if (received - this.#acknowledged >= ACK_BYTES) this.now();
@@ -35,19 +35,19 @@ export class DelayedAck {
     }
   }
 
-  /** Acknowledges now, whether or not there is anything new. */
+  /** Acknowledges now, even if there is nothing new. */
   now(): void {
     this.#timer?.unsubscribe();
     this.#timer = undefined;
     if (this.#config.say(this.#received)) this.#acknowledged = this.#received;
   }
 
-  /** Acknowledges now what the peer has not been told of yet. */
+  /** Acknowledges now if there is anything new. */
   flush(): void {
     if (this.#acknowledged < this.#received) this.now();
   }
 
-  /** Acknowledges nothing later. */
+  /** Stops the timer. */
   stop(): void {
     this.#timer?.unsubscribe();
     this.#timer = undefined;

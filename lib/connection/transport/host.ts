@@ -2,32 +2,32 @@ import type { SchedulerLike } from 'rxjs';
 import type { FramedLink } from '../../link/framed-link.js';
 import type { Hello } from '../../link/handshake.js';
 
-/** The layer above a transport: takes the peer's stream of bytes, makes this side's, and learns how that gets on. */
+/** The layer above a transport: reads the peer's stream of bytes, and makes this side's. */
 export interface StreamHandler {
-  /** What is still to be sent, in bytes, also where it cannot be at the moment. */
+  /** How many bytes are still to be sent, including those that cannot be sent at the moment. */
   waiting(): number;
   /**
-   * The next bytes to be sent, which must not be changed any more; `undefined` when there are none at the moment. When there are some
-   * again, `Transport.pump` is to be called.
+   * The next bytes to send; nobody may change them afterwards. `undefined` when there are none at the moment: call `Transport.pump`
+   * when there are some again.
    */
   next(): Buffer | undefined;
-  /** Whether there is room for more of the peer's bytes. After it was not so, `Transport.readOn` is to be called. */
+  /** Whether there is room for more of the peer's bytes. After it returned false, call `Transport.readOn` when there is. */
   hasRoom(): boolean;
   /**
-   * The next bytes of the peer's stream.
+   * Takes the next bytes of the peer's stream.
    *
-   * @throws ProtocolError when the peer may not send them.
+   * @throws ProtocolError when the peer was not allowed to send them.
    */
   onData(bytes: Buffer): void;
-  /** The peer's stream is at its end, and all of it has come. May be called again when the end comes on another link, too. */
+  /** The peer has ended its stream, and all of it has arrived. Called again if the `end` frame arrives on another link, too. */
   onEnd(payload: Buffer): void;
-  /** Some of what was sent has gone to the system. */
+  /** Some of the sent bytes have gone to the system. */
   onWritten(): void;
-  /** The peer has all that was sent. */
+  /** The peer has acknowledged everything sent. */
   onAcknowledged(): void;
 }
 
-/** Learns from a transport what happens to the links, and what the peer says of itself. */
+/** Learns from a transport what happens to its links, and what the peer tells of itself. */
 export interface TransportHost {
   /**
    * The peer says hello on a link.
@@ -35,17 +35,17 @@ export interface TransportHost {
    * @throws ProtocolError when it is not for this connection.
    */
   onHello(hello: Hello): void;
-  /** The peer does not take a further link. */
+  /** The peer refuses another link. */
   onRefused(payload: Buffer): void;
   /** The peer tells its locator. */
   onLocator(payload: Buffer): void;
-  /** What is sent travels by another link now. */
+  /** This side sends on another link from now on. */
   onPath(framed: FramedLink): void;
-  /** The round trip on the link of the moment has been measured, in milliseconds. */
+  /** The round trip on the current link has been measured, in milliseconds. */
   onRoundTrip(framed: FramedLink, ms: number): void;
-  /** The link that carried is gone, and there is no other. */
+  /** The current link is gone, and there is no other. */
   onLost(error: Error | undefined): void;
-  /** The peer broke the rules, or what it asks for is lost. */
+  /** The peer broke the protocol, or asks again for bytes that are not kept any more. */
   onFault(error: unknown): void;
 }
 
@@ -54,11 +54,11 @@ export interface TransportConfig {
   readonly scheduler: SchedulerLike;
   /** Whether this side chooses the link. */
   readonly isControlling: boolean;
-  /** Bytes that the peer has not acknowledged, at most; then nothing is sent until it does. */
+  /** How many bytes may be sent that the peer has not acknowledged. */
   readonly unacknowledgedBytes: number;
   /** What is unanswered for so long, in milliseconds, makes a link doubtful. */
   readonly silenceMs: number;
-  /** For the peer to say hello on a link, in milliseconds. */
+  /** How long the peer has to say hello on a link, in milliseconds. */
   readonly handshakeMs: number;
   readonly stream: StreamHandler;
   readonly host: TransportHost;

@@ -2,20 +2,20 @@ import type { FramedLink } from '../../link/framed-link.js';
 import type { Link } from '../../link/link.js';
 import type { TransportLink } from './transport-link.js';
 
-/** What a connection needs of links: none, a direct one, since the one it has is relayed, or any. */
+/** Which link a connection needs: none; a direct one, since its link is relayed; or any. */
 export type Need = 'none' | 'direct' | 'any';
 
-/** Whether a link is of use to a connection that needs one. */
+/** Whether a connection with this need wants a link. */
 export function isWanted({ direct }: Link, need: Need): boolean {
   return need === 'any' || (need === 'direct' && direct);
 }
 
 /**
- * Which link this side sends on. The controlling side chooses, and counts its choices; the other follows the latest that it has
- * heard of.
+ * Which link this side sends on. The controlling side chooses, and numbers its choices; the other side follows the latest choice that
+ * it knows of.
  */
 export class LinkChoice {
-  /** The number of the latest choice that is known here. */
+  /** The number of the latest choice that this side knows of. */
   #count = 0;
   #current: TransportLink | undefined;
   #lastLink: FramedLink;
@@ -31,22 +31,22 @@ export class LinkChoice {
     this.#lastLink = first.framed;
   }
 
-  /** The number of the latest choice that is known here. */
+  /** The number of the latest choice that this side knows of. */
   get count(): number {
     return this.#count;
   }
 
-  /** The link that this side sends on; none when it is lost. */
+  /** The link that this side sends on; `undefined` when it is lost. */
   get current(): TransportLink | undefined {
     return this.#current;
   }
 
-  /** The link that this side has sent on last, also when it is lost by now. */
+  /** The link that this side has sent on last, even if it is lost by now. */
   get lastLink(): FramedLink {
     return this.#lastLink;
   }
 
-  /** Takes a link to send on. */
+  /** Chooses a link to send on. */
   take(link: TransportLink): void {
     if (this.isControlling) link.choice = ++this.#count;
     link.isUsed = true;
@@ -54,7 +54,7 @@ export class LinkChoice {
     this.#lastLink = link.framed;
   }
 
-  /** Hears of a choice of the controlling side. Returns whether this side is to follow it. */
+  /** Learns of a choice of the controlling side. Returns whether this side has to follow it. */
   hear(link: TransportLink, choice: number): boolean {
     if (this.isControlling || choice < this.#count) return false;
     this.#count = choice;
@@ -62,7 +62,7 @@ export class LinkChoice {
     return link !== this.#current && !link.isLeft;
   }
 
-  /** Whether a peer that has lost the link of a choice has lost the one that this side sends on. */
+  /** Whether a peer that reports the link of a choice as lost means the link that this side sends on. */
   isLostWith(choice: number | undefined): boolean {
     const mine = this.#current?.choice;
     return mine !== undefined && choice !== undefined && mine <= choice;
@@ -73,7 +73,7 @@ export class LinkChoice {
     this.#current = undefined;
   }
 
-  /** Begins anew, as if there had been no choice. */
+  /** Starts over, as if there had been no choice. */
   restart(): void {
     this.#count = 0;
     this.#current = undefined;

@@ -7,19 +7,19 @@ import type { Liveness } from './liveness.js';
 import type { Sender, SendFrom } from './sender.js';
 import { TransportLink } from './transport-link.js';
 
-/** Links of one connection at a time: two that carry, and a few that are being tried. */
+/** How many links one connection may have at a time: two in use, and a few that are being tried. */
 const MAX_LINKS = 8;
 
-/** What it takes to choose among links. */
+/** What choosing among links needs. */
 export interface LinksConfig {
   readonly scheduler: SchedulerLike;
   /** Whether this side chooses the link. */
   readonly isControlling: boolean;
-  /** This side's stream, which goes by the link that is chosen. */
+  /** This side's stream, which is sent on the chosen link. */
   readonly sender: Sender;
-  /** Whether the peer answers on the link that is chosen. */
+  /** Whether the peer answers on the chosen link. */
   readonly liveness: Liveness;
-  /** How much of the peer's stream has come, in bytes. */
+  /** How much of the peer's stream has arrived, in bytes. */
   readonly received: () => number;
   /** Learns when another link is chosen. */
   readonly host: Pick<TransportHost, 'onPath'>;
@@ -34,14 +34,14 @@ export class Links {
   #isClosed = false;
 
   /**
-   * @param isMet whether the peer has said hello on the first link; else it is written to all the same.
+   * @param isMet whether the peer has said hello on the first link. If not, this side sends on it all the same.
    */
   constructor(framed: FramedLink, isMet: boolean, config: LinksConfig) {
     this.#config = config;
     this.#choice = new LinkChoice(this.add(framed, isMet), config.isControlling);
   }
 
-  /** The links that have not been dropped, and that one side or both still send on. */
+  /** The links on which either side still sends. */
   get all(): ReadonlySet<TransportLink> {
     return this.#all;
   }
@@ -51,17 +51,17 @@ export class Links {
     return this.#choice.current;
   }
 
-  /** The link that this side has sent on last, also when it is lost by now. */
+  /** The link that this side has sent on last, even if it is lost by now. */
   get lastLink(): FramedLink {
     return this.#choice.lastLink;
   }
 
-  /** Whether there is room for one more; none once it is closed. */
+  /** Whether one more link may be added; never once it is closed. */
   get hasRoom(): boolean {
     return !this.#isClosed && this.#all.size < MAX_LINKS;
   }
 
-  /** What is needed at the moment. A plain connection has its one link and never another. */
+  /** Which link is needed at the moment. A plain connection has one link and never another. */
   get need(): Need {
     const { current, lastLink } = this.#choice;
     if (this.#isClosed || !lastLink.hasControlFrames) return 'none';
@@ -69,17 +69,17 @@ export class Links {
     return current.framed.link.direct ? 'none' : 'direct';
   }
 
-  /** What is needed at the moment, and whenever that changes. Completes when the connection is closed. */
+  /** Which link is needed at the moment, and whenever that changes. Completes when the connection is closed. */
   get need$(): Observable<Need> {
     return this.#need.pipe(distinctUntilChanged());
   }
 
-  /** The choice of the controlling side whose link is lost, or may be, when no link carries. */
+  /** When no link works: the number of the choice whose link is lost or doubtful. */
   get lost(): number | undefined {
     return this.need === 'any' ? this.#choice.count : undefined;
   }
 
-  /** Has `need$` tell what is needed, where that may have changed. */
+  /** Call this when the need may have changed: `need$` emits if it has. */
   tellNeed(): void {
     this.#need.next(this.need);
   }
@@ -91,7 +91,7 @@ export class Links {
     return link;
   }
 
-  /** Drops a link, with all that is still on its way. */
+  /** Drops a link, and everything not yet sent on it. */
   drop(link: TransportLink): void {
     this.#all.delete(link);
     link.drop();
@@ -102,7 +102,7 @@ export class Links {
     if (this.current !== undefined) this.#choose(this.current, 0);
   }
 
-  /** Drops all links, and sends from now on, and from the beginning, on another that both sides have said hello on. */
+  /** Drops all links, and sends the whole stream again on another, on which both sides have said hello. */
   restart(framed: FramedLink): TransportLink {
     for (const link of this.#all) this.drop(link);
     const link = this.add(framed, true);
@@ -112,15 +112,15 @@ export class Links {
   }
 
   /**
-   * The peer has said hello on a link: from now on it may carry.
+   * The peer has said hello on a link: it may be used from now on.
    *
-   * @param received how much of this side's stream the peer has, where it says so.
-   * @param lost the choice whose link the peer has lost, where it says so.
+   * @param received how much of this side's stream the peer has, if its hello says so.
+   * @param lost the number of the choice whose link the peer has lost, if its hello says so.
    */
   meet(link: TransportLink, received: number | undefined, lost: number | undefined): void {
     link.isMet = true;
     const before = this.current;
-    // A link that the peer has lost carries nothing, even if it looks whole from here.
+    // A link that the peer has lost does not work, even if it looks whole from here.
     if (before !== undefined && before !== link && this.#choice.isLostWith(lost)) {
       this.#choice.clear();
       this.drop(before);
@@ -133,7 +133,7 @@ export class Links {
     }
   }
 
-  /** The controlling side tells its choice, by a link. */
+  /** The controlling side announces its choice, on the chosen link. */
   follow(link: TransportLink, choice: number): void {
     if (this.#choice.hear(link, choice)) this.#choose(link);
   }
@@ -151,9 +151,9 @@ export class Links {
   }
 
   /**
-   * A link is gone, and dropped. Goes on by another where it was the one that this side sends on.
+   * A link is gone. Drops it, and sends on another if it was the current one.
    *
-   * @returns whether there is none to go on by.
+   * @returns whether there is no link left to send on.
    */
   lose(link: TransportLink): boolean {
     const { current } = this;
@@ -164,13 +164,13 @@ export class Links {
       this.#choose(other);
       other.framed.write(FRAME.resume, encodeOffset(this.#config.received()));
     } else if (link.isUsed && !link.hasPeerLeft && current !== undefined) {
-      // What was sent on it may not have arrived: it is sent again at once.
+      // What was sent on the lost link may not have arrived: it is sent again at once.
       this.#choose(current, 'acknowledged');
     }
     return false;
   }
 
-  /** Closes the link that this side sends on, once what is in it has gone out, within a time in milliseconds; drops all others. */
+  /** Closes the current link when everything in it has gone out, or after a time in milliseconds; drops all others. */
   close(graceMs: number): void {
     const { current } = this;
     this.#isClosed = true;
@@ -184,8 +184,8 @@ export class Links {
   /**
    * Sends on a link from now on.
    *
-   * @param from by default the stream goes on from where it was, or again from what the peer is not known to have, where no link
-   * carried any more.
+   * @param from by default, the stream goes on from where it is; or, if no link worked, from the last byte that the peer has
+   * acknowledged.
    */
   #choose(link: TransportLink, from: SendFrom = this.need === 'any' ? 'acknowledged' : 'here'): void {
     const { isControlling, sender, liveness, host } = this.#config;
@@ -201,7 +201,7 @@ export class Links {
     }
     for (const other of others) {
       if (other === before && wasDoubtful) this.drop(other);
-      // The other side only follows: a choice that is on its way may bring it back to this link.
+      // The side that follows does not leave first: a choice that has not arrived yet may lead back to this link.
       else if (isControlling || other.hasPeerLeft) this.#leave(other);
     }
     if (before !== link) host.onPath(link.framed);
@@ -209,7 +209,7 @@ export class Links {
     this.tellNeed();
   }
 
-  /** Sends nothing more on a link, which is closed once the peer sends nothing more on it either. */
+  /** Sends nothing more on a link. It is closed when the peer has left it, too. */
   #leave(link: TransportLink): void {
     if (link.leave(this.#config.scheduler)) this.#all.delete(link);
   }

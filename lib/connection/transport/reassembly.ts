@@ -5,29 +5,29 @@ import type { DelayedAck } from './delayed-ack.js';
 import type { StreamHandler, TransportHost } from './host.js';
 import type { TransportLink } from './transport-link.js';
 
-/** What comes too early waits this long for what is missing, in milliseconds, before that is asked for again. */
+/** How long data that came too early wait before the missing bytes are asked for again, in milliseconds. */
 const MISSING_MS = 1_000;
 
-/** What it takes to put a peer's stream together. */
+/** What reassembly needs. */
 export interface ReassemblyConfig {
   readonly scheduler: SchedulerLike;
-  /** The links of the moment. */
+  /** The current links. */
   readonly links: ReadonlySet<TransportLink>;
   /** Takes the stream. */
   readonly stream: Pick<StreamHandler, 'hasRoom' | 'onData'>;
-  /** Tells the peer what has come. */
+  /** Tells the peer what has arrived. */
   readonly ack: DelayedAck;
-  /** Takes a frame that was held back; data by {@link Reassembly.take}. Returns false when it cannot be taken yet. */
+  /** Handles a frame that was held back; `data` frames come to {@link Reassembly.take}. Returns false when it has to wait longer. */
   readonly handle: (link: TransportLink, frame: Frame) => boolean;
   /** Drops a link. */
   readonly drop: (link: TransportLink) => void;
-  /** Learns when the peer has broken the rules. */
+  /** Learns when the peer has broken the protocol. */
   readonly host: Pick<TransportHost, 'onFault'>;
 }
 
 /**
- * The peer's stream, put together from what comes on several links: each byte once and in order, whatever comes twice or too
- * early. It asks for what is missing.
+ * The peer's stream, put together from several links: each byte once and in order, even if bytes come twice or too early. It asks for
+ * missing bytes.
  */
 export class Reassembly {
   readonly #config: ReassemblyConfig;
@@ -41,15 +41,15 @@ export class Reassembly {
     this.#config = config;
   }
 
-  /** How much of the stream has come, in bytes. */
+  /** How much of the stream has arrived without a gap, in bytes. */
   get received(): number {
     return this.#received;
   }
 
   /**
-   * Takes data. Returns false when they cannot be taken yet.
+   * Takes data. Returns false when they have to wait.
    *
-   * @throws ProtocolError when the peer has not said where they begin.
+   * @throws ProtocolError when the peer has not said at which offset they begin.
    */
   take(link: TransportLink, payload: Buffer): boolean {
     const { at, isMet, isStale } = link;
@@ -62,7 +62,7 @@ export class Reassembly {
     return true;
   }
 
-  /** Takes what was held back on a link that broke, whether or not there is room: it is less than one read of a socket. */
+  /** Takes what was held back on a link that broke, even if there is no room: it is less than one read of a socket. */
   takeRest(link: TransportLink): void {
     for (const frame of link.takeHeld()) {
       const { at } = link;
@@ -78,9 +78,9 @@ export class Reassembly {
     this.lookForMissing();
   }
 
-  /** Takes what was held back and can be taken by now. */
+  /** Takes what was held back and need not wait any more. */
   release(): void {
-    // What is taken may make room for more, from within its own call.
+    // The layer above may call this again while it takes data.
     if (this.#isReleasing || this.#isTaking) return;
     this.#isReleasing = true;
     try {
@@ -92,7 +92,7 @@ export class Reassembly {
     if (!this.#isStopped) this.lookForMissing();
   }
 
-  /** Has what came too early wait for what is missing, where that may still come; else asks for it. */
+  /** Waits for missing bytes if another link may still bring them; else asks for them. */
   lookForMissing(): void {
     const links = [...this.#config.links];
     if (!links.some((link) => link.isEarly(this.#received))) {
@@ -117,7 +117,7 @@ export class Reassembly {
   #add(link: TransportLink, at: number, payload: Buffer): void {
     const fresh = link.advance(at, payload, this.#received);
     this.#received += fresh.length;
-    // On a plain link there is nobody to tell.
+    // A plain link has no acknowledgements.
     if (link.framed.hasControlFrames) this.#config.ack.advance(this.#received);
     if (fresh.length === 0) return;
     // The next bytes, which another link may hold, come when these have been taken whole.

@@ -1,46 +1,46 @@
 import { ownBytes } from '../../bounds/own-bytes.js';
 
 /**
- * The bytes of a stream that are still to be written, and those that were written but that the peer has not acknowledged. They
- * are named by their offsets from the beginning of the stream.
+ * The bytes of a stream that are still to be written, and those that were written but that the peer has not acknowledged. An offset
+ * counts from the beginning of the stream.
  */
 export class SendBuffer {
   #pieces: Buffer[] = [];
-  /** The memory behind the last piece, when short pieces are being joined there. */
+  /** The block that the last piece is part of, while short pieces are being joined. */
   #block: Buffer | undefined;
-  /** The first piece that is kept. Those before it are removed many at a time: to move all others up each time would be slow. */
+  /** The index of the first piece that is kept. Pieces before it are removed many at a time, since each removal moves all others. */
   #first = 0;
-  /** The piece that the next byte to be written is in, and where in it. */
+  /** The index of the piece with the next byte to write, and the place in that piece. */
   #next = 0;
   #within = 0;
   #base = 0;
-  /** How many bytes of the first piece the peer has. */
+  /** How many bytes of the first piece the peer has acknowledged. */
   #had = 0;
   #position = 0;
   #written = 0;
   #end = 0;
 
-  /** The offset of the first byte that is kept: the peer has all before it. */
+  /** The offset of the first byte that is kept: the peer has acknowledged everything before it. */
   get base(): number {
     return this.#base;
   }
 
-  /** The offset of the next byte to be written. */
+  /** The offset of the next byte to write. */
   get position(): number {
     return this.#position;
   }
 
-  /** The offset behind the last byte that was ever written: more than `position` while some is being written again. */
+  /** The offset after the last byte ever written: greater than `position` while bytes are being written again. */
   get written(): number {
     return this.#written;
   }
 
-  /** The offset behind the last byte. */
+  /** The offset after the last byte. */
   get end(): number {
     return this.#end;
   }
 
-  /** Adds bytes at the end. They must not be changed any more. */
+  /** Adds bytes at the end. Nobody may change them afterwards. */
   push(bytes: Buffer): void {
     if (bytes.length === 0) return;
     this.#end += bytes.length;
@@ -48,7 +48,7 @@ export class SendBuffer {
     else this.#join(bytes);
   }
 
-  /** Joins short pieces to one, so that there are few: each costs more than its bytes, and time whenever all are gone through. */
+  /** Joins short pieces, so that there are few: each takes memory besides its bytes, and time in every loop over them. */
   #join(bytes: Buffer): void {
     const last = this.#pieces.length - 1;
     const piece = this.#pieces[last];
@@ -60,7 +60,7 @@ export class SendBuffer {
       this.#pieces.push(next.subarray(0, bytes.length));
       return;
     }
-    // The piece may have been written already, as far as it went.
+    // What the piece held until now may have been written already.
     if (this.#next > last) {
       this.#next = last;
       this.#within = piece.length;
@@ -69,7 +69,7 @@ export class SendBuffer {
     this.#pieces[last] = block.subarray(0, piece.length + bytes.length);
   }
 
-  /** The next bytes to be written, at most so many; `undefined` when there are none. */
+  /** Takes the next bytes to write, at most so many; `undefined` when there are none. */
   take(most: number): Buffer | undefined {
     const piece = this.#pieces[this.#next];
     if (piece === undefined) return undefined;
@@ -84,7 +84,7 @@ export class SendBuffer {
     return bytes;
   }
 
-  /** The peer has all before an offset, which lies between `base` and `position`. */
+  /** The peer has everything before an offset, which lies between `base` and `position`. */
   acknowledge(offset: number): void {
     this.#had += offset - this.#base;
     this.#base = offset;
@@ -100,7 +100,7 @@ export class SendBuffer {
     this.#first = 0;
   }
 
-  /** Begins to write anew from an offset, which lies between `base` and `end`. */
+  /** Writes again from an offset, which lies between `base` and `end`. */
   rewind(offset: number): void {
     this.#next = this.#first;
     this.#within = this.#had;
@@ -112,5 +112,5 @@ export class SendBuffer {
 /** Pieces below this length are joined, in bytes … */
 const SHORT_BYTES = 1_024;
 
-/** … to blocks of this length. */
+/** … into blocks of this length. */
 const BLOCK_BYTES = 8_192;

@@ -4,15 +4,15 @@ import { DATA_FRAME_BYTES, FRAME } from '../../link/frames.js';
 import type { StreamHandler } from './host.js';
 import { SendBuffer } from './send-buffer.js';
 
-/** So many bytes wait in a link: enough to keep it busy, few to be sent again elsewhere. */
+/** How many bytes wait in a link: enough to keep it busy, and few to send again on another link. */
 export const LINK_BYTES = 131_072;
 
-/** Where in the stream sending goes on: at an offset, behind what the peer has acknowledged, or where it is. */
+/** Where in the stream to go on sending: at an offset, after what the peer has acknowledged, or where sending stopped. */
 export type SendFrom = number | 'acknowledged' | 'here';
 
-/** What it takes to send. */
+/** What sending needs. */
 export interface SenderConfig {
-  /** Bytes that the peer has not acknowledged, at most; then nothing is sent until it does. */
+  /** How many bytes may be sent that the peer has not acknowledged. */
   readonly unacknowledgedBytes: number;
   /** Makes the stream. */
   readonly stream: Pick<StreamHandler, 'waiting' | 'next'>;
@@ -20,15 +20,15 @@ export interface SenderConfig {
   readonly onOwed: () => void;
 }
 
-/** This side's stream: what is sent of it, and what may have to be sent again. */
+/** This side's stream: sends it, and keeps what may have to be sent again. */
 export class Sender {
   readonly #config: SenderConfig;
   readonly #buffer = new SendBuffer();
-  /** How much of the stream the peer has said to have, in bytes: more than is acknowledged while some is being sent again. */
+  /** How many bytes of the stream the peer has confirmed: more than the buffer counts while some are being sent again. */
   #peerHas = 0;
   #end: Buffer | undefined;
   #isEndSent = false;
-  /** Where in the stream its end was sent: behind it there is only what lets the peer come to its own. */
+  /** The offset of this side's `end` frame. After it comes only credit, so that the peer can finish its own stream. */
   #endAt: number | undefined;
   #isPumping = false;
 
@@ -36,23 +36,23 @@ export class Sender {
     this.#config = config;
   }
 
-  /** Where in the stream the next data are. */
+  /** The offset of the next data. */
   get position(): number {
     return this.#buffer.position;
   }
 
-  /** What has not been handed to a link yet, in bytes. */
+  /** How many bytes have not been handed to a link yet. */
   get waiting(): number {
     return this.#config.stream.waiting() + this.#buffer.end - this.#buffer.position;
   }
 
-  /** Whether the peer has said to have all of the stream, up to its end where that has been sent. */
+  /** Whether the peer has confirmed everything sent, or, once the `end` frame was sent, everything before that. */
   get isAcknowledged(): boolean {
     if (this.#endAt !== undefined) return this.#buffer.base >= this.#endAt;
     return this.#buffer.base === this.#buffer.end && this.#config.stream.waiting() === 0;
   }
 
-  /** How much of the stream the peer has said to have, in bytes. */
+  /** How many bytes of the stream the peer has confirmed. */
   get acknowledged(): number {
     return this.#buffer.base;
   }
@@ -62,21 +62,21 @@ export class Sender {
     return this.#buffer.base < this.#buffer.position;
   }
 
-  /** Ends the stream behind all that waits. */
+  /** Ends the stream after the bytes that wait. */
   end(payload: Buffer): void {
     this.#end = payload;
   }
 
   /**
-   * The peer has all before an offset. Returns whether that is news.
+   * The peer has everything before an offset. Returns whether that is new.
    *
-   * @throws ProtocolError when so much was never sent.
+   * @throws ProtocolError when that much was never sent.
    */
   acknowledge(offset: number): boolean {
     const { base, position, written } = this.#buffer;
     if (offset > written) throw new ProtocolError(`Expected an acknowledgement of up to ${written}, got ${offset}`);
     this.#peerHas = Math.max(this.#peerHas, offset);
-    // What is being written again is acknowledged again.
+    // Beyond `position` while bytes are being written again: they will be acknowledged again.
     if (offset <= base || offset > position) return false;
     this.#buffer.acknowledge(offset);
     return true;
@@ -85,26 +85,26 @@ export class Sender {
   /**
    * The peer asks for the stream from an offset.
    *
-   * @throws ProtocolError when so much was never sent; ClosedError when it is not kept any more, and the peer does not have it.
+   * @throws ProtocolError when that much was never sent; ClosedError when the bytes are not kept any more, although the peer lacks them.
    */
   expectToHave(offset: number): void {
     const { base, written } = this.#buffer;
     if (offset > written) throw new ProtocolError(`Expected to be asked for bytes up to ${written}, got ${offset}`);
-    // The peer may have asked on a slow link for bytes that have come by another meanwhile.
+    // The request may have come late, on a slow link: the bytes may have arrived by another link meanwhile.
     if (offset < base && this.#peerHas < base)
       throw new ClosedError('The link broke while nobody read here, and what it had is lost');
   }
 
-  /** Another link is to be sent on; what the peer has acknowledged is never sent again. */
+  /** Goes on with another link. What the peer has acknowledged is never sent again. */
   restart(from: SendFrom): void {
     if (from !== 'here') this.#buffer.rewind(Math.max(this.#buffer.base, from === 'acknowledged' ? 0 : from));
     // A repeated end is harmless; a lost one would go unnoticed.
     this.#isEndSent = false;
   }
 
-  /** Hands the link a little at a time, so that what waits can go by another. */
+  /** Hands the link a little at a time, so that the rest can still go by another link. */
   pump(framed: FramedLink): void {
-    // Whoever learns that its bytes are on their way may have more, from within its own call.
+    // A writer that learns that its bytes were sent may write more, and call this again.
     if (this.#isPumping) return;
     this.#isPumping = true;
     const { unacknowledgedBytes } = this.#config;
@@ -115,7 +115,7 @@ export class Sender {
     if (this.waiting === 0) this.#sendEnd(framed);
   }
 
-  /** Hands the link all that is left, and that the peer takes. */
+  /** Hands the link everything that is left and that the peer gives credit for. */
   flush(framed: FramedLink): void {
     while (this.#sendPiece(framed));
     this.#sendEnd(framed);
@@ -131,7 +131,7 @@ export class Sender {
     const bytes = buffer.take(DATA_FRAME_BYTES);
     if (bytes === undefined) return false;
     framed.write(FRAME.data, bytes);
-    // On a plain link there is nobody to acknowledge.
+    // A plain link has no acknowledgements.
     if (!framed.hasControlFrames) buffer.acknowledge(buffer.position);
     else this.#config.onOwed();
     return true;

@@ -3,34 +3,34 @@ import { Queue } from '../../bounds/queue.js';
 import type { FramedLink } from '../../link/framed-link.js';
 import { FRAME, type Frame } from '../../link/frames.js';
 
-/** Takes what a link brings. */
+/** Receives from a link. */
 export interface LinkHandler {
   onFrame(link: TransportLink, frame: Frame): void;
-  /** Some of what was written has gone to the system. */
+  /** Some of the written bytes have gone to the system. */
   onWritten(link: TransportLink): void;
   /** The link is gone, with an error when it broke. */
   onClosed(link: TransportLink, error: Error | undefined): void;
 }
 
-/** A link that both sides have left gets this long to close by itself, in milliseconds. */
+/** How long a link that both sides have left may take to close by itself, in milliseconds. */
 const RETIRE_MS = 5_000;
 
 const NOTHING = Buffer.alloc(0);
 
 /**
- * One link of a connection: all that is known of it, and all that is held for it: its framed link, and the frames that wait.
- * `leave` and `drop` let go of both.
+ * One link of a connection, with its state and the frames that are held back on it. `leave` and `drop` release both the link and the
+ * frames.
  */
 export class TransportLink {
-  /** Where in the peer's stream the next data on this link are; unknown until the peer has said so. */
+  /** The offset in the peer's stream of the next data on this link; `undefined` until the peer's `at` frame tells it. */
   at: number | undefined;
-  /** The peer must say anew where its data begin; until then they are of no use. */
+  /** Data on this link are dropped until the peer's next `at` frame. */
   isStale = false;
   /** This side has sent on it. */
   isUsed = false;
-  /** The latest choice of the controlling side that was this link. */
+  /** The number of the latest choice of the controlling side for this link. */
   choice: number | undefined;
-  /** Frames that came too early, or find no room. */
+  /** Frames that came too early, or for which there is no room. */
   readonly #held = new Queue<Frame>();
   #isLeft = false;
   #hasPeerLeft = false;
@@ -42,26 +42,26 @@ export class TransportLink {
     readonly framed: FramedLink,
     public isMet: boolean,
   ) {
-    // A plain link cannot say where data begin; but it is the only one of its connection.
+    // A plain link has no `at` frames, but it is the only link of its connection.
     if (!framed.hasControlFrames) this.at = 0;
   }
 
-  /** This side sends nothing more here. */
+  /** Whether this side sends nothing more on it. */
   get isLeft(): boolean {
     return this.#isLeft;
   }
 
-  /** The peer sends nothing more here. */
+  /** Whether the peer sends nothing more on it. */
   get hasPeerLeft(): boolean {
     return this.#hasPeerLeft;
   }
 
-  /** Whether frames are held back here. */
+  /** Whether frames are held back. */
   get holds(): boolean {
     return this.#held.length > 0;
   }
 
-  /** Begins to take what comes. */
+  /** Starts to receive. */
   attach(handler: LinkHandler): void {
     this.framed.attach({
       frame: (frame) => {
@@ -84,35 +84,35 @@ export class TransportLink {
     });
   }
 
-  /** Whether what comes next can be taken, where so many bytes of the stream have come. */
+  /** Whether the next data on this link follow what has been received (so many bytes), or overlap with it. */
   isInOrder(received: number): boolean {
     return this.at === undefined || this.at <= received;
   }
 
-  /** Whether what comes next is behind something that has not come. */
+  /** Whether bytes before the next data on this link have not been received yet. */
   isEarly(received: number): boolean {
     return !this.isStale && !this.isInOrder(received);
   }
 
-  /** Whether what is missing may come by this link. */
+  /** Whether the missing bytes may come on this link. */
   mayBring(received: number): boolean {
     return !this.#hasPeerLeft && !this.isStale && this.isInOrder(received);
   }
 
-  /** Counts data as come. Returns those that are new, where so many bytes of the stream have come already. */
+  /** Counts data as received. Returns the part that is new, given how many bytes have been received already. */
   advance(at: number, payload: Buffer, received: number): Buffer {
     this.at = at + payload.length;
     return payload.subarray(received - at);
   }
 
-  /** Holds a frame back, with all that comes behind it. */
+  /** Holds a frame back, and stops reading the link after it. */
   hold(frame: Frame): void {
     this.#held.push(frame);
     this.framed.setFlowing(false);
   }
 
   /**
-   * Hands out the frames that were held back, in order, and lets more come when none is left. Returns whether any was taken.
+   * Hands out the frames that were held back, in order, and reads on when none is left. Returns whether any was taken.
    *
    * @param take returns false for a frame that cannot be taken yet.
    */
@@ -131,12 +131,12 @@ export class TransportLink {
     return this.#held.takeAll();
   }
 
-  /** The peer says that it sends nothing more here. */
+  /** The peer has said `leave`: it sends nothing more on this link. */
   peerLeaves(): void {
     this.#hasPeerLeft = true;
   }
 
-  /** Says that this side sends nothing more here. Closes the link once the peer has said so, too: returns whether it has. */
+  /** Says `leave`: this side sends nothing more on this link. Closes it if the peer has left, too, and returns whether it has. */
   leave(scheduler: SchedulerLike): boolean {
     if (!this.#isLeft) this.framed.write(FRAME.leave, NOTHING);
     this.#isLeft = true;
@@ -144,7 +144,7 @@ export class TransportLink {
     return this.#hasPeerLeft;
   }
 
-  /** Drops the link, with all that is still on its way. */
+  /** Drops the link, and everything not yet sent on it. */
   drop(): void {
     this.framed.ignore();
     this.framed.destroy();

@@ -15,20 +15,20 @@ import type { LinkHandler, TransportLink } from './transport-link.js';
 
 // How one stream of bytes in each direction goes over links that come and go:
 //
-// - Each side keeps what it has sent until the peer says (`ack`) that it has it, by offsets in the stream (Sender, SendBuffer).
-// - Data on a link follow an `at`, which says where in the stream they begin. So what comes twice is dropped, and what comes too
-//   early is held back, with its link, until what is missing has come by the link before (Reassembly).
-// - One side, the one with the greater key, is controlling (as in ICE, RFC 8445): it chooses the link, and counts its choices.
-//   The other follows the latest choice that it has heard of. The controlling side says `leave` behind the last that it sends
-//   on a link, the other answers it, and the link is closed (Links, LinkChoice).
-// - A side whose link is lost says so in the hello of the next (`lost`, and how much it has `received`), and both go on there
-//   from what the other has. Where what is missing will not come, `resume` asks for it again.
+// - Each side keeps what it has sent until the peer acknowledges it (`ack`), by offsets in the stream (Sender, SendBuffer).
+// - Before data on a link comes an `at` frame with their offset in the stream. So bytes that come twice are dropped; bytes that come
+//   too early are held back until the missing ones have come on the link before (Reassembly).
+// - The side with the greater key is controlling (as in ICE, RFC 8445): it chooses the link, and numbers its choices. The other side
+//   follows the latest choice that it knows of. After its last data on a link the controlling side sends `leave`, the other answers
+//   with `leave`, and the link is closed (Links, LinkChoice).
+// - A side that has lost its link says so in the hello on the next (`lost`, and how much it has `received`). Both go on from what the
+//   other has. `resume` asks for missing bytes that would not come otherwise.
 // - A link on which the peer owes an answer for too long is doubtful: another is looked for beside it (Liveness).
 
-/** More than this never waits in a link for a peer that does not read: it gets no more answers and acknowledgements. */
+/** A peer that does not read gets no more answers and acknowledgements when this many bytes wait in the link. */
 const UNREAD_BYTES = LINK_BYTES * 2;
 
-/** How often a peer may send frames that make this side act: links change now and then, and a few at a time. */
+/** How often a peer may send frames that make this side act: links change rarely, and a few at a time. */
 const CHANGES = { perSecond: 10, burst: 50 };
 
 /** Frames that make this side act. */
@@ -49,7 +49,7 @@ export class Transport {
   #isClosed = false;
 
   /**
-   * @param isMet whether the peer has said hello on the first link; else it is written to all the same.
+   * @param isMet whether the peer has said hello on the first link. If not, this side sends on it all the same.
    */
   constructor(framed: FramedLink, isMet: boolean, config: TransportConfig) {
     this.#config = config;
@@ -97,65 +97,65 @@ export class Transport {
     return this.#links.current?.framed;
   }
 
-  /** The link that this side has sent on last, also when it is lost by now, or the transport closed. */
+  /** The link that this side has sent on last, even if it is lost by now or the transport is closed. */
   get lastLink(): FramedLink {
     return this.#links.lastLink;
   }
 
-  /** What of the peer's stream has come, in bytes. */
+  /** How many bytes of the peer's stream have arrived. */
   get received(): number {
     return this.#reassembly.received;
   }
 
-  /** The choice of the controlling side whose link is lost, or may be, when no link carries. */
+  /** When no link works: the number of the choice whose link is lost or doubtful. */
   get lost(): number | undefined {
     return this.#links.lost;
   }
 
-  /** What was sent and has not gone to the system yet, in bytes. */
+  /** How many sent bytes have not gone to the system yet. */
   get buffered(): number {
     return this.#sender.waiting + (this.#links.current?.framed.buffered ?? 0);
   }
 
-  /** Whether the peer has said to have all that was sent. */
+  /** Whether the peer has acknowledged everything sent. */
   get isAcknowledged(): boolean {
     return this.#sender.isAcknowledged;
   }
 
   /**
-   * Grows with all that happens: with what of either stream has come, so that signs of life alone do not count. On a plain link, where
-   * neither side can tell, with each byte that moves.
+   * Grows as either stream moves forward; heartbeats alone do not count. On a plain link, which has no acknowledgements, it grows with
+   * each byte on the link.
    */
   get progress(): number {
     return this.lastLink.hasControlFrames ? this.#sender.acknowledged + this.received : this.lastLink.moved;
   }
 
-  /** What it needs of links at the moment. */
+  /** Which link it needs at the moment. */
   get need(): Need {
     return this.#links.need;
   }
 
-  /** What it needs of links at the moment, and whenever that changes. Completes when it is closed. */
+  /** Which link it needs at the moment, and whenever that changes. Completes when it is closed. */
   get need$(): Observable<Need> {
     return this.#links.need$;
   }
 
-  /** Emits whenever something has come on the link that this side sends on. */
+  /** Emits whenever something has arrived on the current link. */
   get heard$(): Observable<void> {
     return this.#liveness.heard$;
   }
 
-  /** Whether there is room for one more link; none once it is closed. */
+  /** Whether one more link may be added; never once it is closed. */
   get hasRoom(): boolean {
     return this.#links.hasRoom;
   }
 
-  /** Whether one more link is of use. */
+  /** Whether this link is needed. */
   wants({ link }: FramedLink): boolean {
     return isWanted(link, this.need);
   }
 
-  /** Begins to take what comes, and to send, on the first link. To be called once, when `host` and `stream` are ready. */
+  /** Starts sending and receiving on the first link. Call it once, when `host` and `stream` are ready. */
   start(): void {
     this.#links.start();
     this.#links.current?.attach(this.#handler);
@@ -166,15 +166,15 @@ export class Transport {
     if (this.currentLink !== undefined) this.#sender.pump(this.currentLink);
   }
 
-  /** Ends the stream behind all that was written. */
+  /** Ends the stream after everything that was written. */
   end(payload: Buffer): void {
     this.#sender.end(payload);
-    // With all that was sent acknowledged the peer can close as soon as it sees the end.
+    // If everything it sent is acknowledged, the peer can close as soon as it gets the `end`.
     this.#ack.flush();
     this.pump();
   }
 
-  /** Says something that is not part of the stream, on the link of the moment; without one nothing is said. */
+  /** Sends a frame that is not part of the stream, on the current link; without a link it does nothing. */
   say(type: number, payload: Buffer): void {
     this.currentLink?.write(type, payload);
   }
@@ -186,7 +186,7 @@ export class Transport {
     if (this.currentLink !== undefined) this.#liveness.expectAnswer();
   }
 
-  /** Takes one more link, on which this side has said hello, and the peer has yet to. */
+  /** Adds a link on which this side has said hello, and the peer has not yet. */
   offer(framed: FramedLink): void {
     const link = this.#links.add(framed, false);
     link.attach(this.#handler);
@@ -196,7 +196,7 @@ export class Transport {
     });
   }
 
-  /** Takes one more link that the peer has made and said hello on, and on which this side has said hello, too. */
+  /** Adds a link that the peer has made, and on which both sides have said hello. */
   take(framed: FramedLink, hello: Hello): void {
     const link = this.#links.add(framed, true);
     link.attach(this.#handler);
@@ -205,12 +205,12 @@ export class Transport {
     });
   }
 
-  /** Gives up all links for another, on which both have said hello, and begins anew: nothing has come yet. */
+  /** Drops all links, and starts both streams over on another, on which both sides have said hello. */
   restart(framed: FramedLink): void {
     this.#links.restart(framed).attach(this.#handler);
   }
 
-  /** Gives up the links whose ends here are at addresses that this machine has no more. */
+  /** Drops links whose local address this machine has lost. */
   dropLinksFrom(isGone: (address: string) => boolean): void {
     for (const link of this.#links.all) {
       if (!isGone(link.framed.link.local.address)) continue;
@@ -219,14 +219,14 @@ export class Transport {
     }
   }
 
-  /** There is room again. */
+  /** There is room for the peer's bytes again. */
   readOn(): void {
     this.#reassembly.release();
   }
 
   /**
-   * Nothing is sent or taken any more. What is in the link still goes out, and the link is dropped after a while, in
-   * milliseconds, if the peer does not end it; all others are dropped at once.
+   * Stops sending and receiving. What is in the current link still goes out; the link is dropped after a time in milliseconds, if the
+   * peer does not end it before. All other links are dropped at once.
    */
   close(graceMs: number): void {
     if (this.#isClosed) return;
@@ -259,7 +259,7 @@ export class Transport {
       if (!link.holds && this.#handle(link, frame)) return;
       this.#reassembly.hold(link, frame);
     });
-    // Once closed it has no link.
+    // Once closed, there is no current link.
     if (link === this.#links.current) this.#liveness.heard(this.#sender.isOwed);
   }
 
@@ -273,7 +273,7 @@ export class Transport {
       this.#reassembly.takeRest(link);
     });
     this.#links.drop(link);
-    // The rest may have been the end.
+    // That may have included the `end` frame.
     if (this.#isClosed) return;
     if (this.#links.lose(link)) this.#config.host.onLost(error);
     this.#links.tellNeed();
@@ -288,7 +288,7 @@ export class Transport {
     }
   }
 
-  /** Returns false for what cannot be taken yet. */
+  /** Handles a frame. Returns false when it has to be held back. */
   #handle(link: TransportLink, { type, payload }: Frame): boolean {
     switch (type) {
       case FRAME.hello:
@@ -341,7 +341,7 @@ export class Transport {
     this.#links.meet(link, received, lost);
   }
 
-  /** An end counts once all before it has come. In place of the hello on a further link it refuses that link alone. */
+  /** An `end` counts when everything before it has arrived. Instead of a hello on another link, it refuses that link only. */
   #onEnd(link: TransportLink, payload: Buffer): boolean {
     if (!link.isMet && link !== this.#links.current) {
       this.#links.drop(link);
@@ -349,7 +349,7 @@ export class Transport {
       return true;
     }
     if (!link.isInOrder(this.received)) return link.isStale;
-    // The peer waits for this before it closes the connection.
+    // The peer waits for this acknowledgement before it closes the connection.
     this.#ack.flush();
     this.#config.stream.onEnd(payload);
     return true;
@@ -382,7 +382,7 @@ export class Transport {
 
   #sayAcknowledged(received: number): boolean {
     const { currentLink: framed } = this;
-    // The next will say as much.
+    // The next acknowledgement includes this one.
     if (framed === undefined || framed.isBroken || framed.buffered > UNREAD_BYTES) return false;
     framed.write(FRAME.ack, encodeOffset(received));
     return true;
