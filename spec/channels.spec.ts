@@ -366,6 +366,19 @@ describe('A channel', () => {
     expect(heard).toEqual(['x']);
   });
 
+  it('has not ended in order, for either side, when its connection is closed and what was sent cannot arrive', async () => {
+    const { here, there, peer } = await lab.pair({ timing: { closeMs: 50 } });
+    // Nobody ever reads it.
+    const arriving = next(peer.channels$('a'));
+    const channel = here.openChannel('a');
+    for (let count = 0; count < 1_000; count++) channel.send('x'.repeat(1_000));
+    const other = await arriving;
+    here.close();
+    const codes = await Promise.all([here, channel, there, other].map(async (each) => (await endOf(each))[0]));
+    // The last word may get through, or break off with the link.
+    expect(codes.map((code) => (code === 'lost' ? 'timeout' : code))).toEqual(Array(4).fill('timeout'));
+  });
+
   it('is not opened any more once its connection is being closed, by either side', async () => {
     const { here, there, net } = await lab.pair();
     let work = new Subject<void>();

@@ -78,6 +78,8 @@ export class Ending {
     const { streams, transport, closeMs, onClosed } = this.#config;
     this.#movement?.unsubscribe();
     streams.closeOutbox(reason);
+    // The end that this side has said may still wait behind data, which now do not arrive.
+    if (this.#said !== undefined && reason.code !== 'closed') transport.end(encodeEnd(reason));
     transport.close(reason.code === 'closed' ? closeMs : FAULT_GRACE_MS);
     streams.closeInbox('cut');
     onClosed(reason);
@@ -94,7 +96,7 @@ export class Ending {
     const reason = peersReason(end);
     this.#heard ??= reason;
     this.#config.streams.closeInbox('ended');
-    if (reason.code !== 'closed') this.finish(this.#said ?? reason);
+    if (reason.code !== 'closed') this.finish(this.#said !== undefined && this.#isAllThere ? this.#said : reason);
     else if (this.#said !== undefined) {
       if (this.#isAllThere) this.finish(this.#said);
     }

@@ -99,6 +99,15 @@ describe('The ending of a connection', () => {
     expect([ended(), told.length]).toEqual([['lost by peer'], before]);
   });
 
+  it('is in order no more when it is given up, or the peer fails, before all that was sent has arrived', () => {
+    const [givenUp, failed] = [open(), open()];
+    for (const { ending } of [givenUp, failed]) ending.close(CLOSED_HERE);
+    givenUp.clock.pass(100);
+    expect(givenUp.told.filter((told) => told.startsWith('says'))).toEqual(['says closed', 'says timeout']);
+    failed.ending.peerEnds({ code: 'protocol', message: '' });
+    expect(failed.ended()).toEqual(['protocol by peer']);
+  });
+
   it('is given up when nothing moves any more while the peer’s end is waited for', () => {
     const { ending, clock, link, ended } = open();
     ending.close(CLOSED_HERE);
