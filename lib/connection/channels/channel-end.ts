@@ -201,7 +201,7 @@ export class ChannelEnd implements TurnTaker {
   onData(bytes: Buffer): void {
     this.#answer();
     this.#receiving.arrive(bytes.length);
-    if (this.#isReset) return;
+    if (this.#isReset || bytes.length === 0) return;
     if (this.#handler === undefined) (this.#early ??= []).push(Buffer.from(bytes));
     else this.#handler.onData(bytes);
   }

@@ -124,6 +124,8 @@ export function channelFrameDecoder(
       if (type === CHANNEL_FRAME.data) {
         dataLeft = head & LENGTH_MASK;
         dataChannel = channel;
+        // What is on no open channel is refused also where it has no bytes.
+        if (dataLeft === 0) take(type, channel, NOTHING);
       } else {
         take(type, channel, rest.subarray(at + HEADER_BYTES, at + needed));
       }

@@ -1,7 +1,15 @@
 import fc from 'fast-check';
 import type { ChannelEnd } from '../../../lib/connection/channels/channel-end.js';
+import {
+  CHANNEL_FRAME,
+  encodeChannelFrame,
+  encodeLimit,
+  encodeOpening,
+  encodeReset,
+} from '../../../lib/connection/channels/frames.js';
 import { Multiplexer, MAX_UNANSWERED } from '../../../lib/connection/channels/multiplexer.js';
 import type { Priority } from '../../../lib/connection/channels/priority.js';
+import { ProtocolError } from '../../../lib/errors.js';
 
 /** One side: what its channels have brought, and what it says. */
 class Side {
@@ -168,6 +176,45 @@ describe('Channels over one stream', () => {
       settle(here, there);
       expect([countOf(here), countOf(there)]).toEqual([1, 1]);
     }
+  });
+
+  it('end the connection when the peer breaks a rule, and ignore what may have crossed an end', () => {
+    const data = (channel: number, length = 1) => encodeChannelFrame(CHANNEL_FRAME.data, channel, Buffer.alloc(length));
+    const opening = encodeOpening({ name: 'a', priority: 'normal' });
+    const open = (channel: number) => encodeChannelFrame(CHANNEL_FRAME.open, channel, opening);
+    const end = (channel: number) => encodeChannelFrame(CHANNEL_FRAME.end, channel);
+    const limit = (type: typeof CHANNEL_FRAME.window | typeof CHANNEL_FRAME.blocked) =>
+      encodeChannelFrame(type, 1, encodeLimit(100));
+    const reset = encodeChannelFrame(CHANNEL_FRAME.reset, 1, encodeReset({ code: 'reset', message: '' }));
+    const { window, blocked } = CHANNEL_FRAME;
+    const wrong: Readonly<Record<string, readonly Buffer[]>> = {
+      'data on a channel that is not open': [data(1)],
+      'no data on a channel that is not open': [data(1, 0)],
+      'data behind an end': [open(1), end(1), data(1)],
+      'no data behind an end': [open(1), end(1), data(1, 0)],
+      'more than the first window': [open(1), data(1, 65_537)],
+      'a second end': [open(1), end(1), end(1)],
+      'the end of a channel that is not open': [end(1)],
+      "the end of the connection's own": [end(0)],
+      "a reset of the connection's own": [encodeChannelFrame(CHANNEL_FRAME.reset, 0)],
+      'a channel with a number of this side': [open(2)],
+      'a channel with a number in use': [open(1), open(1)],
+      'another channel 0': [open(0)],
+      'a window of no offset': [open(1), encodeChannelFrame(window, 1, Buffer.alloc(5))],
+      'a type that there is not': [encodeChannelFrame(CHANNEL_FRAME.end, 1).fill(6, 0, 1)],
+    };
+    for (const [name, frames] of Object.entries(wrong)) {
+      const { multiplexer } = new Side(true);
+      for (const frame of frames.slice(0, -1)) multiplexer.push(frame);
+      expect(() => {
+        multiplexer.push(frames.at(-1) ?? Buffer.alloc(0));
+      })
+        .withContext(name)
+        .toThrowError(ProtocolError);
+    }
+    const here = new Side(true);
+    for (const frame of [limit(window), limit(blocked), reset]) here.multiplexer.push(frame);
+    expect([here.told, countOf(here)]).toEqual([[], 1]);
   });
 
   it('that nobody reads hold up nothing but themselves, and take no more than their window', () => {
