@@ -23,12 +23,12 @@ export class Consent {
    */
   constructor(public id: string) {}
 
-  /** Whether the peer is known to hold the connection, too. */
+  /** Whether the peer has agreed to the connection. */
   get isGiven(): boolean {
     return this.#isGiven;
   }
 
-  /** Emits once when the peer is known to hold the connection, too; only completes when it never will. */
+  /** Emits once when the peer agrees to the connection; completes without emitting when it never will. */
   get given$(): Observable<void> {
     return this.#given.asObservable();
   }

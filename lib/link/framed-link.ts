@@ -3,26 +3,26 @@ import { Queue } from '../bounds/queue.js';
 import { DATA_FRAME_BYTES, encodeHeader, FRAME, frameDecoder, type Frame } from './frames.js';
 import type { Link } from './link.js';
 
-/** So much is handed to the stream at once: a few TLS records, and few system calls. */
+/** How many bytes the stream is handed at once: a few TLS records, in few system calls. */
 const STREAM_BYTES = 65_536;
 
-/** Takes what a framed link brings. */
+/** Receives from a framed link. */
 export interface Receiver {
   frame(frame: Frame): void;
   /** Some of what was written has gone to the system. */
   written(): void;
-  /** Nothing comes any more. With an error when the link broke, or when the peer did not keep to the protocol. */
+  /** The link is gone; with an error if it broke or if the peer broke the protocol. */
   closed(error?: Error): void;
 }
 
-/** How frames look on the wire. Made anew for each framed link, since it remembers where in the stream it is. */
+/** Encodes and decodes frames. Each framed link has its own, since it remembers its place in the stream. */
 export interface Wire {
   decode(chunk: Buffer): Frame[];
-  /** Nothing for a frame that this wire has no way to carry. */
+  /** Encodes a frame; empty if this wire cannot carry frames of this type. */
   encode(type: number, payload: Uint8Array): readonly Uint8Array[];
   /** What ends a line. */
   readonly lineEnd: '\n' | '\r\n';
-  /** Whether the end of the TCP stream is an orderly end, there being no other. */
+  /** Whether the end of the TCP stream counts as an orderly end, since this wire has no `end` frame. */
   readonly endsWithStream: boolean;
 }
 
@@ -45,8 +45,8 @@ export function framedWire(): Wire {
 }
 
 /**
- * Frames over one link, one receiver at a time. Nothing is read while the framed link does not flow, and nothing of what was
- * read is lost when the receiver changes.
+ * Frames over one link, with one receiver at a time. It reads nothing while it is not flowing, and loses nothing when the receiver
+ * changes.
  */
 export class FramedLink {
   readonly #wire: Wire;
@@ -84,7 +84,7 @@ export class FramedLink {
       if (wire.endsWithStream) this.#pending.push({ type: FRAME.end, payload: Buffer.alloc(0) });
       close();
     });
-    // A link that is gone is told at once, whether or not anybody reads; what had arrived goes first.
+    // The receiver learns at once that the link is gone, even if it does not read; but what had arrived comes first.
     const breakOff = (error?: Error) => {
       this.#closed ??= error === undefined ? {} : { error };
       this.#isBroken = true;
@@ -94,7 +94,7 @@ export class FramedLink {
     stream.on('close', () => {
       breakOff();
     });
-    // What has happened before does not come again.
+    // The stream may have ended before these listeners were added.
     if (stream.destroyed) breakOff(stream.errored ?? undefined);
     else if (stream.readableEnded) close();
     stream.pause();
@@ -104,12 +104,12 @@ export class FramedLink {
     return this.#link;
   }
 
-  /** Says which technique has made the link, where that shows only later. */
+  /** Sets which technique has made the link, when that becomes known only later. */
   madeBy(technique: string): void {
     this.#link = { ...this.#link, technique };
   }
 
-  /** Whether frames other than `data` can travel, too. */
+  /** Whether it can carry frames other than `data`. */
   get hasControlFrames(): boolean {
     return !this.#wire.endsWithStream;
   }
@@ -124,28 +124,28 @@ export class FramedLink {
     return this.#wire.lineEnd;
   }
 
-  /** How many bytes have moved so far, in both directions: whether anything still happens. */
+  /** How many bytes have moved so far, in both directions. */
   get moved(): number {
     return this.#moved;
   }
 
-  /** What was written and has not gone to the system yet, in bytes. */
+  /** How many written bytes have not gone to the system yet. */
   get buffered(): number {
     return this.#queued + this.link.stream.writableLength;
   }
 
-  /** Hands everything that comes from now on to `receiver`; nobody else gets anything any more. */
+  /** Hands everything that comes from now on to `receiver`, and nothing to the receiver before it. */
   attach(receiver: Receiver): void {
     this.#receiver = receiver;
   }
 
-  /** Lets frames come and forgets them: for a framed link that nobody owns any more, until it closes. */
+  /** Reads frames and drops them, until the link closes: for a framed link without an owner. */
   ignore(): void {
     this.attach({ frame: noop, written: noop, closed: noop });
     this.setFlowing(true);
   }
 
-  /** Lets frames come, or holds them back: the peer's sending stalls as soon as the buffers on the way are full. */
+  /** Starts or stops reading. While it does not read, the peer has to stop sending when the buffers on the way are full. */
   setFlowing(flowing: boolean): void {
     if (flowing && this.#flowing) return;
     this.#flowing = flowing;
@@ -164,13 +164,13 @@ export class FramedLink {
     if (type === FRAME.end && this.#wire.endsWithStream) this.end();
   }
 
-  /** Ends the stream behind all that was written. */
+  /** Ends the stream after everything that was written. */
   end(): void {
     this.#ending = true;
     this.#pump();
   }
 
-  /** Ends the stream behind all that was written, forgets what comes, and drops it where the other side does not end it, too. */
+  /** Ends the stream after everything that was written, drops what comes, and destroys the link if the peer does not end it in time. */
   retire(graceMs: number, scheduler: SchedulerLike): void {
     this.after(graceMs, scheduler, () => {
       this.destroy();
@@ -179,7 +179,7 @@ export class FramedLink {
     this.ignore();
   }
 
-  /** Does something after a while, in milliseconds, unless the link is gone by then. */
+  /** Runs an action after some milliseconds, unless the link is gone by then. */
   after(ms: number, scheduler: SchedulerLike, action: () => void): void {
     if (this.link.stream.closed) return;
     const later = scheduler.schedule(action, ms);
@@ -194,12 +194,12 @@ export class FramedLink {
     return stream.closed ? EMPTY : fromEvent(stream, 'close').pipe(take(1), ignoreElements());
   }
 
-  /** Drops the link, with all that is still on its way. */
+  /** Destroys the link, and drops everything not yet sent. */
   destroy(): void {
     this.link.stream.destroy();
   }
 
-  /** Hands the stream a little at a time: it tells that something has moved only when all it was handed has. */
+  /** Hands the stream a little at a time, since it reports progress only when everything it was handed has gone. */
   #pump(): void {
     const { stream } = this.link;
     stream.cork();

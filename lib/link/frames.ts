@@ -2,9 +2,9 @@ import { Gathered } from '../bounds/gathered.js';
 import { ProtocolError } from '../errors.js';
 
 /**
- * What travels on a secured link: `type u8 · length u24 · payload`, big-endian, back to back.
+ * The frames on a secured link: `type u8 · length u24 · payload`, big-endian, one right after the other.
  *
- * `data` carries a piece of the connection's byte stream (its lines, UTF-8). The others are about the connection itself.
+ * `data` carries a piece of the connection's byte stream. The other types are about the connection itself.
  */
 export const FRAME = {
   data: 0,
@@ -12,16 +12,16 @@ export const FRAME = {
   hello: 1,
   /** Last in each direction, JSON: why. */
   end: 2,
-  /** To be sent back as `pong`, as it is. */
+  /** The receiver sends the payload back in a `pong`. */
   ping: 3,
   pong: 4,
-  /** The data that follows on this link begins at an offset of the stream; with the number of the controlling side's choice. */
+  /** The stream offset of the data that follow on this link, and the number of the controlling side's choice. */
   at: 5,
-  /** The offset up to which the peer's stream has come. */
+  /** The offset up to which the sender of this frame has received the other side's stream. */
   ack: 6,
-  /** The sender sends no more data on this link, but on another. */
+  /** The sender sends no more data on this link; it goes on with another link. */
   leave: 7,
-  /** Asks for the peer's stream on this link, from an offset: what is missing will not come by another. */
+  /** Asks for the receiver's stream on this link, from an offset: the bytes from there on are missing. */
   resume: 8,
   /** The sender's locator as it is now, in text. */
   locator: 9,
@@ -61,15 +61,15 @@ export function encodeFrame(type: number, payload: Uint8Array): Buffer {
 }
 
 /**
- * Cuts a byte stream into frames, however it was chunked on its way. A `data` frame is passed on in the pieces in which
- * it arrives, without copying; the others whole.
+ * Cuts a byte stream into frames, whatever the chunks it arrives in. A `data` frame is passed on in pieces as they arrive, without
+ * copying; the others whole.
  *
  * @example
  * const decode = frameDecoder();
  * socket.on('data', (chunk) => decode(chunk).forEach(handle));
  */
 export function frameDecoder(): (chunk: Buffer) => Frame[] {
-  // Of a frame that is not complete yet.
+  // A frame that has not arrived completely.
   const partial = new Gathered();
   let dataLeft = 0;
 
@@ -104,9 +104,9 @@ export function frameDecoder(): (chunk: Buffer) => Frame[] {
 }
 
 /**
- * How many bytes it takes to go on: a header, and all of a control frame.
+ * How many bytes are needed to read on: a header, and for a control frame its payload too.
  *
- * @throws ProtocolError for a control frame that is none, or too long.
+ * @throws ProtocolError for a control frame of an unknown type, or one that is too long.
  */
 function neededOf(bytes: Buffer): number {
   if (bytes.length < HEADER_LENGTH) return HEADER_LENGTH;
@@ -133,7 +133,7 @@ function expectControl(type: number, length: number): void {
 /** An offset has 48 bits: more than any stream has bytes. */
 const OFFSET_LENGTH = 6;
 
-/** Where the data that follows begins, and by which choice of the controlling side. */
+/** The offset of the data that follow, and the number of the controlling side's choice. */
 export interface At {
   /** Counts the links that the controlling side has chosen. */
   readonly choice: number;

@@ -12,9 +12,9 @@ export interface Hello {
   readonly connection: string;
   /** The attempt of the other side that this link answers; `undefined` when it answers none. */
   readonly attempt?: string | undefined;
-  /** Both sides hold the connection already: how much of the other side's stream has come, in bytes. */
+  /** If both sides have the connection already: how much of the other side's stream has arrived, in bytes. */
   readonly received?: number | undefined;
-  /** The choice of the controlling side whose link is lost; whoever says so has no link that carries. */
+  /** If the sender has no working link any more: the number of the choice whose link it has lost. */
   readonly lost?: number | undefined;
 }
 
@@ -39,7 +39,7 @@ export function encodeHello({ connection, attempt, received, lost }: Hello): Buf
 }
 
 /**
- * Reads a hello's payload; fields it does not know are for newer versions.
+ * Reads a hello's payload. Unknown fields are ignored: newer versions may have them.
  *
  * @throws ProtocolError
  */
@@ -65,7 +65,7 @@ export function encodeEnd({ code, message, resetCode }: End): Buffer {
   return Buffer.from(JSON.stringify({ code, message: message.slice(0, MAX_MESSAGE_LENGTH), resetCode }));
 }
 
-/** Reads an end's payload. Whatever it says, it is an end, so that what cannot be read is left out. */
+/** Reads an end's payload. Fields that cannot be read are left out: a malformed end is still an end. */
 export function decodeEnd(payload: Buffer): End {
   const { code, message, resetCode } = parseJsonObject(payload.toString('utf8')) ?? {};
   return {
@@ -76,10 +76,10 @@ export function decodeEnd(payload: Buffer): End {
 }
 
 /**
- * Waits for the hello that opens a framed link, then holds the framed link's frames back for its next owner. Unsubscribed before
- * that, or on any failure, the framed link is destroyed.
+ * Waits for the hello on a new framed link, and then stops reading, so that the next frames are left for the link's owner. On a failure,
+ * or when unsubscribed from before the hello, it destroys the framed link.
  *
- * @throws ProtocolError when something else comes first; TimeoutError when nothing comes.
+ * @throws ProtocolError when another frame comes first; TimeoutError when none comes.
  */
 export function readHello$(framed: FramedLink, timeoutMs: number, scheduler: SchedulerLike): Observable<Hello> {
   return new Observable<Hello>((subscriber) => {

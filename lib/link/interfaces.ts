@@ -8,17 +8,17 @@ export type Interfaces = ReturnType<typeof networkInterfaces>;
 
 /** What is known of this machine's interfaces. */
 export interface KnownInterfaces {
-  /** `undefined` where the system has never told. */
+  /** `undefined` if the system has never told them. */
   readonly interfaces: Interfaces | undefined;
-  /** Why the system does not tell at the moment, if it does not. */
+  /** Why the system does not tell them at the moment, if it does not. */
   readonly failure: string | undefined;
 }
 
 /**
- * Makes a reader of interfaces that remembers: where the system does not tell, the result is what it told last. Android tells programs
- * nothing, and Linux nothing to a process that is out of descriptors.
+ * Makes a function that reads the interfaces. When the system does not tell them, it returns what the system told last: Android never
+ * tells them to programs, and Linux does not tell them to a process that is out of descriptors.
  *
- * @param read throws where the system does not tell.
+ * @param read throws when the system does not tell them.
  *
  * @example
  * const { interfaces, failure } = interfaceReader(networkInterfaces)();
@@ -35,12 +35,12 @@ export function interfaceReader(read: () => Interfaces): () => KnownInterfaces {
   };
 }
 
-/** This machine's interfaces. Use this in the place of `networkInterfaces`, which may throw. */
+/** This machine's interfaces. Use this instead of `networkInterfaces`, which may throw. */
 export const ownInterfaces = interfaceReader(networkInterfaces);
 
 /**
- * Whether this machine has an address on an interface that is up: a socket that is bound to any other leads nowhere any more, and
- * nobody tells. Loopback is always there, with all of its addresses; and so is any address where the system tells of none.
+ * Whether an interface of this machine that is up has this address. A socket bound to an address that is gone does not work any more,
+ * but the system reports no error. True for every loopback address, and for every address if the system does not tell its interfaces.
  *
  * @example
  * isOurs('192.168.1.7');

@@ -3,11 +3,11 @@ import { defer, Subject, type Observable } from 'rxjs';
 import { ClosedError, SendBufferFullError } from '../errors.js';
 import { expectLine, lineDecoder } from './lines.js';
 
-/** When more than this waits for a server that does not read, in bytes, it is given up: far more than is ever said to one. */
+/** The connection is closed when more bytes than this wait for a server that does not read: far more than is ever sent to one. */
 const SEND_MAX_BYTES = 64 * 1_048_576;
 
 /**
- * Lines of text over a TCP socket, as a client exchanges them with a server. Those that are sent end in CRLF; of those that come, see
+ * Lines of text over a TCP socket, as a client exchanges them with a server. Sent lines end in CRLF; for received ones see
  * `lineDecoder`.
  *
  * @example
@@ -17,11 +17,11 @@ const SEND_MAX_BYTES = 64 * 1_048_576;
  */
 export class LinesOverSocket {
   /**
-   * The lines that come: the socket is read from when this is first subscribed to, and what comes while nobody is subscribed is
-   * forgotten. Never completes.
+   * The received lines. The first subscription starts reading from the socket; lines that come while nobody is subscribed are dropped.
+   * Never completes.
    *
-   * @throws ClosedError when the connection ends; LineTooLongError, ProtocolError when the server's bytes are no lines;
-   * SendBufferFullError when the server does not read. Also when subscribed to later.
+   * @throws ClosedError when the connection ends; LineTooLongError, ProtocolError when the server's bytes are not lines;
+   * SendBufferFullError when the server does not read. A subscription after that fails with the same error.
    */
   readonly line$: Observable<string>;
 
@@ -30,11 +30,11 @@ export class LinesOverSocket {
   readonly #decoder;
   readonly #lines = new Subject<string>();
   #isReading = false;
-  /** What is sent in one go, and is not handed to the socket yet. */
+  /** Lines sent in this run of JavaScript that have not been handed to the socket yet. */
   #batch = '';
 
   /**
-   * @param socket paused; it is closed here, by {@link destroy} or when the server closes it.
+   * @param socket a paused socket. It is closed by {@link destroy}, or when the server closes it.
    * @param lineBytes the longest line, in bytes without its end.
    */
   constructor(socket: Socket, lineBytes: number) {
@@ -48,7 +48,7 @@ export class LinesOverSocket {
   }
 
   /**
-   * Sends a line. Lines sent in one go travel together. Does nothing once the connection has ended.
+   * Sends a line. Lines sent in one run of JavaScript travel together. Does nothing once the connection has ended.
    *
    * @throws InvalidTextError when it is not one line, or is too long.
    */

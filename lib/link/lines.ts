@@ -10,18 +10,18 @@ const CARRIAGE_RETURN = 0x0d;
 export interface LineDecoder {
   /** The lines that this chunk completes. */
   push(chunk: Buffer): string[];
-  /** The stream is at its end: a last line that no newline ended, if there is one. */
+  /** The stream has ended: returns a last line without a newline, if there is one. */
   end(): string[];
   /**
-   * What is wrong with the stream behind the lines returned so far, if anything is. Nothing can be read any more then.
-   * LineTooLongError as soon as a line is longer than allowed, before it is complete; ProtocolError for what is no UTF-8.
+   * The error in the stream after the lines returned so far, if there is one; nothing can be read after it. LineTooLongError as soon as
+   * a line is longer than allowed, even before it is complete; ProtocolError for bytes that are not UTF-8.
    */
   readonly fault: LineTooLongError | ProtocolError | undefined;
 }
 
 /**
- * Cuts UTF-8 into lines, however the bytes were chunked on their way. A line ends at `\n`; each `\r` before it is dropped,
- * so that every line that was received can be sent on.
+ * Cuts UTF-8 into lines, whatever the chunks it arrives in. A line ends at `\n`; each `\r` before that is dropped, so that every line
+ * that was received can be sent on.
  *
  * @param maxLength the longest line allowed, in bytes without its end.
  *
@@ -31,7 +31,7 @@ export interface LineDecoder {
  * decoder.end(); // ['thr']
  */
 export function lineDecoder(maxLength: number): LineDecoder {
-  // Of the line that is not complete yet.
+  // A line that has not arrived completely.
   const partial = new Gathered();
   let fault: LineDecoder['fault'];
 
@@ -89,14 +89,14 @@ export function lineDecoder(maxLength: number): LineDecoder {
   };
 }
 
-/** A line without each `\r` at its end. A regular expression would begin anew at each `\r` within it. */
+/** Removes each `\r` at a line's end. A regular expression would start again at each `\r` within the line. */
 function withoutReturns(line: string): string {
   let { length } = line;
   while (line.charCodeAt(length - 1) === CARRIAGE_RETURN) length--;
   return line.slice(0, length);
 }
 
-/** Where the last line ends that comes before one that is no UTF-8; -1 when there is none. */
+/** The end of the last line before the first one that is not UTF-8; -1 when there is none before it. */
 function endOfLastLineBefore(bytes: Buffer): number {
   let end = -1;
   for (;;) {

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Endpoint } from '../endpoint.js';
 import type { PeerId } from '../identity.js';
 
-/** A byte stream to a peer, made by one technique. Whoever holds it owns it, and closes it. */
+/** A byte stream to a peer, made by one technique. The code that holds it has to close it. */
 export interface Link {
   /** The key that the peer proved; for a plain link `plain:` and its endpoint, since nothing was proven. */
   readonly peerId: PeerId;

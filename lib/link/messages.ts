@@ -8,24 +8,24 @@ export const LENGTH_BYTES = 4;
 /** No message can be longer, by its format. */
 export const MESSAGE_LENGTH_MAX = 2 ** 32 - 1;
 
-/** Cuts a byte stream into what it is made of, lines or messages. */
+/** Cuts a byte stream into lines, or into messages. */
 export interface Decoder<T> {
-  /** What this chunk completes. */
+  /** The items that this chunk completes. */
   push(chunk: Buffer): T[];
-  /** The stream is at its end: what is left, where that is whole. */
+  /** The stream has ended: returns the items that are left and whole. */
   end(): T[];
-  /** What is wrong with the stream behind all that was returned so far, if anything is. Nothing can be read any more then. */
+  /** The error in the stream after the items returned so far, if there is one; nothing can be read after it. */
   readonly fault: Error | undefined;
 }
 
-/** Writes what goes before a message. */
+/** Writes the length that goes before a message. */
 export function encodeLength(length: number): Buffer {
   const bytes = Buffer.allocUnsafe(LENGTH_BYTES);
   bytes.writeUInt32BE(length);
   return bytes;
 }
 
-/** A message for somebody who may keep it: a short one of Node's pool, which is faster than memory of its own. */
+/** Copies a message, since the application may keep it. A short copy is taken from Node's pool, which is faster to allocate. */
 function ownMessage(view: Buffer): Buffer {
   return view.length < POOLED_BYTES ? Buffer.from(view) : ownBytes(view);
 }
@@ -34,7 +34,7 @@ function ownMessage(view: Buffer): Buffer {
 const POOLED_BYTES = 2_048;
 
 /**
- * Cuts bytes into messages, however they were chunked on their way.
+ * Cuts bytes into messages, whatever the chunks they arrive in.
  *
  * @param maxLength the longest message allowed, in bytes.
  *
@@ -43,7 +43,7 @@ const POOLED_BYTES = 2_048;
  * decoder.push(Buffer.from([0, 0, 0, 2, 1, 2, 0, 0])); // [<Buffer 01 02>]
  */
 export function messageDecoder(maxLength: number): Decoder<Buffer> {
-  // Of the message that is not complete yet, with its length.
+  // A message that has not arrived completely, with its length.
   const partial = new Gathered();
   let needed = LENGTH_BYTES;
   let fault: MessageTooLongError | undefined;
@@ -80,7 +80,7 @@ export function messageDecoder(maxLength: number): Decoder<Buffer> {
       }
       return messages;
     },
-    // What is left of a message is none.
+    // Part of a message is not a message.
     end: () => [],
   };
 }

@@ -16,14 +16,14 @@ export const lookup: Lookup = async (host, family) => {
   return found.map(({ address }) => address);
 };
 
-/** More addresses of one name are not tried: each try is a socket, and a stranger's locator may name the server. */
+/** How many addresses of one name are tried: each try takes a socket, and the name may come from a stranger's locator. */
 const MAX_ADDRESSES = 8;
 
 /**
- * The addresses of a host, in the order in which they are to be tried: as the resolver sorts them, both families in turns
- * (RFC 8305 §4). Emits once, synchronously for what is an address already, and completes.
+ * The addresses of a host, in the order to try them: as the resolver sorts them, but alternating between the families
+ * (RFC 8305 §4). Emits once and completes; synchronously if `host` is an address.
  *
- * @param family only addresses of this family. An address in the place of a name is not looked at.
+ * @param family return only addresses of this family; ignored if `host` is an address.
  * @throws the resolver's error, such as ENOTFOUND.
  *
  * @example

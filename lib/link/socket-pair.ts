@@ -1,8 +1,8 @@
 import { Socket } from 'node:net';
 
 /**
- * Makes two sockets of which each gets what the other sends, within this process: no port, no address, nothing of the system. As with other
- * sockets, `connect` comes in another turn of the event loop.
+ * Makes two connected sockets within this process, without a port, an address or a system call. As with other sockets, `connect` is
+ * emitted in a later turn of the event loop.
  *
  * @example
  * const [here, there] = socketPair();
@@ -21,7 +21,7 @@ class PairedSocket extends Socket {
 
   constructor() {
     super({ allowHalfOpen: true });
-    // TLS waits for it where a socket has nothing of the system's.
+    // TLS waits for this event on a socket without a system handle.
     setImmediate(() => this.emit('connect'));
   }
 
@@ -30,12 +30,12 @@ class PairedSocket extends Socket {
   }
 
   override _read(): void {
-    // What comes is pushed by the other one.
+    // The other socket pushes data into this one.
   }
 
   override _write(chunk: Buffer, _: BufferEncoding, done: () => void): void {
     this.#other?.push(chunk);
-    // As with the system's sockets, what was written has gone in another turn of the event loop.
+    // As with the system's sockets, a write is done in a later turn of the event loop.
     setImmediate(done);
   }
 

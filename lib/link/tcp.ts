@@ -11,7 +11,7 @@ export interface DialConfig {
   readonly host: string;
   /** 1 to 65535. */
   readonly port: number;
-  /** The family of addresses to use, where a name has both. Default: that of the local address; without one, both. */
+  /** The family of addresses to use when a name has both. Default: that of the local address; without one, both. */
   readonly family?: 4 | 6 | undefined;
   /** The local address to leave from. By default the system chooses. */
   readonly localAddress?: string | undefined;
@@ -31,7 +31,7 @@ export interface ListenConfig {
 export interface Listener {
   /** The address is `::` or `0.0.0.0` when it listens on all. */
   readonly local: Endpoint;
-  /** Each connection that arrives, paused. One that nobody takes is closed at once. */
+  /** Each connection that arrives, paused. If nobody is subscribed, it is closed at once. */
   readonly socket$: Observable<Socket>;
 }
 
@@ -70,13 +70,13 @@ export function dialWith({ lookup, scheduler }: DialDependencies): (config: Dial
 }
 
 /**
- * Opens a TCP connection. Emits the socket, paused and without delay (RFC 896 off), and completes. Unsubscribing before
- * that gives the attempt up and closes what was open of it; afterwards the socket belongs to whoever took it.
+ * Opens a TCP connection. Emits the socket, paused and with Nagle's algorithm off (RFC 896), and completes. Unsubscribing before that
+ * cancels the attempt; afterwards the socket belongs to the subscriber.
  *
- * A name's addresses are dialled as RFC 8305 has it: both families in turns, each with a short head start over the next, and
- * none is given up because another has begun. The first to connect wins.
+ * The addresses of a name are dialled as in RFC 8305: alternating between the families, each with a short head start over the next.
+ * A dial goes on when the next one starts. The first to connect wins.
  *
- * @throws DialError with the system's error as its cause; of a name with several addresses an AggregateError of them all.
+ * @throws DialError with the system's error as its cause; for a name with several addresses, an AggregateError of all errors.
  *
  * @example
  * dial$({ host: '127.0.0.1', port: 8000 }).subscribe((socket) => socket.end('QUIT\r\n'));
@@ -97,7 +97,7 @@ function connected$({ host, port, localAddress, localPort }: DialConfig): Observ
       ...(localPort !== undefined && { localPort }),
     });
     let handedOver = false;
-    // Stays for the socket's life: an error between two owners must not end the process.
+    // Never removed: an `error` event while the socket has no owner must not end the process.
     socket.on('error', noop);
     const onError = (cause: Error) => {
       subscriber.error(cause);
@@ -171,6 +171,6 @@ export function endpointsOf(socket: Socket): { readonly local: Endpoint; readonl
 }
 
 function endpointOf(address: string | undefined, port: number | undefined): Endpoint {
-  // A socket that has just died has no addresses any more; its owner will find that out by itself.
+  // A socket that has just closed has no addresses any more. Its owner will notice the close.
   return { address: canonicalAddress(withoutZone(address ?? '')) ?? '0.0.0.0', port: port ?? 0 };
 }

@@ -6,10 +6,10 @@ import { peerIdOfCertificate, selfSignedCertificate } from '../certificate.js';
 import { DialError, PeerMismatchError, ProtocolError } from '../errors.js';
 import type { Identity, PeerId } from '../identity.js';
 
-/** The protocol's name in the TLS handshake (ALPN, RFC 7301); a later version that cannot talk to this one changes it. */
+/** The protocol's name in the TLS handshake (ALPN, RFC 7301). A later version that is incompatible changes it. */
 const ALPN = 'rxp2p/2';
 
-/** How a socket is secured. */
+/** Options for securing a socket. */
 export interface SecureConfig {
   readonly context: SecureContext;
   /** Which side begins the handshake; the two sides must differ. */
@@ -24,23 +24,23 @@ export interface Secured {
   readonly stream: TLSSocket;
 }
 
-/** The TLS settings of a node: version 1.3 only (RFC 8446), its certificate, no resumption. Made once, since it is dear. */
+/** The TLS settings of a node: version 1.3 only (RFC 8446), its certificate, no resumption. Make it once: that takes time. */
 export function secureContextOf(identity: Identity): SecureContext {
   return createSecureContext({
     cert: selfSignedCertificate(identity),
     key: identity.privateKey,
     minVersion: 'TLSv1.3',
     maxVersion: 'TLSv1.3',
-    // A resumed session would prove nothing anew.
+    // In a resumed session the peer would not prove its key again.
     secureOptions: constants.SSL_OP_NO_TICKET,
   });
 }
 
 /**
  * Secures a socket with TLS 1.3, both sides with certificates. Emits the stream with the key that the peer proved, then
- * completes. The certificates are self-signed: no authority is asked, the key itself is what is checked, and TLS proves
- * that the peer holds it (CertificateVerify, RFC 8446 §4.4.3). On any failure, and when unsubscribed before the end, the
- * socket is closed and nothing of the application has been sent.
+ * completes. The certificates are self-signed: there is no authority, only the key counts, and TLS proves that the peer has it
+ * (CertificateVerify, RFC 8446 §4.4.3). On any failure, and when unsubscribed from before the end, it closes the socket before any
+ * data of the application has been sent.
  *
  * @throws PeerMismatchError when another key than `peerId` is proven.
  * @throws ProtocolError when the other side speaks something else.
@@ -59,7 +59,7 @@ export function secure$(socket: Socket, { context, role, peerId }: SecureConfig)
       role === 'client' ? connect({ socket, ...settings }) : new TLSSocket(socket, { isServer: true, ...settings });
     let handedOver = false;
     stream.on('error', noop);
-    // Nobody reads yet, and a stream that nobody reads does not notice its end.
+    // A stream that is not read does not notice its end.
     const noticeEnd = () => {
       if (stream.readableLength === 0) stream.read(0);
     };

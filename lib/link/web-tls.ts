@@ -4,9 +4,8 @@ import { noop, Observable } from 'rxjs';
 import { DialError } from '../errors.js';
 
 /**
- * Secures a socket as any client of a web server does: the server's certificate has to be for its name, and an authority has to
- * vouch for it. Not the TLS of peers, who prove keys. Emits the stream and completes; on any failure, and when unsubscribed before
- * that, the socket is closed.
+ * Secures a socket to a web server, as a browser does: the server's certificate has to be for its name and signed by an authority.
+ * (Peers prove keys instead.) Emits the stream and completes. On any failure, and when unsubscribed from before, it closes the socket.
  *
  * @throws DialError when the server cannot be trusted, or breaks off.
  *

@@ -334,7 +334,7 @@ export class Inbox {
   }
 }
 
-/** What a listener throws ends its own stream, and nothing else. Returns whether the stream takes more. */
+/** An exception of a listener ends this stream only. Returns whether the stream takes more. */
 function pushTo(duplex: Duplex, bytes: Buffer): boolean {
   try {
     return duplex.push(bytes);

@@ -146,7 +146,7 @@ export class Links {
 
   /** The peer asks for this side's stream on a link, from an offset. */
   resume(link: TransportLink, offset: number): void {
-    // This side sends by another link already, where it has left this one.
+    // If this side has left this link, it sends on another already.
     if (!link.isLeft) this.#choose(link, offset);
   }
 

@@ -2,7 +2,7 @@ import { Subject, type Observable, type SchedulerLike } from 'rxjs';
 import { Patience } from './patience.js';
 import { Silence } from './silence.js';
 
-/** What it takes to tell whether the peer is there. */
+/** What watching the peer's answers needs. */
 export interface LivenessConfig {
   readonly scheduler: SchedulerLike;
   /** An answer that is owed for so long, in milliseconds, makes a link doubtful; one whose round trip is short, earlier. */
@@ -13,7 +13,7 @@ export interface LivenessConfig {
   readonly onChange: () => void;
 }
 
-/** Whether the peer answers on the link of the moment. */
+/** Whether the peer answers on the current link. */
 export class Liveness {
   readonly #config: LivenessConfig;
   readonly #heard = new Subject<void>();
@@ -34,7 +34,7 @@ export class Liveness {
     return this.#isDoubtful;
   }
 
-  /** Emits whenever something has come on the link of the moment. */
+  /** Emits whenever something has arrived on the current link. */
   get heard$(): Observable<void> {
     return this.#heard.asObservable();
   }
@@ -61,7 +61,7 @@ export class Liveness {
   }
 
   /**
-   * Something has come on the link of the moment.
+   * Something has arrived on the current link.
    *
    * @param owesStill whether the peer has yet to acknowledge something.
    */
@@ -73,7 +73,7 @@ export class Liveness {
     this.#config.onChange();
   }
 
-  /** Begins anew on another link: what was asked on the last is not answered here. */
+  /** Starts over on another link: questions asked on the last one are not answered here. */
   restart(): void {
     this.#isDoubtful = false;
     this.#lastPing = undefined;
@@ -82,7 +82,7 @@ export class Liveness {
     this.#silence.setPatience(this.#patience.ms);
   }
 
-  /** Nothing is expected or shown any more. */
+  /** Stops the timer. */
   stop(): void {
     this.#silence.stop();
   }

@@ -46,7 +46,7 @@ export class Sender {
     return this.#config.stream.waiting() + this.#buffer.end - this.#buffer.position;
   }
 
-  /** Whether the peer has confirmed everything sent, or, once the `end` frame was sent, everything before that. */
+  /** Whether nothing waits and the peer has acknowledged everything; once the `end` frame was sent, everything before that. */
   get isAcknowledged(): boolean {
     if (this.#endAt !== undefined) return this.#buffer.base >= this.#endAt;
     return this.#buffer.base === this.#buffer.end && this.#config.stream.waiting() === 0;

@@ -1,18 +1,18 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
 
-/** What it takes to notice that a peer is silent. */
+/** What noticing a silent peer needs. */
 export interface SilenceConfig {
   readonly scheduler: SchedulerLike;
-  /** An answer that is owed for so long, in milliseconds, may never come; see {@link Silence.setPatience}. */
+  /** How long an answer may take at first, in milliseconds; see {@link Silence.setPatience}. */
   readonly ms: number;
-  /** Called when that is so, and again after each further such time. */
+  /** Called when an answer takes longer, and again each time the same time has passed. */
   readonly onSilent: () => void;
 }
 
-/** A timer that fires later than this, in milliseconds, tells that this process was busy or asleep, … */
+/** If a timer fires later than this, in milliseconds, this process was busy or asleep … */
 const LATE_MS = 50;
 
-/** … and that what has come meanwhile has to be read first, for which it has this time. */
+/** … and gets this long to read what has arrived meanwhile, before the peer is called silent. */
 const READ_MS = 50;
 
 /** Notices when a peer that owes an answer says nothing. While it owes none, no timer runs for long. */
@@ -27,7 +27,7 @@ export class Silence {
     this.#ms = config.ms;
   }
 
-  /** The peer owes an answer from now on, unless it does so already. */
+  /** The peer owes an answer from now on, unless it owed one before. */
   expect(): void {
     if (this.#since !== undefined) return;
     this.#since = this.#config.scheduler.now();
@@ -35,24 +35,24 @@ export class Silence {
     this.#timer ??= this.#lookIn(this.#ms);
   }
 
-  /** The peer has said something. If it still owes an answer, the time begins anew. */
+  /** The peer has sent something. If it still owes an answer, the time starts over. */
   heard(owesStill: boolean): void {
     this.#since = owesStill ? this.#config.scheduler.now() : undefined;
     if (owesStill) this.#timer ??= this.#lookIn(this.#ms);
   }
 
-  /** An answer may take so long from now on, in milliseconds; one that is owed already, too. */
+  /** Sets how long an answer may take, in milliseconds. This applies to an answer that is owed already, too. */
   setPatience(ms: number): void {
     if (ms === this.#ms) return;
     this.#ms = ms;
     if (this.#timer === undefined) return;
-    // It would fire by the old time.
+    // The running timer would fire by the old time.
     this.#timer.unsubscribe();
     const since = this.#since;
     this.#timer = since === undefined ? undefined : this.#lookIn(Math.max(0, this.#leftMs(since)));
   }
 
-  /** Nothing is expected any more. */
+  /** Stops the timer. */
   stop(): void {
     this.#since = undefined;
     this.#timer?.unsubscribe();
@@ -63,7 +63,7 @@ export class Silence {
     return since + this.#ms - this.#config.scheduler.now();
   }
 
-  /** @param hasRead whether what had come by now has had time to be read. */
+  /** @param hasRead whether this process has had time to read what had arrived. */
   #lookIn(ms: number, hasRead = false): Subscription {
     const { scheduler } = this.#config;
     const dueAt = scheduler.now() + ms;
