@@ -48,7 +48,9 @@ interface AttemptsConfig {
   readonly trace: AttemptTrace;
   /** This node's own locator as it is now. */
   readonly own: () => Unl;
-  /** The same whenever it changes; replays the latest. */
+  /** Whether others can dial it for certain: somebody has, or the port is forwarded. */
+  readonly isDialled: () => boolean;
+  /** Its locator whenever it changes; replays the latest. */
   readonly own$: Observable<Unl>;
   /** Each look at this machine's network. */
   readonly network$: Observable<NetworkLook>;
@@ -98,7 +100,8 @@ export class Attempts {
   connect$(peer: Unl, options: AttemptOptions): Observable<PeerConnection> {
     return defer(() => {
       const { stagesFor, timeoutMs } = options;
-      const stages = stagesFor(this.dependencies.own(), peer);
+      const { own, isDialled } = this.dependencies;
+      const stages = stagesFor(own(), peer, isDialled());
       const existing = this.dependencies.peers.get(connectionKeyOf(peer));
       if (existing !== undefined) return of(existing);
       // Callers with other options do not share an attempt. If both attempts succeed, one connection results nevertheless.
@@ -129,13 +132,13 @@ export class Attempts {
       const named = peer === undefined ? [] : endpointsIn(peer);
       const isNamed = (endpoint: Endpoint) => named.some((each) => sameEndpoint(each, endpoint));
       const isNamedAt = ({ address }: Endpoint) => named.some((each) => each.address === address);
-      const { own, own$, network$, roundTripMs, runtime } = this.dependencies;
+      const { own, own$, isDialled, network$, roundTripMs, runtime } = this.dependencies;
       const peer$ = connection.peerLocator$.pipe(startWith(peer), filter(isDefined));
       const { scheduler } = runtime;
       const look$ = (need: Need, told: Unl) =>
         defer(() => {
           const locator = withEndpointsOf(told, peer);
-          const stages = stagesFor(own(), locator);
+          const stages = stagesFor(own(), locator, isDialled());
           const wanted = need === 'any' ? stages : withoutRelay(stages);
           // An address that only the peer claims may belong to a third party, and so may a service at an address that it shares.
           const isSeen = (endpoint: Endpoint) =>

@@ -73,7 +73,7 @@ export interface ConnectOptions {
   readonly techniques?: readonly (TechniqueName | Technique)[] | undefined;
   /**
    * Whether a relay is tried at once, side by side with the rest: its link carries lines until there is a direct one. Default: when
-   * neither node can be dialled; else a relay comes last.
+   * the peer cannot be dialled, and nobody has dialled this node yet; else a relay comes last.
    */
   readonly relayFirst?: boolean | undefined;
   /** How long each technique may take, in milliseconds. Default: `timing.techniqueMs`. */

@@ -123,6 +123,8 @@ export class RunningNet {
     this.#attempts = new Attempts({
       ...this.#host,
       own$: this.#located$,
+      isDialled: () =>
+        config.forwarded || this.#findings.value.reaches?.some(({ isReachable }) => isReachable === true) === true,
       roundTripMs: () => this.#host.roundTripMs(4) || undefined,
       techniques: this.#techniques,
       closed$: this.#closing.failing$,

@@ -18,6 +18,7 @@ import { holdBack } from '../operators/hold-back.js';
 import { mergeSuccesses } from '../operators/merge-successes.js';
 import { traceOutcome } from '../operators/trace-outcome.js';
 import { within } from '../operators/within.js';
+import { isRandom } from './stages.js';
 import type { Attempt, Stages, Technique } from './technique.js';
 import type { AttemptTrace } from './steps.js';
 import { peerNameOf } from '../unl.js';
@@ -35,7 +36,9 @@ export function connectBy(stages: Stages, trace: AttemptTrace): OperatorFunction
       switchMap((attempt) => {
         const { scheduler } = attempt;
         const underWay = new Set<Technique>();
-        const isDirectSoon = () => [...underWay].some(({ isMutual }) => isMutual === true);
+        // What takes hundreds of sockets and thousands of SYNs is seldom as fast as a relay.
+        const isSlow = isRandom(attempt.own) || isRandom(attempt.peer);
+        const isDirectSoon = () => !isSlow && [...underWay].some(({ isMutual }) => isMutual === true);
         const run$ = (technique: Technique) => whileIn(underWay, technique, run(technique, attempt, trace));
         return headStart(
           stages.map(({ techniques }) => firstToSucceed(techniques.map(run$))),

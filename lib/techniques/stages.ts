@@ -7,12 +7,16 @@ import { TECHNIQUE_NAMES, type NodeTechnique, type Stages, type Technique } from
 export interface StagesOptions {
   /** Only these, in this order: by name, or an application's own. Default: all that can work, best first. */
   readonly techniques?: readonly (string | Technique)[] | undefined;
-  /** Whether a relay is tried at once. Default: when neither node can be dialled from afar. */
+  /** Whether a relay is tried at once. Default: when the peer cannot be dialled from afar, and it is not certain that this node can. */
   readonly relayFirst?: boolean | undefined;
 }
 
-/** Which techniques to try, once it is known who and where both nodes are. */
-export type StagesFor = (own: Unl, peer: Unl) => Stages;
+/**
+ * Which techniques to try, once it is known who and where both nodes are.
+ *
+ * @param isDialled whether others can dial this node for certain. Default: what its locator says, which is a guess at first.
+ */
+export type StagesFor = (own: Unl, peer: Unl, isDialled?: boolean) => Stages;
 
 /** A dial and its TLS handshake, in round trips, with one to spare for loss and jitter. */
 const DIAL_LEAD = 3;
@@ -26,8 +30,8 @@ const MESSAGE_LEAD = 6;
 /**
  * The techniques to try: the ones given, each with a head start over the next; else all of them, those of one stage side by
  * side. A peer that can be dialled is dialled before anything else is tried; with any other peer there is no time to lose. A
- * relay comes last; but where neither node can be dialled, it is tried at the same time as the rest, and carries lines until
- * there is a direct link.
+ * relay comes last; but where the peer cannot be dialled, and it is not certain that this node can, it is tried at the same time as the
+ * rest, and carries lines until there is a direct link.
  *
  * @param all the techniques that the node has, best first.
  * @throws InvalidOptionError when a name is none.
@@ -41,13 +45,13 @@ export function stagesOf(all: readonly NodeTechnique[], { techniques, relayFirst
   );
   // A relay that is tried first runs without a head start on either side.
   if (relayFirst === true) chosen?.sort((a, b) => a.lead - b.lead);
-  return (own, peer) => {
+  return (own, peer, isDialled = own.nodeType === 'passive') => {
     if (chosen !== undefined) return chosen;
     const those = (stage: NodeTechnique['stage']) =>
       all.filter((technique) => technique.stage === stage && technique.serves(peer));
     // For PyP2P's nodes all techniques are tried side by side; there are no relays.
     if (peer.version === 2) return [{ techniques: [...those('dial'), ...those('signal')], lead: 0 }];
-    return stagesFor(own, peer, those, relayFirst);
+    return stagesFor(own, peer, those, relayFirst ?? (!isDialled && peer.nodeType !== 'passive'), relayFirst);
   };
 }
 
@@ -61,12 +65,16 @@ function stagesFor(
   own: Unl,
   peer: Unl,
   those: (stage: NodeTechnique['stage']) => readonly Technique[],
+  relayFirst: boolean,
   wanted: boolean | undefined,
 ): Stages {
-  const relayFirst = wanted ?? isNeitherDialled(own, peer);
   const last = { techniques: those('relay'), lead: 0 };
   const lead = relayFirst ? (wanted === undefined && isNear(own, peer) ? NEAR_LEAD : 0) : MESSAGE_LEAD;
-  if (peer.nodeType !== 'passive') return [{ techniques: [...those('dial'), ...those('signal')], lead }, last];
+  if (peer.nodeType !== 'passive') {
+    const first = { techniques: [...those('dial'), ...those('signal')], lead };
+    // Nothing but a relay connects two such NATs: its request is not to wait for the others to be written.
+    return lead === 0 && isRandom(own) && isRandom(peer) ? [last, first] : [first, last];
+  }
   return [
     { techniques: those('dial'), lead: relayFirst ? 0 : DIAL_LEAD },
     ...(relayFirst ? [last] : []),
@@ -75,9 +83,9 @@ function stagesFor(
   ];
 }
 
-/** Whether both are behind NATs or firewalls that let nobody in. */
-function isNeitherDialled(own: Unl, peer: Unl): boolean {
-  return own.nodeType !== 'passive' && peer.nodeType !== 'passive';
+/** Whether a node is behind a NAT whose ports nobody can guess. */
+export function isRandom(unl: Unl): boolean {
+  return unl.version === 3 && unl.natType.type === 'random';
 }
 
 /** The same stages without relays, for a connection that has a relayed link already. */

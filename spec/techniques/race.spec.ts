@@ -5,7 +5,7 @@ import type { Link } from '../../lib/link/link.js';
 import type { Technique } from '../../lib/techniques/technique.js';
 import type { TraceStep } from '../../lib/trace.js';
 import { attemptOf, linkOf, techniqueOf } from '../support/attempts.js';
-import { peerIdOf } from '../support/locators.js';
+import { peerIdOf, unlOf } from '../support/locators.js';
 import { marbles, type Marbles } from '../support/marbles.js';
 import { record } from '../support/record.js';
 
@@ -169,6 +169,22 @@ describe('connecting', () => {
         ...links,
         s: jasmine.anything(),
       });
+    });
+  });
+
+  it('has a relayed link wait for none where a NAT gives random ports, which takes longer', () => {
+    world(({ fake, expectObservable, scheduler }) => {
+      const behindRandom = unlOf({ natType: { type: 'random' } });
+      for (const fields of [{ own: behindRandom }, { peer: behindRandom }]) {
+        const relayed = fake('relay', '-(l|)', undefined, false);
+        const punched = { ...fake('punch', '----(l|)'), isMutual: true };
+        const stages = [relayed, punched].map((technique) => ({ techniques: [technique], lead: 0 }));
+        const attempt = attemptOf(scheduler, { roundTripMs: 16, ...fields });
+        expectObservable(of(attempt).pipe(connectBy(stages, noop))).toBe('-r--(p|)', {
+          r: relayed.link,
+          p: punched.link,
+        });
+      }
     });
   });
 

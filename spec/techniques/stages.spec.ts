@@ -80,6 +80,24 @@ describe('the techniques to try', () => {
       }
     });
 
+    it('is tried at once, too, when it is not certain that this node can be dialled, as its locator says', () => {
+      const [own, peer] = [at(HERE, 'passive'), at(THERE, 'active')];
+      const namesIfDialled = (isDialled: boolean) =>
+        stagesOf()(own, peer, isDialled).map(
+          (stage) => `${stage.techniques.map(({ name }) => name).join('|')} ${stage.lead}`,
+        );
+      expect(namesIfDialled(true)).toEqual([`${ALL} 6`, 'relay 0']);
+      expect(namesIfDialled(false)).toEqual([`${ALL} 0`, 'relay 0']);
+    });
+
+    it('is the first of those that are tried at once where both NATs give random ports', () => {
+      const behind = (address: string, type: 'random' | 'preserving') =>
+        unlOf({ nodeType: 'active', natType: { type }, endpoints: [{ kind: 'wan', address, port: 1 }] });
+      expect(stagesWith({}, behind(HERE, 'random'), behind(THERE, 'random'))).toEqual(['relay 0', `${ALL} 0`]);
+      expect(stagesWith({}, behind(HERE, 'random'), behind(THERE, 'preserving'))).toEqual([`${ALL} 0`, 'relay 0']);
+      expect(stagesWith({}, behind(HERE, 'random'), behind(HERE, 'random'))).toEqual([`${ALL} 1`, 'relay 0']);
+    });
+
     it('comes when the application wants it to', () => {
       const [active, passive] = [at(HERE, 'active'), at(THERE, 'passive')];
       expect(stagesWith({ relayFirst: true }, active, passive)).toEqual([
