@@ -9,6 +9,7 @@ import {
 } from '../errors.js';
 import type { HeldChannel, OnClosed } from './channel.js';
 import type { Failure, Format, Sink } from './format.js';
+import { oneLine } from '../words.js';
 import { validate, type StandardSchema } from './schema.js';
 
 /** What a call needs. */
@@ -40,7 +41,10 @@ export function call$(config: CallConfig): Observable<unknown> {
     concatMap(async (value) => {
       const validated = await validate(schema, value);
       if (validated.isValid) return validated.value;
-      throw new RemoteRefusedError('invalid-value', `${what} gave a value that does not fit: ${validated.message}`);
+      throw new RemoteRefusedError(
+        'invalid-value',
+        `${what} gave a value that does not fit: ${oneLine(validated.message)}`,
+      );
     }),
   );
 }
@@ -94,7 +98,9 @@ class Call {
           if (!this.#isOver) reader.push(bytes, this.#sink);
         } catch (cause) {
           channel.reset({ code: 'protocol', message: 'the answer could not be read' });
-          this.#fail(new ProtocolError(`The answer of ${what} could not be read: ${reasonOf(cause)}`, { cause }));
+          // A codec may have put the peer's text into its words.
+          const reason = oneLine(reasonOf(cause));
+          this.#fail(new ProtocolError(`The answer of ${what} could not be read: ${reason}`, { cause }));
         }
         channel.read(bytes.length);
       },
@@ -117,8 +123,9 @@ class Call {
   }
 
   readonly #sink: Sink = {
+    isOver: () => this.#isOver,
     value: (value) => {
-      if (!this.#isOver) this.#subscriber.next(value);
+      this.#subscriber.next(value);
     },
     failure: (failure) => {
       this.#held?.channel.end();

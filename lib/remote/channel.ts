@@ -28,6 +28,13 @@ export interface HeldChannel {
 /** Called when the connection has ended. */
 export type OnClosed = (reason: { readonly message: string }) => void;
 
+/** What a call learns of the end of its connection. */
+export interface ConnectionEnding {
+  /** This side is closing it: what is not written now is not sent any more. */
+  readonly onClosing: () => void;
+  readonly onClosed: OnClosed;
+}
+
 /** Channels whose names begin so are not the application's. */
 const PREFIX = 'rxp2p:remote:';
 

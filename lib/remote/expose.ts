@@ -1,6 +1,6 @@
 import { Subscription } from 'rxjs';
 import { tokenBucket } from '../bounds/rate-limit.js';
-import { callName, type HeldChannel, type OnClosed } from './channel.js';
+import { callName, type ConnectionEnding, type HeldChannel } from './channel.js';
 import { formatOf, type Format } from './format.js';
 import type { ExposeOptions } from './interface.js';
 import { ServedCall } from './served-call.js';
@@ -22,16 +22,17 @@ function isMaker<C>(exposed: Exposed<C>): exposed is (connection: C) => object {
   return typeof exposed === 'function';
 }
 
-interface Exposure<C> {
+interface Exposure<C extends object> {
   readonly exposed: Exposed<C>;
   readonly format: Format;
   readonly options: ExposeOptions;
   readonly running: Set<ServedCall>;
+  /** Those that were made for connections. */
+  readonly objects: WeakMap<C, object>;
 }
 
 /** What this node knows of a connection that calls. */
 interface Caller {
-  readonly objects: Map<unknown, object>;
   readonly mayCall: () => boolean;
   underWay: number;
 }
@@ -55,7 +56,7 @@ export class Exposures<C extends object> {
   add(exposed: Exposed<C>, options: ExposeOptions): Subscription {
     const format = formatOf(options.codec);
     const name = callName(format.name, options.as);
-    const exposure: Exposure<C> = { exposed, format, options, running: new Set() };
+    const exposure: Exposure<C> = { exposed, format, options, running: new Set(), objects: new WeakMap() };
     this.#byName.set(name, exposure);
     return new Subscription(() => {
       this.#byName.delete(name);
@@ -66,10 +67,10 @@ export class Exposures<C extends object> {
   /**
    * Takes a call of a peer's.
    *
-   * @param hold accepts the channel, and tells when its connection has ended.
+   * @param hold accepts the channel, and tells when its connection ends.
    * @returns whether anything is exposed by this name.
    */
-  take(name: string, connection: C, hold: (onClosed: OnClosed) => HeldChannel): boolean {
+  take(name: string, connection: C, hold: (ending: ConnectionEnding) => HeldChannel): boolean {
     const exposure = this.#byName.get(name);
     if (exposure === undefined) return false;
     const caller = this.#callerOf(connection);
@@ -79,7 +80,7 @@ export class Exposures<C extends object> {
       format: exposure.format,
       overflow: exposure.options.overflow ?? 'fail',
       schemas: exposure.options.schemas ?? {},
-      object: () => this.#objectFor(exposure, connection, caller),
+      object: () => objectFor(exposure, connection),
       hold,
       soon: queueMicrotask,
       onOver: () => {
@@ -99,15 +100,15 @@ export class Exposures<C extends object> {
     if (known !== undefined) return known;
     const { remoteCallsPerSecond: perSecond } = this.#limits;
     const mayCall = tokenBucket({ perSecond, burst: perSecond, now: this.#now });
-    const caller = { objects: new Map<unknown, object>(), mayCall, underWay: 0 };
+    const caller = { mayCall, underWay: 0 };
     this.#callers.set(connection, caller);
     return caller;
   }
+}
 
-  #objectFor({ exposed }: Exposure<C>, connection: C, { objects }: Caller): object {
-    if (!isMaker(exposed)) return exposed;
-    const object = objects.get(exposed) ?? exposed(connection);
-    objects.set(exposed, object);
-    return object;
-  }
+function objectFor<C extends object>({ exposed, objects }: Exposure<C>, connection: C): object {
+  if (!isMaker(exposed)) return exposed;
+  const object = objects.get(connection) ?? exposed(connection);
+  objects.set(connection, object);
+  return object;
 }

@@ -1,10 +1,10 @@
-import { decode, encode } from '@msgpack/msgpack';
 import { Gathered } from '../bounds/gathered.js';
 import { lineDecoder } from '../link/lines.js';
 import { encodeLength, messageDecoder, type Decoder } from '../link/messages.js';
 import { parseJsonObject } from '../validate.js';
 import { clean } from '../words.js';
 import type { CodecOption, RemoteCodec } from './interface.js';
+import { MESSAGE_PACK } from './messagepack.js';
 import { codecNameOf, type CodecName } from './options.js';
 
 /** Why a call failed, as it travels. */
@@ -28,13 +28,16 @@ export interface Writer {
    * @throws RangeError where it is; and whatever the codec throws for what it cannot write.
    */
   value(value: unknown, maxBytes: number): void;
-  failure(failure: Failure): void;
+  /** Gathers a failure, its words cut so that it is not too long. */
+  failure(failure: Failure, maxBytes: number): void;
   /** All that was gathered. */
   take(): Buffer;
 }
 
 /** Takes what comes. */
 export interface Sink {
+  /** Whether nothing more is wanted: what is left is not read. */
+  isOver(): boolean;
   value(value: unknown): void;
   failure(failure: Failure): void;
 }
@@ -58,7 +61,7 @@ export interface Format {
 export function formatOf(codec: CodecOption = 'json'): Format {
   codecNameOf(codec);
   if (codec === 'json') return JSON_FORMAT;
-  return codec === 'messagepack' ? MESSAGE_PACK : bytesFormat('own', codec);
+  return codec === 'messagepack' ? MESSAGES : bytesFormat('own', codec);
 }
 
 /** A failure is a line that begins with this, as no JSON does. */
@@ -74,15 +77,14 @@ const JSON_FORMAT: Format = {
         return batch.length;
       },
       value(value, maxBytes) {
-        if (typeof value === 'function' || typeof value === 'symbol')
-          throw new TypeError(`Expected a value that JSON can write, got a ${typeof value}`);
-        const text = value === undefined ? '' : JSON.stringify(value);
+        const text = value === undefined ? '' : jsonOf(value);
+        if (text === undefined) throw new TypeError(`Expected a value that JSON can write, got a ${typeof value}`);
         // No character takes more than 3 bytes for each unit of its length, so that most texts need not be measured.
         if (text.length * 3 > maxBytes) expectLength(Buffer.byteLength(text), maxBytes);
         batch += `${text}\n`;
       },
-      failure(failure) {
-        batch += `${FAILURE_MARK}${JSON.stringify(failure)}\n`;
+      failure(failure, maxBytes) {
+        batch += `${FAILURE_MARK}${failureText(failure, maxBytes)}\n`;
       },
       take() {
         const bytes = Buffer.from(batch);
@@ -94,7 +96,7 @@ const JSON_FORMAT: Format = {
   reader: (maxBytes) =>
     readerOf(lineDecoder(maxBytes), (line, sink) => {
       if (line.startsWith(FAILURE_MARK)) sink.failure(failureIn(line.slice(1)));
-      else sink.value(line === '' ? undefined : JSON.parse(line));
+      else sink.value(line === '' ? undefined : parseJson(line));
     }),
 };
 
@@ -121,8 +123,8 @@ function bytesFormat(name: CodecName, codec: RemoteCodec): Format {
           expectLength(1 + bytes.length, maxBytes);
           push(VALUE_TAG, bytes);
         },
-        failure(failure) {
-          push(FAILURE_TAG, Buffer.from(JSON.stringify(failure)));
+        failure(failure, maxBytes) {
+          push(FAILURE_TAG, Buffer.from(failureText(failure, maxBytes)));
         },
         take: () => batch.take(),
       };
@@ -138,11 +140,7 @@ function bytesFormat(name: CodecName, codec: RemoteCodec): Format {
   };
 }
 
-const MESSAGE_PACK = bytesFormat('messagepack', {
-  encode: (value) => encode(value),
-  // Of a Buffer it would make Buffers.
-  decode: ({ buffer, byteOffset, length }) => decode(new Uint8Array(buffer, byteOffset, length)),
-});
+const MESSAGES = bytesFormat('messagepack', MESSAGE_PACK);
 
 function expectLength(length: number, maxBytes: number): void {
   if (length > maxBytes) throw new RangeError(`Expected a value of at most ${maxBytes} bytes, got ${length}`);
@@ -151,10 +149,37 @@ function expectLength(length: number, maxBytes: number): void {
 function readerOf<T>(decoder: Decoder<T>, read: (item: T, sink: Sink) => void): Reader {
   return {
     push(bytes, sink) {
-      for (const item of decoder.push(bytes)) read(item, sink);
-      if (decoder.fault !== undefined) throw decoder.fault;
+      for (const item of decoder.push(bytes)) {
+        if (sink.isOver()) return;
+        read(item, sink);
+      }
+      if (decoder.fault !== undefined && !sink.isOver()) throw decoder.fault;
     },
   };
+}
+
+/** The JSON of a value: functions and symbols have none, nor has what `toJSON` makes nothing of. */
+function jsonOf(value: unknown): string | undefined {
+  return JSON.stringify(value);
+}
+
+/** @throws SyntaxError for other text, in words that have nothing of it: it is a peer's. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new SyntaxError('Expected a line of JSON, got other text');
+  }
+}
+
+/** Writes a failure, of fewer than so many bytes. */
+function failureText({ kind, name, message, code }: Failure, maxBytes: number): string {
+  for (let length = WORDS_LENGTH; ; length = Math.floor(length / 2)) {
+    const cut = (text: string) => text.slice(0, length);
+    const words = { kind, name: cut(name), message: cut(message), code: typeof code === 'string' ? cut(code) : code };
+    const text = JSON.stringify(words);
+    if (length === 0 || Buffer.byteLength(text) < maxBytes) return text;
+  }
 }
 
 /** Reads a failure. Whatever it says, it is one; its words are a peer's. */
@@ -162,9 +187,16 @@ function failureIn(text: string): Failure {
   const { kind, name, message, code } = parseJsonObject(text) ?? {};
   return {
     kind: kind === 'refused' ? 'refused' : 'error',
-    name: typeof name === 'string' ? clean(name) : 'Error',
-    message: typeof message === 'string' ? clean(message) : '',
+    name: typeof name === 'string' ? wordsOf(name) : 'Error',
+    message: typeof message === 'string' ? wordsOf(message) : '',
     ...(typeof code === 'number' && { code }),
-    ...(typeof code === 'string' && { code: clean(code) }),
+    ...(typeof code === 'string' && { code: wordsOf(code) }),
   };
+}
+
+/** A failure's words are cut off here, in characters, by both sides. */
+const WORDS_LENGTH = 4_096;
+
+function wordsOf(text: string): string {
+  return clean(text.slice(0, WORDS_LENGTH));
 }

@@ -1,5 +1,5 @@
-import { RemoteRefusedError, type RefusalReason } from '../errors.js';
-import type { HeldChannel, OnClosed } from './channel.js';
+import type { RefusalReason } from '../errors.js';
+import type { ConnectionEnding, HeldChannel } from './channel.js';
 import type { Format, Sink } from './format.js';
 import type { MethodSchemas, OverflowPolicy } from './interface.js';
 import { validate, type Validated } from './schema.js';
@@ -14,8 +14,8 @@ export interface ServedCallConfig {
   readonly messageBytes: number;
   /** The object whose methods are called. May throw. */
   readonly object: () => object;
-  /** Accepts the channel of the call, and tells when its connection has ended. */
-  readonly hold: (onClosed: OnClosed) => HeldChannel;
+  /** Accepts the channel of the call, and tells when its connection ends. */
+  readonly hold: (ending: ConnectionEnding) => HeldChannel;
   /** Does something at the end of the current run of JavaScript. */
   readonly soon: (action: () => void) => void;
   /** Called once, when it is over. */
@@ -32,9 +32,10 @@ export class ServedCall {
 
   constructor(config: ServedCallConfig) {
     this.#config = config;
-    this.#held = config.hold(() => {
+    const stop = () => {
       this.#stop();
-    });
+    };
+    this.#held = config.hold({ onClosing: stop, onClosed: stop });
     this.#values = new Values({
       ...config,
       channel: this.#held.channel,
@@ -52,7 +53,6 @@ export class ServedCall {
     channel.attach({
       onData: (bytes) => {
         try {
-          // What comes behind the call is for nobody.
           if (!this.#isAsked) reader.push(bytes, this.#sink);
         } catch (error) {
           this.refuse('invalid-arguments', failureOf(error).message);
@@ -77,9 +77,10 @@ export class ServedCall {
     this.#values.fail({ kind: 'refused', name: reason, message });
   }
 
+  /** What comes behind the call is for nobody. */
   readonly #sink: Sink = {
+    isOver: () => this.#isAsked,
     value: (value) => {
-      if (this.#isAsked) return;
       this.#isAsked = true;
       this.#call(value);
     },
@@ -99,6 +100,10 @@ export class ServedCall {
     const schema = Object.hasOwn(schemas, method) ? schemas[method]?.args : undefined;
     try {
       const called = this.#methodNamed(method);
+      if (called === undefined) {
+        this.refuse('unknown-method', `it has no method \`${method.slice(0, 100)}\``);
+        return;
+      }
       const validated = validate(schema, args);
       if ('then' in validated) void this.#callLater(called, validated);
       else this.#callWith(called, validated);
@@ -115,23 +120,23 @@ export class ServedCall {
     }
   }
 
-  /** @throws RemoteRefusedError, and whatever the method throws. */
+  /** @throws whatever the method throws. */
   #callWith(called: Method, validated: Validated): void {
-    if (!validated.isValid) throw new RemoteRefusedError('invalid-arguments', validated.message);
     if (this.#isOver) return;
-    this.#values.send(called(Array.isArray(validated.value) ? validated.value : [validated.value]));
+    if (validated.isValid)
+      this.#values.send(called(Array.isArray(validated.value) ? validated.value : [validated.value]));
+    else this.refuse('invalid-arguments', validated.message);
   }
 
   /**
    * Only what is the object's own can be called: nothing that it has from `Object.prototype` or from a class.
    *
-   * @throws RemoteRefusedError, and whatever makes the object throws.
+   * @throws whatever makes the object throws.
    */
-  #methodNamed(name: string): Method {
+  #methodNamed(name: string): Method | undefined {
     const object = this.#config.object();
     const own: unknown = Object.hasOwn(object, name) ? Reflect.get(object, name) : undefined;
-    if (typeof own !== 'function')
-      throw new RemoteRefusedError('unknown-method', `it has no method \`${name.slice(0, 100)}\``);
+    if (typeof own !== 'function') return undefined;
     return (args) => {
       // What a function returns that is no input for an Observable fails there.
       const result: unknown = Reflect.apply(own, object, args);

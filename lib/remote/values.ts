@@ -1,6 +1,5 @@
-import { isObservable, Observable, from, noop, type InteropObservable, type Subscription } from 'rxjs';
+import { from, isObservable, noop, Observable, takeWhile, type InteropObservable, type Subscription } from 'rxjs';
 import { Queue } from '../bounds/queue.js';
-import { RemoteRefusedError } from '../errors.js';
 import type { CallChannel } from './channel.js';
 import type { Failure, Format, Writer } from './format.js';
 import type { OverflowPolicy } from './interface.js';
@@ -52,21 +51,26 @@ export class Values {
         this.#end();
       },
     });
-    if (this.#isOver) this.#source.unsubscribe();
+    if (this.#isOver) this.stop();
   }
 
   /** Ends with a failure. */
   fail(failure: Failure): void {
     if (this.#isOver) return;
-    this.#writer.failure(failure);
+    this.#writer.failure(failure, this.#config.messageBytes);
     this.#end();
   }
 
-  /** Sends nothing more, and ends the source. */
+  /** Sends what has been emitted so far and nothing more, and ends the source. */
   stop(): void {
+    this.#flush();
     this.#isOver = true;
-    this.#source?.unsubscribe();
     this.#resume = undefined;
+    try {
+      this.#source?.unsubscribe();
+    } catch {
+      // The source could not clean up. Nobody waits for it any more, and the peer, whose frame may be what ends it, is not to blame.
+    }
   }
 
   /** Some of what waited is on its way. */
@@ -83,7 +87,6 @@ export class Values {
 
   #end(): void {
     if (this.#isOver) return;
-    this.#flush();
     this.stop();
     this.#config.channel.end();
     this.#config.onOver();
@@ -107,6 +110,7 @@ export class Values {
   #pull$(source: Iterable<unknown> | AsyncIterable<unknown>): Observable<never> {
     return new Observable((subscriber) => {
       const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+      let isDone = false;
       const pull = async () => {
         for (;;) {
           const step = iterator.next();
@@ -119,14 +123,14 @@ export class Values {
             this.#resume = resolve;
           });
         }
+        isDone = true;
         subscriber.complete();
       };
       pull().catch((error: unknown) => {
         subscriber.error(error);
       });
-      // The source may hold something that it gives back at its end.
       return () => {
-        void Promise.resolve(iterator.return?.()).catch(noop);
+        if (!isDone) leave(iterator).catch(noop);
       };
     });
   }
@@ -138,7 +142,8 @@ export class Values {
       const held = new Queue<Buffer>();
       const writer = format.writer();
       let heldBytes = 0;
-      let isComplete = false;
+      /** Tells the end of the source, once all that is held has been sent. */
+      let tellEnd: () => void = noop;
       const takeHeld = () => {
         const bytes = held.take();
         heldBytes -= bytes?.length ?? 0;
@@ -148,36 +153,45 @@ export class Values {
         this.#flush();
         while (held.length > 0 && this.#waiting < HIGH_WATER_BYTES) channel.write(takeHeld() ?? NOTHING);
         if (held.length > 0) this.#resume = release;
-        else if (isComplete) subscriber.complete();
+        else tellEnd();
       };
       const hold = (value: unknown) => {
-        if (overflow === 'latest') while (held.length > 0) takeHeld();
         writer.value(value, messageBytes);
         const bytes = writer.take();
         held.push(bytes);
         heldBytes += bytes.length;
-        while (heldBytes > remoteBytes) takeHeld();
+        // However long the latest is, it is kept.
+        while (held.length > 1 && (overflow === 'latest' || heldBytes > remoteBytes)) takeHeld();
         this.#resume = release;
       };
       const next = (value: unknown) => {
         if (overflow !== 'fail' && (held.length > 0 || this.#waiting >= HIGH_WATER_BYTES)) hold(value);
         else this.#write(value);
         if (overflow === 'fail' && this.#waiting > Math.max(remoteBytes, HIGH_WATER_BYTES))
-          throw new RemoteRefusedError('overflow', `more than ${remoteBytes} bytes wait for the caller`);
+          this.fail({
+            kind: 'refused',
+            name: 'overflow',
+            message: `more than ${remoteBytes} bytes wait for the caller`,
+          });
       };
-      return value$.subscribe({
-        next: (value) => {
-          try {
-            next(value);
-          } catch (error) {
-            subscriber.error(error);
-          }
-        },
+      // A source that emits without a pause is ended by an operator alone: there is no Subscription yet that could end it.
+      const sent$ = value$.pipe(
+        takeWhile((value) => {
+          next(value);
+          return !this.#isOver;
+        }),
+      );
+      return sent$.subscribe({
         error: (error: unknown) => {
-          subscriber.error(error);
+          tellEnd = () => {
+            subscriber.error(error);
+          };
+          release();
         },
         complete: () => {
-          isComplete = true;
+          tellEnd = () => {
+            subscriber.complete();
+          };
           release();
         },
       });
@@ -209,18 +223,21 @@ function isPullable(source: unknown): source is Iterable<unknown> | AsyncIterabl
   );
 }
 
-/** What is told of an error: never its stack, which is for the side where it happened. */
-export function failureOf(error: unknown): Failure {
-  if (error instanceof RemoteRefusedError) return { kind: 'refused', name: error.reason, message: error.message };
-  if (!(error instanceof Error)) return { kind: 'error', name: 'Error', message: cut(String(error)) };
-  const code = 'code' in error ? error.code : undefined;
-  const hasCode = typeof code === 'string' || typeof code === 'number';
-  return { kind: 'error', name: cut(error.name), message: cut(error.message), ...(hasCode && { code }) };
+/** Ends what an iterator holds. Its `return` may throw at once. */
+async function leave(iterator: Iterator<unknown> | AsyncIterator<unknown>): Promise<void> {
+  await iterator.return?.();
 }
 
-/** An error's words are cut off here, in characters. */
-const MESSAGE_LENGTH = 4_096;
-
-function cut(text: string): string {
-  return text.slice(0, MESSAGE_LENGTH);
+/** What is told of an error: never its stack, which is for the side where it happened. */
+export function failureOf(error: unknown): Failure {
+  try {
+    if (!(error instanceof Error)) return { kind: 'error', name: 'Error', message: String(error) };
+    const code = 'code' in error ? error.code : undefined;
+    const hasCode = typeof code === 'string' || typeof code === 'number';
+    const { name, message }: { readonly name: unknown; readonly message: unknown } = error;
+    return { kind: 'error', name: String(name), message: String(message), ...(hasCode && { code }) };
+  } catch {
+    // Anything can be thrown, also what has no words.
+    return { kind: 'error', name: 'Error', message: 'an error that cannot be put into words' };
+  }
 }

@@ -1,7 +1,7 @@
-import type { Observable, SchedulerLike } from 'rxjs';
+import { noop, type Observable, type SchedulerLike } from 'rxjs';
 import type { Limits } from '../../config.js';
 import { ClosedError, TooManyChannelsError } from '../../errors.js';
-import { isCallName, type HeldChannel, type OnClosed } from '../../remote/channel.js';
+import { isCallName, type ConnectionEnding, type HeldChannel, type OnClosed } from '../../remote/channel.js';
 import type { Exposures } from '../../remote/expose.js';
 import { expectChannelName, expectOneOf } from '../../validate.js';
 import type { AcceptOptions, Channel, ChannelOptions, Connection } from '../connection.js';
@@ -120,7 +120,7 @@ export class Channels implements StreamLayer {
     const { full } = this.#multiplexer;
     if (reason !== undefined) throw new ClosedError(`The connection has ended: ${reason.message}`);
     if (full !== undefined) throw new TooManyChannelsError(`Expected to call the peer once more, but ${full}: wait`);
-    return this.#holdForCall(this.#multiplexer.open({ name, priority: 'normal' }), onClosed);
+    return this.#holdForCall(this.#multiplexer.open({ name, priority: 'normal' }), { onClosing: noop, onClosed });
   }
 
   /** See `Connection.channels$`. */
@@ -187,9 +187,9 @@ export class Channels implements StreamLayer {
       return;
     }
     if (isCallName(end.name)) {
-      const hold = (onClosed: OnClosed) => {
+      const hold = (ending: ConnectionEnding) => {
         end.accept();
-        return this.#holdForCall(end, onClosed);
+        return this.#holdForCall(end, ending);
       };
       if (this.#exposures?.take(end.name, this.#config.connection, hold) !== true)
         end.reset({ code: 'refused', message: 'nothing is exposed by this name' });
@@ -211,12 +211,12 @@ export class Channels implements StreamLayer {
   }
 
   /** A call ends with its connection; a connection that is being closed does not wait for it. */
-  #holdForCall(channel: ChannelEnd, onClosed: OnClosed): HeldChannel {
+  #holdForCall(channel: ChannelEnd, { onClosing, onClosed }: ConnectionEnding): HeldChannel {
     const open: OpenChannel = {
       hasReader: false,
       isReading: false,
-      closeOutbox: () => undefined,
-      closeInbox: () => undefined,
+      closeOutbox: onClosing,
+      closeInbox: noop,
       connectionClosed: onClosed,
     };
     this.#open.add(open);
