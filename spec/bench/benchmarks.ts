@@ -1,4 +1,5 @@
 import type { Benchmark } from './benchmark.js';
+import { calls } from './calls.js';
 import { chunks } from './chunks.js';
 import { close } from './close.js';
 import { connect } from './connect.js';
@@ -10,6 +11,7 @@ import { messages } from './messages.js';
 import { openings } from './openings.js';
 import { relay } from './relay.js';
 import { rendezvous } from './rendezvous.js';
+import { values } from './values.js';
 
 /** All benchmarks, in the order in which they run. */
 export const benchmarks: readonly Benchmark[] = [
@@ -18,6 +20,8 @@ export const benchmarks: readonly Benchmark[] = [
   messages,
   chunks,
   openings,
+  values,
+  calls,
   connect,
   close,
   memory,

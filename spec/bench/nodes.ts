@@ -4,7 +4,7 @@ import { connect as connectTls, createSecureContext, createServer as createTlsSe
 import { firstValueFrom, noop, type Observable } from 'rxjs';
 import split2 from 'split2';
 import { DEFAULT_LIMITS } from '../../lib/config.js';
-import { createIdentity, createNet, type Connection, type Net } from '../../lib/index.js';
+import { createIdentity, createNet, type Connection, type Net, type NetConfig } from '../../lib/index.js';
 import { selfSignedCertificate } from '../../lib/certificate.js';
 
 /** Something that connects and is connected to: ours, or an alternative. */
@@ -48,8 +48,8 @@ const HOST = '127.0.0.1';
 const SLOTS = 10_000;
 
 /** A node of ours on this machine. */
-export function rxp2pNet(): Net {
-  return createNet({ mode: 'direct', bind: HOST, slots: { inbound: SLOTS, outbound: SLOTS } });
+export function rxp2pNet(config: Partial<NetConfig> = {}): Net {
+  return createNet({ mode: 'direct', bind: HOST, slots: { inbound: SLOTS, outbound: SLOTS }, ...config });
 }
 
 function rxp2pNode(): BenchNode {
