@@ -27,15 +27,27 @@ export class Gathered {
   }
 
   push(piece: Uint8Array): void {
-    const length = this.#length + piece.length;
-    if (length > this.#block.length) {
+    const at = this.#grow(piece.length);
+    this.#block.set(piece, at);
+  }
+
+  /** Adds a number of four bytes, big-endian. */
+  pushUInt32(value: number): void {
+    const at = this.#grow(4);
+    this.#block.writeUInt32BE(value, at);
+  }
+
+  /** Makes room for so many bytes. Returns where it is. */
+  #grow(bytes: number): number {
+    const at = this.#length;
+    this.#length += bytes;
+    if (this.#length > this.#block.length) {
       // Not from Node's pool, of which a few bytes would keep 8 KiB.
-      const block = Buffer.allocUnsafeSlow(Math.max(length, this.#block.length * 2));
-      this.#block.copy(block, 0, 0, this.#length);
+      const block = Buffer.allocUnsafeSlow(Math.max(this.#length, this.#block.length * 2));
+      this.#block.copy(block, 0, 0, at);
       this.#block = block;
     }
-    this.#block.set(piece, this.#length);
-    this.#length = length;
+    return at;
   }
 
   /** Takes all that there is. */

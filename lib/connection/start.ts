@@ -9,6 +9,14 @@ export interface ConnectionContext {
   readonly limits: Limits;
 }
 
+/** What connections need of a node: of its whole configuration each would otherwise keep a copy. */
+export function contextOf(
+  { timing, limits }: Pick<ConnectionContext, 'timing' | 'limits'>,
+  runtime: Runtime,
+): ConnectionContext {
+  return { timing, limits, runtime };
+}
+
 /** How a connection begins. */
 export interface ConnectionStart {
   readonly id: string;

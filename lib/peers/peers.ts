@@ -1,7 +1,7 @@
 import { defer, EMPTY, filter, from, merge, Observable, skip, Subject, Subscription, switchMap } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
 import { PeerConnection } from '../connection/peer-connection.js';
-import type { ConnectionStart } from '../connection/start.js';
+import { contextOf, type ConnectionStart } from '../connection/start.js';
 import { siteOf } from '../bounds/site.js';
 import { reasonOf } from '../errors.js';
 import { isGreater, type PeerId } from '../identity.js';
@@ -262,7 +262,7 @@ export class Peers {
       const isControlling = this.#isControlling(framed.link.peerId);
       const start = { id, direction, confirmed: true, isControlling } as const;
       this.#bound(direction);
-      this.add(new PeerConnection(framed, start, { ...this.config, runtime: this.runtime }));
+      this.add(new PeerConnection(framed, start, contextOf(this.config, this.runtime)));
     } else {
       this.#refuse(framed, { code: 'refused', message: refusal });
     }

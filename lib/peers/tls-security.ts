@@ -1,4 +1,5 @@
 import type { SecureContext } from 'node:tls';
+import { contextOf } from '../connection/start.js';
 import { map, switchMap, tap } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
 import { PeerConnection } from '../connection/peer-connection.js';
@@ -49,7 +50,7 @@ export function tlsSecurity({ config, runtime, context }: TlsSecurityConfig): Se
       // The greater key decides between links.
       const isControlling = isGreater(config.identity.peerId, link.peerId);
       const start = { id: runtime.newId(), direction, confirmed: false, isControlling, attempt };
-      return new PeerConnection(new FramedLink(link, framedWire()), start, { ...config, runtime });
+      return new PeerConnection(new FramedLink(link, framedWire()), start, contextOf(config, runtime));
     },
   };
 }

@@ -1,4 +1,5 @@
 import { distinctUntilChanged, EMPTY, map, switchMap, type Observable } from 'rxjs';
+import { contextOf } from '../connection/start.js';
 import type { ResolvedConfig } from '../config.js';
 import { plainConnection, plainLink } from './plain-connection.js';
 import { DialError } from '../errors.js';
@@ -66,7 +67,7 @@ export function challengeContextOf({
           const link = plainLink(socket, CHALLENGE.name);
           if (!peers.hasInboundSlotFor(link.remote.address)) throw new DialError('All inbound slots are taken');
           const start = { direction: 'inbound', nonce: false } as const;
-          peers.add(plainConnection(link, start, { ...config, runtime }));
+          peers.add(plainConnection(link, start, contextOf(config, runtime)));
         },
       }),
     hasSlotFor: (address) => peers.hasInboundSlotFor(address),

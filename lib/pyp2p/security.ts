@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { defer, EMPTY, of, type Observable } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
 import type { PeerConnection } from '../connection/peer-connection.js';
-import type { ConnectionStart } from '../connection/start.js';
+import { contextOf, type ConnectionStart } from '../connection/start.js';
 import { DialError } from '../errors.js';
 import type { Link } from '../link/link.js';
 import { endpointsOf } from '../link/tcp.js';
@@ -40,7 +40,7 @@ export class Pyp2pSecurity implements Security {
     const { address } = endpointsOf(socket).remote;
     const add = () => {
       const start = { direction: 'inbound', nonce: false } as const;
-      reception.add(plainConnection(plainLink(socket, 'direct'), start, { ...config, runtime }));
+      reception.add(plainConnection(plainLink(socket, 'direct'), start, contextOf(config, runtime)));
     };
     if (config.mode === 'p2p') {
       return defer(() => {
@@ -67,6 +67,6 @@ export class Pyp2pSecurity implements Security {
   connectionOver(link: PlainLink, { direction }: Pick<ConnectionStart, 'direction'>): PeerConnection {
     const { config, runtime } = this.#config;
     const nonce = config.mode === 'direct' && link.hasNonce !== true;
-    return plainConnection(link, { direction, nonce }, { ...config, runtime });
+    return plainConnection(link, { direction, nonce }, contextOf(config, runtime));
   }
 }

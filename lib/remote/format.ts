@@ -1,6 +1,6 @@
 import { Gathered } from '../bounds/gathered.js';
 import { lineDecoder } from '../link/lines.js';
-import { encodeLength, messageDecoder, type Decoder } from '../link/messages.js';
+import { messageDecoder, type Decoder } from '../link/messages.js';
 import { parseJsonObject } from '../validate.js';
 import { clean } from '../words.js';
 import type { CodecOption, RemoteCodec } from './interface.js';
@@ -102,6 +102,8 @@ const JSON_FORMAT: Format = {
 
 const VALUE_TAG = 0;
 const FAILURE_TAG = 1;
+const VALUE_HEAD = Uint8Array.of(VALUE_TAG);
+const FAILURE_HEAD = Uint8Array.of(FAILURE_TAG);
 
 /** Messages: a byte that tells whether a value or a failure follows. */
 function bytesFormat(name: CodecName, codec: RemoteCodec): Format {
@@ -109,9 +111,9 @@ function bytesFormat(name: CodecName, codec: RemoteCodec): Format {
     name,
     writer: () => {
       const batch = new Gathered();
-      const push = (tag: number, bytes: Uint8Array) => {
-        batch.push(encodeLength(1 + bytes.length));
-        batch.push(Uint8Array.of(tag));
+      const push = (tag: Uint8Array, bytes: Uint8Array) => {
+        batch.pushUInt32(1 + bytes.length);
+        batch.push(tag);
         batch.push(bytes);
       };
       return {
@@ -121,10 +123,10 @@ function bytesFormat(name: CodecName, codec: RemoteCodec): Format {
         value(value, maxBytes) {
           const bytes = codec.encode(value);
           expectLength(1 + bytes.length, maxBytes);
-          push(VALUE_TAG, bytes);
+          push(VALUE_HEAD, bytes);
         },
         failure(failure, maxBytes) {
-          push(FAILURE_TAG, Buffer.from(failureText(failure, maxBytes)));
+          push(FAILURE_HEAD, Buffer.from(failureText(failure, maxBytes)));
         },
         take: () => batch.take(),
       };

@@ -53,13 +53,11 @@ export class ChannelStream implements ChannelContents {
   #isClosing = false;
 
   constructor(config: ChannelStreamConfig) {
-    const { limits, lineEnd, write, waiting, closed$, onRead, onChange, onDelivered, onFault } = config;
-    const { lineBytes, messageBytes, sendHighWaterBytes, sendMaxBytes } = limits;
+    const { limits, onRead, onChange, onDelivered, onFault } = config;
     this.#config = config;
-    // Spread, these and the limits would take longer than all else that a channel does.
+    // Spread, these would take longer than all else that a channel does.
     this.#inbox = new Inbox({
-      lineBytes,
-      messageBytes,
+      limits,
       onRead,
       onChange,
       onDelivered,
@@ -70,17 +68,7 @@ export class ChannelStream implements ChannelContents {
         onChange();
       },
     });
-    this.#outbox = new Outbox({
-      lineBytes,
-      messageBytes,
-      sendHighWaterBytes,
-      sendMaxBytes,
-      lineEnd,
-      write,
-      waiting,
-      closed$,
-      onOverflow: onFault,
-    });
+    this.#outbox = new Outbox(config);
     this.lines$ = this.#inbox.lines$;
     this.messages$ = this.#inbox.messages$;
     this.drain$ = this.#outbox.drain$;

@@ -65,8 +65,16 @@ export class Channels implements StreamLayer {
       },
     });
     const { own } = this.#multiplexer;
+    const { lineEnd, closed$, onChange, onDelivered, onFault, close, abort } = config;
     this.own = new ChannelStream({
-      ...config,
+      limits,
+      lineEnd,
+      closed$,
+      onChange,
+      onDelivered,
+      onFault,
+      close,
+      abort,
       allowHalfOpen: false,
       write: (bytes) => {
         own.write(bytes);

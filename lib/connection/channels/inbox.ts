@@ -2,6 +2,7 @@ import { Duplex } from 'node:stream';
 import { defer, finalize, mergeMap, Observable, tap, throwError, type ObservableInput } from 'rxjs';
 import { ByteQueue } from '../../bounds/byte-queue.js';
 import { ownBytes } from '../../bounds/own-bytes.js';
+import type { Limits } from '../../config.js';
 import { ClosedError } from '../../errors.js';
 import { lineDecoder } from '../../link/lines.js';
 import { ItemReader } from './item-reader.js';
@@ -9,10 +10,7 @@ import { messageDecoder, type Decoder } from '../../link/messages.js';
 
 /** What an inbox needs. */
 export interface InboxConfig {
-  /** The longest line, in bytes. */
-  readonly lineBytes: number;
-  /** The longest message, in bytes. */
-  readonly messageBytes: number;
+  readonly limits: Pick<Limits, 'lineBytes' | 'messageBytes'>;
   /** Called when bytes have been read, with their number: there is room for as many more. */
   readonly onRead: (bytes: number) => void;
   /** Called when a reader has left. */
@@ -75,14 +73,14 @@ export class Inbox {
         return undefined;
       }
       this.#messages = undefined;
-      this.#lines ??= this.#readerOf(lineDecoder(config.lineBytes));
+      this.#lines ??= this.#readerOf(lineDecoder(config.limits.lineBytes));
       return this.#lines.item$.subscribe(subscriber);
     });
     this.messages$ = defer(() => {
       if (this.#duplex !== undefined || this.#isUsed(this.#lines))
         return throwError(() => inUse('`messages$`', this.#duplex === undefined ? '`lines$`' : '`toDuplex`'));
       this.#lines = undefined;
-      this.#messages ??= this.#readerOf(messageDecoder(config.messageBytes));
+      this.#messages ??= this.#readerOf(messageDecoder(config.limits.messageBytes));
       return this.#messages.item$;
     });
   }

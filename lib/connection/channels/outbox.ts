@@ -15,20 +15,13 @@ import {
   type ObservableInput,
 } from 'rxjs';
 import { Gathered } from '../../bounds/gathered.js';
+import type { Limits } from '../../config.js';
 import { ClosedError, InvalidMessageError, SendBufferFullError } from '../../errors.js';
 import { expectLine } from '../../link/lines.js';
-import { encodeLength } from '../../link/messages.js';
 
 /** What an outbox needs. */
 export interface OutboxConfig {
-  /** The longest line, in bytes. */
-  readonly lineBytes: number;
-  /** The longest message, in bytes. */
-  readonly messageBytes: number;
-  /** `send` returns false while this many bytes wait. */
-  readonly sendHighWaterBytes: number;
-  /** When more bytes than this wait, the channel is ended. */
-  readonly sendMaxBytes: number;
+  readonly limits: Pick<Limits, 'lineBytes' | 'messageBytes' | 'sendHighWaterBytes' | 'sendMaxBytes'>;
   /** What ends a line. */
   readonly lineEnd: string;
   /** Writes to the channel. */
@@ -36,7 +29,7 @@ export interface OutboxConfig {
   /** How many bytes wait in the channel. */
   readonly waiting: () => number;
   /** Called when more than `sendMaxBytes` wait. */
-  readonly onOverflow: (error: SendBufferFullError) => void;
+  readonly onFault: (error: Error) => void;
   /** Emits when the channel has ended. */
   readonly closed$: Observable<{ readonly message: string }>;
 }
@@ -77,7 +70,7 @@ export class Outbox {
 
   /** See `Connection.send`. */
   send(text: string): boolean {
-    expectLine(text, this.#config.lineBytes);
+    expectLine(text, this.#config.limits.lineBytes);
     if (!this.#open) return false;
     this.#useFor('lines');
     if (this.#batch === '') queueMicrotask(this.#flush);
@@ -88,7 +81,7 @@ export class Outbox {
 
   /** See `Channel.sendMessage`. */
   sendMessage(message: Uint8Array): boolean {
-    const { messageBytes } = this.#config;
+    const { messageBytes } = this.#config.limits;
     if (!(message instanceof Uint8Array))
       throw new InvalidMessageError('Expected a message of bytes, got something else');
     if (message.length > messageBytes)
@@ -96,7 +89,7 @@ export class Outbox {
     if (!this.#open) return false;
     this.#useFor('messages');
     if (this.#messages.length === 0) queueMicrotask(this.#flush);
-    this.#messages.push(encodeLength(message.length));
+    this.#messages.pushUInt32(message.length);
     if (message.length < LONG_MESSAGE_BYTES) this.#messages.push(message);
     else {
       this.flush();
@@ -165,7 +158,7 @@ export class Outbox {
     const { buffered } = this;
     if (buffered === 0) this.#empty.next();
     // Before all is gone, so that the writer has refilled the channel before it runs dry.
-    if (!this.#mustDrain || buffered > this.#config.sendHighWaterBytes / 2) return;
+    if (!this.#mustDrain || buffered > this.#config.limits.sendHighWaterBytes / 2) return;
     this.#mustDrain = false;
     this.#drain.next();
   }
@@ -185,10 +178,11 @@ export class Outbox {
   }
 
   #mayGoOn(): boolean {
-    const { sendHighWaterBytes, sendMaxBytes, onOverflow } = this.#config;
+    const { limits, onFault } = this.#config;
+    const { sendHighWaterBytes, sendMaxBytes } = limits;
     if (this.buffered < sendHighWaterBytes) return true;
     this.#mustDrain = true;
-    if (this.buffered > sendMaxBytes) onOverflow(new SendBufferFullError(sendMaxBytes));
+    if (this.buffered > sendMaxBytes) onFault(new SendBufferFullError(sendMaxBytes));
     return false;
   }
 
@@ -209,7 +203,7 @@ export class Outbox {
 
   /** An Observable cannot be told to wait: its lines queue up here, up to a limit. */
   #sendAsTheyCome$(lines$: Observable<string>): Observable<never> {
-    const most = this.#config.sendMaxBytes / 2;
+    const most = this.#config.limits.sendMaxBytes / 2;
     return lines$.pipe(
       mergeMap((text) => {
         if (this.buffered > most) throw new SendBufferFullError(most);

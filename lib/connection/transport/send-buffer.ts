@@ -53,7 +53,12 @@ export class SendBuffer {
     const last = this.#pieces.length - 1;
     const piece = this.#pieces[last];
     const block = this.#block;
-    if (piece === undefined || block?.buffer !== piece.buffer || piece.length + bytes.length > BLOCK_BYTES) {
+    if (piece === undefined) {
+      // Most often it is acknowledged before the next one comes.
+      this.#pieces.push(ownBytes(bytes));
+      return;
+    }
+    if (block?.buffer !== piece.buffer || piece.length + bytes.length > BLOCK_BYTES) {
       const next = Buffer.allocUnsafeSlow(BLOCK_BYTES);
       bytes.copy(next);
       this.#block = next;
@@ -88,6 +93,10 @@ export class SendBuffer {
   acknowledge(offset: number): void {
     this.#had += offset - this.#base;
     this.#base = offset;
+    if (offset === this.#end) {
+      this.#forgetAll();
+      return;
+    }
     let piece = this.#pieces[this.#first];
     while (piece !== undefined && this.#had >= piece.length && this.#first < this.#next) {
       this.#had -= piece.length;
@@ -98,6 +107,13 @@ export class SendBuffer {
     this.#pieces = this.#pieces.slice(this.#first);
     this.#next -= this.#first;
     this.#first = 0;
+  }
+
+  /** The peer has everything: a connection that idles keeps no memory for what it has sent. */
+  #forgetAll(): void {
+    this.#pieces = [];
+    this.#block = undefined;
+    this.#first = this.#next = this.#within = this.#had = 0;
   }
 
   /** Writes again from an offset, which lies between `base` and `end`. */

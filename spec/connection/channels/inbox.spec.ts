@@ -12,8 +12,7 @@ function open({ lineBytes = 1000, messageBytes = 1000 } = {}) {
   let read = 0;
   const faults: Error[] = [];
   const inbox = new Inbox({
-    lineBytes,
-    messageBytes,
+    limits: { lineBytes, messageBytes },
     onRead: (bytes) => (read += bytes),
     onLeave: () => leaves++,
     onChange: () => changes++,

@@ -6,7 +6,7 @@ import { record } from '../../support/record.js';
 /** An outbox with a link that writes to the system when a spec says so. */
 function open({ lineBytes = 1000, sendHighWaterBytes = 20, sendMaxBytes = 100 } = {}) {
   const written: string[] = [];
-  const overflows: SendBufferFullError[] = [];
+  const overflows: Error[] = [];
   const closed = new ReplaySubject<{ readonly message: string }>(1);
   let waiting = 0;
   const end = (message: string) => {
@@ -15,10 +15,7 @@ function open({ lineBytes = 1000, sendHighWaterBytes = 20, sendMaxBytes = 100 } 
     closed.complete();
   };
   const outbox = new Outbox({
-    lineBytes,
-    messageBytes: 10_000,
-    sendHighWaterBytes,
-    sendMaxBytes,
+    limits: { lineBytes, messageBytes: 10_000, sendHighWaterBytes, sendMaxBytes },
     lineEnd: '\n',
     write: (bytes) => {
       written.push(bytes.toString());
@@ -26,7 +23,7 @@ function open({ lineBytes = 1000, sendHighWaterBytes = 20, sendMaxBytes = 100 } 
     },
     waiting: () => waiting,
     // A connection ends when that happens.
-    onOverflow: (error) => {
+    onFault: (error) => {
       overflows.push(error);
       end(error.message);
     },

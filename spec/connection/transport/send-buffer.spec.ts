@@ -79,17 +79,33 @@ describe('A send buffer', () => {
     expect([buffer.take(5_000)?.length, String(buffer.take(10)), buffer.take(10)]).toEqual([1_998, 'd', undefined]);
   });
 
-  it('joins short pieces, also to one that was given out in part or whole', () => {
+  it('joins short pieces behind the first, also to one that was given out in part or whole', () => {
     const buffer = new SendBuffer();
+    buffer.push(Buffer.from('first'));
     buffer.push(Buffer.from('abc'));
-    expect(String(buffer.take(2))).toBe('ab');
+    expect([String(buffer.take(10)), String(buffer.take(2))]).toEqual(['first', 'ab']);
     buffer.push(Buffer.from('d'));
     expect(String(buffer.take(10))).toBe('cd');
     buffer.push(Buffer.from('e'));
     expect(String(buffer.take(10))).toBe('e');
-    buffer.acknowledge(5);
+    buffer.acknowledge(10);
     buffer.push(Buffer.from('f'));
-    expect([String(buffer.take(10)), buffer.base, buffer.end]).toEqual(['f', 5, 6]);
+    expect([String(buffer.take(10)), buffer.base, buffer.end]).toEqual(['f', 10, 11]);
+  });
+
+  it('goes on after everything was acknowledged, as often as that is', () => {
+    const buffer = new SendBuffer();
+    for (let i = 0; i < 3; i++) {
+      for (const text of ['one', 'two', 'three']) buffer.push(Buffer.from(text));
+      expect(String(buffer.take(10))).toBe('one');
+      expect(String(buffer.take(20))).toBe('twothree');
+      buffer.acknowledge(buffer.end);
+      expect([buffer.base, buffer.position, buffer.take(1)]).toEqual([11 * (i + 1), 11 * (i + 1), undefined]);
+    }
+    buffer.push(Buffer.from('four'));
+    buffer.take(10);
+    buffer.rewind(33);
+    expect(String(buffer.take(10))).toBe('four');
   });
 
   it('has nothing to give for nothing', () => {
