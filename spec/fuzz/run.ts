@@ -9,6 +9,7 @@ import type { Target } from './target.js';
 import { connectionTargets } from './targets/connections.js';
 import { GATEWAY_TARGETS } from './targets/gateways.js';
 import { MESSAGE_TARGETS } from './targets/messages.js';
+import { REMOTE_TARGETS } from './targets/remote.js';
 import { serverTargets } from './targets/servers.js';
 import { SIGNAL_TARGETS } from './targets/signals.js';
 import { WIRE_TARGETS } from './targets/wire.js';
@@ -28,6 +29,7 @@ const { values } = parseArgs({
 const coverage = await watchCoverage();
 const all: readonly Target[] = [
   ...WIRE_TARGETS,
+  ...REMOTE_TARGETS,
   ...MESSAGE_TARGETS,
   ...SIGNAL_TARGETS,
   ...GATEWAY_TARGETS,
