@@ -14,15 +14,15 @@ import type { Peers } from './peers.js';
 /** The refusal of a node that is too busy. */
 export const NOT_NOW = 'not now';
 
-/** Judges peers that ask this node to do something for them. */
+/** Decides whether peers may ask this node to do something for them. */
 export interface Guests {
-  /** Whether a peer that asks is answered, and does not ask too often; `seenAt` is where it is seen. */
+  /** Whether to answer a peer's request. `seenAt` is the address at which the carrier saw it. */
   readonly admits: (peerId: PeerId, seenAt: string | undefined) => boolean;
   /** Whether a refusal may be sent. Each costs a signal, and an attacker can make any number of keys. */
   readonly mayRefuse: () => boolean;
 }
 
-/** How much others may have a node do at once. */
+/** How much work a node does for others at once. */
 interface AnswerLimits {
   /** In all. */
   readonly most: number;
@@ -61,28 +61,28 @@ export function refuse$(signalling: Signalling, { mayRefuse }: Guests, to: PeerI
   return mayRefuse() ? signalling.send$(to, refusal).pipe(ignoreElements(), ignoreErrors()) : EMPTY;
 }
 
-/** What it takes to judge peers that ask for something. */
+/** What deciding needs. */
 interface GuestsConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
   readonly peers: Peers;
 }
 
-/** Requests of one peer: all rounds of an attempt at once, and a few attempts a minute … */
+/** The rate for one peer: all rounds of an attempt at once, and a few attempts a minute … */
 const OF_PEER = { perSecond: 0.2, burst: 6 };
 
-/** … and of all peers at one address: ten times as many. */
+/** … and for all peers at one address: ten times as many. */
 const OF_ADDRESS = { perSecond: 2, burst: 60 };
 
 /** Refusals sent to all peers together: each costs a signal. */
 const NOES = { perSecond: 2, burst: 20 };
 
-/** Peers whose asks are counted. */
+/** How many peers' requests are counted. */
 const MAX_ASKING = 1_000;
 
 /**
- * Judges requests of one kind. A request is admitted when `acceptPeer` accepts the peer, a slot is free, and neither the peer nor
- * its address has sent too many.
+ * Decides on requests of one kind. It admits a request when `acceptPeer` accepts the peer, a slot is free, and neither the peer nor
+ * its address has sent too many requests.
  */
 export function guestsOf({ config, runtime, peers }: GuestsConfig): Guests {
   const now = () => runtime.scheduler.now();

@@ -10,7 +10,7 @@ import type { PeerTrace } from './steps.js';
 import type { Peers } from './peers.js';
 import type { Security } from './security.js';
 
-/** What takes in inbound sockets. */
+/** What taking in inbound sockets needs. */
 interface InboundConfig {
   readonly config: ResolvedConfig;
   readonly security: Security;
@@ -18,7 +18,7 @@ interface InboundConfig {
   readonly trace: PeerTrace;
 }
 
-/** One site may have a quarter of the sockets that have not proven a key yet. */
+/** The share that one site may have of the sockets that have not proven a key yet. */
 const PART_OF_ONE_SITE = 1 / 4;
 
 const NO_ROOM: Record<NoRoom | 'gave-way', string> = {
@@ -28,8 +28,8 @@ const NO_ROOM: Record<NoRoom | 'gave-way', string> = {
 };
 
 /**
- * Takes in sockets that arrive, as the node's security does it, and hands them to the peers. Whatever one of them does, the others go
- * on. Sockets that have not proven a key share a limit by sites. Never emits, never fails.
+ * Takes in sockets that arrive, and hands their links to the peers. An error on one does not affect the others. The number of sockets
+ * that have not proven a key is limited, in total and for each site. Never emits, never fails.
  */
 export function receive$(socket$: Observable<Socket>, inbound: InboundConfig): Observable<never> {
   const { config, peers, security, trace } = inbound;

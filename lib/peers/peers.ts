@@ -16,30 +16,30 @@ import type { Security } from './security.js';
 import { slotFor } from './slots.js';
 import type { Direction } from '../connection/connection.js';
 
-/** A peer that has a connection here and comes with another gets this long to show that it still has the first. */
+/** A peer that begins a second connection gets this long to answer on the first, in milliseconds; else the second replaces it. */
 const PROBE_MS = 2_000;
 
-/** Whoever comes back for the end of a connection does so while it survives without a link. */
+/** Ended connections are remembered for longer than a peer's side of them survives without a link. */
 const ENDED = { forMs: 60_000, maxEntries: 1_000 };
 
-/** A link that is turned away gets this long to take in why. */
+/** How long a refused link stays open so that the peer can read why, in milliseconds. */
 const REFUSAL_GRACE_MS = 1_000;
 
-/** What a peer is told whose connection gives way to a newcomer. */
+/** The reason told to a peer whose connection is closed for a newcomer. */
 const GAVE_WAY = 'all inbound slots are taken, and most of them from this address: it gave way to a newcomer';
 
 /**
  * The connections of a net, at most one to each proven peer.
  *
- * When two nodes dial each other at the same moment there are two links, and both sides must choose the same. The side
- * with the greater key decides: it says hello on one link only, the other moves there.
+ * When two nodes dial each other at the same moment there are two links, and both sides must choose the same one. The side
+ * with the greater key decides: it says hello on one link only, and the other side moves there.
  */
 export class Peers {
   /** Every connection that both sides hold: those that are open, then each new one. */
   readonly connection$: Observable<PeerConnection>;
 
   readonly #open = new Set<PeerConnection>();
-  /** Of plain peers, which prove nothing, the name is the endpoint, so that each connection has its own. */
+  /** Plain peers prove no key: their id is their endpoint, so that each connection has its own entry. */
   readonly #byPeer = new Map<PeerId, PeerConnection>();
   readonly #begun = new Subject<PeerConnection>();
   readonly #arrived = new Subject<PeerConnection>();
@@ -47,13 +47,13 @@ export class Peers {
   readonly #probes = new Subscription();
   /** The newest link of each peer that has a connection and is being probed. */
   readonly #returning = new Map<PeerId, { readonly framed: FramedLink; readonly hello: Hello }>();
-  /** Attempts of this side's for which a peer may make the link. */
+  /** This side's attempts for which the peer may make the link. */
   readonly #expected = new Map<string, { readonly peerId: PeerId; readonly technique: string }>();
-  /** Attempts of this side's that are under way, each with its peer. */
+  /** This side's attempts that are under way, each with its peer. */
   readonly #underWay = new Map<string, PeerId>();
-  /** Connections that have ended in order. */
+  /** The ids of connections that have ended in order. */
   readonly #ended: Seen;
-  /** Links that were turned away and are taking in why. */
+  /** Refused links that are still open. */
   readonly #refused = new Set<FramedLink>();
 
   constructor(
@@ -66,7 +66,7 @@ export class Peers {
     this.connection$ = defer(() => merge(from(this.all), this.#arrived));
   }
 
-  /** Every connection, also one that the peer is not known to hold yet: those that are open, then each new one. */
+  /** Every connection, even if the peer has not agreed to it yet: those that are open, then each new one. */
   get begun$(): Observable<PeerConnection> {
     return defer(() => merge(from(this.begun), this.#begun));
   }
@@ -97,22 +97,22 @@ export class Peers {
     return this.#arrived.pipe(filter((connection) => connection.peerId === peerId));
   }
 
-  /** Emits when the peer gets a connection, or the one it has a link, by which no other is needed any more. */
+  /** Emits when the peer's connection needs no other link any more: an existing one, or the next that it gets. */
   satisfied$(peerId: PeerId): Observable<unknown> {
-    // What the one that is there needs now has had somebody ask nevertheless.
+    // Skips the current value: the caller started in spite of it.
     const existing$ = this.get(peerId)?.need$.pipe(skip(1)) ?? EMPTY;
     const next$ = this.arrival$(peerId).pipe(switchMap(({ need$ }) => need$));
     return merge(existing$, next$).pipe(filter((need) => need === 'none'));
   }
 
-  /** How many slots of a direction are taken, or are about to be: those that look for a link leave theirs to others. */
+  /** How many slots of a direction are taken. A connection that looks for a link does not take one. */
   count(direction: Direction): number {
     return this.#slotted(direction).length;
   }
 
   /**
-   * Takes a link that a peer makes for an attempt of this side's as what this side asked for, for as long as it is subscribed
-   * to: by its technique, as an outbound connection, which is never turned away. Never emits.
+   * While subscribed: a link that the peer makes for this attempt counts as an outbound connection by this technique, and is never
+   * refused. Never emits.
    */
   expect$(attempt: string, peerId: PeerId, technique: string): Observable<never> {
     return new Observable(() => {
@@ -123,7 +123,7 @@ export class Peers {
     });
   }
 
-  /** Counts an attempt of this side's as under way, until that is taken back: what a peer makes for any other is refused. */
+  /** Marks an attempt as under way until the returned function is called. Links for any other attempt are refused. */
   begin(attempt: string, peerId: PeerId): () => void {
     this.#underWay.set(attempt, peerId);
     return () => {
@@ -131,11 +131,11 @@ export class Peers {
     };
   }
 
-  /** Makes a connection of a link that this side has made because a peer's attempt asked for it, or turns it away. */
+  /** Takes a link that this side has made at the peer's request: makes a connection of it, or closes it. */
   adoptAsked(link: Link, attempt: string): void {
     const existing = this.#byPeer.get(link.peerId);
     if (existing?.hasLink === false) {
-      // One that is being closed has something to say still.
+      // Even a connection that is being closed needs a link, to send what is left.
       existing.offer(new FramedLink(link, framedWire()), attempt);
       return;
     }
@@ -148,7 +148,7 @@ export class Peers {
     }
   }
 
-  /** Makes a connection of a link that this side chose; the one to this peer that is there by now takes it where it is of use. */
+  /** Takes a link that this side has chosen: makes a connection of it, or offers it to the connection that exists by now. */
   adopt(
     link: Link,
     { direction, attempt }: Pick<ConnectionStart, 'direction' | 'attempt'> = { direction: 'outbound' },
@@ -161,7 +161,7 @@ export class Peers {
     return this.add(this.security.connectionOver(link, { direction, attempt }));
   }
 
-  /** Takes a link on which a peer has said hello, or turns it away. */
+  /** Takes a link on which a peer has said hello, or refuses it. */
   receive(framed: FramedLink, hello: Hello): void {
     const { peerId } = framed.link;
     if (framed.isBroken) return;
@@ -174,7 +174,7 @@ export class Peers {
       return;
     }
     if (hello.received !== undefined) {
-      // A peer that has not heard the end comes back for it.
+      // A peer that missed the end of a connection comes back, and learns of it here.
       const code = this.#ended.has(hello.connection) ? 'closed' : 'lost';
       this.#refuse(framed, { code, message: 'there is no such connection here any more' });
       return;
@@ -182,17 +182,17 @@ export class Peers {
     const existing = this.get(peerId);
     const isLate = hello.attempt !== undefined && this.#underWay.get(hello.attempt) !== peerId;
     if (isLate && existing?.confirmed !== false) {
-      // Nobody wants it any more; and a connection that is there has no need of another one.
+      // The attempt is over, and an existing connection needs no second one.
       this.#refuse(framed, { code: 'refused', message: 'the attempt that this link answers is over' });
     } else if (existing === undefined) this.#accept(framed, hello, isExpected ? 'outbound' : 'inbound');
     else if (existing.confirmed) this.#replaceIfDead(existing, framed, hello);
-    // Both dialled at once.
+    // Both nodes have dialled at once.
     else if (this.#isControlling(peerId)) existing.keepSpare(framed, hello.connection);
     else existing.moveTo(framed, hello.connection);
   }
 
   /**
-   * Whether an inbound connection from an address gets a slot: one is free, or another connection has to give way.
+   * Whether an inbound connection from an address gets a slot: one is free, or another connection can be closed for it.
    *
    * @param address `undefined` when nobody has seen the peer.
    */
@@ -200,7 +200,7 @@ export class Peers {
     return this.#inboundSlotFor(address).isFree;
   }
 
-  /** Counts a connection in until it ends. An inbound one takes a slot, and another gives way where it has to. */
+  /** Adds a connection until it ends. An inbound one takes a slot; if none is free, another connection is closed for it. */
   add(connection: PeerConnection): PeerConnection {
     const { peerId, direction } = connection;
     if (direction === 'inbound') {
@@ -212,7 +212,7 @@ export class Peers {
     this.#begun.next(connection);
     connection.confirmed$.subscribe({
       next: () => {
-        // It may have been closed here before the peer's consent came.
+        // This side may have closed it before the peer agreed.
         if (!connection.isOpen) return;
         this.trace({ type: 'connection', peerId, direction });
         this.#arrived.next(connection);
@@ -225,7 +225,7 @@ export class Peers {
         if (reason.code === 'closed' && connection.id !== '') this.#ended.add(connection.id);
         if (this.#byPeer.get(peerId) === connection) this.#byPeer.delete(peerId);
         this.trace({ type: 'connection-closed', peerId, reason });
-        // One that the peer refused never was one.
+        // A connection that the peer never agreed to was never announced.
         if (connection.confirmed) this.#left.next(connection);
       },
       error: this.#never,
@@ -233,7 +233,7 @@ export class Peers {
     return connection;
   }
 
-  /** Completes the streams; the connections are the caller's to close first. */
+  /** Completes all streams. The caller has to close the connections first. */
   close(): void {
     this.#probes.unsubscribe();
     for (const { framed } of this.#returning.values()) framed.destroy();
@@ -251,7 +251,7 @@ export class Peers {
     return slotFor(this.#slotted('inbound'), this.config.slots.inbound, address);
   }
 
-  /** The greater key decides. */
+  /** The node with the greater key decides. */
   #isControlling(peerId: PeerId): boolean {
     return isGreater(this.config.identity.peerId, peerId);
   }
@@ -268,7 +268,7 @@ export class Peers {
     }
   }
 
-  /** As many may look for a link as have one: whoever comes and goes takes no more of this node than whoever stays. */
+  /** No more connections may look for a link than there are slots, so that peers that come and go take no more memory than others. */
   #bound(direction: Direction): void {
     const adrift = this.begun.filter((connection) => connection.direction === direction && !connection.hasLink);
     if (direction === 'inbound' && adrift.length >= this.config.slots.inbound)
@@ -286,7 +286,7 @@ export class Peers {
     }
   }
 
-  /** In a flooding network, whoever is at one address may take half of the slots, whatever keys it has. */
+  /** In a flooding network, all keys at one address together may take half of the slots. */
   #mayHaveOneMore(address: string): boolean {
     if (this.config.mode === 'direct') return true;
     const host = siteOf(address);
@@ -296,7 +296,7 @@ export class Peers {
     return used < Math.ceil(this.config.slots.inbound / 2);
   }
 
-  /** A peer that has lost its side of a connection comes anew; one that still has it has no need of another. */
+  /** A peer that has lost its side of a connection begins a new one. If it still answers on the first, the new one is refused. */
   #replaceIfDead(existing: PeerConnection, framed: FramedLink, hello: Hello): void {
     const { peerId } = existing;
     const isProbing = this.#returning.has(peerId);

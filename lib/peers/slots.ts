@@ -1,15 +1,15 @@
 import { siteOf } from '../bounds/site.js';
 import type { Endpoint } from '../endpoint.js';
 
-/** What matters of a connection when one has to be closed for a newcomer. */
+/** What decides which connection is closed for a newcomer. */
 export interface Occupant {
-  /** Where the peer is. */
+  /** The endpoint of the peer. */
   readonly peerEndpoint: Endpoint;
   /** Whether the application has sent anything on it. */
   readonly hasSent: boolean;
 }
 
-/** The answer to a newcomer: whether it gets a slot, and which connection has to end for that. */
+/** Whether a newcomer gets a slot, and which connection has to be closed for it. */
 interface Slot<T> {
   readonly isFree: boolean;
   readonly gaveWay?: T | undefined;

@@ -4,7 +4,7 @@ import type { PeerId } from '../identity.js';
 import type { Outcome } from '../operators/trace-outcome.js';
 import type { Direction } from '../connection/connection.js';
 
-/** What is told of links and connections to peers. */
+/** What is traced of links and connections to peers. */
 export type PeerStep =
   /** One dial of a technique. */
   | (Outcome & {
@@ -14,7 +14,7 @@ export type PeerStep =
       /** Where to. */
       readonly endpoint: Endpoint;
     })
-  /** An inbound connection that did not become one. */
+  /** An inbound socket that did not become a connection. */
   | {
       readonly type: 'inbound-failed';
       /** Where it came from. */
@@ -39,5 +39,5 @@ export type PeerStep =
       readonly reason: CloseReason;
     };
 
-/** Where that is told. */
+/** Receives these steps. */
 export type PeerTrace = (step: PeerStep) => void;

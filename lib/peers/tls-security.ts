@@ -20,7 +20,7 @@ interface TlsSecurityConfig {
   readonly context: SecureContext;
 }
 
-/** Links over TLS, on which both ends prove their keys. The first frame on each says which connection it is for. */
+/** Links over TLS, on which both ends prove their keys. The first frame on a link tells which connection it is for. */
 export function tlsSecurity({ config, runtime, context }: TlsSecurityConfig): Security {
   const { handshakeMs } = config.timing;
   const { scheduler } = runtime;
@@ -47,7 +47,7 @@ export function tlsSecurity({ config, runtime, context }: TlsSecurityConfig): Se
       );
     },
     connectionOver: (link, { direction, attempt }) => {
-      // The greater key decides between links.
+      // The node with the greater key chooses among links.
       const isControlling = isGreater(config.identity.peerId, link.peerId);
       const start = { id: runtime.newId(), direction, confirmed: false, isControlling, attempt };
       return new PeerConnection(new FramedLink(link, framedWire()), start, contextOf(config, runtime));

@@ -20,20 +20,20 @@ import {
 } from 'rxjs';
 import { DialError } from '../errors.js';
 
-/** What it takes to find out which socket the peer keeps. */
+/** What finding out which socket the peer keeps needs. */
 export interface ChallengeChoiceConfig {
   /** Sends PyP2P's nonce on a socket that has opened. */
   readonly greet: (socket: Socket) => void;
   readonly scheduler: SchedulerLike;
 }
 
-/** When nothing has changed for so long, in milliseconds, the peer keeps all that are open, and any of them will do. */
+/** When nothing has changed for this long, in milliseconds, the peer keeps all open sockets, and any of them will do. */
 const SETTLE_MS = 1_000;
 
-/** The peer closes sockets at one moment: within so long, in milliseconds, the jitter of a path, the last of them is closed, too. */
+/** The peer closes its other sockets at the same moment: their closes arrive within the jitter of a path, in milliseconds. */
 const CLOSING_MS = 200;
 
-/** What becomes of the punches of a challenge, each known by its number, and of the sockets that they open. */
+/** What happens to the punches of a challenge, each known by its number, and to the sockets that they open. */
 type Change =
   | { readonly type: 'opened'; readonly punch: number; readonly socket: Socket }
   | { readonly type: 'over'; readonly punch: number }
@@ -52,13 +52,13 @@ interface Holes {
 }
 
 /**
- * Carries out the punches of a challenge and emits the socket that the peer keeps, paused, with all that the peer has said still in
- * it; then completes. All other sockets are closed, also when it is unsubscribed from.
+ * Carries out the punches of a challenge and emits the socket that the peer keeps: paused, with everything that the peer has sent still
+ * unread. Then it completes. All other sockets are closed, also when unsubscribed from.
  *
- * A node of PyP2P's connects from its four ports one after the other, keeps the first of its sockets that connected, and closes the
- * others without a word when it has tried all. Here another may have opened first, and a socket that is open here may only lie in the
- * queue of a port on which the peer listens. So every socket that opens is greeted with the nonce and kept until the peer has said
- * something on one, or has closed the others, or no punch is under way and nothing has changed for a second.
+ * A PyP2P node connects from its four ports one after the other, keeps the first of its sockets that connected, and closes the
+ * others without a message when it has tried all. On this side another socket may have opened first; and an open socket here may be one
+ * that the peer has not accepted. So the nonce is sent on every socket that opens, and all are kept until the peer has sent
+ * something on one of them, or has closed the others, or no punch is under way and nothing has changed for a second.
  *
  * @throws AggregateError with the error of each punch when none opened a socket; DialError when the peer has closed all that opened.
  *
@@ -105,7 +105,7 @@ export function keptByPeer$(
   });
 }
 
-/** Emits when the peer has said something on a socket, which stays in the socket, or has closed it. */
+/** Emits when the peer has sent something on a socket, which stays unread, or has closed it. */
 function fateOf$(socket: Socket): Observable<Change> {
   return new Observable<Change>((subscriber) => {
     const onData = (chunk: Buffer) => {
@@ -145,7 +145,7 @@ function without<T>(list: readonly T[], gone: T): readonly T[] {
   return list.filter((each) => each !== gone);
 }
 
-/** The socket that the peer keeps, as soon as that is known; nothing while it may still be any. */
+/** The socket that the peer keeps, as soon as that is known; empty while several are possible. */
 function choice$(
   { open: [first, ...others], underWay, hasClosed, spoken }: Holes,
   errors: readonly unknown[],

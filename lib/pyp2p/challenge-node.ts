@@ -19,18 +19,18 @@ import type { NodeTechnique } from '../techniques/technique.js';
 import { takeWithNonce$ } from './nonces.js';
 import type { Peers } from '../peers/peers.js';
 
-/** What challenges need of their node. */
+/** What making that context needs of the node. */
 export interface ChallengeContextConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
   readonly peers: Peers;
   /** The sessions that are open, whenever they change; replays the latest. */
   readonly sessions$: Observable<readonly RendezvousSession[]>;
-  /** What they share with the simultaneous opens of secured nets: how this node looks, and how it punches. */
+  /** What challenges share with the punches of secured nets: this node's NAT type and ports, and how it punches. */
   readonly punchContext: PunchContext;
 }
 
-/** Plain links have no key to tell peers by: nodes go by PyP2P's nonce, which there is in direct mode only. */
+/** Plain links have no keys: a challenge is recognised by PyP2P's nonce, which exists in direct mode only. */
 function canChallenge({ security, config: { mode } }: TechniqueHost): boolean {
   return security instanceof Pyp2pSecurity && mode === 'direct';
 }
@@ -53,7 +53,7 @@ export function challengeContextOf({
     scheduler,
     timeOfDay,
     talks$: sessions$.pipe(map((sessions) => sessions.map(challengeTalkIn))),
-    // By the endpoint in its locator, which it was asked for, and not by the port that its NAT happened to give.
+    // The peer is known by the endpoint in its locator, not by the port that its NAT has chosen for this link.
     link: (socket, peer) => ({ ...plainLink(socket, CHALLENGE.name), peerId: connectionKeyOf(peer), hasNonce: true }),
     greet: (socket) => {
       socket.write(NO_NONCE);

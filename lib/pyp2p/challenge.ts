@@ -33,30 +33,30 @@ import type { ChallengeContext } from './challenge-context.js';
 import type { Dial, TechniqueTraits } from '../techniques/technique.js';
 import { FinalError } from '../techniques/punch/round.js';
 
-/** PyP2P's nodes tell four ports, and punch from the first to the peer's first, from the second to its second, and so on. */
+/** PyP2P's nodes announce four ports, and punch from their first to the peer's first, from the second to the second, and so on. */
 const PORTS = 4;
 
 /**
- * Both begin this long after the time that is told, in milliseconds: PyP2P's nodes tell what time it is, and add this. It is
- * also the most that anybody waits: two clocks may differ.
+ * Both nodes start this long after the time in the messages, in milliseconds: a PyP2P node sends the current time, and both add this.
+ * Nobody waits longer, since two clocks may differ.
  */
 const NTP_DELAY_MS = 6_000;
 
 /**
- * And this long after our own answer, in milliseconds, so that we tell a time that is past. PyP2P's own meetings are twice
- * as far away, but a node of PyP2P's that misses one gives up, and before it knows what time it is it asks up to six time
- * servers, one after the other (the first time five that it tries out): with a tenth of a second for each name and a fifth
- * for each answer that is two seconds, and the rest is for the way of our answer.
+ * How long after its answer this node starts, in milliseconds: sooner than PyP2P's six seconds, so the time that it sends is
+ * in the past. A PyP2P node that misses the start gives up. Before it knows the time, it asks up to six time servers one after the
+ * other (five more the first time): with a tenth of a second for each name and a fifth for each answer, that takes two seconds. The
+ * rest is for our answer to arrive.
  */
 const MEETING_MS = 3_000;
 
-/** A punch goes on for this long, in milliseconds: what PyP2P's nodes give to one connect, each of the four in its turn. */
+/** How long a punch goes on, in milliseconds: as long as PyP2P's nodes try one connect, of which they make four, one after the other. */
 const FIGHT_MS = 5_000;
 
-/** For a server to take a candidate: a round trip on the slowest of paths. */
+/** How long a server has to confirm a candidate, in milliseconds: a round trip on the slowest of paths. */
 const SET_MS = 5_000;
 
-/** For the peer's answer to come by way of the server (PyP2P). */
+/** How long the peer's answer may take by way of the server, in milliseconds (PyP2P). */
 const ANSWER_MS = 10_000;
 
 /** What is known of challenges before there is a node. */
@@ -66,20 +66,22 @@ export const CHALLENGE = {
   serves: ({ version, nodeType }) => version === 2 && nodeType === 'simultaneous',
 } as const satisfies TechniqueTraits;
 
-/** Between two times that a node tells a server that it is there: less than the 60 s in which the worst NATs seen forget. */
+/** The interval at which a node lists itself again at a server, in milliseconds: less than the 60 s after which the worst NATs forget. */
 const LIST_MS = 25_000;
 
-/** Punches that servers ask for, at once, and after each a pause for its address (PyP2P: one at a time, each 2 s). */
+/** How many challenges are answered at once (PyP2P: one). */
 const MAX_ANSWERED = 4;
+
+/** The pause after each, for its address, in milliseconds (PyP2P: 2 s). */
 const PAUSE_MS = 2_000;
 
 /** Servers keep a candidate for this long, in milliseconds, and may name it again at any time (PyP2P). */
 const CANDIDATE_MS = 120_000;
 
-/** Challenges that are remembered within that time: more than can be accepted. */
+/** How many challenges are remembered for that time: more than can be accepted in it. */
 const MAX_REMEMBERED = 1_000;
 
-/** What one node tells the other by way of the server. */
+/** The address and ports that one node tells the other by way of the server. */
 interface Told {
   readonly address: string;
   readonly ports: readonly number[];
@@ -198,13 +200,12 @@ function ask$({ reply$, send }: ChallengeTalk, address: string, ports: readonly 
  * and punches at that time. The socket on which PyP2P's nonce comes is the connection; the others are closed. Whatever one
  * of them does, the others go on. Never emits, never fails; unsubscribing takes the node off the lists.
  *
- * A server can name any address, and nobody proves that somebody is there who asked. So it is only public IPv4 addresses
- * that are punched to, each once at a time with a pause of 2 s behind, four at once: what a hostile server can make of it is
- * that four addresses get 4 SYNs each about every ten seconds (12 with the kernel's repetitions), and up to 256 where they
- * answer RST.
+ * A server can name any address, and nothing proves that a node there has asked. So this node punches only to public IPv4 addresses,
+ * to four at once, to each one at a time and with a pause of 2 s after it. The worst that a hostile server can do: four addresses get 4
+ * SYNs each about every ten seconds (12 with the kernel's repetitions), and up to 256 if they answer RST.
  *
- * @param port what others are told of where this node listens; nobody dials it.
- * @param maxInbound how many connections others are told that it takes.
+ * @param port the listening port to announce; nobody dials it.
+ * @param maxInbound the number of connections to announce.
  */
 export function answerChallenges$(context: ChallengeContext, port: number, maxInbound: number): Observable<never> {
   const { talks$, scheduler } = context;
@@ -213,10 +214,10 @@ export function answerChallenges$(context: ChallengeContext, port: number, maxIn
   return talks$.pipe(
     switchMap((talks) => merge(...talks.map((talk) => listed$(talk, port, maxInbound, scheduler)))),
     mergeMap(({ talk, address, ports }) => {
-      // PyP2P's nodes, too, say nothing to what they do not accept; who waits gives up in 10 s.
+      // No answer, as from PyP2P's nodes: the peer gives up after 10 s.
       if (!isPublic(address) || busy.has(address) || busy.size >= MAX_ANSWERED || !context.hasSlotFor(address))
         return EMPTY;
-      // Another server, or the same one once more; who asks anew does so from other ports.
+      // The same challenge came before, maybe by another server. A new one would come with other ports.
       if (!accepted.add(`${address} ${ports.join(' ')}`)) return EMPTY;
       busy.add(address);
       return concat(answer$(context, talk, { address, ports }), timer(PAUSE_MS, scheduler)).pipe(
@@ -229,7 +230,7 @@ export function answerChallenges$(context: ChallengeContext, port: number, maxIn
   );
 }
 
-/** Says that this node is there, again and again, and when it is asked to; emits the challenges that come. */
+/** Lists this node at a server, at intervals and whenever the server asks for it. Emits the challenges that come. */
 function listed$(talk: ChallengeTalk, port: number, maxInbound: number, scheduler: SchedulerLike) {
   const list = () => {
     talk.send({ verb: 'SIMULTANEOUS', port, maxInbound });
@@ -237,7 +238,7 @@ function listed$(talk: ChallengeTalk, port: number, maxInbound: number, schedule
   };
   const challenge$ = talk.reply$.pipe(
     mergeMap((reply) => {
-      // Predictions are made when a challenge comes, so they are always fresh: to be listed anew is all that it takes.
+      // Being listed again is enough: ports are predicted when a challenge comes, and so never too old.
       if (reply.verb === 'RECONNECT') return list();
       return reply.verb === 'CHALLENGE' ? of({ talk, address: reply.address, ports: reply.ports }) : EMPTY;
     }),
@@ -276,29 +277,29 @@ function answer$(context: ChallengeContext, talk: ChallengeTalk, peer: Told): Ob
   );
 }
 
-/** Whether it is one that PyP2P knows, and nobody's own network. */
+/** Whether it is a public IPv4 address; PyP2P knows no IPv6. */
 function isPublic(address: string): boolean {
   return familyOf(address) === 4 && isPublicUnicast(address);
 }
 
-/** What every step of one punch is told with. */
+/** What every traced step of one punch has. */
 type PunchOf = Pick<PunchStep, 'attemptId' | 'peerId' | 'round' | 'by'>;
 
-/** This side as PyP2P's nodes know one: by four ports at most, the first of them first used. */
+/** This side with at most four ports, as PyP2P's nodes expect. */
 function toldSideOf(own: OwnPunchSide): OwnPunchSide {
   const { type } = own.natType;
   if (type === 'random' || type === 'unknown') {
     throw new FinalError(`The ports of our NAT cannot be predicted (${type})`);
   }
   const localPorts = own.localPorts.slice(0, PORTS);
-  // Where ports are kept, what is true of the first is true of each.
+  // Where the NAT keeps ports, each external port is the local one.
   const areKept = type === 'open' || type === 'preserving';
   return { ...own, localPorts, ports: areKept ? localPorts : own.ports.slice(0, PORTS) };
 }
 
 /**
- * Plans at once, so that what cannot be planned throws: one punch for each of our ports, to the peer's of the same rank. It is
- * not told how the peer's NAT is, so each of its ports counts as one that is known.
+ * Plans one punch for each of our ports, to the peer's port at the same place in its list. Plans at once, and throws when that is not
+ * possible. The peer does not tell its NAT type, so its ports are taken for certain.
  */
 function punches(
   { options, punch$, tell }: ChallengeContext,

@@ -6,10 +6,10 @@ import { OUR_DIALECT } from '../rendezvous/our-dialect.js';
 import { formatPyp2pRequest, parsePyp2pReply, type Pyp2pReply, type Pyp2pRequest } from './wire/rendezvous-messages.js';
 import type { UnlV2 } from './wire/unl-version-2.js';
 
-/** What stands for an address that the server does not tell. */
+/** Stands for an address that the server does not tell. */
 export const NO_ADDRESS = '0.0.0.0';
 
-/** PyP2P's dialect: only PyP2P's verbs, so that PyP2P's own servers will do. They tell nothing, and are asked for no sign of life. */
+/** PyP2P's dialect: only PyP2P's verbs, so that it works with PyP2P's own servers. They tell no addresses and answer no pings. */
 export const PYP2P_DIALECT: Dialect = {
   isReply: (line) => parsePyp2pReply(line) !== undefined,
   begin$: () => of({ observed: undefined, httpPort: undefined, serverId: undefined, roundTripMs: undefined }),
@@ -33,7 +33,7 @@ export const PYP2P_DIALECT: Dialect = {
     const ours = OUR_DIALECT.look(localPort);
     let address = NO_ADDRESS;
     return {
-      // Every server answers SOURCE with a port; servers of ours answer HELLO with the address, PyP2P's say nothing to it.
+      // Every server answers SOURCE with a port. Our servers answer HELLO with the address; PyP2P's ignore it.
       question: [...ours.question, formatPyp2pRequest({ verb: 'SOURCE', port: localPort })],
       seenIn: (line) => {
         address = ours.seenIn(line)?.address ?? address;
@@ -44,10 +44,10 @@ export const PYP2P_DIALECT: Dialect = {
   },
 };
 
-/** What PyP2P's servers say to nodes that are to open TCP simultaneously. */
+/** The replies of PyP2P's servers that are about challenges. */
 export type ChallengeReply = Exclude<Pyp2pReply, { readonly verb: 'NODES' | 'REMOTE' }>;
 
-/** What nodes say to PyP2P's servers about it. */
+/** The requests to PyP2P's servers that are about challenges. */
 export type ChallengeRequest = Extract<
   Pyp2pRequest,
   { readonly verb: 'SIMULTANEOUS' | 'CANDIDATE' | 'ACCEPT' | 'CLEAR' }

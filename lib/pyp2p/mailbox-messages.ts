@@ -2,8 +2,8 @@ import { decode, encode } from '@msgpack/msgpack';
 import { formatUnl, parseUnl } from '../unl.js';
 import type { UnlV2 } from './wire/unl-version-2.js';
 
-// What PyP2P's nodes put into each other's mailboxes to have the other side dial. Each is a text, written as MessagePack,
-// written as hex digits:
+// The messages that PyP2P's nodes put into each other's mailboxes to ask the other side to dial. Each is a text, encoded as MessagePack
+// and then as hex digits:
 //
 //   REVERSE_CONNECT:unl:nonce   dial me, and send this nonce first
 //   REVERSE_QUERY:unl           I have dialled you: was it you who asked for it?
@@ -19,10 +19,10 @@ export type ReverseMessage =
 /** The longest text that is read, in characters; the longest of the messages has 133. */
 export const TEXT_MAX_LENGTH = 1_024;
 
-/** A text as MessagePack has at most three bytes in front, and there is no need for others than ASCII characters. */
+/** MessagePack puts at most three bytes before a text, and these texts are ASCII. */
 const HEX_MAX_LENGTH = 2 * (TEXT_MAX_LENGTH + 3);
 
-/** Only texts, and what Python 2 makes of a text: whatever else could be large is refused before it is made. */
+/** Allows only texts, and the bytes that Python 2 makes of a text. Anything else that could be large is refused before it is decoded. */
 const ONLY_TEXTS = {
   maxStrLength: TEXT_MAX_LENGTH,
   maxBinLength: TEXT_MAX_LENGTH,
@@ -31,14 +31,14 @@ const ONLY_TEXTS = {
   maxExtLength: 0,
 } as const;
 
-/** Writes a text as it travels: MessagePack in hex digits. */
+/** Encodes a text: MessagePack, then hex digits. */
 export function encodeText(text: string): string {
   return Buffer.from(encode(text)).toString('hex');
 }
 
 /**
- * Reads a text as it travels: `undefined` for what is no hex, no MessagePack, no text, not all printable ASCII, or longer
- * than {@link TEXT_MAX_LENGTH}.
+ * Decodes a text: `undefined` if it is not hex, not MessagePack, not a text, not printable ASCII, or longer than
+ * {@link TEXT_MAX_LENGTH}.
  */
 export function decodeText(hex: string): string | undefined {
   if (hex.length > HEX_MAX_LENGTH || !/^(?:[0-9a-f]{2})+$/i.test(hex)) return undefined;
@@ -59,7 +59,7 @@ export function formatReverse(message: ReverseMessage): string {
   return message.verb === 'REVERSE_CONNECT' ? `${text}:${message.nonce}` : text;
 }
 
-/** Reads the text of a message: `undefined` for any other text, as an application of PyP2P's may put some there, too. */
+/** Parses a message: `undefined` for any other text, since PyP2P's applications use mailboxes, too. */
 export function parseReverse(text: string): ReverseMessage | undefined {
   const [verb, unlText = '', nonce, ...rest] = text.split(':');
   const unl = unlOf(unlText);

@@ -27,7 +27,7 @@ import type { Runtime } from '../runtime.js';
 import type { SignalTrace } from '../signalling/steps.js';
 import { decodeText, encodeText } from './mailbox-messages.js';
 
-/** What a mailbox of PyP2P's needs. */
+/** What a PyP2P mailbox needs. */
 export interface Pyp2pMailboxConfig {
   readonly identity: Identity;
   /** Where the services are: `dht_msg.php` is below each. */
@@ -36,20 +36,20 @@ export interface Pyp2pMailboxConfig {
   readonly localAddress?: string | undefined;
   readonly runtime: Runtime;
   readonly trace: SignalTrace;
-  /** What asks by HTTP, for specs. */
+  /** Replaces HTTP requests in specs. */
   readonly fetch$?: typeof fetch$ | undefined;
 }
 
-/** A node's mailboxes as PyP2P's nodes have one each. Nobody tells who has put what there, and nothing is encrypted. */
+/** A node's PyP2P mailboxes, one at each server. Messages are neither encrypted nor signed, and have no sender. */
 export interface Pyp2pMailbox {
   /**
    * The texts that come for this node. The servers are asked only while somebody is subscribed. Never completes, never fails;
-   * what is no text is dropped and told.
+   * anything but a text is dropped and traced.
    */
   readonly message$: Observable<string>;
   /**
-   * Puts a text into the mailbox of a node, at every server, since nobody knows at which of them it looks. Emits once whether
-   * any of them took it, and completes. Never fails.
+   * Puts a text into the mailbox of a node at every server, since it is not known which of them that node uses. Emits once whether
+   * any server took it, and completes. Never fails.
    *
    * @param nodeId 40 hex digits.
    */
@@ -57,41 +57,41 @@ export interface Pyp2pMailbox {
 }
 
 /**
- * A list waits for as long as the server lets it, but no longer than this: what stands between forgets silent connections
- * after a minute or so, and PyP2P's own server never ends one by itself. Ours does so after 25 s.
+ * How long to wait for an answer to `list`, in milliseconds, if the server does not answer before: NATs and proxies forget silent
+ * connections after a minute or so, and PyP2P's own server never ends a long poll by itself. Ours does so after 25 s.
  */
 const LIST_MS = 30_000;
 
-/** For a server to answer anything else. */
+/** How long a server has for any other answer, in milliseconds. */
 const ANSWER_MS = 5_000;
 
-/** The interval at which a server is asked, unless it still has to answer. */
+/** The shortest interval between two requests for new messages, in milliseconds. */
 const PACE_MS = 200;
 
-/** After a failure. A server that restarts is back in seconds; to one that is gone a knock a minute does no harm. */
+/** Pauses after failures. A restarted server is back in seconds; asking a dead one once a minute does no harm. */
 const BACKOFF = { firstMs: 500, mostMs: 60_000 };
 
-/** A longer answer is a failure, in bytes: ours are at most half as long. */
+/** The longest answer accepted, in bytes: those of our server are at most half as long. */
 const ANSWER_MAX_BYTES = 512 * 1024;
 
-/** Texts of one answer. */
+/** How many texts of one answer are read. */
 const MAX_LISTED = 64;
 
-/** Not PyP2P's, so that none of its nodes is told that this one is part of its DHT. */
+/** Not PyP2P's network, so that its nodes are not told that this one is part of their DHT. */
 const NETWORK = 'rxp2p';
 
 const PASSWORD_LENGTH = 24;
 
-/** What a server lists that has nothing, and would go on waiting. */
+/** The answer to `list` without messages, after which the server would keep waiting. */
 const NOTHING = '[]';
 
 /**
- * A client of PyP2P's `dht_msg.php`: registers this node with a password, asks again and again what has come, by long polls,
- * and puts texts into the mailboxes of others. A server that does not answer is asked later and later, and disturbs no other.
+ * A client of PyP2P's `dht_msg.php`: registers this node with a password, asks for new texts by long polls, and puts texts into the
+ * mailboxes of others. A server that does not answer is asked less and less often, and does not delay the others.
  *
- * The password goes to the server in the URL, as PyP2P has it. It is derived from the private key and the server's origin, so
- * that it is the same at each start and of no use at another server, and it is in no error and no trace. Whoever registers a
- * node's id first has its mailbox, which is why nothing of what comes is proof of anything.
+ * PyP2P's protocol sends the password in the URL. It is derived from the private key and the server's origin, so that it is the same at
+ * each start and useless at another server. It never appears in an error or in the trace. A mailbox belongs to the first who
+ * registers its id, so a message proves nothing about its sender.
  *
  * @example
  * const mailbox = pyp2pMailbox({ identity, urls: [new URL('http://rv.example.org:8080/')], runtime, trace });
@@ -110,16 +110,16 @@ export function pyp2pMailbox({ urls, ...config }: Pyp2pMailboxConfig): Pyp2pMail
   };
 }
 
-/** The password of a node at a server: whoever learns one learns neither another nor the key. */
+/** The password of a node at a server. It reveals neither the key nor the passwords for other servers. */
 export function passwordOf({ privateKey }: Identity, { origin }: URL): string {
   const info = 'rxp2p mailbox of PyP2P';
   return Buffer.from(hkdfSync('sha256', privateKey, origin, info, PASSWORD_LENGTH)).toString('base64url');
 }
 
-/** What is asked for, besides who asks. */
+/** The fields of a request, besides those that identify this node. */
 type Fields = Readonly<Record<string, string>>;
 
-/** The server does not know this node, or does not want what it was given. */
+/** The server does not know this node, or refuses the request. */
 class RefusedError extends HttpError {}
 
 /** One server, as this node sees it. */
@@ -134,7 +134,7 @@ class Server {
     this.#fetch$ = config.fetch$ ?? fetch$;
   }
 
-  /** The texts that come here, for ever. */
+  /** The texts that come at this server. Never completes. */
   message$(): Observable<string> {
     const { scheduler, random } = this.config.runtime;
     const listed$ = this.#list$().pipe(
@@ -189,7 +189,7 @@ class Server {
     });
   }
 
-  /** Asks as a node that the server knows by now. */
+  /** Registers this node first, if that has not been done. */
   #asKnown$(asked$: Observable<string>): Observable<string> {
     return defer(() => (this.#isRegistered ? of(undefined) : this.#register$())).pipe(switchMap(() => asked$));
   }
@@ -203,7 +203,7 @@ class Server {
     );
   }
 
-  /** A server that has lost its memory does not know this node any more. */
+  /** Registers again and repeats the request once: the server may have restarted, and lost its registrations. */
   #onceMoreAsNew<T>() {
     return retry<T>({
       count: 1,
@@ -224,7 +224,7 @@ class Server {
       url.search = String(new URLSearchParams({ call, node_id: identity.nodeId, password, ...fields }));
       return this.#fetch$({ url, maxBytes: ANSWER_MAX_BYTES, localAddress });
     }).pipe(
-      // Its own words have the whole URL in them, with the password.
+      // Hides the original error: its message contains the whole URL, with the password.
       catchError(() => throwError(() => new HttpError(`${origin} gave no answer`))),
       within(withinMs, `${origin} did not answer`, runtime.scheduler),
       map(({ status, text }) => {

@@ -10,16 +10,16 @@ import { Seen } from '../bounds/seen.js';
 /** A mailbox keeps a request for ten minutes, and the peer may take another minute to dial. */
 const LATE_MS = 660_000;
 
-/** Nonces that are remembered within that time. */
+/** How many nonces are remembered for that time. */
 const MAX_REMEMBERED = 10_000;
 
-/** Who waits for a nonce. */
+/** A subscriber that waits for a nonce. */
 interface Waiting {
   readonly addresses: readonly string[];
   readonly take: (socket: Socket) => void;
 }
 
-/** The nonces by which this node recognises, among inbound connections, those that it has asked for. */
+/** The nonces by which this node recognises inbound connections that it has asked for. */
 export class Nonces {
   readonly #waiting = new Map<string, Waiting>();
   readonly #asked: Seen;
@@ -67,20 +67,20 @@ export class Nonces {
   }
 }
 
-/** How a nonce is waited for. */
+/** What waiting for a nonce needs. */
 interface NonceConfig {
   /** For how long, in milliseconds. */
   readonly withinMs: number;
-  /** What the peer has not done when that time is over. */
+  /** The error message when that time is over. */
   readonly late: string;
   readonly runtime: Runtime;
-  /** Takes the socket, behind the nonce; one that throws does not. */
+  /** Takes the socket, from which the nonce has been read. Throws to refuse it. */
   readonly take: (nonce: string) => void;
 }
 
 /**
- * Waits for PyP2P's nonce on a socket and has somebody take it. Emits the nonce and completes; closes a socket that nobody
- * takes, also when unsubscribed from.
+ * Waits for PyP2P's nonce on a socket, and hands the socket to `take`. Emits the nonce and completes. Closes the socket if it is not
+ * taken, also when unsubscribed from before.
  *
  * @throws TimeoutError, ProtocolError when something else comes, and whatever `take` throws.
  */

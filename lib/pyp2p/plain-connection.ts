@@ -11,11 +11,11 @@ import { plainName } from './wire/unl-version-2.js';
 /** What kind of plain connection. */
 export interface PlainStart {
   readonly direction: Direction;
-  /** Whether this side has dialled and sends PyP2P's nonce first, in direct mode. */
+  /** Whether this side sends PyP2P's nonce first: it does when it has dialled, in direct mode. */
   readonly nonce: boolean;
 }
 
-/** A link on which nothing is encrypted and nobody proven. */
+/** A link without encryption and proof. */
 export interface PlainLink extends Link {
   /**
    * In direct mode, whether PyP2P's nonce, which the side that dialled sends first, has been sent or taken already. By default it is
@@ -24,7 +24,7 @@ export interface PlainLink extends Link {
   readonly hasNonce?: boolean | undefined;
 }
 
-/** A socket as a link: nobody is proven, so that the peer is called by its endpoint. */
+/** A socket as a link. No key is proven, so the peer's id is its endpoint. */
 export function plainLink(socket: Socket, technique: string): PlainLink {
   const { local, remote } = endpointsOf(socket);
   return { peerId: plainName(remote), stream: socket, local, remote, technique, direct: true };

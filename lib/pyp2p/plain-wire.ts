@@ -8,10 +8,10 @@ import { FRAME } from '../link/frames.js';
 /** PyP2P's `direct` nodes send this many hex digits first. */
 const NONCE_LENGTH = 64;
 
-/** What PyP2P sends when no nonce was agreed, at once: until it is there the other side does nothing with the connection. */
+/** The nonce that PyP2P sends when none was agreed: the other side waits for some nonce before it uses the connection. */
 export const NO_NONCE = '0'.repeat(NONCE_LENGTH);
 
-/** The wire that PyP2P speaks: bare lines, not secured; in direct mode behind the nonce of the side that dialled. */
+/** PyP2P's wire: lines without frames and without encryption; in direct mode, the nonce of the dialling side comes first. */
 export function plainWire(): Wire {
   return {
     lineEnd: '\r\n',
@@ -26,8 +26,7 @@ export function plainWire(): Wire {
 }
 
 /**
- * Waits for PyP2P's nonce and takes it from the socket, and nothing behind it. Emits it once and completes; the socket is
- * the caller's before and after.
+ * Reads PyP2P's nonce from a socket, and nothing after it. Emits it once and completes. The caller owns the socket before and after.
  *
  * @throws ProtocolError when something else comes, or the socket ends before all 64 digits are there.
  *

@@ -21,7 +21,7 @@ import type { Peers } from '../peers/peers.js';
 import type { PeerStep } from '../peers/steps.js';
 import type { SignalStep } from '../signalling/steps.js';
 
-/** What PyP2P's reverse connect needs of its node. */
+/** What making that context needs of the node. */
 export interface ReverseQueryContextConfig extends PeerDialConfig {
   readonly trace: (step: PeerStep | SignalStep) => void;
   readonly peers: Peers;
@@ -30,16 +30,16 @@ export interface ReverseQueryContextConfig extends PeerDialConfig {
   readonly nonces: Nonces;
 }
 
-/** As long as the nonce: 64 hex digits. */
+/** The length of a nonce: 64 hex digits. */
 const NONCE_BYTES = 32;
 
-/** For the peer to dial, and for it to ask whether it should have, 60 s each. */
+/** How long a request is remembered, in milliseconds: 60 s for the peer to dial, and 60 s to ask whether this node had asked for it. */
 const ASKED_MS = 120_000;
 
-/** Nodes that are remembered within that time. */
+/** How many requests are remembered for that time. */
 const MAX_ASKED = 1_000;
 
-/** Anybody may ask in the peer's name: then the peer still gets an answer to its own question. */
+/** How often a request is confirmed: anybody may ask in the peer's name, and the peer has to get an answer all the same. */
 const MAX_RECALLED = 4;
 
 /** PyP2P's reverse connect by its own mailboxes. */
@@ -72,14 +72,14 @@ export function reverseQueryContextOf(dependencies: ReverseQueryContextConfig): 
   };
   return {
     own,
-    // What else comes there is for other programs.
+    // Other texts in the mailbox are for other programs.
     message$: mailbox.message$.pipe(
       map(parseReverse),
       filter((message) => message !== undefined),
     ),
     send$: (nodeId, text) => mailbox.send$(nodeId, text),
     newNonce: () => randomBytes(NONCE_BYTES).toString('hex'),
-    // By the endpoint in its locator, which it was asked for, and not by the port that its NAT happened to give.
+    // The peer is known by the endpoint in its locator, not by the port that its NAT has chosen for this link.
     arrival$: (nonce, peer, addresses) =>
       nonces.arrival$(nonce, addresses).pipe(
         map((socket) => ({
@@ -122,7 +122,7 @@ interface Question {
 }
 
 function askedOf(now: () => number): Asked {
-  // In the order in which they are forgotten.
+  // The oldest first.
   const questions = new Map<string, Question>();
   return {
     add: (nodeId, ownUnl) => {

@@ -35,19 +35,19 @@ export const REVERSE_QUERY = {
   serves: ({ version, nodeType }) => version === 2 && nodeType !== 'passive',
 } as const satisfies TechniqueTraits;
 
-/** For the peer to say that it asked, in milliseconds; then the connection is closed (PyP2P). */
+/** How long the peer has to confirm that it asked, in milliseconds; then the connection is closed (PyP2P). */
 const ORIGIN_MS = 60_000;
 
-/** Dials that others ask for, at once, each until it is known whether they did. */
+/** How many dials for others run at once, each until the peer has confirmed that it asked. */
 const MAX_ANSWERED = 8;
 
-/** Who names an address may have it dialled a few times, as for tries that follow each other … */
+/** How often one address is dialled: enough for a few tries in a row … */
 const OF_ADDRESS = { perSecond: 0.1, burst: 4 };
 
-/** … and all together, whatever they name, no more than this. */
+/** … and how often all addresses together. */
 const OF_ALL = { perSecond: 1, burst: 20 };
 
-/** Addresses whose dials are counted. */
+/** How many addresses' dials are counted. */
 const MAX_COUNTED = 1_000;
 
 /**
@@ -125,7 +125,7 @@ export function answerReverse$(context: ReverseQueryContext): Observable<never> 
   return message$.pipe(
     mergeMap((message): Observable<unknown> => {
       if (message.verb === 'REVERSE_QUERY') return confess$(message.unl, context);
-      // Who waits for an answer listens itself.
+      // REVERSE_ORIGIN is read by the dial that waits for it.
       if (message.verb !== 'REVERSE_CONNECT') return EMPTY;
       const { unl, nonce } = message;
       const endpoint = endpointFor(unl, context);
@@ -160,7 +160,7 @@ function dialBack$(endpoint: Endpoint, unl: UnlV2, nonce: string, context: Rever
   );
 }
 
-/** Emits the link when the node with this UNL says that it asked for it; closes it when it does not, or nobody wants it any more. */
+/** Emits the link when the node with this UNL confirms that it asked for it. Otherwise, and when unsubscribed from, closes it. */
 function confirmed$(link: Link, peer: UnlV2, context: ReverseQueryContext): Observable<Link> {
   return defer(() => {
     const own = expectVersion2(context.own());
@@ -188,7 +188,7 @@ function confirmed$(link: Link, peer: UnlV2, context: ReverseQueryContext): Obse
   });
 }
 
-/** Tells a node that asks that it was this node that had it dial, if it was. */
+/** Confirms to a node that this node has asked it to dial, if it has. */
 function confess$({ nodeId }: UnlV2, { asked, send$, drop }: ReverseQueryContext): Observable<unknown> {
   const unl = asked.recall(nodeId);
   if (unl === undefined) {
@@ -196,7 +196,7 @@ function confess$({ nodeId }: UnlV2, { asked, send$, drop }: ReverseQueryContext
     return EMPTY;
   }
   const answer = `REVERSE_ORIGIN:${unl}`;
-  // PyP2P's nodes take the UNL for a regular expression, to which what follows a letter and a + is the letter alone.
+  // PyP2P's nodes compare UNLs by a regular expression, in which a + has a special meaning: so the UNL is also sent without any +.
   const answers = unl.includes('+') ? [answer, answer.replaceAll('+', '')] : [answer];
   return merge(...answers.map((text) => send$(nodeId, text)));
 }
@@ -211,7 +211,7 @@ function put$(nodeId: string, message: ReverseMessage, { send$ }: ReverseQueryCo
   );
 }
 
-/** PyP2P's nodes without a mailbox are all zeros. */
+/** PyP2P's nodes without a mailbox have an id of all zeros. */
 function hasMailbox({ nodeId }: UnlV2): boolean {
   return !/^0*$/.test(nodeId);
 }
@@ -222,8 +222,8 @@ function addressesOf(own: UnlV2, peer: UnlV2): readonly string[] {
 }
 
 /**
- * Where a node that asks may be dialled: its public address, or its LAN address behind the public one of this node. Nobody has seen it,
- * so that its own word is all there is; {@link mayDialHearsay} has the rest.
+ * Where a node that asks may be dialled: at its public address, or at its LAN address if it has the same public address as this node. No
+ * server has seen it, so there is only its own claim; {@link mayDialHearsay} has the other rules.
  */
 function endpointFor({ nodeId, wan, lan, port }: UnlV2, { own, isOnLink }: ReverseQueryContext): Endpoint | undefined {
   const self = own();
@@ -233,7 +233,7 @@ function endpointFor({ nodeId, wan, lan, port }: UnlV2, { own, isOnLink }: Rever
   return !isOwn && mayDialHearsay(endpoint, { at: wan }, { own: endpointsIn(self), isOnLink }) ? endpoint : undefined;
 }
 
-/** PyP2P's nodes cannot read a UNL with a NAT type that they do not know; whoever is to dial has no use for it. */
+/** Hides a NAT type that PyP2P's nodes do not know: they could not read the UNL, and do not need the type to dial. */
 function readableByPyp2p(unl: UnlV2): UnlV2 {
   return unl.natType === 'unknown' || unl.natType === 'delta' ? { ...unl, natType: 'random' } : unl;
 }

@@ -18,7 +18,7 @@ interface Pyp2pSecurityConfig {
 }
 
 /**
- * PyP2P's plain links: nothing is encrypted and nobody proven. In direct mode the dialling side sends a nonce first. By that the
+ * PyP2P's plain links, without encryption and proof. In direct mode the dialling side sends a nonce first, by which the
  * other side recognises a connection that it has asked for.
  */
 export class Pyp2pSecurity implements Security {

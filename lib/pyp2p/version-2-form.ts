@@ -23,7 +23,7 @@ function unlOf(
     version: 2,
     nodeId: identity.nodeId,
     nodeType,
-    // To PyP2P a node without a NAT is one whose ports are kept.
+    // PyP2P has no word for a node without a NAT; such a node looks like one whose NAT keeps ports.
     natType: type === 'open' ? 'preserving' : type,
     forwarding: forwardingOf(nodeType, reach?.mapping),
     port: reach?.endpoint?.port ?? port,

@@ -12,14 +12,14 @@ import type { Failure, Format, Sink } from './format.js';
 import { oneLine } from '../words.js';
 import { validate, type StandardSchema } from './schema.js';
 
-/** What a call needs. */
+/** What calling a method needs. */
 export interface CallConfig {
-  /** Opens a channel for it. */
+  /** Opens a channel for the call. */
   readonly open: (onClosed: OnClosed) => HeldChannel;
   readonly format: Format;
   /** The longest list of arguments and the longest value, in bytes. */
   readonly messageBytes: number;
-  /** What is called, for people. */
+  /** The object and method, for messages. */
   readonly what: string;
   readonly method: string;
   readonly args: readonly unknown[];
@@ -27,11 +27,11 @@ export interface CallConfig {
 }
 
 /**
- * Calls a method of an object at the peer, anew for each subscription. Emits its values, completes when it does, and has it end when
- * unsubscribed from. One round trip to the first value, and none before any other.
+ * Calls a method of an object at the peer, once for each subscription. Emits its values, and completes when it does. Unsubscribing ends
+ * the call at the peer. The first value takes one round trip; the peer sends the others without being asked again.
  *
- * @throws RemoteError with what the method failed with; RemoteRefusedError when it was not called, or could not go on; ClosedError
- * when the connection ends first; InvalidMessageError for arguments that cannot be sent; ProtocolError for an answer that is none.
+ * @throws RemoteError when the method fails; RemoteRefusedError when the peer refuses or stops the call; ClosedError when the connection
+ * ends first; InvalidMessageError for arguments that cannot be sent; ProtocolError for an answer that cannot be read.
  */
 export function call$(config: CallConfig): Observable<unknown> {
   const { schema, what } = config;

@@ -1,4 +1,4 @@
-/** Takes what the channel of a call brings. */
+/** Receives from the channel of a call. */
 export interface CallHandler {
   onData(bytes: Buffer): void;
   onEnd(): void;
@@ -8,20 +8,20 @@ export interface CallHandler {
 
 /** This side's end of the channel of a call. */
 export interface CallChannel {
-  /** What waits to be sent, in bytes. */
+  /** How many bytes wait to be sent. */
   readonly waiting: number;
   attach(handler: CallHandler): void;
   write(bytes: Buffer): void;
-  /** So many bytes have been read: the peer may send as many more. */
+  /** Call this when so many bytes have been read: the peer may then send as many more. */
   read(bytes: number): void;
   end(): void;
   reset(reset: { readonly code: string; readonly message: string }): void;
 }
 
-/** A channel with what tells when its connection has ended. */
+/** A channel that is told when its connection ends. */
 export interface HeldChannel {
   readonly channel: CallChannel;
-  /** Nothing need be told any more. */
+  /** Call this when the call is over, and the end of the connection does not matter any more. */
   readonly release: () => void;
 }
 
@@ -35,10 +35,10 @@ export interface ConnectionEnding {
   readonly onClosed: OnClosed;
 }
 
-/** Channels whose names begin so are not the application's. */
+/** The names of channels for calls begin with this. An application's own channels cannot have such names. */
 const PREFIX = 'rxp2p:remote:';
 
-/** What the channels of calls to an object are called. */
+/** The name of the channels for calls to an object. */
 export function callName(format: string, name: string): string {
   return `${PREFIX}${format}:${name}`;
 }

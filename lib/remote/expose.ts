@@ -7,15 +7,15 @@ import { ServedCall } from './served-call.js';
 
 /** How much one peer may call. */
 export interface CallLimits {
-  /** Calls of one connection that are under way. */
+  /** How many calls of one connection may run at once. */
   readonly remoteCalls: number;
-  /** Calls that one connection may begin in a second. */
+  /** How many calls one connection may start in a second. */
   readonly remoteCallsPerSecond: number;
   readonly remoteBytes: number;
   readonly messageBytes: number;
 }
 
-/** What an application exposes: an object, or what makes one for each connection that asks. */
+/** What an application exposes: an object, or a function that makes one for each connection that uses it. */
 export type Exposed<C> = object | ((connection: C) => object);
 
 function isMaker<C>(exposed: Exposed<C>): exposed is (connection: C) => object {
@@ -31,7 +31,7 @@ interface Exposure<C extends object> {
   readonly objects: WeakMap<C, object>;
 }
 
-/** What this node knows of a connection that calls. */
+/** The state kept for a connection that makes calls. */
 interface Caller {
   readonly mayCall: () => boolean;
   underWay: number;
@@ -51,7 +51,8 @@ export class Exposures<C extends object> {
   }
 
   /**
-   * Exposes an object until unsubscribed from; what is under way ends then, too. The options have been checked, and the name is free.
+   * Exposes an object until unsubscribed from, which also ends its running calls. The caller has checked the options, and that the name
+   * is free.
    */
   add(exposed: Exposed<C>, options: ExposeOptions): Subscription {
     const format = formatOf(options.codec);
@@ -65,10 +66,10 @@ export class Exposures<C extends object> {
   }
 
   /**
-   * Takes a call of a peer's.
+   * Serves a call that a peer makes.
    *
    * @param hold accepts the channel, and tells when its connection ends.
-   * @returns whether anything is exposed by this name.
+   * @returns whether an object is exposed by this name.
    */
   take(name: string, connection: C, hold: (ending: ConnectionEnding) => HeldChannel): boolean {
     const exposure = this.#byName.get(name);

@@ -7,34 +7,34 @@ import type { CodecOption, RemoteCodec } from './interface.js';
 import { MESSAGE_PACK } from './messagepack.js';
 import { codecNameOf, type CodecName } from './options.js';
 
-/** Why a call failed, as it travels. */
+/** Why a call failed, as it is sent to the caller. */
 export interface Failure {
-  /** `error`: what the method threw, or its Observable failed with. `refused`: it was never called, or may not go on. */
+  /** `error`: the method threw, or its Observable failed. `refused`: it was not called, or was stopped. */
   readonly kind: 'error' | 'refused';
-  /** The error's name; or which refusal. */
+  /** The error's name, or the reason of the refusal. */
   readonly name: string;
   readonly message: string;
-  /** The error's own `code`, where it has one. */
+  /** The error's own `code`, if it has one. */
   readonly code?: string | number | undefined;
 }
 
-/** Gathers what is to be sent. */
+/** Encodes values, and gathers them to be sent together. */
 export interface Writer {
   /** How much is gathered, in bytes or UTF-16 units. */
   readonly length: number;
   /**
-   * Gathers a value, where it is not too long.
+   * Adds a value.
    *
-   * @throws RangeError where it is; and whatever the codec throws for what it cannot write.
+   * @throws RangeError when it is too long; and whatever the codec throws for a value that it cannot encode.
    */
   value(value: unknown, maxBytes: number): void;
   /** Gathers a failure, its words cut so that it is not too long. */
   failure(failure: Failure, maxBytes: number): void;
-  /** All that was gathered. */
+  /** Takes everything that was gathered. */
   take(): Buffer;
 }
 
-/** Takes what comes. */
+/** Receives decoded values. */
 export interface Sink {
   /** Whether nothing more is wanted: what is left is not read. */
   isOver(): boolean;
@@ -42,15 +42,15 @@ export interface Sink {
   failure(failure: Failure): void;
 }
 
-/** Reads what comes. */
+/** Decodes bytes. */
 export interface Reader {
-  /** @throws Error when that is not what it should be, or too long. */
+  /** @throws Error when the bytes cannot be decoded, or a value is too long. */
   push(bytes: Buffer, sink: Sink): void;
 }
 
-/** How calls and their values travel on a channel. */
+/** How calls and their values are encoded on a channel. */
 export interface Format {
-  /** Part of the channel's name: who has another format does not understand. */
+  /** Part of the channel's name, so that a peer with another format refuses the call. */
   readonly name: CodecName;
   writer(): Writer;
   /** @param maxBytes the longest value, in bytes. */
@@ -64,7 +64,7 @@ export function formatOf(codec: CodecOption = 'json'): Format {
   return codec === 'messagepack' ? MESSAGES : bytesFormat('own', codec);
 }
 
-/** A failure is a line that begins with this, as no JSON does. */
+/** A line that begins with this is a failure: no JSON begins with it. */
 const FAILURE_MARK = '!';
 
 /** Lines: each a value in JSON, empty for `undefined`, or a failure. */
@@ -105,7 +105,7 @@ const FAILURE_TAG = 1;
 const VALUE_HEAD = Uint8Array.of(VALUE_TAG);
 const FAILURE_HEAD = Uint8Array.of(FAILURE_TAG);
 
-/** Messages: a byte that tells whether a value or a failure follows. */
+/** Messages: the first byte of each tells whether a value or a failure follows. */
 function bytesFormat(name: CodecName, codec: RemoteCodec): Format {
   return {
     name,
@@ -184,7 +184,7 @@ function failureText({ kind, name, message, code }: Failure, maxBytes: number): 
   }
 }
 
-/** Reads a failure. Whatever it says, it is one; its words are a peer's. */
+/** Reads a failure. Fields that cannot be read get defaults: a malformed failure is still a failure. The texts are a stranger's. */
 function failureIn(text: string): Failure {
   const { kind, name, message, code } = parseJsonObject(text) ?? {};
   return {

@@ -1,15 +1,15 @@
 import type { Observable, ObservableInput } from 'rxjs';
 import type { StandardSchema } from './schema.js';
 
-/** The methods of an interface that can be called from elsewhere: those that return what RxJS makes an Observable of. */
+/** The methods of an interface that can be called remotely: those that return an Observable, a Promise or an iterable. */
 type MethodName<T> = {
   [K in keyof T]: T[K] extends (...args: never[]) => ObservableInput<unknown> ? K : never;
 }[keyof T] &
   string;
 
 /**
- * An object that lives at the peer: each of its methods returns a cold Observable. Every subscription calls the method anew, and
- * unsubscribing ends that.
+ * An object at the peer. Each of its methods returns a cold Observable: every subscription calls the method again, and unsubscribing
+ * ends that call.
  *
  * @example
  * interface Market { prices(symbol: string): Observable<number>; buy(order: string): Promise<string> }
@@ -23,48 +23,48 @@ export type Remote<T> = {
     : never;
 };
 
-/** How the bytes of arguments and values are written and read; both sides need the same. */
+/** Encodes and decodes arguments and values. Both sides need the same codec. */
 export interface RemoteCodec {
   readonly encode: (value: unknown) => Uint8Array;
-  /** May throw for bytes that are none of `encode`'s. */
+  /** May throw for bytes that `encode` does not produce. */
   readonly decode: (bytes: Uint8Array) => unknown;
 }
 
 /**
- * How arguments and values travel: `json`, the default, as JSON; `messagepack`, where bytes come as `Uint8Array`; or by a codec of the
- * application's. Both sides have to name the same.
+ * How arguments and values are encoded: as JSON (`json`, the default); as MessagePack (`messagepack`), where bytes arrive as
+ * `Uint8Array`; or by the application's own codec. Both sides have to use the same.
  */
 export type CodecOption = 'json' | 'messagepack' | RemoteCodec;
 
-/** What an Observable's values do that come faster than the caller takes them, and faster than `limits.remoteBytes` can hold. */
+/** What happens when more than `limits.remoteBytes` of an Observable's values wait for the caller. */
 export type OverflowPolicy = 'fail' | 'latest' | 'drop-oldest';
 
-/** Schemas of a method: whatever a peer sends that does not fit never reaches the application. */
+/** Schemas of a method. What a peer sends and does not fit never reaches the application. */
 export interface MethodSchemas {
-  /** Of the list of arguments, where the method is exposed. */
+  /** Checks the list of arguments, where the method is exposed. */
   readonly args?: StandardSchema | undefined;
-  /** Of each value, where the method is called. */
+  /** Checks each value, where the method is called. */
   readonly value?: StandardSchema | undefined;
 }
 
-/** How an object is exposed. */
+/** Options for exposing an object. */
 export interface ExposeOptions {
-  /** The name by which peers ask for it: at most 200 bytes of UTF-8. */
+  /** The name by which peers use it: at most 200 bytes of UTF-8. */
   readonly as: string;
   readonly codec?: CodecOption | undefined;
   /**
-   * What becomes of the values of an Observable that the caller does not take fast enough: the call fails (`fail`, the default); all
-   * but the latest are dropped (`latest`); or the oldest of `limits.remoteBytes` are (`drop-oldest`). Iterables and async iterables
-   * are asked only for what the caller takes.
+   * What happens when more than `limits.remoteBytes` of an Observable's values wait for the caller: the call fails (`fail`, the default);
+   * all but the latest value are dropped (`latest`); or the oldest values are dropped (`drop-oldest`). Iterables and async iterables are
+   * asked only for what there is room for.
    */
   readonly overflow?: OverflowPolicy | undefined;
-  /** Schemas of arguments, by the names of the methods: any of a library that follows Standard Schema. */
+  /** Schemas of the arguments, by the names of the methods, from any library that follows Standard Schema. */
   readonly schemas?: Readonly<Record<string, MethodSchemas>> | undefined;
 }
 
-/** How an object at the peer is used. */
+/** Options for using an object at the peer. */
 export interface RemoteOptions {
   readonly codec?: CodecOption | undefined;
-  /** Schemas of values, by the names of the methods: any of a library that follows Standard Schema. */
+  /** Schemas of the values, by the names of the methods, from any library that follows Standard Schema. */
   readonly schemas?: Readonly<Record<string, MethodSchemas>> | undefined;
 }

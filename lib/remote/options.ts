@@ -1,21 +1,21 @@
 import { expectName, expectOneOf, invalidOption } from '../validate.js';
 import type { CodecOption, ExposeOptions } from './interface.js';
 
-/** The longest name of an object, in bytes: there is room for it in the name of a channel. */
+/** The longest name of an object, in bytes: the name of a channel has room for it. */
 export const OBJECT_NAME_BYTES = 200;
 
-/** Part of the names of channels, so that who has another codec does not understand. */
+/** The name of a codec. It is part of a channel's name, so that a peer with another codec refuses the call. */
 export type CodecName = 'json' | 'messagepack' | 'own';
 
-/** What a codec is called. */
+/** The name of a codec, as it is part of a channel's name. */
 export function codecNameOf(codec: CodecOption = 'json'): CodecName {
   return typeof codec === 'string' ? expectOneOf('codec', codec, ['json', 'messagepack']) : 'own';
 }
 
 /**
- * Checks how an object is to be exposed.
+ * Checks the options for exposing an object.
  *
- * @param taken the names that something is exposed by, each with its codec.
+ * @param taken the names that are in use, each with its codec.
  * @returns its name, with its codec.
  * @throws InvalidOptionError
  */

@@ -12,8 +12,8 @@ export interface RemoteConfig extends Pick<CallConfig, 'messageBytes'> {
 }
 
 /**
- * An object that stands for one at the peer: each of its properties is a function that returns a cold Observable. It knows nothing of what
- * the peer's object has, so that a method that is none fails when it is called.
+ * A proxy for an object at the peer: each of its properties is a function that returns a cold Observable. The proxy does not know which
+ * methods the peer's object has, so that a call of an unknown method fails only when it is made.
  *
  * @throws InvalidOptionError for a name that is too long.
  */
@@ -34,7 +34,7 @@ export function remoteObject<T>(name: string, { codec, schemas = {} }: RemoteOpt
   };
   const nothing: object = Object.freeze({ __proto__: null });
   const object = new Proxy(nothing, {
-    // Nothing but methods: `then` above all, by which `await` would call it.
+    // Not `then`: `await` would take the proxy for a Promise and call it.
     get: (_target, property) =>
       typeof property === 'string' && property !== 'then' ? methodNamed(property) : undefined,
   });
@@ -42,7 +42,7 @@ export function remoteObject<T>(name: string, { codec, schemas = {} }: RemoteOpt
   throw new TypeError('Expected an object');
 }
 
-/** Nobody here can know what the peer exposes: whoever names `T` says so, and each call finds out. */
+/** `T` is the caller's claim: this node cannot know what the peer exposes before a call is made. */
 function isRemote<T>(object: object): object is Remote<T> {
   return typeof object === 'object';
 }

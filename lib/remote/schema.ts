@@ -1,6 +1,6 @@
 /**
- * A schema of any library that follows [Standard Schema](https://standardschema.dev), version 1: zod, valibot, arktype and others. This is
- * what is used of it.
+ * A schema of any library that follows [Standard Schema](https://standardschema.dev), version 1: zod, valibot, arktype and others. Only
+ * these members are used.
  */
 export interface StandardSchema {
   readonly '~standard': {
@@ -10,16 +10,16 @@ export interface StandardSchema {
   };
 }
 
-/** What a schema says of a value: what it has become, or what is wrong with it. */
+/** The result of a schema's validation: the value, maybe converted, or what is wrong with it. */
 export type SchemaResult =
   | { readonly value: unknown; readonly issues?: undefined }
   | { readonly issues: readonly { readonly message: string }[] };
 
-/** What a schema makes of a value. */
+/** The result of {@link validate}. */
 export type Validated =
   { readonly isValid: true; readonly value: unknown } | { readonly isValid: false; readonly message: string };
 
-/** Validates a value. Without a schema, every value is as it should be; at once where the schema can tell at once. */
+/** Validates a value; without a schema, every value is valid. Synchronous if the schema is. */
 export function validate(schema: StandardSchema | undefined, value: unknown): Validated | PromiseLike<Validated> {
   if (schema === undefined) return { isValid: true, value };
   const result = schema['~standard'].validate(value);

@@ -5,7 +5,7 @@ import type { MethodSchemas, OverflowPolicy } from './interface.js';
 import { validate, type Validated } from './schema.js';
 import { failureOf, Values } from './values.js';
 
-/** What it takes to serve a call. */
+/** What serving a call needs. */
 export interface ServedCallConfig {
   readonly format: Format;
   readonly overflow: OverflowPolicy;
@@ -16,13 +16,13 @@ export interface ServedCallConfig {
   readonly object: () => object;
   /** Accepts the channel of the call, and tells when its connection ends. */
   readonly hold: (ending: ConnectionEnding) => HeldChannel;
-  /** Does something at the end of the current run of JavaScript. */
+  /** Runs an action at the end of the current run of JavaScript. */
   readonly soon: (action: () => void) => void;
-  /** Called once, when it is over. */
+  /** Called once, when the call is over. */
   readonly onOver: () => void;
 }
 
-/** One call that a peer has made: reads what is called, calls it, and sends what comes of it. */
+/** One call that a peer has made: reads the method's name and arguments, calls the method, and sends its values. */
 export class ServedCall {
   readonly #config: ServedCallConfig;
   readonly #held: HeldChannel;
@@ -45,7 +45,7 @@ export class ServedCall {
     });
   }
 
-  /** Takes what comes, and what has come. To be called once. */
+  /** Starts to read, beginning with what has arrived already. Call it once. */
   begin(): void {
     const { format, messageBytes } = this.#config;
     const { channel } = this.#held;
@@ -71,7 +71,7 @@ export class ServedCall {
     });
   }
 
-  /** Does not call anything, or not go on. */
+  /** Refuses the call, or stops it. */
   refuse(reason: RefusalReason, message: string): void {
     this.#isAsked = true;
     this.#values.fail({ kind: 'refused', name: reason, message });
@@ -138,7 +138,7 @@ export class ServedCall {
     const own: unknown = Object.hasOwn(object, name) ? Reflect.get(object, name) : undefined;
     if (typeof own !== 'function') return undefined;
     return (args) => {
-      // What a function returns that is no input for an Observable fails there.
+      // A result that cannot become an Observable fails later, when its values are to be sent.
       const result: unknown = Reflect.apply(own, object, args);
       return result;
     };

@@ -7,32 +7,32 @@ import type { OverflowPolicy } from './interface.js';
 /** A batch is written when it is this long, or when the current run of JavaScript ends. */
 const BATCH_LENGTH = 32_768;
 
-/** While so many bytes wait, an iterable is not asked for more, and an Observable's values are kept here. */
+/** While this many bytes wait, an iterable is not asked for more, and an Observable's values queue up here. */
 const HIGH_WATER_BYTES = 131_072;
 
-/** How values are sent. */
+/** What sending values needs. */
 export interface ValuesConfig {
   readonly channel: CallChannel;
   readonly format: Format;
   readonly overflow: OverflowPolicy;
-  /** Values of an Observable that wait, in bytes, before the policy applies. */
+  /** How many bytes of an Observable's values may wait before the policy applies. */
   readonly remoteBytes: number;
   /** The longest value, in bytes. */
   readonly messageBytes: number;
-  /** Does something at the end of the current run of JavaScript. */
+  /** Runs an action at the end of the current run of JavaScript. */
   readonly soon: (action: () => void) => void;
-  /** Called once, when all has been sent or has failed. */
+  /** Called once, when everything has been sent, or the call has failed. */
   readonly onOver: () => void;
 }
 
-/** Sends what a method returns, value by value, no faster than the caller takes it where the source can be told to wait. */
+/** Sends the values of what a method returns. If the source can be told to wait, it waits until there is room. */
 export class Values {
   readonly #config: ValuesConfig;
   readonly #writer: Writer;
   #isFlushDue = false;
   #isOver = false;
   #source: Subscription | undefined;
-  /** Goes on, where somebody waits for room. */
+  /** Continues when there is room, if something waits for it. */
   #resume: (() => void) | undefined;
 
   constructor(config: ValuesConfig) {
@@ -40,7 +40,7 @@ export class Values {
     this.#writer = config.format.writer();
   }
 
-  /** Sends all that comes of a source. */
+  /** Sends all values of a source. */
   send(source: unknown): void {
     const value$ = isPullable(source) ? this.#pull$(source) : this.#take$(observableOf(source));
     this.#source = value$.subscribe({
@@ -73,7 +73,7 @@ export class Values {
     }
   }
 
-  /** Some of what waited is on its way. */
+  /** Call this when some of the waiting bytes have been sent. */
   written(): void {
     if (this.#waiting * 2 > HIGH_WATER_BYTES) return;
     const resume = this.#resume;
@@ -135,7 +135,7 @@ export class Values {
     });
   }
 
-  /** An Observable cannot be told to wait: what finds no room waits here, as the policy has it. */
+  /** An Observable cannot be told to wait: values for which there is no room queue up here, as the policy says. */
   #take$(value$: Observable<unknown>): Observable<never> {
     const { overflow, remoteBytes, messageBytes, format, channel } = this.#config;
     return new Observable((subscriber) => {
@@ -201,7 +201,7 @@ export class Values {
 
 const NOTHING = Buffer.alloc(0);
 
-/** @throws TypeError for what no Observable can be made of. */
+/** @throws TypeError for a value that cannot become an Observable. */
 function observableOf(source: unknown): Observable<unknown> {
   if (isObservable(source)) return source;
   if (source instanceof Promise || isInteroperable(source)) return from(source);
@@ -228,7 +228,7 @@ async function leave(iterator: Iterator<unknown> | AsyncIterator<unknown>): Prom
   await iterator.return?.();
 }
 
-/** What is told of an error: never its stack, which is for the side where it happened. */
+/** What the caller learns of an error: never its stack, which is this side's secret. */
 export function failureOf(error: unknown): Failure {
   try {
     if (!(error instanceof Error)) return { kind: 'error', name: 'Error', message: String(error) };

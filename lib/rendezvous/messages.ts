@@ -50,7 +50,7 @@ export const REPLY_MAX_BYTES = 65_536;
 /** A node has at most one session by each family of addresses. */
 const MAX_SEEN_AT = 2;
 
-/** Words of a line that are looked at: more than any line has that says something. */
+/** How many words of a line are read: more than any valid line has. */
 const MAX_WORDS = MAX_NODES + 4;
 
 /** Why a server refuses; words for people follow the code on the wire. */

@@ -15,5 +15,5 @@ export type RendezvousStep =
     }
   | ServerStep;
 
-/** Where that is told. */
+/** Receives these steps. */
 export type RendezvousTrace = (step: RendezvousStep) => void;

@@ -36,10 +36,10 @@ import { reach$ } from './reach.js';
 
 /** What a node knows about itself so far. */
 export interface Findings {
-  /** Where it listens; `undefined` before it does. */
+  /** Where it listens; `undefined` until it does. */
   readonly local: Endpoint | undefined;
   readonly servers: readonly ServerState[];
-  /** Whether others can dial it; `undefined` until that is being looked into. */
+  /** Whether others can dial it; `undefined` until that is being tested. */
   readonly reaches: readonly Reach[] | undefined;
   /** What its NAT is; `undefined` until the servers have been asked. */
   readonly nats: readonly NatView[] | undefined;
@@ -47,7 +47,7 @@ export interface Findings {
   readonly location: Location | undefined;
 }
 
-/** What finding out needs of the node. */
+/** What this needs of the node. */
 interface FindingsConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
@@ -101,8 +101,8 @@ export function sessionsIn(servers$: Observable<readonly ServerState[]>): Observ
 }
 
 /**
- * To the server that carries this node's signals by a family, and back, in milliseconds: the first that sees it so, as
- * signals prefer it; else what was seen of the NAT, else 0. Pure.
+ * The round trip to the server that carries this node's signals by a family of addresses, in milliseconds: the first server that sees
+ * the node by that family, which signals prefer, too. Else the round trip measured with the NAT; else 0. Pure.
  */
 export function signalRoundTripMs({ servers, nats }: Findings, family: 4 | 6): number {
   const sessions = servers.flatMap(({ session }) => session ?? []);
@@ -173,7 +173,7 @@ export function httpUrlOf({ server: { host }, httpPort }: ServerState): URL | un
   return httpPort === undefined ? undefined : httpUrl({ host, port: httpPort });
 }
 
-/** The mailbox servers and the DHT's nodes to join by: they have all HTTP services. Mailboxes for nodes without keys have none. */
+/** The mailbox servers, and the DHT nodes to join by: they have all HTTP services, but PyP2P's mailboxes have none. */
 export function httpServers({ mailbox, dht, provesKeys }: ResolvedConfig): readonly URL[] {
   return provesKeys ? [...mailbox, ...dht.map(httpUrl)] : [];
 }
@@ -194,7 +194,7 @@ export function observersOf(config: ResolvedConfig): readonly Observer[] {
   return [...rendezvous, ...others.filter(({ host }) => !rendezvous.some((server) => server.host === host))];
 }
 
-/** What this node's NAT is: at once, again when no server was there and then one is, and whenever the network changes. */
+/** What this node's NAT is: at once, again when the first server becomes reachable, and whenever the network changes. */
 function natOf$(
   addresses$: Observable<readonly string[]>,
   servers$: Observable<readonly ServerState[]>,

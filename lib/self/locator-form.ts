@@ -2,7 +2,7 @@ import type { ResolvedConfig } from '../config.js';
 import type { Reach } from '../reachability.js';
 import type { NatType, NodeType, Unl } from '../unl/types.js';
 
-/** What a locator tells of a node. */
+/** What a locator is made from. */
 export interface Located {
   readonly nodeType: NodeType;
   readonly natType: NatType;
@@ -16,7 +16,7 @@ export interface Located {
   readonly reaches: readonly Reach[];
 }
 
-/** In what form a node tells where it is. */
+/** How a node makes its locator: in version 3, or for PyP2P's nodes in version 2. */
 export interface LocatorForm {
   /** Whether others can open TCP simultaneously with the node by a family of addresses, if its NAT can be predicted. */
   readonly canPunchBy: (family: 4 | 6, config: ResolvedConfig) => boolean;

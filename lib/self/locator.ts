@@ -19,7 +19,7 @@ export interface Location {
 }
 
 /** What is known of a node's network. */
-export interface Surroundings {
+export interface NetworkView {
   /** This machine's addresses. */
   readonly addresses: readonly string[];
   readonly servers: readonly ServerState[];
@@ -28,8 +28,8 @@ export interface Surroundings {
 }
 
 /**
- * Interfaces of containers, virtual machines and VPNs, as Linux, macOS and Windows call them: others on the LAN cannot dial what is
- * there, as a rule.
+ * The names of interfaces of containers, virtual machines and VPNs on Linux, macOS and Windows. Others on the LAN can rarely dial
+ * addresses there.
  */
 const VIRTUAL =
   /^(?:br-|bridge[0-9]|cali|cilium|cni|docker|flannel|ipsec|lxc|lxdbr|podman|ppp|tailscale|tap|tun|utun|vboxnet|veth|virbr|vmenet|vmnet|wg|zt)|virtualbox|vmware|wsl/i;
@@ -38,14 +38,14 @@ const VIRTUAL =
 export interface LocalAddressesOptions {
   /** The addresses that the default routes lead from. Default: not known. */
   readonly routed?: readonly string[] | undefined;
-  /** Default: this machine's; those of nobody where the system tells of none, so that only `routed` is left. */
+  /** Default: this machine's. If the system does not tell them there are none, and only `routed` counts. */
   readonly interfaces?: Interfaces | undefined;
 }
 
 /**
- * This machine's addresses that others may know: the one it is bound to, or all of them; loopback only when there is no
- * other. There is room for a few of each family: those of the default routes come first, those of containers, virtual machines and
- * VPNs last. Pure, with `interfaces`.
+ * This machine's addresses to put into a locator: the one that the node is bound to, or all; loopback only if there is no other. Only
+ * a few of each family fit: those of the default routes come first, those of containers, virtual machines and VPNs last. Pure if
+ * `interfaces` is passed.
  */
 export function localAddresses(
   bind: string | undefined,
@@ -75,13 +75,13 @@ export function isOneAddress(bind: string | undefined): bind is string {
   return bind !== undefined && scopeOf(bind) !== 'unusable';
 }
 
-/** The lower, the more likely it is that others can dial an address. */
+/** Ranks an address: the lower, the more likely others can dial it. */
 function rankOf(name: string, address: string, routed: readonly string[]): number {
   if (routed.includes(address)) return 0;
   return VIRTUAL.test(name) ? 2 : 1;
 }
 
-/** Whether an address is on the same network as one of this machine's interfaces, as far as the system tells: no router is in between. */
+/** Whether one of this machine's interfaces is on the same network as an address, so that no router is between. */
 export function isOnLink(address: string, interfaces = ownInterfaces().interfaces ?? {}): boolean {
   const target = ipaddr.parse(address);
   return Object.values(interfaces)
@@ -91,19 +91,19 @@ export function isOnLink(address: string, interfaces = ownInterfaces().interface
 }
 
 /**
- * What a node is, from its own addresses, from where the servers see it (with no NAT between, they see one of its own), and
- * from whether somebody outside has dialled it, which settles the matter; and if nobody can, whether its NAT can be
- * predicted, so that others can open TCP simultaneously with it.
+ * Decides how others can reach a node. If somebody outside has dialled it, it can be dialled. Until that is known, it counts
+ * as reachable where servers see it at one of its own addresses, that is without a NAT. If it cannot be dialled, but its NAT's ports can
+ * be predicted, others can open TCP simultaneously with it.
  *
  * @param form how the node's locator is made.
  */
 export function locate(
   config: ResolvedConfig,
   { port }: Endpoint,
-  { addresses, servers, reaches, nats }: Surroundings,
+  { addresses, servers, reaches, nats }: NetworkView,
   form: LocatorForm,
 ): Location {
-  // There may be no session, or one that tells nothing: what was seen of the NAT tells, too.
+  // Sessions may be missing or may not tell an address: the observations of the NAT have addresses, too.
   const seen = nats.flatMap((nat) => nat.addresses.filter((address) => scopeOf(address) !== 'unusable'));
   const observed = [...new Set([...servers.flatMap((server) => server.observed?.address ?? []), ...seen])];
   const isOpen =

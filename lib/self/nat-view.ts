@@ -9,9 +9,9 @@ import type { SelfTrace } from './steps.js';
 /** What servers have shown of this node's NAT, by one family of addresses. */
 export interface NatView extends NatClassification {
   readonly family: 4 | 6;
-  /** The endpoints of the servers that have answered by it, the nearest first. */
+  /** The servers that have answered by that family, the nearest first. */
   readonly servers: readonly Observer[];
-  /** To the nearest of them and back, in milliseconds. */
+  /** The round trip to the nearest of them, in milliseconds. */
   readonly roundTripMs: number;
   /** The external port of the mapping that was made last. */
   readonly lastPort: number;
@@ -24,7 +24,7 @@ export interface NatView extends NatClassification {
 const FIRST_LOCAL_PORT = 16_384;
 const LOCAL_PORTS = 16_384 - 2 * MAX_PREDICTIONS;
 
-/** The first of some consecutive local ports, chosen at random, so that they were probably not used lately. */
+/** Chooses the first of some consecutive local ports at random, so that they were probably not used lately. */
 export function newLocalPort({ random }: Runtime): number {
   return FIRST_LOCAL_PORT + Math.floor(random() * LOCAL_PORTS);
 }

@@ -1,6 +1,6 @@
 import type { Findings } from './findings.js';
 
-/** Of a node that does not listen yet. */
+/** The findings of a node that does not listen yet. */
 export const NOTHING_FOUND: Findings = {
   local: undefined,
   servers: [],

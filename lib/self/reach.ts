@@ -37,14 +37,14 @@ import type { PortRequest } from '../port-mapping/mapper.js';
 import type { SelfTrace } from './steps.js';
 import { isOneAddress } from './locator.js';
 
-/** What is needed to become reachable. */
+/** What becoming reachable needs. */
 interface ReachConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
   readonly trace: SelfTrace;
   /** Where the node listens. */
   readonly port: number;
-  /** Where rendezvous servers see this node; emits now and again, since this machine's own network may change, too. */
+  /** Where rendezvous servers see this node. Emits repeatedly, even without a change: this machine's own network may have changed. */
   readonly observed$: Observable<readonly string[]>;
   /** The reachability servers that are known by now; replays the latest. */
   readonly servers$: Observable<readonly URL[]>;
@@ -54,16 +54,16 @@ interface ReachConfig {
 
 /** The part of the network state that matters for one family of addresses. When it changes, everything is tested again. */
 interface Place {
-  /** The address that connections are to be led to. */
+  /** The local address to which the gateway is to forward connections. */
   readonly internal: string;
   /** Where rendezvous servers see this node by this family. */
   readonly observed: readonly string[];
 }
 
 /**
- * Finds out whether others can dial this node, by each family of addresses that it has; where not, has the gateway open a
- * port. Emits how it stands whenever that changes, holds what was opened for as long as it is subscribed to, and tries again
- * from time to time, and when the network changes. Never fails.
+ * Finds out whether others can dial this node, for each family of addresses that it has. If not, it asks the gateway to open a port, and
+ * keeps that open while subscribed. Emits the result whenever it changes. Tries again from time to time, and when the network changes.
+ * Never fails.
  *
  * A node that can be dialled already, without a NAT or by a port that was forwarded by hand, leaves the router alone: it searches
  * for the gateway, but asks it for nothing. It repeats the test from time to time.
@@ -95,7 +95,7 @@ const NOT_YET = {
   isBehindAnotherNat: false,
 } as const;
 
-/** Where this node is by one family; `undefined` when nobody outside could dial it there. */
+/** Where this node is by one family; `undefined` if nobody outside could dial it there in any case. */
 function place$(
   family: 4 | 6,
   observed: readonly string[],
@@ -160,7 +160,7 @@ function reachAt$(family: 4 | 6, place: Place, turn: Turn, dependencies: ReachCo
         isMapped = endpoint !== undefined;
       }),
       catchError((error: unknown) => {
-        // A gateway that was down for a whole lease may come back at any moment.
+        // A gateway that was down for a whole lease may come back soon.
         if (isMapped) pauseMs = Math.min(LOST_RETRY_MS, mappingRetryMs);
         return own$.pipe(map((look) => noReach(family, look, error)));
       }),
@@ -199,7 +199,7 @@ function look$(
         tell: (server, failure) => {
           trace({ type: 'server', kind: 'reachability', server: server.href, failure });
         },
-        // A server on the same LAN is not outside. And no server can make this node believe that it has another address.
+        // A server on the same LAN proves nothing about the outside. And no server can make this node believe in an address of its choice.
         isCredible: ({ endpoint: { address } }) => !observed.some(isOutside) || observed.includes(address),
       }),
     ),
@@ -213,7 +213,7 @@ function lookTwice$(port: number, place: Place, dependencies: ReachConfig): Obse
   return once$.pipe(switchMap((look) => (look?.isReachable === false ? once$ : of(look))));
 }
 
-/** What the gateway is to be asked. */
+/** What to ask the gateway for. */
 function request$(
   { internal }: Place,
   turn: Turn,
@@ -256,7 +256,7 @@ function mappedReach(family: 4 | 6, mapping: Mapping, look: Look | undefined, { 
   const [observedAt] = observed;
   const seen = look?.endpoint.address ?? observedAt;
   const isBehindAnotherNat = seen === undefined ? scopeOf(external.address) !== 'global' : seen !== external.address;
-  // A gateway that is not connected itself says that it is at 0.0.0.0.
+  // A gateway that has no connection itself reports 0.0.0.0.
   const isNowhere = scopeOf(external.address) === 'unusable';
   const isUsable = look?.isReachable ?? !(isBehindAnotherNat || isNowhere);
   const led = `The gateway ${gateway} leads ${formatEndpoint(external)} here (${protocol})`;

@@ -4,7 +4,7 @@ import type { Reach } from '../reachability.js';
 import type { RendezvousStep } from '../rendezvous/steps.js';
 import type { NatType } from '../unl/types.js';
 
-/** What is told of how a node finds out what and where it is. */
+/** What is traced while a node finds out what and where it is. */
 export type SelfStep =
   /** What the servers have shown of this node's NAT, by one family of addresses. */
   | {
@@ -20,7 +20,7 @@ export type SelfStep =
       /** How many ports were looked at. */
       readonly samples: number;
     }
-  /** How one protocol fares that asks the gateway to open a port. */
+  /** The progress of one protocol that asks the gateway to open a port. */
   | (Outcome & {
       readonly type: 'port-mapping';
       /** The protocol. */
@@ -32,7 +32,7 @@ export type SelfStep =
       /** Since the search for a way began, in milliseconds. */
       readonly elapsedMs: number;
     })
-  /** The system does not tell this machine's addresses; the locator then names those that it told last, or of the default routes. */
+  /** The system does not tell this machine's addresses. The locator then has those told last, or those of the default routes. */
   | {
       readonly type: 'interfaces';
       /** Why, in words. */
@@ -40,5 +40,5 @@ export type SelfStep =
     }
   | RendezvousStep;
 
-/** Where that is told. */
+/** Receives these steps. */
 export type SelfTrace = (step: SelfStep) => void;

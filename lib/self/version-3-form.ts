@@ -29,7 +29,7 @@ function unlOf({ nodeType, natType, port, addresses, observed, reaches }: Locate
   });
 }
 
-/** As many of the servers as there is room for: a few will do for others to send a message by. */
+/** Keeps as many servers as fit: others need only a few to send a message. */
 function fitting(unl: UnlV3): UnlV3 {
   const isLong = encodeVersion3(unl).toString('base64url').length > UNL_MAX_LENGTH;
   const longest = Math.max(unl.rendezvous.length, unl.mailboxes.length, unl.dht.length);

@@ -53,5 +53,5 @@ export type SignalStep =
     }
   | ServerStep;
 
-/** Where that is told. */
+/** Receives these steps. */
 export type SignalTrace = (step: SignalStep) => void;

@@ -19,7 +19,7 @@ import { readNumber } from '../../validate.js';
 /** The most port predictions in one message: more than any plan needs. */
 const MAX_PORTS = 64;
 
-/** Words of a line that are looked at: more than any line has that says something. */
+/** How many words of a line are read: more than any valid line has. */
 const MAX_WORDS = MAX_NODES + 4;
 import { MAX_NODES } from '../../bounds/max-nodes.js';
 

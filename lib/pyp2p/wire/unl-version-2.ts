@@ -8,13 +8,13 @@ import { show } from '../../validate.js';
 export interface UnlV2 {
   /** Tells the two kinds of locators apart. */
   readonly version: 2;
-  /** What PyP2P calls the node, which nothing proves: 40 hex digits. */
+  /** The node's id in PyP2P, which nothing proves: 40 hex digits. */
   readonly nodeId: string;
   /** What others can do to reach it. */
   readonly nodeType: 'passive' | 'simultaneous' | 'active';
   /** How its NAT maps ports; of `delta` the locator does not say which. */
   readonly natType: 'random' | 'preserving' | 'reuse' | 'delta' | 'unknown';
-  /** Who has the router lead the port to the node. */
+  /** How the port was forwarded to the node. */
   readonly forwarding: 'forwarded' | 'manual' | 'UPnP' | 'NATPMP';
   /** The TCP port that it listens on. */
   readonly port: number;
@@ -89,7 +89,7 @@ export function encodeVersion2(unl: UnlV2): Buffer {
   return Buffer.concat([record, checksum(record)]);
 }
 
-/** What a peer is called on a plain link: its endpoint, since it proves nothing. */
+/** The id of a peer on a plain link: its endpoint, since it proves no key. */
 export function plainName(endpoint: Endpoint): string {
   return `plain:${formatEndpoint(endpoint)}`;
 }
