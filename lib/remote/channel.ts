@@ -30,7 +30,7 @@ export type OnClosed = (reason: { readonly message: string }) => void;
 
 /** What a call learns of the end of its connection. */
 export interface ConnectionEnding {
-  /** This side is closing it: what is not written now is not sent any more. */
+  /** This side is closing the connection: what is not written now will not be sent. */
   readonly onClosing: () => void;
   readonly onClosed: OnClosed;
 }

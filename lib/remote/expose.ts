@@ -27,7 +27,7 @@ interface Exposure<C extends object> {
   readonly format: Format;
   readonly options: ExposeOptions;
   readonly running: Set<ServedCall>;
-  /** Those that were made for connections. */
+  /** The objects that were made for connections. */
   readonly objects: WeakMap<C, object>;
 }
 

@@ -28,7 +28,7 @@ export interface Writer {
    * @throws RangeError when it is too long; and whatever the codec throws for a value that it cannot encode.
    */
   value(value: unknown, maxBytes: number): void;
-  /** Gathers a failure, its words cut so that it is not too long. */
+  /** Adds a failure. Its texts are cut so that it is not too long. */
   failure(failure: Failure, maxBytes: number): void;
   /** Takes everything that was gathered. */
   take(): Buffer;
@@ -36,7 +36,7 @@ export interface Writer {
 
 /** Receives decoded values. */
 export interface Sink {
-  /** Whether nothing more is wanted: what is left is not read. */
+  /** Whether no more values are wanted: the rest is not decoded. */
   isOver(): boolean;
   value(value: unknown): void;
   failure(failure: Failure): void;
@@ -160,12 +160,12 @@ function readerOf<T>(decoder: Decoder<T>, read: (item: T, sink: Sink) => void): 
   };
 }
 
-/** The JSON of a value: functions and symbols have none, nor has what `toJSON` makes nothing of. */
+/** Encodes a value as JSON. Functions and symbols have no JSON, nor has a value whose `toJSON` returns nothing. */
 function jsonOf(value: unknown): string | undefined {
   return JSON.stringify(value);
 }
 
-/** @throws SyntaxError for other text, in words that have nothing of it: it is a peer's. */
+/** @throws SyntaxError for a text that is not JSON. Its message does not quote the text, which a stranger has written. */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -174,7 +174,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Writes a failure, of fewer than so many bytes. */
+/** Encodes a failure in fewer than so many bytes. */
 function failureText({ kind, name, message, code }: Failure, maxBytes: number): string {
   for (let length = WORDS_LENGTH; ; length = Math.floor(length / 2)) {
     const cut = (text: string) => text.slice(0, length);
@@ -196,7 +196,7 @@ function failureIn(text: string): Failure {
   };
 }
 
-/** A failure's words are cut off here, in characters, by both sides. */
+/** Both sides cut the texts of a failure to this many characters. */
 const WORDS_LENGTH = 4_096;
 
 function wordsOf(text: string): string {

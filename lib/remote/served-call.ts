@@ -77,7 +77,7 @@ export class ServedCall {
     this.#values.fail({ kind: 'refused', name: reason, message });
   }
 
-  /** What comes behind the call is for nobody. */
+  /** A call is one value: what comes after it is dropped. */
   readonly #sink: Sink = {
     isOver: () => this.#isAsked,
     value: (value) => {
@@ -129,9 +129,9 @@ export class ServedCall {
   }
 
   /**
-   * Only what is the object's own can be called: nothing that it has from `Object.prototype` or from a class.
+   * Only the object's own properties can be called, not those of its class or of `Object.prototype`.
    *
-   * @throws whatever makes the object throws.
+   * @throws whatever the function throws that makes the object.
    */
   #methodNamed(name: string): Method | undefined {
     const object = this.#config.object();

@@ -61,7 +61,7 @@ export class Values {
     this.#end();
   }
 
-  /** Sends what has been emitted so far and nothing more, and ends the source. */
+  /** Ends the source. Sends the values emitted so far, and nothing more. */
   stop(): void {
     this.#flush();
     this.#isOver = true;
@@ -69,7 +69,7 @@ export class Values {
     try {
       this.#source?.unsubscribe();
     } catch {
-      // The source could not clean up. Nobody waits for it any more, and the peer, whose frame may be what ends it, is not to blame.
+      // The source failed to clean up. Nobody waits for it any more; and it must not count as a fault of the peer, whose frame may end it.
     }
   }
 
@@ -160,7 +160,7 @@ export class Values {
         const bytes = writer.take();
         held.push(bytes);
         heldBytes += bytes.length;
-        // However long the latest is, it is kept.
+        // The latest value is kept, however long it is.
         while (held.length > 1 && (overflow === 'latest' || heldBytes > remoteBytes)) takeHeld();
         this.#resume = release;
       };
@@ -237,7 +237,7 @@ export function failureOf(error: unknown): Failure {
     const { name, message }: { readonly name: unknown; readonly message: unknown } = error;
     return { kind: 'error', name: String(name), message: String(message), ...(hasCode && { code }) };
   } catch {
-    // Anything can be thrown, also what has no words.
+    // Anything can be thrown, even a value that cannot become a string.
     return { kind: 'error', name: 'Error', message: 'an error that cannot be put into words' };
   }
 }
