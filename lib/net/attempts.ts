@@ -34,7 +34,7 @@ import { isServicePort } from '../unl/dialable.js';
 import { endpointsIn } from '../unl/near.js';
 import type { Unl } from '../unl/types.js';
 import { dialPeer$ } from '../peers/dial.js';
-import { keepUp$ } from './keep-up.js';
+import { searchLinks$ } from './link-search.js';
 import type { Peers } from '../peers/peers.js';
 import type { Security } from '../peers/security.js';
 import { withdrawalOf } from './withdrawal.js';
@@ -122,10 +122,10 @@ export class Attempts {
   }
 
   /**
-   * Looks for links for a connection for as long as it needs any: any link while none carries, a direct one while it is relayed.
+   * Looks for links for a connection while it needs any: any link while none works, a direct one while it is relayed.
    * Never emits, never fails.
    */
-  keepUp$(connection: PeerConnection): Observable<never> {
+  searchLinks$(connection: PeerConnection): Observable<never> {
     return defer(() => {
       const origin = this.#origins.get(connection);
       const { stagesFor = stagesOf(this.dependencies.techniques), timeoutMs, peer } = origin ?? {};
@@ -151,7 +151,7 @@ export class Attempts {
             ignoreErrors(),
           );
         });
-      return keepUp$({
+      return searchLinks$({
         need$: connection.need$,
         peer$,
         own$,

@@ -40,7 +40,7 @@ import { kindOf } from './security.js';
 import { ServerWatch } from './server-watch.js';
 import { statusOf } from './status.js';
 import { techniquesOf } from './techniques.js';
-import { upkeep$ } from './upkeep.js';
+import { maintainConnections$ } from './maintenance.js';
 import { receive$ } from '../peers/inbound.js';
 import { Peers } from '../peers/peers.js';
 import { Exposures } from '../remote/expose.js';
@@ -205,7 +205,7 @@ export class RunningNet {
       this.#find$(local),
       ...this.#techniques.map(({ answer$ }) => answer$),
       mode === 'p2p' ? this.#flood$() : EMPTY,
-      provesKeys ? upkeep$({ ...this.#host, attempts: this.#attempts, own$: this.#located$ }) : EMPTY,
+      provesKeys ? maintainConnections$({ ...this.#host, attempts: this.#attempts, own$: this.#located$ }) : EMPTY,
     );
   }
 

@@ -6,8 +6,8 @@ import { formatUnl } from '../unl.js';
 import type { Unl } from '../unl/types.js';
 import type { Attempts } from './attempts.js';
 
-/** What it takes to keep connections up. */
-interface UpkeepConfig {
+/** What maintaining connections needs. */
+interface MaintenanceConfig {
   /** Each look at this machine's network. */
   readonly network$: Observable<NetworkLook>;
   readonly peers: Peers;
@@ -17,14 +17,15 @@ interface UpkeepConfig {
 }
 
 /**
- * Keeps up all connections: looks for the links that they need, tells each peer this node's new locators, drops links from an
- * address that this machine has lost, and asks for a sign of life on the others whenever the network has changed. Never emits, never fails.
+ * Maintains all connections: has the links searched that they need ({@link Attempts.searchLinks$}), tells each peer this node's new
+ * locators, drops links from an address that this machine has lost, and pings on the others whenever the network has changed. Never
+ * emits, never fails.
  */
-export function upkeep$({ network$, peers, attempts, own$ }: UpkeepConfig): Observable<never> {
-  // A link may break before the peer is known to hold the connection.
-  const keptUp$ = peers.begun$.pipe(
+export function maintainConnections$({ network$, peers, attempts, own$ }: MaintenanceConfig): Observable<never> {
+  // From the start, since a link may break before the peer has agreed to the connection.
+  const searched$ = peers.begun$.pipe(
     observeOn(asapScheduler),
-    mergeMap((connection) => attempts.keepUp$(connection)),
+    mergeMap((connection) => attempts.searchLinks$(connection)),
   );
   const told$ = peers.connection$.pipe(
     mergeMap((connection) =>
@@ -40,10 +41,10 @@ export function upkeep$({ network$, peers, attempts, own$ }: UpkeepConfig): Obse
     tap(({ interfaces, hasChanged }) => {
       for (const connection of peers.begun) {
         connection.dropLinksFrom((address) => !isOurs(address, interfaces));
-        // What is left may lead nowhere now, such as past a VPN.
+        // The other links may not work any more either, such as one that a new VPN cuts off.
         if (hasChanged) connection.ping();
       }
     }),
   );
-  return merge(keptUp$, told$, looked$).pipe(ignoreElements());
+  return merge(searched$, told$, looked$).pipe(ignoreElements());
 }

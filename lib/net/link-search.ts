@@ -25,8 +25,8 @@ import type { Need } from '../connection/transport/link-choice.js';
 import { formatUnl } from '../unl.js';
 import type { Unl } from '../unl/types.js';
 
-/** What a connection needs of links, and how they are looked for. */
-interface KeepUpConfig {
+/** Which links a connection needs, and how to look for them. */
+interface LinkSearchConfig {
   readonly need$: Observable<Need>;
   /** The peer's locator, the latest and each change. */
   readonly peer$: Observable<Unl>;
@@ -34,7 +34,7 @@ interface KeepUpConfig {
   readonly own$: Observable<Unl>;
   /** Emits when this machine's addresses or routes have changed. */
   readonly changed$: Observable<unknown>;
-  /** To the peer and back, in milliseconds, as far as that is known. */
+  /** The round trip to the peer in milliseconds, if it is known. */
   readonly roundTripMs: () => number | undefined;
   /** Looks for what is needed once. Never fails. */
   readonly look$: (need: Need, peer: Unl) => Observable<unknown>;
@@ -43,11 +43,11 @@ interface KeepUpConfig {
   readonly scheduler: SchedulerLike;
 }
 
-/** Pauses between looks: short for any link, as for a router that restarts, and long for a direct one, … */
+/** Pauses between looks: short when any link is needed, for instance while a router restarts; long for a direct one, … */
 const PAUSES: Readonly<Record<Need, { readonly ms: number; readonly mostMs: number }>> = {
   none: { ms: 0, mostMs: 0 },
   any: { ms: 250, mostMs: 2_000 },
-  // … since NATs do not change their ways: most of what fails once fails always.
+  // … since a NAT does not change: what has failed once mostly fails again.
   direct: { ms: 5_000, mostMs: 5 * 60_000 },
 };
 
@@ -61,21 +61,21 @@ const TURN_MS = 250;
 const MOVED_MS = 5_000;
 
 /**
- * A look that has found nothing by then starts again: what stopped it at first may be gone. Each has twice as long as the one before, in
- * milliseconds, …
+ * A look that has found nothing after this time, in milliseconds, starts again: the obstacle may be gone. Each look has twice as long as
+ * the one before, …
  */
 const LOOK = { ms: 2_000, mostMs: 8_000 };
 
-/** … and at least so many round trips: a relay takes 5, a punch 4.5, and a signal may have to be sent again. */
+/** … and at least this many round trips: a relay takes 5, a punch 4.5, and a signal may have to be sent again. */
 const LOOK_ROUND_TRIPS = 8;
 
 /**
- * Looks for links for as long as a connection needs any: at once and again and again while none carries; while it is relayed, for
- * a direct one, with growing pauses; and anew whenever this machine's network has changed, or either node is somewhere else. The look
- * by which a connection came to be relayed goes on for a direct link by itself, so that the first after it has time. Never emits,
- * never fails; completes with `need$`.
+ * Looks for links for one connection while it needs any. While no link works, it looks for any link, at once and repeatedly. While the
+ * connection is relayed, it looks for a direct link, with growing pauses. It starts over whenever this machine's network has changed, or
+ * either node has moved. (The look that found a relayed link goes on for a direct one by itself, so the next one is not urgent.) Never
+ * emits, never fails; completes with `need$`.
  */
-export function keepUp$(config: KeepUpConfig): Observable<never> {
+export function searchLinks$(config: LinkSearchConfig): Observable<never> {
   const { need$, peer$, look$, isOurs, scheduler } = config;
   const firstMs = (need: Need) => (need === 'direct' ? PAUSES.direct.ms : isOurs ? 0 : TURN_MS);
   const looks$ = defer(() => {
@@ -96,7 +96,7 @@ export function keepUp$(config: KeepUpConfig): Observable<never> {
   return need$.pipe(
     startWith<Need>('none'),
     pairwise(),
-    // What was begun while there was no link goes on when there is a relayed one, until there is a direct one.
+    // A look that started without a link goes on after it has found a relayed one, until it finds a direct one.
     filter(([before, need]) => !(before === 'any' && need === 'direct')),
     switchMap(([, need]) => {
       // For a better link, it is enough that one of the two nodes looks.
@@ -115,10 +115,10 @@ export function keepUp$(config: KeepUpConfig): Observable<never> {
 }
 
 /**
- * Emits when it is time for a new look: at once when this machine's network has changed, and when a locator has. A locator changes after
- * the network has, when the look for that is under way already.
+ * Emits when it is time for a new look: when this machine's network has changed, at once; and when a locator has changed, but not right
+ * after a change of the network: that change comes with a new locator, and its look is under way already.
  */
-function moved$({ peer$, own$, changed$, scheduler }: KeepUpConfig): Observable<unknown> {
+function moved$({ peer$, own$, changed$, scheduler }: LinkSearchConfig): Observable<unknown> {
   const located$ = merge(changesOf$(peer$), changesOf$(own$)).pipe(share());
   const sparingly$ = (leading: boolean) =>
     located$.pipe(throttleTime(MOVED_MS, scheduler, { leading, trailing: true }));
@@ -129,8 +129,8 @@ function moved$({ peer$, own$, changed$, scheduler }: KeepUpConfig): Observable<
   );
 }
 
-/** Emits when a look, the first being 0, has gone on for long enough and no link carries. */
-function fruitless$({ need$, roundTripMs, scheduler }: KeepUpConfig, count: number): Observable<unknown> {
+/** Emits when a look has taken too long and there still is no working link. The first look has the number 0. */
+function fruitless$({ need$, roundTripMs, scheduler }: LinkSearchConfig, count: number): Observable<unknown> {
   const ms = Math.max(doubled(LOOK, count), LOOK_ROUND_TRIPS * (roundTripMs() ?? 0));
   return timer(ms, scheduler).pipe(
     switchMap(() => need$),
@@ -138,7 +138,7 @@ function fruitless$({ need$, roundTripMs, scheduler }: KeepUpConfig, count: numb
   );
 }
 
-/** A time that doubles with each count, from 0, up to the most. */
+/** A time that doubles with each count from 0 on, up to a limit. */
 function doubled({ ms, mostMs }: { readonly ms: number; readonly mostMs: number }, count: number): number {
   return Math.min(mostMs, ms * 2 ** count);
 }
