@@ -1,11 +1,17 @@
 import type { Observable, ObservableInput } from 'rxjs';
 import type { StandardSchema } from './schema.js';
 
-/** The methods of an interface that can be called remotely: those that return an Observable, a Promise or an iterable. */
-type MethodName<T> = {
-  [K in keyof T]: T[K] extends (...args: never[]) => ObservableInput<unknown> ? K : never;
-}[keyof T] &
-  string;
+/** What a method may return: an Observable, a Promise or an iterable. Not a string, which is an iterable of characters. */
+type Source = ObservableInput<unknown> & object;
+
+/** The methods of an interface that can be called remotely. Not `then`, which `await` would call. */
+type MethodName<T> = Exclude<
+  {
+    [K in keyof T]-?: NonNullable<T[K]> extends (...args: never[]) => Source ? K : never;
+  }[keyof T] &
+    string,
+  'then'
+>;
 
 /**
  * An object at the peer. Each of its methods returns a cold Observable: every subscription calls the method again, and unsubscribing
@@ -18,7 +24,7 @@ type MethodName<T> = {
  * market.buy('10 ACME').subscribe({ next: (receipt) => console.log(receipt), error: console.error });
  */
 export type Remote<T> = {
-  readonly [K in MethodName<T>]: T[K] extends (...args: infer A) => ObservableInput<infer V>
+  readonly [K in MethodName<T>]: NonNullable<T[K]> extends (...args: infer A) => ObservableInput<infer V>
     ? (...args: A) => Observable<V>
     : never;
 };
