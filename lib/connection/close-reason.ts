@@ -1,5 +1,6 @@
 import { ProtocolError, reasonOf, Rxp2pError, type ErrorCode } from '../errors.js';
-import type { End } from '../link/handshake.js';
+import { MAX_RESET_CODE, type End } from '../link/handshake.js';
+import { expectInteger } from '../validate.js';
 
 /** Why a connection or a channel ended. */
 export interface CloseReason {
@@ -49,6 +50,22 @@ export type CloseCode = (typeof CLOSE_CODES)[number];
 
 /** Closed by this side, in order. */
 export const CLOSED_HERE: CloseReason = { code: 'closed', by: 'us', message: 'closed here' };
+
+/** The words of a reset are cut off here, in characters: with each of them escaped they still fit a frame of a channel. */
+export const RESET_MESSAGE_LENGTH = 128;
+
+/**
+ * Reset by this side's application, with its own code.
+ *
+ * @throws InvalidOptionError for a code that is none.
+ */
+export function resetHere(
+  resetCode = 0,
+  message = 'reset by the application',
+): CloseReason & { readonly resetCode: number } {
+  expectInteger('resetCode', resetCode, 0, MAX_RESET_CODE - 1);
+  return { code: 'reset', by: 'us', message: message.slice(0, RESET_MESSAGE_LENGTH), resetCode };
+}
 
 /** Dropped by this side, with everything not yet sent. */
 export const DROPPED_HERE: CloseReason = { code: 'lost', by: 'us', message: 'dropped here' };

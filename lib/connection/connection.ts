@@ -147,8 +147,8 @@ export interface Channel {
   readonly closed$: Observable<CloseReason>;
 
   /**
-   * Closes this side of the channel: everything sent before arrives, and what the peer still sends can be read. The channel has ended
-   * when both sides have closed it.
+   * Closes this side of the channel: everything sent before arrives, and what the peer still sends can be read, until the last reader
+   * leaves. The channel has ended when both sides have closed it.
    */
   close(): void;
 

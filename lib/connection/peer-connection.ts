@@ -16,20 +16,19 @@ import type { Endpoint } from '../endpoint.js';
 import { UnavailableError } from '../errors.js';
 import type { PeerId } from '../identity.js';
 import type { FramedLink } from '../link/framed-link.js';
-import { decodeEnd, MAX_RESET_CODE, type Hello } from '../link/handshake.js';
+import { decodeEnd, type Hello } from '../link/handshake.js';
 import type { OnClosed } from '../remote/channel.js';
 import type { Exposures } from '../remote/expose.js';
 import type { Remote, RemoteOptions } from '../remote/interface.js';
 import { remoteObject } from '../remote/remote.js';
 import type { UnlV3 } from '../unl/types.js';
-import { expectInteger } from '../validate.js';
 import type { AcceptOptions, Channel, ChannelOptions, Connection, Direction } from './connection.js';
 import type { Acceptors } from './channels/acceptors.js';
 import type { ChannelStreamConfig } from './channels/channel-stream.js';
 import { Channels } from './channels/channels.js';
 import { PlainStream } from './channels/plain-stream.js';
 import { Association, type AssociationHost } from './association.js';
-import { brokenReason, CLOSED_HERE, DROPPED_HERE, failureReason, type CloseReason } from './close-reason.js';
+import { brokenReason, CLOSED_HERE, DROPPED_HERE, failureReason, resetHere, type CloseReason } from './close-reason.js';
 import { Ending } from './ending.js';
 import type { Path } from './path.js';
 import type { ConnectionContext, ConnectionStart } from './start.js';
@@ -325,9 +324,8 @@ export class PeerConnection implements Connection {
     this.#ending.close(CLOSED_HERE);
   }
 
-  reset(resetCode = 0, message = 'reset by the application'): void {
-    expectInteger('resetCode', resetCode, 0, MAX_RESET_CODE - 1);
-    this.abort({ code: 'reset', by: 'us', message, resetCode });
+  reset(resetCode?: number, message?: string): void {
+    this.abort(resetHere(resetCode, message));
   }
 
   /** Ends the connection at once and tells the peer why: what was sent before goes out, nothing more is read. */

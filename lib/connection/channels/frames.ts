@@ -2,6 +2,7 @@ import { Gathered } from '../../bounds/gathered.js';
 import { ProtocolError } from '../../errors.js';
 import { decodeEnd, type End } from '../../link/handshake.js';
 import { NAME_MAX_BYTES, parseJsonObject } from '../../validate.js';
+import { RESET_MESSAGE_LENGTH } from '../close-reason.js';
 import { PRIORITIES, type Priority } from './priority.js';
 
 /**
@@ -39,9 +40,6 @@ export const FIRST_WINDOW_BYTES = 65_536;
 
 /** The longest payload of any frame but `data`, in bytes: they are small, and buffered whole. */
 const CONTROL_MAX_BYTES = 1_024;
-
-/** A reset's message is cut to this many characters: a frame can hold them even with each escaped. */
-const RESET_MESSAGE_LENGTH = 128;
 
 const HEADER_BYTES = 8;
 const OFFSET_BYTES = 6;

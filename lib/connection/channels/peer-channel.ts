@@ -1,10 +1,8 @@
 import type { Duplex } from 'node:stream';
 import { ReplaySubject, type Observable, type ObservableInput } from 'rxjs';
 import type { Limits } from '../../config.js';
-import { MAX_RESET_CODE } from '../../link/handshake.js';
-import { expectInteger } from '../../validate.js';
 import type { Channel, Connection } from '../connection.js';
-import { failureReason, peersReason, type CloseReason } from '../close-reason.js';
+import { failureReason, peersReason, resetHere, type CloseReason } from '../close-reason.js';
 import type { ChannelEnd, ChannelHandler } from './channel-end.js';
 import { ChannelStream } from './channel-stream.js';
 import type { Reset } from './frames.js';
@@ -125,10 +123,10 @@ export class PeerChannel implements Channel {
     this.#end.end();
   }
 
-  reset(resetCode = 0, message = 'reset by the application'): void {
-    expectInteger('resetCode', resetCode, 0, MAX_RESET_CODE - 1);
-    this.#end.reset({ code: 'reset', message, resetCode });
-    this.#discard({ code: 'reset', by: 'us', message, resetCode });
+  reset(resetCode?: number, message?: string): void {
+    const reason = resetHere(resetCode, message);
+    this.#end.reset(reason);
+    this.#discard(reason);
   }
 
   /** The connection is being closed: ends sending, after what was sent before. */
