@@ -1,4 +1,4 @@
-import { concatMap, Observable, type Subscriber } from 'rxjs';
+import { concatMap, dematerialize, materialize, noop, Observable, tap, type Subscriber } from 'rxjs';
 import {
   ClosedError,
   InvalidMessageError,
@@ -34,31 +34,57 @@ export interface CallConfig {
  * ends first; InvalidMessageError for arguments that cannot be sent; ProtocolError for an answer that cannot be read.
  */
 export function call$(config: CallConfig): Observable<unknown> {
-  const { schema, what } = config;
-  const value$ = new Observable((subscriber) => new Call(config, subscriber).teardown);
-  if (schema === undefined) return value$;
-  return value$.pipe(
-    concatMap(async (value) => {
-      const validated = await validate(schema, value);
-      if (validated.isValid) return validated.value;
-      throw new RemoteRefusedError(
-        'invalid-value',
-        `${what} gave a value that does not fit: ${oneLine(validated.message)}`,
-      );
-    }),
-  );
+  const { schema } = config;
+  if (schema === undefined) return new Observable((subscriber) => new Call(config, subscriber).teardown);
+  return new Observable((subscriber) => {
+    // Values that the schema has not decided on: before it has, the peer sends no more than its window.
+    let waiting = 0;
+    let readOn = noop;
+    const value$ = new Observable<unknown>((values) => {
+      const call = new Call(config, values, () => waiting === 0);
+      readOn = call.readOn;
+      return call.teardown;
+    });
+    const valid$ = value$.pipe(
+      tap(() => waiting++),
+      // A failure waits for the values before it, too.
+      materialize(),
+      concatMap(async (notification) => {
+        if (notification.kind !== 'N') return notification;
+        const value = await validValue(config.what, schema, notification.value);
+        waiting--;
+        readOn();
+        return { kind: 'N' as const, value };
+      }),
+      dematerialize(),
+    );
+    return valid$.subscribe(subscriber);
+  });
+}
+
+/** @throws RemoteRefusedError for a value that does not fit, and whatever the schema throws. */
+async function validValue(what: string, schema: StandardSchema, value: unknown): Promise<unknown> {
+  const validated = await validate(schema, value);
+  if (validated.isValid) return validated.value;
+  const message = `${what} gave a value that does not fit: ${oneLine(validated.message)}`;
+  throw new RemoteRefusedError('invalid-value', message);
 }
 
 /** One call that is under way. */
 class Call {
   readonly #config: CallConfig;
   readonly #subscriber: Subscriber<unknown>;
+  readonly #hasRoom: () => boolean;
   #held: HeldChannel | undefined;
+  /** Bytes that came while there was no room. */
+  #unread = 0;
   #isOver = false;
 
-  constructor(config: CallConfig, subscriber: Subscriber<unknown>) {
+  /** @param hasRoom whether the peer may send more. When that changes, `readOn` is to be called. */
+  constructor(config: CallConfig, subscriber: Subscriber<unknown>, hasRoom: () => boolean = () => true) {
     this.#config = config;
     this.#subscriber = subscriber;
+    this.#hasRoom = hasRoom;
     try {
       this.#begin(this.#request());
     } catch (error) {
@@ -70,6 +96,13 @@ class Call {
     if (this.#isOver) return;
     this.#finish();
     this.#held?.channel.reset({ code: 'reset', message: 'unsubscribed' });
+  };
+
+  /** Lets the peer send as much again as has been read. */
+  readonly readOn = (): void => {
+    if (this.#unread === 0 || !(this.#isOver || this.#hasRoom())) return;
+    this.#held?.channel.read(this.#unread);
+    this.#unread = 0;
   };
 
   /** @throws InvalidMessageError */
@@ -102,7 +135,8 @@ class Call {
           const reason = oneLine(reasonOf(cause));
           this.#fail(new ProtocolError(`The answer of ${what} could not be read: ${reason}`, { cause }));
         }
-        channel.read(bytes.length);
+        this.#unread += bytes.length;
+        this.readOn();
       },
       onEnd: () => {
         channel.end();
