@@ -1,6 +1,5 @@
-import { canonicalAddress, parseServer, type ServerAddress } from './endpoint.js';
-import { createIdentity, type Identity, type PeerId } from './identity.js';
-import { expectInteger, expectOneOf, invalidOption, readUrl } from './validate.js';
+import type { ServerAddress } from './endpoint.js';
+import type { Identity, PeerId } from './identity.js';
 
 /** How long things may take, all in milliseconds. Each can be set in {@link NetConfig.timing}. */
 export interface Timing {
@@ -92,7 +91,7 @@ export interface Limits {
 }
 
 /** What a gateway can be asked by to open a port, best first. */
-const PORT_MAPPING_PROTOCOLS = ['pcp', 'nat-pmp', 'upnp'] as const;
+export const PORT_MAPPING_PROTOCOLS = ['pcp', 'nat-pmp', 'upnp'] as const;
 
 /**
  * A protocol by which a router is asked to open a port: PCP (RFC 6887), NAT-PMP (RFC 6886), or UPnP's Internet Gateway Device.
@@ -250,125 +249,3 @@ export const DEFAULT_LIMITS: Limits = {
   pendingInbound: 256,
   seenLines: 10_000,
 };
-
-const OPTIONS = [
-  'mode',
-  'identity',
-  'bind',
-  'port',
-  'forwarded',
-  'portMapping',
-  'birthday',
-  'reachability',
-  'relay',
-  'rendezvous',
-  'mailbox',
-  'dht',
-  'security',
-  'acceptPeer',
-  'slots',
-  'timing',
-  'limits',
-  'signal',
-] satisfies (keyof NetConfig)[];
-
-/**
- * Checks a configuration and fills in what it leaves out.
- *
- * @throws InvalidOptionError ``Expected `port` to be an integer from 0 to 65535, got `70000` ``
- */
-export function resolveConfig(config: NetConfig): ResolvedConfig {
-  expectNames('config', config, OPTIONS);
-  expectNames('slots', config.slots, ['inbound', 'outbound']);
-  const mode = expectOneOf('mode', config.mode, ['direct', 'p2p']);
-  const security = expectOneOf('security', config.security ?? 'tls', ['tls', 'plain']);
-  const slots = mode === 'p2p' ? { inbound: 20, outbound: 10 } : { inbound: 1024, outbound: 1024 };
-  return {
-    mode,
-    identity: config.identity ?? createIdentity(),
-    bind: config.bind === undefined ? undefined : expectAddress('bind', config.bind),
-    port: expectInteger('port', config.port ?? 0, 0, 65535),
-    forwarded: config.forwarded ?? false,
-    portMapping: expectProtocols(config.portMapping ?? true),
-    birthday: config.birthday ?? true,
-    reachability: expectUrlsOrNone('reachability', config.reachability ?? []),
-    relay: expectUrlsOrNone('relay', config.relay ?? []),
-    rendezvous: expectServers('rendezvous', config.rendezvous ?? []),
-    mailbox: expectUrls('mailbox', config.mailbox ?? []),
-    dht: expectServers('dht', config.dht ?? []),
-    security,
-    provesKeys: security === 'tls',
-    acceptPeer: config.acceptPeer ?? (() => true),
-    slots: {
-      inbound: expectInteger('slots.inbound', config.slots?.inbound ?? slots.inbound, 0, 1_000_000),
-      outbound: expectInteger('slots.outbound', config.slots?.outbound ?? slots.outbound, 0, 1_000_000),
-    },
-    timing: withDefaults('timing', DEFAULT_TIMING, config.timing, MAX_TIMER_MS),
-    limits: withDefaults('limits', DEFAULT_LIMITS, config.limits, Number.MAX_SAFE_INTEGER),
-    signal: config.signal,
-  };
-}
-
-/** A misspelt name would be ignored silently. */
-function expectNames(group: string, overrides: object | undefined, names: readonly string[]): void {
-  const unknown = Object.keys(overrides ?? {}).find((name) => !names.includes(name));
-  if (unknown !== undefined) throw invalidOption(group, `made of ${names.join(', ')}`, unknown);
-}
-
-function expectAddress(name: string, value: unknown): string {
-  const address = typeof value === 'string' ? canonicalAddress(value) : undefined;
-  if (address === undefined) throw invalidOption(name, 'an IP address of this machine', value);
-  return address;
-}
-
-function expectServers(name: string, values: unknown): ServerAddress[] {
-  const isText = (value: unknown): value is string => typeof value === 'string';
-  if (!Array.isArray(values) || !values.every(isText)) throw invalidOption(name, 'a list of HOST:PORT', values);
-  return [...new Set(values)].map((value) => parseServer(name, value));
-}
-
-function expectProtocols(value: unknown): readonly PortMappingProtocol[] {
-  if (typeof value === 'boolean') return value ? PORT_MAPPING_PROTOCOLS : [];
-  if (!Array.isArray(value))
-    throw invalidOption('portMapping', `true, false, or a list of ${PORT_MAPPING_PROTOCOLS.join(', ')}`, value);
-  return value.map((name) => expectOneOf('portMapping', name, PORT_MAPPING_PROTOCOLS));
-}
-
-const URLS = 'a list of http://HOST:PORT';
-
-function expectUrlsOrNone(name: string, values: unknown): URL[] | false {
-  if (values === false) return false;
-  if (!Array.isArray(values)) throw invalidOption(name, `${URLS}, or false`, values);
-  return expectUrls(name, values);
-}
-
-function expectUrls(name: string, values: unknown): URL[] {
-  if (!Array.isArray(values)) throw invalidOption(name, URLS, values);
-  return values.map((value) => {
-    const url = typeof value === 'string' ? readUrl(value) : undefined;
-    const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:';
-    if (url === undefined || !isHttp) throw invalidOption(name, URLS, value);
-    // What is asked for is below it.
-    if (!url.pathname.endsWith('/')) url.pathname += '/';
-    return url;
-  });
-}
-
-/**
- * The defaults with the user's numbers over them.
- *
- * @param most the greatest number allowed.
- * @throws InvalidOptionError for a name that is none, and a number that is no integer from 1 to `most`.
- */
-export function withDefaults<T extends object>(
-  group: string,
-  defaults: T,
-  overrides: Partial<T> | undefined,
-  most: number,
-): T {
-  expectNames(group, overrides, Object.keys(defaults));
-  for (const [name, value] of Object.entries(overrides ?? {})) {
-    expectInteger(`${group}.${name}`, value, 1, most);
-  }
-  return { ...defaults, ...overrides };
-}

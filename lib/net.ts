@@ -15,7 +15,8 @@ import {
   switchMap,
   type Observable,
 } from 'rxjs';
-import { MAX_TIMER_MS, resolveConfig, type NetConfig, type ResolvedConfig } from './config.js';
+import { MAX_TIMER_MS, type NetConfig, type ResolvedConfig } from './config.js';
+import { resolveConfig } from './config/resolve.js';
 import type { AcceptOptions, Channel, Connection } from './connection/connection.js';
 import { ClosedError, InvalidUnlError, reasonOf, UnavailableError } from './errors.js';
 import type { PeerId } from './identity.js';

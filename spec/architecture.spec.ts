@@ -238,8 +238,8 @@ describe('the house', () => {
     const asking = [...lib, ...servers].filter(({ path, text }) =>
       ['tls', 'plain'].some((choice) => isSaidIn(path, text, choice)),
     );
-    // The option is checked where every option is.
-    expect(asking.map(({ path }) => path)).toEqual(['lib/config.ts', 'lib/net/security.ts']);
+    // The option is declared and checked where every option is.
+    expect(asking.map(({ path }) => path)).toEqual(['lib/config.ts', 'lib/config/resolve.ts', 'lib/net/security.ts']);
   });
 
   it('needs no server, but for the command that runs them', () => {

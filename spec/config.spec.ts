@@ -1,4 +1,5 @@
-import { DEFAULT_LIMITS, DEFAULT_TIMING, resolveConfig, type NetConfig } from '../lib/config.js';
+import { DEFAULT_LIMITS, DEFAULT_TIMING, type NetConfig } from '../lib/config.js';
+import { resolveConfig } from '../lib/config/resolve.js';
 import { InvalidOptionError } from '../lib/errors.js';
 import { createIdentity } from '../lib/identity.js';
 import { callWith } from './support/thrown.js';

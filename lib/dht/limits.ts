@@ -1,4 +1,5 @@
-import { MAX_TIMER_MS, withDefaults } from '../config.js';
+import { MAX_TIMER_MS } from '../config.js';
+import { withDefaults } from '../config/resolve.js';
 
 /** What one node of the DHT does for others at most. */
 export interface DhtLimits {

@@ -14,7 +14,7 @@ import {
   tap,
   timer,
 } from 'rxjs';
-import { resolveConfig } from '../config.js';
+import { resolveConfig } from '../config/resolve.js';
 import { socketPair } from '../link/socket-pair.js';
 import { ignoreErrors } from '../operators/ignore-errors.js';
 import { systemRuntime, type Runtime } from '../runtime.js';

@@ -11,7 +11,8 @@ import {
   timer,
   type Observable,
 } from 'rxjs';
-import { MAX_TIMER_MS, withDefaults } from '../../lib/config.js';
+import { MAX_TIMER_MS } from '../../lib/config.js';
+import { withDefaults } from '../../lib/config/resolve.js';
 import type { Endpoint } from '../../lib/endpoint.js';
 import { ignoreErrors } from '../../lib/operators/ignore-errors.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';

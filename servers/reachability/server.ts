@@ -1,5 +1,6 @@
 import { defer, Observable } from 'rxjs';
-import { MAX_TIMER_MS, withDefaults } from '../../lib/config.js';
+import { MAX_TIMER_MS } from '../../lib/config.js';
+import { withDefaults } from '../../lib/config/resolve.js';
 import type { Endpoint } from '../../lib/endpoint.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { httpServer$ } from '../http/server.js';

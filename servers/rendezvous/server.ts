@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { defer, finalize, merge, mergeMap, of, switchMap, type Observable } from 'rxjs';
-import { MAX_TIMER_MS, withDefaults } from '../../lib/config.js';
+import { MAX_TIMER_MS } from '../../lib/config.js';
+import { withDefaults } from '../../lib/config/resolve.js';
 import { type Endpoint } from '../../lib/endpoint.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { expectInteger } from '../../lib/validate.js';

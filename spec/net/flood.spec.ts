@@ -1,6 +1,7 @@
 import { BehaviorSubject, NEVER, of, Subject, throwError, type Observable } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
-import { resolveConfig, type NetConfig } from '../../lib/config.js';
+import type { NetConfig } from '../../lib/config.js';
+import { resolveConfig } from '../../lib/config/resolve.js';
 import { createIdentity } from '../../lib/identity.js';
 import { flood$ } from '../../lib/net/flood.js';
 import type { RendezvousSession } from '../../lib/rendezvous/session.js';

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { firstValueFrom, switchMap, zip, type Subscription } from 'rxjs';
-import { resolveConfig, type NetConfig } from '../../lib/config.js';
+import type { NetConfig } from '../../lib/config.js';
+import { resolveConfig } from '../../lib/config/resolve.js';
 import { PeerMismatchError } from '../../lib/errors.js';
 import { dial$, listen$ } from '../../lib/link/tcp.js';
 import { secureContextOf } from '../../lib/link/tls.js';

@@ -1,4 +1,5 @@
-import { resolveConfig, type NetConfig } from '../../lib/config.js';
+import type { NetConfig } from '../../lib/config.js';
+import { resolveConfig } from '../../lib/config/resolve.js';
 import { createIdentity } from '../../lib/identity.js';
 import type { Mapping } from '../../lib/port-mapping/mapping.js';
 import { VERSION_2_FORM } from '../../lib/pyp2p/version-2-form.js';

@@ -1,4 +1,5 @@
-import { resolveConfig, type NetConfig } from '../../lib/config.js';
+import type { NetConfig } from '../../lib/config.js';
+import { resolveConfig } from '../../lib/config/resolve.js';
 import { createIdentity } from '../../lib/identity.js';
 import { localAddresses, locate } from '../../lib/self/locator.js';
 import type { Mapping } from '../../lib/port-mapping/mapping.js';

@@ -1,5 +1,6 @@
 import { filter, firstValueFrom, map, NEVER, of, throwError, type Observable } from 'rxjs';
-import { resolveConfig, type NetConfig, type Timing } from '../../lib/config.js';
+import type { NetConfig, Timing } from '../../lib/config.js';
+import { resolveConfig } from '../../lib/config/resolve.js';
 import { createNet, parseUnl, type Net } from '../../lib/index.js';
 import { reach$ } from '../../lib/self/reach.js';
 import type { Reach } from '../../lib/reachability.js';

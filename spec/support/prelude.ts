@@ -39,7 +39,7 @@ export { networkInterfaces } from 'node:os';
 export * as tls from 'node:tls';
 export { Admission } from '../../lib/bounds/admission.js';
 export { siteOf } from '../../lib/bounds/site.js';
-export { resolveConfig } from '../../lib/config.js';
+export { resolveConfig } from '../../lib/config/resolve.js';
 export { formatServer } from '../../lib/endpoint.js';
 export { fetch$ } from '../../lib/http.js';
 export type { Frame } from '../../lib/link/frames.js';

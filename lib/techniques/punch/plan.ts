@@ -1,22 +1,11 @@
-import {
-  concatMap,
-  defer,
-  from,
-  mergeMap,
-  of,
-  switchMap,
-  take,
-  tap,
-  timer,
-  type Observable,
-  type SchedulerLike,
-} from 'rxjs';
 import { canonicalAddress, familyOf, isPort, isPublicUnicast } from '../../endpoint.js';
 import { DialError, ProtocolError } from '../../errors.js';
 import { isServicePort } from '../../unl/dialable.js';
 import type { NatType } from '../../unl/types.js';
 import { show } from '../../validate.js';
 import { MAX_PREDICTIONS } from '../../nat/predict.js';
+import { mappings, PACED_MS, PACED_SYN_MS, probes, type BirthdayOptions } from './birthday.js';
+import type { Syn } from './syns.js';
 
 /** Rounds before giving up, each with fresh predictions: 97.6 % of what succeeds does at the first (arXiv 2510.27500). */
 export const PUNCH_ROUNDS = 3;
@@ -42,55 +31,6 @@ const TRIES = 64;
 /** No round sends more SYNs than this, retries and all: twice the probes of the birthday plan. */
 export const PUNCH_MAX_SYNS = 4_096;
 
-/**
- * Mappings that the side with a random NAT makes. The birthday problem helps: of 64 512 ports 256 are right, and 2048 are tried,
- * so that 8 hit on average, and one round in 3000 hits none.
- */
-export const BIRTHDAY_SOCKETS = 256;
-
-/** Ports of the random NAT that the other side tries. */
-export const BIRTHDAY_PROBES = 2_048;
-
-/** SYNs sent at once in the birthday plan … */
-const BIRTHDAY_BATCH = 64;
-
-/** … and the time between two such batches, in milliseconds: 6400 SYNs a second, 3 Mbit/s, which home routers bear. */
-const BIRTHDAY_BATCH_MS = 10;
-
-/**
- * In the birthday plan one SYN is sent this much earlier, in milliseconds. If the peer's NAT filters endpoint-independently, it
- * opens within a usual round trip, and the hundreds of SYNs need not be sent.
- */
-const BIRTHDAY_SCOUT_MS = 200;
-
-/** The probes begin this much after the mappings, in milliseconds: the best value measured. */
-const BIRTHDAY_PROBES_AFTER_MS = 150;
-
-/**
- * Some routers allow only a few new flows a second (20 were seen) and drop the rest, for everybody behind them. So after a burst
- * without success, the probes leave at this rate, per second.
- */
-const PACED_PROBES_PER_S = 12;
-
-/** How long paced probes are sent, in milliseconds: with the mappings below, 97 of 100 such rounds hit. */
-const PACED_MS = 20_000;
-
-/** Mappings that the side with a random NAT makes for paced probes, which are few. */
-const PACED_SOCKETS = 1_024;
-
-/**
- * A paced probe is given up before the kernel repeats its SYN after 1 s (RFC 6298 §2.1), since the router could count that as
- * another new flow.
- */
-const PACED_SYN_MS = 900;
-
-/**
- * Ports below are the well-known ones, which a NAT gives to none but mappings of such ports (RFC 4787 §4.2.1,
- * REQ-3: whichever of 0 to 1023 and 1024 to 65535 a local port is in, the mapping's is to be in, too).
- */
-const FIRST_RANDOM_PORT = 1024;
-const LAST_PORT = 65535;
-
 /** One side of a punch, as it is sent to the other in each round. */
 export interface PunchSide {
   /** How its NAT maps ports. */
@@ -111,26 +51,11 @@ export interface OwnPunchSide extends PunchSide {
 }
 
 /** How to plan. */
-export interface PunchPlanOptions {
+export interface PunchPlanOptions extends BirthdayOptions {
   /** Wait so long before the first SYN, in milliseconds, so that both sides send at the same moment. Default: 0. */
   readonly delayMs?: number | undefined;
-  /** How many sockets may be open at once. */
-  readonly maxSockets: number;
   /** Whether to try a peer with a random NAT, or with one ourselves, which takes thousands of SYNs. Default: true. */
   readonly birthday?: boolean | undefined;
-  /** Whether a burst has failed and the birthday plan is to be paced. Both sides know. Default: false. */
-  readonly isPaced?: boolean | undefined;
-  /** A number from 0 up to but not including 1. */
-  readonly random: () => number;
-}
-
-/** A SYN to send. */
-export interface Syn {
-  /** When, in milliseconds from the start of the plan. */
-  readonly atMs: number;
-  /** Where it leaves from; by `undefined` the system chooses. */
-  readonly localPort: number | undefined;
-  readonly remotePort: number;
 }
 
 /** What one side does in one round. */
@@ -154,8 +79,9 @@ export interface PunchPlan {
  * ports of the peer, and when. Both sides plan by themselves, each with what the other told, and the two plans fit. Pure: the
  * random numbers are passed in.
  *
- * - Where a side's mapping is known beforehand (no NAT, preserving, reuse), one local port sends to each predicted port of   the
- *   peer. - Two delta NATs: each side makes {@link MAX_PREDICTIONS} mappings, all towards the middle one of the other's next.
+ * - Where a side's mapping is known beforehand (no NAT, preserving, reuse), one local port sends to each predicted port of the
+ *   peer.
+ * - Two delta NATs: each side makes {@link MAX_PREDICTIONS} mappings, all towards the middle one of the other's next.
  *   They meet as long as others make at most four mappings in between on either side. (If each mapping aimed at its counterpart,
  *   a single mapping of others would make all of them miss, since both ends of a pair must be right.)
  * - A random NAT: the birthday plan. The random side makes hundreds of mappings towards the one port of the other, which
@@ -207,42 +133,6 @@ export function planPunch(own: OwnPunchSide, peer: PunchSide, options: PunchPlan
   };
 }
 
-/**
- * The SYNs of a plan, each when its time has come, then completes.
- *
- * @param free$ emits when SYNs may leave. If it does not emit at once, the rest of the plan is delayed by as much.
- *
- * @example
- * synsOf$(plan, asyncScheduler).subscribe(({ localPort, remotePort }) => console.log(localPort, '→', remotePort));
- */
-export function synsOf$(
-  { syns }: PunchPlan,
-  scheduler: SchedulerLike,
-  free$: Observable<unknown> = of(undefined),
-): Observable<Syn> {
-  const batches = [...new Set(syns.map(({ atMs }) => atMs))];
-  return defer(() => {
-    const start = scheduler.now();
-    let lagMs = 0;
-    return from(batches).pipe(
-      concatMap((atMs) =>
-        timer(Math.max(0, start + atMs + lagMs - scheduler.now()), scheduler).pipe(
-          switchMap(() => {
-            const dueAt = scheduler.now();
-            return free$.pipe(
-              take(1),
-              tap(() => {
-                lagMs += scheduler.now() - dueAt;
-              }),
-            );
-          }),
-          mergeMap(() => syns.filter((syn) => syn.atMs === atMs)),
-        ),
-      ),
-    );
-  });
-}
-
 /** The birthday plan tries many ports on one side. That takes one port on the other side that is known for certain. */
 function whyNotBirthday(...sides: readonly ReturnType<typeof mappingOf>[]): string {
   return sides.includes('sequential')
@@ -254,58 +144,6 @@ function whyNotBirthday(...sides: readonly ReturnType<typeof mappingOf>[]): stri
 function mappingOf({ type }: NatType): 'known' | 'sequential' | 'random' {
   if (type === 'delta') return 'sequential';
   return type === 'random' ? 'random' : 'known';
-}
-
-/** The random side: many mappings towards one port, any of which the other may find. */
-function mappings(localPort: number, remotePort: number, { maxSockets, isPaced = false }: PunchPlanOptions): Syn[] {
-  const most = isPaced ? PACED_SOCKETS : BIRTHDAY_SOCKETS;
-  const scout = { atMs: 0, localPort, remotePort };
-  const others = Array.from({ length: Math.min(most, Math.max(1, maxSockets)) - 1 }, (_, i) => ({
-    atMs: BIRTHDAY_SCOUT_MS + batchMs(i),
-    localPort: undefined,
-    remotePort,
-  }));
-  return [scout, ...others];
-}
-
-/** The other side: one mapping, towards many ports. */
-function probes(localPort: number, { maxSockets, random, isPaced = false }: PunchPlanOptions): Syn[] {
-  if (isPaced) {
-    const everyMs = 1_000 / PACED_PROBES_PER_S;
-    return randomPorts(Math.floor(PACED_MS / everyMs), random).map((remotePort, i) => ({
-      atMs: Math.round(i * everyMs),
-      localPort,
-      remotePort,
-    }));
-  }
-  const [scout = FIRST_RANDOM_PORT, ...others] = randomPorts(
-    Math.min(BIRTHDAY_PROBES, Math.max(1, maxSockets)),
-    random,
-  );
-  return [
-    { atMs: 0, localPort, remotePort: scout },
-    ...others.map((remotePort, i) => ({
-      atMs: BIRTHDAY_SCOUT_MS + BIRTHDAY_PROBES_AFTER_MS + batchMs(i),
-      localPort,
-      remotePort,
-    })),
-  ];
-}
-
-function batchMs(index: number): number {
-  return Math.floor(index / BIRTHDAY_BATCH) * BIRTHDAY_BATCH_MS;
-}
-
-/** Draws different random ports: the first entries of a Fisher–Yates shuffle. */
-function randomPorts(count: number, random: () => number): number[] {
-  const moved = new Map<number, number>();
-  return Array.from({ length: count }, (_, i) => {
-    const first = FIRST_RANDOM_PORT + i;
-    const drawn = first + Math.floor(random() * (LAST_PORT + 1 - first));
-    const port = moved.get(drawn) ?? drawn;
-    moved.set(drawn, moved.get(first) ?? first);
-    return port;
-  });
 }
 
 /** Checks the address that a peer claims: it must not make this node send to its own network, or to an unusable address. */

@@ -21,7 +21,9 @@ import {
 } from 'rxjs';
 import { familyOf } from '../../endpoint.js';
 import { DialError, reasonOf } from '../../errors.js';
-import { BIRTHDAY_SOCKETS, PUNCH_RETRY_MAX_MS, PUNCH_RETRY_MIN_MS, synsOf$, type PunchPlan, type Syn } from './plan.js';
+import { PUNCH_RETRY_MAX_MS, PUNCH_RETRY_MIN_MS, type PunchPlan } from './plan.js';
+import { synsOf$, type Syn } from './syns.js';
+import { BIRTHDAY_SOCKETS } from './birthday.js';
 import { endpointsOf, type dial$, type listen$ } from '../../link/tcp.js';
 
 /** What a punch needs. */

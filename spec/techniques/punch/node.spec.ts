@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { firstValueFrom, of, switchMap, take, tap, toArray } from 'rxjs';
-import { resolveConfig, type NetConfig } from '../../../lib/config.js';
+import type { NetConfig } from '../../../lib/config.js';
+import { resolveConfig } from '../../../lib/config/resolve.js';
 import type { ServerAddress } from '../../../lib/endpoint.js';
 import { DialError } from '../../../lib/errors.js';
 import { secureContextOf } from '../../../lib/link/tls.js';

@@ -3,17 +3,16 @@ import { isPort } from '../../../lib/endpoint.js';
 import { DialError, ProtocolError } from '../../../lib/errors.js';
 import { MAX_PREDICTIONS, predictPorts } from '../../../lib/nat/predict.js';
 import {
-  BIRTHDAY_PROBES,
-  BIRTHDAY_SOCKETS,
   planPunch,
   PUNCH_MAX_SYNS,
   PUNCH_ROUND_MS,
-  synsOf$,
   type OwnPunchSide,
   type PunchPlan,
   type PunchPlanOptions,
   type PunchSide,
 } from '../../../lib/techniques/punch/plan.js';
+import { synsOf$ } from '../../../lib/techniques/punch/syns.js';
+import { BIRTHDAY_PROBES, BIRTHDAY_SOCKETS } from '../../../lib/techniques/punch/birthday.js';
 import type { NatType } from '../../../lib/unl/types.js';
 import { addresses, ports } from '../../support/locators.js';
 import { marbles } from '../../support/marbles.js';

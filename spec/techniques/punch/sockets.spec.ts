@@ -18,7 +18,8 @@ import {
 import { DialError, ListenError } from '../../../lib/errors.js';
 import { punch$, type PunchConfig, type PunchReport } from '../../../lib/techniques/punch/sockets.js';
 import { dial$, listen$, type DialConfig, type ListenConfig, type Listener } from '../../../lib/link/tcp.js';
-import { BIRTHDAY_SOCKETS, type PunchPlan } from '../../../lib/techniques/punch/plan.js';
+import type { PunchPlan } from '../../../lib/techniques/punch/plan.js';
+import { BIRTHDAY_SOCKETS } from '../../../lib/techniques/punch/birthday.js';
 import { marbles } from '../../support/marbles.js';
 import { record } from '../../support/record.js';
 
