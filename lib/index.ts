@@ -18,9 +18,11 @@ export type {
   OverflowPolicy,
   Remote,
   RemoteCodec,
+  RemoteMethod,
   RemoteOptions,
+  RemoteSource,
 } from './remote/interface.js';
-export type { SchemaResult, StandardSchema } from './remote/schema.js';
+export type { SchemaFailure, SchemaIssue, SchemaResult, SchemaSuccess, StandardSchema } from './remote/schema.js';
 export type { Path } from './connection/path.js';
 export type { Mapping } from './port-mapping/mapping.js';
 export type { ClockStatus } from './net/clock-watch.js';

@@ -2,12 +2,16 @@ import type { Observable, ObservableInput } from 'rxjs';
 import type { StandardSchema } from './schema.js';
 
 /** What a method may return: an Observable, a Promise or an iterable. Not a string, which is an iterable of characters. */
-type Source = ObservableInput<unknown> & object;
+export type RemoteSource = ObservableInput<unknown> & object;
 
-/** The methods of an interface that can be called remotely. Not `then`, which `await` would call. */
-type MethodName<T> = Exclude<
+/**
+ * The methods of an interface that can be called remotely. Not `then`, which `await` would call.
+ *
+ * @useDeclaredType
+ */
+export type RemoteMethod<T> = Exclude<
   {
-    [K in keyof T]-?: NonNullable<T[K]> extends (...args: never[]) => Source ? K : never;
+    [K in keyof T]-?: NonNullable<T[K]> extends (...args: never[]) => RemoteSource ? K : never;
   }[keyof T] &
     string,
   'then'
@@ -24,13 +28,14 @@ type MethodName<T> = Exclude<
  * market.buy('10 ACME').subscribe({ next: (receipt) => console.log(receipt), error: console.error });
  */
 export type Remote<T> = {
-  readonly [K in MethodName<T>]: NonNullable<T[K]> extends (...args: infer A) => ObservableInput<infer V>
+  readonly [K in RemoteMethod<T>]: NonNullable<T[K]> extends (...args: infer A) => ObservableInput<infer V>
     ? (...args: A) => Observable<V>
     : never;
 };
 
 /** Encodes and decodes arguments and values. Both sides need the same codec. */
 export interface RemoteCodec {
+  /** The bytes of a value. May throw for what it cannot encode. */
   readonly encode: (value: unknown) => Uint8Array;
   /** May throw for bytes that `encode` does not produce. */
   readonly decode: (bytes: Uint8Array) => unknown;
@@ -57,6 +62,7 @@ export interface MethodSchemas {
 export interface ExposeOptions {
   /** The name by which peers use it: at most 200 bytes of UTF-8. */
   readonly as: string;
+  /** How arguments and values are encoded. Default: `json`. */
   readonly codec?: CodecOption | undefined;
   /**
    * What happens when more than `limits.remoteBytes` of an Observable's values wait for the caller: the call fails (`fail`, the default);
@@ -70,6 +76,7 @@ export interface ExposeOptions {
 
 /** Options for using an object at the peer. */
 export interface RemoteOptions {
+  /** How arguments and values are encoded. Default: `json`. */
   readonly codec?: CodecOption | undefined;
   /** Schemas of the values, by the names of the methods, from any library that follows Standard Schema. */
   readonly schemas?: Readonly<Record<string, MethodSchemas>> | undefined;

@@ -3,17 +3,39 @@
  * these members are used.
  */
 export interface StandardSchema {
+  /** What the standard says of a schema. */
   readonly '~standard': {
+    /** The version of the standard. */
     readonly version: 1;
+    /** The library's name. */
     readonly vendor: string;
+    /** Validates a value, and maybe converts it. */
     readonly validate: (value: unknown) => SchemaResult | PromiseLike<SchemaResult>;
   };
 }
 
 /** The result of a schema's validation: the value, maybe converted, or what is wrong with it. */
-export type SchemaResult =
-  | { readonly value: unknown; readonly issues?: undefined }
-  | { readonly issues: readonly { readonly message: string }[] };
+export type SchemaResult = SchemaSuccess | SchemaFailure;
+
+/** A value that fits a schema. */
+export interface SchemaSuccess {
+  /** The value, maybe converted. */
+  readonly value: unknown;
+  /** There are none. */
+  readonly issues?: undefined;
+}
+
+/** A value that does not fit a schema. */
+export interface SchemaFailure {
+  /** What is wrong with it. */
+  readonly issues: readonly SchemaIssue[];
+}
+
+/** One thing that is wrong with a value. */
+export interface SchemaIssue {
+  /** In words. */
+  readonly message: string;
+}
 
 /** The result of {@link validate}. */
 export type Validated =
