@@ -19,7 +19,7 @@ describe('The consent of a peer to a connection', () => {
     expect(consent.isGiven).toBeFalse();
   });
 
-  it('is told to those who ask later, and never comes once the connection has ended without it', () => {
+  it('is replayed to later subscribers, and completes without a value when the connection ends first', () => {
     const [given, ended] = [new Consent('one'), new Consent('two')];
     given.give();
     ended.close();
@@ -27,7 +27,7 @@ describe('The consent of a peer to a connection', () => {
     expect([late.values.length, late.isCompleted, never.values.length, never.isCompleted]).toEqual([1, true, 0, true]);
   });
 
-  it('has the second link dropped, and so do a newer one and the end', () => {
+  it('drops the link in reserve; so do a newer one and the end of the connection', () => {
     const links = [0, 1, 2].map((number) => new VirtualLink(`link ${number}`, true).here);
     const isDropped = () => links.map(({ link }) => link.stream.destroyed);
     const consents = [new Consent('one'), new Consent('one')];
@@ -45,7 +45,7 @@ describe('The consent of a peer to a connection', () => {
     expect(isDropped()).toEqual([true, true, true]);
   });
 
-  it('hands over the second link once, where it is not broken', () => {
+  it('hands over the link in reserve once, if it is not broken', () => {
     const { here: framed } = new VirtualLink('link', true);
     const consent = new Consent('one');
     expect(consent.takeSpare()).toBeUndefined();

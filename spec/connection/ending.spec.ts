@@ -39,7 +39,7 @@ function open({ isFramed = true } = {}) {
 }
 
 describe('The ending of a connection', () => {
-  it('takes both sides: each says that it is at its end, and waits until the other has everything', () => {
+  it('takes both sides: each sends its end, and waits until the other has received everything', () => {
     const { ending, transport, told, ended } = open();
     ending.close(CLOSED_HERE);
     expect(told).toEqual(['outbox closed', 'says closed', 'reads on']);
@@ -52,7 +52,7 @@ describe('The ending of a connection', () => {
     expect(told.slice(3)).toEqual(['inbox ended', 'outbox closed', 'link closed within 100 ms', 'inbox cut']);
   });
 
-  it('waits for whoever still reads before it answers the end of the peer', () => {
+  it('waits for readers before it answers the end of the peer', () => {
     const { ending, transport, lines, told, ended } = open();
     transport.isAcknowledged = true;
     ending.peerEnds(CLOSED);
@@ -88,7 +88,7 @@ describe('The ending of a connection', () => {
     ]);
   });
 
-  it('comes once, whatever follows', () => {
+  it('happens once, whatever follows', () => {
     const { ending, ended, told } = open();
     ending.finish({ code: 'lost', by: 'peer', message: '' });
     const before = told.length;
@@ -99,7 +99,7 @@ describe('The ending of a connection', () => {
     expect([ended(), told.length]).toEqual([['lost by peer'], before]);
   });
 
-  it('is in order no more when it is given up, or the peer fails, before all that was sent has arrived', () => {
+  it('is not orderly when either side gives up before everything has arrived', () => {
     const [givenUp, failed] = [open(), open()];
     for (const { ending } of [givenUp, failed]) ending.close(CLOSED_HERE);
     givenUp.clock.pass(100);
@@ -108,7 +108,7 @@ describe('The ending of a connection', () => {
     expect(failed.ended()).toEqual(['protocol by peer']);
   });
 
-  it('is given up when nothing moves any more while the peer’s end is waited for', () => {
+  it('is given up when no byte moves while it waits for the peer’s end', () => {
     const { ending, clock, link, ended } = open();
     ending.close(CLOSED_HERE);
     clock.pass(99);
@@ -118,7 +118,7 @@ describe('The ending of a connection', () => {
     expect(link.link.stream.destroyed).toBeTrue();
   });
 
-  it('is no loss without a link when everything had arrived on both sides', () => {
+  it('is orderly without a link when everything had arrived on both sides', () => {
     const { ending, transport, ended } = open();
     ending.peerEnds(CLOSED);
     expect(ending.lost()).toBeFalse();
@@ -127,7 +127,7 @@ describe('The ending of a connection', () => {
     expect(ended()).toEqual(['closed by peer']);
   });
 
-  it('is no loss without a link when nobody waits for what the peer might still say', () => {
+  it('is orderly without a link when nobody reads what the peer might still send', () => {
     const { ending, transport, lines, ended } = open();
     transport.isAcknowledged = true;
     ending.close(CLOSED_HERE);
@@ -137,7 +137,7 @@ describe('The ending of a connection', () => {
     expect(ended()).toEqual(['closed by us']);
   });
 
-  it('follows when the peer refuses a link because its side is lost or closed, and for no other reason', () => {
+  it('follows when the peer refuses a link because it has lost or closed the connection, and for no other reason', () => {
     const [lost, closed, late, refused] = [open(), open(), open(), open()];
     lost.ending.refused(LOST);
     closed.ending.refused(CLOSED);
@@ -160,7 +160,7 @@ describe('The ending of a connection', () => {
     expect(ended()).toEqual(['closed by us']);
   });
 
-  it('has what the peer still sends ignored only while it is under way and nobody reads', () => {
+  it('drops what the peer still sends only while it is closing and nobody reads', () => {
     const { ending, lines } = open();
     lines.hasReader = false;
     expect(ending.ignoresData).toBeFalse();

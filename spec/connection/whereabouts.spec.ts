@@ -10,7 +10,7 @@ const own = unlOf({ peerId: PEER });
 const payloadOf = (text: string) => Buffer.from(text);
 
 describe('Where a peer is', () => {
-  it('is what it tells, the latest for those who ask later', () => {
+  it('is the locator that it tells, replayed to later subscribers', () => {
     const whereabouts = new Whereabouts(PEER);
     const early = record(whereabouts.peer$);
     const moved = { ...own, nodeType: 'active' as const };
@@ -22,7 +22,7 @@ describe('Where a peer is', () => {
     expect(early.isCompleted).toBeTrue();
   });
 
-  it('is not what it tells of another peer, in the other version, or that is no locator', () => {
+  it('is not taken from the locator of another peer, of the other version, or from another text', () => {
     const whereabouts = new Whereabouts(PEER);
     const others = [unlOf({ peerId: peerIdOf(2) }), unlOfVersion2({})];
     for (const unl of others)

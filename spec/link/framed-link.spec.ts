@@ -15,7 +15,7 @@ describe('A framed', () => {
     return { framed, ends };
   }
 
-  it('tells once that its link is gone, also when that was so before it was made', async () => {
+  it('reports once that its link is gone, even if it was gone before', async () => {
     const stream = new PassThrough();
     stream.destroy();
     await once(stream, 'close');
@@ -23,7 +23,7 @@ describe('A framed', () => {
     expect([framed.isBroken, ends.length]).toEqual([true, 1]);
   });
 
-  it('tells once that nothing comes any more, also when that was so before it was made', async () => {
+  it('reports once that nothing comes any more, even if that was so before', async () => {
     const stream = new PassThrough({ allowHalfOpen: true, autoDestroy: false });
     stream.end();
     stream.resume();
@@ -33,7 +33,7 @@ describe('A framed', () => {
     stream.destroy();
   });
 
-  it('does later what it is told to, unless its link is gone by then', async () => {
+  it('runs a scheduled action, unless its link is gone by then', async () => {
     const clock = new VirtualClock();
     const done: string[] = [];
     const streams = ['stays', 'goes', 'is gone'].map((name) => ({ name, stream: new PassThrough() }));

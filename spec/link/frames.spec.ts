@@ -88,7 +88,7 @@ describe('frames', () => {
     }
   });
 
-  it('out of garbage are frames or a ProtocolError, and never more bytes than came', () => {
+  it('decoded from garbage are frames or a ProtocolError, and never have more bytes than came', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), places, (bytes, where) => {
         try {

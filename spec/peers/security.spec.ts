@@ -82,7 +82,7 @@ for (const options of KINDS) {
 
 describe('the security of a node', () => {
   for (const security of ['tls', 'plain'] as const) {
-    it(`gives a socket up that has not shown yet what it is, with ${security}`, async () => {
+    it(`can drop a socket that has not sent anything yet, with ${security}`, async () => {
       const node = nodeOf({ mode: 'direct', security });
       const [, theirs] = await pair();
       const closed = once(theirs, 'close');
@@ -92,7 +92,7 @@ describe('the security of a node', () => {
     });
   }
 
-  it('makes no link to another than the peer, where keys are proven', async () => {
+  it('makes no link to a node with another key than the peer’s', async () => {
     const [here, there] = [nodeOf({ mode: 'direct' }), nodeOf({ mode: 'direct' })];
     const [ours, theirs] = await pair();
     const receiving = there.security.receive$(theirs, there.peers).subscribe({ error: () => undefined });

@@ -20,7 +20,7 @@ describe('An inbound slot', () => {
     expect(slotFor(taken, 3, '2001:db8:1:3::1')).toEqual({ isFree: false, gaveWay: undefined });
   });
 
-  it('is not freed by a connection that the application has used; one of the next site ends', () => {
+  it('is not freed by a connection that the application has used, but by one of the next site', () => {
     const sent = { hasSent: true };
     const [one, other] = ['192.0.2.1', '192.0.2.2'];
     const taken = [at(one, sent), at(one, sent), at(one, sent), at(other), at(other), at(other, sent)];
@@ -28,7 +28,7 @@ describe('An inbound slot', () => {
     expect(slotFor(taken.slice(0, 3), 3, '192.0.2.3').isFree).toBeFalse();
   });
 
-  it('is not free for a site that would have as many as any other then', () => {
+  it('is not freed for a site that would then have as many as the largest', () => {
     const taken = [at('192.0.2.1'), at('192.0.2.1'), at('192.0.2.2')];
     expect(slotFor(taken, 3, '192.0.2.2').isFree).toBeFalse();
     expect(slotFor(taken, 3, '192.0.2.3').isFree).toBeTrue();

@@ -278,7 +278,7 @@ describe('the challenge', () => {
     });
   });
 
-  it('goes nowhere but to the address in the locator, whatever the server says', () => {
+  it('sends only to the address in the locator, whatever the server says', () => {
     world({}, ({ dial, said, plans, serverSays, flush }) => {
       const recording = dial();
       for (const atMs of [0, 11_000, 22_000]) serverSays(atMs, SET, fightAt(EPOCH_S, '45.192.2.99'), challengeOf());
@@ -289,7 +289,7 @@ describe('the challenge', () => {
     });
   });
 
-  it('fails at once where it can only fail', () => {
+  it('fails at once when it cannot succeed', () => {
     const failing = (behaviour: Behaviour, peer: Partial<UnlV2> = {}) => {
       let failure: unknown;
       world(behaviour, ({ dial, said, flush }) => {
@@ -335,7 +335,7 @@ describe('the challenge', () => {
 });
 
 describe('a node that waits for challenges', () => {
-  it('is listed, again and again, and when the server asks for it; and no more when it waits no more', () => {
+  it('is listed at intervals and when the server asks for it, and is taken off the list at the end', () => {
     world({}, ({ answer, said, serverSays, scheduler, flush }) => {
       const { subscription } = answer();
       serverSays(10_000, { verb: 'RECONNECT' });
@@ -416,7 +416,7 @@ describe('a node that waits for challenges', () => {
     expect(answered([0, 10_000, 50_000].map((atMs) => [atMs, copy] as const))).toEqual([THEIRS]);
   });
 
-  it('answers none while all slots are taken, or where its own ports are beyond prediction', () => {
+  it('answers none while all slots are taken, or if its own ports cannot be predicted', () => {
     expect(answered([[0, challengeOf()]], { of: { hasSlotFor: () => false } })).toEqual([]);
     expect(answered([[0, challengeOf()]], { natType: { type: 'random' } })).toEqual([]);
   });

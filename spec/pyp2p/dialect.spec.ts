@@ -44,7 +44,7 @@ describe('PyP2P’s way with rendezvous servers', () => {
     });
   }
 
-  it('asks by SOURCE where it is seen, and gets the address only from those who tell it', async () => {
+  it('asks by SOURCE where it is seen, and gets the address only from servers that tell it', async () => {
     const [bind, { local }] = [newAddress(), await lab.server()];
     const ours = { host: local.address, port: local.port };
     const { observed } = await firstValueFrom(observe$(ours, 41_000, configAt(bind)));
@@ -94,7 +94,7 @@ describe('PyP2P’s way with rendezvous servers', () => {
     expect(heard).toEqual(['PASSIVE READY 50500 10', 'CLEAR']);
   });
 
-  it('takes what is said of challenges, and nothing else, for that', () => {
+  it('reads only replies about challenges', () => {
     const [line$, said] = [new Subject<string>(), [] as string[]];
     const talk = challengeTalkIn({ line$, say: (line) => said.push(line) });
     const replies = record(talk.reply$);
@@ -106,7 +106,7 @@ describe('PyP2P’s way with rendezvous servers', () => {
     expect(said).toEqual(['CANDIDATE 192.0.2.1 TCP 1 2']);
   });
 
-  it('has no session with what is no rendezvous server', async () => {
+  it('has no session with a server that is not a rendezvous server', async () => {
     const server = createServer((socket) => {
       socket.on('error', () => undefined).write('220 mail.example.org ESMTP\r\n');
     }).listen(0, '127.0.0.1');

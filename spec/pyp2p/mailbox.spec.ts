@@ -74,7 +74,7 @@ describe('PyP2P’s mailboxes', () => {
     return { texts, until };
   }
 
-  it('keep texts for who is away, and bring them to who waits', async () => {
+  it('keep texts for nodes that are away, and bring them to nodes that wait', async () => {
     const { url } = await serve();
     const [alice, bob] = [mailboxOf([url]), mailboxOf([url])];
     expect(await send(alice, bob.nodeId, 'for later')).toBeTrue();
@@ -85,7 +85,7 @@ describe('PyP2P’s mailboxes', () => {
     expect(texts).toEqual(['for later', 'at once']);
   });
 
-  it('are the same again for a node that comes back with its key, and nobody else’s', async () => {
+  it('belong to the same node again when it comes back with its key, and to no other', async () => {
     const { url } = await serve();
     const identity = createIdentity();
     const [before, after, alice] = [mailboxOf([url], identity), mailboxOf([url], identity), mailboxOf([url])];
@@ -96,7 +96,7 @@ describe('PyP2P’s mailboxes', () => {
     expect(await firstValueFrom(after.message$)).toBe('welcome back');
   });
 
-  it('speak with a node of PyP2P’s', async () => {
+  it('work with a PyP2P node', async () => {
     const { url, port } = await serve();
     const bob = mailboxOf([url]);
     const pyp2p = { node_id: 'ab'.repeat(20), password: 'secret' };
@@ -113,7 +113,7 @@ describe('PyP2P’s mailboxes', () => {
     expect(JSON.parse(await ask({ call: 'find_neighbours', network_id: 'default' }))).toEqual([]);
   });
 
-  it('bring nothing that is no text, and tell so', async () => {
+  it('drop and trace anything but texts', async () => {
     const { url, port } = await serve();
     const [alice, bob] = [mailboxOf([url]), mailboxOf([url])];
     const identity = createIdentity();
@@ -133,7 +133,7 @@ describe('PyP2P’s mailboxes', () => {
     );
   });
 
-  it('are used anew on a server that was started again and has forgotten everybody', async () => {
+  it('are registered again on a server that has restarted', async () => {
     const before = await serve();
     const [alice, bob] = [mailboxOf([before.url]), mailboxOf([before.url])];
     const { until } = collect(bob);
@@ -146,7 +146,7 @@ describe('PyP2P’s mailboxes', () => {
     await until('two');
   });
 
-  it('go by every server that is there', async () => {
+  it('use every server that can be reached', async () => {
     const [one, other] = [await serve(), await serve()];
     const dead = await play((request) => request.socket.destroy());
     const [alice, bob] = [mailboxOf([dead, one.url, other.url]), mailboxOf([dead, other.url])];
@@ -157,7 +157,7 @@ describe('PyP2P’s mailboxes', () => {
     expect(await send(mailboxOf([]), bob.nodeId, 'lost')).toBeFalse();
   });
 
-  it('are asked once, however many listen, and by nobody when none does', async () => {
+  it('are asked once for all subscribers, and not at all without one', async () => {
     const asked: string[] = [];
     const left = new Subject<undefined>();
     const url = await play((request, response) => {
@@ -314,7 +314,7 @@ describe('Asking a PyP2P mailbox', () => {
     });
   });
 
-  it('tells nobody the password, whatever goes wrong', () => {
+  it('never reveals the password, whatever goes wrong', () => {
     const password = passwordOf(identity, new URL('http://h/'));
     const told: string[] = [];
     for (const answer$ of [

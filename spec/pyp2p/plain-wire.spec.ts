@@ -41,7 +41,7 @@ describe('the nonce of a socket', () => {
     return { reading, writing };
   }
 
-  it('is taken from it, with nothing of what is behind', async () => {
+  it('is read from it, and nothing after it', async () => {
     for (const chunks of [[NONCE, 'hi\r\n'], [`${NONCE}hi\r\n`], crumbs(Buffer.from(`${NONCE}hi\r\n`))]) {
       const { reading, writing } = await pair();
       for (const chunk of chunks) writing.write(chunk);

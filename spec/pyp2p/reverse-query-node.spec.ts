@@ -176,7 +176,7 @@ describe('PyP2P’s reverse connect', () => {
     expect((await heard).text).toBe('Sup Bob.');
   });
 
-  it('is asked for in PyP2P’s words, and owned up to', async () => {
+  it('is requested and confirmed in PyP2P’s words', async () => {
     const ports = await servers();
     const alice = await start(ports, passive);
     const pyp2p = await Pyp2pNode.registered(ports.mailbox);
@@ -194,7 +194,7 @@ describe('PyP2P’s reverse connect', () => {
     expect(await pyp2p.heard()).toBe(`REVERSE_ORIGIN:${unl}`);
   });
 
-  it('takes no other connection for the one that it waits for', async () => {
+  it('does not take another connection for the one that it waits for', async () => {
     const ports = await servers();
     const alice = await start(ports, passive);
     const pyp2p = await Pyp2pNode.registered(ports.mailbox);
@@ -217,7 +217,7 @@ describe('PyP2P’s reverse connect', () => {
     await (await dialFrom(pyp2p.address, alice.unl, nonce)).closed();
   });
 
-  it('turns away who comes too late, and does not own up to what it has given up', async () => {
+  it('refuses a connection that comes too late, and does not confirm a request that it has given up', async () => {
     const ports = await servers();
     const alice = await start(ports, passive);
     const pyp2p = await Pyp2pNode.registered(ports.mailbox);
@@ -230,7 +230,7 @@ describe('PyP2P’s reverse connect', () => {
     expect(await dropped).toEqual(jasmine.objectContaining({ reason: jasmine.stringContaining('has not asked') }));
   });
 
-  it('is done for a node of PyP2P’s that asks for it, once that says so', async () => {
+  it('is done for a PyP2P node that asks for it, when that confirms it', async () => {
     const ports = await servers();
     const bob = await start(ports);
     const pyp2p = await Pyp2pNode.registered(ports.mailbox);
@@ -254,7 +254,7 @@ describe('PyP2P’s reverse connect', () => {
     expect(await answer).toBe('hello yourself\r\n');
   });
 
-  it('ends where nobody says within 60 s that it was asked for', async () => {
+  it('ends if the peer does not confirm within 60 s that it asked', async () => {
     const ports = await servers();
     const hasty = { ...disguised, scheduler: impatient({ 60_000: 100 }) };
     const bob = await start(ports, {}, hasty);
@@ -269,7 +269,7 @@ describe('PyP2P’s reverse connect', () => {
     expect(connections).toEqual([]);
   });
 
-  it('is not done for addresses that are nobody’s, nor for floods', async () => {
+  it('is not done for unusable addresses, nor for floods', async () => {
     const ports = await servers();
     const bob = await start(ports);
     const pyp2p = await Pyp2pNode.registered(ports.mailbox);
@@ -292,7 +292,7 @@ describe('PyP2P’s reverse connect', () => {
     expect(dialled).toEqual([{ address: publicNameOf(pyp2p.address), port }]);
   });
 
-  it('is not what a net does without mailboxes, or one that others cannot dial', async () => {
+  it('is not used without mailboxes, or by a net that others cannot dial', async () => {
     const ports = await servers();
     const bob = await start(ports);
     for (const config of [{ ...passive, mailbox: [] }, {}]) {

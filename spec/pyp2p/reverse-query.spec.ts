@@ -148,7 +148,7 @@ describe('the reverse query', () => {
     });
   });
 
-  it('takes the question back, and the nonce, when it is given up', () => {
+  it('forgets the request and its nonce when it is given up', () => {
     world({}, ({ dial, waiting, asked, scheduler, flush }) => {
       const { subscription } = dial();
       scheduler.schedule(() => {
@@ -185,7 +185,7 @@ describe('the reverse query', () => {
     }
   });
 
-  it('fails at once where it can only fail', () => {
+  it('fails at once when it cannot succeed', () => {
     const errorOf = (peer: Unl, own?: Unl) => {
       let failure: unknown;
       world({}, ({ dial, sent, flush }) => {
@@ -231,7 +231,7 @@ describe('a node that is asked to dial', () => {
     });
   }
 
-  it('dials, sends the nonce, asks whether it was asked, and takes the connection when that was so', () => {
+  it('dials, sends the nonce, asks for confirmation, and takes the connection when it comes', () => {
     answering(
       [
         [0, connect()],
@@ -247,7 +247,7 @@ describe('a node that is asked to dial', () => {
     );
   });
 
-  it('closes the connection when nobody says within 60 s that it was asked', () => {
+  it('closes the connection when no confirmation comes within 60 s', () => {
     answering([[0, connect()]], {}, ({ received, links, failed }) => {
       expect(received).toEqual([]);
       expect(failed).toEqual([jasmine.stringContaining('within 60000 ms')]);
@@ -276,7 +276,7 @@ describe('a node that is asked to dial', () => {
     );
   });
 
-  it('is not content with what another says, or what was said before', () => {
+  it('does not accept a confirmation of another node, or an earlier one', () => {
     const others = [origin({ nodeId: '33'.repeat(20) }), origin({ port: 50_501 }), origin({ wan: '45.203.113.10' })];
     answering(
       [
@@ -292,7 +292,7 @@ describe('a node that is asked to dial', () => {
     );
   });
 
-  it('closes what it has open when it answers no more', () => {
+  it('closes its open connections when it is unsubscribed from', () => {
     answering(
       [[0, connect()]],
       {},
@@ -303,7 +303,7 @@ describe('a node that is asked to dial', () => {
     );
   });
 
-  it('dials public addresses only, and what is no port and itself never', () => {
+  it('dials public addresses only, and never an invalid port or itself', () => {
     const wans = [
       '10.0.0.1',
       '192.168.1.1',
@@ -370,7 +370,7 @@ describe('a node that is asked to dial', () => {
     );
   });
 
-  it('dials nobody to whom there is a connection, nor while all slots are taken', () => {
+  it('does not dial a connected node, nor dials while all slots are taken', () => {
     for (const rest of [{ isConnected: () => true }, { hasSlotFor: () => false }]) {
       answering([[0, connect()]], { of: rest }, ({ dialled, dropped }) => {
         expect([dialled.length, dropped.length]).toEqual([0, 1]);
@@ -405,7 +405,7 @@ describe('a node that is asked to dial', () => {
 });
 
 describe('a node that is asked whether it asked', () => {
-  it('says so when it did, by the UNL with which it did', () => {
+  it('confirms it if it did, with the UNL of its request', () => {
     world({}, ({ answer, asked, comes, sent, dropped, scheduler, flush }) => {
       const { subscription } = answer();
       asked.set(PEER.nodeId, 'our-UNL');
@@ -419,7 +419,7 @@ describe('a node that is asked whether it asked', () => {
     });
   });
 
-  it('says so in the way that PyP2P understands, too, when there is a + in the UNL', () => {
+  it('confirms it twice when there is a + in the UNL, the second time as PyP2P understands it', () => {
     world({}, ({ answer, asked, comes, sent, scheduler, flush }) => {
       const { subscription } = answer();
       asked.set(PEER.nodeId, 'a+b+c');

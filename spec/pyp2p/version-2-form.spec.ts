@@ -98,7 +98,7 @@ describe('the locator of a plain node', () => {
     expect(parseUnl(formatUnl(unl))).toEqual(unl);
   });
 
-  it('says how the NAT is, as far as PyP2P has words for it, and where it was seen', () => {
+  it('tells the NAT type, as far as PyP2P has words for it, and the public address', () => {
     const natOf = (natType: NatType, address = '203.0.113.1', family: 4 | 6 = 4): NatView => ({
       natType,
       confidence: 1,
@@ -130,7 +130,7 @@ describe('the locator of a plain node', () => {
       .toEqual(jasmine.objectContaining({ nodeType: 'simultaneous', wan: '10.0.0.1' }));
   });
 
-  it('takes the LAN address for the public one until a server tells it, and needs neither', () => {
+  it('uses the LAN address as the public one until a server tells that, and can do without both', () => {
     expect(located(['10.0.0.1'], [], {}).unl).toEqual(
       jasmine.objectContaining({ lan: '10.0.0.1', wan: '10.0.0.1', forwarding: 'manual' }),
     );

@@ -30,7 +30,7 @@ interface Odd {
   ok(): Observable<string>;
 }
 
-describe('Remote Observables of an awkward application', () => {
+describe('Remote Observables of an application with faults', () => {
   const lab = new Lab();
   afterEach(() => lab.close());
 
@@ -41,7 +41,7 @@ describe('Remote Observables of an awkward application', () => {
     return { ...pair, exposed, odd: pair.here.remote<Odd>('odd') };
   };
 
-  it('go on when a source cannot clean up after an unsubscription', async () => {
+  it('go on when a source fails to clean up after it is unsubscribed from', async () => {
     const { odd } = await exposing(
       () =>
         new Observable(() => () => {
@@ -101,7 +101,7 @@ describe('Remote Observables of an awkward application', () => {
       expect(await failureOf(odd.run(what))).toEqual(jasmine.objectContaining({ remoteName: 'TypeError' }));
   });
 
-  it('are hot where what a method returns is hot, and see no value after their unsubscription', async () => {
+  it('are hot if the method returns a hot Observable, and emit nothing after they are unsubscribed from', async () => {
     const subject = new Subject<number>();
     const { odd } = await exposing(() => subject);
     const values: unknown[] = [];
@@ -149,7 +149,7 @@ describe('Remote Observables of an awkward application', () => {
     expect(error).toEqual(jasmine.objectContaining({ remoteCode: 'REMOTE_REFUSED' }));
   });
 
-  it('make an object for each connection and each name, anew once it has been withdrawn', async () => {
+  it('make an object for each connection and name, and a new one after it was withdrawn', async () => {
     const { here, peer } = await lab.pair();
     interface Number {
       get(): Observable<number>;

@@ -17,7 +17,7 @@ function keeping(most = Infinity) {
 }
 
 describe('What travels on the channel of a call', () => {
-  it('is read as it was written by MessagePack, whatever it is', () => {
+  it('is decoded from MessagePack as it was encoded', () => {
     const key = fc.string().filter((each) => each !== '__proto__');
     const { value } = fc.letrec((tie) => ({
       value: fc.oneof(
@@ -64,20 +64,20 @@ describe('What travels on the channel of a call', () => {
     expect(process.memoryUsage().heapUsed - before).toBeLessThan(100_000_000);
   });
 
-  it('is not read behind what is wanted', () => {
+  it('is not decoded after the last value that is wanted', () => {
     const { values, sink } = keeping(1);
     formatOf('json').reader(100).push(Buffer.from('1\nno JSON\n2\n'), sink);
     expect(values).toEqual([1]);
   });
 
-  it('fails in words that have nothing of a peer’s text', () => {
+  it('fails with a message that does not quote the peer’s text', () => {
     const { sink } = keeping();
     expect(() => {
       formatOf('json').reader(100).push(Buffer.from('\u001b[2J\n'), sink);
     }).toThrowError(SyntaxError, 'Expected a line of JSON, got other text');
   });
 
-  it('has the words of a failure cleaned and cut, however it is written', () => {
+  it('cleans and cuts the texts of a failure in every format', () => {
     const harm = { kind: 'other', name: '\u001b]0;title\u0007', message: `\u202e${'x'.repeat(90_000)}`, code: '\r\n' };
     const text = JSON.stringify(harm);
     const { failures, sink } = keeping();
@@ -93,7 +93,7 @@ describe('What travels on the channel of a call', () => {
     expect(failures).toEqual([cleaned, none, none, none, cleaned]);
   });
 
-  it('says what JSON cannot write', () => {
+  it('rejects values that JSON cannot encode', () => {
     const writer = formatOf('json').writer();
     for (const value of [() => 1, Symbol('s'), { toJSON: () => undefined }])
       expect(() => {

@@ -101,7 +101,7 @@ describe('A remote Observable, in marbles', () => {
     });
   };
 
-  it('brings values, and completes, as late as the way there and back takes', () => {
+  it('brings values and completion one round trip later', () => {
     run(({ cold, expectObservable, expectSubscriptions }, far$) => {
       const source$ = cold(' a-bc--|');
       const expected = '    --a-bc--|';
@@ -110,7 +110,7 @@ describe('A remote Observable, in marbles', () => {
     });
   });
 
-  it('fails behind its values', () => {
+  it('fails after its values', () => {
     run(({ cold, expectObservable }, far$) => {
       const source$ = cold(' a-b#', undefined, new TypeError('broken'));
       expectObservable(far$(source$)).toBe('--a-b#', undefined, new RemoteError('broken', 'TypeError'));
@@ -126,7 +126,7 @@ describe('A remote Observable, in marbles', () => {
     });
   });
 
-  it('is cut by take as one that is near', () => {
+  it('ends by take like a local one', () => {
     run(({ cold, expectObservable, expectSubscriptions }, far$) => {
       const source$ = cold(' a-b-c-d-');
       expectObservable(far$(source$).pipe(take(2))).toBe('--a-(b|)');
@@ -134,7 +134,7 @@ describe('A remote Observable, in marbles', () => {
     });
   });
 
-  it('is left by switchMap', () => {
+  it('is unsubscribed from by switchMap', () => {
     run(({ cold, hot, expectObservable, expectSubscriptions }, far$) => {
       const source$ = cold('         a-b-c-d-e');
       const outer$ = hot('           x----y------|');
@@ -153,7 +153,7 @@ describe('A remote Observable, in marbles', () => {
     });
   });
 
-  it('is given up by timeout, and ends at the peer', () => {
+  it('is ended at the peer by timeout', () => {
     run(({ expectObservable, cold, expectSubscriptions }, far$) => {
       const source$ = cold('------a');
       const result$ = far$(source$).pipe(timeout({ first: 5, with: () => NEVER }));
@@ -162,7 +162,7 @@ describe('A remote Observable, in marbles', () => {
     });
   });
 
-  it('is called once by share, for many', () => {
+  it('is called once for all subscribers by share', () => {
     run(({ cold, hot, expectObservable, expectSubscriptions }, far$) => {
       const source$ = cold('a-b-c|');
       const shared$ = far$(source$).pipe(share());
@@ -176,7 +176,7 @@ describe('A remote Observable, in marbles', () => {
     });
   });
 
-  it('follows another as concatMap has it', () => {
+  it('follows another by concatMap', () => {
     run(({ cold, expectObservable }, far$) => {
       const expected = '--a--b|';
       const result$ = cold('(ab|)').pipe(concatMap((value) => far$(cold('x|').pipe(map(() => value)))));

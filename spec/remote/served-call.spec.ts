@@ -66,7 +66,7 @@ describe('A call that is served', () => {
   const long = 'x'.repeat(100_000);
 
   for (const overflow of ['latest', 'drop-oldest'] satisfies OverflowPolicy[]) {
-    it(`has what it holds sent before its failure, where the policy is ${overflow}`, async () => {
+    it(`sends the values that wait before its failure, with the policy ${overflow}`, async () => {
       const values$ = concat(
         range(0, 4).pipe(map((i) => `${i} ${long}`)),
         throwError(() => new Error('broken')),
@@ -81,7 +81,7 @@ describe('A call that is served', () => {
       expect(channel.hasEnded).toBeTrue();
     });
 
-    it(`keeps the latest value however long it is, where the policy is ${overflow}`, async () => {
+    it(`keeps the latest value however long it is, with the policy ${overflow}`, async () => {
       const values = new Subject<string>();
       const { channel, send } = called(() => values, { overflow });
       send('["run"]\n');
@@ -124,7 +124,7 @@ describe('A call that is served', () => {
     expect(emitted).toBe(5);
   });
 
-  it('asks an async iterable for nothing while its caller takes nothing', async () => {
+  it('does not ask an async iterable for values while the caller reads nothing', async () => {
     let given = 0;
     const { channel, send } = called(async function* () {
       for (;;) {
@@ -141,7 +141,7 @@ describe('A call that is served', () => {
     expect(given).toBe(4);
   });
 
-  it('has an iterator give back what it holds only when it is left early', async () => {
+  it('calls an iterator’s return only when it ends early', async () => {
     for (const [count, expected] of [
       [2, 0],
       [Infinity, 1],

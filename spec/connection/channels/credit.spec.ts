@@ -13,7 +13,7 @@ function used(pool: WindowPool): ReceiveCredit {
 const sizeOf = (credit: ReceiveCredit, read: number) => credit.grant() / FIRST_WINDOW_BYTES - read;
 
 describe('The credit of a receiver', () => {
-  it('grows once for each limit that the sender has come to', () => {
+  it('grows once for each limit that blocks the sender', () => {
     const credit = used(new WindowPool(1_000 * FIRST_WINDOW_BYTES));
     credit.grow(FIRST_WINDOW_BYTES);
     credit.grow(FIRST_WINDOW_BYTES);
@@ -24,7 +24,7 @@ describe('The credit of a receiver', () => {
     expect(sizeOf(credit, 3)).toBe(4);
   });
 
-  it('does not grow for a sender that has not come to its limit, or whose bytes are not read', () => {
+  it('does not grow for a sender that is not blocked, or whose bytes are not read', () => {
     const pool = new WindowPool(1_000 * FIRST_WINDOW_BYTES);
     const [lied, unread] = [used(pool), new ReceiveCredit(pool)];
     for (let limit = 2; limit < 20; limit++) lied.grow(limit * FIRST_WINDOW_BYTES);
@@ -51,7 +51,7 @@ describe('The room that windows share', () => {
     return { credit, mayGrow };
   }
 
-  it('is given back by a channel at its end only when all that waits there has been read', () => {
+  it('is given back by a channel that has ended, once everything waiting on it has been read', () => {
     const { credit, mayGrow } = full();
     credit.end();
     expect(mayGrow()).toBeFalse();
@@ -61,7 +61,7 @@ describe('The room that windows share', () => {
     expect(mayGrow()).toBeTrue();
   });
 
-  it('is given back at once by a channel that is reset, which keeps nothing', () => {
+  it('is given back at once by a channel that is reset', () => {
     const { credit, mayGrow } = full();
     credit.close();
     expect(mayGrow()).toBeTrue();

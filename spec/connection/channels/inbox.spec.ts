@@ -50,7 +50,7 @@ describe('the reading half of a connection', () => {
     expect(values).toEqual(['one', 'two', 'three']);
   });
 
-  it('forgets all that waits when it is discarded, also lines of which some have been read', async () => {
+  it('drops everything that waits when it is discarded, even decoded lines', async () => {
     const { inbox, push, read, told } = open();
     push('one\ntwo\n');
     const { values } = record(inbox.lines$.pipe(take(1)));
@@ -64,7 +64,7 @@ describe('the reading half of a connection', () => {
     expect([read(), told]).toEqual([14, ['delivered']]);
   });
 
-  it('gives everyone who subscribes in the same breath the same lines', async () => {
+  it('gives the same lines to all who subscribe in the same run of JavaScript', async () => {
     const { inbox, push } = open();
     push('one\ntwo\n');
     const [first, second] = [record(inbox.lines$), record(inbox.lines$)];
@@ -86,7 +86,7 @@ describe('the reading half of a connection', () => {
     expect([inbox.waiting, read()]).toEqual([0, 14]);
   });
 
-  it('knows whether somebody reads, and tells when a reader leaves and when something comes', async () => {
+  it('knows whether somebody reads, and calls back when a reader leaves and when bytes come', async () => {
     const { inbox, push, changes, leaves } = open();
     expect(inbox.hasReader).toBeFalse();
     const { subscription } = record(inbox.lines$);
@@ -99,7 +99,7 @@ describe('the reading half of a connection', () => {
     expect(changes()).toBe(before + 1);
   });
 
-  it('forgets what waits and what comes when it is abandoned, and counts it as read', () => {
+  it('drops what waits and what comes when it is abandoned, and counts it as read', () => {
     const { inbox, push, read } = open();
     push('one\n');
     inbox.abandon();
@@ -107,7 +107,7 @@ describe('the reading half of a connection', () => {
     expect([inbox.waiting, read()]).toEqual([0, 8]);
   });
 
-  it('keeps for the next reader what one left unread, in the middle of what one chunk brought', async () => {
+  it('keeps for the next reader what the last one left unread, even within one chunk', async () => {
     const { inbox, push } = open();
     push('one\ntwo\nthree\nfo');
     const first = record(inbox.lines$.pipe(take(1)));
@@ -157,7 +157,7 @@ describe('the reading half of a connection', () => {
     expect(told).toEqual(['delivered']);
   });
 
-  it('completes whoever is reading at the end', async () => {
+  it('completes every reader at the end', async () => {
     const { inbox, push, told } = open();
     const recording = record(inbox.lines$);
     await settled();
@@ -166,7 +166,7 @@ describe('the reading half of a connection', () => {
     expect([recording.values, recording.isCompleted, told]).toEqual([['one', 'two'], true, ['delivered']]);
   });
 
-  it('leaves out what is not a whole line when the link was cut', async () => {
+  it('drops an incomplete last line when the link was cut', async () => {
     const { inbox, push, told } = open();
     push('one\ntwo');
     inbox.end('cut');
@@ -176,7 +176,7 @@ describe('the reading half of a connection', () => {
     expect([recording.values, recording.isCompleted, told]).toEqual([['one'], true, ['delivered']]);
   });
 
-  it('completes at once for whoever comes when all has been read', async () => {
+  it('completes at once for a reader that comes when everything has been read', async () => {
     const { inbox, told } = open();
     inbox.end('ended');
     record(inbox.lines$);
@@ -202,7 +202,7 @@ describe('the reading half of a connection', () => {
     }
   });
 
-  it('tells of a last line that is no text', async () => {
+  it('reports a last line that is not UTF-8', async () => {
     const { inbox, told, faults } = open();
     inbox.push(Buffer.from([0x6f, 0x6b, 0x0a, 0xff]));
     inbox.end('ended');
@@ -229,7 +229,7 @@ describe('eachLine$', () => {
     return { begun, running, recording };
   }
 
-  it('takes the next line when the last is done with, and holds the others back', async () => {
+  it('takes the next line when the last one is done, and holds back the others', async () => {
     const { inbox, push, read } = open();
     push('one\ntwo\n');
     const { begun, running } = slowly(inbox);
@@ -244,7 +244,7 @@ describe('eachLine$', () => {
     expect([inbox.waiting, read()]).toEqual([0, 19]);
   });
 
-  it('works on as many lines at once as it is told', async () => {
+  it('works on as many lines at once as `concurrent` allows', async () => {
     const { inbox, push } = open();
     push('one\ntwo\nthree\nfour\n');
     const { begun, running } = slowly(inbox, 2);
@@ -256,7 +256,7 @@ describe('eachLine$', () => {
     expect(begun).toEqual(['one', 'two', 'three', 'four']);
   });
 
-  it('emits what comes of each line, and completes when all is done', async () => {
+  it('emits the results for each line, and completes when all lines are done', async () => {
     const { inbox, push } = open();
     push('one\ntwo\n');
     inbox.end('ended');
@@ -265,7 +265,7 @@ describe('eachLine$', () => {
     expect([recording.values, recording.isCompleted]).toEqual([['one', 'one', 'two'], true]);
   });
 
-  it('holds back every other reader, too, for as long as it is busy', async () => {
+  it('holds back all other readers, too, while it is busy', async () => {
     const { inbox, push } = open();
     const { running } = slowly(inbox);
     const other = record(inbox.lines$);
@@ -309,7 +309,7 @@ describe('eachLine$', () => {
     });
   }
 
-  it('goes on past a project that has nothing to do', async () => {
+  it('goes on after a project that returns an empty Observable', async () => {
     const { inbox, push } = open();
     const recording = record(inbox.eachLine$((text) => (text === 'last' ? NEVER : EMPTY), 1));
     push('one\ntwo\nlast\n');
@@ -320,7 +320,7 @@ describe('eachLine$', () => {
 });
 
 describe('toDuplex', () => {
-  it('keeps no read buffer alive for the few bytes of it that wait, before it is a stream and in it', async () => {
+  it('does not keep a whole read buffer in memory for a few waiting bytes, before and after it becomes a stream', async () => {
     const { inbox } = open();
     const few = () => Buffer.alloc(65_536, 'x').subarray(0, 10);
     inbox.push(few());
@@ -364,7 +364,7 @@ describe('toDuplex', () => {
     return { stream, written, read, closed: () => closed, aborted: () => aborted };
   }
 
-  it('gives the bytes as they came, those before it, too, and whatever they are', async () => {
+  it('gives all bytes unchanged, including those that came before it', async () => {
     const { inbox, push, told } = open({ lineBytes: 3 });
     push('long line without end');
     const { stream, read } = streaming(inbox);
@@ -376,7 +376,7 @@ describe('toDuplex', () => {
     expect(told).toEqual([]);
   });
 
-  it('holds the peer back while nobody reads the stream', async () => {
+  it('makes the peer wait while nobody reads the stream', async () => {
     const { inbox, read } = open();
     const { stream } = streaming(inbox);
     const chunk = Buffer.alloc(64 * 1024);
@@ -404,7 +404,7 @@ describe('toDuplex', () => {
     expect(closed()).toBeGreaterThan(0);
   });
 
-  it('fails when the link was cut, after all that came', async () => {
+  it('fails when the link was cut, after everything that had come', async () => {
     const { inbox, push } = open();
     const { stream, read } = streaming(inbox);
     push('bytes');
@@ -438,7 +438,7 @@ describe('toDuplex', () => {
     expect(other.read).toEqual(['Error: thrown by a listener']);
   });
 
-  it('counts as being read until what it held has been read, and the answer to it is written', async () => {
+  it('counts as being read until its bytes have been read and the answer to them is written', async () => {
     const { inbox, push } = open();
     const written: string[] = [];
     const stream = inbox.toDuplex({
@@ -460,7 +460,7 @@ describe('toDuplex', () => {
     expect([written, inbox.isReading]).toEqual([['bytes true', 'answer true'], false]);
   });
 
-  it('is the same stream when it is asked for again, and leaves no lines', async () => {
+  it('is the same stream at each call, and leaves no lines to other readers', async () => {
     const { inbox, push } = open();
     const { stream } = streaming(inbox);
     expect(streaming(inbox).stream).toBe(stream);
@@ -495,7 +495,7 @@ describe('messages', () => {
   const framed = (...messages: string[]) =>
     Buffer.concat(messages.map((text) => Buffer.concat([Buffer.from([0, 0, 0, text.length]), Buffer.from(text)])));
 
-  it('come as they were sent, however they are chunked, empty ones and those with newlines too', async () => {
+  it('arrive as they were sent, whatever the chunks, including empty ones and those with newlines', async () => {
     const { inbox } = open();
     const recording = record(inbox.messages$);
     for (const byte of framed('one', '', 'two\n', 'three')) inbox.push(Buffer.from([byte]));
@@ -506,7 +506,7 @@ describe('messages', () => {
     expect(recording.isCompleted).toBeTrue();
   });
 
-  it('that are too long end it, behind those before', async () => {
+  it('end the channel when one is too long, after those before it', async () => {
     const { inbox, faults } = open({ messageBytes: 4 });
     const recording = record(inbox.messages$);
     inbox.push(framed('four', 'fives'));
@@ -533,7 +533,7 @@ describe('messages', () => {
     expect(begun).toEqual(['one', 'two']);
   });
 
-  it('are not read where lines are, and leave none', async () => {
+  it('cannot be read together with lines', async () => {
     const [lines, messages] = [open(), open()];
     record(lines.inbox.lines$);
     expect(record(lines.inbox.messages$).error).toBeInstanceOf(ClosedError);

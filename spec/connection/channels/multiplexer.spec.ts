@@ -93,7 +93,7 @@ function settle(here: Side, there: Side): void {
 const countOf = (side: Side) => [...side.multiplexer.ends].length;
 
 describe('Channels over one stream', () => {
-  it('are opened by either side, used at once, and over when both have ended them', () => {
+  it('are opened by either side, can be used at once, and are over when both sides have ended them', () => {
     const [here, there] = [new Side(true), new Side(false)];
     const [even, odd] = [here.open('one'), there.open('two')];
     even.write(Buffer.from('from here'));
@@ -109,7 +109,7 @@ describe('Channels over one stream', () => {
     expect([here.received.get(2), here.told, countOf(here), countOf(there)]).toEqual(['answer', ['2 ended'], 2, 2]);
   });
 
-  it('are told to be over once both have ended them, all that was sent is on its way, and their numbers are free', () => {
+  it('are reported as over when both sides have ended them, everything has been sent, and their numbers are free', () => {
     const [here, there] = [new Side(true), new Side(false)];
     const end = here.open();
     end.end();
@@ -122,7 +122,7 @@ describe('Channels over one stream', () => {
     expect([here.over, there.over]).toEqual([['2 with 0 more'], ['2 with 0 more']]);
   });
 
-  it('have every byte in order, also where one learns that its bytes are on their way and has all sent at once', () => {
+  it('keep all bytes in order, even if a writer that learns that its bytes were sent flushes at once', () => {
     const [here, there] = [new Side(true), new Side(false)];
     const end = here.open();
     end.write(Buffer.alloc(9_000, 'a'));
@@ -178,7 +178,7 @@ describe('Channels over one stream', () => {
     }
   });
 
-  it('end the connection when the peer breaks a rule, and ignore what may have crossed an end', () => {
+  it('end the connection when the peer breaks the protocol, and ignore frames that may have crossed an end', () => {
     const data = (channel: number, length = 1) => encodeChannelFrame(CHANNEL_FRAME.data, channel, Buffer.alloc(length));
     const opening = encodeOpening({ name: 'a', priority: 'normal' });
     const open = (channel: number) => encodeChannelFrame(CHANNEL_FRAME.open, channel, opening);
@@ -217,7 +217,7 @@ describe('Channels over one stream', () => {
     expect([here.told, countOf(here)]).toEqual([[], 1]);
   });
 
-  it('that nobody reads hold up nothing but themselves, and take no more than their window', () => {
+  it('delay no other channel when nobody reads them, and take no more memory than their window', () => {
     const [here, there] = [new Side(true), new Side(false)];
     const [slow, quick] = [here.open('slow'), here.open('quick')];
     there.stalled.add(slow.id);
@@ -231,7 +231,7 @@ describe('Channels over one stream', () => {
     expect([there.received.get(slow.id)?.length, slow.waiting]).toEqual([1_000_000, 0]);
   });
 
-  it('have windows that grow with the pace of the reader, and share the room for it', () => {
+  it('have windows that grow while the reader keeps up, out of a shared pool', () => {
     const windowBytes = 8 * 65_536;
     const [here, there] = [new Side(true), new Side(false, { windowBytes })];
     const all = Array.from({ length: 3 }, (_, i) => here.open(`${i}`));
@@ -256,7 +256,7 @@ describe('Channels over one stream', () => {
     expect(there.unread.get(last.id) ?? 0).toBeGreaterThan(65_536);
   });
 
-  it('take turns by their priorities, and none is left out', () => {
+  it('take turns by priority, and none starves', () => {
     const [here, there] = [new Side(true), new Side(false, { windowBytes: 1_000_000_000 })];
     const all = { bulk: here.open('', 'bulk'), normal: here.open('', 'normal'), urgent: here.open('', 'urgent') };
     // Windows are to be no reason to wait.
@@ -269,7 +269,7 @@ describe('Channels over one stream', () => {
     expect([share(all.urgent), share(all.normal), share(all.bulk)]).toEqual([16, 4, 1]);
   });
 
-  it('leave a short line no longer in the queue than a frame of each other channel takes', () => {
+  it('delay a short line by at most one frame of each other channel', () => {
     const [here, there] = [new Side(true), new Side(false, { windowBytes: 1_000_000_000 })];
     const bulk = Array.from({ length: 10 }, () => here.open());
     for (const end of bulk) end.write(Buffer.alloc(10_000_000));
@@ -302,7 +302,7 @@ describe('Channels over one stream', () => {
     expect(few.multiplexer.full).toMatch(/2 are open/);
   });
 
-  it('of whoever opens and resets in a loop are refused after a while, until time has gone by', () => {
+  it('are refused for a while to a peer that opens and resets them in a loop', () => {
     const [here, there] = [new Side(true), new Side(false)];
     for (let round = 0; round < 4_100; round++) {
       here.open().reset({ code: 'reset', message: '' });
@@ -318,7 +318,7 @@ describe('Channels over one stream', () => {
     expect(there.opened.length).toBe(before + 1);
   });
 
-  it('bring every byte once and in order, however they are opened, written, read, ended and reset, and however that is chunked', () => {
+  it('deliver every byte once and in order, whatever the order of opening, writing, reading, ending and resetting, and whatever the chunks', () => {
     const step = fc.oneof(
       fc.record({
         do: fc.constant('open' as const),

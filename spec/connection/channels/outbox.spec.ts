@@ -46,7 +46,7 @@ function open({ lineBytes = 1000, sendHighWaterBytes = 20, sendMaxBytes = 100 } 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('the writing half of a connection', () => {
-  it('makes one write of the lines that are sent in one go', async () => {
+  it('writes the lines that are sent in one run of JavaScript at once', async () => {
     const { outbox, written } = open();
     for (const text of ['one', '', 'drei €']) outbox.send(text);
     expect(written).toEqual([]);
@@ -57,7 +57,7 @@ describe('the writing half of a connection', () => {
     expect(written).toEqual(['one\n\ndrei €\n', 'four\n']);
   });
 
-  it('does not let a batch grow without bound', () => {
+  it('writes a batch when it is long enough', () => {
     const { outbox, written } = open({ lineBytes: 50_000, sendMaxBytes: 200_000 });
     outbox.send('a'.repeat(30_000));
     expect(written).toEqual([]);
@@ -78,7 +78,7 @@ describe('the writing half of a connection', () => {
     expect(written).toEqual(['one\ntwo\n']);
   });
 
-  it('tells the writer when to wait, and when to go on: once, when half is gone', async () => {
+  it('tells the writer to wait, and to go on once half has been sent', async () => {
     const { outbox, drain } = open({ sendHighWaterBytes: 20 });
     const { values } = record(outbox.drain$);
     expect(outbox.send('123456789')).toBeTrue();
@@ -92,7 +92,7 @@ describe('the writing half of a connection', () => {
     expect(values).toHaveSize(1);
   });
 
-  it('tells nobody to go on who was not told to wait', async () => {
+  it('does not tell a writer to go on that was not told to wait', async () => {
     const { outbox, drain } = open();
     const { values } = record(outbox.drain$);
     outbox.send('one');
@@ -111,7 +111,7 @@ describe('the writing half of a connection', () => {
     expect(outbox.buffered).toBe(0);
   });
 
-  it('gives up when the writer does not stop', () => {
+  it('ends the channel when the writer does not stop', () => {
     const { outbox, overflows } = open({ sendMaxBytes: 100 });
     for (let count = 0; count < 10; count++) outbox.send('123456789');
     expect(overflows).toEqual([]);
@@ -119,7 +119,7 @@ describe('the writing half of a connection', () => {
     expect(overflows).toEqual([new SendBufferFullError(100)]);
   });
 
-  it('writes when it is closed what was sent before, and nothing that comes after', async () => {
+  it('writes what was sent before it was closed, and nothing sent afterwards', async () => {
     const { outbox, written } = open();
     outbox.send('one');
     outbox.close();
@@ -230,7 +230,7 @@ describe('sendAll', () => {
     expect(overflows).toEqual([]);
   });
 
-  it('fails rather than let the lines of an Observable queue up without bound', () => {
+  it('fails when too many lines of an Observable queue up', () => {
     const { outbox, overflows, written } = open({ sendMaxBytes: 100 });
     const lines = new Subject<string>();
     const recording = record(outbox.sendAll(lines.asObservable()));
@@ -320,7 +320,7 @@ describe('sendAll', () => {
     expect(ending.written).toEqual(['one\n']);
   });
 
-  it('fails with the failure of its source, or with a text that is no line', async () => {
+  it('fails when its source does, or at a text that is not one line', async () => {
     const { outbox } = open();
     const failing = record(outbox.sendAll(throwError(() => new Error('broken'))));
     const wrong = [record(outbox.sendAll(['ok', 'a\nb'])), record(outbox.sendAll(of('ok', 'a\nb')))];
@@ -329,7 +329,7 @@ describe('sendAll', () => {
     for (const { error } of wrong) expect(error).toBeInstanceOf(InvalidTextError);
   });
 
-  it('waits for as long as an Observable has more to say', async () => {
+  it('waits until an Observable completes', async () => {
     const recording = record(open().outbox.sendAll(NEVER));
     await settled();
     expect([recording.isCompleted, recording.error]).toEqual([false, undefined]);

@@ -37,7 +37,7 @@ describe('An acknowledgement', () => {
     expect(said).toEqual([[0, 65_536]]);
   });
 
-  it('can be hurried where something is owed, and repeated where nothing is', () => {
+  it('can be sent early if something is owed, and repeated if nothing is', () => {
     const { clock, said, ack } = open();
     ack.flush();
     expect(said).toEqual([]);
@@ -52,7 +52,7 @@ describe('An acknowledgement', () => {
     ]);
   });
 
-  it('is owed still when it could not be sent', () => {
+  it('stays owed when it could not be sent', () => {
     const { clock, said, ack, mute } = open();
     mute(true);
     ack.advance(10);

@@ -5,7 +5,7 @@ import { VirtualClock, VirtualLink } from '../virtual-links.js';
 const linkOf = (name: string, isDirect = true) => new TransportLink(new VirtualLink(name, isDirect).here, true);
 
 describe('The choice of a link', () => {
-  it('is counted by the controlling side', () => {
+  it('is numbered by the controlling side', () => {
     const [first, second] = [linkOf('first'), linkOf('second')];
     const choice = new LinkChoice(first, true);
     choice.take(first);
@@ -23,7 +23,7 @@ describe('The choice of a link', () => {
     expect([choice.count, second.choice]).toEqual([2, 2]);
   });
 
-  it('is nothing to follow for the controlling side, on the link that is sent on, or on one that was left', () => {
+  it('is not followed by the controlling side, for the current link, or for a link that was left', () => {
     const [first, second] = [linkOf('first'), linkOf('second')];
     expect(new LinkChoice(first, true).hear(second, 5)).toBeFalse();
     const choice = new LinkChoice(first, false);
@@ -33,7 +33,7 @@ describe('The choice of a link', () => {
     expect(choice.count).toBe(2);
   });
 
-  it('is lost with every choice from its own on', () => {
+  it('counts as lost by every choice from its own on', () => {
     const [first, second] = [linkOf('first'), linkOf('second')];
     const choice = new LinkChoice(first, true);
     expect(choice.isLostWith(5)).toBeFalse();
@@ -42,7 +42,7 @@ describe('The choice of a link', () => {
     expect([undefined, 1, 2, 3].map((lost) => choice.isLostWith(lost))).toEqual([false, false, true, true]);
   });
 
-  it('remembers the link that was sent on last when there is none any more', () => {
+  it('remembers the last link when there is none any more', () => {
     const [first, second] = [linkOf('first'), linkOf('second')];
     const choice = new LinkChoice(first, true);
     choice.take(second);
@@ -50,7 +50,7 @@ describe('The choice of a link', () => {
     expect([choice.current, choice.lastLink]).toEqual([undefined, second.framed]);
   });
 
-  it('wants any link where one is needed, and only a direct one where that is', () => {
+  it('wants any link if any is needed, and only a direct one if that is needed', () => {
     const [direct, relayed] = [linkOf('direct').framed.link, linkOf('relayed', false).framed.link];
     const wanted = (['none', 'direct', 'any'] as const).map((need) => [
       isWanted(direct, need),

@@ -42,7 +42,7 @@ describe('The stream of a peer, put together from several links', () => {
 
   const data = (text: string): Frame => ({ type: FRAME.data, payload: Buffer.from(text) });
 
-  it('is read one piece after the other, also where the next is held by another link and the reader asks for more', () => {
+  it('is read piece by piece, even if another link holds the next piece and the reader asks for more', () => {
     const { story, reassembly, linkAt } = read();
     const [first, second] = [linkAt(0), linkAt(3)];
     reassembly.hold(second, data('def'));
@@ -53,7 +53,7 @@ describe('The stream of a peer, put together from several links', () => {
     reassembly.stop();
   });
 
-  it('is read so, too, when a link breaks that holds some of it', () => {
+  it('is read piece by piece when a link breaks that holds some of it', () => {
     const { story, reassembly, linkAt } = read();
     const [first, second] = [linkAt(0), linkAt(3)];
     first.hold(data('abc'));

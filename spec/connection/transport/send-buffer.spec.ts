@@ -31,7 +31,7 @@ function rest(buffer: SendBuffer): Buffer {
 }
 
 describe('A send buffer', () => {
-  it('gives out the bytes of the stream from wherever it is asked to, whatever was let go of before', () => {
+  it('gives out the bytes from any kept offset, whatever was acknowledged before', () => {
     fc.assert(
       fc.property(steps, (all) => {
         const buffer = new SendBuffer();
@@ -79,7 +79,7 @@ describe('A send buffer', () => {
     expect([buffer.take(5_000)?.length, String(buffer.take(10)), buffer.take(10)]).toEqual([1_998, 'd', undefined]);
   });
 
-  it('joins short pieces behind the first, also to one that was given out in part or whole', () => {
+  it('joins short pieces, even with one that was given out in part or whole', () => {
     const buffer = new SendBuffer();
     buffer.push(Buffer.from('first'));
     buffer.push(Buffer.from('abc'));
@@ -93,7 +93,7 @@ describe('A send buffer', () => {
     expect([String(buffer.take(10)), buffer.base, buffer.end]).toEqual(['f', 10, 11]);
   });
 
-  it('goes on after everything was acknowledged, as often as that is', () => {
+  it('goes on after everything was acknowledged, again and again', () => {
     const buffer = new SendBuffer();
     for (let i = 0; i < 3; i++) {
       for (const text of ['one', 'two', 'three']) buffer.push(Buffer.from(text));
@@ -108,7 +108,7 @@ describe('A send buffer', () => {
     expect(String(buffer.take(10))).toBe('four');
   });
 
-  it('has nothing to give for nothing', () => {
+  it('gives nothing when it is empty', () => {
     const buffer = new SendBuffer();
     buffer.push(Buffer.alloc(0));
     expect(buffer.take(1)).toBeUndefined();

@@ -10,7 +10,7 @@ describe('A peer that owes an answer', () => {
     return { clock, silentAt, silence };
   }
 
-  it('is silent when it has said nothing for so long, and again after each further such time', () => {
+  it('counts as silent when the time has passed, and again after each further such time', () => {
     const { clock, silentAt, silence } = watched();
     clock.pass(50);
     silence.expect();
@@ -20,7 +20,7 @@ describe('A peer that owes an answer', () => {
     expect(silentAt).toEqual([150, 250, 350]);
   });
 
-  it('owes it from the first time on', () => {
+  it('owes it from the first question on', () => {
     const { clock, silentAt, silence } = watched();
     silence.expect();
     clock.pass(60);
@@ -29,7 +29,7 @@ describe('A peer that owes an answer', () => {
     expect(silentAt).toEqual([100]);
   });
 
-  it('is not silent once it has answered, however long it says nothing then', () => {
+  it('does not count as silent after it has answered, however long it sends nothing then', () => {
     const { clock, silentAt, silence } = watched();
     silence.expect();
     clock.pass(99);
@@ -38,7 +38,7 @@ describe('A peer that owes an answer', () => {
     expect(silentAt).toEqual([]);
   });
 
-  it('has as long again when it has said something and owes more', () => {
+  it('has the full time again when it has sent something and owes more', () => {
     const { clock, silentAt, silence } = watched();
     silence.expect();
     clock.pass(60);

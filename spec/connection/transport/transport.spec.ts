@@ -328,7 +328,7 @@ describe('A transport', () => {
     await pair.carry(1_000, 1_000);
   }
 
-  it('does not doubt a link on which all is answered, however long nothing is said then', async () => {
+  it('does not doubt a link on which everything is answered, however long it is silent then', async () => {
     for (const isHereControlling of [true, false]) {
       const pair = await quiet(isHereControlling);
       pair.here.send(10);
@@ -367,7 +367,7 @@ describe('A transport', () => {
     pair.close();
   });
 
-  it('takes no harm from being asked too late for what the peer has by now: it was asked for on a slow link', async () => {
+  it('ignores a late request for bytes that the peer has received meanwhile by another link', async () => {
     const pair = await quiet(true);
     pair.here.send(10);
     await answered(pair);
@@ -381,7 +381,7 @@ describe('A transport', () => {
     pair.close();
   });
 
-  it('needs a direct link while it is relayed, any while it has none, and nothing when it is closed', async () => {
+  it('needs a direct link while it is relayed, any link while it has none, and none when it is closed', async () => {
     const pair = await Pair.begin(false, true);
     await pair.carry(1_000, 1_000);
     expect(pair.here.transport.need).toBe('direct');
