@@ -1,8 +1,8 @@
-// What requests to the servers' HTTP services have in common, where the caller has to be who it says: it signs a label, the host
-// and port of the URL as in the Host header, and the exact text of what it asks for. `authorization: rxp2p-ed25519 SIGNATURE`
-// (RFC 9110 §11.6.2). The label names the request's purpose, so that a signature is not valid for any other. The host makes it
-// invalid at other servers, if these know their own names. The text has the time, by the caller's clock, within two minutes of
-// the server's; a refusal tells the server's, so that a client whose clock is wrong tries again with that.
+// How a client proves its key in a request to a server's HTTP service: it signs a label, the host and port of the URL as in the Host
+// header, and the exact text of the request, and sends `authorization: rxp2p-ed25519 SIGNATURE` (RFC 9110 §11.6.2). The label names the
+// request's purpose, so that the signature is not valid for another purpose. The host makes it invalid at other servers, if they
+// know their own names. The text contains the time by the client's clock, which must be within two minutes of the server's. A refusal
+// tells the server's time, so that a client with a wrong clock can try again with that.
 import { SIGNATURE_LENGTH, verifySignature, type Identity, type PeerId } from './identity.js';
 import { decodeBase64Url, isTime, parseJsonObject } from './validate.js';
 import { oneLine } from './words.js';

@@ -11,7 +11,7 @@ import type { Runtime } from '../runtime.js';
 import type { LocatorForm } from '../self/locator-form.js';
 import { VERSION_3_FORM } from '../self/version-3-form.js';
 
-/** What a kind of node is made of. */
+/** What choosing the kind of a node needs. */
 interface KindConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
@@ -24,7 +24,7 @@ interface Kind {
   readonly security: Security;
   /** How rendezvous servers are spoken to. */
   readonly dialect: Dialect;
-  /** In what form a node tells where it is. */
+  /** How a node makes its locator. */
   readonly locatorForm: LocatorForm;
 }
 

@@ -14,8 +14,8 @@ export interface Order {
   /** Counts the signals of the stream, from 0. Not all of them are sent. */
   readonly sequence: number;
   /**
-   * The latest signal of the stream before this one that may still come: the sender does not know yet what became of it, or knows
-   * that somebody keeps it. `undefined` when there is none.
+   * The number of the latest signal before this one that may still arrive: the sender has no answer about it yet, or knows that a carrier
+   * keeps it for the receiver. `undefined` when there is none.
    */
   readonly after?: number | undefined;
 }

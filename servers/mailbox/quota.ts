@@ -4,7 +4,7 @@ export interface QuotaLimits {
   readonly bytes: number;
 }
 
-/** Counts what is kept for whom, or by whom, and says when it is enough. */
+/** Counts the messages and bytes that are kept for each receiver, or from each sender, and limits them. */
 export class Quota {
   readonly #used = new Map<string, { messages: number; bytes: number }>();
 

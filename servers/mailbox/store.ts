@@ -17,7 +17,7 @@ export type StorageState =
 export interface Holding {
   /** All its keys begin with it. */
   readonly prefix: string;
-  /** What the store has told it that it keeps, and has not been told to delete. */
+  /** The entries that the store has confirmed and that have not been deleted. */
   readonly entries: () => Iterable<readonly [key: string, value: string]>;
 }
 

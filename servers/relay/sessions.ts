@@ -84,7 +84,7 @@ export class Sessions {
     return isFull ? ['server-full', 'too many sessions'] : undefined;
   }
 
-  /** Joins the sender of a request that is not refused with the node that waits for it, or has it wait for that. */
+  /** Joins two nodes: if the other node waits already, connects the two sockets; else this one waits. The request was checked before. */
   join(join: JoinRequest, socket: Socket, site: string): void {
     this.#hold(socket, site);
     const waiting = this.#tokens.meet(join);

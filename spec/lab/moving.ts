@@ -99,7 +99,7 @@ const event = (program: Program, wanted: string, ms: number): Promise<Fields> =>
     said(program.stdout$, (fields) => fields['event'] === wanted),
   );
 
-/** What comes of a promise, or, when it takes too long, what the program has told instead. */
+/** The result of a promise. If that takes too long, fails with what the program has reported until then. */
 const expected = async <T>(program: Program, what: string, ms: number, promise: Promise<T>): Promise<T> => {
   try {
     return await within(ms, promise);

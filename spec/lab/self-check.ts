@@ -1,4 +1,4 @@
-/** Proves that each network is what its description says, by what is seen of it from two servers and by who gets in. */
+/** Checks each network against its description: by the endpoints that two servers see, and by who can connect into it. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { from, mergeMap, type Observable } from 'rxjs';
 import {

@@ -45,8 +45,8 @@ interface Nature {
    */
   readonly keeps: boolean;
   /**
-   * Whether senders are known to the carrier. Servers have them prove their keys; to the nodes of a DHT they are addresses. There, who
-   * stores first what another has sealed is taken for where it came from; it is for the signed body to tell another address.
+   * Whether the carrier knows a signal's sender. To servers, senders prove their keys. The nodes of a DHT know only addresses: whoever
+   * stores another node's sealed signal first counts as its origin there, and only the signed body can contradict that.
    */
   readonly knowsSenders: boolean;
 }

@@ -276,10 +276,9 @@ function functionsWithoutExample(program: ts.Program, path: string): string[] {
 const ELSEWHERE = /\b(?!127\.)\d+\.\d+\.\d+\.\d+\b|example\.(?:org|com)/;
 
 /**
- * An example as a program that tells what it found, in JavaScript; `undefined` where it cannot run here. One can that only uses
- * what is there, and either says in comments behind its lines what they give, or uses the nodes of the prelude. Nothing may leave
- * this machine: where something is waited for, no address but those of the loopback network may be named. Nor may it change this
- * process.
+ * Compiles an example to a JavaScript program that reports its results; `undefined` if it cannot be run. It can be run if every name
+ * it uses has a value, and it either has comments with the results of its lines or uses the nodes of the prelude. It must not send
+ * anything to another machine: an example that waits for something may name loopback addresses only. And it must not change this process.
  *
  * The program exports `results`, pairs of what a line gave and what its comment says, and `running`, its subscriptions.
  */

@@ -39,7 +39,7 @@ const NEAR = relayAt('http://near.example:8080/', { roundTripMs: 10 });
 const FAR = relayAt('http://far.example:8080/', { roundTripMs: 100 });
 const known = (...relays: readonly Relay[]) => concat(of<KnownRelays>({ relays, isWhole: true }), NEVER);
 
-/** What a node gives, of which a spec sees what is joined and what is open, and changes the rest. */
+/** A context that records which relays are joined and how many sockets are open. Specs replace its other members. */
 class TestRelayContext implements RelayContext {
   readonly joined: string[] = [];
   readonly roles: string[] = [];
