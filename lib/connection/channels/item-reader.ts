@@ -10,7 +10,7 @@ export interface ItemSource {
 }
 
 /**
- * Hands what bytes are made of, lines or messages, to every subscriber alike, one after the other. It does what a `Subject` would, at
+ * Decodes bytes into lines or messages, and hands each to all subscribers. It does what a `Subject` would, at
  * half of its price: lines are many.
  */
 export class ItemReader<T> {
