@@ -3,10 +3,7 @@ import { ownBytes } from '../bounds/own-bytes.js';
 import { MessageTooLongError } from '../errors.js';
 
 /** Before each message its length, in bytes: u32, big-endian. */
-export const LENGTH_BYTES = 4;
-
-/** No message can be longer, by its format. */
-export const MESSAGE_LENGTH_MAX = 2 ** 32 - 1;
+const LENGTH_BYTES = 4;
 
 /** Cuts a byte stream into lines, or into messages. */
 export interface Decoder<T> {
