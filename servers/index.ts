@@ -34,4 +34,4 @@ export type { HttpServerLimits } from './http/limits.js';
 
 // ─── What they keep ──────────────────────────────────────────────────────────────────────────────────────────────────
 export { memoryStore, type MemoryStoreConfig } from './store/memory.js';
-export type { Store, Table } from './store/store.js';
+export type { ChannelListener, Soon, Store, Table } from './store/store.js';

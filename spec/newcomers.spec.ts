@@ -161,7 +161,9 @@ describe('An honest newcomer gets in', () => {
         const value = JSON.stringify({ ports: [5000], isTold: true });
         await store.put('candidates', `${nodeAddress} 2001:db8:1::${count.toString(16)}`, value, 60_000);
       }
-      const told = firstValueFrom(store.messages$(`candidate:${nodeAddress} 2001:db8:1::63`));
+      const told = new Promise<string>((resolve) => {
+        void store.listen(`candidate:${nodeAddress} 2001:db8:1::63`, { heard: resolve, unheard: fail });
+      });
       const honest = new LineClient(await flood.open(server.local));
       expect(await honest.ask(`CANDIDATE ${nodeAddress} TCP 5000`)).toBe('PREDICTION SET');
       expect(await told).toMatch(/^REFUSED table-full a candidate gave way/);

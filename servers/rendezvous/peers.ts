@@ -7,6 +7,7 @@ import { formatUnl, parseUnl } from '../../lib/unl.js';
 import { listedOf } from '../../lib/unl/dialable.js';
 import type { UnlV3 } from '../../lib/unl/types.js';
 import { parseJsonObject } from '../../lib/validate.js';
+import type { Soon } from '../store/store.js';
 import type { ServerSession } from './session.js';
 
 /** A listing ends with its session. If the server crashes, a shared store forgets it after this time. */
@@ -86,7 +87,7 @@ async function prove(
     }
   });
   session.atEnd(() => {
-    if (!session.isReplaced) session.store.delete('unls', listingOf(peerId, family)).catch(() => undefined);
+    if (!session.isReplaced) session.forget('unls', listingOf(peerId, family));
   });
   session.reply({ verb: 'WELCOME', httpPort: session.httpPort, serverId: session.serverId });
 }
@@ -119,7 +120,7 @@ async function handleProven(
       return;
     }
     case 'WITHDRAW':
-      await Promise.all(([4, 6] as const).map((family) => store.delete('unls', listingOf(peerId, family))));
+      for (const family of [4, 6] as const) await store.delete('unls', listingOf(peerId, family));
       return;
     case 'UNLS':
       await session.sayAtLength(async () => {
@@ -178,7 +179,7 @@ function channelOf(peerId: PeerId): string {
   return `peer:${peerId}`;
 }
 
-function tell(session: ServerSession, peerId: PeerId, notice: Notice): Promise<number> {
+function tell(session: ServerSession, peerId: PeerId, notice: Notice): Soon<number> {
   return session.store.publish(channelOf(peerId), JSON.stringify(notice));
 }
 

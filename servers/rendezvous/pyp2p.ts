@@ -102,7 +102,7 @@ async function listSimultaneous(session: ServerSession): Promise<void> {
 
 /** Tells this client of candidates from now on: as one of a few at its address. */
 function waitForCandidates(session: ServerSession): void {
-  const { store, forwarding } = session;
+  const { forwarding } = session;
   const { address } = session.remote;
   const channel = nodeChannel(address);
   session.isListed = true;
@@ -111,7 +111,7 @@ function waitForCandidates(session: ServerSession): void {
     session.decline('table-full', 'too many nodes at this address wait for candidates, and newer ones are told');
   });
   waiting.add(() => {
-    if (forwarding.listenersOf(channel) === 0) store.delete('simultaneous', address).catch(() => undefined);
+    if (forwarding.listenersOf(channel) === 0) session.forget('simultaneous', address);
   });
 }
 

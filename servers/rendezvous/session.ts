@@ -3,7 +3,7 @@ import { siteOf } from '../../lib/bounds/site.js';
 import type { Endpoint } from '../../lib/endpoint.js';
 import { formatReply, type Dialled, type RefusalCode, type Reply } from '../../lib/rendezvous/messages.js';
 import type { Runtime } from '../../lib/runtime.js';
-import type { Store } from '../store/store.js';
+import type { ChannelListener, Store, Table } from '../store/store.js';
 import type { ClientLines } from './client-lines.js';
 import type { Forwarding } from './forwarding.js';
 
@@ -136,14 +136,25 @@ export class ServerSession {
 
   /** Does something for each message on a channel of the store, until unsubscribed from or the session is at its end. */
   listen(channel: string, next: (message: string) => void): Subscription {
-    const listening = this.store.messages$(channel).subscribe({
-      next,
-      error: () => {
+    const listener: ChannelListener = {
+      heard: next,
+      unheard: () => {
         this.close();
       },
+    };
+    const listening = new Subscription(() => {
+      this.store.leave(channel, listener);
+    });
+    Promise.resolve(this.store.listen(channel, listener)).catch(() => {
+      this.close();
     });
     this.#atEnd.add(listening);
     return listening;
+  }
+
+  /** Has the store forget what it kept for this client. If the store has failed, it forgets that in time. */
+  forget(table: Table, key: string): void {
+    Promise.resolve(this.store.delete(table, key)).catch(() => undefined);
   }
 
   /** Does something when the session is at its end. */

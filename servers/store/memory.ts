@@ -1,7 +1,6 @@
-import { Observable } from 'rxjs';
 import { Admission } from '../../lib/bounds/admission.js';
 import { Sampled } from './sampled.js';
-import type { Store, Table } from './store.js';
+import type { ChannelListener, Store, Table } from './store.js';
 
 /** What a memory store needs. */
 export interface MemoryStoreConfig {
@@ -24,7 +23,7 @@ export interface MemoryStoreConfig {
  */
 export function memoryStore(config: MemoryStoreConfig): Store {
   const tables = new Map<Table, MemoryTable>();
-  const channels = new Map<string, Set<(message: string) => void>>();
+  const channels = new Channels();
 
   const tableOf = (name: Table) => {
     const table = tables.get(name) ?? new MemoryTable(config);
@@ -33,32 +32,55 @@ export function memoryStore(config: MemoryStoreConfig): Store {
   };
 
   return {
-    put: (name, key, value, ttlMs, site) => Promise.resolve(tableOf(name).put(key, value, ttlMs, site)),
-    get: (name, key) => Promise.resolve(tableOf(name).get(key)),
+    put: (name, key, value, ttlMs, site) => tableOf(name).put(key, value, ttlMs, site),
+    get: (name, key) => tableOf(name).get(key),
     delete: (name, key) => {
       tableOf(name).delete(key);
-      return Promise.resolve();
     },
-    sample: (name, count) => Promise.resolve(tableOf(name).sample(count)),
-    list: (name, group) => Promise.resolve(tableOf(name).list(group)),
-    publish(channel, message) {
-      const listeners = [...(channels.get(channel) ?? [])];
-      for (const listener of listeners) listener(message);
-      return Promise.resolve(listeners.length);
+    sample: (name, count) => tableOf(name).sample(count),
+    list: (name, group) => tableOf(name).list(group),
+    publish: (channel, message) => channels.publish(channel, message),
+    listen: (channel, listener) => {
+      channels.listen(channel, listener);
     },
-    messages$: (channel) =>
-      new Observable((subscriber) => {
-        const listener = (message: string) => {
-          subscriber.next(message);
-        };
-        const listeners = channels.get(channel) ?? new Set();
-        channels.set(channel, listeners.add(listener));
-        return () => {
-          listeners.delete(listener);
-          if (listeners.size === 0) channels.delete(channel);
-        };
-      }),
+    leave: (channel, listener) => {
+      channels.leave(channel, listener);
+    },
   };
+}
+
+/** Who listens on which channel. Most have one listener, which needs no set of its own. */
+class Channels {
+  readonly #listeners = new Map<string, ChannelListener | Set<ChannelListener>>();
+
+  publish(channel: string, message: string): number {
+    const listening = this.#listeners.get(channel);
+    if (listening === undefined) return 0;
+    if (!(listening instanceof Set)) {
+      listening.heard(message, channel);
+      return 1;
+    }
+    // A listener may leave, or another come, during the call.
+    const all = [...listening];
+    for (const listener of all) listener.heard(message, channel);
+    return all.length;
+  }
+
+  listen(channel: string, listener: ChannelListener): void {
+    const listening = this.#listeners.get(channel);
+    if (listening === undefined) this.#listeners.set(channel, listener);
+    else if (listening instanceof Set) listening.add(listener);
+    else if (listening !== listener) this.#listeners.set(channel, new Set([listening, listener]));
+  }
+
+  leave(channel: string, listener: ChannelListener): void {
+    const listening = this.#listeners.get(channel);
+    if (listening === listener) this.#listeners.delete(channel);
+    if (!(listening instanceof Set)) return;
+    listening.delete(listener);
+    const [only] = listening;
+    if (listening.size === 1 && only !== undefined) this.#listeners.set(channel, only);
+  }
 }
 
 interface Entry {

@@ -1,31 +1,49 @@
-import type { Observable } from 'rxjs';
-
 /** What a server wants to keep: text under a key, in a named table. */
 export type Table = 'passive' | 'simultaneous' | 'candidates' | 'unls';
 
+/** An answer that memory has at once, and a shared store later. */
+export type Soon<T> = T | Promise<T>;
+
+/** Takes the messages on a channel. A session is one itself, so that listening makes no object for each. */
+export interface ChannelListener {
+  /** A message has come. Never throws. */
+  heard(message: string, channel: string): void;
+  /** The store cannot bring the messages on this channel any more; the listener has left it already. */
+  unheard(channel: string): void;
+}
+
 /**
- * Where a server keeps what more than one of its sockets, or more than one server, needs to know. Asynchronous and small,
+ * Where a server keeps what more than one of its sockets, or more than one server, needs to know. Small, and answered later where need be,
  * so that a shared store can take the place of memory: Redis, say, with SET PX, GET and DEL, a sorted set of the keys of each
  * table and of each group (ZADD by expiry, ZRANDMEMBER, ZRANGE), PUBLISH and SUBSCRIBE. What belongs to one socket never goes here.
+ *
+ * A method that answers at once may be called for each line of each client: then no promise is made for it.
  */
 export interface Store {
   /**
    * Keeps a value for `ttlMs`. A full table is shared by sites: an entry of a smaller site evicts the newest entry of the largest
-   * one. Resolves to false when there is no room.
+   * one. Returns false when there is no room.
    *
    * @param site whose entry it is: the site of who has sent it. Default: that of all entries for which none is given.
    */
-  put(table: Table, key: string, value: string, ttlMs: number, site?: string): Promise<boolean>;
-  /** Resolves to the value, or to `undefined` when there is none, or it has expired. */
-  get(table: Table, key: string): Promise<string | undefined>;
-  /** Forgets a value; resolves also when there is none. */
-  delete(table: Table, key: string): Promise<void>;
+  put(table: Table, key: string, value: string, ttlMs: number, site?: string): Soon<boolean>;
+  /** Returns the value, or `undefined` when there is none, or it has expired. */
+  get(table: Table, key: string): Soon<string | undefined>;
+  /** Forgets a value. Does nothing when there is none. */
+  delete(table: Table, key: string): Soon<void>;
   /** At most `count` entries, chosen at random. */
-  sample(table: Table, count: number): Promise<readonly (readonly [key: string, value: string])[]>;
+  sample(table: Table, count: number): Soon<readonly (readonly [key: string, value: string])[]>;
   /** All entries of a group: a key is the name of its group, or that and a space and the member's name. */
-  list(table: Table, group: string): Promise<readonly (readonly [key: string, value: string])[]>;
-  /** Hands a message to everyone who listens on a channel; resolves to how many they are. */
-  publish(channel: string, message: string): Promise<number>;
-  /** Listens on a channel for as long as it is subscribed to. */
-  messages$(channel: string): Observable<string>;
+  list(table: Table, group: string): Soon<readonly (readonly [key: string, value: string])[]>;
+  /** Hands a message to everyone who listens on a channel; returns how many they are. */
+  publish(channel: string, message: string): Soon<number>;
+  /**
+   * Has a listener take the messages on a channel, until it leaves. One that is there already is not there twice.
+   *
+   * @returns at once, or a promise that resolves when messages on the channel will reach it. A listener that leaves before is never told
+   * any.
+   */
+  listen(channel: string, listener: ChannelListener): Soon<void>;
+  /** A listener leaves a channel. Does nothing where it does not listen. */
+  leave(channel: string, listener: ChannelListener): void;
 }

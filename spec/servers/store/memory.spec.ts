@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { memoryStore } from '../../../servers/store/memory.js';
-import { record } from '../../support/record.js';
+import type { ChannelListener } from '../../../servers/store/store.js';
 
 /** A store with a clock that a spec turns. */
 function open({ maxEntries = 100, random = Math.random } = {}) {
@@ -55,13 +55,9 @@ describe('the store in memory', () => {
     await store.put('unls', 'd', 'old', 10, 'two');
     expect(await store.put('unls', 'e', 'too many', 10, 'one')).toBeFalse();
     expect(await store.put('unls', 'f', 'new', 10, 'three')).toBeTrue();
-    expect(await Promise.all(['a', 'b', 'c', 'd', 'f'].map((key) => store.get('unls', key)))).toEqual([
-      'greedy',
-      'greedy',
-      undefined,
-      'old',
-      'new',
-    ]);
+    const kept: unknown[] = [];
+    for (const key of ['a', 'b', 'c', 'd', 'f']) kept.push(await store.get('unls', key));
+    expect(kept).toEqual(['greedy', 'greedy', undefined, 'old', 'new']);
   });
 
   it('counts an entry for the site that has put it last, and not any more when it is gone', async () => {
@@ -94,7 +90,7 @@ describe('the store in memory', () => {
       return clock.now;
     };
     const store = memoryStore({ maxEntries: 1_000, now, random: Math.random });
-    const costOf = async (ask: () => Promise<unknown>) => {
+    const costOf = async (ask: () => unknown) => {
       const before = looks;
       await ask();
       return looks - before;
@@ -152,34 +148,51 @@ describe('the store in memory', () => {
 
   it('hands a message to everyone who listens on its channel, and tells how many they are', async () => {
     const { store } = open();
-    const [first, second, other] = [
-      record(store.messages$('a')),
-      record(store.messages$('a')),
-      record(store.messages$('b')),
-    ];
+    const [first, second, other] = [listener(), listener(), listener()];
+    await store.listen('a', first);
+    await store.listen('a', second);
+    await store.listen('a', second);
+    await store.listen('b', other);
     expect(await store.publish('a', 'one')).toBe(2);
-    first.subscription.unsubscribe();
+    store.leave('a', first);
+    store.leave('b', first);
     expect(await store.publish('a', 'two')).toBe(1);
-    expect([first.values, second.values, other.values]).toEqual([['one'], ['one', 'two'], []]);
-    second.subscription.unsubscribe();
+    expect([first.messages, second.messages, other.messages]).toEqual([['a one'], ['a one', 'a two'], []]);
+    store.leave('a', second);
+    store.leave('a', second);
     expect(await store.publish('a', 'three')).toBe(0);
-    const again = record(store.messages$('a'));
+    await store.listen('a', first);
     expect(await store.publish('a', 'four')).toBe(1);
-    expect(again.values).toEqual(['four']);
+    expect(first.messages).toEqual(['a one', 'a four']);
   });
 
   it('lets a listener leave, or another come, in the middle of a message', async () => {
     const { store } = open();
-    const late: { readonly values: string[] }[] = [];
-    const first = store.messages$('a').subscribe({
-      next: () => {
-        first.unsubscribe();
-        late.push(record(store.messages$('a')));
-      },
-      error: fail,
+    const [late, other] = [listener(), listener()];
+    const first = listener(() => {
+      store.leave('a', first);
+      void store.listen('a', late);
     });
+    await store.listen('a', first);
     expect(await store.publish('a', 'one')).toBe(1);
     expect(await store.publish('a', 'two')).toBe(1);
-    expect(late.map(({ values }) => values)).toEqual([['two']]);
+    expect(late.messages).toEqual(['a two']);
+    await store.listen('a', first);
+    await store.listen('a', other);
+    expect(await store.publish('a', 'three')).toBe(3);
+    expect([late.messages, other.messages]).toEqual([['a two', 'a three'], ['a three']]);
   });
 });
+
+/** Listens, and keeps what it has heard on which channel. */
+function listener(then: () => void = () => undefined): ChannelListener & { readonly messages: string[] } {
+  const messages: string[] = [];
+  return {
+    messages,
+    heard(message, channel) {
+      messages.push(`${channel} ${message}`);
+      then();
+    },
+    unheard: fail,
+  };
+}
