@@ -32,6 +32,17 @@ export type { Cut } from './relay/splice.js';
 
 export type { HttpServerLimits } from './http/limits.js';
 
+export {
+  unwatched,
+  type Counted,
+  type GaugeName,
+  type Refused,
+  type ServiceName,
+  type StoreRequest,
+  type Timed,
+  type Watch,
+} from './watch.js';
+
 // ─── What they keep ──────────────────────────────────────────────────────────────────────────────────────────────────
 export { memoryStore, type MemoryStoreConfig } from './store/memory.js';
 export type { ChannelListener, Soon, Store, Table } from './store/store.js';

@@ -15,6 +15,7 @@ import { relayService$ } from './relay/server.js';
 import type { RendezvousServerLimits } from './rendezvous/limits.js';
 import { rendezvousServer$ } from './rendezvous/server.js';
 import type { Store } from './store/store.js';
+import type { Watch } from './watch.js';
 
 /** The options of all servers together. */
 export interface ServeConfig {
@@ -55,6 +56,8 @@ export interface ServeConfig {
   readonly relayLimits?: Partial<RelayServerLimits> | undefined;
   /** What each HTTP server bears, where it is not to be the default. */
   readonly httpLimits?: Partial<HttpServerLimits> | undefined;
+  /** Told of what the servers do. Default: nobody is. */
+  readonly watch?: Watch | undefined;
 }
 
 /** The servers that run, by name. */
@@ -101,9 +104,9 @@ export function serve$(config: ServeConfig = {}): Observable<Serving> {
 }
 
 /** The relay, if there is to be one. */
-function relay$({ relay = true, hosts, relayLimits }: ServeConfig) {
+function relay$({ relay = true, hosts, relayLimits, watch }: ServeConfig) {
   if (!relay) return of({ services: [], counters$: EMPTY });
-  return relayService$({ hosts, limits: relayLimits }).pipe(
+  return relayService$({ hosts, limits: relayLimits, watch }).pipe(
     map(({ service, counters$ }) => ({ services: [of(service)], counters$ })),
   );
 }
@@ -112,13 +115,13 @@ type Services = readonly Observable<HttpService>[];
 
 /** The rendezvous server, which tells nodes where the HTTP services are. */
 function meeting$(config: ServeConfig, others: Services) {
-  const { bind, port, httpPort = 8080, store, limits, dataFolder, hosts, mailboxLimits, httpLimits } = config;
-  return mailboxService$({ dataFolder, hosts, limits: mailboxLimits }).pipe(
+  const { bind, port, httpPort = 8080, store, limits, dataFolder, hosts, mailboxLimits, httpLimits, watch } = config;
+  return mailboxService$({ dataFolder, hosts, limits: mailboxLimits, watch }).pipe(
     switchMap(({ service, storage$ }) => {
-      const services = [reachabilityService$({ bind }), of(service), ...others];
-      return httpServer$({ bind, port: httpPort, limits: httpLimits, services }).pipe(
+      const services = [reachabilityService$({ bind, watch }), of(service), ...others];
+      return httpServer$({ bind, port: httpPort, limits: httpLimits, services, watch }).pipe(
         switchMap((http) =>
-          rendezvousServer$({ bind, port, httpPort: http.local.port, hosts, store, limits }).pipe(
+          rendezvousServer$({ bind, port, httpPort: http.local.port, hosts, store, limits, watch }).pipe(
             map((rendezvous) => ({ rendezvous, http, storage$ })),
           ),
         ),
@@ -131,7 +134,7 @@ function meeting$(config: ServeConfig, others: Services) {
  * A node that joins the DHT by this node may know no other server. It needs services that see its NAT, dial it back and relay for
  * it.
  */
-function dht$({ bind, dhtPort, dhtAddress, dhtBootstrap, httpLimits }: ServeConfig, others: Services) {
+function dht$({ bind, dhtPort, dhtAddress, dhtBootstrap, httpLimits, watch }: ServeConfig, others: Services) {
   if (dhtPort === undefined) return of({});
   return dhtServer$({ bind, port: dhtPort, address: dhtAddress, bootstrap: dhtBootstrap }).pipe(
     switchMap((dht) =>
@@ -139,7 +142,8 @@ function dht$({ bind, dhtPort, dhtAddress, dhtBootstrap, httpLimits }: ServeConf
         bind,
         port: dht.local.port,
         limits: httpLimits,
-        services: [reachabilityService$({ bind }), ...others],
+        services: [reachabilityService$({ bind, watch }), ...others],
+        watch,
       }).pipe(map((dhtHttp) => ({ dht, 'dht-http': dhtHttp }))),
     ),
   );

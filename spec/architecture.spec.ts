@@ -63,6 +63,7 @@ const SERVERS: readonly string[] = [
   'store',
   'unread',
   'host-names',
+  'watch',
 ];
 
 /** A source file and those that it imports, by their paths from the top. */

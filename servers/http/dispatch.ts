@@ -19,11 +19,22 @@ export function answer(
   const { method = '', url: target = '', socket } = request;
   const address = canonicalAddress(withoutZone(socket.remoteAddress ?? ''));
   const url = readUrl(target, BASE);
-  const isTaken =
-    url !== undefined &&
-    address !== undefined &&
-    services.some((service) => service({ method, url, address, request, response, upgrade }));
-  if (!isTaken) say(response, 404, 'There is nothing here. Try /address.\n');
+  if (url === undefined || address === undefined) {
+    sayNothing(response);
+    return;
+  }
+  const exchange = { method, url, address, request, response, upgrade };
+  services.some((service) => service(exchange));
+}
+
+/** The last of all services, asked for what none of the others has. */
+export const nothing: HttpService = ({ response }) => {
+  sayNothing(response);
+  return true;
+};
+
+function sayNothing(response: ServerResponse): void {
+  say(response, 404, 'There is nothing here. Try /address.\n');
 }
 
 /**

@@ -10,10 +10,12 @@ import { ListenError } from '../../lib/errors.js';
 import { systemRuntime } from '../../lib/runtime.js';
 import { expectInteger } from '../../lib/validate.js';
 import { Unread } from '../unread.js';
+import { unwatched, type Watch } from '../watch.js';
 import { Connection } from './connection.js';
-import { answer, answerUpgrade } from './dispatch.js';
+import { answer, answerUpgrade, nothing } from './dispatch.js';
 import { DEFAULT_HTTP_LIMITS, type HttpServerLimits } from './limits.js';
 import type { HttpService } from './service.js';
+import { watchedService } from './watched-service.js';
 
 /** The options of an HTTP server. */
 interface HttpServerConfig {
@@ -23,6 +25,8 @@ interface HttpServerConfig {
   readonly limits?: Partial<HttpServerLimits> | undefined;
   /** The services. The first that accepts a request answers it. Each emits once it is ready, and is closed by unsubscribing. */
   readonly services: readonly Observable<HttpService>[];
+  /** Told of what the server does. Default: nobody is. */
+  readonly watch?: Watch | undefined;
 }
 
 /** An HTTP server that runs. */
@@ -39,11 +43,13 @@ export interface HttpServer {
  * @throws ListenError when the port cannot be listened on; and whatever a service fails with.
  */
 export function httpServer$(
-  { bind, port, limits, services }: HttpServerConfig,
+  { bind, port, limits, services, watch = unwatched }: HttpServerConfig,
   scheduler: SchedulerLike = systemRuntime.scheduler,
 ): Observable<HttpServer> {
   return combineLatest([of(undefined), ...services]).pipe(
-    switchMap(([, ...ready]) => listening$(bind, port, limits, ready, scheduler)),
+    switchMap(([, ...ready]) =>
+      listening$({ bind, port, limits, watch }, [...ready, watchedService('none', nothing, watch)], scheduler),
+    ),
   );
 }
 
@@ -69,9 +75,7 @@ export function serveAlone$<T extends { readonly service: HttpService }>(
 }
 
 function listening$(
-  bind: string | undefined,
-  port: number,
-  overrides: Partial<HttpServerLimits> | undefined,
+  { bind, port, limits: overrides, watch = unwatched }: Omit<HttpServerConfig, 'services'>,
   services: readonly HttpService[],
   scheduler: SchedulerLike,
 ): Observable<HttpServer> {
@@ -101,7 +105,8 @@ function listening$(
       socket.once('close', () => upgraded.delete(socket));
       answerUpgrade(request, head, services);
     });
-    admitConnections(server, limits, (socket, site) => {
+    const forget = watch.gauge('httpConnections', () => connections.size + upgraded.size);
+    admitConnections(server, limits, watch, (socket, site) => {
       connections.set(socket, new Connection(socket, unread.watch({ socket, site })));
       socket.once('close', () => connections.delete(socket));
     });
@@ -114,6 +119,7 @@ function listening$(
       subscriber.next({ local: { address: canonicalAddress(bound.address) ?? bound.address, port: bound.port } });
     });
     return () => {
+      forget();
       unread.close();
       server.close();
       server.closeAllConnections();
@@ -126,6 +132,7 @@ function listening$(
 function admitConnections(
   server: Server,
   { connections, connectionsPerHost }: HttpServerLimits,
+  watch: Watch,
   take: (socket: Socket, site: string) => void,
 ): void {
   const room = new Admission<Socket>({ most: connections, mostOfSite: connectionsPerHost });
@@ -134,6 +141,7 @@ function admitConnections(
     const { isIn, gaveWay } = room.admit(site, socket);
     gaveWay?.destroy();
     if (!isIn) {
+      watch.refused('http', 'too-many-connections', site);
       socket.destroy();
       return;
     }

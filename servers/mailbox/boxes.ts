@@ -3,6 +3,7 @@ import type { RefusalCode } from '../../lib/signalling/carriers/mailbox-messages
 import { formatKept, keptIdOf, parseKept, sizeOf, type Kept } from './kept.js';
 import { Quota } from './quota.js';
 import { Shares } from './shares.js';
+import type { Watch } from '../watch.js';
 import type { MessageStore } from './store.js';
 
 /** Limits of all boxes together, and of each. */
@@ -31,6 +32,7 @@ interface BoxesConfig {
   readonly limits: BoxLimits;
   /** The time of day, in milliseconds since the epoch. */
   readonly now: () => number;
+  readonly watch: Watch;
   /** Told of the receiver when a message has come. */
   readonly arrived: (to: string) => void;
 }
@@ -74,15 +76,26 @@ export class Boxes {
   readonly #senders: Quota;
   readonly #hosts: Quota;
   readonly #all: Shares<Entry>;
+  readonly #forgets: readonly (() => void)[];
   #count = 0;
   #bytes = 0;
   #deletedBytes = 0;
 
   constructor(readonly config: BoxesConfig) {
-    const { limits } = config;
+    const { limits, watch } = config;
     this.#senders = new Quota({ messages: limits.messagesPerSender, bytes: limits.bytesPerSender });
     this.#hosts = new Quota({ messages: limits.messagesPerHost, bytes: limits.bytesPerHost });
     this.#all = new Shares({ messages: limits.messages, bytes: limits.bytes });
+    this.#forgets = [
+      watch.gauge('mailboxMessages', () => this.#byId.size),
+      watch.gauge('mailboxBytes', () => this.#bytes),
+      watch.gauge('mailboxOldestMs', () => this.#oldestMs),
+    ];
+  }
+
+  /** Its figures are read no more. */
+  close(): void {
+    for (const forget of this.#forgets) forget();
   }
 
   /** Loads the messages in the store. Invalid and expired ones are deleted. */
@@ -116,7 +129,8 @@ export class Boxes {
     const leaving = this.#makeRoom(message);
     if (typeof leaving === 'string') return leaving;
     const key = PREFIX + String(++this.#count).padStart(DIGITS, '0');
-    const { store, arrived } = this.config;
+    const { store, arrived, now, watch } = this.config;
+    const since = now();
     const inFavourOf = leaving.map((entry) => entry.key);
     const isStored = store.put(key, formatKept(message), inFavourOf).then(
       () => true,
@@ -125,6 +139,7 @@ export class Boxes {
     const entry = entryOf(message, key, isStored);
     this.#account(entry);
     const isIn = await isStored;
+    watch.took('mailbox write', now() - since);
     for (const other of leaving) {
       if (isIn) this.#forget(other);
       else this.#stay(other);
@@ -159,7 +174,10 @@ export class Boxes {
   /** Deletes acknowledged messages. Resolves when a crash of this process cannot bring them back. */
   acknowledge(owner: string, receipts: readonly string[]): Promise<void> {
     const box = this.#boxes.get(owner);
-    return this.#delete(receipts.map((receipt) => box?.get(receipt)).filter((entry) => entry !== undefined));
+    const entries = receipts.map((receipt) => box?.get(receipt)).filter((entry) => entry !== undefined);
+    const now = this.config.now();
+    for (const { arrived } of entries) this.config.watch.took('mailbox kept', now - arrived);
+    return this.#delete(entries);
   }
 
   /** Deletes expired messages, and compacts the store when that is worth it. */
@@ -173,6 +191,12 @@ export class Boxes {
     if (!isEmpty && this.#deletedBytes < Math.max(WORTHWHILE_BYTES, this.#bytes)) return;
     this.#deletedBytes = 0;
     await this.config.store.compact();
+  }
+
+  /** How long the message that came first of all has been kept, in milliseconds. */
+  get #oldestMs(): number {
+    const [first] = this.#byId.values();
+    return first === undefined ? 0 : Math.max(0, this.config.now() - first.arrived);
   }
 
   #refusalOf({ from, seenAt, message }: Kept): RefusalCode | undefined {

@@ -24,10 +24,21 @@ import type { MailboxServerLimits } from './limits.js';
 import { Owners } from './owners.js';
 import { Polls } from './polls.js';
 import { Pyp2pMailbox } from './pyp2p/mailbox.js';
+import type { Watch } from '../watch.js';
 import type { MessageStore } from './store.js';
 
 /** The most bytes of messages in one answer: few enough for a slow client. */
 const TAKEN_MAX_BYTES = 256 * 1024;
+
+/** What a {@link Mailbox} needs. */
+interface MailboxConfig {
+  readonly store: MessageStore;
+  /** The names by which clients know this server. `undefined`: any. */
+  readonly hosts: ReadonlySet<string> | undefined;
+  readonly limits: MailboxServerLimits;
+  readonly runtime: Runtime;
+  readonly watch: Watch;
+}
 
 /** Answers requests to keep messages and to hand them over: our own here, PyP2P's by {@link Pyp2pMailbox}. */
 export class Mailbox {
@@ -38,16 +49,21 @@ export class Mailbox {
   readonly #hosts: ReadonlySet<string> | undefined;
   readonly #mayAsk: (host: string) => boolean;
   readonly #maySend: (sender: string) => boolean;
+  readonly #forget: () => void;
 
   /** When this server started. It does not know which takes were answered before. */
   readonly #started: number;
 
-  constructor(
-    readonly store: MessageStore,
-    hosts: ReadonlySet<string> | undefined,
-    readonly limits: MailboxServerLimits,
-    readonly runtime: Runtime,
-  ) {
+  readonly store: MessageStore;
+  readonly limits: MailboxServerLimits;
+  readonly runtime: Runtime;
+  readonly watch: Watch;
+
+  constructor({ store, hosts, limits, runtime, watch }: MailboxConfig) {
+    this.store = store;
+    this.limits = limits;
+    this.runtime = runtime;
+    this.watch = watch;
     const { timeOfDay, scheduler } = runtime;
     const now = () => scheduler.now();
     this.#polls = new Polls(limits, scheduler);
@@ -57,12 +73,14 @@ export class Mailbox {
       store,
       limits,
       now: timeOfDay,
+      watch,
       arrived: (to) => {
         this.#polls.wake(to);
       },
     });
     this.#pyp2p = new Pyp2pMailbox({ store, boxes: this.#boxes, polls: this.#polls, limits, runtime });
     this.#hosts = hosts;
+    this.#forget = watch.gauge('mailboxPolls', () => this.#polls.size);
     const { requestsPerSecond, requestBurst, putsPerMinute, putBurst } = limits;
     this.#mayAsk = siteBuckets({ perSecond: requestsPerSecond, burst: requestBurst, now });
     this.#maySend = siteBuckets({ perSecond: putsPerMinute / 60, burst: putBurst, now });
@@ -80,6 +98,8 @@ export class Mailbox {
 
   close(): void {
     this.#polls.close();
+    this.#boxes.close();
+    this.#forget();
   }
 
   readonly service: HttpService = (exchange) => {
@@ -144,8 +164,12 @@ export class Mailbox {
       arrived,
       expires: arrived + Math.max(1, Math.min(keepMs, mostMs)),
     });
-    if (refusal === undefined) sayJson(exchange.response, { delivered: isPresent });
-    else this.#refuse(exchange, refusal, 'there is no room for the message');
+    if (refusal !== undefined) {
+      this.#refuse(exchange, refusal, 'there is no room for the message');
+      return;
+    }
+    this.watch.count('mailboxPuts', isPresent ? 'awaited' : 'kept');
+    sayJson(exchange.response, { delivered: isPresent });
   }
 
   async #take({ owner, at, waitMs, acknowledge, holding }: TakeRequest, exchange: Exchange): Promise<void> {
@@ -171,7 +195,7 @@ export class Mailbox {
     if (acknowledge.length > 0) await this.#boxes.acknowledge(owner, acknowledge);
     if (this.#owners.lastOf(owner) !== at) {
       // A later take has come meanwhile.
-      say(exchange.response, 200, encodeTaken([]), 'application/json');
+      this.#bringNothing(exchange);
       return;
     }
     const held = new Set(holding);
@@ -188,7 +212,7 @@ export class Mailbox {
       answer: (hasArrived) => {
         this.#owners.stay(owner);
         if (hasArrived) this.#bring(owner, held, exchange);
-        else say(exchange.response, 200, encodeTaken([]), 'application/json');
+        else this.#bringNothing(exchange);
       },
     });
     if (leave === undefined) this.#refuse(exchange, 'too-many-polls', 'too many wait here already');
@@ -212,10 +236,20 @@ export class Mailbox {
       seenAt,
       ageMs: Math.max(0, now - arrived),
     }));
+    this.watch.count('mailboxTakes', messages.length > 0 ? 'messages' : 'nothing');
     say(response, 200, encodeTaken(messages), 'application/json');
   }
 
-  #refuse({ response }: Exchange, refused: RefusalCode, words: string, now = this.runtime.timeOfDay()): void {
+  #bringNothing({ response }: Exchange): void {
+    this.watch.count('mailboxTakes', 'nothing');
+    say(response, 200, encodeTaken([]), 'application/json');
+  }
+
+  #refuse(exchange: Exchange, refused: RefusalCode, words: string, now = this.runtime.timeOfDay()): void {
+    const { response, address, url } = exchange;
+    const verb = verbOf(url.pathname);
+    if (verb !== undefined) this.watch.count(verb === 'put' ? 'mailboxPuts' : 'mailboxTakes', 'refused');
+    this.watch.refused('mailbox', refused, siteOf(address));
     sayRefused(response, REFUSALS[refused], { refused, words, now });
   }
 }

@@ -43,6 +43,11 @@ export class Polls {
     this.#room = new Admission({ most: limits.polls, mostOfSite: limits.pollsPerHost });
   }
 
+  /** How many wait. */
+  get size(): number {
+    return this.#parked.size;
+  }
+
   has(owner: string): boolean {
     return this.#parked.has(owner);
   }

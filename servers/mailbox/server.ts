@@ -20,10 +20,12 @@ import { hostNames } from '../host-names.js';
 import type { HttpServerLimits } from '../http/limits.js';
 import { serveAlone$ } from '../http/server.js';
 import type { HttpService } from '../http/service.js';
+import { watchedService } from '../http/watched-service.js';
 import { levelStore$ } from './level-store.js';
 import { DEFAULT_MAILBOX_LIMITS, type MailboxServerLimits } from './limits.js';
 import { Mailbox } from './mailbox.js';
 import { forgetfulStore, type StorageState } from './store.js';
+import { unwatched, type Watch } from '../watch.js';
 
 /** The options of a mailbox as a service of an HTTP server. */
 export interface MailboxServiceConfig {
@@ -36,6 +38,8 @@ export interface MailboxServiceConfig {
   readonly hosts?: readonly string[] | undefined;
   /** What it bears, where it is not to be the default. */
   readonly limits?: Partial<MailboxServerLimits> | undefined;
+  /** Told of what the server does. Default: nobody is. */
+  readonly watch?: Watch | undefined;
 }
 
 /** The options of a mailbox server. */
@@ -84,12 +88,16 @@ export function mailboxServer$(
   { bind, port, http, ...config }: MailboxServerConfig = {},
   runtime: Runtime = systemRuntime,
 ): Observable<MailboxServer> {
-  return serveAlone$(mailboxService$(config, runtime), { bind, port, limits: http }, runtime.scheduler);
+  return serveAlone$(
+    mailboxService$(config, runtime),
+    { bind, port, limits: http, watch: config.watch },
+    runtime.scheduler,
+  );
 }
 
 /** What {@link mailboxServer$} answers, as a service of an HTTP server. */
 export function mailboxService$(
-  { dataFolder, hosts, limits: overrides }: MailboxServiceConfig = {},
+  { dataFolder, hosts, limits: overrides, watch = unwatched }: MailboxServiceConfig = {},
   runtime: Runtime = systemRuntime,
 ): Observable<MailboxService> {
   return defer(() => {
@@ -98,14 +106,17 @@ export function mailboxService$(
     const { scheduler } = runtime;
     const store$ = dataFolder === undefined ? of(forgetfulStore) : levelStore$(dataFolder, scheduler);
     return store$.pipe(
-      map((store) => new Mailbox(store, names, limits, runtime)),
+      map((store) => new Mailbox({ store, hosts: names, limits, runtime, watch })),
       switchMap((mailbox) => from(mailbox.load()).pipe(map(() => mailbox))),
       switchMap((mailbox) => {
         const sweeping$ = timer(limits.sweepMs, limits.sweepMs, scheduler).pipe(
           exhaustMap(() => from(mailbox.sweep()).pipe(ignoreErrors())),
           ignoreElements(),
         );
-        return merge(of({ service: mailbox.service, storage$: mailbox.store.state$ }), sweeping$).pipe(
+        return merge(
+          of({ service: watchedService('mailbox', mailbox.service, watch), storage$: mailbox.store.state$ }),
+          sweeping$,
+        ).pipe(
           finalize(() => {
             mailbox.close();
           }),

@@ -23,6 +23,7 @@ import { createIdentity, type PeerId } from '../../lib/identity.js';
 import { secure$, secureContextOf } from '../../lib/link/tls.js';
 import { within } from '../../lib/operators/within.js';
 import type { Runtime } from '../../lib/runtime.js';
+import type { Watch } from '../watch.js';
 import type { DialLimits } from './limits.js';
 
 /** A caller that wants to be dialled at one of its ports. */
@@ -50,6 +51,7 @@ export class Questions {
     bind: string | undefined,
     readonly limits: DialLimits,
     readonly runtime: Runtime,
+    readonly watch: Watch,
   ) {
     this.#from = bind !== undefined && scopeOf(bind) !== 'unusable' ? bind : undefined;
     this.#mayAsk = siteBuckets({
@@ -65,19 +67,24 @@ export class Questions {
   ask(question: Question): void {
     const site = siteOf(question.endpoint.address);
     if (!this.#mayAsk(site)) {
+      this.watch.refused('reachability', 'too-often', site);
       question.refuse(429);
       return;
     }
+    const refuse = () => {
+      this.watch.refused('reachability', 'server-full', site);
+      question.refuse(503);
+    };
     const gone = new AsyncSubject<void>();
     const giveWay = () => {
       gone.next();
       gone.complete();
-      question.refuse(503);
+      refuse();
     };
     const { isIn, gaveWay } = this.#room.admit(site, giveWay);
     gaveWay?.();
     if (!isIn) {
-      question.refuse(503);
+      refuse();
       return;
     }
     const answered$ = defer(() => this.#dial$(question)).pipe(
@@ -111,6 +118,7 @@ export class Questions {
       map(() => undefined),
       catchError((error: unknown) => of(reasonOf(error))),
       tap((reason) => {
+        this.watch.count('dialBacks', reason === undefined ? 'reachable' : 'unreachable');
         answer(reason);
       }),
       mergeMap(() => EMPTY),

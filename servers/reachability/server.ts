@@ -5,6 +5,7 @@ import type { Endpoint } from '../../lib/endpoint.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { httpServer$ } from '../http/server.js';
 import type { Exchange, HttpService } from '../http/service.js';
+import { watchedService } from '../http/watched-service.js';
 import { answerAddress, answerReachable } from './answer.js';
 import {
   DEFAULT_DIAL_LIMITS,
@@ -14,6 +15,7 @@ import {
 } from './limits.js';
 import { answerPyp2p } from './pyp2p.js';
 import { Questions } from './questions.js';
+import { unwatched, type Watch } from '../watch.js';
 
 /** The options of a reachability server. */
 export interface ReachabilityServerConfig {
@@ -23,6 +25,8 @@ export interface ReachabilityServerConfig {
   readonly port?: number | undefined;
   /** What it bears, where it is not to be the default. */
   readonly limits?: Partial<ReachabilityServerLimits> | undefined;
+  /** Told of what the server does. Default: nobody is. */
+  readonly watch?: Watch | undefined;
 }
 
 /** A reachability server that runs. */
@@ -50,15 +54,15 @@ export interface ReachabilityServer {
  * reachabilityServer$({ port: 8080 }).subscribe(({ local }) => console.log(`http on port ${local.port}`));
  */
 export function reachabilityServer$(
-  { bind, port = 8080, limits: overrides }: ReachabilityServerConfig = {},
+  { bind, port = 8080, limits: overrides, watch }: ReachabilityServerConfig = {},
   runtime: Runtime = systemRuntime,
 ): Observable<ReachabilityServer> {
   return defer(() => {
     const limits = withDefaults('limits', DEFAULT_REACHABILITY_LIMITS, overrides, MAX_TIMER_MS);
     const { dialMs, dials, waiting, dialsPerMinute, dialBurst, ...http } = limits;
     const dialling = { dialMs, dials, waiting, dialsPerMinute, dialBurst };
-    const service$ = reachabilityService$({ bind, limits: dialling }, runtime);
-    return httpServer$({ bind, port, limits: http, services: [service$] }, runtime.scheduler);
+    const service$ = reachabilityService$({ bind, limits: dialling, watch }, runtime);
+    return httpServer$({ bind, port, limits: http, services: [service$], watch }, runtime.scheduler);
   });
 }
 
@@ -67,17 +71,19 @@ interface ReachabilityServiceConfig {
   /** The local address of the server, by which callers know it. */
   readonly bind?: string | undefined;
   readonly limits?: Partial<DialLimits> | undefined;
+  /** Told of what the server does. Default: nobody is. */
+  readonly watch?: Watch | undefined;
 }
 
 /** What {@link reachabilityServer$} answers, as a service of an HTTP server. */
 export function reachabilityService$(
-  { bind, limits: overrides }: ReachabilityServiceConfig,
+  { bind, limits: overrides, watch = unwatched }: ReachabilityServiceConfig,
   runtime: Runtime = systemRuntime,
 ): Observable<HttpService> {
   return new Observable((subscriber) => {
     const limits = withDefaults('limits', DEFAULT_DIAL_LIMITS, overrides, MAX_TIMER_MS);
-    const questions = new Questions(bind, limits, runtime);
-    subscriber.next((exchange) => answer(exchange, questions));
+    const questions = new Questions(bind, limits, runtime, watch);
+    subscriber.next(watchedService('reachability', (exchange) => answer(exchange, questions), watch));
     return () => {
       questions.close();
     };

@@ -1,5 +1,6 @@
 import { BehaviorSubject, type Observable } from 'rxjs';
 import type { RefusalCode } from '../../lib/techniques/relay/protocol.js';
+import type { Watch } from '../watch.js';
 import type { Cut } from './splice.js';
 
 /** What a relay does, for those who run it. */
@@ -31,10 +32,19 @@ export class Counters {
     refused: {},
     cut: { unpaired: 0, idle: 0, bytes: 0, unread: 0, gaveWay: 0 },
   });
+  readonly #forget: readonly (() => void)[];
   #bytes = 0;
 
   /** The counters, at once and whenever they change. */
   readonly latest$: Observable<RelayCounters> = this.#latest.asObservable();
+
+  constructor(readonly watch: Watch) {
+    this.#forget = [
+      watch.gauge('relaySessions', () => this.#latest.value.sessions),
+      watch.gauge('relayWaiting', () => this.#latest.value.waiting),
+      watch.gauge('relayBytes', () => this.#bytes),
+    ];
+  }
 
   /** Bytes were passed on. */
   passed(bytes: number): void {
@@ -59,17 +69,20 @@ export class Counters {
 
   /** A waiting node has left, or was sent away, without a meeting. */
   waitedInVain(why: Cut | 'unpaired' | undefined): void {
+    if (why !== undefined) this.watch.count('relaySessions', why);
     this.#tell({ waiting: this.#latest.value.waiting - 1, ...(why !== undefined && this.#withCut(why)) });
   }
 
   /** A node that has waited is joined with another. */
   joined(): void {
+    this.watch.count('relaySessions', 'joined');
     const { waiting, sessions, joined } = this.#latest.value;
     this.#tell({ waiting: waiting - 1, sessions: sessions + 1, joined: joined + 1 });
   }
 
   /** A pair was sent away; it is about to part. */
   cut(why: Cut): void {
+    this.watch.count('relaySessions', why);
     this.#tell(this.#withCut(why));
   }
 
@@ -79,6 +92,7 @@ export class Counters {
   }
 
   close(): void {
+    for (const forget of this.#forget) forget();
     this.#latest.complete();
   }
 

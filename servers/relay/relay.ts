@@ -14,28 +14,36 @@ import type { Runtime } from '../../lib/runtime.js';
 import { say, sayRefused } from '../http/answers.js';
 import type { Exchange, HttpService } from '../http/service.js';
 import { faultOf } from '../http/signed.js';
+import type { Watch } from '../watch.js';
 import { Counters, type RelayCounters } from './counters.js';
 import type { RelayServerLimits } from './limits.js';
 import { Sessions } from './sessions.js';
 
+/** What a {@link Relay} needs. */
+interface RelayConfig {
+  /** The names by which clients know this server. `undefined`: any. */
+  readonly hosts: ReadonlySet<string> | undefined;
+  readonly limits: RelayServerLimits;
+  readonly runtime: Runtime;
+  readonly watch: Watch;
+}
+
 /** Answers requests to join: lets a node in that has signed its request, and whose token is good, and hands it to {@link Sessions}. */
 export class Relay {
-  readonly #counters = new Counters();
+  readonly #counters: Counters;
   readonly #sessions: Sessions;
   readonly #mayAsk: (site: string) => boolean;
 
   /** Tokens that were used before are not remembered. */
   readonly #started: number;
 
-  readonly counters$: Observable<RelayCounters> = this.#counters.latest$;
+  readonly counters$: Observable<RelayCounters>;
 
-  /** @param hosts the names by which clients know this server. `undefined`: any. */
-  constructor(
-    readonly hosts: ReadonlySet<string> | undefined,
-    limits: RelayServerLimits,
-    readonly runtime: Runtime,
-  ) {
+  constructor(readonly config: RelayConfig) {
+    const { limits, runtime, watch } = config;
     const { requestsPerSecond, requestBurst } = limits;
+    this.#counters = new Counters(watch);
+    this.counters$ = this.#counters.latest$;
     this.#started = runtime.timeOfDay();
     this.#sessions = new Sessions({ limits, counters: this.#counters, runtime });
     this.#mayAsk = siteBuckets({
@@ -85,16 +93,18 @@ export class Relay {
     const fault = faultOf({
       headers,
       at,
-      now: this.runtime.timeOfDay(),
-      hosts: this.hosts,
+      now: this.config.runtime.timeOfDay(),
+      hosts: this.config.hosts,
       isAuthorized: (host, authorization) => isAuthorized(from, host, header, authorization),
     });
     if (fault !== undefined) return fault;
     return at < this.#started ? ['untimely', 'the request is from before the start of this relay'] : undefined;
   }
 
-  #refuse({ response }: Exchange, refused: RefusalCode, words: string): void {
-    sayRefused(response, REFUSALS[refused], { refused, words, now: this.runtime.timeOfDay() });
+  #refuse({ response, address }: Exchange, refused: RefusalCode, words: string): void {
+    const { runtime, watch } = this.config;
+    sayRefused(response, REFUSALS[refused], { refused, words, now: runtime.timeOfDay() });
+    watch.refused('relay', refused, siteOf(address));
     this.#counters.refused(refused);
   }
 }

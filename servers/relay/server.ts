@@ -8,9 +8,11 @@ import { hostNames } from '../host-names.js';
 import type { HttpServerLimits } from '../http/limits.js';
 import { serveAlone$ } from '../http/server.js';
 import type { HttpService } from '../http/service.js';
+import { watchedService } from '../http/watched-service.js';
 import type { RelayCounters } from './counters.js';
 import { DEFAULT_RELAY_LIMITS, type RelayServerLimits } from './limits.js';
 import { Relay } from './relay.js';
+import { unwatched, type Watch } from '../watch.js';
 
 /** The options of a relay as a service of an HTTP server. */
 export interface RelayServiceConfig {
@@ -21,6 +23,8 @@ export interface RelayServiceConfig {
   readonly hosts?: readonly string[] | undefined;
   /** What it bears, where it is not to be the default. */
   readonly limits?: Partial<RelayServerLimits> | undefined;
+  /** Told of what the server does. Default: nobody is. */
+  readonly watch?: Watch | undefined;
 }
 
 /** The options of a relay server. */
@@ -69,21 +73,25 @@ export function relayServer$(
   { bind, port, http, ...config }: RelayServerConfig = {},
   runtime: Runtime = systemRuntime,
 ): Observable<RelayServer> {
-  return serveAlone$(relayService$(config, runtime), { bind, port, limits: http }, runtime.scheduler);
+  return serveAlone$(
+    relayService$(config, runtime),
+    { bind, port, limits: http, watch: config.watch },
+    runtime.scheduler,
+  );
 }
 
 /** What {@link relayServer$} answers, as a service of HTTP servers. Emits at once. */
 export function relayService$(
-  { hosts, limits: overrides }: RelayServiceConfig = {},
+  { hosts, limits: overrides, watch = unwatched }: RelayServiceConfig = {},
   runtime: Runtime = systemRuntime,
 ): Observable<RelayService> {
   return defer(() => {
     const limits = withDefaults('limits', DEFAULT_RELAY_LIMITS, overrides, Number.MAX_SAFE_INTEGER);
     expectInteger('limits.unpairedMs', limits.unpairedMs, 1, MAX_TIMER_MS);
     expectInteger('limits.idleMs', limits.idleMs, 1, MAX_TIMER_MS);
-    const relay = new Relay(hosts && hostNames(hosts), limits, runtime);
+    const relay = new Relay({ hosts: hosts && hostNames(hosts), limits, runtime, watch });
     return NEVER.pipe(
-      startWith({ service: relay.service, counters$: relay.counters$ }),
+      startWith({ service: watchedService('relay', relay.service, watch), counters$: relay.counters$ }),
       finalize(() => {
         relay.close();
       }),

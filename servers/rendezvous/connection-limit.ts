@@ -3,6 +3,7 @@ import { BehaviorSubject, defer, EMPTY, finalize, ReplaySubject, type Observable
 import { Admission } from '../../lib/bounds/admission.js';
 import { siteOf } from '../../lib/bounds/site.js';
 import { endpointsOf } from '../../lib/link/tcp.js';
+import type { Watch } from '../watch.js';
 
 /** How many connections there may be. */
 interface ConnectionLimits {
@@ -25,8 +26,16 @@ export class ConnectionLimit {
   /** How many connections are in; replays the latest. */
   readonly count$: Observable<number> = this.#count.asObservable();
 
-  constructor({ connections, connectionsPerHost }: ConnectionLimits) {
+  constructor(
+    { connections, connectionsPerHost }: ConnectionLimits,
+    readonly watch: Watch,
+  ) {
     this.#room = new Admission({ most: connections, mostOfSite: connectionsPerHost });
+  }
+
+  /** How many connections are in. */
+  get size(): number {
+    return this.#room.size;
   }
 
   /**
@@ -44,11 +53,16 @@ export class ConnectionLimit {
         const { isIn, gaveWay } = this.#leaving.admit(site, drop);
         gaveWay?.();
         if (isIn) turnedAway.next();
-        else drop();
+        else {
+          this.watch.refused('rendezvous', 'too-many-connections', site);
+          drop();
+        }
       };
       const { isIn, gaveWay } = this.#room.admit(site, turnAway);
-      if (isIn) gaveWay?.();
-      else turnAway();
+      if (isIn) {
+        this.watch.count('rendezvousSessions', 'opened');
+        gaveWay?.();
+      } else turnAway();
       this.#count.next(this.#room.size);
       if (socket.destroyed) return EMPTY;
       return serve$(turnedAway.asObservable()).pipe(

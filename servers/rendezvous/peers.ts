@@ -34,8 +34,10 @@ export async function handlePeerRequest(request: Request, session: ServerSession
     case 'ADVERTISE':
     case 'WITHDRAW':
     case 'UNLS':
-      if (session.peerId === undefined) session.refuse('bad-proof', 'prove a key first');
-      else await handleProven(request, session.peerId, session);
+      if (session.peerId === undefined) {
+        if (request.verb === 'SEND') session.watch.count('rendezvousMessages', 'refused');
+        session.refuse('bad-proof', 'prove a key first');
+      } else await handleProven(request, session.peerId, session);
   }
 }
 
@@ -103,6 +105,7 @@ async function handleProven(
       const message = request.message.toString('base64url');
       const seenAt = session.remote.address;
       const receivers = await tell(session, request.to, { type: 'message', from: peerId, message, seenAt });
+      session.watch.count('rendezvousMessages', receivers > 0 ? 'sent' : 'absent');
       session.reply({ verb: receivers > 0 ? 'SENT' : 'ABSENT', id: request.id });
       return;
     }

@@ -9,6 +9,7 @@ import { parseRequest } from '../../lib/rendezvous/messages.js';
 import type { Runtime } from '../../lib/runtime.js';
 import type { Store } from '../store/store.js';
 import type { Unread } from '../unread.js';
+import type { Watch } from '../watch.js';
 import { SocketLines } from './client-lines.js';
 import { isIntended } from './intended-server.js';
 import { IdleTimer } from './idle-timer.js';
@@ -34,6 +35,7 @@ interface ServerSessionConfig {
   readonly turnedAway$: Observable<void>;
   /** Drops clients that do not read. */
   readonly unread: Unread;
+  readonly watch: Watch;
 }
 
 /**

@@ -12,7 +12,9 @@ import { ConnectionLimit } from './connection-limit.js';
 import { serveSession$ } from './serve-session.js';
 import { memoryStore } from '../store/memory.js';
 import type { Store } from '../store/store.js';
+import { watchedStore } from '../store/watched.js';
 import { Unread } from '../unread.js';
+import { unwatched, type Watch } from '../watch.js';
 
 /** The options of a rendezvous server. */
 export interface RendezvousServerConfig {
@@ -33,6 +35,8 @@ export interface RendezvousServerConfig {
   readonly store?: Store | undefined;
   /** What it bears, where it is not to be the default. */
   readonly limits?: Partial<RendezvousServerLimits> | undefined;
+  /** Told of what the server does. Default: nobody is. */
+  readonly watch?: Watch | undefined;
 }
 
 /** A rendezvous server that runs. */
@@ -56,15 +60,17 @@ export interface RendezvousServer {
  * rendezvousServer$({ port: 8000 }).subscribe(({ local }) => console.log(`rendezvous on port ${local.port}`));
  */
 export function rendezvousServer$(
-  { bind, port = 8000, httpPort, hosts, store, limits: overrides }: RendezvousServerConfig = {},
+  { bind, port = 8000, httpPort, hosts, store, limits: overrides, watch = unwatched }: RendezvousServerConfig = {},
   runtime: Runtime = systemRuntime,
 ): Observable<RendezvousServer> {
   return defer(() => {
     expectInteger('port', port, 0, 65535);
     const limits = withDefaults('limits', DEFAULT_SERVER_LIMITS, overrides, MAX_TIMER_MS);
     const now = () => runtime.scheduler.now();
-    const shared = store ?? memoryStore({ maxEntries: limits.tableEntries, now, random: runtime.random });
-    const connectionLimit = new ConnectionLimit(limits);
+    const memory = () => memoryStore({ maxEntries: limits.tableEntries, now, random: runtime.random });
+    const shared = watchedStore(store ?? memory(), watch, now);
+    const connectionLimit = new ConnectionLimit(limits, watch);
+    const forget = watch.gauge('rendezvousSessions', () => connectionLimit.size);
     const unread = new Unread(limits, runtime.scheduler);
     const forwarding = new Forwarding(now);
     const serverId = runtime.newId();
@@ -82,6 +88,7 @@ export function rendezvousServer$(
           names,
           turnedAway$,
           unread,
+          watch,
         }),
       );
 
@@ -93,6 +100,7 @@ export function rendezvousServer$(
       }),
       finalize(() => {
         unread.close();
+        forget();
       }),
     );
   });

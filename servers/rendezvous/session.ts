@@ -4,6 +4,7 @@ import type { Endpoint } from '../../lib/endpoint.js';
 import { formatReply, type Dialled, type RefusalCode, type Reply } from '../../lib/rendezvous/messages.js';
 import type { Runtime } from '../../lib/runtime.js';
 import type { ChannelListener, Store, Table } from '../store/store.js';
+import type { Watch } from '../watch.js';
 import type { ClientLines } from './client-lines.js';
 import type { Forwarding } from './forwarding.js';
 
@@ -16,6 +17,7 @@ interface SessionContext {
   /** The id that the server has given itself. */
   readonly serverId: string;
   readonly forwarding: Forwarding;
+  readonly watch: Watch;
   /** Whether the client may say so many lines. */
   readonly mayGoOn: (lines: number) => boolean;
   /** Is called when something was said. */
@@ -45,6 +47,7 @@ export class ServerSession {
   readonly httpPort: number | undefined;
   readonly serverId: string;
   readonly forwarding: Forwarding;
+  readonly watch: Watch;
 
   readonly #lines: ClientLines;
   readonly #context: SessionContext;
@@ -63,6 +66,7 @@ export class ServerSession {
     this.httpPort = context.httpPort;
     this.serverId = context.serverId;
     this.forwarding = context.forwarding;
+    this.watch = context.watch;
   }
 
   /** Whether the client meant this server when it dialled. */
@@ -115,6 +119,7 @@ export class ServerSession {
 
   /** Says why one request is refused; the session goes on. */
   decline(code: RefusalCode, words: string): void {
+    this.watch.refused('rendezvous', code, siteOf(this.remote.address));
     this.reply({ verb: 'REFUSED', code, words });
   }
 

@@ -3,6 +3,7 @@ import { DEFAULT_MAILBOX_LIMITS } from '../../../servers/mailbox/limits.js';
 import { Boxes, type BoxLimits } from '../../../servers/mailbox/boxes.js';
 import type { Kept } from '../../../servers/mailbox/kept.js';
 import { levelStore$ } from '../../../servers/mailbox/level-store.js';
+import { unwatched } from '../../../servers/watch.js';
 import { forgetfulStore, type MessageStore } from '../../../servers/mailbox/store.js';
 import { temporaryFolder } from '../../support/folder.js';
 
@@ -26,6 +27,7 @@ describe('The boxes of a mailbox server', () => {
       store,
       limits: { ...DEFAULT_MAILBOX_LIMITS, ...limits },
       now: () => 0,
+      watch: unwatched,
       arrived: () => undefined,
     });
     let count = 0;

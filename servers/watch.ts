@@ -1,0 +1,89 @@
+import { noop } from 'rxjs';
+import type { RefusalCode as RendezvousRefusal } from '../lib/rendezvous/messages.js';
+import type { RefusalCode as MailboxRefusal } from '../lib/signalling/carriers/mailbox-messages.js';
+import type { RefusalCode as RelayRefusal } from '../lib/techniques/relay/protocol.js';
+
+/** What servers count, and what tells one kind from another. All words are fixed here: none is ever a caller's. */
+export interface Counted {
+  /** Sessions of the rendezvous server that began. */
+  readonly rendezvousSessions: 'opened';
+  /** Messages that a session had to pass on. */
+  readonly rendezvousMessages: 'sent' | 'absent' | 'refused';
+  /** Messages for the mailbox: `awaited` by a receiver that is there now, `kept` for one that is not, or refused. */
+  readonly mailboxPuts: 'awaited' | 'kept' | 'refused';
+  /** Times that a receiver came: it got messages, or nothing, or was refused. */
+  readonly mailboxTakes: 'messages' | 'nothing' | 'refused';
+  /** Pairs of nodes that the relay has joined, and those that it sent away by one of its limits. */
+  readonly relaySessions: 'joined' | 'unpaired' | 'idle' | 'bytes' | 'unread' | 'gaveWay';
+  /** Callers that were dialled back. */
+  readonly dialBacks: 'reachable' | 'unreachable';
+  /** Requests to the store that failed, by what was asked. */
+  readonly storeFailures: StoreRequest;
+}
+
+/** Why callers are refused, by the server that refuses them. */
+export interface Refused {
+  readonly rendezvous: RendezvousRefusal;
+  readonly mailbox: MailboxRefusal;
+  readonly relay: RelayRefusal;
+  readonly reachability: 'too-often' | 'server-full';
+  /** An HTTP server that closes a connection for which there is no room. */
+  readonly http: 'too-many-connections';
+}
+
+/** Services of HTTP servers; `none` is asked for what is not there. */
+export type ServiceName = 'mailbox' | 'relay' | 'reachability' | 'none';
+
+/** What is asked of a {@link Store}. */
+export type StoreRequest = 'put' | 'get' | 'delete' | 'sample' | 'list' | 'publish';
+
+/** What takes time: requests to the store, a write of the mailbox, and how long a message was kept before it was acknowledged. */
+export type Timed = `store ${StoreRequest}` | 'mailbox write' | 'mailbox kept';
+
+/** Figures that are read when somebody looks. Those of several servers are added. */
+export type GaugeName =
+  /** Sessions of the rendezvous server. */
+  | 'rendezvousSessions'
+  /** Messages in the mailbox. */
+  | 'mailboxMessages'
+  /** Bytes of these messages. */
+  | 'mailboxBytes'
+  /** The age of the oldest of them, in milliseconds. */
+  | 'mailboxOldestMs'
+  /** Receivers that wait for messages. */
+  | 'mailboxPolls'
+  /** Pairs of nodes that the relay has joined. */
+  | 'relaySessions'
+  /** Nodes that wait at the relay for their other. */
+  | 'relayWaiting'
+  /** Bytes that the relay has passed on since it began. */
+  | 'relayBytes'
+  /** Connections of HTTP servers. */
+  | 'httpConnections';
+
+/**
+ * By which servers tell what they do. What is called for each message is cheap, and does nothing by default.
+ *
+ * @example
+ * const watch: Watch = { ...unwatched, refused: (server, reason) => console.log(server, reason) };
+ * serve$({ watch }).subscribe();
+ */
+export interface Watch {
+  /** Something happened, once or so many times. */
+  count<Name extends keyof Counted>(name: Name, kind: Counted[Name], times?: number): void;
+  /**
+   * Somebody was refused.
+   *
+   * @param site the caller's site: an IPv4 address, or the /48 of an IPv6 address as `siteOf` writes it.
+   */
+  refused<Server extends keyof Refused>(server: Server, reason: Refused[Server], site: string): void;
+  /** An HTTP request was answered by a service. */
+  answered(service: ServiceName, status: number): void;
+  /** Something took so many milliseconds. */
+  took(what: Timed, ms: number): void;
+  /** Has a figure read whenever somebody looks, until the function that is returned is called. */
+  gauge(name: GaugeName, read: () => number): () => void;
+}
+
+/** Nobody watches: the default. */
+export const unwatched: Watch = { count: noop, refused: noop, answered: noop, took: noop, gauge: () => noop };
