@@ -9,6 +9,14 @@ export interface Endpoint {
   readonly port: number;
 }
 
+/** Where a server sees a node. */
+export interface Observed {
+  /** Canonical text of an IPv4 or IPv6 address, without brackets. */
+  readonly address: string;
+  /** 1 to 65535; `undefined` when a proxy before the server does not tell it. */
+  readonly port: number | undefined;
+}
+
 /** A server as the user names it: a host name or an IP address, with a TCP port. */
 export interface ServerAddress {
   /** A name, or an IP address without brackets. */

@@ -69,7 +69,7 @@ export { selfSignedCertificate } from './certificate.js';
 export { formatUnl, parseUnl, UNL_MAX_LENGTH } from './unl.js';
 export type { UnlV2 } from './pyp2p/wire/unl-version-2.js';
 export type { NatType, NodeType, Unl, UnlEndpoint, UnlExtension, UnlV3 } from './unl/types.js';
-export type { Endpoint, ServerAddress } from './endpoint.js';
+export type { Endpoint, Observed, ServerAddress } from './endpoint.js';
 
 // ─── What can go wrong ───────────────────────────────────────────────────────────────────────────────────────────────
 export {

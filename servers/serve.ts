@@ -58,6 +58,11 @@ export interface ServeConfig {
   readonly httpLimits?: Partial<HttpServerLimits> | undefined;
   /** Told of what the servers do. Default: nobody is. */
   readonly watch?: Watch | undefined;
+  /**
+   * The addresses and networks (CIDR) of proxies that are believed when they say who calls: by the PROXY protocol on every TCP port,
+   * by `Forwarded` or `X-Forwarded-For` with HTTP. Give only those that say it of everything that they pass on. Default: none.
+   */
+  readonly trustProxy?: readonly string[] | undefined;
 }
 
 /** The servers that run, by name. */
@@ -115,13 +120,14 @@ type Services = readonly Observable<HttpService>[];
 
 /** The rendezvous server, which tells nodes where the HTTP services are. */
 function meeting$(config: ServeConfig, others: Services) {
-  const { bind, port, httpPort = 8080, store, limits, dataFolder, hosts, mailboxLimits, httpLimits, watch } = config;
+  const { bind, port, httpPort = 8080, store, limits, dataFolder, hosts, mailboxLimits, httpLimits } = config;
+  const { trustProxy, watch } = config;
   return mailboxService$({ dataFolder, hosts, limits: mailboxLimits, watch }).pipe(
     switchMap(({ service, storage$ }) => {
       const services = [reachabilityService$({ bind, watch }), of(service), ...others];
-      return httpServer$({ bind, port: httpPort, limits: httpLimits, services, watch }).pipe(
+      return httpServer$({ bind, port: httpPort, limits: httpLimits, trustProxy, services, watch }).pipe(
         switchMap((http) =>
-          rendezvousServer$({ bind, port, httpPort: http.local.port, hosts, store, limits, watch }).pipe(
+          rendezvousServer$({ bind, port, httpPort: http.local.port, hosts, store, limits, trustProxy, watch }).pipe(
             map((rendezvous) => ({ rendezvous, http, storage$ })),
           ),
         ),
@@ -134,7 +140,10 @@ function meeting$(config: ServeConfig, others: Services) {
  * A node that joins the DHT by this node may know no other server. It needs services that see its NAT, dial it back and relay for
  * it.
  */
-function dht$({ bind, dhtPort, dhtAddress, dhtBootstrap, httpLimits, watch }: ServeConfig, others: Services) {
+function dht$(
+  { bind, dhtPort, dhtAddress, dhtBootstrap, httpLimits, trustProxy, watch }: ServeConfig,
+  others: Services,
+) {
   if (dhtPort === undefined) return of({});
   return dhtServer$({ bind, port: dhtPort, address: dhtAddress, bootstrap: dhtBootstrap }).pipe(
     switchMap((dht) =>
@@ -142,6 +151,7 @@ function dht$({ bind, dhtPort, dhtAddress, dhtBootstrap, httpLimits, watch }: Se
         bind,
         port: dht.local.port,
         limits: httpLimits,
+        trustProxy,
         services: [reachabilityService$({ bind, watch }), ...others],
         watch,
       }).pipe(map((dhtHttp) => ({ dht, 'dht-http': dhtHttp }))),

@@ -33,8 +33,8 @@ const PIECE_BYTES = 64 * 1024;
 /** How a client is watched. */
 interface WatchConfig {
   readonly socket: Socket;
-  /** The site that it is counted by. */
-  readonly site: string;
+  /** The site that it is counted by, which may change when another caller asks by the same proxy. */
+  readonly site: string | (() => string);
   /** How many bytes wait for it. Default: those that wait in the socket. */
   readonly waiting?: (() => number) | undefined;
   /** Drops it. Default: destroys the socket. */
@@ -42,6 +42,7 @@ interface WatchConfig {
 }
 
 interface Watched extends ByteHolder {
+  site: string;
   readonly socket: Socket;
   readonly waiting: () => number;
   /** How many bytes had gone to the system when that last changed, and when that was. */
@@ -71,9 +72,10 @@ export class Unread {
     waiting = () => socket.writableLength,
     drop = () => socket.destroy(),
   }: WatchConfig): () => void {
+    const siteNow = typeof site === 'string' ? () => site : site;
     const watched: Watched = {
       socket,
-      site,
+      site: siteNow(),
       waiting,
       moved: 0,
       since: 0,
@@ -88,6 +90,10 @@ export class Unread {
     return () => {
       if (socket.destroyed) return;
       const bytes = waiting();
+      if (siteNow() !== watched.site) {
+        this.#forget(watched);
+        watched.site = siteNow();
+      }
       if (bytes > 0 && !this.#waiting.has(watched)) this.#begin(watched);
       if (this.#waiting.has(watched)) this.#shares.set(watched, bytes);
     };

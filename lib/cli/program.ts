@@ -96,6 +96,12 @@ Exit status: 0 after a clean close, 1 when no connection could be made, 2 for wr
         'a name by which clients know the servers, as in the URLs of the mailbox and the relay: what was signed for others is refused; needed behind a NAT or a proxy; may be given several times (default: the rendezvous server goes by its address, the others take any)',
       ).argParser(several),
     )
+    .addOption(
+      new Option(
+        '--trust-proxy <CIDR>',
+        'an address or network of proxies that say who calls (PROXY protocol, Forwarded, X-Forwarded-For) and are believed; may be given several times (default: none)',
+      ).argParser(several),
+    )
     .addOption(new Option('--no-relay', 'do not pass bytes between nodes that cannot reach each other'))
     .addOption(
       new Option(

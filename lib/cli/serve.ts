@@ -14,6 +14,8 @@ export interface ServeOptions {
   readonly data?: string;
   /** The names by which clients know the servers. */
   readonly host?: readonly string[];
+  /** Addresses and networks of proxies that are believed. */
+  readonly trustProxy?: readonly string[];
   readonly relay: boolean;
   readonly relaySessions?: number;
   /** Bytes of one session. */

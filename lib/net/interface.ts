@@ -1,7 +1,7 @@
 import type { Observable, Subscription } from 'rxjs';
 import type { AcceptOptions, Channel, Connection } from '../connection/connection.js';
 import type { ExposeOptions } from '../remote/interface.js';
-import type { Endpoint, ServerAddress } from '../endpoint.js';
+import type { Endpoint, Observed, ServerAddress } from '../endpoint.js';
 import type { PeerId } from '../identity.js';
 import type { Reach } from '../reachability.js';
 import type { ServerReport } from '../server-report.js';
@@ -52,7 +52,7 @@ export interface NetStatus {
     /** Whether there is a session with it now. */
     readonly connected: boolean;
     /** Where the server sees this node. */
-    readonly observed: Endpoint | undefined;
+    readonly observed: Observed | undefined;
     /** Why there is no session, in words. */
     readonly failure: string | undefined;
   }[];

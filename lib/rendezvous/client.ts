@@ -11,7 +11,7 @@ import {
   timer,
   type Observable,
 } from 'rxjs';
-import { formatServer, type Endpoint, type ServerAddress } from '../endpoint.js';
+import { formatServer, type Observed, type ServerAddress } from '../endpoint.js';
 import { reasonOf, RendezvousError } from '../errors.js';
 import { backoffMs } from '../operators/backoff.js';
 import type { RendezvousTrace } from './steps.js';
@@ -23,7 +23,7 @@ export interface ServerState {
   readonly server: ServerAddress;
   readonly session: RendezvousSession | undefined;
   /** Where the server saw this node last, also while there is no session. */
-  readonly observed: Endpoint | undefined;
+  readonly observed: Observed | undefined;
   /** The port of the HTTP services on its host, also while there is no session. */
   readonly httpPort: number | undefined;
   /** Why there is no session; `undefined` while the first try is under way. */

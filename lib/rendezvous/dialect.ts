@@ -1,5 +1,5 @@
 import type { Observable } from 'rxjs';
-import type { Endpoint, ServerAddress } from '../endpoint.js';
+import type { Endpoint, Observed, ServerAddress } from '../endpoint.js';
 import type { Identity } from '../identity.js';
 import type { Runtime } from '../runtime.js';
 import type { Unl } from '../unl/types.js';
@@ -11,7 +11,7 @@ export type ReplyOf<V extends Reply['verb']> = Extract<Reply, { readonly verb: V
 /** What a server tells at the start of a session. */
 export interface Welcome {
   /** Where the server sees this node; some do not tell. */
-  readonly observed: Endpoint | undefined;
+  readonly observed: Observed | undefined;
   /** The port of the HTTP services on the same host, if it has them. */
   readonly httpPort: number | undefined;
   /** An id that the server has given itself, if it has: whoever is told the same is at the same server, whatever its name. */

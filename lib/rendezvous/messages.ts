@@ -1,4 +1,11 @@
-import { canonicalAddress, formatEndpoint, parseEndpoint, readPort, type Endpoint } from '../endpoint.js';
+import {
+  canonicalAddress,
+  formatEndpoint,
+  parseEndpoint,
+  readPort,
+  type Endpoint,
+  type Observed,
+} from '../endpoint.js';
 import { MAX_NODES } from '../bounds/max-nodes.js';
 import { isPeerId, type PeerId } from '../identity.js';
 import { PARCEL_MAX_BYTES } from '../parcel.js';
@@ -8,7 +15,8 @@ import { oneLine } from '../words.js';
 // The rendezvous protocol: TCP, lines of words that end in CRLF. A node proves its key, and is then known by it, however many share its
 // address:
 //
-//   HELLO 2                            → NONCE nonce address:port   (a challenge, and where the node is seen)
+//   HELLO 2                            → NONCE nonce address:port | NONCE nonce address | NONCE nonce
+//                                        (a challenge, and where the node is seen, as far as proxies before the server tell it)
 //   PROVE peer host:port address:port signature
 //                                      → WELCOME | WELCOME HTTP port | WELCOME HTTP port ID id
 //                                        (where the same host's HTTP services are, and an id of the server's own, by which nodes
@@ -23,7 +31,7 @@ import { oneLine } from '../words.js';
 //   PING                               → PONG
 //                                        MESSAGE peer message addr  (from another node, seen at this address)
 //                                        REFUSED code words …       (and the server closes, unless the code is
-//                                        `table-full` or `too-often`: then it is of one request)
+//                                        `table-full`, `too-often` or `unseen`: then it is of one request)
 //
 // The proof says which server the node has dialled: the host and port that it was told, in lower case, and the address and port that it
 // has come to. A server refuses one that was meant for another (`wrong-server`), so that no server can pass on another's challenge as its
@@ -66,6 +74,7 @@ export type RefusalCode =
   | 'replaced'
   | 'table-full'
   | 'too-often'
+  | 'unseen'
   | 'closing';
 
 /** A node as a server lists it. */
@@ -96,7 +105,7 @@ export type Request =
 
 /** A line from the server. */
 export type Reply =
-  | { readonly verb: 'NONCE'; readonly nonce: string; readonly observed: Endpoint }
+  | { readonly verb: 'NONCE'; readonly nonce: string; readonly observed: Observed | undefined }
   | { readonly verb: 'WELCOME'; readonly httpPort: number | undefined; readonly serverId: string | undefined }
   | { readonly verb: 'SENT'; readonly id: string }
   | { readonly verb: 'ABSENT'; readonly id: string }
@@ -174,7 +183,9 @@ export function parseRequest(line: string): Request | undefined {
 export function formatReply(reply: Reply): string {
   switch (reply.verb) {
     case 'NONCE':
-      return `NONCE ${reply.nonce} ${formatEndpoint(reply.observed)}`;
+      return ['NONCE', reply.nonce, ...(reply.observed === undefined ? [] : [formatObserved(reply.observed)])].join(
+        ' ',
+      );
     case 'SENT':
     case 'ABSENT':
       return `${reply.verb} ${reply.id}`;
@@ -198,9 +209,9 @@ export function parseReply(line: string): Reply | undefined {
   const [first = '', second = ''] = words;
   switch (verb) {
     case 'NONCE': {
-      const observed = parseEndpoint(second);
-      if (words.length !== 2 || decodeBase64Url(first)?.length !== 32 || observed === undefined) return undefined;
-      return { verb, nonce: first, observed };
+      const observed = parseObserved(second);
+      if (words.length > 2 || decodeBase64Url(first)?.length !== 32) return undefined;
+      return words.length === 1 || observed !== undefined ? { verb, nonce: first, observed } : undefined;
     }
     case 'SENT':
     case 'ABSENT':
@@ -237,6 +248,15 @@ export function parseReply(line: string): Reply | undefined {
     default:
       return undefined;
   }
+}
+
+function formatObserved({ address, port }: Observed): string {
+  return port === undefined ? address : formatEndpoint({ address, port });
+}
+
+function parseObserved(text: string): Observed | undefined {
+  const address = canonicalAddress(text);
+  return address === undefined ? parseEndpoint(text) : { address, port: undefined };
 }
 
 /** `unl@address` or `unl@address,address`. */

@@ -37,7 +37,9 @@ export const OUR_DIALECT: Dialect = {
     question: [formatRequest({ verb: 'HELLO', version: RENDEZVOUS_VERSION })],
     seenIn: (line) => {
       const reply = parseReply(line);
-      return reply?.verb === 'NONCE' ? reply.observed : undefined;
+      if (reply?.verb !== 'NONCE' || reply.observed === undefined) return undefined;
+      const { address, port } = reply.observed;
+      return port === undefined ? undefined : { address, port };
     },
   }),
 };

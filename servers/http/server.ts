@@ -1,19 +1,22 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type ServerOptions, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { combineLatest, map, Observable, of, switchMap, type SchedulerLike } from 'rxjs';
-import { Admission } from '../../lib/bounds/admission.js';
 import { siteOf } from '../../lib/bounds/site.js';
 import { MAX_TIMER_MS } from '../../lib/config.js';
 import { withDefaults } from '../../lib/config/resolve.js';
-import { canonicalAddress, withoutZone, type Endpoint } from '../../lib/endpoint.js';
+import { canonicalAddress, type Endpoint } from '../../lib/endpoint.js';
 import { ListenError } from '../../lib/errors.js';
 import { systemRuntime } from '../../lib/runtime.js';
 import { expectInteger } from '../../lib/validate.js';
+import { siteOfCaller, type Caller } from '../callers/caller.js';
+import { Callers } from '../callers/callers.js';
 import { Unread } from '../unread.js';
 import { unwatched, type Watch } from '../watch.js';
 import { Connection } from './connection.js';
-import { answer, answerUpgrade, nothing } from './dispatch.js';
+import { answer, answerUpgrade, nothing, refuse } from './dispatch.js';
+import { frontOf } from './front.js';
 import { DEFAULT_HTTP_LIMITS, type HttpServerLimits } from './limits.js';
+import { Room } from './room.js';
 import type { HttpService } from './service.js';
 import { watchedService } from './watched-service.js';
 
@@ -23,6 +26,8 @@ interface HttpServerConfig {
   readonly bind?: string | undefined;
   readonly port: number;
   readonly limits?: Partial<HttpServerLimits> | undefined;
+  /** The addresses and networks (CIDR) of proxies that are believed when they say who calls. Default: none. */
+  readonly trustProxy?: readonly string[] | undefined;
   /** The services. The first that accepts a request answers it. Each emits once it is ready, and is closed by unsubscribing. */
   readonly services: readonly Observable<HttpService>[];
   /** Told of what the server does. Default: nobody is. */
@@ -43,12 +48,12 @@ export interface HttpServer {
  * @throws ListenError when the port cannot be listened on; and whatever a service fails with.
  */
 export function httpServer$(
-  { bind, port, limits, services, watch = unwatched }: HttpServerConfig,
+  { services, watch = unwatched, ...config }: HttpServerConfig,
   scheduler: SchedulerLike = systemRuntime.scheduler,
 ): Observable<HttpServer> {
   return combineLatest([of(undefined), ...services]).pipe(
     switchMap(([, ...ready]) =>
-      listening$({ bind, port, limits, watch }, [...ready, watchedService('none', nothing, watch)], scheduler),
+      listening$({ ...config, watch }, [...ready, watchedService('none', nothing, watch)], scheduler),
     ),
   );
 }
@@ -75,79 +80,93 @@ export function serveAlone$<T extends { readonly service: HttpService }>(
 }
 
 function listening$(
-  { bind, port, limits: overrides, watch = unwatched }: Omit<HttpServerConfig, 'services'>,
+  { bind, port, limits: overrides, trustProxy, watch = unwatched }: Omit<HttpServerConfig, 'services'>,
   services: readonly HttpService[],
   scheduler: SchedulerLike,
 ): Observable<HttpServer> {
   return new Observable((subscriber) => {
     expectInteger('port', port, 0, 65535);
     const limits = withDefaults('limits', DEFAULT_HTTP_LIMITS, overrides, MAX_TIMER_MS);
-    const times = {
-      // Both limits end with the request, so that neither cuts a response that waits.
-      requestTimeout: limits.requestMs,
-      headersTimeout: limits.requestMs,
-      keepAliveTimeout: limits.requestMs,
-      // Node checks for timeouts every 30 s by default.
-      connectionsCheckingInterval: Math.ceil(limits.requestMs / 4),
-    };
+    const callers = new Callers(trustProxy, scheduler);
     const unread = new Unread(limits, scheduler);
+    const room = new Room(limits);
     const connections = new Map<Socket, Connection>();
-    const server = createServer(times, (request, response) => {
+    let arrived = 0;
+    const turnAway = (response: ServerResponse, { address }: Caller) => {
+      watch.refused('http', 'too-many-connections', siteOf(address));
+      refuse(response, 'full');
+    };
+    const http = createServer(timesOf(limits), (request, response) => {
       const connection = connections.get(request.socket);
-      if (connection?.isFree(response) === true) answer(request, response, services);
+      if (connection?.isFree(response) !== true) return;
+      const caller = callers.asking(connection.caller, request.headers);
+      if (caller === undefined) refuse(response, 'headers');
+      else if (connection.countBy(siteOfCaller(caller, connection.number), response))
+        answer({ request, response, caller }, services);
+      else turnAway(response, caller);
     });
     // Node leaves these alone when it closes all connections.
     const upgraded = new Set<Socket>();
-    server.on('upgrade', (request, _, head) => {
+    http.on('upgrade', (request, _, head) => {
       const { socket } = request;
+      const connection = connections.get(socket);
       connections.delete(socket);
       upgraded.add(socket);
       socket.once('close', () => upgraded.delete(socket));
-      answerUpgrade(request, head, services);
+      answerUpgrade(request, head, (response, upgrade) => {
+        const caller = connection && callers.asking(connection.caller, request.headers);
+        if (connection === undefined || caller === undefined) refuse(response, 'headers');
+        else if (connection.keepBy(siteOfCaller(caller, connection.number)))
+          answer({ request, response, caller, upgrade }, services);
+        else turnAway(response, caller);
+      });
     });
     const forget = watch.gauge('httpConnections', () => connections.size + upgraded.size);
-    admitConnections(server, limits, watch, (socket, site) => {
-      connections.set(socket, new Connection(socket, unread.watch({ socket, site })));
-      socket.once('close', () => connections.delete(socket));
-    });
-    server.on('error', (cause) => {
+    /** Closes a connection over the limit, or another that gives way to it, so that no site takes all connections. */
+    const enter = (socket: Socket, caller: Caller): boolean => {
+      const number = ++arrived;
+      const place = room.enter(siteOfCaller(caller, number), () => socket.destroy());
+      if (place === undefined) {
+        watch.refused('http', 'too-many-connections', siteOf(caller.address));
+        socket.destroy();
+        return false;
+      }
+      const look = unread.watch({ socket, site: () => place.site });
+      connections.set(socket, new Connection({ socket, caller, place, number, look }));
+      socket.once('close', () => {
+        place.leave();
+        connections.delete(socket);
+      });
+      return true;
+    };
+    const front = frontOf(http, { callers, hasProxies: trustProxy !== undefined, enter });
+    front.on('error', (cause) => {
       subscriber.error(new ListenError(`Cannot listen on port ${port}: ${cause.message}. Choose another.`, { cause }));
     });
-    server.listen({ port, ...(bind !== undefined && { host: bind }) }, () => {
-      const bound = server.address();
+    front.listen({ port, ...(bind !== undefined && { host: bind }) }, () => {
+      const bound = front.address();
       if (bound === null || typeof bound === 'string') return;
       subscriber.next({ local: { address: canonicalAddress(bound.address) ?? bound.address, port: bound.port } });
     });
     return () => {
       forget();
       unread.close();
-      server.close();
-      server.closeAllConnections();
-      for (const socket of upgraded) socket.destroy();
+      callers.close();
+      front.close();
+      http.close();
+      http.closeAllConnections();
+      for (const socket of [...upgraded, ...connections.keys()]) socket.destroy();
     };
   });
 }
 
-/** Closes connections over the limit, or evicts others for them, so that no site takes all connections. */
-function admitConnections(
-  server: Server,
-  { connections, connectionsPerHost }: HttpServerLimits,
-  watch: Watch,
-  take: (socket: Socket, site: string) => void,
-): void {
-  const room = new Admission<Socket>({ most: connections, mostOfSite: connectionsPerHost });
-  server.on('connection', (socket) => {
-    const site = siteOf(canonicalAddress(withoutZone(socket.remoteAddress ?? '')));
-    const { isIn, gaveWay } = room.admit(site, socket);
-    gaveWay?.destroy();
-    if (!isIn) {
-      watch.refused('http', 'too-many-connections', site);
-      socket.destroy();
-      return;
-    }
-    socket.once('close', () => {
-      room.leave(site, socket);
-    });
-    take(socket, site);
-  });
+function timesOf({ requestMs }: HttpServerLimits): ServerOptions {
+  return {
+    // Both limits end with the request, so that neither cuts a response that waits.
+    requestTimeout: requestMs,
+    headersTimeout: requestMs,
+    keepAliveTimeout: requestMs,
+    // Node checks for timeouts every 30 s by default.
+    connectionsCheckingInterval: Math.ceil(requestMs / 4),
+  };
 }

@@ -1,13 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Caller } from '../callers/caller.js';
 
 /** A request, and the place for its answer. */
 export interface Exchange {
   readonly method: string;
   /** Its path and query. Ignore the host: it is whatever the caller wrote. */
   readonly url: URL;
-  /** The caller's address, in canonical text. Headers that claim another are not believed. */
+  /** The caller's address, in canonical text: what limits are counted by. Headers that claim another are believed from proxies alone. */
   readonly address: string;
+  /** Who asks, with all that is known of it. */
+  readonly caller: Caller;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   /** The protocol that the caller asks to change to, if any. A normal answer instead of the upgrade ends the connection. */
@@ -23,6 +26,8 @@ export interface Upgrade {
    * limit what waits in it. It is closed with the server.
    */
   readonly accept: () => Socket;
+  /** Hands over the connection in the same way, unanswered, and what has come behind the request. */
+  readonly handOver: () => { readonly socket: Socket; readonly head: Buffer };
 }
 
 /** Answers a request that is for it, now or later. Returns whether it is. */

@@ -18,6 +18,11 @@ export function watchedService(name: ServiceName, service: HttpService, watch: W
         watch.answered(name, SWITCHING_PROTOCOLS);
         return upgrade.accept();
       },
+      handOver() {
+        answer.isUpgraded = true;
+        watch.answered(name, SWITCHING_PROTOCOLS);
+        return upgrade.handOver();
+      },
     };
     const isTaken = service(watched === undefined ? exchange : { ...exchange, upgrade: watched });
     if (isTaken && !answer.isUpgraded) {

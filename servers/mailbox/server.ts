@@ -50,6 +50,8 @@ export interface MailboxServerConfig extends MailboxServiceConfig {
   readonly port?: number | undefined;
   /** What its HTTP server bears, where it is not to be the default. */
   readonly http?: Partial<HttpServerLimits> | undefined;
+  /** The addresses and networks (CIDR) of proxies that are believed when they say who calls. Default: none. */
+  readonly trustProxy?: readonly string[] | undefined;
 }
 
 /** A mailbox that runs. */
@@ -79,18 +81,18 @@ export interface MailboxServer {
  * @param config what it is to be. Default: all defaults.
  * @param runtime time, chance and sockets; specs give their own. Default: the real ones.
  * @throws ListenError (`LISTEN_FAILED`) when the port cannot be listened on; StoreError (`STORE`) when the folder cannot be used;
- * InvalidOptionError (`INVALID_OPTION`) when a host or a limit is none.
+ * InvalidOptionError (`INVALID_OPTION`) when a host, a proxy or a limit is none.
  *
  * @example
  * mailboxServer$({ port: 8080, dataFolder: '/var/lib/rxp2p' }).subscribe(({ local }) => console.log(local.port));
  */
 export function mailboxServer$(
-  { bind, port, http, ...config }: MailboxServerConfig = {},
+  { bind, port, http, trustProxy, ...config }: MailboxServerConfig = {},
   runtime: Runtime = systemRuntime,
 ): Observable<MailboxServer> {
   return serveAlone$(
     mailboxService$(config, runtime),
-    { bind, port, limits: http, watch: config.watch },
+    { bind, port, limits: http, trustProxy, watch: config.watch },
     runtime.scheduler,
   );
 }

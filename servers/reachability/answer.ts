@@ -5,13 +5,17 @@ import { say, sayJson } from '../http/answers.js';
 import type { Exchange } from '../http/service.js';
 import type { Questions } from './questions.js';
 
-/** What proxies add to what they pass on (RFC 7239 §4, RFC 9110 §7.6.3). */
-const PROXY_HEADERS = ['forwarded', 'x-forwarded-for', 'via'];
-
-/** Tells a caller its address. */
-export function answerAddress({ address, request, response }: Exchange): void {
+/** Tells a caller its address and port, as far as proxies before this server let it know them. */
+export function answerAddress({ caller: { address, port, whose }, response }: Exchange): void {
+  const seen =
+    whose === 'our-proxy'
+      ? { reason: 'a proxy before this server does not tell it who asks' }
+      : {
+          address,
+          ...(port === undefined ? { reason: 'a proxy before this server does not tell it your port' } : { port }),
+        };
   // On a line of its own, for those who read lines.
-  say(response, 200, `${JSON.stringify({ address, port: request.socket.remotePort })}\n`, 'application/json');
+  say(response, 200, `${JSON.stringify(seen)}\n`, 'application/json');
 }
 
 /** Dials a caller back, at the port that it names, and tells it whether that worked. */
@@ -32,10 +36,11 @@ export function answerReachable(exchange: Exchange, questions: Questions): void 
   else questions.ask({ endpoint, peerId, answer, refuse: refusing(exchange) });
 }
 
-/** Why a caller is not dialled, if it is not. The address is the caller's own, or that of a proxy before this server. */
-export function reasonNotToDial({ port }: Endpoint, { request: { headers } }: Exchange): string | undefined {
+/** Why a caller is not dialled, if it is not. */
+export function reasonNotToDial({ port }: Endpoint, { caller: { whose } }: Exchange): string | undefined {
   if (isServicePort(port)) return 'this server dials no port of a well-known service: take one from 1024, or 443';
-  const isForwarded = PROXY_HEADERS.some((name) => headers[name] !== undefined);
+  if (whose === 'our-proxy') return 'a proxy before this server does not tell it who asks: ask another server';
+  const isForwarded = whose === 'their-proxy';
   return isForwarded ? 'the question came by a proxy, whose address is not yours: ask this server directly' : undefined;
 }
 

@@ -11,7 +11,9 @@ export function answerPyp2p(exchange: Exchange, questions: Questions): void {
   const port = portOf(query);
   const isTcp = (query.get('proto') ?? 'TCP').toUpperCase() === 'TCP';
   if (action === 'get_wan_ip') {
-    say(response, 200, address);
+    if (exchange.caller.whose === 'our-proxy')
+      say(response, 503, 'A proxy before this server does not say who asks.\n');
+    else say(response, 200, address);
   } else if (action !== 'is_port_forwarded') {
     say(response, 404, 'There is nothing here. Try ?action=get_wan_ip.\n');
   } else if (port === undefined || !isTcp || reasonNotToDial({ address, port }, exchange) !== undefined) {

@@ -27,6 +27,8 @@ export interface ReachabilityServerConfig {
   readonly limits?: Partial<ReachabilityServerLimits> | undefined;
   /** Told of what the server does. Default: nobody is. */
   readonly watch?: Watch | undefined;
+  /** The addresses and networks (CIDR) of proxies that are believed when they say who calls. Default: none. */
+  readonly trustProxy?: readonly string[] | undefined;
 }
 
 /** A reachability server that runs. */
@@ -54,7 +56,7 @@ export interface ReachabilityServer {
  * reachabilityServer$({ port: 8080 }).subscribe(({ local }) => console.log(`http on port ${local.port}`));
  */
 export function reachabilityServer$(
-  { bind, port = 8080, limits: overrides, watch }: ReachabilityServerConfig = {},
+  { bind, port = 8080, limits: overrides, trustProxy, watch }: ReachabilityServerConfig = {},
   runtime: Runtime = systemRuntime,
 ): Observable<ReachabilityServer> {
   return defer(() => {
@@ -62,7 +64,7 @@ export function reachabilityServer$(
     const { dialMs, dials, waiting, dialsPerMinute, dialBurst, ...http } = limits;
     const dialling = { dialMs, dials, waiting, dialsPerMinute, dialBurst };
     const service$ = reachabilityService$({ bind, limits: dialling, watch }, runtime);
-    return httpServer$({ bind, port, limits: http, services: [service$], watch }, runtime.scheduler);
+    return httpServer$({ bind, port, limits: http, trustProxy, services: [service$], watch }, runtime.scheduler);
   });
 }
 

@@ -35,6 +35,8 @@ export interface RelayServerConfig extends RelayServiceConfig {
   readonly port?: number | undefined;
   /** What its HTTP server bears, where it is not to be the default. */
   readonly http?: Partial<HttpServerLimits> | undefined;
+  /** The addresses and networks (CIDR) of proxies that are believed when they say who calls. Default: none. */
+  readonly trustProxy?: readonly string[] | undefined;
 }
 
 /** A relay that runs. */
@@ -63,19 +65,19 @@ export interface RelayServer {
  *
  * @param config what it is to be. Default: all defaults.
  * @param runtime time, chance and sockets; specs give their own. Default: the real ones.
- * @throws ListenError (`LISTEN_FAILED`) when the port cannot be listened on; InvalidOptionError (`INVALID_OPTION`) when a host or a
- * limit is none.
+ * @throws ListenError (`LISTEN_FAILED`) when the port cannot be listened on; InvalidOptionError (`INVALID_OPTION`) when a host, a
+ * proxy or a limit is none.
  *
  * @example
  * relayServer$({ port: 8080, limits: { bytesPerSecond: 1_000_000 } }).subscribe(({ local }) => console.log(local.port));
  */
 export function relayServer$(
-  { bind, port, http, ...config }: RelayServerConfig = {},
+  { bind, port, http, trustProxy, ...config }: RelayServerConfig = {},
   runtime: Runtime = systemRuntime,
 ): Observable<RelayServer> {
   return serveAlone$(
     relayService$(config, runtime),
-    { bind, port, limits: http, watch: config.watch },
+    { bind, port, limits: http, trustProxy, watch: config.watch },
     runtime.scheduler,
   );
 }

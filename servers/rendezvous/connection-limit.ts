@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { BehaviorSubject, defer, EMPTY, finalize, ReplaySubject, type Observable } from 'rxjs';
 import { Admission } from '../../lib/bounds/admission.js';
 import { siteOf } from '../../lib/bounds/site.js';
-import { endpointsOf } from '../../lib/link/tcp.js';
+import { siteOfCaller, type Caller } from '../callers/caller.js';
 import type { Watch } from '../watch.js';
 
 /** How many connections there may be. */
@@ -21,6 +21,7 @@ export class ConnectionLimit {
   readonly #room: Admission<() => void>;
   /** Clients that are being told that they are refused. */
   readonly #leaving = new Admission<() => void>(TURNING_AWAY);
+  #arrived = 0;
   readonly #count = new BehaviorSubject(0);
 
   /** How many connections are in; replays the latest. */
@@ -42,9 +43,13 @@ export class ConnectionLimit {
    * Serves a connection while subscribed to. The `turnedAway$` passed to `serve$` emits when the client must be told that there
    * is no room: at once, or when a newcomer evicts it.
    */
-  admit$(socket: Socket, serve$: (turnedAway$: Observable<void>) => Observable<never>): Observable<never> {
+  admit$(
+    socket: Socket,
+    caller: Caller,
+    serve$: (turnedAway$: Observable<void>) => Observable<never>,
+  ): Observable<never> {
     return defer(() => {
-      const site = siteOf(endpointsOf(socket).remote.address);
+      const site = siteOfCaller(caller, ++this.#arrived);
       const turnedAway = new ReplaySubject<void>(1);
       const drop = () => {
         socket.destroy();
@@ -54,7 +59,7 @@ export class ConnectionLimit {
         gaveWay?.();
         if (isIn) turnedAway.next();
         else {
-          this.watch.refused('rendezvous', 'too-many-connections', site);
+          this.watch.refused('rendezvous', 'too-many-connections', siteOf(caller.address));
           drop();
         }
       };

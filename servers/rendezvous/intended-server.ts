@@ -7,13 +7,11 @@ import {
   type Endpoint,
 } from '../../lib/endpoint.js';
 import type { Dialled } from '../../lib/rendezvous/messages.js';
+import type { Caller } from '../callers/caller.js';
 import { hostNames } from '../host-names.js';
 
-/** The two ends of a connection, as the server sees them. */
-interface Ends {
-  readonly local: Endpoint;
-  readonly remote: Endpoint;
-}
+/** The two ends of a connection: where the client is, and what it has come to, which a proxy may not tell. */
+type Ends = Pick<Caller, 'address' | 'local'>;
 
 /**
  * The names of a rendezvous server, each with its own port and with the port that the server listens on, since the host names of
@@ -36,10 +34,11 @@ export function namesOf(hosts: readonly string[]): (port: number) => ReadonlySet
  * Many machines have the same private or loopback address, so such an address counts only for clients on the same kind of
  * network.
  */
-export function isIntended({ server, at }: Dialled, { local, remote }: Ends, names: ReadonlySet<string>): boolean {
+export function isIntended({ server, at }: Dialled, { local, address }: Ends, names: ReadonlySet<string>): boolean {
   if (names.has(server)) return true;
+  if (local === undefined) return false;
   const scope = scopeOf(local.address);
-  if (scope !== 'global' && scope !== scopeOf(remote.address)) return false;
+  if (scope !== 'global' && scope !== scopeOf(address)) return false;
   const named = parseEndpoint(server);
   return isAt(at, local) || (named !== undefined && isAt(named, local));
 }

@@ -7,6 +7,7 @@ import { formatUnl, parseUnl } from '../../lib/unl.js';
 import { listedOf } from '../../lib/unl/dialable.js';
 import type { UnlV3 } from '../../lib/unl/types.js';
 import { parseJsonObject } from '../../lib/validate.js';
+import { seenAt } from '../callers/caller.js';
 import type { Soon } from '../store/store.js';
 import type { ServerSession } from './session.js';
 
@@ -47,7 +48,7 @@ function hello(version: number, session: ServerSession): void {
     return;
   }
   session.nonce = randomBytes(32).toString('base64url');
-  session.reply({ verb: 'NONCE', nonce: session.nonce, observed: session.remote });
+  session.reply({ verb: 'NONCE', nonce: session.nonce, observed: seenAt(session.remote) });
 }
 
 async function prove(
@@ -103,8 +104,8 @@ async function handleProven(
   switch (request.verb) {
     case 'SEND': {
       const message = request.message.toString('base64url');
-      const seenAt = session.remote.address;
-      const receivers = await tell(session, request.to, { type: 'message', from: peerId, message, seenAt });
+      const seenFrom = session.remote.address;
+      const receivers = await tell(session, request.to, { type: 'message', from: peerId, message, seenAt: seenFrom });
       session.watch.count('rendezvousMessages', receivers > 0 ? 'sent' : 'absent');
       session.reply({ verb: receivers > 0 ? 'SENT' : 'ABSENT', id: request.id });
       return;

@@ -7,6 +7,7 @@ import { formatPyp2pReply, type Pyp2pRequest } from '../../lib/pyp2p/wire/rendez
 import { formatReply, type Reply } from '../../lib/rendezvous/messages.js';
 import { mayList } from '../../lib/unl/dialable.js';
 import { parseJsonObject } from '../../lib/validate.js';
+import { seenAt } from '../callers/caller.js';
 import type { ServerSession } from './session.js';
 
 type RequestOf<V extends Pyp2pRequest['verb']> = Extract<Pyp2pRequest, { readonly verb: V }>;
@@ -31,6 +32,12 @@ const GAVE_WAY: Reply = {
 
 /** Answers one request of a PyP2P node. PyP2P's nodes have no keys, so they are identified by their address. */
 export async function handlePyp2pRequest(request: Pyp2pRequest, session: ServerSession): Promise<void> {
+  const { verb } = request;
+  const port = seenAt(session.remote)?.port;
+  if (port === undefined && verb !== 'BOOTSTRAP' && verb !== 'QUIT') {
+    session.decline('unseen', 'a proxy before this server does not tell it where you are');
+    return;
+  }
   switch (request.verb) {
     case 'BOOTSTRAP':
       return bootstrap(request, session);
@@ -39,7 +46,7 @@ export async function handlePyp2pRequest(request: Pyp2pRequest, session: ServerS
     case 'SIMULTANEOUS':
       return listSimultaneous(session);
     case 'SOURCE':
-      session.say(formatPyp2pReply({ verb: 'REMOTE', port: session.remote.port }));
+      session.say(formatPyp2pReply({ verb: 'REMOTE', port: port ?? 0 }));
       return;
     case 'CANDIDATE':
       return propose(request, session);

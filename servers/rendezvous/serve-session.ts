@@ -3,10 +3,10 @@ import { noop, Observable } from 'rxjs';
 import { tokenBucket } from '../../lib/bounds/rate-limit.js';
 import { siteOf } from '../../lib/bounds/site.js';
 import { LineTooLongError } from '../../lib/errors.js';
-import { endpointsOf } from '../../lib/link/tcp.js';
 import { parsePyp2pRequest } from '../../lib/pyp2p/wire/rendezvous-messages.js';
 import { parseRequest } from '../../lib/rendezvous/messages.js';
 import type { Runtime } from '../../lib/runtime.js';
+import type { Caller } from '../callers/caller.js';
 import type { Store } from '../store/store.js';
 import type { Unread } from '../unread.js';
 import type { Watch } from '../watch.js';
@@ -44,22 +44,22 @@ interface ServerSessionConfig {
  */
 export function serveSession$(
   socket: Socket,
+  caller: Caller,
   { limits, names, turnedAway$, unread, ...shared }: ServerSessionConfig,
 ): Observable<never> {
   return new Observable((subscriber) => {
     const { scheduler } = shared.runtime;
-    const ends = endpointsOf(socket);
     const lines = new SocketLines(socket, scheduler);
     const mayGoOn = tokenBucket({
       perSecond: limits.linesPerSecond,
       burst: limits.lineBurst,
       now: () => scheduler.now(),
     });
-    const session = new ServerSession(lines, ends.remote, {
+    const session = new ServerSession(lines, caller, {
       ...shared,
       mayGoOn,
-      look: unread.watch({ socket, site: siteOf(ends.remote.address), waiting: () => lines.waiting }),
-      isIntended: (dialled) => isIntended(dialled, ends, names),
+      look: unread.watch({ socket, site: siteOf(caller.address), waiting: () => lines.waiting }),
+      isIntended: (dialled) => isIntended(dialled, caller, names),
     });
     const idle = new IdleTimer(scheduler, () => {
       session.refuse('idle', 'nothing was said for too long');

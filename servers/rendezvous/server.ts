@@ -5,6 +5,8 @@ import { withDefaults } from '../../lib/config/resolve.js';
 import { type Endpoint } from '../../lib/endpoint.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { expectInteger } from '../../lib/validate.js';
+import type { Caller } from '../callers/caller.js';
+import { Callers } from '../callers/callers.js';
 import { namesOf } from './intended-server.js';
 import { DEFAULT_SERVER_LIMITS, type RendezvousServerLimits } from './limits.js';
 import { Forwarding } from './forwarding.js';
@@ -37,6 +39,8 @@ export interface RendezvousServerConfig {
   readonly limits?: Partial<RendezvousServerLimits> | undefined;
   /** Told of what the server does. Default: nobody is. */
   readonly watch?: Watch | undefined;
+  /** The addresses and networks (CIDR) of proxies that are believed when they say who calls by the PROXY protocol. Default: none. */
+  readonly trustProxy?: readonly string[] | undefined;
 }
 
 /** A rendezvous server that runs. */
@@ -53,14 +57,23 @@ export interface RendezvousServer {
  *
  * @param config what it is to be. Default: all defaults.
  * @param runtime time, chance and sockets; specs give their own. Default: the real ones.
- * @throws ListenError (`LISTEN_FAILED`) when the port cannot be listened on; InvalidOptionError (`INVALID_OPTION`) when a host or a
- * limit is none.
+ * @throws ListenError (`LISTEN_FAILED`) when the port cannot be listened on; InvalidOptionError (`INVALID_OPTION`) when a host, a
+ * proxy or a limit is none.
  *
  * @example
  * rendezvousServer$({ port: 8000 }).subscribe(({ local }) => console.log(`rendezvous on port ${local.port}`));
  */
 export function rendezvousServer$(
-  { bind, port = 8000, httpPort, hosts, store, limits: overrides, watch = unwatched }: RendezvousServerConfig = {},
+  {
+    bind,
+    port = 8000,
+    httpPort,
+    hosts,
+    store,
+    limits: overrides,
+    trustProxy,
+    watch = unwatched,
+  }: RendezvousServerConfig = {},
   runtime: Runtime = systemRuntime,
 ): Observable<RendezvousServer> {
   return defer(() => {
@@ -74,11 +87,12 @@ export function rendezvousServer$(
     const unread = new Unread(limits, runtime.scheduler);
     const forwarding = new Forwarding(now);
     const serverId = runtime.newId();
+    const callers = new Callers(trustProxy, runtime.scheduler);
     const namesAt = hosts === undefined ? () => new Set<string>() : namesOf(hosts);
 
-    const serve$ = (socket: Socket, names: ReadonlySet<string>): Observable<never> =>
-      connectionLimit.admit$(socket, (turnedAway$) =>
-        serveSession$(socket, {
+    const serve$ = (socket: Socket, caller: Caller, names: ReadonlySet<string>): Observable<never> =>
+      connectionLimit.admit$(socket, caller, (turnedAway$) =>
+        serveSession$(socket, caller, {
           store: shared,
           limits,
           runtime,
@@ -96,10 +110,14 @@ export function rendezvousServer$(
       switchMap(({ local, socket$ }) => {
         const names = namesAt(local.port);
         const running: RendezvousServer = { local, connections$: connectionLimit.count$ };
-        return merge(socket$.pipe(mergeMap((socket) => serve$(socket, names))), of(running));
+        const sessions$ = socket$.pipe(
+          mergeMap((socket) => callers.caller$(socket).pipe(mergeMap((caller) => serve$(socket, caller, names)))),
+        );
+        return merge(sessions$, of(running));
       }),
       finalize(() => {
         unread.close();
+        callers.close();
         forget();
       }),
     );

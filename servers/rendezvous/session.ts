@@ -1,8 +1,8 @@
 import { Subscription } from 'rxjs';
 import { siteOf } from '../../lib/bounds/site.js';
-import type { Endpoint } from '../../lib/endpoint.js';
 import { formatReply, type Dialled, type RefusalCode, type Reply } from '../../lib/rendezvous/messages.js';
 import type { Runtime } from '../../lib/runtime.js';
+import type { Caller } from '../callers/caller.js';
 import type { ChannelListener, Store, Table } from '../store/store.js';
 import type { Watch } from '../watch.js';
 import type { ClientLines } from './client-lines.js';
@@ -53,10 +53,10 @@ export class ServerSession {
   readonly #context: SessionContext;
   readonly #atEnd = new Subscription();
 
-  /** @param remote where the client is, as the server sees it. */
+  /** @param remote who the client is, as the server sees it. */
   constructor(
     lines: ClientLines,
-    readonly remote: Endpoint,
+    readonly remote: Caller,
     context: SessionContext,
   ) {
     this.#lines = lines;

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { watchCoverage } from './coverage.js';
 import { fuzz } from './fuzz.js';
 import type { Target } from './target.js';
+import { CALLER_TARGETS } from './targets/callers.js';
 import { connectionTargets } from './targets/connections.js';
 import { GATEWAY_TARGETS } from './targets/gateways.js';
 import { MESSAGE_TARGETS } from './targets/messages.js';
@@ -33,6 +34,7 @@ const all: readonly Target[] = [
   ...MESSAGE_TARGETS,
   ...SIGNAL_TARGETS,
   ...GATEWAY_TARGETS,
+  ...CALLER_TARGETS,
   ...connectionTargets(),
   ...(await serverTargets()),
 ];

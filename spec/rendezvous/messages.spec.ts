@@ -35,7 +35,9 @@ const replies: fc.Arbitrary<Reply> = fc.oneof(
   fc.record({
     verb: fc.constant('NONCE'),
     nonce: peerIds,
-    observed: fc.record({ address: addresses, port: ports }),
+    observed: fc.option(fc.record({ address: addresses, port: fc.option(ports, { nil: undefined }) }), {
+      nil: undefined,
+    }),
   }),
   fc.record({ verb: fc.constantFrom('SENT', 'ABSENT'), id: ids }),
   fc.record({ verb: fc.constant('MESSAGE'), from: peerIds, message: buffers, seenAt: addresses }),
@@ -166,8 +168,10 @@ describe('a line from the rendezvous server', () => {
       'WELCOME ID one',
       'WELCOME HTTP 80 ID one two',
       'NONCE AAAA 192.0.2.1:80',
-      `NONCE ${alice}`,
+      'NONCE',
+      `NONCE ${alice} localhost`,
       `NONCE ${alice} localhost:80`,
+      `NONCE ${alice} 192.0.2.1 80`,
       `NONCE ${alice} 192.0.2.1:0`,
       'SENT',
       'SENT a b',

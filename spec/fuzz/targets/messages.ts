@@ -48,6 +48,7 @@ export const REQUESTS: readonly Buffer[] = [
 const REPLIES: readonly Buffer[] = [
   `NONCE ${NONCE} 198.51.100.7:4000`,
   `NONCE ${NONCE} [2001:db8::7]:4000`,
+  `NONCE ${NONCE} 2001:db8::7`,
   'WELCOME',
   'WELCOME HTTP 8080 ID abc',
   'SENT id-1',

@@ -15,7 +15,7 @@ function isTaken(
   remote: string,
   names: ReadonlySet<string> = NONE,
 ): boolean {
-  return isIntended({ server, at: endpoint(at) }, { local: endpoint(local), remote: endpoint(remote) }, names);
+  return isIntended({ server, at: endpoint(at) }, { local: endpoint(local), address: endpoint(remote).address }, names);
 }
 
 describe('a rendezvous server is the intended server of a proof', () => {
