@@ -18,6 +18,12 @@ interface Forwarded extends Hop {
   readonly isForwarder: boolean;
 }
 
+/** The most proxies that are believed for one request: far more than any installation has. */
+const MAX_PROXIES = 16;
+
+/** The longest text of an address and a port, or of a port's name. */
+const HOP_MAX_LENGTH = 128;
+
 /** `address`, `address:port`, `[IPv6]` or `[IPv6]:port`; the port may be a name in RFC 7239 §6.3. */
 const NODE =
   /^(?:\[(?<bracketed>[0-9A-Fa-f:.]{2,45})\]|(?<bare>[0-9.]{7,15}))(?::(?<port>[0-9]{1,5}|_[A-Za-z0-9._-]{1,64}))?$/;
@@ -41,7 +47,7 @@ export function behindProxies(
   headers: IncomingHttpHeaders,
   isTrusted: (address: string) => boolean,
 ): Forwarded | 'silent' | 'malformed' {
-  const standard = headers['forwarded'];
+  const standard = headers.forwarded;
   const common = headers['x-forwarded-for'];
   if (!isTrusted(peer.address)) {
     const isForwarder = standard !== undefined || common !== undefined || viasOf(headers) > 0;
@@ -63,38 +69,40 @@ function isSame(one: Forwarded | 'silent', other: Forwarded | 'silent'): boolean
 
 function walk(
   peer: Hop,
-  hops: readonly (Hop | undefined)[] | 'malformed',
+  hops: readonly string[] | 'malformed',
   isTrusted: (address: string) => boolean,
 ): Forwarded | 'silent' | 'malformed' {
   if (hops === 'malformed') return hops;
   let at = peer;
   for (let index = hops.length - 1; index >= 0; index--) {
-    const hop = hops[index];
+    const hop = readHop(hops[index] ?? '');
     const proxies = hops.length - index;
     if (hop === undefined) return 'silent';
+    if (proxies > MAX_PROXIES) return 'malformed';
     at = hop;
     if (!isTrusted(hop.address)) return { ...hop, proxies, isForwarder: index > 0 };
   }
   return at === peer ? 'silent' : { ...at, proxies: hops.length, isForwarder: false };
 }
 
-function readForwarded(header: string): readonly (Hop | undefined)[] | 'malformed' {
+function readForwarded(header: string): readonly string[] | 'malformed' {
   try {
-    return parseForwarded(header).map((element) => readHop(element['for'] ?? ''));
+    return parseForwarded(header).map((element) => element['for'] ?? '');
   } catch {
     return 'malformed';
   }
 }
 
-function readForwardedFor(header: string | readonly string[]): readonly (Hop | undefined)[] {
+function readForwardedFor(header: string | readonly string[]): readonly string[] {
   return header
     .toString()
     .split(',')
-    .map((text) => readHop(text.trim()));
+    .map((text) => text.trim());
 }
 
 /** `undefined` for one that the proxy does not name: `unknown`, or a name of its own (RFC 7239 §6.2, §6.3). */
 function readHop(text: string): Hop | undefined {
+  if (text.length > HOP_MAX_LENGTH) return undefined;
   const groups = NODE.exec(text)?.groups;
   // In X-Forwarded-For an IPv6 address has no brackets.
   const address = canonicalAddress(groups?.['bracketed'] ?? groups?.['bare'] ?? text);

@@ -78,8 +78,11 @@ describe('Headers of proxies', () => {
     expect(whoseIs({ 'x-forwarded-for': '192.0.2.7', forwarded: 'for="192.0.2.7:567"' })).toBe('192.0.2.7');
   });
 
-  it('cost no more than their length', () => {
-    const long = Array.from({ length: 1_500 }, () => '10.0.0.2').join(', ');
-    expect(whoseIs({ 'x-forwarded-for': `192.0.2.7, ${long}` })).toBe('192.0.2.7');
+  it('are read no further than it takes, and not as far as no installation has proxies', () => {
+    const hops = (count: number, address: string) => Array.from({ length: count }, () => address).join(', ');
+    expect(whoseIs({ 'x-forwarded-for': `${hops(5_000, '1.08::7, unknown')}, 192.0.2.7` })).toBe('192.0.2.7');
+    expect(whoseIs({ 'x-forwarded-for': `192.0.2.7, ${hops(15, '10.0.0.2')}` })).toBe('192.0.2.7');
+    expect(whoseIs({ 'x-forwarded-for': `192.0.2.7, ${hops(16, '10.0.0.2')}` })).toBe('malformed');
+    expect(whoseIs({ 'x-forwarded-for': '1'.repeat(200) })).toBe('silent');
   });
 });
