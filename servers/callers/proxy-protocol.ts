@@ -43,7 +43,7 @@ export const PROXY_HEADER_MAX_BYTES = V2_FIXED_BYTES + V2_MAX_REST_BYTES;
  * as one that cannot be read.
  *
  * @example
- * readProxyHeader(Buffer.from('PROXY TCP4 192.0.2.7 198.51.100.1 50123 443\r\n')); // { length: 45, ends: { … } }
+ * readProxyHeader(Buffer.from('PROXY UNKNOWN\r\nHELLO 2\r\n')); // { length: 15, ends: undefined }
  */
 export function readProxyHeader(bytes: Buffer): ProxyHeader | 'more' | 'none' | 'malformed' {
   if (beginsAs(V1_PREFIX, bytes)) return bytes.length < V1_PREFIX.length ? 'more' : readVersion1(bytes);
