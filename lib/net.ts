@@ -26,6 +26,7 @@ import type { ConnectOptions, Line, Net, NetStatus } from './net/interface.js';
 import { preload } from './net/preload.js';
 import type { RunningNet } from './net/running-net.js';
 import { statusOf } from './net/status.js';
+import { goOnWith } from './operators/go-on-with.js';
 import { untilAborted } from './operators/until-aborted.js';
 import type { ExposeOptions } from './remote/interface.js';
 import { expectExposeOptions } from './remote/options.js';
@@ -82,9 +83,9 @@ class LazyNet implements Net {
     this.#runtime = runtime;
     this.peerId = config.identity.peerId;
     const loaded$ = this.#loaded.asObservable();
-    this.connections$ = loaded$.pipe(switchMap(({ connection$ }) => connection$));
-    this.lines$ = loaded$.pipe(switchMap(({ line$ }) => line$));
-    this.trace$ = loaded$.pipe(switchMap(({ trace$ }) => trace$));
+    this.connections$ = loaded$.pipe(goOnWith(({ connection$ }) => connection$));
+    this.lines$ = loaded$.pipe(goOnWith(({ line$ }) => line$));
+    this.trace$ = loaded$.pipe(goOnWith(({ trace$ }) => trace$));
     this.unl$ = this.#whenStarted$(({ own$ }) => own$.pipe(map(formatUnl), distinctUntilChanged())).pipe(
       // Closing the net on purpose is no failure of a stream: a subscriber without an error handler must not end the process.
       catchError((error: unknown) => {
@@ -126,7 +127,7 @@ class LazyNet implements Net {
 
   channels$(name: string, options?: AcceptOptions): Observable<Channel> {
     expectChannelName(name);
-    return this.#loaded.pipe(switchMap((net) => net.channels$(name, options)));
+    return this.#loaded.pipe(goOnWith((net) => net.channels$(name, options)));
   }
 
   expose<T extends object>(exposed: T | ((connection: Connection) => T), options: ExposeOptions): Subscription {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { asapScheduler, mergeMap, Observable, observeOn, share } from 'rxjs';
+import { asapScheduler, mergeMap, Observable, observeOn, type Subscription } from 'rxjs';
 import { Seen } from '../bounds/seen.js';
 import type { ResolvedConfig } from '../config.js';
 import type { Connection } from '../connection/connection.js';
 import { expectLine } from '../link/lines.js';
+import { Subscribers } from '../operators/subscribers.js';
 import type { Peers } from '../peers/peers.js';
 import type { Runtime } from '../runtime.js';
 import type { Trace } from '../trace.js';
@@ -17,18 +18,26 @@ export class Lines {
   readonly #config: ResolvedConfig;
   readonly #peers: Peers;
   readonly #seen: Seen;
+  readonly #trace: Trace;
+  readonly #subscribers = new Subscribers<Line>();
+  #reading: Subscription | undefined;
 
   constructor(config: ResolvedConfig, { scheduler }: Runtime, peers: Peers, trace: Trace) {
     this.#config = config;
     this.#peers = peers;
+    this.#trace = trace;
     const { timing, limits } = config;
     this.#seen = new Seen({ forMs: timing.seenMs, maxEntries: limits.seenLines, now: () => scheduler.now() });
-    this.line$ = peers.connection$.pipe(
-      // In a later task, so that a subscriber of the connection can first take it as a stream.
-      observeOn(asapScheduler),
-      mergeMap((connection) => this.#of(connection, trace)),
-      share(),
-    );
+    this.line$ = new Observable((subscriber) => {
+      const leave = this.#subscribers.join(subscriber);
+      if (this.#reading?.closed !== false) this.#reading = this.#read();
+      return () => {
+        leave();
+        if (this.#subscribers.size > 0) return;
+        this.#reading?.unsubscribe();
+        this.#reading = undefined;
+      };
+    });
   }
 
   /** Sends a line to all connections but one, where it is relayed. Returns to how many. */
@@ -40,13 +49,31 @@ export class Lines {
     return targets.length;
   }
 
-  /** The lines of one connection, made by hand: an operator for each step takes longer than the line itself. */
-  #of(connection: Connection, trace: Trace): Observable<Line> {
+  /** Reads the lines of all connections. They do not pass through operators: those take longer than the line itself. */
+  #read(): Subscription {
+    return this.#peers.connection$
+      .pipe(
+        // In a later task, so that a subscriber of the connection can first take it as a stream.
+        observeOn(asapScheduler),
+        mergeMap((connection) => this.#readFrom(connection)),
+      )
+      .subscribe({
+        error: (error: unknown) => {
+          this.#subscribers.error(error);
+        },
+        complete: () => {
+          this.#subscribers.complete();
+        },
+      });
+  }
+
+  /** Hands out the lines of one connection. Emits nothing. */
+  #readFrom(connection: Connection): Observable<never> {
     return new Observable((subscriber) =>
       connection.lines$.subscribe({
         next: (text) => {
-          if (this.#isNews(text)) subscriber.next({ connection, text });
-          else trace({ type: 'dropped', what: 'line', peerId: connection.peerId, reason: 'a copy' });
+          if (this.#isNews(text)) this.#subscribers.next({ connection, text });
+          else this.#trace({ type: 'dropped', what: 'line', peerId: connection.peerId, reason: 'a copy' });
         },
         error: (error: unknown) => {
           subscriber.error(error);

@@ -1,5 +1,6 @@
 import { Observable, type Subscriber } from 'rxjs';
 import type { Decoder } from '../../link/messages.js';
+import { Subscribers } from '../../operators/subscribers.js';
 
 /** Where an {@link ItemReader} reads from. */
 export interface ItemSource {
@@ -9,15 +10,11 @@ export interface ItemSource {
   readonly onLeave: () => void;
 }
 
-/**
- * Decodes bytes into lines or messages, and hands each to all subscribers. It does what a `Subject` would, at
- * half of its price: lines are many.
- */
+/** Decodes bytes into lines or messages, and hands each to all subscribers. */
 export class ItemReader<T> {
   readonly item$: Observable<T>;
   readonly #decoder: Decoder<T>;
-  /** Replaced and never changed, so that subscribing or leaving while an item is handed out does not affect that item. */
-  #subscribers: readonly Subscriber<T>[] = [];
+  readonly #subscribers = new Subscribers<T>();
   #isComplete = false;
   /** The items of the bytes that are being read. */
   #current: readonly T[] = [];
@@ -30,7 +27,7 @@ export class ItemReader<T> {
 
   /** How many subscribers there are. */
   get readers(): number {
-    return this.#subscribers.length;
+    return this.#subscribers.size;
   }
 
   /** Whether some of the piece that is being read has not been handed out. */
@@ -48,7 +45,7 @@ export class ItemReader<T> {
     const item = this.#current[this.#next];
     if (item === undefined) return false;
     this.#next++;
-    for (const subscriber of this.#subscribers) subscriber.next(item);
+    this.#subscribers.next(item);
     return true;
   }
 
@@ -72,7 +69,7 @@ export class ItemReader<T> {
 
   complete(): void {
     this.#isComplete = true;
-    for (const subscriber of this.#subscribers) subscriber.complete();
+    this.#subscribers.complete();
   }
 
   #join(subscriber: Subscriber<T>, { onJoin, onLeave }: ItemSource): (() => void) | undefined {
@@ -80,10 +77,10 @@ export class ItemReader<T> {
       subscriber.complete();
       return undefined;
     }
-    this.#subscribers = [...this.#subscribers, subscriber];
+    const leave = this.#subscribers.join(subscriber);
     onJoin();
     return () => {
-      this.#subscribers = this.#subscribers.filter((each) => each !== subscriber);
+      leave();
       onLeave();
     };
   }
