@@ -207,7 +207,9 @@ export class FramedLink {
       const bytes = this.#queue.take();
       if (bytes === undefined) break;
       this.#queued -= bytes.length;
-      stream.write(bytes, this.#onWritten);
+      // All that is handed over here goes in one system call, so that its last piece tells of the others, too.
+      const isLast = this.#queue.length === 0 || stream.writableLength + bytes.length >= STREAM_BYTES;
+      stream.write(bytes, isLast ? this.#onWritten : undefined);
     }
     stream.uncork();
     if (this.#ending && this.#queue.length === 0 && !stream.writableEnded) stream.end();

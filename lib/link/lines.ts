@@ -41,12 +41,6 @@ export function lineDecoder(maxLength: number): LineDecoder {
     else partial.push(rest);
   };
 
-  const takeWith = (chunk: Buffer): Buffer => {
-    if (partial.length === 0) return chunk;
-    partial.push(chunk);
-    return partial.take();
-  };
-
   /** Whole lines between newlines. A newline is never part of a longer UTF-8 sequence, so they are decoded at once. */
   const decode = (bytes: Buffer): string[] => {
     if (!isUtf8(bytes)) {
@@ -68,6 +62,15 @@ export function lineDecoder(maxLength: number): LineDecoder {
     return lines.slice(0, tooLong);
   };
 
+  /** The line that has begun before this chunk, and those after it: only that one is joined, so that the rest is not copied. */
+  const decodeAll = (chunk: Buffer, lastNewline: number): string[] => {
+    const firstNewline = chunk.indexOf(NEWLINE);
+    partial.push(chunk.subarray(0, firstNewline));
+    const first = decode(partial.take());
+    if (fault !== undefined || firstNewline === lastNewline) return first;
+    return first.concat(decode(chunk.subarray(firstNewline + 1, lastNewline)));
+  };
+
   return {
     get fault() {
       return fault;
@@ -79,12 +82,12 @@ export function lineDecoder(maxLength: number): LineDecoder {
         keep(chunk);
         return [];
       }
-      const lines = decode(takeWith(chunk.subarray(0, lastNewline)));
+      const lines = partial.length === 0 ? decode(chunk.subarray(0, lastNewline)) : decodeAll(chunk, lastNewline);
       keep(chunk.subarray(lastNewline + 1));
       return lines;
     },
     end() {
-      return partial.length === 0 || fault !== undefined ? [] : decode(takeWith(Buffer.alloc(0)));
+      return partial.length === 0 || fault !== undefined ? [] : decode(partial.take());
     },
   };
 }
