@@ -1,7 +1,7 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
 
-/** What has arrived is acknowledged after this many bytes at the latest … */
-const ACK_BYTES = 65_536;
+/** What has arrived is acknowledged after this many bytes at the latest: each acknowledgement is a TLS record and a system call … */
+const ACK_BYTES = 262_144;
 
 /** … or this many milliseconds. An acknowledgement frees the peer's memory and shows that this side is alive: neither is urgent. */
 const ACK_MS = 200;

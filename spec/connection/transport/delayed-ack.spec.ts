@@ -29,12 +29,12 @@ describe('An acknowledgement', () => {
     expect(said).toEqual([[200, 20]]);
   });
 
-  it('is sent at once for 65,536 bytes, and not again later', () => {
+  it('is sent at once for 262,144 bytes, and not again later', () => {
     const { clock, said, ack } = open();
     ack.advance(10);
-    ack.advance(65_536);
+    ack.advance(262_144);
     clock.pass(1_000);
-    expect(said).toEqual([[0, 65_536]]);
+    expect(said).toEqual([[0, 262_144]]);
   });
 
   it('can be sent early if something is owed, and repeated if nothing is', () => {
