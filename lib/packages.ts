@@ -4,6 +4,7 @@
 import type { ClassicLevel } from 'classic-level';
 import type DHT from 'dht-rpc';
 import type peer from 'dht-rpc/lib/peer.js';
+import type { Redis } from 'ioredis';
 import type natUpnp from 'nat-upnp';
 import { UnavailableError } from './errors.js';
 
@@ -12,6 +13,7 @@ interface OptionalPackages {
   readonly 'classic-level': { readonly ClassicLevel: typeof ClassicLevel };
   readonly 'dht-rpc': { readonly default: typeof DHT };
   readonly 'dht-rpc/lib/peer.js': { readonly default: typeof peer };
+  readonly ioredis: { readonly Redis: typeof Redis };
   readonly 'nat-upnp': { readonly default: typeof natUpnp };
 }
 
@@ -67,6 +69,15 @@ export async function loadDhtRpc() {
  */
 export async function loadClassicLevel() {
   return (await optional('classic-level')).ClassicLevel;
+}
+
+/**
+ * A client of Redis, for servers that share a store.
+ *
+ * @throws UnavailableError when the package is not installed.
+ */
+export async function loadIoredis() {
+  return (await optional('ioredis')).Redis;
 }
 
 /**

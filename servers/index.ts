@@ -45,4 +45,5 @@ export {
 
 // ─── What they keep ──────────────────────────────────────────────────────────────────────────────────────────────────
 export { memoryStore, type MemoryStoreConfig } from './store/memory.js';
+export { redisStore$, type RedisStore, type RedisStoreConfig } from './store/redis-store.js';
 export type { ChannelListener, Soon, Store, Table } from './store/store.js';

@@ -1,4 +1,4 @@
-import { combineLatest, defer, EMPTY, map, of, switchMap, type Observable } from 'rxjs';
+import { combineLatest, defer, EMPTY, map, NEVER, of, startWith, switchMap, type Observable } from 'rxjs';
 import type { Endpoint, ServerAddress } from '../lib/endpoint.js';
 import { InvalidOptionError } from '../lib/errors.js';
 import { dhtServer$ } from './dht.js';
@@ -14,6 +14,7 @@ import type { RelayServerLimits } from './relay/limits.js';
 import { relayService$ } from './relay/server.js';
 import type { RendezvousServerLimits } from './rendezvous/limits.js';
 import { rendezvousServer$ } from './rendezvous/server.js';
+import { redisStore$ } from './store/redis-store.js';
 import type { Store } from './store/store.js';
 import type { Watch } from './watch.js';
 
@@ -34,8 +35,13 @@ export interface ServeConfig {
   readonly dhtAddress?: string | undefined;
   /** Other nodes of the DHT, to join them. Default: the node begins a DHT of its own. */
   readonly dhtBootstrap?: readonly ServerAddress[] | undefined;
-  /** Where the rendezvous server keeps what it knows. Default: memory. */
-  readonly store?: Store | undefined;
+  /**
+   * Where the rendezvous server keeps what it knows. The URL of a Redis or a cluster, as {@link redisStore$} takes it, is for servers of which
+   * there are several: each node reaches every other, whichever server has its session. Default: memory.
+   */
+  readonly store?: Store | string | undefined;
+  /** What the keys and channels of a store given by its URL begin with: servers with the same one share it. Default: `rxp2p:`. */
+  readonly storePrefix?: string | undefined;
   /** What the rendezvous server bears, where it is not to be the default. */
   readonly limits?: Partial<RendezvousServerLimits> | undefined;
   /** Where the mailbox keeps messages: a folder, made if need be, of no other server. Default: memory. */
@@ -78,14 +84,20 @@ export interface Serving {
   readonly relayCounters$: Observable<RelayCounters>;
   /** Whether the mailbox can write to its folder: at once, and whenever that changes. While it cannot, it accepts no message. */
   readonly storage$: Observable<StorageState>;
+  /**
+   * Whether a store given by its URL can be used: at once, and whenever that changes. While it cannot, sessions go on, and what needs the
+   * store is refused.
+   */
+  readonly store$: Observable<StorageState>;
 }
 
 /**
  * Runs all servers for as long as it is subscribed to. Emits once all of them listen. Never completes.
  *
  * @param config which servers, where, and what they bear. Default: all but the DHT, with their defaults.
- * @throws ListenError (`LISTEN_FAILED`) when a port cannot be listened on; StoreError (`STORE`) when the folder cannot be used;
- * InvalidOptionError (`INVALID_OPTION`) when an option is wrong, or is of no use without another.
+ * @throws ListenError (`LISTEN_FAILED`) when a port cannot be listened on; StoreError (`STORE`) when the folder or the store cannot be used;
+ * UnavailableError (`UNAVAILABLE`) when a package that is needed is not installed; InvalidOptionError (`INVALID_OPTION`) when an option is
+ * wrong, or is of no use without another.
  *
  * @example
  * serve$({ port: 8000 }).subscribe(({ endpoints }) => console.log(endpoints));
@@ -98,10 +110,11 @@ export function serve$(config: ServeConfig = {}): Observable<Serving> {
     // Both ports share one relay, since its limits are for the whole machine.
     switchMap(({ services, counters$ }) =>
       combineLatest([meeting$(config, services), dht$(config, services)]).pipe(
-        map(([{ storage$, ...meeting }, dht]) => ({
+        map(([{ storage$, store$, ...meeting }, dht]) => ({
           endpoints: Object.entries({ ...meeting, ...dht }).map(([name, { local }]) => ({ name, local })),
           relayCounters$: counters$,
           storage$,
+          store$,
         })),
       ),
     ),
@@ -116,19 +129,31 @@ function relay$({ relay = true, hosts, relayLimits, watch }: ServeConfig) {
   );
 }
 
+/** The store that is to be used, `undefined` for memory; and whether it can be. */
+function store$({ store, storePrefix, limits }: ServeConfig): Observable<{
+  readonly store: Store | undefined;
+  readonly store$: Observable<StorageState>;
+}> {
+  if (typeof store !== 'string') return of({ store, store$: NEVER.pipe(startWith({ isWritable: true } as const)) });
+  return redisStore$(store, { prefix: storePrefix, maxEntries: limits?.tableEntries }).pipe(
+    map((shared) => ({ store: shared, store$: shared.state$ })),
+  );
+}
+
 type Services = readonly Observable<HttpService>[];
 
 /** The rendezvous server, which tells nodes where the HTTP services are. */
 function meeting$(config: ServeConfig, others: Services) {
-  const { bind, port, httpPort = 8080, store, limits, dataFolder, hosts, mailboxLimits, httpLimits } = config;
+  const { bind, port, httpPort = 8080, limits, dataFolder, hosts, mailboxLimits, httpLimits } = config;
   const { trustProxy, watch } = config;
-  return mailboxService$({ dataFolder, hosts, limits: mailboxLimits, watch }).pipe(
-    switchMap(({ service, storage$ }) => {
+  const mailbox$ = mailboxService$({ dataFolder, hosts, limits: mailboxLimits, watch });
+  return combineLatest([mailbox$, store$(config)]).pipe(
+    switchMap(([{ service, storage$ }, { store, store$ }]) => {
       const services = [reachabilityService$({ bind, watch }), of(service), ...others];
       return httpServer$({ bind, port: httpPort, limits: httpLimits, trustProxy, services, watch }).pipe(
         switchMap((http) =>
           rendezvousServer$({ bind, port, httpPort: http.local.port, hosts, store, limits, trustProxy, watch }).pipe(
-            map((rendezvous) => ({ rendezvous, http, storage$ })),
+            map((rendezvous) => ({ rendezvous, http, storage$, store$ })),
           ),
         ),
       );
@@ -160,7 +185,12 @@ function dht$(
 }
 
 /** Rejects options of a server that is switched off. */
-function expectUse({ dhtPort, dhtAddress, dhtBootstrap, relay, relayLimits }: ServeConfig): void {
+function expectUse({ dhtPort, dhtAddress, dhtBootstrap, relay, relayLimits, store, storePrefix }: ServeConfig): void {
+  if (storePrefix !== undefined && typeof store !== 'string') {
+    throw new InvalidOptionError(
+      '`storePrefix` is of no use without a `store` that is the URL of a Redis. Leave it out',
+    );
+  }
   if (relay === false && relayLimits !== undefined) {
     throw new InvalidOptionError(
       '`relayLimits` are of no use with `relay: false`: there is no relay. Leave one of them out',

@@ -73,7 +73,11 @@ describe('The package', () => {
   });
 
   it('uses the rxjs of the application, so that there is one only', () => {
-    expect(manifest['peerDependencies']).toEqual({ rxjs: jasmine.stringMatching(/^\^7\./) });
+    expect(manifest['peerDependencies']).toEqual(jasmine.objectContaining({ rxjs: jasmine.stringMatching(/^\^7\./) }));
     expect(manifest['dependencies']).not.toEqual(jasmine.objectContaining({ rxjs: jasmine.anything() }));
+  });
+
+  it('asks nobody for the client of Redis, which only servers that share a store need', () => {
+    expect(manifest['peerDependenciesMeta']).toEqual({ ioredis: { optional: true } });
   });
 });

@@ -92,6 +92,13 @@ Exit status: 0 after a clean close, 1 when no connection could be made, 2 for wr
     .addOption(new Option('--data <DIR>', 'where the mailbox keeps messages (default: in memory)'))
     .addOption(
       new Option(
+        '--store <URL>',
+        'a Redis or Valkey that several servers share, such as redis://HOST:PORT, rediss:// for TLS, nodes of a cluster with commas between them: each node reaches every other, whichever server has its session (default: in memory)',
+      ),
+    )
+    .addOption(new Option('--store-prefix <TEXT>', 'what all keys and channels there begin with (default: "rxp2p:")'))
+    .addOption(
+      new Option(
         '--host <HOST:PORT>',
         'a name by which clients know the servers, as in the URLs of the mailbox and the relay: what was signed for others is refused; needed behind a NAT or a proxy; may be given several times (default: the rendezvous server goes by its address, the others take any)',
       ).argParser(several),

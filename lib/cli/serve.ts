@@ -12,6 +12,9 @@ export interface ServeOptions {
   readonly httpPort: number;
   /** A folder in which the mailbox keeps messages. */
   readonly data?: string;
+  /** The URL of a Redis that servers share. */
+  readonly store?: string;
+  readonly storePrefix?: string;
   /** The names by which clients know the servers. */
   readonly host?: readonly string[];
   /** Addresses and networks of proxies that are believed. */
@@ -62,7 +65,18 @@ export async function serve({ data, host, dhtBootstrap, json, ...options }: Serv
         }),
         ignoreElements(),
       );
-      return merge(of(serving), counters$, storage$);
+      const store$ = serving.store$.pipe(
+        skipWhile(({ isWritable }) => isWritable),
+        tap(({ isWritable: usable, ...fields }) => {
+          const words =
+            'reason' in fields
+              ? `cannot be used: ${fields.reason}; sessions go on, and what needs it is refused`
+              : 'can be used again';
+          report('store', { usable, ...fields }, `the store ${words}`);
+        }),
+        ignoreElements(),
+      );
+      return merge(of(serving), counters$, storage$, store$);
     }),
     takeUntil(interrupted$()),
   );

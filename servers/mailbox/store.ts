@@ -1,17 +1,7 @@
 import { NEVER, startWith, type Observable } from 'rxjs';
+import type { StorageState } from '../store/state.js';
 
-/** Whether a store can write, and if not, why. */
-export type StorageState =
-  | {
-      /** It takes what is to be kept. */
-      readonly isWritable: true;
-    }
-  | {
-      /** It does not, and tries again by itself. */
-      readonly isWritable: false;
-      /** Why, in words. */
-      readonly reason: string;
-    };
+export type { StorageState };
 
 /** One user of a shared store. */
 export interface Holding {

@@ -1,6 +1,7 @@
 import { Admission } from '../../lib/bounds/admission.js';
+import { Channels } from './channels.js';
 import { Sampled } from './sampled.js';
-import type { ChannelListener, Store, Table } from './store.js';
+import type { Store, Table } from './store.js';
 
 /** What a memory store needs. */
 export interface MemoryStoreConfig {
@@ -47,40 +48,6 @@ export function memoryStore(config: MemoryStoreConfig): Store {
       channels.leave(channel, listener);
     },
   };
-}
-
-/** Who listens on which channel. Most have one listener, which needs no set of its own. */
-class Channels {
-  readonly #listeners = new Map<string, ChannelListener | Set<ChannelListener>>();
-
-  publish(channel: string, message: string): number {
-    const listening = this.#listeners.get(channel);
-    if (listening === undefined) return 0;
-    if (!(listening instanceof Set)) {
-      listening.heard(message, channel);
-      return 1;
-    }
-    // A listener may leave, or another come, during the call.
-    const all = [...listening];
-    for (const listener of all) listener.heard(message, channel);
-    return all.length;
-  }
-
-  listen(channel: string, listener: ChannelListener): void {
-    const listening = this.#listeners.get(channel);
-    if (listening === undefined) this.#listeners.set(channel, listener);
-    else if (listening instanceof Set) listening.add(listener);
-    else if (listening !== listener) this.#listeners.set(channel, new Set([listening, listener]));
-  }
-
-  leave(channel: string, listener: ChannelListener): void {
-    const listening = this.#listeners.get(channel);
-    if (listening === listener) this.#listeners.delete(channel);
-    if (!(listening instanceof Set)) return;
-    listening.delete(listener);
-    const [only] = listening;
-    if (listening.size === 1 && only !== undefined) this.#listeners.set(channel, only);
-  }
 }
 
 interface Entry {
