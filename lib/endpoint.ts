@@ -25,6 +25,9 @@ export interface ServerAddress {
   readonly port: number;
 }
 
+/** IPv4 in its one spelling, as the system writes it. */
+const CANONICAL_IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
+
 /**
  * The canonical text of an IP address, an IPv4-mapped one (RFC 4291 §2.5.5.2) as plain IPv4; `undefined` when the text
  * is no address.
@@ -33,6 +36,7 @@ export interface ServerAddress {
  * canonicalAddress('::FFFF:192.0.2.1'); // '192.0.2.1'
  */
 export function canonicalAddress(text: string): string | undefined {
+  if (CANONICAL_IPV4.test(text)) return text;
   const isFourPart = ipaddr.IPv4.isValidFourPartDecimal(text);
   if (!isFourPart && !ipaddr.IPv6.isValid(text)) return undefined;
   return ipaddr.process(text).toString();

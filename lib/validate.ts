@@ -66,13 +66,23 @@ export function readNumber(text: string, minimum: number, maximum: number): numb
 
 const BASE64URL = /^[A-Za-z0-9_-]*$/;
 
+/** What the last of three and of two characters can be: the bits of it that stand for nothing are zero. */
+const LAST_OF_THREE = 'AEIMQUYcgkosw048';
+const LAST_OF_TWO = 'AQgw';
+
+/** Whether a text is canonical base64url: one value has exactly one spelling. */
+export function isBase64Url(text: string): boolean {
+  const odd = text.length % 4;
+  if (odd === 1 || !BASE64URL.test(text)) return false;
+  const last = text.charAt(text.length - 1);
+  return odd === 0 || (odd === 2 ? LAST_OF_TWO : LAST_OF_THREE).includes(last);
+}
+
 /**
  * The bytes of a canonical base64url text, or `undefined` for any other text: one value has exactly one spelling.
  */
 export function decodeBase64Url(text: string): Buffer | undefined {
-  if (!BASE64URL.test(text)) return undefined;
-  const bytes = Buffer.from(text, 'base64url');
-  return bytes.toString('base64url') === text ? bytes : undefined;
+  return isBase64Url(text) ? Buffer.from(text, 'base64url') : undefined;
 }
 
 /** Whether a received value is a time or a duration, in whole milliseconds. */

@@ -30,6 +30,17 @@ const TICKS = 4;
 /** What was handed to the system at once moves in one piece as far as it shows here: each piece of this length gets its time. */
 const PIECE_BYTES = 64 * 1024;
 
+/** A client for which something may wait. */
+export interface Unreading {
+  readonly socket: Socket;
+  /** The site that it is counted by, which may change when another caller asks by the same proxy. */
+  readonly site: string;
+  /** How many bytes wait for it. */
+  readonly waiting: number;
+  /** Drops it. */
+  drop(): void;
+}
+
 /** How a client is watched. */
 interface WatchConfig {
   readonly socket: Socket;
@@ -42,9 +53,6 @@ interface WatchConfig {
 }
 
 interface Watched extends ByteHolder {
-  site: string;
-  readonly socket: Socket;
-  readonly waiting: () => number;
   /** How many bytes had gone to the system when that last changed, and when that was. */
   moved: number;
   since: number;
@@ -54,7 +62,7 @@ interface Watched extends ByteHolder {
 export class Unread {
   readonly #shares: ByteShares;
   /** Those for which something waits. */
-  readonly #waiting = new Set<Watched>();
+  readonly #waiting = new Map<Unreading, Watched>();
   #ticking: Subscription | undefined;
 
   constructor(
@@ -72,31 +80,40 @@ export class Unread {
     waiting = () => socket.writableLength,
     drop = () => socket.destroy(),
   }: WatchConfig): () => void {
-    const siteNow = typeof site === 'string' ? () => site : site;
-    const watched: Watched = {
+    const client: Unreading = {
       socket,
-      site: siteNow(),
-      waiting,
-      moved: 0,
-      since: 0,
-      giveWay: () => {
-        this.#forget(watched);
-        drop();
+      get site() {
+        return typeof site === 'string' ? site : site();
       },
+      get waiting() {
+        return waiting();
+      },
+      drop,
     };
     socket.once('close', () => {
-      this.#forget(watched);
+      this.forget(client);
     });
     return () => {
-      if (socket.destroyed) return;
-      const bytes = waiting();
-      if (siteNow() !== watched.site) {
-        this.#forget(watched);
-        watched.site = siteNow();
-      }
-      if (bytes > 0 && !this.#waiting.has(watched)) this.#begin(watched);
-      if (this.#waiting.has(watched)) this.#shares.set(watched, bytes);
+      this.look(client);
     };
+  }
+
+  /** Looks at what waits for a client, after something was written to it. It is to be forgotten when its socket is closed. */
+  look(client: Unreading): void {
+    if (client.socket.destroyed) return;
+    const bytes = client.waiting;
+    const before = this.#waiting.get(client);
+    if (before !== undefined && before.site !== client.site) this.forget(client);
+    const watched = this.#waiting.get(client) ?? (bytes > 0 ? this.#begin(client) : undefined);
+    if (watched !== undefined) this.#shares.set(watched, bytes);
+  }
+
+  /** Nothing waits for a client any more. */
+  forget(client: Unreading): void {
+    const watched = this.#waiting.get(client);
+    if (watched === undefined) return;
+    this.#waiting.delete(client);
+    this.#shares.set(watched, 0);
   }
 
   close(): void {
@@ -104,30 +121,34 @@ export class Unread {
     this.#waiting.clear();
   }
 
-  #begin(watched: Watched): void {
-    watched.moved = movedOf(watched.socket);
-    watched.since = this.scheduler.now();
-    this.#waiting.add(watched);
+  #begin(client: Unreading): Watched {
+    const watched: Watched = {
+      site: client.site,
+      moved: movedOf(client.socket),
+      since: this.scheduler.now(),
+      giveWay: () => {
+        this.forget(client);
+        client.drop();
+      },
+    };
+    this.#waiting.set(client, watched);
     this.#tickLater();
-  }
-
-  #forget(watched: Watched): void {
-    if (this.#waiting.delete(watched)) this.#shares.set(watched, 0);
+    return watched;
   }
 
   #tickLater(): void {
     this.#ticking ??= this.scheduler.schedule(() => {
       this.#ticking = undefined;
-      for (const watched of this.#waiting) this.#look(watched);
+      for (const [client, watched] of this.#waiting) this.#check(client, watched);
       if (this.#waiting.size > 0) this.#tickLater();
     }, this.limits.unreadMs / TICKS);
   }
 
-  #look(watched: Watched): void {
-    const { socket } = watched;
-    const bytes = watched.waiting();
+  #check(client: Unreading, watched: Watched): void {
+    const { socket } = client;
+    const bytes = client.waiting;
     if (bytes === 0) {
-      this.#forget(watched);
+      this.forget(client);
       return;
     }
     this.#shares.set(watched, bytes);

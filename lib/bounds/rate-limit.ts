@@ -1,5 +1,5 @@
 /** A bucket that fills with time and is emptied by use. */
-interface TokenBucketConfig {
+export interface TokenBucketConfig {
   /** Tokens a second. */
   readonly perSecond: number;
   /** Tokens it holds at most, and at first. */
@@ -9,24 +9,48 @@ interface TokenBucketConfig {
 }
 
 /**
- * Makes a rate limit: returns a function that takes a token and tells whether there was one. Costly work takes several tokens. It
- * may take more than are left; then the bucket needs longer to fill.
+ * A rate limit: a token is taken for each piece of work. Costly work takes several. It may take more than are left; then the bucket needs
+ * longer to fill.
+ *
+ * @example
+ * const lines = new TokenBucket({ perSecond: 50, burst: 200, now: Date.now });
+ * if (!lines.take()) refuse();
+ */
+export class TokenBucket {
+  readonly #config: TokenBucketConfig;
+  #tokens: number;
+  #last: number;
+
+  /** @param config may be shared by many. */
+  constructor(config: TokenBucketConfig) {
+    this.#config = config;
+    this.#tokens = config.burst;
+    this.#last = config.now();
+  }
+
+  /** Takes so many tokens. Returns whether there was one. */
+  take(cost = 1): boolean {
+    const { perSecond, burst, now } = this.#config;
+    const at = now();
+    // The clock may be set back.
+    this.#tokens = Math.min(burst, this.#tokens + (Math.max(0, at - this.#last) / 1000) * perSecond);
+    this.#last = at;
+    if (this.#tokens < 1) return false;
+    this.#tokens -= cost;
+    return true;
+  }
+}
+
+/**
+ * Makes a rate limit: returns a function that takes a token of a {@link TokenBucket} and tells whether there was one.
  *
  * @example
  * const mayGoOn = tokenBucket({ perSecond: 50, burst: 200, now: Date.now });
  * if (!mayGoOn()) refuse();
  */
-export function tokenBucket({ perSecond, burst, now }: TokenBucketConfig): (cost?: number) => boolean {
-  let tokens = burst;
-  let last = now();
-  return (cost = 1) => {
-    // The clock may be set back.
-    tokens = Math.min(burst, tokens + (Math.max(0, now() - last) / 1000) * perSecond);
-    last = now();
-    if (tokens < 1) return false;
-    tokens -= cost;
-    return true;
-  };
+export function tokenBucket(config: TokenBucketConfig): (cost?: number) => boolean {
+  const bucket = new TokenBucket(config);
+  return (cost) => bucket.take(cost);
 }
 
 /** Sites that are remembered by default: a few MiB. */
@@ -50,12 +74,12 @@ export function siteBuckets({
   maxSites = MAX_SITES,
   ...bucket
 }: SiteBucketsConfig): (site: string, cost?: number) => boolean {
-  const buckets = new Map<string, (cost?: number) => boolean>();
+  const buckets = new Map<string, TokenBucket>();
   return (site, cost) => {
-    const take = buckets.get(site) ?? tokenBucket(bucket);
-    buckets.set(site, take);
+    const ofSite = buckets.get(site) ?? new TokenBucket(bucket);
+    buckets.set(site, ofSite);
     const [oldest] = buckets.keys();
     if (buckets.size > maxSites && oldest !== undefined) buckets.delete(oldest);
-    return take(cost);
+    return ofSite.take(cost);
   };
 }

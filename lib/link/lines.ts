@@ -31,26 +31,69 @@ export interface LineDecoder {
  * decoder.end(); // ['thr']
  */
 export function lineDecoder(maxLength: number): LineDecoder {
-  // A line that has not arrived completely.
-  const partial = new Gathered();
-  let fault: LineDecoder['fault'];
+  return new Decoder(maxLength);
+}
 
-  const keep = (rest: Buffer) => {
+/** A server has one for each client: between lines it keeps nothing but these fields. */
+class Decoder implements LineDecoder {
+  fault: LineDecoder['fault'];
+  /** A line that has not arrived completely. */
+  #partial: Gathered | undefined;
+
+  constructor(readonly maxLength: number) {}
+
+  push(chunk: Buffer): string[] {
+    if (this.fault !== undefined) return [];
+    const lastNewline = chunk.lastIndexOf(NEWLINE);
+    if (lastNewline < 0) {
+      this.#keep(chunk);
+      return [];
+    }
+    const lines =
+      this.#partial === undefined
+        ? this.#decode(chunk.subarray(0, lastNewline))
+        : this.#decodeWith(this.#partial, chunk, lastNewline);
+    if (lastNewline + 1 < chunk.length) this.#keep(chunk.subarray(lastNewline + 1));
+    return lines;
+  }
+
+  end(): string[] {
+    const partial = this.#partial;
+    if (partial === undefined || this.fault !== undefined) return [];
+    this.#partial = undefined;
+    return this.#decode(partial.take());
+  }
+
+  #keep(rest: Buffer): void {
+    if (rest.length === 0) return;
+    this.#partial ??= new Gathered();
     // A `\r` may still turn out to belong to the line's end.
-    if (partial.length + rest.length > maxLength + 1) fault ??= new LineTooLongError(maxLength);
-    else partial.push(rest);
-  };
+    if (this.#partial.length + rest.length > this.maxLength + 1) this.fault ??= new LineTooLongError(this.maxLength);
+    else this.#partial.push(rest);
+  }
+
+  /** The line that has begun before this chunk, and those after it: only that one is joined, so that the rest is not copied. */
+  #decodeWith(partial: Gathered, chunk: Buffer, lastNewline: number): string[] {
+    this.#partial = undefined;
+    const firstNewline = chunk.indexOf(NEWLINE);
+    partial.push(chunk.subarray(0, firstNewline));
+    const first = this.#decode(partial.take());
+    if (this.fault !== undefined || firstNewline === lastNewline) return first;
+    return first.concat(this.#decode(chunk.subarray(firstNewline + 1, lastNewline)));
+  }
 
   /** Whole lines between newlines. A newline is never part of a longer UTF-8 sequence, so they are decoded at once. */
-  const decode = (bytes: Buffer): string[] => {
-    if (!isUtf8(bytes)) {
-      fault ??= new ProtocolError('Expected lines in UTF-8, got other bytes');
+  #decode(bytes: Buffer): string[] {
+    const { maxLength } = this;
+    // Most text is ASCII, which is several times faster to decode.
+    const isPlain = isAscii(bytes);
+    if (!isPlain && !isUtf8(bytes)) {
+      this.fault ??= new ProtocolError('Expected lines in UTF-8, got other bytes');
       // The lines before are whole, however they were chunked with the one that is not.
       const end = endOfLastLineBefore(bytes);
-      return end < 0 ? [] : decode(bytes.subarray(0, end));
+      return end < 0 ? [] : this.#decode(bytes.subarray(0, end));
     }
-    // Most text is ASCII, which is several times faster to decode.
-    const received = bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8').split('\n');
+    const received = bytes.toString(isPlain ? 'latin1' : 'utf8').split('\n');
     const lines = bytes.includes(CARRIAGE_RETURN) ? received.map(withoutReturns) : received;
     if (bytes.length <= maxLength) return lines;
     // As `keep` would have it if they had come in more chunks: of each line one `\r` does not count.
@@ -58,38 +101,9 @@ export function lineDecoder(maxLength: number): LineDecoder {
       (line, index) => Buffer.byteLength(line) > maxLength || Buffer.byteLength(received[index] ?? '') > maxLength + 1,
     );
     if (tooLong < 0) return lines;
-    fault ??= new LineTooLongError(maxLength);
+    this.fault ??= new LineTooLongError(maxLength);
     return lines.slice(0, tooLong);
-  };
-
-  /** The line that has begun before this chunk, and those after it: only that one is joined, so that the rest is not copied. */
-  const decodeAll = (chunk: Buffer, lastNewline: number): string[] => {
-    const firstNewline = chunk.indexOf(NEWLINE);
-    partial.push(chunk.subarray(0, firstNewline));
-    const first = decode(partial.take());
-    if (fault !== undefined || firstNewline === lastNewline) return first;
-    return first.concat(decode(chunk.subarray(firstNewline + 1, lastNewline)));
-  };
-
-  return {
-    get fault() {
-      return fault;
-    },
-    push(chunk) {
-      if (fault !== undefined) return [];
-      const lastNewline = chunk.lastIndexOf(NEWLINE);
-      if (lastNewline < 0) {
-        keep(chunk);
-        return [];
-      }
-      const lines = partial.length === 0 ? decode(chunk.subarray(0, lastNewline)) : decodeAll(chunk, lastNewline);
-      keep(chunk.subarray(lastNewline + 1));
-      return lines;
-    },
-    end() {
-      return partial.length === 0 || fault !== undefined ? [] : decode(partial.take());
-    },
-  };
+  }
 }
 
 /** Removes each `\r` at a line's end. A regular expression would start again at each `\r` within the line. */

@@ -9,7 +9,7 @@ import {
 import { MAX_NODES } from '../bounds/max-nodes.js';
 import { isPeerId, type PeerId } from '../identity.js';
 import { PARCEL_MAX_BYTES } from '../parcel.js';
-import { decodeBase64Url, isId, readNumber } from '../validate.js';
+import { decodeBase64Url, isBase64Url, isId, readNumber } from '../validate.js';
 import { oneLine } from '../words.js';
 
 // The rendezvous protocol: TCP, lines of words that end in CRLF. A node proves its key, and is then known by it, however many share its
@@ -160,10 +160,8 @@ export function parseRequest(line: string): Request | undefined {
       return at && signature && { verb, peerId: first, server: second, at, signature };
     }
     case 'SEND': {
-      const message = decodeBase64Url(third);
-      if (words.length !== 3 || !isId(first) || !isPeerId(second)) return undefined;
-      if (message === undefined || message.length === 0 || message.length > PARCEL_MAX_BYTES) return undefined;
-      return { verb, id: first, to: second, message };
+      const send = readSend(line);
+      return send && { verb, id: send.id, to: send.to, message: Buffer.from(send.message, 'base64url') };
     }
     case 'ADVERTISE':
       return words.length === 1 && isUnlText(first) ? { verb, unl: first } : undefined;
@@ -179,6 +177,32 @@ export function parseRequest(line: string): Request | undefined {
   }
 }
 
+/** A message to pass on: its text is that of the line, as it is passed on. */
+export interface Send {
+  readonly id: string;
+  readonly to: PeerId;
+  /** In base64url. */
+  readonly message: string;
+}
+
+/** The longest message, in characters of base64url. */
+const MESSAGE_MAX_LENGTH = Math.ceil((PARCEL_MAX_BYTES * 4) / 3);
+
+/** Reads `SEND id peer message` without decoding the message, which a server only passes on: `undefined` for any other line. */
+export function readSend(line: string): Send | undefined {
+  if (!line.startsWith('SEND ')) return undefined;
+  const [, id = '', to = '', message = '', ...rest] = line.split(' ', 5);
+  if (rest.length > 0 || !isId(id) || !isPeerId(to)) return undefined;
+  return message !== '' && message.length <= MESSAGE_MAX_LENGTH && isBase64Url(message)
+    ? { id, to, message }
+    : undefined;
+}
+
+/** Writes a line that passes on a message of {@link readSend}. */
+export function formatMessage(from: PeerId, message: string, seenAt: string): string {
+  return `MESSAGE ${from} ${message} ${seenAt}`;
+}
+
 /** Writes a line from a server, without its end. */
 export function formatReply(reply: Reply): string {
   switch (reply.verb) {
@@ -190,7 +214,7 @@ export function formatReply(reply: Reply): string {
     case 'ABSENT':
       return `${reply.verb} ${reply.id}`;
     case 'MESSAGE':
-      return `MESSAGE ${reply.from} ${reply.message.toString('base64url')} ${reply.seenAt}`;
+      return formatMessage(reply.from, reply.message.toString('base64url'), reply.seenAt);
     case 'LISTED':
       return ['LISTED', reply.id, ...reply.nodes.map(({ unl, seenAt }) => `${unl}@${seenAt.join(',')}`)].join(' ');
     case 'REFUSED':

@@ -1,12 +1,16 @@
 import type { Socket } from 'node:net';
-import type { SchedulerLike } from 'rxjs';
 import { ownBytes } from '../../lib/bounds/own-bytes.js';
 import { Queue } from '../../lib/bounds/queue.js';
-import { expectLine, lineDecoder } from '../../lib/link/lines.js';
+import { expectLine, lineDecoder, type LineDecoder } from '../../lib/link/lines.js';
 import { REPLY_MAX_BYTES, REQUEST_MAX_BYTES } from '../../lib/rendezvous/messages.js';
+import type { Due, Timer, Timers } from '../timers.js';
+import type { Unread, Unreading } from '../unread.js';
+import type { Outbox } from './outbox.js';
 
 /** Lines to one client: all that a session needs of a connection, so that something else than a TCP socket can carry them. */
 export interface ClientLines {
+  /** Begins to read. */
+  start(handler: ClientHandler): void;
   /**
    * Says a line. Lines said in one go travel together. Says nothing once the lines are over.
    *
@@ -20,7 +24,7 @@ export interface ClientLines {
 }
 
 /** Takes what comes from one client. */
-interface ClientHandler {
+export interface ClientHandler {
   /** A line has come. The next one is read when the promise, if there is one, has resolved. It never rejects. */
   line(text: string): Promise<void> | undefined;
   /** What came is no line: too long, or no UTF-8. Nothing more can be read. */
@@ -31,16 +35,24 @@ interface ClientHandler {
   gone(): void;
 }
 
+/** What all clients of a server share. */
+export interface LinesShared {
+  readonly timers: Timers;
+  readonly outbox: Outbox;
+  /** Drops clients that do not read. */
+  readonly unread: Unread;
+}
+
 /** How many bytes are read ahead while a line is being answered. */
 const READ_AHEAD_BYTES = 65_536;
 
 /** The overhead that each piece is counted with, so that tiny pieces cannot use unbounded memory. */
 const PIECE_OVERHEAD = 128;
 
-/** How much is handed to the socket at once: it reports progress only when a whole piece has been written. */
+/** With so much in the socket, the rest waits here: the socket reports progress only when a whole piece has been written. */
 const PIECE_BYTES = 65_536;
 
-/** Lines said in one go are written when they are this long, in UTF-16 units, or when the current run of JavaScript ends. */
+/** Lines said in one go are written when they are this long, in UTF-16 units, or when all that has come has been answered. */
 const BATCH_LENGTH = 32_768;
 
 /** A client that is refused gets this long to take in why, in milliseconds. */
@@ -49,53 +61,63 @@ const REFUSED_MS = 1_000;
 /** A client that has hung up gets this long to read what was still said to it, in milliseconds. */
 const HUNG_UP_MS = 30_000;
 
-/** The lines of a client on a TCP socket, which end in CRLF. The socket is to be paused, and its errors listened to. */
-export class SocketLines implements ClientLines {
-  readonly #decoder = lineDecoder(REQUEST_MAX_BYTES);
-  #handler: ClientHandler | undefined;
-  /** What has come and was not cut into lines yet. */
-  #received = new Queue<Buffer>();
-  #receivedLength = 0;
+/** What has come and is still to be answered. There is none for a client that is quiet. */
+interface Ahead {
   /** The lines of the piece that is being read. */
-  #lines: readonly string[] = [];
-  #next = 0;
-  #isAnswering = false;
-  #isReading = false;
+  lines: readonly string[];
+  next: number;
+  /** What was not cut into lines yet. */
+  received: Queue<Buffer> | undefined;
+  receivedLength: number;
+}
+
+/**
+ * The lines of a client on a TCP socket, which end in CRLF. The socket is to be paused, and its errors listened to. A server has many
+ * thousands: there is little here but what is under way.
+ */
+export class SocketLines implements ClientLines, Unreading, Due {
+  readonly #shared: LinesShared;
+  readonly #decoder: LineDecoder = lineDecoder(REQUEST_MAX_BYTES);
+  #handler: ClientHandler | undefined;
+  #ahead: Ahead | undefined;
   /** The client has hung up; and the last line, which no newline ended, has been read. */
   #ended: 'no' | 'yes' | 'read' = 'no';
   #isOver = false;
-  /** What was said and is not handed to the socket yet. */
+  /** What was said and is not handed to the socket yet: what waits for the outbox, and what waits for the socket. */
   #batch = '';
-  readonly #queue = new Queue<Buffer>();
-  #queued = 0;
+  #backlog: Queue<string> | undefined;
+  #backlogBytes = 0;
+  /** Drops a client that does not hang up, too. */
+  #late: Timer | undefined;
 
+  /** @param site the client's site. */
   constructor(
     readonly socket: Socket,
-    readonly scheduler: SchedulerLike,
-  ) {}
+    readonly site: string,
+    shared: LinesShared,
+  ) {
+    this.#shared = shared;
+  }
 
   /** What was said and has not gone to the system yet, in bytes (in UTF-16 units while lines are gathered). */
   get waiting(): number {
-    return this.#batch.length + this.#queued + this.socket.writableLength;
+    return this.#batch.length + this.#backlogBytes + this.socket.writableLength;
   }
 
-  /** Begins to read. */
   start(handler: ClientHandler): void {
     this.#handler = handler;
     const { socket } = this;
     socket.on('data', (chunk: Buffer) => {
-      if (this.#isOver) return;
-      // A line that is being answered keeps it waiting.
-      this.#received.push(this.#isAnswering ? ownBytes(chunk) : chunk);
-      this.#receivedLength += chunk.length + PIECE_OVERHEAD;
-      this.#read();
+      this.#receive(chunk);
     });
     socket.on('end', () => {
       if (this.#ended === 'no') this.#ended = 'yes';
-      this.#read();
+      if (this.#ahead === undefined) this.#read({ lines: [], next: 0, received: undefined, receivedLength: 0 });
     });
     socket.on('close', () => {
+      this.#late?.stop();
       this.#finish();
+      this.#shared.unread.forget(this);
       handler.gone();
     });
     socket.resume();
@@ -104,13 +126,10 @@ export class SocketLines implements ClientLines {
   say(line: string): void {
     expectLine(line, REPLY_MAX_BYTES);
     if (this.#isOver) return;
-    if (this.#batch === '') {
-      queueMicrotask(() => {
-        this.#flush();
-      });
-    }
+    if (this.#batch === '') this.#shared.outbox.add(this);
+    // The outbox flushes the rest, too.
+    else if (this.#batch.length + line.length > BATCH_LENGTH) this.flush();
     this.#batch += `${line}\r\n`;
-    if (this.#batch.length > BATCH_LENGTH) this.#flush();
   }
 
   close(): void {
@@ -122,68 +141,87 @@ export class SocketLines implements ClientLines {
     this.socket.destroy();
   }
 
-  #read(): void {
-    // The handler may answer, or end the lines, during the call.
-    if (this.#isReading) return;
-    this.#isReading = true;
-    while (!this.#isAnswering && !this.#isOver) {
-      const line = this.#lines[this.#next];
-      if (line !== undefined) {
-        this.#next++;
-        this.#answer(line);
-      } else if (this.#decoder.fault !== undefined) {
-        this.#handler?.fault(this.#decoder.fault);
-        break;
-      } else if (!this.#readMore()) break;
-    }
-    this.#isReading = false;
-    if (this.#receivedLength < READ_AHEAD_BYTES) this.socket.resume();
-    else this.socket.pause();
+  /** Hands over what has been gathered. */
+  flush(): void {
+    const text = this.#batch;
+    if (text === '' || this.socket.destroyed) return;
+    this.#batch = '';
+    if (this.socket.writableLength < PIECE_BYTES && this.#backlog === undefined) this.socket.write(text);
+    else this.#holdBack(text);
+    // Most clients have taken it all.
+    if (this.socket.writableLength > 0) this.#shared.unread.look(this);
   }
 
-  #answer(line: string): void {
-    const answered = this.#handler?.line(line);
-    if (answered === undefined) return;
-    this.#isAnswering = true;
-    void answered.then(() => {
-      this.#isAnswering = false;
-      this.#read();
-    });
+  /** The client has had its time to hang up. */
+  due(): void {
+    this.socket.destroy();
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#isOver) return;
+    const ahead = this.#ahead;
+    if (ahead === undefined) {
+      this.#read({ lines: this.#decoder.push(chunk), next: 0, received: undefined, receivedLength: 0 });
+      return;
+    }
+    // A line that is being answered keeps it waiting.
+    ahead.received ??= new Queue();
+    ahead.received.push(ownBytes(chunk));
+    ahead.receivedLength += chunk.length + PIECE_OVERHEAD;
+    if (ahead.receivedLength >= READ_AHEAD_BYTES) this.socket.pause();
+  }
+
+  /** Has lines answered, until there are no more, or one of them is answered later. */
+  #read(ahead: Ahead): void {
+    this.#ahead = ahead;
+    while (!this.#isOver) {
+      const line = ahead.lines[ahead.next];
+      if (line !== undefined) {
+        ahead.next++;
+        const answered = this.#handler?.line(line);
+        if (answered === undefined) continue;
+        void answered.then(() => {
+          this.#read(ahead);
+        });
+        return;
+      }
+      if (this.#decoder.fault !== undefined) {
+        this.#handler?.fault(this.#decoder.fault);
+        break;
+      }
+      if (!this.#readMore(ahead)) break;
+    }
+    this.#ahead = undefined;
+    if (this.#ended === 'read') this.#hangUp(HUNG_UP_MS);
   }
 
   /** Cuts more of what has come into lines. Returns false when nothing is there. */
-  #readMore(): boolean {
-    const bytes = this.#received.take();
-    this.#next = 0;
+  #readMore(ahead: Ahead): boolean {
+    const bytes = ahead.received?.take();
+    ahead.next = 0;
     if (bytes !== undefined) {
-      this.#receivedLength -= bytes.length + PIECE_OVERHEAD;
-      this.#lines = this.#decoder.push(bytes);
+      ahead.receivedLength -= bytes.length + PIECE_OVERHEAD;
+      if (this.socket.isPaused() && ahead.receivedLength < READ_AHEAD_BYTES) this.socket.resume();
+      ahead.lines = this.#decoder.push(bytes);
       return true;
     }
-    this.#lines = [];
-    if (this.#ended === 'yes') {
-      this.#ended = 'read';
-      this.#lines = this.#decoder.end();
-      return true;
-    }
-    if (this.#ended === 'read') this.#hangUp(HUNG_UP_MS);
-    return false;
+    ahead.lines = [];
+    if (this.#ended !== 'yes') return false;
+    this.#ended = 'read';
+    ahead.lines = this.#decoder.end();
+    return true;
   }
 
   /** Ends the stream behind what was said; the client is dropped where it has not ended its own by then. */
   #hangUp(graceMs: number): void {
     if (this.#isOver) return;
-    this.#flush();
+    this.flush();
     this.#finish();
-    this.#pump();
     const { socket } = this;
+    if (this.#backlog === undefined) socket.end();
     if (socket.closed) return;
-    const late = this.scheduler.schedule(() => {
-      socket.destroy();
-    }, graceMs);
-    socket.once('close', () => {
-      late.unsubscribe();
-    });
+    this.#late = this.#shared.timers.of(this);
+    this.#late.start(graceMs);
     // Discards what still comes, in order to see the client's end.
     socket.resume();
   }
@@ -191,37 +229,39 @@ export class SocketLines implements ClientLines {
   #finish(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#received = new Queue();
-    this.#receivedLength = 0;
-    this.#lines = [];
     this.#handler?.over();
   }
 
-  /** Hands over what has been gathered. */
-  #flush(): void {
-    if (this.#batch === '') return;
-    const bytes = Buffer.from(this.#batch);
-    this.#batch = '';
-    for (let at = 0; at < bytes.length; at += PIECE_BYTES) this.#queue.push(bytes.subarray(at, at + PIECE_BYTES));
-    this.#queued += bytes.length;
-    this.#pump();
+  #holdBack(text: string): void {
+    if (this.#backlog === undefined) {
+      this.#backlog = new Queue();
+      this.#handOverLater();
+    }
+    this.#backlog.push(text);
+    this.#backlogBytes += Buffer.byteLength(text);
   }
 
-  #pump(): void {
+  #handOverLater(): void {
+    this.socket.once('drain', () => {
+      this.#handOver();
+    });
+  }
+
+  #handOver(): void {
     const { socket } = this;
     if (socket.destroyed) return;
     socket.cork();
     while (socket.writableLength < PIECE_BYTES) {
-      const bytes = this.#queue.take();
-      if (bytes === undefined) break;
-      this.#queued -= bytes.length;
-      socket.write(bytes, this.#onWritten);
+      const text = this.#backlog?.take();
+      if (text === undefined) {
+        this.#backlog = undefined;
+        break;
+      }
+      this.#backlogBytes -= Buffer.byteLength(text);
+      socket.write(text);
     }
     socket.uncork();
-    if (this.#isOver && this.#queue.length === 0 && !socket.writableEnded) socket.end();
+    if (this.#backlog !== undefined) this.#handOverLater();
+    else if (this.#isOver) socket.end();
   }
-
-  readonly #onWritten = () => {
-    this.#pump();
-  };
 }

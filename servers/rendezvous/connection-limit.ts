@@ -1,9 +1,4 @@
-import type { Socket } from 'node:net';
-import { BehaviorSubject, defer, EMPTY, finalize, ReplaySubject, type Observable } from 'rxjs';
 import { Admission } from '../../lib/bounds/admission.js';
-import { siteOf } from '../../lib/bounds/site.js';
-import { siteOfCaller, type Caller } from '../callers/caller.js';
-import type { Watch } from '../watch.js';
 
 /** How many connections there may be. */
 interface ConnectionLimits {
@@ -13,23 +8,28 @@ interface ConnectionLimits {
   readonly connectionsPerHost: number;
 }
 
+/** A client that may have to go. */
+interface Guest {
+  readonly site: string;
+  /** Is told why it has to go. */
+  turnAway(): void;
+  /** Has to go without a word. */
+  drop(): void;
+}
+
 /** The most clients that are told at the same time why they are refused. More are dropped without an answer. */
 const TURNING_AWAY = { most: 64, mostOfSite: 16 };
 
 /** Limits the number of connections. Those over the limit, and evicted ones, are refused. */
-export class ConnectionLimit {
-  readonly #room: Admission<() => void>;
+export class ConnectionLimit<T extends Guest> {
+  readonly #room: Admission<T>;
   /** Clients that are being told that they are refused. */
-  readonly #leaving = new Admission<() => void>(TURNING_AWAY);
-  #arrived = 0;
-  readonly #count = new BehaviorSubject(0);
+  readonly #leaving = new Admission<T>(TURNING_AWAY);
 
-  /** How many connections are in; replays the latest. */
-  readonly count$: Observable<number> = this.#count.asObservable();
-
+  /** @param dropped is told of a client that is dropped without an answer. */
   constructor(
     { connections, connectionsPerHost }: ConnectionLimits,
-    readonly watch: Watch,
+    readonly dropped: (guest: T) => void,
   ) {
     this.#room = new Admission({ most: connections, mostOfSite: connectionsPerHost });
   }
@@ -39,44 +39,32 @@ export class ConnectionLimit {
     return this.#room.size;
   }
 
-  /**
-   * Serves a connection while subscribed to. The `turnedAway$` passed to `serve$` emits when the client must be told that there
-   * is no room: at once, or when a newcomer evicts it.
-   */
-  admit$(
-    socket: Socket,
-    caller: Caller,
-    serve$: (turnedAway$: Observable<void>) => Observable<never>,
-  ): Observable<never> {
-    return defer(() => {
-      const site = siteOfCaller(caller, ++this.#arrived);
-      const turnedAway = new ReplaySubject<void>(1);
-      const drop = () => {
-        socket.destroy();
-      };
-      const turnAway = () => {
-        const { isIn, gaveWay } = this.#leaving.admit(site, drop);
-        gaveWay?.();
-        if (isIn) turnedAway.next();
-        else {
-          this.watch.refused('rendezvous', 'too-many-connections', siteOf(caller.address));
-          drop();
-        }
-      };
-      const { isIn, gaveWay } = this.#room.admit(site, turnAway);
-      if (isIn) {
-        this.watch.count('rendezvousSessions', 'opened');
-        gaveWay?.();
-      } else turnAway();
-      this.#count.next(this.#room.size);
-      if (socket.destroyed) return EMPTY;
-      return serve$(turnedAway.asObservable()).pipe(
-        finalize(() => {
-          this.#room.leave(site, turnAway);
-          this.#leaving.leave(site, drop);
-          this.#count.next(this.#room.size);
-        }),
-      );
-    });
+  /** Whether there is room for a client of a site, or at least for telling it that there is none: if not, nothing is made for it. */
+  mayCome(site: string): boolean {
+    return this.#room.hasRoomFor(site) || this.#leaving.hasRoomFor(site);
+  }
+
+  /** Takes a client in, or turns it away, or another one that has to make room for it. Returns whether it is in. */
+  admit(guest: T): boolean {
+    const { isIn, gaveWay } = this.#room.admit(guest.site, guest);
+    if (!isIn) this.#turnAway(guest);
+    else if (gaveWay !== undefined) this.#turnAway(gaveWay);
+    return isIn;
+  }
+
+  /** A client is gone. */
+  left(guest: T): void {
+    this.#room.leave(guest.site, guest);
+    this.#leaving.leave(guest.site, guest);
+  }
+
+  #turnAway(guest: T): void {
+    const { isIn, gaveWay } = this.#leaving.admit(guest.site, guest);
+    gaveWay?.drop();
+    if (isIn) guest.turnAway();
+    else {
+      this.dropped(guest);
+      guest.drop();
+    }
   }
 }

@@ -1,5 +1,10 @@
-import { Subscription } from 'rxjs';
 import { siteBuckets } from '../../lib/bounds/rate-limit.js';
+
+/** A session that listens on a channel. */
+interface Place {
+  /** Newer ones have taken all places: it listens no longer. */
+  gaveWay(): void;
+}
 
 /** The most sessions that listen on a channel: PyP2P has one node for each address, and a few may share one behind a NAT. */
 const MAX_LISTENERS = 8;
@@ -16,7 +21,7 @@ const OF_SITE = { perSecond: 50, burst: 400 };
  * sender.
  */
 export class Forwarding {
-  readonly #listeners = new Map<string, Set<() => void>>();
+  readonly #listeners = new Map<string, Set<Place>>();
 
   /** Whether a site may have that many more lines forwarded. */
   readonly mayForward: (site: string, lines: number) => boolean;
@@ -32,22 +37,23 @@ export class Forwarding {
   }
 
   /**
-   * Counts a session among those that listen on a channel, until the subscription that is returned is unsubscribed from. The newest
-   * are heard, since a node that comes back may have left a dead session behind.
-   *
-   * @param giveWay is called once newer ones have taken all places: the session listens no longer.
+   * Counts a session among those that listen on a channel, until it leaves. The newest are heard, since a node that comes back may have
+   * left a dead session behind: the oldest gives way once there are too many.
    */
-  join(channel: string, giveWay: () => void): Subscription {
+  join(channel: string, place: Place): void {
     const all = this.#listeners.get(channel) ?? new Set();
-    this.#listeners.set(channel, all.add(giveWay));
+    this.#listeners.set(channel, all.add(place));
     const [oldest] = all;
     if (all.size > MAX_LISTENERS && oldest !== undefined) {
       all.delete(oldest);
-      oldest();
+      oldest.gaveWay();
     }
-    return new Subscription(() => {
-      all.delete(giveWay);
-      if (all.size === 0) this.#listeners.delete(channel);
-    });
+  }
+
+  /** A session listens no longer. Does nothing where it does not. */
+  leave(channel: string, place: Place): void {
+    const all = this.#listeners.get(channel);
+    all?.delete(place);
+    if (all?.size === 0) this.#listeners.delete(channel);
   }
 }

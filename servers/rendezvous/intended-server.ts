@@ -1,6 +1,7 @@
 import {
   addressFromBytes,
   addressToBytes,
+  familyOf,
   parseEndpoint,
   sameEndpoint,
   scopeOf,
@@ -37,10 +38,12 @@ export function namesOf(hosts: readonly string[]): (port: number) => ReadonlySet
 export function isIntended({ server, at }: Dialled, { local, address }: Ends, names: ReadonlySet<string>): boolean {
   if (names.has(server)) return true;
   if (local === undefined) return false;
+  if (!isAt(at, local)) {
+    const named = parseEndpoint(server);
+    if (named === undefined || !isAt(named, local)) return false;
+  }
   const scope = scopeOf(local.address);
-  if (scope !== 'global' && scope !== scopeOf(address)) return false;
-  const named = parseEndpoint(server);
-  return isAt(at, local) || (named !== undefined && isAt(named, local));
+  return scope === 'global' || scope === scopeOf(address);
 }
 
 /** Whether what was dialled leads to an endpoint. */
@@ -53,7 +56,8 @@ const NAT64_PREFIX = [0x00, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /** A client in a network that has no IPv4 of its own dials an IPv4 server by an IPv6 address, which its NAT64 translates. */
 function beyondNat64(endpoint: Endpoint): Endpoint {
+  if (familyOf(endpoint.address) === 4) return endpoint;
   const bytes = addressToBytes(endpoint.address);
-  const isTranslated = bytes.length === 16 && NAT64_PREFIX.every((byte, index) => bytes[index] === byte);
+  const isTranslated = NAT64_PREFIX.every((byte, index) => bytes[index] === byte);
   return isTranslated ? { ...endpoint, address: addressFromBytes(bytes.subarray(NAT64_PREFIX.length)) } : endpoint;
 }

@@ -1,45 +1,85 @@
 import { randomBytes } from 'node:crypto';
+import { ownText } from '../../lib/bounds/own-text.js';
 import { siteOf } from '../../lib/bounds/site.js';
-import { familyOf, formatEndpoint } from '../../lib/endpoint.js';
+import { formatEndpoint } from '../../lib/endpoint.js';
 import { verifySignature, type PeerId } from '../../lib/identity.js';
-import { formatReply, proofOf, RENDEZVOUS_VERSION, type Request } from '../../lib/rendezvous/messages.js';
+import {
+  formatMessage,
+  formatReply,
+  proofOf,
+  RENDEZVOUS_VERSION,
+  type Request,
+  type Send,
+} from '../../lib/rendezvous/messages.js';
 import { formatUnl, parseUnl } from '../../lib/unl.js';
 import { listedOf } from '../../lib/unl/dialable.js';
 import type { UnlV3 } from '../../lib/unl/types.js';
-import { parseJsonObject } from '../../lib/validate.js';
 import { seenAt } from '../callers/caller.js';
-import type { Soon } from '../store/store.js';
+import { onceKnown, type Soon } from '../store/store.js';
 import type { ServerSession } from './session.js';
 
 /** A listing ends with its session. If the server crashes, a shared store forgets it after this time. */
 const LISTING_MS = 24 * 3_600_000;
 
-/** What goes from one session to another by way of the store. */
-type Notice =
-  | { readonly type: 'message'; readonly from: PeerId; readonly message: string; readonly seenAt: string }
-  | { readonly type: 'replaced'; readonly family: 4 | 6 };
+// What goes from one session to another by way of the store is either the line that the other session says to its client, or this and a
+// family of addresses: a newer session took over.
+const REPLACED = 'REPLACED';
+const MESSAGE = 'MESSAGE ';
+
+const NOT_PROVEN = ['bad-proof', 'prove a key first'] as const;
+
+/** Passes a message on: what a server does most. */
+export function handleSend({ id, to, message }: Send, session: ServerSession): Soon<void> {
+  const { peerId, watch, store, remote } = session;
+  if (peerId === undefined) {
+    watch.count('rendezvousMessages', 'refused');
+    session.refuse(...NOT_PROVEN);
+    return undefined;
+  }
+  return onceKnown(store.publish(channelOf(to), formatMessage(peerId, message, remote.address)), (receivers) => {
+    watch.count('rendezvousMessages', receivers > 0 ? 'sent' : 'absent');
+    session.say(`${receivers > 0 ? 'SENT' : 'ABSENT'} ${id}`);
+  });
+}
 
 /** Answers one request of a node that is, or is about to be, known by its key. */
-export async function handlePeerRequest(request: Request, session: ServerSession): Promise<void> {
+export function handlePeerRequest(
+  request: Exclude<Request, { readonly verb: 'SEND' }>,
+  session: ServerSession,
+): Soon<void> {
   switch (request.verb) {
     case 'PING':
-      session.reply({ verb: 'PONG' });
-      return;
+      session.say('PONG');
+      return undefined;
     case 'HELLO':
       hello(request.version, session);
-      return;
+      return undefined;
     case 'PROVE':
-      await prove(request, session);
-      return;
-    case 'SEND':
+      return prove(request, session);
     case 'ADVERTISE':
     case 'WITHDRAW':
     case 'UNLS':
-      if (session.peerId === undefined) {
-        if (request.verb === 'SEND') session.watch.count('rendezvousMessages', 'refused');
-        session.refuse('bad-proof', 'prove a key first');
-      } else await handleProven(request, session.peerId, session);
+      if (session.peerId !== undefined) return handleProven(request, session.peerId, session);
+      session.refuse(...NOT_PROVEN);
+      return undefined;
   }
+}
+
+/** A message has come on the channel of a session's key. */
+export function handleNotice(text: string, session: ServerSession): void {
+  if (text.startsWith(MESSAGE)) session.passOn(text);
+  else if (text === `${REPLACED} ${session.family}`) {
+    session.isReplaced = true;
+    session.refuse('replaced', 'a newer session with the same key took over');
+  }
+}
+
+/** A session is at its end: it listens no longer, and its listing goes. */
+export function leavePeers(session: ServerSession): void {
+  const { peerId, store, family, isReplaced } = session;
+  if (peerId === undefined) return;
+  store.leave(channelOf(peerId), session);
+  if (!isReplaced) session.forget('unls', listingOf(peerId, family));
 }
 
 function hello(version: number, session: ServerSession): void {
@@ -51,11 +91,11 @@ function hello(version: number, session: ServerSession): void {
   session.reply({ verb: 'NONCE', nonce: session.nonce, observed: seenAt(session.remote) });
 }
 
-async function prove(
+function prove(
   { peerId, server, at, signature }: Extract<Request, { readonly verb: 'PROVE' }>,
   session: ServerSession,
-): Promise<void> {
-  const { nonce } = session;
+): Soon<void> {
+  const { nonce, store } = session;
   // A nonce is good for one try.
   session.nonce = undefined;
   if (
@@ -64,7 +104,7 @@ async function prove(
     !verifySignature(peerId, proofOf(nonce, peerId, { server, at }), signature)
   ) {
     session.refuse('bad-proof', 'the signature is not the one that was asked for');
-    return;
+    return undefined;
   }
   if (!session.isIntended({ server, at })) {
     const words = `this server does not know itself as ${server}, nor its address as ${formatEndpoint(at)}`;
@@ -72,71 +112,56 @@ async function prove(
       'wrong-server',
       `${words}: behind a NAT or a proxy it has to be told its name (serve --host ${server})`,
     );
-    return;
+    return undefined;
   }
-  session.peerId = peerId;
+  // The line that it was part of is not kept.
+  session.peerId = ownText(peerId);
+  const channel = channelOf(session.peerId);
   // A node that comes back may have left a dead session behind, so the newest one counts. It may have one session for each family
   // of addresses, to be seen by both.
-  const family = familyOf(session.remote.address);
-  await tell(session, peerId, { type: 'replaced', family });
-  session.listen(channelOf(peerId), (text) => {
-    const notice = readNotice(text);
-    if (notice?.type === 'message') {
-      const { from, message, seenAt } = notice;
-      session.reply({ verb: 'MESSAGE', from, message: Buffer.from(message, 'base64url'), seenAt });
-    } else if (notice?.family === family) {
-      session.isReplaced = true;
-      session.refuse('replaced', 'a newer session with the same key took over');
-    }
+  return onceKnown(store.publish(channel, `${REPLACED} ${session.family}`), () => {
+    if (session.isOver) return undefined;
+    return onceKnown(store.listen(channel, session), () => {
+      session.reply({ verb: 'WELCOME', httpPort: session.httpPort, serverId: session.serverId });
+    });
   });
-  session.atEnd(() => {
-    if (!session.isReplaced) session.forget('unls', listingOf(peerId, family));
-  });
-  session.reply({ verb: 'WELCOME', httpPort: session.httpPort, serverId: session.serverId });
 }
 
-async function handleProven(
-  request: Extract<Request, { readonly verb: 'SEND' | 'ADVERTISE' | 'WITHDRAW' | 'UNLS' }>,
+function handleProven(
+  request: Extract<Request, { readonly verb: 'ADVERTISE' | 'WITHDRAW' | 'UNLS' }>,
   peerId: PeerId,
   session: ServerSession,
-): Promise<void> {
-  const { store } = session;
+): Soon<void> {
+  const { store, family } = session;
   switch (request.verb) {
-    case 'SEND': {
-      const message = request.message.toString('base64url');
-      const seenFrom = session.remote.address;
-      const receivers = await tell(session, request.to, { type: 'message', from: peerId, message, seenAt: seenFrom });
-      session.watch.count('rendezvousMessages', receivers > 0 ? 'sent' : 'absent');
-      session.reply({ verb: receivers > 0 ? 'SENT' : 'ABSENT', id: request.id });
-      return;
-    }
     case 'ADVERTISE': {
-      if (!isUnlOf(request.unl, peerId)) return;
+      if (!isUnlOf(request.unl, peerId)) return undefined;
       const { address } = session.remote;
-      const kept = await store.put(
+      const kept = store.put(
         'unls',
-        listingOf(peerId, familyOf(address)),
-        `${request.unl} ${address}`,
+        listingOf(peerId, family),
+        ownText(`${request.unl} ${address}`),
         LISTING_MS,
         siteOf(address),
       );
-      if (!kept) session.declineToList();
-      return;
+      return onceKnown(kept, (isKept) => {
+        if (!isKept) session.declineToList();
+      });
     }
     case 'WITHDRAW':
-      for (const family of [4, 6] as const) await store.delete('unls', listingOf(peerId, family));
-      return;
+      return onceKnown(store.delete('unls', listingOf(peerId, 4)), () => store.delete('unls', listingOf(peerId, 6)));
     case 'UNLS':
-      await session.sayAtLength(async () => {
+      return session.sayAtLength(() =>
         // Each may be listed by both families, the asker, too.
-        const entries = await store.sample('unls', 2 * (request.count + 1));
-        const nodes = listed(entries, session.remote.address).filter(({ unl }) => unl.peerId !== peerId);
-        return formatReply({
-          verb: 'LISTED',
-          id: request.id,
-          nodes: nodes.slice(0, request.count).map(({ unl, seenAt }) => ({ unl: formatUnl(unl), seenAt })),
-        });
-      });
+        onceKnown(store.sample('unls', 2 * (request.count + 1)), (entries) => {
+          const nodes = listed(entries, session.remote.address).filter(({ unl }) => unl.peerId !== peerId);
+          return formatReply({
+            verb: 'LISTED',
+            id: request.id,
+            nodes: nodes.slice(0, request.count).map(({ unl, seenAt }) => ({ unl: formatUnl(unl), seenAt })),
+          });
+        }),
+      );
   }
 }
 
@@ -181,15 +206,4 @@ function peerOf(listing: string): string {
 
 function channelOf(peerId: PeerId): string {
   return `peer:${peerId}`;
-}
-
-function tell(session: ServerSession, peerId: PeerId, notice: Notice): Soon<number> {
-  return session.store.publish(channelOf(peerId), JSON.stringify(notice));
-}
-
-function readNotice(text: string): Notice | undefined {
-  const { type, from, message, seenAt, family } = parseJsonObject(text) ?? {};
-  if (type === 'replaced') return family === 4 || family === 6 ? { type, family } : undefined;
-  if (type !== 'message' || typeof from !== 'string' || typeof message !== 'string') return undefined;
-  return typeof seenAt === 'string' ? { type, from, message, seenAt } : undefined;
 }

@@ -1,4 +1,3 @@
-import type { Subscription } from 'rxjs';
 import { Admission, type Admitted } from '../../lib/bounds/admission.js';
 import { siteOf } from '../../lib/bounds/site.js';
 import { familyOf, type Endpoint } from '../../lib/endpoint.js';
@@ -8,7 +7,9 @@ import { formatReply, type Reply } from '../../lib/rendezvous/messages.js';
 import { mayList } from '../../lib/unl/dialable.js';
 import { parseJsonObject } from '../../lib/validate.js';
 import { seenAt } from '../callers/caller.js';
-import type { ServerSession } from './session.js';
+import { onceKnown, type ChannelListener, type Soon } from '../store/store.js';
+import type { Due, Timer } from '../timers.js';
+import type { ServerSession, Waiting } from './session.js';
 
 type RequestOf<V extends Pyp2pRequest['verb']> = Extract<Pyp2pRequest, { readonly verb: V }>;
 
@@ -31,12 +32,12 @@ const GAVE_WAY: Reply = {
 };
 
 /** Answers one request of a PyP2P node. PyP2P's nodes have no keys, so they are identified by their address. */
-export async function handlePyp2pRequest(request: Pyp2pRequest, session: ServerSession): Promise<void> {
+export function handlePyp2pRequest(request: Pyp2pRequest, session: ServerSession): Soon<void> {
   const { verb } = request;
   const port = seenAt(session.remote)?.port;
   if (port === undefined && verb !== 'BOOTSTRAP' && verb !== 'QUIT') {
     session.decline('unseen', 'a proxy before this server does not tell it where you are');
-    return;
+    return undefined;
   }
   switch (request.verb) {
     case 'BOOTSTRAP':
@@ -47,7 +48,7 @@ export async function handlePyp2pRequest(request: Pyp2pRequest, session: ServerS
       return listSimultaneous(session);
     case 'SOURCE':
       session.say(formatPyp2pReply({ verb: 'REMOTE', port: port ?? 0 }));
-      return;
+      return undefined;
     case 'CANDIDATE':
       return propose(request, session);
     case 'ACCEPT':
@@ -56,21 +57,23 @@ export async function handlePyp2pRequest(request: Pyp2pRequest, session: ServerS
       return clear(session);
     case 'QUIT':
       session.close();
+      return undefined;
   }
 }
 
 /** Random passive nodes, never the caller's own address. */
-async function bootstrap({ count }: RequestOf<'BOOTSTRAP'>, session: ServerSession): Promise<void> {
-  await session.sayAtLength(async () => {
-    const entries = await session.store.sample('passive', MAX_NODES + count);
-    const requesterAt = session.remote.address;
-    const nodes = entries
-      .map(([key]) => readKey(key))
-      .filter(({ address }) => address !== requesterAt && address !== '127.0.0.1')
-      .filter((endpoint) => mayList(endpoint, [endpoint.address], requesterAt))
-      .slice(0, count);
-    return formatPyp2pReply({ verb: 'NODES', nodes });
-  });
+function bootstrap({ count }: RequestOf<'BOOTSTRAP'>, session: ServerSession): Soon<void> {
+  return session.sayAtLength(() =>
+    onceKnown(session.store.sample('passive', MAX_NODES + count), (entries) => {
+      const requesterAt = session.remote.address;
+      const nodes = entries
+        .map(([key]) => readKey(key))
+        .filter(({ address }) => address !== requesterAt && address !== '127.0.0.1')
+        .filter((endpoint) => mayList(endpoint, [endpoint.address], requesterAt))
+        .slice(0, count);
+      return formatPyp2pReply({ verb: 'NODES', nodes });
+    }),
+  );
 }
 
 /** Two nodes behind one address differ by their ports. */
@@ -109,17 +112,9 @@ async function listSimultaneous(session: ServerSession): Promise<void> {
 
 /** Tells this client of candidates from now on: as one of a few at its address. */
 function waitForCandidates(session: ServerSession): void {
-  const { forwarding } = session;
-  const { address } = session.remote;
-  const channel = nodeChannel(address);
-  session.isListed = true;
-  const waiting = passOn(channel, session, () => {
-    session.isListed = false;
-    session.decline('table-full', 'too many nodes at this address wait for candidates, and newer ones are told');
-  });
-  waiting.add(() => {
-    if (forwarding.listenersOf(channel) === 0) session.forget('simultaneous', address);
-  });
+  const waiting = new CandidateWait(session, nodeChannel(session.remote.address));
+  if (session.isOver) waiting.end();
+  else waiting.begin();
 }
 
 /** A candidate asks to open TCP simultaneously with the node at an address. */
@@ -167,22 +162,14 @@ function roomFor(key: string, waiting: readonly (readonly [key: string, value: s
 
 /** Tells this client what the node answers, for as long as it may; as one of a few at its address. Returns whether it does. */
 function waitForAnswer(key: string, session: ServerSession): boolean {
+  if (session.isOver) return false;
   const channel = answerChannel(key);
-  const { asked, runtime } = session;
-  asked.get(channel)?.unsubscribe();
-  if (asked.size >= MAX_ASKED) {
+  session.waiting?.get(channel)?.end();
+  if ((session.waiting?.size ?? 0) - (session.isListed ? 1 : 0) >= MAX_ASKED) {
     session.decline('table-full', 'this client waits for the answers of as many nodes as it may');
     return false;
   }
-  const waiting = passOn(channel, session, () => undefined);
-  const late = runtime.scheduler.schedule(() => {
-    waiting.unsubscribe();
-  }, CANDIDATE_MS);
-  asked.set(channel, waiting);
-  waiting.add(() => {
-    late.unsubscribe();
-    asked.delete(channel);
-  });
+  new AnswerWait(session, channel).begin();
   return true;
 }
 
@@ -202,17 +189,80 @@ async function clear({ remote, store }: ServerSession): Promise<void> {
   for (const [key] of await store.list('passive', remote.address)) await store.delete('passive', key);
 }
 
-/** Forwards each message on a channel as a line to this client, until newer listeners evict it or it leaves. */
-function passOn(channel: string, session: ServerSession, gaveWay: () => void): Subscription {
-  const listening = session.listen(channel, (line) => {
-    session.say(line);
-  });
-  const place = session.forwarding.join(channel, () => {
-    listening.unsubscribe();
-    gaveWay();
-  });
-  listening.add(place);
-  return listening;
+/** Forwards each message on a channel as a line to a client, until newer listeners evict it or it leaves. */
+abstract class ChannelWait implements ChannelListener, Waiting {
+  constructor(
+    readonly session: ServerSession,
+    readonly channel: string,
+  ) {}
+
+  begin(): void {
+    const { session, channel } = this;
+    session.waiting ??= new Map();
+    session.waiting.set(channel, this);
+    session.forwarding.join(channel, this);
+    Promise.resolve(session.store.listen(channel, this)).catch(() => {
+      session.close();
+    });
+  }
+
+  heard(line: string): void {
+    this.session.passOn(line);
+  }
+
+  unheard(): void {
+    this.session.close();
+  }
+
+  gaveWay(): void {
+    this.end();
+  }
+
+  end(): void {
+    const { session, channel } = this;
+    session.waiting?.delete(channel);
+    session.store.leave(channel, this);
+    session.forwarding.leave(channel, this);
+  }
+}
+
+/** A simultaneous node waits for candidates, as long as its session lasts. */
+class CandidateWait extends ChannelWait {
+  override begin(): void {
+    this.session.isListed = true;
+    super.begin();
+  }
+
+  override gaveWay(): void {
+    super.gaveWay();
+    this.session.decline('table-full', 'too many nodes at this address wait for candidates, and newer ones are told');
+  }
+
+  override end(): void {
+    super.end();
+    const { session, channel } = this;
+    session.isListed = false;
+    if (session.forwarding.listenersOf(channel) === 0) session.forget('simultaneous', session.remote.address);
+  }
+}
+
+/** A candidate waits for the answer of a node, for some time. */
+class AnswerWait extends ChannelWait implements Due {
+  readonly #late: Timer = this.session.timers.of(this);
+
+  override begin(): void {
+    super.begin();
+    this.#late.start(CANDIDATE_MS);
+  }
+
+  override end(): void {
+    super.end();
+    this.#late.stop();
+  }
+
+  due(): void {
+    this.end();
+  }
 }
 
 function nodeChannel(address: string): string {

@@ -1,22 +1,39 @@
 import type { Socket } from 'node:net';
-import { defer, finalize, merge, mergeMap, of, switchMap, type Observable } from 'rxjs';
+import {
+  concat,
+  defer,
+  finalize,
+  ignoreElements,
+  merge,
+  NEVER,
+  of,
+  switchMap,
+  takeUntil,
+  tap,
+  type Observable,
+} from 'rxjs';
+import { siteOf } from '../../lib/bounds/site.js';
 import { MAX_TIMER_MS } from '../../lib/config.js';
 import { withDefaults } from '../../lib/config/resolve.js';
-import { type Endpoint } from '../../lib/endpoint.js';
+import { sameEndpoint, type Endpoint } from '../../lib/endpoint.js';
+import type { Listener } from '../../lib/link/tcp.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { expectInteger } from '../../lib/validate.js';
-import type { Caller } from '../callers/caller.js';
+import { siteOfCaller, type Caller } from '../callers/caller.js';
 import { Callers } from '../callers/callers.js';
-import { namesOf } from './intended-server.js';
-import { DEFAULT_SERVER_LIMITS, type RendezvousServerLimits } from './limits.js';
-import { Forwarding } from './forwarding.js';
-import { ConnectionLimit } from './connection-limit.js';
-import { serveSession$ } from './serve-session.js';
 import { memoryStore } from '../store/memory.js';
 import type { Store } from '../store/store.js';
 import { watchedStore } from '../store/watched.js';
+import { Timers } from '../timers.js';
 import { Unread } from '../unread.js';
 import { unwatched, type Watch } from '../watch.js';
+import { SocketLines, type LinesShared } from './client-lines.js';
+import { Clients } from './clients.js';
+import { Forwarding } from './forwarding.js';
+import { namesOf } from './intended-server.js';
+import { DEFAULT_SERVER_LIMITS, type RendezvousServerLimits } from './limits.js';
+import { Outbox } from './outbox.js';
+import { bothProtocols } from './protocols.js';
 
 /** The options of a rendezvous server. */
 export interface RendezvousServerConfig {
@@ -37,6 +54,11 @@ export interface RendezvousServerConfig {
   readonly store?: Store | undefined;
   /** What it bears, where it is not to be the default. */
   readonly limits?: Partial<RendezvousServerLimits> | undefined;
+  /**
+   * Stops the server: when it emits, the server listens no longer, tells its clients to go elsewhere, a few at a time, and completes when
+   * all have gone. Default: never.
+   */
+  readonly drain$?: Observable<unknown> | undefined;
   /** Told of what the server does. Default: nobody is. */
   readonly watch?: Watch | undefined;
   /** The addresses and networks (CIDR) of proxies that are believed when they say who calls by the PROXY protocol. Default: none. */
@@ -53,12 +75,12 @@ export interface RendezvousServer {
 
 /**
  * Runs a rendezvous server for as long as it is subscribed to: PyP2P's line protocol and our authenticated sessions, on
- * one port. Emits once it listens. Never completes.
+ * one port. Emits once it listens. Completes only when it has been drained.
  *
  * @param config what it is to be. Default: all defaults.
  * @param runtime time, chance and sockets; specs give their own. Default: the real ones.
- * @throws ListenError (`LISTEN_FAILED`) when the port cannot be listened on; InvalidOptionError (`INVALID_OPTION`) when a host, a
- * proxy or a limit is none.
+ * @throws ListenError (`LISTEN_FAILED`) when the port cannot be listened on; InvalidOptionError (`INVALID_OPTION`) when a host or a
+ * limit is none.
  *
  * @example
  * rendezvousServer$({ port: 8000 }).subscribe(({ local }) => console.log(`rendezvous on port ${local.port}`));
@@ -71,6 +93,7 @@ export function rendezvousServer$(
     hosts,
     store,
     limits: overrides,
+    drain$ = NEVER,
     trustProxy,
     watch = unwatched,
   }: RendezvousServerConfig = {},
@@ -79,47 +102,72 @@ export function rendezvousServer$(
   return defer(() => {
     expectInteger('port', port, 0, 65535);
     const limits = withDefaults('limits', DEFAULT_SERVER_LIMITS, overrides, MAX_TIMER_MS);
-    const now = () => runtime.scheduler.now();
+    const { scheduler } = runtime;
+    const now = () => scheduler.now();
     const memory = () => memoryStore({ maxEntries: limits.tableEntries, now, random: runtime.random });
-    const shared = watchedStore(store ?? memory(), watch, now);
-    const connectionLimit = new ConnectionLimit(limits, watch);
-    const forget = watch.gauge('rendezvousSessions', () => connectionLimit.size);
-    const unread = new Unread(limits, runtime.scheduler);
-    const forwarding = new Forwarding(now);
+    const shared = { timers: new Timers(scheduler), outbox: new Outbox(), unread: new Unread(limits, scheduler) };
     const serverId = runtime.newId();
-    const callers = new Callers(trustProxy, runtime.scheduler);
+    const callers = new Callers(trustProxy, scheduler);
     const namesAt = hosts === undefined ? () => new Set<string>() : namesOf(hosts);
+    const clientsOf = ({ local }: Listener) =>
+      new Clients({
+        store: watchedStore(store ?? memory(), watch, now),
+        limits,
+        lineRate: { perSecond: limits.linesPerSecond, burst: limits.lineBurst, now },
+        runtime,
+        timers: shared.timers,
+        httpPort,
+        serverId,
+        forwarding: new Forwarding(now),
+        names: namesAt(local.port),
+        watch,
+        protocols: bothProtocols,
+      });
 
-    const serve$ = (socket: Socket, caller: Caller, names: ReadonlySet<string>): Observable<never> =>
-      connectionLimit.admit$(socket, caller, (turnedAway$) =>
-        serveSession$(socket, caller, {
-          store: shared,
-          limits,
-          runtime,
-          httpPort,
-          serverId,
-          forwarding,
-          names,
-          turnedAway$,
-          unread,
-          watch,
-        }),
-      );
-
-    return runtime.listen$({ address: bind, port }).pipe(
-      switchMap(({ local, socket$ }) => {
-        const names = namesAt(local.port);
-        const running: RendezvousServer = { local, connections$: connectionLimit.count$ };
-        const sessions$ = socket$.pipe(
-          mergeMap((socket) => callers.caller$(socket).pipe(mergeMap((caller) => serve$(socket, caller, names)))),
+    const listening$ = runtime.listen$({ address: bind, port }).pipe(takeUntil(drain$));
+    return listening$.pipe(
+      switchMap((listener) => {
+        const clients = clientsOf(listener);
+        const forget = watch.gauge('rendezvousSessions', () => clients.size);
+        const running: RendezvousServer = { local: listener.local, connections$: clients.count$ };
+        const accept = acceptor(callers, clients, shared, watch);
+        return concat(
+          merge(of(running), listener.socket$.pipe(tap(accept), ignoreElements())).pipe(takeUntil(drain$)),
+          defer(() => clients.drain$()),
+        ).pipe(
+          finalize(() => {
+            forget();
+            clients.close();
+          }),
         );
-        return merge(sessions$, of(running));
       }),
       finalize(() => {
-        unread.close();
         callers.close();
-        forget();
+        shared.unread.close();
+        shared.timers.close();
       }),
     );
   });
+}
+
+/** Takes in sockets. No Observable is made for each: a server has many thousands. */
+function acceptor(callers: Callers, clients: Clients, shared: LinesShared, watch: Watch): (socket: Socket) => void {
+  let arrived = 0;
+  let local: Caller['local'];
+  const serve = (socket: Socket, caller: Caller) => {
+    const site = siteOfCaller(caller, ++arrived);
+    if (!clients.mayCome(site)) {
+      watch.refused('rendezvous', 'too-many-connections', siteOf(caller.address));
+      socket.destroy();
+      return;
+    }
+    // Most have come to the same address.
+    if (local === undefined || caller.local === undefined || !sameEndpoint(local, caller.local)) ({ local } = caller);
+    clients.serve(new SocketLines(socket, siteOf(caller.address), shared), { ...caller, local }, site);
+  };
+  return (socket) => {
+    callers.arrive(socket, (caller) => {
+      serve(socket, caller);
+    });
+  };
 }

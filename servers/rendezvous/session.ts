@@ -1,36 +1,62 @@
-import { Subscription } from 'rxjs';
+import { TokenBucket, type TokenBucketConfig } from '../../lib/bounds/rate-limit.js';
 import { siteOf } from '../../lib/bounds/site.js';
+import { familyOf } from '../../lib/endpoint.js';
+import { InvalidTextError, LineTooLongError } from '../../lib/errors.js';
 import { formatReply, type Dialled, type RefusalCode, type Reply } from '../../lib/rendezvous/messages.js';
 import type { Runtime } from '../../lib/runtime.js';
 import type { Caller } from '../callers/caller.js';
-import type { ChannelListener, Store, Table } from '../store/store.js';
+import { onceKnown, type ChannelListener, type Soon, type Store, type Table } from '../store/store.js';
+import type { Due, Timer, Timers } from '../timers.js';
 import type { Watch } from '../watch.js';
-import type { ClientLines } from './client-lines.js';
+import type { ClientHandler, ClientLines } from './client-lines.js';
 import type { Forwarding } from './forwarding.js';
+import { isIntended } from './intended-server.js';
+import type { RendezvousServerLimits } from './limits.js';
 
-/** What a session needs. */
-interface SessionContext {
+/** What the sessions of a server share. */
+export interface SessionContext {
   readonly store: Store;
+  readonly limits: RendezvousServerLimits;
+  /** How many lines each client may say. */
+  readonly lineRate: TokenBucketConfig;
   readonly runtime: Runtime;
-  /** The port of the HTTP services on this host, which the client is told. */
+  readonly timers: Timers;
+  /** The port of the HTTP services on this host, which clients are told. */
   readonly httpPort: number | undefined;
   /** The id that the server has given itself. */
   readonly serverId: string;
   readonly forwarding: Forwarding;
+  /** The names by which clients know the server; none when it has not been told any. */
+  readonly names: ReadonlySet<string>;
   readonly watch: Watch;
-  /** Whether the client may say so many lines. */
-  readonly mayGoOn: (lines: number) => boolean;
-  /** Is called when something was said. */
-  readonly look: () => void;
-  /** Whether the client meant this server when it dialled. */
-  readonly isIntended: (dialled: Dialled) => boolean;
+  readonly protocols: Protocols;
+  /** Is told when the connection of a session is gone. */
+  readonly gone: (session: ServerSession) => void;
+}
+
+/** What sessions say and do: the same for all of them. */
+export interface Protocols {
+  /** Answers a line. */
+  answer(line: string, session: ServerSession): Soon<void>;
+  /** A message has come on the channel of the session's key. */
+  heard(message: string, session: ServerSession): void;
+  /** The session is at its end: gives up what it has in the store. */
+  ended(session: ServerSession): void;
+}
+
+/** Something that a session waits for, and that ends with it. */
+export interface Waiting {
+  end(): void;
 }
 
 /** So many bytes of a long reply count as a line: a list of 100 nodes, of 50 KiB, costs as much as fifty lines. */
 const BYTES_OF_LINE = 1_024;
 
-/** One connection to a client, as the handlers of its requests see it. All state of the client ends with its session. */
-export class ServerSession {
+/**
+ * One connection to a client, as the handlers of its requests see it. All state of the client ends with its session. A server has many
+ * thousands: what all of them share is in their context, and what few of them need is made when they need it.
+ */
+export class ServerSession implements ClientHandler, ChannelListener, Due {
   /** The challenge that was given out. */
   nonce: string | undefined;
   /** The key that was proven. */
@@ -39,39 +65,69 @@ export class ServerSession {
   isReplaced = false;
   /** Waits for challenges, and has nothing to say until one comes. */
   isListed = false;
-  /** The nodes whose answers it waits for, by the channels on which they come. */
-  readonly asked = new Map<string, Subscription>();
-
-  readonly store: Store;
-  readonly runtime: Runtime;
-  readonly httpPort: number | undefined;
-  readonly serverId: string;
-  readonly forwarding: Forwarding;
-  readonly watch: Watch;
+  /** Nothing is said or read any more. */
+  isOver = false;
+  /** What it waits for, by the channels on which that comes. */
+  waiting: Map<string, Waiting> | undefined;
 
   readonly #lines: ClientLines;
   readonly #context: SessionContext;
-  readonly #atEnd = new Subscription();
+  readonly #bucket: TokenBucket;
+  readonly #idle: Timer;
 
-  /** @param remote who the client is, as the server sees it. */
+  /**
+   * @param remote who the client is, as the server sees it.
+   * @param site what its connections are counted by.
+   */
   constructor(
     lines: ClientLines,
     readonly remote: Caller,
+    readonly site: string,
     context: SessionContext,
   ) {
     this.#lines = lines;
     this.#context = context;
-    this.store = context.store;
-    this.runtime = context.runtime;
-    this.httpPort = context.httpPort;
-    this.serverId = context.serverId;
-    this.forwarding = context.forwarding;
-    this.watch = context.watch;
+    this.#bucket = new TokenBucket(context.lineRate);
+    this.#idle = context.timers.of(this);
+    this.#putOff();
+  }
+
+  get store(): Store {
+    return this.#context.store;
+  }
+
+  get runtime(): Runtime {
+    return this.#context.runtime;
+  }
+
+  get timers(): Timers {
+    return this.#context.timers;
+  }
+
+  get httpPort(): number | undefined {
+    return this.#context.httpPort;
+  }
+
+  get serverId(): string {
+    return this.#context.serverId;
+  }
+
+  get forwarding(): Forwarding {
+    return this.#context.forwarding;
+  }
+
+  get watch(): Watch {
+    return this.#context.watch;
+  }
+
+  /** The family of the client's address. */
+  get family(): 4 | 6 {
+    return familyOf(this.remote.address);
   }
 
   /** Whether the client meant this server when it dialled. */
   isIntended(dialled: Dialled): boolean {
-    return this.#context.isIntended(dialled);
+    return isIntended(dialled, this.remote, this.#context.names);
   }
 
   /** The time, in milliseconds since the epoch. */
@@ -83,10 +139,18 @@ export class ServerSession {
     this.say(formatReply(reply));
   }
 
-  /** Says a line, such as one that another session has written, as it is. */
+  /** Says a line. */
   say(line: string): void {
     this.#lines.say(line);
-    this.#context.look();
+  }
+
+  /** Says a line that another session has written, as it is. A shared store may bring something else, which is ignored. */
+  passOn(text: string): void {
+    try {
+      this.#lines.say(text);
+    } catch (error) {
+      if (!(error instanceof InvalidTextError)) throw error;
+    }
   }
 
   /**
@@ -104,17 +168,18 @@ export class ServerSession {
    * Sends a line that may be far longer than its request. Each {@link BYTES_OF_LINE} bytes count as a line of the client's. If the
    * client may cause no line, it is told, and the line is not made.
    */
-  async sayAtLength(make: () => Promise<string>): Promise<void> {
-    if (!this.mayCause(1)) return;
-    const text = await make();
-    const more = Math.ceil(Buffer.byteLength(text) / BYTES_OF_LINE) - 1;
-    // The reply is sent even if it exceeds the limit; the excess delays the next one.
-    if (more > 0) this.#cause(more);
-    this.say(text);
+  sayAtLength(make: () => Soon<string>): Soon<void> {
+    if (!this.mayCause(1)) return undefined;
+    return onceKnown(make(), (text) => {
+      const more = Math.ceil(Buffer.byteLength(text) / BYTES_OF_LINE) - 1;
+      // The reply is sent even if it exceeds the limit; the excess delays the next one.
+      if (more > 0) this.#cause(more);
+      this.say(text);
+    });
   }
 
   #cause(lines: number): boolean {
-    return this.#context.mayGoOn(lines) && this.forwarding.mayForward(siteOf(this.remote.address), lines);
+    return this.#bucket.take(lines) && this.forwarding.mayForward(siteOf(this.remote.address), lines);
   }
 
   /** Says why one request is refused; the session goes on. */
@@ -130,8 +195,14 @@ export class ServerSession {
 
   /** Says why, and closes. */
   refuse(code: RefusalCode, words: string): void {
+    if (this.isOver) return;
     this.decline(code, words);
     this.close();
+  }
+
+  /** Tells the client that there is no room for it, or no more. */
+  turnAway(): void {
+    this.refuse('too-many-connections', 'too many connections to this server, or from this address');
   }
 
   /** Lets the client go; what was said before still arrives, but a client that does not hang up, too, is not waited for. */
@@ -139,22 +210,9 @@ export class ServerSession {
     this.#lines.close();
   }
 
-  /** Does something for each message on a channel of the store, until unsubscribed from or the session is at its end. */
-  listen(channel: string, next: (message: string) => void): Subscription {
-    const listener: ChannelListener = {
-      heard: next,
-      unheard: () => {
-        this.close();
-      },
-    };
-    const listening = new Subscription(() => {
-      this.store.leave(channel, listener);
-    });
-    Promise.resolve(this.store.listen(channel, listener)).catch(() => {
-      this.close();
-    });
-    this.#atEnd.add(listening);
-    return listening;
+  /** Drops the client, with all that is still on its way. */
+  drop(): void {
+    this.#lines.drop();
   }
 
   /** Has the store forget what it kept for this client. If the store has failed, it forgets that in time. */
@@ -162,13 +220,65 @@ export class ServerSession {
     Promise.resolve(this.store.delete(table, key)).catch(() => undefined);
   }
 
-  /** Does something when the session is at its end. */
-  atEnd(action: () => void): void {
-    this.#atEnd.add(action);
+  line(text: string): Promise<void> | undefined {
+    if (!this.#bucket.take()) {
+      this.refuse('too-many-lines', `more than ${this.#context.limits.linesPerSecond} lines a second`);
+      return undefined;
+    }
+    try {
+      const answered = this.#context.protocols.answer(text, this);
+      this.#putOff();
+      if (!(answered instanceof Promise)) return undefined;
+      return answered.then(
+        () => {
+          // It may be listed now, and a PyP2P node that waits for candidates sends nothing more.
+          this.#putOff();
+        },
+        () => {
+          this.#fail();
+        },
+      );
+    } catch {
+      this.#fail();
+      return undefined;
+    }
   }
 
-  /** Gives up what the session holds in the store: its listing, and the channels that it listens on. */
-  end(): void {
-    this.#atEnd.unsubscribe();
+  fault(error: Error): void {
+    this.refuse(error instanceof LineTooLongError ? 'line-too-long' : 'malformed', error.message);
+  }
+
+  over(): void {
+    this.isOver = true;
+    this.#idle.stop();
+    for (const waiting of this.waiting?.values() ?? []) waiting.end();
+    this.#context.protocols.ended(this);
+  }
+
+  gone(): void {
+    this.#context.gone(this);
+  }
+
+  heard(message: string): void {
+    this.#context.protocols.heard(message, this);
+  }
+
+  unheard(): void {
+    this.close();
+  }
+
+  /** Nothing was said for too long. */
+  due(): void {
+    this.refuse('idle', 'nothing was said for too long');
+  }
+
+  /** The store has failed; the client will try again, here or elsewhere. */
+  #fail(): void {
+    this.refuse('closing', 'this server cannot answer now');
+  }
+
+  #putOff(): void {
+    const { idleMs, listedIdleMs } = this.#context.limits;
+    if (!this.isOver) this.#idle.start(this.isListed ? listedIdleMs : idleMs);
   }
 }

@@ -4,6 +4,17 @@ export type Table = 'passive' | 'simultaneous' | 'candidates' | 'unls';
 /** An answer that memory has at once, and a shared store later. */
 export type Soon<T> = T | Promise<T>;
 
+/**
+ * Goes on with an answer: now, if it is there.
+ *
+ * @example
+ * const store = memoryStore({ maxEntries: 100, now: Date.now, random: Math.random });
+ * onceKnown(store.publish('channel', 'message'), (count) => console.log(count > 0 ? 'SENT' : 'ABSENT'));
+ */
+export function onceKnown<T, R>(answer: Soon<T>, next: (value: T) => Soon<R>): Soon<R> {
+  return answer instanceof Promise ? answer.then(next) : next(answer);
+}
+
 /** Takes the messages on a channel. A session is one itself, so that listening makes no object for each. */
 export interface ChannelListener {
   /** A message has come. Never throws. */

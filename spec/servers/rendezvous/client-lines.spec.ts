@@ -2,6 +2,9 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { asyncScheduler } from 'rxjs';
 import { SocketLines } from '../../../servers/rendezvous/client-lines.js';
+import { Outbox } from '../../../servers/rendezvous/outbox.js';
+import { Timers } from '../../../servers/timers.js';
+import { DEFAULT_UNREAD_LIMITS, Unread } from '../../../servers/unread.js';
 
 describe('SocketLines', () => {
   const sockets: Socket[] = [];
@@ -24,7 +27,14 @@ describe('SocketLines', () => {
     socket.on('error', () => undefined);
     sockets.push(client, socket);
     const events: string[] = [];
-    const lines = new SocketLines(socket, asyncScheduler);
+    const lines = new SocketLines(socket, 'a site', {
+      timers: new Timers(asyncScheduler),
+      outbox: new Outbox(),
+      unread: new Unread(
+        { ...DEFAULT_UNREAD_LIMITS, unreadBytes: 2 ** 25, unreadBytesPerHost: 2 ** 25 },
+        asyncScheduler,
+      ),
+    });
     const gone = new Promise<void>((resolve) => {
       lines.start({
         line(text) {
@@ -116,6 +126,33 @@ describe('SocketLines', () => {
     while ((await moved()) > 0);
     expect(client.writableLength).toBeGreaterThan(0);
     expect(events).toEqual(['first']);
+  });
+
+  it('brings all that was said to a client that reads slowly, in order, and then hangs up', async () => {
+    const { client, lines } = await begin();
+    const said = Array.from({ length: 800 }, (_, index) => `${index} ${'ü'.repeat(10_000)}`);
+    client.pause();
+    for (const line of said.slice(0, 600)) lines.say(line);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(lines.waiting).toBeGreaterThan(65_536);
+    for (const line of said.slice(600)) lines.say(line);
+    client.end();
+    client.setEncoding('utf8');
+    const heard = (await textTo(client)).split('\r\n');
+    expect(heard.length).toBe(said.length + 1);
+    expect(said.findIndex((line, index) => line !== heard[index])).toBe(-1);
+    expect(lines.waiting).toBe(0);
+  });
+
+  it('writes what was said in one go in one piece, also what was said by others to the same client', async () => {
+    const { client, lines } = await begin();
+    const chunks: string[] = [];
+    client.on('data', (chunk) => chunks.push(String(chunk)));
+    lines.say('one');
+    await Promise.resolve();
+    lines.say('two');
+    await once(client, 'data');
+    expect(chunks).toEqual(['one\r\ntwo\r\n']);
   });
 
   it('ends once when the client breaks off', async () => {

@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { filter, firstValueFrom, noop, Subject } from 'rxjs';
+import { filter, firstValueFrom, noop, share, Subject } from 'rxjs';
 import { createIdentity, formatUnl, type Identity, type UnlV3 } from '../../../lib/index.js';
 import { proveLine } from '../../support/proof.js';
 import { VirtualClock } from '../../connection/virtual-links.js';
+import { rendezvousServer$ } from '../../../servers/index.js';
 import { memoryStore } from '../../../servers/store/memory.js';
 import { addressOf, Lab, newAddress } from '../../support/nodes.js';
 import { LineClient } from '../../support/line-client.js';
@@ -580,6 +581,64 @@ describe('The rendezvous server', () => {
       expect(await asking.ask('UNLS 3 10')).toBe('LISTED 3');
     });
   }
+
+  describe('that is stopped', () => {
+    it('listens no longer, sends its clients elsewhere, and completes when they have gone', async () => {
+      const stop = new Subject<void>();
+      const running$ = rendezvousServer$({ bind: '127.0.0.1', port: 0, drain$: stop }).pipe(share());
+      const first = firstValueFrom(running$);
+      const completed = new Promise<void>((resolve, reject) => {
+        lab.use(running$.subscribe({ error: reject, complete: resolve }));
+      });
+      const server = await first;
+      const quiet = await Promise.all(Array.from({ length: 120 }, () => clientOf(server, newAddress())));
+      const alice = createIdentity();
+      const registered = await clientOf(server);
+      await register(registered, alice);
+      const told = [...quiet, registered].map((client) => client.heard());
+      stop.next();
+      expect((await Promise.all(told)).every((line) => line.startsWith('REFUSED closing '))).toBeTrue();
+      const late = connect({ host: server.local.address, port: server.local.port });
+      const error = await new Promise((resolve) => late.once('error', resolve));
+      expect(String(error)).toContain('ECONNREFUSED');
+      await Promise.all([...quiet, registered].map((client) => client.closed()));
+      await completed;
+    });
+
+    it('tells its clients a few at a time', async () => {
+      const clock = new VirtualClock();
+      const stop = new Subject<void>();
+      const server = await lab.server({ drain$: stop }, { scheduler: clock });
+      const clients = await Promise.all(Array.from({ length: 101 }, () => clientOf(server, newAddress())));
+      await Promise.all(clients.map((client) => client.ask('PING')));
+      stop.next();
+      const counts: number[] = [];
+      for (let turn = 0; turn < 3; turn++) {
+        clock.pass(5);
+        const wanted = Math.min(101, 50 * (turn + 1));
+        const gone = firstValueFrom(server.connections$.pipe(filter((count) => count === 101 - wanted)));
+        await gone;
+        counts.push(clients.filter(({ unheard }) => unheard > 0).length);
+      }
+      expect(counts).toEqual([50, 100, 101]);
+    });
+
+    it('has nothing to wait for without clients', async () => {
+      const stop = new Subject<void>();
+      const isDone = new Promise<void>((resolve, reject) => {
+        const next = () => {
+          stop.next();
+        };
+        rendezvousServer$({ bind: '127.0.0.1', port: 0, drain$: stop }).subscribe({
+          next,
+          error: reject,
+          complete: resolve,
+        });
+      });
+      await isDone;
+      expect(stop.observed).toBeFalse();
+    });
+  });
 
   describe('survives', () => {
     it('too many connections from one address, without effect on others', async () => {
