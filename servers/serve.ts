@@ -1,6 +1,7 @@
 import { combineLatest, defer, EMPTY, map, NEVER, of, startWith, switchMap, type Observable } from 'rxjs';
 import type { Endpoint, ServerAddress } from '../lib/endpoint.js';
 import { InvalidOptionError } from '../lib/errors.js';
+import { systemRuntime } from '../lib/runtime.js';
 import { dhtServer$ } from './dht.js';
 import type { HttpServerLimits } from './http/limits.js';
 import { httpServer$ } from './http/server.js';
@@ -12,6 +13,8 @@ import { reachabilityService$ } from './reachability/server.js';
 import type { RelayCounters } from './relay/counters.js';
 import type { RelayServerLimits } from './relay/limits.js';
 import { relayService$ } from './relay/server.js';
+import type { CertificateFiles } from './tls/certificate-files.js';
+import { heldCertificate$, type HeldCertificate } from './tls/held-certificate.js';
 import type { RendezvousServerLimits } from './rendezvous/limits.js';
 import { rendezvousServer$ } from './rendezvous/server.js';
 import { redisStore$ } from './store/redis-store.js';
@@ -69,6 +72,11 @@ export interface ServeConfig {
    * by `Forwarded` or `X-Forwarded-For` with HTTP. Give only those that say it of everything that they pass on. Default: none.
    */
   readonly trustProxy?: readonly string[] | undefined;
+  /**
+   * The certificate by which the HTTP ports speak TLS, too: a connection that begins as TLS is HTTPS. Its files are read anew when they
+   * change. Default: HTTP alone.
+   */
+  readonly tls?: CertificateFiles | undefined;
 }
 
 /** The servers that run, by name. */
@@ -89,6 +97,14 @@ export interface Serving {
    * store is refused.
    */
   readonly store$: Observable<StorageState>;
+  /** Whether the certificate's files can be used: at once, and whenever they have changed. Empty without a certificate. */
+  readonly certificate$: Observable<CertificateState>;
+}
+
+/** How it stands with the files of a certificate. */
+export interface CertificateState {
+  /** Why what they hold now cannot be used, so that what was read before is; `undefined` when all is well. */
+  readonly failure: string | undefined;
 }
 
 /**
@@ -105,19 +121,26 @@ export interface Serving {
 export function serve$(config: ServeConfig = {}): Observable<Serving> {
   return defer(() => {
     expectUse(config);
-    return relay$(config);
-  }).pipe(
-    // Both ports share one relay, since its limits are for the whole machine.
-    switchMap(({ services, counters$ }) =>
-      combineLatest([meeting$(config, services), dht$(config, services)]).pipe(
+    const { tls } = config;
+    return tls === undefined ? of(undefined) : heldCertificate$(tls, systemRuntime.scheduler);
+  }).pipe(switchMap((certificate) => servers$(config, certificate)));
+}
+
+function servers$(config: ServeConfig, certificate: HeldCertificate | undefined): Observable<Serving> {
+  // Both ports share one relay, since its limits are for the whole machine.
+  return relay$(config).pipe(
+    switchMap(({ services, counters$ }) => {
+      const shared = { services, certificate };
+      return combineLatest([meeting$(config, shared), dht$(config, shared)]).pipe(
         map(([{ storage$, store$, ...meeting }, dht]) => ({
           endpoints: Object.entries({ ...meeting, ...dht }).map(([name, { local }]) => ({ name, local })),
           relayCounters$: counters$,
           storage$,
           store$,
+          certificate$: certificate?.certificate$.pipe(map(({ failure }) => ({ failure }))) ?? EMPTY,
         })),
-      ),
-    ),
+      );
+    }),
   );
 }
 
@@ -140,17 +163,21 @@ function store$({ store, storePrefix, limits }: ServeConfig): Observable<{
   );
 }
 
-type Services = readonly Observable<HttpService>[];
+/** What HTTP servers share. */
+interface Shared {
+  readonly services: readonly Observable<HttpService>[];
+  readonly certificate: HeldCertificate | undefined;
+}
 
 /** The rendezvous server, which tells nodes where the HTTP services are. */
-function meeting$(config: ServeConfig, others: Services) {
+function meeting$(config: ServeConfig, { services: others, certificate }: Shared) {
   const { bind, port, httpPort = 8080, limits, dataFolder, hosts, mailboxLimits, httpLimits } = config;
   const { trustProxy, watch } = config;
   const mailbox$ = mailboxService$({ dataFolder, hosts, limits: mailboxLimits, watch });
   return combineLatest([mailbox$, store$(config)]).pipe(
     switchMap(([{ service, storage$ }, { store, store$ }]) => {
       const services = [reachabilityService$({ bind, watch }), of(service), ...others];
-      return httpServer$({ bind, port: httpPort, limits: httpLimits, trustProxy, services, watch }).pipe(
+      return httpServer$({ bind, port: httpPort, limits: httpLimits, trustProxy, certificate, services, watch }).pipe(
         switchMap((http) =>
           rendezvousServer$({ bind, port, httpPort: http.local.port, hosts, store, limits, trustProxy, watch }).pipe(
             map((rendezvous) => ({ rendezvous, http, storage$, store$ })),
@@ -167,7 +194,7 @@ function meeting$(config: ServeConfig, others: Services) {
  */
 function dht$(
   { bind, dhtPort, dhtAddress, dhtBootstrap, httpLimits, trustProxy, watch }: ServeConfig,
-  others: Services,
+  { services: others, certificate }: Shared,
 ) {
   if (dhtPort === undefined) return of({});
   return dhtServer$({ bind, port: dhtPort, address: dhtAddress, bootstrap: dhtBootstrap }).pipe(
@@ -177,6 +204,7 @@ function dht$(
         port: dht.local.port,
         limits: httpLimits,
         trustProxy,
+        certificate,
         services: [reachabilityService$({ bind, watch }), ...others],
         watch,
       }).pipe(map((dhtHttp) => ({ dht, 'dht-http': dhtHttp }))),

@@ -60,6 +60,7 @@ const SERVERS: readonly string[] = [
   'reachability',
   'dht',
   'http',
+  'tls',
   'callers',
   'store',
   'unread',

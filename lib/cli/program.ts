@@ -109,6 +109,13 @@ Exit status: 0 after a clean close, 1 when no connection could be made, 2 for wr
         'an address or network of proxies that say who calls (PROXY protocol, Forwarded, X-Forwarded-For) and are believed; may be given several times (default: none)',
       ).argParser(several),
     )
+    .addOption(
+      new Option(
+        '--tls-cert <FILE>',
+        'the certificate (PEM, with those that lead to its authority) by which the HTTP port speaks HTTPS, too; read anew when it changes',
+      ),
+    )
+    .addOption(new Option('--tls-key <FILE>', 'its private key (PEM)'))
     .addOption(new Option('--no-relay', 'do not pass bytes between nodes that cannot reach each other'))
     .addOption(
       new Option(

@@ -1,5 +1,18 @@
-import { ignoreElements, lastValueFrom, merge, of, skipWhile, switchMap, takeUntil, tap, throttleTime } from 'rxjs';
+import {
+  ignoreElements,
+  lastValueFrom,
+  merge,
+  of,
+  skip,
+  skipWhile,
+  switchMap,
+  takeUntil,
+  tap,
+  throttleTime,
+} from 'rxjs';
 import { serve$ } from '../../servers/serve.js';
+import type { CertificateFiles } from '../../servers/tls/certificate-files.js';
+import { InvalidOptionError } from '../errors.js';
 import { formatEndpoint, parseServer } from '../endpoint.js';
 import { reporter } from './report.js';
 import { exitSoon, print } from './stdout.js';
@@ -19,6 +32,8 @@ export interface ServeOptions {
   readonly host?: readonly string[];
   /** Addresses and networks of proxies that are believed. */
   readonly trustProxy?: readonly string[];
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
   readonly relay: boolean;
   readonly relaySessions?: number;
   /** Bytes of one session. */
@@ -35,10 +50,26 @@ export interface ServeOptions {
 const TELL_MS = 60_000;
 
 /** `rxp2p serve`: runs the servers until interrupted. */
-export async function serve({ data, host, dhtBootstrap, json, ...options }: ServeOptions): Promise<void> {
+export async function serve({
+  data,
+  host,
+  dhtBootstrap,
+  tlsCert,
+  tlsKey,
+  json,
+  ...options
+}: ServeOptions): Promise<void> {
   const bootstrap = dhtBootstrap?.map((text) => parseServer('dht-bootstrap', text));
   const report = reporter(json);
-  const config = { ...options, dataFolder: data, hosts: host, relayLimits: limitsOf(options), dhtBootstrap: bootstrap };
+  const tls = filesOf(tlsCert, tlsKey);
+  const config = {
+    ...options,
+    tls,
+    dataFolder: data,
+    hosts: host,
+    relayLimits: limitsOf(options),
+    dhtBootstrap: bootstrap,
+  };
   const serving$ = serve$(config).pipe(
     tap(({ endpoints }) => {
       for (const { name, local } of endpoints) {
@@ -76,12 +107,30 @@ export async function serve({ data, host, dhtBootstrap, json, ...options }: Serv
         }),
         ignoreElements(),
       );
-      return merge(of(serving), counters$, storage$, store$);
+      const certificate$ = serving.certificate$.pipe(
+        skip(1),
+        tap(({ failure }) => {
+          const words =
+            failure === undefined ? 'has changed, and is used' : `cannot be used: ${failure}; the one before is`;
+          report('certificate', { failure }, `the certificate in ${tlsCert ?? ''} ${words}`);
+        }),
+        ignoreElements(),
+      );
+      return merge(of(serving), counters$, storage$, store$, certificate$);
     }),
     takeUntil(interrupted$()),
   );
   await lastValueFrom(serving$, { defaultValue: undefined });
   exitSoon();
+}
+
+/** The files of the certificate, if it is given. */
+function filesOf(certFile: string | undefined, keyFile: string | undefined): CertificateFiles | undefined {
+  if (certFile !== undefined && keyFile !== undefined) return { certFile, keyFile };
+  if (certFile === undefined && keyFile === undefined) return undefined;
+  throw new InvalidOptionError(
+    '`--tls-cert` and `--tls-key` go together: a certificate, and its private key. Give both',
+  );
 }
 
 /** Those of the relay's limits that are given, if any is. */

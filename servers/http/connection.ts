@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { siteOf } from '../../lib/bounds/site.js';
 import type { Caller } from '../callers/caller.js';
 import type { Place } from './room.js';
 
@@ -9,8 +10,6 @@ interface ConnectionConfig {
   /** Who has connected. */
   readonly caller: Caller;
   readonly place: Place;
-  /** Another for each connection of the server. */
-  readonly number: number;
   /** Is called when an answer was written. */
   readonly look: () => void;
 }
@@ -18,7 +17,6 @@ interface ConnectionConfig {
 /** A connection of an HTTP server, which has one request at a time. */
 export class Connection {
   readonly caller: Caller;
-  readonly number: number;
   readonly #config: ConnectionConfig;
   /** The site that it is counted by while nobody asks anything. */
   readonly #site: string;
@@ -27,7 +25,6 @@ export class Connection {
 
   constructor(config: ConnectionConfig) {
     this.caller = config.caller;
-    this.number = config.number;
     this.#config = config;
     this.#site = config.place.site;
   }
@@ -51,8 +48,9 @@ export class Connection {
   }
 
   /** Counts the connection by the site of whoever asks, until it is answered. Returns whether there is room for another of it. */
-  countBy(site: string, response: ServerResponse): boolean {
+  countBy(caller: Caller, response: ServerResponse): boolean {
     const { place } = this.#config;
+    const site = this.#siteOf(caller);
     if (!place.moveTo(site)) return false;
     if (site !== this.#site) {
       response.once('finish', () => {
@@ -63,8 +61,13 @@ export class Connection {
   }
 
   /** Counts the connection by a site for good: it speaks another protocol from now on. Returns whether there is room. */
-  keepBy(site: string): boolean {
-    return this.#config.place.moveTo(site);
+  keepBy(caller: Caller): boolean {
+    return this.#config.place.moveTo(this.#siteOf(caller));
+  }
+
+  /** Where a proxy does not say who asks, its connections are counted alone. */
+  #siteOf({ address, whose }: Caller): string {
+    return whose === 'our-proxy' ? this.#site : siteOf(address);
   }
 
   #closeBehind(response: ServerResponse): void {

@@ -10,13 +10,14 @@ import { systemRuntime } from '../../lib/runtime.js';
 import { expectInteger } from '../../lib/validate.js';
 import { siteOfCaller, type Caller } from '../callers/caller.js';
 import { Callers } from '../callers/callers.js';
+import type { HeldCertificate } from '../tls/held-certificate.js';
 import { Unread } from '../unread.js';
 import { unwatched, type Watch } from '../watch.js';
 import { Connection } from './connection.js';
 import { answer, answerUpgrade, nothing, refuse } from './dispatch.js';
 import { frontOf } from './front.js';
 import { DEFAULT_HTTP_LIMITS, type HttpServerLimits } from './limits.js';
-import { Room } from './room.js';
+import { Room, type Place } from './room.js';
 import type { HttpService } from './service.js';
 import { watchedService } from './watched-service.js';
 
@@ -28,6 +29,8 @@ interface HttpServerConfig {
   readonly limits?: Partial<HttpServerLimits> | undefined;
   /** The addresses and networks (CIDR) of proxies that are believed when they say who calls. Default: none. */
   readonly trustProxy?: readonly string[] | undefined;
+  /** By which callers that begin with TLS are answered. Default: HTTP alone is spoken. */
+  readonly certificate?: HeldCertificate | undefined;
   /** The services. The first that accepts a request answers it. Each emits once it is ready, and is closed by unsubscribing. */
   readonly services: readonly Observable<HttpService>[];
   /** Told of what the server does. Default: nobody is. */
@@ -80,7 +83,7 @@ export function serveAlone$<T extends { readonly service: HttpService }>(
 }
 
 function listening$(
-  { bind, port, limits: overrides, trustProxy, watch = unwatched }: Omit<HttpServerConfig, 'services'>,
+  { bind, port, limits: overrides, trustProxy, certificate, watch = unwatched }: Omit<HttpServerConfig, 'services'>,
   services: readonly HttpService[],
   scheduler: SchedulerLike,
 ): Observable<HttpServer> {
@@ -101,8 +104,7 @@ function listening$(
       if (connection?.isFree(response) !== true) return;
       const caller = callers.asking(connection.caller, request.headers);
       if (caller === undefined) refuse(response, 'headers');
-      else if (connection.countBy(siteOfCaller(caller, connection.number), response))
-        answer({ request, response, caller }, services);
+      else if (connection.countBy(caller, response)) answer({ request, response, caller }, services);
       else turnAway(response, caller);
     });
     // Node leaves these alone when it closes all connections.
@@ -116,30 +118,41 @@ function listening$(
       answerUpgrade(request, head, (response, upgrade) => {
         const caller = connection && callers.asking(connection.caller, request.headers);
         if (connection === undefined || caller === undefined) refuse(response, 'headers');
-        else if (connection.keepBy(siteOfCaller(caller, connection.number)))
-          answer({ request, response, caller, upgrade }, services);
+        else if (connection.keepBy(caller)) answer({ request, response, caller, upgrade }, services);
         else turnAway(response, caller);
       });
     });
     const forget = watch.gauge('httpConnections', () => connections.size + upgraded.size);
+    const sockets = new Set<Socket>();
     /** Closes a connection over the limit, or another that gives way to it, so that no site takes all connections. */
-    const enter = (socket: Socket, caller: Caller): boolean => {
-      const number = ++arrived;
-      const place = room.enter(siteOfCaller(caller, number), () => socket.destroy());
+    const enter = (socket: Socket, caller: Caller): Place | undefined => {
+      const place = room.enter(siteOfCaller(caller, ++arrived), () => socket.destroy());
       if (place === undefined) {
         watch.refused('http', 'too-many-connections', siteOf(caller.address));
         socket.destroy();
-        return false;
+        return undefined;
       }
-      const look = unread.watch({ socket, site: () => place.site });
-      connections.set(socket, new Connection({ socket, caller, place, number, look }));
+      sockets.add(socket);
       socket.once('close', () => {
         place.leave();
-        connections.delete(socket);
+        sockets.delete(socket);
       });
-      return true;
+      return place;
     };
-    const front = frontOf(http, { callers, hasProxies: trustProxy !== undefined, enter });
+    const opened = (stream: Socket, caller: Caller, place: Place) => {
+      const look = unread.watch({ socket: stream, site: () => place.site });
+      connections.set(stream, new Connection({ socket: stream, caller, place, look }));
+      stream.once('close', () => connections.delete(stream));
+    };
+    const front = frontOf(http, {
+      callers,
+      hasProxies: trustProxy !== undefined,
+      certificate,
+      silentMs: limits.requestMs,
+      scheduler,
+      enter,
+      opened,
+    });
     front.on('error', (cause) => {
       subscriber.error(new ListenError(`Cannot listen on port ${port}: ${cause.message}. Choose another.`, { cause }));
     });
@@ -155,7 +168,7 @@ function listening$(
       front.close();
       http.close();
       http.closeAllConnections();
-      for (const socket of [...upgraded, ...connections.keys()]) socket.destroy();
+      for (const socket of [...upgraded, ...sockets]) socket.destroy();
     };
   });
 }
