@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { rename, writeFile } from 'node:fs/promises';
-import { request as requestHttp } from 'node:http';
+import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -46,10 +46,9 @@ describe('Servers with a certificate', () => {
   async function ask({ address, port }: Endpoint, path: string, ca?: string): Promise<unknown> {
     const where = { host: address, port, path, agent: false };
     const asking = ca === undefined ? requestHttp(where) : requestHttps({ ...where, ca });
-    const answering = once(asking, 'response');
-    asking.end();
-    const [response]: NodeJS.ReadableStream[] = await answering;
-    if (response === undefined) throw new Error('Expected an answer');
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      asking.on('response', resolve).on('error', reject).end();
+    });
     return JSON.parse(await text(response));
   }
 
