@@ -1,4 +1,4 @@
-import { defaultIfEmpty, defer, map, merge, of, switchMap, type Observable } from 'rxjs';
+import { defaultIfEmpty, defer, map, merge, NEVER, of, switchMap, takeUntil, type Observable } from 'rxjs';
 import { createKeeper } from '../lib/dht/keeper.js';
 import { dhtLimits, type DhtLimits } from '../lib/dht/limits.js';
 import { dhtNode$ } from '../lib/dht/node.js';
@@ -7,9 +7,10 @@ import { routedAddress$ } from '../lib/port-mapping/gateway.js';
 import { ownInterfaces } from '../lib/link/interfaces.js';
 import { systemRuntime, type Runtime } from '../lib/runtime.js';
 import { expectInteger, invalidOption } from '../lib/validate.js';
+import type { DrainConfig } from './drain.js';
 
 /** The options of a node of the DHT that serves. */
-export interface DhtServerConfig {
+export interface DhtServerConfig extends DrainConfig {
   /** The local IPv4 address. Default: all. */
   readonly bind?: string | undefined;
   /** The UDP port. */
@@ -33,7 +34,7 @@ export interface DhtServer {
 
 /**
  * Runs a node of the DHT for as long as it is subscribed to: others begin with it, and it keeps parcels and announcements
- * for them. Emits once it listens. Never completes.
+ * for them. Emits once it listens. Completes only when it is drained.
  *
  * @param config what it is to be.
  * @param runtime time and chance; specs give their own. Default: the real ones.
@@ -44,7 +45,7 @@ export interface DhtServer {
  * dhtServer$({ port: 8001 }).subscribe(({ local }) => console.log(`DHT on UDP port ${local.port}`));
  */
 export function dhtServer$(
-  { bind, port, address, bootstrap = [], limits: overrides }: DhtServerConfig,
+  { bind, port, address, bootstrap = [], limits: overrides, drain$ = NEVER }: DhtServerConfig,
   runtime: Pick<Runtime, 'scheduler' | 'random'> = systemRuntime,
 ): Observable<DhtServer> {
   return defer(() => {
@@ -58,6 +59,7 @@ export function dhtServer$(
       switchMap((at) => dhtNode$({ bind: local, port, address: at, bootstrap })),
       switchMap((node) => merge(createKeeper({ node, limits, runtime }).serve$, of(node))),
       map((node) => ({ local: node.local })),
+      takeUntil(drain$),
     );
   });
 }

@@ -3,6 +3,7 @@ import type { Endpoint, ServerAddress } from '../lib/endpoint.js';
 import { InvalidOptionError } from '../lib/errors.js';
 import { systemRuntime } from '../lib/runtime.js';
 import { dhtServer$ } from './dht.js';
+import { serveWith, type DrainConfig } from './drain.js';
 import type { HttpServerLimits } from './http/limits.js';
 import { httpServer$ } from './http/server.js';
 import type { HttpService } from './http/service.js';
@@ -22,7 +23,7 @@ import type { Store } from './store/store.js';
 import type { Watch } from './watch.js';
 
 /** The options of all servers together. */
-export interface ServeConfig {
+export interface ServeConfig extends DrainConfig {
   /** The local address. Default: all. */
   readonly bind?: string | undefined;
   /** The rendezvous server's TCP port. Default: 8000. */
@@ -108,7 +109,7 @@ export interface CertificateState {
 }
 
 /**
- * Runs all servers for as long as it is subscribed to. Emits once all of them listen. Never completes.
+ * Runs all servers for as long as it is subscribed to. Emits once all of them listen. Completes only when it is drained.
  *
  * @param config which servers, where, and what they bear. Default: all but the DHT, with their defaults.
  * @throws ListenError (`LISTEN_FAILED`) when a port cannot be listened on; StoreError (`STORE`) when the folder or the store cannot be used;
@@ -122,14 +123,14 @@ export function serve$(config: ServeConfig = {}): Observable<Serving> {
   return defer(() => {
     expectUse(config);
     const { tls } = config;
-    return tls === undefined ? of(undefined) : heldCertificate$(tls, systemRuntime.scheduler);
-  }).pipe(switchMap((certificate) => servers$(config, certificate)));
+    return tls === undefined ? NEVER.pipe(startWith(undefined)) : heldCertificate$(tls, systemRuntime.scheduler);
+  }).pipe(serveWith((certificate) => servers$(config, certificate)));
 }
 
 function servers$(config: ServeConfig, certificate: HeldCertificate | undefined): Observable<Serving> {
   // Both ports share one relay, since its limits are for the whole machine.
   return relay$(config).pipe(
-    switchMap(({ services, counters$ }) => {
+    serveWith(({ services, counters$ }) => {
       const shared = { services, certificate };
       return combineLatest([meeting$(config, shared), dht$(config, shared)]).pipe(
         map(([{ storage$, store$, ...meeting }, dht]) => ({
@@ -145,9 +146,9 @@ function servers$(config: ServeConfig, certificate: HeldCertificate | undefined)
 }
 
 /** The relay, if there is to be one. */
-function relay$({ relay = true, hosts, relayLimits, watch }: ServeConfig) {
-  if (!relay) return of({ services: [], counters$: EMPTY });
-  return relayService$({ hosts, limits: relayLimits, watch }).pipe(
+function relay$({ relay = true, hosts, relayLimits, watch, drain$ }: ServeConfig) {
+  if (!relay) return NEVER.pipe(startWith({ services: [], counters$: EMPTY }));
+  return relayService$({ hosts, limits: relayLimits, watch, drain$ }).pipe(
     map(({ service, counters$ }) => ({ services: [of(service)], counters$ })),
   );
 }
@@ -172,14 +173,15 @@ interface Shared {
 /** The rendezvous server, which tells nodes where the HTTP services are. */
 function meeting$(config: ServeConfig, { services: others, certificate }: Shared) {
   const { bind, port, httpPort = 8080, limits, dataFolder, hosts, mailboxLimits, httpLimits } = config;
-  const { trustProxy, watch } = config;
-  const mailbox$ = mailboxService$({ dataFolder, hosts, limits: mailboxLimits, watch });
+  const { trustProxy, watch, drain$ } = config;
+  const shared = { bind, trustProxy, watch, drain$ };
+  const mailbox$ = mailboxService$({ dataFolder, hosts, limits: mailboxLimits, watch, drain$ });
   return combineLatest([mailbox$, store$(config)]).pipe(
-    switchMap(([{ service, storage$ }, { store, store$ }]) => {
+    serveWith(([{ service, storage$ }, { store, store$ }]) => {
       const services = [reachabilityService$({ bind, watch }), of(service), ...others];
-      return httpServer$({ bind, port: httpPort, limits: httpLimits, trustProxy, certificate, services, watch }).pipe(
+      return httpServer$({ ...shared, port: httpPort, limits: httpLimits, certificate, services }).pipe(
         switchMap((http) =>
-          rendezvousServer$({ bind, port, httpPort: http.local.port, hosts, store, limits, trustProxy, watch }).pipe(
+          rendezvousServer$({ ...shared, port, httpPort: http.local.port, hosts, store, limits }).pipe(
             map((rendezvous) => ({ rendezvous, http, storage$, store$ })),
           ),
         ),
@@ -193,11 +195,11 @@ function meeting$(config: ServeConfig, { services: others, certificate }: Shared
  * it.
  */
 function dht$(
-  { bind, dhtPort, dhtAddress, dhtBootstrap, httpLimits, trustProxy, watch }: ServeConfig,
+  { bind, dhtPort, dhtAddress, dhtBootstrap, httpLimits, trustProxy, watch, drain$ }: ServeConfig,
   { services: others, certificate }: Shared,
 ) {
   if (dhtPort === undefined) return of({});
-  return dhtServer$({ bind, port: dhtPort, address: dhtAddress, bootstrap: dhtBootstrap }).pipe(
+  return dhtServer$({ bind, port: dhtPort, address: dhtAddress, bootstrap: dhtBootstrap, drain$ }).pipe(
     switchMap((dht) =>
       httpServer$({
         bind,
@@ -207,6 +209,7 @@ function dht$(
         certificate,
         services: [reachabilityService$({ bind, watch }), ...others],
         watch,
+        drain$,
       }).pipe(map((dhtHttp) => ({ dht, 'dht-http': dhtHttp }))),
     ),
   );

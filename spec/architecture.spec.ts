@@ -67,6 +67,7 @@ const SERVERS: readonly string[] = [
   'timers',
   'host-names',
   'watch',
+  'drain',
 ];
 
 /** A source file and those that it imports, by their paths from the top. */

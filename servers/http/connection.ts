@@ -70,14 +70,26 @@ export class Connection {
     return whose === 'our-proxy' ? this.#site : siteOf(address);
   }
 
+  /** The answer that is being given is the last one: the connection is closed behind it. */
+  isLast(): void {
+    const answer = this.#answering;
+    if (answer === undefined) return;
+    if (answer.headersSent) this.#endBehind(answer);
+    else answer.setHeader('connection', 'close');
+  }
+
   #closeBehind(response: ServerResponse): void {
     if (this.#isClosing) return;
     this.#isClosing = true;
     const { socket } = this.#config;
     socket.pause();
     if (!response.headersSent) response.setHeader('connection', 'close');
-    response.once('finish', () => {
-      socket.destroySoon();
+    this.#endBehind(response);
+  }
+
+  #endBehind(answer: ServerResponse): void {
+    answer.once('finish', () => {
+      this.#config.socket.destroySoon();
     });
   }
 }

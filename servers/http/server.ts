@@ -1,6 +1,6 @@
 import { createServer, type ServerOptions, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { combineLatest, map, Observable, of, switchMap, type SchedulerLike } from 'rxjs';
+import { combineLatest, map, NEVER, Observable, of, type SchedulerLike } from 'rxjs';
 import { siteOf } from '../../lib/bounds/site.js';
 import { MAX_TIMER_MS } from '../../lib/config.js';
 import { withDefaults } from '../../lib/config/resolve.js';
@@ -10,6 +10,7 @@ import { systemRuntime } from '../../lib/runtime.js';
 import { expectInteger } from '../../lib/validate.js';
 import { siteOfCaller, type Caller } from '../callers/caller.js';
 import { Callers } from '../callers/callers.js';
+import { onDrain, serveWith, type DrainConfig } from '../drain.js';
 import type { HeldCertificate } from '../tls/held-certificate.js';
 import { Unread } from '../unread.js';
 import { unwatched, type Watch } from '../watch.js';
@@ -22,7 +23,7 @@ import type { HttpService } from './service.js';
 import { watchedService } from './watched-service.js';
 
 /** The options of an HTTP server. */
-interface HttpServerConfig {
+interface HttpServerConfig extends DrainConfig {
   /** The local address. Default: all. */
   readonly bind?: string | undefined;
   readonly port: number;
@@ -43,7 +44,8 @@ export interface HttpServer {
 }
 
 /**
- * Runs an HTTP server, with the services on it, for as long as it is subscribed to. Emits once it listens.
+ * Runs an HTTP server, with the services on it, for as long as it is subscribed to. Emits once it listens. Completes only when it is
+ * drained.
  *
  * A connection has one request at a time: what comes before the answer has gone out is not read, and the connection is closed behind
  * that answer (RFC 9112 §9.3.2: the client asks again on another).
@@ -51,13 +53,12 @@ export interface HttpServer {
  * @throws ListenError when the port cannot be listened on; and whatever a service fails with.
  */
 export function httpServer$(
-  { services, watch = unwatched, ...config }: HttpServerConfig,
+  { services, ...config }: HttpServerConfig,
   scheduler: SchedulerLike = systemRuntime.scheduler,
 ): Observable<HttpServer> {
+  const { watch = unwatched } = config;
   return combineLatest([of(undefined), ...services]).pipe(
-    switchMap(([, ...ready]) =>
-      listening$({ ...config, watch }, [...ready, watchedService('none', nothing, watch)], scheduler),
-    ),
+    serveWith(([, ...ready]) => listening$(config, [...ready, watchedService('none', nothing, watch)], scheduler)),
   );
 }
 
@@ -74,7 +75,7 @@ export function serveAlone$<T extends { readonly service: HttpService }>(
   scheduler: SchedulerLike,
 ): Observable<HttpServer & Omit<T, 'service'>> {
   return running$.pipe(
-    switchMap(({ service, ...rest }) =>
+    serveWith(({ service, ...rest }) =>
       httpServer$({ ...config, port, services: [of(service)] }, scheduler).pipe(
         map(({ local }) => ({ local, ...rest })),
       ),
@@ -83,7 +84,15 @@ export function serveAlone$<T extends { readonly service: HttpService }>(
 }
 
 function listening$(
-  { bind, port, limits: overrides, trustProxy, certificate, watch = unwatched }: Omit<HttpServerConfig, 'services'>,
+  {
+    bind,
+    port,
+    limits: overrides,
+    trustProxy,
+    certificate,
+    watch = unwatched,
+    drain$ = NEVER,
+  }: Omit<HttpServerConfig, 'services'>,
   services: readonly HttpService[],
   scheduler: SchedulerLike,
 ): Observable<HttpServer> {
@@ -100,6 +109,7 @@ function listening$(
       refuse(response, 'full');
     };
     const http = createServer(timesOf(limits), (request, response) => {
+      if (!front.listening) response.setHeader('connection', 'close');
       const connection = connections.get(request.socket);
       if (connection?.isFree(response) !== true) return;
       const caller = callers.asking(connection.caller, request.headers);
@@ -161,7 +171,15 @@ function listening$(
       if (bound === null || typeof bound === 'string') return;
       subscriber.next({ local: { address: canonicalAddress(bound.address) ?? bound.address, port: bound.port } });
     });
+    const draining = onDrain(drain$, () => {
+      for (const connection of connections.values()) connection.isLast();
+      http.closeIdleConnections();
+      front.close(() => {
+        subscriber.complete();
+      });
+    });
     return () => {
+      draining.unsubscribe();
       forget();
       unread.close();
       callers.close();

@@ -50,6 +50,7 @@ export class Mailbox {
   readonly #mayAsk: (host: string) => boolean;
   readonly #maySend: (sender: string) => boolean;
   readonly #forget: () => void;
+  #isDraining = false;
 
   /** When this server started. It does not know which takes were answered before. */
   readonly #started: number;
@@ -94,6 +95,12 @@ export class Mailbox {
   async sweep(): Promise<void> {
     await this.#pyp2p.sweep();
     await this.#boxes.sweep();
+  }
+
+  /** Nobody waits here any more: they can wait elsewhere. What is here to be taken is still handed over. */
+  drain(): void {
+    this.#isDraining = true;
+    this.#polls.endAll();
   }
 
   close(): void {
@@ -199,7 +206,7 @@ export class Mailbox {
       return;
     }
     const held = new Set(holding);
-    if (waitMs === 0 || this.#list(owner, held).length > 0) {
+    if (waitMs === 0 || this.#isDraining || this.#list(owner, held).length > 0) {
       this.#bring(owner, held, exchange);
       // An older poll of the same owner ends.
       this.#polls.end(owner);

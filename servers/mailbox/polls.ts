@@ -81,6 +81,11 @@ export class Polls {
     this.#end(owner, this.#parked.get(owner), false);
   }
 
+  /** Answers all with nothing. */
+  endAll(): void {
+    for (const owner of this.#parked.keys()) this.end(owner);
+  }
+
   /** Ends all without an answer. */
   close(): void {
     for (const [owner, poll] of this.#parked) this.#remove(owner, poll);

@@ -1,11 +1,13 @@
 import {
   defer,
+  delay,
   exhaustMap,
   finalize,
   from,
   ignoreElements,
   map,
   merge,
+  NEVER,
   of,
   switchMap,
   timer,
@@ -24,11 +26,12 @@ import { watchedService } from '../http/watched-service.js';
 import { levelStore$ } from './level-store.js';
 import { DEFAULT_MAILBOX_LIMITS, type MailboxServerLimits } from './limits.js';
 import { Mailbox } from './mailbox.js';
+import { onDrain, type DrainConfig } from '../drain.js';
 import { forgetfulStore, type StorageState } from './store.js';
 import { unwatched, type Watch } from '../watch.js';
 
 /** The options of a mailbox as a service of an HTTP server. */
-export interface MailboxServiceConfig {
+export interface MailboxServiceConfig extends DrainConfig {
   /** A folder for the messages, made if need be, of no other server. Default: they are gone when the server is. */
   readonly dataFolder?: string | undefined;
   /**
@@ -72,7 +75,7 @@ export interface MailboxServer {
 
 /**
  * Runs a mailbox for as long as it is subscribed to: an HTTP server that keeps small messages for nodes until they come for
- * them. Emits once it listens. Never completes. What it answers is written at the top of `lib/signalling/carriers/mailbox-messages.ts`; PyP2P's
+ * them. Emits once it listens. Completes only when it is drained. What it answers is written at the top of `lib/signalling/carriers/mailbox-messages.ts`; PyP2P's
  * `dht_msg.php` is answered below any path.
  *
  * With a folder a message is on disk before its sender hears that it is kept: neither a crash nor a power failure loses it. After a
@@ -92,14 +95,14 @@ export function mailboxServer$(
 ): Observable<MailboxServer> {
   return serveAlone$(
     mailboxService$(config, runtime),
-    { bind, port, limits: http, trustProxy, watch: config.watch },
+    { bind, port, limits: http, trustProxy, watch: config.watch, drain$: config.drain$ },
     runtime.scheduler,
   );
 }
 
 /** What {@link mailboxServer$} answers, as a service of an HTTP server. */
 export function mailboxService$(
-  { dataFolder, hosts, limits: overrides, watch = unwatched }: MailboxServiceConfig = {},
+  { dataFolder, hosts, limits: overrides, watch = unwatched, drain$ = NEVER }: MailboxServiceConfig = {},
   runtime: Runtime = systemRuntime,
 ): Observable<MailboxService> {
   return defer(() => {
@@ -115,11 +118,16 @@ export function mailboxService$(
           exhaustMap(() => from(mailbox.sweep()).pipe(ignoreErrors())),
           ignoreElements(),
         );
+        // In a moment: HTTP servers mark the answers as the last ones of their connections first.
+        const draining = onDrain(drain$.pipe(delay(0, scheduler)), () => {
+          mailbox.drain();
+        });
         return merge(
           of({ service: watchedService('mailbox', mailbox.service, watch), storage$: mailbox.store.state$ }),
           sweeping$,
         ).pipe(
           finalize(() => {
+            draining.unsubscribe();
             mailbox.close();
           }),
         );

@@ -3,6 +3,7 @@ import { MAX_TIMER_MS } from '../../lib/config.js';
 import { withDefaults } from '../../lib/config/resolve.js';
 import type { Endpoint } from '../../lib/endpoint.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
+import type { DrainConfig } from '../drain.js';
 import { httpServer$ } from '../http/server.js';
 import type { Exchange, HttpService } from '../http/service.js';
 import { watchedService } from '../http/watched-service.js';
@@ -18,7 +19,7 @@ import { Questions } from './questions.js';
 import { unwatched, type Watch } from '../watch.js';
 
 /** The options of a reachability server. */
-export interface ReachabilityServerConfig {
+export interface ReachabilityServerConfig extends DrainConfig {
   /** The local address. Default: all. */
   readonly bind?: string | undefined;
   /** Default: 8080. */
@@ -39,7 +40,7 @@ export interface ReachabilityServer {
 
 /**
  * Runs a small HTTP server for as long as it is subscribed to, that tells each caller its address and dials it back: the
- * caller's own address and no other, at a port that it names. Emits once it listens. Never completes.
+ * caller's own address and no other, at a port that it names. Emits once it listens. Completes only when it is drained.
  *
  * - `/address` → `{"address":"192.0.2.7","port":50123}`
  * - `/reachable?port=N&peer=ID` → `{"address":"192.0.2.7","port":N,"reachable":true}`, or `false` with a `reason`. With
@@ -56,7 +57,7 @@ export interface ReachabilityServer {
  * reachabilityServer$({ port: 8080 }).subscribe(({ local }) => console.log(`http on port ${local.port}`));
  */
 export function reachabilityServer$(
-  { bind, port = 8080, limits: overrides, trustProxy, watch }: ReachabilityServerConfig = {},
+  { bind, port = 8080, limits: overrides, trustProxy, watch, drain$ }: ReachabilityServerConfig = {},
   runtime: Runtime = systemRuntime,
 ): Observable<ReachabilityServer> {
   return defer(() => {
@@ -64,7 +65,10 @@ export function reachabilityServer$(
     const { dialMs, dials, waiting, dialsPerMinute, dialBurst, ...http } = limits;
     const dialling = { dialMs, dials, waiting, dialsPerMinute, dialBurst };
     const service$ = reachabilityService$({ bind, limits: dialling, watch }, runtime);
-    return httpServer$({ bind, port, limits: http, trustProxy, services: [service$], watch }, runtime.scheduler);
+    return httpServer$(
+      { bind, port, limits: http, trustProxy, services: [service$], watch, drain$ },
+      runtime.scheduler,
+    );
   });
 }
 

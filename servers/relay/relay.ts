@@ -34,6 +34,8 @@ export class Relay {
   readonly #sessions: Sessions;
   readonly #mayAsk: (site: string) => boolean;
 
+  #isDraining = false;
+
   /** Tokens that were used before are not remembered. */
   readonly #started: number;
 
@@ -53,6 +55,12 @@ export class Relay {
     });
   }
 
+  /** Takes nobody in any more, and sends those away who wait for another; pairs go on. */
+  drain(): void {
+    this.#isDraining = true;
+    this.#sessions.drain();
+  }
+
   close(): void {
     this.#counters.close();
     this.#sessions.close();
@@ -68,6 +76,10 @@ export class Relay {
       return true;
     }
     const site = siteOf(address);
+    if (this.#isDraining) {
+      this.#refuse(exchange, 'server-full', 'this relay is about to end');
+      return true;
+    }
     if (!this.#mayAsk(site)) {
       this.#refuse(exchange, 'too-often', 'too many requests from this address');
       return true;

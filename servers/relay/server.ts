@@ -9,13 +9,14 @@ import type { HttpServerLimits } from '../http/limits.js';
 import { serveAlone$ } from '../http/server.js';
 import type { HttpService } from '../http/service.js';
 import { watchedService } from '../http/watched-service.js';
+import { onDrain, type DrainConfig } from '../drain.js';
 import type { RelayCounters } from './counters.js';
 import { DEFAULT_RELAY_LIMITS, type RelayServerLimits } from './limits.js';
 import { Relay } from './relay.js';
 import { unwatched, type Watch } from '../watch.js';
 
 /** The options of a relay as a service of an HTTP server. */
-export interface RelayServiceConfig {
+export interface RelayServiceConfig extends DrainConfig {
   /**
    * The names by which clients know this server, each as in their URLs: `rv.example.org:8080`. A request that was signed for
    * another is refused. Default: any name.
@@ -57,7 +58,7 @@ export interface RelayServer {
 
 /**
  * Runs a relay for as long as it is subscribed to: an HTTP server that joins two nodes which cannot reach each other, and
- * passes bytes from each to the other. Emits once it listens. Never completes. How a node joins is written at the top of
+ * passes bytes from each to the other. Emits once it listens. Completes only when it is drained. How a node joins is written at the top of
  * `lib/techniques/relay/protocol.ts`.
  *
  * Two nodes are joined when both have proven their keys, name each other, and have the same token; nobody else ever is. What
@@ -77,14 +78,14 @@ export function relayServer$(
 ): Observable<RelayServer> {
   return serveAlone$(
     relayService$(config, runtime),
-    { bind, port, limits: http, trustProxy, watch: config.watch },
+    { bind, port, limits: http, trustProxy, watch: config.watch, drain$: config.drain$ },
     runtime.scheduler,
   );
 }
 
 /** What {@link relayServer$} answers, as a service of HTTP servers. Emits at once. */
 export function relayService$(
-  { hosts, limits: overrides, watch = unwatched }: RelayServiceConfig = {},
+  { hosts, limits: overrides, watch = unwatched, drain$ = NEVER }: RelayServiceConfig = {},
   runtime: Runtime = systemRuntime,
 ): Observable<RelayService> {
   return defer(() => {
@@ -92,9 +93,13 @@ export function relayService$(
     expectInteger('limits.unpairedMs', limits.unpairedMs, 1, MAX_TIMER_MS);
     expectInteger('limits.idleMs', limits.idleMs, 1, MAX_TIMER_MS);
     const relay = new Relay({ hosts: hosts && hostNames(hosts), limits, runtime, watch });
+    const draining = onDrain(drain$, () => {
+      relay.drain();
+    });
     return NEVER.pipe(
       startWith({ service: watchedService('relay', relay.service, watch), counters$: relay.counters$ }),
       finalize(() => {
+        draining.unsubscribe();
         relay.close();
       }),
     );

@@ -50,6 +50,7 @@ export class Sessions {
   readonly #room: Admission<() => void>;
   readonly #tokens: Tokens<Waiting>;
   readonly #unread: Unread;
+  readonly #draining = new Subject<void>();
 
   constructor(readonly config: SessionsConfig) {
     const { limits, counters, runtime } = config;
@@ -66,6 +67,11 @@ export class Sessions {
       }),
       share(),
     );
+  }
+
+  /** Sends away who waits for another: the other would not get in. */
+  drain(): void {
+    this.#draining.next();
   }
 
   close(): void {
@@ -107,7 +113,7 @@ export class Sessions {
     const gaveWay = new Subject<'gaveWay'>();
     const overdue$ = timer(limits.unpairedMs, runtime.scheduler).pipe(map(() => 'unpaired' as const));
     const left$ = merge(fromEvent(socket, 'close'), fromEvent(socket, 'end')).pipe(map(() => undefined));
-    const waits = merge(gaveWay, overdue$, left$)
+    const waits = merge(gaveWay, overdue$, left$, this.#draining.pipe(map(() => undefined)))
       .pipe(take(1))
       .subscribe({
         next: (reason) => {

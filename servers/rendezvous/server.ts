@@ -21,6 +21,7 @@ import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { expectInteger } from '../../lib/validate.js';
 import { siteOfCaller, type Caller } from '../callers/caller.js';
 import { Callers } from '../callers/callers.js';
+import type { DrainConfig } from '../drain.js';
 import { memoryStore } from '../store/memory.js';
 import type { Store } from '../store/store.js';
 import { watchedStore } from '../store/watched.js';
@@ -36,7 +37,7 @@ import { Outbox } from './outbox.js';
 import { bothProtocols } from './protocols.js';
 
 /** The options of a rendezvous server. */
-export interface RendezvousServerConfig {
+export interface RendezvousServerConfig extends DrainConfig {
   /** The local address. Default: all. */
   readonly bind?: string | undefined;
   /** Default: 8000, as PyP2P's. */
@@ -54,11 +55,6 @@ export interface RendezvousServerConfig {
   readonly store?: Store | undefined;
   /** What it bears, where it is not to be the default. */
   readonly limits?: Partial<RendezvousServerLimits> | undefined;
-  /**
-   * Stops the server: when it emits, the server listens no longer, tells its clients to go elsewhere, a few at a time, and completes when
-   * all have gone. Default: never.
-   */
-  readonly drain$?: Observable<unknown> | undefined;
   /** Told of what the server does. Default: nobody is. */
   readonly watch?: Watch | undefined;
   /** The addresses and networks (CIDR) of proxies that are believed when they say who calls by the PROXY protocol. Default: none. */

@@ -1,0 +1,124 @@
+import { Agent } from 'node:http';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { firstValueFrom, noop, Subject } from 'rxjs';
+import { serve$, type Serving } from '../../servers/serve.js';
+import { unwatched, type GaugeName } from '../../servers/watch.js';
+import { LineClient } from '../support/line-client.js';
+import { call, MailboxCaller } from '../support/mailbox.js';
+import { Lab } from '../support/nodes.js';
+import { bytesOf, closing, joined, RelayNode } from '../support/relay.js';
+
+describe('Servers that are drained', () => {
+  const lab = new Lab();
+  afterEach(() => lab.close());
+
+  /** Servers on loopback, what drains them, and the end of them. */
+  async function serving() {
+    const drain = new Subject<void>();
+    const ready = new Subject<Serving>();
+    const first = firstValueFrom(ready);
+    const gauges = new Map<GaugeName, () => number>();
+    let hasEnded = false;
+    const ended = new Promise<void>((resolve) => {
+      lab.use(
+        serve$({
+          bind: '127.0.0.1',
+          port: 0,
+          httpPort: 0,
+          dhtPort: 0,
+          dhtAddress: '127.0.0.1',
+          drain$: drain,
+          watch: {
+            ...unwatched,
+            gauge: (name, figure) => {
+              gauges.set(name, figure);
+              return noop;
+            },
+          },
+        }).subscribe({
+          next: (emitted) => {
+            ready.next(emitted);
+          },
+          complete: () => {
+            hasEnded = true;
+            resolve();
+          },
+        }),
+      );
+    });
+    const { endpoints } = await first;
+    const at = (name: string) => {
+      const { address, port } = endpoints.find((endpoint) => endpoint.name === name)?.local ?? { address: '', port: 0 };
+      return { address, host: address, port };
+    };
+    return {
+      at,
+      ended,
+      hasEnded: () => hasEnded,
+      read: (name: GaugeName) => gauges.get(name)?.(),
+      drain: () => {
+        drain.next();
+      },
+    };
+  }
+
+  it('end at once where nobody is', async () => {
+    const { drain, ended } = await serving();
+    drain();
+    await ended;
+  });
+
+  it('listen no more, and close connections on which nothing is asked', async () => {
+    const { at, drain, ended } = await serving();
+    const agent = new Agent({ keepAlive: true });
+    await call({ ...at('http'), agent }, '/address');
+    drain();
+    for (const name of ['rendezvous', 'http', 'dht-http']) {
+      const [error] = await once(connect(at(name)), 'error').then((values: unknown[]) => values);
+      expect(error)
+        .withContext(name)
+        .toEqual(jasmine.objectContaining({ code: 'ECONNREFUSED' }));
+    }
+    await ended;
+    agent.destroy();
+  });
+
+  it('tell sessions of the rendezvous server to go elsewhere', async () => {
+    const { at, drain, ended } = await serving();
+    const client = await LineClient.to(at('rendezvous'));
+    await client.ask('HELLO 2');
+    drain();
+    expect(await client.heard()).toMatch(/^REFUSED closing /);
+    await client.closed();
+    await ended;
+  });
+
+  it('answer who waits at the mailbox, as the last answer of the connection', async () => {
+    const { at, drain, ended, read } = await serving();
+    const bob = new MailboxCaller(at('http'));
+    const agent = new Agent({ keepAlive: true });
+    const waiting = bob.askTake({ waitMs: 20_000 }, { ...at('http'), agent });
+    while (read('mailboxPolls') !== 1) await new Promise(setImmediate);
+    drain();
+    const { status, headers } = await waiting;
+    expect([status, headers.connection]).toEqual([200, 'close']);
+    await ended;
+    agent.destroy();
+  });
+
+  it('let a pair at the relay go on, and send away who waits there', async () => {
+    const { at, drain, ended, hasEnded } = await serving();
+    const [here, there] = await joined(new RelayNode(at('http')), new RelayNode(at('http')));
+    const { socket: waiting } = await new RelayNode(at('http')).ask({});
+    if (waiting === undefined) throw new Error('Expected to wait for another');
+    drain();
+    await closing(waiting);
+    here.write('still here');
+    expect(await bytesOf(there, 10)).toBe('still here');
+    expect(hasEnded()).toBeFalse();
+    here.destroy();
+    there.destroy();
+    await ended;
+  });
+});
