@@ -31,6 +31,11 @@ export async function loadNatUpnp() {
   return (await optional('nat-upnp')).default;
 }
 
+/** Speaks WebSocket. */
+export async function loadWs() {
+  return import('ws');
+}
+
 /** Speaks NAT-PMP. */
 export async function loadNatPmp() {
   return (await import('nat-pmp')).default;

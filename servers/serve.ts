@@ -1,6 +1,7 @@
 import { combineLatest, defer, EMPTY, map, NEVER, of, startWith, switchMap, type Observable } from 'rxjs';
 import type { Endpoint, ServerAddress } from '../lib/endpoint.js';
 import { InvalidOptionError } from '../lib/errors.js';
+import type { Identity } from '../lib/identity.js';
 import { systemRuntime } from '../lib/runtime.js';
 import { dhtServer$ } from './dht.js';
 import { serveWith, type DrainConfig } from './drain.js';
@@ -17,7 +18,7 @@ import { relayService$ } from './relay/server.js';
 import type { CertificateFiles } from './tls/certificate-files.js';
 import { heldCertificate$, type HeldCertificate } from './tls/held-certificate.js';
 import type { RendezvousServerLimits } from './rendezvous/limits.js';
-import { rendezvousServer$ } from './rendezvous/server.js';
+import { rendezvous$ } from './rendezvous/server.js';
 import { redisStore$ } from './store/redis-store.js';
 import type { Store } from './store/store.js';
 import type { Watch } from './watch.js';
@@ -78,6 +79,11 @@ export interface ServeConfig extends DrainConfig {
    * change. Default: HTTP alone.
    */
   readonly tls?: CertificateFiles | undefined;
+  /**
+   * The rendezvous server's own key. Nodes that know the server by it, `rxp2p://KEY@HOST:PORT`, speak TLS with it on the rendezvous port.
+   * Default: it has none.
+   */
+  readonly identity?: Identity | undefined;
 }
 
 /** The servers that run, by name. */
@@ -173,16 +179,22 @@ interface Shared {
 /** The rendezvous server, which tells nodes where the HTTP services are. */
 function meeting$(config: ServeConfig, { services: others, certificate }: Shared) {
   const { bind, port, httpPort = 8080, limits, dataFolder, hosts, mailboxLimits, httpLimits } = config;
-  const { trustProxy, watch, drain$ } = config;
+  const { trustProxy, identity, watch, drain$ } = config;
   const shared = { bind, trustProxy, watch, drain$ };
   const mailbox$ = mailboxService$({ dataFolder, hosts, limits: mailboxLimits, watch, drain$ });
   return combineLatest([mailbox$, store$(config)]).pipe(
     serveWith(([{ service, storage$ }, { store, store$ }]) => {
-      const services = [reachabilityService$({ bind, watch }), of(service), ...others];
+      // It tells nodes the port of the HTTP services, so that these are there before it.
+      let webSockets: HttpService = () => false;
+      const sessions: HttpService = (exchange) => webSockets(exchange);
+      const services = [reachabilityService$({ bind, watch }), of(service), of(sessions), ...others];
       return httpServer$({ ...shared, port: httpPort, limits: httpLimits, certificate, services }).pipe(
         switchMap((http) =>
-          rendezvousServer$({ ...shared, port, httpPort: http.local.port, hosts, store, limits }).pipe(
-            map((rendezvous) => ({ rendezvous, http, storage$, store$ })),
+          rendezvous$({ ...shared, port, httpPort: http.local.port, hosts, store, limits, identity }).pipe(
+            map(({ webSocketService, ...rendezvous }) => {
+              webSockets = webSocketService;
+              return { rendezvous, http, storage$, store$ };
+            }),
           ),
         ),
       );

@@ -32,7 +32,7 @@ export interface Refused {
 }
 
 /** Services of HTTP servers; `none` is asked for what is not there. */
-export type ServiceName = 'mailbox' | 'relay' | 'reachability' | 'none';
+export type ServiceName = 'rendezvous' | 'mailbox' | 'relay' | 'reachability' | 'none';
 
 /** What is asked of a {@link Store}. */
 export type StoreRequest = 'put' | 'get' | 'delete' | 'sample' | 'list' | 'publish';

@@ -49,6 +49,13 @@ import { oneLine } from '../words.js';
 /** The version of our part of the protocol. */
 export const RENDEZVOUS_VERSION = 2;
 
+/** How sessions by WebSocket are asked for: the end of the path, and the sub-protocol. Each text frame is a line, without its end. */
+export const WEB_SOCKET_PATH = '/rendezvous';
+export const WEB_SOCKET_PROTOCOL = `rxp2p.rendezvous.${RENDEZVOUS_VERSION}`;
+
+/** The protocol's name in a TLS handshake (ALPN) with a server that proves its key: lines as over TCP. */
+export const LINES_ALPN = `rxp2p-rendezvous/${RENDEZVOUS_VERSION}`;
+
 /** The longest line to a server, in bytes: a message in base64url and the words around it. */
 export const REQUEST_MAX_BYTES = 24_576;
 
@@ -292,9 +299,9 @@ function parseListed(word: string): ListedNode | undefined {
   return known.length === seenAt.length ? { unl, seenAt: known } : undefined;
 }
 
-/** Whose name it is the server knows; here it only has to look like one. */
+/** Whose name or key it is the server knows; here it only has to look like one. */
 function isServerName(text: string): boolean {
-  return /^[a-z0-9._:[\]-]{1,262}$/.test(text);
+  return /^[a-z0-9._:[\]-]{1,262}$/.test(text) || isPeerId(text);
 }
 
 /** A locator is judged by whoever uses it; here it only has to look like one. */

@@ -14,16 +14,24 @@ import { hostNames } from '../host-names.js';
 /** The two ends of a connection: where the client is, and what it has come to, which a proxy may not tell. */
 type Ends = Pick<Caller, 'address' | 'local'>;
 
+/** The ports of a URL that names none: of `http:` and `ws:`, and of `https:` and `wss:`. */
+const DEFAULT_PORTS = [80, 443];
+
 /**
- * The names of a rendezvous server, each with its own port and with the port that the server listens on, since the host names of
- * the HTTP services are the server's, too.
+ * The names of a rendezvous server, each with its own port and with those that the server listens on, since the host names of
+ * the HTTP services are the server's, too. A name without a port has those of URLs.
  *
  * @throws InvalidOptionError when one is no HOST:PORT.
  */
-export function namesOf(hosts: readonly string[]): (port: number) => ReadonlySet<string> {
-  const names = hostNames(hosts);
-  const hostnames = [...names].map((name) => new URL(`http://${name}`).hostname);
-  return (port) => new Set([...names, ...hostnames.map((hostname) => `${hostname}:${port}`)]);
+export function namesOf(hosts: readonly string[]): (...ports: readonly number[]) => ReadonlySet<string> {
+  const names = [...hostNames(hosts)].map((name) => new URL(`http://${name}`));
+  return (...ports) =>
+    new Set(
+      names.flatMap(({ host, hostname, port }) => [
+        host,
+        ...(port === '' ? [...DEFAULT_PORTS, ...ports] : ports).map((each) => `${hostname}:${each}`),
+      ]),
+    );
 }
 
 /**

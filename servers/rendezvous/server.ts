@@ -1,9 +1,9 @@
-import type { Socket } from 'node:net';
 import {
   concat,
   defer,
   finalize,
   ignoreElements,
+  map,
   merge,
   NEVER,
   of,
@@ -12,29 +12,32 @@ import {
   tap,
   type Observable,
 } from 'rxjs';
-import { siteOf } from '../../lib/bounds/site.js';
 import { MAX_TIMER_MS } from '../../lib/config.js';
 import { withDefaults } from '../../lib/config/resolve.js';
-import { sameEndpoint, type Endpoint } from '../../lib/endpoint.js';
+import { type Endpoint } from '../../lib/endpoint.js';
+import type { Identity } from '../../lib/identity.js';
 import type { Listener } from '../../lib/link/tcp.js';
+import { secureContextOf } from '../../lib/link/tls.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { expectInteger } from '../../lib/validate.js';
-import { siteOfCaller, type Caller } from '../callers/caller.js';
 import { Callers } from '../callers/callers.js';
 import type { DrainConfig } from '../drain.js';
+import type { HttpService } from '../http/service.js';
+import { watchedService } from '../http/watched-service.js';
 import { memoryStore } from '../store/memory.js';
 import type { Store } from '../store/store.js';
 import { watchedStore } from '../store/watched.js';
 import { Timers } from '../timers.js';
 import { Unread } from '../unread.js';
 import { unwatched, type Watch } from '../watch.js';
-import { SocketLines, type LinesShared } from './client-lines.js';
+import { Arrivals } from './arrivals.js';
 import { Clients } from './clients.js';
 import { Forwarding } from './forwarding.js';
 import { namesOf } from './intended-server.js';
 import { DEFAULT_SERVER_LIMITS, type RendezvousServerLimits } from './limits.js';
 import { Outbox } from './outbox.js';
 import { bothProtocols } from './protocols.js';
+import { webSocketService } from './web-socket-service.js';
 
 /** The options of a rendezvous server. */
 export interface RendezvousServerConfig extends DrainConfig {
@@ -59,6 +62,11 @@ export interface RendezvousServerConfig extends DrainConfig {
   readonly watch?: Watch | undefined;
   /** The addresses and networks (CIDR) of proxies that are believed when they say who calls by the PROXY protocol. Default: none. */
   readonly trustProxy?: readonly string[] | undefined;
+  /**
+   * The server's own key. Then clients may begin with TLS on the same port, and know the server by its key: `rxp2p://KEY@HOST:PORT`.
+   * Default: it has none, and all clients speak plain lines.
+   */
+  readonly identity?: Identity | undefined;
 }
 
 /** A rendezvous server that runs. */
@@ -82,6 +90,19 @@ export interface RendezvousServer {
  * rendezvousServer$({ port: 8000 }).subscribe(({ local }) => console.log(`rendezvous on port ${local.port}`));
  */
 export function rendezvousServer$(
+  config: RendezvousServerConfig = {},
+  runtime: Runtime = systemRuntime,
+): Observable<RendezvousServer> {
+  return rendezvous$(config, runtime).pipe(map(({ local, connections$ }) => ({ local, connections$ })));
+}
+
+/** A rendezvous server, and sessions with it by WebSocket, as a service of an HTTP server. */
+interface Rendezvous extends RendezvousServer {
+  readonly webSocketService: HttpService;
+}
+
+/** Like {@link rendezvousServer$}. */
+export function rendezvous$(
   {
     bind,
     port = 8000,
@@ -91,10 +112,11 @@ export function rendezvousServer$(
     limits: overrides,
     drain$ = NEVER,
     trustProxy,
+    identity,
     watch = unwatched,
-  }: RendezvousServerConfig = {},
+  }: RendezvousServerConfig,
   runtime: Runtime = systemRuntime,
-): Observable<RendezvousServer> {
+): Observable<Rendezvous> {
   return defer(() => {
     expectInteger('port', port, 0, 65535);
     const limits = withDefaults('limits', DEFAULT_SERVER_LIMITS, overrides, MAX_TIMER_MS);
@@ -105,6 +127,7 @@ export function rendezvousServer$(
     const serverId = runtime.newId();
     const callers = new Callers(trustProxy, scheduler);
     const namesAt = hosts === undefined ? () => new Set<string>() : namesOf(hosts);
+    const context = identity && secureContextOf(identity);
     const clientsOf = ({ local }: Listener) =>
       new Clients({
         store: watchedStore(store ?? memory(), watch, now),
@@ -115,7 +138,10 @@ export function rendezvousServer$(
         httpPort,
         serverId,
         forwarding: new Forwarding(now),
-        names: namesAt(local.port),
+        names: new Set([
+          ...namesAt(local.port, httpPort ?? local.port),
+          ...(identity === undefined ? [] : [identity.peerId]),
+        ]),
         watch,
         protocols: bothProtocols,
       });
@@ -125,14 +151,20 @@ export function rendezvousServer$(
       switchMap((listener) => {
         const clients = clientsOf(listener);
         const forget = watch.gauge('rendezvousSessions', () => clients.size);
-        const running: RendezvousServer = { local: listener.local, connections$: clients.count$ };
-        const accept = acceptor(callers, clients, shared, watch);
+        const { idleMs } = limits;
+        const arrivals = new Arrivals({ callers, clients, shared, watch, scheduler, context, idleMs });
+        const running: Rendezvous = {
+          local: listener.local,
+          connections$: clients.count$,
+          webSocketService: watchedService('rendezvous', webSocketService(arrivals.webSocket), watch),
+        };
         return concat(
-          merge(of(running), listener.socket$.pipe(tap(accept), ignoreElements())).pipe(takeUntil(drain$)),
+          merge(of(running), listener.socket$.pipe(tap(arrivals.socket), ignoreElements())).pipe(takeUntil(drain$)),
           defer(() => clients.drain$()),
         ).pipe(
           finalize(() => {
             forget();
+            arrivals.close();
             clients.close();
           }),
         );
@@ -144,26 +176,4 @@ export function rendezvousServer$(
       }),
     );
   });
-}
-
-/** Takes in sockets. No Observable is made for each: a server has many thousands. */
-function acceptor(callers: Callers, clients: Clients, shared: LinesShared, watch: Watch): (socket: Socket) => void {
-  let arrived = 0;
-  let local: Caller['local'];
-  const serve = (socket: Socket, caller: Caller) => {
-    const site = siteOfCaller(caller, ++arrived);
-    if (!clients.mayCome(site)) {
-      watch.refused('rendezvous', 'too-many-connections', siteOf(caller.address));
-      socket.destroy();
-      return;
-    }
-    // Most have come to the same address.
-    if (local === undefined || caller.local === undefined || !sameEndpoint(local, caller.local)) ({ local } = caller);
-    clients.serve(new SocketLines(socket, siteOf(caller.address), shared), { ...caller, local }, site);
-  };
-  return (socket) => {
-    callers.arrive(socket, (caller) => {
-      serve(socket, caller);
-    });
-  };
 }

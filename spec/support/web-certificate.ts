@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -21,4 +21,12 @@ export function webCertificate(...names: readonly string[]): WebCertificate {
   const pem = { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') };
   rmSync(folder, { recursive: true });
   return pem;
+}
+
+/** Puts a certificate into files. */
+export function putCertificate(file: (name: string) => string, { cert, key }: WebCertificate) {
+  const files = { certFile: file('cert.pem'), keyFile: file('key.pem') };
+  writeFileSync(files.keyFile, key);
+  writeFileSync(files.certFile, cert);
+  return files;
 }
