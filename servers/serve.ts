@@ -19,7 +19,7 @@ import type { CertificateFiles } from './tls/certificate-files.js';
 import { heldCertificate$, type HeldCertificate } from './tls/held-certificate.js';
 import type { RendezvousServerLimits } from './rendezvous/limits.js';
 import { rendezvous$ } from './rendezvous/server.js';
-import { redisStore$ } from './store/redis-store.js';
+import { redisStore$, type RedisStore } from './store/redis-store.js';
 import type { Store } from './store/store.js';
 import type { Watch } from './watch.js';
 
@@ -42,14 +42,17 @@ export interface ServeConfig extends DrainConfig {
   readonly dhtBootstrap?: readonly ServerAddress[] | undefined;
   /**
    * Where the rendezvous server keeps what it knows. The URL of a Redis or a cluster, as {@link redisStore$} takes it, is for servers of which
-   * there are several: each node reaches every other, whichever server has its session. Default: memory.
+   * there are several: each node reaches every other, whichever server has its session, and has one mailbox at all of them. Default: memory.
    */
   readonly store?: Store | string | undefined;
   /** What the keys and channels of a store given by its URL begin with: servers with the same one share it. Default: `rxp2p:`. */
   readonly storePrefix?: string | undefined;
   /** What the rendezvous server bears, where it is not to be the default. */
   readonly limits?: Partial<RendezvousServerLimits> | undefined;
-  /** Where the mailbox keeps messages: a folder, made if need be, of no other server. Default: memory. */
+  /**
+   * Where the mailbox keeps messages: a folder, made if need be, of no other server. Default: memory; with the URL of a `store` they are
+   * there.
+   */
   readonly dataFolder?: string | undefined;
   /**
    * The names by which clients know the servers, each as in the URLs of the mailbox and the relay: `rv.example.org:8080`; the rendezvous
@@ -162,11 +165,15 @@ function relay$({ relay = true, hosts, relayLimits, watch, drain$ }: ServeConfig
 /** The store that is to be used, `undefined` for memory; and whether it can be. */
 function store$({ store, storePrefix, limits }: ServeConfig): Observable<{
   readonly store: Store | undefined;
+  /** The same, where it is shared: mailboxes are there, too. */
+  readonly shared: RedisStore | undefined;
   readonly store$: Observable<StorageState>;
 }> {
-  if (typeof store !== 'string') return of({ store, store$: NEVER.pipe(startWith({ isWritable: true } as const)) });
+  if (typeof store !== 'string') {
+    return of({ store, shared: undefined, store$: NEVER.pipe(startWith({ isWritable: true } as const)) });
+  }
   return redisStore$(store, { prefix: storePrefix, maxEntries: limits?.tableEntries }).pipe(
-    map((shared) => ({ store: shared, store$: shared.state$ })),
+    map((shared) => ({ store: shared, shared, store$: shared.state$ })),
   );
 }
 
@@ -181,9 +188,16 @@ function meeting$(config: ServeConfig, { services: others, certificate }: Shared
   const { bind, port, httpPort = 8080, limits, dataFolder, hosts, mailboxLimits, httpLimits } = config;
   const { trustProxy, identity, watch, drain$ } = config;
   const shared = { bind, trustProxy, watch, drain$ };
-  const mailbox$ = mailboxService$({ dataFolder, hosts, limits: mailboxLimits, watch, drain$ });
-  return combineLatest([mailbox$, store$(config)]).pipe(
-    serveWith(([{ service, storage$ }, { store, store$ }]) => {
+  const opened$ = store$(config).pipe(
+    switchMap((opened) => {
+      const { shared } = opened;
+      return mailboxService$({ dataFolder, store: shared, hosts, limits: mailboxLimits, watch, drain$ }).pipe(
+        map((mailbox) => ({ ...mailbox, ...opened })),
+      );
+    }),
+  );
+  return opened$.pipe(
+    serveWith(({ service, storage$, store, store$ }) => {
       // It tells nodes the port of the HTTP services, so that these are there before it.
       let webSockets: HttpService = () => false;
       const sessions: HttpService = (exchange) => webSockets(exchange);

@@ -31,7 +31,8 @@ import { oneLine } from '../words.js';
 //   PING                               → PONG
 //                                        MESSAGE peer message addr  (from another node, seen at this address)
 //                                        REFUSED code words …       (and the server closes, unless the code is
-//                                        `table-full`, `too-often` or `unseen`: then it is of one request)
+//                                        `table-full`, `too-often`, `unseen` or `store-unavailable`: then it is of one
+//                                        request)
 //
 // The proof says which server the node has dialled: the host and port that it was told, in lower case, and the address and port that it
 // has come to. A server refuses one that was meant for another (`wrong-server`), so that no server can pass on another's challenge as its
@@ -82,6 +83,7 @@ export type RefusalCode =
   | 'table-full'
   | 'too-often'
   | 'unseen'
+  | 'store-unavailable'
   | 'closing';
 
 /** A node as a server lists it. */

@@ -68,7 +68,7 @@ export interface SessionConfig {
 }
 
 /** Refusals of one request; with any other the session is over. */
-const OF_ONE_REQUEST = ['table-full', 'too-often', 'unseen'];
+const OF_ONE_REQUEST = ['table-full', 'too-often', 'unseen', 'store-unavailable'];
 
 /**
  * Opens a session: connects, begins as the dialect has it, emits the session, and holds it until unsubscribed from.

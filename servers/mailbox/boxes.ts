@@ -4,6 +4,7 @@ import { formatKept, keptIdOf, parseKept, sizeOf, type Kept } from './kept.js';
 import { Quota } from './quota.js';
 import { Shares } from './shares.js';
 import type { Watch } from '../watch.js';
+import type { MessageBoxes } from './message-boxes.js';
 import type { MessageStore } from './store.js';
 
 /** Limits of all boxes together, and of each. */
@@ -64,7 +65,7 @@ const WORTHWHILE_BYTES = 1024 * 1024;
  * When a box is full, or all boxes together, a message from a smaller site (an IPv4 address or IPv6 /48) evicts the newest
  * messages of the largest one, once it is stored.
  */
-export class Boxes {
+export class Boxes implements MessageBoxes {
   /** By receiver, then by receipt, in the order of arrival. */
   readonly #boxes = new Map<string, Map<string, Entry>>();
   /** Those that are kept or about to be, by sender, receiver and id. */
@@ -197,6 +198,15 @@ export class Boxes {
   get #oldestMs(): number {
     const [first] = this.#byId.values();
     return first === undefined ? 0 : Math.max(0, this.config.now() - first.arrived);
+  }
+
+  /** All messages come to this process. */
+  listen(): void {
+    // Nothing is to be done for that.
+  }
+
+  leave(): void {
+    // Nor here.
   }
 
   #refusalOf({ from, seenAt, message }: Kept): RefusalCode | undefined {

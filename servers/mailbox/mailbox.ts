@@ -2,7 +2,6 @@ import { siteBuckets } from '../../lib/bounds/rate-limit.js';
 import { siteOf } from '../../lib/bounds/site.js';
 import type { Runtime } from '../../lib/runtime.js';
 import {
-  AHEAD_MS,
   decodePut,
   decodeTake,
   encodeTaken,
@@ -19,11 +18,17 @@ import { say, sayJson, sayRefused, whenGone } from '../http/answers.js';
 import { bodyOf } from '../http/body.js';
 import type { Exchange, HttpService } from '../http/service.js';
 import { faultOf } from '../http/signed.js';
+import { StoreError } from '../../lib/errors.js';
+import type { RedisConnection } from '../store/redis/connection.js';
 import { Boxes } from './boxes.js';
+import type { Kept } from './kept.js';
 import type { MailboxServerLimits } from './limits.js';
+import type { MessageBoxes, VisitRefusal, Visits } from './message-boxes.js';
 import { Owners } from './owners.js';
 import { Polls } from './polls.js';
 import { Pyp2pMailbox } from './pyp2p/mailbox.js';
+import { SharedBoxes } from './shared/boxes.js';
+import { SharedVisits } from './shared/visits.js';
 import type { Watch } from '../watch.js';
 import type { MessageStore } from './store.js';
 
@@ -33,6 +38,8 @@ const TAKEN_MAX_BYTES = 256 * 1024;
 /** What a {@link Mailbox} needs. */
 interface MailboxConfig {
   readonly store: MessageStore;
+  /** What several servers share; `undefined` where this is the only one. */
+  readonly shared: SharedMailbox | undefined;
   /** The names by which clients know this server. `undefined`: any. */
   readonly hosts: ReadonlySet<string> | undefined;
   readonly limits: MailboxServerLimits;
@@ -40,11 +47,20 @@ interface MailboxConfig {
   readonly watch: Watch;
 }
 
+/** A Redis in which several servers keep the messages and visits of all. */
+export interface SharedMailbox {
+  readonly connection: RedisConnection;
+  /** In how many places they are. */
+  readonly places: number;
+}
+
 /** Answers requests to keep messages and to hand them over: our own here, PyP2P's by {@link Pyp2pMailbox}. */
 export class Mailbox {
-  readonly #boxes: Boxes;
+  readonly #boxes: MessageBoxes;
   readonly #polls: Polls;
-  readonly #owners: Owners;
+  readonly #visits: Visits;
+  /** Those of this process alone: {@link Mailbox.#boxes}, where nothing is shared. */
+  readonly #own: Boxes;
   readonly #pyp2p: Pyp2pMailbox;
   readonly #hosts: ReadonlySet<string> | undefined;
   readonly #mayAsk: (host: string) => boolean;
@@ -52,34 +68,36 @@ export class Mailbox {
   readonly #forget: () => void;
   #isDraining = false;
 
-  /** When this server started. It does not know which takes were answered before. */
-  readonly #started: number;
-
   readonly store: MessageStore;
   readonly limits: MailboxServerLimits;
   readonly runtime: Runtime;
   readonly watch: Watch;
 
-  constructor({ store, hosts, limits, runtime, watch }: MailboxConfig) {
+  constructor({ store, shared, hosts, limits, runtime, watch }: MailboxConfig) {
     this.store = store;
     this.limits = limits;
     this.runtime = runtime;
     this.watch = watch;
     const { timeOfDay, scheduler } = runtime;
     const now = () => scheduler.now();
-    this.#polls = new Polls(limits, scheduler);
-    this.#owners = new Owners({ most: limits.owners, now });
-    this.#started = timeOfDay();
-    this.#boxes = new Boxes({
-      store,
-      limits,
-      now: timeOfDay,
-      watch,
-      arrived: (to) => {
-        this.#polls.wake(to);
-      },
+    const arrived = (to: string) => {
+      this.#polls.wake(to);
+    };
+    this.#polls = new Polls(limits, scheduler, (owner, isWaiting) => {
+      if (isWaiting) void this.#boxes.listen(owner);
+      else this.#boxes.leave(owner);
     });
-    this.#pyp2p = new Pyp2pMailbox({ store, boxes: this.#boxes, polls: this.#polls, limits, runtime });
+    // PyP2P's mailboxes are each server's own.
+    const own = new Boxes({ store, limits, now: timeOfDay, watch, arrived });
+    if (shared === undefined) {
+      this.#boxes = own;
+      this.#visits = new Owners({ most: limits.owners, now, timeOfDay });
+    } else {
+      this.#boxes = new SharedBoxes({ ...shared, limits, now: timeOfDay, arrived });
+      this.#visits = new SharedVisits({ ...shared, most: limits.owners, now: timeOfDay });
+    }
+    this.#pyp2p = new Pyp2pMailbox({ store, boxes: own, polls: this.#polls, limits, runtime });
+    this.#own = own;
     this.#hosts = hosts;
     this.#forget = watch.gauge('mailboxPolls', () => this.#polls.size);
     const { requestsPerSecond, requestBurst, putsPerMinute, putBurst } = limits;
@@ -88,13 +106,14 @@ export class Mailbox {
   }
 
   async load(): Promise<void> {
-    await this.#boxes.load();
+    await this.#own.load();
     await this.#pyp2p.load();
   }
 
   async sweep(): Promise<void> {
     await this.#pyp2p.sweep();
-    await this.#boxes.sweep();
+    await this.#own.sweep();
+    if (this.#boxes !== this.#own) await this.#boxes.sweep();
   }
 
   /** Nobody waits here any more: they can wait elsewhere. What is here to be taken is still handed over. */
@@ -105,7 +124,8 @@ export class Mailbox {
 
   close(): void {
     this.#polls.close();
-    this.#boxes.close();
+    this.#own.close();
+    if (this.#boxes !== this.#own) this.#boxes.close();
     this.#forget();
   }
 
@@ -119,7 +139,9 @@ export class Mailbox {
     } else if (verb === undefined) {
       this.#pyp2p.answer(exchange);
     } else {
-      this.#answer(verb, exchange).catch(() => exchange.response.destroy());
+      this.#answer(verb, exchange).catch((error: unknown) => {
+        this.#fail(exchange, error);
+      });
     }
     return true;
   };
@@ -160,7 +182,10 @@ export class Mailbox {
       return;
     }
     const arrived = this.runtime.timeOfDay();
-    const isPresent = this.#polls.has(to) || this.#owners.isPresent(to);
+    // Whether the receiver is there shall be told as it was when the message came.
+    const presence = this.#polls.has(to) || this.#visits.isPresent(to);
+    // The message is kept, whatever else the store can tell.
+    const isPresent = typeof presence === 'boolean' ? presence : presence.catch(() => false);
     const refusal = await this.#boxes.put({
       to,
       from: sender,
@@ -175,39 +200,32 @@ export class Mailbox {
       this.#refuse(exchange, refusal, 'there is no room for the message');
       return;
     }
-    this.watch.count('mailboxPuts', isPresent ? 'awaited' : 'kept');
-    sayJson(exchange.response, { delivered: isPresent });
+    const delivered = await isPresent;
+    this.watch.count('mailboxPuts', delivered ? 'awaited' : 'kept');
+    sayJson(exchange.response, { delivered });
   }
 
   async #take({ owner, at, waitMs, acknowledge, holding }: TakeRequest, exchange: Exchange): Promise<void> {
-    const last = this.#owners.lastOf(owner) ?? 0;
     const host = siteOf(exchange.address);
-    if (at <= last) {
-      this.#refuse(exchange, 'replayed', 'a later take has come already', last + 1);
+    const visit = this.#visits.visit(owner, host, at);
+    const refusal = visit instanceof Promise ? await visit : visit;
+    if (refusal !== undefined) {
+      this.#refuse(exchange, refusal.refused, WORDS[refusal.refused], 'now' in refusal ? refusal.now : undefined);
       return;
     }
-    // This server's clock may have been set back since the owner came last.
-    if (at < this.#started || at > Math.max(this.runtime.timeOfDay(), last) + AHEAD_MS) {
-      this.#refuse(
-        exchange,
-        'untimely',
-        'the take is from before the start of this server, or its time is still to come',
-      );
-      return;
-    }
-    if (!this.#owners.visit(owner, host, at)) {
-      this.#refuse(exchange, 'host-full', 'too many receivers at this address');
-      return;
-    }
-    if (acknowledge.length > 0) await this.#boxes.acknowledge(owner, acknowledge);
-    if (this.#owners.lastOf(owner) !== at) {
-      // A later take has come meanwhile.
-      this.#bringNothing(exchange);
-      return;
+    if (acknowledge.length > 0) {
+      await this.#boxes.acknowledge(owner, acknowledge);
+      if (!(await this.#visits.isLatest(owner, at))) {
+        // A later take has come meanwhile.
+        this.#bringNothing(exchange);
+        return;
+      }
     }
     const held = new Set(holding);
-    if (waitMs === 0 || this.#isDraining || this.#list(owner, held).length > 0) {
-      this.#bring(owner, held, exchange);
+    const listed = this.#list(owner, held);
+    const messages = listed instanceof Promise ? await listed : listed;
+    if (waitMs === 0 || this.#isDraining || messages.length > 0) {
+      this.#bring(messages, exchange);
       // An older poll of the same owner ends.
       this.#polls.end(owner);
       return;
@@ -217,16 +235,28 @@ export class Mailbox {
       host,
       waitMs,
       answer: (hasArrived) => {
-        this.#owners.stay(owner);
-        if (hasArrived) this.#bring(owner, held, exchange);
+        this.#visits.stay(owner);
+        if (hasArrived) this.#bringListed(owner, held, exchange);
         else this.#bringNothing(exchange);
       },
     });
-    if (leave === undefined) this.#refuse(exchange, 'too-many-polls', 'too many wait here already');
-    else {
-      whenGone(exchange.response, () => {
-        if (leave()) this.#owners.left(owner);
-      });
+    if (leave === undefined) {
+      this.#refuse(exchange, 'too-many-polls', 'too many wait here already');
+      return;
+    }
+    whenGone(exchange.response, () => {
+      if (leave()) this.#visits.left(owner);
+    });
+    if (this.#boxes !== this.#own) await this.#lookAgain(owner, held);
+  }
+
+  /** A message may have come to another process before this one listened for it. */
+  async #lookAgain(owner: string, held: ReadonlySet<string>): Promise<void> {
+    try {
+      await this.#boxes.listen(owner);
+      if ((await this.#list(owner, held)).length > 0) this.#polls.wake(owner);
+    } catch {
+      // The store is gone: whoever waits is woken when it is there again, or asks again.
     }
   }
 
@@ -234,9 +264,26 @@ export class Mailbox {
     return this.#boxes.list(owner, held, { messages: MAX_TAKEN, bytes: TAKEN_MAX_BYTES });
   }
 
-  #bring(owner: string, held: ReadonlySet<string>, { response }: Exchange): void {
+  /** Brings what is there, at once where that is known here. */
+  #bringListed(owner: string, held: ReadonlySet<string>, exchange: Exchange): void {
+    const listed = this.#list(owner, held);
+    if (!(listed instanceof Promise)) {
+      this.#bring(listed, exchange);
+      return;
+    }
+    listed.then(
+      (messages) => {
+        this.#bring(messages, exchange);
+      },
+      (error: unknown) => {
+        this.#fail(exchange, error);
+      },
+    );
+  }
+
+  #bring(kept: readonly Kept[], { response }: Exchange): void {
     const now = this.runtime.timeOfDay();
-    const messages = this.#list(owner, held).map(({ receipt, from: sender, message, seenAt, arrived }) => ({
+    const messages = kept.map(({ receipt, from: sender, message, seenAt, arrived }) => ({
       receipt,
       from: sender,
       message,
@@ -252,6 +299,12 @@ export class Mailbox {
     say(response, 200, encodeTaken([]), 'application/json');
   }
 
+  /** Says that the store cannot be used; of anything else the caller is told nothing. */
+  #fail(exchange: Exchange, error: unknown): void {
+    if (error instanceof StoreError) this.#refuse(exchange, 'store-unavailable', 'the store cannot be used now');
+    else exchange.response.destroy();
+  }
+
   #refuse(exchange: Exchange, refused: RefusalCode, words: string, now = this.runtime.timeOfDay()): void {
     const { response, address, url } = exchange;
     const verb = verbOf(url.pathname);
@@ -260,6 +313,12 @@ export class Mailbox {
     sayRefused(response, REFUSALS[refused], { refused, words, now });
   }
 }
+
+const WORDS: Readonly<Record<VisitRefusal['refused'], string>> = {
+  replayed: 'a later take has come already',
+  untimely: 'the take is from before the start of this server, or its time is still to come',
+  'host-full': 'too many receivers at this address',
+};
 
 /** Below any path, as a proxy may have it. */
 function verbOf(path: string): MailboxVerb | undefined {

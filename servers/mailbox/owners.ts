@@ -1,12 +1,13 @@
 import { Admission } from '../../lib/bounds/admission.js';
 import { AHEAD_MS } from '../../lib/signalling/carriers/mailbox-messages.js';
 import { CLOCK_TOLERANCE_MS } from '../../lib/signed-request.js';
+import type { VisitRefusal, Visits } from './message-boxes.js';
 
 /** How long an owner counts as present after a take: a live client asks again at once. */
-const PRESENT_MS = 2_000;
+export const PRESENT_MS = 2_000;
 
 /** After this time, in milliseconds, a take is too old to be replayed. */
-const REMEMBER_MS = CLOCK_TOLERANCE_MS + AHEAD_MS;
+export const REMEMBER_MS = CLOCK_TOLERANCE_MS + AHEAD_MS;
 
 /** What {@link Owners} needs. */
 interface OwnersConfig {
@@ -14,6 +15,8 @@ interface OwnersConfig {
   readonly most: number;
   /** A clock that never jumps, in milliseconds. */
   readonly now: () => number;
+  /** The time of day, in milliseconds since the epoch. */
+  readonly timeOfDay: () => number;
 }
 
 interface Visit {
@@ -31,22 +34,33 @@ interface Visit {
  * Remembers when owners last took their messages, to know who is present and to refuse replays. The table is shared by sites.
  * Owners of the largest site may be forgotten early; then a recorded take of theirs can be replayed until its time is too old.
  */
-export class Owners {
+export class Owners implements Visits {
+  /** When this server started. It does not know which takes were answered before. */
+  readonly #started: number;
   /** The one that has not come for longest is first. */
   readonly #visits = new Map<string, Visit>();
   readonly #room: Admission<string>;
 
   constructor(readonly config: OwnersConfig) {
+    this.#started = config.timeOfDay();
     this.#room = new Admission({ most: config.most });
   }
 
-  /** The time of the latest take of an owner, by its own clock; `undefined` when none is known. */
-  lastOf(owner: string): number | undefined {
-    return this.#visits.get(owner)?.at;
+  visit(owner: string, site: string, at: number): VisitRefusal | undefined {
+    const last = this.#visits.get(owner)?.at ?? 0;
+    if (at <= last) return { refused: 'replayed', now: last + 1 };
+    // This server's clock may have been set back since the owner came last.
+    const isEarly = at > Math.max(this.config.timeOfDay(), last) + AHEAD_MS;
+    if (at < this.#started || isEarly) return { refused: 'untimely' };
+    return this.#remember(owner, site, at) ? undefined : { refused: 'host-full' };
   }
 
-  /** An owner has come with a take. Returns whether that can be remembered: if not, it must not be answered. */
-  visit(owner: string, site: string, at: number): boolean {
+  isLatest(owner: string, at: number): boolean {
+    return this.#visits.get(owner)?.at === at;
+  }
+
+  /** Returns whether there is room to remember it. */
+  #remember(owner: string, site: string, at: number): boolean {
     this.#forget();
     const before = this.#visits.get(owner);
     if (before === undefined) {

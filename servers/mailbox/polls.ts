@@ -36,9 +36,11 @@ export class Polls {
   readonly #parked = new Map<string, Poll>();
   readonly #room: Admission<Poll>;
 
+  /** @param waits is told when an owner begins to wait here, and when it does no longer. */
   constructor(
     limits: PollLimits,
     readonly scheduler: SchedulerLike,
+    readonly waits: (owner: string, isWaiting: boolean) => void,
   ) {
     this.#room = new Admission({ most: limits.polls, mostOfSite: limits.pollsPerHost });
   }
@@ -63,6 +65,7 @@ export class Polls {
     if (!isIn) return undefined;
     if (gaveWay !== undefined) this.#end(gaveWay.owner, gaveWay, false);
     this.#parked.set(owner, poll);
+    this.waits(owner, true);
     poll.timer.add(
       this.scheduler.schedule(() => {
         this.#end(owner, poll, false);
@@ -101,6 +104,7 @@ export class Polls {
     this.#parked.delete(owner);
     poll.timer.unsubscribe();
     this.#room.leave(poll.host, poll);
+    this.waits(owner, false);
     return true;
   }
 }

@@ -14,6 +14,8 @@ import {
   type Observable,
 } from 'rxjs';
 import { MAX_TIMER_MS } from '../../lib/config.js';
+import { InvalidOptionError } from '../../lib/errors.js';
+import type { RedisStore } from '../store/redis-store.js';
 import { withDefaults } from '../../lib/config/resolve.js';
 import type { Endpoint } from '../../lib/endpoint.js';
 import { ignoreErrors } from '../../lib/operators/ignore-errors.js';
@@ -34,6 +36,11 @@ import { unwatched, type Watch } from '../watch.js';
 export interface MailboxServiceConfig extends DrainConfig {
   /** A folder for the messages, made if need be, of no other server. Default: they are gone when the server is. */
   readonly dataFolder?: string | undefined;
+  /**
+   * A store that several servers share: messages, and who has come for them, are there, with the limits of what is kept for all servers
+   * together. Default: they are this server's own.
+   */
+  readonly store?: RedisStore | undefined;
   /**
    * The names by which clients know this server, each as in their URLs: `rv.example.org:8080`. A request that was signed for
    * another is refused, so that no other server can pass on what it was asked. Default: any name.
@@ -102,16 +109,28 @@ export function mailboxServer$(
 
 /** What {@link mailboxServer$} answers, as a service of an HTTP server. */
 export function mailboxService$(
-  { dataFolder, hosts, limits: overrides, watch = unwatched, drain$ = NEVER }: MailboxServiceConfig = {},
+  {
+    dataFolder,
+    store: sharedStore,
+    hosts,
+    limits: overrides,
+    watch = unwatched,
+    drain$ = NEVER,
+  }: MailboxServiceConfig = {},
   runtime: Runtime = systemRuntime,
 ): Observable<MailboxService> {
   return defer(() => {
     const limits = withDefaults('limits', DEFAULT_MAILBOX_LIMITS, overrides, MAX_TIMER_MS);
     const names = hosts && hostNames(hosts);
+    if (dataFolder !== undefined && sharedStore !== undefined) {
+      throw new InvalidOptionError(
+        '`dataFolder` is of no use with a shared `store`, which has the messages. Leave one of them out',
+      );
+    }
     const { scheduler } = runtime;
     const store$ = dataFolder === undefined ? of(forgetfulStore) : levelStore$(dataFolder, scheduler);
     return store$.pipe(
-      map((store) => new Mailbox({ store, hosts: names, limits, runtime, watch })),
+      map((store) => new Mailbox({ store, shared: sharedStore, hosts: names, limits, runtime, watch })),
       switchMap((mailbox) => from(mailbox.load()).pipe(map(() => mailbox))),
       switchMap((mailbox) => {
         const sweeping$ = timer(limits.sweepMs, limits.sweepMs, scheduler).pipe(
@@ -123,7 +142,10 @@ export function mailboxService$(
           mailbox.drain();
         });
         return merge(
-          of({ service: watchedService('mailbox', mailbox.service, watch), storage$: mailbox.store.state$ }),
+          of({
+            service: watchedService('mailbox', mailbox.service, watch),
+            storage$: sharedStore?.state$ ?? mailbox.store.state$,
+          }),
           sweeping$,
         ).pipe(
           finalize(() => {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { ownText } from '../../lib/bounds/own-text.js';
 import { siteOf } from '../../lib/bounds/site.js';
 import { formatEndpoint } from '../../lib/endpoint.js';
+import { StoreError } from '../../lib/errors.js';
 import { verifySignature, type PeerId } from '../../lib/identity.js';
 import {
   formatMessage,
@@ -36,9 +37,20 @@ export function handleSend({ id, to, message }: Send, session: ServerSession): S
     session.refuse(...NOT_PROVEN);
     return undefined;
   }
-  return onceKnown(store.publish(channelOf(to), formatMessage(peerId, message, remote.address)), (receivers) => {
-    watch.count('rendezvousMessages', receivers > 0 ? 'sent' : 'absent');
-    session.say(`${receivers > 0 ? 'SENT' : 'ABSENT'} ${id}`);
+  const receivers = store.publish(channelOf(to), formatMessage(peerId, message, remote.address));
+  const tell = (count: number) => {
+    watch.count('rendezvousMessages', count > 0 ? 'sent' : 'absent');
+    session.say(`${count > 0 ? 'SENT' : 'ABSENT'} ${id}`);
+  };
+  if (!(receivers instanceof Promise)) {
+    tell(receivers);
+    return undefined;
+  }
+  return receivers.then(tell, (error: unknown) => {
+    // The client sends it another way at once; why, it hears, too.
+    watch.count('rendezvousMessages', 'refused');
+    session.say(`ABSENT ${id}`);
+    throw error;
   });
 }
 
@@ -119,11 +131,21 @@ function prove(
   const channel = channelOf(session.peerId);
   // A node that comes back may have left a dead session behind, so the newest one counts. It may have one session for each family
   // of addresses, to be seen by both.
-  return onceKnown(store.publish(channel, `${REPLACED} ${session.family}`), () => {
+  // While a shared store is gone, a session begins all the same: nodes of this server reach it, and all when the store is back.
+  return onceKnown(withoutStore(store.publish(channel, `${REPLACED} ${session.family}`)), () => {
     if (session.isOver) return undefined;
     return onceKnown(store.listen(channel, session), () => {
       session.reply({ verb: 'WELCOME', httpPort: session.httpPort, serverId: session.serverId });
     });
+  });
+}
+
+/** An answer of the store that the caller can do without. */
+function withoutStore<T>(answer: Soon<T>): Soon<T | undefined> {
+  if (!(answer instanceof Promise)) return answer;
+  return answer.catch((error: unknown) => {
+    if (!(error instanceof StoreError)) throw error;
+    return undefined;
   });
 }
 

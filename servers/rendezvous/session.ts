@@ -1,7 +1,7 @@
 import { TokenBucket, type TokenBucketConfig } from '../../lib/bounds/rate-limit.js';
 import { siteOf } from '../../lib/bounds/site.js';
 import { familyOf } from '../../lib/endpoint.js';
-import { InvalidTextError, LineTooLongError } from '../../lib/errors.js';
+import { InvalidTextError, LineTooLongError, StoreError } from '../../lib/errors.js';
 import { formatReply, type Dialled, type RefusalCode, type Reply } from '../../lib/rendezvous/messages.js';
 import type { Runtime } from '../../lib/runtime.js';
 import type { Caller } from '../callers/caller.js';
@@ -234,12 +234,12 @@ export class ServerSession implements ClientHandler, ChannelListener, Due {
           // It may be listed now, and a PyP2P node that waits for candidates sends nothing more.
           this.#putOff();
         },
-        () => {
-          this.#fail();
+        (error: unknown) => {
+          this.#fail(error);
         },
       );
-    } catch {
-      this.#fail();
+    } catch (error) {
+      this.#fail(error);
       return undefined;
     }
   }
@@ -272,9 +272,10 @@ export class ServerSession implements ClientHandler, ChannelListener, Due {
     this.refuse('idle', 'nothing was said for too long');
   }
 
-  /** The store has failed; the client will try again, here or elsewhere. */
-  #fail(): void {
-    this.refuse('closing', 'this server cannot answer now');
+  /** A request could not be answered. While only the store is gone, the session goes on. */
+  #fail(error: unknown): void {
+    if (error instanceof StoreError) this.decline('store-unavailable', 'the store of this server cannot be used now');
+    else this.refuse('closing', 'this server cannot answer now');
   }
 
   #putOff(): void {

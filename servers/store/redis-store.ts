@@ -37,6 +37,8 @@ export interface RedisStore extends Store {
   readonly state$: Observable<StorageState>;
   /** What other stores are made by. @internal */
   readonly connection: RedisConnection;
+  /** In how many places each table is. @internal */
+  readonly places: number;
 }
 
 const PLACES_OF_CLUSTER = 16;
@@ -84,11 +86,12 @@ export function redisStore$(
         const connection = new RedisConnection({ dial, found, prefix, scheduler, random });
         const ownId = runtime.newId();
         const channels = new RedisChannels(connection, ownId);
+        const inPlaces = places ?? (connection.isCluster ? PLACES_OF_CLUSTER : 1);
         const tables = new RedisTables({
           connection,
           ownId,
           maxEntries,
-          places: places ?? (connection.isCluster ? PLACES_OF_CLUSTER : 1),
+          places: inPlaces,
           now,
           random,
         });
@@ -97,7 +100,7 @@ export function redisStore$(
           await channels.open();
         });
         return opened$.pipe(
-          switchMap(() => NEVER.pipe(startWith(storeOf(tables, channels, connection)))),
+          switchMap(() => NEVER.pipe(startWith(storeOf(tables, channels, connection, inPlaces)))),
           finalize(() => {
             tables.close();
             channels.close();
@@ -109,7 +112,12 @@ export function redisStore$(
   });
 }
 
-function storeOf(tables: RedisTables, channels: RedisChannels, connection: RedisConnection): RedisStore {
+function storeOf(
+  tables: RedisTables,
+  channels: RedisChannels,
+  connection: RedisConnection,
+  places: number,
+): RedisStore {
   return {
     put: (...args) => tables.put(...args),
     get: (...args) => tables.get(...args),
@@ -123,5 +131,6 @@ function storeOf(tables: RedisTables, channels: RedisChannels, connection: Redis
     },
     state$: connection.state$,
     connection,
+    places,
   };
 }

@@ -101,6 +101,7 @@ export const REFUSALS = {
   'server-full': 503,
   'too-many-polls': 503,
   'not-saved': 503,
+  'store-unavailable': 503,
 } as const;
 
 export type RefusalCode = keyof typeof REFUSALS;

@@ -105,18 +105,27 @@ export class RedisConnection {
     return receivers;
   }
 
-  /** The name of a channel as Redis has it, for a script of the place that it belongs to. */
-  nameOf(channel: string): string {
-    return this.#placeOf(channel)[1];
+  /**
+   * How many processes listen on a channel.
+   *
+   * @throws StoreError when that cannot be asked.
+   */
+  async listenersOn(channel: string): Promise<number> {
+    const [place, name] = this.#placeOf(channel);
+    const verb = this.isCluster ? 'shardnumsub' : 'numsub';
+    const answer = await this.#nodes.ask(place, (node) => node.ask((redis) => redis.call('pubsub', verb, name)));
+    const listeners: unknown = Array.isArray(answer) ? answer[1] : undefined;
+    if (typeof listeners !== 'number') throw notAsked('who listens');
+    return listeners;
   }
 
   /** Subscribes to a channel. Resolves when messages on it will come; if the store is gone, at once: they come when it is there again. */
   subscribe(channel: string): Promise<void> {
-    return this.#nodes.listen(this.nameOf(channel));
+    return this.#nodes.listen(this.#placeOf(channel)[1]);
   }
 
   unsubscribe(channel: string): void {
-    this.#nodes.leave(this.nameOf(channel));
+    this.#nodes.leave(this.#placeOf(channel)[1]);
   }
 
   /** Calls a listener with each message, until the function that is returned is called. */

@@ -18,7 +18,8 @@ export const TABLE_KEYS = ['entries', 'expiries', 'sites', 'order', 'keys', 'seq
 /** So many entries that have expired one script removes, so that none takes long. */
 const PURGED_AT_ONCE = 500;
 
-const PRELUDE = `
+/** What each script on a table begins with: the time, and functions that keep the six keys together. */
+export const TABLE_PRELUDE = `
 local ENTRIES, EXPIRIES, SITES, ORDER, NAMES, SEQUENCE = unpack(KEYS)
 
 local function clock()
@@ -105,27 +106,27 @@ end
 `;
 
 /** Time, most, key, value, how long, site, owner → whether it is kept. */
-export const PUT = script(`${PRELUDE}
+export const PUT = script(`${TABLE_PRELUDE}
 purge()
 local _, most, key, value, ttl, site, owner = unpack(ARGV)
 return put(key, value, now + tonumber(ttl), site, owner, tonumber(most)) and 1 or 0`);
 
 /** Time, key → its key and value, or nothing. */
-export const GET = script(`${PRELUDE}
+export const GET = script(`${TABLE_PRELUDE}
 return live({ ARGV[2] })`);
 
 /** Time, key → whether something was there. */
-export const DELETE = script(`${PRELUDE}
+export const DELETE = script(`${TABLE_PRELUDE}
 remove(ARGV[2])
 return 1`);
 
 /** Time, how many → keys and values. */
-export const SAMPLE = script(`${PRELUDE}
+export const SAMPLE = script(`${TABLE_PRELUDE}
 purge()
 return live(redis.call('HRANDFIELD', ENTRIES, ARGV[2]))`);
 
 /** Time, group → keys and values. */
-export const LIST = script(`${PRELUDE}
+export const LIST = script(`${TABLE_PRELUDE}
 purge()
 local group = ARGV[2]
 local keys = redis.call('ZRANGEBYLEX', NAMES, '[' .. group .. ' ', '(' .. group .. '!')
@@ -137,7 +138,7 @@ return live(keys)`);
  * long, site, and whether it was ever written. Entries that are the owner's stay longer; those that were lost, or never written, are
  * written. → of each entry whether it is there and the owner's.
  */
-export const RENEW = script(`${PRELUDE}
+export const RENEW = script(`${TABLE_PRELUDE}
 purge()
 local _, most, owner, mayBeLost, kept = unpack(ARGV)
 local answer = {}

@@ -6,13 +6,18 @@ import { levelStore$ } from '../../../servers/mailbox/level-store.js';
 import { unwatched } from '../../../servers/watch.js';
 import { forgetfulStore, type MessageStore } from '../../../servers/mailbox/store.js';
 import { temporaryFolder } from '../../support/folder.js';
+import { specifyBoxes } from './boxes-contract.js';
 
 const [MALLORY, MALICE, FRIEND, OTHER] = ['198.51.100.1', '198.51.100.2', '192.0.2.1', '192.0.2.2'];
 
-/** What a message of `size` characters is counted for. */
-const counted = (size: number) => size + 256;
-
 describe('The boxes of a mailbox server', () => {
+  specifyBoxes(({ limits, clock }) => {
+    const now = () => clock.now;
+    return Promise.resolve(
+      new Boxes({ store: forgetfulStore, limits, now, watch: unwatched, arrived: () => undefined }),
+    );
+  });
+
   const path = temporaryFolder();
   let all = new Subscription();
   beforeEach(() => {
@@ -64,43 +69,6 @@ describe('The boxes of a mailbox server', () => {
     for (const friend of [FRIEND, OTHER]) expect(await put(friend)).toBeUndefined();
     expect(addresses()).toHaveSize(DEFAULT_MAILBOX_LIMITS.messagesPerRecipient);
     expect(addresses().slice(-2)).toEqual([FRIEND, OTHER]);
-  });
-
-  it('evict the newest message of the largest site for a smaller site, and for nobody else', async () => {
-    const { put, list, addresses } = boxesOf({ messagesPerRecipient: 5 });
-    for (const host of [MALLORY, MALLORY, MALLORY, OTHER, OTHER]) await put(host);
-    expect(await put(MALLORY)).toBe('recipient-full');
-    expect(await put(OTHER)).toBe('recipient-full');
-    expect(await put(FRIEND)).toBeUndefined();
-    expect(list().map(({ receipt }) => receipt)).toEqual(['0', '1', '3', '4', '7']);
-    expect(await put(FRIEND)).toBe('recipient-full');
-    expect(addresses()).toEqual([MALLORY, MALLORY, OTHER, OTHER, FRIEND]);
-  });
-
-  it('evict as many messages as needed when they are full of bytes, and none in vain', async () => {
-    const { put, addresses } = boxesOf({ bytesPerRecipient: 4 * counted(100) });
-    for (let index = 0; index < 4; index++) await put(MALLORY, { message: 'x'.repeat(100) });
-    expect(await put(FRIEND, { message: 'x'.repeat(3 * 356 + 100) })).toBe('recipient-full');
-    expect(addresses()).toHaveSize(4);
-    expect(await put(FRIEND, { message: 'x'.repeat(101) })).toBeUndefined();
-    expect(addresses()).toEqual([MALLORY, MALLORY, FRIEND]);
-  });
-
-  it('do so among all receivers, when all of them together are full', async () => {
-    const { put, addresses } = boxesOf({ messages: 4 });
-    for (const to of ['a', 'b', 'c']) await put(MALLORY, { to });
-    await put(OTHER, { to: 'd' });
-    expect(await put(MALLORY)).toBe('server-full');
-    expect(await put(FRIEND)).toBeUndefined();
-    expect([addresses('b'), addresses('c'), addresses('d'), addresses()]).toEqual([[MALLORY], [], [OTHER], [FRIEND]]);
-  });
-
-  it('count the addresses of an IPv6 site as one', async () => {
-    const { put, addresses } = boxesOf({ messagesPerRecipient: 4 });
-    for (let net = 0; net < 4; net++) expect(await put(`2001:db8:1:${net}::1`)).toBeUndefined();
-    expect(await put('2001:db8:1:9::1')).toBe('recipient-full');
-    expect(await put('2001:db8:2::1')).toBeUndefined();
-    expect(addresses().at(-1)).toBe('2001:db8:2::1');
   });
 
   it('evict messages that are still being written, too, and say so', async () => {
@@ -162,13 +130,5 @@ describe('The boxes of a mailbox server', () => {
     const after = boxesOf(limits, store);
     await after.boxes.load();
     expect(after.addresses()).toEqual([MALLORY, MALLORY, FRIEND]);
-  });
-
-  it('count nothing twice when a receipt is acknowledged twice at once', async () => {
-    const { boxes, put } = boxesOf({ messagesPerRecipient: 2 });
-    for (const receipt of ['one', 'two']) await put(FRIEND, { receipt });
-    await boxes.acknowledge('victim', ['one', 'one']);
-    expect(await put(FRIEND)).toBeUndefined();
-    expect(await put(FRIEND)).toBe('recipient-full');
   });
 });
