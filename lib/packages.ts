@@ -6,6 +6,8 @@ import type DHT from 'dht-rpc';
 import type peer from 'dht-rpc/lib/peer.js';
 import type { Redis } from 'ioredis';
 import type natUpnp from 'nat-upnp';
+import type { pino } from 'pino';
+import type promClient from 'prom-client';
 import { UnavailableError } from './errors.js';
 
 /** The packages that may be missing, and what is used of them. */
@@ -15,6 +17,8 @@ interface OptionalPackages {
   readonly 'dht-rpc/lib/peer.js': { readonly default: typeof peer };
   readonly ioredis: { readonly Redis: typeof Redis };
   readonly 'nat-upnp': { readonly default: typeof natUpnp };
+  readonly pino: { readonly pino: typeof pino };
+  readonly 'prom-client': { readonly default: typeof promClient };
 }
 
 /** Asks by HTTP. */
@@ -34,6 +38,24 @@ export async function loadNatUpnp() {
 /** Speaks WebSocket. */
 export async function loadWs() {
   return import('ws');
+}
+
+/**
+ * Writes logs, for `rxp2p serve`.
+ *
+ * @throws UnavailableError when the package is not installed.
+ */
+export async function loadPino() {
+  return (await optional('pino')).pino;
+}
+
+/**
+ * Writes metrics in the text format of Prometheus, for servers that are watched.
+ *
+ * @throws UnavailableError when the package is not installed.
+ */
+export async function loadPromClient() {
+  return (await optional('prom-client')).default;
 }
 
 /** Speaks NAT-PMP. */

@@ -13,6 +13,7 @@ export type { RendezvousServerLimits } from './rendezvous/limits.js';
 
 export { reachabilityServer$, type ReachabilityServer, type ReachabilityServerConfig } from './reachability/server.js';
 export type { ReachabilityServerLimits } from './reachability/limits.js';
+export type { AdminConfig } from './admin/server.js';
 export type { DrainConfig } from './drain.js';
 export { dhtServer$, type DhtServer, type DhtServerConfig } from './dht.js';
 export type { DhtLimits } from '../lib/dht/limits.js';

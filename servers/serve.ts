@@ -1,8 +1,9 @@
-import { combineLatest, defer, EMPTY, map, NEVER, of, startWith, switchMap, type Observable } from 'rxjs';
+import { combineLatest, defer, EMPTY, map, NEVER, of, startWith, switchMap, tap, type Observable } from 'rxjs';
 import type { Endpoint, ServerAddress } from '../lib/endpoint.js';
 import { InvalidOptionError } from '../lib/errors.js';
 import type { Identity } from '../lib/identity.js';
 import { systemRuntime } from '../lib/runtime.js';
+import { administration$, type AdminConfig } from './admin/server.js';
 import { dhtServer$ } from './dht.js';
 import { serveWith, type DrainConfig } from './drain.js';
 import type { HttpServerLimits } from './http/limits.js';
@@ -70,6 +71,8 @@ export interface ServeConfig extends DrainConfig {
   readonly relayLimits?: Partial<RelayServerLimits> | undefined;
   /** What each HTTP server bears, where it is not to be the default. */
   readonly httpLimits?: Partial<HttpServerLimits> | undefined;
+  /** Where the servers are looked at: `/healthz`, `/readyz`, `/metrics`, and a status page. Default: nowhere. */
+  readonly admin?: AdminConfig | undefined;
   /** Told of what the servers do. Default: nobody is. */
   readonly watch?: Watch | undefined;
   /**
@@ -93,7 +96,7 @@ export interface ServeConfig extends DrainConfig {
 export interface Serving {
   /** Where each listens. */
   readonly endpoints: readonly {
-    /** `rendezvous`, `http`, `dht` or `dht-http`. */
+    /** `rendezvous`, `http`, `dht`, `dht-http` or `admin`. */
     readonly name: string;
     /** Its TCP endpoint; of `dht` the UDP one. */
     readonly local: Endpoint;
@@ -131,6 +134,27 @@ export interface CertificateState {
 export function serve$(config: ServeConfig = {}): Observable<Serving> {
   return defer(() => {
     expectUse(config);
+    const { admin } = config;
+    return admin === undefined ? served$(config) : administered$(config, admin);
+  });
+}
+
+/** The servers, looked at by whoever comes to the admin port. */
+function administered$(config: ServeConfig, admin: AdminConfig): Observable<Serving> {
+  return administration$({ admin, watch: config.watch, drain$: config.drain$ }).pipe(
+    serveWith(({ local, watch, started }) =>
+      served$({ ...config, watch }).pipe(
+        tap((serving) => {
+          started(serving);
+        }),
+        map((serving) => ({ ...serving, endpoints: [...serving.endpoints, { name: 'admin', local }] })),
+      ),
+    ),
+  );
+}
+
+function served$(config: ServeConfig): Observable<Serving> {
+  return defer(() => {
     const { tls } = config;
     return tls === undefined ? NEVER.pipe(startWith(undefined)) : heldCertificate$(tls, systemRuntime.scheduler);
   }).pipe(serveWith((certificate) => servers$(config, certificate)));

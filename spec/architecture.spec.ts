@@ -54,6 +54,7 @@ const HOUSE: readonly string[] = [
 const SERVERS: readonly string[] = [
   'index',
   'serve',
+  'admin',
   'rendezvous',
   'mailbox',
   'relay',
@@ -68,6 +69,7 @@ const SERVERS: readonly string[] = [
   'host-names',
   'watch',
   'drain',
+  'network',
 ];
 
 /** A source file and those that it imports, by their paths from the top. */
