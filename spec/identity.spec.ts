@@ -6,11 +6,13 @@ import { IdentityError } from '../lib/errors.js';
 import {
   createIdentity,
   isGreater,
+  isPeerId,
   loadIdentity,
   loadOrCreateIdentity,
   peerIdOfKey,
   peerIdToKey,
   saveIdentity,
+  verifyAside,
   verifySignature,
 } from '../lib/identity.js';
 import { sealingKeyOf } from '../lib/signalling/sealing-key.js';
@@ -36,6 +38,7 @@ describe('a key that proves nobody', () => {
     for (const hex of keys) {
       const peerId = peerIdOfKey(Buffer.from(hex, 'hex'));
       expect(peerIdToKey(peerId)).withContext(hex).toBeUndefined();
+      expect(isPeerId(peerId)).withContext(hex).toBeFalse();
       expect(sealingKeyOf(peerId)).withContext(hex).toBeUndefined();
     }
   });
@@ -64,6 +67,23 @@ describe('an identity', () => {
   });
 });
 
+describe('a peer id', () => {
+  it('is what has a key, whatever the bytes', () => {
+    const edge = fc.constantFrom(0x00, 0x01, 0x7f, 0x80, 0xec, 0xed, 0xff);
+    const bytes = fc.oneof(
+      fc.uint8Array({ minLength: 31, maxLength: 33 }),
+      fc.tuple(edge, edge, fc.constantFrom(0x00, 0xff)).map(([first, last, rest]) => {
+        const key = Buffer.alloc(32, rest);
+        key[0] = first;
+        key[31] = last;
+        return key;
+      }),
+    );
+    const texts = fc.oneof(fc.string(), bytes.map(peerIdOfKey), fc.stringMatching(/^[A-Za-z0-9_-]{43}$/));
+    fc.assert(fc.property(texts, (text) => isPeerId(text) === (peerIdToKey(text) !== undefined)));
+  });
+});
+
 describe('a signature', () => {
   const [identity, other] = [createIdentity(), createIdentity()];
   const data = Buffer.from('what was said');
@@ -88,6 +108,18 @@ describe('a signature', () => {
       signature: fc.oneof(fc.uint8Array({ maxLength: 80 }), fc.uint8Array({ minLength: 64, maxLength: 64 })),
     });
     fc.assert(fc.property(garbage, ({ peerId, data, signature }) => !verifySignature(peerId, data, signature)));
+  });
+
+  it('is judged aside as at once', async () => {
+    const key = `01${'00'.repeat(31)}`;
+    const forged = Buffer.alloc(64);
+    forged.writeUInt8(1);
+    expect(await verifyAside(identity.peerId, data, identity.sign(data))).toBeTrue();
+    expect(await verifyAside(other.peerId, data, identity.sign(data))).toBeFalse();
+    expect(await verifyAside(identity.peerId, data, Buffer.alloc(64))).toBeFalse();
+    expect(await verifyAside(identity.peerId, data, Buffer.alloc(63))).toBeFalse();
+    expect(await verifyAside('nobody', data, identity.sign(data))).toBeFalse();
+    expect(await verifyAside(peerIdOfKey(Buffer.from(key, 'hex')), data, forged)).toBeFalse();
   });
 });
 

@@ -1,9 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { ownText } from '../../lib/bounds/own-text.js';
 import { siteOf } from '../../lib/bounds/site.js';
 import { formatEndpoint } from '../../lib/endpoint.js';
 import { StoreError } from '../../lib/errors.js';
-import { verifySignature, type PeerId } from '../../lib/identity.js';
+import { verifyAside, type PeerId } from '../../lib/identity.js';
 import {
   formatMessage,
   formatReply,
@@ -99,40 +98,47 @@ function hello(version: number, session: ServerSession): void {
     session.refuse('bad-version', `this server speaks version ${RENDEZVOUS_VERSION}: use a program of the same age`);
     return;
   }
-  session.nonce = randomBytes(32).toString('base64url');
+  session.nonce = session.newNonce();
   session.reply({ verb: 'NONCE', nonce: session.nonce, observed: seenAt(session.remote) });
 }
 
-function prove(
+async function prove(
   { peerId, server, at, signature }: Extract<Request, { readonly verb: 'PROVE' }>,
   session: ServerSession,
-): Soon<void> {
-  const { nonce, store } = session;
+): Promise<void> {
+  const { nonce } = session;
   // A nonce is good for one try.
   session.nonce = undefined;
-  if (
-    nonce === undefined ||
-    session.peerId !== undefined ||
-    !verifySignature(peerId, proofOf(nonce, peerId, { server, at }), signature)
-  ) {
+  const isProof =
+    nonce !== undefined &&
+    session.peerId === undefined &&
+    (await verifyAside(peerId, proofOf(nonce, peerId, { server, at }), signature));
+  if (!isProof) {
     session.refuse('bad-proof', 'the signature is not the one that was asked for');
-    return undefined;
-  }
-  if (!session.isIntended({ server, at })) {
+  } else if (session.isIntended({ server, at })) {
+    // The line that it was part of is not kept.
+    await welcome(ownText(peerId), session);
+  } else {
     const words = `this server does not know itself as ${server}, nor its address as ${formatEndpoint(at)}`;
     session.refuse(
       'wrong-server',
       `${words}: behind a NAT or a proxy it has to be told its name (serve --host ${server})`,
     );
-    return undefined;
   }
-  // The line that it was part of is not kept.
-  session.peerId = ownText(peerId);
-  const channel = channelOf(session.peerId);
-  // A node that comes back may have left a dead session behind, so the newest one counts. It may have one session for each family
-  // of addresses, to be seen by both.
+}
+
+/**
+ * A node that comes back may have left a dead session behind, so the newest one counts. It may have one session for each family of
+ * addresses, to be seen by both.
+ */
+function welcome(peerId: PeerId, session: ServerSession): Soon<void> {
+  const { store, family } = session;
+  // The client may have gone meanwhile.
+  if (session.isOver) return undefined;
+  session.peerId = peerId;
+  const channel = channelOf(peerId);
   // While a shared store is gone, a session begins all the same: nodes of this server reach it, and all when the store is back.
-  return onceKnown(withoutStore(store.publish(channel, `${REPLACED} ${session.family}`)), () => {
+  return onceKnown(withoutStore(store.publish(channel, `${REPLACED} ${family}`)), () => {
     if (session.isOver) return undefined;
     return onceKnown(store.listen(channel, session), () => {
       session.reply({ verb: 'WELCOME', httpPort: session.httpPort, serverId: session.serverId });

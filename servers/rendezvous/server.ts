@@ -35,6 +35,7 @@ import { Clients } from './clients.js';
 import { Forwarding } from './forwarding.js';
 import { namesOf } from './intended-server.js';
 import { DEFAULT_SERVER_LIMITS, type RendezvousServerLimits } from './limits.js';
+import { Nonces } from './nonces.js';
 import { Outbox } from './outbox.js';
 import { bothProtocols } from './protocols.js';
 import { webSocketService } from './web-socket-service.js';
@@ -138,6 +139,7 @@ export function rendezvous$(
         httpPort,
         serverId,
         forwarding: new Forwarding(now),
+        newNonce: new Nonces().next,
         names: new Set([
           ...namesAt(local.port, httpPort ?? local.port),
           ...(identity === undefined ? [] : [identity.peerId]),

@@ -26,6 +26,8 @@ export interface SessionContext {
   /** The id that the server has given itself. */
   readonly serverId: string;
   readonly forwarding: Forwarding;
+  /** Makes a challenge. */
+  readonly newNonce: () => string;
   /** The names by which clients know the server; none when it has not been told any. */
   readonly names: ReadonlySet<string>;
   readonly watch: Watch;
@@ -114,6 +116,10 @@ export class ServerSession implements ClientHandler, ChannelListener, Due {
 
   get forwarding(): Forwarding {
     return this.#context.forwarding;
+  }
+
+  get newNonce(): () => string {
+    return this.#context.newNonce;
   }
 
   get watch(): Watch {

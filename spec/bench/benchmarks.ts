@@ -11,6 +11,7 @@ import { messages } from './messages.js';
 import { openings } from './openings.js';
 import { relay } from './relay.js';
 import { rendezvous } from './rendezvous.js';
+import { servers } from './servers.js';
 import { values } from './values.js';
 
 /** All benchmarks, in the order in which they run. */
@@ -26,6 +27,7 @@ export const benchmarks: readonly Benchmark[] = [
   close,
   memory,
   rendezvous,
+  servers,
   mailbox,
   relay,
 ];
