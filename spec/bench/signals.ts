@@ -1,5 +1,5 @@
 import { rendezvousServer$ } from '../../servers/index.js';
-import { numberOf, textOf, type Role, type Start } from './actors.js';
+import { numberOf, textOf, type Actor, type Role, type Start } from './actors.js';
 import { startMosquitto } from './mosquitto.js';
 import { quantile, ratioOf, type Ratio } from './ratio.js';
 import { mqttClients, sessions, type RawClient } from './raw-clients.js';
@@ -10,10 +10,9 @@ const PAIRS = 50;
 /** A signal is an offer or an answer of a punch, sealed: so many bytes. */
 const CONTENT = Buffer.alloc(600, 'a sealed signal ');
 
-/** What each sender writes in one go, and waits for before it goes on. */
-const WINDOW = 20;
-
-const WINDOWS = 100;
+/** What each sender writes in one go, and waits for before it goes on; and how often. */
+const MANY = { inOneGo: 20, times: 100 };
+const SINGLE = { inOneGo: 1, times: 500 };
 
 /** Signals that are sent one after the other, each when the one before has come. */
 const ONE_BY_ONE = 3_000;
@@ -34,21 +33,18 @@ export async function* signalRows(start: Start): AsyncIterable<Ratio> {
   await ours.ask('open', await server.ask('listen'));
   await theirs.ask('open', { where: String(mosquitto.port) });
   const rates: [number, number][] = [];
+  const singleRates: [number, number][] = [];
   const latencies: [number, number][] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    rates.push([numberOf(await ours.ask('many'), 'perSecond'), numberOf(await theirs.ask('many'), 'perSecond')]);
+    rates.push([await perSecond(ours, MANY), await perSecond(theirs, MANY)]);
+    singleRates.push([await perSecond(ours, SINGLE), await perSecond(theirs, SINGLE)]);
     latencies.push([numberOf(await ours.ask('one'), 'median'), numberOf(await theirs.ask('one'), 'median')]);
   }
   await Promise.all([server, ours, theirs].map((actor) => actor.end()));
   mosquitto.end();
   yield* [
-    ratioOf({
-      what: 'signals a second : mosquitto, QoS 0',
-      ours: rates.map(([our]) => our),
-      other: rates.map(([, other]) => other),
-      show: (figure) => `${(figure / 1000).toFixed(1)} k/s`,
-      target: { atLeast: 0.5 },
-    }),
+    rateRow(`signals a second, ${MANY.inOneGo} in one go`, rates),
+    rateRow('signals a second, each by itself', singleRates),
     ratioOf({
       what: 'median time of a signal : mosquitto, QoS 0',
       ours: latencies.map(([our]) => our),
@@ -57,6 +53,20 @@ export async function* signalRows(start: Start): AsyncIterable<Ratio> {
       target: { atMost: 2 },
     }),
   ];
+}
+
+async function perSecond(actor: Actor, how: typeof MANY): Promise<number> {
+  return numberOf(await actor.ask('many', how), 'perSecond');
+}
+
+function rateRow(what: string, rates: readonly (readonly [ours: number, other: number])[]): Ratio {
+  return ratioOf({
+    what: `${what} : mosquitto, QoS 0`,
+    ours: rates.map(([ours]) => ours),
+    other: rates.map(([, other]) => other),
+    show: (figure) => `${(figure / 1000).toFixed(1)} k/s`,
+    target: { atLeast: 0.5 },
+  });
 }
 
 function passingOf(): ReturnType<Role> {
@@ -89,14 +99,15 @@ function signallersOf(kind: string): ReturnType<Role> {
       }
       return {};
     },
-    many: async () => {
+    many: async (values) => {
+      const [inOneGo, times] = [numberOf(values, 'inOneGo'), numberOf(values, 'times')];
       const begun = performance.now();
       await Promise.all(
         pairs.map(async (pair) => {
-          for (let left = WINDOWS; left > 0; left--) await pair.send(WINDOW);
+          for (let left = times; left > 0; left--) await pair.send(inOneGo);
         }),
       );
-      return { perSecond: (PAIRS * WINDOWS * WINDOW) / ((performance.now() - begun) / 1000) };
+      return { perSecond: (PAIRS * times * inOneGo) / ((performance.now() - begun) / 1000) };
     },
     one: async () => {
       const [pair] = pairs;
