@@ -8,6 +8,9 @@ import {
   race,
   repeat,
   startWith,
+  Subject,
+  switchMap,
+  take,
   timer,
   type Observable,
 } from 'rxjs';
@@ -42,9 +45,15 @@ const GOOD_SESSION_MS = 5_000;
 /** Refusals that only end a session. */
 const PASSING = ['idle', 'closing'];
 
+/** The refusal of a server that is being stopped: its nodes are to be at their other servers before it is gone. */
+const CLOSING = 'closing';
+
+/** The refusal after which no other server is of use: the other program with the same key would be sent away in turn. */
+const REPLACED = 'replaced';
+
 /**
- * Holds a session with each of several servers, and opens each anew whenever it is lost, for ever. Emits the state of all
- * whenever one changes; never fails.
+ * Holds a session with each of several servers, and opens each anew whenever it is lost, for ever: after a pause, but soon when another
+ * server says that it is being stopped. Emits the state of all whenever one changes; never fails.
  *
  * @example
  * sessions$([{ host: 'rv.example.org', port: 8000 }], config, trace).subscribe((states) => console.log(states));
@@ -54,16 +63,33 @@ export function sessions$(
   config: SessionConfig,
   trace: RendezvousTrace,
 ): Observable<readonly ServerState[]> {
-  return servers.length === 0 ? of([]) : combineLatest(servers.map((server) => state$(server, config, trace)));
+  return defer(() => {
+    const closing = new Subject<ServerAddress>();
+    return servers.length === 0
+      ? of([])
+      : combineLatest(servers.map((server) => state$(server, config, trace, closing)));
+  });
 }
 
-function state$(server: ServerAddress, config: SessionConfig, trace: RendezvousTrace): Observable<ServerState> {
+/** @param closing the servers that say that they are being stopped. */
+function state$(
+  server: ServerAddress,
+  config: SessionConfig,
+  trace: RendezvousTrace,
+  closing: Subject<ServerAddress>,
+): Observable<ServerState> {
   const { runtime, timing, network$ } = config;
+  // The nodes of a server that is being stopped do not all come at the same moment.
+  const needed$ = closing.pipe(
+    filter((other) => other !== server),
+    take(1),
+    switchMap(() => timer(runtime.random() * timing.reconnectMs, runtime.scheduler)),
+  );
   return defer(() => {
     const now = () => runtime.scheduler.now();
     let failures = 0;
     let connectedAt: number | undefined;
-    let isRefused = false;
+    let refusal: string | undefined;
     let known: Pick<ServerState, 'observed' | 'httpPort'> = { observed: undefined, httpPort: undefined };
     return session$(server, config).pipe(
       map((session): ServerState => {
@@ -74,11 +100,12 @@ function state$(server: ServerAddress, config: SessionConfig, trace: RendezvousT
         return { server, session, ...known, failure: undefined };
       }),
       catchError((error: unknown) => {
-        if (connectedAt !== undefined && now() - connectedAt >= GOOD_SESSION_MS) failures = 0;
+        const wasGood = connectedAt !== undefined && now() - connectedAt >= GOOD_SESSION_MS;
         connectedAt = undefined;
-        failures++;
-        const refusal = error instanceof RendezvousError ? error.refusal : undefined;
-        isRefused = refusal !== undefined && !PASSING.includes(refusal);
+        failures = wasGood ? 1 : failures + 1;
+        refusal = error instanceof RendezvousError ? error.refusal : undefined;
+        // A server that says so again and again sends its nodes nowhere.
+        if (refusal === CLOSING && wasGood) closing.next(server);
         const reason = reasonOf(error);
         trace({ type: 'rendezvous', server, state: 'lost', reason });
         const failure = reason.replace(nameOf(server), '');
@@ -88,10 +115,13 @@ function state$(server: ServerAddress, config: SessionConfig, trace: RendezvousT
       repeat({
         delay: () => {
           const pauseMs = backoffMs(failures, timing.reconnectMs, timing.reconnectMaxMs, runtime.random);
-          if (isRefused) return timer(REFUSED_PAUSE_MS, runtime.scheduler);
+          if (refusal !== undefined && !PASSING.includes(refusal)) {
+            const refused$ = timer(REFUSED_PAUSE_MS, runtime.scheduler);
+            return refusal === REPLACED ? refused$ : race(refused$, needed$);
+          }
           // What stood in the way may be gone.
           const changed$ = network$.pipe(filter(({ hasChanged }) => hasChanged));
-          return race(timer(pauseMs, runtime.scheduler), changed$);
+          return race(timer(pauseMs, runtime.scheduler), changed$, needed$);
         },
       }),
       startWith({ server, session: undefined, ...known, failure: undefined }),

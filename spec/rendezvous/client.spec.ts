@@ -1,13 +1,28 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
-import { defer, filter, firstValueFrom, map, NEVER, skipWhile, take, throwError, type Observable } from 'rxjs';
+import {
+  BehaviorSubject,
+  defer,
+  filter,
+  firstValueFrom,
+  map,
+  NEVER,
+  noop,
+  ReplaySubject,
+  skipWhile,
+  Subject,
+  take,
+  throwError,
+  type Observable,
+} from 'rxjs';
 import { DEFAULT_TIMING } from '../../lib/config.js';
 import { DialError, RendezvousError } from '../../lib/errors.js';
 import { createIdentity, parseUnl, type Net, type NetStatus } from '../../lib/index.js';
-import { sessions$ } from '../../lib/rendezvous/client.js';
+import { sessions$, type ServerState } from '../../lib/rendezvous/client.js';
 import { OUR_DIALECT } from '../../lib/rendezvous/our-dialect.js';
 import { session$ } from '../../lib/rendezvous/session.js';
 import { systemRuntime } from '../../lib/runtime.js';
+import { settled, VirtualClock } from '../connection/virtual-links.js';
 import { marbles } from '../support/marbles.js';
 import { addressOf, Lab, newAddress } from '../support/nodes.js';
 
@@ -188,6 +203,66 @@ describe('A net with rendezvous servers', () => {
     const net = lab.net({ rendezvous: [server] });
     void net.start();
     expect(await firstValueFrom(failure$(net))).toContain('at most 65536 bytes');
+  });
+});
+
+describe('A session with a server that is being stopped', () => {
+  const lab = new Lab();
+  afterEach(() => lab.close());
+
+  /** A node at a server that has no room, which counts how often it comes, and at one that will be stopped. */
+  async function node(refusal: string) {
+    const clock = new VirtualClock();
+    const arrived = new BehaviorSubject(0);
+    const full = createServer((socket) => {
+      socket.on('error', noop).end(`REFUSED ${refusal} not now\r\n`);
+      arrived.next(arrived.value + 1);
+    }).listen(0, '127.0.0.1');
+    await once(full, 'listening');
+    lab.onClose(() => full.close());
+    const stop = new Subject<void>();
+    const { local } = await lab.server({ drain$: stop });
+    const config = {
+      identity: createIdentity(),
+      bind: undefined,
+      dialect: OUR_DIALECT,
+      runtime: { ...systemRuntime, scheduler: clock },
+      timing: DEFAULT_TIMING,
+      network$: NEVER,
+    } as const;
+    const places = [addressOf(full), local].map(({ address, port }) => ({ host: address, port }));
+    const states$ = new ReplaySubject<readonly ServerState[]>(1);
+    lab.use(sessions$(places, config, () => undefined).subscribe(states$));
+    const until = (is: (states: readonly ServerState[]) => boolean) => firstValueFrom(states$.pipe(filter(is)));
+    await until(([first, second]) => first?.failure !== undefined && second?.session !== undefined);
+    return { clock, arrived, stop, until };
+  }
+
+  const isAway = ([, second]: readonly ServerState[]) => second?.failure?.includes('being stopped') === true;
+
+  it('is soon one with another server that had no room before', async () => {
+    const { clock, arrived, stop, until } = await node('too-many-connections');
+    clock.pass(6_000);
+    expect(arrived.value).toBe(1);
+    stop.next();
+    await until(isAway);
+    clock.pass(DEFAULT_TIMING.reconnectMs);
+    await firstValueFrom(arrived.pipe(filter((count) => count === 2)));
+  });
+
+  it('leads nowhere else when it was a short one, or the other server has another session with the key', async () => {
+    for (const [refusal, ms] of [
+      ['too-many-connections', 1_000],
+      ['replaced', 6_000],
+    ] as const) {
+      const { clock, arrived, stop, until } = await node(refusal);
+      clock.pass(ms);
+      stop.next();
+      await until(isAway);
+      clock.pass(DEFAULT_TIMING.reconnectMs);
+      await settled();
+      expect(arrived.value).withContext(refusal).toBe(1);
+    }
   });
 });
 
