@@ -4,8 +4,8 @@
 //   npm run simulate
 //
 // On macOS, which has 127.0.0.1 only, add the addresses first: sudo ifconfig lo0 alias 127.0.1.1 (to 127.0.1.30)
-import { combineLatest, filter, firstValueFrom, race, timer } from 'rxjs';
-import { createNet, type Net } from 'rxp2p';
+import { filter, firstValueFrom, map, mergeMap, race, timer } from 'rxjs';
+import { createNet, type Connection, type Net } from 'rxp2p';
 import { rendezvousServer$ } from 'rxp2p/servers';
 
 const NODES = 30;
@@ -40,10 +40,17 @@ async function simulate(rendezvous: string): Promise<boolean> {
     }),
   );
   const received = new Map<Net, number>();
+  const connections = new Map<string, Set<Connection>>();
   const start = performance.now();
   const elapsed = () => `${Math.round(performance.now() - start)} ms`.padStart(8);
 
   for (const [index, net] of nets.entries()) {
+    const open = new Set<Connection>();
+    connections.set(net.peerId, open);
+    net.connections$.subscribe((connection) => open.add(connection));
+    net.connections$
+      .pipe(mergeMap((each) => each.closed$.pipe(map(() => each))))
+      .subscribe((each) => open.delete(each));
     net.lines$.subscribe(({ connection, text }) => {
       net.broadcast(text, connection);
       received.set(net, (received.get(net) ?? 0) + 1);
@@ -53,10 +60,8 @@ async function simulate(rendezvous: string): Promise<boolean> {
   await Promise.all(nets.map((net) => net.start()));
   console.log(`${elapsed()}  ${NODES} nodes started, 8 + 4 slots each`);
 
-  // Every node with at least one connection that it made itself, but for the first, who found nobody.
-  const joined$ = combineLatest(nets.map((net) => net.status$)).pipe(
-    filter((all) => all.filter(({ slots }) => slots.outbound.used > 0).length >= NODES - 1),
-  );
+  // A node with connections may still be cut off from the others: who has joined is told by who can be reached from the first.
+  const joined$ = timer(0, 10).pipe(filter(() => reachable(connections, nets[0]?.peerId).size === NODES));
   await firstValueFrom(race(joined$, timer(LIMIT_MS)));
   await firstValueFrom(timer(SETTLE_MS));
   console.log(`${elapsed()}  all have joined; node 1 sends "${LINE}"`);
@@ -73,4 +78,11 @@ async function simulate(rendezvous: string): Promise<boolean> {
   );
   await Promise.all(nets.map((net) => net.close()));
   return isWell;
+}
+
+/** Who can be reached from a node, itself included. */
+function reachable(connections: ReadonlyMap<string, ReadonlySet<Connection>>, from = ''): Set<string> {
+  const reached = new Set([from]);
+  for (const node of reached) for (const { peerId } of connections.get(node) ?? []) reached.add(peerId);
+  return reached;
 }
