@@ -73,11 +73,13 @@ export class FramedLink {
     };
     stream.on('data', (chunk: Buffer) => {
       this.#moved += chunk.length;
+      let frames: Frame[] = [];
       try {
-        for (const frame of wire.decode(chunk)) this.#pending.push(frame);
+        frames = wire.decode(chunk);
       } catch (error) {
         this.#closed ??= { error: error instanceof Error ? error : new Error(String(error)) };
       }
+      for (const frame of frames) if (!this.#handOver(frame)) this.#pending.push(frame);
       this.#deliver();
     });
     stream.on('end', () => {
@@ -220,6 +222,15 @@ export class FramedLink {
     this.#pump();
     this.#receiver?.written();
   };
+
+  /** Hands a frame to the receiver at once where none waits before it. Returns whether it has. */
+  #handOver(frame: Frame): boolean {
+    if (!this.#flowing || this.#delivering || this.#pending.length > 0 || this.#receiver === undefined) return false;
+    this.#delivering = true;
+    this.#receiver.frame(frame);
+    this.#delivering = false;
+    return true;
+  }
 
   #deliver(): void {
     // A receiver may stop or change in the middle of what one chunk brought, from within its own call.

@@ -75,29 +75,33 @@ export function frameDecoder(): (chunk: Buffer) => Frame[] {
 
   return (chunk) => {
     const frames: Frame[] = [];
-    let rest = chunk;
+    let bytes = chunk;
     if (partial.length > 0) {
       partial.push(chunk);
-      if (partial.length < neededOf(partial.bytes)) return frames;
-      rest = partial.take();
+      if (partial.length < neededOf(partial.bytes, 0)) return frames;
+      bytes = partial.take();
     }
-    while (rest.length > 0) {
+    let at = 0;
+    while (at < bytes.length) {
       if (dataLeft > 0) {
-        const payload = rest.subarray(0, dataLeft);
+        // Most often a chunk is one piece of data and nothing else: a view of it would be one more object for each.
+        const payload = at === 0 && dataLeft >= bytes.length ? bytes : bytes.subarray(at, at + dataLeft);
         dataLeft -= payload.length;
-        rest = rest.subarray(payload.length);
+        at += payload.length;
         frames.push({ type: FRAME.data, payload });
         continue;
       }
-      const needed = neededOf(rest);
-      if (rest.length < needed) {
-        partial.push(rest);
+      const needed = neededOf(bytes, at);
+      if (bytes.length - at < needed) {
+        partial.push(bytes.subarray(at));
         break;
       }
-      const { type, length } = decodeHeader(rest);
-      if (type === FRAME.data) dataLeft = length;
-      else if (type < FIRST_OPTIONAL_TYPE) frames.push({ type, payload: rest.subarray(HEADER_LENGTH, needed) });
-      rest = rest.subarray(needed);
+      const head = bytes.readUInt32BE(at);
+      const type = head >>> 24;
+      if (type === FRAME.data) dataLeft = head & DATA_MAX_LENGTH;
+      else if (type < FIRST_OPTIONAL_TYPE)
+        frames.push({ type, payload: bytes.subarray(at + HEADER_LENGTH, at + needed) });
+      at += needed;
     }
     return frames;
   };
@@ -108,17 +112,14 @@ export function frameDecoder(): (chunk: Buffer) => Frame[] {
  *
  * @throws ProtocolError for a control frame of an unknown type, or one that is too long.
  */
-function neededOf(bytes: Buffer): number {
-  if (bytes.length < HEADER_LENGTH) return HEADER_LENGTH;
-  const { type, length } = decodeHeader(bytes);
+function neededOf(bytes: Buffer, at: number): number {
+  if (bytes.length - at < HEADER_LENGTH) return HEADER_LENGTH;
+  const head = bytes.readUInt32BE(at);
+  const type = head >>> 24;
   if (type === FRAME.data) return HEADER_LENGTH;
+  const length = head & DATA_MAX_LENGTH;
   expectControl(type, length);
   return HEADER_LENGTH + length;
-}
-
-function decodeHeader(bytes: Buffer): { readonly type: number; readonly length: number } {
-  const head = bytes.readUInt32BE();
-  return { type: head >>> 24, length: head & DATA_MAX_LENGTH };
 }
 
 function expectControl(type: number, length: number): void {

@@ -105,7 +105,7 @@ export function channelFrameDecoder(
     let at = 0;
     while (at < rest.length) {
       if (dataLeft > 0) {
-        const piece = rest.subarray(at, at + dataLeft);
+        const piece = at === 0 && dataLeft >= rest.length ? rest : rest.subarray(at, at + dataLeft);
         dataLeft -= piece.length;
         at += piece.length;
         take(CHANNEL_FRAME.data, dataChannel, piece);

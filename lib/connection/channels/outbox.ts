@@ -137,8 +137,9 @@ export class Outbox {
   /** Writes what has been gathered. */
   flush(): void {
     if (this.#lines.length > 0) {
-      const { lineEnd } = this.#config;
-      const bytes = Buffer.from(this.#lines.join(lineEnd) + lineEnd);
+      // The last line has an end, too.
+      this.#lines.push('');
+      const bytes = Buffer.from(this.#lines.join(this.#config.lineEnd));
       this.#lines = [];
       this.#linesLength = 0;
       this.#write(bytes);

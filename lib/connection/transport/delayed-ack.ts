@@ -28,17 +28,11 @@ export class DelayedAck {
   advance(received: number): void {
     this.#received = received;
     if (received - this.#acknowledged >= ACK_BYTES) this.now();
-    else {
-      this.#timer ??= this.#config.scheduler.schedule(() => {
-        this.now();
-      }, ACK_MS);
-    }
+    else this.#timer ??= this.#config.scheduler.schedule(this.#onTime, ACK_MS);
   }
 
-  /** Acknowledges now, even if there is nothing new. */
+  /** Acknowledges now, even if there is nothing new. A timer that runs then goes on: starting one for each would cost more. */
   now(): void {
-    this.#timer?.unsubscribe();
-    this.#timer = undefined;
     if (this.#config.say(this.#received)) this.#acknowledged = this.#received;
   }
 
@@ -52,4 +46,9 @@ export class DelayedAck {
     this.#timer?.unsubscribe();
     this.#timer = undefined;
   }
+
+  readonly #onTime = (): void => {
+    this.#timer = undefined;
+    this.flush();
+  };
 }

@@ -67,7 +67,7 @@ export class Liveness {
    */
   heard(owesStill: boolean): void {
     this.#silence.heard(owesStill || this.#lastPing !== undefined);
-    this.#heard.next();
+    if (this.#heard.observed) this.#heard.next();
     if (!this.#isDoubtful) return;
     this.#isDoubtful = false;
     this.#config.onChange();

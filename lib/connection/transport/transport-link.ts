@@ -102,7 +102,7 @@ export class TransportLink {
   /** Counts data as received. Returns the part that is new, given how many bytes have been received already. */
   advance(at: number, payload: Buffer, received: number): Buffer {
     this.at = at + payload.length;
-    return payload.subarray(received - at);
+    return received === at ? payload : payload.subarray(received - at);
   }
 
   /** Holds a frame back, and stops reading the link after it. */
