@@ -22,13 +22,16 @@ export function encodeLength(length: number): Buffer {
   return bytes;
 }
 
-/** Copies a message, since the application may keep it. A short copy is taken from Node's pool, which is faster to allocate. */
+/**
+ * A message that the application may keep. A short one is a view of what a socket has read, if that is little; else it is copied, so
+ * that a few bytes do not keep a large buffer.
+ */
 function ownMessage(view: Buffer): Buffer {
-  return view.length < POOLED_BYTES ? Buffer.from(view) : ownBytes(view);
+  return view.buffer.byteLength <= READ_BYTES ? view : ownBytes(view);
 }
 
-/** Messages below this length are taken from Node's pool, in bytes: it has 8 KiB. */
-const POOLED_BYTES = 2_048;
+/** What a TLS socket reads at once, at most: a record (RFC 8446 §5.1). */
+const READ_BYTES = 16_384;
 
 /**
  * Cuts bytes into messages, whatever the chunks they arrive in.
@@ -45,36 +48,40 @@ export function messageDecoder(maxLength: number): Decoder<Buffer> {
   let needed = LENGTH_BYTES;
   let fault: MessageTooLongError | undefined;
 
+  /** How many bytes the message takes whose length stands there. */
+  const neededOf = (bytes: Buffer, at: number) => {
+    const length = bytes.readUInt32BE(at);
+    if (length > maxLength) fault = new MessageTooLongError(maxLength);
+    return LENGTH_BYTES + length;
+  };
+
   return {
     get fault() {
       return fault;
     },
     push(chunk) {
       const messages: Buffer[] = [];
-      let rest = chunk;
-      if (partial.length > 0) {
-        partial.push(chunk);
+      let at = 0;
+      // Only the message that has begun before this chunk is joined.
+      while (partial.length > 0 && at < chunk.length) {
+        const piece = chunk.subarray(at, at + needed - partial.length);
+        partial.push(piece);
+        at += piece.length;
         if (partial.length < needed) return messages;
-        rest = partial.take();
+        if (needed === LENGTH_BYTES) needed = neededOf(partial.bytes, 0);
+        if (fault !== undefined) return messages;
+        if (partial.length === needed) messages.push(ownMessage(partial.take().subarray(LENGTH_BYTES)));
       }
-      while (fault === undefined) {
-        needed = LENGTH_BYTES;
-        if (rest.length >= LENGTH_BYTES) {
-          const length = rest.readUInt32BE();
-          if (length > maxLength) {
-            fault = new MessageTooLongError(maxLength);
-            break;
-          }
-          needed += length;
-          if (rest.length >= needed) {
-            messages.push(ownMessage(rest.subarray(LENGTH_BYTES, needed)));
-            rest = rest.subarray(needed);
-            continue;
-          }
-        }
-        if (rest.length > 0) partial.push(rest);
-        break;
+      if (partial.length > 0) return messages;
+      while (chunk.length - at >= LENGTH_BYTES) {
+        needed = neededOf(chunk, at);
+        if (fault !== undefined) return messages;
+        if (chunk.length - at < needed) break;
+        messages.push(ownMessage(chunk.subarray(at + LENGTH_BYTES, at + needed)));
+        at += needed;
       }
+      if (chunk.length - at < LENGTH_BYTES) needed = LENGTH_BYTES;
+      if (at < chunk.length) partial.push(chunk.subarray(at));
       return messages;
     },
     // Part of a message is not a message.
