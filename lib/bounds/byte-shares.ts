@@ -19,11 +19,20 @@ export interface ByteHolder {
 interface Share {
   bytes: number;
   readonly holders: Map<ByteHolder, number>;
+  /** How many digits its bytes have, in binary. */
+  size: number;
 }
+
+/** The digits of the largest number of bytes that is counted exactly. */
+const MOST_DIGITS = 53;
+
+/** So many of those sites are compared that have most; the others of them have less than twice as much. */
+const MOST_COMPARED = 64;
 
 /**
  * A limit on bytes, shared by sites. When one site has too many, its largest holder is evicted. When there are too many in total,
- * the largest holder of the largest site is evicted. So one site cannot use up the room of the others.
+ * the largest holder of the largest site is evicted (of one of the largest, where many are alike). So one site cannot use up the room of
+ * the others. Each step takes as long as one site has holders, however many sites there are.
  *
  * @example
  * const shares = new ByteShares({ mostOfOne: 2 ** 20, mostOfSite: 2 ** 24, most: 2 ** 28 });
@@ -32,6 +41,8 @@ interface Share {
  */
 export class ByteShares {
   readonly #shares = new Map<string, Share>();
+  /** The sites by the {@link Share.size} of what they have. */
+  readonly #bySize = Array.from({ length: MOST_DIGITS + 1 }, () => new Set<Share>());
   #bytes = 0;
 
   constructor(readonly config: ByteSharesConfig) {}
@@ -51,7 +62,7 @@ export class ByteShares {
   }
 
   #count(holder: ByteHolder, bytes: number): Share {
-    const share = this.#shares.get(holder.site) ?? { bytes: 0, holders: new Map<ByteHolder, number>() };
+    const share = this.#shares.get(holder.site) ?? { bytes: 0, holders: new Map<ByteHolder, number>(), size: 0 };
     const change = bytes - (share.holders.get(holder) ?? 0);
     share.bytes += change;
     this.#bytes += change;
@@ -59,7 +70,16 @@ export class ByteShares {
     else share.holders.delete(holder);
     if (share.holders.size > 0) this.#shares.set(holder.site, share);
     else this.#shares.delete(holder.site);
+    this.#sort(share);
     return share;
+  }
+
+  #sort(share: Share): void {
+    const size = share.bytes.toString(2).length;
+    if (size === share.size && share.bytes > 0) return;
+    this.#bySize[share.size]?.delete(share);
+    if (share.bytes > 0) this.#bySize[size]?.add(share);
+    share.size = size;
   }
 
   #evict(holder: ByteHolder): void {
@@ -76,8 +96,12 @@ export class ByteShares {
   }
 
   #greediest(): Share {
-    let greediest: Share = { bytes: 0, holders: new Map() };
-    for (const share of this.#shares.values()) if (share.bytes > greediest.bytes) greediest = share;
+    let greediest: Share = { bytes: 0, holders: new Map(), size: 0 };
+    let left = MOST_COMPARED;
+    for (const share of this.#bySize.findLast((shares) => shares.size > 0) ?? []) {
+      if (share.bytes > greediest.bytes) greediest = share;
+      if (--left === 0) break;
+    }
     return greediest;
   }
 }

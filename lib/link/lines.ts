@@ -17,6 +17,8 @@ export interface LineDecoder {
    * a line is longer than allowed, even before it is complete; ProtocolError for bytes that are not UTF-8.
    */
   readonly fault: LineTooLongError | ProtocolError | undefined;
+  /** The bytes of a line that has begun and is not complete yet. */
+  readonly begun: number;
 }
 
 /**
@@ -41,6 +43,10 @@ class Decoder implements LineDecoder {
   #partial: Gathered | undefined;
 
   constructor(readonly maxLength: number) {}
+
+  get begun(): number {
+    return this.#partial?.length ?? 0;
+  }
 
   push(chunk: Buffer): string[] {
     if (this.fault !== undefined) return [];

@@ -11,8 +11,9 @@ import type { Callers } from '../callers/callers.js';
 import { firstBytes } from '../callers/first-bytes.js';
 import { Handshakes, TLS_HANDSHAKE } from '../tls/handshakes.js';
 import type { Watch } from '../watch.js';
-import { SocketLines, type LinesShared } from './client-lines.js';
+import type { LinesShared } from './client-lines.js';
 import type { Clients } from './clients.js';
+import { SocketLines } from './socket-lines.js';
 import { WebSocketLines } from './web-socket-lines.js';
 
 /** What takes clients in. */
@@ -95,9 +96,12 @@ export class Arrivals {
       return;
     }
     this.#opening.add(socket);
-    socket.once('close', () => this.#opening.delete(socket));
+    const forget = () => this.#opening.delete(socket);
+    socket.once('close', forget);
     const serve = (stream: Socket) => {
-      this.#opening.delete(socket);
+      forget();
+      // A session keeps nothing of its beginning.
+      socket.off('close', forget);
       this.#serve(stream, caller, site);
     };
     firstBytes(socket, {

@@ -12,6 +12,7 @@ import {
   tap,
   type Observable,
 } from 'rxjs';
+import { ByteShares } from '../../lib/bounds/byte-shares.js';
 import { MAX_TIMER_MS } from '../../lib/config.js';
 import { withDefaults } from '../../lib/config/resolve.js';
 import { type Endpoint } from '../../lib/endpoint.js';
@@ -31,6 +32,7 @@ import { Timers } from '../timers.js';
 import { Unread } from '../unread.js';
 import { unwatched, type Watch } from '../watch.js';
 import { Arrivals } from './arrivals.js';
+import { UNANSWERED_BYTES } from './client-lines.js';
 import { Clients } from './clients.js';
 import { Forwarding } from './forwarding.js';
 import { namesOf } from './intended-server.js';
@@ -124,7 +126,12 @@ export function rendezvous$(
     const { scheduler } = runtime;
     const now = () => scheduler.now();
     const memory = () => memoryStore({ maxEntries: limits.tableEntries, now, random: runtime.random });
-    const shared = { timers: new Timers(scheduler), outbox: new Outbox(), unread: new Unread(limits, scheduler) };
+    const shared = {
+      timers: new Timers(scheduler),
+      outbox: new Outbox(),
+      unread: new Unread(limits, scheduler),
+      unanswered: new ByteShares(UNANSWERED_BYTES),
+    };
     const serverId = runtime.newId();
     const callers = new Callers(trustProxy, scheduler);
     const namesAt = hosts === undefined ? () => new Set<string>() : namesOf(hosts);

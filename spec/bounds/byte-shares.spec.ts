@@ -43,6 +43,20 @@ describe('Room for bytes that sites share', () => {
     expect(shares.bytes).toBe(123);
   });
 
+  it('takes no longer to make room however many sites there are', () => {
+    const gone: string[] = [];
+    const shares = new ByteShares({ mostOfOne: 1_000, mostOfSite: 1_000, most: 1_000_000 });
+    for (let site = 0; site < 100_000; site++) shares.set(holderAt(`small ${site}`, gone), 10);
+    shares.set(holderAt('large', gone), 900);
+    expect(gone).toEqual(['large']);
+    expect(shares.bytes).toBe(1_000_000);
+    const begun = performance.now();
+    for (let more = 0; more < 10_000; more++) shares.set(holderAt(`more ${more}`, gone), 10);
+    expect(gone.length).toBe(10_001);
+    // A look at all sites for each takes minutes.
+    expect(performance.now() - begun).toBeLessThan(10_000);
+  });
+
   it('never exceeds its limits, and counts correctly', () => {
     const change = fc.record({ who: fc.nat(11), bytes: fc.nat(60) });
     fc.assert(

@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { asyncScheduler } from 'rxjs';
-import { SocketLines } from '../../../servers/rendezvous/client-lines.js';
+import { ByteShares } from '../../../lib/bounds/byte-shares.js';
+import { UNANSWERED_BYTES } from '../../../servers/rendezvous/client-lines.js';
 import { Outbox } from '../../../servers/rendezvous/outbox.js';
+import { SocketLines } from '../../../servers/rendezvous/socket-lines.js';
 import { Timers } from '../../../servers/timers.js';
 import { DEFAULT_UNREAD_LIMITS, Unread } from '../../../servers/unread.js';
 
@@ -13,7 +15,10 @@ describe('SocketLines', () => {
   });
 
   /** A client, the lines of its socket at the server, and what happens there. */
-  async function begin(answer: (text: string) => Promise<void> | undefined = () => undefined) {
+  async function begin(
+    answer: (text: string) => Promise<void> | undefined = () => undefined,
+    unanswered = new ByteShares(UNANSWERED_BYTES),
+  ) {
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const address = server.address();
@@ -34,6 +39,7 @@ describe('SocketLines', () => {
         { ...DEFAULT_UNREAD_LIMITS, unreadBytes: 2 ** 25, unreadBytesPerHost: 2 ** 25 },
         asyncScheduler,
       ),
+      unanswered,
     });
     const gone = new Promise<void>((resolve) => {
       lines.start({
@@ -153,6 +159,44 @@ describe('SocketLines', () => {
     lines.say('two');
     await once(client, 'data');
     expect(chunks).toEqual(['one\r\ntwo\r\n']);
+  });
+
+  it('counts lines that have begun and what is read ahead, and nothing of a client whose lines are answered', async () => {
+    const unanswered = new ByteShares(UNANSWERED_BYTES);
+    const answers: (() => void)[] = [];
+    const { client, gone } = await begin(
+      (text) => (text === 'slow' ? new Promise((resolve) => answers.push(resolve)) : undefined),
+      unanswered,
+    );
+    const until = async (bytes: (count: number) => boolean) => {
+      while (!bytes(unanswered.bytes)) await new Promise(setImmediate);
+    };
+    client.write('half a');
+    await until((count) => count === 'half a'.length);
+    client.write(' line\nslow\n');
+    while (answers.length === 0) await new Promise(setImmediate);
+    expect(unanswered.bytes).toBe(' line\nslow\n'.length);
+    client.write('ahead\n');
+    await until((count) => count > 100);
+    answers.shift()?.();
+    await until((count) => count === 0);
+    client.end('x'.repeat(1_000));
+    await gone;
+    expect(unanswered.bytes).toBe(0);
+  });
+
+  it('drops of many clients with half a line the largest ones', async () => {
+    const unanswered = new ByteShares({ mostOfOne: 10_000, mostOfSite: 10_000, most: 10_000 });
+    const small = await begin(undefined, unanswered);
+    const large = await begin(undefined, unanswered);
+    small.client.write('x'.repeat(4_000));
+    while (unanswered.bytes !== 4_000) await new Promise(setImmediate);
+    large.client.write('x'.repeat(8_000));
+    await large.gone;
+    expect(unanswered.bytes).toBe(4_000);
+    small.client.write('\n');
+    while (small.events.length === 0) await new Promise(setImmediate);
+    expect(small.events).toEqual(['x'.repeat(4_000)]);
   });
 
   it('ends once when the client breaks off', async () => {
