@@ -1,5 +1,6 @@
 import type { ServerAddress } from './endpoint.js';
 import type { Identity, PeerId } from './identity.js';
+import type { RendezvousAddress } from './rendezvous-name.js';
 
 /** How long things may take, all in milliseconds. Each can be set in {@link NetConfig.timing}. */
 export interface Timing {
@@ -133,8 +134,17 @@ export interface NetConfig {
    * nobody at a relay, whoever asks. Not used in plain mode.
    */
   readonly relay?: readonly string[] | false | undefined;
-  /** Rendezvous servers, `HOST:PORT` each. */
+  /**
+   * Rendezvous servers: `wss://HOST`, with a certificate of an authority; `rxp2p://KEY@HOST:PORT`, with a key of its own; or `HOST:PORT`, in
+   * the clear. Each is spoken to as it is named, and in no other way. Of `wss:` (and `ws:`) servers all HTTP services are used, too: their mailbox,
+   * unless `mailbox` is given, their relay, and that they dial back. In plain mode `HOST:PORT` alone.
+   */
   readonly rendezvous?: readonly string[] | undefined;
+  /**
+   * Certificates of authorities, PEM, by which servers of `wss:` and `https:` may be proven, besides those that everybody trusts: for servers of a
+   * company, say. Default: none.
+   */
+  readonly ca?: string | undefined;
   /**
    * Mailbox servers, `http://HOST:PORT` each: they keep messages for this node while it is away, and take those that it sends.
    * The other HTTP services below the same URL show it its NAT and dial it back. In plain mode PyP2P's mailboxes, each a
@@ -186,8 +196,9 @@ export interface ResolvedConfig {
   readonly birthday: boolean;
   readonly reachability: readonly URL[] | false;
   readonly relay: readonly URL[] | false;
-  readonly rendezvous: readonly ServerAddress[];
+  readonly rendezvous: readonly RendezvousAddress[];
   readonly mailbox: readonly URL[];
+  readonly ca: string | undefined;
   readonly dht: readonly ServerAddress[];
   readonly security: 'tls' | 'plain';
   /**

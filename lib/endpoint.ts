@@ -129,15 +129,15 @@ export function formatServer({ host, port }: ServerAddress): string {
 }
 
 /**
- * The server that an `http:` or `https:` URL leads to: its host without the brackets of an IPv6 address, and where the URL names no
- * port that of its scheme (RFC 9110 §4.2).
+ * The server that a URL of HTTP or of a WebSocket leads to: its host without the brackets of an IPv6 address, and where the URL names no
+ * port that of its scheme (RFC 9110 §4.2, RFC 6455 §3).
  *
  * @example
  * serverOf(new URL('https://[2001:db8::1]/address')); // { host: '2001:db8::1', port: 443 }
  */
 export function serverOf({ protocol, hostname, port }: URL): ServerAddress {
   const host = hostname.replace(/^\[|\]$/g, '');
-  return { host, port: port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port) };
+  return { host, port: port === '' ? (protocol === 'https:' || protocol === 'wss:' ? 443 : 80) : Number(port) };
 }
 
 const HOST_AND_PORT = /^(?:\[(?<bracketed>[0-9A-Fa-f:.]+)\]|(?<bare>[A-Za-z0-9._-]+)):(?<port>[0-9]{1,5})$/;

@@ -28,8 +28,9 @@ export interface HttpRequest {
   readonly isLenient?: boolean | undefined;
   /** The family of the server's address to use, where its name has addresses of both. */
   readonly family?: 4 | 6 | undefined;
-  /** What opens the connection, for specs. */
+  /** What opens the connection, and what secures it. Default: the real ones. */
   readonly dial$?: typeof dial$ | undefined;
+  readonly webTls$?: typeof webTls$ | undefined;
 }
 
 /** An HTTP response of any status. */
@@ -125,9 +126,15 @@ class SecureAgent extends HttpsAgent {
 /** A connection to the server of a URL, by TLS where the URL says so. */
 function connection$(
   url: URL,
-  { localAddress, connectTo, family, dial$: open$ = dial$ }: Omit<HttpRequest, 'url' | 'maxBytes'>,
+  {
+    localAddress,
+    connectTo,
+    family,
+    dial$: open$ = dial$,
+    webTls$: secure$ = webTls$,
+  }: Omit<HttpRequest, 'url' | 'maxBytes'>,
 ): Observable<Socket> {
   const { host, port } = serverOf(url);
   const to = { host: connectTo ?? host, port, localAddress, family };
-  return open$(to).pipe(switchMap((socket) => (url.protocol === 'https:' ? webTls$(socket, host) : of(socket))));
+  return open$(to).pipe(switchMap((socket) => (url.protocol === 'https:' ? secure$(socket, host) : of(socket))));
 }

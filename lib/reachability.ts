@@ -4,6 +4,7 @@ import { failureOf, HttpError } from './errors.js';
 import type { Mapping } from './port-mapping/mapping.js';
 import { fetch$ } from './http.js';
 import type { PeerId } from './identity.js';
+import type { webTls$ } from './link/web-tls.js';
 import { headStart } from './operators/head-start.js';
 import { ignoreErrors } from './operators/ignore-errors.js';
 import { within } from './operators/within.js';
@@ -26,6 +27,8 @@ export interface LookConfig {
   /** For the answer, in milliseconds. */
   readonly withinMs: number;
   readonly scheduler: SchedulerLike;
+  /** What secures a connection to a server of `https:`. Default: the real one. */
+  readonly webTls$?: typeof webTls$ | undefined;
   /** This machine's, in milliseconds since the epoch. */
   readonly timeOfDay: () => number;
   /** Is told what a server's answer says of this machine's clock. */
@@ -79,13 +82,14 @@ export function look$({
   withinMs,
   scheduler,
   timeOfDay,
+  webTls$,
   tellClock,
 }: LookConfig): Observable<Look> {
   return defer(() => {
     const url = new URL('reachable', server);
     url.searchParams.set('port', String(port));
     if (peerId !== undefined) url.searchParams.set('peer', peerId);
-    return fetch$({ url, maxBytes: MAX_BYTES, family, localAddress });
+    return fetch$({ url, maxBytes: MAX_BYTES, family, localAddress, webTls$ });
   }).pipe(
     within(withinMs, `${server.origin} did not answer`, scheduler),
     readingClock({ scheduler, timeOfDay }, (reading) => tellClock?.(server, reading)),

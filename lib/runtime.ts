@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { asyncScheduler, type SchedulerLike } from 'rxjs';
 import { defaultGateway$, routedAddress$ } from './port-mapping/gateway.js';
 import { dial$, listen$ } from './link/tcp.js';
+import { webTls$ } from './link/web-tls.js';
 
 /**
  * The outside world as the library uses it: time, randomness and sockets. Specs pass their own, with virtual time and chosen
@@ -20,6 +21,8 @@ export interface Runtime {
   readonly dial$: typeof dial$;
   /** Listens for TCP connections until it is unsubscribed. Emits once the port is open. */
   readonly listen$: typeof listen$;
+  /** Secures a connection to a web server. Emits the stream and completes; unsubscribed before that, it closes the socket. */
+  readonly webTls$: typeof webTls$;
   /** Finds the default gateway of a family of addresses. Emits it and completes; completes alone where there is none. */
   readonly gateway$: typeof defaultGateway$;
   /** Finds the local address that the default route of a family leads from. Emits it and completes; completes alone where there is none. */
@@ -37,6 +40,7 @@ export const systemRuntime: Runtime = {
   newId: () => randomBytes(16).toString('base64url'),
   dial$,
   listen$,
+  webTls$,
   gateway$: defaultGateway$,
   routedAddress$,
 };

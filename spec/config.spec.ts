@@ -19,6 +19,7 @@ describe('a configuration', () => {
       relay: [],
       rendezvous: [],
       mailbox: [],
+      ca: undefined,
       dht: [],
       security: 'tls',
       provesKeys: true,
@@ -85,12 +86,12 @@ describe('a configuration', () => {
     [
       'a server that is no text',
       { mode: 'p2p', rendezvous: [8000] },
-      'Expected `rendezvous` to be a list of HOST:PORT, got `[ 8000 ]`',
+      'Expected `rendezvous` to be a list of wss://HOST, rxp2p://KEY@HOST:PORT or HOST:PORT, got `[ 8000 ]`',
     ],
     [
       'one server without its list',
       { mode: 'p2p', rendezvous: 'a:1' },
-      'Expected `rendezvous` to be a list of HOST:PORT, got `a:1`',
+      'Expected `rendezvous` to be a list of wss://HOST, rxp2p://KEY@HOST:PORT or HOST:PORT, got `a:1`',
     ],
     ['an unknown security', { mode: 'p2p', security: 'ssl' }, 'Expected `security` to be one of tls, plain, got `ssl`'],
     [

@@ -120,7 +120,7 @@ describe('a UNL', () => {
   it('keeps fields of a newer version that may be ignored, in the order of their tags', () => {
     const extensions = [
       { tag: 255, value: '' },
-      { tag: 130, value: 'AAEC' },
+      { tag: 140, value: 'AAEC' },
     ];
     const text = formatUnl(unlOf({ extensions }));
     expect(parseUnl(text)).toEqual(unlOf({ extensions: extensions.toReversed() }));
@@ -143,9 +143,9 @@ describe('a UNL', () => {
   });
 
   it('is at most 512 characters long, written or read', () => {
-    const fit = unlOf({ extensions: [{ tag: 130, value: Buffer.alloc(255).toString('base64url') }] });
+    const fit = unlOf({ extensions: [{ tag: 140, value: Buffer.alloc(255).toString('base64url') }] });
     const padded = (bytes: number) =>
-      unlOf({ extensions: [...fit.extensions, { tag: 131, value: Buffer.alloc(bytes).toString('base64url') }] });
+      unlOf({ extensions: [...fit.extensions, { tag: 141, value: Buffer.alloc(bytes).toString('base64url') }] });
     expect(formatUnl(padded(80))).toHaveSize(UNL_MAX_LENGTH);
     expect(parseUnl(formatUnl(padded(80)))).toEqual(padded(80));
     expect(() => formatUnl(padded(81))).toThrowError(InvalidUnlError, /at most 512 characters, got 514.*leave out/);
@@ -214,12 +214,20 @@ describe('a UNL whose checksum is right', () => {
           ),
         )
         .map(([number, bytes]) => [number, Buffer.from(bytes)]);
+    const secured: fc.Arbitrary<RawField> = fc.oneof(
+      fc
+        .constantFrom('a.example/', 'a.example:80/', 'A.example/', 'a.example', '')
+        .map((text): RawField => [131, Buffer.from(text)]),
+      fc
+        .constantFrom('a', '')
+        .map((host): RawField => [130, Buffer.concat([Buffer.alloc(32, 7), Buffer.of(0, 80), Buffer.from(host)])]),
+    );
     const fields = fc.tuple(
       key,
       field(fc.constant(2), [1, 1, 1, 2]),
       field(fc.constant(3), [1, 1, 3]),
       fc.array(field(fc.constantFrom(1, 2, 4, 4, 4, 5), [0, 7, 19]), { maxLength: 2 }),
-      fc.array(field(fc.constantFrom(130, 255), [0, 3]), { maxLength: 2 }),
+      fc.array(fc.oneof(field(fc.constantFrom(140, 255), [0, 3]), secured), { maxLength: 2 }),
     );
     fc.assert(
       fc.property(fields, fc.boolean(), ([one, two, three, some, others], isSorted) => {
@@ -307,13 +315,20 @@ describe('a value that no UNL can hold', () => {
     ['an address in another spelling', unlOf({ endpoints: [{ ...endpoint, address: '2001:DB8::1' }] })],
     ['a server without a name', unlOf({ rendezvous: [{ host: '', port: 1 }] })],
     ['a server with port 0', unlOf({ rendezvous: [{ host: 'a', port: 0 }] })],
+    ['a server with a key that is none', unlOf({ rendezvous: [{ host: 'a', port: 1, key: 'me' }] })],
+    ['a server by WebSocket without a slash', unlOf({ rendezvous: [{ host: 'a', port: 443, url: 'wss://a/b' }] })],
+    ['a server by WebSocket of HTTP', unlOf({ rendezvous: [{ host: 'a', port: 443, url: 'https://a/' }] })],
+    [
+      'a server by a long WebSocket',
+      unlOf({ rendezvous: [{ host: 'a', port: 443, url: `wss://a/${'b'.repeat(255)}/` }] }),
+    ],
     ['a delta of 0', unlOf({ natType: { type: 'delta', delta: 0 } })],
     ['half a delta', unlOf({ natType: { type: 'delta', delta: 0.5 } })],
     ['a delta above its bounds', unlOf({ natType: { type: 'delta', delta: 32768 } })],
     ['a delta below its bounds', unlOf({ natType: { type: 'delta', delta: -32769 } })],
     ['an extension with the tag of a required field', unlOf({ extensions: [{ tag: 127, value: '' }] })],
-    ['an extension in other letters than base64url', unlOf({ extensions: [{ tag: 130, value: '+/' }] })],
-    ['an extension of 256 bytes', unlOf({ extensions: [{ tag: 130, value: 'A'.repeat(342) }] })],
+    ['an extension in other letters than base64url', unlOf({ extensions: [{ tag: 140, value: '+/' }] })],
+    ['an extension of 256 bytes', unlOf({ extensions: [{ tag: 140, value: 'A'.repeat(342) }] })],
     ['a node id in capitals', unlOfVersion2({ nodeId: 'A'.repeat(40) })],
     ['a version 2 port out of bounds', unlOfVersion2({ port: 65536 })],
     ['a version 2 address of IPv6', unlOfVersion2({ wan: '2001:db8::1' })],

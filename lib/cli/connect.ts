@@ -22,6 +22,7 @@ import { meetingPlaces } from './meeting-places.js';
 import { reporter, type Report } from './report.js';
 import { print } from './stdout.js';
 import {
+  caOf,
   identityOf,
   openStdin,
   reportAttempts,
@@ -53,6 +54,7 @@ export async function connect(unl: string, options: ConnectOptions): Promise<voi
     relay,
     bind,
     identity: identityOf(options),
+    ca: caOf(options),
     // This node only dials: nobody has its locator, so nothing else needs to reach it.
     portMapping: false,
     reachability: false,

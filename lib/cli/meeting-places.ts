@@ -1,4 +1,5 @@
 import type { NetConfig } from '../config.js';
+import { formatRendezvous, servicesOf, type RendezvousAddress } from '../rendezvous-name.js';
 import { canonicalAddress, formatServer, isPublicUnicast, scopeOf, serverOf, type ServerAddress } from '../endpoint.js';
 import type { Unl } from '../unl/types.js';
 
@@ -21,11 +22,19 @@ export function meetingPlaces({ rendezvous, mailbox, dht }: MeetingPlaces, peer:
     return isAtHome || address === undefined || isPublicUnicast(address);
   };
   const mayAskServer = ({ host }: ServerAddress) => mayAsk(host) && host !== 'localhost';
-  // Drops the path of the URL: a stranger must not choose which path is requested.
+  const servers = peer.rendezvous.filter(mayAskServer).slice(0, MAX_NAMED).map(withoutPath);
   const mailboxes = peer.mailboxes.map((url) => new URL('/', url)).filter((url) => mayAsk(serverOf(url).host));
   return {
-    rendezvous: peer.rendezvous.filter(mayAskServer).slice(0, MAX_NAMED).map(formatServer),
-    mailbox: mailboxes.slice(0, MAX_NAMED).map(({ href }) => href),
+    rendezvous: servers.map(formatRendezvous),
+    // Servers that are named by WebSocket have one, too.
+    mailbox: [...mailboxes.slice(0, MAX_NAMED), ...servers.flatMap((server) => servicesOf(server) ?? [])].map(
+      ({ href }) => href,
+    ),
     dht: peer.dht.filter(mayAskServer).slice(0, MAX_NAMED).map(formatServer),
   };
+}
+
+/** Drops the path of a URL: a stranger must not choose which path is requested. */
+function withoutPath(server: RendezvousAddress): RendezvousAddress {
+  return server.url === undefined ? server : { ...server, url: new URL('/', server.url).href };
 }

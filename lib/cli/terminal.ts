@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import {
   concatMap,
   distinctUntilChanged,
@@ -18,7 +19,7 @@ import type { NetConfig } from '../config.js';
 import type { Connection } from '../connection/connection.js';
 import type { Path } from '../connection/path.js';
 import { formatEndpoint, sameEndpoint } from '../endpoint.js';
-import { reasonOf } from '../errors.js';
+import { InvalidOptionError, reasonOf } from '../errors.js';
 import { lineDecoder } from '../link/lines.js';
 import { loadOrCreateIdentity, type Identity } from '../identity.js';
 import type { Net } from '../net/interface.js';
@@ -41,6 +42,8 @@ export interface NodeOptions {
   readonly port?: number;
   readonly bind?: string;
   readonly key?: string;
+  /** A file with the certificates of authorities. */
+  readonly ca?: string;
   readonly json?: boolean;
 }
 
@@ -55,7 +58,28 @@ export interface ReachableOptions extends NodeOptions {
 export function configOf(options: ReachableOptions): Omit<NetConfig, 'mode'> {
   const { rendezvous, mailbox, dht, relay, port, bind, forwarded, portMapping, reachability } = options;
   const identity = identityOf(options);
-  return { rendezvous, mailbox, dht, relay, port, bind, forwarded, portMapping, reachability, identity };
+  return {
+    rendezvous,
+    mailbox,
+    dht,
+    relay,
+    port,
+    bind,
+    forwarded,
+    portMapping,
+    reachability,
+    identity,
+    ca: caOf(options),
+  };
+}
+
+/** The certificates of authorities in the file named, if one is named. */
+export function caOf({ ca }: NodeOptions): string | undefined {
+  try {
+    return ca === undefined ? undefined : readFileSync(ca, 'utf8');
+  } catch (cause) {
+    throw new InvalidOptionError(`\`--ca\` cannot be read: ${reasonOf(cause)}`, { cause });
+  }
 }
 
 /** The identity in the file named, if one is named. */

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import {
   DEFAULT_LIMITS,
   DEFAULT_TIMING,
@@ -9,6 +10,7 @@ import {
 } from '../config.js';
 import { canonicalAddress, parseServer, type ServerAddress } from '../endpoint.js';
 import { createIdentity } from '../identity.js';
+import { formatRendezvous, parseRendezvous, servicesOf, type RendezvousAddress } from '../rendezvous-name.js';
 import { expectInteger, expectOneOf, invalidOption, readUrl } from '../validate.js';
 
 const OPTIONS = [
@@ -22,6 +24,7 @@ const OPTIONS = [
   'reachability',
   'relay',
   'rendezvous',
+  'ca',
   'mailbox',
   'dht',
   'security',
@@ -42,6 +45,7 @@ export function resolveConfig(config: NetConfig): ResolvedConfig {
   expectNames('slots', config.slots, ['inbound', 'outbound']);
   const mode = expectOneOf('mode', config.mode, ['direct', 'p2p']);
   const security = expectOneOf('security', config.security ?? 'tls', ['tls', 'plain']);
+  const rendezvous = expectRendezvous(config.rendezvous ?? [], security);
   const slots = mode === 'p2p' ? { inbound: 20, outbound: 10 } : { inbound: 1024, outbound: 1024 };
   return {
     mode,
@@ -53,8 +57,9 @@ export function resolveConfig(config: NetConfig): ResolvedConfig {
     birthday: config.birthday ?? true,
     reachability: expectUrlsOrNone('reachability', config.reachability ?? []),
     relay: expectUrlsOrNone('relay', config.relay ?? []),
-    rendezvous: expectServers('rendezvous', config.rendezvous ?? []),
-    mailbox: expectUrls('mailbox', config.mailbox ?? []),
+    rendezvous,
+    mailbox: config.mailbox === undefined ? mailboxesOf(rendezvous, security) : expectUrls('mailbox', config.mailbox),
+    ca: config.ca === undefined ? undefined : expectCertificates(config.ca),
     dht: expectServers('dht', config.dht ?? []),
     security,
     provesKeys: security === 'tls',
@@ -82,9 +87,38 @@ function expectAddress(name: string, value: unknown): string {
 }
 
 function expectServers(name: string, values: unknown): ServerAddress[] {
+  return expectTexts(name, values, 'a list of HOST:PORT').map((value) => parseServer(name, value));
+}
+
+function expectRendezvous(values: unknown, security: 'tls' | 'plain'): RendezvousAddress[] {
+  const expected = 'a list of wss://HOST, rxp2p://KEY@HOST:PORT or HOST:PORT';
+  const servers = expectTexts('rendezvous', values, expected).map((value) => parseRendezvous('rendezvous', value));
+  const secured = servers.find(({ key, url }) => key !== undefined || url !== undefined);
+  if (security === 'tls' || secured === undefined) return servers;
+  throw invalidOption('rendezvous', 'HOST:PORT each in plain mode, which has no TLS', formatRendezvous(secured));
+}
+
+/** The mailboxes beside servers of which everything is known by their name. */
+function mailboxesOf(servers: readonly RendezvousAddress[], security: 'tls' | 'plain'): URL[] {
+  return security === 'plain' ? [] : servers.flatMap((server) => servicesOf(server) ?? []);
+}
+
+function expectCertificates(value: unknown): string {
+  const isPem = (text: string) => {
+    try {
+      return new X509Certificate(text).subject !== '';
+    } catch {
+      return false;
+    }
+  };
+  if (typeof value === 'string' && isPem(value)) return value;
+  throw invalidOption('ca', 'certificates of authorities, PEM', value);
+}
+
+function expectTexts(name: string, values: unknown, expected: string): readonly string[] {
   const isText = (value: unknown): value is string => typeof value === 'string';
-  if (!Array.isArray(values) || !values.every(isText)) throw invalidOption(name, 'a list of HOST:PORT', values);
-  return [...new Set(values)].map((value) => parseServer(name, value));
+  if (!Array.isArray(values) || !values.every(isText)) throw invalidOption(name, expected, values);
+  return [...new Set(values)];
 }
 
 function expectProtocols(value: unknown): readonly PortMappingProtocol[] {

@@ -16,6 +16,8 @@ export interface SecureConfig {
   readonly role: 'client' | 'server';
   /** The key that the peer must prove. By default any key will do. */
   readonly peerId?: PeerId | undefined;
+  /** What is spoken, by its name in the handshake (ALPN, RFC 7301). Default: links of peers. */
+  readonly protocol?: string | undefined;
 }
 
 /** A secured byte stream and the key that its other end proved. */
@@ -46,14 +48,14 @@ export function secureContextOf(identity: Identity): SecureContext {
  * @throws ProtocolError when the other side speaks something else.
  * @throws DialError when the connection breaks.
  */
-export function secure$(socket: Socket, { context, role, peerId }: SecureConfig): Observable<Secured> {
+export function secure$(socket: Socket, { context, role, peerId, protocol = ALPN }: SecureConfig): Observable<Secured> {
   return new Observable((subscriber) => {
     const settings = {
       secureContext: context,
       requestCert: true,
       // Chains mean nothing here: the key is compared below.
       rejectUnauthorized: false,
-      ALPNProtocols: [ALPN],
+      ALPNProtocols: [protocol],
     };
     const stream =
       role === 'client' ? connect({ socket, ...settings }) : new TLSSocket(socket, { isServer: true, ...settings });
@@ -86,8 +88,8 @@ export function secure$(socket: Socket, { context, role, peerId }: SecureConfig)
       const proven = certificate && peerIdOfCertificate(certificate);
       if (proven === undefined) {
         subscriber.error(new ProtocolError('Expected the peer to prove an Ed25519 key, but it did not'));
-      } else if (stream.alpnProtocol !== ALPN) {
-        subscriber.error(new ProtocolError(`Expected the peer to speak ${ALPN}, but it speaks something else`));
+      } else if (stream.alpnProtocol !== protocol) {
+        subscriber.error(new ProtocolError(`Expected the peer to speak ${protocol}, but it speaks something else`));
       } else if (peerId !== undefined && proven !== peerId) {
         subscriber.error(new PeerMismatchError(peerId, proven));
       } else {

@@ -1,5 +1,5 @@
 import { isIP, type Socket } from 'node:net';
-import { connect } from 'node:tls';
+import { connect, createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 import { noop, Observable } from 'rxjs';
 import { DialError } from '../errors.js';
 
@@ -13,12 +13,27 @@ import { DialError } from '../errors.js';
  * dial$({ host, port: 443 }).pipe(switchMap((socket) => webTls$(socket, host)));
  */
 export function webTls$(socket: Socket, host: string): Observable<Socket> {
+  return secured$(socket, host);
+}
+
+/**
+ * Secures sockets like {@link webTls$}, and trusts authorities besides those that everybody trusts.
+ *
+ * @param ca their certificates, PEM.
+ */
+export function webTlsBy(ca: string): typeof webTls$ {
+  const context = createSecureContext({ ca: [...rootCertificates, ca] });
+  return (socket, host) => secured$(socket, host, context);
+}
+
+function secured$(socket: Socket, host: string, secureContext?: SecureContext): Observable<Socket> {
   return new Observable((subscriber) => {
     const stream = connect({
       socket,
       host,
       ...(isIP(host) === 0 && { servername: host }),
       ALPNProtocols: ['http/1.1'],
+      ...(secureContext !== undefined && { secureContext }),
     });
     let handedOver = false;
     stream.on('error', noop);

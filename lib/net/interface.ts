@@ -1,7 +1,8 @@
 import type { Observable, Subscription } from 'rxjs';
 import type { AcceptOptions, Channel, Connection } from '../connection/connection.js';
 import type { ExposeOptions } from '../remote/interface.js';
-import type { Endpoint, Observed, ServerAddress } from '../endpoint.js';
+import type { Endpoint, Observed } from '../endpoint.js';
+import type { RendezvousAddress } from '../rendezvous-name.js';
 import type { PeerId } from '../identity.js';
 import type { Reach } from '../reachability.js';
 import type { ServerReport } from '../server-report.js';
@@ -48,7 +49,7 @@ export interface NetStatus {
   /** Each rendezvous server, and how the session with it stands. */
   readonly servers: readonly {
     /** The server, as it was named. */
-    readonly server: ServerAddress;
+    readonly server: RendezvousAddress;
     /** Whether there is a session with it now. */
     readonly connected: boolean;
     /** Where the server sees this node. */

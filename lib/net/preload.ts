@@ -1,6 +1,6 @@
 import type { ResolvedConfig } from '../config.js';
 import { scopeOf } from '../endpoint.js';
-import { loadDefaultGateway, loadDhtRpc, loadNatPmp, loadNatUpnp, loadNodeFetch } from '../packages.js';
+import { loadDefaultGateway, loadDhtRpc, loadNatPmp, loadNatUpnp, loadNodeFetch, loadWs } from '../packages.js';
 import { loadUpnp } from '../port-mapping/load-upnp.js';
 
 /**
@@ -23,6 +23,7 @@ export function loadersOf(config: ResolvedConfig): readonly (() => Promise<unkno
   const mapsByUpnp = mapsPorts && portMapping.includes('upnp');
   return [
     ...(isDialledBack || mailbox.length > 0 || mapsByUpnp ? [loadNodeFetch] : []),
+    ...(rendezvous.some(({ url }) => url !== undefined) ? [loadWs] : []),
     ...(mapsPorts ? [loadDefaultGateway] : []),
     ...(mapsByUpnp ? [loadNatUpnp, loadUpnp] : []),
     ...(mapsPorts && portMapping.includes('nat-pmp') ? [loadNatPmp] : []),

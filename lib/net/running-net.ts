@@ -44,6 +44,7 @@ import { maintainConnections$ } from './maintenance.js';
 import { receive$ } from '../peers/inbound.js';
 import { Peers } from '../peers/peers.js';
 import { Exposures } from '../remote/expose.js';
+import { webTlsBy } from '../link/web-tls.js';
 import { systemRuntime, type Runtime } from '../runtime.js';
 import { findings$, sessionsIn, signalRoundTripMs, type Findings } from '../self/findings.js';
 import { NOTHING_FOUND } from '../self/nothing-found.js';
@@ -92,8 +93,9 @@ export class RunningNet {
   /** Who takes channels of any connection. */
   readonly #acceptors = new Acceptors();
 
-  constructor(config: ResolvedConfig, closing: Closing, runtime: Runtime = systemRuntime) {
-    const { identity } = config;
+  constructor(config: ResolvedConfig, closing: Closing, given: Runtime = systemRuntime) {
+    const { identity, ca } = config;
+    const runtime = ca === undefined ? given : { ...given, webTls$: webTlsBy(ca) };
     this.#config = config;
     this.#closing = closing;
     const context = secureContextOf(identity);

@@ -7,7 +7,7 @@ import { Observable, take, type OperatorFunction } from 'rxjs';
  * @param project makes the Observable.
  *
  * @example
- * from(import('node:os')).pipe(goOnWith((os) => of(os.hostname()))).subscribe(console.log);
+ * from(Promise.resolve('one')).pipe(goOnWith((text) => of(text, 'two'))).subscribe(console.log);
  */
 export function goOnWith<T, R>(project: (value: T) => Observable<R>): OperatorFunction<T, R> {
   return (source$) =>

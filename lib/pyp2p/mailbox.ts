@@ -222,7 +222,7 @@ class Server {
       const url = new URL('dht_msg.php', this.url);
       const password = passwordOf(identity, this.url);
       url.search = String(new URLSearchParams({ call, node_id: identity.nodeId, password, ...fields }));
-      return this.#fetch$({ url, maxBytes: ANSWER_MAX_BYTES, localAddress });
+      return this.#fetch$({ url, maxBytes: ANSWER_MAX_BYTES, localAddress, webTls$: runtime.webTls$ });
     }).pipe(
       // Hides the original error: its message contains the whole URL, with the password.
       catchError(() => throwError(() => new HttpError(`${origin} gave no answer`))),

@@ -14,8 +14,9 @@ import {
   timer,
   type Observable,
 } from 'rxjs';
-import { formatServer, type Observed, type ServerAddress } from '../endpoint.js';
+import type { Observed } from '../endpoint.js';
 import { reasonOf, RendezvousError } from '../errors.js';
+import { formatRendezvous, type RendezvousAddress } from '../rendezvous-name.js';
 import { backoffMs } from '../operators/backoff.js';
 import type { RendezvousTrace } from './steps.js';
 import { nameOf } from './errors.js';
@@ -23,7 +24,7 @@ import { session$, type RendezvousSession, type SessionConfig } from './session.
 
 /** How it stands with one server. */
 export interface ServerState {
-  readonly server: ServerAddress;
+  readonly server: RendezvousAddress;
   readonly session: RendezvousSession | undefined;
   /** Where the server saw this node last, also while there is no session. */
   readonly observed: Observed | undefined;
@@ -59,12 +60,12 @@ const REPLACED = 'replaced';
  * sessions$([{ host: 'rv.example.org', port: 8000 }], config, trace).subscribe((states) => console.log(states));
  */
 export function sessions$(
-  servers: readonly ServerAddress[],
+  servers: readonly RendezvousAddress[],
   config: SessionConfig,
   trace: RendezvousTrace,
 ): Observable<readonly ServerState[]> {
   return defer(() => {
-    const closing = new Subject<ServerAddress>();
+    const closing = new Subject<RendezvousAddress>();
     return servers.length === 0
       ? of([])
       : combineLatest(servers.map((server) => state$(server, config, trace, closing)));
@@ -73,10 +74,10 @@ export function sessions$(
 
 /** @param closing the servers that say that they are being stopped. */
 function state$(
-  server: ServerAddress,
+  server: RendezvousAddress,
   config: SessionConfig,
   trace: RendezvousTrace,
-  closing: Subject<ServerAddress>,
+  closing: Subject<RendezvousAddress>,
 ): Observable<ServerState> {
   const { runtime, timing, network$ } = config;
   // The nodes of a server that is being stopped do not all come at the same moment.
@@ -96,7 +97,7 @@ function state$(
         connectedAt = now();
         known = { observed: session.observed, httpPort: session.httpPort };
         trace({ type: 'rendezvous', server, state: 'connected' });
-        trace({ type: 'server', kind: 'rendezvous', server: formatServer(server), failure: undefined });
+        trace({ type: 'server', kind: 'rendezvous', server: formatRendezvous(server), failure: undefined });
         return { server, session, ...known, failure: undefined };
       }),
       catchError((error: unknown) => {
@@ -109,7 +110,7 @@ function state$(
         const reason = reasonOf(error);
         trace({ type: 'rendezvous', server, state: 'lost', reason });
         const failure = reason.replace(nameOf(server), '');
-        trace({ type: 'server', kind: 'rendezvous', server: formatServer(server), failure });
+        trace({ type: 'server', kind: 'rendezvous', server: formatRendezvous(server), failure });
         return of({ server, session: undefined, ...known, failure: reason });
       }),
       repeat({

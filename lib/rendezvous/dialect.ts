@@ -1,6 +1,7 @@
 import type { Observable } from 'rxjs';
-import type { Endpoint, Observed, ServerAddress } from '../endpoint.js';
+import type { Endpoint, Observed } from '../endpoint.js';
 import type { Identity } from '../identity.js';
+import type { RendezvousAddress } from '../rendezvous-name.js';
 import type { Runtime } from '../runtime.js';
 import type { Unl } from '../unl/types.js';
 import type { Reply, Request } from './messages.js';
@@ -30,7 +31,7 @@ export interface ListedUnl {
 
 /** What a server says, and the way to it. */
 export interface Talk {
-  readonly server: ServerAddress;
+  readonly server: RendezvousAddress;
   /** What the server's name has led to. */
   readonly remote: Endpoint;
   readonly identity: Identity;

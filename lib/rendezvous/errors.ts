@@ -1,12 +1,12 @@
-import { formatServer, type ServerAddress } from '../endpoint.js';
+import { formatRendezvous, type RendezvousAddress } from '../rendezvous-name.js';
 import { RendezvousError } from '../errors.js';
 
 /** What a server did, as an error. */
-export function errorOf(server: ServerAddress, words: string, refusal?: string): RendezvousError {
+export function errorOf(server: RendezvousAddress, words: string, refusal?: string): RendezvousError {
   return new RendezvousError(nameOf(server) + words, refusal);
 }
 
 /** How each sentence about a server begins. */
-export function nameOf(server: ServerAddress): string {
-  return `The rendezvous server ${formatServer(server)} `;
+export function nameOf(server: RendezvousAddress): string {
+  return `The rendezvous server ${formatRendezvous(server)} `;
 }

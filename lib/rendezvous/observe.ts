@@ -20,31 +20,38 @@ import {
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
+import type { Socket } from 'node:net';
 import { canonicalAddress, familyOf, formatServer, isPort, type Endpoint, type ServerAddress } from '../endpoint.js';
 import { reasonOf } from '../errors.js';
 import { LinesOverSocket } from '../link/lines-over-socket.js';
 import { endpointsOf } from '../link/tcp.js';
 import type { PortSample } from '../nat/classify.js';
 import { within } from '../operators/within.js';
+import type { RendezvousAddress } from '../rendezvous-name.js';
 import { parseJsonObject } from '../validate.js';
 import type { Look } from './dialect.js';
 import { errorOf } from './errors.js';
 import { REPLY_MAX_BYTES } from './messages.js';
+import { openLines$ } from './open-lines.js';
 import type { SessionConfig } from './session.js';
 
 /** The options of a session, but for the key: an observer proves nothing. */
 export type ObserveConfig = Pick<SessionConfig, 'bind' | 'dialect' | 'runtime' | 'timing'>;
 
 /** A server that tells where it sees a connection come from. */
-export interface Observer extends ServerAddress {
+export interface Observer extends RendezvousAddress {
   /** Where it is asked by HTTP; without it, it is a rendezvous server. */
   readonly path?: string | undefined;
+  /** Whether it is asked by HTTPS. */
+  readonly isSecure?: boolean | undefined;
+  /** The address to go to, where the server's name has been looked up. */
+  readonly at?: string | undefined;
 }
 
 /** Where a server saw a connection come from. */
 export interface Observation extends PortSample {
-  /** Of an HTTP server, where it was asked. */
-  readonly path?: string | undefined;
+  /** The server, as it was named. */
+  readonly observer: Observer;
   /** To the server and back, in milliseconds, as the opening of the connection has shown. */
   readonly roundTripMs: number;
 }
@@ -72,17 +79,18 @@ const SAMPLING_SERVERS = 4;
  * observe$({ host: 'rv.example.org', port: 8000 }, 40_000, config).subscribe(({ observed }) => console.log(observed));
  */
 export function observe$(server: Observer, localPort: number, config: ObserveConfig): Observable<Observation> {
-  const { path } = server;
+  const { path, host, port, at = host } = server;
   const { bind, dialect, runtime, timing } = config;
   const { scheduler } = runtime;
   return defer(() => {
     const start = scheduler.now();
-    return runtime.dial$({ ...server, localAddress: bind, localPort }).pipe(
+    return runtime.dial$({ host: at, port, localAddress: bind, localPort }).pipe(
       within(timing.dialMs, () => errorOf(server, `cannot be reached within ${timing.dialMs} ms`), scheduler),
       switchMap((socket) => {
         const roundTripMs = scheduler.now() - start;
-        const { remote } = endpointsOf(socket);
-        const lines = new LinesOverSocket(socket, REPLY_MAX_BYTES);
+        return linesTo$(server, socket, config).pipe(map((open) => ({ ...open, roundTripMs })));
+      }),
+      switchMap(({ lines, remote, roundTripMs }) => {
         const { question, seenIn } = path === undefined ? dialect.look(localPort) : lookByHttp(server, path);
         for (const line of question) lines.send(line);
         const observed$ = lines.line$.pipe(
@@ -91,7 +99,7 @@ export function observe$(server: Observer, localPort: number, config: ObserveCon
           }),
           map(seenIn),
           filter((observed) => observed !== undefined),
-          map((observed) => ({ localPort, server: remote, path, observed, roundTripMs })),
+          map((observed) => ({ localPort, server: remote, observer: server, observed, roundTripMs })),
         );
         return concat(observed$.pipe(take(1)), NEVER).pipe(
           within(timing.handshakeMs, () => errorOf(server, 'does not say where it sees this node'), scheduler),
@@ -102,6 +110,14 @@ export function observe$(server: Observer, localPort: number, config: ObserveCon
       }),
     );
   });
+}
+
+/** The lines of a rendezvous server, or those of HTTP. */
+function linesTo$({ path, isSecure, ...server }: Observer, socket: Socket, config: ObserveConfig) {
+  if (path === undefined) return openLines$(server, socket, config);
+  const ends = endpointsOf(socket);
+  const stream$ = isSecure === true ? config.runtime.webTls$(socket, server.host) : of(socket);
+  return stream$.pipe(map((stream) => ({ lines: new LinesOverSocket(stream, REPLY_MAX_BYTES), ...ends })));
 }
 
 /** RFC 9112 §3: a request line, a Host header, and an empty line. */

@@ -54,7 +54,7 @@ function prove$({ server, remote, identity, runtime, only$, send }: Talk): Obser
       switchMap(({ nonce, observed }) => {
         const roundTripMs = runtime.scheduler.now() - start;
         const { peerId } = identity;
-        const dialled = { server: formatServer(server).toLowerCase(), at: remote };
+        const dialled = { server: server.key ?? formatServer(server).toLowerCase(), at: remote };
         send({ verb: 'PROVE', peerId, ...dialled, signature: identity.sign(proofOf(nonce, peerId, dialled)) });
         return only$('WELCOME').pipe(
           take(1),

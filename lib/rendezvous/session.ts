@@ -12,21 +12,22 @@ import {
   type Observable,
 } from 'rxjs';
 import type { Timing } from '../config.js';
-import type { Endpoint, ServerAddress } from '../endpoint.js';
+import type { Endpoint } from '../endpoint.js';
 import { DialError, failureOf, reasonOf } from '../errors.js';
 import type { Identity, PeerId } from '../identity.js';
 import { addressGone$ } from '../link/interfaces.js';
 import type { NetworkLook } from '../link/network-looks.js';
-import { LinesOverSocket } from '../link/lines-over-socket.js';
-import { endpointsOf } from '../link/tcp.js';
 import { within } from '../operators/within.js';
+import type { RendezvousAddress } from '../rendezvous-name.js';
 import type { Runtime } from '../runtime.js';
 import type { Unl } from '../unl/types.js';
 import { show } from '../validate.js';
 import { ask$ } from './ask.js';
 import type { Dialect, ListedUnl, ReplyOf, Talk, Welcome } from './dialect.js';
 import { errorOf, nameOf } from './errors.js';
-import { formatRequest, parseReply, REPLY_MAX_BYTES } from './messages.js';
+import { formatRequest, parseReply } from './messages.js';
+import { openLines$ } from './open-lines.js';
+import type { ServerLines } from './server-lines.js';
 
 /** A small message from another node. */
 export interface RendezvousMessage {
@@ -38,7 +39,7 @@ export interface RendezvousMessage {
 
 /** A live session with one rendezvous server. */
 export interface RendezvousSession extends Welcome {
-  readonly server: ServerAddress;
+  readonly server: RendezvousAddress;
   /** Where the server is: what its name has led to. */
   readonly remote: Endpoint;
   /** Messages from other nodes. */
@@ -73,13 +74,13 @@ const OF_ONE_REQUEST = ['table-full', 'too-often', 'unseen', 'store-unavailable'
 /**
  * Opens a session: connects, begins as the dialect has it, emits the session, and holds it until unsubscribed from.
  *
- * @throws DialError when the server cannot be reached; RendezvousError when it refuses, falls silent, says something
+ * @throws DialError when the server cannot be reached; RendezvousError when it does not prove who it is, refuses, falls silent, says something
  * that is no reply, or goes away.
  *
  * @example
  * session$({ host: 'rv.example.org', port: 8000 }, config).subscribe(({ observed }) => console.log(observed));
  */
-export function session$(server: ServerAddress, config: SessionConfig): Observable<RendezvousSession> {
+export function session$(server: RendezvousAddress, config: SessionConfig): Observable<RendezvousSession> {
   const { bind, dialect, runtime, timing, network$ } = config;
   return runtime.dial$({ ...server, localAddress: bind }).pipe(
     within(timing.dialMs, () => errorOf(server, `cannot be reached within ${timing.dialMs} ms`), runtime.scheduler),
@@ -87,9 +88,8 @@ export function session$(server: ServerAddress, config: SessionConfig): Observab
       if (!(cause instanceof DialError)) throw cause;
       throw new DialError(nameOf(server) + failureOf(cause, 'rendezvous server'), { cause });
     }),
-    switchMap((socket) => {
-      const { local, remote } = endpointsOf(socket);
-      const lines = new LinesOverSocket(socket, REPLY_MAX_BYTES);
+    switchMap((socket) => openLines$(server, socket, config)),
+    switchMap(({ lines, local, remote }) => {
       const talk = talkOver(lines, server, remote, config);
       return merge(
         dialect.begin$(talk).pipe(
@@ -117,8 +117,8 @@ export function session$(server: ServerAddress, config: SessionConfig): Observab
 }
 
 function talkOver(
-  lines: LinesOverSocket,
-  server: ServerAddress,
+  lines: ServerLines,
+  server: RendezvousAddress,
   remote: Endpoint,
   { dialect, identity, runtime }: SessionConfig,
 ): Talk {

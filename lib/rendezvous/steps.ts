@@ -1,4 +1,4 @@
-import type { ServerAddress } from '../endpoint.js';
+import type { RendezvousAddress } from '../rendezvous-name.js';
 import type { ServerStep } from '../server-report.js';
 
 /** What is told of the sessions with rendezvous servers. */
@@ -7,7 +7,7 @@ export type RendezvousStep =
   | {
       readonly type: 'rendezvous';
       /** The server, as it was named. */
-      readonly server: ServerAddress;
+      readonly server: RendezvousAddress;
       /** `lost` sessions are opened again by themselves. */
       readonly state: 'connected' | 'lost';
       /** Why it was lost, in words. */

@@ -23,6 +23,7 @@ import type { NetworkLook } from '../link/network-looks.js';
 import { ignoreErrors } from '../operators/ignore-errors.js';
 import type { Reach } from '../reachability.js';
 import { sessions$, type ServerState } from '../rendezvous/client.js';
+import { servicesOf } from '../rendezvous-name.js';
 import type { Dialect } from '../rendezvous/dialect.js';
 import type { Observer } from '../rendezvous/observe.js';
 import type { RendezvousSession } from '../rendezvous/session.js';
@@ -168,9 +169,10 @@ function reachabilityServers(config: ResolvedConfig, servers: readonly ServerSta
   return [...servers.flatMap((state) => httpUrlOf(state) ?? []), ...httpServers(config)];
 }
 
-/** The URL of the HTTP services on a rendezvous server's host, if the server names their port. */
-export function httpUrlOf({ server: { host }, httpPort }: ServerState): URL | undefined {
-  return httpPort === undefined ? undefined : httpUrl({ host, port: httpPort });
+/** The URL of the HTTP services of a rendezvous server, if the server names their port, or is itself below that URL. */
+export function httpUrlOf({ server, httpPort }: Pick<ServerState, 'server' | 'httpPort'>): URL | undefined {
+  const { host } = server;
+  return servicesOf(server) ?? (httpPort === undefined ? undefined : httpUrl({ host, port: httpPort }));
 }
 
 /** The mailbox servers, and the DHT nodes to join by: they have all HTTP services, but PyP2P's mailboxes have none. */
@@ -185,13 +187,17 @@ function httpUrl(server: ServerAddress): URL {
 /** The servers that can tell where they see this node: rendezvous servers, and HTTP services. */
 export function observersOf(config: ResolvedConfig): readonly Observer[] {
   const { rendezvous, reachability } = config;
-  const urls = [...(reachability || []), ...httpServers(config)].filter(({ protocol }) => protocol === 'http:');
-  const others = urls.map((url) => ({
+  // Those by WebSocket are asked by HTTP: it takes fewer round trips.
+  const lines = rendezvous.filter((server) => servicesOf(server) === undefined);
+  const services = rendezvous.flatMap((server) => servicesOf(server) ?? []);
+  const each = new Map([...services, ...(reachability || []), ...httpServers(config)].map((url) => [url.href, url]));
+  const others = [...each.values()].map((url) => ({
     ...serverOf(url),
     path: new URL('address', url).pathname,
+    isSecure: url.protocol === 'https:',
   }));
   // Usually both run on the same hosts, where one observation is enough.
-  return [...rendezvous, ...others.filter(({ host }) => !rendezvous.some((server) => server.host === host))];
+  return [...lines, ...others.filter(({ host }) => !lines.some((server) => server.host === host))];
 }
 
 /** What this node's NAT is: at once, again when the first server becomes reachable, and whenever the network changes. */

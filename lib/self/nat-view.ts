@@ -59,14 +59,12 @@ function viewOf(
 ): NatView {
   const classification = classify(samples, addresses);
   const nearest = samples.toSorted((a, b) => a.roundTripMs - b.roundTripMs);
-  const servers = nearest.map(({ server: { address, port }, path }) => ({ host: address, port, path }));
+  const servers = nearest.map(({ server: { address }, observer }) => ({ ...observer, at: address }));
   trace({ type: 'nat', family, ...classification, samples: samples.length });
   return {
     ...classification,
     family,
-    servers: servers.filter(
-      ({ host, port }, i) => servers.findIndex((one) => one.host === host && one.port === port) === i,
-    ),
+    servers: servers.filter(({ at, port }, i) => servers.findIndex((one) => one.at === at && one.port === port) === i),
     roundTripMs: nearest[0]?.roundTripMs ?? 0,
     lastPort: samples.at(-1)?.observed.port ?? 0,
   };

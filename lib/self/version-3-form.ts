@@ -1,6 +1,7 @@
 import type { ResolvedConfig } from '../config.js';
 import { UNL_MAX_LENGTH } from '../unl.js';
 import type { UnlEndpoint, UnlV3 } from '../unl/types.js';
+import { servicesOf } from '../rendezvous-name.js';
 import { encodeVersion3 } from '../unl/version-3.js';
 import type { Located, LocatorForm } from './locator-form.js';
 
@@ -14,6 +15,8 @@ function unlOf({ nodeType, natType, port, addresses, observed, reaches }: Locate
   const reachable = reaches.flatMap(({ endpoint, mapping }): UnlEndpoint[] =>
     endpoint === undefined ? [] : [{ kind: mapping === undefined ? 'wan' : 'mapped', ...endpoint }],
   );
+  // Of these servers the name of the rendezvous server tells all.
+  const implied = config.rendezvous.map((server) => servicesOf(server)?.href);
   const wan = observed.map((address) => ({ kind: 'wan' as const, address, port }));
   const others = wan.filter(({ address }) => !reachable.some((known) => known.address === address));
   return fitting({
@@ -23,7 +26,9 @@ function unlOf({ nodeType, natType, port, addresses, observed, reaches }: Locate
     natType,
     endpoints: [...addresses.map((address) => ({ kind: 'lan' as const, address, port })), ...reachable, ...others],
     rendezvous: config.rendezvous,
-    mailboxes: config.mailbox.map(({ href }) => href).filter((href) => href.length <= URL_MAX_LENGTH),
+    mailboxes: config.mailbox
+      .map(({ href }) => href)
+      .filter((href) => href.length <= URL_MAX_LENGTH && !implied.includes(href)),
     dht: config.dht,
     extensions: [],
   });

@@ -1,4 +1,5 @@
 import type { Endpoint, ServerAddress } from '../endpoint.js';
+import type { RendezvousAddress } from '../rendezvous-name.js';
 import type { PeerId } from '../identity.js';
 import type { UnlV2 } from '../pyp2p/wire/unl-version-2.js';
 
@@ -56,7 +57,7 @@ export interface UnlV3 {
   /** In the order in which the node prefers them. */
   readonly endpoints: readonly UnlEndpoint[];
   /** The rendezvous servers where the node can be sent messages while it is there. */
-  readonly rendezvous: readonly ServerAddress[];
+  readonly rendezvous: readonly RendezvousAddress[];
   /** The mailbox servers that keep messages for it: URLs. */
   readonly mailboxes: readonly string[];
   /** Nodes by which one joins the distributed hash table where it can be sent messages. */

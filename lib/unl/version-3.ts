@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { addressFromBytes, addressToBytes, canonicalAddress, isPort, type ServerAddress } from '../endpoint.js';
 import { InvalidUnlError } from '../errors.js';
 import { isKey, KEY_LENGTH, peerIdOfKey, peerIdToKey } from '../identity.js';
+import { parseRendezvous, type RendezvousAddress } from '../rendezvous-name.js';
 import { decodeBase64Url, show, readUrl } from '../validate.js';
 import type { NatType, NodeType, UnlEndpoint, UnlExtension, UnlV3 } from './types.js';
 
@@ -10,9 +11,20 @@ import type { NatType, NodeType, UnlEndpoint, UnlExtension, UnlV3 } from './type
 //
 // A newer version adds fields. One that may be ignored has a tag from 128 on, and is kept; one that must be understood
 // has a lower tag, and makes older programs refuse the locator instead of misreading it.
-const TAG = { key: 1, nodeType: 2, natType: 3, endpoint: 4, rendezvous: 5, mailbox: 128, dht: 129 } as const;
+const TAG = {
+  key: 1,
+  nodeType: 2,
+  natType: 3,
+  endpoint: 4,
+  rendezvous: 5,
+  mailbox: 128,
+  dht: 129,
+  rendezvousByKey: 130,
+  rendezvousByWss: 131,
+  rendezvousByWs: 132,
+} as const;
 const FIRST_OPTIONAL_TAG = 128;
-const FIRST_EXTENSION_TAG = TAG.dht + 1;
+const FIRST_EXTENSION_TAG = TAG.rendezvousByWs + 1;
 const CHECKSUM_LENGTH = 4;
 
 const NODE_TYPES: readonly NodeType[] = ['passive', 'simultaneous', 'active'];
@@ -53,7 +65,12 @@ export function decodeVersion3(bytes: Buffer): UnlV3 {
     nodeType: decodeNodeType(only('node type', valuesOf(TAG.nodeType))),
     natType: decodeNatType(only('NAT type', valuesOf(TAG.natType))),
     endpoints: valuesOf(TAG.endpoint).map(decodeEndpoint),
-    rendezvous: valuesOf(TAG.rendezvous).map(decodeServer),
+    rendezvous: [
+      ...valuesOf(TAG.rendezvousByKey).map(decodeByKey),
+      ...valuesOf(TAG.rendezvousByWss).map((value) => decodeWebSocket('wss:', value)),
+      ...valuesOf(TAG.rendezvousByWs).map((value) => decodeWebSocket('ws:', value)),
+      ...valuesOf(TAG.rendezvous).map(decodeServer),
+    ],
     mailboxes: valuesOf(TAG.mailbox).map(decodeUrl),
     dht: valuesOf(TAG.dht).map(decodeServer),
     extensions: fields
@@ -77,11 +94,11 @@ export function encodeVersion3(unl: UnlV3): Buffer {
     { tag: TAG.nodeType, value: Buffer.from([indexIn('nodeType', NODE_TYPES, unl.nodeType)]) },
     { tag: TAG.natType, value: encodeNatType(unl.natType) },
     ...unl.endpoints.map((endpoint) => ({ tag: TAG.endpoint, value: encodeEndpoint(endpoint) })),
-    ...unl.rendezvous.map((server) => ({ tag: TAG.rendezvous, value: encodeServer(server) })),
     ...unl.mailboxes.map((url) => ({ tag: TAG.mailbox, value: encodeUrl(url) })),
     ...unl.dht.map((server) => ({ tag: TAG.dht, value: encodeServer(server) })),
-    ...unl.extensions.map(encodeExtension).sort((a, b) => a.tag - b.tag),
-  ];
+    ...unl.rendezvous.map(encodeRendezvous),
+    ...unl.extensions.map(encodeExtension),
+  ].toSorted((a, b) => a.tag - b.tag);
   const record = Buffer.concat([
     Buffer.from([3]),
     ...fields.flatMap(({ tag, value }) => [Buffer.from([tag, value.length]), value]),
@@ -181,6 +198,50 @@ function encodeServer({ host, port }: ServerAddress): Buffer {
     throw new InvalidUnlError(`Expected a server's \`host\` to be a name or an address, got ${show(host)}`);
   }
   return Buffer.concat([Buffer.from(encodePort(port)), Buffer.from(host, 'latin1')]);
+}
+
+function decodeByKey(value: Buffer): RendezvousAddress {
+  const key = value.subarray(0, KEY_LENGTH);
+  if (key.length < KEY_LENGTH || !isKey(key)) throw new InvalidUnlError('The UNL names a server by a key that is none');
+  return { ...decodeServer(value.subarray(KEY_LENGTH)), key: peerIdOfKey(key) };
+}
+
+/** What is written of the URL is what follows `//`. */
+function decodeWebSocket(scheme: 'wss:' | 'ws:', value: Buffer): RendezvousAddress {
+  const url = `${scheme}//${value.toString('latin1')}`;
+  const server = readWebSocket(url);
+  if (server === undefined) throw new InvalidUnlError('The UNL names a server by a URL that cannot be read');
+  return server;
+}
+
+/** Reads a URL of a WebSocket in the one spelling that it has. */
+function readWebSocket(url: string): RendezvousAddress | undefined {
+  try {
+    const server = parseRendezvous('rendezvous', url);
+    return server.url === url ? server : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function encodeRendezvous(server: RendezvousAddress): Field {
+  const { key: peerId, url } = server;
+  if (url !== undefined) {
+    const value = Buffer.from(url.replace(/^wss?:\/\//, ''), 'latin1');
+    if (readWebSocket(url) === undefined || value.length > 255) {
+      throw new InvalidUnlError(
+        `Expected a server's \`url\` to be one of a WebSocket, ending in a slash, got ${show(url)}`,
+      );
+    }
+    return { tag: url.startsWith('wss:') ? TAG.rendezvousByWss : TAG.rendezvousByWs, value };
+  }
+  if (peerId === undefined) return { tag: TAG.rendezvous, value: encodeServer(server) };
+  const key = peerIdToKey(peerId);
+  if (key === undefined) throw new InvalidUnlError(`Expected a server's \`key\` to be one, got ${show(peerId)}`);
+  const value = Buffer.concat([key, encodeServer(server)]);
+  if (value.length > 255)
+    throw new InvalidUnlError(`Expected a server's \`host\` to be shorter, got ${show(server.host)}`);
+  return { tag: TAG.rendezvousByKey, value };
 }
 
 function decodeUrl(value: Buffer): string {

@@ -1,4 +1,5 @@
 import { meetingPlaces } from '../../lib/cli/meeting-places.js';
+import { createIdentity } from '../../lib/identity.js';
 import { unlOf, unlOfVersion2 } from '../support/locators.js';
 
 const PUBLIC = { kind: 'wan', address: '45.198.51.7', port: 4000 } as const;
@@ -29,6 +30,21 @@ describe('where the command line meets a peer', () => {
       mailbox: ['http://45.203.113.9:8080/'],
       dht: ['45.203.113.9:7000'],
     });
+  });
+
+  it('is at servers by their key, or by WebSocket with their mailbox, without a path of its choice', () => {
+    const key = createIdentity().peerId;
+    const rendezvous = [
+      { host: 'rv.example.org', port: 8000, key },
+      { host: 'rv.example.org', port: 443, url: 'wss://rv.example.org/a/b/' },
+    ];
+    expect(meetingPlaces({}, unlOf({ rendezvous, endpoints: [PUBLIC] }))).toEqual({
+      rendezvous: [`rxp2p://${key}@rv.example.org:8000`, 'wss://rv.example.org'],
+      mailbox: ['https://rv.example.org/'],
+      dht: [],
+    });
+    const atHome = [{ host: '127.0.0.1', port: 80, url: 'ws://127.0.0.1/' }];
+    expect(meetingPlaces({}, unlOf({ rendezvous: atHome, endpoints: [PUBLIC] })).rendezvous).toEqual([]);
   });
 
   it('is at private servers when the peer has no public address, two of a kind at most', () => {

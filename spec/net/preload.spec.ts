@@ -45,6 +45,7 @@ describe('A node that starts', () => {
     ] as const) {
       expect(names({ ...none, ...byHttp })).toEqual(['loadNodeFetch']);
     }
+    expect(names({ ...none, rendezvous: ['wss://a.example'] })).toEqual(['loadNodeFetch', 'loadWs']);
     expect(names({ ...none, dht: ['a.example:1'] })).toEqual(['loadNodeFetch', 'loadDhtRpc']);
   });
 });

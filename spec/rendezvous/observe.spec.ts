@@ -43,7 +43,7 @@ describe('observing where servers see this node', () => {
     expect(observation).toEqual({
       localPort: 41_000,
       server: { address: host, port },
-      path: undefined,
+      observer: { host, port },
       observed: { address: bind, port: 41_000 },
       roundTripMs: jasmine.any(Number),
     });
@@ -66,7 +66,7 @@ describe('observing where servers see this node', () => {
     const bind = newAddress();
     const observation = await firstValueFrom(observe$(observer, 41_001, configAt(bind)));
     expect(observation).toEqual(
-      jasmine.objectContaining({ server: local, path: '/address', observed: { address: bind, port: 41_001 } }),
+      jasmine.objectContaining({ server: local, observer, observed: { address: bind, port: 41_001 } }),
     );
     const failure = failureOf(observe$({ ...observer, path: '/elsewhere' }, 41_002, configAt(newAddress())));
     expect(await failure).toBeInstanceOf(RendezvousError);
@@ -129,6 +129,7 @@ describe('enough samples to classify a NAT', () => {
     observation: {
       localPort,
       server: { address, port: 8000 },
+      observer: { host: address, port: 8000 },
       observed: { address: '198.51.100.7', port: localPort },
       roundTripMs: 1,
     },

@@ -1,3 +1,4 @@
+import { parseRendezvous, type RendezvousAddress } from '../../lib/rendezvous-name.js';
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { addressFromBytes, canonicalAddress } from '../../lib/endpoint.js';
@@ -101,11 +102,22 @@ const endpoints: fc.Arbitrary<UnlEndpoint> = fc.record({
 });
 
 const extensions: fc.Arbitrary<UnlExtension> = fc.record({
-  tag: fc.integer({ min: 130, max: 255 }),
+  tag: fc.integer({ min: 133, max: 255 }),
   value: fc.uint8Array({ maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString('base64url')),
 });
 
 const servers = fc.record({ host: fc.stringMatching(/^[A-Za-z0-9.:-]{1,30}$/), port: ports });
+
+/** Keys that can prove somebody. */
+const keys: fc.Arbitrary<string> = fc
+  .integer({ min: 1, max: 200 })
+  .map((byte) => Buffer.alloc(32, byte).toString('base64url'));
+
+/** Servers by WebSocket, as locators have them. */
+const webSockets = (scheme: 'ws' | 'wss'): fc.Arbitrary<RendezvousAddress> =>
+  fc
+    .record({ name: fc.stringMatching(/^[a-z]{1,20}$/), port: ports, path: fc.constantFrom('', 'a/', 'a/b/') })
+    .map(({ name, port, path }) => parseRendezvous('rendezvous', `${scheme}://${name}.example:${port}/${path}`));
 
 /** Every kind of version 3 locator, with its extensions in the order of their tags as they are written. */
 export const unlsOfVersion3: fc.Arbitrary<UnlV3> = fc.record({
@@ -114,7 +126,16 @@ export const unlsOfVersion3: fc.Arbitrary<UnlV3> = fc.record({
   nodeType: fc.constantFrom('passive', 'simultaneous', 'active'),
   natType: natTypes,
   endpoints: fc.array(endpoints, { maxLength: 4 }),
-  rendezvous: fc.array(servers, { maxLength: 3 }),
+  rendezvous: fc
+    .tuple(
+      fc.array(fc.record({ host: fc.stringMatching(/^[A-Za-z0-9.:-]{1,30}$/), port: ports, key: keys }), {
+        maxLength: 1,
+      }),
+      fc.array(webSockets('wss'), { maxLength: 1 }),
+      fc.array(webSockets('ws'), { maxLength: 1 }),
+      fc.array(servers, { maxLength: 2 }),
+    )
+    .map((forms) => forms.flat()),
   mailboxes: fc.array(
     servers.map(({ host, port }) => new URL(`http://${host.replaceAll(/[^a-z]/g, 'x')}.example:${port}/a/`).href),
     { maxLength: 2 },

@@ -176,6 +176,7 @@ export class MailboxServer {
         maxBytes: ANSWER_MAX_BYTES,
         localAddress,
         family,
+        webTls$: runtime.webTls$,
       });
     }).pipe(
       readingClock(runtime, (reading) => {

@@ -4,7 +4,6 @@ import { defer, Observable, of, retry, switchMap } from 'rxjs';
 import { serverOf } from '../../endpoint.js';
 import { DialError, HttpError } from '../../errors.js';
 import type { Identity, PeerId } from '../../identity.js';
-import { webTls$ } from '../../link/web-tls.js';
 import { within } from '../../operators/within.js';
 import type { Runtime } from '../../runtime.js';
 import { oneLine } from '../../words.js';
@@ -31,7 +30,7 @@ export interface JoinConfig {
   readonly localAddress?: string | undefined;
   /** For the relay to let this node in, in milliseconds. Default: 10,000. */
   readonly timeoutMs?: number | undefined;
-  readonly runtime: Pick<Runtime, 'dial$' | 'scheduler' | 'timeOfDay'>;
+  readonly runtime: Pick<Runtime, 'dial$' | 'webTls$' | 'scheduler' | 'timeOfDay'>;
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -72,7 +71,7 @@ export function join$(
   relay: URL,
   { timeoutMs = DEFAULT_TIMEOUT_MS, localAddress, runtime, ...proof }: JoinConfig,
 ): Observable<Socket> {
-  const { dial$, scheduler, timeOfDay } = runtime;
+  const { dial$, webTls$, scheduler, timeOfDay } = runtime;
   return defer(() => {
     const url = relayUrl(relay);
     const isSecure = url.protocol === 'https:';

@@ -6,6 +6,7 @@ import { FramedLink, framedWire } from '../../link/framed-link.js';
 import { readHello$ } from '../../link/handshake.js';
 import { endpointsOf } from '../../link/tcp.js';
 import { secure$ } from '../../link/tls.js';
+import { servicesOf } from '../../rendezvous-name.js';
 import { join$ } from './join.js';
 import type { ServerState } from '../../rendezvous/client.js';
 import type { Runtime } from '../../runtime.js';
@@ -98,9 +99,10 @@ export function relaysOf(config: ResolvedConfig, servers: readonly ServerState[]
     const roundTrips = sessions.flatMap(({ roundTripMs }) => roundTripMs ?? []);
     return {
       url,
-      at: sessions.flatMap(({ remote: { address }, httpPort: port }) =>
-        port === undefined ? [] : formatEndpoint({ address, port }),
-      ),
+      at: sessions.flatMap(({ server, remote: { address }, httpPort }) => {
+        const port = servicesOf(server) === undefined ? httpPort : server.port;
+        return port === undefined ? [] : formatEndpoint({ address, port });
+      }),
       id: sessions.find(({ serverId }) => serverId !== undefined)?.serverId,
       meetings: [
         ...beside.map(({ server }) => formatServer(server)),

@@ -41,7 +41,7 @@ export class RedisTables implements Pick<Store, 'put' | 'get' | 'delete' | 'samp
       connection: config.connection,
       placeOf: (table, key) => this.#placeOf(table, key),
       renew: (place, leases, mayBeLost) => this.#renew(place, leases, mayBeLost),
-      delete: (table, key, owner) => this.#run(this.#placeOf(table, key), DELETE, [key, owner]),
+      delete: (table, key) => this.#run(this.#placeOf(table, key), DELETE, [key]),
     });
   }
 
@@ -62,13 +62,12 @@ export class RedisTables implements Pick<Store, 'put' | 'get' | 'delete' | 'samp
     return entry?.[1];
   }
 
-  async delete(table: Table, key: string, onlyOwn = false): Promise<void> {
-    const owner = onlyOwn ? this.config.ownId : '';
+  async delete(table: Table, key: string): Promise<void> {
     this.#leases.drop(table, key);
     try {
-      await this.#run(this.#placeOf(table, key), DELETE, [key, owner]);
+      await this.#run(this.#placeOf(table, key), DELETE, [key]);
     } catch (error) {
-      this.#leases.deleteLater(table, key, owner);
+      this.#leases.deleteLater(table, key);
       throw error;
     }
   }

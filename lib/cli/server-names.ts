@@ -1,0 +1,52 @@
+import { canonicalAddress, formatServer, scopeOf, type Endpoint } from '../endpoint.js';
+import { ownInterfaces, type Interfaces } from '../link/interfaces.js';
+import type { PeerId } from '../identity.js';
+import { formatRendezvous } from '../rendezvous-name.js';
+
+/** What a server is called by. */
+interface NamesConfig {
+  /** Where the rendezvous server listens. */
+  readonly local: Endpoint;
+  /** Its own key. */
+  readonly key: PeerId | undefined;
+  /** The names by which clients know the servers, as they were given. */
+  readonly hosts: readonly string[];
+  /** This machine's. */
+  readonly interfaces?: Interfaces | undefined;
+}
+
+/** The name by which a node may be told of the server, with its key; `undefined` when it has none. Pure if `interfaces` is passed. */
+export function nameByKey({ key, ...config }: NamesConfig): string | undefined {
+  return key === undefined ? undefined : formatRendezvous({ ...serverOf(config), key });
+}
+
+/** Whether others on the internet may reach the server in the clear. Pure if `interfaces` is passed. */
+export function isPublic({ local, interfaces }: Pick<NamesConfig, 'local' | 'interfaces'>): boolean {
+  return addressesOf(local, interfaces).some((address) => scopeOf(address) === 'global');
+}
+
+function serverOf({ local, hosts, interfaces }: Omit<NamesConfig, 'key'>) {
+  const { port } = local;
+  const [name] = hosts;
+  if (name !== undefined) return { host: new URL(`http://${name}`).hostname.replace(/^\[|\]$/g, ''), port };
+  const addresses = addressesOf(local, interfaces);
+  const best = (['global', 'private', 'loopback'] as const)
+    .map((scope) => addresses.find((address) => scopeOf(address) === scope))
+    .find((address) => address !== undefined);
+  return { host: best ?? local.address, port };
+}
+
+/** The addresses at which a server can be reached: its own, or where it listens on all of them this machine's. */
+function addressesOf({ address }: Endpoint, interfaces = ownInterfaces().interfaces ?? {}): readonly string[] {
+  if (scopeOf(address) !== 'unusable') return [address];
+  return Object.values(interfaces)
+    .flatMap((list) => list ?? [])
+    .flatMap((entry) => canonicalAddress(entry.address) ?? [])
+    .toSorted((a, b) => Number(a.includes(':')) - Number(b.includes(':')));
+}
+
+/** What is said once of a server that others can reach in the clear. */
+export function plainWarning({ local }: Pick<NamesConfig, 'local'>, name: string | undefined): string {
+  const how = name === undefined ? 'give it a key (--key FILE) or a certificate (--tls-cert FILE)' : `name it ${name}`;
+  return `${formatServer({ host: local.address, port: local.port })} also speaks in the clear, as PyP2P's nodes need it: for encryption ${how}`;
+}
