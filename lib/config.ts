@@ -62,7 +62,9 @@ export interface Limits {
   readonly channels: number;
   /**
    * The peer may send 64 KiB on a channel before anybody reads them. This window grows with the pace of the reader, and this is how much
-   * all windows of a connection may grow by; one alone may take half of it. A path of 80 ms and 200 MB a second takes 16 MiB.
+   * all windows of a connection may grow by; one alone may take half of it. A path of 80 ms and 200 MB a second takes 16 MiB. As
+   * many bytes again may be held of lines and messages that have begun, on all channels; when they are used up, the others have to wait
+   * until one is whole.
    */
   readonly windowBytes: number;
   /** Calls of one peer to exposed objects that are under way. */

@@ -6,7 +6,9 @@ import {
   map,
   merge,
   mergeMap,
+  noop,
   reduce,
+  share,
   Subject,
   take,
   tap,
@@ -21,6 +23,7 @@ import {
   UnavailableError,
   type Channel,
 } from '../lib/index.js';
+import { encodeLength } from '../lib/link/messages.js';
 import { failureOf, Lab } from './support/nodes.js';
 
 describe('A channel', () => {
@@ -86,6 +89,55 @@ describe('A channel', () => {
       /at most 1048576 bytes/,
     );
     expect(() => channel.send('a line')).toThrowError(ClosedError, /a channel of messages to send no lines/);
+  });
+
+  it('with others holds back the peer that begins many messages and finishes none, and all come when they are finished', async () => {
+    const { here, there, peer } = await lab.pair(
+      { limits: { sendHighWaterBytes: 16_384 } },
+      { limits: { windowBytes: 262_144 } },
+    );
+    const [count, whole, begun] = [10, 500_000, 400_000];
+    const message$ = peer.channels$('long').pipe(
+      mergeMap(({ messages$ }) => messages$),
+      share(),
+    );
+    const heard = lab.collect(message$);
+    const everything = all(message$.pipe(take(count)));
+    there.lines$.subscribe((text) => there.send(text));
+    let accepted = 0;
+    let goOn: () => void = noop;
+    const go = new Promise<void>((resolve) => (goOn = resolve));
+    const writers = Array.from({ length: count }, () => {
+      const stream = here.openChannel('long').toDuplex();
+      const write = (bytes: Uint8Array) =>
+        new Promise<void>((resolve) => {
+          stream.write(bytes, () => {
+            accepted += bytes.length;
+            resolve();
+          });
+        });
+      return write;
+    });
+    const ends = writers.map(async (write) => {
+      await write(encodeLength(whole));
+      for (let sent = 0; sent < whole; sent += 10_000) {
+        if (sent === begun) await go;
+        await write(Buffer.alloc(10_000));
+      }
+    });
+    // Far more round trips than it takes to send all where there is credit.
+    for (let round = 0; round < 50; round++) {
+      const echo = next(here.lines$);
+      here.send('echo');
+      await echo;
+    }
+    // What may be held and one message besides; what windows may grow by; and for each channel a first window and what waits here.
+    expect(accepted).toBeLessThan(262_144 + whole + 262_144 + count * (65_536 + 16_384 + 10_000));
+    expect(heard.length).toBe(0);
+    goOn();
+    await Promise.all(ends);
+    await everything;
+    expect(heard.every(({ length }) => length === whole)).toBeTrue();
   });
 
   it('carries messages on the connection itself, too', async () => {

@@ -13,6 +13,8 @@ export interface Decoder<T> {
   end(): T[];
   /** The error in the stream after the items returned so far, if there is one; nothing can be read after it. */
   readonly fault: Error | undefined;
+  /** How many bytes it holds of an item that has begun. */
+  readonly begun: number;
 }
 
 /** Writes the length that goes before a message. */
@@ -58,6 +60,9 @@ export function messageDecoder(maxLength: number): Decoder<Buffer> {
   return {
     get fault() {
       return fault;
+    },
+    get begun() {
+      return partial.length;
     },
     push(chunk) {
       const messages: Buffer[] = [];

@@ -7,6 +7,7 @@ import {
   RemoteError,
   RemoteRefusedError,
 } from '../errors.js';
+import type { BegunShare } from '../bounds/begun-bytes.js';
 import type { HeldChannel, OnClosed } from './channel.js';
 import type { Failure, Format, Sink } from './format.js';
 import { oneLine } from '../words.js';
@@ -76,6 +77,7 @@ class Call {
   readonly #subscriber: Subscriber<unknown>;
   readonly #hasRoom: () => boolean;
   #held: HeldChannel | undefined;
+  #share: BegunShare | undefined;
   /** Bytes that came while there was no room. */
   #unread = 0;
   #isOver = false;
@@ -125,6 +127,11 @@ class Call {
     this.#held = held;
     const { channel } = held;
     const reader = format.reader(messageBytes);
+    const share = held.begun.share((bytes) => {
+      this.#unread += bytes;
+      this.readOn();
+    });
+    this.#share = share;
     channel.attach({
       onData: (bytes) => {
         try {
@@ -135,8 +142,7 @@ class Call {
           const reason = oneLine(reasonOf(cause));
           this.#fail(new ProtocolError(`The answer of ${what} could not be read: ${reason}`, { cause }));
         }
-        this.#unread += bytes.length;
-        this.readOn();
+        share.read(bytes.length, this.#isOver ? 0 : reader.begun);
       },
       onEnd: () => {
         channel.end();
@@ -175,6 +181,7 @@ class Call {
 
   #finish(): void {
     this.#isOver = true;
+    this.#share?.close();
     this.#held?.release();
   }
 }

@@ -1,3 +1,5 @@
+import type { BegunBytes } from '../bounds/begun-bytes.js';
+
 /** Receives from the channel of a call. */
 export interface CallHandler {
   onData(bytes: Buffer): void;
@@ -21,6 +23,8 @@ export interface CallChannel {
 /** A channel that is told when its connection ends. */
 export interface HeldChannel {
   readonly channel: CallChannel;
+  /** What all calls of the connection may hold together of values that are not whole. */
+  readonly begun: BegunBytes;
   /** Call this when the call is over, and the end of the connection does not matter any more. */
   readonly release: () => void;
 }

@@ -46,6 +46,8 @@ export interface Sink {
 export interface Reader {
   /** @throws Error when the bytes cannot be decoded, or a value is too long. */
   push(bytes: Buffer, sink: Sink): void;
+  /** How many bytes it holds of a value that has begun. */
+  readonly begun: number;
 }
 
 /** How calls and their values are encoded on a channel. */
@@ -159,6 +161,9 @@ function expectLength(length: number, maxBytes: number): void {
 
 function readerOf<T>(decoder: Decoder<T>, read: (item: T, sink: Sink) => void): Reader {
   return {
+    get begun() {
+      return decoder.begun;
+    },
     push(bytes, sink) {
       for (const item of decoder.push(bytes)) {
         if (sink.isOver()) return;

@@ -1,3 +1,4 @@
+import type { BegunShare } from '../bounds/begun-bytes.js';
 import type { RefusalReason } from '../errors.js';
 import type { ConnectionEnding, HeldChannel } from './channel.js';
 import type { Format, Sink } from './format.js';
@@ -26,6 +27,7 @@ export interface ServedCallConfig {
 export class ServedCall {
   readonly #config: ServedCallConfig;
   readonly #held: HeldChannel;
+  readonly #share: BegunShare;
   readonly #values: Values;
   #isAsked = false;
   #isOver = false;
@@ -36,9 +38,13 @@ export class ServedCall {
       this.#stop();
     };
     this.#held = config.hold({ onClosing: stop, onClosed: stop });
+    const { channel, begun } = this.#held;
+    this.#share = begun.share((bytes) => {
+      channel.read(bytes);
+    });
     this.#values = new Values({
       ...config,
-      channel: this.#held.channel,
+      channel,
       onOver: () => {
         this.#finish();
       },
@@ -50,6 +56,7 @@ export class ServedCall {
     const { format, messageBytes } = this.#config;
     const { channel } = this.#held;
     const reader = format.reader(messageBytes);
+    const share = this.#share;
     channel.attach({
       onData: (bytes) => {
         try {
@@ -57,7 +64,7 @@ export class ServedCall {
         } catch (error) {
           this.refuse('invalid-arguments', failureOf(error).message);
         }
-        channel.read(bytes.length);
+        share.read(bytes.length, this.#isAsked ? 0 : reader.begun);
       },
       onEnd: () => {
         if (!this.#isAsked) this.refuse('invalid-arguments', 'nothing was called');
@@ -152,6 +159,7 @@ export class ServedCall {
   #finish(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#share.close();
     this.#held.release();
     this.#config.onOver();
   }

@@ -1,3 +1,4 @@
+import { BegunBytes } from '../../lib/bounds/begun-bytes.js';
 import { call$ } from '../../lib/remote/call.js';
 import type { CallHandler } from '../../lib/remote/channel.js';
 import { formatOf } from '../../lib/remote/format.js';
@@ -48,7 +49,7 @@ describe('A call whose values are checked by a schema that takes its time', () =
       reset: ignore,
     };
     const value$ = call$({
-      open: () => ({ channel, release: ignore }),
+      open: () => ({ channel, begun: new BegunBytes(1_000), release: ignore }),
       format: formatOf('json'),
       messageBytes: 100,
       what: '`object.method`',

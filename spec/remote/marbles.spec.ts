@@ -1,3 +1,4 @@
+import { BegunBytes } from '../../lib/bounds/begun-bytes.js';
 import {
   concatMap,
   map,
@@ -76,14 +77,14 @@ function remote$<T>(source: () => Observable<T>, scheduler: SchedulerLike, oneWa
       overflow: 'fail',
       schemas: {},
       object: () => ({ get: source }),
-      hold: () => ({ channel: there, release: () => undefined }),
+      hold: () => ({ channel: there, begun: new BegunBytes(1_000), release: () => undefined }),
       soon: (action) => {
         action();
       },
       onOver: () => undefined,
     });
     call.begin();
-    return { channel: here, release: () => undefined };
+    return { channel: here, begun: new BegunBytes(1_000), release: () => undefined };
   };
   return call$({ open, format, ...limits, what: '`get`', method: 'get', args: [], schema: undefined });
 }

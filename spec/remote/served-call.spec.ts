@@ -1,3 +1,4 @@
+import { BegunBytes } from '../../lib/bounds/begun-bytes.js';
 import { concat, map, NEVER, Observable, range, Subject, throwError } from 'rxjs';
 import type { CallChannel, CallHandler } from '../../lib/remote/channel.js';
 import { Exposures } from '../../lib/remote/expose.js';
@@ -54,7 +55,7 @@ function called(run: (...args: unknown[]) => unknown, options: Partial<ExposeOpt
   const release = () => {
     isReleased = true;
   };
-  exposures.take('rxp2p:remote:json:object', {}, () => ({ channel, release }));
+  exposures.take('rxp2p:remote:json:object', {}, () => ({ channel, begun: new BegunBytes(1_000), release }));
   const send = (text: string) => channel.handler?.onData(Buffer.from(text));
   return { channel, exposed, send, isReleased: () => isReleased };
 }

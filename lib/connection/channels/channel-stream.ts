@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Observable, ObservableInput } from 'rxjs';
+import type { BegunBytes } from '../../bounds/begun-bytes.js';
 import type { Limits } from '../../config.js';
 import type { Channel } from '../connection.js';
 import type { CloseReason } from '../close-reason.js';
@@ -12,6 +13,8 @@ const KEPT_BYTES = 32_768;
 /** What a channel's stream needs of its channel. */
 export interface ChannelStreamConfig {
   readonly limits: Limits;
+  /** See `InboxConfig.begun`. */
+  readonly begun?: BegunBytes | undefined;
   /** What ends a line. */
   readonly lineEnd: string;
   /** Whether the Node stream of `toDuplex` may go on sending when the peer has ended. */
@@ -53,11 +56,12 @@ export class ChannelStream implements ChannelContents {
   #isClosing = false;
 
   constructor(config: ChannelStreamConfig) {
-    const { limits, onRead, onChange, onDelivered, onFault } = config;
+    const { limits, begun, onRead, onChange, onDelivered, onFault } = config;
     this.#config = config;
     // Spread, these would take longer than all else that a channel does.
     this.#inbox = new Inbox({
       limits,
+      begun,
       onRead,
       onChange,
       onDelivered,
@@ -156,6 +160,7 @@ export class ChannelStream implements ChannelContents {
 
   /** The channel is over: completes `drain$`. */
   complete(): void {
+    this.#inbox.release();
     this.#outbox.finish();
   }
 

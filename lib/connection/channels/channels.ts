@@ -1,4 +1,5 @@
 import { noop, type Observable, type SchedulerLike } from 'rxjs';
+import { BegunBytes } from '../../bounds/begun-bytes.js';
 import type { Limits } from '../../config.js';
 import { ClosedError, TooManyChannelsError } from '../../errors.js';
 import { isCallName, type ConnectionEnding, type HeldChannel, type OnClosed } from '../../remote/channel.js';
@@ -16,7 +17,10 @@ import { PRIORITIES } from './priority.js';
 import type { StreamLayer } from './stream-layer.js';
 
 /** What the channels of a connection need. */
-export interface ChannelsConfig extends Omit<ChannelStreamConfig, 'write' | 'waiting' | 'allowHalfOpen' | 'onRead'> {
+export interface ChannelsConfig extends Omit<
+  ChannelStreamConfig,
+  'write' | 'waiting' | 'allowHalfOpen' | 'onRead' | 'begun'
+> {
   readonly connection: Connection;
   readonly isControlling: boolean;
   readonly scheduler: SchedulerLike;
@@ -33,6 +37,7 @@ export class Channels implements StreamLayer {
   readonly own: ChannelStream;
   readonly #config: ChannelsConfig;
   readonly #multiplexer: Multiplexer;
+  readonly #begun: BegunBytes;
   readonly #acceptors = new Acceptors();
   /** The subscribers that accept channels of any connection of the net. */
   #others: Acceptors | undefined;
@@ -66,8 +71,10 @@ export class Channels implements StreamLayer {
     });
     const { own } = this.#multiplexer;
     const { lineEnd, closed$, onChange, onDelivered, onFault, close, abort } = config;
+    this.#begun = new BegunBytes(limits.windowBytes);
     this.own = new ChannelStream({
       limits,
+      begun: this.#begun,
       lineEnd,
       closed$,
       onChange,
@@ -230,6 +237,7 @@ export class Channels implements StreamLayer {
     this.#open.add(open);
     return {
       channel,
+      begun: this.#begun,
       release: () => {
         this.#open.delete(open);
       },
@@ -241,6 +249,7 @@ export class Channels implements StreamLayer {
     const channel: PeerChannel = new PeerChannel(end, {
       connection,
       limits,
+      begun: this.#begun,
       allowHalfOpen,
       onChange,
       onClosed: () => {

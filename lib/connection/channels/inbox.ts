@@ -1,5 +1,6 @@
 import { Duplex } from 'node:stream';
 import { defer, finalize, mergeMap, Observable, tap, throwError, type ObservableInput } from 'rxjs';
+import type { BegunBytes, BegunShare } from '../../bounds/begun-bytes.js';
 import { ByteQueue } from '../../bounds/byte-queue.js';
 import { ownBytes } from '../../bounds/own-bytes.js';
 import type { Limits } from '../../config.js';
@@ -11,6 +12,8 @@ import { messageDecoder, type Decoder } from '../../link/messages.js';
 /** What an inbox needs. */
 export interface InboxConfig {
   readonly limits: Pick<Limits, 'lineBytes' | 'messageBytes'>;
+  /** What all channels of the connection may hold together of lines and messages that are not whole; none where there is no credit. */
+  readonly begun?: BegunBytes | undefined;
   /** Called when bytes have been read, with their number: there is room for as many more. */
   readonly onRead: (bytes: number) => void;
   /** Called when a reader has left. */
@@ -47,6 +50,7 @@ export class Inbox {
 
   readonly #config: InboxConfig;
   readonly #bytes = new ByteQueue();
+  readonly #share: BegunShare | undefined;
   #lines: ItemReader<string> | undefined;
   #messages: ItemReader<Buffer> | undefined;
   #duplex: Duplex | undefined;
@@ -67,6 +71,7 @@ export class Inbox {
 
   constructor(config: InboxConfig) {
     this.#config = config;
+    this.#share = config.begun?.share(config.onRead);
     this.lines$ = new Observable((subscriber) => {
       if (this.#duplex !== undefined || this.#isUsed(this.#messages)) {
         subscriber.complete();
@@ -138,9 +143,15 @@ export class Inbox {
   abandon(): void {
     if (this.#isAbandoned) return;
     this.#isAbandoned = true;
+    this.#share?.close();
     const { length } = this.#bytes;
     this.#bytes.clear();
     if (length > 0) this.#config.onRead(length);
+  }
+
+  /** The channel is over: what is left here is the application's, and does not count for the connection any more. */
+  release(): void {
+    this.#share?.close();
   }
 
   /** No more will arrive, and what waits is lost. */
@@ -289,7 +300,8 @@ export class Inbox {
   #read(reader: ItemReader<string> | ItemReader<Buffer>, bytes: Buffer): void {
     this.#hasRead = true;
     reader.push(bytes);
-    this.#config.onRead(bytes.length);
+    if (this.#share === undefined) this.#config.onRead(bytes.length);
+    else this.#share.read(bytes.length, reader.begun);
   }
 
   /** There are no more bytes. Returns whether a last item is left to hand out. */
@@ -328,6 +340,7 @@ export class Inbox {
   #finish(): void {
     this.#state = 'delivered';
     this.#bytes.clear();
+    this.#share?.close();
     this.#reader?.complete();
   }
 }

@@ -40,6 +40,11 @@ export class ItemReader<T> {
     return this.hasMore ? undefined : this.#decoder.fault;
   }
 
+  /** How many bytes it holds of an item that has begun. */
+  get begun(): number {
+    return this.#decoder.begun;
+  }
+
   /** Hands out the next item. Returns false when more bytes are needed first. */
   handOut(): boolean {
     const item = this.#current[this.#next];

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { ReplaySubject, type Observable, type ObservableInput } from 'rxjs';
+import type { BegunBytes } from '../../bounds/begun-bytes.js';
 import type { Limits } from '../../config.js';
 import type { Channel, Connection } from '../connection.js';
 import { failureReason, peersReason, resetHere, type CloseReason } from '../close-reason.js';
@@ -11,6 +12,7 @@ import type { Reset } from './frames.js';
 export interface PeerChannelConfig {
   readonly connection: Connection;
   readonly limits: Limits;
+  readonly begun: BegunBytes;
   readonly allowHalfOpen: boolean;
   /** Called when something has been read, or readers have come or gone. */
   readonly onChange: () => void;
@@ -44,6 +46,7 @@ export class PeerChannel implements Channel {
     this.#config = config;
     this.#stream = new ChannelStream({
       limits: config.limits,
+      begun: config.begun,
       lineEnd: '\n',
       allowHalfOpen: config.allowHalfOpen,
       closed$: this.closed$,

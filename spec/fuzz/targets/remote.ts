@@ -1,3 +1,4 @@
+import { BegunBytes } from '../../../lib/bounds/begun-bytes.js';
 import { encode } from '@msgpack/msgpack';
 import { asapScheduler, concat, interval, NEVER, of, range, take, throwError } from 'rxjs';
 import {
@@ -183,6 +184,7 @@ const served = (codec: 'json' | 'messagepack', seeds: readonly Buffer[]): Target
     const exposure = exposures.add(exposed, { as: '', codec, overflow });
     const peer = {};
     const channels: FuzzedChannel[] = [];
+    const begun = new BegunBytes(1_048_576);
     let held = 0;
     for (let calls = 1 + chance.below(5); calls > 0; calls--) {
       const channel = new FuzzedChannel();
@@ -190,6 +192,7 @@ const served = (codec: 'json' | 'messagepack', seeds: readonly Buffer[]): Target
         held++;
         return {
           channel,
+          begun,
           release: () => {
             held--;
           },
@@ -226,6 +229,7 @@ const answers = (codec: 'json' | 'messagepack', seeds: readonly Buffer[]): Targe
     const result$ = call$({
       open: () => ({
         channel,
+        begun: new BegunBytes(1_048_576),
         release: () => {
           isReleased = true;
         },
