@@ -4,6 +4,7 @@ import { InvalidOptionError } from '../lib/errors.js';
 import type { Identity } from '../lib/identity.js';
 import { systemRuntime } from '../lib/runtime.js';
 import { administration$, type AdminConfig } from './admin/server.js';
+import type { DhtLimits } from '../lib/dht/limits.js';
 import { dhtServer$ } from './dht.js';
 import { serveWith, type DrainConfig } from './drain.js';
 import type { HttpServerLimits } from './http/limits.js';
@@ -12,6 +13,7 @@ import type { HttpService } from './http/service.js';
 import type { MailboxServerLimits } from './mailbox/limits.js';
 import { mailboxService$ } from './mailbox/server.js';
 import type { StorageState } from './mailbox/store.js';
+import type { DialLimits } from './reachability/limits.js';
 import { reachabilityService$ } from './reachability/server.js';
 import type { RelayCounters } from './relay/counters.js';
 import type { RelayServerLimits } from './relay/limits.js';
@@ -69,6 +71,10 @@ export interface ServeConfig extends DrainConfig {
   readonly relay?: boolean | undefined;
   /** What the relay bears, where it is not to be the default. */
   readonly relayLimits?: Partial<RelayServerLimits> | undefined;
+  /** What the server that dials nodes back bears, where it is not to be the default. */
+  readonly reachabilityLimits?: Partial<DialLimits> | undefined;
+  /** What the node of the DHT keeps, where it is not to be the default. */
+  readonly dhtLimits?: Partial<DhtLimits> | undefined;
   /** What each HTTP server bears, where it is not to be the default. */
   readonly httpLimits?: Partial<HttpServerLimits> | undefined;
   /** Where the servers are looked at: `/healthz`, `/readyz`, `/metrics`, and a status page. Default: nowhere. */
@@ -210,7 +216,7 @@ interface Shared {
 /** The rendezvous server, which tells nodes where the HTTP services are. */
 function meeting$(config: ServeConfig, { services: others, certificate }: Shared) {
   const { bind, port, httpPort = 8080, limits, dataFolder, hosts, mailboxLimits, httpLimits } = config;
-  const { trustProxy, identity, watch, drain$ } = config;
+  const { trustProxy, identity, watch, drain$, reachabilityLimits } = config;
   const shared = { bind, trustProxy, watch, drain$ };
   const opened$ = store$(config).pipe(
     switchMap((opened) => {
@@ -225,7 +231,12 @@ function meeting$(config: ServeConfig, { services: others, certificate }: Shared
       // It tells nodes the port of the HTTP services, so that these are there before it.
       let webSockets: HttpService = () => false;
       const sessions: HttpService = (exchange) => webSockets(exchange);
-      const services = [reachabilityService$({ bind, watch }), of(service), of(sessions), ...others];
+      const services = [
+        reachabilityService$({ bind, limits: reachabilityLimits, watch }),
+        of(service),
+        of(sessions),
+        ...others,
+      ];
       return httpServer$({ ...shared, port: httpPort, limits: httpLimits, certificate, services }).pipe(
         switchMap((http) =>
           rendezvous$({ ...shared, port, httpPort: http.local.port, hosts, store, limits, identity }).pipe(
@@ -244,12 +255,11 @@ function meeting$(config: ServeConfig, { services: others, certificate }: Shared
  * A node that joins the DHT by this node may know no other server. It needs services that see its NAT, dial it back and relay for
  * it.
  */
-function dht$(
-  { bind, dhtPort, dhtAddress, dhtBootstrap, httpLimits, trustProxy, watch, drain$ }: ServeConfig,
-  { services: others, certificate }: Shared,
-) {
+function dht$(config: ServeConfig, { services: others, certificate }: Shared) {
+  const { bind, dhtPort, dhtAddress: address, dhtBootstrap: bootstrap, dhtLimits: limits } = config;
+  const { httpLimits, reachabilityLimits, trustProxy, watch, drain$ } = config;
   if (dhtPort === undefined) return of({});
-  return dhtServer$({ bind, port: dhtPort, address: dhtAddress, bootstrap: dhtBootstrap, drain$ }).pipe(
+  return dhtServer$({ bind, port: dhtPort, address, bootstrap, limits, drain$ }).pipe(
     switchMap((dht) =>
       httpServer$({
         bind,
@@ -257,7 +267,7 @@ function dht$(
         limits: httpLimits,
         trustProxy,
         certificate,
-        services: [reachabilityService$({ bind, watch }), ...others],
+        services: [reachabilityService$({ bind, limits: reachabilityLimits, watch }), ...others],
         watch,
         drain$,
       }).pipe(map((dhtHttp) => ({ dht, 'dht-http': dhtHttp }))),
@@ -266,7 +276,16 @@ function dht$(
 }
 
 /** Rejects options of a server that is switched off. */
-function expectUse({ dhtPort, dhtAddress, dhtBootstrap, relay, relayLimits, store, storePrefix }: ServeConfig): void {
+function expectUse({
+  dhtPort,
+  dhtAddress,
+  dhtBootstrap,
+  dhtLimits,
+  relay,
+  relayLimits,
+  store,
+  storePrefix,
+}: ServeConfig): void {
   if (storePrefix !== undefined && typeof store !== 'string') {
     throw new InvalidOptionError(
       '`storePrefix` is of no use without a `store` that is the URL of a Redis. Leave it out',
@@ -278,7 +297,7 @@ function expectUse({ dhtPort, dhtAddress, dhtBootstrap, relay, relayLimits, stor
     );
   }
   if (dhtPort !== undefined) return;
-  for (const [name, value] of Object.entries({ dhtAddress, dhtBootstrap })) {
+  for (const [name, value] of Object.entries({ dhtAddress, dhtBootstrap, dhtLimits })) {
     if (value === undefined) continue;
     throw new InvalidOptionError(
       `\`${name}\` is of no use without \`dhtPort\`: there is no node of the DHT. Give the UDP port that it is to have`,

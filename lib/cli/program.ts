@@ -4,7 +4,8 @@ import { TECHNIQUE_NAMES } from '../techniques/technique.js';
 import type { ConnectOptions } from './connect.js';
 import type { ListenOptions } from './listen.js';
 import type { Report } from './report.js';
-import type { ServeOptions } from './serve.js';
+import type { ServeFlags } from './serve.js';
+import { flagOf, helpOf, SERVE_OPTIONS, type ServeOption } from './serve-options.js';
 import type { ReachableOptions } from './terminal.js';
 
 /** Exit statuses: 0 after a clean close, 1 when it did not work, 2 when it was asked wrongly. */
@@ -64,6 +65,13 @@ const reachability = () =>
   ).argParser(several);
 const json = () => new Option('--json', 'write what happens to stderr, one JSON object a line');
 
+/** An option of `serve`: it is read with those that come from elsewhere, so that a switch is nothing where it is not given. */
+function optionOf(option: ServeOption): Option {
+  const made = new Option(flagOf(option), helpOf(option));
+  if (option.kind === 'texts' || option.kind === 'limits') return made.argParser(several);
+  return made;
+}
+
 /**
  * Reads the command line and runs the command that it names, to its end; then the exit status is set. Each command loads what it
  * needs and no more: a program that starts often must start fast.
@@ -85,88 +93,27 @@ Exit status: 0 after a clean close, 1 when no connection could be made, 2 for wr
     )
     .exitOverride();
 
-  program
+  const serve = program
     .command('serve')
     .description(
       'run the servers that nodes meet at: rendezvous (TCP); a mailbox, a relay and one that dials nodes back (HTTP); a DHT (UDP)',
     )
-    .addOption(new Option('-b, --bind <ADDR>', 'the local address to listen on (default: all)'))
-    .addOption(
-      new Option('-p, --port <N>', 'the TCP port of the rendezvous server').default(8000).argParser(integer(0, 65535)),
-    )
-    .addOption(
-      new Option('--http-port <N>', 'the port of the HTTP services').default(8080).argParser(integer(0, 65535)),
-    )
-    .addOption(new Option('--data <DIR>', 'where the mailbox keeps messages (default: in memory)'))
-    .addOption(
-      new Option(
-        '--store <URL>',
-        'a Redis or Valkey that several servers share, such as redis://HOST:PORT, rediss:// for TLS, nodes of a cluster with commas between them: each node reaches every other, whichever server has its session (default: in memory)',
-      ),
-    )
-    .addOption(new Option('--store-prefix <TEXT>', 'what all keys and channels there begin with (default: "rxp2p:")'))
-    .addOption(
-      new Option(
-        '--host <HOST:PORT>',
-        'a name by which clients know the servers, as in the URLs of the mailbox and the relay: what was signed for others is refused; needed behind a NAT or a proxy; may be given several times (default: the rendezvous server goes by its address, the others take any)',
-      ).argParser(several),
-    )
-    .addOption(
-      new Option(
-        '--trust-proxy <CIDR>',
-        'an address or network of proxies that say who calls (PROXY protocol, Forwarded, X-Forwarded-For) and are believed; may be given several times (default: none)',
-      ).argParser(several),
-    )
-    .addOption(
-      new Option(
-        '--tls-cert <FILE>',
-        'the certificate (PEM, with those that lead to its authority) by which the HTTP port speaks HTTPS, too; read anew when it changes',
-      ),
-    )
-    .addOption(new Option('--tls-key <FILE>', 'its private key (PEM)'))
-    .addOption(
-      new Option(
-        '-k, --key <FILE>',
-        "the rendezvous server's own key, made and saved there when there is none: nodes then know it as rxp2p://KEY@HOST:PORT, and speak TLS with it",
-      ),
-    )
-    .addOption(new Option('--no-relay', 'do not pass bytes between nodes that cannot reach each other'))
-    .addOption(
-      new Option(
-        '--relay-sessions <N>',
-        'pairs of nodes that the relay joins at the same time (default: 4000)',
-      ).argParser(integer(1, 1_000_000)),
-    )
-    .addOption(
-      new Option(
-        '--relay-bytes <N>',
-        'bytes that a pair may have passed on, both ways (default: any number)',
-      ).argParser(integer(1, 1e15 - 1)),
-    )
-    .addOption(
-      new Option(
-        '--relay-rate <N>',
-        'bytes a second that a pair may have passed on, both ways (default: any number)',
-      ).argParser(integer(1, 1e15 - 1)),
-    )
-    .addOption(
-      new Option(
-        '--dht-port <N>',
-        'be a node of a distributed hash table on this UDP port, with HTTP services on the TCP port of the same number',
-      ).argParser(integer(0, 65535)),
-    )
-    .addOption(new Option('--dht-address <ADDR>', 'the IPv4 address at which others reach it (default: its own)'))
-    .addOption(
-      new Option('--dht-bootstrap <HOST:PORT>', 'another node by which to join; may be given several times').argParser(
-        several,
-      ),
-    )
-    .addOption(json())
+    .addOption(new Option('-c, --config <FILE>', 'a JSON file with options; the environment and flags go before it'))
+    .addOption(new Option('--print-config', 'print the options that count, as a file for --config, and end'))
     .addHelpText(
       'after',
-      '\nWith --json also what the relay does, at most once a minute: sessions, waiting, joined, bytes, refused, cut.',
+      `
+Each option is also a key in the file of --config (httpPort), and a name in the environment (RXP2P_HTTP_PORT).
+Logged, beside where it listens: what the relay does, at most once a minute; that the mailbox or the store cannot write.
+On SIGTERM or Ctrl-C it takes nobody in any more, and ends when all have gone; a second signal ends it at once.`,
     )
-    .action(async (options: ServeOptions) => (await import('./serve.js')).serve(options));
+    .action(async (options: ServeFlags, command: Command) => {
+      // A switch that can be switched off is `true` where nothing was said.
+      const given = Object.entries(options).filter(([key]) => command.getOptionValueSource(key) === 'cli');
+      await (await import('./serve.js')).serve(Object.fromEntries(given));
+    });
+
+  for (const option of SERVE_OPTIONS) serve.addOption(optionOf(option));
 
   program
     .command('listen')

@@ -19,7 +19,7 @@ export interface DhtLimits {
   readonly requestBurst: number;
 }
 
-const DEFAULT_DHT_LIMITS: DhtLimits = {
+export const DEFAULT_DHT_LIMITS: DhtLimits = {
   parts: 20_000,
   partsPerHost: 2_000,
   partsPerReceiver: 256,

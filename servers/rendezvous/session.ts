@@ -223,7 +223,7 @@ export class ServerSession implements ClientHandler, ChannelListener, Due {
 
   /** Has the store forget what it kept for this client. If the store has failed, it forgets that in time. */
   forget(table: Table, key: string): void {
-    Promise.resolve(this.store.delete(table, key)).catch(() => undefined);
+    Promise.resolve(this.store.delete(table, key, true)).catch(() => undefined);
   }
 
   line(text: string): Promise<void> | undefined {

@@ -40,8 +40,12 @@ export interface Store {
   put(table: Table, key: string, value: string, ttlMs: number, site?: string): Soon<boolean>;
   /** Returns the value, or `undefined` when there is none, or it has expired. */
   get(table: Table, key: string): Soon<string | undefined>;
-  /** Forgets a value. Does nothing when there is none. */
-  delete(table: Table, key: string): Soon<void>;
+  /**
+   * Forgets a value. Does nothing when there is none.
+   *
+   * @param onlyOwn only if this server has put it: where another has since, it stays. Default: whoever has.
+   */
+  delete(table: Table, key: string, onlyOwn?: boolean): Soon<void>;
   /** At most `count` entries, chosen at random. */
   sample(table: Table, count: number): Soon<readonly (readonly [key: string, value: string])[]>;
   /** All entries of a group: a key is the name of its group, or that and a space and the member's name. */

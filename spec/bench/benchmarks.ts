@@ -2,6 +2,7 @@ import type { Benchmark } from './benchmark.js';
 import { calls } from './calls.js';
 import { chunks } from './chunks.js';
 import { close } from './close.js';
+import { cluster } from './cluster.js';
 import { connect } from './connect.js';
 import { lines } from './lines.js';
 import { load } from './load.js';
@@ -28,6 +29,7 @@ export const benchmarks: readonly Benchmark[] = [
   memory,
   rendezvous,
   servers,
+  cluster,
   mailbox,
   relay,
 ];

@@ -1,6 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { Agent } from 'node:http';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -10,10 +9,9 @@ import { MailboxCaller } from '../support/mailbox.js';
 import { numberOf, textOf, type Actor, type Role, type Start, type Values } from './actors.js';
 import type { Benchmark } from './benchmark.js';
 import { footprint } from './footprint.js';
-import { portOf } from './nodes.js';
 import { inParallel } from './parallel.js';
 import { ratioOf } from './ratio.js';
-import { connectRedis, hasRedis, startRedis, type RedisClient, type Reply } from './redis.js';
+import { connectRedis, freePort, hasRedis, startRedis, type RedisClient, type Reply } from './redis.js';
 
 const ROUNDS = 3;
 
@@ -157,17 +155,6 @@ async function redisServer(): Promise<Awaited<ReturnType<Role>>> {
       return { rss: redis.rss() };
     },
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, HOST, () => {
-      const port = Number(portOf(server.address()));
-      server.close(() => {
-        resolve(port);
-      });
-    });
-  });
 }
 
 function clientsOf(kind: string): ReturnType<Role> {

@@ -1,10 +1,11 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { noop } from 'rxjs';
+import { portOf } from './nodes.js';
 
 /** Whether there is a Redis on this machine to measure against. */
 export function hasRedis(): boolean {
@@ -18,11 +19,16 @@ export interface Redis {
   rss(): number;
 }
 
-/** Starts a Redis that, as our mailbox, answers only when what it accepted is on the disk. */
-export async function startRedis(port: number): Promise<Redis> {
+/** As our mailbox with a folder does, answer only when what was accepted is on the disk. */
+const DURABLE = ['--appendonly', 'yes', '--appendfsync', 'always'] as const;
+
+/** Starts a Redis. By default it keeps what it accepts on its disk, and answers only then. */
+export async function startRedis(port: number, options: readonly string[] = DURABLE): Promise<Redis> {
   const dir = mkdtempSync(join(tmpdir(), 'rxp2p-bench-redis-'));
   const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--maxclients', '20000'];
-  const child = spawn('redis-server', [...args, '--appendonly', 'yes', '--appendfsync', 'always'], { stdio: 'ignore' });
+  const child = spawn('redis-server', [...args, ...options], { stdio: 'ignore' });
+  // It ends with this process, which does not wait for it.
+  child.unref();
   process.once('exit', () => {
     child.kill('SIGKILL');
     rmSync(dir, { recursive: true, force: true });
@@ -118,4 +124,16 @@ function readReply(bytes: Buffer, start: number): { readonly reply: Reply; reado
     default:
       throw new Error(`Redis said ${line}`);
   }
+}
+
+/** A port that nobody listens on. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const port = Number(portOf(server.address()));
+      server.close(() => {
+        resolve(port);
+      });
+    });
+  });
 }

@@ -1,10 +1,11 @@
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createIdentity, formatUnl } from '../../lib/index.js';
 import { encode } from '../../lib/signalling/carriers/mailbox-messages.js';
+import { LineClient } from '../support/line-client.js';
 import { call, MailboxCaller } from '../support/mailbox.js';
 import { Lab, newAddress, addressOf } from '../support/nodes.js';
 import { Program, RXP2P } from '../support/program.js';
@@ -103,15 +104,17 @@ describe('rxp2p', () => {
           '1000',
         );
         await server.line(/^http /);
-        expect(await server.event('relay')).toEqual({
-          event: 'relay',
-          sessions: 0,
-          waiting: 0,
-          joined: 0,
-          bytes: 0,
-          refused: {},
-          cut: { unpaired: 0, idle: 0, bytes: 0, unread: 0, gaveWay: 0 },
-        });
+        expect(await server.event('relay')).toEqual(
+          jasmine.objectContaining({
+            event: 'relay',
+            sessions: 0,
+            waiting: 0,
+            joined: 0,
+            bytes: 0,
+            refused: {},
+            cut: { unpaired: 0, idle: 0, bytes: 0, unread: 0, gaveWay: 0 },
+          }),
+        );
         const listening = server.events.filter(({ event }) => event === 'listening');
         expect(
           listening.map(({ name, address, port }) => `${String(name)} ${String(address)}:${String(port)}`),
@@ -123,6 +126,94 @@ describe('rxp2p', () => {
         expect(await bytesOf(there, 10)).toBe('0123456789');
         here.write('x');
         await Promise.all([closing(here), closing(there)]);
+      },
+      LONG_MS,
+    );
+
+    it(
+      'logs one JSON object a line where stderr is no terminal, as much as it is told to',
+      async () => {
+        const server = rxp2p(...SERVE, '--log-level', 'debug');
+        await server.line(/^http /);
+        const [host = '', port = ''] = (server.lines[0] ?? '').slice('rendezvous '.length).split(':');
+        const client = await LineClient.to({ address: host, port: Number(port) });
+        await client.ask('HELLO 99');
+        client.socket.destroy();
+        await server.event('refused');
+        server.signal('SIGTERM');
+        expect(await server.exit()).toBe(0);
+        expect(server.stderr.split('\n').slice(0, -1).length).toBe(server.events.length);
+        expect(server.events.map(({ event }) => event)).toEqual([
+          'listening',
+          'listening',
+          'relay',
+          'refused',
+          'draining',
+          'ended',
+        ]);
+        expect(await server.event('refused')).toEqual({
+          level: 'debug',
+          time: jasmine.stringMatching(/^\d{4}-\d\d-\d\dT/),
+          event: 'refused',
+          server: 'rendezvous',
+          reason: 'bad-version',
+          network: '127.0.0.0/24',
+          msg: 'rendezvous refused 127.0.0.0/24: bad-version',
+        });
+        const silent = rxp2p(...SERVE, '--log-level', 'silent');
+        await silent.line(/^http /);
+        silent.signal('SIGTERM');
+        await silent.exit();
+        expect(silent.stderr).toBe('');
+      },
+      LONG_MS,
+    );
+
+    it(
+      'is looked at where it is told, and takes options from a file and prints them',
+      async () => {
+        const printing = rxp2p(...SERVE, '--no-relay', '--admin', '0', '--print-config');
+        expect(await printing.exit()).toBe(0);
+        const folder = await mkdtemp(join(tmpdir(), 'rxp2p-config-'));
+        const file = join(folder, 'rxp2p.json');
+        await writeFile(file, printing.stdout);
+        const server = rxp2p('serve', '--config', file);
+        await server.line(/^admin 127\.0\.0\.1:\d+$/);
+        const [, , admin = ''] = server.lines;
+        expect(server.lines.map((line) => line.split(' ')[0])).toEqual(['rendezvous', 'http', 'admin']);
+        expect((await fetch(`http://${admin.slice('admin '.length)}/readyz`)).status).toBe(200);
+        const http = server.lines[1]?.slice('http '.length) ?? '';
+        expect((await fetch(`http://${http}/relay`)).status).toBe(404);
+        await writeFile(file, '{"htpPort": 1}');
+        const wrong = rxp2p('serve', '--config', file);
+        expect(await wrong.exit()).toBe(2);
+        expect(wrong.stderr).toContain('got `htpPort`');
+        await rm(folder, { recursive: true });
+      },
+      LONG_MS,
+    );
+
+    it(
+      'lets a pair at the relay end within the time that it is given, and ends at once on a second signal',
+      async () => {
+        for (const [seconds, times, status] of [
+          ['0', 1, 0],
+          ['86400', 2, 'SIGTERM'],
+        ] as const) {
+          const server = rxp2p(...SERVE, '--drain', seconds);
+          await server.line(/^http /);
+          const where = { host: '127.0.0.1', port: Number(server.lines[1]?.split(':')[1]) };
+          const [here, there] = await joined(new RelayNode(where), new RelayNode(where));
+          server.signal('SIGTERM');
+          if (times === 2) {
+            await server.event('draining');
+            here.write('still here');
+            expect(await bytesOf(there, 10)).toBe('still here');
+            server.signal('SIGTERM');
+          }
+          expect(await server.exit()).toBe(status);
+          for (const socket of [here, there]) socket.destroy();
+        }
       },
       LONG_MS,
     );

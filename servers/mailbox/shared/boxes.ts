@@ -27,12 +27,20 @@ interface SharedBoxesConfig {
  * expire, whichever process is asked. A box is in one place, with the limits of senders and sites there: one script sees them all.
  */
 export class SharedBoxes implements MessageBoxes {
-  readonly #forget: () => void;
+  readonly #forgets: readonly (() => void)[];
+  /** Who waits here. */
+  readonly #waiting = new Set<string>();
 
   constructor(readonly config: SharedBoxesConfig) {
-    this.#forget = config.connection.onMessage((channel) => {
-      if (channel.startsWith(CHANNEL)) config.arrived(channel.slice(CHANNEL.length));
-    });
+    const { connection, arrived } = config;
+    this.#forgets = [
+      connection.onMessage((channel) => {
+        if (channel.startsWith(CHANNEL)) arrived(channel.slice(CHANNEL.length));
+      }),
+      connection.onRestored(() => {
+        void this.#lookAgain();
+      }),
+    ];
   }
 
   load(): Promise<void> {
@@ -98,15 +106,25 @@ export class SharedBoxes implements MessageBoxes {
   }
 
   listen(owner: string): Promise<void> {
+    this.#waiting.add(owner);
     return this.config.connection.subscribe(channelOf(owner));
   }
 
   leave(owner: string): void {
+    this.#waiting.delete(owner);
     this.config.connection.unsubscribe(channelOf(owner));
   }
 
   close(): void {
-    this.#forget();
+    for (const forget of this.#forgets) forget();
+  }
+
+  /** While the store was gone, messages may have come for those who wait here. */
+  async #lookAgain(): Promise<void> {
+    for (const owner of [...this.#waiting]) {
+      const messages = await this.list(owner, new Set(), { messages: 1, bytes: 1 }).catch(() => []);
+      if (messages.length > 0 && this.#waiting.has(owner)) this.config.arrived(owner);
+    }
   }
 
   #run(place: string, script: Script, args: readonly (string | number)[]): Promise<unknown> {

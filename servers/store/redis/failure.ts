@@ -11,10 +11,17 @@ export function isElsewhere(error: unknown): boolean {
   return ['MOVED', 'ASK', 'TRYAGAIN', 'CLUSTERDOWN'].includes(redisCodeOf(error) ?? '');
 }
 
+/** What the client says of a connection that is no more. */
+const LOST = ["Stream isn't writeable", 'Connection is closed', 'Reached the max retries'];
+
 /** What went wrong with the store, as callers are told. */
 export function storeFailure(where: string, error: unknown): StoreError | UnavailableError {
   if (error instanceof StoreError || error instanceof UnavailableError) return error;
-  return new StoreError(`The store at ${where} cannot be used: ${reasonOf(error)}`, { cause: error });
+  const reason = reasonOf(error);
+  if (LOST.some((words) => reason.startsWith(words))) {
+    return new StoreError(`The store cannot be reached (${where}: the connection is lost)`, { cause: error });
+  }
+  return new StoreError(`The store at ${where} cannot be used: ${reason}`, { cause: error });
 }
 
 /** Redis has answered what no Redis would: another program is there, or has changed what is kept. */

@@ -43,7 +43,8 @@ interface LeasesConfig {
   readonly placeOf: (table: Table, key: string) => string;
   /** Renews entries of one place. Resolves to which are there. */
   readonly renew: (place: string, leases: readonly Lease[], mayBeLost: boolean) => Promise<readonly boolean[]>;
-  readonly delete: (table: Table, key: string) => Promise<unknown>;
+  /** Deletes an entry; with an owner only if it is that one's. */
+  readonly delete: (table: Table, key: string, owner: string) => Promise<unknown>;
 }
 
 /**
@@ -53,7 +54,7 @@ interface LeasesConfig {
 export class Leases {
   /** In the order in which they are to be renewed. */
   readonly #leases = new Map<string, Lease>();
-  readonly #gone = new Map<string, Pick<Lease, 'table' | 'key'>>();
+  readonly #gone = new Map<string, Pick<Lease, 'table' | 'key'> & { readonly owner: string }>();
   readonly #work = new Subscription();
   #isRestoring = false;
   #isToRestore = false;
@@ -96,8 +97,8 @@ export class Leases {
   }
 
   /** An entry could not be deleted: that is done later. */
-  deleteLater(table: Table, key: string): void {
-    if (this.#gone.size < MAX_GONE) this.#gone.set(idOf({ table, key }), { table, key });
+  deleteLater(table: Table, key: string, owner: string): void {
+    if (this.#gone.size < MAX_GONE) this.#gone.set(idOf({ table, key }), { table, key, owner });
   }
 
   #forget(lease: Lease): void {
@@ -127,10 +128,10 @@ export class Leases {
       this.#isToRestore = false;
       const gone = [...this.#gone.values()];
       this.#gone.clear();
-      await inTurns(gone, async ({ table, key }) => {
+      await inTurns(gone, async ({ table, key, owner }) => {
         if (this.#leases.has(idOf({ table, key }))) return;
-        await this.config.delete(table, key).catch(() => {
-          this.deleteLater(table, key);
+        await this.config.delete(table, key, owner).catch(() => {
+          this.deleteLater(table, key, owner);
         });
       });
       const areAllWritten = await this.#renew([...this.#leases.values()], true);

@@ -115,9 +115,10 @@ return put(key, value, now + tonumber(ttl), site, owner, tonumber(most)) and 1 o
 export const GET = script(`${TABLE_PRELUDE}
 return live({ ARGV[2] })`);
 
-/** Time, key → whether something was there. */
+/** Time, key, the owner whose entry it must be, if any → nothing. */
 export const DELETE = script(`${TABLE_PRELUDE}
-remove(ARGV[2])
+local entry = ARGV[3] ~= '' and read(ARGV[2])
+if not entry or entry.owner == ARGV[3] then remove(ARGV[2]) end
 return 1`);
 
 /** Time, how many → keys and values. */

@@ -41,7 +41,7 @@ export class RedisTables implements Pick<Store, 'put' | 'get' | 'delete' | 'samp
       connection: config.connection,
       placeOf: (table, key) => this.#placeOf(table, key),
       renew: (place, leases, mayBeLost) => this.#renew(place, leases, mayBeLost),
-      delete: (table, key) => this.#run(this.#placeOf(table, key), DELETE, [key]),
+      delete: (table, key, owner) => this.#run(this.#placeOf(table, key), DELETE, [key, owner]),
     });
   }
 
@@ -62,12 +62,13 @@ export class RedisTables implements Pick<Store, 'put' | 'get' | 'delete' | 'samp
     return entry?.[1];
   }
 
-  async delete(table: Table, key: string): Promise<void> {
+  async delete(table: Table, key: string, onlyOwn = false): Promise<void> {
+    const owner = onlyOwn ? this.config.ownId : '';
     this.#leases.drop(table, key);
     try {
-      await this.#run(this.#placeOf(table, key), DELETE, [key]);
+      await this.#run(this.#placeOf(table, key), DELETE, [key, owner]);
     } catch (error) {
-      this.#leases.deleteLater(table, key);
+      this.#leases.deleteLater(table, key, owner);
       throw error;
     }
   }

@@ -105,6 +105,32 @@ for (const kind of ['a Redis', 'a cluster']) {
   });
 }
 
+describe('The boxes of mailbox servers whose Redis goes away', () => {
+  const { start } = redisServers();
+  const openStore = redisStores();
+
+  it(
+    'have what it has kept on its disk, and wake those that waited meanwhile',
+    async () => {
+      needsRedis();
+      const redis = await start('--appendonly', 'yes', '--appendfsync', 'always');
+      const { connection } = await openStore(`redis://127.0.0.1:${redis.port}`, { prefix: 'p:' });
+      const arrived: string[] = [];
+      const limits = DEFAULT_MAILBOX_LIMITS;
+      const boxes = new SharedBoxes({ connection, limits, places: 1, now: () => 0, arrived: (to) => arrived.push(to) });
+      const common = { from: 'b', id: '1', message: 'x', seenAt: '192.0.2.1', receipt: 'r', arrived: 0, expires: 9 };
+      await boxes.put({ ...common, to: 'a' });
+      await redis.kill();
+      await Promise.all(['a', 'nobody'].map((owner) => boxes.listen(owner)));
+      await redis.restart();
+      while (arrived.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      expect(arrived).toEqual(['a']);
+      boxes.close();
+    },
+    REDIS_LIMIT_MS,
+  );
+});
+
 describe('The boxes of mailbox servers that share a Redis with another program', () => {
   const { start } = redisServers();
   const openStore = redisStores();

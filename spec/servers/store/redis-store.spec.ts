@@ -107,6 +107,19 @@ describe('the store in Redis', () => {
     expect((await other.list('unls', 'anew')).concat(await other.list('unls', 'deleted'))).toEqual([['anew', 'new']]);
   });
 
+  it('forgets at the end of a session only what its own process has put', async () => {
+    const [one, other] = [await open(), await open()];
+    await one.put('unls', 'a', 'old', 60_000);
+    await other.put('unls', 'a', 'new', 60_000);
+    await one.delete('unls', 'a', true);
+    expect(await one.get('unls', 'a')).toBe('new');
+    await other.delete('unls', 'a', true);
+    expect(await one.get('unls', 'a')).toBeUndefined();
+    await other.put('unls', 'a', 'new', 60_000);
+    await one.delete('unls', 'a');
+    expect(await one.get('unls', 'a')).toBeUndefined();
+  });
+
   it('hands a message to listeners of all processes, and tells whether any has it', async () => {
     const [one, other] = [await open(), await open()];
     const [here, there] = [listener(), listener()];

@@ -1,0 +1,198 @@
+import { readFileSync } from 'node:fs';
+import type { AdminConfig } from '../../servers/admin/server.js';
+import { DEFAULT_LIMITS } from '../../servers/limits.js';
+import type { ServeConfig } from '../../servers/serve.js';
+import { parseRedisUrl } from '../../servers/store/redis/url.js';
+import type { CertificateFiles } from '../../servers/tls/certificate-files.js';
+import { formatServer, parseServer } from '../endpoint.js';
+import { InvalidOptionError, reasonOf } from '../errors.js';
+import { loadOrCreateIdentity, type Identity } from '../identity.js';
+import { expectInteger, invalidOption, parseJsonObject } from '../validate.js';
+import { environmentNameOf, keyOf, SERVE_OPTIONS, type ServeOption } from './serve-options.js';
+import { checkValue, parseValue, withLimits, type Limits, type Value } from './serve-values.js';
+
+/** Where values come from, in rising order, over the defaults. */
+interface Sources {
+  /** The file of `--config`. */
+  readonly file?: string | undefined;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Those of the command line, by key: texts, lists of texts, and what switches are. */
+  readonly flags: Readonly<Record<string, unknown>>;
+}
+
+/** The values of all options that have one, by their keys in a file. */
+export class ServeValues {
+  readonly #values = new Map<string, Value>();
+  readonly #limits: Limits;
+
+  /**
+   * Puts the sources together. Limits are put together one by one.
+   *
+   * @throws InvalidOptionError for a file that cannot be read, a key that is none, and a value that is not what was expected.
+   */
+  constructor({ file, environment, flags }: Sources) {
+    const fromFile = file === undefined ? {} : readConfig(file);
+    let limits: Limits = {};
+    for (const option of SERVE_OPTIONS) {
+      const key = keyOf(option);
+      const variable = environmentNameOf(option);
+      const text = environment[variable] ?? '';
+      const given = [
+        key in fromFile ? checkValue(option, fromFile[key], key, DEFAULT_LIMITS) : undefined,
+        text === '' ? undefined : parseValue(option, text, variable, DEFAULT_LIMITS),
+        fromFlag(option, flags[key]),
+      ].filter((value) => value !== undefined);
+      for (const value of given) {
+        if (option.kind === 'limits' && isLimits(value)) limits = withLimits(limits, value);
+      }
+      const value = given.at(-1) ?? option.default;
+      if (option.kind !== 'limits' && value !== undefined) this.#values.set(key, value);
+    }
+    this.#limits = limits;
+  }
+
+  text(key: string): string | undefined {
+    const value = this.#values.get(key);
+    return typeof value === 'string' ? value : undefined;
+  }
+
+  texts(key: string): readonly string[] | undefined {
+    const value = this.#values.get(key);
+    return Array.isArray(value) ? value : undefined;
+  }
+
+  number(key: string): number | undefined {
+    const value = this.#values.get(key);
+    return typeof value === 'number' ? value : undefined;
+  }
+
+  isOn(key: string): boolean {
+    return this.#values.get(key) === true;
+  }
+
+  /** The limits of a server that are not the defaults; `undefined` when there are none. */
+  limitsOf(server: keyof typeof DEFAULT_LIMITS): Readonly<Record<string, number>> | undefined {
+    const defaults: Readonly<Record<string, number>> = { ...DEFAULT_LIMITS[server] };
+    const changed = Object.entries(this.#limits[server] ?? {}).filter(([name, value]) => defaults[name] !== value);
+    return changed.length === 0 ? undefined : Object.fromEntries(changed);
+  }
+
+  /**
+   * All that counts, as a file of `--config` has it, without secrets. Limits that have no number, since any is allowed, are left out.
+   */
+  toJSON(): Readonly<Record<string, unknown>> {
+    const values: Record<string, unknown> = Object.fromEntries(this.#values);
+    const store = this.text('store');
+    if (store !== undefined) values['store'] = withoutPassword(store);
+    const limit = Object.entries(DEFAULT_LIMITS).map(([server, defaults]): [string, object] => {
+      const all = Object.entries({ ...defaults, ...this.#limits[server] });
+      return [server, Object.fromEntries(all.filter(([, value]) => Number.isFinite(value)))];
+    });
+    return { ...values, limit: Object.fromEntries(limit) };
+  }
+}
+
+/** What servers are told: by whom they are watched and drained is another matter. */
+export function serveConfigOf(values: ServeValues): ServeConfig {
+  const admin = adminAt(values.text('admin'));
+  return {
+    bind: values.text('bind'),
+    port: values.number('port'),
+    httpPort: values.number('httpPort'),
+    dataFolder: values.text('data'),
+    store: values.text('store'),
+    storePrefix: values.text('storePrefix'),
+    hosts: values.texts('host'),
+    trustProxy: values.texts('trustProxy'),
+    tls: filesOf(values.text('tlsCert'), values.text('tlsKey')),
+    identity: identityOf(values.text('key')),
+    relay: values.isOn('relay'),
+    dhtPort: values.number('dhtPort'),
+    dhtAddress: values.text('dhtAddress'),
+    dhtBootstrap: values.texts('dhtBootstrap')?.map((text) => parseServer('dht-bootstrap', text)),
+    limits: values.limitsOf('rendezvous'),
+    mailboxLimits: values.limitsOf('mailbox'),
+    relayLimits: relayLimitsOf(values),
+    reachabilityLimits: values.limitsOf('reachability'),
+    httpLimits: values.limitsOf('http'),
+    dhtLimits: values.limitsOf('dht'),
+    admin: admin && { ...admin, hosts: values.texts('adminHost'), showAddresses: values.isOn('logAddresses') },
+  };
+}
+
+/** Reads HOST:PORT, or a port alone, which is on loopback. */
+function adminAt(text: string | undefined): Pick<AdminConfig, 'bind' | 'port'> | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d{1,5}$/.test(text)) return { bind: '127.0.0.1', port: expectInteger('admin', Number(text), 0, 65535) };
+  const { host, port } = parseServer('admin', text);
+  return { bind: host, port };
+}
+
+/** The server's own key, if it is to have one. */
+function identityOf(file: string | undefined): Identity | undefined {
+  return file === undefined ? undefined : loadOrCreateIdentity(file);
+}
+
+/** The files of the certificate, if it is given. */
+function filesOf(certFile: string | undefined, keyFile: string | undefined): CertificateFiles | undefined {
+  if (certFile !== undefined && keyFile !== undefined) return { certFile, keyFile };
+  if (certFile === undefined && keyFile === undefined) return undefined;
+  throw new InvalidOptionError(
+    '`--tls-cert` and `--tls-key` go together: a certificate, and its private key. Give both',
+  );
+}
+
+/** The relay's limits, of which three have options of their own. */
+function relayLimitsOf(values: ServeValues): ServeConfig['relayLimits'] {
+  const [sessions, bytesPerSession, bytesPerSecond] = ['relaySessions', 'relayBytes', 'relayRate'].map((key) =>
+    values.number(key),
+  );
+  const limits = {
+    ...values.limitsOf('relay'),
+    ...(sessions !== undefined && { sessions }),
+    ...(bytesPerSession !== undefined && { bytesPerSession }),
+    ...(bytesPerSecond !== undefined && { bytesPerSecond }),
+  };
+  return Object.keys(limits).length === 0 ? undefined : limits;
+}
+
+/** What a file says, each of its keys that of an option. */
+function readConfig(file: string): Readonly<Record<string, unknown>> {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new InvalidOptionError(`The file of \`--config\` cannot be read: ${reasonOf(cause)}`, { cause });
+  }
+  const values = parseJsonObject(text);
+  if (values === undefined) throw invalidOption('--config', 'a file with one JSON object', file);
+  const keys = SERVE_OPTIONS.map(keyOf);
+  const unknown = Object.keys(values).find((key) => !keys.includes(key));
+  if (unknown !== undefined) throw invalidOption('--config', `made of ${keys.join(', ')}`, unknown);
+  return values;
+}
+
+function fromFlag(option: ServeOption, given: unknown): Value | undefined {
+  if (typeof given === 'boolean') return given;
+  const texts = [given].flat().filter((text) => typeof text === 'string');
+  const [first, ...others] = texts.map((text) => parseValue(option, text, `--${option.name}`, DEFAULT_LIMITS));
+  if (first === undefined || others.length === 0) return first;
+  const all = [first, ...others];
+  return option.kind === 'limits' ? all.filter(isLimits).reduce(withLimits) : all.filter(isTexts).flat();
+}
+
+function isTexts(value: Value): value is readonly string[] {
+  return Array.isArray(value);
+}
+
+function isLimits(value: Value): value is Limits {
+  return typeof value === 'object' && !isTexts(value);
+}
+
+/** The URL of a Redis without the password in it. */
+function withoutPassword(store: string): string {
+  const { nodes, isEncrypted, username, database } = parseRedisUrl(store);
+  const user = username === undefined ? '' : `${encodeURIComponent(username)}@`;
+  const hosts = nodes.map(formatServer).join(',');
+  return `${isEncrypted ? 'rediss' : 'redis'}://${user}${hosts}${database === 0 ? '' : `/${database}`}`;
+}
