@@ -147,6 +147,10 @@ class Call {
       onEnd: () => {
         channel.end();
         if (this.#isOver) return;
+        if (reader.begun > 0) {
+          this.#fail(new ProtocolError(`The answer of ${what} could not be read: it ended within a value`));
+          return;
+        }
         this.#finish();
         this.#subscriber.complete();
       },

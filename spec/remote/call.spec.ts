@@ -3,7 +3,7 @@ import { call$ } from '../../lib/remote/call.js';
 import type { CallHandler } from '../../lib/remote/channel.js';
 import { formatOf } from '../../lib/remote/format.js';
 import type { SchemaResult, StandardSchema } from '../../lib/remote/schema.js';
-import { RemoteError } from '../../lib/errors.js';
+import { ProtocolError, RemoteError } from '../../lib/errors.js';
 
 /** A schema that decides when the spec says so. */
 class SlowSchema implements StandardSchema {
@@ -95,6 +95,16 @@ describe('A call whose values are checked by a schema that takes its time', () =
     schema.decide();
     await settled();
     expect([emitted, read()]).toEqual([[1, 2], 4]);
+  });
+
+  it('fails where its answer ends within a value: it is not whole', async () => {
+    const { schema, come, end, emitted } = calling();
+    come('1\n2');
+    end();
+    await settled();
+    schema.decide();
+    await settled();
+    expect(emitted).toEqual([1, jasmine.any(ProtocolError)]);
   });
 
   it('lets the peer send on a value of which the beginning came', () => {
