@@ -49,6 +49,12 @@ describe('The package', () => {
     expect(links.filter((link) => !link.startsWith('https://') && !files.has(link))).toEqual([]);
   });
 
+  it('has what servers are run with', () => {
+    const deploy = ['Caddyfile', 'Containerfile', 'nginx.conf', 'rxp2p.json', 'rxp2p.service'];
+    const needed = ['servers/admin/status.html', ...deploy.map((name) => `servers/deploy/${name}`)];
+    expect(needed.filter((file) => !files.has(file))).toEqual([]);
+  });
+
   it('tells where it comes from, and where to tell of faults', () => {
     for (const field of ['homepage', 'bugs', 'repository']) {
       expect(JSON.stringify(manifest[field]))

@@ -92,7 +92,7 @@ export class ServeValues {
   }
 }
 
-/** What servers are told: by whom they are watched and drained is another matter. */
+/** What servers are told by options, but for their key. Touches nothing. */
 export function serveConfigOf(values: ServeValues): ServeConfig {
   const admin = adminAt(values.text('admin'));
   return {
@@ -105,7 +105,6 @@ export function serveConfigOf(values: ServeValues): ServeConfig {
     hosts: values.texts('host'),
     trustProxy: values.texts('trustProxy'),
     tls: filesOf(values.text('tlsCert'), values.text('tlsKey')),
-    identity: identityOf(values.text('key')),
     relay: values.isOn('relay'),
     dhtPort: values.number('dhtPort'),
     dhtAddress: values.text('dhtAddress'),
@@ -128,8 +127,9 @@ function adminAt(text: string | undefined): Pick<AdminConfig, 'bind' | 'port'> |
   return { bind: host, port };
 }
 
-/** The server's own key, if it is to have one. */
-function identityOf(file: string | undefined): Identity | undefined {
+/** The server's own key, if it is to have one: made and saved when there is none. */
+export function identityOf(values: ServeValues): Identity | undefined {
+  const file = values.text('key');
   return file === undefined ? undefined : loadOrCreateIdentity(file);
 }
 

@@ -17,7 +17,7 @@ import { serve$, type Serving } from '../../servers/serve.js';
 import { unwatched } from '../../servers/watch.js';
 import { formatEndpoint } from '../endpoint.js';
 import { createLog, logRefusals, type Log } from './log.js';
-import { serveConfigOf, ServeValues } from './serve-config.js';
+import { identityOf, serveConfigOf, ServeValues } from './serve-config.js';
 import { isPublic, nameByKey, plainWarning } from './server-names.js';
 import { exitSoon, print } from './stdout.js';
 import { interrupted$ } from './terminal.js';
@@ -35,11 +35,12 @@ const TELL_MS = 60_000;
 /** `rxp2p serve`: runs the servers until interrupted. Then they are drained; a second signal ends the process. */
 export async function serve({ config: file, printConfig, ...flags }: ServeFlags): Promise<void> {
   const values = new ServeValues({ file: file ?? process.env['RXP2P_CONFIG'], environment: process.env, flags });
-  const config = serveConfigOf(values);
+  const options = serveConfigOf(values);
   if (printConfig === true) {
     await print(JSON.stringify(values, undefined, 2));
     return;
   }
+  const config = { ...options, identity: identityOf(values) };
   const level = values.text('logLevel') ?? 'info';
   const log = await createLog({ level, json: values.isOn('json') });
   const watch = level === 'debug' || level === 'trace' ? logRefusals(log, values.isOn('logAddresses')) : unwatched;

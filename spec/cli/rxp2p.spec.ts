@@ -1,4 +1,4 @@
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
@@ -172,15 +172,20 @@ describe('rxp2p', () => {
     it(
       'is looked at where it is told, and takes options from a file and prints them',
       async () => {
-        const printing = rxp2p(...SERVE, '--no-relay', '--admin', '0', '--print-config');
-        expect(await printing.exit()).toBe(0);
         const folder = await mkdtemp(join(tmpdir(), 'rxp2p-config-'));
+        const key = ['--key', join(folder, 'server.key')];
+        const printing = rxp2p(...SERVE, ...key, '--no-relay', '--admin', '0', '--print-config');
+        expect(await printing.exit()).toBe(0);
+        // It has made no key.
+        expect(await readdir(folder)).toEqual([]);
         const file = join(folder, 'rxp2p.json');
         await writeFile(file, printing.stdout);
         const server = rxp2p('serve', '--config', file);
-        await server.line(/^admin 127\.0\.0\.1:\d+$/);
+        await server.line(/^rxp2p:/);
         const [, , admin = ''] = server.lines;
-        expect(server.lines.map((line) => line.split(' ')[0])).toEqual(['rendezvous', 'http', 'admin']);
+        const ports = server.lines.slice(0, 3).map((line) => line.split(' ')[0]);
+        expect(ports).toEqual(['rendezvous', 'http', 'admin']);
+        expect(await readdir(folder)).toEqual(['rxp2p.json', 'server.key']);
         expect((await fetch(`http://${admin.slice('admin '.length)}/readyz`)).status).toBe(200);
         const http = server.lines[1]?.slice('http '.length) ?? '';
         expect((await fetch(`http://${http}/relay`)).status).toBe(404);

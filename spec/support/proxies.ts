@@ -44,6 +44,17 @@ export class Proxies {
     await listensAt(listening, child);
   }
 
+  /** Caddy, with this Caddyfile; it has a home of its own. */
+  async caddy(listening: Endpoint, text: string): Promise<void> {
+    const folder = mkdtempSync(join(tmpdir(), 'rxp2p-caddy-'));
+    const file = join(folder, 'Caddyfile');
+    writeFileSync(file, `{\n\tadmin off\n}\n\n${text}`);
+    const env = { ...process.env, HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder };
+    const child = spawn('caddy', ['run', '--config', file, '--adapter', 'caddyfile'], { stdio: 'ignore', env });
+    this.#running.push({ child, folder });
+    await listensAt(listening, child);
+  }
+
   async close(): Promise<void> {
     for (const { child, folder } of this.#running.splice(0)) {
       if (child.exitCode === null && child.signalCode === null) {
