@@ -44,10 +44,10 @@ export interface ServeConfig extends DrainConfig {
   /** Other nodes of the DHT, to join them. Default: the node begins a DHT of its own. */
   readonly dhtBootstrap?: readonly ServerAddress[] | undefined;
   /**
-   * Where the rendezvous server keeps what it knows. The URL of a Redis or a cluster, as {@link redisStore$} takes it, is for servers of which
-   * there are several: each node reaches every other, whichever server has its session, and has one mailbox at all of them. Default: memory.
+   * Where the rendezvous server keeps what it knows. The URL of a Redis or a cluster, as {@link redisStore$} takes it, or the store that
+   * this emits, is for servers of which there are several: each node reaches every other, whichever server has its session, and has one mailbox at all of them. Default: memory.
    */
-  readonly store?: Store | string | undefined;
+  readonly store?: Store | RedisStore | string | undefined;
   /** What the keys and channels of a store given by its URL begin with: servers with the same one share it. Default: `rxp2p:`. */
   readonly storePrefix?: string | undefined;
   /** What the rendezvous server bears, where it is not to be the default. */
@@ -199,12 +199,17 @@ function store$({ store, storePrefix, limits }: ServeConfig): Observable<{
   readonly shared: RedisStore | undefined;
   readonly store$: Observable<StorageState>;
 }> {
+  if (isShared(store)) return of({ store, shared: store, store$: store.state$ });
   if (typeof store !== 'string') {
     return of({ store, shared: undefined, store$: NEVER.pipe(startWith({ isWritable: true } as const)) });
   }
   return redisStore$(store, { prefix: storePrefix, maxEntries: limits?.tableEntries }).pipe(
     map((shared) => ({ store: shared, shared, store$: shared.state$ })),
   );
+}
+
+function isShared(store: ServeConfig['store']): store is RedisStore {
+  return typeof store === 'object' && 'connection' in store;
 }
 
 /** What HTTP servers share. */

@@ -47,13 +47,8 @@ export const cluster: Benchmark = {
     );
     const clients = await openAll(start, ports.join(' '), servers, redis);
     const ms = (value: number) => `${value.toFixed(2)} ms`;
-    const before = await workOf(redis);
-    const between = await talk(clients, 'between');
-    const after = await workOf(redis);
-    console.log(
-      `  Redis for a message between servers: ${((after.commands - before.commands) / (CLIENTS * MESSAGES)).toFixed(2)} commands, ${(((after.cpuMs - before.cpuMs) / (CLIENTS * MESSAGES)) * 1000).toFixed(0)} µs of CPU`,
-    );
-    const within = await talk(clients, 'within');
+    const between = await talk('between', clients, servers, redis);
+    const within = await talk('within', clients, servers, redis);
     for (const [what, part] of [
       ['median', 0.5],
       ['99th percentile', 0.99],
@@ -120,8 +115,26 @@ async function openAll(
   return clients;
 }
 
-async function talk(clients: readonly Actor[], kind: string): Promise<{ readonly latencies: readonly number[] }> {
+/** Sends messages, and tells what they cost. */
+async function talk(
+  kind: 'between' | 'within',
+  clients: readonly Actor[],
+  servers: readonly Actor[],
+  redis: RedisClient,
+): Promise<{ readonly latencies: readonly number[] }> {
+  const work = async () => ({
+    ...(await workOf(redis)),
+    serversMs: sumOf(await Promise.all(servers.map((server) => server.ask('cpu'))), 'cpu'),
+  });
+  const before = await work();
   const told = await Promise.all(clients.map((client) => client.ask('talk', { kind })));
+  const after = await work();
+  const each = (name: keyof typeof before) => (after[name] - before[name]) / (CLIENTS * MESSAGES);
+  const what = kind === 'within' ? 'within one server' : 'between two servers';
+  const microseconds = (ms: number) => `${(ms * 1000).toFixed(0)} µs of CPU`;
+  console.log(
+    `  a message ${what}: of Redis ${each('commands').toFixed(2)} commands and ${microseconds(each('cpuMs'))}, of the servers ${microseconds(each('serversMs'))}`,
+  );
   return { latencies: numbersOf(told, 'latencies') };
 }
 
@@ -167,6 +180,7 @@ function serverOf(): ReturnType<Role> {
           });
       }),
     measure: async () => ({ ...(await footprint()), cpu: cpuTime() }),
+    cpu: () => ({ cpu: cpuTime() }),
     die: () => {
       process.kill(process.pid, 'SIGKILL');
       return {};

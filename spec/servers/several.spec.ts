@@ -3,12 +3,13 @@ import { createIdentity, formatUnl, type Identity } from '../../lib/index.js';
 import { encode } from '../../lib/signalling/carriers/mailbox-messages.js';
 import { serve$, type ServeConfig, type Serving } from '../../servers/index.js';
 import { LineClient } from '../support/line-client.js';
-import { call, MailboxCaller, refusalOf } from '../support/mailbox.js';
+import { call, MailboxCaller, refusalOf, textsOf } from '../support/mailbox.js';
 import { proveLine } from '../support/proof.js';
-import { needsRedis, REDIS_LIMIT_MS, redisServers, type RedisServer } from '../support/redis.js';
+import { needsRedis, REDIS_LIMIT_MS, redisServers, redisStores, type RedisServer } from '../support/redis.js';
 
 describe('Several servers with one store', () => {
   const { start } = redisServers();
+  const openStore = redisStores();
   const clients: LineClient[] = [];
   let running = new Subscription();
   let redis: RedisServer;
@@ -76,6 +77,20 @@ describe('Several servers with one store', () => {
     moved.say('WITHDRAW');
     expect(await moved.ask('PING')).toBe('PONG');
     expect(await atOne.ask('UNLS 6 10')).toBe('LISTED 6');
+  });
+
+  it('take a store that is open already, for what it is opened with', async () => {
+    const open = () => openStore(`redis://127.0.0.1:${redis.port}`, { places: 8, prefix: 'several:' });
+    const [one, other] = [await serve({ store: await open() }), await serve({ store: await open() })];
+    const [alice, bob] = [createIdentity(), createIdentity()];
+    const [atOne, atOther] = [await sessionOf(alice, one), await sessionOf(bob, other)];
+    expect(await atOne.ask(`SEND 1 ${bob.peerId} eA`)).toBe('SENT 1');
+    expect(await atOther.heard()).toBe(`MESSAGE ${alice.peerId} eA 127.0.0.1`);
+    // The mailbox is there, too.
+    const caller = new MailboxCaller({ host: '127.0.0.1', port: portOf(one, 'http') }, alice);
+    await caller.put(bob.peerId, 'hello');
+    const taker = new MailboxCaller({ host: '127.0.0.1', port: portOf(other, 'http') }, bob);
+    expect(textsOf(await taker.take())).toEqual(['hello']);
   });
 
   it('have one mailbox: what is put at one wakes who waits at another, and a take is good for one of them', async () => {

@@ -8,8 +8,11 @@ import type { Found } from './probe.js';
 import type { Script } from './script.js';
 import { slotOf } from './slots.js';
 
-/** A cluster's channels are of so many hash slots, so that few commands subscribe to many of them. */
-const LANES = 256;
+/**
+ * A cluster's channels are of so many hash slots: few enough that one command subscribes to several, and far more than there are nodes, so
+ * that each gets its share.
+ */
+const LANES = 4_096;
 
 /** What {@link RedisConnection} needs. */
 interface RedisConnectionConfig {

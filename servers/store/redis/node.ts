@@ -20,8 +20,8 @@ interface RedisNodeConfig {
   readonly dial: Dial;
   readonly scheduler: SchedulerLike;
   readonly verbs: ChannelVerbs;
-  /** It can be used, or cannot any more. */
-  readonly changed: (node: RedisNode) => void;
+  /** It can be used, or cannot any more. Whether for more than before. */
+  readonly changed: (node: RedisNode, isBetter: boolean) => void;
   /** A message has come on a channel. */
   readonly heard: (name: string, message: string) => void;
   /** It has refused a subscription, or ended one: another node may have the slot. */
@@ -58,7 +58,9 @@ export class RedisNode {
     });
     this.#commands.on('ready', () => {
       this.#isSilent = false;
-      this.#look();
+      // What was lost can be written again while channels are subscribed to.
+      if (this.isWhole === this.#wasReady) this.config.changed(this, true);
+      else this.#look();
     });
     this.#commands.on('error', (error) => {
       this.#reason = reasonOf(error);
@@ -156,6 +158,6 @@ export class RedisNode {
   #look(): void {
     if (this.#isClosed || this.isWhole === this.#wasReady) return;
     this.#wasReady = this.isWhole;
-    this.config.changed(this);
+    this.config.changed(this, this.isWhole);
   }
 }

@@ -150,10 +150,10 @@ export class RedisNodes {
       scheduler,
       verbs,
       heard,
-      changed: (of) => {
+      changed: (of, isBetter) => {
         // Another may have its slots now.
         if (!of.isReady && this.#nodes.size > 1) this.#lookSoon();
-        changed(of.isWhole);
+        changed(isBetter);
       },
       moved: () => {
         this.#lookSoon();
