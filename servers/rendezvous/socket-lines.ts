@@ -6,10 +6,14 @@ import { expectLine, lineDecoder, type LineDecoder } from '../../lib/link/lines.
 import { REPLY_MAX_BYTES, REQUEST_MAX_BYTES } from '../../lib/rendezvous/messages.js';
 import type { Due, Timer } from '../timers.js';
 import type { Unreading } from '../unread.js';
+import { aheadOf, endOfLines, NOTHING, type Ahead } from './ahead.js';
 import type { ClientHandler, ClientLines, LinesShared } from './client-lines.js';
 
 /** How many bytes are read ahead while a line is being answered. */
 const READ_AHEAD_BYTES = 65_536;
+
+/** How many bytes of a client are read once it is closed: what was on its way when it was told. */
+const DISCARDED_BYTES = 262_144;
 
 /** The overhead that each piece is counted with, so that tiny pieces cannot use unbounded memory. */
 const PIECE_OVERHEAD = 128;
@@ -26,22 +30,6 @@ const REFUSED_MS = 1_000;
 /** A client that has hung up gets this long to read what was still said to it, in milliseconds. */
 const HUNG_UP_MS = 30_000;
 
-/** What has come and is still to be answered. There is none for a client that is quiet. */
-interface Ahead {
-  /** The lines of the piece that is being read. */
-  lines: readonly string[];
-  next: number;
-  /** The bytes of that piece. */
-  length: number;
-  /** What was not cut into lines yet. */
-  received: Queue<Buffer> | undefined;
-  receivedLength: number;
-}
-
-function aheadOf(lines: readonly string[], length: number): Ahead {
-  return { lines, next: 0, length, received: undefined, receivedLength: 0 };
-}
-
 /**
  * The lines of a client on a TCP socket, which end in CRLF. The socket is to be paused, and its errors listened to. A server has many
  * thousands: there is little here but what is under way.
@@ -56,6 +44,8 @@ export class SocketLines implements ClientLines, Unreading, ByteHolder, Due {
   /** The client has hung up; and the last line, which no newline ended, has been read. */
   #ended: 'no' | 'yes' | 'read' = 'no';
   #isOver = false;
+  /** How many bytes have come since. */
+  #discarded = 0;
   /** What was said and is not handed to the socket yet: what waits for the outbox, and what waits for the socket. */
   #batch = '';
   #backlog: Queue<string> | undefined;
@@ -85,7 +75,7 @@ export class SocketLines implements ClientLines, Unreading, ByteHolder, Due {
     });
     socket.on('end', () => {
       if (this.#ended === 'no') this.#ended = 'yes';
-      if (this.#ahead === undefined) this.#read(aheadOf([], 0));
+      if (this.#ahead === undefined) this.#read(aheadOf(NOTHING));
     });
     socket.on('close', () => {
       this.#late?.stop();
@@ -137,10 +127,19 @@ export class SocketLines implements ClientLines, Unreading, ByteHolder, Due {
   }
 
   #receive(chunk: Buffer): void {
-    if (this.#isOver) return;
+    if (this.#isOver) {
+      this.#discard(chunk);
+      return;
+    }
     if (this.#ahead !== undefined) this.#keep(chunk, this.#ahead);
-    else this.#read(aheadOf(this.#decoder.push(chunk), chunk.length));
+    else this.#read(aheadOf(chunk));
     this.#count();
+  }
+
+  /** Reads on in order to see the client's end, but not for ever. */
+  #discard(chunk: Buffer): void {
+    this.#discarded += chunk.length;
+    if (this.#discarded > DISCARDED_BYTES) this.socket.pause();
   }
 
   /** Counts what waits. A client that is quiet, or says whole lines that are answered at once, is never counted. */
@@ -192,13 +191,12 @@ export class SocketLines implements ClientLines, Unreading, ByteHolder, Due {
 
   /** Cuts more of what has come into lines. Returns false when nothing is there. */
   #readMore(ahead: Ahead): boolean {
-    const bytes = ahead.received?.take();
+    if (ahead.rest.length === 0) this.#begin(ahead);
     ahead.next = 0;
-    if (bytes !== undefined) {
-      ahead.receivedLength -= bytes.length + PIECE_OVERHEAD;
-      if (this.socket.isPaused() && ahead.receivedLength < READ_AHEAD_BYTES) this.socket.resume();
-      ahead.lines = this.#decoder.push(bytes);
-      ahead.length = bytes.length;
+    if (ahead.rest.length > 0) {
+      const end = endOfLines(ahead.rest);
+      ahead.lines = this.#decoder.push(ahead.rest.subarray(0, end));
+      ahead.rest = ahead.rest.subarray(end);
       return true;
     }
     ahead.lines = [];
@@ -206,6 +204,15 @@ export class SocketLines implements ClientLines, Unreading, ByteHolder, Due {
     this.#ended = 'read';
     ahead.lines = this.#decoder.end();
     return true;
+  }
+
+  /** Goes on to the next piece, if there is one. */
+  #begin(ahead: Ahead): void {
+    ahead.rest = ahead.received?.take() ?? NOTHING;
+    ahead.length = ahead.rest.length;
+    if (ahead.length === 0) return;
+    ahead.receivedLength -= ahead.length + PIECE_OVERHEAD;
+    if (this.socket.isPaused() && ahead.receivedLength < READ_AHEAD_BYTES) this.socket.resume();
   }
 
   /** Ends the stream behind what was said; the client is dropped where it has not ended its own by then. */
@@ -218,7 +225,6 @@ export class SocketLines implements ClientLines, Unreading, ByteHolder, Due {
     if (socket.closed) return;
     this.#late = this.#shared.timers.of(this);
     this.#late.start(graceMs);
-    // Discards what still comes, in order to see the client's end.
     socket.resume();
   }
 

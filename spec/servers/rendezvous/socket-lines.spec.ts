@@ -80,6 +80,20 @@ describe('SocketLines', () => {
     expect(events).toEqual(['one', 'two', 'over']);
   });
 
+  it('cuts no more lines of what has come than it has answered, but for a few', async () => {
+    const texts = spyOn(Buffer.prototype, 'toString').and.callThrough();
+    let answered = 0;
+    const { client, lines, gone } = await begin(() => {
+      if (++answered === 100) lines.close();
+      return undefined;
+    });
+    client.end('\n'.repeat(60_000));
+    await gone;
+    expect(answered).toBe(100);
+    const cut = texts.calls.all().reduce((sum, { returnValue }) => sum + String(returnValue).length, 0);
+    expect(cut).toBeLessThan(1_000);
+  });
+
   it('answers a client that has hung up what it had asked, and hangs up', async () => {
     const { client, lines } = await begin(async (text) => {
       await new Promise((resolve) => setTimeout(resolve, 10));
@@ -110,6 +124,26 @@ describe('SocketLines', () => {
     await gone;
     expect(events).toEqual(['over']);
     expect(Date.now() - before).toBeGreaterThan(900);
+  });
+
+  it('reads little of what comes when it has been closed', async () => {
+    const { client, lines, gone } = await begin();
+    client.write('first\n');
+    lines.close();
+    let taken = 0;
+    const piece = Buffer.alloc(65_536);
+    client.on('error', () => undefined);
+    const write = () => {
+      client.write(piece, (error) => {
+        if (error) return;
+        taken += piece.length;
+        write();
+      });
+    };
+    write();
+    await gone;
+    // The system of each side takes some megabytes.
+    expect(taken).toBeLessThan(32 * 1024 * 1024);
   });
 
   it('tells of bytes that are no lines, behind the lines before them', async () => {
