@@ -1,13 +1,4 @@
-import {
-  BehaviorSubject,
-  EMPTY,
-  noop,
-  Subscription,
-  switchMap,
-  timer,
-  type Observable,
-  type SchedulerLike,
-} from 'rxjs';
+import { BehaviorSubject, noop, Subscription, timer, type Observable, type SchedulerLike } from 'rxjs';
 import { ProtocolError } from '../errors.js';
 import type { FramedLink } from '../link/framed-link.js';
 import { FRAME } from '../link/frames.js';
@@ -87,10 +78,12 @@ export class Association {
     this.#sayFirstHello(first);
     if (this.#start.confirmed) this.consent.give();
     // A connection without a working link is kept for a while.
-    const outOfReach$ = this.transport.need$.pipe(
-      switchMap((need) => (need === 'any' ? timer(timing.survivalMs, scheduler) : EMPTY)),
-    );
-    this.#run(outOfReach$, this.#giveUp);
+    let kept: Subscription | undefined;
+    this.#run(this.transport.need$, (need) => {
+      kept?.unsubscribe();
+      kept = need === 'any' ? scheduler.schedule(this.#giveUp, timing.survivalMs) : undefined;
+      this.#running.add(kept);
+    });
     this.transport.start();
     if (first.hasControlFrames) this.#beat(timing.heartbeatMs, scheduler);
     if (!this.#start.confirmed) this.#run(timer(timing.handshakeMs, scheduler), this.#expectConsent);
@@ -213,7 +206,7 @@ export class Association {
   }
 
   /** Runs an action at each emission, until the association is closed. */
-  #run(times$: Observable<unknown>, action: () => void): void {
+  #run<T>(times$: Observable<T>, action: (value: T) => void): void {
     this.#running.add(times$.subscribe({ next: action, error: noop }));
   }
 }

@@ -1,13 +1,10 @@
 import {
   defer,
   distinctUntilChanged,
-  EMPTY,
-  endWith,
   filter,
-  ignoreElements,
   map,
   merge,
-  pairwise,
+  Observable,
   repeat,
   share,
   skip,
@@ -18,8 +15,8 @@ import {
   throttleTime,
   timer,
   withLatestFrom,
-  type Observable,
   type SchedulerLike,
+  type Subscription,
 } from 'rxjs';
 import type { Need } from '../connection/transport/link-choice.js';
 import { formatUnl } from '../unl.js';
@@ -93,25 +90,42 @@ export function searchLinks$(config: LinkSearchConfig): Observable<never> {
       }),
     );
   });
-  return need$.pipe(
-    startWith<Need>('none'),
-    pairwise(),
-    // A look that started without a link goes on after it has found a relayed one, until it finds a direct one.
-    filter(([before, need]) => !(before === 'any' && need === 'direct')),
-    switchMap(([, need]) => {
+  const search$ = (need: Need) =>
+    moved$(config).pipe(
+      map(() => 0),
+      startWith(firstMs(need)),
+      switchMap((ms) => timer(ms, scheduler)),
+      switchMap(() => looks$),
+    );
+  // By hand: most connections need nothing most of the time, and the operators would take kilobytes for each.
+  return new Observable((subscriber) => {
+    let before: Need = 'none';
+    let searching: Subscription | undefined;
+    const fail = (error: unknown) => {
+      subscriber.error(error);
+    };
+    const onNeed = (need: Need) => {
+      // A look that started without a link goes on after it has found a relayed one, until it finds a direct one.
+      const goesOn = before === 'any' && need === 'direct';
+      before = need;
+      if (goesOn) return;
+      searching?.unsubscribe();
       // For a better link, it is enough that one of the two nodes looks.
-      if (need === 'none' || (need === 'direct' && !isOurs)) return EMPTY;
-      return moved$(config).pipe(
-        map(() => 0),
-        startWith(firstMs(need)),
-        switchMap((ms) => timer(ms, scheduler)),
-        switchMap(() => looks$),
-      );
-    }),
-    ignoreElements(),
-    // Otherwise the wait would go on after the end of the connection and keep it in memory.
-    takeUntil(need$.pipe(ignoreElements(), endWith(undefined))),
-  );
+      const isSearched = need === 'any' || (need === 'direct' && isOurs);
+      searching = isSearched ? search$(need).subscribe({ error: fail }) : undefined;
+    };
+    const needs = need$.subscribe({
+      next: onNeed,
+      error: fail,
+      complete: () => {
+        subscriber.complete();
+      },
+    });
+    return () => {
+      needs.unsubscribe();
+      searching?.unsubscribe();
+    };
+  });
 }
 
 /**

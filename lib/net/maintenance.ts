@@ -1,4 +1,14 @@
-import { asapScheduler, ignoreElements, merge, mergeMap, observeOn, takeUntil, tap, type Observable } from 'rxjs';
+import {
+  asapScheduler,
+  ignoreElements,
+  map,
+  merge,
+  mergeMap,
+  observeOn,
+  tap,
+  withLatestFrom,
+  type Observable,
+} from 'rxjs';
 import { isOurs } from '../link/interfaces.js';
 import type { NetworkLook } from '../link/network-looks.js';
 import type { Peers } from '../peers/peers.js';
@@ -27,14 +37,18 @@ export function maintainConnections$({ network$, peers, attempts, own$ }: Mainte
     observeOn(asapScheduler),
     mergeMap((connection) => attempts.searchLinks$(connection)),
   );
-  const told$ = peers.connection$.pipe(
-    mergeMap((connection) =>
-      own$.pipe(
-        tap((unl) => {
-          connection.tellLocator(formatUnl(unl));
-        }),
-        takeUntil(connection.closed$),
-      ),
+  const ownText$ = own$.pipe(map(formatUnl));
+  const told$ = merge(
+    ownText$.pipe(
+      tap((text) => {
+        for (const connection of peers.all) connection.tellLocator(text);
+      }),
+    ),
+    peers.connection$.pipe(
+      withLatestFrom(ownText$),
+      tap(([connection, text]) => {
+        connection.tellLocator(text);
+      }),
     ),
   );
   const looked$ = network$.pipe(

@@ -1,4 +1,4 @@
-import { BehaviorSubject, distinctUntilChanged, type Observable, type SchedulerLike } from 'rxjs';
+import { BehaviorSubject, type Observable, type SchedulerLike } from 'rxjs';
 import type { FramedLink } from '../../link/framed-link.js';
 import { encodeAt, encodeOffset, FRAME } from '../../link/frames.js';
 import type { TransportHost } from './host.js';
@@ -71,7 +71,7 @@ export class Links {
 
   /** Which link is needed at the moment, and whenever that changes. Completes when the connection is closed. */
   get need$(): Observable<Need> {
-    return this.#need.pipe(distinctUntilChanged());
+    return this.#need.asObservable();
   }
 
   /** When no link works: the number of the choice whose link is lost or doubtful. */
@@ -81,7 +81,8 @@ export class Links {
 
   /** Call this when the need may have changed: `need$` emits if it has. */
   tellNeed(): void {
-    this.#need.next(this.need);
+    const { need } = this;
+    if (need !== this.#need.value) this.#need.next(need);
   }
 
   /** Adds a link. */
