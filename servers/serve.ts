@@ -1,6 +1,6 @@
-import { combineLatest, defer, EMPTY, map, NEVER, of, startWith, switchMap, tap, type Observable } from 'rxjs';
+import { combineLatest, defer, EMPTY, map, NEVER, of, retry, startWith, switchMap, tap, type Observable } from 'rxjs';
 import type { Endpoint, ServerAddress } from '../lib/endpoint.js';
-import { InvalidOptionError } from '../lib/errors.js';
+import { InvalidOptionError, ListenError } from '../lib/errors.js';
 import type { Identity } from '../lib/identity.js';
 import { systemRuntime } from '../lib/runtime.js';
 import { administration$, type AdminConfig } from './admin/server.js';
@@ -277,8 +277,18 @@ function dht$(config: ServeConfig, { services: others, certificate }: Shared) {
         drain$,
       }).pipe(map((dhtHttp) => ({ dht, 'dht-http': dhtHttp }))),
     ),
+    // The system has chosen a UDP port: whether that TCP port is free it does not know.
+    retry({
+      delay: (error: unknown, count) => {
+        if (dhtPort === 0 && error instanceof ListenError && count < PORT_TRIES) return of(undefined);
+        throw error;
+      },
+    }),
   );
 }
+
+/** How many ports are tried where the system chooses. */
+const PORT_TRIES = 10;
 
 /** Rejects options of a server that is switched off. */
 function expectUse({
