@@ -50,7 +50,11 @@ export interface Talk {
 export interface Look {
   /** The lines to say. */
   readonly question: readonly string[];
-  /** Where the server sees the connection, as soon as a line of its answer completes that. */
+  /**
+   * Where the server sees the connection, as soon as a line of its answer completes that.
+   *
+   * @throws RendezvousError when the server says that it does not know.
+   */
   readonly seenIn: (line: string) => Endpoint | undefined;
 }
 

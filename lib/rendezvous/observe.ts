@@ -30,7 +30,7 @@ import { within } from '../operators/within.js';
 import type { RendezvousAddress } from '../rendezvous-name.js';
 import { parseJsonObject } from '../validate.js';
 import type { Look } from './dialect.js';
-import { errorOf } from './errors.js';
+import { errorOf, unseenError } from './errors.js';
 import { REPLY_MAX_BYTES } from './messages.js';
 import { openLines$ } from './open-lines.js';
 import type { SessionConfig } from './session.js';
@@ -127,7 +127,8 @@ function lookByHttp(server: ServerAddress, path: string): Look {
 
 /** Of an answer by HTTP one line is JSON. */
 function readAddress(line: string): Endpoint | undefined {
-  const { address: text, port } = parseJsonObject(line) ?? {};
+  const { address: text, port, reason } = parseJsonObject(line) ?? {};
+  if (typeof reason === 'string') throw unseenError();
   const address = typeof text === 'string' ? canonicalAddress(text) : undefined;
   return address !== undefined && typeof port === 'number' && isPort(port) ? { address, port } : undefined;
 }

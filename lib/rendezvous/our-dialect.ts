@@ -4,7 +4,7 @@ import { formatUnl, parseUnl } from '../unl.js';
 import type { UnlV3 } from '../unl/types.js';
 import { ask$ } from './ask.js';
 import type { Dialect, Talk, Welcome } from './dialect.js';
-import { errorOf } from './errors.js';
+import { errorOf, unseenError } from './errors.js';
 import { formatRequest, parseReply, proofOf, RENDEZVOUS_VERSION } from './messages.js';
 
 /** A server that has not said anything for this long gets a PING; NATs are known to forget a quiet mapping in 60 s. */
@@ -37,9 +37,10 @@ export const OUR_DIALECT: Dialect = {
     question: [formatRequest({ verb: 'HELLO', version: RENDEZVOUS_VERSION })],
     seenIn: (line) => {
       const reply = parseReply(line);
-      if (reply?.verb !== 'NONCE' || reply.observed === undefined) return undefined;
-      const { address, port } = reply.observed;
-      return port === undefined ? undefined : { address, port };
+      if (reply?.verb !== 'NONCE') return undefined;
+      const { address, port } = reply.observed ?? {};
+      if (address === undefined || port === undefined) throw unseenError();
+      return { address, port };
     },
   }),
 };

@@ -51,6 +51,30 @@ describe('rxp2p', () => {
 
   describe('serve', () => {
     it(
+      'has a key of its own, and prints the name by which nodes come, encrypted',
+      async () => {
+        const folder = await mkdtemp(join(tmpdir(), 'rxp2p-key-'));
+        const names: string[] = [];
+        for (let run = 0; run < 2; run++) {
+          const server = rxp2p(...SERVE, '--key', join(folder, 'key'));
+          await server.line(/^rxp2p:/);
+          const name = server.lines.find((line) => line.startsWith('rxp2p:')) ?? '';
+          expect(name).toMatch(/^rxp2p:\/\/[\w-]{43}@127\.0\.0\.1:\d+$/);
+          expect(server.lines).toContain(`rendezvous ${name.split('@')[1] ?? ''}`);
+          names.push(name.split('@')[0] ?? '');
+          const { unl } = await listening('--rendezvous', name, '--no-port-mapping');
+          // By the server in the locator.
+          const caller = rxp2p('connect', unl);
+          await caller.until('it is connected', ({ stderr }) => stderr.includes('connected'));
+          server.signal('SIGTERM');
+        }
+        expect(names[0]).toBe(names[1]);
+        await rm(folder, { recursive: true });
+      },
+      LONG_MS,
+    );
+
+    it(
       'prints each endpoint, serves there, and ends cleanly on a signal',
       async () => {
         for (const signal of ['SIGINT', 'SIGTERM'] as const) {

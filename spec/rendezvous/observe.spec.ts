@@ -8,6 +8,7 @@ import { OUR_DIALECT } from '../../lib/rendezvous/our-dialect.js';
 import { observe$, sample$, untilEnough, type Observation } from '../../lib/rendezvous/observe.js';
 import { systemRuntime } from '../../lib/runtime.js';
 import { reachabilityServer$ } from '../../servers/index.js';
+import { serveAll } from '../support/servers.js';
 import { marbles } from '../support/marbles.js';
 import { addressOf, failureOf, Lab, newAddress } from '../support/nodes.js';
 
@@ -70,6 +71,19 @@ describe('observing where servers see this node', () => {
     );
     const failure = failureOf(observe$({ ...observer, path: '/elsewhere' }, 41_002, configAt(newAddress())));
     expect(await failure).toBeInstanceOf(RendezvousError);
+  });
+
+  it('is left out at once where a proxy before the server does not tell it the port', async () => {
+    const { http, rendezvous } = await serveAll(lab, { trustProxy: ['127.0.0.1'] });
+    for (const [{ address: host, port }, path] of [
+      [http, '/address'],
+      [rendezvous, undefined],
+    ] as const) {
+      const failure = failureOf(observe$({ host, port, path }, 41_010, configAt('127.0.0.1')));
+      expect(await failure).toEqual(
+        jasmine.objectContaining({ message: jasmine.stringMatching(/proxy before the server/) }),
+      );
+    }
   });
 
   it('holds the connection until it is unsubscribed from', async () => {

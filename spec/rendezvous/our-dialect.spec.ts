@@ -41,6 +41,8 @@ describe('our way with rendezvous servers', () => {
     expect(OUR_DIALECT.isReply('NODES EMPTY')).toBeFalse();
     const { seenIn } = OUR_DIALECT.look(41_000);
     expect(seenIn('REMOTE TCP 41000')).toBeUndefined();
+    expect(() => seenIn(`NONCE ${'A'.repeat(43)} 192.0.2.1`)).toThrowError(/proxy before the server/);
+    expect(() => seenIn(`NONCE ${'A'.repeat(43)}`)).toThrowError(/proxy before the server/);
     expect(seenIn(`NONCE ${'A'.repeat(43)} 192.0.2.1:5000`)).toEqual({ address: '192.0.2.1', port: 5000 });
   });
 });

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { firstValueFrom, type Subscription } from 'rxjs';
 import { createIdentity, createNet, type Net } from '../../../lib/index.js';
+import { WEB_SOCKET_PROTOCOL } from '../../../lib/rendezvous/messages.js';
 import { authorize, encode } from '../../../lib/signalling/carriers/mailbox-messages.js';
 import { serve$, type Serving } from '../../../servers/index.js';
 import { RawPeer } from '../../support/raw-peer.js';
@@ -30,7 +31,9 @@ async function sendTo(port: number, bytes: Buffer, chance: Chance): Promise<void
   socket.resume();
   for (const chunk of chunksOf(bytes, chance)) socket.write(chunk);
   if (chance.below(2) === 0) socket.end();
-  await Promise.race([once(socket, 'close'), new Promise((resolve) => setTimeout(resolve, chance.below(INPUT_MS)))]);
+  // A server may reset what it drops.
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, chance.below(INPUT_MS)))]);
   socket.destroy();
 }
 
@@ -54,7 +57,7 @@ async function expectAnswer(port: number, request: string, expected: string): Pr
     });
     setTimeout(resolve, ANSWER_MS, false).unref();
   });
-  socket.write(request);
+  socket.write(request, 'latin1');
   const isServed = await heard;
   socket.destroy();
   expectThat(isServed, `Expected an honest client to be answered ${expected}`, answer);
@@ -69,6 +72,57 @@ function rendezvousTarget(port: number): Target {
     concurrent: 16,
     run: (input, chance) => sendTo(port, input, chance),
     check: () => expectAnswer(port, 'SOURCE TCP 4000\r\n', 'REMOTE TCP'),
+  };
+}
+
+/** Bytes that begin as TLS does, at a port that tells it from plain lines. */
+function tlsTarget(port: number): Target {
+  // A hello as clients of TLS 1.3 send it, up to its random bytes.
+  const hello = Buffer.concat([Buffer.from('16030100ff010000fb0303', 'hex'), Buffer.alloc(249, 7)]);
+  return {
+    name: 'TLS at the rendezvous server',
+    reaches: ['servers/tls', 'servers/rendezvous/arrivals', 'servers/callers/first-bytes'],
+    seeds: [
+      hello,
+      hello.subarray(0, 5),
+      Buffer.from('PING\r\n'),
+      Buffer.concat([Buffer.from([0x16]), Buffer.from('PING\r\n')]),
+    ],
+    concurrent: 16,
+    run: (input, chance) => sendTo(port, input, chance),
+    check: () => expectAnswer(port, 'SOURCE TCP 4000\r\n', 'REMOTE TCP'),
+  };
+}
+
+/** Frames of a WebSocket that is open. */
+function webSocketTarget(port: number): Target {
+  const asked = [
+    'GET /rendezvous HTTP/1.1',
+    'Host: h',
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Version: 13',
+    'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==',
+    `Sec-WebSocket-Protocol: ${WEB_SOCKET_PROTOCOL}`,
+  ];
+  const open = Buffer.from([...asked, '', ''].join('\r\n'));
+  // A mask of zeros leaves the payload as it is.
+  const frame = (opcode: number, payload: Buffer) =>
+    Buffer.concat([
+      Buffer.from([0x80 | opcode, 0x80 | Math.min(payload.length, 125), 0, 0, 0, 0]),
+      payload.subarray(0, 125),
+    ]);
+  return {
+    name: 'the rendezvous server by WebSocket',
+    reaches: ['servers/rendezvous/web-socket'],
+    seeds: [
+      ...REQUESTS.map((line) => frame(1, line)),
+      ...[0, 2, 8, 9, 10].map((opcode) => frame(opcode, Buffer.from('PING'))),
+      Buffer.concat(REQUESTS.map((line) => frame(1, line))),
+    ],
+    concurrent: 16,
+    run: (input, chance) => sendTo(port, chance.below(8) === 0 ? input : Buffer.concat([open, input]), chance),
+    check: () => expectAnswer(port, Buffer.concat([open, frame(1, Buffer.from('PING'))]).toString('latin1'), 'PONG'),
   };
 }
 
@@ -196,6 +250,7 @@ export async function serverTargets(): Promise<readonly Target[]> {
       port: 0,
       httpPort: 0,
       dhtPort: 0,
+      identity,
       limits: { ...much, linesPerSecond: MUCH, lineBurst: MUCH },
       httpLimits: much,
       mailboxLimits: { requestsPerSecond: MUCH, requestBurst: MUCH },
@@ -206,6 +261,8 @@ export async function serverTargets(): Promise<readonly Target[]> {
   await net.start();
   return [
     { ...rendezvousTarget(portOf('rendezvous')), close: () => running?.unsubscribe() },
+    tlsTarget(portOf('rendezvous')),
+    webSocketTarget(portOf('http')),
     httpTarget(portOf('http')),
     nodeTarget(net),
     dhtTarget(portOf('dht'), await recordDatagrams(portOf('dht'))),

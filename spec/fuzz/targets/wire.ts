@@ -210,7 +210,11 @@ const locators: Target = {
           { kind: 'wan', address: '198.51.100.7', port: 4000 },
           { kind: 'lan', address: '2001:db8::7', port: 4000 },
         ],
-        rendezvous: [{ host: 'rv.example.org', port: 8000 }],
+        rendezvous: [
+          { host: 'rv.example.org', port: 8000, key: Buffer.alloc(32, 9).toString('base64url') },
+          { host: 'rv.example.org', port: 443, url: 'wss://rv.example.org/' },
+          { host: 'rv.example.org', port: 8000 },
+        ],
         mailboxes: ['https://mail.example.org/'],
       }),
     ),

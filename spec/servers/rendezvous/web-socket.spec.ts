@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { Subject } from 'rxjs';
 import { WebSocket } from 'ws';
 import type { Endpoint } from '../../../lib/endpoint.js';
 import { createIdentity } from '../../../lib/identity.js';
@@ -250,6 +251,16 @@ describe('A rendezvous server by WebSocket', () => {
     stop();
     await client.closed;
     expect(client.webSocket.readyState).toBe(WebSocket.CLOSED);
+  });
+
+  it('tells its clients to go elsewhere when it is drained', async () => {
+    const drain = new Subject<void>();
+    const { http } = await serveAll(lab, { drain$: drain });
+    const client = await open(urlOf(http));
+    expect(await client.ask('PING')).toBe('PONG');
+    drain.next();
+    expect(await client.heard()).toMatch(/^REFUSED closing /);
+    expect(await client.closed).toBe(1000);
   });
 
   it('is encrypted, with a certificate, and behind nginx that has one', async () => {
