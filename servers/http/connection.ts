@@ -78,6 +78,11 @@ export class Connection {
     else answer.setHeader('connection', 'close');
   }
 
+  /** Drops the connection unless a request is being answered: the client has had its time to ask. */
+  dropSilent(): void {
+    if (this.#answering === undefined) this.#config.socket.destroy();
+  }
+
   #closeBehind(response: ServerResponse): void {
     if (this.#isClosing) return;
     this.#isClosing = true;

@@ -1,6 +1,6 @@
 import { createServer, type ServerOptions, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { combineLatest, map, NEVER, Observable, of, type SchedulerLike } from 'rxjs';
+import { combineLatest, map, NEVER, Observable, of, Subscription, type SchedulerLike } from 'rxjs';
 import { siteOf } from '../../lib/bounds/site.js';
 import { MAX_TIMER_MS } from '../../lib/config.js';
 import { withDefaults } from '../../lib/config/resolve.js';
@@ -171,14 +171,22 @@ function listening$(
       if (bound === null || typeof bound === 'string') return;
       subscriber.next({ local: { address: canonicalAddress(bound.address) ?? bound.address, port: bound.port } });
     });
-    const draining = onDrain(drain$, () => {
+    const draining = new Subscription();
+    const onceDrained = onDrain(drain$, () => {
       for (const connection of connections.values()) connection.isLast();
       http.closeIdleConnections();
+      // Node does not look any more who takes too long to ask.
+      draining.add(
+        scheduler.schedule(() => {
+          for (const connection of connections.values()) connection.dropSilent();
+        }, limits.requestMs),
+      );
       front.close(() => {
         subscriber.complete();
       });
     });
     return () => {
+      onceDrained.unsubscribe();
       draining.unsubscribe();
       forget();
       unread.close();

@@ -2,11 +2,13 @@ import { Agent } from 'node:http';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { firstValueFrom, noop, Subject } from 'rxjs';
-import { serve$, type Serving } from '../../servers/serve.js';
+import { serve$, type ServeConfig, type Serving } from '../../servers/serve.js';
 import { unwatched, type GaugeName } from '../../servers/watch.js';
 import { LineClient } from '../support/line-client.js';
 import { call, MailboxCaller } from '../support/mailbox.js';
 import { Lab } from '../support/nodes.js';
+import { freePort } from '../support/servers.js';
+import { WebSocketClient } from '../support/web-socket-client.js';
 import { bytesOf, closing, joined, RelayNode } from '../support/relay.js';
 
 describe('Servers that are drained', () => {
@@ -14,8 +16,9 @@ describe('Servers that are drained', () => {
   afterEach(() => lab.close());
 
   /** Servers on loopback, what drains them, and the end of them. */
-  async function serving() {
+  async function serving(config: ServeConfig = {}) {
     const drain = new Subject<void>();
+    const { port: dhtPort } = await freePort('127.0.0.1');
     const ready = new Subject<Serving>();
     const first = firstValueFrom(ready);
     const gauges = new Map<GaugeName, () => number>();
@@ -26,9 +29,11 @@ describe('Servers that are drained', () => {
           bind: '127.0.0.1',
           port: 0,
           httpPort: 0,
-          dhtPort: 0,
+          // A port of TCP that is free is free of UDP, too, far more often than the other way round.
+          dhtPort,
           dhtAddress: '127.0.0.1',
           drain$: drain,
+          ...config,
           watch: {
             ...unwatched,
             gauge: (name, figure) => {
@@ -84,6 +89,19 @@ describe('Servers that are drained', () => {
     agent.destroy();
   });
 
+  it('wait no longer for who asks nothing than for any request', async () => {
+    const { at, drain, ended } = await serving({ httpLimits: { requestMs: 50 } });
+    const silent = connect(at('http'));
+    silent.on('error', () => undefined).resume();
+    await once(silent, 'connect');
+    silent.write('GET /addr');
+    // Its request has begun to come once another is answered.
+    await call(at('http'), '/address');
+    drain();
+    await ended;
+    if (!silent.closed) await once(silent, 'close');
+  });
+
   it('tell sessions of the rendezvous server to go elsewhere', async () => {
     const { at, drain, ended } = await serving();
     const client = await LineClient.to(at('rendezvous'));
@@ -91,6 +109,16 @@ describe('Servers that are drained', () => {
     drain();
     expect(await client.heard()).toMatch(/^REFUSED closing /);
     await client.closed();
+    await ended;
+  });
+
+  it('tell sessions by WebSocket, too', async () => {
+    const { at, drain, ended } = await serving();
+    const client = await WebSocketClient.to(`ws://127.0.0.1:${at('http').port}/rendezvous`);
+    await client.ask('HELLO 2');
+    drain();
+    expect(await client.heard()).toMatch(/^REFUSED closing /);
+    await client.closed;
     await ended;
   });
 

@@ -10,6 +10,7 @@ import { call, MailboxCaller } from '../support/mailbox.js';
 import { Lab } from '../support/nodes.js';
 import { proveLine } from '../support/proof.js';
 import { bytesOf, joined, RelayNode, relayRefusalOf } from '../support/relay.js';
+import { freePort } from '../support/servers.js';
 
 /** Writes down all that servers tell. */
 class Record implements Watch {
@@ -185,7 +186,8 @@ describe('What servers tell of what they do', () => {
   });
 
   it('refers to nothing any more once the servers have ended', async () => {
-    const { watch, running } = await serving({ dhtPort: 0, dhtAddress: '127.0.0.1' });
+    const { port: dhtPort } = await freePort('127.0.0.1');
+    const { watch, running } = await serving({ dhtPort, dhtAddress: '127.0.0.1' });
     expect(watch.gauges.get('httpConnections')?.size).toBe(2);
     running.unsubscribe();
     expect([...watch.gauges.values()].filter((reads) => reads.size > 0)).toEqual([]);
