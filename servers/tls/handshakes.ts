@@ -52,6 +52,7 @@ export class Handshakes {
     };
     const fail = () => {
       finish();
+      // The stream first: Node 20 crashes where its socket is destroyed before it while it is being read.
       stream.destroy();
       socket.destroy();
     };

@@ -9,6 +9,7 @@ import { LineClient } from '../support/line-client.js';
 import { call, MailboxCaller } from '../support/mailbox.js';
 import { Lab, newAddress, addressOf } from '../support/nodes.js';
 import { Program, RXP2P } from '../support/program.js';
+import { putCertificate, webCertificate } from '../support/web-certificate.js';
 import { bytesOf, closing, joined, RelayNode, relayRefusalOf } from '../support/relay.js';
 
 // Each process of Node takes its time to start, more so on a busy machine.
@@ -50,6 +51,25 @@ describe('rxp2p', () => {
   );
 
   describe('serve', () => {
+    it(
+      'has a certificate, and nodes come to one HTTPS port for everything',
+      async () => {
+        const folder = await mkdtemp(join(tmpdir(), 'rxp2p-tls-'));
+        const { certFile, keyFile } = putCertificate((name) => join(folder, name), webCertificate('localhost'));
+        const server = rxp2p(...SERVE, '--tls-cert', certFile, '--tls-key', keyFile);
+        await server.line(/^http /);
+        const name = `wss://localhost:${server.lines[1]?.split(':')[1] ?? ''}`;
+        const { unl } = await listening('--rendezvous', name, '--ca', certFile, '--no-port-mapping');
+        const caller = rxp2p('connect', unl, '--rendezvous', name, '--ca', certFile, '--technique', 'relay');
+        await caller.until('it is connected', ({ stderr }) => stderr.includes('relayed'));
+        const wrong = rxp2p('listen', '--rendezvous', name, '--ca', join(folder, 'nosuch'));
+        expect(await wrong.exit()).toBe(2);
+        expect(wrong.stderr).toMatch(/`--ca` cannot be read/);
+        await rm(folder, { recursive: true });
+      },
+      LONG_MS,
+    );
+
     it(
       'has a key of its own, and prints the name by which nodes come, encrypted',
       async () => {
