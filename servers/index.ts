@@ -10,9 +10,10 @@ export { serve$, type CertificateState, type ServeConfig, type Serving } from '.
 export type { CertificateFiles } from './tls/certificate-files.js';
 export { rendezvousServer$, type RendezvousServer, type RendezvousServerConfig } from './rendezvous/server.js';
 export type { RendezvousServerLimits } from './rendezvous/limits.js';
+export type { RefusalCode as RendezvousRefusalCode } from '../lib/rendezvous/messages.js';
 
 export { reachabilityServer$, type ReachabilityServer, type ReachabilityServerConfig } from './reachability/server.js';
-export type { ReachabilityServerLimits } from './reachability/limits.js';
+export type { DialLimits, ReachabilityServerLimits } from './reachability/limits.js';
 export type { AdminConfig } from './admin/server.js';
 export type { DrainConfig } from './drain.js';
 export { dhtServer$, type DhtServer, type DhtServerConfig } from './dht.js';

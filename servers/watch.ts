@@ -23,9 +23,13 @@ export interface Counted {
 
 /** Why callers are refused, by the server that refuses them. */
 export interface Refused {
+  /** Refused by a line `REFUSED`, or dropped without one. */
   readonly rendezvous: RendezvousRefusal;
+  /** Refused with a status of HTTP, and the code in its body. */
   readonly mailbox: MailboxRefusal;
+  /** The same. */
   readonly relay: RelayRefusal;
+  /** Refused to dial a caller back: it asks too often, or too many do. */
   readonly reachability: 'too-often' | 'server-full';
   /** An HTTP server that closes a connection for which there is no room. */
   readonly http: 'too-many-connections';
