@@ -62,7 +62,10 @@ export function redisStores(): (
 /** Gives each suite what starts Redis servers; they end with the suite. */
 export function redisServers(): {
   readonly start: (...options: string[]) => Promise<RedisServer>;
+  /** Three nodes of a cluster. */
   readonly startCluster: () => Promise<readonly RedisServer[]>;
+  /** A replica of the first of them. */
+  readonly startReplica: (nodes: readonly RedisServer[]) => Promise<RedisServer>;
 } {
   const started: (() => Promise<void>)[] = [];
   afterAll(async () => {
@@ -103,13 +106,20 @@ export function redisServers(): {
     };
   };
 
+  const startNode = async () => {
+    const options = [
+      '--cluster-enabled',
+      'yes',
+      '--cluster-node-timeout',
+      '500',
+      '--cluster-require-full-coverage',
+      'no',
+    ];
+    return start(...options, '--repl-diskless-sync-delay', '0', '--cluster-port', `${await freePort()}`);
+  };
+
   const startCluster = async () => {
-    const options = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '500'];
-    const nodes = await Promise.all(
-      [0, 1, 2].map(async () =>
-        start(...options, '--cluster-require-full-coverage', 'no', '--cluster-port', `${await freePort()}`),
-      ),
-    );
+    const nodes = await Promise.all([0, 1, 2].map(startNode));
     const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`);
     const made = spawn('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-yes'], { stdio: 'ignore' });
     await once(made, 'exit');
@@ -119,7 +129,27 @@ export function redisServers(): {
     return nodes;
   };
 
-  return { start, startCluster };
+  const startReplica = async (nodes: readonly RedisServer[]) => {
+    const [first] = nodes;
+    if (first === undefined) throw new RangeError('Expected nodes');
+    const replica = await startNode();
+    const [, busPort] =
+      /@(\d+)/.exec(
+        String(await first.ask('cluster', 'nodes'))
+          .split('\n')
+          .find((line) => line.includes('myself')) ?? '',
+      ) ?? [];
+    await replica.ask('cluster', 'meet', '127.0.0.1', `${first.port}`, busPort ?? '');
+    const id = String(await first.ask('cluster', 'myid'));
+    while ((await replica.ask('cluster', 'replicate', id).catch(() => undefined)) !== 'OK') await pause(50);
+    while (!String(await replica.ask('info', 'replication')).includes('master_link_status:up')) await pause(50);
+    for (const node of nodes) {
+      while (!String(await node.ask('cluster', 'nodes')).includes(`slave ${id}`)) await pause(50);
+    }
+    return replica;
+  };
+
+  return { start, startCluster, startReplica };
 }
 
 async function end(child: ChildProcess): Promise<void> {

@@ -31,6 +31,8 @@ export class RedisNodes {
   #owners: readonly (RedisNode | undefined)[] = [];
   readonly #timers = new Subscription();
   #looking: Promise<void> | undefined;
+  #isToLook = false;
+  #isClosed = false;
 
   constructor(readonly config: RedisNodesConfig) {}
 
@@ -48,6 +50,7 @@ export class RedisNodes {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#timers.unsubscribe();
     for (const node of this.#nodes.values()) node.close();
   }
@@ -108,20 +111,25 @@ export class RedisNodes {
   }
 
   async #look(): Promise<void> {
-    for (const node of this.#nodes.values()) {
+    for (const node of [...this.#nodes.values()]) {
       const { host } = node.config.address;
       const reply = await node.ask((redis) => redis.call('cluster', 'slots')).catch(() => undefined);
       const ranges = parseSlots(reply, host);
       if (ranges === undefined || ranges.length === 0) continue;
-      this.#setRanges(ranges);
-      return;
+      if (!this.#isClosed) this.#setRanges(ranges);
+      break;
     }
+    // A cluster takes a while to notice that a node is gone, and to have another take its slots.
+    if (this.#owners.some((owner) => owner?.isReady !== true)) this.#lookSoon();
   }
 
   #lookSoon(): void {
+    if (this.#isToLook || this.#isClosed) return;
+    this.#isToLook = true;
     this.#timers.add(
       this.config.scheduler.schedule(
         () => {
+          this.#isToLook = false;
           void this.look();
         },
         LOOK_MS * (1 + this.config.random() / 2),
