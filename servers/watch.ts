@@ -41,14 +41,17 @@ export type ServiceName = 'rendezvous' | 'mailbox' | 'relay' | 'reachability' | 
 /** What is asked of a {@link Store}. */
 export type StoreRequest = 'put' | 'get' | 'delete' | 'sample' | 'list' | 'publish';
 
-/** What takes time: requests to the store, a write of the mailbox, and how long a message was kept before it was acknowledged. */
+/**
+ * What takes time: requests to a store that does not answer at once, keeping or refusing a message of the mailbox, and how long this
+ * process kept a message before it was acknowledged.
+ */
 export type Timed = `store ${StoreRequest}` | 'mailbox write' | 'mailbox kept';
 
 /** Figures that are read when somebody looks. Those of several servers are added. */
 export type GaugeName =
   /** Sessions of the rendezvous server. */
   | 'rendezvousSessions'
-  /** Messages in the mailbox. */
+  /** Messages in the mailbox of this process; those that it keeps in a store that others share are not counted. */
   | 'mailboxMessages'
   /** Bytes of these messages. */
   | 'mailboxBytes'

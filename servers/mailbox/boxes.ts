@@ -130,8 +130,7 @@ export class Boxes implements MessageBoxes {
     const leaving = this.#makeRoom(message);
     if (typeof leaving === 'string') return leaving;
     const key = PREFIX + String(++this.#count).padStart(DIGITS, '0');
-    const { store, arrived, now, watch } = this.config;
-    const since = now();
+    const { store, arrived } = this.config;
     const inFavourOf = leaving.map((entry) => entry.key);
     const isStored = store.put(key, formatKept(message), inFavourOf).then(
       () => true,
@@ -140,7 +139,6 @@ export class Boxes implements MessageBoxes {
     const entry = entryOf(message, key, isStored);
     this.#account(entry);
     const isIn = await isStored;
-    watch.took('mailbox write', now() - since);
     for (const other of leaving) {
       if (isIn) this.#forget(other);
       else this.#stay(other);

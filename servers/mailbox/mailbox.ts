@@ -196,6 +196,7 @@ export class Mailbox {
       arrived,
       expires: arrived + Math.max(1, Math.min(keepMs, mostMs)),
     });
+    this.watch.took('mailbox write', Math.max(0, this.runtime.timeOfDay() - arrived));
     if (refusal !== undefined) {
       this.#refuse(exchange, refusal, 'there is no room for the message');
       return;
