@@ -1,3 +1,4 @@
+import type { Registry } from 'prom-client';
 import { loadPromClient } from '../../lib/packages.js';
 import type { Timed } from '../watch.js';
 import type { Figures } from './figures.js';
@@ -19,6 +20,9 @@ interface MetricsConfig {
   readonly version: string;
 }
 
+/** What is known of the process. It is made once: prom-client never stops looking at the event loop and at collections of garbage. */
+let ofProcess: Registry | undefined;
+
 /** Counts with their labels. */
 type Counts = readonly { readonly labels: Readonly<Record<string, string>>; readonly count: number }[];
 
@@ -31,7 +35,10 @@ export async function createMetrics({ figures, isReady, version }: MetricsConfig
   const { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } = await loadPromClient();
   const registry = new Registry();
   const registers = [registry];
-  collectDefaultMetrics({ register: registry });
+  if (ofProcess === undefined) {
+    ofProcess = new Registry();
+    collectDefaultMetrics({ register: ofProcess });
+  }
 
   const counter = (name: string, help: string, labelNames: string[], read: (figures: Figures) => Counts) =>
     new Counter({
@@ -86,9 +93,10 @@ export async function createMetrics({ figures, isReady, version }: MetricsConfig
     'How long messages were kept until their receiver had them.',
     KEPT_BUCKETS,
   );
+  const all = Registry.merge([registry, ofProcess]);
   return {
-    contentType: registry.contentType,
-    text: () => registry.metrics(),
+    contentType: all.contentType,
+    text: () => all.metrics(),
     took(what, ms) {
       if (what === 'mailbox write') write.observe(ms / 1_000);
       else if (what === 'mailbox kept') kept.observe(ms / 1_000);
