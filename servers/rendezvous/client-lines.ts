@@ -41,6 +41,9 @@ export interface LinesShared {
   readonly unanswered: ByteShares;
 }
 
+/** A client that is closed gets this long to take in why, in milliseconds. */
+export const REFUSED_MS = 1_000;
+
 const MIB = 1024 * 1024;
 
 /** How much of clients waits to be answered at most, in bytes: of more, the client of which most waits is dropped. */

@@ -7,7 +7,7 @@ import { REPLY_MAX_BYTES, REQUEST_MAX_BYTES } from '../../lib/rendezvous/message
 import type { Due, Timer } from '../timers.js';
 import type { Unreading } from '../unread.js';
 import { aheadOf, endOfLines, NOTHING, type Ahead } from './ahead.js';
-import type { ClientHandler, ClientLines, LinesShared } from './client-lines.js';
+import { REFUSED_MS, type ClientHandler, type ClientLines, type LinesShared } from './client-lines.js';
 
 /** How many bytes are read ahead while a line is being answered. */
 const READ_AHEAD_BYTES = 65_536;
@@ -23,9 +23,6 @@ const PIECE_BYTES = 65_536;
 
 /** Lines said in one go are written when they are this long, in UTF-16 units, or when all that has come has been answered. */
 const BATCH_LENGTH = 32_768;
-
-/** A client that is refused gets this long to take in why, in milliseconds. */
-const REFUSED_MS = 1_000;
 
 /** A client that has hung up gets this long to read what was still said to it, in milliseconds. */
 const HUNG_UP_MS = 30_000;

@@ -6,8 +6,9 @@ import { tokenBucket } from '../../lib/bounds/rate-limit.js';
 import { ProtocolError } from '../../lib/errors.js';
 import { expectLine } from '../../lib/link/lines.js';
 import { REPLY_MAX_BYTES } from '../../lib/rendezvous/messages.js';
+import type { Due, Timer } from '../timers.js';
 import type { Unreading } from '../unread.js';
-import type { ClientHandler, ClientLines, LinesShared } from './client-lines.js';
+import { REFUSED_MS, type ClientHandler, type ClientLines, type LinesShared } from './client-lines.js';
 
 /** Pings and pongs of a client, whose own use is none: lines have a PING of theirs. With more the client is dropped. */
 const CONTROL_FRAMES = { perSecond: 1, burst: 20 };
@@ -16,7 +17,7 @@ const CONTROL_FRAMES = { perSecond: 1, burst: 20 };
 const NORMAL_CLOSURE = 1000;
 
 /** The lines of a client on a WebSocket: each is one text frame, or message of several, without a line's end. */
-export class WebSocketLines implements ClientLines, Unreading {
+export class WebSocketLines implements ClientLines, Unreading, Due {
   readonly #webSocket: WebSocket;
   readonly #shared: LinesShared;
   readonly #mayControl: () => boolean;
@@ -27,6 +28,9 @@ export class WebSocketLines implements ClientLines, Unreading {
   #isOver = false;
   /** Something was said that the outbox will hand over. */
   #isCorked = false;
+  /** Drops a client that does not close its side, too. */
+  #late: Timer | undefined;
+
   /**
    * @param socket the socket below it, or the TLS stream.
    * @param site the client's site.
@@ -71,6 +75,7 @@ export class WebSocketLines implements ClientLines, Unreading {
     webSocket.on('pong', control);
     webSocket.on('error', noop);
     webSocket.on('close', () => {
+      this.#late?.stop();
       this.#finish();
       this.#shared.unread.forget(this);
       handler.gone();
@@ -98,11 +103,20 @@ export class WebSocketLines implements ClientLines, Unreading {
   }
 
   close(): void {
+    if (this.#isOver) return;
     this.#finish();
     this.#webSocket.close(NORMAL_CLOSURE);
     this.flush();
     // The client's close frame is still read.
     this.#webSocket.resume();
+    if (this.#webSocket.readyState === this.#webSocket.CLOSED) return;
+    this.#late = this.#shared.timers.of(this);
+    this.#late.start(REFUSED_MS);
+  }
+
+  /** The client has had its time to close. */
+  due(): void {
+    this.#webSocket.terminate();
   }
 
   drop(): void {

@@ -211,6 +211,18 @@ describe('A rendezvous server by WebSocket', () => {
     await expectServed(servers);
   });
 
+  it('waits a second for a client that it closes to close, too', async () => {
+    const { http } = await serveAll(lab);
+    const socket = raw(http);
+    await chunkOf(socket);
+    const begun = performance.now();
+    socket.write(frame(Buffer.from('QUIT')));
+    await once(socket.resume(), 'close');
+    expect(performance.now() - begun).toBeGreaterThan(900);
+    // The library itself would wait for 30 s.
+    expect(performance.now() - begun).toBeLessThan(25_000);
+  });
+
   it('does not wait for half a handshake', async () => {
     const servers = await serveAll(lab, { httpLimits: { requestMs: 200 } });
     const { address, port } = servers.http;
