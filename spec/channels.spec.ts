@@ -23,7 +23,7 @@ import {
   UnavailableError,
   type Channel,
 } from '../lib/index.js';
-import { encodeLength } from '../lib/link/messages.js';
+import { encodeLength } from './support/messages.js';
 import { failureOf, Lab } from './support/nodes.js';
 
 describe('A channel', () => {

@@ -17,13 +17,6 @@ export interface Decoder<T> {
   readonly begun: number;
 }
 
-/** Writes the length that goes before a message. */
-export function encodeLength(length: number): Buffer {
-  const bytes = Buffer.allocUnsafe(LENGTH_BYTES);
-  bytes.writeUInt32BE(length);
-  return bytes;
-}
-
 /**
  * A message that the application may keep. A short one is a view of what a socket has read, if that is little; else it is copied, so
  * that a few bytes do not keep a large buffer.

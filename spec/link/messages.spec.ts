@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { MessageTooLongError } from '../../lib/errors.js';
-import { encodeLength, messageDecoder } from '../../lib/link/messages.js';
+import { messageDecoder } from '../../lib/link/messages.js';
 import { crumbs, cut, places } from '../support/chunks.js';
+import { encodeLength } from '../support/messages.js';
 
 const NO_LIMIT = 1_048_576;
 

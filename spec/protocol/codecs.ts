@@ -11,7 +11,7 @@ import {
   encodeReset,
   type ChannelFrameType,
 } from '../../lib/connection/channels/frames.js';
-import { encodeLength, messageDecoder } from '../../lib/link/messages.js';
+import { messageDecoder } from '../../lib/link/messages.js';
 import * as dht from '../../lib/dht/messages.js';
 import { parseEndpoint } from '../../lib/endpoint.js';
 import { peerIdToKey, verifySignature } from '../../lib/identity.js';
@@ -50,6 +50,7 @@ import {
   textOf,
   toJson,
 } from './vectors.js';
+import { encodeLength } from '../support/messages.js';
 
 /** Reads and writes one kind of what is on the wire, as vectors have both. */
 export interface Codec {

@@ -1,8 +1,8 @@
 import { decode, encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
-import { encodeLength } from '../../lib/link/messages.js';
 import { formatOf, type Failure, type Sink } from '../../lib/remote/format.js';
 import { MESSAGE_PACK } from '../../lib/remote/messagepack.js';
+import { encodeLength } from '../support/messages.js';
 
 /** A sink that keeps what comes, at most so many values. */
 function keeping(most = Infinity) {

@@ -8,11 +8,11 @@ import {
   RemoteRefusedError,
   ClosedError,
 } from '../../../lib/errors.js';
-import { encodeLength } from '../../../lib/link/messages.js';
 import { call$ } from '../../../lib/remote/call.js';
 import type { CallChannel, CallHandler } from '../../../lib/remote/channel.js';
 import { Exposures } from '../../../lib/remote/expose.js';
 import { formatOf, type Failure } from '../../../lib/remote/format.js';
+import { encodeLength } from '../../support/messages.js';
 import type { Chance } from '../chance.js';
 import { chunksOf, expectThat, type Target } from '../target.js';
 
