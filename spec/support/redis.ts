@@ -64,6 +64,8 @@ export function redisServers(): {
   readonly start: (...options: string[]) => Promise<RedisServer>;
   /** Three nodes of a cluster. */
   readonly startCluster: () => Promise<readonly RedisServer[]>;
+  /** A replica of the first of them. */
+  readonly startReplica: (nodes: readonly RedisServer[]) => Promise<RedisServer>;
 } {
   const started: (() => Promise<void>)[] = [];
   afterAll(async () => {
@@ -113,7 +115,7 @@ export function redisServers(): {
       '--cluster-require-full-coverage',
       'no',
     ];
-    return start(...options, '--cluster-port', `${await freePort()}`);
+    return start(...options, '--repl-diskless-sync-delay', '0', '--cluster-port', `${await freePort()}`);
   };
 
   const startCluster = async () => {
@@ -127,7 +129,27 @@ export function redisServers(): {
     return nodes;
   };
 
-  return { start, startCluster };
+  const startReplica = async (nodes: readonly RedisServer[]) => {
+    const [first] = nodes;
+    if (first === undefined) throw new RangeError('Expected nodes');
+    const replica = await startNode();
+    const [, busPort] =
+      /@(\d+)/.exec(
+        String(await first.ask('cluster', 'nodes'))
+          .split('\n')
+          .find((line) => line.includes('myself')) ?? '',
+      ) ?? [];
+    await replica.ask('cluster', 'meet', '127.0.0.1', `${first.port}`, busPort ?? '');
+    const id = String(await first.ask('cluster', 'myid'));
+    while ((await replica.ask('cluster', 'replicate', id).catch(() => undefined)) !== 'OK') await pause(50);
+    while (!String(await replica.ask('info', 'replication')).includes('master_link_status:up')) await pause(50);
+    for (const node of nodes) {
+      while (!String(await node.ask('cluster', 'nodes')).includes(`slave ${id}`)) await pause(50);
+    }
+    return replica;
+  };
+
+  return { start, startCluster, startReplica };
 }
 
 async function end(child: ChildProcess): Promise<void> {

@@ -120,7 +120,7 @@ export class RedisNodes {
       break;
     }
     // A cluster takes a while to notice that a node is gone, and to have another take its slots.
-    if (this.#owners.some((owner) => owner?.isReady !== true)) this.#lookSoon();
+    if (this.#owners.some((owner) => owner?.isWhole !== true)) this.#lookSoon();
   }
 
   #lookSoon(): void {
@@ -159,8 +159,8 @@ export class RedisNodes {
       verbs,
       heard,
       changed: (of, isBetter) => {
-        // Another may have its slots now.
-        if (!of.isReady && this.#nodes.size > 1) this.#lookSoon();
+        // Another may have its slots now. Of its two connections either may be lost first, and the other a little later.
+        if (!of.isWhole && this.#nodes.size > 1) this.#lookSoon();
         changed(isBetter);
       },
       moved: () => {

@@ -14,7 +14,7 @@ import { specifyStore } from './store-contract.js';
 import { becomes, until } from './until.js';
 
 describe('the store in a cluster of Redis', () => {
-  const { startCluster } = redisServers();
+  const { startCluster, startReplica } = redisServers();
   const openStore = redisStores();
   let nodes: readonly RedisServer[];
   let prefix: string;
@@ -106,6 +106,28 @@ describe('the store in a cluster of Redis', () => {
         const sample = await (async () => other.sample('unls', 99))().catch(() => []);
         return sample.length === keys.length;
       });
+    },
+    REDIS_LIMIT_MS,
+  );
+
+  it(
+    'goes on with a replica that has taken the place of a node that was killed',
+    async () => {
+      const own = await startCluster();
+      const replica = await startReplica(own);
+      const url = `redis://${own.map(({ port }) => `127.0.0.1:${port}`).join(',')}`;
+      const [one, other] = await Promise.all([openStore(url, { prefix }), openStore(url, { prefix })]);
+      const keys = Array.from({ length: 60 }, (_, index) => `key${index}`);
+      const there = listener();
+      await Promise.all(keys.map(async (key) => other.listen(key, there)));
+      await Promise.all(keys.map(async (key) => one.put('unls', key, 'x', 60_000)));
+      await own[0]?.kill();
+      await Promise.all([becomes(one, false), becomes(other, false)]);
+      await replica.ask('cluster', 'failover', 'takeover');
+      await Promise.all([becomes(one, true), becomes(other, true)]);
+      const publish = async (key: string) => one.publish(key, 'x');
+      expect(await Promise.all(keys.map(publish))).toEqual(keys.map(() => 1));
+      expect((await one.sample('unls', 99)).length).toBe(keys.length);
     },
     REDIS_LIMIT_MS,
   );

@@ -75,12 +75,8 @@ describe('the store in Redis', () => {
     clock.now = LEASE_MS - 1;
     expect(await Promise.all(['a', 'b'].map(async (key) => alive.get('unls', key)))).toEqual(['lives', 'killed']);
     // The first has renewed its own when it can be seen that long after.
-    await until(async () => {
-      clock.now = LEASE_MS + 1;
-      const isThere = (await alive.get('unls', 'a')) === 'lives';
-      clock.now = LEASE_MS - 1;
-      return isThere;
-    });
+    const later = await open({ now: () => LEASE_MS + 1 });
+    await until(async () => (await later.get('unls', 'a')) === 'lives');
     clock.now = LEASE_MS + 1;
     expect(await alive.get('unls', 'b')).toBeUndefined();
     await alive.delete('unls', 'a');
@@ -98,12 +94,8 @@ describe('the store in Redis', () => {
     await other.delete('unls', 'deleted');
     await other.put('unls', 'anew', 'new', 10 * LEASE_MS);
     clock.now = LEASE_MS - 1;
-    await until(async () => {
-      clock.now = LEASE_MS + 1;
-      const isThere = (await one.get('unls', 'own')) !== undefined;
-      clock.now = LEASE_MS - 1;
-      return isThere;
-    });
+    const later = await open({ now: () => LEASE_MS + 1 });
+    await until(async () => (await later.get('unls', 'own')) !== undefined);
     expect((await other.list('unls', 'anew')).concat(await other.list('unls', 'deleted'))).toEqual([['anew', 'new']]);
   });
 
