@@ -65,7 +65,8 @@ export class BegunShare {
    */
   read(bytes: number, begun: number): void {
     const owedBefore = this.#owed;
-    this.#owed = Math.max(0, begun - this.#taken);
+    // What was held when this was closed does not count again, though the reader may hold it still.
+    this.#owed = Math.min(Math.max(0, begun - this.#taken), owedBefore + bytes);
     const whole = owedBefore + bytes - this.#owed;
     if (begun < this.#taken || this.#owed < owedBefore) {
       const back = Math.max(0, this.#taken - begun);

@@ -49,6 +49,16 @@ describe('the bytes of what has begun', () => {
     expect([one?.credit, other?.credit]).toEqual([9, 3]);
   });
 
+  it('are credited once, also where a reader goes on with what it held when its share was closed', () => {
+    const [one] = open(100, 1);
+    one?.share.read(5, 5);
+    one?.share.close();
+    one?.share.read(7, 12);
+    expect(one?.credit).toBe(12);
+    one?.share.read(1, 0);
+    expect(one?.credit).toBe(13);
+  });
+
   it('are bounded, but for one reader; and each that reads on comes to its end', () => {
     const most = 50;
     const item = 40;
