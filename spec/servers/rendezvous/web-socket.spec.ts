@@ -211,17 +211,15 @@ describe('A rendezvous server by WebSocket', () => {
     await expectServed(servers);
   });
 
-  it('waits a second for a client that it closes to close, too', async () => {
+  it('drops a client that it closes and that does not close, too', async () => {
     const { http } = await serveAll(lab);
     const socket = raw(http);
     await chunkOf(socket);
-    const begun = performance.now();
     socket.write(frame(Buffer.from('QUIT')));
     await once(socket.resume(), 'close');
-    expect(performance.now() - begun).toBeGreaterThan(900);
+    expect(socket.destroyed).toBeTrue();
     // The library itself would wait for 30 s.
-    expect(performance.now() - begun).toBeLessThan(25_000);
-  });
+  }, 20_000);
 
   it('does not wait for half a handshake', async () => {
     const servers = await serveAll(lab, { httpLimits: { requestMs: 200 } });
