@@ -21,6 +21,8 @@ interface Share {
   readonly holders: Map<ByteHolder, number>;
   /** How many digits its bytes have, in binary. */
   size: number;
+  /** Its place among those of the same size. */
+  place: number;
 }
 
 /** The digits of the largest number of bytes that is counted exactly. */
@@ -42,7 +44,7 @@ const MOST_COMPARED = 64;
 export class ByteShares {
   readonly #shares = new Map<string, Share>();
   /** The sites by the {@link Share.size} of what they have. */
-  readonly #bySize = Array.from({ length: MOST_DIGITS + 1 }, () => new Set<Share>());
+  readonly #bySize = Array.from({ length: MOST_DIGITS + 1 }, () => new Array<Share>());
   #bytes = 0;
 
   constructor(readonly config: ByteSharesConfig) {}
@@ -62,7 +64,12 @@ export class ByteShares {
   }
 
   #count(holder: ByteHolder, bytes: number): Share {
-    const share = this.#shares.get(holder.site) ?? { bytes: 0, holders: new Map<ByteHolder, number>(), size: 0 };
+    const share = this.#shares.get(holder.site) ?? {
+      bytes: 0,
+      holders: new Map<ByteHolder, number>(),
+      size: 0,
+      place: 0,
+    };
     const change = bytes - (share.holders.get(holder) ?? 0);
     share.bytes += change;
     this.#bytes += change;
@@ -77,9 +84,19 @@ export class ByteShares {
   #sort(share: Share): void {
     const size = share.bytes.toString(2).length;
     if (size === share.size && share.bytes > 0) return;
-    this.#bySize[share.size]?.delete(share);
-    if (share.bytes > 0) this.#bySize[size]?.add(share);
-    share.size = size;
+    if (share.size > 0) this.#takeOut(share);
+    share.size = share.bytes > 0 ? size : 0;
+    const sameSize = this.#bySize[size];
+    if (share.size > 0 && sameSize !== undefined) share.place = sameSize.push(share) - 1;
+  }
+
+  /** The last takes its place. A `Set` would keep a gap, and each look at its beginning would go over all gaps there. */
+  #takeOut(share: Share): void {
+    const sameSize = this.#bySize[share.size] ?? [];
+    const last = sameSize.pop();
+    if (last === undefined || last === share) return;
+    sameSize[share.place] = last;
+    last.place = share.place;
   }
 
   #evict(holder: ByteHolder): void {
@@ -96,9 +113,9 @@ export class ByteShares {
   }
 
   #greediest(): Share {
-    let greediest: Share = { bytes: 0, holders: new Map(), size: 0 };
+    let greediest: Share = { bytes: 0, holders: new Map(), size: 0, place: 0 };
     let left = MOST_COMPARED;
-    for (const share of this.#bySize.findLast((shares) => shares.size > 0) ?? []) {
+    for (const share of this.#bySize.findLast((shares) => shares.length > 0) ?? []) {
       if (share.bytes > greediest.bytes) greediest = share;
       if (--left === 0) break;
     }

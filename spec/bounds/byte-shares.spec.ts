@@ -45,16 +45,22 @@ describe('Room for bytes that sites share', () => {
   });
 
   it('takes no longer to make room however many sites there are', () => {
-    const evictAmong = (sites: number) => {
+    const full = (sites: number) => {
       const gone: string[] = [];
       const shares = new ByteShares({ mostOfOne: 1_000, mostOfSite: 1_000, most: 10 * sites });
       for (let site = 0; site < sites; site++) shares.set(holderAt(`small ${site}`, gone), 10);
-      for (let more = 0; more < sites; more++) shares.set(holderAt(`more ${more}`, gone), 10);
-      return gone.length;
+      return { shares, gone };
     };
-    expect(evictAmong(100)).toBe(100);
+    const prepared = new Map([2_000, 32_000].map((sites) => [sites, full(sites)]));
+    let newcomers = 0;
+    const evictAmong = (sites: number) => {
+      for (let more = 0; more < sites; more++)
+        prepared.get(sites)?.shares.set(holderAt(`more ${newcomers++}`, prepared.get(sites)?.gone ?? []), 10);
+    };
+    evictAmong(2_000);
+    expect(prepared.get(2_000)?.gone.length).toBe(2_000);
     // A look at all sites for each of them would cost the square of their number.
-    expect(growthOf(1_000, evictAmong)).toBeUndefined();
+    expect(growthOf(2_000, evictAmong)).toBeUndefined();
   });
 
   it('never exceeds its limits, and counts correctly', () => {
