@@ -124,7 +124,8 @@ describe('The boxes of mailbox servers whose Redis goes away', () => {
       await Promise.all(['a', 'nobody'].map((owner) => boxes.listen(owner)));
       await redis.restart();
       while (arrived.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-      expect(arrived).toEqual(['a']);
+      // Once when Redis can be asked, and once more when channels are heard again, if that is later.
+      expect(new Set(arrived)).toEqual(new Set(['a']));
       boxes.close();
     },
     REDIS_LIMIT_MS,
