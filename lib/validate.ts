@@ -64,6 +64,12 @@ export function readNumber(text: string, minimum: number, maximum: number): numb
   return value >= minimum && value <= maximum ? value : undefined;
 }
 
+/** Reads a time or a duration of a line, in whole milliseconds: `undefined` for any other text. */
+export function readTime(text: string): number | undefined {
+  const value = /^[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  return Number.isSafeInteger(value) ? value : undefined;
+}
+
 const BASE64URL = /^[A-Za-z0-9_-]*$/;
 
 /** What the last of three and of two characters can be: the bits of it that stand for nothing are zero. */

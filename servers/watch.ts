@@ -1,5 +1,6 @@
 import { noop } from 'rxjs';
 import type { RefusalCode as RendezvousRefusal } from '../lib/rendezvous/messages.js';
+import type { SessionRefusalCode } from '../lib/signalling/carriers/mailbox-lines.js';
 import type { RefusalCode as MailboxRefusal } from '../lib/signalling/carriers/mailbox-messages.js';
 import type { RefusalCode as RelayRefusal } from '../lib/techniques/relay/protocol.js';
 
@@ -25,9 +26,9 @@ export interface Counted {
 export interface Refused {
   /** Refused by a line `REFUSED`, or dropped without one. */
   readonly rendezvous: RendezvousRefusal;
+  /** Refused with a status of HTTP, and the code in its body; in a session by a line. */
+  readonly mailbox: MailboxRefusal | SessionRefusalCode;
   /** Refused with a status of HTTP, and the code in its body. */
-  readonly mailbox: MailboxRefusal;
-  /** The same. */
   readonly relay: RelayRefusal;
   /** Refused to dial a caller back: it asks too often, or too many do. */
   readonly reachability: 'too-often' | 'server-full';

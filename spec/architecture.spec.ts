@@ -62,6 +62,7 @@ const SERVERS: readonly string[] = [
   'relay',
   'reachability',
   'dht',
+  'lines',
   'http',
   'tls',
   'callers',
@@ -258,7 +259,11 @@ describe('the house', () => {
 
   it('has servers that import only from the lower rooms, never from those of a node', () => {
     // What both sides say is pure, in whichever room it is.
-    const pure = ['lib/signalling/carriers/mailbox-messages.ts', 'lib/techniques/relay/protocol.ts'];
+    const pure = [
+      'lib/signalling/carriers/mailbox-lines.ts',
+      'lib/signalling/carriers/mailbox-messages.ts',
+      'lib/techniques/relay/protocol.ts',
+    ];
     const imported = servers
       .flatMap(({ imports }) => imports)
       .filter((path) => path.startsWith('lib/') && !pure.includes(path));

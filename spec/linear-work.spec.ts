@@ -16,6 +16,7 @@ import * as relay from '../lib/techniques/relay/protocol.js';
 import { parseReply, parseRequest } from '../lib/rendezvous/messages.js';
 import { parsePyp2pReply, parsePyp2pRequest } from '../lib/pyp2p/wire/rendezvous-messages.js';
 import { openEnvelope } from '../lib/signalling/envelope.js';
+import { parseSessionReply, parseSessionRequest } from '../lib/signalling/carriers/mailbox-lines.js';
 import * as mailbox from '../lib/signalling/carriers/mailbox-messages.js';
 import { decodeText, parseReverse } from '../lib/pyp2p/mailbox-messages.js';
 import { isSigned } from '../lib/signed-request.js';
@@ -73,6 +74,8 @@ const READERS: Readonly<Record<string, (text: string) => unknown>> = {
   decodeText,
   parseReverse,
   'a reverse connect': (text) => parseReverse(`REVERSE_CONNECT:${text}`),
+  'a line to a mailbox': parseSessionRequest,
+  'a line of a mailbox': parseSessionReply,
   'the put of a mailbox': mailbox.decodePut,
   'the take of a mailbox': mailbox.decodeTake,
   'what a mailbox has delivered': mailbox.decodeDelivered,

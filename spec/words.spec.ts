@@ -9,6 +9,7 @@ import { look$ } from '../lib/reachability.js';
 import { systemRuntime } from '../lib/runtime.js';
 import { decodeRefusal as decodeRelayRefusal } from '../lib/techniques/relay/protocol.js';
 import { parseReply } from '../lib/rendezvous/messages.js';
+import { parseSessionReply } from '../lib/signalling/carriers/mailbox-lines.js';
 import { decodeRefusal as decodeMailboxRefusal } from '../lib/signalling/carriers/mailbox-messages.js';
 import { readAnswer } from '../lib/techniques/punch/messages.js';
 import { readReply } from '../lib/techniques/relay/messages.js';
@@ -70,6 +71,14 @@ describe('decoded text of a peer, a server or a gateway is clean in', () => {
     'a rendezvous refusal': (harm) => {
       const reply = parseReply(`REFUSED closing ${harm}`);
       return reply?.verb === 'REFUSED' ? reply.words : undefined;
+    },
+    'the end of a session with a mailbox': (harm) => {
+      const reply = parseSessionReply(`REFUSED closing ${harm}`);
+      return reply?.verb === 'REFUSED' ? reply.words : undefined;
+    },
+    'a message that a mailbox declines': (harm) => {
+      const reply = parseSessionReply(`DECLINED id too-often ${harm}`);
+      return reply?.verb === 'DECLINED' ? reply.words : undefined;
     },
     'a mailbox refusal': (harm) => decodeMailboxRefusal(refusal(harm))?.words,
     'a relay refusal': (harm) => decodeRelayRefusal(refusal(harm))?.words,

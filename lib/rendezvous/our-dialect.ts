@@ -1,5 +1,6 @@
-import { defer, filter, map, startWith, switchMap, take, takeUntil, timer, type Observable } from 'rxjs';
+import { defer, filter, map, switchMap, take, type Observable } from 'rxjs';
 import { formatServer } from '../endpoint.js';
+import { keepAlive$ } from '../link/keep-alive.js';
 import { formatUnl, parseUnl } from '../unl.js';
 import type { UnlV3 } from '../unl/types.js';
 import { ask$ } from './ask.js';
@@ -7,17 +8,19 @@ import type { Dialect, Talk, Welcome } from './dialect.js';
 import { errorOf, unseenError } from './errors.js';
 import { formatRequest, parseReply, proofOf, RENDEZVOUS_VERSION } from './messages.js';
 
-/** A server that has not said anything for this long gets a PING; NATs are known to forget a quiet mapping in 60 s. */
-const PING_MS = 20_000;
-
-/** A server that has not answered a PING for this long is gone: far more than any round trip. */
-const PONG_MS = 10_000;
-
 /** The dialect of nodes that prove their keys: the protocol of `messages.ts`, and nothing else. */
 export const OUR_DIALECT: Dialect = {
   isReply: () => false,
   begin$: prove$,
-  keepAlive$,
+  keepAlive$: ({ server, line$, send, runtime: { scheduler } }) =>
+    keepAlive$(
+      line$,
+      () => {
+        send({ verb: 'PING' });
+      },
+      (words) => errorOf(server, words),
+      scheduler,
+    ),
   advertise: ({ send }, own) => {
     send({ verb: 'ADVERTISE', unl: formatUnl(own) });
   },
@@ -64,21 +67,6 @@ function prove$({ server, remote, identity, runtime, only$, send }: Talk): Obser
       }),
     );
   });
-}
-
-/** Asks a silent server for a sign of life, and fails when it gives none. */
-function keepAlive$({ server, runtime: { scheduler }, line$, send }: Talk): Observable<never> {
-  return line$.pipe(
-    startWith(undefined),
-    switchMap(() => timer(PING_MS, scheduler)),
-    switchMap(() => {
-      send({ verb: 'PING' });
-      return timer(PONG_MS, scheduler).pipe(takeUntil(line$));
-    }),
-    map(() => {
-      throw errorOf(server, `has said nothing for ${PING_MS + PONG_MS} ms`);
-    }),
-  );
 }
 
 /** What a server passes on is anybody's text, and of a node without a key nobody could be proven to be its owner. */

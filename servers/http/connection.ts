@@ -2,31 +2,43 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { siteOf } from '../../lib/bounds/site.js';
 import type { Caller } from '../callers/caller.js';
+import type { Unread, Unreading } from '../unread.js';
 import type { Place } from './room.js';
 
-/** What a connection of an HTTP server has. */
-interface ConnectionConfig {
-  readonly socket: Socket;
-  /** Who has connected. */
-  readonly caller: Caller;
-  readonly place: Place;
-  /** Is called when an answer was written. */
-  readonly look: () => void;
-}
-
-/** A connection of an HTTP server, which has one request at a time. */
-export class Connection {
-  readonly caller: Caller;
-  readonly #config: ConnectionConfig;
+/** A connection of an HTTP server, which has one request at a time, or speaks another protocol that it was upgraded to. */
+export class Connection implements Unreading {
   /** The site that it is counted by while nobody asks anything. */
   readonly #site: string;
   #answering: ServerResponse | undefined;
   #isClosing = false;
+  #isUpgraded = false;
 
-  constructor(config: ConnectionConfig) {
-    this.caller = config.caller;
-    this.#config = config;
-    this.#site = config.place.site;
+  /**
+   * @param socket the socket, or the TLS stream.
+   * @param caller who has connected.
+   * @param unread drops the client if it does not read what it is answered.
+   */
+  constructor(
+    readonly socket: Socket,
+    readonly caller: Caller,
+    readonly place: Place,
+    readonly unread: Unread,
+  ) {
+    this.#site = place.site;
+  }
+
+  /** The site that it is counted by, which changes when another caller asks by the same proxy. */
+  get site(): string {
+    return this.place.site;
+  }
+
+  /** How many bytes of answers wait for the client. */
+  get waiting(): number {
+    return this.socket.writableLength;
+  }
+
+  drop(): void {
+    this.socket.destroy();
   }
 
   /**
@@ -40,7 +52,9 @@ export class Connection {
       return false;
     }
     this.#answering = response;
-    response.once('prefinish', this.#config.look);
+    response.once('prefinish', () => {
+      this.unread.look(this);
+    });
     response.once('finish', () => {
       this.#answering = undefined;
     });
@@ -49,7 +63,7 @@ export class Connection {
 
   /** Counts the connection by the site of whoever asks, until it is answered. Returns whether there is room for another of it. */
   countBy(caller: Caller, response: ServerResponse): boolean {
-    const { place } = this.#config;
+    const { place } = this;
     const site = this.#siteOf(caller);
     if (!place.moveTo(site)) return false;
     if (site !== this.#site) {
@@ -60,9 +74,10 @@ export class Connection {
     return true;
   }
 
-  /** Counts the connection by a site for good: it speaks another protocol from now on. Returns whether there is room. */
-  keepBy(caller: Caller): boolean {
-    return this.#config.place.moveTo(this.#siteOf(caller));
+  /** It speaks another protocol from now on, and is counted by the site of whoever asks. Returns whether there is room. */
+  upgradeBy(caller: Caller): boolean {
+    this.#isUpgraded = true;
+    return this.place.moveTo(this.#siteOf(caller));
   }
 
   /** Where a proxy does not say who asks, its connections are counted alone. */
@@ -78,15 +93,15 @@ export class Connection {
     else answer.setHeader('connection', 'close');
   }
 
-  /** Drops the connection unless a request is being answered: the client has had its time to ask. */
+  /** Drops the connection unless a request is being answered, or it is no HTTP any more: the client has had its time to ask. */
   dropSilent(): void {
-    if (this.#answering === undefined) this.#config.socket.destroy();
+    if (this.#answering === undefined && !this.#isUpgraded) this.socket.destroy();
   }
 
   #closeBehind(response: ServerResponse): void {
     if (this.#isClosing) return;
     this.#isClosing = true;
-    const { socket } = this.#config;
+    const { socket } = this;
     socket.pause();
     if (!response.headersSent) response.setHeader('connection', 'close');
     this.#endBehind(response);
@@ -94,7 +109,7 @@ export class Connection {
 
   #endBehind(answer: ServerResponse): void {
     answer.once('finish', () => {
-      this.#config.socket.destroySoon();
+      this.socket.destroySoon();
     });
   }
 }

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { Admission } from '../../lib/bounds/admission.js';
 import type { HttpServerLimits } from './limits.js';
 
@@ -6,30 +7,30 @@ import type { HttpServerLimits } from './limits.js';
  * the other: it is counted by the site of whoever asks.
  */
 export class Room {
-  readonly #room: Admission<() => void>;
+  readonly #room: Admission<Socket>;
 
   constructor({ connections, connectionsPerHost }: HttpServerLimits) {
     this.#room = new Admission({ most: connections, mostOfSite: connectionsPerHost });
   }
 
   /** Takes a connection in, for which another may have to go. Returns its place; `undefined` when there is none. */
-  enter(site: string, drop: () => void): Place | undefined {
-    const { isIn, gaveWay } = this.#room.admit(site, drop);
-    gaveWay?.();
-    return isIn ? new Place(this.#room, site, drop) : undefined;
+  enter(site: string, socket: Socket): Place | undefined {
+    const { isIn, gaveWay } = this.#room.admit(site, socket);
+    gaveWay?.destroy();
+    return isIn ? new Place(this.#room, site, socket) : undefined;
   }
 }
 
 /** The place of one connection. */
 export class Place {
-  readonly #room: Admission<() => void>;
-  readonly #drop: () => void;
+  readonly #room: Admission<Socket>;
+  readonly #socket: Socket;
   #site: string;
 
-  constructor(room: Admission<() => void>, site: string, drop: () => void) {
+  constructor(room: Admission<Socket>, site: string, socket: Socket) {
     this.#room = room;
     this.#site = site;
-    this.#drop = drop;
+    this.#socket = socket;
   }
 
   /** The site that it is counted by. */
@@ -40,15 +41,15 @@ export class Place {
   /** Counts it by another site from now on. Returns whether that has room for it; if not, it is counted as before. */
   moveTo(site: string): boolean {
     if (site === this.#site) return true;
-    if (!this.#room.leave(this.#site, this.#drop)) return false;
-    const { isIn, gaveWay } = this.#room.admit(site, this.#drop);
-    gaveWay?.();
+    if (!this.#room.leave(this.#site, this.#socket)) return false;
+    const { isIn, gaveWay } = this.#room.admit(site, this.#socket);
+    gaveWay?.destroy();
     if (isIn) this.#site = site;
-    else this.#room.add(this.#site, this.#drop);
+    else this.#room.add(this.#site, this.#socket);
     return isIn;
   }
 
   leave(): void {
-    this.#room.leave(this.#site, this.#drop);
+    this.#room.leave(this.#site, this.#socket);
   }
 }

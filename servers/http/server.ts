@@ -102,7 +102,9 @@ function listening$(
     const callers = new Callers(trustProxy, scheduler);
     const unread = new Unread(limits, scheduler);
     const room = new Room(limits);
+    // By socket, or by TLS stream; few listeners of each, since there may be very many that only wait.
     const connections = new Map<Socket, Connection>();
+    const places = new Map<Socket, Place>();
     let arrived = 0;
     const turnAway = (response: ServerResponse, { address }: Caller) => {
       watch.refused('http', 'too-many-connections', siteOf(address));
@@ -117,42 +119,40 @@ function listening$(
       else if (connection.countBy(caller, response)) answer({ request, response, caller }, services);
       else turnAway(response, caller);
     });
-    // Node leaves these alone when it closes all connections.
-    const upgraded = new Set<Socket>();
     http.on('upgrade', (request, _, head) => {
-      const { socket } = request;
-      const connection = connections.get(socket);
-      connections.delete(socket);
-      upgraded.add(socket);
-      socket.once('close', () => upgraded.delete(socket));
+      const connection = connections.get(request.socket);
       answerUpgrade(request, head, (response, upgrade) => {
         const caller = connection && callers.asking(connection.caller, request.headers);
         if (connection === undefined || caller === undefined) refuse(response, 'headers');
-        else if (connection.keepBy(caller)) answer({ request, response, caller, upgrade }, services);
+        else if (connection.upgradeBy(caller)) answer({ request, response, caller, upgrade }, services);
         else turnAway(response, caller);
       });
     });
-    const forget = watch.gauge('httpConnections', () => connections.size + upgraded.size);
-    const sockets = new Set<Socket>();
+    const forget = watch.gauge('httpConnections', () => connections.size);
+    function left(this: Socket): void {
+      places.get(this)?.leave();
+      places.delete(this);
+    }
     /** Closes a connection over the limit, or another that gives way to it, so that no site takes all connections. */
     const enter = (socket: Socket, caller: Caller): Place | undefined => {
-      const place = room.enter(siteOfCaller(caller, ++arrived), () => socket.destroy());
+      const place = room.enter(siteOfCaller(caller, ++arrived), socket);
       if (place === undefined) {
         watch.refused('http', 'too-many-connections', siteOf(caller.address));
         socket.destroy();
         return undefined;
       }
-      sockets.add(socket);
-      socket.once('close', () => {
-        place.leave();
-        sockets.delete(socket);
-      });
+      places.set(socket, place);
+      socket.on('close', left);
       return place;
     };
+    function closed(this: Socket): void {
+      const connection = connections.get(this);
+      connections.delete(this);
+      if (connection !== undefined) unread.forget(connection);
+    }
     const opened = (stream: Socket, caller: Caller, place: Place) => {
-      const look = unread.watch({ socket: stream, site: () => place.site });
-      connections.set(stream, new Connection({ socket: stream, caller, place, look }));
-      stream.once('close', () => connections.delete(stream));
+      connections.set(stream, new Connection(stream, caller, place, unread));
+      stream.on('close', closed);
     };
     const front = frontOf(http, {
       callers,
@@ -194,7 +194,8 @@ function listening$(
       front.close();
       http.close();
       http.closeAllConnections();
-      for (const socket of [...upgraded, ...sockets]) socket.destroy();
+      // Node leaves those alone that were upgraded.
+      for (const socket of [...connections.keys(), ...places.keys()]) socket.destroy();
     };
   });
 }

@@ -17,6 +17,10 @@ export interface MailboxServerLimits extends BoxLimits, PollLimits, Pyp2pLimits 
   readonly requestsPerSecond: number;
   /** Requests at once from one IPv4 address or IPv6 /48. */
   readonly requestBurst: number;
+  /** Lines a second of one session, on average. */
+  readonly linesPerSecond: number;
+  /** Lines at once of one session. */
+  readonly lineBurst: number;
   /** Receivers whose last visit is remembered. */
   readonly owners: number;
   /** The interval at which expired messages are deleted, in milliseconds. */
@@ -38,6 +42,8 @@ export const DEFAULT_MAILBOX_LIMITS: MailboxServerLimits = {
   putBurst: 60,
   requestsPerSecond: 50,
   requestBurst: 500,
+  linesPerSecond: 50,
+  lineBurst: 200,
   polls: 10_000,
   pollsPerHost: 128,
   owners: 50_000,

@@ -28,6 +28,8 @@ import { watchedService } from '../http/watched-service.js';
 import { levelStore$ } from './level-store.js';
 import { DEFAULT_MAILBOX_LIMITS, type MailboxServerLimits } from './limits.js';
 import { Mailbox } from './mailbox.js';
+import { Requests } from './requests.js';
+import { Sessions } from './sessions.js';
 import { onDrain, type DrainConfig } from '../drain.js';
 import { forgetfulStore, type StorageState } from './store.js';
 import { unwatched, type Watch } from '../watch.js';
@@ -130,9 +132,11 @@ export function mailboxService$(
     const { scheduler } = runtime;
     const store$ = dataFolder === undefined ? of(forgetfulStore) : levelStore$(dataFolder, scheduler);
     return store$.pipe(
-      map((store) => new Mailbox({ store, shared: sharedStore, hosts: names, limits, runtime, watch })),
+      map((store) => new Mailbox({ store, shared: sharedStore, limits, runtime, watch })),
       switchMap((mailbox) => from(mailbox.load()).pipe(map(() => mailbox))),
       switchMap((mailbox) => {
+        const [requests, sessions] = [new Requests(mailbox, names), new Sessions(mailbox, names)];
+        const service: HttpService = (exchange) => requests.service(exchange) || sessions.service(exchange);
         const sweeping$ = timer(limits.sweepMs, limits.sweepMs, scheduler).pipe(
           exhaustMap(() => from(mailbox.sweep()).pipe(ignoreErrors())),
           ignoreElements(),
@@ -140,16 +144,18 @@ export function mailboxService$(
         // In a moment: HTTP servers mark the answers as the last ones of their connections first.
         const draining = onDrain(drain$.pipe(delay(0, scheduler)), () => {
           mailbox.drain();
+          sessions.drain();
         });
         return merge(
           of({
-            service: watchedService('mailbox', mailbox.service, watch),
+            service: watchedService('mailbox', service, watch),
             storage$: sharedStore?.state$ ?? mailbox.store.state$,
           }),
           sweeping$,
         ).pipe(
           finalize(() => {
             draining.unsubscribe();
+            sessions.close();
             mailbox.close();
           }),
         );

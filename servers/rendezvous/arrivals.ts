@@ -11,9 +11,9 @@ import type { Callers } from '../callers/callers.js';
 import { firstBytes } from '../callers/first-bytes.js';
 import { Handshakes, TLS_HANDSHAKE } from '../tls/handshakes.js';
 import type { Watch } from '../watch.js';
-import type { LinesShared } from './client-lines.js';
+import type { LinesShared } from '../lines/client-lines.js';
 import type { Clients } from './clients.js';
-import { SocketLines } from './socket-lines.js';
+import { SocketLines } from '../lines/socket-lines.js';
 import { WebSocketLines } from './web-socket-lines.js';
 
 /** What takes clients in. */

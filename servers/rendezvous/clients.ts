@@ -1,7 +1,7 @@
 import { BehaviorSubject, concat, filter, ignoreElements, interval, map, take, tap, type Observable } from 'rxjs';
 import { siteOf } from '../../lib/bounds/site.js';
 import type { Caller } from '../callers/caller.js';
-import type { ClientLines } from './client-lines.js';
+import type { ClientLines } from '../lines/client-lines.js';
 import { ConnectionLimit } from './connection-limit.js';
 import { ServerSession, type SessionContext } from './session.js';
 

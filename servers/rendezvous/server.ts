@@ -12,7 +12,6 @@ import {
   tap,
   type Observable,
 } from 'rxjs';
-import { ByteShares } from '../../lib/bounds/byte-shares.js';
 import { MAX_TIMER_MS } from '../../lib/config.js';
 import { withDefaults } from '../../lib/config/resolve.js';
 import { type Endpoint } from '../../lib/endpoint.js';
@@ -28,17 +27,14 @@ import { watchedService } from '../http/watched-service.js';
 import { memoryStore } from '../store/memory.js';
 import type { Store } from '../store/store.js';
 import { watchedStore } from '../store/watched.js';
-import { Timers } from '../timers.js';
-import { Unread } from '../unread.js';
 import { unwatched, type Watch } from '../watch.js';
 import { Arrivals } from './arrivals.js';
-import { UNANSWERED_BYTES } from './client-lines.js';
 import { Clients } from './clients.js';
 import { Forwarding } from './forwarding.js';
-import { namesOf } from './intended-server.js';
+import { namesOf } from '../lines/intended-server.js';
 import { DEFAULT_SERVER_LIMITS, type RendezvousServerLimits } from './limits.js';
-import { Nonces } from './nonces.js';
-import { Outbox } from './outbox.js';
+import { Nonces } from '../lines/nonces.js';
+import { sharedLines } from '../lines/shared.js';
 import { bothProtocols } from './protocols.js';
 import { webSocketService } from './web-socket-service.js';
 
@@ -126,12 +122,7 @@ export function rendezvous$(
     const { scheduler } = runtime;
     const now = () => scheduler.now();
     const memory = () => memoryStore({ maxEntries: limits.tableEntries, now, random: runtime.random });
-    const shared = {
-      timers: new Timers(scheduler),
-      outbox: new Outbox(),
-      unread: new Unread(limits, scheduler),
-      unanswered: new ByteShares(UNANSWERED_BYTES),
-    };
+    const shared = sharedLines(limits, scheduler);
     const serverId = runtime.newId();
     const callers = new Callers(trustProxy, scheduler);
     const namesAt = hosts === undefined ? () => new Set<string>() : namesOf(hosts);
@@ -180,8 +171,7 @@ export function rendezvous$(
       }),
       finalize(() => {
         callers.close();
-        shared.unread.close();
-        shared.timers.close();
+        shared.close();
       }),
     );
   });

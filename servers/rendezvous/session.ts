@@ -8,9 +8,9 @@ import type { Caller } from '../callers/caller.js';
 import { onceKnown, type ChannelListener, type Soon, type Store, type Table } from '../store/store.js';
 import type { Due, Timer, Timers } from '../timers.js';
 import type { Watch } from '../watch.js';
-import type { ClientHandler, ClientLines } from './client-lines.js';
+import type { ClientHandler, ClientLines } from '../lines/client-lines.js';
 import type { Forwarding } from './forwarding.js';
-import { isIntended } from './intended-server.js';
+import { isIntended } from '../lines/intended-server.js';
 import type { RendezvousServerLimits } from './limits.js';
 
 /** What the sessions of a server share. */

@@ -8,7 +8,7 @@ import { expectLine } from '../../lib/link/lines.js';
 import { REPLY_MAX_BYTES } from '../../lib/rendezvous/messages.js';
 import type { Due, Timer } from '../timers.js';
 import type { Unreading } from '../unread.js';
-import { REFUSED_MS, type ClientHandler, type ClientLines, type LinesShared } from './client-lines.js';
+import { REFUSED_MS, type ClientHandler, type ClientLines, type LinesShared } from '../lines/client-lines.js';
 
 /** Pings and pongs of a client, whose own use is none: lines have a PING of theirs. With more the client is dropped. */
 const CONTROL_FRAMES = { perSecond: 1, burst: 20 };

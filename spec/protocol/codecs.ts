@@ -23,6 +23,7 @@ import * as relay from '../../lib/techniques/relay/protocol.js';
 import { formatReply, formatRequest, parseReply, parseRequest, proofOf } from '../../lib/rendezvous/messages.js';
 import { openEnvelope, sealEnvelope } from '../../lib/signalling/envelope.js';
 import { openSealed, seal } from '../../lib/signalling/hpke.js';
+import * as session from '../../lib/signalling/carriers/mailbox-lines.js';
 import * as mailbox from '../../lib/signalling/carriers/mailbox-messages.js';
 import { decodeText, encodeText, formatReverse, parseReverse } from '../../lib/pyp2p/mailbox-messages.js';
 import {
@@ -191,6 +192,8 @@ export const CODECS: Readonly<Record<string, Codec>> = {
   ),
   'mailbox-taken': codec((json) => mailbox.decodeTaken(textOf(json)), mailbox.encodeTaken),
   'mailbox-refusal': codec((json) => mailbox.decodeRefusal(textOf(json)), mailbox.encode),
+  'mailbox-line': codec((line) => session.parseSessionRequest(textOf(line)), session.formatSessionRequest),
+  'mailbox-reply': codec((line) => session.parseSessionReply(textOf(line)), session.formatSessionReply),
   'mailbox-authorization': codec(
     (wire) => {
       const { caller, verb, host, body, authorization } = fieldsOf(wire);

@@ -4,6 +4,7 @@ import { encode } from '../../lib/signalling/carriers/mailbox-messages.js';
 import { serve$, type ServeConfig, type Serving } from '../../servers/index.js';
 import { LineClient } from '../support/line-client.js';
 import { call, MailboxCaller, refusalOf, textsOf } from '../support/mailbox.js';
+import { SessionCaller } from '../support/mailbox-session.js';
 import { proveLine } from '../support/proof.js';
 import { needsRedis, REDIS_LIMIT_MS, redisServers, redisStores, type RedisServer } from '../support/redis.js';
 
@@ -91,6 +92,23 @@ describe('Several servers with one store', () => {
     await caller.put(bob.peerId, 'hello');
     const taker = new MailboxCaller({ host: '127.0.0.1', port: portOf(other, 'http') }, bob);
     expect(textsOf(await taker.take())).toEqual(['hello']);
+  });
+
+  it('bring what is put at one to a session at another, and it is gone from all once that has acknowledged it', async () => {
+    const [one, other] = await Promise.all([serve(), serve()]);
+    const whereOf = (serving: Serving) => ({ host: '127.0.0.1', port: portOf(serving, 'http') });
+    const alice = await SessionCaller.open(whereOf(one));
+    const bob = await SessionCaller.open(whereOf(other));
+    clients.push(alice.client, bob.client);
+    expect(await alice.put(bob.peerId, 'before')).toEqual({ verb: 'KEPT', id: 'id-0' });
+    bob.take();
+    const [before] = await bob.messages(1);
+    while ((await alice.put(bob.peerId, 'now', { id: 'now' })).verb !== 'DELIVERED');
+    const [now] = await bob.messages(1);
+    expect([before?.text, now?.text]).toEqual(['before', 'now']);
+    bob.say({ verb: 'ACK', receipts: [before?.receipt ?? '', now?.receipt ?? ''] });
+    const elsewhere = new MailboxCaller(whereOf(one), bob.identity);
+    while ((await elsewhere.take()).length > 0);
   });
 
   it('have one mailbox: what is put at one wakes who waits at another, and a take is good for one of them', async () => {

@@ -147,7 +147,7 @@ export function encodeTaken(messages: readonly TakenMessage[]): string {
 /** Reads a put: `undefined` for anything that is none. */
 export function decodePut(text: string): PutRequest | undefined {
   const { from, to, id, at, keepMs, message } = parseJsonObject(text) ?? {};
-  if (!isPeerId(from) || !isPeerId(to) || !isName(id) || !isTime(at) || !isTime(keepMs)) return undefined;
+  if (!isPeerId(from) || !isPeerId(to) || !isMailboxName(id) || !isTime(at) || !isTime(keepMs)) return undefined;
   return isMessage(message) ? { from, to, id, at, keepMs, message } : undefined;
 }
 
@@ -181,16 +181,17 @@ function decodeTakenMessage(value: unknown): TakenMessage | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { receipt, from, message, seenAt, ageMs }: Readonly<Record<string, unknown>> = { ...value };
   const address = typeof seenAt === 'string' ? canonicalAddress(seenAt) : undefined;
-  if (!isName(receipt) || !isPeerId(from) || address === undefined || !isTime(ageMs)) return undefined;
+  if (!isMailboxName(receipt) || !isPeerId(from) || address === undefined || !isTime(ageMs)) return undefined;
   return isMessage(message) ? { receipt, from, message, seenAt: address, ageMs } : undefined;
 }
 
-function isName(value: unknown): value is string {
+/** Ids of messages, and receipts: 1 to 64 characters of base64url. */
+export function isMailboxName(value: unknown): value is string {
   return typeof value === 'string' && /^[A-Za-z0-9_-]{1,64}$/.test(value);
 }
 
 function isReceipts(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.length <= MAX_RECEIPTS && value.every(isName);
+  return Array.isArray(value) && value.length <= MAX_RECEIPTS && value.every(isMailboxName);
 }
 
 function isMessage(value: unknown): value is string {

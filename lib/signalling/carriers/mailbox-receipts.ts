@@ -6,7 +6,7 @@ import { MAX_RECEIPTS, MAX_TAKEN, type TakenMessage } from './mailbox-messages.j
  * After this time, in milliseconds, the server may bring an unacknowledged message again: it was dropped here. Handling takes a
  * few seconds at most.
  */
-const HELD_MS = 10_000;
+export const HELD_MS = 10_000;
 
 /** The receipts of messages that a server has brought: those being handled, and those handled and not yet acknowledged. */
 export class Receipts {
@@ -20,14 +20,21 @@ export class Receipts {
 
   constructor(readonly now: () => number) {}
 
-  /** Whether the next answer can be held: else it is not asked for. */
-  hasRoom(): boolean {
+  /** Gives up those that were not handled in time, so that the server brings them again. Returns whether there were any. */
+  giveUp(): boolean {
+    const before = this.#held.size;
     for (const [receipt, since] of this.#held) {
       // In the order in which they came.
       if (since + HELD_MS > this.now()) break;
       this.#held.delete(receipt);
       this.#changed.next();
     }
+    return this.#held.size < before;
+  }
+
+  /** Whether the next answer can be held: else it is not asked for. */
+  hasRoom(): boolean {
+    this.giveUp();
     return this.#held.size + MAX_TAKEN <= MAX_RECEIPTS;
   }
 

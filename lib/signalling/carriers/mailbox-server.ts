@@ -1,43 +1,33 @@
 import {
-  auditTime,
   catchError,
   defer,
-  exhaustMap,
-  filter,
   finalize,
   map,
   mergeMap,
   of,
+  ReplaySubject,
   retry,
-  takeUntil,
+  share,
+  switchMap,
+  take,
   tap,
   timer,
   type Observable,
 } from 'rxjs';
-import { failureOf, HttpError } from '../../errors.js';
-import { fetch$ } from '../../http.js';
+import { failureOf, TimeoutError } from '../../errors.js';
+import type { fetch$ } from '../../http.js';
 import type { Identity, PeerId } from '../../identity.js';
+import { NotUpgradedError } from '../../link/upgrade.js';
 import { backoffMs } from '../../operators/backoff.js';
 import { takeTurns, type Turn } from '../../operators/take-turns.js';
 import { within } from '../../operators/within.js';
 import type { Runtime } from '../../runtime.js';
-import { readingClock } from '../../server-clock.js';
 import type { Delivery, Parcel } from '../carrier.js';
 import type { SignalTrace } from '../steps.js';
-import {
-  ANSWER_MAX_BYTES,
-  authorize,
-  decodeDelivered,
-  decodeRefusal,
-  decodeTaken,
-  encode,
-  mailboxUrl,
-  type MailboxVerb,
-  type Refusal,
-  type RefusalCode,
-  type TakenMessage,
-} from './mailbox-messages.js';
+import type { RefusalCode } from './mailbox-messages.js';
 import { Receipts } from './mailbox-receipts.js';
+import { ANSWER_MS, MailboxRequests, RefusedError, type Outgoing } from './mailbox-requests.js';
+import { DeclinedError, mailboxSession$, SessionRefusedError, type MailboxSession } from './mailbox-session.js';
 
 /** What talking to a mailbox server needs. */
 export interface MailboxServerConfig {
@@ -48,59 +38,52 @@ export interface MailboxServerConfig {
   readonly trace?: SignalTrace | undefined;
   /** Replaces HTTP requests in specs. */
   readonly fetch$?: typeof fetch$ | undefined;
+  /** Replaces sessions in specs. */
+  readonly session$?: typeof mailboxSession$ | undefined;
 }
-
-/** How long each take waits for a message. NATs and proxies forget silent connections after a minute or so. */
-const WAIT_MS = 25_000;
-
-/** How long a server has to answer, beyond the wait that was asked for. */
-export const ANSWER_MS = 5_000;
-
-/**
- * The shortest interval between two takes, so that a server that answers at once with nothing is not asked in a tight loop.
- */
-const PACE_MS = 200;
-
-/** When a message has been handled while a take waits, a new take acknowledges it after this time: more acknowledgements may follow. */
-const LATE_MS = 1_000;
 
 /** Pauses after failures. A restarted server is back in seconds; asking a dead one once a minute does no harm. */
 const BACKOFF = { firstMs: 500, mostMs: 60_000 };
 
-/** Refusals of a request whose time differs from the server's clock. */
-const CLOCK_REFUSALS: readonly Refusal['refused'][] = ['clock', 'replayed', 'untimely'];
+/** The pause after another program with the same key has taken the messages: the two would go on taking turns. */
+const REPLACED_MS = 30_000;
 
-/** A signal on its way. */
-export interface Outgoing {
-  readonly to: PeerId;
-  readonly id: string;
-  readonly message: string;
-  /** When it is of no use any more, by this node's clock. */
-  readonly until: number;
-}
+/** A session that does not answer a message in this time, in milliseconds, is given up for a new one. */
+const SESSION_ANSWER_MS = ANSWER_MS / 2;
 
-/** A request, signed when it is sent. */
-interface Question<T> {
-  readonly verb: MailboxVerb;
-  /** The body. `at` is the time by the server's clock. */
-  readonly body: (at: number) => string;
-  readonly decode: (text: string) => T | undefined;
-  readonly withinMs: number;
-  readonly family?: 4 | 6 | undefined;
-}
+/** Refusals of one message. */
+const OF_MESSAGE: readonly RefusalCode[] = ['recipient-full', 'sender-full', 'too-large', 'too-often'];
 
-/** One mailbox server, as this node sees it. */
+/** Refusals of sessions by servers that answer requests all the same: they do not know by which name they were called. */
+const OF_SESSIONS: readonly string[] = ['wrong-server', 'bad-proof'];
+
+/**
+ * One mailbox server, as this node sees it: by a session where it has them, otherwise by requests. A session is held for as long as
+ * messages are taken; without that, each message has its own.
+ */
 export class MailboxServer {
-  readonly #clock: ServerClock;
   readonly #turns = new Turns();
-  readonly #fetch$: typeof fetch$;
+  readonly #requests: MailboxRequests;
+  readonly #session$: Observable<MailboxSession>;
+  /** The server, or what stands before it, has no sessions. */
+  #isByRequests = false;
+  /** The session that is held. */
+  #held: MailboxSession | undefined;
 
   constructor(
     readonly url: URL,
     readonly config: MailboxServerConfig,
   ) {
-    this.#clock = new ServerClock(config.runtime.timeOfDay);
-    this.#fetch$ = config.fetch$ ?? fetch$;
+    this.#requests = new MailboxRequests(url, { ...config, readClock: this.#readClock });
+    this.#session$ = this.#open$(undefined).pipe(
+      tap((session) => {
+        this.#held = session;
+      }),
+      finalize(() => {
+        this.#held = undefined;
+      }),
+      share({ connector: () => new ReplaySubject(1) }),
+    );
   }
 
   /** What comes for this node, for ever. */
@@ -108,148 +91,140 @@ export class MailboxServer {
     const { scheduler, random } = this.config.runtime;
     return defer(() => {
       const receipts = new Receipts(() => scheduler.now());
-      const taken$ = defer(() => this.#take$(receipts)).pipe(
-        retry({
-          delay: (_, count) => timer(backoffMs(count, BACKOFF.firstMs, BACKOFF.mostMs, random), scheduler),
+      let failures = 0;
+      const bySession$ = this.#session$.pipe(switchMap((session) => session.messages$(receipts)));
+      return this.#either$(bySession$, this.#requests.messages$(receipts)).pipe(
+        tap(() => {
+          failures = 0;
         }),
-      );
-      return timer(0, PACE_MS, scheduler).pipe(
-        filter(() => receipts.hasRoom()),
-        exhaustMap(() => taken$),
         mergeMap((messages) => receipts.take(messages)),
+        retry({
+          delay: (error: unknown) => {
+            const isReplaced = error instanceof SessionRefusedError && error.refusal === 'replaced';
+            return timer(
+              isReplaced ? REPLACED_MS : backoffMs(++failures, BACKOFF.firstMs, BACKOFF.mostMs, random),
+              scheduler,
+            );
+          },
+        }),
       );
     });
   }
 
   /** Puts a message there: signals to one receiver one after the other, so that they arrive in their order. */
-  put$({ to, id, message, until }: Outgoing, family: 4 | 6 | undefined): Observable<Delivery> {
-    const { identity, runtime } = this.config;
-    const put$ = this.#ask$({
-      verb: 'put',
-      body: (at) => {
-        const keepMs = Math.max(0, until - runtime.timeOfDay());
-        return encode({ from: identity.peerId, to, id, at, keepMs, message });
-      },
-      decode: decodeDelivered,
-      withinMs: ANSWER_MS,
-      family,
-    }).pipe(
+  put$(outgoing: Outgoing, family: 4 | 6 | undefined): Observable<Delivery> {
+    const put$ = this.#either$(this.#putBySession$(outgoing, family), this.#requests.put$(outgoing, family)).pipe(
       map((isDelivered): Delivery => (isDelivered ? 'delivered' : 'kept')),
       catchError(() => of<Delivery>('absent')),
     );
-    return this.#turns.of(to, put$);
+    return this.#turns.of(outgoing.to, put$);
   }
 
-  #take$(receipts: Receipts): Observable<readonly TakenMessage[]> {
-    const { identity, runtime } = this.config;
+  #putBySession$({ to, id, message, until }: Outgoing, family: 4 | 6 | undefined): Observable<boolean> {
+    const { runtime } = this.config;
+    let wasOpen = false;
     return defer(() => {
-      const acknowledge = receipts.done();
-      return this.#ask$({
-        verb: 'take',
-        body: (at) => encode({ owner: identity.peerId, at, waitMs: WAIT_MS, acknowledge, holding: receipts.holding() }),
-        decode: decodeTaken,
-        withinMs: WAIT_MS + ANSWER_MS,
-      }).pipe(
-        tap(() => {
-          receipts.forget(acknowledge);
+      const isHeldOne = family === undefined || this.#held?.family === family;
+      return (isHeldOne ? this.#session$ : this.#open$(family)).pipe(
+        switchMap((session) => {
+          wasOpen = true;
+          const keepMs = Math.max(0, Math.floor(until - runtime.timeOfDay()));
+          return session.put$({ to, id, message, keepMs }).pipe(
+            within(SESSION_ANSWER_MS, `${this.url.origin} did not answer`, runtime.scheduler),
+            tap({
+              error: (error: unknown) => {
+                // What stands between may have forgotten the connection.
+                if (error instanceof TimeoutError) session.drop();
+              },
+            }),
+          );
         }),
-        takeUntil(receipts.changed$.pipe(auditTime(LATE_MS, runtime.scheduler))),
+        take(1),
       );
-    });
-  }
-
-  #tell(failure: string | undefined): void {
-    this.config.trace?.({ type: 'server', kind: 'mailbox', server: this.url.href, failure });
-  }
-
-  /** Asks, and again where the server wants another time. */
-  #ask$<T>({ verb, body, decode, withinMs, family }: Question<T>): Observable<T> {
-    const { identity, localAddress, runtime } = this.config;
-    return defer(() => {
-      const url = mailboxUrl(this.url, verb);
-      const text = body(this.#clock.now());
-      return this.#fetch$({
-        url,
-        method: 'POST',
-        headers: { 'content-type': 'application/json', authorization: authorize(identity, verb, url.host, text) },
-        body: text,
-        maxBytes: ANSWER_MAX_BYTES,
-        localAddress,
-        family,
-        webTls$: runtime.webTls$,
-      });
     }).pipe(
-      readingClock(runtime, (reading) => {
-        this.config.trace?.({ type: 'clock', server: this.url.href, ...reading });
-      }),
-      within(withinMs, `${this.url.origin} did not answer`, runtime.scheduler),
-      map(({ status, text }) => {
-        const answer = status === 200 ? decode(text) : undefined;
-        if (answer !== undefined) return answer;
-        throw new RefusedError(this.url, decodeRefusal(text), status);
-      }),
       retry({
-        // Twice: the server may know of a later take.
-        count: 2,
+        count: 1,
         delay: (error: unknown) => {
-          const refusal = error instanceof RefusedError ? error.refusal : undefined;
-          if (refusal === undefined || !CLOCK_REFUSALS.includes(refusal.refused)) throw error;
-          this.#clock.correct(refusal.now);
+          // A session that was held may have been dead for a while; a server that is not there is not asked twice.
+          if (!wasOpen || isAnswer(error)) throw error;
           return of(undefined);
         },
       }),
+    );
+  }
+
+  /** Does something by a session, and by requests where the server has none. */
+  #either$<T>(bySession$: Observable<T>, byRequests$: Observable<T>): Observable<T> {
+    return defer(() => {
+      if (this.#isByRequests) return byRequests$;
+      return bySession$.pipe(
+        catchError((error: unknown) => {
+          if (!hasNoSessions(error)) throw error;
+          this.#isByRequests = true;
+          return byRequests$;
+        }),
+      );
+    }).pipe(
       tap({
         next: () => {
           this.#tell(undefined);
         },
         error: (error: unknown) => {
           // A refusal of one message does not mean that the server fails.
-          if (error instanceof RefusedError && error.isOfMessage) return;
-          this.#tell(error instanceof RefusedError ? error.failure : failureOf(error, 'mailbox'));
+          if (!isOfMessage(error)) this.#tell(wordsOf(error));
         },
       }),
     );
   }
-}
 
-/** Refusals of one message. */
-const OF_MESSAGE: readonly RefusalCode[] = ['recipient-full', 'sender-full', 'too-large', 'too-often'];
+  #open$(family: 4 | 6 | undefined): Observable<MailboxSession> {
+    const { identity, localAddress, runtime, session$ = mailboxSession$ } = this.config;
+    return defer(() =>
+      session$(this.url, {
+        identity,
+        localAddress,
+        family,
+        withinMs: ANSWER_MS,
+        runtime,
+        readClock: this.#readClock,
+      }),
+    );
+  }
 
-/** A server refused, or gave an unexpected answer. */
-class RefusedError extends HttpError {
-  readonly failure: string;
-  /** Whether it is about one message or its receiver. */
-  readonly isOfMessage: boolean;
+  readonly #readClock = (reading: { readonly aheadMs: number; readonly uncertainMs: number }): void => {
+    this.config.trace?.({ type: 'clock', server: this.url.href, ...reading });
+  };
 
-  constructor(
-    url: URL,
-    readonly refusal: Refusal | undefined,
-    status: number,
-  ) {
-    super(`${url.origin} refused: ${refusal?.words ?? `HTTP status ${status}`}`);
-    const isNone = `answers, but is no mailbox (HTTP status ${status})`;
-    this.failure = refusal === undefined ? isNone : `refuses: ${refusal.words}`;
-    this.isOfMessage = refusal !== undefined && OF_MESSAGE.includes(refusal.refused);
+  #tell(failure: string | undefined): void {
+    this.config.trace?.({ type: 'server', kind: 'mailbox', server: this.url.href, failure });
   }
 }
 
-/** A server's clock: this node's own time until the server tells its time. Never returns the same time twice. */
-class ServerClock {
-  #ahead = 0;
-  #last = 0;
+/** Whether the server has answered, so that asking again is of no use. */
+function isAnswer(error: unknown): boolean {
+  return error instanceof DeclinedError || error instanceof SessionRefusedError || error instanceof NotUpgradedError;
+}
 
-  constructor(readonly timeOfDay: () => number) {}
+/** Whether requests may do where a session cannot be had: the server, or a proxy before it, does not change to another protocol. */
+function hasNoSessions(error: unknown): boolean {
+  if (error instanceof SessionRefusedError) return OF_SESSIONS.includes(error.refusal);
+  if (!(error instanceof NotUpgradedError)) return false;
+  const { status } = error;
+  // Too many requests, or a server that is not there now.
+  return status !== 408 && status !== 429 && (status < 500 || status === 501);
+}
 
-  now(): number {
-    this.#last = Math.max(this.#last + 1, Math.floor(this.timeOfDay() + this.#ahead));
-    return this.#last;
-  }
+function isOfMessage(error: unknown): boolean {
+  if (error instanceof DeclinedError) return OF_MESSAGE.includes(error.refusal);
+  return error instanceof RefusedError && error.refusal !== undefined && OF_MESSAGE.includes(error.refusal.refused);
+}
 
-  /** The server says which time it is. */
-  correct(now: number): void {
-    this.#ahead = now - this.timeOfDay();
-    this.#last = now - 1;
-  }
+/** How a server fails, in words. */
+function wordsOf(error: unknown): string {
+  if (error instanceof DeclinedError || error instanceof SessionRefusedError) return `refuses: ${error.words}`;
+  if (!(error instanceof RefusedError)) return failureOf(error, 'mailbox');
+  const isNone = `answers, but is no mailbox (HTTP status ${error.status})`;
+  return error.refusal === undefined ? isNone : `refuses: ${error.refusal.words}`;
 }
 
 /** A queue for each receiver, for as long as somebody is in it. */

@@ -1,7 +1,8 @@
 import { defer, merge, of, reduce, share, takeWhile, tap, timer, type Observable, type SchedulerLike } from 'rxjs';
 import { KEEP_MAX_MS, PARCEL_MAX_BYTES } from '../../parcel.js';
 import type { Carrier, Delivery } from '../carrier.js';
-import { ANSWER_MS, MailboxServer, type MailboxServerConfig } from './mailbox-server.js';
+import { ANSWER_MS } from './mailbox-requests.js';
+import { MailboxServer, type MailboxServerConfig } from './mailbox-server.js';
 
 /** What the carrier over mailboxes needs. */
 interface MailboxCarrierConfig extends MailboxServerConfig {

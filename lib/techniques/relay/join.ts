@@ -1,12 +1,11 @@
-import { request, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { defer, Observable, of, retry, switchMap } from 'rxjs';
+import { catchError, defer, of, retry, switchMap, type Observable } from 'rxjs';
 import { serverOf } from '../../endpoint.js';
-import { DialError, HttpError } from '../../errors.js';
+import { HttpError } from '../../errors.js';
 import type { Identity, PeerId } from '../../identity.js';
+import { NotUpgradedError, upgrade$ } from '../../link/upgrade.js';
 import { within } from '../../operators/within.js';
 import type { Runtime } from '../../runtime.js';
-import { oneLine } from '../../words.js';
 import {
   authorize,
   decodeRefusal,
@@ -100,57 +99,14 @@ function upgraded$(
   { identity, to, token }: Pick<JoinConfig, 'identity' | 'to' | 'token'>,
   at: number,
 ): Observable<Socket> {
-  return new Observable((subscriber) => {
+  return defer(() => {
     const join = encodeJoin({ from: identity.peerId, to, token, at });
-    const asking = request({
-      createConnection: () => socket,
-      path: url.pathname,
-      headers: {
-        host: url.host,
-        connection: 'Upgrade',
-        upgrade: RELAY_PROTOCOL,
-        [RELAY_HEADER]: join,
-        authorization: authorize(identity, url.host, join),
-      },
-    });
-    let handedOver = false;
-    asking.on('error', (cause) => {
-      subscriber.error(new DialError(`The relay ${url.origin} closed the connection: ${cause.message}`, { cause }));
-    });
-    asking.once('response', (response) => {
-      readRefusal(response, (text) => {
-        subscriber.error(new RelayRefusedError(url, decodeRefusal(text), response.statusCode ?? 0));
-      });
-    });
-    asking.once('upgrade', ({ headers }, upgraded, head) => {
-      if (headers.upgrade?.toLowerCase() !== RELAY_PROTOCOL) {
-        subscriber.error(new HttpError(`${url.origin} is no relay: it upgraded to ${oneLine(headers.upgrade ?? '')}`));
-        return;
-      }
-      // The other node may have come first, and its bytes came with the response.
-      if (head.length > 0) upgraded.unshift(head);
-      handedOver = true;
-      subscriber.next(socket);
-      subscriber.complete();
-    });
-    asking.end();
-    return () => {
-      if (handedOver) return;
-      asking.destroy();
-      socket.destroy();
-    };
-  });
-}
-
-/** Calls back with the text of a response, cut to a limit. May call more than once; only the first call counts. */
-function readRefusal(response: IncomingMessage, bring: (text: string) => void): void {
-  let text = '';
-  const done = () => {
-    bring(text);
-  };
-  response.setEncoding('utf8').on('error', done).on('close', done);
-  response.on('data', (part: string) => {
-    text += part;
-    if (text.length > REFUSAL_MAX_BYTES) done();
-  });
+    const headers = { [RELAY_HEADER]: join, authorization: authorize(identity, url.host, join) };
+    return upgrade$(socket, { url, protocol: RELAY_PROTOCOL, headers, called: 'relay', maxAnswer: REFUSAL_MAX_BYTES });
+  }).pipe(
+    catchError((error: unknown) => {
+      if (!(error instanceof NotUpgradedError)) throw error;
+      throw new RelayRefusedError(url, decodeRefusal(error.text), error.status);
+    }),
+  );
 }

@@ -6,6 +6,7 @@ import {
 } from '../../../lib/pyp2p/wire/rendezvous-messages.js';
 import { parseRequest, formatRequest, parseReply, formatReply } from '../../../lib/rendezvous/messages.js';
 import { decodeJoin, decodeRefusal as decodeRelayRefusal, encodeJoin } from '../../../lib/techniques/relay/protocol.js';
+import * as session from '../../../lib/signalling/carriers/mailbox-lines.js';
 import * as mailbox from '../../../lib/signalling/carriers/mailbox-messages.js';
 import { decodeText, encodeText, formatReverse, parseReverse } from '../../../lib/pyp2p/mailbox-messages.js';
 import { peerIdOf } from '../../support/locators.js';
@@ -104,6 +105,51 @@ const mailboxes: Target = {
   },
 };
 
+/** Lines of a session with a mailbox, but for the proof. */
+export const SESSION_REQUESTS = [
+  session.formatSessionRequest({ verb: 'PUT', id: 'id-1', to: BOB, keepMs: 60_000, message: MESSAGE }),
+  session.formatSessionRequest({ verb: 'TAKE', holding: [] }),
+  session.formatSessionRequest({ verb: 'TAKE', holding: ['r1', 'r2'] }),
+  session.formatSessionRequest({ verb: 'ACK', receipts: ['r1', 'r2'] }),
+  'PING',
+].map((text) => Buffer.from(text));
+
+const mailboxLines: Target = {
+  name: 'lines of a session with a mailbox',
+  reaches: ['lib/signalling/carriers/mailbox-lines', 'lib/validate'],
+  seeds: [
+    ...SESSION_REQUESTS,
+    ...[
+      session.formatSessionRequest({
+        verb: 'PROVE',
+        peerId: ALICE,
+        server: 'rv.example.org:8080',
+        at: { address: '198.51.100.7', port: 8080 },
+        signature: Buffer.alloc(64, 7),
+      }),
+      `NONCE ${Buffer.alloc(32, 5).toString('base64url')} 1700000000000`,
+      'DELIVERED id-1',
+      'KEPT id-1',
+      'DECLINED id-1 too-often later',
+      session.formatSessionReply({
+        verb: 'MESSAGE',
+        receipt: 'r1',
+        from: ALICE,
+        message: MESSAGE,
+        seenAt: '198.51.100.7',
+        ageMs: 5,
+      }),
+      'PONG 1700000000000',
+      'REFUSED replaced by another',
+    ].map((text) => Buffer.from(text)),
+  ],
+  run: (input) => {
+    const line = input.toString('utf8').replaceAll(/[\r\n]/g, '');
+    expectSame(session.parseSessionRequest(line), session.formatSessionRequest, session.parseSessionRequest);
+    expectSame(session.parseSessionReply(line), session.formatSessionReply, session.parseSessionReply);
+  },
+};
+
 const JOIN = { from: ALICE, to: BOB, token: Buffer.alloc(16, 5).toString('base64url'), at: 1_700_000_000_000 };
 
 const relay: Target = {
@@ -139,4 +185,4 @@ const pyp2p: Target = {
   },
 };
 
-export const MESSAGE_TARGETS: readonly Target[] = [rendezvous, mailboxes, relay, pyp2p];
+export const MESSAGE_TARGETS: readonly Target[] = [rendezvous, mailboxes, mailboxLines, relay, pyp2p];

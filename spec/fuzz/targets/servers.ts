@@ -6,10 +6,11 @@ import { createIdentity, createNet, type Net } from '../../../lib/index.js';
 import { WEB_SOCKET_PROTOCOL } from '../../../lib/rendezvous/messages.js';
 import { authorize, encode } from '../../../lib/signalling/carriers/mailbox-messages.js';
 import { serve$, type Serving } from '../../../servers/index.js';
+import { ASKED, SessionCaller } from '../../support/mailbox-session.js';
 import { RawPeer } from '../../support/raw-peer.js';
 import type { Chance } from '../chance.js';
 import { chunksOf, expectThat, type Target } from '../target.js';
-import { PUT, REQUESTS, TAKE } from './messages.js';
+import { PUT, REQUESTS, SESSION_REQUESTS, TAKE } from './messages.js';
 import { FRAMES } from './wire.js';
 
 /** A server that has not answered by then does not, in milliseconds: everything is on this machine. */
@@ -67,7 +68,7 @@ function rendezvousTarget(port: number): Target {
   const session = Buffer.concat(REQUESTS.flatMap((line) => [line, Buffer.from('\r\n')]));
   return {
     name: 'the rendezvous server',
-    reaches: ['servers/rendezvous', 'servers/store'],
+    reaches: ['servers/rendezvous', 'servers/lines', 'servers/store'],
     seeds: [...REQUESTS.map((line) => Buffer.concat([line, Buffer.from('\r\n')])), session],
     concurrent: 16,
     run: (input, chance) => sendTo(port, input, chance),
@@ -162,6 +163,25 @@ function httpTarget(port: number): Target {
   };
 }
 
+/** Nodes that have proven a key to the mailbox, each new, and then say lines as they like. */
+function mailboxTarget(port: number): Target {
+  const line = (text: Buffer) => Buffer.concat([text, Buffer.from('\r\n')]);
+  return {
+    name: 'the mailbox by sessions',
+    reaches: ['servers/mailbox', 'servers/lines'],
+    seeds: [...SESSION_REQUESTS.map(line), Buffer.concat(SESSION_REQUESTS.map(line))],
+    concurrent: 16,
+    run: async (input, chance) => {
+      const where = { host: '127.0.0.1', port };
+      const { client } = await (chance.below(8) === 0 ? SessionCaller.begun(where) : SessionCaller.open(where));
+      for (const chunk of chunksOf(input, chance)) client.socket.write(chunk);
+      await new Promise((resolve) => setTimeout(resolve, chance.below(INPUT_MS)));
+      client.socket.destroy();
+    },
+    check: () => expectAnswer(port, [...ASKED, ''].join('\r\n'), 'NONCE'),
+  };
+}
+
 /** Peers that have proven a key, each new, and then speak frames as they like. */
 function nodeTarget(net: Net): Target {
   return {
@@ -253,7 +273,7 @@ export async function serverTargets(): Promise<readonly Target[]> {
       identity,
       limits: { ...much, linesPerSecond: MUCH, lineBurst: MUCH },
       httpLimits: much,
-      mailboxLimits: { requestsPerSecond: MUCH, requestBurst: MUCH },
+      mailboxLimits: { requestsPerSecond: MUCH, requestBurst: MUCH, linesPerSecond: MUCH, lineBurst: MUCH },
     }).subscribe({ next: resolve, error: reject });
   });
   const portOf = (name: string) => serving.endpoints.find((each) => each.name === name)?.local.port ?? 0;
@@ -264,6 +284,7 @@ export async function serverTargets(): Promise<readonly Target[]> {
     tlsTarget(portOf('rendezvous')),
     webSocketTarget(portOf('http')),
     httpTarget(portOf('http')),
+    mailboxTarget(portOf('http')),
     nodeTarget(net),
     dhtTarget(portOf('dht'), await recordDatagrams(portOf('dht'))),
   ];

@@ -1,6 +1,6 @@
 import { InvalidOptionError } from '../../../lib/errors.js';
 import { parseEndpoint, type Endpoint } from '../../../lib/endpoint.js';
-import { isIntended, namesOf } from '../../../servers/rendezvous/intended-server.js';
+import { isIntended, namesOf } from '../../../servers/lines/intended-server.js';
 import { thrownBy } from '../../support/thrown.js';
 
 const NONE = new Set<string>();

@@ -1,0 +1,108 @@
+import { noop } from 'rxjs';
+import { MAX_RECEIPTS, MAX_TAKEN, type TakenMessage } from '../../lib/signalling/carriers/mailbox-messages.js';
+import type { Outbox } from '../lines/outbox.js';
+import type { Kept } from './kept.js';
+import { TAKEN_MAX_BYTES, type Mailbox } from './mailbox.js';
+
+/** Who is brought messages. */
+interface Receiver {
+  readonly owner: string;
+  bring(message: TakenMessage): void;
+}
+
+/**
+ * Brings a receiver what is there and what comes, each message once, and no more than it can have without having acknowledged any:
+ * {@link MAX_RECEIPTS} messages and {@link TAKEN_MAX_BYTES}.
+ */
+export class Bringing {
+  readonly #receiver: Receiver;
+  readonly #mailbox: Mailbox;
+  readonly #outbox: Outbox;
+  /** What the receiver has and has not acknowledged, by receipt, with its size. */
+  #held = new Map<string, number>();
+  #heldBytes = 0;
+  /** Something may have come since it was looked. */
+  #isDue = false;
+  /** The store is being asked for what there is; and whether something may have come since. */
+  #isListing = false;
+  #isStale = false;
+  #isOver = false;
+
+  constructor(receiver: Receiver, mailbox: Mailbox, outbox: Outbox) {
+    this.#receiver = receiver;
+    this.#mailbox = mailbox;
+    this.#outbox = outbox;
+  }
+
+  /** Begins anew: with all but these. */
+  begin(holding: readonly string[]): void {
+    this.#held = new Map(holding.map((receipt) => [receipt, 0]));
+    this.#heldBytes = 0;
+    this.soon();
+  }
+
+  /** The receiver has dealt with these: they are deleted. */
+  acknowledge(receipts: readonly string[]): void {
+    for (const receipt of receipts) {
+      this.#heldBytes -= this.#held.get(receipt) ?? 0;
+      this.#held.delete(receipt);
+    }
+    // If the store cannot be used, they come again.
+    this.#mailbox.boxes.acknowledge(this.#receiver.owner, receipts).catch(noop);
+    this.soon();
+  }
+
+  /** Looks for what has come: what comes at the same time is brought together. */
+  soon(): void {
+    if (this.#isDue || this.#isOver) return;
+    this.#isDue = true;
+    this.#outbox.add(this);
+  }
+
+  close(): void {
+    this.#isOver = true;
+  }
+
+  flush(): void {
+    this.#isDue = false;
+    const room = TAKEN_MAX_BYTES - this.#heldBytes;
+    // Without room it goes on when something is acknowledged.
+    if (this.#isOver || room <= 0 || this.#held.size + MAX_TAKEN > MAX_RECEIPTS) return;
+    if (this.#isListing) {
+      this.#isStale = true;
+      return;
+    }
+    const held = this.#held;
+    const listed = this.#mailbox.list(this.#receiver.owner, new Set(held.keys()), room);
+    if (listed instanceof Promise) void this.#bringLater(listed, held);
+    else this.#bring(listed);
+  }
+
+  async #bringLater(listed: Promise<readonly Kept[]>, held: ReadonlyMap<string, number>): Promise<void> {
+    this.#isListing = true;
+    this.#isStale = false;
+    try {
+      const messages = await listed;
+      // It may have begun anew meanwhile.
+      if (this.#held === held) this.#bring(messages);
+      else this.#isStale = true;
+    } catch {
+      // The store is gone. When the receiver gives a sign of life, it is looked again.
+    }
+    this.#isListing = false;
+    if (this.#isStale) this.soon();
+  }
+
+  #bring(messages: readonly Kept[]): void {
+    if (this.#isOver || messages.length === 0) return;
+    this.#mailbox.watch.count('mailboxTakes', 'messages');
+    for (const kept of messages) {
+      const size = kept.message.length;
+      this.#held.set(kept.receipt, size);
+      this.#heldBytes += size;
+      this.#receiver.bring(this.#mailbox.taken(kept));
+    }
+    // There may be more.
+    this.soon();
+  }
+}
