@@ -1,6 +1,7 @@
 import type { ServerAddress } from './endpoint.js';
 import type { Identity, PeerId } from './identity.js';
 import type { RendezvousAddress } from './rendezvous-name.js';
+import type { StunAddress } from './stun/name.js';
 
 /** How long things may take, all in milliseconds. Each can be set in {@link NetConfig.timing}. */
 export interface Timing {
@@ -159,6 +160,11 @@ export interface NetConfig {
    * plain mode.
    */
   readonly dht?: readonly string[] | undefined;
+  /**
+   * STUN servers, which show this node its NAT, beside the other servers or without any: `HOST:PORT` each, spoken to by TCP, or `stuns:HOST:PORT`,
+   * by TLS. One is enough where it has a second address (OTHER-ADDRESS); else two at different addresses. They carry no signals.
+   */
+  readonly stun?: readonly string[] | undefined;
   /** `tls`, the default, proves every peer and encrypts every byte. `plain` speaks PyP2P's bare lines: no privacy, no proof. */
   readonly security?: 'tls' | 'plain' | undefined;
   /** Whether an inbound peer is welcome, judged by its proven key (not on plain links). By default everybody is. */
@@ -202,6 +208,7 @@ export interface ResolvedConfig {
   readonly mailbox: readonly URL[];
   readonly ca: string | undefined;
   readonly dht: readonly ServerAddress[];
+  readonly stun: readonly StunAddress[];
   readonly security: 'tls' | 'plain';
   /**
    * Whether nodes prove their keys. What rests on keys is there only then: signals, relays, the HTTP services beside mailboxes, links in

@@ -42,6 +42,7 @@ const HOUSE: readonly string[] = [
   'signed-request',
   'parcel',
   'rendezvous-name',
+  'stun',
   'identity',
   'packages',
   'new-file',

@@ -21,6 +21,7 @@ describe('a configuration', () => {
       mailbox: [],
       ca: undefined,
       dht: [],
+      stun: [],
       security: 'tls',
       provesKeys: true,
       acceptPeer: config.acceptPeer,
@@ -140,6 +141,16 @@ describe('a configuration', () => {
       'Expected `relay` to be a list of http://HOST:PORT, or false, got `true`',
     ],
     [
+      'a STUN server without a port',
+      { mode: 'p2p', stun: ['stun.example.org'] },
+      'Expected `stun` to be HOST:PORT with a port from 1 to 65535 (an IPv6 address in brackets), got `stun.example.org`',
+    ],
+    [
+      'a STUN server that is a TURN server',
+      { mode: 'p2p', stun: ['turn:stun.example.org:3478'] },
+      'Expected `stun` to be HOST:PORT with a port from 1 to 65535 (an IPv6 address in brackets), got `turn:stun.example.org:3478`',
+    ],
+    [
       'half a byte',
       { mode: 'p2p', limits: { lineBytes: 0.5 } },
       `Expected \`limits.lineBytes\` to be an integer from 1 to 9007199254740991, got \`0.5\``,
@@ -188,6 +199,15 @@ describe('a configuration', () => {
     expect(relaysOf(['https://rv.example.org/a'])).toEqual([new URL('https://rv.example.org/a/')]);
     expect(relaysOf([])).toEqual([]);
     expect(relaysOf(false)).toBeFalse();
+  });
+
+  it('has STUN servers by TCP and by TLS', () => {
+    const stun = ['192.0.2.1:3478', 'stuns:stun.example.org', 'stun:[2001:db8::1]'];
+    expect(resolveConfig({ mode: 'direct', stun }).stun).toEqual([
+      { host: '192.0.2.1', port: 3478 },
+      { host: 'stun.example.org', port: 5349, isSecure: true },
+      { host: '2001:db8::1', port: 3478 },
+    ]);
   });
 
   it('has nodes prove their keys, but for plain ones', () => {

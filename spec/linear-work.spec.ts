@@ -20,6 +20,8 @@ import { parseSessionReply, parseSessionRequest } from '../lib/signalling/carrie
 import * as mailbox from '../lib/signalling/carriers/mailbox-messages.js';
 import { decodeText, parseReverse } from '../lib/pyp2p/mailbox-messages.js';
 import { isSigned } from '../lib/signed-request.js';
+import { decodeStun, stunDecoder } from '../lib/stun/messages.js';
+import { parseStun } from '../lib/stun/name.js';
 import { parseUnl } from '../lib/unl.js';
 import { decodeBase64Url, isId, parseJsonObject, show } from '../lib/validate.js';
 import { oneLine } from '../lib/words.js';
@@ -59,6 +61,7 @@ const READERS: Readonly<Record<string, (text: string) => unknown>> = {
   withoutZone,
   parseEndpoint,
   parseServer: (text) => parseServer('server', text),
+  parseStun: (text) => parseStun('stun', text),
   parseUnl,
   parseXml,
   'the text of an element': (text) => parseXml(`<a>${text}`),
@@ -97,6 +100,8 @@ const DECODERS: Readonly<Record<string, (bytes: Buffer) => unknown>> = {
   decodeHello,
   decodeEnd,
   parsePcp,
+  decodeStun,
+  'messages of STUN': (bytes) => stunDecoder()(bytes),
   decodeAnnounce,
   decodeStore,
   decodePush,
@@ -162,6 +167,12 @@ describe('sixteen times the input from a stranger costs sixteen times the work',
       decode(encodeHeader(FRAME.locator, times));
       comeBy(times, decode);
     };
+    // Messages without attributes, one after the other.
+    const header = Buffer.from(`010100002112a442${'00'.repeat(12)}`, 'hex');
+    const stun = (times: number) => {
+      const decode = stunDecoder();
+      for (let i = 0; i < times; i++) decode(header.subarray(i % header.length, (i % header.length) + 1));
+    };
     const gathered = (times: number) => {
       const all = new Gathered();
       comeBy(times, (bytes) => {
@@ -172,6 +183,7 @@ describe('sixteen times the input from a stranger costs sixteen times the work',
       growing([
         ['line', 2 * LENGTH, line],
         ['frame', 1_024, frame],
+        ['message of STUN', 8 * LENGTH, stun],
         ['gathered', 8 * LENGTH, gathered],
       ]),
     ).toEqual([]);

@@ -46,12 +46,13 @@ export async function connect(unl: string, options: ConnectOptions): Promise<voi
   const peer = parseUnl(unl);
   const peerId = peerNameOf(peer);
   const techniques = options.technique?.map((name) => expectOneOf('--technique', name, TECHNIQUE_NAMES));
-  const { bind, json, relay, timeout } = options;
+  const { bind, json, relay, stun, timeout } = options;
   const report = reporter(json);
   const net = createNet({
     mode: 'direct',
     ...meetingPlaces(options, peer),
     relay,
+    stun,
     bind,
     identity: identityOf(options),
     ca: caOf(options),

@@ -39,6 +39,16 @@ const dht = () =>
     '--dht <HOST:PORT>',
     'a node of a distributed hash table by which to join it; may be given several times',
   ).argParser(several);
+const stun = () =>
+  new Option(
+    '--stun <SERVER>',
+    'a STUN server that shows the NAT: HOST:PORT, or stuns:HOST:PORT by TLS; may be given several times',
+  )
+    .env('RXP2P_STUN')
+    .argParser((value, before: string[] | undefined) => [
+      ...(before ?? []),
+      ...value.split(',').filter((each) => each !== ''),
+    ]);
 const relay = () =>
   new Option(
     '--relay <URL>',
@@ -121,6 +131,7 @@ On SIGTERM or Ctrl-C it takes nobody in any more, and ends when all have gone; a
     .addOption(rendezvous())
     .addOption(mailbox())
     .addOption(dht())
+    .addOption(stun())
     .addOption(relay())
     .addOption(noRelay())
     .addOption(port())
@@ -142,6 +153,7 @@ On SIGTERM or Ctrl-C it takes nobody in any more, and ends when all have gone; a
     .addOption(rendezvous())
     .addOption(mailbox())
     .addOption(dht())
+    .addOption(stun())
     .addOption(relay())
     .addOption(noRelay())
     .addOption(bind())
@@ -166,6 +178,7 @@ On SIGTERM or Ctrl-C it takes nobody in any more, and ends when all have gone; a
     .addOption(rendezvous())
     .addOption(mailbox())
     .addOption(dht())
+    .addOption(stun())
     .addOption(relay())
     .addOption(noRelay())
     .addOption(port())

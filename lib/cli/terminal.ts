@@ -37,6 +37,7 @@ export interface NodeOptions {
   readonly rendezvous?: readonly string[];
   readonly mailbox?: readonly string[];
   readonly dht?: readonly string[];
+  readonly stun?: readonly string[];
   /** Relays; `false`: none. */
   readonly relay?: readonly string[] | false;
   readonly port?: number;
@@ -56,12 +57,13 @@ export interface ReachableOptions extends NodeOptions {
 
 /** The options of a net that others are to reach, but for its mode. */
 export function configOf(options: ReachableOptions): Omit<NetConfig, 'mode'> {
-  const { rendezvous, mailbox, dht, relay, port, bind, forwarded, portMapping, reachability } = options;
+  const { rendezvous, mailbox, dht, stun, relay, port, bind, forwarded, portMapping, reachability } = options;
   const identity = identityOf(options);
   return {
     rendezvous,
     mailbox,
     dht,
+    stun,
     relay,
     port,
     bind,
@@ -117,7 +119,9 @@ export function reportServers(net: Pick<Net, 'trace$'>, report: Report): Subscri
       const name = `${kind} server ${server}`;
       const isBack = failure === undefined && failed.delete(name);
       if (failure !== undefined) failed.add(name);
-      const words = failure === undefined ? `${name} can be reached again` : `${name} ${failure}, trying again`;
+      // While others show the NAT, a STUN server is asked again only when the network changes.
+      const again = kind === 'STUN' ? '' : ', trying again';
+      const words = failure === undefined ? `${name} can be reached again` : `${name} ${failure}${again}`;
       const fields = { kind, server, reachable: failure === undefined, ...(failure !== undefined && { failure }) };
       report('server', fields, isBack || failure !== undefined ? words : undefined);
     },

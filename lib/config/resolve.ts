@@ -11,6 +11,7 @@ import {
 import { canonicalAddress, parseServer, type ServerAddress } from '../endpoint.js';
 import { createIdentity } from '../identity.js';
 import { formatRendezvous, parseRendezvous, servicesOf, type RendezvousAddress } from '../rendezvous-name.js';
+import { parseStun, type StunAddress } from '../stun/name.js';
 import { expectInteger, expectOneOf, invalidOption, readUrl } from '../validate.js';
 
 const OPTIONS = [
@@ -27,6 +28,7 @@ const OPTIONS = [
   'ca',
   'mailbox',
   'dht',
+  'stun',
   'security',
   'acceptPeer',
   'slots',
@@ -61,6 +63,7 @@ export function resolveConfig(config: NetConfig): ResolvedConfig {
     mailbox: config.mailbox === undefined ? mailboxesOf(rendezvous, security) : expectUrls('mailbox', config.mailbox),
     ca: config.ca === undefined ? undefined : expectCertificates(config.ca),
     dht: expectServers('dht', config.dht ?? []),
+    stun: expectStun(config.stun ?? []),
     security,
     provesKeys: security === 'tls',
     acceptPeer: config.acceptPeer ?? (() => true),
@@ -88,6 +91,10 @@ function expectAddress(name: string, value: unknown): string {
 
 function expectServers(name: string, values: unknown): ServerAddress[] {
   return expectTexts(name, values, 'a list of HOST:PORT').map((value) => parseServer(name, value));
+}
+
+function expectStun(values: unknown): StunAddress[] {
+  return expectTexts('stun', values, 'a list of HOST:PORT or stuns:HOST:PORT').map((value) => parseStun('stun', value));
 }
 
 function expectRendezvous(values: unknown, security: 'tls' | 'plain'): RendezvousAddress[] {

@@ -3,17 +3,20 @@ import { connect, createSecureContext, rootCertificates, type SecureContext } fr
 import { noop, Observable } from 'rxjs';
 import { DialError } from '../errors.js';
 
+const HTTP: readonly string[] = ['http/1.1'];
+
 /**
  * Secures a socket to a web server, as a browser does: the server's certificate has to be for its name and signed by an authority.
  * (Peers prove keys instead.) Emits the stream and completes. On any failure, and when unsubscribed from before, it closes the socket.
  *
+ * @param protocols what may be spoken over it (ALPN, RFC 7301). Default: HTTP.
  * @throws DialError when the server cannot be trusted, or breaks off.
  *
  * @example
  * dial$({ host, port: 443 }).pipe(switchMap((socket) => webTls$(socket, host)));
  */
-export function webTls$(socket: Socket, host: string): Observable<Socket> {
-  return secured$(socket, host);
+export function webTls$(socket: Socket, host: string, protocols?: readonly string[]): Observable<Socket> {
+  return secured$(socket, host, protocols);
 }
 
 /**
@@ -23,16 +26,21 @@ export function webTls$(socket: Socket, host: string): Observable<Socket> {
  */
 export function webTlsBy(ca: string): typeof webTls$ {
   const context = createSecureContext({ ca: [...rootCertificates, ca] });
-  return (socket, host) => secured$(socket, host, context);
+  return (socket, host, protocols) => secured$(socket, host, protocols, context);
 }
 
-function secured$(socket: Socket, host: string, secureContext?: SecureContext): Observable<Socket> {
+function secured$(
+  socket: Socket,
+  host: string,
+  protocols: readonly string[] = HTTP,
+  secureContext?: SecureContext,
+): Observable<Socket> {
   return new Observable((subscriber) => {
     const stream = connect({
       socket,
       host,
       ...(isIP(host) === 0 && { servername: host }),
-      ALPNProtocols: ['http/1.1'],
+      ALPNProtocols: [...protocols],
       ...(secureContext !== undefined && { secureContext }),
     });
     let handedOver = false;

@@ -24,7 +24,7 @@ export class ServerWatch {
 
   /** What is wrong with those that carry signals; empty while any of them may carry one. */
   unreachable(): readonly string[] {
-    const carriers = this.all.filter(({ kind }) => kind !== 'reachability');
+    const carriers = this.all.filter(({ kind }) => kind !== 'reachability' && kind !== 'STUN');
     if (carriers.some(({ failure }) => failure === undefined)) return [];
     return carriers.map(({ kind, server, failure }) => `the ${kind} server ${server} ${failure ?? ''}`);
   }

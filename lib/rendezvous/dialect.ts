@@ -46,6 +46,16 @@ export interface Talk {
   readonly send: (request: Request) => void;
 }
 
+/** What a server has told of a connection. */
+export interface Sighting {
+  /** What the server's name has led to. */
+  readonly server: Endpoint;
+  /** Where the server saw it come from. */
+  readonly observed: Endpoint;
+  /** Another address of the server, of the same family, at which it tells the same; some servers of STUN have one. */
+  readonly otherAddress?: string | undefined;
+}
+
 /** How a server is asked where it sees a connection come from. */
 export interface Look {
   /** The lines to say. */

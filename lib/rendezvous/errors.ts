@@ -1,8 +1,15 @@
 import { formatRendezvous, type RendezvousAddress } from '../rendezvous-name.js';
 import { RendezvousError } from '../errors.js';
+import { formatStun } from '../stun/name.js';
+
+/** A rendezvous server, or one that is asked by STUN. */
+export interface NamedServer extends RendezvousAddress {
+  readonly isStun?: boolean | undefined;
+  readonly isSecure?: boolean | undefined;
+}
 
 /** What a server did, as an error. */
-export function errorOf(server: RendezvousAddress, words: string, refusal?: string): RendezvousError {
+export function errorOf(server: NamedServer, words: string, refusal?: string): RendezvousError {
   return new RendezvousError(nameOf(server) + words, refusal);
 }
 
@@ -12,6 +19,7 @@ export function unseenError(): RendezvousError {
 }
 
 /** How each sentence about a server begins. */
-export function nameOf(server: RendezvousAddress): string {
+export function nameOf(server: NamedServer): string {
+  if (server.isStun === true) return `The STUN server ${formatStun(server)} `;
   return `The rendezvous server ${formatRendezvous(server)} `;
 }

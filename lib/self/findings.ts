@@ -184,9 +184,9 @@ function httpUrl(server: ServerAddress): URL {
   return new URL(`http://${formatServer(server)}/`);
 }
 
-/** The servers that can tell where they see this node: rendezvous servers, and HTTP services. */
+/** The servers that can tell where they see this node: rendezvous servers, HTTP services, and those of STUN. */
 export function observersOf(config: ResolvedConfig): readonly Observer[] {
-  const { rendezvous, reachability } = config;
+  const { rendezvous, reachability, stun } = config;
   // Those by WebSocket are asked by HTTP: it takes fewer round trips.
   const lines = rendezvous.filter((server) => servicesOf(server) === undefined);
   const services = rendezvous.flatMap((server) => servicesOf(server) ?? []);
@@ -196,8 +196,12 @@ export function observersOf(config: ResolvedConfig): readonly Observer[] {
     path: new URL('address', url).pathname,
     isSecure: url.protocol === 'https:',
   }));
-  // Usually both run on the same hosts, where one observation is enough.
-  return [...lines, ...others.filter(({ host }) => !lines.some((server) => server.host === host))];
+  return [
+    ...lines,
+    // Usually both run on the same hosts, where one observation is enough.
+    ...others.filter(({ host }) => !lines.some((server) => server.host === host)),
+    ...stun.map((server) => ({ ...server, isStun: true })),
+  ];
 }
 
 /** What this node's NAT is: at once, again when the first server becomes reachable, and whenever the network changes. */

@@ -1,9 +1,13 @@
-import { map, type Observable } from 'rxjs';
+import { defer, map, of, switchMap, tap, type Observable } from 'rxjs';
 import { familyOf } from '../endpoint.js';
+import { failureOf, reasonOf, RendezvousError } from '../errors.js';
 import { classify, type NatClassification } from '../nat/classify.js';
 import { MAX_PREDICTIONS } from '../nat/predict.js';
-import { sample$, type Observation, type ObserveConfig, type Observer } from '../rendezvous/observe.js';
+import { nameOf } from '../rendezvous/errors.js';
+import type { Observation, ObserveConfig, Observer } from '../rendezvous/observe.js';
+import { sample$ } from '../rendezvous/sample.js';
 import type { Runtime } from '../runtime.js';
+import { formatStun } from '../stun/name.js';
 import type { SelfTrace } from './steps.js';
 
 /** What servers have shown of this node's NAT, by one family of addresses. */
@@ -31,7 +35,8 @@ export function newLocalPort({ random }: Runtime): number {
 
 /**
  * Has servers observe this node's NAT. Emits once and completes: a view for each family with an answer, IPv6 first; without any
- * answer, none.
+ * answer, none. Where only one address of a server has answered, and the server has another one, as some servers of STUN have,
+ * it is asked at both: most types of NAT can only be told apart by two.
  *
  * @param addresses this machine's own.
  */
@@ -41,7 +46,7 @@ export function natViews$(
   config: ObserveConfig,
   trace: SelfTrace,
 ): Observable<readonly NatView[]> {
-  return sample$(servers, newLocalPort(config.runtime), config).pipe(
+  return samples$(servers, config, trace).pipe(
     map((samples) =>
       ([6, 4] as const).flatMap((family) => {
         const ofFamily = samples.filter(({ server }) => familyOf(server.address) === family);
@@ -49,6 +54,58 @@ export function natViews$(
       }),
     ),
   );
+}
+
+function samples$(
+  servers: readonly Observer[],
+  config: ObserveConfig,
+  trace: SelfTrace,
+): Observable<readonly Observation[]> {
+  const failures = new Map<Observer, unknown>();
+  const failed = (server: Observer, why: unknown) => failures.set(server, why);
+  const look$ = (each: readonly Observer[]) =>
+    defer(() => sample$(each, newLocalPort(config.runtime), { ...config, failed }));
+  return look$(servers).pipe(
+    tap((samples) => {
+      for (const server of servers) tellOf(server, samples, failures.get(server), trace);
+    }),
+    switchMap((samples) => {
+      const both = atBothAddresses(samples);
+      if (both.length === 0) return of(samples);
+      return look$(both).pipe(
+        map((again) => {
+          const families = new Set(again.map(({ server }) => familyOf(server.address)));
+          return [...samples.filter(({ server }) => !families.has(familyOf(server.address))), ...again];
+        }),
+      );
+    }),
+  );
+}
+
+/** The servers to ask again: of each family that one address alone has shown, a server with another address, at each of the two. */
+function atBothAddresses(samples: readonly Observation[]): readonly Observer[] {
+  return ([6, 4] as const).flatMap((family) => {
+    const ofFamily = samples.filter(({ server }) => familyOf(server.address) === family);
+    if (new Set(ofFamily.map(({ server }) => server.address)).size !== 1) return [];
+    return ofFamily
+      .flatMap(({ observer, server, otherAddress }) =>
+        otherAddress === undefined ? [] : [[server.address, otherAddress].map((at) => ({ ...observer, at }))],
+      )
+      .slice(0, 1)
+      .flat();
+  });
+}
+
+/** Tells how it stands with a STUN server, which has no session. A server that is only slower than others is not told of. */
+function tellOf(server: Observer, samples: readonly Observation[], why: unknown, trace: SelfTrace): void {
+  if (server.isStun !== true) return;
+  const tell = (failure: string | undefined) => {
+    trace({ type: 'server', kind: 'STUN', server: formatStun(server), failure });
+  };
+  if (samples.some(({ observer }) => observer === server)) tell(undefined);
+  else if (why instanceof RendezvousError) tell(reasonOf(why).replace(nameOf(server), ''));
+  else if (why !== undefined) tell(failureOf(why, 'STUN server'));
+  else if (samples.length === 0) tell('does not answer');
 }
 
 function viewOf(

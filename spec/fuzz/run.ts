@@ -13,6 +13,7 @@ import { MESSAGE_TARGETS } from './targets/messages.js';
 import { REMOTE_TARGETS } from './targets/remote.js';
 import { serverTargets } from './targets/servers.js';
 import { SIGNAL_TARGETS } from './targets/signals.js';
+import { STUN_TARGETS } from './targets/stun.js';
 import { WIRE_TARGETS } from './targets/wire.js';
 
 /** A fifth of a second is what people notice; 64 MiB are more than all limits of one connection together. */
@@ -35,6 +36,7 @@ const all: readonly Target[] = [
   ...SIGNAL_TARGETS,
   ...GATEWAY_TARGETS,
   ...CALLER_TARGETS,
+  ...STUN_TARGETS,
   ...connectionTargets(),
   ...(await serverTargets()),
 ];

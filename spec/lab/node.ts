@@ -10,6 +10,7 @@ const RELEASED_MS = 1_000;
 const { values } = parseArgs({
   options: {
     rendezvous: { type: 'string', multiple: true, default: [] },
+    stun: { type: 'string', multiple: true, default: [] },
     reachability: { type: 'string', multiple: true },
     port: { type: 'string', default: '0' },
     /** Milliseconds. */
@@ -26,6 +27,7 @@ const only = (['pcp', 'nat-pmp', 'upnp'] as const).filter((name) => name === val
 const net = createNet({
   mode: 'direct',
   rendezvous: values.rendezvous,
+  stun: values.stun,
   reachability: values.reachability,
   port: Number(values.port),
   portMapping: only.length > 0 ? only : true,

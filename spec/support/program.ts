@@ -20,8 +20,8 @@ export class Program {
   #changed: () => void = () => undefined;
   #ended = false;
 
-  constructor(script: string, args: readonly string[] = []) {
-    this.#child = spawn(process.execPath, [script, ...args]);
+  constructor(script: string, args: readonly string[] = [], env: Readonly<Record<string, string>> = {}) {
+    this.#child = spawn(process.execPath, [script, ...args], { env: { ...process.env, ...env } });
     this.#exit = new Promise((resolve) => {
       this.#child.on('close', (code, signal) => {
         this.#ended = true;

@@ -174,7 +174,7 @@ async function ask(port: number, command: string, ...args: string[]): Promise<un
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();

@@ -1,0 +1,66 @@
+import { isPort } from '../../../lib/endpoint.js';
+import { ProtocolError } from '../../../lib/errors.js';
+import {
+  ATTRIBUTE,
+  BINDING,
+  decodeStun,
+  encodeStun,
+  errorIn,
+  hasUnknownAttribute,
+  mappedAddressIn,
+  otherAddressIn,
+  plainAddress,
+  stunDecoder,
+  withFingerprint,
+  xorAddress,
+  type StunMessage,
+} from '../../../lib/stun/messages.js';
+import { chunksOf, expectThat, orFails, type Target } from '../target.js';
+
+const TRANSACTION = Buffer.alloc(12, 7);
+const SEEN = { address: '192.0.2.1', port: 32_853 };
+const SEEN_BY_IPV6 = { address: '2001:db8::7', port: 1 };
+
+/** Answers of a server as they come when all is well, and a refusal. */
+const ANSWERS: readonly Buffer[] = [
+  [{ type: ATTRIBUTE.xorMappedAddress, value: xorAddress(SEEN, TRANSACTION) }],
+  [{ type: ATTRIBUTE.xorMappedAddress, value: xorAddress(SEEN_BY_IPV6, TRANSACTION) }],
+  [
+    { type: ATTRIBUTE.mappedAddress, value: plainAddress(SEEN) },
+    { type: ATTRIBUTE.otherAddress, value: plainAddress({ address: '192.0.2.2', port: 3_479 }) },
+    { type: 0x8022, value: Buffer.from('a server') },
+  ],
+  [{ type: ATTRIBUTE.errorCode, value: Buffer.concat([Buffer.of(0, 0, 4, 20), Buffer.from('Unknown Attribute')]) }],
+].map((attributes) => encodeStun({ method: BINDING, class: 'success', transaction: TRANSACTION, attributes }));
+
+const answers: Target = {
+  name: 'STUN answers',
+  reaches: ['lib/stun/messages'],
+  seeds: [...ANSWERS, ...ANSWERS.map(withFingerprint), Buffer.concat(ANSWERS)],
+  run: (input, chance) => {
+    const message = decodeStun(input);
+    if (message !== undefined) {
+      const again = decodeStun(encodeStun(message));
+      expectThat(JSON.stringify(again) === JSON.stringify(message), 'Expected the same message', message, again);
+      for (const endpoint of [mappedAddressIn(message), otherAddressIn(message)])
+        expectThat(endpoint === undefined || isPort(endpoint.port), 'Expected an endpoint to send to', endpoint);
+      const { words = '' } = errorIn(message) ?? {};
+      expectThat(!/\p{Cc}|\u202e/u.test(words), 'Expected words without controls', words);
+      hasUnknownAttribute(message);
+    }
+    const [whole, cut] = [readAll([input]), readAll(chunksOf(input, chance))];
+    const isSame = whole === undefined ? cut === undefined : JSON.stringify(whole) === JSON.stringify(cut);
+    expectThat(isSame, 'Expected the same however it is cut', whole, cut);
+    expectThat((whole ?? []).length <= input.length / 20, 'Expected no more messages than there are headers', whole);
+  },
+};
+
+/** The messages in a stream; `undefined` where it has something that is none. */
+function readAll(chunks: readonly Buffer[]): readonly StunMessage[] | undefined {
+  return orFails([ProtocolError], () => {
+    const decode = stunDecoder();
+    return chunks.flatMap((chunk) => decode(chunk));
+  });
+}
+
+export const STUN_TARGETS: readonly Target[] = [answers];
