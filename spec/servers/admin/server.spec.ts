@@ -153,6 +153,41 @@ describe('Servers that are looked at', () => {
     }
   });
 
+  it('answer no page of another site, which could hold their connections', async () => {
+    const { at, ask } = await serving();
+    const { port } = at('admin');
+    const statusOf = async (path: string, headers: Readonly<Record<string, string>>) => (await ask(path, headers)).status;
+    const host = `localhost:${port}`;
+    const elsewhere = [
+      { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'empty' },
+      { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' },
+      { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' },
+      { origin: 'https://evil.example' },
+      { origin: 'null' },
+      { origin: `http://localhost:${port === 1 ? 2 : 1}` },
+    ];
+    for (const headers of elsewhere) {
+      for (const path of ['/', '/events', '/metrics']) {
+        expect(await statusOf(path, { host, ...headers }))
+          .withContext(`${path} ${JSON.stringify(headers)}`)
+          .toBe(403);
+      }
+    }
+    const own = [
+      {},
+      { origin: `http://LOCALHOST:${port}` },
+      { 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' },
+      { 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' },
+      // A link.
+      { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' },
+    ];
+    for (const headers of own) {
+      expect(await statusOf('/metrics', { host, ...headers }))
+        .withContext(JSON.stringify(headers))
+        .toBe(200);
+    }
+  });
+
   it('allow their page nothing from elsewhere, and give it to no other site', async () => {
     const { ask } = await serving();
     const { text: html, headers } = await ask('/');
