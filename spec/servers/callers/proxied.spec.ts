@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, createServer, Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { asyncScheduler, VirtualTimeScheduler } from 'rxjs';
 import { createIdentity, type Identity } from '../../../lib/identity.js';
@@ -199,6 +199,21 @@ describe('Servers behind proxies', () => {
     scheduler.flush();
     expect([scheduler.now(), socket.destroyed]).toEqual([5_000, true]);
     client.destroy();
+  });
+
+  it('close the proxy’s connection that has been silent for longest when too many are', () => {
+    const callers = new Callers(['0.0.0.0'], new VirtualTimeScheduler());
+    // They are connected to nobody, whom the server sees at 0.0.0.0.
+    const silent = Array.from({ length: 4_097 }, () => new Socket());
+    for (const socket of silent) {
+      callers.arrive(socket, () => {
+        throw new Error('Expected nobody');
+      });
+    }
+    expect(silent.map((socket) => socket.destroyed).indexOf(true)).toBe(0);
+    expect(silent.filter((socket) => socket.destroyed)).toHaveSize(1);
+    callers.close();
+    expect(silent.every((socket) => socket.destroyed)).toBeTrue();
   });
 
   it('pass on to others what comes behind the header', async () => {
