@@ -31,6 +31,8 @@ export interface ServeOption {
   readonly default?: boolean | number | string;
   /** What goes for the default, in words. */
   readonly otherwise?: string;
+  /** There may be a password in it, so that no message shows it. */
+  readonly isSecret?: boolean;
 }
 
 const MOST = 1e15 - 1;
@@ -65,6 +67,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
   {
     name: 'store',
     kind: 'text',
+    isSecret: true,
     value: 'URL',
     help: 'a Redis or Valkey that several servers share, such as redis://HOST:PORT, rediss:// for TLS, nodes of a cluster with commas between them: each node reaches every other, whichever server has its session',
     otherwise: 'in memory',

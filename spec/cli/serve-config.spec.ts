@@ -70,6 +70,13 @@ describe('The options of rxp2p serve', () => {
     expect(fromFile({ limit: { mail: {} } })).toMatch(
       /^Expected `limit` to be made of rendezvous, mailbox, .*, got `mail`$/,
     );
+    // Names that every object has.
+    for (const name of ['constructor', '__proto__', 'toString']) {
+      expect(fromFile(`{ "limit": { "${name}": { "assign": 1, "toString": 1, "call": 1 } } }`)).toMatch(
+        /^Expected `limit` to be made of rendezvous, /,
+      );
+      expect(fromFlags({ limit: [`${name}.call=1`] })).toMatch(/^Expected `--limit` to be made of rendezvous, /);
+    }
     expect(fromFile({ limit: { http: { conections: 1 } } })).toMatch(
       /^Expected `limit.http` to be made of .*, got `conections`$/,
     );
@@ -88,6 +95,13 @@ describe('The options of rxp2p serve', () => {
     expect(fromFlags({ limit: ['http.connections'] })).toBe(
       'Expected `--limit` to be SERVER.NAME=N, got `http.connections`',
     );
+  });
+
+  it('are refused without the password that may be in them', () => {
+    for (const store of [['redis://:secret@10.0.0.1'], { url: 'redis://:secret@10.0.0.1' }]) {
+      const refused = () => new ServeValues({ file: fileOf({ store }), environment: {}, flags: {} });
+      expect(failureOf(refused)).toBe('Expected `store` to be a text, got `something else`');
+    }
   });
 
   it('are printed as a file that gives the same again, without secrets', () => {
