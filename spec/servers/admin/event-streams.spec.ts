@@ -55,9 +55,11 @@ describe('Streams of events', () => {
     const closed = many.map(
       (page) =>
         new Promise<IncomingMessage>((resolve) => {
-          page.on('error', () => undefined).once('close', () => {
-            resolve(page);
-          });
+          page
+            .on('error', () => undefined)
+            .once('close', () => {
+              resolve(page);
+            });
           page.resume();
         }),
     );

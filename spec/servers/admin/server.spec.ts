@@ -156,7 +156,8 @@ describe('Servers that are looked at', () => {
   it('answer no page of another site, which could hold their connections', async () => {
     const { at, ask } = await serving();
     const { port } = at('admin');
-    const statusOf = async (path: string, headers: Readonly<Record<string, string>>) => (await ask(path, headers)).status;
+    const statusOf = async (path: string, headers: Readonly<Record<string, string>>) =>
+      (await ask(path, headers)).status;
     const host = `localhost:${port}`;
     const elsewhere = [
       { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'empty' },

@@ -16,7 +16,9 @@ describe('What has begun on a WebSocket', () => {
   it('is nothing where all that has come is whole', () => {
     const begun = new BegunFrames();
     for (const length of [0, 1, 125, 126, 65_535, 65_536, 100_000]) {
-      expect(begun.push(frame(length))).withContext(String(length)).toBe(0);
+      expect(begun.push(frame(length)))
+        .withContext(String(length))
+        .toBe(0);
       expect(begun.push(Buffer.concat([frame(3), PING, frame(length), PING])))
         .withContext(String(length))
         .toBe(0);
@@ -47,10 +49,10 @@ describe('What has begun on a WebSocket', () => {
   });
 
   it('is known however the bytes come', () => {
-    const frames = fc.array(
-      fc.tuple(fc.integer({ min: 0, max: 300 }), fc.boolean(), fc.constantFrom(1, 0, 9, 10)),
-      { minLength: 1, maxLength: 8 },
-    );
+    const frames = fc.array(fc.tuple(fc.integer({ min: 0, max: 300 }), fc.boolean(), fc.constantFrom(1, 0, 9, 10)), {
+      minLength: 1,
+      maxLength: 8,
+    });
     fc.assert(
       fc.property(frames, fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1 }), (all, steps) => {
         const bytes = Buffer.concat([

@@ -30,7 +30,9 @@ describe('Messages that have begun on WebSockets', () => {
         return socket.resume();
       }),
     );
-    const other = await WebSocketClient.to(`ws://${http.address}:${http.port}/rendezvous`, { localAddress: newAddress() });
+    const other = await WebSocketClient.to(`ws://${http.address}:${http.port}/rendezvous`, {
+      localAddress: newAddress(),
+    });
     lab.onClose(() => {
       other.webSocket.terminate();
     });
