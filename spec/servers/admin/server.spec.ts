@@ -1,14 +1,15 @@
 import { connect, type Socket } from 'node:net';
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { firstValueFrom, NEVER, Subject } from 'rxjs';
+import { NEVER, Subject } from 'rxjs';
 import { InvalidOptionError } from '../../../lib/errors.js';
 import { ReadinessCheck } from '../../../servers/admin/readiness.js';
-import { serve$, type ServeConfig, type Serving } from '../../../servers/serve.js';
+import { serve$, type ServeConfig } from '../../../servers/index.js';
 import { failureOf, Lab } from '../../support/nodes.js';
 import { LineClient } from '../../support/line-client.js';
 import { MailboxCaller } from '../../support/mailbox.js';
 import { closing, joined, RelayNode } from '../../support/relay.js';
+import { serveAll } from '../../support/servers.js';
 
 describe('Servers that are looked at', () => {
   const lab = new Lab();
@@ -19,18 +20,7 @@ describe('Servers that are looked at', () => {
   });
 
   async function serving(config: ServeConfig = {}) {
-    const ready = new Subject<Serving>();
-    const first = firstValueFrom(ready);
-    lab.use(
-      serve$({ bind: '127.0.0.1', port: 0, httpPort: 0, admin: { port: 0 }, ...config }).subscribe((emitted) => {
-        ready.next(emitted);
-      }),
-    );
-    const { endpoints } = await first;
-    const at = (name: string) => {
-      const { address, port } = endpoints.find((endpoint) => endpoint.name === name)?.local ?? { address: '', port: 0 };
-      return { address, host: address, port };
-    };
+    const { at } = await serveAll(lab, { admin: { port: 0 }, ...config });
     const ask = async (path: string, headers: Readonly<Record<string, string>> = {}, method = 'GET') => {
       const asking = request({ ...at('admin'), path, headers, method, agent: false });
       const answered = new Promise<{ status: number; text: string; headers: unknown }>((resolve, reject) => {
