@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
-import { noop, Observable, type SchedulerLike } from 'rxjs';
+import type { SchedulerLike, Subscription } from 'rxjs';
+import { Way, type Member, type WayOwner, type WayShared } from './way.js';
 
 /** What one session may take. */
 export interface SpliceLimits {
@@ -16,156 +17,140 @@ export interface SpliceLimits {
   readonly bufferedBytes: number;
 }
 
-/** What a splice needs. */
-export interface SpliceConfig {
-  /** Two sockets that do not flow, and all of whose bytes are still to be read. Both are closed at the end. */
-  readonly sockets: readonly [Socket, Socket];
-  readonly limits: SpliceLimits;
-  /** Emits {@link TICKS} times in `idleMs`. */
-  readonly tick$: Observable<unknown>;
-  readonly scheduler: SchedulerLike;
-  /** Is told of bytes as they are passed on. */
-  readonly count: (bytes: number) => void;
-  /** For each of the sockets: is called when something waits in it. */
-  readonly looks: readonly [() => void, () => void];
-  /** Emits why it is to be cut, when it is. */
-  readonly cut$: Observable<Cut>;
-}
-
 /** Why a splice was cut. `gaveWay`: a newcomer of a smaller site evicted it. */
 export type Cut = 'idle' | 'bytes' | 'unread' | 'gaveWay';
 
-/** How many times in the idle time one timer checks all sessions for progress. */
+/** What all splices of a relay share. */
+export interface SpliceShared extends WayShared {
+  readonly limits: SpliceLimits;
+  readonly scheduler: SchedulerLike;
+  /** Is told of bytes as they are passed on. */
+  passed(bytes: number): void;
+  /** Is told why a splice is cut, just before it is over. */
+  cut(why: Cut): void;
+  /** Is told that the socket of a node is closed. */
+  left(node: Member): void;
+  /** Is told that a splice is over: once. */
+  parted(splice: Splice): void;
+}
+
+/** How many times in the idle time {@link Splice.tick} is called. */
 export const TICKS = 4;
 
 /**
- * Passes whatever comes from either of two sockets on to the other, no faster than that reads. The end of one direction is
- * passed on after all that came before it, and the other goes on. Completes when both sockets are closed; a reset of one is
- * passed on as a reset. Emits the reason first, where a limit cuts it. Unsubscribing cuts it.
+ * Passes whatever comes from either of two nodes on to the other, no faster than that reads. The end of one direction is passed on
+ * after all that came before it, and the other goes on. It is over when both sockets are closed; a reset of one is passed on as a reset.
+ * A relay has thousands, so what all of them share is in one place.
  */
-export function splice$({ sockets: [a, b], limits, ...config }: SpliceConfig): Observable<Cut> {
-  return new Observable((subscriber) => {
-    const { tick$, scheduler, count, looks, cut$ } = config;
-    let left = limits.bytesPerSession;
-    let quietTicks = 0;
-    let isHeld = false;
-    const cut = (reason: Cut) => {
-      subscriber.next(reason);
-      subscriber.complete();
-    };
-    const spend = allowance(limits.bytesPerSecond, () => scheduler.now());
-    /** Whether it may be passed on. */
-    const admit = (bytes: number) => {
-      left -= bytes;
-      quietTicks = 0;
-      if (left < 0) {
-        cut('bytes');
-        return false;
-      }
-      count(bytes);
-      const waitMs = spend(bytes);
-      if (waitMs > 0) hold(waitMs);
-      return true;
-    };
-    const ways = [
-      pass({ from: a, to: b, look: looks[1], bufferedBytes: limits.bufferedBytes, admit, isHeld: () => isHeld }),
-      pass({ from: b, to: a, look: looks[0], bufferedBytes: limits.bufferedBytes, admit, isHeld: () => isHeld }),
-    ];
-    const hold = (ms: number) => {
-      if (isHeld) return;
-      isHeld = true;
-      a.pause();
-      b.pause();
-      subscriber.add(
-        scheduler.schedule(() => {
-          isHeld = false;
-          for (const { goOn } of ways) goOn();
-        }, ms),
-      );
-    };
-    subscriber.add(
-      tick$.subscribe({
-        next: () => {
-          if (++quietTicks > TICKS) cut('idle');
-        },
-        error: noop,
-      }),
-    );
-    subscriber.add(cut$.subscribe({ next: cut, error: noop }));
-    const onClose = (socket: Socket, other: Socket) => () => {
-      if (other.closed) subscriber.complete();
-      else if (!socket.readableEnded || !socket.writableFinished) reset(other);
-    };
-    a.once('close', onClose(a, b));
-    b.once('close', onClose(b, a));
-    for (const { goOn } of ways) goOn();
-    return () => {
-      reset(a);
-      reset(b);
-    };
-  });
-}
+export class Splice implements WayOwner {
+  readonly #shared: SpliceShared;
+  readonly #ways: readonly [Way, Way];
+  readonly #spend: ((bytes: number) => number) | undefined;
+  #left: number;
+  #quietTicks = 0;
+  #holding: Subscription | undefined;
+  #isOver = false;
 
-/** The overhead that each waiting piece is counted with, so that tiny pieces cannot use unbounded memory. */
-const PIECE_OVERHEAD = 256;
+  /**
+   * @param nodes their sockets do not flow, and all of their bytes are still to be read. Both are closed at the end.
+   * @param site the site that it is counted by.
+   */
+  constructor(
+    [first, second]: readonly [Member, Member],
+    readonly site: string,
+    shared: SpliceShared,
+  ) {
+    const { limits, scheduler } = shared;
+    this.#shared = shared;
+    this.#left = limits.bytesPerSession;
+    this.#spend = allowance(limits.bytesPerSecond, scheduler);
+    this.#ways = [new Way(first, second, this, shared), new Way(second, first, this, shared)];
+  }
 
-const NOTHING = Buffer.alloc(0);
+  start(): void {
+    for (const way of this.#ways) way.start();
+  }
 
-/** One direction. */
-interface PassConfig {
-  readonly from: Socket;
-  readonly to: Socket;
-  readonly bufferedBytes: number;
-  /** Is called when something waits for the reader. */
-  readonly look: () => void;
-  readonly admit: (bytes: number) => boolean;
-  readonly isHeld: () => boolean;
-}
+  get isHeld(): boolean {
+    return this.#holding !== undefined;
+  }
 
-/** Passes on what comes in one direction. `goOn` has it go on when it was held, unless its reader is slow. */
-function pass({ from, to, bufferedBytes, look, admit, isHeld }: PassConfig): { readonly goOn: () => void } {
-  let isFull = false;
-  // How many pieces wait, each of which costs more than its bytes.
-  let pieces = 0;
-  const goOn = () => {
-    if (!isFull && !isHeld()) from.resume();
-  };
-  const onWritten = () => {
-    isFull = false;
-    goOn();
-  };
-  from.on('data', (chunk: Buffer) => {
-    if (!admit(chunk.length)) return;
-    to.write(chunk);
-    // The kernel took it at once, so nothing waits and there is no reason to pause.
-    if (to.writableLength === 0) {
-      pieces = 0;
-      return;
+  /** Is to be called {@link TICKS} times in the idle time. */
+  tick(): void {
+    if (++this.#quietTicks > TICKS) this.#cut('idle');
+  }
+
+  giveWay(): void {
+    this.#cut('gaveWay');
+  }
+
+  tooMuchWaits(): void {
+    this.#cut('unread');
+  }
+
+  admit(bytes: number): boolean {
+    if (this.#isOver) return false;
+    this.#quietTicks = 0;
+    this.#left -= bytes;
+    if (this.#left < 0) {
+      this.#cut('bytes');
+      return false;
     }
-    look();
-    pieces = to.writableLength === chunk.length ? 1 : pieces + 1;
-    if (to.writableLength + pieces * PIECE_OVERHEAD < bufferedBytes) return;
-    isFull = true;
-    from.pause();
-    // Called when all before it has gone.
-    to.write(NOTHING, onWritten);
-  });
-  from.on('end', () => {
-    to.end();
-  });
-  return { goOn };
+    this.#shared.passed(bytes);
+    const waitMs = this.#spend?.(bytes) ?? 0;
+    if (waitMs > 0 && !this.isHeld) this.#hold(waitMs);
+    return true;
+  }
+
+  closed(way: Way): void {
+    const [one, other] = this.#ways;
+    const back = way === one ? other : one;
+    const { from, to } = way;
+    this.#shared.unread.forget(back);
+    this.#shared.left(from);
+    if (to.socket.closed) this.close();
+    else if (!from.socket.readableEnded || !from.socket.writableFinished) reset(to.socket);
+  }
+
+  /** The relay ends: closes both sockets. What the system has taken still arrives. */
+  stop(): void {
+    for (const { socket } of this.#ways) socket.destroy();
+  }
+
+  /** Breaks off what is still open. */
+  close(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#holding?.unsubscribe();
+    this.#shared.parted(this);
+    for (const { socket } of this.#ways) reset(socket);
+  }
+
+  #cut(why: Cut): void {
+    if (this.#isOver) return;
+    this.#shared.cut(why);
+    this.close();
+  }
+
+  #hold(ms: number): void {
+    for (const { socket } of this.#ways) socket.pause();
+    this.#holding = this.#shared.scheduler.schedule(() => {
+      this.#holding = undefined;
+      for (const way of this.#ways) way.goOn();
+    }, ms);
+  }
 }
 
 /**
  * A token bucket of one second's bytes. Returns a function that takes bytes, more than are left if necessary, and returns how
- * long to wait until it is positive again, in milliseconds.
+ * long to wait until it is positive again, in milliseconds. None where there is no limit.
  */
-function allowance(bytesPerSecond: number, now: () => number): (bytes: number) => number {
-  if (bytesPerSecond === Number.POSITIVE_INFINITY) return () => 0;
+function allowance(bytesPerSecond: number, scheduler: SchedulerLike): ((bytes: number) => number) | undefined {
+  if (bytesPerSecond === Number.POSITIVE_INFINITY) return undefined;
   let available = bytesPerSecond;
-  let last = now();
+  let last = scheduler.now();
   return (bytes) => {
-    const time = now();
+    const time = scheduler.now();
     available = Math.min(bytesPerSecond, available + ((time - last) / 1000) * bytesPerSecond) - bytes;
     last = time;
     return Math.ceil((-available / bytesPerSecond) * 1000);

@@ -33,3 +33,6 @@ export const benchmarks: readonly Benchmark[] = [
   mailbox,
   relay,
 ];
+
+/** What runs under one name besides the benchmark of that name: all that a server of ours does, beside other servers. */
+export const together: Readonly<Record<string, readonly Benchmark[]>> = { servers: [servers, mailbox, relay] };

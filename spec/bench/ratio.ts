@@ -50,7 +50,12 @@ export function quantile(figures: readonly number[], part: number): number {
 function judge(ratio: number, target: RatioConfig['target']): Pick<Ratio, 'target' | 'verdict'> {
   if (target === undefined) return { target: 'told', verdict: '' };
   if ('atLeast' in target) {
-    return { target: `≥ ${target.atLeast.toFixed(1)}`, verdict: ratio >= target.atLeast ? 'pass' : 'fail' };
+    return { target: `≥ ${shown(target.atLeast)}`, verdict: ratio >= target.atLeast ? 'pass' : 'fail' };
   }
-  return { target: `≤ ${target.atMost.toFixed(1)}`, verdict: ratio <= target.atMost ? 'pass' : 'fail' };
+  return { target: `≤ ${shown(target.atMost)}`, verdict: ratio <= target.atMost ? 'pass' : 'fail' };
+}
+
+/** With as many decimals as it has, and one at least. */
+function shown(target: number): string {
+  return Number.isInteger(target) ? target.toFixed(1) : String(target);
 }

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { withActors } from './actors.js';
 import type { Benchmark } from './benchmark.js';
-import { benchmarks } from './benchmarks.js';
+import { benchmarks, together } from './benchmarks.js';
 import type { Ratio } from './ratio.js';
 
 const HEADINGS: Ratio = {
@@ -39,7 +39,8 @@ function choose(names: readonly string[]): readonly Benchmark[] {
     const known = benchmarks.map(({ name }) => name).join(', ');
     throw new RangeError(`Expected benchmarks out of ${known}, got ${unknown.join(', ')}`);
   }
-  return names.length === 0 ? benchmarks : benchmarks.filter(({ name }) => names.includes(name));
+  const asked = new Set(names.flatMap((name) => [name, ...(together[name] ?? []).map((part) => part.name)]));
+  return names.length === 0 ? benchmarks : benchmarks.filter(({ name }) => asked.has(name));
 }
 
 function insert(file: string, table: string): void {

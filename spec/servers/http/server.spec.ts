@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { firstValueFrom, of, Subject } from 'rxjs';
 import { say } from '../../../servers/http/answers.js';
 import type { HttpServerLimits } from '../../../servers/http/limits.js';
@@ -61,6 +63,23 @@ describe('An HTTP server', () => {
     const closed = closing(socket);
     stop();
     await closed;
+  });
+
+  it('keeps nothing in memory of the request by which a connection came to another protocol', async () => {
+    const requests: WeakRef<object>[] = [];
+    const watched: HttpService = (exchange) => {
+      requests.push(new WeakRef(exchange.request));
+      return service(exchange);
+    };
+    const { socket } = await askUpgrade(await open({}, [watched]), { upgrade: 'echo' }, { path: '/hello' });
+    if (socket === undefined) throw new Error('Expected a socket');
+    sockets.push(socket);
+    socket.write('x');
+    expect(await bytesOf(socket, 1)).toBe('x');
+    await new Promise(setImmediate);
+    setFlagsFromString('--expose-gc');
+    runInNewContext('gc()');
+    expect(requests.map((request) => request.deref())).toEqual([undefined]);
   });
 
   it('loses nothing of what comes along with the request', async () => {
