@@ -1,3 +1,4 @@
+import type { BrokerAddress, MqttBroker } from './broker-name.js';
 import type { ServerAddress } from './endpoint.js';
 import type { Identity, PeerId } from './identity.js';
 import type { RendezvousAddress } from './rendezvous-name.js';
@@ -165,6 +166,12 @@ export interface NetConfig {
    * by TLS. One is enough where it has a second address (OTHER-ADDRESS); else two at different addresses. They carry no signals.
    */
   readonly stun?: readonly string[] | undefined;
+  /**
+   * MQTT brokers that carry signals: `mqtts://HOST`, `wss://HOST/PATH`, or in the clear `mqtt://HOST` and `ws://HOST/PATH`, each with a port if it
+   * has another than usual. A name and a password for the broker stand before the host, percent-encoded (`mqtts://NAME:PASSWORD@HOST`),
+   * or beside the URL: `{ url, username, password }`. Needs the package mqtt-packet. Not used in plain mode.
+   */
+  readonly mqtt?: readonly (string | MqttBroker)[] | undefined;
   /** `tls`, the default, proves every peer and encrypts every byte. `plain` speaks PyP2P's bare lines: no privacy, no proof. */
   readonly security?: 'tls' | 'plain' | undefined;
   /** Whether an inbound peer is welcome, judged by its proven key (not on plain links). By default everybody is. */
@@ -209,6 +216,7 @@ export interface ResolvedConfig {
   readonly ca: string | undefined;
   readonly dht: readonly ServerAddress[];
   readonly stun: readonly StunAddress[];
+  readonly mqtt: readonly BrokerAddress[];
   readonly security: 'tls' | 'plain';
   /**
    * Whether nodes prove their keys. What rests on keys is there only then: signals, relays, the HTTP services beside mailboxes, links in

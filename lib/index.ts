@@ -70,6 +70,7 @@ export { formatUnl, parseUnl, UNL_MAX_LENGTH } from './unl.js';
 export type { UnlV2 } from './pyp2p/wire/unl-version-2.js';
 export type { NatType, NodeType, Unl, UnlEndpoint, UnlExtension, UnlV3 } from './unl/types.js';
 export type { Endpoint, Observed, ServerAddress } from './endpoint.js';
+export type { MqttBroker } from './broker-name.js';
 export type { RendezvousAddress } from './rendezvous-name.js';
 
 // ─── What can go wrong ───────────────────────────────────────────────────────────────────────────────────────────────

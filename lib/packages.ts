@@ -5,6 +5,7 @@ import type { ClassicLevel } from 'classic-level';
 import type DHT from 'dht-rpc';
 import type peer from 'dht-rpc/lib/peer.js';
 import type { Redis } from 'ioredis';
+import type { generate, parser, writeToStream } from 'mqtt-packet';
 import type natUpnp from 'nat-upnp';
 import type { pino } from 'pino';
 import type promClient from 'prom-client';
@@ -16,9 +17,16 @@ interface OptionalPackages {
   readonly 'dht-rpc': { readonly default: typeof DHT };
   readonly 'dht-rpc/lib/peer.js': { readonly default: typeof peer };
   readonly ioredis: { readonly Redis: typeof Redis };
+  readonly 'mqtt-packet': MqttCodec & { readonly writeToStream: typeof writeToStream };
   readonly 'nat-upnp': { readonly default: typeof natUpnp };
   readonly pino: { readonly pino: typeof pino };
   readonly 'prom-client': { readonly default: typeof promClient };
+}
+
+/** What is used of the codec of MQTT. */
+export interface MqttCodec {
+  readonly generate: typeof generate;
+  readonly parser: typeof parser;
 }
 
 /** Asks by HTTP. */
@@ -87,6 +95,18 @@ export async function loadDhtRpc() {
     optional('dht-rpc/lib/peer.js'),
   ]);
   return { DHT, peer };
+}
+
+/**
+ * The codec of MQTT, by the authors of the package mqtt, which stands on it.
+ *
+ * @throws UnavailableError when the package is not installed.
+ */
+export async function loadMqttPacket(): Promise<MqttCodec> {
+  const codec = await optional('mqtt-packet');
+  // It would make 65,536 buffers in advance, one for each number of two bytes.
+  codec.writeToStream.cacheNumbers = false;
+  return codec;
 }
 
 /**

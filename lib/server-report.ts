@@ -3,7 +3,7 @@ import type { ClockReading } from './server-clock.js';
 /** The state of a server, by its last answer or failure. */
 export interface ServerReport {
   /** What the server is used for. */
-  readonly kind: 'rendezvous' | 'mailbox' | 'DHT' | 'reachability' | 'STUN';
+  readonly kind: 'rendezvous' | 'mailbox' | 'DHT' | 'MQTT' | 'reachability' | 'STUN';
   /** As it was named: `host:port`, or a URL. */
   readonly server: string;
   /** What the server does or is, as in "cannot be reached (ENOTFOUND)"; `undefined` when it answers. */

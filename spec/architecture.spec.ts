@@ -23,6 +23,7 @@ const HOUSE: readonly string[] = [
   'signalling',
   'rendezvous',
   'dht',
+  'mqtt',
   'connection',
   'remote',
   'runtime',
@@ -43,6 +44,7 @@ const HOUSE: readonly string[] = [
   'parcel',
   'rendezvous-name',
   'stun',
+  'broker-name',
   'identity',
   'packages',
   'new-file',
@@ -339,7 +341,18 @@ describe('What is loaded', () => {
     expect(packages).toEqual(['ipaddr.js', 'rxjs']);
     expect(own).toContain('dist/lib/net.js');
     expect(own.filter((file) => !file.startsWith('dist/lib/'))).toEqual([]);
-    const runsBy = ['cli', 'pyp2p', 'techniques', 'peers', 'signalling', 'rendezvous', 'dht', 'connection', 'http'];
+    const runsBy = [
+      'cli',
+      'pyp2p',
+      'techniques',
+      'peers',
+      'signalling',
+      'rendezvous',
+      'dht',
+      'mqtt',
+      'connection',
+      'http',
+    ];
     expect(own.filter((file) => runsBy.includes(roomOf(file.slice('dist/'.length))))).toEqual([]);
   });
 

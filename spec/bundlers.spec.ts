@@ -23,12 +23,16 @@ describe('An application', () => {
           .toBe(0);
         // All that is needed is in the bundle. The folder of this package is empty, so that none is found further up either.
         writeFileSync(file('package.json'), '{ "type": "module" }');
-        mkdirSync(file('node_modules/dht-rpc'), { recursive: true });
+        for (const name of ['dht-rpc', 'mqtt-packet']) mkdirSync(file(`node_modules/${name}`), { recursive: true });
         const app = new Program(join(file('app.js')));
         expect(await app.exit())
           .withContext(app.stderr)
           .toBe(0);
-        expect(app.lines).toEqual(['Bob got hello', 'DHT: The package dht-rpc is not installed: npm install dht-rpc']);
+        expect(app.lines).toEqual([
+          'Bob got hello',
+          'DHT: The package dht-rpc is not installed: npm install dht-rpc',
+          'MQTT: cannot be asked: The package mqtt-packet is not installed: npm install mqtt-packet',
+        ]);
       },
       LONG_MS,
     );

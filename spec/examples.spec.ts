@@ -191,6 +191,7 @@ describe("The README's program", () => {
         rendezvous: [],
         mailboxes: [],
         dht: [],
+        mqtt: [],
         extensions: [],
       });
       const at = await server();

@@ -446,6 +446,7 @@ describe('A net among hostile peers', () => {
         rendezvous: [],
         mailboxes: [],
         dht: [],
+        mqtt: [],
         extensions: [],
       });
       const error = await failureOf(lab.net({ timing: { handshakeMs: 100 } }).connect$(unl));

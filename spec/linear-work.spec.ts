@@ -1,9 +1,13 @@
 import { Duplex } from 'node:stream';
+import * as mqttPacket from 'mqtt-packet';
 import { noop } from 'rxjs';
 import { Gathered } from '../lib/bounds/gathered.js';
 import { Queue } from '../lib/bounds/queue.js';
 import { decodeAnnounce, decodeAnswer, decodePush, decodeStore } from '../lib/dht/messages.js';
 import { canonicalAddress, parseEndpoint, parseServer, withoutZone } from '../lib/endpoint.js';
+import { parseBroker } from '../lib/broker-name.js';
+import { decodeParcel, decodeReceipt } from '../lib/mqtt/messages.js';
+import { packetCodec, packetCutter } from '../lib/mqtt/packets.js';
 import { parsePcp } from '../lib/port-mapping/pcp-messages.js';
 import { parseAction } from '../lib/port-mapping/upnp/soap.js';
 import { parseXml } from '../lib/port-mapping/upnp/xml.js';
@@ -63,6 +67,8 @@ const READERS: Readonly<Record<string, (text: string) => unknown>> = {
   parseServer: (text) => parseServer('server', text),
   parseStun: (text) => parseStun('stun', text),
   parseUnl,
+  parseBroker: (text) => parseBroker('mqtt', text),
+  'a broker with a password': (text) => parseBroker('mqtt', `mqtts://${text}`),
   parseXml,
   'the text of an element': (text) => parseXml(`<a>${text}`),
   parseAction: (text) => parseAction('Add', text),
@@ -106,6 +112,10 @@ const DECODERS: Readonly<Record<string, (bytes: Buffer) => unknown>> = {
   decodeStore,
   decodePush,
   decodeAnswer,
+  decodeParcel,
+  decodeReceipt,
+  'packets of MQTT': (bytes) => packetCutter()(bytes),
+  'a packet of MQTT': (bytes) => packetCodec(mqttPacket, 5).decode(bytes),
   openEnvelope: (bytes) => openEnvelope(identity, bytes),
 };
 

@@ -52,6 +52,7 @@ describe('A net', () => {
       rendezvous: [],
       mailboxes: [],
       dht: [],
+      mqtt: [],
       extensions: [],
     };
     return formatUnl(unl);

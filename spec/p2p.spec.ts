@@ -135,6 +135,7 @@ describe('A flooding network', () => {
         rendezvous: [],
         mailboxes: [],
         dht: [],
+        mqtt: [],
         extensions: [],
       })}`,
     );

@@ -1,19 +1,27 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { reasonOf } from '../errors.js';
+import { InvalidOptionError, InvalidUnlError, reasonOf } from '../errors.js';
 import { TECHNIQUE_NAMES } from '../techniques/technique.js';
 import type { ConnectOptions } from './connect.js';
-import { statusOf, WRONG_USAGE } from './exit-status.js';
 import type { ListenOptions } from './listen.js';
 import type { Report } from './report.js';
 import type { ServeFlags } from './serve.js';
 import { flagOf, helpOf, SERVE_OPTIONS, type ServeOption } from './serve-options.js';
 import type { ReachableOptions } from './terminal.js';
 
+/** Exit statuses: 0 after a clean close, 1 when it did not work, 2 when it was asked wrongly. */
+const WRONG_USAGE = 2;
+
 const integer = (minimum: number, maximum: number) => (text: string) => {
   const value = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= minimum && value <= maximum) return value;
   throw new InvalidArgumentError(`Expected an integer from ${minimum} to ${maximum}.`);
 };
+
+/** As in the environment, where a name has one value. */
+const severalByCommas = (value: string, before: string[] | undefined) => [
+  ...(before ?? []),
+  ...value.split(',').filter((each) => each !== ''),
+];
 
 const several = (value: string, before: string[] | undefined) => [...(before ?? []), value];
 
@@ -43,10 +51,14 @@ const stun = () =>
     'a STUN server that shows the NAT: HOST:PORT, or stuns:HOST:PORT by TLS; may be given several times',
   )
     .env('RXP2P_STUN')
-    .argParser((value, before: string[] | undefined) => [
-      ...(before ?? []),
-      ...value.split(',').filter((each) => each !== ''),
-    ]);
+    .argParser(severalByCommas);
+const mqtt = () =>
+  new Option(
+    '--mqtt <URL>',
+    'an MQTT broker that carries messages: mqtts://HOST, wss://HOST/PATH, mqtt://HOST or ws://HOST/PATH; may be given several times',
+  )
+    .env('RXP2P_MQTT')
+    .argParser(severalByCommas);
 const relay = () =>
   new Option(
     '--relay <URL>',
@@ -106,8 +118,8 @@ Exit status: 0 after a clean close, 1 when no connection could be made, 2 for wr
     .description(
       'run the servers that nodes meet at: rendezvous (TCP); a mailbox, a relay and one that dials nodes back (HTTP); a DHT (UDP)',
     )
-    .addOption(new Option('-c, --config <FILE>', 'a JSON file with options; the environment and flags override it'))
-    .addOption(new Option('--print-config', 'print the resulting options, as a file for --config, and end'))
+    .addOption(new Option('-c, --config <FILE>', 'a JSON file with options; the environment and flags go before it'))
+    .addOption(new Option('--print-config', 'print the options that count, as a file for --config, and end'))
     .addHelpText(
       'after',
       `
@@ -130,6 +142,7 @@ On SIGTERM or Ctrl-C it takes nobody in any more, and ends when all have gone; a
     .addOption(mailbox())
     .addOption(dht())
     .addOption(stun())
+    .addOption(mqtt())
     .addOption(relay())
     .addOption(noRelay())
     .addOption(port())
@@ -152,6 +165,7 @@ On SIGTERM or Ctrl-C it takes nobody in any more, and ends when all have gone; a
     .addOption(mailbox())
     .addOption(dht())
     .addOption(stun())
+    .addOption(mqtt())
     .addOption(relay())
     .addOption(noRelay())
     .addOption(bind())
@@ -177,6 +191,7 @@ On SIGTERM or Ctrl-C it takes nobody in any more, and ends when all have gone; a
     .addOption(mailbox())
     .addOption(dht())
     .addOption(stun())
+    .addOption(mqtt())
     .addOption(relay())
     .addOption(noRelay())
     .addOption(port())
@@ -203,7 +218,7 @@ On SIGTERM or Ctrl-C it takes nobody in any more, and ends when all have gone; a
       process.exitCode = error.exitCode === 0 ? 0 : WRONG_USAGE;
     } else {
       report('failed', { reason: reasonOf(error) }, `rxp2p: ${reasonOf(error)}`);
-      process.exitCode = statusOf(error);
+      process.exitCode = error instanceof InvalidOptionError || error instanceof InvalidUnlError ? WRONG_USAGE : 1;
     }
   }
 }

@@ -38,6 +38,7 @@ export interface NodeOptions {
   readonly mailbox?: readonly string[];
   readonly dht?: readonly string[];
   readonly stun?: readonly string[];
+  readonly mqtt?: readonly string[];
   /** Relays; `false`: none. */
   readonly relay?: readonly string[] | false;
   readonly port?: number;
@@ -57,13 +58,14 @@ export interface ReachableOptions extends NodeOptions {
 
 /** The options of a net that others are to reach, but for its mode. */
 export function configOf(options: ReachableOptions): Omit<NetConfig, 'mode'> {
-  const { rendezvous, mailbox, dht, stun, relay, port, bind, forwarded, portMapping, reachability } = options;
+  const { rendezvous, mailbox, dht, mqtt, stun, relay, port, bind, forwarded, portMapping, reachability } = options;
   const identity = identityOf(options);
   return {
     rendezvous,
     mailbox,
     dht,
     stun,
+    mqtt,
     relay,
     port,
     bind,

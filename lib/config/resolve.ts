@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto';
+import { expectBroker, type BrokerAddress } from '../broker-name.js';
 import {
   DEFAULT_LIMITS,
   DEFAULT_TIMING,
@@ -8,7 +9,7 @@ import {
   type PortMappingProtocol,
   type ResolvedConfig,
 } from '../config.js';
-import { canonicalAddress, parseServer, withoutZone, type ServerAddress } from '../endpoint.js';
+import { canonicalAddress, parseServer, type ServerAddress } from '../endpoint.js';
 import { createIdentity } from '../identity.js';
 import { formatRendezvous, parseRendezvous, servicesOf, type RendezvousAddress } from '../rendezvous-name.js';
 import { parseStun, type StunAddress } from '../stun/name.js';
@@ -29,6 +30,7 @@ const OPTIONS = [
   'mailbox',
   'dht',
   'stun',
+  'mqtt',
   'security',
   'acceptPeer',
   'slots',
@@ -64,6 +66,7 @@ export function resolveConfig(config: NetConfig): ResolvedConfig {
     ca: config.ca === undefined ? undefined : expectCertificates(config.ca),
     dht: expectServers('dht', config.dht ?? []),
     stun: expectStun(config.stun ?? []),
+    mqtt: expectBrokers(config.mqtt ?? []),
     security,
     provesKeys: security === 'tls',
     acceptPeer: config.acceptPeer ?? (() => true),
@@ -84,12 +87,9 @@ function expectNames(group: string, overrides: object | undefined, names: readon
 }
 
 function expectAddress(name: string, value: unknown): string {
-  const text = typeof value === 'string' ? value : '';
-  const bare = withoutZone(text);
-  const address = canonicalAddress(bare);
+  const address = typeof value === 'string' ? canonicalAddress(value) : undefined;
   if (address === undefined) throw invalidOption(name, 'an IP address of this machine', value);
-  // By its zone the system knows which network a link-local address is of.
-  return address + text.slice(bare.length);
+  return address;
 }
 
 function expectServers(name: string, values: unknown): ServerAddress[] {
@@ -106,6 +106,13 @@ function expectRendezvous(values: unknown, security: 'tls' | 'plain'): Rendezvou
   const secured = servers.find(({ key, url }) => key !== undefined || url !== undefined);
   if (security === 'tls' || secured === undefined) return servers;
   throw invalidOption('rendezvous', 'HOST:PORT each in plain mode, which has no TLS', formatRendezvous(secured));
+}
+
+/** Each once: a broker ends the session of a client that connects again. */
+function expectBrokers(values: unknown): BrokerAddress[] {
+  if (!Array.isArray(values)) throw invalidOption('mqtt', 'a list of URLs of brokers', typeof values);
+  const brokers = new Map(values.map((value) => expectBroker('mqtt', value)).map((broker) => [broker.url, broker]));
+  return [...brokers.values()];
 }
 
 /** The mailboxes beside servers of which everything is known by their name. */

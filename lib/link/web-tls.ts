@@ -40,7 +40,7 @@ function secured$(
       socket,
       host,
       ...(isIP(host) === 0 && { servername: host }),
-      ALPNProtocols: [...protocols],
+      ...(protocols.length > 0 && { ALPNProtocols: [...protocols] }),
       ...(secureContext !== undefined && { secureContext }),
     });
     let handedOver = false;

@@ -5,12 +5,13 @@ import type { Runtime } from '../runtime.js';
 import type { Carrier } from '../signalling/carrier.js';
 import { dhtCarrier } from '../signalling/carriers/dht.js';
 import { mailboxCarrier } from '../signalling/carriers/mailbox.js';
+import { mqttCarrier } from '../signalling/carriers/mqtt.js';
 import { rendezvousCarrier } from '../signalling/carriers/rendezvous.js';
 import type { SignalTrace } from '../signalling/steps.js';
 
-/** What carries a node's signals, the fastest first. */
+/** What carries a node's signals, the fastest first; behind all that see a sender's address those that do not. */
 export function carriersOf(
-  { identity, bind, rendezvous, mailbox, dht, provesKeys }: ResolvedConfig,
+  { identity, bind, rendezvous, mailbox, mqtt, dht, provesKeys }: ResolvedConfig,
   sessions$: Observable<readonly RendezvousSession[]>,
   runtime: Runtime,
   trace: SignalTrace,
@@ -21,5 +22,6 @@ export function carriersOf(
     ...(rendezvous.length > 0 ? [rendezvousCarrier({ sessions$, runtime })] : []),
     ...(dht.length > 0 ? [dhtCarrier({ identity, bootstrap: dht, bind, runtime, trace })] : []),
     ...(mailbox.length > 0 ? [mailboxCarrier({ identity, urls: mailbox, localAddress: bind, runtime, trace })] : []),
+    ...(mqtt.length > 0 ? [mqttCarrier({ identity, brokers: mqtt, localAddress: bind, runtime, trace })] : []),
   ];
 }

@@ -1,6 +1,14 @@
 import type { ResolvedConfig } from '../config.js';
 import { scopeOf } from '../endpoint.js';
-import { loadDefaultGateway, loadDhtRpc, loadNatPmp, loadNatUpnp, loadNodeFetch, loadWs } from '../packages.js';
+import {
+  loadDefaultGateway,
+  loadDhtRpc,
+  loadMqttPacket,
+  loadNatPmp,
+  loadNatUpnp,
+  loadNodeFetch,
+  loadWs,
+} from '../packages.js';
 import { loadUpnp } from '../port-mapping/load-upnp.js';
 
 /**
@@ -16,18 +24,22 @@ export async function preload(config: ResolvedConfig): Promise<void> {
 
 /** What loads what a node with this configuration will need beside what every node does. */
 export function loadersOf(config: ResolvedConfig): readonly (() => Promise<unknown>)[] {
-  const { dht, mailbox, portMapping, reachability, rendezvous, provesKeys } = config;
+  const { dht, mailbox, mqtt, portMapping, reachability, rendezvous, provesKeys } = config;
   const mapsPorts = portMapping.length > 0 && canAskGateway(config);
   const isDialledBack =
     reachability !== false && [reachability, rendezvous, mailbox, dht].some(({ length }) => length > 0);
+  const asksBrokers = provesKeys ? mqtt : [];
   const mapsByUpnp = mapsPorts && portMapping.includes('upnp');
   return [
     ...(isDialledBack || mailbox.length > 0 || mapsByUpnp ? [loadNodeFetch] : []),
-    ...(rendezvous.some(({ url }) => url !== undefined) ? [loadWs] : []),
+    ...(rendezvous.some(({ url }) => url !== undefined) || asksBrokers.some(({ url }) => url.startsWith('ws'))
+      ? [loadWs]
+      : []),
     ...(mapsPorts ? [loadDefaultGateway] : []),
     ...(mapsByUpnp ? [loadNatUpnp, loadUpnp] : []),
     ...(mapsPorts && portMapping.includes('nat-pmp') ? [loadNatPmp] : []),
     ...(dht.length > 0 && provesKeys ? [loadDhtRpc] : []),
+    ...(asksBrokers.length > 0 ? [loadMqttPacket] : []),
   ];
 }
 

@@ -30,6 +30,7 @@ function unlOf({ nodeType, natType, port, addresses, observed, reaches }: Locate
       .map(({ href }) => href)
       .filter((href) => href.length <= URL_MAX_LENGTH && !implied.includes(href)),
     dht: config.dht,
+    mqtt: config.mqtt.map(({ url }) => url),
     extensions: [],
   });
 }
@@ -37,12 +38,13 @@ function unlOf({ nodeType, natType, port, addresses, observed, reaches }: Locate
 /** Keeps as many servers as fit: others need only a few to send a message. */
 function fitting(unl: UnlV3): UnlV3 {
   const isLong = encodeVersion3(unl).toString('base64url').length > UNL_MAX_LENGTH;
-  const longest = Math.max(unl.rendezvous.length, unl.mailboxes.length, unl.dht.length);
+  const longest = Math.max(unl.rendezvous.length, unl.mailboxes.length, unl.dht.length, unl.mqtt.length);
   if (!isLong || longest === 0) return unl;
   return fitting({
     ...unl,
     rendezvous: unl.rendezvous.slice(0, longest - 1),
     mailboxes: unl.mailboxes.slice(0, longest - 1),
     dht: unl.dht.slice(0, longest - 1),
+    mqtt: unl.mqtt.slice(0, longest - 1),
   });
 }

@@ -2,7 +2,7 @@ import type { Observable } from 'rxjs';
 import type { PeerId } from '../identity.js';
 
 /** What can carry signals. */
-export const CARRIER_NAMES = ['rendezvous', 'dht', 'mailbox'] as const;
+export const CARRIER_NAMES = ['rendezvous', 'dht', 'mailbox', 'mqtt'] as const;
 
 /**
  * What can carry signals.
@@ -24,6 +24,8 @@ export interface Parcel {
   readonly from: PeerId | undefined;
   /** The sender's address, as the server or node that carried the parcel saw it; `undefined` if it was not seen. */
   readonly seenAt: string | undefined;
+  /** What has brought it, where nobody sees its sender: parcels of one such server or broker have turns together, as those of one site. */
+  readonly via?: string | undefined;
   /**
    * Tells the carrier that the signal has been dealt with, so that it need not bring it again. What is not acknowledged within
    * seconds comes again, where the carrier keeps it.
@@ -45,6 +47,8 @@ export interface SendOptions {
  */
 export interface Carrier {
   readonly name: CarrierName;
+  /** Whether it never tells at which address it sees a sender. What needs that address goes by the others first. Default: no. */
+  readonly isBlind?: boolean | undefined;
   /** What comes for this node, in any order. May bring a parcel again. Never fails. */
   readonly parcel$: Observable<Parcel>;
   /** Carries a parcel of at most `PARCEL_MAX_BYTES`. Emits once what became of it, and completes. Never fails. */

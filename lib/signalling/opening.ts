@@ -57,6 +57,11 @@ export class KnownPeers {
   }
 }
 
+/** What a parcel is counted by: where its sender was seen, or what has brought it. */
+export function siteOfParcel({ seenAt, via }: Parcel): string {
+  return seenAt === undefined && via !== undefined ? via : siteOf(seenAt);
+}
+
 /** What opening by turns needs. */
 interface OpeningConfig {
   readonly scheduler: SchedulerLike;
@@ -104,9 +109,9 @@ export function openingByTurns({ scheduler, known, onGiveWay }: OpeningConfig) {
       subscriber.add(
         source$.subscribe({
           next: (brought) => {
-            const { from, seenAt } = brought.parcel;
+            const { from } = brought.parcel;
             const queue = from !== undefined && known.has(from) ? ofKnown : ofOthers;
-            const gaveWay = queue.add(siteOf(seenAt), from ?? '', brought);
+            const gaveWay = queue.add(siteOfParcel(brought.parcel), from ?? '', brought);
             if (gaveWay !== undefined) onGiveWay(gaveWay);
             if (timer === undefined) serve();
           },

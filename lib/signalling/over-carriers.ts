@@ -12,7 +12,9 @@ import {
   of,
   reduce,
   share,
+  switchMap,
   tap,
+  timer,
   type Observable,
   type SchedulerLike,
 } from 'rxjs';
@@ -23,7 +25,6 @@ import { ignoreErrors } from '../operators/ignore-errors.js';
 import { siteBuckets } from '../bounds/rate-limit.js';
 import type { Runtime } from '../runtime.js';
 import { Seen } from '../bounds/seen.js';
-import { siteOf } from '../bounds/site.js';
 import type { SignalTrace } from './steps.js';
 import { KEEP_MAX_MS, PARCEL_MAX_BYTES } from '../parcel.js';
 import type { Carrier, CarrierName, Delivery, Parcel } from './carrier.js';
@@ -33,7 +34,7 @@ import { PeerClocks } from './clocks.js';
 import { openEnvelope, sealEnvelope, type Envelope } from './envelope.js';
 import { InOrder } from './in-order.js';
 import { Numbering } from './numbering.js';
-import { KnownPeers, openingByTurns, type CarriedParcel } from './opening.js';
+import { KnownPeers, openingByTurns, siteOfParcel, type CarriedParcel } from './opening.js';
 import type { ReceivedSignal, Signalling } from './signalling.js';
 
 /** How long a signal is kept by default: enough between two nodes that are both online. */
@@ -130,7 +131,7 @@ export function signallingOver({ identity, carriers, runtime, trace }: CarriersC
       map(() => {
         waiting.delete(key);
         seen.add(key);
-        known.heard(from, siteOf(parcel.seenAt));
+        known.heard(from, siteOfParcel(parcel));
         trace({ type: 'signal', step: 'received', peerId: from, kind: oneLine(kind), by });
         return signalOf(envelope, parcel);
       }),
@@ -167,8 +168,11 @@ export function signallingOver({ identity, carriers, runtime, trace }: CarriersC
       const bytes = expectSmall(sealEnvelope(identity, envelope));
       numbering.sent(to, order, at + keep);
       known.writtenTo(to);
-      const sends = carriers.map((carrier) => carrier.send$(to, bytes, { keepMs: keep, family }));
-      return (isEverywhere ? everywhere(sends) : oneAfterTheOther(sends, scheduler)).pipe(
+      const sent$ = (carrier: Carrier) => carrier.send$(to, bytes, { keepMs: keep, family });
+      const sends = isEverywhere
+        ? everywhere(carriers, sent$, scheduler)
+        : oneAfterTheOther(carriers.map(sent$), scheduler);
+      return sends.pipe(
         tap((delivery) => {
           if (delivery !== 'kept') numbering.done(to, order);
           trace({ type: 'signal', step: 'sent', peerId: to, kind: signal.kind, delivery });
@@ -202,8 +206,21 @@ export function signallingOver({ identity, carriers, runtime, trace }: CarriersC
   };
 }
 
-/** Sends by all carriers at once. `kept` counts more than `delivered`, since a server may be wrong about delivery. */
-function everywhere(sends: readonly Observable<Delivery>[]): Observable<Delivery> {
+/**
+ * Sends by all carriers at once; those that do not see this node's address have to give the others a head start, since of several copies the
+ * first is taken. `kept` counts more than `delivered`, since a server may be wrong about delivery.
+ */
+function everywhere(
+  carriers: readonly Carrier[],
+  sent$: (carrier: Carrier) => Observable<Delivery>,
+  scheduler: SchedulerLike,
+): Observable<Delivery> {
+  const waits = carriers.some(({ isBlind }) => isBlind !== true);
+  const sends = carriers.map((carrier) =>
+    waits && carrier.isBlind === true
+      ? timer(HEAD_START_MS, scheduler).pipe(switchMap(() => sent$(carrier)))
+      : sent$(carrier),
+  );
   return merge(...sends).pipe(
     reduce<Delivery, Delivery>((one, other) => (one === 'kept' || other === 'absent' ? one : other), 'absent'),
   );

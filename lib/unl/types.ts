@@ -62,6 +62,8 @@ export interface UnlV3 {
   readonly mailboxes: readonly string[];
   /** Nodes by which one joins the distributed hash table where it can be sent messages. */
   readonly dht: readonly ServerAddress[];
+  /** The MQTT brokers where it can be sent messages: URLs without names and passwords. Its topic follows from its key. */
+  readonly mqtt: readonly string[];
   /** Fields of newer versions, which are kept as they are. */
   readonly extensions: readonly UnlExtension[];
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { addressFromBytes, addressToBytes, canonicalAddress, isPort, type ServerAddress } from '../endpoint.js';
+import { brokerAt, type BrokerScheme } from '../broker-name.js';
 import { InvalidUnlError } from '../errors.js';
 import { isKey, KEY_LENGTH, peerIdOfKey, peerIdToKey } from '../identity.js';
 import { parseRendezvous, type RendezvousAddress } from '../rendezvous-name.js';
@@ -22,13 +23,15 @@ const TAG = {
   rendezvousByKey: 130,
   rendezvousByWss: 131,
   rendezvousByWs: 132,
+  mqtt: 133,
 } as const;
 const FIRST_OPTIONAL_TAG = 128;
-const FIRST_EXTENSION_TAG = TAG.rendezvousByWs + 1;
+const FIRST_EXTENSION_TAG = TAG.mqtt + 1;
 const CHECKSUM_LENGTH = 4;
 
 const NODE_TYPES: readonly NodeType[] = ['passive', 'simultaneous', 'active'];
 const NAT_TYPES: readonly NatType['type'][] = ['unknown', 'open', 'preserving', 'reuse', 'delta', 'random'];
+const BROKER_SCHEMES: readonly BrokerScheme[] = ['mqtts', 'wss', 'mqtt', 'ws'];
 const ENDPOINT_KINDS: readonly UnlEndpoint['kind'][] = ['lan', 'wan', 'mapped'];
 
 const HOST = /^[A-Za-z0-9._:-]{1,253}$/;
@@ -73,6 +76,7 @@ export function decodeVersion3(bytes: Buffer): UnlV3 {
     ],
     mailboxes: valuesOf(TAG.mailbox).map(decodeUrl),
     dht: valuesOf(TAG.dht).map(decodeServer),
+    mqtt: valuesOf(TAG.mqtt).map(decodeBroker),
     extensions: fields
       .filter(({ tag }) => tag >= FIRST_EXTENSION_TAG)
       .map(({ tag, value }) => ({ tag, value: value.toString('base64url') })),
@@ -97,6 +101,7 @@ export function encodeVersion3(unl: UnlV3): Buffer {
     ...unl.mailboxes.map((url) => ({ tag: TAG.mailbox, value: encodeUrl(url) })),
     ...unl.dht.map((server) => ({ tag: TAG.dht, value: encodeServer(server) })),
     ...unl.rendezvous.map(encodeRendezvous),
+    ...unl.mqtt.map((url) => ({ tag: TAG.mqtt, value: encodeBroker(url) })),
     ...unl.extensions.map(encodeExtension),
   ].toSorted((a, b) => a.tag - b.tag);
   const record = Buffer.concat([
@@ -260,6 +265,23 @@ function isHttpUrl(text: string): boolean {
   const url = text.length <= 255 ? readUrl(text) : undefined;
   const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:';
   return isHttp && url.href === text && `${url.username}${url.password}` === '';
+}
+
+/** scheme u8 · what follows `//` in the URL */
+function decodeBroker(value: Buffer): string {
+  const url = `${BROKER_SCHEMES[value[0] ?? -1] ?? ''}://${value.toString('latin1', 1)}`;
+  if (brokerAt(url) === undefined) throw new InvalidUnlError('The UNL names a broker that cannot be read');
+  return url;
+}
+
+function encodeBroker(url: string): Buffer {
+  const broker = brokerAt(url);
+  const rest = broker === undefined ? '' : url.slice(`${broker.scheme}://`.length);
+  if (broker === undefined || rest.length >= 255) {
+    // What is no such URL may have a password in it.
+    throw new InvalidUnlError('Expected a broker to be a URL in its one spelling, without a name or a password');
+  }
+  return Buffer.concat([Buffer.of(BROKER_SCHEMES.indexOf(broker.scheme)), Buffer.from(rest, 'latin1')]);
 }
 
 function encodeExtension({ tag, value }: UnlExtension): Field {

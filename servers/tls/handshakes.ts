@@ -1,10 +1,13 @@
 import type { Socket } from 'node:net';
+import { TLSSocket, type SecureContext } from 'node:tls';
 import { noop, type SchedulerLike } from 'rxjs';
 import { Admission } from '../../lib/bounds/admission.js';
-import { SecuredSocket, type SecuredSocketConfig } from './secured-socket.js';
 
 /** How a connection is secured. */
-interface HandshakeConfig extends SecuredSocketConfig {
+interface HandshakeConfig {
+  readonly context: SecureContext;
+  /** The protocols to choose from (ALPN, RFC 7301). */
+  readonly protocols: readonly string[];
   /** The site that it is counted by. */
   readonly site: string;
 }
@@ -30,7 +33,7 @@ export class Handshakes {
    * Secures a connection, and calls back with the stream; not when the handshake fails, takes too long or there is no room for it: then the
    * connection is closed.
    */
-  secure(socket: Socket, { site, ...config }: HandshakeConfig, next: (stream: SecuredSocket) => void): void {
+  secure(socket: Socket, { context, protocols, site }: HandshakeConfig, next: (stream: TLSSocket) => void): void {
     const drop = () => socket.destroy();
     const { isIn, gaveWay } = this.#underWay.admit(site, drop);
     gaveWay?.();
@@ -38,7 +41,7 @@ export class Handshakes {
       drop();
       return;
     }
-    const stream = new SecuredSocket(socket, config);
+    const stream = new TLSSocket(socket, { isServer: true, secureContext: context, ALPNProtocols: [...protocols] });
     stream.on('error', noop);
     const late = this.scheduler.schedule(drop, HANDSHAKE_MS);
     const finish = () => {

@@ -16,12 +16,16 @@ describe('where the command line meets a peer', () => {
       { host: 'localhost', port: 6379 },
       { host: '45.203.113.9', port: 7000 },
     ],
+    mqtt: ['mqtt://192.168.1.1', 'wss://broker.example/admin', 'wss://broker.example/mqtt', 'mqtts://45.203.113.9'],
   };
 
   it('is at the servers that it is told, and at no others', () => {
-    const named = { rendezvous: ['127.0.0.1:8000'], mailbox: undefined, dht: undefined };
+    const named = { rendezvous: ['127.0.0.1:8000'], mailbox: undefined, dht: undefined, mqtt: undefined };
     expect(meetingPlaces(named, unlOf({ ...servers, endpoints: [PUBLIC] }))).toEqual(named);
-    expect(meetingPlaces({}, unlOfVersion2())).toEqual({ rendezvous: undefined, mailbox: undefined, dht: undefined });
+    const brokers = { ...named, rendezvous: undefined, mqtt: ['mqtt://127.0.0.1'] };
+    expect(meetingPlaces(brokers, unlOf({ ...servers, endpoints: [PUBLIC] }))).toEqual(brokers);
+    const none = { rendezvous: undefined, mailbox: undefined, dht: undefined, mqtt: undefined };
+    expect(meetingPlaces({}, unlOfVersion2())).toEqual(none);
   });
 
   it('is at the public ones that a locator names, without a path of its choice', () => {
@@ -29,6 +33,7 @@ describe('where the command line meets a peer', () => {
       rendezvous: ['rv.example.org:8000'],
       mailbox: ['http://45.203.113.9:8080/'],
       dht: ['45.203.113.9:7000'],
+      mqtt: ['wss://broker.example/mqtt', 'mqtts://45.203.113.9'],
     });
   });
 
@@ -42,6 +47,7 @@ describe('where the command line meets a peer', () => {
       rendezvous: [`rxp2p://${key}@rv.example.org:8000`, 'wss://rv.example.org'],
       mailbox: ['https://rv.example.org/'],
       dht: [],
+      mqtt: [],
     });
     const atHome = [{ host: '127.0.0.1', port: 80, url: 'ws://127.0.0.1/' }];
     expect(meetingPlaces({}, unlOf({ rendezvous: atHome, endpoints: [PUBLIC] })).rendezvous).toEqual([]);

@@ -11,6 +11,7 @@ export const RXP2P = fileURLToPath(new URL('../../lib/cli/rxp2p.js', import.meta
 const PORT = 8000;
 const HTTP_PORT = 8080;
 const DHT_PORT = 7000;
+const MQTT_PORT = 1883;
 
 /** What a program may take to start and to reach its servers on a busy machine, and to end. */
 export const START_MS = 10_000;
@@ -23,8 +24,21 @@ interface ServersConfig {
 }
 
 /** Starts all of them; resolves when they can be reached. */
-export const startServers = (topology: Topology, config: ServersConfig): Promise<Program[]> =>
-  within(START_MS, Promise.all(SERVERS.map((server) => startServer(topology, server, config))));
+export const startServers = (topology: Topology, config: ServersConfig): Promise<Program[]> => {
+  const brokers = config.carrier === 'mqtt' ? SERVERS.map((server) => startBroker(topology, server)) : [];
+  const servers = SERVERS.map((server) => startServer(topology, server, config));
+  return within(START_MS, Promise.all([...servers, ...brokers]));
+};
+
+/** A broker as it comes, but for everybody, on both families. */
+const BROKER = `listener ${MQTT_PORT}\nallow_anonymous true\nuser root\npersistence false\nlog_dest stderr\n`;
+
+const startBroker = async (topology: Topology, server: string): Promise<Program> => {
+  const start = 'file=$(mktemp) && printf "$0" > "$file" && exec mosquitto -v -c "$file"';
+  const program = topology.run(server, ['sh', '-c', start, BROKER]);
+  await program.line((text) => text.includes('running'), program.stderr$);
+  return program;
+};
 
 /** They listen on both families, as every rendezvous server should. Of a DHT they are the first two nodes. */
 const startServer = async (topology: Topology, server: string, { rxp2p, carrier }: ServersConfig): Promise<Program> => {
@@ -42,9 +56,14 @@ const startServer = async (topology: Topology, server: string, { rxp2p, carrier 
  * What a node is told of the servers. Everybody knows them by the same names, which have addresses of both families, so that
  * a node of IPv4 alone and one of IPv6 alone meet there; by which a host with both goes there is its system's choice. Only who
  * is seen by a family can tell that it is reached by it: a host with both is told of a name with IPv4 alone, too, since systems
- * prefer IPv6. The DHT is of IPv4 alone.
+ * prefer IPv6. The DHT is of IPv4 alone. A broker tells nobody where it sees a node, and shows none its NAT: what is left is to be
+ * dialled, and a relay.
  */
 export const meetingPlaces = ({ plan }: Topology, host: string, carrier: CarrierName = 'rendezvous'): string[] => {
+  if (carrier === 'mqtt') {
+    const all = SERVERS.map((server) => serverName(server));
+    return all.flatMap((name) => ['--mqtt', `mqtt://${name}:${MQTT_PORT}`, '--relay', `http://${name}:${HTTP_PORT}`]);
+  }
   const names = carrier === 'dht' || familiesOf(plan, host).length < 2 ? [undefined] : [undefined, 4 as const];
   return names.flatMap((family) =>
     SERVERS.flatMap((server) => {

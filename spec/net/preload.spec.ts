@@ -46,6 +46,9 @@ describe('A node that starts', () => {
       expect(names({ ...none, ...byHttp })).toEqual(['loadNodeFetch']);
     }
     expect(names({ ...none, rendezvous: ['wss://a.example'] })).toEqual(['loadNodeFetch', 'loadWs']);
+    expect(names({ ...none, mqtt: ['mqtts://a.example'] })).toEqual(['loadMqttPacket']);
+    expect(names({ ...none, mqtt: ['wss://a.example'] })).toEqual(['loadWs', 'loadMqttPacket']);
+    expect(names({ ...none, mqtt: ['mqtts://a.example'], security: 'plain' })).toEqual([]);
     expect(names({ ...none, dht: ['a.example:1'] })).toEqual(['loadNodeFetch', 'loadDhtRpc']);
   });
 });

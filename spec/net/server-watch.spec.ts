@@ -148,6 +148,7 @@ describe('a server that cannot be used', () => {
       rendezvous: [],
       mailboxes: [],
       dht: [],
+      mqtt: [],
       extensions: [],
     });
     const dead = lab.net({ rendezvous: ['nosuch.invalid:8000'] }, runtime);

@@ -13,6 +13,7 @@ import {
 } from '../../lib/connection/channels/frames.js';
 import { messageDecoder } from '../../lib/link/messages.js';
 import * as dht from '../../lib/dht/messages.js';
+import * as mqtt from '../../lib/mqtt/messages.js';
 import { parseEndpoint } from '../../lib/endpoint.js';
 import { peerIdToKey, verifySignature } from '../../lib/identity.js';
 import { sealingKeyOf } from '../../lib/signalling/sealing-key.js';
@@ -248,6 +249,24 @@ export const CODECS: Readonly<Record<string, Codec>> = {
       return { ...fieldsOf(wire), receipt: identityNamed(signer).sign(dht.receiptOf(bytesOf(digest))) };
     },
   ),
+
+  'mqtt-parcel': codec(
+    (bytes) => mqtt.decodeParcel(bytesOf(bytes)),
+    ({ parcel, receipts }) => mqtt.encodeParcel(parcel, receipts),
+  ),
+  'mqtt-receipt': codec(
+    (wire) => {
+      const { signer, message, receipt } = fieldsOf(wire);
+      const { peerId } = identityNamed(signer);
+      const read = mqtt.decodeReceipt(bytesOf(receipt));
+      const isOfMessage = read?.digest === mqtt.digestOf(bytesOf(message));
+      return read !== undefined && isOfMessage && mqtt.isReceiptOf(peerId, read) ? peerId : undefined;
+    },
+    (_, wire) => {
+      const { signer, message } = fieldsOf(wire);
+      return { ...fieldsOf(wire), receipt: mqtt.encodeReceipt(identityNamed(signer), bytesOf(message)) };
+    },
+  ),
 };
 
 /** Every kind of vectors that is computed from what is given. */
@@ -267,6 +286,11 @@ export const COMPUTED: Readonly<Record<string, (given: Fields) => unknown>> = {
   'attempt-over': ({ attempt }) => overSignal(textOf(attempt)),
   order: ({ arrivals }) => passedInOrder(listOf(arrivals)),
   transport: framesSentIn,
+  'mqtt-inbox': ({ receiver }) => mqtt.inboxOf(identityNamed(receiver).peerId),
+  'mqtt-session': ({ node, broker }) => {
+    const { clientId, receipts } = mqtt.sessionNames(identityNamed(node), textOf(broker));
+    return { clientId, receipts: mqtt.topicOf(receipts) };
+  },
   'dht-mailbox': ({ receiver }) => dht.mailboxOf(identityNamed(receiver).peerId),
   'dht-parts': ({ parcel }) =>
     dht.toParts(bytesOf(parcel)).map(({ bytes, ...part }) => ({ ...part, length: bytes.length })),

@@ -240,6 +240,7 @@ describe('the locator of a node', () => {
       rendezvous: [{ host: 'rv.example.org', port: 8000 }],
       mailboxes: [],
       dht: [],
+      mqtt: [],
       extensions: [],
     });
     expect(parseUnl(formatUnl(unl))).toEqual(unl);

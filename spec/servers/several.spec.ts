@@ -54,6 +54,7 @@ describe('Several servers with one store', () => {
       rendezvous: [],
       mailboxes: [],
       dht: [],
+      mqtt: [],
       extensions: [],
     });
 

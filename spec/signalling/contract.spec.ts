@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import {
   asyncScheduler,
+  BehaviorSubject,
+  defer,
   filter,
   firstValueFrom,
   map,
@@ -14,6 +16,7 @@ import {
   Subscription,
   type Observable,
 } from 'rxjs';
+import { parseBroker } from '../../lib/broker-name.js';
 import { DEFAULT_TIMING } from '../../lib/config.js';
 import { ProtocolError } from '../../lib/errors.js';
 import { createIdentity, type Identity } from '../../lib/identity.js';
@@ -27,15 +30,22 @@ import { dhtCarrier } from '../../lib/signalling/carriers/dht.js';
 import { sealEnvelope, type Envelope } from '../../lib/signalling/envelope.js';
 import { openSealed, seal } from '../../lib/signalling/hpke.js';
 import { mailboxCarrier } from '../../lib/signalling/carriers/mailbox.js';
+import { mqttCarrier } from '../../lib/signalling/carriers/mqtt.js';
 import { signallingOver } from '../../lib/signalling/over-carriers.js';
 import { rendezvousCarrier } from '../../lib/signalling/carriers/rendezvous.js';
 import type { ReceivedSignal, Signal, Signalling } from '../../lib/signalling/signalling.js';
 import type { TraceStep } from '../../lib/trace.js';
 import { dhtServer$ } from '../../servers/index.js';
 import { mailboxServer$ } from '../../servers/mailbox/server.js';
+import { needsMosquitto, startMosquitto, startOldBroker } from '../support/mosquitto.js';
 import { failureOf, Lab, newAddress } from '../support/nodes.js';
 
 // What every carrier has to keep to, as the application sees it: the real signalling over each of them, over real sockets.
+
+/** What signals are carried by. */
+type WorldName = CarrierName | 'mqtt 3.1.1';
+
+const WORLD_NAMES: readonly WorldName[] = [...CARRIER_NAMES, 'mqtt 3.1.1'];
 
 /** What differs by nature from carrier to carrier. */
 interface Nature {
@@ -44,6 +54,12 @@ interface Nature {
    * and of all others it says that they are absent.
    */
   readonly keeps: boolean;
+  /** Whether a signal waits for a receiver that has never been there, too. A broker keeps it for those who have subscribed. */
+  readonly keepsForNewcomers: boolean;
+  /** Whether the carrier tells at which address it sees a sender. */
+  readonly seesSenders: boolean;
+  /** Whether it brings copies of what the receiver has, which are dropped there. */
+  readonly bringsCopies: boolean;
   /**
    * Whether the carrier knows a signal's sender. To servers, senders prove their keys. The nodes of a DHT know only addresses: whoever
    * stores another node's sealed signal first counts as its origin there, and only the signed body can contradict that.
@@ -51,10 +67,16 @@ interface Nature {
   readonly knowsSenders: boolean;
 }
 
-const NATURES: Readonly<Record<CarrierName, Nature>> = {
-  rendezvous: { keeps: false, knowsSenders: true },
-  mailbox: { keeps: true, knowsSenders: true },
-  dht: { keeps: true, knowsSenders: false },
+const SERVER = { knowsSenders: true, seesSenders: true, bringsCopies: true };
+const BROKER = { knowsSenders: false, seesSenders: false, bringsCopies: true, keepsForNewcomers: false };
+
+const NATURES: Readonly<Record<WorldName, Nature>> = {
+  rendezvous: { ...SERVER, keeps: false, keepsForNewcomers: false },
+  mailbox: { ...SERVER, keeps: true, keepsForNewcomers: true },
+  dht: { keeps: true, keepsForNewcomers: true, knowsSenders: false, seesSenders: true, bringsCopies: false },
+  mqtt: { ...BROKER, keeps: true },
+  // A broker could not be told for how long.
+  'mqtt 3.1.1': { ...BROKER, keeps: false },
 };
 
 /** A way for one node into a world. */
@@ -67,7 +89,7 @@ interface Entrance {
 /** A world of servers that run, or nodes; nodes enter it with an identity, from a local address of their own. */
 type World = (identity: Identity, bind: string) => Entrance;
 
-const WORLDS: Readonly<Record<CarrierName, (lab: Lab) => Promise<World>>> = {
+const WORLDS: Readonly<Record<WorldName, (lab: Lab) => Promise<World>>> = {
   rendezvous: async (lab) => {
     const { local } = await lab.server();
     const server = { host: local.address, port: local.port };
@@ -107,7 +129,36 @@ const WORLDS: Readonly<Record<CarrierName, (lab: Lab) => Promise<World>>> = {
       present$: of(undefined),
     });
   },
+  mqtt: async (lab) => {
+    needsMosquitto();
+    return worldOfBroker((await startMosquitto(lab)).url);
+  },
+  'mqtt 3.1.1': async (lab) => {
+    needsMosquitto();
+    return worldOfBroker(await startOldBroker(lab, await startMosquitto(lab)));
+  },
 };
+
+function worldOfBroker(url: string): World {
+  const brokers = [parseBroker('mqtt', url)];
+  return (identity, localAddress) => {
+    const isPresent = new BehaviorSubject(false);
+    const carrier = mqttCarrier({
+      identity,
+      brokers,
+      localAddress,
+      runtime: systemRuntime,
+      trace: (step) => {
+        isPresent.next(step.type === 'server' && step.failure === undefined);
+      },
+    });
+    const parcel$ = defer(() => {
+      isPresent.next(false);
+      return carrier.parcel$;
+    });
+    return { carrier: { ...carrier, parcel$ }, present$: isPresent.pipe(filter((isThere) => isThere)) };
+  };
+}
 
 /** Subscribes until the spec is over; resolves to the first value. */
 function opened<T>(lab: Lab, source$: Observable<T>): Promise<T> {
@@ -232,12 +283,12 @@ class Member {
   }
 }
 
-for (const name of CARRIER_NAMES) {
-  const { keeps, knowsSenders } = NATURES[name];
+for (const name of WORLD_NAMES) {
+  const { keeps, keepsForNewcomers, knowsSenders, seesSenders, bringsCopies } = NATURES[name];
 
   describe(`A signal by the ${name} carrier`, () => {
     const lab = new Lab();
-    let world: World = () => ({ carrier: { name, parcel$: NEVER, send$: () => NEVER }, present$: NEVER });
+    let world: World = () => ({ carrier: { name: 'rendezvous', parcel$: NEVER, send$: () => NEVER }, present$: NEVER });
     beforeEach(async () => {
       world = await WORLDS[name](lab);
     });
@@ -268,7 +319,8 @@ for (const name of CARRIER_NAMES) {
       // A receiver that takes its time is not known to have it.
       while ((await alice.send(bob, 'to bob')) !== 'delivered');
       await bob.untilText('to bob');
-      expect(bob.signals[0]).toEqual({ ...signalOf('to bob'), from: alice.peerId, seenAt: alice.bind });
+      const seenAt = seesSenders ? alice.bind : undefined;
+      expect(bob.signals[0]).toEqual({ ...signalOf('to bob'), from: alice.peerId, seenAt });
       await bob.send(alice, 'to alice');
       await alice.untilText('to alice');
     });
@@ -313,22 +365,23 @@ for (const name of CARRIER_NAMES) {
     it('waits for who has never been there, where the carrier keeps it, for as long as it was told to', async () => {
       const alice = await present();
       const bob = new Member(lab, world);
-      const kept = keeps ? 'kept' : 'absent';
+      const kept = keepsForNewcomers ? 'kept' : 'absent';
       expect(await alice.send(bob, 'expired', 0)).toBe(kept);
       expect(await alice.send(bob, 'in time')).toBe(kept);
       await bob.come();
-      if (keeps) await bob.untilText('in time');
+      if (keepsForNewcomers) await bob.untilText('in time');
       await alice.send(bob, 'last');
       await bob.untilText('last');
-      expect(bob.texts()).toEqual(keeps ? ['in time', 'last'] : ['last']);
+      expect(bob.texts()).toEqual(keepsForNewcomers ? ['in time', 'last'] : ['last']);
     });
 
     it('waits for who was there and comes back, where the carrier keeps it, for as long as it was told to', async () => {
       const [alice, bob] = await acquainted();
       bob.leave();
       if (keeps) {
-        // Who left without a word may be expected back at once.
-        expect(await alice.send(bob, 'expired', 0)).not.toBe('absent');
+        const expired = await alice.send(bob, 'expired', 0);
+        // Who left without a word may be expected back at once; a broker is given nothing to keep.
+        if (keepsForNewcomers) expect(expired).not.toBe('absent');
         for (const text of ['one', 'two']) expect(await alice.send(bob, text)).not.toBe('absent');
       } else {
         // The server hears a moment later that the connection is closed.
@@ -413,7 +466,8 @@ for (const name of CARRIER_NAMES) {
       const [once] = bob.signals;
       if (knowsSenders) expect(once?.seenAt).toBe(alice.bind);
       const reason = 'sent again by somebody else';
-      expect(bob.dropped).toEqual(knowsSenders ? [reason, reason] : []);
+      const dropped = knowsSenders ? reason : 'a copy';
+      expect(bob.dropped).toEqual(bringsCopies ? [dropped, dropped] : []);
     });
 
     it('is dropped by everybody but whom it is for', async () => {

@@ -210,6 +210,32 @@ describe('a signal', () => {
     });
   });
 
+  it('goes last by a carrier that does not see who sends it, so that a copy with the address comes first', () => {
+    world(({ over, expectObservable, flush, scheduler }) => {
+      const [blind, seeing] = [new FakeChannel(of('kept')), new FakeChannel(of('delivered'))];
+      const at: number[] = [];
+      const timed = (carrier: FakeChannel, isBlind: boolean): Carrier => ({
+        name: carrier.name,
+        isBlind,
+        parcel$: carrier.parcel$,
+        send$: (to, bytes, options) =>
+          defer(() => {
+            at.push(scheduler.now());
+            return carrier.send$(to, bytes, options);
+          }),
+      });
+      const both = over(timed(blind, true), timed(seeing, false)).send$(alice.peerId, SIGNAL, { isEverywhere: true });
+      expectObservable(both).toBe('500ms (k|)', { k: 'kept' });
+      flush();
+      expect(at).toEqual([0, 500]);
+      expect([blind.sent.length, seeing.sent.length]).toEqual([1, 1]);
+    });
+    world(({ over, expectObservable }) => {
+      const blind: Carrier = { name: 'mqtt', isBlind: true, parcel$: NEVER, send$: () => of('kept') };
+      expectObservable(over(blind).send$(alice.peerId, SIGNAL, { isEverywhere: true })).toBe('(k|)', { k: 'kept' });
+    });
+  });
+
   it('fails when it is too large, or its receiver is nobody', () => {
     world(({ over }) => {
       const carrier = new FakeChannel(throwError(() => new Error('never sent')));

@@ -2,7 +2,7 @@
 import { filter, firstValueFrom, map } from 'rxjs';
 import { createNet } from 'rxp2p';
 
-const alice = createNet({ mode: 'direct', bind: '127.0.0.2', dht: ['127.0.0.1:1'] });
+const alice = createNet({ mode: 'direct', bind: '127.0.0.2', dht: ['127.0.0.1:1'], mqtt: ['mqtt://127.0.0.1:1'] });
 const bob = createNet({ mode: 'direct', bind: '127.0.0.3' });
 
 const dht = firstValueFrom(
@@ -11,10 +11,17 @@ const dht = firstValueFrom(
     map((event) => (event.state === 'failed' ? event.reason : event.state)),
   ),
 );
+const mqtt = firstValueFrom(
+  alice.trace$.pipe(
+    filter((event) => event.type === 'server' && event.kind === 'MQTT'),
+    map((event) => ('failure' in event ? event.failure : undefined)),
+  ),
+);
 const received = firstValueFrom(bob.lines$);
 const connection = await firstValueFrom(alice.connect$(await firstValueFrom(bob.unl$)));
 connection.send('hello');
 console.log(`Bob got ${(await received).text}`);
 console.log(`DHT: ${await dht}`);
+console.log(`MQTT: ${(await mqtt) ?? 'there'}`);
 
 await Promise.all([alice.close(), bob.close()]);

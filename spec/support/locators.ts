@@ -1,3 +1,4 @@
+import { parseBroker } from '../../lib/broker-name.js';
 import { parseRendezvous, type RendezvousAddress } from '../../lib/rendezvous-name.js';
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
@@ -21,6 +22,7 @@ export function unlOf(fields: Partial<UnlV3> = {}): UnlV3 {
     rendezvous: [],
     mailboxes: [],
     dht: [],
+    mqtt: [],
     extensions: [],
     ...fields,
   };
@@ -102,7 +104,7 @@ const endpoints: fc.Arbitrary<UnlEndpoint> = fc.record({
 });
 
 const extensions: fc.Arbitrary<UnlExtension> = fc.record({
-  tag: fc.integer({ min: 133, max: 255 }),
+  tag: fc.integer({ min: 134, max: 255 }),
   value: fc.uint8Array({ maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString('base64url')),
 });
 
@@ -118,6 +120,19 @@ const webSockets = (scheme: 'ws' | 'wss'): fc.Arbitrary<RendezvousAddress> =>
   fc
     .record({ name: fc.stringMatching(/^[a-z]{1,20}$/), port: ports, path: fc.constantFrom('', 'a/', 'a/b/') })
     .map(({ name, port, path }) => parseRendezvous('rendezvous', `${scheme}://${name}.example:${port}/${path}`));
+
+/** MQTT brokers, as locators have them. */
+const brokers: fc.Arbitrary<string> = fc
+  .record({
+    scheme: fc.constantFrom('mqtts', 'wss', 'mqtt', 'ws'),
+    name: fc.stringMatching(/^[a-z]{1,20}$/),
+    port: ports,
+    path: fc.constantFrom('', 'mqtt', 'a/b/'),
+  })
+  .map(({ scheme, name, port, path }) => {
+    const ofWebSocket = scheme.startsWith('ws') ? path : '';
+    return parseBroker('mqtt', `${scheme}://${name}.example:${port}/${ofWebSocket}`).url;
+  });
 
 /** Every kind of version 3 locator, with its extensions in the order of their tags as they are written. */
 export const unlsOfVersion3: fc.Arbitrary<UnlV3> = fc.record({
@@ -141,6 +156,7 @@ export const unlsOfVersion3: fc.Arbitrary<UnlV3> = fc.record({
     { maxLength: 2 },
   ),
   dht: fc.array(servers, { maxLength: 2 }),
+  mqtt: fc.array(brokers, { maxLength: 2 }),
   extensions: fc.array(extensions, { maxLength: 3 }).map((fields) => fields.toSorted((a, b) => a.tag - b.tag)),
 });
 

@@ -1,6 +1,7 @@
-import { defer, merge, of, reduce, share, takeWhile, tap, timer, type Observable, type SchedulerLike } from 'rxjs';
+import { defer, merge, of, share } from 'rxjs';
 import { KEEP_MAX_MS, PARCEL_MAX_BYTES } from '../../parcel.js';
 import type { Carrier, Delivery } from '../carrier.js';
+import { firstDelivered } from './first-delivered.js';
 import { ANSWER_MS } from './mailbox-requests.js';
 import { MailboxServer, type MailboxServerConfig } from './mailbox-server.js';
 
@@ -35,25 +36,7 @@ export function mailboxCarrier({ urls, ...config }: MailboxCarrierConfig): Carri
         const [id, until] = [newId(), timeOfDay() + Math.min(keepMs, KEEP_MAX_MS)];
         const message = bytes.toString('base64url');
         const puts = servers.map((server) => server.put$({ to, id, message, until }, family));
-        return firstDelivered(puts, scheduler);
+        return firstDelivered(puts, ANSWER_MS, scheduler);
       }),
   };
-}
-
-/**
- * Emits `delivered` as soon as one server says so, else the best result at the end. After `delivered` the other puts go on for
- * the time of one answer, even when nobody is subscribed. Before that, unsubscribing cancels all of them.
- */
-function firstDelivered(deliveries: readonly Observable<Delivery>[], scheduler: SchedulerLike): Observable<Delivery> {
-  return defer(() => {
-    let isTold = false;
-    return merge(...deliveries).pipe(
-      tap((delivery) => {
-        isTold ||= delivery === 'delivered';
-      }),
-      share({ resetOnRefCountZero: () => (isTold ? timer(ANSWER_MS, scheduler) : of(undefined)) }),
-      takeWhile((delivery) => delivery !== 'delivered', true),
-      reduce<Delivery, Delivery>((best, delivery) => (delivery === 'absent' ? best : delivery), 'absent'),
-    );
-  });
 }

@@ -8,7 +8,10 @@ import { isPublicUnicast } from '../../../lib/endpoint.js';
 import type { Signal } from '../../../lib/signalling/signalling.js';
 import { parseJsonObject } from '../../../lib/validate.js';
 import * as dht from '../../../lib/dht/messages.js';
-import { expectThat, orFails, type Target } from '../target.js';
+import * as mqttPacket from 'mqtt-packet';
+import * as mqtt from '../../../lib/mqtt/messages.js';
+import { PACKET_MAX_BYTES, packetCodec, packetCutter } from '../../../lib/mqtt/packets.js';
+import { chunksOf, expectThat, orFails, type Target } from '../target.js';
 
 const [alice, bob] = [createIdentity(), createIdentity()];
 const TOKEN = Buffer.alloc(32, 5).toString('base64url');
@@ -122,4 +125,49 @@ const dhtMessages: Target = {
   },
 };
 
-export const SIGNAL_TARGETS: readonly Target[] = [envelopes, bodies, dhtMessages];
+const codec = packetCodec(mqttPacket, 5);
+
+/** What a broker sends, and what others send through it. */
+const mqttPackets: Target = {
+  name: 'packets and messages of MQTT',
+  reaches: ['lib/mqtt/packets', 'lib/mqtt/messages'],
+  seeds: [
+    codec.encode({ cmd: 'connack', reasonCode: 0, sessionPresent: true, properties: { receiveMaximum: 20 } }),
+    codec.encode({ cmd: 'suback', messageId: 1, granted: [1, 0x87] }),
+    codec.encode({ cmd: 'puback', messageId: 2, reasonCode: 0x10, properties: { reasonString: 'nobody' } }),
+    codec.encode({ cmd: 'disconnect', reasonCode: 0x8e }),
+    ...[
+      mqtt.encodeParcel(Buffer.from('parcel'), Buffer.alloc(16, 3)),
+      mqtt.encodeReceipt(bob, Buffer.from('parcel')),
+    ].map((payload) =>
+      codec.encode({
+        cmd: 'publish',
+        topic: mqtt.inboxOf(bob.peerId) ?? '',
+        payload,
+        qos: 1,
+        messageId: 3,
+        dup: false,
+        retain: false,
+        properties: { messageExpiryInterval: 60 },
+      }),
+    ),
+  ],
+  run: (input, chance) => {
+    const cut = packetCutter();
+    const packets = orFails([ProtocolError], () => chunksOf(input, chance).flatMap((chunk) => cut(chunk))) ?? [];
+    for (const bytes of packets) {
+      expectThat(bytes.length <= PACKET_MAX_BYTES, 'Expected packets that are not too long', bytes.length);
+      const packet = orFails([ProtocolError], () => codec.decode(bytes));
+      if (packet?.cmd !== 'publish' || !Buffer.isBuffer(packet.payload)) continue;
+      const parcel = mqtt.decodeParcel(packet.payload);
+      if (parcel !== undefined) {
+        const again = mqtt.encodeParcel(parcel.parcel, parcel.receipts);
+        expectThat(again.equals(packet.payload), 'Expected the same bytes', again.length);
+      }
+      const receipt = mqtt.decodeReceipt(packet.payload);
+      if (receipt !== undefined) mqtt.isReceiptOf(bob.peerId, receipt);
+    }
+  },
+};
+
+export const SIGNAL_TARGETS: readonly Target[] = [envelopes, bodies, dhtMessages, mqttPackets];

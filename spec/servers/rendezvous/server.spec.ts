@@ -40,6 +40,7 @@ describe('The rendezvous server', () => {
       rendezvous: [],
       mailboxes: [],
       dht: [],
+      mqtt: [],
       extensions: [],
     };
   }
