@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { asyncScheduler, type SchedulerLike } from 'rxjs';
 import { defaultGateway$, routedAddress$ } from './port-mapping/gateway.js';
 import { dial$, listen$ } from './link/tcp.js';
 import { webTls$ } from './link/web-tls.js';
+import { unguessable } from './unguessable.js';
 
 /**
  * The outside world as the library uses it: time, randomness and sockets. Specs pass their own, with virtual time and chosen
@@ -37,7 +37,7 @@ export const systemRuntime: Runtime = {
   },
   timeOfDay: Date.now,
   random: Math.random,
-  newId: () => randomBytes(16).toString('base64url'),
+  newId: unguessable(16),
   dial$,
   listen$,
   webTls$,

@@ -48,6 +48,7 @@ const HOUSE: readonly string[] = [
   'identity',
   'packages',
   'new-file',
+  'unguessable',
   'endpoint',
   'validate',
   'errors',

@@ -5,13 +5,12 @@ import type { Caller } from '../callers/caller.js';
 import type { Unread, Unreading } from '../unread.js';
 import type { Place } from './room.js';
 
-/** A connection of an HTTP server, which has one request at a time, or speaks another protocol that it was upgraded to. */
+/** A connection of an HTTP server, which has one request at a time, until it is upgraded. */
 export class Connection implements Unreading {
   /** The site that it is counted by while nobody asks anything. */
   readonly #site: string;
   #answering: ServerResponse | undefined;
   #isClosing = false;
-  #isUpgraded = false;
 
   /**
    * @param socket the socket, or the TLS stream.
@@ -74,9 +73,8 @@ export class Connection implements Unreading {
     return true;
   }
 
-  /** It speaks another protocol from now on, and is counted by the site of whoever asks. Returns whether there is room. */
-  upgradeBy(caller: Caller): boolean {
-    this.#isUpgraded = true;
+  /** Counts the connection by a site for good: it speaks another protocol from now on. Returns whether there is room. */
+  keepBy(caller: Caller): boolean {
     return this.place.moveTo(this.#siteOf(caller));
   }
 
@@ -93,9 +91,9 @@ export class Connection implements Unreading {
     else answer.setHeader('connection', 'close');
   }
 
-  /** Drops the connection unless a request is being answered, or it is no HTTP any more: the client has had its time to ask. */
+  /** Drops the connection unless a request is being answered: the client has had its time to ask. */
   dropSilent(): void {
-    if (this.#answering === undefined && !this.#isUpgraded) this.socket.destroy();
+    if (this.#answering === undefined) this.socket.destroy();
   }
 
   #closeBehind(response: ServerResponse): void {

@@ -102,7 +102,8 @@ function listening$(
     const callers = new Callers(trustProxy, scheduler);
     const unread = new Unread(limits, scheduler);
     const room = new Room(limits);
-    // By socket, or by TLS stream; few listeners of each, since there may be very many that only wait.
+    // Connections by socket, or by TLS stream, until they are upgraded; places by socket. Little is kept of each, since there may be very
+    // many that only wait.
     const connections = new Map<Socket, Connection>();
     const places = new Map<Socket, Place>();
     let arrived = 0;
@@ -120,15 +121,18 @@ function listening$(
       else turnAway(response, caller);
     });
     http.on('upgrade', (request, _, head) => {
-      const connection = connections.get(request.socket);
+      const { socket } = request;
+      const connection = connections.get(socket);
+      socket.off('close', closed);
+      forgetHttp(socket);
       answerUpgrade(request, head, (response, upgrade) => {
         const caller = connection && callers.asking(connection.caller, request.headers);
         if (connection === undefined || caller === undefined) refuse(response, 'headers');
-        else if (connection.upgradeBy(caller)) answer({ request, response, caller, upgrade }, services);
+        else if (connection.keepBy(caller)) answer({ request, response, caller, upgrade }, services);
         else turnAway(response, caller);
       });
     });
-    const forget = watch.gauge('httpConnections', () => connections.size);
+    const forget = watch.gauge('httpConnections', () => places.size);
     function left(this: Socket): void {
       places.get(this)?.leave();
       places.delete(this);
@@ -145,10 +149,13 @@ function listening$(
       socket.on('close', left);
       return place;
     };
-    function closed(this: Socket): void {
-      const connection = connections.get(this);
-      connections.delete(this);
+    const forgetHttp = (stream: Socket) => {
+      const connection = connections.get(stream);
+      connections.delete(stream);
       if (connection !== undefined) unread.forget(connection);
+    };
+    function closed(this: Socket): void {
+      forgetHttp(this);
     }
     const opened = (stream: Socket, caller: Caller, place: Place) => {
       connections.set(stream, new Connection(stream, caller, place, unread));
@@ -195,7 +202,7 @@ function listening$(
       http.close();
       http.closeAllConnections();
       // Node leaves those alone that were upgraded.
-      for (const socket of [...connections.keys(), ...places.keys()]) socket.destroy();
+      for (const socket of places.keys()) socket.destroy();
     };
   });
 }

@@ -41,6 +41,9 @@ export interface LinesShared {
   readonly unanswered: ByteShares;
 }
 
+/** The random bytes of a challenge. */
+export const NONCE_BYTES = 32;
+
 /** A client that is closed gets this long to take in why, in milliseconds. */
 export const REFUSED_MS = 1_000;
 

@@ -38,15 +38,43 @@ interface BoxesConfig {
   readonly arrived: (to: string) => void;
 }
 
-interface Entry extends Kept {
-  /** The site that it is counted for, in its box and in total. */
-  readonly site: string;
+/** A message in its box. A server makes very many: the fields are set one by one, which is several times as fast as spreading them. */
+class Entry implements Kept {
+  readonly to: string;
+  readonly from: string;
+  readonly id: string;
+  readonly message: string;
+  readonly seenAt: string;
+  readonly receipt: string;
+  readonly arrived: number;
+  readonly expires: number;
   /** What it is counted for, in bytes. */
   readonly size: number;
-  /** Under which it is stored. */
-  readonly key: string;
-  /** Resolves once it is stored. */
-  readonly isStored: Promise<boolean>;
+  /** The same for each copy of it. */
+  readonly keptId: string;
+
+  /**
+   * @param site the site that it is counted for, in its box and in total.
+   * @param key under which it is stored.
+   * @param isStored resolves once it is stored.
+   */
+  constructor(
+    kept: Kept,
+    readonly site: string,
+    readonly key: string,
+    readonly isStored: Promise<boolean>,
+  ) {
+    this.to = kept.to;
+    this.from = kept.from;
+    this.id = kept.id;
+    this.message = kept.message;
+    this.seenAt = kept.seenAt;
+    this.receipt = kept.receipt;
+    this.arrived = kept.arrived;
+    this.expires = kept.expires;
+    this.size = sizeOf(kept.message);
+    this.keptId = keptIdOf(kept);
+  }
 }
 
 /** The prefix of messages' keys: the store is shared. */
@@ -111,7 +139,7 @@ export class Boxes implements MessageBoxes {
         this.#deletedBytes += value.length;
         continue;
       }
-      const entry = entryOf(kept, key, Promise.resolve(true));
+      const entry = new Entry(kept, siteOf(kept.seenAt), key, Promise.resolve(true));
       this.#account(entry);
       this.#show(entry);
     }
@@ -125,9 +153,10 @@ export class Boxes implements MessageBoxes {
   async put(message: Kept): Promise<RefusalCode | undefined> {
     const known = this.#byId.get(keptIdOf(message));
     if (known !== undefined) return (await known.isStored) ? undefined : 'not-saved';
-    const refusal = this.#refusalOf(message);
+    const site = siteOf(message.seenAt);
+    const refusal = this.#refusalOf(message, site);
     if (refusal !== undefined) return refusal;
-    const leaving = this.#makeRoom(message);
+    const leaving = this.#makeRoom(message, site);
     if (typeof leaving === 'string') return leaving;
     const key = PREFIX + String(++this.#count).padStart(DIGITS, '0');
     const { store, arrived } = this.config;
@@ -136,7 +165,7 @@ export class Boxes implements MessageBoxes {
       () => true,
       () => false,
     );
-    const entry = entryOf(message, key, isStored);
+    const entry = new Entry(message, site, key, isStored);
     this.#account(entry);
     const isIn = await isStored;
     for (const other of leaving) {
@@ -207,15 +236,15 @@ export class Boxes implements MessageBoxes {
     // Nor here.
   }
 
-  #refusalOf({ from, seenAt, message }: Kept): RefusalCode | undefined {
+  #refusalOf({ from, message }: Kept, site: string): RefusalCode | undefined {
     const bytes = sizeOf(message);
     if (!this.#senders.hasRoom(from, bytes)) return 'sender-full';
-    return this.#hosts.hasRoom(siteOf(seenAt), bytes) ? undefined : 'host-full';
+    return this.#hosts.hasRoom(site, bytes) ? undefined : 'host-full';
   }
 
   /** Marks the messages to evict for a new one; or returns why it is refused. */
-  #makeRoom({ to, seenAt, message }: Kept): readonly Entry[] | RefusalCode {
-    const incoming = { site: siteOf(seenAt), size: sizeOf(message) };
+  #makeRoom({ to, message }: Kept, site: string): readonly Entry[] | RefusalCode {
+    const incoming = { site, size: sizeOf(message) };
     const leaving: Entry[] = [];
     for (const [shares, refusal] of [
       [this.#sharesOf(to), 'recipient-full'],
@@ -247,17 +276,17 @@ export class Boxes implements MessageBoxes {
   }
 
   #isKept(entry: Entry): boolean {
-    return this.#byId.get(keptIdOf(entry)) === entry;
+    return this.#byId.get(entry.keptId) === entry;
   }
 
   #account(entry: Entry): void {
-    const { to, from, seenAt, size } = entry;
-    this.#byId.set(keptIdOf(entry), entry);
+    const { to, from, site, size } = entry;
+    this.#byId.set(entry.keptId, entry);
     const shares = this.#sharesOf(to);
     shares.add(entry);
     this.#recipients.set(to, shares);
     this.#senders.take(from, size);
-    this.#hosts.take(siteOf(seenAt), size);
+    this.#hosts.take(site, size);
     this.#all.add(entry);
     this.#bytes += size;
   }
@@ -284,23 +313,19 @@ export class Boxes implements MessageBoxes {
     const box = this.#boxes.get(to);
     box?.delete(receipt);
     if (box?.size === 0) this.#boxes.delete(to);
-    this.#byId.delete(keptIdOf(entry));
+    this.#byId.delete(entry.keptId);
     if (!this.#leaving.delete(entry)) this.#unaccount(entry);
     this.#deletedBytes += size;
   }
 
   #unaccount(entry: Entry): void {
-    const { to, from, seenAt, size } = entry;
+    const { to, from, site, size } = entry;
     const shares = this.#sharesOf(to);
     shares.delete(entry);
     if (shares.isEmpty) this.#recipients.delete(to);
     this.#senders.release(from, size);
-    this.#hosts.release(siteOf(seenAt), size);
+    this.#hosts.release(site, size);
     this.#all.delete(entry);
     this.#bytes -= size;
   }
-}
-
-function entryOf(kept: Kept, key: string, isStored: Promise<boolean>): Entry {
-  return { ...kept, key, isStored, site: siteOf(kept.seenAt), size: sizeOf(kept.message) };
 }

@@ -18,9 +18,11 @@ export class Bringing {
   readonly #receiver: Receiver;
   readonly #mailbox: Mailbox;
   readonly #outbox: Outbox;
-  /** What the receiver has and has not acknowledged, by receipt, with its size. */
-  #held = new Map<string, number>();
+  /** What the receiver has and has not acknowledged, by receipt, with its size. There is none while it has nothing. */
+  #held: Map<string, number> | undefined;
   #heldBytes = 0;
+  /** How many times it has begun. */
+  #begun = 0;
   /** Something may have come since it was looked. */
   #isDue = false;
   /** The store is being asked for what there is; and whether something may have come since. */
@@ -36,7 +38,8 @@ export class Bringing {
 
   /** Begins anew: with all but these. */
   begin(holding: readonly string[]): void {
-    this.#held = new Map(holding.map((receipt) => [receipt, 0]));
+    this.#held = holding.length === 0 ? undefined : new Map(holding.map((receipt) => [receipt, 0]));
+    this.#begun++;
     this.#heldBytes = 0;
     this.soon();
   }
@@ -44,9 +47,10 @@ export class Bringing {
   /** The receiver has dealt with these: they are deleted. */
   acknowledge(receipts: readonly string[]): void {
     for (const receipt of receipts) {
-      this.#heldBytes -= this.#held.get(receipt) ?? 0;
-      this.#held.delete(receipt);
+      this.#heldBytes -= this.#held?.get(receipt) ?? 0;
+      this.#held?.delete(receipt);
     }
+    if (this.#held?.size === 0) this.#held = undefined;
     // If the store cannot be used, they come again.
     this.#mailbox.boxes.acknowledge(this.#receiver.owner, receipts).catch(noop);
     this.soon();
@@ -63,28 +67,31 @@ export class Bringing {
     this.#isOver = true;
   }
 
+  get #count(): number {
+    return this.#held?.size ?? 0;
+  }
+
   flush(): void {
     this.#isDue = false;
     const room = TAKEN_MAX_BYTES - this.#heldBytes;
     // Without room it goes on when something is acknowledged.
-    if (this.#isOver || room <= 0 || this.#held.size + MAX_TAKEN > MAX_RECEIPTS) return;
+    if (this.#isOver || room <= 0 || this.#count + MAX_TAKEN > MAX_RECEIPTS) return;
     if (this.#isListing) {
       this.#isStale = true;
       return;
     }
-    const held = this.#held;
-    const listed = this.#mailbox.list(this.#receiver.owner, new Set(held.keys()), room);
-    if (listed instanceof Promise) void this.#bringLater(listed, held);
+    const listed = this.#mailbox.list(this.#receiver.owner, new Set(this.#held?.keys()), room);
+    if (listed instanceof Promise) void this.#bringLater(listed, this.#begun);
     else this.#bring(listed);
   }
 
-  async #bringLater(listed: Promise<readonly Kept[]>, held: ReadonlyMap<string, number>): Promise<void> {
+  async #bringLater(listed: Promise<readonly Kept[]>, begun: number): Promise<void> {
     this.#isListing = true;
     this.#isStale = false;
     try {
       const messages = await listed;
       // It may have begun anew meanwhile.
-      if (this.#held === held) this.#bring(messages);
+      if (this.#begun === begun) this.#bring(messages);
       else this.#isStale = true;
     } catch {
       // The store is gone. When the receiver gives a sign of life, it is looked again.
@@ -96,6 +103,7 @@ export class Bringing {
   #bring(messages: readonly Kept[]): void {
     if (this.#isOver || messages.length === 0) return;
     this.#mailbox.watch.count('mailboxTakes', 'messages');
+    this.#held ??= new Map();
     for (const kept of messages) {
       const size = kept.message.length;
       this.#held.set(kept.receipt, size);

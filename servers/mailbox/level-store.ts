@@ -145,7 +145,8 @@ class LevelStore implements MessageStore {
   #write(changes: readonly Change[]): Promise<void> {
     this.#changes.push(...changes);
     if (this.#next === undefined) {
-      this.#next = this.#current.then(() => this.#writeNext());
+      // What comes at the same time, by whatever connections, is written together.
+      this.#next = this.#current.then(() => new Promise(setImmediate)).then(() => this.#writeNext());
       this.#current = this.#next.catch(noop);
     }
     return this.#next;

@@ -1,4 +1,5 @@
 import { noop } from 'rxjs';
+import { ownText } from '../../lib/bounds/own-text.js';
 import { TokenBucket, type TokenBucketConfig } from '../../lib/bounds/rate-limit.js';
 import { siteOf } from '../../lib/bounds/site.js';
 import { LineTooLongError, StoreError } from '../../lib/errors.js';
@@ -60,18 +61,20 @@ export class MailboxSession implements ClientHandler, Waiting, Due {
   readonly host: string;
 
   readonly #lines: ClientLines;
-  readonly #caller: Caller;
+  readonly #address: string;
   readonly #context: SessionContext;
   readonly #bucket: TokenBucket;
   readonly #idle: Timer;
-  #nonce: string | undefined;
+  /** What the proof is checked against. */
+  #unproven: { readonly nonce: string; readonly caller: Caller } | undefined;
   /** There is none while the client does not take. */
   #bringing: Bringing | undefined;
   #isOver = false;
 
   constructor(lines: ClientLines, caller: Caller, context: SessionContext) {
     this.#lines = lines;
-    this.#caller = caller;
+    this.#address = caller.address;
+    this.#unproven = { nonce: context.newNonce(), caller };
     this.#context = context;
     this.host = siteOf(caller.address);
     this.#bucket = new TokenBucket(context.lineRate);
@@ -81,9 +84,9 @@ export class MailboxSession implements ClientHandler, Waiting, Due {
 
   /** Begins with a challenge. */
   begin(): void {
-    this.#nonce = this.#context.newNonce();
+    const { nonce = '' } = this.#unproven ?? {};
     this.#lines.start(this);
-    this.#say({ verb: 'NONCE', nonce: this.#nonce, now: this.#context.mailbox.runtime.timeOfDay() });
+    this.#say({ verb: 'NONCE', nonce, now: this.#context.mailbox.runtime.timeOfDay() });
   }
 
   /** Says why, and closes. */
@@ -104,7 +107,8 @@ export class MailboxSession implements ClientHandler, Waiting, Due {
       this.refuse('too-many-lines', `more than ${this.#context.lineRate.perSecond} lines a second`);
       return undefined;
     }
-    const request = parseSessionRequest(text);
+    // What is kept of a line keeps no more than that line.
+    const request = parseSessionRequest(ownText(text));
     if (this.owner === '') {
       // What is said behind the proof waits until it was looked at.
       if (request?.verb === 'PROVE') return this.#prove(request);
@@ -173,16 +177,17 @@ export class MailboxSession implements ClientHandler, Waiting, Due {
   }
 
   async #prove({ peerId, signature, ...dialled }: Proof): Promise<void> {
-    const { names } = this.#context;
+    const unproven = this.#unproven;
     // A nonce is good for one try.
-    const nonce = this.#nonce ?? '';
-    this.#nonce = undefined;
-    if (!isIntended(dialled, this.#caller, names)) {
+    this.#unproven = undefined;
+    if (unproven === undefined) {
+      this.refuse('malformed', 'a proof was said already');
+    } else if (!isIntended(dialled, unproven.caller, this.#context.names)) {
       this.refuse('wrong-server', 'the proof is for another server: it has to be told its names');
-    } else if (!(await verifyAside(peerId, sessionProofOf(nonce, peerId, dialled), signature))) {
+    } else if (!(await verifyAside(peerId, sessionProofOf(unproven.nonce, peerId, dialled), signature))) {
       this.refuse('bad-proof', 'the proof is not signed with this key');
     } else {
-      this.owner = peerId;
+      this.owner = ownText(peerId);
       if (!this.#isOver) this.#idle.start(IDLE_MS);
     }
   }
@@ -193,7 +198,7 @@ export class MailboxSession implements ClientHandler, Waiting, Due {
       this.#decline(id, 'too-often', 'too many requests from this address');
       return;
     }
-    mailbox.put({ ...message, id, from: this.owner, seenAt: this.#caller.address }).then(
+    mailbox.put({ ...message, id, from: this.owner, seenAt: this.#address }).then(
       (outcome) => {
         this.#tell(id, outcome);
       },

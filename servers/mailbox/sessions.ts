@@ -1,9 +1,10 @@
 import { noop } from 'rxjs';
 import { siteOf } from '../../lib/bounds/site.js';
 import { SESSION_PROTOCOL } from '../../lib/signalling/carriers/mailbox-lines.js';
+import { unguessable } from '../../lib/unguessable.js';
 import { say } from '../http/answers.js';
 import type { HttpService } from '../http/service.js';
-import { Nonces } from '../lines/nonces.js';
+import { NONCE_BYTES } from '../lines/client-lines.js';
 import { sharedLines, type SharedLines } from '../lines/shared.js';
 import { SocketLines } from '../lines/socket-lines.js';
 import { DEFAULT_UNREAD_LIMITS } from '../unread.js';
@@ -29,7 +30,7 @@ export class Sessions {
       lineRate: { perSecond: limits.linesPerSecond, burst: limits.lineBurst, now: () => scheduler.now() },
       timers: this.#lines.timers,
       outbox: this.#lines.outbox,
-      newNonce: new Nonces().next,
+      newNonce: unguessable(NONCE_BYTES),
       gone: (session) => this.#sessions.delete(session),
     };
   }

@@ -19,6 +19,7 @@ import type { Identity } from '../../lib/identity.js';
 import type { Listener } from '../../lib/link/tcp.js';
 import { secureContextOf } from '../../lib/link/tls.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
+import { unguessable } from '../../lib/unguessable.js';
 import { expectInteger } from '../../lib/validate.js';
 import { Callers } from '../callers/callers.js';
 import type { DrainConfig } from '../drain.js';
@@ -33,7 +34,7 @@ import { Clients } from './clients.js';
 import { Forwarding } from './forwarding.js';
 import { namesOf } from '../lines/intended-server.js';
 import { DEFAULT_SERVER_LIMITS, type RendezvousServerLimits } from './limits.js';
-import { Nonces } from '../lines/nonces.js';
+import { NONCE_BYTES } from '../lines/client-lines.js';
 import { sharedLines } from '../lines/shared.js';
 import { bothProtocols } from './protocols.js';
 import { webSocketService } from './web-socket-service.js';
@@ -137,7 +138,7 @@ export function rendezvous$(
         httpPort,
         serverId,
         forwarding: new Forwarding(now),
-        newNonce: new Nonces().next,
+        newNonce: unguessable(NONCE_BYTES),
         names: new Set([
           ...namesAt(local.port, httpPort ?? local.port),
           ...(identity === undefined ? [] : [identity.peerId]),

@@ -29,7 +29,7 @@ const MESSAGE = 'x'.repeat(400);
 const ENCODED = Buffer.from(MESSAGE).toString('base64url');
 
 /** Long polls that wait, each of an owner of its own. */
-const POLLS = 2_000;
+const POLLS = 10_000;
 
 /** Of the server, for each receiver that waits. */
 const MOST_WAITING_BYTES = 6 * 1024;
@@ -200,13 +200,16 @@ function mailboxClients(): ReturnType<Role> {
       const config = { identity, localAddress, withinMs: WAIT_MS, runtime: systemRuntime, readClock: noop };
       held.add(mailboxSession$(url, config).subscribe({ next: resolve, error: reject }));
     });
-  const openAll = (count: number) => {
+  let senders: readonly MailboxSession[] = [];
+  /** Connections of one node, that of each sender, which are held for all rounds. */
+  const allSenders = async () => {
     const identity = createIdentity();
-    return Promise.all(Array.from({ length: count }, () => open(identity)));
+    if (senders.length === 0) senders = await Promise.all(Array.from({ length: AT_ONCE }, () => open(identity)));
+    return senders;
   };
-  const putAll = async (senders: readonly MailboxSession[], to: string) => {
+  const putAll = async (all: readonly MailboxSession[], to: string) => {
     let left = MESSAGES;
-    await inParallel(senders, AT_ONCE, async (sender) => {
+    await inParallel(all, AT_ONCE, async (sender) => {
       while (left-- > 0) await lastValueFrom(sender.put$({ to, id: `${left}`, keepMs: 600_000, message: ENCODED }));
     });
   };
@@ -216,12 +219,12 @@ function mailboxClients(): ReturnType<Role> {
       return {};
     },
     put: async () => {
-      const senders = await openAll(AT_ONCE);
-      return timed(() => putAll(senders, createIdentity().peerId));
+      const all = await allSenders();
+      return timed(() => putAll(all, createIdentity().peerId));
     },
     deliver: async () => {
       const identity = createIdentity();
-      const [senders, receiver] = [await openAll(AT_ONCE), await open(identity)];
+      const [all, receiver] = [await allSenders(), await open(identity)];
       const receipts = new Receipts(() => performance.now());
       const take = () =>
         new Promise<void>((resolve, reject) => {
@@ -239,7 +242,7 @@ function mailboxClients(): ReturnType<Role> {
             error: reject,
           });
         });
-      return timed(() => Promise.all([putAll(senders, identity.peerId), take()]));
+      return timed(() => Promise.all([putAll(all, identity.peerId), take()]));
     },
     prepare: () => ({}),
     park: async () => {

@@ -14,7 +14,8 @@ import {
   switchMap,
   take,
   tap,
-  type Observable,
+  Observable,
+  type Subscriber,
 } from 'rxjs';
 import { familyOf, serverOf, type Endpoint } from '../../endpoint.js';
 import { HttpError, ProtocolError, reasonOf } from '../../errors.js';
@@ -24,7 +25,6 @@ import { LinesOverSocket } from '../../link/lines-over-socket.js';
 import { endpointsOf } from '../../link/tcp.js';
 import { upgrade$ } from '../../link/upgrade.js';
 import { within } from '../../operators/within.js';
-import { ask$ } from '../../rendezvous/ask.js';
 import type { Runtime } from '../../runtime.js';
 import type { ClockReading } from '../../server-clock.js';
 import { show } from '../../validate.js';
@@ -145,6 +145,8 @@ export function sessionOver$(
   },
 ): Observable<MailboxSession> {
   return defer(() => {
+    // Of messages that were put, by their ids.
+    const answers = new Map<string, Subscriber<boolean>>();
     let asked = scheduler.now();
     const readTime = (now: number) => {
       const uncertainMs = (scheduler.now() - asked) / 2;
@@ -171,23 +173,44 @@ export function sessionOver$(
         const { peerId } = identity;
         const dialled = { server: server.host.toLowerCase(), at };
         say({ verb: 'PROVE', peerId, ...dialled, signature: identity.sign(sessionProofOf(nonce, peerId, dialled)) });
-        return sessionOf({ server, family: familyOf(at.address), reply$, say, drop, scheduler });
+        return sessionOf({ family: familyOf(at.address), answers, reply$, say, drop, scheduler });
       }),
     );
     const ask = () => {
       asked = scheduler.now();
       say({ verb: 'PING' });
     };
-    // A clock may be set meanwhile.
     const heard$ = reply$.pipe(
       tap((reply) => {
+        // A clock may be set meanwhile.
         if (reply.verb === 'PONG') readTime(reply.now);
+        else if ('id' in reply) answer(answers.get(reply.id), reply, server);
       }),
       ignoreElements(),
     );
+    const failAll = (error: unknown) => {
+      for (const waiting of answers.values()) waiting.error(error);
+    };
     const errorOf = (words: string) => new HttpError(`${server.origin} ${words}`);
-    return merge(begun$, keepAlive$(reply$, ask, errorOf, scheduler), heard$).pipe(finalize(drop));
+    return merge(begun$, keepAlive$(reply$, ask, errorOf, scheduler), heard$).pipe(
+      tap({ error: failAll }),
+      finalize(() => {
+        drop();
+        failAll(errorOf('was left'));
+      }),
+    );
   });
+}
+
+/** Tells whoever has put a message what has become of it. */
+function answer(
+  waiting: Subscriber<boolean> | undefined,
+  reply: Extract<SessionReply, { readonly id: string }>,
+  server: URL,
+): void {
+  if (reply.verb === 'DECLINED') waiting?.error(new DeclinedError(server, reply.code, reply.words));
+  else waiting?.next(reply.verb === 'DELIVERED');
+  waiting?.complete();
 }
 
 function lines$(
@@ -221,7 +244,7 @@ function readReply(server: URL, line: string): SessionReply {
 }
 
 interface Talk {
-  readonly server: URL;
+  readonly answers: Map<string, Subscriber<boolean>>;
   readonly family: 4 | 6;
   readonly reply$: Observable<SessionReply>;
   readonly say: (request: SessionRequest) => void;
@@ -229,24 +252,16 @@ interface Talk {
   readonly scheduler: Runtime['scheduler'];
 }
 
-function sessionOf({ server, family, reply$, say, drop, scheduler }: Talk): MailboxSession {
+function sessionOf({ answers, family, reply$, say, drop, scheduler }: Talk): MailboxSession {
   return {
     family,
     drop,
     put$: (message) =>
-      ask$(
-        reply$.pipe(
-          filter((reply) => 'id' in reply && reply.id === message.id),
-          take(1),
-          map((reply) => {
-            if (reply.verb === 'DECLINED') throw new DeclinedError(server, reply.code, reply.words);
-            return reply.verb === 'DELIVERED';
-          }),
-        ),
-        () => {
-          say({ verb: 'PUT', ...message });
-        },
-      ),
+      new Observable((subscriber) => {
+        answers.set(message.id, subscriber);
+        say({ verb: 'PUT', ...message });
+        return () => answers.delete(message.id);
+      }),
     messages$: (receipts) =>
       defer(() => {
         const tellDone = () => {
