@@ -69,12 +69,21 @@ export interface Limits {
    * until one is whole.
    */
   readonly windowBytes: number;
+  /** Calls to one peer that are under way: as many as that peer allows by default. Further calls wait for their turn. */
+  readonly callsUnderWay: number;
+  /** Calls that wait for their turn, with at most `sendMaxBytes` of arguments. A call beyond fails. */
+  readonly waitingCalls: number;
   /** Calls of one peer to exposed objects that are under way. */
   readonly remoteCalls: number;
   /** Calls that one peer may begin in a second. */
   readonly remoteCallsPerSecond: number;
   /** What waits of the values of one call, when its Observable is faster than the caller takes them: see `overflow` of `expose`. */
   readonly remoteBytes: number;
+  /**
+   * What waits of the values of all calls of one peer. When more would, Observables give way, first the one for which most waits;
+   * iterables and Promises wait. So that no call holds up all others, half of it is shared out: of the default 16 KiB for each channel.
+   */
+  readonly remoteTotalBytes: number;
   /** `send` returns false when this many bytes wait to be sent. */
   readonly sendHighWaterBytes: number;
   /** A channel, or the connection where it is its own, is ended when this many bytes wait for a peer that does not read. */
@@ -267,9 +276,12 @@ export const DEFAULT_LIMITS: Limits = {
   messageBytes: MIB,
   channels: 1024,
   windowBytes: 32 * MIB,
+  callsUnderWay: 512,
+  waitingCalls: 65_536,
   remoteCalls: 512,
   remoteCallsPerSecond: 100_000,
   remoteBytes: MIB,
+  remoteTotalBytes: 32 * MIB,
   sendHighWaterBytes: MIB / 4,
   sendMaxBytes: 64 * MIB,
   unacknowledgedBytes: 16 * MIB,

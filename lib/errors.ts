@@ -149,14 +149,23 @@ export class RemoteError extends Rxp2pError {
  * Why a method of an object at the peer was not called, or could not go on.
  *
  * - `unknown-name`: the peer exposes nothing by this name, or not with this codec; or has withdrawn it.
+ * - `too-many-channels`: this node has as many channels open as the peer allows, or has reset too many.
+ * - `refused`: the peer does not say why.
  * - `unknown-method`: the object has no such method.
  * - `invalid-arguments`: they do not fit the peer's schema.
  * - `invalid-value`: a value does not fit this side's schema.
  * - `too-many-calls`: this node has as many under way as the peer allows, or begins too many.
- * - `overflow`: an Observable had more values than its caller took.
+ * - `overflow`: an Observable had more values than its caller took, or all calls together had, and this one most.
  */
 export type RefusalReason =
-  'unknown-name' | 'unknown-method' | 'invalid-arguments' | 'invalid-value' | 'too-many-calls' | 'overflow';
+  | 'unknown-name'
+  | 'unknown-method'
+  | 'invalid-arguments'
+  | 'invalid-value'
+  | 'too-many-calls'
+  | 'too-many-channels'
+  | 'overflow'
+  | 'refused';
 
 /** A method of an object at the peer was not called, or could not go on (`REMOTE_REFUSED`). */
 export class RemoteRefusedError extends Rxp2pError {
@@ -169,7 +178,10 @@ export class RemoteRefusedError extends Rxp2pError {
   }
 }
 
-/** A connection has as many channels as it may, or the peer has yet to answer too many (`TOO_MANY_CHANNELS`). */
+/**
+ * A connection has as many channels as it may, or the peer has yet to answer too many, or too many calls wait for their turn
+ * (`TOO_MANY_CHANNELS`).
+ */
 export class TooManyChannelsError extends Rxp2pError {
   constructor(message: string) {
     super('TOO_MANY_CHANNELS', message);

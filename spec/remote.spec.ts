@@ -3,9 +3,11 @@ import {
   defer,
   EMPTY,
   firstValueFrom,
+  from,
   interval,
   lastValueFrom,
   map,
+  mergeMap,
   NEVER,
   Observable,
   of,
@@ -18,6 +20,7 @@ import {
   timeout,
   toArray,
   type ObservableInput,
+  type Subscription,
 } from 'rxjs';
 import {
   ClosedError,
@@ -25,6 +28,7 @@ import {
   InvalidOptionError,
   RemoteError,
   RemoteRefusedError,
+  TooManyChannelsError,
   UnavailableError,
   type Connection,
   type NetConfig,
@@ -431,6 +435,104 @@ describe('An Observable at the peer', () => {
     expect(remote.sell).toBeDefined();
     const inputs: ObservableInput<unknown>[] = [price$, receipt$, tick$];
     expect(inputs.length).toBe(3);
+  });
+
+  it('waits for its turn where many are called at once, and all are answered', async () => {
+    let [running, most] = [0, 0];
+    const { remote } = await exposing({
+      buy: async ({ count }) => {
+        most = Math.max(most, ++running);
+        await Promise.resolve();
+        running--;
+        return String(count);
+      },
+    });
+    const receipts = from(Array.from({ length: 1_500 }, (_, count) => count)).pipe(
+      mergeMap((count) => remote.buy({ symbol: 'ACME', count })),
+    );
+    expect((await all(receipts)).map(Number).toSorted((a, b) => a - b)).toEqual(
+      Array.from({ length: 1_500 }, (_, count) => count),
+    );
+    expect(most).toBeLessThanOrEqual(512);
+  });
+
+  it('fails, typed, where more wait for their turn than may, or the connection ends meanwhile; and waits for nothing when it is unsubscribed from', async () => {
+    const called: string[] = [];
+    const { remote, here } = await exposing(
+      {
+        prices: (symbol) => {
+          called.push(symbol);
+          return concat(of(1), NEVER);
+        },
+      },
+      { limits: { callsUnderWay: 2, waitingCalls: 2 } },
+    );
+    const running: Subscription[] = [];
+    for (const symbol of ['first', 'second'])
+      await new Promise((resolve) => running.push(remote.prices(symbol).subscribe({ next: resolve, error: fail })));
+    const third = remote.prices('third').subscribe({ error: fail });
+    const waiting = failureOf(remote.prices('fourth'));
+    expect(await failureOf(remote.prices('fifth'))).toBeInstanceOf(TooManyChannelsError);
+    third.unsubscribe();
+    // There is room for one more, which is called after the fourth.
+    const last = firstValueFrom(remote.prices('sixth'));
+    for (const each of running) each.unsubscribe();
+    expect(await last).toBe(1);
+    expect(called).toEqual(['first', 'second', 'fourth', 'sixth']);
+    const held = ['seventh', 'eighth'].map((symbol) => failureOf(remote.prices(symbol)));
+    here.close();
+    for (const failure of [waiting, ...held]) expect(await failure).toBeInstanceOf(ClosedError);
+  });
+
+  it('leaves room for channels of the application while many calls wait to be answered', async () => {
+    const { remote, here, peer } = await exposing();
+    lab.use(peer.channels$('chat').subscribe());
+    const answers = Array.from({ length: 1_000 }, () => all(remote.symbols()));
+    const chat = here.openChannel('chat');
+    expect(chat.send('x')).toBeTrue();
+    expect((await Promise.all(answers)).length).toBe(1_000);
+  });
+
+  it('tells why it was refused: no such name, too many channels, or a connection that closes', async () => {
+    const { here, there, peer } = await lab.pair({}, { limits: { channels: 2 } });
+    peer.expose<Market>(market({ prices: () => concat(of(1), NEVER) }), { as: 'market' });
+    const remote = here.remote<Market>('market');
+    const reasonOf = async (failure: Promise<unknown>) => {
+      const error = await failure;
+      return error instanceof RemoteRefusedError ? error.reason : error;
+    };
+    expect(await reasonOf(failureOf(here.remote<Market>('nothing').symbols()))).toBe('unknown-name');
+    const running = [1, 2].map(() => remote.prices('').subscribe({ error: () => undefined }));
+    expect(await reasonOf(failureOf(remote.symbols()))).toBe('too-many-channels');
+    for (const each of running) each.unsubscribe();
+    // The peer has closed the connection, and still waits for this side.
+    const work = new Subject<void>();
+    const busy = here.eachLine$(() => work).subscribe();
+    there.send('a line');
+    there.close();
+    expect(await reasonOf(failureOf(remote.symbols()))).toBeInstanceOf(ClosedError);
+    work.complete();
+    busy.unsubscribe();
+  });
+
+  it('leaves out arguments at the end that are undefined, and a default takes their place', async () => {
+    interface Adding {
+      add(a?: number, b?: number): Observable<unknown>;
+    }
+    const { here, peer } = await lab.pair();
+    const adding = { add: (...args: unknown[]) => of(args) };
+    const defaults = { add: (a = 1, b = 2) => of(a + b) };
+    for (const codec of ['json', 'messagepack'] as const) {
+      peer.expose<Adding>(adding, { as: 'arguments', codec });
+      peer.expose<Adding>(defaults, { as: 'defaults', codec });
+      const args = here.remote<Adding>('arguments', { codec });
+      const sums = here.remote<Adding>('defaults', { codec });
+      expect(await all(args.add(undefined, undefined))).toEqual([[]]);
+      expect(await all(args.add(1, undefined))).toEqual([[1]]);
+      // In the middle of a list there is nothing that could be left out.
+      expect(await all(args.add(undefined, 1))).toEqual([[null, 1]]);
+      expect(await all(sums.add(5, undefined))).toEqual([7]);
+    }
   });
 
   it('goes on while others begin and end, many at a time', async () => {

@@ -217,7 +217,7 @@ export interface Connection extends Channel {
    *
    * The Observables fail with RemoteError (`REMOTE`) when the method does; RemoteRefusedError (`REMOTE_REFUSED`) when the peer refuses
    * or stops the call; InvalidMessageError (`INVALID_MESSAGE`) when the arguments cannot be sent; TooManyChannelsError
-   * (`TOO_MANY_CHANNELS`) when this side has too many calls open; ClosedError (`CLOSED`) when the connection ends before they complete.
+   * (`TOO_MANY_CHANNELS`) when too many calls wait for their turn; ClosedError (`CLOSED`) when the connection ends before they complete.
    *
    * @typeParam T the interface of the exposed object.
    * @param name the name by which the peer exposes it: at most 200 bytes of UTF-8.

@@ -17,7 +17,7 @@ import { UnavailableError } from '../errors.js';
 import type { PeerId } from '../identity.js';
 import type { FramedLink } from '../link/framed-link.js';
 import { decodeEnd, type Hello } from '../link/handshake.js';
-import type { OnClosed } from '../remote/channel.js';
+import type { CallOpening } from '../remote/channel.js';
 import type { Exposures } from '../remote/expose.js';
 import type { Remote, RemoteOptions } from '../remote/interface.js';
 import { remoteObject } from '../remote/remote.js';
@@ -236,7 +236,7 @@ export class PeerConnection implements Connection {
   remote<T>(name: string, options: RemoteOptions = {}): Remote<T> {
     const channels = this.#channels();
     const { messageBytes } = this.#context.limits;
-    const open = (channel: string, onClosed: OnClosed) => channels.openForCall(channel, onClosed);
+    const open = (channel: string, call: CallOpening) => channels.openForCall(channel, call);
     return remoteObject<T>(name, options, { open, messageBytes });
   }
 

@@ -8,7 +8,7 @@ import {
   RemoteRefusedError,
 } from '../errors.js';
 import type { BegunShare } from '../bounds/begun-bytes.js';
-import type { HeldChannel, OnClosed } from './channel.js';
+import type { CallReset, HeldChannel, OpenForCall } from './channel.js';
 import type { Failure, Format, Sink } from './format.js';
 import { oneLine } from '../words.js';
 import { validate, type StandardSchema } from './schema.js';
@@ -16,7 +16,7 @@ import { validate, type StandardSchema } from './schema.js';
 /** What calling a method needs. */
 export interface CallConfig {
   /** Opens a channel for the call. */
-  readonly open: (onClosed: OnClosed) => HeldChannel;
+  readonly open: OpenForCall;
   readonly format: Format;
   /** The longest list of arguments and the longest value, in bytes. */
   readonly messageBytes: number;
@@ -29,10 +29,12 @@ export interface CallConfig {
 
 /**
  * Calls a method of an object at the peer, once for each subscription. Emits its values, and completes when it does. Unsubscribing ends
- * the call at the peer. The first value takes one round trip; the peer sends the others without being asked again.
+ * the call at the peer. The first value takes one round trip; the peer sends the others without being asked again. While many calls are
+ * under way, it waits for its turn.
  *
  * @throws RemoteError when the method fails; RemoteRefusedError when the peer refuses or stops the call; ClosedError when the connection
- * ends first; InvalidMessageError for arguments that cannot be sent; ProtocolError for an answer that cannot be read.
+ * ends first; TooManyChannelsError when too many calls wait for their turn; InvalidMessageError for arguments that cannot be sent;
+ * ProtocolError for an answer that cannot be read.
  */
 export function call$(config: CallConfig): Observable<unknown> {
   const { schema } = config;
@@ -77,6 +79,8 @@ class Call {
   readonly #subscriber: Subscriber<unknown>;
   readonly #hasRoom: () => boolean;
   #held: HeldChannel | undefined;
+  /** Has it wait no more for its turn. */
+  #leaveQueue = noop;
   #share: BegunShare | undefined;
   /** Bytes that came while there was no room. */
   #unread = 0;
@@ -88,7 +92,17 @@ class Call {
     this.#subscriber = subscriber;
     this.#hasRoom = hasRoom;
     try {
-      this.#begin(this.#request());
+      const { what, open } = config;
+      const request = this.#request();
+      this.#leaveQueue = open({
+        bytes: request.length,
+        onOpen: (held) => {
+          this.#begin(held, request);
+        },
+        onClosed: ({ message }) => {
+          this.#fail(new ClosedError(`The connection ended before ${what} had completed: ${message}`));
+        },
+      });
     } catch (error) {
       this.#fail(error);
     }
@@ -112,18 +126,17 @@ class Call {
     const { format, method, args, what, messageBytes } = this.#config;
     const writer = format.writer();
     try {
-      writer.value([method, ...args], messageBytes);
+      // Left out, as a caller leaves them out: JSON and MessagePack would make null of them.
+      const given = args.slice(0, args.findLastIndex((arg) => arg !== undefined) + 1);
+      writer.value([method, ...given], messageBytes);
     } catch (cause) {
       throw new InvalidMessageError(`The arguments of ${what} cannot be sent: ${reasonOf(cause)}`, { cause });
     }
     return writer.take();
   }
 
-  #begin(request: Buffer): void {
-    const { open, format, messageBytes, what } = this.#config;
-    const held = open(({ message }) => {
-      this.#fail(new ClosedError(`The connection ended before ${what} had completed: ${message}`));
-    });
+  #begin(held: HeldChannel, request: Buffer): void {
+    const { format, messageBytes, what } = this.#config;
     this.#held = held;
     const { channel } = held;
     const reader = format.reader(messageBytes);
@@ -154,12 +167,8 @@ class Call {
         this.#finish();
         this.#subscriber.complete();
       },
-      onReset: ({ code, message }) => {
-        this.#fail(
-          code === 'refused'
-            ? new RemoteRefusedError('unknown-name', `${what} was refused: ${message}`)
-            : new ClosedError(`The peer ended ${what}: ${message}`),
-        );
+      onReset: (reset) => {
+        this.#fail(resetErrorOf(reset, what));
       },
       onWritten: () => undefined,
     });
@@ -185,6 +194,7 @@ class Call {
 
   #finish(): void {
     this.#isOver = true;
+    this.#leaveQueue();
     this.#share?.close();
     this.#held?.release();
   }
@@ -194,4 +204,12 @@ function errorOf({ kind, name, message, code }: Failure, what: string): RemoteEr
   return kind === 'refused'
     ? new RemoteRefusedError(name, `${what} was refused: ${message}`)
     : new RemoteError(message, name, code);
+}
+
+/** What it means for a call that the peer has reset its channel. */
+function resetErrorOf({ code, message, refusal }: CallReset, what: string): ClosedError | RemoteRefusedError {
+  if (code === 'overflow') return new RemoteRefusedError('overflow', `${what} was stopped: ${message}`);
+  if (code !== 'refused') return new ClosedError(`The peer ended ${what}: ${message}`);
+  if (refusal === 'closing') return new ClosedError(`The connection was closed before ${what} was called: ${message}`);
+  return new RemoteRefusedError(refusal ?? 'refused', `${what} was refused: ${message}`);
 }

@@ -1,10 +1,18 @@
 import type { BegunBytes } from '../bounds/begun-bytes.js';
 
+/** Why one side has ended a channel at once. */
+export interface CallReset {
+  readonly code: string;
+  readonly message: string;
+  /** Why the channel was refused, where it was. */
+  readonly refusal?: string | undefined;
+}
+
 /** Receives from the channel of a call. */
 export interface CallHandler {
   onData(bytes: Buffer): void;
   onEnd(): void;
-  onReset(reset: { readonly code: string; readonly message: string }): void;
+  onReset(reset: CallReset): void;
   onWritten(): void;
 }
 
@@ -17,7 +25,7 @@ export interface CallChannel {
   /** Call this when so many bytes have been read: the peer may then send as many more. */
   read(bytes: number): void;
   end(): void;
-  reset(reset: { readonly code: string; readonly message: string }): void;
+  reset(reset: CallReset): void;
 }
 
 /** A channel that is told when its connection ends. */
@@ -31,6 +39,23 @@ export interface HeldChannel {
 
 /** Called when the connection has ended. */
 export type OnClosed = (reason: { readonly message: string }) => void;
+
+/** A call that is to be made as soon as it is its turn. */
+export interface CallOpening {
+  /** How long its arguments are, in bytes. */
+  readonly bytes: number;
+  /** Called once, with its channel; at once, unless others have to be waited for. */
+  readonly onOpen: (held: HeldChannel) => void;
+  /** Called when the connection has ended, be the channel open or not. */
+  readonly onClosed: OnClosed;
+}
+
+/**
+ * Opens the channel of a call. Returns what has it wait no more for its turn.
+ *
+ * @throws ClosedError when the connection has ended; TooManyChannelsError when too many wait.
+ */
+export type OpenForCall = (call: CallOpening) => () => void;
 
 /** What a call learns of the end of its connection. */
 export interface ConnectionEnding {

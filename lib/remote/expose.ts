@@ -1,5 +1,6 @@
 import { Subscription } from 'rxjs';
-import { tokenBucket } from '../bounds/rate-limit.js';
+import { TokenBucket } from '../bounds/rate-limit.js';
+import { WaitingBytes } from '../bounds/waiting-bytes.js';
 import { callName, type ConnectionEnding, type HeldChannel } from './channel.js';
 import { formatOf, type Format } from './format.js';
 import type { ExposeOptions } from './interface.js';
@@ -11,8 +12,13 @@ export interface CallLimits {
   readonly remoteCalls: number;
   /** How many calls one connection may start in a second. */
   readonly remoteCallsPerSecond: number;
+  /** How many bytes of the values of one call may wait. */
   readonly remoteBytes: number;
+  /** How many bytes of the values of all calls of one connection may wait. */
+  readonly remoteTotalBytes: number;
   readonly messageBytes: number;
+  /** How many channels one connection may have open, those of calls among them. */
+  readonly channels: number;
 }
 
 /** What an application exposes: an object, or a function that makes one for each connection that uses it. */
@@ -33,7 +39,9 @@ interface Exposure<C extends object> {
 
 /** The state kept for a connection that makes calls. */
 interface Caller {
-  readonly mayCall: () => boolean;
+  readonly rate: TokenBucket;
+  /** What waits of the values of all its calls. */
+  readonly budget: WaitingBytes;
   underWay: number;
 }
 
@@ -79,6 +87,7 @@ export class Exposures<C extends object> {
     const call: ServedCall = new ServedCall({
       ...this.#limits,
       format: exposure.format,
+      budget: caller.budget,
       overflow: exposure.options.overflow ?? 'fail',
       schemas: exposure.options.schemas ?? {},
       object: () => objectFor(exposure, connection),
@@ -91,7 +100,7 @@ export class Exposures<C extends object> {
     exposure.running.add(call);
     caller.underWay++;
     if (caller.underWay > remoteCalls) call.refuse('too-many-calls', `${remoteCalls} are under way`);
-    else if (!caller.mayCall()) call.refuse('too-many-calls', 'too many begin at once');
+    else if (!caller.rate.take()) call.refuse('too-many-calls', 'too many begin at once');
     call.begin();
     return true;
   }
@@ -99,9 +108,9 @@ export class Exposures<C extends object> {
   #callerOf(connection: C): Caller {
     const known = this.#callers.get(connection);
     if (known !== undefined) return known;
-    const { remoteCallsPerSecond: perSecond } = this.#limits;
-    const mayCall = tokenBucket({ perSecond, burst: perSecond, now: this.#now });
-    const caller = { mayCall, underWay: 0 };
+    const { remoteCallsPerSecond: perSecond, remoteTotalBytes: most, channels: holders } = this.#limits;
+    const rate = new TokenBucket({ perSecond, burst: perSecond, now: this.#now });
+    const caller = { rate, budget: new WaitingBytes({ most, holders }), underWay: 0 };
     this.#callers.set(connection, caller);
     return caller;
   }

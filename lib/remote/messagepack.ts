@@ -1,10 +1,16 @@
 import { decode, encode } from '@msgpack/msgpack';
 import type { RemoteCodec } from './interface.js';
 
-/** MessagePack, of which each list and map has at least the bytes that its length claims. */
+const NOTHING = new Uint8Array(0);
+
+/**
+ * MessagePack, of which each list and map has at least the bytes that its length claims. It has no word for `undefined`: alone that is no
+ * byte at all, and as a field of an object it is left out, as in JSON.
+ */
 export const MESSAGE_PACK: RemoteCodec = {
-  encode: (value) => encode(value),
+  encode: (value) => (value === undefined ? NOTHING : encode(value, { ignoreUndefined: true })),
   decode: ({ buffer, byteOffset, length }) => {
+    if (length === 0) return undefined;
     // Of a Buffer the package would make Buffers.
     const bytes = new Uint8Array(buffer, byteOffset, length);
     expectLengths(bytes);

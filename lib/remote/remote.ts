@@ -1,6 +1,6 @@
 import { expectName } from '../validate.js';
 import { call$, type CallConfig } from './call.js';
-import { callName, type HeldChannel, type OnClosed } from './channel.js';
+import { callName, type CallOpening } from './channel.js';
 import { formatOf } from './format.js';
 import type { Remote, RemoteOptions } from './interface.js';
 import { OBJECT_NAME_BYTES } from './options.js';
@@ -8,7 +8,7 @@ import { OBJECT_NAME_BYTES } from './options.js';
 /** What a remote object needs of its connection. */
 export interface RemoteConfig extends Pick<CallConfig, 'messageBytes'> {
   /** Opens a channel by its name. */
-  readonly open: (name: string, onClosed: OnClosed) => HeldChannel;
+  readonly open: (name: string, call: CallOpening) => () => void;
 }
 
 /**
@@ -20,7 +20,7 @@ export interface RemoteConfig extends Pick<CallConfig, 'messageBytes'> {
 export function remoteObject<T>(name: string, { codec, schemas = {} }: RemoteOptions, config: RemoteConfig): Remote<T> {
   const channel = expectName('name', name, OBJECT_NAME_BYTES);
   const format = formatOf(codec);
-  const open = (onClosed: OnClosed) => config.open(callName(format.name, channel), onClosed);
+  const open = (call: CallOpening) => config.open(callName(format.name, channel), call);
   const methods = new Map<string, (...args: readonly unknown[]) => unknown>();
   const methodNamed = (method: string) => {
     const known = methods.get(method);

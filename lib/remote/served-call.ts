@@ -1,26 +1,19 @@
 import type { BegunShare } from '../bounds/begun-bytes.js';
 import type { RefusalReason } from '../errors.js';
 import type { ConnectionEnding, HeldChannel } from './channel.js';
-import type { Format, Sink } from './format.js';
-import type { MethodSchemas, OverflowPolicy } from './interface.js';
+import type { Sink } from './format.js';
+import type { MethodSchemas } from './interface.js';
 import { validate, type Validated } from './schema.js';
-import { failureOf, Values } from './values.js';
+import { failureOf } from './source.js';
+import { Values, type ValuesConfig } from './values.js';
 
 /** What serving a call needs. */
-export interface ServedCallConfig {
-  readonly format: Format;
-  readonly overflow: OverflowPolicy;
+export interface ServedCallConfig extends Omit<ValuesConfig, 'channel'> {
   readonly schemas: Readonly<Record<string, MethodSchemas>>;
-  readonly remoteBytes: number;
-  readonly messageBytes: number;
   /** The object whose methods are called. May throw. */
   readonly object: () => object;
   /** Accepts the channel of the call, and tells when its connection ends. */
   readonly hold: (ending: ConnectionEnding) => HeldChannel;
-  /** Runs an action at the end of the current run of JavaScript. */
-  readonly soon: (action: () => void) => void;
-  /** Called once, when the call is over. */
-  readonly onOver: () => void;
 }
 
 /** One call that a peer has made: reads the method's name and arguments, calls the method, and sends its values. */
@@ -71,6 +64,7 @@ export class ServedCall {
       },
       onReset: () => {
         this.#stop();
+        this.#values.dropped();
       },
       onWritten: () => {
         this.#values.written();

@@ -1,14 +1,14 @@
-import { from, isObservable, noop, Observable, takeWhile, type InteropObservable, type Subscription } from 'rxjs';
+import { noop, Observable, takeWhile, type Subscription } from 'rxjs';
 import { Queue } from '../bounds/queue.js';
+import type { WaitingBytes } from '../bounds/waiting-bytes.js';
 import type { CallChannel } from './channel.js';
 import type { Failure, Format, Writer } from './format.js';
 import type { OverflowPolicy } from './interface.js';
+import { HIGH_WATER_BYTES, Room } from './room.js';
+import { failureOf, isPromise, isPullable, leave, observableOf } from './source.js';
 
 /** A batch is written when it is this long, or when the current run of JavaScript ends. */
 const BATCH_LENGTH = 32_768;
-
-/** While this many bytes wait, an iterable is not asked for more, and an Observable's values queue up here. */
-const HIGH_WATER_BYTES = 131_072;
 
 /** What sending values needs. */
 export interface ValuesConfig {
@@ -17,6 +17,8 @@ export interface ValuesConfig {
   readonly overflow: OverflowPolicy;
   /** How many bytes of an Observable's values may wait before the policy applies. */
   readonly remoteBytes: number;
+  /** What may wait of the values of all calls of the peer. */
+  readonly budget: WaitingBytes;
   /** The longest value, in bytes. */
   readonly messageBytes: number;
   /** Runs an action at the end of the current run of JavaScript. */
@@ -29,21 +31,23 @@ export interface ValuesConfig {
 export class Values {
   readonly #config: ValuesConfig;
   readonly #writer: Writer;
+  readonly #room: Room;
   #isFlushDue = false;
   #isOver = false;
   #source: Subscription | undefined;
-  /** Continues when there is room, if something waits for it. */
-  #resume: (() => void) | undefined;
+  /** The values of an Observable for which there is no room, and their bytes. */
+  readonly #held = new Queue<Buffer>();
+  #heldBytes = 0;
 
   constructor(config: ValuesConfig) {
     this.#config = config;
     this.#writer = config.format.writer();
+    this.#room = new Room({ budget: config.budget, waiting: () => this.#waiting, giveWay: this.#giveWay });
   }
 
   /** Sends all values of a source. */
   send(source: unknown): void {
-    const value$ = isPullable(source) ? this.#pull$(source) : this.#take$(observableOf(source));
-    this.#source = value$.subscribe({
+    this.#source = this.#sent$(source).subscribe({
       error: (error: unknown) => {
         this.fail(failureOf(error));
       },
@@ -64,25 +68,37 @@ export class Values {
   /** Ends the source. Sends the values emitted so far, and nothing more. */
   stop(): void {
     this.#flush();
+    this.#leaveSource();
+  }
+
+  /** Call this when some of the waiting bytes have been sent. */
+  written(): void {
+    this.#count();
+    this.#room.goOn();
+  }
+
+  /** Call this when the waiting bytes have been dropped. */
+  dropped(): void {
+    this.#room.close();
+  }
+
+  get #waiting(): number {
+    return this.#writer.length + this.#config.channel.waiting;
+  }
+
+  #count(): void {
+    this.#room.count(this.#heldBytes);
+  }
+
+  #leaveSource(): void {
     this.#isOver = true;
-    this.#resume = undefined;
+    this.#room.clear();
     try {
       this.#source?.unsubscribe();
     } catch {
       // The source failed to clean up. Nobody waits for it any more; and it must not count as a fault of the peer, whose frame may end it.
     }
-  }
-
-  /** Call this when some of the waiting bytes have been sent. */
-  written(): void {
-    if (this.#waiting * 2 > HIGH_WATER_BYTES) return;
-    const resume = this.#resume;
-    this.#resume = undefined;
-    resume?.();
-  }
-
-  get #waiting(): number {
-    return this.#writer.length + this.#config.channel.waiting;
+    this.#keepHeld(0);
   }
 
   #end(): void {
@@ -92,6 +108,16 @@ export class Values {
     this.#config.onOver();
   }
 
+  /** The calls of this peer have too many bytes that wait, and this one most. */
+  readonly #giveWay = (): void => {
+    if (this.#keepHeld(1)) return;
+    const wasOver = this.#isOver;
+    this.#leaveSource();
+    this.#config.channel.reset({ code: 'overflow', message: 'too much waits for this node, and for this call most' });
+    this.#room.close();
+    if (!wasOver) this.#config.onOver();
+  };
+
   #write(value: unknown): void {
     this.#writer.value(value, this.#config.messageBytes);
     if (this.#writer.length > BATCH_LENGTH) this.#flush();
@@ -99,29 +125,40 @@ export class Values {
       this.#isFlushDue = true;
       this.#config.soon(this.#flush);
     }
+    this.#count();
   }
 
   readonly #flush = (): void => {
     this.#isFlushDue = false;
-    if (this.#writer.length > 0 && !this.#isOver) this.#config.channel.write(this.#writer.take());
+    if (this.#writer.length === 0 || this.#isOver) return;
+    this.#config.channel.write(this.#writer.take());
+    this.#count();
   };
+
+  #sent$(source: unknown): Observable<never> {
+    if (isPullable(source)) return this.#pull$(source);
+    return isPromise(source) ? this.#await$(source) : this.#take$(observableOf(source));
+  }
 
   /** Asks for a value only when there is room for it. */
   #pull$(source: Iterable<unknown> | AsyncIterable<unknown>): Observable<never> {
     return new Observable((subscriber) => {
       const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
       let isDone = false;
+      const isGone = () => subscriber.closed;
       const pull = async () => {
         for (;;) {
+          while (!this.#room.isFree) await this.#room.until(1);
+          if (isGone()) return;
           const step = iterator.next();
+          // This value may take its time: others can use the room meanwhile.
+          if ('then' in step) this.#room.passOn();
           const result = 'then' in step ? await step : step;
-          if (subscriber.closed) return;
+          if (isGone()) return;
           if (result.done === true) break;
+          for (const bytes = this.#bytesOf(result.value); !this.#room.fits(bytes);) await this.#room.until(bytes);
+          if (isGone()) return;
           this.#write(result.value);
-          if (this.#waiting < HIGH_WATER_BYTES) continue;
-          await new Promise<void>((resolve) => {
-            this.#resume = resolve;
-          });
         }
         isDone = true;
         subscriber.complete();
@@ -135,37 +172,54 @@ export class Values {
     });
   }
 
+  /** A Promise's value is encoded when there is room for it. */
+  #await$(source: PromiseLike<unknown>): Observable<never> {
+    return new Observable((subscriber) => {
+      const isGone = () => subscriber.closed;
+      const send = async () => {
+        const value = await source;
+        if (isGone()) return;
+        for (const bytes = this.#bytesOf(value); !this.#room.fits(bytes);) await this.#room.until(bytes);
+        if (isGone()) return;
+        this.#write(value);
+        subscriber.complete();
+      };
+      send().catch((error: unknown) => {
+        subscriber.error(error);
+      });
+    });
+  }
+
   /** An Observable cannot be told to wait: values for which there is no room queue up here, as the policy says. */
   #take$(value$: Observable<unknown>): Observable<never> {
     const { overflow, remoteBytes, messageBytes, format, channel } = this.#config;
+    this.#room.mayEvict();
     return new Observable((subscriber) => {
-      const held = new Queue<Buffer>();
       const writer = format.writer();
-      let heldBytes = 0;
       /** Tells the end of the source, once all that is held has been sent. */
       let tellEnd: () => void = noop;
-      const takeHeld = () => {
-        const bytes = held.take();
-        heldBytes -= bytes?.length ?? 0;
-        return bytes;
-      };
       const release = () => {
         this.#flush();
-        while (held.length > 0 && this.#waiting < HIGH_WATER_BYTES) channel.write(takeHeld() ?? NOTHING);
-        if (held.length > 0) this.#resume = release;
+        while (this.#held.length > 0 && this.#waiting < HIGH_WATER_BYTES) {
+          const bytes = this.#held.take() ?? NOTHING;
+          this.#heldBytes -= bytes.length;
+          channel.write(bytes);
+        }
+        if (this.#held.length > 0) this.#room.onDrained(release);
         else tellEnd();
       };
       const hold = (value: unknown) => {
         writer.value(value, messageBytes);
         const bytes = writer.take();
-        held.push(bytes);
-        heldBytes += bytes.length;
+        this.#held.push(bytes);
+        this.#heldBytes += bytes.length;
         // The latest value is kept, however long it is.
-        while (held.length > 1 && (overflow === 'latest' || heldBytes > remoteBytes)) takeHeld();
-        this.#resume = release;
+        this.#keepHeld(overflow === 'latest' ? 1 : Infinity, remoteBytes);
+        this.#room.onDrained(release);
+        this.#count();
       };
       const next = (value: unknown) => {
-        if (overflow !== 'fail' && (held.length > 0 || this.#waiting >= HIGH_WATER_BYTES)) hold(value);
+        if (overflow !== 'fail' && (this.#held.length > 0 || this.#waiting >= HIGH_WATER_BYTES)) hold(value);
         else this.#write(value);
         if (overflow === 'fail' && this.#waiting > Math.max(remoteBytes, HIGH_WATER_BYTES))
           this.fail({
@@ -197,47 +251,25 @@ export class Values {
       });
     });
   }
+
+  /** Drops the oldest values that are held, down to a number of them, and of bytes but for the latest. Returns whether it dropped any. */
+  #keepHeld(most: number, mostBytes = Infinity): boolean {
+    const before = this.#held.length;
+    while (this.#held.length > most || (this.#held.length > 1 && this.#heldBytes > mostBytes))
+      this.#heldBytes -= this.#held.take()?.length ?? 0;
+    const hasDropped = this.#held.length < before;
+    if (hasDropped) this.#count();
+    return hasDropped;
+  }
+
+  /** How many bytes a value takes. It is encoded only to learn that, where bytes are short; 0 while they are not. */
+  #bytesOf(value: unknown): number {
+    const { budget, format, messageBytes } = this.#config;
+    if (budget.hasRoom) return 0;
+    const writer = format.writer();
+    writer.value(value, messageBytes);
+    return writer.take().length;
+  }
 }
 
 const NOTHING = Buffer.alloc(0);
-
-/** @throws TypeError for a value that cannot become an Observable. */
-function observableOf(source: unknown): Observable<unknown> {
-  if (isObservable(source)) return source;
-  if (source instanceof Promise || isInteroperable(source)) return from(source);
-  throw new TypeError('Expected the method to return an Observable, a Promise, an iterable or an async iterable');
-}
-
-/** Another library's Promise or Observable. */
-function isInteroperable(source: unknown): source is PromiseLike<unknown> | InteropObservable<unknown> {
-  if (typeof source !== 'object' || source === null) return false;
-  return ('then' in source && typeof source.then === 'function') || Symbol.observable in source;
-}
-
-function isPullable(source: unknown): source is Iterable<unknown> | AsyncIterable<unknown> {
-  return (
-    typeof source === 'object' &&
-    source !== null &&
-    !isObservable(source) &&
-    (Symbol.asyncIterator in source || Symbol.iterator in source)
-  );
-}
-
-/** Ends what an iterator holds. Its `return` may throw at once. */
-async function leave(iterator: Iterator<unknown> | AsyncIterator<unknown>): Promise<void> {
-  await iterator.return?.();
-}
-
-/** What the caller learns of an error: never its stack, which is this side's secret. */
-export function failureOf(error: unknown): Failure {
-  try {
-    if (!(error instanceof Error)) return { kind: 'error', name: 'Error', message: String(error) };
-    const code = 'code' in error ? error.code : undefined;
-    const hasCode = typeof code === 'string' || typeof code === 'number';
-    const { name, message }: { readonly name: unknown; readonly message: unknown } = error;
-    return { kind: 'error', name: String(name), message: String(message), ...(hasCode && { code }) };
-  } catch {
-    // Anything can be thrown, even a value that cannot become a string.
-    return { kind: 'error', name: 'Error', message: 'an error that cannot be put into words' };
-  }
-}

@@ -49,7 +49,10 @@ describe('A call whose values are checked by a schema that takes its time', () =
       reset: ignore,
     };
     const value$ = call$({
-      open: () => ({ channel, begun: new BegunBytes(1_000), release: ignore }),
+      open: ({ onOpen }) => {
+        onOpen({ channel, begun: new BegunBytes(1_000), release: ignore });
+        return ignore;
+      },
       format: formatOf('json'),
       messageBytes: 100,
       what: '`object.method`',

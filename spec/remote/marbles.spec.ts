@@ -1,4 +1,5 @@
 import { BegunBytes } from '../../lib/bounds/begun-bytes.js';
+import { WaitingBytes } from '../../lib/bounds/waiting-bytes.js';
 import {
   concatMap,
   map,
@@ -13,7 +14,7 @@ import {
 } from 'rxjs';
 import { TestScheduler, type RunHelpers } from 'rxjs/testing';
 import { RemoteError } from '../../lib/errors.js';
-import type { CallChannel, CallHandler } from '../../lib/remote/channel.js';
+import type { CallChannel, CallHandler, CallOpening } from '../../lib/remote/channel.js';
 import { call$ } from '../../lib/remote/call.js';
 import { formatOf } from '../../lib/remote/format.js';
 import { ServedCall } from '../../lib/remote/served-call.js';
@@ -67,13 +68,14 @@ class End implements CallChannel {
 function remote$<T>(source: () => Observable<T>, scheduler: SchedulerLike, oneWay: number): Observable<unknown> {
   const limits = { messageBytes: 1_000, remoteBytes: 1_000 };
   const format = formatOf('json');
-  const open = () => {
+  const open = ({ onOpen }: CallOpening) => {
     const [here, there] = [new End(scheduler, oneWay), new End(scheduler, oneWay)];
     here.other = there;
     there.other = here;
     const call = new ServedCall({
       ...limits,
       format,
+      budget: new WaitingBytes({ most: 10_000, holders: 1 }),
       overflow: 'fail',
       schemas: {},
       object: () => ({ get: source }),
@@ -84,7 +86,8 @@ function remote$<T>(source: () => Observable<T>, scheduler: SchedulerLike, oneWa
       onOver: () => undefined,
     });
     call.begin();
-    return { channel: here, begun: new BegunBytes(1_000), release: () => undefined };
+    onOpen({ channel: here, begun: new BegunBytes(1_000), release: () => undefined });
+    return () => undefined;
   };
   return call$({ open, format, ...limits, what: '`get`', method: 'get', args: [], schema: undefined });
 }

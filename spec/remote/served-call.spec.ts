@@ -1,50 +1,17 @@
 import { BegunBytes } from '../../lib/bounds/begun-bytes.js';
 import { concat, map, NEVER, Observable, range, Subject, throwError } from 'rxjs';
-import type { CallChannel, CallHandler } from '../../lib/remote/channel.js';
 import { Exposures } from '../../lib/remote/expose.js';
 import type { ExposeOptions, OverflowPolicy } from '../../lib/remote/interface.js';
+import { SlowChannel } from './slow-channel.js';
 
-/** The channel of a call whose peer takes bytes when the spec says so. */
-class SlowChannel implements CallChannel {
-  written = '';
-  waiting = 0;
-  hasEnded = false;
-  handler: CallHandler | undefined;
-  readonly resets: string[] = [];
-
-  attach(handler: CallHandler): void {
-    this.handler = handler;
-  }
-
-  write(bytes: Buffer): void {
-    this.written += bytes.toString();
-    this.waiting += bytes.length;
-  }
-
-  read(): void {
-    // The peer may send as much as it likes.
-  }
-
-  end(): void {
-    this.hasEnded = true;
-  }
-
-  reset({ code }: { readonly code: string }): void {
-    this.resets.push(code);
-  }
-
-  /** All that waits is on its way. */
-  take(): void {
-    this.waiting = 0;
-    this.handler?.onWritten();
-  }
-
-  get lines(): readonly string[] {
-    return this.written.split('\n').slice(0, -1);
-  }
-}
-
-const LIMITS = { remoteCalls: 10, remoteCallsPerSecond: 100, remoteBytes: 300_000, messageBytes: 400_000 };
+const LIMITS = {
+  remoteCalls: 10,
+  remoteCallsPerSecond: 100,
+  remoteBytes: 300_000,
+  remoteTotalBytes: 10_000_000,
+  messageBytes: 400_000,
+  channels: 100,
+};
 
 /** A call of a method, on a channel of which the peer takes nothing yet. */
 function called(run: (...args: unknown[]) => unknown, options: Partial<ExposeOptions> = {}, limits = LIMITS) {

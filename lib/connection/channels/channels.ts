@@ -2,7 +2,7 @@ import { noop, type Observable, type SchedulerLike } from 'rxjs';
 import { BegunBytes } from '../../bounds/begun-bytes.js';
 import type { Limits } from '../../config.js';
 import { ClosedError, TooManyChannelsError } from '../../errors.js';
-import { isCallName, type ConnectionEnding, type HeldChannel, type OnClosed } from '../../remote/channel.js';
+import { isCallName, type CallOpening, type ConnectionEnding, type HeldChannel } from '../../remote/channel.js';
 import type { Exposures } from '../../remote/expose.js';
 import { expectChannelName, expectOneOf } from '../../validate.js';
 import type { AcceptOptions, Channel, ChannelOptions, Connection } from '../connection.js';
@@ -12,6 +12,7 @@ import { unsentEnd, type ChannelEnd } from './channel-end.js';
 import { ChannelStream, type ChannelStreamConfig } from './channel-stream.js';
 import type { Opening } from './frames.js';
 import { Multiplexer } from './multiplexer.js';
+import { OwnCalls } from './own-calls.js';
 import { PeerChannel } from './peer-channel.js';
 import { PRIORITIES } from './priority.js';
 import type { StreamLayer } from './stream-layer.js';
@@ -43,6 +44,8 @@ export class Channels implements StreamLayer {
   #others: Acceptors | undefined;
   #exposures: Exposures<Connection> | undefined;
   readonly #open = new Set<OpenChannel>();
+  /** The calls that this side makes; most connections never have any. */
+  #ownCalls: OwnCalls | undefined;
   /** How many channels the peer has opened that have not been offered to subscribers yet. */
   #unoffered = 0;
   #hasPeerEnded = false;
@@ -67,6 +70,9 @@ export class Channels implements StreamLayer {
           this.#offer(end);
           config.onChange();
         });
+      },
+      onRoom: () => {
+        this.#ownCalls?.goOn();
       },
     });
     const { own } = this.#multiplexer;
@@ -129,13 +135,20 @@ export class Channels implements StreamLayer {
     this.#exposures = exposures;
   }
 
-  /** Opens a channel for a call. */
-  openForCall(name: string, onClosed: OnClosed): HeldChannel {
+  /** Opens a channel for a call as soon as it is its turn. See {@link OpenForCall}. */
+  openForCall(name: string, call: CallOpening): () => void {
     const reason = this.#closed ?? this.#closing;
-    const { full } = this.#multiplexer;
     if (reason !== undefined) throw new ClosedError(`The connection has ended: ${reason.message}`);
-    if (full !== undefined) throw new TooManyChannelsError(`Expected to call the peer once more, but ${full}: wait`);
-    return this.#holdForCall(this.#multiplexer.open({ name, priority: 'normal' }), { onClosing: noop, onClosed });
+    const { callsUnderWay: most, waitingCalls: mostWaiting, sendMaxBytes: mostWaitingBytes } = this.#config.limits;
+    this.#ownCalls ??= new OwnCalls({
+      most,
+      mostWaiting,
+      mostWaitingBytes,
+      full: () => this.#multiplexer.fullForCalls,
+      open: (channel, { onClosed }) =>
+        this.#holdForCall(this.#multiplexer.open({ name: channel, priority: 'normal' }), { onClosing: noop, onClosed }),
+    });
+    return this.#ownCalls.add(name, call);
   }
 
   /** See `Connection.channels$`. */
@@ -176,6 +189,7 @@ export class Channels implements StreamLayer {
     this.#closing ??= reason;
     this.own.closeOutbox();
     for (const channel of this.#open) channel.closeOutbox();
+    this.#ownCalls?.drop(reason);
   }
 
   closeInbox(how: 'ended' | 'cut'): void {
@@ -191,6 +205,7 @@ export class Channels implements StreamLayer {
     this.#closed = reason;
     this.own.complete();
     for (const channel of [...this.#open]) channel.connectionClosed(reason);
+    this.#ownCalls?.drop(reason);
     this.#acceptors.complete();
   }
 
@@ -198,7 +213,7 @@ export class Channels implements StreamLayer {
     // It may have ended meanwhile.
     if (this.#closed !== undefined || !end.isWritable) return;
     if (this.#closing !== undefined) {
-      end.reset({ code: 'refused', message: 'the connection is being closed' });
+      end.reset({ code: 'refused', refusal: 'closing', message: 'the connection is being closed' });
       return;
     }
     if (isCallName(end.name)) {
@@ -207,7 +222,7 @@ export class Channels implements StreamLayer {
         return this.#holdForCall(end, ending);
       };
       if (this.#exposures?.take(end.name, this.#config.connection, hold) !== true)
-        end.reset({ code: 'refused', message: 'nothing is exposed by this name' });
+        end.reset({ code: 'refused', refusal: 'unknown-name', message: 'nothing is exposed by this name' });
       return;
     }
     const make = ({ allowHalfOpen = false }: AcceptOptions) => {
@@ -215,7 +230,7 @@ export class Channels implements StreamLayer {
       return this.#channelOver(end, allowHalfOpen);
     };
     if (this.#acceptors.offer(end.name, make) || this.#others?.offer(end.name, make) === true) return;
-    end.reset({ code: 'refused', message: 'nobody takes channels of this name' });
+    end.reset({ code: 'refused', refusal: 'unknown-name', message: 'nobody takes channels of this name' });
   }
 
   /** A channel that is over from the start, since this side has closed the connection. */

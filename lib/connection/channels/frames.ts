@@ -57,8 +57,22 @@ export interface Opening {
   readonly priority: Priority;
 }
 
+/**
+ * Why a channel was refused.
+ *
+ * - `unknown-name`: nobody accepts channels of this name.
+ * - `too-many-channels`: the peer has as many open as the receiver allows, or has reset too many.
+ * - `closing`: the receiver has closed the connection already.
+ */
+export type ChannelRefusal = (typeof REFUSALS)[number];
+
+const REFUSALS = ['unknown-name', 'too-many-channels', 'closing'] as const;
+
 /** Why a channel was reset: its code is `refused`, `reset`, or what was wrong. */
-export type Reset = End;
+export interface Reset extends End {
+  /** Why it was refused. A peer need not say. */
+  readonly refusal?: ChannelRefusal | undefined;
+}
 
 /** Writes a frame's header: so many bytes of payload follow it. */
 export function encodeChannelHeader(type: ChannelFrameType, channel: number, length: number): Buffer {
@@ -195,17 +209,19 @@ export function decodeLimit(payload: Buffer): number {
 }
 
 /** Writes the payload of `reset`. */
-export function encodeReset({ code, message, resetCode }: Reset): Buffer {
-  return Buffer.from(JSON.stringify({ code, message: message.slice(0, RESET_MESSAGE_LENGTH), resetCode }));
+export function encodeReset({ code, message, resetCode, refusal }: Reset): Buffer {
+  return Buffer.from(JSON.stringify({ code, message: message.slice(0, RESET_MESSAGE_LENGTH), resetCode, refusal }));
 }
 
 /** Reads the payload of `reset`. Fields that cannot be read are left out: a malformed reset is still a reset. */
 export function decodeReset(payload: Buffer): Reset {
   const fields = parseJsonObject(payload.toString('utf8')) ?? {};
   const end = decodeEnd(payload);
+  const refusal = REFUSALS.find((known) => known === fields['refusal']);
   return {
     ...end,
     code: end.code === 'closed' ? 'reset' : end.code,
     message: 'message' in fields ? end.message : '',
+    ...(refusal !== undefined && { refusal }),
   };
 }

@@ -13,11 +13,15 @@ import {
   OWN_CHANNEL,
   type ChannelFrameType,
   type Opening,
+  type Reset,
 } from './frames.js';
 import { Turns } from './turns.js';
 
 /** How many channels a side may open that the other has not answered yet. */
 export const MAX_UNANSWERED = 256;
+
+/** While as many are unanswered, no call is begun. */
+const MAX_UNANSWERED_CALLS = 224;
 
 /** The longest frame of data, in bytes, while no other channel has data to send … */
 const ALONE_BYTES = 65_536;
@@ -48,6 +52,8 @@ export interface MultiplexerConfig {
   readonly onDue: () => void;
   /** The peer has opened a channel. It has to be accepted or reset. */
   readonly onOpen: (end: ChannelEnd) => void;
+  /** {@link Multiplexer.full} may have changed: a channel of this side has been answered, or is over. */
+  readonly onRoom: () => void;
 }
 
 /**
@@ -100,11 +106,13 @@ export class Multiplexer {
       },
       onAnswered: () => {
         this.#unanswered--;
+        config.onRoom();
       },
       onReset: (end) => {
         const count = this.#countOf(end);
         count.inUse--;
         count.reset++;
+        config.onRoom();
       },
       onOver: (end) => {
         if (this.#ends.get(end.id) !== end) return;
@@ -133,10 +141,19 @@ export class Multiplexer {
 
   /** Why no further channel can be opened at the moment; `undefined` when one can. */
   get full(): string | undefined {
+    return this.#fullAt(MAX_UNANSWERED);
+  }
+
+  /** Why no further call can be made at the moment. Calls, of which many wait for their turn, leave room for the application's channels. */
+  get fullForCalls(): string | undefined {
+    return this.#fullAt(MAX_UNANSWERED_CALLS);
+  }
+
+  #fullAt(mostUnanswered: number): string | undefined {
     const { channels } = this.#config;
     if (this.#ours.inUse >= channels) return `${channels} are open`;
     if (this.#ours.reset >= channels) return `${channels} have been reset, and the peer has not answered yet`;
-    return this.#unanswered >= MAX_UNANSWERED ? `${MAX_UNANSWERED} have not been answered yet` : undefined;
+    return this.#unanswered >= mostUnanswered ? `${mostUnanswered} have not been answered yet` : undefined;
   }
 
   /** Opens a channel. Check `full` before. */
@@ -267,8 +284,8 @@ export class Multiplexer {
     const end = new ChannelEnd(id, decodeOpening(payload), true, this.#host);
     this.#ends.set(id, end);
     this.#theirs.inUse++;
-    if (this.#theirs.inUse > channels) end.reset({ code: 'refused', message: `${channels} channels are open` });
-    else if (!this.#mayReset(0)) end.reset({ code: 'refused', message: 'too many channels have been reset' });
+    if (this.#theirs.inUse > channels) end.reset(refusedFor(`${channels} channels are open`));
+    else if (!this.#mayReset(0)) end.reset(refusedFor('too many channels have been reset'));
     else onOpen(end);
   }
 
@@ -277,6 +294,7 @@ export class Multiplexer {
     const count = this.#countOf(end);
     if (end.isReset) count.reset--;
     else count.inUse--;
+    this.#config.onRoom();
   }
 
   #countOf(end: ChannelEnd): { inUse: number; reset: number } {
@@ -295,4 +313,8 @@ export class Multiplexer {
       if (!this.#ends.has(id)) return id;
     }
   }
+}
+
+function refusedFor(message: string): Reset {
+  return { code: 'refused', refusal: 'too-many-channels', message };
 }

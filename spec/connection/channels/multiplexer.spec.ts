@@ -31,6 +31,7 @@ class Side {
       windowBytes,
       now: () => this.now,
       onDue: () => undefined,
+      onRoom: () => undefined,
       onOpen: (end) => {
         this.opened.push(end);
         if (!accepts) {

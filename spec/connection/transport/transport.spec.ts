@@ -39,6 +39,7 @@ class Side {
           this.transport.pump();
         });
       },
+      onRoom: () => undefined,
       onOpen: (end) => {
         end.accept();
         this.#read(end);

@@ -82,6 +82,7 @@ class FuzzedChannel implements CallChannel {
 
   reset(): void {
     this.#isOver = true;
+    this.waiting = 0;
   }
 
   /** Bytes have come. */
@@ -105,7 +106,11 @@ function disturb(channel: FuzzedChannel, chance: Chance): void {
       handler?.onEnd();
       break;
     case 1:
-      handler?.onReset({ code: chance.of(['refused', 'reset', 'protocol']), message: '' });
+      handler?.onReset({
+        code: chance.of(['refused', 'reset', 'protocol', 'overflow']),
+        message: '',
+        refusal: chance.of(['unknown-name', 'too-many-channels', 'closing', undefined]),
+      });
       break;
     case 2:
     case 3:
@@ -178,7 +183,14 @@ const served = (codec: 'json' | 'messagepack', seeds: readonly Buffer[]): Target
         }
       },
     };
-    const limits = { remoteCalls: 3, remoteCallsPerSecond: 4, remoteBytes: 10_000, messageBytes: MESSAGE_BYTES };
+    const limits = {
+      remoteCalls: 3,
+      remoteCallsPerSecond: 4,
+      remoteBytes: 10_000,
+      remoteTotalBytes: chance.of([1_000, 1_000_000]),
+      messageBytes: MESSAGE_BYTES,
+      channels: 10,
+    };
     const exposures = new Exposures<object>(limits, () => 0);
     const overflow = chance.of(['fail', 'latest', 'drop-oldest'] as const);
     const exposure = exposures.add(exposed, { as: '', codec, overflow });
@@ -227,13 +239,16 @@ const answers = (codec: 'json' | 'messagepack', seeds: readonly Buffer[]): Targe
     let isReleased = false;
     let ends = 0;
     const result$ = call$({
-      open: () => ({
-        channel,
-        begun: new BegunBytes(1_048_576),
-        release: () => {
-          isReleased = true;
-        },
-      }),
+      open: ({ onOpen }) => {
+        onOpen({
+          channel,
+          begun: new BegunBytes(1_048_576),
+          release: () => {
+            isReleased = true;
+          },
+        });
+        return () => undefined;
+      },
       format: formatOf(codec),
       messageBytes: MESSAGE_BYTES,
       what: '`object.method`',
