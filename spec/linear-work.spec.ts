@@ -12,8 +12,8 @@ import { parsePcp } from '../lib/port-mapping/pcp-messages.js';
 import { parseAction } from '../lib/port-mapping/upnp/soap.js';
 import { parseXml } from '../lib/port-mapping/upnp/xml.js';
 import { createIdentity, isPeerId, peerIdToKey } from '../lib/identity.js';
-import { FramedLink, framedWire } from '../lib/link/framed-link.js';
-import { encodeHeader, FRAME, frameDecoder } from '../lib/link/frames.js';
+import { FramedLink, FramedWire } from '../lib/link/framed-link.js';
+import { encodeHeader, FRAME, FrameDecoder } from '../lib/link/frames.js';
 import { decodeEnd, decodeHello } from '../lib/link/handshake.js';
 import { lineDecoder } from '../lib/link/lines.js';
 import * as relay from '../lib/techniques/relay/protocol.js';
@@ -102,7 +102,7 @@ const READERS: Readonly<Record<string, (text: string) => unknown>> = {
 
 /** Everything that reads bytes. */
 const DECODERS: Readonly<Record<string, (bytes: Buffer) => unknown>> = {
-  frames: (bytes) => frameDecoder()(bytes),
+  frames: (bytes) => new FrameDecoder().push(bytes),
   decodeHello,
   decodeEnd,
   parsePcp,
@@ -173,9 +173,9 @@ describe('sixteen times the input from a stranger costs sixteen times the work',
     };
     // A frame other than data is no longer than 16 KiB.
     const frame = (times: number) => {
-      const decode = frameDecoder();
-      decode(encodeHeader(FRAME.locator, times));
-      comeBy(times, decode);
+      const decoder = new FrameDecoder();
+      decoder.push(encodeHeader(FRAME.locator, times));
+      comeBy(times, (bytes) => decoder.push(bytes));
     };
     // Messages without attributes, one after the other.
     const header = Buffer.from(`010100002112a442${'00'.repeat(12)}`, 'hex');
@@ -211,7 +211,7 @@ describe('sixteen times the input from a stranger costs sixteen times the work',
   it('of tiny frames that a framed holds until they are wanted, or until the peer reads', () => {
     const received = (times: number) => {
       const stream = new Duplex({ read: noop, write: noop });
-      const framed = new FramedLink({ ...linkOf('direct'), stream }, framedWire());
+      const framed = new FramedLink({ ...linkOf('direct'), stream }, new FramedWire());
       framed.attach({ frame: noop, written: noop, closed: noop });
       stream.emit('data', Buffer.concat(Array<Buffer>(times).fill(encodeHeader(FRAME.ping, 0))));
       framed.setFlowing(true);
@@ -220,7 +220,7 @@ describe('sixteen times the input from a stranger costs sixteen times the work',
     const written = (times: number) => {
       const done: (() => void)[] = [];
       const stream = new Duplex({ read: noop, write: (_chunk, _encoding, next) => done.push(next) });
-      const framed = new FramedLink({ ...linkOf('direct'), stream }, framedWire());
+      const framed = new FramedLink({ ...linkOf('direct'), stream }, new FramedWire());
       for (let i = 0; i < times; i++) framed.write(FRAME.pong, Buffer.of(1));
       while (framed.buffered > 0) done.pop()?.();
       stream.destroy();

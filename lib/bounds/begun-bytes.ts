@@ -2,11 +2,17 @@
 // with them. So all readers of a connection share a number of bytes for what has begun. When that is used up a reader gets no more, and
 // its channel no credit, until another has finished. One at a time may go on regardless: else all could wait for each other.
 
+/** Reads what the peer sends. */
+export interface BegunReader {
+  /** Called with how many bytes more the peer may send. */
+  onRead(bytes: number): void;
+}
+
 /** The bytes that readers may hold together of what has begun and is not whole. */
 export class BegunBytes {
   #left: number;
-  /** Those that wait for bytes, in the order in which they came. */
-  readonly #waiting = new Set<BegunShare>();
+  /** Those that wait for bytes, in the order in which they came; most connections never have any. */
+  #waiting: Set<BegunShare> | undefined;
   /** The one that may go on regardless. */
   #first: BegunShare | undefined;
 
@@ -14,9 +20,9 @@ export class BegunBytes {
     this.#left = bytes;
   }
 
-  /** @param give is called with how many bytes more the peer may send. */
-  share(give: (bytes: number) => void): BegunShare {
-    return new BegunShare(this, give);
+  /** Adds a reader. */
+  share(reader: BegunReader): BegunShare {
+    return new BegunShare(this, reader);
   }
 
   /**
@@ -27,35 +33,35 @@ export class BegunBytes {
   take(share: BegunShare, bytes: number, isNext: boolean): boolean {
     const hasRoom = bytes <= this.#left;
     if (!hasRoom) this.#first ??= share;
-    const may = this.#first === share || (hasRoom && (isNext || this.#waiting.size === 0));
+    const may = this.#first === share || (hasRoom && (isNext || (this.#waiting?.size ?? 0) === 0));
     if (may) {
       this.#left -= bytes;
-      this.#waiting.delete(share);
-    } else this.#waiting.add(share);
+      this.#waiting?.delete(share);
+    } else (this.#waiting ??= new Set()).add(share);
     return may;
   }
 
   /** Gives back the bytes of a share that has finished what it had begun, or of which nobody reads any more. */
   giveBack(share: BegunShare, bytes: number): void {
     this.#left += bytes;
-    this.#waiting.delete(share);
+    this.#waiting?.delete(share);
     if (this.#first === share) this.#first = undefined;
-    for (const next of this.#waiting) if (!next.takeOwed(true)) return;
+    for (const next of this.#waiting ?? []) if (!next.takeOwed(true)) return;
   }
 }
 
 /** What one reader holds. */
 export class BegunShare {
   readonly #all: BegunBytes;
-  readonly #give: (bytes: number) => void;
+  readonly #reader: BegunReader;
   /** How many bytes it has taken, for which the peer has got credit again. */
   #taken = 0;
   /** How many it holds besides, for which the peer has to wait. */
   #owed = 0;
 
-  constructor(all: BegunBytes, give: (bytes: number) => void) {
+  constructor(all: BegunBytes, reader: BegunReader) {
     this.#all = all;
-    this.#give = give;
+    this.#reader = reader;
   }
 
   /**
@@ -73,7 +79,7 @@ export class BegunShare {
       this.#taken -= back;
       this.#all.giveBack(this, back);
     }
-    if (whole > 0) this.#give(whole);
+    if (whole > 0) this.#reader.onRead(whole);
     if (this.#owed > 0) this.takeOwed(false);
   }
 
@@ -87,7 +93,7 @@ export class BegunShare {
     if (!this.#all.take(this, bytes, isNext)) return false;
     this.#owed = 0;
     this.#taken += bytes;
-    this.#give(bytes);
+    this.#reader.onRead(bytes);
     return true;
   }
 

@@ -24,8 +24,8 @@ interface WaitingHolder {
  *
  * @example
  * const waiting = new WaitingBytes({ most: 2 ** 25, holders: 1024 });
- * const share = waiting.share({ giveWay: () => call.fail(), wake: () => call.goOn() });
- * share.set(call.waiting);
+ * const share = waiting.share({ giveWay: () => socket.destroy(), wake: () => socket.resume() });
+ * share.set(socket.writableLength);
  */
 export class WaitingBytes {
   /** How many bytes each holder may have whatever others have. */

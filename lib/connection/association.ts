@@ -1,13 +1,16 @@
-import { BehaviorSubject, noop, Subscription, timer, type Observable, type SchedulerLike } from 'rxjs';
+import { noop, type Observable, type Subscription } from 'rxjs';
 import { ProtocolError } from '../errors.js';
 import type { FramedLink } from '../link/framed-link.js';
 import { FRAME } from '../link/frames.js';
 import { decodeEnd, encodeHello, type End, type Hello } from '../link/handshake.js';
 import { NEVER_BEGUN, outOfReachReason, type CloseReason } from './close-reason.js';
+import { Latest } from '../operators/latest.js';
 import { Consent } from './consent.js';
+import type { Beating } from './heartbeats.js';
 import { pathOf, type Path } from './path.js';
 import type { ConnectionContext, ConnectionStart } from './start.js';
 import type { StreamHandler, TransportHost } from './transport/host.js';
+import type { Need } from './transport/link-choice.js';
 import { Transport } from './transport/transport.js';
 import { Whereabouts } from './whereabouts.js';
 
@@ -15,6 +18,8 @@ import { Whereabouts } from './whereabouts.js';
 export interface AssociationHost {
   /** The peer refuses a further link, and says why. */
   onRefused(end: End): void;
+  /** Another link is needed from now on, or none. */
+  onNeed(need: Need): void;
   /** The last link is gone. Another may follow, except for a plain connection. */
   onLost(error: Error | undefined): void;
   /** The peer cannot be reached any more. */
@@ -24,7 +29,7 @@ export interface AssociationHost {
 }
 
 /** What an association needs. */
-export interface AssociationConfig extends Pick<ConnectionContext, 'runtime' | 'timing' | 'limits'> {
+export interface AssociationConfig extends ConnectionContext {
   /** Takes the peer's stream of bytes. */
   readonly stream: StreamHandler;
   readonly host: AssociationHost;
@@ -34,17 +39,21 @@ export interface AssociationConfig extends Pick<ConnectionContext, 'runtime' | '
  * What two nodes share while links between them come and go (SCTP's word, RFC 9260): a {@link Transport}, the peer's
  * {@link Consent} to the connection, and the {@link Whereabouts} of both. It says hello on each link, and sends heartbeats.
  */
-export class Association {
+export class Association implements Beating, TransportHost {
   readonly transport: Transport;
   readonly consent: Consent;
   readonly whereabouts: Whereabouts;
-  /** The way to the peer; replays the latest. */
-  readonly path$: Observable<Path>;
 
   readonly #config: AssociationConfig;
   readonly #start: ConnectionStart;
-  readonly #path: BehaviorSubject<Path>;
-  readonly #running = new Subscription();
+  readonly #path = new Latest<Path>();
+  /** Ends the heartbeats. */
+  #stopBeating = noop;
+  #isClosed = false;
+  /** Until the peer has agreed to the connection, … */
+  #consentTimer: Subscription | undefined;
+  /** … and while there is no working link. */
+  #survivalTimer: Subscription | undefined;
   /** Why the last link broke. */
   #lostBy: Error | undefined;
 
@@ -53,9 +62,8 @@ export class Association {
     const { peerId } = framed.link;
     this.#config = config;
     this.#start = start;
-    this.#path = new BehaviorSubject(pathOf(framed, undefined));
-    this.path$ = this.#path.asObservable();
-    this.consent = new Consent(start.id);
+    this.#path.next(pathOf(framed, undefined));
+    this.consent = new Consent(start.id, this);
     this.whereabouts = new Whereabouts(peerId);
     this.whereabouts.note(framed.link);
     this.transport = new Transport(framed, start.confirmed, {
@@ -65,34 +73,40 @@ export class Association {
       handshakeMs: timing.handshakeMs,
       isControlling: start.isControlling,
       stream,
-      host: this.#host,
+      host: this,
     });
+  }
+
+  /** The way to the peer; replays the latest. */
+  get path$(): Observable<Path> {
+    return this.#path.value$;
   }
 
   /** Says hello on the first link, and starts sending and receiving. Call it once, when `host` and `stream` are ready. */
   begin(): void {
-    const { runtime, timing } = this.#config;
-    const { scheduler } = runtime;
+    const { runtime, timing, heartbeats } = this.#config;
     const { lastLink: first } = this.transport;
-    this.#run(this.consent.given$, this.#sayLocator);
     this.#sayFirstHello(first);
     if (this.#start.confirmed) this.consent.give();
-    // A connection without a working link is kept for a while.
-    let kept: Subscription | undefined;
-    this.#run(this.transport.need$, (need) => {
-      kept?.unsubscribe();
-      kept = need === 'any' ? scheduler.schedule(this.#giveUp, timing.survivalMs) : undefined;
-      this.#running.add(kept);
-    });
     this.transport.start();
-    if (first.hasControlFrames) this.#beat(timing.heartbeatMs, scheduler);
-    if (!this.#start.confirmed) this.#run(timer(timing.handshakeMs, scheduler), this.#expectConsent);
+    // What had come on the link may have ended it.
+    if (this.#isClosed) return;
+    if (first.hasControlFrames) this.#stopBeating = heartbeats.add(this);
+    if (!this.#start.confirmed)
+      this.#consentTimer = runtime.scheduler.schedule(() => {
+        this.#expectConsent();
+      }, timing.handshakeMs);
   }
 
   /** Asks the peer for a sign of life. */
-  readonly ping = (): void => {
+  ping(): void {
     this.transport.ping(Buffer.from(this.#config.runtime.newId()));
-  };
+  }
+
+  /** See {@link Beating}. */
+  beat(): void {
+    this.ping();
+  }
 
   /** Adds a link that this side has made, if the connection needs it; else closes it. */
   offer(framed: FramedLink, attempt?: string): void {
@@ -131,41 +145,76 @@ export class Association {
 
   /** Stops all timers and completes all streams. The transport is closed already. */
   close(): void {
-    this.#running.unsubscribe();
+    this.#isClosed = true;
+    this.#stopBeating();
+    this.#consentTimer?.unsubscribe();
+    this.#survivalTimer?.unsubscribe();
+    this.#path.forget();
     this.#path.complete();
     this.whereabouts.complete();
     this.consent.close();
   }
 
-  readonly #host: TransportHost = {
-    onHello: (hello) => {
-      if (this.consent.hear(hello)) this.ping();
-    },
-    onRefused: (payload) => {
-      this.#config.host.onRefused(decodeEnd(payload));
-    },
-    onLocator: (payload) => {
-      this.whereabouts.hear(payload);
-    },
-    onPath: (framed) => {
-      this.#path.next(pathOf(framed, undefined));
-      this.whereabouts.note(framed.link);
-      this.#sayLocator();
-      if (this.consent.isGiven) this.ping();
-    },
-    onRoundTrip: (framed, ms) => {
-      this.#path.next(pathOf(framed, ms));
-    },
-    onLost: (error) => {
-      this.#lostBy = error;
-      const spare = this.consent.takeSpare();
-      if (spare === undefined) this.#config.host.onLost(error);
-      else this.moveTo(spare.framed, spare.id);
-    },
-    onFault: (error) => {
-      this.#config.host.onFault(error);
-    },
-  };
+  /** The peer has agreed to the connection. */
+  onConsent(): void {
+    this.#consentTimer?.unsubscribe();
+    this.#consentTimer = undefined;
+    this.#sayLocator();
+  }
+
+  /** See {@link TransportHost}. */
+  onHello(hello: Hello): void {
+    if (this.consent.hear(hello)) this.ping();
+  }
+
+  /** See {@link TransportHost}. */
+  onRefused(payload: Buffer): void {
+    this.#config.host.onRefused(decodeEnd(payload));
+  }
+
+  /** See {@link TransportHost}. */
+  onLocator(payload: Buffer): void {
+    this.whereabouts.hear(payload);
+  }
+
+  /** See {@link TransportHost}. A connection without a working link is kept for a while. */
+  onNeed(need: Need): void {
+    const { runtime, timing } = this.#config;
+    this.#survivalTimer?.unsubscribe();
+    this.#survivalTimer =
+      need === 'any' && !this.#isClosed
+        ? runtime.scheduler.schedule(() => {
+            this.#giveUp();
+          }, timing.survivalMs)
+        : undefined;
+    this.#config.host.onNeed(need);
+  }
+
+  /** See {@link TransportHost}. */
+  onPath(framed: FramedLink): void {
+    this.#path.next(pathOf(framed, undefined));
+    this.whereabouts.note(framed.link);
+    this.#sayLocator();
+    if (this.consent.isGiven) this.ping();
+  }
+
+  /** See {@link TransportHost}. */
+  onRoundTrip(framed: FramedLink, ms: number): void {
+    this.#path.next(pathOf(framed, ms));
+  }
+
+  /** See {@link TransportHost}. */
+  onLost(error: Error | undefined): void {
+    this.#lostBy = error;
+    const spare = this.consent.takeSpare();
+    if (spare === undefined) this.#config.host.onLost(error);
+    else this.moveTo(spare.framed, spare.id);
+  }
+
+  /** See {@link TransportHost}. */
+  onFault(error: unknown): void {
+    this.#config.host.onFault(error);
+  }
 
   #sayFirstHello(framed: FramedLink): void {
     const { attempt } = this.#start;
@@ -178,35 +227,19 @@ export class Association {
     framed.write(FRAME.hello, encodeHello({ connection: this.consent.id, attempt, ...state }));
   }
 
-  readonly #sayLocator = (): void => {
+  #sayLocator(): void {
     const { own } = this.whereabouts;
     if (this.consent.isGiven && own !== undefined) this.transport.say(FRAME.locator, Buffer.from(own));
-  };
+  }
 
-  readonly #expectConsent = (): void => {
+  #expectConsent(): void {
     if (this.consent.isGiven) return;
     if (this.transport.currentLink === undefined) this.#config.host.onGone(NEVER_BEGUN);
     else this.#config.host.onFault(new ProtocolError('The peer proved its key and then said nothing'));
-  };
-
-  readonly #giveUp = (): void => {
-    const hasLink = this.transport.currentLink !== undefined;
-    this.#config.host.onGone(outOfReachReason(hasLink, this.#lostBy, this.#config.timing.survivalMs));
-  };
-
-  /** Sends heartbeats. An `interval` would do the same, but takes half a kilobyte more memory for each connection. */
-  #beat(ms: number, scheduler: SchedulerLike): void {
-    const { ping } = this;
-    this.#running.add(
-      scheduler.schedule(function () {
-        ping();
-        this.schedule(undefined, ms);
-      }, ms),
-    );
   }
 
-  /** Runs an action at each emission, until the association is closed. */
-  #run<T>(times$: Observable<T>, action: (value: T) => void): void {
-    this.#running.add(times$.subscribe({ next: action, error: noop }));
+  #giveUp(): void {
+    const hasLink = this.transport.currentLink !== undefined;
+    this.#config.host.onGone(outOfReachReason(hasLink, this.#lostBy, this.#config.timing.survivalMs));
   }
 }

@@ -1,7 +1,8 @@
-import { ReplaySubject, type Observable } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { ProtocolError } from '../errors.js';
 import type { FramedLink } from '../link/framed-link.js';
 import type { Hello } from '../link/handshake.js';
+import { Latest } from '../operators/latest.js';
 
 /** A link on which the peer has said hello, and the connection that it named. */
 export interface OfferedLink {
@@ -14,14 +15,18 @@ export interface OfferedLink {
  * in reserve until it is known which of the two links becomes the connection.
  */
 export class Consent {
-  readonly #given = new ReplaySubject<void>(1);
+  readonly #given = new Latest<void>();
   #isGiven = false;
   #spare: OfferedLink | undefined;
 
   /**
    * @param id names the connection on both sides. If the peer's link becomes the connection, its id is used instead.
+   * @param host learns of the consent before all others.
    */
-  constructor(public id: string) {}
+  constructor(
+    public id: string,
+    readonly host?: { onConsent(): void },
+  ) {}
 
   /** Whether the peer has agreed to the connection. */
   get isGiven(): boolean {
@@ -30,13 +35,15 @@ export class Consent {
 
   /** Emits once when the peer agrees to the connection; completes without emitting when it never will. */
   get given$(): Observable<void> {
-    return this.#given.asObservable();
+    return this.#given.value$;
   }
 
   /** The peer has agreed to the connection: the link in reserve is not needed. */
   give(): void {
+    const isNew = !this.#isGiven;
     this.#isGiven = true;
     this.#dropSpare();
+    if (isNew) this.host?.onConsent();
     this.#given.next();
     this.#given.complete();
   }

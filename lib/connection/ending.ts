@@ -17,7 +17,7 @@ export interface EndingConfig {
   readonly streams: Pick<StreamLayer, 'hasReader' | 'isReading' | 'closeInbox' | 'closeOutbox'>;
   readonly transport: Pick<Transport, 'isAcknowledged' | 'lastLink' | 'progress' | 'end' | 'readOn' | 'close'>;
   /** Called once, when the connection has ended: nothing is sent or received any more. */
-  readonly onClosed: (reason: CloseReason) => void;
+  onClosed(reason: CloseReason): void;
 }
 
 /**
@@ -75,14 +75,14 @@ export class Ending {
   finish(reason: CloseReason): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    const { streams, transport, closeMs, onClosed } = this.#config;
+    const { streams, transport, closeMs } = this.#config;
     this.#movement?.unsubscribe();
     streams.closeOutbox(reason);
     // The end that this side has said may still wait behind data, which now do not arrive.
     if (this.#said !== undefined && reason.code !== 'closed') transport.end(encodeEnd(reason));
     transport.close(reason.code === 'closed' ? closeMs : FAULT_GRACE_MS);
     streams.closeInbox('cut');
-    onClosed(reason);
+    this.#config.onClosed(reason);
   }
 
   /** Ends the connection at once, and drops everything not yet sent. */

@@ -6,7 +6,6 @@ import {
   map,
   merge,
   race,
-  ReplaySubject,
   take,
   timer,
   type Observable,
@@ -16,7 +15,7 @@ import type { Endpoint } from '../endpoint.js';
 import { UnavailableError } from '../errors.js';
 import type { PeerId } from '../identity.js';
 import type { FramedLink } from '../link/framed-link.js';
-import { decodeEnd, type Hello } from '../link/handshake.js';
+import type { Hello } from '../link/handshake.js';
 import type { CallOpening } from '../remote/channel.js';
 import type { Exposures } from '../remote/expose.js';
 import type { Remote, RemoteOptions } from '../remote/interface.js';
@@ -24,112 +23,99 @@ import { remoteObject } from '../remote/remote.js';
 import type { UnlV3 } from '../unl/types.js';
 import type { AcceptOptions, Channel, ChannelOptions, Connection, Direction } from './connection.js';
 import type { Acceptors } from './channels/acceptors.js';
-import type { ChannelStreamConfig } from './channels/channel-stream.js';
 import { Channels } from './channels/channels.js';
-import { PlainStream } from './channels/plain-stream.js';
-import { Association, type AssociationHost } from './association.js';
-import { brokenReason, CLOSED_HERE, DROPPED_HERE, failureReason, resetHere, type CloseReason } from './close-reason.js';
-import { Ending } from './ending.js';
+import type { PlainStream } from './channels/plain-stream.js';
+import type { Association } from './association.js';
+import { DROPPED_HERE, resetHere, type CloseReason } from './close-reason.js';
+import { ConnectionCore, type CoreHost } from './core.js';
+import type { Ending } from './ending.js';
 import type { Path } from './path.js';
 import type { ConnectionContext, ConnectionStart } from './start.js';
-import type { StreamHandler } from './transport/host.js';
 import type { Need } from './transport/link-choice.js';
 
+/** Has connections, and learns of what becomes of them. */
+export interface ConnectionOwner {
+  /** It needs a link. Called when it did not need one before. */
+  onNeedy(connection: PeerConnection): void;
+  /** It has ended. Called once, before all who have subscribed to `closed$`. */
+  onClosed(connection: PeerConnection, reason: CloseReason): void;
+}
+
 /**
- * A connection: {@link Channels} over an {@link Association}, whose bytes go over one link after the other; and its {@link Ending}.
+ * A connection as an application has it, and as a node uses it.
  *
  * The side that dialled sends at once, a round trip before it knows whether the peer uses this link for the connection: both may have
  * dialled. If the peer uses the other link, everything is sent again there.
  */
-export class PeerConnection implements Connection {
+export class PeerConnection implements Connection, CoreHost {
   readonly peerId: PeerId;
   readonly direction: Direction;
   readonly name = '';
   readonly connection: Connection = this;
-  readonly lines$: Observable<string>;
-  readonly messages$: Observable<Buffer>;
-  readonly drain$: Observable<void>;
-  readonly path$: Observable<Path>;
-  readonly closed$: Observable<CloseReason>;
 
   readonly #context: ConnectionContext;
-  readonly #closed = new ReplaySubject<CloseReason>(1);
-  readonly #streams: Channels | PlainStream;
-  readonly #association: Association;
-  readonly #ending: Ending;
-  #isPumpDue = false;
+  readonly #core: ConnectionCore;
+  #owner: ConnectionOwner | undefined;
+  #isNeedy = false;
 
   constructor(framed: FramedLink, start: ConnectionStart, context: ConnectionContext) {
-    const { runtime, timing, limits } = context;
     this.peerId = framed.link.peerId;
     this.direction = start.direction;
     this.#context = context;
-    this.#streams = this.#streamsOver(framed, start);
-    this.#association = new Association(framed, start, {
-      runtime,
-      timing,
-      limits,
-      stream: this.#handler,
-      host: this.#host,
-    });
-    this.#ending = new Ending({
-      closeMs: timing.closeMs,
-      scheduler: runtime.scheduler,
-      isFramed: framed.hasControlFrames,
-      streams: this.#streams,
-      transport: this.#association.transport,
-      onClosed: (reason) => {
-        this.#onClosed(reason);
-      },
-    });
-    this.lines$ = this.#streams.own.lines$;
-    this.messages$ = this.#streams.own.messages$;
-    this.drain$ = this.#streams.own.drain$;
-    this.path$ = this.#association.path$;
-    this.closed$ = this.#closed.asObservable();
+    this.#core = new ConnectionCore(this, framed, start, context);
     this.#association.begin();
   }
 
-  #streamsOver(framed: FramedLink, { isControlling }: ConnectionStart): Channels | PlainStream {
-    const { limits, runtime } = this.#context;
-    const config: Omit<ChannelStreamConfig, 'write' | 'allowHalfOpen' | 'onRead'> = {
-      limits,
-      lineEnd: framed.lineEnd,
-      closed$: this.#closed,
-      waiting: () => this.#association.transport.buffered,
-      onChange: () => {
-        this.#ending.delivered();
-        this.#association.transport.readOn();
-      },
-      onDelivered: () => {
-        this.#ending.delivered();
-      },
-      onFault: (fault) => {
-        this.#fail(fault);
-      },
-      close: () => {
-        this.close();
-      },
-      abort: () => {
-        this.reset(0, 'the stream was destroyed');
-      },
-    };
-    const onDue = () => {
-      this.#pumpSoon();
-    };
-    if (!framed.hasControlFrames)
-      return new PlainStream({ ...config, onDue, ignoresData: () => this.#ending.ignoresData });
-    return new Channels({ ...config, connection: this, isControlling, scheduler: runtime.scheduler, onDue });
+  get lines$(): Observable<string> {
+    return this.#streams.own.lines$;
   }
 
-  /** Sends at the end of the current run of JavaScript, so that everything written in it travels together. */
-  #pumpSoon(): void {
-    if (this.#isPumpDue) return;
-    this.#isPumpDue = true;
-    queueMicrotask(() => {
-      this.#isPumpDue = false;
-      this.#association.transport.pump();
-    });
+  get messages$(): Observable<Buffer> {
+    return this.#streams.own.messages$;
+  }
+
+  get drain$(): Observable<void> {
+    return this.#streams.own.drain$;
+  }
+
+  get path$(): Observable<Path> {
+    return this.#association.path$;
+  }
+
+  get closed$(): Observable<CloseReason> {
+    return this.#core.closed$;
+  }
+
+  get #streams(): Channels | PlainStream {
+    return this.#core.streams;
+  }
+
+  get #association(): Association {
+    return this.#core.association;
+  }
+
+  get #ending(): Ending {
+    return this.#core.ending;
+  }
+
+  /** Tells its owner what becomes of it, beginning with what has become of it already. */
+  belongTo(owner: ConnectionOwner): void {
+    this.#owner = owner;
+    const reason = this.#core.closed.value;
+    if (reason !== undefined) owner.onClosed(this, reason);
+    else if (this.#isNeedy) owner.onNeedy(this);
+  }
+
+  /** See {@link CoreHost}. */
+  onNeed(need: Need): void {
+    const wasNeedy = this.#isNeedy;
+    this.#isNeedy = need !== 'none';
+    if (this.#isNeedy && !wasNeedy) this.#owner?.onNeedy(this);
+  }
+
+  /** See {@link CoreHost}. */
+  onClosed(reason: CloseReason): void {
+    this.#owner?.onClosed(this, reason);
   }
 
   /** Names the connection on both sides, so that the hello on another link can refer to it. */
@@ -172,6 +158,11 @@ export class PeerConnection implements Connection {
     return this.#association.consent.given$;
   }
 
+  /** Whether it needs a link at the moment. */
+  get isNeedy(): boolean {
+    return this.#isNeedy;
+  }
+
   /** Which link the connection needs at the moment, and whenever that changes. Completes when the connection ends. */
   get need$(): Observable<Need> {
     return this.#association.transport.need$;
@@ -185,7 +176,7 @@ export class PeerConnection implements Connection {
   /** Completes when the connection holds no socket any more. */
   get released$(): Observable<never> {
     return concat(
-      this.#closed.pipe(ignoreElements()),
+      this.closed$.pipe(ignoreElements()),
       defer(() => this.#lastLink.released$),
     );
   }
@@ -196,7 +187,7 @@ export class PeerConnection implements Connection {
       this.#association.ping();
       return race(
         this.#association.transport.heard$.pipe(map(() => true)),
-        merge(this.#closed, timer(ms, this.#context.runtime.scheduler)).pipe(map(() => false)),
+        merge(this.closed$, timer(ms, this.#context.runtime.scheduler)).pipe(map(() => false)),
       ).pipe(take(1));
     });
   }
@@ -252,39 +243,6 @@ export class PeerConnection implements Connection {
     );
   }
 
-  readonly #handler: StreamHandler = {
-    hasRoom: () => this.#streams.hasRoom(),
-    next: () => this.#streams.next(),
-    waiting: () => this.#streams.waiting,
-    onData: (bytes) => {
-      this.#streams.onData(bytes);
-    },
-    onEnd: (payload) => {
-      this.#ending.peerEnds(decodeEnd(payload));
-    },
-    onWritten: () => {
-      this.#streams.onWritten();
-    },
-    onAcknowledged: () => {
-      this.#ending.acknowledged();
-    },
-  };
-
-  readonly #host: AssociationHost = {
-    onRefused: (end) => {
-      this.#ending.refused(end);
-    },
-    onLost: (error) => {
-      if (!this.#ending.lost() && !this.#lastLink.hasControlFrames) this.#ending.finish(brokenReason(error));
-    },
-    onGone: (reason) => {
-      this.#ending.drop(reason);
-    },
-    onFault: (error) => {
-      this.#fail(error);
-    },
-  };
-
   /** Adds a link that this side has made, if the connection needs it; else closes it. */
   offer(framed: FramedLink, attempt?: string): void {
     this.#association.offer(framed, attempt);
@@ -321,7 +279,7 @@ export class PeerConnection implements Connection {
   }
 
   close(): void {
-    this.#ending.close(CLOSED_HERE);
+    this.#core.close();
   }
 
   reset(resetCode?: number, message?: string): void {
@@ -340,16 +298,5 @@ export class PeerConnection implements Connection {
 
   get #lastLink(): FramedLink {
     return this.#association.transport.lastLink;
-  }
-
-  #fail(error: unknown): void {
-    this.#ending.end(failureReason(error));
-  }
-
-  #onClosed(reason: CloseReason): void {
-    this.#association.close();
-    this.#closed.next(reason);
-    this.#closed.complete();
-    this.#streams.complete(reason);
   }
 }

@@ -1,20 +1,22 @@
 import type { Limits, Timing } from '../config.js';
 import type { Runtime } from '../runtime.js';
 import type { Direction } from './connection.js';
+import { Heartbeats } from './heartbeats.js';
 
 /** What every connection of a net shares. */
 export interface ConnectionContext {
   readonly runtime: Runtime;
   readonly timing: Timing;
   readonly limits: Limits;
+  readonly heartbeats: Heartbeats;
 }
 
-/** What connections need of a node: of its whole configuration each would otherwise keep a copy. */
+/** What the connections of a node need of it. Make it once for all of them. */
 export function contextOf(
   { timing, limits }: Pick<ConnectionContext, 'timing' | 'limits'>,
   runtime: Runtime,
 ): ConnectionContext {
-  return { timing, limits, runtime };
+  return { timing, limits, runtime, heartbeats: new Heartbeats(runtime.scheduler, timing.heartbeatMs) };
 }
 
 /** How a connection begins. */

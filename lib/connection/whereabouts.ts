@@ -1,7 +1,8 @@
-import { ReplaySubject, type Observable } from 'rxjs';
+import { map, type Observable } from 'rxjs';
 import { ProtocolError } from '../errors.js';
 import type { PeerId } from '../identity.js';
 import type { Link } from '../link/link.js';
+import { Latest } from '../operators/latest.js';
 import { parseUnl } from '../unl.js';
 import type { UnlV3 } from '../unl/types.js';
 
@@ -13,8 +14,9 @@ export class Whereabouts {
   /** This node's locator as text, to be told to the peer; `undefined` before it is known. */
   own: string | undefined;
   readonly #peerId: PeerId;
-  readonly #peer = new ReplaySubject<UnlV3>(1);
-  readonly #addresses = new Set<string>();
+  /** The peer's locator as text: it is seldom asked for, and takes less memory than what is parsed. */
+  readonly #peer = new Latest<string>();
+  #addresses: readonly string[] = [];
 
   constructor(peerId: PeerId) {
     this.#peerId = peerId;
@@ -22,17 +24,18 @@ export class Whereabouts {
 
   /** The locators that the peer tells, beginning with the latest. */
   get peer$(): Observable<UnlV3> {
-    return this.#peer.asObservable();
+    return this.#peer.value$.pipe(map((text) => this.#locatorIn(text)));
   }
 
   /** Whether a direct link has led to the peer at an address. */
   hasLedTo(address: string): boolean {
-    return this.#addresses.has(address);
+    return this.#addresses.includes(address);
   }
 
   /** Remembers the address that a direct link has led to. */
   note({ direct, remote }: Link): void {
-    if (direct && this.#addresses.size < MAX_ADDRESSES) this.#addresses.add(remote.address);
+    if (!direct || this.#addresses.length >= MAX_ADDRESSES || this.hasLedTo(remote.address)) return;
+    this.#addresses = [...this.#addresses, remote.address];
   }
 
   /**
@@ -41,10 +44,16 @@ export class Whereabouts {
    * @throws ProtocolError when it is another node's locator; InvalidUnlError when it cannot be parsed.
    */
   hear(payload: Buffer): void {
-    const unl = parseUnl(payload.toString('utf8'));
+    const text = payload.toString('utf8');
+    this.#locatorIn(text);
+    this.#peer.next(text);
+  }
+
+  #locatorIn(text: string): UnlV3 {
+    const unl = parseUnl(text);
     if (unl.version !== 3 || unl.peerId !== this.#peerId)
       throw new ProtocolError("Expected the peer's own locator, got another");
-    this.#peer.next(unl);
+    return unl;
   }
 
   /** The connection has ended: completes `peer$`. */

@@ -1,6 +1,6 @@
 import { EMPTY, fromEvent, ignoreElements, noop, take, type Observable, type SchedulerLike } from 'rxjs';
 import { Queue } from '../bounds/queue.js';
-import { DATA_FRAME_BYTES, encodeHeader, FRAME, frameDecoder, type Frame } from './frames.js';
+import { DATA_FRAME_BYTES, encodeHeader, FRAME, FrameDecoder, type Frame } from './frames.js';
 import type { Link } from './link.js';
 
 /** How many bytes the stream is handed at once: a few TLS records, in few system calls. */
@@ -27,21 +27,24 @@ export interface Wire {
 }
 
 /** The wire of secured links: every frame has a header. */
-export function framedWire(): Wire {
-  return {
-    decode: frameDecoder(),
-    encode(type, payload) {
-      const frames: Uint8Array[] = [];
-      for (let at = 0; at === 0 || at < payload.length; at += DATA_FRAME_BYTES) {
-        const piece = payload.subarray(at, at + DATA_FRAME_BYTES);
-        frames.push(encodeHeader(type, piece.length));
-        if (piece.length > 0) frames.push(piece);
-      }
-      return frames;
-    },
-    lineEnd: '\n',
-    endsWithStream: false,
-  };
+export class FramedWire implements Wire {
+  readonly lineEnd = '\n';
+  readonly endsWithStream = false;
+  readonly #decoder = new FrameDecoder();
+
+  decode(chunk: Buffer): Frame[] {
+    return this.#decoder.push(chunk);
+  }
+
+  encode(type: number, payload: Uint8Array): readonly Uint8Array[] {
+    const frames: Uint8Array[] = [];
+    for (let at = 0; at === 0 || at < payload.length; at += DATA_FRAME_BYTES) {
+      const piece = payload.subarray(at, at + DATA_FRAME_BYTES);
+      frames.push(encodeHeader(type, piece.length));
+      if (piece.length > 0) frames.push(piece);
+    }
+    return frames;
+  }
 }
 
 /**
@@ -54,7 +57,8 @@ export class FramedLink {
   #receiver: Receiver | undefined;
   #flowing = false;
   #delivering = false;
-  readonly #pending = new Queue<Frame>();
+  /** Frames that have not been handed over; only where some had to wait. */
+  #pending: Queue<Frame> | undefined;
   #moved = 0;
   readonly #queue = new Queue<Uint8Array>();
   #queued = 0;
@@ -67,39 +71,54 @@ export class FramedLink {
     this.#link = link;
     this.#wire = wire;
     const { stream } = link;
-    const close = (error?: Error) => {
-      this.#closed ??= error === undefined ? {} : { error };
-      this.#deliver();
-    };
     stream.on('data', (chunk: Buffer) => {
-      this.#moved += chunk.length;
-      let frames: Frame[] = [];
-      try {
-        frames = wire.decode(chunk);
-      } catch (error) {
-        this.#closed ??= { error: error instanceof Error ? error : new Error(String(error)) };
-      }
-      for (const frame of frames) if (!this.#handOver(frame)) this.#pending.push(frame);
-      this.#deliver();
+      this.#onData(chunk);
     });
     stream.on('end', () => {
-      if (wire.endsWithStream) this.#pending.push({ type: FRAME.end, payload: Buffer.alloc(0) });
-      close();
+      this.#onEnd();
     });
-    // The receiver learns at once that the link is gone, even if it does not read; but what had arrived comes first.
-    const breakOff = (error?: Error) => {
-      this.#closed ??= error === undefined ? {} : { error };
-      this.#isBroken = true;
-      this.#deliver();
-    };
-    stream.on('error', breakOff);
+    stream.on('error', (error: Error) => {
+      this.#breakOff(error);
+    });
     stream.on('close', () => {
-      breakOff();
+      this.#breakOff();
     });
     // The stream may have ended before these listeners were added.
-    if (stream.destroyed) breakOff(stream.errored ?? undefined);
-    else if (stream.readableEnded) close();
+    if (stream.destroyed) this.#breakOff(stream.errored ?? undefined);
+    else if (stream.readableEnded) this.#close();
     stream.pause();
+  }
+
+  #onData(chunk: Buffer): void {
+    this.#moved += chunk.length;
+    let frames: Frame[] = [];
+    try {
+      frames = this.#wire.decode(chunk);
+    } catch (error) {
+      this.#closed ??= { error: error instanceof Error ? error : new Error(String(error)) };
+    }
+    for (const frame of frames) if (!this.#handOver(frame)) this.#hold(frame);
+    this.#deliver();
+  }
+
+  #onEnd(): void {
+    if (this.#wire.endsWithStream) this.#hold({ type: FRAME.end, payload: Buffer.alloc(0) });
+    this.#close();
+  }
+
+  #close(error?: Error): void {
+    this.#closed ??= error === undefined ? {} : { error };
+    this.#deliver();
+  }
+
+  /** The receiver learns at once that the link is gone, even if it does not read; but what had arrived comes first. */
+  #breakOff(error?: Error): void {
+    this.#isBroken = true;
+    this.#close(error);
+  }
+
+  #hold(frame: Frame): void {
+    (this.#pending ??= new Queue()).push(frame);
   }
 
   get link(): Link {
@@ -223,9 +242,13 @@ export class FramedLink {
     this.#receiver?.written();
   };
 
+  get #hasPending(): boolean {
+    return (this.#pending?.length ?? 0) > 0;
+  }
+
   /** Hands a frame to the receiver at once where none waits before it. Returns whether it has. */
   #handOver(frame: Frame): boolean {
-    if (!this.#flowing || this.#delivering || this.#pending.length > 0 || this.#receiver === undefined) return false;
+    if (!this.#flowing || this.#delivering || this.#hasPending || this.#receiver === undefined) return false;
     this.#delivering = true;
     this.#receiver.frame(frame);
     this.#delivering = false;
@@ -237,7 +260,7 @@ export class FramedLink {
     if (this.#delivering) return;
     this.#delivering = true;
     while ((this.#flowing || this.#isBroken) && this.#receiver !== undefined) {
-      const frame = this.#pending.take();
+      const frame = this.#pending?.take();
       if (frame === undefined) break;
       this.#receiver.frame(frame);
     }
@@ -245,7 +268,7 @@ export class FramedLink {
     if (!this.#flowing && !this.#isBroken) return;
     if (this.#closed === undefined) {
       this.link.stream.resume();
-    } else if (this.#pending.length === 0 && !this.#isTold) {
+    } else if (!this.#hasPending && !this.#isTold) {
       this.#isTold = this.#receiver !== undefined;
       this.#receiver?.closed(this.#closed.error);
     }

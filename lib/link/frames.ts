@@ -65,46 +65,54 @@ export function encodeFrame(type: number, payload: Uint8Array): Buffer {
  * copying; the others whole.
  *
  * @example
- * const decode = frameDecoder();
- * socket.on('data', (chunk) => decode(chunk).forEach(handle));
+ * const decoder = new FrameDecoder();
+ * socket.on('data', (chunk) => decoder.push(chunk).forEach(handle));
  */
-export function frameDecoder(): (chunk: Buffer) => Frame[] {
-  // A frame that has not arrived completely.
-  const partial = new Gathered();
-  let dataLeft = 0;
+export class FrameDecoder {
+  /** A frame that has not arrived completely. */
+  #partial: Gathered | undefined;
+  #dataLeft = 0;
 
-  return (chunk) => {
+  /**
+   * The frames, and pieces of `data` frames, that a chunk completes.
+   *
+   * @throws ProtocolError
+   */
+  push(chunk: Buffer): Frame[] {
     const frames: Frame[] = [];
     let bytes = chunk;
-    if (partial.length > 0) {
+    const partial = this.#partial;
+    if (partial !== undefined) {
       partial.push(chunk);
       if (partial.length < neededOf(partial.bytes, 0)) return frames;
       bytes = partial.take();
+      this.#partial = undefined;
     }
     let at = 0;
     while (at < bytes.length) {
-      if (dataLeft > 0) {
+      if (this.#dataLeft > 0) {
         // Most often a chunk is one piece of data and nothing else: a view of it would be one more object for each.
-        const payload = at === 0 && dataLeft >= bytes.length ? bytes : bytes.subarray(at, at + dataLeft);
-        dataLeft -= payload.length;
+        const payload = at === 0 && this.#dataLeft >= bytes.length ? bytes : bytes.subarray(at, at + this.#dataLeft);
+        this.#dataLeft -= payload.length;
         at += payload.length;
         frames.push({ type: FRAME.data, payload });
         continue;
       }
       const needed = neededOf(bytes, at);
       if (bytes.length - at < needed) {
-        partial.push(bytes.subarray(at));
+        this.#partial = new Gathered();
+        this.#partial.push(bytes.subarray(at));
         break;
       }
       const head = bytes.readUInt32BE(at);
       const type = head >>> 24;
-      if (type === FRAME.data) dataLeft = head & DATA_MAX_LENGTH;
+      if (type === FRAME.data) this.#dataLeft = head & DATA_MAX_LENGTH;
       else if (type < FIRST_OPTIONAL_TYPE)
         frames.push({ type, payload: bytes.subarray(at + HEADER_LENGTH, at + needed) });
       at += needed;
     }
     return frames;
-  };
+  }
 }
 
 /**

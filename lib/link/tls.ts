@@ -39,6 +39,18 @@ export function secureContextOf(identity: Identity): SecureContext {
 }
 
 /**
+ * A protocol's name as the handshake has it (RFC 7301 §3.1). Of a list of names Node would make a Buffer in its pool, of which each socket
+ * would then keep 8 KiB; of a `DataView` it makes one with memory of its own.
+ */
+function protocolsOf(protocol: string): readonly string[] | DataView {
+  const { bun, deno } = process.versions;
+  if (bun !== undefined || deno !== undefined) return [protocol];
+  const name = Buffer.from(protocol);
+  const { buffer, byteOffset, length } = Buffer.concat([Buffer.of(name.length), name]);
+  return new DataView(buffer, byteOffset, length);
+}
+
+/**
  * Secures a socket with TLS 1.3, both sides with certificates. Emits the stream with the key that the peer proved, then
  * completes. The certificates are self-signed: there is no authority, only the key counts, and TLS proves that the peer has it
  * (CertificateVerify, RFC 8446 §4.4.3). On any failure, and when unsubscribed from before the end, it closes the socket before any
@@ -55,7 +67,7 @@ export function secure$(socket: Socket, { context, role, peerId, protocol = ALPN
       requestCert: true,
       // Chains mean nothing here: the key is compared below.
       rejectUnauthorized: false,
-      ALPNProtocols: [protocol],
+      ALPNProtocols: protocolsOf(protocol),
     };
     const stream =
       role === 'client' ? connect({ socket, ...settings }) : new TLSSocket(socket, { isServer: true, ...settings });

@@ -18,7 +18,7 @@ import type { PeerConnection } from '../connection/peer-connection.js';
 import type { Need } from '../connection/transport/link-choice.js';
 import { formatEndpoint, sameEndpoint, type Endpoint } from '../endpoint.js';
 import { DialError } from '../errors.js';
-import { FramedLink, framedWire } from '../link/framed-link.js';
+import { FramedLink, FramedWire } from '../link/framed-link.js';
 import type { Link } from '../link/link.js';
 import type { NetworkLook } from '../link/network-looks.js';
 import { firstAndRest } from '../operators/first-and-rest.js';
@@ -146,7 +146,7 @@ export class Attempts {
             (!isServicePort(endpoint.port) && (connection.hasBeenAt(endpoint.address) || isNamedAt(endpoint)));
           return this.#link$(locator, wanted, { timeoutMs, isSeen }).pipe(
             tap((link) => {
-              connection.offer(new FramedLink(link, framedWire()));
+              connection.offer(new FramedLink(link, new FramedWire()));
             }),
             ignoreErrors(),
           );

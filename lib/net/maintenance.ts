@@ -1,14 +1,19 @@
 import {
   asapScheduler,
+  defer,
+  filter,
+  finalize,
   ignoreElements,
   map,
   merge,
   mergeMap,
   observeOn,
+  takeUntil,
   tap,
   withLatestFrom,
   type Observable,
 } from 'rxjs';
+import type { PeerConnection } from '../connection/peer-connection.js';
 import { isOurs } from '../link/interfaces.js';
 import type { NetworkLook } from '../link/network-looks.js';
 import type { Peers } from '../peers/peers.js';
@@ -32,10 +37,19 @@ interface MaintenanceConfig {
  * emits, never fails.
  */
 export function maintainConnections$({ network$, peers, attempts, own$ }: MaintenanceConfig): Observable<never> {
-  // From the start, since a link may break before the peer has agreed to the connection.
-  const searched$ = peers.begun$.pipe(
+  // From the start, since a link may break before the peer has agreed to the connection. Most connections need nothing most of the time,
+  // and a search takes kilobytes.
+  const searching = new Set<PeerConnection>();
+  const searched$ = peers.needy$.pipe(
     observeOn(asapScheduler),
-    mergeMap((connection) => attempts.searchLinks$(connection)),
+    filter((connection) => !searching.has(connection)),
+    mergeMap((connection) =>
+      defer(() => {
+        searching.add(connection);
+        const satisfied$ = connection.need$.pipe(filter((need) => need === 'none'));
+        return attempts.searchLinks$(connection).pipe(takeUntil(satisfied$));
+      }).pipe(finalize(() => searching.delete(connection))),
+    ),
   );
   const ownText$ = own$.pipe(map(formatUnl));
   const told$ = merge(

@@ -1,11 +1,12 @@
 import { defer, EMPTY, filter, from, merge, Observable, skip, Subject, Subscription, switchMap } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
-import { PeerConnection } from '../connection/peer-connection.js';
-import { contextOf, type ConnectionStart } from '../connection/start.js';
+import type { CloseReason } from '../connection/close-reason.js';
+import { PeerConnection, type ConnectionOwner } from '../connection/peer-connection.js';
+import { contextOf, type ConnectionContext, type ConnectionStart } from '../connection/start.js';
 import { siteOf } from '../bounds/site.js';
 import { reasonOf } from '../errors.js';
 import { isGreater, type PeerId } from '../identity.js';
-import { framedWire, FramedLink } from '../link/framed-link.js';
+import { FramedWire, FramedLink } from '../link/framed-link.js';
 import { FRAME } from '../link/frames.js';
 import { encodeEnd, type End, type Hello } from '../link/handshake.js';
 import type { Link } from '../link/link.js';
@@ -34,16 +35,19 @@ const GAVE_WAY = 'all inbound slots are taken, and most of them from this addres
  * When two nodes dial each other at the same moment there are two links, and both sides must choose the same one. The side
  * with the greater key decides: it says hello on one link only, and the other side moves there.
  */
-export class Peers {
+export class Peers implements ConnectionOwner {
   /** Every connection that both sides hold: those that are open, then each new one. */
   readonly connection$: Observable<PeerConnection>;
 
+  /** What its connections share. */
+  readonly #context: ConnectionContext;
   readonly #open = new Set<PeerConnection>();
   /** Plain peers prove no key: their id is their endpoint, so that each connection has its own entry. */
   readonly #byPeer = new Map<PeerId, PeerConnection>();
   readonly #begun = new Subject<PeerConnection>();
   readonly #arrived = new Subject<PeerConnection>();
   readonly #left = new Subject<PeerConnection>();
+  readonly #needy = new Subject<PeerConnection>();
   readonly #probes = new Subscription();
   /** The newest link of each peer that has a connection and is being probed. */
   readonly #returning = new Map<PeerId, { readonly framed: FramedLink; readonly hello: Hello }>();
@@ -62,6 +66,7 @@ export class Peers {
     readonly security: Security,
     readonly trace: PeerTrace,
   ) {
+    this.#context = contextOf(config, runtime);
     this.#ended = new Seen({ ...ENDED, now: () => runtime.scheduler.now() });
     this.connection$ = defer(() => merge(from(this.all), this.#arrived));
   }
@@ -69,6 +74,11 @@ export class Peers {
   /** Every connection, even if the peer has not agreed to it yet: those that are open, then each new one. */
   get begun$(): Observable<PeerConnection> {
     return defer(() => merge(from(this.begun), this.#begun));
+  }
+
+  /** The connections that need a link: those that do now, then each that comes to need one. */
+  get needy$(): Observable<PeerConnection> {
+    return defer(() => merge(from(this.begun.filter(({ isNeedy }) => isNeedy)), this.#needy));
   }
 
   /** Each connection that has ended. */
@@ -136,7 +146,7 @@ export class Peers {
     const existing = this.#byPeer.get(link.peerId);
     if (existing?.hasLink === false) {
       // Even a connection that is being closed needs a link, to send what is left.
-      existing.offer(new FramedLink(link, framedWire()), attempt);
+      existing.offer(new FramedLink(link, new FramedWire()), attempt);
       return;
     }
     const refusal = this.get(link.peerId) === undefined ? this.#reasonToRefuse(link) : undefined;
@@ -155,7 +165,7 @@ export class Peers {
   ): PeerConnection {
     const existing = this.get(link.peerId);
     if (existing !== undefined) {
-      existing.offer(new FramedLink(link, framedWire()), attempt);
+      existing.offer(new FramedLink(link, new FramedWire()), attempt);
       return existing;
     }
     return this.add(this.security.connectionOver(link, { direction, attempt }));
@@ -219,18 +229,24 @@ export class Peers {
       },
       error: this.#never,
     });
-    connection.closed$.subscribe({
-      next: (reason) => {
-        this.#open.delete(connection);
-        if (reason.code === 'closed' && connection.id !== '') this.#ended.add(connection.id);
-        if (this.#byPeer.get(peerId) === connection) this.#byPeer.delete(peerId);
-        this.trace({ type: 'connection-closed', peerId, reason });
-        // A connection that the peer never agreed to was never announced.
-        if (connection.confirmed) this.#left.next(connection);
-      },
-      error: this.#never,
-    });
+    connection.belongTo(this);
     return connection;
+  }
+
+  /** See {@link ConnectionOwner}. */
+  onNeedy(connection: PeerConnection): void {
+    this.#needy.next(connection);
+  }
+
+  /** See {@link ConnectionOwner}. */
+  onClosed(connection: PeerConnection, reason: CloseReason): void {
+    const { peerId } = connection;
+    this.#open.delete(connection);
+    if (reason.code === 'closed' && connection.id !== '') this.#ended.add(connection.id);
+    if (this.#byPeer.get(peerId) === connection) this.#byPeer.delete(peerId);
+    this.trace({ type: 'connection-closed', peerId, reason });
+    // A connection that the peer never agreed to was never announced.
+    if (connection.confirmed) this.#left.next(connection);
   }
 
   /** Completes all streams. The caller has to close the connections first. */
@@ -241,6 +257,7 @@ export class Peers {
     this.#begun.complete();
     this.#arrived.complete();
     this.#left.complete();
+    this.#needy.complete();
   }
 
   #slotted(direction: Direction): readonly PeerConnection[] {
@@ -262,7 +279,7 @@ export class Peers {
       const isControlling = this.#isControlling(framed.link.peerId);
       const start = { id, direction, confirmed: true, isControlling } as const;
       this.#bound(direction);
-      this.add(new PeerConnection(framed, start, contextOf(this.config, this.runtime)));
+      this.add(new PeerConnection(framed, start, this.#context));
     } else {
       this.#refuse(framed, { code: 'refused', message: refusal });
     }

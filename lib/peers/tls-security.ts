@@ -5,7 +5,7 @@ import type { ResolvedConfig } from '../config.js';
 import { PeerConnection } from '../connection/peer-connection.js';
 import { formatEndpoint } from '../endpoint.js';
 import { isGreater } from '../identity.js';
-import { FramedLink, framedWire } from '../link/framed-link.js';
+import { FramedLink, FramedWire } from '../link/framed-link.js';
 import { readHello$ } from '../link/handshake.js';
 import { endpointsOf } from '../link/tcp.js';
 import { secure$ } from '../link/tls.js';
@@ -24,6 +24,7 @@ interface TlsSecurityConfig {
 export function tlsSecurity({ config, runtime, context }: TlsSecurityConfig): Security {
   const { handshakeMs } = config.timing;
   const { scheduler } = runtime;
+  const shared = contextOf(config, runtime);
   return {
     linkOver$: (socket, { technique, peerId }) => {
       const ends = endpointsOf(socket);
@@ -36,7 +37,7 @@ export function tlsSecurity({ config, runtime, context }: TlsSecurityConfig): Se
       const ends = endpointsOf(socket);
       return secure$(socket, { context, role: 'server' }).pipe(
         within(handshakeMs, 'There was no TLS handshake', scheduler),
-        map((secured) => new FramedLink({ ...secured, ...ends, technique: 'direct', direct: true }, framedWire())),
+        map((secured) => new FramedLink({ ...secured, ...ends, technique: 'direct', direct: true }, new FramedWire())),
         switchMap((framed) =>
           readHello$(framed, handshakeMs, scheduler).pipe(
             tap((hello) => {
@@ -50,7 +51,7 @@ export function tlsSecurity({ config, runtime, context }: TlsSecurityConfig): Se
       // The node with the greater key chooses among links.
       const isControlling = isGreater(config.identity.peerId, link.peerId);
       const start = { id: runtime.newId(), direction, confirmed: false, isControlling, attempt };
-      return new PeerConnection(new FramedLink(link, framedWire()), start, contextOf(config, runtime));
+      return new PeerConnection(new FramedLink(link, new FramedWire()), start, shared);
     },
   };
 }

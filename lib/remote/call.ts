@@ -78,6 +78,8 @@ class Call {
   readonly #config: CallConfig;
   readonly #subscriber: Subscriber<unknown>;
   readonly #hasRoom: () => boolean;
+  /** The method and its arguments, until they are sent. */
+  #request: Buffer | undefined;
   #held: HeldChannel | undefined;
   /** Has it wait no more for its turn. */
   #leaveQueue = noop;
@@ -93,11 +95,11 @@ class Call {
     this.#hasRoom = hasRoom;
     try {
       const { what, open } = config;
-      const request = this.#request();
+      this.#request = this.#encoded();
       this.#leaveQueue = open({
-        bytes: request.length,
+        bytes: this.#request.length,
         onOpen: (held) => {
-          this.#begin(held, request);
+          this.#begin(held);
         },
         onClosed: ({ message }) => {
           this.#fail(new ClosedError(`The connection ended before ${what} had completed: ${message}`));
@@ -114,6 +116,12 @@ class Call {
     this.#held?.channel.reset({ code: 'reset', message: 'unsubscribed' });
   };
 
+  /** See `BegunReader`. */
+  onRead(bytes: number): void {
+    this.#unread += bytes;
+    this.readOn();
+  }
+
   /** Lets the peer send as much again as has been read. */
   readonly readOn = (): void => {
     if (this.#unread === 0 || !(this.#isOver || this.#hasRoom())) return;
@@ -122,7 +130,7 @@ class Call {
   };
 
   /** @throws InvalidMessageError */
-  #request(): Buffer {
+  #encoded(): Buffer {
     const { format, method, args, what, messageBytes } = this.#config;
     const writer = format.writer();
     try {
@@ -135,15 +143,12 @@ class Call {
     return writer.take();
   }
 
-  #begin(held: HeldChannel, request: Buffer): void {
+  #begin(held: HeldChannel): void {
     const { format, messageBytes, what } = this.#config;
     this.#held = held;
     const { channel } = held;
     const reader = format.reader(messageBytes);
-    const share = held.begun.share((bytes) => {
-      this.#unread += bytes;
-      this.readOn();
-    });
+    const share = held.begun.share(this);
     this.#share = share;
     channel.attach({
       onData: (bytes) => {
@@ -172,7 +177,8 @@ class Call {
       },
       onWritten: () => undefined,
     });
-    channel.write(request);
+    if (this.#request !== undefined) channel.write(this.#request);
+    this.#request = undefined;
   }
 
   readonly #sink: Sink = {

@@ -32,8 +32,10 @@ export class ServedCall {
     };
     this.#held = config.hold({ onClosing: stop, onClosed: stop });
     const { channel, begun } = this.#held;
-    this.#share = begun.share((bytes) => {
-      channel.read(bytes);
+    this.#share = begun.share({
+      onRead: (bytes) => {
+        channel.read(bytes);
+      },
     });
     this.#values = new Values({
       ...config,

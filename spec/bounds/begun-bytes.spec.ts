@@ -5,8 +5,8 @@ import { BegunBytes } from '../../lib/bounds/begun-bytes.js';
 function open(bytes: number, count: number) {
   const all = new BegunBytes(bytes);
   return Array.from({ length: count }, () => {
-    const reader = { credit: 0, share: all.share((more) => (reader.credit += more)) };
-    return reader;
+    const reader = { credit: 0, onRead: (more: number) => (reader.credit += more) };
+    return Object.assign(reader, { share: all.share(reader) });
   });
 }
 

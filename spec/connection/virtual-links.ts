@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream';
 import { VirtualTimeScheduler } from 'rxjs';
-import { FramedLink, framedWire } from '../../lib/link/framed-link.js';
+import { FramedLink, FramedWire } from '../../lib/link/framed-link.js';
 
 /** A clock that goes on when a spec says so. */
 export class VirtualClock extends VirtualTimeScheduler {
@@ -77,7 +77,7 @@ export class VirtualLink {
       const endpoint = { address: '127.0.0.1', port: 1 };
       return new FramedLink(
         { peerId: 'peer', stream, local: endpoint, remote: endpoint, technique: name, direct },
-        framedWire(),
+        new FramedWire(),
       );
     };
     this.here = channelOf(one);

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { noop } from 'rxjs';
-import { FramedLink, framedWire } from '../../lib/link/framed-link.js';
+import { FramedLink, FramedWire } from '../../lib/link/framed-link.js';
 import { linkOf } from '../support/attempts.js';
 import { VirtualClock } from '../connection/virtual-links.js';
 
@@ -9,7 +9,7 @@ describe('A framed', () => {
   /** Over a stream on which something has happened before; how often it tells of its end. */
   function endsOf(stream: PassThrough): { readonly framed: FramedLink; readonly ends: readonly (Error | undefined)[] } {
     const ends: (Error | undefined)[] = [];
-    const framed = new FramedLink({ ...linkOf('relay'), stream }, framedWire());
+    const framed = new FramedLink({ ...linkOf('relay'), stream }, new FramedWire());
     framed.attach({ frame: fail, written: noop, closed: (error) => ends.push(error) });
     framed.setFlowing(true);
     return { framed, ends };

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { ProtocolError } from '../../lib/errors.js';
-import { framedWire } from '../../lib/link/framed-link.js';
+import { FramedWire } from '../../lib/link/framed-link.js';
 import {
   DATA_MAX_LENGTH,
   decodeAt,
@@ -10,13 +10,19 @@ import {
   encodeHeader,
   encodeOffset,
   FRAME,
-  frameDecoder,
+  FrameDecoder,
   type Frame,
 } from '../../lib/link/frames.js';
 import { crumbs, cut, places } from '../support/chunks.js';
 
+/** What a decoder makes of each chunk. */
+function decoding(): (chunk: Buffer) => Frame[] {
+  const decoder = new FrameDecoder();
+  return (chunk) => decoder.push(chunk);
+}
+
 function decode(chunks: readonly Buffer[]): Frame[] {
-  const push = frameDecoder();
+  const push = decoding();
   return chunks.flatMap((chunk) => push(chunk));
 }
 
@@ -55,7 +61,7 @@ describe('frames', () => {
   });
 
   it('of data are passed on piece by piece as they arrive, without being copied or waited for', () => {
-    const push = frameDecoder();
+    const push = decoding();
     const chunk = Buffer.concat([encodeHeader(FRAME.data, 5), Buffer.from('ab')]);
     expect(push(chunk)).toEqual([{ type: FRAME.data, payload: Buffer.from('ab') }]);
     chunk.write('x', 4);
@@ -66,7 +72,7 @@ describe('frames', () => {
   });
 
   it('about the connection come whole', () => {
-    const push = frameDecoder();
+    const push = decoding();
     const bytes = encodeFrame(FRAME.hello, Buffer.from('hello'));
     expect(push(bytes.subarray(0, 8))).toEqual([]);
     expect(push(bytes.subarray(8))).toEqual([{ type: FRAME.hello, payload: Buffer.from('hello') }]);
@@ -105,7 +111,7 @@ describe('frames', () => {
 describe('a payload longer than a frame can be', () => {
   it('goes in several frames, and arrives whole', () => {
     const payload = Buffer.alloc(DATA_MAX_LENGTH + 3, 'a');
-    const bytes = framedWire().encode(FRAME.data, payload);
+    const bytes = new FramedWire().encode(FRAME.data, payload);
     const arrived = decode(bytes.map((part) => Buffer.from(part.buffer, part.byteOffset, part.length)));
     expect(arrived.every(({ type }) => type === FRAME.data)).toBeTrue();
     expect(Buffer.concat(arrived.map((frame) => frame.payload)).equals(payload)).toBeTrue();

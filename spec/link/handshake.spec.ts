@@ -2,7 +2,7 @@ import { duplexPair } from 'node:stream';
 import fc from 'fast-check';
 import { VirtualTimeScheduler } from 'rxjs';
 import { ProtocolError, TimeoutError } from '../../lib/errors.js';
-import { FramedLink, framedWire } from '../../lib/link/framed-link.js';
+import { FramedLink, FramedWire } from '../../lib/link/framed-link.js';
 import { encodeFrame, FRAME } from '../../lib/link/frames.js';
 import { decodeEnd, decodeHello, encodeEnd, encodeHello, readHello$ } from '../../lib/link/handshake.js';
 import { linkOf } from '../support/attempts.js';
@@ -110,7 +110,7 @@ describe('waiting for the hello', () => {
   function open() {
     const [stream, peer] = duplexPair();
     const scheduler = new VirtualTimeScheduler();
-    const framed = new FramedLink({ ...linkOf('direct'), stream }, framedWire());
+    const framed = new FramedLink({ ...linkOf('direct'), stream }, new FramedWire());
     return { framed, stream, peer, scheduler, hello: record(readHello$(framed, 1000, scheduler)) };
   }
 

@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { peerIdOfCertificate } from '../../lib/certificate.js';
 import {
-  channelFrameDecoder,
+  ChannelFrameDecoder,
   decodeLimit,
   decodeOpening,
   decodeReset,
@@ -17,7 +17,7 @@ import * as mqtt from '../../lib/mqtt/messages.js';
 import { parseEndpoint } from '../../lib/endpoint.js';
 import { peerIdToKey, verifySignature } from '../../lib/identity.js';
 import { sealingKeyOf } from '../../lib/signalling/sealing-key.js';
-import { decodeAt, decodeOffset, encodeAt, encodeFrame, encodeOffset, frameDecoder } from '../../lib/link/frames.js';
+import { decodeAt, decodeOffset, encodeAt, encodeFrame, encodeOffset, FrameDecoder } from '../../lib/link/frames.js';
 import { decodeEnd, decodeHello, encodeEnd, encodeHello } from '../../lib/link/handshake.js';
 import { expectLine, lineDecoder } from '../../lib/link/lines.js';
 import * as relay from '../../lib/techniques/relay/protocol.js';
@@ -98,7 +98,9 @@ export const CODECS: Readonly<Record<string, Codec>> = {
   'channel-frames': codec(
     (wire) => {
       const frames: { type: ChannelFrameType; channel: number; payload: Buffer }[] = [];
-      channelFrameDecoder((type, channel, payload) => frames.push({ type, channel, payload }))(bytesOf(wire));
+      new ChannelFrameDecoder().push(bytesOf(wire), {
+        onFrame: (type, channel, payload) => frames.push({ type, channel, payload }),
+      });
       return frames;
     },
     (frames) => Buffer.concat(frames.map(({ type, channel, payload }) => encodeChannelFrame(type, channel, payload))),
@@ -116,7 +118,7 @@ export const CODECS: Readonly<Record<string, Codec>> = {
     (messages) => Buffer.concat(messages.flatMap((message) => [encodeLength(message.length), message])),
   ),
   frames: codec(
-    (bytes) => frameDecoder()(bytesOf(bytes)),
+    (bytes) => new FrameDecoder().push(bytesOf(bytes)),
     (frames) => Buffer.concat(frames.map(({ type, payload }) => encodeFrame(type, payload))),
   ),
   at: codec((bytes) => decodeAt(bytesOf(bytes)), encodeAt),

@@ -1,5 +1,6 @@
 import { DEFAULT_LIMITS, DEFAULT_TIMING } from '../../lib/config.js';
 import { PeerConnection } from '../../lib/connection/peer-connection.js';
+import { contextOf } from '../../lib/connection/start.js';
 import type { FramedLink } from '../../lib/link/framed-link.js';
 import { encodeFrame } from '../../lib/link/frames.js';
 import { decodeHello } from '../../lib/link/handshake.js';
@@ -55,7 +56,11 @@ export async function framesSentIn({ connection: id, isControlling, steps }: Fie
       confirmed: direction === 'inbound',
       isControlling: isControlling === true,
     };
-    connection = new PeerConnection(framed, start, { runtime, timing: DEFAULT_TIMING, limits: DEFAULT_LIMITS });
+    connection = new PeerConnection(
+      framed,
+      start,
+      contextOf({ timing: DEFAULT_TIMING, limits: DEFAULT_LIMITS }, runtime),
+    );
     connection.lines$.subscribe((line) => done.lines.push(line));
     connection.closed$.subscribe(({ code }) => {
       done.ended = code;

@@ -4,7 +4,7 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { createIdentity, type Identity, type Net } from '../../lib/index.js';
 import { CHANNEL_FRAME, encodeChannelFrame, OWN_CHANNEL } from '../../lib/connection/channels/frames.js';
-import { encodeAt, encodeFrame, FRAME, frameDecoder, type Frame } from '../../lib/link/frames.js';
+import { encodeAt, encodeFrame, FRAME, FrameDecoder, type Frame } from '../../lib/link/frames.js';
 import { decodeEnd, encodeHello } from '../../lib/link/handshake.js';
 import { secureContextOf } from '../../lib/link/tls.js';
 import { filter, firstValueFrom } from 'rxjs';
@@ -29,11 +29,11 @@ export async function rawSocket(net: Net): Promise<Socket> {
 /** A peer that can prove a key and speak frames, but keeps to no rule. */
 export class RawPeer {
   readonly frames: Frame[] = [];
-  readonly #decode = frameDecoder();
+  readonly #decoder = new FrameDecoder();
 
   constructor(readonly stream: TLSSocket) {
     stream.on('error', () => undefined);
-    stream.on('data', (chunk: Buffer) => this.frames.push(...this.#decode(chunk)));
+    stream.on('data', (chunk: Buffer) => this.frames.push(...this.#decoder.push(chunk)));
   }
 
   /** Connects to a net and proves a key. */

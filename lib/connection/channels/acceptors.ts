@@ -10,7 +10,12 @@ interface Acceptor {
 /** The subscribers that accept the channels that peers open, by the channels' names. */
 export class Acceptors {
   readonly #byName = new Map<string, Set<Acceptor>>();
-  #isComplete = false;
+  #isComplete: boolean;
+
+  /** @param isComplete whether no channel will be opened any more. */
+  constructor(isComplete = false) {
+    this.#isComplete = isComplete;
+  }
 
   /** Emits the channels that are opened with a name. Completes only by {@link complete}; after that, at once. */
   channels$(name: string, options: AcceptOptions = {}): Observable<Channel> {

@@ -67,6 +67,8 @@ export class ChannelEnd implements TurnTaker {
   readonly priority: Priority;
   /** Whether it waits for its turn to send data. */
   isInTurn = false;
+  /** Whether the multiplexer has noted that it has control frames to send. */
+  isNotedDue = false;
 
   readonly #host: ChannelEndHost;
   readonly #queue = new Queue<Buffer>();

@@ -4,7 +4,8 @@ import type { BegunBytes } from '../../bounds/begun-bytes.js';
 import type { Limits } from '../../config.js';
 import type { Channel } from '../connection.js';
 import type { CloseReason } from '../close-reason.js';
-import { Inbox } from './inbox.js';
+import type { ChannelHandler } from './channel-end.js';
+import { Inbox, type InboxConfig } from './inbox.js';
 import { Outbox } from './outbox.js';
 
 /** How many unread bytes are kept once this side has closed the channel and nobody reads: enough for an answer, not for a file. */
@@ -19,24 +20,24 @@ export interface ChannelStreamConfig {
   readonly lineEnd: string;
   /** Whether the Node stream of `toDuplex` may go on sending when the peer has ended. */
   readonly allowHalfOpen: boolean;
-  /** Sends bytes. */
-  readonly write: (bytes: Buffer) => void;
-  /** How many bytes wait to be sent. */
-  readonly waiting: () => number;
   /** Emits when the channel has ended. */
   readonly closed$: Observable<CloseReason>;
+  /** Sends bytes. */
+  write(bytes: Buffer): void;
+  /** How many bytes wait to be sent. */
+  waiting(): number;
   /** Called when bytes have been read, with their number. */
-  readonly onRead: (bytes: number) => void;
+  onRead(bytes: number): void;
   /** Called when something has been read, or a reader has come or left. */
-  readonly onChange: () => void;
+  onChange(): void;
   /** Called once, when everything has been read up to the peer's end. */
-  readonly onDelivered: () => void;
+  onDelivered(): void;
   /** Called when the peer's bytes cannot be decoded, or too many bytes wait to be sent. */
-  readonly onFault: (error: Error) => void;
+  onFault(error: Error): void;
   /** Sends nothing more. */
-  readonly close: () => void;
+  close(): void;
   /** Ends the channel at once. */
-  readonly abort: () => void;
+  abort(): void;
 }
 
 /** The members of a channel that send and receive. */
@@ -46,36 +47,65 @@ export type ChannelContents = Pick<
 >;
 
 /** Lines, messages, or a Node stream, over a stream of bytes in each direction: an {@link Inbox} and an {@link Outbox}. */
-export class ChannelStream implements ChannelContents {
-  readonly lines$: Observable<string>;
-  readonly messages$: Observable<Buffer>;
-  readonly drain$: Observable<void>;
+export class ChannelStream implements ChannelContents, ChannelHandler, InboxConfig {
   readonly #config: ChannelStreamConfig;
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
   #isClosing = false;
 
   constructor(config: ChannelStreamConfig) {
-    const { limits, begun, onRead, onChange, onDelivered, onFault } = config;
     this.#config = config;
-    // Spread, these would take longer than all else that a channel does.
-    this.#inbox = new Inbox({
-      limits,
-      begun,
-      onRead,
-      onChange,
-      onDelivered,
-      onFault,
-      onLeave: () => {
-        // The application closed the channel, read, and stopped reading: it wants no more.
-        if (this.#isClosing && !this.#inbox.hasReader) this.#inbox.abandon();
-        onChange();
-      },
-    });
+    this.#inbox = new Inbox(this);
     this.#outbox = new Outbox(config);
-    this.lines$ = this.#inbox.lines$;
-    this.messages$ = this.#inbox.messages$;
-    this.drain$ = this.#outbox.drain$;
+  }
+
+  get lines$(): Observable<string> {
+    return this.#inbox.lines$;
+  }
+
+  get messages$(): Observable<Buffer> {
+    return this.#inbox.messages$;
+  }
+
+  get drain$(): Observable<void> {
+    return this.#outbox.drain$;
+  }
+
+  /** See {@link InboxConfig}. */
+  get limits(): Limits {
+    return this.#config.limits;
+  }
+
+  /** See {@link InboxConfig}. */
+  get begun(): BegunBytes | undefined {
+    return this.#config.begun;
+  }
+
+  /** See {@link InboxConfig}. */
+  onRead(bytes: number): void {
+    this.#config.onRead(bytes);
+  }
+
+  /** See {@link InboxConfig}. */
+  onChange(): void {
+    this.#config.onChange();
+  }
+
+  /** See {@link InboxConfig}. */
+  onDelivered(): void {
+    this.#config.onDelivered();
+  }
+
+  /** See {@link InboxConfig}. */
+  onFault(error: Error): void {
+    this.#config.onFault(error);
+  }
+
+  /** See {@link InboxConfig}. */
+  onLeave(): void {
+    // The application closed the channel, read, and stopped reading: it wants no more.
+    if (this.#isClosing && !this.#inbox.hasReader) this.#inbox.abandon();
+    this.#config.onChange();
   }
 
   /** Whether somebody reads. */
@@ -119,26 +149,39 @@ export class ChannelStream implements ChannelContents {
   }
 
   toDuplex(): Duplex {
-    const { close, abort, allowHalfOpen } = this.#config;
     return this.#inbox.toDuplex({
       write: (chunk, done) => {
         this.#outbox.sendBytes(chunk, done);
       },
-      close,
-      abort,
-      allowHalfOpen,
+      close: () => {
+        this.#config.close();
+      },
+      abort: () => {
+        this.#config.abort();
+      },
+      allowHalfOpen: this.#config.allowHalfOpen,
     });
   }
 
   /** Takes in bytes from the peer. */
-  push(bytes: Buffer): void {
+  onData(bytes: Buffer): void {
     this.#inbox.push(bytes);
     if (this.#isClosing) this.#abandonBulk();
   }
 
   /** Some of the waiting bytes have been sent. */
-  written(): void {
+  onWritten(): void {
     this.#outbox.written();
+  }
+
+  /** Where this handles a channel's end itself, as for a connection's own, that is told by {@link closeInbox}. */
+  onEnd(): void {
+    // Its connection ends it.
+  }
+
+  /** See {@link onEnd}. */
+  onReset(): void {
+    // A connection's own channel is never reset.
   }
 
   /** Ends sending, after what was sent before. */

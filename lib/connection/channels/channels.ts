@@ -11,7 +11,7 @@ import { Acceptors } from './acceptors.js';
 import { unsentEnd, type ChannelEnd } from './channel-end.js';
 import { ChannelStream, type ChannelStreamConfig } from './channel-stream.js';
 import type { Opening } from './frames.js';
-import { Multiplexer } from './multiplexer.js';
+import { Multiplexer, type MultiplexerConfig } from './multiplexer.js';
 import { OwnCalls } from './own-calls.js';
 import { PeerChannel } from './peer-channel.js';
 import { PRIORITIES } from './priority.js';
@@ -25,25 +25,81 @@ export interface ChannelsConfig extends Omit<
   readonly connection: Connection;
   readonly isControlling: boolean;
   readonly scheduler: SchedulerLike;
-  readonly limits: Limits;
   /** There is something to send. */
-  readonly onDue: () => void;
+  onDue(): void;
 }
 
 /** The members of a channel that its connection uses. */
 type OpenChannel = Pick<PeerChannel, 'hasReader' | 'isReading' | 'closeOutbox' | 'closeInbox' | 'connectionClosed'>;
 
+/** What the connection's own channel needs, which every connection has: without closures. */
+class OwnChannel implements ChannelStreamConfig {
+  readonly allowHalfOpen = false;
+
+  constructor(
+    readonly end: ChannelEnd,
+    readonly begun: BegunBytes,
+    readonly config: ChannelsConfig,
+  ) {}
+
+  get limits(): Limits {
+    return this.config.limits;
+  }
+
+  get lineEnd(): string {
+    return this.config.lineEnd;
+  }
+
+  get closed$(): Observable<CloseReason> {
+    return this.config.closed$;
+  }
+
+  write(bytes: Buffer): void {
+    this.end.write(bytes);
+  }
+
+  waiting(): number {
+    return this.end.waiting;
+  }
+
+  onRead(bytes: number): void {
+    this.end.read(bytes);
+  }
+
+  onChange(): void {
+    this.config.onChange();
+  }
+
+  onDelivered(): void {
+    this.config.onDelivered();
+  }
+
+  onFault(error: Error): void {
+    this.config.onFault(error);
+  }
+
+  close(): void {
+    this.config.close();
+  }
+
+  abort(): void {
+    this.config.abort();
+  }
+}
+
 /** The channels of a connection: its own, and those that either side has opened. */
-export class Channels implements StreamLayer {
+export class Channels implements StreamLayer, MultiplexerConfig {
   readonly own: ChannelStream;
   readonly #config: ChannelsConfig;
   readonly #multiplexer: Multiplexer;
   readonly #begun: BegunBytes;
-  readonly #acceptors = new Acceptors();
+  /** The subscribers that accept channels of this connection. */
+  #acceptors: Acceptors | undefined;
   /** The subscribers that accept channels of any connection of the net. */
   #others: Acceptors | undefined;
   #exposures: Exposures<Connection> | undefined;
-  readonly #open = new Set<OpenChannel>();
+  /** Channels but the connection's own, which most connections have alone. */
+  #open: Set<OpenChannel> | undefined;
   /** The calls that this side makes; most connections never have any. */
   #ownCalls: OwnCalls | undefined;
   /** How many channels the peer has opened that have not been offered to subscribers yet. */
@@ -54,58 +110,51 @@ export class Channels implements StreamLayer {
   #closed: CloseReason | undefined;
 
   constructor(config: ChannelsConfig) {
-    const { isControlling, scheduler, limits, onDue } = config;
     this.#config = config;
-    this.#multiplexer = new Multiplexer({
-      isControlling,
-      now: () => scheduler.now(),
-      channels: limits.channels,
-      windowBytes: limits.windowBytes,
-      onDue,
-      // Later, so that code that is handed the connection right now can still subscribe to its channels.
-      onOpen: (end) => {
-        this.#unoffered++;
-        queueMicrotask(() => {
-          this.#unoffered--;
-          this.#offer(end);
-          config.onChange();
-        });
-      },
-      onRoom: () => {
-        this.#ownCalls?.goOn();
-      },
-    });
+    this.#multiplexer = new Multiplexer(this);
     const { own } = this.#multiplexer;
-    const { lineEnd, closed$, onChange, onDelivered, onFault, close, abort } = config;
-    this.#begun = new BegunBytes(limits.windowBytes);
-    this.own = new ChannelStream({
-      limits,
-      begun: this.#begun,
-      lineEnd,
-      closed$,
-      onChange,
-      onDelivered,
-      onFault,
-      close,
-      abort,
-      allowHalfOpen: false,
-      write: (bytes) => {
-        own.write(bytes);
-      },
-      waiting: () => own.waiting,
-      onRead: (bytes) => {
-        own.read(bytes);
-      },
-    });
-    own.attach({
-      onData: (bytes) => {
-        this.own.push(bytes);
-      },
-      onEnd: () => undefined,
-      onReset: () => undefined,
-      onWritten: () => {
-        this.own.written();
-      },
+    this.#begun = new BegunBytes(config.limits.windowBytes);
+    this.own = new ChannelStream(new OwnChannel(own, this.#begun, config));
+    own.attach(this.own);
+  }
+
+  /** See {@link MultiplexerConfig}. */
+  get isControlling(): boolean {
+    return this.#config.isControlling;
+  }
+
+  /** See {@link MultiplexerConfig}. */
+  get channels(): number {
+    return this.#config.limits.channels;
+  }
+
+  /** See {@link MultiplexerConfig}. */
+  get windowBytes(): number {
+    return this.#config.limits.windowBytes;
+  }
+
+  /** See {@link MultiplexerConfig}. */
+  now(): number {
+    return this.#config.scheduler.now();
+  }
+
+  /** See {@link MultiplexerConfig}. */
+  onDue(): void {
+    this.#config.onDue();
+  }
+
+  /** See {@link MultiplexerConfig}. */
+  onRoom(): void {
+    this.#ownCalls?.goOn();
+  }
+
+  /** See {@link MultiplexerConfig}. It is offered later, so that code that is handed the connection right now can still subscribe. */
+  onOpen(end: ChannelEnd): void {
+    this.#unoffered++;
+    queueMicrotask(() => {
+      this.#unoffered--;
+      this.#offer(end);
+      this.#config.onChange();
     });
   }
 
@@ -115,13 +164,13 @@ export class Channels implements StreamLayer {
 
   get hasReader(): boolean {
     if (this.own.hasReader || this.#unoffered > 0) return true;
-    for (const channel of this.#open) if (channel.hasReader) return true;
+    for (const channel of this.#open ?? []) if (channel.hasReader) return true;
     return false;
   }
 
   get isReading(): boolean {
     if (this.own.isReading || this.#unoffered > 0) return true;
-    for (const channel of this.#open) if (channel.isReading) return true;
+    for (const channel of this.#open ?? []) if (channel.isReading) return true;
     return false;
   }
 
@@ -153,6 +202,7 @@ export class Channels implements StreamLayer {
 
   /** See `Connection.channels$`. */
   channels$(name: string, options?: AcceptOptions): Observable<Channel> {
+    this.#acceptors ??= new Acceptors(this.#closed !== undefined);
     return this.#acceptors.channels$(expectChannelName(name), options);
   }
 
@@ -188,7 +238,7 @@ export class Channels implements StreamLayer {
   closeOutbox(reason: CloseReason): void {
     this.#closing ??= reason;
     this.own.closeOutbox();
-    for (const channel of this.#open) channel.closeOutbox();
+    for (const channel of this.#open ?? []) channel.closeOutbox();
     this.#ownCalls?.drop(reason);
   }
 
@@ -198,15 +248,15 @@ export class Channels implements StreamLayer {
       this.#multiplexer.peerEnds();
     }
     this.own.closeInbox(how);
-    for (const channel of this.#open) channel.closeInbox(how);
+    for (const channel of this.#open ?? []) channel.closeInbox(how);
   }
 
   complete(reason: CloseReason): void {
     this.#closed = reason;
     this.own.complete();
-    for (const channel of [...this.#open]) channel.connectionClosed(reason);
+    for (const channel of [...(this.#open ?? [])]) channel.connectionClosed(reason);
     this.#ownCalls?.drop(reason);
-    this.#acceptors.complete();
+    this.#acceptors?.complete();
   }
 
   #offer(end: ChannelEnd): void {
@@ -229,7 +279,7 @@ export class Channels implements StreamLayer {
       end.accept();
       return this.#channelOver(end, allowHalfOpen);
     };
-    if (this.#acceptors.offer(end.name, make) || this.#others?.offer(end.name, make) === true) return;
+    if (this.#acceptors?.offer(end.name, make) === true || this.#others?.offer(end.name, make) === true) return;
     end.reset({ code: 'refused', refusal: 'unknown-name', message: 'nobody takes channels of this name' });
   }
 
@@ -249,29 +299,36 @@ export class Channels implements StreamLayer {
       closeInbox: noop,
       connectionClosed: onClosed,
     };
-    this.#open.add(open);
+    this.#hold(open);
     return {
       channel,
       begun: this.#begun,
       release: () => {
-        this.#open.delete(open);
+        this.#open?.delete(open);
       },
     };
   }
 
+  #hold(channel: OpenChannel): void {
+    (this.#open ??= new Set()).add(channel);
+  }
+
   #channelOver(end: ChannelEnd, allowHalfOpen: boolean): PeerChannel {
-    const { connection, limits, onChange } = this.#config;
+    const config = this.#config;
+    const { connection, limits } = config;
     const channel: PeerChannel = new PeerChannel(end, {
       connection,
       limits,
       begun: this.#begun,
       allowHalfOpen,
-      onChange,
+      onChange: () => {
+        config.onChange();
+      },
       onClosed: () => {
-        this.#open.delete(channel);
+        this.#open?.delete(channel);
       },
     });
-    this.#open.add(channel);
+    this.#hold(channel);
     channel.begin();
     // The connection's end may have arrived right after it.
     if (this.#hasPeerEnded) channel.closeInbox('ended');

@@ -91,59 +91,68 @@ export function encodeChannelFrame(type: ChannelFrameType, channel: number, payl
   return frame;
 }
 
+/** Takes the frames of channels. */
+export interface ChannelFrameTaker {
+  onFrame(type: ChannelFrameType, channel: number, payload: Buffer): void;
+}
+
 /**
  * Cuts the stream of a connection into frames, whatever the chunks it arrives in. `data` frames are passed on in pieces as they
- * arrive, without copying; other frames whole. Calls back for each frame as it is read.
- *
- * @throws ProtocolError for a frame of an unknown type, or one that is too long.
+ * arrive, without copying; other frames whole.
  *
  * @example
- * const decode = channelFrameDecoder((type, channel, payload) => console.log(type, channel, payload.length));
- * decode(encodeChannelFrame(CHANNEL_FRAME.data, 2, Buffer.from('hello')));
+ * const decoder = new ChannelFrameDecoder();
+ * decoder.push(encodeChannelFrame(CHANNEL_FRAME.data, 2, Buffer.from('hello')), { onFrame: console.log });
  */
-export function channelFrameDecoder(
-  take: (type: ChannelFrameType, channel: number, payload: Buffer) => void,
-): (chunk: Buffer) => void {
-  // A header or a control frame that has not arrived completely.
-  const partial = new Gathered();
-  let dataLeft = 0;
-  let dataChannel = 0;
+export class ChannelFrameDecoder {
+  /** A header or a control frame that has not arrived completely. */
+  #partial: Gathered | undefined;
+  #dataLeft = 0;
+  #dataChannel = 0;
 
-  return (chunk) => {
+  /**
+   * Reads the next bytes, and hands over each frame as it is read.
+   *
+   * @throws ProtocolError for a frame of an unknown type, or one that is too long; and whatever the taker throws.
+   */
+  push(chunk: Buffer, taker: ChannelFrameTaker): void {
     let rest = chunk;
-    if (partial.length > 0) {
+    const partial = this.#partial;
+    if (partial !== undefined) {
       partial.push(chunk);
       if (partial.length < neededOf(partial.bytes)) return;
       rest = partial.take();
+      this.#partial = undefined;
     }
     let at = 0;
     while (at < rest.length) {
-      if (dataLeft > 0) {
-        const piece = at === 0 && dataLeft >= rest.length ? rest : rest.subarray(at, at + dataLeft);
-        dataLeft -= piece.length;
+      if (this.#dataLeft > 0) {
+        const piece = at === 0 && this.#dataLeft >= rest.length ? rest : rest.subarray(at, at + this.#dataLeft);
+        this.#dataLeft -= piece.length;
         at += piece.length;
-        take(CHANNEL_FRAME.data, dataChannel, piece);
+        taker.onFrame(CHANNEL_FRAME.data, this.#dataChannel, piece);
         continue;
       }
       const needed = neededOf(rest, at);
       if (rest.length - at < needed) {
-        partial.push(rest.subarray(at));
+        this.#partial = new Gathered();
+        this.#partial.push(rest.subarray(at));
         return;
       }
       const head = rest.readUInt32BE(at);
       const channel = rest.readUInt32BE(at + 4);
       const type = typeOf(head);
       if (type === CHANNEL_FRAME.data) {
-        dataLeft = head & LENGTH_MASK;
-        dataChannel = channel;
+        this.#dataLeft = head & LENGTH_MASK;
+        this.#dataChannel = channel;
         // What is on no open channel is refused also where it has no bytes.
-        if (dataLeft === 0) take(type, channel, NOTHING);
+        if (this.#dataLeft === 0) taker.onFrame(type, channel, NOTHING);
       } else {
-        take(type, channel, rest.subarray(at + HEADER_BYTES, at + needed));
+        taker.onFrame(type, channel, rest.subarray(at + HEADER_BYTES, at + needed));
       }
       at += needed;
     }
-  };
+  }
 }
 
 const NOTHING = Buffer.alloc(0);

@@ -1,29 +1,29 @@
 import { Duplex } from 'node:stream';
-import { defer, finalize, mergeMap, Observable, tap, throwError, type ObservableInput } from 'rxjs';
+import { defer, finalize, mergeMap, Observable, tap, type ObservableInput } from 'rxjs';
 import type { BegunBytes, BegunShare } from '../../bounds/begun-bytes.js';
 import { ByteQueue } from '../../bounds/byte-queue.js';
 import { ownBytes } from '../../bounds/own-bytes.js';
 import type { Limits } from '../../config.js';
 import { ClosedError } from '../../errors.js';
 import { lineDecoder } from '../../link/lines.js';
-import { ItemReader } from './item-reader.js';
+import { ItemReader, type ItemSource } from './item-reader.js';
 import { messageDecoder, type Decoder } from '../../link/messages.js';
 
-/** What an inbox needs. */
+/** What an inbox needs: of its owner rather than in closures, of which each channel would keep its own. */
 export interface InboxConfig {
   readonly limits: Pick<Limits, 'lineBytes' | 'messageBytes'>;
   /** What all channels of the connection may hold together of lines and messages that are not whole; none where there is no credit. */
   readonly begun?: BegunBytes | undefined;
   /** Called when bytes have been read, with their number: there is room for as many more. */
-  readonly onRead: (bytes: number) => void;
+  onRead(bytes: number): void;
   /** Called when a reader has left. */
-  readonly onLeave: () => void;
+  onLeave(): void;
   /** Called when something has arrived or has been read. */
-  readonly onChange: () => void;
+  onChange(): void;
   /** Called once, when everything has been read up to the peer's end. */
-  readonly onDelivered: () => void;
+  onDelivered(): void;
   /** Called when the bytes cannot be read as lines, or as messages. */
-  readonly onFault: (fault: Error) => void;
+  onFault(fault: Error): void;
 }
 
 /** How a {@link Duplex} over a channel acts on it. */
@@ -42,14 +42,10 @@ export interface DuplexSource {
  * The reading half of a channel: bytes wait here until somebody reads them as lines, as messages, or as a Node stream. They are decoded
  * only when they are read. The channel's credit bounds how many may wait.
  */
-export class Inbox {
-  /** See `Channel.lines$`. */
-  readonly lines$: Observable<string>;
-  /** See `Channel.messages$`. */
-  readonly messages$: Observable<Buffer>;
-
+export class Inbox implements ItemSource {
   readonly #config: InboxConfig;
-  readonly #bytes = new ByteQueue();
+  /** What waits to be read; only where something has waited. */
+  #bytes: ByteQueue | undefined;
   readonly #share: BegunShare | undefined;
   #lines: ItemReader<string> | undefined;
   #messages: ItemReader<Buffer> | undefined;
@@ -71,22 +67,32 @@ export class Inbox {
 
   constructor(config: InboxConfig) {
     this.#config = config;
-    this.#share = config.begun?.share(config.onRead);
-    this.lines$ = new Observable((subscriber) => {
+    this.#share = config.begun?.share(config);
+  }
+
+  /** See `Channel.lines$`. */
+  get lines$(): Observable<string> {
+    return new Observable((subscriber) => {
       if (this.#duplex !== undefined || this.#isUsed(this.#messages)) {
         subscriber.complete();
         return undefined;
       }
       this.#messages = undefined;
-      this.#lines ??= this.#readerOf(lineDecoder(config.limits.lineBytes));
-      return this.#lines.item$.subscribe(subscriber);
+      this.#lines ??= this.#readerOf(lineDecoder(this.#config.limits.lineBytes));
+      return this.#lines.join(subscriber);
     });
-    this.messages$ = defer(() => {
-      if (this.#duplex !== undefined || this.#isUsed(this.#lines))
-        return throwError(() => inUse('`messages$`', this.#duplex === undefined ? '`lines$`' : '`toDuplex`'));
+  }
+
+  /** See `Channel.messages$`. */
+  get messages$(): Observable<Buffer> {
+    return new Observable((subscriber) => {
+      if (this.#duplex !== undefined || this.#isUsed(this.#lines)) {
+        subscriber.error(inUse('`messages$`', this.#duplex === undefined ? '`lines$`' : '`toDuplex`'));
+        return undefined;
+      }
       this.#lines = undefined;
-      this.#messages ??= this.#readerOf(messageDecoder(config.limits.messageBytes));
-      return this.#messages.item$;
+      this.#messages ??= this.#readerOf(messageDecoder(this.#config.limits.messageBytes));
+      return this.#messages.join(subscriber);
     });
   }
 
@@ -109,12 +115,12 @@ export class Inbox {
 
   /** How many bytes wait to be read. */
   get waiting(): number {
-    return this.#bytes.length;
+    return this.#bytes?.length ?? 0;
   }
 
   /** Whether all that has come has been read, but for a line or message that is not whole. */
   get isRead(): boolean {
-    return this.#bytes.length === 0 && this.#reader?.hasMore !== true;
+    return this.waiting === 0 && this.#reader?.hasMore !== true;
   }
 
   get #reader(): ItemReader<string> | ItemReader<Buffer> | undefined {
@@ -127,7 +133,7 @@ export class Inbox {
     if (this.#isAbandoned) this.#config.onRead(bytes.length);
     else if (this.#readsAtOnce) this.#deliver(bytes);
     else {
-      this.#bytes.push(bytes);
+      this.#keep(bytes);
       this.#deliver();
     }
   }
@@ -144,8 +150,8 @@ export class Inbox {
     if (this.#isAbandoned) return;
     this.#isAbandoned = true;
     this.#share?.close();
-    const { length } = this.#bytes;
-    this.#bytes.clear();
+    const { waiting: length } = this;
+    this.#bytes = undefined;
     if (length > 0) this.#config.onRead(length);
   }
 
@@ -204,7 +210,9 @@ export class Inbox {
     });
     // A reader that pipes it on has ended the answer by then.
     this.#duplex.once('end', () => {
-      queueMicrotask(this.#config.onChange);
+      queueMicrotask(() => {
+        this.#config.onChange();
+      });
     });
     return this.#duplex;
   }
@@ -246,22 +254,28 @@ export class Inbox {
   }
 
   #readerOf<T>(decoder: Decoder<T>): ItemReader<T> {
-    return new ItemReader(decoder, {
-      // Not at once, so that all who subscribe in the same run of JavaScript get the same lines.
-      onJoin: () => {
-        queueMicrotask(() => {
-          this.#deliver();
-        });
-      },
-      onLeave: () => {
-        this.#config.onLeave();
-      },
+    return new ItemReader(decoder, this);
+  }
+
+  /** Somebody has subscribed. Not at once, so that all who subscribe in the same run of JavaScript get the same lines. */
+  onJoin(): void {
+    queueMicrotask(() => {
+      this.#deliver();
     });
+  }
+
+  /** Somebody has unsubscribed. */
+  onLeave(): void {
+    this.#config.onLeave();
+  }
+
+  #keep(bytes: Buffer): void {
+    (this.#bytes ??= new ByteQueue()).push(bytes);
   }
 
   /** Whether what comes is handed on before the next bytes come, so that it need not be copied. */
   get #readsAtOnce(): boolean {
-    if (this.#delivering || this.#bytes.length > 0) return false;
+    if (this.#delivering || this.waiting > 0) return false;
     if (this.#duplex !== undefined) return this.#duplexWants;
     return (this.#reader?.readers ?? 0) > 0 && this.#busy === 0;
   }
@@ -288,13 +302,13 @@ export class Inbox {
         this.#config.onFault(fault);
         return;
       }
-      const bytes = next ?? this.#bytes.take();
+      const bytes = next ?? this.#bytes?.take();
       next = undefined;
       if (bytes !== undefined) this.#read(reader, bytes);
       else if (!this.#readEnd(reader)) return;
     }
     // All readers left, or became busy, before these bytes were read.
-    if (next !== undefined) this.#bytes.push(next);
+    if (next !== undefined) this.#keep(next);
   }
 
   #read(reader: ItemReader<string> | ItemReader<Buffer>, bytes: Buffer): void {
@@ -322,7 +336,7 @@ export class Inbox {
   #deliverBytes(duplex: Duplex, fresh: Buffer | undefined): void {
     let next = fresh;
     while (this.#duplexWants) {
-      const bytes = next ?? this.#bytes.take();
+      const bytes = next ?? this.#bytes?.take();
       next = undefined;
       if (bytes === undefined) break;
       // A flowing stream hands the bytes on at once; a paused one keeps them.
@@ -330,8 +344,8 @@ export class Inbox {
       this.#duplexWants = pushTo(duplex, isPassedOn ? bytes : ownBytes(bytes));
       this.#config.onRead(bytes.length);
     }
-    if (next !== undefined) this.#bytes.push(next);
-    if (this.#bytes.length > 0 || this.#state === 'open' || this.#state === 'delivered') return;
+    if (next !== undefined) this.#keep(next);
+    if (this.waiting > 0 || this.#state === 'open' || this.#state === 'delivered') return;
     if (this.#state === 'ended') duplex.push(null);
     else duplex.destroy(new ClosedError('The channel ended before the stream was at its end'));
     this.#state = 'delivered';
@@ -339,7 +353,7 @@ export class Inbox {
 
   #finish(): void {
     this.#state = 'delivered';
-    this.#bytes.clear();
+    this.#bytes = undefined;
     this.#share?.close();
     this.#reader?.complete();
   }

@@ -1,28 +1,30 @@
-import { Observable, type Subscriber } from 'rxjs';
+import type { Subscriber } from 'rxjs';
 import type { Decoder } from '../../link/messages.js';
 import { Subscribers } from '../../operators/subscribers.js';
 
 /** Where an {@link ItemReader} reads from. */
 export interface ItemSource {
   /** Called when somebody has subscribed; what waits may be handed out. */
-  readonly onJoin: () => void;
+  onJoin(): void;
   /** Called when somebody has left. */
-  readonly onLeave: () => void;
+  onLeave(): void;
 }
+
+const NOTHING: readonly never[] = [];
 
 /** Decodes bytes into lines or messages, and hands each to all subscribers. */
 export class ItemReader<T> {
-  readonly item$: Observable<T>;
   readonly #decoder: Decoder<T>;
+  readonly #source: ItemSource;
   readonly #subscribers = new Subscribers<T>();
   #isComplete = false;
   /** The items of the bytes that are being read. */
-  #current: readonly T[] = [];
+  #current: readonly T[] = NOTHING;
   #next = 0;
 
   constructor(decoder: Decoder<T>, source: ItemSource) {
     this.#decoder = decoder;
-    this.item$ = new Observable((subscriber) => this.#join(subscriber, source));
+    this.#source = source;
   }
 
   /** How many subscribers there are. */
@@ -48,7 +50,10 @@ export class ItemReader<T> {
   /** Hands out the next item. Returns false when more bytes are needed first. */
   handOut(): boolean {
     const item = this.#current[this.#next];
-    if (item === undefined) return false;
+    if (item === undefined) {
+      this.clear();
+      return false;
+    }
     this.#next++;
     this.#subscribers.next(item);
     return true;
@@ -68,7 +73,7 @@ export class ItemReader<T> {
 
   /** Drops what has not been handed out. */
   clear(): void {
-    this.#current = [];
+    this.#current = NOTHING;
     this.#next = 0;
   }
 
@@ -77,16 +82,17 @@ export class ItemReader<T> {
     this.#subscribers.complete();
   }
 
-  #join(subscriber: Subscriber<T>, { onJoin, onLeave }: ItemSource): (() => void) | undefined {
+  /** Hands the items to a subscriber, too. Returns what ends that. */
+  join(subscriber: Subscriber<T>): (() => void) | undefined {
     if (this.#isComplete) {
       subscriber.complete();
       return undefined;
     }
     const leave = this.#subscribers.join(subscriber);
-    onJoin();
+    this.#source.onJoin();
     return () => {
       leave();
-      onLeave();
+      this.#source.onLeave();
     };
   }
 }

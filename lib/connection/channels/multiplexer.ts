@@ -1,16 +1,17 @@
 import { Queue } from '../../bounds/queue.js';
-import { tokenBucket } from '../../bounds/rate-limit.js';
+import { TokenBucket } from '../../bounds/rate-limit.js';
 import { ProtocolError } from '../../errors.js';
 import { ChannelEnd, type ChannelEndHost } from './channel-end.js';
 import { WindowPool } from './credit.js';
 import {
   CHANNEL_FRAME,
-  channelFrameDecoder,
+  ChannelFrameDecoder,
   decodeLimit,
   decodeOpening,
   decodeReset,
   MAX_CHANNEL_ID,
   OWN_CHANNEL,
+  type ChannelFrameTaker,
   type ChannelFrameType,
   type Opening,
   type Reset,
@@ -42,35 +43,39 @@ const RESETS = { perSecond: 1_000, burst: 4_096 };
 export interface MultiplexerConfig {
   /** Whether this side opens the channels of even numbers. */
   readonly isControlling: boolean;
-  /** The time, in milliseconds. */
-  readonly now: () => number;
   /** How many channels each side may have open. */
   readonly channels: number;
   /** How many bytes all windows may grow by together. */
   readonly windowBytes: number;
+  /** The time, in milliseconds. */
+  now(): number;
   /** There is something to send. */
-  readonly onDue: () => void;
+  onDue(): void;
   /** The peer has opened a channel. It has to be accepted or reset. */
-  readonly onOpen: (end: ChannelEnd) => void;
+  onOpen(end: ChannelEnd): void;
   /** {@link Multiplexer.full} may have changed: a channel of this side has been answered, or is over. */
-  readonly onRoom: () => void;
+  onRoom(): void;
 }
 
 /**
  * Many channels over one stream of bytes. Reads the frames of the peer's stream, and makes this side's stream frame by frame, from the
  * channels that have credit, in turns.
  */
-export class Multiplexer {
+export class Multiplexer implements ChannelEndHost, ChannelFrameTaker {
   /** The connection's own channel. */
   readonly own: ChannelEnd;
+  /** See `ChannelEndHost.pool`. */
+  readonly pool: WindowPool;
 
   readonly #config: MultiplexerConfig;
-  readonly #ends = new Map<number, ChannelEnd>();
-  readonly #due = new Set<ChannelEnd>();
+  /** All channels but the connection's own, which most connections have alone. */
+  #ends: Map<number, ChannelEnd> | undefined;
+  /** Those with control frames to send. */
+  #due: ChannelEnd[] = [];
   readonly #turns = new Turns<ChannelEnd>();
-  readonly #decode: (chunk: Buffer) => void;
-  readonly #mayReset: (cost?: number) => boolean;
-  readonly #host: ChannelEndHost;
+  readonly #decoder = new ChannelFrameDecoder();
+  /** How often the peer may reset channels, once it has. */
+  #resets: TokenBucket | undefined;
   /** Counts of the channels that this side has opened, and the peer: in use, and reset but not over. */
   readonly #ours = { inUse: 0, reset: 0 };
   readonly #theirs = { inUse: 0, reset: 0 };
@@ -82,46 +87,49 @@ export class Multiplexer {
   /** The channels whose data were taken last. They learn of it at the next call, when the data have been handed on. */
   #written: ChannelEnd[] = [];
   /** Channels that are over and have not been told yet. */
-  readonly #over = new Queue<ChannelEnd>();
+  #over: Queue<ChannelEnd> | undefined;
   /** The payload of a frame whose header has been sent. */
   #rest: Buffer | undefined;
 
   constructor(config: MultiplexerConfig) {
     this.#config = config;
     this.#nextId = config.isControlling ? 2 : 1;
-    this.#mayReset = tokenBucket({ ...RESETS, now: config.now });
-    this.#decode = channelFrameDecoder((type, channel, payload) => {
-      this.#take(type, channel, payload);
-    });
-    this.#host = {
-      pool: new WindowPool(config.windowBytes),
-      onDue: (end) => {
-        if (end.isDue) this.#due.add(end);
-        this.#ready(end);
-        config.onDue();
-      },
-      onWaiting: (bytes) => {
-        this.#waiting += bytes;
-        if (bytes > 0) this.#hasSent = true;
-      },
-      onAnswered: () => {
-        this.#unanswered--;
-        config.onRoom();
-      },
-      onReset: (end) => {
-        const count = this.#countOf(end);
-        count.inUse--;
-        count.reset++;
-        config.onRoom();
-      },
-      onOver: (end) => {
-        if (this.#ends.get(end.id) !== end) return;
-        this.#remove(end);
-        this.#over.push(end);
-      },
-    };
-    this.own = new ChannelEnd(OWN_CHANNEL, { name: '', priority: 'normal' }, true, this.#host);
-    this.#ends.set(OWN_CHANNEL, this.own);
+    this.pool = new WindowPool(config.windowBytes);
+    this.own = new ChannelEnd(OWN_CHANNEL, { name: '', priority: 'normal' }, true, this);
+  }
+
+  /** See `ChannelEndHost.onDue`. */
+  onDue(end: ChannelEnd): void {
+    this.#noteDue(end);
+    this.#ready(end);
+    this.#config.onDue();
+  }
+
+  /** See `ChannelEndHost.onWaiting`. */
+  onWaiting(bytes: number): void {
+    this.#waiting += bytes;
+    if (bytes > 0) this.#hasSent = true;
+  }
+
+  /** See `ChannelEndHost.onAnswered`. */
+  onAnswered(): void {
+    this.#unanswered--;
+    this.#config.onRoom();
+  }
+
+  /** See `ChannelEndHost.onReset`. */
+  onReset(end: ChannelEnd): void {
+    const count = this.#countOf(end);
+    count.inUse--;
+    count.reset++;
+    this.#config.onRoom();
+  }
+
+  /** See `ChannelEndHost.onOver`. */
+  onOver(end: ChannelEnd): void {
+    if (this.#ends?.get(end.id) !== end) return;
+    this.#remove(end);
+    (this.#over ??= new Queue()).push(end);
   }
 
   /** How many bytes of `data` and `open` frames wait. Other frames may also follow the connection's end. */
@@ -136,7 +144,7 @@ export class Multiplexer {
 
   /** Every channel that is not over. */
   get ends(): Iterable<ChannelEnd> {
-    return this.#ends.values();
+    return [this.own, ...(this.#ends?.values() ?? [])];
   }
 
   /** Why no further channel can be opened at the moment; `undefined` when one can. */
@@ -158,8 +166,8 @@ export class Multiplexer {
 
   /** Opens a channel. Check `full` before. */
   open(opening: Opening): ChannelEnd {
-    const end = new ChannelEnd(this.#freeId(), opening, false, this.#host);
-    this.#ends.set(end.id, end);
+    const end = new ChannelEnd(this.#freeId(), opening, false, this);
+    this.#add(end);
     this.#ours.inUse++;
     this.#unanswered++;
     return end;
@@ -171,14 +179,14 @@ export class Multiplexer {
    * @throws ProtocolError when the peer may not send them.
    */
   push(bytes: Buffer): void {
-    this.#decode(bytes);
+    this.#decoder.push(bytes, this);
     this.#tell();
   }
 
   /** The peer sends no more data on any channel. It still gives credit for what this side sends. */
   peerEnds(): void {
     this.#hasPeerEnded = true;
-    for (const end of this.#ends.values()) end.expectNoMore();
+    for (const end of this.ends) end.expectNoMore();
   }
 
   /** The next bytes of this side's stream; `undefined` when there is nothing to send, or no credit to send it. */
@@ -193,9 +201,9 @@ export class Multiplexer {
     for (let length = 0; length < JOINED_BYTES && this.#rest === undefined;) {
       const before = frames.length;
       // Control frames go first; a channel's `end` becomes due when its last data have been taken.
-      if (this.#due.size > 0) this.#takeControl(frames);
+      if (this.#due.length > 0) this.#takeControl(frames);
       else this.#takeFrame(frames);
-      if (this.#due.size === 0 && frames.length === before) break;
+      if (this.#due.length === 0 && frames.length === before) break;
       for (const frame of frames.slice(before)) length += frame.length;
     }
     return frames.length <= 1 ? frames[0] : Buffer.concat(frames);
@@ -206,15 +214,27 @@ export class Multiplexer {
     const written = this.#written;
     if (written.length > 0) this.#written = [];
     for (const end of written) end.tellWritten();
-    for (let end = this.#over.take(); end !== undefined; end = this.#over.take()) end.tellOver();
+    for (let end = this.#over?.take(); end !== undefined; end = this.#over?.take()) end.tellOver();
   }
 
   #takeControl(frames: Buffer[]): void {
-    for (const end of this.#due) {
-      this.#due.delete(end);
+    const due = this.#due;
+    this.#due = [];
+    for (const [i, end] of due.entries()) {
+      if (frames.length >= JOINED_FRAMES) {
+        // They keep their places before those that have become due meanwhile.
+        this.#due = [...due.slice(i), ...this.#due];
+        return;
+      }
+      end.isNotedDue = false;
       frames.push(...end.takeDue());
-      if (frames.length >= JOINED_FRAMES) break;
     }
+  }
+
+  #noteDue(end: ChannelEnd): void {
+    if (end.isNotedDue || !end.isDue) return;
+    end.isNotedDue = true;
+    this.#due.push(end);
   }
 
   /** Takes one frame of data. A long payload is kept, and sent next. */
@@ -222,7 +242,7 @@ export class Multiplexer {
     for (let end = this.#turns.next(); end !== undefined; end = this.#turns.next()) {
       end.isInTurn = false;
       const frame = end.takeData(this.#turns.length === 0 ? ALONE_BYTES : SHARED_BYTES);
-      if (end.isDue) this.#due.add(end);
+      this.#noteDue(end);
       this.#ready(end);
       if (frame === undefined) continue;
       this.#written.push(end);
@@ -238,8 +258,9 @@ export class Multiplexer {
     this.#turns.add(end);
   }
 
-  #take(type: ChannelFrameType, id: number, payload: Buffer): void {
-    const end = id === OWN_CHANNEL ? this.own : this.#ends.get(id);
+  /** See `ChannelFrameTaker.onFrame`. */
+  onFrame(type: ChannelFrameType, id: number, payload: Buffer): void {
+    const end = id === OWN_CHANNEL ? this.own : this.#ends?.get(id);
     switch (type) {
       case CHANNEL_FRAME.data:
         if (end === undefined || end.hasPeerEnded || this.#hasPeerEnded)
@@ -268,29 +289,37 @@ export class Multiplexer {
       case CHANNEL_FRAME.reset:
         if (end === this.own)
           throw new ProtocolError("Expected the connection's own channel to end with it, got a reset");
-        if (end !== undefined && !this.#isOurs(end)) this.#mayReset();
+        if (end !== undefined && !this.#isOurs(end)) this.#resetsOfPeer.take();
         end?.onReset(decodeReset(payload));
     }
   }
 
   #onOpen(id: number, payload: Buffer): void {
-    const { isControlling, channels, onOpen } = this.#config;
+    const { isControlling, channels } = this.#config;
     const isTheirs = id !== OWN_CHANNEL && (id % 2 === 0) !== isControlling;
-    if (!isTheirs || this.#ends.has(id) || this.#hasPeerEnded)
+    if (!isTheirs || this.#ends?.has(id) === true || this.#hasPeerEnded)
       throw new ProtocolError(`Expected a channel with a number of the peer's that is free, got ${id}`);
     // A channel above the limit is reset, and counts as that. A peer that waits for answers has no more than this many.
     if (this.#theirs.reset >= channels + MAX_UNANSWERED)
       throw new ProtocolError(`Expected at most ${channels} channels at a time, got more, unanswered ones left out`);
-    const end = new ChannelEnd(id, decodeOpening(payload), true, this.#host);
-    this.#ends.set(id, end);
+    const end = new ChannelEnd(id, decodeOpening(payload), true, this);
+    this.#add(end);
     this.#theirs.inUse++;
     if (this.#theirs.inUse > channels) end.reset(refusedFor(`${channels} channels are open`));
-    else if (!this.#mayReset(0)) end.reset(refusedFor('too many channels have been reset'));
-    else onOpen(end);
+    else if (this.#resets?.take(0) === false) end.reset(refusedFor('too many channels have been reset'));
+    else this.#config.onOpen(end);
+  }
+
+  get #resetsOfPeer(): TokenBucket {
+    return (this.#resets ??= new TokenBucket({ ...RESETS, now: () => this.#config.now() }));
+  }
+
+  #add(end: ChannelEnd): void {
+    (this.#ends ??= new Map()).set(end.id, end);
   }
 
   #remove(end: ChannelEnd): void {
-    this.#ends.delete(end.id);
+    this.#ends?.delete(end.id);
     const count = this.#countOf(end);
     if (end.isReset) count.reset--;
     else count.inUse--;
@@ -310,7 +339,7 @@ export class Multiplexer {
     for (;;) {
       const id = this.#nextId;
       this.#nextId = id + 2 < MAX_CHANNEL_ID ? id + 2 : 2 - (id % 2);
-      if (!this.#ends.has(id)) return id;
+      if (this.#ends?.has(id) !== true) return id;
     }
   }
 }

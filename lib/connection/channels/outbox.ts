@@ -24,14 +24,14 @@ export interface OutboxConfig {
   readonly limits: Pick<Limits, 'lineBytes' | 'messageBytes' | 'sendHighWaterBytes' | 'sendMaxBytes'>;
   /** What ends a line. */
   readonly lineEnd: string;
-  /** Writes to the channel. */
-  readonly write: (bytes: Buffer) => void;
-  /** How many bytes wait in the channel. */
-  readonly waiting: () => number;
-  /** Called when more than `sendMaxBytes` wait. */
-  readonly onFault: (error: Error) => void;
   /** Emits when the channel has ended. */
   readonly closed$: Observable<{ readonly message: string }>;
+  /** Writes to the channel. */
+  write(bytes: Buffer): void;
+  /** How many bytes wait in the channel. */
+  waiting(): number;
+  /** Called when more than `sendMaxBytes` wait. */
+  onFault(error: Error): void;
 }
 
 /** A batch is written when it is this long, in UTF-16 units, or when the current run of JavaScript ends. */
@@ -45,17 +45,16 @@ const LONG_MESSAGE_BYTES = 8_192;
  * records and few system calls. Writers are told when to wait.
  */
 export class Outbox {
-  /** See `Connection.drain$`. */
-  readonly drain$: Observable<void>;
-
   readonly #config: OutboxConfig;
-  readonly #drain = new Subject<void>();
-  readonly #empty = new Subject<void>();
+  /** Those who wait until there is room, and until nothing waits; only where somebody does. */
+  #drain: Subject<void> | undefined;
+  #empty: Subject<void> | undefined;
+  #isFinished = false;
   /** Lines that are gathered: joining them at the end takes half the time of appending each to one text. */
   #lines: string[] = [];
   /** How long they are together, in UTF-16 units. */
   #linesLength = 0;
-  readonly #messages = new Gathered();
+  #messages: Gathered | undefined;
   /** What was sent first: a peer that reads lines cannot read messages, nor the other way round. */
   #use: 'lines' | 'messages' | undefined;
   #open = true;
@@ -63,12 +62,20 @@ export class Outbox {
 
   constructor(config: OutboxConfig) {
     this.#config = config;
-    this.drain$ = this.#drain.asObservable();
+  }
+
+  /** See `Connection.drain$`. */
+  get drain$(): Observable<void> {
+    return defer(() => (this.#isFinished ? EMPTY : (this.#drain ??= new Subject())));
+  }
+
+  get #empty$(): Observable<void> {
+    return this.#isFinished ? EMPTY : (this.#empty ??= new Subject());
   }
 
   /** How much was sent and has not gone to the system yet, in bytes (lines of the current batch count in UTF-16 units). */
   get buffered(): number {
-    return this.#linesLength + this.#messages.length + this.#config.waiting();
+    return this.#linesLength + (this.#messages?.length ?? 0) + this.#config.waiting();
   }
 
   /** See `Connection.send`. */
@@ -76,7 +83,7 @@ export class Outbox {
     expectLine(text, this.#config.limits.lineBytes);
     if (!this.#open) return false;
     this.#useFor('lines');
-    if (this.#lines.length === 0) queueMicrotask(this.#flush);
+    if (this.#lines.length === 0) this.#flushSoon();
     this.#lines.push(text);
     this.#linesLength += text.length + this.#config.lineEnd.length;
     if (this.#linesLength > BATCH_LENGTH) this.flush();
@@ -92,14 +99,15 @@ export class Outbox {
       throw new InvalidMessageError(`Expected a message of at most ${messageBytes} bytes, got ${message.length}`);
     if (!this.#open) return false;
     this.#useFor('messages');
-    if (this.#messages.length === 0) queueMicrotask(this.#flush);
-    this.#messages.pushUInt32(message.length);
-    if (message.length < LONG_MESSAGE_BYTES) this.#messages.push(message);
+    const messages = (this.#messages ??= new Gathered());
+    if (messages.length === 0) this.#flushSoon();
+    messages.pushUInt32(message.length);
+    if (message.length < LONG_MESSAGE_BYTES) messages.push(message);
     else {
       this.flush();
       this.#write(Buffer.from(message.buffer, message.byteOffset, message.length));
     }
-    if (this.#messages.length > BATCH_LENGTH) this.flush();
+    if (messages.length > BATCH_LENGTH) this.flush();
     return this.#mayGoOn();
   }
 
@@ -114,7 +122,7 @@ export class Outbox {
     this.#write(bytes);
     if (this.#mayGoOn()) done();
     else {
-      this.#until$(this.#drain).subscribe({
+      this.#until$(this.drain$).subscribe({
         complete: done,
         error: (error: unknown) => {
           done(error instanceof Error ? error : new ClosedError(String(error)));
@@ -129,7 +137,7 @@ export class Outbox {
     // The last lines may still wait to be written.
     const drained$ = defer(() => {
       this.flush();
-      return this.buffered === 0 ? EMPTY : this.#until$(this.#empty);
+      return this.buffered === 0 ? EMPTY : this.#until$(this.#empty$);
     });
     return concat(sent$, drained$);
   }
@@ -144,7 +152,7 @@ export class Outbox {
       this.#linesLength = 0;
       this.#write(bytes);
     }
-    if (this.#messages.length > 0) this.#write(this.#messages.take());
+    if (this.#messages !== undefined && this.#messages.length > 0) this.#write(this.#messages.take());
   }
 
   /** Writes what has been gathered, and nothing more after it. */
@@ -156,23 +164,26 @@ export class Outbox {
   /** Nothing will be written any more: completes `drain$`. */
   finish(): void {
     this.close();
-    this.#drain.complete();
-    this.#empty.complete();
+    this.#isFinished = true;
+    this.#drain?.complete();
+    this.#empty?.complete();
   }
 
   /** Call this when some of the waiting bytes have been sent. */
   written(): void {
     const { buffered } = this;
-    if (buffered === 0) this.#empty.next();
+    if (buffered === 0) this.#empty?.next();
     // Before all is gone, so that the writer has refilled the channel before it runs dry.
     if (!this.#mustDrain || buffered > this.#config.limits.sendHighWaterBytes / 2) return;
     this.#mustDrain = false;
-    this.#drain.next();
+    this.#drain?.next();
   }
 
-  readonly #flush = (): void => {
-    this.flush();
-  };
+  #flushSoon(): void {
+    queueMicrotask(() => {
+      this.flush();
+    });
+  }
 
   #useFor(use: 'lines' | 'messages'): void {
     this.#use ??= use;
@@ -185,11 +196,10 @@ export class Outbox {
   }
 
   #mayGoOn(): boolean {
-    const { limits, onFault } = this.#config;
-    const { sendHighWaterBytes, sendMaxBytes } = limits;
+    const { sendHighWaterBytes, sendMaxBytes } = this.#config.limits;
     if (this.buffered < sendHighWaterBytes) return true;
     this.#mustDrain = true;
-    if (this.buffered > sendMaxBytes) onFault(new SendBufferFullError(sendMaxBytes));
+    if (this.buffered > sendMaxBytes) this.#config.onFault(new SendBufferFullError(sendMaxBytes));
     return false;
   }
 
@@ -231,7 +241,7 @@ export class Outbox {
           if (isGone()) return;
           if (result.done === true) break;
           if (!this.#sendOrThrow(result.value)) {
-            await lastValueFrom(this.#until$(this.#drain), { defaultValue: undefined });
+            await lastValueFrom(this.#until$(this.drain$), { defaultValue: undefined });
             if (isGone()) return;
           }
         }

@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream';
-import { ReplaySubject, type Observable, type ObservableInput } from 'rxjs';
+import type { Observable, ObservableInput } from 'rxjs';
 import type { BegunBytes } from '../../bounds/begun-bytes.js';
 import type { Limits } from '../../config.js';
+import { Latest } from '../../operators/latest.js';
 import type { Channel, Connection } from '../connection.js';
 import { failureReason, peersReason, resetHere, type CloseReason } from '../close-reason.js';
 import type { ChannelEnd, ChannelHandler } from './channel-end.js';
@@ -24,15 +25,10 @@ export interface PeerChannelConfig {
 export class PeerChannel implements Channel {
   readonly name: string;
   readonly connection: Connection;
-  readonly lines$: Observable<string>;
-  readonly messages$: Observable<Buffer>;
-  readonly drain$: Observable<void>;
-  readonly closed$: Observable<CloseReason>;
-
   readonly #end: ChannelEnd;
   readonly #config: PeerChannelConfig;
   readonly #stream: ChannelStream;
-  readonly #closed = new ReplaySubject<CloseReason>(1);
+  readonly #closed = new Latest<CloseReason>();
   #isClosing = false;
   /** Which side has closed it first. */
   #closedBy: CloseReason['by'] | undefined;
@@ -41,7 +37,6 @@ export class PeerChannel implements Channel {
   constructor(end: ChannelEnd, config: PeerChannelConfig) {
     this.name = end.name;
     this.connection = config.connection;
-    this.closed$ = this.#closed.asObservable();
     this.#end = end;
     this.#config = config;
     this.#stream = new ChannelStream({
@@ -49,7 +44,7 @@ export class PeerChannel implements Channel {
       begun: config.begun,
       lineEnd: '\n',
       allowHalfOpen: config.allowHalfOpen,
-      closed$: this.closed$,
+      closed$: this.#closed.value$,
       write: (bytes) => {
         end.write(bytes);
       },
@@ -74,9 +69,22 @@ export class PeerChannel implements Channel {
         this.reset(0, 'the stream was destroyed');
       },
     });
-    this.lines$ = this.#stream.lines$;
-    this.messages$ = this.#stream.messages$;
-    this.drain$ = this.#stream.drain$;
+  }
+
+  get lines$(): Observable<string> {
+    return this.#stream.lines$;
+  }
+
+  get messages$(): Observable<Buffer> {
+    return this.#stream.messages$;
+  }
+
+  get drain$(): Observable<void> {
+    return this.#stream.drain$;
+  }
+
+  get closed$(): Observable<CloseReason> {
+    return this.#closed.value$;
   }
 
   /** Starts to read, beginning with what has arrived already. Call it once. */
@@ -149,7 +157,7 @@ export class PeerChannel implements Channel {
 
   readonly #handler: ChannelHandler = {
     onData: (bytes) => {
-      this.#stream.push(bytes);
+      this.#stream.onData(bytes);
     },
     onEnd: () => {
       this.#closedBy ??= 'peer';
@@ -160,7 +168,7 @@ export class PeerChannel implements Channel {
       this.#discard(resetReason(reset));
     },
     onWritten: () => {
-      this.#stream.written();
+      this.#stream.onWritten();
     },
     onOver: () => {
       this.#finish({ code: 'closed', by: this.#closedBy ?? 'us', message: 'closed by both sides' });

@@ -4,10 +4,10 @@ import type { StreamLayer } from './stream-layer.js';
 
 /** What the stream of a plain connection needs. */
 export interface PlainStreamConfig extends Omit<ChannelStreamConfig, 'write' | 'allowHalfOpen' | 'onRead'> {
-  /** There is something to send. */
-  readonly onDue: () => void;
   /** Whether what the peer still sends is to be dropped. */
-  readonly ignoresData: () => boolean;
+  ignoresData(): boolean;
+  /** There is something to send. */
+  onDue(): void;
 }
 
 /** The one channel of a plain connection: the link carries its bytes as they are, and flow control is TCP's. */
@@ -20,10 +20,29 @@ export class PlainStream implements StreamLayer {
 
   constructor(config: PlainStreamConfig) {
     this.#config = config;
+    const { limits, lineEnd, closed$ } = config;
     this.own = new ChannelStream({
-      ...config,
+      limits,
+      lineEnd,
+      closed$,
       allowHalfOpen: false,
+      waiting: () => config.waiting(),
       onRead: () => undefined,
+      onChange: () => {
+        config.onChange();
+      },
+      onDelivered: () => {
+        config.onDelivered();
+      },
+      onFault: (error) => {
+        config.onFault(error);
+      },
+      close: () => {
+        config.close();
+      },
+      abort: () => {
+        config.abort();
+      },
       write: (bytes) => {
         this.#hasSent = true;
         this.#queue.push(bytes);
@@ -50,8 +69,8 @@ export class PlainStream implements StreamLayer {
   }
 
   hasRoom(): boolean {
-    const { limits, ignoresData } = this.#config;
-    return this.own.unread < limits.readAheadBytes || ignoresData();
+    const config = this.#config;
+    return this.own.unread < config.limits.readAheadBytes || config.ignoresData();
   }
 
   next(): Buffer | undefined {
@@ -61,11 +80,11 @@ export class PlainStream implements StreamLayer {
   }
 
   onData(bytes: Buffer): void {
-    this.own.push(bytes);
+    this.own.onData(bytes);
   }
 
   onWritten(): void {
-    this.own.written();
+    this.own.onWritten();
   }
 
   closeOutbox(): void {

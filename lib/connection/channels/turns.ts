@@ -1,8 +1,8 @@
 import { Queue } from '../../bounds/queue.js';
 import { PRIORITIES, type Priority } from './priority.js';
 
-/** Frames of each priority in one round. */
-const WEIGHTS: Readonly<Record<Priority, number>> = { urgent: 16, normal: 4, bulk: 1 };
+/** Frames of each priority in one round, in the order of {@link PRIORITIES}. */
+const WEIGHTS: readonly number[] = [16, 4, 1];
 
 /** What takes turns: a channel that has data to send. */
 export interface TurnTaker {
@@ -20,11 +20,10 @@ export interface TurnTaker {
  * turns.next(); // { priority: 'urgent', name: 'a key' }
  */
 export class Turns<T extends TurnTaker> {
-  readonly #classes = PRIORITIES.map((priority) => ({
-    waiting: new Queue<T>(),
-    weight: WEIGHTS[priority],
-    left: WEIGHTS[priority],
-  }));
+  /** By priority; only where a channel has waited. */
+  readonly #waiting: (Queue<T> | undefined)[] = [undefined, undefined, undefined];
+  /** How many turns each priority has left in this round. */
+  #left = WEIGHTS;
   #length = 0;
 
   /** How many wait for their turn. */
@@ -34,7 +33,7 @@ export class Turns<T extends TurnTaker> {
 
   /** Queues a channel for a turn, after all others of its priority. */
   add(taker: T): void {
-    this.#classes[PRIORITIES.indexOf(taker.priority)]?.waiting.push(taker);
+    (this.#waiting[PRIORITIES.indexOf(taker.priority)] ??= new Queue()).push(taker);
     this.#length++;
   }
 
@@ -42,16 +41,17 @@ export class Turns<T extends TurnTaker> {
   next(): T | undefined {
     if (this.#length === 0) return undefined;
     for (;;) {
-      for (const each of this.#classes) {
-        if (each.left === 0) continue;
-        const taker = each.waiting.take();
+      for (let i = 0; i < WEIGHTS.length; i++) {
+        const left = this.#left[i] ?? 0;
+        const taker = left === 0 ? undefined : this.#waiting[i]?.take();
         if (taker === undefined) continue;
-        each.left--;
+        // Where it is alone, there is nobody to take turns with.
+        if (this.#length > 1) this.#left = this.#left.with(i, left - 1);
         this.#length--;
         return taker;
       }
       // No channel that waits has a turn left: a new round begins.
-      for (const each of this.#classes) each.left = each.weight;
+      this.#left = WEIGHTS;
     }
   }
 }

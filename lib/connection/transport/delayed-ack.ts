@@ -6,34 +6,39 @@ const ACK_BYTES = 262_144;
 /** … or this many milliseconds. An acknowledgement frees the peer's memory and shows that this side is alive: neither is urgent. */
 const ACK_MS = 200;
 
-/** What acknowledging needs. */
-export interface DelayedAckConfig {
-  readonly scheduler: SchedulerLike;
+/** What acknowledges. */
+export interface DelayedAckHost {
   /** Tells the peer how many bytes of its stream have arrived. Returns whether there was a link to do so. */
-  readonly say: (received: number) => boolean;
+  acknowledge(received: number): boolean;
 }
 
 /** Acknowledges the peer's stream: after many bytes at once, else a little later (RFC 1122 §4.2.3.2). */
 export class DelayedAck {
-  readonly #config: DelayedAckConfig;
+  readonly #scheduler: SchedulerLike;
+  readonly #host: DelayedAckHost;
   #received = 0;
   #acknowledged = 0;
   #timer: Subscription | undefined;
 
-  constructor(config: DelayedAckConfig) {
-    this.#config = config;
+  constructor(scheduler: SchedulerLike, host: DelayedAckHost) {
+    this.#scheduler = scheduler;
+    this.#host = host;
   }
 
   /** This many bytes of the peer's stream have arrived. */
   advance(received: number): void {
     this.#received = received;
     if (received - this.#acknowledged >= ACK_BYTES) this.now();
-    else this.#timer ??= this.#config.scheduler.schedule(this.#onTime, ACK_MS);
+    else
+      this.#timer ??= this.#scheduler.schedule(() => {
+        this.#timer = undefined;
+        this.flush();
+      }, ACK_MS);
   }
 
   /** Acknowledges now, even if there is nothing new. A timer that runs then goes on: starting one for each would cost more. */
   now(): void {
-    if (this.#config.say(this.#received)) this.#acknowledged = this.#received;
+    if (this.#host.acknowledge(this.#received)) this.#acknowledged = this.#received;
   }
 
   /** Acknowledges now if there is anything new. */
@@ -46,9 +51,4 @@ export class DelayedAck {
     this.#timer?.unsubscribe();
     this.#timer = undefined;
   }
-
-  readonly #onTime = (): void => {
-    this.#timer = undefined;
-    this.flush();
-  };
 }

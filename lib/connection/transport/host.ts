@@ -1,6 +1,7 @@
 import type { SchedulerLike } from 'rxjs';
 import type { FramedLink } from '../../link/framed-link.js';
 import type { Hello } from '../../link/handshake.js';
+import type { Need } from './link-choice.js';
 
 /** The layer above a transport: reads the peer's stream of bytes, and makes this side's. */
 export interface StreamHandler {
@@ -39,6 +40,8 @@ export interface TransportHost {
   onRefused(payload: Buffer): void;
   /** The peer tells its locator. */
   onLocator(payload: Buffer): void;
+  /** Another link is needed from now on, or none. */
+  onNeed(need: Need): void;
   /** This side sends on another link from now on. */
   onPath(framed: FramedLink): void;
   /** The round trip on the current link has been measured, in milliseconds. */

@@ -1,5 +1,6 @@
-import { BehaviorSubject, type Observable, type SchedulerLike } from 'rxjs';
+import type { Observable, SchedulerLike } from 'rxjs';
 import type { FramedLink } from '../../link/framed-link.js';
+import { Latest } from '../../operators/latest.js';
 import { encodeAt, encodeOffset, FRAME } from '../../link/frames.js';
 import type { TransportHost } from './host.js';
 import { isWanted, LinkChoice, type Need } from './link-choice.js';
@@ -15,29 +16,36 @@ export interface LinksConfig {
   readonly scheduler: SchedulerLike;
   /** Whether this side chooses the link. */
   readonly isControlling: boolean;
+  /** Learns when another link is chosen, or needed. */
+  readonly host: Pick<TransportHost, 'onPath' | 'onNeed'>;
+}
+
+/** The parts of a transport that choosing among links needs. */
+export interface LinksParts {
   /** This side's stream, which is sent on the chosen link. */
   readonly sender: Sender;
   /** Whether the peer answers on the chosen link. */
   readonly liveness: Liveness;
   /** How much of the peer's stream has arrived, in bytes. */
-  readonly received: () => number;
-  /** Learns when another link is chosen. */
-  readonly host: Pick<TransportHost, 'onPath'>;
+  readonly received: number;
 }
 
 /** The links of a connection, and the one of them that this side sends on. */
 export class Links {
   readonly #config: LinksConfig;
+  readonly #parts: LinksParts;
   readonly #all = new Set<TransportLink>();
   readonly #choice: LinkChoice;
-  readonly #need = new BehaviorSubject<Need>('none');
+  readonly #need = new Latest<Need>();
   #isClosed = false;
 
   /**
    * @param isMet whether the peer has said hello on the first link. If not, this side sends on it all the same.
    */
-  constructor(framed: FramedLink, isMet: boolean, config: LinksConfig) {
+  constructor(framed: FramedLink, isMet: boolean, config: LinksConfig, parts: LinksParts) {
     this.#config = config;
+    this.#parts = parts;
+    this.#need.next('none');
     this.#choice = new LinkChoice(this.add(framed, isMet), config.isControlling);
   }
 
@@ -65,13 +73,13 @@ export class Links {
   get need(): Need {
     const { current, lastLink } = this.#choice;
     if (this.#isClosed || !lastLink.hasControlFrames) return 'none';
-    if (current === undefined || this.#config.liveness.isDoubtful) return 'any';
+    if (current === undefined || this.#parts.liveness.isDoubtful) return 'any';
     return current.framed.link.direct ? 'none' : 'direct';
   }
 
   /** Which link is needed at the moment, and whenever that changes. Completes when the connection is closed. */
   get need$(): Observable<Need> {
-    return this.#need.asObservable();
+    return this.#need.value$;
   }
 
   /** When no link works: the number of the choice whose link is lost or doubtful. */
@@ -82,7 +90,9 @@ export class Links {
   /** Call this when the need may have changed: `need$` emits if it has. */
   tellNeed(): void {
     const { need } = this;
-    if (need !== this.#need.value) this.#need.next(need);
+    if (need === this.#need.value || this.#isClosed) return;
+    this.#config.host.onNeed(need);
+    this.#need.next(need);
   }
 
   /** Adds a link. */
@@ -163,7 +173,7 @@ export class Links {
       const other = [...this.#all].find(({ isMet, isLeft }) => isMet && !isLeft);
       if (other === undefined) return true;
       this.#choose(other);
-      other.framed.write(FRAME.resume, encodeOffset(this.#config.received()));
+      other.framed.write(FRAME.resume, encodeOffset(this.#parts.received));
     } else if (link.isUsed && !link.hasPeerLeft && current !== undefined) {
       // What was sent on the lost link may not have arrived: it is sent again at once.
       this.#choose(current, 'acknowledged');
@@ -179,6 +189,7 @@ export class Links {
     this.#all.clear();
     this.#choice.clear();
     current?.framed.retire(graceMs, this.#config.scheduler);
+    this.#need.forget();
     this.#need.complete();
   }
 
@@ -189,7 +200,8 @@ export class Links {
    * acknowledged.
    */
   #choose(link: TransportLink, from: SendFrom = this.need === 'any' ? 'acknowledged' : 'here'): void {
-    const { isControlling, sender, liveness, host } = this.#config;
+    const { isControlling, host } = this.#config;
+    const { sender, liveness } = this.#parts;
     const before = this.current;
     const wasDoubtful = liveness.isDoubtful;
     const others = [...this.#all].filter((other) => other !== link && (other.isMet || other === before));

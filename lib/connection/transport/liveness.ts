@@ -1,32 +1,49 @@
-import { Subject, type Observable, type SchedulerLike } from 'rxjs';
+import { Observable, type SchedulerLike } from 'rxjs';
+import { Subscribers } from '../../operators/subscribers.js';
 import { Patience } from './patience.js';
-import { Silence } from './silence.js';
+import { Silence, type SilenceConfig } from './silence.js';
 
-/** What watching the peer's answers needs. */
+/** How long the peer may take. */
 export interface LivenessConfig {
   readonly scheduler: SchedulerLike;
   /** An answer that is owed for so long, in milliseconds, makes a link doubtful; one whose round trip is short, earlier. */
   readonly silenceMs: number;
+}
+
+/** Whose links are watched. */
+export interface LivenessHost {
   /** Whether there is a link at all. */
-  readonly hasLink: () => boolean;
+  readonly hasLink: boolean;
   /** Called when the link has become doubtful, or is trusted again. */
-  readonly onChange: () => void;
+  onTrustChange(): void;
 }
 
 /** Whether the peer answers on the current link. */
-export class Liveness {
+export class Liveness implements SilenceConfig {
   readonly #config: LivenessConfig;
-  readonly #heard = new Subject<void>();
+  readonly #host: LivenessHost;
+  /** Those who want to know whenever something arrives; mostly nobody does. */
+  #heard: Subscribers<void> | undefined;
   readonly #silence: Silence;
   readonly #patience: Patience;
   #isDoubtful = false;
   #lastPing: { readonly payload: Buffer; readonly at: number } | undefined;
 
-  constructor(config: LivenessConfig) {
+  constructor(config: LivenessConfig, host: LivenessHost) {
     this.#config = config;
-    const { scheduler, silenceMs } = config;
-    this.#patience = new Patience(silenceMs, () => scheduler.now());
-    this.#silence = new Silence({ scheduler, ms: silenceMs, onSilent: this.#onSilent });
+    this.#host = host;
+    this.#patience = new Patience(config.silenceMs, config.scheduler);
+    this.#silence = new Silence(this);
+  }
+
+  /** See {@link SilenceConfig}. */
+  get scheduler(): SchedulerLike {
+    return this.#config.scheduler;
+  }
+
+  /** See {@link SilenceConfig}. */
+  get ms(): number {
+    return this.#config.silenceMs;
   }
 
   /** Whether the peer owes an answer for longer than it should. */
@@ -36,7 +53,7 @@ export class Liveness {
 
   /** Emits whenever something has arrived on the current link. */
   get heard$(): Observable<void> {
-    return this.#heard.asObservable();
+    return new Observable((subscriber) => (this.#heard ??= new Subscribers()).join(subscriber));
   }
 
   /** The peer owes an answer from now on. */
@@ -67,10 +84,10 @@ export class Liveness {
    */
   heard(owesStill: boolean): void {
     this.#silence.heard(owesStill || this.#lastPing !== undefined);
-    if (this.#heard.observed) this.#heard.next();
+    this.#heard?.next();
     if (!this.#isDoubtful) return;
     this.#isDoubtful = false;
-    this.#config.onChange();
+    this.#host.onTrustChange();
   }
 
   /** Starts over on another link: questions asked on the last one are not answered here. */
@@ -87,11 +104,12 @@ export class Liveness {
     this.#silence.stop();
   }
 
-  readonly #onSilent = (): void => {
-    if (this.#isDoubtful || !this.#config.hasLink()) return;
+  /** See {@link SilenceConfig}. */
+  onSilent(): void {
+    if (this.#isDoubtful || !this.#host.hasLink) return;
     this.#isDoubtful = true;
     this.#patience.doubted();
     this.#silence.setPatience(this.#patience.ms);
-    this.#config.onChange();
-  };
+    this.#host.onTrustChange();
+  }
 }

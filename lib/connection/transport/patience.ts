@@ -23,11 +23,11 @@ export class Patience {
 
   /**
    * @param mostMs the longest, and as long as no round trip has been measured.
-   * @param now the time in milliseconds.
+   * @param clock tells the time in milliseconds.
    */
   constructor(
     readonly mostMs: number,
-    readonly now: () => number,
+    readonly clock: { now(): number },
   ) {}
 
   /** The patience of this moment, in milliseconds. */
@@ -51,7 +51,7 @@ export class Patience {
   /** The link was doubted. */
   doubted(): void {
     this.#doubts = this.#recentDoubts + 1;
-    this.#doubtedAt = this.now();
+    this.#doubtedAt = this.clock.now();
   }
 
   /** Another link, whose round trip is not known. */
@@ -60,6 +60,6 @@ export class Patience {
   }
 
   get #recentDoubts(): number {
-    return this.now() - this.#doubtedAt < CALM_MS ? this.#doubts : 0;
+    return this.clock.now() - this.#doubtedAt < CALM_MS ? this.#doubts : 0;
   }
 }

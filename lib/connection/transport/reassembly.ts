@@ -11,18 +11,22 @@ const MISSING_MS = 1_000;
 /** What reassembly needs. */
 export interface ReassemblyConfig {
   readonly scheduler: SchedulerLike;
-  /** The current links. */
-  readonly links: ReadonlySet<TransportLink>;
   /** Takes the stream. */
   readonly stream: Pick<StreamHandler, 'hasRoom' | 'onData'>;
+  /** Learns when the peer has broken the protocol. */
+  readonly host: Pick<TransportHost, 'onFault'>;
+}
+
+/** The parts of a transport that reassembly needs. */
+export interface ReassemblyParts {
+  /** The current links. */
+  readonly links: ReadonlySet<TransportLink>;
   /** Tells the peer what has arrived. */
   readonly ack: DelayedAck;
   /** Handles a frame that was held back; `data` frames come to {@link Reassembly.take}. Returns false when it has to wait longer. */
-  readonly handle: (link: TransportLink, frame: Frame) => boolean;
+  handle(link: TransportLink, frame: Frame): boolean;
   /** Drops a link. */
-  readonly drop: (link: TransportLink) => void;
-  /** Learns when the peer has broken the protocol. */
-  readonly host: Pick<TransportHost, 'onFault'>;
+  drop(link: TransportLink): void;
 }
 
 /**
@@ -31,14 +35,16 @@ export interface ReassemblyConfig {
  */
 export class Reassembly {
   readonly #config: ReassemblyConfig;
+  readonly #parts: ReassemblyParts;
   #received = 0;
   #isStopped = false;
   #isReleasing = false;
   #isTaking = false;
   #missingTimer: Subscription | undefined;
 
-  constructor(config: ReassemblyConfig) {
+  constructor(config: ReassemblyConfig, parts: ReassemblyParts) {
     this.#config = config;
+    this.#parts = parts;
   }
 
   /** How much of the stream has arrived without a gap, in bytes. */
@@ -58,7 +64,7 @@ export class Reassembly {
     if (at > this.#received) return false;
     if (at + payload.length > this.#received && !this.#config.stream.hasRoom()) return false;
     this.#add(link, at, payload);
-    if (this.#config.links.size > 1) this.release();
+    if (this.#parts.links.size > 1) this.release();
     return true;
   }
 
@@ -68,7 +74,7 @@ export class Reassembly {
       const { at } = link;
       if (this.#isStopped || at === undefined || at > this.#received) return;
       if (frame.type === FRAME.data) this.#add(link, at, frame.payload);
-      else this.#config.handle(link, frame);
+      else this.#parts.handle(link, frame);
     }
   }
 
@@ -94,7 +100,7 @@ export class Reassembly {
 
   /** Waits for missing bytes if another link may still bring them; else asks for them. */
   lookForMissing(): void {
-    const links = [...this.#config.links];
+    const links = [...this.#parts.links];
     if (!links.some((link) => link.isEarly(this.#received))) {
       this.#missingTimer?.unsubscribe();
       this.#missingTimer = undefined;
@@ -118,7 +124,7 @@ export class Reassembly {
     const fresh = link.advance(at, payload, this.#received);
     this.#received += fresh.length;
     // A plain link has no acknowledgements.
-    if (link.framed.hasControlFrames) this.#config.ack.advance(this.#received);
+    if (link.framed.hasControlFrames) this.#parts.ack.advance(this.#received);
     if (fresh.length === 0) return;
     // The next bytes, which another link may hold, come when these have been taken whole.
     this.#isTaking = true;
@@ -129,13 +135,11 @@ export class Reassembly {
     }
   }
 
-  readonly #handle = (link: TransportLink, frame: Frame): boolean =>
-    this.#config.handle(link, frame) && !this.#isStopped;
-
   #releaseSome(): boolean {
+    const take = (link: TransportLink, frame: Frame) => this.#parts.handle(link, frame) && !this.#isStopped;
     let hasTaken = false;
-    for (const link of this.#config.links) {
-      if (link.release(this.#handle)) hasTaken = true;
+    for (const link of this.#parts.links) {
+      if (link.release(take)) hasTaken = true;
       if (this.#isStopped) return false;
     }
     return hasTaken;
@@ -144,10 +148,10 @@ export class Reassembly {
   #askForMissing(): void {
     this.#missingTimer?.unsubscribe();
     this.#missingTimer = undefined;
-    for (const link of this.#config.links) {
+    for (const link of this.#parts.links) {
       if (!link.isEarly(this.#received)) continue;
       if (link.hasPeerLeft) {
-        this.#config.drop(link);
+        this.#parts.drop(link);
         continue;
       }
       link.isStale = true;

@@ -16,13 +16,18 @@ export interface SenderConfig {
   readonly unacknowledgedBytes: number;
   /** Makes the stream. */
   readonly stream: Pick<StreamHandler, 'waiting' | 'next'>;
+}
+
+/** Whose stream is sent. */
+export interface SenderHost {
   /** Called when data were sent that the peer has to acknowledge. */
-  readonly onOwed: () => void;
+  onOwed(): void;
 }
 
 /** This side's stream: sends it, and keeps what may have to be sent again. */
 export class Sender {
   readonly #config: SenderConfig;
+  readonly #host: SenderHost;
   readonly #buffer = new SendBuffer();
   /** How many bytes of the stream the peer has confirmed: more than the buffer counts while some are being sent again. */
   #peerHas = 0;
@@ -32,8 +37,9 @@ export class Sender {
   #endAt: number | undefined;
   #isPumping = false;
 
-  constructor(config: SenderConfig) {
+  constructor(config: SenderConfig, host: SenderHost) {
     this.#config = config;
+    this.#host = host;
   }
 
   /** The offset of the next data. */
@@ -133,7 +139,7 @@ export class Sender {
     framed.write(FRAME.data, bytes);
     // A plain link has no acknowledgements.
     if (!framed.hasControlFrames) buffer.acknowledge(buffer.position);
-    else this.#config.onOwed();
+    else this.#host.onOwed();
     return true;
   }
 

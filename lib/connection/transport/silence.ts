@@ -6,7 +6,7 @@ export interface SilenceConfig {
   /** How long an answer may take at first, in milliseconds; see {@link Silence.setPatience}. */
   readonly ms: number;
   /** Called when an answer takes longer, and again each time the same time has passed. */
-  readonly onSilent: () => void;
+  onSilent(): void;
 }
 
 /** If a timer fires later than this, in milliseconds, this process was busy or asleep … */

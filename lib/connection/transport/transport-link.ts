@@ -1,6 +1,6 @@
 import type { SchedulerLike } from 'rxjs';
 import { Queue } from '../../bounds/queue.js';
-import type { FramedLink } from '../../link/framed-link.js';
+import type { FramedLink, Receiver } from '../../link/framed-link.js';
 import { FRAME, type Frame } from '../../link/frames.js';
 
 /** Receives from a link. */
@@ -21,7 +21,7 @@ const NOTHING = Buffer.alloc(0);
  * One link of a connection, with its state and the frames that are held back on it. `leave` and `drop` release both the link and the
  * frames.
  */
-export class TransportLink {
+export class TransportLink implements Receiver {
   /** The offset in the peer's stream of the next data on this link; `undefined` until the peer's `at` frame tells it. */
   at: number | undefined;
   /** Data on this link are dropped until the peer's next `at` frame. */
@@ -31,7 +31,8 @@ export class TransportLink {
   /** The number of the latest choice of the controlling side for this link. */
   choice: number | undefined;
   /** Frames that came too early, or for which there is no room. */
-  readonly #held = new Queue<Frame>();
+  #held: Queue<Frame> | undefined;
+  #handler: LinkHandler | undefined;
   #isLeft = false;
   #hasPeerLeft = false;
 
@@ -58,23 +59,29 @@ export class TransportLink {
 
   /** Whether frames are held back. */
   get holds(): boolean {
-    return this.#held.length > 0;
+    return (this.#held?.length ?? 0) > 0;
   }
 
   /** Starts to receive. */
   attach(handler: LinkHandler): void {
-    this.framed.attach({
-      frame: (frame) => {
-        handler.onFrame(this, frame);
-      },
-      written: () => {
-        handler.onWritten(this);
-      },
-      closed: (error) => {
-        handler.onClosed(this, error);
-      },
-    });
+    this.#handler = handler;
+    this.framed.attach(this);
     this.framed.setFlowing(true);
+  }
+
+  /** See `Receiver.frame`. */
+  frame(frame: Frame): void {
+    this.#handler?.onFrame(this, frame);
+  }
+
+  /** See `Receiver.written`. */
+  written(): void {
+    this.#handler?.onWritten(this);
+  }
+
+  /** See `Receiver.closed`. */
+  closed(error?: Error): void {
+    this.#handler?.onClosed(this, error);
   }
 
   /** Calls back when the peer has not said hello within a time, in milliseconds. */
@@ -107,7 +114,7 @@ export class TransportLink {
 
   /** Holds a frame back, and stops reading the link after it. */
   hold(frame: Frame): void {
-    this.#held.push(frame);
+    (this.#held ??= new Queue()).push(frame);
     this.framed.setFlowing(false);
   }
 
@@ -118,8 +125,8 @@ export class TransportLink {
    */
   release(take: (link: TransportLink, frame: Frame) => boolean): boolean {
     let hasTaken = false;
-    for (let frame = this.#held.next; frame !== undefined && take(this, frame); frame = this.#held.next) {
-      this.#held.take();
+    for (let frame = this.#held?.next; frame !== undefined && take(this, frame); frame = this.#held?.next) {
+      this.#held?.take();
       hasTaken = true;
     }
     if (!this.holds) this.framed.setFlowing(true);
@@ -128,7 +135,7 @@ export class TransportLink {
 
   /** Takes all frames that were held back. */
   takeHeld(): Frame[] {
-    return this.#held.takeAll();
+    return this.#held?.takeAll() ?? [];
   }
 
   /** The peer has said `leave`: it sends nothing more on this link. */

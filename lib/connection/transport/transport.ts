@@ -1,16 +1,16 @@
 import type { Observable } from 'rxjs';
-import { tokenBucket } from '../../bounds/rate-limit.js';
+import { TokenBucket } from '../../bounds/rate-limit.js';
 import { DialError, ProtocolError } from '../../errors.js';
 import type { FramedLink } from '../../link/framed-link.js';
 import { decodeAt, decodeOffset, encodeOffset, FRAME, type Frame } from '../../link/frames.js';
 import { decodeHello, type Hello } from '../../link/handshake.js';
-import { DelayedAck } from './delayed-ack.js';
+import { DelayedAck, type DelayedAckHost } from './delayed-ack.js';
 import type { TransportConfig } from './host.js';
 import { isWanted, type Need } from './link-choice.js';
-import { Links } from './links.js';
-import { Liveness } from './liveness.js';
-import { Reassembly } from './reassembly.js';
-import { LINK_BYTES, Sender } from './sender.js';
+import { Links, type LinksParts } from './links.js';
+import { Liveness, type LivenessHost } from './liveness.js';
+import { Reassembly, type ReassemblyParts } from './reassembly.js';
+import { LINK_BYTES, Sender, type SenderHost } from './sender.js';
 import type { LinkHandler, TransportLink } from './transport-link.js';
 
 // How one stream of bytes in each direction goes over links that come and go:
@@ -37,15 +37,22 @@ const MAKES_US_ACT: ReadonlySet<number> = new Set([FRAME.at, FRAME.leave, FRAME.
 /**
  * A stream of bytes in each direction to one peer: each byte once and in order, over links that come and go. What the bytes mean
  * is for the layer above.
+ *
+ * Its parts ask it for what they need: with closures and objects for each of them, an idle connection would take a third more memory.
  */
-export class Transport {
+export class Transport implements DelayedAckHost, LinkHandler, LinksParts, LivenessHost, ReassemblyParts, SenderHost {
+  /** See {@link LinksParts}. */
+  readonly liveness: Liveness;
+  /** See {@link LinksParts}. */
+  readonly sender: Sender;
+  /** See {@link ReassemblyParts}. */
+  readonly ack: DelayedAck;
+
   readonly #config: TransportConfig;
   readonly #links: Links;
-  readonly #sender: Sender;
-  readonly #ack: DelayedAck;
   readonly #reassembly: Reassembly;
-  readonly #liveness: Liveness;
-  readonly #mayChange: () => boolean;
+  /** How often the peer may have this side act, once it has. */
+  #changes: TokenBucket | undefined;
   #isClosed = false;
 
   /**
@@ -53,43 +60,36 @@ export class Transport {
    */
   constructor(framed: FramedLink, isMet: boolean, config: TransportConfig) {
     this.#config = config;
-    const { scheduler, isControlling, unacknowledgedBytes, silenceMs, stream, host } = config;
-    this.#mayChange = tokenBucket({ ...CHANGES, now: () => scheduler.now() });
-    this.#liveness = new Liveness({
-      scheduler,
-      silenceMs,
-      hasLink: () => this.currentLink !== undefined,
-      onChange: () => {
-        this.#links.tellNeed();
-      },
-    });
-    this.#sender = new Sender({
-      unacknowledgedBytes,
-      stream,
-      onOwed: () => {
-        this.#liveness.expectAnswer();
-      },
-    });
-    this.#links = new Links(framed, isMet, {
-      scheduler,
-      isControlling,
-      sender: this.#sender,
-      liveness: this.#liveness,
-      received: () => this.received,
-      host,
-    });
-    this.#ack = new DelayedAck({ scheduler, say: (received) => this.#sayAcknowledged(received) });
-    this.#reassembly = new Reassembly({
-      scheduler,
-      stream,
-      links: this.#links.all,
-      ack: this.#ack,
-      handle: (link, frame) => this.#handle(link, frame),
-      drop: (link) => {
-        this.#links.drop(link);
-      },
-      host,
-    });
+    this.liveness = new Liveness(config, this);
+    this.sender = new Sender(config, this);
+    this.#links = new Links(framed, isMet, config, this);
+    this.ack = new DelayedAck(config.scheduler, this);
+    this.#reassembly = new Reassembly(config, this);
+  }
+
+  /** See {@link LivenessHost}. */
+  get hasLink(): boolean {
+    return this.currentLink !== undefined;
+  }
+
+  /** See {@link LivenessHost}. */
+  onTrustChange(): void {
+    this.#links.tellNeed();
+  }
+
+  /** See {@link SenderHost}. */
+  onOwed(): void {
+    this.liveness.expectAnswer();
+  }
+
+  /** See {@link ReassemblyParts}. */
+  get links(): ReadonlySet<TransportLink> {
+    return this.#links.all;
+  }
+
+  /** See {@link ReassemblyParts}. */
+  drop(link: TransportLink): void {
+    this.#links.drop(link);
   }
 
   /** The link that this side sends on. */
@@ -114,12 +114,12 @@ export class Transport {
 
   /** How many sent bytes have not gone to the system yet. */
   get buffered(): number {
-    return this.#sender.waiting + (this.#links.current?.framed.buffered ?? 0);
+    return this.sender.waiting + (this.#links.current?.framed.buffered ?? 0);
   }
 
   /** Whether the peer has acknowledged everything sent. */
   get isAcknowledged(): boolean {
-    return this.#sender.isAcknowledged;
+    return this.sender.isAcknowledged;
   }
 
   /**
@@ -127,7 +127,7 @@ export class Transport {
    * each byte on the link.
    */
   get progress(): number {
-    return this.lastLink.hasControlFrames ? this.#sender.acknowledged + this.received : this.lastLink.moved;
+    return this.lastLink.hasControlFrames ? this.sender.acknowledged + this.received : this.lastLink.moved;
   }
 
   /** Which link it needs at the moment. */
@@ -142,7 +142,7 @@ export class Transport {
 
   /** Emits whenever something has arrived on the current link. */
   get heard$(): Observable<void> {
-    return this.#liveness.heard$;
+    return this.liveness.heard$;
   }
 
   /** Whether one more link may be added; never once it is closed. */
@@ -158,19 +158,19 @@ export class Transport {
   /** Starts sending and receiving on the first link. Call it once, when `host` and `stream` are ready. */
   start(): void {
     this.#links.start();
-    this.#links.current?.attach(this.#handler);
+    this.#links.current?.attach(this);
   }
 
   /** There is something to send. */
   pump(): void {
-    if (this.currentLink !== undefined) this.#sender.pump(this.currentLink);
+    if (this.currentLink !== undefined) this.sender.pump(this.currentLink);
   }
 
   /** Ends the stream after everything that was written. */
   end(payload: Buffer): void {
-    this.#sender.end(payload);
+    this.sender.end(payload);
     // If everything it sent is acknowledged, the peer can close as soon as it gets the `end`.
-    this.#ack.flush();
+    this.ack.flush();
     this.pump();
   }
 
@@ -181,15 +181,15 @@ export class Transport {
 
   /** Asks the peer for a sign of life. */
   ping(payload: Buffer): void {
-    this.#liveness.pinged(payload);
+    this.liveness.pinged(payload);
     this.say(FRAME.ping, payload);
-    if (this.currentLink !== undefined) this.#liveness.expectAnswer();
+    if (this.currentLink !== undefined) this.liveness.expectAnswer();
   }
 
   /** Adds a link on which this side has said hello, and the peer has not yet. */
   offer(framed: FramedLink): void {
     const link = this.#links.add(framed, false);
-    link.attach(this.#handler);
+    link.attach(this);
     const { handshakeMs, scheduler } = this.#config;
     link.expectHello(handshakeMs, scheduler, () => {
       this.#links.drop(link);
@@ -199,7 +199,7 @@ export class Transport {
   /** Adds a link that the peer has made, and on which both sides have said hello. */
   take(framed: FramedLink, hello: Hello): void {
     const link = this.#links.add(framed, true);
-    link.attach(this.#handler);
+    link.attach(this);
     this.#guard(() => {
       this.#onHello(link, hello);
     });
@@ -207,7 +207,7 @@ export class Transport {
 
   /** Drops all links, and starts both streams over on another, on which both sides have said hello. */
   restart(framed: FramedLink): void {
-    this.#links.restart(framed).attach(this.#handler);
+    this.#links.restart(framed).attach(this);
   }
 
   /** Drops links whose local address this machine has lost. */
@@ -215,7 +215,7 @@ export class Transport {
     for (const link of this.#links.all) {
       if (!isGone(link.framed.link.local.address)) continue;
       link.framed.destroy();
-      this.#onClosed(link, new DialError('This machine has its address no more'));
+      this.onClosed(link, new DialError('This machine has its address no more'));
     }
   }
 
@@ -230,40 +230,35 @@ export class Transport {
    */
   close(graceMs: number): void {
     if (this.#isClosed) return;
-    if (this.currentLink !== undefined) this.#sender.flush(this.currentLink);
-    this.#ack.flush();
+    if (this.currentLink !== undefined) this.sender.flush(this.currentLink);
+    this.ack.flush();
     this.#isClosed = true;
-    this.#ack.stop();
+    this.ack.stop();
     this.#reassembly.stop();
-    this.#liveness.stop();
+    this.liveness.stop();
     this.#links.close(graceMs);
   }
 
-  readonly #handler: LinkHandler = {
-    onFrame: (link, frame) => {
-      this.#onFrame(link, frame);
-    },
-    onWritten: (link) => {
-      if (link !== this.#links.current) return;
-      this.pump();
-      this.#config.stream.onWritten();
-    },
-    onClosed: (link, error) => {
-      this.#onClosed(link, error);
-    },
-  };
+  /** See {@link LinkHandler}. */
+  onWritten(link: TransportLink): void {
+    if (link !== this.#links.current) return;
+    this.pump();
+    this.#config.stream.onWritten();
+  }
 
-  #onFrame(link: TransportLink, frame: Frame): void {
+  /** See {@link LinkHandler}. */
+  onFrame(link: TransportLink, frame: Frame): void {
     if (!this.#links.all.has(link)) return;
     this.#guard(() => {
-      if (!link.holds && this.#handle(link, frame)) return;
+      if (!link.holds && this.handle(link, frame)) return;
       this.#reassembly.hold(link, frame);
     });
     // Once closed, there is no current link.
-    if (link === this.#links.current) this.#liveness.heard(this.#sender.isOwed);
+    if (link === this.#links.current) this.liveness.heard(this.sender.isOwed);
   }
 
-  #onClosed(link: TransportLink, error: Error | undefined): void {
+  /** See {@link LinkHandler}. */
+  onClosed(link: TransportLink, error: Error | undefined): void {
     if (!this.#links.all.has(link)) return;
     if (error instanceof ProtocolError) {
       this.#config.host.onFault(error);
@@ -289,7 +284,7 @@ export class Transport {
   }
 
   /** Handles a frame. Returns false when it has to be held back. */
-  #handle(link: TransportLink, { type, payload }: Frame): boolean {
+  handle(link: TransportLink, { type, payload }: Frame): boolean {
     switch (type) {
       case FRAME.hello:
         if (link.isMet) throw new ProtocolError('Expected one hello on a link, got another');
@@ -350,7 +345,7 @@ export class Transport {
     }
     if (!link.isInOrder(this.received)) return link.isStale;
     // The peer waits for this acknowledgement before it closes the connection.
-    this.#ack.flush();
+    this.ack.flush();
     this.#config.stream.onEnd(payload);
     return true;
   }
@@ -364,23 +359,30 @@ export class Transport {
   }
 
   #onAck(offset: number): void {
-    if (!this.#sender.acknowledge(offset)) return;
+    if (!this.sender.acknowledge(offset)) return;
     this.pump();
     if (this.isAcknowledged) this.#config.stream.onAcknowledged();
   }
 
   #onResume(link: TransportLink, offset: number): void {
-    this.#sender.expectToHave(offset);
+    this.sender.expectToHave(offset);
     this.#links.resume(link, offset);
   }
 
   #onPong(link: TransportLink, payload: Buffer): void {
-    const roundTripMs = this.#liveness.ponged(payload);
+    const roundTripMs = this.liveness.ponged(payload);
     if (roundTripMs !== undefined && link === this.#links.current)
       this.#config.host.onRoundTrip(link.framed, roundTripMs);
   }
 
-  #sayAcknowledged(received: number): boolean {
+  #mayChange(): boolean {
+    const { scheduler } = this.#config;
+    this.#changes ??= new TokenBucket({ ...CHANGES, now: () => scheduler.now() });
+    return this.#changes.take();
+  }
+
+  /** See {@link DelayedAckHost}. */
+  acknowledge(received: number): boolean {
     const { currentLink: framed } = this;
     // The next acknowledgement includes this one.
     if (framed === undefined || framed.isBroken || framed.buffered > UNREAD_BYTES) return false;

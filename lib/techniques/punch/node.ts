@@ -1,7 +1,7 @@
 import type { SecureContext } from 'node:tls';
 import { defer, finalize, map, tap, type Observable } from 'rxjs';
 import type { ResolvedConfig } from '../../config.js';
-import { FramedLink, framedWire } from '../../link/framed-link.js';
+import { FramedLink, FramedWire } from '../../link/framed-link.js';
 import { freeDescriptors } from './descriptors.js';
 import { readHello$ } from '../../link/handshake.js';
 import { punch$ } from './sockets.js';
@@ -72,7 +72,7 @@ export function punchContextOf(dependencies: PunchContextConfig): PunchContext {
       );
     },
     receive$: (link) => {
-      const framed = new FramedLink(link, framedWire());
+      const framed = new FramedLink(link, new FramedWire());
       return readHello$(framed, handshakeMs, runtime.scheduler).pipe(
         tap((hello) => {
           peers.receive(framed, hello);

@@ -2,7 +2,7 @@ import type { SecureContext } from 'node:tls';
 import { combineLatest, EMPTY, map, tap, type Observable } from 'rxjs';
 import type { ResolvedConfig } from '../../config.js';
 import { formatEndpoint, formatServer } from '../../endpoint.js';
-import { FramedLink, framedWire } from '../../link/framed-link.js';
+import { FramedLink, FramedWire } from '../../link/framed-link.js';
 import { readHello$ } from '../../link/handshake.js';
 import { endpointsOf } from '../../link/tcp.js';
 import { secure$ } from '../../link/tls.js';
@@ -68,7 +68,7 @@ function relayContextOf(dependencies: RelayContextConfig): RelayContext {
       );
     },
     receive$: (link) => {
-      const framed = new FramedLink(link, framedWire());
+      const framed = new FramedLink(link, new FramedWire());
       return readHello$(framed, timing.handshakeMs, scheduler).pipe(
         tap((hello) => {
           peers.receive(framed, hello);

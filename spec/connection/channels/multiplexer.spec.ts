@@ -19,6 +19,8 @@ class Side {
   readonly told: string[] = [];
   readonly over: string[] = [];
   onWritten: () => void = () => undefined;
+  /** How often it has told that there may be room for one more. */
+  rooms = 0;
   /** Channels that are not read: their bytes wait, and give no credit. */
   readonly stalled = new Set<number>();
   readonly unread = new Map<number, number>();
@@ -31,7 +33,9 @@ class Side {
       windowBytes,
       now: () => this.now,
       onDue: () => undefined,
-      onRoom: () => undefined,
+      onRoom: () => {
+        this.rooms++;
+      },
       onOpen: (end) => {
         this.opened.push(end);
         if (!accepts) {
@@ -301,6 +305,29 @@ describe('Channels over one stream', () => {
     few.open();
     few.open();
     expect(few.multiplexer.full).toMatch(/2 are open/);
+  });
+
+  it('of calls leave room for others while they are unanswered, and each tells when there may be room again', () => {
+    const [here, there] = [new Side(true), new Side(false, { channels: 3 })];
+    while (here.multiplexer.fullForCalls === undefined) here.open();
+    expect([countOf(here) - 1, here.multiplexer.full, here.rooms]).toEqual([224, undefined, 0]);
+    settle(here, there);
+    expect(here.multiplexer.fullForCalls).toBeUndefined();
+    expect(here.rooms).toBeGreaterThanOrEqual(224);
+  });
+
+  it('tell why they were refused', () => {
+    const [here, there] = [new Side(true), new Side(false, { channels: 1 })];
+    const reasons: unknown[] = [];
+    for (let i = 0; i < 2; i++)
+      here.multiplexer.open({ name: 'a', priority: 'normal' }).attach({
+        onData: () => undefined,
+        onEnd: () => undefined,
+        onReset: ({ code, refusal }) => reasons.push([code, refusal]),
+        onWritten: () => undefined,
+      });
+    settle(here, there);
+    expect(reasons).toEqual([['refused', 'too-many-channels']]);
   });
 
   it('are refused for a while to a peer that opens and resets them in a loop', () => {

@@ -7,9 +7,8 @@ describe('An acknowledgement', () => {
     const clock = new VirtualClock();
     const said: (readonly [ms: number, received: number])[] = [];
     let canSay = true;
-    const ack = new DelayedAck({
-      scheduler: clock,
-      say: (received) => {
+    const ack = new DelayedAck(clock, {
+      acknowledge: (received) => {
         if (canSay) said.push([clock.now(), received]);
         return canSay;
       },

@@ -6,7 +6,7 @@ describe('The patience with an answer that is owed', () => {
 
   function measured(...roundTrips: readonly number[]) {
     let now = 0;
-    const patience = new Patience(MOST_MS, () => now);
+    const patience = new Patience(MOST_MS, { now: () => now });
     for (const ms of roundTrips) patience.measured(ms);
     const pass = (ms: number) => {
       now += ms;
@@ -33,7 +33,7 @@ describe('The patience with an answer that is owed', () => {
   it('is a second at least, and never more than the most', () => {
     expect(measured(1).patience.ms).toBe(1_000);
     expect(measured(2_000).patience.ms).toBe(MOST_MS);
-    expect(new Patience(60, () => 0).ms).toBe(60);
+    expect(new Patience(60, { now: () => 0 }).ms).toBe(60);
     fc.assert(
       fc.property(fc.array(fc.nat(100_000), { minLength: 1, maxLength: 20 }), (samples) => {
         const { ms } = measured(...samples).patience;

@@ -10,25 +10,27 @@ describe('The stream of a peer, put together from several links', () => {
     const scheduler = new VirtualClock();
     const story: string[] = [];
     const links = new Set<TransportLink>();
-    const reassembly: Reassembly = new Reassembly({
+    const config = {
       scheduler,
-      links,
       stream: {
         hasRoom: () => true,
-        onData: (bytes) => {
+        onData: (bytes: Buffer) => {
           story.push(`${String(bytes)} begins`);
           reassembly.release();
           story.push(`${String(bytes)} ends`);
         },
       },
-      ack: new DelayedAck({ scheduler, say: () => true }),
-      handle: (link, { payload }) => reassembly.take(link, payload),
-      drop: (link) => links.delete(link),
       host: {
-        onFault: (fault) => {
+        onFault: (fault: unknown) => {
           throw fault;
         },
       },
+    };
+    const reassembly: Reassembly = new Reassembly(config, {
+      links,
+      ack: new DelayedAck(scheduler, { acknowledge: () => true }),
+      handle: (link, { payload }) => reassembly.take(link, payload),
+      drop: (link) => links.delete(link),
     });
     /** A link on which data begin at an offset. */
     const linkAt = (at: number) => {

@@ -70,6 +70,7 @@ class Side {
         onHello: () => undefined,
         onRefused: () => undefined,
         onLocator: () => undefined,
+        onNeed: () => undefined,
         onPath: ({ link: { technique } }) => {
           this.paths.push(technique);
         },

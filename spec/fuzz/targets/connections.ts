@@ -1,7 +1,8 @@
 import { Duplex } from 'node:stream';
 import { DEFAULT_LIMITS, DEFAULT_TIMING } from '../../../lib/config.js';
 import { PeerConnection } from '../../../lib/connection/peer-connection.js';
-import { FramedLink, framedWire } from '../../../lib/link/framed-link.js';
+import { contextOf } from '../../../lib/connection/start.js';
+import { FramedLink, FramedWire } from '../../../lib/link/framed-link.js';
 import { systemRuntime } from '../../../lib/runtime.js';
 import { VirtualClock } from '../../connection/virtual-links.js';
 import { chunksOf, expectThat, type Target } from '../target.js';
@@ -26,7 +27,7 @@ const ENDPOINT = { address: '127.0.0.1', port: 1 };
 function channelOver(stream: Duplex, technique: string): FramedLink {
   return new FramedLink(
     { peerId: 'A'.repeat(43), stream, local: ENDPOINT, remote: ENDPOINT, technique, direct: technique !== 'relay' },
-    framedWire(),
+    new FramedWire(),
   );
 }
 
@@ -53,7 +54,7 @@ const connection: Target = {
       confirmed: chance.below(2) === 0,
       isControlling: chance.below(2) === 0,
     } as const;
-    const peer = new PeerConnection(first, start, { runtime, timing: DEFAULT_TIMING, limits: LIMITS });
+    const peer = new PeerConnection(first, start, contextOf({ timing: DEFAULT_TIMING, limits: LIMITS }, runtime));
     let heard = 0;
     if (chance.below(3) > 0) {
       peer.lines$.subscribe((line) => {

@@ -19,7 +19,7 @@ import {
   encodeFrame,
   encodeOffset,
   FRAME,
-  frameDecoder,
+  FrameDecoder,
   type Frame,
 } from '../../../lib/link/frames.js';
 import { decodeEnd, decodeHello, encodeEnd, encodeHello } from '../../../lib/link/handshake.js';
@@ -76,10 +76,10 @@ const frames: Target = {
   seeds: FRAMES,
   run: (input, chance) => {
     const decode = (chunks: readonly Buffer[]): Outcome => {
-      const decoder = frameDecoder();
+      const decoder = new FrameDecoder();
       const results: Frame[] = [];
       try {
-        for (const chunk of chunks) results.push(...decoder(chunk));
+        for (const chunk of chunks) results.push(...decoder.push(chunk));
       } catch (error) {
         if (!(error instanceof ProtocolError)) throw error;
         return { results: [], fault: error.code };
