@@ -1,4 +1,4 @@
-import { defer, NEVER, of, Subject, throwError, timer, map, type Observable } from 'rxjs';
+import { defer, NEVER, of, Subject, tap, throwError, timer, map, type Observable } from 'rxjs';
 import { createIdentity, type Identity } from '../../lib/identity.js';
 import { systemRuntime } from '../../lib/runtime.js';
 import { PARCEL_MAX_BYTES } from '../../lib/parcel.js';
@@ -580,6 +580,30 @@ describe('a flood of signals', () => {
     const { ofAlice, ofOthers, sent } = flooded(next, ofSite, 500);
     expect([ofAlice, sent]).toEqual([6, 6]);
     expect(ofOthers).toBeGreaterThan(100);
+  });
+
+  it('that one broker brings leaves the other its turns, though neither knows who sends', () => {
+    world(({ over, seal, scheduler, flush }) => {
+      const brokers = ['bad', 'good'].map((via) => {
+        const parcels = new Subject<Parcel>();
+        const carrier: Carrier = { name: 'mqtt', parcel$: parcels.asObservable(), send$: () => NEVER };
+        const bring = (bytes: Buffer) => {
+          parcels.next({ bytes, from: undefined, seenAt: undefined, via, acknowledge: () => undefined });
+        };
+        return { carrier, bring };
+      });
+      const [bad, good] = brokers;
+      const at: number[] = [];
+      record(over(...brokers.map(({ carrier }) => carrier)).signal$.pipe(tap(() => at.push(scheduler.now()))));
+      scheduler.schedule(() => {
+        for (let count = 0; count < 600; count++) bad?.bring(junk);
+        good?.bring(seal());
+      });
+      flush();
+      // A hundred are opened a second: after one of the two hundred that wait.
+      expect(at).toEqual([jasmine.any(Number)]);
+      expect(at[0]).toBeLessThanOrEqual(30);
+    });
   });
 
   it('is opened at a bounded rate, and what was not opened is not acknowledged', () => {
