@@ -30,13 +30,14 @@ const CANONICAL_IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}
 
 /**
  * The canonical text of an IP address, an IPv4-mapped one (RFC 4291 §2.5.5.2) as plain IPv4; `undefined` when the text
- * is no address.
+ * is no address. One with a zone (RFC 4007 §11) is none: a zone means something on one machine only, and can be any text.
  *
  * @example
  * canonicalAddress('::FFFF:192.0.2.1'); // '192.0.2.1'
  */
 export function canonicalAddress(text: string): string | undefined {
   if (CANONICAL_IPV4.test(text)) return text;
+  if (text.includes('%')) return undefined;
   const isFourPart = ipaddr.IPv4.isValidFourPartDecimal(text);
   if (!isFourPart && !ipaddr.IPv6.isValid(text)) return undefined;
   return ipaddr.process(text).toString();

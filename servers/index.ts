@@ -6,7 +6,8 @@
  */
 
 // ─── The servers of rxp2p, to be run by anyone ───────────────────────────────────────────────────────────────────────
-export { serve$, type CertificateState, type ServeConfig, type Serving } from './serve.js';
+export { serve$, type CertificateState, type Serving } from './serve.js';
+export type { ServeConfig } from './serve/config.js';
 export type { CertificateFiles } from './tls/certificate-files.js';
 export { rendezvousServer$, type RendezvousServer, type RendezvousServerConfig } from './rendezvous/server.js';
 export type { RendezvousServerLimits } from './rendezvous/limits.js';

@@ -2,6 +2,7 @@ import { DEFAULT_LIMITS, DEFAULT_TIMING, type NetConfig } from '../lib/config.js
 import { resolveConfig } from '../lib/config/resolve.js';
 import { InvalidOptionError } from '../lib/errors.js';
 import { createIdentity } from '../lib/identity.js';
+import { localAddresses } from '../lib/self/locator.js';
 import { callWith } from './support/thrown.js';
 
 describe('a configuration', () => {
@@ -33,6 +34,11 @@ describe('a configuration', () => {
     });
     expect(config.acceptPeer('anybody')).toBeTrue();
     expect(resolveConfig({ mode: 'direct' }).identity.peerId).not.toBe(config.identity.peerId);
+  });
+
+  it('binds to a link-local address by its zone', () => {
+    expect(resolveConfig({ mode: 'direct', bind: 'FE80::1%eth0' }).bind).toBe('fe80::1%eth0');
+    expect(localAddresses('fe80::1%eth0')).toEqual(['fe80::1']);
   });
 
   it('is refused with slots of a direction that does not exist', () => {

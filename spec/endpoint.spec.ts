@@ -36,6 +36,9 @@ describe('an address', () => {
       '256.1.1.1',
       '1::2::3',
       ' ::1',
+      'fe80::1%eth0',
+      '2001:db8::1%x',
+      '::ffff:192.0.2.1%1',
     ]) {
       expect(canonicalAddress(text)).withContext(text).toBeUndefined();
     }

@@ -14,7 +14,7 @@ interface LogConfig {
 }
 
 /** Levels that are used here. */
-type Level = 'debug' | 'info' | 'warn' | 'error';
+type Level = 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 
 /** Logs an event, with its fields, and what it means in words. */
 export type Log = (level: Level, event: string, fields: Readonly<Record<string, unknown>>, words: string) => void;

@@ -1,15 +1,13 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { InvalidOptionError, InvalidUnlError, reasonOf } from '../errors.js';
+import { reasonOf } from '../errors.js';
 import { TECHNIQUE_NAMES } from '../techniques/technique.js';
 import type { ConnectOptions } from './connect.js';
+import { statusOf, WRONG_USAGE } from './exit-status.js';
 import type { ListenOptions } from './listen.js';
 import type { Report } from './report.js';
 import type { ServeFlags } from './serve.js';
 import { flagOf, helpOf, SERVE_OPTIONS, type ServeOption } from './serve-options.js';
 import type { ReachableOptions } from './terminal.js';
-
-/** Exit statuses: 0 after a clean close, 1 when it did not work, 2 when it was asked wrongly. */
-const WRONG_USAGE = 2;
 
 const integer = (minimum: number, maximum: number) => (text: string) => {
   const value = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN;
@@ -118,8 +116,8 @@ Exit status: 0 after a clean close, 1 when no connection could be made, 2 for wr
     .description(
       'run the servers that nodes meet at: rendezvous (TCP); a mailbox, a relay and one that dials nodes back (HTTP); a DHT (UDP)',
     )
-    .addOption(new Option('-c, --config <FILE>', 'a JSON file with options; the environment and flags go before it'))
-    .addOption(new Option('--print-config', 'print the options that count, as a file for --config, and end'))
+    .addOption(new Option('-c, --config <FILE>', 'a JSON file with options; the environment and flags override it'))
+    .addOption(new Option('--print-config', 'print the resulting options, as a file for --config, and end'))
     .addHelpText(
       'after',
       `
@@ -218,7 +216,7 @@ On SIGTERM or Ctrl-C it takes nobody in any more, and ends when all have gone; a
       process.exitCode = error.exitCode === 0 ? 0 : WRONG_USAGE;
     } else {
       report('failed', { reason: reasonOf(error) }, `rxp2p: ${reasonOf(error)}`);
-      process.exitCode = error instanceof InvalidOptionError || error instanceof InvalidUnlError ? WRONG_USAGE : 1;
+      process.exitCode = statusOf(error);
     }
   }
 }

@@ -1,14 +1,21 @@
 import { readFileSync } from 'node:fs';
 import type { AdminConfig } from '../../servers/admin/server.js';
 import { DEFAULT_LIMITS } from '../../servers/limits.js';
-import type { ServeConfig } from '../../servers/serve.js';
+import type { ServeConfig } from '../../servers/serve/config.js';
 import { parseRedisUrl } from '../../servers/store/redis/url.js';
 import type { CertificateFiles } from '../../servers/tls/certificate-files.js';
 import { formatServer, parseServer } from '../endpoint.js';
 import { InvalidOptionError, reasonOf } from '../errors.js';
 import { loadOrCreateIdentity, type Identity } from '../identity.js';
 import { expectInteger, invalidOption, parseJsonObject } from '../validate.js';
-import { environmentNameOf, keyOf, SERVE_OPTIONS, type ServeOption } from './serve-options.js';
+import {
+  CONFIG_VARIABLE,
+  ENVIRONMENT_PREFIX,
+  environmentNameOf,
+  keyOf,
+  SERVE_OPTIONS,
+  type ServeOption,
+} from './serve-options.js';
 import { checkValue, parseValue, withLimits, type Limits, type Value } from './serve-values.js';
 
 /** Where values come from, in rising order, over the defaults. */
@@ -20,10 +27,17 @@ interface Sources {
   readonly flags: Readonly<Record<string, unknown>>;
 }
 
+/** All options, `limit` first: an option for one limit, such as `relay-sessions`, overrides it where both are given in one place. */
+const IN_ORDER = SERVE_OPTIONS.toSorted(
+  (one, other) => Number(other.kind === 'limits') - Number(one.kind === 'limits'),
+);
+
 /** The values of all options that have one, by their keys in a file. */
 export class ServeValues {
+  /** Variables of the environment that are named like those of options and are none: mistyped, probably. */
+  readonly unknownVariables: readonly string[];
   readonly #values = new Map<string, Value>();
-  readonly #limits: Limits;
+  #limits: Limits = {};
 
   /**
    * Puts the sources together. Limits are put together one by one.
@@ -32,23 +46,22 @@ export class ServeValues {
    */
   constructor({ file, environment, flags }: Sources) {
     const fromFile = file === undefined ? {} : readConfig(file);
-    let limits: Limits = {};
-    for (const option of SERVE_OPTIONS) {
-      const key = keyOf(option);
-      const variable = environmentNameOf(option);
-      const text = environment[variable] ?? '';
-      const given = [
-        key in fromFile ? checkValue(option, fromFile[key], key, DEFAULT_LIMITS) : undefined,
-        text === '' ? undefined : parseValue(option, text, variable, DEFAULT_LIMITS),
-        fromFlag(option, flags[key]),
-      ].filter((value) => value !== undefined);
-      for (const value of given) {
-        if (option.kind === 'limits' && isLimits(value)) limits = withLimits(limits, value);
+    const sources: readonly ((option: ServeOption) => Value | undefined)[] = [
+      (option) => option.default,
+      (option) => fromJson(option, fromFile),
+      (option) => fromEnvironment(option, environment),
+      (option) => fromFlag(option, flags[keyOf(option)]),
+    ];
+    for (const read of sources) {
+      for (const option of IN_ORDER) {
+        const value = read(option);
+        if (value !== undefined) this.#set(option, value);
       }
-      const value = given.at(-1) ?? option.default;
-      if (option.kind !== 'limits' && value !== undefined) this.#values.set(key, value);
     }
-    this.#limits = limits;
+    const known = new Set([CONFIG_VARIABLE, ...SERVE_OPTIONS.map(environmentNameOf)]);
+    this.unknownVariables = Object.keys(environment).filter(
+      (name) => name.startsWith(ENVIRONMENT_PREFIX) && !known.has(name),
+    );
   }
 
   text(key: string): string | undefined {
@@ -70,6 +83,17 @@ export class ServeValues {
     return this.#values.get(key) === true;
   }
 
+  #set(option: ServeOption, value: Value): void {
+    if (isLimits(value)) {
+      this.#limits = withLimits(this.#limits, value);
+    } else if (option.limit !== undefined && typeof value === 'number') {
+      const [server, name] = option.limit;
+      this.#limits = withLimits(this.#limits, { [server]: { [name]: value } });
+    } else {
+      this.#values.set(keyOf(option), value);
+    }
+  }
+
   /** The limits of a server that are not the defaults; `undefined` when there are none. */
   limitsOf(server: keyof typeof DEFAULT_LIMITS): Readonly<Record<string, number>> | undefined {
     const defaults: Readonly<Record<string, number>> = { ...DEFAULT_LIMITS[server] };
@@ -78,10 +102,12 @@ export class ServeValues {
   }
 
   /**
-   * All that counts, as a file of `--config` has it, without secrets. Limits that have no number, since any is allowed, are left out.
+   * The options that result, as a file of `--config` has them, without secrets. Limits that have no number, since any is allowed, are
+   * left out.
    */
   toJSON(): Readonly<Record<string, unknown>> {
-    const values: Record<string, unknown> = Object.fromEntries(this.#values);
+    const keys = SERVE_OPTIONS.map(keyOf).filter((key) => this.#values.has(key));
+    const values: Record<string, unknown> = Object.fromEntries(keys.map((key) => [key, this.#values.get(key)]));
     const store = this.text('store');
     if (store !== undefined) values['store'] = withoutPassword(store);
     const limit = Object.entries(DEFAULT_LIMITS).map(([server, defaults]): [string, object] => {
@@ -95,6 +121,9 @@ export class ServeValues {
 /** What servers are told by options, but for their key. Touches nothing. */
 export function serveConfigOf(values: ServeValues): ServeConfig {
   const admin = adminAt(values.text('admin'));
+  if (admin === undefined && values.texts('adminHost') !== undefined) {
+    throw new InvalidOptionError('`--admin-host` is of no use without `--admin`. Leave it out, or give both');
+  }
   return {
     bind: values.text('bind'),
     port: values.number('port'),
@@ -111,7 +140,7 @@ export function serveConfigOf(values: ServeValues): ServeConfig {
     dhtBootstrap: values.texts('dhtBootstrap')?.map((text) => parseServer('dht-bootstrap', text)),
     limits: values.limitsOf('rendezvous'),
     mailboxLimits: values.limitsOf('mailbox'),
-    relayLimits: relayLimitsOf(values),
+    relayLimits: values.limitsOf('relay'),
     reachabilityLimits: values.limitsOf('reachability'),
     httpLimits: values.limitsOf('http'),
     dhtLimits: values.limitsOf('dht'),
@@ -142,20 +171,6 @@ function filesOf(certFile: string | undefined, keyFile: string | undefined): Cer
   );
 }
 
-/** The relay's limits, of which three have options of their own. */
-function relayLimitsOf(values: ServeValues): ServeConfig['relayLimits'] {
-  const [sessions, bytesPerSession, bytesPerSecond] = ['relaySessions', 'relayBytes', 'relayRate'].map((key) =>
-    values.number(key),
-  );
-  const limits = {
-    ...values.limitsOf('relay'),
-    ...(sessions !== undefined && { sessions }),
-    ...(bytesPerSession !== undefined && { bytesPerSession }),
-    ...(bytesPerSecond !== undefined && { bytesPerSecond }),
-  };
-  return Object.keys(limits).length === 0 ? undefined : limits;
-}
-
 /** What a file says, each of its keys that of an option. */
 function readConfig(file: string): Readonly<Record<string, unknown>> {
   let text: string;
@@ -165,11 +180,35 @@ function readConfig(file: string): Readonly<Record<string, unknown>> {
     throw new InvalidOptionError(`The file of \`--config\` cannot be read: ${reasonOf(cause)}`, { cause });
   }
   const values = parseJsonObject(text);
-  if (values === undefined) throw invalidOption('--config', 'a file with one JSON object', file);
+  if (values === undefined) throw invalidOption('--config', `a file with one JSON object${faultIn(text)}`, file);
   const keys = SERVE_OPTIONS.map(keyOf);
   const unknown = Object.keys(values).find((key) => !keys.includes(key));
   if (unknown !== undefined) throw invalidOption('--config', `made of ${keys.join(', ')}`, unknown);
   return values;
+}
+
+/** Where a text stops being JSON, in words; not what stands there, which may be a password. */
+function faultIn(text: string): string {
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    const [, position] = /position (\d+)/.exec(reasonOf(error)) ?? [];
+    if (position !== undefined)
+      return `, which it stops being in line ${text.slice(0, Number(position)).split('\n').length}`;
+  }
+  return '';
+}
+
+function fromJson(option: ServeOption, values: Readonly<Record<string, unknown>>): Value | undefined {
+  const key = keyOf(option);
+  return key in values ? checkValue(option, values[key], key, DEFAULT_LIMITS) : undefined;
+}
+
+/** A variable that is empty is taken for one that is not set. */
+function fromEnvironment(option: ServeOption, environment: Sources['environment']): Value | undefined {
+  const variable = environmentNameOf(option);
+  const text = environment[variable] ?? '';
+  return text === '' ? undefined : parseValue(option, text, variable, DEFAULT_LIMITS);
 }
 
 function fromFlag(option: ServeOption, given: unknown): Value | undefined {

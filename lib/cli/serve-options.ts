@@ -31,6 +31,10 @@ export interface ServeOption {
   readonly default?: boolean | number | string;
   /** What goes for the default, in words. */
   readonly otherwise?: string;
+  /** There may be a password in it, so that no message shows it. */
+  readonly isSecret?: boolean;
+  /** Of an integer that is one of the limits of `--limit`: which. */
+  readonly limit?: readonly [server: string, name: string];
 }
 
 const MOST = 1e15 - 1;
@@ -65,6 +69,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
   {
     name: 'store',
     kind: 'text',
+    isSecret: true,
     value: 'URL',
     help: 'a Redis or Valkey that several servers share, such as redis://HOST:PORT, rediss:// for TLS, nodes of a cluster with commas between them: each node reaches every other, whichever server has its session',
     otherwise: 'in memory',
@@ -120,6 +125,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     least: 1,
     most: 1_000_000,
     otherwise: '4000',
+    limit: ['relay', 'sessions'],
   },
   {
     name: 'relay-bytes',
@@ -129,6 +135,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     least: 1,
     most: MOST,
     otherwise: 'any number',
+    limit: ['relay', 'bytesPerSession'],
   },
   {
     name: 'relay-rate',
@@ -138,6 +145,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     least: 1,
     most: MOST,
     otherwise: 'any number',
+    limit: ['relay', 'bytesPerSecond'],
   },
   {
     name: 'dht-port',
@@ -219,9 +227,15 @@ export function keyOf({ name }: ServeOption): string {
   return name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
+/** What the names of all options begin with in the environment. */
+export const ENVIRONMENT_PREFIX = 'RXP2P_';
+
+/** The file of `--config`, in the environment. */
+export const CONFIG_VARIABLE = `${ENVIRONMENT_PREFIX}CONFIG`;
+
 /** The name of an option in the environment: `http-port` is `RXP2P_HTTP_PORT`. */
 export function environmentNameOf({ name }: ServeOption): string {
-  return `RXP2P_${name.replaceAll('-', '_').toUpperCase()}`;
+  return `${ENVIRONMENT_PREFIX}${name.replaceAll('-', '_').toUpperCase()}`;
 }
 
 /** The flag of an option, as --help has it. A switch that is on by default is switched off by its flag. */

@@ -86,8 +86,8 @@ function expectNumber(
   throw invalidOption(name, `an integer from ${least} to ${most}`, value);
 }
 
-function expectText({ choices }: ServeOption, value: unknown, name: string): string {
-  if (typeof value !== 'string') throw invalidOption(name, 'a text', value);
+function expectText({ choices, isSecret = false }: ServeOption, value: unknown, name: string): string {
+  if (typeof value !== 'string') throw invalidOption(name, 'a text', isSecret ? 'something else' : value);
   if (choices?.includes(value) === false) throw invalidOption(name, `one of ${choices.join(', ')}`, value);
   return value;
 }
@@ -95,7 +95,7 @@ function expectText({ choices }: ServeOption, value: unknown, name: string): str
 function expectLimits(value: unknown, name: string, known: KnownLimits): Limits {
   const limits: Record<string, Record<string, number>> = {};
   for (const [server, own] of entriesOf(value, name, 'an object of servers, each an object of limits')) {
-    const names = known[server];
+    const names = Object.hasOwn(known, server) ? known[server] : undefined;
     if (names === undefined) throw invalidOption(name, `made of ${Object.keys(known).join(', ')}`, server);
     limits[server] = {};
     for (const [limit, number] of entriesOf(own, `${name}.${server}`, 'an object of limits')) {

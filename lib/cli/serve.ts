@@ -14,11 +14,15 @@ import {
   type Observable,
 } from 'rxjs';
 import { serve$, type Serving } from '../../servers/serve.js';
+import type { ServeConfig } from '../../servers/serve/config.js';
 import { unwatched } from '../../servers/watch.js';
 import { formatEndpoint } from '../endpoint.js';
+import { reasonOf } from '../errors.js';
+import { statusOf } from './exit-status.js';
 import { createLog, logRefusals, type Log } from './log.js';
 import { identityOf, serveConfigOf, ServeValues } from './serve-config.js';
-import { isPublic, nameByKey, plainWarning } from './server-names.js';
+import { CONFIG_VARIABLE } from './serve-options.js';
+import { exposedWarning, isPublic, nameByKey, plainWarning } from './server-names.js';
 import { exitSoon, print } from './stdout.js';
 import { interrupted$ } from './terminal.js';
 
@@ -34,15 +38,30 @@ const TELL_MS = 60_000;
 
 /** `rxp2p serve`: runs the servers until interrupted. Then they are drained; a second signal ends the process. */
 export async function serve({ config: file, printConfig, ...flags }: ServeFlags): Promise<void> {
-  const values = new ServeValues({ file: file ?? process.env['RXP2P_CONFIG'], environment: process.env, flags });
-  const options = serveConfigOf(values);
+  const values = new ServeValues({ file: file ?? process.env[CONFIG_VARIABLE], environment: process.env, flags });
+  const config = serveConfigOf(values);
+  const log = await createLog({ level: values.text('logLevel') ?? 'info', json: values.isOn('json') });
+  for (const name of values.unknownVariables) {
+    log('warn', 'unknown', { name }, `the environment has ${name}, which is no option: it is ignored`);
+  }
   if (printConfig === true) {
-    await print(JSON.stringify(values, undefined, 2));
+    for (const line of JSON.stringify(values, undefined, 2).split('\n')) await print(line);
     return;
   }
+  try {
+    await run(config, values, log);
+    log('info', 'ended', {}, 'ended');
+    exitSoon();
+  } catch (error) {
+    log('fatal', 'failed', { reason: reasonOf(error) }, reasonOf(error));
+    process.exitCode = statusOf(error);
+  }
+}
+
+/** Runs the servers until they have been drained. */
+async function run(options: ServeConfig, values: ServeValues, log: Log): Promise<void> {
   const config = { ...options, identity: identityOf(values) };
-  const level = values.text('logLevel') ?? 'info';
-  const log = await createLog({ level, json: values.isOn('json') });
+  const level = values.text('logLevel');
   const watch = level === 'debug' || level === 'trace' ? logRefusals(log, values.isOn('logAddresses')) : unwatched;
   const drainS = values.number('drain') ?? 0;
   const stop$ = interrupted$().pipe(
@@ -53,30 +72,36 @@ export async function serve({ config: file, printConfig, ...flags }: ServeFlags)
   );
   const serving$ = serve$({ ...config, watch, drain$: stop$ }).pipe(
     tap(({ endpoints }) => {
-      for (const { name, local } of endpoints) {
-        void print(`${name} ${formatEndpoint(local)}`);
-        log('info', 'listening', { name, ...local }, `${name} listens on ${formatEndpoint(local)}`);
-      }
-      const local = endpoints.find(({ name }) => name === 'rendezvous')?.local;
-      if (local === undefined) return;
-      const name = nameByKey({ local, key: config.identity?.peerId, hosts: config.hosts ?? [] });
-      if (name !== undefined) {
-        void print(name);
-        log('info', 'name', { name }, `the rendezvous server is ${name}`);
-      }
-      if (isPublic({ local })) log('warn', 'clear', { ...local }, plainWarning({ local }, name));
+      tellWhere(endpoints, config, log);
     }),
     switchMap((serving) => merge(of(serving), ...told$(serving, values, log)).pipe(takeUntil(stop$))),
     takeUntil(stop$.pipe(switchMap(() => timer(drainS * 1_000)))),
   );
   await lastValueFrom(serving$, { defaultValue: undefined });
-  log('info', 'ended', {}, 'ended');
-  exitSoon();
+}
+
+/** Tells where the servers listen, by which name nodes know them, and what of it strangers can reach. */
+function tellWhere(endpoints: Serving['endpoints'], { identity, hosts = [], tls }: ServeConfig, log: Log): void {
+  for (const { name, local } of endpoints) {
+    void print(`${name} ${formatEndpoint(local)}`);
+    log('info', 'listening', { name, ...local }, `${name} listens on ${formatEndpoint(local)}`);
+    if (name === 'admin' && isPublic({ local })) log('warn', 'exposed', { ...local }, exposedWarning({ local }));
+  }
+  const local = endpoints.find(({ name }) => name === 'rendezvous')?.local;
+  if (local === undefined) return;
+  const name = nameByKey({ local, key: identity?.peerId, hosts });
+  if (name !== undefined) {
+    void print(name);
+    log('info', 'name', { name }, `the rendezvous server is ${name}`);
+  }
+  if (isPublic({ local }))
+    log('warn', 'clear', { ...local }, plainWarning({ local, name, isHttps: tls !== undefined }));
 }
 
 /** Logs what servers tell of themselves. */
 function told$(serving: Serving, values: ServeValues, log: Log): readonly Observable<never>[] {
-  const [data = '', certificate = ''] = ['data', 'tlsCert'].map((key) => values.text(key));
+  const folder = values.text('data') ?? 'the store';
+  const certificateFile = values.text('tlsCert') ?? '';
   const counters$ = serving.relayCounters$.pipe(
     throttleTime(TELL_MS, undefined, { leading: true, trailing: true }),
     tap((counters) => {
@@ -90,8 +115,8 @@ function told$(serving: Serving, values: ServeValues, log: Log): readonly Observ
     tap(({ isWritable: writable, ...fields }) => {
       const words =
         'reason' in fields
-          ? `cannot write to ${data}: ${fields.reason}; it keeps no message until it can`
-          : `writes to ${data} again`;
+          ? `cannot write to ${folder}: ${fields.reason}; it keeps no message until it can`
+          : `writes to ${folder} again`;
       log(writable ? 'info' : 'error', 'storage', { writable, ...fields }, `the mailbox ${words}`);
     }),
     ignoreElements(),
@@ -116,7 +141,7 @@ function told$(serving: Serving, values: ServeValues, log: Log): readonly Observ
         failure === undefined ? 'info' : 'error',
         'certificate',
         { failure },
-        `the certificate in ${certificate} ${words}`,
+        `the certificate in ${certificateFile} ${words}`,
       );
     }),
     ignoreElements(),

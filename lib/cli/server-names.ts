@@ -1,4 +1,4 @@
-import { canonicalAddress, formatServer, scopeOf, type Endpoint } from '../endpoint.js';
+import { canonicalAddress, formatEndpoint, scopeOf, type Endpoint } from '../endpoint.js';
 import { ownInterfaces, type Interfaces } from '../link/interfaces.js';
 import type { PeerId } from '../identity.js';
 import { formatRendezvous } from '../rendezvous-name.js';
@@ -46,7 +46,25 @@ function addressesOf({ address }: Endpoint, interfaces = ownInterfaces().interfa
 }
 
 /** What is said once of a server that others can reach in the clear. */
-export function plainWarning({ local }: Pick<NamesConfig, 'local'>, name: string | undefined): string {
-  const how = name === undefined ? 'give it a key (--key FILE) or a certificate (--tls-cert FILE)' : `name it ${name}`;
-  return `${formatServer({ host: local.address, port: local.port })} also speaks in the clear, as PyP2P's nodes need it: for encryption ${how}`;
+export function plainWarning({
+  local,
+  name,
+  isHttps,
+}: Pick<NamesConfig, 'local'> & {
+  /** Its name with its key, if it has one. */
+  readonly name: string | undefined;
+  /** Whether it has a certificate. */
+  readonly isHttps: boolean;
+}): string {
+  const byCertificate = isHttps ? 'name it wss://HOST, as in its certificate' : undefined;
+  const how =
+    name === undefined
+      ? (byCertificate ?? 'give it a key (--key FILE) or a certificate (--tls-cert FILE)')
+      : `name it ${name}`;
+  return `${formatEndpoint(local)} also speaks in the clear, as PyP2P's nodes need it: for encryption ${how}`;
+}
+
+/** What is said once of an admin port that others on the internet can reach. */
+export function exposedWarning({ local }: Pick<NamesConfig, 'local'>): string {
+  return `the admin port ${formatEndpoint(local)} can be reached from the internet, and asks for no password`;
 }

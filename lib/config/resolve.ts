@@ -9,7 +9,7 @@ import {
   type PortMappingProtocol,
   type ResolvedConfig,
 } from '../config.js';
-import { canonicalAddress, parseServer, type ServerAddress } from '../endpoint.js';
+import { canonicalAddress, parseServer, withoutZone, type ServerAddress } from '../endpoint.js';
 import { createIdentity } from '../identity.js';
 import { formatRendezvous, parseRendezvous, servicesOf, type RendezvousAddress } from '../rendezvous-name.js';
 import { parseStun, type StunAddress } from '../stun/name.js';
@@ -87,9 +87,12 @@ function expectNames(group: string, overrides: object | undefined, names: readon
 }
 
 function expectAddress(name: string, value: unknown): string {
-  const address = typeof value === 'string' ? canonicalAddress(value) : undefined;
+  const text = typeof value === 'string' ? value : '';
+  const bare = withoutZone(text);
+  const address = canonicalAddress(bare);
   if (address === undefined) throw invalidOption(name, 'an IP address of this machine', value);
-  return address;
+  // By its zone the system knows which network a link-local address is of.
+  return address + text.slice(bare.length);
 }
 
 function expectServers(name: string, values: unknown): ServerAddress[] {

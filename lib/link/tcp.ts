@@ -139,15 +139,18 @@ export function listen$({ address, port }: ListenConfig): Observable<Listener> {
       if (sockets.observed) sockets.next(socket);
       else socket.destroy();
     });
-    server.on('error', (cause) => {
+    const fail = (cause: Error) => {
       const where = `${address === undefined ? 'port' : formatServer({ host: address, port })} ${address === undefined ? port : ''}`;
       subscriber.error(
         new ListenError(`Cannot listen on ${where.trim()}: ${cause.message}. Choose another port or address.`, {
           cause,
         }),
       );
-    });
+    };
+    server.once('error', fail);
     server.listen({ port, backlog: 511, ...(address !== undefined && { host: address }) }, () => {
+      // From now on an error is of one connection that the system could not accept, as without descriptors: others can come.
+      server.off('error', fail).on('error', noop);
       const bound = server.address();
       if (bound === null || typeof bound === 'string') return;
       subscriber.next({

@@ -1,6 +1,6 @@
 import ipaddr from 'ipaddr.js';
 import type { ResolvedConfig } from '../config.js';
-import { canonicalAddress, familyOf, scopeOf, type Endpoint } from '../endpoint.js';
+import { canonicalAddress, familyOf, scopeOf, withoutZone, type Endpoint } from '../endpoint.js';
 import { ownInterfaces, type Interfaces } from '../link/interfaces.js';
 import type { Reach } from '../reachability.js';
 import type { ServerState } from '../rendezvous/client.js';
@@ -51,7 +51,7 @@ export function localAddresses(
   bind: string | undefined,
   { routed = [], interfaces = ownInterfaces().interfaces }: LocalAddressesOptions = {},
 ): string[] {
-  if (isOneAddress(bind)) return [bind];
+  if (isOneAddress(bind)) return [withoutZone(bind)];
   const entries =
     interfaces === undefined
       ? routed.map((address) => ({ name: '', address }))

@@ -1,7 +1,8 @@
+import { siteOf } from '../../lib/bounds/site.js';
 import { say, sayJson } from '../http/answers.js';
 import type { Exchange, HttpService } from '../http/service.js';
 import { EventStreams } from './event-streams.js';
-import { isOwnHost } from './host-check.js';
+import { isOfAnotherSite, isOwnHost } from './host-check.js';
 import type { Metrics } from './metrics.js';
 import { readPage } from './page.js';
 import type { ReadinessCheck } from './readiness.js';
@@ -46,6 +47,8 @@ export class Pages {
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
     if (!isOwnHost(request.headers.host, request.socket.localAddress, this.config.names)) {
       say(response, 421, 'This server is not known by the name in the request.\n');
+    } else if (isOfAnotherSite(request.headers)) {
+      say(response, 403, 'Pages of other sites may not ask.\n');
     } else if (method !== 'GET' && method !== 'HEAD') {
       response.setHeader('allow', 'GET, HEAD');
       say(response, 405, 'Expected GET.\n');
@@ -55,7 +58,7 @@ export class Pages {
     return true;
   };
 
-  #answer({ url, method, response }: Exchange): void {
+  #answer({ url, method, address, response }: Exchange): void {
     const { metrics, readiness } = this.config;
     switch (url.pathname) {
       case '/healthz':
@@ -75,8 +78,9 @@ export class Pages {
         );
         return;
       case '/events':
-        if (method === 'GET' && this.#streams.hasRoom) this.#streams.open(response, this.#samples);
-        else say(response, 503, 'Too many look at this server already.\n');
+        if (method !== 'GET' || !this.#streams.open(response, siteOf(address), this.#samples)) {
+          say(response, 503, 'Too many look at this server already.\n');
+        }
         return;
       case '/':
         for (const [name, value] of Object.entries(this.#page.headers)) response.setHeader(name, value);

@@ -12,7 +12,10 @@ import { trustedProxies } from './trusted.js';
 /** A proxy says at once for whom it has connected; this long it may take, in milliseconds: a lost segment, and another. */
 const HEADER_MS = 5_000;
 
-/** Connections of proxies that have not yet said for whom they are. More are closed. */
+/**
+ * Connections of proxies that have not yet said for whom they are. With more, the one that has been silent for longest is closed: proxies say
+ * it at once, and who has a proxy open connections and says nothing keeps no other out.
+ */
 const MOST_UNTOLD = 4_096;
 
 /**
@@ -51,9 +54,10 @@ export class Callers {
       next({ ...remote, whose: 'caller', local });
       return;
     }
-    if (this.#untold.size >= MOST_UNTOLD) {
-      socket.destroy();
-      return;
+    const [oldest] = this.#untold;
+    if (oldest !== undefined && this.#untold.size >= MOST_UNTOLD) {
+      this.#untold.delete(oldest);
+      oldest.destroy();
     }
     this.#untold.add(socket);
     firstBytes(socket, {

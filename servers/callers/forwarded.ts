@@ -1,5 +1,6 @@
 import parseForwarded from 'forwarded-parse';
 import type { IncomingHttpHeaders } from 'node:http';
+import { ownText } from '../../lib/bounds/own-text.js';
 import { canonicalAddress, isPort } from '../../lib/endpoint.js';
 
 /** One that a proxy has passed a request on for, as far as it tells. */
@@ -107,7 +108,8 @@ function readHop(text: string): Hop | undefined {
   // In X-Forwarded-For an IPv6 address has no brackets.
   const address = canonicalAddress(groups?.['bracketed'] ?? groups?.['bare'] ?? text);
   const port = Number(groups?.['port']);
-  return address === undefined ? undefined : { address, port: isPort(port) ? port : undefined };
+  // It may be kept for long, the header that it is a part of must not be.
+  return address === undefined ? undefined : { address: ownText(address), port: isPort(port) ? port : undefined };
 }
 
 /** How many proxies have said that they passed a request on (RFC 9110 §7.6.3). */

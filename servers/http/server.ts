@@ -1,6 +1,6 @@
 import { createServer, type ServerOptions, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { combineLatest, map, NEVER, Observable, of, Subscription, type SchedulerLike } from 'rxjs';
+import { combineLatest, map, NEVER, noop, Observable, of, Subscription, type SchedulerLike } from 'rxjs';
 import { siteOf } from '../../lib/bounds/site.js';
 import { MAX_TIMER_MS } from '../../lib/config.js';
 import { withDefaults } from '../../lib/config/resolve.js';
@@ -170,10 +170,15 @@ function listening$(
       enter,
       opened,
     });
-    front.on('error', (cause) => {
+    // Else Node answers them itself, one after the other, however many of the answers wait for a client that does not read.
+    http.on('checkExpectation', (request, response) => http.emit('request', request, response));
+    const fail = (cause: Error) => {
       subscriber.error(new ListenError(`Cannot listen on port ${port}: ${cause.message}. Choose another.`, { cause }));
-    });
+    };
+    front.once('error', fail);
     front.listen({ port, ...(bind !== undefined && { host: bind }) }, () => {
+      // From now on an error is of one connection that the system could not accept, as without descriptors: others can come.
+      front.off('error', fail).on('error', noop);
       const bound = front.address();
       if (bound === null || typeof bound === 'string') return;
       subscriber.next({ local: { address: canonicalAddress(bound.address) ?? bound.address, port: bound.port } });

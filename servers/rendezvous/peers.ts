@@ -1,6 +1,6 @@
 import { ownText } from '../../lib/bounds/own-text.js';
 import { siteOf } from '../../lib/bounds/site.js';
-import { formatEndpoint } from '../../lib/endpoint.js';
+import { canonicalAddress, formatEndpoint } from '../../lib/endpoint.js';
 import { StoreError } from '../../lib/errors.js';
 import { verifyAside, type PeerId } from '../../lib/identity.js';
 import {
@@ -198,6 +198,8 @@ function listed(entries: readonly (readonly [listing: string, text: string])[], 
   const byPeer = new Map<string, { unl: UnlV3; seenAt: string[] }>();
   for (const [listing, text] of entries) {
     const [unlText = '', seenAt = ''] = text.split(' ');
+    // A shared store may have what no server of ours has put.
+    if (canonicalAddress(seenAt) !== seenAt) continue;
     const unl = readUnl(unlText);
     const known = byPeer.get(peerOf(listing));
     if (known !== undefined) known.seenAt.push(seenAt);

@@ -12,8 +12,18 @@ export const bothProtocols: Protocols = {
     const request = parseRequest(line);
     if (request !== undefined && request.verb !== 'SEND') return handlePeerRequest(request, session);
     const pyp2pRequest = parsePyp2pRequest(line);
-    return pyp2pRequest && handlePyp2pRequest(pyp2pRequest, session);
+    if (pyp2pRequest !== undefined) return handlePyp2pRequest(pyp2pRequest, session);
+    if (isHttp(line)) session.refuse('malformed', 'this port speaks no HTTP');
+    return undefined;
   },
   heard: handleNotice,
   ended: leavePeers,
 };
+
+/**
+ * Whether a line is a request of HTTP (RFC 9112 §3). A page can have the browser of its reader send one here, with lines of our protocol
+ * behind it, and PyP2P's nodes are known by nothing but their address.
+ */
+function isHttp(line: string): boolean {
+  return line.endsWith(' HTTP/1.1') || line.endsWith(' HTTP/1.0');
+}

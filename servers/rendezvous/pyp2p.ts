@@ -1,6 +1,6 @@
 import { Admission, type Admitted } from '../../lib/bounds/admission.js';
 import { siteOf } from '../../lib/bounds/site.js';
-import { familyOf, type Endpoint } from '../../lib/endpoint.js';
+import { canonicalAddress, familyOf, readPort, type Endpoint } from '../../lib/endpoint.js';
 import { MAX_NODES } from '../../lib/bounds/max-nodes.js';
 import { formatPyp2pReply, type Pyp2pRequest } from '../../lib/pyp2p/wire/rendezvous-messages.js';
 import { formatReply, type Reply } from '../../lib/rendezvous/messages.js';
@@ -67,7 +67,7 @@ function bootstrap({ count }: RequestOf<'BOOTSTRAP'>, session: ServerSession): S
     onceKnown(session.store.sample('passive', MAX_NODES + count), (entries) => {
       const requesterAt = session.remote.address;
       const nodes = entries
-        .map(([key]) => readKey(key))
+        .flatMap(([key]) => readKey(key) ?? [])
         .filter(({ address }) => address !== requesterAt && address !== '127.0.0.1')
         .filter((endpoint) => mayList(endpoint, [endpoint.address], requesterAt))
         .slice(0, count);
@@ -100,7 +100,7 @@ async function listSimultaneous(session: ServerSession): Promise<void> {
   // Candidates that came while its predictions were too old have been waiting for fresh ones.
   const candidates = (await store.list('candidates', address)).flatMap(([key, text]) => {
     const { ports, isTold } = readCandidate(text);
-    return ports === undefined || isTold ? [] : [{ key, ports }];
+    return ports === undefined || isTold || !isAddress(candidateOf(key)) ? [] : [{ key, ports }];
   });
   if (!session.mayCause(candidates.length)) return;
   for (const { key, ports } of candidates) {
@@ -155,6 +155,7 @@ function roomFor(key: string, waiting: readonly (readonly [key: string, value: s
   const room = new Admission<string>({ most: MAX_CANDIDATES });
   for (const [other] of waiting) {
     if (other === key) return { isIn: true };
+    if (!isAddress(candidateOf(other))) continue;
     room.admit(siteOf(candidateOf(other)), other);
   }
   return room.admit(siteOf(candidateOf(key)), key);
@@ -281,9 +282,15 @@ function candidateOf(key: string): string {
   return key.slice(key.indexOf(' ') + 1);
 }
 
-function readKey(key: string): Endpoint {
-  const [address = '', port] = key.split(' ');
-  return { address, port: Number(port) };
+/** `undefined` for what no server of ours has put: a shared store may have that, too. */
+function readKey(key: string): Endpoint | undefined {
+  const [address = '', port = ''] = key.split(' ');
+  const number = readPort(port);
+  return isAddress(address) && number !== undefined ? { address, port: number } : undefined;
+}
+
+function isAddress(text: string): boolean {
+  return canonicalAddress(text) === text;
 }
 
 function readCandidate(text: string): { readonly ports: readonly number[] | undefined; readonly isTold: boolean } {

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { noop } from 'rxjs';
 import type { WebSocket } from 'ws';
+import type { ByteHolder } from '../../lib/bounds/byte-shares.js';
 import { Queue } from '../../lib/bounds/queue.js';
 import { tokenBucket } from '../../lib/bounds/rate-limit.js';
 import { ProtocolError } from '../../lib/errors.js';
@@ -9,6 +10,7 @@ import { REPLY_MAX_BYTES } from '../../lib/rendezvous/messages.js';
 import type { Due, Timer } from '../timers.js';
 import type { Unreading } from '../unread.js';
 import { REFUSED_MS, type ClientHandler, type ClientLines, type LinesShared } from '../lines/client-lines.js';
+import { BegunFrames } from './begun-frames.js';
 
 /** Pings and pongs of a client, whose own use is none: lines have a PING of theirs. With more the client is dropped. */
 const CONTROL_FRAMES = { perSecond: 1, burst: 20 };
@@ -16,14 +18,21 @@ const CONTROL_FRAMES = { perSecond: 1, burst: 20 };
 /** The connection closes in the normal way (RFC 6455 §7.4.1). */
 const NORMAL_CLOSURE = 1000;
 
+/** The overhead that each line is counted with that waits to be answered. */
+const LINE_OVERHEAD = 64;
+
 /** The lines of a client on a WebSocket: each is one text frame, or message of several, without a line's end. */
-export class WebSocketLines implements ClientLines, Unreading, Due {
+export class WebSocketLines implements ClientLines, Unreading, ByteHolder, Due {
   readonly #webSocket: WebSocket;
   readonly #shared: LinesShared;
   readonly #mayControl: () => boolean;
   #handler: ClientHandler | undefined;
   /** Lines that came while one is being answered: no more than one chunk of the stream has. */
   readonly #ahead = new Queue<string>();
+  /** What these take, and what a message does that has begun; and the last time that it was counted. */
+  #aheadBytes = 0;
+  #begunBytes = 0;
+  #unanswered = 0;
   #isAnswering = false;
   #isOver = false;
   /** Something was said that the outbox will hand over. */
@@ -74,9 +83,15 @@ export class WebSocketLines implements ClientLines, Unreading, Due {
     });
     webSocket.on('pong', control);
     webSocket.on('error', noop);
+    const begun = new BegunFrames();
+    this.socket.on('data', (chunk: Buffer) => {
+      this.#begunBytes = begun.push(chunk);
+      this.#count();
+    });
     webSocket.on('close', () => {
       this.#late?.stop();
       this.#finish();
+      this.#countUnanswered(0);
       this.#shared.unread.forget(this);
       handler.gone();
     });
@@ -124,9 +139,26 @@ export class WebSocketLines implements ClientLines, Unreading, Due {
     this.#webSocket.terminate();
   }
 
+  /** Others need the room that what it has sent takes. */
+  giveWay(): void {
+    this.drop();
+  }
+
+  /** Counts what waits. A client that is quiet, or says whole lines that are answered at once, is never counted. */
+  #count(): void {
+    if (!this.#isOver) this.#countUnanswered(this.#begunBytes + this.#aheadBytes);
+  }
+
+  #countUnanswered(bytes: number): void {
+    if (bytes === this.#unanswered) return;
+    this.#unanswered = bytes;
+    this.#shared.unanswered.set(this, bytes);
+  }
+
   #receive(line: string): void {
     if (this.#isAnswering) {
       this.#ahead.push(line);
+      this.#aheadBytes += line.length + LINE_OVERHEAD;
       return;
     }
     const answered = this.#handler?.line(line);
@@ -142,6 +174,8 @@ export class WebSocketLines implements ClientLines, Unreading, Due {
   /** Has the lines answered that have come meanwhile, until one of them is answered later. */
   #readOn(): void {
     for (let line = this.#ahead.take(); line !== undefined; line = this.#ahead.take()) {
+      this.#aheadBytes -= line.length + LINE_OVERHEAD;
+      this.#count();
       this.#receive(line);
       if (this.#isAnswering || this.#isOver) return;
     }

@@ -24,9 +24,8 @@ export interface ChannelListener {
 }
 
 /**
- * Where a server keeps what more than one of its sockets, or more than one server, needs to know. Small, and answered later where need be,
- * so that a shared store can take the place of memory: Redis, say, with SET PX, GET and DEL, a sorted set of the keys of each
- * table and of each group (ZADD by expiry, ZRANDMEMBER, ZRANGE), PUBLISH and SUBSCRIBE. What belongs to one socket never goes here.
+ * Where a server keeps what more than one of its sockets, or more than one server, needs to know. It is small, and may answer later, so
+ * that a store which servers share (`redisStore$`) can take the place of memory. What belongs to one socket never goes here.
  *
  * A method that answers at once may be called for each line of each client: then no promise is made for it.
  */

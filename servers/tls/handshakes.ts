@@ -1,13 +1,10 @@
 import type { Socket } from 'node:net';
-import { TLSSocket, type SecureContext } from 'node:tls';
 import { noop, type SchedulerLike } from 'rxjs';
 import { Admission } from '../../lib/bounds/admission.js';
+import { SecuredSocket, type SecuredSocketConfig } from './secured-socket.js';
 
 /** How a connection is secured. */
-interface HandshakeConfig {
-  readonly context: SecureContext;
-  /** The protocols to choose from (ALPN, RFC 7301). */
-  readonly protocols: readonly string[];
+interface HandshakeConfig extends SecuredSocketConfig {
   /** The site that it is counted by. */
   readonly site: string;
 }
@@ -33,7 +30,7 @@ export class Handshakes {
    * Secures a connection, and calls back with the stream; not when the handshake fails, takes too long or there is no room for it: then the
    * connection is closed.
    */
-  secure(socket: Socket, { context, protocols, site }: HandshakeConfig, next: (stream: TLSSocket) => void): void {
+  secure(socket: Socket, { site, ...config }: HandshakeConfig, next: (stream: SecuredSocket) => void): void {
     const drop = () => socket.destroy();
     const { isIn, gaveWay } = this.#underWay.admit(site, drop);
     gaveWay?.();
@@ -41,7 +38,7 @@ export class Handshakes {
       drop();
       return;
     }
-    const stream = new TLSSocket(socket, { isServer: true, secureContext: context, ALPNProtocols: [...protocols] });
+    const stream = new SecuredSocket(socket, config);
     stream.on('error', noop);
     const late = this.scheduler.schedule(drop, HANDSHAKE_MS);
     const finish = () => {

@@ -57,6 +57,21 @@ describe('The options of rxp2p serve', () => {
     expect(config.dhtLimits).toBeUndefined();
   });
 
+  it('set a limit that has an option of its own by either, the later place overriding the earlier', () => {
+    const file = fileOf({ relaySessions: 5, relayBytes: 5 });
+    const flags = { limit: ['relay.sessions=7'] };
+    const values = new ServeValues({ file, environment: { RXP2P_RELAY_BYTES: '6' }, flags });
+    expect(serveConfigOf(values).relayLimits).toEqual({ sessions: 7, bytesPerSession: 6 });
+    expect(values.toJSON()).not.toEqual(jasmine.objectContaining({ relaySessions: jasmine.anything() }));
+    const both = new ServeValues({ environment: {}, flags: { ...flags, relaySessions: '8' } });
+    expect(serveConfigOf(both).relayLimits).toEqual({ sessions: 8 });
+  });
+
+  it('tell of variables in the environment that are named like theirs and are none', () => {
+    const environment = { RXP2P_CONFIG: 'none', RXP2P_ADMIN: '0', RXP2P_HTP_PORT: '1', PATH: '/bin' };
+    expect(new ServeValues({ environment, flags: {} }).unknownVariables).toEqual(['RXP2P_HTP_PORT']);
+  });
+
   it('are refused by name, with what was expected', () => {
     const fromFile = (values: unknown) =>
       failureOf(() => new ServeValues({ file: fileOf(values), environment: {}, flags: {} }));
@@ -70,6 +85,13 @@ describe('The options of rxp2p serve', () => {
     expect(fromFile({ limit: { mail: {} } })).toMatch(
       /^Expected `limit` to be made of rendezvous, mailbox, .*, got `mail`$/,
     );
+    // Names that every object has.
+    for (const name of ['constructor', '__proto__', 'toString']) {
+      expect(fromFile(`{ "limit": { "${name}": { "assign": 1, "toString": 1, "call": 1 } } }`)).toMatch(
+        /^Expected `limit` to be made of rendezvous, /,
+      );
+      expect(fromFlags({ limit: [`${name}.call=1`] })).toMatch(/^Expected `--limit` to be made of rendezvous, /);
+    }
     expect(fromFile({ limit: { http: { conections: 1 } } })).toMatch(
       /^Expected `limit.http` to be made of .*, got `conections`$/,
     );
@@ -77,6 +99,12 @@ describe('The options of rxp2p serve', () => {
       'Expected `limit.http.connections` to be an integer from 1, got `0`',
     );
     expect(fromFile('[]')).toMatch(/^Expected `--config` to be a file with one JSON object, got /);
+    expect(fromFile('{\n  "store": "redis://:secret@h",\n}')).toMatch(
+      /^Expected `--config` to be a file with one JSON object, which it stops being in line 3, got `[^`]*`$/,
+    );
+    expect(failureOf(() => serveConfigOf(new ServeValues({ environment: {}, flags: { adminHost: ['a'] } })))).toMatch(
+      /^`--admin-host` is of no use without `--admin`/,
+    );
     expect(failureOf(() => new ServeValues({ file: path('none'), environment: {}, flags: {} }))).toMatch(
       /^The file of `--config` cannot be read: .*ENOENT/,
     );
@@ -88,6 +116,13 @@ describe('The options of rxp2p serve', () => {
     expect(fromFlags({ limit: ['http.connections'] })).toBe(
       'Expected `--limit` to be SERVER.NAME=N, got `http.connections`',
     );
+  });
+
+  it('are refused without the password that may be in them', () => {
+    for (const store of [['redis://:secret@10.0.0.1'], { url: 'redis://:secret@10.0.0.1' }]) {
+      const refused = () => new ServeValues({ file: fileOf({ store }), environment: {}, flags: {} });
+      expect(failureOf(refused)).toBe('Expected `store` to be a text, got `something else`');
+    }
   });
 
   it('are printed as a file that gives the same again, without secrets', () => {

@@ -1,4 +1,4 @@
-import { isPublic, nameByKey, plainWarning } from '../../lib/cli/server-names.js';
+import { exposedWarning, isPublic, nameByKey, plainWarning } from '../../lib/cli/server-names.js';
 import { createIdentity } from '../../lib/identity.js';
 import type { Interfaces } from '../../lib/link/interfaces.js';
 
@@ -44,7 +44,11 @@ describe('The name that a server prints', () => {
     expect(reachable('::', '192.168.1.7', '2a00::1')).toBe(true);
     expect(reachable('::', '192.168.1.7')).toBe(false);
     expect(reachable('127.0.0.1', '45.1.1.1')).toBe(false);
-    expect(plainWarning({ local: at('45.1.1.1') }, undefined)).toMatch(/^45\.1\.1\.1:8000 .*in the clear.*--key FILE/);
-    expect(plainWarning({ local: at('45.1.1.1') }, 'rxp2p://K@h:1')).toMatch(/name it rxp2p:\/\/K@h:1$/);
+    const warning = (name: string | undefined, isHttps: boolean) =>
+      plainWarning({ local: at('45.1.1.1'), name, isHttps });
+    expect(warning(undefined, false)).toMatch(/^45\.1\.1\.1:8000 .*in the clear.*--key FILE/);
+    expect(warning(undefined, true)).toMatch(/name it wss:\/\/HOST, as in its certificate$/);
+    expect(warning('rxp2p://K@h:1', true)).toMatch(/name it rxp2p:\/\/K@h:1$/);
+    expect(exposedWarning({ local: at('2a00::1') })).toMatch(/^the admin port \[2a00::1\]:8000 .*no password$/);
   });
 });

@@ -1,10 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createIdentity } from '../../lib/identity.js';
 import type { Endpoint } from '../../lib/endpoint.js';
 import { serveConfigOf, ServeValues } from '../../lib/cli/serve-config.js';
 import { environmentNameOf, SERVE_OPTIONS } from '../../lib/cli/serve-options.js';
+import { DEFAULT_HTTP_LIMITS } from '../../servers/http/limits.js';
 import { temporaryFolder } from '../support/folder.js';
 import { call, MailboxCaller } from '../support/mailbox.js';
 import { Lab, newAddress } from '../support/nodes.js';
@@ -32,19 +34,29 @@ describe('What servers are run with', () => {
     await lab.close();
   });
 
-  it('is a unit that systemd finds well made, and of little exposure', () => {
-    needsProgram('systemd-analyze');
-    const file = path('rxp2p.service');
-    // That of a package that is not installed here.
-    writeFileSync(file, read('rxp2p.service').replace('/usr/local/bin/rxp2p', process.execPath));
-    const verified = spawnSync('systemd-analyze', ['verify', '--man=no', file], { encoding: 'utf8' });
-    expect([verified.status, verified.stderr]).toEqual([0, '']);
-    const threshold = `--threshold=${MOST_EXPOSED}`;
-    const { status, stdout } = spawnSync('systemd-analyze', ['security', '--offline=true', threshold, file], {
-      encoding: 'utf8',
+  for (const [what, withHttps] of [
+    ['is a unit', false],
+    ['is a unit that may have port 443', true],
+  ] as const) {
+    it(`${what}, that systemd finds well made, and of little exposure`, () => {
+      needsProgram('systemd-analyze');
+      const file = path('rxp2p.service');
+      // That of a package that is not installed here.
+      writeFileSync(file, read('rxp2p.service').replaceAll('/usr/local/bin/rxp2p', process.execPath));
+      if (withHttps) {
+        mkdirSync(`${file}.d`);
+        writeFileSync(join(`${file}.d`, 'https.conf'), read('https.conf'));
+      }
+      const verified = spawnSync('systemd-analyze', ['verify', '--man=no', file], { encoding: 'utf8' });
+      expect([verified.status, verified.stderr]).toEqual([0, '']);
+      const threshold = `--threshold=${MOST_EXPOSED}`;
+      const { status, stdout } = spawnSync('systemd-analyze', ['security', '--offline=true', threshold, file], {
+        encoding: 'utf8',
+      });
+      expect(status).withContext(stdout).toBe(0);
+      expect(stdout.includes('✗ CapabilityBoundingSet=~CAP_NET_(BIND_SERVICE')).withContext(stdout).toBe(withHttps);
     });
-    expect(status).withContext(stdout).toBe(0);
-  });
+  }
 
   it('is a unit that gives servers longer than they drain for, and a file of options that they take', () => {
     const [, stop = ''] = /^TimeoutStopSec=(\d+)$/m.exec(read('rxp2p.service')) ?? [];
@@ -61,6 +73,19 @@ describe('What servers are run with', () => {
     const known = SERVE_OPTIONS.map(environmentNameOf);
     expect(names.filter((name) => !known.includes(name))).toEqual([]);
     expect(read('Containerfile')).toContain('STOPSIGNAL SIGTERM');
+  });
+
+  it('is proxies that give up idle connections before the servers do, which would close them under a request', () => {
+    for (const [name, pattern] of [
+      ['nginx.conf', /^ +keepalive_timeout (\d+)s;$/m],
+      ['Caddyfile', /^\t+keepalive (\d+)s$/m],
+    ] as const) {
+      const [, seconds = ''] = pattern.exec(read(name)) ?? [];
+      expect(seconds).withContext(name).not.toBe('');
+      expect(Number(seconds) * 1_000)
+        .withContext(name)
+        .toBeLessThan(DEFAULT_HTTP_LIMITS.requestMs);
+    }
   });
 
   /** What must work behind any proxy. */

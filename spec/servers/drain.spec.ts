@@ -1,13 +1,13 @@
 import { Agent } from 'node:http';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { firstValueFrom, noop, Subject } from 'rxjs';
-import { serve$, type ServeConfig, type Serving } from '../../servers/serve.js';
+import { noop, Subject } from 'rxjs';
+import type { ServeConfig } from '../../servers/index.js';
 import { unwatched, type GaugeName } from '../../servers/watch.js';
 import { LineClient } from '../support/line-client.js';
 import { call, MailboxCaller } from '../support/mailbox.js';
 import { Lab } from '../support/nodes.js';
-import { freePort } from '../support/servers.js';
+import { freePort, serveAll } from '../support/servers.js';
 import { WebSocketClient } from '../support/web-socket-client.js';
 import { bytesOf, closing, joined, RelayNode } from '../support/relay.js';
 
@@ -19,44 +19,25 @@ describe('Servers that are drained', () => {
   async function serving(config: ServeConfig = {}) {
     const drain = new Subject<void>();
     const { port: dhtPort } = await freePort('127.0.0.1');
-    const ready = new Subject<Serving>();
-    const first = firstValueFrom(ready);
     const gauges = new Map<GaugeName, () => number>();
-    let hasEnded = false;
-    const ended = new Promise<void>((resolve) => {
-      lab.use(
-        serve$({
-          bind: '127.0.0.1',
-          port: 0,
-          httpPort: 0,
-          // A port of TCP that is free is free of UDP, too, far more often than the other way round.
-          dhtPort,
-          dhtAddress: '127.0.0.1',
-          drain$: drain,
-          ...config,
-          watch: {
-            ...unwatched,
-            gauge: (name, figure) => {
-              gauges.set(name, figure);
-              return noop;
-            },
-          },
-        }).subscribe({
-          next: (emitted) => {
-            ready.next(emitted);
-          },
-          complete: () => {
-            hasEnded = true;
-            resolve();
-          },
-        }),
-      );
+    const { at, drained } = await serveAll(lab, {
+      // A port of TCP that is free is free of UDP, too, far more often than the other way round.
+      dhtPort,
+      dhtAddress: '127.0.0.1',
+      drain$: drain,
+      ...config,
+      watch: {
+        ...unwatched,
+        gauge: (name, figure) => {
+          gauges.set(name, figure);
+          return noop;
+        },
+      },
     });
-    const { endpoints } = await first;
-    const at = (name: string) => {
-      const { address, port } = endpoints.find((endpoint) => endpoint.name === name)?.local ?? { address: '', port: 0 };
-      return { address, host: address, port };
-    };
+    let hasEnded = false;
+    const ended = drained.then(() => {
+      hasEnded = true;
+    });
     return {
       at,
       ended,

@@ -1,7 +1,7 @@
 import { firstValueFrom, Subject } from 'rxjs';
 import { createIdentity } from '../../lib/identity.js';
 import { formatRequest } from '../../lib/rendezvous/messages.js';
-import { serve$, type ServeConfig, type Serving } from '../../servers/serve.js';
+import type { ServeConfig } from '../../servers/index.js';
 import { memoryStore } from '../../servers/store/memory.js';
 import type { Store } from '../../servers/store/store.js';
 import { unwatched, type GaugeName, type Watch } from '../../servers/watch.js';
@@ -10,7 +10,7 @@ import { call, MailboxCaller } from '../support/mailbox.js';
 import { Lab } from '../support/nodes.js';
 import { proveLine } from '../support/proof.js';
 import { bytesOf, joined, RelayNode, relayRefusalOf } from '../support/relay.js';
-import { freePort } from '../support/servers.js';
+import { freePort, serveAll } from '../support/servers.js';
 
 /** Writes down all that servers tell. */
 class Record implements Watch {
@@ -67,18 +67,8 @@ describe('What servers tell of what they do', () => {
   /** Servers on loopback, who watches them, and what ends them. */
   async function serving(config: ServeConfig = {}) {
     const watch = new Record();
-    const ready = new Subject<Serving>();
-    const first = firstValueFrom(ready);
-    const running = serve$({ bind: '127.0.0.1', port: 0, httpPort: 0, ...config, watch }).subscribe((emitted) => {
-      ready.next(emitted);
-    });
-    lab.use(running);
-    const { endpoints } = await first;
-    const at = (name: string) => {
-      const { address, port } = endpoints.find((endpoint) => endpoint.name === name)?.local ?? { address: '', port: 0 };
-      return { address, host: address, port };
-    };
-    return { watch, at, running };
+    const { at, stop } = await serveAll(lab, { ...config, watch });
+    return { watch, at, stop };
   }
 
   async function clientOf(at: { address: string; port: number }): Promise<LineClient> {
@@ -187,9 +177,9 @@ describe('What servers tell of what they do', () => {
 
   it('refers to nothing any more once the servers have ended', async () => {
     const { port: dhtPort } = await freePort('127.0.0.1');
-    const { watch, running } = await serving({ dhtPort, dhtAddress: '127.0.0.1' });
+    const { watch, stop } = await serving({ dhtPort, dhtAddress: '127.0.0.1' });
     expect(watch.gauges.get('httpConnections')?.size).toBe(2);
-    running.unsubscribe();
+    stop();
     expect([...watch.gauges.values()].filter((reads) => reads.size > 0)).toEqual([]);
   });
 

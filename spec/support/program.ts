@@ -1,5 +1,6 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { ENVIRONMENT_PREFIX } from '../../lib/cli/serve-options.js';
 import { parseJsonObject } from '../../lib/validate.js';
 
 const root = new URL('../../', import.meta.url);
@@ -20,8 +21,10 @@ export class Program {
   #changed: () => void = () => undefined;
   #ended = false;
 
-  constructor(script: string, args: readonly string[] = [], env: Readonly<Record<string, string>> = {}) {
-    this.#child = spawn(process.execPath, [script, ...args], { env: { ...process.env, ...env } });
+  /** @param variables of its environment, over this process's own but for options of `rxp2p serve`. */
+  constructor(script: string, args: readonly string[] = [], variables: Readonly<Record<string, string>> = {}) {
+    const own = Object.entries(process.env).filter(([name]) => !name.startsWith(ENVIRONMENT_PREFIX));
+    this.#child = spawn(process.execPath, [script, ...args], { env: { ...Object.fromEntries(own), ...variables } });
     this.#exit = new Promise((resolve) => {
       this.#child.on('close', (code, signal) => {
         this.#ended = true;

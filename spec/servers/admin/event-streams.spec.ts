@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, request, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { EventStreams } from '../../../servers/admin/event-streams.js';
 import { addressOf, Lab } from '../../support/nodes.js';
@@ -14,7 +14,7 @@ describe('Streams of events', () => {
     streams.tellAll('status', make);
     expect(make).not.toHaveBeenCalled();
     const server = createServer((_, response) => {
-      streams.open(response, []);
+      streams.open(response, 'site', []);
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     lab.onClose(() => server.close());
@@ -30,5 +30,44 @@ describe('Streams of events', () => {
     }
     expect(rounds).toBeLessThan(1_000);
     page.destroy();
+  });
+
+  it('are shared by sites: one that has many pages open keeps no other out', async () => {
+    const streams = new EventStreams();
+    const server = createServer(({ url = '' }, response) => {
+      if (!streams.open(response, url, [])) response.writeHead(503).end();
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    lab.onClose(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    const { port } = addressOf(server);
+    const open = async (path: string) => {
+      const asking = request({ host: '127.0.0.1', port, path, agent: false }).end();
+      return new Promise<IncomingMessage>((resolve, reject) => {
+        asking.on('response', resolve).on('error', reject);
+      });
+    };
+    const many: IncomingMessage[] = [];
+    for (let page = 0; page < 16; page++) many.push(await open('/greedy'));
+    expect((await open('/greedy')).statusCode).toBe(503);
+    const closed = many.map(
+      (page) =>
+        new Promise<IncomingMessage>((resolve) => {
+          page
+            .on('error', () => undefined)
+            .once('close', () => {
+              resolve(page);
+            });
+          page.resume();
+        }),
+    );
+    const other = await open('/other');
+    expect(other.statusCode).toBe(200);
+    expect(await Promise.race(closed)).toBe(many[15] ?? other);
+    other.resume();
+    streams.tellAll('status', () => ({}));
+    expect(many.filter((page) => page.closed)).toHaveSize(1);
   });
 });

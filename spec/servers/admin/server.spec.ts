@@ -1,14 +1,15 @@
 import { connect, type Socket } from 'node:net';
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { firstValueFrom, NEVER, Subject } from 'rxjs';
+import { NEVER, Subject } from 'rxjs';
 import { InvalidOptionError } from '../../../lib/errors.js';
 import { ReadinessCheck } from '../../../servers/admin/readiness.js';
-import { serve$, type ServeConfig, type Serving } from '../../../servers/serve.js';
+import { serve$, type ServeConfig } from '../../../servers/index.js';
 import { failureOf, Lab } from '../../support/nodes.js';
 import { LineClient } from '../../support/line-client.js';
 import { MailboxCaller } from '../../support/mailbox.js';
 import { closing, joined, RelayNode } from '../../support/relay.js';
+import { serveAll } from '../../support/servers.js';
 
 describe('Servers that are looked at', () => {
   const lab = new Lab();
@@ -19,18 +20,7 @@ describe('Servers that are looked at', () => {
   });
 
   async function serving(config: ServeConfig = {}) {
-    const ready = new Subject<Serving>();
-    const first = firstValueFrom(ready);
-    lab.use(
-      serve$({ bind: '127.0.0.1', port: 0, httpPort: 0, admin: { port: 0 }, ...config }).subscribe((emitted) => {
-        ready.next(emitted);
-      }),
-    );
-    const { endpoints } = await first;
-    const at = (name: string) => {
-      const { address, port } = endpoints.find((endpoint) => endpoint.name === name)?.local ?? { address: '', port: 0 };
-      return { address, host: address, port };
-    };
+    const { at } = await serveAll(lab, { admin: { port: 0 }, ...config });
     const ask = async (path: string, headers: Readonly<Record<string, string>> = {}, method = 'GET') => {
       const asking = request({ ...at('admin'), path, headers, method, agent: false });
       const answered = new Promise<{ status: number; text: string; headers: unknown }>((resolve, reject) => {
@@ -150,6 +140,42 @@ describe('Servers that are looked at', () => {
       expect((await ask(path, { host: 'evil.example' })).status)
         .withContext(path)
         .toBe(421);
+    }
+  });
+
+  it('answer no page of another site, which could hold their connections', async () => {
+    const { at, ask } = await serving();
+    const { port } = at('admin');
+    const statusOf = async (path: string, headers: Readonly<Record<string, string>>) =>
+      (await ask(path, headers)).status;
+    const host = `localhost:${port}`;
+    const elsewhere = [
+      { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'empty' },
+      { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' },
+      { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' },
+      { origin: 'https://evil.example' },
+      { origin: 'null' },
+      { origin: `http://localhost:${port === 1 ? 2 : 1}` },
+    ];
+    for (const headers of elsewhere) {
+      for (const path of ['/', '/events', '/metrics']) {
+        expect(await statusOf(path, { host, ...headers }))
+          .withContext(`${path} ${JSON.stringify(headers)}`)
+          .toBe(403);
+      }
+    }
+    const own = [
+      {},
+      { origin: `http://LOCALHOST:${port}` },
+      { 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' },
+      { 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' },
+      // A link.
+      { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' },
+    ];
+    for (const headers of own) {
+      expect(await statusOf('/metrics', { host, ...headers }))
+        .withContext(JSON.stringify(headers))
+        .toBe(200);
     }
   });
 

@@ -2,10 +2,9 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Socket } from 'node:net';
 import { launch, type Browser, type Page } from 'puppeteer-core';
-import { firstValueFrom, Subject } from 'rxjs';
+import { Subject } from 'rxjs';
 import { createIdentity } from '../../../lib/identity.js';
 import { formatRequest } from '../../../lib/rendezvous/messages.js';
-import { serve$, type Serving } from '../../../servers/serve.js';
 import { temporaryFolder } from '../../support/folder.js';
 import { LineClient } from '../../support/line-client.js';
 import { MailboxCaller } from '../../support/mailbox.js';
@@ -13,6 +12,7 @@ import { Lab, newAddress } from '../../support/nodes.js';
 import { proveLine } from '../../support/proof.js';
 import { needsProgram } from '../../support/proxies.js';
 import { bytesOf, joined, RelayNode } from '../../support/relay.js';
+import { serveAll } from '../../support/servers.js';
 
 /** Debian's. */
 const CHROMIUM = '/usr/bin/chromium';
@@ -40,20 +40,9 @@ describe('The status page', () => {
     await lab.close();
   });
 
-  async function serving() {
-    const ready = new Subject<Serving>();
+  async function serving(port = 0) {
     const drain = new Subject<void>();
-    const first = firstValueFrom(ready);
-    lab.use(
-      serve$({ bind: '127.0.0.1', port: 0, httpPort: 0, admin: { port: 0 }, drain$: drain }).subscribe((emitted) => {
-        ready.next(emitted);
-      }),
-    );
-    const { endpoints } = await first;
-    const at = (name: string) => {
-      const { address, port } = endpoints.find((endpoint) => endpoint.name === name)?.local ?? { address: '', port: 0 };
-      return { address, host: address, port };
-    };
+    const { at } = await serveAll(lab, { admin: { port }, drain$: drain });
     return { at, drain };
   }
 
@@ -110,7 +99,7 @@ describe('The status page', () => {
   it('shows what servers do, as it happens, and says nothing in the console', async () => {
     const { at, drain } = await serving();
     const page = await open(at('admin'));
-    await until(page, '#state', 'ready');
+    await until(page, '#state.ready', 'ready');
     await until(page, '#refusals', 'Nobody was refused.');
     const clients = await traffic(at);
     await until(page, '#now-sessions', '12');
@@ -164,7 +153,7 @@ describe('The status page', () => {
   it('shows texts from elsewhere as texts', async () => {
     const { at } = await serving();
     const page = await open(at('admin'));
-    await until(page, '#state', 'ready');
+    await until(page, '#state.ready', 'ready');
     await page.evaluate(`table('refusals', ['a'], [['<img src=x onerror=alert(1)>']], '')`);
     expect(await page.evaluate(`document.querySelectorAll('#refusals img').length`)).toBe(0);
     expect(complaints).toEqual([]);
@@ -173,9 +162,12 @@ describe('The status page', () => {
   it('says that the connection is gone, and goes on when it is back', async () => {
     const { at } = await serving();
     const page = await open(at('admin'));
-    await until(page, '#state', 'ready');
+    await until(page, '#state.ready', 'ready');
     await page.setOfflineMode(true);
     await lab.close();
     await until(page, '#state', 'no connection');
+    await serving(at('admin').port);
+    await page.setOfflineMode(false);
+    await until(page, '#state.ready', 'ready');
   }, 120_000);
 });

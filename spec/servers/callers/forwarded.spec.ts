@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { behindProxies } from '../../../servers/callers/forwarded.js';
 import { trustedProxies } from '../../../servers/callers/trusted.js';
+import { heapUsed } from '../../support/heap.js';
 
 const isTrusted = trustedProxies(['10.0.0.0/8', '2001:db8::/32']);
 
@@ -84,5 +85,19 @@ describe('Headers of proxies', () => {
     expect(whoseIs({ 'x-forwarded-for': `192.0.2.7, ${hops(15, '10.0.0.2')}` })).toBe('192.0.2.7');
     expect(whoseIs({ 'x-forwarded-for': `192.0.2.7, ${hops(16, '10.0.0.2')}` })).toBe('malformed');
     expect(whoseIs({ 'x-forwarded-for': '1'.repeat(200) })).toBe('silent');
+  });
+
+  it('are not kept in memory with the address that was read from them', () => {
+    const kept: unknown[] = [];
+    const before = heapUsed();
+    for (let count = 0; count < 400; count++) {
+      const invented = `${count}, `.repeat(3_000);
+      kept.push(
+        whoseIs({ 'x-forwarded-for': `${invented}192.168.100.${count % 200}` }),
+        whoseIs({ forwarded: `for=_${'x'.repeat(15_000)}, for=192.168.100.${count % 200}` }),
+      );
+    }
+    expect(heapUsed() - before).toBeLessThan(3_000_000);
+    expect(kept[1]).toBe('192.168.100.0');
   });
 });

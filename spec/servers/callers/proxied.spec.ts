@@ -1,16 +1,16 @@
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, createServer, Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { asyncScheduler, VirtualTimeScheduler } from 'rxjs';
 import { createIdentity, type Identity } from '../../../lib/identity.js';
 import type { Endpoint } from '../../../lib/endpoint.js';
 import { Callers } from '../../../servers/callers/callers.js';
-import { serve$, type ServeConfig } from '../../../servers/serve.js';
 import { LineClient } from '../../support/line-client.js';
 import { addressOf, Lab, newAddress } from '../../support/nodes.js';
 import { proveLine } from '../../support/proof.js';
 import { needsProgram, Proxies, proxyHeader2 } from '../../support/proxies.js';
+import { freePort, serveAll } from '../../support/servers.js';
 
 describe('Servers behind proxies', () => {
   const lab = new Lab();
@@ -19,35 +19,6 @@ describe('Servers behind proxies', () => {
     await proxies.close();
     await lab.close();
   });
-
-  /** All servers, and where they listen. */
-  async function open(config: ServeConfig): Promise<{ readonly rendezvous: Endpoint; readonly http: Endpoint }> {
-    return new Promise((resolve, reject) => {
-      lab.use(
-        serve$({ bind: '127.0.0.1', port: 0, httpPort: 0, ...config }).subscribe({
-          next: ({ endpoints }) => {
-            const at = (wanted: string): Endpoint => {
-              const local = endpoints.find(({ name }) => name === wanted)?.local;
-              if (local === undefined) throw new Error(`Expected a server ${wanted}`);
-              return local;
-            };
-            resolve({ rendezvous: at('rendezvous'), http: at('http') });
-          },
-          error: reject,
-        }),
-      );
-    });
-  }
-
-  /** A port of an address that nobody uses. */
-  async function freePort(address: string): Promise<Endpoint> {
-    const server = createServer().listen(0, address);
-    await once(server, 'listening');
-    const { port } = addressOf(server);
-    server.close();
-    await once(server, 'close');
-    return { address, port };
-  }
 
   /** What is answered to a GET. */
   async function ask(
@@ -88,7 +59,7 @@ describe('Servers behind proxies', () => {
 
   describe('that speak the PROXY protocol', () => {
     it('know the caller’s own address and port, on each port', async () => {
-      const { rendezvous, http } = await open({ trustProxy: ['127.0.0.1'] });
+      const { rendezvous, http } = await serveAll(lab, { trustProxy: ['127.0.0.1'] });
       for (const header of [Buffer.from(LINE), proxyHeader2(ENDS), proxyHeader2(ENDS, { more: Buffer.alloc(64) })]) {
         const body = await exchange(http, Buffer.concat([header, Buffer.from(GET)]));
         expect(body).toContain('{"address":"192.0.2.7","port":50123}');
@@ -98,7 +69,7 @@ describe('Servers behind proxies', () => {
     });
 
     it('however it is cut', async () => {
-      const { http, rendezvous } = await open({ trustProxy: ['127.0.0.1'] });
+      const { http, rendezvous } = await serveAll(lab, { trustProxy: ['127.0.0.1'] });
       const say = async ({ address, port }: Endpoint, bytes: Buffer) => {
         const socket = connect({ host: address, port, noDelay: true });
         let answer = '';
@@ -117,7 +88,7 @@ describe('Servers behind proxies', () => {
     });
 
     it('take a client for theirs that dialled the address at which the proxy was reached', async () => {
-      const { rendezvous } = await open({ trustProxy: ['127.0.0.1'] });
+      const { rendezvous } = await serveAll(lab, { trustProxy: ['127.0.0.1'] });
       const client = await LineClient.to(rendezvous);
       client.say(LINE.trimEnd(), 'HELLO 2');
       const [, nonce = '', observed] = (await client.heard()).split(' ');
@@ -128,7 +99,7 @@ describe('Servers behind proxies', () => {
     });
 
     it('believe nobody else', async () => {
-      const { rendezvous, http } = await open({ trustProxy: ['127.0.0.1'] });
+      const { rendezvous, http } = await serveAll(lab, { trustProxy: ['127.0.0.1'] });
       const from = newAddress();
       expect(await exchange(http, `${LINE}${GET}`, from)).toMatch(/^HTTP\/1.1 400/);
       expect(await exchange(http, Buffer.concat([proxyHeader2(ENDS), Buffer.from(GET)]), from)).toMatch(
@@ -140,7 +111,7 @@ describe('Servers behind proxies', () => {
     });
 
     it('hang up on a header that cannot be read', async () => {
-      const { rendezvous, http } = await open({ trustProxy: ['127.0.0.1'] });
+      const { rendezvous, http } = await serveAll(lab, { trustProxy: ['127.0.0.1'] });
       for (const server of [rendezvous, http]) {
         expect(await exchange(server, 'PROXY TCP4 1.1.1.1 2.2.2.2 99999 1\r\n')).toBe('');
         expect(await exchange(server, `PROXY UNKNOWN ${'x'.repeat(200)}`)).toBe('');
@@ -148,7 +119,7 @@ describe('Servers behind proxies', () => {
     });
 
     it('count each caller by its own address', async () => {
-      const { rendezvous } = await open({ trustProxy: ['127.0.0.1'], limits: { connectionsPerHost: 1 } });
+      const { rendezvous } = await serveAll(lab, { trustProxy: ['127.0.0.1'], limits: { connectionsPerHost: 1 } });
       const come = async (address: string) => {
         const client = await LineClient.to(rendezvous);
         client.say(`PROXY TCP4 ${address} 198.51.100.1 50123 8000`);
@@ -162,7 +133,7 @@ describe('Servers behind proxies', () => {
 
   describe('that say nothing', () => {
     it('leave out what would be wrong', async () => {
-      const { rendezvous, http } = await open({ trustProxy: ['127.0.0.1'] });
+      const { rendezvous, http } = await serveAll(lab, { trustProxy: ['127.0.0.1'] });
       expect(await askJson(http, '/address')).toEqual({ reason: jasmine.stringMatching(/proxy/) });
       expect(await askJson(http, '/reachable?port=4000')).toEqual(
         jasmine.objectContaining({ reachable: false, reason: jasmine.stringMatching(/proxy/) }),
@@ -175,7 +146,7 @@ describe('Servers behind proxies', () => {
     });
 
     it('are not counted as one caller', async () => {
-      const { rendezvous } = await open({ trustProxy: ['127.0.0.1'], limits: { connectionsPerHost: 1 } });
+      const { rendezvous } = await serveAll(lab, { trustProxy: ['127.0.0.1'], limits: { connectionsPerHost: 1 } });
       const clients = await Promise.all([LineClient.to(rendezvous), LineClient.to(rendezvous)]);
       expect(await Promise.all(clients.map((client) => client.ask('PING')))).toEqual(['PONG', 'PONG']);
     });
@@ -199,6 +170,21 @@ describe('Servers behind proxies', () => {
     scheduler.flush();
     expect([scheduler.now(), socket.destroyed]).toEqual([5_000, true]);
     client.destroy();
+  });
+
+  it('close the proxy’s connection that has been silent for longest when too many are', () => {
+    const callers = new Callers(['0.0.0.0'], new VirtualTimeScheduler());
+    // They are connected to nobody, whom the server sees at 0.0.0.0.
+    const silent = Array.from({ length: 4_097 }, () => new Socket());
+    for (const socket of silent) {
+      callers.arrive(socket, () => {
+        throw new Error('Expected nobody');
+      });
+    }
+    expect(silent.map((socket) => socket.destroyed).indexOf(true)).toBe(0);
+    expect(silent.filter((socket) => socket.destroyed)).toHaveSize(1);
+    callers.close();
+    expect(silent.every((socket) => socket.destroyed)).toBeTrue();
   });
 
   it('pass on to others what comes behind the header', async () => {
@@ -236,7 +222,7 @@ describe('Servers behind proxies', () => {
     const XFF = 'proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;';
 
     it('know who asks, and not from which port', async () => {
-      const { http } = await open({ trustProxy: ['127.0.0.1'] });
+      const { http } = await serveAll(lab, { trustProxy: ['127.0.0.1'] });
       const at = await proxied(http, XFF);
       const from = newAddress();
       expect(await askJson(at, '/address', { from })).toEqual({
@@ -247,14 +233,14 @@ describe('Servers behind proxies', () => {
     });
 
     it('know from which port, if nginx says so', async () => {
-      const { http } = await open({ trustProxy: ['127.0.0.1'] });
+      const { http } = await serveAll(lab, { trustProxy: ['127.0.0.1'] });
       const at = await proxied(http, 'proxy_set_header Forwarded "for=\\"$remote_addr:$remote_port\\"";');
       const from = newAddress();
       expect(await askJson(at, '/address', { from })).toEqual({ address: from, port: jasmine.any(Number) });
     });
 
     it('are not taken in by headers that the caller has made up', async () => {
-      const { http } = await open({ trustProxy: ['127.0.0.1'] });
+      const { http } = await serveAll(lab, { trustProxy: ['127.0.0.1'] });
       const at = await proxied(http, XFF);
       const from = newAddress();
       const headers = { 'x-forwarded-for': '1.1.1.1, 127.0.0.1' };
@@ -266,7 +252,7 @@ describe('Servers behind proxies', () => {
     });
 
     it('dial back who asks, and no proxy of theirs', async () => {
-      const { http } = await open({ trustProxy: ['127.0.0.1'] });
+      const { http } = await serveAll(lab, { trustProxy: ['127.0.0.1'] });
       const at = await proxied(http, XFF);
       const from = newAddress();
       const node = createServer((socket) => socket.destroy()).listen(0, from);
@@ -281,7 +267,7 @@ describe('Servers behind proxies', () => {
     });
 
     it('count each caller by its own address, on connections that all come from nginx', async () => {
-      const { http } = await open({ trustProxy: ['127.0.0.1'], httpLimits: { connectionsPerHost: 1 } });
+      const { http } = await serveAll(lab, { trustProxy: ['127.0.0.1'], httpLimits: { connectionsPerHost: 1 } });
       const at = await proxied(http, XFF);
       const [here, there] = [newAddress(), newAddress()];
       const waiting = (identity: Identity, from: string) => park(at, identity, from);
@@ -299,7 +285,7 @@ describe('Servers behind proxies', () => {
 
     for (const send of ['send-proxy', 'send-proxy-v2', 'send-proxy-v2 proxy-v2-options unique-id,crc32c']) {
       it(`know the caller’s address and port by ${send}`, async () => {
-        const { rendezvous, http } = await open({ trustProxy: ['127.0.0.1'] });
+        const { rendezvous, http } = await serveAll(lab, { trustProxy: ['127.0.0.1'] });
         const lines = await freePort('127.0.0.1');
         const web = await freePort('127.0.0.1');
         const listen = (name: string, at: Endpoint, to: Endpoint) =>
@@ -313,7 +299,7 @@ describe('Servers behind proxies', () => {
     }
 
     it('know the caller’s address by its header in HTTP', async () => {
-      const { http } = await open({ trustProxy: ['127.0.0.1'] });
+      const { http } = await serveAll(lab, { trustProxy: ['127.0.0.1'] });
       const web = await freePort('127.0.0.1');
       const listen = `listen web\n  mode http\n  option forwardfor\n  bind 127.0.0.1:${web.port}\n  server one 127.0.0.1:${http.port}\n`;
       await proxies.haproxy(web, listen);

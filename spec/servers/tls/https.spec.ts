@@ -8,9 +8,10 @@ import { connect as connectTls } from 'node:tls';
 import { filter, firstValueFrom } from 'rxjs';
 import type { Endpoint } from '../../../lib/endpoint.js';
 import { InvalidOptionError } from '../../../lib/errors.js';
-import { serve$, type ServeConfig, type Serving } from '../../../servers/serve.js';
+import { serve$, type ServeConfig } from '../../../servers/index.js';
 import { temporaryFolder } from '../../support/folder.js';
 import { failureOf, Lab, newAddress } from '../../support/nodes.js';
+import { serveAll } from '../../support/servers.js';
 import { webCertificate, type WebCertificate } from '../../support/web-certificate.js';
 
 describe('Servers with a certificate', () => {
@@ -26,21 +27,8 @@ describe('Servers with a certificate', () => {
     }
   }
 
-  async function open(config: ServeConfig = {}): Promise<Serving & { readonly http: Endpoint }> {
-    const tls = { certFile: file('cert.pem'), keyFile: file('key.pem') };
-    return new Promise((resolve, reject) => {
-      const serving$ = serve$({ bind: '127.0.0.1', port: 0, httpPort: 0, tls, ...config });
-      lab.use(
-        serving$.subscribe({
-          next: (serving) => {
-            const http = serving.endpoints.find(({ name }) => name === 'http')?.local;
-            if (http !== undefined) resolve({ ...serving, http });
-          },
-          error: reject,
-        }),
-      );
-    });
-  }
+  const open = (config: ServeConfig = {}) =>
+    serveAll(lab, { tls: { certFile: file('cert.pem'), keyFile: file('key.pem') }, ...config });
 
   /** The answer to a GET, by HTTPS with a certificate, else by HTTP. */
   async function ask({ address, port }: Endpoint, path: string, ca?: string): Promise<unknown> {
