@@ -16,11 +16,18 @@ interface OnreadKeys {
  * does to its own: where `onread` is kept is looked up in a socket that is never connected. On another platform, or a Node that does it in
  * another way, sockets read as they always do.
  *
- * Sockets can share the buffer because it is used only while bytes are handed over: the system is asked for them when they are there.
+ * Sockets can share the buffer because Node fills it only just before it hands over what is in it. Deno, which knows `onread` too, fills it
+ * when bytes come, and hands them over later: there sockets would get each other's bytes.
  */
 export class ReusedBuffer {
   readonly #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
-  readonly #keys = keysOfOnread();
+  readonly #keys: OnreadKeys | undefined;
+
+  /** @param versions those of the platform; specs give their own. */
+  constructor(versions: Readonly<Record<string, string | undefined>> = process.versions) {
+    const isNode = versions['deno'] === undefined && versions['bun'] === undefined;
+    this.#keys = isNode ? keysOfOnread() : undefined;
+  }
 
   /**
    * Has a socket read into the buffer from now on. What it has read before still comes as `data`; `pause`, `resume` and all other events

@@ -67,6 +67,16 @@ describe('A buffer that sockets read into', () => {
     expect([...one.buffers][0]?.length).toBe(READ_BYTES);
   });
 
+  it('is not used on platforms that fill it before they hand over what is in it', async () => {
+    const [, socket] = await connection();
+    for (const platform of ['deno', 'bun']) {
+      const buffer = new ReusedBuffer({ ...process.versions, [platform]: '2.0.0' });
+      expect(reading(buffer, socket, 1).isUsed)
+        .withContext(platform)
+        .toBeFalse();
+    }
+  });
+
   it('comes after what the socket has read before, and before its end', async () => {
     const [here, socket] = await connection();
     const seen: string[] = [];
