@@ -78,25 +78,32 @@ export interface PacketCodec {
 /** The codec for one version of MQTT. */
 export function packetCodec({ generate, parser }: MqttCodec, version: MqttVersion): PacketCodec {
   const options = { protocolVersion: version };
+  let read: Packet[] = [];
+  const newParser = () =>
+    parser(options)
+      .on('packet', (packet) => {
+        read.push(packet);
+      })
+      .on('error', noop);
+  let current: ReturnType<typeof newParser> | undefined;
   return {
     encode: (packet) => generate(packet, options),
     decode(bytes) {
-      const read: Packet[] = [];
+      read = [];
+      // A broker can send tens of thousands of tiny packets at once: to make a parser takes ten times as long as to read one of them.
+      const used = (current ??= newParser());
+      // One that has failed keeps some of what it had.
+      current = undefined;
       let left: number;
       try {
-        // A parser of its own for each: one that has failed keeps some of what it had.
-        left = parser(options)
-          .on('packet', (packet) => {
-            read.push(packet);
-          })
-          .on('error', noop)
-          .parse(bytes);
+        left = used.parse(bytes);
       } catch (cause) {
         throw new ProtocolError('Expected a packet of MQTT, got a malformed one', { cause });
       }
       const [packet] = read;
       if (packet === undefined || read.length > 1 || left > 0)
         throw new ProtocolError('Expected a packet of MQTT, got a malformed one');
+      current = used;
       return packet;
     },
   };

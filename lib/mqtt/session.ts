@@ -210,6 +210,7 @@ class Session implements MqttSession {
         this.#outgoing.acknowledged(packet.messageId, packet.reasonCode ?? 0);
         return;
       case 'pingresp':
+        if (!this.#isPinged) throw new ProtocolError('Expected an answer to what was asked, got one to no PINGREQ');
         this.#isPinged = false;
         return;
       case 'disconnect':

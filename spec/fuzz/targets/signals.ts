@@ -158,7 +158,9 @@ const mqttPackets: Target = {
     for (const bytes of packets) {
       expectThat(bytes.length <= PACKET_MAX_BYTES, 'Expected packets that are not too long', bytes.length);
       const packet = orFails([ProtocolError], () => codec.decode(bytes));
-      if (packet?.cmd !== 'publish' || !Buffer.isBuffer(packet.payload)) continue;
+      // A session is at its end with it.
+      if (packet === undefined) return;
+      if (packet.cmd !== 'publish' || !Buffer.isBuffer(packet.payload)) continue;
       const parcel = mqtt.decodeParcel(packet.payload);
       if (parcel !== undefined) {
         const again = mqtt.encodeParcel(parcel.parcel, parcel.receipts);

@@ -309,6 +309,15 @@ describe('Signalling over MQTT', () => {
         },
         failure: /refuses: somebody else has connected with the key of this node/,
       },
+      'answers what was not asked, tens of thousands of times': {
+        behave: (packet, { send, socket }) => {
+          if (packet.cmd !== 'subscribe') return undefined;
+          send({ cmd: 'suback', messageId: packet.messageId ?? 0, granted: [1, 1] });
+          socket.write(Buffer.alloc(65_536, Buffer.of(0xd0, 0)));
+          return 'done';
+        },
+        failure: /failed: Expected an answer to what was asked, got one to no PINGREQ/,
+      },
       'floods without waiting': {
         behave: (packet, { send }) => {
           if (packet.cmd !== 'subscribe') return undefined;
