@@ -28,8 +28,8 @@ export function meetingPlaces({ rendezvous, mailbox, dht, mqtt }: MeetingPlaces,
   const mayAskServer = ({ host }: ServerAddress) => mayAsk(host) && host !== 'localhost';
   const mayAskBroker = (broker: BrokerAddress | undefined) =>
     broker !== undefined && mayAskServer(broker) && BROKER_PATHS.includes(new URL(broker.url).pathname);
-  const servers = peer.rendezvous.filter(mayAskServer).slice(0, MAX_NAMED).map(withoutPath);
-  const mailboxes = peer.mailboxes.map((url) => new URL('/', url)).filter((url) => mayAsk(serverOf(url).host));
+  const servers = peer.rendezvous.filter(mayAskServer).slice(0, MAX_NAMED).map(withProvenPath);
+  const mailboxes = peer.mailboxes.map(provenPath).filter((url) => mayAsk(serverOf(url).host));
   return {
     rendezvous: servers.map(formatRendezvous),
     // Servers that are named by WebSocket have one, too.
@@ -41,7 +41,16 @@ export function meetingPlaces({ rendezvous, mailbox, dht, mqtt }: MeetingPlaces,
   };
 }
 
-/** Drops the path of a URL: a stranger must not choose which path is requested. */
-function withoutPath(server: RendezvousAddress): RendezvousAddress {
-  return server.url === undefined ? server : { ...server, url: new URL('/', server.url).href };
+/** Like {@link provenPath}, of a server that is named by WebSocket. */
+function withProvenPath(server: RendezvousAddress): RendezvousAddress {
+  return server.url === undefined ? server : { ...server, url: provenPath(server.url).href };
+}
+
+/**
+ * A URL, without its path unless a certificate proves that the server is the one that is named: a stranger must not choose which path is
+ * requested of a machine in the user's own network, to which any name may lead.
+ */
+function provenPath(text: string): URL {
+  const url = new URL(text);
+  return url.protocol === 'wss:' || url.protocol === 'https:' ? url : new URL('/', url);
 }

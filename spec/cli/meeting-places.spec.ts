@@ -37,11 +37,11 @@ describe('where the command line meets a peer', () => {
     });
   });
 
-  it('is at servers by their key, or by WebSocket with their mailbox, without a path of its choice', () => {
+  it('is at servers by their key, or by WebSocket with their mailbox', () => {
     const key = createIdentity().peerId;
     const rendezvous = [
       { host: 'rv.example.org', port: 8000, key },
-      { host: 'rv.example.org', port: 443, url: 'wss://rv.example.org/a/b/' },
+      { host: 'rv.example.org', port: 443, url: 'wss://rv.example.org/' },
     ];
     expect(meetingPlaces({}, unlOf({ rendezvous, endpoints: [PUBLIC] }))).toEqual({
       rendezvous: [`rxp2p://${key}@rv.example.org:8000`, 'wss://rv.example.org'],
@@ -51,6 +51,22 @@ describe('where the command line meets a peer', () => {
     });
     const atHome = [{ host: '127.0.0.1', port: 80, url: 'ws://127.0.0.1/' }];
     expect(meetingPlaces({}, unlOf({ rendezvous: atHome, endpoints: [PUBLIC] })).rendezvous).toEqual([]);
+  });
+
+  it('is below the path that a locator names, where a certificate proves that the server is the one that is named', () => {
+    const rendezvous = [
+      { host: 'rv.example.org', port: 443, url: 'wss://rv.example.org/a/b/' },
+      { host: 'rv.example.org', port: 80, url: 'ws://rv.example.org/a/b/' },
+    ];
+    const mailboxes = ['https://box.example.org/c/', 'http://box.example.org/c/'];
+    const places = meetingPlaces({}, unlOf({ rendezvous, mailboxes, endpoints: [PUBLIC] }));
+    expect(places.rendezvous).toEqual(['wss://rv.example.org/a/b', 'ws://rv.example.org']);
+    expect(places.mailbox).toEqual([
+      'https://box.example.org/c/',
+      'http://box.example.org/',
+      'https://rv.example.org/a/b/',
+      'http://rv.example.org/',
+    ]);
   });
 
   it('is at private servers when the peer has no public address, two of a kind at most', () => {
