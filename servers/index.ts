@@ -6,9 +6,10 @@
  */
 
 // ─── The servers of rxp2p, to be run by anyone ───────────────────────────────────────────────────────────────────────
-export { serve$, type CertificateState, type Serving } from './serve.js';
+export { serve$, type Serving } from './serve.js';
 export type { ServeConfig } from './serve/config.js';
 export type { CertificateFiles } from './tls/certificate-files.js';
+export type { CertificateState } from './tls/held-certificate.js';
 export { rendezvousServer$, type RendezvousServer, type RendezvousServerConfig } from './rendezvous/server.js';
 export type { RendezvousServerLimits } from './rendezvous/limits.js';
 export type { RefusalCode as RendezvousRefusalCode } from '../lib/rendezvous/messages.js';
@@ -35,6 +36,8 @@ export type { RelayServerLimits } from './relay/limits.js';
 export type { RefusalCode } from '../lib/techniques/relay/protocol.js';
 export type { Cut } from './relay/splice.js';
 
+export type { Standalone, StandaloneConfig } from './http/alone.js';
+export type { HttpServer } from './http/server.js';
 export type { HttpServerLimits } from './http/limits.js';
 
 export {

@@ -16,7 +16,7 @@ import { rendezvous$ } from './rendezvous/server.js';
 import { expectUse, type ServeConfig } from './serve/config.js';
 import { redisStore$, type RedisStore } from './store/redis-store.js';
 import type { Store } from './store/store.js';
-import { heldCertificate$, type HeldCertificate } from './tls/held-certificate.js';
+import { certificateOf$, stateOf$, type CertificateState, type HeldCertificate } from './tls/held-certificate.js';
 
 /** The servers that run, by name. */
 export interface Serving {
@@ -38,12 +38,6 @@ export interface Serving {
   readonly store$: Observable<StorageState>;
   /** Whether the certificate's files can be used: at once, and whenever they have changed. Empty without a certificate. */
   readonly certificate$: Observable<CertificateState>;
-}
-
-/** How it stands with the files of a certificate. */
-export interface CertificateState {
-  /** Why what they hold now cannot be used, so that what was read before is; `undefined` when all is well. */
-  readonly failure: string | undefined;
 }
 
 /**
@@ -80,10 +74,9 @@ function administered$(config: ServeConfig, admin: AdminConfig): Observable<Serv
 }
 
 function served$(config: ServeConfig): Observable<Serving> {
-  return defer(() => {
-    const { tls } = config;
-    return tls === undefined ? NEVER.pipe(startWith(undefined)) : heldCertificate$(tls, systemRuntime.scheduler);
-  }).pipe(serveWith((certificate) => servers$(config, certificate)));
+  return certificateOf$(config.tls, systemRuntime.scheduler).pipe(
+    serveWith((certificate) => servers$(config, certificate)),
+  );
 }
 
 function servers$(config: ServeConfig, certificate: HeldCertificate | undefined): Observable<Serving> {
@@ -97,7 +90,7 @@ function servers$(config: ServeConfig, certificate: HeldCertificate | undefined)
           relayCounters$: counters$,
           storage$,
           store$,
-          certificate$: certificate?.certificate$.pipe(map(({ failure }) => ({ failure }))) ?? EMPTY,
+          certificate$: stateOf$(certificate),
         })),
       );
     }),

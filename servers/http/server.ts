@@ -1,6 +1,6 @@
 import { createServer, type ServerOptions, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { combineLatest, map, NEVER, noop, Observable, of, Subscription, type SchedulerLike } from 'rxjs';
+import { combineLatest, NEVER, noop, Observable, of, Subscription, type SchedulerLike } from 'rxjs';
 import { siteOf } from '../../lib/bounds/site.js';
 import { MAX_TIMER_MS } from '../../lib/config.js';
 import { withDefaults } from '../../lib/config/resolve.js';
@@ -59,27 +59,6 @@ export function httpServer$(
   const { watch = unwatched } = config;
   return combineLatest([of(undefined), ...services]).pipe(
     serveWith(([, ...ready]) => listening$(config, [...ready, watchedService('none', nothing, watch)], scheduler)),
-  );
-}
-
-/** The options of an HTTP server that has one service. */
-interface OneServiceConfig extends Omit<HttpServerConfig, 'port' | 'services'> {
-  /** Default: 8080. */
-  readonly port?: number | undefined;
-}
-
-/** Runs an HTTP server for one service. Emits once it listens: where, with all that is known of the service. */
-export function serveAlone$<T extends { readonly service: HttpService }>(
-  running$: Observable<T>,
-  { port = 8080, ...config }: OneServiceConfig,
-  scheduler: SchedulerLike,
-): Observable<HttpServer & Omit<T, 'service'>> {
-  return running$.pipe(
-    serveWith(({ service, ...rest }) =>
-      httpServer$({ ...config, port, services: [of(service)] }, scheduler).pipe(
-        map(({ local }) => ({ local, ...rest })),
-      ),
-    ),
   );
 }
 

@@ -17,12 +17,10 @@ import { MAX_TIMER_MS } from '../../lib/config.js';
 import { InvalidOptionError } from '../../lib/errors.js';
 import type { RedisStore } from '../store/redis-store.js';
 import { withDefaults } from '../../lib/config/resolve.js';
-import type { Endpoint } from '../../lib/endpoint.js';
 import { ignoreErrors } from '../../lib/operators/ignore-errors.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { hostNames } from '../host-names.js';
-import type { HttpServerLimits } from '../http/limits.js';
-import { serveAlone$ } from '../http/server.js';
+import { serveAlone$, type Standalone, type StandaloneConfig } from '../http/alone.js';
 import type { HttpService } from '../http/service.js';
 import { watchedService } from '../http/watched-service.js';
 import { levelStore$ } from './level-store.js';
@@ -55,16 +53,7 @@ export interface MailboxServiceConfig extends DrainConfig {
 }
 
 /** The options of a mailbox server. */
-export interface MailboxServerConfig extends MailboxServiceConfig {
-  /** The local address. Default: all. */
-  readonly bind?: string | undefined;
-  /** Default: 8080. */
-  readonly port?: number | undefined;
-  /** What its HTTP server bears, where it is not to be the default. */
-  readonly http?: Partial<HttpServerLimits> | undefined;
-  /** The addresses and networks (CIDR) of proxies that are believed when they say who calls. Default: none. */
-  readonly trustProxy?: readonly string[] | undefined;
-}
+export interface MailboxServerConfig extends MailboxServiceConfig, StandaloneConfig {}
 
 /** A mailbox that runs. */
 interface MailboxService {
@@ -75,9 +64,7 @@ interface MailboxService {
 }
 
 /** A mailbox server that runs. */
-export interface MailboxServer {
-  /** Where it listens. */
-  readonly local: Endpoint;
+export interface MailboxServer extends Standalone {
   /** Whether it can write to its folder: at once, and whenever that changes. While it cannot, it accepts no message (`not-saved`). */
   readonly storage$: Observable<StorageState>;
 }
@@ -93,18 +80,18 @@ export interface MailboxServer {
  * @param config what it is to be. Default: all defaults.
  * @param runtime time, chance and sockets; specs give their own. Default: the real ones.
  * @throws ListenError (`LISTEN_FAILED`) when the port cannot be listened on; StoreError (`STORE`) when the folder cannot be used;
- * InvalidOptionError (`INVALID_OPTION`) when a host, a proxy or a limit is none.
+ * InvalidOptionError (`INVALID_OPTION`) when a host, a proxy, a limit or the certificate is none.
  *
  * @example
  * mailboxServer$({ port: 8080, dataFolder: '/var/lib/rxp2p' }).subscribe(({ local }) => console.log(local.port));
  */
 export function mailboxServer$(
-  { bind, port, http, trustProxy, ...config }: MailboxServerConfig = {},
+  { bind, port, http, trustProxy, tls, ...config }: MailboxServerConfig = {},
   runtime: Runtime = systemRuntime,
 ): Observable<MailboxServer> {
   return serveAlone$(
     mailboxService$(config, runtime),
-    { bind, port, limits: http, trustProxy, watch: config.watch, drain$: config.drain$ },
+    { bind, port, http, trustProxy, tls, watch: config.watch, drain$: config.drain$ },
     runtime.scheduler,
   );
 }

@@ -1,10 +1,8 @@
-import { defer, Observable } from 'rxjs';
+import { defer, map, Observable } from 'rxjs';
 import { MAX_TIMER_MS } from '../../lib/config.js';
 import { withDefaults } from '../../lib/config/resolve.js';
-import type { Endpoint } from '../../lib/endpoint.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
-import type { DrainConfig } from '../drain.js';
-import { httpServer$ } from '../http/server.js';
+import { serveAlone$, type Standalone, type StandaloneConfig } from '../http/alone.js';
 import type { Exchange, HttpService } from '../http/service.js';
 import { watchedService } from '../http/watched-service.js';
 import { answerAddress, answerReachable } from './answer.js';
@@ -19,24 +17,13 @@ import { Questions } from './questions.js';
 import { unwatched, type Watch } from '../watch.js';
 
 /** The options of a reachability server. */
-export interface ReachabilityServerConfig extends DrainConfig {
-  /** The local address. Default: all. */
-  readonly bind?: string | undefined;
-  /** Default: 8080. */
-  readonly port?: number | undefined;
-  /** What it bears, where it is not to be the default. */
+export interface ReachabilityServerConfig extends Omit<StandaloneConfig, 'http'> {
+  /** What it bears, where it is not to be the default: its HTTP server, too. */
   readonly limits?: Partial<ReachabilityServerLimits> | undefined;
-  /** Told of what the server does. Default: nobody is. */
-  readonly watch?: Watch | undefined;
-  /** The addresses and networks (CIDR) of proxies that are believed when they say who calls. Default: none. */
-  readonly trustProxy?: readonly string[] | undefined;
 }
 
 /** A reachability server that runs. */
-export interface ReachabilityServer {
-  /** Where it listens. */
-  readonly local: Endpoint;
-}
+export type ReachabilityServer = Standalone;
 
 /**
  * Runs a small HTTP server for as long as it is subscribed to, that tells each caller its address and dials it back: the
@@ -50,25 +37,23 @@ export interface ReachabilityServer {
  *
  * @param config what it is to be. Default: all defaults.
  * @param runtime time, chance and sockets; specs give their own. Default: the real ones.
- * @throws ListenError (`LISTEN_FAILED`) when the port cannot be listened on; InvalidOptionError (`INVALID_OPTION`) when a port or a
- * limit is none.
+ * @throws ListenError (`LISTEN_FAILED`) when the port cannot be listened on; InvalidOptionError (`INVALID_OPTION`) when a port, a
+ * limit or the certificate is none.
  *
  * @example
  * reachabilityServer$({ port: 8080 }).subscribe(({ local }) => console.log(`http on port ${local.port}`));
  */
 export function reachabilityServer$(
-  { bind, port = 8080, limits: overrides, trustProxy, watch, drain$ }: ReachabilityServerConfig = {},
+  { limits: overrides, ...config }: ReachabilityServerConfig = {},
   runtime: Runtime = systemRuntime,
 ): Observable<ReachabilityServer> {
   return defer(() => {
     const limits = withDefaults('limits', DEFAULT_REACHABILITY_LIMITS, overrides, MAX_TIMER_MS);
     const { dialMs, dials, waiting, dialsPerMinute, dialBurst, ...http } = limits;
     const dialling = { dialMs, dials, waiting, dialsPerMinute, dialBurst };
+    const { bind, watch } = config;
     const service$ = reachabilityService$({ bind, limits: dialling, watch }, runtime);
-    return httpServer$(
-      { bind, port, limits: http, trustProxy, services: [service$], watch, drain$ },
-      runtime.scheduler,
-    );
+    return serveAlone$(service$.pipe(map((service) => ({ service }))), { ...config, http }, runtime.scheduler);
   });
 }
 

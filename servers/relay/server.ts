@@ -1,12 +1,10 @@
 import { defer, finalize, NEVER, startWith, type Observable } from 'rxjs';
 import { MAX_TIMER_MS } from '../../lib/config.js';
 import { withDefaults } from '../../lib/config/resolve.js';
-import type { Endpoint } from '../../lib/endpoint.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { expectInteger } from '../../lib/validate.js';
 import { hostNames } from '../host-names.js';
-import type { HttpServerLimits } from '../http/limits.js';
-import { serveAlone$ } from '../http/server.js';
+import { serveAlone$, type Standalone, type StandaloneConfig } from '../http/alone.js';
 import type { HttpService } from '../http/service.js';
 import { watchedService } from '../http/watched-service.js';
 import { onDrain, type DrainConfig } from '../drain.js';
@@ -29,16 +27,7 @@ export interface RelayServiceConfig extends DrainConfig {
 }
 
 /** The options of a relay server. */
-export interface RelayServerConfig extends RelayServiceConfig {
-  /** The local address. Default: all. */
-  readonly bind?: string | undefined;
-  /** Default: 8080. */
-  readonly port?: number | undefined;
-  /** What its HTTP server bears, where it is not to be the default. */
-  readonly http?: Partial<HttpServerLimits> | undefined;
-  /** The addresses and networks (CIDR) of proxies that are believed when they say who calls. Default: none. */
-  readonly trustProxy?: readonly string[] | undefined;
-}
+export interface RelayServerConfig extends RelayServiceConfig, StandaloneConfig {}
 
 /** A relay that runs. */
 interface RelayService {
@@ -49,9 +38,7 @@ interface RelayService {
 }
 
 /** A relay server that runs. */
-export interface RelayServer {
-  /** Where it listens. */
-  readonly local: Endpoint;
+export interface RelayServer extends Standalone {
   /** What it does: at once, and whenever that changes; the bytes at least every quarter of `idleMs`. */
   readonly counters$: Observable<RelayCounters>;
 }
@@ -67,18 +54,18 @@ export interface RelayServer {
  * @param config what it is to be. Default: all defaults.
  * @param runtime time, chance and sockets; specs give their own. Default: the real ones.
  * @throws ListenError (`LISTEN_FAILED`) when the port cannot be listened on; InvalidOptionError (`INVALID_OPTION`) when a host, a
- * proxy or a limit is none.
+ * proxy, a limit or the certificate is none.
  *
  * @example
  * relayServer$({ port: 8080, limits: { bytesPerSecond: 1_000_000 } }).subscribe(({ local }) => console.log(local.port));
  */
 export function relayServer$(
-  { bind, port, http, trustProxy, ...config }: RelayServerConfig = {},
+  { bind, port, http, trustProxy, tls, ...config }: RelayServerConfig = {},
   runtime: Runtime = systemRuntime,
 ): Observable<RelayServer> {
   return serveAlone$(
     relayService$(config, runtime),
-    { bind, port, limits: http, trustProxy, watch: config.watch, drain$: config.drain$ },
+    { bind, port, http, trustProxy, tls, watch: config.watch, drain$: config.drain$ },
     runtime.scheduler,
   );
 }

@@ -1,5 +1,5 @@
 import type { SecureContext } from 'node:tls';
-import { BehaviorSubject, Observable, type SchedulerLike } from 'rxjs';
+import { BehaviorSubject, EMPTY, map, NEVER, Observable, startWith, type SchedulerLike } from 'rxjs';
 import { certificate$, type Certificate, type CertificateFiles } from './certificate-files.js';
 
 /** The certificate that servers use now. */
@@ -42,4 +42,23 @@ export function heldCertificate$(files: CertificateFiles, scheduler: SchedulerLi
       }),
     );
   });
+}
+
+/** How it stands with the files of a certificate. */
+export interface CertificateState {
+  /** Why what they hold now cannot be used, so that what was read before is; `undefined` when all is well. */
+  readonly failure: string | undefined;
+}
+
+/** The certificate of files, held as {@link heldCertificate$} does, where a server has been given any. Emits once. */
+export function certificateOf$(
+  files: CertificateFiles | undefined,
+  scheduler: SchedulerLike,
+): Observable<HeldCertificate | undefined> {
+  return files === undefined ? NEVER.pipe(startWith(undefined)) : heldCertificate$(files, scheduler);
+}
+
+/** How it stands with the files of a certificate: at once, and whenever they have changed. Empty where there is none. */
+export function stateOf$(certificate: HeldCertificate | undefined): Observable<CertificateState> {
+  return certificate?.certificate$.pipe(map(({ failure }) => ({ failure }))) ?? EMPTY;
 }

@@ -70,6 +70,13 @@ export class Lab {
     return values;
   }
 
+  /** Subscribes until the spec is over. Resolves to the first value. */
+  open<T>(source$: Observable<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.use(source$.subscribe({ next: resolve, error: reject }));
+    });
+  }
+
   /** Ends something when the spec is over. */
   use<T extends Subscription>(subscription: T): T {
     this.#subscriptions.push(subscription);

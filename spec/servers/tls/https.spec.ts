@@ -8,11 +8,17 @@ import { connect as connectTls } from 'node:tls';
 import { filter, firstValueFrom } from 'rxjs';
 import type { Endpoint } from '../../../lib/endpoint.js';
 import { InvalidOptionError } from '../../../lib/errors.js';
-import { serve$, type ServeConfig } from '../../../servers/index.js';
+import {
+  mailboxServer$,
+  reachabilityServer$,
+  relayServer$,
+  serve$,
+  type ServeConfig,
+} from '../../../servers/index.js';
 import { temporaryFolder } from '../../support/folder.js';
 import { failureOf, Lab, newAddress } from '../../support/nodes.js';
 import { serveAll } from '../../support/servers.js';
-import { webCertificate, type WebCertificate } from '../../support/web-certificate.js';
+import { putCertificate, webCertificate, type WebCertificate } from '../../support/web-certificate.js';
 
 describe('Servers with a certificate', () => {
   const lab = new Lab();
@@ -31,13 +37,16 @@ describe('Servers with a certificate', () => {
     serveAll(lab, { tls: { certFile: file('cert.pem'), keyFile: file('key.pem') }, ...config });
 
   /** The answer to a GET, by HTTPS with a certificate, else by HTTP. */
-  async function ask({ address, port }: Endpoint, path: string, ca?: string): Promise<unknown> {
+  function responseOf({ address, port }: Endpoint, path: string, ca?: string): Promise<IncomingMessage> {
     const where = { host: address, port, path, agent: false };
     const asking = ca === undefined ? requestHttp(where) : requestHttps({ ...where, ca });
-    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       asking.on('response', resolve).on('error', reject).end();
     });
-    return JSON.parse(await text(response));
+  }
+
+  async function ask(where: Endpoint, path: string, ca?: string): Promise<unknown> {
+    return JSON.parse(await text(await responseOf(where, path, ca)));
   }
 
   const SEEN = { address: '127.0.0.1', port: jasmine.any(Number) };
@@ -50,6 +59,31 @@ describe('Servers with a certificate', () => {
     expect(await ask(http, '/address')).toEqual(SEEN);
     expect(await ask(http, '/address', certificate.cert)).toEqual(SEEN);
   });
+
+  for (const [name, alone$] of [
+    ['mailbox', mailboxServer$],
+    ['relay', relayServer$],
+    ['reachability', reachabilityServer$],
+  ] as const) {
+    it(`speak HTTPS and HTTP when there is none but the ${name} server`, async () => {
+      const certificate = webCertificate('127.0.0.1');
+      const tls = putCertificate(file, certificate);
+      const { local, certificate$ } = await lab.open(alone$({ bind: '127.0.0.1', port: 0, tls }));
+      const statuses = await Promise.all(
+        [certificate.cert, undefined].map(async (ca) => {
+          const response = await responseOf(local, '/nothing', ca);
+          response.resume();
+          return response.statusCode;
+        }),
+      );
+      expect(statuses).toEqual([404, 404]);
+      expect(await firstValueFrom(certificate$)).toEqual({ failure: undefined });
+      const without = await lab.open(alone$({ bind: '127.0.0.1', port: 0 }));
+      expect(await firstValueFrom(without.certificate$, { defaultValue: 'none' })).toBe('none');
+      const wrong = { ...tls, keyFile: file('nothing') };
+      expect(await failureOf(alone$({ bind: '127.0.0.1', port: 0, tls: wrong }))).toBeInstanceOf(InvalidOptionError);
+    });
+  }
 
   it('use a new one as soon as it is there, and go on with the old one when it cannot be used', async () => {
     const [first, second] = [webCertificate('127.0.0.1'), webCertificate('127.0.0.1')];
