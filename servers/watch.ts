@@ -20,6 +20,11 @@ export interface Counted {
   readonly dialBacks: 'reachable' | 'unreachable';
   /** Requests to the store that failed, by what was asked. */
   readonly storeFailures: StoreRequest;
+  /**
+   * What the store brought and no server can have put there, such as another program that uses the same prefix: a message to a session, or
+   * an entry of a table. It is dropped.
+   */
+  readonly storeStrays: 'notice' | 'entry';
 }
 
 /** Why callers are refused, by the server that refuses them. */

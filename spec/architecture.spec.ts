@@ -244,6 +244,7 @@ describe('the house', () => {
       'lib/unl.ts',
       'lib/unl/types.ts',
       'servers/rendezvous/protocols.ts',
+      'servers/rendezvous/pyp2p-waits.ts',
       'servers/rendezvous/pyp2p.ts',
     ]);
   });

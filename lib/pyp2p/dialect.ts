@@ -12,7 +12,8 @@ export const NO_ADDRESS = '0.0.0.0';
 /** PyP2P's dialect: only PyP2P's verbs, so that it works with PyP2P's own servers. They tell no addresses and answer no pings. */
 export const PYP2P_DIALECT: Dialect = {
   isReply: (line) => parsePyp2pReply(line) !== undefined,
-  begin$: () => of({ observed: undefined, httpPort: undefined, serverId: undefined, roundTripMs: undefined }),
+  begin$: () =>
+    of({ observed: undefined, httpPort: undefined, serverId: undefined, nonce: undefined, roundTripMs: undefined }),
   keepAlive$: () => NEVER,
   advertise: (talk, own, maxInbound) => {
     if (own.version !== 2 || own.nodeType !== 'passive') return;

@@ -17,6 +17,8 @@ export interface Welcome {
   readonly httpPort: number | undefined;
   /** An id that the server has given itself, if it has: whoever is told the same is at the same server, whatever its name. */
   readonly serverId: string | undefined;
+  /** The challenge by which the session began, where nodes prove their keys: if this session replaces another, the server says so by it. */
+  readonly nonce: string | undefined;
   /** To the server and back, in milliseconds, as its first answer has shown. */
   readonly roundTripMs: number | undefined;
 }

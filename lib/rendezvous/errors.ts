@@ -23,3 +23,17 @@ export function nameOf(server: NamedServer): string {
   if (server.isStun === true) return `The STUN server ${formatStun(server)} `;
   return `The rendezvous server ${formatRendezvous(server)} `;
 }
+
+/** The refusal of a session that was replaced. */
+export const REPLACED = 'replaced';
+
+/** A newer session with the same key took over. */
+export class ReplacedError extends RendezvousError {
+  /** @param by the challenge by which that session began, where the server tells it. */
+  constructor(
+    message: string,
+    readonly by: string | undefined,
+  ) {
+    super(message, REPLACED);
+  }
+}

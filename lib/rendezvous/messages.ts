@@ -33,6 +33,8 @@ import { oneLine } from '../words.js';
 //                                        REFUSED code words …       (and the server closes, unless the code is
 //                                        `table-full`, `too-often`, `unseen` or `store-unavailable`: then it is of one
 //                                        request)
+//                                        REFUSED replaced nonce words …
+//                                        (a newer session with the same key took over: that which began by this nonce)
 //
 // The proof says which server the node has dialled: the host and port that it was told, in lower case, and the address and port that it
 // has come to. A server refuses one that was meant for another (`wrong-server`), so that no server can pass on another's challenge as its
@@ -201,15 +203,40 @@ const MESSAGE_MAX_LENGTH = Math.ceil((PARCEL_MAX_BYTES * 4) / 3);
 export function readSend(line: string): Send | undefined {
   if (!line.startsWith('SEND ')) return undefined;
   const [, id = '', to = '', message = '', ...rest] = line.split(' ', 5);
-  if (rest.length > 0 || !isId(id) || !isPeerId(to)) return undefined;
-  return message !== '' && message.length <= MESSAGE_MAX_LENGTH && isBase64Url(message)
-    ? { id, to, message }
-    : undefined;
+  return rest.length === 0 && isId(id) && isPeerId(to) && isMessageText(message) ? { id, to, message } : undefined;
 }
 
 /** Writes a line that passes on a message of {@link readSend}. */
 export function formatMessage(from: PeerId, message: string, seenAt: string): string {
   return `MESSAGE ${from} ${message} ${seenAt}`;
+}
+
+/** Whether a line is one of {@link formatMessage}'s, told without decoding the message. */
+export function isMessage(line: string): boolean {
+  if (!line.startsWith('MESSAGE ')) return false;
+  const [, from = '', message = '', seenAt = '', ...rest] = line.split(' ', 5);
+  return rest.length === 0 && isPeerId(from) && isMessageText(message) && canonicalAddress(seenAt) !== undefined;
+}
+
+const REPLACED_WORDS = 'a newer session with the same key took over';
+
+/**
+ * Writes the words of a refusal with `replaced`.
+ *
+ * @param by the challenge by which the newer session began: a node that has that session, too, knows by it that nobody else has its key.
+ */
+export function formatReplaced(by: string): string {
+  return `${by} ${REPLACED_WORDS}`;
+}
+
+/** Reads the words of a refusal with `replaced`: the challenge, where there is one, and the rest. */
+export function parseReplaced(text: string): { readonly by: string | undefined; readonly words: string } {
+  const by = /^[A-Za-z0-9_-]{43}(?= |$)/.exec(text)?.[0];
+  return { by, words: text.slice(by?.length ?? 0).trim() || REPLACED_WORDS };
+}
+
+function isMessageText(text: string): boolean {
+  return text !== '' && text.length <= MESSAGE_MAX_LENGTH && isBase64Url(text);
 }
 
 /** Writes a line from a server, without its end. */

@@ -62,7 +62,7 @@ function prove$({ server, remote, identity, runtime, only$, send }: Talk): Obser
         send({ verb: 'PROVE', peerId, ...dialled, signature: identity.sign(proofOf(nonce, peerId, dialled)) });
         return only$('WELCOME').pipe(
           take(1),
-          map(({ httpPort, serverId }) => ({ observed, httpPort, serverId, roundTripMs })),
+          map(({ httpPort, serverId }) => ({ observed, httpPort, serverId, nonce, roundTripMs })),
         );
       }),
     );

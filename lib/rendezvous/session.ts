@@ -13,7 +13,7 @@ import {
 } from 'rxjs';
 import type { Timing } from '../config.js';
 import type { Endpoint } from '../endpoint.js';
-import { DialError, failureOf, reasonOf } from '../errors.js';
+import { DialError, failureOf, reasonOf, type RendezvousError } from '../errors.js';
 import type { Identity, PeerId } from '../identity.js';
 import { addressGone$ } from '../link/interfaces.js';
 import type { NetworkLook } from '../link/network-looks.js';
@@ -24,8 +24,8 @@ import type { Unl } from '../unl/types.js';
 import { show } from '../validate.js';
 import { ask$ } from './ask.js';
 import type { Dialect, ListedUnl, ReplyOf, Talk, Welcome } from './dialect.js';
-import { errorOf, nameOf } from './errors.js';
-import { formatRequest, parseReply } from './messages.js';
+import { errorOf, nameOf, REPLACED, ReplacedError } from './errors.js';
+import { formatRequest, parseReplaced, parseReply } from './messages.js';
 import { openLines$ } from './open-lines.js';
 import type { ServerLines } from './server-lines.js';
 
@@ -135,8 +135,7 @@ function talkOver(
       }
       isKnown = true;
       // That one request was refused is no reason to do without the session.
-      if (reply?.verb === 'REFUSED' && !OF_ONE_REQUEST.includes(reply.code))
-        throw errorOf(server, `refused: ${reply.words || reply.code}`, reply.code);
+      if (reply?.verb === 'REFUSED' && !OF_ONE_REQUEST.includes(reply.code)) throw refusalOf(server, reply);
       return { line, reply };
     }),
     share(),
@@ -161,6 +160,12 @@ function talkOver(
       say(formatRequest(request));
     },
   };
+}
+
+function refusalOf(server: RendezvousAddress, { code, words }: ReplyOf<'REFUSED'>): RendezvousError {
+  if (code !== REPLACED) return errorOf(server, `refused: ${words || code}`, code);
+  const replaced = parseReplaced(words);
+  return new ReplacedError(`${nameOf(server)}refused: ${replaced.words}`, replaced.by);
 }
 
 function sessionOf(talk: Talk, dialect: Dialect, welcome: Welcome): RendezvousSession {

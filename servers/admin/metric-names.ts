@@ -61,6 +61,13 @@ export const COUNTERS: readonly CounterWords[] = [
     label: 'request',
     kinds: [],
   },
+  {
+    counted: 'storeStrays',
+    name: 'rxp2p_store_strays_total',
+    help: 'What the store brought and no server can have put there: messages to sessions, and entries.',
+    label: 'kind',
+    kinds: ['notice', 'entry'],
+  },
 ];
 
 /** A gauge: what is read, what it is called, and how many of what is read are one of its unit. */

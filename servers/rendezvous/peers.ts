@@ -1,11 +1,13 @@
 import { ownText } from '../../lib/bounds/own-text.js';
 import { siteOf } from '../../lib/bounds/site.js';
-import { canonicalAddress, formatEndpoint } from '../../lib/endpoint.js';
+import { canonicalAddress, familyOf, formatEndpoint } from '../../lib/endpoint.js';
 import { StoreError } from '../../lib/errors.js';
 import { verifyAside, type PeerId } from '../../lib/identity.js';
 import {
   formatMessage,
+  formatReplaced,
   formatReply,
+  isMessage,
   proofOf,
   RENDEZVOUS_VERSION,
   type Request,
@@ -21,10 +23,10 @@ import type { ServerSession } from './session.js';
 /** A listing ends with its session. If the server crashes, a shared store forgets it after this time. */
 const LISTING_MS = 24 * 3_600_000;
 
-// What goes from one session to another by way of the store is either the line that the other session says to its client, or this and a
-// family of addresses: a newer session took over.
+// What goes from one session to another by way of the store is either the line that the other session says to its client, or this, a
+// family of addresses, and a challenge: the session that began by it took over.
 const REPLACED = 'REPLACED';
-const MESSAGE = 'MESSAGE ';
+const REPLACED_BY = /^REPLACED ([46]) ([A-Za-z0-9_-]{43})$/;
 
 const NOT_PROVEN = ['bad-proof', 'prove a key first'] as const;
 
@@ -78,10 +80,15 @@ export function handlePeerRequest(
 
 /** A message has come on the channel of a session's key. */
 export function handleNotice(text: string, session: ServerSession): void {
-  if (text.startsWith(MESSAGE)) session.passOn(text);
-  else if (text === `${REPLACED} ${session.family}`) {
+  if (isMessage(text)) {
+    session.say(text);
+    return;
+  }
+  const [, family, by] = REPLACED_BY.exec(text) ?? [];
+  if (by === undefined) session.dropStray('notice');
+  else if (family === String(session.family)) {
     session.isReplaced = true;
-    session.refuse('replaced', 'a newer session with the same key took over');
+    session.refuse('replaced', formatReplaced(by));
   }
 }
 
@@ -117,7 +124,7 @@ async function prove(
     session.refuse('bad-proof', 'the signature is not the one that was asked for');
   } else if (session.isIntended({ server, at })) {
     // The line that it was part of is not kept.
-    await welcome(ownText(peerId), session);
+    await welcome(ownText(peerId), nonce, session);
   } else {
     const words = `this server does not know itself as ${server}, nor its address as ${formatEndpoint(at)}`;
     session.refuse(
@@ -131,14 +138,14 @@ async function prove(
  * A node that comes back may have left a dead session behind, so the newest one counts. It may have one session for each family of
  * addresses, to be seen by both.
  */
-function welcome(peerId: PeerId, session: ServerSession): Soon<void> {
+function welcome(peerId: PeerId, nonce: string, session: ServerSession): Soon<void> {
   const { store, family } = session;
   // The client may have gone meanwhile.
   if (session.isOver) return undefined;
   session.peerId = peerId;
   const channel = channelOf(peerId);
   // While a shared store is gone, a session begins all the same: nodes of this server reach it, and all when the store is back.
-  return onceKnown(withoutStore(store.publish(channel, `${REPLACED} ${family}`)), () => {
+  return onceKnown(withoutStore(store.publish(channel, `${REPLACED} ${family} ${nonce}`)), () => {
     if (session.isOver) return undefined;
     return onceKnown(store.listen(channel, session), () => {
       session.reply({ verb: 'WELCOME', httpPort: session.httpPort, serverId: session.serverId });
@@ -182,7 +189,7 @@ function handleProven(
       return session.sayAtLength(() =>
         // Each may be listed by both families, the asker, too.
         onceKnown(store.sample('unls', 2 * (request.count + 1)), (entries) => {
-          const nodes = listed(entries, session.remote.address).filter(({ unl }) => unl.peerId !== peerId);
+          const nodes = listed(entries, session).filter(({ unl }) => unl.peerId !== peerId);
           return formatReply({
             verb: 'LISTED',
             id: request.id,
@@ -194,17 +201,20 @@ function handleProven(
 }
 
 /** Each node once, with the addresses at which its sessions are seen, and those of its endpoints that the asker is told. */
-function listed(entries: readonly (readonly [listing: string, text: string])[], requesterAt: string) {
+function listed(entries: readonly (readonly [listing: string, text: string])[], session: ServerSession) {
   const byPeer = new Map<string, { unl: UnlV3; seenAt: string[] }>();
   for (const [listing, text] of entries) {
-    const [unlText = '', seenAt = ''] = text.split(' ');
-    // A shared store may have what no server of ours has put.
-    if (canonicalAddress(seenAt) !== seenAt) continue;
-    const unl = readUnl(unlText);
-    const known = byPeer.get(peerOf(listing));
-    if (known !== undefined) known.seenAt.push(seenAt);
-    else if (unl !== undefined) byPeer.set(peerOf(listing), { unl, seenAt: [seenAt] });
+    const [unlText = '', address = ''] = text.split(' ');
+    const [unl, seenAt] = [readUnl(unlText), canonicalAddress(address)];
+    if (unl === undefined || seenAt === undefined || listing !== listingOf(unl.peerId, familyOf(seenAt))) {
+      session.dropStray('entry');
+      continue;
+    }
+    const known = byPeer.get(unl.peerId);
+    if (known === undefined) byPeer.set(unl.peerId, { unl, seenAt: [seenAt] });
+    else known.seenAt.push(seenAt);
   }
+  const requesterAt = session.remote.address;
   return [...byPeer.values()].map(({ unl, seenAt }) => ({
     unl: listedOf(unl, seenAt, requesterAt),
     seenAt: seenAt.toSorted(),
@@ -228,10 +238,6 @@ function isUnlOf(text: string, peerId: PeerId): boolean {
 /** A node may have a session by each family; its listings end with theirs, and it is listed as long as one is there. */
 function listingOf(peerId: PeerId, family: 4 | 6): string {
   return `${peerId} ${family}`;
-}
-
-function peerOf(listing: string): string {
-  return listing.split(' ', 1).join('');
 }
 
 function channelOf(peerId: PeerId): string {

@@ -1,21 +1,19 @@
 import { Admission, type Admitted } from '../../lib/bounds/admission.js';
 import { siteOf } from '../../lib/bounds/site.js';
-import { canonicalAddress, familyOf, readPort, type Endpoint } from '../../lib/endpoint.js';
+import { canonicalAddress, familyOf, isPort, readPort, type Endpoint } from '../../lib/endpoint.js';
 import { MAX_NODES } from '../../lib/bounds/max-nodes.js';
-import { formatPyp2pReply, type Pyp2pRequest } from '../../lib/pyp2p/wire/rendezvous-messages.js';
-import { formatReply, type Reply } from '../../lib/rendezvous/messages.js';
+import { formatPyp2pReply, MAX_PORTS, type Pyp2pRequest } from '../../lib/pyp2p/wire/rendezvous-messages.js';
 import { mayList } from '../../lib/unl/dialable.js';
 import { parseJsonObject } from '../../lib/validate.js';
 import { seenAt } from '../callers/caller.js';
-import { onceKnown, type ChannelListener, type Soon } from '../store/store.js';
-import type { Due, Timer } from '../timers.js';
-import type { ServerSession, Waiting } from './session.js';
+import { onceKnown, type Soon } from '../store/store.js';
+import { AnswerWait, CANDIDATE_MS, CandidateWait, GAVE_WAY } from './pyp2p-waits.js';
+import type { ServerSession } from './session.js';
 
 type RequestOf<V extends Pyp2pRequest['verb']> = Extract<Pyp2pRequest, { readonly verb: V }>;
 
 // The times and numbers are PyP2P's.
 const LISTING_MS = 24 * 3_600_000;
-const CANDIDATE_MS = 120_000;
 const PREDICTIONS_MS = 120_000;
 const MAX_CANDIDATES = 100;
 /** PyP2P lists one node an address; this many may share one here. */
@@ -23,13 +21,6 @@ const MAX_PASSIVE = 64;
 const MAX_CLOCK_ERROR_S = 600;
 /** Nodes whose answers one session may wait for. */
 const MAX_ASKED = 64;
-
-/** The reply to an evicted candidate. */
-const GAVE_WAY: Reply = {
-  verb: 'REFUSED',
-  code: 'table-full',
-  words: 'a candidate gave way to a newcomer: most of those that wait for its node come from this address',
-};
 
 /** Answers one request of a PyP2P node. PyP2P's nodes have no keys, so they are identified by their address. */
 export function handlePyp2pRequest(request: Pyp2pRequest, session: ServerSession): Soon<void> {
@@ -67,7 +58,7 @@ function bootstrap({ count }: RequestOf<'BOOTSTRAP'>, session: ServerSession): S
     onceKnown(session.store.sample('passive', MAX_NODES + count), (entries) => {
       const requesterAt = session.remote.address;
       const nodes = entries
-        .flatMap(([key]) => readKey(key) ?? [])
+        .flatMap(([key]) => readKey(key) ?? dropped(session))
         .filter(({ address }) => address !== requesterAt && address !== '127.0.0.1')
         .filter((endpoint) => mayList(endpoint, [endpoint.address], requesterAt))
         .slice(0, count);
@@ -99,15 +90,22 @@ async function listSimultaneous(session: ServerSession): Promise<void> {
   if (!session.isListed) waitForCandidates(session);
   // Candidates that came while its predictions were too old have been waiting for fresh ones.
   const candidates = (await store.list('candidates', address)).flatMap(([key, text]) => {
-    const { ports, isTold } = readCandidate(text);
-    return ports === undefined || isTold || !isAddress(candidateOf(key)) ? [] : [{ key, ports }];
+    const candidate = candidateOf(key);
+    const entry = readCandidate(text);
+    if (candidate === undefined || entry === undefined) return dropped(session);
+    return entry.isTold ? [] : [{ key, candidate, ports: entry.ports }];
   });
   if (!session.mayCause(candidates.length)) return;
-  for (const { key, ports } of candidates) {
-    const candidate = candidateOf(key);
+  for (const { key, candidate, ports } of candidates) {
     session.say(formatPyp2pReply({ verb: 'CHALLENGE', address: candidate, ports }));
     await store.put('candidates', key, JSON.stringify({ ports, isTold: true }), CANDIDATE_MS, siteOf(candidate));
   }
+}
+
+/** An entry is none that a server has put there. */
+function dropped(session: ServerSession): [] {
+  session.dropStray('entry');
+  return [];
 }
 
 /** Tells this client of candidates from now on: as one of a few at its address. */
@@ -126,7 +124,11 @@ async function propose({ address, ports }: RequestOf<'CANDIDATE'>, session: Serv
   const listedAt = await store.get('simultaneous', address);
   if (listedAt === undefined) return;
   const key = candidateKey(address, remote.address);
-  const { isIn, gaveWay } = roomFor(key, await store.list('candidates', address));
+  const waiting = (await store.list('candidates', address)).flatMap(([key]) => {
+    const candidate = candidateOf(key);
+    return candidate === undefined ? dropped(session) : [{ key, candidate }];
+  });
+  const { isIn, gaveWay } = roomFor({ key, candidate: remote.address }, waiting);
   if (!isIn) {
     session.decline('table-full', 'as many candidates as there may be wait for this node: try again later');
     return;
@@ -137,7 +139,7 @@ async function propose({ address, ports }: RequestOf<'CANDIDATE'>, session: Serv
   if (!waitForAnswer(key, session)) return;
   if (gaveWay !== undefined) {
     await store.delete('candidates', gaveWay);
-    await store.publish(answerChannel(gaveWay), formatReply(GAVE_WAY));
+    await store.publish(answerChannel(gaveWay), GAVE_WAY);
   }
   if (!(await store.put('candidates', key, JSON.stringify({ ports, isTold }), CANDIDATE_MS, siteOf(remote.address)))) {
     session.decline('table-full', 'this server knows as many candidates as it can');
@@ -150,15 +152,20 @@ async function propose({ address, ports }: RequestOf<'CANDIDATE'>, session: Serv
   );
 }
 
+/** A candidate that waits for a node: its entry's key, and its address. */
+interface WaitingCandidate {
+  readonly key: string;
+  readonly candidate: string;
+}
+
 /** Admits a candidate among those that wait for a node: sites share that room, and one candidate may be evicted. */
-function roomFor(key: string, waiting: readonly (readonly [key: string, value: string])[]): Admitted<string> {
+function roomFor({ key, candidate }: WaitingCandidate, waiting: readonly WaitingCandidate[]): Admitted<string> {
   const room = new Admission<string>({ most: MAX_CANDIDATES });
-  for (const [other] of waiting) {
-    if (other === key) return { isIn: true };
-    if (!isAddress(candidateOf(other))) continue;
-    room.admit(siteOf(candidateOf(other)), other);
+  for (const other of waiting) {
+    if (other.key === key) return { isIn: true };
+    room.admit(siteOf(other.candidate), other.key);
   }
-  return room.admit(siteOf(candidateOf(key)), key);
+  return room.admit(siteOf(candidate), key);
 }
 
 /** Tells this client what the node answers, for as long as it may; as one of a few at its address. Returns whether it does. */
@@ -190,82 +197,6 @@ async function clear({ remote, store }: ServerSession): Promise<void> {
   for (const [key] of await store.list('passive', remote.address)) await store.delete('passive', key);
 }
 
-/** Forwards each message on a channel as a line to a client, until newer listeners evict it or it leaves. */
-abstract class ChannelWait implements ChannelListener, Waiting {
-  constructor(
-    readonly session: ServerSession,
-    readonly channel: string,
-  ) {}
-
-  begin(): void {
-    const { session, channel } = this;
-    session.waiting ??= new Map();
-    session.waiting.set(channel, this);
-    session.forwarding.join(channel, this);
-    Promise.resolve(session.store.listen(channel, this)).catch(() => {
-      session.close();
-    });
-  }
-
-  heard(line: string): void {
-    this.session.passOn(line);
-  }
-
-  unheard(): void {
-    this.session.close();
-  }
-
-  gaveWay(): void {
-    this.end();
-  }
-
-  end(): void {
-    const { session, channel } = this;
-    session.waiting?.delete(channel);
-    session.store.leave(channel, this);
-    session.forwarding.leave(channel, this);
-  }
-}
-
-/** A simultaneous node waits for candidates, as long as its session lasts. */
-class CandidateWait extends ChannelWait {
-  override begin(): void {
-    this.session.isListed = true;
-    super.begin();
-  }
-
-  override gaveWay(): void {
-    super.gaveWay();
-    this.session.decline('table-full', 'too many nodes at this address wait for candidates, and newer ones are told');
-  }
-
-  override end(): void {
-    super.end();
-    const { session, channel } = this;
-    session.isListed = false;
-    if (session.forwarding.listenersOf(channel) === 0) session.forget('simultaneous', session.remote.address);
-  }
-}
-
-/** A candidate waits for the answer of a node, for some time. */
-class AnswerWait extends ChannelWait implements Due {
-  readonly #late: Timer = this.session.timers.of(this);
-
-  override begin(): void {
-    super.begin();
-    this.#late.start(CANDIDATE_MS);
-  }
-
-  override end(): void {
-    super.end();
-    this.#late.stop();
-  }
-
-  due(): void {
-    this.end();
-  }
-}
-
 function nodeChannel(address: string): string {
   return `simultaneous:${address}`;
 }
@@ -278,23 +209,23 @@ function candidateKey(node: string, candidate: string): string {
   return `${node} ${candidate}`;
 }
 
-function candidateOf(key: string): string {
-  return key.slice(key.indexOf(' ') + 1);
+/** The address of the candidate of an entry. */
+function candidateOf(key: string): string | undefined {
+  return canonicalAddress(key.slice(key.indexOf(' ') + 1));
 }
 
-/** `undefined` for what no server of ours has put: a shared store may have that, too. */
 function readKey(key: string): Endpoint | undefined {
-  const [address = '', port = ''] = key.split(' ');
-  const number = readPort(port);
-  return isAddress(address) && number !== undefined ? { address, port: number } : undefined;
+  const [first = '', second = '', ...rest] = key.split(' ', 3);
+  const [address, port] = [canonicalAddress(first), readPort(second)];
+  return address === undefined || port === undefined || rest.length > 0 ? undefined : { address, port };
 }
 
-function isAddress(text: string): boolean {
-  return canonicalAddress(text) === text;
-}
-
-function readCandidate(text: string): { readonly ports: readonly number[] | undefined; readonly isTold: boolean } {
+function readCandidate(text: string): { readonly ports: readonly number[]; readonly isTold: boolean } | undefined {
   const { ports, isTold } = parseJsonObject(text) ?? {};
-  const isPorts = Array.isArray(ports) && ports.every((port): port is number => typeof port === 'number');
-  return { ports: isPorts ? ports : undefined, isTold: isTold === true };
+  const isPorts = Array.isArray(ports) && ports.length > 0 && ports.length <= MAX_PORTS && ports.every(isPortNumber);
+  return isPorts ? { ports, isTold: isTold === true } : undefined;
+}
+
+function isPortNumber(value: unknown): value is number {
+  return typeof value === 'number' && isPort(value);
 }

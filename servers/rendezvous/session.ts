@@ -1,13 +1,13 @@
 import { TokenBucket, type TokenBucketConfig } from '../../lib/bounds/rate-limit.js';
 import { siteOf } from '../../lib/bounds/site.js';
 import { familyOf } from '../../lib/endpoint.js';
-import { InvalidTextError, LineTooLongError, StoreError } from '../../lib/errors.js';
+import { LineTooLongError, StoreError } from '../../lib/errors.js';
 import { formatReply, type Dialled, type RefusalCode, type Reply } from '../../lib/rendezvous/messages.js';
 import type { Runtime } from '../../lib/runtime.js';
 import type { Caller } from '../callers/caller.js';
 import { onceKnown, type ChannelListener, type Soon, type Store, type Table } from '../store/store.js';
 import type { Due, Timer, Timers } from '../timers.js';
-import type { Watch } from '../watch.js';
+import type { Counted, Watch } from '../watch.js';
 import type { ClientHandler, ClientLines } from '../lines/client-lines.js';
 import type { Forwarding } from './forwarding.js';
 import { isIntended } from '../lines/intended-server.js';
@@ -150,13 +150,9 @@ export class ServerSession implements ClientHandler, ChannelListener, Due {
     this.#lines.say(line);
   }
 
-  /** Says a line that another session has written, as it is. A shared store may bring something else, which is ignored. */
-  passOn(text: string): void {
-    try {
-      this.#lines.say(text);
-    } catch (error) {
-      if (!(error instanceof InvalidTextError)) throw error;
-    }
+  /** The store has brought something that no server has put there, which is dropped. */
+  dropStray(kind: Counted['storeStrays']): void {
+    this.watch.count('storeStrays', kind);
   }
 
   /**

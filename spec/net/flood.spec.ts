@@ -46,6 +46,7 @@ describe('a node of a flooding network', () => {
       remote: { address: '192.0.2.1', port: 8000 },
       httpPort: undefined,
       serverId: undefined,
+      nonce: undefined,
       roundTripMs: undefined,
       message$: NEVER,
       send$: () => NEVER,

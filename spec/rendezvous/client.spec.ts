@@ -12,6 +12,7 @@ import {
   skipWhile,
   Subject,
   take,
+  tap,
   throwError,
   type Observable,
 } from 'rxjs';
@@ -21,7 +22,9 @@ import { createIdentity, parseUnl, type Net, type NetStatus } from '../../lib/in
 import { sessions$, type ServerState } from '../../lib/rendezvous/client.js';
 import { OUR_DIALECT } from '../../lib/rendezvous/our-dialect.js';
 import { session$ } from '../../lib/rendezvous/session.js';
-import { systemRuntime } from '../../lib/runtime.js';
+import type { RendezvousAddress } from '../../lib/rendezvous-name.js';
+import { systemRuntime, type Runtime } from '../../lib/runtime.js';
+import { memoryStore } from '../../servers/store/memory.js';
 import { settled, VirtualClock } from '../connection/virtual-links.js';
 import { marbles } from '../support/marbles.js';
 import { addressOf, Lab, newAddress } from '../support/nodes.js';
@@ -264,6 +267,75 @@ describe('A session with a server that is being stopped', () => {
       expect(arrived.value).withContext(refusal).toBe(1);
     }
   });
+});
+
+describe('Servers that are one for their nodes', () => {
+  const lab = new Lab();
+  afterEach(() => lab.close());
+
+  /** A node that knows servers by these names, and the connections that it has opened. */
+  function nodeAt(places: readonly RendezvousAddress[]) {
+    const clock = new VirtualClock();
+    const dialled: { readonly host: string; readonly port: number; readonly socket: Socket }[] = [];
+    const dial$: Runtime['dial$'] = (to) =>
+      systemRuntime.dial$(to).pipe(tap((socket) => dialled.push({ host: to.host, port: to.port, socket })));
+    const config = {
+      identity: createIdentity(),
+      bind: undefined,
+      dialect: OUR_DIALECT,
+      runtime: { ...systemRuntime, scheduler: clock, dial$ },
+      timing: DEFAULT_TIMING,
+      network$: NEVER,
+    } as const;
+    const states$ = new ReplaySubject<readonly ServerState[]>(1);
+    lab.use(sessions$(places, config, () => undefined).subscribe(states$));
+    const until = (is: (states: readonly ServerState[]) => boolean) => firstValueFrom(states$.pipe(filter(is)));
+    return { clock, dialled, until };
+  }
+
+  const openIn = (states: readonly ServerState[]) => states.flatMap(({ session }) => session ?? []);
+
+  const isSettled = (states: readonly ServerState[]) =>
+    openIn(states).length === 1 &&
+    states.every(
+      ({ session, failure }) => session !== undefined || failure?.includes('is the same server as') === true,
+    );
+
+  for (const [what, open] of [
+    [
+      'by two names',
+      async () => {
+        const { port } = (await lab.server()).local;
+        return ['127.0.0.1', 'localhost'].map((host) => ({ host, port }));
+      },
+    ],
+    [
+      'by a store that they share',
+      async () => {
+        const store = memoryStore({ maxEntries: 10, now: Date.now, random: Math.random });
+        const servers = [await lab.server({ store }), await lab.server({ store })];
+        return servers.map(({ local: { address, port } }) => ({ host: address, port }));
+      },
+    ],
+  ] as const) {
+    it(`${what} have one session with a node, and it has no other while that lasts`, async () => {
+      const { clock, dialled, until } = nodeAt(await open());
+      const [session] = openIn(await until(isSettled));
+      if (session === undefined) throw new Error('Expected a session');
+      for (let turn = 0; turn < 6; turn++) {
+        clock.pass(15_000);
+        // An answer, too, puts off the look whether the server is there.
+        expect(await firstValueFrom(session.send$(createIdentity().peerId, Buffer.from('hello')))).toBeFalse();
+      }
+      expect(dialled.length).toBe(2);
+      const { host, port } = session.server;
+      dialled.find((each) => each.host === host && each.port === port)?.socket.destroy();
+      await until((states) => openIn(states).length === 0);
+      clock.pass(DEFAULT_TIMING.reconnectMs);
+      // Both are dialled, and then it is settled again.
+      await until((states) => dialled.length === 4 && isSettled(states));
+    });
+  }
 });
 
 describe('A session that cannot be opened', () => {

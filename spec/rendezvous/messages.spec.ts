@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import {
   formatReply,
   formatRequest,
+  isMessage,
   parseReply,
   parseRequest,
   proofOf,
@@ -149,6 +150,7 @@ describe('a line from the rendezvous server', () => {
     fc.assert(
       fc.property(replies, (reply) => {
         throwUnless(parseReply(formatReply(reply))).toEqual(reply);
+        throwUnless(isMessage(formatReply(reply))).toBe(reply.verb === 'MESSAGE');
       }),
       { numRuns: 400 },
     );
@@ -198,6 +200,7 @@ describe('a line from the rendezvous server', () => {
       fc.property(garbage, (line) => {
         const reply = parseReply(line);
         if (reply !== undefined) throwUnless(parseReply(formatReply(reply))).toEqual(reply);
+        if (isMessage(line)) throwUnless(reply?.verb).toBe('MESSAGE');
       }),
       { numRuns: 1000 },
     );

@@ -12,6 +12,7 @@ function serverAt(roundTripMs: number, seenAt: string | undefined): ServerState 
     remote: { address: '192.0.2.1', port: 8000 },
     httpPort: undefined,
     serverId: undefined,
+    nonce: undefined,
     roundTripMs,
     message$: NEVER,
     send$: () => NEVER,

@@ -24,6 +24,7 @@ function serverSeeing(address: string | undefined): ServerState {
     remote: { address: '192.0.2.1', port: 8000 },
     httpPort: undefined,
     serverId: undefined,
+    nonce: undefined,
     roundTripMs: undefined,
     message$: NEVER,
     send$: () => EMPTY,

@@ -17,7 +17,7 @@ import { readNumber } from '../../validate.js';
 //                                        RECONNECT                     (what the node has told is too old: it says SIMULTANEOUS anew)
 
 /** The most port predictions in one message: more than any plan needs. */
-const MAX_PORTS = 64;
+export const MAX_PORTS = 64;
 
 /** How many words of a line are read: more than any valid line has. */
 const MAX_WORDS = MAX_NODES + 4;

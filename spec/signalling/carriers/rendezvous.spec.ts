@@ -17,6 +17,7 @@ class FakeSession implements RendezvousSession {
   readonly remote = { address: '192.0.2.1', port: 8000 };
   readonly httpPort = undefined;
   readonly serverId = undefined;
+  readonly nonce = undefined;
   readonly observed: Endpoint | undefined;
   readonly roundTripMs = undefined;
   readonly message$: Observable<RendezvousMessage>;

@@ -307,6 +307,7 @@ describe('the relays that a node knows', () => {
       observed: undefined,
       httpPort: 8080,
       serverId: 'one',
+      nonce: undefined,
       roundTripMs,
       message$: NEVER,
       send$: () => NEVER,
