@@ -4,7 +4,7 @@
 import type { ClassicLevel } from 'classic-level';
 import type DHT from 'dht-rpc';
 import type peer from 'dht-rpc/lib/peer.js';
-import type { Redis } from 'ioredis';
+import type { AbstractConnector, Redis } from 'ioredis';
 import type { generate, parser, writeToStream } from 'mqtt-packet';
 import type natUpnp from 'nat-upnp';
 import type { pino } from 'pino';
@@ -16,7 +16,7 @@ interface OptionalPackages {
   readonly 'classic-level': { readonly ClassicLevel: typeof ClassicLevel };
   readonly 'dht-rpc': { readonly default: typeof DHT };
   readonly 'dht-rpc/lib/peer.js': { readonly default: typeof peer };
-  readonly ioredis: { readonly Redis: typeof Redis };
+  readonly ioredis: { readonly Redis: typeof Redis; readonly AbstractConnector: typeof AbstractConnector };
   readonly 'mqtt-packet': MqttCodec & { readonly writeToStream: typeof writeToStream };
   readonly 'nat-upnp': { readonly default: typeof natUpnp };
   readonly pino: { readonly pino: typeof pino };
@@ -124,7 +124,7 @@ export async function loadClassicLevel() {
  * @throws UnavailableError when the package is not installed.
  */
 export async function loadIoredis() {
-  return (await optional('ioredis')).Redis;
+  return optional('ioredis');
 }
 
 /**

@@ -106,7 +106,7 @@ function relay$({ relay = true, hosts, relayLimits, watch, drain$ }: ServeConfig
 }
 
 /** The store that is to be used, `undefined` for memory; and whether it can be. */
-function store$({ store, storePrefix, limits }: ServeConfig): Observable<{
+function store$({ store, storePrefix, limits, watch }: ServeConfig): Observable<{
   readonly store: Store | undefined;
   /** The same, where it is shared: mailboxes are there, too. */
   readonly shared: RedisStore | undefined;
@@ -116,7 +116,7 @@ function store$({ store, storePrefix, limits }: ServeConfig): Observable<{
   if (typeof store !== 'string') {
     return of({ store, shared: undefined, store$: NEVER.pipe(startWith({ isWritable: true } as const)) });
   }
-  return redisStore$(store, { prefix: storePrefix, maxEntries: limits?.tableEntries }).pipe(
+  return redisStore$(store, { prefix: storePrefix, maxEntries: limits?.tableEntries, watch }).pipe(
     map((shared) => ({ store: shared, shared, store$: shared.state$ })),
   );
 }

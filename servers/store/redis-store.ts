@@ -2,6 +2,7 @@ import { defer, finalize, from, map, NEVER, startWith, switchMap, type Observabl
 import { InvalidOptionError } from '../../lib/errors.js';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { expectInteger } from '../../lib/validate.js';
+import { unwatched, type Watch } from '../watch.js';
 import { RedisChannels } from './redis/channels.js';
 import { dialler } from './redis/clients.js';
 import { RedisConnection } from './redis/connection.js';
@@ -25,8 +26,13 @@ export interface RedisStoreConfig {
    * told the same. Default: 1, of a cluster 16.
    */
   readonly places?: number | undefined;
-  /** How long Redis may take to answer, in milliseconds. Then it counts as gone until it does. Default: 1000. */
+  /**
+   * How long Redis may take to answer, in milliseconds. Then it counts as gone until it does. On the connection by which messages come it
+   * may take five times that. Default: 1000.
+   */
   readonly answerMs?: number | undefined;
+  /** Told of messages in Redis that no server has sent. Default: nobody is. */
+  readonly watch?: Watch | undefined;
   /** The time in milliseconds, where it is not to be Redis's own: for specs. */
   readonly now?: (() => number) | undefined;
 }
@@ -66,7 +72,7 @@ const PLACES_OF_CLUSTER = 16;
  */
 export function redisStore$(
   url: string,
-  { prefix = 'rxp2p:', maxEntries = 100_000, places, answerMs = 1_000, now }: RedisStoreConfig = {},
+  { prefix = 'rxp2p:', maxEntries = 100_000, places, answerMs = 1_000, watch = unwatched, now }: RedisStoreConfig = {},
   runtime: Runtime = systemRuntime,
 ): Observable<RedisStore> {
   return defer(() => {
@@ -85,7 +91,7 @@ export function redisStore$(
       switchMap(({ dial, found }) => {
         const connection = new RedisConnection({ dial, found, prefix, scheduler, random });
         const ownId = runtime.newId();
-        const channels = new RedisChannels(connection, ownId);
+        const channels = new RedisChannels(connection, ownId, watch);
         const inPlaces = places ?? (connection.isCluster ? PLACES_OF_CLUSTER : 1);
         const tables = new RedisTables({
           connection,

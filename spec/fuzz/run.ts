@@ -14,6 +14,7 @@ import { REMOTE_TARGETS } from './targets/remote.js';
 import { serverTargets } from './targets/servers.js';
 import { SIGNAL_TARGETS } from './targets/signals.js';
 import { STUN_TARGETS } from './targets/stun.js';
+import { storeTargets } from './targets/stores.js';
 import { WIRE_TARGETS } from './targets/wire.js';
 
 /** A fifth of a second is what people notice; 64 MiB are more than all limits of one connection together. */
@@ -37,6 +38,7 @@ const all: readonly Target[] = [
   ...GATEWAY_TARGETS,
   ...CALLER_TARGETS,
   ...STUN_TARGETS,
+  ...storeTargets(),
   ...connectionTargets(),
   ...(await serverTargets()),
 ];

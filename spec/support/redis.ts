@@ -174,6 +174,7 @@ async function ask(port: number, command: string, ...args: string[]): Promise<un
   }
 }
 
+/** A port of loopback at which nothing listens. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

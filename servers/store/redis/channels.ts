@@ -1,5 +1,6 @@
 import { StoreError } from '../../../lib/errors.js';
 import { Channels } from '../channels.js';
+import type { Watch } from '../../watch.js';
 import type { ChannelListener, Soon } from '../store.js';
 import { Confirmations } from './confirmations.js';
 import type { RedisConnection } from './connection.js';
@@ -29,6 +30,7 @@ export class RedisChannels {
   constructor(
     readonly connection: RedisConnection,
     readonly ownId: string,
+    readonly watch: Watch,
   ) {
     this.#confirmations = new Confirmations(connection.scheduler);
     connection.onMessage((channel, text) => {
@@ -82,7 +84,10 @@ export class RedisChannels {
 
   #receive(channel: string, text: string): void {
     const envelope = parseEnvelope(text);
-    if (envelope === undefined) return;
+    if (envelope === undefined) {
+      this.watch.count('storeStrays', 'notice');
+      return;
+    }
     const { from, id, message } = envelope;
     const isOwn = from === this.ownId;
     // Own listeners got it when it was published.

@@ -1,16 +1,20 @@
 import type { Redis } from 'ioredis';
 import type { ServerAddress } from '../../../lib/endpoint.js';
 import { loadIoredis } from '../../../lib/packages.js';
+import { checkedConnector } from './checked-connector.js';
 import type { RedisAddress } from './url.js';
-
-/** How long a node may take to accept a connection, in milliseconds. */
-const CONNECT_MS = 2_000;
 
 /** A node that went away is dialled again after this time, in milliseconds, and up to twice that: servers shall not come all at once. */
 const AGAIN_MS = 100;
 
-/** Dials nodes of a Redis. */
-export type Dial = (node: ServerAddress, purpose: 'once' | 'for good') => Redis;
+/**
+ * An answer on a connection by which messages come may take so many times as long: it waits behind those messages, and to begin anew is
+ * dear where there are many channels.
+ */
+const PATIENCE = 5;
+
+/** Dials nodes of a Redis: to ask once, for requests, or for messages on channels. */
+export type Dial = (node: ServerAddress, purpose: 'once' | 'requests' | 'channels') => Redis;
 
 /** What {@link dialler} needs. */
 interface DiallerConfig {
@@ -27,23 +31,23 @@ interface DiallerConfig {
  * @throws UnavailableError when the package is not installed.
  */
 export async function dialler({ address, answerMs, random }: DiallerConfig): Promise<Dial> {
-  const Client = await loadIoredis();
+  const { Redis: Client, AbstractConnector } = await loadIoredis();
   const { username, password, database, isEncrypted } = address;
-  return ({ host, port }, purpose) => {
+  return (node, purpose) => {
     const client = new Client({
-      host,
-      port,
+      ...node,
+      Connector: checkedConnector(AbstractConnector, node, isEncrypted),
       db: database,
       ...(username !== undefined && { username }),
       ...(password !== undefined && { password }),
-      ...(isEncrypted && { tls: {} }),
       lazyConnect: true,
       enableOfflineQueue: false,
       autoResubscribe: false,
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 0,
-      connectTimeout: CONNECT_MS,
-      commandTimeout: answerMs,
+      // While it reads what it had on its disk.
+      maxLoadingRetryTime: AGAIN_MS,
+      commandTimeout: purpose === 'channels' ? PATIENCE * answerMs : answerMs,
       disableClientInfo: true,
       retryStrategy: () => (purpose === 'once' ? null : AGAIN_MS * (1 + random())),
     });

@@ -11,6 +11,11 @@ export function isElsewhere(error: unknown): boolean {
   return ['MOVED', 'ASK', 'TRYAGAIN', 'CLUSTERDOWN'].includes(redisCodeOf(error) ?? '');
 }
 
+/** Whether an answer has not come in time. */
+export function isLate(error: unknown): boolean {
+  return error instanceof Error && error.message === 'Command timed out';
+}
+
 /** What the client says of a connection that is no more. */
 const LOST = ["Stream isn't writeable", 'Connection is closed', 'Reached the max retries'];
 

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { Subscription, type SchedulerLike } from 'rxjs';
+import { isLate } from './failure.js';
 
 /** How channels are subscribed to: those of a cluster are sharded, as its keys are. */
 export interface ChannelVerbs {
@@ -27,6 +28,12 @@ const AT_ONCE = 256;
 
 /** What was refused is asked for again after this time, in milliseconds. */
 const AGAIN_MS = 200;
+
+/**
+ * The connection is looked at this often, in milliseconds: between messages nothing is said on it, so that one that is lost without a word,
+ * as when a firewall has forgotten it, would never show.
+ */
+const LOOK_MS = 5_000;
 
 /** The channels of one node that this process listens on, by one connection. After it was lost, all of them are subscribed to again. */
 export class NodeChannels {
@@ -57,6 +64,7 @@ export class NodeChannels {
       this.#asked.clear();
       changed();
     });
+    this.#lookLater();
   }
 
   /** Those that are listened on. */
@@ -135,9 +143,28 @@ export class NodeChannels {
   async #ask(names: readonly string[], answer: Promise<unknown>): Promise<void> {
     try {
       await answer;
-    } catch {
-      for (const name of names) this.#again(name);
+    } catch (error) {
+      if (isLate(error)) this.#dialAgain();
+      else for (const name of names) this.#again(name);
     }
+  }
+
+  #lookLater(): void {
+    const { redis, scheduler } = this.config;
+    this.#timers.add(
+      scheduler.schedule(() => {
+        this.#lookLater();
+        if (!this.#isReady) return;
+        redis.ping().catch((error: unknown) => {
+          if (isLate(error)) this.#dialAgain();
+        });
+      }, LOOK_MS),
+    );
+  }
+
+  /** What was asked last has got no answer for so long that the connection counts as lost. */
+  #dialAgain(): void {
+    if (this.#isReady && !this.#timers.closed) this.config.redis.disconnect(true);
   }
 
   /** A connection that is lost is not to be asked again: the next one is asked for everything. */

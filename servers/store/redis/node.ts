@@ -4,7 +4,7 @@ import type { ServerAddress } from '../../../lib/endpoint.js';
 import { formatServer } from '../../../lib/endpoint.js';
 import { reasonOf, StoreError } from '../../../lib/errors.js';
 import type { Dial } from './clients.js';
-import { redisCodeOf } from './failure.js';
+import { isLate, redisCodeOf } from './failure.js';
 import { NodeChannels, type ChannelVerbs } from './node-channels.js';
 import type { Script } from './script.js';
 
@@ -45,9 +45,9 @@ export class RedisNode {
 
   constructor(readonly config: RedisNodeConfig) {
     const { address, dial, verbs, heard, moved, scheduler } = config;
-    this.#commands = dial(address, 'for good');
+    this.#commands = dial(address, 'requests');
     this.channels = new NodeChannels({
-      redis: dial(address, 'for good'),
+      redis: dial(address, 'channels'),
       verbs,
       scheduler,
       heard,
@@ -125,7 +125,7 @@ export class RedisNode {
     try {
       return await request(this.#commands);
     } catch (error) {
-      if (error instanceof Error && error.message === 'Command timed out') this.#fallSilent();
+      if (isLate(error)) this.#fallSilent();
       throw error;
     } finally {
       this.#pending--;

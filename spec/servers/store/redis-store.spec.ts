@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { asyncScheduler, type SchedulerAction, type SchedulerLike } from 'rxjs';
 import { InvalidOptionError, StoreError } from '../../../lib/errors.js';
 import { LEASE_MS } from '../../../servers/store/redis/leases.js';
 import type { RedisStoreConfig } from '../../../servers/store/redis-store.js';
+import { unwatched, type Watch } from '../../../servers/watch.js';
 import {
   hasRedis,
   needsRedis,
@@ -12,18 +12,10 @@ import {
   redisStores,
   type RedisServer,
 } from '../../support/redis.js';
+import { hastyScheduler } from './hasty-scheduler.js';
 import { listener } from './listener.js';
 import { specifyStore } from './store-contract.js';
 import { until } from './until.js';
-
-/** Timers that fire soon, and look at a clock that a spec turns. */
-function hastyScheduler(clock: { readonly now: number }): SchedulerLike {
-  return {
-    now: () => clock.now,
-    schedule: <T>(work: (this: SchedulerAction<T>, state?: T) => void, delay = 0, state?: T) =>
-      asyncScheduler.schedule(work, Math.min(delay, 5), state),
-  };
-}
 
 describe('the store in Redis', () => {
   const { start } = redisServers();
@@ -147,7 +139,11 @@ describe('the store in Redis', () => {
   });
 
   it('takes no message, confirmation or entry from another program for one of its own', async () => {
-    const store = await open();
+    let strays = 0;
+    const count: Watch['count'] = (name) => {
+      if (name === 'storeStrays') strays++;
+    };
+    const store = await open({ watch: { ...unwatched, count } });
     const here = listener();
     await store.listen('a', here);
     for (const text of [
@@ -166,6 +162,7 @@ describe('the store in Redis', () => {
     });
     // The fourth is written as ours are, and may be somebody's: what it means, the listener judges.
     expect(here.messages.filter((message) => message !== 'a done')).toEqual(['a ']);
+    await until(() => strays === 5);
     await redis.ask('set', `${prefix}{unls:0}:entries`, 'a text');
     await expectAsync(Promise.resolve(store.put('unls', 'a', 'one', 10))).toBeRejectedWithError(
       StoreError,
