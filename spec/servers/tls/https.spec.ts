@@ -8,13 +8,7 @@ import { connect as connectTls } from 'node:tls';
 import { filter, firstValueFrom } from 'rxjs';
 import type { Endpoint } from '../../../lib/endpoint.js';
 import { InvalidOptionError } from '../../../lib/errors.js';
-import {
-  mailboxServer$,
-  reachabilityServer$,
-  relayServer$,
-  serve$,
-  type ServeConfig,
-} from '../../../servers/index.js';
+import { mailboxServer$, reachabilityServer$, relayServer$, serve$, type ServeConfig } from '../../../servers/index.js';
 import { temporaryFolder } from '../../support/folder.js';
 import { failureOf, Lab, newAddress } from '../../support/nodes.js';
 import { serveAll } from '../../support/servers.js';
