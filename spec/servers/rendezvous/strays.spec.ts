@@ -2,6 +2,7 @@ import { createIdentity, formatUnl, type Identity } from '../../../lib/index.js'
 import { memoryStore } from '../../../servers/store/memory.js';
 import { unwatched, type Watch } from '../../../servers/watch.js';
 import { LineClient } from '../../support/line-client.js';
+import { unlOf } from '../../support/locators.js';
 import { Lab, newAddress } from '../../support/nodes.js';
 import { proveLine } from '../../support/proof.js';
 
@@ -36,18 +37,8 @@ describe('What a store brings that no server has put there', () => {
     expect(await client.ask(proveLine(client, identity, nonce))).toBe('WELCOME');
   }
 
-  const unlOf = ({ peerId }: Identity) =>
-    formatUnl({
-      version: 3,
-      peerId,
-      nodeType: 'passive',
-      natType: { type: 'open' },
-      endpoints: [{ kind: 'wan', address: '127.0.0.1', port: 4000 }],
-      rendezvous: [],
-      mailboxes: [],
-      dht: [],
-      extensions: [],
-    });
+  const textOf = ({ peerId }: Identity) =>
+    formatUnl(unlOf({ peerId, endpoints: [{ kind: 'wan', address: '127.0.0.1', port: 4000 }] }));
 
   it('reaches no session as a line, and ends none', async () => {
     const { store, dropped, clientAt } = await serving();
@@ -91,20 +82,20 @@ describe('What a store brings that no server has put there', () => {
     const strays = [
       ['junk', 'junk'],
       [`${bob.peerId} 4`, ''],
-      [`${bob.peerId} 6`, `${unlOf(bob)} nowhere`],
-      [`${carol.peerId} 4`, `${unlOf(bob)} 127.0.0.1`],
-      [`${carol.peerId} 6`, `${unlOf(carol)} 127.0.0.1`],
-      [carol.peerId, `${unlOf(carol)} 127.0.0.1`],
-      ['', `${unlOf(carol)} 1\r\nREFUSED closing`],
+      [`${bob.peerId} 6`, `${textOf(bob)} nowhere`],
+      [`${carol.peerId} 4`, `${textOf(bob)} 127.0.0.1`],
+      [`${carol.peerId} 6`, `${textOf(carol)} 127.0.0.1`],
+      [carol.peerId, `${textOf(carol)} 127.0.0.1`],
+      ['', `${textOf(carol)} 1\r\nREFUSED closing`],
     ];
     for (const [key = '', value = ''] of strays) await store.put('unls', key, value, 60_000);
     const [client, other] = [await clientAt(), await clientAt()];
     await register(client, alice);
     expect(await client.ask('UNLS 1 9')).toBe('LISTED 1');
     await register(other, bob);
-    other.say(`ADVERTISE ${unlOf(bob)}`);
+    other.say(`ADVERTISE ${textOf(bob)}`);
     expect(await other.ask('PING')).toBe('PONG');
-    expect(await client.ask('UNLS 2 9')).toBe(`LISTED 2 ${unlOf(bob)}@127.0.0.1`);
+    expect(await client.ask('UNLS 2 9')).toBe(`LISTED 2 ${textOf(bob)}@127.0.0.1`);
     // One of them was overwritten.
     expect(dropped).toEqual({ notice: 0, entry: 2 * strays.length - 1 });
   });
