@@ -28,6 +28,7 @@ export {
   type MailboxServiceConfig,
 } from './mailbox/server.js';
 export type { MailboxServerLimits } from './mailbox/limits.js';
+export type { SessionRefusalCode } from '../lib/signalling/carriers/mailbox-lines.js';
 export type { StorageState } from './mailbox/store.js';
 
 export { relayServer$, type RelayServer, type RelayServerConfig, type RelayServiceConfig } from './relay/server.js';
