@@ -3,6 +3,7 @@ import type { ServerAddress } from './endpoint.js';
 import type { Identity, PeerId } from './identity.js';
 import type { RendezvousAddress } from './rendezvous-name.js';
 import type { StunAddress } from './stun/name.js';
+import type { TurnCredentials, TurnServer } from './stun/turn-name.js';
 
 /** How long things may take, all in milliseconds. Each can be set in {@link NetConfig.timing}. */
 export interface Timing {
@@ -114,6 +115,18 @@ export const PORT_MAPPING_PROTOCOLS = ['pcp', 'nat-pmp', 'upnp'] as const;
  */
 export type PortMappingProtocol = (typeof PORT_MAPPING_PROTOCOLS)[number];
 
+/** A TURN server, and by what this node may use it. */
+export interface TurnConfig {
+  /** `turn:HOST`, or `turns:HOST` by TLS, with a port or without (RFC 7065), spoken to by TCP: `?transport=tcp` may be said. */
+  readonly url: string;
+  /** A user's name; with `credential`, where these always hold. */
+  readonly username?: string | undefined;
+  /** The user's password. */
+  readonly credential?: string | undefined;
+  /** Gives a name and a password that hold for a time, before each use: the web service that makes them is asked here. */
+  readonly credentials?: (() => TurnCredentials | Promise<TurnCredentials>) | undefined;
+}
+
 /** The options of a net. */
 export interface NetConfig {
   /** `direct` only takes and makes connections; `p2p` also bootstraps, advertises and fills its slots. */
@@ -181,6 +194,11 @@ export interface NetConfig {
    * or beside the URL: `{ url, username, password }`. Needs the package mqtt-packet. Not used in plain mode.
    */
   readonly mqtt?: readonly (string | MqttBroker)[] | undefined;
+  /**
+   * TURN servers (RFC 8656) that this node may use: where no direct way leads to a peer, one of them listens for the peer by TCP (RFC 6062), and
+   * passes on what both say. One of the two nodes has to have one. `relay: false` switches them off, too. Not used in plain mode.
+   */
+  readonly turn?: readonly TurnConfig[] | undefined;
   /** `tls`, the default, proves every peer and encrypts every byte. `plain` speaks PyP2P's bare lines: no privacy, no proof. */
   readonly security?: 'tls' | 'plain' | undefined;
   /** Whether an inbound peer is welcome, judged by its proven key (not on plain links). By default everybody is. */
@@ -226,6 +244,7 @@ export interface ResolvedConfig {
   readonly dht: readonly ServerAddress[];
   readonly stun: readonly StunAddress[];
   readonly mqtt: readonly BrokerAddress[];
+  readonly turn: readonly TurnServer[];
   readonly security: 'tls' | 'plain';
   /**
    * Whether nodes prove their keys. What rests on keys is there only then: signals, relays, the HTTP services beside mailboxes, links in

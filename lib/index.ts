@@ -7,7 +7,8 @@
 // ─── A node and its options ─────────────────────────────────────────────────────────────────────────────────────
 export { createNet } from './net.js';
 export type { ConnectOptions, Line, Net, NetStatus, SlotCount } from './net/interface.js';
-export type { Limits, NetConfig, PortMappingProtocol, Timing } from './config.js';
+export type { Limits, NetConfig, PortMappingProtocol, Timing, TurnConfig } from './config.js';
+export type { TurnCredentials } from './stun/turn-name.js';
 export type { CloseCode, CloseReason } from './connection/close-reason.js';
 export type { Priority } from './connection/channels/priority.js';
 export type { AcceptOptions, Channel, ChannelOptions, Connection, Direction } from './connection/connection.js';

@@ -217,6 +217,7 @@ describe('the house', () => {
       'lib/techniques/punch/punch.ts',
       'lib/techniques/reverse-connect/reverse-connect.ts',
       'lib/techniques/relay/relay.ts',
+      'lib/techniques/turn/turn.ts',
       'lib/pyp2p/challenge-node.ts',
       'lib/pyp2p/reverse-query-node.ts',
     ];

@@ -24,6 +24,7 @@ describe('a configuration', () => {
       dht: [],
       stun: [],
       mqtt: [],
+      turn: [],
       security: 'tls',
       provesKeys: true,
       acceptPeer: config.acceptPeer,
@@ -215,6 +216,42 @@ describe('a configuration', () => {
       { host: 'stun.example.org', port: 5349, isSecure: true },
       { host: '2001:db8::1', port: 3478 },
     ]);
+  });
+
+  it('has TURN servers with credentials that always hold, or with what gives some', async () => {
+    const credentials = () => Promise.resolve({ username: '1790000000:alice', credential: 'digest' });
+    const [one, other] = resolveConfig({
+      mode: 'direct',
+      turn: [
+        { url: 'turn:192.0.2.1:3478?transport=tcp', username: 'alice', credential: 'secret' },
+        { url: 'turns:turn.example.org', credentials },
+      ],
+    }).turn;
+    expect(one).toEqual(jasmine.objectContaining({ host: '192.0.2.1', port: 3478 }));
+    expect(await one?.credentials()).toEqual({ username: 'alice', credential: 'secret' });
+    expect(other).toEqual({ host: 'turn.example.org', port: 5349, isSecure: true, credentials });
+  });
+
+  it('is refused with a TURN server that is none, in words without its password', () => {
+    const user = { username: 'alice', credential: 'secret' };
+    for (const turn of [
+      'turn:alice:secret@turn.example.org',
+      ['turn:alice:secret@turn.example.org'],
+      [null],
+      [{ url: 'turn:alice:secret@turn.example.org', ...user }],
+      [{ url: 'stun:turn.example.org', ...user }],
+      [{ url: 'turn:turn.example.org?transport=udp', ...user }],
+      [{ url: 'turn:turn.example.org', credential: 'secret' }],
+      [user],
+    ])
+      expect(() => callWith(resolveConfig, { mode: 'direct', turn }))
+        .withContext(JSON.stringify(turn))
+        .toThrowMatching(
+          (error) =>
+            error instanceof InvalidOptionError &&
+            error.message.includes('`turn`') &&
+            !error.message.includes('secret'),
+        );
   });
 
   it('has nodes prove their keys, but for plain ones', () => {

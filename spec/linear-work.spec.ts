@@ -25,7 +25,10 @@ import * as mailbox from '../lib/signalling/carriers/mailbox-messages.js';
 import { decodeText, parseReverse } from '../lib/pyp2p/mailbox-messages.js';
 import { isSigned } from '../lib/signed-request.js';
 import { decodeStun, stunDecoder } from '../lib/stun/messages.js';
+import { readIntact } from '../lib/stun/integrity.js';
 import { parseStun } from '../lib/stun/name.js';
+import { parseTurn } from '../lib/stun/turn-name.js';
+import { readTurn } from '../lib/cli/turn-option.js';
 import { parseUnl } from '../lib/unl.js';
 import { decodeBase64Url, isId, parseJsonObject, show } from '../lib/validate.js';
 import { oneLine } from '../lib/words.js';
@@ -66,6 +69,8 @@ const READERS: Readonly<Record<string, (text: string) => unknown>> = {
   parseEndpoint,
   parseServer: (text) => parseServer('server', text),
   parseStun: (text) => parseStun('stun', text),
+  parseTurn: (text) => parseTurn('turn', `turn:${text}`),
+  readTurn: (text) => readTurn(`turn:${text}`),
   parseUnl,
   parseBroker: (text) => parseBroker('mqtt', text),
   'a broker with a password': (text) => parseBroker('mqtt', `mqtts://${text}`),
@@ -107,6 +112,7 @@ const DECODERS: Readonly<Record<string, (bytes: Buffer) => unknown>> = {
   decodeEnd,
   parsePcp,
   decodeStun,
+  readIntact: (bytes) => readIntact(bytes, Buffer.alloc(16)),
   'messages of STUN': (bytes) => stunDecoder()(bytes),
   decodeAnnounce,
   decodeStore,

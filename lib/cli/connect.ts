@@ -33,6 +33,7 @@ import {
   stdinLines,
   type NodeOptions,
 } from './terminal.js';
+import { readTurn } from './turn-option.js';
 
 /** The options of `rxp2p connect`. */
 export interface ConnectOptions extends NodeOptions {
@@ -46,13 +47,14 @@ export async function connect(unl: string, options: ConnectOptions): Promise<voi
   const peer = parseUnl(unl);
   const peerId = peerNameOf(peer);
   const techniques = options.technique?.map((name) => expectOneOf('--technique', name, TECHNIQUE_NAMES));
-  const { bind, json, relay, stun, timeout } = options;
+  const { bind, json, relay, stun, timeout, turn } = options;
   const report = reporter(json);
   const net = createNet({
     mode: 'direct',
     ...meetingPlaces(options, peer),
     relay,
     stun,
+    turn: turn?.map(readTurn),
     bind,
     identity: identityOf(options),
     ca: caOf(options),

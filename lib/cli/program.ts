@@ -57,6 +57,13 @@ const mqtt = () =>
   )
     .env('RXP2P_MQTT')
     .argParser(severalByCommas);
+const turn = () =>
+  new Option(
+    '--turn <SERVER>',
+    'a TURN server for peers that no direct way leads to: turn:USER:PASSWORD@HOST:PORT, or turns: by TLS; may be given several times',
+  )
+    .env('RXP2P_TURN')
+    .argParser((value, before: string[] | undefined) => [...(before ?? []), ...value.split(/\s+/).filter(Boolean)]);
 const relay = () =>
   new Option(
     '--relay <URL>',
@@ -141,6 +148,7 @@ On SIGTERM or Ctrl-C it takes nobody in any more, and ends when all have gone; a
     .addOption(dht())
     .addOption(stun())
     .addOption(mqtt())
+    .addOption(turn())
     .addOption(relay())
     .addOption(noRelay())
     .addOption(port())
@@ -164,6 +172,7 @@ On SIGTERM or Ctrl-C it takes nobody in any more, and ends when all have gone; a
     .addOption(dht())
     .addOption(stun())
     .addOption(mqtt())
+    .addOption(turn())
     .addOption(relay())
     .addOption(noRelay())
     .addOption(bind())
@@ -190,6 +199,7 @@ On SIGTERM or Ctrl-C it takes nobody in any more, and ends when all have gone; a
     .addOption(dht())
     .addOption(stun())
     .addOption(mqtt())
+    .addOption(turn())
     .addOption(relay())
     .addOption(noRelay())
     .addOption(port())

@@ -25,6 +25,7 @@ import { loadOrCreateIdentity, type Identity } from '../identity.js';
 import type { Net } from '../net/interface.js';
 import type { Report } from './report.js';
 import { exitSoon, stdoutEnd$ } from './stdout.js';
+import { readTurn } from './turn-option.js';
 
 /** Lines of stdin may be longer than those of a peer; sending judges them. */
 const STDIN_LINE_BYTES = 64 * 1024 * 1024;
@@ -39,6 +40,7 @@ export interface NodeOptions {
   readonly dht?: readonly string[];
   readonly stun?: readonly string[];
   readonly mqtt?: readonly string[];
+  readonly turn?: readonly string[];
   /** Relays; `false`: none. */
   readonly relay?: readonly string[] | false;
   readonly port?: number;
@@ -58,7 +60,8 @@ export interface ReachableOptions extends NodeOptions {
 
 /** The options of a net that others are to reach, but for its mode. */
 export function configOf(options: ReachableOptions): Omit<NetConfig, 'mode'> {
-  const { rendezvous, mailbox, dht, mqtt, stun, relay, port, bind, forwarded, portMapping, reachability } = options;
+  const { rendezvous, mailbox, dht, mqtt, stun, turn, relay, port, bind, forwarded, portMapping, reachability } =
+    options;
   const identity = identityOf(options);
   return {
     rendezvous,
@@ -66,6 +69,7 @@ export function configOf(options: ReachableOptions): Omit<NetConfig, 'mode'> {
     dht,
     stun,
     mqtt,
+    turn: turn?.map(readTurn),
     relay,
     port,
     bind,

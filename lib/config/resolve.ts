@@ -8,11 +8,14 @@ import {
   type NetConfig,
   type PortMappingProtocol,
   type ResolvedConfig,
+  type TurnConfig,
 } from '../config.js';
 import { canonicalAddress, parseServer, withoutZone, type ServerAddress } from '../endpoint.js';
+import { InvalidOptionError } from '../errors.js';
 import { createIdentity } from '../identity.js';
 import { formatRendezvous, parseRendezvous, servicesOf, type RendezvousAddress } from '../rendezvous-name.js';
 import { parseStun, type StunAddress } from '../stun/name.js';
+import { parseTurn, type TurnServer } from '../stun/turn-name.js';
 import { expectInteger, expectOneOf, invalidOption, readUrl } from '../validate.js';
 
 const OPTIONS = [
@@ -31,6 +34,7 @@ const OPTIONS = [
   'dht',
   'stun',
   'mqtt',
+  'turn',
   'security',
   'acceptPeer',
   'slots',
@@ -67,6 +71,7 @@ export function resolveConfig(config: NetConfig): ResolvedConfig {
     dht: expectServers('dht', config.dht ?? []),
     stun: expectStun(config.stun ?? []),
     mqtt: expectBrokers(config.mqtt ?? []),
+    turn: expectTurn(config.turn ?? []),
     security,
     provesKeys: security === 'tls',
     acceptPeer: config.acceptPeer ?? (() => true),
@@ -101,6 +106,23 @@ function expectServers(name: string, values: unknown): ServerAddress[] {
 
 function expectStun(values: unknown): StunAddress[] {
   return expectTexts('stun', values, 'a list of HOST:PORT or stuns:HOST:PORT').map((value) => parseStun('stun', value));
+}
+
+/** What is wrong is told without what was given: that has passwords. */
+function expectTurn(values: readonly (TurnConfig | null)[]): TurnServer[] {
+  const wrong = () =>
+    new InvalidOptionError(
+      'Expected `turn` to be a list of { url, username, credential } or { url, credentials }, got something else',
+    );
+  if (!Array.isArray(values)) throw wrong();
+  return values.map((value: TurnConfig | null): TurnServer => {
+    const { url, username, credential, credentials }: Partial<TurnConfig> = value ?? {};
+    if (typeof url !== 'string') throw wrong();
+    const address = parseTurn('turn', url);
+    if (typeof credentials === 'function') return { ...address, credentials };
+    if (typeof username !== 'string' || typeof credential !== 'string') throw wrong();
+    return { ...address, credentials: () => ({ username, credential }) };
+  });
 }
 
 function expectRendezvous(values: unknown, security: 'tls' | 'plain'): RendezvousAddress[] {

@@ -2,7 +2,8 @@ import type { Socket } from 'node:net';
 import { catchError, concat, finalize, map, NEVER, Observable, of, switchMap } from 'rxjs';
 import { Gathered } from '../bounds/gathered.js';
 import { familyOf, isPublicUnicast, scopeOf } from '../endpoint.js';
-import { ClosedError, ProtocolError, reasonOf } from '../errors.js';
+import { ClosedError, ProtocolError } from '../errors.js';
+import { reading } from '../link/reading.js';
 import { endpointsOf } from '../link/tcp.js';
 import { within } from '../operators/within.js';
 import {
@@ -73,35 +74,17 @@ export function seenByStun$(
 function answerOver$(stream: Socket, request: Buffer): Observable<StunMessage> {
   return new Observable((subscriber) => {
     const held = new Gathered();
-    const onData = (chunk: Buffer) => {
-      try {
-        held.push(chunk);
-        const length = stunLength(held.bytes);
-        if (length === undefined || held.length < length) return;
-        const answer = decodeStun(held.take().subarray(0, length));
-        if (answer === undefined) throw new ProtocolError('Expected a message of STUN, got one that is malformed');
-        subscriber.next(answer);
-        subscriber.complete();
-      } catch (error) {
-        subscriber.error(error);
-      }
-    };
-    const onError = (cause: Error) => {
-      subscriber.error(new ClosedError(reasonOf(cause), { cause }));
-    };
-    const onEnd = () => {
-      subscriber.error(new ClosedError('closed by the server'));
-    };
-    stream.on('data', onData).on('error', onError).on('end', onEnd).on('close', onEnd);
-    if (stream.destroyed) onEnd();
-    else {
-      stream.write(request);
-      stream.resume();
-    }
-    return () => {
-      stream.pause();
-      stream.off('data', onData).off('error', onError).off('end', onEnd).off('close', onEnd);
-    };
+    const stop = reading(stream, subscriber, (chunk) => {
+      held.push(chunk);
+      const length = stunLength(held.bytes);
+      if (length === undefined || held.length < length) return;
+      const answer = decodeStun(held.take().subarray(0, length));
+      if (answer === undefined) throw new ProtocolError('Expected a message of STUN, got one that is malformed');
+      subscriber.next(answer);
+      subscriber.complete();
+    });
+    if (stream.writable) stream.write(request);
+    return stop;
   });
 }
 

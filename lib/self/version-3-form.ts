@@ -2,6 +2,7 @@ import type { ResolvedConfig } from '../config.js';
 import { UNL_MAX_LENGTH } from '../unl.js';
 import type { UnlEndpoint, UnlV3 } from '../unl/types.js';
 import { servicesOf } from '../rendezvous-name.js';
+import { turnExtensions } from '../unl/turn.js';
 import { encodeVersion3 } from '../unl/version-3.js';
 import type { Located, LocatorForm } from './locator-form.js';
 
@@ -31,7 +32,7 @@ function unlOf({ nodeType, natType, port, addresses, observed, reaches }: Locate
       .filter((href) => href.length <= URL_MAX_LENGTH && !implied.includes(href)),
     dht: config.dht,
     mqtt: config.mqtt.map(({ url }) => url),
-    extensions: [],
+    extensions: turnExtensions(config.turn.length > 0 && config.relay !== false),
   });
 }
 

@@ -6,7 +6,7 @@ import { oneLine } from '../words.js';
 // are big-endian. By TCP (§6.2.2) one message follows the other, each as long as its header says.
 
 /** The length of the header (§5). */
-const HEADER_BYTES = 20;
+export const HEADER_BYTES = 20;
 
 /** What the header has after its length (§5). */
 const COOKIE = 0x2112a442;
@@ -20,6 +20,7 @@ export const STUN_MAX_BYTES = 1_024;
 /** The attributes that are used here (§14; OTHER-ADDRESS: RFC 5780 §7.4). */
 export const ATTRIBUTE = {
   mappedAddress: 0x0001,
+  messageIntegrity: 0x0008,
   errorCode: 0x0009,
   xorMappedAddress: 0x0020,
   fingerprint: 0x8028,
@@ -91,7 +92,7 @@ export function withFingerprint(message: Buffer): Buffer {
  * Reads one whole message: `undefined` for anything that is none, and for one whose FINGERPRINT is wrong. Never throws.
  *
  * @example
- * decodeStun(bytes)?.class; // success
+ * decodeStun(bytes)?.class; // 'success'
  */
 export function decodeStun(bytes: Buffer): StunMessage | undefined {
   if (bytes.length < HEADER_BYTES || lengthOf(bytes) !== bytes.length) return undefined;
@@ -125,17 +126,23 @@ export function decodeStun(bytes: Buffer): StunMessage | undefined {
  * socket.on('data', (chunk) => decode(chunk).forEach(handle));
  */
 export function stunDecoder(): (chunk: Buffer) => StunMessage[] {
+  const split = stunSplitter();
+  return (chunk) => split(chunk).map((bytes) => decodeStun(bytes) ?? failAs(', got one that is malformed'));
+}
+
+/** Cuts a stream into messages like {@link stunDecoder}, and leaves them as they are. */
+export function stunSplitter(): (chunk: Buffer) => Buffer[] {
   const held = Buffer.alloc(STUN_MAX_BYTES);
   let [size, wanted] = [0, HEADER_BYTES];
   return (chunk) => {
-    const messages: StunMessage[] = [];
+    const messages: Buffer[] = [];
     for (let at = 0; at < chunk.length;) {
       const taken = chunk.copy(held, size, at, at + wanted - size);
       at += taken;
       size += taken;
       if (size === HEADER_BYTES) wanted = lengthOf(held) ?? failAs(' of at most 1024 bytes, got something else');
       if (size < wanted) continue;
-      messages.push(decodeStun(held.subarray(0, wanted)) ?? failAs(', got one that is malformed'));
+      messages.push(Buffer.from(held.subarray(0, wanted)));
       [size, wanted] = [0, HEADER_BYTES];
     }
     return messages;
@@ -171,6 +178,13 @@ export function mappedAddressIn(message: StunMessage): Endpoint | undefined {
 export function otherAddressIn(message: StunMessage): Endpoint | undefined {
   const value = attributeIn(message, ATTRIBUTE.otherAddress);
   return value === undefined ? undefined : readAddress(value, UNMASKED);
+}
+
+/** Where the first attribute of a type stands in a whole message; `undefined` where it has none. */
+export function offsetOf(bytes: Buffer, wanted: number): number | undefined {
+  for (let at = HEADER_BYTES; at + 4 <= bytes.length; at += 4 + padded(bytes.readUInt16BE(at + 2)))
+    if (bytes.readUInt16BE(at) === wanted) return at;
+  return undefined;
 }
 
 /** The code and the words of an error (§14.8); `undefined` where a message has none. */

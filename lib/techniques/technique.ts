@@ -74,6 +74,7 @@ export const TECHNIQUE_NAMES = [
   'challenge',
   'reverse-query',
   'relay',
+  'turn',
 ] as const;
 
 /**

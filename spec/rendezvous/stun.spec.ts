@@ -234,7 +234,7 @@ describe('a STUN server', () => {
   });
 });
 
-describe('coturn', () => {
+describe('coturn as a STUN server', () => {
   const lab = new Lab();
   afterEach(() => lab.close());
   const file = temporaryFolder();

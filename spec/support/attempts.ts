@@ -8,6 +8,7 @@ import { direct } from '../../lib/techniques/direct.js';
 import { PUNCH } from '../../lib/techniques/punch/traits.js';
 import { RELAY } from '../../lib/techniques/relay/traits.js';
 import { REVERSE_CONNECT } from '../../lib/techniques/reverse-connect/traits.js';
+import { TURN } from '../../lib/techniques/turn/traits.js';
 import type { Attempt, Dial, NodeTechnique, Technique } from '../../lib/techniques/technique.js';
 import { peerIdOf, unlOf } from './locators.js';
 
@@ -47,4 +48,6 @@ export const NODE_TECHNIQUES: readonly NodeTechnique[] = [
     dial: () => NEVER,
     answer$: NEVER,
   })),
+  // Neither side has a TURN server.
+  { ...TURN, serves: () => false, dial: () => NEVER, answer$: NEVER },
 ];

@@ -15,8 +15,8 @@ describe('the techniques to try', () => {
 
   it('are all of them when none is named, but for those of PyP2P’s nodes, which are for these only', () => {
     const forPyp2p = (nodeType: NodeType) => namesOf(undefined, unlOfVersion2({ nodeType }));
-    // A relay is gone by when it is named.
-    const all = new Set([...namesOf(undefined), ...forPyp2p('simultaneous'), 'relay']);
+    // A relay is gone by when it is named; a TURN server is asked where one of both has it.
+    const all = new Set([...namesOf(undefined), ...forPyp2p('simultaneous'), 'relay', 'turn']);
     expect(all).toEqual(new Set(TECHNIQUE_NAMES));
     expect(namesOf(undefined)).toEqual(['direct', 'simultaneous-open', 'reverse-connect', 'relay']);
     expect(forPyp2p('simultaneous')).toEqual(['direct', 'reverse-query', 'challenge']);

@@ -1,16 +1,13 @@
 import type { SecureContext } from 'node:tls';
-import { combineLatest, EMPTY, map, tap, type Observable } from 'rxjs';
+import { combineLatest, EMPTY, map, type Observable } from 'rxjs';
 import type { ResolvedConfig } from '../../config.js';
 import { formatEndpoint, formatServer } from '../../endpoint.js';
-import { FramedLink, FramedWire } from '../../link/framed-link.js';
-import { readHello$ } from '../../link/handshake.js';
-import { endpointsOf } from '../../link/tcp.js';
-import { secure$ } from '../../link/tls.js';
 import { servicesOf } from '../../rendezvous-name.js';
 import { join$ } from './join.js';
 import type { ServerState } from '../../rendezvous/client.js';
 import type { Runtime } from '../../runtime.js';
 import type { TechniqueHost } from '../host.js';
+import { relayedLinks } from '../relayed-links.js';
 import type { NodeTechnique } from '../technique.js';
 import { dialByRelay } from './dial.js';
 import { RELAY } from './traits.js';
@@ -48,7 +45,7 @@ function canRelay({ relay: urls, provesKeys }: ResolvedConfig): boolean {
 
 /** What relay meetings use of their node: the relays of its servers, its sockets and its key. */
 function relayContextOf(dependencies: RelayContextConfig): RelayContext {
-  const { config, runtime, context, peers, findings$ } = dependencies;
+  const { config, runtime, findings$ } = dependencies;
   const { identity, bind, timing } = config;
   const { scheduler } = runtime;
   return {
@@ -61,20 +58,7 @@ function relayContextOf(dependencies: RelayContextConfig): RelayContext {
     newToken: () => runtime.newId(),
     join$: (url, to, token) =>
       join$(url, { identity, to, token, localAddress: bind, timeoutMs: timing.dialMs, runtime }),
-    secure$: (socket, role, peerId) => {
-      const ends = endpointsOf(socket);
-      return secure$(socket, { context, role, peerId }).pipe(
-        map((secured) => ({ ...secured, ...ends, technique: RELAY.name, direct: false })),
-      );
-    },
-    receive$: (link) => {
-      const framed = new FramedLink(link, new FramedWire());
-      return readHello$(framed, timing.handshakeMs, scheduler).pipe(
-        tap((hello) => {
-          peers.receive(framed, hello);
-        }),
-      );
-    },
+    ...relayedLinks(RELAY.name, dependencies),
     ...guestsOf(dependencies),
     scheduler,
   };

@@ -2,6 +2,7 @@ import { createIdentity } from '../../../lib/identity.js';
 import { openEnvelope, sealEnvelope } from '../../../lib/signalling/envelope.js';
 import * as punchSignals from '../../../lib/techniques/punch/messages.js';
 import * as relaySignals from '../../../lib/techniques/relay/messages.js';
+import * as turnSignals from '../../../lib/techniques/turn/messages.js';
 import { planPunch } from '../../../lib/techniques/punch/plan.js';
 import { DialError, ProtocolError } from '../../../lib/errors.js';
 import { isPublicUnicast } from '../../../lib/endpoint.js';
@@ -38,6 +39,8 @@ const SIGNALS: readonly Signal[] = [
     side: { natType: { type: 'random' }, address: '198.51.100.7', ports: [] },
   }),
   relaySignals.askSignal({ attempt: 'attempt', token: TOKEN, relays: [] }),
+  turnSignals.askSignal({ attempt: 'attempt', from: ['198.51.100.7'], at: { address: '45.45.1.1', port: 50_000 } }),
+  turnSignals.replySignal({ attempt: 'attempt', from: ['2001:db8::7'], at: undefined }),
   { kind: 'dial-back', body: { attempt: 'attempt', endpoints: ['198.51.100.7:4000'] } },
 ];
 
@@ -60,6 +63,7 @@ const bodies: Target = {
   reaches: [
     'lib/techniques/punch/messages',
     'lib/techniques/relay/messages',
+    'lib/techniques/turn/messages',
     'lib/techniques/punch/plan',
     'lib/nat/predict',
   ],
@@ -70,6 +74,9 @@ const bodies: Target = {
     const signal: Signal = { kind, body: { ...body } };
     relaySignals.readAsk(signal);
     relaySignals.readReply(signal);
+    const meeting = turnSignals.readAsk(signal);
+    expectThat((meeting?.from.length ?? 0) <= turnSignals.MAX_FROM, 'Expected few addresses', meeting);
+    turnSignals.readReply(signal);
     const ask = punchSignals.readAsk(signal);
     const answer = punchSignals.readAnswer(signal);
     const side = ask?.side ?? (answer !== undefined && 'side' in answer ? answer.side : undefined);

@@ -15,6 +15,17 @@ import {
   xorAddress,
   type StunMessage,
 } from '../../../lib/stun/messages.js';
+import { longTermKey, readIntact, withIntegrity } from '../../../lib/stun/integrity.js';
+import {
+  allocatedIn,
+  challengeIn,
+  connectionAttemptIn,
+  connectionId,
+  credentialsOf,
+  lifetime,
+  lifetimeIn,
+  TURN_METHOD,
+} from '../../../lib/stun/turn.js';
 import { chunksOf, expectThat, orFails, type Target } from '../target.js';
 
 const TRANSACTION = Buffer.alloc(12, 7);
@@ -32,6 +43,46 @@ const ANSWERS: readonly Buffer[] = [
   ],
   [{ type: ATTRIBUTE.errorCode, value: Buffer.concat([Buffer.of(0, 0, 4, 20), Buffer.from('Unknown Attribute')]) }],
 ].map((attributes) => encodeStun({ method: BINDING, class: 'success', transaction: TRANSACTION, attributes }));
+
+const KEY = longTermKey('alice', 'example.org', 'secret');
+
+/** What a TURN server says. */
+const TURN_ANSWERS: readonly Buffer[] = [
+  {
+    method: TURN_METHOD.allocate,
+    class: 'success' as const,
+    attributes: [{ type: 0x0016, value: xorAddress(SEEN, TRANSACTION) }, lifetime(600)],
+  },
+  {
+    method: TURN_METHOD.connectionAttempt,
+    class: 'indication' as const,
+    attributes: [connectionId(Buffer.of(1, 2, 3, 4))],
+  },
+  {
+    method: TURN_METHOD.allocate,
+    class: 'error' as const,
+    attributes: credentialsOf({ username: 'alice', realm: Buffer.from('example.org'), nonce: Buffer.from('nonce') }),
+  },
+].map((message) => withIntegrity(encodeStun({ ...message, transaction: TRANSACTION }), KEY));
+
+const turn: Target = {
+  name: 'TURN answers',
+  reaches: ['lib/stun/turn', 'lib/stun/integrity'],
+  seeds: [...TURN_ANSWERS, ...TURN_ANSWERS.map(withFingerprint)],
+  run: (input) => {
+    const message = decodeStun(input);
+    if (message === undefined) return;
+    const { relayed } = allocatedIn(message) ?? {};
+    expectThat(relayed === undefined || isPort(relayed.port), 'Expected an endpoint to dial', relayed);
+    lifetimeIn(message);
+    challengeIn(message);
+    connectionAttemptIn(message);
+    // Only what was not changed counts.
+    const intact = readIntact(input, KEY);
+    const isSent = TURN_ANSWERS.some((sent) => input.subarray(20, sent.length).equals(sent.subarray(20)));
+    expectThat(intact === undefined || isSent, 'Expected what the server has signed', input);
+  },
+};
 
 const answers: Target = {
   name: 'STUN answers',
@@ -63,4 +114,4 @@ function readAll(chunks: readonly Buffer[]): readonly StunMessage[] | undefined 
   });
 }
 
-export const STUN_TARGETS: readonly Target[] = [answers];
+export const STUN_TARGETS: readonly Target[] = [answers, turn];

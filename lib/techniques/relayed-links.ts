@@ -1,0 +1,51 @@
+import type { SecureContext } from 'node:tls';
+import type { Socket } from 'node:net';
+import { map, tap, type Observable } from 'rxjs';
+import type { ResolvedConfig } from '../config.js';
+import type { PeerId } from '../identity.js';
+import { FramedLink, FramedWire } from '../link/framed-link.js';
+import { readHello$ } from '../link/handshake.js';
+import type { Link } from '../link/link.js';
+import { endpointsOf } from '../link/tcp.js';
+import { secure$ } from '../link/tls.js';
+import type { Peers } from '../peers/peers.js';
+import type { Runtime } from '../runtime.js';
+
+/** What links over a server need of their node. */
+interface RelayedLinksConfig {
+  readonly config: ResolvedConfig;
+  readonly runtime: Runtime;
+  readonly context: SecureContext;
+  readonly peers: Peers;
+}
+
+/** How sockets that lead over a server to a peer become links. */
+interface RelayedLinks {
+  /** Does the TLS handshake on a socket, in which the peer proves its key once it has come. Has no time limit of its own. */
+  readonly secure$: (socket: Socket, role: 'client' | 'server', peerId: PeerId) => Observable<Link>;
+  /** Accepts a link if the peer chooses it: emits once the peer's hello has come and the link is taken over. */
+  readonly receive$: (link: Link) => Observable<unknown>;
+}
+
+/** How a technique makes links over a server. */
+export function relayedLinks(
+  technique: string,
+  { config: { timing }, runtime, context, peers }: RelayedLinksConfig,
+): RelayedLinks {
+  return {
+    secure$: (socket, role, peerId) => {
+      const ends = endpointsOf(socket);
+      return secure$(socket, { context, role, peerId }).pipe(
+        map((secured) => ({ ...secured, ...ends, technique, direct: false })),
+      );
+    },
+    receive$: (link) => {
+      const framed = new FramedLink(link, new FramedWire());
+      return readHello$(framed, timing.handshakeMs, runtime.scheduler).pipe(
+        tap((hello) => {
+          peers.receive(framed, hello);
+        }),
+      );
+    },
+  };
+}

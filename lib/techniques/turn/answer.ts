@@ -1,0 +1,114 @@
+import {
+  catchError,
+  defer,
+  filter,
+  ignoreElements,
+  merge,
+  mergeMap,
+  share,
+  switchMap,
+  take,
+  takeUntil,
+  type Observable,
+} from 'rxjs';
+import { Seen } from '../../bounds/seen.js';
+import { ignoreErrors } from '../../operators/ignore-errors.js';
+import { within } from '../../operators/within.js';
+import { AnswerRoom, NOT_NOW, refuse$ } from '../../peers/guests.js';
+import type { ReceivedSignal, Signalling } from '../../signalling/signalling.js';
+import { asks$ } from '../asks.js';
+import type { TurnContext } from './context.js';
+import {
+  addressesOf,
+  admit$,
+  allocateAtAny$,
+  COME_MS,
+  comeTo$,
+  familyFor,
+  linkAt$,
+  mayComeTo,
+  whileOpen$,
+} from './meeting.js';
+import { readAsk, replySignal, type TurnMeeting, type TurnReply } from './messages.js';
+
+/** Meetings at TURN servers for others at the same time: 32, of which 4 for one address. Each is an allocation or a dial. */
+const ANSWERED = { most: 32, mostOfHost: 4 };
+
+/** Requests that have been answered. Each may come again by another carrier, as late as a carrier keeps it. */
+const REMEMBERED = { forMs: 120_000, maxEntries: 1_000 };
+
+/**
+ * Answers requests to meet at a TURN server: many peers at once, each peer once at a time. Dials where the peer's server listens,
+ * within the limits of {@link mayComeTo}, or has a server of its own listen for the peer. Never emits, never fails.
+ */
+export function answerTurns$(signalling: Signalling, context: TurnContext): Observable<never> {
+  return defer(() => {
+    const answering = new AnswerRoom(ANSWERED);
+    const seen = new Seen({ ...REMEMBERED, now: () => context.scheduler.now() });
+    const ask$ = asks$(signalling, readAsk, () => context.scheduler.now()).pipe(
+      filter(({ signal, ask }) => !seen.has(`${signal.from} ${ask.attempt}`)),
+      share(),
+    );
+    return ask$.pipe(
+      mergeMap(({ signal, ask, withdrawn$ }) => {
+        const { from, seenAt } = signal;
+        const refused$ = (why: string) => refuse$(signalling, context, from, refusal(ask, why));
+        if (!answering.hasRoom(seenAt) || !context.admits(from, seenAt)) return refused$(NOT_NOW);
+        seen.add(`${from} ${ask.attempt}`);
+        const askedAnew$ = ask$.pipe(filter((other) => other.signal.from === from));
+        return answering.count$(
+          seenAt,
+          answer$(signalling, context, signal, ask).pipe(
+            // Without details, which strangers must not learn.
+            catchError(() => refused$('the two do not meet at this TURN server')),
+            takeUntil(merge(askedAnew$, withdrawn$)),
+          ),
+          defer(() => refused$(NOT_NOW)),
+        );
+      }),
+      ignoreElements(),
+    );
+  });
+}
+
+function answer$(
+  signalling: Signalling,
+  context: TurnContext,
+  { from, seenAt }: ReceivedSignal,
+  ask: TurnMeeting,
+): Observable<unknown> {
+  const say$ = (reply: TurnReply) => signalling.send$(from, replySignal(reply)).pipe(ignoreErrors(), ignoreElements());
+  const own = { attempt: ask.attempt, from: addressesOf(context.own()), at: undefined };
+  const { at } = ask;
+  if (at !== undefined) {
+    if (!mayComeTo(at, context))
+      return refuse$(signalling, context, from, refusal(ask, 'this node does not dial the endpoint that you name'));
+    const met$ = comeTo$(at, context, 'server', from).pipe(
+      switchMap((link) => context.receive$(link)),
+      within(COME_MS, 'The peer was not there', context.scheduler),
+      take(1),
+    );
+    return merge(say$(own), met$);
+  }
+  if (context.servers.length === 0)
+    return refuse$(signalling, context, from, refusal(ask, 'this node has no TURN server'));
+  const addresses = seenAt === undefined ? ask.from : [seenAt, ...ask.from];
+  return whileOpen$(
+    allocateAtAny$(context, familyFor(addresses)).pipe(
+      switchMap((allocation) =>
+        merge(
+          linkAt$(allocation, context, 'server', from),
+          admit$(allocation, addresses).pipe(switchMap(() => say$({ ...own, at: allocation.relayed }))),
+        ),
+      ),
+    ),
+  ).pipe(
+    within(COME_MS, 'The peer did not come', context.scheduler),
+    switchMap((link) => context.receive$(link)),
+    take(1),
+  );
+}
+
+function refusal({ attempt }: TurnMeeting, words: string) {
+  return replySignal({ attempt, refusal: words });
+}

@@ -1,0 +1,72 @@
+import fc from 'fast-check';
+import { encodeStun, decodeStun, type StunAttribute, type StunClass, xorAddress } from '../../lib/stun/messages.js';
+import {
+  allocatedIn,
+  allocation,
+  challengeIn,
+  connectionAttemptIn,
+  connectionId,
+  credentialsOf,
+  lifetime,
+  lifetimeIn,
+  peerAddress,
+  TURN_METHOD,
+} from '../../lib/stun/turn.js';
+import { addresses, ports } from '../support/locators.js';
+
+const TRANSACTION = Buffer.from('0102030405060708090a0b0c', 'hex');
+const RELAYED_ADDRESS = 0x0016;
+
+/** A message as it comes out of the wire. */
+function message(
+  attributes: readonly StunAttribute[],
+  kind: StunClass = 'success',
+  method: number = TURN_METHOD.allocate,
+) {
+  const read = decodeStun(encodeStun({ method, class: kind, transaction: TRANSACTION, attributes }));
+  if (read === undefined) throw new Error('Expected a message');
+  return read;
+}
+
+const hex = (attributes: readonly StunAttribute[]) =>
+  encodeStun({ method: 0, class: 'request', transaction: TRANSACTION, attributes }).subarray(20).toString('hex');
+
+describe('what TURN has beside STUN', () => {
+  it('is written as RFC 8656 §18 and RFC 6062 §6 lay it out', () => {
+    expect(hex(allocation(4))).toBe('0019000406000000');
+    expect(hex(allocation(6))).toBe('00190004060000000017000402000000');
+    expect(hex([lifetime(600)])).toBe('000d000400000258');
+    expect(hex([connectionId(Buffer.of(1, 2, 3, 4))])).toBe('002a000401020304');
+    // Port 0 and 192.0.2.1, masked.
+    expect(hex([peerAddress('192.0.2.1', TRANSACTION)])).toBe('001200080001' + '2112' + 'e112a643');
+  });
+
+  it('is read as it was written', () => {
+    fc.assert(
+      fc.property(addresses, ports, fc.nat({ max: 0xffffffff }), (address, port, seconds) => {
+        const relayed = { type: RELAYED_ADDRESS, value: xorAddress({ address, port }, TRANSACTION) };
+        expect(allocatedIn(message([relayed, lifetime(seconds)]))).toEqual({ relayed: { address, port }, seconds });
+        expect(allocatedIn(message([relayed]))).toBeUndefined();
+        expect(lifetimeIn(message([lifetime(seconds)]))).toBe(seconds);
+      }),
+    );
+  });
+
+  it('is a challenge with a realm and a nonce, which come back with the name', () => {
+    const challenge = { realm: Buffer.from('example.org'), nonce: Buffer.from('f//499k954d6') };
+    const signed = credentialsOf({ username: 'alice', ...challenge });
+    expect(challengeIn(message(signed, 'error'))).toEqual(challenge);
+    expect(challengeIn(message(signed.slice(0, 2), 'error'))).toBeUndefined();
+    expect(signed.map(({ type }) => type)).toEqual([0x0006, 0x0014, 0x0015]);
+  });
+
+  it('is the connection of a peer in an indication alone', () => {
+    const id = [connectionId(Buffer.of(1, 2, 3, 4))];
+    const { connectionAttempt } = TURN_METHOD;
+    expect(connectionAttemptIn(message(id, 'indication', connectionAttempt))).toEqual(Buffer.of(1, 2, 3, 4));
+    expect(connectionAttemptIn(message(id, 'request', connectionAttempt))).toBeUndefined();
+    expect(connectionAttemptIn(message(id, 'indication', TURN_METHOD.refresh))).toBeUndefined();
+    expect(connectionAttemptIn(message([connectionId(Buffer.of(1))], 'indication', connectionAttempt))).toBeUndefined();
+    expect(connectionAttemptIn(message([], 'indication', connectionAttempt))).toBeUndefined();
+  });
+});

@@ -1,0 +1,94 @@
+import { firstValueFrom, take } from 'rxjs';
+import type { NetConfig } from '../../../lib/config.js';
+import { ConnectError, type Connection, type Net } from '../../../lib/index.js';
+import { parseUnl } from '../../../lib/unl.js';
+import { failureOf, Lab } from '../../support/nodes.js';
+import { coturn, needsCoturn } from '../../support/stun.js';
+
+const BY_TURN = { techniques: ['turn'] } as const;
+const USER = { username: 'alice', credential: 'secret' };
+
+describe('a TURN server between two nodes', () => {
+  const lab = new Lab();
+  afterEach(() => lab.close());
+
+  /** A real one, with more of its command line, and a rendezvous server for signals. */
+  async function servers(...options: string[]) {
+    const { address } = await lab.server();
+    const { port } = await coturn(lab, ['127.0.0.1'], '-a', '-u', 'alice:secret', '-r', 'example.org', '--allow-loopback-peers', ...options); // prettier-ignore
+    const turn = [{ url: `turn:127.0.0.1:${port}?transport=tcp`, ...USER }];
+    return { rendezvous: [address], turn };
+  }
+
+  /** Connects two nets by TURN, and has a line go each way. */
+  async function meet(here: Net, there: Net): Promise<readonly [Connection, Connection]> {
+    const [, unl] = await Promise.all([here, there].map(({ unl$ }) => firstValueFrom(unl$)));
+    const arriving = firstValueFrom(there.connections$);
+    const at = await firstValueFrom(here.connect$(unl ?? '', BY_TURN));
+    const from = await arriving;
+    const lines = Promise.all([firstValueFrom(at.lines$), firstValueFrom(from.lines$)]);
+    at.send('there');
+    from.send('and back');
+    expect(await lines).toEqual(['and back', 'there']);
+    return [at, from];
+  }
+
+  const wayOf = async ({ path$ }: Connection) => {
+    const { technique, direct } = await firstValueFrom(path$.pipe(take(1)));
+    return { technique, direct };
+  };
+
+  for (const [whose, isHere, isThere] of [
+    ['the node that connects', true, false],
+    ['its peer', false, true],
+    ['each of them', true, true],
+  ] as const)
+    it(`carries their lines both ways where ${whose} has one`, async () => {
+      needsCoturn();
+      const { rendezvous, turn } = await servers();
+      const configOf = (has: boolean): Partial<NetConfig> => ({ rendezvous, ...(has && { turn }) });
+      const connections = await meet(lab.net(configOf(isHere)), lab.net(configOf(isThere)));
+      for (const connection of connections)
+        expect(await wayOf(connection)).toEqual({ technique: 'turn', direct: false });
+    });
+
+  it('has room for the next when they have closed', async () => {
+    needsCoturn();
+    const { rendezvous, turn } = await servers('--user-quota', '1');
+    const here = lab.net({ rendezvous, turn });
+    for (let i = 0; i < 3; i++) {
+      const [at] = await meet(here, lab.net({ rendezvous }));
+      const closed = firstValueFrom(at.closed$);
+      at.close();
+      await closed;
+    }
+  });
+
+  it('is told in the locator, and switched off with all relays', async () => {
+    const turn = [{ url: 'turn:127.0.0.1:1', ...USER }];
+    const tagsOf = async (config: Partial<NetConfig>) => {
+      const unl = parseUnl(await firstValueFrom(lab.net(config).unl$));
+      return unl.version === 3 ? unl.extensions.map(({ tag }) => tag) : [];
+    };
+    expect(await tagsOf({ turn })).toEqual([160]);
+    expect(await tagsOf({ turn, relay: false })).toEqual([]);
+    expect(await tagsOf({})).toEqual([]);
+  });
+
+  it('says why they do not meet', async () => {
+    const { address } = await lab.server();
+    const rendezvous = [address];
+    const [here, there] = [
+      lab.net({ rendezvous, turn: [{ url: 'turn:127.0.0.1:1', ...USER }] }),
+      lab.net({ rendezvous }),
+    ];
+    const unl = await firstValueFrom(there.unl$);
+    const failure = await failureOf(here.connect$(unl, BY_TURN));
+    expect(failure).toBeInstanceOf(ConnectError);
+    expect(failure).toEqual(jasmine.objectContaining({ message: jasmine.stringMatching(/turn: .*ECONNREFUSED/) }));
+    const none = await failureOf(there.connect$(await firstValueFrom(lab.net({ rendezvous }).unl$), BY_TURN));
+    expect(none).toEqual(
+      jasmine.objectContaining({ message: jasmine.stringMatching(/Neither this node nor the peer/) }),
+    );
+  });
+});
