@@ -233,6 +233,9 @@ export const ENVIRONMENT_PREFIX = 'RXP2P_';
 /** The file of `--config`, in the environment. */
 export const CONFIG_VARIABLE = `${ENVIRONMENT_PREFIX}CONFIG`;
 
+/** Options of nodes in the environment, which `serve` has no use for. */
+export const NODE_VARIABLES = [`${ENVIRONMENT_PREFIX}MQTT`];
+
 /** The name of an option in the environment: `http-port` is `RXP2P_HTTP_PORT`. */
 export function environmentNameOf({ name }: ServeOption): string {
   return `${ENVIRONMENT_PREFIX}${name.replaceAll('-', '_').toUpperCase()}`;

@@ -136,7 +136,7 @@ function told$(serving: Serving, values: ServeValues, log: Log): readonly Observ
     skip(1),
     tap(({ failure }) => {
       const words =
-        failure === undefined ? 'has changed, and is used' : `cannot be used: ${failure}; the one before is`;
+        failure === undefined ? 'has changed, and is used' : `cannot be used: ${failure}; the one before stays in use`;
       log(
         failure === undefined ? 'info' : 'error',
         'certificate',

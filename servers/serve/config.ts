@@ -1,7 +1,8 @@
 import type { DhtLimits } from '../../lib/dht/limits.js';
-import type { ServerAddress } from '../../lib/endpoint.js';
+import { canonicalAddress, withoutZone, type ServerAddress } from '../../lib/endpoint.js';
 import { InvalidOptionError } from '../../lib/errors.js';
 import type { Identity } from '../../lib/identity.js';
+import { invalidOption } from '../../lib/validate.js';
 import type { AdminConfig } from '../admin/server.js';
 import type { DrainConfig } from '../drain.js';
 import type { HttpServerLimits } from '../http/limits.js';
@@ -85,11 +86,12 @@ export interface ServeConfig extends DrainConfig {
 }
 
 /**
- * Rejects options of a server that is switched off.
+ * Rejects options of a server that is switched off, and an address to listen on that is none: each server would say so in its own way.
  *
  * @throws InvalidOptionError
  */
 export function expectUse({
+  bind,
   dhtPort,
   dhtAddress,
   dhtBootstrap,
@@ -99,6 +101,9 @@ export function expectUse({
   store,
   storePrefix,
 }: ServeConfig): void {
+  if (bind !== undefined && canonicalAddress(withoutZone(bind)) === undefined) {
+    throw invalidOption('bind', 'an IP address of this machine', bind);
+  }
   if (storePrefix !== undefined && typeof store !== 'string') {
     throw new InvalidOptionError(
       '`storePrefix` is of no use without a `store` that is the URL of a Redis. Leave it out',

@@ -318,6 +318,7 @@ describe('rxp2p', () => {
         [...SERVE, '--dht-bootstrap', '127.0.0.1:9'],
         [...SERVE, '--host', 'http://rv.example.org/'],
         ['listen', '--mqtt', 'mqtts://me:secret@broker.example/path'],
+        [...SERVE, '--bind', 'here'],
       ].map((args) => rxp2p(...args));
       expect(await Promise.all(wrong.map((program) => program.exit()))).toEqual(wrong.map(() => 2));
       expect(wrong[3]?.stderr).toContain('Expected a UNL');
@@ -330,6 +331,7 @@ describe('rxp2p', () => {
       expect(wrong[15]?.stderr).toContain('HOST:PORT');
       expect(wrong[16]?.stderr).toContain('mqtts://HOST');
       expect(wrong[16]?.stderr).not.toContain('secret');
+      expect(wrong[17]?.stderr).toContain('Expected `bind` to be an IP address of this machine, got `here`');
     },
     COMMAND_LIMIT_MS,
   );
