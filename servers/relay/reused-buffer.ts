@@ -16,8 +16,8 @@ interface OnreadKeys {
  * does to its own: where `onread` is kept is looked up in a socket that is never connected. On another platform, or a Node that does it in
  * another way, sockets read as they always do.
  *
- * Sockets can share the buffer because Node fills it only just before it hands over what is in it. Deno, which knows `onread` too, fills it
- * when bytes come, and hands them over later: there sockets would get each other's bytes.
+ * Sockets can share the buffer because Node fills it only just before it hands over what is in it; otherwise they would get each other's
+ * bytes. Of other platforms, of which Deno has `onread`, too, that is not known: it is not used there.
  */
 export class ReusedBuffer {
   readonly #buffer = Buffer.allocUnsafeSlow(READ_BYTES);

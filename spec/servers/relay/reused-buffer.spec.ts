@@ -67,7 +67,7 @@ describe('A buffer that sockets read into', () => {
     expect([...one.buffers][0]?.length).toBe(READ_BYTES);
   });
 
-  it('is not used on platforms that fill it before they hand over what is in it', async () => {
+  it('is not used on other platforms, of which it is not known when they fill it', async () => {
     const [, socket] = await connection();
     for (const platform of ['deno', 'bun']) {
       const buffer = new ReusedBuffer({ ...process.versions, [platform]: '2.0.0' });
