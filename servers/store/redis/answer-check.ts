@@ -44,12 +44,12 @@ export class AnswerCheck {
   }
 
   /**
-   * Bytes have come.
+   * Bytes have come. Returns how many of them belong to answers that are whole now.
    *
    * @throws ProtocolError when they are no answer to what was asked.
    */
-  came(chunk: Buffer): void {
-    this.#reader.push(chunk);
+  came(chunk: Buffer): number {
+    return this.#reader.push(chunk);
   }
 
   #answered({ type, text }: RespAnswer): void {

@@ -8,6 +8,8 @@ type Done = (error?: Error | null) => void;
 export class CheckedSocket extends Socket {
   readonly #inner: Socket;
   readonly #check = new AnswerCheck();
+  /** The beginning of an answer that is not whole yet. */
+  readonly #held: Buffer[] = [];
 
   /** @param inner the connection. It belongs to this from now on. */
   constructor(inner: Socket) {
@@ -69,14 +71,16 @@ export class CheckedSocket extends Socket {
     inner.uncork();
   }
 
+  /** The client takes some of an answer for the whole: it gets whole answers alone. */
   #receive(chunk: Buffer): void {
     if (this.destroyed) return;
     try {
-      this.#check.came(chunk);
+      const whole = this.#check.came(chunk);
+      const isTaken = whole === 0 || this.push(Buffer.concat([...this.#held.splice(0), chunk.subarray(0, whole)]));
+      if (whole < chunk.length) this.#held.push(chunk.subarray(whole));
+      if (!isTaken) this.#inner.pause();
     } catch (error) {
       this.destroy(error instanceof Error ? error : undefined);
-      return;
     }
-    if (!this.push(chunk)) this.#inner.pause();
   }
 }

@@ -62,17 +62,20 @@ export class RespReader {
   constructor(readonly answered: (answer: RespAnswer) => void) {}
 
   /**
-   * Takes bytes.
+   * Takes bytes. Returns how many of them belong to answers that are whole now; the rest to one that is not.
    *
    * @throws ProtocolError when they are no answer, or one that is too long; and what `answered` throws. Nothing may follow that.
    */
-  push(chunk: Buffer): void {
+  push(chunk: Buffer): number {
+    let whole = 0;
     for (let at = 0; at < chunk.length;) {
       const length = this.#textLeft > 0 ? this.#pushText(chunk, at) : this.#pushLine(chunk, at);
       at += length;
-      this.#bytes += length;
+      if (this.#values === 0 && this.#lineLength === 0) whole = at;
+      else this.#bytes += length;
       if (this.#bytes > MAX_BYTES) throw new ProtocolError('An answer is too long');
     }
+    return whole;
   }
 
   #pushText(chunk: Buffer, at: number): number {

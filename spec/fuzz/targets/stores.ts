@@ -51,7 +51,7 @@ function checkOfSent(): AnswerCheck {
 
 /** Takes chunks one after the other, up to the first that is no answer. Returns whether all were. */
 function isTaken(check: AnswerCheck, chunks: readonly Buffer[]): boolean {
-  return chunks.every((chunk) => orFails([ProtocolError], () => (check.came(chunk), true)) === true);
+  return chunks.every((chunk) => orFails([ProtocolError], () => check.came(chunk)) !== undefined);
 }
 
 const answers: Target = {
@@ -146,6 +146,9 @@ function storeTarget(): Target {
           const isRight = answer.status === 'fulfilled' || answer.reason instanceof StoreError;
           expectThat(isRight, 'Expected no failure but that of a store', answer);
         }
+      } catch (error) {
+        // A busy machine may be too slow to open it.
+        if (!(error instanceof StoreError)) throw error;
       } finally {
         opened.unsubscribe();
         given.delete(prefix);

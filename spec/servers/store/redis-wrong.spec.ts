@@ -82,6 +82,7 @@ describe('A Redis that answers wrongly after it was opened', () => {
     ['a subscription to nothing', `>2\r\n${bulk('subscribe')}_\r\n`],
     ['a subscription that nobody wants', `>3\r\n${bulk('subscribe')}${bulk('a')}:1\r\n`],
     ['a message without a text', `>3\r\n${bulk('message')}${bulk('a')}_\r\n`],
+    ['nothing, again and again, that never ends', '_'.repeat(300)],
     ['attributes', '|1\r\n+a\r\n+b\r\n*0\r\n'],
   ] as const) {
     it(`with ${what} is one that is gone, until it answers as Redis does`, async () => {
