@@ -4,6 +4,7 @@ import { siteOf } from '../../lib/bounds/site.js';
 import type { Caller } from '../callers/caller.js';
 import type { Unread, Unreading } from '../unread.js';
 import type { Place } from './room.js';
+import { stopReading } from './stop-reading.js';
 
 /** A connection of an HTTP server, which has one request at a time, until it is upgraded. */
 export class Connection implements Unreading {
@@ -99,8 +100,7 @@ export class Connection implements Unreading {
   #closeBehind(response: ServerResponse): void {
     if (this.#isClosing) return;
     this.#isClosing = true;
-    const { socket } = this;
-    socket.pause();
+    stopReading(this.socket);
     if (!response.headersSent) response.setHeader('connection', 'close');
     this.#endBehind(response);
   }

@@ -58,4 +58,29 @@ describe('An HTTP server that listens', () => {
     expect(asked.length).toBe(1);
     expect(answer).toMatch(/^HTTP\/1.1 200 OK\r\n(?:.+\r\n)*connection: close\r\n(?:.+\r\n)*\r\nonce$/);
   });
+
+  it('reads no further while one is answered, and costs others nothing', async () => {
+    const asked: Exchange[] = [];
+    const taken = new Subject<void>();
+    const server = await open((exchange) => {
+      if (exchange.url.pathname === '/now') {
+        say(exchange.response, 200, 'now');
+        return true;
+      }
+      asked.push(exchange);
+      taken.next();
+      return true;
+    });
+    const first = firstValueFrom(taken);
+    const socket = saying(server, 'GET / HTTP/1.1\r\nHost: h\r\n\r\n'.repeat(100_000));
+    await first;
+    for (let count = 0; count < 20; count++) {
+      await allOf(saying(server, 'GET /now HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n'));
+    }
+    const [exchange] = asked;
+    expect(exchange?.request.socket.bytesRead).toBeLessThan(200_000);
+    if (exchange !== undefined) say(exchange.response, 200, 'once');
+    expect((await allOf(socket)).toString()).toMatch(/connection: close\r\n(?:.+\r\n)*\r\nonce$/);
+    expect(asked.length).toBe(1);
+  });
 });
