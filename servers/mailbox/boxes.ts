@@ -1,6 +1,6 @@
 import { siteOf } from '../../lib/bounds/site.js';
 import type { RefusalCode } from '../../lib/signalling/carriers/mailbox-messages.js';
-import { formatKept, keptIdOf, parseKept, sizeOf, type Kept } from './kept.js';
+import { formatKept, keptIdOf, ownKept, parseKept, sizeOf, type Kept } from './kept.js';
 import { Quota } from './quota.js';
 import { Shares } from './shares.js';
 import type { Watch } from '../watch.js';
@@ -165,7 +165,7 @@ export class Boxes implements MessageBoxes {
       () => true,
       () => false,
     );
-    const entry = new Entry(message, site, key, isStored);
+    const entry = new Entry(ownKept(message), site, key, isStored);
     this.#account(entry);
     const isIn = await isStored;
     for (const other of leaving) {

@@ -1,4 +1,5 @@
 import { noop } from 'rxjs';
+import { ownText } from '../../lib/bounds/own-text.js';
 import { MAX_RECEIPTS, MAX_TAKEN, type TakenMessage } from '../../lib/signalling/carriers/mailbox-messages.js';
 import type { Outbox } from '../lines/outbox.js';
 import type { Kept } from './kept.js';
@@ -38,7 +39,7 @@ export class Bringing {
 
   /** Begins anew: with all but these. */
   begin(holding: readonly string[]): void {
-    this.#held = holding.length === 0 ? undefined : new Map(holding.map((receipt) => [receipt, 0]));
+    this.#held = holding.length === 0 ? undefined : new Map(holding.map((receipt) => [ownText(receipt), 0]));
     this.#begun++;
     this.#heldBytes = 0;
     this.soon();

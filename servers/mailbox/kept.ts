@@ -1,3 +1,4 @@
+import { ownText } from '../../lib/bounds/own-text.js';
 import { canonicalAddress } from '../../lib/endpoint.js';
 import { parseJsonObject } from '../../lib/validate.js';
 
@@ -26,6 +27,19 @@ export function keptIdOf({ from, to, id }: Kept): string {
 /** The size that a message is counted for, in bytes, with a fixed overhead, so that many small messages are not free. */
 export function sizeOf(message: string): number {
   return message.length + 256;
+}
+
+/** The same message of texts of its own: each may be a part of a request, which it would keep in memory. */
+export function ownKept(kept: Kept): Kept {
+  const { to, from, id, message, seenAt } = kept;
+  return {
+    ...kept,
+    to: ownText(to),
+    from: ownText(from),
+    id: ownText(id),
+    message: ownText(message),
+    seenAt: ownText(seenAt),
+  };
 }
 
 /** As a message is stored. */

@@ -6,6 +6,7 @@ import { levelStore$ } from '../../../servers/mailbox/level-store.js';
 import { unwatched } from '../../../servers/watch.js';
 import { forgetfulStore, type MessageStore } from '../../../servers/mailbox/store.js';
 import { temporaryFolder } from '../../support/folder.js';
+import { heapUsed } from '../../support/heap.js';
 import { specifyBoxes } from './boxes-contract.js';
 
 const [MALLORY, MALICE, FRIEND, OTHER] = ['198.51.100.1', '198.51.100.2', '192.0.2.1', '192.0.2.2'];
@@ -59,6 +60,18 @@ describe('The boxes of a mailbox server', () => {
     const addresses = (to?: string) => list(to).map(({ seenAt }) => seenAt);
     return { boxes, put, flood, list, addresses };
   }
+
+  it('keep a message in memory, and not the request that it was a part of', async () => {
+    const { put, list } = boxesOf();
+    const before = heapUsed();
+    for (let count = 0; count < 100; count++) {
+      const request = Buffer.alloc(60_000, `${count} a word that is long enough to be a part `).toString('latin1');
+      const part = (from: number) => request.slice(from, from + 40);
+      await put(FRIEND, { to: part(0), from: part(100), id: part(200), message: part(300) });
+    }
+    expect(heapUsed() - before).toBeLessThan(2_000_000);
+    expect(list('0 a word that is long enough to be a part').length).toBeLessThan(2);
+  });
 
   it('are not filled by two hosts, nor kept full by many', async () => {
     const { put, flood, addresses } = boxesOf();
