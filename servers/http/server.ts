@@ -40,6 +40,7 @@ interface HttpServerConfig extends DrainConfig {
 
 /** An HTTP server that runs. */
 export interface HttpServer {
+  /** Where it listens. */
   readonly local: Endpoint;
 }
 
