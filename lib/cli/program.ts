@@ -6,7 +6,7 @@ import { statusOf, WRONG_USAGE } from './exit-status.js';
 import type { ListenOptions } from './listen.js';
 import type { Report } from './report.js';
 import type { ServeFlags } from './serve.js';
-import { flagOf, helpOf, SERVE_OPTIONS, type ServeOption } from './serve-options.js';
+import { flagOf, helpOf, NODE_VARIABLES, SERVE_OPTIONS, type ServeOption } from './serve-options.js';
 import type { ReachableOptions } from './terminal.js';
 
 const integer = (minimum: number, maximum: number) => (text: string) => {
@@ -48,21 +48,21 @@ const stun = () =>
     '--stun <SERVER>',
     'a STUN server that shows the NAT: HOST:PORT, or stuns:HOST:PORT by TLS; may be given several times',
   )
-    .env('RXP2P_STUN')
+    .env(NODE_VARIABLES.stun)
     .argParser(severalByCommas);
 const mqtt = () =>
   new Option(
     '--mqtt <URL>',
     'an MQTT broker that carries messages: mqtts://HOST, wss://HOST/PATH, mqtt://HOST or ws://HOST/PATH; may be given several times',
   )
-    .env('RXP2P_MQTT')
+    .env(NODE_VARIABLES.mqtt)
     .argParser(severalByCommas);
 const turn = () =>
   new Option(
     '--turn <SERVER>',
     'a TURN server for peers that no direct way leads to: turn:USER:PASSWORD@HOST:PORT, or turns: by TLS; may be given several times',
   )
-    .env('RXP2P_TURN')
+    .env(NODE_VARIABLES.turn)
     .argParser((value, before: string[] | undefined) => [...(before ?? []), ...value.split(/\s+/).filter(Boolean)]);
 const relay = () =>
   new Option(

@@ -59,7 +59,7 @@ export class ServeValues {
         if (value !== undefined) this.#set(option, value);
       }
     }
-    const known = new Set([CONFIG_VARIABLE, ...NODE_VARIABLES, ...SERVE_OPTIONS.map(environmentNameOf)]);
+    const known = new Set([CONFIG_VARIABLE, ...Object.values(NODE_VARIABLES), ...SERVE_OPTIONS.map(environmentNameOf)]);
     this.unknownVariables = Object.keys(environment).filter(
       (name) => name.startsWith(ENVIRONMENT_PREFIX) && !known.has(name),
     );
