@@ -39,11 +39,12 @@ import { oneLine } from '../words.js';
 // The proof says which server the node has dialled: the host and port that it was told, in lower case, and the address and port that it
 // has come to. A server refuses one that was meant for another (`wrong-server`), so that no server can pass on another's challenge as its
 // own and have the node's session there. It knows its names (`--host`), and the address of its socket; behind a NAT or a proxy only
-// names tell, and have to be given. A server has no key of its own that the proof could name.
+// names tell, and have to be given. Where the node knows the server by a key, the proof names that.
 //
 // What a hostile server can still do to the nodes that use it: see who they are, where they are, and to whom they send; delay, drop or
 // repeat their messages, which are sealed and signed above this protocol; tell them a wrong address of their own, and list whom it likes.
-// Whoever is on the way to an honest server, or answers for its name, can do the same, and take the session over: the connection is TCP.
+// By plain TCP whoever is on the way to an honest server, or answers for its name, can do the same, and take the session over; not by TLS,
+// with the server's key or as `wss:`.
 //
 // PyP2P's verbs, which nodes without a key use on the same port, are in `lib/pyp2p/wire/rendezvous-messages.ts`.
 //
