@@ -11,6 +11,9 @@ interface Receiver {
   bring(message: TakenMessage): void;
 }
 
+/** A shared store is asked again for what may have come unheard after this time at the earliest, in milliseconds. */
+const LOOK_MS = 15_000;
+
 /**
  * Brings a receiver what is there and what comes, each message once, and no more than it can have without having acknowledged any:
  * {@link MAX_RECEIPTS} messages and {@link TAKEN_MAX_BYTES}.
@@ -22,6 +25,7 @@ export class Bringing {
   /** What the receiver has and has not acknowledged, by receipt, with its size. There is none while it has nothing. */
   #held: Map<string, number> | undefined;
   #heldBytes = 0;
+  #lookedAt = 0;
   /** How many times it has begun. */
   #begun = 0;
   /** Something may have come since it was looked. */
@@ -45,15 +49,25 @@ export class Bringing {
     this.soon();
   }
 
-  /** The receiver has dealt with these: they are deleted. */
+  /** The receiver has dealt with these: they are deleted. What it was not brought, nor has named, is not asked of the store. */
   acknowledge(receipts: readonly string[]): void {
-    for (const receipt of receipts) {
+    const brought = receipts.filter((receipt) => this.#held?.has(receipt));
+    if (brought.length === 0) return;
+    for (const receipt of brought) {
       this.#heldBytes -= this.#held?.get(receipt) ?? 0;
       this.#held?.delete(receipt);
     }
     if (this.#held?.size === 0) this.#held = undefined;
     // If the store cannot be used, they come again.
-    this.#mailbox.boxes.acknowledge(this.#receiver.owner, receipts).catch(noop);
+    this.#mailbox.boxes.acknowledge(this.#receiver.owner, brought).catch(noop);
+    this.soon();
+  }
+
+  /** The receiver has given a sign of life: in a shared store something may have come unheard, which is looked for now and then. */
+  lookAgain(): void {
+    const now = this.#mailbox.runtime.scheduler.now();
+    if (!this.#mailbox.isShared || now - this.#lookedAt < LOOK_MS) return;
+    this.#lookedAt = now;
     this.soon();
   }
 

@@ -167,12 +167,11 @@ export class MailboxSession implements ClientHandler, Waiting, Due {
         this.#take(request.holding);
         break;
       case 'ACK':
-        this.#acknowledge(request.receipts);
+        this.#bringing?.acknowledge(request.receipts);
         break;
       case 'PING':
         this.#say({ verb: 'PONG', now: this.#context.mailbox.runtime.timeOfDay() });
-        // In a shared store something may have come unheard.
-        if (this.#context.mailbox.isShared) this.#bringing?.soon();
+        this.#bringing?.lookAgain();
     }
   }
 
@@ -237,12 +236,6 @@ export class MailboxSession implements ClientHandler, Waiting, Due {
       const listening = isNew ? mailbox.boxes.listen(this.owner) : undefined;
       listening?.then(() => this.#bringing?.soon(), noop);
     }
-  }
-
-  #acknowledge(receipts: readonly string[]): void {
-    // What was brought in another session can be acknowledged in one that takes nothing.
-    if (this.#bringing === undefined) this.#context.mailbox.boxes.acknowledge(this.owner, receipts).catch(noop);
-    else this.#bringing.acknowledge(receipts);
   }
 
   #say(reply: SessionReply): void {

@@ -7,7 +7,7 @@
 //   PUT id peer keepMs message       → DELIVERED id | KEPT id | DECLINED id code words
 //   TAKE receipt receipt …             (from now on the server brings what is there and what comes, but for these)
 //                                      MESSAGE receipt peer address ageMs message
-//   ACK receipt receipt …              (these may be deleted)
+//   ACK receipt receipt …              (these, brought in this session or named by TAKE, may be deleted)
 //   PING                             → PONG now
 //
 // A node need not wait before it goes on: it may say the first PUT and TAKE together with its proof. The proof says which server the

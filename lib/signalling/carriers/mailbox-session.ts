@@ -38,7 +38,7 @@ import {
   type SessionReply,
   type SessionRequest,
 } from './mailbox-lines.js';
-import type { RefusalCode, TakenMessage } from './mailbox-messages.js';
+import { MAX_RECEIPTS, type RefusalCode, type TakenMessage } from './mailbox-messages.js';
 import { HELD_MS, type Receipts } from './mailbox-receipts.js';
 
 /** What a session with a mailbox server needs. */
@@ -275,8 +275,9 @@ function sessionOf({ answers, family, reply$, say, drop, scheduler }: Talk): Mai
           filter(() => receipts.giveUp()),
           startWith(undefined),
           tap(() => {
+            // What was dealt with meanwhile shall not come again, and can be acknowledged once it is named.
+            say({ verb: 'TAKE', holding: [...receipts.holding(), ...receipts.done()].slice(0, MAX_RECEIPTS) });
             tellDone();
-            say({ verb: 'TAKE', holding: receipts.holding() });
           }),
         );
         return merge(

@@ -106,6 +106,23 @@ describe('A session with a mailbox server', () => {
       expect(textsOf(await new MailboxCaller(where, bob).take())).toEqual(['two', 'three']);
     });
 
+    it('until it acknowledges what it was brought, or has named; of anything else the store is not asked', async () => {
+      const where = await serve();
+      const [alice, bob] = [await open(where), createIdentity()];
+      for (const text of ['one', 'two']) await alice.put(bob.peerId, text);
+      const first = await open(where, bob);
+      first.take();
+      const [one, two] = await first.messages(2);
+      first.client.socket.destroy();
+      const second = await open(where, bob);
+      second.say({ verb: 'ACK', receipts: [one?.receipt ?? ''] });
+      second.take(two?.receipt ?? '');
+      expect(texts(await second.messages(1))).toEqual(['one']);
+      second.say({ verb: 'ACK', receipts: [two?.receipt ?? '', 'unknown'] });
+      expect(await second.client.ask('PING')).toMatch(/^PONG /);
+      expect(textsOf(await new MailboxCaller(where, bob).take())).toEqual(['one']);
+    });
+
     it('again in the same session when it takes anew', async () => {
       const where = await serve();
       const [alice, bob] = [await open(where), await open(where)];

@@ -121,6 +121,27 @@ describe("A node's session with a mailbox", () => {
     });
   });
 
+  it('names what was dealt with since the session before, and acknowledges that', () => {
+    marbles(({ scheduler, flush }) => {
+      const { hear, said, session, recording } = played({ scheduler });
+      const receipts = new Receipts(() => scheduler.now());
+      const [parcel] = receipts.take([
+        { receipt: 'r1', from: bob.peerId, message: 'AAAA', seenAt: '198.51.100.7', ageMs: 0 },
+      ]);
+      parcel?.acknowledge();
+      hear(`NONCE ${NONCE} 1`);
+      record(session().messages$(receipts));
+      scheduler.schedule(() => {
+        recording.subscription.unsubscribe();
+      }, 100);
+      flush();
+      expect(said.slice(1).map(({ request }) => request)).toEqual([
+        { verb: 'TAKE', holding: ['r1'] },
+        { verb: 'ACK', receipts: ['r1'] },
+      ]);
+    });
+  });
+
   it('has what nobody has dealt with for ten seconds brought again, and says what it still deals with', () => {
     marbles(({ scheduler, flush }) => {
       const { hear, said, session, recording } = played({ scheduler });
