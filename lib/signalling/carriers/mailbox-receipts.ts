@@ -57,6 +57,11 @@ export class Receipts {
     return [...this.#held.keys()];
   }
 
+  /** How many are to be acknowledged. */
+  get countDone(): number {
+    return this.#done.size;
+  }
+
   /** What is to be acknowledged. */
   done(): readonly string[] {
     return [...this.#done].slice(0, MAX_RECEIPTS);

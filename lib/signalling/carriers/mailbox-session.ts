@@ -102,8 +102,8 @@ export class SessionRefusedError extends HttpError {
   }
 }
 
-/** Messages that were dealt with within this time, in milliseconds, are acknowledged together. */
-const TOGETHER_MS = 25;
+/** Messages that were dealt with within this time, in milliseconds, are acknowledged together, and as many as this at once. */
+const TOGETHER = { ms: 25, most: MAX_RECEIPTS / 2 };
 
 /**
  * Opens a session with a mailbox server. Emits it as soon as the proof of this node's key is on its way, and holds it until
@@ -286,7 +286,11 @@ function sessionOf({ answers, family, reply$, say, drop, scheduler }: Talk): Mai
             filter((reply) => reply.verb === 'MESSAGE'),
             map((message) => [message]),
           ),
-          receipts.changed$.pipe(auditTime(TOGETHER_MS, scheduler), tap(tellDone), ignoreElements()),
+          merge(
+            receipts.changed$.pipe(auditTime(TOGETHER.ms, scheduler)),
+            // The server brings no more before half of what it may bring was acknowledged.
+            receipts.changed$.pipe(filter(() => receipts.countDone >= TOGETHER.most)),
+          ).pipe(tap(tellDone), ignoreElements()),
           take$.pipe(ignoreElements()),
         );
       }),

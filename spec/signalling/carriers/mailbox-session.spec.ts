@@ -121,6 +121,22 @@ describe("A node's session with a mailbox", () => {
     });
   });
 
+  it('acknowledges at once when half of what it may have was dealt with', () => {
+    marbles(({ scheduler, flush }) => {
+      const { hear, verbs, session, recording } = played({ scheduler });
+      hear(`NONCE ${NONCE} 1`);
+      const receipts = new Receipts(() => scheduler.now());
+      const { values } = record(session().messages$(receipts));
+      hear(...Array.from({ length: 130 }, (_, index) => message(`r${index}`)));
+      for (const { acknowledge } of receipts.take(values.flat())) acknowledge();
+      scheduler.schedule(() => {
+        recording.subscription.unsubscribe();
+      }, 100);
+      flush();
+      expect(verbs()).toEqual(['0 PROVE', '0 TAKE', '0 ACK', '25 ACK']);
+    });
+  });
+
   it('names what was dealt with since the session before, and acknowledges that', () => {
     marbles(({ scheduler, flush }) => {
       const { hear, said, session, recording } = played({ scheduler });
