@@ -9,7 +9,9 @@ export interface TurnAddress extends ServerAddress {
 
 /** By what a node may use a TURN server: a user's name and password, or such as hold for a time only. */
 export interface TurnCredentials {
+  /** The USERNAME of RFC 8489 §9.2; of credentials that hold for a time it begins with the time at which they end. */
   readonly username: string;
+  /** The password. It is never sent: it signs what is asked. */
   readonly credential: string;
 }
 
