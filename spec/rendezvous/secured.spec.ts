@@ -175,7 +175,8 @@ describe('Rendezvous that is encrypted', () => {
     await connected(net);
     const { rendezvous } = await serveAll(lab);
     const wrong = lab.net({ rendezvous: [`ws://127.0.0.1:${rendezvous.port}`], timing: { handshakeMs: 300 } });
-    expect(await failing(wrong)).toMatch(/accepted the connection and then said nothing/);
+    // It refuses requests of HTTP in the words of its own protocol.
+    expect(await failing(wrong)).toMatch(/cannot be spoken to by WebSocket/);
     const never = wrong.connect$('');
     expect(await failureOf(never)).toBeDefined();
   });
