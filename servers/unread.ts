@@ -41,17 +41,6 @@ export interface Unreading {
   drop(): void;
 }
 
-/** How a client is watched. */
-interface WatchConfig {
-  readonly socket: Socket;
-  /** The site that it is counted by, which may change when another caller asks by the same proxy. */
-  readonly site: string | (() => string);
-  /** How many bytes wait for it. Default: those that wait in the socket. */
-  readonly waiting?: (() => number) | undefined;
-  /** Drops it. Default: destroys the socket. */
-  readonly drop?: (() => void) | undefined;
-}
-
 interface Watched extends ByteHolder {
   /** How many bytes had gone to the system when that last changed, and when that was. */
   moved: number;
@@ -71,31 +60,6 @@ export class Unread {
   ) {
     const { unreadBytes, unreadBytesPerHost, unreadBytesInAll } = limits;
     this.#shares = new ByteShares({ mostOfOne: unreadBytes, mostOfSite: unreadBytesPerHost, most: unreadBytesInAll });
-  }
-
-  /** Watches a client until its socket is closed. Returns what to call after something was written to it. */
-  watch({
-    socket,
-    site,
-    waiting = () => socket.writableLength,
-    drop = () => socket.destroy(),
-  }: WatchConfig): () => void {
-    const client: Unreading = {
-      socket,
-      get site() {
-        return typeof site === 'string' ? site : site();
-      },
-      get waiting() {
-        return waiting();
-      },
-      drop,
-    };
-    socket.once('close', () => {
-      this.forget(client);
-    });
-    return () => {
-      this.look(client);
-    };
   }
 
   /** Looks at what waits for a client, after something was written to it. It is to be forgotten when its socket is closed. */

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { VirtualTimeScheduler } from 'rxjs';
-import { DEFAULT_UNREAD_LIMITS, Unread, type UnreadLimits } from '../../servers/unread.js';
+import { DEFAULT_UNREAD_LIMITS, Unread, type Unreading, type UnreadLimits } from '../../servers/unread.js';
 import { addressOf, Lab } from '../support/nodes.js';
 
 const MIB = 1024 * 1024;
@@ -52,10 +52,28 @@ describe('What waits for clients that do not read', () => {
     return { unread, pass };
   }
 
+  /** Has what waits for a client looked at, until its socket is closed. */
+  function looking(unread: Unread, socket: Socket, site = 'a', waiting = () => socket.writableLength): () => void {
+    const client: Unreading = {
+      socket,
+      site,
+      get waiting() {
+        return waiting();
+      },
+      drop: () => socket.destroy(),
+    };
+    socket.once('close', () => {
+      unread.forget(client);
+    });
+    return () => {
+      unread.look(client);
+    };
+  }
+
   it('is dropped with the client that takes none of it for too long', async () => {
     const { socket } = await connection();
     const { unread, pass } = unreadOf();
-    const look = unread.watch({ socket, site: 'a' });
+    const look = looking(unread, socket);
     // Less than the system takes in one piece once its buffers are full.
     while (socket.write(Buffer.alloc(64 * 1024))) look();
     look();
@@ -68,7 +86,7 @@ describe('What waits for clients that do not read', () => {
   it('has time in proportion to what the system was handed in one piece', async () => {
     const { socket } = await connection();
     const { unread, pass } = unreadOf();
-    const look = unread.watch({ socket, site: 'a' });
+    const look = looking(unread, socket);
     socket.write(Buffer.alloc(MORE_THAN_FITS));
     look();
     const pieces = MORE_THAN_FITS / (64 * 1024);
@@ -81,7 +99,7 @@ describe('What waits for clients that do not read', () => {
   it('stays for a client that reads, and is forgotten when all has been read', async () => {
     const { client, socket } = await connection();
     const { unread, pass } = unreadOf();
-    const look = unread.watch({ socket, site: 'a' });
+    const look = looking(unread, socket);
     socket.write(Buffer.alloc(MORE_THAN_FITS));
     look();
     client.resume();
@@ -95,7 +113,7 @@ describe('What waits for clients that do not read', () => {
     const { unread } = unreadOf({ unreadBytes: 100 * MIB, unreadBytesPerHost: 100 * MIB, unreadBytesInAll: 200 * MIB });
     const waits = ({ socket }: { readonly socket: Socket }, site: string) => {
       let bytes = 0;
-      const look = unread.watch({ socket, site, waiting: () => bytes });
+      const look = looking(unread, socket, site, () => bytes);
       return (next: number) => {
         bytes = next * MIB;
         look();
