@@ -2,9 +2,10 @@ import { KEEP_MAX_MS, PARCEL_MAX_BYTES } from '../../lib/parcel.js';
 import type { BoxLimits } from './boxes.js';
 import type { PollLimits } from './polls.js';
 import type { Pyp2pLimits } from './pyp2p/limits.js';
+import { DEFAULT_UNREAD_LIMITS, type UnreadLimits } from '../unread.js';
 
 /** Limits of one mailbox server. All messages are held in memory, too. */
-export interface MailboxServerLimits extends BoxLimits, PollLimits, Pyp2pLimits {
+export interface MailboxServerLimits extends BoxLimits, PollLimits, Pyp2pLimits, UnreadLimits {
   /** The longest message, in bytes. */
   readonly messageBytes: number;
   /** For how long a message is kept at most, in milliseconds, whatever its sender asks for. */
@@ -28,6 +29,7 @@ export interface MailboxServerLimits extends BoxLimits, PollLimits, Pyp2pLimits 
 }
 
 export const DEFAULT_MAILBOX_LIMITS: MailboxServerLimits = {
+  ...DEFAULT_UNREAD_LIMITS,
   messageBytes: PARCEL_MAX_BYTES,
   keepMs: KEEP_MAX_MS,
   messagesPerRecipient: 1_000,

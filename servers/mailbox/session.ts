@@ -107,8 +107,7 @@ export class MailboxSession implements ClientHandler, Waiting, Due {
       this.refuse('too-many-lines', `more than ${this.#context.lineRate.perSecond} lines a second`);
       return undefined;
     }
-    // What is kept of a line keeps no more than that line.
-    const request = parseSessionRequest(ownText(text));
+    const request = parseSessionRequest(text);
     if (this.owner === '') {
       // What is said behind the proof waits until it was looked at.
       if (request?.verb === 'PROVE') return this.#prove(request);

@@ -7,7 +7,6 @@ import type { HttpService } from '../http/service.js';
 import { NONCE_BYTES } from '../lines/client-lines.js';
 import { sharedLines, type SharedLines } from '../lines/shared.js';
 import { SocketLines } from '../lines/socket-lines.js';
-import { DEFAULT_UNREAD_LIMITS } from '../unread.js';
 import type { Mailbox } from './mailbox.js';
 import { MailboxSession, type SessionContext } from './session.js';
 
@@ -23,7 +22,7 @@ export class Sessions {
     const { runtime, limits } = mailbox;
     const { scheduler } = runtime;
     this.#mailbox = mailbox;
-    this.#lines = sharedLines(DEFAULT_UNREAD_LIMITS, scheduler);
+    this.#lines = sharedLines(limits, scheduler);
     this.#context = {
       mailbox,
       names: hosts ?? new Set(),

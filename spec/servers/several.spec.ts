@@ -96,7 +96,9 @@ describe('Several servers with one store', () => {
   });
 
   it('bring what is put at one to a session at another, and it is gone from all once that has acknowledged it', async () => {
-    const [one, other] = await Promise.all([serve(), serve()]);
+    // However long it takes until Redis has subscribed.
+    const mailboxLimits = { putBurst: 1e6, requestBurst: 1e6, lineBurst: 1e6 };
+    const [one, other] = await Promise.all([serve({ mailboxLimits }), serve({ mailboxLimits })]);
     const whereOf = (serving: Serving) => ({ host: '127.0.0.1', port: portOf(serving, 'http') });
     const alice = await SessionCaller.open(whereOf(one));
     const bob = await SessionCaller.open(whereOf(other));

@@ -71,7 +71,7 @@ export class SessionCaller {
     this.client.say(...requests.map(formatSessionRequest));
   }
 
-  /** Says TAKE, and waits until the server has heard it. What was brought meanwhile is still to be heard. */
+  /** Says TAKE, for all but these. */
   take(...holding: readonly string[]): void {
     this.say({ verb: 'TAKE', holding });
   }

@@ -46,7 +46,6 @@ export type SessionRefusalCode =
   | 'too-many-polls'
   | 'idle'
   | 'replaced'
-  | 'store-unavailable'
   | 'closing';
 
 /** A line to a mailbox server. */
