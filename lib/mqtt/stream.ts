@@ -1,22 +1,17 @@
 import type { Socket } from 'node:net';
-import { from, map, noop, Observable, of, switchMap } from 'rxjs';
+import { catchError, map, noop, Observable, of, switchMap } from 'rxjs';
 import type { RawData, WebSocket } from 'ws';
 import type { BrokerAddress } from '../broker-name.js';
 import { ClosedError, DialError, ProtocolError } from '../errors.js';
-import { loadWs } from '../packages.js';
+import { webSocket$ } from '../link/web-socket.js';
 import type { Runtime } from '../runtime.js';
 import { PACKET_MAX_BYTES } from './packets.js';
 
 /** The name of MQTT among what WebSockets can carry (MQTT 5 §6). */
 const SUBPROTOCOL = 'mqtt';
 
-/** What a broker may send by WebSocket: several packets in a message, or one in several. Nothing is compressed. */
-const BOUNDS = {
-  perMessageDeflate: false,
-  maxPayload: 4 * PACKET_MAX_BYTES,
-  maxFragments: 64,
-  maxBufferedChunks: 1_024,
-};
+/** The longest message that a broker may send by WebSocket: several packets may be in one, or one in several. */
+const MESSAGE_MAX_BYTES = 4 * PACKET_MAX_BYTES;
 
 /** A connection to a broker, whatever carries its bytes. */
 export interface BrokerStream {
@@ -90,42 +85,13 @@ function overSocket(socket: Socket): BrokerStream {
 }
 
 function overWebSocket$(socket: Socket, url: string): Observable<BrokerStream> {
-  return new Observable((subscriber) => {
-    let opening: WebSocket | undefined;
-    let handedOver = false;
-    const fail = (why: string, cause?: Error) => {
-      subscriber.error(new DialError(`It cannot be spoken to by WebSocket: ${why}`, { cause }));
-    };
-    const open = ({ WebSocket }: Awaited<ReturnType<typeof loadWs>>) => {
-      const webSocket = new WebSocket(url, [SUBPROTOCOL], { ...BOUNDS, createConnection: () => socket });
-      opening = webSocket;
-      webSocket.on('error', (cause) => {
-        fail(cause.message, cause);
-      });
-      webSocket.on('close', () => {
-        fail('it closed the connection');
-      });
-      webSocket.on('open', () => {
-        handedOver = true;
-        webSocket.pause();
-        subscriber.next(overMessages(webSocket));
-        subscriber.complete();
-      });
-    };
-    subscriber.add(
-      from(loadWs()).subscribe({
-        next: open,
-        error: (error: unknown) => {
-          subscriber.error(error);
-        },
-      }),
-    );
-    return () => {
-      if (handedOver) return;
-      if (opening === undefined) socket.destroy();
-      else opening.terminate();
-    };
-  });
+  return webSocket$(socket, { url, protocol: SUBPROTOCOL, maxPayload: MESSAGE_MAX_BYTES }).pipe(
+    catchError((cause: unknown) => {
+      if (!(cause instanceof DialError)) throw cause;
+      throw new DialError(`It cannot be spoken to by WebSocket: ${cause.message}`, { cause });
+    }),
+    map(overMessages),
+  );
 }
 
 /** @param webSocket one that is open and paused. */

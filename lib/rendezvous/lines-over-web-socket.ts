@@ -1,17 +1,14 @@
 import type { Socket } from 'node:net';
-import { defer, from, noop, Observable, Subject } from 'rxjs';
+import { defer, map, noop, Subject, type Observable } from 'rxjs';
 import type { WebSocket } from 'ws';
-import { ClosedError, DialError, ProtocolError, SendBufferFullError } from '../errors.js';
+import { ClosedError, ProtocolError, SendBufferFullError } from '../errors.js';
 import { expectLine } from '../link/lines.js';
-import { loadWs } from '../packages.js';
+import { webSocket$ } from '../link/web-socket.js';
 import { REPLY_MAX_BYTES, WEB_SOCKET_PATH, WEB_SOCKET_PROTOCOL } from './messages.js';
 import type { ServerLines } from './server-lines.js';
 
 /** The connection is closed when more bytes than this wait for a server that does not read: far more than is ever sent to one. */
 const SEND_MAX_BYTES = 64 * 1_048_576;
-
-/** What a server may send: replies, none of them in more than a few frames. Nothing is compressed. */
-const BOUNDS = { perMessageDeflate: false, maxPayload: REPLY_MAX_BYTES, maxFragments: 64, maxBufferedChunks: 1_024 };
 
 /**
  * Opens a WebSocket on a connection, to exchange lines by it. Emits them and completes. On any failure, and when unsubscribed from before,
@@ -22,43 +19,10 @@ const BOUNDS = { perMessageDeflate: false, maxPayload: REPLY_MAX_BYTES, maxFragm
  * @throws DialError when the server agrees to no WebSocket.
  */
 export function webSocketLines$(stream: Socket, url: string): Observable<ServerLines> {
-  return new Observable((subscriber) => {
-    const fail = (why: string, cause?: Error) => {
-      subscriber.error(new DialError(why, { cause }));
-    };
-    let opening: WebSocket | undefined;
-    let handedOver = false;
-    const open = ({ WebSocket }: Awaited<ReturnType<typeof loadWs>>) => {
-      const at = new URL(WEB_SOCKET_PATH.slice(1), url);
-      const webSocket = new WebSocket(at, [WEB_SOCKET_PROTOCOL], { ...BOUNDS, createConnection: () => stream });
-      opening = webSocket;
-      webSocket.on('error', (cause) => {
-        fail(cause.message, cause);
-      });
-      webSocket.on('close', () => {
-        fail('it closed the connection');
-      });
-      webSocket.on('open', () => {
-        handedOver = true;
-        webSocket.pause();
-        subscriber.next(new LinesOverWebSocket(webSocket));
-        subscriber.complete();
-      });
-    };
-    subscriber.add(
-      from(loadWs()).subscribe({
-        next: open,
-        error: (error: unknown) => {
-          subscriber.error(error);
-        },
-      }),
-    );
-    return () => {
-      if (handedOver) return;
-      if (opening === undefined) stream.destroy();
-      else opening.terminate();
-    };
-  });
+  const at = new URL(WEB_SOCKET_PATH.slice(1), url);
+  return webSocket$(stream, { url: at, protocol: WEB_SOCKET_PROTOCOL, maxPayload: REPLY_MAX_BYTES }).pipe(
+    map((webSocket) => new LinesOverWebSocket(webSocket)),
+  );
 }
 
 /** Lines over a WebSocket: each is a text message. */
