@@ -23,7 +23,7 @@ export interface Guests {
 }
 
 /** How much work a node does for others at once. */
-interface AnswerLimits {
+export interface AnswerLimits {
   /** In all. */
   readonly most: number;
   /** For peers at one address. */

@@ -1,25 +1,9 @@
-import {
-  catchError,
-  defer,
-  filter,
-  first,
-  ignoreElements,
-  map,
-  merge,
-  mergeMap,
-  of,
-  share,
-  switchMap,
-  take,
-  takeUntil,
-  type Observable,
-} from 'rxjs';
+import { catchError, first, ignoreElements, map, merge, of, switchMap, take, type Observable } from 'rxjs';
 import { ignoreErrors } from '../../operators/ignore-errors.js';
 import { within } from '../../operators/within.js';
-import { Seen } from '../../bounds/seen.js';
 import type { ReceivedSignal, Signal, Signalling } from '../../signalling/signalling.js';
-import { AnswerRoom, NOT_NOW, refuse$ } from '../../peers/guests.js';
-import { asks$ } from '../asks.js';
+import { refuse$ } from '../../peers/guests.js';
+import { answerMeetings$ } from '../meetings.js';
 import { readAsk, replySignal, type RelayAsk, type RelayNames } from './messages.js';
 import type { RelayContext } from './context.js';
 import type { KnownRelays, Relay } from './known-relays.js';
@@ -30,9 +14,6 @@ export const COME_MS = 10_000;
 
 /** Relay meetings joined for others at the same time: 64, of which 16 for one address (an office). Each is a socket to a relay. */
 const ANSWERED = { most: 64, mostOfHost: 16 };
-
-/** Requests that have been answered. Each may come again by another carrier, as late as a carrier keeps it. */
-const REMEMBERED = { forMs: 120_000, maxEntries: 1_000 };
 
 /** A relay that a peer named, and the same relay as this node knows it. */
 interface Place {
@@ -63,29 +44,12 @@ export function placesFor(ask: readonly RelayNames[], relays: readonly Relay[]):
  * itself, so that nobody can make it connect to a third party. Never emits, never fails.
  */
 export function answerRelays$(signalling: Signalling, context: RelayContext): Observable<never> {
-  return defer(() => {
-    const answering = new AnswerRoom(ANSWERED);
-    const seen = new Seen({ ...REMEMBERED, now: () => context.scheduler.now() });
-    const ask$ = asks$(signalling, readAsk, () => context.scheduler.now()).pipe(
-      filter(({ signal, ask }) => !seen.has(`${signal.from} ${ask.token}`)),
-      share(),
-    );
-    return ask$.pipe(
-      mergeMap(({ signal, ask, withdrawn$ }) => {
-        const { from, seenAt } = signal;
-        const refused$ = defer(() => refuse$(signalling, context, from, refusalSignal(ask, NOT_NOW)));
-        if (!answering.hasRoom(seenAt) || !context.admits(from, seenAt)) return refused$;
-        seen.add(`${from} ${ask.token}`);
-        const askedAnew$ = ask$.pipe(filter((other) => other.signal.from === from));
-        return answering.count$(
-          seenAt,
-          // Goes on when another technique has connected the two: lines may already be on their way by this relay.
-          answer$(signalling, context, signal, ask).pipe(takeUntil(merge(askedAnew$, withdrawn$))),
-          refused$,
-        );
-      }),
-      ignoreElements(),
-    );
+  return answerMeetings$(signalling, context, {
+    limits: ANSWERED,
+    read: readAsk,
+    nameOf: ({ token }) => token,
+    refusal: refusalSignal,
+    answer$: (signal, ask) => answer$(signalling, context, signal, ask),
   });
 }
 

@@ -1,22 +1,9 @@
-import {
-  catchError,
-  defer,
-  filter,
-  ignoreElements,
-  merge,
-  mergeMap,
-  share,
-  switchMap,
-  take,
-  takeUntil,
-  type Observable,
-} from 'rxjs';
-import { Seen } from '../../bounds/seen.js';
+import { catchError, ignoreElements, merge, switchMap, take, type Observable } from 'rxjs';
 import { ignoreErrors } from '../../operators/ignore-errors.js';
 import { within } from '../../operators/within.js';
-import { AnswerRoom, NOT_NOW, refuse$ } from '../../peers/guests.js';
+import { refuse$ } from '../../peers/guests.js';
 import type { ReceivedSignal, Signalling } from '../../signalling/signalling.js';
-import { asks$ } from '../asks.js';
+import { answerMeetings$ } from '../meetings.js';
 import type { TurnContext } from './context.js';
 import {
   addressesOf,
@@ -34,40 +21,23 @@ import { readAsk, replySignal, type TurnMeeting, type TurnReply } from './messag
 /** Meetings at TURN servers for others at the same time: 32, of which 4 for one address. Each is an allocation or a dial. */
 const ANSWERED = { most: 32, mostOfHost: 4 };
 
-/** Requests that have been answered. Each may come again by another carrier, as late as a carrier keeps it. */
-const REMEMBERED = { forMs: 120_000, maxEntries: 1_000 };
-
 /**
  * Answers requests to meet at a TURN server: many peers at once, each peer once at a time. Dials where the peer's server listens,
  * within the limits of {@link mayComeTo}, or has a server of its own listen for the peer. Never emits, never fails.
  */
 export function answerTurns$(signalling: Signalling, context: TurnContext): Observable<never> {
-  return defer(() => {
-    const answering = new AnswerRoom(ANSWERED);
-    const seen = new Seen({ ...REMEMBERED, now: () => context.scheduler.now() });
-    const ask$ = asks$(signalling, readAsk, () => context.scheduler.now()).pipe(
-      filter(({ signal, ask }) => !seen.has(`${signal.from} ${ask.attempt}`)),
-      share(),
-    );
-    return ask$.pipe(
-      mergeMap(({ signal, ask, withdrawn$ }) => {
-        const { from, seenAt } = signal;
-        const refused$ = (why: string) => refuse$(signalling, context, from, refusal(ask, why));
-        if (!answering.hasRoom(seenAt) || !context.admits(from, seenAt)) return refused$(NOT_NOW);
-        seen.add(`${from} ${ask.attempt}`);
-        const askedAnew$ = ask$.pipe(filter((other) => other.signal.from === from));
-        return answering.count$(
-          seenAt,
-          answer$(signalling, context, signal, ask).pipe(
-            // Without details, which strangers must not learn.
-            catchError(() => refused$('the two do not meet at this TURN server')),
-            takeUntil(merge(askedAnew$, withdrawn$)),
-          ),
-          defer(() => refused$(NOT_NOW)),
-        );
-      }),
-      ignoreElements(),
-    );
+  return answerMeetings$(signalling, context, {
+    limits: ANSWERED,
+    read: readAsk,
+    nameOf: ({ attempt }) => attempt,
+    refusal,
+    answer$: (signal, ask) =>
+      answer$(signalling, context, signal, ask).pipe(
+        // Without details, which strangers must not learn.
+        catchError(() =>
+          refuse$(signalling, context, signal.from, refusal(ask, 'the two do not meet at this TURN server')),
+        ),
+      ),
   });
 }
 
