@@ -1,4 +1,4 @@
-import { debounceTime, map, startWith, switchMap, takeUntil, timer, type Observable, type SchedulerLike } from 'rxjs';
+import { map, startWith, switchMap, takeUntil, timer, type Observable, type SchedulerLike } from 'rxjs';
 
 /** A server that has not said anything for this long is asked for a sign of life; NATs are known to forget a quiet mapping in 60 s. */
 const PING_MS = 20_000;
@@ -25,7 +25,7 @@ export function keepAlive$(
 ): Observable<never> {
   return line$.pipe(
     startWith(undefined),
-    debounceTime(PING_MS, scheduler),
+    switchMap(() => timer(PING_MS, scheduler)),
     switchMap(() => {
       ask();
       return timer(PONG_MS, scheduler).pipe(takeUntil(line$));

@@ -1,42 +1,26 @@
 import { from, lastValueFrom, mergeMap, toArray } from 'rxjs';
 import { NETWORKS, SHARED_NETWORKS, type Router, type SharedNetwork } from './networks.js';
 import { Run } from './run.js';
-import { check$, checkNetwork, checkShared, type Finding, type Report } from './self-check.js';
+import { checkNetwork, checkShared, type Finding } from './self-check.js';
 import { canRunLab, LAB_LIMIT_MS, needsLab } from './support.js';
 
 /** Each check mostly waits for packets that never come, so many fit side by side. */
 const PARALLEL = 10;
 
-/** One of each kind: with a NAT, behind two, with a port mapping, shared by both hosts. `npm run lab -- check` does all, also in CI. */
-const CHECKED = ['random', 'cgnat', 'upnp-igd2', 'hairpin'] as const;
-
 /** One of the networks takes more than a minute, and all of them keep a machine busy. */
 const CHECK_LIMIT_MS = 2 * LAB_LIMIT_MS;
 
+// That the networks are what they say is shown by `npm run lab -- check`, also in CI: here, that it would find it out if they were not.
 describe('The lab’s self-check', () => {
   let run: Run;
-  let reports: readonly Report[];
 
   beforeAll(async () => {
-    if (!canRunLab()) return;
-    run = await Run.open();
-    reports = await lastValueFrom(check$(run, CHECKED, PARALLEL).pipe(toArray()), { defaultValue: [] });
-  }, CHECK_LIMIT_MS);
+    if (canRunLab()) run = await Run.open();
+  });
 
   afterAll(async () => {
     if (canRunLab()) await run.close();
   });
-
-  for (const name of CHECKED) {
-    it(`finds that ${name} is what it says`, () => {
-      needsLab();
-      const findings = reports.find(({ network }) => network === name)?.findings ?? [];
-      expect(findings.length).toBeGreaterThan(0);
-      for (const { what, expected, seen, ok } of findings) {
-        expect(ok).withContext(`${what}: expected ${expected}, saw ${seen}`).toBeTrue();
-      }
-    });
-  }
 
   /** Networks that are not what they say: built for real, and compared with the description of the true ones. */
   const lies: Readonly<Record<string, { check: () => Promise<Finding[]>; wrong: string[] }>> = {
