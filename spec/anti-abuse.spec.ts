@@ -49,6 +49,8 @@ describe('a node cannot be made to connect to a third party', () => {
       admits: () => true,
       mayRefuse: () => true,
       isOnLink,
+      // It never comes to see whoever asks.
+      looksForItself: false,
       dial$: (endpoint) => {
         dialled.push(formatEndpoint(endpoint));
         return EMPTY;

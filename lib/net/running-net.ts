@@ -43,6 +43,7 @@ import { techniquesOf } from './techniques.js';
 import { maintainConnections$ } from './maintenance.js';
 import { receive$ } from '../peers/inbound.js';
 import { Peers } from '../peers/peers.js';
+import { Sightings } from '../peers/sightings.js';
 import { Exposures } from '../remote/expose.js';
 import { webTlsBy } from '../link/web-tls.js';
 import { systemRuntime, type Runtime } from '../runtime.js';
@@ -100,6 +101,7 @@ export class RunningNet {
     this.#closing = closing;
     const context = secureContextOf(identity);
     const { security, dialect, locatorForm } = kindOf({ config, runtime, context });
+    const sightings = new Sightings({ now: () => runtime.scheduler.now() });
     const peers = new Peers(config, runtime, security, this.#tell);
     this.#locatorForm = locatorForm;
     this.#host = {
@@ -109,9 +111,12 @@ export class RunningNet {
       security,
       dialect,
       peers,
+      sightings,
+      looksForItself: config.turn.length > 0 && config.relay !== false,
       signalling: signallingOver({
         identity,
         carriers: carriersOf(config, this.#sessions$, runtime, this.#tell),
+        addressOf: (peerId) => sightings.addressOf(peerId),
         runtime,
         trace: this.#tell,
       }),

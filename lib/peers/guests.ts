@@ -14,6 +14,9 @@ import type { Peers } from './peers.js';
 /** The refusal of a node that is too busy. */
 export const NOT_NOW = 'not now';
 
+/** The peer, or this node, cannot do it at the moment: what was asked for may be asked for again. */
+export class LaterError extends DialError {}
+
 /** Decides whether peers may ask this node to do something for them. */
 export interface Guests {
   /** Whether to answer a peer's request. `seenAt` is the address at which the carrier saw it. */

@@ -19,7 +19,7 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import { ProtocolError } from '../errors.js';
-import type { Identity } from '../identity.js';
+import type { Identity, PeerId } from '../identity.js';
 import { headStart } from '../operators/head-start.js';
 import { ignoreErrors } from '../operators/ignore-errors.js';
 import { siteBuckets } from '../bounds/rate-limit.js';
@@ -59,6 +59,8 @@ interface CarriersConfig {
   readonly identity: Identity;
   /** The fastest first. */
   readonly carriers: readonly Carrier[];
+  /** Where a peer was seen otherwise, for carriers that do not see their senders. */
+  readonly addressOf?: ((peerId: PeerId) => string | undefined) | undefined;
   readonly runtime: Runtime;
   readonly trace: SignalTrace;
 }
@@ -68,7 +70,7 @@ interface CarriersConfig {
  * start over the next; where none does, by all that keep it. What comes is taken once, whichever carriers bring it and however
  * often, for as long as it could be a replay, and in the order in which its sender numbered it ({@link InOrder}).
  */
-export function signallingOver({ identity, carriers, runtime, trace }: CarriersConfig): Signalling {
+export function signallingOver({ identity, carriers, addressOf, runtime, trace }: CarriersConfig): Signalling {
   const { timeOfDay, scheduler } = runtime;
   // The longest time in which a replay could be accepted: kept for the longest time, by clocks that are wrong in both directions.
   const seen = new Seen({ forMs: KEEP_MAX_MS + 2 * CLOCK_TOLERANCE_MS, maxEntries: MAX_REMEMBERED, now: timeOfDay });
@@ -133,7 +135,7 @@ export function signallingOver({ identity, carriers, runtime, trace }: CarriersC
         seen.add(key);
         known.heard(from, siteOfParcel(parcel));
         trace({ type: 'signal', step: 'received', peerId: from, kind: oneLine(kind), by });
-        return signalOf(envelope, parcel);
+        return signalOf(envelope, parcel.seenAt ?? addressOf?.(from));
       }),
       finalize(() => waiting.delete(key)),
     );
@@ -247,7 +249,7 @@ function keyOf({ from, id }: Envelope): string {
   return `${from} ${id}`;
 }
 
-function signalOf({ from, kind, body }: Envelope, { seenAt }: Parcel): ReceivedSignal {
+function signalOf({ from, kind, body }: Envelope, seenAt: string | undefined): ReceivedSignal {
   return { from, kind, body, seenAt };
 }
 

@@ -14,7 +14,10 @@ export interface Signal {
 export interface ReceivedSignal extends Signal {
   /** Who sent it. */
   readonly from: PeerId;
-  /** The sender's address, as the server or node that carried the signal saw it; `undefined` if it was not seen. */
+  /**
+   * The sender's address, as the server or node that carried the signal saw it, or where nobody did, a server on which the sender was met
+   * before; `undefined` if it was not seen.
+   */
   readonly seenAt: string | undefined;
 }
 

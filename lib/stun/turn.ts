@@ -87,9 +87,18 @@ export function lifetimeIn(message: StunMessage): number | undefined {
   return value?.length === 4 ? Buffer.from(value).readUInt32BE() : undefined;
 }
 
-/** The id of the connection of a peer that has dialled (RFC 6062 §5.4); `undefined` for any other message. */
-export function connectionAttemptIn(message: StunMessage): Uint8Array | undefined {
+/** The connection of a peer that has dialled. */
+export interface ConnectionAttempt {
+  readonly id: Uint8Array;
+  /** Where the server sees the peer. */
+  readonly peer: Endpoint;
+}
+
+/** The connection of a peer that has dialled (RFC 6062 §5.4); `undefined` for any other message. */
+export function connectionAttemptIn(message: StunMessage): ConnectionAttempt | undefined {
   const isAttempt = message.class === 'indication' && message.method === TURN_METHOD.connectionAttempt;
-  const value = isAttempt ? attributeIn(message, TYPE.connectionId) : undefined;
-  return value?.length === 4 ? value : undefined;
+  const id = isAttempt ? attributeIn(message, TYPE.connectionId) : undefined;
+  const value = isAttempt ? attributeIn(message, TYPE.peerAddress) : undefined;
+  const peer = value && readXorAddress(value, message.transaction);
+  return id?.length === 4 && peer !== undefined ? { id, peer } : undefined;
 }

@@ -3,6 +3,7 @@ import type { Observable } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
 import type { NetworkLook } from '../link/network-looks.js';
 import type { Peers } from '../peers/peers.js';
+import type { Sightings } from '../peers/sightings.js';
 import type { Security } from '../peers/security.js';
 import type { Dialect } from '../rendezvous/dialect.js';
 import type { Runtime } from '../runtime.js';
@@ -20,6 +21,10 @@ export interface TechniqueHost {
   readonly context: SecureContext;
   readonly security: Security;
   readonly peers: Peers;
+  /** Where peers have been seen. */
+  readonly sightings: Sightings;
+  /** Whether this node may come to see a peer that no carrier of signals sees: by a TURN server of its own. */
+  readonly looksForItself: boolean;
   readonly signalling: Signalling;
   /** What it has found out about itself; replays the latest. */
   readonly findings$: Observable<Findings>;

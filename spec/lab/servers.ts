@@ -12,6 +12,7 @@ const PORT = 8000;
 const HTTP_PORT = 8080;
 const DHT_PORT = 7000;
 const MQTT_PORT = 1883;
+const TURN_PORT = 3478;
 
 /** What a program may take to start and to reach its servers on a busy machine, and to end. */
 export const START_MS = 10_000;
@@ -23,11 +24,14 @@ interface ServersConfig {
   readonly carrier?: CarrierName | undefined;
 }
 
-/** Starts all of them; resolves when they can be reached. */
+/** Starts all of them; resolves when they can be reached. With a broker there is none of ours: a TURN server sees NATs, and relays. */
 export const startServers = (topology: Topology, config: ServersConfig): Promise<Program[]> => {
-  const brokers = config.carrier === 'mqtt' ? SERVERS.map((server) => startBroker(topology, server)) : [];
-  const servers = SERVERS.map((server) => startServer(topology, server, config));
-  return within(START_MS, Promise.all([...servers, ...brokers]));
+  const programs = SERVERS.flatMap((server) =>
+    config.carrier === 'mqtt'
+      ? [startBroker(topology, server), startTurn(topology, server)]
+      : [startServer(topology, server, config)],
+  );
+  return within(START_MS, Promise.all(programs));
 };
 
 /** A broker as it comes, but for everybody, on both families. */
@@ -39,6 +43,24 @@ const startBroker = async (topology: Topology, server: string): Promise<Program>
   await program.line((text) => text.includes('running'), program.stderr$);
   return program;
 };
+
+const TURN_OPTIONS =
+  '-n --verbose --no-cli --no-udp --no-tls --no-dtls --log-file stdout -a -u alice:secret -r example.org';
+
+/** Starts coturn, which is a STUN server, too, on all addresses of a server. */
+export const startTurn = async (topology: Topology, server: string): Promise<Program> => {
+  const start = `pid=$(mktemp) && exec turnserver --pidfile "$pid" ${TURN_OPTIONS} "$@"`;
+  const addresses = familiesOf(topology.plan, server).flatMap((family) => {
+    const address = addressOf(topology.plan, server, family);
+    return ['--listening-ip', address, '--relay-ip', address];
+  });
+  const program = topology.run(server, ['sh', '-c', start, 'turnserver', ...addresses]);
+  await program.line((text) => text.includes('listener opened on'));
+  return program;
+};
+
+/** What a node says to use a TURN server. */
+export const turnAt = (host: string): string[] => ['--turn', `turn:alice:secret@${host}:${TURN_PORT}`];
 
 /** They listen on both families, as every rendezvous server should. Of a DHT they are the first two nodes. */
 const startServer = async (topology: Topology, server: string, { rxp2p, carrier }: ServersConfig): Promise<Program> => {
@@ -56,15 +78,17 @@ const startServer = async (topology: Topology, server: string, { rxp2p, carrier 
  * What a node is told of the servers. Everybody knows them by the same names, which have addresses of both families, so that
  * a node of IPv4 alone and one of IPv6 alone meet there; by which a host with both goes there is its system's choice. Only who
  * is seen by a family can tell that it is reached by it: a host with both is told of a name with IPv4 alone, too, since systems
- * prefer IPv6. The DHT is of IPv4 alone. A broker tells nobody where it sees a node, and shows none its NAT: what is left is to be
- * dialled, and a relay.
+ * prefer IPv6. The DHT is of IPv4 alone. A broker tells nobody where it sees a node, and shows none its NAT: TURN servers do both.
  */
 export const meetingPlaces = ({ plan }: Topology, host: string, carrier: CarrierName = 'rendezvous'): string[] => {
-  if (carrier === 'mqtt') {
-    const all = SERVERS.map((server) => serverName(server));
-    return all.flatMap((name) => ['--mqtt', `mqtt://${name}:${MQTT_PORT}`, '--relay', `http://${name}:${HTTP_PORT}`]);
-  }
   const names = carrier === 'dht' || familiesOf(plan, host).length < 2 ? [undefined] : [undefined, 4 as const];
+  if (carrier === 'mqtt') {
+    const stun = names.flatMap((family) =>
+      SERVERS.flatMap((server) => ['--stun', `${serverName(server, family)}:${TURN_PORT}`]),
+    );
+    const all = SERVERS.map((server) => serverName(server));
+    return [...all.flatMap((name) => ['--mqtt', `mqtt://${name}:${MQTT_PORT}`, ...turnAt(name)]), ...stun];
+  }
   return names.flatMap((family) =>
     SERVERS.flatMap((server) => {
       if (carrier === 'dht') return ['--dht', `${serverName(server, 4)}:${DHT_PORT}`];

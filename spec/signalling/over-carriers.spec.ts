@@ -1,6 +1,6 @@
 import { defer, NEVER, of, Subject, tap, throwError, timer, map, type Observable } from 'rxjs';
 import { createIdentity, type Identity } from '../../lib/identity.js';
-import { systemRuntime } from '../../lib/runtime.js';
+import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { PARCEL_MAX_BYTES } from '../../lib/parcel.js';
 import type { Carrier, CarrierName, Delivery, Parcel, SendOptions } from '../../lib/signalling/carrier.js';
 import { openEnvelope, sealEnvelope, type Envelope } from '../../lib/signalling/envelope.js';
@@ -44,6 +44,7 @@ interface World extends Marbles {
   /** Bob's signalling over these carriers. */
   readonly over: (...carriers: readonly Carrier[]) => Signalling;
   readonly dropped: string[];
+  readonly runtime: Runtime;
   /** A signal from Alice to Bob, sealed now. */
   readonly seal: (fields?: Partial<Omit<Envelope, 'from'>>) => Buffer;
 }
@@ -60,6 +61,7 @@ function world(spec: (world: World) => void): void {
     spec({
       ...helpers,
       dropped,
+      runtime,
       over: (...carriers) => signallingOver({ identity: bob, carriers, runtime, trace }),
       seal: (fields) =>
         sealEnvelope(alice, {
@@ -349,6 +351,27 @@ describe('signals to this node', () => {
       for (const carrier of carriers) carrier.deliver(seal(SIGNAL));
       const signal = { ...SIGNAL, from: alice.peerId, seenAt: '192.0.2.1' };
       expect(values).toEqual([signal, signal]);
+    });
+  });
+
+  it('come with where the sender was met before where the carrier does not see it, and only there', () => {
+    world(({ seal, runtime }) => {
+      const parcels = new Subject<Parcel>();
+      const blind: Carrier = { name: 'mqtt', isBlind: true, parcel$: parcels.asObservable(), send$: () => NEVER };
+      const met = new Map([[alice.peerId, '45.45.1.1']]);
+      const addressOf = (peerId: string) => met.get(peerId);
+      const trace = () => undefined;
+      const { values } = record(
+        signallingOver({ identity: bob, carriers: [blind], addressOf, runtime, trace }).signal$,
+      );
+      const bring = (seenAt: string | undefined) => {
+        parcels.next({ bytes: seal(), from: undefined, seenAt, acknowledge: () => undefined });
+      };
+      bring(undefined);
+      bring('192.0.2.1');
+      met.clear();
+      bring(undefined);
+      expect(values.map(({ seenAt }) => seenAt)).toEqual(['45.45.1.1', '192.0.2.1', undefined]);
     });
   });
 

@@ -15,7 +15,7 @@ import {
 import { addresses, ports } from '../support/locators.js';
 
 const TRANSACTION = Buffer.from('0102030405060708090a0b0c', 'hex');
-const RELAYED_ADDRESS = 0x0016;
+const [PEER_ADDRESS, RELAYED_ADDRESS] = [0x0012, 0x0016];
 
 /** A message as it comes out of the wire. */
 function message(
@@ -61,12 +61,15 @@ describe('what TURN has beside STUN', () => {
   });
 
   it('is the connection of a peer in an indication alone', () => {
-    const id = [connectionId(Buffer.of(1, 2, 3, 4))];
+    const id = connectionId(Buffer.of(1, 2, 3, 4));
+    const peer = { address: '45.45.1.1', port: 40_000 };
+    const from = { type: PEER_ADDRESS, value: xorAddress(peer, TRANSACTION) };
     const { connectionAttempt } = TURN_METHOD;
-    expect(connectionAttemptIn(message(id, 'indication', connectionAttempt))).toEqual(Buffer.of(1, 2, 3, 4));
-    expect(connectionAttemptIn(message(id, 'request', connectionAttempt))).toBeUndefined();
-    expect(connectionAttemptIn(message(id, 'indication', TURN_METHOD.refresh))).toBeUndefined();
-    expect(connectionAttemptIn(message([connectionId(Buffer.of(1))], 'indication', connectionAttempt))).toBeUndefined();
-    expect(connectionAttemptIn(message([], 'indication', connectionAttempt))).toBeUndefined();
+    const told = { id: Buffer.of(1, 2, 3, 4), peer };
+    expect(connectionAttemptIn(message([id, from], 'indication', connectionAttempt))).toEqual(told);
+    expect(connectionAttemptIn(message([id, from], 'request', connectionAttempt))).toBeUndefined();
+    expect(connectionAttemptIn(message([id, from], 'indication', TURN_METHOD.refresh))).toBeUndefined();
+    for (const attributes of [[connectionId(Buffer.of(1)), from], [id], [id, { ...from, value: Buffer.of(1) }], []])
+      expect(connectionAttemptIn(message(attributes, 'indication', connectionAttempt))).toBeUndefined();
   });
 });

@@ -17,7 +17,7 @@ import { connectionId, lifetime, lifetimeIn, TURN_METHOD } from '../../lib/stun/
 import type { TurnServer } from '../../lib/stun/turn-name.js';
 import { addressOf, type Lab } from './nodes.js';
 
-const [USERNAME, REALM, NONCE, RELAYED_ADDRESS] = [0x0006, 0x0014, 0x0015, 0x0016];
+const [USERNAME, PEER_ADDRESS, REALM, NONCE, RELAYED_ADDRESS] = [0x0006, 0x0012, 0x0014, 0x0015, 0x0016];
 
 const USER = { username: 'alice', credential: 'secret' };
 const KEY = longTermKey(USER.username, 'example.org', USER.credential);
@@ -66,10 +66,11 @@ export class FakeTurn {
   }
 
   /** Tells the holder of the first connection that a peer has dialled. */
-  announce(id: Buffer): void {
+  announce(id: Buffer, from: Endpoint = { address: '192.0.2.9', port: 40_000 }): void {
     const transaction = Buffer.alloc(12, 9);
     const method = TURN_METHOD.connectionAttempt;
-    const message = encodeStun({ method, class: 'indication', transaction, attributes: [connectionId(id)] });
+    const attributes = [connectionId(id), { type: PEER_ADDRESS, value: xorAddress(from, transaction) }];
+    const message = encodeStun({ method, class: 'indication', transaction, attributes });
     this.control.write(message);
   }
 

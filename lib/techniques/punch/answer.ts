@@ -18,11 +18,11 @@ import { familyOf } from '../../endpoint.js';
 import { DialError, reasonOf } from '../../errors.js';
 import { type PunchSide } from './plan.js';
 import type { ReceivedSignal, Signalling } from '../../signalling/signalling.js';
-import { AnswerRoom, NOT_NOW, refuse$ } from '../../peers/guests.js';
+import { AnswerRoom, LaterError, NOT_NOW, refuse$ } from '../../peers/guests.js';
 import { asks$ } from '../asks.js';
 import { answerSignal, readAsk, type PunchAsk } from './messages.js';
 import type { PunchContext } from './context.js';
-import { MISCOUNTED, LaterError, expectWhereSeen, open$ } from './round.js';
+import { MISCOUNTED, expectWhereSeen, open$ } from './round.js';
 
 /** Punches for others at the same time: 32, of which 16 for one address. A punch takes a few sockets, a birthday plan thousands. */
 const ANSWERED = { most: 32, mostOfHost: 16 };
@@ -73,7 +73,7 @@ function answerRound$(
   let isAgreed = false;
   return defer(() => context.side$(familyOf(side.address), [side.address], { by: 'peer', mayGuess })).pipe(
     switchMap((own, index) => {
-      expectWhereSeen(side, signal);
+      expectWhereSeen(side, signal, context);
       if (index > 0) {
         context.tell({ ...told, step: 'refused', reason: MISCOUNTED });
         return concat(answer$({ refusal: MISCOUNTED }), EMPTY.pipe(throwIfEmpty(() => new DialError(MISCOUNTED))));

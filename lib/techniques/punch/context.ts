@@ -48,6 +48,8 @@ export interface PunchContext extends Guests {
   readonly secure$: (socket: Socket, role: 'client' | 'server', peerId: PeerId) => Observable<Link>;
   /** Accepts a link if the peer chooses it: emits once the peer's hello has come and the link is taken over. */
   readonly receive$: (link: Link) => Observable<unknown>;
+  /** Whether this node may come to see a peer that no carrier of signals sees. */
+  readonly looksForItself: boolean;
   /** Emits when a peer gets a direct link, whoever made it and how. */
   readonly satisfied$: (peerId: PeerId) => Observable<unknown>;
   readonly tell: (step: PunchStep) => void;

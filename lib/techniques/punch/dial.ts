@@ -22,12 +22,12 @@ import type { Link } from '../../link/link.js';
 import { PUNCH_ROUNDS } from './plan.js';
 import { within } from '../../operators/within.js';
 import type { Signalling } from '../../signalling/signalling.js';
-import { NOT_NOW } from '../../peers/guests.js';
+import { LaterError, NOT_NOW } from '../../peers/guests.js';
 import { askSignal, readAnswer, type PunchAnswer, type PunchAsk } from './messages.js';
 import type { PunchContext } from './context.js';
 import type { Unl, UnlV3 } from '../../unl/types.js';
 import type { Attempt, Dial } from '../technique.js';
-import { MISCOUNTED, LaterError, FinalError, expectWhereSeen, open$ } from './round.js';
+import { MISCOUNTED, FinalError, expectWhereSeen, open$ } from './round.js';
 import { NO_SIGNAL } from '../asks.js';
 
 /** How long the peer has to answer: enough on slow paths to observe its NAT anew and to send two signals by the server. */
@@ -122,7 +122,7 @@ function askRound$(
       const told = { attemptId: id, peerId, round, by: 'us' } as const;
       const ask = { attempt: id, round, side: own, roundTripMs: context.roundTripMs(family), mayGuess };
       context.tell({ ...told, step: 'asked', own: { natType, address, ports } });
-      return exchange$(signalling, peerId, ask, scheduler).pipe(
+      return exchange$(context, signalling, peerId, ask, scheduler).pipe(
         switchMap((answer) => {
           if ('refusal' in answer) {
             context.tell({ ...told, step: 'refused', reason: answer.refusal });
@@ -141,6 +141,7 @@ function askRound$(
 
 /** Asks, and emits the peer's answers: a later one may withdraw the first. */
 function exchange$(
+  context: PunchContext,
   signalling: Signalling,
   peerId: PeerId,
   ask: PunchAsk,
@@ -151,7 +152,7 @@ function exchange$(
     mergeMap((signal) => {
       const answer = readAnswer(signal);
       if (answer?.attempt !== ask.attempt || answer.round !== ask.round) return EMPTY;
-      if ('side' in answer) expectWhereSeen(answer.side, signal);
+      if ('side' in answer) expectWhereSeen(answer.side, signal, context);
       return of(answer);
     }),
   );

@@ -31,6 +31,8 @@ interface PunchContextConfig {
   readonly nats$: Observable<readonly NatView[]>;
   /** To the server that carries this node's signals by a family, and back, in milliseconds. */
   readonly roundTripMs: PunchContext['roundTripMs'];
+  /** Whether it may come to see a peer that no carrier of signals sees. */
+  readonly looksForItself: boolean;
   readonly tell: (step: PunchStep) => void;
 }
 
@@ -79,6 +81,7 @@ export function punchContextOf(dependencies: PunchContextConfig): PunchContext {
         }),
       );
     },
+    looksForItself: dependencies.looksForItself,
     satisfied$: (peerId) => peers.satisfied$(peerId),
     ...guestsOf(dependencies),
     tell: dependencies.tell,

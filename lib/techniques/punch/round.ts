@@ -3,14 +3,12 @@ import { catchError, defer, EMPTY, mergeMap, Subject, take, takeUntil, tap, thro
 import { DialError, reasonOf } from '../../errors.js';
 import { planPunch, type OwnPunchSide, type PunchPlan, type PunchPlanOptions, type PunchSide } from './plan.js';
 import type { ReceivedSignal } from '../../signalling/signalling.js';
+import { LaterError } from '../../peers/guests.js';
 import type { PunchStep } from './steps.js';
 import type { PunchContext } from './context.js';
 
 /** The refusal of a peer that had told wrong ports. It is asked again at once. */
 export const MISCOUNTED = 'miscounted';
-
-/** The peer, or this node, has too much to do at the moment. */
-export class LaterError extends DialError {}
 
 /** Another round would be of no use: the peer does not want to, or no plan is possible. */
 export class FinalError extends DialError {}
@@ -23,10 +21,15 @@ interface PunchOptions {
 
 /**
  * Checks that the peer's claimed address is the one at which the server sees it, so that nobody can make this node send to a
- * third party.
+ * third party. Where no carrier shows the peer, this node may come to see it: then it is asked again later.
  */
-export function expectWhereSeen({ address }: PunchSide, { seenAt }: ReceivedSignal): void {
+export function expectWhereSeen(
+  { address }: PunchSide,
+  { seenAt }: ReceivedSignal,
+  { looksForItself }: Pick<PunchContext, 'looksForItself'>,
+): void {
   if (seenAt === address) return;
+  if (seenAt === undefined && looksForItself) throw new LaterError('Nobody has shown yet where the peer is');
   throw new FinalError(`The peer says that it is at ${address}, but it is seen at ${seenAt ?? 'no address'}`);
 }
 

@@ -32,6 +32,8 @@ export interface Reversing extends Guests {
   readonly own: () => Unl;
   /** Whether one of this machine's interfaces is on the same network as an address, so that nobody is in between. */
   readonly isOnLink: (address: string) => boolean;
+  /** Whether this node may come to see a peer that no carrier of signals sees. */
+  readonly looksForItself: boolean;
   /** Opens a link to a peer at an endpoint, its key proven, for its attempt. */
   readonly dial$: (endpoint: Endpoint, peerId: PeerId, attemptId: string) => Observable<Link>;
   /** Emits when a peer gets a direct link, whoever made it and how. */
@@ -72,7 +74,10 @@ function answer$(
   const { staggerMs, scheduler } = reversing;
   const refused$ = (reason: string) => refuse$(signalling, reversing, signal.from, refusalSignal(attempt, reason));
   const endpoints = endpointsFor(unl, signal, reversing);
-  if (endpoints.length === 0) return refused$('you are seen at none of the endpoints that you name');
+  if (endpoints.length === 0) {
+    const isLater = signal.seenAt === undefined && reversing.looksForItself;
+    return refused$(isLater ? NOT_NOW : 'you are seen at none of the endpoints that you name');
+  }
   const dials = endpoints.map((endpoint) => reversing.dial$(endpoint, signal.from, attempt));
   return headStart(dials, staggerMs, scheduler).pipe(
     take(1),

@@ -1,5 +1,6 @@
-import { EMPTY, map, merge, mergeMap, NEVER, switchMap, timer } from 'rxjs';
+import { EMPTY, map, merge, mergeMap, NEVER, retry, switchMap, timer } from 'rxjs';
 import { DialError, TimeoutError } from '../../errors.js';
+import { LaterError, NOT_NOW } from '../../peers/guests.js';
 import { candidatesOf } from '../direct.js';
 import type { Dial } from '../technique.js';
 import { dialBackSignal, readRefusal } from './messages.js';
@@ -8,6 +9,12 @@ import { NO_SIGNAL } from '../asks.js';
 
 /** The peer tries several dials one after the other, so it gets the time of this many. */
 const PATIENCE = 2;
+
+/** A peer that has too much to do, or is yet to see where this node is, is asked again after this time, in milliseconds … */
+const LATER_MS = 1_000;
+
+/** … and so often in all. */
+const MAX_ASKS = 4;
 
 /**
  * Asks the peer to dial this node, which can be dialled, where the peer cannot: PyP2P's reverse connect. The link that comes
@@ -25,7 +32,8 @@ export const dialByReverseConnect: Dial = (attempt$) =>
         mergeMap((signal) => {
           const refusal = readRefusal(signal);
           if (signal.from !== peer.peerId || refusal?.attempt !== id) return EMPTY;
-          throw new DialError(`The peer does not dial back: ${refusal.reason}`);
+          const words = `The peer does not dial back: ${refusal.reason}`;
+          throw refusal.reason === NOT_NOW ? new LaterError(words) : new DialError(words);
         }),
       );
       // A peer that has the request dials at once. A peer that has not may fetch it later.
@@ -43,6 +51,14 @@ export const dialByReverseConnect: Dial = (attempt$) =>
           }),
         );
       // The inbound link ends the attempt, so this side emits nothing.
-      return merge(expect$(REVERSE_CONNECT.name), refused$, asked$, NEVER);
+      return merge(expect$(REVERSE_CONNECT.name), refused$, asked$, NEVER).pipe(
+        retry({
+          count: MAX_ASKS - 1,
+          delay: (error: unknown) => {
+            if (error instanceof LaterError) return timer(LATER_MS, scheduler);
+            throw error;
+          },
+        }),
+      );
     }),
   );

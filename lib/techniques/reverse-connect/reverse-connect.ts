@@ -14,15 +14,18 @@ interface ReversingConfig extends PeerDialConfig {
   readonly peers: Peers;
   /** This node's own locator as it is now. */
   readonly own: () => Unl;
+  /** Whether it may come to see a peer that no carrier of signals sees. */
+  readonly looksForItself: boolean;
 }
 
 /** What a node gives to the dials that others ask for. */
 function reversingOf(dependencies: ReversingConfig): Reversing {
-  const { config, runtime, peers, own } = dependencies;
+  const { config, runtime, peers, own, looksForItself } = dependencies;
   return {
     own,
     ...guestsOf(dependencies),
     isOnLink,
+    looksForItself,
     dial$: (endpoint, peerId, attemptId) =>
       dialPeer$(endpoint, { technique: REVERSE_CONNECT.name, attemptId, peerId }, dependencies),
     satisfied$: (peerId) => peers.satisfied$(peerId),

@@ -2,7 +2,6 @@ import type { Socket } from 'node:net';
 import {
   defer,
   EMPTY,
-  filter,
   finalize,
   ignoreElements,
   map,
@@ -35,6 +34,13 @@ import { formatTurn, type TurnServer } from '../../stun/turn-name.js';
 import { TurnRefusedError, TurnSession, type TurnRequest } from './session.js';
 import { controlWire, dataWire, open$, type WireConfig } from './wire.js';
 
+/** A peer that has dialled an allocation. */
+export interface Arrival {
+  readonly socket: Socket;
+  /** The address at which the server sees the peer. */
+  readonly seenAt: string;
+}
+
 /** An endpoint of TCP at a TURN server, where peers that are permitted reach this node. */
 export interface Allocation {
   /** Where peers dial. */
@@ -42,7 +48,7 @@ export interface Allocation {
   /** Permits a peer's address for as long as it is subscribed to: emits once that holds. */
   readonly permit$: (address: string) => Observable<unknown>;
   /** Each connection of a peer. A subscriber takes it; without one they end at the server. */
-  readonly socket$: Observable<Socket>;
+  readonly arrival$: Observable<Arrival>;
 }
 
 /** What it takes to have an allocation. */
@@ -115,14 +121,14 @@ function allocationOver$(stream: Socket, server: TurnServer, config: AllocationC
         switchMap((data) => handedOver$(data, session.ask$(dataWire(data), bindingOf(id)))),
       );
     let taking = 0;
-    const socket$ = wire.message$.pipe(
+    const arrival$ = wire.message$.pipe(
       map((bytes) => decodeStun(bytes)),
       map((message) => message && connectionAttemptIn(message)),
-      filter((id) => id !== undefined && taking < MAX_TAKING),
-      mergeMap((id) => {
-        if (id === undefined) return EMPTY;
+      mergeMap((dialled) => {
+        if (dialled === undefined || taking >= MAX_TAKING) return EMPTY;
         taking++;
-        return bind$(id).pipe(
+        return bind$(dialled.id).pipe(
+          map((socket): Arrival => ({ socket, seenAt: dialled.peer.address })),
           ignoreErrors(),
           finalize(() => taking--),
         );
@@ -137,7 +143,7 @@ function allocationOver$(stream: Socket, server: TurnServer, config: AllocationC
         if (allocated === undefined)
           throw new DialError(`The TURN server ${formatTurn(server)} does not say where it listens`);
         isAllocated = true;
-        return merge(of({ relayed: allocated.relayed, permit$, socket$ }), refreshed$(allocated.seconds));
+        return merge(of({ relayed: allocated.relayed, permit$, arrival$ }), refreshed$(allocated.seconds));
       }),
     );
     return merge(wire.message$.pipe(ignoreElements()), allocated$).pipe(

@@ -1,4 +1,4 @@
-import { catchError, ignoreElements, merge, switchMap, take, type Observable } from 'rxjs';
+import { catchError, EMPTY, ignoreElements, merge, switchMap, take, tap, type Observable } from 'rxjs';
 import { ignoreErrors } from '../../operators/ignore-errors.js';
 import { within } from '../../operators/within.js';
 import { refuse$ } from '../../peers/guests.js';
@@ -23,7 +23,8 @@ const ANSWERED = { most: 32, mostOfHost: 4 };
 
 /**
  * Answers requests to meet at a TURN server: many peers at once, each peer once at a time. Dials where the peer's server listens,
- * within the limits of {@link mayComeTo}, or has a server of its own listen for the peer. Never emits, never fails.
+ * within the limits of {@link mayComeTo}, or has a server of its own listen for the peer. Where no carrier shows it where the peer is, it does
+ * both, since its server sees that. Never emits, never fails.
  */
 export function answerTurns$(signalling: Signalling, context: TurnContext): Observable<never> {
   return answerMeetings$(signalling, context, {
@@ -50,6 +51,28 @@ function answer$(
   const say$ = (reply: TurnReply) => signalling.send$(from, replySignal(reply)).pipe(ignoreErrors(), ignoreElements());
   const own = { attempt: ask.attempt, from: addressesOf(context.own()), at: undefined };
   const { at } = ask;
+  const addresses = seenAt === undefined ? ask.from : [seenAt, ...ask.from];
+  /** Has a server of this node's listen for the peer, and asks the peer there. */
+  const comes$ = () =>
+    allocateAtAny$(context, familyFor(addresses)).pipe(
+      switchMap((allocation) =>
+        merge(
+          linkAt$(allocation, context, 'server', from),
+          admit$(allocation, addresses).pipe(switchMap(() => say$({ ...own, at: allocation.relayed }))),
+        ),
+      ),
+    );
+  /** Looks where the peer is, which nobody has told, so that it may be punched, or dialled back. Never emits, never fails. */
+  const seen$ = () =>
+    context.servers.length === 0
+      ? EMPTY
+      : comes$().pipe(
+          within(COME_MS, 'The peer did not come', context.scheduler),
+          take(1),
+          tap(({ stream }) => stream.destroy()),
+          ignoreElements(),
+          ignoreErrors(),
+        );
   if (at !== undefined) {
     if (!mayComeTo(at, context))
       return refuse$(signalling, context, from, refusal(ask, 'this node does not dial the endpoint that you name'));
@@ -58,21 +81,11 @@ function answer$(
       within(COME_MS, 'The peer was not there', context.scheduler),
       take(1),
     );
-    return merge(say$(own), met$);
+    return merge(say$(own), met$, seenAt === undefined ? seen$() : EMPTY);
   }
   if (context.servers.length === 0)
     return refuse$(signalling, context, from, refusal(ask, 'this node has no TURN server'));
-  const addresses = seenAt === undefined ? ask.from : [seenAt, ...ask.from];
-  return whileOpen$(
-    allocateAtAny$(context, familyFor(addresses)).pipe(
-      switchMap((allocation) =>
-        merge(
-          linkAt$(allocation, context, 'server', from),
-          admit$(allocation, addresses).pipe(switchMap(() => say$({ ...own, at: allocation.relayed }))),
-        ),
-      ),
-    ),
-  ).pipe(
+  return whileOpen$(comes$()).pipe(
     within(COME_MS, 'The peer did not come', context.scheduler),
     switchMap((link) => context.receive$(link)),
     take(1),

@@ -24,5 +24,7 @@ export interface TurnContext extends Guests {
   readonly own: () => Unl;
   /** Whether the user has named a STUN or TURN server at this address. */
   readonly knows: (address: string) => boolean;
+  /** A TURN server of this node's has seen a peer, which has proven its key there. */
+  readonly saw: (peerId: PeerId, address: string) => void;
   readonly scheduler: SchedulerLike;
 }

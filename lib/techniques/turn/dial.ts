@@ -11,11 +11,13 @@ import {
   switchMap,
   take,
   takeUntil,
+  tap,
   timer,
   type Observable,
 } from 'rxjs';
 import { DialError, TimeoutError } from '../../errors.js';
 import type { Link } from '../../link/link.js';
+import { ignoreErrors } from '../../operators/ignore-errors.js';
 import { NO_SIGNAL } from '../asks.js';
 import type { Attempt, Dial } from '../technique.js';
 import type { UnlV3 } from '../../unl/types.js';
@@ -68,6 +70,7 @@ function atOwnServer$(attempt: Attempt, context: TurnContext, peer: UnlV3): Obse
         return merge(
           link$,
           admit$(allocation, addresses).pipe(switchMap(() => talk.asked$(ask).pipe(takeUntil(link$)))),
+          visit$(talk.answer$, context, peer),
           // The peer may be seen elsewhere by now.
           untilLinked$.pipe(
             switchMap(({ seenAt, from }) => admit$(allocation, seenAt === undefined ? from : [seenAt, ...from])),
@@ -76,6 +79,22 @@ function atOwnServer$(attempt: Attempt, context: TurnContext, peer: UnlV3): Obse
         );
       }),
     ),
+  );
+}
+
+/**
+ * Shows this node to a peer that no carrier shows it to: dials where the peer's own server listens, proves its key, and leaves. After that
+ * the peer may punch, or dial back. Never emits, never fails.
+ */
+function visit$(answer$: Observable<TurnMeeting>, context: TurnContext, { peerId }: UnlV3): Observable<never> {
+  return answer$.pipe(
+    map(({ at }) => at),
+    filter((at) => at !== undefined && mayComeTo(at, context)),
+    take(1),
+    switchMap((at) => (at === undefined ? EMPTY : comeTo$(at, context, 'client', peerId))),
+    tap(({ stream }) => stream.end()),
+    ignoreElements(),
+    ignoreErrors(),
   );
 }
 

@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import { catchError, mergeMap, Observable, retry, switchMap, take, tap, throwError, timer } from 'rxjs';
 import { familyOf, isPublicUnicast, scopeOf, type Endpoint } from '../../endpoint.js';
 import { DialError } from '../../errors.js';
@@ -80,15 +79,23 @@ export function admit$({ relayed, permit$ }: Allocation, addresses: readonly str
   });
 }
 
-/** The first of those who dial an allocation that proves to be the peer. */
+/** The first of those who dial an allocation that proves to be the peer. Where the server sees it is remembered. */
 export function linkAt$(
-  { socket$ }: Allocation,
-  { secure$ }: TurnContext,
+  { arrival$ }: Allocation,
+  { secure$, saw }: TurnContext,
   role: 'client' | 'server',
   peerId: PeerId,
 ): Observable<Link> {
-  return socket$.pipe(
-    mergeMap((socket: Socket) => secure$(socket, role, peerId).pipe(ignoreErrors()), MAX_HANDSHAKES),
+  return arrival$.pipe(
+    mergeMap(({ socket, seenAt }) => {
+      const secured$ = secure$(socket, role, peerId);
+      return secured$.pipe(
+        tap(() => {
+          saw(peerId, seenAt);
+        }),
+        ignoreErrors(),
+      );
+    }, MAX_HANDSHAKES),
     take(1),
   );
 }

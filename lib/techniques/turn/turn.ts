@@ -25,7 +25,7 @@ export function turn(host: TechniqueHost): NodeTechnique {
 }
 
 function turnContextOf(host: TechniqueHost): TurnContext {
-  const { config, runtime, own } = host;
+  const { config, runtime, own, sightings } = host;
   const { bind: localAddress, stun, timing, turn: servers } = config;
   return {
     servers,
@@ -34,6 +34,9 @@ function turnContextOf(host: TechniqueHost): TurnContext {
     ...relayedLinks(TURN.name, host),
     ...guestsOf(host),
     own,
+    saw: (peerId, address) => {
+      sightings.note(peerId, address);
+    },
     knows: (address) => [...stun, ...servers].some(({ host }) => host === address),
     scheduler: runtime.scheduler,
   };

@@ -56,7 +56,7 @@ const TURN_ANSWERS: readonly Buffer[] = [
   {
     method: TURN_METHOD.connectionAttempt,
     class: 'indication' as const,
-    attributes: [connectionId(Buffer.of(1, 2, 3, 4))],
+    attributes: [connectionId(Buffer.of(1, 2, 3, 4)), { type: 0x0012, value: xorAddress(SEEN, TRANSACTION) }],
   },
   {
     method: TURN_METHOD.allocate,

@@ -54,8 +54,8 @@ interface Behaviour {
   readonly of?: (node: 'a' | 'b', scheduler: TestScheduler) => Partial<PunchContext>;
   readonly ofBoth?: (scheduler: TestScheduler, address: string) => Partial<PunchContext>;
   readonly isThere?: boolean;
-  /** Where the server sees `b`, when that is not where it is. */
-  readonly bSeenAt?: string;
+  /** Where the carrier sees a node, when that is not where it is. */
+  readonly seenAt?: (node: 'a' | 'b', scheduler: TestScheduler, address: string) => string | undefined;
 }
 
 const opens = (scheduler: TestScheduler) => concat(timer(80, scheduler).pipe(map(() => new Socket())), NEVER);
@@ -87,7 +87,7 @@ function world(behaviour: Behaviour, spec: (world: World) => void): void {
             defer(() => {
               expect(to).toBe(other().peerId);
               node.sent.push(signal);
-              const seenAt = name === 'b' ? (behaviour.bSeenAt ?? address) : address;
+              const seenAt = behaviour.seenAt === undefined ? address : behaviour.seenAt(name, scheduler, address);
               if (isThere)
                 scheduler.schedule(() => {
                   other().inbox.next({ ...signal, from: peerId, seenAt });
@@ -121,6 +121,7 @@ function world(behaviour: Behaviour, spec: (world: World) => void): void {
             node.received.push(link);
             return of(undefined);
           },
+          looksForItself: false,
           satisfied$: () => NEVER,
           mayRefuse: () => true,
           admits: () => true,
@@ -229,6 +230,35 @@ describe('the simultaneous open', () => {
     });
   });
 
+  it('asks a peer again that is yet to see where this node is, and one that this node is yet to see', () => {
+    for (const unseen of ['a', 'b'] as const) {
+      const seenAt: Behaviour['seenAt'] = (node, scheduler, address) =>
+        node === unseen && scheduler.now() < 1_500 ? undefined : address;
+      world({ seenAt, ofBoth: () => ({ looksForItself: true }) }, ({ a, b, connect, flush }) => {
+        const connecting = connect();
+        flush();
+        expect(connecting.error).toBeUndefined();
+        expect(connecting.values).toHaveSize(1);
+        expect(a.sent).toHaveSize(3);
+        // Whoever sees the other agrees, and waits in vain for one that does not.
+        expect(a.plans).toHaveSize(1);
+        expect(b.plans.length).toBe(unseen === 'a' ? 1 : 3);
+      });
+    }
+  });
+
+  it('fails at once where nobody ever shows where the other is', () => {
+    for (const unseen of ['a', 'b'] as const) {
+      const seenAt: Behaviour['seenAt'] = (node, _scheduler, address) => (node === unseen ? undefined : address);
+      world({ seenAt }, ({ a, connect, flush }) => {
+        const connecting = connect();
+        flush();
+        expect(String(connecting.error)).toMatch(/seen at no address/);
+        expect([a.sent.length, a.plans.length]).toEqual([1, 0]);
+      });
+    }
+  });
+
   it('waits with a plan of thousands of SYNs until no other is under way', () => {
     let isFree = false;
     const room = (node: 'a' | 'b') => (node === 'b' ? { hasRoomFor: () => isFree || !(isFree = true) } : {});
@@ -314,12 +344,15 @@ describe('the simultaneous open', () => {
   });
 
   it('sends nothing to a peer that says it is where it is not seen, whoever asks', () => {
-    world({ bSeenAt: '45.203.113.10' }, ({ a, connect, flush }) => {
-      const connecting = connect();
-      flush();
-      expect(String(connecting.error)).toMatch(/says that it is at 45.203.113.9, but it is seen at 45.203.113.10/);
-      expect(a.plans).toEqual([]);
-    });
+    world(
+      { seenAt: (node, _scheduler, address) => (node === 'b' ? '45.203.113.10' : address) },
+      ({ a, connect, flush }) => {
+        const connecting = connect();
+        flush();
+        expect(String(connecting.error)).toMatch(/says that it is at 45.203.113.9, but it is seen at 45.203.113.10/);
+        expect(a.plans).toEqual([]);
+      },
+    );
     const victim = { natType: { type: 'preserving' }, address: '45.192.2.7', ports: [80], localPorts: [80] } as const;
     const lie = (node: 'a' | 'b') => (node === 'a' ? { side$: () => concat(of(victim), NEVER) } : {});
     world({ of: lie }, ({ b, connect, flush }) => {

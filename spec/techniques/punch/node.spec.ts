@@ -41,6 +41,7 @@ function nodeOf(
     dialect: OUR_DIALECT,
     nats$: of(nat === undefined ? [] : [{ ...nat, family: 4, servers, roundTripMs: 80, lastPort: 49_996 }]),
     roundTripMs: () => 80,
+    looksForItself: false,
     tell: () => undefined,
   });
   return { context, peers };

@@ -1,4 +1,4 @@
-import { concat, EMPTY, filter, firstValueFrom, map, NEVER, of, Subject, take, throwError, timer } from 'rxjs';
+import { concat, defer, EMPTY, filter, firstValueFrom, map, NEVER, of, Subject, take, throwError, timer } from 'rxjs';
 import type { TestScheduler } from 'rxjs/testing';
 import { DialError } from '../../../lib/errors.js';
 import { createIdentity } from '../../../lib/identity.js';
@@ -43,10 +43,11 @@ describe('the reverse connect', () => {
         },
         signalling: {
           signal$: signals.asObservable(),
-          send$: (to, signal, options) => {
-            sent.push([to, signal, options]);
-            return of(delivery);
-          },
+          send$: (to, signal, options) =>
+            defer(() => {
+              sent.push([to, signal, options]);
+              return of(delivery);
+            }),
         },
       });
       const recording = record(of(attempt).pipe(dialByReverseConnect));
@@ -81,6 +82,28 @@ describe('the reverse connect', () => {
       expect(recording.error).toBeUndefined();
       signals.next({ ...refusal, from: BOB, seenAt: undefined });
       expect(String(recording.error)).toMatch(/does not dial back: not {2}now/);
+    });
+  });
+
+  it('asks a peer that cannot do it yet again after a second each, but not for ever', () => {
+    asking('kept', ({ sent, recording, signals, scheduler, flush }) => {
+      const refusal = { kind: 'dial-back-refusal', body: { attempt: 'attempt', reason: 'not now' } };
+      for (let second = 0; second < 10; second++) {
+        scheduler.schedule(
+          () => {
+            signals.next({ ...refusal, from: BOB, seenAt: undefined });
+          },
+          1_000 * second + 500,
+        );
+      }
+      const asked: number[] = [];
+      for (const ms of [400, 1_400, 1_600, 3_600, 9_000])
+        scheduler.schedule(() => {
+          asked.push(sent.length);
+        }, ms);
+      flush();
+      expect(asked).toEqual([1, 1, 2, 3, 4]);
+      expect(String(recording.error)).toMatch(/does not dial back: not now/);
     });
   });
 
@@ -133,6 +156,7 @@ describe('a node that is asked to dial back', () => {
         admits: () => true,
         mayRefuse: () => true,
         isOnLink: (address) => address.startsWith('192.168.1.'),
+        looksForItself: false,
         dial$: ({ address, port }, peerId, attemptId) => {
           expect(peerId).toBe(ALICE);
           dialled.push(`${address}:${port} ${attemptId}`);
@@ -188,6 +212,18 @@ describe('a node that is asked to dial back', () => {
         expect(refusals).toEqual(['you are seen at none of the endpoints that you name']);
       });
     }
+  });
+
+  it('may be asked again by one that nobody has shown yet, where this node comes to see it', () => {
+    asked({ looksForItself: true }, ({ signals, ask, dialled, refusals, flush }) => {
+      const endpoints = [wan(ALICE_AT)];
+      signals.next({ ...dialBackSignal('one', { ...alice, endpoints }), from: ALICE, seenAt: undefined });
+      ask([wan('45.192.2.1')]);
+      expect(refusals).toEqual(['not now', 'you are seen at none of the endpoints that you name']);
+      ask(endpoints);
+      flush();
+      expect(dialled).toEqual([`${ALICE_AT}:4000 one`]);
+    });
   });
 
   it('dials nothing but public addresses, whatever a server says of where the other is seen', () => {

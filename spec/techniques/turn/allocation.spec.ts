@@ -85,13 +85,14 @@ describe('an allocation at a TURN server', () => {
     expect(fake.heard).toEqual(['allocate', 'allocate', 'createPermission', 'createPermission']);
   });
 
-  it('hands over what peers send from their first byte on', async () => {
+  it('hands over what peers send from their first byte on, and tells where the server sees them', async () => {
     const fake = await FakeTurn.start(lab);
     fake.greeting = Buffer.from('hello');
     const { allocation } = await held(allocate$(fake.server, config()));
-    const socket = firstValueFrom(allocation.socket$);
-    fake.announce(Buffer.of(1, 2, 3, 4));
-    const peer = await socket;
+    const arrival = firstValueFrom(allocation.arrival$);
+    fake.announce(Buffer.of(1, 2, 3, 4), { address: '192.0.2.77', port: 40_000 });
+    const { socket: peer, seenAt } = await arrival;
+    expect(seenAt).toBe('192.0.2.77');
     lab.onClose(() => peer.destroy());
     expect(String(await once(peer.resume(), 'data'))).toBe('hello');
     expect(fake.sockets).toHaveSize(2);
@@ -101,7 +102,7 @@ describe('an allocation at a TURN server', () => {
     const fake = await FakeTurn.start(lab);
     fake.instead = (name) => (name === 'connectionBind' ? Buffer.alloc(0) : undefined);
     const { allocation } = await held(allocate$(fake.server, config()));
-    lab.use(allocation.socket$.subscribe());
+    lab.use(allocation.arrival$.subscribe());
     for (let i = 0; i < 100; i++) fake.announce(Buffer.of(0, 0, 0, i));
     // Whatever was announced has been dealt with before the answer to what is asked now.
     await firstValueFrom(allocation.permit$('192.0.2.7'));
@@ -182,14 +183,15 @@ describe('coturn as a TURN server', () => {
   const credentials = () => ({ username: 'alice', credential: 'secret' });
 
   /** Dials an allocation, and has a text go each way. */
-  async function exchange({ relayed, permit$, socket$ }: Allocation, from = '127.0.0.1'): Promise<void> {
+  async function exchange({ relayed, permit$, arrival$ }: Allocation, from = '127.0.0.1'): Promise<void> {
     lab.use(permit$(from).subscribe());
     await firstValueFrom(permit$(from));
-    const arriving: Promise<Socket> = firstValueFrom(socket$);
+    const arriving = firstValueFrom(arrival$);
     const peer = connect({ host: relayed.address, port: relayed.port, localAddress: from });
     lab.onClose(() => peer.destroy());
     peer.write('ping');
-    const socket = await arriving;
+    const { socket, seenAt } = await arriving;
+    expect(seenAt).toBe(from);
     lab.onClose(() => socket.destroy());
     expect(String(await once(socket.resume(), 'data'))).toBe('ping');
     socket.write('pong');
