@@ -174,7 +174,7 @@ describe('Rendezvous that is encrypted', () => {
     await net.start();
     await connected(net);
     const { rendezvous } = await serveAll(lab);
-    const wrong = lab.net({ rendezvous: [`ws://127.0.0.1:${rendezvous.port}`], timing: { handshakeMs: 300 } });
+    const wrong = lab.net({ rendezvous: [`ws://127.0.0.1:${rendezvous.port}`], timing: { handshakeMs: 5_000 } });
     // It refuses requests of HTTP in the words of its own protocol.
     expect(await failing(wrong)).toMatch(/cannot be spoken to by WebSocket/);
     const never = wrong.connect$('');

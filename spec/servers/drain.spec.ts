@@ -71,7 +71,7 @@ describe('Servers that are drained', () => {
   });
 
   it('wait no longer for who asks nothing than for any request', async () => {
-    const { at, drain, ended } = await serving({ httpLimits: { requestMs: 50 } });
+    const { at, drain, ended } = await serving({ httpLimits: { requestMs: 1_500 } });
     const silent = connect(at('http'));
     silent.on('error', () => undefined).resume();
     await once(silent, 'connect');

@@ -184,7 +184,7 @@ describe('An HTTP server', () => {
   });
 
   it('hangs up on those whose request never ends: in trickles, in headers, in its body', async () => {
-    const where = await open({ requestMs: 100 });
+    const where = await open({ requestMs: 1_500 });
     const trickles = [
       'GET /hello HTTP/1.1\r\nX: ',
       'POST /later HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n',

@@ -421,7 +421,7 @@ describe('A relay server', () => {
   });
 
   it('tells of bytes while a session goes on', async () => {
-    const { counters$, ...where } = await open({ limits: { idleMs: 400 } });
+    const { counters$, ...where } = await open({ limits: { idleMs: 3_000 } });
     const [here, there] = await pairAt(where);
     here.write('12345');
     await bytesOf(there, 5);

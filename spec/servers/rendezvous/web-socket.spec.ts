@@ -222,7 +222,7 @@ describe('A rendezvous server by WebSocket', () => {
   }, 20_000);
 
   it('does not wait for half a handshake', async () => {
-    const servers = await serveAll(lab, { httpLimits: { requestMs: 200 } });
+    const servers = await serveAll(lab, { httpLimits: { requestMs: 1_500 } });
     const { address, port } = servers.http;
     const half = connect({ host: address, port });
     sockets.push(half);
