@@ -26,6 +26,8 @@ export type {
 export type { SchemaFailure, SchemaIssue, SchemaResult, SchemaSuccess, StandardSchema } from './remote/schema.js';
 export type { Path } from './connection/path.js';
 export type { Mapping } from './port-mapping/mapping.js';
+export type { NatCheck, NetCheck, SessionCheck } from './net/check/interface.js';
+export type { Means, PeerKind, Ways } from './net/check/ways.js';
 export type { ClockStatus } from './net/clock-watch.js';
 export type { Reach } from './reachability.js';
 export type { ServerReport } from './server-report.js';

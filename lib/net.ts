@@ -21,6 +21,7 @@ import type { AcceptOptions, Channel, Connection } from './connection/connection
 import { ClosedError, InvalidUnlError, reasonOf, UnavailableError } from './errors.js';
 import type { PeerId } from './identity.js';
 import { expectLine } from './link/lines.js';
+import type { NetCheck } from './net/check/interface.js';
 import { Closing } from './net/closing.js';
 import type { ConnectOptions, Line, Net, NetStatus } from './net/interface.js';
 import { preload } from './net/preload.js';
@@ -123,6 +124,10 @@ class LazyNet implements Net {
         return net.connect$(peer, options);
       });
     }).pipe(untilAborted(signal));
+  }
+
+  check$(): Observable<NetCheck> {
+    return this.#whenStarted$((net) => net.check$());
   }
 
   channels$(name: string, options?: AcceptOptions): Observable<Channel> {

@@ -58,6 +58,8 @@ export interface Reach {
   readonly mapping: Mapping | undefined;
   /** The gateway's external address is not the one that others see: another NAT stands before it, and drops what comes. */
   readonly isBehindAnotherNat: boolean;
+  /** The gateway opens a port, but nobody outside gets here by it. */
+  readonly isOpenedInVain: boolean;
   /** All of it in words. */
   readonly words: string;
 }

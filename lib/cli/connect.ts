@@ -21,6 +21,7 @@ import { expectOneOf } from '../validate.js';
 import { meetingPlaces } from './meeting-places.js';
 import { reporter, type Report } from './report.js';
 import { print } from './stdout.js';
+import { StoryRecord } from './story/record.js';
 import {
   caOf,
   identityOf,
@@ -40,14 +41,16 @@ export interface ConnectOptions extends NodeOptions {
   readonly technique?: readonly string[];
   /** Seconds. */
   readonly timeout: number;
+  /** A file for the report as a page. */
+  readonly report?: string;
 }
 
 /** `rxp2p connect`: passes lines between a peer and the terminal until one of them ends. */
-export async function connect(unl: string, options: ConnectOptions): Promise<void> {
+export async function connect(unl: string, options: ConnectOptions, version: string): Promise<void> {
   const peer = parseUnl(unl);
   const peerId = peerNameOf(peer);
   const techniques = options.technique?.map((name) => expectOneOf('--technique', name, TECHNIQUE_NAMES));
-  const { bind, json, relay, stun, timeout, turn } = options;
+  const { bind, json, relay, report: file, stun, timeout, turn } = options;
   const report = reporter(json);
   const net = createNet({
     mode: 'direct',
@@ -62,6 +65,7 @@ export async function connect(unl: string, options: ConnectOptions): Promise<voi
     portMapping: false,
     reachability: false,
   });
+  const story = file === undefined ? undefined : new StoryRecord(net, Date.now);
   reportAttempts(net, report);
   reportServers(net, report);
   reportClock(net, report);
@@ -72,6 +76,7 @@ export async function connect(unl: string, options: ConnectOptions): Promise<voi
   let status = 1;
   // An orderly end is a failure, too, when some of stdin could not be sent because it is no line.
   let isWhole = true;
+  let outcome = 'It was interrupted before there was a connection';
   const conversation$ = net.unl$.pipe(
     // Where this node is itself decides which of the peer's endpoints are near.
     take(1),
@@ -82,21 +87,25 @@ export async function connect(unl: string, options: ConnectOptions): Promise<voi
     }),
     switchMap((connection) => {
       status = 0;
+      story?.follow(connection);
       reportConnection(connection, Date.now() - start, report);
       return converse$(connection, report, () => {
         isWhole = false;
       });
     }),
-    tap(({ code }) => {
+    tap(({ code, message }) => {
+      outcome = message;
       status = code === 'closed' && isWhole ? 0 : 1;
     }),
     catchError((error: unknown) => {
       if (error instanceof InvalidUnlError) throw error;
+      outcome = reasonOf(error);
       reportFailure(error, report);
       return EMPTY;
     }),
   );
   await runUntilInterrupted(net, conversation$);
+  if (file !== undefined) story?.write(file, { title: 'rxp2p connect', outcome }, version, report);
   process.exitCode = status;
 }
 

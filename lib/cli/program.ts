@@ -2,6 +2,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { reasonOf } from '../errors.js';
 import { TECHNIQUE_NAMES } from '../techniques/technique.js';
 import type { ConnectOptions } from './connect.js';
+import type { DoctorOptions } from './doctor.js';
 import { statusOf, WRONG_USAGE } from './exit-status.js';
 import type { ListenOptions } from './listen.js';
 import type { Report } from './report.js';
@@ -88,6 +89,8 @@ const reachability = () =>
     '--reachability <URL>',
     'a server that dials back; may be given several times (default: those that the rendezvous servers name)',
   ).argParser(several);
+const report = () =>
+  new Option('--report <FILE>', 'write what happened as a page (HTML) that can be attached to a report of a fault');
 const json = () => new Option('--json', 'write what happens to stderr, one JSON object a line');
 
 /** An option of `serve`: it is read with those that come from elsewhere, so that a switch is nothing where it is not given. */
@@ -101,7 +104,7 @@ function optionOf(option: ServeOption): Option {
  * Reads the command line and runs the command that it names, to its end; then the exit status is set. Each command loads what it
  * needs and no more: a program that starts often must start fast.
  */
-export async function run(version: string, report: Report): Promise<void> {
+export async function run(version: string, tell: Report): Promise<void> {
   const program = new Command('rxp2p')
     .description('Connect two programs wherever they are, and pass lines between them, encrypted and proven.')
     .version(version)
@@ -187,9 +190,39 @@ On SIGTERM or Ctrl-C it takes nobody in any more, and ends when all have gone; a
     .addOption(
       new Option('--timeout <SECONDS>', 'how long each technique may take').default(60).argParser(integer(1, 86_400)),
     )
+    .addOption(report())
     .addOption(json())
     .addHelpText('after', '\nEnds when either side closes. At the end of stdin all of it is delivered first.')
-    .action(async (unl: string, options: ConnectOptions) => (await import('./connect.js')).connect(unl, options));
+    .action(async (unl: string, options: ConnectOptions) =>
+      (await import('./connect.js')).connect(unl, options, version),
+    );
+
+  program
+    .command('doctor')
+    .description("look at this machine's network, and say who can reach it, how, and what would make it better")
+    .addOption(rendezvous())
+    .addOption(mailbox())
+    .addOption(dht())
+    .addOption(stun())
+    .addOption(mqtt())
+    .addOption(turn())
+    .addOption(relay())
+    .addOption(noRelay())
+    .addOption(port())
+    .addOption(bind())
+    .addOption(ca())
+    .addOption(forwarded())
+    .addOption(portMapping())
+    .addOption(reachability())
+    .addOption(report())
+    .addOption(json())
+    .addHelpText(
+      'after',
+      `
+It takes the options that your program has, and looks for up to 20 seconds. A router may open a port meanwhile; it is closed again.
+Exit status: 0 when peers behind ordinary home routers reach this node directly, 3 when by a relay only, 1 when not at all.`,
+    )
+    .action(async (options: DoctorOptions) => (await import('./doctor.js')).doctor(options, version));
 
   program
     .command('join')
@@ -225,7 +258,7 @@ On SIGTERM or Ctrl-C it takes nobody in any more, and ends when all have gone; a
       // Commander has said what it had to say; only help and version are no mistakes.
       process.exitCode = error.exitCode === 0 ? 0 : WRONG_USAGE;
     } else {
-      report('failed', { reason: reasonOf(error) }, `rxp2p: ${reasonOf(error)}`);
+      tell('failed', { reason: reasonOf(error) }, `rxp2p: ${reasonOf(error)}`);
       process.exitCode = statusOf(error);
     }
   }

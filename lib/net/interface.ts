@@ -9,6 +9,7 @@ import type { ServerReport } from '../server-report.js';
 import type { Technique, TechniqueName } from '../techniques/technique.js';
 import type { TraceEvent } from '../trace.js';
 import type { NatType, NodeType } from '../unl/types.js';
+import type { NetCheck } from './check/interface.js';
 import type { ClockStatus } from './clock-watch.js';
 
 /** A line from a peer. */
@@ -152,6 +153,17 @@ export interface Net {
    * net.status$.pipe(map(({ nodeType }) => nodeType)).subscribe(console.log);
    */
   readonly status$: Observable<NetStatus>;
+
+  /**
+   * Looks at this machine's network, as a node sees it, and says what that means: at once what is known, again whenever more is, and completes
+   * once everything has been looked into, 20 s at most. Cold, and starts the net if need be.
+   *
+   * @throws ListenError (`LISTEN_FAILED`) when the net has to be started and cannot listen; ClosedError (`CLOSED`) when it is closed.
+   *
+   * @example
+   * net.check$().pipe(last()).subscribe(({ verdict, advice }) => console.log(verdict, advice.join(' ')));
+   */
+  check$(): Observable<NetCheck>;
 
   /**
    * What the net and each attempt do, step by step, from when it is subscribed to. Completes when the net is closed.

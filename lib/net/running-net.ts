@@ -1,6 +1,7 @@
 import {
   BehaviorSubject,
   catchError,
+  combineLatest,
   defaultIfEmpty,
   defer,
   distinctUntilChanged,
@@ -14,11 +15,14 @@ import {
   of,
   race,
   ReplaySubject,
+  startWith,
   Subject,
   Subscription,
   switchMap,
+  takeWhile,
   tap,
   throwIfEmpty,
+  timer,
   type Observable,
 } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
@@ -31,6 +35,9 @@ import type { Listener } from '../link/tcp.js';
 import { secureContextOf } from '../link/tls.js';
 import { Attempts } from './attempts.js';
 import { carriersOf } from './carriers.js';
+import { checkOf } from './check/check.js';
+import { factsOf } from './check/facts.js';
+import type { NetCheck } from './check/interface.js';
 import { ClockWatch } from './clock-watch.js';
 import type { Closing } from './closing.js';
 import { flood$ } from './flood.js';
@@ -57,6 +64,9 @@ import { stagesOf } from '../techniques/stages.js';
 import type { NodeTechnique } from '../techniques/technique.js';
 import type { Trace, TraceEvent } from '../trace.js';
 import type { Unl } from '../unl/types.js';
+
+/** What has not been found out after this time, in milliseconds, is left out of a check: far more than a router takes that does not answer. */
+const CHECK_MS = 20_000;
 
 /** A net once it has been loaded: its parts put together, and what it does for as long as it runs. */
 export class RunningNet {
@@ -180,6 +190,23 @@ export class RunningNet {
         const { peerId, attempts, cause } = error;
         throw new ConnectError(peerId, attempts, { cause }, this.#servers.unreachable());
       }),
+    );
+  }
+
+  /** See `Net.check$`. */
+  check$(): Observable<NetCheck> {
+    const { scheduler } = this.#host.runtime;
+    const isLate$ = timer(CHECK_MS, scheduler).pipe(
+      map(() => true),
+      startWith(false),
+    );
+    return combineLatest([isLate$, this.changed$.pipe(startWith(undefined))]).pipe(
+      map(([isLate]) => {
+        const known = { services: this.#servers.all, clock: this.#clocks.status, isLate };
+        return checkOf(factsOf(this.#config, this.#findings.value, known));
+      }),
+      distinctUntilChanged((one, other) => JSON.stringify(one) === JSON.stringify(other)),
+      takeWhile(({ isSettled }) => !isSettled, true),
     );
   }
 

@@ -93,6 +93,7 @@ const NOT_YET = {
   endpoint: undefined,
   mapping: undefined,
   isBehindAnotherNat: false,
+  isOpenedInVain: false,
 } as const;
 
 /** Where this node is by one family; `undefined` if nobody outside could dial it there in any case. */
@@ -271,6 +272,7 @@ function mappedReach(family: 4 | 6, mapping: Mapping, look: Look | undefined, { 
     endpoint: isUsable ? (look?.endpoint ?? external) : undefined,
     mapping: isUsable ? { protocol, gateway, internal, external, lifetimeMs } : undefined,
     isBehindAnotherNat: isBehindAnotherNat && !isNowhere,
+    isOpenedInVain: !isUsable,
     words: led + (isNowhere ? ', which is no usable address' : isBehindAnotherNat ? another : '') + reason + proof,
   };
 }

@@ -67,6 +67,7 @@ function reachOf(fields: Partial<Reach>): Reach {
     endpoint: undefined,
     mapping: undefined,
     isBehindAnotherNat: false,
+    isOpenedInVain: false,
     words: '',
     ...fields,
   };

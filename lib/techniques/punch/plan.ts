@@ -3,6 +3,7 @@ import { DialError, ProtocolError } from '../../errors.js';
 import { isServicePort } from '../../unl/dialable.js';
 import type { NatType } from '../../unl/types.js';
 import { show } from '../../validate.js';
+import { predictability, synsBetween } from '../../nat/punchable.js';
 import { MAX_PREDICTIONS } from '../../nat/predict.js';
 import { mappings, PACED_MS, PACED_SYN_MS, probes, type BirthdayOptions } from './birthday.js';
 import type { Syn } from './syns.js';
@@ -103,12 +104,11 @@ export function planPunch(own: OwnPunchSide, peer: PunchSide, options: PunchPlan
   const address = expectPublic(peer.address, own.address);
   const peerPorts = expectPorts(peer.ports);
   const [localPort] = own.localPorts;
-  const [ours, theirs] = [mappingOf(own.natType), mappingOf(peer.natType)];
+  const [ours, theirs] = [predictability(own.natType), predictability(peer.natType)];
   if (localPort === undefined) throw new DialError('There is no local port to punch from');
-  if (ours === 'random' || theirs === 'random') {
-    if (ours !== 'known' && theirs !== 'known') throw new DialError(whyNotBirthday(ours, theirs));
-    if (!birthday) throw new DialError('A NAT gives random ports, and trying many is off');
-  }
+  const size = synsBetween(own.natType, peer.natType);
+  if (size === 'never') throw new DialError(whyNotBirthday(ours, theirs));
+  if (size === 'many' && !birthday) throw new DialError('A NAT gives random ports, and trying many is off');
   const [firstPeerPort] = peerPorts;
   if (firstPeerPort === undefined && theirs !== 'random') throw new DialError('The peer has no port to punch to');
 
@@ -134,16 +134,10 @@ export function planPunch(own: OwnPunchSide, peer: PunchSide, options: PunchPlan
 }
 
 /** The birthday plan tries many ports on one side. That takes one port on the other side that is known for certain. */
-function whyNotBirthday(...sides: readonly ReturnType<typeof mappingOf>[]): string {
+function whyNotBirthday(...sides: readonly ReturnType<typeof predictability>[]): string {
   return sides.includes('sequential')
     ? 'One NAT gives random ports, and the next port of the other can only be guessed: only a relay connects them'
     : 'Both NATs give random ports: only a relay connects them';
-}
-
-/** Whether a side's mapping towards a new destination is known, countable from the last one, or neither. */
-function mappingOf({ type }: NatType): 'known' | 'sequential' | 'random' {
-  if (type === 'delta') return 'sequential';
-  return type === 'random' ? 'random' : 'known';
 }
 
 /** Checks the address that a peer claims: it must not make this node send to its own network, or to an unusable address. */

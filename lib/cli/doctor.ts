@@ -1,0 +1,46 @@
+import { lastValueFrom, takeUntil, tap } from 'rxjs';
+import type { NetCheck } from '../net/check/interface.js';
+import { createNet } from '../net.js';
+import { checkWords, verdictOf } from './check-words.js';
+import { reporter } from './report.js';
+import { exitSoon, print } from './stdout.js';
+import { StoryRecord } from './story/record.js';
+import { configOf, interrupted$, type ReachableOptions } from './terminal.js';
+
+/** The exit status: how peers behind an ordinary NAT reach this node. */
+const STATUS: Readonly<Record<NetCheck['verdict'], number>> = { direct: 0, relay: 3, none: 1 };
+
+/** The options of `rxp2p doctor`. */
+export interface DoctorOptions extends ReachableOptions {
+  /** A file for the report as a page. */
+  readonly report?: string;
+}
+
+/** `rxp2p doctor`: looks at this machine's network, and says what it means. */
+export async function doctor(options: DoctorOptions, version: string): Promise<void> {
+  const { json, report: file } = options;
+  const net = createNet({ mode: 'direct', ...configOf(options) });
+  const story = file === undefined ? undefined : new StoryRecord(net, Date.now);
+  const checked$ = net.check$().pipe(
+    tap((check) => {
+      if (json === true) console.error(JSON.stringify({ event: 'check', ...check }));
+    }),
+    takeUntil(interrupted$()),
+  );
+  try {
+    const checking = lastValueFrom(checked$, { defaultValue: undefined });
+    if (json !== true) console.error('Looking at the network …');
+    const check = await checking;
+    const isWhole = check?.isSettled === true;
+    const words = check === undefined ? [] : checkWords(check);
+    if (isWhole && json !== true) for (const line of words) await print(line);
+    if (file !== undefined) {
+      const outcome = isWhole ? verdictOf(check) : 'It was interrupted';
+      story?.write(file, { title: 'rxp2p doctor', outcome, check: words }, version, reporter(json));
+    }
+    process.exitCode = isWhole ? STATUS[check.verdict] : 1;
+    if (!isWhole) exitSoon();
+  } finally {
+    await net.close();
+  }
+}

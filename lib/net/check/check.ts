@@ -1,0 +1,31 @@
+import { adviceFor } from './advice.js';
+import type { NetCheck } from './interface.js';
+import { waysOf } from './ways.js';
+
+/** What a node knows, of which a check is made. */
+export interface Facts extends Pick<
+  NetCheck,
+  'isSettled' | 'addresses' | 'services' | 'sessions' | 'nats' | 'reach' | 'isForwarded' | 'hasRelay' | 'clock'
+> {
+  /** Whether others can dial this node. */
+  readonly canBeDialled: boolean;
+  /** Whether it tries hundreds of ports. */
+  readonly triesMany: boolean;
+}
+
+/** What facts mean. Pure. */
+export function checkOf({ canBeDialled, triesMany, ...facts }: Facts): NetCheck {
+  const { services, nats, hasRelay } = facts;
+  const carriers = services.filter(({ kind }) => kind !== 'reachability' && kind !== 'STUN');
+  const ways = waysOf({
+    canBeDialled,
+    // Peers have IPv4 more often.
+    natType: (nats.find(({ family }) => family === 4) ?? nats[0])?.natType,
+    hasSignals: carriers.some(({ failure }) => failure === undefined),
+    hasRelay,
+    triesMany,
+  });
+  const means = ways.find(({ peer }) => peer === 'predictable')?.toBeReached;
+  const verdict = means === undefined || means === 'none' ? 'none' : means === 'relay' ? 'relay' : 'direct';
+  return { ...facts, ways, advice: adviceFor({ ...facts, ways }), verdict };
+}

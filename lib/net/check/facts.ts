@@ -1,0 +1,45 @@
+import type { Facts } from './check.js';
+import type { ResolvedConfig } from '../../config.js';
+import { httpServers, httpUrlOf, type Findings } from '../../self/findings.js';
+import type { ServerReport } from '../../server-report.js';
+import type { ClockStatus } from '../clock-watch.js';
+
+/** What a net knows beside what it has found out of itself. */
+interface Known {
+  readonly services: readonly ServerReport[];
+  readonly clock: ClockStatus | undefined;
+  /** Whether there has been time enough. */
+  readonly isLate: boolean;
+}
+
+/** What a check is made of. Pure. */
+export function factsOf(config: ResolvedConfig, findings: Findings, { services, clock, isLate }: Known): Facts {
+  const { servers, reaches, nats, location } = findings;
+  const { unl, nodeType } = location ?? {};
+  const endpoints = unl?.version === 3 ? unl.endpoints : [];
+  // Relays stand beside the servers, unless others are named.
+  const beside = [...httpServers(config), ...servers.flatMap((state) => httpUrlOf(state) ?? [])];
+  const isSettled = location !== undefined && nats !== undefined && reaches?.every((reach) => reach.isSettled) === true;
+  return {
+    isSettled: isSettled || isLate,
+    addresses: [...new Set(endpoints.filter(({ kind }) => kind === 'lan').map(({ address }) => address))],
+    services,
+    sessions: servers.flatMap(({ server, session, observed }) =>
+      session === undefined ? [] : [{ server, roundTripMs: session.roundTripMs, observed }],
+    ),
+    nats: (nats ?? []).map((view) => ({
+      family: view.family,
+      natType: view.natType,
+      confidence: view.confidence,
+      addresses: view.addresses,
+      servers: view.servers.length,
+      roundTripMs: view.roundTripMs,
+    })),
+    reach: reaches ?? [],
+    isForwarded: config.forwarded,
+    hasRelay: config.relay !== false && [...config.turn, ...config.relay, ...beside].length > 0,
+    clock,
+    canBeDialled: nodeType === 'passive',
+    triesMany: config.birthday,
+  };
+}

@@ -1,0 +1,61 @@
+import type { Observed } from '../../endpoint.js';
+import type { Reach } from '../../reachability.js';
+import type { RendezvousAddress } from '../../rendezvous-name.js';
+import type { ServerReport } from '../../server-report.js';
+import type { NatType } from '../../unl/types.js';
+import type { ClockStatus } from '../clock-watch.js';
+import type { Ways } from './ways.js';
+
+/** What servers have shown of a NAT, by one family of addresses. */
+export interface NatCheck {
+  /** The family of addresses: IPv4 or IPv6. */
+  readonly family: 4 | 6;
+  /** How the NAT maps ports. */
+  readonly natType: NatType;
+  /** The share of the samples that agree with that, from 0 to 1. */
+  readonly confidence: number;
+  /** Where servers see this machine, the most frequent first. */
+  readonly addresses: readonly string[];
+  /** How many servers have shown it. */
+  readonly servers: number;
+  /** The round trip to the nearest of them, in milliseconds. */
+  readonly roundTripMs: number;
+}
+
+/** A session with a rendezvous server. */
+export interface SessionCheck {
+  /** The server, as it was named. */
+  readonly server: RendezvousAddress;
+  /** There and back, in milliseconds; `undefined` before that was measured. */
+  readonly roundTripMs: number | undefined;
+  /** Where the server sees this node. */
+  readonly observed: Observed | undefined;
+}
+
+/** What a node has found of its network, and what that means. */
+export interface NetCheck {
+  /** Whether everything has been looked into; else more may come. */
+  readonly isSettled: boolean;
+  /** This machine's own addresses, the likeliest to be dialled first. */
+  readonly addresses: readonly string[];
+  /** Every server that has been asked by now, with what is wrong with it: `undefined` where it answers. */
+  readonly services: readonly ServerReport[];
+  /** The sessions with rendezvous servers. */
+  readonly sessions: readonly SessionCheck[];
+  /** What the NAT does, by each family of addresses that a server has seen. */
+  readonly nats: readonly NatCheck[];
+  /** Whether others can dial this node, by each family; empty where that was not looked into. */
+  readonly reach: readonly Reach[];
+  /** Whether the user says that a port is forwarded to this node. */
+  readonly isForwarded: boolean;
+  /** Whether there is a relay where peers may be met. */
+  readonly hasRelay: boolean;
+  /** That this machine's clock and those of servers are apart; `undefined` where no server says so. */
+  readonly clock: ClockStatus | undefined;
+  /** How this node and each kind of peers get to each other. */
+  readonly ways: readonly Ways[];
+  /** What would make it better, in sentences; the most useful first. */
+  readonly advice: readonly string[];
+  /** How peers behind an ordinary NAT reach this node: directly, be it by punching; by a relay only; or not at all. */
+  readonly verdict: 'direct' | 'relay' | 'none';
+}

@@ -1,0 +1,78 @@
+/** Whether `rxp2p doctor` says of each network of the lab what it is, and who reaches whom. */
+import { from, lastValueFrom, mergeMap } from 'rxjs';
+import { NETWORKS, type Network, type NetworkName } from './networks.js';
+import { DEFAULT_PATH } from './path.js';
+import { planPairs } from './plan.js';
+import { said } from './programs.js';
+import { Run } from './run.js';
+import { meetingPlaces, RXP2P, startServers } from './servers.js';
+import { canRunLab, LAB_LIMIT_MS, needsLab } from './support.js';
+import type { Topology } from './topology.js';
+
+/** They wait for routers more than they work. */
+const PARALLEL = 6;
+
+/** One whose router opens a port, one that is punched, one with random ports, and one behind another NAT. CI takes all networks. */
+const SOME: readonly NetworkName[] = ['upnp-igd2', 'preserving', 'random', 'upnp-behind-cgnat'];
+const isNetworkName = (name: string): name is NetworkName => Object.hasOwn(NETWORKS, name);
+const NAMES = process.env['RXP2P_LAB_NETWORKS'] === 'all' ? Object.keys(NETWORKS).filter(isNetworkName) : SOME;
+
+/** What is advised, beside what a router that opens no port could do. */
+const ADVICE: Partial<Record<NetworkName, RegExp>> = {
+  'upnp-behind-cgnat': /^The port that the router opens leads nowhere/,
+  random: /gives random ports/,
+  'cgnat-random': /gives random ports/,
+  'port-block': /gives random ports/,
+  'ipv6-firewall': /drops IPv6 connections/,
+};
+
+describe('rxp2p doctor', () => {
+  let run: Run;
+
+  beforeAll(async () => {
+    if (canRunLab()) run = await Run.open();
+  });
+
+  afterAll(async () => {
+    if (canRunLab()) await run.close();
+  });
+
+  it(
+    `says what ${NAMES.length} networks are, and how others get there`,
+    async () => {
+      needsLab();
+      await run.with(planPairs(NAMES.map((name) => [name, name])), DEFAULT_PATH, async (topology) => {
+        await startServers(topology, { rxp2p: RXP2P });
+        await lastValueFrom(from(NAMES).pipe(mergeMap((name) => expectChecked(topology, name), PARALLEL)));
+      });
+    },
+    NAMES.length * LAB_LIMIT_MS,
+  );
+});
+
+const expectChecked = async (topology: Topology, name: NetworkName): Promise<void> => {
+  const host = `a-${name}`;
+  const doctor = topology.run(host, [process.execPath, RXP2P, 'doctor', ...meetingPlaces(topology, host), '--json']);
+  const check = await said(doctor.stderr$, ({ event, isSettled }) => event === 'check' && isSettled === true);
+  const { portMapping, mapsInVain, behaviour }: Network = NETWORKS[name];
+  const isOpened = portMapping !== undefined && mapsInVain !== true;
+  const isDialled = isOpened || name === 'public' || name === 'fullcone';
+  const ways = check['ways'];
+  expect(ways)
+    .withContext(name)
+    .toEqual(isDialled ? allDial() : jasmine.any(Array));
+  expect(check['verdict']).withContext(name).toBe('direct');
+  const advice = String(check['advice']);
+  expect(advice)
+    .withContext(name)
+    .toMatch(ADVICE[name] ?? /^/);
+  if (isDialled && behaviour[4] !== undefined)
+    expect(advice)
+      .withContext(name)
+      .not.toMatch(/Switch on UPnP/);
+  expect((await doctor.exited).code)
+    .withContext(name)
+    .toBe(0);
+};
+
+const allDial = () => Array.from({ length: 4 }, () => jasmine.objectContaining({ toBeReached: 'dial' }));
