@@ -37,6 +37,7 @@ import type { Signal } from '../../lib/signalling/signalling.js';
 import { overSignal } from '../../lib/techniques/asks.js';
 import * as punchSignals from '../../lib/techniques/punch/messages.js';
 import * as relaySignals from '../../lib/techniques/relay/messages.js';
+import * as turnSignals from '../../lib/techniques/turn/messages.js';
 import { dialBackSignal, readDialBack } from '../../lib/techniques/reverse-connect/messages.js';
 import { formatUnl, parseUnl } from '../../lib/unl.js';
 import { passedInOrder } from './order.js';
@@ -170,6 +171,8 @@ export const CODECS: Readonly<Record<string, Codec>> = {
   'punch-answer': codec((signal) => punchSignals.readAnswer(signalOf(signal)), punchSignals.answerSignal),
   'relay-ask': codec((signal) => relaySignals.readAsk(signalOf(signal)), relaySignals.askSignal),
   'relay-reply': codec((signal) => relaySignals.readReply(signalOf(signal)), relaySignals.replySignal),
+  'turn-ask': codec((signal) => turnSignals.readAsk(signalOf(signal)), turnSignals.askSignal),
+  'turn-reply': codec((signal) => turnSignals.readReply(signalOf(signal)), turnSignals.replySignal),
   'dial-back': codec(
     (wire) => {
       const { from, signal } = fieldsOf(wire);
