@@ -204,14 +204,16 @@ export class Attempts {
       const asked = withdrawalOf(signalling, peerId, attemptId, timing.techniqueMs);
       const end = peers.begin(attemptId, peerId);
       let hasFailed = false;
+      const mayDial = (endpoint: Endpoint) => isSeen?.(endpoint) !== false;
       const attempt: Attempt = {
         id: attemptId,
         peer,
         own: own(),
         dial$: (endpoint, technique) =>
-          isSeen?.(endpoint) === false
-            ? throwError(() => new DialError(`No link has led to the peer at ${formatEndpoint(endpoint)} yet`))
-            : dialPeer$(endpoint, { technique, attemptId, peerId: key }, this.dependencies),
+          mayDial(endpoint)
+            ? dialPeer$(endpoint, { technique, attemptId, peerId: key }, this.dependencies)
+            : throwError(() => new DialError(`No link has led to the peer at ${formatEndpoint(endpoint)} yet`)),
+        mayDial,
         secure$: (socket, technique) => this.dependencies.security.linkOver$(socket, { technique, peerId: key }),
         expect$: (technique) => peers.expect$(attemptId, peerId, technique),
         signalling: asked.signalling,

@@ -8,6 +8,7 @@ export const TURN_METHOD = {
   allocate: 0x003,
   refresh: 0x004,
   createPermission: 0x008,
+  connect: 0x00a,
   connectionBind: 0x00b,
   connectionAttempt: 0x00c,
 } as const;
@@ -42,7 +43,12 @@ export function lifetime(seconds: number): StunAttribute {
 
 /** The address of a peer that may dial: its port does not count (RFC 8656 §10). */
 export function peerAddress(address: string, transaction: Buffer): StunAttribute {
-  return { type: TYPE.peerAddress, value: xorAddress({ address, port: 0 }, transaction) };
+  return peerEndpoint({ address, port: 0 }, transaction);
+}
+
+/** The endpoint of a peer that the server is to dial (RFC 6062 §4.3). */
+export function peerEndpoint(endpoint: Endpoint, transaction: Buffer): StunAttribute {
+  return { type: TYPE.peerAddress, value: xorAddress(endpoint, transaction) };
 }
 
 /** Names the connection of a peer (RFC 6062 §6.2.1). */
@@ -94,11 +100,17 @@ export interface ConnectionAttempt {
   readonly peer: Endpoint;
 }
 
-/** The connection of a peer that has dialled (RFC 6062 §5.4); `undefined` for any other message. */
+/** The connection of a peer that has dialled (RFC 6062 §4.4); `undefined` for any other message. */
 export function connectionAttemptIn(message: StunMessage): ConnectionAttempt | undefined {
   const isAttempt = message.class === 'indication' && message.method === TURN_METHOD.connectionAttempt;
-  const id = isAttempt ? attributeIn(message, TYPE.connectionId) : undefined;
+  const id = isAttempt ? connectionIdIn(message) : undefined;
   const value = isAttempt ? attributeIn(message, TYPE.peerAddress) : undefined;
   const peer = value && readXorAddress(value, message.transaction);
-  return id?.length === 4 && peer !== undefined ? { id, peer } : undefined;
+  return id !== undefined && peer !== undefined ? { id, peer } : undefined;
+}
+
+/** The id of a connection to a peer (RFC 6062 §6.2.1); `undefined` where a message has none. */
+export function connectionIdIn(message: StunMessage): Uint8Array | undefined {
+  const value = attributeIn(message, TYPE.connectionId);
+  return value?.length === 4 ? value : undefined;
 }

@@ -22,6 +22,11 @@ export interface Attempt {
    */
   readonly dial$: (endpoint: Endpoint, technique: string) => Observable<Link>;
   /**
+   * Whether `dial$` dials an endpoint. While a connection looks for another link, it refuses those that only the peer claims: they may
+   * belong to a third party.
+   */
+  readonly mayDial: (endpoint: Endpoint) => boolean;
+  /**
    * Makes a link of a socket that leads to the peer's port by a way of the application's own, such as a proxy, its key proven.
    * Emits it and completes; when it fails, or is unsubscribed before that, the socket is closed.
    *

@@ -1,4 +1,4 @@
-import { isPublicUnicast, sameEndpoint, scopeOf, type Endpoint } from '../endpoint.js';
+import { familyOf, isPublicUnicast, sameEndpoint, scopeOf, type Endpoint } from '../endpoint.js';
 import type { UnlEndpoint, UnlV3 } from './types.js';
 
 // Which endpoints a node dials, in one place, for everything that can have it dial:
@@ -6,6 +6,7 @@ import type { UnlEndpoint, UnlV3 } from './types.js';
 //   named    the user has given the locator to `connect$`: `mayDialNamed`
 //   hearsay  a stranger has named the endpoint, in a list or a signal, or asks a server to dial it: `mayDialHearsay`
 //   listed   a server passes the endpoint on to others: `mayList`
+//   relayed  a TURN server of this node's dials the endpoint for it: `mayHaveDialled`
 //
 // All of them dial public addresses, and addresses of a local network only where that is this node's own network.
 
@@ -117,6 +118,17 @@ export function mayList({ address, port }: Endpoint, at: readonly string[], requ
     default:
       return false;
   }
+}
+
+/**
+ * Whether a TURN server is asked to dial an endpoint of a locator that the user has given. What is a private address here is another
+ * machine where the server stands, so only public ones are dialled; and loopback, where the server itself is there.
+ *
+ * @param from the address from which the server dials.
+ */
+export function mayHaveDialled({ address, port }: Endpoint, from: string): boolean {
+  if (port === 0 || familyOf(address) !== familyOf(from)) return false;
+  return isPublicUnicast(address) || (scopeOf(address) === 'loopback' && scopeOf(from) === 'loopback');
 }
 
 /** A stranger's locator, reduced to the few endpoints that may be dialled. */

@@ -48,19 +48,27 @@ const TURN_OPTIONS =
   '-n --verbose --no-cli --no-udp --no-tls --no-dtls --log-file stdout -a -u alice:secret -r example.org';
 
 /** Starts coturn, which is a STUN server, too, on all addresses of a server. */
-export const startTurn = async (topology: Topology, server: string): Promise<Program> => {
+export const startTurn = async (topology: Topology, server: string, port = TURN_PORT): Promise<Program> => {
   const start = `pid=$(mktemp) && exec turnserver --pidfile "$pid" ${TURN_OPTIONS} "$@"`;
   const addresses = familiesOf(topology.plan, server).flatMap((family) => {
     const address = addressOf(topology.plan, server, family);
     return ['--listening-ip', address, '--relay-ip', address];
   });
-  const program = topology.run(server, ['sh', '-c', start, 'turnserver', ...addresses]);
+  const program = topology.run(server, [
+    'sh',
+    '-c',
+    start,
+    'turnserver',
+    ...addresses,
+    '--listening-port',
+    String(port),
+  ]);
   await program.line((text) => text.includes('listener opened on'));
   return program;
 };
 
 /** What a node says to use a TURN server. */
-export const turnAt = (host: string): string[] => ['--turn', `turn:alice:secret@${host}:${TURN_PORT}`];
+export const turnAt = (host: string, port = TURN_PORT): string[] => ['--turn', `turn:alice:secret@${host}:${port}`];
 
 /** They listen on both families, as every rendezvous server should. Of a DHT they are the first two nodes. */
 const startServer = async (topology: Topology, server: string, { rxp2p, carrier }: ServersConfig): Promise<Program> => {

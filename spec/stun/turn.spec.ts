@@ -6,10 +6,12 @@ import {
   challengeIn,
   connectionAttemptIn,
   connectionId,
+  connectionIdIn,
   credentialsOf,
   lifetime,
   lifetimeIn,
   peerAddress,
+  peerEndpoint,
   TURN_METHOD,
 } from '../../lib/stun/turn.js';
 import { addresses, ports } from '../support/locators.js';
@@ -39,6 +41,13 @@ describe('what TURN has beside STUN', () => {
     expect(hex([connectionId(Buffer.of(1, 2, 3, 4))])).toBe('002a000401020304');
     // Port 0 and 192.0.2.1, masked.
     expect(hex([peerAddress('192.0.2.1', TRANSACTION)])).toBe('001200080001' + '2112' + 'e112a643');
+    // Port 32853, masked.
+    expect(hex([peerEndpoint({ address: '192.0.2.1', port: 32_853 }, TRANSACTION)])).toBe(
+      '001200080001' + 'a147' + 'e112a643',
+    );
+    expect(TURN_METHOD).toEqual(
+      jasmine.objectContaining({ connect: 0x00a, connectionBind: 0x00b, connectionAttempt: 0x00c }),
+    );
   });
 
   it('is read as it was written', () => {
@@ -71,5 +80,14 @@ describe('what TURN has beside STUN', () => {
     expect(connectionAttemptIn(message([id, from], 'indication', TURN_METHOD.refresh))).toBeUndefined();
     for (const attributes of [[connectionId(Buffer.of(1)), from], [id], [id, { ...from, value: Buffer.of(1) }], []])
       expect(connectionAttemptIn(message(attributes, 'indication', connectionAttempt))).toBeUndefined();
+  });
+
+  it('is the connection that the server has made, in its answer', () => {
+    const { connect } = TURN_METHOD;
+    const answerWith = (...ids: Buffer[]) => connectionIdIn(message(ids.map(connectionId), 'success', connect));
+    expect(answerWith(Buffer.of(1, 2, 3, 4))).toEqual(Buffer.of(1, 2, 3, 4));
+    expect(answerWith()).toBeUndefined();
+    expect(answerWith(Buffer.alloc(0))).toBeUndefined();
+    expect(answerWith(Buffer.alloc(5))).toBeUndefined();
   });
 });

@@ -25,6 +25,7 @@ export function attemptOf(scheduler: SchedulerLike, fields: Partial<Attempt> = {
     peer: unlOf({ peerId: peerIdOf(7) }),
     own: unlOf({ peerId: peerIdOf(8) }),
     dial$: () => NEVER,
+    mayDial: () => true,
     secure$: () => NEVER,
     expect$: () => NEVER,
     signalling: { send$: () => NEVER, signal$: NEVER },

@@ -7,6 +7,7 @@ import {
   attributeIn,
   decodeStun,
   encodeStun,
+  readXorAddress,
   stunSplitter,
   withFingerprint,
   xorAddress,
@@ -28,12 +29,16 @@ export class FakeTurn {
   readonly heard: string[] = [];
   /** The lifetimes that were asked for, in seconds. */
   readonly lifetimes: (number | undefined)[] = [];
+  /** The endpoints that it was asked to dial. */
+  readonly dialled: (Endpoint | undefined)[] = [];
   /** The control connections, and those of data. */
   readonly sockets: Socket[] = [];
   /** The code with which it refuses a request; `undefined`: it does not. */
   refusal: (method: string, count: number) => number | undefined = () => undefined;
   /** What it sends in the place of its answer; `undefined`: the answer. */
   instead: (method: string, request: StunMessage, answer: Buffer) => Buffer | undefined = () => undefined;
+  /** How it names a connection that it has made to a peer. */
+  connection = Buffer.of(5, 6, 7, 8);
   /** What it sends behind the answer to a ConnectionBind, in the same packet. */
   greeting = Buffer.alloc(0);
   relayed: Endpoint = { address: '192.0.2.1', port: 50_000 };
@@ -80,6 +85,8 @@ export class FakeTurn {
     const name = Object.entries(TURN_METHOD).find(([, method]) => method === request.method)?.[0] ?? 'another';
     this.heard.push(name);
     if (name === 'allocate' || name === 'refresh') this.lifetimes.push(lifetimeIn(request));
+    const peer = name === 'connect' ? attributeIn(request, PEER_ADDRESS) : undefined;
+    if (peer !== undefined) this.dialled.push(readXorAddress(peer, request.transaction));
     const answer = this.#answerTo(name, bytes, request);
     const sent = this.instead(name, request, answer) ?? answer;
     socket.write(name === 'connectionBind' ? Buffer.concat([sent, this.greeting]) : sent);
@@ -105,6 +112,7 @@ export class FakeTurn {
     }
     const attributes: StunAttribute[] = name === 'allocate' || name === 'refresh' ? [lifetime(this.seconds)] : [];
     if (name === 'allocate') attributes.push({ type: RELAYED_ADDRESS, value: xorAddress(this.relayed, transaction) });
+    if (name === 'connect') attributes.push(connectionId(this.connection));
     return withFingerprint(withIntegrity(encodeStun({ method, class: 'success', transaction, attributes }), KEY));
   }
 }

@@ -6,6 +6,7 @@ import {
   MAX_HEARSAY,
   mayDialHearsay,
   mayDialNamed,
+  mayHaveDialled,
   mayList,
   type Sighting,
   type Standpoint,
@@ -174,4 +175,30 @@ describe('what a server lists', () => {
     expect(parseEndpoint(text)).toEqual({ address: endpoint.address, port: endpoint.port });
     return text;
   }
+});
+
+describe('what a TURN server is asked to dial', () => {
+  const dials = (text: string, from: string) => mayHaveDialled(endpointOf(text), from);
+
+  it('is public, of the family by which the server dials', () => {
+    expect(dials('45.2.2.2', '45.9.9.9')).toBeTrue();
+    expect(dials('2a00::2', '2a00::9')).toBeTrue();
+    expect(dials('2a00::2', '45.9.9.9')).toBeFalse();
+    expect(dials('45.2.2.2', '2a00::9')).toBeFalse();
+    expect(dials('45.2.2.2#0', '45.9.9.9')).toBeFalse();
+  });
+
+  it('is nothing in a special range: that is another machine where the server stands', () => {
+    for (const address of SPECIAL_ADDRESSES)
+      for (const from of ['45.9.9.9', '2a00::9', '192.168.1.9'])
+        expect(mayHaveDialled({ address, port: 4000 }, from))
+          .withContext(`${address} from ${from}`)
+          .toBeFalse();
+  });
+
+  it('is on loopback where the server is there, too', () => {
+    expect(dials('127.0.0.2', '127.0.0.1')).toBeTrue();
+    expect(dials('192.168.1.2', '127.0.0.1')).toBeFalse();
+    expect(dials('127.0.0.2', '192.168.1.9')).toBeFalse();
+  });
 });

@@ -25,9 +25,11 @@ import {
   allocation,
   connectionAttemptIn,
   connectionId,
+  connectionIdIn,
   lifetime,
   lifetimeIn,
   peerAddress,
+  peerEndpoint,
   TURN_METHOD,
 } from '../../stun/turn.js';
 import { formatTurn, type TurnServer } from '../../stun/turn-name.js';
@@ -49,6 +51,13 @@ export interface Allocation {
   readonly permit$: (address: string) => Observable<unknown>;
   /** Each connection of a peer. A subscriber takes it; without one they end at the server. */
   readonly arrival$: Observable<Arrival>;
+  /**
+   * Has the server dial an endpoint of a peer (RFC 6062 §4.3), which needs no permission. Emits a socket that leads there and completes;
+   * unsubscribed before that, it gives up, and the server closes what it has opened.
+   *
+   * @throws TurnRefusedError with 447 where the server cannot connect, and as for any request.
+   */
+  readonly connect$: (endpoint: Endpoint) => Observable<Socket>;
 }
 
 /** What it takes to have an allocation. */
@@ -120,6 +129,18 @@ function allocationOver$(stream: Socket, server: TurnServer, config: AllocationC
       open$(server, config, remote).pipe(
         switchMap((data) => handedOver$(data, session.ask$(dataWire(data), bindingOf(id)))),
       );
+    const connect$ = (endpoint: Endpoint) =>
+      ask$({
+        method: TURN_METHOD.connect,
+        attributesOf: (transaction) => [peerEndpoint(endpoint, transaction)],
+      }).pipe(
+        switchMap((answer) => {
+          const id = connectionIdIn(answer);
+          if (id === undefined)
+            throw new DialError(`The TURN server ${formatTurn(server)} does not name the connection that it has made`);
+          return bind$(id);
+        }),
+      );
     let taking = 0;
     const arrival$ = wire.message$.pipe(
       map((bytes) => decodeStun(bytes)),
@@ -143,7 +164,7 @@ function allocationOver$(stream: Socket, server: TurnServer, config: AllocationC
         if (allocated === undefined)
           throw new DialError(`The TURN server ${formatTurn(server)} does not say where it listens`);
         isAllocated = true;
-        return merge(of({ relayed: allocated.relayed, permit$, arrival$ }), refreshed$(allocated.seconds));
+        return merge(of({ relayed: allocated.relayed, permit$, arrival$, connect$ }), refreshed$(allocated.seconds));
       }),
     );
     return merge(wire.message$.pipe(ignoreElements()), allocated$).pipe(

@@ -17,11 +17,13 @@ import {
 } from 'rxjs';
 import { DialError, TimeoutError } from '../../errors.js';
 import type { Link } from '../../link/link.js';
+import { firstToSucceed } from '../../operators/first-to-succeed.js';
 import { ignoreErrors } from '../../operators/ignore-errors.js';
 import { NO_SIGNAL } from '../asks.js';
 import type { Attempt, Dial } from '../technique.js';
 import type { UnlV3 } from '../../unl/types.js';
 import { hasTurn } from '../../unl/turn.js';
+import { canConnectTo, connectTo$ } from './connect.js';
 import type { TurnContext } from './context.js';
 import {
   addressesOf,
@@ -38,9 +40,9 @@ import { askSignal, readReply, type TurnMeeting } from './messages.js';
 
 /**
  * Meets the peer at a TURN server (RFC 8656, by TCP: RFC 6062) that one of the two may use. If it is this node, its server listens
- * for the peer, lets in the peer's addresses, and the peer is told where to dial. Else the peer, whose locator says that it
- * has one, is asked to have its server listen, and this node dials. TLS runs between the two nodes, so the server sees only
- * ciphertext; the node that asked is the TLS client.
+ * for the peer, lets in the peer's addresses, and the peer is told where to dial; a peer that can be dialled is dialled by the server
+ * at the same time. Else the peer, whose locator says that it has one, is asked to have its server listen, and this node dials. TLS
+ * runs between the two nodes, so the server sees only ciphertext; the node that asked is the TLS client.
  */
 export function dialByTurn(context: TurnContext | undefined): Dial {
   return (attempt$) =>
@@ -67,7 +69,7 @@ function atOwnServer$(attempt: Attempt, context: TurnContext, peer: UnlV3): Obse
           shareReplay({ bufferSize: 1, refCount: true }),
         );
         const untilLinked$ = talk.answer$.pipe(takeUntil(link$));
-        return merge(
+        const come$ = merge(
           link$,
           admit$(allocation, addresses).pipe(switchMap(() => talk.asked$(ask).pipe(takeUntil(link$)))),
           visit$(talk.answer$, context, peer),
@@ -77,6 +79,8 @@ function atOwnServer$(attempt: Attempt, context: TurnContext, peer: UnlV3): Obse
             ignoreElements(),
           ),
         );
+        if (!canConnectTo(peer)) return come$;
+        return firstToSucceed([come$, connectTo$(allocation, attempt, context, peer)]);
       }),
     ),
   );

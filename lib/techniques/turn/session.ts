@@ -34,6 +34,8 @@ const WORDS: Readonly<Record<number, string>> = {
   437: 'it has an allocation for this connection already',
   441: 'the allocation belongs to another user',
   442: 'it relays no TCP',
+  446: 'it has a connection to this endpoint of the peer already',
+  447: 'it cannot connect to this endpoint of the peer',
   486: 'this user has as many allocations as it may',
   508: 'it has no room',
 };

@@ -21,6 +21,7 @@ import {
   challengeIn,
   connectionAttemptIn,
   connectionId,
+  connectionIdIn,
   credentialsOf,
   lifetime,
   lifetimeIn,
@@ -59,6 +60,16 @@ const TURN_ANSWERS: readonly Buffer[] = [
     attributes: [connectionId(Buffer.of(1, 2, 3, 4)), { type: 0x0012, value: xorAddress(SEEN, TRANSACTION) }],
   },
   {
+    method: TURN_METHOD.connect,
+    class: 'success' as const,
+    attributes: [connectionId(Buffer.of(5, 6, 7, 8))],
+  },
+  {
+    method: TURN_METHOD.connect,
+    class: 'error' as const,
+    attributes: [{ type: ATTRIBUTE.errorCode, value: Buffer.concat([Buffer.of(0, 0, 4, 47), Buffer.from('Timeout')]) }],
+  },
+  {
     method: TURN_METHOD.allocate,
     class: 'error' as const,
     attributes: credentialsOf({ username: 'alice', realm: Buffer.from('example.org'), nonce: Buffer.from('nonce') }),
@@ -76,7 +87,9 @@ const turn: Target = {
     expectThat(relayed === undefined || isPort(relayed.port), 'Expected an endpoint to dial', relayed);
     lifetimeIn(message);
     challengeIn(message);
-    connectionAttemptIn(message);
+    const [id, attempt] = [connectionIdIn(message), connectionAttemptIn(message)];
+    expectThat(id === undefined || id.length === 4, 'Expected the id of a connection', id);
+    expectThat(attempt === undefined || id !== undefined, 'Expected an attempt to name a connection', attempt);
     // Only what was not changed counts.
     const intact = readIntact(input, KEY);
     const isSent = TURN_ANSWERS.some((sent) => input.subarray(20, sent.length).equals(sent.subarray(20)));

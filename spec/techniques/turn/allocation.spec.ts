@@ -1,17 +1,18 @@
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { createHmac } from 'node:crypto';
 import { firstValueFrom, Subject, take, toArray, type Observable } from 'rxjs';
 import { DialError, TimeoutError } from '../../../lib/errors.js';
 import { webTlsBy } from '../../../lib/link/web-tls.js';
 import { systemRuntime, type Runtime } from '../../../lib/runtime.js';
 import { decodeStun, encodeStun } from '../../../lib/stun/messages.js';
+import { connectionId } from '../../../lib/stun/turn.js';
 import type { TurnServer } from '../../../lib/stun/turn-name.js';
 import { allocate$, type Allocation } from '../../../lib/techniques/turn/allocation.js';
 import { TurnRefusedError } from '../../../lib/techniques/turn/session.js';
 import { VirtualClock } from '../../connection/virtual-links.js';
 import { temporaryFolder } from '../../support/folder.js';
-import { failureOf, Lab, newAddress } from '../../support/nodes.js';
+import { addressOf, failureOf, Lab, newAddress } from '../../support/nodes.js';
 import { coturn, needsCoturn } from '../../support/stun.js';
 import { FakeTurn } from '../../support/turn.js';
 import { putCertificate, webCertificate } from '../../support/web-certificate.js';
@@ -109,6 +110,98 @@ describe('an allocation at a TURN server', () => {
     while (fake.sockets.length < 5) await new Promise(setImmediate);
     await firstValueFrom(allocation.permit$('192.0.2.7'));
     expect(fake.sockets).toHaveSize(5);
+  });
+
+  describe('that dials a peer', () => {
+    const PEER = { address: '192.0.2.9', port: 4_000 };
+
+    it('hands over what the peer sends from its first byte on', async () => {
+      const fake = await FakeTurn.start(lab);
+      fake.greeting = Buffer.from('hello');
+      const { allocation } = await held(allocate$(fake.server, config()));
+      const peer = await firstValueFrom(allocation.connect$(PEER));
+      lab.onClose(() => peer.destroy());
+      expect(String(await once(peer.resume(), 'data'))).toBe('hello');
+      // The first request of an allocation tells the nonce, which holds for all others.
+      expect(fake.dialled).toEqual([PEER]);
+      expect(fake.heard.slice(2)).toEqual(['connect', 'connectionBind']);
+      expect(fake.sockets).toHaveSize(2);
+    });
+
+    it('goes on with a new nonce', async () => {
+      const fake = await FakeTurn.start(lab);
+      const { allocation } = await held(allocate$(fake.server, config()));
+      fake.nonce = 'nonce-2';
+      const peer = await firstValueFrom(allocation.connect$(PEER));
+      peer.destroy();
+      expect(fake.heard.slice(2)).toEqual(['connect', 'connect', 'connectionBind']);
+    });
+
+    for (const [code, words] of [
+      [403, /does not relay to this address/],
+      [446, /has a connection to this endpoint/],
+      [447, /cannot connect to this endpoint/],
+    ] as const)
+      it(`fails with words where the server refuses with ${code}, and listens on`, async () => {
+        const fake = await FakeTurn.start(lab);
+        const { allocation } = await held(allocate$(fake.server, config()));
+        fake.refusal = (method) => (method === 'connect' ? code : undefined);
+        const failure = await failureOf(allocation.connect$(PEER));
+        expect(failure).toBeInstanceOf(TurnRefusedError);
+        expect(failure).toEqual(jasmine.objectContaining({ refusal: code, message: jasmine.stringMatching(words) }));
+        await firstValueFrom(allocation.permit$('192.0.2.7'));
+        expect(fake.sockets).toHaveSize(1);
+      });
+
+    it('fails where the server does not name the connection', async () => {
+      const fake = await FakeTurn.start(lab);
+      const { allocation } = await held(allocate$(fake.server, config()));
+      for (const connection of [Buffer.alloc(0), Buffer.of(1, 2, 3), Buffer.alloc(8)]) {
+        fake.connection = connection;
+        const failure = await failureOf(allocation.connect$(PEER));
+        expect(failure).toEqual(jasmine.objectContaining({ message: jasmine.stringMatching(/does not name/) }));
+      }
+      expect(fake.sockets).toHaveSize(1);
+    });
+
+    it('fails with the answer of somebody who does not know the password', async () => {
+      const fake = await FakeTurn.start(lab);
+      const { allocation } = await held(allocate$(fake.server, config()));
+      fake.instead = (name, request) =>
+        name === 'connect'
+          ? encodeStun({ ...request, class: 'success', attributes: [connectionId(Buffer.of(1, 2, 3, 4))] })
+          : undefined;
+      const failure = await failureOf(allocation.connect$(PEER));
+      expect(failure).toEqual(jasmine.objectContaining({ message: jasmine.stringMatching(/does not prove/) }));
+      expect(fake.sockets).toHaveSize(1);
+    });
+
+    it('fails where the server is silent about it, and where it sends something else on the new connection', async () => {
+      const fake = await FakeTurn.start(lab);
+      const clock = new VirtualClock();
+      const { allocation } = await held(allocate$(fake.server, config({ scheduler: clock })));
+      fake.instead = (name) => (name === 'connect' ? Buffer.alloc(0) : undefined);
+      const silence = failureOf(allocation.connect$(PEER));
+      while (!fake.heard.includes('connect')) await new Promise(setImmediate);
+      clock.pass(10_000);
+      expect(await silence).toBeInstanceOf(TimeoutError);
+      fake.instead = (name) =>
+        name === 'connectionBind' ? Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n') : undefined;
+      expect(await failureOf(allocation.connect$(PEER))).toEqual(jasmine.objectContaining({ code: 'PROTOCOL' }));
+    });
+
+    it('is given up without leaving a connection', async () => {
+      const fake = await FakeTurn.start(lab);
+      fake.instead = (name) => (name === 'connectionBind' ? Buffer.alloc(0) : undefined);
+      const { allocation } = await held(allocate$(fake.server, config()));
+      const connecting = allocation.connect$(PEER).subscribe();
+      while (!fake.heard.includes('connectionBind')) await new Promise(setImmediate);
+      const data = fake.sockets.at(-1);
+      const closed = data && closingOf(data);
+      connecting.unsubscribe();
+      await closed;
+      expect(fake.sockets.map(({ destroyed }) => destroyed)).toEqual([false, true]);
+    });
   });
 
   for (const [code, words] of [
@@ -220,6 +313,34 @@ describe('coturn as a TURN server', () => {
     stranger.on('error', () => undefined);
     await closingOf(stranger.resume());
     await exchange(allocation);
+  });
+
+  it('dials a peer that listens, once at a time', async () => {
+    needsCoturn();
+    const { port } = await coturn(lab, ['127.0.0.1'], ...USERS);
+    const server = createServer((socket) => socket.on('error', () => undefined).pipe(socket)).listen(0, newAddress());
+    lab.onClose(() => server.close());
+    await once(server, 'listening');
+    const { allocation } = await held(allocate$({ host: '127.0.0.1', port, credentials }, config()));
+    const peer = await firstValueFrom(allocation.connect$(addressOf(server)));
+    lab.onClose(() => peer.destroy());
+    peer.write('ping');
+    expect(String(await once(peer.resume(), 'data'))).toBe('ping');
+    const again = await failureOf(allocation.connect$(addressOf(server)));
+    expect(again).toEqual(jasmine.objectContaining({ refusal: 446 }));
+  });
+
+  it('says that it cannot connect where nobody listens, and that it does not where it is not to', async () => {
+    needsCoturn();
+    const allocationAt = async (...options: string[]) => {
+      const { port } = await coturn(lab, ['127.0.0.1'], ...USERS, ...options);
+      return (await held(allocate$({ host: '127.0.0.1', port, credentials }, config()))).allocation;
+    };
+    const nobody = { address: newAddress(), port: 1 };
+    const open = await allocationAt();
+    expect(await failureOf(open.connect$(nobody))).toEqual(jasmine.objectContaining({ refusal: 447 }));
+    const closed = await allocationAt('--denied-peer-ip', nobody.address);
+    expect(await failureOf(closed.connect$(nobody))).toEqual(jasmine.objectContaining({ refusal: 403 }));
   });
 
   it('has room again for a user when an allocation was given back', async () => {

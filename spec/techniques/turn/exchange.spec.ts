@@ -45,9 +45,10 @@ function world(given: Partial<TurnContext>, spec: (world: World) => void): void 
         defer(() => {
           held++;
           const relayed = AT_BOBS ?? { address: '', port: 0 };
-          return concat(of({ relayed, permit$: () => of(undefined), arrival$: arrivals }), NEVER).pipe(
-            finalize(() => held--),
-          );
+          return concat(
+            of({ relayed, permit$: () => of(undefined), arrival$: arrivals, connect$: () => NEVER }),
+            NEVER,
+          ).pipe(finalize(() => held--));
         }),
       dial$: ({ address, port }) => {
         dialled.push(`${address}:${port}`);

@@ -73,6 +73,7 @@ describe('the addresses from which a peer may dial', () => {
           return cold(answers[address] ?? '#');
         },
         arrival$: EMPTY,
+        connect$: () => EMPTY,
       };
       const addresses = ['45.45.1.1', '45.45.1.2', '45.45.1.3', '45.45.1.1', '2a45:45::1', '0.0.0.0'];
       expectObservable(admit$(allocation, addresses)).toBe('---a', { a: undefined });

@@ -1,7 +1,8 @@
 import { firstValueFrom, take } from 'rxjs';
 import type { NetConfig } from '../../../lib/config.js';
 import { ConnectError, type Connection, type Net } from '../../../lib/index.js';
-import { parseUnl } from '../../../lib/unl.js';
+import { formatUnl, parseUnl } from '../../../lib/unl.js';
+import type { NodeType } from '../../../lib/unl/types.js';
 import { failureOf, Lab } from '../../support/nodes.js';
 import { coturn, needsCoturn } from '../../support/stun.js';
 
@@ -20,11 +21,17 @@ describe('a TURN server between two nodes', () => {
     return { rendezvous: [address], turn };
   }
 
+  /** The locator of a net that cannot be dialled, unless it is said to be, as on loopback all can. */
+  async function locatorOf({ unl$ }: Net, nodeType: NodeType = 'active'): Promise<string> {
+    const unl = parseUnl(await firstValueFrom(unl$));
+    return unl.version === 3 ? formatUnl({ ...unl, nodeType }) : '';
+  }
+
   /** Connects two nets by TURN, and has a line go each way. */
-  async function meet(here: Net, there: Net): Promise<readonly [Connection, Connection]> {
-    const [, unl] = await Promise.all([here, there].map(({ unl$ }) => firstValueFrom(unl$)));
+  async function meet(here: Net, there: Net, nodeType?: NodeType): Promise<readonly [Connection, Connection]> {
+    const [unl] = await Promise.all([locatorOf(there, nodeType), firstValueFrom(here.unl$)]);
     const arriving = firstValueFrom(there.connections$);
-    const at = await firstValueFrom(here.connect$(unl ?? '', BY_TURN));
+    const at = await firstValueFrom(here.connect$(unl, BY_TURN));
     const from = await arriving;
     const lines = Promise.all([firstValueFrom(at.lines$), firstValueFrom(from.lines$)]);
     at.send('there');
@@ -51,6 +58,36 @@ describe('a TURN server between two nodes', () => {
       for (const connection of connections)
         expect(await wayOf(connection)).toEqual({ technique: 'turn', direct: false });
     });
+
+  it('dials a peer that can be dialled, where no signal reaches it', async () => {
+    needsCoturn();
+    const { turn } = await servers();
+    const [at, from] = await meet(lab.net({ turn }), lab.net(), 'passive');
+    expect(await wayOf(at)).toEqual({ technique: 'turn', direct: false });
+    // To the peer it is an inbound connection, from the server.
+    const { technique, remote } = await firstValueFrom(from.path$);
+    expect([technique, remote.address]).toEqual(['direct', '127.0.0.1']);
+  });
+
+  it('leaves a peer alone that cannot be dialled, where no signal reaches it', async () => {
+    needsCoturn();
+    const { turn } = await servers();
+    const [here, there] = [lab.net({ turn }), lab.net()];
+    const failure = await failureOf(here.connect$(await locatorOf(there), BY_TURN));
+    expect(failure).toEqual(jasmine.objectContaining({ message: jasmine.stringMatching(/turn: No signal reached/) }));
+  });
+
+  it('gives its endpoint back when a peer that it has dialled closes', async () => {
+    needsCoturn();
+    const { turn } = await servers('--user-quota', '1');
+    const here = lab.net({ turn });
+    for (let i = 0; i < 3; i++) {
+      const [at] = await meet(here, lab.net(), 'passive');
+      const closed = firstValueFrom(at.closed$);
+      at.close();
+      await closed;
+    }
+  });
 
   it('has room for the next when they have closed', async () => {
     needsCoturn();
