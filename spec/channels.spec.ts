@@ -307,6 +307,27 @@ describe('A channel', () => {
       }).toThrowError(InvalidOptionError);
   });
 
+  it('tells why it has ended also where it is read as a stream, which is destroyed by that', async () => {
+    const { here, there, peer } = await lab.pair();
+    const arriving = lab.collect(peer.channels$('streams'));
+    const streaming = () => {
+      const channel = here.openChannel('streams', { allowHalfOpen: true });
+      channel
+        .toDuplex()
+        .on('error', () => undefined)
+        .resume();
+      return channel;
+    };
+    const [reset, own, cut] = [streaming(), streaming(), streaming()];
+    await next(here.openChannel('none').closed$);
+    arriving[0]?.reset(404);
+    expect(await endOf(reset)).toEqual(['reset', 'peer', 404]);
+    own.reset(7);
+    expect(await endOf(own)).toEqual(['reset', 'us', 7]);
+    there.reset(9);
+    expect(await endOf(cut)).toEqual(['reset', 'peer', 9]);
+  });
+
   it('is reset with such a code also where it is the connection itself, which is then over', async () => {
     const { here, there } = await lab.pair();
     here.reset(404, 'there is no such file');

@@ -30,6 +30,8 @@ export class PeerChannel implements Channel {
   readonly #stream: ChannelStream;
   readonly #closed = new Latest<CloseReason>();
   #isClosing = false;
+  /** Why it is being cut off. A stream of `toDuplex` is destroyed by that, which is no reason of its own. */
+  #cutBy: CloseReason | undefined;
   /** Which side has closed it first. */
   #closedBy: CloseReason['by'] | undefined;
   #isClosed = false;
@@ -189,7 +191,8 @@ export class PeerChannel implements Channel {
 
   /** Drops what waits on a channel that was reset: else a peer could fill memory by resetting one channel after the other. */
   #discard(reason: CloseReason): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#cutBy !== undefined) return;
+    this.#cutBy = reason;
     this.#isClosing = true;
     this.#stream.discardInbox();
     this.#cut(reason);
@@ -197,6 +200,7 @@ export class PeerChannel implements Channel {
 
   #cut(reason: CloseReason): void {
     if (this.#isClosed) return;
+    this.#cutBy ??= reason;
     this.#isClosing = true;
     this.#stream.closeOutbox();
     this.#stream.closeInbox('cut');
