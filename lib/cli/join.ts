@@ -1,29 +1,17 @@
 import { concatMap, tap } from 'rxjs';
 import { createNet } from '../net.js';
+import { reportConnection, reportNode, reportReach } from './node-report.js';
 import { reporter } from './report.js';
 import { print } from './stdout.js';
-import {
-  eachStdinLine$,
-  eachUnl$,
-  configOf,
-  reportAttempts,
-  reportConnection,
-  runUntilInterrupted,
-  reportReach,
-  reportClock,
-  reportServers,
-  type ReachableOptions,
-} from './terminal.js';
+import { configOf, eachStdinLine$, eachUnl$, runUntilInterrupted, type ReachableOptions } from './terminal.js';
 
 /** `rxp2p join`: broadcasts the lines of stdin, prints and relays those of the network. */
 export async function join(options: ReachableOptions): Promise<void> {
   const { json } = options;
   const report = reporter(json);
   const net = createNet({ mode: 'p2p', ...configOf(options) });
-  reportAttempts(net, report);
+  reportNode(net, report);
   reportReach(net, report);
-  reportServers(net, report);
-  reportClock(net, report);
 
   const ready$ = eachUnl$(
     net,

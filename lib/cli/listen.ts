@@ -1,37 +1,42 @@
 import { finalize, mergeMap, tap } from 'rxjs';
 import type { Connection } from '../connection/connection.js';
+import { InvalidOptionError } from '../errors.js';
 import { createNet } from '../net.js';
+import { listenRaw } from './listen-raw.js';
+import { reportConnection, reportNode, reportReach } from './node-report.js';
 import { reporter } from './report.js';
 import { print } from './stdout.js';
 import {
+  configOf,
   eachStdinLine$,
   eachUnl$,
-  configOf,
-  reportAttempts,
-  reportConnection,
   runUntilInterrupted,
   sendLine,
-  reportReach,
-  reportClock,
-  reportServers,
   type ReachableOptions,
 } from './terminal.js';
 
 /** The options of `rxp2p listen`. */
 export interface ListenOptions extends ReachableOptions {
   readonly echo?: boolean;
+  /** Bytes instead of lines. */
+  readonly raw?: boolean;
+  /** Bytes, and those of one peer only. */
+  readonly once?: boolean;
 }
 
-/** `rxp2p listen`: prints the UNL, then the lines that come; sends the lines of stdin to everyone. */
+/** `rxp2p listen`: prints the UNL, then the lines that come; sends the lines of stdin to everyone. Or passes bytes. */
 export async function listen(options: ListenOptions): Promise<void> {
-  const { echo, json } = options;
+  const { echo, json, raw = false, once = false } = options;
+  if (once && !raw) throw new InvalidOptionError('`--once` is of use with `--raw` alone');
   const report = reporter(json);
   const peers = new Set<Connection>();
   const net = createNet({ mode: 'direct', ...configOf(options) });
-  reportAttempts(net, report);
+  reportNode(net, report);
   reportReach(net, report);
-  reportServers(net, report);
-  reportClock(net, report);
+  if (raw) {
+    await listenRaw(net, once, report);
+    return;
+  }
 
   const ready$ = eachUnl$(
     net,

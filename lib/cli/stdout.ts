@@ -1,3 +1,4 @@
+import { StringDecoder } from 'node:string_decoder';
 import { firstValueFrom, from, fromEvent, merge, race, share, type Observable } from 'rxjs';
 import { cleanLine } from '../words.js';
 import { stdoutEnded } from './watch-stdout.js';
@@ -16,7 +17,22 @@ export const stdoutEnd$: Observable<void> = from(stdoutEnded);
  */
 export async function print(text: string): Promise<void> {
   const line = process.stdout.isTTY ? cleanLine(text) : text;
-  if (process.stdout.write(`${line}\n`)) return;
+  await write(`${line}\n`);
+}
+
+/**
+ * Writes bytes to stdout; resolves as {@link print} does. A file or a pipe gets them unchanged. For a terminal they are text, of which
+ * control characters are removed, but for the ends of lines.
+ */
+export async function printBytes(bytes: Buffer): Promise<void> {
+  await write(process.stdout.isTTY ? terminalText.write(bytes).split('\n').map(cleanLine).join('\n') : bytes);
+}
+
+/** A character may come in two pieces. */
+const terminalText = new StringDecoder('utf8');
+
+async function write(what: string | Buffer): Promise<void> {
+  if (process.stdout.write(what)) return;
   await firstValueFrom(race(drained$, stdoutEnd$));
 }
 

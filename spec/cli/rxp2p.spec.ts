@@ -319,6 +319,8 @@ describe('rxp2p', () => {
         [...SERVE, '--host', 'http://rv.example.org/'],
         ['listen', '--mqtt', 'mqtts://me:secret@broker.example/path'],
         [...SERVE, '--bind', 'here'],
+        ['listen', '--once'],
+        ['listen', '--raw', '--echo'],
       ].map((args) => rxp2p(...args));
       expect(await Promise.all(wrong.map((program) => program.exit()))).toEqual(wrong.map(() => 2));
       expect(wrong[3]?.stderr).toContain('Expected a UNL');
@@ -332,6 +334,19 @@ describe('rxp2p', () => {
       expect(wrong[16]?.stderr).toContain('mqtts://HOST');
       expect(wrong[16]?.stderr).not.toContain('secret');
       expect(wrong[17]?.stderr).toContain('Expected `bind` to be an IP address of this machine, got `here`');
+      expect(wrong[18]?.stderr).toContain('`--once` is of use with `--raw` alone');
+      expect(wrong[19]?.stderr).toContain("'--raw' cannot be used with option '--echo'");
+    },
+    COMMAND_LIMIT_MS,
+  );
+
+  it(
+    'suggests what was meant where a command or an option is none',
+    async () => {
+      const [command, option] = [rxp2p('conect'), rxp2p('listen', '--rendevous', '127.0.0.1:8000')];
+      expect([await command.exit(), await option.exit()]).toEqual([2, 2]);
+      expect(command.stderr).toContain('Did you mean connect?');
+      expect(option.stderr).toContain('Did you mean --rendezvous?');
     },
     COMMAND_LIMIT_MS,
   );

@@ -57,8 +57,15 @@ describe('rxp2p, where its output cannot be written,', () => {
           for (let line = 0; line < 1000; line++) connection.send(`line ${line}`);
         }),
       );
+      lab.use(
+        net.channels$('raw').subscribe((channel) => {
+          const stream = channel.toDuplex().on('error', () => undefined);
+          stream.end(Buffer.alloc(100_000));
+        }),
+      );
       const runs = await Promise.all([
         onFullDisk('connect', unl, '--bind', newAddress()),
+        onFullDisk('connect', unl, '--raw', '--bind', newAddress()),
         onFullDisk('listen', '--bind', newAddress()),
         onFullDisk('serve', '--bind', '127.0.0.1', '--port', '0', '--http-port', '0'),
         onFullDisk('--help'),

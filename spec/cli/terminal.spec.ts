@@ -1,5 +1,6 @@
 import { lastValueFrom, of, Subject } from 'rxjs';
-import { eachUnl$, reportConnection, reportServers } from '../../lib/cli/terminal.js';
+import { reportConnection, reportServers } from '../../lib/cli/node-report.js';
+import { eachUnl$ } from '../../lib/cli/terminal.js';
 import type { CloseReason } from '../../lib/connection/close-reason.js';
 import type { Path } from '../../lib/connection/path.js';
 import type { TraceEvent } from '../../lib/trace.js';

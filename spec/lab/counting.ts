@@ -26,7 +26,7 @@ import {
   takeLast,
   tap,
 } from 'rxjs';
-import { reportConnection } from '../../lib/cli/terminal.js';
+import { reportConnection } from '../../lib/cli/node-report.js';
 import { createNet, type Connection } from '../../lib/index.js';
 import { NOTHING_YET, numberedLine, withLine } from './sequence.js';
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { filter, firstValueFrom, map, Subject, type Observable } from 'rxjs';
-import { reportClock } from '../../lib/cli/terminal.js';
+import { reportClock } from '../../lib/cli/node-report.js';
 import type { Net, NetStatus, TraceEvent } from '../../lib/index.js';
 import { ClockWatch, type ClockStatus } from '../../lib/net/clock-watch.js';
 import { systemRuntime } from '../../lib/runtime.js';

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { StringDecoder } from 'node:string_decoder';
 import { fileURLToPath } from 'node:url';
 import { ENVIRONMENT_PREFIX } from '../../lib/cli/serve-options.js';
 import { parseJsonObject } from '../../lib/validate.js';
@@ -17,6 +18,8 @@ export function example(name: string): string {
 export class Program {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #output = { stdout: '', stderr: '' };
+  readonly #chunks: Buffer[] = [];
+  #byteCount = 0;
   readonly #exit: Promise<number | string>;
   #changed: () => void = () => undefined;
   #ended = false;
@@ -33,8 +36,13 @@ export class Program {
       });
     });
     for (const name of ['stdout', 'stderr'] as const) {
-      this.#child[name].setEncoding('utf8').on('data', (text: string) => {
-        this.#output[name] += text;
+      const decoder = new StringDecoder('utf8');
+      this.#child[name].on('data', (chunk: Buffer) => {
+        this.#output[name] += decoder.write(chunk);
+        if (name === 'stdout') {
+          this.#chunks.push(chunk);
+          this.#byteCount += chunk.length;
+        }
         this.#changed();
       });
     }
@@ -47,6 +55,16 @@ export class Program {
 
   get stderr(): string {
     return this.#output.stderr;
+  }
+
+  /** The bytes of stdout so far. */
+  get bytes(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+
+  /** How many those are. */
+  get byteCount(): number {
+    return this.#byteCount;
   }
 
   /** The lines of stdout so far. */
@@ -84,12 +102,27 @@ export class Program {
     return this.events.find(({ event }) => event === kind) ?? {};
   }
 
-  type(text: string): void {
+  type(text: string | Uint8Array): void {
     this.#child.stdin.write(text);
   }
 
-  endOfInput(text = ''): void {
+  /** Resolves when the program takes more. */
+  async offer(bytes: Uint8Array): Promise<void> {
+    if (this.#ended || this.#child.stdin.destroyed) return;
+    await new Promise<void>((resolve) =>
+      this.#child.stdin.write(bytes, () => {
+        resolve();
+      }),
+    );
+  }
+
+  endOfInput(text: string | Uint8Array = ''): void {
     this.#child.stdin.end(text);
+  }
+
+  /** Reads no more of its stdout, and closes it. */
+  closeStdout(): void {
+    this.#child.stdout.destroy();
   }
 
   signal(signal: NodeJS.Signals): void {

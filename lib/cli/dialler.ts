@@ -1,0 +1,84 @@
+import { defer, switchMap, take, tap, type Observable } from 'rxjs';
+import type { Connection } from '../connection/connection.js';
+import { ConnectError, reasonOf } from '../errors.js';
+import { createNet } from '../net.js';
+import type { ConnectOptions, Net } from '../net/interface.js';
+import { TECHNIQUE_NAMES } from '../techniques/technique.js';
+import { parseUnl, peerNameOf } from '../unl.js';
+import { expectOneOf } from '../validate.js';
+import { meetingPlaces } from './meeting-places.js';
+import { reportConnection, reportNode } from './node-report.js';
+import type { Report } from './report.js';
+import { caOf, identityOf, type NodeOptions } from './terminal.js';
+import { readTurn } from './turn-option.js';
+
+/** The options of commands whose node dials one peer. */
+export interface DialOptions extends NodeOptions {
+  readonly technique?: readonly string[];
+  /** Seconds. */
+  readonly timeout: number;
+}
+
+/** A node that dials one peer. */
+export interface Dialler {
+  readonly net: Net;
+  /** Whom it dials. */
+  readonly peerId: string;
+  /** How it connects. */
+  readonly options: ConnectOptions;
+  /** Cold: connects to the peer, and reports how that comes about. */
+  readonly connect$: Observable<Connection>;
+}
+
+/**
+ * Makes a node that dials one peer, by the servers that the options name, else by those in the peer's locator.
+ *
+ * @throws InvalidUnlError for a text that is no locator; InvalidOptionError for an option that is none.
+ */
+export function diallerOf(unl: string, options: DialOptions, report: Report): Dialler {
+  const peer = parseUnl(unl);
+  const peerId = peerNameOf(peer);
+  const techniques = options.technique?.map((name) => expectOneOf('--technique', name, TECHNIQUE_NAMES));
+  const { bind, relay, stun, timeout, turn } = options;
+  const net = createNet({
+    mode: 'direct',
+    ...meetingPlaces(options, peer),
+    relay,
+    stun,
+    turn: turn?.map(readTurn),
+    bind,
+    identity: identityOf(options),
+    ca: caOf(options),
+    // This node only dials: nobody has its locator, so nothing else needs to reach it.
+    portMapping: false,
+    reachability: false,
+  });
+  reportNode(net, report);
+  const connectOptions = { techniques, timeoutMs: timeout * 1000 };
+  const connect$ = defer(() => {
+    let start = 0;
+    return net.unl$.pipe(
+      // Where this node is itself decides which of the peer's endpoints are near.
+      take(1),
+      switchMap(() => {
+        start = Date.now();
+        report('connecting', { peerId }, undefined);
+        return net.connect$(unl, connectOptions);
+      }),
+      tap((connection) => {
+        reportConnection(connection, Date.now() - start, report);
+      }),
+    );
+  });
+  return { net, peerId, options: connectOptions, connect$ };
+}
+
+/** Reports why no connection could be made: of each technique, and of each server that could have carried a signal. */
+export function reportFailure(error: unknown, report: Report): void {
+  const attempts = error instanceof ConnectError ? error.attempts : [];
+  const reasons = attempts.map(({ technique, reason }) => `\n  ${technique}: ${reason}`).join('');
+  const unreachable = error instanceof ConnectError ? error.unreachable : [];
+  const servers = unreachable.map((words) => `\n  no signal could be sent: ${words}`).join('');
+  const words = attempts.length > 0 ? `no connection could be made${reasons}${servers}` : reasonOf(error);
+  report('failed', { reason: reasonOf(error) }, `rxp2p: ${words}`);
+}
