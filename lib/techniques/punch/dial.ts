@@ -27,7 +27,7 @@ import { askSignal, readAnswer, type PunchAnswer, type PunchAsk } from './messag
 import type { PunchContext } from './context.js';
 import type { Unl, UnlV3 } from '../../unl/types.js';
 import type { Attempt, Dial } from '../technique.js';
-import { MISCOUNTED, FinalError, expectWhereSeen, open$ } from './round.js';
+import { ANOTHER_FAMILY, MISCOUNTED, FinalError, expectWhereSeen, open$ } from './round.js';
 import { NO_SIGNAL } from '../asks.js';
 
 /** How long the peer has to answer: enough on slow paths to observe its NAT anew and to send two signals by the server. */
@@ -127,7 +127,7 @@ function askRound$(
           if ('refusal' in answer) {
             context.tell({ ...told, step: 'refused', reason: answer.refusal });
             const words = `The peer does not want to punch: ${answer.refusal}`;
-            if (answer.refusal === MISCOUNTED) throw new DialError(words);
+            if (answer.refusal === MISCOUNTED || answer.refusal === ANOTHER_FAMILY) throw new DialError(words);
             throw answer.refusal === NOT_NOW ? new LaterError(words) : new FinalError(words);
           }
           const options = { delayMs: 0, isPaced: !mayGuess };

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { catchError, defer, EMPTY, mergeMap, Subject, take, takeUntil, tap, throwIfEmpty, type Observable } from 'rxjs';
+import { familyOf } from '../../endpoint.js';
 import { DialError, reasonOf } from '../../errors.js';
 import { planPunch, type OwnPunchSide, type PunchPlan, type PunchPlanOptions, type PunchSide } from './plan.js';
 import type { ReceivedSignal } from '../../signalling/signalling.js';
@@ -9,6 +10,9 @@ import type { PunchContext } from './context.js';
 
 /** The refusal of a peer that had told wrong ports. It is asked again at once. */
 export const MISCOUNTED = 'miscounted';
+
+/** The refusal of a peer that was seen, but by the other family of addresses: it may be asked by that one. */
+export const ANOTHER_FAMILY = 'you are seen by another family of addresses';
 
 /** Another round would be of no use: the peer does not want to, or no plan is possible. */
 export class FinalError extends DialError {}
@@ -29,6 +33,7 @@ export function expectWhereSeen(
   { looksForItself }: Pick<PunchContext, 'looksForItself'>,
 ): void {
   if (seenAt === address) return;
+  if (seenAt !== undefined && familyOf(seenAt) !== familyOf(address)) throw new DialError(ANOTHER_FAMILY);
   if (seenAt === undefined && looksForItself) throw new LaterError('Nobody has shown yet where the peer is');
   throw new FinalError(`The peer says that it is at ${address}, but it is seen at ${seenAt ?? 'no address'}`);
 }

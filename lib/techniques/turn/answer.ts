@@ -11,6 +11,7 @@ import {
   allocateAtAny$,
   COME_MS,
   comeTo$,
+  familyBetween,
   familyFor,
   linkAt$,
   mayComeTo,
@@ -53,8 +54,8 @@ function answer$(
   const { at } = ask;
   const addresses = seenAt === undefined ? ask.from : [seenAt, ...ask.from];
   /** Has a server of this node's listen for the peer, and asks the peer there. */
-  const comes$ = () =>
-    allocateAtAny$(context, familyFor(addresses)).pipe(
+  const comes$ = (family: 4 | 6) =>
+    allocateAtAny$(context, family).pipe(
       switchMap((allocation) =>
         merge(
           linkAt$(allocation, context, 'server', from),
@@ -63,16 +64,18 @@ function answer$(
       ),
     );
   /** Looks where the peer is, which nobody has told, so that it may be punched, or dialled back. Never emits, never fails. */
-  const seen$ = () =>
-    context.servers.length === 0
+  const seen$ = () => {
+    const family = familyBetween(own.from, addresses);
+    return context.servers.length === 0 || family === undefined
       ? EMPTY
-      : comes$().pipe(
+      : comes$(family).pipe(
           within(COME_MS, 'The peer did not come', context.scheduler),
           take(1),
           tap(({ stream }) => stream.destroy()),
           ignoreElements(),
           ignoreErrors(),
         );
+  };
   if (at !== undefined) {
     if (!mayComeTo(at, context))
       return refuse$(signalling, context, from, refusal(ask, 'this node does not dial the endpoint that you name'));
@@ -85,7 +88,7 @@ function answer$(
   }
   if (context.servers.length === 0)
     return refuse$(signalling, context, from, refusal(ask, 'this node has no TURN server'));
-  return whileOpen$(comes$()).pipe(
+  return whileOpen$(comes$(familyFor(addresses))).pipe(
     within(COME_MS, 'The peer did not come', context.scheduler),
     switchMap((link) => context.receive$(link)),
     take(1),

@@ -37,6 +37,13 @@ export function familyFor(addresses: readonly string[]): 4 | 6 {
   return addresses.length > 0 && addresses.every((address) => familyOf(address) === 6) ? 6 : 4;
 }
 
+/** The family by which two nodes see each other: IPv4, unless one of them has none; `undefined` where they have none in common. */
+export function familyBetween(some: readonly string[], others: readonly string[]): 4 | 6 | undefined {
+  const have = (family: 4 | 6) =>
+    [some, others].every((addresses) => addresses.some((address) => familyOf(address) === family));
+  return ([4, 6] as const).find(have);
+}
+
 /** Has the first TURN server listen that can, one after the other. */
 export function allocateAtAny$(context: TurnContext, family: 4 | 6): Observable<Allocation> {
   const [first, ...others] = context.servers;

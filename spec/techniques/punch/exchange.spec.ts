@@ -247,6 +247,19 @@ describe('the simultaneous open', () => {
     }
   });
 
+  it('asks again where the peer is seen by another family of addresses, by each that both have in turn', () => {
+    for (const unseen of ['a', 'b'] as const) {
+      const seenAt: Behaviour['seenAt'] = (node, _scheduler, address) => (node === unseen ? '2a45:45::1' : address);
+      world({ seenAt, of: () => ({ families$: of([4, 6]) }) }, ({ a, connect, flush }) => {
+        const connecting = connect();
+        flush();
+        // The locator of the peer has IPv4 alone here.
+        expect(a.sent).toHaveSize(3);
+        expect(String(connecting.error)).toMatch(/seen by another family of addresses/);
+      });
+    }
+  });
+
   it('fails at once where nobody ever shows where the other is', () => {
     for (const unseen of ['a', 'b'] as const) {
       const seenAt: Behaviour['seenAt'] = (node, _scheduler, address) => (node === unseen ? undefined : address);

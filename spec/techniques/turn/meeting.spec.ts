@@ -1,7 +1,14 @@
 import { EMPTY, of, Subject } from 'rxjs';
 import type { Link } from '../../../lib/link/link.js';
 import type { Allocation } from '../../../lib/techniques/turn/allocation.js';
-import { addressesOf, admit$, familyFor, mayComeTo, whileOpen$ } from '../../../lib/techniques/turn/meeting.js';
+import {
+  addressesOf,
+  admit$,
+  familyBetween,
+  familyFor,
+  mayComeTo,
+  whileOpen$,
+} from '../../../lib/techniques/turn/meeting.js';
 import { linkOf } from '../../support/attempts.js';
 import { unlOf } from '../../support/locators.js';
 import { marbles } from '../../support/marbles.js';
@@ -60,6 +67,15 @@ describe('the addresses from which a peer may dial', () => {
     expect(familyFor(['2a45:45::1'])).toBe(6);
     expect(familyFor(['2a45:45::1', '45.45.1.1'])).toBe(4);
     expect(familyFor([])).toBe(4);
+  });
+
+  it('are of the family that both have where each is to see the other', () => {
+    const [four, six] = [['45.45.1.1'], ['2a45:45::1']];
+    expect(familyBetween([...six, ...four], [...four, ...six])).toBe(4);
+    expect(familyBetween(six, [...four, ...six])).toBe(6);
+    expect(familyBetween([...six, ...four], six)).toBe(6);
+    expect(familyBetween(six, four)).toBeUndefined();
+    expect(familyBetween([], four)).toBeUndefined();
   });
 
   it('are let in one beside the other, and what the server refuses is no failure', () => {
