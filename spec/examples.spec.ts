@@ -1,7 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createIdentity, formatUnl } from '../lib/index.js';
 import { temporaryFolder } from './support/folder.js';
+import { needsMosquitto } from './support/mosquitto.js';
 import { example, Program, RXP2P } from './support/program.js';
+import { needsCoturn } from './support/stun.js';
 
 const LONG_MS = 240_000;
 
@@ -13,6 +15,39 @@ describe('The examples', () => {
       expect(await demo.exit()).toBe(0);
       expect(demo.stdout).toContain('bob      received "Sup Bob."');
       expect(demo.stdout).toContain('alice    received "Sup Alice."');
+    },
+    LONG_MS,
+  );
+
+  it(
+    'meet: Alice and Bob meet by servers of others',
+    async () => {
+      needsMosquitto();
+      needsCoturn();
+      const meet = new Program(example('meet'));
+      expect(await meet.exit()).toBe(0);
+      const said = meet.lines.filter((line) => /^(?:alice|bob|meet) /.test(line) && !line.includes('listens on'));
+      const lines = ['bob      got "Sup Bob."', 'alice    got "Sup Alice."'];
+      const by = (way: string) => [`alice    is connected ${way}; the peer has proven Bob's key`, ...lines];
+      expect(said).toEqual([
+        'bob      is seen at 127.0.0.3, his NAT is of the type open',
+        ...by('directly (direct)'),
+        ...by('by a relay (turn)'),
+        ...by('by a relay (turn)'),
+        'meet     they have met in 3 ways',
+      ]);
+    },
+    LONG_MS,
+  );
+
+  it(
+    'meet: what is missing is told, with what to install',
+    async () => {
+      // Of the folders where it looks, servers may be in those alone that no PATH has to name.
+      const meet = new Program(example('meet'), [], { PATH: '/nowhere' });
+      expect(await meet.exit()).toBe(0);
+      const missing = /^turn {5}left out, without turnserver: apt install coturn, or on macOS brew install coturn$/m;
+      expect(meet.stdout).toMatch(missing);
     },
     LONG_MS,
   );
