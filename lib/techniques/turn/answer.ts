@@ -11,7 +11,6 @@ import {
   allocateAtAny$,
   COME_MS,
   comeTo$,
-  familyBetween,
   familyFor,
   linkAt$,
   mayComeTo,
@@ -54,8 +53,8 @@ function answer$(
   const { at } = ask;
   const addresses = seenAt === undefined ? ask.from : [seenAt, ...ask.from];
   /** Has a server of this node's listen for the peer, and asks the peer there. */
-  const comes$ = (family: 4 | 6) =>
-    allocateAtAny$(context, family).pipe(
+  const comes$ = () =>
+    allocateAtAny$(context, familyFor(own.from, addresses)).pipe(
       switchMap((allocation) =>
         merge(
           linkAt$(allocation, context, 'server', from),
@@ -64,18 +63,16 @@ function answer$(
       ),
     );
   /** Looks where the peer is, which nobody has told, so that it may be punched, or dialled back. Never emits, never fails. */
-  const seen$ = () => {
-    const family = familyBetween(own.from, addresses);
-    return context.servers.length === 0 || family === undefined
+  const seen$ = () =>
+    context.servers.length === 0
       ? EMPTY
-      : comes$(family).pipe(
+      : comes$().pipe(
           within(COME_MS, 'The peer did not come', context.scheduler),
           take(1),
           tap(({ stream }) => stream.destroy()),
           ignoreElements(),
           ignoreErrors(),
         );
-  };
   if (at !== undefined) {
     if (!mayComeTo(at, context))
       return refuse$(signalling, context, from, refusal(ask, 'this node does not dial the endpoint that you name'));
@@ -88,7 +85,7 @@ function answer$(
   }
   if (context.servers.length === 0)
     return refuse$(signalling, context, from, refusal(ask, 'this node has no TURN server'));
-  return whileOpen$(comes$(familyFor(addresses))).pipe(
+  return whileOpen$(comes$()).pipe(
     within(COME_MS, 'The peer did not come', context.scheduler),
     switchMap((link) => context.receive$(link)),
     take(1),

@@ -61,7 +61,7 @@ export function dialByTurn(context: TurnContext | undefined): Dial {
 function atOwnServer$(attempt: Attempt, context: TurnContext, peer: UnlV3): Observable<Link> {
   const addresses = addressesOf(peer);
   return whileOpen$(
-    allocateAtAny$(context, familyFor(addresses)).pipe(
+    allocateAtAny$(context, familyFor(addressesOf(attempt.own), addresses)).pipe(
       switchMap((allocation) => {
         const talk = talkTo(attempt, peer);
         const ask = { attempt: attempt.id, from: addressesOf(attempt.own), at: allocation.relayed };

@@ -32,16 +32,14 @@ export function addressesOf(unl: Unl): readonly string[] {
   return [...new Set([...seen, ...own].map(({ address }) => address))].slice(0, MAX_FROM);
 }
 
-/** The family of addresses by which a peer can come: IPv4, unless it has none. */
-export function familyFor(addresses: readonly string[]): 4 | 6 {
-  return addresses.length > 0 && addresses.every((address) => familyOf(address) === 6) ? 6 : 4;
-}
-
-/** The family by which two nodes see each other: IPv4, unless one of them has none; `undefined` where they have none in common. */
-export function familyBetween(some: readonly string[], others: readonly string[]): 4 | 6 | undefined {
-  const have = (family: 4 | 6) =>
-    [some, others].every((addresses) => addresses.some((address) => familyOf(address) === family));
-  return ([4, 6] as const).find(have);
+/**
+ * The family of addresses by which a peer is to come: one that both nodes have, so that the server sees the peer where this node would punch to;
+ * IPv4 before IPv6, and that of the peer's where they have none in common.
+ */
+export function familyFor(own: readonly string[], peers: readonly string[]): 4 | 6 {
+  const has = (addresses: readonly string[], family: 4 | 6) => addresses.some((each) => familyOf(each) === family);
+  const common = ([4, 6] as const).find((family) => has(own, family) && has(peers, family));
+  return common ?? (peers.length > 0 && !has(peers, 4) ? 6 : 4);
 }
 
 /** Has the first TURN server listen that can, one after the other. */

@@ -1,14 +1,7 @@
 import { EMPTY, of, Subject } from 'rxjs';
 import type { Link } from '../../../lib/link/link.js';
 import type { Allocation } from '../../../lib/techniques/turn/allocation.js';
-import {
-  addressesOf,
-  admit$,
-  familyBetween,
-  familyFor,
-  mayComeTo,
-  whileOpen$,
-} from '../../../lib/techniques/turn/meeting.js';
+import { addressesOf, admit$, familyFor, mayComeTo, whileOpen$ } from '../../../lib/techniques/turn/meeting.js';
 import { linkOf } from '../../support/attempts.js';
 import { unlOf } from '../../support/locators.js';
 import { marbles } from '../../support/marbles.js';
@@ -63,19 +56,14 @@ describe('the addresses from which a peer may dial', () => {
     expect(addressesOf(unlOf({ endpoints: many }))).toHaveSize(8);
   });
 
-  it('are of IPv6 only where there is no other', () => {
-    expect(familyFor(['2a45:45::1'])).toBe(6);
-    expect(familyFor(['2a45:45::1', '45.45.1.1'])).toBe(4);
-    expect(familyFor([])).toBe(4);
-  });
-
-  it('are of the family that both have where each is to see the other', () => {
+  it('are of a family that both have, IPv4 first, or of the peer’s', () => {
     const [four, six] = [['45.45.1.1'], ['2a45:45::1']];
-    expect(familyBetween([...six, ...four], [...four, ...six])).toBe(4);
-    expect(familyBetween(six, [...four, ...six])).toBe(6);
-    expect(familyBetween([...six, ...four], six)).toBe(6);
-    expect(familyBetween(six, four)).toBeUndefined();
-    expect(familyBetween([], four)).toBeUndefined();
+    expect(familyFor([...six, ...four], [...four, ...six])).toBe(4);
+    expect(familyFor(six, [...four, ...six])).toBe(6);
+    expect(familyFor([...six, ...four], six)).toBe(6);
+    expect(familyFor(six, four)).toBe(4);
+    expect(familyFor(four, six)).toBe(6);
+    expect(familyFor([], [])).toBe(4);
   });
 
   it('are let in one beside the other, and what the server refuses is no failure', () => {
