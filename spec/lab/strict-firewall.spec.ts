@@ -72,7 +72,7 @@ describe('A node that is let out to port 443 alone', () => {
       await run.with(planPair(['preserving', 'public']), DEFAULT_PATH, async (topology) => {
         await startTurn(topology, 's2', OPEN_PORT);
         await strict(topology);
-        const listener = start(topology, 'b', 'listen', '--echo', '--forwarded', '--port', '9000');
+        const listener = start(topology, 'b', 'listen', '--echo', '--port', '9000');
         const unl = (await listener.line(() => true)).text;
         const turn = turnAt(addressOf(topology.plan, 's2', 4), OPEN_PORT);
         await expectMet(start(topology, 'a', 'connect', unl, ...turn), 'turn, relayed');
