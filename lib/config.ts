@@ -195,6 +195,12 @@ export interface NetConfig {
    */
   readonly mqtt?: readonly (string | MqttBroker)[] | undefined;
   /**
+   * Whether nodes of the local network can find this node, and it them, by multicast DNS and with no server at all: see `Net.neighbours$`. Everybody on
+   * the network can read its peer id and its locator then. Where the node is bound to an address, only that address's network is used.
+   * Default: false. Not used in plain mode.
+   */
+  readonly lan?: boolean | undefined;
+  /**
    * TURN servers (RFC 8656) that this node may use: where no direct way leads to a peer, one of them listens for the peer by TCP (RFC 6062), and
    * passes on what both say. One of the two nodes has to have one. `relay: false` switches them off, too. Not used in plain mode.
    */
@@ -244,6 +250,7 @@ export interface ResolvedConfig {
   readonly dht: readonly ServerAddress[];
   readonly stun: readonly StunAddress[];
   readonly mqtt: readonly BrokerAddress[];
+  readonly lan: boolean;
   readonly turn: readonly TurnServer[];
   readonly security: 'tls' | 'plain';
   /**

@@ -204,8 +204,8 @@ export function peerIdOfKey(key: Uint8Array): PeerId {
   return Buffer.from(key).toString('base64url');
 }
 
-/** The node id of a peer. */
-function nodeIdOf(key: Uint8Array): string {
+/** The node id of a peer: the first 20 bytes of its key's SHA-256, in 40 hex digits. */
+export function nodeIdOf(key: Uint8Array): string {
   return createHash('sha256').update(key).digest('hex').slice(0, 40);
 }
 

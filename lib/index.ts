@@ -29,6 +29,7 @@ export type { Mapping } from './port-mapping/mapping.js';
 export type { NatCheck, NetCheck, SessionCheck } from './net/check/interface.js';
 export type { Means, PeerKind, Ways } from './net/check/ways.js';
 export type { ClockStatus } from './net/clock-watch.js';
+export type { Neighbour } from './lan/lan.js';
 export type { Reach } from './reachability.js';
 export type { ServerReport } from './server-report.js';
 
@@ -43,6 +44,7 @@ export type { AttemptStep } from './techniques/steps.js';
 export type { PeerStep } from './peers/steps.js';
 export type { SelfStep } from './self/steps.js';
 export type { SignalStep } from './signalling/steps.js';
+export type { LanStep } from './lan/steps.js';
 export type { RendezvousStep } from './rendezvous/steps.js';
 export type { ServerStep } from './server-report.js';
 
@@ -55,6 +57,7 @@ export type { Attempt, Dial, Technique, TechniqueName } from './techniques/techn
 // ─── Time, chance and sockets of a specification's own ───────────────────────────────────────────────────────────────
 export type { Gateway } from './port-mapping/gateway.js';
 export type { DialConfig, ListenConfig, Listener } from './link/tcp.js';
+export type { MulticastConfig, MulticastEvent, MulticastLink, Outgoing, Source } from './link/multicast.js';
 export type { Runtime } from './runtime.js';
 
 // ─── Who a node is ───────────────────────────────────────────────────────────────────────────────────────────────────

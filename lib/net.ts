@@ -20,6 +20,7 @@ import { resolveConfig } from './config/resolve.js';
 import type { AcceptOptions, Channel, Connection } from './connection/connection.js';
 import { ClosedError, InvalidUnlError, reasonOf, UnavailableError } from './errors.js';
 import type { PeerId } from './identity.js';
+import type { Neighbour } from './lan/lan.js';
 import { expectLine } from './link/lines.js';
 import type { NetCheck } from './net/check/interface.js';
 import { Closing } from './net/closing.js';
@@ -64,6 +65,7 @@ class LazyNet implements Net {
   readonly unl$: Observable<string>;
   readonly connections$: Observable<Connection>;
   readonly lines$: Observable<Line>;
+  readonly neighbours$: Observable<readonly Neighbour[]>;
   readonly status$: Observable<NetStatus>;
   readonly trace$: Observable<TraceEvent>;
 
@@ -86,6 +88,7 @@ class LazyNet implements Net {
     const loaded$ = this.#loaded.asObservable();
     this.connections$ = loaded$.pipe(goOnWith(({ connection$ }) => connection$));
     this.lines$ = loaded$.pipe(goOnWith(({ line$ }) => line$));
+    this.neighbours$ = loaded$.pipe(goOnWith(({ neighbours$ }) => neighbours$));
     this.trace$ = loaded$.pipe(goOnWith(({ trace$ }) => trace$));
     this.unl$ = this.#whenStarted$(({ own$ }) => own$.pipe(map(formatUnl), distinctUntilChanged())).pipe(
       // Closing the net on purpose is no failure of a stream: a subscriber without an error handler must not end the process.

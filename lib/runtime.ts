@@ -1,5 +1,6 @@
 import { asyncScheduler, type SchedulerLike } from 'rxjs';
 import { defaultGateway$, routedAddress$ } from './port-mapping/gateway.js';
+import { multicast$ } from './link/multicast.js';
 import { dial$, listen$ } from './link/tcp.js';
 import { webTls$ } from './link/web-tls.js';
 import { unguessable } from './unguessable.js';
@@ -21,6 +22,8 @@ export interface Runtime {
   readonly dial$: typeof dial$;
   /** Listens for TCP connections until it is unsubscribed. Emits once the port is open. */
   readonly listen$: typeof listen$;
+  /** Sends packets to the groups of multicast DNS, and receives those of the same networks, until it is unsubscribed. */
+  readonly multicast$: typeof multicast$;
   /** Secures a connection to a web server. Emits the stream and completes; unsubscribed before that, it closes the socket. */
   readonly webTls$: typeof webTls$;
   /** Finds the default gateway of a family of addresses. Emits it and completes; completes alone where there is none. */
@@ -40,6 +43,7 @@ export const systemRuntime: Runtime = {
   newId: unguessable(16),
   dial$,
   listen$,
+  multicast$,
   webTls$,
   gateway$: defaultGateway$,
   routedAddress$,

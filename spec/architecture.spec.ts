@@ -24,6 +24,7 @@ const HOUSE: readonly string[] = [
   'rendezvous',
   'dht',
   'mqtt',
+  'lan',
   'connection',
   'remote',
   'runtime',
@@ -306,7 +307,7 @@ describe('what is public', () => {
     const net = createNet({ mode: 'direct' });
     const streams = Object.entries(net).filter(([, value]) => isObservable(value));
     expect(streams.map(([name]) => name)).toEqual(
-      jasmine.arrayContaining(['unl$', 'connections$', 'lines$', 'status$', 'trace$']),
+      jasmine.arrayContaining(['unl$', 'connections$', 'lines$', 'neighbours$', 'status$', 'trace$']),
     );
     expect(streams.filter(([name, value]) => value instanceof Subject || !name.endsWith('$'))).toEqual([]);
   });
@@ -353,6 +354,7 @@ describe('What is loaded', () => {
       'rendezvous',
       'dht',
       'mqtt',
+      'lan',
       'connection',
       'http',
     ];

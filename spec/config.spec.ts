@@ -24,6 +24,7 @@ describe('a configuration', () => {
       dht: [],
       stun: [],
       mqtt: [],
+      lan: false,
       turn: [],
       security: 'tls',
       provesKeys: true,

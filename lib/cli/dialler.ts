@@ -9,7 +9,7 @@ import { expectOneOf } from '../validate.js';
 import { meetingPlaces } from './meeting-places.js';
 import { reportConnection, reportNode } from './node-report.js';
 import type { Report } from './report.js';
-import { caOf, identityOf, type NodeOptions } from './terminal.js';
+import { caOf, identityOf, lanOf, type NodeOptions } from './terminal.js';
 import { readTurn } from './turn-option.js';
 
 /** The options of commands whose node dials one peer. */
@@ -43,6 +43,7 @@ export function diallerOf(unl: string, options: DialOptions, report: Report): Di
   const net = createNet({
     mode: 'direct',
     ...meetingPlaces(options, peer),
+    lan: lanOf(options),
     relay,
     stun,
     turn: turn?.map(readTurn),

@@ -19,7 +19,7 @@ export interface DoctorOptions extends ReachableOptions {
 /** `rxp2p doctor`: looks at this machine's network, and says what it means. */
 export async function doctor(options: DoctorOptions, version: string): Promise<void> {
   const { json, report: file } = options;
-  const net = createNet({ mode: 'direct', ...configOf(options) });
+  const net = createNet({ mode: 'direct', ...configOf(options), lan: false });
   const story = file === undefined ? undefined : new StoryRecord(net, Date.now);
   const checked$ = net.check$().pipe(
     tap((check) => {

@@ -53,6 +53,11 @@ const meetingOptions = () => [
     .env(NODE_VARIABLES.mqtt)
     .argParser(severalByCommas),
   new Option(
+    '--lan',
+    'be found on the local network, and find others there, with no server (default, but on loopback)',
+  ),
+  new Option('--no-lan', `do neither (or ${NODE_VARIABLES.lan}=off in the environment)`),
+  new Option(
     '--turn <SERVER>',
     'a TURN server for peers that no direct way leads to: turn:USER:PASSWORD@HOST:PORT, or turns: by TLS; may be given several times',
   )
@@ -97,8 +102,9 @@ export const reachableOptions = () => [
   ).argParser(several),
 ];
 
-/** The same for one that makes no connections: nobody knows its key. */
-export const keylessOptions = () => reachableOptions().filter((option) => option.attributeName() !== 'key');
+/** The same for one that makes no connections: nobody knows its key, or is to find it. */
+export const keylessOptions = () =>
+  reachableOptions().filter((option) => !['key', 'lan'].includes(option.attributeName()));
 
 /** Of commands whose attempts can be told as a page. */
 export const page = () =>

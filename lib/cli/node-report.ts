@@ -22,7 +22,13 @@ function reportAttempts(net: Net, report: Report): Subscription {
       if (step.type === 'technique' && step.outcome !== 'started') {
         const { technique, outcome, reason, elapsedMs } = step;
         report('attempt', { technique, outcome, ...(reason !== undefined && { reason }), elapsedMs }, undefined);
-      } else if (step.type === 'nat' || step.type === 'punch' || step.type === 'signal' || step.type === 'dht') {
+      } else if (
+        step.type === 'nat' ||
+        step.type === 'punch' ||
+        step.type === 'signal' ||
+        step.type === 'dht' ||
+        step.type === 'lan'
+      ) {
         const { type, ...fields } = step;
         report(
           type,

@@ -2,11 +2,13 @@ import { readFileSync } from 'node:fs';
 import { concatMap, from, fromEvent, lastValueFrom, map, merge, take, takeUntil, tap, type Observable } from 'rxjs';
 import type { NetConfig } from '../config.js';
 import type { Connection } from '../connection/connection.js';
+import { canonicalAddress, scopeOf, withoutZone } from '../endpoint.js';
 import { InvalidOptionError, reasonOf } from '../errors.js';
 import { lineDecoder } from '../link/lines.js';
 import { loadOrCreateIdentity, type Identity } from '../identity.js';
 import type { Net } from '../net/interface.js';
 import type { Report } from './report.js';
+import { NODE_VARIABLES } from './serve-options.js';
 import { exitSoon, stdoutEnd$ } from './stdout.js';
 import { readTurn } from './turn-option.js';
 
@@ -20,6 +22,8 @@ export interface NodeOptions {
   readonly dht?: readonly string[];
   readonly stun?: readonly string[];
   readonly mqtt?: readonly string[];
+  /** Default: see {@link lanOf}. */
+  readonly lan?: boolean;
   readonly turn?: readonly string[];
   /** Relays; `false`: none. */
   readonly relay?: readonly string[] | false;
@@ -49,6 +53,7 @@ export function configOf(options: ReachableOptions): Omit<NetConfig, 'mode'> {
     dht,
     stun,
     mqtt,
+    lan: lanOf(options),
     turn: turn?.map(readTurn),
     relay,
     port,
@@ -59,6 +64,17 @@ export function configOf(options: ReachableOptions): Omit<NetConfig, 'mode'> {
     identity,
     ca: caOf(options),
   };
+}
+
+/**
+ * Whether a node can be found on the local network, and finds others there. If nothing is said it can, but for one that is bound to loopback, where
+ * there is no other machine.
+ */
+export function lanOf({ lan, bind }: NodeOptions, environment: NodeJS.ProcessEnv = process.env): boolean {
+  if (lan !== undefined) return lan;
+  const address = canonicalAddress(withoutZone(bind ?? ''));
+  const isOnLoopback = address !== undefined && scopeOf(address) === 'loopback';
+  return environment[NODE_VARIABLES.lan] !== 'off' && !isOnLoopback;
 }
 
 /** The certificates of authorities in the file named, if one is named. */

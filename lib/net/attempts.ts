@@ -18,6 +18,7 @@ import type { PeerConnection } from '../connection/peer-connection.js';
 import type { Need } from '../connection/transport/link-choice.js';
 import { formatEndpoint, sameEndpoint, type Endpoint } from '../endpoint.js';
 import { DialError } from '../errors.js';
+import type { PeerId } from '../identity.js';
 import { FramedLink, FramedWire } from '../link/framed-link.js';
 import type { Link } from '../link/link.js';
 import type { NetworkLook } from '../link/network-looks.js';
@@ -57,6 +58,8 @@ interface AttemptsConfig {
   /** To the server that carries signals, and back, in milliseconds: as far as another node is, as a rule. Unknown without one. */
   readonly roundTripMs: () => number | undefined;
   readonly signalling: Signalling;
+  /** Looks for a peer on the local network; see {@link Attempt.nearby$}. */
+  readonly nearby$?: ((peerId: PeerId) => Observable<Endpoint>) | undefined;
   /** The techniques of the node. */
   readonly techniques: readonly NodeTechnique[];
   /** Fails when the net is closed. */
@@ -204,7 +207,10 @@ export class Attempts {
       const asked = withdrawalOf(signalling, peerId, attemptId, timing.techniqueMs);
       const end = peers.begin(attemptId, peerId);
       let hasFailed = false;
-      const mayDial = (endpoint: Endpoint) => isSeen?.(endpoint) !== false;
+      // What a peer says of itself on the local network is signed by its key, and on this network.
+      const nearby = new Set<string>();
+      const nearby$ = key === undefined ? undefined : this.dependencies.nearby$?.(key);
+      const mayDial = (endpoint: Endpoint) => isSeen?.(endpoint) !== false || nearby.has(formatEndpoint(endpoint));
       const attempt: Attempt = {
         id: attemptId,
         peer,
@@ -214,6 +220,7 @@ export class Attempts {
             ? dialPeer$(endpoint, { technique, attemptId, peerId: key }, this.dependencies)
             : throwError(() => new DialError(`No link has led to the peer at ${formatEndpoint(endpoint)} yet`)),
         mayDial,
+        nearby$: nearby$?.pipe(tap((endpoint) => nearby.add(formatEndpoint(endpoint)))),
         secure$: (socket, technique) => this.dependencies.security.linkOver$(socket, { technique, peerId: key }),
         expect$: (technique) => peers.expect$(attemptId, peerId, technique),
         signalling: asked.signalling,

@@ -1,18 +1,24 @@
 import type { Observable } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
+import type { Lan } from '../lan/lan.js';
 import type { RendezvousSession } from '../rendezvous/session.js';
 import type { Runtime } from '../runtime.js';
 import type { Carrier } from '../signalling/carrier.js';
 import { dhtCarrier } from '../signalling/carriers/dht.js';
+import { lanCarrier } from '../signalling/carriers/lan.js';
 import { mailboxCarrier } from '../signalling/carriers/mailbox.js';
 import { mqttCarrier } from '../signalling/carriers/mqtt.js';
 import { rendezvousCarrier } from '../signalling/carriers/rendezvous.js';
 import type { SignalTrace } from '../signalling/steps.js';
 
-/** What carries a node's signals, the fastest first; behind all that see a sender's address those that do not. */
+/**
+ * What carries a node's signals, the fastest first; behind all that see a sender's address those that do not. The local network comes last: whether a
+ * peer is there it knows only after a second, and most peers are not.
+ */
 export function carriersOf(
   { identity, bind, rendezvous, mailbox, mqtt, dht, provesKeys }: ResolvedConfig,
   sessions$: Observable<readonly RendezvousSession[]>,
+  lan: Lan | undefined,
   runtime: Runtime,
   trace: SignalTrace,
 ): readonly Carrier[] {
@@ -23,5 +29,6 @@ export function carriersOf(
     ...(dht.length > 0 ? [dhtCarrier({ identity, bootstrap: dht, bind, runtime, trace })] : []),
     ...(mailbox.length > 0 ? [mailboxCarrier({ identity, urls: mailbox, localAddress: bind, runtime, trace })] : []),
     ...(mqtt.length > 0 ? [mqttCarrier({ identity, brokers: mqtt, localAddress: bind, runtime, trace })] : []),
+    ...(lan === undefined ? [] : [lanCarrier(lan)]),
   ];
 }

@@ -4,6 +4,7 @@ import type { ExposeOptions } from '../remote/interface.js';
 import type { Endpoint, Observed } from '../endpoint.js';
 import type { RendezvousAddress } from '../rendezvous-name.js';
 import type { PeerId } from '../identity.js';
+import type { Neighbour } from '../lan/lan.js';
 import type { Reach } from '../reachability.js';
 import type { ServerReport } from '../server-report.js';
 import type { Technique, TechniqueName } from '../techniques/technique.js';
@@ -145,6 +146,18 @@ export interface Net {
    * net.expose<Market>({ prices: (symbol) => interval(1000).pipe(map((i) => symbol.length + i)) }, { as: 'market' });
    */
   expose<T extends object>(exposed: T | ((connection: Connection) => T), options: ExposeOptions): Subscription;
+
+  /**
+   * The nodes of the local network that want to be found there, as this node does with `lan`: those that are there at once, and all of them again
+   * whenever that changes. None without `lan`. Each has signed what it says; it proves its key when it is connected. Completes
+   * when the net is closed.
+   *
+   * @example
+   * net.neighbours$
+   *   .pipe(mergeMap((all) => all), distinct(({ peerId }) => peerId), mergeMap(({ unl }) => net.connect$(unl)))
+   *   .subscribe((connection) => connection.send('Hello, neighbour.'));
+   */
+  readonly neighbours$: Observable<readonly Neighbour[]>;
 
   /**
    * What the net is and has at the moment: at once, and whenever that changes. Completes when the net is closed.

@@ -20,6 +20,7 @@ import {
   Subscription,
   switchMap,
   takeWhile,
+  takeUntil,
   tap,
   throwIfEmpty,
   timer,
@@ -30,6 +31,7 @@ import type { AcceptOptions, Channel, Connection } from '../connection/connectio
 import { Acceptors } from '../connection/channels/acceptors.js';
 import type { Endpoint } from '../endpoint.js';
 import { ClosedError, ConnectError, reasonOf } from '../errors.js';
+import type { Lan, Neighbour } from '../lan/lan.js';
 import { networkLooks$, type NetworkLook } from '../link/network-looks.js';
 import type { Listener } from '../link/tcp.js';
 import { secureContextOf } from '../link/tls.js';
@@ -43,6 +45,7 @@ import type { Closing } from './closing.js';
 import { flood$ } from './flood.js';
 import type { ConnectOptions, Line, NetStatus } from './interface.js';
 import { Lines } from './lines.js';
+import { localNetworkOf, neighboursOf$ } from './local-network.js';
 import { kindOf } from './security.js';
 import { ServerWatch } from './server-watch.js';
 import { statusOf } from './status.js';
@@ -75,6 +78,8 @@ export class RunningNet {
   /** Every connection that both sides hold. */
   readonly connection$: Observable<Connection>;
   readonly line$: Observable<Line>;
+  /** See `Net.neighbours$`. */
+  readonly neighbours$: Observable<readonly Neighbour[]>;
   /** Emits when {@link status} may have changed. */
   readonly changed$: Observable<unknown>;
   readonly trace$: Observable<TraceEvent>;
@@ -88,6 +93,7 @@ export class RunningNet {
   readonly #servers = new ServerWatch();
   readonly #clocks = new ClockWatch();
   readonly #serversChanged = new Subject<void>();
+  readonly #released = new Subject<void>();
   readonly #listener = new ReplaySubject<Listener>(1);
   readonly #findings = new BehaviorSubject<Findings>(NOTHING_FOUND);
   readonly #located$ = this.#findings.pipe(
@@ -97,6 +103,7 @@ export class RunningNet {
   );
   readonly #sessions$ = sessionsIn(this.#findings.pipe(map(({ servers }) => servers)));
   readonly #host: TechniqueHost;
+  readonly #lan: Lan | undefined;
   readonly #locatorForm: LocatorForm;
   readonly #techniques: readonly NodeTechnique[];
   readonly #attempts: Attempts;
@@ -114,6 +121,10 @@ export class RunningNet {
     const sightings = new Sightings({ now: () => runtime.scheduler.now() });
     const peers = new Peers(config, runtime, security, this.#tell);
     this.#locatorForm = locatorForm;
+    const own = () => ownIn(this.#findings.value, config, locatorForm);
+    const network$ = networkOf$(config, runtime);
+    const lan = localNetworkOf({ config, findings$: this.#findings, own, network$, runtime, trace: this.#tell });
+    this.#lan = lan;
     this.#host = {
       config,
       runtime,
@@ -125,14 +136,14 @@ export class RunningNet {
       looksForItself: config.turn.length > 0 && config.relay !== false,
       signalling: signallingOver({
         identity,
-        carriers: carriersOf(config, this.#sessions$, runtime, this.#tell),
+        carriers: carriersOf(config, this.#sessions$, lan, runtime, this.#tell),
         addressOf: (peerId) => sightings.addressOf(peerId),
         runtime,
         trace: this.#tell,
       }),
       findings$: this.#findings,
-      network$: networkOf$(config, runtime),
-      own: () => ownIn(this.#findings.value, config, locatorForm),
+      network$,
+      own,
       roundTripMs: (family) => signalRoundTripMs(this.#findings.value, family),
       trace: this.#tell,
     };
@@ -143,6 +154,7 @@ export class RunningNet {
       isDialled: () =>
         config.forwarded || this.#findings.value.reaches?.some(({ isReachable }) => isReachable === true) === true,
       roundTripMs: () => this.#host.roundTripMs(4) || undefined,
+      nearby$: lan === undefined ? undefined : (peerId) => lan.find$(peerId),
       techniques: this.#techniques,
       closed$: this.#closing.failing$,
       runToEnd: (work$) => {
@@ -161,6 +173,7 @@ export class RunningNet {
     this.trace$ = this.#trace.asObservable();
     this.connection$ = peers.connection$;
     this.line$ = this.#lines.line$;
+    this.neighbours$ = neighboursOf$(lan).pipe(takeUntil(this.#released));
     this.own$ = merge(this.#located$, this.#listener.pipe(ignoreElements()));
     this.changed$ = merge(this.#findings, this.#serversChanged, peers.connection$, peers.left$);
   }
@@ -222,6 +235,7 @@ export class RunningNet {
   /** Gives everything back once the net has begun to close. */
   async release(withinMs: number): Promise<void> {
     this.#running.unsubscribe();
+    this.#released.next();
     await this.#closing.settle(this.#host.peers, withinMs, this.#host.runtime.scheduler);
     this.#listener.complete();
     this.#acceptors.complete();
@@ -239,6 +253,7 @@ export class RunningNet {
       this.#find$(local),
       ...this.#techniques.map(({ answer$ }) => answer$),
       mode === 'p2p' ? this.#flood$() : EMPTY,
+      this.#lan?.neighbours$ ?? EMPTY,
       provesKeys ? maintainConnections$({ ...this.#host, attempts: this.#attempts, own$: this.#located$ }) : EMPTY,
     );
   }

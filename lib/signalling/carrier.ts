@@ -2,7 +2,7 @@ import type { Observable } from 'rxjs';
 import type { PeerId } from '../identity.js';
 
 /** What can carry signals. */
-export const CARRIER_NAMES = ['rendezvous', 'dht', 'mailbox', 'mqtt'] as const;
+export const CARRIER_NAMES = ['rendezvous', 'dht', 'mailbox', 'mqtt', 'lan'] as const;
 
 /**
  * What can carry signals.

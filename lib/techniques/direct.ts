@@ -1,7 +1,9 @@
-import { EMPTY, switchMap } from 'rxjs';
+import { catchError, EMPTY, filter, mergeMap, switchMap, take, throwError } from 'rxjs';
 import { byFamilyInTurns, familyOf, sameEndpoint, type Endpoint } from '../endpoint.js';
 import { DialError } from '../errors.js';
+import { firstToSucceed } from '../operators/first-to-succeed.js';
 import { headStart } from '../operators/head-start.js';
+import { ignoreErrors } from '../operators/ignore-errors.js';
 import { mayDialNamed } from '../unl/dialable.js';
 import { endpointsIn, familiesIn, isNear } from '../unl/near.js';
 import type { Unl, UnlEndpoint } from '../unl/types.js';
@@ -9,7 +11,7 @@ import type { NodeTechnique } from './technique.js';
 
 /**
  * Dials the peer at the endpoints of its locator, one after the other with a short head start each (RFC 8305 §5), IPv6
- * and IPv4 in turns (RFC 8305 §4). PyP2P's passive connect.
+ * and IPv4 in turns (RFC 8305 §4). PyP2P's passive connect. Beside them it dials where the peer is found on the local network.
  */
 export const direct: NodeTechnique = {
   name: 'direct',
@@ -19,17 +21,37 @@ export const direct: NodeTechnique = {
   answer$: EMPTY,
   dial: (attempt$) =>
     attempt$.pipe(
-      switchMap(({ own, peer, dial$, timing, scheduler }) => {
+      switchMap(({ own, peer, dial$, nearby$, timing, scheduler }) => {
         const candidates = candidatesOf(own, peer);
-        if (candidates.length === 0) throw new DialError('The UNL has no endpoint that can be dialled from here');
-        return headStart(
-          candidates.map((candidate) => dial$(candidate, direct.name)),
-          timing.staggerMs,
-          scheduler,
+        const named$ =
+          candidates.length === 0
+            ? throwError(() => new DialError('The UNL has no endpoint that can be dialled from here'))
+            : headStart(
+                candidates.map((candidate) => dial$(candidate, direct.name)),
+                timing.staggerMs,
+                scheduler,
+              );
+        if (nearby$ === undefined) return named$;
+        const found$ = nearby$.pipe(
+          filter((endpoint) => !candidates.some((candidate) => sameEndpoint(candidate, endpoint))),
+          mergeMap((endpoint) => dial$(endpoint, direct.name).pipe(ignoreErrors())),
+          take(1),
+        );
+        return firstToSucceed([named$, found$]).pipe(
+          catchError((error: unknown) => {
+            throw firstOf(error);
+          }),
         );
       }),
     ),
 };
+
+/** Why the endpoints of the locator failed: that the peer is not on the local network says nothing. */
+function firstOf(error: unknown): unknown {
+  if (!(error instanceof AggregateError)) return error;
+  const errors: readonly unknown[] = error.errors;
+  return errors[0];
+}
 
 /** The peer's endpoints that {@link mayDialNamed} lets this node dial, best first. */
 export function candidatesOf(own: Unl, peer: Unl): Endpoint[] {

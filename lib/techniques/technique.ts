@@ -36,6 +36,11 @@ export interface Attempt {
   readonly secure$: (socket: Socket, technique: string) => Observable<Link>;
   /** Takes a link that the peer makes for this attempt, as made by a technique, which ends the attempt. Never emits. */
   readonly expect$: (technique: string) => Observable<never>;
+  /**
+   * Where the peer is on the local network, as it says there, if it does: addresses of this network, which may not be in its locator. Completes
+   * after a second. `undefined` where this node does not ask there.
+   */
+  readonly nearby$?: Observable<Endpoint> | undefined;
   /** Small messages to the peer, for techniques in which both sides take part. */
   readonly signalling: Signalling;
   /** How long things may take, as the net was told. */

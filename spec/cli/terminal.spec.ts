@@ -1,6 +1,6 @@
 import { lastValueFrom, of, Subject } from 'rxjs';
 import { reportConnection, reportServers } from '../../lib/cli/node-report.js';
-import { eachUnl$ } from '../../lib/cli/terminal.js';
+import { eachUnl$, lanOf } from '../../lib/cli/terminal.js';
 import type { CloseReason } from '../../lib/connection/close-reason.js';
 import type { Path } from '../../lib/connection/path.js';
 import type { TraceEvent } from '../../lib/trace.js';
@@ -119,5 +119,18 @@ describe('The locator of a program that listens', () => {
     };
     await lastValueFrom(eachUnl$(net, first, (event, fields, words) => told.push([event, fields['unl'], words])));
     expect(told).toEqual(['first', ['unl', 'second', 'the network has changed, and with it the UNL: second']]);
+  });
+});
+
+describe('The local network, from the command line', () => {
+  it('is used unless told otherwise, but not by a node on loopback', () => {
+    expect(lanOf({}, {})).toBeTrue();
+    expect(lanOf({ bind: '192.168.1.7' }, {})).toBeTrue();
+    expect(lanOf({ bind: 'fe80::1%eth0' }, {})).toBeTrue();
+    expect(lanOf({ bind: '127.0.0.5' }, {})).toBeFalse();
+    expect(lanOf({ bind: '::1' }, {})).toBeFalse();
+    expect(lanOf({}, { RXP2P_LAN: 'off' })).toBeFalse();
+    expect(lanOf({ lan: false }, {})).toBeFalse();
+    expect(lanOf({ lan: true, bind: '127.0.0.5' }, { RXP2P_LAN: 'off' })).toBeTrue();
   });
 });

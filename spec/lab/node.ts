@@ -1,7 +1,7 @@
 /** A node with what the command line has no options for: its trace on stdout, a JSON object a line. Ends on SIGINT. */
 import { readdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { catchError, firstValueFrom, map, of, switchMap, take } from 'rxjs';
+import { catchError, distinct, firstValueFrom, map, mergeMap, of, switchMap, take } from 'rxjs';
 import { createNet } from '../../lib/index.js';
 
 /** All that an attempt took is to be given back within this time. */
@@ -12,6 +12,9 @@ const { values } = parseArgs({
     rendezvous: { type: 'string', multiple: true, default: [] },
     stun: { type: 'string', multiple: true, default: [] },
     reachability: { type: 'string', multiple: true },
+    /** To be found on the local network, to tell who else is there, and to connect to them with `--meet`. */
+    lan: { type: 'boolean', default: false },
+    meet: { type: 'boolean', default: false },
     port: { type: 'string', default: '0' },
     /** Milliseconds. */
     lease: { type: 'string', default: '7200000' },
@@ -29,6 +32,7 @@ const net = createNet({
   rendezvous: values.rendezvous,
   stun: values.stun,
   reachability: values.reachability,
+  lan: values.lan,
   port: Number(values.port),
   portMapping: only.length > 0 ? only : true,
   // What is looked at here is how a node is reached directly.
@@ -41,7 +45,24 @@ net.trace$.subscribe((step) => {
 process.once('SIGINT', () => {
   void net.close();
 });
+net.neighbours$.subscribe((neighbours) => {
+  console.log(JSON.stringify({ type: 'neighbours', neighbours }));
+});
+net.connections$
+  .pipe(mergeMap(({ peerId, path$ }) => path$.pipe(map(({ technique, remote }) => ({ peerId, technique, remote })))))
+  .subscribe((connected) => {
+    console.log(JSON.stringify({ type: 'connected', ...connected }));
+  });
 await net.start();
+if (values.meet) {
+  net.neighbours$
+    .pipe(
+      mergeMap((all) => all),
+      distinct(({ peerId }) => peerId),
+      mergeMap(({ unl }) => net.connect$(unl)),
+    )
+    .subscribe();
+}
 
 if (values.dial.length > 0) {
   // What this node is must be known before it can punch.

@@ -29,7 +29,8 @@ export class Program {
     this.#child = spawn('ip', ['netns', 'exec', namespace, ...argv], {
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true, // A Ctrl-C is for the runner, which then ends its programs in order.
-      env: { ...process.env, ...env },
+      // What servers do is to be seen: neighbours find each other where a spec says `--lan`.
+      env: { ...process.env, RXP2P_LAN: 'off', ...env },
     });
     this.pid = this.#child.pid;
     this.#child.stdin.on('error', () => undefined); // The program ended first; its exit tells.

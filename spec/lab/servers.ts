@@ -89,6 +89,8 @@ const startServer = async (topology: Topology, server: string, { rxp2p, carrier 
  * prefer IPv6. The DHT is of IPv4 alone. A broker tells nobody where it sees a node, and shows none its NAT: TURN servers do both.
  */
 export const meetingPlaces = ({ plan }: Topology, host: string, carrier: CarrierName = 'rendezvous'): string[] => {
+  // Neighbours meet with no server.
+  if (carrier === 'lan') return ['--lan'];
   const names = carrier === 'dht' || familiesOf(plan, host).length < 2 ? [undefined] : [undefined, 4 as const];
   if (carrier === 'mqtt') {
     const stun = names.flatMap((family) =>

@@ -13,6 +13,9 @@ import {
 } from '../../lib/connection/channels/frames.js';
 import { messageDecoder } from '../../lib/link/messages.js';
 import * as dht from '../../lib/dht/messages.js';
+import { receiptOf as lanReceiptOf } from '../../lib/lan/exchange.js';
+import { decodeMessage, encodeMessage } from '../../lib/lan/dns.js';
+import { instanceOf, isSigned, readStatement, signStatement } from '../../lib/lan/statement.js';
 import * as mqtt from '../../lib/mqtt/messages.js';
 import { parseEndpoint } from '../../lib/endpoint.js';
 import { peerIdToKey, verifySignature } from '../../lib/identity.js';
@@ -255,6 +258,33 @@ export const CODECS: Readonly<Record<string, Codec>> = {
     },
   ),
 
+  'lan-message': codec((bytes) => decodeMessage(bytesOf(bytes)), encodeMessage),
+  'lan-statement': codec(
+    (wire) => {
+      const { texts } = fieldsOf(wire);
+      const claim = readStatement(listOf(texts).map((text) => Buffer.from(textOf(text))));
+      if (claim === undefined || !isSigned(claim)) return undefined;
+      const { peerId, time, port, unl } = claim;
+      return { peerId, time, port, unl };
+    },
+    ({ time, port, unl }, wire) => {
+      const { signer } = fieldsOf(wire);
+      const texts = signStatement(identityNamed(signer), { time, port, unl });
+      return { ...fieldsOf(wire), texts: texts.map((text) => text.toString()) };
+    },
+  ),
+  'lan-receipt': codec(
+    (wire) => {
+      const { signer, parcel, receipt } = fieldsOf(wire);
+      const { peerId } = identityNamed(signer);
+      return verifySignature(peerId, lanReceiptOf(bytesOf(parcel)), bytesOf(receipt)) ? peerId : undefined;
+    },
+    (_, wire) => {
+      const { signer, parcel } = fieldsOf(wire);
+      return { ...fieldsOf(wire), receipt: identityNamed(signer).sign(lanReceiptOf(bytesOf(parcel))) };
+    },
+  ),
+
   'mqtt-parcel': codec(
     (bytes) => mqtt.decodeParcel(bytesOf(bytes)),
     ({ parcel, receipts }) => mqtt.encodeParcel(parcel, receipts),
@@ -291,6 +321,7 @@ export const COMPUTED: Readonly<Record<string, (given: Fields) => unknown>> = {
   'attempt-over': ({ attempt }) => overSignal(textOf(attempt)),
   order: ({ arrivals }) => passedInOrder(listOf(arrivals)),
   transport: framesSentIn,
+  'lan-instance': ({ node }) => instanceOf(identityNamed(node).peerId),
   'mqtt-inbox': ({ receiver }) => mqtt.inboxOf(identityNamed(receiver).peerId),
   'mqtt-session': ({ node, broker }) => {
     const { clientId, receipts } = mqtt.sessionNames(identityNamed(node), textOf(broker));

@@ -20,6 +20,7 @@ import { parseBroker } from '../../lib/broker-name.js';
 import { DEFAULT_TIMING } from '../../lib/config.js';
 import { ProtocolError } from '../../lib/errors.js';
 import { createIdentity, type Identity } from '../../lib/identity.js';
+import { Lan } from '../../lib/lan/lan.js';
 import { sealingKeyOf } from '../../lib/signalling/sealing-key.js';
 import { OUR_DIALECT } from '../../lib/rendezvous/our-dialect.js';
 import { sessions$ } from '../../lib/rendezvous/client.js';
@@ -27,6 +28,7 @@ import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { PARCEL_MAX_BYTES } from '../../lib/parcel.js';
 import { CARRIER_NAMES, type Carrier, type CarrierName, type Delivery } from '../../lib/signalling/carrier.js';
 import { dhtCarrier } from '../../lib/signalling/carriers/dht.js';
+import { lanCarrier } from '../../lib/signalling/carriers/lan.js';
 import { sealEnvelope, type Envelope } from '../../lib/signalling/envelope.js';
 import { openSealed, seal } from '../../lib/signalling/hpke.js';
 import { mailboxCarrier } from '../../lib/signalling/carriers/mailbox.js';
@@ -37,6 +39,7 @@ import type { ReceivedSignal, Signal, Signalling } from '../../lib/signalling/si
 import type { TraceStep } from '../../lib/trace.js';
 import { dhtServer$ } from '../../servers/index.js';
 import { mailboxServer$ } from '../../servers/mailbox/server.js';
+import { lanRuntime, lanUnl$, watchedMulticast } from '../support/lan.js';
 import { needsMosquitto, startMosquitto, startOldBroker } from '../support/mosquitto.js';
 import { failureOf, Lab, newAddress } from '../support/nodes.js';
 
@@ -77,6 +80,8 @@ const NATURES: Readonly<Record<WorldName, Nature>> = {
   mqtt: { ...BROKER, keeps: true },
   // A broker could not be told for how long.
   'mqtt 3.1.1': { ...BROKER, keeps: false },
+  // Everybody on the network can connect to everybody.
+  lan: { keeps: false, keepsForNewcomers: false, knowsSenders: false, seesSenders: true, bringsCopies: true },
 };
 
 /** A way for one node into a world. */
@@ -137,6 +142,25 @@ const WORLDS: Readonly<Record<WorldName, (lab: Lab) => Promise<World>>> = {
     needsMosquitto();
     return worldOfBroker(await startOldBroker(lab, await startMosquitto(lab)));
   },
+  lan: () =>
+    Promise.resolve((identity, bind) => {
+      const isPresent = new BehaviorSubject(false);
+      const multicast$ = watchedMulticast((bytes) => {
+        // It answers: a goodbye, before it comes back, is one, too.
+        if (bytes.readInt8(2) < 0) isPresent.next(true);
+      });
+      const carrier = lanCarrier(
+        new Lan({
+          identity,
+          bind,
+          own$: lanUnl$(identity, bind),
+          network$: NEVER,
+          runtime: { ...lanRuntime, multicast$ },
+          trace: () => undefined,
+        }),
+      );
+      return { carrier: { ...carrier, parcel$: whilePresent$(carrier, isPresent) }, present$: whenTrue$(isPresent) };
+    }),
 };
 
 function worldOfBroker(url: string): World {
@@ -152,12 +176,20 @@ function worldOfBroker(url: string): World {
         isPresent.next(step.type === 'server' && step.failure === undefined);
       },
     });
-    const parcel$ = defer(() => {
-      isPresent.next(false);
-      return carrier.parcel$;
-    });
-    return { carrier: { ...carrier, parcel$ }, present$: isPresent.pipe(filter((isThere) => isThere)) };
+    return { carrier: { ...carrier, parcel$: whilePresent$(carrier, isPresent) }, present$: whenTrue$(isPresent) };
   };
+}
+
+/** What comes; a node that begins to listen is not there before it says so. */
+function whilePresent$({ parcel$ }: Carrier, isPresent: BehaviorSubject<boolean>): Carrier['parcel$'] {
+  return defer(() => {
+    isPresent.next(false);
+    return parcel$;
+  });
+}
+
+function whenTrue$(isPresent: BehaviorSubject<boolean>): Observable<unknown> {
+  return isPresent.pipe(filter((isThere) => isThere));
 }
 
 /** Subscribes until the spec is over; resolves to the first value. */

@@ -10,12 +10,17 @@ import {
   type Gateway,
   type Identity,
   type Link,
+  type MulticastLink,
   type Net,
+  type Outgoing,
   type PeerId,
   type Runtime,
   type ServerAddress,
+  type UnlV3,
 } from '../../lib/index.js';
+import type { Lan } from '../../lib/lan/lan.js';
 import type { Frame } from '../../lib/link/frames.js';
+import type { NetworkLook } from '../../lib/link/network-looks.js';
 import type { Occupant } from '../../lib/peers/slots.js';
 import type { PunchPlan } from '../../lib/techniques/punch/plan.js';
 import type { PortRequest } from '../../lib/port-mapping/mapper.js';
@@ -74,9 +79,14 @@ export declare const identity: Identity;
 export declare const inbound: readonly (Occupant & { readonly end: (reason: CloseReason) => void })[];
 export declare const ipv4: DialConfig;
 export declare const ipv6: DialConfig;
+export declare const lan: Lan;
 export declare const link$: Observable<Link>;
+export declare const links$: Observable<readonly MulticastLink[]>;
+export declare const network$: Observable<NetworkLook>;
 export declare const nodeId: string;
 export declare const openingKey: KeyObject;
+export declare const outgoing$: Observable<Outgoing>;
+export declare const own$: Observable<UnlV3>;
 export declare const peerId: PeerId;
 export declare const plan: PunchPlan;
 export declare const punches: readonly Observable<Socket>[];

@@ -205,4 +205,33 @@ describe('the direct technique', () => {
       );
     });
   });
+
+  it('dials beside them where the peer is found on the local network', () => {
+    marbles(({ scheduler, cold, expectObservable, flush }) => {
+      const [link, refused] = [linkOf('direct'), new DialError('refused')];
+      const dialled: string[] = [];
+      const dial$ = ({ address }: Endpoint): Observable<Link> => {
+        dialled.push(address);
+        return address === '192.168.1.9' ? cold('--(l|)', { l: link }) : cold('-------#', undefined, refused);
+      };
+      const at = (address: string) => ({ address, port: 1 });
+      const nearby$ = cold('a-b-c|', { a: at('45.203.113.1'), b: at('192.168.1.8'), c: at('192.168.1.9') });
+      const peer = node('wan 45.203.113.1');
+      expectObservable(of(attemptOf(scheduler, { peer, dial$, nearby$ })).pipe(direct.dial)).toBe('------(l|)', {
+        l: link,
+      });
+      flush();
+      expect(dialled).toEqual(['45.203.113.1', '192.168.1.8', '192.168.1.9']);
+    });
+  });
+
+  it('fails as it would without the local network when the peer is not found there', () => {
+    marbles(({ scheduler, cold, expectObservable }) => {
+      expectObservable(of(attemptOf(scheduler, { nearby$: cold('---|') })).pipe(direct.dial)).toBe(
+        '---#',
+        undefined,
+        new DialError('The UNL has no endpoint that can be dialled from here'),
+      );
+    });
+  });
 });

@@ -7,9 +7,14 @@ import { planPunch } from '../../../lib/techniques/punch/plan.js';
 import { DialError, ProtocolError } from '../../../lib/errors.js';
 import { isPublicUnicast } from '../../../lib/endpoint.js';
 import type { Signal } from '../../../lib/signalling/signalling.js';
+import { formatUnl } from '../../../lib/unl.js';
 import { parseJsonObject } from '../../../lib/validate.js';
+import { lanUnlOf } from '../../support/lan.js';
 import * as dht from '../../../lib/dht/messages.js';
 import * as mqttPacket from 'mqtt-packet';
+import { Discovery } from '../../../lib/lan/discovery.js';
+import { decodeMessage, encodeMessage, MESSAGE_MAX_BYTES } from '../../../lib/lan/dns.js';
+import { isSigned, readStatement, signStatement } from '../../../lib/lan/statement.js';
 import * as mqtt from '../../../lib/mqtt/messages.js';
 import { PACKET_MAX_BYTES, packetCodec, packetCutter } from '../../../lib/mqtt/packets.js';
 import { chunksOf, expectThat, orFails, type Target } from '../target.js';
@@ -179,4 +184,46 @@ const mqttPackets: Target = {
   },
 };
 
-export const SIGNAL_TARGETS: readonly Target[] = [envelopes, bodies, dhtMessages, mqttPackets];
+const statement = signStatement(bob, { time: 1, port: 4_000, unl: formatUnl(lanUnlOf(bob, '192.168.1.7')) });
+const discovery = new Discovery({
+  peerId: alice.peerId,
+  port: 5_353,
+  now: () => performance.now(),
+  timeOfDay: Date.now,
+  random: Math.random,
+});
+discovery.begin();
+discovery.announce({ texts: statement, endpoints: [{ address: '192.168.1.7', port: 4_000 }] });
+
+/** What anybody on the local network sends. */
+const multicastDns: Target = {
+  name: 'packets of multicast DNS',
+  reaches: ['lib/lan/dns', 'lib/lan/statement', 'lib/lan/discovery', 'lib/lan/responder', 'lib/lan/neighbourhood'],
+  seeds: [
+    ...discovery.take().map(({ bytes }) => bytes),
+    encodeMessage({
+      id: 1,
+      isResponse: false,
+      questions: [{ name: '_rxp2p._tcp.local', type: 12 }],
+      answers: [{ name: '_rxp2p._tcp.local', ttl: 60, type: 'PTR', target: `${bob.nodeId}._rxp2p._tcp.local` }],
+      additionals: [{ name: `${bob.nodeId}.local`, ttl: 60, type: 'AAAA', address: 'fd00::1' }],
+    }),
+  ],
+  run: (input, chance) => {
+    const message = decodeMessage(input);
+    expectThat(message === undefined || input.length <= MESSAGE_MAX_BYTES, 'Expected no long message', input.length);
+    for (const record of message?.answers ?? []) {
+      const claim = record.type === 'TXT' ? readStatement(record.texts) : undefined;
+      if (claim !== undefined && isSigned(claim)) {
+        expectThat(claim.peerId === bob.peerId, 'Expected a statement of the one who has signed it', claim);
+      }
+    }
+    const port = chance.of([5_353, 4_000] as const);
+    discovery.receive(input, { address: `192.168.1.${chance.below(256)}`, port, link: 'eth0' });
+    for (const { bytes } of discovery.take()) {
+      expectThat(decodeMessage(bytes) !== undefined, 'Expected messages that can be read', bytes);
+    }
+  },
+};
+
+export const SIGNAL_TARGETS: readonly Target[] = [envelopes, bodies, dhtMessages, mqttPackets, multicastDns];

@@ -1,0 +1,230 @@
+import {
+  catchError,
+  concatMap,
+  defaultIfEmpty,
+  defer,
+  distinct,
+  distinctUntilChanged,
+  EMPTY,
+  filter,
+  map,
+  merge,
+  mergeMap,
+  Observable,
+  retry,
+  share,
+  shareReplay,
+  startWith,
+  switchMap,
+  take,
+  takeUntil,
+  tap,
+  timer,
+} from 'rxjs';
+import { formatEndpoint, type Endpoint } from '../endpoint.js';
+import { reasonOf } from '../errors.js';
+import type { Identity, PeerId } from '../identity.js';
+import type { Runtime } from '../runtime.js';
+import { isServicePort, MAX_HEARSAY } from '../unl/dialable.js';
+import { formatUnl } from '../unl.js';
+import type { UnlV3 } from '../unl/types.js';
+import { parcels$, sendParcel$, type LanParcel } from './exchange.js';
+import { LocalNetwork, type LocalNetworkConfig } from './local-network.js';
+import type { Heard } from './neighbourhood.js';
+import { signStatement } from './statement.js';
+
+/** A node that is looked for has so long to answer, in milliseconds: on a local network an answer takes a few. */
+const FIND_MS = 1_000;
+
+/** To send takes so long at most, in milliseconds: the peer is found, and a signal may wait for one before it. */
+const SEND_MS = 8_000;
+
+/** A port that cannot be listened on is tried again after this time, in milliseconds. */
+const RETRY_MS = 10_000;
+
+/** A node that was found on the local network. */
+export interface Neighbour {
+  /** Who it is. It has signed the rest; that it is there is certain once it is connected. */
+  readonly peerId: PeerId;
+  /** Its locator, for `connect$`. */
+  readonly unl: string;
+  /** Its addresses on this network, as far as they are in its locator. */
+  readonly addresses: readonly string[];
+  /** When it was heard first, in milliseconds since the epoch. */
+  readonly since: number;
+}
+
+/** What the local network needs of its node. */
+export interface LanConfig extends Omit<LocalNetworkConfig, 'peerId'> {
+  readonly identity: Identity;
+  /** The node's locator, whenever it changes; replays the latest. */
+  readonly own$: Observable<UnlV3>;
+  readonly runtime: LocalNetworkConfig['runtime'] & Pick<Runtime, 'listen$' | 'dial$'>;
+}
+
+/**
+ * The local network: finds other nodes there, is found, and exchanges signals with them, by multicast DNS and no server. All that is heard is
+ * signed by the node that it is of. It is hearsay all the same: only addresses of this network are used, and a peer proves its key
+ * when it is connected. Sockets are open while somebody is subscribed.
+ *
+ * @example
+ * const lan = new Lan({ identity, bind: undefined, own$, network$, runtime: systemRuntime, trace: () => undefined });
+ * lan.neighbours$.subscribe((neighbours) => console.log(neighbours.map(({ unl }) => unl)));
+ */
+export class Lan {
+  /** The nodes that are there: at once, and whenever that changes. Never completes, never fails. */
+  readonly neighbours$: Observable<readonly Neighbour[]>;
+  /** Signals for this node. While this is subscribed to, the node is announced. Never fails. */
+  readonly parcel$: Observable<LanParcel>;
+
+  readonly #network: LocalNetwork;
+  #lastTime = 0;
+
+  constructor(readonly config: LanConfig) {
+    const { peerId } = config.identity;
+    const network = new LocalNetwork({ ...config, peerId });
+    this.#network = network;
+    this.neighbours$ = network.whileRunning$(this.#neighbours$()).pipe(shareReplay({ bufferSize: 1, refCount: true }));
+    this.parcel$ = network.whileRunning$(this.#present$()).pipe(share());
+  }
+
+  /**
+   * Where a peer is on this network, as it says: each endpoint once, only addresses of this network and no ports of well-known services. Asks
+   * if the peer is not known, and completes after a second.
+   */
+  find$(peerId: PeerId): Observable<Endpoint> {
+    return this.#network.whileRunning$(
+      this.#heard$(peerId).pipe(
+        mergeMap((heard) => this.#endpointsOf(heard)),
+        distinct(formatEndpoint),
+      ),
+    );
+  }
+
+  /** Sends a sealed signal. Emits once whether the peer has it, and completes. Never fails. */
+  send$(to: PeerId, bytes: Buffer): Observable<boolean> {
+    return this.#network.whileRunning$(
+      this.#heard$(to).pipe(
+        concatMap((heard) => this.#sent$(heard, bytes)),
+        filter((isDelivered) => isDelivered),
+        take(1),
+        takeUntil(timer(SEND_MS, this.config.runtime.scheduler)),
+        defaultIfEmpty(false),
+      ),
+    );
+  }
+
+  #sent$(heard: Heard, bytes: Buffer): Observable<boolean> {
+    const { bind: localAddress, runtime } = this.config;
+    const { peerId, port } = heard.claim;
+    const endpoints = this.#addressesOf(heard).map((address) => ({ address, port }));
+    if (endpoints.length === 0 || isServicePort(port)) return EMPTY;
+    return sendParcel$({ peerId, endpoints }, bytes, { localAddress, runtime }).pipe(
+      catchError(() => {
+        // It may have left without a word, or be somewhere else now.
+        this.#network.act((discovery) => {
+          discovery.doubt(peerId);
+        });
+        return EMPTY;
+      }),
+    );
+  }
+
+  /** What a node says, and what it says anew, for as long as it is looked for. */
+  #heard$(peerId: PeerId): Observable<Heard> {
+    return defer(() => {
+      const { changed$, discovery } = this.#network;
+      if (discovery.neighbour(peerId) === undefined) {
+        this.#network.act((acting) => {
+          acting.seek(peerId);
+        });
+      }
+      return changed$.pipe(
+        startWith(undefined),
+        map(() => discovery.neighbour(peerId)),
+        filter((heard) => heard !== undefined),
+        distinctUntilChanged((one, other) => one.claim.time === other.claim.time),
+        takeUntil(timer(FIND_MS, this.config.runtime.scheduler)),
+      );
+    });
+  }
+
+  /** A node's endpoints on this network. */
+  #endpointsOf({ claim: { locator } }: Heard): readonly Endpoint[] {
+    return locator.endpoints
+      .filter(({ kind, address, port }) => kind === 'lan' && this.#network.isHere(address) && !isServicePort(port))
+      .slice(0, MAX_HEARSAY)
+      .map(({ address, port }) => ({ address, port }));
+  }
+
+  #addressesOf(heard: Heard): readonly string[] {
+    return [...new Set(this.#endpointsOf(heard).map(({ address }) => address))];
+  }
+
+  #neighbours$(): Observable<readonly Neighbour[]> {
+    return defer(() => this.#network.changed$).pipe(
+      startWith(undefined),
+      map(() =>
+        this.#network.discovery.neighbours.map((heard): Neighbour => {
+          const { peerId, unl } = heard.claim;
+          return { peerId, unl, addresses: this.#addressesOf(heard), since: heard.since };
+        }),
+      ),
+      distinctUntilChanged((one, other) => JSON.stringify(one) === JSON.stringify(other)),
+    );
+  }
+
+  /** Takes signals, and announces the node. */
+  #present$(): Observable<LanParcel> {
+    return defer(() => {
+      const { identity, bind, runtime, trace } = this.config;
+      const { listen$, scheduler } = runtime;
+      return listen$({ address: bind, port: 0 }).pipe(
+        tap({
+          error: (error: unknown) => {
+            trace({ type: 'lan', state: 'failed', address: bind ?? '::', reason: reasonOf(error) });
+          },
+        }),
+        retry({ delay: () => timer(RETRY_MS, scheduler) }),
+        switchMap((listener) =>
+          merge(
+            parcels$({ listener, identity, isHere: this.#network.isHere, scheduler }),
+            this.#announced$(listener.local.port),
+          ),
+        ),
+      );
+    });
+  }
+
+  /** Announces the node, and says goodbye in the end. Never emits. */
+  #announced$(port: number): Observable<never> {
+    return new Observable((subscriber) => {
+      subscriber.add(
+        this.config.own$.subscribe({
+          next: (own) => {
+            this.#announce(own, port);
+          },
+          error: (error: unknown) => {
+            subscriber.error(error);
+          },
+        }),
+      );
+      return () => {
+        this.#network.act((discovery) => {
+          discovery.announce(undefined);
+        });
+      };
+    });
+  }
+
+  #announce(own: UnlV3, port: number): void {
+    const { identity, runtime } = this.config;
+    // Later than the last one, whatever the clock does.
+    this.#lastTime = Math.max(Math.floor(runtime.timeOfDay()), this.#lastTime + 1);
+    const texts = signStatement(identity, { time: this.#lastTime, port, unl: formatUnl(own) });
+    const endpoints = own.endpoints.filter(({ kind }) => kind === 'lan');
+    this.#network.act((discovery) => {
+      discovery.announce({ texts, endpoints });
+    });
+  }
+}

@@ -1,0 +1,166 @@
+import { Admission } from '../bounds/admission.js';
+import { siteBuckets, tokenBucket } from '../bounds/rate-limit.js';
+import { siteOf } from '../bounds/site.js';
+import { scopeOf } from '../endpoint.js';
+import type { PeerId } from '../identity.js';
+import { isSigned, readStatement, type Claim } from './statement.js';
+
+/** For how long what is heard holds at most, in seconds: as records of hosts do (RFC 6762 §10). */
+export const TTL_S = 120;
+
+/** A node that says goodbye is forgotten a second later, so that it can contradict who has said it in its place (RFC 6762 §10.1). */
+const GOODBYE_MS = 1_000;
+
+/** A node that does not answer is forgotten after this time, in milliseconds, unless it is heard meanwhile (RFC 6762 §10.4 has 10 s). */
+const DOUBT_MS = 3_000;
+
+/** Nodes that are remembered: more than most networks have hosts. One host cannot take all the room. */
+const REMEMBERED = { most: 1_000, mostOfSite: 250 };
+
+/** Signatures that are checked, each a fifth of a millisecond: of one host, and of all. */
+const CHECKED_OF_SITE = { perSecond: 5, burst: 50 };
+const CHECKED = { perSecond: 50, burst: 250 };
+
+/** A node that was heard, and what it says of itself. */
+export interface Heard {
+  readonly claim: Claim;
+  /** When it was heard first, in milliseconds since the epoch. */
+  readonly since: number;
+}
+
+interface Entry extends Heard {
+  /** The strings of the record, as one text. */
+  readonly said: string;
+  /** Who is counted for it. */
+  readonly site: string;
+  expiresAt: number;
+}
+
+/** A TXT record. */
+interface Said {
+  /** It follows from the key of the node that says it. */
+  readonly name: string;
+  readonly texts: readonly Buffer[];
+  /** For how long it holds, in seconds; zero: the node is leaving. */
+  readonly ttl: number;
+}
+
+/** What the neighbourhood needs of the outside. */
+interface NeighbourhoodConfig {
+  /** A clock that never jumps, in milliseconds. */
+  readonly now: () => number;
+  /** The time of day, in milliseconds since the epoch. */
+  readonly timeOfDay: () => number;
+}
+
+/**
+ * The nodes that were heard on the local network: those whose statements are signed by their keys, for as long as these hold. Of two
+ * statements of one node the later one counts. Pure.
+ */
+export class Neighbourhood {
+  readonly #entries = new Map<PeerId, Entry>();
+  readonly #room = new Admission<PeerId>(REMEMBERED);
+  readonly #mayCheckOf: (site: string) => boolean;
+  readonly #mayCheck: () => boolean;
+  #changes = 0;
+
+  constructor(readonly config: NeighbourhoodConfig) {
+    const { now } = config;
+    this.#mayCheckOf = siteBuckets({ ...CHECKED_OF_SITE, maxSites: REMEMBERED.most, now });
+    this.#mayCheck = tokenBucket({ ...CHECKED, now });
+  }
+
+  /** Another number whenever something has changed. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /** All that are there, in the order in which they came. */
+  get all(): readonly Heard[] {
+    return [...this.#entries.values()];
+  }
+
+  get(peerId: PeerId): Heard | undefined {
+    return this.#entries.get(peerId);
+  }
+
+  /** For how long what a node has said holds yet, in seconds; zero where it is not known. */
+  secondsLeftOf(peerId: PeerId): number {
+    const { expiresAt } = this.#entries.get(peerId) ?? {};
+    return expiresAt === undefined ? 0 : Math.max(0, Math.floor((expiresAt - this.config.now()) / 1_000));
+  }
+
+  /** When the next one is forgotten. */
+  get nextAt(): number | undefined {
+    let next: number | undefined;
+    for (const { expiresAt } of this.#entries.values()) next = Math.min(next ?? expiresAt, expiresAt);
+    return next;
+  }
+
+  /**
+   * Takes what was heard.
+   *
+   * @param from the address that it came from.
+   */
+  hear({ name, texts, ttl }: Said, from: string): void {
+    const claim = readStatement(texts);
+    if (claim?.instance !== name) return;
+    const known = this.#entries.get(claim.peerId);
+    const said = Buffer.concat(texts).toString('latin1');
+    if (known?.said === said) this.#renew(known, ttl);
+    else if (ttl > 0 && (known === undefined || claim.time > known.claim.time)) this.#learn(claim, said, ttl, from);
+  }
+
+  /** A node did not answer: it is forgotten soon unless it is heard again. */
+  doubt(peerId: PeerId): void {
+    const entry = this.#entries.get(peerId);
+    if (entry !== undefined) entry.expiresAt = Math.min(entry.expiresAt, this.config.now() + DOUBT_MS);
+  }
+
+  /** Forgets what does not hold any more. */
+  expire(): void {
+    const now = this.config.now();
+    for (const [peerId, { expiresAt }] of this.#entries) if (expiresAt <= now) this.#forget(peerId);
+  }
+
+  /** Forgets all. */
+  clear(): void {
+    for (const peerId of this.#entries.keys()) this.#forget(peerId);
+  }
+
+  #renew(entry: Entry, ttl: number): void {
+    entry.expiresAt = ttl === 0 ? Math.min(entry.expiresAt, this.config.now() + GOODBYE_MS) : this.#expiryOf(ttl);
+  }
+
+  #learn(claim: Claim, said: string, ttl: number, from: string): void {
+    const site = siteOfNeighbour(from);
+    if (!this.#mayCheckOf(site) || !this.#mayCheck() || !isSigned(claim)) return;
+    const { peerId } = claim;
+    const known = this.#entries.get(peerId);
+    if (known === undefined) {
+      const { isIn, gaveWay } = this.#room.admit(site, peerId);
+      if (gaveWay !== undefined) this.#entries.delete(gaveWay);
+      if (!isIn) return;
+    }
+    const since = known?.since ?? this.config.timeOfDay();
+    this.#entries.set(peerId, { claim, said, since, site: known?.site ?? site, expiresAt: this.#expiryOf(ttl) });
+    this.#changes++;
+  }
+
+  #expiryOf(ttl: number): number {
+    return this.config.now() + Math.min(ttl, TTL_S) * 1_000;
+  }
+
+  #forget(peerId: PeerId): void {
+    const entry = this.#entries.get(peerId);
+    if (entry === undefined) return;
+    this.#entries.delete(peerId);
+    this.#room.leave(entry.site, peerId);
+    this.#changes++;
+  }
+}
+
+/** Who is counted for what comes from an address: on one link all link-local addresses are of one /64, but of many hosts. */
+export function siteOfNeighbour(address: string): string {
+  return scopeOf(address) === 'linkLocal' ? address : siteOf(address);
+}

@@ -1,0 +1,118 @@
+import { readPort } from '../endpoint.js';
+import { nodeIdOf, peerIdToKey, SIGNATURE_LENGTH, verifySignature, type Identity, type PeerId } from '../identity.js';
+import { parseUnl, UNL_MAX_LENGTH } from '../unl.js';
+import type { UnlV3 } from '../unl/types.js';
+import { decodeBase64Url, readTime } from '../validate.js';
+
+// What a node says of itself in the TXT record of its service (RFC 6763 §6), and signs:
+//
+//   v=1
+//   t=<when it was said, in milliseconds since the epoch: of two statements of a node the later one counts>
+//   s=<the TCP port at which it takes signals>
+//   u=<its locator; what does not fit goes on in u2 and u3>
+//   g=<its signature, base64url>
+//
+// Signed is the text `rxp2p lan 1 <t> <s> <locator>`. The locator has the key that the signature is checked by.
+
+/** The service of all nodes (RFC 6763 §4.1). */
+export const SERVICE = '_rxp2p._tcp.local';
+
+const VERSION = '1';
+
+/** A string of a TXT record has 255 bytes at most (RFC 1035 §3.3.14), of which a few are the key. */
+const PIECE_LENGTH = 250;
+
+const LOCATOR_KEYS = ['u', 'u2', 'u3'];
+
+/** The strings of a statement, and others that a later version may add. */
+const MAX_TEXTS = 16;
+
+/** The longest statement is half as long. */
+const MAX_BYTES = 1_600;
+
+/** What a node says of itself. */
+export interface Statement {
+  /** When it was said, by the node's clock, in milliseconds since the epoch. */
+  readonly time: number;
+  /** The TCP port at which the node takes signals. */
+  readonly port: number;
+  /** Its locator, as text. */
+  readonly unl: string;
+}
+
+/** A statement as it was read, its signature not checked yet. */
+export interface Claim extends Statement {
+  readonly peerId: PeerId;
+  /** The name of its service. */
+  readonly instance: string;
+  readonly locator: UnlV3;
+  readonly signature: Buffer;
+}
+
+/** The name of a node's service (RFC 6763 §4.1): it follows from the key, so that no two have one. `undefined` for what is no peer id. */
+export function instanceOf(peerId: PeerId): string | undefined {
+  const key = peerIdToKey(peerId);
+  return key === undefined ? undefined : `${nodeIdOf(key)}.${SERVICE}`;
+}
+
+/** The name of the host of a node: one for each node, which tells nothing of the machine. */
+export function hostOf(instance: string): string {
+  return `${instance.slice(0, instance.indexOf('.'))}.local`;
+}
+
+/** Writes a statement as the strings of a TXT record. */
+export function signStatement(identity: Identity, statement: Statement): Buffer[] {
+  const { time, port, unl } = statement;
+  const pieces = LOCATOR_KEYS.map((key, index) => {
+    const piece = unl.slice(index * PIECE_LENGTH, (index + 1) * PIECE_LENGTH);
+    return piece === '' ? [] : [`${key}=${piece}`];
+  });
+  const signature = identity.sign(signedOf(statement)).toString('base64url');
+  const texts = [`v=${VERSION}`, `t=${time}`, `s=${port}`, ...pieces.flat(), `g=${signature}`];
+  return texts.map((text) => Buffer.from(text));
+}
+
+/** Reads a statement: `undefined` for anything else. */
+export function readStatement(texts: readonly Buffer[]): Claim | undefined {
+  if (texts.length > MAX_TEXTS || texts.reduce((sum, { length }) => sum + length, 0) > MAX_BYTES) return undefined;
+  const fields = fieldsIn(texts);
+  const time = readTime(fields.get('t') ?? '');
+  const port = readPort(fields.get('s') ?? '');
+  const unl = LOCATOR_KEYS.map((key) => fields.get(key) ?? '').join('');
+  const locator = locatorIn(unl);
+  const signature = decodeBase64Url(fields.get('g') ?? '');
+  if (fields.get('v') !== VERSION || time === undefined || port === undefined) return undefined;
+  if (locator === undefined || signature?.length !== SIGNATURE_LENGTH) return undefined;
+  const { peerId } = locator;
+  return { time, port, unl, peerId, instance: instanceOf(peerId) ?? '', locator, signature };
+}
+
+/** Whether the node that a statement is of has signed it. */
+export function isSigned(claim: Claim): boolean {
+  return verifySignature(claim.peerId, signedOf(claim), claim.signature);
+}
+
+function signedOf({ time, port, unl }: Statement): Buffer {
+  return Buffer.from(`rxp2p lan ${VERSION} ${time} ${port} ${unl}`);
+}
+
+/** Of a key that is there more than once the first counts (RFC 6763 §6.4). */
+function fieldsIn(texts: readonly Buffer[]): ReadonlyMap<string, string> {
+  const fields = new Map<string, string>();
+  for (const text of texts.map((bytes) => bytes.toString('latin1'))) {
+    const end = text.indexOf('=');
+    const key = text.slice(0, end);
+    if (end > 0 && !fields.has(key)) fields.set(key, text.slice(end + 1));
+  }
+  return fields;
+}
+
+function locatorIn(text: string): UnlV3 | undefined {
+  if (text === '' || text.length > UNL_MAX_LENGTH) return undefined;
+  try {
+    const unl = parseUnl(text);
+    return unl.version === 3 ? unl : undefined;
+  } catch {
+    return undefined;
+  }
+}
