@@ -60,6 +60,10 @@ export type { DialConfig, ListenConfig, Listener } from './link/tcp.js';
 export type { MulticastConfig, MulticastEvent, MulticastLink, Outgoing, Source } from './link/multicast.js';
 export type { Runtime } from './runtime.js';
 
+// ─── TCP services of peers ───────────────────────────────────────────────────────────────────────────────────────────
+export { exposePort$, type ExposePortConfig, type FailedStream } from './forward/expose-port.js';
+export { forwardPort$, type ForwardPortConfig, type ForwardStep } from './forward/forward-port.js';
+
 // ─── Who a node is ───────────────────────────────────────────────────────────────────────────────────────────────────
 export {
   createIdentity,

@@ -14,6 +14,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const HOUSE: readonly string[] = [
   'cli',
   'index',
+  'forward',
   'net',
   'trace',
   'pyp2p',

@@ -109,6 +109,16 @@ describe('The examples', () => {
   );
 
   it(
+    'forward: a web server at the peer is opened by a local port',
+    async () => {
+      const forward = new Program(example('forward'));
+      expect(await forward.exit()).toBe(0);
+      expect(forward.lines).toEqual(["Alice sees: Bob's page at /", "Alice sees: Bob's page at /photos"]);
+    },
+    LONG_MS,
+  );
+
+  it(
     'remote: a ticker goes on while its connection moves',
     async () => {
       const remote = new Program(example('remote'));

@@ -11,6 +11,13 @@ export const integer = (minimum: number, maximum: number) => (text: string) => {
   throw new InvalidArgumentError(`Expected an integer from ${minimum} to ${maximum}.`);
 };
 
+/** Reads seconds, with or without a fraction. */
+export const seconds = (minimum: number, maximum: number) => (text: string) => {
+  const value = /^[0-9]{1,6}(?:\.[0-9]{1,3})?$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= minimum && value <= maximum) return value;
+  throw new InvalidArgumentError(`Expected seconds from ${minimum} to ${maximum}.`);
+};
+
 /** As in the environment, where a name has one value. */
 const severalByCommas = (value: string, before: string[] | undefined) => [
   ...(before ?? []),
@@ -115,9 +122,8 @@ export const diallingOptions = () => [
   ...meetingOptions(),
   bind(),
   ...whoOptions(),
-  new Option(
-    '-t, --technique <NAME>',
-    `only this technique; may be given several times: ${TECHNIQUE_NAMES.join(', ')}`,
-  ).argParser(several),
+  new Option('-t, --technique <NAME>', 'only this technique; may be given several times')
+    .choices(TECHNIQUE_NAMES)
+    .argParser(several),
   new Option('--timeout <SECONDS>', 'how long each technique may take').default(60).argParser(integer(1, 86_400)),
 ];

@@ -1,13 +1,27 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Argument, Command, CommanderError, Option } from 'commander';
 import { reasonOf } from '../errors.js';
 import type { ConnectOptions } from './connect.js';
 import type { DoctorOptions } from './doctor.js';
 import { statusOf, WRONG_USAGE } from './exit-status.js';
+import type { ExposeOptions } from './expose.js';
+import type { ForwardOptions } from './forward.js';
 import type { ListenOptions } from './listen.js';
-import { diallingOptions, json, keylessOptions, page, reachableOptions, several, withOptions } from './node-options.js';
+import {
+  diallingOptions,
+  integer,
+  json,
+  keylessOptions,
+  page,
+  reachableOptions,
+  seconds,
+  several,
+  withOptions,
+} from './node-options.js';
+import type { PingOptions } from './ping.js';
 import type { Report } from './report.js';
 import type { ServeFlags } from './serve.js';
 import { flagOf, helpOf, SERVE_OPTIONS, type ServeOption } from './serve-options.js';
+import { SHELLS, type Shell } from './shells.js';
 import type { ReachableOptions } from './terminal.js';
 
 /** An option of `serve`: it is read with those that come from elsewhere, so that a switch is nothing where it is not given. */
@@ -31,7 +45,8 @@ Try it on one machine, in three terminals:
   rxp2p listen  --rendezvous 127.0.0.1:8000 --echo       prints a UNL
   rxp2p connect UNL --rendezvous 127.0.0.1:8000          type a line, it comes back
 
-Exit status: 0 after a clean close, 1 when no connection could be made, 2 for wrong usage.`,
+Exit status: 0 after a clean close, 1 when no connection could be made, 2 for wrong usage.
+A shell completes commands and options by the script of: rxp2p completion bash`,
     )
     .exitOverride();
 
@@ -97,6 +112,10 @@ Exit status: 0 when peers behind ordinary home routers reach this node directly,
     )
     .action(async (options: DoctorOptions) => (await import('./doctor.js')).doctor(options, version));
 
+  addForwarding(program);
+
+  addPing(program);
+
   withOptions(
     program
       .command('join')
@@ -110,8 +129,94 @@ Exit status: 0 when peers behind ordinary home routers reach this node directly,
     )
     .action(async (options: ReachableOptions) => (await import('./join.js')).join(options));
 
+  program
+    .command('completion')
+    .description('print a script by which a shell completes the commands and options of rxp2p')
+    .addArgument(new Argument('<SHELL>', 'the shell').choices(SHELLS))
+    .addHelpText(
+      'after',
+      `
+  bash: source <(rxp2p completion bash)           in ~/.bashrc
+  zsh:  source <(rxp2p completion zsh)            in ~/.zshrc, after compinit
+  fish: rxp2p completion fish | source            in ~/.config/fish/config.fish`,
+    )
+    .action(async (shell: Shell) => (await import('./completion.js')).completion(shell, program));
+
   for (const command of program.commands) command.exitOverride().showHelpAfterError('(--help tells more)');
   return program;
+}
+
+/** The two ends of a forwarded port. */
+function addForwarding(program: Command): void {
+  withOptions(
+    program
+      .command('expose')
+      .description(
+        'let peers reach TCP services, such as a web server of this machine; the first line of stdout is the UNL',
+      )
+      .argument('<SERVICE...>', '[NAME=]HOST:PORT, or [NAME=]PORT on this machine; peers reach nothing else'),
+    ...reachableOptions(),
+    new Option(
+      '--allow <PEERID>',
+      'only this peer may connect; may be given several times (default: whoever has the UNL)',
+    ).argParser(several),
+    json(),
+  )
+    .addHelpText(
+      'after',
+      `
+A web server and SSH, for one peer alone, and by the same UNL after a restart:
+  rxp2p expose 8080 ssh=localhost:22 --key expose.key --port 4100 --allow PEERID
+The peer, who keeps its key in a file, too, so that its PEERID stays the same:
+  rxp2p forward UNL --key me.key                          the first service
+  rxp2p forward UNL --key me.key --target ssh --port 2222
+A service that refuses connections is told to the client by a reset. Ends on Ctrl-C.`,
+    )
+    .action(async (services: string[], options: ExposeOptions) =>
+      (await import('./expose.js')).expose(services, options),
+    );
+
+  withOptions(
+    program
+      .command('forward')
+      .description('a local port that leads to a TCP service of a peer, who exposes it; the port is on stdout')
+      .argument('<UNL>', 'the locator that rxp2p expose printed'),
+    new Option('--target <SERVICE>', 'the name or the number of a service that the peer exposes').default('1'),
+    new Option('-p, --port <N>', 'the local port').default(0, 'the system chooses').argParser(integer(0, 65_535)),
+    new Option('--host <ADDR>', 'the local address; with 127.0.0.1 only programs of this machine can use it').default(
+      '127.0.0.1',
+    ),
+    ...diallingOptions(),
+    json(),
+  )
+    .addHelpText(
+      'after',
+      `
+Connections are kept whole while the way to the peer changes, also when it is gone for up to 30 s. When the peer was away for
+longer, its clients are reset, and it is looked for again. Ends on Ctrl-C.`,
+    )
+    .action(async (unl: string, options: ForwardOptions) => (await import('./forward.js')).forward(unl, options));
+}
+
+function addPing(program: Command): void {
+  withOptions(
+    program
+      .command('ping')
+      .description('the round trip to a node, whatever program it is of, and by which way; tells when the way changes')
+      .argument('<UNL>', 'the locator that the peer printed'),
+    new Option('-n, --count <N>', 'how often (default: until interrupted)').argParser(integer(1, 1_000_000)),
+    new Option('-i, --interval <SECONDS>', 'the time from one to the next').default(1).argParser(seconds(0.1, 86_400)),
+    new Option('--until-direct', 'end with the first answer by a direct way'),
+    ...diallingOptions(),
+    json(),
+  )
+    .addHelpText(
+      'after',
+      `
+It answers by refusing a channel that nobody takes, so the peer needs no option for it.
+Exit status: 0 when there were answers, 1 when there were none or the connection has ended.`,
+    )
+    .action(async (unl: string, options: PingOptions) => (await import('./ping.js')).ping(unl, options));
 }
 
 function addServe(program: Command): void {

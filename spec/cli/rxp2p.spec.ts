@@ -354,14 +354,8 @@ describe('rxp2p', () => {
   it(
     'explains itself',
     async () => {
-      const helps = [
-        ['--help'],
-        ['serve', '--help'],
-        ['listen', '--help'],
-        ['connect', '--help'],
-        ['doctor', '--help'],
-        ['join', '--help'],
-      ];
+      const commands = ['serve', 'listen', 'connect', 'join', 'doctor', 'expose', 'forward', 'ping', 'completion'];
+      const helps = [['--help'], ...commands.map((command) => [command, '--help'])];
       const programs = helps.map((args) => rxp2p(...args));
       expect(await Promise.all(programs.map((program) => program.exit()))).toEqual(helps.map(() => 0));
       expect(programs[3]?.stdout).toContain('like nc');

@@ -1,0 +1,66 @@
+import { ignoreElements, merge, tap } from 'rxjs';
+import { tokenBucket } from '../bounds/rate-limit.js';
+import { exposePort$ } from '../forward/expose-port.js';
+import { isPeerId, type PeerId } from '../identity.js';
+import { createNet } from '../net.js';
+import { invalidOption } from '../validate.js';
+import { reportConnection, reportNode, reportReach } from './node-report.js';
+import { reporter } from './report.js';
+import { print } from './stdout.js';
+import { channelNameOf, readTargets } from './targets.js';
+import { configOf, eachUnl$, runUntilInterrupted, type ReachableOptions } from './terminal.js';
+
+/** The options of `rxp2p expose`. */
+export interface ExposeOptions extends ReachableOptions {
+  /** The peers that may connect. Default: whoever has the locator. */
+  readonly allow?: readonly string[];
+}
+
+/** Failures that are told a second: whoever opens streams chooses how many there are. */
+const FAILURES = { perSecond: 5, burst: 50 };
+
+/** `rxp2p expose`: prints the UNL, and leads peers to local TCP services. */
+export async function expose(texts: readonly string[], options: ExposeOptions): Promise<void> {
+  const { allow, json } = options;
+  const targets = readTargets(texts);
+  const isOne = (text: string): boolean => isPeerId(text);
+  for (const text of allow ?? []) {
+    if (!isOne(text)) throw invalidOption('--allow', 'a peer id (43 characters, as the events of --json tell)', text);
+  }
+  const report = reporter(json);
+  const mayTell = tokenBucket({ ...FAILURES, now: Date.now });
+  const net = createNet({
+    mode: 'direct',
+    ...configOf(options),
+    ...(allow !== undefined && { acceptPeer: (peerId: PeerId) => allow.includes(peerId) }),
+  });
+  reportNode(net, report);
+  reportReach(net, report);
+
+  const ready$ = eachUnl$(
+    net,
+    async (unl) => {
+      await print(unl);
+      const services = targets.map(({ number, name }) => `\n  ${number}: ${name}`).join('');
+      report('ready', { unl, peerId: net.peerId, targets }, `for the peer: rxp2p forward ${unl}, for${services}`);
+    },
+    report,
+  );
+  const peers$ = net.connections$.pipe(
+    tap((connection) => {
+      reportConnection(connection, 0, report);
+    }),
+  );
+  // Each service goes by its name, and by its number.
+  const exposed$ = targets.flatMap(({ number, name, host, port }) =>
+    [name, number].map((called) =>
+      exposePort$(net, { name: channelNameOf(called), host, port }).pipe(
+        tap(({ peerId, reason }) => {
+          if (mayTell()) report('stream', { peerId, target: name, reason }, `a stream to ${name} failed: ${reason}`);
+        }),
+        ignoreElements(),
+      ),
+    ),
+  );
+  await runUntilInterrupted(net, ...exposed$, merge(peers$, ready$));
+}

@@ -1,0 +1,131 @@
+import {
+  catchError,
+  defer,
+  EMPTY,
+  filter,
+  ignoreElements,
+  map,
+  merge,
+  mergeMap,
+  switchMap,
+  take,
+  takeUntil,
+  takeWhile,
+  tap,
+  timer,
+  withLatestFrom,
+  type Observable,
+} from 'rxjs';
+import type { Connection } from '../connection/connection.js';
+import type { Path } from '../connection/path.js';
+import { formatEndpoint } from '../endpoint.js';
+import { InvalidUnlError } from '../errors.js';
+import { diallerOf, reportFailure, type DialOptions } from './dialler.js';
+import { reporter, type Report } from './report.js';
+import { print } from './stdout.js';
+import { runUntilInterrupted } from './terminal.js';
+
+/** The options of `rxp2p ping`. */
+export interface PingOptions extends DialOptions {
+  /** How often; until interrupted by default. */
+  readonly count?: number;
+  /** Seconds. */
+  readonly interval: number;
+  /** Whether the first answer by a direct way is the last. */
+  readonly untilDirect?: boolean;
+}
+
+/** An answer. */
+interface Pong {
+  readonly number: number;
+  readonly roundTripMs: number;
+  readonly path: Path;
+}
+
+/** An answer that takes longer, in milliseconds, is waited for aloud. */
+const PATIENCE_MS = 2_000;
+
+/** `rxp2p ping`: the round trip to a peer, and by which way, again and again. */
+export async function ping(unl: string, options: PingOptions): Promise<void> {
+  const { json, untilDirect = false } = options;
+  const report = reporter(json);
+  const { net, peerId, connect$ } = diallerOf(unl, options, report);
+  const times: number[] = [];
+  const seen = { asked: 0, isLost: false };
+  const pongs$ = connect$.pipe(
+    switchMap((connection) => {
+      const lost$ = connection.closed$.pipe(
+        tap(() => {
+          seen.isLost = true;
+        }),
+      );
+      const asking$ = timer(0, options.interval * 1_000).pipe(
+        take(options.count ?? Infinity),
+        tap(() => {
+          seen.asked++;
+        }),
+        mergeMap((index) => pong$(connection, index + 1, report)),
+        takeWhile(({ path }) => !(untilDirect && path.direct), true),
+      );
+      return asking$.pipe(takeUntil(lost$));
+    }),
+    mergeMap(async ({ number, roundTripMs, path }) => {
+      const { technique, direct, local, remote } = path;
+      times.push(roundTripMs);
+      const ends = { local: formatEndpoint(local), remote: formatEndpoint(remote) };
+      report('pong', { peerId, number, roundTripMs, technique, direct, ...ends }, undefined);
+      await print(
+        `${number}: ${roundTripMs.toFixed(1)} ms, ${direct ? 'direct' : 'relayed'} by ${technique} at ${ends.remote}`,
+      );
+    }),
+    catchError((error: unknown) => {
+      if (error instanceof InvalidUnlError) throw error;
+      reportFailure(error, report);
+      return EMPTY;
+    }),
+  );
+  await runUntilInterrupted(net, pongs$);
+  reportAll(seen.asked, times, report);
+  process.exitCode = times.length > 0 && !seen.isLost ? 0 : 1;
+}
+
+/** One round trip, and the way that it took; says so when the answer takes long. */
+function pong$(connection: Connection, number: number, report: Report): Observable<Pong> {
+  const { peerId, path$ } = connection;
+  const answer$ = roundTrip$(connection).pipe(
+    withLatestFrom(path$),
+    map(([roundTripMs, path]) => ({ number, roundTripMs, path })),
+  );
+  const late$ = timer(PATIENCE_MS).pipe(
+    tap(() => {
+      report('waiting', { peerId, number }, `${number}: no answer for ${PATIENCE_MS / 1_000} s`);
+    }),
+    ignoreElements(),
+  );
+  return merge(answer$, late$).pipe(take(1));
+}
+
+/**
+ * The time that the peer takes to answer, in milliseconds. A channel that nobody takes is refused at once, so every peer answers,
+ * whatever program it runs.
+ */
+function roundTrip$(connection: Connection): Observable<number> {
+  return defer(() => {
+    const start = performance.now();
+    return connection.openChannel('rxp2p ping').closed$.pipe(
+      filter(({ code }) => code === 'refused'),
+      map(() => performance.now() - start),
+    );
+  });
+}
+
+function reportAll(asked: number, times: readonly number[], report: Report): void {
+  if (asked === 0) return;
+  const answered = times.length;
+  const sum = times.reduce((all, each) => all + each, 0);
+  const [leastMs, averageMs, mostMs] = [Math.min(...times), sum / answered, Math.max(...times)];
+  const fields = answered > 0 ? { leastMs, averageMs, mostMs } : {};
+  const ms = [leastMs, averageMs, mostMs].map((each) => each.toFixed(1)).join(' / ');
+  const words = answered > 0 ? `; round trip ${ms} ms (least / average / most)` : '';
+  report('pinged', { asked, answered, ...fields }, `${answered} of ${asked} answered${words}`);
+}

@@ -1,0 +1,59 @@
+import { commands, COMMAND_LIMIT_MS } from '../support/commands.js';
+import { newAddress } from '../support/nodes.js';
+
+describe('rxp2p ping', () => {
+  const { rxp2p, listening } = commands();
+
+  const pinging = (unl: string, ...args: readonly string[]) =>
+    rxp2p('ping', unl, '--bind', newAddress(), '--interval', '0.1', '--json', ...args);
+
+  it(
+    'tells each round trip to any node, and the way that it took',
+    async () => {
+      const { unl } = await listening();
+      const ping = pinging(unl, '--count', '3');
+      expect(await ping.exit()).toBe(0);
+      expect(ping.lines.map((line) => line.replace(/\d+\.\d ms/, 'T ms').replace(/:\d+$/, ''))).toEqual(
+        [1, 2, 3].map((number) => jasmine.stringMatching(`^${number}: T ms, direct by direct at 127\\.`)),
+      );
+      expect(await ping.event('pong')).toEqual(
+        jasmine.objectContaining({ number: 1, technique: 'direct', direct: true, roundTripMs: jasmine.any(Number) }),
+      );
+      expect(await ping.event('pinged')).toEqual(
+        jasmine.objectContaining({ asked: 3, answered: 3, averageMs: jasmine.any(Number) }),
+      );
+    },
+    COMMAND_LIMIT_MS,
+  );
+
+  it(
+    'goes on until it is interrupted, or until there is a direct way, if it is told so',
+    async () => {
+      const { unl } = await listening();
+      const [endless, direct] = [pinging(unl), pinging(unl, '--until-direct')];
+      expect(await direct.exit()).toBe(0);
+      expect(direct.lines.length).toBe(1);
+      await endless.until('several', ({ lines }) => lines.length > 2);
+      endless.signal('SIGINT');
+      expect(await endless.exit()).toBe(0);
+      await endless.event('pinged');
+    },
+    COMMAND_LIMIT_MS,
+  );
+
+  it(
+    'ends with 1 when the peer leaves, or is not there',
+    async () => {
+      const { program, unl } = await listening();
+      const ping = pinging(unl);
+      await ping.line(/^1: /);
+      program.signal('SIGTERM');
+      expect(await ping.exit()).toBe(1);
+      await ping.event('closed');
+      const again = pinging(unl, '--technique', 'direct');
+      expect(await again.exit()).toBe(1);
+      expect([again.stdout, again.events.some(({ event }) => event === 'pinged')]).toEqual(['', false]);
+    },
+    COMMAND_LIMIT_MS,
+  );
+});
