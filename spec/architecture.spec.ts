@@ -38,6 +38,7 @@ const HOUSE: readonly string[] = [
   'config',
   'operators',
   'nat',
+  'pairing',
   'unl',
   'pyp2p/wire',
   'bounds',
