@@ -326,6 +326,14 @@ describe('A channel', () => {
     expect(await endOf(own)).toEqual(['reset', 'us', 7]);
     there.reset(9);
     expect(await endOf(cut)).toEqual(['reset', 'peer', 9]);
+    const second = await lab.pair();
+    const last = second.here.openChannel('streams');
+    last
+      .toDuplex()
+      .on('error', () => undefined)
+      .resume();
+    second.here.reset(11);
+    expect(await endOf(last)).toEqual(['reset', 'us', 11]);
   });
 
   it('is reset with such a code also where it is the connection itself, which is then over', async () => {

@@ -254,7 +254,8 @@ describe('A forwarded port', () => {
     const patient: Partial<NetConfig> = { timing: { survivalMs: 60_000 } };
     const on = (runtime: Runtime) => lab.net(patient, runtime);
     const { local } = await forwarded(await echo(), { net: on(cable.runtime), peer: on(cable.runtime) });
-    cable.wear = [500_000, 300_000, 1_000_000];
+    // Rarely: a connection bears so many changes of links at once, and no more.
+    cable.wear = [4_000_000, 3_000_000, 8_000_000];
     const bytes = randomBytes(5_000_000);
     const socket = client(local);
     socket.write('x');

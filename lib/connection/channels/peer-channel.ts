@@ -30,8 +30,8 @@ export class PeerChannel implements Channel {
   readonly #stream: ChannelStream;
   readonly #closed = new Latest<CloseReason>();
   #isClosing = false;
-  /** Why it is being cut off. A stream of `toDuplex` is destroyed by that, which is no reason of its own. */
-  #cutBy: CloseReason | undefined;
+  /** Whether it is cut off. A stream of `toDuplex` is destroyed by that, which is no reason of its own. */
+  #isCutOff = false;
   /** Which side has closed it first. */
   #closedBy: CloseReason['by'] | undefined;
   #isClosed = false;
@@ -68,7 +68,7 @@ export class PeerChannel implements Channel {
         this.close();
       },
       abort: () => {
-        this.reset(0, 'the stream was destroyed');
+        if (!this.#isCutOff) this.reset(0, 'the stream was destroyed');
       },
     });
   }
@@ -149,6 +149,8 @@ export class PeerChannel implements Channel {
 
   /** Nothing more will come on the connection. */
   closeInbox(how: 'ended' | 'cut'): void {
+    // Why the connection has ended is told next.
+    if (how === 'cut') this.#isCutOff = true;
     this.#stream.closeInbox(how);
   }
 
@@ -191,8 +193,8 @@ export class PeerChannel implements Channel {
 
   /** Drops what waits on a channel that was reset: else a peer could fill memory by resetting one channel after the other. */
   #discard(reason: CloseReason): void {
-    if (this.#isClosed || this.#cutBy !== undefined) return;
-    this.#cutBy = reason;
+    if (this.#isClosed) return;
+    this.#isCutOff = true;
     this.#isClosing = true;
     this.#stream.discardInbox();
     this.#cut(reason);
@@ -200,7 +202,7 @@ export class PeerChannel implements Channel {
 
   #cut(reason: CloseReason): void {
     if (this.#isClosed) return;
-    this.#cutBy ??= reason;
+    this.#isCutOff = true;
     this.#isClosing = true;
     this.#stream.closeOutbox();
     this.#stream.closeInbox('cut');
