@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { numberOf, type Values } from './actors.js';
 
@@ -24,6 +25,18 @@ export async function footprint(): Promise<Values> {
 export function cpuTime(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
+}
+
+/** As Linux counts CPU time for processes (`sysconf(_SC_CLK_TCK)`). */
+const TICKS_PER_SECOND = 100;
+
+/** The CPU time of another process so far, user and system, in milliseconds. */
+export function cpuTimeOf(pid: number): number {
+  // The name, in brackets, may hold spaces. User and system time are the 14th and 15th field.
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return ((Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND) * 1000;
 }
 
 /** What each of so many cost; the CPU time holds a little of the garbage collection, the same for all. */

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { cpuTimeOf } from './footprint.js';
 
 /** Whether there is a mosquitto on this machine to measure against. */
 export function hasMosquitto(): boolean {
@@ -20,9 +21,6 @@ export interface Mosquitto {
   cpu(): number;
   end(): void;
 }
-
-/** As Linux counts CPU time for processes (`sysconf(_SC_CLK_TCK)`). */
-const TICKS_PER_SECOND = 100;
 
 /** Starts a mosquitto on loopback that takes anybody in, keeps nothing, and sends at once. */
 export async function startMosquitto(port: number): Promise<Mosquitto> {
@@ -45,17 +43,12 @@ export async function startMosquitto(port: number): Promise<Mosquitto> {
   };
   process.once('exit', end);
   while (!(await isListening(port))) await pause(50);
-  const about = (name: string) => readFileSync(`/proc/${child.pid ?? 'self'}/${name}`, 'utf8');
+  const { pid } = child;
+  if (pid === undefined) throw new Error('mosquitto did not start');
   return {
     port,
-    rss: () => Number(/VmRSS:\s+(\d+) kB/.exec(about('status'))?.[1]) * 1024,
-    cpu: () => {
-      // The name, in brackets, may hold spaces. User and system time are the 14th and 15th field.
-      const fields = about('stat')
-        .replace(/^.*\) /, '')
-        .split(' ');
-      return ((Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND) * 1000;
-    },
+    rss: () => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024,
+    cpu: () => cpuTimeOf(pid),
     end: () => {
       process.off('exit', end);
       end();

@@ -1,4 +1,3 @@
-import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -9,12 +8,15 @@ import { systemRuntime } from '../../lib/runtime.js';
 import { relayServer$ } from '../../servers/relay/server.js';
 import { numberOf, textOf, type Actor, type Role, type Start, type Values } from './actors.js';
 import type { Benchmark } from './benchmark.js';
+import { hasCoturn, listenAtCoturn, startCoturn } from './coturn.js';
 import { cpuTime, footprint, perOne } from './footprint.js';
 import { inParallel } from './parallel.js';
 import { ratioOf } from './ratio.js';
+import { freePort } from './redis.js';
+import { hasSocat, startSocat } from './socat.js';
 
-/** Ours; two sockets and Node's `pipe`; socat as it comes, and with as large a buffer as Node reads with. */
-const KINDS = ['rxp2p', 'pipe', 'socat', 'wideSocat'] as const;
+/** Ours; two sockets and Node's `pipe`; socat as it comes, and with as large a buffer as Node reads with; a TURN server. */
+const KINDS = ['rxp2p', 'pipe', 'socat', 'wideSocat', 'coturn'] as const;
 
 type Kind = (typeof KINDS)[number];
 
@@ -44,21 +46,28 @@ type What = 'echo' | 'count' | 'stall';
 /** Bytes through a relay, between two processes that are the same whichever relay it is. */
 export const relay: Benchmark = {
   name: 'relay',
-  about: `bytes through a relay in a process of its own, between the same two processes: ours, two sockets and Node's pipe, and socat; counted by the receiver for ${COUNT_MS} ms after ${WARM_UP_MS} ms of warming up, ${ROUNDS} rounds; what the relay grows by for each of ${IDLE_SESSIONS} idle sessions beside ${EARLIER_SESSIONS}, after garbage collection, ${MEMORY_ROUNDS} rounds`,
+  about: `bytes through a relay in a process of its own, between the same two processes: ours, two sockets and Node's pipe, socat, and coturn; counted by the receiver for ${COUNT_MS} ms after ${WARM_UP_MS} ms of warming up, ${ROUNDS} rounds; what the relay grows by for each of ${IDLE_SESSIONS} idle sessions beside ${EARLIER_SESSIONS}, after garbage collection, ${MEMORY_ROUNDS} rounds`,
   roles: { relay: relayOf, end: endOf },
   measure: async function* (start) {
-    const kinds = hasSocat() ? KINDS : KINDS.filter((kind) => kind === 'rxp2p' || kind === 'pipe');
-    if (kinds.length < KINDS.length)
-      console.log('There is no socat here: it is left out. Install it to compare with it.');
+    const missing: readonly Kind[] = [
+      ...(hasSocat() ? [] : (['socat', 'wideSocat'] as const)),
+      ...(hasCoturn() ? [] : (['coturn'] as const)),
+    ];
+    if (missing.length > 0) console.log(`  Left out, since they are not here: ${missing.join(', ')}`);
+    const kinds = KINDS.filter((kind) => !missing.includes(kind));
     yield* await throughput(kinds, start);
     yield await besideStalled(start);
     yield* await idle(start);
   },
 };
 
-function hasSocat(): boolean {
-  return spawnSync('socat', ['-V']).status === 0;
-}
+/** What our throughput is at least, beside others. */
+const TARGETS = {
+  pipe: { atLeast: 0.8 },
+  socat: { atLeast: 0.8 },
+  wideSocat: { atLeast: 0.85 },
+  coturn: undefined,
+} as const;
 
 async function throughput(kinds: readonly Kind[], start: Start) {
   const rates = new Map(kinds.map((kind) => [kind, new Array<number>()]));
@@ -70,9 +79,9 @@ async function throughput(kinds: readonly Kind[], start: Start) {
       perCpu.get(kind)?.push(rateOfCpu);
     }
   }
-  const names = { pipe: 'pipe', socat: 'socat', wideSocat: 'socat -b 65536' };
+  const names = { pipe: 'pipe', socat: 'socat', wideSocat: 'socat -b 65536', coturn: 'coturn' };
   const show = (rate: number) => `${(rate / 1e6).toFixed(0)} MB/s`;
-  const others = (['pipe', 'socat', 'wideSocat'] as const).filter((kind) => kinds.includes(kind));
+  const others = (['pipe', 'socat', 'wideSocat', 'coturn'] as const).filter((kind) => kinds.includes(kind));
   return [
     ...others.map((kind) =>
       ratioOf({
@@ -80,15 +89,19 @@ async function throughput(kinds: readonly Kind[], start: Start) {
         ours: rates.get('rxp2p') ?? [],
         other: rates.get(kind) ?? [],
         show,
-        target: { atLeast: kind === 'wideSocat' ? 0.85 : 0.8 },
+        target: TARGETS[kind],
       }),
     ),
-    ratioOf({
-      what: 'bytes a second of CPU time : pipe',
-      ours: perCpu.get('rxp2p') ?? [],
-      other: perCpu.get('pipe') ?? [],
-      show,
-    }),
+    ...(['pipe', 'coturn'] as const)
+      .filter((kind) => kinds.includes(kind))
+      .map((kind) =>
+        ratioOf({
+          what: `bytes a second of CPU time : ${names[kind]}`,
+          ours: perCpu.get('rxp2p') ?? [],
+          other: perCpu.get(kind) ?? [],
+          show,
+        }),
+      ),
   ];
 }
 
@@ -132,10 +145,10 @@ async function ready(kind: Kind, start: Start) {
   let first = 0;
   const open = async (what: What, count: number) => {
     const config = { port, first, count };
-    await Promise.all([
-      sink.ask('await', { ...config, peer: textOf(from, 'peer') }),
-      source.ask('open', { ...config, peer: textOf(to, 'peer'), what }),
-    ]);
+    const awaited = sink.ask('await', { ...config, peer: textOf(from, 'peer') });
+    // A TURN server listens for each peer at a port of its own.
+    const at = kind === 'coturn' ? numberOf(await awaited, 'port') : port;
+    await Promise.all([awaited, source.ask('open', { ...config, port: at, peer: textOf(to, 'peer'), what })]);
     first += count;
   };
   const end = () => Promise.all([middle, source, sink].map((actor: Actor) => actor.end()));
@@ -174,6 +187,7 @@ async function listening(server: Server): Promise<number> {
 
 /** The relay that is measured. */
 function relayOf(kind: string): ReturnType<Role> {
+  let cpu = cpuTime;
   const listen = async (to: number): Promise<number> => {
     switch (kind) {
       case 'rxp2p':
@@ -186,13 +200,18 @@ function relayOf(kind: string): ReturnType<Role> {
             socket.pipe(other).pipe(socket);
           }),
         );
+      case 'coturn': {
+        const port = await freePort();
+        cpu = await startCoturn(port);
+        return port;
+      }
       default:
         return startSocat(to, kind === 'wideSocat' ? ['-b', '65536'] : []);
     }
   };
   return {
     listen: async ({ to }) => ({ port: await listen(Number(to)) }),
-    cpu: () => ({ cpu: cpuTime() }),
+    cpu: () => ({ cpu: cpu() }),
     measure: footprint,
   };
 }
@@ -204,30 +223,6 @@ async function ourRelay(): Promise<number> {
     relayServer$({ bind: '127.0.0.1', port: 0, limits, http }).subscribe({ next: resolve, error: reject });
   });
   return local.port;
-}
-
-async function startSocat(to: number, options: readonly string[]): Promise<number> {
-  // A port that is free.
-  const server = createServer();
-  const port = await listening(server);
-  server.close();
-  await once(server, 'close');
-  const addresses = [`TCP-LISTEN:${port},bind=127.0.0.1,fork,reuseaddr,nodelay`, `TCP:127.0.0.1:${to},nodelay`];
-  // In a group of its own, with the process that it forks for each connection.
-  const child = spawn('socat', [...options, ...addresses], { stdio: 'ignore', detached: true });
-  process.once('exit', () => {
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-  });
-  for (;;) {
-    const probe = connect({ port, host: '127.0.0.1' });
-    const isThere = await once(probe, 'connect').then(
-      () => true,
-      () => false,
-    );
-    probe.destroy();
-    if (isThere) return port;
-    await pause(20);
-  }
 }
 
 /** One of the two nodes. */
@@ -267,6 +262,7 @@ function endOf(kind: string): ReturnType<Role> {
       port: await listening(createServer({ allowHalfOpen: true, noDelay: true }, serve)),
     }),
     await: async ({ port, peer, first, count }) => {
+      if (kind === 'coturn') return { port: await listenAtCoturn(Number(port), serve) };
       if (kind !== 'rxp2p') return {};
       const indices = Array.from({ length: Number(count) }, (_, index) => Number(first) + index);
       await inParallel(indices, AT_ONCE, async (index) => {
@@ -278,7 +274,9 @@ function endOf(kind: string): ReturnType<Role> {
       const indices = Array.from({ length: Number(count) }, (_, index) => Number(first) + index);
       await inParallel(indices, AT_ONCE, async (index) => {
         const socket = kind === 'rxp2p' ? await join(Number(port), String(peer), index) : await bare(Number(port));
-        socket.on('error', noop).write(String(what).charAt(0));
+        socket.on('error', noop);
+        if (kind === 'coturn') await once(socket, 'data');
+        socket.write(String(what).charAt(0));
         if (what === 'echo') {
           await once(socket, 'data');
         } else {
