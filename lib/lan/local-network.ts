@@ -36,6 +36,8 @@ export class LocalNetwork {
   /** Whether there is a link by now. */
   #isJoined = false;
   #timer: Subscription | undefined;
+  /** Why links cannot be used, by their keys: each is tried again and again, and told once. */
+  readonly #failures = new Map<string, string>();
 
   /** Talks to the network while somebody is subscribed. Never emits. */
   readonly #running$ = this.#talk$().pipe(share());
@@ -114,6 +116,7 @@ export class LocalNetwork {
       );
       return () => {
         this.#isJoined = false;
+        this.#failures.clear();
         this.#discovery.end();
         this.#timer?.unsubscribe();
         this.#timer = undefined;
@@ -143,9 +146,12 @@ export class LocalNetwork {
       case 'joined':
         trace({ type: 'lan', state: 'joined', address: event.link.address });
         this.#isJoined = true;
+        this.#failures.delete(event.link.key);
         this.#discovery.renew();
         break;
       case 'failed':
+        if (this.#failures.get(event.link.key) === event.reason) break;
+        this.#failures.set(event.link.key, event.reason);
         trace({ type: 'lan', state: 'failed', address: event.link.address, reason: event.reason });
         break;
     }

@@ -270,7 +270,8 @@ describe('The local network', () => {
     const node = new Node(true, {
       multicast$: ({ outgoing$ }) => {
         lab.use(outgoing$.subscribe((packet) => sent.push(packet)));
-        return of({ type: 'failed', link, reason: 'no such device' } as const);
+        const failed = { type: 'failed', link, reason: 'no such device' } as const;
+        return of(failed, failed);
       },
     });
     expect(await node.send(new Node(), 'x')).toBeFalse();

@@ -122,6 +122,18 @@ describe('Multicast on the local network', () => {
     expect(bytes).toBe('to you');
   });
 
+  it('is not heard from hosts that are on no network of the link', async () => {
+    const [bob, carol] = [await nodeAt(newAddress()), await nodeAt(newAddress())];
+    const address = newAddress();
+    const only = linkAt(address).map((link) => ({ ...link, networks: [`${bob.address}/32`] }));
+    const alice = await nodeAt(address, of(only));
+    const [atAlice, atBob] = [alice.next('packet'), bob.next('packet')];
+    carol.send('from elsewhere');
+    expect(packetOf(await atBob)?.text).toBe('from elsewhere');
+    bob.send('from here');
+    expect(packetOf(await atAlice)?.text).toBe('from here');
+  });
+
   it('is sent yet when its node leaves right afterwards', async () => {
     const [alice, bob] = [await nodeAt(newAddress()), await nodeAt(newAddress())];
     const atBob = bob.next('packet');
