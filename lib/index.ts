@@ -62,7 +62,13 @@ export type { Runtime } from './runtime.js';
 
 // ─── TCP services of peers ───────────────────────────────────────────────────────────────────────────────────────────
 export { exposePort$, type ExposePortConfig, type FailedStream } from './forward/expose-port.js';
-export { forwardPort$, type ForwardPortConfig, type ForwardStep } from './forward/forward-port.js';
+export {
+  forwardPort$,
+  type ClientFailed,
+  type ForwardPortConfig,
+  type ForwardStep,
+  type PortListening,
+} from './forward/forward-port.js';
 
 // ─── Who a node is ───────────────────────────────────────────────────────────────────────────────────────────────────
 export {

@@ -39,9 +39,24 @@ export interface ForwardPortConfig {
   readonly clients?: number | undefined;
 }
 
-/** What a forwarded port tells: where it listens, first; and each client that did not get to the service, in words. */
-export type ForwardStep =
-  { readonly type: 'listening'; readonly local: Endpoint } | { readonly type: 'failed'; readonly reason: string };
+/** A forwarded port listens. */
+export interface PortListening {
+  /** What has happened. */
+  readonly type: 'listening';
+  /** Where it listens. */
+  readonly local: Endpoint;
+}
+
+/** A client did not get to the service. */
+export interface ClientFailed {
+  /** What has happened. */
+  readonly type: 'failed';
+  /** What went wrong, in words. */
+  readonly reason: string;
+}
+
+/** What a forwarded port tells: where it listens, first; and each client that did not get to the service. */
+export type ForwardStep = PortListening | ClientFailed;
 
 const CLIENTS = 4_096;
 
