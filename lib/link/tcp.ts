@@ -41,6 +41,13 @@ export interface Listener {
  */
 export const KEEP_ALIVE_MS = 60_000;
 
+/**
+ * How many connections the system completes before they are accepted here. Thousands may come in the same moment, such as all nodes of a server
+ * that has failed. The system drops the SYNs of those beyond this number, and TCP repeats them after one second, after three and after seven
+ * (RFC 6298 §2.1, §5.5). Linux takes `net.core.somaxconn` where that is less; it is 4,096 since Linux 5.4. Node's default is 511.
+ */
+export const LISTEN_BACKLOG = 4_096;
+
 /** What specs replace of a dial. */
 export interface DialDependencies {
   readonly lookup: Lookup;
@@ -140,15 +147,10 @@ export function listen$({ address, port }: ListenConfig): Observable<Listener> {
       else socket.destroy();
     });
     const fail = (cause: Error) => {
-      const where = `${address === undefined ? 'port' : formatServer({ host: address, port })} ${address === undefined ? port : ''}`;
-      subscriber.error(
-        new ListenError(`Cannot listen on ${where.trim()}: ${cause.message}. Choose another port or address.`, {
-          cause,
-        }),
-      );
+      subscriber.error(listenErrorOf(cause, { address, port }));
     };
     server.once('error', fail);
-    server.listen({ port, backlog: 511, ...(address !== undefined && { host: address }) }, () => {
+    server.listen({ port, backlog: LISTEN_BACKLOG, ...(address !== undefined && { host: address }) }, () => {
       // From now on an error is of one connection that the system could not accept, as without descriptors: others can come.
       server.off('error', fail).on('error', noop);
       const bound = server.address();
@@ -163,6 +165,24 @@ export function listen$({ address, port }: ListenConfig): Observable<Listener> {
       server.close();
     };
   });
+}
+
+/** Why a port cannot be listened on, and what helps. */
+export function listenErrorOf(cause: Error, { address, port }: ListenConfig): ListenError {
+  const where = address === undefined ? `port ${port}` : formatServer({ host: address, port });
+  return new ListenError(`Cannot listen on ${where}: ${cause.message}. ${adviceOn(cause, port)}`, { cause });
+}
+
+/** The first port that a program may listen on without any privilege, unless the system was told otherwise. */
+const FIRST_FREE_PORT = 1024;
+
+function adviceOn(cause: Error, port: number): string {
+  const code = 'code' in cause ? cause.code : undefined;
+  if (code === 'EADDRNOTAVAIL') return 'Choose an address that this machine has, or none for all of them.';
+  if (code === 'EACCES' && port > 0 && port < FIRST_FREE_PORT) {
+    return `Choose a port from ${FIRST_FREE_PORT} on, or give the program the privilege (on Linux CAP_NET_BIND_SERVICE).`;
+  }
+  return 'Choose another port or address.';
 }
 
 /** The two ends of a connected socket. */

@@ -5,7 +5,7 @@ import { siteOf } from '../../lib/bounds/site.js';
 import { MAX_TIMER_MS } from '../../lib/config.js';
 import { withDefaults } from '../../lib/config/resolve.js';
 import { canonicalAddress, type Endpoint } from '../../lib/endpoint.js';
-import { ListenError } from '../../lib/errors.js';
+import { LISTEN_BACKLOG, listenErrorOf } from '../../lib/link/tcp.js';
 import { systemRuntime } from '../../lib/runtime.js';
 import { expectInteger } from '../../lib/validate.js';
 import { siteOfCaller, type Caller } from '../callers/caller.js';
@@ -153,10 +153,10 @@ function listening$(
     // Else Node answers them itself, one after the other, however many of the answers wait for a client that does not read.
     http.on('checkExpectation', (request, response) => http.emit('request', request, response));
     const fail = (cause: Error) => {
-      subscriber.error(new ListenError(`Cannot listen on port ${port}: ${cause.message}. Choose another.`, { cause }));
+      subscriber.error(listenErrorOf(cause, { address: bind, port }));
     };
     front.once('error', fail);
-    front.listen({ port, ...(bind !== undefined && { host: bind }) }, () => {
+    front.listen({ port, backlog: LISTEN_BACKLOG, ...(bind !== undefined && { host: bind }) }, () => {
       // From now on an error is of one connection that the system could not accept, as without descriptors: others can come.
       front.off('error', fail).on('error', noop);
       const bound = front.address();

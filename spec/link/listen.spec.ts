@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import { connect, Server, type Socket } from 'node:net';
 import { firstValueFrom } from 'rxjs';
-import { listen$, type Listener } from '../../lib/link/tcp.js';
-import { Lab } from '../support/nodes.js';
+import { ListenError } from '../../lib/errors.js';
+import { listen$, listenErrorOf, type Listener } from '../../lib/link/tcp.js';
+import { connectAtOnce } from '../support/at-once.js';
+import { failureOf, Lab } from '../support/nodes.js';
 
 describe('listen$', () => {
   const lab = new Lab();
@@ -26,5 +28,37 @@ describe('listen$', () => {
     expect(socket.remotePort).toBe(client.localPort);
     socket.destroy();
     client.destroy();
+  });
+
+  it('loses none of a thousand connections that come in the same moment', async () => {
+    const { local } = await lab.open(listen$({ address: '127.0.0.1', port: 0 }));
+    expect(() => {
+      connectAtOnce(local);
+    }).not.toThrow();
+  });
+
+  it('says what helps when it cannot listen', async () => {
+    // An address of documentation (RFC 5737), which no machine has.
+    const elsewhere = await failureOf(listen$({ address: '192.0.2.1', port: 0 }));
+    expect(elsewhere).toBeInstanceOf(ListenError);
+    expect(elsewhere).toEqual(
+      jasmine.objectContaining({
+        message: jasmine.stringMatching(/EADDRNOTAVAIL.* Choose an address that this machine has/),
+      }),
+    );
+    const { local } = await lab.open(listen$({ address: '127.0.0.1', port: 0 }));
+    const taken = await failureOf(listen$(local));
+    expect(taken).toEqual(
+      jasmine.objectContaining({
+        message: jasmine.stringMatching(
+          new RegExp(`^Cannot listen on 127.0.0.1:${local.port}: .*EADDRINUSE.* Choose another port or address`),
+        ),
+      }),
+    );
+    const denied = Object.assign(new Error('listen EACCES: permission denied 0.0.0.0:443'), { code: 'EACCES' });
+    expect(listenErrorOf(denied, { port: 443 }).message).toMatch(
+      /^Cannot listen on port 443: .* Choose a port from 1024 on, or .*CAP_NET_BIND_SERVICE/,
+    );
+    expect(listenErrorOf(denied, { port: 8000 }).message).toMatch(/Choose another port or address/);
   });
 });

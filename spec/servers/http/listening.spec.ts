@@ -3,6 +3,7 @@ import { firstValueFrom, of, Subject } from 'rxjs';
 import { say } from '../../../servers/http/answers.js';
 import { httpServer$, type HttpServer } from '../../../servers/http/server.js';
 import type { Exchange, HttpService } from '../../../servers/http/service.js';
+import { connectAtOnce } from '../../support/at-once.js';
 import { Lab } from '../../support/nodes.js';
 import { allOf } from '../../support/relay.js';
 
@@ -40,6 +41,13 @@ describe('An HTTP server that listens', () => {
     front.emit('error', new Error('accept EMFILE'));
     expect(failed).not.toHaveBeenCalled();
     expect((await allOf(saying(server, GET))).toString()).toMatch(/here$/);
+  });
+
+  it('loses none of a thousand connections that come in the same moment', async () => {
+    const { local } = await open(() => false);
+    expect(() => {
+      connectAtOnce(local);
+    }).not.toThrow();
   });
 
   it('answers one request at a time of those, too, that expect what it does not know', async () => {
