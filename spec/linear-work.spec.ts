@@ -1,8 +1,11 @@
 import { Duplex } from 'node:stream';
 import * as mqttPacket from 'mqtt-packet';
 import { noop } from 'rxjs';
+import { Admission } from '../lib/bounds/admission.js';
 import { Gathered } from '../lib/bounds/gathered.js';
 import { Queue } from '../lib/bounds/queue.js';
+import { siteBuckets } from '../lib/bounds/rate-limit.js';
+import { Seen } from '../lib/bounds/seen.js';
 import { decodeAnnounce, decodeAnswer, decodePush, decodeStore } from '../lib/dht/messages.js';
 import { canonicalAddress, parseEndpoint, parseServer, withoutZone } from '../lib/endpoint.js';
 import { parseBroker } from '../lib/broker-name.js';
@@ -212,6 +215,32 @@ describe('sixteen times the input from a stranger costs sixteen times the work',
       while (all.length > 0) all.take();
     };
     expect(growing([['queue', 8 * LENGTH, queue]])).toEqual([]);
+  });
+
+  it('of newcomers for whom the oldest give way, or the newest of those who have most', () => {
+    const now = () => 0;
+    const names = (times: number) => Array.from({ length: 2 * times }, (_, index) => `${index}`);
+    const buckets = (times: number) => {
+      const take = siteBuckets({ perSecond: 1, burst: 1, maxSites: times, now });
+      for (const name of names(times)) take(name);
+    };
+    const seen = (times: number) => {
+      const all = new Seen({ forMs: 1, maxEntries: times, now });
+      for (const name of names(times)) all.add(name);
+    };
+    // Each of the sites in the room has two places, and gives one of them up.
+    const admission = (times: number) => {
+      const room = new Admission<string>({ most: 2 * times });
+      for (const name of names(times)) room.add(`site ${Math.floor(Number(name) / 2)}`, name);
+      for (const name of names(times / 2)) room.admit(`newcomer ${name}`, `newcomer ${name}`);
+    };
+    expect(
+      growing([
+        ['rate limits of sites', 2 * LENGTH, buckets],
+        ['what has been seen', 2 * LENGTH, seen],
+        ['places of sites', 2 * LENGTH, admission],
+      ]),
+    ).toEqual([]);
   });
 
   it('of tiny frames that a framed holds until they are wanted, or until the peer reads', () => {

@@ -20,9 +20,12 @@ export type NoRoom = 'site-full' | 'full';
 
 /** What one site has. */
 interface Share<T> {
+  readonly site: string;
   readonly entries: Set<T>;
   /** In the order of arrival. Entries that have left may still be in it. */
   readonly arrivals: T[];
+  /** Its place among the sites that have as many. */
+  place: number;
 }
 
 /**
@@ -40,8 +43,8 @@ interface Share<T> {
  */
 export class Admission<T> {
   readonly #shares = new Map<string, Share<T>>();
-  /** Sites by their number of entries. */
-  readonly #sitesWith: Set<string>[] = [];
+  /** Sites by their number of entries. Among those with as many there is no order. */
+  readonly #sharesWith: Share<T>[][] = [];
   #size = 0;
 
   constructor(readonly config: AdmissionConfig) {}
@@ -98,20 +101,23 @@ export class Admission<T> {
 
   /** Takes an entry in, whether there is room or not. */
   add(site: string, entry: T): void {
-    const share = this.#shares.get(site) ?? { entries: new Set(), arrivals: [] };
+    const share = this.#shares.get(site) ?? { site, entries: new Set(), arrivals: [], place: 0 };
     this.#shares.set(site, share);
+    this.#takeOut(share);
     share.entries.add(entry);
     share.arrivals.push(entry);
     this.#size++;
-    this.#move(site, share.entries.size - 1, share.entries.size);
+    this.#putIn(share);
   }
 
   /** An entry has left. Does nothing where it has left already; returns whether it had not. */
   leave(site: string, entry: T): boolean {
     const share = this.#shares.get(site);
-    if (share?.entries.delete(entry) !== true) return false;
+    if (share?.entries.has(entry) !== true) return false;
+    this.#takeOut(share);
+    share.entries.delete(entry);
     this.#size--;
-    this.#move(site, share.entries.size + 1, share.entries.size);
+    this.#putIn(share);
     if (share.entries.size === 0) this.#shares.delete(site);
     else if (share.arrivals.length > 2 * share.entries.size + 16) {
       share.arrivals.splice(0, share.arrivals.length, ...share.entries);
@@ -121,18 +127,27 @@ export class Admission<T> {
 
   /** The most that any site has. */
   get #most(): number {
-    return Math.max(0, this.#sitesWith.length - 1);
+    return Math.max(0, this.#sharesWith.length - 1);
   }
 
   /** A site that has most. */
   get #greediest(): string {
-    const [site = ''] = this.#sitesWith.at(-1) ?? [];
-    return site;
+    return this.#sharesWith.at(-1)?.[0]?.site ?? '';
   }
 
-  #move(site: string, before: number, after: number): void {
-    this.#sitesWith[before]?.delete(site);
-    if (after > 0) (this.#sitesWith[after] ??= new Set()).add(site);
-    while (this.#sitesWith.length > 0 && (this.#sitesWith.at(-1)?.size ?? 0) === 0) this.#sitesWith.pop();
+  /** The last of those with as many takes its place. A `Set` would keep a gap, and looking for its first would pass over all gaps. */
+  #takeOut(share: Share<T>): void {
+    if (share.entries.size === 0) return;
+    const alike = this.#sharesWith[share.entries.size];
+    const last = alike?.pop();
+    if (alike === undefined || last === undefined || last === share) return;
+    alike[share.place] = last;
+    last.place = share.place;
+  }
+
+  #putIn(share: Share<T>): void {
+    const { size } = share.entries;
+    if (size > 0) share.place = (this.#sharesWith[size] ??= []).push(share) - 1;
+    while (this.#sharesWith.length > 0 && (this.#sharesWith.at(-1)?.length ?? 0) === 0) this.#sharesWith.pop();
   }
 }

@@ -1,3 +1,5 @@
+import { ByAge } from './by-age.js';
+
 /** A bucket that fills with time and is emptied by use. */
 export interface TokenBucketConfig {
   /** Tokens a second. */
@@ -74,12 +76,11 @@ export function siteBuckets({
   maxSites = MAX_SITES,
   ...bucket
 }: SiteBucketsConfig): (site: string, cost?: number) => boolean {
-  const buckets = new Map<string, TokenBucket>();
+  const buckets = new ByAge<string, TokenBucket>();
   return (site, cost) => {
     const ofSite = buckets.get(site) ?? new TokenBucket(bucket);
     buckets.set(site, ofSite);
-    const [oldest] = buckets.keys();
-    if (buckets.size > maxSites && oldest !== undefined) buckets.delete(oldest);
+    buckets.keep(maxSites);
     return ofSite.take(cost);
   };
 }

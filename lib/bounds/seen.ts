@@ -1,3 +1,5 @@
+import { ByAge } from './by-age.js';
+
 /** What a {@link Seen} filter needs. */
 interface SeenConfig {
   /** For how long something is remembered, in milliseconds. */
@@ -18,7 +20,7 @@ interface SeenConfig {
  */
 export class Seen {
   // In the order of arrival, which is the order of expiry.
-  readonly #times = new Map<string, number>();
+  readonly #times = new ByAge<string, number>();
 
   constructor(readonly config: SeenConfig) {}
 
@@ -31,12 +33,12 @@ export class Seen {
   /** Remembers a key. Returns whether it is new. */
   add(key: string): boolean {
     const { forMs, maxEntries, now } = this.config;
-    for (const [oldest, time] of this.#times) {
-      if (time + forMs > now() && (this.#times.size < maxEntries || this.#times.has(key))) break;
-      this.#times.delete(oldest);
+    for (let oldest = this.#times.oldest; oldest !== undefined; oldest = this.#times.oldest) {
+      if (oldest.value + forMs > now() && (this.#times.size < maxEntries || this.#times.has(key))) break;
+      this.#times.delete(oldest.key);
     }
     if (this.#times.has(key)) return false;
-    this.#times.set(key, now());
+    this.#times.add(key, now());
     return true;
   }
 }

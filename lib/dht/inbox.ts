@@ -19,6 +19,7 @@ import {
   timer,
   type Observable,
 } from 'rxjs';
+import { ByAge } from '../bounds/by-age.js';
 import { siteOf } from '../bounds/site.js';
 import { type Endpoint } from '../endpoint.js';
 import type { Identity } from '../identity.js';
@@ -92,7 +93,7 @@ export function createInbox({ identity, runtime: { scheduler }, neighbours }: In
   const now = () => scheduler.now();
   const assembly = new Assembly();
   const held = new Map<string, Held>();
-  const taken = new Map<string, { readonly receipt: Buffer; readonly at: number }>();
+  const taken = new ByAge<string, { readonly receipt: Buffer; readonly at: number }>();
   const added = new Subject<Held>();
   const mayPush = siteBuckets({ perSecond: PUSHES_PER_SECOND, burst: PUSH_BURST, maxSites: 100, now });
 
@@ -136,9 +137,8 @@ export function createInbox({ identity, runtime: { scheduler }, neighbours }: In
   }
 
   function remember(digest: string, receipt: { readonly receipt: Buffer; readonly at: number }): void {
-    taken.set(digest, receipt);
-    const [oldest] = taken.keys();
-    if (taken.size > MAX_REMEMBERED && oldest !== undefined) taken.delete(oldest);
+    taken.add(digest, receipt);
+    taken.keep(MAX_REMEMBERED);
   }
 
   /** Emits a parcel when the pushing nodes agree on the sender's address, or when the time for that is over. */

@@ -1,5 +1,6 @@
 import { Observable, type SchedulerLike } from 'rxjs';
 import { Admission } from '../bounds/admission.js';
+import { ByAge } from '../bounds/by-age.js';
 import type { Order } from './numbering.js';
 
 /**
@@ -34,7 +35,7 @@ interface Waiting {
  */
 export class InOrder {
   /** By stream: the latest signal that has been passed on. What was numbered before it is waited for no longer. */
-  readonly #passed = new Map<string, number>();
+  readonly #passed = new ByAge<string, number>();
   readonly #waiting = new Map<string, Set<Waiting>>();
   readonly #room = new Admission<Waiting>(WAITING);
   readonly #passing = new Set<string>();
@@ -86,10 +87,8 @@ export class InOrder {
   /** Remembers that a signal was passed on, and lets those go that waited for it, one after the other. */
   #pass(stream: string, sequence: number): void {
     const latest = Math.max(sequence, this.#latestOf(stream));
-    this.#passed.delete(stream);
-    this.#passed.set(stream, latest);
-    const [oldest] = this.#passed.keys();
-    if (this.#passed.size > MAX_STREAMS && oldest !== undefined) this.#passed.delete(oldest);
+    this.#passed.add(stream, latest);
+    this.#passed.keep(MAX_STREAMS);
     // Whatever goes comes here, too.
     if (this.#passing.has(stream)) return;
     this.#passing.add(stream);

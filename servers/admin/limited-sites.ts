@@ -1,3 +1,5 @@
+import { ByAge } from '../../lib/bounds/by-age.js';
+
 /** A site that was refused something. */
 export interface LimitedSite {
   /** As `siteOf` writes it. */
@@ -21,8 +23,8 @@ const MAX_SITES = 1_000;
  * limited.most(10);
  */
 export class LimitedSites {
-  #newer = new Map<string, LimitedSite>();
-  #older = new Map<string, LimitedSite>();
+  #newer = new ByAge<string, LimitedSite>();
+  #older = new ByAge<string, LimitedSite>();
   #since: number;
 
   /**
@@ -40,8 +42,7 @@ export class LimitedSites {
     this.#fade();
     const count = (this.#newer.get(site)?.count ?? 0) + 1;
     this.#newer.set(site, { site, server, reason, count });
-    const [oldest] = this.#newer.keys();
-    if (this.#newer.size > MAX_SITES && oldest !== undefined) this.#newer.delete(oldest);
+    this.#newer.keep(MAX_SITES);
   }
 
   /** Those that were refused most often. */
@@ -58,8 +59,8 @@ export class LimitedSites {
     const age = this.now() - this.#since;
     // The clock may be set back.
     if (age >= 0 && age < this.forMs) return;
-    this.#older = age >= 0 && age < 2 * this.forMs ? this.#newer : new Map<string, LimitedSite>();
-    this.#newer = new Map();
+    this.#older = age >= 0 && age < 2 * this.forMs ? this.#newer : new ByAge<string, LimitedSite>();
+    this.#newer = new ByAge();
     this.#since = this.now();
   }
 }

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 import { Observable, type SchedulerLike } from 'rxjs';
+import { ByAge } from '../../lib/bounds/by-age.js';
 import { isPort } from '../../lib/endpoint.js';
 import { endpointsOf } from '../../lib/link/tcp.js';
 import type { Caller } from './caller.js';
@@ -29,7 +30,7 @@ const MOST_UNTOLD = 4_096;
  */
 export class Callers {
   readonly #isTrusted: (address: string) => boolean;
-  readonly #untold = new Set<Socket>();
+  readonly #untold = new ByAge<Socket, true>();
 
   /**
    * @param trustProxy the addresses and networks of proxies that are believed.
@@ -54,12 +55,12 @@ export class Callers {
       next({ ...remote, whose: 'caller', local });
       return;
     }
-    const [oldest] = this.#untold;
+    const { oldest } = this.#untold;
     if (oldest !== undefined && this.#untold.size >= MOST_UNTOLD) {
-      this.#untold.delete(oldest);
-      oldest.destroy();
+      this.#untold.delete(oldest.key);
+      oldest.key.destroy();
     }
-    this.#untold.add(socket);
+    this.#untold.add(socket, true);
     firstBytes(socket, {
       maxBytes: PROXY_HEADER_MAX_BYTES,
       ms: HEADER_MS,
@@ -82,7 +83,7 @@ export class Callers {
 
   /** Closes the connections of proxies that have not yet said for whom they are. */
   close(): void {
-    for (const socket of this.#untold) socket.destroy();
+    for (const [socket] of this.#untold) socket.destroy();
   }
 
   /** Like {@link arrive}: emits who has connected, and completes. Unsubscribing does not close the socket. */

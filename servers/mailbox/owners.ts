@@ -1,4 +1,5 @@
 import { Admission } from '../../lib/bounds/admission.js';
+import { ByAge } from '../../lib/bounds/by-age.js';
 import { AHEAD_MS } from '../../lib/signalling/carriers/mailbox-messages.js';
 import { CLOCK_TOLERANCE_MS } from '../../lib/signed-request.js';
 import type { VisitRefusal, Visits } from './message-boxes.js';
@@ -38,7 +39,7 @@ export class Owners implements Visits {
   /** When this server started. It does not know which takes were answered before. */
   readonly #started: number;
   /** The one that has not come for longest is first. */
-  readonly #visits = new Map<string, Visit>();
+  readonly #visits = new ByAge<string, Visit>();
   readonly #room: Admission<string>;
 
   constructor(readonly config: OwnersConfig) {
@@ -91,8 +92,7 @@ export class Owners implements Visits {
   }
 
   #see(owner: string, { site, at }: Pick<Visit, 'site' | 'at'>): void {
-    this.#visits.delete(owner);
-    this.#visits.set(owner, { site, at, seen: this.config.now(), hasLeft: false });
+    this.#visits.add(owner, { site, at, seen: this.config.now(), hasLeft: false });
   }
 
   #forget(): void {

@@ -1,4 +1,5 @@
 import { Admission } from '../../lib/bounds/admission.js';
+import { ByAge } from '../../lib/bounds/by-age.js';
 import type { JoinRequest } from '../../lib/techniques/relay/protocol.js';
 import { FadingSet } from './fading-set.js';
 
@@ -31,7 +32,7 @@ interface Use<T> {
  */
 export class Tokens<T> {
   // In the order of arrival, which is the order of expiry.
-  readonly #uses = new Map<string, Use<T>>();
+  readonly #uses = new ByAge<string, Use<T>>();
   readonly #room: Admission<string>;
   /** Those that gave way. */
   readonly #spent: FadingSet;
@@ -78,7 +79,7 @@ export class Tokens<T> {
       this.#uses.delete(gaveWay);
       this.#spent.add(gaveWay);
     }
-    this.#uses.set(token, { from, to, site, since: this.config.now(), waiting, hasMet: false });
+    this.#uses.add(token, { from, to, site, since: this.config.now(), waiting, hasMet: false });
     return before?.waiting;
   }
 

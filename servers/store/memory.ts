@@ -1,4 +1,5 @@
 import { Admission } from '../../lib/bounds/admission.js';
+import { ByAge } from '../../lib/bounds/by-age.js';
 import { Channels } from './channels.js';
 import { Sampled } from './sampled.js';
 import type { Store, Table } from './store.js';
@@ -63,8 +64,8 @@ class MemoryTable {
   readonly #entries = new Map<string, Entry>();
   readonly #keys: Sampled<string>;
   readonly #groups = new Map<string, Set<string>>();
-  /** Expiry times, grouped by lifetime: within a group, the order of insertion is the order of expiry. */
-  readonly #expiries = new Map<number, Map<string, number>>();
+  /** Expiry times, grouped by lifetime: within a group, what was put first expires first. */
+  readonly #expiries = new Map<number, ByAge<string, number>>();
   /** The keys, by the sites whose entries they are. */
   readonly #room: Admission<string>;
   /** Nothing expires before. */
@@ -83,8 +84,9 @@ class MemoryTable {
     this.#entries.set(key, { value, site, ttlMs, expires });
     this.#keys.add(key);
     if (before !== undefined) this.#expiries.get(before.ttlMs)?.delete(key);
-    const order = this.#expiries.get(ttlMs) ?? new Map<string, number>();
-    this.#expiries.set(ttlMs, order.set(key, expires));
+    const order = this.#expiries.get(ttlMs) ?? new ByAge<string, number>();
+    order.add(key, expires);
+    this.#expiries.set(ttlMs, order);
     this.#nextExpiry = Math.min(this.#nextExpiry, expires);
     const group = this.#groups.get(groupOf(key)) ?? new Set();
     this.#groups.set(groupOf(key), group.add(key));
@@ -142,12 +144,12 @@ class MemoryTable {
     if (now < this.#nextExpiry) return;
     this.#nextExpiry = Infinity;
     for (const [ttlMs, order] of this.#expiries) {
-      for (const [key, expires] of order) {
-        if (expires > now) {
-          this.#nextExpiry = Math.min(this.#nextExpiry, expires);
+      for (let oldest = order.oldest; oldest !== undefined; oldest = order.oldest) {
+        if (oldest.value > now) {
+          this.#nextExpiry = Math.min(this.#nextExpiry, oldest.value);
           break;
         }
-        this.delete(key);
+        this.delete(oldest.key);
       }
       if (order.size === 0) this.#expiries.delete(ttlMs);
     }

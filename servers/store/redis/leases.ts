@@ -1,4 +1,5 @@
 import { Subscription } from 'rxjs';
+import { ByAge } from '../../../lib/bounds/by-age.js';
 import type { Table } from '../store.js';
 import type { RedisConnection } from './connection.js';
 
@@ -53,7 +54,7 @@ interface LeasesConfig {
  */
 export class Leases {
   /** In the order in which they are to be renewed. */
-  readonly #leases = new Map<string, Lease>();
+  readonly #leases = new ByAge<string, Lease>();
   readonly #gone = new Map<string, Pick<Lease, 'table' | 'key'> & { readonly owner: string }>();
   readonly #work = new Subscription();
   #isRestoring = false;
@@ -80,8 +81,7 @@ export class Leases {
     const id = idOf(entry);
     const lease: Lease = { ...entry, until: now + ttlMs, isWritten: false, renewAt: now + RENEW_MS };
     this.#gone.delete(id);
-    this.#leases.delete(id);
-    this.#leases.set(id, lease);
+    this.#leases.add(id, lease);
     return lease;
   }
 
@@ -110,7 +110,7 @@ export class Leases {
       this.config.connection.scheduler.schedule(() => {
         const now = this.config.connection.scheduler.now();
         const due: Lease[] = [];
-        for (const lease of this.#leases.values()) {
+        for (const [, lease] of this.#leases) {
           if (lease.renewAt > now) break;
           due.push(lease);
         }
@@ -134,7 +134,10 @@ export class Leases {
           this.deleteLater(table, key, owner);
         });
       });
-      const areAllWritten = await this.#renew([...this.#leases.values()], true);
+      const areAllWritten = await this.#renew(
+        Array.from(this.#leases, ([, lease]) => lease),
+        true,
+      );
       if (areAllWritten && this.#gone.size === 0) continue;
       this.#isToRestore = true;
       await this.#pause(pauseMs);
@@ -163,8 +166,7 @@ export class Leases {
         continue;
       }
       lease.renewAt = now + RENEW_MS;
-      this.#leases.delete(idOf(lease));
-      this.#leases.set(idOf(lease), lease);
+      this.#leases.add(idOf(lease), lease);
       const place = this.config.placeOf(lease.table, lease.key);
       const others = byPlace.get(place);
       if (others === undefined) byPlace.set(place, [lease]);
