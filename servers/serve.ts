@@ -14,6 +14,7 @@ import type { RelayCounters } from './relay/counters.js';
 import { relayService$ } from './relay/server.js';
 import { rendezvous$ } from './rendezvous/server.js';
 import { expectUse, type ServeConfig } from './serve/config.js';
+import { connectionsOf, withinDescriptors, type Connections } from './serve/connections.js';
 import { redisStore$, type RedisStore } from './store/redis-store.js';
 import type { Store } from './store/store.js';
 import { certificateOf$, stateOf$, type CertificateState, type HeldCertificate } from './tls/held-certificate.js';
@@ -29,13 +30,18 @@ export interface Serving {
   }[];
   /** What the relay does: at once, and whenever that changes. Empty where there is none. */
   readonly relayCounters$: Observable<RelayCounters>;
-  /** Whether the mailbox can write to its folder: at once, and whenever that changes. While it cannot, it accepts no message. */
+  /**
+   * Whether the mailbox can write to its folder: at once, and whenever that changes. While it cannot, it accepts no message. It always can
+   * where it has no folder: whether a store that has the messages can be used is told by `store$`.
+   */
   readonly storage$: Observable<StorageState>;
   /**
    * Whether a store given by its URL can be used: at once, and whenever that changes. While it cannot, sessions go on, and what needs the
    * store is refused.
    */
   readonly store$: Observable<StorageState>;
+  /** How many connections they take: as many as their limits say, or fewer where the process may not have so many descriptors. */
+  readonly connections: Connections;
   /** Whether the certificate's files can be used: at once, and whenever they have changed. Empty without a certificate. */
   readonly certificate$: Observable<CertificateState>;
 }
@@ -55,7 +61,8 @@ export function serve$(config: ServeConfig = {}): Observable<Serving> {
   return defer(() => {
     expectUse(config);
     const { admin } = config;
-    return admin === undefined ? served$(config) : administered$(config, admin);
+    const bounded = withinDescriptors(config);
+    return admin === undefined ? served$(bounded) : administered$(bounded, admin);
   });
 }
 
@@ -90,6 +97,7 @@ function servers$(config: ServeConfig, certificate: HeldCertificate | undefined)
           relayCounters$: counters$,
           storage$,
           store$,
+          connections: connectionsOf(config),
           certificate$: stateOf$(certificate),
         })),
       );
@@ -113,13 +121,14 @@ function store$({ store, storePrefix, limits, watch }: ServeConfig): Observable<
   readonly store$: Observable<StorageState>;
 }> {
   if (isShared(store)) return of({ store, shared: store, store$: store.state$ });
-  if (typeof store !== 'string') {
-    return of({ store, shared: undefined, store$: NEVER.pipe(startWith({ isWritable: true } as const)) });
-  }
+  if (typeof store !== 'string') return of({ store, shared: undefined, store$: usable$ });
   return redisStore$(store, { prefix: storePrefix, maxEntries: limits?.tableEntries, watch }).pipe(
     map((shared) => ({ store: shared, shared, store$: shared.state$ })),
   );
 }
+
+/** The state of what is not there, and so never fails. */
+const usable$: Observable<StorageState> = NEVER.pipe(startWith({ isWritable: true } as const));
 
 function isShared(store: ServeConfig['store']): store is RedisStore {
   return typeof store === 'object' && 'connection' in store;
@@ -144,7 +153,8 @@ function meeting$(config: ServeConfig, { services: others, certificate }: Shared
     ),
   );
   return opened$.pipe(
-    serveWith(({ mailbox: { service, storage$ }, store, store$ }) => {
+    serveWith(({ mailbox: { service, ...mailbox }, store, shared, store$ }) => {
+      const storage$ = shared === undefined ? mailbox.storage$ : usable$;
       // It tells nodes the port of the HTTP services, so that these are there before it.
       let webSockets: HttpService = () => false;
       const sessions: HttpService = (exchange) => webSockets(exchange);

@@ -51,6 +51,7 @@ const HOUSE: readonly string[] = [
   'identity',
   'packages',
   'new-file',
+  'descriptors',
   'unguessable',
   'endpoint',
   'validate',

@@ -15,6 +15,7 @@ import {
 } from 'rxjs';
 import { serve$, type Serving } from '../../servers/serve.js';
 import type { ServeConfig } from '../../servers/serve/config.js';
+import { connectionsOf } from '../../servers/serve/connections.js';
 import { unwatched } from '../../servers/watch.js';
 import { formatEndpoint } from '../endpoint.js';
 import { reasonOf } from '../errors.js';
@@ -71,8 +72,9 @@ async function run(options: ServeConfig, values: ServeValues, log: Log): Promise
     shareReplay({ bufferSize: 1, refCount: true }),
   );
   const serving$ = serve$({ ...config, watch, drain$: stop$ }).pipe(
-    tap(({ endpoints }) => {
+    tap(({ endpoints, connections }) => {
       tellWhere(endpoints, config, log);
+      tellHowMany(connections, config, log);
     }),
     switchMap((serving) => merge(of(serving), ...told$(serving, values, log)).pipe(takeUntil(stop$))),
     takeUntil(stop$.pipe(switchMap(() => timer(drainS * 1_000)))),
@@ -96,6 +98,20 @@ function tellWhere(endpoints: Serving['endpoints'], { identity, hosts = [], tls 
   }
   if (isPublic({ local }))
     log('warn', 'clear', { ...local }, plainWarning({ local, name, isHttps: tls !== undefined }));
+}
+
+/** Tells how many connections there is room for, where the process may have fewer descriptors than its limits have connections. */
+function tellHowMany(connections: Serving['connections'], config: ServeConfig, log: Log): void {
+  const wanted = connectionsOf(config);
+  if (connections.rendezvous === wanted.rendezvous && connections.http === wanted.http) return;
+  const { rendezvous, http } = connections;
+  const words = `${rendezvous} connections at the rendezvous server and ${http} by HTTP, fewer than their limits say`;
+  log(
+    'info',
+    'descriptors',
+    { ...connections },
+    `the process may have so few open files that there is room for ${words}`,
+  );
 }
 
 /** Logs what servers tell of themselves. */

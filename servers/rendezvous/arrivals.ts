@@ -27,6 +27,8 @@ interface ArrivalsConfig {
   readonly context: SecureContext | undefined;
   /** How long a client may say nothing, in milliseconds. */
   readonly idleMs: number;
+  /** How many clients that have no session yet may wait for their first byte, and how many for the end of their handshake. */
+  readonly beginning: number;
 }
 
 /** Clients that have not yet said a byte, where that byte tells TLS from plain lines. They have no session yet. */
@@ -39,14 +41,15 @@ const SILENT = { most: 4_096, mostOfSite: 64 };
 export class Arrivals {
   readonly #config: ArrivalsConfig;
   readonly #handshakes: Handshakes;
-  readonly #silent = new Admission<() => void>(SILENT);
+  readonly #silent: Admission<() => void>;
   readonly #opening = new Set<Socket>();
   #arrived = 0;
   #local: Caller['local'];
 
   constructor(config: ArrivalsConfig) {
     this.#config = config;
-    this.#handshakes = new Handshakes(config.scheduler);
+    this.#handshakes = new Handshakes(config.scheduler, config.beginning);
+    this.#silent = new Admission({ ...SILENT, most: Math.min(config.beginning, SILENT.most) });
   }
 
   /** Takes a new connection, of which nothing has been read. */

@@ -28,3 +28,11 @@ export const DEFAULT_SERVER_LIMITS: RendezvousServerLimits = {
   listedIdleMs: 24 * 3_600_000,
   tableEntries: 100_000,
 };
+
+/**
+ * How many clients may begin with TLS at a time, in each of two steps, beside those that have a session: an eighth of these, so that the server
+ * keeps to the descriptors of its process, and never few.
+ */
+export function beginningOf({ connections }: Pick<RendezvousServerLimits, 'connections'>): number {
+  return Math.max(64, Math.floor(connections / 8));
+}

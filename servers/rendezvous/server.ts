@@ -33,7 +33,7 @@ import { Arrivals } from './arrivals.js';
 import { Clients } from './clients.js';
 import { Forwarding } from './forwarding.js';
 import { namesOf } from '../lines/intended-server.js';
-import { DEFAULT_SERVER_LIMITS, type RendezvousServerLimits } from './limits.js';
+import { beginningOf, DEFAULT_SERVER_LIMITS, type RendezvousServerLimits } from './limits.js';
 import { NONCE_BYTES } from '../lines/client-lines.js';
 import { sharedLines } from '../lines/shared.js';
 import { bothProtocols } from './protocols.js';
@@ -153,7 +153,8 @@ export function rendezvous$(
         const clients = clientsOf(listener);
         const forget = watch.gauge('rendezvousSessions', () => clients.size);
         const { idleMs } = limits;
-        const arrivals = new Arrivals({ callers, clients, shared, watch, scheduler, context, idleMs });
+        const beginning = beginningOf(limits);
+        const arrivals = new Arrivals({ callers, clients, shared, watch, scheduler, context, idleMs, beginning });
         const running: Rendezvous = {
           local: listener.local,
           connections$: clients.count$,

@@ -22,9 +22,15 @@ export const TLS_HANDSHAKE = 0x16;
  * TLS handshakes of a server, bounded in number and in time, so that callers that do not go on with theirs keep nobody else out.
  */
 export class Handshakes {
-  readonly #underWay = new Admission<() => void>(UNDER_WAY);
+  readonly #underWay: Admission<() => void>;
 
-  constructor(readonly scheduler: SchedulerLike) {}
+  /** @param most how many there are at the same time, if that is to be fewer than usual. */
+  constructor(
+    readonly scheduler: SchedulerLike,
+    most = UNDER_WAY.most,
+  ) {
+    this.#underWay = new Admission({ ...UNDER_WAY, most: Math.min(most, UNDER_WAY.most) });
+  }
 
   /**
    * Secures a connection, and calls back with the stream; not when the handshake fails, takes too long or there is no room for it: then the

@@ -134,7 +134,9 @@ describe('rxp2p serve', () => {
   it(
     'logs one JSON object a line where stderr is no terminal, as much as it is told to',
     async () => {
-      const server = rxp2p(...SERVE, '--log-level', 'debug');
+      // As many connections as any process may have.
+      const few = ['--limit', 'rendezvous.connections=100', '--limit', 'http.connections=100'];
+      const server = rxp2p(...SERVE, ...few, '--log-level', 'debug');
       await server.line(/^http /);
       const [host = '', port = ''] = (server.lines[0] ?? '').slice('rendezvous '.length).split(':');
       const client = await LineClient.to({ address: host, port: Number(port) });

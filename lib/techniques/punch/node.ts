@@ -2,7 +2,7 @@ import type { SecureContext } from 'node:tls';
 import { defer, finalize, map, tap, type Observable } from 'rxjs';
 import type { ResolvedConfig } from '../../config.js';
 import { FramedLink, FramedWire } from '../../link/framed-link.js';
-import { freeDescriptors } from './descriptors.js';
+import { freeDescriptors } from '../../descriptors.js';
 import { readHello$ } from '../../link/handshake.js';
 import { punch$ } from './sockets.js';
 import { endpointsOf } from '../../link/tcp.js';

@@ -1,12 +1,16 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
+import { filter, firstValueFrom } from 'rxjs';
 import { StoreError } from '../../../lib/errors.js';
 import type { RedisStoreConfig } from '../../../servers/store/redis-store.js';
+import { Lab } from '../../support/nodes.js';
+import { serveAll } from '../../support/servers.js';
 import { needsRedis, REDIS_LIMIT_MS, redisServers, redisStores, type RedisServer } from '../../support/redis.js';
 import { listener } from './listener.js';
 import { becomes, until } from './until.js';
 
 describe('the store in Redis that goes away', () => {
+  const lab = new Lab();
   const { start } = redisServers();
   const openStore = redisStores();
   let redis: RedisServer;
@@ -16,6 +20,7 @@ describe('the store in Redis that goes away', () => {
     needsRedis();
     redis = await start();
   }, REDIS_LIMIT_MS);
+  afterEach(() => lab.close());
 
   const open = (config: RedisStoreConfig = {}) => openStore(`redis://127.0.0.1:${redis.port}`, { prefix, ...config });
 
@@ -57,6 +62,16 @@ describe('the store in Redis that goes away', () => {
     },
     REDIS_LIMIT_MS,
   );
+
+  it('is told of once by servers that share it, whose mailboxes have nothing else that could fail', async () => {
+    const { storage$, store$ } = await serveAll(lab, { store: `redis://127.0.0.1:${redis.port}`, storePrefix: prefix });
+    const [storage, store] = [lab.collect(storage$), lab.collect(store$)];
+    const gone = firstValueFrom(store$.pipe(filter(({ isWritable }) => !isWritable)));
+    await redis.kill();
+    await gone;
+    expect(store.map(({ isWritable }) => isWritable)).toEqual([true, false]);
+    expect(storage).toEqual([{ isWritable: true }]);
+  });
 
   it('counts as gone when it does not answer, until it does', async () => {
     const store = await open({ answerMs: 50 });

@@ -11,14 +11,20 @@ const UNKNOWN_LIMIT = 256;
  * const maxSockets = Math.floor(freeDescriptors() / 2);
  */
 export function freeDescriptors(): number {
-  if (process.platform === 'win32') return Number.POSITIVE_INFINITY;
-  return Math.max(0, limit() - open());
+  return Math.max(0, (descriptorLimit() ?? UNKNOWN_LIMIT) - open());
 }
 
-/** Node has raised the soft limit to the hard one at its start. */
-function limit(): number {
+/**
+ * How many sockets and files this process may have open; `undefined` where the system does not tell. Node has raised the soft limit to the
+ * hard one at its start. Windows has no such limit.
+ *
+ * @example
+ * const mostCallers = Math.floor((descriptorLimit() ?? Infinity) / 2);
+ */
+export function descriptorLimit(): number | undefined {
+  if (process.platform === 'win32') return Number.POSITIVE_INFINITY;
   try {
-    return parseOpenFilesLimit(readFileSync('/proc/self/limits', 'utf8')) ?? UNKNOWN_LIMIT;
+    return parseOpenFilesLimit(readFileSync('/proc/self/limits', 'utf8'));
   } catch {
     return limitOfReport(); // Not Linux.
   }
@@ -46,7 +52,7 @@ export function parseOpenFilesLimit(text: string): number | undefined {
 }
 
 /** The soft limit in Node's diagnostic report: 20 ms of work, but there is no other way to it from within Node. */
-function limitOfReport(): number {
+function limitOfReport(): number | undefined {
   const { report } = process;
   const before: unknown = Reflect.get(report, 'excludeNetwork');
   // Otherwise the report would resolve the name of every peer's address, and wait for each.
@@ -57,5 +63,5 @@ function limitOfReport(): number {
   );
   Reflect.set(report, 'excludeNetwork', before);
   if (soft === 'unlimited') return Number.POSITIVE_INFINITY;
-  return typeof soft === 'number' ? soft : UNKNOWN_LIMIT;
+  return typeof soft === 'number' ? soft : undefined;
 }

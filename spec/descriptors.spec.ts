@@ -1,6 +1,6 @@
 import { openSync, closeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { freeDescriptors, parseOpenFilesLimit } from '../../../lib/techniques/punch/descriptors.js';
+import { descriptorLimit, freeDescriptors, parseOpenFilesLimit } from '../lib/descriptors.js';
 
 describe('freeDescriptors', () => {
   it('goes down by what is opened, and up again by what is closed', () => {
@@ -10,6 +10,14 @@ describe('freeDescriptors', () => {
     expect(before - freeDescriptors()).toBe(5);
     opened.forEach(closeSync);
     expect(freeDescriptors()).toBe(before);
+  });
+});
+
+describe('descriptorLimit', () => {
+  it('is above what is free', () => {
+    const limit = descriptorLimit();
+    if (limit === Number.POSITIVE_INFINITY) pending('this system has no limit');
+    expect(limit).toBeGreaterThan(freeDescriptors());
   });
 });
 
