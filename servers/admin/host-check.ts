@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
 import { canonicalAddress, withoutZone } from '../../lib/endpoint.js';
-import { readUrl } from '../../lib/validate.js';
+import { isOfAnotherOrigin } from '../http/origin.js';
 
 /**
  * Whether a Host header names this very server: a loopback name, the address that the request has come to, or a name that was configured.
@@ -33,8 +33,8 @@ function isLoopback(address: string): boolean {
  * servers. Browsers tell by themselves (Fetch Metadata, https://www.w3.org/TR/fetch-metadata/; RFC 6454 §7). A link may lead here. Pure.
  */
 export function isOfAnotherSite(headers: IncomingHttpHeaders): boolean {
-  const { host = '', origin, 'sec-fetch-site': site, 'sec-fetch-mode': mode, 'sec-fetch-dest': destination } = headers;
-  if (origin !== undefined && readUrl(origin)?.host !== host.toLowerCase()) return true;
+  const { 'sec-fetch-site': site, 'sec-fetch-mode': mode, 'sec-fetch-dest': destination } = headers;
+  if (isOfAnotherOrigin(headers)) return true;
   const isLink = mode === 'navigate' && destination === 'document';
   return site !== undefined && site !== 'same-origin' && site !== 'none' && !isLink;
 }

@@ -1,6 +1,10 @@
-import { isPort, type Endpoint } from '../../lib/endpoint.js';
+import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
+import { isPort, scopeOf, type Endpoint } from '../../lib/endpoint.js';
 import { isPeerId } from '../../lib/identity.js';
 import { isServicePort } from '../../lib/unl/dialable.js';
+import { readUrl } from '../../lib/validate.js';
+import type { Caller } from '../callers/caller.js';
 import { say, sayJson } from '../http/answers.js';
 import type { Exchange } from '../http/service.js';
 import type { Questions } from './questions.js';
@@ -37,11 +41,27 @@ export function answerReachable(exchange: Exchange, questions: Questions): void 
 }
 
 /** Why a caller is not dialled, if it is not. */
-export function reasonNotToDial({ port }: Endpoint, { caller: { whose } }: Exchange): string | undefined {
+export function reasonNotToDial({ port }: Endpoint, { caller, request }: Exchange): string | undefined {
+  const { whose } = caller;
   if (isServicePort(port)) return 'this server dials no port of a well-known service: take one from 1024, or 443';
-  if (whose === 'our-proxy') return 'a proxy before this server does not tell it who asks: ask another server';
+  if (whose === 'our-proxy' || (whose === 'caller' && isByOwnProxy(caller, request))) {
+    return 'a proxy before this server does not tell it who asks: ask another server';
+  }
   const isForwarded = whose === 'their-proxy';
   return isForwarded ? 'the question came by a proxy, whose address is not yours: ask this server directly' : undefined;
+}
+
+/**
+ * Whether a question has come by a proxy on this machine, of which the server was not told, and which does not tell who asks: it comes from
+ * this machine, but asks for the server by a name (a proxy that passes on what it gets), or by HTTP/1.0 (nginx, unless it is told otherwise).
+ * Dialling back would tell anybody which ports of this machine are open.
+ */
+function isByOwnProxy({ address, local }: Caller, { httpVersion, headers: { host = '' } }: IncomingMessage): boolean {
+  const isFromHere = scopeOf(address) === 'loopback' || address === local?.address;
+  if (!isFromHere) return false;
+  const { hostname = '' } = readUrl(`http://${host}`) ?? {};
+  const isAddress = isIP(hostname.replace(/^\[|\]$/g, '')) !== 0;
+  return httpVersion === '1.0' || (!isAddress && hostname !== 'localhost');
 }
 
 /** The port that a caller names. */

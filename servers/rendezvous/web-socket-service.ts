@@ -4,6 +4,7 @@ import { REQUEST_MAX_BYTES, WEB_SOCKET_PATH, WEB_SOCKET_PROTOCOL } from '../../l
 import { loadWs } from '../../lib/packages.js';
 import type { Caller } from '../callers/caller.js';
 import { say } from '../http/answers.js';
+import { isOfAnotherOrigin } from '../http/origin.js';
 import type { HttpService } from '../http/service.js';
 
 /**
@@ -36,6 +37,11 @@ export function webSocketService(take: (webSocket: WebSocket, socket: Socket, ca
     if (upgrade?.protocol !== 'websocket') {
       response.setHeader('upgrade', 'websocket');
       say(response, 426, `Expected a WebSocket of ${WEB_SOCKET_PROTOCOL}.\n`);
+      return true;
+    }
+    if (isOfAnotherOrigin(request.headers)) {
+      // PyP2P's nodes are known by nothing but their address: a page would speak in its reader's name.
+      say(response, 403, 'A page of another site may not speak with this server.\n');
       return true;
     }
     const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());

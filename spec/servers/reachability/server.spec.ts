@@ -111,6 +111,14 @@ describe('A reachability server', () => {
       expect(answer).toEqual(jasmine.objectContaining({ reachable: false, reason: jasmine.stringMatching(/service/) }));
       expect(await askJson(`/net.php?action=is_port_forwarded&port=${port}`, from)).toEqual({ result: 'no' });
     }
+    for (const host of ['rv.example.org', 'rv.example.org:8080']) {
+      const asked = { host: address, port: at, localAddress: from, headers: { host } };
+      const answer: unknown = JSON.parse((await answerTo({ ...asked, path: '/reachable?port=4000' })).text);
+      expect(answer).toEqual(jasmine.objectContaining({ reachable: false, reason: jasmine.stringMatching(/proxy/) }));
+    }
+    const byNginx = connect({ host: address, port: at, localAddress: from, allowHalfOpen: true });
+    byNginx.end(`GET /reachable?port=4000 HTTP/1.0\r\nHost: ${address}:${at}\r\n\r\n`);
+    expect(await text(byNginx)).toMatch(/"reachable":false,"reason":"a proxy/);
     for (const name of ['forwarded', 'x-forwarded-for', 'via']) {
       const headers = { [name]: '45.1.1.1' };
       const asked = { host: address, port: at, localAddress: from, headers };

@@ -143,6 +143,17 @@ describe('A rendezvous server by WebSocket', () => {
     }
   });
 
+  it('does not speak with a page of another site, which would have its reader’s address', async () => {
+    const { http } = await serveAll(lab);
+    for (const origin of ['https://evil.example', `http://${http.address}:1`, 'null']) {
+      const refused = new WebSocket(urlOf(http), [WEB_SOCKET_PROTOCOL], { origin });
+      const error = await new Promise<Error>((resolve) => refused.once('error', resolve));
+      expect(error.message).toBe('Unexpected server response: 403');
+    }
+    const own = await open(urlOf(http), { origin: `http://${http.address}:${http.port}` });
+    expect(await own.ask('PING')).toBe('PONG');
+  });
+
   it('takes several frames for one line, and a line whole', async () => {
     const { http } = await serveAll(lab);
     const socket = raw(http);
