@@ -13,7 +13,7 @@ import {
   type TakeRequest,
 } from '../../lib/signalling/carriers/mailbox-messages.js';
 import { say, sayJson, sayRefused, whenGone } from '../http/answers.js';
-import { bodyOf } from '../http/body.js';
+import { Bodies } from '../http/body.js';
 import type { Exchange, HttpService } from '../http/service.js';
 import { faultOf } from '../http/signed.js';
 import type { Kept } from './kept.js';
@@ -24,6 +24,7 @@ import type { VisitRefusal } from './message-boxes.js';
 export class Requests {
   readonly #mailbox: Mailbox;
   readonly #hosts: ReadonlySet<string> | undefined;
+  readonly #bodies = new Bodies();
 
   /** @param hosts the names by which clients know this server. `undefined`: any. */
   constructor(mailbox: Mailbox, hosts: ReadonlySet<string> | undefined) {
@@ -49,7 +50,7 @@ export class Requests {
   };
 
   async #answer(verb: MailboxVerb, exchange: Exchange): Promise<void> {
-    const body = await bodyOf(exchange, REQUEST_MAX_BYTES);
+    const body = await this.#bodies.of(exchange, REQUEST_MAX_BYTES);
     if (body === undefined) {
       this.#refuse(exchange, 'too-large', `a request has at most ${REQUEST_MAX_BYTES} bytes`);
       return;
