@@ -4,7 +4,7 @@ import { dhtLimits, type DhtLimits } from '../lib/dht/limits.js';
 import { dhtNode$ } from '../lib/dht/node.js';
 import { canonicalAddress, familyOf, scopeOf, type Endpoint, type ServerAddress } from '../lib/endpoint.js';
 import { routedAddress$ } from '../lib/port-mapping/gateway.js';
-import { ownInterfaces } from '../lib/link/interfaces.js';
+import { mostReachable, ownAddresses } from '../lib/link/interfaces.js';
 import { systemRuntime, type Runtime } from '../lib/runtime.js';
 import { expectInteger, invalidOption } from '../lib/validate.js';
 import type { DrainConfig } from './drain.js';
@@ -73,14 +73,7 @@ function expectAddress(address: string): void {
 
 /** An IPv4 address of this machine, a public one if possible; if the system lists none, that of the default route. */
 function ownAddress$(): Observable<string> {
-  const { interfaces } = ownInterfaces();
-  if (interfaces === undefined) return routedAddress$(4).pipe(defaultIfEmpty('127.0.0.1'));
-  const addresses = Object.values(interfaces)
-    .flatMap((list) => list ?? [])
-    .flatMap(({ address, family }) => (family === 'IPv4' ? [address] : []));
-  for (const scope of ['global', 'private', 'loopback'] as const) {
-    const found = addresses.find((candidate) => scopeOf(candidate) === scope);
-    if (found !== undefined) return of(found);
-  }
-  return of('127.0.0.1');
+  const addresses = ownAddresses();
+  if (addresses === undefined) return routedAddress$(4).pipe(defaultIfEmpty('127.0.0.1'));
+  return of(mostReachable(addresses.filter((address) => familyOf(address) === 4)) ?? '127.0.0.1');
 }

@@ -1,5 +1,5 @@
-import { canonicalAddress, formatEndpoint, scopeOf, type Endpoint } from '../endpoint.js';
-import { ownInterfaces, type Interfaces } from '../link/interfaces.js';
+import { formatEndpoint, scopeOf, type Endpoint } from '../endpoint.js';
+import { mostReachable, ownAddresses, type Interfaces } from '../link/interfaces.js';
 import type { PeerId } from '../identity.js';
 import { formatRendezvous } from '../rendezvous-name.js';
 
@@ -29,20 +29,12 @@ function serverOf({ local, hosts, interfaces }: Omit<NamesConfig, 'key'>) {
   const { port } = local;
   const [name] = hosts;
   if (name !== undefined) return { host: new URL(`http://${name}`).hostname.replace(/^\[|\]$/g, ''), port };
-  const addresses = addressesOf(local, interfaces);
-  const best = (['global', 'private', 'loopback'] as const)
-    .map((scope) => addresses.find((address) => scopeOf(address) === scope))
-    .find((address) => address !== undefined);
-  return { host: best ?? local.address, port };
+  return { host: mostReachable(addressesOf(local, interfaces)) ?? local.address, port };
 }
 
 /** The addresses at which a server can be reached: its own, or where it listens on all of them this machine's. */
-function addressesOf({ address }: Endpoint, interfaces = ownInterfaces().interfaces ?? {}): readonly string[] {
-  if (scopeOf(address) !== 'unusable') return [address];
-  return Object.values(interfaces)
-    .flatMap((list) => list ?? [])
-    .flatMap((entry) => canonicalAddress(entry.address) ?? [])
-    .toSorted((a, b) => Number(a.includes(':')) - Number(b.includes(':')));
+function addressesOf({ address }: Endpoint, interfaces?: Interfaces): readonly string[] {
+  return scopeOf(address) === 'unusable' ? (ownAddresses(interfaces) ?? []) : [address];
 }
 
 /** What is said once of a server that others can reach in the clear. */

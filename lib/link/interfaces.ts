@@ -1,6 +1,6 @@
 import { networkInterfaces } from 'node:os';
 import { filter, take, type Observable } from 'rxjs';
-import { canonicalAddress, scopeOf } from '../endpoint.js';
+import { canonicalAddress, familyOf, scopeOf } from '../endpoint.js';
 import { reasonOf } from '../errors.js';
 
 /** A machine's interfaces by their names. */
@@ -51,6 +51,36 @@ export function isOurs(address: string, interfaces = ownInterfaces().interfaces)
   return Object.values(interfaces).some((entries) =>
     entries?.some((entry) => canonicalAddress(entry.address) === address),
   );
+}
+
+/**
+ * The addresses of this machine's interfaces, without their zones, IPv4 first; `undefined` if the system does not tell its interfaces. Pure if
+ * `interfaces` is passed.
+ *
+ * @example
+ * ownAddresses(); // ['192.168.1.7', '127.0.0.1', '::1']
+ */
+export function ownAddresses(interfaces = ownInterfaces().interfaces): readonly string[] | undefined {
+  return (
+    interfaces &&
+    Object.values(interfaces)
+      .flatMap((list) => list ?? [])
+      .flatMap((entry) => canonicalAddress(entry.address) ?? [])
+      .toSorted((a, b) => familyOf(a) - familyOf(b))
+  );
+}
+
+/**
+ * Of the addresses of one machine that by which most others reach it: a public one, else a private one, else one of its loopback; the first
+ * of several alike. `undefined` where there is none of these. Pure.
+ *
+ * @example
+ * mostReachable(['127.0.0.1', '192.168.1.7']); // '192.168.1.7'
+ */
+export function mostReachable(addresses: readonly string[]): string | undefined {
+  return (['global', 'private', 'loopback'] as const)
+    .map((scope) => addresses.find((address) => scopeOf(address) === scope))
+    .find((address) => address !== undefined);
 }
 
 /**

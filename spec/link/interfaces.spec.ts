@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type { NetworkInterfaceInfo } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { addressGone$, interfaceReader, isOurs } from '../../lib/link/interfaces.js';
+import { addressGone$, interfaceReader, isOurs, mostReachable, ownAddresses } from '../../lib/link/interfaces.js';
 import { marbles } from '../support/marbles.js';
 
 const common = { mac: '00:00:00:00:00:00', internal: false };
@@ -40,6 +40,22 @@ describe("this machine's interfaces", () => {
     });
     expect(read()).toEqual({ interfaces: undefined, failure: forbidden.message });
     expect(read().interfaces).toBeUndefined();
+  });
+
+  it('have addresses, IPv4 first, and one by which most others reach this machine', () => {
+    const interfaces = {
+      lo: [entry('127.0.0.1'), entry('::1')],
+      eth0: [entry('fe80::1'), entry('10.0.0.7')],
+      eth1: [entry('2a01:4f8::7'), entry('93.184.216.34')],
+    };
+    const all = ownAddresses(interfaces) ?? [];
+    expect(all).toEqual(['127.0.0.1', '10.0.0.7', '93.184.216.34', '::1', 'fe80::1', '2a01:4f8::7']);
+    expect(mostReachable(all)).toBe('93.184.216.34');
+    expect(mostReachable(['127.0.0.1', '10.0.0.7'])).toBe('10.0.0.7');
+    expect(mostReachable(['::1', '2a01:4f8::7'])).toBe('2a01:4f8::7');
+    expect(mostReachable(['127.0.0.1'])).toBe('127.0.0.1');
+    expect(mostReachable([])).toBeUndefined();
+    expect(ownAddresses({})).toEqual([]);
   });
 
   it('are asked for in one place alone, since the system may throw', () => {

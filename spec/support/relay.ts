@@ -128,11 +128,19 @@ export async function allOf(socket: Socket): Promise<Buffer> {
 
 /** The next bytes of a socket, so many. */
 export async function bytesOf(socket: Socket, count: number): Promise<string> {
-  for (;;) {
-    const bytes: unknown = socket.read(count);
-    if (Buffer.isBuffer(bytes)) return bytes.toString('latin1');
-    await once(socket, 'readable');
+  const parts: Buffer[] = [];
+  for (let left = count; left > 0;) {
+    // `read(left)` would leave a part of them there, and the socket would say at once, again and again, that it has something.
+    const bytes: unknown = socket.read();
+    if (!Buffer.isBuffer(bytes)) {
+      await once(socket, 'readable');
+      continue;
+    }
+    parts.push(bytes.subarray(0, left));
+    if (bytes.length > left) socket.unshift(bytes.subarray(left));
+    left -= Math.min(left, bytes.length);
   }
+  return Buffer.concat(parts).toString('latin1');
 }
 
 /** Waits until a socket is closed, whatever comes out of it. */
