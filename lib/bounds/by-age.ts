@@ -13,7 +13,7 @@ interface Aged<K, V> {
  *
  * @example
  * const latest = new ByAge<string, Buffer>();
- * latest.add(name, bytes);
+ * latest.add('a', Buffer.of(1));
  * latest.keep(1_000); // the oldest go
  */
 export class ByAge<K, V> {

@@ -58,7 +58,7 @@ export function isOurs(address: string, interfaces = ownInterfaces().interfaces)
  * `interfaces` is passed.
  *
  * @example
- * ownAddresses(); // ['192.168.1.7', '127.0.0.1', '::1']
+ * ownAddresses({}); // []
  */
 export function ownAddresses(interfaces = ownInterfaces().interfaces): readonly string[] | undefined {
   return (
