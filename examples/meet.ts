@@ -1,4 +1,4 @@
-// Meeting by what is there already, with no server of ours: Bob learns from a STUN server where he is seen, an MQTT broker carries the
+// Meeting by what is there already, with no server of ours: two nodes find each other on their network, Bob learns from a STUN server where he is seen, an MQTT broker carries the
 // signals, and a TURN server the lines. Each way is a line or two of configuration. The servers are those of this machine, on loopback.
 //
 //   npm run meet
@@ -7,7 +7,7 @@
 import { fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { filter, firstValueFrom, timer } from 'rxjs';
+import { filter, firstValueFrom, mergeMap, timer } from 'rxjs';
 import { createNet, type NetConfig, type TechniqueName } from 'rxp2p';
 import { freePort, startMosquitto, startTurnserver } from './local-servers.js';
 
@@ -38,6 +38,12 @@ const stun = [`127.0.0.1:${MEET_TURN}`];
 const mqtt = [`mqtt://127.0.0.1:${MEET_MQTT}`];
 
 const WAYS: Readonly<Record<string, Way>> = {
+  lan: {
+    about: 'Alice knows nothing but who Bob is, and finds him on the local network',
+    needs: [],
+    alice: { lan: true },
+    bob: { lan: true },
+  },
   stun: {
     about: 'a STUN server shows Bob where he is seen; his locator says so, and Alice dials',
     needs: ['turnserver'],
@@ -60,7 +66,8 @@ const WAYS: Readonly<Record<string, Way>> = {
   },
 };
 
-const [role = '', name = '', unl = ''] = process.argv.slice(2);
+// `bobs`: his locator, or on the local network his peer id.
+const [role = '', name = '', bobs = ''] = process.argv.slice(2);
 const say = (who: string, text: string) => {
   console.log(`${who.padEnd(9)}${text}`);
 };
@@ -105,15 +112,15 @@ async function everything(): Promise<void> {
   limit.unsubscribe();
 }
 
-/** Starts Bob, and Alice with Bob's locator. Resolves to whether both have got their lines. */
+/** Starts Bob, and Alice with what Bob tells. Resolves to whether both have got their lines. */
 async function haveMet(each: string, places: NodeJS.ProcessEnv): Promise<boolean> {
   const start = (...args: string[]) => fork(process.argv[1] ?? '', args, { env: { ...process.env, ...places } });
-  const bobs = start('bob', each);
-  const bobsEnd = once(bobs, 'exit');
-  const told: unknown[] = await Promise.race([once(bobs, 'message'), bobsEnd.then(() => [])]);
+  const bobProcess = start('bob', each);
+  const bobsEnd = once(bobProcess, 'exit');
+  const told: unknown[] = await Promise.race([once(bobProcess, 'message'), bobsEnd.then(() => [])]);
   if (typeof told[0] !== 'string') return false;
   const end: unknown[] = await once(start('alice', each, told[0]), 'exit');
-  if (end[0] !== 0) bobs.kill();
+  if (end[0] !== 0) bobProcess.kill();
   const codes: unknown[][] = [end, await bobsEnd];
   return codes.every(([code]) => code === 0);
 }
@@ -127,7 +134,8 @@ async function bob({ bob: config }: Way): Promise<void> {
     const { addresses, natType } = await looking;
     say('bob', `is seen at ${addresses.join(', ')}, his NAT is of the type ${natType.type}`);
   }
-  process.send?.(await firstValueFrom(net.unl$));
+  const own = await firstValueFrom(net.unl$);
+  process.send?.(config.lan === true ? net.peerId : own);
 
   const connection = await firstValueFrom(net.connections$);
   const text = await firstValueFrom(connection.lines$);
@@ -139,11 +147,13 @@ async function bob({ bob: config }: Way): Promise<void> {
   process.disconnect();
 }
 
-/** Connects by Bob's locator, says hello, waits for his answer, and closes. */
+/** Connects to Bob, says hello, waits for his answer, and closes. */
 async function alice({ alice: config, technique }: Way): Promise<void> {
   const net = createNet({ mode: 'direct', bind: '127.0.0.2', ...config });
   await firstValueFrom(net.unl$);
   const techniques = technique === undefined ? undefined : [technique];
+  const found$ = net.neighbours$.pipe(mergeMap((all) => all.filter(({ peerId }) => peerId === bobs)));
+  const unl = config.lan === true ? (await firstValueFrom(found$)).unl : bobs;
   const connection = await firstValueFrom(net.connect$(unl, { techniques }));
   const { technique: by, direct } = await firstValueFrom(connection.path$);
   say('alice', `is connected ${direct ? 'directly' : 'by a relay'} (${by}); the peer has proven Bob's key`);

@@ -30,11 +30,12 @@ describe('The examples', () => {
       const lines = ['bob      got "Sup Bob."', 'alice    got "Sup Alice."'];
       const by = (way: string) => [`alice    is connected ${way}; the peer has proven Bob's key`, ...lines];
       expect(said).toEqual([
+        ...by('directly (direct)'),
         'bob      is seen at 127.0.0.3, his NAT is of the type open',
         ...by('directly (direct)'),
         ...by('by a relay (turn)'),
         ...by('by a relay (turn)'),
-        'meet     they have met in 3 ways',
+        'meet     they have met in 4 ways',
       ]);
     },
     LONG_MS,
