@@ -238,7 +238,7 @@ describe('sixteen times the input from a stranger costs sixteen times the work',
       growing([
         ['rate limits of sites', 2 * LENGTH, buckets],
         ['what has been seen', 2 * LENGTH, seen],
-        ['places of sites', 2 * LENGTH, admission],
+        ['places of sites', LENGTH / 4, admission],
       ]),
     ).toEqual([]);
   });

@@ -33,8 +33,11 @@ import { LocalNetwork, type LocalNetworkConfig } from './local-network.js';
 import type { Heard } from './neighbourhood.js';
 import { signStatement } from './statement.js';
 
-/** A node that is looked for has so long to answer, in milliseconds: on a local network an answer takes a few. */
-const FIND_MS = 1_000;
+/**
+ * A node that is looked for has so long to answer, in milliseconds. On a local network an answer takes a few, but one that has just answered
+ * somebody else waits for a second before it says the same again.
+ */
+const FIND_MS = 2_000;
 
 /** To send takes so long at most, in milliseconds: the peer is found, and a signal may wait for one before it. */
 const SEND_MS = 8_000;

@@ -6,9 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { addressToBytes, type Endpoint } from '../../lib/endpoint.js';
 
+/** Whether a program is installed. */
+export function hasProgram(program: string): boolean {
+  return spawnSync(program, ['-v']).error === undefined;
+}
+
 /** Says aloud that a program is missing; where everything is required, that is a failure. */
 export function needsProgram(program: string): void {
-  if (spawnSync(program, ['-v']).error === undefined) return;
+  if (hasProgram(program)) return;
   const why = `this spec needs ${program} (Debian package ${program})`;
   if (process.env['RXP2P_REQUIRE_ALL'] === '1') throw new Error(why);
   pending(why);

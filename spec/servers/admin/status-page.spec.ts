@@ -10,7 +10,7 @@ import { LineClient } from '../../support/line-client.js';
 import { MailboxCaller } from '../../support/mailbox.js';
 import { Lab, newAddress } from '../../support/nodes.js';
 import { proveLine } from '../../support/proof.js';
-import { needsProgram } from '../../support/proxies.js';
+import { hasProgram, needsProgram } from '../../support/proxies.js';
 import { bytesOf, joined, RelayNode } from '../../support/relay.js';
 import { serveAll } from '../../support/servers.js';
 
@@ -27,15 +27,22 @@ describe('The status page', () => {
   /** What the page complains of. */
   let complaints: string[] = [];
 
-  beforeEach(async () => {
-    needsProgram('chromium');
-    complaints = [];
+  beforeAll(async () => {
+    if (!hasProgram('chromium')) return;
     // Root may not use Chromium's sandbox; /dev/shm is small in containers.
     const args = ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--disable-extensions'];
-    browser = await launch({ executablePath: CHROMIUM, args, userDataDir: path('chromium') });
+    browser = await launch({ executablePath: CHROMIUM, args });
+  });
+  afterAll(async () => {
+    await browser?.close();
+  });
+  beforeEach(() => {
+    needsProgram('chromium');
+    complaints = [];
   });
   afterEach(async () => {
-    await browser?.close();
+    // What it asks for belongs to its spec.
+    for (const page of (await browser?.pages()) ?? []) await page.close();
     for (const socket of sockets.splice(0)) socket.destroy();
     await lab.close();
   });
