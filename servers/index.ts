@@ -8,6 +8,7 @@
 // ─── The servers of rxp2p, to be run by anyone ───────────────────────────────────────────────────────────────────────
 export { serve$, type Serving } from './serve.js';
 export type { ServeConfig } from './serve/config.js';
+export type { Connections } from './serve/connections.js';
 export type { CertificateFiles } from './tls/certificate-files.js';
 export type { CertificateState } from './tls/held-certificate.js';
 export { rendezvousServer$, type RendezvousServer, type RendezvousServerConfig } from './rendezvous/server.js';

@@ -33,6 +33,7 @@ const RETRY_MS = 10_000;
 export interface MulticastLink {
   /** Names it: the interface and the address. */
   readonly key: string;
+  /** The family of addresses: IPv4 or IPv6. */
   readonly family: 4 | 6;
   /** The address that packets leave from. */
   readonly address: string;
@@ -46,6 +47,7 @@ export interface MulticastLink {
 export interface Source {
   /** Canonical text, without a zone. */
   readonly address: string;
+  /** 5353 for a node; another for an ordinary resolver. */
   readonly port: number;
   /** The {@link MulticastLink} by which it came. */
   readonly link: string;
@@ -53,6 +55,7 @@ export interface Source {
 
 /** A packet to send. */
 export interface Outgoing {
+  /** All of it. */
   readonly bytes: Buffer;
   /** To whom. Default: to the groups, by every link. */
   readonly to?: Source | undefined;
@@ -61,11 +64,27 @@ export interface Outgoing {
 /** What happens on the local network. */
 export type MulticastEvent =
   /** Packets can be sent and received by a link. */
-  | { readonly type: 'joined'; readonly link: MulticastLink }
+  | {
+      readonly type: 'joined';
+      /** By which. */
+      readonly link: MulticastLink;
+    }
   /** A link cannot be used for now. */
-  | { readonly type: 'failed'; readonly link: MulticastLink; readonly reason: string }
+  | {
+      readonly type: 'failed';
+      /** Which. */
+      readonly link: MulticastLink;
+      /** Why, in words. */
+      readonly reason: string;
+    }
   /** A packet came from a host of a link. */
-  | { readonly type: 'packet'; readonly bytes: Buffer; readonly from: Source };
+  | {
+      readonly type: 'packet';
+      /** All of it. */
+      readonly bytes: Buffer;
+      /** Who has sent it. */
+      readonly from: Source;
+    };
 
 /** How to use the local network. */
 export interface MulticastConfig {

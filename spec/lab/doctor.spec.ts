@@ -56,7 +56,7 @@ const expectChecked = async (topology: Topology, name: NetworkName): Promise<voi
   const check = await said(doctor.stderr$, ({ event, isSettled }) => event === 'check' && isSettled === true);
   const { portMapping, mapsInVain, behaviour }: Network = NETWORKS[name];
   const isOpened = portMapping !== undefined && mapsInVain !== true;
-  const isDialled = isOpened || name === 'public' || name === 'fullcone';
+  const isDialled = isOpened || name === 'public';
   const ways = check['ways'];
   expect(ways)
     .withContext(name)
