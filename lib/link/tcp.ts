@@ -1,5 +1,15 @@
 import { createServer, connect, type Socket } from 'node:net';
-import { asyncScheduler, catchError, noop, Observable, Subject, switchMap, throwError, type SchedulerLike } from 'rxjs';
+import {
+  asyncScheduler,
+  catchError,
+  noop,
+  Observable,
+  of,
+  Subject,
+  switchMap,
+  throwError,
+  type SchedulerLike,
+} from 'rxjs';
 import { canonicalAddress, familyOf, formatServer, withoutZone, type Endpoint } from '../endpoint.js';
 import { DialError, ListenError, reasonOf } from '../errors.js';
 import { headStart } from '../operators/head-start.js';
@@ -9,6 +19,8 @@ import { addressesOf$, lookup, type Lookup } from './names.js';
 export interface DialConfig {
   /** A host name or an address. */
   readonly host: string;
+  /** The addresses of the host, the best first, where it has been looked up already. */
+  readonly addresses?: readonly string[] | undefined;
   /** 1 to 65535. */
   readonly port: number;
   /** The family of addresses to use when a name has both. Default: that of the local address; without one, both. */
@@ -61,7 +73,8 @@ const ATTEMPT_DELAY_MS = 250;
 export function dialWith({ lookup, scheduler }: DialDependencies): (config: DialConfig) => Observable<Socket> {
   return ({ host, port, localAddress, localPort, ...config }) => {
     const family = config.family ?? (localAddress === undefined ? undefined : familyOf(localAddress));
-    return addressesOf$(host, family, lookup).pipe(
+    const addresses$ = config.addresses === undefined ? addressesOf$(host, family, lookup) : of(config.addresses);
+    return addresses$.pipe(
       switchMap((addresses) => {
         const dials = addresses.map((address) => connected$({ host: address, port, localAddress, localPort }));
         const [only, ...others] = dials;

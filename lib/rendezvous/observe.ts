@@ -43,18 +43,24 @@ export interface Observation extends PortSample, Sighting {
  * has been accepted. Emits once; the connection, and with it the mapping, is held until unsubscribed from (an HTTP server of
  * ours hangs up after 5 s of silence).
  *
+ * @param addresses the server's, where its name has been looked up.
  * @throws DialError when the server cannot be reached from this port; RendezvousError when it does not answer.
  *
  * @example
  * observe$({ host: 'rv.example.org', port: 8000 }, 40_000, config).subscribe(({ observed }) => console.log(observed));
  */
-export function observe$(server: Observer, localPort: number, config: ObserveConfig): Observable<Observation> {
+export function observe$(
+  server: Observer,
+  localPort: number,
+  config: ObserveConfig,
+  addresses?: readonly string[],
+): Observable<Observation> {
   const { host, port, at = host, isStun } = server;
   const { bind, runtime, timing } = config;
   const { scheduler } = runtime;
   return defer(() => {
     const start = scheduler.now();
-    return runtime.dial$({ host: at, port, localAddress: bind, localPort }).pipe(
+    return runtime.dial$({ host: at, port, localAddress: bind, localPort, ...(addresses && { addresses }) }).pipe(
       within(timing.dialMs, () => errorOf(server, `cannot be reached within ${timing.dialMs} ms`), scheduler),
       switchMap((socket) => {
         const roundTripMs = scheduler.now() - start;

@@ -3,6 +3,7 @@ import {
   connect,
   filter,
   first,
+  forkJoin,
   map,
   merge,
   of,
@@ -10,6 +11,7 @@ import {
   switchMap,
   take,
   takeUntil,
+  timeout,
   timer,
   toArray,
   type MonoTypeOperatorFunction,
@@ -17,6 +19,7 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import { familyOf } from '../endpoint.js';
+import { addressesOf$ } from '../link/names.js';
 import { observe$, type Observation, type ObserveConfig, type Observer } from './observe.js';
 
 /** What it takes to ask several servers. */
@@ -33,6 +36,9 @@ const SAMPLED_PORTS = 5;
  * as far, or by the other family, and far less than a server that is down would take.
  */
 const GRACE = 2;
+
+/** A name that takes longer to look up, in milliseconds, does not hold up the others. */
+const LOOKUP_MS = 1_000;
 
 /** Servers that each is looked at from: two of each family, the least that tells a mapping that depends on them. */
 const SAMPLING_SERVERS = 4;
@@ -52,13 +58,40 @@ export function sample$(
   firstPort: number,
   config: SampleConfig,
 ): Observable<readonly Observation[]> {
+  const some = servers.slice(0, SAMPLING_SERVERS);
+  if (some.length === 0) return of([]);
+  // A resolver answers in any order, and so would the SYNs leave that wait for it: then no rule could be seen in their ports.
+  return forkJoin(some.map((server) => lookedUp$(server, config))).pipe(
+    switchMap((known) => samplesOf$(known, firstPort, config)),
+  );
+}
+
+/** A server, with its addresses, if they are known. */
+interface Known {
+  readonly server: Observer;
+  readonly addresses: readonly string[] | undefined;
+}
+
+/** Looks a server up. What fails, or takes too long, is left to whoever dials. */
+function lookedUp$(server: Observer, { bind, runtime }: SampleConfig): Observable<Known> {
+  const family = bind === undefined ? undefined : familyOf(bind);
+  return addressesOf$(server.at ?? server.host, family).pipe(
+    map((addresses): Known => ({ server, addresses })),
+    timeout({ first: LOOKUP_MS, scheduler: runtime.scheduler, with: () => of({ server, addresses: undefined }) }),
+    catchError(() => of({ server, addresses: undefined })),
+  );
+}
+
+function samplesOf$(
+  known: readonly Known[],
+  firstPort: number,
+  config: SampleConfig,
+): Observable<readonly Observation[]> {
   const { runtime, timing } = config;
   const localPorts = Array.from({ length: SAMPLED_PORTS }, (_, i) => firstPort + i);
-  const looks = localPorts.flatMap((localPort) =>
-    servers.slice(0, SAMPLING_SERVERS).map((server) => ({ server, localPort })),
-  );
-  const observations = looks.map(({ server, localPort }, order) =>
-    observe$(server, localPort, config).pipe(
+  const looks = localPorts.flatMap((localPort) => known.map((each) => ({ ...each, localPort })));
+  const observations = looks.map(({ server, addresses, localPort }, order) =>
+    observe$(server, localPort, config, addresses).pipe(
       map((observation) => ({ order, observation })),
       catchError((why: unknown) => {
         config.failed?.(server, why);
