@@ -124,7 +124,7 @@ function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-const isFile = ({ value }: Flag) => value === 'FILE' || value === 'FOLDER';
+const isFile = ({ value }: Flag) => ['FILE', 'FOLDER', 'DIR'].includes(value ?? '');
 
 function bashValue(flag: Flag): string {
   const reply = isFile(flag)

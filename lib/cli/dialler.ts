@@ -50,7 +50,7 @@ export function diallerOf(unl: string, options: DialOptions, report: Report): Di
     bind,
     identity: identityOf(options),
     ca: caOf(options),
-    // This node only dials: nobody has its locator, so nothing else needs to reach it.
+    // This node only dials: nobody has to reach it from outside.
     portMapping: false,
     reachability: false,
   });
@@ -63,7 +63,7 @@ export function diallerOf(unl: string, options: DialOptions, report: Report): Di
       take(1),
       switchMap(() => {
         start = Date.now();
-        report('connecting', { peerId }, undefined);
+        report('connecting', { peerId, self: net.peerId }, undefined);
         return net.connect$(unl, connectOptions);
       }),
       tap((connection) => {

@@ -31,7 +31,8 @@ export async function expose(texts: readonly string[], options: ExposeOptions): 
   const mayTell = tokenBucket({ ...FAILURES, now: Date.now });
   const net = createNet({
     mode: 'direct',
-    ...configOf(options),
+    // On the local network everybody who is there learns the locator: only where the user says so, or who may come.
+    ...configOf(allow === undefined ? { ...options, lan: options.lan ?? false } : options),
     ...(allow !== undefined && { acceptPeer: (peerId: PeerId) => allow.includes(peerId) }),
   });
   reportNode(net, report);

@@ -18,7 +18,7 @@ const BROKER_PATHS = ['', '/', '/mqtt'];
  * from a stranger; when the peer itself has no public address, private ones are used, too.
  */
 export function meetingPlaces({ rendezvous, mailbox, dht, mqtt }: MeetingPlaces, peer: Unl): MeetingPlaces {
-  const isNamed = [rendezvous, mailbox, dht, mqtt].some((servers) => servers !== undefined);
+  const isNamed = [rendezvous, mailbox, dht, mqtt].some((servers) => servers !== undefined && servers.length > 0);
   if (isNamed || peer.version === 2) return { rendezvous, mailbox, dht, mqtt };
   const isAtHome = peer.endpoints.every(({ address }) => scopeOf(address) !== 'global');
   const mayAsk = (host: string) => {

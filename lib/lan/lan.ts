@@ -19,6 +19,7 @@ import {
   take,
   takeUntil,
   tap,
+  throttleTime,
   timer,
 } from 'rxjs';
 import { formatEndpoint, type Endpoint } from '../endpoint.js';
@@ -38,6 +39,12 @@ import { signStatement } from './statement.js';
  * somebody else waits for a second before it says the same again.
  */
 const FIND_MS = 2_000;
+
+/** Endpoints of a neighbour's own interfaces that are looked at: a node says eight. */
+const MAX_LAN_ENDPOINTS = 16;
+
+/** The list of neighbours is told so often at most, in milliseconds: hostile ones can change as often as they like. */
+const TOLD_MS = 200;
 
 /** To send takes so long at most, in milliseconds: the peer is found, and a signal may wait for one before it. */
 const SEND_MS = 8_000;
@@ -154,10 +161,15 @@ export class Lan {
 
   /** A node's endpoints on this network. */
   #endpointsOf({ claim: { locator } }: Heard): readonly Endpoint[] {
-    return locator.endpoints
-      .filter(({ kind, address, port }) => kind === 'lan' && this.#network.isHere(address) && !isServicePort(port))
-      .slice(0, MAX_HEARSAY)
-      .map(({ address, port }) => ({ address, port }));
+    return (
+      locator.endpoints
+        .filter(({ kind, port }) => kind === 'lan' && !isServicePort(port))
+        // A stranger chooses how many there are.
+        .slice(0, MAX_LAN_ENDPOINTS)
+        .filter(({ address }) => this.#network.isHere(address))
+        .slice(0, MAX_HEARSAY)
+        .map(({ address, port }) => ({ address, port }))
+    );
   }
 
   #addressesOf(heard: Heard): readonly string[] {
@@ -165,8 +177,10 @@ export class Lan {
   }
 
   #neighbours$(): Observable<readonly Neighbour[]> {
+    const { scheduler } = this.config.runtime;
     return defer(() => this.#network.changed$).pipe(
       startWith(undefined),
+      throttleTime(TOLD_MS, scheduler, { leading: true, trailing: true }),
       map(() =>
         this.#network.discovery.neighbours.map((heard): Neighbour => {
           const { peerId, unl } = heard.claim;

@@ -11,6 +11,9 @@ const ENUMERATION = '_services._dns-sd._udp.local';
 /** Between two times that the same is said to all: what others ask does not make it more often (RFC 6762 §6). */
 const QUIET_MS = 1_000;
 
+/** Records that are taken back in one packet, the last ones. Others end with their time. */
+const MAX_WITHDRAWN = 8;
+
 /** An answer waits for so long, so that several that answer do not collide (RFC 6762 §6). */
 const ANSWER = { delayMs: 20, jitterMs: 100 };
 
@@ -62,6 +65,10 @@ export class Responder {
   #saidAt = -Infinity;
   /** Whether somebody has asked which services there are. */
   #isListed = false;
+  /** Whether what this node says has been said. */
+  #isSaid = false;
+  /** What names its records. */
+  #keys: ReadonlySet<string> = new Set();
   #unicast: Message[] = [];
   readonly #mayAnswer: (site: string) => boolean;
 
@@ -75,11 +82,13 @@ export class Responder {
 
   /** Announces this node from now on; `undefined`: says goodbye, at once. */
   announce(own: Announcement | undefined): void {
-    const before = this.#records;
+    const before = this.#isSaid ? this.#records : [];
+    this.#isSaid = false;
     this.#own = own;
     this.#records = own === undefined ? [] : recordsOf(own);
-    const now = new Set(this.#records.map(keyOf));
-    this.#withdrawn = [...this.#withdrawn, ...before].filter((record) => !now.has(keyOf(record)));
+    this.#keys = new Set(this.#records.map(keyOf));
+    const withdrawn = [...this.#withdrawn, ...before].filter((record) => !this.#keys.has(keyOf(record)));
+    this.#withdrawn = withdrawn.slice(-MAX_WITHDRAWN);
     this.renew();
     if (own !== undefined) return;
     this.#timesLeft = 1;
@@ -118,8 +127,7 @@ export class Responder {
 
   /** Somebody says what this node says. Where it soon does not hold any more, this node says otherwise (RFC 6762 §6.6). */
   overheard(record: DnsRecord): void {
-    const isOwn = this.#records.some((own) => keyOf(own) === keyOf(record));
-    if (isOwn && record.ttl < TTL_S / 2) this.renew();
+    if (record.ttl < TTL_S / 2 && this.#keys.has(keyOf(record))) this.renew();
   }
 
   /** What is to be sent now. */
@@ -131,6 +139,7 @@ export class Responder {
     const gone = this.#withdrawn.map((record) => ({ ...record, ttl: 0 }));
     const message = answerOf([...gone, ...(this.#isListed ? [LISTED] : []), ...this.#records]);
     this.#withdrawn = [];
+    this.#isSaid = true;
     this.#isListed = false;
     // A goodbye is no reason to wait: who comes back at once is announced at once.
     if (this.#own !== undefined) this.#saidAt = now;

@@ -221,11 +221,16 @@ function socketOn$(link: MulticastLink, port: number, outgoing$: Observable<Outg
       const host = to?.address ?? GROUPS[family];
       const scoped = isIpv6 && scopeOf(host) !== 'global' ? `${host}%${zone}` : host;
       unsent++;
-      socket.send(bytes, to?.port ?? port, scoped, () => {
-        // A packet that cannot be sent is as one that was lost.
+      const sent = () => {
         unsent--;
         closeIfSent();
-      });
+      };
+      // A packet that cannot be sent is as one that was lost.
+      try {
+        socket.send(bytes, to?.port ?? port, scoped, sent);
+      } catch {
+        sent();
+      }
     };
     const join = () => {
       const own = isIpv6 ? `::%${zone}` : address;
@@ -242,7 +247,8 @@ function socketOn$(link: MulticastLink, port: number, outgoing$: Observable<Outg
     socket.on('message', (bytes, from) => {
       const source = canonicalAddress(withoutZone(from.address));
       const isByAnother = isIpv6 && from.address.includes('%') && !from.address.endsWith(`%${zone}`);
-      if (source === undefined || isByAnother || !isOnLinkOf(link, source)) return;
+      // From port 0 nobody wants an answer, and none can be sent there.
+      if (source === undefined || from.port === 0 || isByAnother || !isOnLinkOf(link, source)) return;
       subscriber.next({ type: 'packet', bytes, from: { address: source, port: from.port, link: link.key } });
     });
     socket.bind({ port, exclusive: true, address: isIpv6 ? '::' : '0.0.0.0' }, () => {

@@ -107,6 +107,16 @@ describe('Multicast on the local network', () => {
     expect([packetOf(await atAlice), packetOf(await atBob)]).toEqual([expected, expected]);
   });
 
+  it('goes on after a packet that cannot be sent', async () => {
+    const [alice, bob] = [await nodeAt(newAddress()), await nodeAt(newAddress())];
+    const atBob = bob.next('packet');
+    const [link] = linkAt(alice.address);
+    const to = { address: bob.address, port: 0, link: link?.key ?? '' };
+    alice.outgoing.next({ bytes: Buffer.from('nowhere'), to });
+    alice.send('there');
+    expect(packetOf(await atBob)?.text).toBe('there');
+  });
+
   it('goes to one node alone, where that is asked for', async () => {
     const alice = await nodeAt(newAddress());
     const other = createSocket('udp4');

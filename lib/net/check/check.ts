@@ -9,12 +9,14 @@ export interface Facts extends Pick<
 > {
   /** Whether others can dial this node. */
   readonly canBeDialled: boolean;
+  /** Whether it has a TURN server of its own, which shows it who comes there. */
+  readonly hasTurn: boolean;
   /** Whether it tries hundreds of ports. */
   readonly triesMany: boolean;
 }
 
 /** What facts mean. Pure. */
-export function checkOf({ canBeDialled, triesMany, ...facts }: Facts): NetCheck {
+export function checkOf({ canBeDialled, hasTurn, triesMany, ...facts }: Facts): NetCheck {
   const { services, nats, hasRelay } = facts;
   const carriers = services.filter(({ kind }) => kind !== 'reachability' && kind !== 'STUN');
   const ways = waysOf({
@@ -22,6 +24,8 @@ export function checkOf({ canBeDialled, triesMany, ...facts }: Facts): NetCheck 
     // Peers have IPv4 more often.
     natType: (nats.find(({ family }) => family === 4) ?? nats[0])?.natType,
     hasSignals: carriers.some(({ failure }) => failure === undefined),
+    // A broker sees its clients, but tells nobody where.
+    isShown: hasTurn || carriers.some(({ kind, failure }) => kind !== 'MQTT' && failure === undefined),
     hasRelay,
     triesMany,
   });

@@ -40,6 +40,7 @@ export function factsOf(config: ResolvedConfig, findings: Findings, { services, 
     hasRelay: config.relay !== false && [...config.turn, ...config.relay, ...beside].length > 0,
     clock,
     canBeDialled: nodeType === 'passive',
+    hasTurn: config.turn.length > 0 && config.relay !== false,
     triesMany: config.birthday,
   };
 }

@@ -28,6 +28,8 @@ export interface Standing {
   readonly natType: NatType | undefined;
   /** Whether anything carries signals for it. */
   readonly hasSignals: boolean;
+  /** Whether anybody shows it where peers are, and peers where it is: without that nobody punches, or dials back. */
+  readonly isShown: boolean;
   /** Whether it may meet peers at a relay. */
   readonly hasRelay: boolean;
   /** Whether it tries hundreds of ports. */
@@ -47,7 +49,7 @@ const PEERS: readonly { readonly peer: PeerKind; readonly canBeDialled: boolean;
  * with it. Pure.
  *
  * @example
- * const standing = { canBeDialled: true, natType: undefined, hasSignals: true, hasRelay: false, triesMany: true };
+ * const standing = { canBeDialled: true, natType: undefined, hasSignals: true, isShown: true, hasRelay: false, triesMany: true };
  * waysOf(standing)[1]; // { peer: 'predictable', toReach: 'dial-back', toBeReached: 'dial' }
  */
 export function waysOf(standing: Standing): readonly Ways[] {
@@ -59,15 +61,15 @@ export function waysOf(standing: Standing): readonly Ways[] {
 }
 
 function meansOf(
-  { natType, hasSignals, hasRelay, triesMany }: Standing,
+  { natType, hasSignals, isShown, hasRelay, triesMany }: Standing,
   isThereDialled: boolean,
   isHereDialled: boolean,
   theirs: NatType,
 ): Means {
   if (isThereDialled) return 'dial';
-  if (hasSignals && isHereDialled) return 'dial-back';
-  const syns =
-    !hasSignals || natType === undefined || natType.type === 'unknown' ? 'never' : synsBetween(natType, theirs);
+  const isSeen = hasSignals && isShown;
+  if (isSeen && isHereDialled) return 'dial-back';
+  const syns = !isSeen || natType === undefined || natType.type === 'unknown' ? 'never' : synsBetween(natType, theirs);
   if (syns === 'few') return 'punch';
   if (syns === 'many' && triesMany) return 'punch-many';
   return hasSignals && hasRelay ? 'relay' : 'none';

@@ -71,9 +71,12 @@ function answerRound$(
   // The time that the answer takes to the server and on to the peer, which sends its SYNs when it arrives.
   const delayMs = (context.roundTripMs(familyOf(side.address)) + roundTripMs) / 2;
   let isAgreed = false;
-  return defer(() => context.side$(familyOf(side.address), [side.address], { by: 'peer', mayGuess })).pipe(
+  return defer(() => {
+    // Before anything is looked at for it.
+    expectWhereSeen(side, signal, context);
+    return context.side$(familyOf(side.address), [side.address], { by: 'peer', mayGuess });
+  }).pipe(
     switchMap((own, index) => {
-      expectWhereSeen(side, signal, context);
       if (index > 0) {
         context.tell({ ...told, step: 'refused', reason: MISCOUNTED });
         return concat(answer$({ refusal: MISCOUNTED }), EMPTY.pipe(throwIfEmpty(() => new DialError(MISCOUNTED))));

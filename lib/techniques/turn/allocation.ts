@@ -116,7 +116,7 @@ function allocationOver$(stream: Socket, server: TurnServer, config: AllocationC
     let isAllocated = false;
 
     const refreshed$ = (seconds: number): Observable<never> =>
-      timer(Math.max(LEAST_MS, (seconds * 1_000) / RENEWALS), scheduler).pipe(
+      timer(Math.max(LEAST_MS, (Math.min(LIFETIME_S, seconds) * 1_000) / RENEWALS), scheduler).pipe(
         switchMap(() => ask$({ method: TURN_METHOD.refresh, attributesOf: () => [lifetime(LIFETIME_S)] })),
         switchMap((answer) => refreshed$(lifetimeIn(answer) ?? LIFETIME_S)),
       );

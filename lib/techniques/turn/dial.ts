@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import {
   defer,
   EMPTY,
@@ -6,14 +7,13 @@ import {
   map,
   merge,
   mergeMap,
+  Observable,
   share,
   shareReplay,
   switchMap,
   take,
   takeUntil,
-  tap,
   timer,
-  type Observable,
 } from 'rxjs';
 import { DialError, TimeoutError } from '../../errors.js';
 import type { Link } from '../../link/link.js';
@@ -96,10 +96,23 @@ function visit$(answer$: Observable<TurnMeeting>, context: TurnContext, { peerId
     filter((at) => at !== undefined && mayComeTo(at, context)),
     take(1),
     switchMap((at) => (at === undefined ? EMPTY : comeTo$(at, context, 'client', peerId))),
-    tap(({ stream }) => stream.end()),
-    ignoreElements(),
+    switchMap(({ stream }) => left$(stream)),
     ignoreErrors(),
+    takeUntil(timer(2 * COME_MS, context.scheduler)),
   );
+}
+
+/** Ends a stream, so that the other side has all that was said, and closes it when that has ended it, too, or when unsubscribed from. */
+function left$(stream: Duplex): Observable<never> {
+  return new Observable((subscriber) => {
+    stream.once('close', () => {
+      subscriber.complete();
+    });
+    stream.resume().end();
+    return () => {
+      stream.destroy();
+    };
+  });
 }
 
 function atPeersServer$(attempt: Attempt, context: TurnContext, peer: UnlV3): Observable<Link> {

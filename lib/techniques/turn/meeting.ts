@@ -1,9 +1,23 @@
-import { catchError, mergeMap, Observable, retry, switchMap, take, tap, throwError, timer } from 'rxjs';
+import {
+  catchError,
+  defer,
+  EMPTY,
+  finalize,
+  mergeMap,
+  Observable,
+  retry,
+  switchMap,
+  take,
+  tap,
+  throwError,
+  timer,
+} from 'rxjs';
 import { familyOf, isPublicUnicast, scopeOf, type Endpoint } from '../../endpoint.js';
 import { DialError } from '../../errors.js';
 import type { PeerId } from '../../identity.js';
 import type { Link } from '../../link/link.js';
 import { ignoreErrors } from '../../operators/ignore-errors.js';
+import { within } from '../../operators/within.js';
 import { endpointsIn } from '../../unl/near.js';
 import type { Unl } from '../../unl/types.js';
 import type { Allocation } from './allocation.js';
@@ -12,6 +26,9 @@ import { MAX_FROM } from './messages.js';
 
 /** How long a node that has agreed to come has for that, in milliseconds. */
 export const COME_MS = 10_000;
+
+/** Who dials an allocation has so long to prove a key, in milliseconds. */
+const HANDSHAKE_MS = 4_000;
 
 /** Handshakes with those who have dialled an allocation: anybody at the peer's address may. */
 const MAX_HANDSHAKES = 4;
@@ -87,22 +104,32 @@ export function admit$({ relayed, permit$ }: Allocation, addresses: readonly str
 /** The first of those who dial an allocation that proves to be the peer. Where the server sees it is remembered. */
 export function linkAt$(
   { arrival$ }: Allocation,
-  { secure$, saw }: TurnContext,
+  { secure$, saw, scheduler }: TurnContext,
   role: 'client' | 'server',
   peerId: PeerId,
 ): Observable<Link> {
-  return arrival$.pipe(
-    mergeMap(({ socket, seenAt }) => {
-      const secured$ = secure$(socket, role, peerId);
-      return secured$.pipe(
-        tap(() => {
-          saw(peerId, seenAt);
-        }),
-        ignoreErrors(),
-      );
-    }, MAX_HANDSHAKES),
-    take(1),
-  );
+  return defer(() => {
+    let shaking = 0;
+    return arrival$.pipe(
+      mergeMap(({ socket, seenAt }) => {
+        // Nobody waits for a turn: who came first may say nothing.
+        if (shaking >= MAX_HANDSHAKES) {
+          socket.destroy();
+          return EMPTY;
+        }
+        shaking++;
+        return secure$(socket, role, peerId).pipe(
+          within(HANDSHAKE_MS, 'There was no TLS handshake', scheduler),
+          tap(() => {
+            saw(peerId, seenAt);
+          }),
+          ignoreErrors(),
+          finalize(() => shaking--),
+        );
+      }),
+      take(1),
+    );
+  });
 }
 
 /** Dials an endpoint at which a TURN server listens for a peer, and again where it is not let in yet. */

@@ -38,6 +38,7 @@ const home: Facts = {
   hasRelay: true,
   clock: undefined,
   canBeDialled: false,
+  hasTurn: false,
   triesMany: true,
 };
 
@@ -48,6 +49,9 @@ describe('what a node finds of its network', () => {
     expect(verdictOf({})).toBe('direct');
     expect(verdictOf({ nats: [random] })).toBe('direct');
     expect(verdictOf({ nats: [random], triesMany: false })).toBe('relay');
+    const broker: ServerReport = { kind: 'MQTT', server: 'mqtts://broker.example', failure: undefined };
+    expect(verdictOf({ services: [broker] })).toBe('relay');
+    expect(verdictOf({ services: [broker], hasTurn: true })).toBe('direct');
     expect(verdictOf({ nats: [] })).toBe('relay');
     expect(verdictOf({ nats: [], hasRelay: false })).toBe('none');
     expect(verdictOf({ services: [fails], nats: [] })).toBe('none');

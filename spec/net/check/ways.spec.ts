@@ -5,6 +5,7 @@ const standing: Standing = {
   canBeDialled: false,
   natType: { type: 'preserving' },
   hasSignals: true,
+  isShown: true,
   hasRelay: true,
   triesMany: true,
 };
@@ -65,6 +66,12 @@ describe('how a node and peers of each kind get to each other', () => {
       { natType: { type: 'unknown' }, hasRelay: false },
       ['dial', 'none', 'none', 'none'],
       ['dial-back', 'none', 'none', 'none'],
+    ],
+    [
+      'that nobody shows to peers, as with brokers alone',
+      { isShown: false },
+      ['dial', 'relay', 'relay', 'relay'],
+      ['relay', 'relay', 'relay', 'relay'],
     ],
     ['without signals', { hasSignals: false }, ['dial', 'none', 'none', 'none'], ['none', 'none', 'none', 'none']],
   ] as const)
