@@ -1,0 +1,65 @@
+import { Option, type Command } from 'commander';
+import type { ConnectOptions } from '../connect.js';
+import type { ListenOptions } from '../listen.js';
+import { diallingOptions, json, page, reachableOptions, withOptions } from '../node-options.js';
+import type { ReachableOptions } from '../terminal.js';
+
+/** Commands that pass lines or bytes between the terminal and peers. */
+export function addLines(program: Command, version: string): void {
+  withOptions(
+    program
+      .command('listen')
+      .description('wait for peers: the first line of stdout is the UNL they need, then come the lines they send'),
+    ...reachableOptions(),
+    new Option('--echo', 'send each line back to the peer it came from'),
+    new Option(
+      '--raw',
+      'pass bytes instead of lines, to one peer at a time; stdout has nothing but them, the UNL is on stderr',
+    ).conflicts('echo'),
+    new Option('--once', 'with --raw: end when the first peer has left, with status 0 when every byte has come'),
+    json(),
+  )
+    .addHelpText(
+      'after',
+      `
+Lines on stdin go to all connected peers. Ends on Ctrl-C.
+A folder goes to another machine by:
+  rxp2p listen --raw --once </dev/null | tar x            there; it prints a UNL
+  tar c FOLDER | rxp2p connect --raw UNL                  here
+With --raw, the end of stdin ends this direction, and the other goes on. Where stdin is a terminal, both end.`,
+    )
+    .action(async (options: ListenOptions) => (await import('../listen.js')).listen(options));
+
+  withOptions(
+    program
+      .command('connect')
+      .description('connect to a node by its UNL, like nc: stdin goes to the peer, its lines to stdout')
+      .argument('<UNL>', 'the locator that the peer printed; without servers of your own it names them, too'),
+    ...diallingOptions(),
+    new Option('--raw', 'pass bytes instead of lines; the peer has to listen with --raw, too'),
+    page(),
+    json(),
+  )
+    .addHelpText(
+      'after',
+      `
+Ends when either side closes. At the end of stdin all of it is delivered first.
+With --raw it ends when both directions have ended, with status 0 when every byte has gone and come.`,
+    )
+    .action(async (unl: string, options: ConnectOptions) =>
+      (await import('../connect.js')).connect(unl, options, version),
+    );
+
+  withOptions(
+    program
+      .command('join')
+      .description('join a flooding network: stdin lines go to every node, lines from the network to stdout'),
+    ...reachableOptions(),
+    json(),
+  )
+    .addHelpText(
+      'after',
+      '\nA line that went through the network within the last minute is not sent again. Ends on Ctrl-C.',
+    )
+    .action(async (options: ReachableOptions) => (await import('../join.js')).join(options));
+}

@@ -1,0 +1,42 @@
+import { Option, type Command } from 'commander';
+import type { DoctorOptions } from '../doctor.js';
+import { diallingOptions, integer, json, keylessOptions, page, seconds, withOptions } from '../node-options.js';
+import type { PingOptions } from '../ping.js';
+
+/** Commands that tell how it stands: with this machine's network, and with the way to a peer. */
+export function addLooks(program: Command, version: string): void {
+  withOptions(
+    program
+      .command('doctor')
+      .description("look at this machine's network, and say who can reach it, how, and what would make it better"),
+    ...keylessOptions(),
+    page(),
+    json(),
+  )
+    .addHelpText(
+      'after',
+      `
+It takes the options that your program has, and looks for up to 20 seconds. A router may open a port meanwhile; it is closed again.
+Exit status: 0 when peers behind ordinary home routers reach this node directly, 3 when by a relay only, 1 when not at all.`,
+    )
+    .action(async (options: DoctorOptions) => (await import('../doctor.js')).doctor(options, version));
+
+  withOptions(
+    program
+      .command('ping')
+      .description('the round trip to a node, whatever program it is of, and by which way; tells when the way changes')
+      .argument('<UNL>', 'the locator that the peer printed'),
+    new Option('-n, --count <N>', 'how often (default: until interrupted)').argParser(integer(1, 1_000_000)),
+    new Option('-i, --interval <SECONDS>', 'the time from one to the next').default(1).argParser(seconds(0.1, 86_400)),
+    new Option('--until-direct', 'end with the first answer by a direct way'),
+    ...diallingOptions(),
+    json(),
+  )
+    .addHelpText(
+      'after',
+      `
+It answers by refusing a channel that nobody takes, so the peer needs no option for it.
+Exit status: 0 when there were answers, 1 when there were none or the connection has ended.`,
+    )
+    .action(async (unl: string, options: PingOptions) => (await import('../ping.js')).ping(unl, options));
+}
