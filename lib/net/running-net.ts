@@ -1,75 +1,57 @@
 import {
   BehaviorSubject,
   catchError,
-  combineLatest,
-  defaultIfEmpty,
   defer,
   distinctUntilChanged,
   EMPTY,
   filter,
   firstValueFrom,
-  forkJoin,
   ignoreElements,
   map,
   merge,
-  of,
   race,
   ReplaySubject,
-  startWith,
   Subject,
   Subscription,
   switchMap,
-  takeWhile,
   takeUntil,
   tap,
   throwIfEmpty,
-  timer,
   type Observable,
 } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
-import type { AcceptOptions, Channel, Connection } from '../connection/connection.js';
 import { Acceptors } from '../connection/channels/acceptors.js';
+import type { AcceptOptions, Channel, Connection } from '../connection/connection.js';
 import type { Endpoint } from '../endpoint.js';
 import { ClosedError, ConnectError, reasonOf } from '../errors.js';
-import type { Lan, Neighbour } from '../lan/lan.js';
-import { networkLooks$, type NetworkLook } from '../link/network-looks.js';
+import type { Neighbour } from '../lan/lan.js';
 import type { Listener } from '../link/tcp.js';
-import { secureContextOf } from '../link/tls.js';
+import { webTlsBy } from '../link/web-tls.js';
+import { receive$ } from '../peers/inbound.js';
+import { Exposures } from '../remote/expose.js';
+import { systemRuntime, type Runtime } from '../runtime.js';
+import { findings$, type Findings } from '../self/findings.js';
+import { isOnLink } from '../self/locator.js';
+import { NOTHING_FOUND } from '../self/nothing-found.js';
+import type { TechniqueHost } from '../techniques/host.js';
+import { stagesOf } from '../techniques/stages.js';
+import type { NodeTechnique } from '../techniques/technique.js';
+import type { TraceEvent } from '../trace.js';
+import type { Unl } from '../unl/types.js';
 import { Attempts } from './attempts.js';
-import { carriersOf } from './carriers.js';
-import { checkOf } from './check/check.js';
+import { checks$ } from './check/checks.js';
 import { factsOf } from './check/facts.js';
 import type { NetCheck } from './check/interface.js';
-import { ClockWatch } from './clock-watch.js';
 import type { Closing } from './closing.js';
 import { flood$ } from './flood.js';
 import type { ConnectOptions, Line, NetStatus } from './interface.js';
 import { Lines } from './lines.js';
-import { localNetworkOf, neighboursOf$ } from './local-network.js';
-import { kindOf } from './security.js';
-import { ServerWatch } from './server-watch.js';
+import { neighboursOf$ } from './local-network.js';
+import { maintainConnections$ } from './maintenance.js';
+import { nodeOf, type Node } from './node.js';
+import { Reports } from './reports.js';
 import { statusOf } from './status.js';
 import { techniquesOf } from './techniques.js';
-import { maintainConnections$ } from './maintenance.js';
-import { receive$ } from '../peers/inbound.js';
-import { Peers } from '../peers/peers.js';
-import { Sightings } from '../peers/sightings.js';
-import { Exposures } from '../remote/expose.js';
-import { webTlsBy } from '../link/web-tls.js';
-import { systemRuntime, type Runtime } from '../runtime.js';
-import { findings$, sessionsIn, signalRoundTripMs, type Findings } from '../self/findings.js';
-import { NOTHING_FOUND } from '../self/nothing-found.js';
-import type { LocatorForm } from '../self/locator-form.js';
-import { isOneAddress, isOnLink, localAddresses, locate } from '../self/locator.js';
-import { signallingOver } from '../signalling/over-carriers.js';
-import type { TechniqueHost } from '../techniques/host.js';
-import { stagesOf } from '../techniques/stages.js';
-import type { NodeTechnique } from '../techniques/technique.js';
-import type { Trace, TraceEvent } from '../trace.js';
-import type { Unl } from '../unl/types.js';
-
-/** What has not been found out after this time, in milliseconds, is left out of a check: far more than a router takes that does not answer. */
-const CHECK_MS = 20_000;
 
 /** A net once it has been loaded: its parts put together, and what it does for as long as it runs. */
 export class RunningNet {
@@ -89,10 +71,7 @@ export class RunningNet {
   readonly #config: ResolvedConfig;
   readonly #closing: Closing;
   readonly #running = new Subscription();
-  readonly #trace = new Subject<TraceEvent>();
-  readonly #servers = new ServerWatch();
-  readonly #clocks = new ClockWatch();
-  readonly #serversChanged = new Subject<void>();
+  readonly #reports: Reports;
   readonly #released = new Subject<void>();
   readonly #listener = new ReplaySubject<Listener>(1);
   readonly #findings = new BehaviorSubject<Findings>(NOTHING_FOUND);
@@ -101,10 +80,8 @@ export class RunningNet {
     filter((unl) => unl !== undefined),
     distinctUntilChanged(),
   );
-  readonly #sessions$ = sessionsIn(this.#findings.pipe(map(({ servers }) => servers)));
+  readonly #node: Node;
   readonly #host: TechniqueHost;
-  readonly #lan: Lan | undefined;
-  readonly #locatorForm: LocatorForm;
   readonly #techniques: readonly NodeTechnique[];
   readonly #attempts: Attempts;
   readonly #lines: Lines;
@@ -112,57 +89,35 @@ export class RunningNet {
   readonly #acceptors = new Acceptors();
 
   constructor(config: ResolvedConfig, closing: Closing, given: Runtime = systemRuntime) {
-    const { identity, ca } = config;
+    const { ca } = config;
     const runtime = ca === undefined ? given : { ...given, webTls$: webTlsBy(ca) };
+    const reports = new Reports(runtime.timeOfDay);
+    const trace = reports.tell;
+    const findings = () => this.#findings.value;
+    const node = nodeOf({ config, runtime, findings$: this.#findings, findings, trace });
+    const { host, lan } = node;
+    const { peers } = host;
     this.#config = config;
     this.#closing = closing;
-    const context = secureContextOf(identity);
-    const { security, dialect, locatorForm } = kindOf({ config, runtime, context });
-    const sightings = new Sightings({ now: () => runtime.scheduler.now() });
-    const peers = new Peers(config, runtime, security, this.#tell);
-    this.#locatorForm = locatorForm;
-    const own = () => ownIn(this.#findings.value, config, locatorForm);
-    const network$ = networkOf$(config, runtime);
-    const lan = localNetworkOf({ config, findings$: this.#findings, own, network$, runtime, trace: this.#tell });
-    this.#lan = lan;
-    this.#host = {
-      config,
-      runtime,
-      context,
-      security,
-      dialect,
-      peers,
-      sightings,
-      looksForItself: config.turn.length > 0 && config.relay !== false,
-      signalling: signallingOver({
-        identity,
-        carriers: carriersOf(config, this.#sessions$, lan, runtime, this.#tell),
-        addressOf: (peerId) => sightings.addressOf(peerId),
-        runtime,
-        trace: this.#tell,
-      }),
-      findings$: this.#findings,
-      network$,
-      own,
-      roundTripMs: (family) => signalRoundTripMs(this.#findings.value, family),
-      trace: this.#tell,
-    };
-    this.#techniques = techniquesOf(this.#host);
+    this.#reports = reports;
+    this.#node = node;
+    this.#host = host;
+    this.#techniques = techniquesOf(host);
     this.#attempts = new Attempts({
-      ...this.#host,
+      ...host,
       own$: this.#located$,
       isDialled: () =>
         config.forwarded || this.#findings.value.reaches?.some(({ isReachable }) => isReachable === true) === true,
-      roundTripMs: () => this.#host.roundTripMs(4) || undefined,
+      roundTripMs: () => host.roundTripMs(4) || undefined,
       nearby$: lan === undefined ? undefined : (peerId) => lan.find$(peerId),
       techniques: this.#techniques,
-      closed$: this.#closing.failing$,
+      closed$: closing.failing$,
       runToEnd: (work$) => {
-        this.#closing.finishBefore(work$);
+        closing.finishBefore(work$);
       },
     });
     this.exposures = new Exposures(config.limits, () => runtime.scheduler.now());
-    this.#lines = new Lines(config, runtime, peers, this.#tell);
+    this.#lines = new Lines(config, runtime, peers, trace);
     this.#run(
       peers.begun$.pipe(
         tap((connection) => {
@@ -170,19 +125,19 @@ export class RunningNet {
         }),
       ),
     );
-    this.trace$ = this.#trace.asObservable();
+    this.trace$ = reports.trace$;
     this.connection$ = peers.connection$;
     this.line$ = this.#lines.line$;
     this.neighbours$ = neighboursOf$(lan).pipe(takeUntil(this.#released));
     this.own$ = merge(this.#located$, this.#listener.pipe(ignoreElements()));
-    this.changed$ = merge(this.#findings, this.#serversChanged, peers.connection$, peers.left$);
+    this.changed$ = merge(this.#findings, reports.changed$, peers.connection$, peers.left$);
   }
 
   get status(): NetStatus {
     return {
       ...statusOf(this.#config, this.#findings.value, this.#host.peers.all, this.#closing.isClosing),
-      services: this.#servers.all,
-      clock: this.#clocks.status,
+      services: this.#reports.services,
+      clock: this.#reports.clock,
     };
   }
 
@@ -201,26 +156,21 @@ export class RunningNet {
       catchError((error: unknown) => {
         if (!(error instanceof ConnectError)) throw error;
         const { peerId, attempts, cause } = error;
-        throw new ConnectError(peerId, attempts, { cause }, this.#servers.unreachable());
+        throw new ConnectError(peerId, attempts, { cause }, this.#reports.unreachable());
       }),
     );
   }
 
   /** See `Net.check$`. */
   check$(): Observable<NetCheck> {
-    const { scheduler } = this.#host.runtime;
-    const isLate$ = timer(CHECK_MS, scheduler).pipe(
-      map(() => true),
-      startWith(false),
-    );
-    return combineLatest([isLate$, this.changed$.pipe(startWith(undefined))]).pipe(
-      map(([isLate]) => {
-        const known = { services: this.#servers.all, clock: this.#clocks.status, isLate };
-        return checkOf(factsOf(this.#config, this.#findings.value, known));
-      }),
-      distinctUntilChanged((one, other) => JSON.stringify(one) === JSON.stringify(other)),
-      takeWhile(({ isSettled }) => !isSettled, true),
-    );
+    return checks$({
+      facts: (isLate) => {
+        const { services, clock } = this.#reports;
+        return factsOf(this.#config, this.#findings.value, { services, clock, isLate });
+      },
+      changed$: this.changed$,
+      scheduler: this.#host.runtime.scheduler,
+    });
   }
 
   /** See `Net.channels$`. */
@@ -240,20 +190,19 @@ export class RunningNet {
     this.#listener.complete();
     this.#acceptors.complete();
     this.#findings.complete();
-    this.#trace.complete();
-    this.#serversChanged.complete();
+    this.#reports.complete();
   }
 
   /** What a node does for as long as it runs. */
   #begin({ local, socket$ }: Listener): void {
-    this.#tell({ type: 'listening', local });
+    this.#reports.tell({ type: 'listening', local });
     const { mode, provesKeys } = this.#config;
     this.#run(
       receive$(socket$, this.#host),
       this.#find$(local),
       ...this.#techniques.map(({ answer$ }) => answer$),
       mode === 'p2p' ? this.#flood$() : EMPTY,
-      this.#lan?.neighbours$ ?? EMPTY,
+      this.#node.lan?.neighbours$ ?? EMPTY,
       provesKeys ? maintainConnections$({ ...this.#host, attempts: this.#attempts, own$: this.#located$ }) : EMPTY,
     );
   }
@@ -261,7 +210,7 @@ export class RunningNet {
   /** Has them go on until the net is closed, each whatever becomes of the others. */
   #run(...works: readonly Observable<unknown>[]): void {
     const error = (reason: unknown) => {
-      this.#tell({ type: 'fault', reason: reasonOf(reason) });
+      this.#reports.tell({ type: 'fault', reason: reasonOf(reason) });
     };
     for (const work$ of works) this.#running.add(work$.subscribe({ error }));
   }
@@ -269,8 +218,8 @@ export class RunningNet {
   #flood$(): Observable<never> {
     return flood$({
       ...this.#host,
-      trace: this.#tell,
-      sessions$: this.#sessions$,
+      trace: this.#reports.tell,
+      sessions$: this.#node.sessions$,
       own$: this.#located$,
       isOnLink,
       connect$: (peer) =>
@@ -284,9 +233,9 @@ export class RunningNet {
   #find$(local: Endpoint): Observable<Findings> {
     return findings$(local, {
       ...this.#host,
-      locatorForm: this.#locatorForm,
+      locatorForm: this.#node.locatorForm,
       looksAtNat: this.#techniques.some(({ looksAtNat }) => looksAtNat === true),
-      trace: this.#tell,
+      trace: this.#reports.tell,
       runToEnd: (work$) => {
         this.#closing.finish(work$);
       },
@@ -296,33 +245,4 @@ export class RunningNet {
       }),
     );
   }
-
-  readonly #tell: Trace = (step) => {
-    if (step.type === 'server' || step.type === 'clock') {
-      // What is as it was needs no telling.
-      if (!(step.type === 'server' ? this.#servers.note(step) : this.#clocks.note(step))) return;
-      this.#serversChanged.next();
-    }
-    if (this.#trace.observed) this.#trace.next({ ...step, at: this.#host.runtime.timeOfDay() });
-  };
-}
-
-/** Looks at this machine's network for as long as anybody wants to know. */
-function networkOf$({ bind, timing }: ResolvedConfig, { routedAddress$, scheduler }: Runtime): Observable<NetworkLook> {
-  const routes$ = ([4, 6] as const).map((family) => routedAddress$(family).pipe(defaultIfEmpty(undefined)));
-  // A node that is bound to one address has no others to put in order.
-  const routed$ = isOneAddress(bind)
-    ? of([])
-    : forkJoin(routes$).pipe(map((addresses) => addresses.filter((address) => address !== undefined)));
-  return networkLooks$({ everyMs: timing.networkMs, routed$, scheduler });
-}
-
-/** The locator as far as it is known, even while the servers are still being asked. */
-function ownIn(
-  { local = { address: '0.0.0.0', port: 0 }, location }: Findings,
-  config: ResolvedConfig,
-  form: LocatorForm,
-): Unl {
-  const unknown = { addresses: localAddresses(config.bind), servers: [], reaches: [], nats: [] };
-  return (location ?? locate(config, local, unknown, form)).unl;
 }
