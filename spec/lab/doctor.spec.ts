@@ -6,16 +6,16 @@ import { planPairs } from './plan.js';
 import { said } from './programs.js';
 import { Run } from './run.js';
 import { meetingPlaces, RXP2P, startServers } from './servers.js';
-import { canRunLab, LAB_LIMIT_MS, needsLab } from './support.js';
+import { canRunLab, fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
 import type { Topology } from './topology.js';
 
 /** They wait for routers more than they work. */
 const PARALLEL = 6;
 
 /** One whose router opens a port, and one with random ports. CI takes all networks. */
-const SOME: readonly NetworkName[] = ['upnp-igd2', 'random'];
+const FEW: readonly NetworkName[] = ['upnp-igd2', 'random'];
 const isNetworkName = (name: string): name is NetworkName => Object.hasOwn(NETWORKS, name);
-const NAMES = process.env['RXP2P_LAB_NETWORKS'] === 'all' ? Object.keys(NETWORKS).filter(isNetworkName) : SOME;
+const NAMES = fewOf(Object.keys(NETWORKS).filter(isNetworkName), FEW);
 
 /** What is advised where a router opens no port, … */
 const SWITCH_ON = /Switch on UPnP/;

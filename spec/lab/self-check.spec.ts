@@ -2,10 +2,13 @@ import { from, lastValueFrom, mergeMap, toArray } from 'rxjs';
 import { NETWORKS, SHARED_NETWORKS, type Router, type SharedNetwork } from './networks.js';
 import { Run } from './run.js';
 import { checkNetwork, checkShared, type Finding } from './self-check.js';
-import { canRunLab, LAB_LIMIT_MS, needsLab } from './support.js';
+import { canRunLab, fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
 
 /** Each check mostly waits for packets that never come, so many fit side by side. */
 const PARALLEL = 10;
+
+/** Where not everything is shown. */
+const FEW_LIES = 4;
 
 /** One of the networks takes more than a minute, and all of them keep a machine busy. */
 const CHECK_LIMIT_MS = 2 * LAB_LIMIT_MS;
@@ -91,7 +94,7 @@ describe('The lab’s self-check', () => {
     'finds out networks that are not what they say',
     async () => {
       needsLab();
-      const found = from(Object.entries(lies)).pipe(
+      const found = from(fewOf(Object.entries(lies), Object.entries(lies).slice(0, FEW_LIES))).pipe(
         mergeMap(async ([lie, { check, wrong }]) => ({ lie, wrong, seen: wrongOnes(await check()) }), PARALLEL),
         toArray(),
       );

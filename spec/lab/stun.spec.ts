@@ -8,7 +8,7 @@ import { addressOf, familiesOf, planPairs, SERVERS } from './plan.js';
 import { said } from './programs.js';
 import { Run } from './run.js';
 import { RXP2P } from './servers.js';
-import { canRunLab, LAB_LIMIT_MS, needsLab } from './support.js';
+import { canRunLab, fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
 import type { Topology } from './topology.js';
 
 const NODE = fileURLToPath(new URL('node.js', import.meta.url));
@@ -18,9 +18,9 @@ const STUN_PORT = 3_478;
 const SAMPLES = 10;
 
 /** Two whose type takes two addresses to tell, and one with IPv6 alone. CI takes all networks. */
-const SOME: readonly NetworkName[] = ['delta3', 'random', 'ipv6-firewall'];
+const FEW: readonly NetworkName[] = ['delta3', 'random', 'ipv6-firewall'];
 const isNetworkName = (name: string): name is NetworkName => Object.hasOwn(NETWORKS, name);
-const NAMES = process.env['RXP2P_LAB_NETWORKS'] === 'all' ? Object.keys(NETWORKS).filter(isNetworkName) : SOME;
+const NAMES = fewOf(Object.keys(NETWORKS).filter(isNetworkName), FEW);
 
 describe('A NAT as STUN servers show it', () => {
   let run: Run;

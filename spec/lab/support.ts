@@ -12,5 +12,11 @@ export const needsLab = (): void => {
   pending(why);
 };
 
+/** Whether what a few networks show is shown in all: in CI. Elsewhere these few stand for the others, so that all the specs end within minutes. */
+const IS_FULL = process.env['RXP2P_LAB'] === 'full';
+
+/** What a spec goes through: all where everything is shown, otherwise those that stand for all. */
+export const fewOf = <const T>(all: readonly T[], few: readonly T[]): readonly T[] => (IS_FULL ? all : few);
+
 /** For specs that build networks with real delays, on machines that may be busy. */
 export const LAB_LIMIT_MS = 120_000;
