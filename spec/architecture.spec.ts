@@ -17,6 +17,7 @@ const HOUSE: readonly string[] = [
   'forward',
   'net',
   'trace',
+  'rooms',
   'pyp2p',
   'techniques',
   'peers',

@@ -1,0 +1,54 @@
+import type { PeerId } from '../../identity.js';
+import type { Machine, Random } from '../machine.js';
+import type { BroadcastMessage, Carried } from './messages.js';
+
+/**
+ * What the room says of a message: `accept` has it delivered and passed on, `ignore` neither, and `reject` counts against the neighbour
+ * that sent it, since it should have found out as well.
+ */
+export type Verdict = 'accept' | 'reject' | 'ignore';
+
+/** What happens to the broadcast. */
+export type BroadcastInput =
+  /** This peer is a neighbour from now on. */
+  | { readonly type: 'up'; readonly id: PeerId }
+  | { readonly type: 'down'; readonly id: PeerId }
+  /** This node says something. */
+  | { readonly type: 'publish'; readonly message: Carried }
+  | { readonly type: 'received'; readonly from: PeerId; readonly message: BroadcastMessage }
+  /** The answer to a `check`, at once or later. */
+  | { readonly type: 'checked'; readonly id: string; readonly from: PeerId; readonly verdict: Verdict }
+  | { readonly type: 'wake' };
+
+/** What the broadcast wants done. */
+export type BroadcastOutput =
+  | { readonly type: 'send'; readonly to: PeerId; readonly message: BroadcastMessage }
+  /** Is this message genuine, new, and wanted? Each is followed by `checked`; before that it is neither delivered nor passed on. */
+  | { readonly type: 'check'; readonly from: PeerId; readonly message: Carried }
+  /** A message for the application, which was accepted. This node's own are not delivered to it. */
+  | {
+      readonly type: 'deliver';
+      readonly message: Carried;
+      /** Hops that it has made: 1 from its author. */
+      readonly hops: number;
+      /** Whether it was there before this node came. */
+      readonly isPast: boolean;
+    }
+  /** This neighbour announces and does not deliver, or passes on what is rejected, again and again. */
+  | { readonly type: 'suspect'; readonly id: PeerId };
+
+/** Sizes and times of the broadcast. */
+export interface BroadcastOptions {
+  /** Messages of before that a newcomer asks for. Default: 0; at most 64. */
+  readonly history?: number | undefined;
+  /** How long an announced message may take by another way until it is asked for, in milliseconds. Default: 500. */
+  readonly graftMs?: number | undefined;
+}
+
+export interface BroadcastConfig {
+  readonly random: Random;
+  readonly options?: BroadcastOptions | undefined;
+}
+
+/** How a message spreads (Plumtree). */
+export type Broadcast = Machine<BroadcastInput, BroadcastOutput>;
