@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import {
+  defer,
   delay,
   firstValueFrom,
   lastValueFrom,
@@ -7,7 +8,9 @@ import {
   merge,
   mergeMap,
   noop,
+  of,
   reduce,
+  retry,
   share,
   Subject,
   take,
@@ -492,6 +495,28 @@ describe('A channel', () => {
     expect(() => here.openChannel('a')).toThrowError(TooManyChannelsError, /3 are open/);
     channels[0]?.reset();
     expect(await endOf(here.openChannel('b'))).toEqual(['refused', 'peer', undefined]);
+  });
+
+  it('is waited for where there is no room for it', async () => {
+    const { here, peer } = await lab.pair({ limits: { channels: 1 } });
+    lab.collect(peer.channels$('a').pipe(mergeMap(({ lines$ }) => lines$)));
+    const first = here.openChannel('a');
+    const opened = all(
+      defer(() => of(here.openChannel('a'))).pipe(
+        retry({
+          delay: (error: unknown) => {
+            expect(error).toBeInstanceOf(TooManyChannelsError);
+            return here.channelRoom$;
+          },
+        }),
+      ),
+    );
+    first.close();
+    expect((await opened).length).toBe(1);
+    const rest = all(here.channelRoom$);
+    here.close();
+    await rest;
+    expect(await all(here.channelRoom$)).toEqual([]);
   });
 
   it('leaves its place to another as soon as it has ended', async () => {

@@ -53,14 +53,12 @@ export async function expose(texts: readonly string[], options: ExposeOptions): 
     }),
   );
   // Each service goes by its name, and by its number.
-  const exposed$ = targets.flatMap(({ number, name, host, port }) =>
-    [name, number].map((called) =>
-      exposePort$(net, { name: channelNameOf(called), host, port }).pipe(
-        tap(({ peerId, reason }) => {
-          if (mayTell()) report('stream', { peerId, target: name, reason }, `a stream to ${name} failed: ${reason}`);
-        }),
-        ignoreElements(),
-      ),
+  const exposed$ = targets.map(({ number, name, host, port }) =>
+    exposePort$(net, { name: [name, number].map(channelNameOf), host, port }).pipe(
+      tap(({ peerId, reason }) => {
+        if (mayTell()) report('stream', { peerId, target: name, reason }, `a stream to ${name} failed: ${reason}`);
+      }),
+      ignoreElements(),
     ),
   );
   await runUntilInterrupted(net, ...exposed$, merge(peers$, ready$));

@@ -191,7 +191,7 @@ export interface Connection extends Channel {
    * @param name at most 256 bytes of UTF-8. Several channels may have the same name.
    * @returns the channel. On a connection that has ended or that this side has closed, the channel has ended, too.
    * @throws InvalidOptionError (`INVALID_OPTION`) for a name that is too long; TooManyChannelsError (`TOO_MANY_CHANNELS`) when
-   * `limits.channels` are open, or the peer has yet to answer 256; UnavailableError (`UNAVAILABLE`) on a plain connection, which
+   * `limits.channels` are open, or the peer has yet to answer 256 (wait for `channelRoom$`); UnavailableError (`UNAVAILABLE`) on a plain connection, which
    * is one stream of lines.
    *
    * @example
@@ -199,6 +199,14 @@ export interface Connection extends Channel {
    * chat.send('Sup Bob.');
    */
   openChannel(name: string, options?: ChannelOptions): Channel;
+
+  /**
+   * Emits when a channel can be opened again, after `openChannel` has thrown TooManyChannelsError. Completes when the connection ends.
+   *
+   * @example
+   * const opened$ = defer(() => of(connection.openChannel('chat'))).pipe(retry({ delay: () => connection.channelRoom$ }));
+   */
+  readonly channelRoom$: Observable<void>;
 
   /**
    * The channels that the peer opens by this name, while subscribed. Subscribe as soon as you get the connection, or the first ones may

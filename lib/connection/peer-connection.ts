@@ -78,6 +78,10 @@ export class PeerConnection implements Connection, CoreHost {
     return this.#streams.own.drain$;
   }
 
+  get channelRoom$(): Observable<void> {
+    return defer(() => this.#channels().room$);
+  }
+
   get path$(): Observable<Path> {
     return this.#association.path$;
   }

@@ -3,6 +3,7 @@ import {
   defer,
   finalize,
   ignoreElements,
+  merge,
   mergeMap,
   noop,
   of,
@@ -22,14 +23,14 @@ import { joined$, RESET_CODE } from './joined.js';
 
 /** Which service peers are to reach. */
 export interface ExposePortConfig {
-  /** The name of the channels that lead to it. */
-  readonly name: string;
+  /** The name of the channels that lead to it, or several names for one service. */
+  readonly name: string | readonly string[];
   /** Where the service is: a host name or an address. Default: `localhost`. */
   readonly host?: string | undefined;
   /** The service's TCP port, 1 to 65535. */
   readonly port: number;
   /**
-   * How many streams of all peers may lead to it at once: each takes a descriptor. When there are so many, an address with fewer than others
+   * How many streams of all peers may lead to it at once, by all its names: each takes a descriptor. When there are so many, an address with fewer than others
    * gets the place of the newest of the address with the most. Default: 4096.
    */
   readonly streams?: number | undefined;
@@ -62,7 +63,8 @@ export function exposePort$(
 ): Observable<FailedStream> {
   return defer(() => {
     const room = new Admission<Channel>({ most: streams });
-    return net.channels$(name, { allowHalfOpen: true }).pipe(
+    const names = typeof name === 'string' ? [name] : name;
+    return merge(...names.map((each) => net.channels$(each, { allowHalfOpen: true }))).pipe(
       mergeMap((channel) => {
         const { peerId } = channel.connection;
         const site = siteOfPeer(channel);

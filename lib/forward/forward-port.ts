@@ -4,6 +4,7 @@ import {
   concatMap,
   defer,
   EMPTY,
+  endWith,
   filter,
   finalize,
   map,
@@ -12,7 +13,6 @@ import {
   of,
   retry,
   switchMap,
-  timer,
   type Observable,
 } from 'rxjs';
 import { Admission } from '../bounds/admission.js';
@@ -60,12 +60,6 @@ export type ForwardStep = PortListening | ClientFailed;
 
 const CLIENTS = 4_096;
 
-/**
- * How long to wait before a channel is asked for again where the peer has no room for one, in milliseconds: a peer answers within a round
- * trip, which is shorter on one machine, and longer over the internet.
- */
-const ROOM_MS = 10;
-
 /** A client on its way. */
 interface Client {
   readonly socket: Socket;
@@ -104,10 +98,16 @@ export function forwardPort$(
       catchError((error: unknown) => failed$(client, error)),
     );
   const opened$ = ({ connection, ...client }: Connected): Observable<Opened | ForwardStep> =>
-    defer(() => of({ ...client, channel: connection.openChannel(name, { allowHalfOpen: true }) })).pipe(
+    defer(() =>
+      // It may have left while others were waited for.
+      client.socket.destroyed
+        ? EMPTY
+        : of({ ...client, channel: connection.openChannel(name, { allowHalfOpen: true }) }),
+    ).pipe(
       retry({
         delay: (error: unknown) => {
-          if (error instanceof TooManyChannelsError && !client.socket.destroyed) return timer(ROOM_MS);
+          // When the connection has ended, a channel of it has, too, which resets the client.
+          if (error instanceof TooManyChannelsError) return connection.channelRoom$.pipe(endWith(undefined));
           throw error;
         },
       }),

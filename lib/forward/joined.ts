@@ -36,6 +36,13 @@ export function joined$(socket: Socket, channel: Channel): Observable<CloseReaso
       stream.destroy(error);
     });
     let isOver = false;
+    const onClose = () => {
+      // Destroyed at this side, or before it came here: that is told by no error.
+      if (!isOver && !(socket.readableEnded && socket.writableFinished))
+        stream.destroy(new Error('the socket has closed'));
+    };
+    if (socket.closed) onClose();
+    else socket.once('close', onClose);
     const end = channel.closed$.subscribe({
       next: (reason) => {
         isOver = true;

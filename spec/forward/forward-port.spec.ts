@@ -312,6 +312,61 @@ describe('A forwarded port', () => {
     expect(await resetOf(client(local))).toBe('ECONNRESET');
   });
 
+  it('ends at the service, too, what a client had that gives way to another', async () => {
+    const atService: Socket[] = [];
+    const { local } = await forwarded(await service((socket) => void atService.push(socket.pipe(socket))), {
+      config: { clients: 2, host: '0.0.0.0' },
+    });
+    const from = (localAddress: string) => {
+      const socket = connect({ host: '127.0.0.1', port: local.port, localAddress });
+      socket.on('error', () => undefined);
+      lab.onClose(() => socket.destroy());
+      socket.write('x');
+      return socket;
+    };
+    const site = newAddress();
+    const first = from(site);
+    await once(first, 'data');
+    const second = from(site);
+    await once(second, 'data');
+    const ends = [second, ...atService.slice(1)].map(resetOf);
+    await once(from(newAddress()), 'data');
+    expect(await Promise.all(ends)).toEqual(['ECONNRESET', 'ECONNRESET']);
+  });
+
+  it('waits for room where the connection has as many channels as it may', async () => {
+    const { local, failed } = await forwarded(await echo(), { net: lab.net({ limits: { channels: 1 } }) });
+    const first = client(local);
+    first.write('x');
+    await once(first, 'data');
+    const others = ['one', 'two'].map((word) => {
+      const socket = client(local);
+      socket.end(word);
+      return text(socket);
+    });
+    // One that leaves before it is its turn takes no room.
+    client(local).resetAndDestroy();
+    first.end();
+    expect(await Promise.all(others)).toEqual(['one', 'two']);
+    expect(failed).toEqual([]);
+  });
+
+  it('counts the streams of a service together, by whichever name they come', async () => {
+    const { server, port, host } = await echo();
+    const peer = lab.net();
+    const { local, net } = await forwarded({ port, host }, { peer, exposed: { name: ['web', '1'], streams: 1 } });
+    const first = client(local);
+    first.write('x');
+    await once(first, 'data');
+    const step$ = forwardPort$(net, await unlOf(peer), { name: '1' });
+    const other = await lab.open(step$);
+    if (other.type === 'listening') expect(await resetOf(client(other.local))).toBe('ECONNRESET');
+    expect(other.type).toBe('listening');
+    first.end();
+    await once(first.resume(), 'close');
+    server.close();
+  });
+
   it('resets what is open when either end is unsubscribed from', async () => {
     for (const end of ['withdraw', 'stop'] as const) {
       const { local, [end]: unsubscribe } = await forwarded(await echo());

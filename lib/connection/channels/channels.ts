@@ -1,7 +1,8 @@
-import { noop, type Observable, type SchedulerLike } from 'rxjs';
+import { defer, EMPTY, noop, Observable, type SchedulerLike } from 'rxjs';
 import { BegunBytes } from '../../bounds/begun-bytes.js';
 import type { Limits } from '../../config.js';
 import { ClosedError, TooManyChannelsError } from '../../errors.js';
+import { Subscribers } from '../../operators/subscribers.js';
 import { isCallName, type CallOpening, type ConnectionEnding, type HeldChannel } from '../../remote/channel.js';
 import type { Exposures } from '../../remote/expose.js';
 import { expectChannelName, expectOneOf } from '../../validate.js';
@@ -102,6 +103,9 @@ export class Channels implements StreamLayer, MultiplexerConfig {
   #open: Set<OpenChannel> | undefined;
   /** The calls that this side makes; most connections never have any. */
   #ownCalls: OwnCalls | undefined;
+  /** Those who wait until a channel can be opened. */
+  #waitingForRoom: Subscribers<void> | undefined;
+  #isRoomDue = false;
   /** How many channels the peer has opened that have not been offered to subscribers yet. */
   #unoffered = 0;
   #hasPeerEnded = false;
@@ -146,6 +150,26 @@ export class Channels implements StreamLayer, MultiplexerConfig {
   /** See {@link MultiplexerConfig}. */
   onRoom(): void {
     this.#ownCalls?.goOn();
+    this.#tellRoom();
+  }
+
+  /** See `Connection.channelRoom$`. */
+  get room$(): Observable<void> {
+    return defer(() => {
+      if (this.#closed !== undefined) return EMPTY;
+      const waiting = (this.#waitingForRoom ??= new Subscribers());
+      return new Observable<void>((subscriber) => waiting.join(subscriber));
+    });
+  }
+
+  /** Later, since it becomes known while a frame is read or written; calls that wait have their turn before. */
+  #tellRoom(): void {
+    if (this.#isRoomDue || (this.#waitingForRoom?.size ?? 0) === 0) return;
+    this.#isRoomDue = true;
+    queueMicrotask(() => {
+      this.#isRoomDue = false;
+      if (this.#multiplexer.full === undefined) this.#waitingForRoom?.next();
+    });
   }
 
   /** See {@link MultiplexerConfig}. It is offered later, so that code that is handed the connection right now can still subscribe. */
@@ -257,6 +281,7 @@ export class Channels implements StreamLayer, MultiplexerConfig {
     for (const channel of [...(this.#open ?? [])]) channel.connectionClosed(reason);
     this.#ownCalls?.drop(reason);
     this.#acceptors?.complete();
+    this.#waitingForRoom?.complete();
   }
 
   #offer(end: ChannelEnd): void {
