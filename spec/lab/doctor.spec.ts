@@ -3,7 +3,7 @@ import { from, lastValueFrom, mergeMap } from 'rxjs';
 import { NETWORKS, type Network, type NetworkName } from './networks.js';
 import { DEFAULT_PATH } from './path.js';
 import { planPairs } from './plan.js';
-import { said } from './programs.js';
+import { said, type Fields } from './programs.js';
 import { Run } from './run.js';
 import { meetingPlaces, RXP2P, startServers } from './servers.js';
 import { canRunLab, fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
@@ -17,8 +17,11 @@ const FEW: readonly NetworkName[] = ['upnp-igd2', 'random'];
 const isNetworkName = (name: string): name is NetworkName => Object.hasOwn(NETWORKS, name);
 const NAMES = fewOf(Object.keys(NETWORKS).filter(isNetworkName), FEW);
 
+/** How often a router is looked for that is there. */
+const LOOKS = 5;
+
 /** What is advised where a router opens no port, … */
-const SWITCH_ON = /Switch on UPnP/;
+const SWITCH_ON = 'Switch on UPnP';
 
 /** … and in networks of other kinds. */
 const ADVICE: Partial<Record<NetworkName, RegExp>> = {
@@ -53,14 +56,27 @@ describe('rxp2p doctor', () => {
   );
 });
 
-const expectChecked = async (topology: Topology, name: NetworkName): Promise<void> => {
-  const host = `a-${name}`;
+/** What the doctor says of a host's network, and its exit status. */
+const asked = async (topology: Topology, host: string): Promise<{ check: Fields; code: number | null }> => {
   const doctor = topology.run(host, [process.execPath, RXP2P, 'doctor', ...meetingPlaces(topology, host), '--json']);
   const check = await said(doctor.stderr$, ({ event, isSettled }) => event === 'check' && isSettled === true);
+  return { check, code: (await doctor.exited).code };
+};
+
+const expectChecked = async (topology: Topology, name: NetworkName): Promise<void> => {
   const { portMapping, mapsInVain }: Network = NETWORKS[name];
   const isOpened = portMapping !== undefined && mapsInVain !== true;
   const isDialled = isOpened || name === 'public';
   const toBeReached = isDialled ? 'dial' : 'dial-back';
+  let { check, code } = await asked(topology, `a-${name}`);
+  // A router on a busy machine answers a search too late: it is looked for again, as a user would.
+  for (
+    let looks = 1;
+    looks < LOOKS && portMapping !== undefined && String(check['advice']).includes(SWITCH_ON);
+    looks++
+  ) {
+    ({ check, code } = await asked(topology, `a-${name}`));
+  }
   expect(check['ways'])
     .withContext(name)
     .toContain(jasmine.objectContaining({ peer: 'reachable', toBeReached }));
@@ -71,7 +87,5 @@ const expectChecked = async (topology: Topology, name: NetworkName): Promise<voi
     expect(advice)
       .withContext(name)
       .toMatch(ADVICE[name] ?? SWITCH_ON);
-  expect((await doctor.exited).code)
-    .withContext(name)
-    .toBe(0);
+  expect(code).withContext(name).toBe(0);
 };
