@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'HTTP'
   | 'PORT_MAPPING'
   | 'STORE'
+  | 'FILES'
   | 'UNAVAILABLE';
 
 /** The base class of this library's errors: an `Error` with a stable {@link ErrorCode} and, where there is one, its `cause`. */
@@ -252,6 +253,32 @@ export class PortMappingError extends Rxp2pError {
 export class StoreError extends Rxp2pError {
   constructor(message: string, options?: ErrorOptions) {
     super('STORE', message, options);
+  }
+}
+
+/**
+ * Why files were not sent or received, or not all of them.
+ *
+ * - `refused`: the receiver does not want them.
+ * - `unsafe-name`: a name cannot be written, here or there, or leads out of the folder.
+ * - `exists`: other files are there by these names.
+ * - `disk-full`: the receiver's disk is full. What has come is kept: the same transfer goes on from there.
+ * - `unreadable`: what is to be sent cannot be read, or the folder cannot be written to.
+ * - `interrupted`: one side has given up. What has come is kept.
+ * - `protocol`: one side has violated the protocol.
+ */
+export type FilesFailure =
+  'refused' | 'unsafe-name' | 'exists' | 'disk-full' | 'unreadable' | 'interrupted' | 'protocol';
+
+/** Files were not sent or received (`FILES`). */
+export class FilesError extends Rxp2pError {
+  constructor(
+    /** Why: see {@link FilesFailure}. */
+    readonly reason: FilesFailure,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super('FILES', message, options);
   }
 }
 

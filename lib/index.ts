@@ -70,6 +70,24 @@ export {
   type PortListening,
 } from './forward/forward-port.js';
 
+// ─── Files ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+export { sendFiles$ } from './files/send.js';
+export { receiveFiles$ } from './files/receive.js';
+export { FILES_CHANNEL } from './files/transfer.js';
+export type {
+  FileDone,
+  FilesComparing,
+  FilesDone,
+  FilesOffer,
+  FilesOffered,
+  FilesProgress,
+  FilesStarted,
+  FilesStep,
+  OfferedEntry,
+  ReceiveFilesOptions,
+  SendFilesOptions,
+} from './files/interface.js';
+
 // ─── Who a node is ───────────────────────────────────────────────────────────────────────────────────────────────────
 export {
   createIdentity,
@@ -94,6 +112,7 @@ export {
   ClosedError,
   ConnectError,
   DialError,
+  FilesError,
   HttpError,
   IdentityError,
   InvalidMessageError,
@@ -117,5 +136,6 @@ export {
   UnavailableError,
   type AttemptFailure,
   type ErrorCode,
+  type FilesFailure,
   type RefusalReason,
 } from './errors.js';

@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 const OWNER_ONLY = 0o600;
 
 /** How a file system, or the sandbox of an Android app (EACCES), says that it has no hard links. */
-const NO_LINKS = ['EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'];
+export const NO_LINKS = ['EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'];
 
 /** How a system says that folders cannot be flushed: Windows, and some network file systems. */
 const NO_FLUSH = ['EPERM', 'EACCES', 'EISDIR', 'EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'EBADF'];

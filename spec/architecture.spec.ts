@@ -15,6 +15,7 @@ const HOUSE: readonly string[] = [
   'cli',
   'index',
   'forward',
+  'files',
   'net',
   'trace',
   'rooms',

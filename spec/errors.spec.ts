@@ -26,6 +26,7 @@ describe('an error of this library', () => {
       new errors.HttpError('m'),
       new errors.PortMappingError('m'),
       new errors.StoreError('m'),
+      new errors.FilesError('refused', 'm'),
       new errors.UnavailableError('m'),
     ];
     const classes = Object.entries(errors).filter(([, value]) => Object.getPrototypeOf(value) === Rxp2pError);

@@ -1,0 +1,80 @@
+import { createHash, webcrypto } from 'node:crypto';
+import type { FileHandle } from 'node:fs/promises';
+import { Gathered } from '../bounds/gathered.js';
+import { DIGEST_BYTES } from './messages.js';
+
+/**
+ * A file is read, hashed and written by pieces of so many bytes, the last one shorter: long enough that handing one to another thread costs
+ * nothing beside hashing it.
+ */
+export const PIECE_BYTES = 1_048_576;
+
+/**
+ * The digests of a file's pieces. That of the whole is the SHA-256 digest of theirs, one after the other: so the pieces are hashed on other
+ * threads, several at once, and what was hashed before a break is good after it.
+ */
+export class PieceDigests {
+  readonly #digests = new Gathered();
+
+  /** How many pieces there are. */
+  get count(): number {
+    return this.#digests.length / DIGEST_BYTES;
+  }
+
+  /** Adds the digest of the next piece. */
+  add(digest: Uint8Array): void {
+    this.#digests.push(digest);
+  }
+
+  /** The digest of all pieces together. */
+  get whole(): Buffer {
+    return sha256(this.#digests.bytes);
+  }
+}
+
+/** The digest of one piece, made on another thread. */
+export async function digestOfPiece(piece: Buffer<ArrayBuffer>): Promise<Uint8Array> {
+  return new Uint8Array(await webcrypto.subtle.digest('SHA-256', piece));
+}
+
+/** The digest of a whole file that is one piece at most. */
+export const digestOfSmall = (content: Buffer): Buffer => sha256(content.length === 0 ? content : sha256(content));
+
+function sha256(bytes: Uint8Array): Buffer {
+  return createHash('sha256').update(bytes).digest();
+}
+
+/** Reads a piece of a file: shorter than it should be where the file is. */
+export async function readPiece(file: FileHandle, at: number, length: number): Promise<Buffer<ArrayBuffer>> {
+  const piece = Buffer.from(new ArrayBuffer(length));
+  let filled = 0;
+  while (filled < length) {
+    const { bytesRead } = await file.read(piece, filled, length - filled, at + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return piece.subarray(0, filled);
+}
+
+/**
+ * Reads the beginning of a file, and makes the digests of its pieces.
+ *
+ * @param length how much of it.
+ * @param signal ends it early.
+ * @returns `undefined` where the file is shorter.
+ */
+export async function digestsOf(
+  file: FileHandle,
+  length: number,
+  signal: AbortSignal,
+): Promise<PieceDigests | undefined> {
+  const digests = new PieceDigests();
+  for (let at = 0; at < length; at += PIECE_BYTES) {
+    signal.throwIfAborted();
+    const wanted = Math.min(PIECE_BYTES, length - at);
+    const piece = await readPiece(file, at, wanted);
+    if (piece.length < wanted) return undefined;
+    digests.add(await digestOfPiece(piece));
+  }
+  return digests;
+}

@@ -1,0 +1,140 @@
+import type { Observable } from 'rxjs';
+import type { Channel } from '../connection/connection.js';
+import { ProtocolError } from '../errors.js';
+import { hashed } from './compare.js';
+import { isAsOffered, sendContents, type Plan } from './contents-out.js';
+import { greeted, type Conversation } from './conversation.js';
+import type { PieceDigests } from './digests.js';
+import { FILES_FRAME, MAX_PAYLOAD_BYTES } from './frames.js';
+import type { FilesStep, OfferedEntry, SendFilesOptions } from './interface.js';
+import { decodeLengths, decodeOutcome, decodePlan, encodeEntries, encodeNumbered } from './messages.js';
+import { transfer$ } from './transfer.js';
+import { walk, type Source } from './walk.js';
+import { FrameChannel } from './wire.js';
+
+/** Entries are gathered until their paths are so long, in characters: JSON makes six bytes of each at most, and the last has 8 Ki at most. */
+const PATHS_A_FRAME = 16_384;
+
+/** Entries in a frame. */
+const ENTRIES_A_FRAME = 500;
+
+/**
+ * Sends files and folders to a peer that receives them by `receiveFiles$` on the same channel. What the receiver has already, as a whole or
+ * in part, is not sent again.
+ *
+ * @param channel opened or taken by the name {@link FILES_CHANNEL}; it is this function's from now on, and has ended when this has.
+ * @param paths files and folders of this machine. Each goes by its own name, without the folders it is in.
+ * @returns a cold Observable of what happens, which completes when the receiver has all that could be sent. Unsubscribing before that gives up.
+ * Fails with FilesError (`FILES`) where something cannot be read, or the receiver refuses or cannot go on; ClosedError (`CLOSED`) when
+ * the connection is lost; ProtocolError (`PROTOCOL`) when the peer violates the protocol; InvalidOptionError (`INVALID_OPTION`).
+ *
+ * @example
+ * net.channels$(FILES_CHANNEL).pipe(take(1), mergeMap((channel) => sendFiles$(channel, ['photos']))).subscribe({
+ *   next: (step) => console.log(step.type),
+ *   error: ({ message }) => console.error(message),
+ * });
+ */
+export function sendFiles$(
+  channel: Channel,
+  paths: readonly string[],
+  { links = 'refuse', compress = true }: SendFilesOptions = {},
+): Observable<FilesStep> {
+  return transfer$(channel, async (tell, signal) => {
+    const frames = new FrameChannel(channel, compress);
+    const sources = await walk(paths, links, signal);
+    const conversation = await greeted(frames, 'sender');
+    await offer(frames, sources);
+    const files = sources.filter(({ entry }) => entry.kind === 'file');
+    const bytes = files.reduce((sum, { entry }) => sum + entry.size, 0);
+    tell({ type: 'offer', offer: { entries: sources.map(({ entry }) => entry), files: files.length, bytes } });
+    const { plan, known } = await planned(frames, conversation, sources, tell, signal);
+    tell({ type: 'started', ...sumOf(sources, plan) });
+    await sendContents({ frames, sources, plan, known, tell, signal });
+    await frames.send(FILES_FRAME.sent);
+    const outcome = decodeOutcome((await conversation.next(FILES_FRAME.done)).payload);
+    tell({ type: 'done', ...outcome });
+    await frames.closed();
+  });
+}
+
+async function offer(frames: FrameChannel, sources: readonly Source[]): Promise<void> {
+  let batch: OfferedEntry[] = [];
+  let length = 0;
+  const flush = async () => {
+    await frames.send(FILES_FRAME.offer, encodeEntries(batch));
+    batch = [];
+    length = 0;
+  };
+  for (const { entry } of sources) {
+    batch.push(entry);
+    length += entry.path.length + (entry.target?.length ?? 0);
+    if (length > PATHS_A_FRAME || batch.length >= ENTRIES_A_FRAME) await flush();
+  }
+  if (batch.length > 0) await flush();
+  await frames.send(FILES_FRAME.offered);
+}
+
+/** What the receiver wants, and what was hashed here meanwhile. */
+interface Planned {
+  readonly plan: Plan;
+  /** The digests of what the receiver has of a file. */
+  readonly known: ReadonlyMap<number, PieceDigests>;
+}
+
+/** Answers what the receiver asks of files that it has, until it has said what it wants. */
+async function planned(
+  frames: FrameChannel,
+  conversation: Conversation,
+  sources: readonly Source[],
+  tell: (step: FilesStep) => void,
+  signal: AbortSignal,
+): Promise<Planned> {
+  const plan = new Map<number, number | undefined>();
+  const known = new Map<number, PieceDigests>();
+  const asked = new Set<number>();
+  let bytes = 0;
+  for (;;) {
+    const { type, payload } = await conversation.next(FILES_FRAME.compare, FILES_FRAME.plan, FILES_FRAME.go);
+    if (type === FILES_FRAME.go) return { plan, known };
+    if (type === FILES_FRAME.plan) {
+      for (const [index, from] of decodePlan(payload)) {
+        const { entry } = fileAt(sources, index);
+        if (plan.has(index) || (from ?? 0) > entry.size) throw new ProtocolError('Expected a plan for each file, got two');
+        plan.set(index, from);
+      }
+      continue;
+    }
+    const answers: [number, string | null][] = [];
+    for (const [index, length] of decodeLengths(payload)) {
+      const { entry, source } = fileAt(sources, index);
+      // Each file is read once, however often a peer asks.
+      if (asked.has(index) || length > entry.size) throw new ProtocolError('Expected to be asked for each file once, got more');
+      asked.add(index);
+      bytes += length;
+      tell({ type: 'comparing', files: asked.size, bytes });
+      const found = await hashed(source, length, (stats) => isAsOffered(stats, entry), signal);
+      if (found?.pieces !== undefined && length < entry.size) known.set(index, found.pieces);
+      answers.push([index, found?.digest ?? null]);
+    }
+    await frames.send(FILES_FRAME.digests, encodeNumbered(answers));
+  }
+}
+
+function fileAt(sources: readonly Source[], index: number): Source {
+  const found = sources[index];
+  if (found?.entry.kind !== 'file') throw new ProtocolError('Expected the number of a file that was offered, got another');
+  return found;
+}
+
+function sumOf(sources: readonly Source[], plan: Plan): { files: number; bytes: number; unchanged: number } {
+  const sum = { files: 0, bytes: 0, unchanged: 0 };
+  for (const [index, { entry }] of sources.entries()) {
+    if (entry.kind !== 'file') continue;
+    if (plan.has(index) && plan.get(index) === undefined) sum.unchanged++;
+    else {
+      sum.files++;
+      sum.bytes += entry.size - (plan.get(index) ?? 0);
+    }
+  }
+  return sum;
+}

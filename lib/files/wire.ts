@@ -1,0 +1,123 @@
+import type { Duplex } from 'node:stream';
+import { promisify } from 'node:util';
+import { brotliCompress, brotliDecompress, constants } from 'node:zlib';
+import { firstValueFrom } from 'rxjs';
+import type { Channel } from '../connection/connection.js';
+import { ProtocolError, reasonOf } from '../errors.js';
+import { encodeHeader, FrameDecoder, MAX_PAYLOAD_BYTES, type FilesFrame, type FilesFrameType } from './frames.js';
+import { lossOf } from './transfer.js';
+
+const compress = promisify(brotliCompress);
+const decompress = promisify(brotliDecompress);
+
+/**
+ * Brotli's first quality compresses text to a third, twice as fast as zlib's first level does. It is in every Node that this library
+ * runs on; zstd is not.
+ */
+const COMPRESSION = { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } };
+
+/** Less is not worth it, in bytes. */
+const LEAST_COMPRESSED_BYTES = 512;
+
+/** What gets no smaller than this part of itself is sent as it is; … */
+const WORTH_IT = 0.9;
+
+/** … then it is tried again after so many payloads. */
+const PAYLOADS_BETWEEN_TRIES = 16;
+
+/** Where more goes out than this, in bytes a second, compressing would slow it down. */
+const FASTER_THAN_COMPRESSING = 50_000_000;
+
+/** The frames of a transfer over a channel. */
+export class FrameChannel {
+  readonly #channel: Channel;
+  readonly #stream: Duplex;
+  readonly #mayCompress: boolean;
+  #untilTry = 0;
+  /** How fast bytes have gone out of late, in bytes a second. Nothing has waited yet: as fast as can be. */
+  #rate = Infinity;
+
+  constructor(channel: Channel, mayCompress: boolean) {
+    this.#channel = channel;
+    this.#stream = channel.toDuplex();
+    this.#mayCompress = mayCompress;
+    // That it has failed is found by whoever reads or writes next.
+    this.#stream.on('error', () => undefined);
+  }
+
+  /** Sends a frame; resolves when there is room for more. The payload must not be changed afterwards. */
+  async send(type: FilesFrameType, payload: Buffer = EMPTY): Promise<void> {
+    const smaller = await this.#compressed(payload);
+    const start = performance.now();
+    const isCompressed = smaller !== undefined;
+    const bytes = smaller ?? payload;
+    this.#stream.write(encodeHeader(type, bytes.length, isCompressed));
+    await this.#write(bytes);
+    const rate = (bytes.length / Math.max(0.01, performance.now() - start)) * 1_000;
+    this.#rate = this.#rate === Infinity ? rate : this.#rate * 0.8 + rate * 0.2;
+  }
+
+  /** The frames of the peer. Ends when it sends nothing more; fails when the channel has ended otherwise. */
+  async *frames(): AsyncGenerator<FilesFrame> {
+    const decoder = new FrameDecoder();
+    try {
+      const chunks: AsyncIterable<Buffer> = this.#stream.iterator({ destroyOnReturn: false });
+      for await (const chunk of chunks) {
+        for (const frame of decoder.push(chunk)) yield frame.isCompressed ? await decompressed(frame) : frame;
+      }
+    } catch (error) {
+      throw error instanceof ProtocolError ? error : await this.#loss();
+    }
+    if (!decoder.isBetweenFrames) throw new ProtocolError('The peer ended in the middle of a frame');
+  }
+
+  /** Sends nothing more. */
+  end(): void {
+    this.#stream.end();
+  }
+
+  /** Ends both directions, when both sides have sent all. */
+  async closed(): Promise<void> {
+    this.#stream.end();
+    this.#stream.resume();
+    await firstValueFrom(this.#channel.closed$);
+  }
+
+  /** Why the channel has ended. */
+  async #loss(): Promise<Error> {
+    const { code, message, resetCode } = await firstValueFrom(this.#channel.closed$);
+    return lossOf(code, message, resetCode);
+  }
+
+  async #write(bytes: Buffer): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#stream.write(bytes, (error) => {
+        if (error === null || error === undefined) resolve();
+        else reject(error);
+      });
+    }).catch(async () => {
+      throw await this.#loss();
+    });
+  }
+
+  async #compressed(payload: Buffer): Promise<Buffer | undefined> {
+    if (!this.#mayCompress || payload.length < LEAST_COMPRESSED_BYTES) return undefined;
+    if (this.#rate > FASTER_THAN_COMPRESSING || this.#untilTry-- > 0) return undefined;
+    const smaller = await compress(payload, COMPRESSION);
+    this.#untilTry = 0;
+    if (smaller.length < payload.length * WORTH_IT) return smaller;
+    this.#untilTry = PAYLOADS_BETWEEN_TRIES;
+    return undefined;
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+
+async function decompressed(frame: FilesFrame): Promise<FilesFrame> {
+  try {
+    const payload = await decompress(frame.payload, { maxOutputLength: MAX_PAYLOAD_BYTES });
+    return { ...frame, isCompressed: false, payload };
+  } catch (cause) {
+    throw new ProtocolError(`A frame cannot be decompressed: ${reasonOf(cause)}`, { cause });
+  }
+}
