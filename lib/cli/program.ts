@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { reasonOf } from '../errors.js';
+import { addFiles } from './commands/files.js';
 import { addLines } from './commands/lines.js';
 import { addLooks } from './commands/looks.js';
 import { addPorts } from './commands/ports.js';
@@ -29,6 +30,7 @@ A shell completes commands and options by the script of: rxp2p completion bash`,
 
   addServe(program);
   addLines(program, version);
+  addFiles(program);
   addPorts(program);
   addLooks(program, version);
   addCompletion(program);

@@ -109,7 +109,7 @@ export class ContentsIn {
     const wanted = this.#next(index);
     if (from !== wanted.from) throw new ProtocolError('Expected a file from where it was asked for, got another part of it');
     const { place } = this.#config;
-    const partial = wanted.partial ?? place.claim(wanted.as).partial;
+    const partial = wanted.partial ?? place.claim(wanted.entry.path).partial;
     try {
       const file = await open(partial, from > 0 ? 'r+' : 'w', wanted.entry.mode | 0o600);
       this.#current = {

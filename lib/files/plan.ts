@@ -1,6 +1,6 @@
 import { FilesError } from '../errors.js';
 import { show } from '../validate.js';
-import { hashed, SMALL_BYTES } from './compare.js';
+import { hashed, SMALL_BYTES, type Hashed } from './compare.js';
 import { PIECE_BYTES, type PieceDigests } from './digests.js';
 import type { FilesStep, OfferedEntry, ReceiveFilesOptions } from './interface.js';
 import type { Numbered } from './messages.js';
@@ -61,6 +61,17 @@ interface Have {
  * @throws FilesError `exists` when other files are there, and nothing else is to be done about it.
  */
 export async function planOf(config: PlanConfig): Promise<ReceivePlan> {
+  const claimed = new Map<string, string>();
+  try {
+    return await planned(config, claimed);
+  } catch (error) {
+    for (const [path, partial] of claimed) config.place.release(path, partial);
+    throw error;
+  }
+}
+
+/** @param claimed where what has come of a file is, by its path. */
+async function planned(config: PlanConfig, claimed: Map<string, string>): Promise<ReceivePlan> {
   const { place, entries, existing, tell } = config;
   const wanted = new Map<number, Wanted>();
   const have: Have[] = [];
@@ -73,6 +84,7 @@ export async function planOf(config: PlanConfig): Promise<ReceivePlan> {
     if (entry.kind !== 'file') continue;
     if (stats === undefined) {
       const { partial, size } = entry.size > SMALL_BYTES ? place.claim(entry.path) : { partial: undefined, size: 0 };
+      if (partial !== undefined) claimed.set(entry.path, partial);
       const length = Math.min(size, entry.size);
       const whole = length === entry.size ? length : length - (length % PIECE_BYTES);
       const before = whole > 0 ? partial : undefined;
@@ -110,7 +122,7 @@ async function compare(have: readonly Have[], { ask, signal }: PlanConfig): Prom
   const answers = ask(have.map(({ index, length }) => [index, length]));
   // It is waited for below; what fails here before that is told first.
   answers.catch(() => undefined);
-  const own = [];
+  const own: (Hashed | undefined)[] = [];
   for (const { path, length } of have) own.push(await hashed(path, length, (stats) => stats.isFile(), signal));
   const theirs = new Map(await answers);
   return have.map((each, at) => {

@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import type { Observable } from 'rxjs';
 import type { Channel } from '../connection/connection.js';
-import { FilesError, ProtocolError, reasonOf } from '../errors.js';
+import { ClosedError, FilesError, ProtocolError, reasonOf } from '../errors.js';
 import { show } from '../validate.js';
 import { ContentsIn } from './contents-in.js';
 import { greeted, type Conversation } from './conversation.js';
@@ -58,8 +58,7 @@ export function receiveFiles$(
       const conversation = await greeted(frames, 'receiver');
       const offer = await offered(conversation, new PathCheck(place.rules));
       tell({ type: 'offer', offer });
-      if (!(await accept(offer))) throw new FilesError('refused', 'the receiver does not want them');
-      signal.throwIfAborted();
+      if (!(await unlessAborted(accept(offer), signal))) throw new FilesError('refused', 'the receiver does not want them');
       const { entries } = offer;
       const ask = (lengths: readonly Numbered<number>[]) => digests(frames, conversation, lengths);
       const plan = await planOf({ place, entries, existing, ask, tell, signal });
@@ -88,6 +87,22 @@ export function receiveFiles$(
       await contents?.leave();
       place.leave();
     }
+  });
+}
+
+/** The result of something that does not end by the signal itself. */
+async function unlessAborted<T>(result: T | Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => {
+      reject(new ClosedError('the transfer is over', { cause: signal.reason }));
+    };
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort);
+    Promise.resolve(result)
+      .then(resolve, reject)
+      .finally(() => {
+        signal.removeEventListener('abort', abort);
+      });
   });
 }
 

@@ -5,7 +5,7 @@ import { hashed } from './compare.js';
 import { isAsOffered, sendContents, type Plan } from './contents-out.js';
 import { greeted, type Conversation } from './conversation.js';
 import type { PieceDigests } from './digests.js';
-import { FILES_FRAME, MAX_PAYLOAD_BYTES } from './frames.js';
+import { FILES_FRAME } from './frames.js';
 import type { FilesStep, OfferedEntry, SendFilesOptions } from './interface.js';
 import { decodeLengths, decodeOutcome, decodePlan, encodeEntries, encodeNumbered } from './messages.js';
 import { transfer$ } from './transfer.js';

@@ -19,6 +19,8 @@ export function transfer$(channel: Channel, work: Work): Observable<FilesStep> {
   return new Observable((subscriber) => {
     const over = new AbortController();
     let isOver = false;
+    let loss: unknown;
+    // Only when the work has put everything back is it over.
     const end = (error?: unknown) => {
       if (isOver) return;
       isOver = true;
@@ -35,15 +37,21 @@ export function transfer$(channel: Channel, work: Work): Observable<FilesStep> {
     };
     // Also while the work waits for something else than the peer.
     const watching = channel.closed$.subscribe({
-      next: ({ code, by, message, resetCode }) => {
-        if (by === 'us' || code === 'closed') return;
-        end(lossOf(code, message, resetCode));
+      next: ({ code, message, resetCode }) => {
+        if (code === 'closed' || isOver) return;
+        loss = lossOf(code, message, resetCode);
+        over.abort(loss);
       },
       error: end,
     });
-    work(tell, over.signal).then(() => {
-      end();
-    }, end);
+    work(tell, over.signal).then(
+      () => {
+        end();
+      },
+      (error: unknown) => {
+        end(loss ?? error);
+      },
+    );
     return () => {
       watching.unsubscribe();
       if (isOver) return;

@@ -41,7 +41,7 @@ export async function walk(paths: readonly string[], links: 'refuse' | 'keep', s
     const { path, source } = next;
     const entry = entryOf(path, source, links);
     const problem = check.add(entry);
-    if (problem !== undefined) throw new FilesError('unsafe-name', `${show(source)} cannot be sent: ${problem}`);
+    if (problem !== undefined) throw new FilesError('unsafe-name', `${show(path)} cannot be sent: ${problem}`);
     pathBytes += Buffer.byteLength(path);
     if (found.length >= MAX_ENTRIES || pathBytes > MAX_PATHS_BYTES)
       throw new FilesError('unreadable', `Expected at most ${MAX_ENTRIES} files and folders, got more`);

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { promisify } from 'node:util';
 import { brotliCompress, brotliDecompress, constants } from 'node:zlib';
-import { firstValueFrom } from 'rxjs';
+import { firstValueFrom, race, timer } from 'rxjs';
 import type { Channel } from '../connection/connection.js';
 import { ProtocolError, reasonOf } from '../errors.js';
 import { encodeHeader, FrameDecoder, MAX_PAYLOAD_BYTES, type FilesFrame, type FilesFrameType } from './frames.js';
@@ -28,17 +28,29 @@ const PAYLOADS_BETWEEN_TRIES = 16;
 /** Where more goes out than this, in bytes a second, compressing would slow it down. */
 const FASTER_THAN_COMPRESSING = 50_000_000;
 
+/** Of less than this nothing can be learned of the rate, in bytes. */
+const LEAST_MEASURED_BYTES = 16_384;
+
+/** When all has been said, the peer has so long to end its side, in milliseconds: as long as a link may be away. */
+const CLOSE_MS = 30_000;
+
 /** The frames of a transfer over a channel. */
 export class FrameChannel {
   readonly #channel: Channel;
   readonly #stream: Duplex;
   readonly #mayCompress: boolean;
+  readonly #now: () => number;
   #untilTry = 0;
   /** How fast bytes have gone out of late, in bytes a second. Nothing has waited yet: as fast as can be. */
   #rate = Infinity;
 
-  constructor(channel: Channel, mayCompress: boolean) {
+  /**
+   * @param mayCompress whether to compress what gets smaller by it.
+   * @param now the time, in milliseconds.
+   */
+  constructor(channel: Channel, mayCompress: boolean, now: () => number = () => performance.now()) {
     this.#channel = channel;
+    this.#now = now;
     this.#stream = channel.toDuplex();
     this.#mayCompress = mayCompress;
     // That it has failed is found by whoever reads or writes next.
@@ -48,12 +60,13 @@ export class FrameChannel {
   /** Sends a frame; resolves when there is room for more. The payload must not be changed afterwards. */
   async send(type: FilesFrameType, payload: Buffer = EMPTY): Promise<void> {
     const smaller = await this.#compressed(payload);
-    const start = performance.now();
+    const start = this.#now();
     const isCompressed = smaller !== undefined;
     const bytes = smaller ?? payload;
     this.#stream.write(encodeHeader(type, bytes.length, isCompressed));
     await this.#write(bytes);
-    const rate = (bytes.length / Math.max(0.01, performance.now() - start)) * 1_000;
+    if (bytes.length < LEAST_MEASURED_BYTES) return;
+    const rate = (bytes.length / Math.max(0.01, this.#now() - start)) * 1_000;
     this.#rate = this.#rate === Infinity ? rate : this.#rate * 0.8 + rate * 0.2;
   }
 
@@ -76,11 +89,11 @@ export class FrameChannel {
     this.#stream.end();
   }
 
-  /** Ends both directions, when both sides have sent all. */
+  /** Ends this direction; resolves when the peer has ended the other, or does not care to. */
   async closed(): Promise<void> {
     this.#stream.end();
     this.#stream.resume();
-    await firstValueFrom(this.#channel.closed$);
+    await firstValueFrom(race(this.#channel.closed$, timer(CLOSE_MS)));
   }
 
   /** Why the channel has ended. */

@@ -4,6 +4,7 @@ import { chunks } from './chunks.js';
 import { close } from './close.js';
 import { cluster } from './cluster.js';
 import { connect } from './connect.js';
+import { files } from './files.js';
 import { lines } from './lines.js';
 import { load } from './load.js';
 import { mailbox } from './mailbox.js';
@@ -21,6 +22,7 @@ export const benchmarks: readonly Benchmark[] = [
   lines,
   messages,
   chunks,
+  files,
   openings,
   values,
   calls,

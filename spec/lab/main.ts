@@ -14,6 +14,7 @@ import {
   splitCommand,
   toPair,
 } from './arguments.js';
+import { carryFiles, FILES_LOAD, type FilesLoad } from './files.js';
 import { matrix$ } from './matrix.js';
 import { notConnected, notDirect, parseMatrixResult, type MatrixResult, type PairResult } from './measurement.js';
 import { sweep } from './namespace.js';
@@ -215,6 +216,33 @@ const main = async (argv: readonly string[]): Promise<void> => {
         return lastValueFrom(sideBySide$(wanted, { parallel, needs: () => [], work }).pipe(tap(print), toArray()));
       });
       if (transfers.some(({ ok }) => !ok)) process.exitCode = EXIT_FAILED;
+    });
+
+  program
+    .command('files [networks...]')
+    .description(
+      'send a folder by rxp2p send and receive: begun by the relay, moved to a direct path, the cable out, both sides killed',
+    )
+    .option('--megabytes <n>', 'of one file', argument(parseInteger('--megabytes', 1, 10_000)), FILES_LOAD.megabytes)
+    .option('--files <n>', 'of 1 KiB, beside it', argument(parseInteger('--files', 0, 100_000)), FILES_LOAD.files)
+    .option(
+      '--bandwidth <mbit>',
+      'megabits a second, each way',
+      argument(parseNumber('--bandwidth', 0.01, 100_000)),
+      FILES_LOAD.bandwidth,
+    )
+    .option(
+      '--out <seconds>',
+      'how long the cable is out',
+      argument(parseNumber('--out', 0, 600)),
+      FILES_LOAD.outMs / 1_000,
+    )
+    .action(async (networks: string[], { out, ...load }: Omit<FilesLoad, 'pair' | 'outMs'> & { out: number }) => {
+      const pair = toPair(networks.length === 0 ? FILES_LOAD.pair : networks);
+      const { ok, steps, story } = await withRun((run) => carryFiles(run, { ...load, pair, outMs: out * 1_000 }));
+      console.log(steps.join('\n'));
+      console.log(ok ? 'whole' : `FAILED\n${story}`);
+      if (!ok) process.exitCode = EXIT_FAILED;
     });
 
   program

@@ -13,6 +13,9 @@ import {
 } from '../../lib/connection/channels/frames.js';
 import { messageDecoder } from '../../lib/link/messages.js';
 import * as dht from '../../lib/dht/messages.js';
+import { digestOfPiece, PIECE_BYTES, PieceDigests } from '../../lib/files/digests.js';
+import { encodeHeader, FrameDecoder as FilesFrameDecoder } from '../../lib/files/frames.js';
+import * as files from '../../lib/files/messages.js';
 import { receiptOf as lanReceiptOf } from '../../lib/lan/exchange.js';
 import { decodeMessage, encodeMessage } from '../../lib/lan/dns.js';
 import { instanceOf, isSigned, readStatement, signStatement } from '../../lib/lan/statement.js';
@@ -124,6 +127,22 @@ export const CODECS: Readonly<Record<string, Codec>> = {
   frames: codec(
     (bytes) => new FrameDecoder().push(bytesOf(bytes)),
     (frames) => Buffer.concat(frames.map(({ type, payload }) => encodeFrame(type, payload))),
+  ),
+  'files-frames': codec(
+    (bytes) => [...new FilesFrameDecoder().push(bytesOf(bytes))],
+    (frames) =>
+      Buffer.concat(
+        frames.flatMap(({ type, isCompressed, payload }) => [encodeHeader(type, payload.length, isCompressed), payload]),
+      ),
+  ),
+  'files-entries': codec(
+    (json) => files.decodeEntries(Buffer.from(textOf(json))),
+    (entries) => files.encodeEntries(entries).toString(),
+  ),
+  'files-start': codec((bytes) => files.decodeStart(bytesOf(bytes)), files.encodeStart),
+  'files-pack': codec(
+    (bytes) => [...files.decodePack(bytesOf(bytes))],
+    (pack) => Buffer.concat(pack.map(files.encodePacked)),
   ),
   at: codec((bytes) => decodeAt(bytesOf(bytes)), encodeAt),
   offset: codec((bytes) => decodeOffset(bytesOf(bytes)), encodeOffset),
@@ -321,6 +340,12 @@ export const COMPUTED: Readonly<Record<string, (given: Fields) => unknown>> = {
   'attempt-over': ({ attempt }) => overSignal(textOf(attempt)),
   order: ({ arrivals }) => passedInOrder(listOf(arrivals)),
   transport: framesSentIn,
+  'files-digest': async ({ byte, length }) => {
+    const digests = new PieceDigests();
+    for (let left = numberOf(length); left > 0; left -= PIECE_BYTES)
+      digests.add(await digestOfPiece(Buffer.from(new ArrayBuffer(Math.min(left, PIECE_BYTES))).fill(numberOf(byte))));
+    return digests.whole;
+  },
   'lan-instance': ({ node }) => instanceOf(identityNamed(node).peerId),
   'mqtt-inbox': ({ receiver }) => mqtt.inboxOf(identityNamed(receiver).peerId),
   'mqtt-session': ({ node, broker }) => {

@@ -1,0 +1,62 @@
+import { Option, type Command } from 'commander';
+import type { ReceiveOptions } from '../files/receive.js';
+import type { SendOptions } from '../files/send.js';
+import { diallingOptions, json, reachableOptions, withOptions } from '../node-options.js';
+
+/** The two sides of a transfer of files. */
+export function addFiles(program: Command): void {
+  withOptions(
+    program
+      .command('send')
+      .description('send files and folders to one peer; the first line of stdout is the ticket that it needs')
+      .argument('<PATH...>', 'files and folders'),
+    new Option('--to <TICKET>', 'the ticket that rxp2p receive has printed where it waits, or its UNL'),
+    new Option('--keep-links', 'send symbolic links as links, where they lead to what is sent (default: refuse them)'),
+    new Option('--no-compress', 'do not compress what would get smaller'),
+    ...bothOptions(),
+    json(),
+  )
+    .addHelpText(
+      'after',
+      `
+  rxp2p send holiday/                                     here; it prints a ticket
+  rxp2p receive TICKET --into pictures                    there
+Whoever has the ticket gets the files, once. What has come of a transfer that was broken is not sent again by the next; with --key and
+--port the ticket stays the same, so that the same commands go on.
+Exit status: 0 when the receiver has all, verified; 1 when not, or not all; 2 for wrong usage.`,
+    )
+    .action(async (paths: string[], options: SendOptions) => (await import('../files/send.js')).send(paths, options));
+
+  withOptions(
+    program
+      .command('receive')
+      .description('receive files and folders from one peer, go on where it was broken, and verify each')
+      .argument('[TICKET]', 'what rxp2p send has printed; without it, a ticket for the sender is printed'),
+    new Option('--into <DIR>', 'where to; nothing is written elsewhere').default('.', 'the current folder'),
+    new Option('-y, --yes', 'take what is offered without being asked'),
+    new Option('--existing <WHAT>', 'what happens where another file has the name of one that is offered')
+      .choices(['refuse', 'rename', 'replace', 'skip'])
+      .default('refuse'),
+    ...bothOptions(),
+    json(),
+  )
+    .addHelpText(
+      'after',
+      `
+A file has its name when it is whole. What is not whole is kept in DIR/.rxp2p-partial, and goes on the next time, also days later.
+Exit status: 0 when all is there, verified; 1 when not, or not all; 2 for wrong usage.`,
+    )
+    .action(async (ticket: string | undefined, options: ReceiveOptions) =>
+      (await import('../files/receive.js')).receive(ticket, options),
+    );
+}
+
+/** Either side may wait, and either may dial. */
+function bothOptions(): Option[] {
+  const reachable = [
+    new Option('--qr', 'on a terminal, show the ticket as a QR code, too'),
+    ...reachableOptions(),
+  ];
+  const names = new Set(reachable.map((option) => option.attributeName()));
+  return [...reachable, ...diallingOptions().filter((option) => !names.has(option.attributeName()))];
+}

@@ -1,0 +1,114 @@
+import {
+  catchError,
+  defer,
+  EMPTY,
+  retry,
+  switchMap,
+  takeWhile,
+  tap,
+  timer,
+  type Observable,
+} from 'rxjs';
+import type { Channel, Connection } from '../../connection/connection.js';
+import { ClosedError, ConnectError, FilesError, InvalidUnlError, reasonOf } from '../../errors.js';
+import type { FilesStep } from '../../files/interface.js';
+import { backoffMs } from '../../operators/backoff.js';
+import { reportFailure } from '../dialler.js';
+import type { Display } from './display.js';
+import { showWay } from './ways.js';
+
+/** The pauses between tries to reach a peer again, in milliseconds. */
+const AGAIN_MS = { first: 1_000, most: 30_000 };
+
+/** A peer that was reached is looked for again for so long, in milliseconds: as long as a router takes to restart, and a person to notice. */
+const PATIENCE_MS = 600_000;
+
+/** A side of a transfer on a channel. */
+export type Side = (channel: Channel) => Observable<FilesStep>;
+
+/** Carries out a transfer with a peer that is dialled, and dials it again when the connection is lost in the middle. */
+export function dialled$(
+  connect$: Observable<Connection>,
+  channel: string,
+  side: Side,
+  display: Display,
+): Observable<FilesStep> {
+  return defer(() => {
+    let lostAt: number | undefined;
+    let tries = 0;
+    return connect$.pipe(
+      switchMap((connection) => {
+        showWay(connection, display);
+        return side(connection.openChannel(channel));
+      }),
+      tap((step) => {
+        if (step.type !== 'started') return;
+        tries = 0;
+        lostAt = Infinity;
+      }),
+      retry({
+        delay: (error: unknown) => {
+          const isGone = error instanceof ClosedError || error instanceof ConnectError;
+          // It was there before.
+          if (!isGone || lostAt === undefined) throw error;
+          if (lostAt === Infinity) {
+            lostAt = performance.now();
+            display.report('lost', { reason: reasonOf(error) }, `${reasonOf(error)}; looking for the peer again`);
+          }
+          if (performance.now() - lostAt > PATIENCE_MS) throw error;
+          display.restart();
+          display.phase('looking for the peer again');
+          return timer(backoffMs(++tries, AGAIN_MS.first, AGAIN_MS.most, Math.random));
+        },
+      }),
+    );
+  });
+}
+
+/**
+ * Carries out a transfer with a peer that comes. The one that comes last is the one: it has begun anew, and its connection before may take
+ * long to be found dead.
+ *
+ * @param again what is waited for when the connection was lost.
+ */
+export function served$(
+  channel$: Observable<Channel>,
+  side: Side,
+  display: Display,
+  again: string,
+): Observable<FilesStep> {
+  return channel$.pipe(
+    switchMap((channel) => {
+      showWay(channel.connection, display);
+      return side(channel).pipe(
+        catchError((error: unknown) => {
+          if (error instanceof FilesError && error.reason === 'refused') throw error;
+          display.restart();
+          display.report('lost', { reason: reasonOf(error) }, `${reasonOf(error)}; ${again}`);
+          display.phase(again);
+          return EMPTY;
+        }),
+      );
+    }),
+    takeWhile(({ type }) => type !== 'done', true),
+  );
+}
+
+/** Shows the steps of a transfer; sets `isWhole` when all went well. Never fails. */
+export function shown$(
+  step$: Observable<FilesStep>,
+  display: Display,
+  onWhole: () => void,
+): Observable<FilesStep> {
+  return step$.pipe(
+    tap((step) => {
+      display.step(step);
+      if (step.type === 'done' && step.failed === 0) onWhole();
+    }),
+    catchError((error: unknown) => {
+      if (error instanceof InvalidUnlError) throw error;
+      reportFailure(error, display.report);
+      return EMPTY;
+    }),
+  );
+}

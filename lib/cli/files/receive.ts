@@ -1,0 +1,78 @@
+import { createInterface } from 'node:readline/promises';
+import { InvalidOptionError } from '../../errors.js';
+import type { FilesOffer, ReceiveFilesOptions } from '../../files/interface.js';
+import { receiveFiles$ } from '../../files/receive.js';
+import { oneLine } from '../../words.js';
+import type { DialOptions } from '../dialler.js';
+import type { ReachableOptions } from '../terminal.js';
+import { Display } from './display.js';
+import { dialPeer, waitForPeer, type Transfer } from './runs.js';
+import { filesText, sizeText } from './text.js';
+
+/** The options of `rxp2p receive`. */
+export interface ReceiveOptions extends ReachableOptions, DialOptions {
+  /** Whether the ticket is shown as a QR code, too. */
+  readonly qr?: boolean;
+  readonly into: string;
+  /** Whether all is taken that is offered. */
+  readonly yes?: boolean;
+  readonly existing: NonNullable<ReceiveFilesOptions['existing']>;
+}
+
+/** So many names are shown before it is asked. */
+const SHOWN = 10;
+
+/** `rxp2p receive`: receives files and folders from one peer. */
+export async function receive(text: string | undefined, options: ReceiveOptions): Promise<void> {
+  const { into, yes = false, json, existing } = options;
+  if (!yes && !(process.stdin.isTTY && process.stderr.isTTY))
+    throw new InvalidOptionError('Nobody can be asked whether to take what is offered: there is no terminal. With --yes it is taken.');
+  const display = await Display.open(json, 'received');
+  let status = 1;
+  let accepted: string | undefined;
+  const accept = async (offer: FilesOffer): Promise<boolean> => {
+    const key = `${offer.files} ${offer.bytes} ${offer.entries[0]?.path ?? ''}`;
+    // It was broken off, and has begun anew.
+    if (yes || accepted === key) return true;
+    const isTaken = await display.pausedFor(() => asked(offer, into));
+    if (isTaken) accepted = key;
+    return isTaken;
+  };
+  const transfer: Transfer = {
+    side: (channel) => receiveFiles$(channel, { into, accept, existing }),
+    display,
+    onWhole: () => {
+      status = 0;
+    },
+  };
+  try {
+    if (text !== undefined) await dialPeer(text, options, transfer);
+    else await waitForPeer(options, transfer, { role: 'sender', command: 'rxp2p send PATH --to' });
+  } finally {
+    display.close();
+  }
+  process.exitCode = status;
+}
+
+/** Shows what is offered, and asks whether to take it. */
+async function asked({ entries, files, bytes }: FilesOffer, into: string): Promise<boolean> {
+  const tops = entries.filter(({ path }) => !path.includes('/'));
+  for (const { path, kind, size } of tops.slice(0, SHOWN))
+    console.error(`  ${oneLine(path)}${kind === 'folder' ? '/' : `  ${sizeText(size)}`}`);
+  if (tops.length > SHOWN) console.error(`  and ${tops.length - SHOWN} more`);
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  // The terminal hands Ctrl-C to whoever reads lines from it.
+  const over = new AbortController();
+  terminal.once('SIGINT', () => {
+    over.abort();
+    process.kill(process.pid, 'SIGINT');
+  });
+  try {
+    const question = `Receive ${filesText(files)}, ${sizeText(bytes)}, into ${into}? [y/N] `;
+    return /^\s*y(?:es)?\s*$/iu.test(await terminal.question(question, { signal: over.signal }));
+  } catch {
+    return false;
+  } finally {
+    terminal.close();
+  }
+}

@@ -1,0 +1,72 @@
+import { endWith, ignoreElements, map, merge, takeWhile } from 'rxjs';
+import { createNet } from '../../net.js';
+import { diallerOf, type DialOptions } from '../dialler.js';
+import { reportConnection, reportNode } from '../node-report.js';
+import { print } from '../stdout.js';
+import { configOf, eachUnl$, identityOf, runUntilInterrupted, type ReachableOptions } from '../terminal.js';
+import type { Display } from './display.js';
+import { dialled$, served$, shown$, type Side } from './going.js';
+import { readTicket, secretChannel } from './ticket.js';
+import { showAttempts } from './ways.js';
+
+/** A transfer that a command carries out. */
+export interface Transfer {
+  /** What this side does on the channel. */
+  readonly side: Side;
+  readonly display: Display;
+  /** Called when all went well. */
+  readonly onWhole: () => void;
+}
+
+/**
+ * Waits for a peer that has the ticket, which is printed, and carries out a transfer with it.
+ *
+ * @param peer what the peer is, and by which command it comes.
+ */
+export async function waitForPeer(
+  options: ReachableOptions & { readonly qr?: boolean },
+  { side, display, onWhole }: Transfer,
+  peer: { readonly role: string; readonly command: string },
+): Promise<void> {
+  const { report } = display;
+  const { channel, ticketOf } = secretChannel(identityOf(options));
+  // On the local network everybody who is there would learn the locator: only where the user says so.
+  const net = createNet({ mode: 'direct', ...configOf({ ...options, lan: options.lan ?? false }) });
+  reportNode(net, report);
+  display.phase('looking at the network');
+  const waiting = `waiting for the ${peer.role}`;
+  const ready$ = eachUnl$(
+    net,
+    async (unl) => {
+      const ticket = ticketOf(unl);
+      await print(ticket);
+      report('ready', { ticket, unl, peerId: net.peerId }, `for the ${peer.role}: ${peer.command} ${ticket}`);
+      if (options.qr === true) await display.qr(ticket);
+      display.phase(waiting);
+    },
+    report,
+  );
+  const watching = net.connections$.subscribe((connection) => {
+    reportConnection(connection, 0, report);
+  });
+  const step$ = served$(net.channels$(channel), side, display, waiting);
+  const isOver$ = shown$(step$, display, onWhole).pipe(ignoreElements(), endWith(true));
+  await runUntilInterrupted(
+    net,
+    merge(isOver$, ready$.pipe(map(() => false))).pipe(takeWhile((isOver) => !isOver)),
+  );
+  watching.unsubscribe();
+}
+
+/** Dials the peer of a ticket, or of a locator, and carries out a transfer with it. */
+export async function dialPeer(
+  text: string,
+  options: DialOptions,
+  { side, display, onWhole }: Transfer,
+): Promise<void> {
+  const { unl, channel } = readTicket(text);
+  const { net, connect$ } = diallerOf(unl, options, display.report);
+  showAttempts(net, display);
+  display.phase('looking at the network');
+  await runUntilInterrupted(net, shown$(dialled$(connect$, channel, side, display), display, onWhole));
+}

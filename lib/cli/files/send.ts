@@ -1,0 +1,45 @@
+import { sendFiles$ } from '../../files/send.js';
+import { walk } from '../../files/walk.js';
+import type { DialOptions } from '../dialler.js';
+import type { ReachableOptions } from '../terminal.js';
+import { Display } from './display.js';
+import { dialPeer, waitForPeer, type Transfer } from './runs.js';
+import { filesText, sizeText } from './text.js';
+
+/** The options of `rxp2p send`. */
+export interface SendOptions extends ReachableOptions, DialOptions {
+  /** Whether the ticket is shown as a QR code, too. */
+  readonly qr?: boolean;
+  /** The ticket of a receiver that waits, or its locator. */
+  readonly to?: string;
+  /** Whether symbolic links are sent as links. */
+  readonly keepLinks?: boolean;
+  readonly compress: boolean;
+}
+
+/** `rxp2p send`: sends files and folders to one peer. */
+export async function send(paths: readonly string[], options: SendOptions): Promise<void> {
+  const { to, json, keepLinks = false, compress } = options;
+  const links = keepLinks ? 'keep' : 'refuse';
+  // What cannot be sent is told before anybody waits.
+  const sources = await walk(paths, links, new AbortController().signal);
+  const files = sources.filter(({ entry }) => entry.kind === 'file');
+  const bytes = files.reduce((sum, { entry }) => sum + entry.size, 0);
+  const display = await Display.open(json, 'sent');
+  let status = 1;
+  const transfer: Transfer = {
+    side: (channel) => sendFiles$(channel, paths, { links, compress }),
+    display,
+    onWhole: () => {
+      status = 0;
+    },
+  };
+  display.report('files', { files: files.length, bytes }, `${filesText(files.length)}, ${sizeText(bytes)}`);
+  try {
+    if (to !== undefined) await dialPeer(to, options, transfer);
+    else await waitForPeer(options, transfer, { role: 'receiver', command: 'rxp2p receive' });
+  } finally {
+    display.close();
+  }
+  process.exitCode = status;
+}

@@ -1,0 +1,173 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { randomFillSync } from 'node:crypto';
+import { once } from 'node:events';
+import { createReadStream, createWriteStream, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import { firstValueFrom, lastValueFrom, mergeMap, take } from 'rxjs';
+import { FILES_CHANNEL, receiveFiles$, sendFiles$ } from '../../lib/index.js';
+import { numberOf, textOf, type Role, type Start, type Values } from './actors.js';
+import type { Benchmark } from './benchmark.js';
+import { oneOf, rxp2pNet } from './nodes.js';
+import { ratioOf, type Ratio } from './ratio.js';
+import { freePort } from './redis.js';
+
+const LARGE_BYTES = 1_000_000_000;
+const SMALL_FILES = 20_000;
+const SMALL_BYTES = 1_024;
+const ROUNDS = 3;
+
+/** Files are in memory where there is a file system in it: else the disk would be measured. */
+const FOLDER = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
+const BYTES_NAME = 'bytes';
+
+/** Files over one connection, beside the same bytes without names and digests, and beside tar and netcat in the clear. */
+export const files: Benchmark = {
+  name: 'files',
+  about: `files from a folder in memory to another, from connecting to the end, in two processes: one of ${LARGE_BYTES / 1e6} MB of noise, and ${SMALL_FILES} of ${SMALL_BYTES} bytes; sendFiles$ and receiveFiles$ beside a stream of toDuplex() from file to file, and beside tar through nc; ${ROUNDS} rounds in turns`,
+  roles: { receiver: (kind) => oneOf(RECEIVERS, kind)(), sender: (kind) => oneOf(SENDERS, kind)() },
+  measure,
+};
+
+const peakMib = (): number => process.resourceUsage().maxRSS / 1_024;
+
+const RECEIVERS: Readonly<Record<string, () => ReturnType<Role>>> = {
+  files: () => {
+    const net = rxp2pNet();
+    return {
+      listen: async (values) => {
+        const into = textOf(values, 'into');
+        const done = lastValueFrom(
+          net.channels$(FILES_CHANNEL).pipe(
+            take(1),
+            mergeMap((channel) => receiveFiles$(channel, { into })),
+          ),
+        );
+        ends.push(done);
+        return { where: await firstValueFrom(net.unl$) };
+      },
+      wait: waitForEnd,
+    };
+  },
+  stream: () => {
+    const net = rxp2pNet();
+    return {
+      listen: async (values) => {
+        const path = join(textOf(values, 'into'), 'big');
+        const done = firstValueFrom(net.channels$(BYTES_NAME)).then((channel) =>
+          pipeline(channel.toDuplex(), createWriteStream(path, { highWaterMark: 1_048_576 })),
+        );
+        ends.push(done);
+        return { where: await firstValueFrom(net.unl$) };
+      },
+      wait: waitForEnd,
+    };
+  },
+};
+
+/** What the process works on. */
+const ends: Promise<unknown>[] = [];
+
+const waitForEnd = async (): Promise<Values> => {
+  await Promise.all(ends);
+  return { mib: peakMib() };
+};
+
+const SENDERS: Readonly<Record<string, () => ReturnType<Role>>> = {
+  files: () => ({
+    send: async (values) => {
+      const connection = await firstValueFrom(rxp2pNet().connect$(textOf(values, 'where')));
+      await lastValueFrom(sendFiles$(connection.openChannel(FILES_CHANNEL), [textOf(values, 'path')]));
+      return { mib: peakMib() };
+    },
+  }),
+  stream: () => ({
+    send: async (values) => {
+      const connection = await firstValueFrom(rxp2pNet().connect$(textOf(values, 'where')));
+      const stream = connection.openChannel(BYTES_NAME).toDuplex();
+      await pipeline(createReadStream(textOf(values, 'path'), { highWaterMark: 262_144 }), stream);
+      return { mib: peakMib() };
+    },
+  }),
+};
+
+async function* measure(start: Start): AsyncGenerator<Ratio> {
+  const folder = mkdtempSync(join(FOLDER, 'rxp2p-bench-'));
+  try {
+    const [big, small] = [join(folder, 'big'), join(folder, 'small')];
+    write(big, small);
+    const seconds: Record<'large' | 'stream' | 'small' | 'tar', number[]> = { large: [], stream: [], small: [], tar: [] };
+    let mib = 0;
+    const ours = async (kind: string, path: string): Promise<number> => {
+      const into = mkdtempSync(join(folder, 'into-'));
+      const [to, from] = [start('receiver', kind), start('sender', kind)];
+      const where = textOf(await to.ask('listen', { into }), 'where');
+      const begun = performance.now();
+      const [sent, received] = await Promise.all([from.ask('send', { where, path }), to.ask('wait')]);
+      const took = (performance.now() - begun) / 1_000;
+      if (kind === 'files') mib = Math.max(mib, numberOf(sent, 'mib'), numberOf(received, 'mib'));
+      await Promise.all([from.end(), to.end()]);
+      rmSync(into, { recursive: true });
+      return took;
+    };
+    const hasNetcat = spawnSync('nc', ['-h']).error === undefined;
+    for (let round = 0; round < ROUNDS; round++) {
+      seconds.large.push(await ours('files', big));
+      seconds.stream.push(await ours('stream', big));
+      seconds.small.push(await ours('files', small));
+      if (hasNetcat) seconds.tar.push(await tarred(folder, small));
+    }
+    const rates = (amount: number, all: readonly number[]) => all.map((each) => amount / each);
+    yield ratioOf({
+      what: `bytes a second of one file of ${LARGE_BYTES / 1e6} MB, sendFiles$ : toDuplex() from file to file`,
+      ours: rates(LARGE_BYTES, seconds.large),
+      other: rates(LARGE_BYTES, seconds.stream),
+      show: (rate) => `${(rate / 1e6).toFixed(0)} MB/s`,
+    });
+    if (hasNetcat) {
+      yield ratioOf({
+        what: `files a second of ${SMALL_FILES} of 1 KiB, sendFiles$ : tar | nc`,
+        ours: rates(SMALL_FILES, seconds.small),
+        other: rates(SMALL_FILES, seconds.tar),
+        show: (rate) => `${rate.toFixed(0)}/s`,
+        target: { atLeast: 0.5 },
+      });
+    }
+    yield ratioOf({
+      what: 'most memory of one side, sendFiles$ and receiveFiles$ : 150 MiB',
+      ours: [mib],
+      other: [150],
+      show: (each) => `${each.toFixed(0)} MiB`,
+      target: { atMost: 1 },
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function write(big: string, small: string): void {
+  const block = Buffer.alloc(1_000_000);
+  for (let at = 0; at < LARGE_BYTES; at += block.length) writeFileSync(big, randomFillSync(block), { flag: 'a' });
+  mkdirSync(small);
+  for (let index = 0; index < SMALL_FILES; index++)
+    writeFileSync(join(small, String(index)), randomFillSync(block.subarray(0, SMALL_BYTES)));
+}
+
+/** Has tar carry a folder through netcat; resolves to the seconds that it takes. */
+async function tarred(folder: string, small: string): Promise<number> {
+  const into = mkdtempSync(join(folder, 'into-'));
+  const port = await freePort();
+  const receiver = spawn('sh', ['-c', `nc -l 127.0.0.1 ${port} | tar x -C "$1"`, 'sh', into], { stdio: 'ignore' });
+  const gone = once(receiver, 'exit');
+  // Netcat does not tell when it listens.
+  await pause(200);
+  const begun = performance.now();
+  spawn('sh', ['-c', `tar c -C "$1" . | nc -N 127.0.0.1 ${port}`, 'sh', small], { stdio: 'ignore' });
+  await gone;
+  const took = (performance.now() - begun) / 1_000;
+  rmSync(into, { recursive: true });
+  return took;
+}

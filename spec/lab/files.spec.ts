@@ -1,0 +1,28 @@
+import { carryFiles, FILES_LOAD } from './files.js';
+import { Run } from './run.js';
+import { canRunLab, needsLab } from './support.js';
+
+/** Dead links are noticed, and direct paths tried again, after pauses that suit users and not a spec. */
+const LIMIT_MS = 400_000;
+
+describe('A folder that is sent between two NATs', () => {
+  let run: Run;
+
+  beforeAll(async () => {
+    if (canRunLab()) run = await Run.open();
+  });
+
+  afterAll(async () => {
+    if (canRunLab()) await run.close();
+  });
+
+  it(
+    'arrives whole while its path moves, the cable is out, and the receiver and then the sender are killed',
+    async () => {
+      needsLab();
+      const { ok, story } = await carryFiles(run, FILES_LOAD);
+      expect(ok).withContext(story).toBeTrue();
+    },
+    LIMIT_MS,
+  );
+});
