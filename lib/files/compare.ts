@@ -31,7 +31,9 @@ export async function hashed(
   signal: AbortSignal,
 ): Promise<Hashed | undefined> {
   try {
-    return length <= SMALL_BYTES ? hashedSmall(path, length, isRight) : await hashedLarge(path, length, isRight, signal);
+    return length <= SMALL_BYTES
+      ? hashedSmall(path, length, isRight)
+      : await hashedLarge(path, length, isRight, signal);
   } catch (error) {
     if (signal.aborted) throw error;
     return undefined;

@@ -87,7 +87,8 @@ export class ContentsIn {
   /** Leaves what has come for the next time. */
   async leave(): Promise<void> {
     const { place } = this.#config;
-    for (const { partial, entry } of this.#waiting.values()) if (partial !== undefined) place.release(entry.path, partial);
+    for (const { partial, entry } of this.#waiting.values())
+      if (partial !== undefined) place.release(entry.path, partial);
     this.#waiting.clear();
     const current = this.#current;
     this.#current = undefined;
@@ -107,7 +108,8 @@ export class ContentsIn {
   async #begin(payload: Buffer): Promise<void> {
     const { index, from } = decodeStart(payload);
     const wanted = this.#next(index);
-    if (from !== wanted.from) throw new ProtocolError('Expected a file from where it was asked for, got another part of it');
+    if (from !== wanted.from)
+      throw new ProtocolError('Expected a file from where it was asked for, got another part of it');
     const { place } = this.#config;
     const partial = wanted.partial ?? place.claim(wanted.entry.path).partial;
     try {
@@ -137,7 +139,7 @@ export class ContentsIn {
     const { entry } = current.wanted;
     if (current.at + current.filled + payload.length > entry.size)
       throw new ProtocolError('Expected a file of the size that was offered, got a larger one');
-    for (let start = 0; start < payload.length; ) {
+    for (let start = 0; start < payload.length;) {
       const copied = payload.copy(current.piece, current.filled, start);
       start += copied;
       current.filled += copied;
@@ -182,7 +184,8 @@ export class ContentsIn {
     const { entry } = wanted;
     if (current.filled > 0) await this.#write(current);
     await this.#written(current);
-    if (current.at !== entry.size) throw new ProtocolError('Expected a file of the size that was offered, got a shorter one');
+    if (current.at !== entry.size)
+      throw new ProtocolError('Expected a file of the size that was offered, got a shorter one');
     if (!digests.whole.equals(payload)) {
       await closed(current);
       this.#current = undefined;
@@ -271,7 +274,7 @@ export class ContentsIn {
 const newPiece = () => Buffer.from(new ArrayBuffer(PIECE_BYTES));
 
 async function written(file: FileHandle, piece: Buffer, at: number): Promise<void> {
-  for (let done = 0; done < piece.length; ) {
+  for (let done = 0; done < piece.length;) {
     const { bytesWritten } = await file.write(piece, done, piece.length - done, at + done);
     done += bytesWritten;
   }

@@ -13,12 +13,19 @@ import type { FrameChannel } from './wire.js';
 /** From where each file is to be sent: from its beginning unless it stands here, and not at all where that is `undefined`. */
 export type Plan = ReadonlyMap<number, number | undefined>;
 
+/** The digests of the beginning of a file. */
+export interface KnownBeginning {
+  readonly length: number;
+  readonly digests: PieceDigests;
+}
+
 /** What sending contents needs. */
 export interface ContentsOut {
   readonly frames: FrameChannel;
   readonly sources: readonly Source[];
   readonly plan: Plan;
-  readonly known: ReadonlyMap<number, PieceDigests>;
+  /** What was hashed of files when the receiver asked. */
+  readonly known: ReadonlyMap<number, KnownBeginning>;
   readonly tell: (step: FilesStep) => void;
   readonly signal: AbortSignal;
 }
@@ -55,12 +62,25 @@ export async function sendContents({ frames, sources, plan, known, tell, signal 
       continue;
     }
     await flush();
-    const reason = await sendLarge({ frames, index, from, entry, source, progress, signal, before: known.get(index) });
+    const reason = await sendLarge({
+      frames,
+      index,
+      from,
+      entry,
+      source,
+      progress,
+      signal,
+      before: beginningOf(known.get(index), from),
+    });
     if (reason === undefined) progress.file(entry.path);
     else await failed(index, entry, reason);
   }
   await flush();
 }
+
+/** The digests of what comes before a place, where that is what was hashed: the receiver may have had something else. */
+const beginningOf = (known: KnownBeginning | undefined, from: number): PieceDigests | undefined =>
+  known?.length === from ? known.digests : undefined;
 
 const CHANGED = 'it has changed since it was offered';
 
@@ -116,7 +136,10 @@ async function sendLarge(large: LargeFile): Promise<string | undefined> {
   }
 }
 
-async function sendPieces(file: FileHandle, { frames, index, from, entry, progress, signal, before }: LargeFile): Promise<string | undefined> {
+async function sendPieces(
+  file: FileHandle,
+  { frames, index, from, entry, progress, signal, before }: LargeFile,
+): Promise<string | undefined> {
   const digests = before ?? new PieceDigests();
   const read = (at: number) => {
     const reading = readPiece(file, at, Math.min(PIECE_BYTES, entry.size - at));

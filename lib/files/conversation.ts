@@ -7,9 +7,9 @@ const NAMES = new Map<number, string>(Object.entries(FILES_FRAME).map(([name, ty
 
 /** What the peer says, frame by frame, as it is expected. */
 export class Conversation {
-  readonly #frames: AsyncGenerator<FilesFrame>;
+  readonly #frames: AsyncGenerator<FilesFrame, undefined>;
 
-  constructor(frames: AsyncGenerator<FilesFrame>) {
+  constructor(frames: AsyncGenerator<FilesFrame, undefined>) {
     this.#frames = frames;
   }
 
@@ -19,12 +19,13 @@ export class Conversation {
    * @throws ProtocolError when it is another; ClosedError when there is none.
    */
   async next(...types: readonly FilesFrameType[]): Promise<FilesFrame> {
-    const { done, value } = await this.#frames.next();
-    if (done === true) throw new ClosedError('the peer has left before the end');
-    const frame: FilesFrame = value;
+    const { value: frame } = await this.#frames.next();
+    if (frame === undefined) throw new ClosedError('the peer has left before the end');
     if (types.includes(frame.type)) return frame;
     const expected = types.map((type) => NAMES.get(type)).join(' or ');
-    throw new ProtocolError(`Expected a frame of type ${expected} in a transfer of files, got ${NAMES.get(frame.type) ?? ''}`);
+    throw new ProtocolError(
+      `Expected a frame of type ${expected} in a transfer of files, got ${NAMES.get(frame.type) ?? ''}`,
+    );
   }
 }
 

@@ -41,7 +41,8 @@ export function expectRole(payload: Buffer, role: Role): void {
     typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
   if (fields['version'] !== VERSION)
     throw new ProtocolError(`Expected version ${VERSION} of the transfer of files, got another: one side is too old`);
-  if (fields['role'] !== role) throw new ProtocolError(`Expected a ${role} of files, got another: both would do the same`);
+  if (fields['role'] !== role)
+    throw new ProtocolError(`Expected a ${role} of files, got another: both would do the same`);
 }
 
 /** Writes entries of an offer. */
@@ -215,7 +216,7 @@ export const packedBytes = (size: number): number => PACKED_HEAD_BYTES + size;
  * @throws ProtocolError
  */
 export function* decodePack(payload: Buffer): Generator<PackedFile> {
-  for (let at = 0; at < payload.length; ) {
+  for (let at = 0; at < payload.length;) {
     if (payload.length - at < PACKED_HEAD_BYTES) throw new ProtocolError('Expected a small file, got a part of one');
     const length = payload.readUInt32BE(at + 4);
     const begin = at + PACKED_HEAD_BYTES;
@@ -242,7 +243,8 @@ function list(payload: Buffer): readonly unknown[] {
 }
 
 function tuple(value: unknown): readonly unknown[] {
-  if (!Array.isArray(value)) throw new ProtocolError('Expected a list in a frame of a transfer of files, got something else');
+  if (!Array.isArray(value))
+    throw new ProtocolError('Expected a list in a frame of a transfer of files, got something else');
   return value;
 }
 

@@ -118,7 +118,8 @@ export class PathCheck {
     const key = keyOfPath(path, this.#rules);
     if (this.#kinds.has(key)) return 'another has the same name in this file system';
     const slash = key.lastIndexOf('/');
-    if (slash !== -1 && this.#kinds.get(key.slice(0, slash)) !== 'folder') return 'its folder was not offered before it';
+    if (slash !== -1 && this.#kinds.get(key.slice(0, slash)) !== 'folder')
+      return 'its folder was not offered before it';
     if (kind === 'link' && !isInsideLink(path, target ?? '')) return 'it is a link that leads out of what is sent';
     this.#kinds.set(key, kind);
     return undefined;

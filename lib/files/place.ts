@@ -36,9 +36,13 @@ const FULL = ['ENOSPC', 'EDQUOT', 'EFBIG'];
 export function failureOfDisk(error: unknown): FilesError {
   if (error instanceof FilesError) return error;
   if (FULL.includes(codeOf(error)))
-    return new FilesError('disk-full', 'the disk of the receiver is full; what has come is kept, and goes on from there', {
-      cause: error,
-    });
+    return new FilesError(
+      'disk-full',
+      'the disk of the receiver is full; what has come is kept, and goes on from there',
+      {
+        cause: error,
+      },
+    );
   return new FilesError('unreadable', `The folder cannot be written to: ${reasonOf(error)}`, { cause: error });
 }
 
@@ -64,7 +68,8 @@ export class Place {
       if (!lstatSync(this.#partials).isDirectory())
         throw new FilesError('unreadable', `Expected ${show(this.#partials)} to be a folder, got something else`);
       this.rules = this.#look();
-      for (const name of readdirSync(this.#partials)) if (isLeftOver(name)) rmSync(join(this.#partials, name), { force: true });
+      for (const name of readdirSync(this.#partials))
+        if (isLeftOver(name)) rmSync(join(this.#partials, name), { force: true });
     } catch (error) {
       throw failureOfDisk(error);
     }
@@ -93,7 +98,8 @@ export class Place {
 
   /** Makes a folder, where it is not there: tells whether. The owner can write to it until {@link finishFolder}. */
   makeFolder({ path, mode }: OfferedEntry): boolean {
-    if (!this.hasRealFolder(path)) throw new FilesError('exists', `${show(path)} has something else in the place of its folder`);
+    if (!this.hasRealFolder(path))
+      throw new FilesError('exists', `${show(path)} has something else in the place of its folder`);
     const stats = this.statsOf(path);
     if (stats === undefined) mkdirSync(this.pathOf(path), { mode: mode | 0o700 });
     else if (!stats.isDirectory()) throw new FilesError('exists', `${show(path)} is there already, and is no folder`);
@@ -123,7 +129,7 @@ export class Place {
     try {
       const file = openSync(partial, 'wx', mode);
       try {
-        for (let at = 0; at < content.length; ) at += writeSync(file, content, at);
+        for (let at = 0; at < content.length;) at += writeSync(file, content, at);
         futimesSync(file, modifiedMs / 1_000, modifiedMs / 1_000);
       } finally {
         closeSync(file);
@@ -213,7 +219,9 @@ export class Place {
   }
 
   #leftBy(key: string): readonly string[] {
-    return readdirSync(this.#partials).filter((name) => name.startsWith(`${key}.`) && (name === `${key}.part` || isLeftOver(name, key)));
+    return readdirSync(this.#partials).filter(
+      (name) => name.startsWith(`${key}.`) && (name === `${key}.part` || isLeftOver(name, key)),
+    );
   }
 
   /** How the file system here treats names. */

@@ -99,7 +99,8 @@ async function planned(config: PlanConfig, claimed: Map<string, string>): Promis
   for (let at = 0; at < have.length; at += ASKED_AT_ONCE) {
     const compared = await compare(have.slice(at, at + ASKED_AT_ONCE), config);
     for (const { index, entry, length, partial, isSame, pieces } of compared) {
-      if (partial !== undefined) wanted.set(index, { ...newFile(entry, partial), ...(isSame && { from: length, before: pieces }) });
+      if (partial !== undefined)
+        wanted.set(index, { ...newFile(entry, partial), ...(isSame && { from: length, before: pieces }) });
       else if (isSame) {
         unchanged++;
         tell({ type: 'file', path: entry.path, outcome: 'unchanged' });

@@ -58,7 +58,8 @@ export function receiveFiles$(
       const conversation = await greeted(frames, 'receiver');
       const offer = await offered(conversation, new PathCheck(place.rules));
       tell({ type: 'offer', offer });
-      if (!(await unlessAborted(accept(offer), signal))) throw new FilesError('refused', 'the receiver does not want them');
+      if (!(await unlessAborted(accept(offer), signal)))
+        throw new FilesError('refused', 'the receiver does not want them');
       const { entries } = offer;
       const ask = (lengths: readonly Numbered<number>[]) => digests(frames, conversation, lengths);
       const plan = await planOf({ place, entries, existing, ask, tell, signal });
@@ -118,12 +119,14 @@ async function offered(conversation: Conversation, check: PathCheck): Promise<Fi
       if (entries.length >= MAX_ENTRIES || pathBytes > MAX_PATHS_BYTES)
         throw new ProtocolError(`Expected an offer of at most ${MAX_ENTRIES} files and folders, got more`);
       const problem = check.add(entry);
-      if (problem !== undefined) throw new FilesError('unsafe-name', `${show(entry.path)} cannot be received: ${problem}`);
+      if (problem !== undefined)
+        throw new FilesError('unsafe-name', `${show(entry.path)} cannot be received: ${problem}`);
       entries.push(entry);
       bytes += entry.size;
       if (entry.kind === 'file') files++;
     }
-    if (!Number.isSafeInteger(bytes)) throw new ProtocolError('Expected an offer that can be counted, got a larger one');
+    if (!Number.isSafeInteger(bytes))
+      throw new ProtocolError('Expected an offer that can be counted, got a larger one');
   }
 }
 
@@ -143,7 +146,8 @@ async function expectRoom(place: Place, bytes: number): Promise<void> {
     throw failureOfDisk(error);
   });
   const free = bavail * bsize - LEFT_FREE_BYTES;
-  if (bytes > free) throw new FilesError('disk-full', `${bytes} bytes are to come, and there is room for ${Math.max(0, free)}`);
+  if (bytes > free)
+    throw new FilesError('disk-full', `${bytes} bytes are to come, and there is room for ${Math.max(0, free)}`);
 }
 
 /** Makes the folders that are not there; returns those. */

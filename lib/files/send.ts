@@ -2,9 +2,8 @@ import type { Observable } from 'rxjs';
 import type { Channel } from '../connection/connection.js';
 import { ProtocolError } from '../errors.js';
 import { hashed } from './compare.js';
-import { isAsOffered, sendContents, type Plan } from './contents-out.js';
+import { isAsOffered, sendContents, type KnownBeginning, type Plan } from './contents-out.js';
 import { greeted, type Conversation } from './conversation.js';
-import type { PieceDigests } from './digests.js';
 import { FILES_FRAME } from './frames.js';
 import type { FilesStep, OfferedEntry, SendFilesOptions } from './interface.js';
 import { decodeLengths, decodeOutcome, decodePlan, encodeEntries, encodeNumbered } from './messages.js';
@@ -78,7 +77,7 @@ async function offer(frames: FrameChannel, sources: readonly Source[]): Promise<
 interface Planned {
   readonly plan: Plan;
   /** The digests of what the receiver has of a file. */
-  readonly known: ReadonlyMap<number, PieceDigests>;
+  readonly known: ReadonlyMap<number, KnownBeginning>;
 }
 
 /** Answers what the receiver asks of files that it has, until it has said what it wants. */
@@ -90,7 +89,7 @@ async function planned(
   signal: AbortSignal,
 ): Promise<Planned> {
   const plan = new Map<number, number | undefined>();
-  const known = new Map<number, PieceDigests>();
+  const known = new Map<number, KnownBeginning>();
   const asked = new Set<number>();
   let bytes = 0;
   for (;;) {
@@ -98,8 +97,10 @@ async function planned(
     if (type === FILES_FRAME.go) return { plan, known };
     if (type === FILES_FRAME.plan) {
       for (const [index, from] of decodePlan(payload)) {
-        const { entry } = fileAt(sources, index);
-        if (plan.has(index) || (from ?? 0) > entry.size) throw new ProtocolError('Expected a plan for each file, got two');
+        fileAt(sources, index);
+        // What comes before has been compared.
+        const isKnown = from === undefined || from === 0 || known.get(index)?.length === from;
+        if (plan.has(index) || !isKnown) throw new ProtocolError('Expected a plan for each file, got two');
         plan.set(index, from);
       }
       continue;
@@ -108,12 +109,13 @@ async function planned(
     for (const [index, length] of decodeLengths(payload)) {
       const { entry, source } = fileAt(sources, index);
       // Each file is read once, however often a peer asks.
-      if (asked.has(index) || length > entry.size) throw new ProtocolError('Expected to be asked for each file once, got more');
+      if (asked.has(index) || length > entry.size)
+        throw new ProtocolError('Expected to be asked for each file once, got more');
       asked.add(index);
       bytes += length;
       tell({ type: 'comparing', files: asked.size, bytes });
       const found = await hashed(source, length, (stats) => isAsOffered(stats, entry), signal);
-      if (found?.pieces !== undefined && length < entry.size) known.set(index, found.pieces);
+      if (found?.pieces !== undefined) known.set(index, { length, digests: found.pieces });
       answers.push([index, found?.digest ?? null]);
     }
     await frames.send(FILES_FRAME.digests, encodeNumbered(answers));
@@ -122,7 +124,8 @@ async function planned(
 
 function fileAt(sources: readonly Source[], index: number): Source {
   const found = sources[index];
-  if (found?.entry.kind !== 'file') throw new ProtocolError('Expected the number of a file that was offered, got another');
+  if (found?.entry.kind !== 'file')
+    throw new ProtocolError('Expected the number of a file that was offered, got another');
   return found;
 }
 

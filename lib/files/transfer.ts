@@ -2,6 +2,7 @@ import { Observable } from 'rxjs';
 import type { Channel } from '../connection/connection.js';
 import { ClosedError, FilesError, ProtocolError, reasonOf, type FilesFailure } from '../errors.js';
 import type { FilesStep } from './interface.js';
+import { FewerSteps } from './progress.js';
 import { failureOfReset, resetCodeOf } from './resets.js';
 
 /** By this name receivers and senders open the channel of a transfer. */
@@ -20,10 +21,14 @@ export function transfer$(channel: Channel, work: Work): Observable<FilesStep> {
     const over = new AbortController();
     let isOver = false;
     let loss: unknown;
+    const steps = new FewerSteps((step) => {
+      subscriber.next(step);
+    });
     // Only when the work has put everything back is it over.
     const end = (error?: unknown) => {
       if (isOver) return;
       isOver = true;
+      steps.close();
       over.abort();
       if (error === undefined) {
         subscriber.complete();
@@ -33,7 +38,7 @@ export function transfer$(channel: Channel, work: Work): Observable<FilesStep> {
       subscriber.error(error);
     };
     const tell = (step: FilesStep) => {
-      if (!isOver) subscriber.next(step);
+      if (!isOver) steps.tell(step);
     };
     // Also while the work waits for something else than the peer.
     const watching = channel.closed$.subscribe({
@@ -53,6 +58,7 @@ export function transfer$(channel: Channel, work: Work): Observable<FilesStep> {
       },
     );
     return () => {
+      steps.close();
       watching.unsubscribe();
       if (isOver) return;
       isOver = true;
@@ -77,6 +83,7 @@ function failureOf(error: unknown): FilesFailure {
 
 /** The system's own words name folders of this machine, which are not the peer's business. */
 function wordsFor(error: unknown): string {
-  if (error instanceof FilesError) return error.reason === 'unreadable' ? 'files cannot be read, or not written' : error.message;
+  if (error instanceof FilesError)
+    return error.reason === 'unreadable' ? 'files cannot be read, or not written' : error.message;
   return error instanceof ProtocolError ? reasonOf(error) : 'the transfer has failed';
 }

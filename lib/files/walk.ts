@@ -34,9 +34,7 @@ export async function walk(paths: readonly string[], links: 'refuse' | 'keep', s
   const check = new PathCheck(RULES);
   let pathBytes = 0;
   // Those that come next are last.
-  const waiting = paths
-    .map((path) => ({ path: basename(resolve(path)), source: resolve(path) }))
-    .toReversed();
+  const waiting = paths.map((path) => ({ path: basename(resolve(path)), source: resolve(path) })).toReversed();
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const { path, source } = next;
     const entry = entryOf(path, source, links);

@@ -71,7 +71,7 @@ export class FrameChannel {
   }
 
   /** The frames of the peer. Ends when it sends nothing more; fails when the channel has ended otherwise. */
-  async *frames(): AsyncGenerator<FilesFrame> {
+  async *frames(): AsyncGenerator<FilesFrame, undefined> {
     const decoder = new FrameDecoder();
     try {
       const chunks: AsyncIterable<Buffer> = this.#stream.iterator({ destroyOnReturn: false });
@@ -82,6 +82,7 @@ export class FrameChannel {
       throw error instanceof ProtocolError ? error : await this.#loss();
     }
     if (!decoder.isBetweenFrames) throw new ProtocolError('The peer ended in the middle of a frame');
+    return undefined;
   }
 
   /** Sends nothing more. */

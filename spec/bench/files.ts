@@ -1,7 +1,15 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
 import { once } from 'node:events';
-import { createReadStream, createWriteStream, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -99,7 +107,12 @@ async function* measure(start: Start): AsyncGenerator<Ratio> {
   try {
     const [big, small] = [join(folder, 'big'), join(folder, 'small')];
     write(big, small);
-    const seconds: Record<'large' | 'stream' | 'small' | 'tar', number[]> = { large: [], stream: [], small: [], tar: [] };
+    const seconds: Record<'large' | 'stream' | 'small' | 'tar', number[]> = {
+      large: [],
+      stream: [],
+      small: [],
+      tar: [],
+    };
     let mib = 0;
     const ours = async (kind: string, path: string): Promise<number> => {
       const into = mkdtempSync(join(folder, 'into-'));

@@ -19,7 +19,8 @@ describe('rxp2p send and receive', () => {
   afterEach(() => lab.close());
 
   const waiting = async (program: Program): Promise<string> => String((await program.event('ready'))['ticket']);
-  const sending = (...args: readonly string[]) => rxp2p('send', path('sent'), '--json', '--bind', newAddress(), ...args);
+  const sending = (...args: readonly string[]) =>
+    rxp2p('send', path('sent'), '--json', '--bind', newAddress(), ...args);
   const receiving = (...args: readonly string[]) =>
     rxp2p('receive', '--json', '--yes', '--into', path('into'), '--bind', newAddress(), ...args);
   const wholeTree = () => {
@@ -114,7 +115,8 @@ describe('rxp2p send and receive', () => {
       });
       say(FILES_FRAME.file, encodeStart({ index: 1, from: 0 }));
       for (let at = 0; at < 4.5 * MIB; at += MIB / 4) say(FILES_FRAME.content, content.subarray(at, at + MIB / 4));
-      const isFar = ({ event, bytes }: Readonly<Record<string, unknown>>) => event === 'progress' && Number(bytes) >= 4.5 * MIB;
+      const isFar = ({ event, bytes }: Readonly<Record<string, unknown>>) =>
+        event === 'progress' && Number(bytes) >= 4.5 * MIB;
       await first.until('most of it', ({ events }) => events.some(isFar));
       first.signal('SIGKILL');
       await first.exit();
@@ -134,7 +136,8 @@ describe('rxp2p send and receive', () => {
     async () => {
       writeTree(path(''), { 'sent/big': randomBytes(80 * MIB), 'sent/small': 'small' });
       const address = newAddress();
-      const send = () => rxp2p('send', path('sent'), '--json', '--bind', address, '--port', '4100', '--key', path('key'));
+      const send = () =>
+        rxp2p('send', path('sent'), '--json', '--bind', address, '--port', '4100', '--key', path('key'));
       const first = send();
       const ticket = await waiting(first);
       const receiver = receiving(ticket);
@@ -143,7 +146,9 @@ describe('rxp2p send and receive', () => {
       await first.exit();
       const second = send();
       expect(await waiting(second)).toBe(ticket);
-      expect(await receiver.exit()).withContext(receiver.stderr).toBe(0);
+      expect(await receiver.exit())
+        .withContext(receiver.stderr)
+        .toBe(0);
       wholeTree();
     },
     COMMAND_LIMIT_MS,

@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { encodeHeader, FILES_FRAME, FrameDecoder, MAX_PAYLOAD_BYTES, type FilesFrame } from '../../lib/files/frames.js';
-import { decodeEntries, decodePack, encodeEntries, encodePacked, expectRole, encodeRole } from '../../lib/files/messages.js';
+import {
+  decodeEntries,
+  decodePack,
+  encodeEntries,
+  encodePacked,
+  expectRole,
+  encodeRole,
+} from '../../lib/files/messages.js';
 import { ProtocolError } from '../../lib/index.js';
 
 /** Cuts bytes as a network does. */
@@ -87,8 +94,21 @@ describe('What a transfer says', () => {
   });
 
   it('is refused where it is something else, whatever it is', () => {
-    const wrong = ['', '{}', '[1]', '[["f"]]', '[["f","a",1,2,-1]]', '[["f","a",4096,2,3]]', '[["d","a",1,2,3]]', '[["l","a",1]]', '[["f","a",1,2,1e300]]'];
-    for (const text of wrong) expect(() => decodeEntries(Buffer.from(text))).withContext(text).toThrowError(ProtocolError);
+    const wrong = [
+      '',
+      '{}',
+      '[1]',
+      '[["f"]]',
+      '[["f","a",1,2,-1]]',
+      '[["f","a",4096,2,3]]',
+      '[["d","a",1,2,3]]',
+      '[["l","a",1]]',
+      '[["f","a",1,2,1e300]]',
+    ];
+    for (const text of wrong)
+      expect(() => decodeEntries(Buffer.from(text)))
+        .withContext(text)
+        .toThrowError(ProtocolError);
     fc.assert(
       fc.property(fc.json(), (text) => {
         try {

@@ -51,7 +51,8 @@ describe('A transfer of files', () => {
     chmodSync(path('sent/a.txt'), 0o755);
     chmodSync(path('sent/deep/exact.bin'), 0o444);
     chmodSync(path('sent/none'), 0o500);
-    for (const name of ['sent/a.txt', 'sent/deep/er/b.bin', 'sent/none']) utimesSync(path(name), 1_000_000_000, 1_234_567_890.5);
+    for (const name of ['sent/a.txt', 'sent/deep/er/b.bin', 'sent/none'])
+      utimesSync(path(name), 1_000_000_000, 1_234_567_890.5);
     const { sender, receiver } = await transferred(lab, [path('sent')], { into: path('into') });
     expect([sender.error, receiver.error]).toEqual([undefined, undefined]);
     expect(treeOf(path('into'))).toEqual({ 'sent/': '', ...prefixed('sent', treeOf(path('sent'))) });
@@ -163,13 +164,21 @@ describe('A transfer of files', () => {
 
     const renamed = await transferred(lab, [path('sent')], { into: path('into'), existing: 'rename' });
     expect(renamed.receiver.error).toBeUndefined();
-    expect(only(renamed.receiver.steps, 'file').map((step) => step.as)).toEqual(['sent/a (2).txt', 'sent/b (2)', 'sent/c (2)']);
+    expect(only(renamed.receiver.steps, 'file').map((step) => step.as)).toEqual([
+      'sent/a (2).txt',
+      'sent/b (2)',
+      'sent/c (2)',
+    ]);
     expect(readFileSync(path('into/sent/a (2).txt'), 'utf8')).toBe('new');
     expect(readFileSync(path('into/sent/a.txt'), 'utf8')).toBe('old');
 
     const replaced = await transferred(lab, [path('sent')], { into: path('into'), existing: 'replace' });
     expect(replaced.receiver.error).toBeUndefined();
-    expect(['a.txt', 'b', 'c'].map((name) => readFileSync(path(`into/sent/${name}`), 'utf8'))).toEqual(['new', 'new', 'c']);
+    expect(['a.txt', 'b', 'c'].map((name) => readFileSync(path(`into/sent/${name}`), 'utf8'))).toEqual([
+      'new',
+      'new',
+      'c',
+    ]);
     // The link, and not what it leads to.
     expect(lstatSync(path('into/sent/c')).isFile()).toBeTrue();
     expect(existsSync(path('into/sent/elsewhere'))).toBeFalse();
@@ -279,7 +288,12 @@ describe('A transfer of files', () => {
     const both = await Promise.all(
       [0, 1].map((index) => transferred(lab, [path(`from${index}/big`)], { into: path('into') })),
     );
-    expect(both.flatMap(({ receiver }) => outcomes(receiver.steps)).map(([, outcome]) => outcome).toSorted()).toEqual(['failed', 'received']);
+    expect(
+      both
+        .flatMap(({ receiver }) => outcomes(receiver.steps))
+        .map(([, outcome]) => outcome)
+        .toSorted(),
+    ).toEqual(['failed', 'received']);
     expect(contents.some((content) => content.equals(readFileSync(path('into/big'))))).toBeTrue();
   });
 

@@ -62,6 +62,8 @@ describe('What a transfer sends', () => {
     for (const payload of payloads) await frames.send(FILES_FRAME.pack, payload);
     frames.end();
     await reading;
-    expect(received.map((payload, index) => payload.equals(payloads[index] ?? Buffer.alloc(1)))).toEqual(payloads.map(() => true));
+    expect(received.map((payload, index) => payload.equals(payloads[index] ?? Buffer.alloc(1)))).toEqual(
+      payloads.map(() => true),
+    );
   });
 });

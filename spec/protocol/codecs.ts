@@ -132,7 +132,10 @@ export const CODECS: Readonly<Record<string, Codec>> = {
     (bytes) => [...new FilesFrameDecoder().push(bytesOf(bytes))],
     (frames) =>
       Buffer.concat(
-        frames.flatMap(({ type, isCompressed, payload }) => [encodeHeader(type, payload.length, isCompressed), payload]),
+        frames.flatMap(({ type, isCompressed, payload }) => [
+          encodeHeader(type, payload.length, isCompressed),
+          payload,
+        ]),
       ),
   ),
   'files-entries': codec(

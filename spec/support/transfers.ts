@@ -77,7 +77,10 @@ export function treeOf(root: string, folder = ''): Record<string, string> {
     const stats = lstatSync(join(root, path));
     if (stats.isDirectory()) Object.assign(tree, { [`${path}/`]: '' }, treeOf(root, path));
     else if (stats.isSymbolicLink()) tree[path] = `→ ${readlinkSync(join(root, path))}`;
-    else tree[path] = createHash('sha1').update(readFileSync(join(root, path))).digest('hex');
+    else
+      tree[path] = createHash('sha1')
+        .update(readFileSync(join(root, path)))
+        .digest('hex');
   }
   return tree;
 }

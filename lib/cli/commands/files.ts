@@ -53,10 +53,7 @@ Exit status: 0 when all is there, verified; 1 when not, or not all; 2 for wrong 
 
 /** Either side may wait, and either may dial. */
 function bothOptions(): Option[] {
-  const reachable = [
-    new Option('--qr', 'on a terminal, show the ticket as a QR code, too'),
-    ...reachableOptions(),
-  ];
+  const reachable = [new Option('--qr', 'on a terminal, show the ticket as a QR code, too'), ...reachableOptions()];
   const names = new Set(reachable.map((option) => option.attributeName()));
   return [...reachable, ...diallingOptions().filter((option) => !names.has(option.attributeName()))];
 }

@@ -1,4 +1,4 @@
-import { interval, Subscription } from 'rxjs';
+import { interval, noop, type Subscription } from 'rxjs';
 import type { FilesStep } from '../../files/interface.js';
 import { clean } from '../../words.js';
 import { reporter, type Report } from '../report.js';
@@ -58,8 +58,11 @@ export class Display {
       if (words !== undefined) this.#draw();
     };
     const every = { drawn: DRAW_MS, lines: LINE_MS, json: EVENT_MS }[this.#how];
-    this.#ticking = interval(every).subscribe(() => {
-      this.#tick();
+    this.#ticking = interval(every).subscribe({
+      next: () => {
+        this.#tick();
+      },
+      error: noop,
     });
   }
 
@@ -68,7 +71,11 @@ export class Display {
     if (this.#how === 'json' || !process.stderr.isTTY) return;
     const { renderUnicodeCompact } = await import('uqr');
     const code = renderUnicodeCompact(text, { border: 2, ecc: 'L' });
-    this.report('qr', {}, code.indexOf('\n') < process.stderr.columns ? code : 'The terminal is too narrow for a QR code.');
+    this.report(
+      'qr',
+      {},
+      code.indexOf('\n') < process.stderr.columns ? code : 'The terminal is too narrow for a QR code.',
+    );
   }
 
   /** What is being done until contents come. */
@@ -120,7 +127,11 @@ export class Display {
               : as === undefined
                 ? undefined
                 : `${name} is there as ${clean(as)}`;
-        this.report(type, { path, outcome, ...(as !== undefined && { as }), ...(reason !== undefined && { reason }) }, words);
+        this.report(
+          type,
+          { path, outcome, ...(as !== undefined && { as }), ...(reason !== undefined && { reason }) },
+          words,
+        );
         break;
       }
       case 'done': {

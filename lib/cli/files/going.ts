@@ -1,14 +1,4 @@
-import {
-  catchError,
-  defer,
-  EMPTY,
-  retry,
-  switchMap,
-  takeWhile,
-  tap,
-  timer,
-  type Observable,
-} from 'rxjs';
+import { catchError, defer, EMPTY, retry, switchMap, takeWhile, tap, timer, type Observable } from 'rxjs';
 import type { Channel, Connection } from '../../connection/connection.js';
 import { ClosedError, ConnectError, FilesError, InvalidUnlError, reasonOf } from '../../errors.js';
 import type { FilesStep } from '../../files/interface.js';
@@ -95,11 +85,7 @@ export function served$(
 }
 
 /** Shows the steps of a transfer; sets `isWhole` when all went well. Never fails. */
-export function shown$(
-  step$: Observable<FilesStep>,
-  display: Display,
-  onWhole: () => void,
-): Observable<FilesStep> {
+export function shown$(step$: Observable<FilesStep>, display: Display, onWhole: () => void): Observable<FilesStep> {
   return step$.pipe(
     tap((step) => {
       display.step(step);

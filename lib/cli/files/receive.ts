@@ -26,7 +26,9 @@ const SHOWN = 10;
 export async function receive(text: string | undefined, options: ReceiveOptions): Promise<void> {
   const { into, yes = false, json, existing } = options;
   if (!yes && !(process.stdin.isTTY && process.stderr.isTTY))
-    throw new InvalidOptionError('Nobody can be asked whether to take what is offered: there is no terminal. With --yes it is taken.');
+    throw new InvalidOptionError(
+      'Nobody can be asked whether to take what is offered: there is no terminal. With --yes it is taken.',
+    );
   const display = await Display.open(json, 'received');
   let status = 1;
   let accepted: string | undefined;

@@ -1,4 +1,4 @@
-import { endWith, ignoreElements, map, merge, takeWhile } from 'rxjs';
+import { endWith, ignoreElements, map, merge, noop, takeWhile } from 'rxjs';
 import { createNet } from '../../net.js';
 import { diallerOf, type DialOptions } from '../dialler.js';
 import { reportConnection, reportNode } from '../node-report.js';
@@ -46,15 +46,15 @@ export async function waitForPeer(
     },
     report,
   );
-  const watching = net.connections$.subscribe((connection) => {
-    reportConnection(connection, 0, report);
+  const watching = net.connections$.subscribe({
+    next: (connection) => {
+      reportConnection(connection, 0, report);
+    },
+    error: noop,
   });
   const step$ = served$(net.channels$(channel), side, display, waiting);
   const isOver$ = shown$(step$, display, onWhole).pipe(ignoreElements(), endWith(true));
-  await runUntilInterrupted(
-    net,
-    merge(isOver$, ready$.pipe(map(() => false))).pipe(takeWhile((isOver) => !isOver)),
-  );
+  await runUntilInterrupted(net, merge(isOver$, ready$.pipe(map(() => false))).pipe(takeWhile((isOver) => !isOver)));
   watching.unsubscribe();
 }
 

@@ -86,9 +86,11 @@ export function standingLines(standing: Standing, columns: number): string {
   return `${cutText(cleanLine(standing.path), columns)}\n${words}`;
 }
 
+const CHARACTERS = new Intl.Segmenter();
+
 /** Cuts a text off at the left, where names are alike, so that it fits on a line. */
 export function cutText(text: string, columns: number): string {
-  const characters = [...text];
+  const characters = Array.from(CHARACTERS.segment(text), ({ segment }) => segment);
   const most = Math.max(1, columns - 1);
   return characters.length <= most ? text : `…${characters.slice(characters.length - most + 1).join('')}`;
 }

@@ -16,7 +16,8 @@ const DOING: Readonly<Record<string, string>> = {
 export function showAttempts(net: Pick<Net, 'trace$'>, display: Display): Subscription {
   return net.trace$.subscribe({
     next: (step) => {
-      if (step.type === 'technique' && step.outcome === 'started') display.phase(DOING[step.technique] ?? `trying ${step.technique}`);
+      if (step.type === 'technique' && step.outcome === 'started')
+        display.phase(DOING[step.technique] ?? `trying ${step.technique}`);
     },
     error: noop,
   });
