@@ -49,11 +49,6 @@ export function formatRendezvous({ key, url, ...server }: RendezvousAddress): st
   return key === undefined ? formatServer(server) : `rxp2p://${key}@${formatServer(server)}`;
 }
 
-/** Whether two names are of one server, spoken to in one way. */
-export function sameRendezvous(a: RendezvousAddress, b: RendezvousAddress): boolean {
-  return formatRendezvous(a) === formatRendezvous(b);
-}
-
 /** The URL of the HTTP services of a server that is named by WebSocket; `undefined` for others, whose services have a port of their own. */
 export function servicesOf({ url }: RendezvousAddress): URL | undefined {
   return url === undefined ? undefined : new URL(url.replace(/^ws/, 'http'));

@@ -42,7 +42,7 @@ const MOST = 1e15 - 1;
 /** In seconds. */
 const DAY = 86_400;
 
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
 export const SERVE_OPTIONS: readonly ServeOption[] = [
   { name: 'bind', kind: 'text', short: 'b', value: 'ADDR', help: 'the local address to listen on', otherwise: 'all' },

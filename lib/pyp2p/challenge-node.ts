@@ -38,7 +38,7 @@ function canChallenge({ security, config: { mode } }: TechniqueHost): boolean {
 }
 
 /** What a plain net gives to its challenges: its sessions and sockets, and connections that begin with PyP2P's nonce. */
-export function challengeContextOf({
+function challengeContextOf({
   config,
   runtime,
   peers,

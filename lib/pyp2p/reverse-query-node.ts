@@ -62,7 +62,7 @@ function canReverseQuery({ mode, mailbox }: ResolvedConfig): boolean {
 }
 
 /** What a plain net gives to PyP2P's reverse connects: its mailboxes, its sockets, and what it remembers. */
-export function reverseQueryContextOf(dependencies: ReverseQueryContextConfig): ReverseQueryContext {
+function reverseQueryContextOf(dependencies: ReverseQueryContextConfig): ReverseQueryContext {
   const { config, runtime, trace, peers, own, nonces } = dependencies;
   const { scheduler } = runtime;
   const { identity, mailbox: urls, bind } = config;

@@ -9,7 +9,7 @@ export const ALL_NETWORKS = [...NETWORK_NAMES, ...SHARED_NAMES];
 /** `a,b,…`: names of networks. */
 export const parseNetworks = (text: string): (NetworkName | SharedNetworkName)[] => text.split(',').map(parseNetwork);
 
-export const parseNetwork = (name: string): NetworkName | SharedNetworkName => {
+const parseNetwork = (name: string): NetworkName | SharedNetworkName => {
   if (isNetwork(name) || isSharedNetwork(name)) return name;
   throw new Error(`Expected a network, one of ${[...NETWORK_NAMES, ...SHARED_NAMES].join(', ')}; got \`${name}\``);
 };

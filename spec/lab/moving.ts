@@ -10,7 +10,7 @@ import type { Run } from './run.js';
 import { meetingPlaces, RXP2P, START_MS, startServers } from './servers.js';
 import { within } from './within.js';
 
-export const COUNTING = fileURLToPath(new URL('counting.js', import.meta.url));
+const COUNTING = fileURLToPath(new URL('counting.js', import.meta.url));
 
 export interface MoveConfig {
   readonly pair: Pair;

@@ -44,13 +44,6 @@ const CONTROL_MAX_BYTES = 1_024;
 const HEADER_BYTES = 8;
 const OFFSET_BYTES = 6;
 
-/** A frame of a channel, or a piece of a `data` frame. */
-export interface ChannelFrame {
-  readonly type: ChannelFrameType;
-  readonly channel: number;
-  readonly payload: Buffer;
-}
-
 /** What opens a channel. */
 export interface Opening {
   readonly name: string;

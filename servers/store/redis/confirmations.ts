@@ -5,7 +5,7 @@ import type { Confirmation } from './envelope.js';
  * How long a process that has got a message may take to confirm it, in milliseconds: a client that has heard nothing for 500 ms
  * sends its signal another way, so it must have its answer before.
  */
-export const CONFIRM_MS = 300;
+const CONFIRM_MS = 300;
 
 interface Pending {
   readonly due: number;

@@ -32,7 +32,7 @@ import { chunksOf, expectThat, orFails, type Target } from '../target.js';
 const CONNECTION = 'A'.repeat(22);
 
 /** Frames of channels as a peer sends them when all is well, whichever side it is. */
-export const CHANNEL_FRAMES: readonly Buffer[] = [1, 2].flatMap((channel) => [
+const CHANNEL_FRAMES: readonly Buffer[] = [1, 2].flatMap((channel) => [
   encodeChannelFrame(CHANNEL_FRAME.open, channel, encodeOpening({ name: 'chat', priority: 'normal' })),
   encodeChannelFrame(CHANNEL_FRAME.data, channel, Buffer.from('\0\0\0\u0007message\n')),
   encodeChannelFrame(CHANNEL_FRAME.window, OWN_CHANNEL, encodeLimit(131_072)),
