@@ -19,7 +19,7 @@ export const DEFAULT_PATH: PathConfig = { delay: 20, jitter: 0, loss: 0, bandwid
 /** There and back over so many access lines: two, between any two hosts that have one each. */
 export const roundTripTime = (path: Pick<PathConfig, 'delay'>, lines = 2): number => 2 * lines * path.delay;
 
-const WIRES = ['netem', 'tap'] as const;
+export const WIRES = ['netem', 'tap'] as const;
 export type Wire = (typeof WIRES)[number];
 
 export const describeWire: Readonly<Record<Wire, string>> = {
