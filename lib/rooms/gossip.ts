@@ -1,9 +1,11 @@
-import type { BroadcastInput, BroadcastOptions, BroadcastOutput } from './broadcast/interface.js';
+import { createBroadcast } from './broadcast/broadcast.js';
+import type { Broadcast, BroadcastInput, BroadcastOptions, BroadcastOutput } from './broadcast/interface.js';
 import type { BroadcastMessage } from './broadcast/messages.js';
 import type { PeerId } from '../identity.js';
 import type { Machine, Member, Random } from './machine.js';
-import type { OverlayInput, OverlayOptions, OverlayOutput } from './overlay/interface.js';
+import type { Overlay, OverlayInput, OverlayOptions, OverlayOutput } from './overlay/interface.js';
 import type { OverlayMessage } from './overlay/messages.js';
+import { createOverlay } from './overlay/overlay.js';
 
 /** What neighbours say to each other. */
 export type GossipMessage = OverlayMessage | BroadcastMessage;
@@ -33,4 +35,98 @@ export interface Gossip extends Machine<GossipInput, GossipOutput> {
   readonly neighbours: readonly Member[];
   /** Others who are said to be in the room. */
   readonly known: readonly Member[];
+}
+
+/**
+ * Makes both machines of a member, the overlay and the broadcast, and tells each what the other has to say.
+ *
+ * @param config this node, chance, and the sizes and times of both.
+ *
+ * @example
+ * const gossip = createGossip({ self: { id: 'me', unl: '…', dialable: true }, random: Math.random });
+ * const [dial] = gossip.handle({ type: 'found', members: [{ id: 'you', unl: '…', dialable: true }] }, 0);
+ * dial?.type; // 'dial'
+ */
+export function createGossip(config: GossipConfig): Gossip {
+  return new BothMachines(createOverlay(config), createBroadcast(config));
+}
+
+class BothMachines implements Gossip {
+  constructor(
+    readonly overlay: Overlay,
+    readonly broadcast: Broadcast,
+  ) {}
+
+  get neighbours(): readonly Member[] {
+    return this.overlay.neighbours;
+  }
+
+  get known(): readonly Member[] {
+    return this.overlay.known;
+  }
+
+  get wakeAt(): number | undefined {
+    const [overlay, broadcast] = [this.overlay.wakeAt, this.broadcast.wakeAt];
+    if (overlay === undefined || broadcast === undefined) return overlay ?? broadcast;
+    return Math.min(overlay, broadcast);
+  }
+
+  handle(input: GossipInput, now: number): readonly GossipOutput[] {
+    switch (input.type) {
+      case 'received': {
+        const { from, message } = input;
+        return isOfBroadcast(message)
+          ? this.#fromBroadcast(this.broadcast.handle({ type: 'received', from, message }, now), now)
+          : this.#fromOverlay(this.overlay.handle({ type: 'received', from, message }, now), now);
+      }
+      case 'publish':
+      case 'checked':
+        return this.#fromBroadcast(this.broadcast.handle(input, now), now);
+      case 'wake': {
+        const { wakeAt } = this.overlay;
+        const out = this.#fromBroadcast(this.broadcast.handle(input, now), now);
+        if (wakeAt === undefined || wakeAt > now) return out;
+        const more = this.#fromOverlay(this.overlay.handle(input, now), now);
+        return out.length === 0 ? more : [...out, ...more];
+      }
+      default:
+        return this.#fromOverlay(this.overlay.handle(input, now), now);
+    }
+  }
+
+  /** What the overlay wants done, and what the broadcast wants since it has other neighbours. */
+  #fromOverlay(outputs: readonly OverlayOutput[], now: number): readonly GossipOutput[] {
+    if (!outputs.some(({ type }) => type === 'up' || type === 'down')) return outputs;
+    const all: GossipOutput[] = [];
+    for (const output of outputs) {
+      all.push(output);
+      if (output.type === 'up' || output.type === 'down')
+        all.push(...this.#fromBroadcast(this.broadcast.handle(output, now), now));
+    }
+    return all;
+  }
+
+  /** What the broadcast wants done; the overlay hears of those who are suspect. */
+  #fromBroadcast(outputs: readonly BroadcastOutput[], now: number): readonly GossipOutput[] {
+    const all: GossipOutput[] = [];
+    for (const output of outputs) {
+      if (output.type === 'suspect') all.push(...this.#fromOverlay(this.overlay.handle(output, now), now));
+      else all.push(output);
+    }
+    return all;
+  }
+}
+
+function isOfBroadcast(message: GossipMessage): message is BroadcastMessage {
+  switch (message.type) {
+    case 'gossip':
+    case 'announce':
+    case 'graft':
+    case 'prune':
+    case 'history':
+    case 'past':
+      return true;
+    default:
+      return false;
+  }
 }

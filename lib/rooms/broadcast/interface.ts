@@ -3,10 +3,11 @@ import type { Machine, Random } from '../machine.js';
 import type { BroadcastMessage, Carried } from './messages.js';
 
 /**
- * What the room says of a message: `accept` has it delivered and passed on, `ignore` neither, and `reject` counts against the neighbour
- * that sent it, since it should have found out as well.
+ * What the room says of a message. `accept`: it is delivered and passed on. `ignore`: it is genuine, but not wanted, and does neither.
+ * `refuse`: it is not taken from this neighbour, which sends too much; another may bring it. `reject`: it is forged, which counts against
+ * the neighbour, since that should have found out as well; another may bring the true one.
  */
-export type Verdict = 'accept' | 'reject' | 'ignore';
+export type Verdict = 'accept' | 'ignore' | 'refuse' | 'reject';
 
 /** What happens to the broadcast. */
 export type BroadcastInput =
@@ -16,7 +17,7 @@ export type BroadcastInput =
   /** This node says something. */
   | { readonly type: 'publish'; readonly message: Carried }
   | { readonly type: 'received'; readonly from: PeerId; readonly message: BroadcastMessage }
-  /** The answer to a `check`, at once or later. */
+  /** The answer to a `check`, after it or later. */
   | { readonly type: 'checked'; readonly id: string; readonly from: PeerId; readonly verdict: Verdict }
   | { readonly type: 'wake' };
 
@@ -29,7 +30,7 @@ export type BroadcastOutput =
   | {
       readonly type: 'deliver';
       readonly message: Carried;
-      /** Hops that it has made: 1 from its author. */
+      /** Hops that it has made, as its way says: 1 from its author; 0 where it was there before this node came. */
       readonly hops: number;
       /** Whether it was there before this node came. */
       readonly isPast: boolean;

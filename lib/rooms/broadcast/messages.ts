@@ -3,6 +3,8 @@ export interface Carried {
   /** Made from its author, the author's stream and the number in it. */
   readonly id: string;
   readonly bytes: Uint8Array;
+  /** Whether newcomers are given it as history. */
+  readonly isKept: boolean;
 }
 
 /** A message is pushed up to this size, in bytes; a larger one is only announced, and fetched once by each node. */

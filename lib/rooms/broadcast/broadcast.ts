@@ -1,0 +1,326 @@
+import { ByAge } from '../../bounds/by-age.js';
+import type { PeerId } from '../../identity.js';
+import type { Random } from '../machine.js';
+import { Checking, type Candidate } from './checking.js';
+import type { Broadcast, BroadcastConfig, BroadcastInput, BroadcastOutput, Verdict } from './interface.js';
+import { Kept } from './kept.js';
+import {
+  MAX_HISTORY,
+  MAX_IDS,
+  MAX_PUSHED_BYTES,
+  MAX_ROUND,
+  type Announced,
+  type BroadcastMessage,
+  type Carried,
+  type Graft,
+  type Past,
+} from './messages.js';
+import { MissingMessages, type Announcer } from './missing.js';
+import { Neighbour } from './neighbour.js';
+
+/** Announcements wait for each other so long, in milliseconds: what is pushed is ahead of them by more than a hop then. */
+const ANNOUNCE_MS = 20;
+/** A way that saves so many hops takes the place of the one that a message has come by (Plumtree §3.8). */
+const THRESHOLD = 3;
+/** Messages that are known to have been here: minutes of a busy room. What comes again later is told by its number. */
+const MAX_SEEN = 8_192;
+/** Who has sent so many forged messages is suspect, and who has so often not sent what it had announced, with nothing new in between. */
+const MAX_FAULTS = 3;
+/** A neighbour that pushes what is here already is told so often, in milliseconds: what was on its way comes before it has heard. */
+const PRUNE_MS = 1_000;
+/** Neighbours that are asked for messages of before, as long as they have none. */
+const HISTORY_TRIES = 3;
+
+/**
+ * Makes the broadcast of one member: Plumtree (Leitão, Pereira, Rodrigues, SRDS 2007) as a pure state machine. Messages are pushed along
+ * the branches of a tree, and announced to all other neighbours. A neighbour that pushes what is here already becomes one that only
+ * announces; one whose announced message does not come by the tree is asked for it, and becomes a branch. So the tree grows by itself, and
+ * mends itself.
+ *
+ * It differs from the paper where messages are large and strangers hostile: what the room has not accepted is neither passed on nor known,
+ * so that nobody takes the place of a true message with a false one; large messages are announced only; a neighbour that announces and does
+ * not deliver is told of; all tables are bounded, each neighbour's share by itself.
+ *
+ * @param config chance, sizes and times.
+ *
+ * @example
+ * const broadcast = createBroadcast({ random: Math.random });
+ * broadcast.handle({ type: 'up', id: 'you' }, 0);
+ * const message = { id: 'me 1', bytes: Buffer.from('hello'), isKept: true };
+ * broadcast.handle({ type: 'publish', message }, 0).length; // 1
+ */
+export function createBroadcast(config: BroadcastConfig): Broadcast {
+  return new Plumtree(config);
+}
+
+class Plumtree implements Broadcast {
+  readonly #random: Random;
+  readonly #history: number;
+  readonly #neighbours = new Map<PeerId, Neighbour>();
+  readonly #seen = new ByAge<string, true>();
+  readonly #kept = new Kept();
+  readonly #missing: MissingMessages;
+  readonly #checking = new Checking();
+  #historyTries = HISTORY_TRIES;
+  #announceAt = Infinity;
+  #now = 0;
+  #out: BroadcastOutput[] = [];
+
+  constructor({ random, options }: BroadcastConfig) {
+    this.#random = random;
+    this.#history = Math.min(options?.history ?? 0, MAX_HISTORY);
+    this.#missing = new MissingMessages(options?.graftMs);
+  }
+
+  get wakeAt(): number | undefined {
+    const wakeAt = Math.min(this.#announceAt, this.#missing.wakeAt);
+    return wakeAt === Infinity ? undefined : wakeAt;
+  }
+
+  handle(input: BroadcastInput, now: number): readonly BroadcastOutput[] {
+    this.#now = now;
+    switch (input.type) {
+      case 'received': {
+        const from = this.#neighbours.get(input.from);
+        if (from !== undefined) this.#received(from, input.message);
+        break;
+      }
+      case 'checked':
+        this.#checked(input.id, input.from, input.verdict);
+        break;
+      case 'publish':
+        this.#publish(input.message);
+        break;
+      case 'up':
+        this.#up(input.id);
+        break;
+      case 'down':
+        this.#down(input.id);
+        break;
+      case 'wake':
+        break;
+    }
+    if (this.wakeAt !== undefined && this.wakeAt <= now) this.#lookAround();
+    if (this.#out.length === 0) return NONE;
+    const out = this.#out;
+    this.#out = [];
+    return out;
+  }
+
+  #received(from: Neighbour, message: BroadcastMessage): void {
+    switch (message.type) {
+      case 'gossip':
+        this.#gossip(from, message.message, Math.min(Math.max(message.round, 1), MAX_ROUND));
+        break;
+      case 'announce':
+        for (let i = 0; i < message.announced.length && i < MAX_IDS; i++) {
+          const announced = message.announced[i];
+          if (announced !== undefined && !this.#seen.has(announced.id))
+            this.#missing.announced(from, announced, this.#now);
+        }
+        break;
+      case 'graft':
+        this.#graft(from, message);
+        break;
+      case 'prune':
+        from.isEager = false;
+        break;
+      case 'history':
+        this.#giveHistory(from, message.count);
+        break;
+      case 'past':
+        this.#past(from, message);
+        break;
+    }
+  }
+
+  #gossip(from: Neighbour, message: Carried, round: number): void {
+    from.asked.delete(message.id);
+    if (this.#seen.has(message.id)) {
+      if (message.bytes.length <= MAX_PUSHED_BYTES) this.#prune(from);
+      return;
+    }
+    this.#check({ from, message, round });
+  }
+
+  #check(candidate: Candidate): void {
+    if (this.#checking.add(candidate))
+      this.#out.push({ type: 'check', from: candidate.from.id, message: candidate.message });
+  }
+
+  #checked(id: string, by: PeerId, verdict: Verdict): void {
+    const checked = this.#checking.take(id, by);
+    if (checked === undefined) return;
+    const [{ from, message, round }, others] = checked;
+    if (verdict === 'accept' || verdict === 'ignore') {
+      this.#remember(id);
+      if (verdict === 'accept') this.#accepted(from, message, round, others);
+      else this.#missing.found(id);
+      return;
+    }
+    if (verdict === 'reject' && ++from.forged >= MAX_FAULTS) this.#suspect(from);
+    this.#missing.notFrom(id, by, this.#now);
+    // Another has sent under the same name, perhaps the true one.
+    for (const other of others) this.#check(other);
+  }
+
+  #accepted(from: Neighbour, message: Carried, round: number, others: readonly Candidate[]): void {
+    this.#kept.add(message, round);
+    this.#out.push({ type: 'deliver', message, hops: round, isPast: round === PAST });
+    const announcers = this.#missing.found(message.id);
+    if (round === PAST) return;
+    if (from.failures > 0) from.failures--;
+    const isPushed = message.bytes.length <= MAX_PUSHED_BYTES;
+    if (isPushed) {
+      if (this.#isNeighbour(from)) from.isEager = true;
+      for (const other of others) if (other.round !== PAST) this.#prune(other.from);
+    }
+    const have = [from, ...others.map((other) => other.from), ...announcers.map(({ neighbour }) => neighbour)];
+    this.#spread(message, round + 1, have);
+    // Plumtree §3.8: the tree takes the shorter way from now on.
+    const best = announcers.reduce<Announcer | undefined>(
+      (a, b) => (a === undefined || b.round < a.round ? b : a),
+      undefined,
+    );
+    if (!isPushed || best === undefined || best.neighbour === from || round - best.round < THRESHOLD) return;
+    best.neighbour.isEager = true;
+    this.#send(best.neighbour, { type: 'graft', ids: [], isBranch: true });
+    this.#prune(from);
+  }
+
+  #publish(message: Carried): void {
+    if (this.#seen.has(message.id)) return;
+    this.#remember(message.id);
+    this.#kept.add(message, 0);
+    this.#missing.found(message.id);
+    this.#spread(message, 1);
+  }
+
+  /** Pushes or announces a message to all neighbours, but for those that have it. */
+  #spread(message: Carried, round: number, have: readonly Neighbour[] = []): void {
+    const isPushed = message.bytes.length <= MAX_PUSHED_BYTES;
+    let announced: Announced | undefined;
+    for (const neighbour of this.#neighbours.values()) {
+      if (have.includes(neighbour)) continue;
+      if (isPushed && neighbour.isEager) {
+        this.#send(neighbour, { type: 'gossip', message, round: Math.min(round, MAX_ROUND) });
+        continue;
+      }
+      announced ??= { id: message.id, round: Math.min(round, MAX_ROUND), length: message.bytes.length };
+      neighbour.announcements.push(announced);
+      if (neighbour.announcements.length >= MAX_IDS || !isPushed) this.#announce(neighbour);
+      else if (this.#announceAt === Infinity) this.#announceAt = this.#now + ANNOUNCE_MS;
+    }
+  }
+
+  #announce(neighbour: Neighbour): void {
+    if (neighbour.announcements.length === 0) return;
+    this.#send(neighbour, { type: 'announce', announced: neighbour.announcements });
+    neighbour.announcements = [];
+  }
+
+  #prune(neighbour: Neighbour): void {
+    if (!neighbour.isEager && neighbour.prunedAt + PRUNE_MS > this.#now) return;
+    if (!this.#isNeighbour(neighbour)) return;
+    neighbour.isEager = false;
+    neighbour.prunedAt = this.#now;
+    this.#send(neighbour, { type: 'prune' });
+  }
+
+  #graft(from: Neighbour, { ids, isBranch }: Graft): void {
+    if (isBranch) from.isEager = true;
+    for (let i = 0; i < ids.length && i < MAX_IDS; i++) {
+      const kept = this.#kept.get(ids[i] ?? '');
+      if (kept === undefined || !from.mayResend(kept.message.bytes.length)) continue;
+      this.#send(from, { type: 'gossip', message: kept.message, round: Math.min(kept.round + 1, MAX_ROUND) });
+    }
+  }
+
+  #up(id: PeerId): void {
+    this.#down(id);
+    const neighbour = new Neighbour(id, () => this.#now);
+    this.#neighbours.set(id, neighbour);
+    this.#askHistory(neighbour);
+  }
+
+  #down(id: PeerId): void {
+    const gone = this.#neighbours.get(id);
+    if (gone === undefined) return;
+    this.#neighbours.delete(id);
+    this.#missing.lost(id);
+    if (gone.isEager) this.#stayInTree();
+  }
+
+  /** Without any branch it would wait for the next announcement. */
+  #stayInTree(): void {
+    const all = [...this.#neighbours.values()];
+    if (all.some(({ isEager }) => isEager)) return;
+    const next = all[Math.floor(this.#random() * all.length)];
+    if (next === undefined) return;
+    next.isEager = true;
+    this.#send(next, { type: 'graft', ids: [], isBranch: true });
+  }
+
+  #askHistory(neighbour: Neighbour): void {
+    if (this.#history === 0 || this.#historyTries === 0) return;
+    this.#historyTries--;
+    neighbour.pastLeft = this.#history;
+    this.#send(neighbour, { type: 'history', count: this.#history });
+  }
+
+  #giveHistory(to: Neighbour, count: number): void {
+    if (to.hasHistory) return;
+    to.hasHistory = true;
+    const messages = this.#kept.last(Math.max(1, count));
+    if (messages.length === 0) this.#send(to, { type: 'past', message: undefined, left: 0 });
+    for (const [i, message] of messages.entries())
+      this.#send(to, { type: 'past', message, left: messages.length - 1 - i });
+  }
+
+  #past(from: Neighbour, { message, left }: Past): void {
+    if (from.pastLeft === 0) return;
+    from.pastLeft = Math.min(from.pastLeft - 1, left);
+    if (message === undefined) return;
+    // Somebody had some: nobody else is asked.
+    this.#historyTries = 0;
+    if (!this.#seen.has(message.id)) this.#check({ from, message, round: PAST });
+  }
+
+  #suspect(neighbour: Neighbour): void {
+    if (!this.#isNeighbour(neighbour)) return;
+    neighbour.failures = 0;
+    neighbour.forged = 0;
+    this.#out.push({ type: 'suspect', id: neighbour.id });
+  }
+
+  #lookAround(): void {
+    if (this.#announceAt <= this.#now) {
+      this.#announceAt = Infinity;
+      for (const neighbour of this.#neighbours.values()) this.#announce(neighbour);
+    }
+    for (const { neighbour, ids, isBranch } of this.#missing.due(this.#now)) {
+      if (isBranch) neighbour.isEager = true;
+      this.#send(neighbour, { type: 'graft', ids, isBranch });
+    }
+    for (const neighbour of this.#missing.failed(this.#neighbours.values(), this.#now))
+      if (++neighbour.failures >= MAX_FAULTS) this.#suspect(neighbour);
+  }
+
+  #remember(id: string): void {
+    this.#seen.add(id, true);
+    this.#seen.keep(MAX_SEEN);
+  }
+
+  #isNeighbour(neighbour: Neighbour): boolean {
+    return this.#neighbours.get(neighbour.id) === neighbour;
+  }
+
+  #send(to: Neighbour, message: BroadcastMessage): void {
+    this.#out.push({ type: 'send', to: to.id, message });
+  }
+}
+
+/** The round of a message of before this node came. */
+const PAST = 0;
+
+const NONE: readonly BroadcastOutput[] = [];

@@ -1,0 +1,312 @@
+import { TokenBucket } from '../../bounds/rate-limit.js';
+import type { PeerId } from '../../identity.js';
+import type { Member } from '../machine.js';
+import type { OverlayConfig, OverlayOutput } from './interface.js';
+import { MAX_MEMBERS, type OverlayMessage } from './messages.js';
+import { DISCOVERY, PassiveView, STRANGERS } from './passive-view.js';
+import { Peer, type PeerRates, type Purpose } from './peer.js';
+import { Peers } from './peers.js';
+import { Shunned } from './shunned.js';
+
+/** HyParView §5.1: log10(10,000) + 1, and six times as many. */
+const ACTIVE_VIEW = 5;
+const PASSIVE_VIEW = 30;
+
+/** Neighbours beyond those that it looks for: without a free place anywhere nobody would be taken in before somebody is put out. */
+const MORE = 1;
+/** A node that can be dialled takes so many more of those that cannot, since these may not reach each other. */
+const MORE_UNDIALABLE = 3;
+
+/** A peer that has been asked, or has not said what it wants, is given so long, in milliseconds: several round trips by a relay. */
+const ANSWER_MS = 10_000;
+/** A dial that has told nothing for so long, in milliseconds, is given up: every technique has been tried by then. */
+const DIAL_MS = 60_000;
+/** A dial that takes longer than this, in milliseconds, is not waited for with the next: two dozen round trips. */
+const PATIENCE_MS = 2_000;
+/** Dials at once: each may be several sockets. */
+const MAX_DIALS = 8;
+/** Channels that were opened by others who have not yet become neighbours. */
+const MAX_WAITING = 32;
+
+/** Who has refused is not asked again for so long, in milliseconds. */
+const REFUSED_MS = 10_000;
+/** Where few others are known, one that could not be dialled, or has gone, is tried again after so long, in milliseconds, and so often. */
+const RETRY_MS = 5_000;
+const RETRIES = 3;
+
+/** Messages of a peer. A hundred may join by this node's neighbour at once, and each walks on to this node. */
+const RECEIVE = { perSecond: 2, burst: 200 };
+/** Shuffles of a peer, its own and those that walk on by it: with each member starting one a minute three in a minute come by a neighbour. */
+const SHUFFLES = { perSecond: 0.05, burst: 10 };
+/** Members that this node dials because one neighbour says that they have joined. */
+const BRING = { perSecond: 0.1, burst: 8 };
+/** Neighbours that give way to others who need one more, in all: more would put this node into strangers' hands within seconds. */
+const EVICT = { perSecond: 1, burst: 8 };
+
+/** The channels of a member, and the views that they are chosen from: who is dialled, who becomes a neighbour, and who gives way. */
+export class Connections {
+  readonly peers: Peers;
+  readonly passive: PassiveView;
+  now = 0;
+  self: Member;
+  readonly #target: number;
+  readonly #shunned = new Shunned();
+  readonly #rates: PeerRates;
+  readonly #mayEvict: TokenBucket;
+  #out: OverlayOutput[] = [];
+  /** Whether it has ever had a neighbour. */
+  #hasBeenIn = false;
+  /** A dial has failed: those who can be dialled are tried first. */
+  #prefersDialable = false;
+
+  constructor({ self, random, options }: OverlayConfig) {
+    this.self = self;
+    this.#target = options?.activeView ?? ACTIVE_VIEW;
+    this.peers = new Peers(random);
+    this.passive = new PassiveView(options?.passiveView ?? PASSIVE_VIEW, random);
+    const now = () => this.now;
+    this.#rates = { receive: { ...RECEIVE, now }, shuffle: { ...SHUFFLES, now }, bring: { ...BRING, now } };
+    this.#mayEvict = new TokenBucket({ ...EVICT, now });
+  }
+
+  /** What is to be done since it was last asked. */
+  take(): readonly OverlayOutput[] {
+    if (this.#out.length === 0) return NONE;
+    const out = this.#out;
+    this.#out = [];
+    return out;
+  }
+
+  send(peer: Peer, message: OverlayMessage): void {
+    this.#out.push({ type: 'send', to: peer.member.id, message });
+  }
+
+  /** Whether all places are taken that it looks for somebody for. */
+  get isWhole(): boolean {
+    return this.peers.active.length >= this.#target;
+  }
+
+  /** Whether this could become a neighbour: not this node itself, nobody whom it speaks to already, nobody who is kept out. */
+  isNew(id: PeerId): boolean {
+    return id !== this.self.id && !this.peers.has(id) && !this.#shunned.has(id, this.now);
+  }
+
+  /** Takes members into the passive view. */
+  learn(members: readonly Member[], by: string): void {
+    for (let i = 0; i < members.length && i < MAX_MEMBERS; i++) {
+      const member = members[i];
+      if (member !== undefined && this.isNew(member.id)) this.passive.add(member, by);
+    }
+  }
+
+  dial(member: Member, purpose: Purpose): void {
+    const known = this.passive.take(member.id);
+    const dialled = known?.member ?? member;
+    this.peers.add(
+      new Peer(dialled, known?.by ?? DISCOVERY, 'dialling', this.now, purpose, known?.failures ?? 0, this.#rates),
+    );
+    this.#out.push({ type: 'dial', member: dialled });
+  }
+
+  /** A neighbour says that somebody has joined who needs neighbours. */
+  welcome(member: Member, from: Peer): void {
+    if (!this.isNew(member.id)) return;
+    this.learn([member], from.member.id);
+    if (from.mayBring() && this.peers.count('dialling') < MAX_DIALS) this.dial(member, 'welcome');
+  }
+
+  opened(member: Member): void {
+    const { id } = member;
+    if (id === this.self.id || this.#shunned.has(id, this.now)) {
+      this.#out.push({ type: 'close', id });
+      return;
+    }
+    const peer = this.peers.get(id);
+    if (peer?.state === 'dialling') {
+      peer.member = member;
+      this.#prefersDialable = false;
+      this.#ask(peer);
+      return;
+    }
+    // A channel in the place of an older one.
+    if (peer !== undefined) this.#drop(peer);
+    else this.passive.take(id);
+    const oldest = this.peers.count('waiting') < MAX_WAITING ? undefined : this.peers.first('waiting');
+    if (oldest !== undefined) this.end(oldest);
+    this.peers.add(new Peer(member, peer?.by ?? STRANGERS, 'waiting', this.now, 'fill', 0, this.#rates));
+  }
+
+  /** Asks a peer that has been dialled to become a neighbour. */
+  #ask(peer: Peer): void {
+    if (peer.purpose === 'fill' && this.isWhole) {
+      this.end(peer);
+      return;
+    }
+    const isAlone = this.peers.active.length === 0 && this.peers.count('asked') === 0;
+    peer.become('asked', this.now);
+    if (isAlone && !this.#hasBeenIn) this.send(peer, { type: 'join' });
+    else this.send(peer, { type: 'neighbour', priority: isAlone ? 'high' : 'low' });
+  }
+
+  /** A peer would be a neighbour: it is when there is a place, when somebody gives way to one who has none, or when both have asked. */
+  askedBy(peer: Peer, isUrgent: boolean): void {
+    if (peer.state === 'active') return;
+    const isAccepted = peer.state === 'asked' || this.#hasPlaceFor(peer) || (isUrgent && this.#mayEvict.take());
+    this.send(peer, {
+      type: 'neighbour-answer',
+      accepted: isAccepted,
+      members: isAccepted ? [] : this.#sample(peer.member.id),
+    });
+    if (isAccepted) this.#accept(peer);
+    // It closes the channel once it has read this.
+    else peer.become('waiting', this.now);
+  }
+
+  answered(peer: Peer, isAccepted: boolean, members: readonly Member[]): void {
+    if (peer.state !== 'asked') return;
+    if (!isAccepted) {
+      this.end(peer, REFUSED_MS);
+      this.learn(members, peer.member.id);
+    } else if (this.#hasPlaceFor(peer) || (peer.purpose !== 'fill' && this.#mayEvict.take())) this.#accept(peer);
+    else this.#part(peer);
+  }
+
+  #accept(peer: Peer): void {
+    const isMixing = peer.purpose === 'mix' && this.isWhole;
+    const leaving = isMixing || !this.#hasPlaceFor(peer) ? this.peers.any() : undefined;
+    if (leaving !== undefined) this.#part(leaving);
+    this.peers.activate(peer, this.now);
+    this.#hasBeenIn = true;
+    this.#out.push({ type: 'up', id: peer.member.id });
+  }
+
+  /** Tells a peer that it is no neighbour. */
+  #part(peer: Peer): void {
+    this.send(peer, { type: 'disconnect', leaving: false });
+    this.end(peer, REFUSED_MS);
+  }
+
+  disconnected(peer: Peer, isLeaving: boolean): void {
+    if (!isLeaving) {
+      this.end(peer, REFUSED_MS);
+      return;
+    }
+    this.#drop(peer);
+    this.#out.push({ type: 'close', id: peer.member.id });
+  }
+
+  failed(id: PeerId): void {
+    const peer = this.peers.get(id);
+    if (peer?.state !== 'dialling') return;
+    this.#prefersDialable = true;
+    this.#drop(peer);
+    this.#retryLater(peer, peer.failures + 1);
+  }
+
+  closed(id: PeerId): void {
+    const peer = this.peers.get(id);
+    if (peer === undefined || peer.state === 'dialling') return;
+    this.#drop(peer);
+    this.#retryLater(peer, 1);
+  }
+
+  /** As long as few others are known, a member that does not answer is not forgotten at once: it may have lost its network for a while. */
+  #retryLater(peer: Peer, failures: number): void {
+    if (failures > RETRIES || 2 * this.passive.size >= this.passive.capacity) return;
+    this.passive.add(peer.member, peer.by, { failures, restUntil: this.now + RETRY_MS * 2 ** (failures - 1) });
+  }
+
+  /** Ends what there is with a peer, and dials it again not before so many milliseconds from now. */
+  end(peer: Peer, restMs = 0): void {
+    this.#drop(peer);
+    this.#out.push({ type: 'close', id: peer.member.id });
+    this.passive.add(peer.member, peer.by, { failures: 0, restUntil: this.now + restMs });
+  }
+
+  #drop(peer: Peer): void {
+    if (this.peers.delete(peer)) this.#out.push({ type: 'down', id: peer.member.id });
+  }
+
+  shun(id: PeerId): void {
+    this.#shunned.add(id, this.now);
+    this.passive.take(id);
+    const peer = this.peers.get(id);
+    if (peer === undefined) return;
+    this.#drop(peer);
+    if (peer.state !== 'dialling') this.#out.push({ type: 'close', id });
+  }
+
+  leave(): void {
+    for (const peer of this.peers) {
+      if (peer.state === 'dialling') continue;
+      const { id } = peer.member;
+      if (peer.state === 'active') this.send(peer, { type: 'disconnect', leaving: true });
+      this.#out.push({ type: 'close', id });
+      if (peer.state === 'active') this.#out.push({ type: 'down', id });
+    }
+    this.peers.clear();
+  }
+
+  /** Does what is due. Returns when something will be again; `Infinity`: never. */
+  lookAround(): number {
+    if (this.peers.hasOthers) this.#expire();
+    const fillAt = this.isWhole ? Infinity : this.#fill();
+    return this.peers.hasOthers ? Math.min(fillAt, this.#nextDeadline()) : fillAt;
+  }
+
+  /** Ends what has taken too long. */
+  #expire(): void {
+    for (const peer of this.peers) {
+      if (peer.state === 'active' || deadlineOf(peer) > this.now) continue;
+      if (peer.state === 'dialling') this.failed(peer.member.id);
+      else this.end(peer, REFUSED_MS);
+    }
+  }
+
+  #nextDeadline(): number {
+    let next = Infinity;
+    for (const peer of this.peers) {
+      if (peer.state === 'active') continue;
+      const isHoped = peer.state === 'dialling' && peer.since + PATIENCE_MS > this.now;
+      next = Math.min(next, isHoped ? peer.since + PATIENCE_MS : deadlineOf(peer));
+    }
+    return next;
+  }
+
+  /** Dials others as long as neighbours are missing. Returns when there will be one to dial, if there is none now. */
+  #fill(): number {
+    let missing = this.#target - this.peers.active.length;
+    let dials = 0;
+    for (const peer of this.peers) {
+      if (peer.state === 'dialling') dials++;
+      const isHoped = peer.state === 'asked' || (peer.state === 'dialling' && peer.since + PATIENCE_MS > this.now);
+      if (isHoped) missing--;
+    }
+    for (; missing > 0 && dials < MAX_DIALS; missing--, dials++) {
+      const entry = this.passive.pick(this.now, this.#prefersDialable) ?? this.passive.pick(this.now, false);
+      if (entry === undefined) return this.passive.nextAt ?? Infinity;
+      this.dial(entry.member, 'fill');
+    }
+    return Infinity;
+  }
+
+  /** Some of those that it knows, for somebody else. */
+  #sample(without: PeerId): readonly Member[] {
+    const members: Member[] = [];
+    this.peers.sampleInto(members, MAX_MEMBERS / 2, without);
+    this.passive.sampleInto(members, MAX_MEMBERS - members.length, without);
+    return members;
+  }
+
+  #hasPlaceFor({ member }: Peer): boolean {
+    const more = this.self.dialable && !member.dialable ? MORE_UNDIALABLE : MORE;
+    return this.peers.active.length < this.#target + more;
+  }
+}
+
+/** When a peer that is no neighbour has taken too long. */
+function deadlineOf({ state, since }: Peer): number {
+  return since + (state === 'dialling' ? DIAL_MS : ANSWER_MS);
+}
+
+const NONE: readonly OverlayOutput[] = [];

@@ -1,0 +1,233 @@
+import type { BroadcastOutput, Verdict } from '../../../lib/rooms/broadcast/interface.js';
+import { createBroadcast } from '../../../lib/rooms/broadcast/broadcast.js';
+import { MAX_PUSHED_BYTES, type BroadcastMessage, type Carried } from '../../../lib/rooms/broadcast/messages.js';
+import { Chance } from '../../fuzz/chance.js';
+
+function carried(id: string, length = 10, isKept = true): Carried {
+  return { id, bytes: new Uint8Array(length), isKept };
+}
+
+/** A broadcast with neighbours, and a room that judges at once. */
+function broadcastWith(ids: readonly string[], { history = 0, verdict = (): Verdict => 'accept' } = {}) {
+  const broadcast = createBroadcast({ random: new Chance(1).next, options: { history } });
+  const judged = (outputs: readonly BroadcastOutput[], now: number): BroadcastOutput[] =>
+    outputs.flatMap((output) => {
+      if (output.type !== 'check') return [output];
+      const { id } = output.message;
+      return judged(broadcast.handle({ type: 'checked', id, from: output.from, verdict: verdict() }, now), now);
+    });
+  const up = ids.flatMap((id) => [...broadcast.handle({ type: 'up', id }, 0)]);
+  return {
+    broadcast,
+    up,
+    hear: (from: string, message: BroadcastMessage, now = 0) =>
+      judged(broadcast.handle({ type: 'received', from, message }, now), now),
+    publish: (message: Carried, now = 0) => judged(broadcast.handle({ type: 'publish', message }, now), now),
+    wake: (now = broadcast.wakeAt ?? NaN) => judged(broadcast.handle({ type: 'wake' }, now), now),
+  };
+}
+
+const gossip = (id: string, round = 1): BroadcastMessage => ({ type: 'gossip', message: carried(id), round });
+const announce = (id: string, round = 1, length = 10): BroadcastMessage => ({
+  type: 'announce',
+  announced: [{ id, round, length }],
+});
+const sends = (outputs: readonly BroadcastOutput[]) =>
+  outputs.flatMap((output) => (output.type === 'send' ? [`${output.message.type} to ${output.to}`] : []));
+const delivered = (outputs: readonly BroadcastOutput[]) =>
+  outputs.flatMap((output) => (output.type === 'deliver' ? [output.message.id] : []));
+
+describe('The broadcast', () => {
+  it('pushes what this node says to all neighbours at first', () => {
+    const { publish } = broadcastWith(['a', 'b']);
+    expect(sends(publish(carried('1')))).toEqual(['gossip to a', 'gossip to b']);
+    expect(publish(carried('1'))).toEqual([]);
+  });
+
+  it('delivers a message once, passes it on with one hop more, and asks for it no more by a second way', () => {
+    const { hear } = broadcastWith(['a', 'b', 'c']);
+    expect(hear('a', gossip('1', 4))).toEqual([
+      { type: 'deliver', message: carried('1'), hops: 4, isPast: false },
+      { type: 'send', to: 'b', message: gossip('1', 5) },
+      { type: 'send', to: 'c', message: gossip('1', 5) },
+    ]);
+    expect(sends(hear('b', gossip('1')))).toEqual(['prune to b']);
+    // What was on its way when it was told is no reason to tell it again.
+    expect(hear('b', gossip('1'), 10)).toEqual([]);
+  });
+
+  it('only announces to those who have it from somebody else, several at a time', () => {
+    const { hear, publish, wake } = broadcastWith(['a', 'b']);
+    hear('b', { type: 'prune' });
+    expect(sends(publish(carried('1')))).toEqual(['gossip to a']);
+    expect(sends(publish(carried('2')))).toEqual(['gossip to a']);
+    expect(wake()).toEqual([
+      {
+        type: 'send',
+        to: 'b',
+        message: {
+          type: 'announce',
+          announced: [
+            { id: '1', round: 1, length: 10 },
+            { id: '2', round: 1, length: 10 },
+          ],
+        },
+      },
+    ]);
+  });
+
+  it('asks for what was announced and does not come, one neighbour after the other', () => {
+    const { broadcast, hear, wake } = broadcastWith(['a', 'b']);
+    hear('a', announce('1'));
+    hear('b', announce('1'));
+    expect(broadcast.wakeAt).toBe(500);
+    expect(wake()).toEqual([{ type: 'send', to: 'a', message: { type: 'graft', ids: ['1'], isBranch: true } }]);
+    expect(sends(wake(1_000))).toEqual(['graft to b']);
+    expect(delivered(hear('b', gossip('1')))).toEqual(['1']);
+  });
+
+  it('asks for nothing that has come', () => {
+    const { hear, wake } = broadcastWith(['a', 'b']);
+    hear('b', announce('1'));
+    hear('a', gossip('1'));
+    hear('b', announce('1'));
+    expect(sends(wake(60_000))).toEqual([]);
+  });
+
+  it('sends what it is asked for, and pushes by that way from now on', () => {
+    const { hear, publish } = broadcastWith(['a']);
+    publish(carried('1'));
+    hear('a', { type: 'prune' });
+    expect(sends(publish(carried('2')))).toEqual([]);
+    expect(hear('a', { type: 'graft', ids: ['2', 'unknown'], isBranch: true })).toEqual([
+      { type: 'send', to: 'a', message: gossip('2') },
+    ]);
+    expect(sends(publish(carried('3')))).toEqual(['gossip to a']);
+  });
+
+  it('takes a way that is shorter by several hops', () => {
+    const { hear } = broadcastWith(['a', 'b']);
+    hear('b', announce('1', 2));
+    expect(sends(hear('a', gossip('1', 9)))).toEqual(['graft to b', 'prune to a']);
+    hear('b', announce('2', 8));
+    expect(sends(hear('a', gossip('2', 9)))).toEqual([]);
+  });
+
+  it('announces a large message to everybody at once, and fetches one from a single neighbour', () => {
+    const large = carried('1', MAX_PUSHED_BYTES + 1);
+    const author = broadcastWith(['a', 'b']);
+    expect(sends(author.publish(large))).toEqual(['announce to a', 'announce to b']);
+    const { hear } = broadcastWith(['a', 'b']);
+    expect(hear('a', announce('1', 1, large.bytes.length))).toEqual([
+      { type: 'send', to: 'a', message: { type: 'graft', ids: ['1'], isBranch: false } },
+    ]);
+    expect(hear('b', announce('1', 1, large.bytes.length))).toEqual([]);
+    expect(sends(hear('a', { type: 'gossip', message: large, round: 1 }))).toEqual([]);
+    expect(sends(author.hear('a', { type: 'graft', ids: ['1'], isBranch: false }))).toEqual(['gossip to a']);
+  });
+
+  it('neither delivers nor passes on what the room does not accept', () => {
+    for (const verdict of ['ignore', 'refuse', 'reject'] as const) {
+      const { hear } = broadcastWith(['a', 'b'], { verdict: () => verdict });
+      expect(hear('a', gossip('1')))
+        .withContext(verdict)
+        .toEqual([]);
+    }
+  });
+
+  it('waits for the verdict, and takes the true message when a false one of its name came first', () => {
+    const broadcast = createBroadcast({ random: Math.random });
+    for (const id of ['a', 'b', 'c']) broadcast.handle({ type: 'up', id }, 0);
+    const check = broadcast.handle({ type: 'received', from: 'a', message: gossip('1') }, 0);
+    expect(check).toEqual([{ type: 'check', from: 'a', message: carried('1') }]);
+    expect(broadcast.handle({ type: 'received', from: 'b', message: gossip('1') }, 0)).toEqual([]);
+    expect(broadcast.handle({ type: 'checked', id: '1', from: 'a', verdict: 'reject' }, 9)).toEqual([
+      { type: 'check', from: 'b', message: carried('1') },
+    ]);
+    const outputs = broadcast.handle({ type: 'checked', id: '1', from: 'b', verdict: 'accept' }, 9);
+    expect(delivered(outputs)).toEqual(['1']);
+  });
+
+  it('suspects a neighbour that announces and never delivers, and one that sends what is forged', () => {
+    const { hear, wake } = broadcastWith(['a', 'b']);
+    for (const id of ['1', '2', '3']) hear('a', announce(id));
+    wake(500);
+    expect(wake(5_400)).toEqual([]);
+    expect(wake(5_500)).toEqual([{ type: 'suspect', id: 'a' }]);
+    const forged = broadcastWith(['a'], { verdict: () => 'reject' });
+    const outputs = ['1', '2', '3'].flatMap((id) => forged.hear('a', gossip(id)));
+    expect(outputs).toEqual([{ type: 'suspect', id: 'a' }]);
+  });
+
+  it('does not suspect one that brings something new now and then', () => {
+    const { hear, wake } = broadcastWith(['a', 'b']);
+    for (let i = 0; i < 10; i++) {
+      hear('a', announce(`missing ${i}`), i * 10_000);
+      wake(i * 10_000 + 500);
+      expect(wake(i * 10_000 + 5_500)).toEqual([]);
+      hear('a', gossip(`new ${i}`), i * 10_000 + 6_000);
+    }
+  });
+
+  it('keeps bounded what a neighbour announces, and leaves the others their share', () => {
+    const { hear, wake } = broadcastWith(['a', 'b']);
+    for (let i = 0; i < 100; i++)
+      hear('a', {
+        type: 'announce',
+        announced: Array.from({ length: 128 }, (_, k) => ({ id: `${i} ${k}`, round: 1, length: 10 })),
+      });
+    hear('b', announce('1'));
+    const outputs = wake(500);
+    const asked = (of: string) =>
+      outputs.flatMap((output) =>
+        output.type === 'send' && output.to === of && output.message.type === 'graft' ? output.message.ids : [],
+      );
+    expect(asked('a').length).toBe(64);
+    expect(asked('b')).toEqual(['1']);
+  });
+
+  it('does not send the same again without end', () => {
+    const { hear, publish } = broadcastWith(['a']);
+    publish(carried('1', 60_000));
+    let sent = 0;
+    for (let i = 0; i < 1_000; i++) sent += hear('a', { type: 'graft', ids: ['1'], isBranch: true }).length;
+    expect(sent).toBeLessThan(40);
+    expect(hear('a', { type: 'graft', ids: ['1'], isBranch: true }, 60_000).length).toBe(1);
+  });
+
+  it('gives a newcomer the last messages that are for that, once', () => {
+    const { hear, publish } = broadcastWith(['a']);
+    for (const id of ['1', '2', '3']) publish(carried(id));
+    publish(carried('presence', 10, false));
+    const history = { type: 'history', count: 2 } as const;
+    expect(hear('a', history)).toEqual([
+      { type: 'send', to: 'a', message: { type: 'past', message: carried('2'), left: 1 } },
+      { type: 'send', to: 'a', message: { type: 'past', message: carried('3'), left: 0 } },
+    ]);
+    expect(hear('a', history)).toEqual([]);
+  });
+
+  it('asks for the last messages when it comes, delivers them, and passes them on to nobody', () => {
+    const { up, hear } = broadcastWith(['a', 'b'], { history: 2 });
+    expect(sends(up)).toEqual(['history to a', 'history to b']);
+    const past = (id: string, left: number): BroadcastMessage => ({ type: 'past', message: carried(id), left });
+    expect(hear('a', past('1', 1))).toEqual([{ type: 'deliver', message: carried('1'), hops: 0, isPast: true }]);
+    expect(hear('b', past('1', 1))).toEqual([]);
+    expect(delivered(hear('a', past('2', 0)))).toEqual(['2']);
+    expect(hear('a', past('3', 0))).toEqual([]);
+    expect(broadcastWith(['a']).hear('a', past('1', 0))).toEqual([]);
+  });
+
+  it('stays in the tree when the neighbour goes that it had its messages from', () => {
+    const { broadcast, hear } = broadcastWith(['a', 'b']);
+    hear('b', { type: 'prune' });
+    expect(sends(broadcast.handle({ type: 'down', id: 'a' }, 0))).toEqual(['graft to b']);
+  });
+
+  it('hears nothing of those who are no neighbours', () => {
+    const { broadcast, hear } = broadcastWith(['a']);
+    broadcast.handle({ type: 'down', id: 'a' }, 0);
+    expect(hear('a', gossip('1'))).toEqual([]);
+    expect(hear('stranger', gossip('1'))).toEqual([]);
+  });
+});
