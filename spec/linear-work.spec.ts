@@ -53,7 +53,7 @@ const BRICKS = [
 /** What stands behind, so that nothing fits in the end. */
 const ENDS = ['!', 'x\r\n'];
 
-const VERBS = ['HELLO', 'PROVE', 'SEND', 'ADVERTISE', 'UNLS'];
+const VERBS = ['HELLO', 'PROVE', 'SEND', 'ADVERTISE', 'UNLS', 'JOIN', 'LEAVE'];
 const REPLIES = ['NONCE', 'WELCOME HTTP', 'MESSAGE', 'LISTED', 'REFUSED'];
 const PYP2P_VERBS = ['PASSIVE READY', 'SOURCE TCP', 'CANDIDATE', 'ACCEPT'];
 const PYP2P_REPLIES = ['NODES', 'CHALLENGE', 'FIGHT', 'REMOTE TCP'];

@@ -3,7 +3,7 @@ import type { Endpoint, Observed } from '../endpoint.js';
 import type { Identity } from '../identity.js';
 import type { RendezvousAddress } from '../rendezvous-name.js';
 import type { Runtime } from '../runtime.js';
-import type { Unl } from '../unl/types.js';
+import type { Unl, UnlV3 } from '../unl/types.js';
 import type { Reply, Request } from './messages.js';
 
 /** A reply with a verb. */
@@ -29,6 +29,28 @@ export interface ListedUnl {
   readonly unl: Unl;
   /** The addresses at which the server sees the node. */
   readonly seenAt: readonly string[];
+}
+
+/** What a server says to a node that joins a topic. */
+export type TopicAnswer =
+  /** The node is listed under the topic, and others are. */
+  | { readonly type: 'members'; readonly members: readonly ListedUnl[] }
+  /** There is no room, or too much was asked: later there may be. */
+  | { readonly type: 'refused'; readonly code: string }
+  /** The server is older than topics. */
+  | { readonly type: 'unknown' };
+
+/** Topics at one server, for as long as a session lasts. */
+export interface Topics {
+  /**
+   * Lists this node under a topic, for ten minutes at most, and asks who else is. Emits the answer, and completes. Fails when the session ends.
+   *
+   * @param topic 32 bytes in base64url.
+   * @param count how many others to tell of, 1 to 16.
+   */
+  join$(topic: string, own: UnlV3, count: number): Observable<TopicAnswer>;
+  /** Takes this node out of a topic. */
+  leave(topic: string): void;
 }
 
 /** What a server says, and the way to it. */
@@ -82,6 +104,8 @@ export interface Dialect {
   readonly advertise: (talk: Talk, own: Unl, maxInbound: number) => void;
   /** Nodes that advertise themselves, at random: emits them once. */
   readonly nodes$: (talk: Talk, count: number) => Observable<readonly ListedUnl[]>;
+  /** Nodes that meet under a topic. Servers that know nodes by no key list none. */
+  readonly topics?: (talk: Talk) => Topics;
   /** Asks where the server sees a connection that leaves from a local port. */
   readonly look: (localPort: number) => Look;
 }

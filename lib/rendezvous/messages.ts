@@ -28,6 +28,9 @@ import { oneLine } from '../words.js';
 //                                        (of each locator the endpoints at which the server has seen the node, and its LAN
 //                                        addresses where the asker is seen at the same public address; behind the @ where it is
 //                                        seen, by each of its sessions)
+//   JOIN id topic n unl                → LISTED id …, as of UNLS, of others that are listed under the topic
+//                                        (listed under it while the session lasts, but for ten minutes at most without another JOIN)
+//   LEAVE topic
 //   PING                               → PONG
 //                                        MESSAGE peer message addr  (from another node, seen at this address)
 //                                        REFUSED code words …       (and the server closes, unless the code is
@@ -65,6 +68,9 @@ export const REQUEST_MAX_BYTES = 24_576;
 
 /** The longest line from a server, in bytes: a hundred locators, each with two addresses. */
 export const REPLY_MAX_BYTES = 65_536;
+
+/** The most members of a topic that a node asks for, and a server lists, at once: enough to join the others by, and a short line. */
+export const MAX_MEMBERS = 16;
 
 /** A node has at most one session by each family of addresses. */
 const MAX_SEEN_AT = 2;
@@ -113,6 +119,8 @@ export type Request =
   | { readonly verb: 'ADVERTISE'; readonly unl: string }
   | { readonly verb: 'WITHDRAW' }
   | { readonly verb: 'UNLS'; readonly id: string; readonly count: number }
+  | { readonly verb: 'JOIN'; readonly id: string; readonly topic: string; readonly count: number; readonly unl: string }
+  | { readonly verb: 'LEAVE'; readonly topic: string }
   | { readonly verb: 'PING' };
 
 /** A line from the server. */
@@ -150,6 +158,10 @@ export function formatRequest(request: Request): string {
       return `ADVERTISE ${request.unl}`;
     case 'UNLS':
       return `UNLS ${request.id} ${request.count}`;
+    case 'JOIN':
+      return `JOIN ${request.id} ${request.topic} ${request.count} ${request.unl}`;
+    case 'LEAVE':
+      return `LEAVE ${request.topic}`;
     case 'WITHDRAW':
     case 'PING':
       return request.verb;
@@ -181,6 +193,15 @@ export function parseRequest(line: string): Request | undefined {
       const count = readNumber(second, 1, MAX_NODES);
       return words.length === 2 && isId(first) && count !== undefined ? { verb, id: first, count } : undefined;
     }
+    case 'JOIN': {
+      const count = readNumber(third, 1, MAX_MEMBERS);
+      const unl = words[3] ?? '';
+      if (words.length !== 4 || !isId(first) || !isTopic(second) || count === undefined || !isUnlText(unl))
+        return undefined;
+      return { verb, id: first, topic: second, count, unl };
+    }
+    case 'LEAVE':
+      return words.length === 1 && isTopic(first) ? { verb, topic: first } : undefined;
     case 'WITHDRAW':
     case 'PING':
       return words.length === 0 ? { verb } : undefined;
@@ -332,6 +353,11 @@ function parseListed(word: string): ListedNode | undefined {
 /** Whose name or key it is the server knows; here it only has to look like one. */
 function isServerName(text: string): boolean {
   return /^[a-z0-9._:[\]-]{1,262}$/.test(text) || isPeerId(text);
+}
+
+/** 32 bytes in base64url. */
+function isTopic(text: string): boolean {
+  return /^[A-Za-z0-9_-]{43}$/.test(text);
 }
 
 /** A locator is judged by whoever uses it; here it only has to look like one. */

@@ -1,12 +1,13 @@
 import { defer, filter, map, switchMap, take, type Observable } from 'rxjs';
 import { formatServer } from '../endpoint.js';
 import { keepAlive$ } from '../link/keep-alive.js';
-import { formatUnl, parseUnl } from '../unl.js';
-import type { UnlV3 } from '../unl/types.js';
+import { formatUnl } from '../unl.js';
 import { ask$ } from './ask.js';
 import type { Dialect, Talk, Welcome } from './dialect.js';
 import { errorOf, unseenError } from './errors.js';
+import { listedIn } from './listed.js';
 import { formatRequest, parseReply, proofOf, RENDEZVOUS_VERSION } from './messages.js';
+import { topicsIn } from './topics.js';
 
 /** The dialect of nodes that prove their keys: the protocol of `messages.ts`, and nothing else. */
 export const OUR_DIALECT: Dialect = {
@@ -30,12 +31,13 @@ export const OUR_DIALECT: Dialect = {
       const answer$ = only$('LISTED').pipe(
         filter((answer) => answer.id === id),
         take(1),
-        map(({ nodes }) => nodes.flatMap(({ unl, seenAt }) => readUnl(unl).map((read) => ({ unl: read, seenAt })))),
+        map(listedIn),
       );
       return ask$(answer$, () => {
         send({ verb: 'UNLS', id, count });
       });
     }),
+  topics: topicsIn,
   look: () => ({
     question: [formatRequest({ verb: 'HELLO', version: RENDEZVOUS_VERSION })],
     seenIn: (line) => {
@@ -67,14 +69,4 @@ function prove$({ server, remote, identity, runtime, only$, send }: Talk): Obser
       }),
     );
   });
-}
-
-/** What a server passes on is anybody's text, and of a node without a key nobody could be proven to be its owner. */
-function readUnl(text: string): UnlV3[] {
-  try {
-    const unl = parseUnl(text);
-    return unl.version === 3 ? [unl] : [];
-  } catch {
-    return [];
-  }
 }

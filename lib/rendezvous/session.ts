@@ -23,7 +23,7 @@ import type { Runtime } from '../runtime.js';
 import type { Unl } from '../unl/types.js';
 import { show } from '../validate.js';
 import { ask$ } from './ask.js';
-import type { Dialect, ListedUnl, ReplyOf, Talk, Welcome } from './dialect.js';
+import type { Dialect, ListedUnl, ReplyOf, Talk, Topics, Welcome } from './dialect.js';
 import { errorOf, nameOf, REPLACED, ReplacedError } from './errors.js';
 import { formatRequest, parseReplaced, parseReply } from './messages.js';
 import { openLines$ } from './open-lines.js';
@@ -50,6 +50,8 @@ export interface RendezvousSession extends Welcome {
   nodes$(count: number): Observable<readonly ListedUnl[]>;
   /** Lists this node for others for as long as the session lasts, and how many connections it takes. */
   advertise(own: Unl, maxInbound: number): void;
+  /** Nodes that meet under a topic, where nodes prove their keys. */
+  readonly topics?: Topics | undefined;
   /** Every line that the server says, for what the dialect has besides. Fails when the session ends. */
   readonly line$: Observable<string>;
   /** Says a line of that to the server. Does nothing once the session has ended. */
@@ -191,6 +193,7 @@ function sessionOf(talk: Talk, dialect: Dialect, welcome: Welcome): RendezvousSe
     advertise: (own, maxInbound) => {
       dialect.advertise(talk, own, maxInbound);
     },
+    topics: dialect.topics?.(talk),
     line$,
     say,
   };

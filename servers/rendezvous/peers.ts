@@ -1,6 +1,6 @@
 import { ownText } from '../../lib/bounds/own-text.js';
 import { siteOf } from '../../lib/bounds/site.js';
-import { canonicalAddress, familyOf, formatEndpoint } from '../../lib/endpoint.js';
+import { formatEndpoint } from '../../lib/endpoint.js';
 import { StoreError } from '../../lib/errors.js';
 import { verifyAside, type PeerId } from '../../lib/identity.js';
 import {
@@ -13,12 +13,11 @@ import {
   type Request,
   type Send,
 } from '../../lib/rendezvous/messages.js';
-import { formatUnl, parseUnl } from '../../lib/unl.js';
-import { listedOf } from '../../lib/unl/dialable.js';
-import type { UnlV3 } from '../../lib/unl/types.js';
 import { seenAt } from '../callers/caller.js';
 import { onceKnown, type Soon } from '../store/store.js';
+import { isUnlOf, toldTo } from './listed.js';
 import type { ServerSession } from './session.js';
+import { joinTopic, leaveTopic, leaveTopics } from './topics.js';
 
 /** A listing ends with its session. If the server crashes, a shared store forgets it after this time. */
 const LISTING_MS = 24 * 3_600_000;
@@ -72,6 +71,8 @@ export function handlePeerRequest(
     case 'ADVERTISE':
     case 'WITHDRAW':
     case 'UNLS':
+    case 'JOIN':
+    case 'LEAVE':
       if (session.peerId !== undefined) return handleProven(request, session.peerId, session);
       session.refuse(...NOT_PROVEN);
       return undefined;
@@ -92,12 +93,13 @@ export function handleNotice(text: string, session: ServerSession): void {
   }
 }
 
-/** A session is at its end: it listens no longer, and its listing goes. */
+/** A session is at its end: it listens no longer, and its listings go. */
 export function leavePeers(session: ServerSession): void {
   const { peerId, store, family, isReplaced } = session;
   if (peerId === undefined) return;
   store.leave(channelOf(peerId), session);
   if (!isReplaced) session.forget('unls', listingOf(peerId, family));
+  leaveTopics(session);
 }
 
 function hello(version: number, session: ServerSession): void {
@@ -163,7 +165,7 @@ function withoutStore<T>(answer: Soon<T>): Soon<T | undefined> {
 }
 
 function handleProven(
-  request: Extract<Request, { readonly verb: 'ADVERTISE' | 'WITHDRAW' | 'UNLS' }>,
+  request: Extract<Request, { readonly verb: 'ADVERTISE' | 'WITHDRAW' | 'UNLS' | 'JOIN' | 'LEAVE' }>,
   peerId: PeerId,
   session: ServerSession,
 ): Soon<void> {
@@ -189,50 +191,15 @@ function handleProven(
       return session.sayAtLength(() =>
         // Each may be listed by both families, the asker, too.
         onceKnown(store.sample('unls', 2 * (request.count + 1)), (entries) => {
-          const nodes = listed(entries, session).filter(({ unl }) => unl.peerId !== peerId);
-          return formatReply({
-            verb: 'LISTED',
-            id: request.id,
-            nodes: nodes.slice(0, request.count).map(({ unl, seenAt }) => ({ unl: formatUnl(unl), seenAt })),
-          });
+          const others = toldTo(session, entries, listingOf).filter((node) => node.peerId !== peerId);
+          return formatReply({ verb: 'LISTED', id: request.id, nodes: others.slice(0, request.count) });
         }),
       );
+    case 'JOIN':
+      return joinTopic(request, peerId, session);
+    case 'LEAVE':
+      return leaveTopic(request.topic, peerId, session);
   }
-}
-
-/** Each node once, with the addresses at which its sessions are seen, and those of its endpoints that the asker is told. */
-function listed(entries: readonly (readonly [listing: string, text: string])[], session: ServerSession) {
-  const byPeer = new Map<string, { unl: UnlV3; seenAt: string[] }>();
-  for (const [listing, text] of entries) {
-    const [unlText = '', address = ''] = text.split(' ');
-    const [unl, seenAt] = [readUnl(unlText), canonicalAddress(address)];
-    if (unl === undefined || seenAt === undefined || listing !== listingOf(unl.peerId, familyOf(seenAt))) {
-      session.dropStray('entry');
-      continue;
-    }
-    const known = byPeer.get(unl.peerId);
-    if (known === undefined) byPeer.set(unl.peerId, { unl, seenAt: [seenAt] });
-    else known.seenAt.push(seenAt);
-  }
-  const requesterAt = session.remote.address;
-  return [...byPeer.values()].map(({ unl, seenAt }) => ({
-    unl: listedOf(unl, seenAt, requesterAt),
-    seenAt: seenAt.toSorted(),
-  }));
-}
-
-function readUnl(text: string): UnlV3 | undefined {
-  try {
-    const unl = parseUnl(text);
-    return unl.version === 3 ? unl : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** A node may list only itself. */
-function isUnlOf(text: string, peerId: PeerId): boolean {
-  return readUnl(text)?.peerId === peerId;
 }
 
 /** A node may have a session by each family; its listings end with theirs, and it is listed as long as one is there. */

@@ -69,6 +69,8 @@ export class ServerSession implements ClientHandler, ChannelListener, Due {
   isListed = false;
   /** Nothing is said or read any more. */
   isOver = false;
+  /** The topics under which it is listed. */
+  topics: Set<string> | undefined;
   /** What it waits for, by the channels on which that comes. */
   waiting: Map<string, Waiting> | undefined;
 

@@ -39,7 +39,7 @@ export function memoryStore(config: MemoryStoreConfig): Store {
     delete: (name, key) => {
       tableOf(name).delete(key);
     },
-    sample: (name, count) => tableOf(name).sample(count),
+    sample: (name, count, group) => tableOf(name).sample(count, group),
     list: (name, group) => tableOf(name).list(group),
     publish: (channel, message) => channels.publish(channel, message),
     listen: (channel, listener) => {
@@ -60,10 +60,16 @@ interface Entry {
   readonly expires: number;
 }
 
+/** The keys of a group. Only some groups are sampled: what that takes is kept from the first time on. */
+interface Group {
+  readonly keys: Set<string>;
+  sampled?: Sampled<string>;
+}
+
 class MemoryTable {
   readonly #entries = new Map<string, Entry>();
   readonly #keys: Sampled<string>;
-  readonly #groups = new Map<string, Set<string>>();
+  readonly #groups = new Map<string, Group>();
   /** Expiry times, grouped by lifetime: within a group, what was put first expires first. */
   readonly #expiries = new Map<number, ByAge<string, number>>();
   /** The keys, by the sites whose entries they are. */
@@ -88,8 +94,10 @@ class MemoryTable {
     order.add(key, expires);
     this.#expiries.set(ttlMs, order);
     this.#nextExpiry = Math.min(this.#nextExpiry, expires);
-    const group = this.#groups.get(groupOf(key)) ?? new Set();
-    this.#groups.set(groupOf(key), group.add(key));
+    const group = this.#groups.get(groupOf(key)) ?? { keys: new Set() };
+    this.#groups.set(groupOf(key), group);
+    group.keys.add(key);
+    group.sampled?.add(key);
     return true;
   }
 
@@ -106,15 +114,17 @@ class MemoryTable {
     this.#expiries.get(entry.ttlMs)?.delete(key);
     this.#keys.delete(key);
     const group = this.#groups.get(groupOf(key));
-    group?.delete(key);
-    if (group?.size === 0) this.#groups.delete(groupOf(key));
+    group?.keys.delete(key);
+    group?.sampled?.delete(key);
+    if (group?.keys.size === 0) this.#groups.delete(groupOf(key));
   }
 
-  sample(count: number): [key: string, value: string][] {
+  sample(count: number, group?: string): [key: string, value: string][] {
     this.#forgetExpired();
     const chosen: [string, string][] = [];
-    if (count <= 0) return chosen;
-    for (const key of this.#keys.inRandomOrder()) {
+    const keys = group === undefined ? this.#keys : this.#sampledOf(group);
+    if (count <= 0 || keys === undefined) return chosen;
+    for (const key of keys.inRandomOrder()) {
       const value = this.get(key);
       if (value !== undefined) chosen.push([key, value]);
       if (chosen.length >= count) break;
@@ -124,10 +134,19 @@ class MemoryTable {
 
   list(group: string): [key: string, value: string][] {
     this.#forgetExpired();
-    return [...(this.#groups.get(group) ?? [])].flatMap((key): [string, string][] => {
+    return [...(this.#groups.get(group)?.keys ?? [])].flatMap((key): [string, string][] => {
       const value = this.get(key);
       return value === undefined ? [] : [[key, value]];
     });
+  }
+
+  /** The keys of a group, to be sampled. */
+  #sampledOf(name: string): Sampled<string> | undefined {
+    const group = this.#groups.get(name);
+    if (group === undefined || group.sampled !== undefined) return group?.sampled;
+    group.sampled = new Sampled(this.config.random);
+    for (const key of group.keys) group.sampled.add(key);
+    return group.sampled;
   }
 
   /** Counts an entry for its site; one that has come from another site counts no longer for that. Tells whether there is room. */

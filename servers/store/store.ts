@@ -1,5 +1,5 @@
 /** What a server wants to keep: text under a key, in a named table. */
-export type Table = 'passive' | 'simultaneous' | 'candidates' | 'unls';
+export type Table = 'passive' | 'simultaneous' | 'candidates' | 'unls' | 'topics';
 
 /** An answer that memory has at once, and a shared store later. */
 export type Soon<T> = T | Promise<T>;
@@ -45,8 +45,12 @@ export interface Store {
    * @param onlyOwn only if this server has put it: where another has since, it stays. Default: whoever has.
    */
   delete(table: Table, key: string, onlyOwn?: boolean): Soon<void>;
-  /** At most `count` entries, chosen at random. */
-  sample(table: Table, count: number): Soon<readonly (readonly [key: string, value: string])[]>;
+  /**
+   * At most `count` entries, chosen at random.
+   *
+   * @param group only those of this group, in any order. Default: all of the table.
+   */
+  sample(table: Table, count: number, group?: string): Soon<readonly (readonly [key: string, value: string])[]>;
   /** All entries of a group: a key is the name of its group, or that and a space and the member's name. */
   list(table: Table, group: string): Soon<readonly (readonly [key: string, value: string])[]>;
   /** Hands a message to everyone who listens on a channel; returns how many they are. */

@@ -28,6 +28,7 @@ import { decodeEnd, decodeHello, encodeEnd, encodeHello } from '../../lib/link/h
 import { expectLine, lineDecoder } from '../../lib/link/lines.js';
 import * as relay from '../../lib/techniques/relay/protocol.js';
 import { formatReply, formatRequest, parseReply, parseRequest, proofOf } from '../../lib/rendezvous/messages.js';
+import { topicOf } from '../../lib/rooms/discovery/topic.js';
 import { openEnvelope, sealEnvelope } from '../../lib/signalling/envelope.js';
 import { openSealed, seal } from '../../lib/signalling/hpke.js';
 import * as session from '../../lib/signalling/carriers/mailbox-lines.js';
@@ -340,6 +341,7 @@ export const COMPUTED: Readonly<Record<string, (given: Fields) => unknown>> = {
       line: formatRequest({ verb: 'PROVE', peerId, ...dialled, signature: identity.sign(proof) }),
     };
   },
+  'room-topic': ({ name }) => topicOf(textOf(name)).toString('base64url'),
   'attempt-over': ({ attempt }) => overSignal(textOf(attempt)),
   order: ({ arrivals }) => passedInOrder(listOf(arrivals)),
   transport: framesSentIn,

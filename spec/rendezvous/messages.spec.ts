@@ -20,6 +20,7 @@ const buffers = fc.uint8Array({ minLength: 1, maxLength: 80 }).map((bytes) => Bu
 const servers = fc.stringMatching(/^[a-z0-9._-]{1,40}:[0-9]{1,5}$/);
 const endpoints = fc.record({ address: addresses, port: ports });
 const counts = fc.integer({ min: 1, max: 100 });
+const topics = fc.stringMatching(/^[A-Za-z0-9_-]{43}$/);
 
 /** Every line to a server. */
 const requests: fc.Arbitrary<Request> = fc.oneof(
@@ -28,6 +29,14 @@ const requests: fc.Arbitrary<Request> = fc.oneof(
   fc.record({ verb: fc.constant('SEND'), id: ids, to: peerIds, message: buffers }),
   fc.record({ verb: fc.constant('ADVERTISE'), unl: unls }),
   fc.record({ verb: fc.constant('UNLS'), id: ids, count: counts }),
+  fc.record({
+    verb: fc.constant('JOIN'),
+    id: ids,
+    topic: topics,
+    count: fc.integer({ min: 1, max: 16 }),
+    unl: unls,
+  }),
+  fc.record({ verb: fc.constant('LEAVE'), topic: topics }),
   fc.record({ verb: fc.constantFrom('WITHDRAW', 'PING') }),
 );
 
@@ -59,7 +68,7 @@ const replies: fc.Arbitrary<Reply> = fc.oneof(
 const nearly = fc
   .array(
     fc.oneof(
-      fc.constantFrom('HELLO', 'PROVE', 'SEND', 'ADVERTISE', 'WITHDRAW', 'UNLS', 'PING'),
+      fc.constantFrom('HELLO', 'PROVE', 'SEND', 'ADVERTISE', 'WITHDRAW', 'UNLS', 'JOIN', 'LEAVE', 'PING'),
       fc.constantFrom('NONCE', 'WELCOME', 'HTTP', 'ID', 'SENT', 'MESSAGE', 'LISTED', 'REFUSED', 'PONG'),
       fc.constantFrom(
         '',
@@ -124,6 +133,16 @@ describe('a line to the rendezvous server', () => {
       'UNLS id',
       'UNLS id 0',
       'UNLS id 101',
+      `JOIN id ${alice} 0 AAAA`,
+      `JOIN id ${alice} 17 AAAA`,
+      `JOIN id ${alice} 1`,
+      `JOIN id ${alice} 1 AAAA AAAA`,
+      `JOIN id ${alice} 1 ${'A'.repeat(513)}`,
+      `JOIN id ${alice.slice(1)} 1 AAAA`,
+      `JOIN id/1 ${alice} 1 AAAA`,
+      'LEAVE',
+      `LEAVE ${alice}A`,
+      `LEAVE ${alice} ${alice}`,
     ];
     expect(malformed.filter((line) => parseRequest(line) !== undefined)).toEqual([]);
   });

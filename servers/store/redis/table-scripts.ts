@@ -126,6 +126,26 @@ export const SAMPLE = script(`${TABLE_PRELUDE}
 purge()
 return live(redis.call('HRANDFIELD', ENTRIES, ARGV[2]))`);
 
+/**
+ * Time, group, then as many numbers from 0 up to 1 as entries are wanted → keys and values of that group, at random: the names of a group
+ * follow each other, so that each is found by its rank. Redis has no chance of its own in scripts.
+ */
+export const SAMPLE_GROUP = script(`${TABLE_PRELUDE}
+purge()
+local group = ARGV[2]
+local from, to = '[' .. group .. ' ', '(' .. group .. '!'
+local size = redis.call('ZLEXCOUNT', NAMES, from, to)
+if size == 0 then return {} end
+local first = redis.call('ZRANK', NAMES, redis.call('ZRANGEBYLEX', NAMES, from, to, 'LIMIT', 0, 1)[1])
+local keys, moved = {}, {}
+for i = 0, math.min(size, #ARGV - 2) - 1 do
+  local j = i + math.floor(tonumber(ARGV[i + 3]) * (size - i))
+  local rank = moved[j] or j
+  moved[j] = moved[i] or i
+  keys[#keys + 1] = redis.call('ZRANGE', NAMES, first + rank, first + rank)[1]
+end
+return live(keys)`);
+
 /** Time, group → keys and values. */
 export const LIST = script(`${TABLE_PRELUDE}
 purge()

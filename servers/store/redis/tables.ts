@@ -4,7 +4,7 @@ import { notAsked } from './failure.js';
 import { LEASE_MS, Leases, type Lease } from './leases.js';
 import type { Script } from './script.js';
 import { slotOf } from './slots.js';
-import { DELETE, GET, LIST, PUT, RENEW, SAMPLE, TABLE_KEYS } from './table-scripts.js';
+import { DELETE, GET, LIST, PUT, RENEW, SAMPLE, SAMPLE_GROUP, TABLE_KEYS } from './table-scripts.js';
 
 /** A table that no server writes to any more is forgotten after this time, in milliseconds. */
 const TABLE_MS = 24 * 3_600_000;
@@ -73,9 +73,13 @@ export class RedisTables implements Pick<Store, 'put' | 'get' | 'delete' | 'samp
     }
   }
 
-  async sample(table: Table, count: number): Promise<Entries> {
+  async sample(table: Table, count: number, group?: string): Promise<Entries> {
     if (count <= 0) return [];
     const { places, random } = this.config;
+    if (group !== undefined) {
+      const chances = Array.from({ length: count }, () => random());
+      return entriesOf(await this.#run(this.#placeOf(table, group), SAMPLE_GROUP, [group, ...chances]));
+    }
     const first = Math.floor(random() * places);
     const order = Array.from({ length: places }, (_, index) => `${table}:${(first + index) % places}`);
     const ask = async (some: readonly string[], most: number) =>

@@ -117,6 +117,31 @@ export function specifyStore(openStore: (options: { maxEntries?: number }) => Pr
     );
   });
 
+  it('samples the live entries of one group, none twice and each as often as any other', async () => {
+    const { store, clock } = await open();
+    const names = Array.from({ length: 12 }, (_, index) => `b ${index}`);
+    for (const key of ['a 1', 'b1 1', 'bb 1', 'c 1', ...names]) await store.put('topics', key, `of ${key}`, 10);
+    await store.put('topics', 'b late', 'x', 5);
+    clock.now = 5;
+    const sorted = (entries: readonly (readonly [string, string])[]) => entries.map(([key]) => key).toSorted();
+    expect(sorted(await store.sample('topics', 99, 'b'))).toEqual(names.toSorted());
+    expect(await store.sample('topics', 0, 'b')).toEqual([]);
+    expect(await store.sample('topics', 9, 'none')).toEqual([]);
+    const drawn = new Map<string, number>();
+    for (let run = 0; run < 60; run++) {
+      const sample = await store.sample('topics', 4, 'b');
+      expect(new Set(sample.map(([key]) => key)).size).toBe(4);
+      expect(sample.every(([key, value]) => value === `of ${key}` && names.includes(key))).toBeTrue();
+      for (const [key] of sample) drawn.set(key, (drawn.get(key) ?? 0) + 1);
+    }
+    // Twenty times on average: the chance that one of twelve comes less than three times is below 10⁻⁶.
+    expect(names.filter((name) => (drawn.get(name) ?? 0) < 3)).toEqual([]);
+    for (const name of names.slice(1)) await store.delete('topics', name);
+    expect(await store.sample('topics', 4, 'b')).toEqual([['b 0', 'of b 0']]);
+    await store.put('topics', 'b new', 'x', 10);
+    expect(sorted(await store.sample('topics', 4, 'b'))).toEqual(['b 0', 'b new']);
+  });
+
   it('hands a message to everyone who listens on its channel, and tells how many they are', async () => {
     const { store } = await open();
     const [first, second, other] = [listener(), listener(), listener()];
