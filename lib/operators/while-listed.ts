@@ -7,7 +7,8 @@ import { connect, filter, from, merge, mergeMap, takeUntil, type ObservableInput
  * @param project makes an Observable of an item that is new in the list.
  *
  * @example
- * sessions$.pipe(whileListed((session) => session.message$)).subscribe(({ from }) => console.log(from));
+ * const listed$ = from([['a'], ['a', 'b'], ['b']]);
+ * listed$.pipe(whileListed((name) => interval(1_000).pipe(map(() => name)))).subscribe((name) => console.log(name));
  */
 export function whileListed<T, R>(project: (item: T) => ObservableInput<R>): OperatorFunction<readonly T[], R> {
   return connect((list$) => {

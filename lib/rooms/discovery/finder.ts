@@ -15,12 +15,7 @@ export type TopicId = Buffer;
  */
 export type Finder = (topic: TopicId, own$: Observable<string>) => Observable<readonly string[]>;
 
-/**
- * Finds by several means at once.
- *
- * @example
- * finderOf([rendezvousFinder(config), lanFinder(lan)])(topicOf('chess-club'), net.unl$).subscribe((unls) => console.log(unls));
- */
+/** Finds by several means at once. */
 export function finderOf(finders: readonly Finder[]): Finder {
   return (topic, own$) => merge(...finders.map((finder) => finder(topic, own$)));
 }

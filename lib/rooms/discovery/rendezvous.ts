@@ -59,9 +59,6 @@ interface RendezvousFinderConfig {
 /**
  * Finds the members of a room at all rendezvous servers with which this node has sessions. A server that is older than topics is passed over until
  * there is another session with it.
- *
- * @example
- * rendezvousFinder({ sessions$, isOnLink, runtime, trace })(topicOf('chess-club'), own$).subscribe((unls) => console.log(unls));
  */
 export function rendezvousFinder(config: RendezvousFinderConfig): Finder {
   return (topic, own$) => {
