@@ -34,6 +34,7 @@ export type { Reach } from './reachability.js';
 export type { ServerReport } from './server-report.js';
 
 // ─── What a node tells of its work ───────────────────────────────────────────────────────────────────────────────────
+export type { PortSample } from './nat/classify.js';
 export type { PunchReport } from './techniques/punch/sockets.js';
 export type { PunchSide } from './techniques/punch/plan.js';
 export type { Outcome } from './operators/trace-outcome.js';

@@ -17,7 +17,7 @@ import { diallerOf, reportFailure, type DialOptions } from './dialler.js';
 import { openRaw$ } from './raw.js';
 import { reporter, type Report } from './report.js';
 import { print } from './stdout.js';
-import { StoryRecord } from './story/record.js';
+import { reportFile } from './story/record.js';
 import { openStdin, runUntilInterrupted, stdinLines } from './terminal.js';
 
 /** The options of `rxp2p connect`. */
@@ -33,7 +33,7 @@ export async function connect(unl: string, options: ConnectOptions, version: str
   const { json, raw = false, report: file } = options;
   const report = reporter(json);
   const { net, connect$ } = diallerOf(unl, options, report);
-  const story = file === undefined ? undefined : new StoryRecord(net, Date.now);
+  const story = reportFile(file, net, { title: 'rxp2p connect', version, report });
 
   openStdin();
   // Until there is a connection, an end is a failure.
@@ -43,7 +43,7 @@ export async function connect(unl: string, options: ConnectOptions, version: str
   let outcome = 'It was interrupted before there was a connection';
   const conversation$ = connect$.pipe(
     switchMap((connection) => {
-      story?.follow(connection);
+      story.follow(connection);
       if (raw) return openRaw$(connection, report);
       status = 0;
       return converse$(connection, report, () => {
@@ -62,7 +62,7 @@ export async function connect(unl: string, options: ConnectOptions, version: str
     }),
   );
   const end = await runUntilInterrupted(net, conversation$);
-  if (file !== undefined) story?.write(file, { title: 'rxp2p connect', outcome }, version, report);
+  story.write(outcome);
   // Bytes that were interrupted are not all there, unless their reader has had enough.
   process.exitCode = end === 'stdout' ? 0 : status;
 }

@@ -2,13 +2,14 @@ import { lastValueFrom, takeUntil, tap } from 'rxjs';
 import type { NetCheck } from '../net/check/interface.js';
 import { createNet } from '../net.js';
 import { checkWords, verdictOf } from './check-words.js';
+import { BY_RELAY_ONLY } from './exit-status.js';
 import { reporter } from './report.js';
 import { exitSoon, print } from './stdout.js';
-import { StoryRecord } from './story/record.js';
+import { reportFile } from './story/record.js';
 import { configOf, interrupted$, type ReachableOptions } from './terminal.js';
 
 /** The exit status: how peers behind an ordinary NAT reach this node. */
-const STATUS: Readonly<Record<NetCheck['verdict'], number>> = { direct: 0, relay: 3, none: 1 };
+const STATUS: Readonly<Record<NetCheck['verdict'], number>> = { direct: 0, relay: BY_RELAY_ONLY, none: 1 };
 
 /** The options of `rxp2p doctor`. */
 export interface DoctorOptions extends ReachableOptions {
@@ -20,7 +21,7 @@ export interface DoctorOptions extends ReachableOptions {
 export async function doctor(options: DoctorOptions, version: string): Promise<void> {
   const { json, report: file } = options;
   const net = createNet({ mode: 'direct', ...configOf(options), lan: false });
-  const story = file === undefined ? undefined : new StoryRecord(net, Date.now);
+  const story = reportFile(file, net, { title: 'rxp2p doctor', version, report: reporter(json) });
   const checked$ = net.check$().pipe(
     tap((check) => {
       if (json === true) console.error(JSON.stringify({ event: 'check', ...check }));
@@ -34,10 +35,7 @@ export async function doctor(options: DoctorOptions, version: string): Promise<v
     const isWhole = check?.isSettled === true;
     const words = check === undefined ? [] : checkWords(check);
     if (isWhole && json !== true) for (const line of words) await print(line);
-    if (file !== undefined) {
-      const outcome = isWhole ? verdictOf(check) : 'It was interrupted';
-      story?.write(file, { title: 'rxp2p doctor', outcome, check: words }, version, reporter(json));
-    }
+    story.write(isWhole ? verdictOf(check) : 'It was interrupted', words);
     process.exitCode = isWhole ? STATUS[check.verdict] : 1;
     if (!isWhole) exitSoon();
   } finally {

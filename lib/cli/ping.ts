@@ -19,10 +19,12 @@ import {
 import type { Connection } from '../connection/connection.js';
 import type { Path } from '../connection/path.js';
 import { formatEndpoint } from '../endpoint.js';
-import { InvalidUnlError } from '../errors.js';
+import { InvalidUnlError, reasonOf } from '../errors.js';
 import { diallerOf, reportFailure, type DialOptions } from './dialler.js';
+import { BY_RELAY_ONLY } from './exit-status.js';
 import { reporter, type Report } from './report.js';
 import { print } from './stdout.js';
+import { reportFile } from './story/record.js';
 import { runUntilInterrupted } from './terminal.js';
 
 /** The options of `rxp2p ping`. */
@@ -33,6 +35,8 @@ export interface PingOptions extends DialOptions {
   readonly interval: number;
   /** Whether the first answer by a direct way is the last. */
   readonly untilDirect?: boolean;
+  /** A file for the report as a page. */
+  readonly report?: string;
 }
 
 /** An answer. */
@@ -46,17 +50,21 @@ interface Pong {
 const PATIENCE_MS = 2_000;
 
 /** `rxp2p ping`: the round trip to a peer, and by which way, again and again. */
-export async function ping(unl: string, options: PingOptions): Promise<void> {
-  const { json, untilDirect = false } = options;
+export async function ping(unl: string, options: PingOptions, version: string): Promise<void> {
+  const { json, untilDirect = false, report: file } = options;
   const report = reporter(json);
   const { net, peerId, connect$ } = diallerOf(unl, options, report);
+  const story = reportFile(file, net, { title: 'rxp2p ping', version, report });
   const times: number[] = [];
-  const seen = { asked: 0, isLost: false };
+  const seen = { asked: 0, isLost: false, isDirect: false };
+  let why = 'It was interrupted before there was a connection';
   const pongs$ = connect$.pipe(
     switchMap((connection) => {
+      story.follow(connection);
       const lost$ = connection.closed$.pipe(
-        tap(() => {
+        tap(({ message }) => {
           seen.isLost = true;
+          why = message;
         }),
       );
       const asking$ = timer(0, options.interval * 1_000).pipe(
@@ -72,6 +80,8 @@ export async function ping(unl: string, options: PingOptions): Promise<void> {
     mergeMap(async ({ number, roundTripMs, path }) => {
       const { technique, direct, local, remote } = path;
       times.push(roundTripMs);
+      seen.isDirect = direct;
+      story.tell({ type: 'pong', words: `answer ${number} after ${roundTripMs.toFixed(1)} ms` });
       const ends = { local: formatEndpoint(local), remote: formatEndpoint(remote) };
       report('pong', { peerId, number, roundTripMs, technique, direct, ...ends }, undefined);
       await print(
@@ -80,13 +90,16 @@ export async function ping(unl: string, options: PingOptions): Promise<void> {
     }),
     catchError((error: unknown) => {
       if (error instanceof InvalidUnlError) throw error;
+      why = reasonOf(error);
       reportFailure(error, report);
       return EMPTY;
     }),
   );
   await runUntilInterrupted(net, pongs$);
-  reportAll(seen.asked, times, report);
-  process.exitCode = times.length > 0 && !seen.isLost ? 0 : 1;
+  const words = reportAll(seen.asked, times, report);
+  story.write(words === undefined || seen.isLost ? [words, why].filter(Boolean).join('; ') : words);
+  if (times.length === 0 || seen.isLost) process.exitCode = 1;
+  else process.exitCode = untilDirect && !seen.isDirect ? BY_RELAY_ONLY : 0;
 }
 
 /** One round trip, and the way that it took; says so when the answer takes long. */
@@ -119,13 +132,15 @@ function roundTrip$(connection: Connection): Observable<number> {
   });
 }
 
-function reportAll(asked: number, times: readonly number[], report: Report): void {
-  if (asked === 0) return;
+/** Tells all answers in short, and returns the words for that. */
+function reportAll(asked: number, times: readonly number[], report: Report): string | undefined {
+  if (asked === 0) return undefined;
   const answered = times.length;
   const sum = times.reduce((all, each) => all + each, 0);
   const [leastMs, averageMs, mostMs] = [Math.min(...times), sum / answered, Math.max(...times)];
   const fields = answered > 0 ? { leastMs, averageMs, mostMs } : {};
   const ms = [leastMs, averageMs, mostMs].map((each) => each.toFixed(1)).join(' / ');
-  const words = answered > 0 ? `; round trip ${ms} ms (least / average / most)` : '';
-  report('pinged', { asked, answered, ...fields }, `${answered} of ${asked} answered${words}`);
+  const words = `${answered} of ${asked} answered${answered > 0 ? `; round trip ${ms} ms (least / average / most)` : ''}`;
+  report('pinged', { asked, answered, ...fields }, words);
+  return words;
 }

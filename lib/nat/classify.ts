@@ -3,8 +3,11 @@ import type { NatType } from '../unl/types.js';
 
 /** What one connection to a server has shown: where it left from, and where the server saw it come from. */
 export interface PortSample {
+  /** The port inside. */
   readonly localPort: number;
+  /** Where the server was asked. */
   readonly server: Endpoint;
+  /** The address and the port outside. */
   readonly observed: Endpoint;
 }
 

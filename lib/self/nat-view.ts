@@ -117,7 +117,8 @@ function viewOf(
   const classification = classify(samples, addresses);
   const nearest = samples.toSorted((a, b) => a.roundTripMs - b.roundTripMs);
   const servers = nearest.map(({ server: { address }, observer }) => ({ ...observer, at: address }));
-  trace({ type: 'nat', family, ...classification, samples: samples.length });
+  const looks = samples.map(({ localPort, server, observed }) => ({ localPort, server, observed }));
+  trace({ type: 'nat', family, ...classification, samples: samples.length, looks });
   return {
     ...classification,
     family,

@@ -1,4 +1,5 @@
 import type { PortMappingProtocol } from '../config.js';
+import type { PortSample } from '../nat/classify.js';
 import type { Outcome } from '../operators/trace-outcome.js';
 import type { Reach } from '../reachability.js';
 import type { RendezvousStep } from '../rendezvous/steps.js';
@@ -19,6 +20,8 @@ export type SelfStep =
       readonly addresses: readonly string[];
       /** How many ports were looked at. */
       readonly samples: number;
+      /** What each look has shown, in the order in which the connections were made. */
+      readonly looks: readonly PortSample[];
     }
   /** The progress of one protocol that asks the gateway to open a port. */
   | (Outcome & {

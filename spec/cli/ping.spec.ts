@@ -1,8 +1,11 @@
-import { commands, COMMAND_LIMIT_MS } from '../support/commands.js';
+import { readFileSync } from 'node:fs';
+import { commands, COMMAND_LIMIT_MS, SERVE } from '../support/commands.js';
+import { temporaryFolder } from '../support/folder.js';
 import { newAddress } from '../support/nodes.js';
 
 describe('rxp2p ping', () => {
   const { rxp2p, listening } = commands();
+  const path = temporaryFolder();
 
   const pinging = (unl: string, ...args: readonly string[]) =>
     rxp2p('ping', unl, '--bind', newAddress(), '--interval', '0.1', '--json', ...args);
@@ -37,6 +40,24 @@ describe('rxp2p ping', () => {
       endless.signal('SIGINT');
       expect(await endless.exit()).toBe(0);
       await endless.event('pinged');
+    },
+    COMMAND_LIMIT_MS,
+  );
+
+  it(
+    'ends with 3 when every answer came by a relay, where a direct way was waited for; its report tells of them',
+    async () => {
+      const server = rxp2p(...SERVE);
+      await server.line(/^http /);
+      const [rendezvous = '', http = ''] = server.lines.map((line) => line.replace(/^\w+ /, ''));
+      const { unl } = await listening('--rendezvous', rendezvous);
+      const only = ['--rendezvous', rendezvous, '--relay', `http://${http}`, '--technique', 'relay'];
+      const report = path('ping.html');
+      const ping = pinging(unl, ...only, '--count', '2', '--until-direct', '--report', report);
+      expect(await ping.exit()).toBe(3);
+      expect(ping.lines).toEqual([1, 2].map((number) => jasmine.stringMatching(`^${number}: .* ms, relayed by relay`)));
+      const page = readFileSync(report, 'utf8');
+      for (const words of ['answer 2 after', '2 of 2 answered', 'lines go by relay']) expect(page).toContain(words);
     },
     COMMAND_LIMIT_MS,
   );

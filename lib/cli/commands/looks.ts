@@ -30,13 +30,14 @@ Exit status: 0 when peers behind ordinary home routers reach this node directly,
     new Option('-i, --interval <SECONDS>', 'the time from one to the next').default(1).argParser(seconds(0.1, 86_400)),
     new Option('--until-direct', 'end with the first answer by a direct way'),
     ...diallingOptions(),
+    page(),
     json(),
   )
     .addHelpText(
       'after',
       `
 It answers by refusing a channel that nobody takes, so the peer needs no option for it.
-Exit status: 0 when there were answers, 1 when there were none or the connection has ended.`,
+Exit status: 0 when there were answers, 1 when there were none or the connection has ended, 3 with --until-direct when all came by a relay.`,
     )
-    .action(async (unl: string, options: PingOptions) => (await import('../ping.js')).ping(unl, options));
+    .action(async (unl: string, options: PingOptions) => (await import('../ping.js')).ping(unl, options, version));
 }

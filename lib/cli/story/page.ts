@@ -1,5 +1,6 @@
-import { oneLine } from '../../words.js';
+import { escaped } from './escaped.js';
 import { hide } from './hide.js';
+import { portLooksOf, portsPicture } from './ports.js';
 import { storyOf, type Bar, type Row, type StoryEvent } from './story.js';
 
 /** What a page is made of. */
@@ -13,6 +14,8 @@ export interface PageContent {
   /** What was found of the network, line by line, where it was looked into. */
   readonly check?: readonly string[] | undefined;
   readonly events: readonly StoryEvent[];
+  /** How many steps between the first and the last were not remembered. */
+  readonly leftOut?: number;
 }
 
 const STYLE = `
@@ -23,7 +26,7 @@ const STYLE = `
 * { box-sizing: border-box }
 body { margin: 0; padding: 16px; background: var(--page); color: var(--ink); font: 15px/1.45 system-ui, sans-serif }
 main { max-width: 1120px; margin: 0 auto }
-h1 { font-size: 1.4rem; margin: 0 } h2 { font-size: 1.05rem; margin: 0 0 8px }
+h1 { font-size: 1.4rem; margin: 0 } h2 { font-size: 1.05rem; margin: 0 0 8px } h3 { font-size: 0.95rem; font-weight: 500; margin: 12px 0 8px }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 16px; margin: 16px 0 }
 .soft { color: var(--soft) } .bad { color: var(--bad) }
 .row { display: grid; grid-template-columns: 11rem 1fr; gap: 8px; align-items: center; border-top: 1px solid var(--line); padding: 4px 0 }
@@ -38,6 +41,16 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 .scale span:first-child { transform: none } .scale span:last-child { transform: translateX(-100%) }
 .steps { display: grid; grid-template-columns: auto auto 1fr; gap: 2px 12px; font-size: 0.9rem }
 .steps > * { overflow-wrap: anywhere } .steps .time { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+.ports { display: flex; height: 200px; margin-bottom: 1.6em }
+.scale-up { position: relative; flex: none; width: 3.5rem; border-right: 1px solid var(--line) }
+.scale-up small { position: absolute; right: 8px; transform: translateY(50%) }
+.group { position: relative; flex: 1; border-right: 1px solid var(--line); border-bottom: 1px solid var(--line) }
+.group small { position: absolute; top: calc(100% + 2px); left: 0; right: 0; text-align: center }
+.look { display: inline-block; width: 10px; height: 10px; background: var(--blue) }
+.group .look { position: absolute; margin: 0 0 -5px -5px }
+.shape0 { border-radius: 50% } .shape1 { background: #d9730d } .shape2 { background: var(--good); transform: rotate(45deg) scale(0.85) }
+.shape3 { border-radius: 50%; background: none; border: 3px solid #a05cd6 }
+.legend { display: flex; flex-wrap: wrap; gap: 4px 16px; font-size: 0.85rem; margin: 0 }
 pre { margin: 0; overflow-x: auto; font-size: 0.85rem }
 a { color: var(--blue) }
 @media (max-width: 640px) { .row { grid-template-columns: 1fr; gap: 0 } .steps { grid-template-columns: auto 1fr } .steps .name { display: none } }
@@ -50,9 +63,14 @@ const SCALE = 4;
  * The story of an attempt as one HTML file that needs nothing else, made to be attached to a report of a fault: no scripts, no secrets, and public
  * addresses and keys shortened. Pure.
  */
-export function pageOf({ title, versions, outcome, check = [], events }: PageContent): string {
+export function pageOf({ title, versions, outcome, check = [], events, leftOut = 0 }: PageContent): string {
   const { rows, lengthMs } = storyOf(events);
   const trace = events.map((event) => hide(JSON.stringify(event))).join('\n');
+  const looks = portLooksOf(events);
+  const steps =
+    leftOut === 0
+      ? `all ${events.length} steps`
+      : `the first and the last, ${events.length} steps of ${events.length + leftOut}`;
   const save = `data:application/x-ndjson;base64,${Buffer.from(trace).toString('base64')}`;
   return `<!doctype html>
 <html lang="en">
@@ -76,6 +94,7 @@ export function pageOf({ title, versions, outcome, check = [], events }: PageCon
 ${rows.map((row) => trackOf(row, lengthMs)).join('\n')}
 </section>
 ${check.length === 0 ? '' : `<section>\n<h2>The network</h2>\n<pre>${check.map(escaped).join('\n')}</pre>\n</section>`}
+${looks.length === 0 ? '' : `<section>\n<h2>The ports that servers saw</h2>\n${looks.map(portsPicture).join('\n')}\n</section>`}
 <section>
 <h2>Step by step</h2>
 <div class="steps">
@@ -84,7 +103,7 @@ ${stepsOf(rows)}
 </section>
 <section>
 <h2>The trace</h2>
-<p><a download="trace.jsonl" href="${save}">Save all ${events.length} steps</a>, one JSON object a line.</p>
+<p><a download="trace.jsonl" href="${save}">Save ${steps}</a>, one JSON object a line.</p>
 </section>
 </main>
 </body>
@@ -128,17 +147,4 @@ function stepsOf(rows: readonly Row[]): string {
 
 function secondsOf(ms: number): string {
   return `${(ms / 1_000).toFixed(ms < 10_000 ? 2 : 1)} s`;
-}
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-/** Text from anywhere as text in HTML, shortened as `hide` does. */
-function escaped(text: string): string {
-  return hide(oneLine(text)).replaceAll(/[&<>"']/g, (character) => ESCAPES[character] ?? '');
 }

@@ -10,8 +10,19 @@ export interface PathEvent {
   readonly direct: boolean;
 }
 
+/** A peer has answered a ping. */
+export interface PongEvent {
+  readonly type: 'pong';
+  /** When, in milliseconds since the epoch. */
+  readonly at: number;
+  readonly words: string;
+}
+
 /** What a story is made of. */
-export type StoryEvent = TraceEvent | PathEvent;
+export type StoryEvent = TraceEvent | PathEvent | PongEvent;
+
+/** A step of a command itself, without its time. */
+export type StoryStep = Omit<PongEvent, 'at'>;
 
 /** Something that took its time. Times are in milliseconds from the start of the story. */
 export interface Bar {
@@ -49,12 +60,13 @@ interface OpenRow {
 }
 
 /** Signals, and what is told of servers and this machine, have rows of their own. */
-const [MACHINE, SERVERS, SIGNALS, CONNECTION, DIALS] = [
+const [MACHINE, SERVERS, SIGNALS, CONNECTION, DIALS, ANSWERS] = [
   'this machine',
   'servers',
   'signals',
   'the connection',
   'dials',
+  'answers',
 ] as const;
 
 /** Makes a story of what was told. Pure. */
@@ -120,6 +132,9 @@ function tell(event: StoryEvent, mark: MarkIt, over: Over): void {
       return;
     case 'path':
       mark(CONNECTION, `lines go by ${event.technique} (${event.direct ? 'direct' : 'relayed'})`);
+      return;
+    case 'pong':
+      mark(ANSWERS, event.words);
       return;
     case 'connection':
       mark(CONNECTION, `both sides hold the ${event.direction} connection`);

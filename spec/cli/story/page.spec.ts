@@ -83,6 +83,7 @@ describe('The report of an attempt, as a page', () => {
       check: [failure],
       events: [{ type: 'server', kind: 'MQTT', server: 'mqtt://45.45.1.7', failure, at: 0 }],
     });
+    expect(pageOf({ title: '', versions: '', outcome: '', events: [], leftOut: 5 })).toContain('0 steps of 5');
     expect(page).not.toMatch(/<script|<i>|45\.45\.1\.7|A{43}/);
     expect(page).not.toContain('\u001b');
     const [, trace = ''] = /base64,([^"]*)/.exec(page) ?? [];
