@@ -168,6 +168,11 @@ export class RunningNet {
         const { services, clock } = this.#reports;
         return factsOf(this.#config, this.#findings.value, { services, clock, isLate });
       },
+      asking$: merge(...this.#techniques.map(({ check$ }) => check$ ?? EMPTY)).pipe(
+        tap((report) => {
+          this.#reports.tell({ type: 'server', ...report });
+        }),
+      ),
       changed$: this.changed$,
       scheduler: this.#host.runtime.scheduler,
     });

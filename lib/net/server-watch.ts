@@ -1,4 +1,4 @@
-import type { ServerReport } from '../server-report.js';
+import { isCarrier, type ServerReport } from '../server-report.js';
 
 /** Servers that are remembered: a rendezvous server may name others. */
 const MAX_SERVERS = 64;
@@ -24,7 +24,7 @@ export class ServerWatch {
 
   /** What is wrong with those that carry signals; empty while any of them may carry one. */
   unreachable(): readonly string[] {
-    const carriers = this.all.filter(({ kind }) => kind !== 'reachability' && kind !== 'STUN');
+    const carriers = this.all.filter(isCarrier);
     if (carriers.some(({ failure }) => failure === undefined)) return [];
     return carriers.map(({ kind, server, failure }) => `the ${kind} server ${server} ${failure ?? ''}`);
   }

@@ -1,3 +1,4 @@
+import type { ServerReport } from '../server-report.js';
 import type { Socket } from 'node:net';
 import type { Observable, OperatorFunction, SchedulerLike } from 'rxjs';
 import type { Timing } from '../config.js';
@@ -113,6 +114,8 @@ export interface NodeTechnique extends TechniqueTraits, Technique {
   readonly looksAtNat?: boolean | undefined;
   /** Answers peers for as long as it is subscribed to. Never emits, never fails. */
   readonly answer$: Observable<never>;
+  /** Asks the servers that it needs, of which nothing is known otherwise, whether they work. Cold; emits a report of each, and completes. */
+  readonly check$?: Observable<ServerReport> | undefined;
 }
 
 /** Techniques that are tried side by side. */

@@ -285,6 +285,24 @@ export const DUAL_STACK_GATEWAY: Router = {
 /** A home router that maps ports, but says that it has another address than it has. */
 export const LYING_GATEWAY: Router = gateway('enable_upnp=yes\nenable_natpmp=yes\next_ip=45.99.99.99');
 
+/** A home router that says that it maps ports, and does not. */
+export const IDLE_GATEWAY: Router = {
+  ...gateway('enable_upnp=yes\nenable_natpmp=yes\nforce_igd_desc_v1=no'),
+  nft: DROP + PRESERVE + MAPPED.replaceAll(/jump \w+/g, ''),
+};
+
+/** A home router that leads all connections of TCP to a port of its own, as where guests have to log in. */
+export const portal = (port: number): Router => ({
+  ...HOME,
+  nft: `${HOME.nft}
+table ip portal {
+  chain prerouting {
+    type nat hook prerouting priority dstnat
+    iifname "lan*" meta l4proto tcp redirect to :${port}
+  }
+}`,
+});
+
 // --- What is seen of them from outside ---
 
 const OPEN: Behaviour = {

@@ -1,3 +1,5 @@
+import { isCarrier, isRelay } from '../../server-report.js';
+import { adviceForServers, listed } from './troubles.js';
 import type { NetCheck } from './interface.js';
 
 /** A NAT is taken for sure where so many of its samples agree. */
@@ -7,19 +9,29 @@ const SURE = 0.8;
 export function adviceFor(check: Omit<NetCheck, 'advice' | 'verdict'>): readonly string[] {
   const { services, nats, reach, ways, clock, hasRelay, isForwarded } = check;
   const advice: string[] = [];
-  const carriers = services.filter(({ kind }) => kind !== 'reachability' && kind !== 'STUN');
+  const carriers = services.filter(isCarrier);
   const isDialled = ways.every(({ toBeReached }) => toBeReached === 'dial');
   if (clock !== undefined)
     advice.push(`${sentence(clock.words)}: servers and peers refuse what is signed with a wrong time.`);
+  advice.push(...adviceForServers(services));
+  const dead = carriers.filter(({ failure }) => failure !== undefined);
   if (services.length === 0)
     advice.push(
       'Name a server where peers meet, by --rendezvous: without any, only who has the UNL and can dial this node reaches it.',
     );
-  else if (carriers.length > 0 && carriers.every(({ failure }) => failure !== undefined))
+  else if (carriers.length > 0 && dead.length === carriers.length)
     advice.push('None of the servers that carry messages can be used: see above why. Until then peers can only dial.');
-  if (reach.some(({ isBehindAnotherNat, isOpenedInVain }) => isBehindAnotherNat || isOpenedInVain))
+  else if (dead.length > 0)
+    advice.push(
+      `Messages do not come by ${listed(dead.map(({ server }) => server))}: peers that have no other server in common with this node do not reach it by message.`,
+    );
+  if (reach.some(({ isBehindAnotherNat }) => isBehindAnotherNat))
     advice.push(
       'The port that the router opens leads nowhere: most often another NAT, the provider’s, stands before the router. Ask the provider for a public address, or for IPv6.',
+    );
+  else if (reach.some(({ isOpenedInVain }) => isOpenedInVain))
+    advice.push(
+      'The router says that it has opened a port, but nobody gets in by it: its firewall or a fault of its own is in the way. Forward a port to this machine by hand (--port, --forwarded), or restart the router.',
     );
   else if (!isDialled && !isForwarded && reach.some(({ family, endpoint }) => family === 4 && endpoint === undefined))
     advice.push(
@@ -39,7 +51,10 @@ export function adviceFor(check: Omit<NetCheck, 'advice' | 'verdict'>): readonly
     );
   if (!isDialled && nats.some(({ natType }) => natType.type === 'random'))
     advice.push('This NAT gives random ports: peers behind another such NAT meet this node at a relay only.');
-  if (!hasRelay && ways.some(({ toReach, toBeReached }) => toReach === 'none' || toBeReached === 'none'))
+  const isLeft = ways.some(({ toReach, toBeReached }) => toReach === 'none' || toBeReached === 'none');
+  if (!hasRelay && services.some(isRelay))
+    advice.push('None of the relays can be used: see above why. They connect those that no direct way leads to.');
+  else if (!hasRelay && isLeft)
     advice.push('Name a relay (--relay, --turn): it connects those that no direct way leads to.');
   return advice;
 }

@@ -1,4 +1,5 @@
 import { adviceFor } from './advice.js';
+import { isCarrier } from '../../server-report.js';
 import type { NetCheck } from './interface.js';
 import { waysOf } from './ways.js';
 
@@ -18,7 +19,7 @@ export interface Facts extends Pick<
 /** What facts mean. Pure. */
 export function checkOf({ canBeDialled, hasTurn, triesMany, ...facts }: Facts): NetCheck {
   const { services, nats, hasRelay } = facts;
-  const carriers = services.filter(({ kind }) => kind !== 'reachability' && kind !== 'STUN');
+  const carriers = services.filter(isCarrier);
   const ways = waysOf({
     canBeDialled,
     // Peers have IPv4 more often.

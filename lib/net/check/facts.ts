@@ -1,7 +1,7 @@
 import type { Facts } from './check.js';
 import type { ResolvedConfig } from '../../config.js';
 import { httpServers, httpUrlOf, type Findings } from '../../self/findings.js';
-import type { ServerReport } from '../../server-report.js';
+import { isRelay, type ServerReport } from '../../server-report.js';
 import type { ClockStatus } from '../clock-watch.js';
 
 /** What a net knows beside what it has found out of itself. */
@@ -19,6 +19,8 @@ export function factsOf(config: ResolvedConfig, findings: Findings, { services, 
   const endpoints = unl?.version === 3 ? unl.endpoints : [];
   // Relays stand beside the servers, unless others are named.
   const beside = [...httpServers(config), ...servers.flatMap((state) => httpUrlOf(state) ?? [])];
+  const relays = config.relay === false ? [] : [...config.turn, ...config.relay, ...beside];
+  const asked = services.filter(isRelay);
   const isSettled = location !== undefined && nats !== undefined && reaches?.every((reach) => reach.isSettled) === true;
   return {
     isSettled: isSettled || isLate,
@@ -37,7 +39,7 @@ export function factsOf(config: ResolvedConfig, findings: Findings, { services, 
     })),
     reach: reaches ?? [],
     isForwarded: config.forwarded,
-    hasRelay: config.relay !== false && [...config.turn, ...config.relay, ...beside].length > 0,
+    hasRelay: relays.length > 0 && (asked.length === 0 || asked.some(({ failure }) => failure === undefined)),
     clock,
     canBeDialled: nodeType === 'passive',
     hasTurn: config.turn.length > 0 && config.relay !== false,

@@ -48,7 +48,7 @@ export interface NetCheck {
   readonly reach: readonly Reach[];
   /** Whether the user says that a port is forwarded to this node. */
   readonly isForwarded: boolean;
-  /** Whether there is a relay where peers may be met. */
+  /** Whether there is a relay where peers may be met, and that lets this node in. */
   readonly hasRelay: boolean;
   /** That this machine's clock and those of servers are apart; `undefined` where no server says so. */
   readonly clock: ClockStatus | undefined;

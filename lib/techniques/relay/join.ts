@@ -40,7 +40,8 @@ export class RelayRefusedError extends HttpError {
     relay: URL,
     /** What it said, where that can be read. */
     readonly refusal: Refusal | undefined,
-    status: number,
+    /** Of HTTP. */
+    readonly status: number,
   ) {
     super(`The relay ${relay.origin} refused: ${refusal ? refusal.words : `HTTP status ${status}`}`);
   }

@@ -12,6 +12,7 @@ import type { NodeTechnique } from '../technique.js';
 import { dialByRelay } from './dial.js';
 import { RELAY } from './traits.js';
 import { answerRelays$ } from './answer.js';
+import { checkRelays$ } from './check.js';
 import type { RelayContext } from './context.js';
 import type { Relay } from './known-relays.js';
 import { guestsOf } from '../../peers/guests.js';
@@ -35,6 +36,7 @@ export function relay(host: TechniqueHost): NodeTechnique {
     ...RELAY,
     dial: dialByRelay(context),
     answer$: context === undefined ? EMPTY : answerRelays$(host.signalling, context),
+    check$: context && checkRelays$(context),
   };
 }
 

@@ -42,6 +42,9 @@ const WORDS: Readonly<Record<number, string>> = {
 
 /** A TURN server refuses. */
 export class TurnRefusedError extends DialError {
+  /** What is meant. */
+  readonly words: string;
+
   constructor(
     server: TurnServer,
     /** The code of RFC 8489 §14.8 or RFC 8656 §19. */
@@ -50,7 +53,9 @@ export class TurnRefusedError extends DialError {
     /** What it wants requests to be signed with. */
     readonly challenge: Challenge | undefined,
   ) {
-    super(`The TURN server ${formatTurn(server)} refuses (${refusal}): ${WORDS[refusal] ?? words}`);
+    const meant = WORDS[refusal] ?? words;
+    super(`The TURN server ${formatTurn(server)} refuses (${refusal}): ${meant}`);
+    this.words = meant;
   }
 }
 

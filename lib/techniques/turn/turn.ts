@@ -6,6 +6,7 @@ import { relayedLinks } from '../relayed-links.js';
 import type { NodeTechnique } from '../technique.js';
 import { allocate$ } from './allocation.js';
 import { answerTurns$ } from './answer.js';
+import { checkTurns$ } from './check.js';
 import type { TurnContext } from './context.js';
 import { dialByTurn } from './dial.js';
 import { TURN } from './traits.js';
@@ -21,6 +22,7 @@ export function turn(host: TechniqueHost): NodeTechnique {
     serves: (peer) => peer.version === 3 && (config.turn.length > 0 || hasTurn(peer)),
     dial: dialByTurn(context),
     answer$: context === undefined ? EMPTY : answerTurns$(signalling, context),
+    check$: context && checkTurns$(context),
   };
 }
 

@@ -74,14 +74,24 @@ describe('what a node finds of its network', () => {
     expect(adviceFor({ canBeDialled: true, reach: [open] })).toBe('');
     expect(adviceFor({ canBeDialled: true, reach: [], isForwarded: true })).toBe('');
     expect(adviceFor({})).toMatch(/^Switch on UPnP, NAT-PMP or PCP in the router/);
-    expect(adviceFor({ reach: [{ ...closed, isOpenedInVain: true }] })).toMatch(
+    expect(adviceFor({ reach: [{ ...closed, isOpenedInVain: true, isBehindAnotherNat: true }] })).toMatch(
       /^The port that the router opens leads nowhere/,
+    );
+    expect(adviceFor({ reach: [{ ...closed, isOpenedInVain: true }] })).toMatch(
+      /^The router says that it has opened a port, but nobody gets in by it/,
     );
     expect(adviceFor({ reach: [open, { ...closed, family: 6 }], canBeDialled: true })).toMatch(
       /^The firewall of the router drops IPv6/,
     );
     expect(adviceFor({ services: [] })).toMatch(/^Name a server where peers meet/);
-    expect(adviceFor({ services: [fails] })).toMatch(/^None of the servers that carry messages can be used/);
+    expect(adviceFor({ services: [fails] })).toMatch(
+      /^The name of rv\.example\.org:8000 cannot be looked up: .*\nNone of the servers that carry messages can be used/,
+    );
+    expect(adviceFor({ services: [answers, { ...fails, server: 'other:1', failure: 'does not answer' }] })).toMatch(
+      /^Messages do not come by other:1: peers that have no other server/,
+    );
+    const relay: ServerReport = { kind: 'relay', server: 'http://rv/', failure: 'refuses: full' };
+    expect(adviceFor({ services: [answers, relay], hasRelay: false })).toMatch(/None of the relays can be used/);
     expect(adviceFor({ nats: [] })).toMatch(/No server has shown this machine’s NAT/);
     expect(adviceFor({ nats: [{ ...keepsPorts, confidence: 0.6 }] })).toMatch(/takes two servers to tell/);
     expect(adviceFor({ nats: [{ ...keepsPorts, natType: { type: 'unknown' } }] })).toMatch(/takes two servers to tell/);
@@ -130,6 +140,7 @@ describe('what a node finds of its network', () => {
       '  behind a NAT with random ports              directly, punched by many ports  directly, punched by many ports',
       '',
       'What would make it better',
+      jasmine.stringMatching(/^ {2}- Messages do not come by http:\/\/dead\.example\/: /),
       jasmine.stringMatching(/^ {2}- Switch on UPnP/),
     ]);
     const nothing = checkWords(checkOf({ ...home, services: [], addresses: [], nats: [], reach: [], hasRelay: false }));
