@@ -33,49 +33,56 @@ export function withOptions(command: Command, ...options: readonly Option[]): Co
   return command;
 }
 
+/** Puts options under a heading of the help. */
+function under(heading: string, options: readonly Option[]): readonly Option[] {
+  for (const option of options) option.helpGroup(heading);
+  return options;
+}
+
 /** Where a node meets others, and by what it reaches those that no direct way leads to. */
-const meetingOptions = () => [
-  new Option(
-    '-r, --rendezvous <SERVER>',
-    'a rendezvous server: wss://HOST, rxp2p://KEY@HOST:PORT, or HOST:PORT in the clear; may be given several times',
-  ).argParser(several),
-  new Option(
-    '-m, --mailbox <URL>',
-    'a server that keeps messages, such as http://HOST:8080; may be given several times',
-  ).argParser(several),
-  new Option(
-    '--dht <HOST:PORT>',
-    'a node of a distributed hash table by which to join it; may be given several times',
-  ).argParser(several),
-  new Option(
-    '--stun <SERVER>',
-    'a STUN server that shows the NAT: HOST:PORT, or stuns:HOST:PORT by TLS; may be given several times',
-  )
-    .env(NODE_VARIABLES.stun)
-    .argParser(severalByCommas),
-  new Option(
-    '--mqtt <URL>',
-    'an MQTT broker that carries messages: mqtts://HOST, wss://HOST/PATH, mqtt://HOST or ws://HOST/PATH; may be given several times',
-  )
-    .env(NODE_VARIABLES.mqtt)
-    .argParser(severalByCommas),
-  new Option(
-    '--lan',
-    'be found on the local network, and find others there, with no server (default, but on loopback)',
-  ),
-  new Option('--no-lan', `do neither (or ${NODE_VARIABLES.lan}=off in the environment)`),
-  new Option(
-    '--turn <SERVER>',
-    'a TURN server for peers that no direct way leads to: turn:USER:PASSWORD@HOST:PORT, or turns: by TLS; may be given several times',
-  )
-    .env(NODE_VARIABLES.turn)
-    .argParser((value, before: string[] | undefined) => [...(before ?? []), ...value.split(/\s+/).filter(Boolean)]),
-  new Option(
-    '--relay <URL>',
-    'a relay for peers that no direct way leads to, such as http://HOST:8080; may be given several times (default: those of the servers)',
-  ).argParser(several),
-  new Option('--no-relay', 'meet nobody at a relay'),
-];
+const meetingOptions = () =>
+  under('Where peers are met:', [
+    new Option(
+      '-r, --rendezvous <SERVER>',
+      'a rendezvous server: wss://HOST, rxp2p://KEY@HOST:PORT, or HOST:PORT in the clear; may be given several times',
+    ).argParser(several),
+    new Option(
+      '-m, --mailbox <URL>',
+      'a server that keeps messages, such as http://HOST:8080; may be given several times',
+    ).argParser(several),
+    new Option(
+      '--dht <HOST:PORT>',
+      'a node of a distributed hash table by which to join it; may be given several times',
+    ).argParser(several),
+    new Option(
+      '--stun <SERVER>',
+      'a STUN server that shows the NAT: HOST:PORT, or stuns:HOST:PORT by TLS; may be given several times',
+    )
+      .env(NODE_VARIABLES.stun)
+      .argParser(severalByCommas),
+    new Option(
+      '--mqtt <URL>',
+      'an MQTT broker that carries messages: mqtts://HOST, wss://HOST/PATH, mqtt://HOST or ws://HOST/PATH; may be given several times',
+    )
+      .env(NODE_VARIABLES.mqtt)
+      .argParser(severalByCommas),
+    new Option(
+      '--lan',
+      'be found on the local network, and find others there, with no server (default, but on loopback)',
+    ),
+    new Option('--no-lan', `do neither (or ${NODE_VARIABLES.lan}=off in the environment)`),
+    new Option(
+      '--turn <SERVER>',
+      'a TURN server for peers that no direct way leads to: turn:USER:PASSWORD@HOST:PORT, or turns: by TLS; may be given several times',
+    )
+      .env(NODE_VARIABLES.turn)
+      .argParser((value, before: string[] | undefined) => [...(before ?? []), ...value.split(/\s+/).filter(Boolean)]),
+    new Option(
+      '--relay <URL>',
+      'a relay for peers that no direct way leads to, such as http://HOST:8080; may be given several times (default: those of the servers)',
+    ).argParser(several),
+    new Option('--no-relay', 'meet nobody at a relay'),
+  ]);
 
 const bind = () => new Option('-b, --bind <ADDR>', 'the local address to listen on and to dial from (default: all)');
 
@@ -96,17 +103,24 @@ export const json = () => new Option('--json', 'write what happens to stderr, on
 /** Of commands whose node others are to reach. */
 export const reachableOptions = () => [
   ...meetingOptions(),
-  new Option('-p, --port <N>', 'the local port to listen on (default: the system chooses)').argParser(
-    integer(0, 65_535),
-  ),
-  bind(),
-  ...whoOptions(),
-  new Option('--forwarded', 'the port is forwarded to this node by hand: neither ask the router nor look from outside'),
-  new Option('--no-port-mapping', 'do not ask the router to open a port'),
-  new Option(
-    '--reachability <URL>',
-    'a server that dials back; may be given several times (default: those that the rendezvous servers name)',
-  ).argParser(several),
+  ...under('This node:', [
+    new Option('-p, --port <N>', 'the local port to listen on (default: the system chooses)').argParser(
+      integer(0, 65_535),
+    ),
+    bind(),
+    ...whoOptions(),
+  ]),
+  ...under('How others reach it:', [
+    new Option(
+      '--forwarded',
+      'the port is forwarded to this node by hand: neither ask the router nor look from outside',
+    ),
+    new Option('--no-port-mapping', 'do not ask the router to open a port'),
+    new Option(
+      '--reachability <URL>',
+      'a server that dials back; may be given several times (default: those that the rendezvous servers name)',
+    ).argParser(several),
+  ]),
 ];
 
 /** The same for one that makes no connections: nobody knows its key, or is to find it. */
@@ -120,10 +134,11 @@ export const page = () =>
 /** Of commands whose node dials one peer. */
 export const diallingOptions = () => [
   ...meetingOptions(),
-  bind(),
-  ...whoOptions(),
-  new Option('-t, --technique <NAME>', 'only this technique; may be given several times')
-    .choices(TECHNIQUE_NAMES)
-    .argParser(several),
-  new Option('--timeout <SECONDS>', 'how long each technique may take').default(60).argParser(integer(1, 86_400)),
+  ...under('This node:', [bind(), ...whoOptions()]),
+  ...under('How the peer is reached:', [
+    new Option('-t, --technique <NAME>', 'only this technique; may be given several times')
+      .choices(TECHNIQUE_NAMES)
+      .argParser(several),
+    new Option('--timeout <SECONDS>', 'how long each technique may take').default(60).argParser(integer(1, 86_400)),
+  ]),
 ];

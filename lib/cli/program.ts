@@ -6,7 +6,7 @@ import { addLooks } from './commands/looks.js';
 import { addPorts } from './commands/ports.js';
 import { addServe } from './commands/serve.js';
 import { addCompletion } from './commands/shell.js';
-import { statusOf, WRONG_USAGE } from './exit-status.js';
+import { EXIT_STATUSES, exitStatusesOf, statusOf, WRONG_USAGE } from './exit-status.js';
 import type { Report } from './report.js';
 
 /** The command line: its commands, with their options and what they do. Each command loads what it needs, when it is run. */
@@ -23,20 +23,27 @@ Try it on one machine, in three terminals:
   rxp2p listen  --rendezvous 127.0.0.1:8000 --echo       prints a UNL
   rxp2p connect UNL --rendezvous 127.0.0.1:8000          type a line, it comes back
 
-Exit status: 0 after a clean close, 1 when no connection could be made, 2 for wrong usage.
-A shell completes commands and options by the script of: rxp2p completion bash`,
+Each command has a help of its own, with examples and its exit statuses: rxp2p connect --help`,
     )
     .exitOverride();
 
-  addServe(program);
   addLines(program, version);
   addFiles(program);
   addPorts(program);
   addLooks(program, version);
+  addServe(program);
   addCompletion(program);
 
-  for (const command of program.commands) command.exitOverride().showHelpAfterError('(--help tells more)');
+  for (const command of program.commands) {
+    command.exitOverride().showHelpAfterError('(--help tells more)');
+    if (command.name() in EXIT_STATUSES) command.addHelpText('after', () => exitStatusHelp(command.name()));
+  }
   return program;
+}
+
+function exitStatusHelp(command: string): string {
+  const lines = exitStatusesOf(command).map(([status, words]) => `  ${status}  ${words}`);
+  return ['\nExit status:', ...lines].join('\n');
 }
 
 /**

@@ -6,11 +6,11 @@ import type { ReachableOptions } from '../terminal.js';
 
 /** Commands that pass lines or bytes between the terminal and peers. */
 export function addLines(program: Command, version: string): void {
+  program.commandsGroup('Talk to peers:');
   withOptions(
     program
       .command('listen')
       .description('wait for peers: the first line of stdout is the UNL they need, then come the lines they send'),
-    ...reachableOptions(),
     new Option('--echo', 'send each line back to the peer it came from'),
     new Option(
       '--raw',
@@ -18,6 +18,7 @@ export function addLines(program: Command, version: string): void {
     ).conflicts('echo'),
     new Option('--once', 'with --raw: end when the first peer has left, with status 0 when every byte has come'),
     json(),
+    ...reachableOptions(),
   )
     .addHelpText(
       'after',
@@ -35,10 +36,10 @@ With --raw, the end of stdin ends this direction, and the other goes on. Where s
       .command('connect')
       .description('connect to a node by its UNL, like nc: stdin goes to the peer, its lines to stdout')
       .argument('<UNL>', 'the locator that the peer printed; without servers of your own it names them, too'),
-    ...diallingOptions(),
     new Option('--raw', 'pass bytes instead of lines; the peer has to listen with --raw, too'),
     page(),
     json(),
+    ...diallingOptions(),
   )
     .addHelpText(
       'after',
@@ -54,8 +55,8 @@ With --raw it ends when both directions have ended, with status 0 when every byt
     program
       .command('join')
       .description('join a flooding network: stdin lines go to every node, lines from the network to stdout'),
-    ...reachableOptions(),
     json(),
+    ...reachableOptions(),
   )
     .addHelpText(
       'after',

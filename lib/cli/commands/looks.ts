@@ -5,19 +5,19 @@ import type { PingOptions } from '../ping.js';
 
 /** Commands that tell how it stands: with this machine's network, and with the way to a peer. */
 export function addLooks(program: Command, version: string): void {
+  program.commandsGroup('Look how it stands:');
   withOptions(
     program
       .command('doctor')
       .description("look at this machine's network, and say who can reach it, how, and what would make it better"),
-    ...keylessOptions(),
     page(),
     json(),
+    ...keylessOptions(),
   )
     .addHelpText(
       'after',
       `
-It takes the options that your program has, and looks for up to 20 seconds. A router may open a port meanwhile; it is closed again.
-Exit status: 0 when peers behind ordinary home routers reach this node directly, 3 when by a relay only, 1 when not at all.`,
+It takes the options that your program has, and looks for up to 20 seconds. A router may open a port meanwhile; it is closed again.`,
     )
     .action(async (options: DoctorOptions) => (await import('../doctor.js')).doctor(options, version));
 
@@ -29,15 +29,14 @@ Exit status: 0 when peers behind ordinary home routers reach this node directly,
     new Option('-n, --count <N>', 'how often (default: until interrupted)').argParser(integer(1, 1_000_000)),
     new Option('-i, --interval <SECONDS>', 'the time from one to the next').default(1).argParser(seconds(0.1, 86_400)),
     new Option('--until-direct', 'end with the first answer by a direct way'),
-    ...diallingOptions(),
     page(),
     json(),
+    ...diallingOptions(),
   )
     .addHelpText(
       'after',
       `
-It answers by refusing a channel that nobody takes, so the peer needs no option for it.
-Exit status: 0 when there were answers, 1 when there were none or the connection has ended, 3 with --until-direct when all came by a relay.`,
+It answers by refusing a channel that nobody takes, so the peer needs no option for it.`,
     )
     .action(async (unl: string, options: PingOptions) => (await import('../ping.js')).ping(unl, options, version));
 }

@@ -5,6 +5,7 @@ import { diallingOptions, integer, json, reachableOptions, several, withOptions 
 
 /** The two ends of a forwarded port. */
 export function addPorts(program: Command): void {
+  program.commandsGroup('TCP services of peers:');
   withOptions(
     program
       .command('expose')
@@ -12,12 +13,12 @@ export function addPorts(program: Command): void {
         'let peers reach TCP services, such as a web server of this machine; the first line of stdout is the UNL',
       )
       .argument('<SERVICE...>', '[NAME=]HOST:PORT, or [NAME=]PORT on this machine; peers reach nothing else'),
-    ...reachableOptions(),
     new Option(
       '--allow <PEERID>',
       'only this peer may connect; may be given several times (default: whoever has the UNL)',
     ).argParser(several),
     json(),
+    ...reachableOptions(),
   )
     .addHelpText(
       'after',
@@ -43,8 +44,8 @@ A service that refuses connections is told to the client by a reset. Ends on Ctr
     new Option('--host <ADDR>', 'the local address; with 127.0.0.1 only programs of this machine can use it').default(
       '127.0.0.1',
     ),
-    ...diallingOptions(),
     json(),
+    ...diallingOptions(),
   )
     .addHelpText(
       'after',

@@ -5,6 +5,7 @@ import { flagOf, helpOf, SERVE_OPTIONS, type ServeOption } from '../serve-option
 
 /** The command that runs the servers. */
 export function addServe(program: Command): void {
+  program.commandsGroup('Run servers:');
   const serve = program
     .command('serve')
     .description(

@@ -3,6 +3,7 @@ import { SHELLS, type Shell } from '../shells.js';
 
 /** What a shell takes to complete the commands. */
 export function addCompletion(program: Command): void {
+  program.commandsGroup('More:').helpCommand('help [COMMAND]', 'show the help of a command');
   program
     .command('completion')
     .description('print a script by which a shell completes the commands and options of rxp2p')

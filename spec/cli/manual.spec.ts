@@ -1,0 +1,64 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { EXIT_STATUSES, exitStatusesOf } from '../../lib/cli/exit-status.js';
+import { manPages } from '../../lib/cli/manual.js';
+import { commandLine } from '../../lib/cli/program.js';
+import { parseJsonObject } from '../../lib/validate.js';
+import { temporaryFolder } from '../support/folder.js';
+import { needsProgram } from '../support/proxies.js';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
+
+describe('The man pages', () => {
+  const program = commandLine('1.2.3');
+  const pages = manPages(program, '1.2.3');
+  const path = temporaryFolder();
+
+  it('are those that package.json has installed: one of the program, and one of each command', () => {
+    expect(parseJsonObject(read('package.json'))?.['man']).toEqual(pages.map(({ file }) => `./dist/man/${file}`));
+    expect(pages.map(({ file }) => file)).toEqual([
+      'rxp2p.1',
+      ...program.commands.map((command) => `rxp2p-${command.name()}.1`),
+    ]);
+  });
+
+  it('are read by man without a complaint, with every option, argument and exit status', () => {
+    needsProgram('groff');
+    for (const { file, text } of pages) {
+      writeFileSync(path(file), text);
+      const { stdout, stderr, status } = spawnSync(
+        'groff',
+        ['-man', '-Tutf8', '-ww', '-rLL=200n', '-P-cbou', path(file)],
+        {
+          encoding: 'utf8',
+        },
+      );
+      expect([status, stderr]).withContext(file).toEqual([0, '']);
+      const command = program.commands.find((each) => file === `rxp2p-${each.name()}.1`);
+      const words = stdout.replaceAll(/\s+/g, ' ');
+      for (const { flags } of command?.options ?? []) expect(words).withContext(file).toContain(flags);
+      for (const [, said] of command === undefined ? [] : exitStatusesOf(command.name()))
+        expect(words).withContext(file).toContain(said.slice(1));
+      expect(words).not.toMatch(/\\|\.(?:TP|SH|nf)\b/);
+    }
+  });
+});
+
+describe('The exit statuses', () => {
+  it('are told for each command, by its help and in the documentation', () => {
+    const program = commandLine('1.2.3');
+    expect(Object.keys(EXIT_STATUSES).toSorted()).toEqual(program.commands.map((each) => each.name()).toSorted());
+    const [, table = ''] = /### Exit statuses\n(.*?)(?=\n## )/s.exec(read('docs/command-line.md')) ?? [];
+    const rows = Array.from(
+      table.matchAll(/^\| `([a-z]+)` +\| (\d) +\| (.*?) +\|$/gm),
+      ([, command, status, words]) => [command, Number(status), words],
+    );
+    const told = Object.entries(EXIT_STATUSES).flatMap(([command, statuses]) =>
+      Object.entries(statuses).map(([status, words]) => [command, Number(status), words]),
+    );
+    expect(rows).toEqual(told);
+  });
+});
