@@ -5,6 +5,7 @@ import { close } from './close.js';
 import { cluster } from './cluster.js';
 import { connect } from './connect.js';
 import { files } from './files.js';
+import { forward } from './forward.js';
 import { lines } from './lines.js';
 import { load } from './load.js';
 import { mailbox } from './mailbox.js';
@@ -24,6 +25,7 @@ export const benchmarks: readonly Benchmark[] = [
   chunks,
   files,
   openings,
+  forward,
   values,
   calls,
   connect,
