@@ -26,6 +26,7 @@ import { DEFAULT_PATH, describeWire, type PathConfig } from './path.js';
 import { renderPicture, SMALL, WHOLE } from './picture.js';
 import type { Pair } from './plan.js';
 import { missingPrerequisites } from './prerequisites.js';
+import { recordDoctor } from './recording.js';
 import { Run } from './run.js';
 import { check$, describeReport, type Report } from './self-check.js';
 import { RXP2P } from './servers.js';
@@ -243,6 +244,14 @@ const main = async (argv: readonly string[]): Promise<void> => {
       console.log(steps.join('\n'));
       console.log(ok ? 'whole' : `FAILED\n${story}`);
       if (!ok) process.exitCode = EXIT_FAILED;
+    });
+
+  program
+    .command('record')
+    .description('run rxp2p doctor behind a home router, and draw what its terminal shows')
+    .requiredOption('--docs <folder>', 'write the pictures into recordings/ there')
+    .action(async ({ docs }: { docs: string }) => {
+      writeFileSync(join(docs, 'recordings', 'doctor.svg'), await withRun(recordDoctor));
     });
 
   program
