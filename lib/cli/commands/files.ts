@@ -5,6 +5,7 @@ import { diallingOptions, json, reachableOptions, withOptions } from '../node-op
 
 /** The two sides of a transfer of files. */
 export function addFiles(program: Command): void {
+  program.commandsGroup('Send files and folders:');
   withOptions(
     program
       .command('send')
@@ -13,8 +14,8 @@ export function addFiles(program: Command): void {
     new Option('--to <TICKET>', 'the ticket that rxp2p receive has printed where it waits, or its UNL'),
     new Option('--keep-links', 'send symbolic links as links, where they lead to what is sent (default: refuse them)'),
     new Option('--no-compress', 'do not compress what would get smaller'),
-    ...bothOptions(),
     json(),
+    ...bothOptions(),
   )
     .addHelpText(
       'after',
@@ -22,8 +23,7 @@ export function addFiles(program: Command): void {
   rxp2p send holiday/                                     here; it prints a ticket
   rxp2p receive TICKET --into pictures                    there
 Whoever has the ticket gets the files, once. What has come of a transfer that was broken is not sent again by the next; with --key and
---port the ticket stays the same, so that the same commands go on.
-Exit status: 0 when the receiver has all, verified; 1 when not, or not all; 2 for wrong usage.`,
+--port the ticket stays the same, so that the same commands go on.`,
     )
     .action(async (paths: string[], options: SendOptions) => (await import('../files/send.js')).send(paths, options));
 
@@ -37,14 +37,13 @@ Exit status: 0 when the receiver has all, verified; 1 when not, or not all; 2 fo
     new Option('--existing <WHAT>', 'what happens where another file has the name of one that is offered')
       .choices(['refuse', 'rename', 'replace', 'skip'])
       .default('refuse'),
-    ...bothOptions(),
     json(),
+    ...bothOptions(),
   )
     .addHelpText(
       'after',
       `
-A file has its name when it is whole. What is not whole is kept in DIR/.rxp2p-partial, and goes on the next time, also days later.
-Exit status: 0 when all is there, verified; 1 when not, or not all; 2 for wrong usage.`,
+A file has its name when it is whole. What is not whole is kept in DIR/.rxp2p-partial, and goes on the next time, also days later.`,
     )
     .action(async (ticket: string | undefined, options: ReceiveOptions) =>
       (await import('../files/receive.js')).receive(ticket, options),
