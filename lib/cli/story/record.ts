@@ -68,11 +68,6 @@ export interface ReportFileConfig {
 /**
  * Remembers what a net does, for a page that tells it (`--report FILE`). Call it right after the net was made. Where no file is named, nothing
  * is remembered or written.
- *
- * @example
- * const story = reportFile(options.report, net, { title: 'rxp2p ping', version, report });
- * story.follow(connection);
- * story.write('3 of 3 answered');
  */
 export function reportFile(
   file: string | undefined,
