@@ -28,6 +28,8 @@ interface Current {
   /** The piece that is being filled, and how far. */
   piece: Buffer<ArrayBuffer>;
   filled: number;
+  /** The one that was filled before: free again when it is written. */
+  spare: Buffer<ArrayBuffer>;
   /** Hashes and writes the piece before. */
   writing: Promise<void>;
   flushing: Promise<void> | undefined;
@@ -120,8 +122,9 @@ export class ContentsIn {
         file,
         digests: wanted.before ?? new PieceDigests(),
         at: from,
-        piece: newPiece(),
+        piece: Buffer.allocUnsafeSlow(PIECE_BYTES),
         filled: 0,
+        spare: Buffer.allocUnsafeSlow(PIECE_BYTES),
         writing: Promise.resolve(),
         flushing: undefined,
         sinceFlush: 0,
@@ -155,7 +158,7 @@ export class ContentsIn {
     const piece = current.piece.subarray(0, filled);
     current.at += filled;
     current.sinceFlush += filled;
-    current.piece = newPiece();
+    [current.piece, current.spare] = [current.spare, current.piece];
     current.filled = 0;
     current.writing = Promise.all([digestOfPiece(piece), written(file, piece, at)]).then(([digest]) => {
       current.digests.add(digest);
@@ -270,8 +273,6 @@ export class ContentsIn {
     this.#config.tell({ type: 'file', path, outcome: 'failed', reason });
   }
 }
-
-const newPiece = () => Buffer.from(new ArrayBuffer(PIECE_BYTES));
 
 async function written(file: FileHandle, piece: Buffer, at: number): Promise<void> {
   for (let done = 0; done < piece.length;) {

@@ -46,7 +46,7 @@ function sha256(bytes: Uint8Array): Buffer {
 
 /** Reads a piece of a file: shorter than it should be where the file is. */
 export async function readPiece(file: FileHandle, at: number, length: number): Promise<Buffer<ArrayBuffer>> {
-  const piece = Buffer.from(new ArrayBuffer(length));
+  const piece = Buffer.allocUnsafeSlow(length);
   let filled = 0;
   while (filled < length) {
     const { bytesRead } = await file.read(piece, filled, length - filled, at + filled);

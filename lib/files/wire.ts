@@ -4,6 +4,7 @@ import { brotliCompress, brotliDecompress, constants } from 'node:zlib';
 import { firstValueFrom, race, timer } from 'rxjs';
 import type { Channel } from '../connection/connection.js';
 import { ProtocolError, reasonOf } from '../errors.js';
+import { chunksOf } from './chunks.js';
 import { encodeHeader, FrameDecoder, MAX_PAYLOAD_BYTES, type FilesFrame, type FilesFrameType } from './frames.js';
 import { lossOf } from './transfer.js';
 
@@ -74,8 +75,7 @@ export class FrameChannel {
   async *frames(): AsyncGenerator<FilesFrame, undefined> {
     const decoder = new FrameDecoder();
     try {
-      const chunks: AsyncIterable<Buffer> = this.#stream.iterator({ destroyOnReturn: false });
-      for await (const chunk of chunks) {
+      for await (const chunk of chunksOf(this.#stream)) {
         for (const frame of decoder.push(chunk)) yield frame.isCompressed ? await decompressed(frame) : frame;
       }
     } catch (error) {

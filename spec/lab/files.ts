@@ -2,7 +2,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DEFAULT_PATH } from './path.js';
 import { planPair, type Pair } from './plan.js';
@@ -127,7 +126,9 @@ const digestOf = async (folder: string): Promise<string> => {
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }).toSorted()) {
     hash.update(`${name}\0`);
     const path = join(folder, name);
-    if (statSync(path).isFile()) await pipeline(createReadStream(path), hash, { end: false });
+    if (!statSync(path).isFile()) continue;
+    const chunks: AsyncIterable<Buffer> = createReadStream(path);
+    for await (const chunk of chunks) hash.update(chunk);
   }
   return hash.digest('hex');
 };
