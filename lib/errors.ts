@@ -21,11 +21,26 @@ export type ErrorCode =
   | 'CLOSED'
   | 'CONNECT_FAILED'
   | 'RENDEZVOUS'
+  | PairingErrorCode
   | 'HTTP'
   | 'PORT_MAPPING'
   | 'STORE'
   | 'FILES'
   | 'UNAVAILABLE';
+
+/**
+ * Why two nodes have not met by a code.
+ *
+ * - `CODE_EXPIRED`: nobody has typed it while it was good.
+ * - `CODE_WRONG`: the words were not those of the code; to who shows it: so they were three times, and it is closed.
+ * - `CODE_USED`: another node was first.
+ * - `CODE_UNKNOWN`: nobody shows this code at the servers that this node uses.
+ * - `CODE_OWN`: it is this node's own code.
+ * - `CODE_UNANSWERED`: who shows it does not answer, or what comes is no answer.
+ * - `CODE_UNAVAILABLE`: there is no server to meet at, or it has no room.
+ */
+export type PairingErrorCode =
+  'CODE_EXPIRED' | 'CODE_WRONG' | 'CODE_USED' | 'CODE_UNKNOWN' | 'CODE_OWN' | 'CODE_UNANSWERED' | 'CODE_UNAVAILABLE';
 
 /** The base class of this library's errors: an `Error` with a stable {@link ErrorCode} and, where there is one, its `cause`. */
 export class Rxp2pError extends Error {
@@ -227,6 +242,17 @@ export class RendezvousError extends Rxp2pError {
     options?: ErrorOptions,
   ) {
     super('RENDEZVOUS', message, options);
+  }
+}
+
+/** Two nodes have not met by a code: see {@link PairingErrorCode}. */
+export class PairingError extends Rxp2pError {
+  constructor(
+    override readonly code: PairingErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(code, message, options);
   }
 }
 

@@ -26,6 +26,8 @@ export type {
 export type { SchemaFailure, SchemaIssue, SchemaResult, SchemaSuccess, StandardSchema } from './remote/schema.js';
 export type { Path } from './connection/path.js';
 export type { Mapping } from './port-mapping/mapping.js';
+export type { InviteOptions, InviteStep, PairOptions } from './net/pairing/interface.js';
+export type { PairedPeer } from './pairing/messages.js';
 export type { NatCheck, NetCheck, SessionCheck } from './net/check/interface.js';
 export type { Means, PeerKind, Ways } from './net/check/ways.js';
 export type { ClockStatus } from './net/clock-watch.js';
@@ -123,6 +125,7 @@ export {
   LineTooLongError,
   ListenError,
   MessageTooLongError,
+  PairingError,
   PeerMismatchError,
   PortMappingError,
   ProtocolError,
@@ -138,5 +141,6 @@ export {
   type AttemptFailure,
   type ErrorCode,
   type FilesFailure,
+  type PairingErrorCode,
   type RefusalReason,
 } from './errors.js';

@@ -13,6 +13,7 @@ import {
   startWith,
   Subscription,
   switchMap,
+  takeUntil,
   type Observable,
 } from 'rxjs';
 import { MAX_TIMER_MS, type NetConfig, type ResolvedConfig } from './config.js';
@@ -25,11 +26,15 @@ import { expectLine } from './link/lines.js';
 import type { NetCheck } from './net/check/interface.js';
 import { Closing } from './net/closing.js';
 import type { ConnectOptions, Line, Net, NetStatus } from './net/interface.js';
+import type { InviteOptions, InviteStep, PairOptions } from './net/pairing/interface.js';
+import { loadPairing } from './net/pairing/load.js';
+import type { PairingHost } from './net/pairing/servers.js';
 import { preload } from './net/preload.js';
 import type { RunningNet } from './net/running-net.js';
 import { statusOf } from './net/status.js';
 import { goOnWith } from './operators/go-on-with.js';
 import { untilAborted } from './operators/until-aborted.js';
+import type { PairedPeer } from './pairing/messages.js';
 import type { ExposeOptions } from './remote/interface.js';
 import { expectExposeOptions } from './remote/options.js';
 import type { Runtime } from './runtime.js';
@@ -129,6 +134,14 @@ class LazyNet implements Net {
     }).pipe(untilAborted(signal));
   }
 
+  invite$({ signal, ...options }: InviteOptions = {}): Observable<InviteStep> {
+    return this.#whenPairing$(({ invite$ }, host) => invite$(options, host)).pipe(untilAborted(signal));
+  }
+
+  pair$({ signal, ...options }: PairOptions): Observable<PairedPeer> {
+    return this.#whenPairing$(({ pair$ }, host) => pair$(options, host)).pipe(untilAborted(signal));
+  }
+
   check$(): Observable<NetCheck> {
     return this.#whenStarted$((net) => net.check$());
   }
@@ -192,6 +205,18 @@ class LazyNet implements Net {
       from(this.start()).pipe(
         switchMap(() => this.#loaded),
         switchMap(next),
+      ),
+    );
+  }
+
+  /** Fails once the net is being closed. */
+  #whenPairing$<T>(
+    next: (parts: Awaited<ReturnType<typeof loadPairing>>, host: PairingHost) => Observable<T>,
+  ): Observable<T> {
+    return this.#whenStarted$((net) =>
+      from(loadPairing()).pipe(
+        switchMap((parts) => next(parts, net.pairing)),
+        takeUntil(this.#closing.failing$),
       ),
     );
   }

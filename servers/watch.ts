@@ -10,6 +10,10 @@ export interface Counted {
   readonly rendezvousSessions: 'opened';
   /** Messages that a session had to pass on. */
   readonly rendezvousMessages: 'sent' | 'absent' | 'refused';
+  /** Codes by which nodes meet: opened; another has the number; refused, or given up, for want of room. */
+  readonly codes: 'opened' | 'taken' | 'refused' | 'gaveWay';
+  /** Messages of nodes that have a code: passed on to who shows it, to nobody, or refused. */
+  readonly codeMessages: 'passed' | 'nobody' | 'refused';
   /** Messages for the mailbox: `awaited` by a receiver that is there now, `kept` for one that is not, or refused. */
   readonly mailboxPuts: 'awaited' | 'kept' | 'refused';
   /** Times that a receiver came: it got messages, or nothing, or was refused. */
@@ -57,6 +61,8 @@ export type Timed = `store ${StoreRequest}` | 'mailbox write' | 'mailbox kept';
 export type GaugeName =
   /** Sessions of the rendezvous server. */
   | 'rendezvousSessions'
+  /** Codes by which nodes meet that are open. */
+  | 'codes'
   /** Messages in the mailbox of this process; those that it keeps in a store that others share are not counted. */
   | 'mailboxMessages'
   /** Bytes of these messages. */

@@ -23,6 +23,7 @@ describe('an error of this library', () => {
       new errors.ClosedError('m'),
       new errors.ConnectError('a', []),
       new errors.RendezvousError('m'),
+      new errors.PairingError('CODE_WRONG', 'm'),
       new errors.HttpError('m'),
       new errors.PortMappingError('m'),
       new errors.StoreError('m'),

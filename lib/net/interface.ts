@@ -10,8 +10,10 @@ import type { ServerReport } from '../server-report.js';
 import type { Technique, TechniqueName } from '../techniques/technique.js';
 import type { TraceEvent } from '../trace.js';
 import type { NatType, NodeType } from '../unl/types.js';
+import type { PairedPeer } from '../pairing/messages.js';
 import type { NetCheck } from './check/interface.js';
 import type { ClockStatus } from './clock-watch.js';
+import type { InviteOptions, InviteStep, PairOptions } from './pairing/interface.js';
 
 /** A line from a peer. */
 export interface Line {
@@ -219,6 +221,45 @@ export interface Net {
    * });
    */
   connect$(unl: string, options?: ConnectOptions): Observable<Connection>;
+
+  /**
+   * Invites one peer by a code that one person tells another, such as `7-otter-violet`: good once, for ten minutes, and closed after three
+   * wrong tries. Emits the code as soon as servers have a number for it, then who has typed it, and completes. Cold: unsubscribing gives the
+   * code up, and each subscription has a code of its own. Starts the net if need be. The code is at every rendezvous server of this node;
+   * neither they nor who guesses learn anything of the words or of the two nodes' locators.
+   *
+   * @param options how many words the code has.
+   * @throws PairingError (see `PairingErrorCode`) when there is no server for it, nobody types it in time, or it is typed wrong three
+   * times.
+   * @throws ListenError (`LISTEN_FAILED`) when the net has to be started and cannot listen.
+   * @throws ClosedError (`CLOSED`) when the net is closed, or the signal in `options` aborted.
+   *
+   * @example
+   * net.invite$().subscribe({
+   *   next: (step) => console.log(step.step === 'code' ? `tell them: ${step.code}` : `paired with ${step.peer.peerId}`),
+   *   error: ({ message }) => console.error(message),
+   * });
+   */
+  invite$(options?: InviteOptions): Observable<InviteStep>;
+
+  /**
+   * Meets the peer that shows a code, at any of this node's rendezvous servers that the peer uses, too. Emits who it is and completes; then
+   * both know each other's locator, and each that the other knows the code. Cold, and starts the net if need be.
+   *
+   * @param options the code, as a person has typed it.
+   * @throws InvalidOptionError (`INVALID_OPTION`) for a text that is no code, with the words that may be meant.
+   * @throws PairingError (see `PairingErrorCode`) when the words are wrong, nobody shows the code, somebody was first, or no server can be
+   * reached.
+   * @throws ListenError (`LISTEN_FAILED`) when the net has to be started and cannot listen.
+   * @throws ClosedError (`CLOSED`) when the net is closed, or the signal in `options` aborted.
+   *
+   * @example
+   * net.pair$({ code: '7 otter violet' }).pipe(switchMap(({ unl }) => net.connect$(unl))).subscribe({
+   *   next: (connection) => connection.send('Hello.'),
+   *   error: ({ message }) => console.error(message),
+   * });
+   */
+  pair$(options: PairOptions): Observable<PairedPeer>;
 
   /**
    * Sends one line to every connection. In `p2p` mode a line that has been here within the last minute, sent or received,

@@ -49,6 +49,7 @@ import { Lines } from './lines.js';
 import { neighboursOf$ } from './local-network.js';
 import { maintainConnections$ } from './maintenance.js';
 import { nodeOf, type Node } from './node.js';
+import type { PairingHost } from './pairing/servers.js';
 import { Reports } from './reports.js';
 import { statusOf } from './status.js';
 import { techniquesOf } from './techniques.js';
@@ -176,6 +177,12 @@ export class RunningNet {
       changed$: this.changed$,
       scheduler: this.#host.runtime.scheduler,
     });
+  }
+
+  /** What meeting peers by codes needs of this node. */
+  get pairing(): PairingHost {
+    const { config, runtime, own } = this.#host;
+    return { config, runtime, own, own$: this.#located$, findings$: this.#findings };
   }
 
   /** See `Net.channels$`. */

@@ -11,13 +11,14 @@ export interface Code {
   readonly words: readonly string[];
 }
 
-/** Of 65,536 pairs of words a stranger may try a few, before the slot is closed. */
-const WORDS = 2;
+/** Of 65,536 pairs of words a stranger may try three, before the slot is closed; of 16,777,216 triples, too. */
+const FEWEST_WORDS = 2;
 
 /** A code has no more words. */
 const MOST_WORDS = 4;
 
-const MOST_SLOT = 999_999;
+/** The greatest number in front of a code. */
+export const MOST_SLOT = 999_999;
 
 /** By the first letters of a word it is known. */
 const KNOWN_BY = 3;
@@ -26,10 +27,11 @@ const KNOWN_BY = 3;
  * Makes a code with words that nobody can guess.
  *
  * @param slot the number in front, from 0 to 999,999.
+ * @param count how many words. Default: 2.
  * @param random gives a random integer below another.
  */
-export function newCode(slot: number, random: (below: number) => number = randomInt): Code {
-  const words = Array.from({ length: WORDS }, () => CODE_WORDS[random(CODE_WORDS.length)] ?? '');
+export function newCode(slot: number, count = FEWEST_WORDS, random: (below: number) => number = randomInt): Code {
+  const words = Array.from({ length: count }, () => CODE_WORDS[random(CODE_WORDS.length)] ?? '');
   return { slot, words };
 }
 
@@ -58,7 +60,7 @@ export function parseCode(text: string): Code {
     .split(/[\s-]/)
     .filter((part) => part !== '');
   const slot = /^\d{1,6}$/.test(number) ? Number(number) : Number.NaN;
-  if (!(slot <= MOST_SLOT) || typed.length < WORDS || typed.length > MOST_WORDS)
+  if (!(slot <= MOST_SLOT) || typed.length < FEWEST_WORDS || typed.length > MOST_WORDS)
     throw new InvalidOptionError('Expected a code such as 7-otter-violet: a number, and two words');
   return { slot, words: typed.map(wordOf) };
 }

@@ -8,10 +8,11 @@ import { errorOf, unseenError } from './errors.js';
 import { listedIn } from './listed.js';
 import { formatRequest, parseReply, proofOf, RENDEZVOUS_VERSION } from './messages.js';
 import { topicsIn } from './topics.js';
+import { parsePairingReply } from './pairing-messages.js';
 
-/** The dialect of nodes that prove their keys: the protocol of `messages.ts`, and nothing else. */
+/** The dialect of nodes that prove their keys: the protocol of `messages.ts` and `pairing-messages.ts`, and nothing else. */
 export const OUR_DIALECT: Dialect = {
-  isReply: () => false,
+  isReply: (line) => parsePairingReply(line) !== undefined,
   begin$: prove$,
   keepAlive$: ({ server, line$, send, runtime: { scheduler } }) =>
     keepAlive$(

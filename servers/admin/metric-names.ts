@@ -27,6 +27,20 @@ export const COUNTERS: readonly CounterWords[] = [
     kinds: ['sent', 'absent', 'refused'],
   },
   {
+    counted: 'codes',
+    name: 'rxp2p_codes_total',
+    help: 'Codes by which nodes meet: opened, not opened since another has the number, or refused or given up for want of room.',
+    label: 'outcome',
+    kinds: ['opened', 'taken', 'refused', 'gaveWay'],
+  },
+  {
+    counted: 'codeMessages',
+    name: 'rxp2p_code_messages_total',
+    help: 'Messages of nodes that have a code, by what became of them.',
+    label: 'outcome',
+    kinds: ['passed', 'nobody', 'refused'],
+  },
+  {
     counted: 'mailboxPuts',
     name: 'rxp2p_mailbox_puts_total',
     help: 'Messages for the mailbox: awaited by a receiver that is there, kept for one that is not, or refused.',
@@ -80,6 +94,7 @@ interface GaugeWords {
 
 export const GAUGES: readonly GaugeWords[] = [
   { read: 'rendezvousSessions', name: 'rxp2p_rendezvous_sessions', help: 'Sessions of the rendezvous server.' },
+  { read: 'codes', name: 'rxp2p_codes', help: 'Codes by which nodes meet that are open.' },
   { read: 'mailboxMessages', name: 'rxp2p_mailbox_messages', help: 'Messages that the mailbox keeps.' },
   { read: 'mailboxBytes', name: 'rxp2p_mailbox_bytes', help: 'Bytes of these messages.' },
   {

@@ -16,6 +16,18 @@ export interface RendezvousServerLimits extends UnreadLimits {
   readonly listedIdleMs: number;
   /** Entries in each table of the memory store. With as many, the newest of the site that has most gives way to one that has less. */
   readonly tableEntries: number;
+  /** Codes by which nodes meet, in all. With as many, the newest of the site that has most gives way to one that has less. */
+  readonly codes: number;
+  /** Codes of one site. */
+  readonly codesPerHost: number;
+  /** Codes of one connection. */
+  readonly codesPerSession: number;
+  /** For how long a code is good, in milliseconds. */
+  readonly codeMs: number;
+  /** Tries at one code that are passed on. Three with wrong words close it; the node that has it counts those. */
+  readonly triesPerCode: number;
+  /** Tries at any codes a minute from one site, and so many at once. */
+  readonly triesPerMinute: number;
 }
 
 export const DEFAULT_SERVER_LIMITS: RendezvousServerLimits = {
@@ -27,6 +39,12 @@ export const DEFAULT_SERVER_LIMITS: RendezvousServerLimits = {
   idleMs: 120_000,
   listedIdleMs: 24 * 3_600_000,
   tableEntries: 100_000,
+  codes: 10_000,
+  codesPerHost: 256,
+  codesPerSession: 4,
+  codeMs: 600_000,
+  triesPerCode: 16,
+  triesPerMinute: 12,
 };
 
 /**

@@ -27,7 +27,8 @@ const LISTING_MS = 24 * 3_600_000;
 const REPLACED = 'REPLACED';
 const REPLACED_BY = /^REPLACED ([46]) ([A-Za-z0-9_-]{43})$/;
 
-const NOT_PROVEN = ['bad-proof', 'prove a key first'] as const;
+/** How a client that has proven no key is refused what takes one. */
+export const NOT_PROVEN = ['bad-proof', 'prove a key first'] as const;
 
 /** Passes a message on: what a server does most. */
 export function handleSend({ id, to, message }: Send, session: ServerSession): Soon<void> {
@@ -207,6 +208,7 @@ function listingOf(peerId: PeerId, family: 4 | 6): string {
   return `${peerId} ${family}`;
 }
 
-function channelOf(peerId: PeerId): string {
+/** The channel on which a node gets what is for it, at whichever server it is. */
+export function channelOf(peerId: PeerId): string {
   return `peer:${peerId}`;
 }

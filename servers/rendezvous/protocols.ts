@@ -1,5 +1,7 @@
 import { parsePyp2pRequest } from '../../lib/pyp2p/wire/rendezvous-messages.js';
+import { parsePairingRequest } from '../../lib/rendezvous/pairing-messages.js';
 import { parseRequest, readSend } from '../../lib/rendezvous/messages.js';
+import { handlePairing, handlePairingNotice, leaveSlots } from './pairing.js';
 import { handleNotice, handlePeerRequest, handleSend, leavePeers } from './peers.js';
 import { handlePyp2pRequest } from './pyp2p.js';
 import type { Protocols } from './session.js';
@@ -11,13 +13,20 @@ export const bothProtocols: Protocols = {
     if (send !== undefined) return handleSend(send, session);
     const request = parseRequest(line);
     if (request !== undefined && request.verb !== 'SEND') return handlePeerRequest(request, session);
+    const pairing = parsePairingRequest(line);
+    if (pairing !== undefined) return handlePairing(pairing, session);
     const pyp2pRequest = parsePyp2pRequest(line);
     if (pyp2pRequest !== undefined) return handlePyp2pRequest(pyp2pRequest, session);
     if (isHttp(line)) session.refuse('malformed', 'this port speaks no HTTP');
     return undefined;
   },
-  heard: handleNotice,
-  ended: leavePeers,
+  heard(message, session) {
+    if (!handlePairingNotice(message, session)) handleNotice(message, session);
+  },
+  ended(session) {
+    leaveSlots(session);
+    leavePeers(session);
+  },
 };
 
 /**

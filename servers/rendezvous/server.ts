@@ -37,6 +37,8 @@ import { beginningOf, DEFAULT_SERVER_LIMITS, type RendezvousServerLimits } from 
 import { NONCE_BYTES } from '../lines/client-lines.js';
 import { sharedLines } from '../lines/shared.js';
 import { bothProtocols } from './protocols.js';
+import type { ServerSession } from './session.js';
+import { Slots } from './slots.js';
 import { webSocketService } from './web-socket-service.js';
 
 /** The options of a rendezvous server. */
@@ -128,6 +130,7 @@ export function rendezvous$(
     const callers = new Callers(trustProxy, scheduler);
     const namesAt = hosts === undefined ? () => new Set<string>() : namesOf(hosts);
     const context = identity && secureContextOf(identity);
+    const slots = new Slots<ServerSession>(limits, now);
     const clientsOf = ({ local }: Listener) =>
       new Clients({
         store: watchedStore(store ?? memory(), watch, now),
@@ -138,6 +141,7 @@ export function rendezvous$(
         httpPort,
         serverId,
         forwarding: new Forwarding(now),
+        slots,
         newNonce: unguessable(NONCE_BYTES),
         names: new Set([
           ...namesAt(local.port, httpPort ?? local.port),
@@ -151,7 +155,7 @@ export function rendezvous$(
     return listening$.pipe(
       switchMap((listener) => {
         const clients = clientsOf(listener);
-        const forget = watch.gauge('rendezvousSessions', () => clients.size);
+        const gauges = [watch.gauge('rendezvousSessions', () => clients.size), watch.gauge('codes', () => slots.size)];
         const { idleMs } = limits;
         const beginning = beginningOf(limits);
         const arrivals = new Arrivals({ callers, clients, shared, watch, scheduler, context, idleMs, beginning });
@@ -165,7 +169,7 @@ export function rendezvous$(
           defer(() => clients.drain$()),
         ).pipe(
           finalize(() => {
-            forget();
+            for (const forget of gauges) forget();
             arrivals.close();
             clients.close();
           }),

@@ -9,9 +9,11 @@ import { onceKnown, type ChannelListener, type Soon, type Store, type Table } fr
 import type { Due, Timer, Timers } from '../timers.js';
 import type { Counted, Watch } from '../watch.js';
 import type { ClientHandler, ClientLines } from '../lines/client-lines.js';
+import { formatPairingReply } from '../../lib/rendezvous/pairing-messages.js';
 import type { Forwarding } from './forwarding.js';
 import { isIntended } from '../lines/intended-server.js';
 import type { RendezvousServerLimits } from './limits.js';
+import type { SlotOwner, Slots } from './slots.js';
 
 /** What the sessions of a server share. */
 export interface SessionContext {
@@ -26,6 +28,7 @@ export interface SessionContext {
   /** The id that the server has given itself. */
   readonly serverId: string;
   readonly forwarding: Forwarding;
+  readonly slots: Slots<ServerSession>;
   /** Makes a challenge. */
   readonly newNonce: () => string;
   /** The names by which clients know the server; none when it has not been told any. */
@@ -58,7 +61,7 @@ const BYTES_OF_LINE = 1_024;
  * One connection to a client, as the handlers of its requests see it. All state of the client ends with its session. A server has many
  * thousands: what all of them share is in their context, and what few of them need is made when they need it.
  */
-export class ServerSession implements ClientHandler, ChannelListener, Due {
+export class ServerSession implements ClientHandler, ChannelListener, Due, SlotOwner {
   /** The challenge that was given out. */
   nonce: string | undefined;
   /** The key that was proven. */
@@ -118,6 +121,15 @@ export class ServerSession implements ClientHandler, ChannelListener, Due {
 
   get forwarding(): Forwarding {
     return this.#context.forwarding;
+  }
+
+  get slots(): Slots<ServerSession> {
+    return this.#context.slots;
+  }
+
+  /** For how long a slot is kept, in milliseconds. */
+  get codeMs(): number {
+    return this.#context.limits.codeMs;
   }
 
   get newNonce(): () => string {
@@ -217,6 +229,12 @@ export class ServerSession implements ClientHandler, ChannelListener, Due {
   /** Drops the client, with all that is still on its way. */
   drop(): void {
     this.#lines.drop();
+  }
+
+  lostSlot(slot: number): void {
+    this.watch.count('codes', 'gaveWay');
+    this.forget('slots', String(slot));
+    this.say(formatPairingReply({ verb: 'NOSLOT', slot, code: 'gave-way' }));
   }
 
   /** Has the store forget what it kept for this client. If the store has failed, it forgets that in time. */

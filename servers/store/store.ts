@@ -1,5 +1,5 @@
 /** What a server wants to keep: text under a key, in a named table. */
-export type Table = 'passive' | 'simultaneous' | 'candidates' | 'unls' | 'topics';
+export type Table = 'passive' | 'simultaneous' | 'candidates' | 'unls' | 'topics' | 'slots';
 
 /** An answer that memory has at once, and a shared store later. */
 export type Soon<T> = T | Promise<T>;

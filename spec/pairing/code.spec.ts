@@ -36,7 +36,7 @@ describe('A code', () => {
   it('has a number and two words, each as likely as any other', () => {
     const given = [255, 0];
     const asked: number[] = [];
-    const code = newCode(7, (below) => {
+    const code = newCode(7, 2, (below) => {
       asked.push(below);
       return given[asked.length - 1] ?? 0;
     });

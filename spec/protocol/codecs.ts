@@ -29,6 +29,14 @@ import { expectLine, lineDecoder } from '../../lib/link/lines.js';
 import * as relay from '../../lib/techniques/relay/protocol.js';
 import { formatReply, formatRequest, parseReply, parseRequest, proofOf } from '../../lib/rendezvous/messages.js';
 import { topicOf } from '../../lib/rooms/discovery/topic.js';
+import { decodePairing, encodePairing } from '../../lib/pairing/messages.js';
+import {
+  formatPairingReply,
+  formatPairingRequest,
+  parsePairingReply,
+  parsePairingRequest,
+} from '../../lib/rendezvous/pairing-messages.js';
+import { pairedIn } from './pairing.js';
 import { openEnvelope, sealEnvelope } from '../../lib/signalling/envelope.js';
 import { openSealed, seal } from '../../lib/signalling/hpke.js';
 import * as session from '../../lib/signalling/carriers/mailbox-lines.js';
@@ -216,6 +224,10 @@ export const CODECS: Readonly<Record<string, Codec>> = {
     codec((line) => parsePyp2pReply(textOf(line)), formatPyp2pReply),
   ),
 
+  'pairing-request': codec((line) => parsePairingRequest(textOf(line)), formatPairingRequest),
+  'pairing-reply': codec((line) => parsePairingReply(textOf(line)), formatPairingReply),
+  'pairing-message': codec((bytes) => decodePairing(bytesOf(bytes)), encodePairing),
+
   'mailbox-put': codec((json) => mailbox.decodePut(textOf(json)), mailbox.encode),
   'mailbox-take': codec((json) => mailbox.decodeTake(textOf(json)), mailbox.encode),
   'mailbox-delivered': codec(
@@ -342,6 +354,7 @@ export const COMPUTED: Readonly<Record<string, (given: Fields) => unknown>> = {
     };
   },
   'room-topic': ({ name }) => topicOf(textOf(name)).toString('base64url'),
+  pairing: pairedIn,
   'attempt-over': ({ attempt }) => overSignal(textOf(attempt)),
   order: ({ arrivals }) => passedInOrder(listOf(arrivals)),
   transport: framesSentIn,

@@ -4,6 +4,17 @@ import {
   parsePyp2pReply,
   parsePyp2pRequest,
 } from '../../../lib/pyp2p/wire/rendezvous-messages.js';
+import { Invitation } from '../../../lib/pairing/invitation.js';
+import { Joining } from '../../../lib/pairing/joining.js';
+import { decodePairing, encodePairing } from '../../../lib/pairing/messages.js';
+import {
+  formatPairingNotice,
+  formatPairingReply,
+  formatPairingRequest,
+  parsePairingNotice,
+  parsePairingReply,
+  parsePairingRequest,
+} from '../../../lib/rendezvous/pairing-messages.js';
 import { parseRequest, formatRequest, parseReply, formatReply } from '../../../lib/rendezvous/messages.js';
 import { decodeJoin, decodeRefusal as decodeRelayRefusal, encodeJoin } from '../../../lib/techniques/relay/protocol.js';
 import * as session from '../../../lib/signalling/carriers/mailbox-lines.js';
@@ -24,6 +35,11 @@ function expectSame<T>(value: T | undefined, write: (value: T) => string, read: 
   expectThat(JSON.stringify(again) === JSON.stringify(value), 'Expected the same message', value, again);
 }
 
+/** What both sides of a pairing begin with, and who they are. */
+const SHARE = encodePairing({ type: 'share', share: Buffer.alloc(32, 1) }).toString('base64url');
+const CODE = { slot: 7, words: ['otter', 'violet'] };
+const UNL = 'AwEgBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcCAQADAQBm6fKd';
+
 /** Lines to a rendezvous server. */
 export const REQUESTS: readonly Buffer[] = [
   'HELLO 1',
@@ -37,6 +53,10 @@ export const REQUESTS: readonly Buffer[] = [
   'JOIN id-3 CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk 16 AwEgBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcCAQADAQBm6fKd',
   'LEAVE CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk',
   'PING',
+  'INVITE 7',
+  'REVOKE 7',
+  `PAIR 7 try-1 ${SHARE}`,
+  `ANSWER 7 try-1 ${SHARE}`,
   'BOOTSTRAP 20',
   'PASSIVE READY 50500 10',
   'SIMULTANEOUS READY 0 0',
@@ -59,6 +79,11 @@ const REPLIES: readonly Buffer[] = [
   `MESSAGE ${ALICE} ${MESSAGE} 198.51.100.7`,
   'LISTED id-2 AgAA AwAA',
   'PONG',
+  'SLOT 7 600',
+  'NOSLOT 7 taken',
+  `TRIED 7 try-1 ${SHARE}`,
+  `ANSWERED try-1 ${SHARE}`,
+  'UNPAIRED try-1 nobody',
   'REFUSED too-many-lines more than 50 lines a second',
   'NODES p:198.51.100.7:50500 p:198.51.100.8:50500 ',
   'NODES EMPTY',
@@ -71,15 +96,43 @@ const REPLIES: readonly Buffer[] = [
 
 const rendezvous: Target = {
   name: 'rendezvous lines',
-  reaches: ['lib/rendezvous/messages', 'lib/pyp2p/wire/rendezvous-messages'],
+  reaches: ['lib/rendezvous/messages', 'lib/rendezvous/pairing-messages', 'lib/pyp2p/wire/rendezvous-messages'],
   seeds: [...REQUESTS, ...REPLIES],
   run: (input) => {
     // A line never has a line break in it.
     const line = input.toString('utf8').replaceAll(/[\r\n]/g, '');
     expectSame(parseRequest(line), formatRequest, parseRequest);
     expectSame(parseReply(line), formatReply, parseReply);
+    expectSame(parsePairingRequest(line), formatPairingRequest, parsePairingRequest);
+    expectSame(parsePairingReply(line), formatPairingReply, parsePairingReply);
+    expectSame(parsePairingNotice(line), formatPairingNotice, parsePairingNotice);
     expectSame(parsePyp2pRequest(line), formatPyp2pRequest, parsePyp2pRequest);
     expectSame(parsePyp2pReply(line), formatPyp2pReply, parsePyp2pReply);
+  },
+};
+
+/** Any bytes, to either side of a pairing, at its beginning and in its middle: without the code nobody becomes a pair. */
+const pairing: Target = {
+  name: 'messages of a pairing',
+  reaches: ['lib/pairing'],
+  seeds: [
+    encodePairing({ type: 'share', share: Buffer.alloc(32, 1) }),
+    encodePairing({ type: 'proof', confirmation: Buffer.alloc(64, 1), sealed: Buffer.alloc(528, 1) }),
+    encodePairing({ type: 'refusal', reason: 'wrong' }),
+  ],
+  run: (input) => {
+    const message = decodePairing(input);
+    if (message !== undefined)
+      expectThat(encodePairing(message).equals(input), 'Expected the same message', input, message);
+    const invitation = new Invitation({ code: CODE, peerId: ALICE, unl: () => UNL });
+    const joining = new Joining({ code: CODE, id: '1', peerId: BOB, unl: UNL });
+    const answered = new Joining({ code: CODE, id: '1', peerId: BOB, unl: UNL });
+    const { answer } = invitation.take({ way: '', id: '1', message: answered.first });
+    if (answer !== undefined) answered.take(answer);
+    for (const { end } of ['1', '2', '3'].map((id) => invitation.take({ way: '', id, message: input })))
+      expectThat(typeof end !== 'object', 'Expected nobody to be a pair', end);
+    for (const step of [joining.take(input), answered.take(input)])
+      expectThat(!('peer' in step), 'Expected nobody to be a pair', step);
   },
 };
 
@@ -187,4 +240,4 @@ const pyp2p: Target = {
   },
 };
 
-export const MESSAGE_TARGETS: readonly Target[] = [rendezvous, mailboxes, mailboxLines, relay, pyp2p];
+export const MESSAGE_TARGETS: readonly Target[] = [rendezvous, pairing, mailboxes, mailboxLines, relay, pyp2p];
