@@ -29,6 +29,8 @@ import {
 import { encodeLength } from './support/messages.js';
 import { failureOf, Lab } from './support/nodes.js';
 
+type Pair = Awaited<ReturnType<Lab['pair']>>;
+
 describe('A channel', () => {
   const lab = new Lab();
   afterEach(() => lab.close());
@@ -111,7 +113,10 @@ describe('A channel', () => {
     let goOn: () => void = noop;
     const go = new Promise<void>((resolve) => (goOn = resolve));
     const writers = Array.from({ length: count }, () => {
-      const stream = here.openChannel('long').toDuplex();
+      const stream = here
+        .openChannel('long')
+        .toDuplex()
+        .on('error', () => undefined);
       const write = (bytes: Uint8Array) =>
         new Promise<void>((resolve) => {
           stream.write(bytes, () => {
@@ -425,9 +430,74 @@ describe('A channel', () => {
     for (const text of lines) channel.send(text);
     here.close();
     expect(await heard).toEqual(lines);
-    expect([await endOf(channel), await endOf(other)].map(([code]) => code)).toEqual(['closed', 'closed']);
+    expect([await endOf(channel), await endOf(other)]).toEqual([
+      ['unfinished', 'us', undefined],
+      ['unfinished', 'peer', undefined],
+    ]);
     const late = here.openChannel('a');
     expect([late.send('x'), (await endOf(late))[0]]).toEqual([false, 'closed']);
+  });
+
+  /** Reads a stream to its end: the bytes, and why it failed, if it did. */
+  async function readAll(channel: Channel): Promise<readonly [string, unknown]> {
+    const stream = channel.toDuplex();
+    let text = '';
+    stream.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    const failure = await new Promise((resolve) => {
+      stream.once('error', resolve).once('end', () => {
+        resolve(undefined);
+      });
+    });
+    return [text, failure];
+  }
+
+  for (const [what, closes] of [
+    [
+      'its connection',
+      ({ here }: Pair) => {
+        here.close();
+      },
+    ],
+    ['the net', ({ net }: Pair) => net.close()],
+  ] as const) {
+    it(`that is open when ${what} is closed in order fails at its reader, and one that was ended is whole`, async () => {
+      const pair = await lab.pair();
+      const { here, there, peer } = pair;
+      const own = all(there.lines$);
+      const arriving = [next(peer.channels$('begun')), next(peer.channels$('whole'))];
+      const [begun, whole] = [here.openChannel('begun'), here.openChannel('whole')];
+      begun
+        .toDuplex()
+        .on('error', () => undefined)
+        .write('the first half');
+      whole.toDuplex().resume().end('all of it');
+      here.send('a line');
+      const reading = (await Promise.all(arriving)).map(readAll);
+      await closes(pair);
+      const [ofBegun, ofWhole] = await Promise.all(reading);
+      expect(ofBegun).toEqual(['the first half', jasmine.any(ClosedError)]);
+      expect(ofWhole).toEqual(['all of it', undefined]);
+      expect([await endOf(begun), await endOf(whole)]).toEqual([
+        ['unfinished', 'us', undefined],
+        ['closed', 'us', undefined],
+      ]);
+      // The end of a connection is that of its own channel.
+      expect([await own, await endOf(there)]).toEqual([['a line'], ['closed', 'peer', undefined]]);
+    });
+  }
+
+  it('gives no last line without its end when its connection is closed before it', async () => {
+    const { here, peer } = await lab.pair();
+    const arriving = next(peer.channels$('a'));
+    here
+      .openChannel('a')
+      .toDuplex()
+      .on('error', () => undefined)
+      .write('one\ntw');
+    const other = await arriving;
+    const heard = all(other.lines$);
+    here.close();
+    expect([await heard, (await endOf(other))[0]]).toEqual([['one'], 'unfinished']);
   });
 
   it('is opened before the end of its connection, also where nothing can be sent at that moment', async () => {
@@ -437,7 +507,7 @@ describe('A channel', () => {
     await new Promise(setImmediate);
     const channel = here.openChannel('a');
     here.close();
-    expect([await endOf(here), await endOf(channel)].map(([code]) => code)).toEqual(['closed', 'closed']);
+    expect([await endOf(here), await endOf(channel)].map(([code]) => code)).toEqual(['closed', 'unfinished']);
     expect(taken.map(({ name }) => name)).toEqual(['a']);
   });
 

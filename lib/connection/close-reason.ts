@@ -18,6 +18,7 @@ export interface CloseReason {
 
 const CLOSE_CODES = [
   'closed',
+  'unfinished',
   'refused',
   'replaced',
   'reset',
@@ -34,6 +35,8 @@ const CLOSE_CODES = [
  * Why a connection or a channel ended, as a program sees it.
  *
  * - `closed`: in order; nothing was lost.
+ * - `unfinished`: the connection was closed in order before the peer had ended this channel: all that the peer has sent came, but it may have wanted
+ *   to send more. Never the reason of a connection.
  * - `refused`: the other side does not accept the connection, or channels of this name.
  * - `replaced`: the peer began a new connection, and did not answer on this one.
  * - `reset`: one side ended it at once by `reset`, with a code of the application's.
@@ -50,6 +53,11 @@ export type CloseCode = (typeof CLOSE_CODES)[number];
 
 /** Closed by this side, in order. */
 export const CLOSED_HERE: CloseReason = { code: 'closed', by: 'us', message: 'closed here' };
+
+/** The connection has ended in order, before the peer had ended one of its channels. */
+export function unfinishedReason({ by }: CloseReason): CloseReason {
+  return { code: 'unfinished', by, message: 'the connection was closed before the peer had ended the channel' };
+}
 
 /** The words of a reset are cut off here, in characters: with each of them escaped they still fit a frame of a channel. */
 export const RESET_MESSAGE_LENGTH = 128;
@@ -101,7 +109,7 @@ export function outOfReachReason(hasLink: boolean, lostBy: Error | undefined, su
 /** Why the peer has ended the connection. Its message is quoted, since it is written from the peer's point of view. */
 export function peersReason({ code, message, resetCode }: End): CloseReason {
   // An unknown code, of a later version, may mean a failure, so it does not count as an orderly end.
-  const known = CLOSE_CODES.find((one) => one === code) ?? 'lost';
+  const known = CLOSE_CODES.find((one) => one === code && one !== 'unfinished') ?? 'lost';
   if (known === 'closed') return { code: known, by: 'peer', message: 'closed by the peer' };
   const words = `the peer ended the connection: ${message}`;
   return { code: known, by: 'peer', message: words, ...(resetCode !== undefined && { resetCode }) };

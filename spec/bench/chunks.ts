@@ -30,10 +30,11 @@ export const chunks: Benchmark = {
       channel: rxp2p(
         (net, next) => {
           read(net.channels$(NAME), (channel) => {
-            next(channel.toDuplex());
+            // The connection is closed first.
+            next(channel.toDuplex().on('error', noop));
           });
         },
-        (connection) => connection.openChannel(NAME).toDuplex(),
+        (connection) => connection.openChannel(NAME).toDuplex().on('error', noop),
       ),
       tls: {
         receive: (count) =>

@@ -31,7 +31,7 @@ export interface ChannelsConfig extends Omit<
 }
 
 /** The members of a channel that its connection uses. */
-type OpenChannel = Pick<PeerChannel, 'hasReader' | 'isReading' | 'closeOutbox' | 'closeInbox' | 'connectionClosed'>;
+type OpenChannel = Pick<PeerChannel, 'hasReader' | 'isReading' | 'closeOutbox' | 'connectionEnds' | 'connectionClosed'>;
 
 /** What the connection's own channel needs, which every connection has: without closures. */
 class OwnChannel implements ChannelStreamConfig {
@@ -272,7 +272,8 @@ export class Channels implements StreamLayer, MultiplexerConfig {
       this.#multiplexer.peerEnds();
     }
     this.own.closeInbox(how);
-    for (const channel of this.#open ?? []) channel.closeInbox(how);
+    // The end of the connection is that of its own channel alone.
+    for (const channel of this.#open ?? []) channel.connectionEnds();
   }
 
   complete(reason: CloseReason): void {
@@ -311,7 +312,7 @@ export class Channels implements StreamLayer, MultiplexerConfig {
   /** A channel that is over from the start, since this side has closed the connection. */
   #endedChannel(opening: Opening, reason: CloseReason): Channel {
     const channel = this.#channelOver(unsentEnd(opening), false);
-    channel.connectionClosed(reason);
+    channel.neverOpened(reason);
     return channel;
   }
 
@@ -321,7 +322,7 @@ export class Channels implements StreamLayer, MultiplexerConfig {
       hasReader: false,
       isReading: false,
       closeOutbox: onClosing,
-      closeInbox: noop,
+      connectionEnds: noop,
       connectionClosed: onClosed,
     };
     this.#hold(open);
@@ -356,7 +357,7 @@ export class Channels implements StreamLayer, MultiplexerConfig {
     this.#hold(channel);
     channel.begin();
     // The connection's end may have arrived right after it.
-    if (this.#hasPeerEnded) channel.closeInbox('ended');
+    if (this.#hasPeerEnded) channel.connectionEnds();
     return channel;
   }
 }

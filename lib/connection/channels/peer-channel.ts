@@ -4,7 +4,7 @@ import type { BegunBytes } from '../../bounds/begun-bytes.js';
 import type { Limits } from '../../config.js';
 import { Latest } from '../../operators/latest.js';
 import type { Channel, Connection } from '../connection.js';
-import { failureReason, peersReason, resetHere, type CloseReason } from '../close-reason.js';
+import { failureReason, peersReason, resetHere, unfinishedReason, type CloseReason } from '../close-reason.js';
 import type { ChannelEnd, ChannelHandler } from './channel-end.js';
 import { ChannelStream } from './channel-stream.js';
 import type { Reset } from './frames.js';
@@ -147,15 +147,24 @@ export class PeerChannel implements Channel {
     this.#stream.closeOutbox();
   }
 
-  /** Nothing more will come on the connection. */
-  closeInbox(how: 'ended' | 'cut'): void {
-    // Why the connection has ended is told next.
-    if (how === 'cut') this.#isCutOff = true;
-    this.#stream.closeInbox(how);
+  /**
+   * Nothing more will come on the connection. Where the peer has not ended the channel itself, what came may not be all, in whatever order the connection
+   * ends: a reader of a file without a length must not take it for whole.
+   */
+  connectionEnds(): void {
+    if (this.#end.hasPeerEnded) return;
+    // Why is told next.
+    this.#isCutOff = true;
+    this.#stream.closeInbox('cut');
   }
 
   /** The connection has ended, and this channel with it. */
   connectionClosed(reason: CloseReason): void {
+    this.#cut(reason.code === 'closed' && !this.#end.hasPeerEnded ? unfinishedReason(reason) : reason);
+  }
+
+  /** This side had closed the connection before the channel was opened. */
+  neverOpened(reason: CloseReason): void {
     this.#cut(reason);
   }
 
