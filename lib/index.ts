@@ -60,7 +60,8 @@ export type { Attempt, Dial, Technique, TechniqueName } from './techniques/techn
 // ─── Time, chance and sockets of a specification's own ───────────────────────────────────────────────────────────────
 export type { Gateway } from './port-mapping/gateway.js';
 export type { DialConfig, ListenConfig, Listener } from './link/tcp.js';
-export type { MulticastConfig, MulticastEvent, MulticastLink, Outgoing, Source } from './link/multicast.js';
+export type { MulticastLink } from './link/multicast-links.js';
+export type { MulticastConfig, MulticastEvent, Outgoing, Source } from './link/multicast.js';
 export type { Runtime } from './runtime.js';
 
 // ─── TCP services of peers ───────────────────────────────────────────────────────────────────────────────────────────

@@ -18,6 +18,9 @@ const QUIET_MS = 1_000;
 /** So often others' questions count as this node's own; then it asks itself, since somebody may have sent them to this node alone. */
 const MAX_SKIPPED = 3;
 
+/** An answer takes up to this time, in milliseconds: the node may have said the same a second before, and waits a little more. */
+const ANSWER_MS = 2_000;
+
 /** This node hears its own questions, too, within this time in milliseconds. */
 const ECHO_MS = 100;
 
@@ -83,7 +86,11 @@ export class Asker {
     if (!isSame) return;
     const known = new Set(this.#known().map(targetOf));
     if (!answers.map(targetOf).every((target) => known.has(target))) return;
-    this.#askAt = Math.max(this.#askAt, now + this.#pauseMs);
+    const askAt = Math.max(this.#askAt, now + this.#pauseMs);
+    // Whoever asks may be heard by this node alone, and then nobody answers: what is known must not end meanwhile.
+    const endsAt = this.config.neighbourhood.nextAt;
+    if (endsAt !== undefined && askAt + ANSWER_MS > endsAt) return;
+    this.#askAt = askAt;
     this.#skipped++;
   }
 

@@ -124,9 +124,13 @@ export class Discovery {
   }
 
   /** All that a node says of itself is in its TXT record, signed. */
-  #hear(record: DnsRecord, { address }: Source): void {
+  #hear(record: DnsRecord, from: Source): void {
     if (record.type !== 'TXT' || !record.name.endsWith(`.${SERVICE}`)) return;
-    if (record.name === this.#instance) this.#responder.overheard(record);
-    else this.#neighbourhood.hear(record, address);
+    if (record.name === this.#instance) {
+      this.#responder.overheard(record);
+      return;
+    }
+    const doubtful = this.#neighbourhood.hear(record, from);
+    if (doubtful !== undefined) this.seek(doubtful);
   }
 }

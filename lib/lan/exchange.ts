@@ -52,6 +52,8 @@ export interface LanParcel {
   readonly bytes: Buffer;
   /** The address that it came from. */
   readonly seenAt: string;
+  /** This node's address, to which it came. */
+  readonly seenBy: string;
   /** Signs for it. */
   readonly acknowledge: () => void;
 }
@@ -73,7 +75,8 @@ export function parcels$({ listener, identity, isHere, scheduler }: ParcelsConfi
   const mayTake = tokenBucket({ ...TAKEN, now });
   return listener.socket$.pipe(
     mergeMap((socket) => {
-      const { address } = endpointsOf(socket).remote;
+      const { remote, local } = endpointsOf(socket);
+      const { address } = remote;
       const site = siteOfNeighbour(address);
       if (!isHere(address) || !mayTakeOf(site) || !mayTake()) {
         socket.destroy();
@@ -85,7 +88,7 @@ export function parcels$({ listener, identity, isHere, scheduler }: ParcelsConfi
         socket.destroy();
         return EMPTY;
       }
-      return parcelOf$(socket, address, identity).pipe(
+      return parcelOf$(socket, { seenAt: address, seenBy: local.address }, identity).pipe(
         catchError(() => EMPTY),
         takeUntil(timer(OPEN_MS, scheduler)),
         finalize(() => room.leave(site, socket)),
@@ -95,7 +98,11 @@ export function parcels$({ listener, identity, isHere, scheduler }: ParcelsConfi
 }
 
 /** Reads the parcel of a connection, and answers. Completes when it was acknowledged; fails when the connection is of no use. */
-function parcelOf$(socket: Socket, seenAt: string, identity: Identity): Observable<LanParcel> {
+function parcelOf$(
+  socket: Socket,
+  seen: Pick<LanParcel, 'seenAt' | 'seenBy'>,
+  identity: Identity,
+): Observable<LanParcel> {
   return new Observable((subscriber) => {
     const gathered = new Gathered();
     let isWhole = false;
@@ -113,7 +120,7 @@ function parcelOf$(socket: Socket, seenAt: string, identity: Identity): Observab
       const bytes = ownBytes(gathered.bytes.subarray(LENGTH_BYTES));
       subscriber.next({
         bytes,
-        seenAt,
+        ...seen,
         acknowledge: () => {
           if (subscriber.closed) return;
           isAnswered = true;

@@ -100,7 +100,7 @@ export class Lan {
 
   /**
    * Where a peer is on this network, as it says: each endpoint once, only addresses of this network and no ports of well-known services. Asks
-   * if the peer is not known, and completes after a second.
+   * if the peer is not known, and completes after two seconds.
    */
   find$(peerId: PeerId): Observable<Endpoint> {
     return this.#network.whileRunning$(
@@ -153,20 +153,20 @@ export class Lan {
         startWith(undefined),
         map(() => discovery.neighbour(peerId)),
         filter((heard) => heard !== undefined),
-        distinctUntilChanged((one, other) => one.claim.time === other.claim.time),
+        distinctUntilChanged((one, other) => one.claim.time === other.claim.time && one.by.size === other.by.size),
         takeUntil(timer(FIND_MS, this.config.runtime.scheduler)),
       );
     });
   }
 
-  /** A node's endpoints on this network. */
-  #endpointsOf({ claim: { locator } }: Heard): readonly Endpoint[] {
+  /** A node's endpoints on the networks by which it was heard: who is on one of them may not send this node to another. */
+  #endpointsOf({ claim: { locator }, by }: Heard): readonly Endpoint[] {
     return (
       locator.endpoints
         .filter(({ kind, port }) => kind === 'lan' && !isServicePort(port))
         // A stranger chooses how many there are.
         .slice(0, MAX_LAN_ENDPOINTS)
-        .filter(({ address }) => this.#network.isHere(address))
+        .filter(({ address }) => this.#network.isHere(address, by))
         .slice(0, MAX_HEARSAY)
         .map(({ address, port }) => ({ address, port }))
     );

@@ -2,14 +2,8 @@ import { distinctUntilChanged, map, Observable, share, startWith, Subject, tap, 
 import { scopeOf } from '../endpoint.js';
 import type { PeerId } from '../identity.js';
 import { ownInterfaces } from '../link/interfaces.js';
-import {
-  isOnLinkOf,
-  linksOf,
-  MULTICAST_DNS_PORT,
-  type MulticastEvent,
-  type MulticastLink,
-  type Outgoing,
-} from '../link/multicast.js';
+import { isOnLinkOf, linksOf, type MulticastLink } from '../link/multicast-links.js';
+import { MULTICAST_DNS_PORT, type MulticastEvent, type Outgoing } from '../link/multicast.js';
 import type { NetworkLook } from '../link/network-looks.js';
 import type { Runtime } from '../runtime.js';
 import { Discovery } from './discovery.js';
@@ -70,9 +64,14 @@ export class LocalNetwork {
     this.#step();
   }
 
-  /** Whether a host with an address is on one of these networks. */
-  readonly isHere = (address: string): boolean =>
-    scopeOf(address) !== 'unusable' && this.#links.some((link) => isOnLinkOf(link, address));
+  /**
+   * Whether a host with an address is on one of these networks.
+   *
+   * @param by only networks of these interfaces count. Default: of all.
+   */
+  readonly isHere = (address: string, by?: ReadonlySet<string>): boolean =>
+    scopeOf(address) !== 'unusable' &&
+    this.#links.some((link) => by?.has(link.interfaceName) !== false && isOnLinkOf(link, address));
 
   /** Like the source, and talks to the network for as long as that is subscribed to. */
   whileRunning$<T>(source$: Observable<T>): Observable<T> {

@@ -3,13 +3,18 @@ import { siteBuckets, tokenBucket } from '../bounds/rate-limit.js';
 import { siteOf } from '../bounds/site.js';
 import { scopeOf } from '../endpoint.js';
 import type { PeerId } from '../identity.js';
+import type { Source } from '../link/multicast.js';
 import { isSigned, readStatement, type Claim } from './statement.js';
 
 /** For how long what is heard holds at most, in seconds: as records of hosts do (RFC 6762 §10). */
 export const TTL_S = 120;
 
-/** A node that says goodbye is forgotten a second later, so that it can contradict who has said it in its place (RFC 6762 §10.1). */
-const GOODBYE_MS = 1_000;
+/**
+ * A node that says goodbye is forgotten after this time, in milliseconds, and so is one of whose record somebody repeats a copy that soon does not
+ * hold any more. Meanwhile it can contradict: it says the same once a second at most, and twice, since a packet may be lost. RFC 6762 §10.1
+ * has a second, which the first of these may just miss.
+ */
+const GOODBYE_MS = 3_000;
 
 /** A node that does not answer is forgotten after this time, in milliseconds, unless it is heard meanwhile (RFC 6762 §10.4 has 10 s). */
 const DOUBT_MS = 3_000;
@@ -26,6 +31,8 @@ export interface Heard {
   readonly claim: Claim;
   /** When it was heard first, in milliseconds since the epoch. */
   readonly since: number;
+  /** The interfaces of this machine by which the claim came. */
+  readonly by: ReadonlySet<string>;
 }
 
 interface Entry extends Heard {
@@ -44,6 +51,9 @@ interface Said {
   /** For how long it holds, in seconds; zero: the node is leaving. */
   readonly ttl: number;
 }
+
+/** Who has sent a record. */
+type Sender = Pick<Source, 'address' | 'interfaceName'>;
 
 /** What the neighbourhood needs of the outside. */
 interface NeighbourhoodConfig {
@@ -98,17 +108,19 @@ export class Neighbourhood {
   }
 
   /**
-   * Takes what was heard.
+   * Takes what was heard. Returns the node of which somebody says that it soon does not hold any more, though the node itself never says so: its own
+   * record holds for {@link TTL_S}, or ends at once.
    *
-   * @param from the address that it came from.
+   * @param from who has sent it, and by which interface it came.
    */
-  hear({ name, texts, ttl }: Said, from: string): void {
+  hear({ name, texts, ttl }: Said, from: Sender): PeerId | undefined {
     const claim = readStatement(texts);
-    if (claim?.instance !== name) return;
+    if (claim?.instance !== name) return undefined;
     const known = this.#entries.get(claim.peerId);
     const said = Buffer.concat(texts).toString('latin1');
-    if (known?.said === said) this.#renew(known, ttl);
-    else if (ttl > 0 && (known === undefined || claim.time > known.claim.time)) this.#learn(claim, said, ttl, from);
+    if (known?.said === said) return this.#renew(known, ttl, from.interfaceName) ? claim.peerId : undefined;
+    if (ttl > 0 && (known === undefined || claim.time > known.claim.time)) this.#learn(claim, said, ttl, from);
+    return undefined;
   }
 
   /** A node did not answer: it is forgotten soon unless it is heard again. */
@@ -128,12 +140,23 @@ export class Neighbourhood {
     for (const peerId of this.#entries.keys()) this.#forget(peerId);
   }
 
-  #renew(entry: Entry, ttl: number): void {
-    entry.expiresAt = ttl === 0 ? Math.min(entry.expiresAt, this.config.now() + GOODBYE_MS) : this.#expiryOf(ttl);
+  /** Returns whether it holds for a shorter time than before, and is no goodbye. */
+  #renew(entry: Entry, ttl: number, interfaceName: string): boolean {
+    const soonest = Math.min(entry.expiresAt, this.config.now() + GOODBYE_MS);
+    // Whoever repeats it with a shorter time has not signed that, and takes nothing from the node before it can say otherwise.
+    const expiresAt = ttl === 0 ? soonest : Math.max(soonest, this.#expiryOf(ttl));
+    const isShorter = ttl > 0 && expiresAt < entry.expiresAt;
+    if (entry.by.has(interfaceName)) {
+      entry.expiresAt = expiresAt;
+      return isShorter;
+    }
+    this.#entries.set(entry.claim.peerId, { ...entry, expiresAt, by: new Set([...entry.by, interfaceName]) });
+    this.#changes++;
+    return isShorter;
   }
 
-  #learn(claim: Claim, said: string, ttl: number, from: string): void {
-    const site = siteOfNeighbour(from);
+  #learn(claim: Claim, said: string, ttl: number, { address, interfaceName }: Sender): void {
+    const site = siteOfNeighbour(address);
     if (!this.#mayCheckOf(site) || !this.#mayCheck() || !isSigned(claim)) return;
     const { peerId } = claim;
     const known = this.#entries.get(peerId);
@@ -143,7 +166,8 @@ export class Neighbourhood {
       if (!isIn) return;
     }
     const since = known?.since ?? this.config.timeOfDay();
-    this.#entries.set(peerId, { claim, said, since, site: known?.site ?? site, expiresAt: this.#expiryOf(ttl) });
+    const by = new Set([interfaceName]);
+    this.#entries.set(peerId, { claim, said, since, by, site: known?.site ?? site, expiresAt: this.#expiryOf(ttl) });
     this.#changes++;
   }
 

@@ -1,6 +1,4 @@
 import { createSocket } from 'node:dgram';
-import type { NetworkInterfaceInfo } from 'node:os';
-import ipaddr from 'ipaddr.js';
 import {
   asyncScheduler,
   catchError,
@@ -13,9 +11,9 @@ import {
   timer,
   type SchedulerLike,
 } from 'rxjs';
-import { canonicalAddress, familyOf, scopeOf, withoutZone } from '../endpoint.js';
+import { canonicalAddress, scopeOf, withoutZone } from '../endpoint.js';
 import { reasonOf } from '../errors.js';
-import type { Interfaces } from './interfaces.js';
+import { isOnLinkOf, type MulticastLink } from './multicast-links.js';
 
 /** The port of multicast DNS (RFC 6762 §3). */
 export const MULTICAST_DNS_PORT = 5353;
@@ -29,20 +27,6 @@ const HOPS = 255;
 /** An interface that cannot be used is tried again after this time, in milliseconds: it may get its address yet. */
 const RETRY_MS = 10_000;
 
-/** A network that this machine is on, by one interface and one family of addresses. */
-export interface MulticastLink {
-  /** Names it: the interface and the address. */
-  readonly key: string;
-  /** The family of addresses: IPv4 or IPv6. */
-  readonly family: 4 | 6;
-  /** The address that packets leave from. */
-  readonly address: string;
-  /** What names the interface where an address of IPv6 does not (RFC 4007 §11); empty for IPv4. */
-  readonly zone: string;
-  /** The networks whose hosts are here, each with the length of its prefix: `192.168.1.7/24`. */
-  readonly networks: readonly string[];
-}
-
 /** Who has sent a packet. */
 export interface Source {
   /** Canonical text, without a zone. */
@@ -51,6 +35,8 @@ export interface Source {
   readonly port: number;
   /** The {@link MulticastLink} by which it came. */
   readonly link: string;
+  /** The interface of that link. */
+  readonly interfaceName: string;
 }
 
 /** A packet to send. */
@@ -58,7 +44,7 @@ export interface Outgoing {
   /** All of it. */
   readonly bytes: Buffer;
   /** To whom. Default: to the groups, by every link. */
-  readonly to?: Source | undefined;
+  readonly to?: Omit<Source, 'interfaceName'> | undefined;
 }
 
 /** What happens on the local network. */
@@ -96,71 +82,11 @@ export interface MulticastConfig {
   readonly port?: number | undefined;
 }
 
-/**
- * The links of this machine: every interface but loopback; or the one that has the address that a node is bound to, and no other. Pure.
- *
- * @param interfaces as the system tells them.
- * @param bind the address that the node is bound to, if it is.
- *
- * @example
- * const [loopback] = linksOf(networkInterfaces(), '127.0.0.1');
- */
-export function linksOf(interfaces: Interfaces | undefined, bind: string | undefined): readonly MulticastLink[] {
-  const bound = bind === undefined ? undefined : canonicalAddress(withoutZone(bind));
-  const only = bound === undefined || scopeOf(bound) === 'unusable' ? undefined : bound;
-  const isWanted = (family: 4 | 6) => bound === undefined || bound === '::' || familyOf(bound) === family;
-  return Object.entries(interfaces ?? {}).flatMap(([name, entries = []]) => {
-    const all = entries.flatMap(addressIn).filter(({ family }) => isWanted(family));
-    const here = all.filter(({ address, cidr, internal }) => {
-      if (only === undefined) return !internal;
-      // On loopback every address of its network is this machine's.
-      return address === only || (internal && isIn(only, cidr));
-    });
-    const byIpv4 = here
-      .filter(({ family }) => family === 4)
-      .map(({ address, cidr }) => linkOf(name, '', only ?? address, [cidr]));
-    const ofIpv6 = here.filter(({ family }) => family === 6);
-    const ipv6 = ofIpv6.find(({ address }) => scopeOf(address) === 'linkLocal') ?? ofIpv6[0];
-    if (ipv6 === undefined) return byIpv4;
-    const zone = process.platform === 'win32' ? String(ipv6.scopeId) : name;
-    const networks = all.filter(({ family }) => family === 6).map(({ cidr }) => cidr);
-    return [...byIpv4, linkOf(name, zone, ipv6.address, networks)];
-  });
-}
-
-function linkOf(name: string, zone: string, address: string, networks: readonly string[]): MulticastLink {
-  return { key: `${name} ${address}`, family: familyOf(address), address, zone, networks };
-}
-
-function addressIn(entry: NetworkInterfaceInfo) {
-  const { cidr, internal } = entry;
-  const address = canonicalAddress(withoutZone(entry.address));
-  if (address === undefined || cidr === null) return [];
-  return [{ address, cidr, internal, family: familyOf(address), scopeId: entry.family === 'IPv6' ? entry.scopeid : 0 }];
-}
-
-/**
- * Whether a host with an address is on a link, so that no router is in between. Pure.
- *
- * @example
- * const link = { key: 'eth0', family: 4, address: '192.168.1.7', zone: '', networks: ['192.168.1.7/24'] } as const;
- * isOnLinkOf(link, '192.168.1.8'); // true
- */
-export function isOnLinkOf({ networks }: MulticastLink, address: string): boolean {
-  return networks.some((network) => isIn(address, network));
-}
-
-function isIn(address: string, network: string): boolean {
-  const target = ipaddr.parse(address);
-  const [base, bits] = ipaddr.parseCIDR(network);
-  return base.kind() === target.kind() && target.match(base, bits);
-}
-
 /** Like {@link multicast$}, with a scheduler of its own. */
 export function multicastWith(scheduler: SchedulerLike): (config: MulticastConfig) => Observable<MulticastEvent> {
   return ({ links$, outgoing$, port = MULTICAST_DNS_PORT }) => {
-    const used$ = (link: MulticastLink): Observable<MulticastEvent> =>
-      socketOn$(link, port, outgoing$).pipe(
+    const used$ = (link: MulticastLink, isOnLink: (address: string) => boolean): Observable<MulticastEvent> =>
+      socketOn$(link, { port, outgoing$, isOnLink }).pipe(
         catchError((error: unknown) =>
           concat(of<MulticastEvent>({ type: 'failed', link, reason: reasonOf(error) }), failing$(error)),
         ),
@@ -168,22 +94,25 @@ export function multicastWith(scheduler: SchedulerLike): (config: MulticastConfi
       );
     return new Observable((subscriber) => {
       const open = new Map<string, Subscription>();
+      // By their keys, as they are now: an interface may get another address, and so other networks, under an open socket.
+      let current: ReadonlyMap<string, MulticastLink> = new Map();
       const onError = (error: unknown) => {
         subscriber.error(error);
       };
       const use = (links: readonly MulticastLink[]) => {
-        const keys = new Set(links.map(({ key }) => key));
+        current = new Map(links.map((link) => [link.key, link]));
         for (const [key, subscription] of open) {
-          if (keys.has(key)) continue;
+          if (current.has(key)) continue;
           open.delete(key);
           subscription.unsubscribe();
         }
         for (const link of links) {
           if (open.has(link.key)) continue;
+          const isOnLink = (address: string) => isOnLinkOf(current.get(link.key) ?? link, address);
           const next = (event: MulticastEvent) => {
             subscriber.next(event);
           };
-          open.set(link.key, used$(link).subscribe({ next, error: onError }));
+          open.set(link.key, used$(link, isOnLink).subscribe({ next, error: onError }));
         }
       };
       subscriber.add(links$.subscribe({ next: use, error: onError }));
@@ -204,10 +133,18 @@ export function multicastWith(scheduler: SchedulerLike): (config: MulticastConfi
  */
 export const multicast$ = multicastWith(asyncScheduler);
 
+/** What a socket is for. */
+interface SocketConfig {
+  readonly port: number;
+  readonly outgoing$: Observable<Outgoing>;
+  /** Whether a host with an address is on the link now. */
+  readonly isOnLink: (address: string) => boolean;
+}
+
 /** One socket for each link, since a packet leaves by the interface that its socket is set to. */
-function socketOn$(link: MulticastLink, port: number, outgoing$: Observable<Outgoing>): Observable<MulticastEvent> {
+function socketOn$(link: MulticastLink, { port, outgoing$, isOnLink }: SocketConfig): Observable<MulticastEvent> {
   return new Observable((subscriber) => {
-    const { family, address, zone } = link;
+    const { family, address, zone, interfaceName } = link;
     const isIpv6 = family === 6;
     // Other programs have the port, too.
     const socket = createSocket({ type: isIpv6 ? 'udp6' : 'udp4', reuseAddr: true, ipv6Only: isIpv6 });
@@ -245,11 +182,12 @@ function socketOn$(link: MulticastLink, port: number, outgoing$: Observable<Outg
       subscriber.error(error);
     });
     socket.on('message', (bytes, from) => {
-      const source = canonicalAddress(withoutZone(from.address));
+      const sender = canonicalAddress(withoutZone(from.address));
       const isByAnother = isIpv6 && from.address.includes('%') && !from.address.endsWith(`%${zone}`);
       // From port 0 nobody wants an answer, and none can be sent there.
-      if (source === undefined || from.port === 0 || isByAnother || !isOnLinkOf(link, source)) return;
-      subscriber.next({ type: 'packet', bytes, from: { address: source, port: from.port, link: link.key } });
+      if (sender === undefined || from.port === 0 || isByAnother || !isOnLink(sender)) return;
+      const source = { address: sender, port: from.port, link: link.key, interfaceName };
+      subscriber.next({ type: 'packet', bytes, from: source });
     });
     socket.bind({ port, exclusive: true, address: isIpv6 ? '::' : '0.0.0.0' }, () => {
       if (isOver) return;

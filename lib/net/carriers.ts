@@ -13,7 +13,7 @@ import type { SignalTrace } from '../signalling/steps.js';
 
 /**
  * What carries a node's signals, the fastest first; behind all that see a sender's address those that do not. The local network comes last: whether a
- * peer is there it knows only after a second, and most peers are not.
+ * peer is there it knows only after two seconds, and most peers are not.
  */
 export function carriersOf(
   { identity, bind, rendezvous, mailbox, mqtt, dht, provesKeys }: ResolvedConfig,

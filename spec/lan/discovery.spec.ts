@@ -16,7 +16,7 @@ interface Sent {
   readonly at: number;
   readonly by: string;
   readonly message: DnsMessage;
-  readonly to?: Source | undefined;
+  readonly to?: Omit<Source, 'interfaceName'> | undefined;
 }
 
 /** Hosts on one network, where time passes when a spec says so. */
@@ -24,6 +24,8 @@ class Network {
   now = 0;
   readonly hosts: Host[] = [];
   readonly sent: Sent[] = [];
+  /** So many packets are lost next. */
+  losing = 0;
 
   host(identity: Identity = createIdentity()): Host {
     const host = new Host(this, identity, `192.168.1.${this.hosts.length + 1}`);
@@ -46,10 +48,13 @@ class Network {
 
   /** Has a packet come to all. */
   inject(message: Partial<DnsMessage>, from: Partial<Source> = {}): void {
+    for (const host of this.hosts) this.injectTo(host, message, from);
+  }
+
+  /** Has a packet come to one host alone. */
+  injectTo({ discovery }: Host, message: Partial<DnsMessage>, from: Partial<Source> = {}): void {
     const bytes = encodeMessage({ id: 0, isResponse: true, questions: [], answers: [], additionals: [], ...message });
-    for (const { discovery } of this.hosts) {
-      discovery.receive(bytes, { address: '192.168.1.99', port: PORT, link: 'eth0', ...from });
-    }
+    discovery.receive(bytes, { address: '192.168.1.99', port: PORT, link: 'eth0', interfaceName: 'eth0', ...from });
   }
 
   sentBy({ address }: Host, isResponse: boolean): Sent[] {
@@ -94,8 +99,8 @@ class Host {
       const message = decodeMessage(bytes);
       if (message === undefined) throw new Error('Expected a message');
       this.network.sent.push({ at: this.network.now, by: this.address, message, to });
-      if (to !== undefined) continue;
-      const from = { address: this.address, port: PORT, link: 'eth0' };
+      if (to !== undefined || this.network.losing-- > 0) continue;
+      const from = { address: this.address, port: PORT, link: 'eth0', interfaceName: 'eth0' };
       for (const { discovery } of this.network.hosts) discovery.receive(bytes, from);
     }
   }
@@ -163,12 +168,12 @@ describe('Discovery on the local network', () => {
     expect([alice.names, bob.names]).toEqual([[bob.identity.peerId], [alice.identity.peerId]]);
   });
 
-  it('forgets a node a second after its goodbye', () => {
+  it('forgets a node three seconds after its goodbye', () => {
     const [alice, bob] = [network.host().come(), network.host().come()];
     network.pass(10 * SECOND_MS);
     bob.discovery.announce(undefined);
     bob.discovery.end();
-    network.pass(SECOND_MS - 1);
+    network.pass(3 * SECOND_MS - 1);
     expect(alice.names).toEqual([bob.identity.peerId]);
     network.pass(1);
     expect(alice.names).toEqual([]);
@@ -210,6 +215,67 @@ describe('Discovery on the local network', () => {
     network.inject({ answers: [txtOf(bob.identity, bob.texts(START), 0)] });
     network.pass(10 * SECOND_MS);
     expect(alice.names).toEqual([bob.identity.peerId]);
+  });
+
+  /** For so many seconds one host sees the other at any time. */
+  function seesFor(seconds: number, host: Host, other: Host): void {
+    for (let passed = 0; passed < seconds * SECOND_MS; passed += 50) {
+      network.pass(50);
+      expect(host.names).toEqual([other.identity.peerId]);
+    }
+  }
+
+  it('goes on seeing a node of which somebody repeats what it says, for a shorter time', () => {
+    const [alice, bob] = [network.host().come(), network.host().come()];
+    network.pass(10 * SECOND_MS);
+    for (const ttl of [0, 1, 2, 1, 0]) {
+      // Right after it has said so itself, so that it says nothing more for a second.
+      const said = network.sentBy(bob, true).length;
+      network.inject({ answers: [txtOf(bob.identity, bob.texts(START), ttl)] });
+      while (network.sentBy(bob, true).length === said) network.pass(1);
+      network.inject({ answers: [txtOf(bob.identity, bob.texts(START), ttl)] });
+      network.losing = 1;
+      seesFor(5, alice, bob);
+    }
+  });
+
+  it('asks for a node of which only it hears such a copy', () => {
+    const [alice, bob] = [network.host().come(), network.host().come()];
+    network.pass(10 * SECOND_MS);
+    network.injectTo(alice, { answers: [txtOf(bob.identity, bob.texts(START), 1)] });
+    seesFor(10, alice, bob);
+  });
+
+  it('forgets nobody while somebody asks this node alone, again and again', () => {
+    const [alice, bob] = [network.host().come(), network.host()];
+    bob.discovery.announce({ texts: bob.texts(), endpoints: [] });
+    network.pass(MINUTE_MS);
+    // Each time right before it would ask itself.
+    for (let count = 0; count < 60; count++) {
+      network.injectTo(alice, { isResponse: false, questions: BROWSE });
+      network.pass(29 * SECOND_MS);
+      expect(alice.names).toEqual([bob.identity.peerId]);
+    }
+  });
+
+  it('remembers by which interfaces a node was heard, and says when there is one more', () => {
+    const [alice, bob] = [network.host(), network.host()];
+    const by = () => [...(alice.discovery.neighbour(bob.identity.peerId)?.by ?? [])];
+    const heardBy = (interfaceName: string, texts: readonly Buffer[]) => {
+      network.inject({ answers: [txtOf(bob.identity, texts)] }, { interfaceName });
+    };
+    const [first, second] = [bob.texts(START), bob.texts(START + 1)];
+    heardBy('eth0', first);
+    expect(by()).toEqual(['eth0']);
+    const before = alice.discovery.changes;
+    heardBy('eth0', first);
+    expect(alice.discovery.changes).toBe(before);
+    heardBy('wlan0', first);
+    expect(by()).toEqual(['eth0', 'wlan0']);
+    expect(alice.discovery.changes).not.toBe(before);
+    // What is new was heard by this one alone.
+    heardBy('wlan0', second);
+    expect(by()).toEqual(['wlan0']);
   });
 
   it('takes a later statement of a node, and no earlier one', () => {
@@ -313,7 +379,7 @@ describe('Discovery on the local network', () => {
     network.pass(0);
     const answers = network.sentBy(alice, true).slice(before);
     expect(answers.length).toBe(5);
-    expect(answers[0]?.to).toEqual({ address: '192.168.1.99', port: 50_000, link: 'eth0' });
+    expect(answers[0]?.to).toEqual(jasmine.objectContaining({ address: '192.168.1.99', port: 50_000, link: 'eth0' }));
     expect(answers[0]?.message).toEqual(jasmine.objectContaining({ id: 77, questions: BROWSE }));
     expect(answers[0]?.message.answers.every(({ ttl }) => ttl === 10)).toBeTrue();
   });

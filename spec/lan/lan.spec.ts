@@ -1,25 +1,33 @@
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
+import type { NetworkInterfaceInfo } from 'node:os';
 import {
   BehaviorSubject,
   defer,
   filter,
   firstValueFrom,
+  from,
   map,
+  merge,
   NEVER,
   of,
   Subject,
+  switchMap,
   throwError,
   toArray,
   type Observable,
   type Subscription,
 } from 'rxjs';
-import { createIdentity } from '../../lib/identity.js';
+import { createIdentity, type Identity } from '../../lib/identity.js';
+import { encodeMessage } from '../../lib/lan/dns.js';
 import { receiptOf, type LanParcel } from '../../lib/lan/exchange.js';
 import { Lan, type LanConfig, type Neighbour } from '../../lib/lan/lan.js';
+import { instanceOf, signStatement } from '../../lib/lan/statement.js';
 import type { LanStep } from '../../lib/lan/steps.js';
+import { MULTICAST_DNS_PORT, type MulticastEvent } from '../../lib/link/multicast.js';
 import { listen$, type Listener } from '../../lib/link/tcp.js';
 import { PARCEL_MAX_BYTES } from '../../lib/parcel.js';
+import { formatUnl } from '../../lib/unl.js';
 import { impatient } from '../support/impatient.js';
 import { lanRuntime, lanUnlOf } from '../support/lan.js';
 import { Lab, newAddress } from '../support/nodes.js';
@@ -157,7 +165,9 @@ describe('The local network', () => {
     const [alice, bob] = await pair();
     expect(await alice.send(bob, 'to bob')).toBeTrue();
     expect(await bob.send(alice, 'to alice')).toBeTrue();
-    expect(bob.parcels.map(({ bytes, seenAt }) => [bytes.toString(), seenAt])).toEqual([['to bob', alice.address]]);
+    expect(bob.parcels.map(({ bytes, seenAt, seenBy }) => [bytes.toString(), seenAt, seenBy])).toEqual([
+      ['to bob', alice.address, bob.address],
+    ]);
     expect(await alice.send(bob, Buffer.alloc(PARCEL_MAX_BYTES, 1))).toBeTrue();
     expect(bob.parcels[1]?.bytes.length).toBe(PARCEL_MAX_BYTES);
   });
@@ -264,8 +274,74 @@ describe('The local network', () => {
     expect(node.steps).toContain({ type: 'lan', state: 'failed', address: node.address, reason: 'no port is free' });
   });
 
+  it('names of a neighbour only addresses of the network on which it was heard', async () => {
+    const mac = '00:00:00:00:00:00';
+    const interfaceAt = (address: string): NetworkInterfaceInfo[] => [
+      { family: 'IPv4', address, netmask: '', mac, internal: false, cidr: `${address}/24` },
+    ];
+    const interfaces = { eth0: interfaceAt('192.168.1.7'), wlan0: interfaceAt('192.168.2.7') };
+    const packets = new Subject<MulticastEvent>();
+    const lan = new Lan({
+      identity: createIdentity(),
+      bind: undefined,
+      own$: NEVER,
+      network$: of({ interfaces }),
+      runtime: {
+        ...lanRuntime,
+        multicast$: ({ links$ }) =>
+          links$.pipe(
+            switchMap((links) => merge(packets, from(links.map((link): MulticastEvent => ({ type: 'joined', link }))))),
+          ),
+      },
+      trace: () => undefined,
+    });
+    const heard = (identity: Identity, address: string, interfaceName: string) => {
+      const texts = signStatement(identity, { time: 1, port: 4_000, unl: formatUnl(lanUnlOf(identity, address)) });
+      const name = instanceOf(identity.peerId) ?? '';
+      const bytes = encodeMessage({
+        id: 0,
+        isResponse: true,
+        questions: [],
+        answers: [{ name, ttl: 120, type: 'TXT', texts }],
+        additionals: [],
+      });
+      packets.next({
+        type: 'packet',
+        bytes,
+        from: { address: '192.168.2.9', port: MULTICAST_DNS_PORT, link: interfaceName, interfaceName },
+      });
+    };
+    let neighbours: readonly Neighbour[] = [];
+    const changed = new Subject<void>();
+    lab.use(
+      lan.neighbours$.subscribe((all) => {
+        neighbours = all;
+        changed.next();
+      }),
+    );
+    const addressesWhen = async (isSo: () => boolean) => {
+      if (!isSo()) await firstValueFrom(changed.pipe(filter(isSo)));
+      return neighbours.map(({ addresses }) => addresses);
+    };
+    const [bob, eve] = [createIdentity(), createIdentity()];
+    heard(bob, '192.168.2.8', 'wlan0');
+    heard(eve, '192.168.1.8', 'wlan0');
+    expect(await addressesWhen(() => neighbours.length === 2)).toEqual([['192.168.2.8'], []]);
+    // Who is on both networks is found on both.
+    const found = firstValueFrom(lan.find$(eve.peerId));
+    heard(eve, '192.168.1.8', 'eth0');
+    expect(await found).toEqual({ address: '192.168.1.8', port: 4_000 });
+  });
+
   it('is not used before there is a link, and by none that fails', async () => {
-    const link = { key: 'none', family: 4, address: '192.0.2.1', zone: '', networks: [] } as const;
+    const link = {
+      key: 'none',
+      interfaceName: 'none',
+      family: 4,
+      address: '192.0.2.1',
+      zone: '',
+      networks: [],
+    } as const;
     const sent: unknown[] = [];
     const node = new Node(true, {
       multicast$: ({ outgoing$ }) => {

@@ -3,14 +3,8 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { BehaviorSubject, filter, firstValueFrom, NEVER, type Observable, of, Subject, take } from 'rxjs';
 import { ownInterfaces } from '../../lib/link/interfaces.js';
-import {
-  isOnLinkOf,
-  linksOf,
-  multicastWith,
-  type MulticastEvent,
-  type MulticastLink,
-  type Outgoing,
-} from '../../lib/link/multicast.js';
+import { isOnLinkOf, linksOf, type MulticastLink } from '../../lib/link/multicast-links.js';
+import { multicastWith, type MulticastEvent, type Outgoing } from '../../lib/link/multicast.js';
 import { systemRuntime } from '../../lib/runtime.js';
 import { Lab, newAddress } from '../support/nodes.js';
 
@@ -34,11 +28,19 @@ describe('The links of a machine', () => {
   const keys = (bind?: string) => linksOf(INTERFACES, bind).map(({ key }) => key);
 
   it('are all of its interfaces but loopback, each by both families', () => {
+    const [eth0, wlan0] = [{ interfaceName: 'eth0' }, { interfaceName: 'wlan0' }];
     expect(linksOf(INTERFACES, undefined)).toEqual([
-      { key: 'eth0 192.168.1.7', family: 4, address: '192.168.1.7', zone: '', networks: ['192.168.1.7/24'] },
-      { key: 'eth0 fe80::7', family: 6, address: 'fe80::7', zone: 'eth0', networks: ['2a00:1::7/64', 'fe80::7/64'] },
-      { key: 'wlan0 10.0.0.7', family: 4, address: '10.0.0.7', zone: '', networks: ['10.0.0.7/8'] },
-      { key: 'wlan0 169.254.1.7', family: 4, address: '169.254.1.7', zone: '', networks: ['169.254.1.7/16'] },
+      { ...eth0, key: 'eth0 192.168.1.7', family: 4, address: '192.168.1.7', zone: '', networks: ['192.168.1.7/24'] },
+      {
+        ...eth0,
+        key: 'eth0 fe80::7',
+        family: 6,
+        address: 'fe80::7',
+        zone: 'eth0',
+        networks: ['2a00:1::7/64', 'fe80::7/64'],
+      },
+      { ...wlan0, key: 'wlan0 10.0.0.7', family: 4, address: '10.0.0.7', zone: '', networks: ['10.0.0.7/8'] },
+      { ...wlan0, key: 'wlan0 169.254.1.7', family: 4, address: '169.254.1.7', zone: '', networks: ['169.254.1.7/16'] },
     ]);
     expect(linksOf(undefined, undefined)).toEqual([]);
   });
@@ -144,6 +146,19 @@ describe('Multicast on the local network', () => {
     expect(packetOf(await atAlice)?.text).toBe('from here');
   });
 
+  it('is heard from the hosts of those networks that the link has by now', async () => {
+    const bob = await nodeAt(newAddress());
+    const address = newAddress();
+    const here = linkAt(address);
+    const links = new BehaviorSubject<readonly MulticastLink[]>(here.map((link) => ({ ...link, networks: [] })));
+    const alice = await nodeAt(address, links);
+    links.next(here);
+    const atAlice = alice.next('packet');
+    bob.send('from the new network');
+    expect(packetOf(await atAlice)?.text).toBe('from the new network');
+    expect(alice.events.filter(({ type }) => type === 'joined').length).toBe(1);
+  });
+
   it('is sent yet when its node leaves right afterwards', async () => {
     const [alice, bob] = [await nodeAt(newAddress()), await nodeAt(newAddress())];
     const atBob = bob.next('packet');
@@ -166,7 +181,14 @@ describe('Multicast on the local network', () => {
   });
 
   it('says which link cannot be used, and tries it again', async () => {
-    const link: MulticastLink = { key: 'none', family: 4, address: '192.0.2.1', zone: '', networks: [] };
+    const link: MulticastLink = {
+      key: 'none',
+      interfaceName: 'none',
+      family: 4,
+      address: '192.0.2.1',
+      zone: '',
+      networks: [],
+    };
     const tries: unknown[] = [];
     const waits: number[] = [];
     const scheduler = {

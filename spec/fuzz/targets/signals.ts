@@ -219,7 +219,7 @@ const multicastDns: Target = {
       }
     }
     const port = chance.of([5_353, 4_000] as const);
-    discovery.receive(input, { address: `192.168.1.${chance.below(256)}`, port, link: 'eth0' });
+    discovery.receive(input, { address: `192.168.1.${chance.below(256)}`, port, link: 'eth0', interfaceName: 'eth0' });
     for (const { bytes } of discovery.take()) {
       expectThat(decodeMessage(bytes) !== undefined, 'Expected messages that can be read', bytes);
     }
