@@ -5,7 +5,7 @@ import { siteOf } from '../bounds/site.js';
 import { DialError } from '../errors.js';
 import type { PeerId } from '../identity.js';
 import { ignoreErrors } from '../operators/ignore-errors.js';
-import type { Signal, Signalling } from '../signalling/signalling.js';
+import type { ReceivedSignal, Signal, Signalling } from '../signalling/signalling.js';
 import type { ResolvedConfig } from '../config.js';
 import { siteBuckets, tokenBucket } from '../bounds/rate-limit.js';
 import type { Runtime } from '../runtime.js';
@@ -17,10 +17,13 @@ export const NOT_NOW = 'not now';
 /** The peer, or this node, cannot do it at the moment: what was asked for may be asked for again. */
 export class LaterError extends DialError {}
 
+/** Who asks: the key that has signed the request, and the address at which a carrier saw its sender. */
+export type Sender = Pick<ReceivedSignal, 'from' | 'seenAt'>;
+
 /** Decides whether peers may ask this node to do something for them. */
 export interface Guests {
-  /** Whether to answer a peer's request. `seenAt` is the address at which the carrier saw it. */
-  readonly admits: (peerId: PeerId, seenAt: string | undefined) => boolean;
+  /** Whether to answer a peer's request. */
+  readonly admits: (sender: Sender) => boolean;
   /** Whether a refusal may be sent. Each costs a signal, and an attacker can make any number of keys. */
   readonly mayRefuse: () => boolean;
 }
@@ -33,29 +36,42 @@ export interface AnswerLimits {
   readonly mostOfHost: number;
 }
 
-/** Limits the work that a node does for others at the same time. Sites share the room for it. */
+/** Work for one peer that no carrier has seen: an attempt may try a technique again while it still runs. */
+const MOST_OF_KEY = 2;
+
+/**
+ * Limits the work that a node does for others at the same time. Sites share the room for it. Peers that no carrier has seen, as behind a broker, have
+ * half as much room of their own, which their keys share: keys are free, so they take nothing from peers that were seen.
+ */
 export class AnswerRoom {
-  readonly #room: Admission<() => void>;
+  readonly #seen: Admission<() => void>;
+  readonly #unseen: Admission<() => void>;
 
   constructor({ most, mostOfHost }: AnswerLimits) {
-    this.#room = new Admission({ most, mostOfSite: mostOfHost });
+    this.#seen = new Admission({ most, mostOfSite: mostOfHost });
+    this.#unseen = new Admission({ most: Math.ceil(most / 2), mostOfSite: Math.min(MOST_OF_KEY, mostOfHost) });
   }
 
-  /** Whether there is room for work for a peer seen at an address, if necessary by evicting other work. */
-  hasRoom(seenAt: string | undefined): boolean {
-    return this.#room.hasRoomFor(siteOf(seenAt));
+  /** Whether there is room for work for a peer, if necessary by evicting other work. */
+  hasRoom(sender: Sender): boolean {
+    const { room, site } = this.#placeFor(sender);
+    return room.hasRoomFor(site);
   }
 
   /** Counts work while it is subscribed to. Work that is evicted is unsubscribed from, and `refused$` follows. */
-  count$<T>(seenAt: string | undefined, work$: Observable<T>, refused$: Observable<T>): Observable<T> {
+  count$<T>(sender: Sender, work$: Observable<T>, refused$: Observable<T>): Observable<T> {
     const gaveWay = new DialError('There is no room for what this peer asks for');
     return work$.pipe(
-      inRoom({ room: this.#room, site: siteOf(seenAt), refusal: () => gaveWay }),
+      inRoom({ ...this.#placeFor(sender), refusal: () => gaveWay }),
       catchError((error: unknown) => {
         if (error === gaveWay) return refused$;
         throw error;
       }),
     );
+  }
+
+  #placeFor({ from, seenAt }: Sender) {
+    return seenAt === undefined ? { room: this.#unseen, site: from } : { room: this.#seen, site: siteOf(seenAt) };
   }
 }
 
@@ -66,9 +82,9 @@ export function refuse$(signalling: Signalling, { mayRefuse }: Guests, to: PeerI
 
 /** What deciding needs. */
 interface GuestsConfig {
-  readonly config: ResolvedConfig;
-  readonly runtime: Runtime;
-  readonly peers: Peers;
+  readonly config: Pick<ResolvedConfig, 'acceptPeer'>;
+  readonly runtime: { readonly scheduler: Pick<Runtime['scheduler'], 'now'> };
+  readonly peers: { get(peerId: PeerId): unknown } & Pick<Peers, 'hasInboundSlotFor'>;
 }
 
 /** The rate for one peer: all rounds of an attempt at once, and a few attempts a minute … */
@@ -76,6 +92,9 @@ const OF_PEER = { perSecond: 0.2, burst: 6 };
 
 /** … and for all peers at one address: ten times as many. */
 const OF_ADDRESS = { perSecond: 2, burst: 60 };
+
+/** … and for all peers that no carrier has seen. */
+const OF_UNSEEN = { perSecond: 8, burst: 240 };
 
 /** Refusals sent to all peers together: each costs a signal. */
 const NOES = { perSecond: 2, burst: 20 };
@@ -91,17 +110,21 @@ export function guestsOf({ config, runtime, peers }: GuestsConfig): Guests {
   const now = () => runtime.scheduler.now();
   const mayAsk = siteBuckets({ ...OF_PEER, maxSites: MAX_ASKING, now });
   const mayAskFrom = siteBuckets({ ...OF_ADDRESS, maxSites: MAX_ASKING, now });
+  const mayUnseenAsk = tokenBucket({ ...OF_UNSEEN, now });
+  // Of those who share a limit, one that has used up its own takes nothing from the others.
+  const isInTime = ({ from, seenAt }: Sender) =>
+    seenAt === undefined ? mayAsk(from) && mayUnseenAsk() : mayAskFrom(siteOf(seenAt)) && mayAsk(from);
   return {
-    admits: (peerId, seenAt) =>
-      mayAskFrom(siteOf(seenAt)) &&
-      mayAsk(peerId) &&
+    admits: (sender) =>
+      isInTime(sender) &&
       // A connected peer asks for another link of its connection.
-      (peers.get(peerId) !== undefined || (peers.hasInboundSlotFor(seenAt) && isWelcome(config, peerId))),
+      (peers.get(sender.from) !== undefined ||
+        (peers.hasInboundSlotFor(sender.seenAt) && isWelcome(config, sender.from))),
     mayRefuse: tokenBucket({ ...NOES, now }),
   };
 }
 
-function isWelcome({ acceptPeer }: ResolvedConfig, peerId: PeerId): boolean {
+function isWelcome({ acceptPeer }: Pick<ResolvedConfig, 'acceptPeer'>, peerId: PeerId): boolean {
   try {
     return acceptPeer(peerId);
   } catch {

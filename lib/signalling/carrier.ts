@@ -24,6 +24,8 @@ export interface Parcel {
   readonly from: PeerId | undefined;
   /** The sender's address, as the server or node that carried the parcel saw it; `undefined` if it was not seen. */
   readonly seenAt: string | undefined;
+  /** This node's own address, where it has seen the sender itself, on a network that both are on. */
+  readonly seenBy?: string | undefined;
   /** What has brought it, where nobody sees its sender: parcels of one such server or broker have turns together, as those of one site. */
   readonly via?: string | undefined;
   /**
@@ -47,7 +49,9 @@ export interface SendOptions {
  */
 export interface Carrier {
   readonly name: CarrierName;
-  /** Whether it never tells at which address it sees a sender. What needs that address goes by the others first. Default: no. */
+  /**
+   * Whether it never tells at which address a sender is seen from outside of its network. What needs that address goes by the others first. Default: no.
+   */
   readonly isBlind?: boolean | undefined;
   /** What comes for this node, in any order. May bring a parcel again. Never fails. */
   readonly parcel$: Observable<Parcel>;

@@ -35,7 +35,7 @@ import { openEnvelope, sealEnvelope, type Envelope } from './envelope.js';
 import { InOrder } from './in-order.js';
 import { Numbering } from './numbering.js';
 import { KnownPeers, openingByTurns, siteOfParcel, type CarriedParcel } from './opening.js';
-import type { ReceivedSignal, Signalling } from './signalling.js';
+import { isSeenFromOutside, type ReceivedSignal, type Signalling } from './signalling.js';
 
 /** How long a signal is kept by default: enough between two nodes that are both online. */
 const KEEP_MS = 10_000;
@@ -135,7 +135,7 @@ export function signallingOver({ identity, carriers, addressOf, runtime, trace }
         seen.add(key);
         known.heard(from, siteOfParcel(parcel));
         trace({ type: 'signal', step: 'received', peerId: from, kind: oneLine(kind), by });
-        return signalOf(envelope, parcel.seenAt ?? addressOf?.(from));
+        return signalOf(envelope, parcel, addressOf?.(from));
       }),
       finalize(() => waiting.delete(key)),
     );
@@ -249,8 +249,12 @@ function keyOf({ from, id }: Envelope): string {
   return `${from} ${id}`;
 }
 
-function signalOf({ from, kind, body }: Envelope, seenAt: string | undefined): ReceivedSignal {
-  return { from, kind, body, seenAt };
+/** @param seenBefore where the sender was seen otherwise. */
+function signalOf({ from, kind, body }: Envelope, { seenAt, seenBy }: Parcel, seenBefore?: string): ReceivedSignal {
+  // What was seen from outside says more than an address of this network: who is behind the same NAT shows by it, too.
+  const isSeen = seenAt !== undefined && (seenBefore === undefined || isSeenFromOutside({ seenAt, seenBy }));
+  if (!isSeen) return { from, kind, body, seenAt: seenBefore };
+  return { from, kind, body, seenAt, ...(seenBy !== undefined && { seenBy }) };
 }
 
 function better(one: Delivery, other: Delivery): Delivery {

@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs';
+import { isPublicUnicast } from '../endpoint.js';
 import type { PeerId } from '../identity.js';
 import type { Delivery } from './carrier.js';
 
@@ -19,6 +20,11 @@ export interface ReceivedSignal extends Signal {
    * before; `undefined` if it was not seen.
    */
   readonly seenAt: string | undefined;
+  /**
+   * This node's own address, where it has seen the sender itself, on a network that both are on. `seenAt` is an address of that network then, and tells
+   * nothing of where others see the sender.
+   */
+  readonly seenBy?: string | undefined;
 }
 
 /** How a signal is to be sent. */
@@ -45,4 +51,9 @@ export interface Signalling {
    * they agree, or nothing is known.
    */
   clockOf?(peerId: PeerId): string | undefined;
+}
+
+/** Whether somebody has seen the sender of a signal from outside of its network. */
+export function isSeenFromOutside({ seenAt, seenBy }: Pick<ReceivedSignal, 'seenAt' | 'seenBy'>): boolean {
+  return seenAt !== undefined && (seenBy === undefined || isPublicUnicast(seenAt));
 }

@@ -50,14 +50,14 @@ export function answerMeetings$<A extends { readonly attempt: string }>(
     );
     return ask$.pipe(
       mergeMap(({ signal, ask, withdrawn$ }) => {
-        const { from, seenAt } = signal;
+        const { from } = signal;
         const refused$ = defer(() => refuse$(signalling, context, from, refusal(ask, NOT_NOW)));
-        if (!answering.hasRoom(seenAt) || !context.admits(from, seenAt)) return refused$;
+        if (!answering.hasRoom(signal) || !context.admits(signal)) return refused$;
         seen.add(named(signal, ask));
         const askedAnew$ = ask$.pipe(filter((other) => other.signal.from === from));
         // Goes on when another technique has connected the two: lines may already be on their way.
         const answered$ = answer$(signal, ask).pipe(takeUntil(merge(askedAnew$, withdrawn$)));
-        return answering.count$(seenAt, answered$, refused$);
+        return answering.count$(signal, answered$, refused$);
       }),
       ignoreElements(),
     );

@@ -86,13 +86,17 @@ export function mayDialHearsay(
       return isOnLink(address) && (isBehindOneNat || (address === at && isSeenFromHere));
     }
     case 'loopback': {
-      const isSeenFromHere =
-        by === undefined ? own.every((each) => scopeOf(each.address) === 'loopback') : scopeOf(by) === 'loopback';
+      const isSeenFromHere = by === undefined ? isOnLoopbackAlone(own) : scopeOf(by) === 'loopback';
       return address === at && isSeenFromHere;
     }
     default:
       return false;
   }
+}
+
+/** Whether a node is on loopback, and on no network. One that knows none of its addresses may be on any. */
+export function isOnLoopbackAlone(own: readonly UnlEndpoint[]): boolean {
+  return own.length > 0 && own.every(({ address }) => scopeOf(address) === 'loopback');
 }
 
 /**

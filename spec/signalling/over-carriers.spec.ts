@@ -375,6 +375,36 @@ describe('signals to this node', () => {
     });
   });
 
+  it('come with the address of this node where it has seen the sender itself, unless others have seen that from outside', () => {
+    world(({ seal, runtime }) => {
+      const parcels = new Subject<Parcel>();
+      const lan: Carrier = { name: 'lan', isBlind: true, parcel$: parcels.asObservable(), send$: () => NEVER };
+      const met = new Map<string, string>();
+      const { values } = record(
+        signallingOver({
+          identity: bob,
+          carriers: [lan],
+          addressOf: (peerId) => met.get(peerId),
+          runtime,
+          trace: () => undefined,
+        }).signal$,
+      );
+      const bring = (seenAt: string) => {
+        const seen = { seenAt, seenBy: '192.168.1.7' };
+        parcels.next({ bytes: seal(), from: undefined, ...seen, acknowledge: () => undefined });
+      };
+      bring('192.168.1.8');
+      met.set(alice.peerId, '45.45.1.1');
+      bring('192.168.1.8');
+      bring('2a00::8');
+      expect(values.map(({ seenAt, seenBy }) => [seenAt, seenBy])).toEqual([
+        ['192.168.1.8', '192.168.1.7'],
+        ['45.45.1.1', undefined],
+        ['2a00::8', '192.168.1.7'],
+      ]);
+    });
+  });
+
   it('come once, though a carrier brings one twice, or several do', () => {
     world(({ over, seal, dropped }) => {
       const carriers = [new FakeChannel(), new FakeChannel()];

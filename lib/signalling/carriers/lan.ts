@@ -6,7 +6,7 @@ import type { Carrier, Delivery, Parcel } from '../carrier.js';
 /**
  * Signals from node to node on the local network, with no server at all. A peer is found by multicast DNS, and a signal goes to it by a TCP
  * connection of its own; it counts as delivered when the peer has signed for it. Nothing is kept for a peer that is away: whether it
- * is there is known after a second.
+ * is there is known after two seconds. It shows at which address of that network a sender is, and not where others see it.
  *
  * @example
  * const carrier = lanCarrier(lan);
@@ -15,6 +15,7 @@ import type { Carrier, Delivery, Parcel } from '../carrier.js';
 export function lanCarrier(lan: Pick<Lan, 'parcel$' | 'send$'>): Carrier {
   return {
     name: 'lan',
+    isBlind: true,
     parcel$: lan.parcel$.pipe(map((parcel): Parcel => ({ from: undefined, ...parcel }))),
     send$: (to, bytes) =>
       defer(() => {

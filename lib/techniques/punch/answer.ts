@@ -36,17 +36,17 @@ export function answerPunches$(signalling: Signalling, context: PunchContext): O
   const ask$ = asks$(signalling, readAsk, () => context.scheduler.now()).pipe(share());
   return ask$.pipe(
     mergeMap(({ signal, ask, withdrawn$ }) => {
-      const { from, seenAt } = signal;
+      const { from } = signal;
       const { attempt, round } = ask;
       const refused$ = defer(() =>
         refuse$(signalling, context, from, answerSignal({ attempt, round, refusal: NOT_NOW })),
       );
-      if (!answering.hasRoom(seenAt) || !context.admits(from, seenAt)) return refused$;
+      if (!answering.hasRoom(signal) || !context.admits(signal)) return refused$;
       const askedAnew$ = ask$.pipe(filter((other) => other.signal.from === from));
       // Another technique may have connected them meanwhile, or this node itself.
       const over$ = merge(askedAnew$, withdrawn$, context.satisfied$(from));
       const work$ = answerRound$(signalling, context, signal, ask).pipe(takeUntil(over$));
-      return answering.count$(seenAt, work$, refused$);
+      return answering.count$(signal, work$, refused$);
     }),
     ignoreElements(),
   );

@@ -3,7 +3,7 @@ import { catchError, defer, EMPTY, mergeMap, Subject, take, takeUntil, tap, thro
 import { familyOf } from '../../endpoint.js';
 import { DialError, reasonOf } from '../../errors.js';
 import { planPunch, type OwnPunchSide, type PunchPlan, type PunchPlanOptions, type PunchSide } from './plan.js';
-import type { ReceivedSignal } from '../../signalling/signalling.js';
+import { isSeenFromOutside, type ReceivedSignal } from '../../signalling/signalling.js';
 import { LaterError } from '../../peers/guests.js';
 import type { PunchStep } from './steps.js';
 import type { PunchContext } from './context.js';
@@ -25,14 +25,18 @@ interface PunchOptions {
 
 /**
  * Checks that the peer's claimed address is the one at which the server sees it, so that nobody can make this node send to a
- * third party. Where no carrier shows the peer, this node may come to see it: then it is asked again later.
+ * third party. Where no carrier shows the peer, this node may come to see it: then it is asked again later. So it is where this node has seen the peer
+ * on their own network alone: the next request goes by carriers that see it from outside, too.
  */
 export function expectWhereSeen(
   { address }: PunchSide,
-  { seenAt }: ReceivedSignal,
+  signal: Pick<ReceivedSignal, 'seenAt' | 'seenBy'>,
   { looksForItself }: Pick<PunchContext, 'looksForItself'>,
 ): void {
+  const { seenAt, seenBy } = signal;
   if (seenAt === address) return;
+  if (seenBy !== undefined && !isSeenFromOutside(signal))
+    throw new LaterError('The peer was seen on this network alone');
   if (seenAt !== undefined && familyOf(seenAt) !== familyOf(address)) throw new DialError(ANOTHER_FAMILY);
   if (seenAt === undefined && looksForItself) throw new LaterError('Nobody has shown yet where the peer is');
   throw new FinalError(`The peer says that it is at ${address}, but it is seen at ${seenAt ?? 'no address'}`);

@@ -14,7 +14,7 @@ import type { Endpoint } from '../../endpoint.js';
 import type { PeerId } from '../../identity.js';
 import type { Link } from '../../link/link.js';
 import { headStart } from '../../operators/head-start.js';
-import type { ReceivedSignal, Signalling } from '../../signalling/signalling.js';
+import { isSeenFromOutside, type ReceivedSignal, type Signalling } from '../../signalling/signalling.js';
 import { hearsayOf } from '../../unl/dialable.js';
 import { endpointsIn } from '../../unl/near.js';
 import type { Unl, UnlV3 } from '../../unl/types.js';
@@ -53,12 +53,12 @@ export function answerDialBacks$(signalling: Signalling, reversing: Reversing): 
   const answering = new AnswerRoom(ANSWERED);
   return asks$(signalling, readDialBack, () => reversing.scheduler.now()).pipe(
     mergeMap(({ signal, ask, withdrawn$ }) => {
-      const { from, seenAt } = signal;
+      const { from } = signal;
       const refused$ = defer(() => refuse$(signalling, reversing, from, refusalSignal(ask.attempt, NOT_NOW)));
-      if (!answering.hasRoom(seenAt) || !reversing.admits(from, seenAt)) return refused$;
+      if (!answering.hasRoom(signal) || !reversing.admits(signal)) return refused$;
       // Another technique may have connected them meanwhile.
       const over$ = merge(withdrawn$, reversing.satisfied$(from));
-      return answering.count$(seenAt, answer$(signalling, reversing, signal, ask).pipe(takeUntil(over$)), refused$);
+      return answering.count$(signal, answer$(signalling, reversing, signal, ask).pipe(takeUntil(over$)), refused$);
     }),
     ignoreElements(),
   );
@@ -75,7 +75,7 @@ function answer$(
   const refused$ = (reason: string) => refuse$(signalling, reversing, signal.from, refusalSignal(attempt, reason));
   const endpoints = endpointsFor(unl, signal, reversing);
   if (endpoints.length === 0) {
-    const isLater = signal.seenAt === undefined && reversing.looksForItself;
+    const isLater = !isSeenFromOutside(signal) && reversing.looksForItself;
     return refused$(isLater ? NOT_NOW : 'you are seen at none of the endpoints that you name');
   }
   const dials = endpoints.map((endpoint) => reversing.dial$(endpoint, signal.from, attempt));
@@ -90,7 +90,11 @@ function answer$(
 }
 
 /** Where a peer that asks may be dialled: where {@link mayDialHearsay} lets this node. */
-function endpointsFor(unl: UnlV3, { seenAt }: ReceivedSignal, { own, isOnLink }: Reversing): readonly Endpoint[] {
+function endpointsFor(
+  unl: UnlV3,
+  { seenAt, seenBy }: ReceivedSignal,
+  { own, isOnLink }: Reversing,
+): readonly Endpoint[] {
   const self = own();
-  return bestFirst(self, hearsayOf(unl, [{ at: seenAt }], { own: endpointsIn(self), isOnLink }).endpoints);
+  return bestFirst(self, hearsayOf(unl, [{ at: seenAt, by: seenBy }], { own: endpointsIn(self), isOnLink }).endpoints);
 }

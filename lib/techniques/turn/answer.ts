@@ -2,7 +2,7 @@ import { catchError, EMPTY, ignoreElements, merge, switchMap, take, tap, type Ob
 import { ignoreErrors } from '../../operators/ignore-errors.js';
 import { within } from '../../operators/within.js';
 import { refuse$ } from '../../peers/guests.js';
-import type { ReceivedSignal, Signalling } from '../../signalling/signalling.js';
+import { isSeenFromOutside, type ReceivedSignal, type Signalling } from '../../signalling/signalling.js';
 import { answerMeetings$ } from '../meetings.js';
 import type { TurnContext } from './context.js';
 import {
@@ -45,9 +45,10 @@ export function answerTurns$(signalling: Signalling, context: TurnContext): Obse
 function answer$(
   signalling: Signalling,
   context: TurnContext,
-  { from, seenAt }: ReceivedSignal,
+  signal: ReceivedSignal,
   ask: TurnMeeting,
 ): Observable<unknown> {
+  const { from, seenAt } = signal;
   const say$ = (reply: TurnReply) => signalling.send$(from, replySignal(reply)).pipe(ignoreErrors(), ignoreElements());
   const own = { attempt: ask.attempt, from: addressesOf(context.own()), at: undefined };
   const { at } = ask;
@@ -81,7 +82,7 @@ function answer$(
       within(COME_MS, 'The peer was not there', context.scheduler),
       take(1),
     );
-    return merge(say$(own), met$, seenAt === undefined ? seen$() : EMPTY);
+    return merge(say$(own), met$, isSeenFromOutside(signal) ? EMPTY : seen$());
   }
   if (context.servers.length === 0)
     return refuse$(signalling, context, from, refusal(ask, 'this node has no TURN server'));

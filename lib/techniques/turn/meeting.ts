@@ -18,6 +18,7 @@ import type { PeerId } from '../../identity.js';
 import type { Link } from '../../link/link.js';
 import { ignoreErrors } from '../../operators/ignore-errors.js';
 import { within } from '../../operators/within.js';
+import { isOnLoopbackAlone } from '../../unl/dialable.js';
 import { endpointsIn } from '../../unl/near.js';
 import type { Unl } from '../../unl/types.js';
 import type { Allocation } from './allocation.js';
@@ -152,7 +153,7 @@ export function comeTo$(
 export function mayComeTo({ address, port }: Endpoint, { own, knows }: Pick<TurnContext, 'own' | 'knows'>): boolean {
   if (port < FIRST_RELAYED_PORT) return false;
   if (knows(address) || isPublicUnicast(address)) return true;
-  return scopeOf(address) === 'loopback' && endpointsIn(own()).every((each) => scopeOf(each.address) === 'loopback');
+  return scopeOf(address) === 'loopback' && isOnLoopbackAlone(endpointsIn(own()));
 }
 
 /** Emits the first link of some work and completes. The work goes on until that link is closed; without one, until unsubscribed from. */

@@ -56,6 +56,8 @@ interface Behaviour {
   readonly isThere?: boolean;
   /** Where the carrier sees a node, when that is not where it is. */
   readonly seenAt?: (node: 'a' | 'b', scheduler: TestScheduler, address: string) => string | undefined;
+  /** The address at which the receiver of its signals has seen it itself, on their network, if so. */
+  readonly near?: (scheduler: TestScheduler) => string | undefined;
 }
 
 const opens = (scheduler: TestScheduler) => concat(timer(80, scheduler).pipe(map(() => new Socket())), NEVER);
@@ -88,9 +90,11 @@ function world(behaviour: Behaviour, spec: (world: World) => void): void {
               expect(to).toBe(other().peerId);
               node.sent.push(signal);
               const seenAt = behaviour.seenAt === undefined ? address : behaviour.seenAt(name, scheduler, address);
+              const near = behaviour.near?.(scheduler);
+              const seen = near === undefined ? { seenAt } : { seenAt: near, seenBy: '192.168.1.1' };
               if (isThere)
                 scheduler.schedule(() => {
-                  other().inbox.next({ ...signal, from: peerId, seenAt });
+                  other().inbox.next({ ...signal, from: peerId, ...seen });
                 }, 2 * ONE_WAY_MS);
               return timer(2 * ONE_WAY_MS, scheduler).pipe(map(() => (isThere ? 'delivered' : 'absent')));
             }),
@@ -245,6 +249,17 @@ describe('the simultaneous open', () => {
         expect(b.plans.length).toBe(unseen === 'a' ? 1 : 3);
       });
     }
+  });
+
+  it('asks again where the two have seen each other on their own network alone, for others to show where they are', () => {
+    const near: Behaviour['near'] = (scheduler) => (scheduler.now() < 1_500 ? '192.168.1.8' : undefined);
+    world({ near }, ({ a, connect, flush }) => {
+      const connecting = connect();
+      flush();
+      expect(connecting.error).toBeUndefined();
+      expect(connecting.values).toHaveSize(1);
+      expect(a.sent).toHaveSize(3);
+    });
   });
 
   it('asks again where the peer is seen by another family of addresses, by each that both have in turn', () => {

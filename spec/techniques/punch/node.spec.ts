@@ -155,7 +155,8 @@ describe('what punches use of their node', () => {
 
   it('answers peers that are welcome, while there is room', () => {
     const peerId = peerIdOf(7);
-    const admits = (config: Partial<NetConfig>) => nodeOf(undefined, [], config).context.admits(peerId, SEEN_AT);
+    const admits = (config: Partial<NetConfig>) =>
+      nodeOf(undefined, [], config).context.admits({ from: peerId, seenAt: SEEN_AT });
     expect(admits({})).toBeTrue();
     expect(admits({ acceptPeer: (other) => other !== peerId })).toBeFalse();
     expect(admits({ slots: { inbound: 0 } })).toBeFalse();

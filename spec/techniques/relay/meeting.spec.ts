@@ -608,7 +608,7 @@ describe('a node that is asked to a relay', () => {
 
   it('goes nowhere for a refused peer, and limits its refusals', () => {
     asked(({ context, asks, said }) => {
-      context.admits = (peerId, seenAt) => peerId !== ALICE && seenAt !== AT;
+      context.admits = ({ from, seenAt }) => from !== ALICE && seenAt !== AT;
       asks();
       context.mayRefuse = () => false;
       asks({ token: tokenOf(2) });

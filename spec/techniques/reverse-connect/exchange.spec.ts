@@ -217,9 +217,11 @@ describe('a node that is asked to dial back', () => {
   it('may be asked again by one that nobody has shown yet, where this node comes to see it', () => {
     asked({ looksForItself: true }, ({ signals, ask, dialled, refusals, flush }) => {
       const endpoints = [wan(ALICE_AT)];
-      signals.next({ ...dialBackSignal('one', { ...alice, endpoints }), from: ALICE, seenAt: undefined });
+      const first = { ...dialBackSignal('one', { ...alice, endpoints }), from: ALICE };
+      signals.next({ ...first, seenAt: undefined });
+      signals.next({ ...first, seenAt: '192.168.1.8', seenBy: '192.168.1.7' });
       ask([wan('45.192.2.1')]);
-      expect(refusals).toEqual(['not now', 'you are seen at none of the endpoints that you name']);
+      expect(refusals).toEqual(['not now', 'not now', 'you are seen at none of the endpoints that you name']);
       ask(endpoints);
       flush();
       expect(dialled).toEqual([`${ALICE_AT}:4000 one`]);
@@ -243,6 +245,19 @@ describe('a node that is asked to dial back', () => {
     const own = () => ({ ...bob, endpoints: [lan('192.168.1.7'), wan('192.168.1.7')] });
     asked({ own }, ({ ask, dialled, flush }) => {
       ask([lan('192.168.1.8'), lan('192.168.1.9'), lan('10.0.0.1')], '192.168.1.8');
+      flush();
+      expect(dialled).toEqual(['192.168.1.8:4000 one']);
+    });
+  });
+
+  it('dials neighbours that it has seen itself, though servers see it somewhere else', () => {
+    asked({}, ({ signals, dialled, refusals, flush }) => {
+      const endpoints = [wan(ALICE_AT), lan('192.168.1.8'), lan('192.168.1.9')];
+      const ask = dialBackSignal('one', { ...alice, endpoints });
+      signals.next({ ...ask, from: ALICE, seenAt: '192.168.1.8', seenBy: '10.0.0.7' });
+      flush();
+      expect([dialled, refusals]).toEqual([[], ['you are seen at none of the endpoints that you name']]);
+      signals.next({ ...ask, from: ALICE, seenAt: '192.168.1.8', seenBy: '192.168.1.7' });
       flush();
       expect(dialled).toEqual(['192.168.1.8:4000 one']);
     });
@@ -290,7 +305,7 @@ describe('a node that is asked to dial back', () => {
       ask([wan(ALICE_AT)]);
       expect(refusals).toEqual([]);
     });
-    asked({ admits: (peerId, seenAt) => peerId !== ALICE && seenAt !== ALICE_AT }, ({ ask, refusals, dialled }) => {
+    asked({ admits: ({ from, seenAt }) => from !== ALICE && seenAt !== ALICE_AT }, ({ ask, refusals, dialled }) => {
       ask([wan(ALICE_AT)]);
       expect([refusals, dialled]).toEqual([['not now'], []]);
     });

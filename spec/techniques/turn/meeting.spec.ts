@@ -36,6 +36,7 @@ describe('the endpoint at a TURN server that a peer names', () => {
   it('may be on loopback for a node that is nowhere else', () => {
     const loopback = { address: '127.0.0.1', port: 50_000 };
     const knows = () => false;
+    expect(mayComeTo(loopback, { own: () => unlOf({ endpoints: [] }), knows })).toBeFalse();
     expect(mayComeTo(loopback, { own: () => unlOf({ endpoints: [at('127.0.0.2')] }), knows })).toBeTrue();
     expect(
       mayComeTo(loopback, { own: () => unlOf({ endpoints: [at('127.0.0.2'), at('10.0.0.1')] }), knows }),
