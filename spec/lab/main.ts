@@ -26,7 +26,7 @@ import { DEFAULT_PATH, describeWire, type PathConfig } from './path.js';
 import { renderPicture, SMALL, WHOLE } from './picture.js';
 import type { Pair } from './plan.js';
 import { missingPrerequisites } from './prerequisites.js';
-import { recordDoctor } from './recording.js';
+import { recordDoctor, recordTransfer } from './recording.js';
 import { Run } from './run.js';
 import { check$, describeReport, type Report } from './self-check.js';
 import { RXP2P } from './servers.js';
@@ -248,10 +248,13 @@ const main = async (argv: readonly string[]): Promise<void> => {
 
   program
     .command('record')
-    .description('run rxp2p doctor behind a home router, and draw what its terminal shows')
+    .description('run rxp2p doctor, send and receive behind home routers, and draw what their terminals show')
     .requiredOption('--docs <folder>', 'write the pictures into recordings/ there')
     .action(async ({ docs }: { docs: string }) => {
-      writeFileSync(join(docs, 'recordings', 'doctor.svg'), await withRun(recordDoctor));
+      await withRun(async (run) => {
+        writeFileSync(join(docs, 'recordings', 'doctor.svg'), await recordDoctor(run));
+        writeFileSync(join(docs, 'recordings', 'transfer.svg'), await recordTransfer(run));
+      });
     });
 
   program
