@@ -215,6 +215,16 @@ export function verifySignature(peerId: PeerId, data: Uint8Array, signature: Uin
 }
 
 /**
+ * Checks many signatures of one peer. Reading its key takes an eighth of the time of a check; this reads it once.
+ *
+ * @param peerId whose signatures; a valid one.
+ */
+export function verifierOf(peerId: PeerId): (data: Uint8Array, signature: Uint8Array) => boolean {
+  const key = publicKeyOf(peerId);
+  return (data, signature) => signature.length === SIGNATURE_LENGTH && verify(null, data, key, signature);
+}
+
+/**
  * Like {@link verifySignature}, but a thread of Node's pool does the work, which takes as long as all else that a server does for a
  * session. Never rejects.
  */

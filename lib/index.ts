@@ -32,6 +32,7 @@ export type { NatCheck, NetCheck, SessionCheck } from './net/check/interface.js'
 export type { Means, PeerKind, Ways } from './net/check/ways.js';
 export type { ClockStatus } from './net/clock-watch.js';
 export type { Neighbour } from './lan/lan.js';
+export type { JoinOptions, Room, RoomLimits, RoomMember, RoomMessage, RoomVerdict } from './rooms/interface.js';
 export type { Reach } from './reachability.js';
 export type { ServerReport } from './server-report.js';
 
@@ -44,6 +45,7 @@ export type { ClockReading } from './server-clock.js';
 export type { PunchStep, PunchSummary } from './techniques/punch/steps.js';
 export type { NetStep, TraceEvent, TraceStep } from './trace.js';
 export type { AttemptStep } from './techniques/steps.js';
+export type { RoomStep } from './rooms/steps.js';
 export type { PeerStep } from './peers/steps.js';
 export type { SelfStep } from './self/steps.js';
 export type { SignalStep } from './signalling/steps.js';

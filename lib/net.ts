@@ -37,6 +37,8 @@ import { untilAborted } from './operators/until-aborted.js';
 import type { PairedPeer } from './pairing/messages.js';
 import type { ExposeOptions } from './remote/interface.js';
 import { expectExposeOptions } from './remote/options.js';
+import type { JoinOptions, Room } from './rooms/interface.js';
+import { MESSAGE_MARGIN_BYTES, resolveJoin } from './rooms/options.js';
 import type { Runtime } from './runtime.js';
 import { NOTHING_FOUND } from './self/nothing-found.js';
 import type { TraceEvent } from './trace.js';
@@ -149,6 +151,17 @@ class LazyNet implements Net {
   channels$(name: string, options?: AcceptOptions): Observable<Channel> {
     expectChannelName(name);
     return this.#loaded.pipe(goOnWith((net) => net.channels$(name, options)));
+  }
+
+  join$(name: string, options: JoinOptions = {}): Observable<Room> {
+    return defer(() => {
+      const join = resolveJoin(name, options, this.#config.limits.messageBytes - MESSAGE_MARGIN_BYTES);
+      if (!this.#config.provesKeys)
+        throw new UnavailableError(
+          "Expected `security` to be 'tls' for a room: what is said there is signed with keys",
+        );
+      return this.#whenStarted$((net) => net.join$(join));
+    });
   }
 
   expose<T extends object>(exposed: T | ((connection: Connection) => T), options: ExposeOptions): Subscription {

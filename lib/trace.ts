@@ -1,6 +1,8 @@
 import type { PeerId } from './identity.js';
 import type { Endpoint } from './endpoint.js';
 import type { LanStep } from './lan/steps.js';
+import type { DiscoveryStep } from './rooms/discovery/steps.js';
+import type { RoomStep } from './rooms/steps.js';
 import type { SelfStep } from './self/steps.js';
 import type { SignalStep } from './signalling/steps.js';
 import type { AttemptStep } from './techniques/steps.js';
@@ -37,7 +39,7 @@ export type NetStep =
     };
 
 /** What can be told of the work of a net, without its time. */
-export type TraceStep = NetStep | AttemptStep | SelfStep | SignalStep | LanStep;
+export type TraceStep = NetStep | AttemptStep | SelfStep | SignalStep | LanStep | DiscoveryStep | RoomStep;
 
 /** One step of the work of a net, with the time at which it was taken, in milliseconds since the epoch. */
 export type TraceEvent = TraceStep & {

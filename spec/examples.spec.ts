@@ -171,6 +171,31 @@ describe('The examples', () => {
   );
 
   it(
+    'room: three meet in a room, and one leaves',
+    async () => {
+      const room = new Program(example('room'));
+      expect(await room.exit()).toBe(0);
+      const hears = (who: string) => [`${who} hears Alice: 1. e4`, `${who} hears Alice: Anyone?`];
+      // The two may come in another order: each is passed on as soon as it is there.
+      expect([...room.lines].sort()).toEqual(
+        ['All three are there', ...hears('Bob'), ...hears('Carol'), 'Carol has left, Bob is still there'].sort(),
+      );
+    },
+    LONG_MS,
+  );
+
+  it(
+    'rooms: a message reaches all 29 others, about once each',
+    async () => {
+      const rooms = new Program(example('rooms'));
+      expect(await rooms.exit()).toBe(0);
+      expect(rooms.stdout).toContain('the first message has reached 29 of 29 others');
+      expect(rooms.stdout).toContain('once the tree is there, a message has reached 29 of 29 others');
+    },
+    LONG_MS,
+  );
+
+  it(
     'alice and bob: Bob finds Alice, and his lines reach her',
     async () => {
       const [alice, bob] = [new Program(example('alice')), new Program(example('bob'))];

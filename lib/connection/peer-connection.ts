@@ -224,6 +224,16 @@ export class PeerConnection implements Connection, CoreHost {
     return this.#channels().open(name, options);
   }
 
+  /** Opens a channel by a name that is the library's own. See {@link openChannel}. */
+  openReserved(name: string): Channel {
+    return this.#channels().openReserved(name);
+  }
+
+  /** Whether no channel is open but its own, and nothing was sent or has come on that. */
+  get isUnused(): boolean {
+    return this.#streams instanceof Channels && this.#streams.isUnused;
+  }
+
   channels$(name: string, options?: AcceptOptions): Observable<Channel> {
     return defer(() => this.#channels().channels$(name, options));
   }

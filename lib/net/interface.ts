@@ -6,6 +6,7 @@ import type { RendezvousAddress } from '../rendezvous-name.js';
 import type { PeerId } from '../identity.js';
 import type { Neighbour } from '../lan/lan.js';
 import type { Reach } from '../reachability.js';
+import type { JoinOptions, Room } from '../rooms/interface.js';
 import type { ServerReport } from '../server-report.js';
 import type { Technique, TechniqueName } from '../techniques/technique.js';
 import type { TraceEvent } from '../trace.js';
@@ -148,6 +149,28 @@ export interface Net {
    * net.expose<Market>({ prices: (symbol) => interval(1000).pipe(map((i) => symbol.length + i)) }, { as: 'market' });
    */
   expose<T extends object>(exposed: T | ((connection: Connection) => T), options: ExposeOptions): Subscription;
+
+  /**
+   * Joins a room: a node sees who else has joined it under the same name, wherever they are, and what one says reaches all, each once, in a
+   * few hops. Members find each other by the rendezvous servers that they have in common, by the DHT, and on the local network with `lan`.
+   * Each keeps channels to a few of the others, on ordinary connections, which may come in `connections$`; one that was made for rooms alone is
+   * closed when no room needs it any more.
+   *
+   * Cold: nothing happens before it is subscribed to, which starts the net if need be; unsubscribing leaves the room. Emits the room once, and
+   * completes when the net is closed.
+   *
+   * @param name any text of at most 256 bytes of UTF-8.
+   * @throws InvalidOptionError (`INVALID_OPTION`) for a wrong name or option; UnavailableError (`UNAVAILABLE`) with `security: 'plain'`;
+   * ListenError (`LISTEN_FAILED`) when the net has to be started and cannot listen; ClosedError (`CLOSED`) when the net is closed.
+   *
+   * @example
+   * net.join$('chess-club').subscribe((room) => {
+   *   room.members$.subscribe((members) => console.log(`${members.length} others are here`));
+   *   room.messages$.subscribe(({ from, text }) => console.log(`${from}: ${text}`));
+   *   room.publish('1. e4');
+   * });
+   */
+  join$(name: string, options?: JoinOptions): Observable<Room>;
 
   /**
    * The nodes of the local network that want to be found there, as this node does with `lan`: those that are there at once, and all of them again

@@ -29,6 +29,8 @@ import type { Listener } from '../link/tcp.js';
 import { webTlsBy } from '../link/web-tls.js';
 import { receive$ } from '../peers/inbound.js';
 import { Exposures } from '../remote/expose.js';
+import type { Room } from '../rooms/interface.js';
+import type { ResolvedJoin } from '../rooms/options.js';
 import { systemRuntime, type Runtime } from '../runtime.js';
 import { findings$, type Findings } from '../self/findings.js';
 import { isOnLink } from '../self/locator.js';
@@ -51,6 +53,8 @@ import { maintainConnections$ } from './maintenance.js';
 import { nodeOf, type Node } from './node.js';
 import type { PairingHost } from './pairing/servers.js';
 import { Reports } from './reports.js';
+import { findersOf } from './finders.js';
+import { ROOM_DIAL_MS, Rooms } from './rooms.js';
 import { statusOf } from './status.js';
 import { techniquesOf } from './techniques.js';
 
@@ -86,6 +90,7 @@ export class RunningNet {
   readonly #techniques: readonly NodeTechnique[];
   readonly #attempts: Attempts;
   readonly #lines: Lines;
+  readonly #rooms: Rooms;
   /** Who takes channels of any connection. */
   readonly #acceptors = new Acceptors();
 
@@ -119,6 +124,16 @@ export class RunningNet {
     });
     this.exposures = new Exposures(config.limits, () => runtime.scheduler.now());
     this.#lines = new Lines(config, runtime, peers, trace);
+    this.#rooms = new Rooms({
+      ...host,
+      trace,
+      acceptors: this.#acceptors,
+      own$: this.#located$,
+      find: findersOf(node, trace),
+      connect$: (peer) =>
+        this.#attempts.connect$(peer, { stagesFor: stagesOf(this.#techniques), timeoutMs: ROOM_DIAL_MS }),
+      closing$: closing.begun$,
+    });
     this.#run(
       peers.begun$.pipe(
         tap((connection) => {
@@ -154,6 +169,9 @@ export class RunningNet {
       const stagesFor = stagesOf(this.#techniques, { techniques, relayFirst });
       return this.#attempts.connect$(peer, { stagesFor, timeoutMs });
     }).pipe(
+      tap((connection) => {
+        this.#rooms.handedOver(connection);
+      }),
       catchError((error: unknown) => {
         if (!(error instanceof ConnectError)) throw error;
         const { peerId, attempts, cause } = error;
@@ -183,6 +201,11 @@ export class RunningNet {
   get pairing(): PairingHost {
     const { config, runtime, own } = this.#host;
     return { config, runtime, own, own$: this.#located$, findings$: this.#findings };
+  }
+
+  /** See `Net.join$`. */
+  join$(join: ResolvedJoin): Observable<Room> {
+    return this.#rooms.join$(join);
   }
 
   /** See `Net.channels$`. */

@@ -14,6 +14,7 @@ import { messages } from './messages.js';
 import { openings } from './openings.js';
 import { relay } from './relay.js';
 import { rendezvous } from './rendezvous.js';
+import { rooms } from './rooms.js';
 import { servers } from './servers.js';
 import { values } from './values.js';
 
@@ -36,6 +37,7 @@ export const benchmarks: readonly Benchmark[] = [
   cluster,
   mailbox,
   relay,
+  rooms,
 ];
 
 /** What runs under one name besides the benchmark of that name: all that a server of ours does, beside other servers. */

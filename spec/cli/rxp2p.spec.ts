@@ -354,7 +354,18 @@ describe('rxp2p', () => {
   it(
     'explains itself',
     async () => {
-      const commands = ['serve', 'listen', 'connect', 'join', 'doctor', 'expose', 'forward', 'ping', 'completion'];
+      const commands = [
+        'serve',
+        'listen',
+        'connect',
+        'join',
+        'room',
+        'doctor',
+        'expose',
+        'forward',
+        'ping',
+        'completion',
+      ];
       const helps = [['--help'], ...commands.map((command) => [command, '--help'])];
       const programs = helps.map((args) => rxp2p(...args));
       expect(await Promise.all(programs.map((program) => program.exit()))).toEqual(helps.map(() => 0));

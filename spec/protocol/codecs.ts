@@ -37,6 +37,9 @@ import {
   parsePairingRequest,
 } from '../../lib/rendezvous/pairing-messages.js';
 import { pairedIn } from './pairing.js';
+import { signMessage } from '../../lib/rooms/author/message.js';
+import { openRoomKeys, secretRoomKeys } from '../../lib/rooms/secret.js';
+import { decodeWireMessage, encodeWireMessage } from '../../lib/rooms/wire/messages.js';
 import { openEnvelope, sealEnvelope } from '../../lib/signalling/envelope.js';
 import { openSealed, seal } from '../../lib/signalling/hpke.js';
 import * as session from '../../lib/signalling/carriers/mailbox-lines.js';
@@ -320,6 +323,11 @@ export const CODECS: Readonly<Record<string, Codec>> = {
     },
   ),
 
+  'room-message': codec(
+    (wire) => decodeWireMessage(bytesOf(wire)),
+    (message) => encodeWireMessage(message),
+  ),
+
   'mqtt-parcel': codec(
     (bytes) => mqtt.decodeParcel(bytesOf(bytes)),
     ({ parcel, receipts }) => mqtt.encodeParcel(parcel, receipts),
@@ -365,6 +373,16 @@ export const COMPUTED: Readonly<Record<string, (given: Fields) => unknown>> = {
     return digests.whole;
   },
   'lan-instance': ({ node }) => instanceOf(identityNamed(node).peerId),
+  'room-keys': ({ name, secret }) =>
+    secret === undefined ? openRoomKeys(textOf(name)) : secretRoomKeys(textOf(name), textOf(secret)),
+  'room-signed': ({ signer, topic, stream, number, at, kind, payload }) =>
+    signMessage(identityNamed(signer), bytesOf(topic), {
+      stream: textOf(stream),
+      number: numberOf(number),
+      at: numberOf(at),
+      kind: numberOf(kind),
+      payload: bytesOf(payload),
+    }),
   'mqtt-inbox': ({ receiver }) => mqtt.inboxOf(identityNamed(receiver).peerId),
   'mqtt-session': ({ node, broker }) => {
     const { clientId, receipts } = mqtt.sessionNames(identityNamed(node), textOf(broker));

@@ -12,6 +12,7 @@ import {
   type Link,
   type MulticastLink,
   type Net,
+  type Room,
   type Outgoing,
   type PeerId,
   type Runtime,
@@ -65,6 +66,11 @@ export const unl: string = await firstValueFrom(other.unl$);
 
 /** The connection between them. */
 export const connection: Connection = await firstValueFrom(net.connect$(unl));
+
+/** A room in which the node is. */
+export const room: Room = await new Promise((resolve, reject) => {
+  net.join$('prelude').subscribe({ next: resolve, error: reject });
+});
 
 /** Ends both nodes. */
 export async function closePrelude(): Promise<void> {

@@ -1,6 +1,8 @@
-import { Option, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { readNumber } from '../../validate.js';
 import type { ConnectOptions } from '../connect.js';
 import type { ListenOptions } from '../listen.js';
+import type { RoomOptions } from '../room.js';
 import { diallingOptions, json, page, reachableOptions, withOptions } from '../node-options.js';
 import type { ReachableOptions } from '../terminal.js';
 
@@ -63,4 +65,32 @@ With --raw it ends when both directions have ended, with status 0 when every byt
       '\nA line that went through the network within the last minute is not sent again. Ends on Ctrl-C.',
     )
     .action(async (options: ReachableOptions) => (await import('../join.js')).join(options));
+
+  withOptions(
+    program
+      .command('room')
+      .description('join a room: lines of stdin reach everybody there, and what others say comes to stdout')
+      .argument('<NAME>', 'the name of the room; whoever joins by the same is in it'),
+    new Option(
+      '--secret-file <FILE>',
+      'a file with the secret of the room in its first line: who does not know it stays out',
+    ),
+    new Option('--history <N>', 'how many of the last lines to ask for (0 to 64)').argParser(readHistory),
+    ...reachableOptions(),
+    json(),
+  )
+    .addHelpText(
+      'after',
+      `
+Members find each other by the rendezvous servers that they have in common, by the DHT, and on the local network.
+Who comes and who goes is told on stderr. With --json each line of stdout is an object: from, text, at, hops, past.
+Ends on Ctrl-C.`,
+    )
+    .action(async (name: string, options: RoomOptions) => (await import('../room.js')).room(name, options));
+}
+
+function readHistory(text: string): number {
+  const count = readNumber(text, 0, 64);
+  if (count === undefined) throw new InvalidArgumentError('Expected a number from 0 to 64.');
+  return count;
 }

@@ -91,6 +91,7 @@ export class ChannelEnd implements TurnTaker {
   #reset: Reset | undefined;
   #isReset = false;
   #isLast = false;
+  #isUntouched = true;
 
   /** @param isAnswered whether the peer knows of it: the peer has opened it, or it exists from the beginning. */
   constructor(id: number, { name, priority }: Opening, isAnswered: boolean, host: ChannelEndHost) {
@@ -106,6 +107,11 @@ export class ChannelEnd implements TurnTaker {
   /** Whether the peer has opened it, or has sent any frame on it. */
   get isAnswered(): boolean {
     return this.#isAnswered;
+  }
+
+  /** Whether no data were written, and none have come. */
+  get isUntouched(): boolean {
+    return this.#isUntouched;
   }
 
   /** How many bytes wait to be sent. */
@@ -157,6 +163,7 @@ export class ChannelEnd implements TurnTaker {
   /** Sends bytes after those that wait. The caller must not change them afterwards. */
   write(bytes: Buffer): void {
     if (!this.isWritable || bytes.length === 0) return;
+    this.#isUntouched = false;
     this.#queue.push(bytes);
     this.#count(bytes.length);
     if (this.#sending.left > 0) this.#host.onDue(this);
@@ -202,6 +209,7 @@ export class ChannelEnd implements TurnTaker {
    */
   onData(bytes: Buffer): void {
     this.#answer();
+    this.#isUntouched = false;
     this.#receiving.arrive(bytes.length);
     if (this.#isReset || bytes.length === 0) return;
     if (this.#handler === undefined) (this.#early ??= []).push(Buffer.from(bytes));

@@ -186,6 +186,11 @@ export class Channels implements StreamLayer, MultiplexerConfig {
     return this.#multiplexer.hasSent;
   }
 
+  /** Whether no channel is open but its own, and nothing was sent or has come on that. */
+  get isUnused(): boolean {
+    return (this.#open?.size ?? 0) === 0 && this.#unoffered === 0 && this.#multiplexer.own.isUntouched;
+  }
+
   get hasReader(): boolean {
     if (this.own.hasReader || this.#unoffered > 0) return true;
     for (const channel of this.#open ?? []) if (channel.hasReader) return true;
@@ -231,8 +236,13 @@ export class Channels implements StreamLayer, MultiplexerConfig {
   }
 
   /** See `Connection.openChannel`. */
-  open(name: string, { priority = 'normal', allowHalfOpen = false }: ChannelOptions = {}): Channel {
-    const opening = { name: expectChannelName(name), priority: expectOneOf('priority', priority, PRIORITIES) };
+  open(name: string, options?: ChannelOptions): Channel {
+    return this.openReserved(expectChannelName(name), options);
+  }
+
+  /** As {@link open}, also by a name that is the library's own. */
+  openReserved(name: string, { priority = 'normal', allowHalfOpen = false }: ChannelOptions = {}): Channel {
+    const opening = { name, priority: expectOneOf('priority', priority, PRIORITIES) };
     const reason = this.#closed ?? this.#closing;
     if (reason !== undefined) return this.#endedChannel(opening, reason);
     const { full } = this.#multiplexer;

@@ -1,0 +1,208 @@
+import { randomBytes } from 'node:crypto';
+import { noop, Subscription, take } from 'rxjs';
+import { siteOf } from '../bounds/site.js';
+import type { Channel, Connection } from '../connection/connection.js';
+import { isGreater, type PeerId } from '../identity.js';
+import { Failures } from './failures.js';
+import { Entry, type EntryConfig } from './entry.js';
+import type { RoomNet } from './host.js';
+import type { Member } from './machine.js';
+import { Neighbour } from './neighbour.js';
+import type { EntryMessage } from './wire/hello.js';
+import type { WireMessage } from './wire/messages.js';
+import type { UnlV3 } from '../unl/types.js';
+
+/** Peers that are about to enter, at once. */
+const MOST_ENTERING = 64;
+
+/** Learns of the channels to other members. */
+export interface DoorsHost {
+  onOpened(member: Member): void;
+  /** A dial has led to nobody. */
+  onFailed(id: PeerId): void;
+  onClosed(id: PeerId): void;
+  /** A direct link leads to a member at this address. */
+  onMet(id: PeerId, address: string): void;
+  onMessage(from: PeerId, message: Exclude<WireMessage, EntryMessage>): void;
+}
+
+/** What the channels of a room need. */
+export interface DoorsConfig {
+  readonly net: RoomNet;
+  readonly topic: Uint8Array;
+  readonly channel: string;
+  readonly secret: EntryConfig['secret'];
+  readonly self: () => Member;
+  readonly perSecond: number;
+  readonly host: DoorsHost;
+}
+
+/**
+ * The channels of a room to other members, one to each. Where two open one to each other at the same moment, that of the greater key stays. A
+ * peer that opens another has lost the first: the new one takes its place once the peer has entered by it.
+ */
+export class Doors {
+  readonly #config: DoorsConfig;
+  readonly #dialling = new Map<PeerId, Subscription>();
+  readonly #entering = new Map<PeerId, Neighbour>();
+  readonly #entered = new Map<PeerId, Neighbour>();
+  readonly #failures: Failures;
+  #isClosed = false;
+
+  constructor(config: DoorsConfig) {
+    const { scheduler } = config.net.runtime;
+    this.#config = config;
+    this.#failures = new Failures(() => scheduler.now());
+  }
+
+  /** Opens a channel with a peer: `onOpened` or `onFailed` follows. */
+  dial(id: PeerId, unl: UnlV3 | undefined): void {
+    if (this.#dialling.has(id)) return;
+    const subscription = new Subscription();
+    this.#dialling.set(id, subscription);
+    if (unl === undefined || !this.#config.net.accepts(id)) {
+      this.#giveUp(id);
+      return;
+    }
+    if (this.#entering.has(id)) return;
+    const connected$ = this.#config.net.connect$(unl).pipe(take(1));
+    subscription.add(
+      connected$.subscribe({
+        next: (connection) => {
+          if (this.#entering.has(id) || this.#entered.has(id)) return;
+          try {
+            this.#enter(this.#config.net.openChannel(connection, this.#config.channel), true);
+          } catch {
+            // There are too many channels: the peer is not reached now.
+          }
+        },
+        error: () => {
+          if (!this.#entering.has(id)) this.#giveUp(id);
+        },
+        complete: () => {
+          if (!this.#entering.has(id) && !this.#entered.has(id)) this.#giveUp(id);
+        },
+      }),
+    );
+  }
+
+  /** A peer has opened a channel. */
+  accept(channel: Channel): void {
+    const { peerId } = channel.connection;
+    const other = this.#entering.get(peerId);
+    const refusal = this.#refusal(channel.connection, other);
+    if (refusal !== undefined) {
+      channel.reset(0, refusal);
+      return;
+    }
+    this.#entering.delete(peerId);
+    other?.drop('another channel is used');
+    this.#enter(channel, false);
+  }
+
+  send(to: PeerId, message: WireMessage): void {
+    this.#entered.get(to)?.send(message);
+  }
+
+  /** Closes the channel with a peer, after what was sent. */
+  close(id: PeerId): void {
+    const neighbour = this.#entered.get(id);
+    this.#entered.delete(id);
+    neighbour?.leave();
+  }
+
+  /** Closes the channel with a peer that has broken the rules, at once. */
+  expel(id: PeerId, reason: string): void {
+    const neighbour = this.#entered.get(id);
+    if (neighbour === undefined) return;
+    this.#entered.delete(id);
+    neighbour.drop(reason);
+    this.#config.host.onClosed(id);
+  }
+
+  /** Closes all channels, after what was sent. */
+  closeAll(): void {
+    this.#isClosed = true;
+    for (const subscription of this.#dialling.values()) subscription.unsubscribe();
+    for (const neighbour of this.#entering.values()) neighbour.drop('this node leaves the room');
+    for (const neighbour of this.#entered.values()) neighbour.leave();
+    this.#dialling.clear();
+    this.#entering.clear();
+    this.#entered.clear();
+  }
+
+  #refusal(connection: Connection, other: Neighbour | undefined): string | undefined {
+    const { net } = this.#config;
+    const { peerId } = connection;
+    if (this.#isClosed || !net.accepts(peerId)) return 'this peer is not welcome here';
+    if (this.#failures.areTooMany(siteIn(connection))) return 'this peer has failed to enter too often';
+    if (other?.isOpener === true && isGreater(net.identity.peerId, peerId)) return 'another channel is used';
+    return other === undefined && this.#entering.size >= MOST_ENTERING ? 'too many are about to enter' : undefined;
+  }
+
+  #enter(channel: Channel, isOpener: boolean): void {
+    const { net, topic, secret, self, perSecond } = this.#config;
+    const { scheduler } = net.runtime;
+    const peer = channel.connection.peerId;
+    const own = net.identity.peerId;
+    const entry = new Entry({ isOpener, topic, own, peer, self, secret, random: randomBytes });
+    const neighbour = new Neighbour({ channel, isOpener, entry, perSecond, scheduler, host: this.#neighbourHost });
+    this.#entering.set(peer, neighbour);
+    neighbour.begin();
+  }
+
+  readonly #neighbourHost = {
+    onEntered: (neighbour: Neighbour, member: Member) => {
+      const { id } = neighbour;
+      this.#entering.delete(id);
+      this.#entered.get(id)?.drop('another channel is used');
+      this.#entered.set(id, neighbour);
+      this.#endDial(id);
+      const address = directAddressOf(neighbour.connection);
+      if (address !== undefined) this.#config.host.onMet(id, address);
+      this.#config.host.onOpened(member);
+    },
+    onMessage: (neighbour: Neighbour, message: Exclude<WireMessage, EntryMessage>) => {
+      if (this.#entered.get(neighbour.id) === neighbour) this.#config.host.onMessage(neighbour.id, message);
+    },
+    onClosed: (neighbour: Neighbour) => {
+      const { id, isOpener } = neighbour;
+      if (this.#entering.get(id) === neighbour) {
+        this.#entering.delete(id);
+        if (!isOpener) this.#failures.note(siteIn(neighbour.connection));
+        if (this.#dialling.has(id)) this.#giveUp(id);
+      } else if (this.#entered.get(id) === neighbour) {
+        this.#entered.delete(id);
+        this.#config.host.onClosed(id);
+      }
+    },
+  };
+
+  #endDial(id: PeerId): void {
+    this.#dialling.get(id)?.unsubscribe();
+    this.#dialling.delete(id);
+  }
+
+  #giveUp(id: PeerId): void {
+    this.#endDial(id);
+    this.#config.host.onFailed(id);
+  }
+}
+
+/** Where a peer is: all that come by a relay count as one site, since nothing tells them apart. */
+function siteIn(connection: Connection): string {
+  const address = directAddressOf(connection);
+  return address === undefined ? 'relayed' : siteOf(address);
+}
+
+/** The address to which a direct link leads. */
+function directAddressOf({ path$ }: Connection): string | undefined {
+  let address: string | undefined;
+  path$.pipe(take(1)).subscribe({
+    next: ({ direct, remote }) => {
+      if (direct) address = remote.address;
+    },
+    error: noop,
+  });
+  return address;
+}

@@ -1,0 +1,144 @@
+import { ByAge } from '../bounds/by-age.js';
+import type { PeerId } from '../identity.js';
+import { KIND, type SignedMessage } from './author/message.js';
+import type { RoomMember } from './interface.js';
+import { MAX_PRESENCE } from './wire/messages.js';
+
+/** A small room hears of each member this often, in milliseconds. */
+const LEAST_PERIOD_MS = 30_000;
+
+/** In a large one the members together say that they are there so often, in milliseconds: each costs every member a message. */
+const BETWEEN_MS = 500;
+
+/** A member is not believed that it will be silent for longer, in seconds. */
+const MOST_PERIOD_S = 3_600;
+
+/** A member that has been silent for so many of its periods is gone: it has missed two. */
+const PERIODS = 2.5;
+
+/** So many members that have left are remembered, so that what they said before does not bring them back. */
+const MOST_GONE = 256;
+
+/** Clocks of members may differ by so much, in milliseconds. */
+const CLOCK_TOLERANCE_MS = 120_000;
+
+/** What a node keeps of a member. */
+interface Known {
+  readonly since: number;
+  heardAt: number;
+  /** For how long it is believed to be there, after each message, in milliseconds. */
+  keepMs: number;
+  /** What it has last said of its being there, as it has signed it, to be shown to newcomers. */
+  record: { readonly signed: SignedMessage; readonly bytes: Buffer } | undefined;
+}
+
+/** What {@link Presence} needs. */
+interface PresenceConfig {
+  /** This node, which is left out. */
+  readonly own: PeerId;
+  /** How many members are known at most; of more, the one that was heard the longest ago is left out. */
+  readonly most: number;
+  /** The time of day, in milliseconds. */
+  readonly now: () => number;
+}
+
+/** The payload of a message by which a member says that it is there. */
+export function herePayload(periodMs: number): Buffer {
+  const payload = Buffer.alloc(2);
+  payload.writeUInt16BE(Math.min(MOST_PERIOD_S, Math.ceil(periodMs / 1_000)));
+  return payload;
+}
+
+/** Who is in a room, as far as this node has heard. */
+export class Presence {
+  readonly #config: PresenceConfig;
+  /** Those that were heard the longest ago first. */
+  readonly #known = new ByAge<PeerId, Known>();
+  /** The last messages of members that have left. */
+  readonly #gone = new ByAge<PeerId, SignedMessage>();
+
+  constructor(config: PresenceConfig) {
+    this.#config = config;
+  }
+
+  /** How long a member waits until it says again that it is there, in milliseconds. */
+  get periodMs(): number {
+    return Math.max(LEAST_PERIOD_MS, this.#known.size * BETWEEN_MS);
+  }
+
+  /** Those who are there. */
+  get members(): readonly RoomMember[] {
+    return [...this.#known].map(([peerId, { since, heardAt }]) => ({ peerId, since, heardAt }));
+  }
+
+  /** A member has said anything. Returns whether it is a new one. */
+  heard(signed: SignedMessage): boolean {
+    const { own, most, now } = this.#config;
+    const peerId = signed.author;
+    if (peerId === own || !isLater(signed, this.#gone.get(peerId))) return false;
+    this.#gone.delete(peerId);
+    const known = this.#known.get(peerId);
+    const entry = known ?? { since: now(), heardAt: now(), keepMs: PERIODS * this.periodMs, record: undefined };
+    entry.heardAt = now();
+    this.#known.add(peerId, entry);
+    this.#known.keep(most);
+    return known === undefined;
+  }
+
+  /** A member has said that it is there. Returns whether it is a new one. The record is one that others may be shown. */
+  here(signed: SignedMessage, bytes: Buffer): boolean {
+    const isNew = this.heard(signed);
+    const entry = this.#known.get(signed.author);
+    if (entry === undefined || !isLater(signed, entry.record?.signed)) return isNew;
+    entry.record = { signed, bytes };
+    entry.keepMs = PERIODS * periodOf(signed);
+    return isNew;
+  }
+
+  /** Whether a record that somebody else shows is worth the check of its signature: it says more than what is known, and is not old. */
+  isNews(signed: SignedMessage): boolean {
+    const { own, now } = this.#config;
+    const { author, at, kind } = signed;
+    if (author === own || kind !== KIND.here || at + PERIODS * periodOf(signed) + CLOCK_TOLERANCE_MS < now())
+      return false;
+    return isLater(signed, this.#known.get(author)?.record?.signed) && isLater(signed, this.#gone.get(author));
+  }
+
+  /** A member has left. Returns whether it was there. */
+  left(signed: SignedMessage): boolean {
+    const record = this.#known.get(signed.author)?.record;
+    if (!isLater(signed, record?.signed)) return false;
+    this.#gone.add(signed.author, signed);
+    this.#gone.keep(MOST_GONE);
+    return this.#known.delete(signed.author);
+  }
+
+  /** Leaves out those that have been silent for too long. Returns whether there were any. */
+  expire(): boolean {
+    const now = this.#config.now();
+    const gone = [...this.#known].filter(([, { heardAt, keepMs }]) => heardAt + keepMs < now);
+    for (const [peerId] of gone) this.#known.delete(peerId);
+    return gone.length > 0;
+  }
+
+  /** What members have last said of their being there, those that were heard last, to be shown to a newcomer: a few messages' full. */
+  records(most = 4 * MAX_PRESENCE): readonly (readonly Buffer[])[] {
+    const all = [...this.#known].flatMap(([, { record }]) => (record === undefined ? [] : [record.bytes]));
+    const latest = all.slice(-most);
+    const parts: Buffer[][] = [];
+    for (let at = 0; at < latest.length; at += MAX_PRESENCE) parts.push(latest.slice(at, at + MAX_PRESENCE));
+    return parts;
+  }
+}
+
+/** How long a member is silent at most, as it says, in milliseconds. */
+function periodOf({ payload }: SignedMessage): number {
+  const seconds = payload.length < 2 ? 0 : payload.readUInt16BE(0);
+  return Math.max(LEAST_PERIOD_MS, Math.min(MOST_PERIOD_S, seconds) * 1_000);
+}
+
+/** Whether a message was signed after another. */
+function isLater(signed: SignedMessage, known: SignedMessage | undefined): boolean {
+  if (known === undefined || signed.stream > known.stream) return true;
+  return signed.stream === known.stream && signed.number > known.number;
+}

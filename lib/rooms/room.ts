@@ -1,0 +1,338 @@
+import { noop, Subject, Subscription, type Observable } from 'rxjs';
+import { Queue } from '../bounds/queue.js';
+import type { PeerId } from '../identity.js';
+import { Latest } from '../operators/latest.js';
+import { endpointsIn } from '../unl/near.js';
+import { Attendance } from './attendance.js';
+import { Authors } from './author/authors.js';
+import { HEADER_BYTES, KIND, readMessage, type SignedMessage } from './author/message.js';
+import type { Verdict } from './broadcast/interface.js';
+import type { Carried } from './broadcast/messages.js';
+import { bytesPayload, contentOf, isContent, isWellFormed, textPayload } from './contents.js';
+import { Doors, type DoorsHost } from './doors.js';
+import type { EntryConfig } from './entry.js';
+import { createGossip, type Gossip, type GossipInput, type GossipOutput } from './gossip.js';
+import type { RoomNet } from './host.js';
+import { InOrder } from './in-order.js';
+import type { Room, RoomMember, RoomMessage } from './interface.js';
+import type { Member } from './machine.js';
+import type { ResolvedJoin } from './options.js';
+import { Publisher } from './publisher.js';
+import type { RoomKeys } from './secret.js';
+import type { RoomStep } from './steps.js';
+import { Validation } from './validation.js';
+import { readUnl, VouchedEndpoints } from './vouched.js';
+import { ReadMessage } from './wire/broadcast.js';
+import { memberOf } from './wire/fields.js';
+
+/** A step without what is the same in all of a room. */
+type UnnamedStep = RoomStep extends infer Step ? (Step extends RoomStep ? Omit<Step, 'type' | 'room'> : never) : never;
+
+/** As many times as in a second may come of an author at once. */
+const BURST = 10;
+
+/** What a node says itself is more than the application's messages. */
+const OWN_BURST = BURST - 1;
+
+/** What a room that runs needs. */
+export interface RunningRoomConfig {
+  readonly net: RoomNet;
+  readonly join: ResolvedJoin;
+  readonly keys: RoomKeys;
+  readonly secret: EntryConfig['secret'];
+}
+
+/** A room while this node is in it: the two pure protocols, plugged into connections. */
+export class RunningRoom implements Room, DoorsHost {
+  readonly name: string;
+  readonly messages$: Observable<RoomMessage>;
+  readonly members$: Observable<readonly RoomMember[]>;
+  readonly neighbours$: Observable<readonly PeerId[]>;
+
+  readonly #config: RunningRoomConfig;
+  readonly #gossip: Gossip;
+  readonly #doors: Doors;
+  readonly #authors: Authors;
+  readonly #publisher: Publisher;
+  readonly #attendance: Attendance;
+  readonly #vouched: VouchedEndpoints;
+  readonly #validation: Validation;
+  readonly #order: InOrder | undefined;
+  readonly #running = new Subscription();
+  readonly #messages = new Subject<RoomMessage>();
+  readonly #neighbours = new Latest<readonly PeerId[]>();
+  readonly #up = new Set<PeerId>();
+  readonly #inputs = new Queue<GossipInput>();
+  /** How many messages have been checked: those that had not been here before. */
+  #checks = 0;
+  #isHandling = false;
+  /** It leaves as soon as what is being done is done. */
+  #isLeaving = false;
+  #hasLeft = false;
+  #wake: { readonly at: number; readonly timer: Subscription } | undefined;
+
+  constructor(config: RunningRoomConfig) {
+    const { net, join, keys, secret } = config;
+    const { limits } = join;
+    const { scheduler, random, timeOfDay } = net.runtime;
+    const { topic, channel } = keys;
+    const now = () => scheduler.now();
+    const perSecond = limits.messagesPerSecond;
+    this.#config = config;
+    this.name = join.name;
+    this.messages$ = this.#messages.asObservable();
+    this.neighbours$ = this.#neighbours.value$;
+    this.#neighbours.next([]);
+    const { activeView, history } = join;
+    this.#gossip = createGossip({ self: this.#self(), random, options: { activeView, history } });
+    this.#doors = new Doors({
+      net,
+      topic,
+      channel,
+      secret,
+      self: () => this.#self(),
+      perSecond: limits.neighbourPerSecond,
+      host: this,
+    });
+    this.#authors = new Authors({ topic, most: limits.members, perSecond, burst: BURST * perSecond, now });
+    const { identity } = net;
+    this.#publisher = new Publisher({ identity, topic, perSecond, burst: OWN_BURST * perSecond, now, timeOfDay });
+    this.#attendance = new Attendance({
+      own: identity.peerId,
+      most: limits.members,
+      runtime: net.runtime,
+      isGenuine: (signed, bytes) => this.#authors.isGenuine(signed, bytes),
+      say: (payload) => this.#say(KIND.here, payload)?.bytes,
+      show: (messages, except) => {
+        for (const id of this.#up) if (id !== except) this.#doors.send(id, { type: 'presence', messages });
+      },
+    });
+    this.members$ = this.#attendance.members$;
+    this.#vouched = new VouchedEndpoints(() => ({ own: endpointsIn(net.own()), isOnLink: net.isOnLink }));
+    this.#validation = new Validation(join.validate, scheduler);
+    this.#order = join.ordered ? new InOrder(scheduler) : undefined;
+  }
+
+  /** Joins. */
+  start(): void {
+    const { net, keys } = this.#config;
+    this.#running.add(
+      net.channels$(keys.channel).subscribe({
+        next: (channel) => {
+          this.#doors.accept(channel);
+        },
+        error: noop,
+      }),
+    );
+    this.#running.add(
+      net.own$.subscribe({
+        next: () => {
+          this.#handle({ type: 'moved', self: this.#self() });
+        },
+        error: noop,
+      }),
+    );
+    this.#running.add(
+      net.find(keys.topic, net.unl$).subscribe({
+        next: (unls) => {
+          this.#onFound(unls);
+        },
+        error: noop,
+      }),
+    );
+  }
+
+  /** Leaves: tells the others, and closes the channels after that. */
+  leave(): void {
+    if (this.#hasLeft) return;
+    if (this.#isHandling) {
+      this.#isLeaving = true;
+      return;
+    }
+    this.#say(KIND.leave, NOTHING);
+    this.#handle({ type: 'leave' });
+    this.#hasLeft = true;
+    this.#running.unsubscribe();
+    this.#wake?.timer.unsubscribe();
+    this.#order?.close();
+    this.#doors.closeAll();
+    this.#messages.complete();
+    this.#attendance.close();
+    this.#neighbours.complete();
+  }
+
+  publish(text: string): boolean {
+    return this.#say(KIND.text, textPayload(text, this.#config.join.limits.messageBytes)) !== undefined;
+  }
+
+  publishBytes(bytes: Uint8Array): boolean {
+    return this.#say(KIND.bytes, bytesPayload(bytes, this.#config.join.limits.messageBytes)) !== undefined;
+  }
+
+  /** See {@link DoorsHost}. */
+  onOpened(member: Member): void {
+    this.#handle({ type: 'opened', member });
+  }
+
+  /** See {@link DoorsHost}. */
+  onFailed(id: PeerId): void {
+    this.#trace({ step: 'failed', peerId: id });
+    this.#handle({ type: 'failed', id });
+  }
+
+  /** See {@link DoorsHost}. */
+  onClosed(id: PeerId): void {
+    this.#handle({ type: 'closed', id });
+  }
+
+  /** See {@link DoorsHost}. */
+  readonly onMessage: DoorsHost['onMessage'] = (from, message) => {
+    if (message.type === 'presence') {
+      if (!this.#attendance.onShown(from, message.messages)) this.#doors.expel(from, 'what it showed was forged');
+      return;
+    }
+    const checks = this.#checks;
+    this.#handle({ type: 'received', from, message });
+    if (message.type !== 'gossip') return;
+    const { id } = message.message;
+    this.#trace({ step: 'received', peerId: from, id, hops: message.round, isCopy: this.#checks === checks });
+  };
+
+  /** See {@link DoorsHost}. */
+  onMet(id: PeerId, address: string): void {
+    this.#vouched.met(id, address);
+  }
+
+  #self(): Member {
+    return memberOf(this.#config.net.own());
+  }
+
+  #onFound(unls: readonly string[]): void {
+    const found = unls.flatMap((text) => readUnl(text) ?? []);
+    for (const unl of found) this.#vouched.found(unl);
+    if (found.length > 0) this.#handle({ type: 'found', members: found.map(memberOf) });
+  }
+
+  /** Takes one thing after the other: what is done may have the next thing happen at once. */
+  #handle(input: GossipInput): void {
+    if (this.#hasLeft) return;
+    this.#inputs.push(input);
+    if (this.#isHandling) return;
+    this.#isHandling = true;
+    const { scheduler } = this.#config.net.runtime;
+    for (let next = this.#inputs.take(); next !== undefined; next = this.#inputs.take())
+      for (const output of this.#gossip.handle(next, scheduler.now())) this.#do(output);
+    this.#isHandling = false;
+    if (this.#isLeaving) this.leave();
+    else this.#wakeLater();
+  }
+
+  #do(output: GossipOutput): void {
+    switch (output.type) {
+      case 'dial':
+        this.#trace({ step: 'dialled', peerId: output.member.id });
+        this.#doors.dial(output.member.id, this.#vouched.locatorOf(output.member.id, output.member.unl));
+        break;
+      case 'send':
+        this.#doors.send(output.to, output.message);
+        break;
+      case 'close':
+        this.#doors.close(output.id);
+        break;
+      case 'up':
+        this.#onUp(output.id);
+        break;
+      case 'down':
+        this.#up.delete(output.id);
+        this.#trace({ step: 'down', peerId: output.id });
+        this.#neighbours.next([...this.#up]);
+        break;
+      case 'check':
+        this.#check(output.from, output.message);
+        break;
+      case 'deliver':
+        this.#deliver(signedOf(output.message), output);
+        break;
+    }
+  }
+
+  #onUp(id: PeerId): void {
+    if (this.#up.size === 0) this.#attendance.begin();
+    this.#up.add(id);
+    for (const messages of this.#attendance.records()) this.#doors.send(id, { type: 'presence', messages });
+    this.#trace({ step: 'up', peerId: id });
+    this.#neighbours.next([...this.#up]);
+  }
+
+  #trace(step: UnnamedStep): void {
+    this.#config.net.trace({ type: 'room', room: this.name, ...step });
+  }
+
+  #check(from: PeerId, message: Carried): void {
+    const answer = (verdict: Verdict) => {
+      this.#handle({ type: 'checked', id: message.id, from, verdict });
+    };
+    this.#checks++;
+    const signed = signedOf(message);
+    const verdict = this.#verdictOn(signed, message, from);
+    if (verdict !== 'accept' || !isContent(signed)) {
+      answer(verdict);
+      return;
+    }
+    const cancel = this.#validation.judge(contentOf(signed, 0, false), answer);
+    if (cancel !== undefined) this.#running.add(cancel);
+  }
+
+  #verdictOn(signed: SignedMessage, { bytes }: Carried, from: PeerId): Verdict {
+    const { join, net } = this.#config;
+    if (bytes.length > HEADER_BYTES + join.limits.messageBytes || !isWellFormed(signed)) return 'reject';
+    // This node's own, which has come back.
+    if (signed.author === net.identity.peerId) return 'ignore';
+    return this.#authors.judge(signed, bufferOf(bytes), from);
+  }
+
+  #deliver(
+    signed: SignedMessage,
+    { message, hops, isPast }: Extract<GossipOutput, { readonly type: 'deliver' }>,
+  ): void {
+    const pass = () => {
+      if (isContent(signed)) this.#messages.next(contentOf(signed, hops, isPast));
+    };
+    // Of the past nobody knows whether its author is still there.
+    if (!isPast) this.#attendance.onMessage(signed, bufferOf(message.bytes));
+    if (this.#order === undefined || isPast) pass();
+    else this.#order.add(signed, pass);
+  }
+
+  #say(kind: number, payload: Uint8Array): ReadMessage | undefined {
+    const message = this.#hasLeft ? undefined : this.#publisher.sign(kind, payload);
+    if (message === undefined) return undefined;
+    this.#handle({ type: 'publish', message });
+    return message;
+  }
+
+  #wakeLater(): void {
+    const at = this.#gossip.wakeAt;
+    if (at === this.#wake?.at) return;
+    this.#wake?.timer.unsubscribe();
+    this.#wake = undefined;
+    if (at === undefined) return;
+    const { scheduler } = this.#config.net.runtime;
+    const wake = () => {
+      this.#wake = undefined;
+      this.#handle({ type: 'wake' });
+    };
+    this.#wake = { at, timer: scheduler.schedule(wake, Math.max(0, at - scheduler.now())) };
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+
+/** A message that has come by the wire has been read already. */
+function signedOf(message: Carried): SignedMessage {
+  return message instanceof ReadMessage ? message.signed : readMessage(bufferOf(message.bytes));
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}

@@ -1,0 +1,65 @@
+import { createIdentity, type Identity } from '../../../lib/identity.js';
+import { Authors } from '../../../lib/rooms/author/authors.js';
+import { readMessage } from '../../../lib/rooms/author/message.js';
+import { signedBy, topicOf } from '../support.js';
+
+describe('Authors of a room', () => {
+  const [alice, bob, carol] = [createIdentity(), createIdentity(), createIdentity()];
+  let now = 0;
+
+  beforeEach(() => {
+    now = 0;
+  });
+
+  const authors = (config: Partial<ConstructorParameters<typeof Authors>[0]> = {}) =>
+    new Authors({ topic: topicOf('chess'), most: 10, perSecond: 10, burst: 100, now: () => now, ...config });
+
+  /** Judges a message as a neighbour passes it on. */
+  const judge = (by: Authors, bytes: Buffer, from = carol.peerId) => by.judge(readMessage(bytes), bytes, from);
+
+  it('are heard once for each message', () => {
+    const all = authors();
+    expect(judge(all, signedBy(alice))).toBe('accept');
+    expect(judge(all, signedBy(alice))).toBe('ignore');
+    expect(judge(all, signedBy(alice, { number: 2 }))).toBe('accept');
+    expect(judge(all, signedBy(bob))).toBe('accept');
+  });
+
+  it('are not believed by a signature of another room or of somebody else, which does not use up the number', () => {
+    const all = authors();
+    const forged = signedBy(alice);
+    forged[forged.length - 1] = 0;
+    expect(judge(all, forged)).toBe('reject');
+    expect(judge(all, signedBy(alice, { topic: topicOf('go') }))).toBe('reject');
+    expect(judge(all, signedBy(alice))).toBe('accept');
+  });
+
+  it('are held to a rate, by what they have signed and not by what others say in their name', () => {
+    const all = authors({ perSecond: 1, burst: 2 });
+    const forged = signedBy(alice, { number: 9 });
+    forged[forged.length - 1] = 0;
+    for (let count = 0; count < 10; count++) expect(judge(all, forged)).toBe('reject');
+    expect([1, 2, 3].map((number) => judge(all, signedBy(alice, { number })))).toEqual(['accept', 'accept', 'ignore']);
+    expect(judge(all, signedBy(bob))).toBe('accept');
+    now += 1_000;
+    expect(judge(all, signedBy(alice, { number: 3 }))).toBe('accept');
+  });
+
+  it('are remembered up to a number, those who were heard last', () => {
+    const all = authors({ most: 2 });
+    // Each brings what it says itself.
+    const hear = (identity: Identity, number: number) => judge(all, signedBy(identity, { number }), identity.peerId);
+    expect([hear(alice, 1), hear(bob, 1), hear(alice, 2), hear(carol, 1)]).toEqual(Array(4).fill('accept'));
+    expect(hear(alice, 2)).toBe('ignore');
+    // Bob, who was heard the longest ago, has been forgotten.
+    now += 1_000;
+    expect(hear(bob, 1)).toBe('accept');
+  });
+
+  it('are forgotten for new ones no faster than a limit for each neighbour: keys cost nothing', () => {
+    const all = authors({ most: 3 });
+    const flood = Array.from({ length: 5 }, () => judge(all, signedBy(createIdentity())));
+    expect(flood).toEqual(['accept', 'accept', 'accept', 'refuse', 'refuse']);
+    expect(judge(all, signedBy(alice), bob.peerId)).toBe('accept');
+  });
+});

@@ -1,0 +1,94 @@
+import { createIdentity, type Identity } from '../../lib/identity.js';
+import { KIND, readMessage, streamOf } from '../../lib/rooms/author/message.js';
+import { herePayload, Presence } from '../../lib/rooms/presence.js';
+import { signedBy } from './support.js';
+
+/** What a spec changes of a record. */
+interface RecordFields {
+  readonly periodMs?: number;
+  readonly kind?: number;
+  readonly at?: number;
+  readonly stream?: string;
+}
+
+describe('Who is in a room', () => {
+  const [own, alice, bob] = [createIdentity(), createIdentity(), createIdentity()];
+  let now = 1_000_000;
+  let presence = new Presence({ own: own.peerId, most: 3, now: () => now });
+
+  beforeEach(() => {
+    now = 1_000_000;
+    presence = new Presence({ own: own.peerId, most: 3, now: () => now });
+  });
+
+  /** What a member says of its being there. */
+  function record(of: Identity, number: number, fields: RecordFields = {}) {
+    const { periodMs = 30_000, kind = KIND.here, at = now, stream = streamOf(1, Buffer.of(0, 0)) } = fields;
+    const bytes = signedBy(of, { kind, number, at, stream, payload: herePayload(periodMs) });
+    return [readMessage(bytes), bytes] as const;
+  }
+
+  const members = () => presence.members.map(({ peerId }) => peerId);
+
+  it('is whoever has said anything, but for this node', () => {
+    expect(presence.here(...record(alice, 1))).toBeTrue();
+    expect(presence.here(...record(alice, 2))).toBeFalse();
+    expect(presence.heard(record(bob, 1)[0])).toBeTrue();
+    expect(presence.here(...record(own, 1))).toBeFalse();
+    expect(members()).toEqual([alice.peerId, bob.peerId]);
+  });
+
+  it('is no longer who was silent for more than two of its periods', () => {
+    presence.here(...record(alice, 1));
+    presence.here(...record(bob, 1, { periodMs: 60_000 }));
+    now += 75_001;
+    expect(presence.expire()).toBeTrue();
+    expect(members()).toEqual([bob.peerId]);
+    now += 75_000;
+    expect(presence.expire()).toBeTrue();
+    expect(presence.expire()).toBeFalse();
+    expect(members()).toEqual([]);
+  });
+
+  it('is not believed to be silent for ever, nor for no time at all', () => {
+    presence.here(...record(alice, 1, { periodMs: 0 }));
+    presence.here(...record(bob, 1, { periodMs: 65_000_000 }));
+    now += 74_000;
+    expect(presence.expire()).toBeFalse();
+    now += 2.5 * 3_600_000;
+    presence.expire();
+    expect(members()).toEqual([]);
+  });
+
+  it('is no longer who has left, whatever of before comes later, until it is back', () => {
+    presence.here(...record(alice, 1));
+    expect(presence.left(record(alice, 3, { kind: KIND.leave })[0])).toBeTrue();
+    expect(presence.heard(record(alice, 2)[0])).toBeFalse();
+    expect(presence.isNews(record(alice, 2)[0])).toBeFalse();
+    expect(presence.here(...record(alice, 2))).toBeFalse();
+    expect(members()).toEqual([]);
+    expect(presence.here(...record(alice, 1, { stream: streamOf(2, Buffer.of(0, 0)) }))).toBeTrue();
+    // What it said when it left the other time.
+    expect(presence.left(record(alice, 3, { kind: KIND.leave })[0])).toBeFalse();
+  });
+
+  it('is shown to others by the latest record of each, and by no old one', () => {
+    presence.here(...record(alice, 1));
+    const [latest, bytes] = record(alice, 2);
+    presence.here(latest, bytes);
+    expect(presence.isNews(record(alice, 1)[0])).toBeFalse();
+    expect(presence.isNews(latest)).toBeFalse();
+    expect(presence.isNews(record(alice, 3)[0])).toBeTrue();
+    expect(presence.isNews(record(alice, 3, { kind: KIND.text })[0])).toBeFalse();
+    expect(presence.isNews(record(bob, 1, { at: now - 200_000 })[0])).toBeFalse();
+    expect(presence.isNews(record(own, 9)[0])).toBeFalse();
+    expect(presence.records()).toEqual([[bytes]]);
+  });
+
+  it('is known up to a number, those who were heard last', () => {
+    const all = Array.from({ length: 4 }, createIdentity);
+    for (const each of all) presence.here(...record(each, 1));
+    expect(members()).toEqual(all.slice(1).map(({ peerId }) => peerId));
+    expect(presence.periodMs).toBe(30_000);
+  });
+});
