@@ -34,15 +34,17 @@ export function verdictOf({ verdict }: NetCheck): string {
 }
 
 /** How a NAT maps ports, in words. */
+export const NAT_WORDS: Readonly<Record<NatCheck['natType']['type'], string>> = {
+  unknown: 'not known yet',
+  open: 'no NAT',
+  preserving: 'a NAT that keeps ports',
+  reuse: 'a NAT that gives a port the same one outside for everybody',
+  delta: 'a NAT that counts its ports up',
+  random: 'a NAT that gives random ports',
+};
+
 function natWords({ family, natType, addresses, servers, confidence }: NatCheck): string {
-  const words = {
-    unknown: 'not known yet',
-    open: 'no NAT',
-    preserving: 'a NAT that keeps ports',
-    reuse: 'a NAT that gives a port the same one outside for everybody',
-    delta: 'a NAT that counts its ports up',
-    random: 'a NAT that gives random ports',
-  }[natType.type];
+  const words = NAT_WORDS[natType.type];
   const how = `${Math.round(confidence * 100)} % of what ${servers} ${servers === 1 ? 'address' : 'addresses'} of servers saw`;
   return `IPv${family}: ${words}, at ${addresses.join(', ')} (${how})`;
 }

@@ -51,7 +51,7 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 .shape0 { border-radius: 50% } .shape1 { background: #d9730d } .shape2 { background: var(--good); transform: rotate(45deg) scale(0.85) }
 .shape3 { border-radius: 50%; background: none; border: 3px solid #a05cd6 }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 16px; font-size: 0.85rem; margin: 0 }
-pre { margin: 0; overflow-x: auto; font-size: 0.85rem }
+pre { margin: 0; overflow-x: auto; font-size: 0.85rem } pre.flows { white-space: pre-wrap } pre + pre { margin-top: 1.2em }
 a { color: var(--blue) }
 @media (max-width: 640px) { .row { grid-template-columns: 1fr; gap: 0 } .steps { grid-template-columns: auto 1fr } .steps .name { display: none } }
 `;
@@ -93,8 +93,8 @@ export function pageOf({ title, versions, outcome, check = [], events, leftOut =
 <div class="row"><b></b><div class="scale soft">${scaleOf(lengthMs)}</div></div>
 ${rows.map((row) => trackOf(row, lengthMs)).join('\n')}
 </section>
-${check.length === 0 ? '' : `<section>\n<h2>The network</h2>\n<pre>${check.map(escaped).join('\n')}</pre>\n</section>`}
-${looks.length === 0 ? '' : `<section>\n<h2>The ports that servers saw</h2>\n${looks.map(portsPicture).join('\n')}\n</section>`}
+${check.length === 0 ? '' : `<section>\n<h2>The network</h2>\n${foundOf(check)}\n</section>`}
+${looks.length === 0 ? '' : `<section>\n<h2>The ports that servers saw</h2>\n<p class="soft">Across: this machine’s own ports. Up: the ports outside.</p>\n${looks.map(portsPicture).join('\n')}\n</section>`}
 <section>
 <h2>Step by step</h2>
 <div class="steps">
@@ -109,6 +109,20 @@ ${stepsOf(rows)}
 </body>
 </html>
 `;
+}
+
+/** What was found, line by line. Sentences are broken where the window ends; a table is not. */
+function foundOf(check: readonly string[]): string {
+  const blocks: { readonly isTable: boolean; readonly lines: string[] }[] = [];
+  for (const line of check) {
+    const isTable = line.trim().split(/ {2,}/).length > 2;
+    const last = blocks.at(-1);
+    if (last?.isTable === isTable) last.lines.push(line);
+    else blocks.push({ isTable, lines: [line] });
+  }
+  return blocks
+    .map(({ isTable, lines }) => `<pre${isTable ? '' : ' class="flows"'}>${lines.map(escaped).join('\n')}</pre>`)
+    .join('\n');
 }
 
 function scaleOf(lengthMs: number): string {

@@ -1,5 +1,6 @@
 import type { PortSample } from '../../nat/classify.js';
 import type { NatType } from '../../unl/types.js';
+import { NAT_WORDS } from '../check-words.js';
 import { escaped } from './escaped.js';
 import type { StoryEvent } from './story.js';
 
@@ -55,7 +56,7 @@ export function portsPicture({ family, natType, looks }: PortLooks): string {
   const legend = servers.map(
     (server, i) => `<span><i class="look shape${i % SHAPES}"></i> server ${i + 1}: ${escaped(server)}</span>`,
   );
-  return `<h3>IPv${family}: ${escaped(natType.type)}</h3>
+  return `<h3>IPv${family}: ${escaped(NAT_WORDS[natType.type])}</h3>
 <div class="ports" role="img" aria-label="${escaped(`Ports outside: ${ports.join(', ')}`)}"><div class="scale-up">${scale.join('')}</div>${groups.join('')}</div>
 <p class="legend soft">${legend.join(' ')}</p>`;
 }

@@ -73,6 +73,23 @@ describe('The report of an attempt, as a page', () => {
     }
   }, 120_000);
 
+  it('breaks sentences where the window ends, and no table', () => {
+    const check = [
+      'What that means',
+      '  A sentence.',
+      '',
+      '  a peer …  this node  it',
+      '  at home   directly   by a relay',
+      '  More.',
+    ];
+    const page = pageOf({ title: '', versions: '', outcome: '', check, events: [] });
+    expect(Array.from(page.matchAll(/<pre( class="flows")?>([^<]*)</g), ([, flows, text]) => [flows, text])).toEqual([
+      [' class="flows"', 'What that means\n  A sentence.\n'],
+      [undefined, '  a peer …  this node  it\n  at home   directly   by a relay'],
+      [' class="flows"', '  More.'],
+    ]);
+  });
+
   it('shows texts from elsewhere as texts, and no public address or key', () => {
     const key = 'A'.repeat(43);
     const failure = `<script>alert("1")</script> ${key} 45.45.1.7 \u001b[2J`;
