@@ -8,6 +8,8 @@ const COMPILED = /^(.*?)(?:\.d)?\.(?:js|ts)(?:\.map)?$/;
 
 if (existsSync(`${ROOT}dist`)) {
   for (const name of readdirSync(`${ROOT}dist`, { recursive: true, encoding: 'utf8' })) {
+    // The site is built there, and not compiled.
+    if (name.startsWith('site')) continue;
     const source = COMPILED.exec(name)?.[1];
     if (source !== undefined && !existsSync(`${ROOT}${source}.ts`)) rmSync(`${ROOT}dist/${name}`);
   }
