@@ -26,12 +26,15 @@ export interface FilesOffer {
 
 /** What the sender offers: the first that both sides tell. */
 export interface FilesOffered {
+  /** What has happened. */
   readonly type: 'offer';
+  /** What is offered. */
   readonly offer: FilesOffer;
 }
 
 /** The receiver has accepted, and looks at what it has already. Both sides read that, which takes a while where it is much. */
 export interface FilesComparing {
+  /** What has happened. */
   readonly type: 'comparing';
   /** How many files the receiver has, as a whole or in part. */
   readonly files: number;
@@ -41,6 +44,7 @@ export interface FilesComparing {
 
 /** Contents begin to come. */
 export interface FilesStarted {
+  /** What has happened. */
   readonly type: 'started';
   /** How many files will come. */
   readonly files: number;
@@ -52,6 +56,7 @@ export interface FilesStarted {
 
 /** How far it is: ten times a second at most. */
 export interface FilesProgress {
+  /** What has happened. */
   readonly type: 'progress';
   /** The file that it is at. */
   readonly path: string;
@@ -63,7 +68,9 @@ export interface FilesProgress {
 
 /** What has become of a file, on the receiver's side; on the sender's, of one that could not be sent. */
 export interface FileDone {
+  /** What has happened. */
   readonly type: 'file';
+  /** Its path in the offer. */
   readonly path: string;
   /** `received`: it is there under its name, verified. `unchanged`: it was there before. `skipped`: another is there, as the options say. */
   readonly outcome: 'received' | 'unchanged' | 'skipped' | 'failed';
@@ -75,6 +82,7 @@ export interface FileDone {
 
 /** It is over, and both sides know: the last. */
 export interface FilesDone {
+  /** What has happened. */
   readonly type: 'done';
   /** How many files have been received. */
   readonly files: number;
