@@ -76,6 +76,9 @@ const fail = (error: unknown) => {
   process.exit(1);
 };
 
+// Alice and Bob leave when the process that has started them is gone, whatever has ended it.
+if (role !== '') process.once('disconnect', () => process.exit());
+
 const way = WAYS[name];
 if (way === undefined) await everything().catch(fail);
 else await (role === 'alice' ? alice(way) : bob(way)).catch(fail);
@@ -162,4 +165,5 @@ async function alice({ alice: config, technique }: Way): Promise<void> {
   say('alice', `got "${text}"`);
   process.exitCode = text === 'Sup Alice.' ? 0 : 1;
   await net.close();
+  process.disconnect();
 }

@@ -1,3 +1,5 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createIdentity, formatUnl } from '../lib/index.js';
 import { temporaryFolder } from './support/folder.js';
@@ -37,6 +39,19 @@ describe('The examples', () => {
         ...by('by a relay (turn)'),
         'meet     they have met in 4 ways',
       ]);
+    },
+    LONG_MS,
+  );
+
+  it(
+    'meet: Alice and Bob leave when the process that has started them is gone',
+    async () => {
+      const bob = fork(example('meet'), ['bob', 'lan'], { stdio: 'ignore' });
+      const ended = once(bob, 'exit');
+      await once(bob, 'message');
+      bob.disconnect();
+      await ended;
+      expect(bob.exitCode).toBe(0);
     },
     LONG_MS,
   );

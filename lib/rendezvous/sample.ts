@@ -45,8 +45,8 @@ const SAMPLING_SERVERS = 4;
 
 /**
  * Looks at five consecutive local ports from up to four servers, all side by side, so that the whole takes as long as one.
- * Emits what came of it within `timing.natMs`, in the order in which the SYNs were sent, and completes; what failed or is
- * late is left out. A server that says nothing is not waited for that long when two others have told all.
+ * Emits what came of it, in the order in which the SYNs were sent, and completes; what failed or is late is left out. It takes `timing.natMs`
+ * at most, and before that a second at most for the names of the servers. A server that says nothing is not waited for that long when two others have told all.
  *
  * @param firstPort the lowest of the local ports.
  *
