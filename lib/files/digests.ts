@@ -1,4 +1,4 @@
-import { createHash, webcrypto } from 'node:crypto';
+import { hash, webcrypto } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { Gathered } from '../bounds/gathered.js';
 import { DIGEST_BYTES } from './messages.js';
@@ -40,8 +40,9 @@ export async function digestOfPiece(piece: Buffer<ArrayBuffer>): Promise<Uint8Ar
 /** The digest of a whole file that is one piece at most. */
 export const digestOfSmall = (content: Buffer): Buffer => sha256(content.length === 0 ? content : sha256(content));
 
+/** At once: a thousand small files take a thousand objects less than by `createHash`. */
 function sha256(bytes: Uint8Array): Buffer {
-  return createHash('sha256').update(bytes).digest();
+  return hash('sha256', bytes, 'buffer');
 }
 
 /** Reads a piece of a file: shorter than it should be where the file is. */

@@ -54,6 +54,8 @@ export class Place {
   readonly root: string;
   readonly rules: PathRules;
   readonly #partials: string;
+  /** What is being written of a small file. */
+  readonly #small: string;
   readonly #real = new Set<string>();
   /** What no other transfer has, of this process or of another that runs now. */
   readonly #owner = `${process.pid}-${START}-${randomBytes(6).toString('hex')}`;
@@ -64,6 +66,7 @@ export class Place {
       this.root = resolve(into);
       mkdirSync(this.root, { recursive: true });
       this.#partials = join(this.root, PARTIAL_FOLDER);
+      this.#small = join(this.#partials, `small.${this.#owner}`);
       mkdirSync(this.#partials, { recursive: true, mode: 0o700 });
       if (!lstatSync(this.#partials).isDirectory())
         throw new FilesError('unreadable', `Expected ${show(this.#partials)} to be a folder, got something else`);
@@ -77,7 +80,8 @@ export class Place {
 
   /** Where a path that was offered is. */
   pathOf(path: string): string {
-    return join(this.root, path);
+    // It is a path that is normal already.
+    return `${this.root}/${path}`;
   }
 
   /** What is there already. */
@@ -125,7 +129,7 @@ export class Place {
 
   /** Writes a small file as a whole. It has its name only then. */
   writeSmall({ mode, modifiedMs }: OfferedEntry, content: Buffer, name: (partial: string) => void): void {
-    const partial = join(this.#partials, `small.${this.#owner}`);
+    const partial = this.#small;
     try {
       const file = openSync(partial, 'wx', mode);
       try {

@@ -77,8 +77,11 @@ async function planned(config: PlanConfig, claimed: Map<string, string>): Promis
   const have: Have[] = [];
   const taken: [number, OfferedEntry][] = [];
   let unchanged = 0;
+  // Nothing is in a folder that is not there.
+  const missing = new Set<string>();
   for (const [index, entry] of entries.entries()) {
-    const stats = place.statsOf(entry.path);
+    const stats = missing.has(folderOf(entry.path)) ? undefined : place.statsOf(entry.path);
+    if (entry.kind === 'folder' && stats === undefined) missing.add(entry.path);
     if (entry.kind === 'folder' && stats?.isDirectory() === false)
       throw new FilesError('exists', `${show(entry.path)} is there already, and is no folder`);
     if (entry.kind !== 'file') continue;
@@ -109,6 +112,8 @@ async function planned(config: PlanConfig, claimed: Map<string, string>): Promis
   }
   return { wanted, unchanged, skipped: settle(taken, wanted, existing, config) };
 }
+
+const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
 
 function newFile(entry: OfferedEntry, partial: string | undefined): Wanted {
   return { entry, as: entry.path, isReplacing: false, from: 0, partial, before: undefined };

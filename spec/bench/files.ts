@@ -29,8 +29,8 @@ const SMALL_FILES = 20_000;
 const SMALL_BYTES = 1_024;
 const ROUNDS = 3;
 
-/** Files are in memory where there is a file system in it: else the disk would be measured. */
-const FOLDER = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+/** A file system in memory, where there is one: else the disk would be measured. */
+const MEMORY = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
 const BYTES_NAME = 'bytes';
 
@@ -40,7 +40,7 @@ const WATCH_MS = 20;
 /** Files over one connection, beside the same bytes without names and digests, and beside tar and netcat in the clear. */
 export const files: Benchmark = {
   name: 'files',
-  about: `files from a folder in memory to another, from connecting to the end, in two processes: one of ${LARGE_BYTES / 1e6} MB of noise, and ${SMALL_FILES} of ${SMALL_BYTES} bytes; sendFiles$ and receiveFiles$ beside a stream of toDuplex() from file to file, and beside tar through nc; ${ROUNDS} rounds in turns`,
+  about: `files from one folder to another, from connecting to the end, in two processes: one of ${LARGE_BYTES / 1e6} MB of noise in memory, and ${SMALL_FILES} of ${SMALL_BYTES} bytes in memory and on the disk; sendFiles$ and receiveFiles$ beside a stream of toDuplex() from file to file, and beside tar through nc; ${ROUNDS} rounds in turns`,
   roles: { receiver: (kind) => oneOf(RECEIVERS, kind)(), sender: (kind) => oneOf(SENDERS, kind)() },
   measure,
 };
@@ -106,48 +106,40 @@ const SENDERS: Readonly<Record<string, () => ReturnType<Role>>> = {
 };
 
 async function* measure(start: Start): AsyncGenerator<Ratio> {
-  const folder = mkdtempSync(join(FOLDER, 'rxp2p-bench-'));
+  const [inMemory, onDisk] = [MEMORY, tmpdir()].map((place) => mkdtempSync(join(place, 'rxp2p-bench-')));
+  if (inMemory === undefined || onDisk === undefined) throw new Error('Expected two folders');
   try {
-    const [big, small] = [join(folder, 'big'), join(folder, 'small')];
-    write(big, small);
-    const seconds: Record<'large' | 'stream' | 'small' | 'tar', number[]> = {
-      large: [],
-      stream: [],
-      small: [],
-      tar: [],
-    };
-    const ours = async (kind: string, path: string): Promise<number> => {
-      const into = mkdtempSync(join(folder, 'into-'));
-      const [to, from] = [start('receiver', kind), start('sender', kind)];
-      const where = textOf(await to.ask('listen', { into }), 'where');
-      const begun = performance.now();
-      await Promise.all([from.ask('send', { where, path }), to.ask('wait')]);
-      const took = (performance.now() - begun) / 1_000;
-      await Promise.all([from.end(), to.end()]);
-      rmSync(into, { recursive: true });
-      return took;
-    };
+    const [big, small, smallOnDisk] = [join(inMemory, 'big'), join(inMemory, 'small'), join(onDisk, 'small')];
+    writeLarge(big);
+    for (const folder of [small, smallOnDisk]) writeSmall(folder);
     const hasNetcat = spawnSync('nc', ['-h']).error === undefined;
+    const all: Seconds = { large: [], stream: [], small: [], tar: [], smallOnDisk: [], tarOnDisk: [] };
     for (let round = 0; round < ROUNDS; round++) {
-      seconds.large.push(await ours('files', big));
-      seconds.stream.push(await ours('stream', big));
-      seconds.small.push(await ours('files', small));
-      if (hasNetcat) seconds.tar.push(await tarred(folder, small));
+      all.large.push(await carried(start, 'files', big, inMemory));
+      all.stream.push(await carried(start, 'stream', big, inMemory));
+      all.small.push(await carried(start, 'files', small, inMemory));
+      all.smallOnDisk.push(await carried(start, 'files', smallOnDisk, onDisk));
+      if (!hasNetcat) continue;
+      all.tar.push(await tarred(small, inMemory));
+      all.tarOnDisk.push(await tarred(smallOnDisk, onDisk));
     }
-    const rates = (amount: number, all: readonly number[]) => all.map((each) => amount / each);
     yield ratioOf({
       what: `bytes a second of one file of ${LARGE_BYTES / 1e6} MB, sendFiles$ : toDuplex() from file to file`,
-      ours: rates(LARGE_BYTES, seconds.large),
-      other: rates(LARGE_BYTES, seconds.stream),
+      ours: all.large.map((each) => LARGE_BYTES / each),
+      other: all.stream.map((each) => LARGE_BYTES / each),
       show: (rate) => `${(rate / 1e6).toFixed(0)} MB/s`,
     });
+    const files = (each: number) => SMALL_FILES / each;
+    const show = (rate: number) => `${rate.toFixed(0)}/s`;
     if (hasNetcat) {
+      const what = `files a second of ${SMALL_FILES} of 1 KiB`;
+      const [ours, other] = [all.smallOnDisk.map(files), all.tarOnDisk.map(files)];
+      yield ratioOf({ what: `${what} on disk, sendFiles$ : tar | nc`, ours, other, show, target: { atLeast: 0.5 } });
       yield ratioOf({
-        what: `files a second of ${SMALL_FILES} of 1 KiB, sendFiles$ : tar | nc`,
-        ours: rates(SMALL_FILES, seconds.small),
-        other: rates(SMALL_FILES, seconds.tar),
-        show: (rate) => `${rate.toFixed(0)}/s`,
-        target: { atLeast: 0.5 },
+        what: `${what} in memory, sendFiles$ : tar | nc`,
+        ours: all.small.map(files),
+        other: all.tar.map(files),
+        show,
       });
     }
     for (const [what, path] of [
@@ -156,15 +148,31 @@ async function* measure(start: Start): AsyncGenerator<Ratio> {
     ] as const) {
       yield ratioOf({
         what: `most memory of rxp2p send and of receive, ${what} : 150 MiB`,
-        ours: [await memoryOf(path, folder)],
+        ours: [await memoryOf(path, inMemory)],
         other: [150],
         show: (each) => `${each.toFixed(0)} MiB`,
         target: { atMost: 1 },
       });
     }
   } finally {
-    rmSync(folder, { recursive: true });
+    for (const folder of [inMemory, onDisk]) rmSync(folder, { recursive: true });
   }
+}
+
+/** By each way, round by round. */
+type Seconds = Record<'large' | 'stream' | 'small' | 'tar' | 'smallOnDisk' | 'tarOnDisk', number[]>;
+
+/** Has two processes carry something, in one of the ways; resolves to the seconds that it takes. */
+async function carried(start: Start, kind: string, path: string, folder: string): Promise<number> {
+  const into = mkdtempSync(join(folder, 'into-'));
+  const [to, from] = [start('receiver', kind), start('sender', kind)];
+  const where = textOf(await to.ask('listen', { into }), 'where');
+  const begun = performance.now();
+  await Promise.all([from.ask('send', { where, path }), to.ask('wait')]);
+  const took = (performance.now() - begun) / 1_000;
+  await Promise.all([from.end(), to.end()]);
+  rmSync(into, { recursive: true });
+  return took;
 }
 
 /** Has the command line carry something; resolves to the most memory that one side had resident, in MiB. Linux. */
@@ -196,16 +204,19 @@ function peakOf(pid: number | undefined): number {
   }
 }
 
-function write(big: string, small: string): void {
+function writeLarge(path: string): void {
   const block = Buffer.alloc(1_000_000);
-  for (let at = 0; at < LARGE_BYTES; at += block.length) writeFileSync(big, randomFillSync(block), { flag: 'a' });
-  mkdirSync(small);
-  for (let index = 0; index < SMALL_FILES; index++)
-    writeFileSync(join(small, String(index)), randomFillSync(block.subarray(0, SMALL_BYTES)));
+  for (let at = 0; at < LARGE_BYTES; at += block.length) writeFileSync(path, randomFillSync(block), { flag: 'a' });
+}
+
+function writeSmall(folder: string): void {
+  mkdirSync(folder);
+  const block = Buffer.alloc(SMALL_BYTES);
+  for (let index = 0; index < SMALL_FILES; index++) writeFileSync(join(folder, String(index)), randomFillSync(block));
 }
 
 /** Has tar carry a folder through netcat; resolves to the seconds that it takes. */
-async function tarred(folder: string, small: string): Promise<number> {
+async function tarred(small: string, folder: string): Promise<number> {
   const into = mkdtempSync(join(folder, 'into-'));
   const port = await freePort();
   const receiver = spawn('sh', ['-c', `nc -l 127.0.0.1 ${port} | tar x -C "$1"`, 'sh', into], { stdio: 'ignore' });

@@ -22,9 +22,7 @@ export async function send(paths: readonly string[], options: SendOptions): Prom
   const { to, json, keepLinks = false, compress } = options;
   const links = keepLinks ? 'keep' : 'refuse';
   // What cannot be sent is told before anybody waits.
-  const sources = await walk(paths, links, new AbortController().signal);
-  const files = sources.filter(({ entry }) => entry.kind === 'file');
-  const bytes = files.reduce((sum, { entry }) => sum + entry.size, 0);
+  const { files, bytes } = await sumOf(paths, links);
   const display = await Display.open(json, 'sent');
   let status = 1;
   const transfer: Transfer = {
@@ -34,7 +32,7 @@ export async function send(paths: readonly string[], options: SendOptions): Prom
       status = 0;
     },
   };
-  display.report('files', { files: files.length, bytes }, `${filesText(files.length)}, ${sizeText(bytes)}`);
+  display.report('files', { files, bytes }, `${filesText(files)}, ${sizeText(bytes)}`);
   try {
     if (to !== undefined) await dialPeer(to, options, transfer);
     else await waitForPeer(options, transfer, { role: 'receiver', command: 'rxp2p receive' });
@@ -42,4 +40,15 @@ export async function send(paths: readonly string[], options: SendOptions): Prom
     display.close();
   }
   process.exitCode = status;
+}
+
+/** How much there is to send. What was found is not kept: it is looked for anew when the peer is there. */
+async function sumOf(paths: readonly string[], links: 'refuse' | 'keep'): Promise<{ files: number; bytes: number }> {
+  const sum = { files: 0, bytes: 0 };
+  for (const { entry } of await walk(paths, links, new AbortController().signal)) {
+    if (entry.kind !== 'file') continue;
+    sum.files++;
+    sum.bytes += entry.size;
+  }
+  return sum;
 }
