@@ -28,7 +28,7 @@ Each command has a help of its own, with examples and its exit statuses: rxp2p c
     .exitOverride();
 
   addLines(program, version);
-  addFiles(program);
+  addFiles(program, version);
   addPorts(program);
   addLooks(program, version);
   addServe(program);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { firstValueFrom } from 'rxjs';
 import { encodeHeader, FILES_FRAME, FrameDecoder, type FilesFrameType } from '../../lib/files/frames.js';
 import { encodeEntries, encodeRole, encodeStart } from '../../lib/files/messages.js';
@@ -57,9 +57,20 @@ describe('rxp2p send and receive', () => {
       writeTree(path(''), { 'sent/a': 'a' });
       const receiver = rxp2p('receive', '--yes', '--into', path('into'), '--bind', newAddress());
       await receiver.until('its ticket', ({ lines }) => lines.length > 0);
-      const sender = rxp2p('send', path('sent'), '--to', receiver.lines[0] ?? '', '--bind', newAddress());
+      const sender = rxp2p(
+        'send',
+        path('sent'),
+        '--to',
+        receiver.lines[0] ?? '',
+        '--bind',
+        newAddress(),
+        '--report',
+        path('send.html'),
+      );
       expect([await receiver.exit(), await sender.exit()]).toEqual([0, 0]);
       wholeTree();
+      const page = readFileSync(path('send.html'), 'utf8');
+      for (const words of ['rxp2p send', 'All was carried', 'lines go by direct']) expect(page).toContain(words);
       expect(sender.stderr).toMatch(/1 file, 1 B\n(?:.*\n)*1 file to go, 1 B\n1 file sent\n/);
       expect(receiver.stderr).toContain(`for the sender: rxp2p send PATH --to ${receiver.lines[0] ?? ''}\n`);
       expect(receiver.stderr).toContain('1 file received\n');

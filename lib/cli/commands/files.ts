@@ -1,10 +1,10 @@
 import { Option, type Command } from 'commander';
 import type { ReceiveOptions } from '../files/receive.js';
 import type { SendOptions } from '../files/send.js';
-import { diallingOptions, json, reachableOptions, withOptions } from '../node-options.js';
+import { diallingOptions, json, page, reachableOptions, withOptions } from '../node-options.js';
 
 /** The two sides of a transfer of files. */
-export function addFiles(program: Command): void {
+export function addFiles(program: Command, version: string): void {
   program.commandsGroup('Send files and folders:');
   withOptions(
     program
@@ -14,6 +14,7 @@ export function addFiles(program: Command): void {
     new Option('--to <TICKET>', 'the ticket that rxp2p receive has printed where it waits, or its UNL'),
     new Option('--keep-links', 'send symbolic links as links, where they lead to what is sent (default: refuse them)'),
     new Option('--no-compress', 'do not compress what would get smaller'),
+    page(),
     json(),
     ...bothOptions(),
   )
@@ -25,7 +26,9 @@ export function addFiles(program: Command): void {
 Whoever has the ticket gets the files, once. What has come of a transfer that was broken is not sent again by the next; with --key and
 --port the ticket stays the same, so that the same commands go on.`,
     )
-    .action(async (paths: string[], options: SendOptions) => (await import('../files/send.js')).send(paths, options));
+    .action(async (paths: string[], options: SendOptions) =>
+      (await import('../files/send.js')).send(paths, options, version),
+    );
 
   withOptions(
     program
@@ -37,6 +40,7 @@ Whoever has the ticket gets the files, once. What has come of a transfer that wa
     new Option('--existing <WHAT>', 'what happens where another file has the name of one that is offered')
       .choices(['refuse', 'rename', 'replace', 'skip'])
       .default('refuse'),
+    page(),
     json(),
     ...bothOptions(),
   )
@@ -46,7 +50,7 @@ Whoever has the ticket gets the files, once. What has come of a transfer that wa
 A file has its name when it is whole. What is not whole is kept in DIR/.rxp2p-partial, and goes on the next time, also days later.`,
     )
     .action(async (ticket: string | undefined, options: ReceiveOptions) =>
-      (await import('../files/receive.js')).receive(ticket, options),
+      (await import('../files/receive.js')).receive(ticket, options, version),
     );
 }
 

@@ -6,11 +6,14 @@ import { oneLine } from '../../words.js';
 import type { DialOptions } from '../dialler.js';
 import type { ReachableOptions } from '../terminal.js';
 import { Display } from './display.js';
+import { TransferReport } from './report.js';
 import { dialPeer, waitForPeer, type Transfer } from './runs.js';
 import { filesText, sizeText } from './text.js';
 
 /** The options of `rxp2p receive`. */
 export interface ReceiveOptions extends ReachableOptions, DialOptions {
+  /** A file for the report as a page. */
+  readonly report?: string;
   /** Whether the ticket is shown as a QR code, too. */
   readonly qr?: boolean;
   readonly into: string;
@@ -23,13 +26,14 @@ export interface ReceiveOptions extends ReachableOptions, DialOptions {
 const SHOWN = 10;
 
 /** `rxp2p receive`: receives files and folders from one peer. */
-export async function receive(text: string | undefined, options: ReceiveOptions): Promise<void> {
+export async function receive(text: string | undefined, options: ReceiveOptions, version: string): Promise<void> {
   const { into, yes = false, json, existing } = options;
   if (!yes && !(process.stdin.isTTY && process.stderr.isTTY))
     throw new InvalidOptionError(
       'Nobody can be asked whether to take what is offered: there is no terminal. With --yes it is taken.',
     );
   const display = await Display.open(json, 'received');
+  const story = new TransferReport({ file: options.report, title: 'rxp2p receive', version, report: display.report });
   let status = 1;
   let accepted: string | undefined;
   const accept = async (offer: FilesOffer): Promise<boolean> => {
@@ -46,6 +50,7 @@ export async function receive(text: string | undefined, options: ReceiveOptions)
     onWhole: () => {
       status = 0;
     },
+    onNet: story.onNet,
   };
   try {
     if (text !== undefined) await dialPeer(text, options, transfer);
@@ -53,6 +58,7 @@ export async function receive(text: string | undefined, options: ReceiveOptions)
   } finally {
     display.close();
   }
+  story.write(status === 0);
   process.exitCode = status;
 }
 

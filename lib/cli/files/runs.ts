@@ -1,5 +1,6 @@
 import { endWith, ignoreElements, map, merge, noop, takeWhile } from 'rxjs';
 import { createNet } from '../../net.js';
+import type { Net } from '../../net/interface.js';
 import { diallerOf, type DialOptions } from '../dialler.js';
 import { reportConnection, reportNode } from '../node-report.js';
 import { print } from '../stdout.js';
@@ -16,6 +17,8 @@ export interface Transfer {
   readonly display: Display;
   /** Called when all went well. */
   readonly onWhole: () => void;
+  /** Called with the net, before it does anything. */
+  readonly onNet: (net: Net) => void;
 }
 
 /**
@@ -25,13 +28,14 @@ export interface Transfer {
  */
 export async function waitForPeer(
   options: ReachableOptions & { readonly qr?: boolean },
-  { side, display, onWhole }: Transfer,
+  { side, display, onWhole, onNet }: Transfer,
   peer: { readonly role: string; readonly command: string },
 ): Promise<void> {
   const { report } = display;
   const { channel, ticketOf } = secretChannel(identityOf(options));
   // On the local network everybody who is there would learn the locator: only where the user says so.
   const net = createNet({ mode: 'direct', ...configOf({ ...options, lan: options.lan ?? false }) });
+  onNet(net);
   reportNode(net, report);
   display.phase('looking at the network');
   const waiting = `waiting for the ${peer.role}`;
@@ -62,10 +66,11 @@ export async function waitForPeer(
 export async function dialPeer(
   text: string,
   options: DialOptions,
-  { side, display, onWhole }: Transfer,
+  { side, display, onWhole, onNet }: Transfer,
 ): Promise<void> {
   const { unl, channel } = readTicket(text);
   const { net, connect$ } = diallerOf(unl, options, display.report);
+  onNet(net);
   showAttempts(net, display);
   display.phase('looking at the network');
   await runUntilInterrupted(net, shown$(dialled$(connect$, channel, side, display), display, onWhole));

@@ -3,11 +3,14 @@ import { walk } from '../../files/walk.js';
 import type { DialOptions } from '../dialler.js';
 import type { ReachableOptions } from '../terminal.js';
 import { Display } from './display.js';
+import { TransferReport } from './report.js';
 import { dialPeer, waitForPeer, type Transfer } from './runs.js';
 import { filesText, sizeText } from './text.js';
 
 /** The options of `rxp2p send`. */
 export interface SendOptions extends ReachableOptions, DialOptions {
+  /** A file for the report as a page. */
+  readonly report?: string;
   /** Whether the ticket is shown as a QR code, too. */
   readonly qr?: boolean;
   /** The ticket of a receiver that waits, or its locator. */
@@ -18,12 +21,13 @@ export interface SendOptions extends ReachableOptions, DialOptions {
 }
 
 /** `rxp2p send`: sends files and folders to one peer. */
-export async function send(paths: readonly string[], options: SendOptions): Promise<void> {
+export async function send(paths: readonly string[], options: SendOptions, version: string): Promise<void> {
   const { to, json, keepLinks = false, compress } = options;
   const links = keepLinks ? 'keep' : 'refuse';
   // What cannot be sent is told before anybody waits.
   const { files, bytes } = await sumOf(paths, links);
   const display = await Display.open(json, 'sent');
+  const story = new TransferReport({ file: options.report, title: 'rxp2p send', version, report: display.report });
   let status = 1;
   const transfer: Transfer = {
     side: (channel) => sendFiles$(channel, paths, { links, compress }),
@@ -31,6 +35,7 @@ export async function send(paths: readonly string[], options: SendOptions): Prom
     onWhole: () => {
       status = 0;
     },
+    onNet: story.onNet,
   };
   display.report('files', { files, bytes }, `${filesText(files)}, ${sizeText(bytes)}`);
   try {
@@ -39,6 +44,7 @@ export async function send(paths: readonly string[], options: SendOptions): Prom
   } finally {
     display.close();
   }
+  story.write(status === 0);
   process.exitCode = status;
 }
 
