@@ -21,6 +21,7 @@ export const EXIT_STATUSES: Readonly<Record<string, ExitStatuses>> = {
     1: 'no connection could be made, the peer refused it, or it was not closed in order; some of stdin was no line; with --raw: some bytes are missing',
   },
   join: { 0: 'it was interrupted', 1: 'it cannot listen' },
+  room: { 0: 'it was interrupted', 1: 'it cannot listen, or cannot join the room' },
   send: { 0: 'the receiver has all, verified', 1: 'it has not, or not all' },
   receive: { 0: 'all is there, verified', 1: 'it is not, or not all' },
   expose: { 0: 'it was interrupted', 1: 'it cannot listen' },

@@ -12,7 +12,9 @@ import type { Report } from './report.js';
 /** The command line: its commands, with their options and what they do. Each command loads what it needs, when it is run. */
 export function commandLine(version: string): Command {
   const program = new Command('rxp2p')
-    .description('Connect two programs wherever they are, and pass lines between them, encrypted and proven.')
+    .description(
+      'Connect machines wherever they are: lines, files and TCP services go from one to the other, encrypted and proven.',
+    )
     .version(version)
     .showHelpAfterError('(rxp2p --help tells more)')
     .addHelpText(
@@ -22,6 +24,8 @@ Try it on one machine, in three terminals:
   rxp2p serve
   rxp2p listen  --rendezvous 127.0.0.1:8000 --echo       prints a UNL
   rxp2p connect UNL --rendezvous 127.0.0.1:8000          type a line, it comes back
+A folder goes to whoever has the ticket that this prints:
+  rxp2p send FOLDER
 
 Each command has a help of its own, with examples and its exit statuses: rxp2p connect --help`,
     )

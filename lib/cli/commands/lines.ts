@@ -76,8 +76,8 @@ With --raw it ends when both directions have ended, with status 0 when every byt
       'a file with the secret of the room in its first line: who does not know it stays out',
     ),
     new Option('--history <N>', 'how many of the last lines to ask for (0 to 64)').argParser(readHistory),
-    ...reachableOptions(),
     json(),
+    ...reachableOptions(),
   )
     .addHelpText(
       'after',
