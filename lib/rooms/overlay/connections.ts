@@ -25,9 +25,15 @@ const DIAL_MS = 60_000;
 const PATIENCE_MS = 2_000;
 /** Dials at once: each may be several sockets. */
 const MAX_DIALS = 8;
+/** Dials at once of a node that has never had a neighbour: one that is reached has others know of it, and one may be gone. */
+const FIRST_DIALS = 2;
+/** For so long, in milliseconds, those are waited for to whom a join walks: they dial. */
+const WELCOME_MS = 4_000;
 /** Channels that were opened by others who have not yet become neighbours. */
 const MAX_WAITING = 32;
 
+/** Who has been refused so often, one time after the other, asks for somebody to give way: the room has hardly a place left. */
+const REFUSALS = 2;
 /** Who has refused is not asked again for so long, in milliseconds. */
 const REFUSED_MS = 10_000;
 /** Where few others are known, one that could not be dialled, or has gone, is tried again after so long, in milliseconds, and so often. */
@@ -56,8 +62,12 @@ export class Connections {
   #out: OverlayOutput[] = [];
   /** Whether it has ever had a neighbour. */
   #hasBeenIn = false;
-  /** A dial has failed: those who can be dialled are tried first. */
-  #prefersDialable = false;
+  /** Until then others come by themselves, since it has joined. */
+  #welcomeUntil = -Infinity;
+  /** How often others have refused, one after the other. */
+  #refusals = 0;
+  /** The last dial has failed: those who can be dialled are tried first, and more at once. */
+  #lastFailed = false;
 
   constructor({ self, random, options }: OverlayConfig) {
     this.self = self;
@@ -124,7 +134,7 @@ export class Connections {
     const peer = this.peers.get(id);
     if (peer?.state === 'dialling') {
       peer.member = member;
-      this.#prefersDialable = false;
+      this.#lastFailed = false;
       this.#ask(peer);
       return;
     }
@@ -144,8 +154,10 @@ export class Connections {
     }
     const isAlone = this.peers.active.length === 0 && this.peers.count('asked') === 0;
     peer.become('asked', this.now);
-    if (isAlone && !this.#hasBeenIn) this.send(peer, { type: 'join' });
-    else this.send(peer, { type: 'neighbour', priority: isAlone ? 'high' : 'low' });
+    if (isAlone && !this.#hasBeenIn) {
+      this.#welcomeUntil = this.now + WELCOME_MS;
+      this.send(peer, { type: 'join' });
+    } else this.send(peer, { type: 'neighbour', priority: isAlone || this.#refusals >= REFUSALS ? 'high' : 'low' });
   }
 
   /** A peer would be a neighbour: it is when there is a place, when somebody gives way to one who has none, or when both have asked. */
@@ -165,6 +177,7 @@ export class Connections {
   answered(peer: Peer, isAccepted: boolean, members: readonly Member[]): void {
     if (peer.state !== 'asked') return;
     if (!isAccepted) {
+      this.#refusals++;
       this.end(peer, REFUSED_MS);
       this.learn(members, peer.member.id);
     } else if (this.#hasPlaceFor(peer) || (peer.purpose !== 'fill' && this.#mayEvict.take())) this.#accept(peer);
@@ -177,6 +190,7 @@ export class Connections {
     if (leaving !== undefined) this.#part(leaving);
     this.peers.activate(peer, this.now);
     this.#hasBeenIn = true;
+    this.#refusals = 0;
     this.#out.push({ type: 'up', id: peer.member.id });
   }
 
@@ -198,7 +212,7 @@ export class Connections {
   failed(id: PeerId): void {
     const peer = this.peers.get(id);
     if (peer?.state !== 'dialling') return;
-    this.#prefersDialable = true;
+    this.#lastFailed = true;
     this.#drop(peer);
     this.#retryLater(peer, peer.failures + 1);
   }
@@ -275,7 +289,11 @@ export class Connections {
 
   /** Dials others as long as neighbours are missing. Returns when there will be one to dial, if there is none now. */
   #fill(): number {
-    let missing = this.#target - this.peers.active.length;
+    const { length } = this.peers.active;
+    if (length > 0 && this.now < this.#welcomeUntil) return this.#welcomeUntil;
+    let missing = this.#hasBeenIn ? this.#target - length : Math.min(this.#target, FIRST_DIALS);
+    // Where members have gone, many of those that it knows have.
+    if (this.#lastFailed) missing *= 2;
     let dials = 0;
     for (const peer of this.peers) {
       if (peer.state === 'dialling') dials++;
@@ -283,7 +301,7 @@ export class Connections {
       if (isHoped) missing--;
     }
     for (; missing > 0 && dials < MAX_DIALS; missing--, dials++) {
-      const entry = this.passive.pick(this.now, this.#prefersDialable) ?? this.passive.pick(this.now, false);
+      const entry = this.passive.pick(this.now, this.#lastFailed) ?? this.passive.pick(this.now, false);
       if (entry === undefined) return this.passive.nextAt ?? Infinity;
       this.dial(entry.member, 'fill');
     }

@@ -25,7 +25,7 @@ export interface ForwardJoin {
 /** Asks to become a neighbour. */
 export interface Neighbour {
   readonly type: 'neighbour';
-  /** `high`: the sender has no other neighbour, so that somebody else should give way. */
+  /** `high`: the sender has no other neighbour, or others have refused it, so that somebody else should give way. */
   readonly priority: 'high' | 'low';
 }
 

@@ -21,7 +21,9 @@ const DIAL_ROUND_TRIPS = 3;
 /** A dial of a node that is not there fails after so long, in milliseconds: nothing answers. */
 const DEAD_DIAL_MS = 5_000;
 /** That a neighbour without power is gone is noticed after so long, in milliseconds. */
-const SILENCE_MS = 10_000;
+export const SILENCE_MS = 10_000;
+/** Neighbours that a node looks for. */
+export const ACTIVE_VIEW = 5;
 /** Members that discovery finds: as many as a rendezvous server's sample has. */
 const FOUND = 16;
 
@@ -230,7 +232,7 @@ export class Network {
           node.degree++;
           break;
         case 'down':
-          node.degree--;
+          if (node.degree-- >= ACTIVE_VIEW) node.wholeAt = this.now;
           break;
       }
     }

@@ -16,6 +16,8 @@ export class SimulatedNode {
   delivered = 0;
   /** Neighbours, as it has told. */
   degree = 0;
+  /** When it last lost one of them, and had had all that it looks for. */
+  wholeAt = -Infinity;
 
   constructor(
     readonly member: Member,

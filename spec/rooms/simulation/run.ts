@@ -1,0 +1,38 @@
+/**
+ * `npm run rooms:simulate [-- --nodes N] [--hostile-nodes N] [--seed N] [--docs FOLDER]`: rooms of thousands of nodes in virtual time. Prints
+ * what must be and what is, and ends with a status other than 0 where something is not as it must be.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { picturesOf } from './pictures.js';
+import { honestRoom, hostileRoom } from './scenarios.js';
+
+const { values } = parseArgs({
+  options: {
+    nodes: { type: 'string', default: '10000' },
+    'hostile-nodes': { type: 'string', default: '2000' },
+    seed: { type: 'string', default: '1' },
+    docs: { type: 'string' },
+  },
+});
+const [nodes, hostileNodes, seed] = [Number(values.nodes), Number(values['hostile-nodes']), Number(values.seed)];
+if (![nodes, hostileNodes, seed].every(Number.isInteger) || nodes < 10 || hostileNodes < 10) {
+  console.error('Expected --nodes and --hostile-nodes to be integers from 10, and --seed to be an integer');
+  process.exit(2);
+}
+
+const { rows, figures } = honestRoom(nodes, seed);
+const all = [...rows, ...hostileRoom(hostileNodes, seed)];
+console.log(`${nodes} nodes, and ${hostileNodes} of which a tenth is hostile; seed ${seed}\n`);
+console.log('| what | must | measured |  |\n| --- | --- | --- | --- |');
+for (const { what, must, got, isMet } of all)
+  console.log(`| ${what} | ${must} | ${got} | ${isMet ? 'yes' : '**NO**'} |`);
+console.log(`\n${(process.cpuUsage().user / 1e6).toFixed(0)} s of CPU time`);
+
+if (values.docs !== undefined) {
+  const folder = join(values.docs, 'measured');
+  mkdirSync(folder, { recursive: true });
+  for (const [name, picture] of picturesOf(figures)) writeFileSync(join(folder, name), picture);
+}
+process.exit(all.every(({ isMet }) => isMet) ? 0 : 1);
