@@ -94,25 +94,31 @@ class BothMachines implements Gossip {
     }
   }
 
-  /** What the overlay wants done, and what the broadcast wants since it has other neighbours. */
+  /** What the overlay wants done, then what the broadcast wants since it has other neighbours. */
   #fromOverlay(outputs: readonly OverlayOutput[], now: number): readonly GossipOutput[] {
     if (!outputs.some(({ type }) => type === 'up' || type === 'down')) return outputs;
-    const all: GossipOutput[] = [];
+    const wanted: BroadcastOutput[] = [];
+    const gone = new Set<PeerId>();
     for (const output of outputs) {
-      all.push(output);
-      if (output.type === 'up' || output.type === 'down')
-        all.push(...this.#fromBroadcast(this.broadcast.handle(output, now), now));
+      if (output.type !== 'up' && output.type !== 'down') continue;
+      wanted.push(...this.broadcast.handle(output, now));
+      if (output.type === 'down') gone.add(output.id);
+      else gone.delete(output.id);
     }
-    return all;
+    // When it heard of the first that is gone, it did not know of the next.
+    const possible = wanted.filter((output) => output.type !== 'send' || !gone.has(output.to));
+    return [...outputs, ...this.#fromBroadcast(possible, now)];
   }
 
-  /** What the broadcast wants done; the overlay hears of those who are suspect. */
+  /** What the broadcast wants done; then the overlay hears of those who are suspect. */
   #fromBroadcast(outputs: readonly BroadcastOutput[], now: number): readonly GossipOutput[] {
     const all: GossipOutput[] = [];
+    const suspects: OverlayInput[] = [];
     for (const output of outputs) {
-      if (output.type === 'suspect') all.push(...this.#fromOverlay(this.overlay.handle(output, now), now));
+      if (output.type === 'suspect') suspects.push(output);
       else all.push(output);
     }
+    for (const suspect of suspects) all.push(...this.#fromOverlay(this.overlay.handle(suspect, now), now));
     return all;
   }
 }

@@ -10,6 +10,7 @@ import { CALLER_TARGETS } from './targets/callers.js';
 import { connectionTargets } from './targets/connections.js';
 import { GATEWAY_TARGETS } from './targets/gateways.js';
 import { MESSAGE_TARGETS } from './targets/messages.js';
+import { ROOM_TARGETS } from './targets/rooms.js';
 import { REMOTE_TARGETS } from './targets/remote.js';
 import { serverTargets } from './targets/servers.js';
 import { SIGNAL_TARGETS } from './targets/signals.js';
@@ -35,6 +36,7 @@ const all: readonly Target[] = [
   ...REMOTE_TARGETS,
   ...MESSAGE_TARGETS,
   ...SIGNAL_TARGETS,
+  ...ROOM_TARGETS,
   ...GATEWAY_TARGETS,
   ...CALLER_TARGETS,
   ...STUN_TARGETS,

@@ -1,5 +1,8 @@
 import { createGossip } from '../../lib/rooms/gossip.js';
 import type { Member } from '../../lib/rooms/machine.js';
+import { Chance } from '../fuzz/chance.js';
+import { mutated } from '../fuzz/mutate.js';
+import { ROOM_TARGETS } from '../fuzz/targets/rooms.js';
 
 const member = (id: string): Member => ({ id, unl: id, dialable: true });
 
@@ -43,6 +46,31 @@ describe('Both machines of a room', () => {
       { type: 'down', id: 'a' },
       { type: 'close', id: 'a' },
     ]);
+  });
+
+  it('send nothing to a neighbour that is closed in the same moment', () => {
+    const gossip = createGossip({ self: member('me'), random: () => 0 });
+    for (const id of ['a', 'b']) {
+      gossip.handle({ type: 'opened', member: member(id) }, 0);
+      gossip.handle({ type: 'received', from: id, message: { type: 'neighbour', priority: 'low' } }, 0);
+    }
+    // Now both may be taken for the way on when the other goes.
+    gossip.handle({ type: 'received', from: 'b', message: { type: 'prune' } }, 0);
+    const outputs = gossip.handle({ type: 'leave' }, 0);
+    const closed = new Set<string>();
+    for (const output of outputs) {
+      if (output.type === 'close') closed.add(output.id);
+      if (output.type === 'send') expect(closed).not.toContain(output.to);
+    }
+    expect(closed.size).toBe(2);
+  });
+
+  it('keep within their bounds, and speak by open channels only, whatever peers send', () => {
+    const chance = new Chance(1);
+    for (const { seeds, run } of ROOM_TARGETS) {
+      for (let i = 0; i < 3_000; i++) run(mutated(seeds, chance), chance);
+    }
+    expect(ROOM_TARGETS.length).toBe(1);
   });
 
   it('are woken when the first of them wants it', () => {
