@@ -48,6 +48,7 @@ import {
 } from './messages.js';
 import type { Asked, DhtNode } from './node.js';
 import { Shelf, type Kept } from './shelf.js';
+import { TopicKeeper } from './topic-keeper.js';
 
 /** A receiver renews its announcement every 25 s; one renewal may be lost. */
 const ANNOUNCED_MS = 60_000;
@@ -64,6 +65,9 @@ const MAX_PUSH_AGAIN_MS = 30_000;
 
 /** Hosts whose rates are remembered. */
 const MAX_HOSTS = 10_000;
+
+/** What only a caller is answered who receives at its address. */
+const NEEDING_TOKEN: readonly number[] = [COMMAND.announce, COMMAND.store, COMMAND.join];
 
 /** What a keeper needs. */
 interface KeeperConfig {
@@ -83,6 +87,8 @@ export interface Keeper {
   store$(request: StoreRequest, seenAt: string | undefined): Observable<StoreAnswer>;
   /** While subscribed to, delivers parts for this node's own peer. Never emits. */
   announce$(peerId: PeerId, push: Push): Observable<never>;
+  /** The members of topics that it keeps. */
+  readonly topics: TopicKeeper;
 }
 
 interface Announced {
@@ -115,6 +121,7 @@ export function createKeeper({ node, limits, runtime: { scheduler, random } }: K
     gone.next();
   });
   const added = new Subject<Waiting>();
+  const topics = new TopicKeeper({ node, limits, now });
   const mayAsk = siteBuckets({
     perSecond: limits.requestsPerSecond,
     burst: limits.requestBurst,
@@ -261,13 +268,16 @@ export function createKeeper({ node, limits, runtime: { scheduler, random } }: K
       if (value.length >= FIND_PADDING.length) reply(VERSION, { token: true, closer: true });
       return EMPTY;
     }
-    const known = command === COMMAND.announce || command === COMMAND.store;
-    if (!known) {
+    if (!NEEDING_TOKEN.includes(command)) {
       refuse();
       return EMPTY;
     }
     if (token === undefined) {
       reply(encodeAnswer({ status: STATUS.tokenNeeded, receipt: undefined }), { token: true });
+      return EMPTY;
+    }
+    if (command === COMMAND.join) {
+      reply(topics.onJoin(asked));
       return EMPTY;
     }
     if (command === COMMAND.announce) {
@@ -287,6 +297,7 @@ export function createKeeper({ node, limits, runtime: { scheduler, random } }: K
   }
 
   return {
+    topics,
     serve$: merge(node.asked$.pipe(mergeMap(answer$)), added.pipe(mergeMap(pushed$))).pipe(ignoreElements()),
     store$: (request, seenAt) => store$(request, seenAt, OWN),
     announce$: (peerId, push) =>

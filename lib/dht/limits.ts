@@ -13,6 +13,12 @@ export interface DhtLimits {
   readonly announcements: number;
   /** Receivers at one IPv4 address: a household, an office, a small carrier NAT. */
   readonly announcementsPerHost: number;
+  /** Members of topics. */
+  readonly members: number;
+  /** Members at one IPv4 address, of all topics. */
+  readonly membersPerHost: number;
+  /** Members of one topic. With as many, the newest of the host that has most gives way to one of a host that has less. */
+  readonly membersPerTopic: number;
   /** Requests a second from one IPv4 address, on average. */
   readonly requestsPerSecond: number;
   /** Requests at once from one IPv4 address: a large parcel has 17 parts. */
@@ -25,6 +31,9 @@ export const DEFAULT_DHT_LIMITS: DhtLimits = {
   partsPerReceiver: 256,
   announcements: 20_000,
   announcementsPerHost: 256,
+  members: 20_000,
+  membersPerHost: 512,
+  membersPerTopic: 256,
   requestsPerSecond: 50,
   requestBurst: 500,
 };

@@ -12,10 +12,18 @@ import { KEEP_MAX_MS, PARCEL_MAX_BYTES } from '../parcel.js';
 //   PUSH      secret 16 · part · seenAt 4 · bytes                  → signature 64
 //   part      digest 32 · index 1 · count 1
 //
+// JOIN is in `topic-messages.ts`.
+//
 // Version 2: a part has no number any more. The order of signals is in what their sender signs.
 
 /** The commands, out of the way of those of other programs that build on dht-rpc. */
-export const COMMAND = { find: 0x7270, announce: 0x7271, store: 0x7272, push: 0x7273 } as const;
+export const COMMAND = {
+  find: 0x7270,
+  announce: 0x7271,
+  store: 0x7272,
+  push: 0x7273,
+  join: 0x7274,
+} as const;
 
 /** What a node answers. */
 export const STATUS = {

@@ -13,6 +13,7 @@ import {
 } from '../../lib/connection/channels/frames.js';
 import { messageDecoder } from '../../lib/link/messages.js';
 import * as dht from '../../lib/dht/messages.js';
+import * as topics from '../../lib/dht/topic-messages.js';
 import { digestOfPiece, PIECE_BYTES, PieceDigests } from '../../lib/files/digests.js';
 import { encodeHeader, FrameDecoder as FilesFrameDecoder } from '../../lib/files/frames.js';
 import * as files from '../../lib/files/messages.js';
@@ -283,6 +284,8 @@ export const CODECS: Readonly<Record<string, Codec>> = {
     (bytes) => dht.decodePush(bytesOf(bytes)),
     ({ secret, push }) => dht.encodePush(secret, push),
   ),
+  'dht-join': codec((bytes) => topics.decodeJoin(bytesOf(bytes)), topics.encodeJoin),
+  'dht-members': codec((bytes) => topics.decodeMembers(bytesOf(bytes)), topics.encodeMembers),
   'dht-answer': codec((bytes) => dht.decodeAnswer(bytesOf(bytes)), dht.encodeAnswer),
   'dht-receipt': codec(
     (wire) => {
@@ -391,6 +394,17 @@ export const COMPUTED: Readonly<Record<string, (given: Fields) => unknown>> = {
   'dht-mailbox': ({ receiver }) => dht.mailboxOf(identityNamed(receiver).peerId),
   'dht-parts': ({ parcel }) =>
     dht.toParts(bytesOf(parcel)).map(({ bytes, ...part }) => ({ ...part, length: bytes.length })),
+  'dht-place': ({ topic }) => topics.placeOf(bytesOf(topic)),
+  'dht-membership': ({ signer, token, nodeId, at, topic, near, unl }) => {
+    const endpoint = parseEndpoint(textOf(at));
+    if (endpoint === undefined) throw new Error('Expected an endpoint');
+    const signed = topics.membershipOf(bytesOf(token), bytesOf(nodeId), endpoint, bytesOf(topic), bytesOf(unl));
+    const signature = identityNamed(signer).sign(signed);
+    return {
+      signed,
+      request: topics.encodeJoin({ topic: bytesOf(topic), near: bytesOf(near), signature, unl: bytesOf(unl) }),
+    };
+  },
   'dht-announcement': ({ signer, token, nodeId, at, secret }) => {
     const endpoint = parseEndpoint(textOf(at));
     if (endpoint === undefined) throw new Error('Expected an endpoint');

@@ -24,9 +24,10 @@ import {
 } from 'rxjs';
 import { announced$ } from '../../dht/announce.js';
 import { createInbox } from '../../dht/inbox.js';
-import { createKeeper } from '../../dht/keeper.js';
+import { createKeeper, type Keeper } from '../../dht/keeper.js';
 import { dhtLimits, type DhtLimits } from '../../dht/limits.js';
 import { COMMAND, decodePush, FIND_PADDING, mailboxOf } from '../../dht/messages.js';
+import { meet$, type Meeting } from '../../dht/meet.js';
 import { Neighbours } from '../../dht/neighbours.js';
 import { dhtNode$, type DhtNode, type DhtNodeConfig } from '../../dht/node.js';
 import { createSender, type Send } from '../../dht/send.js';
@@ -35,6 +36,7 @@ import { failureOf, reasonOf, TimeoutError, UnavailableError } from '../../error
 import type { Identity } from '../../identity.js';
 import { addressesOf$ } from '../../link/names.js';
 import type { Runtime } from '../../runtime.js';
+import type { UnlV3 } from '../../unl/types.js';
 import type { SignalTrace } from '../steps.js';
 import { KEEP_MAX_MS, PARCEL_MAX_BYTES } from '../../parcel.js';
 import type { Carrier, Delivery, Parcel } from '../carrier.js';
@@ -58,10 +60,17 @@ interface DhtCarrierConfig extends DhtNodeConfig {
 export interface DhtCarrier extends Carrier {
   /** The public UDP address of this node, as far as the nodes of the DHT agree; for information. */
   readonly observed$: Observable<Endpoint | undefined>;
+  /**
+   * Lists this node under a topic of 32 bytes, and tells who else is: what each round has come to. Never completes or fails.
+   *
+   * @param own$ this node's locator, whenever it changes; replays the latest.
+   */
+  meet$(topic: Buffer, own$: Observable<UnlV3>): Observable<Meeting>;
 }
 
 interface Joined {
   readonly node: DhtNode;
+  readonly keeper: Keeper;
   readonly send: Send;
   readonly parcel$: Observable<Parcel>;
 }
@@ -83,6 +92,7 @@ export function dhtCarrier({ identity, runtime, trace, limits: overrides, ...con
       const keeper = createKeeper({ node, runtime, limits });
       const joined: Joined = {
         node,
+        keeper,
         send: createSender({ node, keeper, runtime }),
         parcel$: received$(node, keeper),
       };
@@ -127,7 +137,7 @@ export function dhtCarrier({ identity, runtime, trace, limits: overrides, ...con
     for (const server of config.bootstrap) tell(server, failureOf(error, 'node of the DHT'));
   }
 
-  function received$(node: DhtNode, keeper: ReturnType<typeof createKeeper>): Observable<Parcel> {
+  function received$(node: DhtNode, keeper: Keeper): Observable<Parcel> {
     return defer(() => {
       const mailbox = mailboxOf(identity.peerId);
       if (mailbox === undefined) return EMPTY;
@@ -171,6 +181,7 @@ export function dhtCarrier({ identity, runtime, trace, limits: overrides, ...con
     name: 'dht',
     parcel$: whileJoined$(({ parcel$ }) => parcel$),
     observed$: whileJoined$(({ node }) => node.observed$),
+    meet$: (topic, own$) => whileJoined$(({ node, keeper }) => meet$({ node, keeper, identity, runtime }, topic, own$)),
     send$: (to, bytes, { keepMs }) => {
       if (bytes.length > PARCEL_MAX_BYTES) return of<Delivery>('absent');
       return joined$.pipe(

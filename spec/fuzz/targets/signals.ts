@@ -11,6 +11,7 @@ import { formatUnl } from '../../../lib/unl.js';
 import { parseJsonObject } from '../../../lib/validate.js';
 import { lanUnlOf } from '../../support/lan.js';
 import * as dht from '../../../lib/dht/messages.js';
+import * as topics from '../../../lib/dht/topic-messages.js';
 import * as mqttPacket from 'mqtt-packet';
 import { Discovery } from '../../../lib/lan/discovery.js';
 import { decodeMessage, encodeMessage, MESSAGE_MAX_BYTES } from '../../../lib/lan/dns.js';
@@ -114,7 +115,7 @@ const PART = dht.toParts(Buffer.from('a parcel'))[0];
 
 const dhtMessages: Target = {
   name: 'DHT messages',
-  reaches: ['lib/dht/messages'],
+  reaches: ['lib/dht/messages', 'lib/dht/topic-messages'],
   seeds: [
     dht.encodeAnnounce(bob, Buffer.alloc(dht.SECRET_BYTES, 1), Buffer.from('token')),
     dht.encodeAnnounce(bob, Buffer.alloc(dht.SECRET_BYTES, 1), undefined),
@@ -124,11 +125,25 @@ const dhtMessages: Target = {
           dht.encodeStore({ to: Buffer.alloc(32, 2), part: PART, keepMs: 60_000 }),
           dht.encodePush(Buffer.alloc(dht.SECRET_BYTES, 1), { part: PART, seenAt: '198.51.100.7' }),
         ]),
+    topics.encodeJoin({
+      topic: Buffer.alloc(32, 3),
+      near: Buffer.alloc(32, 6),
+      signature: Buffer.alloc(64, 4),
+      unl: Buffer.alloc(60, 5),
+    }),
+    topics.encodeMembers([
+      { seenAt: '198.51.100.7', unl: Buffer.alloc(60, 5) },
+      { seenAt: undefined, unl: Buffer.alloc(384, 7) },
+    ]),
     dht.encodeAnswer({ status: dht.STATUS.ok, receipt: undefined }),
     dht.encodeAnswer({ status: dht.STATUS.delivered, receipt: Buffer.alloc(64, 4) }),
   ],
   run: (input) => {
     dht.decodeAnnounce(input);
+    const join = topics.decodeJoin(input);
+    if (join !== undefined) expectThat(topics.encodeJoin(join).equals(input), 'Expected the same bytes', join.topic);
+    const members = topics.decodeMembers(input);
+    if (members !== undefined) expectThat(topics.encodeMembers(members).equals(input), 'Expected the same bytes');
     const store = dht.decodeStore(input);
     if (store !== undefined) expectThat(dht.encodeStore(store).equals(input), 'Expected the same bytes', store.keepMs);
     const pushed = dht.decodePush(input);
