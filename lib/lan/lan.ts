@@ -1,5 +1,7 @@
 import {
+  BehaviorSubject,
   catchError,
+  combineLatest,
   concatMap,
   defaultIfEmpty,
   defer,
@@ -7,6 +9,7 @@ import {
   distinctUntilChanged,
   EMPTY,
   filter,
+  finalize,
   map,
   merge,
   mergeMap,
@@ -28,11 +31,11 @@ import type { Identity, PeerId } from '../identity.js';
 import type { Runtime } from '../runtime.js';
 import { isServicePort, MAX_HEARSAY } from '../unl/dialable.js';
 import { formatUnl } from '../unl.js';
-import type { UnlV3 } from '../unl/types.js';
+import type { UnlEndpoint, UnlV3 } from '../unl/types.js';
 import { parcels$, sendParcel$, type LanParcel } from './exchange.js';
 import { LocalNetwork, type LocalNetworkConfig } from './local-network.js';
 import type { Heard } from './neighbourhood.js';
-import { signStatement } from './statement.js';
+import { isUnder, signStatement } from './statement.js';
 
 /**
  * A node that is looked for has so long to answer, in milliseconds. On a local network an answer takes a few, but one that has just answered
@@ -88,6 +91,8 @@ export class Lan {
   readonly parcel$: Observable<LanParcel>;
 
   readonly #network: LocalNetwork;
+  /** The topics under which this node wants to be found, and by how many each. */
+  readonly #topics = new BehaviorSubject<readonly Buffer[]>([]);
   #lastTime = 0;
 
   constructor(readonly config: LanConfig) {
@@ -106,9 +111,35 @@ export class Lan {
     return this.#network.whileRunning$(
       this.#heard$(peerId).pipe(
         mergeMap((heard) => this.#endpointsOf(heard)),
+        map(({ address, port }) => ({ address, port })),
         distinct(formatEndpoint),
       ),
     );
+  }
+
+  /**
+   * While subscribed to, says that this node wants to be found under a topic, and tells who else does, with those of its endpoints that are on this
+   * network: at once, and whenever that changes. Never completes, never fails. Of more than eight topics the first are said.
+   *
+   * @param topic 32 bytes.
+   */
+  meet$(topic: Buffer): Observable<readonly UnlV3[]> {
+    const { scheduler } = this.config.runtime;
+    const met$ = defer(() => {
+      this.#topics.next([...this.#topics.value, topic]);
+      return this.#network.changed$.pipe(
+        startWith(undefined),
+        throttleTime(TOLD_MS, scheduler, { leading: true, trailing: true }),
+        map(() => this.#network.discovery.neighbours.filter(({ claim }) => isUnder(claim, topic))),
+        map((all) => all.map((heard) => ({ ...heard.claim.locator, endpoints: this.#endpointsOf(heard) }))),
+        distinctUntilChanged((one, other) => JSON.stringify(one) === JSON.stringify(other)),
+        finalize(() => {
+          const left = this.#topics.value.indexOf(topic);
+          this.#topics.next(this.#topics.value.filter((_, index) => index !== left));
+        }),
+      );
+    });
+    return this.#network.whileRunning$(met$);
   }
 
   /** Sends a sealed signal. Emits once whether the peer has it, and completes. Never fails. */
@@ -160,7 +191,7 @@ export class Lan {
   }
 
   /** A node's endpoints on the networks by which it was heard: who is on one of them may not send this node to another. */
-  #endpointsOf({ claim: { locator }, by }: Heard): readonly Endpoint[] {
+  #endpointsOf({ claim: { locator }, by }: Heard): readonly UnlEndpoint[] {
     return (
       locator.endpoints
         .filter(({ kind, port }) => kind === 'lan' && !isServicePort(port))
@@ -168,7 +199,6 @@ export class Lan {
         .slice(0, MAX_LAN_ENDPOINTS)
         .filter(({ address }) => this.#network.isHere(address, by))
         .slice(0, MAX_HEARSAY)
-        .map(({ address, port }) => ({ address, port }))
     );
   }
 
@@ -217,9 +247,9 @@ export class Lan {
   #announced$(port: number): Observable<never> {
     return new Observable((subscriber) => {
       subscriber.add(
-        this.config.own$.subscribe({
-          next: (own) => {
-            this.#announce(own, port);
+        combineLatest([this.config.own$, this.#topics]).subscribe({
+          next: ([own, topics]) => {
+            this.#announce(own, port, topics);
           },
           error: (error: unknown) => {
             subscriber.error(error);
@@ -234,11 +264,12 @@ export class Lan {
     });
   }
 
-  #announce(own: UnlV3, port: number): void {
+  #announce(own: UnlV3, port: number, all: readonly Buffer[]): void {
     const { identity, runtime } = this.config;
     // Later than the last one, whatever the clock does.
     this.#lastTime = Math.max(Math.floor(runtime.timeOfDay()), this.#lastTime + 1);
-    const texts = signStatement(identity, { time: this.#lastTime, port, unl: formatUnl(own) });
+    const topics = all.filter((topic, index) => all.findIndex((other) => other.equals(topic)) === index);
+    const texts = signStatement(identity, { time: this.#lastTime, port, unl: formatUnl(own), topics });
     const endpoints = own.endpoints.filter(({ kind }) => kind === 'lan');
     this.#network.act((discovery) => {
       discovery.announce({ texts, endpoints });

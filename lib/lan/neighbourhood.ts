@@ -119,7 +119,7 @@ export class Neighbourhood {
     const known = this.#entries.get(claim.peerId);
     const said = Buffer.concat(texts).toString('latin1');
     if (known?.said === said) return this.#renew(known, ttl, from.interfaceName) ? claim.peerId : undefined;
-    if (ttl > 0 && (known === undefined || claim.time > known.claim.time)) this.#learn(claim, said, ttl, from);
+    if (ttl > 0 && (known === undefined || isLater(claim, known.claim))) this.#learn(claim, said, ttl, from);
     return undefined;
   }
 
@@ -182,6 +182,11 @@ export class Neighbourhood {
     this.#room.leave(entry.site, peerId);
     this.#changes++;
   }
+}
+
+/** Of two statements of the same time the one with topics counts: somebody may have left them out. */
+function isLater(claim: Claim, known: Claim): boolean {
+  return claim.time > known.time || (claim.time === known.time && claim.marks.length > known.marks.length);
 }
 
 /** Who is counted for what comes from an address: on one link all link-local addresses are of one /64, but of many hosts. */

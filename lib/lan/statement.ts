@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readPort } from '../endpoint.js';
 import { nodeIdOf, peerIdToKey, SIGNATURE_LENGTH, verifySignature, type Identity, type PeerId } from '../identity.js';
 import { parseUnl, UNL_MAX_LENGTH } from '../unl.js';
@@ -10,9 +11,14 @@ import { decodeBase64Url, readTime } from '../validate.js';
 //   t=<when it was said, in milliseconds since the epoch: of two statements of a node the later one counts>
 //   s=<the TCP port at which it takes signals>
 //   u=<its locator; what does not fit goes on in u2 and u3>
+//   r=<the topics under which it wants to be found: of each a mark of 16 bytes, in base64url one behind the other>
+//   h=<its signature for these, base64url>
 //   g=<its signature, base64url>
 //
-// Signed is the text `rxp2p lan 1 <t> <s> <locator>`. The locator has the key that the signature is checked by.
+// A mark is the first half of the SHA-256 of `rxp2p lan topic 1 <t> ` and the topic: who knows the topic knows the mark, and nobody can tell by it
+// what is the same as before. Signed is `rxp2p lan topics 1 <t> <r>`. Nodes that are older than topics ignore both.
+//
+// Signed otherwise is the text `rxp2p lan 1 <t> <s> <locator>`. The locator has the key that the signature is checked by.
 
 /** The service of all nodes (RFC 6763 §4.1). */
 export const SERVICE = '_rxp2p._tcp.local';
@@ -22,7 +28,18 @@ const VERSION = '1';
 /** A string of a TXT record has 255 bytes at most (RFC 1035 §3.3.14), of which a few are the key. */
 const PIECE_LENGTH = 250;
 
+/** Marks of one to eight topics. */
+const MARKS = /^(?:[A-Za-z0-9_-]{22}){1,8}$/;
+
 const LOCATOR_KEYS = ['u', 'u2', 'u3'];
+
+/** Topics of one statement: they fit into one string. */
+export const MAX_LAN_TOPICS = 8;
+
+const MARK_BYTES = 16;
+
+/** The length of a mark in base64url. */
+const MARK_LENGTH = 22;
 
 /** The strings of a statement, and others that a later version may add. */
 const MAX_TEXTS = 16;
@@ -38,10 +55,16 @@ export interface Statement {
   readonly port: number;
   /** Its locator, as text. */
   readonly unl: string;
+  /** The topics under which it wants to be found, each 32 bytes. Default: none. */
+  readonly topics?: readonly Buffer[];
 }
 
 /** A statement as it was read, its signature not checked yet. */
-export interface Claim extends Statement {
+export interface Claim extends Omit<Statement, 'topics'> {
+  /** The marks of its topics, one behind the other; empty where there are none. */
+  readonly marks: string;
+  /** The signature for these. */
+  readonly marksSignature: Buffer | undefined;
   readonly peerId: PeerId;
   /** The name of its service. */
   readonly instance: string;
@@ -68,7 +91,13 @@ export function signStatement(identity: Identity, statement: Statement): Buffer[
     return piece === '' ? [] : [`${key}=${piece}`];
   });
   const signature = identity.sign(signedOf(statement)).toString('base64url');
-  const texts = [`v=${VERSION}`, `t=${time}`, `s=${port}`, ...pieces.flat(), `g=${signature}`];
+  const marks = (statement.topics ?? [])
+    .slice(0, MAX_LAN_TOPICS)
+    .map((topic) => markOf(time, topic))
+    .join('');
+  const topics =
+    marks === '' ? [] : [`r=${marks}`, `h=${identity.sign(signedMarks(time, marks)).toString('base64url')}`];
+  const texts = [`v=${VERSION}`, `t=${time}`, `s=${port}`, ...pieces.flat(), ...topics, `g=${signature}`];
   return texts.map((text) => Buffer.from(text));
 }
 
@@ -84,15 +113,40 @@ export function readStatement(texts: readonly Buffer[]): Claim | undefined {
   if (fields.get('v') !== VERSION || time === undefined || port === undefined) return undefined;
   if (locator === undefined || signature?.length !== SIGNATURE_LENGTH) return undefined;
   const { peerId } = locator;
-  return { time, port, unl, peerId, instance: instanceOf(peerId) ?? '', locator, signature };
+  const instance = instanceOf(peerId) ?? '';
+  const marks = fields.get('r') ?? '';
+  const marksSignature = decodeBase64Url(fields.get('h') ?? '');
+  const areMarks = marks === '' || (MARKS.test(marks) && marksSignature?.length === SIGNATURE_LENGTH);
+  if (!areMarks) return undefined;
+  return { time, port, unl, peerId, instance, locator, signature, marks, marksSignature };
+}
+
+/** The mark of a topic in a statement of that time. */
+export function markOf(time: number, topic: Buffer): string {
+  const digest = createHash('sha256').update(`rxp2p lan topic 1 ${time} `).update(topic).digest();
+  return digest.subarray(0, MARK_BYTES).toString('base64url');
+}
+
+/** Whether a node wants to be found under a topic. */
+export function isUnder({ time, marks }: Pick<Claim, 'time' | 'marks'>, topic: Buffer): boolean {
+  const mark = markOf(time, topic);
+  for (let at = 0; at < marks.length; at += MARK_LENGTH) if (marks.startsWith(mark, at)) return true;
+  return false;
 }
 
 /** Whether the node that a statement is of has signed it. */
 export function isSigned(claim: Claim): boolean {
-  return verifySignature(claim.peerId, signedOf(claim), claim.signature);
+  const { peerId, time, marks, marksSignature, signature } = claim;
+  if (!verifySignature(peerId, signedOf(claim), signature)) return false;
+  if (marks === '') return true;
+  return marksSignature !== undefined && verifySignature(peerId, signedMarks(time, marks), marksSignature);
 }
 
-function signedOf({ time, port, unl }: Statement): Buffer {
+function signedMarks(time: number, marks: string): Buffer {
+  return Buffer.from(`rxp2p lan topics ${VERSION} ${time} ${marks}`);
+}
+
+function signedOf({ time, port, unl }: Omit<Statement, 'topics'>): Buffer {
   return Buffer.from(`rxp2p lan ${VERSION} ${time} ${port} ${unl}`);
 }
 

@@ -10,11 +10,12 @@ import type { Runtime } from '../runtime.js';
 import { sessionsIn, signalRoundTripMs, type Findings } from '../self/findings.js';
 import type { LocatorForm } from '../self/locator-form.js';
 import { isOneAddress, localAddresses, locate } from '../self/locator.js';
+import type { DhtCarrier } from '../signalling/carriers/dht.js';
 import { signallingOver } from '../signalling/over-carriers.js';
 import type { TechniqueHost } from '../techniques/host.js';
 import type { Trace } from '../trace.js';
 import type { Unl } from '../unl/types.js';
-import { carriersOf } from './carriers.js';
+import { carriersOf, dhtOf } from './carriers.js';
 import { localNetworkOf } from './local-network.js';
 import { kindOf } from './security.js';
 
@@ -35,6 +36,8 @@ export interface Node {
   readonly host: TechniqueHost;
   /** The local network, where it wants to be found there. */
   readonly lan: Lan | undefined;
+  /** The DHT, where it takes part in one. */
+  readonly dht: DhtCarrier | undefined;
   readonly locatorForm: LocatorForm;
   /** The sessions with its rendezvous servers, whenever they change. */
   readonly sessions$: Observable<readonly RendezvousSession[]>;
@@ -50,6 +53,7 @@ export function nodeOf({ config, runtime, findings$, findings, trace }: NodeConf
   const network$ = networkOf$(config, runtime);
   const own = () => ownIn(findings(), config, locatorForm);
   const lan = localNetworkOf({ config, findings$, own, network$, runtime, trace });
+  const dht = dhtOf(config, runtime, trace);
   const host: TechniqueHost = {
     config,
     runtime,
@@ -61,7 +65,7 @@ export function nodeOf({ config, runtime, findings$, findings, trace }: NodeConf
     looksForItself: config.turn.length > 0 && config.relay !== false,
     signalling: signallingOver({
       identity,
-      carriers: carriersOf(config, sessions$, lan, runtime, trace),
+      carriers: carriersOf(config, sessions$, { lan, dht }, runtime, trace),
       addressOf: (peerId) => sightings.addressOf(peerId),
       runtime,
       trace,
@@ -72,7 +76,7 @@ export function nodeOf({ config, runtime, findings$, findings, trace }: NodeConf
     roundTripMs: (family) => signalRoundTripMs(findings(), family),
     trace,
   };
-  return { host, lan, locatorForm, sessions$ };
+  return { host, lan, dht, locatorForm, sessions$ };
 }
 
 /** Looks at this machine's network for as long as anybody wants to know. */

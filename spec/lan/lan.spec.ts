@@ -139,6 +139,35 @@ describe('The local network', () => {
     expect(bob.steps).toEqual([{ type: 'lan', state: 'joined', address: bob.address }]);
   });
 
+  it('brings nodes together that want to be found under the same topic, for as long as they do', async () => {
+    const [alice, bob, carol] = [new Node(), new Node(), new Node()];
+    for (const node of [alice, bob, carol]) node.come();
+    const [chess, go] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)];
+    const meeting = (node: Node, topic: Buffer) => {
+      const met = new BehaviorSubject<readonly string[]>([]);
+      const subscription = lab.use(
+        node.lan.meet$(topic).subscribe((all) => {
+          met.next(all.map((unl) => formatUnl(unl)).toSorted());
+        }),
+      );
+      const until = (...others: readonly Node[]) => {
+        const wanted = others.map(({ identity, address }) => formatUnl(lanUnlOf(identity, address))).toSorted();
+        return firstValueFrom(met.pipe(filter((all) => JSON.stringify(all) === JSON.stringify(wanted))));
+      };
+      return { until, subscription };
+    };
+    const [here, there] = [meeting(alice, chess), meeting(bob, chess)];
+    await Promise.all([here.until(bob), there.until(alice)]);
+    const elsewhere = meeting(carol, go);
+    await carol.sees(alice, bob);
+    await elsewhere.until();
+    const both = meeting(carol, chess);
+    await Promise.all([here.until(bob, carol), both.until(alice, bob)]);
+    there.subscription.unsubscribe();
+    await here.until(carol);
+    await carol.sees(alice, bob);
+  });
+
   it('tells where a peer is, also when that changes, and nothing of who is not there', async () => {
     const [alice, bob] = await pair();
     const find = (node: Node) => firstValueFrom(alice.lan.find$(node.identity.peerId).pipe(toArray()));

@@ -1,5 +1,5 @@
 import { createIdentity } from '../../lib/identity.js';
-import { hostOf, instanceOf, isSigned, readStatement, signStatement } from '../../lib/lan/statement.js';
+import { hostOf, instanceOf, isSigned, isUnder, readStatement, signStatement } from '../../lib/lan/statement.js';
 import { formatUnl } from '../../lib/unl.js';
 import type { UnlEndpoint } from '../../lib/unl/types.js';
 import { lanUnlOf } from '../support/lan.js';
@@ -34,6 +34,37 @@ describe('What a node says of itself on the local network', () => {
     const claim = readStatement(long);
     expect(claim?.unl).toBe(unl);
     expect(claim && isSigned(claim)).toBeTrue();
+  });
+
+  it('says under which topics it wants to be found, to those who know them', () => {
+    const topics = Array.from({ length: 8 }, (_, index) => Buffer.alloc(32, index + 1));
+    const more = signStatement(identity, { ...statement, topics: [...topics, Buffer.alloc(32, 9)] });
+    expect(Math.max(...more.map(({ length }) => length))).toBeLessThanOrEqual(255);
+    const claim = readStatement(more);
+    if (claim === undefined) throw new Error('Expected a statement');
+    expect(isSigned(claim)).toBeTrue();
+    expect(topics.map((topic) => isUnder(claim, topic))).toEqual(topics.map(() => true));
+    expect(isUnder(claim, Buffer.alloc(32, 9))).toBeFalse();
+    // What is said later does not tell whether the topics are the same.
+    const later = readStatement(signStatement(identity, { ...statement, time: statement.time + 1, topics }));
+    expect(later?.marks).not.toBe(claim.marks);
+    expect(later && isUnder(later, Buffer.alloc(32, 1))).toBeTrue();
+  });
+
+  it('is not signed when the topics are others than it says, and is none when they are no topics', () => {
+    const under = (topic: number) => signStatement(identity, { ...statement, topics: [Buffer.alloc(32, topic)] });
+    const textOf = (all: readonly Buffer[], key: string) => all.find((text) => text.toString().startsWith(`${key}=`));
+    const marks = textOf(under(2), 'r') ?? Buffer.alloc(0);
+    const forged = under(1).map((text) => (text.toString().startsWith('r=') ? marks : text));
+    const claim = readStatement(forged);
+    expect(claim).toBeDefined();
+    expect(claim && isSigned(claim)).toBeFalse();
+    const added = readStatement([...texts, marks, textOf(under(1), 'h') ?? Buffer.alloc(0)]);
+    expect(added && isSigned(added)).toBeFalse();
+    for (const wrong of ['r=AAAA', `r=${'A'.repeat(22 * 9)}`, `r=${'+'.repeat(22)}`]) {
+      expect(readStatement([...texts, Buffer.from(wrong), textOf(under(1), 'h') ?? Buffer.alloc(0)])).toBeUndefined();
+    }
+    expect(readStatement([...texts, marks])).toBeUndefined();
   });
 
   it('may have more, of a later version', () => {

@@ -19,7 +19,7 @@ import { encodeHeader, FrameDecoder as FilesFrameDecoder } from '../../lib/files
 import * as files from '../../lib/files/messages.js';
 import { receiptOf as lanReceiptOf } from '../../lib/lan/exchange.js';
 import { decodeMessage, encodeMessage } from '../../lib/lan/dns.js';
-import { instanceOf, isSigned, readStatement, signStatement } from '../../lib/lan/statement.js';
+import { instanceOf, isSigned, markOf, readStatement, signStatement } from '../../lib/lan/statement.js';
 import * as mqtt from '../../lib/mqtt/messages.js';
 import { parseEndpoint } from '../../lib/endpoint.js';
 import { peerIdToKey, verifySignature } from '../../lib/identity.js';
@@ -375,6 +375,7 @@ export const COMPUTED: Readonly<Record<string, (given: Fields) => unknown>> = {
       digests.add(await digestOfPiece(Buffer.from(new ArrayBuffer(Math.min(left, PIECE_BYTES))).fill(numberOf(byte))));
     return digests.whole;
   },
+  'lan-mark': ({ time, topic }) => markOf(Number(time), bytesOf(topic)),
   'lan-instance': ({ node }) => instanceOf(identityNamed(node).peerId),
   'room-keys': ({ name, secret }) =>
     secret === undefined ? openRoomKeys(textOf(name)) : secretRoomKeys(textOf(name), textOf(secret)),
