@@ -114,6 +114,6 @@ function foot(sections: readonly Section[], page: Page): string {
     other === undefined
       ? '<span></span>'
       : `<a href="${wayTo(page.url, other.url)}"><span>${name}</span>${escape(other.name)}</a>`;
-  return `<footer><nav class="turn" aria-label="Next and previous">${link(all[at - 1], 'Before')}${link(all[at + 1], 'Next')}</nav>
+  return `<footer><nav class="turn" aria-label="Next and previous">${link(all[at - 1], 'Previous')}${link(all[at + 1], 'Next')}</nav>
 <p><a href="${REPOSITORY}/blob/main/${page.source}">This page's source</a></p></footer>`;
 }

@@ -13,7 +13,7 @@ import { layOut } from './layout.js';
 import { linksBetween } from './links.js';
 import { markdownRenderer } from './markdown.js';
 import { readSections, type Page } from './pages.js';
-import { playgroundPage } from './playground.js';
+import { playgroundPage, roomPage } from './playground.js';
 import { searchScript, type SearchEntry } from './search-index.js';
 
 const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
@@ -29,7 +29,11 @@ function write(path: string, content: string): void {
 /** The programs of the pages, each as one classic script, which a page from a disk may load, too. */
 async function writeScripts(): Promise<void> {
   await build({
-    entryPoints: { site: join(SITE, 'client/main.ts'), playground: join(SITE, 'client/playground/main.ts') },
+    entryPoints: {
+      site: join(SITE, 'client/main.ts'),
+      playground: join(SITE, 'client/playground/main.ts'),
+      room: join(SITE, 'client/playground/room/main.ts'),
+    },
     outdir: join(OUT, 'assets'),
     bundle: true,
     format: 'iife',
@@ -69,7 +73,8 @@ cpSync(join(SITE, 'assets'), join(OUT, 'assets'), { recursive: true });
 const readme = pages.find(({ source }) => source === 'README.md')?.text ?? '';
 write('index.html', layOut({ ...homePage(readme, highlight), sections }));
 write('playground.html', layOut({ ...playgroundPage(), sections }));
+write('playground-rooms.html', layOut({ ...roomPage(), sections }));
 await writeScripts();
 const names = process.argv.includes('--without-api') ? [] : await writeApi(ROOT, OUT);
 write('assets/search-index.js', searchScript([...entries, ...names]));
-console.log(`${pages.length + 2} pages and ${names.length} names of the API are in ${OUT}`);
+console.log(`${pages.length + 3} pages and ${names.length} names of the API are in ${OUT}`);

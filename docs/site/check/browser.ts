@@ -24,6 +24,7 @@ const PAGES = [
   'playground.html#a=delta1&b=delta1',
   'playground.html#a=random&b=preserving',
   'playground.html#a=random&b=random',
+  'playground-rooms.html',
 ];
 
 const LOOKS = [
@@ -83,7 +84,8 @@ export async function checkPages(
         // Another address that differs by its end only is no other page.
         await page.goto('about:blank');
         await page.goto(`${pathToFileURL(site).href}/${path}`, { waitUntil: 'load' });
-        if (path.startsWith('playground')) await allSteps(page);
+        if (path.startsWith('playground.')) await allSteps(page);
+        if (path.startsWith('playground-rooms')) await saySomething(page);
         const wide = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
         if (wide !== 0) complain(`goes ${String(wide)} pixels beyond the right edge`);
         if (isAxed) {
@@ -118,6 +120,14 @@ async function allSteps(page: Page): Promise<void> {
     await page.keyboard.press('Enter');
   }
   await page.waitForSelector('.playground .outcome', { visible: true });
+}
+
+/** Has somebody say something in the playground of rooms, until everybody has it. */
+async function saySomething(page: Page): Promise<void> {
+  await page.waitForSelector('.room-actions button');
+  await page.focus('.room-actions button');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(`/reached 24 of 24/.test(document.querySelector('#room p')?.textContent ?? '')`);
 }
 
 /** Searches by the keyboard, and goes to what comes first. */
