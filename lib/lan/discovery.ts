@@ -1,4 +1,4 @@
-import { siteBuckets, tokenBucket } from '../bounds/rate-limit.js';
+import { sharedRate } from '../bounds/shared-rate.js';
 import type { PeerId } from '../identity.js';
 import type { Outgoing, Source } from '../link/multicast.js';
 import { Asker } from './asker.js';
@@ -7,9 +7,13 @@ import { Neighbourhood, siteOfNeighbour, type Heard } from './neighbourhood.js';
 import { Responder, type Announcement } from './responder.js';
 import { instanceOf, SERVICE } from './statement.js';
 
-/** Packets that are read: of one host, and of all. What is more is dropped unread. */
-const READ_OF_SITE = { perSecond: 50, burst: 500, maxSites: 1_000 };
-const READ = { perSecond: 500, burst: 2_000 };
+/** Packets that are read: of all hosts, of one, and what each is assured of: it says something a few times a minute. What is more is dropped unread. */
+const READ = {
+  all: { perSecond: 500, burst: 2_000 },
+  ofSite: { perSecond: 50, burst: 500 },
+  assured: { perSecond: 1, burst: 20 },
+  maxSites: 1_000,
+};
 
 /** What discovery needs of the outside. */
 interface DiscoveryConfig {
@@ -32,8 +36,7 @@ export class Discovery {
   readonly #neighbourhood: Neighbourhood;
   readonly #responder: Responder;
   readonly #asker: Asker;
-  readonly #mayReadOf: (site: string) => boolean;
-  readonly #mayRead: () => boolean;
+  readonly #mayRead: (site: string) => boolean;
 
   constructor(readonly config: DiscoveryConfig) {
     const { peerId, now } = config;
@@ -41,8 +44,7 @@ export class Discovery {
     this.#neighbourhood = new Neighbourhood(config);
     this.#responder = new Responder(config);
     this.#asker = new Asker({ ...config, neighbourhood: this.#neighbourhood, instance: this.#instance });
-    this.#mayReadOf = siteBuckets({ ...READ_OF_SITE, now });
-    this.#mayRead = tokenBucket({ ...READ, now });
+    this.#mayRead = sharedRate({ ...READ, now });
   }
 
   /** When {@link take} is to be called again; `undefined`: not before something happens. */
@@ -102,7 +104,7 @@ export class Discovery {
 
   /** Takes a packet of the local network. */
   receive(bytes: Buffer, from: Source): void {
-    if (!this.#mayReadOf(siteOfNeighbour(from.address)) || !this.#mayRead()) return;
+    if (!this.#mayRead(siteOfNeighbour(from.address))) return;
     const message = decodeMessage(bytes);
     if (message === undefined) return;
     const isOfResponder = from.port === this.config.port;

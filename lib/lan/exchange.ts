@@ -14,7 +14,7 @@ import {
 import { Admission } from '../bounds/admission.js';
 import { Gathered } from '../bounds/gathered.js';
 import { ownBytes } from '../bounds/own-bytes.js';
-import { siteBuckets, tokenBucket } from '../bounds/rate-limit.js';
+import { sharedRate } from '../bounds/shared-rate.js';
 import type { Endpoint } from '../endpoint.js';
 import { ProtocolError } from '../errors.js';
 import { SIGNATURE_LENGTH, verifySignature, type Identity, type PeerId } from '../identity.js';
@@ -37,9 +37,13 @@ const RECEIPT = Buffer.from('rxp2p lan receipt 1 ');
 /** Connections with signals that are open at the same time: of all hosts, and of one. A signal may wait a second for one before it. */
 const OPEN = { most: 256, mostOfSite: 64 };
 
-/** Connections that are taken: of one host, and of all. As many as signals of one sender are opened. */
-const TAKEN_OF_SITE = { perSecond: 20, burst: 400, maxSites: 1_000 };
-const TAKEN = { perSecond: 200, burst: 2_000 };
+/** Connections that are taken: of all hosts, of one (as many as signals of one sender are opened), and what each is assured of: a punch or two. */
+const TAKEN = {
+  all: { perSecond: 200, burst: 2_000 },
+  ofSite: { perSecond: 20, burst: 400 },
+  assured: { perSecond: 1, burst: 20 },
+  maxSites: 1_000,
+};
 
 /** A connection lasts for so long at most, in milliseconds: a signal is dealt with within a second or two. */
 const OPEN_MS = 10_000;
@@ -71,14 +75,13 @@ interface ParcelsConfig {
 export function parcels$({ listener, identity, isHere, scheduler }: ParcelsConfig): Observable<LanParcel> {
   const now = () => scheduler.now();
   const room = new Admission<Socket>(OPEN);
-  const mayTakeOf = siteBuckets({ ...TAKEN_OF_SITE, now });
-  const mayTake = tokenBucket({ ...TAKEN, now });
+  const mayTake = sharedRate({ ...TAKEN, now });
   return listener.socket$.pipe(
     mergeMap((socket) => {
       const { remote, local } = endpointsOf(socket);
       const { address } = remote;
       const site = siteOfNeighbour(address);
-      if (!isHere(address) || !mayTakeOf(site) || !mayTake()) {
+      if (!isHere(address) || !mayTake(site)) {
         socket.destroy();
         return EMPTY;
       }

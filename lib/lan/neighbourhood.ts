@@ -1,5 +1,5 @@
 import { Admission } from '../bounds/admission.js';
-import { siteBuckets, tokenBucket } from '../bounds/rate-limit.js';
+import { sharedRate } from '../bounds/shared-rate.js';
 import { siteOf } from '../bounds/site.js';
 import { scopeOf } from '../endpoint.js';
 import type { PeerId } from '../identity.js';
@@ -22,9 +22,13 @@ const DOUBT_MS = 3_000;
 /** Nodes that are remembered: more than most networks have hosts. One host cannot take all the room. */
 const REMEMBERED = { most: 1_000, mostOfSite: 250 };
 
-/** Signatures that are checked, each a fifth of a millisecond: of one host, and of all. */
-const CHECKED_OF_SITE = { perSecond: 5, burst: 50 };
-const CHECKED = { perSecond: 50, burst: 250 };
+/** Signatures that are checked, each a fifth of a millisecond: of all hosts, of one, and what each is assured of: a node says something new now and then. */
+const CHECKED = {
+  all: { perSecond: 50, burst: 250 },
+  ofSite: { perSecond: 5, burst: 50 },
+  assured: { perSecond: 0.1, burst: 5 },
+  maxSites: REMEMBERED.most,
+};
 
 /** A node that was heard, and what it says of itself. */
 export interface Heard {
@@ -70,14 +74,12 @@ interface NeighbourhoodConfig {
 export class Neighbourhood {
   readonly #entries = new Map<PeerId, Entry>();
   readonly #room = new Admission<PeerId>(REMEMBERED);
-  readonly #mayCheckOf: (site: string) => boolean;
-  readonly #mayCheck: () => boolean;
+  readonly #mayCheck: (site: string) => boolean;
   #changes = 0;
 
   constructor(readonly config: NeighbourhoodConfig) {
     const { now } = config;
-    this.#mayCheckOf = siteBuckets({ ...CHECKED_OF_SITE, maxSites: REMEMBERED.most, now });
-    this.#mayCheck = tokenBucket({ ...CHECKED, now });
+    this.#mayCheck = sharedRate({ ...CHECKED, now });
   }
 
   /** Another number whenever something has changed. */
@@ -157,7 +159,7 @@ export class Neighbourhood {
 
   #learn(claim: Claim, said: string, ttl: number, { address, interfaceName }: Sender): void {
     const site = siteOfNeighbour(address);
-    if (!this.#mayCheckOf(site) || !this.#mayCheck() || !isSigned(claim)) return;
+    if (!this.#mayCheck(site) || !isSigned(claim)) return;
     const { peerId } = claim;
     const known = this.#entries.get(peerId);
     if (known === undefined) {

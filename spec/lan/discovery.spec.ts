@@ -308,6 +308,24 @@ describe('Discovery on the local network', () => {
     expect(alice.names).toEqual([bob.identity.peerId]);
   });
 
+  it('hears a node while a few hosts say as much as all may together', () => {
+    const [alice, bob] = [network.host(), network.host()];
+    const eves = Array.from({ length: 12 }, () => createIdentity());
+    for (let second = 0; second < 20; second++) {
+      network.now += SECOND_MS;
+      for (let count = 0; count < 100; count++)
+        for (const [host, eve] of eves.entries()) {
+          // Each is a new one, whose signature has to be checked.
+          const unl = formatUnl(lanUnlOf(eve, bob.address));
+          const time = START + second * 100 + count;
+          const texts = signStatement({ ...eve, sign: () => Buffer.alloc(64) }, { time, port: 40_000, unl });
+          network.injectTo(alice, { answers: [txtOf(eve, texts)] }, { address: `192.168.1.${100 + host}` });
+        }
+    }
+    network.injectTo(alice, { answers: [txtOf(bob.identity, bob.texts())] }, { address: bob.address });
+    expect(alice.names).toEqual([bob.identity.peerId]);
+  });
+
   it('ignores answers that are not sent by a responder', () => {
     const [alice, bob] = [network.host().come(), network.host()];
     network.inject({ answers: [txtOf(bob.identity, bob.texts())] }, { port: 5_354 });
