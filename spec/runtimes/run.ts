@@ -78,7 +78,9 @@ function failuresOn(folder: string, runtime: Runtime, isWhole: boolean): readonl
     ...names.map((spec) => `dist/spec/${spec}.spec.js`),
   ];
   if (runtime.isNode === true)
-    return start(...(isWhole ? [...JASMINE, '--parallel=6'] : specs(NODE_SPECS))) ? [] : ['the specs'];
+    return start(...(isWhole ? [...JASMINE, '--parallel=6'] : [...specs(NODE_SPECS), '--parallel=3']))
+      ? []
+      : ['the specs'];
   return [
     ...OTHER_PROGRAMS.filter((file) => !start(`dist/${file}.js`)),
     ...(start(...specs(OTHER_SPECS)) ? [] : ['the specs of sealed messages']),
