@@ -1,11 +1,12 @@
-import { defer, switchMap, take, tap, type Observable } from 'rxjs';
+import { defer, shareReplay, switchMap, take, tap, type Observable } from 'rxjs';
 import type { Connection } from '../connection/connection.js';
 import { ConnectError, reasonOf } from '../errors.js';
 import { createNet } from '../net.js';
 import type { ConnectOptions, Net } from '../net/interface.js';
 import { TECHNIQUE_NAMES } from '../techniques/technique.js';
-import { parseUnl, peerNameOf } from '../unl.js';
+import { parseUnl } from '../unl.js';
 import { expectOneOf } from '../validate.js';
+import { expectCode, isCode, peerOf$, type Peer } from './by-code.js';
 import { meetingPlaces } from './meeting-places.js';
 import { reportConnection, reportNode } from './node-report.js';
 import type { Report } from './report.js';
@@ -22,8 +23,8 @@ export interface DialOptions extends NodeOptions {
 /** A node that dials one peer. */
 export interface Dialler {
   readonly net: Net;
-  /** Whom it dials. */
-  readonly peerId: string;
+  /** Whom it dials: a code leads there once, and then it is known. */
+  readonly peer$: Observable<Peer>;
   /** How it connects. */
   readonly options: ConnectOptions;
   /** Cold: connects to the peer, and reports how that comes about. */
@@ -33,16 +34,15 @@ export interface Dialler {
 /**
  * Makes a node that dials one peer, by the servers that the options name, else by those in the peer's locator.
  *
- * @throws InvalidUnlError for a text that is no locator; InvalidOptionError for an option that is none.
+ * @param text the peer's locator, or a code that it shows.
+ * @throws InvalidUnlError for a text that is no locator; InvalidOptionError for a code or an option that is none.
  */
-export function diallerOf(unl: string, options: DialOptions, report: Report): Dialler {
-  const peer = parseUnl(unl);
-  const peerId = peerNameOf(peer);
+export function diallerOf(text: string, options: DialOptions, report: Report): Dialler {
   const techniques = options.technique?.map((name) => expectOneOf('--technique', name, TECHNIQUE_NAMES));
   const { bind, relay, stun, timeout, turn } = options;
   const net = createNet({
     mode: 'direct',
-    ...meetingPlaces(options, peer),
+    ...placesFor(text, options),
     lan: lanOf(options),
     relay,
     stun,
@@ -55,13 +55,15 @@ export function diallerOf(unl: string, options: DialOptions, report: Report): Di
     reachability: false,
   });
   reportNode(net, report);
+  const peer$ = peerOf$(net, text, report).pipe(shareReplay({ bufferSize: 1, refCount: true }));
   const connectOptions = { techniques, timeoutMs: timeout * 1000 };
   const connect$ = defer(() => {
     let start = 0;
     return net.unl$.pipe(
       // Where this node is itself decides which of the peer's endpoints are near.
       take(1),
-      switchMap(() => {
+      switchMap(() => peer$),
+      switchMap(({ unl, peerId }) => {
         start = Date.now();
         report('connecting', { peerId, self: net.peerId }, undefined);
         return net.connect$(unl, connectOptions);
@@ -71,7 +73,15 @@ export function diallerOf(unl: string, options: DialOptions, report: Report): Di
       }),
     );
   });
-  return { net, peerId, options: connectOptions, connect$ };
+  return { net, peer$, options: connectOptions, connect$ };
+}
+
+/** A code names no servers. */
+function placesFor(text: string, options: DialOptions): ReturnType<typeof meetingPlaces> {
+  if (!isCode(text)) return meetingPlaces(options, parseUnl(text));
+  expectCode(text, options);
+  const { rendezvous, mailbox, dht, mqtt } = options;
+  return { rendezvous, mailbox, dht, mqtt };
 }
 
 /** Reports why no connection could be made: of each technique, and of each server that could have carried a signal. */

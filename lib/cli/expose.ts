@@ -1,9 +1,10 @@
-import { ignoreElements, merge, tap } from 'rxjs';
+import { EMPTY, ignoreElements, merge, tap } from 'rxjs';
 import { tokenBucket } from '../bounds/rate-limit.js';
 import { exposePort$ } from '../forward/expose-port.js';
 import { isPeerId, type PeerId } from '../identity.js';
 import { createNet } from '../net.js';
 import { invalidOption } from '../validate.js';
+import { expectServers, shownCode$ } from './by-code.js';
 import { reportConnection, reportNode, reportReach } from './node-report.js';
 import { reporter } from './report.js';
 import { print } from './stdout.js';
@@ -14,6 +15,8 @@ import { configOf, eachUnl$, runUntilInterrupted, type ReachableOptions } from '
 export interface ExposeOptions extends ReachableOptions {
   /** The peers that may connect. Default: whoever has the locator. */
   readonly allow?: readonly string[];
+  /** Whether a code is shown, by which one more may. Then nobody else may but those. */
+  readonly code?: boolean;
 }
 
 /** Failures that are told a second: whoever opens streams chooses how many there are. */
@@ -21,19 +24,22 @@ const FAILURES = { perSecond: 5, burst: 50 };
 
 /** `rxp2p expose`: prints the UNL, and leads peers to local TCP services. */
 export async function expose(texts: readonly string[], options: ExposeOptions): Promise<void> {
-  const { allow, json } = options;
+  const { json, code = false } = options;
+  const allow = options.allow ?? (code ? [] : undefined);
+  if (code) expectServers(options.rendezvous);
   const targets = readTargets(texts);
   const isOne = (text: string): boolean => isPeerId(text);
   for (const text of allow ?? []) {
     if (!isOne(text)) throw invalidOption('--allow', 'a peer id (43 characters, as the events of --json tell)', text);
   }
   const report = reporter(json);
+  const allowed = new Set<string>(allow);
   const mayTell = tokenBucket({ ...FAILURES, now: Date.now });
   const net = createNet({
     mode: 'direct',
     // On the local network everybody who is there learns the locator: only where the user says so, or who may come.
     ...configOf(allow === undefined ? { ...options, lan: options.lan ?? false } : options),
-    ...(allow !== undefined && { acceptPeer: (peerId: PeerId) => allow.includes(peerId) }),
+    ...(allow !== undefined && { acceptPeer: (peerId: PeerId) => allowed.has(peerId) }),
   });
   reportNode(net, report);
   reportReach(net, report);
@@ -52,6 +58,12 @@ export async function expose(texts: readonly string[], options: ExposeOptions): 
       reportConnection(connection, 0, report);
     }),
   );
+  const paired$ = shownCode$(net, { command: 'rxp2p forward', report, isPrinted: true }).pipe(
+    tap(({ peerId }) => {
+      allowed.add(peerId);
+    }),
+    ignoreElements(),
+  );
   // Each service goes by its name, and by its number.
   const exposed$ = targets.map(({ number, name, host, port }) =>
     exposePort$(net, { name: [name, number].map(channelNameOf), host, port }).pipe(
@@ -61,5 +73,5 @@ export async function expose(texts: readonly string[], options: ExposeOptions): 
       ignoreElements(),
     ),
   );
-  await runUntilInterrupted(net, ...exposed$, merge(peers$, ready$));
+  await runUntilInterrupted(net, ...exposed$, merge(peers$, ready$), code ? paired$ : EMPTY);
 }

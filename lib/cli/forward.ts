@@ -1,4 +1,4 @@
-import { catchError, concatMap, EMPTY, merge, switchMap, take } from 'rxjs';
+import { catchError, concatMap, EMPTY, map, merge, switchMap, take } from 'rxjs';
 import { tokenBucket } from '../bounds/rate-limit.js';
 import { formatEndpoint } from '../endpoint.js';
 import { InvalidUnlError } from '../errors.js';
@@ -24,17 +24,21 @@ export interface ForwardOptions extends DialOptions {
 const FAILURES = { perSecond: 5, burst: 50 };
 
 /** `rxp2p forward`: a local port that leads to a TCP service at a peer. */
-export async function forward(unl: string, options: ForwardOptions): Promise<void> {
+export async function forward(text: string, options: ForwardOptions): Promise<void> {
   const { target, port, host, json } = options;
   const report = reporter(json);
-  const dialler = diallerOf(unl, options, report);
-  const { net, peerId } = dialler;
+  const dialler = diallerOf(text, options, report);
+  const { net, peer$ } = dialler;
   const mayTell = tokenBucket({ ...FAILURES, now: Date.now });
 
   let status = 1;
-  const forwarded$ = forwardPort$(net, unl, { name: channelNameOf(target), host, port, connect: dialler.options });
-  const told$ = forwarded$.pipe(
-    concatMap(async (step) => {
+  const told$ = peer$.pipe(
+    switchMap(({ unl, peerId }) =>
+      forwardPort$(net, unl, { name: channelNameOf(target), host, port, connect: dialler.options }).pipe(
+        map((step) => ({ step, peerId })),
+      ),
+    ),
+    concatMap(async ({ step, peerId }) => {
       if (step.type === 'failed') {
         if (mayTell()) report('stream', { peerId, target, reason: step.reason }, `a stream failed: ${step.reason}`);
         return;

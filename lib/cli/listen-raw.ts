@@ -13,6 +13,7 @@ import {
   take,
   takeUntil,
   tap,
+  type Observable,
 } from 'rxjs';
 import type { Channel } from '../connection/connection.js';
 import type { Net } from '../net/interface.js';
@@ -24,13 +25,20 @@ import { eachUnl$, runUntilInterrupted } from './terminal.js';
 /** How many peers may wait until those before them have left. What they send waits, too: up to the first window of a channel, 64 KiB. */
 const WAITING = 16;
 
+/** How bytes are listened for. */
+export interface ListenRawConfig {
+  /** Whether the end of the first peer is the end of the program, and decides on its status. */
+  readonly once: boolean;
+  readonly report: Report;
+  /** Shows a code while subscribed to, where one is wanted. */
+  readonly code$: Observable<never>;
+}
+
 /**
  * `rxp2p listen --raw`: passes bytes between a peer and the terminal, one peer after the other. The locator goes to stderr: stdout has the
  * bytes and nothing else.
- *
- * @param once whether the end of the first peer is the end of the program, and decides on its status.
  */
-export async function listenRaw(net: Net, once: boolean, report: Report): Promise<void> {
+export async function listenRaw(net: Net, { once, report, code$ }: ListenRawConfig): Promise<void> {
   const most = once ? 1 : 1 + WAITING;
   let status = once ? 1 : 0;
   let peers = 0;
@@ -77,7 +85,7 @@ export async function listenRaw(net: Net, once: boolean, report: Report): Promis
     once ? take(1) : identity,
   );
   const isOver$ = passed$.pipe(ignoreElements(), endWith(true));
-  const end = await runUntilInterrupted(net, merge(ready$, others$).pipe(takeUntil(isOver$)));
+  const end = await runUntilInterrupted(net, merge(ready$, others$, code$).pipe(takeUntil(isOver$)));
   process.exitCode = end === 'stdout' ? 0 : status;
 }
 

@@ -1,7 +1,8 @@
-import { finalize, mergeMap, tap } from 'rxjs';
+import { EMPTY, finalize, ignoreElements, mergeMap, tap } from 'rxjs';
 import type { Connection } from '../connection/connection.js';
 import { InvalidOptionError } from '../errors.js';
 import { createNet } from '../net.js';
+import { expectServers, shownCode$ } from './by-code.js';
 import { listenRaw } from './listen-raw.js';
 import { reportConnection, reportNode, reportReach } from './node-report.js';
 import { reporter } from './report.js';
@@ -22,19 +23,23 @@ export interface ListenOptions extends ReachableOptions {
   readonly raw?: boolean;
   /** Bytes, and those of one peer only. */
   readonly once?: boolean;
+  /** Whether a code is shown, by which one peer learns the locator. */
+  readonly code?: boolean;
 }
 
 /** `rxp2p listen`: prints the UNL, then the lines that come; sends the lines of stdin to everyone. Or passes bytes. */
 export async function listen(options: ListenOptions): Promise<void> {
-  const { echo, json, raw = false, once = false } = options;
+  const { echo, json, raw = false, once = false, code = false } = options;
   if (once && !raw) throw new InvalidOptionError('`--once` is of use with `--raw` alone');
+  if (code) expectServers(options.rendezvous);
   const report = reporter(json);
   const peers = new Set<Connection>();
   const net = createNet({ mode: 'direct', ...configOf(options) });
   reportNode(net, report);
   reportReach(net, report);
+  const codeOf$ = (command: string) => (code ? shownCode$(net, { command, report }).pipe(ignoreElements()) : EMPTY);
   if (raw) {
-    await listenRaw(net, once, report);
+    await listenRaw(net, { once, report, code$: codeOf$('rxp2p connect --raw') });
     return;
   }
 
@@ -62,5 +67,5 @@ export async function listen(options: ListenOptions): Promise<void> {
   );
   // Reads stdin no faster than the slowest peer reads its lines.
   const sent$ = eachStdinLine$((text) => Promise.all([...peers].map((peer) => sendLine(peer, text))), report);
-  await runUntilInterrupted(net, received$, ready$, sent$);
+  await runUntilInterrupted(net, received$, ready$, sent$, codeOf$('rxp2p connect'));
 }

@@ -45,7 +45,9 @@ const meetingOptions = () =>
     new Option(
       '-r, --rendezvous <SERVER>',
       'a rendezvous server: wss://HOST, rxp2p://KEY@HOST:PORT, or HOST:PORT in the clear; may be given several times',
-    ).argParser(several),
+    )
+      .env(NODE_VARIABLES.rendezvous)
+      .argParser(severalByCommas),
     new Option(
       '-m, --mailbox <URL>',
       'a server that keeps messages, such as http://HOST:8080; may be given several times',

@@ -41,6 +41,7 @@ export interface PingOptions extends DialOptions {
 
 /** An answer. */
 interface Pong {
+  readonly peerId: string;
   readonly number: number;
   readonly roundTripMs: number;
   readonly path: Path;
@@ -50,10 +51,10 @@ interface Pong {
 const PATIENCE_MS = 2_000;
 
 /** `rxp2p ping`: the round trip to a peer, and by which way, again and again. */
-export async function ping(unl: string, options: PingOptions, version: string): Promise<void> {
+export async function ping(text: string, options: PingOptions, version: string): Promise<void> {
   const { json, untilDirect = false, report: file } = options;
   const report = reporter(json);
-  const { net, peerId, connect$ } = diallerOf(unl, options, report);
+  const { net, connect$ } = diallerOf(text, options, report);
   const story = reportFile(file, net, { title: 'rxp2p ping', version, report });
   const times: number[] = [];
   const seen = { asked: 0, isLost: false, isDirect: false };
@@ -77,7 +78,7 @@ export async function ping(unl: string, options: PingOptions, version: string): 
       );
       return asking$.pipe(takeUntil(lost$));
     }),
-    mergeMap(async ({ number, roundTripMs, path }) => {
+    mergeMap(async ({ peerId, number, roundTripMs, path }) => {
       const { technique, direct, local, remote } = path;
       times.push(roundTripMs);
       seen.isDirect = direct;
@@ -107,7 +108,7 @@ function pong$(connection: Connection, number: number, report: Report): Observab
   const { peerId, path$ } = connection;
   const answer$ = roundTrip$(connection).pipe(
     withLatestFrom(path$),
-    map(([roundTripMs, path]) => ({ number, roundTripMs, path })),
+    map(([roundTripMs, path]) => ({ peerId, number, roundTripMs, path })),
   );
   const late$ = timer(PATIENCE_MS).pipe(
     tap(() => {

@@ -235,6 +235,7 @@ export const CONFIG_VARIABLE = `${ENVIRONMENT_PREFIX}CONFIG`;
 
 /** Options of nodes in the environment, which `serve` has no use for. */
 export const NODE_VARIABLES = {
+  rendezvous: 'RXP2P_RENDEZVOUS',
   stun: 'RXP2P_STUN',
   mqtt: 'RXP2P_MQTT',
   lan: 'RXP2P_LAN',

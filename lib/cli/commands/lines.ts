@@ -18,6 +18,7 @@ export function addLines(program: Command, version: string): void {
       '--raw',
       'pass bytes instead of lines, to one peer at a time; stdout has nothing but them, the UNL is on stderr',
     ).conflicts('echo'),
+    new Option('--code', 'show a code, too: who types it learns the UNL, once, within ten minutes'),
     new Option('--once', 'with --raw: end when the first peer has left, with status 0 when every byte has come'),
     json(),
     ...reachableOptions(),
@@ -36,8 +37,11 @@ With --raw, the end of stdin ends this direction, and the other goes on. Where s
   withOptions(
     program
       .command('connect')
-      .description('connect to a node by its UNL, like nc: stdin goes to the peer, its lines to stdout')
-      .argument('<UNL>', 'the locator that the peer printed; without servers of your own it names them, too'),
+      .description('connect to a node by its UNL or a code, like nc: stdin goes to the peer, its lines to stdout')
+      .argument(
+        '<UNL|CODE>',
+        'the locator that the peer printed, which names its servers, too; or a code that it shows',
+      ),
     new Option('--raw', 'pass bytes instead of lines; the peer has to listen with --raw, too'),
     page(),
     json(),

@@ -25,7 +25,7 @@ It takes the options that your program has, and looks for up to 20 seconds. A ro
     program
       .command('ping')
       .description('the round trip to a node, whatever program it is of, and by which way; tells when the way changes')
-      .argument('<UNL>', 'the locator that the peer printed'),
+      .argument('<UNL|CODE>', 'the locator that the peer printed, or a code that it shows'),
     new Option('-n, --count <N>', 'how often (default: until interrupted)').argParser(integer(1, 1_000_000)),
     new Option('-i, --interval <SECONDS>', 'the time from one to the next').default(1).argParser(seconds(0.1, 86_400)),
     new Option('--until-direct', 'end with the first answer by a direct way'),

@@ -17,6 +17,10 @@ export function addPorts(program: Command): void {
       '--allow <PEERID>',
       'only this peer may connect; may be given several times (default: whoever has the UNL)',
     ).argParser(several),
+    new Option(
+      '--code',
+      'print a code, too: who types it may connect, once, within ten minutes; nobody else may, but those of --allow',
+    ),
     json(),
     ...reachableOptions(),
   )
@@ -28,6 +32,9 @@ A web server and SSH, for one peer alone, and by the same UNL after a restart:
 The peer, who keeps its key in a file, too, so that its PEERID stays the same:
   rxp2p forward UNL --key me.key                          the first service
   rxp2p forward UNL --key me.key --target ssh --port 2222
+By a code that one person reads to another, at a rendezvous server that both use:
+  rxp2p expose 8080 --code --rendezvous SERVER            prints the UNL, then a code
+  rxp2p forward 7-otter-violet --rendezvous SERVER        there
 A service that refuses connections is told to the client by a reset. Ends on Ctrl-C.`,
     )
     .action(async (services: string[], options: ExposeOptions) =>
@@ -38,7 +45,7 @@ A service that refuses connections is told to the client by a reset. Ends on Ctr
     program
       .command('forward')
       .description('a local port that leads to a TCP service of a peer, who exposes it; the port is on stdout')
-      .argument('<UNL>', 'the locator that rxp2p expose printed'),
+      .argument('<UNL|CODE>', 'the locator that rxp2p expose printed, or its code'),
     new Option('--target <SERVICE>', 'the name or the number of a service that the peer exposes').default('1'),
     new Option('-p, --port <N>', 'the local port').default(0, 'the system chooses').argParser(integer(0, 65_535)),
     new Option('--host <ADDR>', 'the local address; with 127.0.0.1 only programs of this machine can use it').default(

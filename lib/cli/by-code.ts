@@ -1,0 +1,95 @@
+import { catchError, concatMap, defer, EMPTY, filter, of, repeat, tap, type Observable } from 'rxjs';
+import { InvalidOptionError, PairingError, reasonOf } from '../errors.js';
+import type { Net } from '../net/interface.js';
+import { parseCode } from '../pairing/code.js';
+import type { PairedPeer } from '../pairing/messages.js';
+import { parseUnl, peerNameOf } from '../unl.js';
+import type { Report } from './report.js';
+import { print } from './stdout.js';
+
+/** Whom to reach. */
+export interface Peer {
+  readonly unl: string;
+  /** The peer id; of a node of PyP2P's its node id. */
+  readonly peerId: string;
+}
+
+/** Whether a text is meant for a code: it begins with a number, and goes on with a word. No locator does. */
+export function isCode(text: string): boolean {
+  return /^\s*\d{1,6}[\s-]+[a-z]/i.test(text);
+}
+
+/**
+ * Checks a code before anything is done with it.
+ *
+ * @throws InvalidOptionError for a text that is none, and where there is no server to meet at.
+ */
+export function expectCode(text: string, { rendezvous }: { readonly rendezvous?: readonly string[] }): void {
+  parseCode(text);
+  expectServers(rendezvous);
+}
+
+/** Who a text leads to: the node of a locator, or the one that shows a code. */
+export function peerOf$(net: Pick<Net, 'pair$'>, text: string, report: Report): Observable<Peer> {
+  return defer(() => {
+    if (!isCode(text)) return of({ unl: text, peerId: peerNameOf(parseUnl(text)) });
+    report('pairing', {}, 'looking for the peer that shows this code');
+    return net.pair$({ code: text }).pipe(
+      tap(({ peerId }) => {
+        report('paired', { peerId }, `met ${peerId} by the code`);
+      }),
+    );
+  });
+}
+
+/** How a code is shown. */
+export interface ShownCodeConfig {
+  /** What the peer is to run, before the code. */
+  readonly command: string;
+  readonly report: Report;
+  /** Whether the code is a line of stdout, too. */
+  readonly isPrinted?: boolean | undefined;
+}
+
+/**
+ * Shows a code, and emits who has typed it. Where nobody has in its time, another one is shown; where it was closed after wrong tries, or no server
+ * has room for it, that is told, and it completes.
+ */
+export function shownCode$(
+  net: Pick<Net, 'invite$'>,
+  { command, report, isPrinted = false }: ShownCodeConfig,
+): Observable<PairedPeer> {
+  return defer(() => {
+    let isOver = false;
+    return net.invite$().pipe(
+      concatMap(async (step) => {
+        if (step.step === 'paired') {
+          isOver = true;
+          const { peer } = step;
+          report('paired', { peerId: peer.peerId }, `${peer.peerId} has typed the code`);
+          return peer;
+        }
+        const { code, expiresAt } = step;
+        if (isPrinted) await print(code);
+        report('code', { code, expiresAt: expiresAt.toISOString() }, `for the peer, once: ${command} ${code}`);
+        return undefined;
+      }),
+      filter((peer) => peer !== undefined),
+      catchError((error: unknown) => {
+        if (!(error instanceof PairingError)) throw error;
+        isOver = error.code !== 'CODE_EXPIRED';
+        report('code-closed', { reason: reasonOf(error), code: error.code }, reasonOf(error));
+        return EMPTY;
+      }),
+      repeat({ delay: () => (isOver ? EMPTY : of(undefined)) }),
+    );
+  });
+}
+
+/** @throws InvalidOptionError where there is no server to meet at. */
+export function expectServers(rendezvous: readonly string[] = []): void {
+  if (rendezvous.length === 0)
+    throw new InvalidOptionError(
+      'Two nodes meet by a code at a rendezvous server: name one that both use, by --rendezvous or RXP2P_RENDEZVOUS',
+    );
+}
