@@ -1,4 +1,5 @@
 import type { Command, Option } from 'commander';
+import { CODE_WORDS } from '../pairing/word-list.js';
 import type { Shell } from './shells.js';
 import { print } from './stdout.js';
 
@@ -19,6 +20,8 @@ interface Words {
   readonly flags: readonly Flag[];
   /** What its argument may be, where that is one of a few. */
   readonly choices: readonly string[];
+  /** Whether its argument may be a code, such as 7-otter-violet. */
+  readonly takesCode: boolean;
 }
 
 /** `rxp2p completion`: prints a script for a shell. */
@@ -34,6 +37,7 @@ export function completionScript(shell: Shell, program: Command): readonly strin
     help: firstClause(command.description()),
     flags: help.visibleOptions(command).map(flagOf),
     choices: command.registeredArguments.flatMap(({ argChoices = [] }) => argChoices),
+    takesCode: command.registeredArguments.some((argument) => argument.name().split('|').includes('CODE')),
   });
   const commands = help.visibleCommands(program).map(wordsOf);
   return SCRIPTS[shell](program.name(), wordsOf(program), commands);
@@ -47,10 +51,12 @@ const SCRIPTS: Readonly<
     `_${name}() {`,
     '  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]}',
     '  [ "$COMP_CWORD" -eq 1 ] && command=',
+    `  local words=${quoted(CODE_WORDS.join(' '))}`,
     '  case $command in',
     `    '') COMPREPLY=($(compgen -W ${quoted(wordList(program, commands))} -- "$cur")) ;;`,
     ...commands.flatMap((command) => [
       `    ${command.name})`,
+      ...(command.takesCode ? BASH_CODES : []),
       '      case $prev in',
       ...command.flags.filter(({ value }) => value !== undefined).map(bashValue),
       `        *) COMPREPLY=($(compgen -W ${quoted(wordList(command))} -- "$cur")) ;;`,
@@ -62,6 +68,9 @@ const SCRIPTS: Readonly<
   ],
   zsh: (name, program, commands) => [
     `#compdef ${name}`,
+    `_${name}_codes() {`,
+    `  [[ $PREFIX = <->-* ]] && compset -P '*-' && compadd -S '' -- ${CODE_WORDS.join(' ')}`,
+    '}',
     `# zsh completion of ${name}: source <(${name} completion zsh)`,
     `_${name}() {`,
     '  local state line',
@@ -76,7 +85,7 @@ const SCRIPTS: Readonly<
     '      case $words[1] in',
     ...commands.map(
       (command) =>
-        `        ${command.name}) _arguments ${[...command.flags.flatMap(zshFlags), zshRest(command)].join(' ')} ;;`,
+        `        ${command.name}) _arguments ${[...command.flags.flatMap(zshFlags), zshRest(command, name)].join(' ')} ;;`,
     ),
     '      esac ;;',
     '  esac',
@@ -86,17 +95,31 @@ const SCRIPTS: Readonly<
   fish: (name, program, commands) => [
     `# fish completion of ${name}: ${name} completion fish | source`,
     `complete -c ${name} -f`,
+    `function __${name}_codes`,
+    "  string match -qr '^[0-9]{1,6}-' -- (commandline -ct); or return",
+    `  printf '%s\\n' (string replace -r '[^-]*$' '' -- (commandline -ct)){${CODE_WORDS.join(',')}}`,
+    'end',
     ...program.flags.map((flag) => `complete -c ${name} -n __fish_use_subcommand ${fishFlag(flag)}`),
     ...commands.flatMap((command) => {
       const seen = `complete -c ${name} -n ${quoted(`__fish_seen_subcommand_from ${command.name}`)}`;
       return [
         `complete -c ${name} -n __fish_use_subcommand -a ${command.name} -d ${quoted(command.help)}`,
         ...command.flags.map((flag) => `${seen} ${fishFlag(flag)}`),
+        ...(command.takesCode ? [`${seen} -a ${quoted(`(__${name}_codes)`)}`] : []),
         ...(command.choices.length > 0 ? [`${seen} -a ${quoted(command.choices.join(' '))}`] : []),
       ];
     }),
   ],
 };
+
+/** The words of a code, one after the other. */
+const BASH_CODES = [
+  '      if [[ $cur =~ ^[0-9]{1,6}- ]]; then',
+  '        compopt -o nospace 2>/dev/null',
+  '        COMPREPLY=($(compgen -P "${cur%-*}-" -W "$words" -- "${cur##*-}"))',
+  '        return',
+  '      fi',
+];
 
 function flagOf({ short, long, description, flags, required, optional, argChoices = [] }: Option): Flag {
   return {
@@ -142,7 +165,8 @@ function zshFlags(flag: Flag): string[] {
   );
 }
 
-function zshRest({ choices }: Words): string {
+function zshRest({ choices, takesCode }: Words, name: string): string {
+  if (takesCode) return quoted(`*: :_${name}_codes`);
   return choices.length > 0 ? quoted(`1:what:(${choices.join(' ')})`) : quoted('*: : ');
 }
 

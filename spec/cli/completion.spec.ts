@@ -60,6 +60,15 @@ describe('rxp2p completion', () => {
     expect(complete('rxp2p', 'listen', '--key', 'node')).toEqual(['node.key']);
     expect(complete('rxp2p', 'listen', '--bind', '')).toEqual([]);
     expect(complete('rxp2p', 'completion', 'f')).toEqual(['fish']);
+    expect(complete('rxp2p', 'ping', '7-ott')).toEqual(['7-otter']);
+    expect(complete('rxp2p', 'connect', '7-otter-vi')).toEqual([
+      '7-otter-village',
+      '7-otter-vinegar',
+      '7-otter-violet',
+      '7-otter-viper',
+      '7-otter-vivid',
+    ]);
+    expect(complete('rxp2p', 'listen', '7-ott')).toEqual([]);
   });
 
   it('by fish gives commands, options and choices', () => {
@@ -71,6 +80,8 @@ describe('rxp2p completion', () => {
     expect(complete('rxp2p listen --ra')).toEqual(['--raw']);
     expect(complete('rxp2p connect -t dir')).toEqual(['direct']);
     expect(complete('rxp2p completion f')).toEqual(['fish']);
+    expect(complete('rxp2p ping 7-otter-vio')).toEqual(['7-otter-violet']);
+    expect(complete('rxp2p ping vio')).toEqual([]);
   });
 
   it('by zsh is taken by its completion system', () => {

@@ -4,7 +4,7 @@ import { firstValueFrom } from 'rxjs';
 import { encodeHeader, FILES_FRAME, FrameDecoder, type FilesFrameType } from '../../lib/files/frames.js';
 import { encodeEntries, encodeRole, encodeStart } from '../../lib/files/messages.js';
 import { FILES_CHANNEL } from '../../lib/index.js';
-import { commands, COMMAND_LIMIT_MS } from '../support/commands.js';
+import { commands, COMMAND_LIMIT_MS, SERVE } from '../support/commands.js';
 import { temporaryFolder } from '../support/folder.js';
 import { Lab, newAddress } from '../support/nodes.js';
 import type { Program } from '../support/program.js';
@@ -47,6 +47,25 @@ describe('rxp2p send and receive', () => {
         { event: 'file', path: 'sent/a', outcome: 'received' },
         { event: 'file', path: 'sent/deep/b', outcome: 'received' },
       ]);
+    },
+    COMMAND_LIMIT_MS,
+  );
+
+  it(
+    'do so by a code, which one peer types, and for nobody who has the UNL alone',
+    async () => {
+      const serve = rxp2p(...SERVE);
+      await serve.line(/^http /);
+      const at = ['--rendezvous', (serve.lines[0] ?? '').replace(/^\w+ /, '')];
+      writeTree(path(''), { 'sent/a': 'a' });
+      const sender = sending('--code', ...at);
+      const { unl } = await sender.event('ready');
+      const stranger = receiving(String(unl), '--timeout', '5');
+      expect(await stranger.exit()).toBe(1);
+      const { code } = await sender.event('code');
+      const receiver = receiving(String(code), ...at);
+      expect([await receiver.exit(), await sender.exit()]).toEqual([0, 0]);
+      wholeTree();
     },
     COMMAND_LIMIT_MS,
   );

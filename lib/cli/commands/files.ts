@@ -11,7 +11,7 @@ export function addFiles(program: Command, version: string): void {
       .command('send')
       .description('send files and folders to one peer; the first line of stdout is the ticket that it needs')
       .argument('<PATH...>', 'files and folders'),
-    new Option('--to <TICKET>', 'the ticket that rxp2p receive has printed where it waits, or its UNL'),
+    new Option('--to <TICKET>', 'the ticket that rxp2p receive has printed where it waits, its code, or its UNL'),
     new Option('--keep-links', 'send symbolic links as links, where they lead to what is sent (default: refuse them)'),
     new Option('--no-compress', 'do not compress what would get smaller'),
     page(),
@@ -23,6 +23,8 @@ export function addFiles(program: Command, version: string): void {
       `
   rxp2p send holiday/                                     here; it prints a ticket
   rxp2p receive TICKET --into pictures                    there
+Or, with --code and a rendezvous server that both use, by a code that one person reads to another:
+  rxp2p receive 7-otter-violet --into pictures            there
 Whoever has the ticket gets the files, once. What has come of a transfer that was broken is not sent again by the next; with --key and
 --port the ticket stays the same, so that the same commands go on.`,
     )
@@ -34,7 +36,7 @@ Whoever has the ticket gets the files, once. What has come of a transfer that wa
     program
       .command('receive')
       .description('receive files and folders from one peer, go on where it was broken, and verify each')
-      .argument('[TICKET]', 'what rxp2p send has printed; without it, a ticket for the sender is printed'),
+      .argument('[TICKET|CODE]', 'what rxp2p send has printed; without it, a ticket for the sender is printed'),
     new Option('--into <DIR>', 'where to; nothing is written elsewhere').default('.', 'the current folder'),
     new Option('-y, --yes', 'take what is offered without being asked'),
     new Option('--existing <WHAT>', 'what happens where another file has the name of one that is offered')
@@ -56,7 +58,14 @@ A file has its name when it is whole. What is not whole is kept in DIR/.rxp2p-pa
 
 /** Either side may wait, and either may dial. */
 function bothOptions(): Option[] {
-  const reachable = [new Option('--qr', 'on a terminal, show the ticket as a QR code, too'), ...reachableOptions()];
+  const reachable = [
+    new Option('--qr', 'on a terminal, show the ticket as a QR code, too'),
+    new Option(
+      '--code',
+      'where no TICKET is given: show a code, too, such as 7-otter-violet; it is good once, for ten minutes',
+    ),
+    ...reachableOptions(),
+  ];
   const names = new Set(reachable.map((option) => option.attributeName()));
   return [...reachable, ...diallingOptions().filter((option) => !names.has(option.attributeName()))];
 }

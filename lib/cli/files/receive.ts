@@ -16,6 +16,8 @@ export interface ReceiveOptions extends ReachableOptions, DialOptions {
   readonly report?: string;
   /** Whether the ticket is shown as a QR code, too. */
   readonly qr?: boolean;
+  /** Whether a code is shown, too. */
+  readonly code?: boolean;
   readonly into: string;
   /** Whether all is taken that is offered. */
   readonly yes?: boolean;

@@ -1,6 +1,9 @@
-import { endWith, ignoreElements, map, merge, noop, takeWhile } from 'rxjs';
-import { createNet } from '../../net.js';
+import { EMPTY, endWith, filter, ignoreElements, map, merge, noop, takeWhile, tap, type Observable } from 'rxjs';
+import type { Channel } from '../../connection/connection.js';
+import { FILES_CHANNEL } from '../../files/transfer.js';
 import type { Net } from '../../net/interface.js';
+import { createNet } from '../../net.js';
+import { expectServers, shownCode$ } from '../by-code.js';
 import { diallerOf, type DialOptions } from '../dialler.js';
 import { reportConnection, reportNode } from '../node-report.js';
 import { print } from '../stdout.js';
@@ -27,11 +30,12 @@ export interface Transfer {
  * @param peer what the peer is, and by which command it comes.
  */
 export async function waitForPeer(
-  options: ReachableOptions & { readonly qr?: boolean },
+  options: ReachableOptions & { readonly qr?: boolean; readonly code?: boolean },
   { side, display, onWhole, onNet }: Transfer,
   peer: { readonly role: string; readonly command: string },
 ): Promise<void> {
   const { report } = display;
+  if (options.code === true) expectServers(options.rendezvous);
   const { channel, ticketOf } = secretChannel(identityOf(options));
   // On the local network everybody who is there would learn the locator: only where the user says so.
   const net = createNet({ mode: 'direct', ...configOf({ ...options, lan: options.lan ?? false }) });
@@ -56,13 +60,41 @@ export async function waitForPeer(
     },
     error: noop,
   });
-  const step$ = served$(net.channels$(channel), side, display, waiting);
+  const byCode = options.code === true ? channelsByCode(net, peer.command, display) : NO_CODE;
+  const step$ = served$(merge(net.channels$(channel), byCode.channel$), side, display, waiting);
   const isOver$ = shown$(step$, display, onWhole).pipe(ignoreElements(), endWith(true));
-  await runUntilInterrupted(net, merge(isOver$, ready$.pipe(map(() => false))).pipe(takeWhile((isOver) => !isOver)));
+  await runUntilInterrupted(
+    net,
+    merge(isOver$, merge(ready$, byCode.shown$).pipe(map(() => false))).pipe(takeWhile((isOver) => !isOver)),
+  );
   watching.unsubscribe();
 }
 
-/** Dials the peer of a ticket, or of a locator, and carries out a transfer with it. */
+const NO_CODE = { channel$: EMPTY, shown$: EMPTY };
+
+/** Shows a code: who types it learns the locator alone, and comes by the channel that has no secret, which is for nobody else. */
+function channelsByCode(
+  net: Net,
+  command: string,
+  { report }: Display,
+): { readonly channel$: Observable<Channel>; readonly shown$: Observable<unknown> } {
+  const paired = new Set<string>();
+  const channel$ = net.channels$(FILES_CHANNEL).pipe(
+    filter((channel) => {
+      if (paired.has(channel.connection.peerId)) return true;
+      channel.reset(0, 'this takes the ticket, or the code');
+      return false;
+    }),
+  );
+  const shown$ = shownCode$(net, { command, report }).pipe(
+    tap(({ peerId }) => {
+      paired.add(peerId);
+    }),
+  );
+  return { channel$, shown$ };
+}
+
+/** Dials the peer of a ticket, of a code, or of a locator, and carries out a transfer with it. */
 export async function dialPeer(
   text: string,
   options: DialOptions,

@@ -13,6 +13,8 @@ export interface SendOptions extends ReachableOptions, DialOptions {
   readonly report?: string;
   /** Whether the ticket is shown as a QR code, too. */
   readonly qr?: boolean;
+  /** Whether a code is shown, too. */
+  readonly code?: boolean;
   /** The ticket of a receiver that waits, or its locator. */
   readonly to?: string;
   /** Whether symbolic links are sent as links. */
