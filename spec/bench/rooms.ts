@@ -15,7 +15,7 @@ const PROCESSES = 6;
 const [BYTES, WARM_UP, MESSAGES] = [1_024, 20, 50];
 
 /** Between two messages, in milliseconds: what one needs is over before the next. */
-const PAUSE_MS = 200;
+const PAUSE_MS = 100;
 
 /** A network that is not whole by then never will be, in milliseconds. */
 const JOINED_WITHIN_MS = 110_000;

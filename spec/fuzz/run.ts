@@ -10,6 +10,7 @@ import { CALLER_TARGETS } from './targets/callers.js';
 import { connectionTargets } from './targets/connections.js';
 import { GATEWAY_TARGETS } from './targets/gateways.js';
 import { MESSAGE_TARGETS } from './targets/messages.js';
+import { ROOM_WIRE_TARGETS } from './targets/room-wire.js';
 import { ROOM_TARGETS } from './targets/rooms.js';
 import { REMOTE_TARGETS } from './targets/remote.js';
 import { serverTargets } from './targets/servers.js';
@@ -37,6 +38,7 @@ const all: readonly Target[] = [
   ...MESSAGE_TARGETS,
   ...SIGNAL_TARGETS,
   ...ROOM_TARGETS,
+  ...ROOM_WIRE_TARGETS,
   ...GATEWAY_TARGETS,
   ...CALLER_TARGETS,
   ...STUN_TARGETS,
