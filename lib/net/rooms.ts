@@ -1,6 +1,7 @@
 import {
   defer,
   delay,
+  finalize,
   from,
   map,
   mergeMap,
@@ -17,12 +18,14 @@ import type { Acceptors } from '../connection/channels/acceptors.js';
 import type { Channel } from '../connection/connection.js';
 import type { PeerConnection } from '../connection/peer-connection.js';
 import { ClosedError, reasonOf, UnavailableError } from '../errors.js';
+import { takeTurns } from '../operators/take-turns.js';
 import type { Peers } from '../peers/peers.js';
 import type { Finder } from '../rooms/discovery/finder.js';
 import type { RoomNet } from '../rooms/host.js';
 import type { Room } from '../rooms/interface.js';
 import type { ResolvedJoin } from '../rooms/options.js';
 import type { Runtime } from '../runtime.js';
+import type { StagesFor } from '../techniques/stages.js';
 import type { Trace } from '../trace.js';
 import { isOnLink } from '../self/locator.js';
 import { formatUnl } from '../unl.js';
@@ -32,7 +35,22 @@ import type { Unl, UnlV3 } from '../unl/types.js';
 const LINGER_MS = 5_000;
 
 /** Each technique has this long to reach a member, in milliseconds: there are others. */
-export const ROOM_DIAL_MS = 10_000;
+export const ROOM_DIAL_MS = 20_000;
+
+/** Members that are dialled at once: each dial is the work of a TLS handshake, and where a hundred join at once, all of them dial. */
+const MOST_DIALS = 3;
+
+/** So many round trips are longer than the longest head start that there is. */
+const LONGEST_LEAD = 1_000_000;
+
+/**
+ * The techniques by which a member is reached, the next only when the one before has had its time. A user waits for `connect$`; here nobody
+ * does, and where a hundred join at once, what is tried beside a dial that succeeds is most of the work.
+ */
+export function patiently(stagesFor: StagesFor): StagesFor {
+  return (own, peer, isDialled) =>
+    stagesFor(own, peer, isDialled).map((stage) => (stage.lead === 0 ? stage : { ...stage, lead: LONGEST_LEAD }));
+}
 
 /** What rooms need of a running net. */
 interface RoomsConfig {
@@ -56,6 +74,7 @@ export class Rooms {
   readonly #net: RoomNet;
   /** The connections that rooms have made, as long as the application has not asked for them. */
   readonly #made = new WeakSet<PeerConnection>();
+  readonly #lanes = Array.from({ length: MOST_DIALS }, () => ({ turn: takeTurns(), waiting: 0 }));
 
   constructor(config: RoomsConfig) {
     const { runtime, peers, acceptors, own, own$, find, trace } = config;
@@ -93,7 +112,16 @@ export class Rooms {
     this.#made.delete(connection);
   }
 
+  /** Each member when it is its turn. */
   #connect$(peer: UnlV3): Observable<PeerConnection> {
+    return defer(() => {
+      const lane = this.#lanes.reduce((free, each) => (each.waiting < free.waiting ? each : free));
+      lane.waiting++;
+      return lane.turn(this.#dial$(peer)).pipe(finalize(() => lane.waiting--));
+    });
+  }
+
+  #dial$(peer: UnlV3): Observable<PeerConnection> {
     return defer(() => {
       const { peers, connect$ } = this.#config;
       const isNew = peers.get(peer.peerId) === undefined;

@@ -54,7 +54,7 @@ import { nodeOf, type Node } from './node.js';
 import type { PairingHost } from './pairing/servers.js';
 import { Reports } from './reports.js';
 import { findersOf } from './finders.js';
-import { ROOM_DIAL_MS, Rooms } from './rooms.js';
+import { patiently, ROOM_DIAL_MS, Rooms } from './rooms.js';
 import { statusOf } from './status.js';
 import { techniquesOf } from './techniques.js';
 
@@ -131,7 +131,7 @@ export class RunningNet {
       own$: this.#located$,
       find: findersOf(node, trace),
       connect$: (peer) =>
-        this.#attempts.connect$(peer, { stagesFor: stagesOf(this.#techniques), timeoutMs: ROOM_DIAL_MS }),
+        this.#attempts.connect$(peer, { stagesFor: patiently(stagesOf(this.#techniques)), timeoutMs: ROOM_DIAL_MS }),
       closing$: closing.begun$,
     });
     this.#run(
