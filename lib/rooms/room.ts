@@ -279,8 +279,8 @@ export class RunningRoom implements Room, DoorsHost {
       answer(verdict);
       return;
     }
-    const cancel = this.#validation.judge(contentOf(signed, 0, false), answer);
-    if (cancel !== undefined) this.#running.add(cancel);
+    // It leaves the Subscription by itself when the verdict has come.
+    this.#running.add(this.#validation.judge(contentOf(signed, 0, false), answer));
   }
 
   #verdictOn(signed: SignedMessage, { bytes }: Carried, from: PeerId): Verdict {

@@ -1,4 +1,15 @@
-import { catchError, defer, from, noop, of, take, timeout, type Observable, type SchedulerLike } from 'rxjs';
+import {
+  catchError,
+  defer,
+  from,
+  noop,
+  of,
+  take,
+  timeout,
+  type Observable,
+  type SchedulerLike,
+  type Subscription,
+} from 'rxjs';
 import type { JoinOptions, RoomMessage, RoomVerdict } from './interface.js';
 
 /** A message that the application has not judged by then is left out, in milliseconds. */
@@ -19,9 +30,9 @@ export class Validation {
   /**
    * Hands the verdict over: at once, unless the application takes its time. A failure counts as `ignore`.
    *
-   * @returns what has the verdict not come any more, where it has not come yet.
+   * @returns the Subscription to the verdict, where that has not come yet.
    */
-  judge(message: RoomMessage, taken: (verdict: RoomVerdict) => void): (() => void) | undefined {
+  judge(message: RoomMessage, taken: (verdict: RoomVerdict) => void): Subscription | undefined {
     const answer = this.#ask(message);
     if (typeof answer === 'string') {
       taken(answer);
@@ -35,9 +46,7 @@ export class Validation {
     subscription.add(() => {
       this.#atOnce--;
     });
-    return () => {
-      subscription.unsubscribe();
-    };
+    return subscription;
   }
 
   #ask(message: RoomMessage): RoomVerdict | Observable<RoomVerdict> {
