@@ -1,12 +1,13 @@
 /** Whether all who join a room hear each other, wherever they are. */
 import { filter, firstValueFrom, map, take, toArray } from 'rxjs';
+import type { CarrierName } from '../../lib/signalling/carrier.js';
 import { NETWORKS, type Network } from './networks.js';
 import { DEFAULT_PATH } from './path.js';
-import { addressOf, planCrowd } from './plan.js';
+import { planCrowd } from './plan.js';
 import type { Program } from './processes.js';
 import { fieldsOf } from './programs.js';
 import { Run } from './run.js';
-import { RXP2P } from './servers.js';
+import { meetingPlaces, RXP2P, startServers } from './servers.js';
 import { canRunLab, fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
 import type { Topology } from './topology.js';
 
@@ -45,23 +46,27 @@ describe('A room whose members are behind routers of their own', () => {
     if (canRunLab()) await run.close();
   });
 
-  it(
-    `has ${PLACES.length} members who all hear each other, by rendezvous servers`,
-    async () => {
-      needsLab();
-      await run.with(planCrowd(OWN, OTHERS), DEFAULT_PATH, async (topology) => {
-        const servers = ['s1', 's2'].map((server) => topology.run(server, [process.execPath, RXP2P, 'serve']));
-        await Promise.all(servers.map((server) => server.line((text) => text.startsWith('http'))));
-        await expectAllHeard(membersIn(topology, rendezvous(topology)));
-      });
-    },
-    LAB_LIMIT_MS,
-  );
+  for (const [carrier, means] of [
+    ['rendezvous', 'rendezvous servers'],
+    ['dht', 'nodes of a DHT alone'],
+  ] as const)
+    it(
+      `has ${PLACES.length} members who all hear each other, by ${means}`,
+      async () => {
+        needsLab();
+        await run.with(planCrowd(OWN, OTHERS), DEFAULT_PATH, async (topology) => {
+          await startServers(topology, { rxp2p: RXP2P, carrier });
+          await expectAllHeard(membersIn(topology, carrier));
+        });
+      },
+      LAB_LIMIT_MS,
+    );
 });
 
-function membersIn(topology: Topology, args: readonly string[]): readonly Program[] {
+function membersIn(topology: Topology, carrier: CarrierName): readonly Program[] {
   const hosts = ['a', ...OTHERS.map((_, index) => `b-${index}`)];
-  return hosts.map((host) => topology.run(host, [process.execPath, RXP2P, 'room', 'chess', '--json', ...args]));
+  const room = [process.execPath, RXP2P, 'room', 'chess', '--json'];
+  return hosts.map((host) => topology.run(host, [...room, ...meetingPlaces(topology, host, carrier)]));
 }
 
 /** Each says a line once it knows of all others, and gets those of all others, each once. */
@@ -89,6 +94,3 @@ async function expectAllHeard(members: readonly Program[]): Promise<void> {
     expect([...lines].sort()).toEqual(expected.sort());
   }
 }
-
-const rendezvous = ({ plan }: Topology): string[] =>
-  ['s1', 's2'].flatMap((server) => ['--rendezvous', `${addressOf(plan, server, 4)}:8000`]);
