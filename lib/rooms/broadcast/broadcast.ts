@@ -18,8 +18,11 @@ import {
 import { MissingMessages, type Announcer } from './missing.js';
 import { Neighbour } from './neighbour.js';
 
-/** Announcements wait for each other so long, in milliseconds: what is pushed is ahead of them by more than a hop then. */
-const ANNOUNCE_MS = 20;
+/**
+ * Announcements wait for each other so long, in milliseconds, at random between the two: so mostly one side of a link announces, and the other
+ * has heard of it before it would.
+ */
+const ANNOUNCE_MS = { least: 50, most: 250 };
 /** A way that saves so many hops takes the place of the one that a message has come by (Plumtree §3.8). */
 const THRESHOLD = 3;
 /** Messages that are known to have been here: minutes of a busy room. What comes again later is told by its number. */
@@ -115,8 +118,10 @@ class Plumtree implements Broadcast {
       case 'announce':
         for (let i = 0; i < message.announced.length && i < MAX_IDS; i++) {
           const announced = message.announced[i];
-          if (announced !== undefined && !this.#seen.has(announced.id))
-            this.#missing.announced(from, announced, this.#now);
+          if (announced === undefined) continue;
+          if (!this.#seen.has(announced.id)) this.#missing.announced(from, announced, this.#now);
+          // It need not be told.
+          else from.announcements.delete(announced.id);
         }
         break;
       case 'graft':
@@ -207,16 +212,17 @@ class Plumtree implements Broadcast {
         continue;
       }
       announced ??= { id: message.id, round: Math.min(round, MAX_ROUND), length: message.bytes.length };
-      neighbour.announcements.push(announced);
-      if (neighbour.announcements.length >= MAX_IDS || !isPushed) this.#announce(neighbour);
-      else if (this.#announceAt === Infinity) this.#announceAt = this.#now + ANNOUNCE_MS;
+      neighbour.announcements.set(message.id, announced);
+      if (neighbour.announcements.size >= MAX_IDS || !isPushed) this.#announce(neighbour);
+      else if (this.#announceAt === Infinity)
+        this.#announceAt = this.#now + ANNOUNCE_MS.least + this.#random() * (ANNOUNCE_MS.most - ANNOUNCE_MS.least);
     }
   }
 
   #announce(neighbour: Neighbour): void {
-    if (neighbour.announcements.length === 0) return;
-    this.#send(neighbour, { type: 'announce', announced: neighbour.announcements });
-    neighbour.announcements = [];
+    if (neighbour.announcements.size === 0) return;
+    this.#send(neighbour, { type: 'announce', announced: [...neighbour.announcements.values()] });
+    neighbour.announcements.clear();
   }
 
   #prune(neighbour: Neighbour): void {

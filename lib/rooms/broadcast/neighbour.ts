@@ -11,8 +11,8 @@ export class Neighbour {
   isEager = true;
   /** When it was last told to announce only. */
   prunedAt = -Infinity;
-  /** What is still to be announced to it. */
-  announcements: Announced[] = [];
+  /** What is still to be announced to it, by the ids of the messages. */
+  readonly announcements = new Map<string, Announced>();
   /** Announced by it and not yet here. */
   missing = 0;
   /** Its messages that the room has not yet judged. */

@@ -76,6 +76,14 @@ describe('The broadcast', () => {
     ]);
   });
 
+  it('does not announce to a neighbour what that has announced itself', () => {
+    const { hear, wake } = broadcastWith(['a', 'b', 'c']);
+    for (const id of ['b', 'c']) hear(id, { type: 'prune' });
+    hear('a', gossip('1'));
+    hear('b', announce('1'));
+    expect(sends(wake())).toEqual(['announce to c']);
+  });
+
   it('asks for what was announced and does not come, one neighbour after the other', () => {
     const { broadcast, hear, wake } = broadcastWith(['a', 'b']);
     hear('a', announce('1'));
