@@ -1,5 +1,5 @@
 import { Seen } from '../bounds/seen.js';
-import { TYPE, type DnsMessage, type DnsRecord } from './dns.js';
+import { TYPE, type DnsMessage, type DnsRecord } from './dns/message.js';
 import { TTL_S, type Neighbourhood } from './neighbourhood.js';
 import { SERVICE } from './statement.js';
 

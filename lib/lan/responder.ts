@@ -1,7 +1,7 @@
 import { siteBuckets } from '../bounds/rate-limit.js';
 import { familyOf, type Endpoint } from '../endpoint.js';
 import type { Source } from '../link/multicast.js';
-import { TYPE, type DnsMessage, type DnsRecord, type Question } from './dns.js';
+import { TYPE, type DnsMessage, type DnsRecord, type Question } from './dns/message.js';
 import { siteOfNeighbour, TTL_S } from './neighbourhood.js';
 import { hostOf, SERVICE } from './statement.js';
 

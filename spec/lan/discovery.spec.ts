@@ -1,6 +1,8 @@
 import { createIdentity, type Identity } from '../../lib/identity.js';
 import { Discovery } from '../../lib/lan/discovery.js';
-import { decodeMessage, encodeMessage, TYPE, type DnsMessage, type DnsRecord } from '../../lib/lan/dns.js';
+import { decodeMessage } from '../../lib/lan/dns/decode.js';
+import { encodeMessage } from '../../lib/lan/dns/encode.js';
+import { TYPE, type DnsMessage, type DnsRecord } from '../../lib/lan/dns/message.js';
 import { instanceOf, SERVICE, signStatement } from '../../lib/lan/statement.js';
 import type { Source } from '../../lib/link/multicast.js';
 import { formatUnl } from '../../lib/unl.js';

@@ -1,4 +1,6 @@
-import { decodeMessage, encodeMessage, MESSAGE_MAX_BYTES, TYPE, type DnsMessage } from '../../lib/lan/dns.js';
+import { decodeMessage } from '../../lib/lan/dns/decode.js';
+import { encodeMessage } from '../../lib/lan/dns/encode.js';
+import { MESSAGE_MAX_BYTES, TYPE, type DnsMessage } from '../../lib/lan/dns/message.js';
 
 const SERVICE = '_rxp2p._tcp.local';
 

@@ -19,7 +19,7 @@ import {
   type Subscription,
 } from 'rxjs';
 import { createIdentity, type Identity } from '../../lib/identity.js';
-import { encodeMessage } from '../../lib/lan/dns.js';
+import { encodeMessage } from '../../lib/lan/dns/encode.js';
 import { receiptOf, type LanParcel } from '../../lib/lan/exchange.js';
 import { Lan, type LanConfig, type Neighbour } from '../../lib/lan/lan.js';
 import { instanceOf, signStatement } from '../../lib/lan/statement.js';

@@ -18,7 +18,8 @@ import { digestOfPiece, PIECE_BYTES, PieceDigests } from '../../lib/files/digest
 import { encodeHeader, FrameDecoder as FilesFrameDecoder } from '../../lib/files/frames.js';
 import * as files from '../../lib/files/messages.js';
 import { receiptOf as lanReceiptOf } from '../../lib/lan/exchange.js';
-import { decodeMessage, encodeMessage } from '../../lib/lan/dns.js';
+import { decodeMessage } from '../../lib/lan/dns/decode.js';
+import { encodeMessage } from '../../lib/lan/dns/encode.js';
 import { instanceOf, isSigned, markOf, readStatement, signStatement } from '../../lib/lan/statement.js';
 import * as mqtt from '../../lib/mqtt/messages.js';
 import { parseEndpoint } from '../../lib/endpoint.js';

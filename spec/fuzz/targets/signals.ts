@@ -14,7 +14,9 @@ import * as dht from '../../../lib/dht/messages.js';
 import * as topics from '../../../lib/dht/topic-messages.js';
 import * as mqttPacket from 'mqtt-packet';
 import { Discovery } from '../../../lib/lan/discovery.js';
-import { decodeMessage, encodeMessage, MESSAGE_MAX_BYTES } from '../../../lib/lan/dns.js';
+import { decodeMessage } from '../../../lib/lan/dns/decode.js';
+import { encodeMessage } from '../../../lib/lan/dns/encode.js';
+import { MESSAGE_MAX_BYTES } from '../../../lib/lan/dns/message.js';
 import { isSigned, readStatement, signStatement } from '../../../lib/lan/statement.js';
 import * as mqtt from '../../../lib/mqtt/messages.js';
 import { PACKET_MAX_BYTES, packetCodec, packetCutter } from '../../../lib/mqtt/packets.js';
@@ -213,7 +215,14 @@ discovery.announce({ texts: statement, endpoints: [{ address: '192.168.1.7', por
 /** What anybody on the local network sends. */
 const multicastDns: Target = {
   name: 'packets of multicast DNS',
-  reaches: ['lib/lan/dns', 'lib/lan/statement', 'lib/lan/discovery', 'lib/lan/responder', 'lib/lan/neighbourhood'],
+  reaches: [
+    'lib/lan/dns/decode',
+    'lib/lan/dns/encode',
+    'lib/lan/statement',
+    'lib/lan/discovery',
+    'lib/lan/responder',
+    'lib/lan/neighbourhood',
+  ],
   seeds: [
     ...discovery.take().map(({ bytes }) => bytes),
     encodeMessage({

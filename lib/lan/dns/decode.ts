@@ -1,65 +1,30 @@
-import { addressFromBytes, addressToBytes } from '../endpoint.js';
-
-// Messages of the DNS (RFC 1035 §4), as far as multicast DNS needs them here (RFC 6762 §18): questions, and records of five types. Records of
-// other types are skipped. Pure.
-
-/** A message of multicast DNS is no longer, in bytes (RFC 6762 §17). */
-export const MESSAGE_MAX_BYTES = 9_000;
+import { addressFromBytes } from '../../endpoint.js';
+import {
+  IN,
+  LABEL_MAX_BYTES,
+  MESSAGE_MAX_BYTES,
+  POINTER,
+  TYPE,
+  type DnsMessage,
+  type DnsRecord,
+  type Question,
+} from './message.js';
 
 /** Questions and records of one message. A network's whole list of services has fewer. */
 const MAX_ENTRIES = 256;
 
 const HEADER_BYTES = 12;
-const LABEL_MAX_BYTES = 63;
 const NAME_MAX_BYTES = 255;
 
 /** How often one name goes on elsewhere (RFC 1035 §4.1.4). A name that is compressed well does so once. */
 const MAX_POINTERS = 16;
-
-const POINTER = 0xc000;
-const RESPONSE = 0x8400;
 
 /** OPCODE and RCODE: a message in which one of them is not zero is ignored (RFC 6762 §18.3, §18.11). */
 const OPCODE_AND_RCODE = 0x780f;
 
 /** The top bit of a class is a flag of multicast DNS (RFC 6762 §5.4, §10.2). */
 const CLASS = 0x7fff;
-const IN = 1;
 const ANY_CLASS = 255;
-
-/** The types of records (RFC 1035 §3.2.2, RFC 2782, RFC 3596). */
-export const TYPE = { A: 1, PTR: 12, TXT: 16, AAAA: 28, SRV: 33, ANY: 255 } as const;
-
-/** What is asked for. */
-export interface Question {
-  /** In small letters. */
-  readonly name: string;
-  /** One of {@link TYPE}, or another. */
-  readonly type: number;
-}
-
-/** A record: what it is of, and for how many seconds it holds. */
-export type DnsRecord = {
-  /** In small letters. */
-  readonly name: string;
-  readonly ttl: number;
-} & (
-  | { readonly type: 'PTR'; readonly target: string }
-  | { readonly type: 'SRV'; readonly port: number; readonly target: string }
-  | { readonly type: 'TXT'; readonly texts: readonly Buffer[] }
-  | { readonly type: 'A' | 'AAAA'; readonly address: string }
-);
-
-/** A message. */
-export interface DnsMessage {
-  /** Zero, but in questions of ordinary resolvers and the answers to them (RFC 6762 §6.7). */
-  readonly id: number;
-  readonly isResponse: boolean;
-  readonly questions: readonly Question[];
-  /** The answers; in a question those that are known already (RFC 6762 §7.1). */
-  readonly answers: readonly DnsRecord[];
-  readonly additionals: readonly DnsRecord[];
-}
 
 /** Reads a message: `undefined` for anything that is none, or that multicast DNS ignores. */
 export function decodeMessage(bytes: Buffer): DnsMessage | undefined {
@@ -71,25 +36,6 @@ export function decodeMessage(bytes: Buffer): DnsMessage | undefined {
     if (error instanceof RangeError) return undefined;
     throw error;
   }
-}
-
-/**
- * Writes a message.
- *
- * @throws RangeError when it is too long, or a label is.
- */
-export function encodeMessage({ id, isResponse, questions, answers, additionals }: DnsMessage): Buffer {
-  const writer = new Writer();
-  writer.number(id, 2);
-  writer.number(isResponse ? RESPONSE : 0, 2);
-  for (const count of [questions.length, answers.length, 0, additionals.length]) writer.number(count, 2);
-  for (const { name, type } of questions) {
-    writer.name(name);
-    writer.number(type, 2);
-    writer.number(IN, 2);
-  }
-  for (const record of [...answers, ...additionals]) writer.record(record);
-  return writer.bytes;
 }
 
 class Reader {
@@ -205,80 +151,5 @@ class Reader {
     }
     this.#at = after ?? at + 1;
     return labels.join('.');
-  }
-}
-
-class Writer {
-  readonly #bytes = Buffer.alloc(MESSAGE_MAX_BYTES);
-  /** Where names are, by their texts. */
-  readonly #names = new Map<string, number>();
-  #at = 0;
-
-  get bytes(): Buffer {
-    return Buffer.from(this.#bytes.subarray(0, this.#at));
-  }
-
-  number(value: number, size: number): void {
-    this.#bytes.writeUIntBE(value, this.#at, size);
-    this.#at += size;
-  }
-
-  /** Writes a name of which no label has a dot. */
-  name(name: string): void {
-    for (let rest = name; rest !== '';) {
-      const known = this.#names.get(rest);
-      if (known !== undefined) {
-        this.number(POINTER + known, 2);
-        return;
-      }
-      this.#names.set(rest, this.#at);
-      const [label = ''] = rest.split('.', 1);
-      if (label.length === 0 || label.length > LABEL_MAX_BYTES) throw new RangeError(`Not a label: ${label}`);
-      this.#text(Buffer.from(label, 'latin1'));
-      rest = rest.slice(label.length + 1);
-    }
-    this.number(0, 1);
-  }
-
-  record(record: DnsRecord): void {
-    this.name(record.name);
-    this.number(TYPE[record.type], 2);
-    this.number(IN, 2);
-    this.number(record.ttl, 4);
-    const lengthAt = this.#at;
-    this.number(0, 2);
-    this.#data(record);
-    this.#bytes.writeUInt16BE(this.#at - lengthAt - 2, lengthAt);
-  }
-
-  #data(record: DnsRecord): void {
-    switch (record.type) {
-      case 'PTR':
-        this.name(record.target);
-        break;
-      case 'SRV':
-        this.number(0, 4);
-        this.number(record.port, 2);
-        this.name(record.target);
-        break;
-      case 'TXT':
-        for (const text of record.texts) this.#text(text);
-        break;
-      case 'A':
-      case 'AAAA':
-        this.#raw(addressToBytes(record.address));
-        break;
-    }
-  }
-
-  #text(bytes: Buffer): void {
-    this.number(bytes.length, 1);
-    this.#raw(bytes);
-  }
-
-  #raw(bytes: Uint8Array): void {
-    if (this.#at + bytes.length > MESSAGE_MAX_BYTES) throw new RangeError('Too long a message');
-    this.#bytes.set(bytes, this.#at);
-    this.#at += bytes.length;
   }
 }
