@@ -46,6 +46,7 @@ export type { PunchStep, PunchSummary } from './techniques/punch/steps.js';
 export type { NetStep, TraceEvent, TraceStep } from './trace.js';
 export type { AttemptStep } from './techniques/steps.js';
 export type { RoomStep } from './rooms/steps.js';
+export type { DiscoveryStep } from './rooms/discovery/steps.js';
 export type { PeerStep } from './peers/steps.js';
 export type { SelfStep } from './self/steps.js';
 export type { SignalStep } from './signalling/steps.js';

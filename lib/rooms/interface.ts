@@ -21,9 +21,11 @@ export interface RoomMessage {
 
 /** Somebody who is in a room. */
 export interface RoomMember {
+  /** Who it is. */
   readonly peerId: PeerId;
-  /** When this node has heard that it is there, first and last, in milliseconds since the epoch. */
+  /** When this node first heard that it is there, in milliseconds since the epoch. */
   readonly since: number;
+  /** When this node last heard so, in milliseconds since the epoch. */
   readonly heardAt: number;
 }
 

@@ -2,6 +2,7 @@ import type { PeerId } from '../identity.js';
 
 /** What is traced of a room. */
 export type RoomStep = {
+  /** What it is about. */
   readonly type: 'room';
   /** The name of the room. */
   readonly room: string;

@@ -12,6 +12,7 @@ export interface InviteOptions {
 export type InviteStep =
   /** There is a code, to be told to one person. */
   | {
+      /** What has happened. */
       readonly step: 'code';
       /** Such as `7-otter-violet`. */
       readonly code: string;
@@ -19,7 +20,12 @@ export type InviteStep =
       readonly expiresAt: Date;
     }
   /** Somebody has typed it. */
-  | { readonly step: 'paired'; readonly peer: PairedPeer };
+  | {
+      /** What has happened. */
+      readonly step: 'paired';
+      /** Who it is. */
+      readonly peer: PairedPeer;
+    };
 
 /** How to meet a peer by the code that it shows. */
 export interface PairOptions {

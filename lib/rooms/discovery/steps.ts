@@ -1,5 +1,6 @@
 /** How it stands with one means by which a node is found under the topic of a room. */
 export interface DiscoveryStep {
+  /** What it is about. */
   readonly type: 'topic';
   /** By which means. */
   readonly means: 'rendezvous' | 'DHT' | 'LAN';
