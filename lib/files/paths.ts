@@ -91,13 +91,6 @@ export function isInsideLink(path: string, target: string): boolean {
   return ups < path.split('/').length - 1 && !names.slice(ups).includes('..');
 }
 
-/** A path that cannot be written. */
-export interface PathProblem {
-  readonly path: string;
-  /** Why, in words. */
-  readonly reason: string;
-}
-
 /**
  * Looks at the entries of an offer, one after the other, whether they can be written: each by itself, and beside those before it. A folder
  * has to be offered before what is in it, so that nothing can be written through a link.

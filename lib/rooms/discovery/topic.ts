@@ -1,8 +1,5 @@
 import { createHash } from 'node:crypto';
 
-/** The length of a topic, in bytes. */
-export const TOPIC_BYTES = 32;
-
 /**
  * The topic under which the members of an open room find each other: SHA-256 of a label and the name. Whoever knows the name knows the
  * topic. Pure.
