@@ -25,6 +25,7 @@ const MEANS: Readonly<Record<Means, string>> = {
 const VERDICTS: Readonly<Record<NetCheck['verdict'], string>> = {
   direct: 'Others reach this node directly.',
   relay: 'Others reach this node by a relay only.',
+  unknown: 'Nobody outside has tried to reach this node, so that is not known: name a server by --rendezvous.',
   none: 'Others cannot reach this node, but for those that the table below says.',
 };
 
@@ -51,7 +52,7 @@ function natWords({ family, natType, addresses, servers, confidence }: NatCheck)
 
 /** A check in words, for a terminal, line by line. Pure. */
 export function checkWords(check: NetCheck): readonly string[] {
-  const { services, sessions, addresses, nats, reach, ways, advice } = check;
+  const { services, sessions, addresses, nats, reach, ways, advice, verdict } = check;
   const measured = new Map(sessions.map((session) => [formatRendezvous(session.server), session]));
   const servers = services.map(({ kind, server, failure }) => {
     const session = kind === 'rendezvous' ? measured.get(server) : undefined;
@@ -66,7 +67,7 @@ export function checkWords(check: NetCheck): readonly string[] {
     `${'a peer …'.padEnd(width)}  ${'this node reaches it'.padEnd(means)}  it reaches this node`,
     ...ways.map(
       ({ peer, toReach, toBeReached }) =>
-        `${PEERS[peer].padEnd(width)}  ${MEANS[toReach].padEnd(means)}  ${MEANS[toBeReached]}`,
+        `${PEERS[peer].padEnd(width)}  ${MEANS[toReach].padEnd(means)}  ${verdict === 'unknown' && toBeReached === 'none' ? 'not known' : MEANS[toBeReached]}`,
     ),
   ];
   const sections: readonly (readonly [string, readonly string[]])[] = [

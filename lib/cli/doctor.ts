@@ -9,7 +9,7 @@ import { reportFile } from './story/record.js';
 import { configOf, interrupted$, type ReachableOptions } from './terminal.js';
 
 /** The exit status: how peers behind an ordinary NAT reach this node. */
-const STATUS: Readonly<Record<NetCheck['verdict'], number>> = { direct: 0, relay: BY_RELAY_ONLY, none: 1 };
+const STATUS: Readonly<Record<NetCheck['verdict'], number>> = { direct: 0, relay: BY_RELAY_ONLY, none: 1, unknown: 1 };
 
 /** The options of `rxp2p doctor`. */
 export interface DoctorOptions extends ReachableOptions {

@@ -28,7 +28,7 @@ export const EXIT_STATUSES: Readonly<Record<string, ExitStatuses>> = {
   forward: { 0: 'it was interrupted', 1: 'the peer was not reached, or the local port cannot be listened on' },
   doctor: {
     0: 'peers behind ordinary home routers reach this node directly, be it by a punch',
-    1: 'they do not reach it, or it was interrupted',
+    1: 'they do not reach it, nobody outside has tried, or it was interrupted',
     3: 'they reach it by a relay only',
   },
   ping: {

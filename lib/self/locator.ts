@@ -90,6 +90,13 @@ export function isOnLink(address: string, interfaces = ownInterfaces().interface
     .some(([network, bits]) => network.kind() === target.kind() && target.match(network, bits));
 }
 
+/** Where servers see a node, each address once. */
+export function observedAddresses(servers: readonly ServerState[], nats: readonly NatView[]): readonly string[] {
+  // Sessions may be missing or may not tell an address: the observations of the NAT have addresses, too.
+  const seen = nats.flatMap((nat) => nat.addresses.filter((address) => scopeOf(address) !== 'unusable'));
+  return [...new Set([...servers.flatMap((server) => server.observed?.address ?? []), ...seen])];
+}
+
 /**
  * Decides how others can reach a node. If somebody outside has dialled it, it can be dialled. Until that is known, it counts
  * as reachable where servers see it at one of its own addresses, that is without a NAT. If it cannot be dialled, but its NAT's ports can
@@ -103,9 +110,7 @@ export function locate(
   { addresses, servers, reaches, nats }: NetworkView,
   form: LocatorForm,
 ): Location {
-  // Sessions may be missing or may not tell an address: the observations of the NAT have addresses, too.
-  const seen = nats.flatMap((nat) => nat.addresses.filter((address) => scopeOf(address) !== 'unusable'));
-  const observed = [...new Set([...servers.flatMap((server) => server.observed?.address ?? []), ...seen])];
+  const observed = observedAddresses(servers, nats);
   const isOpen =
     observed.length > 0
       ? observed.every((address) => addresses.includes(address))

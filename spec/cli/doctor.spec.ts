@@ -45,6 +45,13 @@ describe('rxp2p doctor', () => {
     expect(program.lines).toEqual([]);
   }, 120_000);
 
+  it('says that it does not know, and ends with 1, where nobody outside has tried', async () => {
+    const program = start('--no-port-mapping');
+    expect(await program.exit()).toBe(1);
+    expect(program.lines).toContain(jasmine.stringMatching(/^ {2}Nobody outside has tried to reach this node/));
+    expect(program.lines).not.toContain('  Others reach this node directly.');
+  }, 120_000);
+
   it('ends with 2 when it is asked wrongly, and with 1 on Ctrl-C', async () => {
     expect(await start('--rendezvous', 'no such name').exit()).toBe(2);
     // A server that says nothing: it waits for that one.

@@ -10,6 +10,8 @@ export interface Facts extends Pick<
 > {
   /** Whether others can dial this node. */
   readonly canBeDialled: boolean;
+  /** Whether it has an address that others may be able to dial, but no server has seen or dialled it there. */
+  readonly isUntried: boolean;
   /** Whether it has a TURN server of its own, which shows it who comes there. */
   readonly hasTurn: boolean;
   /** Whether it tries hundreds of ports. */
@@ -17,7 +19,7 @@ export interface Facts extends Pick<
 }
 
 /** What facts mean. Pure. */
-export function checkOf({ canBeDialled, hasTurn, triesMany, ...facts }: Facts): NetCheck {
+export function checkOf({ canBeDialled, isUntried, hasTurn, triesMany, ...facts }: Facts): NetCheck {
   const { services, nats, hasRelay } = facts;
   const carriers = services.filter(isCarrier);
   const ways = waysOf({
@@ -31,6 +33,7 @@ export function checkOf({ canBeDialled, hasTurn, triesMany, ...facts }: Facts): 
     triesMany,
   });
   const means = ways.find(({ peer }) => peer === 'predictable')?.toBeReached;
-  const verdict = means === undefined || means === 'none' ? 'none' : means === 'relay' ? 'relay' : 'direct';
+  const unreached = isUntried ? 'unknown' : 'none';
+  const verdict = means === undefined || means === 'none' ? unreached : means === 'relay' ? 'relay' : 'direct';
   return { ...facts, ways, advice: adviceFor({ ...facts, ways }), verdict };
 }

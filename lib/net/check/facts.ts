@@ -2,6 +2,7 @@ import type { Facts } from './check.js';
 import type { ResolvedConfig } from '../../config.js';
 import { httpServers, httpUrlOf, type Findings } from '../../self/findings.js';
 import { isRelay, type ServerReport } from '../../server-report.js';
+import { observedAddresses } from '../../self/locator.js';
 import type { ClockStatus } from '../clock-watch.js';
 
 /** What a net knows beside what it has found out of itself. */
@@ -21,6 +22,12 @@ export function factsOf(config: ResolvedConfig, findings: Findings, { services, 
   const beside = [...httpServers(config), ...servers.flatMap((state) => httpUrlOf(state) ?? [])];
   const relays = config.relay === false ? [] : [...config.turn, ...config.relay, ...beside];
   const asked = services.filter(isRelay);
+  // A node takes itself for reachable if it has a public address. That is a guess until a server has seen or dialled it there.
+  const takesItself = nodeType === 'passive';
+  const isTried =
+    config.forwarded ||
+    reaches?.some(({ isReachable }) => isReachable === true) === true ||
+    observedAddresses(servers, nats ?? []).length > 0;
   const isSettled = location !== undefined && nats !== undefined && reaches?.every((reach) => reach.isSettled) === true;
   return {
     isSettled: isSettled || isLate,
@@ -41,7 +48,8 @@ export function factsOf(config: ResolvedConfig, findings: Findings, { services, 
     isForwarded: config.forwarded,
     hasRelay: relays.length > 0 && (asked.length === 0 || asked.some(({ failure }) => failure === undefined)),
     clock,
-    canBeDialled: nodeType === 'passive',
+    canBeDialled: takesItself && isTried,
+    isUntried: takesItself && !isTried,
     hasTurn: config.turn.length > 0 && config.relay !== false,
     triesMany: config.birthday,
   };

@@ -56,6 +56,6 @@ export interface NetCheck {
   readonly ways: readonly Ways[];
   /** What would make it better, in sentences; the most useful first. */
   readonly advice: readonly string[];
-  /** How peers behind an ordinary NAT reach this node: directly, be it by punching; by a relay only; or not at all. */
-  readonly verdict: 'direct' | 'relay' | 'none';
+  /** How peers behind an ordinary NAT reach this node: directly, be it by punching; by a relay only; or not at all. `unknown`: nobody outside has tried. */
+  readonly verdict: 'direct' | 'relay' | 'none' | 'unknown';
 }

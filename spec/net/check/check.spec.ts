@@ -38,6 +38,7 @@ const home: Facts = {
   hasRelay: true,
   clock: undefined,
   canBeDialled: false,
+  isUntried: false,
   hasTurn: false,
   triesMany: true,
 };
@@ -66,6 +67,16 @@ describe('what a node finds of its network', () => {
         triesMany: false,
       }),
     ).toBe('relay');
+  });
+
+  it('is not known where no server has seen or dialled this node', () => {
+    const alone: Facts = { ...home, services: [], nats: [], reach: [], hasRelay: false, isUntried: true };
+    const check = checkOf(alone);
+    expect(check.verdict).toBe('unknown');
+    expect(check.advice[0]).toMatch(/^Name a server where peers meet, by --rendezvous/);
+    const words = checkWords(check);
+    expect(words).toContain(jasmine.stringMatching(/^ {2}Nobody outside has tried to reach this node/));
+    expect(words).toContain(jasmine.stringMatching(/^ {2}behind an ordinary home router .*not at all +not known$/));
   });
 
   it('comes with advice that fits, and with none where nothing is amiss', () => {
@@ -173,5 +184,12 @@ describe('a net that checks its network', () => {
     expect(check?.ways.map(({ toBeReached }) => toBeReached)).toEqual(['dial', 'dial', 'dial', 'dial']);
     // Again, at once.
     expect((await firstValueFrom(net.check$().pipe(last()))).verdict).toBe('direct');
+  });
+
+  it('does not take its own address for proof that others can dial it', async () => {
+    const check = await lastValueFrom(lab.net().check$());
+    expect(check).toEqual(jasmine.objectContaining({ isSettled: true, verdict: 'unknown' }));
+    // The user knows better.
+    expect((await lastValueFrom(lab.net({ forwarded: true }).check$())).verdict).toBe('direct');
   });
 });
