@@ -5,6 +5,7 @@ import { receiveFiles$ } from '../../files/receive.js';
 import { oneLine } from '../../words.js';
 import type { DialOptions } from '../dialler.js';
 import type { ReachableOptions } from '../terminal.js';
+import { askedOnce } from './acceptance.js';
 import { Display } from './display.js';
 import { TransferReport } from './report.js';
 import { dialPeer, waitForPeer, type Transfer } from './runs.js';
@@ -37,15 +38,8 @@ export async function receive(text: string | undefined, options: ReceiveOptions,
   const display = await Display.open(json, 'received');
   const story = new TransferReport({ file: options.report, title: 'rxp2p receive', version, report: display.report });
   let status = 1;
-  let accepted: string | undefined;
-  const accept = async (offer: FilesOffer): Promise<boolean> => {
-    const key = `${offer.files} ${offer.bytes} ${offer.entries[0]?.path ?? ''}`;
-    // It was broken off, and has begun anew.
-    if (yes || accepted === key) return true;
-    const isTaken = await display.pausedFor(() => asked(offer, into));
-    if (isTaken) accepted = key;
-    return isTaken;
-  };
+  const ask = askedOnce((offer) => display.pausedFor(() => asked(offer, into)));
+  const accept = (offer: FilesOffer) => (yes ? true : ask(offer));
   const transfer: Transfer = {
     side: (channel) => receiveFiles$(channel, { into, accept, existing }),
     display,
