@@ -1,12 +1,12 @@
 import { InvalidOptionError, InvalidUnlError } from '../errors.js';
 
-/** The program was asked wrongly. */
+/** Wrong usage. */
 export const WRONG_USAGE = 2;
 
 /** There is a way, but no direct one. */
 export const BY_RELAY_ONLY = 3;
 
-/** What each status means. Every command ends with 2 when it was asked wrongly. */
+/** What each status means. Every command ends with 2 after wrong usage. */
 export type ExitStatuses = Readonly<Partial<Record<0 | 1 | 3, string>>>;
 
 /** By which exit statuses each command ends. Its help, its man page and the documentation are made of it, or held to it. */
@@ -22,12 +22,15 @@ export const EXIT_STATUSES: Readonly<Record<string, ExitStatuses>> = {
   },
   join: { 0: 'it was interrupted', 1: 'it cannot listen' },
   room: { 0: 'it was interrupted', 1: 'it cannot listen, or cannot join the room' },
-  send: { 0: 'the receiver has all, verified', 1: 'it has not, or not all' },
-  receive: { 0: 'all is there, verified', 1: 'it is not, or not all' },
+  send: { 0: 'the receiver has all files, verified', 1: 'some or all files were not received, or it was interrupted' },
+  receive: {
+    0: 'all files are there, verified, but for those that --existing skip leaves out',
+    1: 'some or all files were not received, or it was interrupted',
+  },
   expose: { 0: 'it was interrupted', 1: 'it cannot listen' },
   forward: { 0: 'it was interrupted', 1: 'the peer was not reached, or the local port cannot be listened on' },
   doctor: {
-    0: 'peers behind ordinary home routers reach this node directly, be it by a punch',
+    0: 'peers behind ordinary home routers reach this node directly (dialled or by hole punching)',
     1: 'they do not reach it, nobody outside has tried, or it was interrupted',
     3: 'they reach it by a relay only',
   },
@@ -39,9 +42,8 @@ export const EXIT_STATUSES: Readonly<Record<string, ExitStatuses>> = {
   completion: { 0: 'the script is printed' },
 };
 
-/** What every command ends with when it was asked wrongly. */
-export const USAGE_WORDS =
-  'it was asked wrongly: an option, a UNL or a file of the configuration is not what it should be';
+/** What 2 means, of every command. */
+export const USAGE_WORDS = 'wrong usage: an option, a UNL, a ticket, a code or a configuration file is not valid';
 
 /** The statuses of a command, in words, in order. */
 export function exitStatusesOf(command: string): readonly (readonly [status: number, words: string])[] {
@@ -49,7 +51,7 @@ export function exitStatusesOf(command: string): readonly (readonly [status: num
   return [...own, [WRONG_USAGE, USAGE_WORDS] as const].toSorted(([one], [other]) => one - other);
 }
 
-/** The exit status of a program that ends by an error: 2 when it was asked wrongly, 1 when it did not work. */
+/** The exit status of a program that ends by an error: 2 after wrong usage, 1 when it did not work. */
 export function statusOf(error: unknown): number {
   return error instanceof InvalidOptionError || error instanceof InvalidUnlError ? WRONG_USAGE : 1;
 }

@@ -52,13 +52,18 @@ describe('The exit statuses', () => {
     const program = commandLine('1.2.3');
     expect(Object.keys(EXIT_STATUSES).toSorted()).toEqual(program.commands.map((each) => each.name()).toSorted());
     const [, table = ''] = /### Exit statuses\n(.*?)(?=\n## )/s.exec(read('docs/command-line.md')) ?? [];
-    const rows = Array.from(
-      table.matchAll(/^\| `([a-z]+)` +\| (\d) +\| (.*?) +\|$/gm),
-      ([, command, status, words]) => [command, Number(status), words],
-    );
+    const rowsOf = (text: string) =>
+      Array.from(text.matchAll(/^\| `([a-z]+)` +\| (\d) +\| (.*?) +\|$/gm), ([, command, status, words]) => [
+        command,
+        Number(status),
+        words,
+      ]);
     const told = Object.entries(EXIT_STATUSES).flatMap(([command, statuses]) =>
       Object.entries(statuses).map(([status, words]) => [command, Number(status), words]),
     );
-    expect(rows).toEqual(told);
+    expect(rowsOf(table)).toEqual(told);
+    expect(rowsOf(read('docs/files.md'))).toEqual(
+      told.filter(([command]) => command === 'send' || command === 'receive'),
+    );
   });
 });

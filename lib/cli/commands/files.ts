@@ -9,9 +9,14 @@ export function addFiles(program: Command, version: string): void {
   withOptions(
     program
       .command('send')
-      .description('send files and folders to one peer; the first line of stdout is the ticket that it needs')
+      .description(
+        'send files and folders to one peer; on another network it is reached by a server (--rendezvous); the first line of stdout is the ticket that it needs',
+      )
       .argument('<PATH...>', 'files and folders'),
-    new Option('--to <TICKET>', 'the ticket that rxp2p receive has printed where it waits, its code, or its UNL'),
+    new Option(
+      '--to <TICKET>',
+      'the ticket that a waiting rxp2p receive has printed, its code, or the UNL of a program that receives files',
+    ),
     new Option('--keep-links', 'send symbolic links as links, where they lead to what is sent (default: refuse them)'),
     new Option('--no-compress', 'do not compress what would get smaller'),
     page(),
@@ -21,10 +26,12 @@ export function addFiles(program: Command, version: string): void {
     .addHelpText(
       'after',
       `
-  rxp2p send holiday/                                     here; it prints a ticket
+Peers on other networks are reached by a server: --rendezvous, or RXP2P_RENDEZVOUS. On one local network none is needed.
+  rxp2p send holiday/ --rendezvous SERVER                 here; it prints a ticket, which names the server
   rxp2p receive TICKET --into pictures                    there
-Or, with --code and a rendezvous server that both use, by a code that one person reads to another:
-  rxp2p receive 7-otter-violet --into pictures            there
+By a code that one person reads to another, at a rendezvous server that both use:
+  rxp2p send holiday/ --code --rendezvous SERVER          here; it shows a code, too
+  rxp2p receive 7-otter-violet --rendezvous SERVER        there
 Whoever has the ticket gets the files, once. What has come of a transfer that was broken is not sent again by the next; with --key and
 --port the ticket stays the same, so that the same commands go on.`,
     )

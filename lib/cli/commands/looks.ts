@@ -3,9 +3,9 @@ import type { DoctorOptions } from '../doctor.js';
 import { diallingOptions, integer, json, keylessOptions, page, seconds, withOptions } from '../node-options.js';
 import type { PingOptions } from '../ping.js';
 
-/** Commands that tell how it stands: with this machine's network, and with the way to a peer. */
+/** Commands that diagnose this machine's network, and the way to a peer. */
 export function addLooks(program: Command, version: string): void {
-  program.commandsGroup('Look how it stands:');
+  program.commandsGroup('Diagnose:');
   withOptions(
     program
       .command('doctor')

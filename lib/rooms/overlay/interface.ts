@@ -39,7 +39,7 @@ export interface OverlayOptions {
   readonly activeView?: number | undefined;
   /** Others whom it knows, in case that a neighbour goes. Default: 30 (HyParView §5.1: six times the active view). */
   readonly passiveView?: number | undefined;
-  /** Between two shuffles, in milliseconds, give or take a quarter. Default: 30,000. */
+  /** Between two shuffles, in milliseconds, give or take a quarter. Default: 60,000. */
   readonly shuffleMs?: number | undefined;
 }
 
