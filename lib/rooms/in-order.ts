@@ -1,4 +1,4 @@
-import type { SchedulerLike, Subscription } from 'rxjs';
+import { noop, type SchedulerLike, type Subscription } from 'rxjs';
 import { ByAge } from '../bounds/by-age.js';
 import type { SignedMessage } from './author/message.js';
 
@@ -24,6 +24,7 @@ interface Stream {
  */
 export class InOrder {
   readonly #streams = new ByAge<string, Stream>();
+  #isClosed = false;
 
   constructor(readonly scheduler: SchedulerLike) {}
 
@@ -32,16 +33,27 @@ export class InOrder {
     const key = `${author} ${stream}`;
     const known = this.#streams.get(key) ?? { next: number, waiting: new Map<number, () => void>(), gap: undefined };
     this.#streams.add(key, known);
-    if (number < known.next || known.waiting.has(number)) return;
-    known.waiting.set(number, pass);
-    if (known.waiting.size > MOST_OF_AUTHOR) known.next = Math.min(...known.waiting.keys());
-    this.#goOn(known);
+    this.#place(known, number, pass);
     this.#forget();
+  }
+
+  /** Counts a message that was left out, so that later ones of its author do not wait for it. It begins no stream. */
+  skip({ author, stream, number }: SignedMessage): void {
+    const known = this.#streams.get(`${author} ${stream}`);
+    if (known !== undefined) this.#place(known, number, noop);
   }
 
   /** Nothing that waits is passed on any more. */
   close(): void {
+    this.#isClosed = true;
     for (const [, { gap }] of this.#streams) gap?.unsubscribe();
+  }
+
+  #place(stream: Stream, number: number, pass: () => void): void {
+    if (number < stream.next || stream.waiting.has(number)) return;
+    stream.waiting.set(number, pass);
+    if (stream.waiting.size > MOST_OF_AUTHOR) stream.next = Math.min(...stream.waiting.keys());
+    this.#goOn(stream);
   }
 
   #goOn(stream: Stream): void {
@@ -54,7 +66,8 @@ export class InOrder {
       stream.gap?.unsubscribe();
       stream.gap = undefined;
     }
-    if (stream.waiting.size === 0) return;
+    // What was passed on may have had the application leave.
+    if (stream.waiting.size === 0 || this.#isClosed) return;
     stream.gap ??= this.scheduler.schedule(() => {
       stream.gap = undefined;
       stream.next = Math.min(...stream.waiting.keys());

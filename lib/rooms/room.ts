@@ -280,7 +280,11 @@ export class RunningRoom implements Room, DoorsHost {
       return;
     }
     // It leaves the Subscription by itself when the verdict has come.
-    this.#running.add(this.#validation.judge(contentOf(signed, 0, false), answer));
+    const judged = (judgement: Verdict) => {
+      if (judgement !== 'accept') this.#order?.skip(signed);
+      answer(judgement);
+    };
+    this.#running.add(this.#validation.judge(contentOf(signed, 0, false), judged));
   }
 
   #verdictOn(signed: SignedMessage, { bytes }: Carried, from: PeerId): Verdict {
@@ -288,7 +292,11 @@ export class RunningRoom implements Room, DoorsHost {
     if (bytes.length > HEADER_BYTES + join.limits.messageBytes || !isWellFormed(signed)) return 'reject';
     // This node's own, which has come back.
     if (signed.author === net.identity.peerId) return 'ignore';
-    return this.#authors.judge(signed, bufferOf(bytes), from);
+    const isNew = this.#authors.isNew(signed);
+    const verdict = this.#authors.judge(signed, bufferOf(bytes), from);
+    // Its author has said it, but says more than it may.
+    if (isNew && verdict === 'ignore') this.#order?.skip(signed);
+    return verdict;
   }
 
   #deliver(

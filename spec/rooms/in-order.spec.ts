@@ -8,7 +8,9 @@ describe('The order of the messages of an author', () => {
   const [alice, bob] = [createIdentity(), createIdentity()];
 
   /** Has messages arrive: numbers of Alice, or of who is named; a wait between them in milliseconds. */
-  function passed(arrivals: readonly (number | readonly ['bob' | 'again', number] | { readonly wait: number })[]) {
+  function passed(
+    arrivals: readonly (number | readonly ['bob' | 'again' | 'skip', number] | { readonly wait: number })[],
+  ) {
     const scheduler = new VirtualTimeScheduler();
     const order = new InOrder(scheduler);
     const all: string[] = [];
@@ -22,7 +24,8 @@ describe('The order of the messages of an author', () => {
       const stream = streamOf(who === 'again' ? 2_000 : 1_000, Buffer.of(0, 0));
       const signed = readMessage(signedBy(who === 'bob' ? bob : alice, { number, stream }));
       scheduler.schedule(() => {
-        order.add(signed, () => all.push(`${who} ${number} at ${scheduler.frame}`));
+        if (who === 'skip') order.skip(signed);
+        else order.add(signed, () => all.push(`${who} ${number} at ${scheduler.frame}`));
       }, at);
     }
     scheduler.flush();
@@ -49,6 +52,12 @@ describe('The order of the messages of an author', () => {
       'alice 5 at 4000',
       'alice 6 at 4000',
     ]);
+  });
+
+  it('does not wait for what was left out, which begins no stream', () => {
+    const all = passed([1, ['skip', 2], 3, 5, ['skip', 4], 6, { wait: 100 }, ['skip', 3], 7]);
+    expect(all).toEqual([...[1, 3, 5, 6].map((number) => `alice ${number} at 0`), 'alice 7 at 100']);
+    expect(passed([['skip', 1], 9, 10])).toEqual(['alice 9 at 0', 'alice 10 at 0']);
   });
 
   it('holds no more than a few of an author', () => {

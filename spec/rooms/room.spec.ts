@@ -65,6 +65,19 @@ describe('A room', () => {
     }
   });
 
+  it('does not hold messages in order back for those that the application leaves out', async () => {
+    const { address } = await lab.server();
+    const validate: JoinOptions['validate'] = ({ text }) => (text === 'noise' ? 'ignore' : 'accept');
+    const nets = [lab.net({ rendezvous: [address] }), lab.net({ rendezvous: [address] })] as const;
+    const rooms = await Promise.all([join(nets[0]), join(nets[1], 'chess', { ordered: true, validate })]);
+    await known(rooms);
+    const moves = Array.from({ length: 20 }, (_, index) => `move ${index}`);
+    const heard = firstValueFrom(texts(rooms[1]).pipe(take(moves.length), toArray()));
+    for (const move of moves) for (const text of [move, 'noise']) rooms[0].publish(text);
+    // Each gap that is waited for takes two seconds: all of them are longer than a spec may take.
+    expect(await heard).toEqual(moves);
+  });
+
   it('keeps rooms of other names apart', async () => {
     const { nets, rooms } = await roomOf(2);
     const others = await Promise.all(nets.map((net) => join(net, 'go')));
