@@ -71,6 +71,16 @@ export async function loadNatPmp() {
   return (await import('nat-pmp')).default;
 }
 
+/** Draws over what it has drawn before, on a terminal. */
+export async function loadLogUpdate() {
+  return import('log-update');
+}
+
+/** Draws QR codes. */
+export async function loadUqr() {
+  return import('uqr');
+}
+
 /** Asks the system for its default route. */
 export async function loadDefaultGateway() {
   return import('default-gateway');

@@ -1,5 +1,6 @@
 import { interval, noop, type Subscription } from 'rxjs';
 import type { FilesStep } from '../../files/interface.js';
+import { loadLogUpdate, loadUqr } from '../../packages.js';
 import { clean } from '../../words.js';
 import { reporter, type Report } from '../report.js';
 import { filesText, Rate, sizeText, standingLines, standingText } from './text.js';
@@ -40,9 +41,7 @@ export class Display {
   /** @param verb what this side does, as in `sent`. */
   static async open(json: boolean | undefined, verb: string): Promise<Display> {
     const isDrawn = json !== true && process.stderr.isTTY && process.env['TERM'] !== 'dumb';
-    const drawing = isDrawn
-      ? (await import('log-update')).createLogUpdate(process.stderr, { showCursor: true })
-      : undefined;
+    const drawing = isDrawn ? (await loadLogUpdate()).createLogUpdate(process.stderr, { showCursor: true }) : undefined;
     return new Display(json, verb, drawing);
   }
 
@@ -69,7 +68,7 @@ export class Display {
   /** Shows a text as a QR code, on a terminal that has room for it. */
   async qr(text: string): Promise<void> {
     if (this.#how === 'json' || !process.stderr.isTTY) return;
-    const { renderUnicodeCompact } = await import('uqr');
+    const { renderUnicodeCompact } = await loadUqr();
     const code = renderUnicodeCompact(text, { border: 2, ecc: 'L' });
     this.report(
       'qr',
