@@ -15,6 +15,8 @@ import type { UnlV3 } from '../unl/types.js';
 /** Peers that are about to enter, at once. */
 const MOST_ENTERING = 64;
 
+const FAILED = 'this peer has failed to enter too often';
+
 /** Learns of the channels to other members. */
 export interface DoorsHost {
   onOpened(member: Member): void;
@@ -24,6 +26,12 @@ export interface DoorsHost {
   /** A direct link leads to a member at this address. */
   onMet(id: PeerId, address: string): void;
   onMessage(from: PeerId, message: Exclude<WireMessage, EntryMessage>): void;
+}
+
+/** A peer that is about to enter, and where it was when it began: a connection that is over does not tell. */
+interface Entering {
+  readonly neighbour: Neighbour;
+  readonly site: string;
 }
 
 /** What the channels of a room need. */
@@ -44,7 +52,7 @@ export interface DoorsConfig {
 export class Doors {
   readonly #config: DoorsConfig;
   readonly #dialling = new Map<PeerId, Subscription>();
-  readonly #entering = new Map<PeerId, Neighbour>();
+  readonly #entering = new Map<PeerId, Entering>();
   readonly #entered = new Map<PeerId, Neighbour>();
   readonly #failures: Failures;
   #isClosed = false;
@@ -70,6 +78,8 @@ export class Doors {
       connected$.subscribe({
         next: (connection) => {
           if (this.#entering.has(id) || this.#entered.has(id)) return;
+          // Who answers a dial tries a secret as well as who opens a channel.
+          if (this.#failures.areTooMany(siteIn(connection))) return;
           try {
             this.#enter(this.#config.net.openChannel(connection, this.#config.channel), true);
           } catch {
@@ -90,14 +100,18 @@ export class Doors {
   accept(channel: Channel): void {
     const { peerId } = channel.connection;
     const other = this.#entering.get(peerId);
-    const refusal = this.#refusal(channel.connection, other);
+    const refusal = this.#refusal(channel.connection, other?.neighbour);
     if (refusal !== undefined) {
       channel.reset(0, refusal);
       return;
     }
-    this.#entering.delete(peerId);
-    other?.drop('another channel is used');
-    this.#enter(channel, false);
+    if (other !== undefined) {
+      this.#endEntry(other);
+      other.neighbour.drop('another channel is used');
+    }
+    // That the other was a guess too much shows only now.
+    if (this.#failures.areTooMany(siteIn(channel.connection))) channel.reset(0, FAILED);
+    else this.#enter(channel, false);
   }
 
   send(to: PeerId, message: WireMessage): void {
@@ -124,7 +138,7 @@ export class Doors {
   closeAll(): void {
     this.#isClosed = true;
     for (const subscription of this.#dialling.values()) subscription.unsubscribe();
-    for (const neighbour of this.#entering.values()) neighbour.drop('this node leaves the room');
+    for (const { neighbour } of this.#entering.values()) neighbour.drop('this node leaves the room');
     for (const neighbour of this.#entered.values()) neighbour.leave();
     this.#dialling.clear();
     this.#entering.clear();
@@ -135,7 +149,7 @@ export class Doors {
     const { net } = this.#config;
     const { peerId } = connection;
     if (this.#isClosed || !net.accepts(peerId)) return 'this peer is not welcome here';
-    if (this.#failures.areTooMany(siteIn(connection))) return 'this peer has failed to enter too often';
+    if (this.#failures.areTooMany(siteIn(connection))) return FAILED;
     if (other?.isOpener === true && isGreater(net.identity.peerId, peerId)) return 'another channel is used';
     return other === undefined && this.#entering.size >= MOST_ENTERING ? 'too many are about to enter' : undefined;
   }
@@ -147,8 +161,14 @@ export class Doors {
     const own = net.identity.peerId;
     const entry = new Entry({ isOpener, topic, own, peer, self, secret, random: randomBytes });
     const neighbour = new Neighbour({ channel, isOpener, entry, perSecond, scheduler, host: this.#neighbourHost });
-    this.#entering.set(peer, neighbour);
+    this.#entering.set(peer, { neighbour, site: siteIn(channel.connection) });
     neighbour.begin();
+  }
+
+  /** A peer has not entered by this channel. What may have been a guess at the secret counts, however the channel has come to its end. */
+  #endEntry({ neighbour, site }: Entering): void {
+    this.#entering.delete(neighbour.id);
+    if (neighbour.mayHaveGuessed) this.#failures.note(site);
   }
 
   readonly #neighbourHost = {
@@ -166,10 +186,10 @@ export class Doors {
       if (this.#entered.get(neighbour.id) === neighbour) this.#config.host.onMessage(neighbour.id, message);
     },
     onClosed: (neighbour: Neighbour) => {
-      const { id, isOpener } = neighbour;
-      if (this.#entering.get(id) === neighbour) {
-        this.#entering.delete(id);
-        if (!isOpener) this.#failures.note(siteIn(neighbour.connection));
+      const { id } = neighbour;
+      const entering = this.#entering.get(id);
+      if (entering?.neighbour === neighbour) {
+        this.#endEntry(entering);
         if (this.#dialling.has(id)) this.#giveUp(id);
       } else if (this.#entered.get(id) === neighbour) {
         this.#entered.delete(id);

@@ -46,10 +46,19 @@ export class Entry {
   readonly #config: EntryConfig;
   #run: Run | undefined;
   #isOver = false;
+  #mayHaveGuessed = false;
 
   constructor(config: EntryConfig) {
     this.#config = config;
     if (config.secret === undefined) this.#run = { at: 'done' };
+  }
+
+  /**
+   * Whether the peer has learned whether a secret that it tried is the right one, and has not entered: it was shown a confirmation, or has shown
+   * a wrong one.
+   */
+  get mayHaveGuessed(): boolean {
+    return this.#mayHaveGuessed;
   }
 
   /** What to say at once. */
@@ -93,6 +102,7 @@ export class Entry {
     const result = cpace.finish({ share, data: NO_DATA });
     if (result === undefined) throw unexpected();
     this.#run = { at: 'proven', result };
+    this.#mayHaveGuessed = true;
     const { confirmation } = result;
     return { send: [{ type: 'proof', version: ROOM_VERSION, share: Buffer.from(cpace.message.share), confirmation }] };
   }
@@ -100,7 +110,10 @@ export class Entry {
   #confirm({ share, confirmation }: Extract<EntryMessage, { type: 'proof' }>): EntryStep {
     if (this.#run?.at !== 'asked') throw unexpected();
     const result = this.#run.cpace.finish({ share, data: NO_DATA });
-    if (result?.isConfirmedBy(confirmation) !== true) throw wrongSecret();
+    if (result?.isConfirmedBy(confirmation) !== true) {
+      this.#mayHaveGuessed = true;
+      throw wrongSecret();
+    }
     this.#run = { at: 'done' };
     return { send: [{ type: 'confirm', confirmation: result.confirmation }, this.#hello()] };
   }
@@ -109,6 +122,7 @@ export class Entry {
     if (this.#run?.at !== 'proven') throw unexpected();
     if (!this.#run.result.isConfirmedBy(confirmation)) throw wrongSecret();
     this.#run = { at: 'done' };
+    this.#mayHaveGuessed = false;
     return { send: [this.#hello()] };
   }
 

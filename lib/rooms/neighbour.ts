@@ -70,6 +70,11 @@ export class Neighbour {
     return this.#config.channel.connection;
   }
 
+  /** See {@link Entry.mayHaveGuessed}. */
+  get mayHaveGuessed(): boolean {
+    return this.#config.entry.mayHaveGuessed;
+  }
+
   /** Begins to read, and says what is to be said first. */
   begin(): void {
     const { channel, entry, scheduler } = this.#config;

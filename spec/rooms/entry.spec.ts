@@ -76,6 +76,20 @@ describe('Entering a room', () => {
     expect(() => talk(sides(undefined, secretOf('sesame')))).toThrowError(/prove the secret/);
   });
 
+  it('may have been a guess of whoever was shown a confirmation, or has shown a wrong one, until it has proven the secret', () => {
+    const [first, second] = sides(secretOf('sesame'), secretOf('barley'));
+    const [ask] = first.begin();
+    expect([first.mayHaveGuessed, second.mayHaveGuessed]).toEqual([false, false]);
+    const [proof] = ask === undefined ? [] : second.take(ask).send;
+    expect(() => proof !== undefined && first.take(proof)).toThrowError(/knows the secret/);
+    expect([first.mayHaveGuessed, second.mayHaveGuessed]).toEqual([true, true]);
+    const both = sides(secretOf('sesame'), secretOf('sesame'));
+    talk(both);
+    expect(both.map(({ mayHaveGuessed }) => mayHaveGuessed)).toEqual([false, false]);
+    const open = sides(undefined, undefined);
+    expect(open.map(({ mayHaveGuessed }) => mayHaveGuessed)).toEqual([false, false]);
+  });
+
   it('does not believe a proof of another run, or for another peer', () => {
     const [first, second] = sides(secretOf('sesame'), secretOf('sesame'));
     const [ask] = first.begin();

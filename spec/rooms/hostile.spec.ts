@@ -213,6 +213,34 @@ describe('A room with hostile members', () => {
     expect(codes).toEqual(Array(20).fill('proof'));
     expect((await firstValueFrom(room.neighbours$)).length).toBe(1);
   });
+
+  it('counts a guess also where the next channel takes the place of the one that it was made by', async () => {
+    const { open } = await attacked({ secret: 'open sesame' });
+    const { channel: name } = await secretRoomKeys('chess', 'open sesame');
+    const outcomes: string[] = [];
+    for (let count = 0; count < 22; count++) {
+      const channel = open(name);
+      const cpace = new Cpace(
+        'initiator',
+        { code: Buffer.alloc(32), channel: Buffer.alloc(32), session: randomBytes(16) },
+        new Uint8Array(0),
+      );
+      const outcome = new Promise<string>((resolve) => {
+        channel.messages$.subscribe({
+          next: (bytes) => {
+            resolve(decodeWireMessage(bytes)?.type ?? '');
+          },
+          error: noop,
+        });
+        channel.closed$.subscribe(({ code }) => {
+          resolve(code);
+        });
+      });
+      say(channel, { type: 'ask', version: 1, session: randomBytes(16), share: Buffer.from(cpace.message.share) });
+      outcomes.push(await outcome);
+    }
+    expect(outcomes).toEqual([...Array<string>(20).fill('proof'), 'reset', 'reset']);
+  });
 });
 
 function reserved(connection: unknown): Reserved {
