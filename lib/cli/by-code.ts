@@ -46,6 +46,8 @@ export function peerOf$(net: Pick<Net, 'pair$'>, text: string, report: Report): 
 export interface ShownCodeConfig {
   /** What the peer is to run, before the code. */
   readonly command: string;
+  /** The servers of this node: the peer is to name them, too. */
+  readonly servers: readonly string[] | undefined;
   readonly report: Report;
   /** Whether the code is a line of stdout, too. */
   readonly isPrinted?: boolean | undefined;
@@ -57,7 +59,7 @@ export interface ShownCodeConfig {
  */
 export function shownCode$(
   net: Pick<Net, 'invite$'>,
-  { command, report, isPrinted = false }: ShownCodeConfig,
+  { command, servers = [], report, isPrinted = false }: ShownCodeConfig,
 ): Observable<PairedPeer> {
   return defer(() => {
     let isOver = false;
@@ -71,7 +73,8 @@ export function shownCode$(
         }
         const { code, expiresAt } = step;
         if (isPrinted) await print(code);
-        report('code', { code, expiresAt: expiresAt.toISOString() }, `for the peer, once: ${command} ${code}`);
+        const words = `for the peer, once: ${command} ${code} --rendezvous ${inShell(servers.join(','))}`;
+        report('code', { code, expiresAt: expiresAt.toISOString() }, words);
         return undefined;
       }),
       filter((peer) => peer !== undefined),
@@ -84,6 +87,11 @@ export function shownCode$(
       repeat({ delay: () => (isOver ? EMPTY : of(undefined)) }),
     );
   });
+}
+
+/** A word as it is typed: a shell takes brackets, as those of IPv6 addresses, for a pattern. */
+function inShell(word: string): string {
+  return /^[\w.,:@/-]*$/.test(word) ? word : `'${word}'`;
 }
 
 /** @throws InvalidOptionError where there is no server to meet at. */

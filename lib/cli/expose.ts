@@ -58,7 +58,12 @@ export async function expose(texts: readonly string[], options: ExposeOptions): 
       reportConnection(connection, 0, report);
     }),
   );
-  const paired$ = shownCode$(net, { command: 'rxp2p forward', report, isPrinted: true }).pipe(
+  const paired$ = shownCode$(net, {
+    command: 'rxp2p forward',
+    servers: options.rendezvous,
+    report,
+    isPrinted: true,
+  }).pipe(
     tap(({ peerId }) => {
       allowed.add(peerId);
     }),

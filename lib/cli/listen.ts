@@ -37,7 +37,8 @@ export async function listen(options: ListenOptions): Promise<void> {
   const net = createNet({ mode: 'direct', ...configOf(options) });
   reportNode(net, report);
   reportReach(net, report);
-  const codeOf$ = (command: string) => (code ? shownCode$(net, { command, report }).pipe(ignoreElements()) : EMPTY);
+  const codeOf$ = (command: string) =>
+    code ? shownCode$(net, { command, servers: options.rendezvous, report }).pipe(ignoreElements()) : EMPTY;
   if (raw) {
     await listenRaw(net, { once, report, code$: codeOf$('rxp2p connect --raw') });
     return;

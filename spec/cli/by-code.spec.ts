@@ -67,6 +67,25 @@ describe('Commands that meet a peer by a code', () => {
   );
 
   it(
+    'tell the peer all that it has to type, the servers, too',
+    async () => {
+      const rendezvous = await server();
+      const at = ['--rendezvous', rendezvous, '--bind', newAddress()];
+      const shown = async (command: string, ...args: readonly string[]) => {
+        const program = rxp2p(command, ...args, '--code', ...at);
+        await program.until('its code', ({ stderr }) => stderr.includes('for the peer, once: '));
+        return /for the peer, once: rxp2p (.*)\n/.exec(program.stderr)?.[1] ?? '';
+      };
+      const typed = await shown('listen');
+      const ping = rxp2p(...typed.replace('connect', 'ping').split(' '), '--bind', newAddress(), ...ALONE);
+      expect(await ping.exit()).toBe(0);
+      expect(await shown('expose', '80')).toMatch(new RegExp(`^forward \\S+ --rendezvous ${rendezvous}$`));
+      expect(await shown('receive', '--yes')).toMatch(new RegExp(`^send PATH --to \\S+ --rendezvous ${rendezvous}$`));
+    },
+    COMMAND_LIMIT_MS,
+  );
+
+  it(
     'say of a wrong word which is meant, and of wrong words that they are wrong; after three of those there is no code',
     async () => {
       const rendezvous = await server();

@@ -3,7 +3,7 @@ import type { Channel } from '../../connection/connection.js';
 import { FILES_CHANNEL } from '../../files/transfer.js';
 import type { Net } from '../../net/interface.js';
 import { createNet } from '../../net.js';
-import { expectServers, shownCode$ } from '../by-code.js';
+import { expectServers, shownCode$, type ShownCodeConfig } from '../by-code.js';
 import { diallerOf, type DialOptions } from '../dialler.js';
 import { reportConnection, reportNode } from '../node-report.js';
 import { print } from '../stdout.js';
@@ -60,7 +60,10 @@ export async function waitForPeer(
     },
     error: noop,
   });
-  const byCode = options.code === true ? channelsByCode(net, peer.command, display) : NO_CODE;
+  const byCode =
+    options.code === true
+      ? channelsByCode(net, { command: peer.command, servers: options.rendezvous }, display)
+      : NO_CODE;
   const step$ = served$(merge(net.channels$(channel), byCode.channel$), side, display, waiting);
   const isOver$ = shown$(step$, display, onWhole).pipe(ignoreElements(), endWith(true));
   await runUntilInterrupted(
@@ -75,7 +78,7 @@ const NO_CODE = { channel$: EMPTY, shown$: EMPTY };
 /** Shows a code: who types it learns the locator alone, and comes by the channel that has no secret, which is for nobody else. */
 function channelsByCode(
   net: Net,
-  command: string,
+  how: Pick<ShownCodeConfig, 'command' | 'servers'>,
   { report }: Display,
 ): { readonly channel$: Observable<Channel>; readonly shown$: Observable<unknown> } {
   const paired = new Set<string>();
@@ -86,7 +89,7 @@ function channelsByCode(
       return false;
     }),
   );
-  const shown$ = shownCode$(net, { command, report }).pipe(
+  const shown$ = shownCode$(net, { ...how, report }).pipe(
     tap(({ peerId }) => {
       paired.add(peerId);
     }),
