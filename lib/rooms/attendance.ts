@@ -68,8 +68,8 @@ export class Attendance {
   }
 
   /** What members have last said of their being there, to be shown to a neighbour. */
-  records(): readonly (readonly Buffer[])[] {
-    return [...this.#presence.records(), ...(this.#ownRecord === undefined ? [] : [[this.#ownRecord]])];
+  records(): readonly Buffer[] {
+    return [...this.#presence.records(), ...(this.#ownRecord === undefined ? [] : [this.#ownRecord])];
   }
 
   /** A member has said something. */

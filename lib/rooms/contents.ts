@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { InvalidMessageError } from '../errors.js';
-import { KIND, type SignedMessage } from './author/message.js';
+import { HEADER_BYTES, KIND, PRESENCE_BYTES, type SignedMessage } from './author/message.js';
 import type { RoomMessage } from './interface.js';
 
 /** Whether a message is of the application's. */
@@ -10,6 +10,7 @@ export function isContent({ kind }: SignedMessage): boolean {
 
 /** Whether a message is what its kind says; those of later versions are. */
 export function isWellFormed({ kind, payload }: SignedMessage): boolean {
+  if (kind === KIND.here || kind === KIND.leave) return HEADER_BYTES + payload.length <= PRESENCE_BYTES;
   return kind !== KIND.text || isUtf8(payload);
 }
 

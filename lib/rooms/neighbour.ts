@@ -11,6 +11,9 @@ import { decodeWireMessage, encodeWireMessage, isEntry, type WireMessage } from 
 /** A peer has this long to enter, in milliseconds: a few round trips on the slowest of paths. */
 export const ENTRY_MS = 10_000;
 
+/** A peer that this node leaves has this long to close its side, in milliseconds: what was sent before may still be on its way. */
+const LEAVE_MS = 10_000;
+
 /** A neighbour that has sent too much is read again after this time, in milliseconds. */
 const PAUSE_MS = 100;
 
@@ -116,7 +119,12 @@ export class Neighbour {
     if (this.#isOver) return;
     const { channel, scheduler } = this.#config;
     const bytes = encodeWireMessage(message);
-    if (channel.sendMessage(bytes)) return;
+    try {
+      if (channel.sendMessage(bytes)) return;
+    } catch (error) {
+      this.#fail(reasonOf(error));
+      return;
+    }
     if (this.#waiting === undefined) this.#leaveIfSlow(scheduler);
     this.#waiting = (this.#waiting ?? 0) + bytes.length;
     if (this.#waiting > MOST_WAITING_BYTES) this.#fail('the peer does not read');
@@ -126,9 +134,19 @@ export class Neighbour {
   leave(): void {
     if (this.#isOver) return;
     this.#end();
+    const { channel, scheduler } = this.#config;
+    const late = scheduler.schedule(() => {
+      channel.reset(0, 'the peer does not close its side');
+    }, LEAVE_MS);
+    channel.closed$.subscribe({
+      next: () => {
+        late.unsubscribe();
+      },
+      error: noop,
+    });
     // Somebody has to read to the end, or the channel would stay half open.
-    this.#config.channel.messages$.subscribe({ error: noop });
-    this.#config.channel.close();
+    channel.messages$.subscribe({ error: noop });
+    channel.close();
   }
 
   /** Closes the channel at once. */

@@ -122,12 +122,9 @@ export class Presence {
   }
 
   /** What members have last said of their being there, those that were heard last, to be shown to a newcomer: a few messages' full. */
-  records(most = 4 * MAX_PRESENCE): readonly (readonly Buffer[])[] {
+  records(most = 4 * MAX_PRESENCE): readonly Buffer[] {
     const all = [...this.#known].flatMap(([, { record }]) => (record === undefined ? [] : [record.bytes]));
-    const latest = all.slice(-most);
-    const parts: Buffer[][] = [];
-    for (let at = 0; at < latest.length; at += MAX_PRESENCE) parts.push(latest.slice(at, at + MAX_PRESENCE));
-    return parts;
+    return all.slice(-most);
   }
 }
 

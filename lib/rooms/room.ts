@@ -24,6 +24,7 @@ import { Validation } from './validation.js';
 import { readUnl, VouchedEndpoints } from './vouched.js';
 import { ReadMessage } from './wire/broadcast.js';
 import { memberOf } from './wire/fields.js';
+import { presencesOf } from './wire/messages.js';
 
 /** A step without what is the same in all of a room. */
 type UnnamedStep = RoomStep extends infer Step ? (Step extends RoomStep ? Omit<Step, 'type' | 'room'> : never) : never;
@@ -103,8 +104,8 @@ export class RunningRoom implements Room, DoorsHost {
       runtime: net.runtime,
       isGenuine: (signed, bytes) => this.#authors.isGenuine(signed, bytes),
       say: (payload) => this.#say(KIND.here, payload)?.bytes,
-      show: (messages, except) => {
-        for (const id of this.#up) if (id !== except) this.#doors.send(id, { type: 'presence', messages });
+      show: (records, except) => {
+        for (const id of this.#up) if (id !== except) this.#show(id, records);
       },
     });
     this.members$ = this.#attendance.members$;
@@ -220,11 +221,15 @@ export class RunningRoom implements Room, DoorsHost {
     if (this.#isHandling) return;
     this.#isHandling = true;
     const { scheduler } = this.#config.net.runtime;
-    for (let next = this.#inputs.take(); next !== undefined; next = this.#inputs.take())
-      for (const output of this.#gossip.handle(next, scheduler.now())) this.#do(output);
-    this.#isHandling = false;
-    if (this.#isLeaving) this.leave();
-    else this.#wakeLater();
+    try {
+      for (let next = this.#inputs.take(); next !== undefined; next = this.#inputs.take())
+        for (const output of this.#gossip.handle(next, scheduler.now())) this.#do(output);
+    } finally {
+      // An error ends what has led to it, and not the room.
+      this.#isHandling = false;
+      if (this.#isLeaving) this.leave();
+      else this.#wakeLater();
+    }
   }
 
   #do(output: GossipOutput): void {
@@ -259,9 +264,14 @@ export class RunningRoom implements Room, DoorsHost {
   #onUp(id: PeerId): void {
     if (this.#up.size === 0) this.#attendance.begin();
     this.#up.add(id);
-    for (const messages of this.#attendance.records()) this.#doors.send(id, { type: 'presence', messages });
+    this.#show(id, this.#attendance.records());
     this.#trace({ step: 'up', peerId: id });
     this.#neighbours.next([...this.#up]);
+  }
+
+  /** The others take as long a message as the application may say. */
+  #show(id: PeerId, records: readonly Buffer[]): void {
+    for (const message of presencesOf(records, this.#config.join.limits.messageBytes)) this.#doors.send(id, message);
   }
 
   #trace(step: UnnamedStep): void {

@@ -82,7 +82,7 @@ describe('Who is in a room', () => {
     expect(presence.isNews(record(alice, 3, { kind: KIND.text })[0])).toBeFalse();
     expect(presence.isNews(record(bob, 1, { at: now - 200_000 })[0])).toBeFalse();
     expect(presence.isNews(record(own, 9)[0])).toBeFalse();
-    expect(presence.records()).toEqual([[bytes]]);
+    expect(presence.records()).toEqual([bytes]);
   });
 
   it('is known up to a number, those who were heard last', () => {

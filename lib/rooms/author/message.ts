@@ -56,6 +56,12 @@ const SIGNATURE_AT = TIME_AT + 6;
 /** How long a message is without its payload, in bytes. */
 export const HEADER_BYTES = SIGNATURE_AT + SIGNATURE_LENGTH;
 
+/** What a member says of its being there, and that it leaves, has a payload of two bytes and of none. Newer versions may add some. */
+const PRESENCE_PAYLOAD_BYTES = 64;
+
+/** How long a message of the kinds `here` and `leave` is at most, in bytes. Every member keeps one of each other member. */
+export const PRESENCE_BYTES = HEADER_BYTES + PRESENCE_PAYLOAD_BYTES;
+
 /** Part of what is signed, so that no signature made for something else holds here. */
 const DOMAIN = Buffer.from('rxp2p room message 1\0');
 

@@ -1,3 +1,4 @@
+import { ownBytes } from '../../bounds/own-bytes.js';
 import { readMessage, type SignedMessage } from '../author/message.js';
 import {
   MAX_HISTORY,
@@ -76,11 +77,14 @@ function carriedIn(value: unknown): ReadMessage {
 
 /** A carried message that has been read, so that it need not be read again. Its signature has not been checked. */
 export class ReadMessage implements Carried {
+  readonly bytes: Buffer;
   readonly signed: SignedMessage;
 
   /** @throws ProtocolError for bytes that no author writes. */
-  constructor(readonly bytes: Buffer) {
-    this.signed = readMessage(bytes);
+  constructor(bytes: Buffer) {
+    // It is kept, and what it came in may be far longer.
+    this.bytes = ownBytes(bytes);
+    this.signed = readMessage(this.bytes);
   }
 
   get id(): string {

@@ -1,6 +1,7 @@
+import { ownBytes } from '../../bounds/own-bytes.js';
 import { ProtocolError } from '../../errors.js';
 import { MESSAGE_PACK } from '../../remote/messagepack.js';
-import { readMessage } from '../author/message.js';
+import { PRESENCE_BYTES, readMessage } from '../author/message.js';
 import type { BroadcastMessage } from '../broadcast/messages.js';
 import type { OverlayMessage } from '../overlay/messages.js';
 import { BROADCAST_KIND, broadcastFields, readBroadcast } from './broadcast.js';
@@ -19,6 +20,25 @@ export interface Presence {
 export const MAX_PRESENCE = 64;
 
 const PRESENCE_KIND = 48;
+
+/** MessagePack puts so many bytes in front of each record. */
+const RECORD_HEAD_BYTES = 2;
+
+/** Divides records among messages, each of so many bytes at most, unless a single record is longer. */
+export function presencesOf(records: readonly Buffer[], mostBytes: number): readonly Presence[] {
+  const parts: Buffer[][] = [];
+  let bytes = 0;
+  for (const record of records) {
+    const last = parts.at(-1);
+    bytes += RECORD_HEAD_BYTES + record.length;
+    if (last !== undefined && last.length < MAX_PRESENCE && bytes <= mostBytes) last.push(record);
+    else {
+      parts.push([record]);
+      bytes = RECORD_HEAD_BYTES + record.length;
+    }
+  }
+  return parts.map((messages) => ({ type: 'presence', messages }));
+}
 
 /** What neighbours say to each other on the channel of a room. */
 export type WireMessage = EntryMessage | OverlayMessage | BroadcastMessage | Presence;
@@ -65,7 +85,10 @@ export function isOverlay(message: WireMessage): message is OverlayMessage {
 }
 
 function presenceIn(value: unknown): Buffer {
-  const bytes = bytesIn(value);
+  const read = bytesIn(value);
+  if (read.length > PRESENCE_BYTES) throw new ProtocolError(`Expected a record of at most ${PRESENCE_BYTES} bytes`);
+  // It is kept for as long as the member is there.
+  const bytes = ownBytes(read);
   readMessage(bytes);
   return bytes;
 }

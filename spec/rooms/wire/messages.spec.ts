@@ -1,6 +1,7 @@
 import { encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
 import { createIdentity } from '../../../lib/identity.js';
+import { HEADER_BYTES } from '../../../lib/rooms/author/message.js';
 import {
   decodeWireMessage,
   encodeWireMessage,
@@ -8,6 +9,7 @@ import {
   isEntry,
   isOverlay,
   MAX_PRESENCE,
+  presencesOf,
   type WireMessage,
 } from '../../../lib/rooms/wire/messages.js';
 import { MAX_IDS } from '../../../lib/rooms/broadcast/messages.js';
@@ -63,6 +65,28 @@ describe('What neighbours of a room say', () => {
     expect(decodeWireMessage(encode([0, 7, member.unl]))).toEqual({ type: 'hello', version: 7, member });
   });
 
+  it('keeps no more in memory than what is read of it, whatever else came with it', () => {
+    const padding = Buffer.alloc(100_000);
+    const gossip = decodeWireMessage(encode([32, 1, bytes, padding]));
+    const presence = decodeWireMessage(encode([48, [bytes], padding]));
+    if (gossip?.type !== 'gossip' || presence?.type !== 'presence') throw new Error('Expected both messages');
+    const kept = [gossip.message.bytes, ...presence.messages];
+    expect(kept.map(({ buffer }) => buffer.byteLength <= 2 * bytes.length)).toEqual([true, true]);
+    expect(kept).toEqual([bytes, bytes]);
+  });
+
+  it('divides records among messages that are no longer than they may be', () => {
+    const record = signedBy(alice, { payload: Buffer.alloc(64) });
+    const records = Array<Buffer>(2 * MAX_PRESENCE + 1).fill(record);
+    const counts = (most: number) => presencesOf(records, most).map(({ messages }) => messages.length);
+    expect(counts(1_000_000)).toEqual([MAX_PRESENCE, MAX_PRESENCE, 1]);
+    expect(counts(2_000)).toEqual([...Array<number>(12).fill(10), 9]);
+    expect(counts(1).length).toBe(records.length);
+    const [full] = presencesOf(records, 2_000);
+    expect(full === undefined ? NaN : encodeWireMessage(full).length).toBeLessThan(2_000 + HEADER_BYTES);
+    expect(presencesOf([], 2_000)).toEqual([]);
+  });
+
   it('is refused when a field is out of its bounds', () => {
     const id = Buffer.alloc(16);
     const wrong: readonly unknown[] = [
@@ -95,6 +119,7 @@ describe('What neighbours of a room say', () => {
       [36, 65],
       [48, Array(MAX_PRESENCE + 1).fill(bytes)],
       [48, [id]],
+      [48, [signedBy(alice, { payload: Buffer.alloc(65) })]],
       ['32', 1, bytes],
       [],
       {},
