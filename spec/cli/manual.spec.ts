@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { EXIT_STATUSES, exitStatusesOf } from '../../lib/cli/exit-status.js';
@@ -65,5 +65,23 @@ describe('The exit statuses', () => {
     expect(rowsOf(read('docs/files.md'))).toEqual(
       told.filter(([command]) => command === 'send' || command === 'receive'),
     );
+  });
+});
+
+/** What is told on a terminal only. */
+const WITHOUT_JSON = ['qr'];
+
+describe('The events of --json', () => {
+  it('are told in the documentation, each that a command reports by its name', () => {
+    const files = readdirSync(join(ROOT, 'lib/cli'), { recursive: true, encoding: 'utf8' });
+    const sources = files.filter((file) => file.endsWith('.ts')).map((file) => read(join('lib/cli', file)));
+    const reported = sources.flatMap((source) =>
+      Array.from(source.matchAll(/\b(?:report|tell)\(\s*'([a-z-]+)'/g), ([, name = '']) => name),
+    );
+    expect(reported).toContain('connected');
+    const [, events = ''] = /### Events\n(.*?)(?=\n### )/s.exec(read('docs/command-line.md')) ?? [];
+    const [, ofFiles = ''] = /## For scripts\n(.*?)(?=\n## )/s.exec(read('docs/files.md')) ?? [];
+    const told = Array.from(`${events}${ofFiles}`.matchAll(/^\| (`.*?`) +\|/gm), ([, names = '']) => names).join(' ');
+    for (const name of new Set(reported)) if (!WITHOUT_JSON.includes(name)) expect(told).toContain(`\`${name}\``);
   });
 });
