@@ -32,7 +32,7 @@ export interface ConnectOptions extends DialOptions {
 export async function connect(unl: string, options: ConnectOptions, version: string): Promise<void> {
   const { json, raw = false, report: file } = options;
   const report = reporter(json);
-  const { net, connect$ } = diallerOf(unl, options, report);
+  const { net, connectAloud$ } = diallerOf(unl, options, report);
   const story = reportFile(file, net, { title: 'rxp2p connect', version, report });
 
   openStdin();
@@ -41,7 +41,7 @@ export async function connect(unl: string, options: ConnectOptions, version: str
   // An orderly end is a failure, too, when some of stdin could not be sent because it is no line.
   let isWhole = true;
   let outcome = 'It was interrupted before there was a connection';
-  const conversation$ = connect$.pipe(
+  const conversation$ = connectAloud$.pipe(
     switchMap((connection) => {
       story.follow(connection);
       if (raw) return openRaw$(connection, report);

@@ -1,4 +1,4 @@
-import { defer, shareReplay, switchMap, take, tap, type Observable } from 'rxjs';
+import { defer, finalize, noop, shareReplay, switchMap, take, tap, type Observable } from 'rxjs';
 import type { Connection } from '../connection/connection.js';
 import { ConnectError, reasonOf } from '../errors.js';
 import { createNet } from '../net.js';
@@ -7,11 +7,13 @@ import { TECHNIQUE_NAMES } from '../techniques/technique.js';
 import { parseUnl } from '../unl.js';
 import { expectOneOf } from '../validate.js';
 import { expectCode, isCode, peerOf$, type Peer } from './by-code.js';
+import { doingOf } from './files/ways.js';
 import { meetingPlaces } from './meeting-places.js';
 import { reportConnection, reportNode } from './node-report.js';
 import type { Report } from './report.js';
 import { caOf, identityOf, lanOf, type NodeOptions } from './terminal.js';
 import { readTurn } from './turn-option.js';
+import { waitAloud } from './waiting.js';
 
 /** The options of commands whose node dials one peer. */
 export interface DialOptions extends NodeOptions {
@@ -29,6 +31,8 @@ export interface Dialler {
   readonly options: ConnectOptions;
   /** Cold: connects to the peer, and reports how that comes about. */
   readonly connect$: Observable<Connection>;
+  /** The same; where it takes long, it is told in words what is being done. */
+  readonly connectAloud$: Observable<Connection>;
 }
 
 /**
@@ -57,14 +61,19 @@ export function diallerOf(text: string, options: DialOptions, report: Report): D
   reportNode(net, report);
   const peer$ = peerOf$(net, text, report).pipe(shareReplay({ bufferSize: 1, refCount: true }));
   const connectOptions = { techniques, timeoutMs: timeout * 1000 };
+  let doing = 'looking at the network';
   const connect$ = defer(() => {
     let start = 0;
     return net.unl$.pipe(
       // Where this node is itself decides which of the peer's endpoints are near.
       take(1),
-      switchMap(() => peer$),
+      switchMap(() => {
+        if (isCode(text)) doing = 'looking for the peer that shows this code';
+        return peer$;
+      }),
       switchMap(({ unl, peerId }) => {
         start = Date.now();
+        doing = 'connecting to the peer';
         report('connecting', { peerId, self: net.peerId }, undefined);
         return net.connect$(unl, connectOptions);
       }),
@@ -73,7 +82,25 @@ export function diallerOf(text: string, options: DialOptions, report: Report): D
       }),
     );
   });
-  return { net, peer$, options: connectOptions, connect$ };
+  const connectAloud$ = defer(() => {
+    doing = 'looking at the network';
+    const watching = net.trace$.subscribe({
+      next: (step) => {
+        if (step.type === 'technique' && step.outcome === 'started') doing = doingOf(step.technique);
+      },
+      error: noop,
+    });
+    return connect$.pipe(
+      waitAloud((seconds) => {
+        // Programs are told by `connecting` and `attempt`.
+        if (options.json !== true) report('waiting', {}, `still ${doing} (${seconds} s)`);
+      }),
+      finalize(() => {
+        watching.unsubscribe();
+      }),
+    );
+  });
+  return { net, peer$, options: connectOptions, connect$, connectAloud$ };
 }
 
 /** A code names no servers. */

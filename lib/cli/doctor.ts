@@ -1,4 +1,5 @@
-import { lastValueFrom, takeUntil, tap } from 'rxjs';
+import { lastValueFrom, Subject, takeUntil, tap } from 'rxjs';
+import { CHECK_MS } from '../net/check/checks.js';
 import type { NetCheck } from '../net/check/interface.js';
 import { createNet } from '../net.js';
 import { checkWords, verdictOf } from './check-words.js';
@@ -7,6 +8,7 @@ import { reporter } from './report.js';
 import { exitSoon, print } from './stdout.js';
 import { reportFile } from './story/record.js';
 import { configOf, interrupted$, type ReachableOptions } from './terminal.js';
+import { waiting$ } from './waiting.js';
 
 /** The exit status: how peers behind an ordinary NAT reach this node. */
 const STATUS: Readonly<Record<NetCheck['verdict'], number>> = { direct: 0, relay: BY_RELAY_ONLY, none: 1, unknown: 1 };
@@ -29,7 +31,16 @@ export async function doctor(options: DoctorOptions, version: string): Promise<v
     takeUntil(interrupted$()),
   );
   try {
-    const checking = lastValueFrom(checked$, { defaultValue: undefined });
+    const over = new Subject<void>();
+    if (json !== true)
+      waiting$((seconds) => {
+        console.error(`Still looking at the network (${seconds} s, ${CHECK_MS / 1_000} s at most)`);
+      })
+        .pipe(takeUntil(over))
+        .subscribe();
+    const checking = lastValueFrom(checked$, { defaultValue: undefined }).finally(() => {
+      over.next();
+    });
     if (json !== true) console.error('Looking at the network …');
     const check = await checking;
     const isWhole = check?.isSettled === true;

@@ -49,7 +49,7 @@ export async function forward(text: string, options: ForwardOptions): Promise<vo
       report('listening', { peerId, target, local }, `${local} leads to service ${target} of ${peerId}`);
     }),
   );
-  const connected$ = dialler.connect$.pipe(switchMap((connection) => held$(net, connection)));
+  const connected$ = dialler.connectAloud$.pipe(switchMap((connection) => held$(net, connection)));
   const onFailure = (error: unknown) => {
     reportFailure(error, report);
   };

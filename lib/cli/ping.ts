@@ -54,12 +54,12 @@ const PATIENCE_MS = 2_000;
 export async function ping(text: string, options: PingOptions, version: string): Promise<void> {
   const { json, untilDirect = false, report: file } = options;
   const report = reporter(json);
-  const { net, connect$ } = diallerOf(text, options, report);
+  const { net, connectAloud$ } = diallerOf(text, options, report);
   const story = reportFile(file, net, { title: 'rxp2p ping', version, report });
   const times: number[] = [];
   const seen = { asked: 0, isLost: false, isDirect: false };
   let why = 'It was interrupted before there was a connection';
-  const pongs$ = connect$.pipe(
+  const pongs$ = connectAloud$.pipe(
     switchMap((connection) => {
       story.follow(connection);
       const lost$ = connection.closed$.pipe(

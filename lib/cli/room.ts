@@ -4,12 +4,15 @@ import {
   distinctUntilChanged,
   EMPTY,
   filter,
+  ignoreElements,
   map,
   merge,
   pairwise,
   startWith,
   switchMap,
+  takeUntil,
   tap,
+  timer,
   type Observable,
 } from 'rxjs';
 import { InvalidOptionError, reasonOf } from '../errors.js';
@@ -46,6 +49,7 @@ export async function room(name: string, options: RoomOptions): Promise<void> {
         joined.messages$.pipe(concatMap((message) => print(json === true ? asJson(message) : asLine(message)))),
         presence$(joined, report),
         neighbours$(joined, report),
+        alone$(joined, report),
         eachStdinLine$((text) => say(joined, text), report),
       ),
     ),
@@ -106,6 +110,20 @@ function presence$({ members$ }: Room, report: Report): Observable<never> {
     }),
   );
 }
+
+/** Tells once that nobody else is here, where nobody has come for a while. That somebody comes later is told as ever. */
+function alone$({ members$ }: Room, report: Report): Observable<never> {
+  return timer(ALONE_MS).pipe(
+    tap(() => {
+      report('alone', {}, 'nobody else is here yet, waiting');
+    }),
+    ignoreElements(),
+    takeUntil(members$.pipe(filter((members) => members.length > 0))),
+  );
+}
+
+/** Others that are there already are mostly found by then, in milliseconds. */
+const ALONE_MS = 2_000;
 
 /** Tells to how many members there are channels, where that is told to programs, and that there are none any more. */
 function neighbours$({ neighbours$ }: Room, report: Report): Observable<never> {

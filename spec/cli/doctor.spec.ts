@@ -63,5 +63,8 @@ describe('rxp2p doctor', () => {
     await program.until('it looks', ({ stderr }) => stderr.includes('Looking at the network'));
     program.signal('SIGINT');
     expect(await program.exit()).toBe(1);
+    // One that is not interrupted is not silent meanwhile.
+    const patient = start('--rendezvous', `${address}:${port}`);
+    await patient.until('it says that', ({ stderr }) => stderr.includes('Still looking at the network (2 s, '));
   }, 120_000);
 });

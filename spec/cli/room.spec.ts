@@ -50,6 +50,19 @@ describe('rxp2p room', () => {
   );
 
   it(
+    'tells who is alone, and who comes then',
+    async () => {
+      const { address } = await lab.server();
+      const [first, second] = [room('chess', '--rendezvous', address), room('go', '--rendezvous', address, '--json')];
+      await first.until('nobody is there', ({ stderr }) => stderr.includes('nobody else is here yet'));
+      await second.event('alone');
+      room('chess', '--rendezvous', address);
+      await first.until('somebody comes', ({ stderr }) => stderr.includes('is here, 1 others are here'));
+    },
+    COMMAND_LIMIT_MS,
+  );
+
+  it(
     'wants a secret that can be read, and a sensible number of lines',
     async () => {
       const empty = path('empty');

@@ -3,7 +3,6 @@ import type { Connection } from '../../connection/connection.js';
 import type { Net } from '../../net/interface.js';
 import type { Display } from './display.js';
 
-/** What a technique does, for people. */
 const DOING: Readonly<Record<string, string>> = {
   direct: 'dialling the peer',
   'simultaneous-open': 'punching a hole through the routers',
@@ -12,12 +11,16 @@ const DOING: Readonly<Record<string, string>> = {
   turn: 'meeting the peer at a TURN server',
 };
 
+/** What a technique does, for people. */
+export function doingOf(technique: string): string {
+  return DOING[technique] ?? `trying ${technique}`;
+}
+
 /** Shows what a node does to reach its peer. */
 export function showAttempts(net: Pick<Net, 'trace$'>, display: Display): Subscription {
   return net.trace$.subscribe({
     next: (step) => {
-      if (step.type === 'technique' && step.outcome === 'started')
-        display.phase(DOING[step.technique] ?? `trying ${step.technique}`);
+      if (step.type === 'technique' && step.outcome === 'started') display.phase(doingOf(step.technique));
     },
     error: noop,
   });

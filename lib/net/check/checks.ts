@@ -16,7 +16,7 @@ import { checkOf, type Facts } from './check.js';
 import type { NetCheck } from './interface.js';
 
 /** What has not been found out after this time, in milliseconds, is left out of a check: far more than a router takes that does not answer. */
-const CHECK_MS = 20_000;
+export const CHECK_MS = 20_000;
 
 /** Where the facts of a check come from. */
 interface ChecksConfig {
