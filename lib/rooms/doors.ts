@@ -3,7 +3,7 @@ import { noop, Subscription, take } from 'rxjs';
 import { siteOf } from '../bounds/site.js';
 import type { Channel, Connection } from '../connection/connection.js';
 import { isGreater, type PeerId } from '../identity.js';
-import { Failures } from './failures.js';
+import { Failures, type Place } from './failures.js';
 import { Entry, type EntryConfig } from './entry.js';
 import type { RoomNet } from './host.js';
 import type { Member } from './machine.js';
@@ -31,7 +31,7 @@ export interface DoorsHost {
 /** A peer that is about to enter, and where it was when it began: a connection that is over does not tell. */
 interface Entering {
   readonly neighbour: Neighbour;
-  readonly site: string;
+  readonly place: Place;
 }
 
 /** What the channels of a room need. */
@@ -79,7 +79,7 @@ export class Doors {
         next: (connection) => {
           if (this.#entering.has(id) || this.#entered.has(id)) return;
           // Who answers a dial tries a secret as well as who opens a channel.
-          if (this.#failures.areTooMany(siteIn(connection))) return;
+          if (this.#failures.areTooMany(placeOf(connection))) return;
           try {
             this.#enter(this.#config.net.openChannel(connection, this.#config.channel), true);
           } catch {
@@ -110,7 +110,7 @@ export class Doors {
       other.neighbour.drop('another channel is used');
     }
     // That the other was a guess too much shows only now.
-    if (this.#failures.areTooMany(siteIn(channel.connection))) channel.reset(0, FAILED);
+    if (this.#failures.areTooMany(placeOf(channel.connection))) channel.reset(0, FAILED);
     else this.#enter(channel, false);
   }
 
@@ -149,7 +149,7 @@ export class Doors {
     const { net } = this.#config;
     const { peerId } = connection;
     if (this.#isClosed || !net.accepts(peerId)) return 'this peer is not welcome here';
-    if (this.#failures.areTooMany(siteIn(connection))) return FAILED;
+    if (this.#failures.areTooMany(placeOf(connection))) return FAILED;
     if (other?.isOpener === true && isGreater(net.identity.peerId, peerId)) return 'another channel is used';
     return other === undefined && this.#entering.size >= MOST_ENTERING ? 'too many are about to enter' : undefined;
   }
@@ -161,14 +161,14 @@ export class Doors {
     const own = net.identity.peerId;
     const entry = new Entry({ isOpener, topic, own, peer, self, secret, random: randomBytes });
     const neighbour = new Neighbour({ channel, isOpener, entry, perSecond, scheduler, host: this.#neighbourHost });
-    this.#entering.set(peer, { neighbour, site: siteIn(channel.connection) });
+    this.#entering.set(peer, { neighbour, place: placeOf(channel.connection) });
     neighbour.begin();
   }
 
   /** A peer has not entered by this channel. What may have been a guess at the secret counts, however the channel has come to its end. */
-  #endEntry({ neighbour, site }: Entering): void {
+  #endEntry({ neighbour, place }: Entering): void {
     this.#entering.delete(neighbour.id);
-    if (neighbour.mayHaveGuessed) this.#failures.note(site);
+    if (neighbour.mayHaveGuessed) this.#failures.note(place);
   }
 
   readonly #neighbourHost = {
@@ -209,10 +209,10 @@ export class Doors {
   }
 }
 
-/** Where a peer is: all that come by a relay count as one site, since nothing tells them apart. */
-function siteIn(connection: Connection): string {
+function placeOf(connection: Connection): Place {
   const address = directAddressOf(connection);
-  return address === undefined ? 'relayed' : siteOf(address);
+  if (address === undefined) return { site: connection.peerId, isRelayed: true };
+  return { site: siteOf(address), isRelayed: false };
 }
 
 /** The address to which a direct link leads. */
