@@ -95,7 +95,7 @@ export class RunningRoom implements Room, DoorsHost {
       perSecond: limits.neighbourPerSecond,
       host: this,
     });
-    this.#authors = new Authors({ topic, most: limits.members, perSecond, burst: BURST * perSecond, now });
+    this.#authors = new Authors({ topic, most: limits.members, perSecond, burst: BURST * perSecond, now, timeOfDay });
     const { identity } = net;
     this.#publisher = new Publisher({ identity, topic, perSecond, burst: OWN_BURST * perSecond, now, timeOfDay });
     this.#attendance = new Attendance({
@@ -253,7 +253,7 @@ export class RunningRoom implements Room, DoorsHost {
         this.#neighbours.next([...this.#up]);
         break;
       case 'check':
-        this.#check(output.from, output.message);
+        this.#check(output);
         break;
       case 'deliver':
         this.#deliver(signedOf(output.message), output);
@@ -278,13 +278,13 @@ export class RunningRoom implements Room, DoorsHost {
     this.#config.net.trace({ type: 'room', room: this.name, ...step });
   }
 
-  #check(from: PeerId, message: Carried): void {
+  #check({ from, message, isPast }: Extract<GossipOutput, { readonly type: 'check' }>): void {
     const answer = (verdict: Verdict) => {
       this.#handle({ type: 'checked', id: message.id, from, verdict });
     };
     this.#checks++;
     const signed = signedOf(message);
-    const verdict = this.#verdictOn(signed, message, from);
+    const verdict = this.#verdictOn(signed, message, from, isPast);
     if (verdict !== 'accept' || !isContent(signed)) {
       answer(verdict);
       return;
@@ -297,13 +297,13 @@ export class RunningRoom implements Room, DoorsHost {
     this.#running.add(this.#validation.judge(contentOf(signed, 0, false), judged));
   }
 
-  #verdictOn(signed: SignedMessage, { bytes }: Carried, from: PeerId): Verdict {
+  #verdictOn(signed: SignedMessage, { bytes }: Carried, from: PeerId, isPast: boolean): Verdict {
     const { join, net } = this.#config;
     if (bytes.length > HEADER_BYTES + join.limits.messageBytes || !isWellFormed(signed)) return 'reject';
     // This node's own, which has come back.
     if (signed.author === net.identity.peerId) return 'ignore';
-    const isNew = this.#authors.isNew(signed);
-    const verdict = this.#authors.judge(signed, bufferOf(bytes), from);
+    const isNew = this.#authors.isNew(signed, isPast);
+    const verdict = this.#authors.judge(signed, bufferOf(bytes), from, isPast);
     // Its author has said it, but says more than it may.
     if (isNew && verdict === 'ignore') this.#order?.skip(signed);
     return verdict;

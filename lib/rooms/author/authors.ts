@@ -16,6 +16,8 @@ export interface AuthorsConfig {
   readonly burst: number;
   /** The time, in milliseconds. */
   readonly now: () => number;
+  /** The time of day, in milliseconds since the epoch. */
+  readonly timeOfDay: () => number;
 }
 
 /** What is remembered of an author. */
@@ -28,9 +30,15 @@ interface Author {
 /** New authors that one neighbour may bring in a second: keys cost nothing, and each takes the place of another. */
 const NEWCOMERS_PER_SECOND = 10;
 
+/** … and at once: as few as not to have all others forgotten. */
+const NEWCOMERS_BURST = 100;
+
+/** A message that was written longer ago is not new, whatever has been forgotten of its author, in milliseconds: clocks differ by minutes. */
+export const MAX_AGE_MS = 300_000;
+
 /**
  * Judges messages by their authors: each is taken once, with a valid signature, and no more of an author than the limit. The authors
- * heard last are remembered; of others, old messages may be shown again, as to a newcomer.
+ * heard last are remembered; of others, what they have said in the last minutes may be shown again, as to a newcomer.
  */
 export class Authors {
   readonly #config: AuthorsConfig;
@@ -42,12 +50,17 @@ export class Authors {
     const { perSecond, burst, now, most } = config;
     this.#config = config;
     this.#bucket = { perSecond, burst, now };
-    this.#mayBring = siteBuckets({ perSecond: NEWCOMERS_PER_SECOND, burst: most, maxSites: most, now });
+    this.#mayBring = siteBuckets({
+      perSecond: NEWCOMERS_PER_SECOND,
+      burst: Math.min(most, NEWCOMERS_BURST),
+      maxSites: most,
+      now,
+    });
   }
 
   /** Whether a message has not been here yet, as far as is remembered. */
-  isNew({ author, stream, number }: SignedMessage): boolean {
-    return this.#known.get(author)?.window.isNew(stream, number) !== false;
+  isNew({ author, stream, number }: SignedMessage, isPast = false): boolean {
+    return this.#known.get(author)?.window.isNew(stream, number, isPast) !== false;
   }
 
   /**
@@ -55,17 +68,20 @@ export class Authors {
    *
    * @param bytes all of it.
    * @param from the neighbour who has passed it on.
+   * @param isPast whether this node has asked for it as one of before.
    */
-  judge(message: SignedMessage, bytes: Buffer, from: PeerId): Verdict {
-    const { topic, most } = this.#config;
-    const { author, stream, number, signature } = message;
-    if (!this.isNew(message)) return 'ignore';
+  judge(message: SignedMessage, bytes: Buffer, from: PeerId, isPast = false): Verdict {
+    const { topic, most, timeOfDay } = this.#config;
+    const { author, stream, number, at, signature } = message;
+    if (!this.isNew(message, isPast)) return 'ignore';
     const known = this.#known.get(author);
     const entry = known ?? this.#newAuthor(author);
     if (!entry.isOfAuthor(signedPartOf(topic, bytes), signature)) return 'reject';
+    // Only now: the id says nothing of the time, and what is ignored under it is not taken later. It costs the author nothing.
+    if (!isPast && at + MAX_AGE_MS < timeOfDay()) return 'ignore';
     if (known === undefined && !this.#mayBring(from)) return 'refuse';
     if (!entry.bucket.take()) return 'ignore';
-    entry.window.add(stream, number);
+    entry.window.add(stream, number, isPast);
     this.#known.add(author, entry);
     this.#known.keep(most);
     return 'accept';

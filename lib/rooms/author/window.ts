@@ -24,20 +24,26 @@ export class SeenWindow {
   /** The latest first. */
   #streams: readonly Stream[] = [];
 
-  /** Whether a message is new. */
-  isNew(stream: string, number: number): boolean {
+  /**
+   * Whether a message is new.
+   *
+   * @param isPast whether it may be of a run before the latest: in what a newcomer has asked for. Otherwise a run that is over counts as seen.
+   */
+  isNew(stream: string, number: number, isPast = false): boolean {
     const known = this.#streams.find((each) => each.stream === stream);
     if (known === undefined) {
+      const [latest] = this.#streams;
+      if (latest === undefined || stream > latest.stream) return true;
       const oldest = this.#streams.at(-1);
-      return this.#streams.length < MAX_STREAMS || oldest === undefined || stream > oldest.stream;
+      return isPast && (this.#streams.length < MAX_STREAMS || oldest === undefined || stream > oldest.stream);
     }
     if (number > known.greatest) return true;
     return number + WINDOW > known.greatest && !isSet(known.bits, number);
   }
 
   /** Remembers a message. Returns whether it was new. */
-  add(stream: string, number: number): boolean {
-    if (!this.isNew(stream, number)) return false;
+  add(stream: string, number: number, isPast = false): boolean {
+    if (!this.isNew(stream, number, isPast)) return false;
     const known = this.#streams.find((each) => each.stream === stream) ?? this.#begin(stream);
     if (number > known.greatest) {
       const first = Math.max(known.greatest + 1, number - WINDOW + 1);

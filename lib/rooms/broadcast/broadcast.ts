@@ -149,8 +149,9 @@ class Plumtree implements Broadcast {
   }
 
   #check(candidate: Candidate): void {
+    const { from, message, round } = candidate;
     if (this.#checking.add(candidate))
-      this.#out.push({ type: 'check', from: candidate.from.id, message: candidate.message });
+      this.#out.push({ type: 'check', from: from.id, message, isPast: round === PAST });
   }
 
   #checked(id: string, by: PeerId, verdict: Verdict): void {

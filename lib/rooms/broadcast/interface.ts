@@ -25,7 +25,13 @@ export type BroadcastInput =
 export type BroadcastOutput =
   | { readonly type: 'send'; readonly to: PeerId; readonly message: BroadcastMessage }
   /** Is this message genuine, new, and wanted? Each is followed by `checked`; before that it is neither delivered nor passed on. */
-  | { readonly type: 'check'; readonly from: PeerId; readonly message: Carried }
+  | {
+      readonly type: 'check';
+      readonly from: PeerId;
+      readonly message: Carried;
+      /** Whether it is of the past that this node has asked for. */
+      readonly isPast: boolean;
+    }
   /** A message for the application, which was accepted. This node's own are not delivered to it. */
   | {
       readonly type: 'deliver';

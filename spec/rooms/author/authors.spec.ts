@@ -1,6 +1,6 @@
 import { createIdentity, type Identity } from '../../../lib/identity.js';
-import { Authors } from '../../../lib/rooms/author/authors.js';
-import { readMessage } from '../../../lib/rooms/author/message.js';
+import { Authors, MAX_AGE_MS } from '../../../lib/rooms/author/authors.js';
+import { readMessage, streamOf } from '../../../lib/rooms/author/message.js';
 import { signedBy, topicOf } from '../support.js';
 
 describe('Authors of a room', () => {
@@ -12,10 +12,19 @@ describe('Authors of a room', () => {
   });
 
   const authors = (config: Partial<ConstructorParameters<typeof Authors>[0]> = {}) =>
-    new Authors({ topic: topicOf('chess'), most: 10, perSecond: 10, burst: 100, now: () => now, ...config });
+    new Authors({
+      topic: topicOf('chess'),
+      most: 10,
+      perSecond: 10,
+      burst: 100,
+      now: () => now,
+      timeOfDay: () => now,
+      ...config,
+    });
 
   /** Judges a message as a neighbour passes it on. */
-  const judge = (by: Authors, bytes: Buffer, from = carol.peerId) => by.judge(readMessage(bytes), bytes, from);
+  const judge = (by: Authors, bytes: Buffer, from = carol.peerId, isPast = false) =>
+    by.judge(readMessage(bytes), bytes, from, isPast);
 
   it('are heard once for each message', () => {
     const all = authors();
@@ -61,5 +70,33 @@ describe('Authors of a room', () => {
     const flood = Array.from({ length: 5 }, () => judge(all, signedBy(createIdentity())));
     expect(flood).toEqual(['accept', 'accept', 'accept', 'refuse', 'refuse']);
     expect(judge(all, signedBy(alice), bob.peerId)).toBe('accept');
+    const many = authors({ most: 1_000 });
+    const verdicts = Array.from({ length: 101 }, () => judge(many, signedBy(createIdentity())));
+    expect(verdicts.indexOf('refuse')).toBe(100);
+  });
+
+  it('are not heard again with what they said long ago, or in a run before, and it takes nothing of what they may say', () => {
+    now = 2 * MAX_AGE_MS;
+    const all = authors({ burst: 2 });
+    const old = signedBy(alice, { number: 7 });
+    expect(judge(all, old)).toBe('ignore');
+    const [before, stream] = [streamOf(1_000, Buffer.of(0, 0)), streamOf(2_000, Buffer.of(0, 0))];
+    expect(judge(all, signedBy(alice, { at: now, stream }))).toBe('accept');
+    for (let number = 1; number < 5; number++)
+      expect(judge(all, signedBy(alice, { at: now, stream: before, number }))).toBe('ignore');
+    expect(judge(all, old)).toBe('ignore');
+    // A newcomer has asked for the past.
+    expect(judge(all, signedBy(alice, { stream: before }), carol.peerId, true)).toBe('accept');
+    now += 1_000;
+    expect(judge(all, signedBy(alice, { at: now, stream, number: 2 }))).toBe('accept');
+  });
+
+  it('are not silenced by a forged message that says it is old', () => {
+    now = 2 * MAX_AGE_MS;
+    const all = authors();
+    const forged = signedBy(alice);
+    forged[forged.length - 1] = 0;
+    expect(judge(all, forged)).toBe('reject');
+    expect(judge(all, signedBy(alice, { at: now }))).toBe('accept');
   });
 });

@@ -24,11 +24,19 @@ describe('What has been here of an author', () => {
 
   it('is of the latest two streams; all of an older one has been here', () => {
     const window = new SeenWindow();
-    expect(window.add(second, 1)).toBeTrue();
     expect(window.add(first, 1)).toBeTrue();
+    expect(window.add(second, 1)).toBeTrue();
     expect(window.add(third, 1)).toBeTrue();
     expect(window.add(first, 2)).toBeFalse();
     expect(window.add(second, 1)).toBeFalse();
     expect(window.add(second, 2)).toBeTrue();
+  });
+
+  it('is all of a run before the first that was heard, but for the past that was asked for', () => {
+    const window = new SeenWindow();
+    expect(window.add(second, 1)).toBeTrue();
+    expect(window.add(first, 1)).toBeFalse();
+    expect(window.add(first, 1, true)).toBeTrue();
+    expect(window.add(first, 1, true)).toBeFalse();
   });
 });

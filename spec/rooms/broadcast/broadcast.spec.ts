@@ -147,10 +147,10 @@ describe('The broadcast', () => {
     const broadcast = createBroadcast({ random: Math.random });
     for (const id of ['a', 'b', 'c']) broadcast.handle({ type: 'up', id }, 0);
     const check = broadcast.handle({ type: 'received', from: 'a', message: gossip('1') }, 0);
-    expect(check).toEqual([{ type: 'check', from: 'a', message: carried('1') }]);
+    expect(check).toEqual([{ type: 'check', from: 'a', message: carried('1'), isPast: false }]);
     expect(broadcast.handle({ type: 'received', from: 'b', message: gossip('1') }, 0)).toEqual([]);
     expect(broadcast.handle({ type: 'checked', id: '1', from: 'a', verdict: 'reject' }, 9)).toEqual([
-      { type: 'check', from: 'b', message: carried('1') },
+      { type: 'check', from: 'b', message: carried('1'), isPast: false },
     ]);
     const outputs = broadcast.handle({ type: 'checked', id: '1', from: 'b', verdict: 'accept' }, 9);
     expect(delivered(outputs)).toEqual(['1']);
