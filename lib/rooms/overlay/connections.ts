@@ -1,10 +1,11 @@
+import { ByAge } from '../../bounds/by-age.js';
 import { TokenBucket } from '../../bounds/rate-limit.js';
 import type { PeerId } from '../../identity.js';
 import type { Member } from '../machine.js';
 import type { OverlayConfig, OverlayOutput } from './interface.js';
 import { MAX_MEMBERS, type OverlayMessage } from './messages.js';
 import { DISCOVERY, PassiveView, STRANGERS } from './passive-view.js';
-import { Peer, type PeerRates, type Purpose } from './peer.js';
+import { Peer, PeerLimits, type PeerRates, type Purpose } from './peer.js';
 import { Peers } from './peers.js';
 import { Shunned } from './shunned.js';
 
@@ -42,8 +43,14 @@ const RETRIES = 3;
 
 /** Messages of a peer. A hundred may join by this node's neighbour at once, and each walks on to this node. */
 const RECEIVE = { perSecond: 2, burst: 200 };
-/** Shuffles of a peer, its own and those that walk on by it: with each member starting one a minute three in a minute come by a neighbour. */
-const SHUFFLES = { perSecond: 0.05, burst: 10 };
+/** What a peer may send beyond that before it is put out: more than comes of any that keeps to the rules. */
+const EXCEED = { perSecond: 1, burst: 500 };
+/** Joins that are sent on to a peer: fewer than it reads, since it reads other messages, too. */
+const WALK = { perSecond: 1, burst: 100 };
+/** Shuffles of a peer, its own and those that walk on by it: where few know each other each member starts four in a minute. */
+const SHUFFLES = { perSecond: 0.25, burst: 10 };
+/** Peers whose channels are gone and whose rates are remembered: another channel is no new beginning. */
+const MAX_LIMITS = 64;
 /** Members that this node dials because one neighbour says that they have joined. */
 const BRING = { perSecond: 0.1, burst: 8 };
 /** Neighbours that give way to others who need one more, in all: more would put this node into strangers' hands within seconds. */
@@ -58,6 +65,7 @@ export class Connections {
   readonly #target: number;
   readonly #shunned = new Shunned();
   readonly #rates: PeerRates;
+  readonly #limits = new ByAge<PeerId, PeerLimits>();
   readonly #mayEvict: TokenBucket;
   #out: OverlayOutput[] = [];
   /** Whether it has ever had a neighbour. */
@@ -75,7 +83,13 @@ export class Connections {
     this.peers = new Peers(random);
     this.passive = new PassiveView(options?.passiveView ?? PASSIVE_VIEW, random);
     const now = () => this.now;
-    this.#rates = { receive: { ...RECEIVE, now }, shuffle: { ...SHUFFLES, now }, bring: { ...BRING, now } };
+    this.#rates = {
+      receive: { ...RECEIVE, now },
+      exceed: { ...EXCEED, now },
+      shuffle: { ...SHUFFLES, now },
+      bring: { ...BRING, now },
+      walk: { ...WALK, now },
+    };
     this.#mayEvict = new TokenBucket({ ...EVICT, now });
   }
 
@@ -112,8 +126,9 @@ export class Connections {
   dial(member: Member, purpose: Purpose): void {
     const known = this.passive.take(member.id);
     const dialled = known?.member ?? member;
+    const limits = this.#limitsOf(dialled.id);
     this.peers.add(
-      new Peer(dialled, known?.by ?? DISCOVERY, 'dialling', this.now, purpose, known?.failures ?? 0, this.#rates),
+      new Peer(dialled, known?.by ?? DISCOVERY, 'dialling', this.now, purpose, known?.failures ?? 0, limits),
     );
     this.#out.push({ type: 'dial', member: dialled });
   }
@@ -143,7 +158,7 @@ export class Connections {
     else this.passive.take(id);
     const oldest = this.peers.count('waiting') < MAX_WAITING ? undefined : this.peers.first('waiting');
     if (oldest !== undefined) this.end(oldest);
-    this.peers.add(new Peer(member, peer?.by ?? STRANGERS, 'waiting', this.now, 'fill', 0, this.#rates));
+    this.peers.add(new Peer(member, peer?.by ?? STRANGERS, 'waiting', this.now, 'fill', 0, this.#limitsOf(id)));
   }
 
   /** Asks a peer that has been dialled to become a neighbour. */
@@ -237,7 +252,15 @@ export class Connections {
     this.passive.add(peer.member, peer.by, { failures: 0, restUntil: this.now + restMs });
   }
 
+  #limitsOf(id: PeerId): PeerLimits {
+    return this.#limits.get(id) ?? new PeerLimits(this.#rates);
+  }
+
   #drop(peer: Peer): void {
+    if (peer.state !== 'dialling') {
+      this.#limits.add(peer.member.id, peer.limits);
+      this.#limits.keep(MAX_LIMITS);
+    }
     if (this.peers.delete(peer)) this.#out.push({ type: 'down', id: peer.member.id });
   }
 

@@ -18,8 +18,6 @@ const PASSIVE_TTL = 3;
 const SHUFFLED_ACTIVE = 3;
 const SHUFFLED_PASSIVE = 4;
 
-/** A peer that has sent so many messages beyond what is read of it is put out. */
-const MAX_EXCESS = 500;
 /** Joins that are passed on, in all: each costs the room up to fifty messages. */
 const JOIN = { perSecond: 5, burst: 100 };
 
@@ -133,7 +131,7 @@ class HyParView implements Overlay {
     const peer = this.#connections.peers.get(from);
     if (peer === undefined || peer.state === 'dialling') return;
     if (!peer.mayReceive(message.type === 'shuffle')) {
-      if (peer.excess > MAX_EXCESS) this.#connections.shun(from);
+      if (peer.isFlooding) this.#connections.shun(from);
       return;
     }
     switch (message.type) {
@@ -166,7 +164,7 @@ class HyParView implements Overlay {
     peer.hasJoined = true;
     if (this.#mayForwardJoin.take()) {
       for (const neighbour of this.#connections.peers.active) {
-        if (neighbour === peer) continue;
+        if (neighbour === peer || !neighbour.mayWalkOn()) continue;
         this.#connections.send(neighbour, { type: 'forward-join', member: peer.member, ttl: MAX_TTL });
       }
     }
@@ -176,7 +174,7 @@ class HyParView implements Overlay {
   /** HyParView, algorithm 1: the walk ends where it has no steps left, or no way on. */
   #forwardJoin(from: Peer, { member, ttl }: ForwardJoin): void {
     const next = ttl <= 0 ? undefined : this.#connections.peers.any(from, member.id);
-    if (next === undefined) {
+    if (next?.mayWalkOn() !== true) {
       this.#connections.welcome(member, from);
       return;
     }

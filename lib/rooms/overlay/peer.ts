@@ -14,11 +14,32 @@ export type Purpose = 'fill' | 'welcome' | 'mix';
 /** Shuffles of others that went on to one neighbour and may still be answered: an answer takes a few round trips. */
 const MAX_WALKS = 16;
 
-/** What is taken of one peer. */
+/** What is taken of one peer, and what is passed on to it. */
 export interface PeerRates {
   readonly receive: TokenBucketConfig;
+  /** What it may send beyond that before it is put out. */
+  readonly exceed: TokenBucketConfig;
   readonly shuffle: TokenBucketConfig;
   readonly bring: TokenBucketConfig;
+  /** Joins of others that are sent on to it. */
+  readonly walk: TokenBucketConfig;
+}
+
+/** How much of its rates a peer has used. A new channel of the same peer goes on with them. */
+export class PeerLimits {
+  readonly receive: TokenBucket;
+  readonly exceed: TokenBucket;
+  readonly shuffle: TokenBucket;
+  readonly bring: TokenBucket;
+  readonly walk: TokenBucket;
+
+  constructor(rates: PeerRates) {
+    this.receive = new TokenBucket(rates.receive);
+    this.exceed = new TokenBucket(rates.exceed);
+    this.shuffle = new TokenBucket(rates.shuffle);
+    this.bring = new TokenBucket(rates.bring);
+    this.walk = new TokenBucket(rates.walk);
+  }
 }
 
 /** A peer with a channel, or one that is to have one. */
@@ -26,13 +47,10 @@ export class Peer {
   state: PeerState;
   /** When it came to be in this state, in milliseconds. */
   since: number;
-  /** How many of its messages came too fast. */
-  excess = 0;
+  /** Whether far more came of it than is read. */
+  isFlooding = false;
   /** Whether its join has been passed on. */
   hasJoined = false;
-  readonly #mayReceive: TokenBucket;
-  readonly #mayShuffle: TokenBucket;
-  readonly #mayBring: TokenBucket;
   /** By their nonces, which of our neighbours the shuffles came from that were sent on to this one. */
   #walks: Map<number, PeerId> | undefined;
 
@@ -44,13 +62,10 @@ export class Peer {
     now: number,
     readonly purpose: Purpose,
     readonly failures: number,
-    rates: PeerRates,
+    readonly limits: PeerLimits,
   ) {
     this.state = state;
     this.since = now;
-    this.#mayReceive = new TokenBucket(rates.receive);
-    this.#mayShuffle = new TokenBucket(rates.shuffle);
-    this.#mayBring = new TokenBucket(rates.bring);
   }
 
   become(state: PeerState, now: number): void {
@@ -58,16 +73,22 @@ export class Peer {
     this.since = now;
   }
 
-  /** Whether one more of its messages is read. */
+  /** Whether one more of its messages is read. Shuffles have a rate of their own: one too many is left out, and is no fault of the peer. */
   mayReceive(isShuffle: boolean): boolean {
-    if (this.#mayReceive.take() && (!isShuffle || this.#mayShuffle.take())) return true;
-    this.excess++;
+    const { receive, exceed, shuffle } = this.limits;
+    if (receive.take()) return !isShuffle || shuffle.take();
+    if (!exceed.take()) this.isFlooding = true;
     return false;
+  }
+
+  /** Whether one more join of somebody else is sent on to it. */
+  mayWalkOn(): boolean {
+    return this.limits.walk.take();
   }
 
   /** Whether one more member is dialled because it says so. */
   mayBring(): boolean {
-    return this.#mayBring.take();
+    return this.limits.bring.take();
   }
 
   remember(nonce: number, from: PeerId): void {

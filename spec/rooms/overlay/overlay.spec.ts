@@ -203,6 +203,55 @@ describe('The overlay', () => {
     expect(meet(overlay, member('b'), 700_000)).toContain({ type: 'up', id: 'b' });
   });
 
+  it('keeps a neighbour that shuffles four times a minute for hours, and one that sends too much now and then', () => {
+    const overlay = overlayOf();
+    meet(overlay, member('a'));
+    const shuffle = { type: 'shuffle', ttl: 0, members: [] } as const;
+    let answers = 0;
+    for (let nonce = 1; nonce <= 1_000; nonce++) {
+      const message = { ...shuffle, nonce };
+      answers += sentTo(overlay.handle({ type: 'received', from: 'a', message }, nonce * 15_000), 'a').length;
+    }
+    expect(answers).toBeGreaterThanOrEqual(1_000);
+    let now = 20_000_000;
+    for (let burst = 0; burst < 5; burst++, now += 600_000)
+      for (let i = 0; i < 600; i++)
+        overlay.handle({ type: 'received', from: 'a', message: { ...shuffle, nonce: i } }, now);
+    expect(idsOf(overlay.neighbours)).toEqual(['a']);
+  });
+
+  it('sends no more joins on to a neighbour than that reads', () => {
+    const overlay = overlayOf();
+    meet(overlay, member('a'));
+    let sent = 0;
+    for (let i = 0; i < 1_000; i++) {
+      const now = i * 200;
+      overlay.handle({ type: 'opened', member: member(`n${i}`) }, now);
+      const outputs = overlay.handle({ type: 'received', from: `n${i}`, message: { type: 'join' } }, now);
+      sent += sentTo(outputs, 'a').filter(({ type }) => type === 'forward-join').length;
+      overlay.handle({ type: 'closed', id: `n${i}` }, now);
+    }
+    // A hundred at once, and one a second.
+    expect(sent).toBeLessThanOrEqual(300);
+    expect(sent).toBeGreaterThan(100);
+  });
+
+  it('goes on counting where a peer opens another channel', () => {
+    const overlay = overlayOf();
+    meet(overlay, member('b'));
+    const walkedOn = () => {
+      meet(overlay, member('a'));
+      let count = 0;
+      for (let nonce = 0; nonce < 20; nonce++) {
+        const message = { type: 'shuffle', nonce, ttl: 3, members: [] } as const;
+        count += sentTo(overlay.handle({ type: 'received', from: 'a', message }, 0), 'b').length;
+      }
+      overlay.handle({ type: 'closed', id: 'a' }, 0);
+      return count;
+    };
+    expect([walkedOn(), walkedOn()]).toEqual([10, 0]);
+  });
+
   it('tells its neighbours that it leaves, and does nothing after that', () => {
     const overlay = overlayOf();
     meet(overlay, member('a'));
