@@ -54,7 +54,7 @@ const MAX_LIMITS = 64;
 /** Members that this node dials because one neighbour says that they have joined. */
 const BRING = { perSecond: 0.1, burst: 8 };
 /** Neighbours that give way to others who need one more, in all: more would put this node into strangers' hands within seconds. */
-const EVICT = { perSecond: 1, burst: 8 };
+const EVICT = { perSecond: 1, burst: 2 };
 
 /** The channels of a member, and the views that they are chosen from: who is dialled, who becomes a neighbour, and who gives way. */
 export class Connections {
@@ -201,12 +201,23 @@ export class Connections {
 
   #accept(peer: Peer): void {
     const isMixing = peer.purpose === 'mix' && this.isWhole;
-    const leaving = isMixing || !this.#hasPlaceFor(peer) ? this.peers.any() : undefined;
+    const leaving = isMixing || !this.#hasPlaceFor(peer) ? this.#anyToPart() : undefined;
     if (leaving !== undefined) this.#part(leaving);
     this.peers.activate(peer, this.now);
     this.#hasBeenIn = true;
     this.#refusals = 0;
     this.#out.push({ type: 'up', id: peer.member.id });
+  }
+
+  /**
+   * A neighbour that gives way, at random. Anybody can dial this node, with as many keys as it likes: half of the places stay with those
+   * that this node has dialled.
+   */
+  #anyToPart(): Peer | undefined {
+    const { active, random } = this.peers;
+    const others = active.filter(({ wasDialled }) => !wasDialled);
+    const choice = 2 * (active.length - others.length) > this.#target ? active : others;
+    return choice[Math.floor(random() * choice.length)];
   }
 
   /** Tells a peer that it is no neighbour. */

@@ -47,6 +47,8 @@ export class Peer {
   state: PeerState;
   /** When it came to be in this state, in milliseconds. */
   since: number;
+  /** Whether this node has chosen it. Otherwise it has dialled this node. */
+  readonly wasDialled: boolean;
   /** Whether far more came of it than is read. */
   isFlooding = false;
   /** Whether its join has been passed on. */
@@ -65,6 +67,7 @@ export class Peer {
     readonly limits: PeerLimits,
   ) {
     this.state = state;
+    this.wasDialled = state === 'dialling';
     this.since = now;
   }
 

@@ -84,7 +84,31 @@ describe('The overlay', () => {
       if (outputs.some(({ type }) => type === 'up')) accepted++;
       expect(overlay.neighbours.length).toBe(3);
     }
-    expect(accepted).toBe(8);
+    expect(accepted).toBe(2);
+  });
+
+  it('keeps half of those that it has dialled, however many others need a neighbour', () => {
+    const overlay = overlayOf({ activeView: 4 });
+    const chosen = ['a', 'b', 'c', 'd'];
+    const outputs = [...overlay.handle({ type: 'found', members: chosen.map((id) => member(id)) }, 0)];
+    const message = { type: 'neighbour-answer', accepted: true, members: [] } as const;
+    for (let now = 0; now < 10_000; now += 1_000) {
+      for (const output of outputs.splice(0)) {
+        if (output.type !== 'dial') continue;
+        outputs.push(...overlay.handle({ type: 'opened', member: output.member }, now));
+        outputs.push(...overlay.handle({ type: 'received', from: output.member.id, message }, now));
+      }
+      outputs.push(...overlay.handle({ type: 'wake' }, now));
+    }
+    expect(idsOf(overlay.neighbours).sort()).toEqual(chosen);
+    for (let i = 0; i < 200; i++) {
+      const now = 10_000 + i * 1_000;
+      overlay.handle({ type: 'opened', member: member(`s${i}`) }, now);
+      overlay.handle({ type: 'received', from: `s${i}`, message: { type: 'join' } }, now);
+    }
+    const left = idsOf(overlay.neighbours);
+    expect(left).toContain('s199');
+    expect(left.filter((id) => chosen.includes(id)).length).toBeGreaterThanOrEqual(2);
   });
 
   it('takes more of those that cannot be dialled, if it can be dialled itself', () => {
