@@ -1,6 +1,7 @@
 // The packages that are loaded only by programs that use them, all here. Node remembers an import that failed and never tries it again
 // in that process. One that ran out of descriptors for a moment would be without the package for good, so a node loads what
 // it will need when it starts (lib/net/preload.ts).
+import type { createLogUpdate } from 'log-update';
 import type { ClassicLevel } from 'classic-level';
 import type DHT from 'dht-rpc';
 import type peer from 'dht-rpc/lib/peer.js';
@@ -16,6 +17,7 @@ interface OptionalPackages {
   readonly 'classic-level': { readonly ClassicLevel: typeof ClassicLevel };
   readonly 'dht-rpc': { readonly default: typeof DHT };
   readonly 'dht-rpc/lib/peer.js': { readonly default: typeof peer };
+  readonly 'log-update': { readonly createLogUpdate: typeof createLogUpdate };
   readonly ioredis: { readonly Redis: typeof Redis; readonly AbstractConnector: typeof AbstractConnector };
   readonly 'mqtt-packet': MqttCodec & { readonly writeToStream: typeof writeToStream };
   readonly 'nat-upnp': { readonly default: typeof natUpnp };
@@ -71,9 +73,13 @@ export async function loadNatPmp() {
   return (await import('nat-pmp')).default;
 }
 
-/** Draws over what it has drawn before, on a terminal. */
+/**
+ * Draws over what it has drawn before, on a terminal.
+ *
+ * @throws UnavailableError when the package is not installed.
+ */
 export async function loadLogUpdate() {
-  return import('log-update');
+  return optional('log-update');
 }
 
 /** Draws QR codes. */

@@ -86,13 +86,19 @@ const install = (folder: string, ...packages: readonly string[]): string =>
 
 // Outside this repository, so that no package is found further up.
 const folder = mkdtempSync(join(tmpdir(), 'rxp2p-consumers-'));
+const tools = join(folder, 'tools');
 try {
   const packed = output('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder], ROOT);
   writeFileSync(join(folder, 'package.json'), '{ "private": true }');
   install(folder, join(folder, packed), 'rxjs@^7');
   measure(folder);
 
-  install(folder, '--save-dev', '@types/node@20', ...TYPESCRIPTS.map((version) => `typescript-${version}@npm:typescript@~${version}.0`)); // prettier-ignore
+  install(folder, '--save-dev', '@types/node@20');
+  // Apart, since the newest comes as optional packages.
+  mkdirSync(tools);
+  writeFileSync(join(tools, 'package.json'), '{ "private": true }');
+  const compilers = TYPESCRIPTS.map((version) => `typescript-${version}@npm:typescript@~${version}.0`);
+  output('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', ...compilers], tools);
   for (const version of TYPESCRIPTS) {
     for (const [name, way] of Object.entries(WAYS)) {
       if (way.not?.includes(version) === true) continue;
@@ -145,7 +151,7 @@ function compileAndRun(folder: string, version: string, { type, options }: Way):
     outDir: '.',
   };
   writeFileSync(join(application, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['application.ts'] }));
-  output(process.execPath, [join(folder, 'node_modules', `typescript-${version}`, 'bin', 'tsc'), '-p', application], folder); // prettier-ignore
+  output(process.execPath, [join(tools, 'node_modules', `typescript-${version}`, 'bin', 'tsc'), '-p', application], folder); // prettier-ignore
   const said = output(process.execPath, [join(application, 'application.js')], folder);
   if (said !== EXPECTED) throw new Error(`Expected the application to print ${EXPECTED}, got ${said}`);
 }

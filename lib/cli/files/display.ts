@@ -1,4 +1,5 @@
 import { interval, noop, type Subscription } from 'rxjs';
+import { UnavailableError } from '../../errors.js';
 import type { FilesStep } from '../../files/interface.js';
 import { loadLogUpdate, loadUqr } from '../../packages.js';
 import { clean } from '../../words.js';
@@ -21,6 +22,16 @@ interface Drawing {
   done(): void;
 }
 
+/** Draws on a terminal; `undefined` where the optional package for it was left out: lines are written then. */
+async function drawingOn(terminal: NodeJS.WriteStream): Promise<Drawing | undefined> {
+  try {
+    return (await loadLogUpdate()).createLogUpdate(terminal, { showCursor: true });
+  } catch (error) {
+    if (error instanceof UnavailableError) return undefined;
+    throw error;
+  }
+}
+
 /** Shows a transfer on stderr: on a terminal with a bar, else line by line, or as JSON. */
 export class Display {
   /** Tells something else. */
@@ -41,8 +52,7 @@ export class Display {
   /** @param verb what this side does, as in `sent`. */
   static async open(json: boolean | undefined, verb: string): Promise<Display> {
     const isDrawn = json !== true && process.stderr.isTTY && process.env['TERM'] !== 'dumb';
-    const drawing = isDrawn ? (await loadLogUpdate()).createLogUpdate(process.stderr, { showCursor: true }) : undefined;
-    return new Display(json, verb, drawing);
+    return new Display(json, verb, isDrawn ? await drawingOn(process.stderr) : undefined);
   }
 
   private constructor(json: boolean | undefined, verb: string, drawing: Drawing | undefined) {
