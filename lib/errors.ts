@@ -251,6 +251,8 @@ export class PairingError extends Rxp2pError {
     override readonly code: PairingErrorCode,
     message: string,
     options?: ErrorOptions,
+    /** How often the words of this node's code were typed wrong, or guessed; with those of the codes before it. */
+    readonly wrongTries = 0,
   ) {
     super(code, message, options);
   }

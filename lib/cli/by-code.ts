@@ -54,8 +54,9 @@ export interface ShownCodeConfig {
 }
 
 /**
- * Shows a code, and emits who has typed it. Where nobody has in its time, another one is shown; where it was closed after wrong tries, or no server
- * has room for it, that is told, and it completes.
+ * Shows a code, and emits who has typed it. Where nobody has in its time, another one is shown, and the wrong tries of all are
+ * counted together, so that nobody can guess for longer. Where it was closed after wrong tries, or no server has room for it, that is told,
+ * and it completes.
  */
 export function shownCode$(
   net: Pick<Net, 'invite$'>,
@@ -63,7 +64,8 @@ export function shownCode$(
 ): Observable<PairedPeer> {
   return defer(() => {
     let isOver = false;
-    return net.invite$().pipe(
+    let wrongTries = 0;
+    return defer(() => net.invite$({ wrongTries })).pipe(
       concatMap(async (step) => {
         if (step.step === 'paired') {
           isOver = true;
@@ -81,6 +83,7 @@ export function shownCode$(
       catchError((error: unknown) => {
         if (!(error instanceof PairingError)) throw error;
         isOver = error.code !== 'CODE_EXPIRED';
+        ({ wrongTries } = error);
         report('code-closed', { reason: reasonOf(error), code: error.code }, reasonOf(error));
         return EMPTY;
       }),

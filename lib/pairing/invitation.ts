@@ -23,6 +23,8 @@ export interface InvitationConfig extends Pick<RunConfig, 'random'> {
   readonly peerId: PeerId;
   /** This node's locator, as it is now. */
   readonly unl: () => string;
+  /** How many wrong tries there were of the codes that this one follows; they count, too. Default: 0. */
+  readonly wrongTries?: number | undefined;
 }
 
 /** A message of a node that has typed a code. */
@@ -57,6 +59,11 @@ export class Invitation {
 
   constructor(config: InvitationConfig) {
     this.#config = config;
+  }
+
+  /** How many wrong tries there were, with those of the codes before. */
+  get wrongTries(): number {
+    return (this.#config.wrongTries ?? 0) + this.#wrong.size;
   }
 
   take({ way, id, message }: Tried): InvitationStep {
@@ -103,7 +110,7 @@ export class Invitation {
   /** Counts a wrong try. */
   #count(id: string): InvitationStep {
     this.#wrong.add(id);
-    if (this.#wrong.size < MOST_WRONG_TRIES) return refuse('wrong');
+    if (this.wrongTries < MOST_WRONG_TRIES) return refuse('wrong');
     this.#refusal = 'closed';
     return { ...refuse('wrong'), end: 'wrong' };
   }

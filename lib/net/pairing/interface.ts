@@ -4,6 +4,11 @@ import type { PairedPeer } from '../../pairing/messages.js';
 export interface InviteOptions {
   /** How many words the code has: with two a guess is right once in 65,536, with three once in 16,777,216. Default: 2. */
   readonly words?: 2 | 3 | undefined;
+  /**
+   * How many wrong tries there were of the codes that this one follows, as `wrongTries` of the PairingError of the last one tells: from 0 to 2.
+   * They count for this one, too: else somebody who guesses would have new tries with each code. Default: 0.
+   */
+  readonly wrongTries?: number | undefined;
   /** Gives the code up when aborted. */
   readonly signal?: AbortSignal | undefined;
 }

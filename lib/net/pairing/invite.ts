@@ -31,12 +31,15 @@ import type { RendezvousSession } from '../../rendezvous/session.js';
 import { claimSlot$, giveBackSlot, slotLost$, slotTries$, type SlotClaim } from '../../rendezvous/slots.js';
 import { sessionsIn } from '../../self/findings.js';
 import { formatUnl } from '../../unl.js';
-import { invalidOption } from '../../validate.js';
+import { expectInteger, invalidOption } from '../../validate.js';
 import type { InviteOptions, InviteStep } from './interface.js';
 import { settled$, type PairingHost, type Settled } from './servers.js';
 
 /** Once there is a session, other servers are waited for so long: a session takes three round trips. */
 const OTHERS_MS = 1_000;
+
+/** A server that keeps a code for a shorter time is not used, in seconds: each code that follows is told to a person anew. */
+const LEAST_SECONDS = 300;
 
 /** How many digits the number has, in each try to find one that is free: a short one is told more easily. */
 const DIGITS = [1, 1, 2, 2, 3, 3, 4, 4, 5, 6, 6];
@@ -54,6 +57,8 @@ interface Answer {
   readonly claim: SlotClaim;
 }
 
+const TOO_SHORT: SlotClaim = { isOurs: false, code: 'too-short' };
+
 /** A server with which there is a session. */
 interface Open {
   readonly name: string;
@@ -64,15 +69,16 @@ interface Open {
 type Claimed = Map<RendezvousSession, number>;
 
 /** See `Net.invite$`. */
-export function invite$({ words = 2 }: InviteOptions, host: PairingHost): Observable<InviteStep> {
+export function invite$({ words = 2, wrongTries = 0 }: InviteOptions, host: PairingHost): Observable<InviteStep> {
   return defer(() => {
     if (![2, 3].includes(words)) throw invalidOption('words', '2 or 3', words);
+    expectInteger('wrongTries', wrongTries, 0, MOST_WRONG_TRIES - 1);
     const claimed: Claimed = new Map();
     return host.own$.pipe(
       take(1),
       switchMap(() => servers$(host)),
       switchMap((servers) => reserve$(servers, claimed, host)),
-      switchMap((reserved) => shown$(reserved, words, claimed, host)),
+      switchMap((reserved) => shown$(reserved, { words, wrongTries }, claimed, host)),
       finalize(() => {
         for (const [session, slot] of claimed) giveBackSlot(session, slot);
       }),
@@ -111,7 +117,7 @@ function reserve$(servers: readonly Open[], claimed: Claimed, host: PairingHost,
     claimed.set(server.session, slot);
     return claimSlot$(server.session, slot, runtime).pipe(
       catchError(() => of({ isOurs: false, code: 'gone' } as const)),
-      map((claim): Answer => ({ server, claim })),
+      map((claim): Answer => ({ server, claim: claim.isOurs && claim.seconds < LEAST_SECONDS ? TOO_SHORT : claim })),
     );
   });
   return forkJoin(answers$).pipe(
@@ -131,12 +137,12 @@ function reserve$(servers: readonly Open[], claimed: Claimed, host: PairingHost,
 /** Emits the code, then who has typed it. */
 function shown$(
   { slot, seconds }: Reserved,
-  words: number,
+  { words, wrongTries }: Required<Pick<InviteOptions, 'words' | 'wrongTries'>>,
   claimed: Claimed,
   { runtime, findings$, own, config }: PairingHost,
 ): Observable<InviteStep> {
   const code = newCode(slot, words);
-  const invitation = new Invitation({ code, peerId: config.identity.peerId, unl: () => formatUnl(own()) });
+  const invitation = new Invitation({ code, peerId: config.identity.peerId, unl: () => formatUnl(own()), wrongTries });
   const expiresAt = new Date(runtime.timeOfDay() + seconds * 1_000);
   const first = [...claimed.keys()];
   const later$ = sessionsIn(findings$.pipe(map(({ servers }) => servers))).pipe(mergeMap((sessions) => sessions));
@@ -153,7 +159,8 @@ function shown$(
   );
   const expired$ = timer(seconds * 1_000, runtime.scheduler).pipe(
     map(() => {
-      throw new PairingError('CODE_EXPIRED', `Nobody has typed the code within ${Math.round(seconds / 60)} minutes`);
+      const message = `Nobody has typed the code within ${Math.round(seconds / 60)} minutes`;
+      throw new PairingError('CODE_EXPIRED', message, undefined, invitation.wrongTries);
     }),
   );
   const code$ = of<InviteStep>({ step: 'code', code: formatCode(code), expiresAt });
@@ -168,6 +175,8 @@ const SHUT: Readonly<Record<Extract<End, string>, () => PairingError>> = {
     new PairingError(
       'CODE_WRONG',
       `The code was closed: ${MOST_WRONG_TRIES} times its words were typed wrong, or guessed`,
+      undefined,
+      MOST_WRONG_TRIES,
     ),
   crowded: () =>
     new PairingError('CODE_WRONG', 'The code was closed: too many nodes began to use it, and did not go on'),
@@ -219,6 +228,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
   'too-many': 'has given this node, or those at its address, as many codes as it may have',
   'table-full': 'has no room for more codes',
   'store-unavailable': 'cannot use its store now',
+  'too-short': `keeps codes for less than ${LEAST_SECONDS / 60} minutes`,
   unanswered: 'does not know codes: it is of an older version',
   gone: 'went away',
 };

@@ -1,7 +1,19 @@
-import { filter, firstValueFrom, lastValueFrom, map, ReplaySubject, toArray, type Observable } from 'rxjs';
+import {
+  asyncScheduler,
+  filter,
+  firstValueFrom,
+  lastValueFrom,
+  map,
+  ReplaySubject,
+  toArray,
+  type Observable,
+  type SchedulerAction,
+  type SchedulerLike,
+} from 'rxjs';
 import { PairingError, type InviteStep, type Net, type PairedPeer } from '../../../lib/index.js';
 import { formatCode, parseCode } from '../../../lib/pairing/code.js';
 import { CODE_WORDS } from '../../../lib/pairing/word-list.js';
+import { systemRuntime } from '../../../lib/runtime.js';
 import { unwatched, type GaugeName } from '../../../servers/watch.js';
 import { Lab } from '../../support/nodes.js';
 import { freePort } from '../../support/servers.js';
@@ -149,9 +161,44 @@ describe('Nets that meet by a code', () => {
   });
 
   it('not after its time', async () => {
-    const { address } = await lab.server({ limits: { codeMs: 1_000 } });
-    const alice = lab.net({ rendezvous: [address] });
+    const [codeMs, soonMs] = [431_000, 300];
+    const { address } = await lab.server({ limits: { codeMs } });
+    const scheduler: SchedulerLike = {
+      now: () => systemRuntime.scheduler.now(),
+      schedule: <T>(work: (this: SchedulerAction<T>, state?: T) => void, delay = 0, state?: T) =>
+        asyncScheduler.schedule(work, delay === codeMs ? soonMs : delay, state),
+    };
+    const alice = lab.net({ rendezvous: [address] }, { ...systemRuntime, scheduler });
+    const bob = lab.net({ rendezvous: [address] });
     expect(await failureOf(alice.invite$())).toEqual(['CODE_EXPIRED', jasmine.any(String)]);
+    const { code, peer } = await show(alice, { wrongTries: 1 });
+    await failureOf(bob.pair$({ code: misread(code) }));
+    expect(await peer.catch((error: unknown) => error)).toEqual(
+      jasmine.objectContaining({ code: 'CODE_EXPIRED', wrongTries: 2 }),
+    );
+  });
+
+  it('not at a server that keeps codes for too short a time: whoever guesses would have a new code again and again', async () => {
+    const { address } = await lab.server({ limits: { codeMs: 299_000 } });
+    const alice = lab.net({ rendezvous: [address] });
+    expect(await failureOf(alice.invite$())).toEqual([
+      'CODE_UNAVAILABLE',
+      jasmine.stringMatching(/keeps codes for less than 5 minutes$/),
+    ]);
+    const long = await lab.server();
+    const bob = lab.net({ rendezvous: [address, long.address] });
+    expect((await show(bob)).expiresAt.getTime()).toBeGreaterThan(Date.now() + 500_000);
+  });
+
+  it('not after three wrong tries of this code and those before it', async () => {
+    const { address } = await lab.server();
+    const [alice, bob] = [lab.net({ rendezvous: [address] }), lab.net({ rendezvous: [address] })];
+    const { code, peer } = await show(alice, { wrongTries: 2 });
+    await failureOf(bob.pair$({ code: misread(code) }));
+    expect(await peer.catch((error: unknown) => error)).toEqual(
+      jasmine.objectContaining({ code: 'CODE_WRONG', wrongTries: 3 }),
+    );
+    expect(await failureOf(alice.invite$({ wrongTries: 3 }))).toMatch(/wrongTries/);
   });
 
   it('at any server that both use, though others are gone', async () => {
