@@ -1,4 +1,5 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, rm, type FileHandle } from 'node:fs/promises';
 import { setImmediate as turn } from 'node:timers/promises';
 import { ProtocolError } from '../errors.js';
 import { oneLine } from '../words.js';
@@ -115,7 +116,7 @@ export class ContentsIn {
     const { place } = this.#config;
     const partial = wanted.partial ?? place.claim(wanted.entry.path).partial;
     try {
-      const file = await open(partial, from > 0 ? 'r+' : 'w', wanted.entry.mode | 0o600);
+      const file = await openPartial(partial, from, wanted.entry.mode | 0o600);
       this.#current = {
         wanted,
         partial,
@@ -272,6 +273,13 @@ export class ContentsIn {
     this.#failed++;
     this.#config.tell({ type: 'file', path, outcome: 'failed', reason });
   }
+}
+
+/** Opens what has come of a file, or a new one where nothing has: never through a link. */
+async function openPartial(partial: string, from: number, mode: number): Promise<FileHandle> {
+  if (from > 0) return open(partial, constants.O_RDWR | constants.O_NOFOLLOW);
+  await rm(partial, { force: true });
+  return open(partial, 'wx', mode);
 }
 
 async function written(file: FileHandle, piece: Buffer, at: number): Promise<void> {

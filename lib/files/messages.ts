@@ -14,8 +14,12 @@ const VERSION = 1;
 /** How many entries an offer may have: each takes some hundred bytes of memory at both sides. */
 export const MAX_ENTRIES = 200_000;
 
-/** How long the paths of an offer may be together, in bytes of UTF-8. */
+/** How long the paths of an offer may be together, with the targets of links, in bytes of UTF-8. */
 export const MAX_PATHS_BYTES = 33_554_432;
+
+/** What an entry counts of that. */
+export const pathBytesOf = ({ path, target = '' }: Pick<OfferedEntry, 'path' | 'target'>): number =>
+  Buffer.byteLength(path) + Buffer.byteLength(target);
 
 /** The digest of a file, or of a part that has not been sent yet, in bytes. */
 export const DIGEST_BYTES = 32;
@@ -68,7 +72,8 @@ export function decodeEntries(payload: Buffer): OfferedEntry[] {
     if (kind === undefined || typeof path !== 'string' || Buffer.byteLength(path) > MAX_PATH_BYTES)
       throw new ProtocolError('Expected an entry of an offer, got something else');
     if (kind === 'link') {
-      if (typeof second !== 'string') throw new ProtocolError('Expected the target of a link, got something else');
+      if (typeof second !== 'string' || Buffer.byteLength(second) > MAX_PATH_BYTES)
+        throw new ProtocolError('Expected the target of a link, got something else');
       return { path, kind, size: 0, mode: 0o777, modifiedMs: 0, target: second };
     }
     const length = integer(size, MAX_SIZE);

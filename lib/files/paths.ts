@@ -47,7 +47,8 @@ export function problemOfPath(path: string, rules: PathRules): string | undefine
   if (path.includes('\\')) return 'it has a backslash';
   if (path.startsWith('/') || DRIVE.test(path)) return 'it is an absolute path';
   const names = path.split('/');
-  if (keyOfPath(names[0] ?? '', FOLDS_ALL) === PARTIAL_FOLDER) return 'its name is kept for what is not whole';
+  // At any depth: the folder may be received into itself another time.
+  if (names.some(isPartialFolder)) return 'its name is kept for what is not whole';
   for (const name of names) {
     const problem = problemOfName(name, rules);
     if (problem !== undefined) return problem;
@@ -56,6 +57,9 @@ export function problemOfPath(path: string, rules: PathRules): string | undefine
 }
 
 const FOLDS_ALL: PathRules = { windows: false, foldsCase: true, foldsUnicode: true };
+
+/** Whether a name may be that of the folder for what is not whole, on any system. */
+export const isPartialFolder = (name: string): boolean => keyOfPath(name, FOLDS_ALL) === PARTIAL_FOLDER;
 
 function problemOfName(name: string, { windows }: PathRules): string | undefined {
   if (name === '') return 'it has an empty name';

@@ -192,6 +192,8 @@ export class Place {
         renameSync(join(this.#partials, name), partial);
         const stats = lstatSync(partial);
         if (stats.isFile()) return { partial, size: stats.size };
+        // Nothing that this library has left: a link would lead to another file.
+        rmSync(partial, { recursive: true, force: true });
       } catch {
         // Another transfer has taken it.
       }

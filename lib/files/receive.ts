@@ -14,6 +14,7 @@ import {
   encodeOutcome,
   MAX_ENTRIES,
   MAX_PATHS_BYTES,
+  pathBytesOf,
   type Numbered,
 } from './messages.js';
 import { PathCheck } from './paths.js';
@@ -115,7 +116,7 @@ async function offered(conversation: Conversation, check: PathCheck): Promise<Fi
     const { type, payload } = await conversation.next(FILES_FRAME.offer, FILES_FRAME.offered);
     if (type === FILES_FRAME.offered) return { entries, files, bytes };
     for (const entry of decodeEntries(payload)) {
-      pathBytes += Buffer.byteLength(entry.path);
+      pathBytes += pathBytesOf(entry);
       if (entries.length >= MAX_ENTRIES || pathBytes > MAX_PATHS_BYTES)
         throw new ProtocolError(`Expected an offer of at most ${MAX_ENTRIES} files and folders, got more`);
       const problem = check.add(entry);

@@ -4,8 +4,8 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { FilesError, InvalidOptionError, reasonOf } from '../errors.js';
 import { show } from '../validate.js';
 import type { OfferedEntry } from './interface.js';
-import { MAX_ENTRIES, MAX_PATHS_BYTES } from './messages.js';
-import { PathCheck } from './paths.js';
+import { MAX_ENTRIES, MAX_PATHS_BYTES, pathBytesOf } from './messages.js';
+import { isPartialFolder, PathCheck } from './paths.js';
 
 /** Something to send, and where it is. */
 export interface Source {
@@ -40,12 +40,15 @@ export async function walk(paths: readonly string[], links: 'refuse' | 'keep', s
     const entry = entryOf(path, source, links);
     const problem = check.add(entry);
     if (problem !== undefined) throw new FilesError('unsafe-name', `${show(path)} cannot be sent: ${problem}`);
-    pathBytes += Buffer.byteLength(path);
+    pathBytes += pathBytesOf(entry);
     if (found.length >= MAX_ENTRIES || pathBytes > MAX_PATHS_BYTES)
       throw new FilesError('unreadable', `Expected at most ${MAX_ENTRIES} files and folders, got more`);
     found.push({ entry, source });
     if (entry.kind === 'folder') {
-      const names = read(source, () => readdirSync(source)).toSorted();
+      // What was received into this folder, but not as a whole, is not sent on.
+      const names = read(source, () => readdirSync(source))
+        .filter((name) => !isPartialFolder(name))
+        .toSorted();
       for (const name of names.toReversed()) waiting.push({ path: `${path}/${name}`, source: join(source, name) });
     }
     if (found.length % ENTRIES_A_TURN === 0) {

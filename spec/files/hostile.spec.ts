@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { brotliCompressSync } from 'node:zlib';
 import { FILES_FRAME, type FilesFrameType, encodeHeader } from '../../lib/files/frames.js';
 import { encodeEntries, encodeNumbered, encodePacked, encodeRole, encodeStart } from '../../lib/files/messages.js';
@@ -8,7 +9,7 @@ import { digestOfSmall } from '../../lib/files/digests.js';
 import { FilesError, ProtocolError, receiveFiles$, sendFiles$, type Channel } from '../../lib/index.js';
 import { temporaryFolder } from '../support/folder.js';
 import { Lab } from '../support/nodes.js';
-import { filesChannels, told, treeOf, writeTree } from '../support/transfers.js';
+import { filesChannels, told, transferred, treeOf, writeTree } from '../support/transfers.js';
 
 const file = (path: string, size: number): OfferedEntry => ({ path, kind: 'file', size, mode: 0o644, modifiedMs: 0 });
 const folder = (path: string): OfferedEntry => ({ path, kind: 'folder', size: 0, mode: 0o755, modifiedMs: 0 });
@@ -61,6 +62,44 @@ describe('A transfer of files with a hostile peer', () => {
     expect(reasonOf(await sender([folder('t'), link], () => undefined))).toBe('unsafe-name');
     const inside: OfferedEntry = { ...link, target: 'x' };
     expect(reasonOf(await sender([folder('t'), inside, file('t/link/x', 1)], () => undefined))).toBe('unsafe-name');
+  });
+
+  it('takes no offer whose links are longer than paths may be, each or all together', async () => {
+    const target = `${'a/'.repeat(2_047)}ab`;
+    const linkTo = (name: string, to: string): OfferedEntry => ({ ...file(name, 0), kind: 'link', target: to });
+    expect(await sender([folder('t'), linkTo('t/0', `${target}c`)], () => undefined)).toBeInstanceOf(ProtocolError);
+    const { sending, receiving } = await filesChannels(lab);
+    sending
+      .toDuplex()
+      .on('error', () => undefined)
+      .resume();
+    const accept = jasmine.createSpy('accept').and.returnValue(false);
+    const receiver = told(receiveFiles$(receiving, { into: path('into'), accept }));
+    say(sending, FILES_FRAME.hello, encodeRole('sender'));
+    say(sending, FILES_FRAME.offer, encodeEntries([folder('t')]));
+    for (let at = 0; at < 8_250; at += 50)
+      say(
+        sending,
+        FILES_FRAME.offer,
+        encodeEntries(Array.from({ length: 50 }, (_, index) => linkTo(`t/${at + index}`, target))),
+      );
+    say(sending, FILES_FRAME.offered);
+    expect(String((await receiver).error)).toContain('Expected an offer of at most');
+    expect(accept).not.toHaveBeenCalled();
+  });
+
+  it('writes nothing through a link that somebody has put in the place of a part', async () => {
+    const parts = path('into/.rxp2p-partial');
+    const large = Buffer.alloc(70_000, 1);
+    const part = (name: string) => join(parts, `${createHash('sha256').update(name).digest('hex').slice(0, 32)}.part`);
+    writeTree(path(''), { a: large, b: large, other: 'other', 'into/.rxp2p-partial/': '' });
+    symlinkSync(path('other'), part('a'));
+    mkdirSync(join(part('b'), 'folder'), { recursive: true });
+    const { sender: sent, receiver } = await transferred(lab, [path('a'), path('b')], { into: path('into') });
+    expect([sent.error, receiver.error]).toEqual([undefined, undefined]);
+    expect(readFileSync(path('other'), 'utf8')).toBe('other');
+    expect(Object.keys(treeOf(path('into')))).toEqual(['a', 'b']);
+    expect(treeOf(path('into'))['a']).toBe(createHash('sha1').update(large).digest('hex'));
   });
 
   const content = Buffer.from('content');
