@@ -25,7 +25,9 @@ describe('A code that a command shows', () => {
     const report = (event: string) => {
       events.push(event);
     };
-    expect(await lastValueFrom(shownCode$(net, { command: 'rxp2p ping', servers: [], report }).pipe(toArray()))).toEqual([]);
+    expect(
+      await lastValueFrom(shownCode$(net, { command: 'rxp2p ping', servers: [], report }).pipe(toArray())),
+    ).toEqual([]);
     expect(asked.map((options) => options?.wrongTries)).toEqual([0, 2, 2]);
     expect(events).toEqual(['code', 'code-closed', 'code', 'code-closed', 'code', 'code-closed']);
   });
