@@ -88,6 +88,7 @@ export class Rooms {
       unl$: own$.pipe(map(formatUnl)),
       isOnLink,
       trace,
+      joined: new Set(),
       find,
       accepts: (peerId) => accepts(acceptPeer, peerId),
       connect$: (peer) => this.#connect$(peer),

@@ -19,6 +19,8 @@ export interface RoomNet {
   /** Whether one of this machine's interfaces is on the same network as an address. */
   readonly isOnLink: (address: string) => boolean;
   readonly trace: RoomTrace;
+  /** The rooms that this net is in now, by the names of their channels. */
+  readonly joined: Set<string>;
   /** Finds other members. */
   readonly find: Finder;
   /** Whether a peer is welcome. */

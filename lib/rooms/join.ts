@@ -5,10 +5,13 @@ import type { RoomNet } from './host.js';
 import type { Room } from './interface.js';
 import type { ResolvedJoin } from './options.js';
 import { RunningRoom } from './room.js';
+import { invalidOption } from '../validate.js';
 import { openRoomKeys, secretRoomKeys, type RoomKeys } from './secret.js';
 
 /**
  * Joins a room, and leaves it when it is unsubscribed from. Emits the room once it is being joined; completes when the net is closed.
+ *
+ * @throws InvalidOptionError when this net is in the room already.
  *
  * @param closed$ emits when the net is about to close: the room is left before.
  */
@@ -20,12 +23,20 @@ export function joinRoom$(net: RoomNet, join: ResolvedJoin, closed$: Observable<
 }
 
 function run$(config: ConstructorParameters<typeof RunningRoom>[0]): Observable<Room> {
+  const { net, join, keys } = config;
   return new Observable((subscriber) => {
+    // Both would answer on the same channels of the same peers.
+    if (net.joined.has(keys.channel)) {
+      subscriber.error(invalidOption('name', 'a room that this net is not in yet', join.name));
+      return undefined;
+    }
+    net.joined.add(keys.channel);
     const room = new RunningRoom(config);
     room.start();
     subscriber.next(room);
     return () => {
       room.leave();
+      net.joined.delete(keys.channel);
     };
   });
 }

@@ -28,7 +28,10 @@ export class VouchedEndpoints {
 
   /** Discovery has found a peer: its locator has only what may be dialled. */
   found({ peerId, endpoints }: UnlV3): void {
-    this.#add(peerId, { endpoints });
+    // One means that shows a peer elsewhere, or nowhere, does not take away what another has shown.
+    const before = this.#known.get(peerId)?.endpoints ?? [];
+    const others = before.filter((each) => !endpoints.some((endpoint) => sameEndpoint(each, endpoint)));
+    this.#add(peerId, { endpoints: [...endpoints, ...others].slice(0, MAX_HEARSAY) });
   }
 
   /** A connection has led to a peer at an address. */

@@ -213,6 +213,19 @@ describe('A room', () => {
     await expectAsync(firstValueFrom(plain.join$('chess'))).toBeRejectedWithError(/security/);
   });
 
+  it('is joined once by a net, and again when it has been left', async () => {
+    const net = lab.net();
+    const joined = new Subject<Room>();
+    const first = firstValueFrom(joined);
+    const subscription = net.join$('chess').subscribe(joined);
+    await first;
+    await expectAsync(firstValueFrom(net.join$('chess'))).toBeRejectedWithError(/a room that this net is not in yet/);
+    // With a secret it is another one.
+    await join(net, 'chess', { secret: 'open sesame' });
+    subscription.unsubscribe();
+    expect((await join(net)).name).toBe('chess');
+  });
+
   it('is over when the net is closed', async () => {
     const { nets, rooms } = await roomOf(2);
     await known(rooms);
