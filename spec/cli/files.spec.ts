@@ -233,4 +233,16 @@ describe('rxp2p send and receive', () => {
     },
     COMMAND_LIMIT_MS,
   );
+
+  it(
+    'end with 1 at the sender where the receiver has kept another file',
+    async () => {
+      writeTree(path(''), { 'sent/a': 'new', 'into/sent/a': 'old' });
+      const sender = sending();
+      const skipping = receiving(await waiting(sender), '--existing', 'skip');
+      expect([await skipping.exit(), await sender.exit()]).toEqual([0, 1]);
+      expect(readFileSync(path('into/sent/a'), 'utf8')).toBe('old');
+    },
+    COMMAND_LIMIT_MS,
+  );
 });

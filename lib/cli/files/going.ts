@@ -84,12 +84,15 @@ export function served$(
   );
 }
 
-/** Shows the steps of a transfer; sets `isWhole` when all went well. Never fails. */
-export function shown$(step$: Observable<FilesStep>, display: Display, onWhole: () => void): Observable<FilesStep> {
+/** What is called when nothing has failed. */
+export type OnWhole = (done: Extract<FilesStep, { readonly type: 'done' }>) => void;
+
+/** Shows the steps of a transfer; calls `onWhole` when nothing has failed. Never fails. */
+export function shown$(step$: Observable<FilesStep>, display: Display, onWhole: OnWhole): Observable<FilesStep> {
   return step$.pipe(
     tap((step) => {
       display.step(step);
-      if (step.type === 'done' && step.failed === 0) onWhole();
+      if (step.type === 'done' && step.failed === 0) onWhole(step);
     }),
     catchError((error: unknown) => {
       if (error instanceof InvalidUnlError) throw error;

@@ -9,7 +9,7 @@ import { reportConnection, reportNode } from '../node-report.js';
 import { print } from '../stdout.js';
 import { configOf, eachUnl$, identityOf, runUntilInterrupted, type ReachableOptions } from '../terminal.js';
 import type { Display } from './display.js';
-import { dialled$, served$, shown$, type Side } from './going.js';
+import { dialled$, served$, shown$, type OnWhole, type Side } from './going.js';
 import { readTicket, secretChannel } from './ticket.js';
 import { showAttempts } from './ways.js';
 
@@ -18,8 +18,8 @@ export interface Transfer {
   /** What this side does on the channel. */
   readonly side: Side;
   readonly display: Display;
-  /** Called when all went well. */
-  readonly onWhole: () => void;
+  /** Called when nothing has failed, with what has become of the files. */
+  readonly onWhole: OnWhole;
   /** Called with the net, before it does anything. */
   readonly onNet: (net: Net) => void;
 }

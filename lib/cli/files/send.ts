@@ -34,8 +34,9 @@ export async function send(paths: readonly string[], options: SendOptions, versi
   const transfer: Transfer = {
     side: (channel) => sendFiles$(channel, paths, { links, compress }),
     display,
-    onWhole: () => {
-      status = 0;
+    onWhole: ({ skipped }) => {
+      // What the receiver has kept another file in the place of, it does not have.
+      if (skipped === 0) status = 0;
     },
     onNet: story.onNet,
   };
