@@ -25,7 +25,8 @@ const SWITCH_ON = 'Switch on UPnP';
 
 /** … and in networks of other kinds. */
 const ADVICE: Partial<Record<NetworkName, RegExp>> = {
-  'upnp-behind-cgnat': /^The port that the router opens leads nowhere/,
+  // The router tells no address of its own, so that it may as well have no connection.
+  'upnp-behind-cgnat': /leads nowhere|nobody gets in by it/,
   random: /gives random ports/,
   'cgnat-random': /gives random ports/,
   'port-block': /gives random ports/,
