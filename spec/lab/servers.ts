@@ -15,7 +15,7 @@ const MQTT_PORT = 1883;
 const TURN_PORT = 3478;
 
 /** What a program may take to start and to reach its servers on a busy machine, and to end. */
-export const START_MS = 10_000;
+export const START_MS = 30_000;
 
 interface ServersConfig {
   /** The program under test. */
