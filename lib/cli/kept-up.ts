@@ -18,8 +18,8 @@ import { ClosedError } from '../errors.js';
 import type { Net } from '../net/interface.js';
 import { backoffMs } from '../operators/backoff.js';
 
-/** The pauses between tries to connect again, in milliseconds: a client that comes meanwhile makes a try of its own. */
-const AGAIN_MS = { first: 1_000, most: 30_000 };
+/** The pauses between tries to connect again, in milliseconds. */
+export const AGAIN_MS = { first: 1_000, most: 30_000 };
 
 /** Emits a connection once the peer holds it, too; fails when it is refused. */
 export function held$(

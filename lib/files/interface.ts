@@ -109,8 +109,11 @@ export interface SendFilesOptions {
 export interface ReceiveFilesOptions {
   /** The folder to write to; it is made where there is none. Nothing is written elsewhere. */
   readonly into: string;
-  /** Whether to take what is offered; with `false`, the sender is told so. Default: everything is taken. */
-  readonly accept?: ((offer: FilesOffer) => boolean | Promise<boolean>) | undefined;
+  /**
+   * Whether to take what is offered; with `false`, the sender is told so. The signal is aborted when the transfer has ended meanwhile. Default:
+   * everything is taken.
+   */
+  readonly accept?: ((offer: FilesOffer, signal: AbortSignal) => boolean | Promise<boolean>) | undefined;
   /**
    * What happens where another file has the name of one that is offered, with other content: `refuse` refuses the whole offer (the
    * default), `rename` gives the new one another name, `replace` puts it in the place of the old one, `skip` keeps the old one.

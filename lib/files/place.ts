@@ -57,6 +57,8 @@ export class Place {
   /** What is being written of a small file. */
   readonly #small: string;
   readonly #real = new Set<string>();
+  /** The names of what is left of transfers before, by the key of the path. */
+  #left: Map<string, string[]> | undefined;
   /** What no other transfer has, of this process or of another that runs now. */
   readonly #owner = `${process.pid}-${START}-${randomBytes(6).toString('hex')}`;
 
@@ -224,10 +226,19 @@ export class Place {
     }
   }
 
+  /** Looked up once: a folder of as many parts as there are files would be read for each of them. */
   #leftBy(key: string): readonly string[] {
-    return readdirSync(this.#partials).filter(
-      (name) => name.startsWith(`${key}.`) && (name === `${key}.part` || isLeftOver(name, key)),
-    );
+    if (this.#left === undefined) {
+      this.#left = new Map();
+      for (const name of readdirSync(this.#partials)) {
+        const [of = ''] = name.split('.', 1);
+        const names = this.#left.get(of);
+        if (names === undefined) this.#left.set(of, [name]);
+        else names.push(name);
+      }
+    }
+    const names = this.#left.get(key) ?? [];
+    return names.filter((name) => name === `${key}.part` || isLeftOver(name, key));
   }
 
   /** How the file system here treats names. */

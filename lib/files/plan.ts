@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { FilesError } from '../errors.js';
 import { show } from '../validate.js';
 import { hashed, SMALL_BYTES, type Hashed } from './compare.js';
@@ -6,6 +7,9 @@ import type { FilesStep, OfferedEntry, ReceiveFilesOptions } from './interface.j
 import type { Numbered } from './messages.js';
 import { keyOfPath } from './paths.js';
 import type { Place } from './place.js';
+
+/** After so many entries others have their turn. */
+const ENTRIES_A_TURN = 256;
 
 /** A file that is to be sent. */
 export interface Wanted {
@@ -72,7 +76,7 @@ export async function planOf(config: PlanConfig): Promise<ReceivePlan> {
 
 /** @param claimed where what has come of a file is, by its path. */
 async function planned(config: PlanConfig, claimed: Map<string, string>): Promise<ReceivePlan> {
-  const { place, entries, existing, tell } = config;
+  const { place, entries, existing, tell, signal } = config;
   const wanted = new Map<number, Wanted>();
   const have: Have[] = [];
   const taken: [number, OfferedEntry][] = [];
@@ -80,6 +84,10 @@ async function planned(config: PlanConfig, claimed: Map<string, string>): Promis
   // Nothing is in a folder that is not there.
   const missing = new Set<string>();
   for (const [index, entry] of entries.entries()) {
+    if (index % ENTRIES_A_TURN === ENTRIES_A_TURN - 1) {
+      await turn();
+      signal.throwIfAborted();
+    }
     const stats = missing.has(folderOf(entry.path)) ? undefined : place.statsOf(entry.path);
     if (entry.kind === 'folder' && stats === undefined) missing.add(entry.path);
     if (entry.kind === 'folder' && stats?.isDirectory() === false)

@@ -59,7 +59,7 @@ export function receiveFiles$(
       const conversation = await greeted(frames, 'receiver');
       const offer = await offered(conversation, new PathCheck(place.rules));
       tell({ type: 'offer', offer });
-      if (!(await unlessAborted(accept(offer), signal)))
+      if (!(await unlessAborted(accept(offer, signal), signal)))
         throw new FilesError('refused', 'the receiver does not want them');
       const { entries } = offer;
       const ask = (lengths: readonly Numbered<number>[]) => digests(frames, conversation, lengths);

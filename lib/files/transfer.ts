@@ -31,6 +31,8 @@ export function transfer$(channel: Channel, work: Work): Observable<FilesStep> {
       steps.close();
       over.abort();
       if (error === undefined) {
+        // Where the peer has ended it, too, as it should, it is over already.
+        channel.reset();
         subscriber.complete();
         return;
       }

@@ -1,4 +1,5 @@
 import { expectInteger, expectName, invalidOption } from '../validate.js';
+import { MAX_HISTORY } from './broadcast/messages.js';
 import type { JoinOptions, RoomLimits } from './interface.js';
 
 /** The name of a room has at most so many bytes of UTF-8. */
@@ -9,9 +10,6 @@ const SECRET_MAX_BYTES = 1_024;
 
 /** So much shorter than a message of a channel is one of a room, in bytes: it has a header, and an envelope. */
 export const MESSAGE_MARGIN_BYTES = 256;
-
-/** What is asked of the past at most (HyParView and Plumtree have no history; a screen of chat is no more). */
-const MAX_HISTORY = 64;
 
 export const DEFAULT_ROOM_LIMITS: RoomLimits = {
   messageBytes: 65_536,

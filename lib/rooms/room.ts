@@ -16,7 +16,7 @@ import type { RoomNet } from './host.js';
 import { InOrder } from './in-order.js';
 import type { Room, RoomMember, RoomMessage } from './interface.js';
 import type { Member } from './machine.js';
-import type { ResolvedJoin } from './options.js';
+import { MESSAGE_MARGIN_BYTES, type ResolvedJoin } from './options.js';
 import { Publisher } from './publisher.js';
 import type { RoomKeys } from './secret.js';
 import type { RoomStep } from './steps.js';
@@ -85,7 +85,11 @@ export class RunningRoom implements Room, DoorsHost {
     this.neighbours$ = this.#neighbours.value$;
     this.#neighbours.next([]);
     const { activeView, history } = join;
-    this.#gossip = createGossip({ self: this.#self(), random, options: { activeView, history } });
+    this.#gossip = createGossip({
+      self: this.#self(),
+      random,
+      options: { activeView, history, messageBytes: limits.messageBytes + MESSAGE_MARGIN_BYTES },
+    });
     this.#doors = new Doors({
       net,
       topic,

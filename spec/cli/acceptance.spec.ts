@@ -15,7 +15,7 @@ describe('the question whether to take what is offered', () => {
       questions.push(offer);
       return Promise.resolve(answer);
     });
-    for (const offer of offers) expect(await accept(offer)).toBe(answer);
+    for (const offer of offers) expect(await accept(offer, new AbortController().signal)).toBe(answer);
     return questions;
   };
 

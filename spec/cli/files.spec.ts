@@ -1,4 +1,6 @@
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { firstValueFrom } from 'rxjs';
 import { encodeHeader, FILES_FRAME, FrameDecoder, type FilesFrameType } from '../../lib/files/frames.js';
@@ -7,7 +9,8 @@ import { FILES_CHANNEL } from '../../lib/index.js';
 import { commands, COMMAND_LIMIT_MS, SERVE } from '../support/commands.js';
 import { temporaryFolder } from '../support/folder.js';
 import { Lab, newAddress } from '../support/nodes.js';
-import type { Program } from '../support/program.js';
+import { RXP2P, type Program } from '../support/program.js';
+import { needsProgram } from '../support/proxies.js';
 import { treeOf, writeTree } from '../support/transfers.js';
 
 const MIB = 1_048_576;
@@ -47,6 +50,29 @@ describe('rxp2p send and receive', () => {
         { event: 'file', path: 'sent/a', outcome: 'received' },
         { event: 'file', path: 'sent/deep/b', outcome: 'received' },
       ]);
+    },
+    COMMAND_LIMIT_MS,
+  );
+
+  it(
+    'take the end of what is typed for a no, and not for nothing',
+    async () => {
+      needsProgram('script');
+      writeTree(path(''), { 'sent/a': 'a' });
+      const sender = sending();
+      const ticket = await waiting(sender);
+      const command = [process.execPath, RXP2P, 'receive', ticket, '--into', path('into'), '--bind', newAddress()];
+      const terminal = spawn('script', ['-qec', command.join(' '), '/dev/null']);
+      const ended = once(terminal, 'exit');
+      let shown = '';
+      terminal.stdout.on('data', (chunk: Buffer) => {
+        const isAsked = shown.includes('[y/N]');
+        shown += chunk.toString();
+        // Ctrl-D
+        if (!isAsked && shown.includes('[y/N]')) terminal.stdin.write('\x04');
+      });
+      expect((await ended)[0]).toBe(1);
+      expect(await sender.exit()).toBe(1);
     },
     COMMAND_LIMIT_MS,
   );

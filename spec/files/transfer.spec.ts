@@ -14,6 +14,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { firstValueFrom } from 'rxjs';
+import { transfer$ } from '../../lib/files/transfer.js';
 import { FilesError, InvalidOptionError, receiveFiles$, sendFiles$, type FilesStep } from '../../lib/index.js';
 import { temporaryFolder } from '../support/folder.js';
 import { Lab } from '../support/nodes.js';
@@ -27,6 +29,41 @@ const only = <T extends FilesStep['type']>(steps: readonly FilesStep[], type: T)
   steps.filter((step): step is Extract<FilesStep, { readonly type: T }> => step.type === type);
 
 const reasonOf = (error: unknown) => (error instanceof FilesError ? error.reason : error);
+
+describe('What one side of a transfer does', () => {
+  const lab = new Lab();
+  const temporaryPath = temporaryFolder();
+  afterEach(() => lab.close());
+
+  it('is over with its channel, though the peer has not ended that', async () => {
+    const { sending, receiving } = await filesChannels(lab);
+    const ended = firstValueFrom(sending.closed$);
+    expect((await told(transfer$(receiving, () => Promise.resolve()))).error).toBeUndefined();
+    expect((await ended).code).toBe('reset');
+  });
+
+  it('hears of its end where it asks whether to take an offer', async () => {
+    const { sending, receiving } = await filesChannels(lab);
+    const path = temporaryPath('sent');
+    const aborted = new Promise<void>((resolve) => {
+      void told(
+        receiveFiles$(receiving, {
+          into: temporaryPath('into'),
+          accept: (_, signal) =>
+            new Promise(() => {
+              signal.addEventListener('abort', () => {
+                resolve();
+              });
+              sending.reset();
+            }),
+        }),
+      );
+    });
+    writeFileSync(path, 'a');
+    void told(sendFiles$(sending, [path]));
+    await aborted;
+  });
+});
 
 describe('A transfer of files', () => {
   const lab = new Lab();

@@ -25,8 +25,8 @@ const SWITCH_ON = 'Switch on UPnP';
 
 /** … and in networks of other kinds. */
 const ADVICE: Partial<Record<NetworkName, RegExp>> = {
-  // The router tells no address of its own, so that it may as well have no connection.
-  'upnp-behind-cgnat': /leads nowhere|nobody gets in by it/,
+  // The router names the provider’s address as its own: nothing tells the NAT there from a firewall.
+  'upnp-behind-cgnat': /nobody gets in by it: .* another NAT/,
   random: /gives random ports/,
   'cgnat-random': /gives random ports/,
   'port-block': /gives random ports/,

@@ -1,18 +1,21 @@
 import { createHash } from 'node:crypto';
 import type { FilesOffer } from '../../files/interface.js';
 
+/** Asks whether to take an offer, until the signal. */
+export type Ask = (offer: FilesOffer, signal: AbortSignal) => Promise<boolean>;
+
 /**
  * Asks about each offer once: when a transfer was broken off and begins anew, the sender makes the same offer again. Any other offer is asked
  * about, however like the first it is.
  *
  * @param ask asks whether to take an offer.
  */
-export function askedOnce(ask: (offer: FilesOffer) => Promise<boolean>): (offer: FilesOffer) => Promise<boolean> {
+export function askedOnce(ask: Ask): Ask {
   let accepted: string | undefined;
-  return async (offer) => {
+  return async (offer, signal) => {
     const digest = digestOf(offer);
     if (digest === accepted) return true;
-    const isTaken = await ask(offer);
+    const isTaken = await ask(offer, signal);
     if (isTaken) accepted = digest;
     return isTaken;
   };

@@ -1,14 +1,12 @@
-import { catchError, defer, EMPTY, retry, switchMap, takeWhile, tap, timer, type Observable } from 'rxjs';
+import { catchError, concat, defer, EMPTY, of, retry, switchMap, takeWhile, tap, timer, type Observable } from 'rxjs';
 import type { Channel, Connection } from '../../connection/connection.js';
 import { ClosedError, ConnectError, FilesError, InvalidUnlError, reasonOf } from '../../errors.js';
 import type { FilesStep } from '../../files/interface.js';
 import { backoffMs } from '../../operators/backoff.js';
 import { reportFailure } from '../dialler.js';
+import { AGAIN_MS } from '../kept-up.js';
 import type { Display } from './display.js';
 import { showWay } from './ways.js';
-
-/** The pauses between tries to reach a peer again, in milliseconds. */
-const AGAIN_MS = { first: 1_000, most: 30_000 };
 
 /** A peer that was reached is looked for again for so long, in milliseconds: as long as a router takes to restart, and a person to notice. */
 const PATIENCE_MS = 600_000;
@@ -55,6 +53,9 @@ export function dialled$(
   });
 }
 
+/** A transfer is over, and was not broken off. */
+const WHOLE = 'whole';
+
 /**
  * Carries out a transfer with a peer that comes. The one that comes last is the one: it has begun anew, and its connection before may take
  * long to be found dead.
@@ -70,7 +71,8 @@ export function served$(
   return channel$.pipe(
     switchMap((channel) => {
       showWay(channel.connection, display);
-      return side(channel).pipe(
+      // Not before the side itself is at its end, when its last word has arrived.
+      return concat(side(channel), of(WHOLE)).pipe(
         catchError((error: unknown) => {
           if (error instanceof FilesError && error.reason === 'refused') throw error;
           display.restart();
@@ -80,7 +82,7 @@ export function served$(
         }),
       );
     }),
-    takeWhile(({ type }) => type !== 'done', true),
+    takeWhile((step): step is FilesStep => step !== WHOLE),
   );
 }
 

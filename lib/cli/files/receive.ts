@@ -38,8 +38,8 @@ export async function receive(text: string | undefined, options: ReceiveOptions,
   const display = await Display.open(json, 'received');
   const story = new TransferReport({ file: options.report, title: 'rxp2p receive', version, report: display.report });
   let status = 1;
-  const ask = askedOnce((offer) => display.pausedFor(() => asked(offer, into)));
-  const accept = (offer: FilesOffer) => (yes ? true : ask(offer));
+  const ask = askedOnce((offer, signal) => display.pausedFor(() => asked(offer, into, signal)));
+  const accept = (offer: FilesOffer, signal: AbortSignal) => (yes ? true : ask(offer, signal));
   const transfer: Transfer = {
     side: (channel) => receiveFiles$(channel, { into, accept, existing }),
     display,
@@ -58,8 +58,8 @@ export async function receive(text: string | undefined, options: ReceiveOptions,
   process.exitCode = status;
 }
 
-/** Shows what is offered, and asks whether to take it. */
-async function asked({ entries, files, bytes }: FilesOffer, into: string): Promise<boolean> {
+/** Shows what is offered, and asks whether to take it: the end of what is typed is no, as is the end of the transfer. */
+async function asked({ entries, files, bytes }: FilesOffer, into: string, signal: AbortSignal): Promise<boolean> {
   const tops = entries.filter(({ path }) => !path.includes('/'));
   for (const { path, kind, size } of tops.slice(0, SHOWN))
     console.error(`  ${oneLine(path)}${kind === 'folder' ? '/' : `  ${sizeText(size)}`}`);
@@ -73,7 +73,9 @@ async function asked({ entries, files, bytes }: FilesOffer, into: string): Promi
   });
   try {
     const question = `Receive ${filesText(files)}, ${sizeText(bytes)}, into ${into}? [y/N] `;
-    return /^\s*y(?:es)?\s*$/iu.test(await terminal.question(question, { signal: over.signal }));
+    return /^\s*y(?:es)?\s*$/iu.test(
+      await terminal.question(question, { signal: AbortSignal.any([over.signal, signal]) }),
+    );
   } catch {
     return false;
   } finally {

@@ -31,7 +31,7 @@ export function adviceFor(check: Omit<NetCheck, 'advice' | 'verdict'>): readonly
     );
   else if (reach.some(({ isOpenedInVain }) => isOpenedInVain))
     advice.push(
-      'The router says that it has opened a port, but nobody gets in by it: its firewall or a fault of its own is in the way. Forward a port to this machine by hand (--port, --forwarded), or restart the router.',
+      'The router says that it has opened a port, but nobody gets in by it: its firewall is in the way, or another NAT, the provider’s, stands before it. Forward a port to this machine by hand (--port, --forwarded), restart the router, or ask the provider for a public address.',
     );
   else if (!isDialled && !isForwarded && reach.some(({ family, endpoint }) => family === 4 && endpoint === undefined))
     advice.push(

@@ -41,6 +41,9 @@ const OTHERS_MS = 1_000;
 /** A server that keeps a code for a shorter time is not used, in seconds: each code that follows is told to a person anew. */
 const LEAST_SECONDS = 300;
 
+/** A server that says so often that a number is taken which all others give is left out. */
+const LONE_REFUSALS = 4;
+
 /** How many digits the number has, in each try to find one that is free: a short one is told more easily. */
 const DIGITS = [1, 1, 2, 2, 3, 3, 4, 4, 5, 6, 6];
 
@@ -127,7 +130,10 @@ function reserve$(servers: readonly Open[], claimed: Claimed, host: PairingHost,
       if (!isTaken && ours.length > 0) return of({ slot, seconds: Math.min(...ours) });
       for (const { server } of answers) giveBackSlot(server.session, slot);
       claimed.clear();
-      const willing = answers.filter(({ claim }) => claim.isOurs || claim.code === 'taken').map(({ server }) => server);
+      const mayRefuse = ours.length === 0 || tries + 1 < LONE_REFUSALS;
+      const willing = answers
+        .filter(({ claim }) => claim.isOurs || (claim.code === 'taken' && mayRefuse))
+        .map(({ server }) => server);
       if (willing.length === 0) throw unavailable(answers.map(refusalOf));
       return reserve$(willing, claimed, host, tries + 1);
     }),

@@ -59,6 +59,7 @@ export function createBroadcast(config: BroadcastConfig): Broadcast {
 class Plumtree implements Broadcast {
   readonly #random: Random;
   readonly #history: number;
+  readonly #mostBytes: number;
   readonly #neighbours = new Map<PeerId, Neighbour>();
   readonly #seen = new ByAge<string, true>();
   readonly #kept = new Kept();
@@ -72,6 +73,7 @@ class Plumtree implements Broadcast {
   constructor({ random, options }: BroadcastConfig) {
     this.#random = random;
     this.#history = Math.min(options?.history ?? 0, MAX_HISTORY);
+    this.#mostBytes = options?.messageBytes ?? Infinity;
     this.#missing = new MissingMessages(options?.graftMs);
   }
 
@@ -118,7 +120,8 @@ class Plumtree implements Broadcast {
       case 'announce':
         for (let i = 0; i < message.announced.length && i < MAX_IDS; i++) {
           const announced = message.announced[i];
-          if (announced === undefined) continue;
+          // A false length would hold back for minutes a message that others have.
+          if (announced === undefined || announced.length > this.#mostBytes) continue;
           if (!this.#seen.has(announced.id)) this.#missing.announced(from, announced, this.#now);
           // It need not be told.
           else from.announcements.delete(announced.id);

@@ -50,6 +50,8 @@ export interface BroadcastOptions {
   readonly history?: number | undefined;
   /** How long an announced message may take by another way until it is asked for, in milliseconds. Default: 500. */
   readonly graftMs?: number | undefined;
+  /** The longest message that is taken, in bytes: what is announced as longer is never asked for. Default: any. */
+  readonly messageBytes?: number | undefined;
 }
 
 export interface BroadcastConfig {

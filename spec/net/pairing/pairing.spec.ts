@@ -14,6 +14,8 @@ import { PairingError, type InviteStep, type Net, type PairedPeer } from '../../
 import { formatCode, parseCode } from '../../../lib/pairing/code.js';
 import { CODE_WORDS } from '../../../lib/pairing/word-list.js';
 import { systemRuntime } from '../../../lib/runtime.js';
+import { memoryStore } from '../../../servers/store/memory.js';
+import type { Store } from '../../../servers/store/store.js';
 import { unwatched, type GaugeName } from '../../../servers/watch.js';
 import { Lab } from '../../support/nodes.js';
 import { freePort } from '../../support/servers.js';
@@ -217,6 +219,20 @@ describe('Nets that meet by a code', () => {
     const nets = Array.from({ length: 12 }, () => lab.net({ rendezvous: [address] }));
     const codes = await Promise.all(nets.map(async (net) => (await show(net)).code.split('-')[0] ?? ''));
     expect(new Set(codes).size).toBe(12);
+  });
+
+  it('by a number that all but one server give, which says of each that it is taken', async () => {
+    const memory = memoryStore({ maxEntries: 100, now: Date.now, random: Math.random });
+    const taken: Store = {
+      ...memory,
+      get: (table, key) => (table === 'slots' ? 'somebody' : memory.get(table, key)),
+    };
+    const [liar, honest] = [await lab.server({ store: taken }), await lab.server()];
+    const alice = lab.net({ rendezvous: [liar.address, honest.address] });
+    const bob = lab.net({ rendezvous: [honest.address] });
+    const { code, peer } = await show(alice);
+    expect((await firstValueFrom(bob.pair$({ code }))).peerId).toBe(alice.peerId);
+    expect((await peer).peerId).toBe(bob.peerId);
   });
 
   it('nowhere: without a server, with one that is gone, or in plain mode, each in its words', async () => {

@@ -8,8 +8,11 @@ function carried(id: string, length = 10, isKept = true): Carried {
 }
 
 /** A broadcast with neighbours, and a room that judges at once. */
-function broadcastWith(ids: readonly string[], { history = 0, verdict = (): Verdict => 'accept' } = {}) {
-  const broadcast = createBroadcast({ random: new Chance(1).next, options: { history } });
+function broadcastWith(
+  ids: readonly string[],
+  { history = 0, messageBytes = Infinity, verdict = (): Verdict => 'accept' } = {},
+) {
+  const broadcast = createBroadcast({ random: new Chance(1).next, options: { history, messageBytes } });
   const judged = (outputs: readonly BroadcastOutput[], now: number): BroadcastOutput[] =>
     outputs.flatMap((output) => {
       if (output.type !== 'check') return [output];
@@ -54,6 +57,13 @@ describe('The broadcast', () => {
     expect(sends(hear('b', gossip('1')))).toEqual(['prune to b']);
     // What was on its way when it was told is no reason to tell it again.
     expect(hear('b', gossip('1'), 10)).toEqual([]);
+  });
+
+  it('does not wait for what is announced as longer than any message', () => {
+    const { broadcast, hear } = broadcastWith(['a', 'b'], { messageBytes: 100_000 });
+    hear('a', announce('1', 1, 4_294_967_295));
+    expect(broadcast.wakeAt).toBeUndefined();
+    expect(sends(hear('b', announce('1', 1, 100_000)))).toEqual(['graft to b']);
   });
 
   it('only announces to those who have it from somebody else, several at a time', () => {
