@@ -1,12 +1,11 @@
 import { EMPTY, ignoreElements, merge, tap } from 'rxjs';
-import { tokenBucket } from '../bounds/rate-limit.js';
 import { exposePort$ } from '../forward/expose-port.js';
 import { isPeerId, type PeerId } from '../identity.js';
 import { createNet } from '../net.js';
 import { invalidOption } from '../validate.js';
 import { expectServers, shownCode$ } from './by-code.js';
 import { reportConnection, reportNode, reportReach } from './node-report.js';
-import { reporter } from './report.js';
+import { fewFailures, reporter } from './report.js';
 import { print } from './stdout.js';
 import { channelNameOf, readTargets } from './targets.js';
 import { configOf, eachUnl$, runUntilInterrupted, type ReachableOptions } from './terminal.js';
@@ -18,9 +17,6 @@ export interface ExposeOptions extends ReachableOptions {
   /** Whether a code is shown, by which one more may. Then nobody else may but those. */
   readonly code?: boolean;
 }
-
-/** Failures that are told a second: whoever opens streams chooses how many there are. */
-const FAILURES = { perSecond: 5, burst: 50 };
 
 /** `rxp2p expose`: prints the UNL, and leads peers to local TCP services. */
 export async function expose(texts: readonly string[], options: ExposeOptions): Promise<void> {
@@ -34,7 +30,7 @@ export async function expose(texts: readonly string[], options: ExposeOptions): 
   }
   const report = reporter(json);
   const allowed = new Set<string>(allow);
-  const mayTell = tokenBucket({ ...FAILURES, now: Date.now });
+  const mayTell = fewFailures();
   const net = createNet({
     mode: 'direct',
     // On the local network everybody who is there learns the locator: only where the user says so, or who may come.

@@ -1,11 +1,10 @@
 import { catchError, concatMap, EMPTY, map, merge, switchMap, take } from 'rxjs';
-import { tokenBucket } from '../bounds/rate-limit.js';
 import { formatEndpoint } from '../endpoint.js';
 import { InvalidUnlError } from '../errors.js';
 import { forwardPort$ } from '../forward/forward-port.js';
 import { diallerOf, reportFailure, type DialOptions } from './dialler.js';
 import { held$, keptUp$ } from './kept-up.js';
-import { reporter } from './report.js';
+import { fewFailures, reporter } from './report.js';
 import { print } from './stdout.js';
 import { channelNameOf } from './targets.js';
 import { runUntilInterrupted } from './terminal.js';
@@ -20,16 +19,13 @@ export interface ForwardOptions extends DialOptions {
   readonly host: string;
 }
 
-/** Failures that are told a second: a browser tries again, and again. */
-const FAILURES = { perSecond: 5, burst: 50 };
-
 /** `rxp2p forward`: a local port that leads to a TCP service at a peer. */
 export async function forward(text: string, options: ForwardOptions): Promise<void> {
   const { target, port, host, json } = options;
   const report = reporter(json);
   const dialler = diallerOf(text, options, report);
   const { net, peer$ } = dialler;
-  const mayTell = tokenBucket({ ...FAILURES, now: Date.now });
+  const mayTell = fewFailures();
 
   let status = 1;
   const told$ = peer$.pipe(

@@ -1,3 +1,5 @@
+import { tokenBucket } from '../bounds/rate-limit.js';
+
 /** Tells what happens, on stderr: as words, or as one JSON object a line. */
 export type Report = (event: string, fields: Readonly<Record<string, unknown>>, words: string | undefined) => void;
 
@@ -8,3 +10,6 @@ export function reporter(json: boolean | undefined): Report {
     else if (words !== undefined) console.error(words);
   };
 }
+
+/** Whether one more failure is told: whoever opens streams at a service or at a local port chooses how many there are. */
+export const fewFailures = (): (() => boolean) => tokenBucket({ perSecond: 5, burst: 50, now: Date.now });
