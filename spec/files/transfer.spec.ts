@@ -61,7 +61,7 @@ describe('What one side of a transfer does', () => {
     });
     writeFileSync(path, 'a');
     void told(sendFiles$(sending, [path]));
-    await aborted;
+    await expectAsync(aborted).toBeResolved();
   });
 });
 
