@@ -345,7 +345,7 @@ describe('a node that waits for challenges', () => {
       flush();
       const listed = { verb: 'SIMULTANEOUS', port: 50_500, maxInbound: 10 } as const;
       const times = [0, 10_000, 25_000, 50_000];
-      expect(said).toEqual([...times.map((at) => ({ ...listed, at })), { verb: 'CLEAR', at: 60_000 }]);
+      expect(said).toEqual([...times.map((at) => ({ ...listed, at })), { verb: 'CLEAR' as const, at: 60_000 }]);
     });
   });
 
