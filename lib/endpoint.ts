@@ -37,10 +37,9 @@ const CANONICAL_IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}
  */
 export function canonicalAddress(text: string): string | undefined {
   if (CANONICAL_IPV4.test(text)) return text;
-  if (text.includes('%')) return undefined;
-  const isFourPart = ipaddr.IPv4.isValidFourPartDecimal(text);
-  if (!isFourPart && !ipaddr.IPv6.isValid(text)) return undefined;
-  return ipaddr.process(text).toString();
+  if (text.includes('%') || !ipaddr.IPv6.isValid(text)) return undefined;
+  const address = ipaddr.IPv6.parse(text);
+  return (address.isIPv4MappedAddress() ? address.toIPv4Address() : address).toString();
 }
 
 /** An IPv6 address without its zone (RFC 4007 §11), which means something on this machine only. */
@@ -77,6 +76,14 @@ export function scopeOf(address: string): 'global' | 'private' | 'loopback' | 'l
 export function isPublicUnicast(address: string): boolean {
   const parsed = ipaddr.process(address);
   return parsed.range() === 'unicast' && (parsed.kind() === 'ipv4' || (addressToBytes(address)[0] ?? 0) >> 5 === 1);
+}
+
+/** What the 16 bytes of an IPv4-mapped address begin with (RFC 4291 §2.5.5.2). */
+const MAPPED = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff);
+
+/** Whether the bytes of an address are those of an IPv4 address in the clothes of IPv6. */
+export function isMappedIpv4(bytes: Uint8Array): boolean {
+  return bytes.length === 16 && MAPPED.every((byte, index) => bytes[index] === byte);
 }
 
 /** 4 or 6. */

@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Subscription } from 'rxjs';
 import { reasonOf } from '../lib/errors.js';
-import { allExamples, compile, examplesAsModules, programOf, type Example } from './support/examples.js';
+import {
+  allExamples,
+  compile,
+  examplesAsModules,
+  functionsWithoutExample,
+  programOf,
+  type Example,
+} from './support/examples.js';
 
 /** What an example that runs tells. */
 interface Told {
@@ -48,10 +55,11 @@ describe('The documentation', () => {
 
   it('has examples that compile, and one for each public function', () => {
     const wrong: Example = { where: 'wrong:1', text: 'net\n  .connect$(unl, { timeout: 1 });' };
-    const { faults, withoutExample } = compile(examplesAsModules([...examples, wrong]));
     // The one that is wrong on purpose shows that the others are looked at.
-    expect(faults).toEqual([jasmine.stringMatching(/^wrong:2: .*'timeout'/)]);
-    expect(withoutExample).toEqual([]);
+    expect(compile(examplesAsModules([...examples, wrong]), folder)).toEqual([
+      jasmine.stringMatching(/^wrong:2: .*'timeout'/),
+    ]);
+    expect(functionsWithoutExample()).toEqual([]);
     const places = examples.map(({ where }) => where.replace(/[/:].*/, ''));
     expect(places).toEqual(jasmine.arrayContaining(['lib', 'servers', 'README.md']));
     expect(places.length).toBeGreaterThan(100);

@@ -6,6 +6,7 @@ import { temporaryFolder } from './support/folder.js';
 import { needsMosquitto } from './support/mosquitto.js';
 import { example, Program, RXP2P } from './support/program.js';
 import { needsCoturn } from './support/stun.js';
+import { leftToCi } from './support/left-to-ci.js';
 
 const LONG_MS = 240_000;
 
@@ -24,6 +25,7 @@ describe('The examples', () => {
   it(
     'meet: Alice and Bob meet by servers of others',
     async () => {
+      leftToCi();
       needsMosquitto();
       needsCoturn();
       const meet = new Program(example('meet'));
@@ -59,6 +61,7 @@ describe('The examples', () => {
   it(
     'meet: what is missing is told, with what to install',
     async () => {
+      leftToCi();
       // Of the folders where it looks, servers may be in those alone that no PATH has to name.
       const meet = new Program(example('meet'), [], { PATH: '/nowhere' });
       expect(await meet.exit()).toBe(0);
@@ -164,6 +167,7 @@ describe('The examples', () => {
   it(
     'moving: the lines move from a relay to a direct link',
     async () => {
+      leftToCi();
       const moving = new Program(example('moving'));
       expect(await moving.exit()).toBe(0);
       expect(moving.lines).toEqual([
@@ -178,6 +182,7 @@ describe('The examples', () => {
   it(
     'simulate: a line reaches all 29 others exactly once',
     async () => {
+      leftToCi();
       const simulate = new Program(example('simulate'));
       expect(await simulate.exit()).toBe(0);
       expect(simulate.stdout).toContain('29 of 29 others got it, each exactly once');
@@ -202,6 +207,7 @@ describe('The examples', () => {
   it(
     'rooms: a message reaches all 29 others, about once each',
     async () => {
+      leftToCi();
       const rooms = new Program(example('rooms'));
       expect(await rooms.exit()).toBe(0);
       expect(rooms.stdout).toContain('the first message has reached 29 of 29 others');
@@ -268,6 +274,7 @@ describe("The README's program", () => {
   it(
     'says why and ends with status 1 when the UNL has a typo, or the peer is away',
     async () => {
+      leftToCi();
       const away = formatUnl({
         version: 3,
         peerId: createIdentity().peerId,

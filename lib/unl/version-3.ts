@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto';
-import { addressFromBytes, addressToBytes, canonicalAddress, isPort, type ServerAddress } from '../endpoint.js';
+import {
+  addressFromBytes,
+  addressToBytes,
+  canonicalAddress,
+  isMappedIpv4,
+  isPort,
+  type ServerAddress,
+} from '../endpoint.js';
 import { brokerAt, type BrokerScheme } from '../broker-name.js';
 import { InvalidUnlError } from '../errors.js';
 import { isKey, KEY_LENGTH, peerIdOfKey, peerIdToKey } from '../identity.js';
@@ -175,10 +182,10 @@ function decodeEndpoint(value: Buffer): UnlEndpoint {
   }
   const port = value.readUInt16BE(1);
   if (port === 0) throw new InvalidUnlError('The UNL has an endpoint with port 0');
-  const address = addressFromBytes(value.subarray(3));
-  // An IPv4 address in the clothes of IPv6 would be a second spelling of the same endpoint.
-  if (canonicalAddress(address) !== address) throw new InvalidUnlError('The UNL has an IPv4 address written as IPv6');
-  return { kind, address, port };
+  const bytes = value.subarray(3);
+  // It would be a second spelling of the same endpoint.
+  if (isMappedIpv4(bytes)) throw new InvalidUnlError('The UNL has an IPv4 address written as IPv6');
+  return { kind, address: addressFromBytes(bytes), port };
 }
 
 function encodeEndpoint({ kind, address, port }: UnlEndpoint): Buffer {

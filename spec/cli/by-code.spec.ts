@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers';
 import { commands, COMMAND_LIMIT_MS, SERVE } from '../support/commands.js';
 import { addressOf, newAddress } from '../support/nodes.js';
 import type { Program } from '../support/program.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 const CODE = /^[1-9]\d*-[a-z]+-[a-z]+$/;
 
@@ -46,6 +47,7 @@ describe('Commands that meet a peer by a code', () => {
   it(
     'reach a service by it, which nobody else does',
     async () => {
+      leftToCi();
       const rendezvous = await server();
       const service = createServer((socket) => socket.on('error', () => undefined).end('hello')).listen(0, '127.0.0.1');
       await once(service, 'listening');
@@ -69,6 +71,7 @@ describe('Commands that meet a peer by a code', () => {
   it(
     'tell the peer all that it has to type, the servers, too',
     async () => {
+      leftToCi();
       const rendezvous = await server();
       const at = ['--rendezvous', rendezvous, '--bind', newAddress()];
       const shown = async (command: string, ...args: readonly string[]) => {
@@ -88,6 +91,7 @@ describe('Commands that meet a peer by a code', () => {
   it(
     'say of a wrong word which is meant, and of wrong words that they are wrong; after three of those there is no code',
     async () => {
+      leftToCi();
       const rendezvous = await server();
       const { program } = await listening('--rendezvous', rendezvous, '--code', '--json');
       const [slot = ''] = (await codeOf(program)).split('-');

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { addressOf, Lab, newAddress } from '../support/nodes.js';
 import { Program, RXP2P } from '../support/program.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 describe('rxp2p doctor', () => {
   const lab = new Lab();
@@ -53,6 +54,7 @@ describe('rxp2p doctor', () => {
   }, 120_000);
 
   it('ends with 2 when it is asked wrongly, and with 1 on Ctrl-C', async () => {
+    leftToCi();
     expect(await start('--rendezvous', 'no such name').exit()).toBe(2);
     // A server that says nothing: it waits for that one.
     const silent = createServer().listen(0, newAddress());

@@ -12,6 +12,7 @@ import { Lab, newAddress } from '../support/nodes.js';
 import { RXP2P, type Program } from '../support/program.js';
 import { needsProgram } from '../support/proxies.js';
 import { treeOf, writeTree } from '../support/transfers.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 const MIB = 1_048_576;
 
@@ -57,6 +58,7 @@ describe('rxp2p send and receive', () => {
   it(
     'take the end of what is typed for a no, and not for nothing',
     async () => {
+      leftToCi();
       needsProgram('script');
       writeTree(path(''), { 'sent/a': 'a' });
       const sender = sending();
@@ -80,6 +82,7 @@ describe('rxp2p send and receive', () => {
   it(
     'do so by a code, which one peer types, and for nobody who has the UNL alone',
     async () => {
+      leftToCi();
       const serve = rxp2p(...SERVE);
       await serve.line(/^http /);
       const at = ['--rendezvous', (serve.lines[0] ?? '').replace(/^\w+ /, '')];
@@ -99,6 +102,7 @@ describe('rxp2p send and receive', () => {
   it(
     'do so as well where the receiver waits, and tell both in words where no JSON is wanted',
     async () => {
+      leftToCi();
       writeTree(path(''), { 'sent/a': 'a' });
       const receiver = rxp2p('receive', '--yes', '--into', path('into'), '--bind', newAddress());
       await receiver.until('its ticket', ({ lines }) => lines.length > 0);
@@ -143,6 +147,7 @@ describe('rxp2p send and receive', () => {
   it(
     'go on with the same command after the receiver was killed',
     async () => {
+      leftToCi();
       const content = randomBytes(6 * MIB);
       writeTree(path(''), { 'sent/big': content });
       // A sender that stops in the middle.
@@ -190,6 +195,7 @@ describe('rxp2p send and receive', () => {
   it(
     'go on when the sender was killed and comes again by the same command',
     async () => {
+      leftToCi();
       writeTree(path(''), { 'sent/big': randomBytes(80 * MIB), 'sent/small': 'small' });
       const address = newAddress();
       const send = () =>
@@ -213,6 +219,7 @@ describe('rxp2p send and receive', () => {
   it(
     'leave nothing half-named when they are interrupted',
     async () => {
+      leftToCi();
       writeTree(path(''), { 'sent/big': randomBytes(80 * MIB) });
       const sender = sending();
       const ticket = await waiting(sender);
@@ -247,6 +254,7 @@ describe('rxp2p send and receive', () => {
   it(
     'write over no file, and say which one it is',
     async () => {
+      leftToCi();
       writeTree(path(''), { 'sent/a': 'new', 'into/sent/a': 'old' });
       const sender = sending();
       const ticket = await waiting(sender);
@@ -263,6 +271,7 @@ describe('rxp2p send and receive', () => {
   it(
     'end with 1 at the sender where the receiver has kept another file',
     async () => {
+      leftToCi();
       writeTree(path(''), { 'sent/a': 'new', 'into/sent/a': 'old' });
       const sender = sending();
       const skipping = receiving(await waiting(sender), '--existing', 'skip');

@@ -7,6 +7,7 @@ import { commands, COMMAND_LIMIT_MS } from '../support/commands.js';
 import { temporaryFolder } from '../support/folder.js';
 import { addressOf, newAddress } from '../support/nodes.js';
 import type { Program } from '../support/program.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 describe('rxp2p expose and forward', () => {
   const { rxp2p } = commands();
@@ -75,6 +76,7 @@ describe('rxp2p expose and forward', () => {
   it(
     'tell at both ends that the service refuses connections',
     async () => {
+      leftToCi();
       const port = await greeting();
       for (const server of servers.splice(0)) {
         server.close();
@@ -92,6 +94,7 @@ describe('rxp2p expose and forward', () => {
   it(
     'let in only who is allowed, where that is said',
     async () => {
+      leftToCi();
       const friend = createIdentity();
       saveIdentity(friend, path('friend.key'));
       const exposed = await exposing(String(await greeting()), '--allow', friend.peerId);
@@ -108,6 +111,7 @@ describe('rxp2p expose and forward', () => {
   it(
     'find each other again when the exposing side has been started anew with its key',
     async () => {
+      leftToCi();
       const services = [String(await greeting()), '--key', path('expose.key')];
       const bind = newAddress();
       const start = async (port: string) => {
@@ -135,6 +139,7 @@ describe('rxp2p expose and forward', () => {
   it(
     'say what was wrong with what they were asked',
     async () => {
+      leftToCi();
       const port = await greeting();
       const { line: unl } = await exposing(String(port));
       const taken = rxp2p('forward', unl, '--bind', newAddress(), '--port', String(port));

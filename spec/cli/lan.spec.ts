@@ -1,6 +1,7 @@
 import { formatUnl, parseUnl } from '../../lib/unl.js';
 import { COMMAND_LIMIT_MS, commands } from '../support/commands.js';
 import { newAddress } from '../support/nodes.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 describe('The command line on the local network', () => {
   const { rxp2p, listening } = commands();
@@ -8,6 +9,7 @@ describe('The command line on the local network', () => {
   it(
     'reaches a node whose UNL has no addresses, with --lan on both sides',
     async () => {
+      leftToCi();
       const { unl } = await listening('--lan', '--echo');
       const named = parseUnl(unl);
       if (named.version !== 3) throw new Error('Expected version 3');

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { commands, COMMAND_LIMIT_MS, SERVE } from '../support/commands.js';
 import { temporaryFolder } from '../support/folder.js';
 import { newAddress } from '../support/nodes.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 describe('rxp2p ping', () => {
   const { rxp2p, listening } = commands();
@@ -32,6 +33,7 @@ describe('rxp2p ping', () => {
   it(
     'goes on until it is interrupted, or until there is a direct way, if it is told so',
     async () => {
+      leftToCi();
       const { unl } = await listening();
       const [endless, direct] = [pinging(unl), pinging(unl, '--until-direct')];
       expect(await direct.exit()).toBe(0);
@@ -47,6 +49,7 @@ describe('rxp2p ping', () => {
   it(
     'ends with 3 when every answer came by a relay, where a direct way was waited for; its report tells of them',
     async () => {
+      leftToCi();
       const server = rxp2p(...SERVE);
       await server.line(/^http /);
       const [rendezvous = '', http = ''] = server.lines.map((line) => line.replace(/^\w+ /, ''));
@@ -65,6 +68,7 @@ describe('rxp2p ping', () => {
   it(
     'ends with 1 when the peer leaves, or is not there',
     async () => {
+      leftToCi();
       const { program, unl } = await listening();
       const ping = pinging(unl);
       await ping.line(/^1: /);

@@ -3,6 +3,7 @@ import { firstValueFrom, lastValueFrom } from 'rxjs';
 import { commands, COMMAND_LIMIT_MS } from '../support/commands.js';
 import { Lab, newAddress } from '../support/nodes.js';
 import type { Program } from '../support/program.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 describe('rxp2p listen --raw and connect --raw', () => {
   const lab = new Lab();
@@ -39,6 +40,7 @@ describe('rxp2p listen --raw and connect --raw', () => {
   it(
     'take a peer that has nothing to say, too, and the next one after it, unless it is to be one only',
     async () => {
+      leftToCi();
       const { program: listener, unl } = await listeningRaw();
       listener.endOfInput();
       for (const bytes of [Buffer.alloc(0), Buffer.from([0, 10, 13, 255])]) {
@@ -58,6 +60,7 @@ describe('rxp2p listen --raw and connect --raw', () => {
   it(
     'have a second peer wait until the first has left, but not one that has left before',
     async () => {
+      leftToCi();
       const { program: listener, unl } = await listeningRaw();
       const first = connecting(unl);
       first.type('first ');
@@ -156,6 +159,7 @@ describe('rxp2p listen --raw and connect --raw', () => {
   it(
     'end cleanly when the reader of stdout has had enough, and tell the peer that it was not all',
     async () => {
+      leftToCi();
       const { program: listener, unl } = await listeningRaw('--once');
       const peer = connecting(unl);
       listener.type(Buffer.alloc(5_000_000));
@@ -170,6 +174,7 @@ describe('rxp2p listen --raw and connect --raw', () => {
   it(
     'say so when the peer means lines',
     async () => {
+      leftToCi();
       const { program: listener, unl } = await listeningRaw('--once');
       const lines = rxp2p('connect', unl, '--bind', newAddress());
       lines.type('a line\n');

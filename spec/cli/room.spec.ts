@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { temporaryFolder } from '../support/folder.js';
 import { Lab, newAddress } from '../support/nodes.js';
 import { Program, RXP2P } from '../support/program.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 const COMMAND_LIMIT_MS = 120_000;
 
@@ -52,6 +53,7 @@ describe('rxp2p room', () => {
   it(
     'tells who is alone, and who comes then',
     async () => {
+      leftToCi();
       const { address } = await lab.server();
       const [first, second] = [room('chess', '--rendezvous', address), room('go', '--rendezvous', address, '--json')];
       await first.until('nobody is there', ({ stderr }) => stderr.includes('nobody else is here yet'));

@@ -8,6 +8,7 @@ import { commands, COMMAND_LIMIT_MS, SERVE } from '../support/commands.js';
 import { needsMosquitto, startMosquitto } from '../support/mosquitto.js';
 import { Lab, newAddress, addressOf } from '../support/nodes.js';
 import type { Program } from '../support/program.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 describe('rxp2p', () => {
   const lab = new Lab();
@@ -62,6 +63,7 @@ describe('rxp2p', () => {
     it(
       'tell whether others can dial them, as a server that dials back has seen it',
       async () => {
+        leftToCi();
         const server = rxp2p(...SERVE);
         await server.line(/^http /);
         const http = `http://${server.lines[1]?.slice('http '.length) ?? ''}`;
@@ -87,6 +89,7 @@ describe('rxp2p', () => {
     it(
       'look at nothing from outside when they are told that the port is forwarded',
       async () => {
+        leftToCi();
         const server = rxp2p(...SERVE);
         await server.line(/^http /);
         const http = `http://${server.lines[1]?.slice('http '.length) ?? ''}`;
@@ -102,6 +105,7 @@ describe('rxp2p', () => {
     it(
       'echo, and give the answers before the end',
       async () => {
+        leftToCi();
         const { unl } = await listening('--echo');
         const peer = rxp2p('connect', unl, '--bind', newAddress());
         peer.endOfInput('one\ntwo\n');
@@ -114,6 +118,7 @@ describe('rxp2p', () => {
     it(
       'meet at a relay of the server that both know, or at the one that they are told',
       async () => {
+        leftToCi();
         const server = rxp2p(...SERVE);
         await server.line(/^http /);
         const [rendezvous = '', http = ''] = server.lines.map((line) => line.replace(/^[a-z]+ /, ''));
@@ -141,6 +146,7 @@ describe('rxp2p', () => {
     it(
       'meet at a relay, by signals of an MQTT broker alone, whose password is told nowhere',
       async () => {
+        leftToCi();
         needsMosquitto();
         const { port, url } = await startMosquitto(lab, { user: { name: 'me', password: 's:ecret' } });
         const byBroker = { RXP2P_MQTT: `mqtt://nobody@127.0.0.1:1,mqtt://me:s%3Aecret@127.0.0.1:${port}` };
@@ -172,6 +178,7 @@ describe('rxp2p', () => {
     it(
       'send what the listener types to all who are connected',
       async () => {
+        leftToCi();
         const { program: listener, unl } = await listening('--json');
         const peers = [1, 2].map(() => rxp2p('connect', unl, '--bind', newAddress()));
         await listener.until(
@@ -191,6 +198,7 @@ describe('rxp2p', () => {
     it(
       'end with 1 and the reason of each technique when nobody answers',
       async () => {
+        leftToCi();
         const dead = createServer().listen(0, newAddress());
         await once(dead, 'listening');
         const endpoint = addressOf(dead);
@@ -278,6 +286,7 @@ describe('rxp2p', () => {
   it(
     'joins a flooding network, and relays',
     async () => {
+      leftToCi();
       const { address } = await lab.server();
       const nodes = [1, 2, 3].map(() => rxp2p('join', '--rendezvous', address, '--bind', newAddress(), '--json'));
       const ids = await Promise.all(nodes.map(async (node) => (await node.event('ready'))['peerId']));
@@ -300,6 +309,7 @@ describe('rxp2p', () => {
   it(
     'ends with 2 and a hint when it is asked wrongly',
     async () => {
+      leftToCi();
       const wrong = [
         [],
         ['dance'],

@@ -11,6 +11,7 @@ import { RXP2P } from '../support/program.js';
 import { needsProgram } from '../support/proxies.js';
 import { putCertificate, webCertificate } from '../support/web-certificate.js';
 import { bytesOf, closing, joined, RelayNode, relayRefusalOf } from '../support/relay.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 describe('rxp2p serve', () => {
   const lab = new Lab();
@@ -20,6 +21,7 @@ describe('rxp2p serve', () => {
   it(
     'has a certificate, and nodes come to one HTTPS port for everything',
     async () => {
+      leftToCi();
       const folder = await mkdtemp(join(tmpdir(), 'rxp2p-tls-'));
       const { certFile, keyFile } = putCertificate((name) => join(folder, name), webCertificate('localhost'));
       const server = rxp2p(...SERVE, '--tls-cert', certFile, '--tls-key', keyFile);
@@ -39,6 +41,7 @@ describe('rxp2p serve', () => {
   it(
     'has a key of its own, and prints the name by which nodes come, encrypted',
     async () => {
+      leftToCi();
       const folder = await mkdtemp(join(tmpdir(), 'rxp2p-key-'));
       const names: string[] = [];
       for (let run = 0; run < 2; run++) {
@@ -175,6 +178,7 @@ describe('rxp2p serve', () => {
   it(
     'is looked at where it is told, and takes options from a file and prints them',
     async () => {
+      leftToCi();
       const folder = await mkdtemp(join(tmpdir(), 'rxp2p-config-'));
       const key = ['--key', join(folder, 'server.key')];
       const printing = rxp2p(...SERVE, ...key, '--no-relay', '--admin', '0', '--print-config');

@@ -3,6 +3,7 @@ import { closeSync, existsSync, openSync } from 'node:fs';
 import { firstValueFrom } from 'rxjs';
 import { Lab, newAddress } from '../support/nodes.js';
 import { RXP2P } from '../support/program.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 // Each process of Node takes its time to start, more so on a busy machine.
 const LONG_MS = 120_000;
@@ -49,6 +50,7 @@ describe('rxp2p, where its output cannot be written,', () => {
   it(
     'says why and ends with status 1, by every command',
     async () => {
+      leftToCi();
       if (!existsSync(FULL)) pending(`there is no ${FULL} here`);
       const net = lab.net();
       const unl = await firstValueFrom(net.unl$);
@@ -95,6 +97,7 @@ describe('rxp2p, where its output cannot be written,', () => {
   it(
     'ends on SIGTERM although its reader has stopped reading',
     async () => {
+      leftToCi();
       const { child } = start(['listen', '--echo', '--bind', newAddress()], 'pipe');
       // The first line, and then no more: what comes fills the pipe.
       const unl = await new Promise<string>((resolve) => {

@@ -1,6 +1,7 @@
 import { Lab, newAddress } from '../support/nodes.js';
 import { Program, RXP2P } from '../support/program.js';
 import { answerTo, seenAt, stunServer } from '../support/stun.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 describe('rxp2p with STUN servers', () => {
   const lab = new Lab();
@@ -20,6 +21,7 @@ describe('rxp2p with STUN servers', () => {
   }
 
   it('is shown its NAT by those on the command line, and by those in the environment', async () => {
+    leftToCi();
     const server = () =>
       stunServer(lab, (request, socket) => socket.write(answerTo(request, seenAt(socket))), { address: newAddress() });
     const [one, other] = [await server(), await server()];

@@ -1,6 +1,7 @@
 import { parseUnl } from '../../lib/unl.js';
 import { newAddress } from '../support/nodes.js';
 import { Program, RXP2P } from '../support/program.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 describe('rxp2p with TURN servers', () => {
   const programs: Program[] = [];
@@ -11,6 +12,7 @@ describe('rxp2p with TURN servers', () => {
   });
 
   it('tells others that it has some, whether they are on the command line or in the environment', async () => {
+    leftToCi();
     for (const [args, env] of [
       [['--turn', 'turn:alice:secret@127.0.0.1:1'], {}],
       [[], { RXP2P_TURN: 'turn:alice:secret@127.0.0.1:1 turns:alice:s,cret@127.0.0.1' }],

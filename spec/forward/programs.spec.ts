@@ -12,6 +12,7 @@ import { temporaryFolder } from '../support/folder.js';
 import { addressOf, Lab } from '../support/nodes.js';
 import { needsProgram } from '../support/proxies.js';
 import { freePort, needsRedis, redisServers } from '../support/redis.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 /** They start several programs. */
 const LIMIT_MS = 60_000;
@@ -37,6 +38,7 @@ describe('By a forwarded port', () => {
   it(
     'curl fetches many pages at once by few connections, and sends a large file',
     async () => {
+      leftToCi();
       needsProgram('curl');
       const bytes = randomBytes(4_000_000);
       const server = createServer((request, response) => {
@@ -89,6 +91,7 @@ describe('By a forwarded port', () => {
   it(
     'redis-benchmark asks a Redis by fifty connections, thousands of times',
     async () => {
+      leftToCi();
       needsRedis();
       needsProgram('redis-benchmark');
       const redis = await start();

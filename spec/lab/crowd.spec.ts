@@ -3,6 +3,7 @@ import { NETWORKS, type Network } from './networks.js';
 import { dial } from './dial.js';
 import { Run } from './run.js';
 import { canRunLab, fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 /** Networks whose ports can be predicted, in turns. */
 const PREDICTABLE = (
@@ -30,6 +31,7 @@ describe('rxp2p that punches many at once', () => {
   it(
     `reaches ${CROWD} peers behind routers of their own at once`,
     async () => {
+      leftToCi();
       needsLab();
       const others = Array.from(
         { length: CROWD },
@@ -48,6 +50,7 @@ describe('rxp2p that punches many at once', () => {
   it(
     `reaches ${HALF} peers at once from behind a NAT whose next ports are predicted, one punch after the other`,
     async () => {
+      leftToCi();
       needsLab();
       const others = Array.from({ length: HALF }, (_, i) => PREDICTABLE[i % PREDICTABLE.length] ?? NETWORKS.preserving);
       const { outcomes } = await dial(run, NETWORKS.delta1, others);

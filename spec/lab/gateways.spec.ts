@@ -11,6 +11,7 @@ import { Run } from './run.js';
 import { RXP2P } from './servers.js';
 import { canRunLab, fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
 import type { Topology } from './topology.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 const NODE = fileURLToPath(new URL('node.js', import.meta.url));
 const PORT = '40000';
@@ -40,11 +41,11 @@ describe('rxp2p behind a router that opens ports', () => {
     if (canRunLab()) await run.close();
   });
 
-  const on = (what: string, plan: () => Plan, work: (topology: Topology) => Promise<void>) => {
+  const on = (what: string, plan: () => Plan, work: (topology: Topology) => Promise<void>, needs = needsLab) => {
     it(
       what,
       async () => {
-        needsLab();
+        needs();
         await run.with(plan(), DEFAULT_PATH, async (topology) => {
           const server = topology.run('s1', [process.execPath, RXP2P, 'serve']);
           await server.line((text) => text.startsWith('http'));
@@ -82,12 +83,17 @@ describe('rxp2p behind a router that opens ports', () => {
     });
   }
 
-  on('takes no longer than its slowest probe where the gateway is silent', silent, async (topology) => {
-    const node = start(topology, 'a');
-    const reach = await said(node.stdout$, ({ type }) => type === 'reach');
-    expect(reach).toEqual(jasmine.objectContaining({ isReachable: false, isBehindAnotherNat: false }));
-    expect(reach['words']).toMatch(/did not answer by PCP .*did not answer by NAT-PMP .*did not answer by UPnP/);
-  });
+  on(
+    'takes no longer than its slowest probe where the gateway is silent',
+    silent,
+    async (topology) => {
+      const node = start(topology, 'a');
+      const reach = await said(node.stdout$, ({ type }) => type === 'reach');
+      expect(reach).toEqual(jasmine.objectContaining({ isReachable: false, isBehindAnotherNat: false }));
+      expect(reach['words']).toMatch(/did not answer by PCP .*did not answer by NAT-PMP .*did not answer by UPnP/);
+    },
+    needsLabInCi,
+  );
 
   on('recognises another NAT before the router, and gives the port back', behindAnother, async (topology) => {
     const node = start(topology, 'a');
@@ -99,28 +105,43 @@ describe('rxp2p behind a router that opens ports', () => {
     await until(async () => (await topology.mappings('home-a')).length === 0);
   });
 
-  on('gives two hosts that want the same port one each', twoHosts, async (topology) => {
-    const listeners = [listen(topology, 'a'), listen(topology, 'b')];
-    const reaches = await Promise.all(listeners.map(({ stderr$ }) => event(stderr$, 'reach')));
-    expect(reaches.map(({ reachable }) => reachable)).toEqual([true, true]);
-    expect(new Set(reaches.map(({ external }) => external)).size).toBe(2);
-    await Promise.all(listeners.map((listener) => listener.kill('SIGINT')));
-    expect(await topology.mappings('common')).toEqual([]);
-  });
+  on(
+    'gives two hosts that want the same port one each',
+    twoHosts,
+    async (topology) => {
+      const listeners = [listen(topology, 'a'), listen(topology, 'b')];
+      const reaches = await Promise.all(listeners.map(({ stderr$ }) => event(stderr$, 'reach')));
+      expect(reaches.map(({ reachable }) => reachable)).toEqual([true, true]);
+      expect(new Set(reaches.map(({ external }) => external)).size).toBe(2);
+      await Promise.all(listeners.map((listener) => listener.kill('SIGINT')));
+      expect(await topology.mappings('common')).toEqual([]);
+    },
+    needsLabInCi,
+  );
 
   for (const protocol of fewOf(['pcp', 'upnp'], ['pcp'])) {
-    on(`is let through to an IPv6 address by ${protocol}`, dualStack, async (topology) => {
-      const server = addressOf(topology.plan, 's1', 6);
-      const node = start(topology, 'a', ['--only', protocol, '--reachability', `http://[${server}]:8080`]);
-      const reach = await said(node.stdout$, ({ type, family }) => type === 'reach' && family === 6);
-      const endpoint = { address: addressOf(topology.plan, 'a', 6), port: Number(PORT) };
-      expect(reach).toEqual(jasmine.objectContaining({ isReachable: true, endpoint }));
-      expect(reach['mapping']).toEqual(jasmine.objectContaining({ protocol, external: endpoint }));
-      await node.kill('SIGINT');
-      expect(await topology.mappings('home-a')).toEqual([]);
-    });
+    on(
+      `is let through to an IPv6 address by ${protocol}`,
+      dualStack,
+      async (topology) => {
+        const server = addressOf(topology.plan, 's1', 6);
+        const node = start(topology, 'a', ['--only', protocol, '--reachability', `http://[${server}]:8080`]);
+        const reach = await said(node.stdout$, ({ type, family }) => type === 'reach' && family === 6);
+        const endpoint = { address: addressOf(topology.plan, 'a', 6), port: Number(PORT) };
+        expect(reach).toEqual(jasmine.objectContaining({ isReachable: true, endpoint }));
+        expect(reach['mapping']).toEqual(jasmine.objectContaining({ protocol, external: endpoint }));
+        await node.kill('SIGINT');
+        expect(await topology.mappings('home-a')).toEqual([]);
+      },
+      needsLabInCi,
+    );
   }
 });
+
+const needsLabInCi = (): void => {
+  leftToCi();
+  needsLab();
+};
 
 const rendezvous = (topology: Topology) => ['--rendezvous', `${addressOf(topology.plan, 's1', 4)}:8000`];
 

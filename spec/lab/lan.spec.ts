@@ -10,6 +10,7 @@ import { Run } from './run.js';
 import { RXP2P } from './servers.js';
 import { canRunLab, LAB_LIMIT_MS, needsLab } from './support.js';
 import type { Topology } from './topology.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 const NODE = fileURLToPath(new URL('node.js', import.meta.url));
 
@@ -57,6 +58,7 @@ describe('Nodes of one network', () => {
   it(
     'find each other by IPv6 alone',
     async () => {
+      leftToCi();
       needsLab();
       await run.with(planPair(['same-lan']), DEFAULT_PATH, async (topology) => {
         for (const host of HOSTS) {
@@ -82,6 +84,7 @@ describe('Nodes of one network', () => {
   it(
     'that their router keeps apart do not find each other, and meet at the servers',
     async () => {
+      leftToCi();
       needsLab();
       await run.with(planPair(['hairpin']), DEFAULT_PATH, async (topology) => {
         const server = `${addressOf(topology.plan, 's1', 4)}:8000`;

@@ -2,6 +2,7 @@ import { move } from './moving.js';
 import { DEFAULT_PATH } from './path.js';
 import { Run } from './run.js';
 import { canRunLab, needsLab } from './support.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 /** `npm run lab -- move` does the same with a million. */
 const LINES = 200_000;
@@ -23,6 +24,7 @@ describe('Numbered lines in both directions', () => {
   it(
     'arrive once each, in order, while the path moves from the relay to a direct one, back when that is cut, and again',
     async () => {
+      leftToCi();
       needsLab();
       const sides = await move(run, { pair: ['preserving', 'preserving'], path: DEFAULT_PATH, lines: LINES });
       for (const side of Object.values(sides)) {

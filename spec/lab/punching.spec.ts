@@ -3,6 +3,7 @@ import { NETWORKS } from './networks.js';
 import { dial } from './dial.js';
 import { Run } from './run.js';
 import { canRunLab, fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 /** What a node has open for itself: files, sessions with servers. */
 const FEW_DESCRIPTORS = 64;
@@ -41,6 +42,7 @@ describe('rxp2p that punches', () => {
   it(
     'gives up at once, with the reason, where the ports of both are random',
     async () => {
+      leftToCi();
       needsLab();
       const { outcomes } = await dial(run, NETWORKS.random, [NETWORKS['cgnat-random']]);
       const [outcome] = outcomes;

@@ -9,6 +9,7 @@ import { Run } from './run.js';
 import { RXP2P, startTurn, turnAt } from './servers.js';
 import { canRunLab, LAB_LIMIT_MS, needsLab } from './support.js';
 import type { Topology } from './topology.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 const OPEN_PORT = 443;
 
@@ -67,6 +68,7 @@ describe('A node that is let out to port 443 alone', () => {
   it(
     'has a TURN server there dial a peer that can be dialled, with no other server',
     async () => {
+      leftToCi();
       needsLab();
       needsCoturn();
       await run.with(planPair(['preserving', 'public']), DEFAULT_PATH, async (topology) => {

@@ -6,6 +6,7 @@ import { addressOf, planPair } from './plan.js';
 import { Run } from './run.js';
 import { RXP2P, startServers, startTurn, meetingPlaces, turnAt } from './servers.js';
 import { canRunLab, fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 describe('Two nodes behind NATs', () => {
   let run: Run;
@@ -46,6 +47,7 @@ describe('Two nodes behind NATs', () => {
   it(
     'have a direct path with brokers and TURN servers alone, which see them, once they have met',
     async () => {
+      leftToCi();
       needsLab();
       needsCoturn();
       needsMosquitto();

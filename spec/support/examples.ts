@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as rxjs from 'rxjs';
@@ -38,6 +39,15 @@ const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 
 const parse = (path: string, text: string): ts.SourceFile =>
   ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
+
+const files = new Map<string, ts.SourceFile>();
+
+/** A source file, parsed once. */
+const fileAt = (path: string): ts.SourceFile => {
+  const file = files.get(path) ?? parse(path, read(path));
+  files.set(path, file);
+  return file;
+};
 
 const filesIn = (folder: string, ending: string): string[] =>
   readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
@@ -88,7 +98,7 @@ function namesOf(path: string): { readonly exported: Scope; readonly imported: S
     const text = ts.isStringLiteral(specifier) ? specifier.text : '';
     return text.startsWith('.') ? join(dirname(path), text.replace(/\.js$/, '.ts')) : text;
   };
-  for (const statement of parse(path, read(path)).statements) {
+  for (const statement of fileAt(path).statements) {
     if (ts.isImportDeclaration(statement)) {
       const { importClause: clause, moduleSpecifier } = statement;
       const isType = clause?.phaseModifier === ts.SyntaxKind.TypeKeyword;
@@ -203,73 +213,67 @@ function importsOf(origins: Scope, specifierOf: (from: string) => string): strin
   }).join(' ');
 }
 
+/** The compiler, as a program: its new version is a native one, and has no API. */
+const COMPILER = join(ROOT, 'node_modules/@typescript/native/bin/tsc');
+
 /**
  * Compiles examples with the settings of this project, all at once, against the sources.
  *
- * @returns each fault as `lib/unl.ts:18: words`; and the public functions without an example.
+ * @param folder an empty one in this project, so that packages are found from there.
+ * @returns each fault as `lib/unl.ts:18: words`.
  */
-export function compile(examples: readonly ExampleModule[]): {
-  readonly faults: readonly string[];
-  readonly withoutExample: readonly string[];
-} {
-  const options = compilerOptions();
-  const texts = new Map<string, ExampleModule & { readonly module: string }>();
-  for (const [i, example] of examples.entries()) {
-    const folder = dirname(example.source ?? 'README.md');
+export function compile(examples: readonly ExampleModule[], folder: string): readonly string[] {
+  for (const [i, { origins, text }] of examples.entries()) {
     const specifierOf = (from: string) =>
-      from.endsWith('.ts') ? `./${relative(folder, from).replace(/\.ts$/, '.js')}` : from;
-    const module = `${importsOf(example.origins, specifierOf)}\n${example.text}`;
-    texts.set(join(ROOT, folder, `example-${i}.ts`), { ...example, module });
+      from.endsWith('.ts') ? relative(folder, join(ROOT, from)).replace(/\.ts$/, '.js') : from;
+    writeFileSync(join(folder, `example-${i}.ts`), `${importsOf(origins, specifierOf)}\n${text}`);
   }
-  const host = ts.createCompilerHost(options);
-  const disk = ts.createCompilerHost(options);
-  host.fileExists = (path) => texts.has(path) || disk.fileExists(path);
-  host.getSourceFile = (path, version, ...rest) => {
-    const text = texts.get(path)?.module;
-    return text === undefined ? disk.getSourceFile(path, version, ...rest) : ts.createSourceFile(path, text, version);
-  };
-  const indexes = ['lib/index.ts', 'servers/index.ts'].map((path) => join(ROOT, path));
-  const program = ts.createProgram([...texts.keys(), ...indexes], options, host);
-  const faults = [...texts].flatMap(([path, { where }]) => {
-    const file = program.getSourceFile(path);
-    const diagnostics = [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)];
-    const [document = '', first] = where.split(':');
-    return diagnostics.map(({ start = 0, messageText }) => {
-      const line = Number(first) + (file?.getLineAndCharacterOfPosition(start).line ?? 1) - 1;
-      return `${document}:${line}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`;
-    });
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(configuration(folder)));
+  const { stdout } = spawnSync(process.execPath, [COMPILER, '--pretty', 'false', '-p', folder], {
+    encoding: 'utf8',
+    maxBuffer: MOST_BYTES,
   });
-  return { faults, withoutExample: indexes.flatMap((path) => functionsWithoutExample(program, path)) };
+  return Array.from(stdout.matchAll(/^\S*example-(\d+)\.ts\((\d+),\d+\): error \w+: (.*)$/gm), ([, i, line, words]) => {
+    const [document, first] = examples[Number(i)]?.where.split(':') ?? [];
+    // The first line of a module has the imports.
+    return `${document}:${Number(first) + Number(line) - 2}: ${words}`;
+  });
 }
+
+/** More faults than anybody reads. */
+const MOST_BYTES = 16 * 1024 * 1024;
 
 /** The project's own, but for what has to do with output; and a name that an example declares for its reader need not be used. */
-function compilerOptions(): ts.CompilerOptions {
-  const notUsed = { noUnusedLocals: false, noUnusedParameters: false };
-  const parsed = ts.getParsedCommandLineOfConfigFile(
-    join(ROOT, 'tsconfig.json'),
-    { noEmit: true, incremental: false, types: ['node'], ...notUsed },
-    {
-      ...ts.sys,
-      onUnRecoverableConfigFileDiagnostic: ({ messageText }) => {
-        throw new Error(ts.flattenDiagnosticMessageText(messageText, ' '));
-      },
-    },
+const configuration = (folder: string) => ({
+  extends: relative(folder, join(ROOT, 'tsconfig.json')),
+  compilerOptions: {
+    noEmit: true,
+    incremental: false,
+    rootDir: relative(folder, ROOT),
+    types: ['node'],
+    noUnusedLocals: false,
+    noUnusedParameters: false,
+  },
+  include: ['*.ts'],
+  // Otherwise all of dist/ is left out.
+  exclude: [],
+});
+
+/** The public functions that have no example in their comments. */
+export function functionsWithoutExample(): readonly string[] {
+  return ['lib/index.ts', 'servers/index.ts'].flatMap((index) =>
+    Array.from(namesOf(index).exported, ([name, origin]) => [name, declarationOf(origin)] as const)
+      .filter(([, declaration]) => declaration !== undefined && ts.isFunctionDeclaration(declaration))
+      .filter(([, declaration]) => !declaration?.getFullText().includes('@example'))
+      .map(([name]) => name),
   );
-  if (parsed === undefined) throw new Error('Expected the options of tsconfig.json');
-  return parsed.options;
 }
 
-function functionsWithoutExample(program: ts.Program, path: string): string[] {
-  const checker = program.getTypeChecker();
-  const file = program.getSourceFile(path);
-  const module = file === undefined ? undefined : checker.getSymbolAtLocation(file);
-  if (module === undefined) return [`${path} has no exports`];
-  return checker
-    .getExportsOfModule(module)
-    .map((symbol) => ((symbol.flags & ts.SymbolFlags.Alias) === 0 ? symbol : checker.getAliasedSymbol(symbol)))
-    .filter((symbol) => (symbol.flags & ts.SymbolFlags.Function) !== 0)
-    .filter((symbol) => !symbol.getJsDocTags(checker).some(({ name }) => name === 'example'))
-    .map((symbol) => symbol.name);
+/** Where a name is declared, through all files that pass it on. */
+function declarationOf({ from, name }: Origin): ts.Statement | undefined {
+  const passedOn = namesOf(from).exported.get(name);
+  if (passedOn !== undefined && passedOn.from !== from) return declarationOf(passedOn);
+  return fileAt(from).statements.find((statement) => declaredBy(statement).includes(name));
 }
 
 /** Addresses and names that are none of this machine's. */

@@ -7,6 +7,7 @@ import { temporaryFolder } from '../../support/folder.js';
 import { Lab, newAddress } from '../../support/nodes.js';
 import { Program, RXP2P } from '../../support/program.js';
 import { needsProgram } from '../../support/proxies.js';
+import { leftToCi } from '../../support/left-to-ci.js';
 
 /** Debian's. */
 const CHROMIUM = '/usr/bin/chromium';
@@ -29,6 +30,7 @@ describe('The report of an attempt, as a page', () => {
   };
 
   it('is written by `connect` and by `doctor`, and readable on a phone and on a desktop, light and dark', async () => {
+    leftToCi();
     needsProgram('chromium');
     const { address } = await lab.server();
     const listener = start('listen', '--bind', newAddress(), '--rendezvous', address, '--echo');

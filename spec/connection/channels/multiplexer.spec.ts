@@ -10,6 +10,7 @@ import {
 import { Multiplexer, MAX_UNANSWERED } from '../../../lib/connection/channels/multiplexer.js';
 import type { Priority } from '../../../lib/connection/channels/priority.js';
 import { ProtocolError } from '../../../lib/errors.js';
+import { timesOf } from '../../support/left-to-ci.js';
 
 /** One side: what its channels have brought, and what it says. */
 class Side {
@@ -417,7 +418,7 @@ describe('Channels over one stream', () => {
         throwUnless([here.multiplexer.waiting, there.multiplexer.waiting]).toEqual([0, 0]);
         throwUnless(countOf(here)).toBe(countOf(there));
       }),
-      { numRuns: 300 },
+      { numRuns: timesOf(300, 60) },
     );
   });
 });

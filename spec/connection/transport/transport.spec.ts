@@ -7,6 +7,7 @@ import type { FramedLink } from '../../../lib/link/framed-link.js';
 import { encodeOffset, FRAME } from '../../../lib/link/frames.js';
 import { encodeHello, type Hello, readHello$ } from '../../../lib/link/handshake.js';
 import { settled, VirtualClock, VirtualLink } from '../virtual-links.js';
+import { timesOf } from '../../support/left-to-ci.js';
 
 const ID = 'A'.repeat(22);
 
@@ -312,7 +313,7 @@ describe('A transport', () => {
           pair.close();
         }
       }),
-      { numRuns: 200 },
+      { numRuns: timesOf(200, 40) },
     );
   });
 

@@ -8,6 +8,7 @@ import { createIdentity } from '../../../lib/identity.js';
 import { temporaryFolder } from '../../support/folder.js';
 import { MailboxCaller, textsOf } from '../../support/mailbox.js';
 import { Program } from '../../support/program.js';
+import { leftToCi } from '../../support/left-to-ci.js';
 
 const SERVER = fileURLToPath(new URL('../../support/mailbox-process.js', import.meta.url));
 
@@ -62,6 +63,7 @@ describe('A mailbox server that is killed', () => {
   it(
     'loses no message that it accepted, and repeats none to the application',
     async () => {
+      leftToCi();
       const { port, ...first } = await start();
       let { program } = first;
       const where = { host: '127.0.0.1', port, agent };
@@ -136,6 +138,7 @@ describe('A mailbox server that is killed', () => {
   it(
     'and started again gives the room on the disk back when messages have expired',
     async () => {
+      leftToCi();
       const first = await start();
       await kill(first.program);
       const floor = diskUse();

@@ -6,6 +6,7 @@ import { temporaryFolder } from '../../support/folder.js';
 import { MailboxCaller, refusalOf, textsOf } from '../../support/mailbox.js';
 import { Program, RXP2P } from '../../support/program.js';
 import { needsSmallDisk, smallDisks } from '../../support/small-disk.js';
+import { leftToCi } from '../../support/left-to-ci.js';
 
 const SERVER = fileURLToPath(new URL('../../support/mailbox-process.js', import.meta.url));
 
@@ -117,6 +118,7 @@ describe('A mailbox server that cannot write to its disk', () => {
   it(
     'since it may open no more files, does the same',
     async () => {
+      leftToCi();
       const folder = path('data');
       const { program, port } = await start(folder);
       const receiver = new MailboxCaller({ host: '127.0.0.1', port });

@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { FadingSet } from '../../../servers/relay/fading-set.js';
+import { leftToCi } from '../../support/left-to-ci.js';
 
 describe('a set that fades', () => {
   const MIB = 1024 * 1024;
@@ -65,6 +66,7 @@ describe('a set that fades', () => {
   });
 
   it('has about one false positive in 500 with 500,000 texts, in the memory of its two halves', () => {
+    leftToCi();
     setFlagsFromString('--expose-gc');
     const collect: unknown = runInNewContext('gc');
     const used = () => {
