@@ -110,8 +110,8 @@ export class Neighbourhood {
   }
 
   /**
-   * Takes what was heard. Returns the node of which somebody says that it soon does not hold any more, though the node itself never says so: its own
-   * record holds for {@link TTL_S}, or ends at once.
+   * Takes what was heard. Returns the node of which somebody says that it soon does not hold any more: it is to be asked. Anybody can repeat what
+   * it says with another time, also as a goodbye, since the time is not signed; to this node alone, so that the node does not hear of it.
    *
    * @param from who has sent it, and by which interface it came.
    */
@@ -142,12 +142,12 @@ export class Neighbourhood {
     for (const peerId of this.#entries.keys()) this.#forget(peerId);
   }
 
-  /** Returns whether it holds for a shorter time than before, and is no goodbye. */
+  /** Returns whether it holds for a shorter time than before. */
   #renew(entry: Entry, ttl: number, interfaceName: string): boolean {
     const soonest = Math.min(entry.expiresAt, this.config.now() + GOODBYE_MS);
     // Whoever repeats it with a shorter time has not signed that, and takes nothing from the node before it can say otherwise.
     const expiresAt = ttl === 0 ? soonest : Math.max(soonest, this.#expiryOf(ttl));
-    const isShorter = ttl > 0 && expiresAt < entry.expiresAt;
+    const isShorter = expiresAt < entry.expiresAt;
     if (entry.by.has(interfaceName)) {
       entry.expiresAt = expiresAt;
       return isShorter;

@@ -244,8 +244,10 @@ describe('Discovery on the local network', () => {
   it('asks for a node of which only it hears such a copy', () => {
     const [alice, bob] = [network.host().come(), network.host().come()];
     network.pass(10 * SECOND_MS);
-    network.injectTo(alice, { answers: [txtOf(bob.identity, bob.texts(START), 1)] });
-    seesFor(10, alice, bob);
+    for (const ttl of [1, 0]) {
+      network.injectTo(alice, { answers: [txtOf(bob.identity, bob.texts(START), ttl)] });
+      seesFor(10, alice, bob);
+    }
   });
 
   it('forgets nobody while somebody asks this node alone, again and again', () => {
