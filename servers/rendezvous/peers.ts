@@ -90,6 +90,7 @@ export function handleNotice(text: string, session: ServerSession): void {
   if (by === undefined) session.dropStray('notice');
   else if (family === String(session.family)) {
     session.isReplaced = true;
+    leaveTopics(session);
     session.refuse('replaced', formatReplaced(by));
   }
 }

@@ -72,10 +72,14 @@ export function leaveTopic(topic: string, peerId: PeerId, session: ServerSession
   );
 }
 
-/** A session is at its end: what it has listed goes. */
+/**
+ * A session is at its end, or a newer one of its key takes its place: what it has listed goes, before the newer one lists anything. A node joins
+ * anew by each session, and what it does not join any more is not to be listed for ten minutes.
+ */
 export function leaveTopics(session: ServerSession): void {
-  const { topics, peerId, family, isReplaced } = session;
-  if (peerId === undefined || isReplaced) return;
+  const { topics, peerId, family } = session;
+  if (peerId === undefined) return;
+  session.topics = undefined;
   for (const topic of topics ?? []) session.forget('topics', memberKey(topic, peerId, family));
 }
 

@@ -195,15 +195,19 @@ describe('Topics at the rendezvous server', () => {
     expect(await bob.others(CHESS)).toHaveSize(1);
   });
 
-  it('goes on listing a node whose newer session has taken over', async () => {
+  it('goes on listing a node whose newer session has taken over, under what that one has joined', async () => {
     const server = await lab.server();
     const identity = createIdentity();
     const before = await memberOf(server, undefined, identity);
     await before.join(CHESS);
+    await before.join(GO);
     const after = await memberOf(server, undefined, identity);
     await after.join(CHESS);
     await before.client.closed();
-    expect(await (await memberOf(server)).others(CHESS)).toHaveSize(1);
+    const other = await memberOf(server);
+    expect(await other.others(CHESS)).toHaveSize(1);
+    // The newer one has not joined that.
+    expect(await other.others(GO)).toEqual([]);
   });
 
   it('passes over what no server can have put into the store', async () => {
