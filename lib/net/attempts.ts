@@ -108,8 +108,8 @@ export class Attempts {
       const existing = this.dependencies.peers.get(connectionKeyOf(peer));
       if (existing !== undefined) return of(existing);
       // Callers with other options do not share an attempt. If both attempts succeed, one connection results nevertheless.
-      const techniques = stages.map(({ techniques, lead }) => [
-        lead,
+      const techniques = stages.map(({ techniques, lead, leadMs }) => [
+        leadMs ?? lead,
         ...techniques.map((each) => this.#numberOf(each)),
       ]);
       const name = JSON.stringify([connectionKeyOf(peer), techniques, timeoutMs]);

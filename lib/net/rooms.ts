@@ -18,7 +18,7 @@ import type { Acceptors } from '../connection/channels/acceptors.js';
 import type { Channel } from '../connection/connection.js';
 import type { PeerConnection } from '../connection/peer-connection.js';
 import { ClosedError, reasonOf, UnavailableError } from '../errors.js';
-import { takeTurns } from '../operators/take-turns.js';
+import { takeTurns, type Turn } from '../operators/take-turns.js';
 import type { Peers } from '../peers/peers.js';
 import type { Finder } from '../rooms/discovery/finder.js';
 import type { RoomNet } from '../rooms/host.js';
@@ -37,11 +37,11 @@ const LINGER_MS = 5_000;
 /** Each technique has this long to reach a member, in milliseconds: there are others. */
 export const ROOM_DIAL_MS = 20_000;
 
-/** Members that are dialled at once: each dial is the work of a TLS handshake, and where a hundred join at once, all of them dial. */
+/** Members that one room dials at once: each dial is the work of a TLS handshake, and where a hundred join at once, all of them dial. */
 const MOST_DIALS = 3;
 
-/** So many round trips are longer than the longest head start that there is. */
-const LONGEST_LEAD = 1_000_000;
+/** The head start of each technique over the next, in milliseconds: as long as a handshake takes where a hundred others are under way. */
+const PATIENT_LEAD_MS = 5_000;
 
 /**
  * The techniques by which a member is reached, the next only when the one before has had its time. A user waits for `connect$`; here nobody
@@ -49,7 +49,7 @@ const LONGEST_LEAD = 1_000_000;
  */
 export function patiently(stagesFor: StagesFor): StagesFor {
   return (own, peer, isDialled) =>
-    stagesFor(own, peer, isDialled).map((stage) => (stage.lead === 0 ? stage : { ...stage, lead: LONGEST_LEAD }));
+    stagesFor(own, peer, isDialled).map((stage) => (stage.lead === 0 ? stage : { ...stage, leadMs: PATIENT_LEAD_MS }));
 }
 
 /** What rooms need of a running net. */
@@ -71,10 +71,9 @@ interface RoomsConfig {
 /** The rooms of a net, as they use its connections. */
 export class Rooms {
   readonly #config: RoomsConfig;
-  readonly #net: RoomNet;
+  readonly #net: Omit<RoomNet, 'connect$'>;
   /** The connections that rooms have made, as long as the application has not asked for them. */
   readonly #made = new WeakSet<PeerConnection>();
-  readonly #lanes = Array.from({ length: MOST_DIALS }, () => ({ turn: takeTurns(), waiting: 0 }));
 
   constructor(config: RoomsConfig) {
     const { runtime, peers, acceptors, own, own$, find, trace } = config;
@@ -91,7 +90,6 @@ export class Rooms {
       joined: new Set(),
       find,
       accepts: (peerId) => accepts(acceptPeer, peerId),
-      connect$: (peer) => this.#connect$(peer),
       openChannel: (connection, name) => {
         const ours = peers.get(connection.peerId);
         if (ours === undefined) throw new ClosedError('The connection has ended');
@@ -104,22 +102,18 @@ export class Rooms {
   /** See `Net.join$`. The code of rooms is loaded when the first is joined. */
   join$(join: ResolvedJoin): Observable<Room> {
     return defer(() => from(loadJoin())).pipe(
-      switchMap(({ joinRoom$ }) => joinRoom$(this.#net, join, this.#config.closing$)),
+      switchMap(({ joinRoom$ }) => {
+        // Each room has its own turns: members of one that cannot be reached keep no other waiting.
+        const inTurn = lanesOf(MOST_DIALS);
+        const connect$ = (peer: UnlV3) => inTurn(this.#dial$(peer));
+        return joinRoom$({ ...this.#net, connect$ }, join, this.#config.closing$);
+      }),
     );
   }
 
   /** The application has got a connection, which is not closed for rooms any more. */
   handedOver(connection: PeerConnection): void {
     this.#made.delete(connection);
-  }
-
-  /** Each member when it is its turn. */
-  #connect$(peer: UnlV3): Observable<PeerConnection> {
-    return defer(() => {
-      const lane = this.#lanes.reduce((free, each) => (each.waiting < free.waiting ? each : free));
-      lane.waiting++;
-      return lane.turn(this.#dial$(peer)).pipe(finalize(() => lane.waiting--));
-    });
   }
 
   #dial$(peer: UnlV3): Observable<PeerConnection> {
@@ -150,6 +144,17 @@ export class Rooms {
     });
     return channel;
   }
+}
+
+/** So many queues as one: whatever comes joins the shortest. */
+function lanesOf(count: number): Turn {
+  const lanes = Array.from({ length: count }, () => ({ turn: takeTurns(), waiting: 0 }));
+  return (source$) =>
+    defer(() => {
+      const lane = lanes.reduce((free, each) => (each.waiting < free.waiting ? each : free));
+      lane.waiting++;
+      return lane.turn(source$).pipe(finalize(() => lane.waiting--));
+    });
 }
 
 /** An application's function may throw. */

@@ -42,7 +42,7 @@ export function connectBy(stages: Stages, trace: AttemptTrace): OperatorFunction
         const run$ = (technique: Technique) => whileIn(underWay, technique, run(technique, attempt, trace));
         return headStart(
           stages.map(({ techniques }) => firstToSucceed(techniques.map(run$))),
-          stages.map(({ lead }) => leadMs(lead, attempt)),
+          stages.map((stage) => stage.leadMs ?? leadMs(stage.lead, attempt)),
           scheduler,
           mergeSuccesses,
         ).pipe(

@@ -91,6 +91,6 @@ export function isRandom(unl: Unl): boolean {
 /** The same stages without relays, for a connection that has a relayed link already. */
 export function withoutRelay(stages: Stages): Stages {
   return stages
-    .map(({ techniques, lead }) => ({ techniques: techniques.filter(({ isRelayed }) => isRelayed !== true), lead }))
+    .map((stage) => ({ ...stage, techniques: stage.techniques.filter(({ isRelayed }) => isRelayed !== true) }))
     .filter(({ techniques }) => techniques.length > 0);
 }

@@ -123,6 +123,8 @@ interface Stage {
   readonly techniques: readonly Technique[];
   /** Its head start over the next stage, in round trips between the two nodes. */
   readonly lead: number;
+  /** The same in milliseconds, whatever the round trips. Default: by {@link lead}. */
+  readonly leadMs?: number | undefined;
 }
 
 /** What is tried, best first. */

@@ -77,6 +77,27 @@ function failureOf(stagesOf: (fake: World['fake']) => readonly (readonly Techniq
 }
 
 describe('connecting', () => {
+  it('gives a stage the head start in milliseconds that it names, whatever the round trips', () => {
+    marbles(({ scheduler, cold, expectObservable, expectSubscriptions }) => {
+      const attempt = { ...attemptOf(scheduler), roundTripMs: 1 };
+      const l = linkOf('second');
+      const [first$, second$] = [cold('-------', { l }), cold('-l', { l })];
+      const stages = [first$, second$].map((source$, index) => ({
+        techniques: [
+          techniqueOf(
+            `t${index}`,
+            switchMap(() => source$),
+          ),
+        ],
+        lead: 1,
+        leadMs: 5,
+      }));
+      const is$ = of(attempt).pipe(connectBy(stages, noop));
+      expectObservable(is$).toBe('------(l|)', { l });
+      expectSubscriptions(second$.subscriptions).toBe('-----^!');
+    });
+  });
+
   it('takes the first link and unsubscribes from the others', () => {
     world(({ fake, connect$, expectObservable, expectSubscriptions }) => {
       const [a, b] = [fake('a', '-----(l|)'), fake('b', '--(l|)')];
