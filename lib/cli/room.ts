@@ -7,6 +7,7 @@ import {
   ignoreElements,
   map,
   merge,
+  noop,
   pairwise,
   startWith,
   switchMap,
@@ -17,9 +18,10 @@ import {
 } from 'rxjs';
 import { InvalidOptionError, reasonOf } from '../errors.js';
 import { createNet } from '../net.js';
+import type { Net } from '../net/interface.js';
 import type { Room, RoomMessage } from '../rooms/interface.js';
 import { cleanLine } from '../words.js';
-import { reportNode, reportReach } from './node-report.js';
+import { reportConnection, reportNode, reportReach } from './node-report.js';
 import { reporter, type Report } from './report.js';
 import { print } from './stdout.js';
 import { configOf, eachStdinLine$, runUntilInterrupted, type ReachableOptions } from './terminal.js';
@@ -40,6 +42,7 @@ export async function room(name: string, options: RoomOptions): Promise<void> {
   const net = createNet({ mode: 'direct', ...configOf(options) });
   reportNode(net, report);
   reportReach(net, report);
+  reportConnections(net, report);
   const room$ = net.join$(name, { secret, history }).pipe(
     tap(() => {
       report('joined', { room: name, peerId: net.peerId }, `joined ${cleanLine(name)} as ${net.peerId}`);
@@ -55,6 +58,20 @@ export async function room(name: string, options: RoomOptions): Promise<void> {
     ),
   );
   await runUntilInterrupted(net, room$);
+}
+
+/** Tells of the connections to members where that is told to programs: a user is told who is here. */
+function reportConnections({ connections$ }: Net, report: Report): void {
+  const start = performance.now();
+  const toPrograms: Report = (event, fields) => {
+    report(event, fields, undefined);
+  };
+  connections$.subscribe({
+    next: (connection) => {
+      reportConnection(connection, Math.round(performance.now() - start), toPrograms);
+    },
+    error: noop,
+  });
 }
 
 /** The first line of the secret's file: a secret on the command line could be seen by every user of the machine. */

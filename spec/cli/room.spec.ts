@@ -32,8 +32,13 @@ describe('rxp2p room', () => {
       const alice = room(...args);
       const bob = room(...args, '--json');
       const { peerId } = await bob.event('joined');
+      const connected = await bob.event('connected');
       const { peerId: alices } = await bob.event('here');
       await alice.until('Bob is there', (program) => program.stderr.includes('is here, 1 others are here'));
+      expect(connected).toEqual(
+        jasmine.objectContaining({ peerId: alices, direct: true, elapsedMs: jasmine.any(Number) }),
+      );
+      expect(alice.stderr).not.toContain('connected to');
       alice.type('1. e4\n');
       await bob.line(/"text":"1\. e4"/);
       const said: unknown = JSON.parse(bob.lines[0] ?? '');
