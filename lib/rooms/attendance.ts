@@ -72,9 +72,9 @@ export class Attendance {
     return [...this.#presence.records(), ...(this.#ownRecord === undefined ? [] : [this.#ownRecord])];
   }
 
-  /** A member has said something. */
-  onMessage(signed: SignedMessage, bytes: Buffer): void {
-    if (this.#note(signed, bytes)) this.#tell();
+  /** A member has said something, which has come by a neighbour. */
+  onMessage(signed: SignedMessage, bytes: Buffer, by: PeerId): void {
+    if (this.#note(signed, bytes, by)) this.#tell();
   }
 
   /**
@@ -91,7 +91,7 @@ export class Attendance {
       const signed = readMessage(bytes);
       if (!this.#presence.isNews(signed)) continue;
       if (!this.#config.isGenuine(signed, bytes)) return false;
-      hasChanged = this.#presence.here(signed, bytes) || hasChanged;
+      hasChanged = this.#presence.here(signed, bytes, from) || hasChanged;
       news.push(bytes);
     }
     if (news.length > 0) this.#config.show(news, from);
@@ -99,9 +99,9 @@ export class Attendance {
     return true;
   }
 
-  #note(signed: SignedMessage, bytes: Buffer): boolean {
+  #note(signed: SignedMessage, bytes: Buffer, by: PeerId): boolean {
     if (signed.kind === KIND.leave) return this.#presence.left(signed);
-    return signed.kind === KIND.here ? this.#presence.here(signed, bytes) : this.#presence.heard(signed);
+    return signed.kind === KIND.here ? this.#presence.here(signed, bytes, by) : this.#presence.heard(signed, by);
   }
 
   #tell(): void {

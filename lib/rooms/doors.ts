@@ -1,25 +1,32 @@
 import { randomBytes } from 'node:crypto';
 import { noop, Subscription, take } from 'rxjs';
+import { Admission } from '../bounds/admission.js';
 import { siteOf } from '../bounds/site.js';
-import type { Channel, Connection } from '../connection/connection.js';
 import { isGreater, type PeerId } from '../identity.js';
 import { Failures, type Place } from './failures.js';
 import { Entry, type EntryConfig } from './entry.js';
-import type { RoomNet } from './host.js';
+import type { RoomChannel, RoomNet } from './host.js';
 import type { Member } from './machine.js';
 import { Neighbour } from './neighbour.js';
 import type { EntryMessage } from './wire/hello.js';
 import type { WireMessage } from './wire/messages.js';
 import type { UnlV3 } from '../unl/types.js';
 
-/** Peers that are about to enter, at once. */
+/** Peers that are about to enter, at once; when there are more, one gives way of the site that has most. */
 const MOST_ENTERING = 64;
+
+const FULL = 'too many are about to enter';
 
 const FAILED = 'this peer has failed to enter too often';
 
 /** Learns of the channels to other members. */
 export interface DoorsHost {
-  onOpened(member: Member): void;
+  /**
+   * A member has entered.
+   *
+   * @param site what it is counted by where places are shared.
+   */
+  onOpened(member: Member, site: string): void;
   /** A dial has led to nobody. */
   onFailed(id: PeerId): void;
   onClosed(id: PeerId): void;
@@ -36,7 +43,7 @@ interface Entering {
 
 /** What the channels of a room need. */
 export interface DoorsConfig {
-  readonly net: RoomNet;
+  readonly net: Pick<RoomNet, 'identity' | 'runtime' | 'accepts' | 'connect$' | 'openChannel'>;
   readonly topic: Uint8Array;
   readonly channel: string;
   readonly secret: EntryConfig['secret'];
@@ -54,6 +61,7 @@ export class Doors {
   readonly #dialling = new Map<PeerId, Subscription>();
   readonly #entering = new Map<PeerId, Entering>();
   readonly #entered = new Map<PeerId, Neighbour>();
+  readonly #room = new Admission<PeerId>({ most: MOST_ENTERING });
   readonly #failures: Failures;
   #isClosed = false;
 
@@ -81,7 +89,10 @@ export class Doors {
           // Who answers a dial tries a secret as well as who opens a channel.
           if (this.#failures.areTooMany(placeOf(connection))) return;
           try {
-            this.#enter(this.#config.net.openChannel(connection, this.#config.channel), true);
+            const channel = this.#config.net.openChannel(connection, this.#config.channel);
+            // This node has chosen it: there is always room.
+            this.#room.add(shareOf(placeOf(connection)), id);
+            this.#enter(channel, true);
           } catch {
             // There are too many channels: the peer is not reached now.
           }
@@ -97,7 +108,7 @@ export class Doors {
   }
 
   /** A peer has opened a channel. */
-  accept(channel: Channel): void {
+  accept(channel: RoomChannel): void {
     const { peerId } = channel.connection;
     const other = this.#entering.get(peerId);
     const refusal = this.#refusal(channel.connection, other?.neighbour);
@@ -111,7 +122,20 @@ export class Doors {
     }
     // That the other was a guess too much shows only now.
     if (this.#failures.areTooMany(placeOf(channel.connection))) channel.reset(0, FAILED);
+    else if (!this.#admits(channel.connection)) channel.reset(0, FULL);
     else this.#enter(channel, false);
+  }
+
+  /** Whether there is room for one more who is about to enter; for one of a smaller site, one of the largest gives way. */
+  #admits(connection: RoomChannel['connection']): boolean {
+    const { isIn, gaveWay } = this.#room.admit(shareOf(placeOf(connection)), connection.peerId);
+    const entering = gaveWay === undefined ? undefined : this.#entering.get(gaveWay);
+    if (entering !== undefined) {
+      this.#endEntry(entering);
+      entering.neighbour.drop(FULL);
+      if (this.#dialling.has(entering.neighbour.id)) this.#giveUp(entering.neighbour.id);
+    }
+    return isIn;
   }
 
   send(to: PeerId, message: WireMessage): void {
@@ -145,16 +169,15 @@ export class Doors {
     this.#entered.clear();
   }
 
-  #refusal(connection: Connection, other: Neighbour | undefined): string | undefined {
+  #refusal(connection: RoomChannel['connection'], other: Neighbour | undefined): string | undefined {
     const { net } = this.#config;
     const { peerId } = connection;
     if (this.#isClosed || !net.accepts(peerId)) return 'this peer is not welcome here';
     if (this.#failures.areTooMany(placeOf(connection))) return FAILED;
-    if (other?.isOpener === true && isGreater(net.identity.peerId, peerId)) return 'another channel is used';
-    return other === undefined && this.#entering.size >= MOST_ENTERING ? 'too many are about to enter' : undefined;
+    return other?.isOpener === true && isGreater(net.identity.peerId, peerId) ? 'another channel is used' : undefined;
   }
 
-  #enter(channel: Channel, isOpener: boolean): void {
+  #enter(channel: RoomChannel, isOpener: boolean): void {
     const { net, topic, secret, self, perSecond } = this.#config;
     const { scheduler } = net.runtime;
     const peer = channel.connection.peerId;
@@ -168,19 +191,22 @@ export class Doors {
   /** A peer has not entered by this channel. What may have been a guess at the secret counts, however the channel has come to its end. */
   #endEntry({ neighbour, place }: Entering): void {
     this.#entering.delete(neighbour.id);
+    this.#room.leave(shareOf(place), neighbour.id);
     if (neighbour.mayHaveGuessed) this.#failures.note(place);
   }
 
   readonly #neighbourHost = {
     onEntered: (neighbour: Neighbour, member: Member) => {
       const { id } = neighbour;
+      const place = this.#entering.get(id)?.place ?? placeOf(neighbour.connection);
       this.#entering.delete(id);
+      this.#room.leave(shareOf(place), id);
       this.#entered.get(id)?.drop('another channel is used');
       this.#entered.set(id, neighbour);
       this.#endDial(id);
       const address = directAddressOf(neighbour.connection);
       if (address !== undefined) this.#config.host.onMet(id, address);
-      this.#config.host.onOpened(member);
+      this.#config.host.onOpened(member, shareOf(place));
     },
     onMessage: (neighbour: Neighbour, message: Exclude<WireMessage, EntryMessage>) => {
       if (this.#entered.get(neighbour.id) === neighbour) this.#config.host.onMessage(neighbour.id, message);
@@ -209,14 +235,21 @@ export class Doors {
   }
 }
 
-function placeOf(connection: Connection): Place {
+function placeOf(connection: RoomChannel['connection']): Place {
   const address = directAddressOf(connection);
   if (address === undefined) return { site: connection.peerId, isRelayed: true };
   return { site: siteOf(address), isRelayed: false };
 }
 
+/** What peers are counted by where room is shared. By relays come as many keys as one likes: they share what one site has. */
+function shareOf({ site, isRelayed }: Place): string {
+  return isRelayed ? RELAYED : site;
+}
+
+const RELAYED = 'relayed';
+
 /** The address to which a direct link leads. */
-function directAddressOf({ path$ }: Connection): string | undefined {
+function directAddressOf({ path$ }: RoomChannel['connection']): string | undefined {
   let address: string | undefined;
   path$.pipe(take(1)).subscribe({
     next: ({ direct, remote }) => {

@@ -141,7 +141,8 @@ export class Entry {
 
 const CHANNEL = Buffer.from('rxp2p room entry 1 ');
 
-const NO_DATA = new Uint8Array(0);
+/** What is said along with a share: nothing. */
+export const NO_DATA = new Uint8Array(0);
 
 function unexpected(): ProtocolError {
   return new ProtocolError('Expected a peer to enter the room, got a message out of turn');

@@ -6,6 +6,14 @@ import type { Unl, UnlV3 } from '../unl/types.js';
 import type { Finder } from './discovery/finder.js';
 import type { RoomTrace } from './steps.js';
 
+/** A channel as a room uses it. */
+export interface RoomChannel extends Pick<
+  Channel,
+  'reset' | 'close' | 'closed$' | 'drain$' | 'sendMessage' | 'eachMessage$' | 'messages$'
+> {
+  readonly connection: Pick<Connection, 'peerId' | 'path$'>;
+}
+
 /** What a room needs of its net. */
 export interface RoomNet {
   readonly identity: Identity;

@@ -1,6 +1,6 @@
 import { defer, from, Observable, switchMap, takeUntil } from 'rxjs';
 import { UnavailableError, reasonOf } from '../errors.js';
-import type { EntryConfig } from './entry.js';
+import { NO_DATA, type EntryConfig } from './entry.js';
 import type { RoomNet } from './host.js';
 import type { Room } from './interface.js';
 import type { ResolvedJoin } from './options.js';
@@ -52,8 +52,6 @@ async function keysOf({
   if (code === undefined) return { keys, secret: undefined };
   return { keys, secret: { code, cpace: (role, inputs) => new Cpace(role, inputs, NO_DATA) } };
 }
-
-const NO_DATA = new Uint8Array(0);
 
 async function loadCpace() {
   try {

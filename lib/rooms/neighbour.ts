@@ -1,9 +1,9 @@
 import { EMPTY, noop, Subscription, timer, type SchedulerLike } from 'rxjs';
 import { TokenBucket } from '../bounds/rate-limit.js';
-import type { Channel, Connection } from '../connection/connection.js';
 import { reasonOf } from '../errors.js';
 import type { PeerId } from '../identity.js';
 import type { Entry } from './entry.js';
+import type { RoomChannel } from './host.js';
 import type { Member } from './machine.js';
 import type { EntryMessage } from './wire/hello.js';
 import { decodeWireMessage, encodeWireMessage, isEntry, type WireMessage } from './wire/messages.js';
@@ -35,7 +35,7 @@ export interface NeighbourHost {
 
 /** What a channel to a peer needs. */
 export interface NeighbourConfig {
-  readonly channel: Channel;
+  readonly channel: RoomChannel;
   /** Whether this side has opened the channel. */
   readonly isOpener: boolean;
   readonly entry: Entry;
@@ -69,7 +69,7 @@ export class Neighbour {
     this.#bucket = new TokenBucket({ perSecond, burst: 4 * perSecond, now: () => scheduler.now() });
   }
 
-  get connection(): Connection {
+  get connection(): RoomChannel['connection'] {
     return this.#config.channel.connection;
   }
 

@@ -1,3 +1,4 @@
+import { Admission } from '../bounds/admission.js';
 import { ByAge } from '../bounds/by-age.js';
 import type { PeerId } from '../identity.js';
 import { KIND, type SignedMessage } from './author/message.js';
@@ -10,7 +11,7 @@ const LEAST_PERIOD_MS = 30_000;
 /** In a large one the members together say that they are there so often, in milliseconds: each costs every member a message. */
 const BETWEEN_MS = 500;
 
-/** A member is not believed that it will be silent for longer, in seconds. */
+/** A member says no longer period than this, in seconds. */
 const MOST_PERIOD_S = 3_600;
 
 /** A member that has been silent for so many of its periods is gone: it has missed two. */
@@ -25,6 +26,8 @@ const CLOCK_TOLERANCE_MS = 120_000;
 /** What a node keeps of a member. */
 interface Known {
   readonly since: number;
+  /** The neighbour by which it was heard first. */
+  readonly by: PeerId;
   heardAt: number;
   /** For how long it is believed to be there, after each message, in milliseconds. */
   keepMs: number;
@@ -36,7 +39,7 @@ interface Known {
 interface PresenceConfig {
   /** This node, which is left out. */
   readonly own: PeerId;
-  /** How many members are known at most; of more, the one that was heard the longest ago is left out. */
+  /** How many members are known at most; of more, the newest of that neighbour are left out by which most were heard. */
   readonly most: number;
   /** The time of day, in milliseconds. */
   readonly now: () => number;
@@ -49,16 +52,21 @@ export function herePayload(periodMs: number): Buffer {
   return payload;
 }
 
-/** Who is in a room, as far as this node has heard. */
+/**
+ * Who is in a room, as far as this node has heard. Keys cost nothing: a member that makes up others fills the share of the neighbour by which this node
+ * hears them, and none of those who were heard before, or by other neighbours.
+ */
 export class Presence {
   readonly #config: PresenceConfig;
   /** Those that were heard the longest ago first. */
   readonly #known = new ByAge<PeerId, Known>();
+  readonly #room: Admission<PeerId>;
   /** The last messages of members that have left. */
   readonly #gone = new ByAge<PeerId, SignedMessage>();
 
   constructor(config: PresenceConfig) {
     this.#config = config;
+    this.#room = new Admission({ most: config.most });
   }
 
   /** How long a member waits until it says again that it is there, in milliseconds. */
@@ -71,27 +79,33 @@ export class Presence {
     return [...this.#known].map(([peerId, { since, heardAt }]) => ({ peerId, since, heardAt }));
   }
 
-  /** A member has said anything. Returns whether it is a new one. */
-  heard(signed: SignedMessage): boolean {
-    const { own, most, now } = this.#config;
+  /** A member has said anything, which has come by a neighbour. Returns whether it is a new one. */
+  heard(signed: SignedMessage, by: PeerId): boolean {
+    const { own, now } = this.#config;
     const peerId = signed.author;
     if (peerId === own || !isLater(signed, this.#gone.get(peerId))) return false;
-    this.#gone.delete(peerId);
     const known = this.#known.get(peerId);
-    const entry = known ?? { since: now(), heardAt: now(), keepMs: PERIODS * this.periodMs, record: undefined };
+    if (known === undefined && !this.#admits(peerId, by)) return false;
+    this.#gone.delete(peerId);
+    const entry = known ?? { since: now(), by, heardAt: now(), keepMs: PERIODS * this.periodMs, record: undefined };
     entry.heardAt = now();
     this.#known.add(peerId, entry);
-    this.#known.keep(most);
     return known === undefined;
   }
 
+  #admits(peerId: PeerId, by: PeerId): boolean {
+    const { isIn, gaveWay } = this.#room.admit(by, peerId);
+    if (gaveWay !== undefined) this.#known.delete(gaveWay);
+    return isIn;
+  }
+
   /** A member has said that it is there. Returns whether it is a new one. The record is one that others may be shown. */
-  here(signed: SignedMessage, bytes: Buffer): boolean {
-    const isNew = this.heard(signed);
+  here(signed: SignedMessage, bytes: Buffer, by: PeerId): boolean {
+    const isNew = this.heard(signed, by);
     const entry = this.#known.get(signed.author);
     if (entry === undefined || !isLater(signed, entry.record?.signed)) return isNew;
     entry.record = { signed, bytes };
-    entry.keepMs = PERIODS * periodOf(signed);
+    entry.keepMs = PERIODS * this.#periodOf(signed);
     return isNew;
   }
 
@@ -99,7 +113,7 @@ export class Presence {
   isNews(signed: SignedMessage): boolean {
     const { own, now } = this.#config;
     const { author, at, kind } = signed;
-    if (author === own || kind !== KIND.here || at + PERIODS * periodOf(signed) + CLOCK_TOLERANCE_MS < now())
+    if (author === own || kind !== KIND.here || at + PERIODS * this.#periodOf(signed) + CLOCK_TOLERANCE_MS < now())
       return false;
     return isLater(signed, this.#known.get(author)?.record?.signed) && isLater(signed, this.#gone.get(author));
   }
@@ -110,15 +124,29 @@ export class Presence {
     if (!isLater(signed, record?.signed)) return false;
     this.#gone.add(signed.author, signed);
     this.#gone.keep(MOST_GONE);
-    return this.#known.delete(signed.author);
+    return this.#forget(signed.author);
   }
 
   /** Leaves out those that have been silent for too long. Returns whether there were any. */
   expire(): boolean {
     const now = this.#config.now();
     const gone = [...this.#known].filter(([, { heardAt, keepMs }]) => heardAt + keepMs < now);
-    for (const [peerId] of gone) this.#known.delete(peerId);
+    for (const [peerId] of gone) this.#forget(peerId);
     return gone.length > 0;
+  }
+
+  #forget(peerId: PeerId): boolean {
+    const known = this.#known.get(peerId);
+    if (known === undefined) return false;
+    this.#room.leave(known.by, peerId);
+    return this.#known.delete(peerId);
+  }
+
+  /** How long a member is silent at most, as it says, in milliseconds: no longer than one that knows as many members as it may. */
+  #periodOf({ payload }: SignedMessage): number {
+    const seconds = payload.length < 2 ? 0 : payload.readUInt16BE(0);
+    const mostMs = Math.min(MOST_PERIOD_S * 1_000, this.#config.most * BETWEEN_MS);
+    return Math.max(LEAST_PERIOD_MS, Math.min(mostMs, seconds * 1_000));
   }
 
   /** What members have last said of their being there, those that were heard last, to be shown to a newcomer: a few messages' full. */
@@ -126,12 +154,6 @@ export class Presence {
     const all = [...this.#known].flatMap(([, { record }]) => (record === undefined ? [] : [record.bytes]));
     return all.slice(-most);
   }
-}
-
-/** How long a member is silent at most, as it says, in milliseconds. */
-function periodOf({ payload }: SignedMessage): number {
-  const seconds = payload.length < 2 ? 0 : payload.readUInt16BE(0);
-  return Math.max(LEAST_PERIOD_MS, Math.min(MOST_PERIOD_S, seconds) * 1_000);
 }
 
 /** Whether a message was signed after another. */

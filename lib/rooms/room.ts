@@ -175,8 +175,8 @@ export class RunningRoom implements Room, DoorsHost {
   }
 
   /** See {@link DoorsHost}. */
-  onOpened(member: Member): void {
-    this.#handle({ type: 'opened', member });
+  onOpened(member: Member, site: string): void {
+    this.#handle({ type: 'opened', member, site });
   }
 
   /** See {@link DoorsHost}. */
@@ -315,13 +315,13 @@ export class RunningRoom implements Room, DoorsHost {
 
   #deliver(
     signed: SignedMessage,
-    { message, hops, isPast }: Extract<GossipOutput, { readonly type: 'deliver' }>,
+    { from, message, hops, isPast }: Extract<GossipOutput, { readonly type: 'deliver' }>,
   ): void {
     const pass = () => {
       if (isContent(signed)) this.#messages.next(contentOf(signed, hops, isPast));
     };
     // Of the past nobody knows whether its author is still there.
-    if (!isPast) this.#attendance.onMessage(signed, bufferOf(message.bytes));
+    if (!isPast) this.#attendance.onMessage(signed, bufferOf(message.bytes), from);
     if (this.#order === undefined || isPast) pass();
     else this.#order.add(signed, pass);
   }

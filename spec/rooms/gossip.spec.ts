@@ -31,7 +31,7 @@ describe('Both machines of a room', () => {
     const outputs = gossip.handle({ type: 'received', from: 'a', message: { type: 'gossip', message, round: 1 } }, 0);
     expect(outputs).toEqual([{ type: 'check', from: 'a', message, isPast: false }]);
     expect(gossip.handle({ type: 'checked', id: '1', from: 'a', verdict: 'accept' }, 0)).toEqual([
-      { type: 'deliver', message, hops: 1, isPast: false },
+      { type: 'deliver', from: 'a', message, hops: 1, isPast: false },
     ]);
   });
 

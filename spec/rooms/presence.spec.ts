@@ -9,23 +9,31 @@ interface RecordFields {
   readonly kind?: number;
   readonly at?: number;
   readonly stream?: string;
+  /** The neighbour by which it comes. */
+  readonly by?: string;
 }
 
 describe('Who is in a room', () => {
   const [own, alice, bob] = [createIdentity(), createIdentity(), createIdentity()];
   let now = 1_000_000;
-  let presence = new Presence({ own: own.peerId, most: 3, now: () => now });
+  let presence = new Presence({ own: own.peerId, most: 200, now: () => now });
 
   beforeEach(() => {
     now = 1_000_000;
-    presence = new Presence({ own: own.peerId, most: 3, now: () => now });
+    presence = new Presence({ own: own.peerId, most: 200, now: () => now });
   });
 
   /** What a member says of its being there. */
   function record(of: Identity, number: number, fields: RecordFields = {}) {
-    const { periodMs = 30_000, kind = KIND.here, at = now, stream = streamOf(1, Buffer.of(0, 0)) } = fields;
+    const {
+      periodMs = 30_000,
+      kind = KIND.here,
+      at = now,
+      stream = streamOf(1, Buffer.of(0, 0)),
+      by = 'neighbour',
+    } = fields;
     const bytes = signedBy(of, { kind, number, at, stream, payload: herePayload(periodMs) });
-    return [readMessage(bytes), bytes] as const;
+    return [readMessage(bytes), bytes, by] as const;
   }
 
   const members = () => presence.members.map(({ peerId }) => peerId);
@@ -33,7 +41,7 @@ describe('Who is in a room', () => {
   it('is whoever has said anything, but for this node', () => {
     expect(presence.here(...record(alice, 1))).toBeTrue();
     expect(presence.here(...record(alice, 2))).toBeFalse();
-    expect(presence.heard(record(bob, 1)[0])).toBeTrue();
+    expect(presence.heard(record(bob, 1)[0], 'neighbour')).toBeTrue();
     expect(presence.here(...record(own, 1))).toBeFalse();
     expect(members()).toEqual([alice.peerId, bob.peerId]);
   });
@@ -63,7 +71,7 @@ describe('Who is in a room', () => {
   it('is no longer who has left, whatever of before comes later, until it is back', () => {
     presence.here(...record(alice, 1));
     expect(presence.left(record(alice, 3, { kind: KIND.leave })[0])).toBeTrue();
-    expect(presence.heard(record(alice, 2)[0])).toBeFalse();
+    expect(presence.heard(record(alice, 2)[0], 'neighbour')).toBeFalse();
     expect(presence.isNews(record(alice, 2)[0])).toBeFalse();
     expect(presence.here(...record(alice, 2))).toBeFalse();
     expect(members()).toEqual([]);
@@ -75,7 +83,7 @@ describe('Who is in a room', () => {
   it('is shown to others by the latest record of each, and by no old one', () => {
     presence.here(...record(alice, 1));
     const [latest, bytes] = record(alice, 2);
-    presence.here(latest, bytes);
+    presence.here(latest, bytes, 'neighbour');
     expect(presence.isNews(record(alice, 1)[0])).toBeFalse();
     expect(presence.isNews(latest)).toBeFalse();
     expect(presence.isNews(record(alice, 3)[0])).toBeTrue();
@@ -85,10 +93,21 @@ describe('Who is in a room', () => {
     expect(presence.records()).toEqual([bytes]);
   });
 
-  it('is known up to a number, those who were heard last', () => {
-    const all = Array.from({ length: 4 }, createIdentity);
-    for (const each of all) presence.here(...record(each, 1));
-    expect(members()).toEqual(all.slice(1).map(({ peerId }) => peerId));
+  it('is known up to a number, shared by the neighbours by which they are heard: nobody fills it with members that he makes up', () => {
+    const [first, fake, other, late] = [createIdentity(), createIdentity(), createIdentity(), createIdentity()];
+    presence = new Presence({ own: own.peerId, most: 3, now: () => now });
+    presence.here(...record(first, 1, { by: 'mallory' }));
+    for (const each of [fake, ...Array.from({ length: 20 }, createIdentity)])
+      presence.here(...record(each, 1, { by: 'mallory' }));
+    expect(members().slice(0, 2)).toEqual([first.peerId, fake.peerId]);
+    expect(members()).toHaveSize(3);
+    expect(presence.here(...record(other, 1, { by: 'friend' }))).toBeTrue();
+    expect(presence.here(...record(late, 1, { by: 'mallory' }))).toBeFalse();
+    expect(members()).toEqual([first.peerId, fake.peerId, other.peerId]);
     expect(presence.periodMs).toBe(30_000);
+    // Who has gone leaves its place.
+    now += 75_001;
+    presence.expire();
+    expect(presence.here(...record(late, 1, { by: 'mallory' }))).toBeTrue();
   });
 });

@@ -175,7 +175,7 @@ class Plumtree implements Broadcast {
 
   #accepted(from: Neighbour, message: Carried, round: number, others: readonly Candidate[]): void {
     this.#kept.add(message, round);
-    this.#out.push({ type: 'deliver', message, hops: round, isPast: round === PAST });
+    this.#out.push({ type: 'deliver', from: from.id, message, hops: round, isPast: round === PAST });
     const announcers = this.#missing.found(message.id);
     if (round === PAST) return;
     if (from.failures > 0) from.failures--;

@@ -35,6 +35,8 @@ export type BroadcastOutput =
   /** A message for the application, which was accepted. This node's own are not delivered to it. */
   | {
       readonly type: 'deliver';
+      /** The neighbour by which it has come. */
+      readonly from: PeerId;
       readonly message: Carried;
       /** Hops that it has made, as its way says: 1 from its author; 0 where it was there before this node came. */
       readonly hops: number;

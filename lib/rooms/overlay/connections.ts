@@ -8,6 +8,7 @@ import { DISCOVERY, PassiveView, STRANGERS } from './passive-view.js';
 import { Peer, PeerLimits, type PeerRates, type Purpose } from './peer.js';
 import { Peers } from './peers.js';
 import { Shunned } from './shunned.js';
+import { ofGreediest } from './sites.js';
 
 /** HyParView §5.1: log10(10,000) + 1, and six times as many. */
 const ACTIVE_VIEW = 5;
@@ -140,7 +141,7 @@ export class Connections {
     if (from.mayBring() && this.peers.count('dialling') < MAX_DIALS) this.dial(member, 'welcome');
   }
 
-  opened(member: Member): void {
+  opened(member: Member, site: string): void {
     const { id } = member;
     if (id === this.self.id || this.#shunned.has(id, this.now)) {
       this.#out.push({ type: 'close', id });
@@ -149,6 +150,7 @@ export class Connections {
     const peer = this.peers.get(id);
     if (peer?.state === 'dialling') {
       peer.member = member;
+      peer.site = site;
       this.#lastFailed = false;
       this.#ask(peer);
       return;
@@ -156,9 +158,12 @@ export class Connections {
     // A channel in the place of an older one.
     if (peer !== undefined) this.#drop(peer);
     else this.passive.take(id);
-    const oldest = this.peers.count('waiting') < MAX_WAITING ? undefined : this.peers.first('waiting');
+    const waiting = this.peers.count('waiting') < MAX_WAITING ? [] : this.peers.all('waiting');
+    const [oldest] = ofGreediest(waiting, site);
     if (oldest !== undefined) this.end(oldest);
-    this.peers.add(new Peer(member, peer?.by ?? STRANGERS, 'waiting', this.now, 'fill', 0, this.#limitsOf(id)));
+    const newcomer = new Peer(member, peer?.by ?? STRANGERS, 'waiting', this.now, 'fill', 0, this.#limitsOf(id));
+    newcomer.site = site;
+    this.peers.add(newcomer);
   }
 
   /** Asks a peer that has been dialled to become a neighbour. */
@@ -201,7 +206,7 @@ export class Connections {
 
   #accept(peer: Peer): void {
     const isMixing = peer.purpose === 'mix' && this.isWhole;
-    const leaving = isMixing || !this.#hasPlaceFor(peer) ? this.#anyToPart() : undefined;
+    const leaving = isMixing || !this.#hasPlaceFor(peer) ? this.#anyToPart(peer.site) : undefined;
     if (leaving !== undefined) this.#part(leaving);
     this.peers.activate(peer, this.now);
     this.#hasBeenIn = true;
@@ -210,13 +215,13 @@ export class Connections {
   }
 
   /**
-   * A neighbour that gives way, at random. Anybody can dial this node, with as many keys as it likes: half of the places stay with those
-   * that this node has dialled.
+   * A neighbour that gives way to one of a site: at random of the site that has most places. Anybody can dial this node, with as many keys as it
+   * likes: half of the places stay with those that this node has dialled, and one site puts out no more than one of another's.
    */
-  #anyToPart(): Peer | undefined {
+  #anyToPart(site: string): Peer | undefined {
     const { active, random } = this.peers;
     const others = active.filter(({ wasDialled }) => !wasDialled);
-    const choice = 2 * (active.length - others.length) > this.#target ? active : others;
+    const choice = ofGreediest(2 * (active.length - others.length) > this.#target ? active : others, site);
     return choice[Math.floor(random() * choice.length)];
   }
 

@@ -7,7 +7,12 @@ export type OverlayInput =
   /** Discovery has found members: hearsay. */
   | { readonly type: 'found'; readonly members: readonly Member[] }
   /** The room's channel with this peer is open, and both have said hello. It was asked for by a `dial`, or the peer has opened it. */
-  | { readonly type: 'opened'; readonly member: Member }
+  | {
+      readonly type: 'opened';
+      readonly member: Member;
+      /** What the peer is counted by where places are shared: where it comes from. Default: each by itself. */
+      readonly site?: string | undefined;
+    }
   /** A dial did not succeed. Each `dial` is followed by `opened` or `failed`. */
   | { readonly type: 'failed'; readonly id: PeerId }
   /** The channel with this peer has ended. */

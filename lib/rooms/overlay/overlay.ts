@@ -89,7 +89,7 @@ class HyParView implements Overlay {
         this.#found(input.members);
         break;
       case 'opened':
-        this.#connections.opened(input.member);
+        this.#connections.opened(input.member, input.site ?? input.member.id);
         break;
       case 'failed':
         this.#connections.failed(input.id);

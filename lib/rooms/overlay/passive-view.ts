@@ -5,7 +5,7 @@ import type { Member, Random } from '../machine.js';
 export interface Entry {
   member: Member;
   /** Who has brought it: a neighbour, or one of {@link DISCOVERY} and {@link STRANGERS}. */
-  readonly by: string;
+  by: string;
   /** Dials that did not succeed. */
   failures: number;
   /** It is not dialled before this time. */
@@ -20,7 +20,8 @@ export const STRANGERS = 'strangers';
 
 /**
  * The passive view: members that are not neighbours, so that there is somebody to turn to when a neighbour goes. Every entry is hearsay.
- * When it is full, whoever has brought most gives way: one neighbour that lies fills its share and no more.
+ * When it is full, whoever has brought most gives way: one neighbour that lies fills its share and no more. What discovery has seen counts for
+ * more than what members say: half of the places are kept for it, and no hearsay takes the place of its locators.
  */
 export class PassiveView {
   readonly #entries: Entry[] = [];
@@ -44,18 +45,29 @@ export class PassiveView {
     return this.#places.has(id);
   }
 
-  /** Adds a member, or takes its newer locator if it comes from the same side: others could have it dialled somewhere else. */
+  /**
+   * Adds a member, or takes its newer locator if it comes from the same side, or from discovery: others could have it dialled somewhere else.
+   */
   add(member: Member, by: string, rest?: Pick<Entry, 'failures' | 'restUntil'>): void {
     const place = this.#places.get(member.id);
     const known = place === undefined ? undefined : this.#entries[place];
     if (known !== undefined) {
-      if (known.by === by) known.member = member;
+      if (known.by !== by && by !== DISCOVERY) return;
+      known.member = member;
+      this.#count(known.by, -1);
+      this.#count((known.by = by), 1);
       return;
     }
     if (this.#entries.length >= this.capacity) this.#giveWay(by);
     this.#places.set(member.id, this.#entries.length);
     this.#entries.push({ member, by, failures: rest?.failures ?? 0, restUntil: rest?.restUntil ?? 0 });
-    this.#broughtBy.set(by, (this.#broughtBy.get(by) ?? 0) + 1);
+    this.#count(by, 1);
+  }
+
+  #count(by: string, more: number): void {
+    const count = (this.#broughtBy.get(by) ?? 0) + more;
+    if (count <= 0) this.#broughtBy.delete(by);
+    else this.#broughtBy.set(by, count);
   }
 
   /** Removes a member, and returns what was known of it. */
@@ -69,9 +81,7 @@ export class PassiveView {
       this.#places.set(last.member.id, place);
     }
     this.#places.delete(id);
-    const left = (this.#broughtBy.get(entry.by) ?? 1) - 1;
-    if (left === 0) this.#broughtBy.delete(entry.by);
-    else this.#broughtBy.set(entry.by, left);
+    this.#count(entry.by, -1);
     return entry;
   }
 
@@ -110,9 +120,9 @@ export class PassiveView {
   /** Removes one of whoever has brought most; at a tie, of the newcomer's bringer. */
   #giveWay(by: string): void {
     let most = by;
-    let count = this.#broughtBy.get(by) ?? 0;
+    let count = this.#isAssured(by) ? 0 : (this.#broughtBy.get(by) ?? 0);
     for (const [bringer, its] of this.#broughtBy) {
-      if (its <= count) continue;
+      if (its <= count || this.#isAssured(bringer)) continue;
       most = bringer;
       count = its;
     }
@@ -123,5 +133,10 @@ export class PassiveView {
       this.take(entry.member.id);
       return;
     }
+  }
+
+  /** Whether what somebody has brought gives way to nothing: what discovery has seen, up to half of the places. */
+  #isAssured(by: string): boolean {
+    return by === DISCOVERY && 2 * (this.#broughtBy.get(by) ?? 0) <= this.capacity;
   }
 }

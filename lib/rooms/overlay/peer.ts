@@ -49,6 +49,8 @@ export class Peer {
   since: number;
   /** Whether this node has chosen it. Otherwise it has dialled this node. */
   readonly wasDialled: boolean;
+  /** What it is counted by where places are shared, once there is a channel. */
+  site = '';
   /** Whether far more came of it than is read. */
   isFlooding = false;
   /** Whether its join has been passed on. */

@@ -51,10 +51,9 @@ export class Peers {
     this.#active.length = 0;
   }
 
-  /** Whichever has been in this state for longest. */
-  first(state: PeerState): Peer | undefined {
-    for (const peer of this.#all.values()) if (peer.state === state) return peer;
-    return undefined;
+  /** Those in this state, the oldest first. */
+  all(state: PeerState): readonly Peer[] {
+    return [...this.#all.values()].filter((peer) => peer.state === state);
   }
 
   count(state: PeerState): number {

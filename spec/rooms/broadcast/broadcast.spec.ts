@@ -50,7 +50,7 @@ describe('The broadcast', () => {
   it('delivers a message once, passes it on with one hop more, and asks for it no more by a second way', () => {
     const { hear } = broadcastWith(['a', 'b', 'c']);
     expect(hear('a', gossip('1', 4))).toEqual([
-      { type: 'deliver', message: carried('1'), hops: 4, isPast: false },
+      { type: 'deliver', from: 'a', message: carried('1'), hops: 4, isPast: false },
       { type: 'send', to: 'b', message: gossip('1', 5) },
       { type: 'send', to: 'c', message: gossip('1', 5) },
     ]);
@@ -229,7 +229,9 @@ describe('The broadcast', () => {
     const { up, hear } = broadcastWith(['a', 'b'], { history: 2 });
     expect(sends(up)).toEqual(['history to a', 'history to b']);
     const past = (id: string, left: number): BroadcastMessage => ({ type: 'past', message: carried(id), left });
-    expect(hear('a', past('1', 1))).toEqual([{ type: 'deliver', message: carried('1'), hops: 0, isPast: true }]);
+    expect(hear('a', past('1', 1))).toEqual([
+      { type: 'deliver', from: 'a', message: carried('1'), hops: 0, isPast: true },
+    ]);
     expect(hear('b', past('1', 1))).toEqual([]);
     expect(delivered(hear('a', past('2', 0)))).toEqual(['2']);
     expect(hear('a', past('3', 0))).toEqual([]);

@@ -111,6 +111,54 @@ describe('The overlay', () => {
     expect(left.filter((id) => chosen.includes(id)).length).toBeGreaterThanOrEqual(2);
   });
 
+  it('has one site put out no more than one of another, however many keys it has', () => {
+    const overlay = overlayOf({ activeView: 4 });
+    for (const id of ['a', 'b', 'c', 'd', 'e']) meet(overlay, member(id));
+    for (let i = 0; i < 200; i++) {
+      const now = i * 1_000;
+      overlay.handle({ type: 'opened', member: member(`s${i}`), site: '45.45.45.1' }, now);
+      overlay.handle({ type: 'received', from: `s${i}`, message: { type: 'join' } }, now);
+    }
+    const left = idsOf(overlay.neighbours);
+    expect(left).toContain('s199');
+    expect(left.filter((id) => !id.startsWith('s'))).toHaveSize(4);
+  });
+
+  it('has one of the site give way that has most, of those that have not said what they want', () => {
+    const overlay = overlayOf();
+    overlay.handle({ type: 'opened', member: member('honest') }, 0);
+    const closed = Array.from({ length: 40 }, (_, i) =>
+      overlay.handle({ type: 'opened', member: member(`s${i}`), site: '45.45.45.1' }, i),
+    ).flatMap((outputs) => outputs.flatMap((output) => (output.type === 'close' ? [output.id] : [])));
+    expect(closed).toEqual(Array.from({ length: 9 }, (_, i) => `s${i}`));
+  });
+
+  it('keeps the locators that discovery has seen, and takes them in the place of hearsay', () => {
+    const overlay = overlayOf({ activeView: 1 });
+    meet(overlay, member('a'));
+    const known = (unl: string): Member => ({ ...member('x'), unl });
+    const shuffle = (members: readonly Member[], nonce: number): OverlayMessage => ({
+      type: 'shuffle',
+      nonce,
+      ttl: 1,
+      members,
+    });
+    overlay.handle({ type: 'received', from: 'a', message: shuffle([known('hearsay')], 1) }, 0);
+    expect(overlay.known).toEqual([known('hearsay')]);
+    overlay.handle({ type: 'found', members: [member('other')] }, 0);
+    overlay.handle({ type: 'found', members: [known('seen')] }, 0);
+    expect(overlay.known).toContain(known('seen'));
+    for (let nonce = 2; nonce < 10; nonce++) {
+      const members = Array.from({ length: 7 }, (_, i) => member(`y${nonce}-${i}`));
+      overlay.handle(
+        { type: 'received', from: 'a', message: shuffle([known('lie'), ...members], nonce) },
+        nonce * 10_000,
+      );
+    }
+    expect(overlay.known).toHaveSize(6);
+    expect(overlay.known).toContain(known('seen'));
+  });
+
   it('takes more of those that cannot be dialled, if it can be dialled itself', () => {
     const taken = (self: Member) => {
       const overlay = overlayOf({ self });
