@@ -74,7 +74,9 @@ export function diallerOf(text: string, options: DialOptions, report: Report): D
       switchMap(({ unl, peerId }) => {
         start = Date.now();
         doing = 'connecting to the peer';
-        report('connecting', { peerId, self: net.peerId }, undefined);
+        // Who keeps a key is let in by it somewhere: by `expose --allow`.
+        const words = options.key === undefined ? undefined : `this node's peer id is ${net.peerId}`;
+        report('connecting', { peerId, self: net.peerId }, words);
         return net.connect$(unl, connectOptions);
       }),
       tap((connection) => {

@@ -45,7 +45,7 @@ export async function expose(texts: readonly string[], options: ExposeOptions): 
     async (unl) => {
       await print(unl);
       const services = targets.map(({ number, name }) => `\n  ${number}: ${name}`).join('');
-      report('ready', { unl, peerId: net.peerId, targets }, `for the peer: rxp2p forward ${unl}, for${services}`);
+      report('ready', { unl, peerId: net.peerId, targets }, `for the peer: rxp2p forward ${unl}\nservices:${services}`);
     },
     report,
   );

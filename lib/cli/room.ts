@@ -119,7 +119,11 @@ function presence$({ members$ }: Room, report: Report): Observable<never> {
     switchMap(([before, after]) => {
       const tell = (event: string, words: string) => (peerId: string) => {
         const others = after.length;
-        report(event, { peerId, others }, `${peerId.slice(0, SHOWN)} ${words}, ${others} others are here`);
+        report(
+          event,
+          { peerId, others },
+          `${peerId.slice(0, SHOWN)} ${words}, ${others} ${others === 1 ? 'other is' : 'others are'} here`,
+        );
       };
       after.filter((peerId) => !before.includes(peerId)).forEach(tell('here', 'is here'));
       before.filter((peerId) => !after.includes(peerId)).forEach(tell('left', 'has left'));

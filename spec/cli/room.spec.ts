@@ -34,7 +34,7 @@ describe('rxp2p room', () => {
       const { peerId } = await bob.event('joined');
       const connected = await bob.event('connected');
       const { peerId: alices } = await bob.event('here');
-      await alice.until('Bob is there', (program) => program.stderr.includes('is here, 1 others are here'));
+      await alice.until('Bob is there', (program) => program.stderr.includes('is here, 1 other is here'));
       expect(connected).toEqual(
         jasmine.objectContaining({ peerId: alices, direct: true, elapsedMs: jasmine.any(Number) }),
       );
@@ -64,7 +64,7 @@ describe('rxp2p room', () => {
       await first.until('nobody is there', ({ stderr }) => stderr.includes('nobody else is here yet'));
       await second.event('alone');
       room('chess', '--rendezvous', address);
-      await first.until('somebody comes', ({ stderr }) => stderr.includes('is here, 1 others are here'));
+      await first.until('somebody comes', ({ stderr }) => stderr.includes('is here, 1 other is here'));
     },
     COMMAND_LIMIT_MS,
   );

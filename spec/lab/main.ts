@@ -26,6 +26,7 @@ import { DEFAULT_PATH, describeWire, type PathConfig } from './path.js';
 import { renderPicture, SMALL, WHOLE } from './picture.js';
 import type { Pair } from './plan.js';
 import { missingPrerequisites } from './prerequisites.js';
+import { RECORDED_REPORT_NAMES, recordReport } from './recorded-reports.js';
 import { recordDoctor, recordTransfer } from './recording.js';
 import { Run } from './run.js';
 import { check$, describeReport, type Report } from './self-check.js';
@@ -36,6 +37,13 @@ import { describePair, insertTable, renderTable } from './table.js';
 import { isTrouble, LOAD, transfer, TROUBLES, type Transfer, type TroubleName } from './transfer.js';
 
 const EXIT_FAILED = 1;
+
+/** What `record` makes, by file. */
+const RECORDINGS: Readonly<Record<string, (run: Run) => Promise<string>>> = {
+  'doctor.svg': recordDoctor,
+  'transfer.svg': recordTransfer,
+  ...Object.fromEntries(RECORDED_REPORT_NAMES.map((name) => [name, (run: Run) => recordReport(run, name)])),
+};
 
 interface PathOptions {
   readonly delay: number;
@@ -248,12 +256,15 @@ const main = async (argv: readonly string[]): Promise<void> => {
 
   program
     .command('record')
-    .description('run rxp2p doctor, send and receive behind home routers, and draw what their terminals show')
-    .requiredOption('--docs <folder>', 'write the pictures into recordings/ there')
-    .action(async ({ docs }: { docs: string }) => {
+    .description(
+      'run rxp2p doctor, send and receive behind home routers, and draw what their terminals show; have connect write reports',
+    )
+    .option('--only <files...>', `some of ${Object.keys(RECORDINGS).join(', ')}`, Object.keys(RECORDINGS))
+    .requiredOption('--docs <folder>', 'write the files into recordings/ there')
+    .action(async ({ docs, only }: { docs: string; only: string[] }) => {
       await withRun(async (run) => {
-        writeFileSync(join(docs, 'recordings', 'doctor.svg'), await recordDoctor(run));
-        writeFileSync(join(docs, 'recordings', 'transfer.svg'), await recordTransfer(run));
+        for (const [name, record] of Object.entries(RECORDINGS))
+          if (only.includes(name)) writeFileSync(join(docs, 'recordings', name), await record(run));
       });
     });
 

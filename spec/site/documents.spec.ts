@@ -1,6 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { drawSequence, inWords } from '../../docs/site/build/diagram.js';
+import { createNeeds } from '../../docs/site/build/imports.js';
 import { linksBetween, wayTo } from '../../docs/site/build/links.js';
 import { anchorOf, markdownRenderer } from '../../docs/site/build/markdown.js';
 import { urlOf, type Page } from '../../docs/site/build/pages.js';
@@ -41,6 +43,29 @@ describe('A document as a page of the site', () => {
     expect(urlOf('docs/security.md')).not.toBe(urlOf('SECURITY.md'));
     expect(urlOf('CHANGELOG.md')).toBe('changelog.html');
     expect(wayTo('protocol/link.html', 'index.html')).toBe('../index.html');
+  });
+
+  it('tells what a piece of code needs that it does not say itself', () => {
+    const needs = createNeeds(fileURLToPath(new URL('../../..', import.meta.url)));
+    expect(
+      needs(
+        'const { take } = x;\nnet.connect$(unl).pipe(map((of: Channel) => of.of)).subscribe(serve$, { of: appendFile });',
+      ),
+    ).toEqual({
+      imports: [
+        "import { type Channel } from 'rxp2p';",
+        "import { serve$ } from 'rxp2p/servers';",
+        "import { map } from 'rxjs';",
+        "import { appendFile } from 'node:fs/promises';",
+      ],
+      things: ['net', 'unl'],
+    });
+    expect(
+      needs("import { createNet } from 'rxp2p';\nconst net = createNet({ mode: 'direct' });\nnet.close();"),
+    ).toEqual({
+      imports: [],
+      things: [],
+    });
   });
 
   it('links to other pages, to files beside it, and to the rest of the repository', () => {

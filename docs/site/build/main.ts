@@ -9,6 +9,7 @@ import { build } from 'esbuild';
 import { writeApi } from './api.js';
 import { createHighlight } from './highlight.js';
 import { homePage } from './home.js';
+import { createNeeds } from './imports.js';
 import { layOut } from './layout.js';
 import { linksBetween } from './links.js';
 import { markdownRenderer } from './markdown.js';
@@ -60,7 +61,7 @@ const sections = readSections(ROOT);
 const pages = sections.flatMap((section) => section.pages);
 const links = linksBetween(ROOT, pages);
 const highlight = await createHighlight();
-const render = markdownRenderer(links, highlight);
+const render = markdownRenderer(links, highlight, createNeeds(ROOT));
 const entries: SearchEntry[] = [];
 for (const page of pages) {
   const { html, headings, passages } = render(page);

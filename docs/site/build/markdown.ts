@@ -2,7 +2,8 @@ import MarkdownIt from 'markdown-it';
 import type { Highlight } from './highlight.js';
 import { drawSequence, inWords } from './diagram.js';
 import { escape } from './html.js';
-import type { Links } from './links.js';
+import type { Needs } from './imports.js';
+import { wayTo, type Links } from './links.js';
 import type { Page } from './pages.js';
 import { parseSequence } from './sequence.js';
 
@@ -34,15 +35,24 @@ export function anchorOf(heading: string, taken: ReadonlySet<string>): string {
   return anchor;
 }
 
-/** Renders documents: Markdown as GitHub has it, with nothing added, so that they can be read there as well. */
-export function markdownRenderer(links: Links, highlight: Highlight): (page: Page) => Rendered {
+/**
+ * Renders documents: Markdown as GitHub has it, with nothing added, so that they can be read there as well.
+ *
+ * @param needs tells what a piece of TypeScript needs to be run by itself, which then stands below it.
+ */
+export function markdownRenderer(
+  links: Links,
+  highlight: Highlight,
+  needs?: (code: string) => Needs,
+): (page: Page) => Rendered {
   return (page) => {
     const markdown = new MarkdownIt({ html: true, linkify: false, typographer: false });
     let diagrams = 0;
     markdown.renderer.rules['fence'] = (tokens, index) => {
       const { content = '', info = '' } = tokens[index] ?? {};
       const sequence = info === 'mermaid' ? parseSequence(content) : undefined;
-      if (sequence === undefined) return codeBlock(highlight(content, info));
+      if (sequence === undefined)
+        return codeBlock(highlight(content, info)) + (info === 'ts' ? needed(needs?.(content), page, highlight) : '');
       diagrams += 1;
       const name = `Sequence diagram ${diagrams}, described below`;
       return `<figure><div class="scroll">${drawSequence(sequence, name)}</div>${inWords(sequence)}</figure>`;
@@ -89,6 +99,17 @@ export function markdownRenderer(links: Links, highlight: Highlight): (page: Pag
 
 function codeBlock(html: string): string {
   return `<div class="code">${html}</div>`;
+}
+
+/** What a piece of code needs, folded away. */
+function needed(needs: Needs | undefined, page: Page, highlight: Highlight): string {
+  const { imports = [], things = [] } = needs ?? {};
+  if (imports.length + things.length === 0) return '';
+  const made = things.map((name) => `<code>${name}</code>`).join(', ');
+  const start = `<a href="${wayTo(page.url, 'start.html')}">Start here</a>`;
+  const words = things.length === 0 ? '' : `<p>${made}: made before, as in ${start}.</p>`;
+  const lines = imports.length === 0 ? '' : codeBlock(highlight(imports.join('\n'), 'ts'));
+  return `<details class="needs"><summary>To run this by itself</summary>${lines}${words}</details>`;
 }
 
 /** Gives each heading but the first a link to itself. */

@@ -1,6 +1,7 @@
 import type { Facts } from './check.js';
 import type { ResolvedConfig } from '../../config.js';
 import { httpServers, httpUrlOf, type Findings } from '../../self/findings.js';
+import { formatRendezvous } from '../../rendezvous-name.js';
 import { isRelay, type ServerReport } from '../../server-report.js';
 import { observedAddresses } from '../../self/locator.js';
 import type { ClockStatus } from '../clock-watch.js';
@@ -28,11 +29,16 @@ export function factsOf(config: ResolvedConfig, findings: Findings, { services, 
     config.forwarded ||
     reaches?.some(({ isReachable }) => isReachable === true) === true ||
     observedAddresses(servers, nats ?? []).length > 0;
-  const isSettled = location !== undefined && nats !== undefined && reaches?.every((reach) => reach.isSettled) === true;
+  const silent = silentServers(config, services);
+  const isSettled =
+    silent.length === 0 &&
+    location !== undefined &&
+    nats !== undefined &&
+    reaches?.every((reach) => reach.isSettled) === true;
   return {
     isSettled: isSettled || isLate,
     addresses: [...new Set(endpoints.filter(({ kind }) => kind === 'lan').map(({ address }) => address))],
-    services,
+    services: isLate ? [...services, ...silent] : services,
     sessions: servers.flatMap(({ server, session, observed }) =>
       session === undefined ? [] : [{ server, roundTripMs: session.roundTripMs, observed }],
     ),
@@ -53,4 +59,14 @@ export function factsOf(config: ResolvedConfig, findings: Findings, { services, 
     hasTurn: config.turn.length > 0 && config.relay !== false,
     triesMany: config.birthday,
   };
+}
+
+/** Servers with which there is neither a session nor a failure yet: of one that accepts and says nothing, nothing else would be told. */
+function silentServers(config: ResolvedConfig, services: readonly ServerReport[]): readonly ServerReport[] {
+  const failure = 'has not answered yet';
+  const named: readonly ServerReport[] = [
+    ...config.rendezvous.map((server) => ({ kind: 'rendezvous' as const, server: formatRendezvous(server), failure })),
+    ...config.mqtt.map(({ url }) => ({ kind: 'MQTT' as const, server: url, failure })),
+  ];
+  return named.filter(({ kind, server }) => !services.some((told) => told.kind === kind && told.server === server));
 }

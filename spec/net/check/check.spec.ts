@@ -1,8 +1,11 @@
 import { firstValueFrom, last, lastValueFrom, toArray } from 'rxjs';
 import { checkOf, type Facts } from '../../../lib/net/check/check.js';
+import { factsOf } from '../../../lib/net/check/facts.js';
 import { checkWords } from '../../../lib/cli/check-words.js';
+import { resolveConfig } from '../../../lib/config/resolve.js';
 import type { Reach } from '../../../lib/reachability.js';
 import type { ServerReport } from '../../../lib/server-report.js';
+import { startFakeBroker } from '../../support/fake-broker.js';
 import { Lab } from '../../support/nodes.js';
 
 const answers: ServerReport = { kind: 'rendezvous', server: 'rv.example.org:8000', failure: undefined };
@@ -184,6 +187,24 @@ describe('a net that checks its network', () => {
     expect(check?.ways.map(({ toBeReached }) => toBeReached)).toEqual(['dial', 'dial', 'dial', 'dial']);
     // Again, at once.
     expect((await firstValueFrom(net.check$().pipe(last()))).verdict).toBe('direct');
+  });
+
+  it('waits for what a broker says', async () => {
+    const { url } = await startFakeBroker(lab);
+    const { services } = await lastValueFrom(lab.net({ mqtt: [url] }).check$());
+    expect(services).toEqual([{ kind: 'MQTT', server: url, failure: undefined }]);
+  });
+
+  it('tells in the end of servers that accept and say nothing', () => {
+    const config = resolveConfig({ mode: 'direct', rendezvous: ['127.0.0.1:8000'], mqtt: ['mqtt://127.0.0.1'] });
+    const nothing = { local: undefined, servers: [], reaches: [], nats: [], location: undefined };
+    const failure = 'has not answered yet';
+    const factsWhen = (isLate: boolean) => factsOf(config, nothing, { services: [], clock: undefined, isLate });
+    expect(factsWhen(false)).toEqual(jasmine.objectContaining({ isSettled: false, services: [] }));
+    expect(factsWhen(true).services).toEqual([
+      { kind: 'rendezvous', server: '127.0.0.1:8000', failure },
+      { kind: 'MQTT', server: 'mqtt://127.0.0.1', failure },
+    ]);
   });
 
   it('does not take its own address for proof that others can dial it', async () => {
