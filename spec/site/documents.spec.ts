@@ -53,9 +53,9 @@ describe('A document as a page of the site', () => {
       ),
     ).toEqual({
       imports: [
+        "import { map } from 'rxjs';",
         "import { type Channel } from 'rxp2p';",
         "import { serve$ } from 'rxp2p/servers';",
-        "import { map } from 'rxjs';",
         "import { appendFile } from 'node:fs/promises';",
       ],
       things: ['net', 'unl'],
