@@ -15,6 +15,8 @@ export async function startSocat(to: number, options: readonly string[]): Promis
   const addresses = [`TCP-LISTEN:${port},bind=127.0.0.1,fork,reuseaddr,nodelay`, `TCP:127.0.0.1:${to},nodelay`];
   // In a group of its own, with the process that it forks for each connection.
   const child = spawn('socat', [...options, ...addresses], { stdio: 'ignore', detached: true });
+  // It would keep this process from ending.
+  child.unref();
   process.once('exit', () => {
     if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
   });

@@ -44,7 +44,8 @@ export class SendBuffer {
   push(bytes: Buffer): void {
     if (bytes.length === 0) return;
     this.#end += bytes.length;
-    if (bytes.length >= SHORT_BYTES) this.#pieces.push(ownBytes(bytes));
+    if (bytes.length >= LONG_BYTES) this.#pieces.push(bytes);
+    else if (bytes.length >= SHORT_BYTES) this.#pieces.push(ownBytes(bytes));
     else this.#join(bytes);
   }
 
@@ -124,6 +125,12 @@ export class SendBuffer {
     for (let left = offset - this.#base; left > 0;) left -= this.take(left)?.length ?? left;
   }
 }
+
+/**
+ * Pieces from this length on are kept as they are, in bytes. They may be views of a larger buffer, but what a writer hands over as one goes
+ * out as one, so that all its views are here at once: copying each, to keep no more than its bytes, would only cost time.
+ */
+const LONG_BYTES = 16_384;
 
 /** Pieces below this length are joined, in bytes … */
 const SHORT_BYTES = 1_024;
