@@ -6,12 +6,20 @@ import type { PairedPeer } from '../pairing/messages.js';
 import { parseUnl, peerNameOf } from '../unl.js';
 import type { Report } from './report.js';
 import { print } from './stdout.js';
+import { lanOf } from './terminal.js';
 
 /** Whom to reach. */
 export interface Peer {
   readonly unl: string;
   /** The peer id; of a node of PyP2P's its node id. */
   readonly peerId: string;
+}
+
+/** By what a node meets another that knows nothing but a code. */
+export interface MeetingByCode {
+  readonly rendezvous?: readonly string[];
+  readonly bind?: string;
+  readonly lan?: boolean;
 }
 
 /** Whether a text is meant for a code: it begins with a number, and goes on with a word. No locator does. */
@@ -24,9 +32,9 @@ export function isCode(text: string): boolean {
  *
  * @throws InvalidOptionError for a text that is none, and where there is no server to meet at.
  */
-export function expectCode(text: string, { rendezvous }: { readonly rendezvous?: readonly string[] }): void {
+export function expectCode(text: string, options: MeetingByCode): void {
   parseCode(text);
-  expectServers(rendezvous);
+  expectPlace(options);
 }
 
 /** Who a text leads to: the node of a locator, or the one that shows a code. */
@@ -75,7 +83,10 @@ export function shownCode$(
         }
         const { code, expiresAt } = step;
         if (isPrinted) await print(code);
-        const words = `for the peer, once: ${command} ${code} --rendezvous ${inShell(servers.join(','))}`;
+        const words =
+          servers.length > 0
+            ? `for the peer, once: ${command} ${code} --rendezvous ${inShell(servers.join(','))}`
+            : `for the peer, once, on this local network: ${command} ${code}`;
         report('code', { code, expiresAt: expiresAt.toISOString() }, words);
         return undefined;
       }),
@@ -97,10 +108,15 @@ function inShell(word: string): string {
   return /^[\w.,:@/-]*$/.test(word) ? word : `'${word}'`;
 }
 
-/** @throws InvalidOptionError where there is no server to meet at. */
-export function expectServers(rendezvous: readonly string[] = []): void {
-  if (rendezvous.length === 0)
+/** Whether two nodes can meet by a code: at a server, or on the local network. */
+export function hasPlace({ rendezvous = [], ...options }: MeetingByCode): boolean {
+  return rendezvous.length > 0 || lanOf(options);
+}
+
+/** @throws InvalidOptionError where two nodes cannot meet by a code. */
+export function expectPlace(options: MeetingByCode): void {
+  if (!hasPlace(options))
     throw new InvalidOptionError(
-      'Two nodes meet by a code at a rendezvous server: name one that both use, by --rendezvous or RXP2P_RENDEZVOUS',
+      'Two nodes meet by a code at a rendezvous server, or on one local network: name a server that both use, by --rendezvous or RXP2P_RENDEZVOUS, or leave out --no-lan',
     );
 }

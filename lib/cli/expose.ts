@@ -3,7 +3,7 @@ import { exposePort$ } from '../forward/expose-port.js';
 import { isPeerId, type PeerId } from '../identity.js';
 import { createNet } from '../net.js';
 import { invalidOption } from '../validate.js';
-import { expectServers, shownCode$ } from './by-code.js';
+import { expectPlace, shownCode$ } from './by-code.js';
 import { reportConnection, reportNode, reportReach } from './node-report.js';
 import { fewFailures, reporter } from './report.js';
 import { print } from './stdout.js';
@@ -22,7 +22,7 @@ export interface ExposeOptions extends ReachableOptions {
 export async function expose(texts: readonly string[], options: ExposeOptions): Promise<void> {
   const { json, code = false } = options;
   const allow = options.allow ?? (code ? [] : undefined);
-  if (code) expectServers(options.rendezvous);
+  if (code) expectPlace(options);
   const targets = readTargets(texts);
   const isOne = (text: string): boolean => isPeerId(text);
   for (const text of allow ?? []) {

@@ -2,7 +2,7 @@ import { EMPTY, finalize, ignoreElements, mergeMap, tap } from 'rxjs';
 import type { Connection } from '../connection/connection.js';
 import { InvalidOptionError } from '../errors.js';
 import { createNet } from '../net.js';
-import { expectServers, shownCode$ } from './by-code.js';
+import { expectPlace, shownCode$ } from './by-code.js';
 import { listenRaw } from './listen-raw.js';
 import { reportConnection, reportNode, reportReach } from './node-report.js';
 import { reporter } from './report.js';
@@ -31,7 +31,7 @@ export interface ListenOptions extends ReachableOptions {
 export async function listen(options: ListenOptions): Promise<void> {
   const { echo, json, raw = false, once = false, code = false } = options;
   if (once && !raw) throw new InvalidOptionError('`--once` is of use with `--raw` alone');
-  if (code) expectServers(options.rendezvous);
+  if (code) expectPlace(options);
   const report = reporter(json);
   const peers = new Set<Connection>();
   const net = createNet({ mode: 'direct', ...configOf(options) });

@@ -124,15 +124,9 @@ export class Lan {
    * @param topic 32 bytes.
    */
   meet$(topic: Buffer): Observable<readonly UnlV3[]> {
-    const { scheduler } = this.config.runtime;
     const met$ = defer(() => {
       this.#topics.next([...this.#topics.value, topic]);
-      return this.#network.changed$.pipe(
-        startWith(undefined),
-        throttleTime(TOLD_MS, scheduler, { leading: true, trailing: true }),
-        map(() => this.#network.discovery.neighbours.filter(({ claim }) => isUnder(claim, topic))),
-        map((all) => all.map((heard) => ({ ...heard.claim.locator, endpoints: this.#endpointsOf(heard) }))),
-        distinctUntilChanged((one, other) => JSON.stringify(one) === JSON.stringify(other)),
+      return this.#under$(topic).pipe(
         finalize(() => {
           const left = this.#topics.value.indexOf(topic);
           this.#topics.next(this.#topics.value.filter((_, index) => index !== left));
@@ -140,6 +134,21 @@ export class Lan {
       );
     });
     return this.#network.whileRunning$(met$);
+  }
+
+  /** Tells who wants to be found under a topic, as {@link meet$} does, and says nothing of this node. */
+  under$(topic: Buffer): Observable<readonly UnlV3[]> {
+    return this.#network.whileRunning$(this.#under$(topic));
+  }
+
+  #under$(topic: Buffer): Observable<readonly UnlV3[]> {
+    return defer(() => this.#network.changed$).pipe(
+      startWith(undefined),
+      throttleTime(TOLD_MS, this.config.runtime.scheduler, { leading: true, trailing: true }),
+      map(() => this.#network.discovery.neighbours.filter(({ claim }) => isUnder(claim, topic))),
+      map((all) => all.map((heard) => ({ ...heard.claim.locator, endpoints: this.#endpointsOf(heard) }))),
+      distinctUntilChanged((one, other) => JSON.stringify(one) === JSON.stringify(other)),
+    );
   }
 
   /** Sends a sealed signal. Emits once whether the peer has it, and completes. Never fails. */

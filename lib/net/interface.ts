@@ -248,11 +248,12 @@ export interface Net {
   /**
    * Invites one peer by a code that one person tells another, such as `7-otter-violet`: good once, for ten minutes, and closed after three
    * wrong tries. Emits the code as soon as servers have a number for it, then who has typed it, and completes. Cold: unsubscribing gives the
-   * code up, and each subscription has a code of its own. Starts the net if need be. The code is at every rendezvous server of this node;
-   * neither they nor who guesses learn anything of the words or of the two nodes' locators.
+   * code up, and each subscription has a code of its own. Starts the net if need be. The code is at every rendezvous server of this node, and on
+   * its local network with `lan: true`, where no server is needed; nobody there, and nobody who guesses, learns anything of the words or of the
+   * two nodes' locators.
    *
    * @param options how many words the code has.
-   * @throws PairingError (see `PairingErrorCode`) when there is no server for it, nobody types it in time, or it is typed wrong three
+   * @throws PairingError (see `PairingErrorCode`) when there is no server for it and no local network, nobody types it in time, or it is typed wrong three
    * times.
    * @throws ListenError (`LISTEN_FAILED`) when the net has to be started and cannot listen.
    * @throws ClosedError (`CLOSED`) when the net is closed, or the signal in `options` aborted.
@@ -266,7 +267,8 @@ export interface Net {
   invite$(options?: InviteOptions): Observable<InviteStep>;
 
   /**
-   * Meets the peer that shows a code, at any of this node's rendezvous servers that the peer uses, too. Emits who it is and completes; then
+   * Meets the peer that shows a code, at any of this node's rendezvous servers that the peer uses, too, or with `lan: true` on
+   * the local network. Emits who it is and completes; then
    * both know each other's locator, and each that the other knows the code. Cold, and starts the net if need be.
    *
    * @param options the code, as a person has typed it.

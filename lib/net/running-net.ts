@@ -199,8 +199,13 @@ export class RunningNet {
 
   /** What meeting peers by codes needs of this node. */
   get pairing(): PairingHost {
-    const { config, runtime, own } = this.#host;
-    return { config, runtime, own, own$: this.#located$, findings$: this.#findings };
+    const { config, runtime, own, signalling } = this.#host;
+    const { lan } = this.#node;
+    const runToEnd = (work$: Observable<unknown>) => {
+      this.#closing.finishBefore(work$);
+    };
+    const here = lan && { lan, signalling, runtime, runToEnd };
+    return { config, runtime, own, own$: this.#located$, findings$: this.#findings, here };
   }
 
   /** See `Net.join$`. */

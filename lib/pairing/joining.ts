@@ -25,9 +25,11 @@ export interface JoiningConfig extends RunConfig {
   readonly unl: string;
 }
 
+/** How a try ends. */
+export type JoiningEnd = { readonly peer: PairedPeer } | { readonly failure: JoiningFailure };
+
 /** What comes of a message: something to say, or the end. */
-export type JoiningStep =
-  { readonly say: Buffer } | { readonly peer: PairedPeer } | { readonly failure: JoiningFailure };
+export type JoiningStep = { readonly say: Buffer } | JoiningEnd;
 
 /** The side that has had a code typed in, as a state machine: one try, by one way. */
 export class Joining {

@@ -3,11 +3,11 @@ import type { Channel } from '../../connection/connection.js';
 import { FILES_CHANNEL } from '../../files/transfer.js';
 import type { Net } from '../../net/interface.js';
 import { createNet } from '../../net.js';
-import { expectServers, shownCode$, type ShownCodeConfig } from '../by-code.js';
+import { expectPlace, shownCode$, type ShownCodeConfig } from '../by-code.js';
 import { diallerOf, type DialOptions } from '../dialler.js';
 import { reportConnection, reportNode } from '../node-report.js';
 import { print } from '../stdout.js';
-import { configOf, eachUnl$, identityOf, runUntilInterrupted, type ReachableOptions } from '../terminal.js';
+import { configOf, eachUnl$, identityOf, lanOf, runUntilInterrupted, type ReachableOptions } from '../terminal.js';
 import type { Display } from './display.js';
 import { dialled$, served$, shown$, type OnWhole, type Side } from './going.js';
 import { readTicket, secretChannel } from './ticket.js';
@@ -35,10 +35,12 @@ export async function waitForPeer(
   peer: { readonly role: string; readonly command: string },
 ): Promise<void> {
   const { report } = display;
-  if (options.code === true) expectServers(options.rendezvous);
+  if (options.code === true) expectPlace(options);
   const { channel, ticketOf } = secretChannel(identityOf(options));
-  // On the local network everybody who is there would learn the locator: only where the user says so.
-  const net = createNet({ mode: 'direct', ...configOf({ ...options, lan: options.lan ?? false }) });
+  // On the local network everybody who is there would learn the locator: only where the user says so, or where a code is of use nowhere else.
+  const isOnlyHere = options.code === true && (options.rendezvous ?? []).length === 0;
+  const lan = isOnlyHere ? lanOf(options) : (options.lan ?? false);
+  const net = createNet({ mode: 'direct', ...configOf({ ...options, lan }) });
   onNet(net);
   reportNode(net, report);
   display.phase('looking at the network');

@@ -1,9 +1,13 @@
 import {
   catchError,
+  concat,
   concatMap,
+  defaultIfEmpty,
   defer,
+  EMPTY,
   filter,
   map,
+  mergeMap,
   of,
   reduce,
   switchMap,
@@ -21,6 +25,7 @@ import type { RendezvousSession } from '../../rendezvous/session.js';
 import { sayAtSlot, trySlot$, type TryReply } from '../../rendezvous/slots.js';
 import { formatUnl } from '../../unl.js';
 import type { PairOptions } from './interface.js';
+import { shownHere$, triedHere$ } from './local.js';
 import { settled$, type PairingHost, type Settled } from './servers.js';
 
 /** For the other node to answer one message: two round trips over a server, and some milliseconds of work. */
@@ -33,6 +38,11 @@ type Failure = JoiningFailure | 'nobody' | 'gone' | 'too-often' | 'unanswered' |
 type Outcome = { readonly peer: PairedPeer } | { readonly failure: Failure; readonly words?: string };
 
 const UNANSWERED: Outcome = { failure: 'unanswered' };
+
+/** What tells that the node which shows the code was found. */
+const THERE: ReadonlySet<Failure> = new Set(['wrong', 'used', 'closed', 'own']);
+
+const NOBODY: Outcome = { failure: 'nobody' };
 
 /** What each failure is called; of several servers' failures, the one that stands first here is told. */
 const FAILURES: readonly (readonly [Failure, PairingErrorCode, string])[] = [
@@ -64,7 +74,7 @@ const FAILURES: readonly (readonly [Failure, PairingErrorCode, string])[] = [
   [
     'nobody',
     'CODE_UNKNOWN',
-    'Nobody waits with this code: its number is another one, it has expired or was used, or the other node uses other servers',
+    'Nobody waits with this code: its number is another one, it has expired or was used, or the other node is on another network and uses other servers',
   ],
 ];
 
@@ -74,10 +84,18 @@ export function pair$({ code: text }: PairOptions, host: PairingHost): Observabl
     const code = parseCode(text);
     // The same at all servers: who shows the code there counts them as one try.
     const id = host.runtime.newId();
+    let isThere = false;
+    const atServers$ = settled$(host).pipe(
+      concatMap((server) => outcome$(server, code, id, host)),
+      tap((outcome) => {
+        isThere ||= 'failure' in outcome && THERE.has(outcome.failure);
+      }),
+    );
+    // Others on this network may have the same number: the words of a code whose node was found are not tried at theirs.
+    const here$ = defer(() => (isThere ? EMPTY : outcomesHere$(code, id, host)));
     return host.own$.pipe(
       take(1),
-      switchMap(() => settled$(host)),
-      concatMap((server) => outcome$(server, code, id, host)),
+      switchMap(() => concat(atServers$, here$)),
       takeWhile((outcome) => 'failure' in outcome, true),
       reduce((all: readonly Outcome[], outcome) => [...all, outcome], []),
       map((outcomes) => {
@@ -102,6 +120,26 @@ function outcome$({ session, failure }: Settled, code: Code, id: string, host: P
     filter((step): step is Outcome => !('say' in step)),
     take(1),
     catchError(() => of(UNANSWERED)),
+  );
+}
+
+/** Tries a code at the nodes of the local network that show its number. */
+function outcomesHere$(code: Code, id: string, host: PairingHost): Observable<Outcome> {
+  const { config, own, runtime, here } = host;
+  if (here === undefined) return EMPTY;
+  const { slot } = code;
+  return shownHere$(here, slot, config.identity.peerId).pipe(
+    mergeMap((peerId) =>
+      defer(() => {
+        const joining = new Joining({ code, id, peerId: config.identity.peerId, unl: formatUnl(own()) });
+        return triedHere$(here, peerId, { slot, id, joining });
+      }).pipe(
+        map((end) => (end === 'gone' ? NOBODY : end === 'unreached' ? UNANSWERED : end)),
+        take(1),
+        timeout({ each: ANSWER_MS, scheduler: runtime.scheduler, with: () => of(UNANSWERED) }),
+      ),
+    ),
+    defaultIfEmpty(NOBODY),
   );
 }
 

@@ -7,6 +7,7 @@ import type { RendezvousSession } from '../../rendezvous/session.js';
 import type { Runtime } from '../../runtime.js';
 import type { Findings } from '../../self/findings.js';
 import type { Unl } from '../../unl/types.js';
+import type { LocalPlace } from './local.js';
 
 /** What meeting by a code needs of its node. */
 export interface PairingHost {
@@ -18,6 +19,8 @@ export interface PairingHost {
   readonly own$: Observable<Unl>;
   /** The node's locator as far as it is known now. */
   readonly own: () => Unl;
+  /** The local network, where the node wants to be found there. */
+  readonly here: LocalPlace | undefined;
 }
 
 /** A rendezvous server as far as codes are concerned: there is a session, or why there is none. */
@@ -36,9 +39,9 @@ const SETTLE_MS = 10_000;
  *
  * @throws PairingError when codes are of no use to this node.
  */
-export function settled$({ config, runtime, findings$ }: PairingHost): Observable<Settled> {
+export function settled$({ config, runtime, findings$, here }: PairingHost): Observable<Settled> {
   return defer(() => {
-    expectServers(config);
+    expectPlace(config, here);
     const late$ = timer(SETTLE_MS, runtime.scheduler).pipe(
       map((): Pick<ServerState, 'session' | 'failure'> => ({ session: undefined, failure: undefined })),
     );
@@ -59,15 +62,15 @@ export function settled$({ config, runtime, findings$ }: PairingHost): Observabl
   });
 }
 
-function expectServers({ provesKeys, rendezvous }: ResolvedConfig): void {
+function expectPlace({ provesKeys, rendezvous }: ResolvedConfig, here: LocalPlace | undefined): void {
   if (!provesKeys)
     throw new PairingError(
       'CODE_UNAVAILABLE',
       "Codes are for nodes with keys: make the net without `security: 'plain'`",
     );
-  if (rendezvous.length === 0)
+  if (rendezvous.length === 0 && here === undefined)
     throw new PairingError(
       'CODE_UNAVAILABLE',
-      'Expected a rendezvous server (`rendezvous`): two nodes meet by a code at one',
+      'Expected a rendezvous server (`rendezvous`), or the local network (`lan: true`): two nodes meet by a code there',
     );
 }
