@@ -70,7 +70,7 @@ const meetingOptions = () =>
       .argParser(severalByCommas),
     new Option(
       '--lan',
-      'be found on the local network, and find others there, with no server (default: on, but off on loopback, for send and receive where they wait, and for expose without --allow or --code)',
+      'be found on the local network, and find others there, with no server (default: on, but off on loopback, for send and receive where they wait and have a server, and for expose without --allow or --code)',
     ),
     new Option('--no-lan', `do neither (or ${NODE_VARIABLES.lan}=off in the environment)`),
     new Option(

@@ -24,7 +24,7 @@ Try it on one machine, in three terminals:
   rxp2p serve
   rxp2p listen  --rendezvous 127.0.0.1:8000 --echo       prints a UNL
   rxp2p connect UNL --rendezvous 127.0.0.1:8000          type a line, it comes back
-A folder goes to whoever has the ticket that this prints:
+A folder goes to whoever types the code that this prints, on one local network with no server:
   rxp2p send FOLDER
 
 Each command has a help of its own, with examples and its exit statuses: rxp2p connect --help`,

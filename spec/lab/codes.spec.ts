@@ -34,7 +34,7 @@ describe('A code on one network', () => {
         // The lab's other programs keep to its servers.
         const rxp2p = (host: string, ...args: readonly string[]) =>
           topology.run(host, ['env', '-u', 'RXP2P_LAN', process.execPath, RXP2P, ...args, '--json']);
-        const sender = rxp2p('a', 'send', letter, '--code');
+        const sender = rxp2p('a', 'send', letter);
         const shown$ = fieldsOf(sender.stderr$).pipe(filter(({ event }) => event === 'code'));
         const code = await firstValueFrom(shown$.pipe(map((fields) => String(fields['code']))));
         const receiver = rxp2p('b', 'receive', code, '--yes', '--into', into);

@@ -34,9 +34,6 @@ const BANDWIDTH = 20;
 const PHOTOS = 6;
 const PHOTO_BYTES = 2_500_000;
 
-/** A ticket is long. So much of it is shown. */
-const TICKET_SHOWN = 40;
-
 /** What `rxp2p send` and `rxp2p receive` say, each behind a home router: begun by a relay, and moved to a direct path. */
 export const recordTransfer = (run: Run): Promise<string> =>
   run.with(planPair(['preserving', 'preserving']), { ...DEFAULT_PATH, bandwidth: BANDWIDTH }, async (topology) => {
@@ -62,15 +59,15 @@ export const recordTransfer = (run: Run): Promise<string> =>
       ]);
     const sender = start('a', here, 'send', 'holiday/');
     const sending = shownOf(sender, begun);
-    const { text: ticket } = await sender.line(() => true);
+    const { text: code } = await sender.line(() => true);
     const typedAt = performance.now();
-    const receiver = start('b', there, 'receive', ticket, '--yes');
+    const receiver = start('b', there, 'receive', code, '--yes');
     const receiving = shownOf(receiver, begun);
     await receiver.line((text) => /MB of .*relay/.test(text), receiver.stderr$);
     await topology.mend();
     const [sent, received] = await Promise.all([sending, receiving]);
     const short = ({ text, ...line }: ShownLine) =>
-      wrapped(text.replaceAll(ticket, `${ticket.slice(0, TICKET_SHOWN)}…`), COLUMNS).map((row) => ({
+      wrapped(text.replaceAll(/ --rendezvous \S+/g, ' --rendezvous …'), COLUMNS).map((row) => ({
         ...line,
         text: row,
       }));
@@ -78,12 +75,15 @@ export const recordTransfer = (run: Run): Promise<string> =>
     const terminals = [
       {
         title: 'a laptop behind a home router',
-        // The lab names its servers by options: they would fill the line. The ticket names them to the receiver.
+        // The lab names its servers by options: they would fill the line.
         lines: [...typed('export RXP2P_RENDEZVOUS=…'), ...typed('rxp2p send holiday/'), ...sent.flatMap(short)],
       },
       {
         title: 'another, behind another',
-        lines: [...typed(`rxp2p receive ${ticket} --yes`, Math.round(typedAt - begun)), ...received.flatMap(short)],
+        lines: [
+          ...typed(`rxp2p receive ${code} --rendezvous … --yes`, Math.round(typedAt - begun)),
+          ...received.flatMap(short),
+        ],
       },
     ];
     return renderTerminals(terminals, {

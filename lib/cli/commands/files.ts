@@ -10,7 +10,7 @@ export function addFiles(program: Command, version: string): void {
     program
       .command('send')
       .description(
-        'send files and folders to one peer; on another network it is reached by a server (--rendezvous); the first line of stdout is the ticket that it needs',
+        'send files and folders to one peer; on another network it is reached by a server (--rendezvous); the first line of stdout is the code that it needs',
       )
       .argument('<PATH...>', 'files and folders'),
     new Option(
@@ -27,11 +27,12 @@ export function addFiles(program: Command, version: string): void {
       'after',
       `
 Peers on other networks are reached by a server: --rendezvous, or RXP2P_RENDEZVOUS. On one local network none is needed.
-  rxp2p send holiday/ --rendezvous SERVER                 here; it prints a ticket, which names the server
-  rxp2p receive TICKET --into pictures                    there
-By a code that one person reads to another, at a rendezvous server that both use:
-  rxp2p send holiday/ --code --rendezvous SERVER          here; it shows a code, too
+  rxp2p send holiday/ --rendezvous SERVER                 here; it prints a code, and all that is to be typed there
   rxp2p receive 7-otter-violet --rendezvous SERVER        there
+A code is read to one person, and good once, for ten minutes. A ticket is long, and lasts; it names the server itself:
+  rxp2p send holiday/ --ticket --rendezvous SERVER        here
+  rxp2p receive TICKET --into pictures                    there
+Without a server and a local network there is a ticket as well.
 Whoever has the ticket gets the files, once. What has come of a transfer that was broken is not sent again by the next; with --key and
 --port the ticket stays the same, so that the same commands go on.`,
     )
@@ -43,7 +44,7 @@ Whoever has the ticket gets the files, once. What has come of a transfer that wa
     program
       .command('receive')
       .description('receive files and folders from one peer, go on where it was broken, and verify each')
-      .argument('[TICKET|CODE]', 'what rxp2p send has printed; without it, a ticket for the sender is printed'),
+      .argument('[TICKET|CODE]', 'what rxp2p send has printed; without it, a code for the sender is printed'),
     new Option('--into <DIR>', 'where to; nothing is written elsewhere').default('.', 'the current folder'),
     new Option('-y, --yes', 'take what is offered without being asked'),
     new Option('--existing <WHAT>', 'what happens where another file has the name of one that is offered')
@@ -69,8 +70,9 @@ function bothOptions(): Option[] {
     new Option('--qr', 'on a terminal, show the ticket as a QR code, too'),
     new Option(
       '--code',
-      'where no TICKET is given: show a code, too, such as 7-otter-violet; it is good once, for ten minutes',
+      'where this side waits: show a code, such as 7-otter-violet, or say why there can be none (default: show one where there can be)',
     ),
+    new Option('--ticket', 'where this side waits: print a ticket; it lasts, and names the servers'),
     ...reachableOptions(),
   ];
   const names = new Set(reachable.map((option) => option.attributeName()));

@@ -17,8 +17,10 @@ export interface ReceiveOptions extends ReachableOptions, DialOptions {
   readonly report?: string;
   /** Whether the ticket is shown as a QR code, too. */
   readonly qr?: boolean;
-  /** Whether a code is shown, too. */
+  /** Whether a code is shown, come what may. Default: where there is a place to meet by one. */
   readonly code?: boolean;
+  /** Whether the ticket is printed in its place. */
+  readonly ticket?: boolean;
   readonly into: string;
   /** Whether all is taken that is offered. */
   readonly yes?: boolean;

@@ -1,9 +1,24 @@
-import { EMPTY, endWith, filter, ignoreElements, map, merge, noop, takeWhile, tap, type Observable } from 'rxjs';
+import {
+  concat,
+  concatMap,
+  defer,
+  EMPTY,
+  endWith,
+  filter,
+  ignoreElements,
+  map,
+  merge,
+  noop,
+  take,
+  takeWhile,
+  tap,
+  type Observable,
+} from 'rxjs';
 import type { Channel } from '../../connection/connection.js';
 import { FILES_CHANNEL } from '../../files/transfer.js';
 import type { Net } from '../../net/interface.js';
 import { createNet } from '../../net.js';
-import { expectPlace, shownCode$, type ShownCodeConfig } from '../by-code.js';
+import { expectPlace, hasPlace, shownCode$, type ShownCodeConfig } from '../by-code.js';
 import { diallerOf, type DialOptions } from '../dialler.js';
 import { reportConnection, reportNode } from '../node-report.js';
 import { print } from '../stdout.js';
@@ -24,33 +39,46 @@ export interface Transfer {
   readonly onNet: (net: Net) => void;
 }
 
+/** How a peer is told where to come. */
+interface WaitOptions extends ReachableOptions {
+  readonly qr?: boolean;
+  /** Whether a code is shown, come what may. Default: where there is a place to meet by one. */
+  readonly code?: boolean;
+  /** Whether the ticket is printed, and no code is shown unless it is asked for. */
+  readonly ticket?: boolean;
+}
+
 /**
- * Waits for a peer that has the ticket, which is printed, and carries out a transfer with it.
+ * Waits for a peer that has the code, or the ticket, whichever is printed, and carries out a transfer with it.
  *
  * @param peer what the peer is, and by which command it comes.
  */
 export async function waitForPeer(
-  options: ReachableOptions & { readonly qr?: boolean; readonly code?: boolean },
+  options: WaitOptions,
   { side, display, onWhole, onNet }: Transfer,
   peer: { readonly role: string; readonly command: string },
 ): Promise<void> {
   const { report } = display;
-  if (options.code === true) expectPlace(options);
+  const { code = options.ticket !== true && hasPlace(options) } = options;
+  if (code) expectPlace(options);
   const { channel, ticketOf } = secretChannel(identityOf(options));
   // On the local network everybody who is there would learn the locator: only where the user says so, or where a code is of use nowhere else.
-  const isOnlyHere = options.code === true && (options.rendezvous ?? []).length === 0;
+  const isOnlyHere = code && (options.rendezvous ?? []).length === 0;
   const lan = isOnlyHere ? lanOf(options) : (options.lan ?? false);
   const net = createNet({ mode: 'direct', ...configOf({ ...options, lan }) });
   onNet(net);
   reportNode(net, report);
   display.phase('looking at the network');
   const waiting = `waiting for the ${peer.role}`;
+  const isTicketPrinted = !code || options.ticket === true;
+  const forThePeer = (ticket: string) => `for the ${peer.role}: ${peer.command} ${ticket}`;
   const ready$ = eachUnl$(
     net,
     async (unl) => {
       const ticket = ticketOf(unl);
-      await print(ticket);
-      report('ready', { ticket, unl, peerId: net.peerId }, `for the ${peer.role}: ${peer.command} ${ticket}`);
+      const words = isTicketPrinted ? forThePeer(ticket) : undefined;
+      if (isTicketPrinted) await print(ticket);
+      report('ready', { ticket, unl, peerId: net.peerId }, words);
       if (options.qr === true) await display.qr(ticket);
       display.phase(waiting);
     },
@@ -62,27 +90,48 @@ export async function waitForPeer(
     },
     error: noop,
   });
-  const byCode =
-    options.code === true
-      ? channelsByCode(net, { command: peer.command, servers: options.rendezvous }, display)
-      : NO_CODE;
+  const how = { command: peer.command, servers: options.rendezvous, isPrinted: !isTicketPrinted };
+  const byCode = code ? channelsByCode(net, how, display) : NO_CODE;
+  // Where a code is good for nothing, as with a server that is away or old, the ticket is what is left.
+  const instead$ = defer(() => {
+    if (isTicketPrinted || byCode.paired.size > 0) return EMPTY;
+    return net.unl$.pipe(
+      take(1),
+      map(ticketOf),
+      concatMap(async (ticket) => {
+        await print(ticket);
+        report('ticket', { ticket }, forThePeer(ticket));
+      }),
+    );
+  });
   const step$ = served$(merge(net.channels$(channel), byCode.channel$), side, display, waiting);
   const isOver$ = shown$(step$, display, onWhole).pipe(ignoreElements(), endWith(true));
   await runUntilInterrupted(
     net,
-    merge(isOver$, merge(ready$, byCode.shown$).pipe(map(() => false))).pipe(takeWhile((isOver) => !isOver)),
+    merge(isOver$, merge(ready$, concat(byCode.shown$, instead$)).pipe(map(() => false))).pipe(
+      takeWhile((isOver) => !isOver),
+    ),
   );
   watching.unsubscribe();
 }
 
-const NO_CODE = { channel$: EMPTY, shown$: EMPTY };
+const NO_CODE: ByCode = { channel$: EMPTY, shown$: EMPTY, paired: new Set() };
+
+/** A code that is shown. */
+interface ByCode {
+  /** The channels of who has typed it. */
+  readonly channel$: Observable<Channel>;
+  readonly shown$: Observable<unknown>;
+  /** Who has typed it. */
+  readonly paired: ReadonlySet<string>;
+}
 
 /** Shows a code: who types it learns the locator alone, and comes by the channel that has no secret, which is for nobody else. */
 function channelsByCode(
   net: Net,
-  how: Pick<ShownCodeConfig, 'command' | 'servers'>,
+  how: Pick<ShownCodeConfig, 'command' | 'servers' | 'isPrinted'>,
   { report }: Display,
-): { readonly channel$: Observable<Channel>; readonly shown$: Observable<unknown> } {
+): ByCode {
   const paired = new Set<string>();
   const channel$ = net.channels$(FILES_CHANNEL).pipe(
     filter((channel) => {
@@ -96,7 +145,7 @@ function channelsByCode(
       paired.add(peerId);
     }),
   );
-  return { channel$, shown$ };
+  return { channel$, shown$, paired };
 }
 
 /** Dials the peer of a ticket, of a code, or of a locator, and carries out a transfer with it. */

@@ -13,8 +13,10 @@ export interface SendOptions extends ReachableOptions, DialOptions {
   readonly report?: string;
   /** Whether the ticket is shown as a QR code, too. */
   readonly qr?: boolean;
-  /** Whether a code is shown, too. */
+  /** Whether a code is shown, come what may. Default: where there is a place to meet by one. */
   readonly code?: boolean;
+  /** Whether the ticket is printed in its place. */
+  readonly ticket?: boolean;
   /** The ticket of a receiver that waits, or its locator. */
   readonly to?: string;
   /** Whether symbolic links are sent as links. */
