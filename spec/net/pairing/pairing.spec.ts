@@ -1,15 +1,4 @@
-import {
-  asyncScheduler,
-  filter,
-  firstValueFrom,
-  lastValueFrom,
-  map,
-  ReplaySubject,
-  toArray,
-  type Observable,
-  type SchedulerAction,
-  type SchedulerLike,
-} from 'rxjs';
+import { filter, firstValueFrom, lastValueFrom, map, ReplaySubject, toArray, type Observable } from 'rxjs';
 import { PairingError, type InviteStep, type Net, type PairedPeer } from '../../../lib/index.js';
 import { formatCode, parseCode } from '../../../lib/pairing/code.js';
 import { CODE_WORDS } from '../../../lib/pairing/word-list.js';
@@ -17,6 +6,7 @@ import { systemRuntime } from '../../../lib/runtime.js';
 import { memoryStore } from '../../../servers/store/memory.js';
 import type { Store } from '../../../servers/store/store.js';
 import { unwatched, type GaugeName } from '../../../servers/watch.js';
+import { HeldTimer } from '../../support/held-timer.js';
 import { Lab } from '../../support/nodes.js';
 import { freePort } from '../../support/servers.js';
 
@@ -163,18 +153,17 @@ describe('Nets that meet by a code', () => {
   });
 
   it('not after its time', async () => {
-    const [codeMs, soonMs] = [431_000, 300];
+    const codeMs = 431_000;
     const { address } = await lab.server({ limits: { codeMs } });
-    const scheduler: SchedulerLike = {
-      now: () => systemRuntime.scheduler.now(),
-      schedule: <T>(work: (this: SchedulerAction<T>, state?: T) => void, delay = 0, state?: T) =>
-        asyncScheduler.schedule(work, delay === codeMs ? soonMs : delay, state),
-    };
-    const alice = lab.net({ rendezvous: [address] }, { ...systemRuntime, scheduler });
+    const time = new HeldTimer(codeMs);
+    const alice = lab.net({ rendezvous: [address] }, { ...systemRuntime, scheduler: time.scheduler });
     const bob = lab.net({ rendezvous: [address] });
-    expect(await failureOf(alice.invite$())).toEqual(['CODE_EXPIRED', jasmine.any(String)]);
+    const failure = failureOf(alice.invite$());
+    await time.end();
+    expect(await failure).toEqual(['CODE_EXPIRED', jasmine.any(String)]);
     const { code, peer } = await show(alice, { wrongTries: 1 });
     await failureOf(bob.pair$({ code: misread(code) }));
+    await time.end();
     expect(await peer.catch((error: unknown) => error)).toEqual(
       jasmine.objectContaining({ code: 'CODE_EXPIRED', wrongTries: 2 }),
     );
