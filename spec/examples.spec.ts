@@ -48,6 +48,7 @@ describe('The examples', () => {
   it(
     'meet: Alice and Bob leave when the process that has started them is gone',
     async () => {
+      leftToCi();
       const bob = fork(example('meet'), ['bob', 'lan'], { stdio: 'ignore' });
       const ended = once(bob, 'exit');
       await once(bob, 'message');
@@ -74,6 +75,7 @@ describe('The examples', () => {
   it(
     'direct: Alice connects to Bob by his locator',
     async () => {
+      leftToCi();
       const direct = new Program(example('direct'));
       expect(await direct.exit()).toBe(0);
       expect(direct.lines.slice(1)).toEqual([
@@ -88,6 +90,7 @@ describe('The examples', () => {
   it(
     'reverse: Bob, who was away, dials Alice',
     async () => {
+      leftToCi();
       const reverse = new Program(example('reverse'));
       expect(await reverse.exit()).toBe(0);
       expect(reverse.lines).toEqual([
@@ -120,6 +123,7 @@ describe('The examples', () => {
   it(
     'transfer: a file arrives as it is',
     async () => {
+      leftToCi();
       const transfer = new Program(example('transfer'));
       expect(await transfer.exit()).toBe(0);
       expect(transfer.stdout).toMatch(/^package-lock\.json: \d+ bytes, the same on both sides/);
@@ -130,6 +134,7 @@ describe('The examples', () => {
   it(
     'forward: a web server at the peer is opened by a local port',
     async () => {
+      leftToCi();
       const forward = new Program(example('forward'));
       expect(await forward.exit()).toBe(0);
       expect(forward.lines).toEqual(["Alice sees: Bob's page at /", "Alice sees: Bob's page at /photos"]);
@@ -156,6 +161,7 @@ describe('The examples', () => {
   it(
     'serverless: a DHT carries the message',
     async () => {
+      leftToCi();
       const serverless = new Program(example('serverless'));
       expect(await serverless.exit()).toBe(0);
       expect(serverless.stdout).toContain('Bob got a signal by the dht');
@@ -219,6 +225,7 @@ describe('The examples', () => {
   it(
     'alice and bob: Bob finds Alice, and his lines reach her',
     async () => {
+      leftToCi();
       const [alice, bob] = [new Program(example('alice')), new Program(example('bob'))];
       await alice.line(/^test \d+ from Bob$/);
       bob.signal('SIGINT');

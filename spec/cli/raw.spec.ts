@@ -89,6 +89,7 @@ describe('rxp2p listen --raw and connect --raw', () => {
   it(
     'refuse a second peer at the same time, where it is to be one only',
     async () => {
+      leftToCi();
       const { program: listener, unl } = await listeningRaw('--once');
       const first = connecting(unl);
       first.type('first');

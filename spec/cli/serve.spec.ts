@@ -231,6 +231,7 @@ describe('rxp2p serve', () => {
   it(
     'lets a pair at the relay end within the time that it is given, and ends at once on a second signal',
     async () => {
+      leftToCi();
       for (const [seconds, times, status] of [
         ['0', 1, 0],
         ['86400', 2, 'SIGTERM'],
@@ -256,6 +257,7 @@ describe('rxp2p serve', () => {
   it(
     'has no relay where none is wanted',
     async () => {
+      leftToCi();
       const server = rxp2p(...SERVE, '--no-relay');
       await server.line(/^http /);
       const port = Number(server.lines[1]?.split(':')[1]);

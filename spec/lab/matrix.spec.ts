@@ -9,6 +9,7 @@ import { planNetwork, type Pair } from './plan.js';
 import { Run } from './run.js';
 import { RXP2P } from './servers.js';
 import { canRunLab, fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 const DIALLED: Way = { technique: 'direct', direct: true };
 const PUNCHED: Way = { technique: 'simultaneous-open', direct: true };
@@ -89,6 +90,7 @@ describe('The matrix', () => {
   it(
     'stays until the path is direct, and tells that beside the way of the first line',
     async () => {
+      leftToCi();
       needsLab();
       const trial = await trialOf({ rxp2p: taking(RELAYED, PUNCHED), settle: 600 });
       expect(trial).toEqual(jasmine.objectContaining({ ok: true, first: RELAYED, last: PUNCHED }));
@@ -100,6 +102,7 @@ describe('The matrix', () => {
   it(
     'does not stay longer than it is told to',
     async () => {
+      leftToCi();
       needsLab();
       const trial = await trialOf({ rxp2p: taking(RELAYED), settle: 0.1 });
       expect(trial).toEqual(jasmine.objectContaining({ ok: true, first: RELAYED, last: RELAYED, movedMs: null }));
@@ -110,6 +113,7 @@ describe('The matrix', () => {
   it(
     'does not stay where the path is direct from the start',
     async () => {
+      leftToCi();
       needsLab();
       const trial = await trialOf({ rxp2p: taking(PUNCHED), settle: 600 });
       expect(trial).toEqual(jasmine.objectContaining({ ok: true, first: PUNCHED, last: PUNCHED, movedMs: null }));
@@ -120,6 +124,7 @@ describe('The matrix', () => {
   it(
     'reports a trial that could not begin as failed, with the reason',
     async () => {
+      leftToCi();
       needsLab();
       const rxp2p = file('rxp2p.mjs');
       const speechless = `if (process.argv[2] === 'listen') throw new Error('no words'); else await import('${RXP2P}');`;

@@ -10,6 +10,7 @@ import { Run } from './run.js';
 import { RXP2P } from './servers.js';
 import { canRunLab, fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
 import type { Topology } from './topology.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 const NODE = fileURLToPath(new URL('node.js', import.meta.url));
 const STUN_PORT = 3_478;
@@ -36,6 +37,7 @@ describe('A NAT as STUN servers show it', () => {
   it(
     `is what our own servers show of ${NAMES.length} networks, by two servers and by one with two addresses`,
     async () => {
+      leftToCi();
       needsLab();
       needsCoturn();
       await run.with(planPairs(NAMES.map((name) => [name, name])), DEFAULT_PATH, async (topology) => {

@@ -1,5 +1,3 @@
-import type { Peer } from './peer.js';
-
 /**
  * Who may give way to a newcomer: the peers of the site that has most of the places, in their order. Where the newcomer's own site would have as many,
  * they are of that one, so that one site with many keys puts out none of a smaller one. Pure.
@@ -7,9 +5,9 @@ import type { Peer } from './peer.js';
  * @param site the newcomer's.
  *
  * @example
- * ofGreediest(peers, '45.45.45.1').length; // 2
+ * ofGreediest([{ site: 'a' }, { site: 'a' }, { site: 'b' }], 'c'); // [{ site: 'a' }, { site: 'a' }]
  */
-export function ofGreediest(peers: readonly Peer[], site: string): readonly Peer[] {
+export function ofGreediest<T extends { readonly site: string }>(peers: readonly T[], site: string): readonly T[] {
   const counts = new Map([[site, 1]]);
   for (const peer of peers) counts.set(peer.site, (counts.get(peer.site) ?? 0) + 1);
   const most = Math.max(...counts.values());
