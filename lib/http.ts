@@ -39,6 +39,8 @@ export interface HttpAnswer {
   readonly text: string;
   /** When it was written, by the server's clock, in milliseconds since the epoch; `undefined` where the server does not say. */
   readonly date?: number | undefined;
+  /** The program that it is, as it says (RFC 9110 §10.2.4); `undefined` where it does not say. */
+  readonly program?: string | undefined;
 }
 
 /**
@@ -78,7 +80,7 @@ function answer$(
       agent: url.protocol === 'https:' ? new SecureAgent(open) : new PlainAgent(open),
     });
     answered
-      .then(async (response) => ({ status: response.status, text: await response.text(), ...dateOf(response) }))
+      .then(async (response) => ({ status: response.status, text: await response.text(), ...said(response) }))
       .then((answer) => {
         subscriber.next(answer);
         subscriber.complete();
@@ -90,10 +92,11 @@ function answer$(
   });
 }
 
-/** RFC 9110 §6.6.1. */
-function dateOf({ headers }: Response): Pick<HttpAnswer, 'date'> {
+/** RFC 9110 §6.6.1, §10.2.4. */
+function said({ headers }: Response): Pick<HttpAnswer, 'date' | 'program'> {
   const date = Date.parse(headers.get('date') ?? '');
-  return Number.isNaN(date) ? {} : { date };
+  const program = headers.get('server') ?? undefined;
+  return { ...(!Number.isNaN(date) && { date }), ...(program !== undefined && { program }) };
 }
 
 /** Opens a connection, and hands it over. */

@@ -83,6 +83,7 @@ const SERVERS: readonly string[] = [
   'watch',
   'drain',
   'network',
+  'version',
 ];
 
 /** A source file and those that it imports, by their paths from the top. */

@@ -1,8 +1,6 @@
 import type { NatCheck, NetCheck } from '../net/check/interface.js';
 import type { Means, PeerKind } from '../net/check/ways.js';
-import { formatEndpoint } from '../endpoint.js';
-import { formatRendezvous } from '../rendezvous-name.js';
-import { oneLine } from '../words.js';
+import { dialRows, lanRows, routerRows, serverRows } from './check-rows.js';
 
 /** The kinds of peers, in words. */
 const PEERS: Readonly<Record<PeerKind, string>> = {
@@ -22,16 +20,21 @@ const MEANS: Readonly<Record<Means, string>> = {
   none: 'not at all',
 };
 
-const VERDICTS: Readonly<Record<NetCheck['verdict'], string>> = {
-  direct: 'Others reach this node directly.',
+const VERDICTS: Readonly<Record<Exclude<NetCheck['verdict'], 'direct'>, string>> = {
   relay: 'Others reach this node by a relay only.',
   unknown: 'Nobody outside has tried to reach this node, so that is not known: name a server by --rendezvous.',
   none: 'Others cannot reach this node, but for those that the table below says.',
 };
 
-/** How it stands, in a sentence. */
-export function verdictOf({ verdict }: NetCheck): string {
-  return VERDICTS[verdict];
+/** How it stands, in a sentence, and what shows that where others reach this node directly. */
+export function verdictOf({ verdict, reach, ways, isForwarded }: NetCheck): string {
+  if (verdict !== 'direct') return VERDICTS[verdict];
+  if (reach.some(({ isReachable }) => isReachable === true))
+    return 'Others reach this node directly: a server outside has dialled it.';
+  if (ways.every(({ toBeReached }) => toBeReached !== 'dial'))
+    return 'Others reach this node directly, by punching: its NAT’s ports can be predicted, or many are tried.';
+  if (isForwarded) return 'Others reach this node directly, if the port that you name is forwarded: nobody has tried.';
+  return 'Others reach this node directly, if no firewall is in the way: servers see it at an address of its own, and nobody has dialled it.';
 }
 
 /** How a NAT maps ports, in words. */
@@ -52,40 +55,16 @@ function natWords({ family, natType, addresses, servers, confidence }: NatCheck)
 
 /** A check in words, for a terminal, line by line. Pure. */
 export function checkWords(check: NetCheck): readonly string[] {
-  const { services, sessions, addresses, nats, reach, ways, advice, verdict } = check;
-  const measured = new Map(sessions.map((session) => [formatRendezvous(session.server), session]));
-  const servers = services.map(({ kind, server, failure }) => {
-    const session = kind === 'rendezvous' ? measured.get(server) : undefined;
-    const ms = session?.roundTripMs === undefined ? '' : `, ${Math.round(session.roundTripMs)} ms`;
-    const seen = session?.observed === undefined ? '' : `, sees this machine at ${session.observed.address}`;
-    const state = failure === undefined ? `answers${ms}${seen}` : oneLine(failure);
-    return `${failure === undefined ? 'ok  ' : 'FAIL'}  ${kind} server ${server} ${state}`;
-  });
-  const width = Math.max(...Object.values(PEERS).map(({ length }) => length));
-  const means = Math.max(...Object.values(MEANS).map(({ length }) => length));
-  const table = [
-    `${'a peer …'.padEnd(width)}  ${'this node reaches it'.padEnd(means)}  it reaches this node`,
-    ...ways.map(
-      ({ peer, toReach, toBeReached }) =>
-        `${PEERS[peer].padEnd(width)}  ${MEANS[toReach].padEnd(means)}  ${verdict === 'unknown' && toBeReached === 'none' ? 'not known' : MEANS[toBeReached]}`,
-    ),
-  ];
+  const { addresses, nats, routers, lan, advice } = check;
+  const servers = serverRows(check);
   const sections: readonly (readonly [string, readonly string[]])[] = [
     ['Servers', servers.length > 0 ? servers : ['none']],
     ['Addresses of this machine', addresses.length > 0 ? [addresses.join(', ')] : ['none that others could use']],
     ['NAT', nats.length > 0 ? nats.map(natWords) : ['no server has shown it']],
-    [
-      'Can others dial this node?',
-      check.isForwarded
-        ? ['A port is forwarded, as you say']
-        : reach.length > 0
-          ? reach.map(
-              ({ family, endpoint, words }) =>
-                `IPv${family}: ${words}${endpoint ? ` [${formatEndpoint(endpoint)}]` : ''}`,
-            )
-          : ['that was not looked into'],
-    ],
-    ['What that means', [verdictOf(check), '', ...table]],
+    ['Router', routers.flatMap(routerRows)],
+    ['Can others dial this node?', dialRows(check)],
+    ['Local network', lan === undefined ? [] : lanRows(lan)],
+    ['What that means', [verdictOf(check), '', ...tableOf(check)]],
     ['What would make it better', advice.map((each) => `- ${each}`)],
   ];
   return sections
@@ -95,4 +74,16 @@ export function checkWords(check: NetCheck): readonly string[] {
       title,
       ...lines.map((line) => (line === '' ? '' : `  ${line}`)),
     ]);
+}
+
+function tableOf({ ways, verdict }: NetCheck): readonly string[] {
+  const width = Math.max(...Object.values(PEERS).map(({ length }) => length));
+  const means = Math.max(...Object.values(MEANS).map(({ length }) => length));
+  return [
+    `${'a peer …'.padEnd(width)}  ${'this node reaches it'.padEnd(means)}  it reaches this node`,
+    ...ways.map(
+      ({ peer, toReach, toBeReached }) =>
+        `${PEERS[peer].padEnd(width)}  ${MEANS[toReach].padEnd(means)}  ${verdict === 'unknown' && toBeReached === 'none' ? 'not known' : MEANS[toBeReached]}`,
+    ),
+  ];
 }

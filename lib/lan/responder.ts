@@ -6,7 +6,7 @@ import { siteOfNeighbour, TTL_S } from './neighbourhood.js';
 import { hostOf, SERVICE } from './statement.js';
 
 /** By this name one asks which services there are (RFC 6763 §9). */
-const ENUMERATION = '_services._dns-sd._udp.local';
+export const ENUMERATION = '_services._dns-sd._udp.local';
 
 /** Between two times that the same is said to all: what others ask does not make it more often (RFC 6762 §6). */
 const QUIET_MS = 1_000;

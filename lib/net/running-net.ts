@@ -41,6 +41,7 @@ import type { NodeTechnique } from '../techniques/technique.js';
 import type { TraceEvent } from '../trace.js';
 import type { Unl } from '../unl/types.js';
 import { Attempts } from './attempts.js';
+import { asked$ } from './check/asked.js';
 import { checks$ } from './check/checks.js';
 import { factsOf } from './check/facts.js';
 import type { NetCheck } from './check/interface.js';
@@ -183,10 +184,11 @@ export class RunningNet {
   /** See `Net.check$`. */
   check$(): Observable<NetCheck> {
     return checks$({
-      facts: (isLate) => {
+      facts: (isLate, asked) => {
         const { services, clock } = this.#reports;
-        return factsOf(this.#config, this.#findings.value, { services, clock, isLate });
+        return factsOf(this.#config, this.#findings.value, { services, clock, asked, isLate });
       },
+      asked$: asked$({ ...this.#host, findings$: this.#findings }),
       asking$: merge(...this.#techniques.map(({ check$ }) => check$ ?? EMPTY)).pipe(
         tap((report) => {
           this.#reports.tell({ type: 'server', ...report });

@@ -5,13 +5,25 @@ import type { Turn } from '../operators/take-turns.js';
 import type { Gateway } from './gateway.js';
 import type { Mapping } from './mapping.js';
 
-/** A port to be opened, and by whom. */
-export interface PortRequest {
+/** Which gateway is asked, and by whom. */
+export interface GatewayQuestion {
   readonly gateway: Gateway;
   /** This node's own endpoint. For IPv4 the gateway maps one of its ports to it; for IPv6 it opens its firewall to it. */
   readonly internal: Endpoint;
-  readonly timing: Timing;
   readonly scheduler: SchedulerLike;
+}
+
+/** What a gateway says of itself by one protocol. */
+export interface GatewayAnswer {
+  /** Its address outside; `undefined` where the protocol does not tell that. */
+  readonly external?: string | undefined;
+  /** What it calls itself, by its maker, for display; `undefined` where the protocol does not tell that. */
+  readonly name?: string | undefined;
+}
+
+/** A port to be opened, and by whom. */
+export interface PortRequest extends GatewayQuestion {
+  readonly timing: Timing;
   readonly random: () => number;
   /**
    * Serialises all changes in the gateway. Protocols share one table of mappings: if two ran at the same time, the loser's
@@ -34,4 +46,6 @@ export interface PortMapper {
   /** The families of addresses that it is for. */
   readonly families: readonly (4 | 6)[];
   readonly open: OpenPort;
+  /** Asks whether the gateway speaks the protocol, and changes nothing there. Emits its answer and completes; fails as `open` does. */
+  readonly ask$: (question: GatewayQuestion) => Observable<GatewayAnswer>;
 }

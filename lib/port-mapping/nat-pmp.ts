@@ -10,7 +10,7 @@ import { holdLease$ } from './hold-lease.js';
 import { ignoreErrors } from '../operators/ignore-errors.js';
 import { within } from '../operators/within.js';
 import { loadNatPmp } from '../packages.js';
-import type { PortMapper, PortRequest } from './mapper.js';
+import type { GatewayQuestion, PortMapper, PortRequest } from './mapper.js';
 
 /** A mapping, and when the gateway said how long it had been up. */
 interface NatPmpMapping extends Mapping {
@@ -48,9 +48,10 @@ export const natPmp: PortMapper = {
         ),
       ),
     ),
+  ask$: (question) => external$(question).pipe(map(({ address }) => ({ external: address }))),
 };
 
-function external$(request: PortRequest): Observable<External> {
+function external$(request: GatewayQuestion): Observable<External> {
   return exchange$(request, (client, callback) => {
     client.externalIp(callback);
   }).pipe(
@@ -110,7 +111,7 @@ function lost$(request: PortRequest, held: NatPmpMapping): Observable<unknown> {
 type Ask = (client: natPmpPackage.Client, callback: natPmpPackage.Callback) => void;
 
 /** One request and its answer. */
-function exchange$(request: PortRequest, ask: Ask): Observable<natPmpPackage.Answer> {
+function exchange$(request: GatewayQuestion, ask: Ask): Observable<natPmpPackage.Answer> {
   return defer(loadNatPmp).pipe(
     switchMap(({ Client }) => answer$(new Client(request.gateway.host), request, ask)),
     within(ANSWER_MS, `The gateway ${request.gateway.address} did not answer by NAT-PMP`, request.scheduler),
@@ -119,7 +120,7 @@ function exchange$(request: PortRequest, ask: Ask): Observable<natPmpPackage.Ans
 
 function answer$(
   client: natPmpPackage.Client,
-  { gateway, internal, scheduler }: PortRequest,
+  { gateway, internal, scheduler }: GatewayQuestion,
   ask: Ask,
 ): Observable<natPmpPackage.Answer> {
   return new Observable((subscriber) => {
@@ -171,6 +172,6 @@ function isAnswer(message: Buffer): boolean {
   return result !== 0 || message.length === (opcode === 128 ? 12 : 16);
 }
 
-function epochOf(seconds: number, { scheduler }: PortRequest): Epoch {
+function epochOf(seconds: number, { scheduler }: GatewayQuestion): Epoch {
   return { seconds, at: scheduler.now() };
 }

@@ -14,9 +14,11 @@ const upnp: PortMapper = {
   name: 'upnp',
   families: [4, 6],
   open: (request$) => defer(loadUpnp).pipe(switchMap((loaded) => request$.pipe(loaded.upnp.open))),
+  ask$: (question) => defer(loadUpnp).pipe(switchMap((loaded) => loaded.upnp.ask$(question))),
 };
 
-const ALL: readonly PortMapper[] = [pcp, natPmp, upnp];
+/** Every protocol by which a gateway may be asked. */
+export const PORT_MAPPERS: readonly PortMapper[] = [pcp, natPmp, upnp];
 
 /**
  * Has a port opened by whichever of some protocols the gateway speaks: all are tried side by side, the first to succeed
@@ -38,7 +40,7 @@ export function openPort(
     request$.pipe(
       switchMap((request) => {
         const family = familyOf(request.internal.address);
-        const mappers = ALL.filter(({ name, families }) => names.includes(name) && families.includes(family));
+        const mappers = PORT_MAPPERS.filter(({ name, families }) => names.includes(name) && families.includes(family));
         if (mappers.length === 0)
           throw new PortMappingError(`No protocol that is switched on opens ports of IPv${family}`);
         return firstToSucceed(

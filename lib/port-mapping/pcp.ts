@@ -17,7 +17,7 @@ import {
 import type { Mapping } from './mapping.js';
 import { holdLease$ } from './hold-lease.js';
 import { ignoreErrors } from '../operators/ignore-errors.js';
-import type { PortMapper, PortRequest } from './mapper.js';
+import type { GatewayQuestion, PortMapper, PortRequest } from './mapper.js';
 
 /** A mapping, and when the server said how long it had been up. */
 interface PcpMapping extends Mapping {
@@ -50,9 +50,10 @@ export const pcp: PortMapper = {
         ),
       ),
     ),
+  ask$: (question) => epoch$(question).pipe(map(() => ({}))),
 };
 
-function epoch$(request: PortRequest): Observable<Epoch> {
+function epoch$(request: GatewayQuestion): Observable<Epoch> {
   return exchange$(request, ANNOUNCE, formatAnnounce(request.internal.address)).pipe(
     map((answer) => epochOf(answer, request)),
   );
@@ -104,7 +105,7 @@ function lost$(request: PortRequest, held: PcpMapping): Observable<unknown> {
 }
 
 /** One request and its answer, if it is a success. */
-function exchange$(request: PortRequest, opcode: number, datagram: Buffer, nonce?: Buffer): Observable<PcpAnswer> {
+function exchange$(request: GatewayQuestion, opcode: number, datagram: Buffer, nonce?: Buffer): Observable<PcpAnswer> {
   const { gateway, internal, scheduler } = request;
   return ask$({
     gateway,
@@ -133,6 +134,6 @@ function isFor({ map: answer }: PcpAnswer, nonce: Buffer, internalPort: number):
   return answer?.nonce.equals(nonce) === true && answer.internalPort === internalPort;
 }
 
-function epochOf({ epochSeconds }: PcpAnswer, { scheduler }: PortRequest): Epoch {
+function epochOf({ epochSeconds }: PcpAnswer, { scheduler }: GatewayQuestion): Epoch {
   return { seconds: epochSeconds, at: scheduler.now() };
 }

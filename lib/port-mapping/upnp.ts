@@ -33,7 +33,7 @@ import { firstInOrder } from '../operators/first-in-order.js';
 import { holdLease$ } from './hold-lease.js';
 import { ignoreErrors } from '../operators/ignore-errors.js';
 import { pinhole$ } from './upnp/pinhole.js';
-import type { PortMapper, PortRequest } from './mapper.js';
+import type { GatewayAnswer, GatewayQuestion, PortMapper, PortRequest } from './mapper.js';
 
 /** What the gateway's administrator reads in its table of mappings. */
 const DESCRIPTION = 'rxp2p';
@@ -84,7 +84,21 @@ export const upnp: PortMapper = {
         ),
       ),
     ),
+  ask$: answer$,
 };
+
+/** Has it say its name, and of a service that translates addresses to which. */
+function answer$(question: GatewayQuestion): Observable<GatewayAnswer> {
+  const { address } = question.internal;
+  return services$({ ...question, localAddress: address }).pipe(
+    switchMap(([best]): Observable<GatewayAnswer> => {
+      const { router: name } = best;
+      return familyOf(address) === 4
+        ? externalAddress$(best).pipe(map((external) => ({ external, name })))
+        : of({ external: undefined, name });
+    }),
+  );
+}
 
 /** Tries the connected services of a gateway first, and the others only if none of those opens the port. */
 function mapping$(services: readonly Service[], request: PortRequest): Observable<Mapping> {

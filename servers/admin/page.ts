@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { parseJsonObject } from '../../lib/validate.js';
 
 /** The page, and the headers that it goes with. */
 export interface Page {
@@ -27,12 +26,6 @@ export function readPage(): Page {
     "frame-ancestors 'none'",
   ].join('; ');
   return { html, headers: { 'content-security-policy': policy } };
-}
-
-/** The version of this package. */
-export function readVersion(): string {
-  const version = parseJsonObject(readFileSync(new URL('package.json', TOP), 'utf8'))?.['version'];
-  return typeof version === 'string' ? version : 'unknown';
 }
 
 /** The source expression of the page's only element of a name (CSP level 3, §2.3.1). */

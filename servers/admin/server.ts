@@ -21,7 +21,7 @@ import { EventLoopLag } from './event-loop.js';
 import { Figures } from './figures.js';
 import { createMetrics } from './metrics.js';
 import { Pages } from './pages.js';
-import { readVersion } from './page.js';
+import { readVersion } from '../version.js';
 import { ReadinessCheck, type Needs } from './readiness.js';
 import { Sampler, statusOf, type Sample } from './status.js';
 

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { programName } from '../version.js';
 
 /** Calls back when a response is finished or its caller has gone; at once if that has already happened. */
 export function whenGone(response: ServerResponse, action: () => void): void {
@@ -8,7 +9,12 @@ export function whenGone(response: ServerResponse, action: () => void): void {
 
 /** Answers with text. */
 export function say(response: ServerResponse, status: number, text: string, type = 'text/plain'): void {
-  const headers = { 'content-type': type, 'content-length': Buffer.byteLength(text), 'cache-control': 'no-store' };
+  const headers = {
+    server: programName(),
+    'content-type': type,
+    'content-length': Buffer.byteLength(text),
+    'cache-control': 'no-store',
+  };
   response.writeHead(status, headers).end(text);
 }
 

@@ -30,7 +30,7 @@ describe('rxp2p doctor', () => {
     expect(program.lines).toContain(
       jasmine.stringMatching(/^ {2}FAIL {2}rendezvous server 127\.[0-9.:]+ cannot be reached \(ECONNREFUSED\)$/),
     );
-    expect(program.lines).toContain('  Others reach this node directly.');
+    expect(program.lines).toContain(jasmine.stringMatching(/^ {2}Others reach this node directly, if no firewall/));
   }, 120_000);
 
   it('tells it as JSON, as more is known', async () => {
@@ -50,7 +50,7 @@ describe('rxp2p doctor', () => {
     const program = start('--no-port-mapping');
     expect(await program.exit()).toBe(1);
     expect(program.lines).toContain(jasmine.stringMatching(/^ {2}Nobody outside has tried to reach this node/));
-    expect(program.lines).not.toContain('  Others reach this node directly.');
+    expect(program.lines).not.toContain(jasmine.stringMatching(/^ {2}Others reach this node/));
   }, 120_000);
 
   it('ends with 2 when it is asked wrongly, and with 1 on Ctrl-C', async () => {

@@ -1,20 +1,32 @@
-/** What `rxp2p doctor` says where something is wrong beside the network itself. */
+/** What `rxp2p doctor` says where something is wrong beside the network itself: all of it on one internet, each host with a trouble of its own. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { firstValueFrom, toArray } from 'rxjs';
-import { IDLE_GATEWAY, LYING_GATEWAY, NETWORKS, portal, type Router } from './networks.js';
+import { needsCoturn } from '../support/stun.js';
+import { needsMosquitto } from '../support/mosquitto.js';
+import { IDLE_GATEWAY, LYING_GATEWAY, NETWORKS, portal, type Network } from './networks.js';
 import { DEFAULT_PATH } from './path.js';
-import { addressOf, planNetwork } from './plan.js';
+import { addressOf, planCrowd } from './plan.js';
 import { fieldsOf, type Fields } from './programs.js';
 import { Run } from './run.js';
-import { meetingPlaces, RXP2P, startServers, startTurn, turnAt } from './servers.js';
+import { brokerAt, meetingPlaces, RXP2P, startBroker, startServers, startTurn, turnAt } from './servers.js';
 import { canRunLab, LAB_LIMIT_MS, needsLab } from './support.js';
 import type { Topology } from './topology.js';
 
 const PORTAL = fileURLToPath(new URL('portal.js', import.meta.url));
 const NAMES = fileURLToPath(new URL('names.js', import.meta.url));
 const PORTAL_PORT = 4_443;
+const SILENT_PORT = 8_002;
+
+/** Accepts connections, and says nothing on any. */
+const SILENT = `
+import socket
+server = socket.create_server(("", ${SILENT_PORT}))
+print("silent", flush=True)
+kept = []
+while True: kept.append(server.accept())
+`;
 
 /** What the clock of a program is ahead, in milliseconds. */
 const AHEAD_MS = 600_000;
@@ -24,55 +36,81 @@ const FAST_CLOCK = {
   NODE_OPTIONS: `--import=data:text/javascript,const%20now=Date.now;Date.now=()=>now()+${AHEAD_MS}`,
 };
 
+/** The hosts with routers of their own, by what these do. */
+const ROUTERS = { guests: portal(PORTAL_PORT), idle: IDLE_GATEWAY, lying: LYING_GATEWAY };
+const hostBehind = (name: keyof typeof ROUTERS): string => `b-${Object.keys(ROUTERS).indexOf(name)}`;
+const behind = (router: Network['routers'][number]): Network => ({ ...NETWORKS.preserving, routers: [router] });
+
 describe('rxp2p doctor, where something is wrong', () => {
   let run: Run;
+  let close: () => void = () => undefined;
+  let lent: Promise<void> | undefined;
+  let topology: Topology;
 
   beforeAll(async () => {
-    if (canRunLab()) run = await Run.open();
-  });
+    if (!canRunLab()) return;
+    run = await Run.open();
+    const isOver = new Promise<void>((resolve) => {
+      close = resolve;
+    });
+    topology = await new Promise<Topology>((resolve, reject) => {
+      const plan = planCrowd(NETWORKS.preserving, Object.values(ROUTERS).map(behind));
+      lent = run.with(plan, DEFAULT_PATH, (built) => {
+        resolve(built);
+        return isOver;
+      });
+      lent.catch(reject);
+    });
+    await startServers(topology, { rxp2p: RXP2P });
+  }, LAB_LIMIT_MS);
 
   afterAll(async () => {
+    close();
+    await lent;
     if (canRunLab()) await run.close();
-  });
+  }, LAB_LIMIT_MS);
 
-  const behind = (what: string, router: Router, work: (topology: Topology) => Promise<void>) => {
+  const sees = (what: string, work: () => Promise<void>) => {
     it(
       what,
       async () => {
         needsLab();
-        await run.with(planNetwork({ ...NETWORKS.preserving, routers: [router] }), DEFAULT_PATH, work);
+        await work();
       },
       LAB_LIMIT_MS,
     );
   };
-  const [home] = NETWORKS.preserving.routers;
 
-  behind('names a server that is dead', home, async (topology) => {
-    await topology.run('s1', [process.execPath, RXP2P, 'serve']).line((text) => text.startsWith('http'));
-    const { check, words, status } = await checked(topology, meetingPlaces(topology, 'a'));
-    expect(failuresOf(check)).toEqual([['rendezvous', 's2.lab:8000', jasmine.stringContaining('ECONNREFUSED')]]);
-    expect(words).toContain(
-      jasmine.stringMatching(/^ {2}FAIL {2}rendezvous server s2\.lab:8000 cannot be reached \(ECONNREFUSED/),
-    );
-    expect(adviceOf(check)).toMatch(/^Messages do not come by s2\.lab:8000: peers that have no other/);
+  sees('names a server that is dead, and one that says nothing', async () => {
+    const silent = topology.run('s2', ['python3', '-c', SILENT]);
+    await silent.line((text) => text === 'silent');
+    const servers = ['--rendezvous', 's2.lab:8001', '--rendezvous', `s2.lab:${SILENT_PORT}`];
+    const { check, status } = await checked('a', ['--rendezvous', 's1.lab:8000', ...servers]);
+    expect(failuresOf(check)).toEqual([
+      ['rendezvous', 's2.lab:8001', jasmine.stringContaining('ECONNREFUSED')],
+      ['rendezvous', `s2.lab:${SILENT_PORT}`, 'accepted the connection and then said nothing'],
+    ]);
+    expect(adviceOf(check)).toMatch(/^Messages do not come by s2\.lab:8001 and s2\.lab:8002: peers that have no other/);
     expect([check['verdict'], status]).toEqual(['direct', 0]);
+    await silent.kill();
   });
 
-  behind('knows a captive portal by its answers', portal(PORTAL_PORT), async (topology) => {
-    await startServers(topology, { rxp2p: RXP2P });
-    await topology.run('home-a', [process.execPath, PORTAL, String(PORTAL_PORT)]).line((text) => text === 'portal');
+  sees('knows a captive portal by its answers', async () => {
+    const host = hostBehind('guests');
+    await topology
+      .run(`home-${host}`, [process.execPath, PORTAL, String(PORTAL_PORT)])
+      .line((text) => text === 'portal');
     const servers = ['--rendezvous', 'wss://s1.lab:8443', '--mailbox', 'http://s2.lab:8080'];
-    const { check, status } = await checked(topology, [...meetingPlaces(topology, 'a'), ...servers]);
+    const { check, status } = await checked(host, [...meetingPlaces(topology, host), ...servers]);
     expect(failuresOf(check).length).toBe(servicesOf(check).length);
     expect(adviceOf(check)).toMatch(/^Something else answers in the place of the servers.*log in/);
     expect([check['verdict'], status]).toEqual(['none', 1]);
   });
 
-  behind('says that names cannot be looked up', home, async (topology) => {
-    await startServers(topology, { rxp2p: RXP2P });
+  sees('says that names cannot be looked up', async () => {
     // Nobody answers there.
     const how = resolvingBy(run, addressOf(topology.plan, 's1', 4));
-    const { check, status } = await checked(topology, ['--rendezvous', 'rv.example.org:8000'], { how });
+    const { check, status } = await checked('a', ['--rendezvous', 'rv.example.org:8000'], { how });
     expect(failuresOf(check)).toEqual([
       ['rendezvous', 'rv.example.org:8000', jasmine.stringMatching(/ENOTFOUND|EAI_/)],
     ]);
@@ -80,92 +118,88 @@ describe('rxp2p doctor, where something is wrong', () => {
     expect(status).toBe(1);
   });
 
-  behind('says that what answers is not the server, where names lead elsewhere', home, async (topology) => {
-    const [server] = await startServers(topology, { rxp2p: RXP2P });
+  sees('says that what answers is not the server, where names lead elsewhere', async () => {
     await topology.run('s2', [process.execPath, PORTAL, '443']).line((text) => text === 'portal');
     const wrong = addressOf(topology.plan, 's2', 4);
-    await topology.run('s1', [process.execPath, NAMES, wrong]).line((text) => text === 'names');
-    const how = resolvingBy(run, addressOf(topology.plan, 's1', 4));
-    const { check, status } = await checked(topology, ['--rendezvous', 'wss://rv.example.org'], { how });
+    await topology.run('s2', [process.execPath, NAMES, wrong]).line((text) => text === 'names');
+    const { check, status } = await checked('a', ['--rendezvous', 'wss://rv.example.org'], {
+      how: resolvingBy(run, wrong),
+    });
     expect(failuresOf(check).map(([, name]) => name)).toContain('wss://rv.example.org');
     expect(adviceOf(check)).toMatch(/^Something else answers in the place of the servers/);
     expect(status).toBe(1);
-    await server?.kill();
   });
 
-  behind('tells that this clock is ten minutes fast', home, async (topology) => {
-    await startServers(topology, { rxp2p: RXP2P });
+  sees('tells that this clock is ten minutes fast', async () => {
     // One server may be wrong itself; two of them are not wrong alike.
     const mailboxes = ['--mailbox', 'http://s1.lab:8080', '--mailbox', 'http://s2.lab:8080'];
     const args = [...meetingPlaces(topology, 'a'), ...mailboxes];
-    const { check, status } = await checked(topology, args, { env: FAST_CLOCK });
+    const { check, status } = await checked('a', args, { env: FAST_CLOCK });
     expect(check['clock']).toEqual(jasmine.objectContaining({ isCertain: true }));
     expect(adviceOf(check)).toMatch(/^The clock of this machine is 10 minutes fast, as .* agree: set it/);
     expect([check['verdict'], status]).toEqual(['direct', 0]);
   });
 
-  behind('sees that a router opens a port that leads nowhere', IDLE_GATEWAY, async (topology) => {
-    await startServers(topology, { rxp2p: RXP2P });
-    const { check, status } = await checked(topology, meetingPlaces(topology, 'a'));
+  sees('that a router opens a port that leads nowhere, though it answers by each protocol', async () => {
+    const host = hostBehind('idle');
+    const { check, status } = await checked(host, meetingPlaces(topology, host));
     expect(check['reach']).toContain(jasmine.objectContaining({ isOpenedInVain: true, isBehindAnotherNat: false }));
+    expect(JSON.stringify(check['routers']).match(/"state":"answers"/g)?.length).toBe(3);
+    expect(check['hairpin']).toBeUndefined();
     expect(adviceOf(check)).toMatch(/^The router says that it has opened a port, but nobody gets in by it/);
     expect([check['verdict'], status]).toEqual(['direct', 0]);
   });
 
-  behind('is not led astray by a router that names an address of its own choice', LYING_GATEWAY, async (topology) => {
-    await startServers(topology, { rxp2p: RXP2P });
-    const { check } = await checked(topology, meetingPlaces(topology, 'a'));
+  sees('that a router names an address of its own choice, and is not led astray', async () => {
+    const host = hostBehind('lying');
+    const { check } = await checked(host, meetingPlaces(topology, host));
     expect(JSON.stringify(check['reach'])).not.toMatch(/"endpoint":\{"address":"45\.99\.99\.99"/);
     expect(check['reach']).toContain(
       jasmine.objectContaining({ words: jasmine.stringContaining('45.99.99.99'), isBehindAnotherNat: true }),
     );
   });
 
-  behind('asks relays whether they let it in', home, async (topology) => {
-    await startServers(topology, { rxp2p: RXP2P });
+  sees('whether relays let it in', async () => {
+    needsCoturn();
     await startTurn(topology, 's1');
-    const stranger = ['--turn', 'turn:alice:wrong@s1.lab:3478'];
-    const args = [...meetingPlaces(topology, 'a'), ...turnAt('s1.lab'), '--relay', 'http://s2.lab:8080'];
-    const { check } = await checked(topology, args);
+    const server = addressOf(topology.plan, 's1', 4);
+    const stranger = ['--turn', `turn:alice:wrong@${server}:3478`, '--relay', 'http://s2.lab:9'];
+    const args = [...meetingPlaces(topology, 'a'), ...turnAt('s1.lab'), '--relay', 'http://s2.lab:8080', ...stranger];
+    const { check } = await checked('a', args);
     expect(relaysOf(check)).toEqual([
+      ['TURN', `turn:${server}:3478`, 'refuses (401): it does not know this user name, or the password is another'],
       ['TURN', 'turn:s1.lab:3478', undefined],
       ['relay', 'http://s2.lab:8080/', undefined],
-    ]);
-    expect(check['hasRelay']).toBeTrue();
-    const refused = await checked(topology, [
-      ...meetingPlaces(topology, 'a'),
-      ...stranger,
-      '--relay',
-      'http://s2.lab:9',
-    ]);
-    expect(relaysOf(refused.check)).toEqual([
-      ['TURN', 'turn:s1.lab:3478', 'refuses (401): it does not know this user name, or the password is another'],
       ['relay', 'http://s2.lab:9/', jasmine.stringMatching(/^cannot be reached \(ECONNREFUSED/)],
     ]);
-    expect(refused.check['hasRelay']).toBeFalse();
-    expect(adviceOf(refused.check)).toContain('None of the relays can be used');
+    expect(check['hasRelay']).toBeTrue();
   });
+
+  sees('that nobody gets here but by a relay, where a broker alone carries messages, and ends with 3', async () => {
+    needsMosquitto();
+    await startBroker(topology, 's1');
+    const { check, status } = await checked('a', [...brokerAt('s1.lab'), '--relay', 'http://s2.lab:8080']);
+    expect([check['verdict'], status]).toEqual(['relay', 3]);
+    expect(adviceOf(check)).toMatch(/No server has shown this machine’s NAT/);
+  });
+
+  /** What the doctor finds in a host, and its exit status. What it says of that in words is the same, see its other specs. */
+  async function checked(
+    host: string,
+    args: readonly string[],
+    { how = [], env }: How = {},
+  ): Promise<{ readonly check: Fields; readonly status: number | null }> {
+    const told = topology.run(host, [...how, process.execPath, RXP2P, 'doctor', ...args, '--json'], env);
+    const events = await firstValueFrom(fieldsOf(told.stderr$).pipe(toArray()));
+    const { code } = await told.exited;
+    return { check: events.at(-1) ?? {}, status: code };
+  }
 });
 
 /** How else than usually it runs. */
 interface How {
   readonly how?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
-}
-
-/** What the doctor finds in host `a`: as JSON, in words, and by its exit status. */
-async function checked(
-  topology: Topology,
-  args: readonly string[],
-  { how = [], env }: How = {},
-): Promise<{ readonly check: Fields; readonly words: readonly string[]; readonly status: number | null }> {
-  const doctor = [...how, process.execPath, RXP2P, 'doctor', ...args];
-  const [told, inWords] = [topology.run('a', [...doctor, '--json'], env), topology.run('a', doctor, env)];
-  const events = await firstValueFrom(fieldsOf(told.stderr$).pipe(toArray()));
-  const lines = await firstValueFrom(inWords.stdout$.pipe(toArray()));
-  const [{ code }, other] = [await told.exited, await inWords.exited];
-  expect(other.code).toBe(code);
-  return { check: events.at(-1) ?? {}, words: lines.map(({ text }) => text), status: code };
 }
 
 /** What a command begins with that looks names up by one server alone. */

@@ -1,6 +1,7 @@
 /** Whether `rxp2p doctor` says of each network of the lab what it is, and who reaches whom. */
 import { from, lastValueFrom, mergeMap } from 'rxjs';
-import { NETWORKS, type Network, type NetworkName } from './networks.js';
+import type { NetCheck } from '../../lib/index.js';
+import { NETWORKS, type Behaviour, type Network, type NetworkName } from './networks.js';
 import { DEFAULT_PATH } from './path.js';
 import { planPairs } from './plan.js';
 import { said, type Fields } from './programs.js';
@@ -64,6 +65,57 @@ const asked = async (topology: Topology, host: string): Promise<{ check: Fields;
   return { check, code: (await doctor.exited).code };
 };
 
+/** What a NAT of a network is called, by what is seen of it from outside. */
+const natTypeOf = ({ mapping, ports }: Behaviour): string => {
+  if (mapping === 'none') return 'open';
+  if (ports === 'preserved') return 'preserving';
+  if (ports === 'scattered') return 'reuse';
+  return ports.startsWith('delta') ? 'delta' : 'random';
+};
+
+/** The types of NATs that a check tells, by the families of addresses. */
+const natsIn = ({ nats }: Fields): Readonly<Record<number, string>> =>
+  Array.isArray(nats)
+    ? Object.fromEntries(nats.map((nat: NetCheck['nats'][number]) => [nat.family, nat.natType.type]))
+    : {};
+
+/** The protocols of IPv4 by which a router has answered, and its name. */
+const routerIn = ({ routers }: Fields): { readonly name: string | undefined; readonly speaks: readonly string[] } => {
+  const all: readonly NetCheck['routers'][number][] = Array.isArray(routers) ? routers : [];
+  const router = all.find(({ family }) => family === 4);
+  const speaking = router?.protocols.filter(({ state }) => state === 'answers') ?? [];
+  return { name: router?.name, speaks: speaking.map(({ protocol }) => protocol).sort() };
+};
+
+/** What is beside who reaches whom: the type of each NAT, the router, hairpin, IPv6 and the local network. */
+const expectDescribed = (check: Fields, name: NetworkName): void => {
+  const { behaviour, portMapping = {}, families, mapsInVain }: Network = NETWORKS[name];
+  const told = natsIn(check);
+  for (const family of families) {
+    const seen = behaviour[family];
+    // Through two NATs, or with few samples, a NAT that gives random ports may look otherwise by chance: others do not.
+    if (seen !== undefined) expect(told[family]).withContext(`${name} IPv${family}`).toBe(natTypeOf(seen));
+  }
+  const router = routerIn(check);
+  expect(router.speaks).withContext(name).toEqual(Object.keys(portMapping).sort());
+  if (portMapping.upnp !== undefined)
+    expect(router.name)
+      .withContext(name)
+      .toMatch(/router/i);
+  // Where a port leads here: the routers of homes in the lab lead nobody back inside.
+  const isOpened = Object.keys(portMapping).length > 0 && mapsInVain !== true;
+  expect(check['hairpin'])
+    .withContext(name)
+    .toEqual(isOpened ? jasmine.objectContaining({ isPossible: false }) : undefined);
+  const ipv6 = families.includes(6) ? (name === 'public' ? 'open' : 'closed') : 'none';
+  expect(check['ipv6'])
+    .withContext(name)
+    .toEqual(jasmine.objectContaining({ state: ipv6 }));
+  expect(check['lan'])
+    .withContext(name)
+    .toEqual(jasmine.objectContaining({ heard: jasmine.arrayContaining(['eth0']), failures: [] }));
+};
+
 const isDialledBy = ({ ways }: Fields): boolean => JSON.stringify(ways).includes('"toBeReached":"dial"');
 
 const expectChecked = async (topology: Topology, name: NetworkName): Promise<void> => {
@@ -87,4 +139,5 @@ const expectChecked = async (topology: Topology, name: NetworkName): Promise<voi
       .withContext(name)
       .toMatch(ADVICE[name] ?? SWITCH_ON);
   expect(code).withContext(name).toBe(0);
+  expectDescribed(check, name);
 };

@@ -37,7 +37,8 @@ export const startServers = (topology: Topology, config: ServersConfig): Promise
 /** A broker as it comes, but for everybody, on both families. */
 const BROKER = `listener ${MQTT_PORT}\nallow_anonymous true\nuser root\npersistence false\nlog_dest stderr\n`;
 
-const startBroker = async (topology: Topology, server: string): Promise<Program> => {
+/** Starts a broker. */
+export const startBroker = async (topology: Topology, server: string): Promise<Program> => {
   const start = 'file=$(mktemp) && printf "$0" > "$file" && exec mosquitto -v -c "$file"';
   const program = topology.run(server, ['sh', '-c', start, BROKER]);
   await program.line((text) => text.includes('running'), program.stderr$);
@@ -66,6 +67,9 @@ export const startTurn = async (topology: Topology, server: string, port = TURN_
   await program.line((text) => text.includes('listener opened on'));
   return program;
 };
+
+/** What a node says to use a broker. */
+export const brokerAt = (host: string): string[] => ['--mqtt', `mqtt://${host}:${MQTT_PORT}`];
 
 /** What a node says to use a TURN server. */
 export const turnAt = (host: string, port = TURN_PORT): string[] => ['--turn', `turn:alice:secret@${host}:${port}`];

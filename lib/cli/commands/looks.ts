@@ -17,7 +17,9 @@ export function addLooks(program: Command, version: string): void {
     .addHelpText(
       'after',
       `
-It takes the options that your program has, and looks for up to 20 seconds. A router may open a port meanwhile; it is closed again.`,
+It takes the options that your program has, and looks for up to 20 seconds. A router may open a port meanwhile; it is closed again.
+It asks the router by PCP, NAT-PMP and UPnP what it speaks and is called, servers for their versions, itself by its address outside (hairpin),
+and the local network by multicast who is there. Each sentence rests on what was seen; where nothing was, it says so.`,
     )
     .action(async (options: DoctorOptions) => (await import('../doctor.js')).doctor(options, version));
 

@@ -1,4 +1,5 @@
 import { isCarrier, isRelay } from '../../server-report.js';
+import { adviceForPorts } from './port-advice.js';
 import { adviceForServers, listed } from './troubles.js';
 import type { NetCheck } from './interface.js';
 
@@ -7,7 +8,7 @@ const SURE = 0.8;
 
 /** What would make more peers reach a node, in sentences; the most useful first. Pure. */
 export function adviceFor(check: Omit<NetCheck, 'advice' | 'verdict'>): readonly string[] {
-  const { services, nats, reach, ways, clock, hasRelay, isForwarded } = check;
+  const { services, nats, ways, clock, hasRelay } = check;
   const advice: string[] = [];
   const carriers = services.filter(isCarrier);
   const isDialled = ways.every(({ toBeReached }) => toBeReached === 'dial');
@@ -25,38 +26,50 @@ export function adviceFor(check: Omit<NetCheck, 'advice' | 'verdict'>): readonly
     advice.push(
       `Messages do not come by ${listed(dead.map(({ server }) => server))}: peers that have no other server in common with this node do not reach it by message.`,
     );
-  if (reach.some(({ isBehindAnotherNat }) => isBehindAnotherNat))
-    advice.push(
-      'The port that the router opens leads nowhere: most often another NAT, the provider’s, stands before the router. Ask the provider for a public address, or for IPv6.',
-    );
-  else if (reach.some(({ isOpenedInVain }) => isOpenedInVain))
-    advice.push(
-      'The router says that it has opened a port, but nobody gets in by it: its firewall is in the way, or another NAT, the provider’s, stands before it. Forward a port to this machine by hand (--port, --forwarded), restart the router, or ask the provider for a public address.',
-    );
-  else if (!isDialled && !isForwarded && reach.some(({ family, endpoint }) => family === 4 && endpoint === undefined))
-    advice.push(
-      'Switch on UPnP, NAT-PMP or PCP in the router, or forward a port to this machine by hand (--port, --forwarded): then everybody can dial this node.',
-    );
-  if (reach.some(({ family, isReachable }) => family === 6 && isReachable === false))
-    advice.push(
-      'The firewall of the router drops IPv6 connections from outside: a rule for this machine’s port lets them in.',
-    );
+  advice.push(...adviceForPorts(check, isDialled));
   if (carriers.length > 0 && nats.length === 0)
     advice.push(
       'No server has shown this machine’s NAT, so that nobody can punch: another rendezvous server or a STUN server (--stun) would.',
     );
-  else if (nats.some(({ natType, confidence }) => natType.type === 'unknown' || confidence < SURE))
+  else if (nats.some((nat) => !isSure(nat) && nat.servers < 2))
     advice.push(
       'What kind of NAT this is takes two servers to tell: name another rendezvous server, or a STUN server (--stun).',
     );
+  else if (!isDialled && nats.some((nat) => !isSure(nat)))
+    advice.push(
+      'This NAT does not map ports by one rule, as far as servers have seen: whether punches get through is a matter of luck.',
+    );
+  if (ways.some(({ toReach }) => toReach.startsWith('punch')) && isByWebPortsAlone(services))
+    advice.push(
+      'Servers were reached at the ports of the web alone: whether this network lets connections out to other ports, as punches need, is not known. A server at another port would show it.',
+    );
   if (!isDialled && nats.some(({ natType }) => natType.type === 'random'))
-    advice.push('This NAT gives random ports: peers behind another such NAT meet this node at a relay only.');
+    advice.push(
+      `This NAT gives random ports: peers behind another such NAT ${hasRelay ? 'meet this node at a relay only' : 'do not reach this node without a relay'}.`,
+    );
   const isLeft = ways.some(({ toReach, toBeReached }) => toReach === 'none' || toBeReached === 'none');
   if (!hasRelay && services.some(isRelay))
     advice.push('None of the relays can be used: see above why. They connect those that no direct way leads to.');
   else if (!hasRelay && isLeft)
     advice.push('Name a relay (--relay, --turn): it connects those that no direct way leads to.');
   return advice;
+}
+
+/** Whether every server that answers does so at such a port. */
+function isByWebPortsAlone(services: NetCheck['services']): boolean {
+  const used = services.filter(({ failure }) => failure === undefined);
+  return used.length > 0 && used.every(({ server }) => isAtWebPort(server));
+}
+
+/** Of a URL without a port it is that of its scheme; other names of servers have one, or another for theirs. */
+function isAtWebPort(server: string): boolean {
+  const { scheme, port } =
+    /^(?<scheme>(?:ws|http)s?:\/\/)?[^/]*?(?::(?<port>[0-9]+))?(?:\/|$)/.exec(server)?.groups ?? {};
+  return port === undefined ? scheme !== undefined : port === '443' || port === '80';
+}
+
+function isSure({ natType, confidence }: NetCheck['nats'][number]): boolean {
+  return natType.type !== 'unknown' && confidence >= SURE;
 }
 
 function sentence(words: string): string {

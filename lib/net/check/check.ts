@@ -4,10 +4,7 @@ import type { NetCheck } from './interface.js';
 import { waysOf } from './ways.js';
 
 /** What a node knows, of which a check is made. */
-export interface Facts extends Pick<
-  NetCheck,
-  'isSettled' | 'addresses' | 'services' | 'sessions' | 'nats' | 'reach' | 'isForwarded' | 'hasRelay' | 'clock'
-> {
+export interface Facts extends Pick<NetCheck, Exclude<keyof NetCheck, 'ways' | 'advice' | 'verdict'>> {
   /** Whether others can dial this node. */
   readonly canBeDialled: boolean;
   /** Whether it has an address that others may be able to dial, but no server has seen or dialled it there. */

@@ -1,9 +1,13 @@
 import type { Observed } from '../../endpoint.js';
+import type { LanCheck } from '../../lan/look.js';
+import type { RouterCheck } from '../../port-mapping/ask-router.js';
 import type { Reach } from '../../reachability.js';
 import type { RendezvousAddress } from '../../rendezvous-name.js';
 import type { ServerReport } from '../../server-report.js';
 import type { NatType } from '../../unl/types.js';
 import type { ClockStatus } from '../clock-watch.js';
+import type { HairpinCheck } from './hairpin.js';
+import type { ServerVersion } from './versions.js';
 import type { Ways } from './ways.js';
 
 /** What servers have shown of a NAT, by one family of addresses. */
@@ -30,10 +34,35 @@ export interface SessionCheck {
   readonly roundTripMs: number | undefined;
   /** Where the server sees this node. */
   readonly observed: Observed | undefined;
+  /** The URL of the HTTP services on its host; `undefined` where it names none. */
+  readonly services: string | undefined;
+}
+
+/** What is known of connections by IPv6 from outside. */
+export interface Ipv6Check {
+  /**
+   * `none`: this machine has no public address of IPv6. `open`: a server has dialled this node by it. `closed`: a server could not: a firewall is in
+   * the way, the router's or this machine's. `unknown`: no server has tried.
+   */
+  readonly state: 'none' | 'open' | 'closed' | 'unknown';
+  /** This machine's public addresses. */
+  readonly addresses: readonly string[];
+}
+
+/** What was asked beside what every node finds out, as far as there were answers by now. */
+export interface Asked {
+  /** What each server of HTTP says of its program. */
+  readonly versions: readonly ServerVersion[];
+  /** What the router of each family of addresses says of itself; empty where it may not be asked to open ports, or where there is none. */
+  readonly routers: readonly RouterCheck[];
+  /** Whether this node gets to itself by its address outside; `undefined` where no port leads to it from there. */
+  readonly hairpin: HairpinCheck | undefined;
+  /** What multicast shows of the local network; `undefined` for a node on loopback. */
+  readonly lan: LanCheck | undefined;
 }
 
 /** What a node has found of its network, and what that means. */
-export interface NetCheck {
+export interface NetCheck extends Asked {
   /** Whether everything has been looked into; else more may come. */
   readonly isSettled: boolean;
   /** This machine's own addresses, the likeliest to be dialled first. */
@@ -46,6 +75,10 @@ export interface NetCheck {
   readonly nats: readonly NatCheck[];
   /** Whether others can dial this node, by each family; empty where that was not looked into. */
   readonly reach: readonly Reach[];
+  /** Whether others can dial this node by IPv6. */
+  readonly ipv6: Ipv6Check;
+  /** Whether the router may be asked to open a port. */
+  readonly mapsPorts: boolean;
   /** Whether the user says that a port is forwarded to this node. */
   readonly isForwarded: boolean;
   /** Whether there is a relay where peers may be met, and that lets this node in. */

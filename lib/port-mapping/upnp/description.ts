@@ -1,5 +1,6 @@
-import { isElement, textOf, type XmlElement } from './xml.js';
+import { elementAt, isElement, textOf, type XmlElement } from './xml.js';
 import { readUrl } from '../../validate.js';
+import { clean } from '../../words.js';
 
 /** The elements of a description that are read here and by nat-upnp, as it spells them. */
 export const DESCRIPTION_NAMES = [
@@ -62,4 +63,24 @@ function controlUrls(control: string, base: string | undefined, location: URL): 
     isRelative ? readUrl(`/${control}`, location) : undefined,
   ].filter((url) => url !== undefined);
   return urls.filter((url, index) => urls.findIndex(({ href }) => href === url.href) === index);
+}
+
+/** UPnP has no name of a device or of its model longer than 64 characters (Device Architecture 1.1 §2.3). */
+const NAME_MAX_LENGTH = 64;
+
+/**
+ * What a gateway calls itself, by its description: the name that its maker or owner has given it, and its model where the name does not say that.
+ * For display: without control characters, and cut to what UPnP allows. `undefined` where it says neither. Pure.
+ *
+ * @example
+ * routerNameIn(parseXml('<root><device><friendlyName>Home</friendlyName><modelName>AC-7</modelName></device></root>')); // 'Home (AC-7)'
+ */
+export function routerNameIn(description: XmlElement): string | undefined {
+  const root = elementAt(description, 'root') ?? description;
+  const device = elementAt(root, 'device') ?? {};
+  const nameIn = (element: string) => clean((textOf(device, element) ?? '').slice(0, NAME_MAX_LENGTH)).trim();
+  const [name, model] = [nameIn('friendlyName'), nameIn('modelName')];
+  if (name === '' || model === '' || name.toLowerCase().includes(model.toLowerCase()))
+    return name || model || undefined;
+  return `${name} (${model})`;
 }

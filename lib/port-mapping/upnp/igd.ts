@@ -19,7 +19,7 @@ import { within } from '../../operators/within.js';
 import { loadNatUpnp } from '../../packages.js';
 import { show } from '../../validate.js';
 import { ANSWER_MS } from '../ask.js';
-import { DESCRIPTION_NAMES, servicesIn, type DescribedService } from './description.js';
+import { DESCRIPTION_NAMES, routerNameIn, servicesIn, type DescribedService } from './description.js';
 import { formatAction, parseAction } from './soap.js';
 import { elsewhere, leadsTo, search$ } from './ssdp.js';
 import { elementAt, parseXml, textOf, type XmlElement } from './xml.js';
@@ -55,6 +55,8 @@ interface IgdConfig {
 export interface Service {
   /** Its type with its version. */
   readonly type: string;
+  /** What the gateway calls itself, for display, if it does. */
+  readonly router: string | undefined;
   /**
    * Calls an action. Emits what it returns and completes.
    *
@@ -86,10 +88,11 @@ export function services$(config: IgdConfig): Observable<readonly [Service, ...S
 }
 
 function serviceAt(control: Control, found$: Observable<readonly Control[]>, config: IgdConfig): Service {
-  const { type, name } = control;
+  const { type, name, router } = control;
   let latest = control;
   return {
     type,
+    router,
     call$: (action, values = {}) =>
       defer(() => call$(latest, action, values, config)).pipe(
         catchError((error: unknown) => {
@@ -113,6 +116,8 @@ interface Control {
   /** Tells it from others, also after the gateway has restarted and its URL has changed. */
   readonly name: string;
   readonly url: URL;
+  /** What the gateway calls itself. */
+  readonly router: string | undefined;
 }
 
 type Controls = readonly [Control, ...Control[]];
@@ -146,15 +151,15 @@ function described$(location: URL, config: IgdConfig): Observable<Controls> {
         throw new HttpError(`Expected a UPnP description from ${location.href}, got something else`);
       const { services } = device.create(location.href).parseDescription(root);
       const types = familyOf(gateway.address) === 4 ? CONNECTIONS : FIREWALLS;
-      return controlsOf(gateway, servicesIn(root, services, location, types));
+      return controlsOf(gateway, servicesIn(root, services, location, types), routerNameIn(root));
     }),
   );
 }
 
 /** The ways to call services, the likeliest first, of those that lead to the gateway. */
-function controlsOf(gateway: Gateway, services: readonly DescribedService[]): Controls {
+function controlsOf(gateway: Gateway, services: readonly DescribedService[], router: string | undefined): Controls {
   const controls = services.flatMap(({ type, id, urls }) =>
-    urls.map((url, index) => ({ type, name: `${type} ${id} ${index}`, url })),
+    urls.map((url, index) => ({ type, name: `${type} ${id} ${index}`, url, router })),
   );
   const [first, ...others] = controls.filter(({ url }) => leadsTo(gateway, url)).slice(0, MAX_CONTROLS);
   if (first !== undefined) return [first, ...others];

@@ -1,12 +1,18 @@
+import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
+import { createServer } from 'node:net';
 import { firstValueFrom, last, lastValueFrom, toArray } from 'rxjs';
 import { checkOf, type Facts } from '../../../lib/net/check/check.js';
 import { factsOf } from '../../../lib/net/check/facts.js';
+import { NOTHING_FOUND } from '../../../lib/self/nothing-found.js';
+import { unlOf } from '../../support/locators.js';
 import { checkWords } from '../../../lib/cli/check-words.js';
 import { resolveConfig } from '../../../lib/config/resolve.js';
 import type { Reach } from '../../../lib/reachability.js';
 import type { ServerReport } from '../../../lib/server-report.js';
 import { startFakeBroker } from '../../support/fake-broker.js';
-import { Lab } from '../../support/nodes.js';
+import { reachabilityServer$ } from '../../../servers/index.js';
+import { addressOf, Lab, newAddress } from '../../support/nodes.js';
 
 const answers: ServerReport = { kind: 'rendezvous', server: 'rv.example.org:8000', failure: undefined };
 const fails: ServerReport = { ...answers, failure: 'cannot be reached (ENOTFOUND)' };
@@ -29,12 +35,20 @@ const closed: Reach = {
   words: 'Others cannot dial this node: no answer. No port was opened: no gateway has answered',
 };
 
+const NOTHING = { versions: [], routers: [], hairpin: undefined, lan: undefined };
+
 /** A node at home: an ordinary NAT, a server, a relay. */
 const home: Facts = {
   isSettled: true,
   addresses: ['192.168.1.7'],
   services: [answers],
   sessions: [],
+  versions: [],
+  routers: [],
+  hairpin: undefined,
+  lan: undefined,
+  ipv6: { state: 'none', addresses: [] },
+  mapsPorts: true,
   nats: [keepsPorts],
   reach: [closed],
   isForwarded: false,
@@ -94,9 +108,17 @@ describe('what a node finds of its network', () => {
     expect(adviceFor({ reach: [{ ...closed, isOpenedInVain: true }] })).toMatch(
       /^The router says that it has opened a port, but nobody gets in by it/,
     );
-    expect(adviceFor({ reach: [open, { ...closed, family: 6 }], canBeDialled: true })).toMatch(
-      /^The firewall of the router drops IPv6/,
+    expect(adviceFor({ reach: [open], ipv6: { state: 'closed', addresses: [] }, canBeDialled: true })).toMatch(
+      /^A firewall, the router’s or this machine’s, drops IPv6/,
     );
+    const router = { family: 4, gateway: '192.168.1.1', name: 'Home (AC-7)', protocols: [] } as const;
+    const silent = { protocol: 'pcp', state: 'silent', external: undefined, reason: 'no answer' } as const;
+    const refusing = { ...silent, protocol: 'upnp', state: 'refuses' } as const;
+    expect(adviceFor({ routers: [{ ...router, protocols: [silent] }] })).toMatch(/^Switch on UPnP/);
+    expect(adviceFor({ routers: [{ ...router, protocols: [silent, refusing] }] })).toMatch(
+      /^The router answers by UPnP, but opens no port: allow this machine to have one there, or forward/,
+    );
+    expect(adviceFor({ mapsPorts: false })).toMatch(/^Let this node ask the router for a port/);
     expect(adviceFor({ services: [] })).toMatch(/^Name a server where peers meet/);
     expect(adviceFor({ services: [fails] })).toMatch(
       /^The name of rv\.example\.org:8000 cannot be looked up: .*\nNone of the servers that carry messages can be used/,
@@ -107,8 +129,11 @@ describe('what a node finds of its network', () => {
     const relay: ServerReport = { kind: 'relay', server: 'http://rv/', failure: 'refuses: full' };
     expect(adviceFor({ services: [answers, relay], hasRelay: false })).toMatch(/None of the relays can be used/);
     expect(adviceFor({ nats: [] })).toMatch(/No server has shown this machine’s NAT/);
-    expect(adviceFor({ nats: [{ ...keepsPorts, confidence: 0.6 }] })).toMatch(/takes two servers to tell/);
-    expect(adviceFor({ nats: [{ ...keepsPorts, natType: { type: 'unknown' } }] })).toMatch(/takes two servers to tell/);
+    expect(adviceFor({ nats: [{ ...keepsPorts, servers: 1, confidence: 0.6 }] })).toMatch(/takes two servers to tell/);
+    expect(adviceFor({ nats: [{ ...keepsPorts, servers: 1, natType: { type: 'unknown' } }] })).toMatch(
+      /takes two servers to tell/,
+    );
+    expect(adviceFor({ nats: [{ ...keepsPorts, confidence: 0.6 }] })).toMatch(/does not map ports by one rule/);
     expect(adviceFor({ nats: [{ ...keepsPorts, natType: { type: 'random' } }] })).toMatch(/at a relay only/);
     expect(adviceFor({ hasRelay: false, nats: [] })).toMatch(/Name a relay/);
     const words = 'the clock of this machine is 10 minutes fast';
@@ -123,16 +148,18 @@ describe('what a node finds of its network', () => {
         server: { host: 'rv.example.org', port: 8000 },
         roundTripMs: 21.4,
         observed: { address: '45.45.1.7', port: 4000 },
+        services: 'http://rv.example.org:8080/',
       },
     ];
+    const versions = [{ server: 'http://rv.example.org:8080/', version: '0.2.0' }];
     const dead: ServerReport = {
       kind: 'mailbox',
       server: 'http://dead.example/',
       failure: 'cannot be reached\u001b[2J',
     };
-    expect(checkWords(checkOf({ ...home, sessions, services: [answers, dead] }))).toEqual([
+    expect(checkWords(checkOf({ ...home, sessions, versions, services: [answers, dead] }))).toEqual([
       'Servers',
-      '  ok    rendezvous server rv.example.org:8000 answers, 21 ms, sees this machine at 45.45.1.7',
+      '  ok    rendezvous server rv.example.org:8000 answers, 21 ms, sees this machine at 45.45.1.7, version 0.2.0',
       '  FAIL  mailbox server http://dead.example/ cannot be reached [2J',
       '',
       'Addresses of this machine',
@@ -143,9 +170,10 @@ describe('what a node finds of its network', () => {
       '',
       'Can others dial this node?',
       `  IPv4: ${closed.words}`,
+      '  IPv6: this machine has no public address',
       '',
       'What that means',
-      '  Others reach this node directly.',
+      '  Others reach this node directly, by punching: its NAT’s ports can be predicted, or many are tried.',
       '',
       '  a peer …                                    this node reaches it             it reaches this node',
       '  on the open internet, or with an open port  directly                         directly, dialled back',
@@ -166,6 +194,83 @@ describe('what a node finds of its network', () => {
     ])
       expect(nothing).toContain(line);
     expect(checkWords(checkOf({ ...home, isForwarded: true }))).toContain('  A port is forwarded, as you say');
+  });
+
+  it('does not take for granted that a network lets connections out which was left by the ports of the web alone', () => {
+    const adviceWith = (...servers: readonly string[]) =>
+      checkOf({ ...home, services: servers.map((server) => ({ ...answers, server })) }).advice.join('\n');
+    const words = /whether this network lets connections out to other ports, as punches need, is not known/;
+    for (const server of [
+      'wss://rv.example.org',
+      'wss://rv.example.org/path',
+      'https://[2001:db8::1]/',
+      'rv.example.org:443',
+    ])
+      expect(adviceWith(server)).toMatch(words);
+    for (const server of ['rv.example.org:8000', 'wss://rv.example.org:8443', 'turn:turn.example.org'])
+      expect(adviceWith('wss://rv.example.org', server)).not.toMatch(words);
+  });
+
+  it('goes by what a server has tried, though the node still takes itself for another', () => {
+    const config = resolveConfig({ mode: 'direct', portMapping: false });
+    const unl = unlOf({ nodeType: 'passive' });
+    const location = { nodeType: 'passive', natType: { type: 'open' }, unl } as const;
+    const known = { services: [], clock: undefined, isLate: false };
+    const asked = NOTHING;
+    const canBeDialled = (reaches: readonly Reach[]) =>
+      factsOf(config, { ...NOTHING_FOUND, nats: [], location, reaches }, { ...known, asked }).canBeDialled;
+    expect(canBeDialled([closed])).toBeFalse();
+    expect(canBeDialled([closed, { ...closed, family: 6, isReachable: true }])).toBeTrue();
+  });
+
+  it('says of a direct way what shows it', () => {
+    const verdictOf = (given: Partial<Facts>) =>
+      checkWords(checkOf({ ...home, ...given })).find((line) => line.startsWith('  Others '));
+    const dialled = { ...closed, isReachable: true };
+    expect(verdictOf({ canBeDialled: true, reach: [dialled] })).toMatch(/directly: a server outside has dialled it/);
+    expect(verdictOf({ canBeDialled: true, reach: [], isForwarded: true })).toMatch(/if the port .* is forwarded/);
+    expect(verdictOf({ canBeDialled: true, reach: [] })).toMatch(/if no firewall is in the way/);
+    expect(verdictOf({})).toMatch(/by punching/);
+    expect(verdictOf({ nats: [] })).toMatch(/by a relay only/);
+  });
+
+  it('has a row for each protocol of the router, for hairpin, IPv6 and the local network', () => {
+    const protocols: Facts['routers'][number]['protocols'] = [
+      { protocol: 'pcp', state: 'refuses', external: undefined, reason: 'not authorized\u001b[2J' },
+      { protocol: 'nat-pmp', state: 'closed', external: undefined, reason: 'ECONNREFUSED' },
+      { protocol: 'upnp', state: 'answers', external: '45.45.1.7', reason: undefined },
+    ];
+    const endpoint = { address: '45.45.1.7', port: 4_000 };
+    const lan = {
+      interfaces: ['eth0', 'wlan0'],
+      heard: ['eth0'],
+      hosts: 3,
+      nodes: 1,
+      failures: ['tun0: no such device'],
+    };
+    const facts: Facts = {
+      ...home,
+      routers: [{ family: 4, gateway: '192.168.1.1', name: 'Home (AC-7)', protocols }],
+      hairpin: { endpoint, isPossible: false, reason: 'no answer' },
+      ipv6: { state: 'unknown', addresses: ['2a45:45::1'] },
+      lan,
+    };
+    const words = checkWords(checkOf(facts));
+    for (const line of [
+      '  IPv4: Home (AC-7), at 192.168.1.1',
+      '    PCP: answers, but refuses: not authorized [2J',
+      '    NAT-PMP: does not take such questions',
+      '    UPnP: answers, says that its address outside is 45.45.1.7',
+      '  IPv6: no server has tried to dial this machine’s public address',
+      '  From behind the same router: not at 45.45.1.7:4000 (no hairpin); by this machine’s own addresses',
+      '  multicast: this machine hears itself by eth0',
+      '  multicast: this machine does not hear itself by wlan0: a firewall drops it',
+      '  multicast: tun0: no such device',
+      '  other machines: 3 heard, 1 of them with a node that wants to be found',
+    ])
+      expect(words).toContain(line);
+    const again = checkWords(checkOf({ ...facts, hairpin: { endpoint, isPossible: true, reason: undefined } }));
+    expect(again).toContain('  From behind the same router: yes, at 45.45.1.7:4000 too (hairpin)');
   });
 });
 
@@ -199,11 +304,40 @@ describe('a net that checks its network', () => {
     const config = resolveConfig({ mode: 'direct', rendezvous: ['127.0.0.1:8000'], mqtt: ['mqtt://127.0.0.1'] });
     const nothing = { local: undefined, servers: [], reaches: [], nats: [], location: undefined };
     const failure = 'has not answered yet';
-    const factsWhen = (isLate: boolean) => factsOf(config, nothing, { services: [], clock: undefined, isLate });
+    const factsWhen = (isLate: boolean) =>
+      factsOf(config, nothing, { services: [], clock: undefined, asked: NOTHING, isLate });
     expect(factsWhen(false)).toEqual(jasmine.objectContaining({ isSettled: false, services: [] }));
     expect(factsWhen(true).services).toEqual([
       { kind: 'rendezvous', server: '127.0.0.1:8000', failure },
       { kind: 'MQTT', server: 'mqtt://127.0.0.1', failure },
+    ]);
+  });
+
+  it('names a server that accepts and says nothing, and waits for it', async () => {
+    const silent = createServer().listen(0, newAddress());
+    await once(silent, 'listening');
+    lab.onClose(() => silent.close());
+    const { address, port } = addressOf(silent);
+    const net = lab.net({ rendezvous: [`${address}:${port}`], timing: { handshakeMs: 300 } });
+    const { isSettled, services, advice } = await lastValueFrom(net.check$());
+    expect(isSettled).toBeTrue();
+    expect(services).toEqual([
+      { kind: 'rendezvous', server: `${address}:${port}`, failure: 'accepted the connection and then said nothing' },
+    ]);
+    expect(advice).toContain(jasmine.stringMatching(/^None of the servers that carry messages can be used/));
+  });
+
+  it('tells the version of a server, from which an older one keeps it back', async () => {
+    const services = await lab.open(reachabilityServer$({ bind: newAddress(), port: 0 }));
+    const { address, port } = services.local;
+    const old = createHttpServer((_, response) => response.end('{}')).listen(0, newAddress());
+    await once(old, 'listening');
+    lab.onClose(() => old.close());
+    const its = addressOf(old);
+    const reachability = [`http://${address}:${port}/`, `http://${its.address}:${its.port}/`];
+    const { versions } = await lastValueFrom(lab.net({ reachability, portMapping: false }).check$());
+    expect(versions).toEqual([
+      { server: `http://${address}:${port}/`, version: jasmine.stringMatching(/^\d+\.\d+\.\d+/) },
     ]);
   });
 

@@ -1,4 +1,5 @@
-import { servicesIn } from '../../../lib/port-mapping/upnp/description.js';
+import { parseXml } from '../../../lib/port-mapping/upnp/xml.js';
+import { routerNameIn, servicesIn } from '../../../lib/port-mapping/upnp/description.js';
 
 const IP = 'urn:schemas-upnp-org:service:WANIPConnection:1';
 const PPP = 'urn:schemas-upnp-org:service:WANPPPConnection:1';
@@ -54,5 +55,30 @@ describe('The services in a description', () => {
   it('are those that are whole', () => {
     const pieces = ['text', 7, null, undefined, [], [service(IP, 'a')], {}, { serviceType: IP }, { controlURL: '/x' }];
     expect(servicesIn({}, pieces, LOCATION, [IP, PPP])).toEqual([]);
+  });
+});
+
+describe('What a router calls itself', () => {
+  const nameOf = (device: string) => routerNameIn(parseXml(`<root><device>${device}</device></root>`));
+  const named = (name: string, model: string) =>
+    nameOf(`<friendlyName>${name}</friendlyName><modelName>${model}</modelName>`);
+
+  it('is its name, with its model where the name does not say it', () => {
+    expect(named('Home', 'AC-7')).toBe('Home (AC-7)');
+    expect(named('Acme AC-7', 'ac-7')).toBe('Acme AC-7');
+    expect(named('', 'AC-7')).toBe('AC-7');
+    expect(named('Home', '')).toBe('Home');
+    expect(nameOf('<modelName>AC-7</modelName>')).toBe('AC-7');
+  });
+
+  it('is nothing where it says nothing', () => {
+    expect(named('', ' ')).toBeUndefined();
+    expect(nameOf('<friendlyName><b>x</b></friendlyName>')).toBeUndefined();
+    expect(routerNameIn(parseXml('<root/>'))).toBeUndefined();
+  });
+
+  it('controls no terminal, and is short', () => {
+    expect(named('a\u009b2J\u202eb', '')).toBe('a 2J b');
+    expect(named('x'.repeat(10_000), 'y'.repeat(10_000))?.length).toBe(64 + 3 + 64);
   });
 });
