@@ -1,22 +1,28 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { TECHNIQUE_NAMES } from '../techniques/technique.js';
-import { NODE_VARIABLES } from './serve-options.js';
 
 // The options that commands which make a node share. It is loaded for --help, too: nothing here may need RxJS.
 
-/** Reads an integer; for any other text commander tells what was expected. */
-export const integer = (minimum: number, maximum: number) => (text: string) => {
-  const value = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= minimum && value <= maximum) return value;
-  throw new InvalidArgumentError(`Expected an integer from ${minimum} to ${maximum}.`);
-};
+/** What reads numbers: in a file such an option is one. */
+export const NUMBERS = new WeakSet<object>();
+
+/** Reads a number; for any other text commander tells what was expected. */
+function numbers(form: RegExp, minimum: number, maximum: number, what: string): (text: string) => number {
+  const read = (text: string) => {
+    const value = form.test(text) ? Number(text) : Number.NaN;
+    if (value >= minimum && value <= maximum) return value;
+    throw new InvalidArgumentError(`Expected ${what} from ${minimum} to ${maximum}.`);
+  };
+  NUMBERS.add(read);
+  return read;
+}
+
+/** Reads an integer. */
+export const integer = (minimum: number, maximum: number) => numbers(/^[0-9]{1,15}$/, minimum, maximum, 'an integer');
 
 /** Reads seconds, with or without a fraction. */
-export const seconds = (minimum: number, maximum: number) => (text: string) => {
-  const value = /^[0-9]{1,6}(?:\.[0-9]{1,3})?$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= minimum && value <= maximum) return value;
-  throw new InvalidArgumentError(`Expected seconds from ${minimum} to ${maximum}.`);
-};
+export const seconds = (minimum: number, maximum: number) =>
+  numbers(/^[0-9]{1,6}(?:\.[0-9]{1,3})?$/, minimum, maximum, 'seconds');
 
 /** As in the environment, where a name has one value. */
 const severalByCommas = (value: string, before: string[] | undefined) => [
@@ -26,6 +32,19 @@ const severalByCommas = (value: string, before: string[] | undefined) => [
 
 /** For an option that may be given several times. */
 export const several = (value: string, before: string[] | undefined) => [...(before ?? []), value];
+
+/** A password may have commas, and no spaces. */
+const severalBySpaces = (value: string, before: string[] | undefined) => [
+  ...(before ?? []),
+  ...value.split(/\s/).filter(Boolean),
+];
+
+/** What reads options that may be given several times, and what stands between several in the environment. */
+export const LISTS: ReadonlyMap<unknown, string | RegExp> = new Map<unknown, string | RegExp>([
+  [several, ','],
+  [severalByCommas, ','],
+  [severalBySpaces, /\s/],
+]);
 
 /** Adds options to a command, in the order of its help. */
 export function withOptions(command: Command, ...options: readonly Option[]): Command {
@@ -45,9 +64,7 @@ const meetingOptions = () =>
     new Option(
       '-r, --rendezvous <SERVER>',
       'a rendezvous server: wss://HOST, rxp2p://KEY@HOST:PORT, or HOST:PORT in the clear; may be given several times',
-    )
-      .env(NODE_VARIABLES.rendezvous)
-      .argParser(severalByCommas),
+    ).argParser(severalByCommas),
     new Option(
       '-m, --mailbox <URL>',
       'a server that keeps messages, such as http://HOST:8080; may be given several times',
@@ -59,26 +76,20 @@ const meetingOptions = () =>
     new Option(
       '--stun <SERVER>',
       'a STUN server that shows the NAT: HOST:PORT, or stuns:HOST:PORT by TLS; may be given several times',
-    )
-      .env(NODE_VARIABLES.stun)
-      .argParser(severalByCommas),
+    ).argParser(severalByCommas),
     new Option(
       '--mqtt <URL>',
       'an MQTT broker that carries messages: mqtts://HOST, wss://HOST/PATH, mqtt://HOST or ws://HOST/PATH; may be given several times',
-    )
-      .env(NODE_VARIABLES.mqtt)
-      .argParser(severalByCommas),
+    ).argParser(severalByCommas),
     new Option(
       '--lan',
       'be found on the local network, and find others there, with no server (default: on, but off on loopback, for send and receive where they wait and have a server, and for expose without --allow or --code)',
     ),
-    new Option('--no-lan', `do neither (or ${NODE_VARIABLES.lan}=off in the environment)`),
+    new Option('--no-lan', 'do neither'),
     new Option(
       '--turn <SERVER>',
       'a TURN server for peers that no direct way leads to: turn:USER:PASSWORD@HOST:PORT, or turns: by TLS; may be given several times',
-    )
-      .env(NODE_VARIABLES.turn)
-      .argParser((value, before: string[] | undefined) => [...(before ?? []), ...value.split(/\s+/).filter(Boolean)]),
+    ).argParser(severalBySpaces),
     new Option(
       '--relay <URL>',
       'a relay for peers that no direct way leads to, such as http://HOST:8080; may be given several times (default: those of the servers)',

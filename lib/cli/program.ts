@@ -7,10 +7,11 @@ import { addPorts } from './commands/ports.js';
 import { addServe } from './commands/serve.js';
 import { addCompletion } from './commands/shell.js';
 import { EXIT_STATUSES, exitStatusesOf, statusOf, WRONG_USAGE } from './exit-status.js';
+import { takeFromElsewhere } from './node-sources.js';
 import type { Report } from './report.js';
 
 /** The command line: its commands, with their options and what they do. Each command loads what it needs, when it is run. */
-export function commandLine(version: string): Command {
+export function commandLine(version: string, environment: NodeJS.ProcessEnv = process.env): Command {
   const program = new Command('rxp2p')
     .description(
       'Connect machines wherever they are: lines, files and TCP services go from one to the other, encrypted and proven.',
@@ -37,6 +38,7 @@ Each command has a help of its own, with examples and its exit statuses: rxp2p c
   addLooks(program, version);
   addServe(program);
   addCompletion(program);
+  takeFromElsewhere(program, environment);
 
   for (const command of program.commands) {
     command.exitOverride().showHelpAfterError('(--help tells more)');

@@ -1,19 +1,18 @@
-import { readFileSync } from 'node:fs';
 import type { AdminConfig } from '../../servers/admin/server.js';
 import { DEFAULT_LIMITS } from '../../servers/limits.js';
 import type { ServeConfig } from '../../servers/serve/config.js';
 import { parseRedisUrl } from '../../servers/store/redis/url.js';
 import type { CertificateFiles } from '../../servers/tls/certificate-files.js';
 import { formatServer, parseServer } from '../endpoint.js';
-import { InvalidOptionError, reasonOf } from '../errors.js';
+import { InvalidOptionError } from '../errors.js';
 import { loadOrCreateIdentity, type Identity } from '../identity.js';
-import { expectInteger, invalidOption, parseJsonObject } from '../validate.js';
+import { expectInteger } from '../validate.js';
+import { readConfigFile, unknownVariables } from './config-file.js';
 import {
   CONFIG_VARIABLE,
   ENVIRONMENT_PREFIX,
   environmentNameOf,
   keyOf,
-  NODE_VARIABLES,
   SERVE_OPTIONS,
   type ServeOption,
 } from './serve-options.js';
@@ -26,6 +25,8 @@ interface Sources {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Those of the command line, by key: texts, lists of texts, and what switches are. */
   readonly flags: Readonly<Record<string, unknown>>;
+  /** Variables that nodes have a use for. */
+  readonly nodeVariables?: readonly string[];
 }
 
 /** All options, `limit` first: an option for one limit, such as `relay-sessions`, overrides it where both are given in one place. */
@@ -45,8 +46,8 @@ export class ServeValues {
    *
    * @throws InvalidOptionError for a file that cannot be read, a key that is none, and a value that is not what was expected.
    */
-  constructor({ file, environment, flags }: Sources) {
-    const fromFile = file === undefined ? {} : readConfig(file);
+  constructor({ file, environment, flags, nodeVariables = [] }: Sources) {
+    const fromFile = file === undefined ? {} : readConfigFile(file, SERVE_OPTIONS.map(keyOf));
     const sources: readonly ((option: ServeOption) => Value | undefined)[] = [
       (option) => option.default,
       (option) => fromJson(option, fromFile),
@@ -59,10 +60,8 @@ export class ServeValues {
         if (value !== undefined) this.#set(option, value);
       }
     }
-    const known = new Set([CONFIG_VARIABLE, ...Object.values(NODE_VARIABLES), ...SERVE_OPTIONS.map(environmentNameOf)]);
-    this.unknownVariables = Object.keys(environment).filter(
-      (name) => name.startsWith(ENVIRONMENT_PREFIX) && !known.has(name),
-    );
+    const known = [CONFIG_VARIABLE, ...nodeVariables, ...SERVE_OPTIONS.map(environmentNameOf)];
+    this.unknownVariables = unknownVariables(environment, ENVIRONMENT_PREFIX, known);
   }
 
   text(key: string): string | undefined {
@@ -170,34 +169,6 @@ function filesOf(certFile: string | undefined, keyFile: string | undefined): Cer
   throw new InvalidOptionError(
     '`--tls-cert` and `--tls-key` go together: a certificate, and its private key. Give both',
   );
-}
-
-/** What a file says, each of its keys that of an option. */
-function readConfig(file: string): Readonly<Record<string, unknown>> {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new InvalidOptionError(`The file of \`--config\` cannot be read: ${reasonOf(cause)}`, { cause });
-  }
-  const values = parseJsonObject(text);
-  if (values === undefined) throw invalidOption('--config', `a file with one JSON object${faultIn(text)}`, file);
-  const keys = SERVE_OPTIONS.map(keyOf);
-  const unknown = Object.keys(values).find((key) => !keys.includes(key));
-  if (unknown !== undefined) throw invalidOption('--config', `made of ${keys.join(', ')}`, unknown);
-  return values;
-}
-
-/** Where a text stops being JSON, in words; not what stands there, which may be a password. */
-function faultIn(text: string): string {
-  try {
-    JSON.parse(text);
-  } catch (error) {
-    const [, position] = /position (\d+)/.exec(reasonOf(error)) ?? [];
-    if (position !== undefined)
-      return `, which it stops being in line ${text.slice(0, Number(position)).split('\n').length}`;
-  }
-  return '';
 }
 
 function fromJson(option: ServeOption, values: Readonly<Record<string, unknown>>): Value | undefined {

@@ -233,15 +233,6 @@ export const ENVIRONMENT_PREFIX = 'RXP2P_';
 /** The file of `--config`, in the environment. */
 export const CONFIG_VARIABLE = `${ENVIRONMENT_PREFIX}CONFIG`;
 
-/** Options of nodes in the environment, which `serve` has no use for. */
-export const NODE_VARIABLES = {
-  rendezvous: 'RXP2P_RENDEZVOUS',
-  stun: 'RXP2P_STUN',
-  mqtt: 'RXP2P_MQTT',
-  lan: 'RXP2P_LAN',
-  turn: 'RXP2P_TURN',
-} as const;
-
 /** The name of an option in the environment: `http-port` is `RXP2P_HTTP_PORT`. */
 export function environmentNameOf({ name }: ServeOption): string {
   return `${ENVIRONMENT_PREFIX}${name.replaceAll('-', '_').toUpperCase()}`;

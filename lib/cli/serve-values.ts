@@ -52,7 +52,8 @@ export function checkValue(option: ServeOption, value: unknown, name: string, kn
     case 'text':
       return expectText(option, value, name);
     case 'texts':
-      if (!isTexts(value)) throw invalidOption(name, 'a list of texts', value);
+      if (!isTexts(value))
+        throw invalidOption(name, 'a list of texts', option.isSecret === true ? 'something else' : value);
       return value;
     case 'limits':
       return expectLimits(value, name, known);

@@ -37,9 +37,17 @@ export interface ServeFlags extends Readonly<Record<string, unknown>> {
 /** What the relay does is told no more often than this, in milliseconds: it is for a log. */
 const TELL_MS = 60_000;
 
-/** `rxp2p serve`: runs the servers until interrupted. Then they are drained; a second signal ends the process. */
-export async function serve({ config: file, printConfig, ...flags }: ServeFlags): Promise<void> {
-  const values = new ServeValues({ file: file ?? process.env[CONFIG_VARIABLE], environment: process.env, flags });
+/**
+ * `rxp2p serve`: runs the servers until interrupted. Then they are drained; a second signal ends the process.
+ *
+ * @param nodeVariables variables of the environment that are for commands which make a node.
+ */
+export async function serve(
+  { config: file, printConfig, ...flags }: ServeFlags,
+  nodeVariables: readonly string[] = [],
+): Promise<void> {
+  const { env: environment } = process;
+  const values = new ServeValues({ file: file ?? environment[CONFIG_VARIABLE], environment, flags, nodeVariables });
   const config = serveConfigOf(values);
   const log = await createLog({ level: values.text('logLevel') ?? 'info', json: values.isOn('json') });
   for (const name of values.unknownVariables) {

@@ -8,7 +8,6 @@ import { lineDecoder } from '../link/lines.js';
 import { loadOrCreateIdentity, type Identity } from '../identity.js';
 import type { Net } from '../net/interface.js';
 import type { Report } from './report.js';
-import { NODE_VARIABLES } from './serve-options.js';
 import { exitSoon, stdoutEnd$ } from './stdout.js';
 import { readTurn } from './turn-option.js';
 
@@ -70,11 +69,11 @@ export function configOf(options: ReachableOptions): Omit<NetConfig, 'mode'> {
  * Whether a node can be found on the local network, and finds others there. If nothing is said it can, but for one that is bound to loopback, where
  * there is no other machine.
  */
-export function lanOf({ lan, bind }: NodeOptions, environment: NodeJS.ProcessEnv = process.env): boolean {
+export function lanOf({ lan, bind }: NodeOptions): boolean {
   if (lan !== undefined) return lan;
   const address = canonicalAddress(withoutZone(bind ?? ''));
   const isOnLoopback = address !== undefined && scopeOf(address) === 'loopback';
-  return environment[NODE_VARIABLES.lan] !== 'off' && !isOnLoopback;
+  return !isOnLoopback;
 }
 
 /** The certificates of authorities in the file named, if one is named. */

@@ -70,7 +70,8 @@ describe('The options of rxp2p serve', () => {
   it('tell of variables in the environment that are named like theirs and are none', () => {
     const ofNodes = { RXP2P_MQTT: 'x', RXP2P_STUN: 'x', RXP2P_TURN: 'x' };
     const environment = { RXP2P_CONFIG: 'none', RXP2P_ADMIN: '0', ...ofNodes, RXP2P_HTP_PORT: '1', PATH: '/bin' };
-    expect(new ServeValues({ environment, flags: {} }).unknownVariables).toEqual(['RXP2P_HTP_PORT']);
+    const nodeVariables = Object.keys(ofNodes);
+    expect(new ServeValues({ environment, flags: {}, nodeVariables }).unknownVariables).toEqual(['RXP2P_HTP_PORT']);
   });
 
   it('are refused by name, with what was expected', () => {

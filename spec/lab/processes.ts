@@ -4,6 +4,9 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { filter, firstValueFrom, ReplaySubject, takeLast, toArray, type Observable } from 'rxjs';
 
+/** The environment of the runner, but for options of commands, which are not those of its programs. */
+const OWN = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('RXP2P_')));
+
 export interface Line {
   readonly text: string;
   /** Milliseconds on the runner's monotonic clock, the one clock that all namespaces share. */
@@ -30,7 +33,7 @@ export class Program {
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true, // A Ctrl-C is for the runner, which then ends its programs in order.
       // What servers do is to be seen: neighbours find each other where a spec says `--lan`.
-      env: { ...process.env, RXP2P_LAN: 'off', ...env },
+      env: { ...OWN, RXP2P_LAN: 'off', XDG_CONFIG_HOME: '/nonexistent', ...env },
     });
     this.pid = this.#child.pid;
     this.#child.stdin.on('error', () => undefined); // The program ended first; its exit tells.

@@ -27,8 +27,8 @@ export class Program {
   /** @param variables of its environment, over this process's own but for options of `rxp2p serve`. */
   constructor(script: string, args: readonly string[] = [], variables: Readonly<Record<string, string>> = {}) {
     const own = Object.entries(process.env).filter(([name]) => !name.startsWith(ENVIRONMENT_PREFIX));
-    // Nothing of a spec is sent to the network of this machine.
-    const env = { ...Object.fromEntries(own), RXP2P_LAN: 'off', ...variables };
+    // Nothing of a spec is sent to the network of this machine, and no options of who runs it count.
+    const env = { ...Object.fromEntries(own), RXP2P_LAN: 'off', XDG_CONFIG_HOME: '/nonexistent', ...variables };
     this.#child = spawn(process.execPath, [script, ...args], { env });
     this.#exit = new Promise((resolve) => {
       this.#child.on('close', (code, signal) => {

@@ -1,9 +1,8 @@
-import { InvalidArgumentError, Option, type Command } from 'commander';
-import { readNumber } from '../../validate.js';
+import { Option, type Command } from 'commander';
 import type { ConnectOptions } from '../connect.js';
 import type { ListenOptions } from '../listen.js';
 import type { RoomOptions } from '../room.js';
-import { diallingOptions, json, page, reachableOptions, withOptions } from '../node-options.js';
+import { diallingOptions, integer, json, page, reachableOptions, withOptions } from '../node-options.js';
 import type { ReachableOptions } from '../terminal.js';
 
 /** Commands that pass lines or bytes between the terminal and peers. */
@@ -79,7 +78,7 @@ With --raw it ends when both directions have ended, with status 0 when every byt
       '--secret-file <FILE>',
       'a file with the secret of the room in its first line: who does not know it stays out',
     ),
-    new Option('--history <N>', 'how many of the last lines to ask for (0 to 64)').argParser(readHistory),
+    new Option('--history <N>', 'how many of the last lines to ask for (0 to 64)').argParser(integer(0, 64)),
     json(),
     ...reachableOptions(),
   )
@@ -91,10 +90,4 @@ Who comes and who goes is told on stderr. With --json each line of stdout is an 
 Ends on Ctrl-C.`,
     )
     .action(async (name: string, options: RoomOptions) => (await import('../room.js')).room(name, options));
-}
-
-function readHistory(text: string): number {
-  const count = readNumber(text, 0, 64);
-  if (count === undefined) throw new InvalidArgumentError('Expected a number from 0 to 64.');
-  return count;
 }

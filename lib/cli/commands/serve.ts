@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import { allNodeOptions } from '../node-sources.js';
 import { several } from '../node-options.js';
 import type { ServeFlags } from '../serve.js';
 import { flagOf, helpOf, SERVE_OPTIONS, type ServeOption } from '../serve-options.js';
@@ -23,7 +24,12 @@ On SIGTERM or Ctrl-C it takes nobody in any more, and ends when all have gone; a
     .action(async (options: ServeFlags, command: Command) => {
       // A switch that can be switched off is `true` where nothing was said.
       const given = Object.entries(options).filter(([key]) => command.getOptionValueSource(key) === 'cli');
-      await (await import('../serve.js')).serve(Object.fromEntries(given));
+      await (
+        await import('../serve.js')
+      ).serve(
+        Object.fromEntries(given),
+        allNodeOptions(program).map(({ variable }) => variable),
+      );
     });
   for (const option of SERVE_OPTIONS) serve.addOption(optionOf(option));
 }
