@@ -138,10 +138,10 @@ describe('rxp2p behind a router that opens ports', () => {
   }
 });
 
-const needsLabInCi = (): void => {
+function needsLabInCi(): void {
   leftToCi();
   needsLab();
-};
+}
 
 const rendezvous = (topology: Topology) => ['--rendezvous', `${addressOf(topology.plan, 's1', 4)}:8000`];
 
