@@ -163,7 +163,7 @@ function reachOf$(
 }
 
 /** The configured reachability servers, else the HTTP services of the rendezvous servers and of other servers. */
-function reachabilityServers(config: ResolvedConfig, servers: readonly ServerState[]): readonly URL[] {
+export function reachabilityServers(config: ResolvedConfig, servers: readonly ServerState[]): readonly URL[] {
   const { reachability } = config;
   if (reachability === false || reachability.length > 0) return reachability || [];
   return [...servers.flatMap((state) => httpUrlOf(state) ?? []), ...httpServers(config)];

@@ -1,7 +1,7 @@
 import type { Facts } from './check.js';
 import type { ResolvedConfig } from '../../config.js';
 import { familyOf, scopeOf } from '../../endpoint.js';
-import { httpServers, httpUrlOf, type Findings } from '../../self/findings.js';
+import { httpServers, httpUrlOf, reachabilityServers, type Findings } from '../../self/findings.js';
 import { isRelay, type ServerReport } from '../../server-report.js';
 import { observedAddresses } from '../../self/locator.js';
 import type { Reach } from '../../reachability.js';
@@ -42,7 +42,8 @@ export function factsOf(config: ResolvedConfig, findings: Findings, known: Known
     location !== undefined &&
     nats !== undefined &&
     reaches?.every((reach) => reach.isSettled) === true &&
-    silent.length === 0;
+    silent.length === 0 &&
+    !isUnasked(config, findings, services);
   const addresses = [...new Set(endpoints.filter(({ kind }) => kind === 'lan').map(({ address }) => address))];
   return {
     ...asked,
@@ -81,6 +82,13 @@ export function factsOf(config: ResolvedConfig, findings: Findings, known: Known
     hasTurn: config.turn.length > 0 && config.relay !== false,
     triesMany: config.birthday,
   };
+}
+
+/** Whether a server that could dial back has only just become known: it is asked in a moment. */
+function isUnasked(config: ResolvedConfig, { servers, reaches }: Findings, services: readonly ServerReport[]): boolean {
+  const isAsked = services.some(({ kind }) => kind === 'reachability');
+  const isOpen = reaches?.some(({ isReachable }) => isReachable === undefined) === true;
+  return isOpen && !isAsked && reachabilityServers(config, servers).length > 0;
 }
 
 /** What the dial back of a server has shown of IPv6. */

@@ -223,6 +223,17 @@ describe('what a node finds of its network', () => {
     expect(canBeDialled([closed, { ...closed, family: 6, isReachable: true }])).toBeTrue();
   });
 
+  it('waits for a server that has only just become known to dial back', () => {
+    const config = resolveConfig({ mode: 'direct', reachability: ['http://rv.example.org:8080/'] });
+    const location = { nodeType: 'passive', natType: { type: 'open' }, unl: unlOf() } as const;
+    const findings = { ...NOTHING_FOUND, nats: [], location, reaches: [{ ...closed, isReachable: undefined }] };
+    const isSettled = (services: readonly ServerReport[]) =>
+      factsOf(config, findings, { services, clock: undefined, isLate: false, asked: NOTHING }).isSettled;
+    expect(isSettled([])).toBeFalse();
+    const failure = 'does not answer';
+    expect(isSettled([{ kind: 'reachability', server: 'http://rv.example.org:8080/', failure }])).toBeTrue();
+  });
+
   it('says of a direct way what shows it', () => {
     const verdictOf = (given: Partial<Facts>) =>
       checkWords(checkOf({ ...home, ...given })).find((line) => line.startsWith('  Others '));
