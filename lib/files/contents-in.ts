@@ -8,7 +8,8 @@ import { digestOfPiece, digestOfSmall, PIECE_BYTES, PieceDigests } from './diges
 import { FILES_FRAME, type FilesFrame } from './frames.js';
 import type { FilesStep } from './interface.js';
 import { decodeFailure, decodePack, decodeStart, DIGEST_BYTES } from './messages.js';
-import { failureOfDisk, TakenError, type Place } from './place.js';
+import { failureOfDisk, TakenError } from './disk.js';
+import type { Place } from './place.js';
 import type { Wanted } from './plan.js';
 import { Progress } from './progress.js';
 

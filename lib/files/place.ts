@@ -20,31 +20,12 @@ import {
   type Stats,
 } from 'node:fs';
 import { join, parse, resolve } from 'node:path';
-import { FilesError, reasonOf } from '../errors.js';
+import { FilesError } from '../errors.js';
 import { codeOf, NO_LINKS } from '../new-file.js';
 import { show } from '../validate.js';
+import { failureOfDisk, onDisk, TakenError } from './disk.js';
 import type { OfferedEntry } from './interface.js';
 import { PARTIAL_FOLDER, type PathRules } from './paths.js';
-
-/** How a name that is taken is told from other failures. */
-export class TakenError extends Error {}
-
-/** A disk that is full, or a quota that is used up. */
-const FULL = ['ENOSPC', 'EDQUOT', 'EFBIG'];
-
-/** Fails as the receiver of files does, for what the system says of its folder. */
-export function failureOfDisk(error: unknown): FilesError {
-  if (error instanceof FilesError) return error;
-  if (FULL.includes(codeOf(error)))
-    return new FilesError(
-      'disk-full',
-      'the disk of the receiver is full; what has come is kept, and goes on from there',
-      {
-        cause: error,
-      },
-    );
-  return new FilesError('unreadable', `The folder cannot be written to: ${reasonOf(error)}`, { cause: error });
-}
 
 /** Since when this process runs: another may have its number later. */
 const START = Math.round(performance.timeOrigin);
@@ -88,7 +69,7 @@ export class Place {
 
   /** What is there already. */
   statsOf(path: string): Stats | undefined {
-    return lstatSync(this.pathOf(path), { throwIfNoEntry: false });
+    return onDisk(path, () => lstatSync(this.pathOf(path), { throwIfNoEntry: false }));
   }
 
   /** Whether the folder of a path is there, and no folder on the way to it is a symbolic link. */
@@ -107,8 +88,11 @@ export class Place {
     if (!this.hasRealFolder(path))
       throw new FilesError('exists', `${show(path)} has something else in the place of its folder`);
     const stats = this.statsOf(path);
-    if (stats === undefined) mkdirSync(this.pathOf(path), { mode: mode | 0o700 });
-    else if (!stats.isDirectory()) throw new FilesError('exists', `${show(path)} is there already, and is no folder`);
+    if (stats === undefined) {
+      onDisk(path, () => {
+        mkdirSync(this.pathOf(path), { mode: mode | 0o700 });
+      });
+    } else if (!stats.isDirectory()) throw new FilesError('exists', `${show(path)} is there already, and is no folder`);
     return stats === undefined;
   }
 
@@ -116,8 +100,10 @@ export class Place {
   finishFolder({ path, mode, modifiedMs }: OfferedEntry): void {
     const stats = this.statsOf(path);
     if (stats?.isDirectory() !== true) return;
-    if ((stats.mode & mode) !== (stats.mode & 0o777)) chmodSync(this.pathOf(path), stats.mode & mode & 0o777);
-    utimesSync(this.pathOf(path), modifiedMs / 1_000, modifiedMs / 1_000);
+    onDisk(path, () => {
+      if ((stats.mode & mode) !== (stats.mode & 0o777)) chmodSync(this.pathOf(path), stats.mode & mode & 0o777);
+      utimesSync(this.pathOf(path), modifiedMs / 1_000, modifiedMs / 1_000);
+    });
   }
 
   /** Makes a symbolic link, last of all. */

@@ -18,7 +18,8 @@ import {
   type Numbered,
 } from './messages.js';
 import { PathCheck } from './paths.js';
-import { failureOfDisk, Place, TakenError } from './place.js';
+import { failureOfDisk, TakenError } from './disk.js';
+import { Place } from './place.js';
 import { planOf, type ReceivePlan } from './plan.js';
 import { transfer$ } from './transfer.js';
 import { FrameChannel } from './wire.js';

@@ -1,12 +1,15 @@
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { firstValueFrom, noop } from 'rxjs';
 import { exposePort$, forwardPort$ } from '../../lib/index.js';
 import { numberOf, textOf, type Handlers, type Start } from './actors.js';
 import type { Benchmark } from './benchmark.js';
 import { portOf, read, rxp2pNet } from './nodes.js';
 import { ratioOf } from './ratio.js';
-import { hasSocat, startSocat } from './socat.js';
+import { hasSocat, startSecuredSocats, startSocat } from './socat.js';
 
 /** What is asked, and answered, in bytes: a small query, and a small row. */
 const REQUEST_BYTES = 128;
@@ -24,16 +27,27 @@ const ROUNDS = 5;
 /** By which both sides know the service. */
 const NAME = 'bench';
 
+/** What socat does at both ends. */
+const SOCAT = { inTheClear: 'socat at both ends, in the clear', secured: 'socat with OPENSSL at both ends' } as const;
+
 /** Requests a second by a forwarded port. */
 export const forward: Benchmark = {
   name: 'forward',
-  about: `requests of ${REQUEST_BYTES} bytes to a service and answers as long, by a forwarded port and by socat at both ends, each end a process of its own; ${CLIENTS.join(' and ')} clients at once; counted for ${COUNT_MS} ms a round; ${ROUNDS} rounds in turns`,
+  about: `requests of ${REQUEST_BYTES} bytes to a service and answers as long, by a forwarded port, by socat at both ends in the clear, and by socat with TLS and certificates of both ends, each end a process of its own; ${CLIENTS.join(' and ')} clients at once; counted for ${COUNT_MS} ms a round; ${ROUNDS} rounds in turns`,
   roles: { service, exposing, forwarding, client },
   measure: async function* (start) {
     const asking = start('client', '');
     const port = numberOf(await start('service', '').ask('listen'), 'port');
     const ours = await forwardedBy(start, port);
-    const others = { direct: port, ...(hasSocat() && { socat: await startSocat(await startSocat(port, []), []) }) };
+    const folder = mkdtempSync(join(tmpdir(), 'rxp2p-bench-'));
+    const others: Record<string, number> = { 'the service itself': port };
+    if (hasSocat()) {
+      others[SOCAT.inTheClear] = await startSocat(await startSocat(port, []), []);
+      others[SOCAT.secured] = await startSecuredSocats(port, folder);
+    }
+    process.once('exit', () => {
+      rmSync(folder, { recursive: true });
+    });
     for (const clients of CLIENTS) {
       const rateAt = async (at: number, forMs = COUNT_MS) => {
         const asked = await asking.ask('load', { port: at, clients, forMs });
@@ -46,21 +60,15 @@ export const forward: Benchmark = {
         for (const [kind, at] of Object.entries(others)) (rates[kind] ??= []).push(await rateAt(at));
       }
       const how = clients === 1 ? 'one client' : `${clients} clients`;
-      const row = (kind: string) => ({ ours: rates['ours'] ?? [], other: rates[kind] ?? [] });
-      const show = (rate: number) => `${rate.toFixed(0)}/s`;
-      if ('socat' in others)
+      for (const kind of Object.keys(others).toReversed()) {
         yield ratioOf({
-          what: `requests a second by a forwarded port, ${how} : socat at both ends`,
-          ...row('socat'),
-          show,
-          // One client alone waits for each hop, and four of ours take longer than four of the kernel's.
-          ...(clients > 1 && { target: { atLeast: 0.7 } }),
+          what: `requests a second by a forwarded port, ${how} : ${kind}`,
+          ours: rates['ours'] ?? [],
+          other: rates[kind] ?? [],
+          show: (rate) => `${rate.toFixed(0)}/s`,
+          ...(kind === SOCAT.inTheClear && { target: { atLeast: 0.7 } }),
         });
-      yield ratioOf({
-        what: `requests a second by a forwarded port, ${how} : the service itself`,
-        ...row('direct'),
-        show,
-      });
+      }
     }
   },
 };

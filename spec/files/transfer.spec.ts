@@ -344,6 +344,18 @@ describe('A transfer of files', () => {
     // The peer does not learn where.
     expect(String(sender.error)).not.toContain('file/y');
   });
+
+  it('says where a path is too long for the file system', async () => {
+    const name = 'n'.repeat(200);
+    writeTree(path(''), { [`sent/${name}`]: 'a' });
+    const deep = path('deep');
+    const into = deep.padEnd(4_000, `/${'d'.repeat(99)}`).replace(/\/+$/u, '');
+    const { receiver, sender } = await transferred(lab, [path('sent')], { into });
+    for (const { error } of [receiver, sender]) {
+      expect(reasonOf(error)).toBe('unsafe-name');
+      expect(String(error)).toContain('too long');
+    }
+  });
 });
 
 /** A tree below a folder. */
