@@ -1,4 +1,5 @@
-/** Whether files go by a code from one machine of a network to another, with no server and no way out. */
+/** Whether files go by a code: on one network with no server and no way out, and between two NATs by the commands of the README. */
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { filter, firstValueFrom, map } from 'rxjs';
@@ -6,10 +7,10 @@ import { DEFAULT_PATH } from './path.js';
 import { planPair } from './plan.js';
 import { fieldsOf } from './programs.js';
 import { Run } from './run.js';
-import { RXP2P } from './servers.js';
+import { meetingPlaces, RXP2P, startServers } from './servers.js';
 import { canRunLab, LAB_LIMIT_MS, needsLab } from './support.js';
 
-describe('A code on one network', () => {
+describe('A code', () => {
   let run: Run;
 
   beforeAll(async () => {
@@ -21,7 +22,7 @@ describe('A code on one network', () => {
   });
 
   it(
-    'brings a file from one machine to the other, with no server and no way out',
+    'brings a file from one machine of a network to another, with no server and no way out',
     async () => {
       needsLab();
       await run.with(planPair(['same-lan']), DEFAULT_PATH, async (topology) => {
@@ -41,6 +42,35 @@ describe('A code on one network', () => {
         expect((await receiver.exited).code).toBe(0);
         expect((await sender.exited).code).toBe(0);
         expect(readFileSync(join(into, 'letter.txt'), 'utf8')).toBe('Dear Bob');
+      });
+    },
+    LAB_LIMIT_MS,
+  );
+
+  it(
+    'brings a folder from one NAT to another within two minutes, by the commands of the README',
+    async () => {
+      needsLab();
+      await run.with(planPair(['preserving', 'preserving']), DEFAULT_PATH, async (topology) => {
+        await startServers(topology, { rxp2p: RXP2P });
+        const [here, there] = [join(run.directory, 'here'), join(run.directory, 'there')];
+        mkdirSync(join(here, 'holiday'), { recursive: true });
+        mkdirSync(there);
+        writeFileSync(join(here, 'holiday', 'photo.jpg'), randomBytes(100_000));
+        const typed = (host: string, folder: string, ...args: readonly string[]) =>
+          topology.run(host, ['sh', '-c', 'cd "$0" && exec "$@"', folder, process.execPath, RXP2P, ...args]);
+        const begun = performance.now();
+        const sender = typed('a', here, 'send', 'holiday/', ...meetingPlaces(topology, 'a'));
+        const { text: code } = await sender.line(() => true);
+        expect(code).toMatch(/^\d+-[a-z]+-[a-z]+$/);
+        const receiver = typed('b', there, 'receive', code, '--yes', ...meetingPlaces(topology, 'b'));
+        expect((await receiver.exited).code).toBe(0);
+        expect((await sender.exited).code).toBe(0);
+        const seconds = (performance.now() - begun) / 1_000;
+        expect(seconds).toBeLessThan(120);
+        console.log(`from the first command of the README to a folder behind another NAT: ${seconds.toFixed(1)} s`);
+        const [sent, received] = [here, there].map((folder) => readFileSync(join(folder, 'holiday', 'photo.jpg')));
+        expect(received).toEqual(sent);
       });
     },
     LAB_LIMIT_MS,
