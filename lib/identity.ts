@@ -253,11 +253,15 @@ export function isGreater(peerId: PeerId, other: PeerId): boolean {
 
 function identityOf(privateKey: KeyObject): Identity {
   const key = createPublicKey(privateKey).export({ type: 'spki', format: 'der' }).subarray(-KEY_LENGTH);
+  // It takes as long as all the rest, and a node that seals nothing needs none.
+  let openingKey: KeyObject | undefined;
   return {
     peerId: peerIdOfKey(key),
     nodeId: nodeIdOf(key),
     privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-    openingKey: openingKeyOf(privateKey),
+    get openingKey() {
+      return (openingKey ??= openingKeyOf(privateKey));
+    },
     sign: (data) => sign(null, data, privateKey),
   };
 }

@@ -2,12 +2,14 @@ import { queryObjects } from 'node:v8';
 import { filter, firstValueFrom, Subscriber } from 'rxjs';
 import { Lab } from '../support/nodes.js';
 import { RawPeer } from '../support/raw-peer.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 describe('A node that runs for long', () => {
   const lab = new Lab();
   afterEach(() => lab.close());
 
   it('keeps nothing of attempts that are over', async () => {
+    leftToCi();
     const [alice, bob] = [lab.net(), lab.net()];
     const unl = await firstValueFrom(bob.unl$);
 

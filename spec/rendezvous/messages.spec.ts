@@ -13,6 +13,7 @@ import {
 } from '../../lib/rendezvous/messages.js';
 import { PARCEL_MAX_BYTES } from '../../lib/parcel.js';
 import { addresses, peerIdOf, peerIds, ports } from '../support/locators.js';
+import { anyText } from '../support/any-text.js';
 
 const ids = fc.stringMatching(/^[A-Za-z0-9_-]{1,32}$/);
 const unls = fc.stringMatching(/^[A-Za-z0-9_-]{1,80}$/);
@@ -90,7 +91,7 @@ const nearly = fc
     { maxLength: 7 },
   )
   .map((words) => words.join(' '));
-const garbage = fc.oneof(nearly, fc.string({ unit: 'binary', maxLength: 60 }));
+const garbage = fc.oneof(nearly, anyText(60));
 
 const [alice, bob] = [peerIdOf(1), peerIdOf(2)];
 

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Lab } from './nodes.js';
 import type { WebCertificate } from './web-certificate.js';
+import { hasProgram } from './installed-programs.js';
 
 /** Says aloud that there is no broker on this machine; where everything is required, that is a failure. */
 export function needsMosquitto(): void {
@@ -18,8 +19,7 @@ export function needsMosquitto(): void {
 
 /** Whether there is a broker on this machine. */
 export function hasMosquitto(): boolean {
-  // Told its version, it ends with 3.
-  return spawnSync('mosquitto', ['-h']).error === undefined;
+  return hasProgram('mosquitto');
 }
 
 /** How a broker is run. */

@@ -1,15 +1,11 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { addressToBytes, type Endpoint } from '../../lib/endpoint.js';
-
-/** Whether a program is installed. */
-export function hasProgram(program: string): boolean {
-  return spawnSync(program, ['-v']).error === undefined;
-}
+import { hasProgram } from './installed-programs.js';
 
 /** Says aloud that a program is missing; where everything is required, that is a failure. */
 export function needsProgram(program: string): void {

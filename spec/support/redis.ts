@@ -1,4 +1,4 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -9,6 +9,7 @@ import { Redis } from 'ioredis';
 import { Subscription } from 'rxjs';
 import { systemRuntime, type Runtime } from '../../lib/runtime.js';
 import { redisStore$, type RedisStore, type RedisStoreConfig } from '../../servers/store/redis-store.js';
+import { hasProgram } from './installed-programs.js';
 
 /** Starting three Redis servers and making a cluster of them takes seconds on a busy machine. */
 export const REDIS_LIMIT_MS = 60_000;
@@ -28,7 +29,7 @@ export interface RedisServer {
 
 /** Whether there is a Redis on this machine to try things with. */
 export function hasRedis(): boolean {
-  return spawnSync('redis-server', ['--version']).status === 0;
+  return hasProgram('redis-server') && hasProgram('redis-cli');
 }
 
 /** Says aloud why a spec with a Redis can't run here; where everything is required, that is a failure. */

@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
@@ -21,6 +21,7 @@ import {
 import { freePort } from './redis.js';
 import type { Lab } from './nodes.js';
 import type { WebCertificate } from './web-certificate.js';
+import { hasProgram } from './installed-programs.js';
 
 /** Where a server sees a socket. */
 export function seenAt({ remoteAddress = '', remotePort = 0 }: Socket): Endpoint {
@@ -89,7 +90,7 @@ export function needsCoturn(): void {
 }
 
 export function hasCoturn(): boolean {
-  return spawnSync('turnserver', ['--version']).error === undefined;
+  return hasProgram('turnserver');
 }
 
 /** What coturn says of each endpoint at which it listens by TCP, TLS or both. */

@@ -73,7 +73,7 @@ const NAME_MAX_LENGTH = 64;
  * For display: without control characters, and cut to what UPnP allows. `undefined` where it says neither. Pure.
  *
  * @example
- * routerNameIn(parseXml('<root><device><friendlyName>Home</friendlyName><modelName>AC-7</modelName></device></root>')); // 'Home (AC-7)'
+ * routerNameIn({ root: { device: { friendlyName: 'Home', modelName: 'AC-7' } } }); // 'Home (AC-7)'
  */
 export function routerNameIn(description: XmlElement): string | undefined {
   const root = elementAt(description, 'root') ?? description;

@@ -10,7 +10,8 @@ import { LineClient } from '../../support/line-client.js';
 import { MailboxCaller } from '../../support/mailbox.js';
 import { Lab, newAddress } from '../../support/nodes.js';
 import { proveLine } from '../../support/proof.js';
-import { hasProgram, needsProgram } from '../../support/proxies.js';
+import { hasProgram } from '../../support/installed-programs.js';
+import { needsProgram } from '../../support/proxies.js';
 import { bytesOf, joined, RelayNode } from '../../support/relay.js';
 import { serveAll } from '../../support/servers.js';
 
