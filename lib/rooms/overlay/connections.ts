@@ -1,11 +1,11 @@
-import { ByAge } from '../../bounds/by-age.js';
 import { TokenBucket } from '../../bounds/rate-limit.js';
 import type { PeerId } from '../../identity.js';
 import type { Member } from '../machine.js';
 import type { OverlayConfig, OverlayOutput } from './interface.js';
+import { EVICT, Limits } from './limits.js';
 import { MAX_MEMBERS, type OverlayMessage } from './messages.js';
 import { DISCOVERY, PassiveView, STRANGERS } from './passive-view.js';
-import { Peer, PeerLimits, type PeerRates, type Purpose } from './peer.js';
+import { Peer, type Purpose } from './peer.js';
 import { Peers } from './peers.js';
 import { Shunned } from './shunned.js';
 import { ofGreediest } from './sites.js';
@@ -42,21 +42,6 @@ const REFUSED_MS = 10_000;
 const RETRY_MS = 5_000;
 const RETRIES = 3;
 
-/** Messages of a peer. A hundred may join by this node's neighbour at once, and each walks on to this node. */
-const RECEIVE = { perSecond: 2, burst: 200 };
-/** What a peer may send beyond that before it is put out: more than comes of any that keeps to the rules. */
-const EXCEED = { perSecond: 1, burst: 500 };
-/** Joins that are sent on to a peer: fewer than it reads, since it reads other messages, too. */
-const WALK = { perSecond: 1, burst: 100 };
-/** Shuffles of a peer, its own and those that walk on by it: where few know each other each member starts four in a minute. */
-const SHUFFLES = { perSecond: 0.25, burst: 10 };
-/** Peers whose channels are gone and whose rates are remembered: another channel is no new beginning. */
-const MAX_LIMITS = 64;
-/** Members that this node dials because one neighbour says that they have joined. */
-const BRING = { perSecond: 0.1, burst: 8 };
-/** Neighbours that give way to others who need one more, in all: more would put this node into strangers' hands within seconds. */
-const EVICT = { perSecond: 1, burst: 2 };
-
 /** The channels of a member, and the views that they are chosen from: who is dialled, who becomes a neighbour, and who gives way. */
 export class Connections {
   readonly peers: Peers;
@@ -65,8 +50,7 @@ export class Connections {
   self: Member;
   readonly #target: number;
   readonly #shunned = new Shunned();
-  readonly #rates: PeerRates;
-  readonly #limits = new ByAge<PeerId, PeerLimits>();
+  readonly #limits: Limits;
   readonly #mayEvict: TokenBucket;
   #out: OverlayOutput[] = [];
   /** Whether it has ever had a neighbour. */
@@ -84,13 +68,7 @@ export class Connections {
     this.peers = new Peers(random);
     this.passive = new PassiveView(options?.passiveView ?? PASSIVE_VIEW, random);
     const now = () => this.now;
-    this.#rates = {
-      receive: { ...RECEIVE, now },
-      exceed: { ...EXCEED, now },
-      shuffle: { ...SHUFFLES, now },
-      bring: { ...BRING, now },
-      walk: { ...WALK, now },
-    };
+    this.#limits = new Limits(now);
     this.#mayEvict = new TokenBucket({ ...EVICT, now });
   }
 
@@ -127,7 +105,7 @@ export class Connections {
   dial(member: Member, purpose: Purpose): void {
     const known = this.passive.take(member.id);
     const dialled = known?.member ?? member;
-    const limits = this.#limitsOf(dialled.id);
+    const limits = this.#limits.of(dialled.id);
     this.peers.add(
       new Peer(dialled, known?.by ?? DISCOVERY, 'dialling', this.now, purpose, known?.failures ?? 0, limits),
     );
@@ -161,7 +139,7 @@ export class Connections {
     const waiting = this.peers.count('waiting') < MAX_WAITING ? [] : this.peers.all('waiting');
     const [oldest] = ofGreediest(waiting, site);
     if (oldest !== undefined) this.end(oldest);
-    const newcomer = new Peer(member, peer?.by ?? STRANGERS, 'waiting', this.now, 'fill', 0, this.#limitsOf(id));
+    const newcomer = new Peer(member, peer?.by ?? STRANGERS, 'waiting', this.now, 'fill', 0, this.#limits.of(id));
     newcomer.site = site;
     this.peers.add(newcomer);
   }
@@ -268,15 +246,8 @@ export class Connections {
     this.passive.add(peer.member, peer.by, { failures: 0, restUntil: this.now + restMs });
   }
 
-  #limitsOf(id: PeerId): PeerLimits {
-    return this.#limits.get(id) ?? new PeerLimits(this.#rates);
-  }
-
   #drop(peer: Peer): void {
-    if (peer.state !== 'dialling') {
-      this.#limits.add(peer.member.id, peer.limits);
-      this.#limits.keep(MAX_LIMITS);
-    }
+    if (peer.state !== 'dialling') this.#limits.remember(peer.member.id, peer.limits);
     if (this.peers.delete(peer)) this.#out.push({ type: 'down', id: peer.member.id });
   }
 

@@ -1,6 +1,6 @@
-import { TokenBucket, type TokenBucketConfig } from '../../bounds/rate-limit.js';
 import type { PeerId } from '../../identity.js';
 import type { Member } from '../machine.js';
+import type { PeerLimits } from './limits.js';
 
 /**
  * How far it is with a peer: it is dialled (`dialling`), it has been asked to become a neighbour (`asked`), it has opened a channel and not
@@ -13,34 +13,6 @@ export type Purpose = 'fill' | 'welcome' | 'mix';
 
 /** Shuffles of others that went on to one neighbour and may still be answered: an answer takes a few round trips. */
 const MAX_WALKS = 16;
-
-/** What is taken of one peer, and what is passed on to it. */
-export interface PeerRates {
-  readonly receive: TokenBucketConfig;
-  /** What it may send beyond that before it is put out. */
-  readonly exceed: TokenBucketConfig;
-  readonly shuffle: TokenBucketConfig;
-  readonly bring: TokenBucketConfig;
-  /** Joins of others that are sent on to it. */
-  readonly walk: TokenBucketConfig;
-}
-
-/** How much of its rates a peer has used. A new channel of the same peer goes on with them. */
-export class PeerLimits {
-  readonly receive: TokenBucket;
-  readonly exceed: TokenBucket;
-  readonly shuffle: TokenBucket;
-  readonly bring: TokenBucket;
-  readonly walk: TokenBucket;
-
-  constructor(rates: PeerRates) {
-    this.receive = new TokenBucket(rates.receive);
-    this.exceed = new TokenBucket(rates.exceed);
-    this.shuffle = new TokenBucket(rates.shuffle);
-    this.bring = new TokenBucket(rates.bring);
-    this.walk = new TokenBucket(rates.walk);
-  }
-}
 
 /** A peer with a channel, or one that is to have one. */
 export class Peer {
