@@ -95,6 +95,8 @@ function ownIn(
   config: ResolvedConfig,
   form: LocatorForm,
 ): Unl {
+  if (location !== undefined) return location.unl;
+  // This reads the machine's interfaces, which takes the system some time.
   const unknown = { addresses: localAddresses(config.bind), servers: [], reaches: [], nats: [] };
-  return (location ?? locate(config, local, unknown, form)).unl;
+  return locate(config, local, unknown, form).unl;
 }
