@@ -107,6 +107,7 @@ describe('The examples', () => {
   it(
     'channels: a file, a chat and a refusal beside each other',
     async () => {
+      leftToCi();
       const channels = new Program(example('channels'));
       expect(await channels.exit()).toBe(0);
       expect(channels.lines).toEqual([
@@ -199,6 +200,7 @@ describe('The examples', () => {
   it(
     'room: three meet in a room, and one leaves',
     async () => {
+      leftToCi();
       const room = new Program(example('room'));
       expect(await room.exit()).toBe(0);
       const hears = (who: string) => [`${who} hears Alice: 1. e4`, `${who} hears Alice: Anyone?`];

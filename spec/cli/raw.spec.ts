@@ -146,6 +146,7 @@ describe('rxp2p listen --raw and connect --raw', () => {
   it(
     'say so when the peer leaves before the end',
     async () => {
+      leftToCi();
       const { program: listener, unl } = await listeningRaw('--once');
       const peer = connecting(unl);
       peer.type('not all');

@@ -234,6 +234,7 @@ describe('rxp2p', () => {
     it(
       'keep the key in a file that only its owner can read, and are the same node the next time',
       async () => {
+        leftToCi();
         const folder = await mkdtemp(join(tmpdir(), 'rxp2p-'));
         const key = join(folder, 'key.pem');
         const { program: first } = await listening('--key', key, '--json');

@@ -137,6 +137,7 @@ describe('rxp2p serve', () => {
   it(
     'logs one JSON object a line where stderr is no terminal, as much as it is told to',
     async () => {
+      leftToCi();
       // As many connections as any process may have.
       const few = ['--limit', 'rendezvous.connections=100', '--limit', 'http.connections=100'];
       const server = rxp2p(...SERVE, ...few, '--log-level', 'debug');

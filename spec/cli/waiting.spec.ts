@@ -6,6 +6,7 @@ import { commands, COMMAND_LIMIT_MS } from '../support/commands.js';
 import { unlOf } from '../support/locators.js';
 import { marbles } from '../support/marbles.js';
 import { addressOf, Lab, newAddress } from '../support/nodes.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 describe('Waiting aloud', () => {
   const told = (source: string, expected: string, unsubscription?: string): readonly string[] => {
@@ -37,6 +38,7 @@ describe('Commands that dial a peer which says nothing', () => {
   it(
     'say what they are doing',
     async () => {
+      leftToCi();
       const silent = createServer().listen(0, newAddress());
       await once(silent, 'listening');
       lab.onClose(() => silent.close());

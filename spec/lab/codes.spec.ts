@@ -9,6 +9,7 @@ import { fieldsOf } from './programs.js';
 import { Run } from './run.js';
 import { meetingPlaces, RXP2P, startServers } from './servers.js';
 import { canRunLab, LAB_LIMIT_MS, needsLab } from './support.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 describe('A code', () => {
   let run: Run;
@@ -24,6 +25,7 @@ describe('A code', () => {
   it(
     'brings a file from one machine of a network to another, with no server and no way out',
     async () => {
+      leftToCi();
       needsLab();
       await run.with(planPair(['same-lan']), DEFAULT_PATH, async (topology) => {
         for (const host of ['a', 'b']) {
@@ -50,6 +52,7 @@ describe('A code', () => {
   it(
     'brings a folder from one NAT to another within two minutes, by the commands of the README',
     async () => {
+      leftToCi();
       needsLab();
       await run.with(planPair(['preserving', 'preserving']), DEFAULT_PATH, async (topology) => {
         await startServers(topology, { rxp2p: RXP2P });

@@ -27,6 +27,7 @@ print("silent", flush=True)
 kept = []
 while True: kept.append(server.accept())
 `;
+import { leftToCi } from '../support/left-to-ci.js';
 
 /** What the clock of a program is ahead, in milliseconds. */
 const AHEAD_MS = 600_000;
@@ -108,6 +109,7 @@ describe('rxp2p doctor, where something is wrong', () => {
   });
 
   sees('says that names cannot be looked up', async () => {
+    leftToCi();
     // Nobody answers there.
     const how = resolvingBy(run, addressOf(topology.plan, 's1', 4));
     const { check, status } = await checked('a', ['--rendezvous', 'rv.example.org:8000'], { how });
@@ -119,6 +121,7 @@ describe('rxp2p doctor, where something is wrong', () => {
   });
 
   sees('says that what answers is not the server, where names lead elsewhere', async () => {
+    leftToCi();
     await topology.run('s2', [process.execPath, PORTAL, '443']).line((text) => text === 'portal');
     const wrong = addressOf(topology.plan, 's2', 4);
     await topology.run('s2', [process.execPath, NAMES, wrong]).line((text) => text === 'names');
@@ -131,6 +134,7 @@ describe('rxp2p doctor, where something is wrong', () => {
   });
 
   sees('tells that this clock is ten minutes fast', async () => {
+    leftToCi();
     // One server may be wrong itself; two of them are not wrong alike.
     const mailboxes = ['--mailbox', 'http://s1.lab:8080', '--mailbox', 'http://s2.lab:8080'];
     const args = [...meetingPlaces(topology, 'a'), ...mailboxes];
@@ -141,6 +145,7 @@ describe('rxp2p doctor, where something is wrong', () => {
   });
 
   sees('that a router opens a port that leads nowhere, though it answers by each protocol', async () => {
+    leftToCi();
     const host = hostBehind('idle');
     const { check, status } = await checked(host, meetingPlaces(topology, host));
     expect(check['reach']).toContain(jasmine.objectContaining({ isOpenedInVain: true, isBehindAnotherNat: false }));
@@ -151,6 +156,7 @@ describe('rxp2p doctor, where something is wrong', () => {
   });
 
   sees('that a router names an address of its own choice, and is not led astray', async () => {
+    leftToCi();
     const host = hostBehind('lying');
     const { check } = await checked(host, meetingPlaces(topology, host));
     expect(JSON.stringify(check['reach'])).not.toMatch(/"endpoint":\{"address":"45\.99\.99\.99"/);
@@ -160,6 +166,7 @@ describe('rxp2p doctor, where something is wrong', () => {
   });
 
   sees('whether relays let it in', async () => {
+    leftToCi();
     needsCoturn();
     await startTurn(topology, 's1');
     const server = addressOf(topology.plan, 's1', 4);
@@ -176,6 +183,7 @@ describe('rxp2p doctor, where something is wrong', () => {
   });
 
   sees('that nobody gets here but by a relay, where a broker alone carries messages, and ends with 3', async () => {
+    leftToCi();
     needsMosquitto();
     await startBroker(topology, 's1');
     const { check, status } = await checked('a', [...brokerAt('s1.lab'), '--relay', 'http://s2.lab:8080']);

@@ -63,10 +63,7 @@ describe('rxp2p behind a router that opens ports', () => {
       { name: 'natpmp', protocol: 'nat-pmp' },
       { name: 'pcp', protocol: 'pcp' },
     ],
-    [
-      { name: 'upnp-igd2', protocol: 'upnp' },
-      { name: 'natpmp', protocol: 'nat-pmp' },
-    ],
+    [{ name: 'natpmp', protocol: 'nat-pmp' }],
   )) {
     const plan = () => planNetwork(NETWORKS[name]);
 

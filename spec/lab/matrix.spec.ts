@@ -38,6 +38,7 @@ describe('The matrix', () => {
   it(
     'connects to a public host by dialing it, and takes the time that the path takes',
     async () => {
+      leftToCi();
       needsLab();
       const pairs = fewOf<Pair>([['public', 'public'], ['random', 'public'], ['ipv6-firewall', 'public']], [['random', 'public']]); // prettier-ignore
       for (const { pair, trials } of await measure(pairs, { repeat: 2 })) {

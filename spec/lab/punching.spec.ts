@@ -29,6 +29,7 @@ describe('rxp2p that punches', () => {
     it(
       `has given back the sockets of ${own} to ${other} within a second`,
       async () => {
+        leftToCi();
         needsLab();
         const { outcomes, later } = await dial(run, NETWORKS[own], [NETWORKS[other]]);
         const [outcome] = outcomes;

@@ -54,7 +54,7 @@ describe('A room whose members are behind routers of their own', () => {
     it(
       `has ${PLACES.length} members who all hear each other, by ${means}`,
       async () => {
-        if (carrier === 'dht') leftToCi();
+        leftToCi();
         needsLab();
         await run.with(planCrowd(OWN, OTHERS), DEFAULT_PATH, async (topology) => {
           await startServers(topology, { rxp2p: RXP2P, carrier });

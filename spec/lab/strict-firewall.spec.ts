@@ -48,6 +48,7 @@ describe('A node that is let out to port 443 alone', () => {
   it(
     'meets another behind a random NAT by one server of ours, by its certificate',
     async () => {
+      leftToCi();
       needsLab();
       await run.with(planPair(['preserving', 'random']), DEFAULT_PATH, async (topology) => {
         const address = addressOf(topology.plan, 's1', 4);

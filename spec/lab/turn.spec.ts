@@ -23,6 +23,7 @@ describe('Two nodes behind NATs', () => {
     it(
       `meet at the TURN server of the ${whose}`,
       async () => {
+        leftToCi();
         needsLab();
         needsCoturn();
         await run.with(planPair(['random', 'cgnat-random']), DEFAULT_PATH, async (topology) => {

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { Server, Socket } from 'node:net';
 import { lastValueFrom } from 'rxjs';
 import { rehearse$ } from '../../lib/net/rehearsal.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 /** A file of the library, as a program imports it. */
 const lib = (file: string) => JSON.stringify(new URL(`../../lib/${file}`, import.meta.url).href);
@@ -25,6 +26,7 @@ describe('A rehearsal', () => {
   });
 
   it('leaves nothing behind, whenever it is stopped', () => {
+    leftToCi();
     const said = run(`
       import { setImmediate as turn } from 'node:timers/promises';
       import { rehearse$ } from ${lib('net/rehearsal.js')};

@@ -7,6 +7,7 @@ import type { RendezvousSession } from '../../lib/rendezvous/session.js';
 import { systemRuntime } from '../../lib/runtime.js';
 import { rendezvousCarrier } from '../../lib/signalling/carriers/rendezvous.js';
 import { Program, RXP2P } from '../support/program.js';
+import { leftToCi } from '../support/left-to-ci.js';
 
 const CLIENTS = 12;
 const SERVERS = ['127.0.0.1', '127.0.0.2'] as const;
@@ -79,6 +80,7 @@ describe('A rolling restart of two servers', () => {
   }
 
   it('loses no signal, and leaves no node without a session, under load', async () => {
+    leftToCi();
     const servers = await Promise.all(SERVERS.map((bind) => start(bind)));
     for (let count = 0; count < CLIENTS; count++) clients.push(new Client(servers));
     await Promise.all(clients.map((client) => client.at(servers.length)));

@@ -1,6 +1,7 @@
 import { EventQueue } from './event-queue.js';
 import { drawChart, picturesOf } from './pictures.js';
 import { honestRoom, hostileRoom, type Row } from './scenarios.js';
+import { leftToCi } from '../../support/left-to-ci.js';
 
 const unmet = (rows: readonly Row[]) => rows.filter(({ isMet }) => !isMet);
 
@@ -15,6 +16,7 @@ describe('A simulated room', () => {
   });
 
   it('of 200 nodes, a tenth of them hostile, reaches the honest ones, and nobody stores without bound', () => {
+    leftToCi();
     expect(unmet(hostileRoom(200, 7))).toEqual([]);
   });
 

@@ -9,6 +9,7 @@ import { rendezvousServer$ } from '../../../servers/index.js';
 import { memoryStore } from '../../../servers/store/memory.js';
 import { addressOf, Lab, newAddress } from '../../support/nodes.js';
 import { LineClient } from '../../support/line-client.js';
+import { leftToCi } from '../../support/left-to-ci.js';
 
 describe('The rendezvous server', () => {
   const lab = new Lab();
@@ -492,6 +493,7 @@ describe('The rendezvous server', () => {
     });
 
     it('counts long lists against the client that asks for them and against its site only', async () => {
+      leftToCi();
       const store = memoryStore({ maxEntries: 1_000, now: () => 0, random: Math.random });
       const server = await lab.server({ store }, { now: () => 0 });
       const endpoints = Array.from({ length: 15 }, (_, index) => ({
