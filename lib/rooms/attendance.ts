@@ -72,26 +72,27 @@ export class Attendance {
     return [...this.#presence.records(), ...(this.#ownRecord === undefined ? [] : [this.#ownRecord])];
   }
 
-  /** A member has said something, which has come by a neighbour. */
-  onMessage(signed: SignedMessage, bytes: Buffer, by: PeerId): void {
-    if (this.#note(signed, bytes, by)) this.#tell();
+  /** A member has said something, which has come by a neighbour of a site. */
+  onMessage(signed: SignedMessage, bytes: Buffer, site: string): void {
+    if (this.#note(signed, bytes, site)) this.#tell();
   }
 
   /**
-   * A neighbour shows who is there. What is news is checked, and shown to the other neighbours: where two parts of a room meet, each side
+   * A neighbour shows who is there. What is news is checked, kept, and shown to the other neighbours: where two parts of a room meet, each side
    * hears of the other so.
    *
+   * @param site where the neighbour is.
    * @returns whether the neighbour has kept to the rules.
    */
-  onShown(from: PeerId, records: readonly Buffer[]): boolean {
+  onShown(from: PeerId, site: string, records: readonly Buffer[]): boolean {
     if (!this.#mayShow(from, records.length)) return true;
     let hasChanged = false;
     const news: Buffer[] = [];
     for (const bytes of records) {
       const signed = readMessage(bytes);
-      if (!this.#presence.isNews(signed)) continue;
+      if (!this.#presence.isNews(signed, site)) continue;
       if (!this.#config.isGenuine(signed, bytes)) return false;
-      hasChanged = this.#presence.here(signed, bytes, from) || hasChanged;
+      hasChanged = this.#presence.here(signed, bytes, site) || hasChanged;
       news.push(bytes);
     }
     if (news.length > 0) this.#config.show(news, from);
@@ -99,9 +100,9 @@ export class Attendance {
     return true;
   }
 
-  #note(signed: SignedMessage, bytes: Buffer, by: PeerId): boolean {
+  #note(signed: SignedMessage, bytes: Buffer, site: string): boolean {
     if (signed.kind === KIND.leave) return this.#presence.left(signed);
-    return signed.kind === KIND.here ? this.#presence.here(signed, bytes, by) : this.#presence.heard(signed, by);
+    return signed.kind === KIND.here ? this.#presence.here(signed, bytes, site) : this.#presence.heard(signed, site);
   }
 
   #tell(): void {

@@ -26,8 +26,8 @@ const CLOCK_TOLERANCE_MS = 120_000;
 /** What a node keeps of a member. */
 interface Known {
   readonly since: number;
-  /** The neighbour by which it was heard first. */
-  readonly by: PeerId;
+  /** The site of the neighbour by which it was heard first. */
+  readonly site: string;
   heardAt: number;
   /** For how long it is believed to be there, after each message, in milliseconds. */
   keepMs: number;
@@ -39,7 +39,7 @@ interface Known {
 interface PresenceConfig {
   /** This node, which is left out. */
   readonly own: PeerId;
-  /** How many members are known at most; of more, the newest of that neighbour are left out by which most were heard. */
+  /** How many members are known at most; of more, the newest are left out of the site whose neighbours have shown most. */
   readonly most: number;
   /** The time of day, in milliseconds. */
   readonly now: () => number;
@@ -53,20 +53,21 @@ export function herePayload(periodMs: number): Buffer {
 }
 
 /**
- * Who is in a room, as far as this node has heard. Keys cost nothing: a member that makes up others fills the share of the neighbour by which this node
- * hears them, and none of those who were heard before, or by other neighbours.
+ * Who is in a room, as far as this node has heard. Keys cost nothing: a member that makes up others fills the share of the site of the neighbour by
+ * which this node hears them, however many neighbours there are of that site. It takes no place of members that were heard before, or by neighbours
+ * of other sites.
  */
 export class Presence {
   readonly #config: PresenceConfig;
   /** Those that were heard the longest ago first. */
   readonly #known = new ByAge<PeerId, Known>();
-  readonly #room: Admission<PeerId>;
+  readonly #places: Admission<PeerId>;
   /** The last messages of members that have left. */
   readonly #gone = new ByAge<PeerId, SignedMessage>();
 
   constructor(config: PresenceConfig) {
     this.#config = config;
-    this.#room = new Admission({ most: config.most });
+    this.#places = new Admission({ most: config.most });
   }
 
   /** How long a member waits until it says again that it is there, in milliseconds. */
@@ -79,29 +80,29 @@ export class Presence {
     return [...this.#known].map(([peerId, { since, heardAt }]) => ({ peerId, since, heardAt }));
   }
 
-  /** A member has said anything, which has come by a neighbour. Returns whether it is a new one. */
-  heard(signed: SignedMessage, by: PeerId): boolean {
+  /** A member has said anything, which has come by a neighbour of a site. Returns whether it is a new one. */
+  heard(signed: SignedMessage, site: string): boolean {
     const { own, now } = this.#config;
     const peerId = signed.author;
     if (peerId === own || !isLater(signed, this.#gone.get(peerId))) return false;
     const known = this.#known.get(peerId);
-    if (known === undefined && !this.#admits(peerId, by)) return false;
+    if (known === undefined && !this.#admits(peerId, site)) return false;
     this.#gone.delete(peerId);
-    const entry = known ?? { since: now(), by, heardAt: now(), keepMs: PERIODS * this.periodMs, record: undefined };
+    const entry = known ?? { since: now(), site, heardAt: now(), keepMs: PERIODS * this.periodMs, record: undefined };
     entry.heardAt = now();
     this.#known.add(peerId, entry);
     return known === undefined;
   }
 
-  #admits(peerId: PeerId, by: PeerId): boolean {
-    const { isIn, gaveWay } = this.#room.admit(by, peerId);
+  #admits(peerId: PeerId, site: string): boolean {
+    const { isIn, gaveWay } = this.#places.admit(site, peerId);
     if (gaveWay !== undefined) this.#known.delete(gaveWay);
     return isIn;
   }
 
   /** A member has said that it is there. Returns whether it is a new one. The record is one that others may be shown. */
-  here(signed: SignedMessage, bytes: Buffer, by: PeerId): boolean {
-    const isNew = this.heard(signed, by);
+  here(signed: SignedMessage, bytes: Buffer, site: string): boolean {
+    const isNew = this.heard(signed, site);
     const entry = this.#known.get(signed.author);
     if (entry === undefined || !isLater(signed, entry.record?.signed)) return isNew;
     entry.record = { signed, bytes };
@@ -109,12 +110,16 @@ export class Presence {
     return isNew;
   }
 
-  /** Whether a record that somebody else shows is worth the check of its signature: it says more than what is known, and is not old. */
-  isNews(signed: SignedMessage): boolean {
+  /**
+   * Whether a record that a neighbour of a site shows is worth the check of its signature: it says more than what is known, is not old, and there is a
+   * place for it. What would not be kept stays news for ever: neighbours whose places are all taken would check it and show it to each other without end.
+   */
+  isNews(signed: SignedMessage, site: string): boolean {
     const { own, now } = this.#config;
     const { author, at, kind } = signed;
     if (author === own || kind !== KIND.here || at + PERIODS * this.#periodOf(signed) + CLOCK_TOLERANCE_MS < now())
       return false;
+    if (!this.#known.has(author) && !this.#places.hasRoomFor(site)) return false;
     return isLater(signed, this.#known.get(author)?.record?.signed) && isLater(signed, this.#gone.get(author));
   }
 
@@ -138,7 +143,7 @@ export class Presence {
   #forget(peerId: PeerId): boolean {
     const known = this.#known.get(peerId);
     if (known === undefined) return false;
-    this.#room.leave(known.by, peerId);
+    this.#places.leave(known.site, peerId);
     return this.#known.delete(peerId);
   }
 

@@ -1,5 +1,6 @@
 import { noop, Subject, Subscription, type Observable } from 'rxjs';
 import { Queue } from '../bounds/queue.js';
+import { siteOf } from '../bounds/site.js';
 import type { PeerId } from '../identity.js';
 import { Latest } from '../operators/latest.js';
 import { endpointsIn } from '../unl/near.js';
@@ -63,6 +64,8 @@ export class RunningRoom implements Room, DoorsHost {
   readonly #messages = new Subject<RoomMessage>();
   readonly #neighbours = new Latest<readonly PeerId[]>();
   readonly #up = new Set<PeerId>();
+  /** Where those are to whom there is a channel: what they show is counted by it. */
+  readonly #sites = new Map<PeerId, string>();
   readonly #inputs = new Queue<GossipInput>();
   /** How many messages have been checked: those that had not been here before. */
   #checks = 0;
@@ -176,6 +179,7 @@ export class RunningRoom implements Room, DoorsHost {
 
   /** See {@link DoorsHost}. */
   onOpened(member: Member, site: string): void {
+    this.#sites.set(member.id, site);
     this.#handle({ type: 'opened', member, site });
   }
 
@@ -187,13 +191,15 @@ export class RunningRoom implements Room, DoorsHost {
 
   /** See {@link DoorsHost}. */
   onClosed(id: PeerId): void {
+    this.#sites.delete(id);
     this.#handle({ type: 'closed', id });
   }
 
   /** See {@link DoorsHost}. */
   readonly onMessage: DoorsHost['onMessage'] = (from, message) => {
     if (message.type === 'presence') {
-      if (!this.#attendance.onShown(from, message.messages)) this.#doors.expel(from, 'what it showed was forged');
+      if (!this.#attendance.onShown(from, this.#siteOf(from), message.messages))
+        this.#doors.expel(from, 'what it showed was forged');
       return;
     }
     const checks = this.#checks;
@@ -206,6 +212,11 @@ export class RunningRoom implements Room, DoorsHost {
   /** See {@link DoorsHost}. */
   onMet(id: PeerId, address: string): void {
     this.#vouched.met(id, address);
+  }
+
+  /** A message may be delivered after its neighbour has gone: those count as one site. */
+  #siteOf(neighbour: PeerId): string {
+    return this.#sites.get(neighbour) ?? siteOf(undefined);
   }
 
   #self(): Member {
@@ -246,6 +257,7 @@ export class RunningRoom implements Room, DoorsHost {
         this.#doors.send(output.to, output.message);
         break;
       case 'close':
+        this.#sites.delete(output.id);
         this.#doors.close(output.id);
         break;
       case 'up':
@@ -321,7 +333,7 @@ export class RunningRoom implements Room, DoorsHost {
       if (isContent(signed)) this.#messages.next(contentOf(signed, hops, isPast));
     };
     // Of the past nobody knows whether its author is still there.
-    if (!isPast) this.#attendance.onMessage(signed, bufferOf(message.bytes), from);
+    if (!isPast) this.#attendance.onMessage(signed, bufferOf(message.bytes), this.#siteOf(from));
     if (this.#order === undefined || isPast) pass();
     else this.#order.add(signed, pass);
   }

@@ -9,8 +9,8 @@ interface RecordFields {
   readonly kind?: number;
   readonly at?: number;
   readonly stream?: string;
-  /** The neighbour by which it comes. */
-  readonly by?: string;
+  /** The site of the neighbour by which it comes. */
+  readonly site?: string;
 }
 
 describe('Who is in a room', () => {
@@ -30,18 +30,20 @@ describe('Who is in a room', () => {
       kind = KIND.here,
       at = now,
       stream = streamOf(1, Buffer.of(0, 0)),
-      by = 'neighbour',
+      site = '45.45.45.1',
     } = fields;
     const bytes = signedBy(of, { kind, number, at, stream, payload: herePayload(periodMs) });
-    return [readMessage(bytes), bytes, by] as const;
+    return [readMessage(bytes), bytes, site] as const;
   }
+
+  const isNews = ([signed, , site]: ReturnType<typeof record>) => presence.isNews(signed, site);
 
   const members = () => presence.members.map(({ peerId }) => peerId);
 
   it('is whoever has said anything, but for this node', () => {
     expect(presence.here(...record(alice, 1))).toBeTrue();
     expect(presence.here(...record(alice, 2))).toBeFalse();
-    expect(presence.heard(record(bob, 1)[0], 'neighbour')).toBeTrue();
+    expect(presence.heard(record(bob, 1)[0], '45.45.45.1')).toBeTrue();
     expect(presence.here(...record(own, 1))).toBeFalse();
     expect(members()).toEqual([alice.peerId, bob.peerId]);
   });
@@ -71,8 +73,8 @@ describe('Who is in a room', () => {
   it('is no longer who has left, whatever of before comes later, until it is back', () => {
     presence.here(...record(alice, 1));
     expect(presence.left(record(alice, 3, { kind: KIND.leave })[0])).toBeTrue();
-    expect(presence.heard(record(alice, 2)[0], 'neighbour')).toBeFalse();
-    expect(presence.isNews(record(alice, 2)[0])).toBeFalse();
+    expect(presence.heard(record(alice, 2)[0], '45.45.45.1')).toBeFalse();
+    expect(isNews(record(alice, 2))).toBeFalse();
     expect(presence.here(...record(alice, 2))).toBeFalse();
     expect(members()).toEqual([]);
     expect(presence.here(...record(alice, 1, { stream: streamOf(2, Buffer.of(0, 0)) }))).toBeTrue();
@@ -83,31 +85,34 @@ describe('Who is in a room', () => {
   it('is shown to others by the latest record of each, and by no old one', () => {
     presence.here(...record(alice, 1));
     const [latest, bytes] = record(alice, 2);
-    presence.here(latest, bytes, 'neighbour');
-    expect(presence.isNews(record(alice, 1)[0])).toBeFalse();
-    expect(presence.isNews(latest)).toBeFalse();
-    expect(presence.isNews(record(alice, 3)[0])).toBeTrue();
-    expect(presence.isNews(record(alice, 3, { kind: KIND.text })[0])).toBeFalse();
-    expect(presence.isNews(record(bob, 1, { at: now - 200_000 })[0])).toBeFalse();
-    expect(presence.isNews(record(own, 9)[0])).toBeFalse();
+    presence.here(latest, bytes, '45.45.45.1');
+    expect(isNews(record(alice, 1))).toBeFalse();
+    expect(isNews([latest, bytes, '45.45.45.1'])).toBeFalse();
+    expect(isNews(record(alice, 3))).toBeTrue();
+    expect(isNews(record(alice, 3, { kind: KIND.text }))).toBeFalse();
+    expect(isNews(record(bob, 1, { at: now - 200_000 }))).toBeFalse();
+    expect(isNews(record(own, 9))).toBeFalse();
     expect(presence.records()).toEqual([bytes]);
   });
 
-  it('is known up to a number, shared by the neighbours by which they are heard: nobody fills it with members that he makes up', () => {
+  it('is known up to a number, shared by the sites of the neighbours by which they are heard: nobody fills it with members that he makes up', () => {
     const [first, fake, other, late] = [createIdentity(), createIdentity(), createIdentity(), createIdentity()];
     presence = new Presence({ own: own.peerId, most: 3, now: () => now });
-    presence.here(...record(first, 1, { by: 'mallory' }));
+    presence.here(...record(first, 1, { site: '66.66.66.1' }));
     for (const each of [fake, ...Array.from({ length: 20 }, createIdentity)])
-      presence.here(...record(each, 1, { by: 'mallory' }));
+      presence.here(...record(each, 1, { site: '66.66.66.1' }));
     expect(members().slice(0, 2)).toEqual([first.peerId, fake.peerId]);
     expect(members()).toHaveSize(3);
-    expect(presence.here(...record(other, 1, { by: 'friend' }))).toBeTrue();
-    expect(presence.here(...record(late, 1, { by: 'mallory' }))).toBeFalse();
+    expect(presence.here(...record(other, 1, { site: '45.45.45.1' }))).toBeTrue();
+    expect(presence.here(...record(late, 1, { site: '66.66.66.1' }))).toBeFalse();
+    // Nor is it worth the check of a signature, but what a known member says anew is.
+    expect(isNews(record(late, 1, { site: '66.66.66.1' }))).toBeFalse();
+    expect(isNews(record(fake, 2, { site: '66.66.66.1' }))).toBeTrue();
     expect(members()).toEqual([first.peerId, fake.peerId, other.peerId]);
     expect(presence.periodMs).toBe(30_000);
     // Who has gone leaves its place.
     now += 75_001;
     presence.expire();
-    expect(presence.here(...record(late, 1, { by: 'mallory' }))).toBeTrue();
+    expect(presence.here(...record(late, 1, { site: '66.66.66.1' }))).toBeTrue();
   });
 });
