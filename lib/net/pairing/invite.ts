@@ -17,7 +17,7 @@ import {
   timer,
   type Observable,
 } from 'rxjs';
-import { PairingError } from '../../errors.js';
+import { PairingError, type PairingErrorCode } from '../../errors.js';
 import { ignoreErrors } from '../../operators/ignore-errors.js';
 import { formatCode, newCode } from '../../pairing/code.js';
 import { Invitation, MOST_WRONG_TRIES, type InvitationStep } from '../../pairing/invitation.js';
@@ -67,14 +67,17 @@ function shown$(
       const claim$ = claimed.has(session) ? EMPTY : claimed$(session, slot, claimed, runtime);
       const way = formatRendezvous(session.server);
       const tried$ = slotTries$(session, slot).pipe(map((tried) => ({ way, ...tried })));
-      return merge(taken$(tried$, invitation), lost$(session, slot, claimed), claim$).pipe(ignoreErrors());
+      return merge(taken$(tried$, invitation), lost$(session, slot, claimed, here !== undefined), claim$).pipe(
+        ignoreErrors(),
+      );
     }),
   );
   const here$ = here === undefined ? EMPTY : taken$(triesHere$(here, slot), invitation);
   const end$ = merge(atServers$, here$).pipe(
     map((end): InviteStep => {
       if (typeof end !== 'string') return { step: 'paired', peer: end };
-      throw SHUT[end]();
+      const { code: name, message } = SHUT[end];
+      throw new PairingError(name, message, undefined, invitation.wrongTries);
     }),
   );
   const expired$ = timer(seconds * 1_000, runtime.scheduler).pipe(
@@ -90,18 +93,19 @@ function shown$(
 /** How an invitation ends. */
 type End = NonNullable<InvitationStep['end']> | 'crowded-out';
 
-const SHUT: Readonly<Record<Extract<End, string>, () => PairingError>> = {
-  wrong: () =>
-    new PairingError(
-      'CODE_WRONG',
-      `The code was closed: ${MOST_WRONG_TRIES} times its words were typed wrong, or guessed`,
-      undefined,
-      MOST_WRONG_TRIES,
-    ),
-  crowded: () =>
-    new PairingError('CODE_WRONG', 'The code was closed: too many nodes began to use it, and did not go on'),
-  'crowded-out': () =>
-    new PairingError('CODE_UNAVAILABLE', 'The server has no room for this code any more: make a new one'),
+const SHUT: Readonly<Record<Extract<End, string>, { readonly code: PairingErrorCode; readonly message: string }>> = {
+  wrong: {
+    code: 'CODE_WRONG',
+    message: `The code was closed: ${MOST_WRONG_TRIES} times its words were typed wrong, or guessed`,
+  },
+  crowded: {
+    code: 'CODE_WRONG',
+    message: 'The code was closed: too many nodes began to use it, and did not go on',
+  },
+  'crowded-out': {
+    code: 'CODE_UNAVAILABLE',
+    message: 'The server has no room for this code any more: make a new one',
+  },
 };
 
 /** What comes of the messages of those who try the code. */
@@ -116,11 +120,11 @@ function taken$(tried$: Observable<LocalTried>, invitation: Invitation): Observa
   );
 }
 
-/** One server has no room any more: an end, when it was the last that had the code. */
-function lost$(session: RendezvousSession, slot: number, claimed: Claimed): Observable<End> {
+/** One server has no room any more: an end, when it was the last that had the code, and the code is not shown on the local network. */
+function lost$(session: RendezvousSession, slot: number, claimed: Claimed, isHere: boolean): Observable<End> {
   return slotLost$(session, slot).pipe(
     tap(() => claimed.delete(session)),
-    filter(() => claimed.size === 0),
+    filter(() => claimed.size === 0 && !isHere),
     map(() => 'crowded-out' as const),
   );
 }

@@ -41,14 +41,20 @@ const OTHERS_MS = 500;
 const LAST_WORD_MS = 1_000;
 
 /**
+ * The same of a node that has answered already, in milliseconds: it shows the number no more since the pair is made, and its last answer may go
+ * by the local network after all other carriers, each of which has its time.
+ */
+const LAST_ANSWER_MS = 8_000;
+
+/**
  * So many nodes that show the number are asked: who happens to have the same, and hostile ones, each of which may guess the words once.
  */
 const MOST_ASKED = 4;
 
 /** The local network as far as codes are concerned. */
 export interface LocalPlace {
-  readonly lan: Lan;
-  readonly signalling: Signalling;
+  readonly lan: Pick<Lan, 'meet$' | 'under$'>;
+  readonly signalling: Pick<Signalling, 'send$' | 'signal$'>;
   readonly runtime: Pick<Runtime, 'scheduler'>;
   /** Runs work to its end, though nobody waits for it any more. */
   readonly runToEnd: (work$: Observable<unknown>) => void;
@@ -103,14 +109,14 @@ export function shownHere$({ lan, runtime }: LocalPlace, slot: number, own: Peer
 }
 
 /**
- * What comes of a try at one node of the local network: its end; `gone` when the node shows the number no more, `unreached` when no signal comes
- * to it. Never fails.
+ * What comes of a try at one node of the local network: its end; `nobody` when the node shows the number no more, `gone` when it had
+ * answered before, `unreached` when no signal comes to it. Never fails.
  */
 export function triedHere$(
   { lan, signalling, runtime }: LocalPlace,
   peerId: PeerId,
   { slot, id, joining }: { readonly slot: number; readonly id: string; readonly joining: Joining },
-): Observable<JoiningEnd | 'gone' | 'unreached'> {
+): Observable<JoiningEnd | 'gone' | 'nobody' | 'unreached'> {
   const say$ = (message: Buffer) => sent$(signalling, peerId, trySignal({ slot, id, message }));
   const step$ = signalling.signal$.pipe(
     filter(({ from }) => from === peerId),
@@ -124,8 +130,8 @@ export function triedHere$(
   const gone$ = lan.under$(topicOfSlot(slot)).pipe(
     filter((nodes) => !nodes.some((node) => node.peerId === peerId)),
     take(1),
-    switchMap(() => timer(LAST_WORD_MS, runtime.scheduler)),
-    map(() => 'gone' as const),
+    switchMap(() => timer(joining.isAnswered ? LAST_ANSWER_MS : LAST_WORD_MS, runtime.scheduler)),
+    map(() => (joining.isAnswered ? 'gone' : 'nobody')),
   );
   return merge(
     step$,
@@ -135,7 +141,7 @@ export function triedHere$(
 }
 
 /** Emits when a signal is not delivered. */
-function sent$(signalling: Signalling, to: PeerId, signal: Signal): Observable<'unreached'> {
+function sent$(signalling: LocalPlace['signalling'], to: PeerId, signal: Signal): Observable<'unreached'> {
   return signalling.send$(to, signal).pipe(
     mergeMap((delivery) => (delivery === 'delivered' ? EMPTY : of('unreached' as const))),
     ignoreErrors(),

@@ -39,10 +39,10 @@ type Outcome = { readonly peer: PairedPeer } | { readonly failure: Failure; read
 
 const UNANSWERED: Outcome = { failure: 'unanswered' };
 
-/** What tells that the node which shows the code was found. */
-const THERE: ReadonlySet<Failure> = new Set(['wrong', 'used', 'closed', 'own']);
-
 const NOBODY: Outcome = { failure: 'nobody' };
+
+/** What it means when a node of the local network did not come to the end of a try. */
+const HERE = { gone: { failure: 'gone' }, nobody: NOBODY, unreached: UNANSWERED } as const;
 
 /** What each failure is called; of several servers' failures, the one that stands first here is told. */
 const FAILURES: readonly (readonly [Failure, PairingErrorCode, string])[] = [
@@ -84,15 +84,9 @@ export function pair$({ code: text }: PairOptions, host: PairingHost): Observabl
     const code = parseCode(text);
     // The same at all servers: who shows the code there counts them as one try.
     const id = host.runtime.newId();
-    let isThere = false;
-    const atServers$ = settled$(host).pipe(
-      concatMap((server) => outcome$(server, code, id, host)),
-      tap((outcome) => {
-        isThere ||= 'failure' in outcome && THERE.has(outcome.failure);
-      }),
-    );
-    // Others on this network may have the same number: the words of a code whose node was found are not tried at theirs.
-    const here$ = defer(() => (isThere ? EMPTY : outcomesHere$(code, id, host)));
+    const atServers$ = settled$(host).pipe(concatMap((server) => outcome$(server, code, id, host)));
+    // Whatever a server's node has answered: a stranger may have the same number there, and the words are right here.
+    const here$ = outcomesHere$(code, id, host);
     return host.own$.pipe(
       take(1),
       switchMap(() => concat(atServers$, here$)),
@@ -134,7 +128,7 @@ function outcomesHere$(code: Code, id: string, host: PairingHost): Observable<Ou
         const joining = new Joining({ code, id, peerId: config.identity.peerId, unl: formatUnl(own()) });
         return triedHere$(here, peerId, { slot, id, joining });
       }).pipe(
-        map((end) => (end === 'gone' ? NOBODY : end === 'unreached' ? UNANSWERED : end)),
+        map((end) => (typeof end === 'string' ? HERE[end] : end)),
         take(1),
         timeout({ each: ANSWER_MS, scheduler: runtime.scheduler, with: () => of(UNANSWERED) }),
       ),

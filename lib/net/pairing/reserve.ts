@@ -71,13 +71,13 @@ function servers$(host: PairingHost): Observable<readonly Open[]> {
     toArray(),
     map((all) => {
       const open = all.flatMap(({ name, session }) => (session === undefined ? [] : [{ name, session }]));
-      if (open.length === 0 && all.length > 0) throw unavailable(all);
+      if (open.length === 0 && all.length > 0 && host.here === undefined) throw unavailable(all);
       return open;
     }),
   );
 }
 
-/** Takes a number at all servers with which there is a session soon, and on the local network. */
+/** Takes a number at all servers with which there is a session soon, and on the local network; there alone where no server gives one. */
 export function reserved$(claimed: Claimed, host: PairingHost): Observable<Reserved> {
   return servers$(host).pipe(switchMap((servers) => reserve$(servers, claimed, host)));
 }
@@ -111,7 +111,8 @@ function reserve$(servers: readonly Open[], claimed: Claimed, host: PairingHost,
       const willing = answers
         .filter(({ claim }) => claim.isOurs || (claim.code === 'taken' && mayRefuse))
         .map(({ server }) => server);
-      if (willing.length === 0) throw unavailable(answers.map(refusalOf));
+      // The code is good on the local network all the same.
+      if (willing.length === 0 && here === undefined) throw unavailable(answers.map(refusalOf));
       return reserve$(willing, claimed, host, tries + 1);
     }),
   );

@@ -5,6 +5,7 @@ import { answerSignal, readAnswer, readTry, trySignal } from '../../../lib/net/p
 import { CODE_WORDS } from '../../../lib/pairing/word-list.js';
 import { lanRuntime } from '../../support/lan.js';
 import { Lab } from '../../support/nodes.js';
+import { freePort } from '../../support/servers.js';
 
 async function codeOf(source$: Observable<unknown>): Promise<string> {
   try {
@@ -85,6 +86,29 @@ describe('Nets that meet by a code on one local network, with no server', () => 
     expect((await firstValueFrom(bob.pair$({ code }))).peerId).toBe(alice.peerId);
     expect((await peer).peerId).toBe(bob.peerId);
     expect((await firstValueFrom(net().pair$({ code: other.code }))).peerId).toBe(mallory.peerId);
+  });
+
+  it('also where a stranger shows the same number at a server', async () => {
+    const { address } = await lab.server();
+    const same = { ...lanRuntime, random: () => 0.7 };
+    const [stranger, alice] = [lab.net({ rendezvous: [address] }, same), lab.net({ lan: true }, same)];
+    const [other, { code, peer }] = await Promise.all([show(stranger), show(alice)]);
+    expect(parseCode(other.code).slot).toBe(parseCode(code).slot);
+    const bob = lab.net({ rendezvous: [address], lan: true }, lanRuntime);
+    expect((await firstValueFrom(bob.pair$({ code }))).peerId).toBe(alice.peerId);
+    expect((await peer).peerId).toBe(bob.peerId);
+  });
+
+  it('also where their servers are away, or give no code', async () => {
+    const short = await lab.server({ limits: { codeMs: 299_000 } });
+    const { address, port } = await freePort('127.0.0.1');
+    for (const server of [short.address, `${address}:${port}`]) {
+      const [alice, bob] = [1, 2].map(() => lab.net({ rendezvous: [server], lan: true }, lanRuntime));
+      if (alice === undefined || bob === undefined) return;
+      const { code, peer } = await show(alice);
+      expect((await firstValueFrom(bob.pair$({ code }))).peerId).toBe(alice.peerId);
+      expect((await peer).peerId).toBe(bob.peerId);
+    }
   });
 
   it('read no message that is malformed', () => {
