@@ -10,6 +10,7 @@ describe('CI', () => {
     const all = scripts({ lint: 'eslint .', 'lint:more': 'x', fuzz: 'npm run build && node --expose-gc dist/fuzz.js' });
     expect(unrunScripts(all, 'npm run lint\nnpm run lint:more\nnode dist/fuzz.js --seconds 60')).toEqual([]);
     expect(unrunScripts(all, 'npm run lint:more')).toEqual(['lint', 'fuzz']);
+    expect(unrunScripts(all, '# npm run lint\nnpm run lint:more # node dist/fuzz.js')).toEqual(['lint', 'fuzz']);
   });
 
   it('need not run examples, which have specs, and what only people use', () => {

@@ -27,22 +27,22 @@ const STATES: Readonly<Record<ProtocolCheck['state'], string>> = {
   answers: 'answers',
   refuses: 'answers, but refuses',
   silent: 'does not answer',
-  closed: 'does not take such questions',
+  closed: 'cannot be asked',
 };
 
 /** What a router says of itself, a protocol a row. Pure. */
 export function routerRows({ family, gateway, name, protocols }: RouterCheck): readonly string[] {
   const rows = protocols.map(({ protocol, state, external, reason }) => {
     const says = external === undefined ? '' : `, says that its address outside is ${external}`;
-    const why = state === 'refuses' && reason !== undefined ? `: ${oneLine(reason)}` : '';
+    const why = (state === 'refuses' || state === 'closed') && reason !== undefined ? `: ${oneLine(reason)}` : '';
     return `  ${PROTOCOL_NAMES[protocol]}: ${STATES[state]}${says}${why}`;
   });
   return [`IPv${family}: ${name === undefined ? '' : `${oneLine(name)}, `}at ${gateway}`, ...rows];
 }
 
 const IPV6: Readonly<Record<Exclude<Ipv6Check['state'], 'open' | 'closed'>, string>> = {
-  none: 'IPv6: this machine has no public address',
-  unknown: 'IPv6: no server has tried to dial this machine’s public address',
+  none: 'IPv6: this node has no public address',
+  unknown: 'IPv6: no server has tried to dial this node’s public address',
 };
 
 /** Who has dialled this node, and by which address it reaches itself. Pure. */

@@ -1,9 +1,12 @@
 import { catchError, defer, map, merge, of, scan, startWith, type Observable } from 'rxjs';
 import type { PortMappingProtocol } from '../config.js';
 import { familyOf } from '../endpoint.js';
-import { PortMappingError, reasonOf, TimeoutError } from '../errors.js';
+import { PortMappingError, reasonOf, TimeoutError, UnavailableError } from '../errors.js';
 import type { GatewayQuestion, PortMapper } from './mapper.js';
 import { PORT_MAPPERS } from './open-port.js';
+
+/** The result of NAT-PMP (RFC 6886 §3.5) and PCP (RFC 6887 §7.4) by which a router says that it speaks the other of the two alone. */
+const UNSUPPORTED_VERSION = 1;
 
 /** How a router answers by one protocol that opens ports. */
 export interface ProtocolCheck {
@@ -11,7 +14,7 @@ export interface ProtocolCheck {
   readonly protocol: PortMappingProtocol;
   /**
    * `answers`: it speaks the protocol, which does not mean yet that it opens a port. `refuses`: it answers, but not as it should. `silent`: no answer
-   * has come in time. `closed`: nothing takes such questions there, or they cannot be asked.
+   * has come in time. `closed`: nothing speaks the protocol there, or this machine cannot ask by it.
    */
   readonly state: 'answers' | 'refuses' | 'silent' | 'closed';
   /** Its address outside, as it says by this protocol; that need not be true. */
@@ -66,12 +69,17 @@ export function askRouter$(question: GatewayQuestion, names: readonly PortMappin
 
 function answered$({ name: protocol, ask$ }: PortMapper, question: GatewayQuestion): Observable<Answered> {
   return defer(() => ask$(question)).pipe(
-    map(({ external, name }): Answered => ({
-      check: { protocol, state: 'answers', external, reason: undefined },
-      name,
-    })),
+    map(({ external, name, failure }): Answered => {
+      const check: ProtocolCheck =
+        failure === undefined
+          ? { protocol, state: 'answers', external, reason: undefined }
+          : { protocol, state: 'refuses', external, reason: reasonOf(failure) };
+      return { check, name };
+    }),
     catchError((error: unknown) =>
-      of<Answered>({ check: { protocol, state: stateOf(error), external: undefined, reason: reasonOf(error) } }),
+      of<Answered>({
+        check: { protocol, state: stateOf(error, protocol), external: undefined, reason: reasonOf(error) },
+      }),
     ),
   );
 }
@@ -81,7 +89,11 @@ function rankOf({ protocol }: ProtocolCheck): number {
   return PORT_MAPPERS.findIndex(({ name }) => name === protocol);
 }
 
-function stateOf(error: unknown): ProtocolCheck['state'] {
+function stateOf(error: unknown, protocol: PortMappingProtocol): ProtocolCheck['state'] {
   if (error instanceof TimeoutError) return 'silent';
-  return error instanceof PortMappingError && error.refusal === undefined ? 'closed' : 'refuses';
+  // The package that speaks the protocol is not installed, so that nobody was asked.
+  if (error instanceof UnavailableError) return 'closed';
+  if (!(error instanceof PortMappingError)) return 'refuses';
+  const isUnspoken = protocol !== 'upnp' && error.refusal === UNSUPPORTED_VERSION;
+  return error.refusal === undefined || isUnspoken ? 'closed' : 'refuses';
 }

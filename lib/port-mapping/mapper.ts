@@ -19,6 +19,8 @@ export interface GatewayAnswer {
   readonly external?: string | undefined;
   /** What it calls itself, by its maker, for display; `undefined` where the protocol does not tell that. */
   readonly name?: string | undefined;
+  /** Why it does not tell its address outside, where the protocol would; `undefined` where it is as it should be. */
+  readonly failure?: unknown;
 }
 
 /** A port to be opened, and by whom. */

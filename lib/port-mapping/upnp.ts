@@ -4,6 +4,7 @@ import {
   concatMap,
   defer,
   EMPTY,
+  EmptyError,
   exhaustMap,
   filter,
   map,
@@ -87,15 +88,21 @@ export const upnp: PortMapper = {
   ask$: answer$,
 };
 
-/** Has it say its name, and of a service that translates addresses to which. */
+/** Has it say its name, and of the first service that translates addresses to which. */
 function answer$(question: GatewayQuestion): Observable<GatewayAnswer> {
   const { address } = question.internal;
   return services$({ ...question, localAddress: address }).pipe(
-    switchMap(([best]): Observable<GatewayAnswer> => {
-      const { router: name } = best;
-      return familyOf(address) === 4
-        ? externalAddress$(best).pipe(map((external) => ({ external, name })))
-        : of({ external: undefined, name });
+    switchMap((services): Observable<GatewayAnswer> => {
+      const { router: name } = services[0];
+      if (familyOf(address) === 6) return of({ name });
+      // One that is not connected says 0.0.0.0: another may be.
+      const externals = services.map((service) =>
+        externalAddress$(service).pipe(filter((external) => scopeOf(external) !== 'unusable')),
+      );
+      return firstInOrder(externals).pipe(
+        map((external) => ({ external, name })),
+        catchError((failure: unknown) => of(failure instanceof EmptyError ? { name } : { name, failure })),
+      );
     }),
   );
 }

@@ -9,8 +9,9 @@ export function whenGone(response: ServerResponse, action: () => void): void {
 
 /** Answers with text. */
 export function say(response: ServerResponse, status: number, text: string, type = 'text/plain'): void {
+  const server = programName();
   const headers = {
-    server: programName(),
+    ...(server === undefined ? {} : { server }),
     'content-type': type,
     'content-length': Buffer.byteLength(text),
     'cache-control': 'no-store',

@@ -1,9 +1,11 @@
 import { networkInterfaces } from 'node:os';
-import { lastValueFrom, merge, NEVER, of, throwError, type Observable } from 'rxjs';
+import { firstValueFrom, lastValueFrom, merge, NEVER, of, throwError, toArray, type Observable } from 'rxjs';
 import { createIdentity } from '../../lib/identity.js';
 import { ownInterfaces } from '../../lib/link/interfaces.js';
 import type { MulticastEvent } from '../../lib/link/multicast.js';
 import type { MulticastLink } from '../../lib/link/multicast-links.js';
+import { encodeMessage } from '../../lib/lan/dns/encode.js';
+import { SERVICE } from '../../lib/lan/statement.js';
 import { Lan } from '../../lib/lan/lan.js';
 import { lookAtLan$ } from '../../lib/lan/look.js';
 import { networkLooks$ } from '../../lib/link/network-looks.js';
@@ -29,14 +31,13 @@ describe('A look at the local network', () => {
   const lab = new Lab();
   afterEach(() => lab.close());
 
-  const look = (event$: Observable<MulticastEvent>) =>
-    lastValueFrom(
-      lookAtLan$({
-        bind: '192.168.1.7',
-        interfaces: {},
-        runtime: { multicast$: () => event$, scheduler: impatient({ 2_000: 20 }) },
-      }),
-    );
+  const looks$ = (event$: Observable<MulticastEvent>) =>
+    lookAtLan$({
+      bind: '192.168.1.7',
+      interfaces: {},
+      runtime: { multicast$: () => event$, scheduler: impatient({ 2_000: 20 }) },
+    });
+  const look = (event$: Observable<MulticastEvent>) => lastValueFrom(looks$(event$));
   const packet = (address: string, interfaceName = 'eth0', bytes = Buffer.from('no DNS')): MulticastEvent => ({
     type: 'packet',
     bytes,
@@ -73,6 +74,34 @@ describe('A look at the local network', () => {
       nodes: 0,
       failures: ['tun0: no such device'],
     });
+  });
+
+  it('counts a host once that speaks by both families of addresses, and emits only what is new', async () => {
+    const answer = encodeMessage({
+      id: 0,
+      isResponse: true,
+      questions: [],
+      answers: [{ name: SERVICE, type: 'TXT', ttl: 120, texts: [] }],
+      additionals: [],
+    });
+    const event$ = of(
+      ...['192.168.1.8', 'fe80::8', '192.168.1.8', 'fe80::8', 'fe80::9'].map((from) =>
+        packet(from, 'eth0', Buffer.from(answer)),
+      ),
+    );
+    const found = await firstValueFrom(looks$(merge(event$, NEVER)).pipe(toArray()));
+    expect(found.map(({ hosts, nodes }) => [hosts, nodes])).toEqual([
+      [0, 0],
+      [1, 1],
+      [1, 1],
+      [2, 2],
+    ]);
+  });
+
+  it('reads a bounded number of packets', async () => {
+    const chatter = Array.from({ length: 4_096 }, () => packet('192.168.1.8'));
+    const { hosts, heard } = await look(merge(of(...chatter, packet('192.168.1.9'), packet('192.168.1.7')), NEVER));
+    expect([hosts, heard]).toEqual([1, []]);
   });
 
   it('remembers a bounded number of hosts', async () => {

@@ -26,10 +26,12 @@ const isExample = (command: string): boolean => command.startsWith('node dist/ex
  */
 export function unrunScripts(packageText: string, ci: string): readonly string[] {
   const { scripts } = parseJsonObject(packageText) ?? {};
+  // What a comment names does not run.
+  const commands = ci.replaceAll(/(?<=^|\s)#.*$/gm, '');
   return Object.entries(typeof scripts === 'object' ? { ...scripts } : {}).flatMap(([name, script]) => {
     const command = String(script);
     const runs = /node (?:--\S+ )*(dist\/\S+)/.exec(command)?.[1] ?? command;
-    const isRun = new RegExp(`npm run ${name}(?![:\\w])`).test(ci) || ci.includes(runs);
+    const isRun = new RegExp(`npm run ${name}(?![:\\w])`).test(commands) || commands.includes(runs);
     return isRun || name in OTHERWISE || isExample(command) ? [] : [name];
   });
 }

@@ -51,8 +51,8 @@ export function asked$(node: AskedConfig): Observable<Partial<Asked>> {
 
 /** What the router of a family says; `undefined` where there is none, or where this node never asks one. */
 function router$(family: 4 | 6, { config, runtime, findings$ }: AskedConfig): Observable<RouterCheck | undefined> {
-  const { bind, portMapping } = config;
-  if (portMapping.length === 0) return of(undefined);
+  const { bind, forwarded, portMapping, reachability } = config;
+  if (forwarded || reachability === false || portMapping.length === 0) return of(undefined);
   const internal$ = isOneAddress(bind) ? of(bind).pipe(filter(isOf(family))) : runtime.routedAddress$(family);
   const asked$ = combineLatest([
     internal$,

@@ -41,11 +41,11 @@ export interface SessionCheck {
 /** What is known of connections by IPv6 from outside. */
 export interface Ipv6Check {
   /**
-   * `none`: this machine has no public address of IPv6. `open`: a server has dialled this node by it. `closed`: a server could not: a firewall is in
-   * the way, the router's or this machine's. `unknown`: no server has tried.
+   * `none`: this node has no public address of IPv6: this machine has none, or the node is bound to another. `open`: a server has dialled this node by it.
+   * `closed`: a server could not: a firewall is in the way, the router's or this machine's. `unknown`: no server has tried.
    */
   readonly state: 'none' | 'open' | 'closed' | 'unknown';
-  /** This machine's public addresses. */
+  /** This node's public addresses of IPv6. */
   readonly addresses: readonly string[];
 }
 
@@ -53,7 +53,7 @@ export interface Ipv6Check {
 export interface Asked {
   /** What each server of HTTP says of its program. */
   readonly versions: readonly ServerVersion[];
-  /** What the router of each family of addresses says of itself; empty where it may not be asked to open ports, or where there is none. */
+  /** What the router of each family of addresses says of itself; empty where it need not or may not be asked to open ports, or where there is none. */
   readonly routers: readonly RouterCheck[];
   /** Whether this node gets to itself by its address outside; `undefined` where no port leads to it from there. */
   readonly hairpin: HairpinCheck | undefined;

@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { firstValueFrom, last, lastValueFrom, toArray } from 'rxjs';
 import { checkOf, type Facts } from '../../../lib/net/check/check.js';
 import { factsOf } from '../../../lib/net/check/facts.js';
+import { silentAmong } from '../../../lib/net/check/silent.js';
 import { NOTHING_FOUND } from '../../../lib/self/nothing-found.js';
 import { unlOf } from '../../support/locators.js';
 import { checkWords } from '../../../lib/cli/check-words.js';
@@ -170,7 +171,7 @@ describe('what a node finds of its network', () => {
       '',
       'Can others dial this node?',
       `  IPv4: ${closed.words}`,
-      '  IPv6: this machine has no public address',
+      '  IPv6: this node has no public address',
       '',
       'What that means',
       '  Others reach this node directly, by punching: its NAT’s ports can be predicted, or many are tried.',
@@ -270,9 +271,9 @@ describe('what a node finds of its network', () => {
     for (const line of [
       '  IPv4: Home (AC-7), at 192.168.1.1',
       '    PCP: answers, but refuses: not authorized [2J',
-      '    NAT-PMP: does not take such questions',
+      '    NAT-PMP: cannot be asked: ECONNREFUSED',
       '    UPnP: answers, says that its address outside is 45.45.1.7',
-      '  IPv6: no server has tried to dial this machine’s public address',
+      '  IPv6: no server has tried to dial this node’s public address',
       '  From behind the same router: not at 45.45.1.7:4000 (no hairpin); by this machine’s own addresses',
       '  multicast: this machine hears itself by eth0',
       '  multicast: this machine does not hear itself by wlan0: a firewall drops it',
@@ -322,6 +323,12 @@ describe('a net that checks its network', () => {
       { kind: 'rendezvous', server: '127.0.0.1:8000', failure },
       { kind: 'MQTT', server: 'mqtt://127.0.0.1', failure },
     ]);
+  });
+
+  it('waits for no server that a node without keys does not use', () => {
+    const servers = { mailbox: ['http://127.0.0.1:8080'], dht: ['127.0.0.1:8001'], mqtt: ['mqtt://127.0.0.1'] };
+    const config = resolveConfig({ mode: 'direct', security: 'plain', ...servers });
+    expect(silentAmong(config, [])).toEqual([]);
   });
 
   it('names a server that accepts and says nothing, and waits for it', async () => {
