@@ -1,37 +1,30 @@
-import { noop, Subject, Subscription, type Observable } from 'rxjs';
+import { noop, Subscription, type Observable } from 'rxjs';
 import { Queue } from '../bounds/queue.js';
 import { siteOf } from '../bounds/site.js';
 import type { PeerId } from '../identity.js';
 import { Latest } from '../operators/latest.js';
 import { endpointsIn } from '../unl/near.js';
 import { Attendance } from './attendance.js';
-import { Authors } from './author/authors.js';
-import { HEADER_BYTES, KIND, readMessage, type SignedMessage } from './author/message.js';
-import type { Verdict } from './broadcast/interface.js';
-import type { Carried } from './broadcast/messages.js';
-import { bytesPayload, contentOf, isContent, isWellFormed, textPayload } from './contents.js';
+import { KIND } from './author/message.js';
+import { bytesPayload, textPayload } from './contents.js';
+import { BURST, Delivery } from './delivery.js';
 import { Doors, type DoorsHost } from './doors.js';
 import type { EntryConfig } from './entry.js';
 import { createGossip, type Gossip, type GossipInput, type GossipOutput } from './gossip.js';
 import type { RoomNet } from './host.js';
-import { InOrder } from './in-order.js';
 import type { Room, RoomMember, RoomMessage } from './interface.js';
 import type { Member } from './machine.js';
 import { MESSAGE_MARGIN_BYTES, type ResolvedJoin } from './options.js';
 import { Publisher } from './publisher.js';
 import type { RoomKeys } from './secret.js';
 import type { RoomStep } from './steps.js';
-import { Validation } from './validation.js';
 import { readUnl, VouchedEndpoints } from './vouched.js';
-import { ReadMessage } from './wire/broadcast.js';
+import type { ReadMessage } from './wire/broadcast.js';
 import { memberOf } from './wire/fields.js';
 import { presencesOf } from './wire/messages.js';
 
 /** A step without what is the same in all of a room. */
 type UnnamedStep = RoomStep extends infer Step ? (Step extends RoomStep ? Omit<Step, 'type' | 'room'> : never) : never;
-
-/** As many times as in a second may come of an author at once. */
-const BURST = 10;
 
 /** What a node says itself is more than the application's messages. */
 const OWN_BURST = BURST - 1;
@@ -54,14 +47,11 @@ export class RunningRoom implements Room, DoorsHost {
   readonly #config: RunningRoomConfig;
   readonly #gossip: Gossip;
   readonly #doors: Doors;
-  readonly #authors: Authors;
+  readonly #delivery: Delivery;
   readonly #publisher: Publisher;
   readonly #attendance: Attendance;
   readonly #vouched: VouchedEndpoints;
-  readonly #validation: Validation;
-  readonly #order: InOrder | undefined;
   readonly #running = new Subscription();
-  readonly #messages = new Subject<RoomMessage>();
   readonly #neighbours = new Latest<readonly PeerId[]>();
   readonly #up = new Set<PeerId>();
   /** Where those are to whom there is a channel: what they show is counted by it. */
@@ -84,7 +74,6 @@ export class RunningRoom implements Room, DoorsHost {
     const perSecond = limits.messagesPerSecond;
     this.#config = config;
     this.name = join.name;
-    this.messages$ = this.#messages.asObservable();
     this.neighbours$ = this.#neighbours.value$;
     this.#neighbours.next([]);
     const { activeView, history } = join;
@@ -102,14 +91,23 @@ export class RunningRoom implements Room, DoorsHost {
       perSecond: limits.neighbourPerSecond,
       host: this,
     });
-    this.#authors = new Authors({ topic, most: limits.members, perSecond, burst: BURST * perSecond, now, timeOfDay });
     const { identity } = net;
+    this.#delivery = new Delivery({
+      join,
+      topic,
+      own: identity.peerId,
+      runtime: net.runtime,
+      heard: (signed, bytes, by) => {
+        this.#attendance.onMessage(signed, bytes, this.#siteOf(by));
+      },
+    });
+    this.messages$ = this.#delivery.messages$;
     this.#publisher = new Publisher({ identity, topic, perSecond, burst: OWN_BURST * perSecond, now, timeOfDay });
     this.#attendance = new Attendance({
       own: identity.peerId,
       most: limits.members,
       runtime: net.runtime,
-      isGenuine: (signed, bytes) => this.#authors.isGenuine(signed, bytes),
+      isGenuine: (signed, bytes) => this.#delivery.isGenuine(signed, bytes),
       say: (payload) => this.#say(KIND.here, payload)?.bytes,
       show: (records, except) => {
         for (const id of this.#up) if (id !== except) this.#show(id, records);
@@ -117,8 +115,6 @@ export class RunningRoom implements Room, DoorsHost {
     });
     this.members$ = this.#attendance.members$;
     this.#vouched = new VouchedEndpoints(() => ({ own: endpointsIn(net.own()), isOnLink: net.isOnLink }));
-    this.#validation = new Validation(join.validate, scheduler);
-    this.#order = join.ordered ? new InOrder(scheduler) : undefined;
   }
 
   /** Joins. */
@@ -162,9 +158,9 @@ export class RunningRoom implements Room, DoorsHost {
     this.#hasLeft = true;
     this.#running.unsubscribe();
     this.#wake?.timer.unsubscribe();
-    this.#order?.close();
+    this.#delivery.stop();
     this.#doors.closeAll();
-    this.#messages.complete();
+    this.#delivery.complete();
     this.#attendance.close();
     this.#neighbours.complete();
   }
@@ -272,7 +268,7 @@ export class RunningRoom implements Room, DoorsHost {
         this.#check(output);
         break;
       case 'deliver':
-        this.#deliver(signedOf(output.message), output);
+        this.#delivery.deliver(output);
         break;
     }
   }
@@ -294,48 +290,12 @@ export class RunningRoom implements Room, DoorsHost {
     this.#config.net.trace({ type: 'room', room: this.name, ...step });
   }
 
-  #check({ from, message, isPast }: Extract<GossipOutput, { readonly type: 'check' }>): void {
-    const answer = (verdict: Verdict) => {
-      this.#handle({ type: 'checked', id: message.id, from, verdict });
-    };
+  #check(output: Extract<GossipOutput, { readonly type: 'check' }>): void {
+    const { from, message } = output;
     this.#checks++;
-    const signed = signedOf(message);
-    const verdict = this.#verdictOn(signed, message, from, isPast);
-    if (verdict !== 'accept' || !isContent(signed)) {
-      answer(verdict);
-      return;
-    }
-    // It leaves the Subscription by itself when the verdict has come.
-    const judged = (judgement: Verdict) => {
-      if (judgement !== 'accept') this.#order?.skip(signed);
-      answer(judgement);
-    };
-    this.#running.add(this.#validation.judge(contentOf(signed, 0, false), judged));
-  }
-
-  #verdictOn(signed: SignedMessage, { bytes }: Carried, from: PeerId, isPast: boolean): Verdict {
-    const { join, net } = this.#config;
-    if (bytes.length > HEADER_BYTES + join.limits.messageBytes || !isWellFormed(signed)) return 'reject';
-    // This node's own, which has come back.
-    if (signed.author === net.identity.peerId) return 'ignore';
-    const isNew = this.#authors.isNew(signed, isPast);
-    const verdict = this.#authors.judge(signed, bufferOf(bytes), from, isPast);
-    // Its author has said it, but says more than it may.
-    if (isNew && verdict === 'ignore') this.#order?.skip(signed);
-    return verdict;
-  }
-
-  #deliver(
-    signed: SignedMessage,
-    { from, message, hops, isPast }: Extract<GossipOutput, { readonly type: 'deliver' }>,
-  ): void {
-    const pass = () => {
-      if (isContent(signed)) this.#messages.next(contentOf(signed, hops, isPast));
-    };
-    // Of the past nobody knows whether its author is still there.
-    if (!isPast) this.#attendance.onMessage(signed, bufferOf(message.bytes), this.#siteOf(from));
-    if (this.#order === undefined || isPast) pass();
-    else this.#order.add(signed, pass);
+    this.#delivery.check(output, (verdict) => {
+      this.#handle({ type: 'checked', id: message.id, from, verdict });
+    });
   }
 
   #say(kind: number, payload: Uint8Array): ReadMessage | undefined {
@@ -361,12 +321,3 @@ export class RunningRoom implements Room, DoorsHost {
 }
 
 const NOTHING = new Uint8Array(0);
-
-/** A message that has come by the wire has been read already. */
-function signedOf(message: Carried): SignedMessage {
-  return message instanceof ReadMessage ? message.signed : readMessage(bufferOf(message.bytes));
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-}
