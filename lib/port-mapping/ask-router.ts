@@ -68,7 +68,13 @@ export function askRouter$(question: GatewayQuestion, names: readonly PortMappin
 }
 
 function answered$({ name: protocol, ask$ }: PortMapper, question: GatewayQuestion): Observable<Answered> {
-  return defer(() => ask$(question)).pipe(
+  const once$ = defer(() => ask$(question));
+  return once$.pipe(
+    // While this process is busy, as when it starts, time runs out although the answer is there to be read: so silence is believed the second time.
+    catchError((error: unknown) => {
+      if (error instanceof TimeoutError) return once$;
+      throw error;
+    }),
     map(({ external, name, failure }): Answered => {
       const check: ProtocolCheck =
         failure === undefined

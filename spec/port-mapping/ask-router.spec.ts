@@ -1,5 +1,7 @@
-import { lastValueFrom, toArray } from 'rxjs';
-import { ANSWER_MS } from '../../lib/port-mapping/ask.js';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { asyncScheduler, lastValueFrom, toArray } from 'rxjs';
+import { ANSWER_MS, PORT_MAPPING_PORT } from '../../lib/port-mapping/ask.js';
 import { askRouter$ } from '../../lib/port-mapping/ask-router.js';
 import { FakeGateway, type GatewayOptions } from '../support/gateways.js';
 import { requestTo } from '../support/mappings.js';
@@ -45,6 +47,58 @@ describe('Asking a router', () => {
       ['nat-pmp', 'silent'],
     ]);
     expect(gateway.count('upnp search')).toBe(0);
+  });
+
+  it('believes silence the second time, since this process may have been busy', async () => {
+    const gateway = await openGateway({ manners: { pcp: 'silent' } });
+    gateway.intruder = () => {
+      if (gateway.count('pcp announce') === 1) gateway.manners.pcp = 'grants';
+      return Promise.resolve();
+    };
+    const scheduler = impatient({ [ANSWER_MS]: 100 });
+    const { protocols } = await lastValueFrom(askRouter$({ ...requestTo(gateway), scheduler }, ['pcp']));
+    expect(protocols.map(({ state }) => state)).toEqual(['answers']);
+  });
+
+  it('tells a version that is not spoken from a refusal', async () => {
+    const address = newAddress();
+    const socket = createSocket('udp4').bind(PORT_MAPPING_PORT, address);
+    await once(socket, 'listening');
+    lab.onClose(() => socket.close());
+    socket.on('message', (_, from) => {
+      socket.send(Buffer.from([0, 128, 0, 1, 0, 0, 0, 0]), from.port, from.address);
+    });
+    const question = {
+      gateway: { address, host: address },
+      internal: { address, port: 50_500 },
+      scheduler: asyncScheduler,
+    };
+    const { protocols } = await lastValueFrom(askRouter$(question, ['nat-pmp', 'pcp']));
+    const reason: unknown = jasmine.stringMatching(/unsupported version/i);
+    expect(protocols).toEqual([
+      jasmine.objectContaining({ protocol: 'pcp', state: 'closed', reason }),
+      jasmine.objectContaining({ protocol: 'nat-pmp', state: 'closed', reason }),
+    ]);
+  });
+
+  it('keeps the name where UPnP tells no address outside', async () => {
+    const gateway = await openGateway();
+    gateway.external = '0.0.0.0';
+    const unconnected = await lastValueFrom(askRouter$(requestTo(gateway), ['upnp']));
+    expect(unconnected).toEqual(
+      jasmine.objectContaining({
+        name: 'spec',
+        protocols: [{ protocol: 'upnp', state: 'answers', external: undefined, reason: undefined }],
+      }),
+    );
+    const broken = await openGateway({
+      http: ({ method }, response) => {
+        if (method === 'POST') response.writeHead(404).end('no');
+        return method === 'POST';
+      },
+    });
+    const { name, protocols } = await lastValueFrom(askRouter$(requestTo(broken), ['upnp']));
+    expect([name, protocols.map(({ state }) => state)]).toEqual(['spec', ['refuses']]);
   });
 
   it('tells that nothing takes such questions where the port is closed, and that UPnP refuses', async () => {

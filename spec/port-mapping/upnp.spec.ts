@@ -1,5 +1,6 @@
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
+import { firstValueFrom } from 'rxjs';
 import { createServer, type Server } from 'node:net';
 import { upnp } from '../../lib/port-mapping/upnp.js';
 import type { PortRequest } from '../../lib/port-mapping/mapper.js';
@@ -194,6 +195,18 @@ describe('A port is opened by UPnP, by a gateway', () => {
         },
       });
       expect(port).toBe(PORT);
+    });
+
+    it('of which the first has no external address, and names that of the second where it is only asked', async () => {
+      const gateway = await openGateway({
+        description: twoServices,
+        http: (request, response) => {
+          if (request.url !== '/ctl/A') return false;
+          response.end(answerOf(actionOf(request), { NewExternalIPAddress: '0.0.0.0' }));
+          return true;
+        },
+      });
+      expect(await firstValueFrom(upnp.ask$(requestTo(gateway)))).toEqual({ external: gateway.external, name: 'spec' });
     });
 
     it('of which the first says that it is not connected', async () => {

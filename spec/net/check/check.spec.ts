@@ -1,10 +1,13 @@
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
-import { firstValueFrom, last, lastValueFrom, toArray } from 'rxjs';
+import { EMPTY, firstValueFrom, last, lastValueFrom, NEVER, toArray } from 'rxjs';
+import type { NetConfig } from '../../../lib/config.js';
+import { asked$ } from '../../../lib/net/check/asked.js';
 import { checkOf, type Facts } from '../../../lib/net/check/check.js';
 import { factsOf } from '../../../lib/net/check/facts.js';
 import { silentAmong } from '../../../lib/net/check/silent.js';
+import { systemRuntime } from '../../../lib/runtime.js';
 import { NOTHING_FOUND } from '../../../lib/self/nothing-found.js';
 import { unlOf } from '../../support/locators.js';
 import { checkWords } from '../../../lib/cli/check-words.js';
@@ -329,6 +332,21 @@ describe('a net that checks its network', () => {
     const servers = { mailbox: ['http://127.0.0.1:8080'], dht: ['127.0.0.1:8001'], mqtt: ['mqtt://127.0.0.1'] };
     const config = resolveConfig({ mode: 'direct', security: 'plain', ...servers });
     expect(silentAmong(config, [])).toEqual([]);
+  });
+
+  it('asks a router only where the node may ask it for a port, and has a use for one', () => {
+    const isAsked = (options: Pick<NetConfig, 'forwarded' | 'portMapping' | 'reachability'>) => {
+      const gateway$ = jasmine.createSpy().and.returnValue(EMPTY);
+      const config = resolveConfig({ mode: 'direct', bind: '127.0.0.1', ...options });
+      asked$({ config, runtime: { ...systemRuntime, gateway$ }, findings$: NEVER })
+        .subscribe()
+        .unsubscribe();
+      return gateway$.calls.any();
+    };
+    expect(isAsked({})).toBeTrue();
+    expect(isAsked({ forwarded: true })).toBeFalse();
+    expect(isAsked({ reachability: false })).toBeFalse();
+    expect(isAsked({ portMapping: false })).toBeFalse();
   });
 
   it('names a server that accepts and says nothing, and waits for it', async () => {
