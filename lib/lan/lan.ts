@@ -67,6 +67,13 @@ export interface Neighbour {
   readonly since: number;
 }
 
+/** A node of the local network, and the host that has said so first. */
+export interface NodeOfSite {
+  readonly peerId: PeerId;
+  /** Equal for all that one host says; see `siteOfNeighbour`. */
+  readonly site: string;
+}
+
 /** What the local network needs of its node. */
 export interface LanConfig extends Omit<LocalNetworkConfig, 'peerId'> {
   readonly identity: Identity;
@@ -119,7 +126,8 @@ export class Lan {
 
   /**
    * While subscribed to, says that this node wants to be found under a topic, and tells who else does, with those of its endpoints that are on this
-   * network: at once, and whenever that changes. Never completes, never fails. Of more than eight topics the first are said.
+   * network: at once, and whenever that changes. Never completes, never fails. Of more than eight topics the latest are
+   * said.
    *
    * @param topic 32 bytes.
    */
@@ -127,6 +135,8 @@ export class Lan {
     const met$ = defer(() => {
       this.#topics.next([...this.#topics.value, topic]);
       return this.#under$(topic).pipe(
+        map((all) => all.map((heard) => ({ ...heard.claim.locator, endpoints: this.#endpointsOf(heard) }))),
+        distinctUntilChanged(isSame),
         finalize(() => {
           const left = this.#topics.value.indexOf(topic);
           this.#topics.next(this.#topics.value.filter((_, index) => index !== left));
@@ -136,18 +146,26 @@ export class Lan {
     return this.#network.whileRunning$(met$);
   }
 
-  /** Tells who wants to be found under a topic, as {@link meet$} does, and says nothing of this node. */
-  under$(topic: Buffer): Observable<readonly UnlV3[]> {
-    return this.#network.whileRunning$(this.#under$(topic));
+  /** Tells who wants to be found under a topic, and which host has said it, as {@link meet$} does, and says nothing of this node. */
+  under$(topic: Buffer): Observable<readonly NodeOfSite[]> {
+    return this.#network.whileRunning$(
+      this.#under$(topic).pipe(
+        map((all) => all.map(({ claim: { peerId }, site }) => ({ peerId, site }))),
+        distinctUntilChanged(isSame),
+      ),
+    );
   }
 
-  #under$(topic: Buffer): Observable<readonly UnlV3[]> {
+  /** Whether this node itself wants to be found under a topic now. */
+  isMet(topic: Buffer): boolean {
+    return this.#topics.value.some((each) => each.equals(topic));
+  }
+
+  #under$(topic: Buffer): Observable<readonly Heard[]> {
     return defer(() => this.#network.changed$).pipe(
       startWith(undefined),
       throttleTime(TOLD_MS, this.config.runtime.scheduler, { leading: true, trailing: true }),
       map(() => this.#network.discovery.neighbours.filter(({ claim }) => isUnder(claim, topic))),
-      map((all) => all.map((heard) => ({ ...heard.claim.locator, endpoints: this.#endpointsOf(heard) }))),
-      distinctUntilChanged((one, other) => JSON.stringify(one) === JSON.stringify(other)),
     );
   }
 
@@ -226,7 +244,7 @@ export class Lan {
           return { peerId, unl, addresses: this.#addressesOf(heard), since: heard.since };
         }),
       ),
-      distinctUntilChanged((one, other) => JSON.stringify(one) === JSON.stringify(other)),
+      distinctUntilChanged(isSame),
     );
   }
 
@@ -284,4 +302,8 @@ export class Lan {
       discovery.announce({ texts, endpoints });
     });
   }
+}
+
+function isSame<T>(one: T, other: T): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
 }

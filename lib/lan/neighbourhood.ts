@@ -37,13 +37,13 @@ export interface Heard {
   readonly since: number;
   /** The interfaces of this machine by which the claim came. */
   readonly by: ReadonlySet<string>;
+  /** Who is counted for it: the host that has sent it first. */
+  readonly site: string;
 }
 
 interface Entry extends Heard {
   /** The strings of the record, as one text. */
   readonly said: string;
-  /** Who is counted for it. */
-  readonly site: string;
   expiresAt: number;
 }
 

@@ -55,7 +55,7 @@ export interface Statement {
   readonly port: number;
   /** Its locator, as text. */
   readonly unl: string;
-  /** The topics under which it wants to be found, each 32 bytes. Default: none. */
+  /** The topics under which it wants to be found, each 32 bytes; of more than eight the last are said. Default: none. */
   readonly topics?: readonly Buffer[];
 }
 
@@ -92,7 +92,7 @@ export function signStatement(identity: Identity, statement: Statement): Buffer[
   });
   const signature = identity.sign(signedOf(statement)).toString('base64url');
   const marks = (statement.topics ?? [])
-    .slice(0, MAX_LAN_TOPICS)
+    .slice(-MAX_LAN_TOPICS)
     .map((topic) => markOf(time, topic))
     .join('');
   const topics =

@@ -45,8 +45,9 @@ export async function useInstalled(folder: string): Promise<readonly string[]> {
   const bin = join(folder, 'node_modules/.bin/rxp2p');
   writeFileSync(join(folder, 'alice.mjs'), ALICE);
   const running: Running[] = [];
+  const env = environmentIn(folder);
   const start = (...args: readonly string[]): Running => {
-    const child = spawn(process.execPath, args, { cwd: folder, stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, args, { cwd: folder, env, stdio: ['pipe', 'pipe', 'inherit'] });
     const lines: AsyncIterator<string> = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     const line = async () => {
       const next = await lines.next();
@@ -81,6 +82,12 @@ export async function useInstalled(folder: string): Promise<readonly string[]> {
     clearTimeout(timer);
     for (const { child } of running) child.kill();
   }
+}
+
+/** The environment without what the user of this machine has set for rxp2p, and with no other node of the local network. */
+function environmentIn(folder: string): NodeJS.ProcessEnv {
+  const others = Object.entries(process.env).filter(([name]) => !name.startsWith('RXP2P_'));
+  return { ...Object.fromEntries(others), RXP2P_LAN: 'off', XDG_CONFIG_HOME: folder };
 }
 
 async function exchange(one: Running, other: Running): Promise<void> {

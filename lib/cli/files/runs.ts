@@ -1,7 +1,5 @@
 import {
   concat,
-  concatMap,
-  defer,
   EMPTY,
   endWith,
   filter,
@@ -9,7 +7,6 @@ import {
   map,
   merge,
   noop,
-  take,
   takeWhile,
   tap,
   type Observable,
@@ -26,6 +23,7 @@ import { configOf, eachUnl$, identityOf, lanOf, runUntilInterrupted, type Reacha
 import type { Display } from './display.js';
 import { dialled$, served$, shown$, type OnWhole, type Side } from './going.js';
 import { readTicket, secretChannel } from './ticket.js';
+import { ticketInstead$, type PairedByCode } from './ticket-instead.js';
 import { showAttempts } from './ways.js';
 
 /** A transfer that a command carries out. */
@@ -61,7 +59,10 @@ export async function waitForPeer(
   const { report } = display;
   const { code = options.ticket !== true && hasPlace(options) } = options;
   if (code) expectPlace(options);
-  const { channel, ticketOf } = secretChannel(identityOf(options));
+  const isTicketPrinted = !code || options.ticket === true;
+  // Lasting where the ticket is what the peer is given: a ticket of another time opens nothing where a code is shown.
+  const isLasting = isTicketPrinted || options.qr === true;
+  const { channel, ticketOf } = secretChannel(isLasting ? identityOf(options) : undefined);
   // On the local network everybody who is there would learn the locator: only where the user says so, or where a code is of use nowhere else.
   const isOnlyHere = code && (options.rendezvous ?? []).length === 0;
   const lan = isOnlyHere ? lanOf(options) : (options.lan ?? false);
@@ -70,7 +71,6 @@ export async function waitForPeer(
   reportNode(net, report);
   display.phase('looking at the network');
   const waiting = `waiting for the ${peer.role}`;
-  const isTicketPrinted = !code || options.ticket === true;
   const forThePeer = (ticket: string) => `for the ${peer.role}: ${peer.command} ${ticket}`;
   const ready$ = eachUnl$(
     net,
@@ -92,17 +92,10 @@ export async function waitForPeer(
   });
   const how = { command: peer.command, servers: options.rendezvous, isPrinted: !isTicketPrinted };
   const byCode = code ? channelsByCode(net, how, display) : NO_CODE;
-  // Where a code is good for nothing, as with a server that is away or old, the ticket is what is left.
-  const instead$ = defer(() => {
-    if (isTicketPrinted || byCode.paired.size > 0) return EMPTY;
-    return net.unl$.pipe(
-      take(1),
-      map(ticketOf),
-      concatMap(async (ticket) => {
-        await print(ticket);
-        report('ticket', { ticket }, forThePeer(ticket));
-      }),
-    );
+  const instead$ = ticketInstead$(byCode, net.unl$.pipe(map(ticketOf)), async (ticket) => {
+    if (isTicketPrinted) return;
+    await print(ticket);
+    report('ticket', { ticket }, forThePeer(ticket));
   });
   const step$ = served$(merge(net.channels$(channel), byCode.channel$), side, display, waiting);
   const isOver$ = shown$(step$, display, onWhole).pipe(ignoreElements(), endWith(true));
@@ -115,15 +108,13 @@ export async function waitForPeer(
   watching.unsubscribe();
 }
 
-const NO_CODE: ByCode = { channel$: EMPTY, shown$: EMPTY, paired: new Set() };
+const NO_CODE: ByCode = { channel$: EMPTY, shown$: EMPTY, paired: new Set(), arrived: new Set() };
 
 /** A code that is shown. */
-interface ByCode {
+interface ByCode extends PairedByCode {
   /** The channels of who has typed it. */
   readonly channel$: Observable<Channel>;
   readonly shown$: Observable<unknown>;
-  /** Who has typed it. */
-  readonly paired: ReadonlySet<string>;
 }
 
 /** Shows a code: who types it learns the locator alone, and comes by the channel that has no secret, which is for nobody else. */
@@ -132,12 +123,16 @@ function channelsByCode(
   how: Pick<ShownCodeConfig, 'command' | 'servers' | 'isPrinted'>,
   { report }: Display,
 ): ByCode {
-  const paired = new Set<string>();
+  const [paired, arrived] = [new Set<string>(), new Set<string>()];
   const channel$ = net.channels$(FILES_CHANNEL).pipe(
     filter((channel) => {
-      if (paired.has(channel.connection.peerId)) return true;
-      channel.reset(0, 'this takes the ticket, or the code');
-      return false;
+      const { peerId } = channel.connection;
+      if (!paired.has(peerId)) {
+        channel.reset(0, 'this takes the ticket, or the code');
+        return false;
+      }
+      arrived.add(peerId);
+      return true;
     }),
   );
   const shown$ = shownCode$(net, { ...how, report }).pipe(
@@ -145,7 +140,7 @@ function channelsByCode(
       paired.add(peerId);
     }),
   );
-  return { channel$, shown$, paired };
+  return { channel$, shown$, paired, arrived };
 }
 
 /** Dials the peer of a ticket, of a code, or of a locator, and carries out a transfer with it. */

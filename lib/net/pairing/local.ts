@@ -47,28 +47,32 @@ const LAST_WORD_MS = 1_000;
 const LAST_ANSWER_MS = 8_000;
 
 /**
- * So many nodes that show the number are asked: who happens to have the same, and hostile ones, each of which may guess the words once.
+ * So many nodes that show the number are asked, one of each host: who happens to have the same, and hostile ones, each of which may guess the
+ * words once. A host can have as many keys as it likes, and would leave no room for others.
  */
 const MOST_ASKED = 4;
 
 /** The local network as far as codes are concerned. */
 export interface LocalPlace {
-  readonly lan: Pick<Lan, 'meet$' | 'under$'>;
+  readonly lan: Pick<Lan, 'isMet' | 'meet$' | 'under$'>;
   readonly signalling: Pick<Signalling, 'send$' | 'signal$'>;
   readonly runtime: Pick<Runtime, 'scheduler'>;
   /** Runs work to its end, though nobody waits for it any more. */
   readonly runToEnd: (work$: Observable<unknown>) => void;
 }
 
-/** Emits once whether another node shows a code with this number on the local network, as far as that is heard soon. */
+/** Emits once whether a node of the local network shows a code with this number, this node or another, as far as that is heard soon. */
 export function isTakenHere$({ lan, runtime }: LocalPlace, slot: number): Observable<boolean> {
-  return lan.under$(topicOfSlot(slot)).pipe(
+  const topic = topicOfSlot(slot);
+  const isHeard$ = lan.under$(topic).pipe(
     filter((nodes) => nodes.length > 0),
     map(() => true),
     take(1),
     takeUntil(timer(LOOK_MS, runtime.scheduler)),
     defaultIfEmpty(false),
   );
+  // Asked last: another code of this node may have been made meanwhile.
+  return isHeard$.pipe(map((isHeard) => isHeard || lan.isMet(topic)));
 }
 
 /** A message of a node that tries a code, and by which way it came. */
@@ -94,13 +98,14 @@ export function triesHere$({ lan, signalling, runToEnd }: LocalPlace, slot: numb
   return merge(tried$, lan.meet$(topicOfSlot(slot)).pipe(ignoreElements()));
 }
 
-/** The nodes of the local network that show a code with this number: each once, a few at most. */
+/** The nodes of the local network that show a code with this number: one of each host, a few at most. */
 export function shownHere$({ lan, runtime }: LocalPlace, slot: number, own: PeerId): Observable<PeerId> {
   return lan.under$(topicOfSlot(slot)).pipe(
-    mergeMap((nodes) => nodes.map(({ peerId }) => peerId)),
-    filter((peerId) => peerId !== own),
-    distinct(),
+    mergeMap((nodes) => nodes),
+    filter(({ peerId }) => peerId !== own),
+    distinct(({ site }) => site),
     take(MOST_ASKED),
+    map(({ peerId }) => peerId),
     connect((peerId$) => {
       const others$ = peerId$.pipe(switchMap(() => timer(OTHERS_MS, runtime.scheduler)));
       return peerId$.pipe(takeUntil(merge(others$, timer(FIND_MS, runtime.scheduler))));
