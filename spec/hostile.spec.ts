@@ -374,8 +374,10 @@ describe('A net among hostile peers', () => {
     const net = lab.net({ mode: 'p2p' });
     const heard = lab.collect(net.lines$.pipe(map(({ connection, text }) => net.broadcast(text, connection))));
     const last = firstValueFrom(net.lines$.pipe(filter(({ text }) => text === 'last')));
+    const both = firstValueFrom(net.connections$.pipe(filter((_connection, index) => index === 1)));
     const peer = await RawPeer.greeting(net);
     const other = await RawPeer.greeting(net);
+    await both;
     peer.say('x\r\r\n\r\r\n\u0000\n\u2028\r\r\r\nlast\n');
     await last;
     expect(heard).toEqual([1, 1, 1, 1, 1]);

@@ -125,6 +125,10 @@ describe('the store in a cluster of Redis', () => {
       await Promise.all([becomes(one, false), becomes(other, false)]);
       await replica.ask('cluster', 'failover', 'takeover');
       await Promise.all([becomes(one, true), becomes(other, true)]);
+      // Until every node has heard of it, one or the other refuses to do anything.
+      for (const node of [own[1], own[2], replica]) {
+        await until(async () => String(await node?.ask('cluster', 'info')).includes('cluster_state:ok'));
+      }
       const publish = async (key: string) => one.publish(key, 'x');
       expect(await Promise.all(keys.map(publish))).toEqual(keys.map(() => 1));
       // What the replica had not heard of yet is written again.
