@@ -57,7 +57,7 @@ export const carryFiles = (run: Run, load: FilesLoad): Promise<FilesTransfer> =>
     const steps: string[] = [];
     const step = (what: string) => steps.push(`${what} (${(performance.now() - begun).toFixed(0)} ms)`);
     const key = join(run.directory, 'files-key');
-    const send = () => rxp2p(topology, 'a', 'send', sent, '--key', key, '--port', '4100');
+    const send = () => rxp2p(topology, 'a', 'send', sent, '--ticket', '--key', key, '--port', '4100');
     let sender = send();
     const { ticket } = await event(sender, START_MS, is('ready'));
     const receive = () => rxp2p(topology, 'b', 'receive', String(ticket), '--yes', '--into', into);

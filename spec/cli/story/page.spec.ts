@@ -41,7 +41,7 @@ describe('The report of an attempt, as a page', () => {
     expect(await dialer.exit()).toBe(0);
     expect(await start('doctor', '--bind', newAddress(), '--rendezvous', address, '--report', checked).exit()).toBe(0);
     expect(readFileSync(connected, 'utf8')).toContain('lines go by direct (direct)');
-    expect(readFileSync(checked, 'utf8')).toContain('Others reach this node directly.');
+    expect(readFileSync(checked, 'utf8')).toContain('Others reach this node directly');
 
     const folder = process.env['RXP2P_PICTURES'] ?? path('pictures');
     mkdirSync(folder, { recursive: true });
