@@ -33,6 +33,7 @@ import { preload } from './net/preload.js';
 import type { RunningNet } from './net/running-net.js';
 import { statusOf } from './net/status.js';
 import { goOnWith } from './operators/go-on-with.js';
+import { isSameJson } from './operators/same-json.js';
 import { untilAborted } from './operators/until-aborted.js';
 import type { PairedPeer } from './pairing/messages.js';
 import type { ExposeOptions } from './remote/interface.js';
@@ -108,7 +109,7 @@ class LazyNet implements Net {
       merge(loaded$.pipe(switchMap(({ changed$ }) => changed$)), this.#closing.begun$).pipe(
         startWith(undefined),
         map(() => this.#status()),
-        distinctUntilChanged((a, b) => JSON.stringify(a) === JSON.stringify(b)),
+        distinctUntilChanged(isSameJson),
       ),
     );
     if (config.signal !== undefined) this.#closeOn(config.signal);

@@ -28,6 +28,7 @@ import {
 import { formatEndpoint, type Endpoint } from '../endpoint.js';
 import { reasonOf } from '../errors.js';
 import type { Identity, PeerId } from '../identity.js';
+import { isSameJson } from '../operators/same-json.js';
 import type { Runtime } from '../runtime.js';
 import { isServicePort, MAX_HEARSAY } from '../unl/dialable.js';
 import { formatUnl } from '../unl.js';
@@ -136,7 +137,7 @@ export class Lan {
       this.#topics.next([...this.#topics.value, topic]);
       return this.#under$(topic).pipe(
         map((all) => all.map((heard) => ({ ...heard.claim.locator, endpoints: this.#endpointsOf(heard) }))),
-        distinctUntilChanged(isSame),
+        distinctUntilChanged(isSameJson),
         finalize(() => {
           const left = this.#topics.value.indexOf(topic);
           this.#topics.next(this.#topics.value.filter((_, index) => index !== left));
@@ -151,7 +152,7 @@ export class Lan {
     return this.#network.whileRunning$(
       this.#under$(topic).pipe(
         map((all) => all.map(({ claim: { peerId }, site }) => ({ peerId, site }))),
-        distinctUntilChanged(isSame),
+        distinctUntilChanged(isSameJson),
       ),
     );
   }
@@ -244,7 +245,7 @@ export class Lan {
           return { peerId, unl, addresses: this.#addressesOf(heard), since: heard.since };
         }),
       ),
-      distinctUntilChanged(isSame),
+      distinctUntilChanged(isSameJson),
     );
   }
 
@@ -302,8 +303,4 @@ export class Lan {
       discovery.announce({ texts, endpoints });
     });
   }
-}
-
-function isSame<T>(one: T, other: T): boolean {
-  return JSON.stringify(one) === JSON.stringify(other);
 }

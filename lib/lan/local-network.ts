@@ -5,6 +5,7 @@ import { ownInterfaces } from '../link/interfaces.js';
 import { isOnLinkOf, linksOf, type MulticastLink } from '../link/multicast-links.js';
 import { MULTICAST_DNS_PORT, type MulticastEvent, type Outgoing } from '../link/multicast.js';
 import type { NetworkLook } from '../link/network-looks.js';
+import { isSameJson } from '../operators/same-json.js';
 import type { Runtime } from '../runtime.js';
 import { Discovery } from './discovery.js';
 import type { LanTrace } from './steps.js';
@@ -129,7 +130,7 @@ export class LocalNetwork {
       map(({ interfaces }) => interfaces),
       startWith(ownInterfaces().interfaces),
       map((interfaces) => linksOf(interfaces, bind)),
-      distinctUntilChanged((one, other) => JSON.stringify(one) === JSON.stringify(other)),
+      distinctUntilChanged(isSameJson),
       tap((links) => {
         this.#links = links;
       }),

@@ -29,6 +29,7 @@ import type { ResolvedConfig } from '../config.js';
 import { familyOf, formatEndpoint, sameEndpoint, scopeOf } from '../endpoint.js';
 import { PortMappingError, reasonOf } from '../errors.js';
 import type { Mapping } from '../port-mapping/mapping.js';
+import { isSameJson } from '../operators/same-json.js';
 import { takeTurns, type Turn } from '../operators/take-turns.js';
 import { lookByAny$, type Look, type Reach } from '../reachability.js';
 import type { Runtime } from '../runtime.js';
@@ -77,7 +78,7 @@ export function reach$(dependencies: ReachConfig): Observable<readonly Reach[]> 
       const turn = takeTurns();
       return observed$.pipe(
         concatMap((observed) => place$(family, observed, dependencies)),
-        distinctUntilChanged((a, b) => JSON.stringify(a) === JSON.stringify(b)),
+        distinctUntilChanged(isSameJson),
         switchMap((place) => (place === undefined ? of(undefined) : reachAt$(family, place, turn, dependencies))),
       );
     }),

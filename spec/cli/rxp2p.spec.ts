@@ -287,7 +287,6 @@ describe('rxp2p', () => {
   it(
     'joins a flooding network, and relays',
     async () => {
-      leftToCi();
       const { address } = await lab.server();
       const nodes = [1, 2, 3].map(() => rxp2p('join', '--rendezvous', address, '--bind', newAddress(), '--json'));
       const ids = await Promise.all(nodes.map(async (node) => (await node.event('ready'))['peerId']));

@@ -3,35 +3,27 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { filter, firstValueFrom, map } from 'rxjs';
+import { labRun } from './lab-run.js';
 import { DEFAULT_PATH } from './path.js';
 import { planPair } from './plan.js';
 import { fieldsOf } from './programs.js';
-import { Run } from './run.js';
 import { meetingPlaces, RXP2P, startServers } from './servers.js';
-import { canRunLab, LAB_LIMIT_MS, needsLab } from './support.js';
+import { LAB_LIMIT_MS, needsLab } from './support.js';
 import { leftToCi } from '../support/left-to-ci.js';
 
 describe('A code', () => {
-  let run: Run;
-
-  beforeAll(async () => {
-    if (canRunLab()) run = await Run.open();
-  });
-
-  afterAll(async () => {
-    if (canRunLab()) await run.close();
-  });
+  const run = labRun();
 
   it(
     'brings a file from one machine of a network to another, with no server and no way out',
     async () => {
       leftToCi();
       needsLab();
-      await run.with(planPair(['same-lan']), DEFAULT_PATH, async (topology) => {
+      await run().with(planPair(['same-lan']), DEFAULT_PATH, async (topology) => {
         for (const host of ['a', 'b']) {
           expect((await topology.run(host, ['ip', 'route', 'del', 'default']).exited).code).toBe(0);
         }
-        const [letter, into] = [join(run.directory, 'letter.txt'), join(run.directory, 'into')];
+        const [letter, into] = [join(run().directory, 'letter.txt'), join(run().directory, 'into')];
         writeFileSync(letter, 'Dear Bob');
         mkdirSync(into);
         // The lab's other programs keep to its servers.
@@ -54,9 +46,9 @@ describe('A code', () => {
     async () => {
       leftToCi();
       needsLab();
-      await run.with(planPair(['preserving', 'preserving']), DEFAULT_PATH, async (topology) => {
+      await run().with(planPair(['preserving', 'preserving']), DEFAULT_PATH, async (topology) => {
         await startServers(topology, { rxp2p: RXP2P });
-        const [here, there] = [join(run.directory, 'here'), join(run.directory, 'there')];
+        const [here, there] = [join(run().directory, 'here'), join(run().directory, 'there')];
         mkdirSync(join(here, 'holiday'), { recursive: true });
         mkdirSync(there);
         writeFileSync(join(here, 'holiday', 'photo.jpg'), randomBytes(100_000));

@@ -1,8 +1,8 @@
 /** What only shows with many peers at once: the matrix shows who reaches whom. */
+import { labRun } from './lab-run.js';
 import { NETWORKS, type Network } from './networks.js';
 import { dial } from './dial.js';
-import { Run } from './run.js';
-import { canRunLab, fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
+import { fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
 import { leftToCi } from '../support/left-to-ci.js';
 
 /** Networks whose ports can be predicted, in turns. */
@@ -18,15 +18,7 @@ const [CROWD = 0] = fewOf([20], [3]);
 const HALF = Math.ceil(CROWD / 2);
 
 describe('rxp2p that punches many at once', () => {
-  let run: Run;
-
-  beforeAll(async () => {
-    if (canRunLab()) run = await Run.open();
-  });
-
-  afterAll(async () => {
-    if (canRunLab()) await run.close();
-  });
+  const run = labRun();
 
   it(
     `reaches ${CROWD} peers behind routers of their own at once`,
@@ -37,7 +29,7 @@ describe('rxp2p that punches many at once', () => {
         { length: CROWD },
         (_, i) => PREDICTABLE[i % PREDICTABLE.length] ?? NETWORKS.preserving,
       );
-      const { outcomes } = await dial(run, NETWORKS.preserving, others);
+      const { outcomes } = await dial(run(), NETWORKS.preserving, others);
       expect(outcomes.filter(({ type }) => type === 'failed')).toEqual([]);
       expect(new Set(outcomes.map(({ peerId }) => peerId)).size).toBe(CROWD);
       expect(
@@ -53,7 +45,7 @@ describe('rxp2p that punches many at once', () => {
       leftToCi();
       needsLab();
       const others = Array.from({ length: HALF }, (_, i) => PREDICTABLE[i % PREDICTABLE.length] ?? NETWORKS.preserving);
-      const { outcomes } = await dial(run, NETWORKS.delta1, others);
+      const { outcomes } = await dial(run(), NETWORKS.delta1, others);
       expect(outcomes.filter(({ type }) => type === 'failed')).toEqual([]);
       expect(new Set(outcomes.map(({ peerId }) => peerId)).size).toBe(HALF);
       expect(outcomes.every(({ technique }) => technique === 'simultaneous-open')).toBeTrue();

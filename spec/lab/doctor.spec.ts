@@ -1,13 +1,13 @@
 /** Whether `rxp2p doctor` says of each network of the lab what it is, and who reaches whom. */
 import { from, lastValueFrom, mergeMap } from 'rxjs';
 import type { NetCheck } from '../../lib/index.js';
+import { labRun } from './lab-run.js';
 import { NETWORKS, type Behaviour, type Network, type NetworkName } from './networks.js';
 import { DEFAULT_PATH } from './path.js';
 import { planPairs } from './plan.js';
 import { said, type Fields } from './programs.js';
-import { Run } from './run.js';
 import { meetingPlaces, RXP2P, startServers } from './servers.js';
-import { canRunLab, fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
+import { fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
 import type { Topology } from './topology.js';
 
 /** They wait for routers more than they work. */
@@ -35,21 +35,13 @@ const ADVICE: Partial<Record<NetworkName, RegExp>> = {
 };
 
 describe('rxp2p doctor', () => {
-  let run: Run;
-
-  beforeAll(async () => {
-    if (canRunLab()) run = await Run.open();
-  });
-
-  afterAll(async () => {
-    if (canRunLab()) await run.close();
-  });
+  const run = labRun();
 
   it(
     `says what ${NAMES.length} networks are, and how others get there`,
     async () => {
       needsLab();
-      await run.with(planPairs(NAMES.map((name) => [name, name])), DEFAULT_PATH, async (topology) => {
+      await run().with(planPairs(NAMES.map((name) => [name, name])), DEFAULT_PATH, async (topology) => {
         await startServers(topology, { rxp2p: RXP2P });
         await lastValueFrom(from(NAMES).pipe(mergeMap((name) => expectChecked(topology, name), PARALLEL)));
       });

@@ -2,14 +2,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Observable } from 'rxjs';
+import { labRun } from './lab-run.js';
 import { DUAL_STACK_GATEWAY, LYING_GATEWAY, NETWORKS, SHARED_NETWORKS, type Network, type Router } from './networks.js';
 import { DEFAULT_PATH } from './path.js';
 import { addressOf, planNetwork, planShared, type Plan } from './plan.js';
 import type { Line, Program } from './processes.js';
 import { said, type Fields } from './programs.js';
-import { Run } from './run.js';
 import { RXP2P } from './servers.js';
-import { canRunLab, fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
+import { fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
 import type { Topology } from './topology.js';
 import { leftToCi } from '../support/left-to-ci.js';
 
@@ -31,22 +31,14 @@ const ALL_PROTOCOLS: Router = { ...NETWORKS['upnp-igd2'].routers[0], miniupnpd: 
 const twoHosts = () => planShared({ ...SHARED_NETWORKS['same-lan'], router: ALL_PROTOCOLS });
 
 describe('rxp2p behind a router that opens ports', () => {
-  let run: Run;
-
-  beforeAll(async () => {
-    if (canRunLab()) run = await Run.open();
-  });
-
-  afterAll(async () => {
-    if (canRunLab()) await run.close();
-  });
+  const run = labRun();
 
   const on = (what: string, plan: () => Plan, work: (topology: Topology) => Promise<void>, needs = needsLab) => {
     it(
       what,
       async () => {
         needs();
-        await run.with(plan(), DEFAULT_PATH, async (topology) => {
+        await run().with(plan(), DEFAULT_PATH, async (topology) => {
           const server = topology.run('s1', [process.execPath, RXP2P, 'serve']);
           await server.line((text) => text.startsWith('http'));
           await work(topology);

@@ -2,13 +2,13 @@
 import { fileURLToPath } from 'node:url';
 import { filter, firstValueFrom, skipWhile } from 'rxjs';
 import { parseEvent } from './events.js';
+import { labRun } from './lab-run.js';
 import { DEFAULT_PATH } from './path.js';
 import { addressOf, planPair } from './plan.js';
 import type { Program } from './processes.js';
 import { fieldsOf, said, type Fields } from './programs.js';
-import { Run } from './run.js';
 import { RXP2P } from './servers.js';
-import { canRunLab, LAB_LIMIT_MS, needsLab } from './support.js';
+import { LAB_LIMIT_MS, needsLab } from './support.js';
 import type { Topology } from './topology.js';
 import { leftToCi } from '../support/left-to-ci.js';
 
@@ -18,15 +18,7 @@ const NODE = fileURLToPath(new URL('node.js', import.meta.url));
 const HOSTS = ['a', 'b'] as const;
 
 describe('Nodes of one network', () => {
-  let run: Run;
-
-  beforeAll(async () => {
-    if (canRunLab()) run = await Run.open();
-  });
-
-  afterAll(async () => {
-    if (canRunLab()) await run.close();
-  });
+  const run = labRun();
 
   const onLan = (topology: Topology, host: string, ...args: readonly string[]): Program =>
     topology.run(host, [process.execPath, NODE, '--lan', ...args]);
@@ -35,7 +27,7 @@ describe('Nodes of one network', () => {
     'find each other and connect with no server, also with no way out, and know when one has left',
     async () => {
       needsLab();
-      await run.with(planPair(['same-lan']), DEFAULT_PATH, async (topology) => {
+      await run().with(planPair(['same-lan']), DEFAULT_PATH, async (topology) => {
         for (const host of HOSTS) {
           expect((await topology.run(host, ['ip', 'route', 'del', 'default']).exited).code).toBe(0);
         }
@@ -60,7 +52,7 @@ describe('Nodes of one network', () => {
     async () => {
       leftToCi();
       needsLab();
-      await run.with(planPair(['same-lan']), DEFAULT_PATH, async (topology) => {
+      await run().with(planPair(['same-lan']), DEFAULT_PATH, async (topology) => {
         for (const host of HOSTS) {
           const commands = [
             'sysctl -qw net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.eth0.disable_ipv6=0 net.ipv6.conf.eth0.accept_dad=0',
@@ -86,7 +78,7 @@ describe('Nodes of one network', () => {
     async () => {
       leftToCi();
       needsLab();
-      await run.with(planPair(['hairpin']), DEFAULT_PATH, async (topology) => {
+      await run().with(planPair(['hairpin']), DEFAULT_PATH, async (topology) => {
         const server = `${addressOf(topology.plan, 's1', 4)}:8000`;
         await topology.run('s1', [process.execPath, RXP2P, 'serve']).line((text) => text.startsWith('http'));
         const start = (host: 'a' | 'b', ...args: string[]) =>

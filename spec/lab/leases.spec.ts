@@ -1,13 +1,13 @@
 /** How rxp2p keeps a port open that a real miniupnpd has opened. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { labRun } from './lab-run.js';
 import { NETWORKS } from './networks.js';
 import { DEFAULT_PATH } from './path.js';
 import { addressOf, planNetwork } from './plan.js';
 import { said } from './programs.js';
-import { Run } from './run.js';
 import { RXP2P } from './servers.js';
-import { canRunLab, fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
+import { fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
 
 const NODE = fileURLToPath(new URL('node.js', import.meta.url));
 
@@ -19,15 +19,7 @@ const CHECK_MS = '500';
 const POLL_MS = 50;
 
 describe('rxp2p behind a router that has opened a port', () => {
-  let run: Run;
-
-  beforeAll(async () => {
-    if (canRunLab()) run = await Run.open();
-  });
-
-  afterAll(async () => {
-    if (canRunLab()) await run.close();
-  });
+  const run = labRun();
 
   for (const { name, protocol } of fewOf(
     [
@@ -42,7 +34,7 @@ describe('rxp2p behind a router that has opened a port', () => {
       `renews the lease, and makes it anew when the router restarts (${name})`,
       async () => {
         needsLab();
-        await run.with(planNetwork(NETWORKS[name]), DEFAULT_PATH, async (topology) => {
+        await run().with(planNetwork(NETWORKS[name]), DEFAULT_PATH, async (topology) => {
           const server = topology.run('s1', [process.execPath, RXP2P, 'serve']);
           await server.line((text) => text.startsWith('http'));
           const options = ['--lease', LEASE_MS, '--check', CHECK_MS, '--only', protocol];

@@ -1,14 +1,14 @@
 import { writeFileSync } from 'node:fs';
 import { lastValueFrom, toArray } from 'rxjs';
 import { temporaryFolder } from '../support/folder.js';
+import { labRun } from './lab-run.js';
 import { matrix$, raisePriority, type MatrixConfig } from './matrix.js';
 import type { PairResult, Way } from './measurement.js';
 import { NETWORKS } from './networks.js';
 import { DEFAULT_PATH, roundTripTime } from './path.js';
 import { planNetwork, type Pair } from './plan.js';
-import { Run } from './run.js';
 import { RXP2P } from './servers.js';
-import { canRunLab, fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
+import { fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
 import { leftToCi } from '../support/left-to-ci.js';
 
 const DIALLED: Way = { technique: 'direct', direct: true };
@@ -20,19 +20,11 @@ const NEVER_S = 90;
 
 describe('The matrix', () => {
   const file = temporaryFolder();
-  let run: Run;
-
-  beforeAll(async () => {
-    if (canRunLab()) run = await Run.open();
-  });
-
-  afterAll(async () => {
-    if (canRunLab()) await run.close();
-  });
+  const run = labRun();
 
   const measure = (pairs: readonly Pair[], config: Partial<MatrixConfig> = {}): Promise<PairResult[]> => {
     const defaults = { path: DEFAULT_PATH, repeat: 1, parallel: 2, timeout: NEVER_S, settle: 3, rxp2p: RXP2P };
-    return lastValueFrom(matrix$(run, { ...defaults, ...config, pairs }).pipe(toArray()), { defaultValue: [] });
+    return lastValueFrom(matrix$(run(), { ...defaults, ...config, pairs }).pipe(toArray()), { defaultValue: [] });
   };
 
   it(
@@ -142,7 +134,7 @@ describe('The matrix', () => {
     'does not mind a dialer that ends as soon as its time begins',
     async () => {
       needsLab();
-      await run.with(planNetwork(NETWORKS.public), DEFAULT_PATH, async (topology) => {
+      await run().with(planNetwork(NETWORKS.public), DEFAULT_PATH, async (topology) => {
         const dialer = topology.run('a', ['sh', '-c', `echo '{"event":"connecting"}' >&2`]);
         await dialer.exited;
         await expectAsync(raisePriority(dialer)).toBeResolved();

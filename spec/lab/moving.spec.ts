@@ -1,7 +1,7 @@
+import { labRun } from './lab-run.js';
 import { move } from './moving.js';
 import { DEFAULT_PATH } from './path.js';
-import { Run } from './run.js';
-import { canRunLab, needsLab } from './support.js';
+import { needsLab } from './support.js';
 import { leftToCi } from '../support/left-to-ci.js';
 
 /** `npm run lab -- move` does the same with a million. */
@@ -11,22 +11,14 @@ const LINES = 200_000;
 const MOVES_LIMIT_MS = 300_000;
 
 describe('Numbered lines in both directions', () => {
-  let run: Run;
-
-  beforeAll(async () => {
-    if (canRunLab()) run = await Run.open();
-  });
-
-  afterAll(async () => {
-    if (canRunLab()) await run.close();
-  });
+  const run = labRun();
 
   it(
     'arrive once each, in order, while the path moves from the relay to a direct one, back when that is cut, and again',
     async () => {
       leftToCi();
       needsLab();
-      const sides = await move(run, { pair: ['preserving', 'preserving'], path: DEFAULT_PATH, lines: LINES });
+      const sides = await move(run(), { pair: ['preserving', 'preserving'], path: DEFAULT_PATH, lines: LINES });
       for (const side of Object.values(sides)) {
         expect(side).toEqual(jasmine.objectContaining({ count: LINES, fault: null, closed: 'closed' }));
         expect(turnsOf(side.ways.map(({ direct }) => direct))).toEqual([false, true, false, true]);

@@ -1,9 +1,9 @@
+import { labRun } from './lab-run.js';
 import { NETWORKS, SHARED_NETWORKS } from './networks.js';
 import { DEFAULT_PATH } from './path.js';
 import { addressOf, planShared } from './plan.js';
 import { Probe } from './probe-client.js';
-import { Run } from './run.js';
-import { canRunLab, LAB_LIMIT_MS, needsLab } from './support.js';
+import { LAB_LIMIT_MS, needsLab } from './support.js';
 
 const [PORT, OTHER_PORT, HOST_PORT] = [7001, 7002, 40000];
 
@@ -11,22 +11,14 @@ const [PORT, OTHER_PORT, HOST_PORT] = [7001, 7002, 40000];
 const SILENCE_MS = 700;
 
 describe('A router that lets anyone use a mapping', () => {
-  let run: Run;
-
-  beforeAll(async () => {
-    if (canRunLab()) run = await Run.open();
-  });
-
-  afterAll(async () => {
-    if (canRunLab()) await run.close();
-  });
+  const run = labRun();
 
   it(
     'leads an external port to the host that it was last mapped for',
     async () => {
       needsLab();
       const [router] = NETWORKS.fullcone.routers;
-      await run.with(planShared({ ...SHARED_NETWORKS['same-lan'], router }), DEFAULT_PATH, async (topology) => {
+      await run().with(planShared({ ...SHARED_NETWORKS['same-lan'], router }), DEFAULT_PATH, async (topology) => {
         const [a, b] = [new Probe(topology, 'a'), new Probe(topology, 'b')];
         const [s1, s2] = [new Probe(topology, 's1'), new Probe(topology, 's2')];
         await Promise.all([s1.listen(PORT), s2.listen(PORT)]);

@@ -1,23 +1,15 @@
 /** What only shows from inside a node: the matrix shows who reaches whom. */
+import { labRun } from './lab-run.js';
 import { NETWORKS } from './networks.js';
 import { dial } from './dial.js';
-import { Run } from './run.js';
-import { canRunLab, fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
+import { fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
 import { leftToCi } from '../support/left-to-ci.js';
 
 /** What a node has open for itself: files, sessions with servers. */
 const FEW_DESCRIPTORS = 64;
 
 describe('rxp2p that punches', () => {
-  let run: Run;
-
-  beforeAll(async () => {
-    if (canRunLab()) run = await Run.open();
-  });
-
-  afterAll(async () => {
-    if (canRunLab()) await run.close();
-  });
+  const run = labRun();
 
   for (const { own, other } of fewOf(
     [
@@ -31,7 +23,7 @@ describe('rxp2p that punches', () => {
       async () => {
         leftToCi();
         needsLab();
-        const { outcomes, later } = await dial(run, NETWORKS[own], [NETWORKS[other]]);
+        const { outcomes, later } = await dial(run(), NETWORKS[own], [NETWORKS[other]]);
         const [outcome] = outcomes;
         expect(outcome).toEqual(jasmine.objectContaining({ type: 'dialled', technique: 'simultaneous-open' }));
         expect(Number(later['descriptors'])).toBeLessThan(FEW_DESCRIPTORS);
@@ -45,7 +37,7 @@ describe('rxp2p that punches', () => {
     async () => {
       leftToCi();
       needsLab();
-      const { outcomes } = await dial(run, NETWORKS.random, [NETWORKS['cgnat-random']]);
+      const { outcomes } = await dial(run(), NETWORKS.random, [NETWORKS['cgnat-random']]);
       const [outcome] = outcomes;
       expect(outcome?.['reason']).toMatch(/Both NATs give random ports/);
     },

@@ -1,14 +1,14 @@
 /** Whether all who join a room hear each other, wherever they are. */
 import { filter, firstValueFrom, map, take, toArray } from 'rxjs';
 import type { CarrierName } from '../../lib/signalling/carrier.js';
+import { labRun } from './lab-run.js';
 import { NETWORKS, type Network } from './networks.js';
 import { DEFAULT_PATH } from './path.js';
 import { planCrowd } from './plan.js';
 import type { Program } from './processes.js';
 import { fieldsOf } from './programs.js';
-import { Run } from './run.js';
 import { meetingPlaces, RXP2P, startServers } from './servers.js';
-import { canRunLab, fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
+import { fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
 import type { Topology } from './topology.js';
 import { leftToCi } from '../support/left-to-ci.js';
 
@@ -37,15 +37,7 @@ const PLACES = fewOf(
 const [OWN = NETWORKS.public, ...OTHERS] = PLACES;
 
 describe('A room whose members are behind routers of their own', () => {
-  let run: Run;
-
-  beforeAll(async () => {
-    if (canRunLab()) run = await Run.open();
-  });
-
-  afterAll(async () => {
-    if (canRunLab()) await run.close();
-  });
+  const run = labRun();
 
   for (const [carrier, means] of [
     ['rendezvous', 'rendezvous servers'],
@@ -56,7 +48,7 @@ describe('A room whose members are behind routers of their own', () => {
       async () => {
         leftToCi();
         needsLab();
-        await run.with(planCrowd(OWN, OTHERS), DEFAULT_PATH, async (topology) => {
+        await run().with(planCrowd(OWN, OTHERS), DEFAULT_PATH, async (topology) => {
           await startServers(topology, { rxp2p: RXP2P, carrier });
           await expectAllHeard(membersIn(topology, carrier));
         });

@@ -2,12 +2,12 @@
 import { join } from 'node:path';
 import { needsCoturn } from '../support/stun.js';
 import { putCertificate, webCertificate } from '../support/web-certificate.js';
+import { labRun } from './lab-run.js';
 import { DEFAULT_PATH } from './path.js';
 import { addressOf, planPair } from './plan.js';
 import type { Program } from './processes.js';
-import { Run } from './run.js';
 import { RXP2P, startTurn, turnAt } from './servers.js';
-import { canRunLab, LAB_LIMIT_MS, needsLab } from './support.js';
+import { LAB_LIMIT_MS, needsLab } from './support.js';
 import type { Topology } from './topology.js';
 import { leftToCi } from '../support/left-to-ci.js';
 
@@ -21,15 +21,7 @@ const STRICT = [
 ].join('; ');
 
 describe('A node that is let out to port 443 alone', () => {
-  let run: Run;
-
-  beforeAll(async () => {
-    if (canRunLab()) run = await Run.open();
-  });
-
-  afterAll(async () => {
-    if (canRunLab()) await run.close();
-  });
+  const run = labRun();
 
   const strict = async (topology: Topology): Promise<void> => {
     expect((await topology.run('a', ['nft', STRICT]).exited).code).toBe(0);
@@ -50,9 +42,9 @@ describe('A node that is let out to port 443 alone', () => {
     async () => {
       leftToCi();
       needsLab();
-      await run.with(planPair(['preserving', 'random']), DEFAULT_PATH, async (topology) => {
+      await run().with(planPair(['preserving', 'random']), DEFAULT_PATH, async (topology) => {
         const address = addressOf(topology.plan, 's1', 4);
-        const files = putCertificate((name) => join(run.directory, name), webCertificate(address));
+        const files = putCertificate((name) => join(run().directory, name), webCertificate(address));
         const { certFile, keyFile } = files;
         const tls = ['--http-port', `${OPEN_PORT}`, '--tls-cert', certFile, '--tls-key', keyFile];
         const serve = topology.run('s1', [process.execPath, RXP2P, 'serve', ...tls]);
@@ -72,7 +64,7 @@ describe('A node that is let out to port 443 alone', () => {
       leftToCi();
       needsLab();
       needsCoturn();
-      await run.with(planPair(['preserving', 'public']), DEFAULT_PATH, async (topology) => {
+      await run().with(planPair(['preserving', 'public']), DEFAULT_PATH, async (topology) => {
         await startTurn(topology, 's2', OPEN_PORT);
         await strict(topology);
         const listener = start(topology, 'b', 'listen', '--echo', '--port', '9000');

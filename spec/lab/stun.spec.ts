@@ -1,14 +1,14 @@
 /** Whether STUN servers show each network of the lab as our own servers do. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { hasCoturn, needsCoturn } from '../support/stun.js';
+import { needsCoturn } from '../support/stun.js';
+import { labRun } from './lab-run.js';
 import { NETWORKS, type Network, type NetworkName } from './networks.js';
 import { DEFAULT_PATH } from './path.js';
 import { addressOf, familiesOf, planPairs, SERVERS } from './plan.js';
 import { said } from './programs.js';
-import { Run } from './run.js';
 import { RXP2P } from './servers.js';
-import { canRunLab, fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
+import { fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
 import type { Topology } from './topology.js';
 import { leftToCi } from '../support/left-to-ci.js';
 
@@ -24,15 +24,7 @@ const isNetworkName = (name: string): name is NetworkName => Object.hasOwn(NETWO
 const NAMES = fewOf(Object.keys(NETWORKS).filter(isNetworkName), FEW);
 
 describe('A NAT as STUN servers show it', () => {
-  let run: Run;
-
-  beforeAll(async () => {
-    if (canRunLab() && hasCoturn()) run = await Run.open();
-  });
-
-  afterAll(async () => {
-    if (canRunLab() && hasCoturn()) await run.close();
-  });
+  const run = labRun();
 
   it(
     `is what our own servers show of ${NAMES.length} networks, by two servers and by one with two addresses`,
@@ -40,8 +32,8 @@ describe('A NAT as STUN servers show it', () => {
       leftToCi();
       needsLab();
       needsCoturn();
-      await run.with(planPairs(NAMES.map((name) => [name, name])), DEFAULT_PATH, async (topology) => {
-        await startServers(topology, run.directory);
+      await run().with(planPairs(NAMES.map((name) => [name, name])), DEFAULT_PATH, async (topology) => {
+        await startServers(topology, run().directory);
         for (const name of NAMES) {
           const host = `a-${name}`;
           const ours = await natOf(topology, host, rendezvous(topology, host));

@@ -1,23 +1,15 @@
 /** What TURN servers do for two nodes: relay where nobody can predict the ports, and show each where the other is. */
 import { needsMosquitto } from '../support/mosquitto.js';
-import { hasCoturn, needsCoturn } from '../support/stun.js';
+import { needsCoturn } from '../support/stun.js';
+import { labRun } from './lab-run.js';
 import { DEFAULT_PATH } from './path.js';
 import { addressOf, planPair } from './plan.js';
-import { Run } from './run.js';
 import { RXP2P, startServers, startTurn, meetingPlaces, turnAt } from './servers.js';
-import { canRunLab, fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
+import { fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
 import { leftToCi } from '../support/left-to-ci.js';
 
 describe('Two nodes behind NATs', () => {
-  let run: Run;
-
-  beforeAll(async () => {
-    if (canRunLab() && hasCoturn()) run = await Run.open();
-  });
-
-  afterAll(async () => {
-    if (canRunLab() && hasCoturn()) await run.close();
-  });
+  const run = labRun();
 
   for (const whose of fewOf(['dialer', 'listener'], ['listener']))
     it(
@@ -26,7 +18,7 @@ describe('Two nodes behind NATs', () => {
         leftToCi();
         needsLab();
         needsCoturn();
-        await run.with(planPair(['random', 'cgnat-random']), DEFAULT_PATH, async (topology) => {
+        await run().with(planPair(['random', 'cgnat-random']), DEFAULT_PATH, async (topology) => {
           const [s1 = '', s2 = ''] = ['s1', 's2'].map((server) => addressOf(topology.plan, server, 4));
           const serve = topology.run('s1', [process.execPath, RXP2P, 'serve', '--no-relay']);
           await Promise.all([serve.line((text) => text.startsWith('http')), startTurn(topology, 's2')]);
@@ -52,7 +44,7 @@ describe('Two nodes behind NATs', () => {
       needsLab();
       needsCoturn();
       needsMosquitto();
-      await run.with(planPair(['random', 'preserving']), DEFAULT_PATH, async (topology) => {
+      await run().with(planPair(['random', 'preserving']), DEFAULT_PATH, async (topology) => {
         await startServers(topology, { rxp2p: RXP2P, carrier: 'mqtt' });
         const start = (host: 'a' | 'b', ...args: string[]) =>
           topology.run(host, [process.execPath, RXP2P, ...args, ...meetingPlaces(topology, host, 'mqtt')]);

@@ -1,8 +1,8 @@
+import { labRun } from './lab-run.js';
 import { type PathConfig, DEFAULT_PATH } from './path.js';
 import { addressOf, planPair } from './plan.js';
 import { Probe, type Dialled } from './probe-client.js';
-import { Run } from './run.js';
-import { canRunLab, fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
+import { fewOf, LAB_LIMIT_MS, needsLab } from './support.js';
 import type { Topology } from './topology.js';
 
 const PORT = 7001;
@@ -14,18 +14,10 @@ const SILENCE_MS = 700;
 const LATE_MS = 1_000;
 
 describe('The wire', () => {
-  let run: Run;
-
-  beforeAll(async () => {
-    if (canRunLab()) run = await Run.open();
-  });
-
-  afterAll(async () => {
-    if (canRunLab()) await run.close();
-  });
+  const run = labRun();
 
   const over = <T>(path: Partial<PathConfig>, use: (topology: Topology) => Promise<T>): Promise<T> =>
-    run.with(planPair(['public', 'public']), { ...DEFAULT_PATH, ...path }, use);
+    run().with(planPair(['public', 'public']), { ...DEFAULT_PATH, ...path }, use);
 
   const dial = async (topology: Topology, times: number): Promise<Dialled[]> => {
     const [a, b] = [new Probe(topology, 'a'), new Probe(topology, 'b')];

@@ -63,6 +63,7 @@ describe('One of several servers that is killed', () => {
       if (first === undefined) throw new Error('nobody stayed');
       for (const to of moving) expect((await all.send(first, to)).verdict).toBe('SENT');
       expect(moving.every(({ server }) => server !== 0)).toBeTrue();
+      expect(all.refusals).toEqual([]);
     },
     REDIS_LIMIT_MS,
   );

@@ -36,6 +36,8 @@ export class Crowd {
   readonly messages = new Map<string, Sent>();
   /** When members got a session after they had lost one. */
   readonly returns: number[] = [];
+  /** Lines by which servers refused something. */
+  readonly refusals: string[] = [];
   /** Servers that do not answer. */
   readonly gone = new Set<number>();
   #count = 0;
@@ -151,6 +153,7 @@ export class Member {
     const [verb, first = '', second = ''] = line.split(' ', 3);
     if (verb === 'MESSAGE') this.crowd.messages.get(second)?.received.push(performance.now());
     else if (verb === 'SENT' || verb === 'ABSENT') this.#tell(first, verb);
+    else if (verb === 'REFUSED') this.crowd.refusals.push(line);
     else if (verb === 'NONCE') {
       const dialled = { server: `127.0.0.1:${port}`, at: { address: '127.0.0.1', port } };
       const { peerId } = this.identity;

@@ -4,6 +4,7 @@ import {
   distinctUntilChanged,
   ignoreElements,
   map,
+  merge,
   of,
   scan,
   startWith,
@@ -13,6 +14,7 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import { ignoreErrors } from '../../operators/ignore-errors.js';
+import { isSameJson } from '../../operators/same-json.js';
 import { checkOf, type Facts } from './check.js';
 import type { Asked, NetCheck } from './interface.js';
 
@@ -33,6 +35,7 @@ interface ChecksConfig {
 }
 
 const NOTHING: Asked = { versions: [], routers: [], hairpin: undefined, lan: undefined };
+const NOTHING_YET = { asked: NOTHING, isOver: false };
 
 /** What a node finds of its network: at once, and whenever more is known. Completes when nothing more is to come. */
 export function checks$({ facts, asking$, asked$, changed$, scheduler }: ChecksConfig): Observable<NetCheck> {
@@ -40,26 +43,24 @@ export function checks$({ facts, asking$, asked$, changed$, scheduler }: ChecksC
     map(() => true),
     startWith(false),
   );
-  const isDone$ = concat(asking$.pipe(ignoreElements(), ignoreErrors()), of(true)).pipe(startWith(false));
-  const answers$ = concat(
+  // Both ask at once; it is over when both are.
+  const whatComes$ = merge(
+    asking$.pipe(ignoreElements(), ignoreErrors()),
     asked$.pipe(
       ignoreErrors(),
-      map((part) => ({ part, isWhole: false })),
+      map((part) => ({ part, isOver: false })),
     ),
-    of({ part: {}, isWhole: true }),
-  ).pipe(
-    scan((known, { part, isWhole }) => ({ asked: { ...known.asked, ...part }, isWhole }), {
-      asked: NOTHING,
-      isWhole: false,
-    }),
-    startWith({ asked: NOTHING, isWhole: false }),
   );
-  return combineLatest([isLate$, isDone$, answers$, changed$.pipe(startWith(undefined))]).pipe(
-    map(([isLate, isDone, { asked, isWhole }]) => {
+  const answers$ = concat(whatComes$, of({ part: {}, isOver: true })).pipe(
+    scan((known, { part, isOver }) => ({ asked: { ...known.asked, ...part }, isOver }), NOTHING_YET),
+    startWith(NOTHING_YET),
+  );
+  return combineLatest([isLate$, answers$, changed$.pipe(startWith(undefined))]).pipe(
+    map(([isLate, { asked, isOver }]) => {
       const known = facts(isLate, asked);
-      return checkOf({ ...known, isSettled: known.isSettled && ((isDone && isWhole) || isLate) });
+      return checkOf({ ...known, isSettled: known.isSettled && (isOver || isLate) });
     }),
-    distinctUntilChanged((one, other) => JSON.stringify(one) === JSON.stringify(other)),
+    distinctUntilChanged(isSameJson),
     takeWhile(({ isSettled }) => !isSettled, true),
   );
 }
