@@ -129,11 +129,11 @@ const DECODERS: Readonly<Record<string, (bytes: Buffer) => unknown>> = {
 };
 
 /** What is refused is as good as what is taken. */
-function attempt<T>(read: (input: T) => unknown, input: T): void {
+function attempt<T>(read: (input: T) => unknown, input: T): unknown {
   try {
-    read(input);
+    return read(input);
   } catch {
-    // It is no such thing.
+    return undefined; // It is no such thing.
   }
 }
 
@@ -150,9 +150,7 @@ describe('sixteen times the input from a stranger costs sixteen times the work',
     it(`of ${name}`, () => {
       const cases = BRICKS.flatMap((brick) =>
         ENDS.map((end) => {
-          const run = (times: number) => {
-            attempt(read, brick.repeat(times) + end);
-          };
+          const run = (times: number) => attempt(read, brick.repeat(times) + end);
           return [`${JSON.stringify(brick)}…${JSON.stringify(end)}`, LENGTH / brick.length, run] as const;
         }),
       );
@@ -162,9 +160,7 @@ describe('sixteen times the input from a stranger costs sixteen times the work',
   it('of whatever reads bytes', () => {
     const cases = Object.entries(DECODERS).flatMap(([name, decode]) =>
       [0, 1, 2, 3, 5, 9, 127, 128, 255].map((byte) => {
-        const run = (times: number) => {
-          attempt(decode, Buffer.alloc(times, byte));
-        };
+        const run = (times: number) => attempt(decode, Buffer.alloc(times, byte));
         return [`${name} of bytes ${byte}`, LENGTH, run] as const;
       }),
     );
@@ -223,16 +219,19 @@ describe('sixteen times the input from a stranger costs sixteen times the work',
     const buckets = (times: number) => {
       const take = siteBuckets({ perSecond: 1, burst: 1, maxSites: times, now });
       for (const name of names(times)) take(name);
+      return take;
     };
     const seen = (times: number) => {
       const all = new Seen({ forMs: 1, maxEntries: times, now });
       for (const name of names(times)) all.add(name);
+      return all;
     };
     // Each of the sites in the room has two places, and gives one of them up.
     const admission = (times: number) => {
       const room = new Admission<string>({ most: 2 * times });
       for (const name of names(times)) room.add(`site ${Math.floor(Number(name) / 2)}`, name);
       for (const name of names(times / 2)) room.admit(`newcomer ${name}`, `newcomer ${name}`);
+      return room;
     };
     expect(
       growing([

@@ -1,8 +1,11 @@
 /** What costs less than this is no harm, however it grows, in milliseconds of CPU time. */
 const HARMLESS_MS = 25;
 
-/** Sixteen times as much costs sixteen times as much, or less than that; at 256 times it would be quadratic. */
-const MOST_TIMES = 64;
+/** So many times as much of something costs as much as doing it so often … */
+const MUCH = 16;
+
+/** … or a few times that, since it keeps to the caches less; at sixteen times it would be quadratic. */
+const MOST_TIMES = 4;
 
 /** How often something is run to know what it costs: the least counts, since whatever else the process does adds to it. */
 const TRIES = 3;
@@ -20,18 +23,20 @@ function costOf(run: () => unknown): number {
 
 /**
  * How the cost of something grows when there is sixteen times as much of it, where it grows by much more than sixteen times;
- * `undefined` where it does not.
+ * `undefined` where it does not. One piece of sixteen times as much is compared with sixteen pieces, so that the collector has as much to do.
  *
- * @param run is called with how often something is there, and does not throw.
+ * @param run is called with how often something is there, and does not throw. What it returns is kept meanwhile.
  */
 export function growthOf(times: number, run: (times: number) => unknown): string | undefined {
-  const least = (much: number) => Math.min(...Array.from({ length: TRIES }, () => costOf(() => run(much))));
-  if (costOf(() => run(16 * times)) < HARMLESS_MS) return undefined;
+  const least = (work: () => unknown) => Math.min(...Array.from({ length: TRIES }, () => costOf(work)));
+  const one = () => run(MUCH * times);
+  const many = () => Array.from({ length: MUCH }, () => run(times));
+  if (costOf(one) < HARMLESS_MS) return undefined;
   let words: string | undefined;
   for (let round = 0; round < ROUNDS; round++) {
-    const [little, much] = [least(times), least(16 * times)];
+    const [little, much] = [least(many), least(one)];
     if (much < Math.max(HARMLESS_MS, MOST_TIMES * little)) return undefined;
-    words = `${little.toFixed(1)} ms for ${times}, ${much.toFixed(1)} ms for ${16 * times}`;
+    words = `${little.toFixed(1)} ms for ${MUCH} times ${times}, ${much.toFixed(1)} ms for ${MUCH * times}`;
   }
   return words;
 }
