@@ -77,6 +77,9 @@ describe('Both machines of a room', () => {
     const { gossip } = withNeighbour();
     const shuffleAt = gossip.wakeAt ?? NaN;
     expect(shuffleAt).toBeGreaterThan(1_000);
+    gossip.handle({ type: 'opened', member: member('b') }, 0);
+    gossip.handle({ type: 'received', from: 'b', message: { type: 'neighbour', priority: 'low' } }, 0);
+    gossip.handle({ type: 'received', from: 'b', message: { type: 'graft', ids: [], isBranch: true } }, 0);
     const announced = [{ id: '1', round: 1, length: 1 }];
     gossip.handle({ type: 'received', from: 'a', message: { type: 'announce', announced } }, 100);
     expect(gossip.wakeAt).toBe(600);

@@ -19,10 +19,12 @@ import { MissingMessages, type Announcer } from './missing.js';
 import { Neighbour } from './neighbour.js';
 
 /**
- * Announcements wait for each other so long, in milliseconds, at random between the two: so mostly one side of a link announces, and the other
- * has heard of it before it would.
+ * Announcements wait for each other so long, in milliseconds: at random, so that mostly one side of a link announces, and the other has heard
+ * of it before it would. As long as nothing is missing they wait twice as long each time, and cost less.
  */
-const ANNOUNCE_MS = { least: 50, most: 250 };
+const ANNOUNCE_MS = { first: 250, most: 1_000 };
+/** The shortest that they wait, as a share of the longest. */
+const ANNOUNCE_LEAST = 0.2;
 /** A way that saves so many hops takes the place of the one that a message has come by (Plumtree §3.8). */
 const THRESHOLD = 3;
 /** Messages that are known to have been here: minutes of a busy room. What comes again later is told by its number. */
@@ -66,7 +68,10 @@ class Plumtree implements Broadcast {
   readonly #missing: MissingMessages;
   readonly #checking = new Checking();
   #historyTries = HISTORY_TRIES;
+  /** A branch has gone, and no neighbour was there to take its place. */
+  #hasLostBranch = false;
   #announceAt = Infinity;
+  #announceMs = ANNOUNCE_MS.first;
   #now = 0;
   #out: BroadcastOutput[] = [];
 
@@ -122,7 +127,8 @@ class Plumtree implements Broadcast {
           const announced = message.announced[i];
           // A false length would hold back for minutes a message that others have.
           if (announced === undefined || announced.length > this.#mostBytes) continue;
-          if (!this.#seen.has(announced.id)) this.#missing.announced(from, announced, this.#now);
+          if (!this.#seen.has(announced.id))
+            this.#missing.announced(from, announced, !from.isEager && this.#hasBranch, this.#now);
           // It need not be told.
           else from.announcements.delete(announced.id);
         }
@@ -192,8 +198,7 @@ class Plumtree implements Broadcast {
       undefined,
     );
     if (!isPushed || best === undefined || best.neighbour === from || round - best.round < THRESHOLD) return;
-    best.neighbour.isEager = true;
-    this.#send(best.neighbour, { type: 'graft', ids: [], isBranch: true });
+    this.#growTo(best.neighbour);
     this.#prune(from);
   }
 
@@ -202,6 +207,8 @@ class Plumtree implements Broadcast {
     this.#remember(message.id);
     this.#kept.add(message, 0);
     this.#missing.found(message.id);
+    // As long as it is in no tree, its neighbours cannot have the message from anybody else.
+    if (!this.#hasBranch) for (const neighbour of this.#neighbours.values()) neighbour.isEager = true;
     this.#spread(message, 1);
   }
 
@@ -210,21 +217,22 @@ class Plumtree implements Broadcast {
     const isPushed = message.bytes.length <= MAX_PUSHED_BYTES;
     let announced: Announced | undefined;
     for (const neighbour of this.#neighbours.values()) {
-      if (have.includes(neighbour)) continue;
+      if (have.includes(neighbour) || neighbour.asked.has(message.id)) continue;
       if (isPushed && neighbour.isEager) {
         this.#send(neighbour, { type: 'gossip', message, round: Math.min(round, MAX_ROUND) });
         continue;
       }
       announced ??= { id: message.id, round: Math.min(round, MAX_ROUND), length: message.bytes.length };
       neighbour.announcements.set(message.id, announced);
-      if (neighbour.announcements.size >= MAX_IDS || !isPushed) this.#announce(neighbour);
+      if (neighbour.announcements.size >= MAX_IDS || !isPushed || !neighbour.hasHeard) this.#announce(neighbour);
       else if (this.#announceAt === Infinity)
-        this.#announceAt = this.#now + ANNOUNCE_MS.least + this.#random() * (ANNOUNCE_MS.most - ANNOUNCE_MS.least);
+        this.#announceAt = this.#now + this.#announceMs * (ANNOUNCE_LEAST + (1 - ANNOUNCE_LEAST) * this.#random());
     }
   }
 
   #announce(neighbour: Neighbour): void {
     if (neighbour.announcements.size === 0) return;
+    neighbour.hasHeard = true;
     this.#send(neighbour, { type: 'announce', announced: [...neighbour.announcements.values()] });
     neighbour.announcements.clear();
   }
@@ -238,18 +246,26 @@ class Plumtree implements Broadcast {
   }
 
   #graft(from: Neighbour, { ids, isBranch }: Graft): void {
-    if (isBranch) from.isEager = true;
-    for (let i = 0; i < ids.length && i < MAX_IDS; i++) {
-      const kept = this.#kept.get(ids[i] ?? '');
-      if (kept === undefined || !from.mayResend(kept.message.bytes.length)) continue;
-      this.#send(from, { type: 'gossip', message: kept.message, round: Math.min(kept.round + 1, MAX_ROUND) });
-    }
+    for (let i = 0; i < ids.length && i < MAX_IDS; i++) this.#resend(from, ids[i] ?? '');
+    if (!isBranch) return;
+    this.#mend(from);
+    // What was to be announced to it is missing there, too.
+    for (const { id, length } of [...from.announcements.values()])
+      if (length <= MAX_PUSHED_BYTES) this.#resend(from, id);
+  }
+
+  #resend(to: Neighbour, id: string): void {
+    const kept = this.#kept.get(id);
+    if (kept === undefined || !to.mayResend(kept.message.bytes.length)) return;
+    to.announcements.delete(id);
+    this.#send(to, { type: 'gossip', message: kept.message, round: Math.min(kept.round + 1, MAX_ROUND) });
   }
 
   #up(id: PeerId): void {
     this.#down(id);
     const neighbour = new Neighbour(id, () => this.#now);
     this.#neighbours.set(id, neighbour);
+    if (this.#hasLostBranch) this.#growTo(neighbour);
     this.#askHistory(neighbour);
   }
 
@@ -258,17 +274,29 @@ class Plumtree implements Broadcast {
     if (gone === undefined) return;
     this.#neighbours.delete(id);
     this.#missing.lost(id);
-    if (gone.isEager) this.#stayInTree();
+    if (!gone.isEager) return;
+    // It may have been the way to all others: what waits for the next announcement comes late.
+    const others = [...this.#neighbours.values()].filter(({ isEager }) => !isEager);
+    const next = others[Math.floor(this.#random() * others.length)];
+    if (next === undefined) this.#hasLostBranch = true;
+    else this.#growTo(next);
   }
 
-  /** Without any branch it would wait for the next announcement. */
-  #stayInTree(): void {
-    const all = [...this.#neighbours.values()];
-    if (all.some(({ isEager }) => isEager)) return;
-    const next = all[Math.floor(this.#random() * all.length)];
-    if (next === undefined) return;
-    next.isEager = true;
-    this.#send(next, { type: 'graft', ids: [], isBranch: true });
+  /** A neighbour becomes a branch of the tree, in which something was missing. */
+  #mend(neighbour: Neighbour): void {
+    neighbour.isEager = true;
+    this.#announceMs = ANNOUNCE_MS.first;
+  }
+
+  #growTo(neighbour: Neighbour): void {
+    this.#hasLostBranch = false;
+    this.#mend(neighbour);
+    this.#send(neighbour, { type: 'graft', ids: [], isBranch: true });
+  }
+
+  get #hasBranch(): boolean {
+    for (const { isEager } of this.#neighbours.values()) if (isEager) return true;
+    return false;
   }
 
   #askHistory(neighbour: Neighbour): void {
@@ -306,10 +334,11 @@ class Plumtree implements Broadcast {
   #lookAround(): void {
     if (this.#announceAt <= this.#now) {
       this.#announceAt = Infinity;
+      this.#announceMs = Math.min(ANNOUNCE_MS.most, 2 * this.#announceMs);
       for (const neighbour of this.#neighbours.values()) this.#announce(neighbour);
     }
     for (const { neighbour, ids, isBranch } of this.#missing.due(this.#now)) {
-      if (isBranch) neighbour.isEager = true;
+      if (isBranch) this.#mend(neighbour);
       this.#send(neighbour, { type: 'graft', ids, isBranch });
     }
     for (const neighbour of this.#missing.failed(this.#neighbours.values(), this.#now))

@@ -55,11 +55,12 @@ export class MissingMessages {
     return Math.min(this.#dueAt, this.#failedAt);
   }
 
-  announced(by: Neighbour, { id, round, length }: Announced, now: number): void {
+  /** @param isExpected whether another may be about to push it; otherwise it is asked for at once. */
+  announced(by: Neighbour, { id, round, length }: Announced, isExpected: boolean, now: number): void {
     if (by.missing >= MAX_MISSING || by.asked.has(id)) return;
     let missing = this.#missing.get(id);
     if (missing === undefined) {
-      missing = { announcers: [], due: now + (length > MAX_PUSHED_BYTES ? 0 : this.#graftMs), length };
+      missing = { announcers: [], due: now + (isExpected && length <= MAX_PUSHED_BYTES ? this.#graftMs : 0), length };
       this.#missing.set(id, missing);
     } else if (missing.announcers.some(({ neighbour }) => neighbour === by)) return;
     missing.announcers.push({ neighbour: by, round: Math.min(round, MAX_ROUND) });

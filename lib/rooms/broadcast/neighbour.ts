@@ -8,7 +8,9 @@ const RESENT = { perSecond: 524_288, burst: 2_097_152 };
 /** A neighbour, and what there is between it and this node. */
 export class Neighbour {
   /** Whether messages are pushed to it: the way is a branch of the tree. Otherwise they are announced. */
-  isEager = true;
+  isEager = false;
+  /** Whether anything was announced to it. The first is announced at once, since it may have no branch yet. */
+  hasHeard = false;
   /** When it was last told to announce only. */
   prunedAt = -Infinity;
   /** What is still to be announced to it, by the ids of the messages. */

@@ -35,24 +35,43 @@ const announce = (id: string, round = 1, length = 10): BroadcastMessage => ({
   type: 'announce',
   announced: [{ id, round, length }],
 });
+/** Makes the way to a neighbour a branch of the tree. */
+const BRANCH: BroadcastMessage = { type: 'graft', ids: [], isBranch: true };
 const sends = (outputs: readonly BroadcastOutput[]) =>
   outputs.flatMap((output) => (output.type === 'send' ? [`${output.message.type} to ${output.to}`] : []));
 const delivered = (outputs: readonly BroadcastOutput[]) =>
   outputs.flatMap((output) => (output.type === 'deliver' ? [output.message.id] : []));
 
 describe('The broadcast', () => {
-  it('pushes what this node says to all neighbours at first', () => {
-    const { publish } = broadcastWith(['a', 'b']);
+  it('pushes what this node says to all neighbours as long as it is in no tree', () => {
+    const { hear, publish } = broadcastWith(['a', 'b']);
     expect(sends(publish(carried('1')))).toEqual(['gossip to a', 'gossip to b']);
     expect(publish(carried('1'))).toEqual([]);
+    const newcomer = broadcastWith(['a', 'b']);
+    newcomer.hear('a', BRANCH);
+    expect(sends(newcomer.publish(carried('1')))).toEqual(['gossip to a', 'announce to b']);
+    for (const id of ['a', 'b']) hear(id, { type: 'prune' });
+    expect(sends(publish(carried('2')))).toEqual(['gossip to a', 'gossip to b']);
+  });
+
+  it('announces at once what is the first for a neighbour, and asks at once where nobody pushes: the first message makes the tree', () => {
+    const { hear } = broadcastWith(['a', 'b', 'c']);
+    expect(sends(hear('a', announce('1')))).toEqual(['graft to a']);
+    expect(hear('b', announce('1'))).toEqual([]);
+    expect(sends(hear('a', gossip('1')))).toEqual(['announce to c']);
+    // From now on it would come by that branch: it is waited for.
+    expect(hear('b', announce('2'))).toEqual([]);
+    // What a branch announces it does not push.
+    expect(sends(hear('a', announce('3')))).toEqual(['graft to a']);
   });
 
   it('delivers a message once, passes it on with one hop more, and asks for it no more by a second way', () => {
     const { hear } = broadcastWith(['a', 'b', 'c']);
+    hear('b', BRANCH);
     expect(hear('a', gossip('1', 4))).toEqual([
       { type: 'deliver', from: 'a', message: carried('1'), hops: 4, isPast: false },
       { type: 'send', to: 'b', message: gossip('1', 5) },
-      { type: 'send', to: 'c', message: gossip('1', 5) },
+      { type: 'send', to: 'c', message: announce('1', 5) },
     ]);
     expect(sends(hear('b', gossip('1')))).toEqual(['prune to b']);
     // What was on its way when it was told is no reason to tell it again.
@@ -68,7 +87,8 @@ describe('The broadcast', () => {
 
   it('only announces to those who have it from somebody else, several at a time', () => {
     const { hear, publish, wake } = broadcastWith(['a', 'b']);
-    hear('b', { type: 'prune' });
+    hear('a', BRANCH);
+    expect(sends(publish(carried('0')))).toEqual(['gossip to a', 'announce to b']);
     expect(sends(publish(carried('1')))).toEqual(['gossip to a']);
     expect(sends(publish(carried('2')))).toEqual(['gossip to a']);
     expect(wake()).toEqual([
@@ -86,16 +106,51 @@ describe('The broadcast', () => {
     ]);
   });
 
+  it('announces less often as long as nothing is missing', () => {
+    const { broadcast, hear, publish, wake } = broadcastWith(['a', 'b']);
+    hear('a', BRANCH);
+    publish(carried('first'));
+    const waits = (count: number, from: number) =>
+      Array.from({ length: count }, (_, i) => {
+        const now = from + i * 10_000;
+        publish(carried(`${now}`), now);
+        const wait = (broadcast.wakeAt ?? NaN) - now;
+        wake();
+        return wait;
+      });
+    const calm = waits(4, 10_000);
+    for (const [i, most] of [250, 500, 1_000, 1_000].entries()) {
+      expect(calm[i]).toBeGreaterThanOrEqual(most / 5);
+      expect(calm[i]).toBeLessThanOrEqual(most);
+    }
+    hear('b', { type: 'graft', ids: ['first'], isBranch: true }, 60_000);
+    hear('b', { type: 'prune' }, 60_000);
+    expect(waits(1, 70_000)[0]).toBeLessThanOrEqual(250);
+  });
+
+  it('pushes what waits to be announced to a neighbour that becomes a branch', () => {
+    const { hear, publish, wake } = broadcastWith(['a', 'b']);
+    hear('a', BRANCH);
+    for (const id of ['0', '1', '2']) publish(carried(id));
+    expect(sends(hear('b', { type: 'graft', ids: ['0', '1'], isBranch: true }))).toEqual([
+      'gossip to b',
+      'gossip to b',
+      'gossip to b',
+    ]);
+    expect(sends(wake(60_000))).toEqual([]);
+  });
+
   it('does not announce to a neighbour what that has announced itself', () => {
     const { hear, wake } = broadcastWith(['a', 'b', 'c']);
-    for (const id of ['b', 'c']) hear(id, { type: 'prune' });
+    hear('a', gossip('0'));
     hear('a', gossip('1'));
     hear('b', announce('1'));
     expect(sends(wake())).toEqual(['announce to c']);
   });
 
   it('asks for what was announced and does not come, one neighbour after the other', () => {
-    const { broadcast, hear, wake } = broadcastWith(['a', 'b']);
+    const { broadcast, hear, wake } = broadcastWith(['a', 'b', 'c']);
+    hear('c', BRANCH);
     hear('a', announce('1'));
     hear('b', announce('1'));
     expect(broadcast.wakeAt).toBe(500);
@@ -113,22 +168,25 @@ describe('The broadcast', () => {
   });
 
   it('sends what it is asked for, and pushes by that way from now on', () => {
-    const { hear, publish } = broadcastWith(['a']);
+    const { hear, publish } = broadcastWith(['a', 'b']);
+    hear('b', BRANCH);
     publish(carried('1'));
-    hear('a', { type: 'prune' });
-    expect(sends(publish(carried('2')))).toEqual([]);
+    expect(sends(publish(carried('2')))).toEqual(['gossip to b']);
     expect(hear('a', { type: 'graft', ids: ['2', 'unknown'], isBranch: true })).toEqual([
       { type: 'send', to: 'a', message: gossip('2') },
     ]);
-    expect(sends(publish(carried('3')))).toEqual(['gossip to a']);
+    expect(sends(publish(carried('3')))).toEqual(['gossip to a', 'gossip to b']);
   });
 
   it('takes a way that is shorter by several hops', () => {
     const { hear } = broadcastWith(['a', 'b']);
+    hear('a', gossip('0', 9));
     hear('b', announce('1', 2));
     expect(sends(hear('a', gossip('1', 9)))).toEqual(['graft to b', 'prune to a']);
-    hear('b', announce('2', 8));
-    expect(sends(hear('a', gossip('2', 9)))).toEqual([]);
+    const other = broadcastWith(['a', 'b']);
+    other.hear('a', gossip('0', 9));
+    other.hear('b', announce('1', 8));
+    expect(sends(other.hear('a', gossip('1', 9)))).toEqual([]);
   });
 
   it('announces a large message to everybody at once, and fetches one from a single neighbour', () => {
@@ -168,6 +226,7 @@ describe('The broadcast', () => {
 
   it('suspects a neighbour that announces and never delivers, and one that sends what is forged', () => {
     const { hear, wake } = broadcastWith(['a', 'b']);
+    hear('b', BRANCH);
     for (const id of ['1', '2', '3']) hear('a', announce(id));
     wake(500);
     expect(wake(5_400)).toEqual([]);
@@ -188,7 +247,8 @@ describe('The broadcast', () => {
   });
 
   it('keeps bounded what a neighbour announces, and leaves the others their share', () => {
-    const { hear, wake } = broadcastWith(['a', 'b']);
+    const { hear, wake } = broadcastWith(['a', 'b', 'c']);
+    hear('c', BRANCH);
     for (let i = 0; i < 100; i++)
       hear('a', {
         type: 'announce',
@@ -240,8 +300,24 @@ describe('The broadcast', () => {
 
   it('stays in the tree when the neighbour goes that it had its messages from', () => {
     const { broadcast, hear } = broadcastWith(['a', 'b']);
-    hear('b', { type: 'prune' });
+    hear('a', BRANCH);
     expect(sends(broadcast.handle({ type: 'down', id: 'a' }, 0))).toEqual(['graft to b']);
+  });
+
+  it('makes the next neighbour a branch where the last one has gone', () => {
+    const { broadcast, hear } = broadcastWith(['a']);
+    hear('a', BRANCH);
+    expect(broadcast.handle({ type: 'down', id: 'a' }, 0)).toEqual([]);
+    expect(sends(broadcast.handle({ type: 'up', id: 'b' }, 0))).toEqual(['graft to b']);
+    expect(sends(broadcast.handle({ type: 'up', id: 'c' }, 0))).toEqual([]);
+  });
+
+  it('does not push to one that has announced the message, and was asked for it', () => {
+    const { hear } = broadcastWith(['a', 'b']);
+    hear('a', BRANCH);
+    hear('b', BRANCH);
+    expect(sends(hear('b', announce('1')))).toEqual(['graft to b']);
+    expect(sends(hear('a', gossip('1')))).toEqual([]);
   });
 
   it('hears nothing of those who are no neighbours', () => {
