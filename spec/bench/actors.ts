@@ -17,6 +17,8 @@ export interface Actor {
   ask(question: string, values?: Values): Promise<Values>;
   /** Ends the process; resolves when it is gone. */
   end(): Promise<void>;
+  /** Kills the process, which has no time to say anything; resolves when it is gone. */
+  kill(): Promise<void>;
 }
 
 /** Starts a child process in a role of the benchmark that is measured. */
@@ -96,6 +98,10 @@ function startActor(args: readonly string[]): Actor {
       }
     },
     end: () => end(child),
+    kill: async () => {
+      const gone = once(child, 'exit');
+      if (child.kill('SIGKILL')) await gone;
+    },
   };
 }
 

@@ -15,6 +15,7 @@ import { openings } from './openings.js';
 import { relay } from './relay.js';
 import { rendezvous } from './rendezvous.js';
 import { rooms } from './rooms.js';
+import { roomsChurn } from './rooms-churn.js';
 import { servers } from './servers.js';
 import { values } from './values.js';
 
@@ -38,6 +39,7 @@ export const benchmarks: readonly Benchmark[] = [
   mailbox,
   relay,
   rooms,
+  roomsChurn,
 ];
 
 /** What runs under one name besides the benchmark of that name: all that a server of ours does, beside other servers. */
