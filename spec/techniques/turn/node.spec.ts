@@ -1,4 +1,4 @@
-import { firstValueFrom, take } from 'rxjs';
+import { firstValueFrom, retry, take, timer } from 'rxjs';
 import type { NetConfig } from '../../../lib/config.js';
 import { ConnectError, type Connection, type Net } from '../../../lib/index.js';
 import { formatUnl, parseUnl } from '../../../lib/unl.js';
@@ -30,9 +30,16 @@ describe('a TURN server between two nodes', () => {
   /** Connects two nets by TURN, and has a line go each way. */
   async function meet(here: Net, there: Net, nodeType?: NodeType): Promise<readonly [Connection, Connection]> {
     const [unl] = await Promise.all([locatorOf(there, nodeType), firstValueFrom(here.unl$)]);
-    const arriving = firstValueFrom(there.connections$);
-    const at = await firstValueFrom(here.connect$(unl, BY_TURN));
-    const from = await arriving;
+    // The server's threads may take the next request before they have taken back what was given back before it.
+    const connected$ = here.connect$(unl, BY_TURN).pipe(
+      retry({
+        delay: (error: unknown) => {
+          if (!String(error).includes('(486)')) throw error;
+          return timer(20);
+        },
+      }),
+    );
+    const [at, from] = await Promise.all([firstValueFrom(connected$), firstValueFrom(there.connections$)]);
     const lines = Promise.all([firstValueFrom(at.lines$), firstValueFrom(from.lines$)]);
     at.send('there');
     from.send('and back');
