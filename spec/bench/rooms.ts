@@ -8,11 +8,14 @@ import { BYTES, figuresOf, isWhole, nodesOf, serverOf } from './room-nodes.js';
 const NODES = Number(process.env['ROOM_NODES'] ?? 300);
 const PROCESSES = 6;
 
-/** How many messages are said in the first second, when there is no tree yet, and then. */
+/** How many messages are said in the first second, when there is hardly a tree yet, and then. */
 const [FIRST, MESSAGES] = [10, 50];
 
 /** Between two messages, in milliseconds: what one needs is over before the next. */
 const PAUSE_MS = 100;
+
+/** Before anything is said a network that is whole fills its last places, in milliseconds. */
+const SETTLE_MS = 10_000;
 
 /** A network that is not whole by then never will be, in milliseconds. */
 const JOINED_WITHIN_MS = 110_000;
@@ -95,8 +98,10 @@ async function run(kind: Kind, start: Start) {
       cpuMs: after.cpuMs - before.cpuMs,
     };
   };
-  const fresh = await messages(FIRST);
+  // Channels that are still being opened are none of a message's costs.
+  await pause(SETTLE_MS);
   const idle = await idleCpu(actors);
+  const fresh = await messages(FIRST);
   const steady = await messages(MESSAGES);
   const told = {
     joinedMs,

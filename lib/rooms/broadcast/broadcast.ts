@@ -128,7 +128,7 @@ class Plumtree implements Broadcast {
           // A false length would hold back for minutes a message that others have.
           if (announced === undefined || announced.length > this.#mostBytes) continue;
           if (!this.#seen.has(announced.id))
-            this.#missing.announced(from, announced, !from.isEager && this.#hasBranch, this.#now);
+            this.#missing.announced(from, announced, this.#hasBranchBeside(from), this.#now);
           // It need not be told.
           else from.announcements.delete(announced.id);
         }
@@ -207,8 +207,11 @@ class Plumtree implements Broadcast {
     this.#remember(message.id);
     this.#kept.add(message, 0);
     this.#missing.found(message.id);
-    // As long as it is in no tree, its neighbours cannot have the message from anybody else.
-    if (!this.#hasBranch) for (const neighbour of this.#neighbours.values()) neighbour.isEager = true;
+    // As long as it is in no tree, it joins that of one neighbour. The others hear of the message at once.
+    if (!this.#hasBranchBeside(undefined)) {
+      const branch = this.#anyOf([...this.#neighbours.values()]);
+      if (branch !== undefined) branch.isEager = true;
+    }
     this.#spread(message, 1);
   }
 
@@ -276,8 +279,7 @@ class Plumtree implements Broadcast {
     this.#missing.lost(id);
     if (!gone.isEager) return;
     // It may have been the way to all others: what waits for the next announcement comes late.
-    const others = [...this.#neighbours.values()].filter(({ isEager }) => !isEager);
-    const next = others[Math.floor(this.#random() * others.length)];
+    const next = this.#anyOf([...this.#neighbours.values()].filter(({ isEager }) => !isEager));
     if (next === undefined) this.#hasLostBranch = true;
     else this.#growTo(next);
   }
@@ -294,8 +296,13 @@ class Plumtree implements Broadcast {
     this.#send(neighbour, { type: 'graft', ids: [], isBranch: true });
   }
 
-  get #hasBranch(): boolean {
-    for (const { isEager } of this.#neighbours.values()) if (isEager) return true;
+  #anyOf(neighbours: readonly Neighbour[]): Neighbour | undefined {
+    return neighbours[Math.floor(this.#random() * neighbours.length)];
+  }
+
+  /** Whether a neighbour pushes what it has, other than this one. */
+  #hasBranchBeside(one: Neighbour | undefined): boolean {
+    for (const neighbour of this.#neighbours.values()) if (neighbour.isEager && neighbour !== one) return true;
     return false;
   }
 
