@@ -1,5 +1,5 @@
 // A room of 30 nodes on one machine, each on its own loopback address: they find each other by one rendezvous server, and a message spreads by a
-// tree. Each node has a channel to a few others; the first message goes by all of them, and the channels by which it came twice are left out then.
+// tree. Each node has a channel to a few others; messages are told of on all of them, and each node asks for the first on one: from then on that is its branch.
 //
 //   npm run rooms
 //

@@ -33,7 +33,7 @@ export function roomPage(): Omit<Layout, 'sections'> {
     body: `<div class="playground room">
 <h1>A room</h1>
 ${other('playground.html', 'Two NATs, and how they are punched')}
-<p class="lead">Each member of a <a href="rooms.html">room</a> has a few neighbours, and no server in between. The first message goes by all ways. Where a copy comes for the second time, that way is from then on for announcements only: what is left is a tree, by which the next messages come to everybody once. When members are gone, the others find new neighbours, and ask for what they have missed. The page runs the library's own code; only the network is made up, and time goes by five times as slowly.</p>
+<p class="lead">Each member of a <a href="rooms.html">room</a> has a few neighbours, and no server in between. The first message is told of on all ways, and each member asks for it on one of them: what comes of it is a tree, by which the next messages come to everybody once. When members are gone, the others find new neighbours, and ask for what they have missed. The page runs the library's own code; only the network is made up, and time goes by five times as slowly.</p>
 <noscript><p>The playground is a program, and scripts are off in this browser.</p></noscript>
 <div id="room"></div>
 <p class="key"><span class="branch"></span> messages are pushed this way <span class="lazy"></span> they are only announced <span class="full"></span> a message <span class="small"></span> an announcement, or what keeps neighbours. The number in a member is how many hops the message took. Click a member to have it say something.</p>

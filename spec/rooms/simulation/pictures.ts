@@ -100,7 +100,7 @@ export function picturesOf(figures: Figures): ReadonlyMap<string, string> {
         labels: copies.map((_, i) => String(i + 1)),
         series: [{ name: 'rxp2p', values: copies }],
         notes: [
-          'The first floods every link and so makes the tree; 1 is the least that is possible, as in Plumtree (SRDS 2007).',
+          'The first makes the tree, by asking; 1 is the least that is possible. In Plumtree (SRDS 2007) the first floods every link.',
         ],
       }),
     ],

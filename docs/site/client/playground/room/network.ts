@@ -69,7 +69,7 @@ export class Network {
   readonly flights = new Set<Flight>();
   spread: Spread | undefined;
   readonly #open = new Set<string>();
-  readonly #lazy = new Set<string>();
+  readonly #branches = new Set<string>();
   readonly #queue: Due[] = [];
   readonly #random: () => number;
   #order = 0;
@@ -89,7 +89,7 @@ export class Network {
       one.gossip.neighbours.flatMap(({ id }) => {
         const other = this.members.get(id);
         if (other?.isThere !== true || one.id >= id) return [];
-        return [{ one, other, isBranch: !this.#lazy.has(pairOf(one.id, id)) }];
+        return [{ one, other, isBranch: this.#branches.has(pairOf(one.id, id)) }];
       }),
     );
   }
@@ -192,7 +192,7 @@ export class Network {
         this.#delivered(member, output.message.id, output.hops);
         return;
       case 'up':
-        this.#lazy.delete(pairOf(member.id, output.id));
+        this.#branches.delete(pairOf(member.id, output.id));
         return;
       case 'down':
         return;
@@ -225,8 +225,9 @@ export class Network {
     const { spread } = this;
     if (spread !== undefined && message.type === 'gossip' && message.message.id === spread.id) spread.copies += 1;
     if (spread !== undefined && message.type === 'announce') spread.announced += 1;
-    if (message.type === 'prune') this.#lazy.add(pairOf(from.id, id));
-    if (message.type === 'graft' && message.isBranch) this.#lazy.delete(pairOf(from.id, id));
+    if (message.type === 'prune') this.#branches.delete(pairOf(from.id, id));
+    if (message.type === 'gossip' || (message.type === 'graft' && message.isBranch))
+      this.#branches.add(pairOf(from.id, id));
     const flight = { from, to, type: message.type, leavesMs: this.now, arrivesMs: this.now + tripMs(from, to) };
     this.flights.add(flight);
     this.#after(tripMs(from, to), () => {
