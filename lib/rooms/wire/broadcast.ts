@@ -77,6 +77,7 @@ function carriedIn(value: unknown): ReadMessage {
 
 /** A carried message that has been read, so that it need not be read again. Its signature has not been checked. */
 export class ReadMessage implements Carried {
+  readonly id: string;
   readonly bytes: Buffer;
   readonly signed: SignedMessage;
 
@@ -85,10 +86,7 @@ export class ReadMessage implements Carried {
     // It is kept, and what it came in may be far longer.
     this.bytes = ownBytes(bytes);
     this.signed = readMessage(this.bytes);
-  }
-
-  get id(): string {
-    return this.signed.id;
+    this.id = this.signed.id;
   }
 
   /** A newcomer is given what the application has said, and not who was there. */

@@ -99,4 +99,16 @@ describe('Authors of a room', () => {
     expect(judge(all, forged)).toBe('reject');
     expect(judge(all, signedBy(alice, { at: now }))).toBe('accept');
   });
+
+  it('takes what was proven by itself, and nothing else under its name', () => {
+    const all = authors();
+    const shown = signedBy(alice);
+    expect(all.isGenuine(readMessage(shown), shown)).toBeTrue();
+    const forged = Buffer.from(shown);
+    forged.writeUInt8(forged.readUInt8(forged.length - 1) ^ 1, forged.length - 1);
+    expect(all.isGenuine(readMessage(forged), forged)).toBeFalse();
+    expect(judge(all, forged)).toBe('reject');
+    expect(judge(all, shown)).toBe('accept');
+    expect(judge(all, shown)).toBe('ignore');
+  });
 });

@@ -44,6 +44,10 @@ export interface NetworkConfig {
   readonly seed: number;
   /** The share of nodes that others can dial, from 0 to 1. Two that cannot be dialled connect as often as the lab's random NATs do not stop them. */
   readonly dialable?: number | undefined;
+  /** How long a packet is on the way between a node and the internet, in milliseconds. Default: 10 to 30. */
+  readonly accessMs?: { readonly least: number; readonly most: number } | undefined;
+  /** Whether discovery finds the first node alone, and no others. */
+  readonly byFirst?: boolean | undefined;
   readonly options?: GossipConfig['options'];
 }
 
@@ -97,11 +101,13 @@ export class Network {
     const member = { id, unl: id, dialable: this.chance.next() < (this.config.dialable ?? 1) };
     const random = this.chance.next;
     const gossip = createGossip({ self: member, random, options: this.config.options });
-    const accessMs = ACCESS_MS.least + this.chance.next() * (ACCESS_MS.most - ACCESS_MS.least);
+    const { least, most } = this.config.accessMs ?? ACCESS_MS;
+    const accessMs = least + this.chance.next() * (most - least);
     const node = new SimulatedNode(member, gossip, accessMs);
     node.hostility = hostility;
     node.joinedAt = this.now;
-    const members = this.sample(FOUND);
+    const members =
+      this.config.byFirst === true ? this.nodes.slice(0, 1).map(({ member }) => member) : this.sample(FOUND);
     this.nodes.push(node);
     this.#byId.set(id, node);
     this.feed(node, { type: 'found', members });

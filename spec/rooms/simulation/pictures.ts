@@ -1,3 +1,4 @@
+import { FLOODING_COPIES, GOSSIPSUB_COPIES, IROH, type Beside } from './beside.js';
 import type { Figures } from './scenarios.js';
 
 /** One bar or more at each place. */
@@ -120,4 +121,21 @@ export function picturesOf(figures: Figures): ReadonlyMap<string, string> {
       }),
     ],
   ]);
+}
+
+/** How often a message comes to a node, in a room and in networks of others. */
+export function pictureBeside({ copies }: Beside): string {
+  return drawChart({
+    title: 'Copies of a message that each node receives',
+    about: 'Copies a node in a room of rxp2p, beside iroh-gossip, GossipSub and flooding.',
+    xAxis: '',
+    yAxis: 'copies a node',
+    labels: ['rxp2p', 'iroh-gossip', 'GossipSub, 8 neighbours', 'flooding, 10 + 10 slots'],
+    series: [{ name: 'the mean of all messages', values: [copies, IROH.copies, GOSSIPSUB_COPIES, FLOODING_COPIES] }],
+    notes: [
+      'rxp2p and iroh-gossip: 100 simulated nodes, 30 messages, each of another node, the first among them.',
+      'GossipSub: in the network of Ethereum, measured by ProbeLab (2024).',
+      'Flooding: 100 real nodes by the protocol of PyP2P.',
+    ],
+  });
 }

@@ -5,7 +5,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { picturesOf } from './pictures.js';
+import { besideIroh, IROH, type Beside } from './beside.js';
+import { picturesOf, pictureBeside } from './pictures.js';
 import { honestRoom, hostileRoom } from './scenarios.js';
 
 const { values } = parseArgs({
@@ -28,11 +29,19 @@ console.log(`${nodes} nodes, and ${hostileNodes} of which a tenth is hostile; se
 console.log('| what | must | measured |  |\n| --- | --- | --- | --- |');
 for (const { what, must, got, isMet } of all)
   console.log(`| ${what} | ${must} | ${got} | ${isMet ? 'yes' : '**NO**'} |`);
+const beside = besideIroh();
+const showBeside = ({ copies, lastHop, lastMs }: Beside) =>
+  `${copies.toFixed(2)} | ${lastHop.toFixed(1)} | ${lastMs.toFixed(0)} ms`;
+console.log(
+  '\n| 100 nodes, 30 messages, each of another | copies a node | hops to the last | time to the last |\n| --- | --- | --- | --- |',
+);
+console.log(`| rxp2p | ${showBeside(beside)} |\n| iroh-gossip | ${showBeside(IROH)} |`);
 console.log(`\n${(process.cpuUsage().user / 1e6).toFixed(0)} s of CPU time`);
 
 if (values.docs !== undefined) {
   const folder = join(values.docs, 'measured');
   mkdirSync(folder, { recursive: true });
   for (const [name, picture] of picturesOf(figures)) writeFileSync(join(folder, name), picture);
+  writeFileSync(join(folder, 'rooms-beside.svg'), pictureBeside(beside));
 }
 process.exit(all.every(({ isMet }) => isMet) ? 0 : 1);

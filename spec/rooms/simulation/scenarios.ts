@@ -55,7 +55,8 @@ function anyHonest(network: Network): SimulatedNode {
   }
 }
 
-function say(network: Network, times: number, author: () => SimulatedNode): Spread[] {
+/** Has somebody say something, again and again, and tells how it has spread. */
+export function say(network: Network, times: number, author: () => SimulatedNode): Spread[] {
   const spreads: Spread[] = [];
   for (let i = 0; i < times; i++) {
     spreads.push(network.publish(author(), MESSAGE));
@@ -74,7 +75,7 @@ function sumOf(spreads: readonly Spread[]): readonly number[] {
 const percent = (share: number) => `${(Math.floor(share * 100_000) / 1_000).toFixed(3)} %`;
 const least = (spreads: readonly Spread[]) => Math.min(...spreads.map(({ coverage }) => coverage));
 const most = (numbers: readonly number[]) => Math.max(...numbers);
-const mean = (numbers: readonly number[]) => numbers.reduce((sum, each) => sum + each, 0) / numbers.length;
+export const meanOf = (numbers: readonly number[]) => numbers.reduce((sum, each) => sum + each, 0) / numbers.length;
 
 /** A room in peace, then one of which a tenth comes and goes in a minute, then one of which half is gone at once. */
 export function honestRoom(nodes: number, seed: number): { readonly rows: readonly Row[]; readonly figures: Figures } {
@@ -96,7 +97,7 @@ export function honestRoom(nodes: number, seed: number): { readonly rows: readon
     hopsOfAnyone: sumOf(ofAnyone),
   };
   const lastHop = most(steady.map((spread) => spread.lastHop));
-  const copies = mean(steady.map(({ copiesANode }) => copiesANode));
+  const copies = meanOf(steady.map(({ copiesANode }) => copiesANode));
   const inPeace: Row[] = [
     row(
       'every message at every node',

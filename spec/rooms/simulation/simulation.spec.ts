@@ -1,5 +1,6 @@
 import { EventQueue } from './event-queue.js';
-import { drawChart, picturesOf } from './pictures.js';
+import { besideIroh, IROH } from './beside.js';
+import { drawChart, pictureBeside, picturesOf } from './pictures.js';
 import { honestRoom, hostileRoom, type Row } from './scenarios.js';
 import { leftToCi } from '../../support/left-to-ci.js';
 
@@ -18,6 +19,13 @@ describe('A simulated room', () => {
   it('of 200 nodes, a tenth of them hostile, reaches the honest ones, and nobody stores without bound', () => {
     leftToCi();
     expect(unmet(hostileRoom(200, 7))).toEqual([]);
+  });
+
+  it('of 100 nodes carries messages of many authors by fewer copies than iroh-gossip, and in no more hops', () => {
+    const beside = besideIroh();
+    expect(beside.copies).toBeLessThan(1.05);
+    expect(beside.lastHop).toBeLessThan(IROH.lastHop);
+    expect(pictureBeside(beside)).toContain('iroh-gossip');
   });
 
   it('is the same for the same seed', () => {
