@@ -2,6 +2,7 @@ import type { IConnackPacket, IPublishPacket, ISubackPacket, Packet } from 'mqtt
 import { defer, map, Observable, switchMap, type SchedulerLike, type Subscription } from 'rxjs';
 import type { BrokerAddress } from '../broker-name.js';
 import { ClosedError, ProtocolError, TimeoutError } from '../errors.js';
+import { within } from '../operators/within.js';
 import { loadMqttPacket } from '../packages.js';
 import type { Runtime } from '../runtime.js';
 import { Outgoing, type Publication } from './outgoing.js';
@@ -9,7 +10,7 @@ import { PACKET_MAX_BYTES, packetCodec, packetCutter, type MqttVersion, type Pac
 import { BringAgainError, BrokerRefusedError, FIRST_FAILURE, reasonFor, UnansweredError } from './refusals.js';
 import { openStream$, type BrokerStream, type StreamConfig } from './stream.js';
 
-/** For a broker to answer a CONNECT and a SUBSCRIBE: a few round trips on the slowest of paths, as for TLS. */
+/** For a broker to take a connection, and to answer a CONNECT and a SUBSCRIBE, each: a few round trips on the slowest of paths. */
 const HANDSHAKE_MS = 10_000;
 
 /** Between two PINGREQ: below the 60 s after which the worst NATs forget a connection. One that is not answered by the next ends the session. */
@@ -85,7 +86,12 @@ export interface MqttSession {
 export function mqttSession$(config: SessionConfig): Observable<MqttSession> {
   return defer(loadMqttPacket).pipe(
     map((codec) => packetCodec(codec, config.version)),
-    switchMap((codec) => openStream$(config.broker, config).pipe(switchMap((stream) => over$(stream, codec, config)))),
+    switchMap((codec) =>
+      openStream$(config.broker, config).pipe(
+        within(HANDSHAKE_MS, 'The broker did not take the connection', config.runtime.scheduler),
+        switchMap((stream) => over$(stream, codec, config)),
+      ),
+    ),
   );
 }
 

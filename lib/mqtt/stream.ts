@@ -34,7 +34,7 @@ export interface StreamConfig {
 
 /**
  * Opens a connection to a broker, in the way that its URL says and in no other. Emits it and completes. On any failure, and when
- * unsubscribed from before, it closes what it has opened.
+ * unsubscribed from before, it closes what it has opened. It has no time limit of its own: the caller sets one.
  *
  * @throws DialError when the broker cannot be reached, or proves to be another.
  */

@@ -14,8 +14,11 @@ import { ofGreediest } from './sites.js';
 const ACTIVE_VIEW = 5;
 const PASSIVE_VIEW = 30;
 
-/** Neighbours beyond those that it looks for: without a free place anywhere nobody would be taken in before somebody is put out. */
-const MORE = 1;
+/**
+ * Neighbours beyond those that it looks for: without free places nobody would be taken in before somebody is put out, and where many come at once
+ * the last of them would ask many in vain, each by a connection of its own.
+ */
+const MORE = 2;
 /** A node that can be dialled takes so many more of those that cannot, since these may not reach each other. */
 const MORE_UNDIALABLE = 3;
 
@@ -29,8 +32,8 @@ const PATIENCE_MS = 2_000;
 const MAX_DIALS = 8;
 /** Dials at once of a node that has never had a neighbour: one that is reached has others know of it, and one may be gone. */
 const FIRST_DIALS = 2;
-/** For so long, in milliseconds, those are waited for to whom a join walks: they dial. */
-const WELCOME_MS = 4_000;
+/** For so long, in milliseconds, those are waited for who hear of a join: they dial if they look for a neighbour. */
+const WELCOME_MS = 1_000;
 /** Channels that were opened by others who have not yet become neighbours. */
 const MAX_WAITING = 32;
 
@@ -110,13 +113,6 @@ export class Connections {
       new Peer(dialled, known?.by ?? DISCOVERY, 'dialling', this.now, purpose, known?.failures ?? 0, limits),
     );
     this.#out.push({ type: 'dial', member: dialled });
-  }
-
-  /** A neighbour says that somebody has joined who needs neighbours. */
-  welcome(member: Member, from: Peer): void {
-    if (!this.isNew(member.id)) return;
-    this.learn([member], from.member.id);
-    if (from.mayBring() && this.peers.count('dialling') < MAX_DIALS) this.dial(member, 'welcome');
   }
 
   opened(member: Member, site: string): void {

@@ -12,8 +12,6 @@ const WALK = { perSecond: 1, burst: 100 };
 const SHUFFLES = { perSecond: 0.25, burst: 10 };
 /** Peers whose channels are gone and whose rates are remembered: another channel is no new beginning. */
 const MAX_LIMITS = 64;
-/** Members that this node dials because one neighbour says that they have joined. */
-const BRING = { perSecond: 0.1, burst: 8 };
 
 /** Neighbours that give way to others who need one more, in all: more would put this node into strangers' hands within seconds. */
 export const EVICT = { perSecond: 1, burst: 2 };
@@ -25,7 +23,6 @@ export class PeerLimits {
   /** What it may send beyond that before it is put out. */
   readonly exceed: TokenBucket;
   readonly shuffle: TokenBucket;
-  readonly bring: TokenBucket;
   /** Joins of others that are sent on to it. */
   readonly walk: TokenBucket;
 
@@ -33,7 +30,6 @@ export class PeerLimits {
     this.receive = new TokenBucket({ ...RECEIVE, now });
     this.exceed = new TokenBucket({ ...EXCEED, now });
     this.shuffle = new TokenBucket({ ...SHUFFLES, now });
-    this.bring = new TokenBucket({ ...BRING, now });
     this.walk = new TokenBucket({ ...WALK, now });
   }
 }

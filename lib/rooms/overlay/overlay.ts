@@ -171,11 +171,14 @@ class HyParView implements Overlay {
     this.#connections.askedBy(peer, true);
   }
 
-  /** HyParView, algorithm 1: the walk ends where it has no steps left, or no way on. */
+  /**
+   * HyParView, algorithm 1: the walk ends where it has no steps left, or no way on. Who hears of the newcomer there dials it only if it looks for a
+   * neighbour, as it dials any that it knows: others would put somebody out, who needs another then.
+   */
   #forwardJoin(from: Peer, { member, ttl }: ForwardJoin): void {
     const next = ttl <= 0 ? undefined : this.#connections.peers.any(from, member.id);
     if (next?.mayWalkOn() !== true) {
-      this.#connections.welcome(member, from);
+      this.#connections.learn([member], from.member.id);
       return;
     }
     if (ttl === PASSIVE_TTL) this.#connections.learn([member], from.member.id);

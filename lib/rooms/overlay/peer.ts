@@ -8,8 +8,8 @@ import type { PeerLimits } from './limits.js';
  */
 export type PeerState = 'dialling' | 'asked' | 'waiting' | 'active';
 
-/** Why a peer is dialled: a place is free (`fill`), it has joined and needs neighbours (`welcome`), or to mix with others (`mix`). */
-export type Purpose = 'fill' | 'welcome' | 'mix';
+/** Why a peer is dialled: a place is free (`fill`), or to mix with others (`mix`). */
+export type Purpose = 'fill' | 'mix';
 
 /** Shuffles of others that went on to one neighbour and may still be answered: an answer takes a few round trips. */
 const MAX_WALKS = 16;
@@ -61,11 +61,6 @@ export class Peer {
   /** Whether one more join of somebody else is sent on to it. */
   mayWalkOn(): boolean {
     return this.limits.walk.take();
-  }
-
-  /** Whether one more member is dialled because it says so. */
-  mayBring(): boolean {
-    return this.limits.bring.take();
   }
 
   remember(nonce: number, from: PeerId): void {

@@ -1,4 +1,5 @@
-import type { Socket } from 'node:net';
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
 import { asyncScheduler, filter, firstValueFrom, map, startWith, Subject, Subscription } from 'rxjs';
 import { expectBroker, type MqttBroker } from '../../../lib/broker-name.js';
 import { createIdentity, type Identity } from '../../../lib/identity.js';
@@ -12,11 +13,14 @@ import type { SignalStep } from '../../../lib/signalling/steps.js';
 import { startFakeBroker, type Behaviour } from '../../support/fake-broker.js';
 import { impatient } from '../../support/impatient.js';
 import { needsMosquitto, startMosquitto, startOldBroker } from '../../support/mosquitto.js';
-import { Lab } from '../../support/nodes.js';
+import { addressOf, Lab } from '../../support/nodes.js';
 import { webCertificate } from '../../support/web-certificate.js';
 
 /** After this time a message that was not acknowledged is to come again, as `session.ts` has it. */
 const HELD_MS = 8_000;
+
+/** For each step of the opening, as `session.ts` has it. */
+const HANDSHAKE_MS = 10_000;
 
 /** Between two PINGREQ, as `session.ts` has it. */
 const PING_MS = 25_000;
@@ -385,6 +389,23 @@ describe('Signalling over MQTT', () => {
       await alice.until(() => alice.told.length >= 9);
       listening.unsubscribe();
       expect(pauses.slice(0, 9)).toEqual([500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]);
+    });
+
+    it('is given up when it accepts and then says nothing, whatever comes first', async () => {
+      const silent = createServer((socket) => {
+        lab.onClose(() => socket.destroy());
+        socket.on('error', () => undefined).resume();
+      }).listen(0, '127.0.0.1');
+      lab.onClose(() => silent.close());
+      await once(silent, 'listening');
+      for (const scheme of ['mqtt', 'mqtts', 'ws', 'wss']) {
+        const alice = new Member([`${scheme}://127.0.0.1:${addressOf(silent).port}`], {
+          scheduler: impatient({ [HANDSHAKE_MS]: 50 }),
+        });
+        lab.use(alice.carrier.parcel$.subscribe({ error: fail }));
+        await alice.until(() => alice.told.length > 0);
+        expect(alice.told[0]).withContext(scheme).toContain('does not answer');
+      }
     });
 
     it('is given up when it does not answer any more', async () => {
