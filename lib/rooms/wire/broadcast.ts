@@ -77,16 +77,19 @@ function carriedIn(value: unknown): ReadMessage {
 
 /** A carried message that has been read, so that it need not be read again. Its signature has not been checked. */
 export class ReadMessage implements Carried {
-  readonly id: string;
   readonly bytes: Buffer;
   readonly signed: SignedMessage;
+  #id: string | undefined;
 
   /** @throws ProtocolError for bytes that no author writes. */
   constructor(bytes: Buffer) {
     // It is kept, and what it came in may be far longer.
     this.bytes = ownBytes(bytes);
     this.signed = readMessage(this.bytes);
-    this.id = this.signed.id;
+  }
+
+  get id(): string {
+    return (this.#id ??= this.signed.id);
   }
 
   /** A newcomer is given what the application has said, and not who was there. */
