@@ -87,7 +87,7 @@ export function picturesOf(figures: Figures): ReadonlyMap<string, string> {
         labels: degrees.slice(from).map((_, i) => String(from + i)),
         series: [{ name: 'rxp2p', values: degrees.slice(from) }],
         notes: [
-          'A node looks for 5, the active view of the HyParView paper (DSN 2007, section 5.1), and takes one more.',
+          'A node looks for 5, the active view of the HyParView paper (DSN 2007, section 5.1), and takes up to two more.',
         ],
       }),
     ],
