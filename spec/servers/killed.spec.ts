@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Crowd, type Member } from '../support/crowd.js';
+import { Crowd, type Member, type Sent } from '../support/crowd.js';
 import { Program } from '../support/program.js';
 import { needsRedis, REDIS_LIMIT_MS, redisServers } from '../support/redis.js';
 
@@ -24,7 +24,7 @@ describe('One of several servers that is killed', () => {
   });
 
   it(
-    'takes no message with it that was answered SENT, and its nodes are reached at the others',
+    'takes no message with it that was answered SENT, but for what its nodes had not read yet, and they are reached at the others',
     async () => {
       needsRedis();
       const redis = await start();
@@ -50,11 +50,14 @@ describe('One of several servers that is killed', () => {
       };
       const talking = members.map(talk);
       while (messages.size < 500) await pause(5);
+      const killedAt = performance.now();
       programs[0]?.signal('SIGKILL');
       while (returns.length < moving.length) await pause(5);
       isOver = true;
       await Promise.all(talking);
-      const sent = [...messages.values()].filter(({ verdict }) => verdict === 'SENT');
+      // A connection that is reset while its node writes takes with it what the node has not read.
+      const mayBeUnread = ({ to, at }: Sent) => at < killedAt && moving.includes(to);
+      const sent = [...messages.values()].filter((each) => each.verdict === 'SENT' && !mayBeUnread(each));
       expect(sent.length).toBeGreaterThan(100);
       // The line to the receiver and the answer to the sender go by different connections.
       while (sent.some(({ received }) => received.length === 0)) await pause(5);

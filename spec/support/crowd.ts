@@ -18,6 +18,7 @@ export type Verdict = 'SENT' | 'ABSENT' | 'lost';
 
 /** One message. */
 export interface Sent {
+  readonly to: Member;
   readonly at: number;
   /** When it came, each time that it did, in milliseconds of this process's clock. */
   readonly received: number[];
@@ -69,7 +70,7 @@ export class Crowd {
   /** Sends a message. Resolves when its sender has been told what became of it. */
   async send(from: Member, to: Member): Promise<Sent> {
     const text = Buffer.from(`message ${this.#count++}`).toString('base64url');
-    const message: Sent = { at: performance.now(), received: [], verdict: undefined, toldAt: 0 };
+    const message: Sent = { to, at: performance.now(), received: [], verdict: undefined, toldAt: 0 };
     this.messages.set(text, message);
     message.verdict = await from.send(to.identity.peerId, text);
     message.toldAt = performance.now();
