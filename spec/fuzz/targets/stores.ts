@@ -131,7 +131,7 @@ function storeTarget(): Target {
       const opened = new Subscription();
       try {
         const store = await new Promise<RedisStore>((resolve, reject) => {
-          opened.add(redisStore$(url, { prefix, answerMs: 50 }).subscribe({ next: resolve, error: reject }));
+          opened.add(redisStore$(url, { prefix, answerMs: 200 }).subscribe({ next: resolve, error: reject }));
         });
         given.set(prefix, input.toString('latin1'));
         const listener = { heard: () => undefined, unheard: () => undefined };

@@ -74,7 +74,7 @@ describe('the store in Redis that goes away', () => {
   });
 
   it('counts as gone when it does not answer, until it does', async () => {
-    const store = await open({ answerMs: 50 });
+    const store = await open({ answerMs: 400 });
     await store.put('unls', 'a', 'one', 60_000);
     await redis.kill('SIGSTOP');
     await expectAsync(Promise.resolve(store.get('unls', 'a'))).toBeRejectedWithError(StoreError, /timed out/);

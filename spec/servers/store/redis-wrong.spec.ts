@@ -154,7 +154,7 @@ describe('A Redis that answers wrongly after it was opened', () => {
       return silent.has(socket) && verb === 'ping' ? '' : undefined;
     });
     fakes.push(fake);
-    const store = await openStore(fake.url, { answerMs: 20 }, { scheduler: hastyScheduler({ now: 0 }) });
+    const store = await openStore(fake.url, { answerMs: 400 }, { scheduler: hastyScheduler({ now: 0 }) });
     await store.listen('a', listener());
     await becomes(store, false);
     await becomes(store, true);
