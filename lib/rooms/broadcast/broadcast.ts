@@ -42,7 +42,8 @@ const HISTORY_TRIES = 3;
  * announces; one whose announced message does not come by the tree is asked for it, and becomes a branch. So the tree grows by itself, and
  * mends itself.
  *
- * It differs from the paper where messages are large and strangers hostile: what the room has not accepted is neither passed on nor known,
+ * It differs from the paper at the beginning: a new neighbour is no branch until a message was asked for by it, so that the first costs no more
+ * copies than the next. And it differs where messages are large and strangers hostile: what the room has not accepted is neither passed on nor known,
  * so that nobody takes the place of a true message with a false one; large messages are announced only; a neighbour that announces and does
  * not deliver is told of; all tables are bounded, each neighbour's share by itself.
  *
@@ -284,7 +285,7 @@ class Plumtree implements Broadcast {
     else this.#growTo(next);
   }
 
-  /** A neighbour becomes a branch of the tree, in which something was missing. */
+  /** A neighbour becomes a branch of the tree, which has changed: announcements are of use soon. */
   #mend(neighbour: Neighbour): void {
     neighbour.isEager = true;
     this.#announceMs = ANNOUNCE_MS.first;
