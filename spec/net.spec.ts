@@ -28,19 +28,11 @@ import {
 } from '../lib/index.js';
 import { addressOf, failureOf, Lab, newAddress } from './support/nodes.js';
 import { endpointOf } from './support/raw-peer.js';
+import { freeEndpoint } from './support/free-port.js';
 
 describe('A net', () => {
   const lab = new Lab();
   afterEach(() => lab.close());
-
-  /** A port where nobody listens, of an address that is this machine's. */
-  async function deadEndpoint(): Promise<{ address: string; port: number }> {
-    const server = createServer().listen(0, newAddress());
-    await once(server, 'listening');
-    const endpoint = addressOf(server);
-    server.close();
-    return endpoint;
-  }
 
   function unlAt(endpoint: { address: string; port: number }, peerId = createIdentity().peerId): string {
     const unl: UnlV3 = {
@@ -133,7 +125,7 @@ describe('A net', () => {
 
     it('fails with the outcome of every technique when nobody answers', async () => {
       const net = lab.net();
-      const endpoint = await deadEndpoint();
+      const endpoint = await freeEndpoint(newAddress());
       const error = await failureOf(net.connect$(unlAt(endpoint)));
       if (!(error instanceof ConnectError)) throw error;
       expect(error.code).toBe('CONNECT_FAILED');
@@ -200,7 +192,7 @@ describe('A net', () => {
     it('gives up when the signal is aborted', async () => {
       const net = lab.net();
       const aborted = AbortSignal.abort('enough');
-      const error = await failureOf(net.connect$(unlAt(await deadEndpoint()), { signal: aborted }));
+      const error = await failureOf(net.connect$(unlAt(await freeEndpoint(newAddress())), { signal: aborted }));
       expect(error).toBeInstanceOf(ClosedError);
       expect(error instanceof ClosedError && error.cause).toBe('enough');
     });
@@ -228,7 +220,7 @@ describe('A net', () => {
     });
 
     it('knows no technique but its own', async () => {
-      const unl = unlAt(await deadEndpoint());
+      const unl = unlAt(await freeEndpoint(newAddress()));
       // As a program without types would call it.
       const options: object = { techniques: ['magic'] };
       expect(await failureOf(lab.net().connect$(unl, options))).toBeInstanceOf(InvalidOptionError);

@@ -310,6 +310,7 @@ describe('a value that no UNL can hold', () => {
   const endpoint = { kind: 'lan', address: '10.0.0.1', port: 1 } as const;
   for (const [what, unl] of [
     ['a peer id that is no key', unlOf({ peerId: 'me' })],
+    ['a peer id for which anybody can sign', unlOf({ peerId: peerIdOf(0) })],
     ['port 0', unlOf({ endpoints: [{ ...endpoint, port: 0 }] })],
     ['port 65536', unlOf({ endpoints: [{ ...endpoint, port: 65536 }] })],
     ['a host name for an address', unlOf({ endpoints: [{ ...endpoint, address: 'localhost' }] })],

@@ -98,7 +98,9 @@ export function decodeVersion3(bytes: Buffer): UnlV3 {
 export function encodeVersion3(unl: UnlV3): Buffer {
   const key = peerIdToKey(unl.peerId);
   if (key === undefined) {
-    throw new InvalidUnlError(`Expected \`peerId\` to be 43 base64url characters, got ${show(unl.peerId)}`);
+    throw new InvalidUnlError(
+      `Expected \`peerId\` to be a key of 32 bytes in base64url that can prove somebody, got ${show(unl.peerId)}`,
+    );
   }
   const fields: Field[] = [
     { tag: TAG.key, value: key },

@@ -7,7 +7,8 @@ import type { Benchmark } from './benchmark.js';
 import { cpuTime, footprint } from './footprint.js';
 import { inParallel } from './parallel.js';
 import { quantile, ratioOf } from './ratio.js';
-import { connectRedis, freePort, hasRedis, startRedis, type RedisClient } from './redis.js';
+import { connectRedis, hasRedis, startRedis, type RedisClient } from './redis.js';
+import { freePort } from '../support/free-port.js';
 
 const [SERVERS, SESSIONS] = [4, 12_000];
 

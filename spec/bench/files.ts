@@ -21,8 +21,8 @@ import { textOf, type Role, type Start, type Values } from './actors.js';
 import type { Benchmark } from './benchmark.js';
 import { oneOf, rxp2pNet } from './nodes.js';
 import { ratioOf, type Ratio } from './ratio.js';
-import { freePort } from './redis.js';
 import { RXP2P } from '../support/program.js';
+import { freePort } from '../support/free-port.js';
 
 const LARGE_BYTES = 1_000_000_000;
 const SMALL_FILES = 20_000;

@@ -13,7 +13,8 @@ import type { Benchmark } from './benchmark.js';
 import { footprint } from './footprint.js';
 import { inParallel } from './parallel.js';
 import { ratioOf } from './ratio.js';
-import { connectRedis, freePort, hasRedis, startRedis, type RedisClient, type Reply } from './redis.js';
+import { connectRedis, hasRedis, startRedis, type RedisClient, type Reply } from './redis.js';
+import { freePort } from '../support/free-port.js';
 
 const ROUNDS = 3;
 

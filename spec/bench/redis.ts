@@ -1,11 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { noop } from 'rxjs';
-import { portOf } from './nodes.js';
 
 /** Whether there is a Redis on this machine to measure against. */
 export function hasRedis(): boolean {
@@ -124,16 +123,4 @@ function readReply(bytes: Buffer, start: number): { readonly reply: Reply; reado
     default:
       throw new Error(`Redis said ${line}`);
   }
-}
-
-/** A port that nobody listens on. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const port = Number(portOf(server.address()));
-      server.close(() => {
-        resolve(port);
-      });
-    });
-  });
 }

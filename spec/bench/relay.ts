@@ -12,8 +12,8 @@ import { hasCoturn, listenAtCoturn, startCoturn } from './coturn.js';
 import { cpuTime, footprint, perOne } from './footprint.js';
 import { inParallel } from './parallel.js';
 import { ratioOf } from './ratio.js';
-import { freePort } from './redis.js';
 import { hasSocat, startSocat } from './socat.js';
+import { freePort } from '../support/free-port.js';
 
 /** Ours; two sockets and Node's `pipe`; socat as it comes, and with as large a buffer as Node reads with; a TURN server. */
 const KINDS = ['rxp2p', 'pipe', 'socat', 'wideSocat', 'coturn'] as const;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { freePort } from './redis.js';
+import { freePort } from '../support/free-port.js';
 
 /** Whether there is a socat on this machine to measure against. */
 export function hasSocat(): boolean {

@@ -9,6 +9,7 @@ import { needsMosquitto, startMosquitto } from '../support/mosquitto.js';
 import { Lab, newAddress, addressOf } from '../support/nodes.js';
 import type { Program } from '../support/program.js';
 import { leftToCi } from '../support/left-to-ci.js';
+import { freeEndpoint } from '../support/free-port.js';
 
 describe('rxp2p', () => {
   const lab = new Lab();
@@ -199,10 +200,7 @@ describe('rxp2p', () => {
       'end with 1 and the reason of each technique when nobody answers',
       async () => {
         leftToCi();
-        const dead = createServer().listen(0, newAddress());
-        await once(dead, 'listening');
-        const endpoint = addressOf(dead);
-        dead.close();
+        const endpoint = await freeEndpoint(newAddress());
         const unl = formatUnl({
           version: 3,
           peerId: createIdentity().peerId,

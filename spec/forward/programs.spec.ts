@@ -11,8 +11,9 @@ import { exposePort$, forwardPort$ } from '../../lib/index.js';
 import { temporaryFolder } from '../support/folder.js';
 import { addressOf, Lab } from '../support/nodes.js';
 import { needsProgram } from '../support/proxies.js';
-import { freePort, needsRedis, redisServers } from '../support/redis.js';
+import { needsRedis, redisServers } from '../support/redis.js';
 import { leftToCi } from '../support/left-to-ci.js';
+import { freePort } from '../support/free-port.js';
 
 /** They start several programs. */
 const LIMIT_MS = 60_000;

@@ -9,6 +9,7 @@ import { ServerWatch } from '../../lib/net/server-watch.js';
 import { dhtServer$ } from '../../servers/index.js';
 import { impatient } from '../support/impatient.js';
 import { addressOf, failureOf, Lab, newAddress } from '../support/nodes.js';
+import { freePort } from '../support/free-port.js';
 
 type ServerStep = Extract<TraceEvent, { readonly type: 'server' }>;
 
@@ -20,15 +21,6 @@ const runtime = { ...systemRuntime, dial$: dialWith({ lookup, scheduler: asyncSc
 describe('a server that cannot be used', () => {
   const lab = new Lab();
   afterEach(() => lab.close());
-
-  /** A port on which nobody listens. */
-  async function freePort(): Promise<number> {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = addressOf(server);
-    server.close();
-    return port;
-  }
 
   /** The first that is told of a net's servers. */
   async function firstTold(net: Net): Promise<{ kind: string; server: string; failure: string | undefined }> {
@@ -110,11 +102,7 @@ describe('a server that cannot be used', () => {
 
   it('is told once, and again when it can be used', async () => {
     const address = newAddress();
-    const holder = createServer().listen(0, address);
-    await once(holder, 'listening');
-    const { port } = addressOf(holder);
-    holder.close();
-    await once(holder, 'close');
+    const port = await freePort(address);
     const net = lab.net({ rendezvous: [`${address}:${port}`], timing: { reconnectMs: 10, reconnectMaxMs: 10 } });
     const [failures, changes] = [lab.collect(net.trace$), firstValueFrom(steps$(net).pipe(take(2), toArray()))];
     await net.start();

@@ -28,6 +28,7 @@ import { memoryStore } from '../../servers/store/memory.js';
 import { settled, VirtualClock } from '../connection/virtual-links.js';
 import { marbles } from '../support/marbles.js';
 import { addressOf, Lab, newAddress } from '../support/nodes.js';
+import { freePort } from '../support/free-port.js';
 
 /** The silent server costs this long, and a busy machine's answers must come within it. */
 const PATIENT_MS = 5000;
@@ -58,11 +59,7 @@ describe('A net with rendezvous servers', () => {
 
   /** An address at which nothing listens. */
   async function noServer(): Promise<string> {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = addressOf(server);
-    server.close();
-    return `127.0.0.1:${port}`;
+    return `127.0.0.1:${await freePort()}`;
   }
 
   it('learns where they see it, and puts that and them into its locator', async () => {

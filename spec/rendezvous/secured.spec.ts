@@ -7,9 +7,10 @@ import { unwatched } from '../../servers/watch.js';
 import { temporaryFolder } from '../support/folder.js';
 import { addressOf, failureOf, Lab, newAddress } from '../support/nodes.js';
 import { needsProgram, Proxies } from '../support/proxies.js';
-import { freePort, serveAll } from '../support/servers.js';
+import { serveAll } from '../support/servers.js';
 import { thrownBy } from '../support/thrown.js';
 import { putCertificate, webCertificate, type WebCertificate } from '../support/web-certificate.js';
+import { freeEndpoint } from '../support/free-port.js';
 
 describe('Rendezvous that is encrypted', () => {
   const lab = new Lab();
@@ -101,7 +102,7 @@ describe('Rendezvous that is encrypted', () => {
   it('by wss: through nginx, below a path', async () => {
     needsProgram('nginx');
     const { http } = await serveAll(lab, { trustProxy: ['127.0.0.1'], hosts: ['localhost'] });
-    const at = await freePort('127.0.0.1');
+    const at = await freeEndpoint();
     const files = putCertificate(file, certificate);
     const listen = `listen 127.0.0.1:${at.port} ssl; ssl_certificate ${files.certFile}; ssl_certificate_key ${files.keyFile};`;
     const pass = `proxy_pass http://127.0.0.1:${http.port}/; proxy_http_version 1.1; proxy_set_header Host localhost;

@@ -12,9 +12,10 @@ import { call, MailboxCaller } from '../support/mailbox.js';
 import { Lab, newAddress } from '../support/nodes.js';
 import { needsProgram, Proxies } from '../support/proxies.js';
 import { bytesOf, joined, RelayNode } from '../support/relay.js';
-import { freePort, serveAll } from '../support/servers.js';
+import { serveAll } from '../support/servers.js';
 import { putCertificate, webCertificate } from '../support/web-certificate.js';
 import { WebSocketClient } from '../support/web-socket-client.js';
+import { freeEndpoint } from '../support/free-port.js';
 
 const DEPLOY = new URL('../../../servers/deploy/', import.meta.url);
 
@@ -118,8 +119,8 @@ describe('What servers are run with', () => {
     const { http } = await serveAll(lab, { trustProxy: ['127.0.0.1'] });
     const certificate = webCertificate('127.0.0.1');
     const { certFile, keyFile } = putCertificate(path, certificate);
-    const secure = await freePort('127.0.0.1');
-    const plain = await freePort('127.0.0.1');
+    const secure = await freeEndpoint();
+    const plain = await freeEndpoint();
     const snippet = read('nginx.conf')
       .replace('listen 443 ssl;', `listen 127.0.0.1:${secure.port} ssl; listen 127.0.0.1:${plain.port};`)
       .replace('listen [::]:443 ssl;', '')
@@ -134,7 +135,7 @@ describe('What servers are run with', () => {
   it('is a Caddyfile by which Caddy does', async () => {
     needsProgram('caddy');
     const { http } = await serveAll(lab, { trustProxy: ['127.0.0.1'] });
-    const at = await freePort('127.0.0.1');
+    const at = await freeEndpoint();
     const text = read('Caddyfile')
       .replace('rv.example.org {', `http://:${at.port} {\n\tbind 127.0.0.1`)
       .replace('127.0.0.1:8080', `127.0.0.1:${http.port}`);

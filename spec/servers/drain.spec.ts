@@ -7,9 +7,10 @@ import { unwatched, type GaugeName } from '../../servers/watch.js';
 import { LineClient } from '../support/line-client.js';
 import { call, MailboxCaller } from '../support/mailbox.js';
 import { Lab } from '../support/nodes.js';
-import { freePort, serveAll } from '../support/servers.js';
+import { serveAll } from '../support/servers.js';
 import { WebSocketClient } from '../support/web-socket-client.js';
 import { bytesOf, closing, joined, RelayNode } from '../support/relay.js';
+import { freePort } from '../support/free-port.js';
 
 describe('Servers that are drained', () => {
   const lab = new Lab();
@@ -18,7 +19,7 @@ describe('Servers that are drained', () => {
   /** Servers on loopback, what drains them, and the end of them. */
   async function serving(config: ServeConfig = {}) {
     const drain = new Subject<void>();
-    const { port: dhtPort } = await freePort('127.0.0.1');
+    const dhtPort = await freePort();
     const gauges = new Map<GaugeName, () => number>();
     const { at, drained } = await serveAll(lab, {
       // A port of TCP that is free is free of UDP, too, far more often than the other way round.

@@ -10,7 +10,8 @@ import { call, MailboxCaller } from '../support/mailbox.js';
 import { Lab } from '../support/nodes.js';
 import { proveLine } from '../support/proof.js';
 import { bytesOf, joined, RelayNode, relayRefusalOf } from '../support/relay.js';
-import { freePort, serveAll } from '../support/servers.js';
+import { serveAll } from '../support/servers.js';
+import { freePort } from '../support/free-port.js';
 
 /** Writes down all that servers tell. */
 class Record implements Watch {
@@ -176,7 +177,7 @@ describe('What servers tell of what they do', () => {
   });
 
   it('refers to nothing any more once the servers have ended', async () => {
-    const { port: dhtPort } = await freePort('127.0.0.1');
+    const dhtPort = await freePort();
     const { watch, stop } = await serving({ dhtPort, dhtAddress: '127.0.0.1' });
     expect(watch.gauges.get('httpConnections')?.size).toBe(2);
     stop();

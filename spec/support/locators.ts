@@ -3,6 +3,7 @@ import { parseRendezvous, type RendezvousAddress } from '../../lib/rendezvous-na
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { addressFromBytes, canonicalAddress } from '../../lib/endpoint.js';
+import { isKey, peerIdOfKey } from '../../lib/identity.js';
 import type { UnlV2 } from '../../lib/pyp2p/wire/unl-version-2.js';
 import type { NatType, UnlEndpoint, UnlExtension, UnlV3 } from '../../lib/unl/types.js';
 
@@ -84,10 +85,11 @@ export const addressesOfVersion4: fc.Arbitrary<string> = fc
 /** 1 to 65535. */
 export const ports: fc.Arbitrary<number> = fc.integer({ min: 1, max: 65535 });
 
-/** Peer ids of any 32 bytes. */
+/** Peer ids of any 32 bytes that can be somebody's key. */
 export const peerIds: fc.Arbitrary<string> = fc
   .uint8Array({ minLength: 32, maxLength: 32 })
-  .map((bytes) => Buffer.from(bytes).toString('base64url'));
+  .filter(isKey)
+  .map(peerIdOfKey);
 
 const natTypes: fc.Arbitrary<NatType> = fc.oneof(
   fc.constantFrom('unknown', 'open', 'preserving', 'reuse', 'random').map((type) => ({ type })),
@@ -109,11 +111,6 @@ const extensions: fc.Arbitrary<UnlExtension> = fc.record({
 });
 
 const servers = fc.record({ host: fc.stringMatching(/^[A-Za-z0-9.:-]{1,30}$/), port: ports });
-
-/** Keys that can prove somebody. */
-const keys: fc.Arbitrary<string> = fc
-  .integer({ min: 1, max: 200 })
-  .map((byte) => Buffer.alloc(32, byte).toString('base64url'));
 
 /** Servers by WebSocket, as locators have them. */
 const webSockets = (scheme: 'ws' | 'wss'): fc.Arbitrary<RendezvousAddress> =>
@@ -143,7 +140,7 @@ export const unlsOfVersion3: fc.Arbitrary<UnlV3> = fc.record({
   endpoints: fc.array(endpoints, { maxLength: 4 }),
   rendezvous: fc
     .tuple(
-      fc.array(fc.record({ host: fc.stringMatching(/^[A-Za-z0-9.:-]{1,30}$/), port: ports, key: keys }), {
+      fc.array(fc.record({ host: fc.stringMatching(/^[A-Za-z0-9.:-]{1,30}$/), port: ports, key: peerIds }), {
         maxLength: 1,
       }),
       fc.array(webSockets('wss'), { maxLength: 1 }),

@@ -8,6 +8,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Lab } from './nodes.js';
 import type { WebCertificate } from './web-certificate.js';
 import { hasProgram } from './installed-programs.js';
+import { endChild } from './end-child.js';
+import { freePort } from './free-port.js';
 
 /** Says aloud that there is no broker on this machine; where everything is required, that is a failure. */
 export function needsMosquitto(): void {
@@ -78,15 +80,15 @@ export async function startMosquitto(lab: Lab, options: MosquittoOptions = {}): 
   };
   let child = await start();
   lab.onClose(async () => {
-    await end(child);
+    await endChild(child);
     rmSync(folder, { recursive: true, force: true });
   });
   return {
     port,
     url: `${scheme}://127.0.0.1:${port}${isWebSocket ? '/' : ''}`,
-    kill: () => end(child),
+    kill: () => endChild(child),
     async restart() {
-      await end(child);
+      await endChild(child);
       child = await start();
     },
   };
@@ -146,21 +148,4 @@ async function listensAt(port: number, child: ChildProcess): Promise<void> {
       socket.destroy();
     }
   }
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = once(child, 'exit');
-  child.kill('SIGKILL');
-  await gone;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('No port is free');
-  return address.port;
 }

@@ -1,9 +1,7 @@
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { firstValueFrom, Subject } from 'rxjs';
 import type { Endpoint } from '../../lib/endpoint.js';
 import { serve$, type ServeConfig, type Serving } from '../../servers/index.js';
-import { addressOf, type Lab } from './nodes.js';
+import { type Lab } from './nodes.js';
 
 /** Servers that run, as specs use them. */
 interface AllServers extends Serving {
@@ -41,14 +39,4 @@ export async function serveAll(lab: Lab, config: ServeConfig = {}): Promise<AllS
       }),
     );
   });
-}
-
-/** A port of an address that nobody uses. */
-export async function freePort(address: string): Promise<Endpoint> {
-  const server = createServer().listen(0, address);
-  await once(server, 'listening');
-  const { port } = addressOf(server);
-  server.close();
-  await once(server, 'close');
-  return { address, port };
 }

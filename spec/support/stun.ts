@@ -18,7 +18,7 @@ import {
   type StunAttribute,
   type StunMessage,
 } from '../../lib/stun/messages.js';
-import { freePort } from './redis.js';
+import { freePort } from './free-port.js';
 import type { Lab } from './nodes.js';
 import type { WebCertificate } from './web-certificate.js';
 import { hasProgram } from './installed-programs.js';

@@ -269,7 +269,9 @@ class Plumtree implements Broadcast {
     this.#down(id);
     const neighbour = new Neighbour(id, () => this.#now);
     this.#neighbours.set(id, neighbour);
-    if (this.#hasLostBranch) this.#growTo(neighbour);
+    // Another branch may have come by a message that was asked for meanwhile.
+    if (this.#hasLostBranch && !this.#hasBranchBeside(neighbour)) this.#growTo(neighbour);
+    this.#hasLostBranch = false;
     this.#askHistory(neighbour);
   }
 
@@ -292,7 +294,6 @@ class Plumtree implements Broadcast {
   }
 
   #growTo(neighbour: Neighbour): void {
-    this.#hasLostBranch = false;
     this.#mend(neighbour);
     this.#send(neighbour, { type: 'graft', ids: [], isBranch: true });
   }

@@ -5,7 +5,7 @@ import { answerSignal, readAnswer, readTry, trySignal } from '../../../lib/net/p
 import { CODE_WORDS } from '../../../lib/pairing/word-list.js';
 import { lanRuntime } from '../../support/lan.js';
 import { Lab } from '../../support/nodes.js';
-import { freePort } from '../../support/servers.js';
+import { freeEndpoint } from '../../support/free-port.js';
 
 async function codeOf(source$: Observable<unknown>): Promise<string> {
   try {
@@ -101,7 +101,7 @@ describe('Nets that meet by a code on one local network, with no server', () => 
 
   it('also where their servers are away, or give no code', async () => {
     const short = await lab.server({ limits: { codeMs: 299_000 } });
-    const { address, port } = await freePort('127.0.0.1');
+    const { address, port } = await freeEndpoint();
     for (const server of [short.address, `${address}:${port}`]) {
       const [alice, bob] = [1, 2].map(() => lab.net({ rendezvous: [server], lan: true }, lanRuntime));
       if (alice === undefined || bob === undefined) return;

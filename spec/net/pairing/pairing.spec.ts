@@ -8,7 +8,7 @@ import type { Store } from '../../../servers/store/store.js';
 import { unwatched, type GaugeName } from '../../../servers/watch.js';
 import { HeldTimer } from '../../support/held-timer.js';
 import { Lab } from '../../support/nodes.js';
-import { freePort } from '../../support/servers.js';
+import { freeEndpoint } from '../../support/free-port.js';
 
 /** The code of an invitation, and what comes after it. */
 interface Shown {
@@ -194,7 +194,7 @@ describe('Nets that meet by a code', () => {
 
   it('at any server that both use, though others are gone', async () => {
     const [one, two, three] = [await lab.server(), await lab.server(), await lab.server()];
-    const { address, port } = await freePort('127.0.0.1');
+    const { address, port } = await freeEndpoint();
     const gone = `${address}:${port}`;
     const alice = lab.net({ rendezvous: [gone, one.address, two.address] });
     const bob = lab.net({ rendezvous: [three.address, two.address, gone] });
@@ -225,7 +225,7 @@ describe('Nets that meet by a code', () => {
   });
 
   it('nowhere: without a server, with one that is gone, or in plain mode, each in its words', async () => {
-    const { address, port } = await freePort('127.0.0.1');
+    const { address, port } = await freeEndpoint();
     const words = async (net: Net) =>
       Promise.all([failureOf(net.invite$()), failureOf(net.pair$({ code: '7 ott vio' }))]);
     expect(await words(lab.net())).toEqual([

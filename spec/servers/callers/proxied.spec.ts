@@ -10,7 +10,8 @@ import { LineClient } from '../../support/line-client.js';
 import { addressOf, Lab, newAddress } from '../../support/nodes.js';
 import { proveLine } from '../../support/proof.js';
 import { needsProgram, Proxies, proxyHeader2 } from '../../support/proxies.js';
-import { freePort, serveAll } from '../../support/servers.js';
+import { serveAll } from '../../support/servers.js';
+import { freeEndpoint } from '../../support/free-port.js';
 
 describe('Servers behind proxies', () => {
   const lab = new Lab();
@@ -212,7 +213,7 @@ describe('Servers behind proxies', () => {
 
     /** nginx before the HTTP port; `set` are lines of its configuration. */
     async function proxied(http: Endpoint, set: string): Promise<Endpoint> {
-      const at = await freePort('127.0.0.1');
+      const at = await freeEndpoint();
       const block = `server { listen 127.0.0.1:${at.port}; location / {
         proxy_pass http://127.0.0.1:${http.port}; proxy_http_version 1.1; proxy_set_header Host $host; ${set} } }`;
       await proxies.nginx(at, () => block);
@@ -286,8 +287,8 @@ describe('Servers behind proxies', () => {
     for (const send of ['send-proxy', 'send-proxy-v2', 'send-proxy-v2 proxy-v2-options unique-id,crc32c']) {
       it(`know the caller’s address and port by ${send}`, async () => {
         const { rendezvous, http } = await serveAll(lab, { trustProxy: ['127.0.0.1'] });
-        const lines = await freePort('127.0.0.1');
-        const web = await freePort('127.0.0.1');
+        const lines = await freeEndpoint();
+        const web = await freeEndpoint();
         const listen = (name: string, at: Endpoint, to: Endpoint) =>
           `listen ${name}\n  mode tcp\n  bind 127.0.0.1:${at.port}\n  server one 127.0.0.1:${to.port} ${send}\n`;
         await proxies.haproxy(web, listen('lines', lines, rendezvous) + listen('web', web, http));
@@ -300,7 +301,7 @@ describe('Servers behind proxies', () => {
 
     it('know the caller’s address by its header in HTTP', async () => {
       const { http } = await serveAll(lab, { trustProxy: ['127.0.0.1'] });
-      const web = await freePort('127.0.0.1');
+      const web = await freeEndpoint();
       const listen = `listen web\n  mode http\n  option forwardfor\n  bind 127.0.0.1:${web.port}\n  server one 127.0.0.1:${http.port}\n`;
       await proxies.haproxy(web, listen);
       const from = newAddress();

@@ -11,6 +11,7 @@ import { reachabilityServer$, type ReachabilityServerConfig } from '../../../ser
 import { impatient } from '../../support/impatient.js';
 import { endpointOf } from '../../support/raw-peer.js';
 import { addressOf, failureOf, Lab, newAddress } from '../../support/nodes.js';
+import { freePort } from '../../support/free-port.js';
 
 /** The answer to a request over a connection of its own. */
 async function answerTo(options: RequestOptions) {
@@ -67,16 +68,6 @@ describe('A reachability server', () => {
     await once(server, 'listening');
     lab.onClose(() => server.close());
     return addressOf(server).port;
-  }
-
-  /** A port of an address where nobody listens. */
-  async function deadPort(address: string): Promise<number> {
-    const server = createServer().listen(0, address);
-    await once(server, 'listening');
-    const { port } = addressOf(server);
-    server.close();
-    await once(server, 'close');
-    return port;
   }
 
   /** A runtime that keeps who is dialled, and dials nobody when it is told so. */
@@ -145,7 +136,7 @@ describe('A reachability server', () => {
   it('tells when nobody answers, and why', async () => {
     const { askJson } = await open();
     const from = newAddress();
-    const port = await deadPort(from);
+    const port = await freePort(from);
     expect(await askJson(`/reachable?port=${port}`, from)).toEqual({
       address: from,
       port,
@@ -195,7 +186,7 @@ describe('A reachability server', () => {
   it('answers PyP2P’s questions as net.php does, below any path', async () => {
     const { ask } = await open();
     const from = newAddress();
-    const [port, dead] = [await listenAt(from), await deadPort(from)];
+    const [port, dead] = [await listenAt(from), await freePort(from)];
     for (const path of ['/net.php', '/pyp2p/net.php']) {
       expect((await ask(`${path}?action=get_wan_ip`, from)).text).toBe(from);
       for (const [query, result] of [
@@ -317,7 +308,7 @@ describe('A reachability server', () => {
     const clock: Runtime = { ...runtime, scheduler: { ...impatient({}), now: () => now } };
     const { ask } = await open({ limits: { dialBurst: 2, dialsPerMinute: 6 } }, clock);
     const [from, other] = [newAddress(), newAddress()];
-    const port = await deadPort(from);
+    const port = await freePort(from);
     const statuses = async (caller: string, times: number) => {
       const answers: (number | undefined)[] = [];
       for (let time = 0; time < times; time++) answers.push((await ask(`/reachable?port=${port}`, caller)).status);

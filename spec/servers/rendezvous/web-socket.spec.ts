@@ -11,9 +11,10 @@ import { LineClient } from '../../support/line-client.js';
 import { Lab, newAddress } from '../../support/nodes.js';
 import { proveLine } from '../../support/proof.js';
 import { needsProgram, Proxies } from '../../support/proxies.js';
-import { freePort, serveAll } from '../../support/servers.js';
+import { serveAll } from '../../support/servers.js';
 import { putCertificate, webCertificate } from '../../support/web-certificate.js';
 import { WebSocketClient } from '../../support/web-socket-client.js';
+import { freeEndpoint } from '../../support/free-port.js';
 
 const urlOf = ({ address, port }: Endpoint, path = '/rendezvous') => `ws://${address}:${port}${path}`;
 
@@ -293,7 +294,7 @@ describe('A rendezvous server by WebSocket', () => {
     const from = newAddress();
     const direct = await open(`wss://127.0.0.1:${http.port}/rendezvous`, { ca: certificate.cert, localAddress: from });
     expect(await direct.ask('HELLO 2')).toMatch(new RegExp(`^NONCE \\S+ ${from}:\\d+$`));
-    const at = await freePort('127.0.0.1');
+    const at = await freeEndpoint();
     await proxies.nginx(
       at,
       () => `server { listen 127.0.0.1:${at.port} ssl; ssl_certificate ${files.certFile}; ssl_certificate_key ${files.keyFile};

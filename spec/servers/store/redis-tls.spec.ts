@@ -1,8 +1,8 @@
 import { temporaryFolder } from '../../support/folder.js';
 import { Program, RXP2P } from '../../support/program.js';
 import { needsRedis, REDIS_LIMIT_MS, redisServers } from '../../support/redis.js';
-import { freePort } from '../../support/servers.js';
 import { putCertificate, webCertificate } from '../../support/web-certificate.js';
+import { freePort } from '../../support/free-port.js';
 
 describe('The store in Redis by TLS', () => {
   const { start } = redisServers();
@@ -23,7 +23,7 @@ describe('The store in Redis by TLS', () => {
     async () => {
       needsRedis();
       const { certFile, keyFile } = putCertificate(path, webCertificate('127.0.0.1'));
-      const { port } = await freePort('127.0.0.1');
+      const port = await freePort();
       const files = ['--tls-cert-file', certFile, '--tls-key-file', keyFile, '--tls-ca-cert-file', certFile];
       const redis = await start('--tls-port', `${port}`, ...files, '--tls-auth-clients', 'no');
       await redis.ask('config', 'set', 'requirepass', 'right-password');

@@ -16,11 +16,12 @@ import { unlOf } from '../../support/locators.js';
 import { Lab } from '../../support/nodes.js';
 import { Program } from '../../support/program.js';
 import { proveLine } from '../../support/proof.js';
-import { freePort, needsRedis, REDIS_LIMIT_MS, redisServers, redisStores } from '../../support/redis.js';
+import { needsRedis, REDIS_LIMIT_MS, redisServers, redisStores } from '../../support/redis.js';
 import { putCertificate, webCertificate } from '../../support/web-certificate.js';
 import { hastyScheduler } from './hasty-scheduler.js';
 import { listener } from './listener.js';
 import { becomes } from './until.js';
+import { freePort } from '../../support/free-port.js';
 
 const SERVING = fileURLToPath(new URL('../../support/serving-process.js', import.meta.url));
 const SERVERS = new URL('../../../servers/index.js', import.meta.url).href;

@@ -35,6 +35,7 @@ import { MailboxCaller, textsOf } from '../../support/mailbox.js';
 import { marbles } from '../../support/marbles.js';
 import { addressOf, Lab, newAddress } from '../../support/nodes.js';
 import { record } from '../../support/record.js';
+import { freePort } from '../../support/free-port.js';
 
 const minute = { keepMs: 60_000 };
 
@@ -97,12 +98,7 @@ for (const way of ['by sessions', 'by requests']) {
 
     /** A port at which nobody listens. */
     async function deadUrl(): Promise<URL> {
-      const server = createServer().listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      const { port } = addressOf(server);
-      server.close();
-      await once(server, 'close');
-      return new URL(`http://127.0.0.1:${port}/`);
+      return new URL(`http://127.0.0.1:${await freePort()}/`);
     }
 
     it('are kept for who is away, and brought with who sent them and from where', async () => {

@@ -22,6 +22,7 @@ import type { PunchPlan } from '../../../lib/techniques/punch/plan.js';
 import { BIRTHDAY_SOCKETS } from '../../../lib/techniques/punch/birthday.js';
 import { marbles } from '../../support/marbles.js';
 import { record } from '../../support/record.js';
+import { freePort } from '../../support/free-port.js';
 
 const PEER = '203.0.113.9';
 
@@ -362,20 +363,6 @@ describe('punch$', () => {
 });
 
 describe('punch$ on real sockets', () => {
-  /** Two ports that were free a moment ago. */
-  async function freePorts(): Promise<readonly [number, number]> {
-    const servers = [createServer(), createServer()] as const;
-    const ports = servers.map(async (server) => {
-      server.listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      const address = server.address();
-      return typeof address === 'object' ? (address?.port ?? 0) : 0;
-    });
-    const [one = 0, other = 0] = await Promise.all(ports);
-    await Promise.all(servers.map((server) => once(server.close(), 'close')));
-    return [one, other];
-  }
-
   const here = (localPort: number, remotePort: number): PunchPlan =>
     planOf({
       address: '127.0.0.1',
@@ -387,7 +374,7 @@ describe('punch$ on real sockets', () => {
   const config = { dial$, listen$, scheduler: asyncScheduler, random: Math.random };
 
   it('opens to a peer that listens, from the port that was planned', async () => {
-    const [localPort] = await freePorts();
+    const localPort = await freePort();
     const server = createServer((socket) => socket.destroy());
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -400,7 +387,7 @@ describe('punch$ on real sockets', () => {
   });
 
   it('two nodes meet, one let in by listening between two tries, and nothing of theirs is left open', async () => {
-    const [one, other] = await freePorts();
+    const [one, other] = [await freePort(), await freePort()];
     const local = { ...config, localAddress: '127.0.0.1' };
     const reports: PunchReport[] = [];
     const punching = (from: number, to: number) =>

@@ -11,6 +11,7 @@ import { RELAY_PROTOCOL } from '../../../lib/techniques/relay/protocol.js';
 import type { RendezvousSession } from '../../../lib/rendezvous/session.js';
 import { serve$, type ServeConfig, type Serving } from '../../../servers/index.js';
 import { addressOf, failureOf, Lab, newAddress } from '../../support/nodes.js';
+import { freePort } from '../../support/free-port.js';
 
 const BY_RELAY = { techniques: ['relay'] } as const;
 
@@ -44,15 +45,6 @@ describe('a relay between two nodes', () => {
     await once(server, 'listening');
     lab.onClose(() => server.close());
     return addressOf(server).port;
-  }
-
-  /** A port on which nobody listens. */
-  async function freePort(): Promise<number> {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = addressOf(server);
-    server.close();
-    return port;
   }
 
   const unlsOf = (...nets: readonly Net[]) => Promise.all(nets.map(({ unl$ }) => firstValueFrom(unl$)));
@@ -175,10 +167,7 @@ describe('a relay between two nodes', () => {
     const http = createHttpServer((_request, response) => response.writeHead(404).end()).listen(0, '127.0.0.1');
     await once(http, 'listening');
     lab.onClose(() => http.close());
-    const closed = createServer().listen(0, '127.0.0.1');
-    await once(closed, 'listening');
-    const { port: down } = addressOf(closed);
-    closed.close();
+    const down = await freePort();
     for (const [port, reason] of [
       [down, /ECONNREFUSED|lets it in/],
       [addressOf(http).port, /refused: HTTP status 404|lets it in/],
