@@ -171,7 +171,7 @@ class Plumtree implements Broadcast {
     if (verdict === 'accept' || verdict === 'ignore') {
       this.#remember(id);
       if (verdict === 'accept') this.#accepted(from, message, round, others);
-      else this.#missing.found(id);
+      else this.#missing.found(id, undefined, this.#now);
       return;
     }
     if (verdict === 'reject' && ++from.forged >= MAX_FAULTS) this.#suspect(from);
@@ -183,12 +183,14 @@ class Plumtree implements Broadcast {
   #accepted(from: Neighbour, message: Carried, round: number, others: readonly Candidate[]): void {
     this.#kept.add(message, round);
     this.#out.push({ type: 'deliver', from: from.id, message, hops: round, isPast: round === PAST });
-    const announcers = this.#missing.found(message.id);
+    const isPushed = message.bytes.length <= MAX_PUSHED_BYTES;
+    const pushedBy = isPushed && round !== PAST ? from : undefined;
+    const announcers = this.#missing.found(message.id, pushedBy, this.#now);
     if (round === PAST) return;
     if (from.failures > 0) from.failures--;
-    const isPushed = message.bytes.length <= MAX_PUSHED_BYTES;
     if (isPushed) {
-      if (this.#isNeighbour(from)) from.isEager = true;
+      // What was on its way when it was told to announce only makes it no branch: it pushes no longer.
+      if (this.#isNeighbour(from) && !this.#hasJustPruned(from)) from.isEager = true;
       for (const other of others) if (other.round !== PAST) this.#prune(other.from);
     }
     const have = [from, ...others.map((other) => other.from), ...announcers.map(({ neighbour }) => neighbour)];
@@ -207,7 +209,7 @@ class Plumtree implements Broadcast {
     if (this.#seen.has(message.id)) return;
     this.#remember(message.id);
     this.#kept.add(message, 0);
-    this.#missing.found(message.id);
+    this.#missing.found(message.id, undefined, this.#now);
     // As long as it is in no tree, it joins that of one neighbour. The others hear of the message at once.
     if (!this.#hasBranchBeside(undefined)) {
       const branch = this.#anyOf([...this.#neighbours.values()]);
@@ -242,20 +244,27 @@ class Plumtree implements Broadcast {
   }
 
   #prune(neighbour: Neighbour): void {
-    if (!neighbour.isEager && neighbour.prunedAt + PRUNE_MS > this.#now) return;
-    if (!this.#isNeighbour(neighbour)) return;
+    if (!this.#isNeighbour(neighbour) || this.#hasJustPruned(neighbour)) return;
+    // The first copy was the last of a way that is none any longer.
+    if (!this.#hasBranchBeside(neighbour)) {
+      neighbour.isEager = true;
+      return;
+    }
     neighbour.isEager = false;
     neighbour.prunedAt = this.#now;
     this.#send(neighbour, { type: 'prune' });
+  }
+
+  #hasJustPruned({ prunedAt }: Neighbour): boolean {
+    return prunedAt + PRUNE_MS > this.#now;
   }
 
   #graft(from: Neighbour, { ids, isBranch }: Graft): void {
     for (let i = 0; i < ids.length && i < MAX_IDS; i++) this.#resend(from, ids[i] ?? '');
     if (!isBranch) return;
     this.#mend(from);
-    // What was to be announced to it is missing there, too.
-    for (const { id, length } of [...from.announcements.values()])
-      if (length <= MAX_PUSHED_BYTES) this.#resend(from, id);
+    // Of what waits to be announced to it some has come by the way that it leaves: it asks for the rest.
+    this.#announce(from);
   }
 
   #resend(to: Neighbour, id: string): void {
@@ -290,6 +299,7 @@ class Plumtree implements Broadcast {
   /** A neighbour becomes a branch of the tree, which has changed: announcements are of use soon. */
   #mend(neighbour: Neighbour): void {
     neighbour.isEager = true;
+    neighbour.prunedAt = -Infinity;
     this.#announceMs = ANNOUNCE_MS.first;
   }
 

@@ -2,10 +2,17 @@ import type { PeerId } from '../../identity.js';
 import { MAX_IDS, MAX_PUSHED_BYTES, MAX_ROUND, type Announced } from './messages.js';
 import type { Neighbour } from './neighbour.js';
 
-/** An announced message that takes longer than this by another way is asked for, in milliseconds: a message crosses a large room in that. */
+/**
+ * An announced message that takes longer than this by another way is asked for, in milliseconds: a message crosses a large room in that. If
+ * it is not there after as long again, another neighbour is asked.
+ */
 const GRAFT_MS = 500;
-/** If it is not there after so many milliseconds more, another neighbour is asked: several round trips. */
-const GRAFT_AGAIN_MS = 500;
+/** Where messages come later than their announcements by more, since lines are slow or machines busy, they are waited for longer by this factor … */
+const LATE_FACTOR = 1.5;
+/** … up to so many milliseconds: … */
+const MAX_GRAFT_MS = 4_000;
+/** … and by so much less with each message that comes in time. Asking too early makes a second way, and each message on it a copy. */
+const LATE_DECAY = 15 / 16;
 /** For a large one it takes longer by a millisecond for so many bytes: a line of 1 Mbit/s. */
 const BYTES_PER_MS = 128;
 /** Lengths are hearsay: more than this, in bytes, is not waited for. */
@@ -26,6 +33,10 @@ export interface Announcer {
 /** A message that was announced. */
 interface Missing {
   announcers: Announcer[];
+  /** Who has been asked for it. */
+  readonly asked: Neighbour[];
+  /** When it was announced first. */
+  readonly since: number;
   /** When it is asked for, if it does not come before that. */
   due: number;
   readonly length: number;
@@ -41,18 +52,24 @@ export interface Wanted {
 /** Messages that neighbours have announced and that are not here. Its tables are bounded for each neighbour, so that none takes others' places. */
 export class MissingMessages {
   readonly #missing = new Map<string, Missing>();
-  readonly #graftMs: number;
+  readonly #leastGraftMs: number;
+  /** How much later than its announcement a message came that nobody was asked for: the most of late. */
+  #lateMs = 0;
   /** When the first is due, or earlier. */
   #dueAt = Infinity;
   /** When the first that was asked for has failed, or earlier. */
   #failedAt = Infinity;
 
   constructor(graftMs: number | undefined) {
-    this.#graftMs = graftMs ?? GRAFT_MS;
+    this.#leastGraftMs = graftMs ?? GRAFT_MS;
   }
 
   get wakeAt(): number {
     return Math.min(this.#dueAt, this.#failedAt);
+  }
+
+  get #graftMs(): number {
+    return Math.min(Math.max(this.#leastGraftMs, LATE_FACTOR * this.#lateMs), MAX_GRAFT_MS);
   }
 
   /** @param isExpected whether another may be about to push it; otherwise it is asked for at once. */
@@ -60,7 +77,8 @@ export class MissingMessages {
     if (by.missing >= MAX_MISSING || by.asked.has(id)) return;
     let missing = this.#missing.get(id);
     if (missing === undefined) {
-      missing = { announcers: [], due: now + (isExpected && length <= MAX_PUSHED_BYTES ? this.#graftMs : 0), length };
+      const due = now + (isExpected && length <= MAX_PUSHED_BYTES ? this.#graftMs : 0);
+      missing = { announcers: [], asked: [], since: now, due, length };
       this.#missing.set(id, missing);
     } else if (missing.announcers.some(({ neighbour }) => neighbour === by)) return;
     missing.announcers.push({ neighbour: by, round: Math.min(round, MAX_ROUND) });
@@ -68,9 +86,15 @@ export class MissingMessages {
     if (missing.due < this.#dueAt) this.#dueAt = missing.due;
   }
 
-  /** A message has come. Returns those who had announced it. */
-  found(id: string): readonly Announcer[] {
+  /**
+   * A message has come. Returns those who had announced it.
+   *
+   * @param from who has pushed it, if it is one that is pushed.
+   */
+  found(id: string, from: Neighbour | undefined, now: number): readonly Announcer[] {
     const missing = this.#missing.get(id);
+    if (from !== undefined && missing?.asked.includes(from) !== true)
+      this.#lateMs = Math.max(this.#lateMs * LATE_DECAY, missing === undefined ? 0 : now - missing.since);
     if (missing === undefined) return NONE;
     this.#missing.delete(id);
     for (const { neighbour } of missing.announcers) neighbour.missing--;
@@ -128,12 +152,13 @@ export class MissingMessages {
       const { neighbour } = next;
       neighbour.missing--;
       if (neighbour.asked.size >= MAX_ASKED) continue;
+      missing.asked.push(neighbour);
       neighbour.asked.set(id, now + FAILED_MS + takesMs);
       this.#failedAt = Math.min(this.#failedAt, now + FAILED_MS);
       const lists = wanted.get(neighbour) ?? { branch: [], large: [] };
       wanted.set(neighbour, lists);
       (isLarge ? lists.large : lists.branch).push(id);
-      missing.due = now + GRAFT_AGAIN_MS + takesMs;
+      missing.due = now + this.#graftMs + takesMs;
       return;
     }
     // Nobody is left who has announced it.

@@ -132,16 +132,47 @@ describe('The broadcast', () => {
     expect(waits(1, 70_000)[0]).toBeLessThanOrEqual(250);
   });
 
-  it('pushes what waits to be announced to a neighbour that becomes a branch', () => {
+  it('announces at once what waits to be announced to a neighbour that becomes a branch', () => {
     const { hear, publish, wake } = broadcastWith(['a', 'b']);
     hear('a', BRANCH);
     for (const id of ['0', '1', '2']) publish(carried(id));
-    expect(sends(hear('b', { type: 'graft', ids: ['0', '1'], isBranch: true }))).toEqual([
-      'gossip to b',
-      'gossip to b',
-      'gossip to b',
+    expect(hear('b', { type: 'graft', ids: ['0', '1'], isBranch: true })).toEqual([
+      { type: 'send', to: 'b', message: gossip('0', 1) },
+      { type: 'send', to: 'b', message: gossip('1', 1) },
+      { type: 'send', to: 'b', message: announce('2', 1) },
     ]);
     expect(sends(wake(60_000))).toEqual([]);
+  });
+
+  it('has one way left when two have been told to announce only while messages were on their way', () => {
+    const { hear } = broadcastWith(['a', 'b']);
+    hear('a', gossip('1'), 0);
+    expect(sends(hear('b', gossip('1'), 0))).toEqual(['prune to b']);
+    // By that of b, which it had sent before it heard so, b does not come back in the place of a.
+    hear('b', gossip('2'), 100);
+    expect(sends(hear('a', gossip('2'), 100))).toEqual([]);
+    expect(sends(hear('b', gossip('2'), 2_000))).toEqual(['prune to b']);
+  });
+
+  it('waits longer for what was announced where messages come late', () => {
+    const { broadcast, hear, wake } = broadcastWith(['a', 'b', 'c']);
+    hear('a', BRANCH);
+    hear('b', announce('1'), 0);
+    expect(broadcast.wakeAt).toBe(500);
+    expect(sends(wake(500))).toEqual(['graft to b']);
+    hear('a', gossip('1'), 900);
+    hear('c', announce('2'), 1_000);
+    expect(broadcast.wakeAt).toBe(1_000 + 1.5 * 900);
+    // In time, and again: with each it waits less, but never less than at first.
+    for (let i = 0; i < 40; i++) hear('a', gossip(`in time ${i}`), 1_100);
+    hear('c', announce('3'), 1_200);
+    expect(sends(wake(1_699))).not.toContain('graft to c');
+    expect(sends(wake(1_700))).toContain('graft to c');
+    // However late, not longer than this.
+    hear('c', announce('5'), 10_000);
+    hear('a', gossip('5'), 70_000);
+    hear('c', announce('6'), 80_000);
+    expect(broadcast.wakeAt).toBe(84_000);
   });
 
   it('does not announce to a neighbour what that has announced itself', () => {
