@@ -8,8 +8,11 @@ import { BYTES, figuresOf, isWhole, nodesOf, serverOf } from './room-nodes.js';
 const NODES = Number(process.env['ROOM_NODES'] ?? 300);
 const PROCESSES = 6;
 
-/** How many messages are said in the first second, when there is hardly a tree yet, and then. */
-const [FIRST, MESSAGES] = [10, 50];
+/**
+ * How many messages are said in the first second, when there is hardly a tree yet; then so that each process has compiled what it runs; and then
+ * to be counted.
+ */
+const [FIRST, WARM, MESSAGES] = [10, 100, 100];
 
 /** Between two messages, in milliseconds: what one needs is over before the next. */
 const PAUSE_MS = 100;
@@ -25,7 +28,7 @@ type Kind = 'room' | 'flood';
 /** Rooms beside PyP2P's flooding network. */
 export const rooms: Benchmark = {
   name: 'rooms',
-  about: `${NODES} nodes in ${PROCESSES} processes find each other by one rendezvous server; one says ${MESSAGES} messages of ${BYTES} bytes after ${FIRST} others: net.join$ with 5 neighbours, beside p2p mode with 10 + 10 slots; one round`,
+  about: `${NODES} nodes in ${PROCESSES} processes find each other by one rendezvous server; one says ${MESSAGES} messages of ${BYTES} bytes after ${FIRST + WARM} others: net.join$ with 5 neighbours, beside p2p mode with 10 + 10 slots; one round`,
   roles: { server: serverOf, nodes: nodesOf },
   measure: async function* (start) {
     const room = await run('room', start);
@@ -86,13 +89,14 @@ async function run(kind: Kind, start: Start) {
   const [first] = actors;
   const messages = async (many: number) => {
     const before = await figuresOf(actors);
+    const since = performance.now();
     for (let left = many; left > 0; left--) {
       await first?.ask('say');
       await pause(PAUSE_MS);
     }
-    await pause(2_000);
-    const after = await figuresOf(actors);
+    const after = await settled(actors);
     return {
+      ms: performance.now() - since,
       delivered: after.delivered - before.delivered,
       copies: (after.received - before.received) / (after.firsts - before.firsts),
       cpuMs: after.cpuMs - before.cpuMs,
@@ -100,14 +104,17 @@ async function run(kind: Kind, start: Start) {
   };
   // Channels that are still being opened are none of a message's costs.
   await pause(SETTLE_MS);
-  const idle = await idleCpu(actors);
   const fresh = await messages(FIRST);
+  await messages(WARM);
+  // Before and after: what has just come together still has more to do.
+  const before = await idleCpu(actors);
   const steady = await messages(MESSAGES);
+  const idle = (before + (await idleCpu(actors))) / 2;
   const told = {
     joinedMs,
     copies: steady.copies,
     firstCopies: fresh.copies,
-    cpuMs: (steady.cpuMs - idle * (MESSAGES * PAUSE_MS + 2_000)) / steady.delivered,
+    cpuMs: (steady.cpuMs - idle * steady.ms) / steady.delivered,
     delivered: steady.delivered,
   };
   console.log(
@@ -116,6 +123,17 @@ async function run(kind: Kind, start: Start) {
   );
   await Promise.all([server, ...actors].map((actor) => actor.end()));
   return told;
+}
+
+/** What was counted when nothing comes any more. */
+async function settled(actors: readonly Actor[]) {
+  let before = await figuresOf(actors);
+  for (;;) {
+    await pause(2_000);
+    const after = await figuresOf(actors);
+    if (after.delivered === before.delivered) return after;
+    before = after;
+  }
 }
 
 /** How many nodes a process has: the last one fewer, where they do not go evenly. */

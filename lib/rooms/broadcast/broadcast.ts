@@ -22,7 +22,7 @@ import { Neighbour } from './neighbour.js';
  * Announcements wait for each other so long, in milliseconds: at random, so that mostly one side of a link announces, and the other has heard
  * of it before it would. As long as nothing is missing they wait twice as long each time, and cost less.
  */
-const ANNOUNCE_MS = { first: 250, most: 1_000 };
+const ANNOUNCE_MS = { first: 250, most: 2_000 };
 /** The shortest that they wait, as a share of the longest. */
 const ANNOUNCE_LEAST = 0.2;
 /** A way that saves so many hops takes the place of the one that a message has come by (Plumtree §3.8). */
