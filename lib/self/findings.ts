@@ -247,7 +247,8 @@ function locationOf$(
   { config, runtime: { scheduler }, locatorForm }: FindingsConfig,
 ): Observable<Location> {
   return combineLatest([
-    network$,
+    // Most looks show what the one before has shown, and writing a locator costs more than a look.
+    network$.pipe(distinctUntilChanged(isSameNetwork)),
     reaches$.pipe(notYet()),
     nats$.pipe(notYet()),
     isLate$(config.timing.gatherMs, scheduler),
@@ -259,6 +260,10 @@ function locationOf$(
     map(([network, reaches = [], nats = []]) => locate(config, local, { ...network, reaches, nats }, locatorForm)),
     distinctUntilChanged((a, b) => formatUnl(a.unl) === formatUnl(b.unl)),
   );
+}
+
+function isSameNetwork(one: Network, other: Network): boolean {
+  return one.servers === other.servers && String(one.addresses) === String(other.addresses);
 }
 
 /** Where servers see this node, each address once, in an order that does not depend on who answered first. */

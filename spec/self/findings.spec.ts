@@ -1,7 +1,13 @@
-import { NEVER } from 'rxjs';
-import { signalRoundTripMs, type Findings } from '../../lib/self/findings.js';
+import { NEVER, Subject, VirtualTimeScheduler } from 'rxjs';
+import { resolveConfig } from '../../lib/config/resolve.js';
+import type { NetworkLook } from '../../lib/link/network-looks.js';
+import { systemRuntime } from '../../lib/runtime.js';
+import { findings$, signalRoundTripMs, type Findings } from '../../lib/self/findings.js';
+import type { Located } from '../../lib/self/locator-form.js';
 import { NOTHING_FOUND } from '../../lib/self/nothing-found.js';
+import { OUR_DIALECT } from '../../lib/rendezvous/our-dialect.js';
 import type { ServerState } from '../../lib/rendezvous/client.js';
+import { unlOf } from '../support/locators.js';
 
 function serverAt(roundTripMs: number, seenAt: string | undefined): ServerState {
   const server = { host: 'rv.example.org', port: 8000 };
@@ -56,5 +62,47 @@ describe('the way to the server that carries signals', () => {
   it('is what was seen of the NAT by the family where there is no session, and 0 where nothing was', () => {
     expect(ways({ servers: [down] })).toEqual([40, 60]);
     expect(ways({ nats: undefined })).toEqual([0, 0]);
+  });
+});
+
+describe('what a node knows about itself', () => {
+  it('makes a locator anew when its addresses are others, not at each look at the network', () => {
+    const config = resolveConfig({ mode: 'direct', reachability: false });
+    const scheduler = new VirtualTimeScheduler();
+    const network$ = new Subject<NetworkLook>();
+    const made: Located[] = [];
+    const told: Findings[] = [];
+    const subscription = findings$(
+      { address: '0.0.0.0', port: 1_234 },
+      {
+        config,
+        runtime: { ...systemRuntime, scheduler },
+        dialect: OUR_DIALECT,
+        locatorForm: {
+          canPunchBy: () => true,
+          unlOf: (located) => {
+            made.push(located);
+            return unlOf({ endpoints: located.addresses.map((address) => ({ kind: 'lan', address, port: 1_234 })) });
+          },
+        },
+        trace: () => undefined,
+        network$,
+        looksAtNat: false,
+        runToEnd: () => undefined,
+      },
+    ).subscribe((findings) => told.push(findings));
+    const lookAt = (address: string) => {
+      const base = { family: 'IPv4', netmask: '255.255.255.0', mac: '02:00:00:00:00:01', internal: false } as const;
+      const interfaces = { eth0: [{ ...base, address, cidr: `${address}/24` }] };
+      network$.next({ interfaces, failure: undefined, routed: [], hasChanged: false });
+    };
+    for (let look = 0; look < 10; look++) lookAt('192.0.2.1');
+    expect(made.map(({ addresses }) => addresses)).toEqual([['192.0.2.1']]);
+    for (let look = 0; look < 10; look++) lookAt('192.0.2.2');
+    expect(made.map(({ addresses }) => addresses)).toEqual([['192.0.2.1'], ['192.0.2.2']]);
+    expect(told.at(-1)?.location?.unl).toEqual(
+      unlOf({ endpoints: [{ kind: 'lan', address: '192.0.2.2', port: 1_234 }] }),
+    );
+    subscription.unsubscribe();
   });
 });
