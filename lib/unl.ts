@@ -25,6 +25,7 @@ export function parseUnl(text: string): Unl {
   if (trimmed.length > UNL_MAX_LENGTH) {
     throw new InvalidUnlError(`Expected a UNL of at most ${UNL_MAX_LENGTH} characters, got ${trimmed.length}`);
   }
+  if (trimmed === '') throw new InvalidUnlError('Expected a UNL, got an empty text');
   const bytes = decodeText(trimmed);
   switch (bytes[0]) {
     case 2:

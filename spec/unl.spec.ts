@@ -151,6 +151,7 @@ describe('a UNL', () => {
     expect(parseUnl(formatUnl(padded(80)))).toEqual(padded(80));
     expect(() => formatUnl(padded(81))).toThrowError(InvalidUnlError, /at most 512 characters, got 514.*leave out/);
     expectInvalid('A'.repeat(513), /at most 512 characters, got 513/);
+    expectInvalid(' \n', /an empty text/);
   });
 });
 
