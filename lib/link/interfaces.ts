@@ -43,9 +43,9 @@ export const ownInterfaces = interfaceReader(networkInterfaces);
  * but the system reports no error. True for every loopback address, and for every address if the system does not tell its interfaces.
  *
  * @example
- * isOurs('192.168.1.7');
+ * isOurs('192.168.1.7', ownInterfaces().interfaces);
  */
-export function isOurs(address: string, interfaces = ownInterfaces().interfaces): boolean {
+export function isOurs(address: string, interfaces: Interfaces | undefined): boolean {
   const scope = scopeOf(address);
   if (scope === 'loopback' || scope === 'unusable' || interfaces === undefined) return true;
   return Object.values(interfaces).some((entries) =>
@@ -86,14 +86,17 @@ export function mostReachable(addresses: readonly string[]): string | undefined 
 /**
  * Emits once when a local address is not this machine's any more, and completes.
  *
- * @param look$ emits whenever it is to be looked at.
+ * @param look$ what each look at the interfaces has shown: all who wait share it, since the system takes its time to tell.
  *
  * @example
- * addressGone$('192.168.1.7', interval(500)).subscribe(() => socket.destroy());
+ * addressGone$('192.168.1.7', interval(500).pipe(map(ownInterfaces))).subscribe(() => socket.destroy());
  */
-export function addressGone$(address: string, look$: Observable<unknown>): Observable<unknown> {
+export function addressGone$(
+  address: string,
+  look$: Observable<Pick<KnownInterfaces, 'interfaces'>>,
+): Observable<unknown> {
   return look$.pipe(
-    filter(() => !isOurs(address)),
+    filter(({ interfaces }) => !isOurs(address, interfaces)),
     take(1),
   );
 }

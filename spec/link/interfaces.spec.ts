@@ -97,17 +97,17 @@ describe('an address of this machine', () => {
 
   it('that has gone is told once, at the next look', () => {
     marbles(({ cold, expectObservable, expectSubscriptions }) => {
-      const look$ = cold('--l--l--l');
-      // Of TEST-NET-1, which is nobody's.
-      expectObservable(addressGone$('192.0.2.1', look$)).toBe('--(l|)');
-      expectSubscriptions(look$.subscriptions).toBe('^ -!');
+      const looks = { there: { interfaces }, gone: { interfaces: {} } };
+      const look$ = cold('--t--g--g', { t: looks.there, g: looks.gone });
+      expectObservable(addressGone$('192.168.1.7', look$)).toBe('--- --(g|)', { g: looks.gone });
+      expectSubscriptions(look$.subscriptions).toBe('^ --- -!');
     });
   });
 
   it('that stays is looked at again and again, until nobody wants to know', () => {
     marbles(({ cold, expectObservable, expectSubscriptions }) => {
-      const look$ = cold('--l--l--l--l');
-      expectObservable(addressGone$('127.0.0.1', look$), '^ -----!').toBe('-');
+      const look$ = cold('--l--l--l--l', { l: { interfaces } });
+      expectObservable(addressGone$('192.168.1.7', look$), '^ -----!').toBe('-');
       expectSubscriptions(look$.subscriptions).toBe('^ -----!');
     });
   });

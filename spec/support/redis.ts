@@ -11,6 +11,7 @@ import { SLOTS } from '../../servers/store/redis/slots.js';
 import { hasProgram } from './installed-programs.js';
 import { endChild } from './end-child.js';
 import { freePort } from './free-port.js';
+import { until } from './until.js';
 
 /** Starting three Redis servers and making a cluster of them takes seconds on a busy machine. */
 export const REDIS_LIMIT_MS = 60_000;
@@ -185,13 +186,9 @@ async function meet(node: RedisServer, others: readonly ClusterNode[]): Promise<
   }
 }
 
-/** Resolves when something holds of a node that no event tells of; what did not come is named before the spec is over. */
+/** Resolves when something holds of a node. */
 async function waits({ port }: RedisServer, what: string, holds: () => Promise<boolean>): Promise<void> {
-  const givenUpAt = performance.now() + REDIS_LIMIT_MS / 2;
-  while (!(await holds())) {
-    if (performance.now() > givenUpAt) throw new Error(`Expected of the Redis at port ${port} that it ${what}`);
-    await pause(50);
-  }
+  await until(holds, `the Redis at port ${port} ${what}`);
 }
 
 async function ask(port: number, command: string, ...args: string[]): Promise<unknown> {

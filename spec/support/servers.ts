@@ -1,7 +1,7 @@
 import { firstValueFrom, Subject } from 'rxjs';
 import type { Endpoint } from '../../lib/endpoint.js';
 import { serve$, type ServeConfig, type Serving } from '../../servers/index.js';
-import { type Lab } from './nodes.js';
+import type { Lab } from './nodes.js';
 
 /** Servers that run, as specs use them. */
 interface AllServers extends Serving {

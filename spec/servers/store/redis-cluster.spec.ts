@@ -11,7 +11,8 @@ import {
 } from '../../support/redis.js';
 import { listener } from './listener.js';
 import { specifyStore } from './store-contract.js';
-import { becomes, until } from './until.js';
+import { becomes } from './becomes.js';
+import { until } from '../../support/until.js';
 
 describe('the store in a cluster of Redis', () => {
   const { startCluster, startReplica } = redisServers();

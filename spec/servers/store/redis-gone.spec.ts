@@ -7,7 +7,8 @@ import { Lab } from '../../support/nodes.js';
 import { serveAll } from '../../support/servers.js';
 import { needsRedis, REDIS_LIMIT_MS, redisServers, redisStores, type RedisServer } from '../../support/redis.js';
 import { listener } from './listener.js';
-import { becomes, until } from './until.js';
+import { becomes } from './becomes.js';
+import { until } from '../../support/until.js';
 
 describe('the store in Redis that goes away', () => {
   const lab = new Lab();

@@ -15,7 +15,7 @@ import {
 import { hastyScheduler } from './hasty-scheduler.js';
 import { listener } from './listener.js';
 import { specifyStore } from './store-contract.js';
-import { until } from './until.js';
+import { until } from '../../support/until.js';
 
 describe('the store in Redis', () => {
   const { start } = redisServers();

@@ -20,7 +20,7 @@ import { needsRedis, REDIS_LIMIT_MS, redisServers, redisStores } from '../../sup
 import { putCertificate, webCertificate } from '../../support/web-certificate.js';
 import { hastyScheduler } from './hasty-scheduler.js';
 import { listener } from './listener.js';
-import { becomes } from './until.js';
+import { becomes } from './becomes.js';
 import { freePort } from '../../support/free-port.js';
 
 const SERVING = fileURLToPath(new URL('../../support/serving-process.js', import.meta.url));
