@@ -8,31 +8,35 @@
  * for (let next = frames.take(); next !== undefined; next = frames.take()) handle(next);
  */
 export class Queue<T> {
-  #items: (T | undefined)[] = [];
+  /** There is none while nothing waits: most queues are empty most of the time, and many never have more than one. */
+  #items: (T | undefined)[] | undefined;
   #first = 0;
 
   /** How many wait. */
   get length(): number {
-    return this.#items.length - this.#first;
+    return this.#items === undefined ? 0 : this.#items.length - this.#first;
   }
 
   /** The one that has waited longest; it goes on waiting. `undefined` when none waits. */
   get next(): T | undefined {
-    return this.#items[this.#first];
+    return this.#items?.[this.#first];
   }
 
   push(item: T): void {
-    this.#items.push(item);
+    if (this.#items === undefined) this.#items = [item];
+    else this.#items.push(item);
   }
 
   /** Takes the one that has waited longest; `undefined` when none waits. */
   take(): T | undefined {
-    const item = this.next;
-    if (this.length === 0) return undefined;
+    const items = this.#items;
+    if (items === undefined) return undefined;
+    const item = items[this.#first];
     // What has been taken is kept alive no longer.
-    this.#items[this.#first++] = undefined;
-    if (this.#first * 2 >= this.#items.length) {
-      this.#items = this.#items.slice(this.#first);
+    items[this.#first++] = undefined;
+    if (this.#first === items.length) this.#clear();
+    else if (this.#first * 2 >= items.length) {
+      this.#items = items.slice(this.#first);
       this.#first = 0;
     }
     return item;
@@ -40,7 +44,14 @@ export class Queue<T> {
 
   /** Takes the one that came last; `undefined` when none waits. */
   takeNewest(): T | undefined {
-    return this.length === 0 ? undefined : this.#items.pop();
+    const item = this.#items?.pop();
+    if (this.length === 0) this.#clear();
+    return item;
+  }
+
+  #clear(): void {
+    this.#items = undefined;
+    this.#first = 0;
   }
 
   /** Takes all that wait, in their order. */

@@ -12,11 +12,11 @@ interface WaitingBytesConfig {
 }
 
 /** What a holder does when bytes run short, and when there is room again. */
-interface WaitingHolder {
+export interface WaitingHolder {
   /** Called when too many bytes wait, and this holder has most of those that are evictable. It has to let go of some. */
-  readonly giveWay: () => void;
+  giveWay(): void;
   /** Called when there is room again, after {@link WaitingShare.queue}. */
-  readonly wake: () => void;
+  wake(): void;
 }
 
 /**

@@ -1,11 +1,13 @@
 import { defer, finalize, noop, shareReplay, switchMap, take, tap, type Observable } from 'rxjs';
 import type { Connection } from '../connection/connection.js';
-import { ConnectError, reasonOf } from '../errors.js';
+import { ConnectError, InvalidUnlError, reasonOf } from '../errors.js';
 import { createNet } from '../net.js';
 import type { ConnectOptions, Net } from '../net/interface.js';
 import { TECHNIQUE_NAMES } from '../techniques/technique.js';
 import { parseUnl } from '../unl.js';
+import type { Unl } from '../unl/types.js';
 import { expectOneOf } from '../validate.js';
+import { oneLine } from '../words.js';
 import { expectCode, isCode, peerOf$, type Peer } from './by-code.js';
 import { doingOf } from './files/ways.js';
 import { meetingPlaces } from './meeting-places.js';
@@ -107,10 +109,26 @@ export function diallerOf(text: string, options: DialOptions, report: Report): D
 
 /** A code names no servers. */
 function placesFor(text: string, options: DialOptions): ReturnType<typeof meetingPlaces> {
-  if (!isCode(text)) return meetingPlaces(options, parseUnl(text));
+  if (!isCode(text)) return meetingPlaces(options, readUnl(text));
   expectCode(text, options);
   const { rendezvous, mailbox, dht, mqtt } = options;
   return { rendezvous, mailbox, dht, mqtt };
+}
+
+/** No locator is as short as this; codes are. */
+const SHORT_LENGTH = 40;
+
+/** Reads a locator. Where somebody has typed so little that a code is meant more likely, the error says what else could stand there. */
+function readUnl(text: string): Unl {
+  try {
+    return parseUnl(text);
+  } catch (cause) {
+    if (!(cause instanceof InvalidUnlError) || text === '' || text.length > SHORT_LENGTH) throw cause;
+    throw new InvalidUnlError(
+      `Expected a code such as 7-otter-violet, or the long text that the peer's command has printed, got \`${oneLine(text)}\``,
+      { cause },
+    );
+  }
 }
 
 /** Reports why no connection could be made: of each technique, and of each server that could have carried a signal. */

@@ -7,9 +7,9 @@ import {
   RemoteError,
   RemoteRefusedError,
 } from '../errors.js';
-import type { BegunShare } from '../bounds/begun-bytes.js';
-import type { CallReset, HeldChannel, OpenForCall } from './channel.js';
-import type { Failure, Format, Sink } from './format.js';
+import type { BegunReader, BegunShare } from '../bounds/begun-bytes.js';
+import type { CallHandler, CallOpening, CallReset, EndReason, HeldChannel, OpenForCall } from './channel.js';
+import type { Failure, Format, Reader, Sink } from './format.js';
 import { oneLine } from '../words.js';
 import { validate, type StandardSchema } from './schema.js';
 
@@ -73,8 +73,8 @@ async function validValue(what: string, schema: StandardSchema, value: unknown):
   throw new RemoteRefusedError('invalid-value', message);
 }
 
-/** One call that is under way. */
-class Call {
+/** One call that is under way. There may be many thousands a second: it takes what comes itself, without a closure for each. */
+class Call implements CallOpening, CallHandler, BegunReader, Sink {
   readonly #config: CallConfig;
   readonly #subscriber: Subscriber<unknown>;
   readonly #hasRoom: () => boolean;
@@ -84,30 +84,27 @@ class Call {
   /** Has it wait no more for its turn. */
   #leaveQueue = noop;
   #share: BegunShare | undefined;
+  #reader: Reader | undefined;
   /** Bytes that came while there was no room. */
   #unread = 0;
   #isOver = false;
 
   /** @param hasRoom whether the peer may send more. When that changes, `readOn` is to be called. */
-  constructor(config: CallConfig, subscriber: Subscriber<unknown>, hasRoom: () => boolean = () => true) {
+  constructor(config: CallConfig, subscriber: Subscriber<unknown>, hasRoom = always) {
     this.#config = config;
     this.#subscriber = subscriber;
     this.#hasRoom = hasRoom;
     try {
-      const { what, open } = config;
       this.#request = this.#encoded();
-      this.#leaveQueue = open({
-        bytes: this.#request.length,
-        onOpen: (held) => {
-          this.#begin(held);
-        },
-        onClosed: ({ message }) => {
-          this.#fail(new ClosedError(`The connection ended before ${what} had completed: ${message}`));
-        },
-      });
+      this.#leaveQueue = config.open(this);
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  /** See {@link CallOpening}. */
+  get bytes(): number {
+    return this.#request?.length ?? 0;
   }
 
   readonly teardown = (): void => {
@@ -143,54 +140,78 @@ class Call {
     return writer.take();
   }
 
-  #begin(held: HeldChannel): void {
-    const { format, messageBytes, what } = this.#config;
+  /** See {@link CallOpening}. */
+  onOpen(held: HeldChannel): void {
+    const { format, messageBytes } = this.#config;
     this.#held = held;
-    const { channel } = held;
-    const reader = format.reader(messageBytes);
-    const share = held.begun.share(this);
-    this.#share = share;
-    channel.attach({
-      onData: (bytes) => {
-        try {
-          if (!this.#isOver) reader.push(bytes, this.#sink);
-        } catch (cause) {
-          channel.reset({ code: 'protocol', message: 'the answer could not be read' });
-          // A codec may have put the peer's text into its words.
-          const reason = oneLine(reasonOf(cause));
-          this.#fail(new ProtocolError(`The answer of ${what} could not be read: ${reason}`, { cause }));
-        }
-        share.read(bytes.length, this.#isOver ? 0 : reader.begun);
-      },
-      onEnd: () => {
-        channel.end();
-        if (this.#isOver) return;
-        if (reader.begun > 0) {
-          this.#fail(new ProtocolError(`The answer of ${what} could not be read: it ended within a value`));
-          return;
-        }
-        this.#finish();
-        this.#subscriber.complete();
-      },
-      onReset: (reset) => {
-        this.#fail(resetErrorOf(reset, what));
-      },
-      onWritten: () => undefined,
-    });
-    if (this.#request !== undefined) channel.write(this.#request);
+    this.#reader = format.reader(messageBytes);
+    this.#share = held.begun.share(this);
+    held.channel.attach(this);
+    if (this.#request !== undefined) held.channel.write(this.#request);
     this.#request = undefined;
   }
 
-  readonly #sink: Sink = {
-    isOver: () => this.#isOver,
-    value: (value) => {
-      this.#subscriber.next(value);
-    },
-    failure: (failure) => {
-      this.#held?.channel.end();
-      this.#fail(errorOf(failure, this.#config.what));
-    },
-  };
+  /** See {@link CallOpening}. */
+  onClosed({ message }: EndReason): void {
+    this.#fail(new ClosedError(`The connection ended before ${this.#config.what} had completed: ${message}`));
+  }
+
+  /** See {@link CallHandler}. */
+  onData(bytes: Buffer): void {
+    try {
+      if (!this.#isOver) this.#reader?.push(bytes, this);
+    } catch (cause) {
+      this.#held?.channel.reset({ code: 'protocol', message: 'the answer could not be read' });
+      // A codec may have put the peer's text into its words.
+      const reason = oneLine(reasonOf(cause));
+      this.#fail(new ProtocolError(`The answer of ${this.#config.what} could not be read: ${reason}`, { cause }));
+    }
+    this.#share?.read(bytes.length, this.#isOver ? 0 : this.#begun);
+  }
+
+  /** See {@link CallHandler}. */
+  onEnd(): void {
+    this.#held?.channel.end();
+    if (this.#isOver) return;
+    if (this.#begun > 0) {
+      const { what } = this.#config;
+      this.#fail(new ProtocolError(`The answer of ${what} could not be read: it ended within a value`));
+      return;
+    }
+    this.#finish();
+    this.#subscriber.complete();
+  }
+
+  /** See {@link CallHandler}. */
+  onReset(reset: CallReset): void {
+    this.#fail(resetErrorOf(reset, this.#config.what));
+  }
+
+  /** See {@link CallHandler}. */
+  onWritten(): void {
+    // A call is one message: nothing waits for room.
+  }
+
+  /** See {@link Sink}. */
+  isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** See {@link Sink}. */
+  value(value: unknown): void {
+    this.#subscriber.next(value);
+  }
+
+  /** See {@link Sink}. */
+  failure(failure: Failure): void {
+    this.#held?.channel.end();
+    this.#fail(errorOf(failure, this.#config.what));
+  }
+
+  /** How many bytes it holds of a value that has begun. */
+  get #begun(): number {
+    return this.#reader?.begun ?? 0;
+  }
 
   #fail(error: unknown): void {
     if (this.#isOver) return;
@@ -205,6 +226,8 @@ class Call {
     this.#held?.release();
   }
 }
+
+const always = (): boolean => true;
 
 function errorOf({ kind, name, message, code }: Failure, what: string): RemoteError | RemoteRefusedError {
   return kind === 'refused'

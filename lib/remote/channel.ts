@@ -34,20 +34,22 @@ export interface HeldChannel {
   /** What all calls of the connection may hold together of values that are not whole. */
   readonly begun: BegunBytes;
   /** Call this when the call is over, and the end of the connection does not matter any more. */
-  readonly release: () => void;
+  release(): void;
 }
 
-/** Called when the connection has ended. */
-export type OnClosed = (reason: { readonly message: string }) => void;
+/** Why a connection has ended. */
+export interface EndReason {
+  readonly message: string;
+}
 
 /** A call that is to be made as soon as it is its turn. */
 export interface CallOpening {
   /** How long its arguments are, in bytes. */
   readonly bytes: number;
   /** Called once, with its channel; at once, unless others have to be waited for. */
-  readonly onOpen: (held: HeldChannel) => void;
+  onOpen(held: HeldChannel): void;
   /** Called when the connection has ended, be the channel open or not. */
-  readonly onClosed: OnClosed;
+  onClosed(reason: EndReason): void;
 }
 
 /**
@@ -60,8 +62,9 @@ export type OpenForCall = (call: CallOpening) => () => void;
 /** What a call learns of the end of its connection. */
 export interface ConnectionEnding {
   /** This side is closing the connection: what is not written now will not be sent. */
-  readonly onClosing: () => void;
-  readonly onClosed: OnClosed;
+  onClosing(): void;
+  /** The connection has ended. */
+  onClosed(reason: EndReason): void;
 }
 
 /** The names of channels for calls begin with this. An application's own channels cannot have such names. */

@@ -1,10 +1,10 @@
 import { Subscription } from 'rxjs';
 import { TokenBucket } from '../bounds/rate-limit.js';
 import { WaitingBytes } from '../bounds/waiting-bytes.js';
-import { callName, type ConnectionEnding, type HeldChannel } from './channel.js';
+import { callName } from './channel.js';
 import { formatOf, type Format } from './format.js';
 import type { ExposeOptions } from './interface.js';
-import { ServedCall } from './served-call.js';
+import { ServedCall, type HoldCall, type ServingConfig } from './served-call.js';
 
 /** How much one peer may call. */
 export interface CallLimits {
@@ -33,8 +33,8 @@ interface Exposure<C extends object> {
   readonly format: Format;
   readonly options: ExposeOptions;
   readonly running: Set<ServedCall>;
-  /** The objects that were made for connections. */
-  readonly objects: WeakMap<C, object>;
+  /** What the calls of each connection have in common. */
+  readonly servings: WeakMap<C, ServingConfig>;
 }
 
 /** The state kept for a connection that makes calls. */
@@ -65,7 +65,7 @@ export class Exposures<C extends object> {
   add(exposed: Exposed<C>, options: ExposeOptions): Subscription {
     const format = formatOf(options.codec);
     const name = callName(format.name, options.as);
-    const exposure: Exposure<C> = { exposed, format, options, running: new Set(), objects: new WeakMap() };
+    const exposure: Exposure<C> = { exposed, format, options, running: new Set(), servings: new WeakMap() };
     this.#byName.set(name, exposure);
     return new Subscription(() => {
       this.#byName.delete(name);
@@ -79,30 +79,41 @@ export class Exposures<C extends object> {
    * @param hold accepts the channel, and tells when its connection ends.
    * @returns whether an object is exposed by this name.
    */
-  take(name: string, connection: C, hold: (ending: ConnectionEnding) => HeldChannel): boolean {
+  take(name: string, connection: C, hold: HoldCall): boolean {
     const exposure = this.#byName.get(name);
     if (exposure === undefined) return false;
     const caller = this.#callerOf(connection);
     const { remoteCalls } = this.#limits;
-    const call: ServedCall = new ServedCall({
-      ...this.#limits,
-      format: exposure.format,
-      budget: caller.budget,
-      overflow: exposure.options.overflow ?? 'fail',
-      schemas: exposure.options.schemas ?? {},
-      object: () => objectFor(exposure, connection),
-      hold,
-      soon: queueMicrotask,
-      onOver: () => {
-        if (exposure.running.delete(call)) caller.underWay--;
-      },
-    });
+    const call = new ServedCall(this.#servingOf(exposure, connection, caller), hold);
     exposure.running.add(call);
     caller.underWay++;
     if (caller.underWay > remoteCalls) call.refuse('too-many-calls', `${remoteCalls} are under way`);
     else if (!caller.rate.take()) call.refuse('too-many-calls', 'too many begin at once');
     call.begin();
     return true;
+  }
+
+  #servingOf(exposure: Exposure<C>, connection: C, caller: Caller): ServingConfig {
+    const known = exposure.servings.get(connection);
+    if (known !== undefined) return known;
+    const { exposed, format, options, running, servings } = exposure;
+    const { remoteBytes, messageBytes } = this.#limits;
+    let made: object | undefined;
+    const serving: ServingConfig = {
+      format,
+      remoteBytes,
+      messageBytes,
+      budget: caller.budget,
+      overflow: options.overflow ?? 'fail',
+      schemas: options.schemas ?? {},
+      object: () => (made ??= isMaker(exposed) ? exposed(connection) : exposed),
+      soon: queueMicrotask,
+      onOver: (call) => {
+        if (running.delete(call)) caller.underWay--;
+      },
+    };
+    servings.set(connection, serving);
+    return serving;
   }
 
   #callerOf(connection: C): Caller {
@@ -114,11 +125,4 @@ export class Exposures<C extends object> {
     this.#callers.set(connection, caller);
     return caller;
   }
-}
-
-function objectFor<C extends object>({ exposed, objects }: Exposure<C>, connection: C): object {
-  if (!isMaker(exposed)) return exposed;
-  const object = objects.get(connection) ?? exposed(connection);
-  objects.set(connection, object);
-  return object;
 }

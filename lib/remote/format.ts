@@ -72,44 +72,49 @@ const FAILURE_MARK = '!';
 /** Lines: each a value in JSON, empty for `undefined`, or a failure. */
 const JSON_FORMAT: Format = {
   name: 'json',
-  writer: () => {
-    // Joined when they are taken: appending each to one text takes twice as long.
-    let lines: string[] = [];
-    let length = 0;
-    const push = (line: string) => {
-      lines.push(line);
-      length += line.length + 1;
-    };
-    return {
-      get length() {
-        return length;
-      },
-      value(value, maxBytes) {
-        const text = value === undefined ? '' : jsonOf(value);
-        if (text === undefined) throw new TypeError(`Expected a value that JSON can write, got a ${typeof value}`);
-        // No character takes more than 3 bytes for each unit of its length, so that most texts need not be measured.
-        if (text.length * 3 > maxBytes) expectLength(Buffer.byteLength(text), maxBytes);
-        push(text);
-      },
-      failure(failure, maxBytes) {
-        push(FAILURE_MARK + failureText(failure, maxBytes));
-      },
-      take() {
-        // Each line has an end, the last one, too.
-        if (lines.length > 0) lines.push('');
-        const bytes = Buffer.from(lines.join('\n'));
-        lines = [];
-        length = 0;
-        return bytes;
-      },
-    };
-  },
-  reader: (maxBytes) =>
-    readerOf(lineDecoder(maxBytes), (line, sink) => {
-      if (line.startsWith(FAILURE_MARK)) sink.failure(failureIn(line.slice(1)));
-      else sink.value(line === '' ? undefined : parseJson(line));
-    }),
+  writer: () => new JsonWriter(),
+  reader: (maxBytes) => new ItemsReader(lineDecoder(maxBytes), readJsonLine),
 };
+
+class JsonWriter implements Writer {
+  /** Most calls have one line. More are joined when they are taken: appending each to one text takes twice as long. */
+  #lines: string[] | undefined;
+  #first: string | undefined;
+  length = 0;
+
+  value(value: unknown, maxBytes: number): void {
+    const text = value === undefined ? '' : jsonOf(value);
+    if (text === undefined) throw new TypeError(`Expected a value that JSON can write, got a ${typeof value}`);
+    // No character takes more than 3 bytes for each unit of its length, so that most texts need not be measured.
+    if (text.length * 3 > maxBytes) expectLength(Buffer.byteLength(text), maxBytes);
+    this.#push(text);
+  }
+
+  failure(failure: Failure, maxBytes: number): void {
+    this.#push(FAILURE_MARK + failureText(failure, maxBytes));
+  }
+
+  take(): Buffer {
+    const [first, lines] = [this.#first, this.#lines];
+    this.#first = this.#lines = undefined;
+    this.length = 0;
+    if (first === undefined) return NOTHING;
+    return Buffer.from(lines === undefined ? `${first}\n` : `${first}\n${lines.join('\n')}\n`);
+  }
+
+  #push(line: string): void {
+    this.length += line.length + 1;
+    if (this.#first === undefined) this.#first = line;
+    else (this.#lines ??= []).push(line);
+  }
+}
+
+function readJsonLine(line: string, sink: Sink): void {
+  if (line.startsWith(FAILURE_MARK)) sink.failure(failureIn(line.slice(1)));
+  else sink.value(line === '' ? undefined : parseJson(line));
+}
+
+const NOTHING = Buffer.alloc(0);
 
 const VALUE_TAG = 0;
 const FAILURE_TAG = 1;
@@ -143,7 +148,7 @@ function bytesFormat(name: CodecName, codec: RemoteCodec): Format {
       };
     },
     reader: (maxBytes) =>
-      readerOf(messageDecoder(maxBytes), (message, sink) => {
+      new ItemsReader(messageDecoder(maxBytes), (message, sink) => {
         const [tag] = message;
         const bytes = message.subarray(1);
         if (tag === VALUE_TAG) sink.value(codec.decode(bytes));
@@ -159,19 +164,28 @@ function expectLength(length: number, maxBytes: number): void {
   if (length > maxBytes) throw new RangeError(`Expected a value of at most ${maxBytes} bytes, got ${length}`);
 }
 
-function readerOf<T>(decoder: Decoder<T>, read: (item: T, sink: Sink) => void): Reader {
-  return {
-    get begun() {
-      return decoder.begun;
-    },
-    push(bytes, sink) {
-      for (const item of decoder.push(bytes)) {
-        if (sink.isOver()) return;
-        read(item, sink);
-      }
-      if (decoder.fault !== undefined && !sink.isOver()) throw decoder.fault;
-    },
-  };
+/** Reads the items of a stream, each a value or a failure. */
+class ItemsReader<T> implements Reader {
+  readonly #decoder: Decoder<T>;
+  readonly #read: (item: T, sink: Sink) => void;
+
+  constructor(decoder: Decoder<T>, read: (item: T, sink: Sink) => void) {
+    this.#decoder = decoder;
+    this.#read = read;
+  }
+
+  get begun(): number {
+    return this.#decoder.begun;
+  }
+
+  push(bytes: Buffer, sink: Sink): void {
+    for (const item of this.#decoder.push(bytes)) {
+      if (sink.isOver()) return;
+      this.#read(item, sink);
+    }
+    const { fault } = this.#decoder;
+    if (fault !== undefined && !sink.isOver()) throw fault;
+  }
 }
 
 /** Encodes a value as JSON. Functions and symbols have no JSON, nor has a value whose `toJSON` returns nothing. */

@@ -1,77 +1,92 @@
-import type { BegunShare } from '../bounds/begun-bytes.js';
+import type { BegunReader, BegunShare } from '../bounds/begun-bytes.js';
 import type { RefusalReason } from '../errors.js';
-import type { ConnectionEnding, HeldChannel } from './channel.js';
-import type { Sink } from './format.js';
+import type { CallHandler, ConnectionEnding, HeldChannel } from './channel.js';
+import type { Reader, Sink } from './format.js';
 import type { MethodSchemas } from './interface.js';
 import { validate, type Validated } from './schema.js';
 import { failureOf } from './source.js';
 import { Values, type ValuesConfig } from './values.js';
 
-/** What serving a call needs. */
-export interface ServedCallConfig extends Omit<ValuesConfig, 'channel'> {
+/** What serving calls needs, the same for all calls of a peer to an object. */
+export interface ServingConfig extends ValuesConfig {
   readonly schemas: Readonly<Record<string, MethodSchemas>>;
   /** The object whose methods are called. May throw. */
   readonly object: () => object;
-  /** Accepts the channel of the call, and tells when its connection ends. */
-  readonly hold: (ending: ConnectionEnding) => HeldChannel;
+  /** Called when a call is over. */
+  readonly onOver: (call: ServedCall) => void;
 }
 
-/** One call that a peer has made: reads the method's name and arguments, calls the method, and sends its values. */
-export class ServedCall {
-  readonly #config: ServedCallConfig;
+/** Accepts the channel of a call, and tells when its connection ends. */
+export type HoldCall = (ending: ConnectionEnding) => HeldChannel;
+
+/**
+ * One call that a peer has made: reads the method's name and arguments, calls the method, and sends its values. There may be many thousands a
+ * second: it takes what comes itself, without a closure for each.
+ */
+export class ServedCall implements CallHandler, ConnectionEnding, BegunReader, Sink {
+  readonly #config: ServingConfig;
   readonly #held: HeldChannel;
   readonly #share: BegunShare;
+  readonly #reader: Reader;
   readonly #values: Values;
   #isAsked = false;
   #isOver = false;
 
-  constructor(config: ServedCallConfig) {
+  constructor(config: ServingConfig, hold: HoldCall) {
     this.#config = config;
-    const stop = () => {
-      this.#stop();
-    };
-    this.#held = config.hold({ onClosing: stop, onClosed: stop });
+    this.#held = hold(this);
     const { channel, begun } = this.#held;
-    this.#share = begun.share({
-      onRead: (bytes) => {
-        channel.read(bytes);
-      },
-    });
-    this.#values = new Values({
-      ...config,
-      channel,
-      onOver: () => {
-        this.#finish();
-      },
+    this.#share = begun.share(this);
+    this.#reader = config.format.reader(config.messageBytes);
+    this.#values = new Values(config, channel, () => {
+      this.#finish();
     });
   }
 
   /** Starts to read, beginning with what has arrived already. Call it once. */
   begin(): void {
-    const { format, messageBytes } = this.#config;
-    const { channel } = this.#held;
-    const reader = format.reader(messageBytes);
-    const share = this.#share;
-    channel.attach({
-      onData: (bytes) => {
-        try {
-          if (!this.#isAsked) reader.push(bytes, this.#sink);
-        } catch (error) {
-          this.refuse('invalid-arguments', failureOf(error).message);
-        }
-        share.read(bytes.length, this.#isAsked ? 0 : reader.begun);
-      },
-      onEnd: () => {
-        if (!this.#isAsked) this.refuse('invalid-arguments', 'nothing was called');
-      },
-      onReset: () => {
-        this.#stop();
-        this.#values.dropped();
-      },
-      onWritten: () => {
-        this.#values.written();
-      },
-    });
+    this.#held.channel.attach(this);
+  }
+
+  /** See {@link CallHandler}. */
+  onData(bytes: Buffer): void {
+    try {
+      if (!this.#isAsked) this.#reader.push(bytes, this);
+    } catch (error) {
+      this.refuse('invalid-arguments', failureOf(error).message);
+    }
+    this.#share.read(bytes.length, this.#isAsked ? 0 : this.#reader.begun);
+  }
+
+  /** See {@link CallHandler}. */
+  onEnd(): void {
+    if (!this.#isAsked) this.refuse('invalid-arguments', 'nothing was called');
+  }
+
+  /** See {@link CallHandler}. */
+  onReset(): void {
+    this.#stop();
+    this.#values.dropped();
+  }
+
+  /** See {@link CallHandler}. */
+  onWritten(): void {
+    this.#values.written();
+  }
+
+  /** See {@link ConnectionEnding}. */
+  onClosing(): void {
+    this.#stop();
+  }
+
+  /** See {@link ConnectionEnding}. */
+  onClosed(): void {
+    this.#stop();
+  }
+
+  /** See {@link BegunReader}. */
+  onRead(bytes: number): void {
+    this.#held.channel.read(bytes);
   }
 
   /** Refuses the call, or stops it. */
@@ -80,17 +95,21 @@ export class ServedCall {
     this.#values.fail({ kind: 'refused', name: reason, message });
   }
 
-  /** A call is one value: what comes after it is dropped. */
-  readonly #sink: Sink = {
-    isOver: () => this.#isAsked,
-    value: (value) => {
-      this.#isAsked = true;
-      this.#call(value);
-    },
-    failure: () => {
-      this.refuse('invalid-arguments', 'a failure came in place of a call');
-    },
-  };
+  /** See {@link Sink}. A call is one value: what comes after it is dropped. */
+  isOver(): boolean {
+    return this.#isAsked;
+  }
+
+  /** See {@link Sink}. */
+  value(value: unknown): void {
+    this.#isAsked = true;
+    this.#call(value);
+  }
+
+  /** See {@link Sink}. */
+  failure(): void {
+    this.refuse('invalid-arguments', 'a failure came in place of a call');
+  }
 
   #call(request: unknown): void {
     const list: readonly unknown[] = Array.isArray(request) ? request : [];
@@ -157,7 +176,7 @@ export class ServedCall {
     this.#isOver = true;
     this.#share.close();
     this.#held.release();
-    this.#config.onOver();
+    this.#config.onOver(this);
   }
 }
 

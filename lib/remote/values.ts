@@ -4,15 +4,14 @@ import type { WaitingBytes } from '../bounds/waiting-bytes.js';
 import type { CallChannel } from './channel.js';
 import type { Failure, Format, Writer } from './format.js';
 import type { OverflowPolicy } from './interface.js';
-import { HIGH_WATER_BYTES, Room } from './room.js';
+import { HIGH_WATER_BYTES, Room, type RoomUser } from './room.js';
 import { failureOf, isPromise, isPullable, leave, observableOf } from './source.js';
 
 /** A batch is written when it is this long, or when the current run of JavaScript ends. */
 const BATCH_LENGTH = 32_768;
 
-/** What sending values needs. */
+/** What sending values needs, the same for all calls of a peer to an object. */
 export interface ValuesConfig {
-  readonly channel: CallChannel;
   readonly format: Format;
   readonly overflow: OverflowPolicy;
   /** How many bytes of an Observable's values may wait before the policy applies. */
@@ -23,13 +22,13 @@ export interface ValuesConfig {
   readonly messageBytes: number;
   /** Runs an action at the end of the current run of JavaScript. */
   readonly soon: (action: () => void) => void;
-  /** Called once, when everything has been sent, or the call has failed. */
-  readonly onOver: () => void;
 }
 
 /** Sends the values of what a method returns. If the source can be told to wait, it waits until there is room. */
-export class Values {
+export class Values implements RoomUser {
   readonly #config: ValuesConfig;
+  readonly #channel: CallChannel;
+  readonly #onOver: () => void;
   readonly #writer: Writer;
   readonly #room: Room;
   #isFlushDue = false;
@@ -39,10 +38,13 @@ export class Values {
   readonly #held = new Queue<Buffer>();
   #heldBytes = 0;
 
-  constructor(config: ValuesConfig) {
+  /** @param onOver called once, when everything has been sent, or the call has failed. */
+  constructor(config: ValuesConfig, channel: CallChannel, onOver: () => void) {
     this.#config = config;
+    this.#channel = channel;
+    this.#onOver = onOver;
     this.#writer = config.format.writer();
-    this.#room = new Room({ budget: config.budget, waiting: () => this.#waiting, giveWay: this.#giveWay });
+    this.#room = new Room(config.budget, this);
   }
 
   /** Sends all values of a source. */
@@ -74,7 +76,7 @@ export class Values {
   /** Call this when some of the waiting bytes have been sent. */
   written(): void {
     this.#count();
-    this.#room.goOn();
+    this.#room.wake();
   }
 
   /** Call this when the waiting bytes have been dropped. */
@@ -82,8 +84,9 @@ export class Values {
     this.#room.close();
   }
 
-  get #waiting(): number {
-    return this.#writer.length + this.#config.channel.waiting;
+  /** See {@link RoomUser}. */
+  get waiting(): number {
+    return this.#writer.length + this.#channel.waiting;
   }
 
   #count(): void {
@@ -104,19 +107,19 @@ export class Values {
   #end(): void {
     if (this.#isOver) return;
     this.stop();
-    this.#config.channel.end();
-    this.#config.onOver();
+    this.#channel.end();
+    this.#onOver();
   }
 
-  /** The calls of this peer have too many bytes that wait, and this one most. */
-  readonly #giveWay = (): void => {
+  /** See {@link RoomUser}. The calls of this peer have too many bytes that wait, and this one most. */
+  giveWay(): void {
     if (this.#keepHeld(1)) return;
     const wasOver = this.#isOver;
     this.#leaveSource();
-    this.#config.channel.reset({ code: 'overflow', message: 'too much waits for this node, and for this call most' });
+    this.#channel.reset({ code: 'overflow', message: 'too much waits for this node, and for this call most' });
     this.#room.close();
-    if (!wasOver) this.#config.onOver();
-  };
+    if (!wasOver) this.#onOver();
+  }
 
   #write(value: unknown): void {
     this.#writer.value(value, this.#config.messageBytes);
@@ -131,7 +134,7 @@ export class Values {
   readonly #flush = (): void => {
     this.#isFlushDue = false;
     if (this.#writer.length === 0 || this.#isOver) return;
-    this.#config.channel.write(this.#writer.take());
+    this.#channel.write(this.#writer.take());
     this.#count();
   };
 
@@ -192,7 +195,7 @@ export class Values {
 
   /** An Observable cannot be told to wait: values for which there is no room queue up here, as the policy says. */
   #take$(value$: Observable<unknown>): Observable<never> {
-    const { overflow, remoteBytes, messageBytes, format, channel } = this.#config;
+    const { overflow, remoteBytes, messageBytes, format } = this.#config;
     this.#room.mayEvict();
     return new Observable((subscriber) => {
       const writer = format.writer();
@@ -200,10 +203,10 @@ export class Values {
       let tellEnd: () => void = noop;
       const release = () => {
         this.#flush();
-        while (this.#held.length > 0 && this.#waiting < HIGH_WATER_BYTES) {
+        while (this.#held.length > 0 && this.waiting < HIGH_WATER_BYTES) {
           const bytes = this.#held.take() ?? NOTHING;
           this.#heldBytes -= bytes.length;
-          channel.write(bytes);
+          this.#channel.write(bytes);
         }
         if (this.#held.length > 0) this.#room.onDrained(release);
         else tellEnd();
@@ -219,9 +222,9 @@ export class Values {
         this.#count();
       };
       const next = (value: unknown) => {
-        if (overflow !== 'fail' && (this.#held.length > 0 || this.#waiting >= HIGH_WATER_BYTES)) hold(value);
+        if (overflow !== 'fail' && (this.#held.length > 0 || this.waiting >= HIGH_WATER_BYTES)) hold(value);
         else this.#write(value);
-        if (overflow === 'fail' && this.#waiting > Math.max(remoteBytes, HIGH_WATER_BYTES))
+        if (overflow === 'fail' && this.waiting > Math.max(remoteBytes, HIGH_WATER_BYTES))
           this.fail({
             kind: 'refused',
             name: 'overflow',

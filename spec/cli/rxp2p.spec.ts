@@ -329,9 +329,11 @@ describe('rxp2p', () => {
         [...SERVE, '--bind', 'here'],
         ['listen', '--once'],
         ['listen', '--raw', '--echo'],
+        ['receive', '--yes', 'seven-otter-violet'],
+        ['connect', 'g'.repeat(200)],
       ].map((args) => rxp2p(...args));
       expect(await Promise.all(wrong.map((program) => program.exit()))).toEqual(wrong.map(() => 2));
-      expect(wrong[3]?.stderr).toContain('Expected a UNL');
+      expect(wrong[3]?.stderr).toContain('Expected a code such as 7-otter-violet, or the long text that');
       expect(wrong[5]?.stderr).toContain('Expected an integer from 0 to 65535');
       expect(wrong[6]?.stderr).toContain('HOST:PORT');
       expect(wrong[7]?.stderr).toContain('an IP address of this machine');
@@ -344,6 +346,8 @@ describe('rxp2p', () => {
       expect(wrong[17]?.stderr).toContain('Expected `bind` to be an IP address of this machine, got `here`');
       expect(wrong[18]?.stderr).toContain('`--once` is of use with `--raw` alone');
       expect(wrong[19]?.stderr).toContain("'--raw' cannot be used with option '--echo'");
+      expect(wrong[20]?.stderr).toContain('Expected a code such as 7-otter-violet, or the long text that');
+      expect(wrong[21]?.stderr).toContain('Expected a UNL');
     },
     COMMAND_LIMIT_MS,
   );

@@ -49,8 +49,8 @@ describe('A call whose values are checked by a schema that takes its time', () =
       reset: ignore,
     };
     const value$ = call$({
-      open: ({ onOpen }) => {
-        onOpen({ channel, begun: new BegunBytes(1_000), release: ignore });
+      open: (opening) => {
+        opening.onOpen({ channel, begun: new BegunBytes(1_000), release: ignore });
         return ignore;
       },
       format: formatOf('json'),

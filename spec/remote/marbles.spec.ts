@@ -68,25 +68,26 @@ class End implements CallChannel {
 function remote$<T>(source: () => Observable<T>, scheduler: SchedulerLike, oneWay: number): Observable<unknown> {
   const limits = { messageBytes: 1_000, remoteBytes: 1_000 };
   const format = formatOf('json');
-  const open = ({ onOpen }: CallOpening) => {
+  const open = (opening: CallOpening) => {
     const [here, there] = [new End(scheduler, oneWay), new End(scheduler, oneWay)];
     here.other = there;
     there.other = here;
-    const call = new ServedCall({
+    const serving = {
       ...limits,
       format,
       budget: new WaitingBytes({ most: 10_000, holders: 1 }),
-      overflow: 'fail',
+      overflow: 'fail' as const,
       schemas: {},
       object: () => ({ get: source }),
-      hold: () => ({ channel: there, begun: new BegunBytes(1_000), release: () => undefined }),
-      soon: (action) => {
+      soon: (action: () => void) => {
         action();
       },
       onOver: () => undefined,
-    });
+    };
+    const hold = () => ({ channel: there, begun: new BegunBytes(1_000), release: () => undefined });
+    const call = new ServedCall(serving, hold);
     call.begin();
-    onOpen({ channel: here, begun: new BegunBytes(1_000), release: () => undefined });
+    opening.onOpen({ channel: here, begun: new BegunBytes(1_000), release: () => undefined });
     return () => undefined;
   };
   return call$({ open, format, ...limits, what: '`get`', method: 'get', args: [], schema: undefined });

@@ -255,10 +255,9 @@ export class ChannelEnd implements TurnTaker {
     this.#settle();
   }
 
-  /** Takes the control frames that are due, in the order in which they must be sent. */
-  takeDue(): Buffer[] {
+  /** Adds the control frames that are due to others, in the order in which they must be sent. */
+  takeDue(frames: Buffer[]): void {
     const due = this.#due;
-    const frames: Buffer[] = [];
     if (due.open !== undefined) {
       frames.push(due.open);
       this.#host.onWaiting(-due.open.length);
@@ -278,7 +277,6 @@ export class ChannelEnd implements TurnTaker {
       this.#hasEnded = true;
     }
     this.#settle();
-    return frames;
   }
 
   /**
@@ -289,7 +287,12 @@ export class ChannelEnd implements TurnTaker {
     const length = Math.min(most, this.#sending.left, this.#waiting);
     if (first === undefined || length === 0) return undefined;
     const size = first.length - this.#within;
-    const frame = size >= LONG_BYTES ? this.#takeLong(first, Math.min(size, length)) : this.#join(length);
+    const frame =
+      size >= LONG_BYTES
+        ? this.#takeLong(first, Math.min(size, length))
+        : size === this.#waiting && size === length
+          ? this.#takeOnly(first)
+          : this.#join(length);
     if (this.#waiting > 0 && this.#sending.left === 0) this.#sayBlocked();
     return frame;
   }
@@ -309,6 +312,15 @@ export class ChannelEnd implements TurnTaker {
     this.#advance(piece, length);
     this.#spend(length);
     return [encodeChannelHeader(CHANNEL_FRAME.data, this.id, length), bytes];
+  }
+
+  /** All that waits is one short piece, as a call or its answer is. */
+  #takeOnly(piece: Buffer): readonly [Buffer] {
+    const frame = encodeChannelFrame(CHANNEL_FRAME.data, this.id, piece.subarray(this.#within));
+    const length = piece.length - this.#within;
+    this.#advance(piece, length);
+    this.#spend(length);
+    return [frame];
   }
 
   /** Joins the short pieces at the head of the queue into one frame. */

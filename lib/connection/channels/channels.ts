@@ -1,9 +1,16 @@
-import { defer, EMPTY, noop, Observable, type SchedulerLike } from 'rxjs';
+import { defer, EMPTY, Observable, type SchedulerLike } from 'rxjs';
 import { BegunBytes } from '../../bounds/begun-bytes.js';
+import { Queue } from '../../bounds/queue.js';
 import type { Limits } from '../../config.js';
 import { ClosedError, TooManyChannelsError } from '../../errors.js';
 import { Subscribers } from '../../operators/subscribers.js';
-import { isCallName, type CallOpening, type ConnectionEnding, type HeldChannel } from '../../remote/channel.js';
+import {
+  isCallName,
+  type CallOpening,
+  type ConnectionEnding,
+  type EndReason,
+  type HeldChannel,
+} from '../../remote/channel.js';
 import type { Exposures } from '../../remote/expose.js';
 import { expectChannelName, expectOneOf } from '../../validate.js';
 import type { AcceptOptions, Channel, ChannelOptions, Connection } from '../connection.js';
@@ -88,6 +95,41 @@ class OwnChannel implements ChannelStreamConfig {
   }
 }
 
+/** The channel of a call, while the call is under way. It ends with its connection; a connection that is being closed does not wait for it. */
+class HeldCall implements HeldChannel, OpenChannel {
+  readonly hasReader = false;
+  readonly isReading = false;
+  readonly #ending: ConnectionEnding;
+  readonly #open: Set<OpenChannel>;
+
+  constructor(
+    readonly channel: ChannelEnd,
+    readonly begun: BegunBytes,
+    ending: ConnectionEnding,
+    open: Set<OpenChannel>,
+  ) {
+    this.#ending = ending;
+    this.#open = open;
+    open.add(this);
+  }
+
+  release(): void {
+    this.#open.delete(this);
+  }
+
+  closeOutbox(): void {
+    this.#ending.onClosing();
+  }
+
+  connectionEnds(): void {
+    // The call ends when its channel does, or when the connection is closed.
+  }
+
+  connectionClosed(reason: EndReason): void {
+    this.#ending.onClosed(reason);
+  }
+}
+
 /** The channels of a connection: its own, and those that either side has opened. */
 export class Channels implements StreamLayer, MultiplexerConfig {
   readonly own: ChannelStream;
@@ -106,8 +148,8 @@ export class Channels implements StreamLayer, MultiplexerConfig {
   /** Those who wait until a channel can be opened. */
   #waitingForRoom: Subscribers<void> | undefined;
   #isRoomDue = false;
-  /** How many channels the peer has opened that have not been offered to subscribers yet. */
-  #unoffered = 0;
+  /** Channels that the peer has opened and that have not been offered to subscribers yet. */
+  #unoffered: Queue<ChannelEnd> | undefined;
   #hasPeerEnded = false;
   /** Why this side has closed the connection, once it has. */
   #closing: CloseReason | undefined;
@@ -174,12 +216,23 @@ export class Channels implements StreamLayer, MultiplexerConfig {
 
   /** See {@link MultiplexerConfig}. It is offered later, so that code that is handed the connection right now can still subscribe. */
   onOpen(end: ChannelEnd): void {
-    this.#unoffered++;
-    queueMicrotask(() => {
-      this.#unoffered--;
-      this.#offer(end);
+    const unoffered = (this.#unoffered ??= new Queue());
+    if (unoffered.length === 0) queueMicrotask(this.#offerAll);
+    unoffered.push(end);
+  }
+
+  readonly #offerAll = (): void => {
+    try {
+      for (let end = this.#unoffered?.take(); end !== undefined; end = this.#unoffered?.take()) this.#offer(end);
+    } finally {
+      // An exception of the application's concerns one channel alone.
+      if (this.#hasUnoffered) queueMicrotask(this.#offerAll);
       this.#config.onChange();
-    });
+    }
+  };
+
+  get #hasUnoffered(): boolean {
+    return (this.#unoffered?.length ?? 0) > 0;
   }
 
   get hasSent(): boolean {
@@ -188,17 +241,17 @@ export class Channels implements StreamLayer, MultiplexerConfig {
 
   /** Whether no channel is open but its own, and nothing was sent or has come on that. */
   get isUnused(): boolean {
-    return (this.#open?.size ?? 0) === 0 && this.#unoffered === 0 && this.#multiplexer.own.isUntouched;
+    return (this.#open?.size ?? 0) === 0 && !this.#hasUnoffered && this.#multiplexer.own.isUntouched;
   }
 
   get hasReader(): boolean {
-    if (this.own.hasReader || this.#unoffered > 0) return true;
+    if (this.own.hasReader || this.#hasUnoffered) return true;
     for (const channel of this.#open ?? []) if (channel.hasReader) return true;
     return false;
   }
 
   get isReading(): boolean {
-    if (this.own.isReading || this.#unoffered > 0) return true;
+    if (this.own.isReading || this.#hasUnoffered) return true;
     for (const channel of this.#open ?? []) if (channel.isReading) return true;
     return false;
   }
@@ -223,8 +276,8 @@ export class Channels implements StreamLayer, MultiplexerConfig {
       mostWaiting,
       mostWaitingBytes,
       full: () => this.#multiplexer.fullForCalls,
-      open: (channel, { onClosed }) =>
-        this.#holdForCall(this.#multiplexer.open({ name: channel, priority: 'normal' }), { onClosing: noop, onClosed }),
+      open: (channel, ending) =>
+        this.#holdForCall(this.#multiplexer.open({ name: channel, priority: 'normal' }), ending),
     });
     return this.#ownCalls.add(name, call);
   }
@@ -326,27 +379,8 @@ export class Channels implements StreamLayer, MultiplexerConfig {
     return channel;
   }
 
-  /** A call ends with its connection; a connection that is being closed does not wait for it. */
-  #holdForCall(channel: ChannelEnd, { onClosing, onClosed }: ConnectionEnding): HeldChannel {
-    const open: OpenChannel = {
-      hasReader: false,
-      isReading: false,
-      closeOutbox: onClosing,
-      connectionEnds: noop,
-      connectionClosed: onClosed,
-    };
-    this.#hold(open);
-    return {
-      channel,
-      begun: this.#begun,
-      release: () => {
-        this.#open?.delete(open);
-      },
-    };
-  }
-
-  #hold(channel: OpenChannel): void {
-    (this.#open ??= new Set()).add(channel);
+  #holdForCall(channel: ChannelEnd, ending: ConnectionEnding): HeldChannel {
+    return new HeldCall(channel, this.#begun, ending, (this.#open ??= new Set()));
   }
 
   #channelOver(end: ChannelEnd, allowHalfOpen: boolean): PeerChannel {
@@ -364,7 +398,7 @@ export class Channels implements StreamLayer, MultiplexerConfig {
         this.#open?.delete(channel);
       },
     });
-    this.#hold(channel);
+    (this.#open ??= new Set()).add(channel);
     channel.begin();
     // The connection's end may have arrived right after it.
     if (this.#hasPeerEnded) channel.connectionEnds();

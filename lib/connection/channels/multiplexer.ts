@@ -204,7 +204,7 @@ export class Multiplexer implements ChannelEndHost, ChannelFrameTaker {
       if (this.#due.length > 0) this.#takeControl(frames);
       else this.#takeFrame(frames);
       if (this.#due.length === 0 && frames.length === before) break;
-      for (const frame of frames.slice(before)) length += frame.length;
+      for (let index = before; index < frames.length; index++) length += frames[index]?.length ?? 0;
     }
     return frames.length <= 1 ? frames[0] : Buffer.concat(frames);
   }
@@ -227,7 +227,7 @@ export class Multiplexer implements ChannelEndHost, ChannelFrameTaker {
         return;
       }
       end.isNotedDue = false;
-      frames.push(...end.takeDue());
+      end.takeDue(frames);
     }
   }
 

@@ -1,5 +1,5 @@
 import { noop } from 'rxjs';
-import type { CallOpening, HeldChannel } from '../../remote/channel.js';
+import type { CallOpening, ConnectionEnding, EndReason, HeldChannel } from '../../remote/channel.js';
 import { WaitingCalls } from './waiting-calls.js';
 
 /** What the calls of this side need. */
@@ -12,8 +12,37 @@ export interface OwnCallsConfig {
   readonly mostWaitingBytes: number;
   /** Why no further channel can be opened at the moment; `undefined` when one can. */
   readonly full: () => string | undefined;
-  /** Opens a channel. */
-  readonly open: (name: string, call: CallOpening) => HeldChannel;
+  /** Opens a channel, and tells when the connection ends. */
+  readonly open: (name: string, ending: ConnectionEnding) => HeldChannel;
+}
+
+/** A call whose channel is open, until it is over. */
+class OpenCall implements HeldChannel, ConnectionEnding {
+  readonly channel: HeldChannel['channel'];
+  readonly begun: HeldChannel['begun'];
+  readonly #held: HeldChannel;
+  readonly #call: CallOpening;
+  readonly #onOver: () => void;
+
+  constructor(name: string, call: CallOpening, open: OwnCallsConfig['open'], onOver: () => void) {
+    this.#call = call;
+    this.#onOver = onOver;
+    this.#held = open(name, this);
+    ({ channel: this.channel, begun: this.begun } = this.#held);
+  }
+
+  release(): void {
+    this.#held.release();
+    this.#onOver();
+  }
+
+  onClosing(): void {
+    // What was asked has been sent, or is not sent any more.
+  }
+
+  onClosed(reason: EndReason): void {
+    this.#call.onClosed(reason);
+  }
 }
 
 /** The calls that this side makes on a connection: so many at once, the others when it is their turn. */
@@ -38,8 +67,10 @@ export class OwnCalls {
     const onTurn = () => {
       this.#begin(name, call);
     };
-    const { bytes, onClosed } = call;
-    return this.#waiting.add({ bytes, onTurn, onClosed }, why ?? 'others wait');
+    const onClosed = (reason: EndReason) => {
+      call.onClosed(reason);
+    };
+    return this.#waiting.add({ bytes: call.bytes, onTurn, onClosed }, why ?? 'others wait');
   }
 
   /** There may be room for another. It begins later, since this may be called while a frame is being read or written. */
@@ -68,15 +99,13 @@ export class OwnCalls {
   }
 
   #begin(name: string, call: CallOpening): void {
-    const held = this.#config.open(name, call);
+    const open = new OpenCall(name, call, this.#config.open, this.#onOver);
     this.#underWay++;
-    call.onOpen({
-      ...held,
-      release: () => {
-        held.release();
-        this.#underWay--;
-        this.goOn();
-      },
-    });
+    call.onOpen(open);
   }
+
+  readonly #onOver = (): void => {
+    this.#underWay--;
+    this.goOn();
+  };
 }

@@ -239,8 +239,8 @@ const answers = (codec: 'json' | 'messagepack', seeds: readonly Buffer[]): Targe
     let isReleased = false;
     let ends = 0;
     const result$ = call$({
-      open: ({ onOpen }) => {
-        onOpen({
+      open: (opening) => {
+        opening.onOpen({
           channel,
           begun: new BegunBytes(1_048_576),
           release: () => {
