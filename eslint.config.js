@@ -54,6 +54,11 @@ export default defineConfig(
           selector: 'MemberExpression[object.name="URL"][property.name="canParse"]',
           message: 'Use `readUrl`: Node 20 says of some texts that it can parse them, and then cannot.',
         },
+        {
+          selector: 'Property[key.name="type"][value.value="spki"]',
+          message:
+            'Use `publicBytesOf` and `publicKeyOf`: OpenSSL takes 0.2 ms for a key in DER, as long as for a signature.',
+        },
       ],
     },
   },

@@ -1,5 +1,6 @@
 import { randomBytes, type X509Certificate } from 'node:crypto';
-import { KEY_LENGTH, peerIdOfKey, type Identity, type PeerId } from './identity.js';
+import { peerIdOfKey, type Identity, type PeerId } from './identity.js';
+import { publicBytesOf } from './public-key.js';
 
 /** The tags of DER's values (X.690 §8), in the order of their numbers; `VERSION` is what RFC 5280 §4.1 calls `[0]`. */
 const TAG = {
@@ -63,7 +64,7 @@ export function selfSignedCertificate(identity: Identity): string {
 /** The peer id that a certificate carries, or `undefined` when its key is not Ed25519. */
 export function peerIdOfCertificate({ publicKey }: X509Certificate): PeerId | undefined {
   if (publicKey.asymmetricKeyType !== 'ed25519') return undefined;
-  return peerIdOfKey(publicKey.export({ type: 'spki', format: 'der' }).subarray(-KEY_LENGTH));
+  return peerIdOfKey(publicBytesOf(publicKey));
 }
 
 /** One value: its tag, its length (X.690 §8.1.3; nothing in these certificates reaches 256 bytes) and what is in it. */

@@ -1,15 +1,8 @@
-import {
-  createHash,
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  sign,
-  verify,
-  type KeyObject,
-} from 'node:crypto';
+import { createHash, createPrivateKey, generateKeyPairSync, sign, verify, type KeyObject } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { IdentityError, reasonOf } from './errors.js';
 import { codeOf, writeNewFile } from './new-file.js';
+import { publicBytesOf, publicKeyOf } from './public-key.js';
 import { decodeBase64Url } from './validate.js';
 
 /** An Ed25519 public key (RFC 8032) as 43 base64url characters: who a node is. */
@@ -211,7 +204,7 @@ export function nodeIdOf(key: Uint8Array): string {
 
 /** Whether the owner of `peerId` signed the data. Never throws. */
 export function verifySignature(peerId: PeerId, data: Uint8Array, signature: Uint8Array): boolean {
-  return isSignatureOf(peerId, signature) && verify(null, data, publicKeyOf(peerId), signature);
+  return isSignatureOf(peerId, signature) && verify(null, data, publicKeyOf('Ed25519', peerId), signature);
 }
 
 /**
@@ -222,7 +215,7 @@ export function verifySignature(peerId: PeerId, data: Uint8Array, signature: Uin
 export function verifierOf(peerId: PeerId): (data: Uint8Array, signature: Uint8Array) => boolean {
   let key: KeyObject | undefined;
   return (data, signature) =>
-    signature.length === SIGNATURE_LENGTH && verify(null, data, (key ??= publicKeyOf(peerId)), signature);
+    signature.length === SIGNATURE_LENGTH && verify(null, data, (key ??= publicKeyOf('Ed25519', peerId)), signature);
 }
 
 /**
@@ -232,7 +225,7 @@ export function verifierOf(peerId: PeerId): (data: Uint8Array, signature: Uint8A
 export function verifyAside(peerId: PeerId, data: Uint8Array, signature: Uint8Array): Promise<boolean> {
   if (!isSignatureOf(peerId, signature)) return Promise.resolve(false);
   return new Promise((resolve) => {
-    verify(null, data, publicKeyOf(peerId), signature, (error, isValid) => {
+    verify(null, data, publicKeyOf('Ed25519', peerId), signature, (error, isValid) => {
       resolve(error === null && isValid);
     });
   });
@@ -242,18 +235,13 @@ function isSignatureOf(peerId: PeerId, signature: Uint8Array): boolean {
   return isPeerId(peerId) && signature.length === SIGNATURE_LENGTH;
 }
 
-function publicKeyOf(peerId: PeerId): KeyObject {
-  // RFC 8037 §2; Node reads this form of a key ten times as fast as DER.
-  return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: peerId }, format: 'jwk' });
-}
-
 /** Whether a peer id is the greater of two, compared as bytes. The peer with the greater key decides where only one may. */
 export function isGreater(peerId: PeerId, other: PeerId): boolean {
   return Buffer.compare(Buffer.from(peerId, 'base64url'), Buffer.from(other, 'base64url')) > 0;
 }
 
 function identityOf(privateKey: KeyObject): Identity {
-  const key = createPublicKey(privateKey).export({ type: 'spki', format: 'der' }).subarray(-KEY_LENGTH);
+  const key = publicBytesOf(privateKey);
   // It takes as long as all the rest, and a node that seals nothing needs none.
   let openingKey: KeyObject | undefined;
   return {

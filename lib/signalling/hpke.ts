@@ -2,11 +2,11 @@ import {
   createCipheriv,
   createDecipheriv,
   createHmac,
-  createPublicKey,
   diffieHellman,
   generateKeyPairSync,
   type KeyObject,
 } from 'node:crypto';
+import { publicBytesOf, publicKeyOf } from '../public-key.js';
 
 // Hybrid public key encryption, RFC 9180, in base mode and for single messages (§6.1), of one suite:
 // DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-128-GCM. Of the AEADs of the RFC it is the one that every runtime has:
@@ -44,8 +44,8 @@ export function seal(
   plaintext: Uint8Array,
   ephemeral: KeyObject = generateKeyPairSync('x25519').privateKey,
 ): Buffer {
-  const encapsulated = x25519PublicKeyOf(ephemeral);
-  const agreed = diffieHellman({ privateKey: ephemeral, publicKey: publicKeyOf(publicKey) });
+  const encapsulated = publicBytesOf(ephemeral);
+  const agreed = diffieHellman({ privateKey: ephemeral, publicKey: x25519KeyOf(publicKey) });
   const { key, nonce } = schedule(agreed, Buffer.concat([encapsulated, publicKey]), info);
   const cipher = createCipheriv(AEAD, key, nonce, { authTagLength: TAG_LENGTH });
   return Buffer.concat([encapsulated, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
@@ -58,8 +58,8 @@ export function openSealed(privateKey: KeyObject, info: Uint8Array, sealed: Buff
   if (sealed.length < HPKE_OVERHEAD) return undefined;
   const encapsulated = sealed.subarray(0, X25519_LENGTH);
   try {
-    const agreed = diffieHellman({ privateKey, publicKey: publicKeyOf(encapsulated) });
-    const { key, nonce } = schedule(agreed, Buffer.concat([encapsulated, x25519PublicKeyOf(privateKey)]), info);
+    const agreed = diffieHellman({ privateKey, publicKey: x25519KeyOf(encapsulated) });
+    const { key, nonce } = schedule(agreed, Buffer.concat([encapsulated, publicBytesOf(privateKey)]), info);
     const decipher = createDecipheriv(AEAD, key, nonce, { authTagLength: TAG_LENGTH });
     decipher.setAuthTag(sealed.subarray(-TAG_LENGTH));
     return Buffer.concat([decipher.update(sealed.subarray(X25519_LENGTH, -TAG_LENGTH)), decipher.final()]);
@@ -68,14 +68,8 @@ export function openSealed(privateKey: KeyObject, info: Uint8Array, sealed: Buff
   }
 }
 
-function x25519PublicKeyOf(privateKey: KeyObject): Buffer {
-  return createPublicKey(privateKey).export({ type: 'spki', format: 'der' }).subarray(-X25519_LENGTH);
-}
-
-function publicKeyOf(bytes: Uint8Array): KeyObject {
-  // RFC 8037 §2.
-  const x = Buffer.from(bytes).toString('base64url');
-  return createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x }, format: 'jwk' });
+function x25519KeyOf(bytes: Uint8Array): KeyObject {
+  return publicKeyOf('X25519', Buffer.from(bytes).toString('base64url'));
 }
 
 /** RFC 9180 §4.1 (the shared secret) and §5.1 (key and nonce). */
