@@ -10,6 +10,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
  * @throws TypeError for a key of another kind.
  *
  * @example
+ * import { generateKeyPairSync } from 'node:crypto';
  * publicBytesOf(generateKeyPairSync('ed25519').publicKey).length; // 32
  */
 export function publicBytesOf(key: KeyObject): Buffer {
@@ -25,7 +26,7 @@ export function publicBytesOf(key: KeyObject): Buffer {
  * @param x the bytes in base64url.
  *
  * @example
- * verify(null, data, publicKeyOf('Ed25519', peerId), signature);
+ * publicKeyOf('Ed25519', Buffer.alloc(32, 7).toString('base64url')).asymmetricKeyType; // 'ed25519'
  */
 export function publicKeyOf(curve: 'Ed25519' | 'X25519', x: string): KeyObject {
   return createPublicKey({ key: { kty: 'OKP', crv: curve, x }, format: 'jwk' });

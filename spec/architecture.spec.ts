@@ -51,6 +51,7 @@ const HOUSE: readonly string[] = [
   'stun',
   'broker-name',
   'identity',
+  'public-key',
   'packages',
   'new-file',
   'descriptors',

@@ -1,10 +1,8 @@
 import { noop } from 'rxjs';
-import { Queue } from '../../bounds/queue.js';
 import { ReceiveCredit, SendCredit, WindowPool } from './credit.js';
 import {
   CHANNEL_FRAME,
   encodeChannelFrame,
-  encodeChannelHeader,
   encodeLimit,
   encodeOpening,
   encodeReset,
@@ -12,11 +10,9 @@ import {
   type Opening,
   type Reset,
 } from './frames.js';
+import { Pieces } from './pieces.js';
 import type { Priority } from './priority.js';
 import type { TurnTaker } from './turns.js';
-
-/** Pieces of at least this length, in bytes, are sent without copying them; shorter ones are joined into one frame. */
-const LONG_BYTES = 8_192;
 
 /** Receives from a channel. */
 export interface ChannelHandler {
@@ -71,10 +67,7 @@ export class ChannelEnd implements TurnTaker {
   isNotedDue = false;
 
   readonly #host: ChannelEndHost;
-  readonly #queue = new Queue<Buffer>();
-  /** How much of the first piece has been sent. */
-  #within = 0;
-  #waiting = 0;
+  readonly #pieces = new Pieces();
   readonly #sending = new SendCredit();
   readonly #receiving: ReceiveCredit;
   readonly #due: Due = { open: undefined, window: false, blocked: undefined, end: false, reset: undefined };
@@ -116,12 +109,12 @@ export class ChannelEnd implements TurnTaker {
 
   /** How many bytes wait to be sent. */
   get waiting(): number {
-    return this.#waiting;
+    return this.#pieces.length;
   }
 
   /** Whether data may be sent. */
   get isReady(): boolean {
-    return this.#waiting > 0 && this.#sending.left > 0;
+    return this.waiting > 0 && this.#sending.left > 0;
   }
 
   /** Whether bytes that are written now will be sent. */
@@ -142,7 +135,7 @@ export class ChannelEnd implements TurnTaker {
   /** Whether a control frame can be sent now. */
   get isDue(): boolean {
     const { open, window, blocked, end, reset } = this.#due;
-    return open !== undefined || window || blocked !== undefined || reset !== undefined || (end && this.#waiting === 0);
+    return open !== undefined || window || blocked !== undefined || reset !== undefined || (end && this.waiting === 0);
   }
 
   /** Hands everything that comes to `handler`, beginning with what has come already. */
@@ -164,8 +157,8 @@ export class ChannelEnd implements TurnTaker {
   write(bytes: Buffer): void {
     if (!this.isWritable || bytes.length === 0) return;
     this.#isUntouched = false;
-    this.#queue.push(bytes);
-    this.#count(bytes.length);
+    this.#pieces.push(bytes);
+    this.#host.onWaiting(bytes.length);
     if (this.#sending.left > 0) this.#host.onDue(this);
     else this.#sayBlocked();
   }
@@ -219,7 +212,7 @@ export class ChannelEnd implements TurnTaker {
   /** The peer takes more. */
   onWindow(limit: number): void {
     this.#answer();
-    if (this.#sending.raise(limit) && this.#waiting > 0) this.#host.onDue(this);
+    if (this.#sending.raise(limit) && this.waiting > 0) this.#host.onDue(this);
   }
 
   /** The peer has more than it may send. */
@@ -271,7 +264,7 @@ export class ChannelEnd implements TurnTaker {
       frames.push(this.#frame(CHANNEL_FRAME.reset, encodeReset(due.reset)));
       due.reset = undefined;
       this.#hasEnded = true;
-    } else if (due.end && this.#waiting === 0) {
+    } else if (due.end && this.waiting === 0) {
       frames.push(this.#frame(CHANNEL_FRAME.end));
       due.end = false;
       this.#hasEnded = true;
@@ -279,21 +272,16 @@ export class ChannelEnd implements TurnTaker {
     this.#settle();
   }
 
-  /**
-   * Takes one frame of data, of at most so many bytes: whole, or header and payload apart where the payload is long, to avoid a copy.
-   */
+  /** Takes one frame of data, of at most so many bytes. See {@link Pieces.takeFrame}. */
   takeData(most: number): readonly [Buffer] | readonly [Buffer, Buffer] | undefined {
-    const first = this.#queue.next;
-    const length = Math.min(most, this.#sending.left, this.#waiting);
-    if (first === undefined || length === 0) return undefined;
-    const size = first.length - this.#within;
-    const frame =
-      size >= LONG_BYTES
-        ? this.#takeLong(first, Math.min(size, length))
-        : size === this.#waiting && size === length
-          ? this.#takeOnly(first)
-          : this.#join(length);
-    if (this.#waiting > 0 && this.#sending.left === 0) this.#sayBlocked();
+    const before = this.#pieces.length;
+    const length = Math.min(most, this.#sending.left, before);
+    const frame = length === 0 ? undefined : this.#pieces.takeFrame(this.id, length);
+    if (frame === undefined) return undefined;
+    const taken = before - this.#pieces.length;
+    this.#sending.spend(taken);
+    this.#host.onWaiting(-taken);
+    if (this.waiting > 0 && this.#sending.left === 0) this.#sayBlocked();
     return frame;
   }
 
@@ -305,56 +293,6 @@ export class ChannelEnd implements TurnTaker {
   /** Both sides have said that they send nothing more. */
   tellOver(): void {
     this.#handler?.onOver?.();
-  }
-
-  #takeLong(piece: Buffer, length: number): readonly [Buffer, Buffer] {
-    const bytes = piece.subarray(this.#within, this.#within + length);
-    this.#advance(piece, length);
-    this.#spend(length);
-    return [encodeChannelHeader(CHANNEL_FRAME.data, this.id, length), bytes];
-  }
-
-  /** All that waits is one short piece, as a call or its answer is. */
-  #takeOnly(piece: Buffer): readonly [Buffer] {
-    const frame = encodeChannelFrame(CHANNEL_FRAME.data, this.id, piece.subarray(this.#within));
-    const length = piece.length - this.#within;
-    this.#advance(piece, length);
-    this.#spend(length);
-    return [frame];
-  }
-
-  /** Joins the short pieces at the head of the queue into one frame. */
-  #join(most: number): readonly [Buffer] {
-    const pieces: Buffer[] = [];
-    let length = 0;
-    while (length < most) {
-      const piece = this.#queue.next;
-      if (piece === undefined || (length > 0 && piece.length >= LONG_BYTES)) break;
-      const bytes = piece.subarray(this.#within, this.#within + most - length);
-      pieces.push(bytes);
-      length += bytes.length;
-      this.#advance(piece, bytes.length);
-    }
-    this.#spend(length);
-    const frame = encodeChannelHeader(CHANNEL_FRAME.data, this.id, length);
-    return [Buffer.concat([frame, ...pieces], frame.length + length)];
-  }
-
-  #advance(piece: Buffer, length: number): void {
-    this.#within += length;
-    if (this.#within < piece.length) return;
-    this.#queue.take();
-    this.#within = 0;
-  }
-
-  #spend(length: number): void {
-    this.#sending.spend(length);
-    this.#count(-length);
-  }
-
-  #count(bytes: number): void {
-    this.#waiting += bytes;
-    this.#host.onWaiting(bytes);
   }
 
   /** An `open` counts as waiting, as data do, so that the connection's end is sent after it. */
@@ -388,9 +326,8 @@ export class ChannelEnd implements TurnTaker {
   }
 
   #drop(): void {
-    this.#queue.takeAll();
-    this.#within = 0;
-    this.#count(-this.#waiting);
+    this.#host.onWaiting(-this.#pieces.length);
+    this.#pieces.clear();
   }
 
   #settle(): void {

@@ -4,13 +4,7 @@ import { Queue } from '../../bounds/queue.js';
 import type { Limits } from '../../config.js';
 import { ClosedError, TooManyChannelsError } from '../../errors.js';
 import { Subscribers } from '../../operators/subscribers.js';
-import {
-  isCallName,
-  type CallOpening,
-  type ConnectionEnding,
-  type EndReason,
-  type HeldChannel,
-} from '../../remote/channel.js';
+import { isCallName, type CallOpening, type ConnectionEnding, type HeldChannel } from '../../remote/channel.js';
 import type { Exposures } from '../../remote/expose.js';
 import { expectChannelName, expectOneOf } from '../../validate.js';
 import type { AcceptOptions, Channel, ChannelOptions, Connection } from '../connection.js';
@@ -19,6 +13,7 @@ import { Acceptors } from './acceptors.js';
 import { unsentEnd, type ChannelEnd } from './channel-end.js';
 import { ChannelStream, type ChannelStreamConfig } from './channel-stream.js';
 import type { Opening } from './frames.js';
+import { HeldCall, type OpenChannel } from './held-call.js';
 import { Multiplexer, type MultiplexerConfig } from './multiplexer.js';
 import { OwnCalls } from './own-calls.js';
 import { PeerChannel } from './peer-channel.js';
@@ -36,9 +31,6 @@ export interface ChannelsConfig extends Omit<
   /** There is something to send. */
   onDue(): void;
 }
-
-/** The members of a channel that its connection uses. */
-type OpenChannel = Pick<PeerChannel, 'hasReader' | 'isReading' | 'closeOutbox' | 'connectionEnds' | 'connectionClosed'>;
 
 /** What the connection's own channel needs, which every connection has: without closures. */
 class OwnChannel implements ChannelStreamConfig {
@@ -92,41 +84,6 @@ class OwnChannel implements ChannelStreamConfig {
 
   abort(): void {
     this.config.abort();
-  }
-}
-
-/** The channel of a call, while the call is under way. It ends with its connection; a connection that is being closed does not wait for it. */
-class HeldCall implements HeldChannel, OpenChannel {
-  readonly hasReader = false;
-  readonly isReading = false;
-  readonly #ending: ConnectionEnding;
-  readonly #open: Set<OpenChannel>;
-
-  constructor(
-    readonly channel: ChannelEnd,
-    readonly begun: BegunBytes,
-    ending: ConnectionEnding,
-    open: Set<OpenChannel>,
-  ) {
-    this.#ending = ending;
-    this.#open = open;
-    open.add(this);
-  }
-
-  release(): void {
-    this.#open.delete(this);
-  }
-
-  closeOutbox(): void {
-    this.#ending.onClosing();
-  }
-
-  connectionEnds(): void {
-    // The call ends when its channel does, or when the connection is closed.
-  }
-
-  connectionClosed(reason: EndReason): void {
-    this.#ending.onClosed(reason);
   }
 }
 
