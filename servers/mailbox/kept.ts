@@ -30,15 +30,16 @@ export function sizeOf(message: string): number {
 }
 
 /** The same message of texts of its own: each may be a part of a request, which it would keep in memory. */
-export function ownKept(kept: Kept): Kept {
-  const { to, from, id, message, seenAt } = kept;
+export function ownKept({ to, from, id, message, seenAt, receipt, arrived, expires }: Kept): Kept {
   return {
-    ...kept,
     to: ownText(to),
     from: ownText(from),
     id: ownText(id),
     message: ownText(message),
     seenAt: ownText(seenAt),
+    receipt,
+    arrived,
+    expires,
   };
 }
 

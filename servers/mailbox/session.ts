@@ -190,13 +190,13 @@ export class MailboxSession implements ClientHandler, Waiting, Due {
     }
   }
 
-  #put({ id, ...message }: Extract<SessionRequest, { readonly verb: 'PUT' }>): void {
+  #put({ id, to, keepMs, message }: Extract<SessionRequest, { readonly verb: 'PUT' }>): void {
     const { mailbox } = this.#context;
     if (!mailbox.mayAsk(this.host)) {
       this.#decline(id, 'too-often', 'too many requests from this address');
       return;
     }
-    mailbox.put({ ...message, id, from: this.owner, seenAt: this.#address }).then(
+    mailbox.put({ from: this.owner, to, id, keepMs, message, seenAt: this.#address }).then(
       (outcome) => {
         this.#tell(id, outcome);
       },
