@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { InvalidOptionError, reasonOf } from '../errors.js';
-import { invalidOption, parseJsonObject } from '../validate.js';
+import { invalidOption, parseJsonObject, show } from '../validate.js';
 
 /**
  * What a file of `--config` says, each of its keys that of an option.
@@ -18,7 +18,8 @@ export function readConfigFile(file: string, keys: readonly string[]): Readonly<
   const values = parseJsonObject(text);
   if (values === undefined) throw invalidOption('--config', `a file with one JSON object${faultIn(text)}`, file);
   const unknown = Object.keys(values).find((key) => !keys.includes(key));
-  if (unknown !== undefined) throw invalidOption('--config', `made of ${keys.join(', ')}`, unknown);
+  if (unknown !== undefined)
+    throw new InvalidOptionError(`\`${file}\` has ${show(unknown)}, which is no option. There are ${keys.join(', ')}`);
   return values;
 }
 

@@ -22,10 +22,10 @@ export function meetingPlaces({ rendezvous, mailbox, dht, mqtt }: MeetingPlaces,
   if (isNamed || peer.version === 2) return { rendezvous, mailbox, dht, mqtt };
   const isAtHome = peer.endpoints.every(({ address }) => scopeOf(address) !== 'global');
   const mayAsk = (host: string) => {
-    const address = canonicalAddress(host);
+    const address = canonicalAddress(host === 'localhost' ? '127.0.0.1' : host);
     return isAtHome || address === undefined || isPublicUnicast(address);
   };
-  const mayAskServer = ({ host }: ServerAddress) => mayAsk(host) && host !== 'localhost';
+  const mayAskServer = ({ host }: ServerAddress) => mayAsk(host);
   const mayAskBroker = (broker: BrokerAddress | undefined) =>
     broker !== undefined && mayAskServer(broker) && BROKER_PATHS.includes(new URL(broker.url).pathname);
   const servers = peer.rendezvous.filter(mayAskServer).slice(0, MAX_NAMED).map(withProvenPath);

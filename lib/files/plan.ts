@@ -156,7 +156,10 @@ function settle(
   if (existing === 'refuse') {
     const names = taken.slice(0, TOLD).map(([, { path }]) => show(path));
     const more = taken.length > TOLD ? ` and ${taken.length - TOLD} more` : '';
-    throw new FilesError('exists', `other files are there already: ${names.join(', ')}${more}`);
+    throw new FilesError(
+      'exists',
+      `other files are there already: ${names.join(', ')}${more}; by \`existing\` they are renamed, skipped or replaced`,
+    );
   }
   const names = new Set(entries.map(({ path }) => keyOfPath(path, place.rules)));
   for (const [index, entry] of taken) {

@@ -46,8 +46,7 @@ function secured$(
     let handedOver = false;
     stream.on('error', noop);
     const onFailure = (cause?: Error) => {
-      const why = cause?.message ?? 'it closed the connection';
-      subscriber.error(new DialError(`TLS with ${host} failed: ${why}`, { cause }));
+      subscriber.error(new DialError(`TLS with ${host} failed: ${whyOf(cause)}`, { cause }));
     };
     const onClose = () => {
       onFailure();
@@ -63,4 +62,13 @@ function secured$(
       if (!handedOver) stream.destroy();
     };
   });
+}
+
+/** OpenSSL's own words name files of its source. */
+function whyOf(cause: Error | undefined): string {
+  if (cause === undefined) return 'it closed the connection';
+  const code = 'code' in cause ? cause.code : undefined;
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER') return 'no TLS is spoken at that port';
+  const isUntrusted = code === 'DEPTH_ZERO_SELF_SIGNED_CERT' || code === 'UNABLE_TO_VERIFY_LEAF_SIGNATURE';
+  return isUntrusted ? `${cause.message} (\`ca\`, --ca, names who is trusted besides)` : cause.message;
 }

@@ -174,8 +174,8 @@ export interface Net {
 
   /**
    * The nodes of the local network that want to be found there, as this node does with `lan`: those that are there at once, and all of them again
-   * whenever that changes. None without `lan`. Each has signed what it says; it proves its key when it is connected. Completes
-   * when the net is closed.
+   * whenever that changes. None without `lan`, nor before the net is started, which this does not do. Each has signed what it says; it proves its
+   * key when it is connected. Completes when the net is closed.
    *
    * @example
    * net.neighbours$

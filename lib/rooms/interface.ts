@@ -51,11 +51,12 @@ export interface Room {
    */
   readonly messages$: Observable<RoomMessage>;
 
-  /** The members to whom this node has a channel of the room, at once and whenever that changes. While there are none, nobody hears it. */
+  /** The members to whom this node has a channel of the room, at once and whenever that changes. */
   readonly neighbours$: Observable<readonly PeerId[]>;
 
   /**
-   * Says a text to everybody in the room.
+   * Says a text to everybody in the room. What is said while there is no neighbour is kept for the first that comes within five minutes: the last
+   * 64 messages of it.
    *
    * @param text any text, in lines or not: at most `limits.messageBytes` bytes of UTF-8.
    * @returns whether it was said. `false`: this node has said more than `limits.messagesPerSecond` allow, so that others would drop it; or

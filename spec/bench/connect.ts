@@ -5,7 +5,7 @@ import { nodeOf, type BenchNode } from './nodes.js';
 import { quantile, ratioOf } from './ratio.js';
 
 /** Not counted: code is compiled while it runs. */
-const WARM_UP_CONNECTS = 200;
+const WARM_UP_CONNECTS = 500;
 
 /** Connects of each kind in a round, one after the other. */
 const CONNECTS = 100;

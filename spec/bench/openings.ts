@@ -20,7 +20,7 @@ export const NAME = 'bench';
 export const MESSAGE = 'a message there and back';
 
 /** Code is compiled while it runs: what comes in before this is not counted. */
-const WARM_UP_MS = 1_500;
+const WARM_UP_MS = 3_000;
 
 const COUNT_MS = 700;
 

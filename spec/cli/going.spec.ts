@@ -21,7 +21,7 @@ describe('A transfer with a peer that comes', () => {
     const { receiving } = await filesChannels(lab);
     const side = new Subject<FilesStep>();
     const steps: (FilesStep | 'complete')[] = [];
-    served$(NEVER.pipe(startWith(receiving)), () => side, display, 'waiting again').subscribe({
+    served$(NEVER.pipe(startWith(receiving)), () => side, display, 'waiting again', ['refused']).subscribe({
       next: (step) => steps.push(step),
       complete: () => steps.push('complete'),
     });

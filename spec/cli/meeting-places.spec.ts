@@ -69,6 +69,27 @@ describe('where the command line meets a peer', () => {
     ]);
   });
 
+  it('is at this machine, by whatever name, only when the peer has no public address', () => {
+    const named = {
+      rendezvous: [{ host: 'localhost', port: 443, url: 'wss://localhost/' }],
+      mailboxes: ['http://localhost:5432/'],
+      dht: [{ host: 'localhost', port: 6379 }],
+      mqtt: ['mqtt://localhost'],
+    };
+    expect(meetingPlaces({}, unlOf({ ...named, endpoints: [HOME, PUBLIC] }))).toEqual({
+      rendezvous: [],
+      mailbox: [],
+      dht: [],
+      mqtt: [],
+    });
+    expect(meetingPlaces({}, unlOf({ ...named, endpoints: [HOME] }))).toEqual({
+      rendezvous: ['wss://localhost'],
+      mailbox: ['http://localhost:5432/', 'https://localhost/'],
+      dht: ['localhost:6379'],
+      mqtt: ['mqtt://localhost'],
+    });
+  });
+
   it('is at private servers when the peer has no public address, two of a kind at most', () => {
     const rendezvous = [1, 2, 3].map((i) => ({ host: `192.168.1.${i}`, port: 8000 }));
     expect(meetingPlaces({}, unlOf({ rendezvous, endpoints: [HOME] })).rendezvous).toEqual([

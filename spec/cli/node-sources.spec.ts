@@ -84,7 +84,7 @@ describe('Options of commands that make a node', () => {
 
   it('are refused by name where a name or a value is none', async () => {
     const wrong: readonly (readonly [unknown, RegExp])[] = [
-      [{ rendevous: [] }, /--config.*rendezvous.*rendevous/s],
+      [{ rendevous: [] }, /options\.json` has `rendevous`, which is no option.* rendezvous,/s],
       [{ port: '4100' }, /`port`.*a number/],
       [{ port: 70_000 }, /`port`.*integer from 0 to 65535/],
       [{ rendezvous: 'one:1' }, /`rendezvous`.*list/],

@@ -50,6 +50,14 @@ describe('A room', () => {
     }
   });
 
+  it('keeps what is said before anybody is there for those who come', async () => {
+    const { address, rooms } = await roomOf(1);
+    expect(rooms[0]?.publish('1. e4')).toBeTrue();
+    const late = await join(lab.net({ rendezvous: [address] }));
+    const { text, isPast } = await firstValueFrom(late.messages$);
+    expect([text, isPast]).toEqual(['1. e4', false]);
+  });
+
   it('carries bytes, and messages that are announced before they are sent', async () => {
     const { rooms } = await roomOf(3, { limits: { messageBytes: 500_000 } });
     await known(rooms);

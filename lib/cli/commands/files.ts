@@ -14,8 +14,8 @@ export function addFiles(program: Command, version: string): void {
       )
       .argument('<PATH...>', 'files and folders'),
     new Option(
-      '--to <TICKET>',
-      'the ticket that a waiting rxp2p receive has printed, its code, or the UNL of a program that receives files',
+      '--to <PEER>',
+      'what a waiting rxp2p receive has printed, a code or a ticket, or the UNL of a program that receives files',
     ),
     new Option('--keep-links', 'send symbolic links as links, where they lead to what is sent (default: refuse them)'),
     new Option('--no-compress', 'do not compress what would get smaller'),

@@ -15,6 +15,9 @@ const LINE_MS = 2_000;
 /** For programs, so often. */
 const EVENT_MS = 1_000;
 
+/** It goes on by itself, or the connection is found to be gone. */
+const NOTHING_COMES = 'nothing moves, waiting for the peer';
+
 /** Draws over what was drawn before, until it is `done`. */
 interface Drawing {
   (text: string): void;
@@ -47,6 +50,7 @@ export class Display {
   #of = { files: 0, bytes: 0 };
   #at: { path: string; files: number; bytes: number } | undefined;
   #shown = '';
+  #shownAt = performance.now();
   #isPaused = false;
 
   /** @param verb what this side does, as in `sent`. */
@@ -185,8 +189,14 @@ export class Display {
     if (this.#how === 'drawn') this.#draw();
     else {
       const text = this.#text();
-      if (text === '' || (text === this.#shown && this.#at !== undefined)) return;
+      if (text === '') return;
+      if (text === this.#shown && this.#at !== undefined) {
+        const seconds = Math.round((performance.now() - this.#shownAt) / 1_000);
+        this.report('waiting', { for: NOTHING_COMES, seconds }, `${NOTHING_COMES} … ${seconds} s`);
+        return;
+      }
       this.#shown = text;
+      this.#shownAt = performance.now();
       if (this.#at === undefined) this.report('waiting', { for: this.#phase, seconds: this.#seconds }, text);
       else {
         const { path, files, bytes } = this.#at;

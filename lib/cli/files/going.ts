@@ -1,6 +1,6 @@
 import { catchError, concat, defer, EMPTY, of, retry, switchMap, takeWhile, tap, timer, type Observable } from 'rxjs';
 import type { Channel, Connection } from '../../connection/connection.js';
-import { ClosedError, ConnectError, FilesError, InvalidUnlError, reasonOf } from '../../errors.js';
+import { ClosedError, ConnectError, FilesError, InvalidUnlError, reasonOf, type FilesFailure } from '../../errors.js';
 import type { FilesStep } from '../../files/interface.js';
 import { backoffMs } from '../../operators/backoff.js';
 import { reportFailure } from '../dialler.js';
@@ -41,7 +41,11 @@ export function dialled$(
           if (!isGone || lostAt === undefined) throw error;
           if (lostAt === Infinity) {
             lostAt = performance.now();
-            display.report('lost', { reason: reasonOf(error) }, `${reasonOf(error)}; looking for the peer again`);
+            display.report(
+              'lost',
+              { reason: reasonOf(error) },
+              `${reasonOf(error)}; looking for the peer again, for up to ten minutes`,
+            );
           }
           if (performance.now() - lostAt > PATIENCE_MS) throw error;
           display.restart();
@@ -61,12 +65,14 @@ const WHOLE = 'whole';
  * long to be found dead.
  *
  * @param again what is waited for when the connection was lost.
+ * @param final the failures after which nobody comes again.
  */
 export function served$(
   channel$: Observable<Channel>,
   side: Side,
   display: Display,
   again: string,
+  final: readonly FilesFailure[],
 ): Observable<FilesStep> {
   return channel$.pipe(
     switchMap((channel) => {
@@ -74,7 +80,7 @@ export function served$(
       // Not before the side itself is at its end, when its last word has arrived.
       return concat(side(channel), of(WHOLE)).pipe(
         catchError((error: unknown) => {
-          if (error instanceof FilesError && error.reason === 'refused') throw error;
+          if (error instanceof FilesError && final.includes(error.reason)) throw error;
           display.restart();
           display.report('lost', { reason: reasonOf(error) }, `${reasonOf(error)}; ${again}`);
           display.phase(again);

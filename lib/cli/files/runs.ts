@@ -97,7 +97,9 @@ export async function waitForPeer(
     await print(ticket);
     report('ticket', { ticket }, forThePeer(ticket));
   });
-  const step$ = served$(merge(net.channels$(channel), byCode.channel$), side, display, waiting);
+  // A code is good once: the command that has typed it has ended, and another is another peer.
+  const final = isTicketPrinted ? (['refused'] as const) : (['refused', 'exists'] as const);
+  const step$ = served$(merge(net.channels$(channel), byCode.channel$), side, display, waiting, final);
   const isOver$ = shown$(step$, display, onWhole).pipe(ignoreElements(), endWith(true));
   await runUntilInterrupted(
     net,

@@ -71,6 +71,8 @@ class Plumtree implements Broadcast {
   #historyTries = HISTORY_TRIES;
   /** A branch has gone, and no neighbour was there to take its place. */
   #hasLostBranch = false;
+  /** What was said while nobody was there to hear it: the first neighbour is told. */
+  #unheard: Announced[] = [];
   #announceAt = Infinity;
   #announceMs = ANNOUNCE_MS.first;
   #now = 0;
@@ -210,12 +212,19 @@ class Plumtree implements Broadcast {
     this.#remember(message.id);
     this.#kept.add(message, 0);
     this.#missing.found(message.id, undefined, this.#now);
+    if (this.#neighbours.size === 0) this.#keepUnheard(message);
     // As long as it is in no tree, it joins that of one neighbour. The others hear of the message at once.
     if (!this.#hasBranchBeside(undefined)) {
       const branch = this.#anyOf([...this.#neighbours.values()]);
       if (branch !== undefined) branch.isEager = true;
     }
     this.#spread(message, 1);
+  }
+
+  #keepUnheard({ id, bytes, isKept }: Carried): void {
+    if (!isKept) return;
+    this.#unheard.push({ id, round: 1, length: bytes.length });
+    this.#unheard = this.#unheard.slice(-MAX_HISTORY);
   }
 
   /** Pushes or announces a message to all neighbours, but for those that have it. */
@@ -281,6 +290,9 @@ class Plumtree implements Broadcast {
     // Another branch may have come by a message that was asked for meanwhile.
     if (this.#hasLostBranch && !this.#hasBranchBeside(neighbour)) this.#growTo(neighbour);
     this.#hasLostBranch = false;
+    for (const announced of this.#unheard) neighbour.announcements.set(announced.id, announced);
+    this.#unheard = [];
+    this.#announce(neighbour);
     this.#askHistory(neighbour);
   }
 

@@ -58,6 +58,23 @@ describe('The broadcast', () => {
     expect(sends(newcomer.publish(carried('1')))).toEqual(['announce to a', 'gossip to b']);
   });
 
+  it('tells the first neighbour of what was said while there was none, of the last 64 messages, and of no sign of life', () => {
+    const { broadcast, publish } = broadcastWith([]);
+    for (let number = 0; number < 70; number++) publish(carried(`${number}`));
+    publish(carried('here', 10, false));
+    const [told, ...others] = broadcast.handle({ type: 'up', id: 'a' }, 0);
+    const ids = Array.from({ length: 64 }, (_, index) => ({ id: `${index + 6}`, round: 1, length: 10 }));
+    expect(told).toEqual({ type: 'send', to: 'a', message: { type: 'announce', announced: ids } });
+    expect(others).toEqual([]);
+    // It asks for them, and the next neighbour hears of them from the first.
+    const asked = broadcast.handle(
+      { type: 'received', from: 'a', message: { type: 'graft', ids: ['69'], isBranch: true } },
+      0,
+    );
+    expect(sends(asked)).toEqual(['gossip to a']);
+    expect(broadcast.handle({ type: 'up', id: 'b' }, 0)).toEqual([]);
+  });
+
   it('announces at once what is the first for a neighbour, and asks at once where nobody pushes: the first message makes the tree', () => {
     const { hear } = broadcastWith(['a', 'b', 'c']);
     expect(sends(hear('a', announce('1')))).toEqual(['graft to a']);

@@ -12,6 +12,9 @@ const SETTLE_MS = 6_000;
 /** A message goes by five times as slowly as it would, to be seen. */
 const SLOWER = 5;
 
+/** Where nothing has come for so long, in milliseconds of the room, nothing more does: what is missed has been asked for by then. */
+const MISSED_MS = 3_000;
+
 /** The playground of rooms: members come and go, and a message spreads. */
 export class RoomPlayground {
   readonly #random = randomFrom(7);
@@ -137,9 +140,12 @@ export class RoomPlayground {
         ...facts.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value))),
       );
     }
-    const isOver = spread !== undefined && now - spread.lastMs > 300;
-    if (!isOver || this.#told === spread.id) return;
-    this.#told = spread.id;
+    if (spread === undefined) return;
+    // Where neighbours have just gone, the first that hears of it does so only when it is missed.
+    const isOver = spread.reached >= spread.members || now - spread.lastMs > MISSED_MS;
+    const told = `${spread.id} ${spread.reached}`;
+    if (!isOver || this.#told === told) return;
+    this.#told = told;
     this.#said.textContent = `The message has reached ${spread.reached} of ${spread.members} members in ${Math.round(spread.lastMs - spread.startMs)} ms, the last by ${spread.hops} hops.`;
   }
 }
