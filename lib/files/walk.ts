@@ -66,7 +66,9 @@ function entryOf(path: string, source: string, links: 'refuse' | 'keep'): Offere
   if (stats.isDirectory()) return { ...common, kind: 'folder', size: 0 };
   if (stats.isSymbolicLink() && links === 'keep')
     return { ...common, kind: 'link', size: 0, target: read(source, () => readlinkSync(source)) };
-  const what = stats.isSymbolicLink() ? 'a symbolic link, and links are sent with `keepLinks` (--keep-links) alone' : 'neither a file nor a folder';
+  const what = stats.isSymbolicLink()
+    ? 'a symbolic link, and links are sent with `keepLinks` (--keep-links) alone'
+    : 'neither a file nor a folder';
   throw new FilesError('unreadable', `${show(source)} cannot be sent: it is ${what}`);
 }
 

@@ -7,8 +7,14 @@ import type { RoomNet } from './host.js';
 import type { RoomMember } from './interface.js';
 import { herePayload, Presence } from './presence.js';
 
-/** A member that comes to have a neighbour says that it is there within this time, in milliseconds, so that a thousand do not at once. */
+/** A member that comes to have a neighbour says that it is there within this time, in milliseconds … */
 const FIRST_HERE_MS = 1_000;
+
+/**
+ * … and for each other that it knows of it may take so much longer: where many come at once, they find their neighbours first. That each hears
+ * of all others costs more than to connect.
+ */
+const EACH_HERE_MS = 150;
 
 /** Members that have gone without a word are looked for this often, in milliseconds. */
 const EXPIRE_MS = 5_000;
@@ -56,9 +62,13 @@ export class Attendance {
     return this.#members.value$;
   }
 
-  /** This node has come to have a neighbour. */
-  begin(): void {
-    this.#sayIn(this.#config.runtime.random() * FIRST_HERE_MS);
+  /**
+   * This node has come to have a neighbour.
+   *
+   * @param others of how many others it knows.
+   */
+  begin(others: number): void {
+    this.#sayIn(this.#config.runtime.random() * (FIRST_HERE_MS + others * EACH_HERE_MS));
   }
 
   close(): void {

@@ -274,7 +274,7 @@ export class RunningRoom implements Room, DoorsHost {
   }
 
   #onUp(id: PeerId): void {
-    if (this.#up.size === 0) this.#attendance.begin();
+    if (this.#up.size === 0) this.#attendance.begin(this.#gossip.known.length);
     this.#up.add(id);
     this.#show(id, this.#attendance.records());
     this.#trace({ step: 'up', peerId: id });

@@ -36,7 +36,8 @@ export async function startSecuredSocats(to: number, folder: string): Promise<nu
   ]);
 }
 
-const listenAt = (kind: string, port: number): string => `${kind}:${port},bind=127.0.0.1,fork,backlog=128,reuseaddr,nodelay`;
+const listenAt = (kind: string, port: number): string =>
+  `${kind}:${port},bind=127.0.0.1,fork,backlog=128,reuseaddr,nodelay`;
 
 async function start(options: readonly string[], addresses: (port: number) => readonly string[]): Promise<number> {
   const port = await freePort();
