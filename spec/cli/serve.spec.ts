@@ -200,7 +200,7 @@ describe('rxp2p serve', () => {
       await writeFile(file, '{"htpPort": 1}');
       const wrong = rxp2p('serve', '--config', file);
       expect(await wrong.exit()).toBe(2);
-      expect(wrong.stderr).toContain('got `htpPort`');
+      expect(wrong.stderr).toContain('has `htpPort`, which is no option');
       await rm(folder, { recursive: true });
     },
     COMMAND_LIMIT_MS,
