@@ -22,7 +22,7 @@ export function meetingPlaces({ rendezvous, mailbox, dht, mqtt }: MeetingPlaces,
   if (isNamed || peer.version === 2) return { rendezvous, mailbox, dht, mqtt };
   const isAtHome = peer.endpoints.every(({ address }) => scopeOf(address) !== 'global');
   const mayAsk = (host: string) => {
-    const address = canonicalAddress(host === 'localhost' ? '127.0.0.1' : host);
+    const address = canonicalAddress(host.toLowerCase() === 'localhost' ? '127.0.0.1' : host);
     return isAtHome || address === undefined || isPublicUnicast(address);
   };
   const mayAskServer = ({ host }: ServerAddress) => mayAsk(host);

@@ -158,7 +158,7 @@ function settle(
     const more = taken.length > TOLD ? ` and ${taken.length - TOLD} more` : '';
     throw new FilesError(
       'exists',
-      `other files are there already: ${names.join(', ')}${more}; by \`existing\` they are renamed, skipped or replaced`,
+      `other files are there already: ${names.join(', ')}${more}; by \`existing\` (--existing) they are renamed, skipped or replaced`,
     );
   }
   const names = new Set(entries.map(({ path }) => keyOfPath(path, place.rules)));

@@ -64,11 +64,20 @@ function secured$(
   });
 }
 
-/** OpenSSL's own words name files of its source. */
+/** A certificate of nobody that this machine trusts. */
+const UNTRUSTED = [
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+];
+
+/** Why, in words: OpenSSL's own name files of its source. */
 function whyOf(cause: Error | undefined): string {
   if (cause === undefined) return 'it closed the connection';
   const code = 'code' in cause ? cause.code : undefined;
   if (code === 'ERR_SSL_WRONG_VERSION_NUMBER') return 'no TLS is spoken at that port';
-  const isUntrusted = code === 'DEPTH_ZERO_SELF_SIGNED_CERT' || code === 'UNABLE_TO_VERIFY_LEAF_SIGNATURE';
-  return isUntrusted ? `${cause.message} (\`ca\`, --ca, names who is trusted besides)` : cause.message;
+  return UNTRUSTED.some((each) => each === code)
+    ? `${cause.message} (\`ca\`, --ca, names who is trusted besides)`
+    : cause.message;
 }

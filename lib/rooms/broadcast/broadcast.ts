@@ -71,7 +71,7 @@ class Plumtree implements Broadcast {
   #historyTries = HISTORY_TRIES;
   /** A branch has gone, and no neighbour was there to take its place. */
   #hasLostBranch = false;
-  /** What was said while nobody was there to hear it: the first neighbour is told. */
+  /** What was said while nobody was there, and nobody has asked for: each new neighbour is told of it. */
   #unheard: Announced[] = [];
   #announceAt = Infinity;
   #announceMs = ANNOUNCE_MS.first;
@@ -280,6 +280,7 @@ class Plumtree implements Broadcast {
     const kept = this.#kept.get(id);
     if (kept === undefined || !to.mayResend(kept.message.bytes.length)) return;
     to.announcements.delete(id);
+    if (this.#unheard.length > 0) this.#unheard = this.#unheard.filter((announced) => announced.id !== id);
     this.#send(to, { type: 'gossip', message: kept.message, round: Math.min(kept.round + 1, MAX_ROUND) });
   }
 
@@ -291,7 +292,6 @@ class Plumtree implements Broadcast {
     if (this.#hasLostBranch && !this.#hasBranchBeside(neighbour)) this.#growTo(neighbour);
     this.#hasLostBranch = false;
     for (const announced of this.#unheard) neighbour.announcements.set(announced.id, announced);
-    this.#unheard = [];
     this.#announce(neighbour);
     this.#askHistory(neighbour);
   }

@@ -58,7 +58,7 @@ describe('The broadcast', () => {
     expect(sends(newcomer.publish(carried('1')))).toEqual(['announce to a', 'gossip to b']);
   });
 
-  it('tells the first neighbour of what was said while there was none, of the last 64 messages, and of no sign of life', () => {
+  it('tells neighbours of what was said while there was none, until one has asked for it, of the last 64 messages, and of no sign of life', () => {
     const { broadcast, publish } = broadcastWith([]);
     for (let number = 0; number < 70; number++) publish(carried(`${number}`));
     publish(carried('here', 10, false));
@@ -66,12 +66,14 @@ describe('The broadcast', () => {
     const ids = Array.from({ length: 64 }, (_, index) => ({ id: `${index + 6}`, round: 1, length: 10 }));
     expect(told).toEqual({ type: 'send', to: 'a', message: { type: 'announce', announced: ids } });
     expect(others).toEqual([]);
-    // It asks for them, and the next neighbour hears of them from the first.
+    // One that goes before it has asked has not heard them: the next is told. What one has asked for it passes on itself.
+    broadcast.handle({ type: 'down', id: 'a' }, 0);
+    expect(broadcast.handle({ type: 'up', id: 'a' }, 0)).toEqual(told === undefined ? [] : [told]);
     const asked = broadcast.handle(
-      { type: 'received', from: 'a', message: { type: 'graft', ids: ['69'], isBranch: true } },
+      { type: 'received', from: 'a', message: { type: 'graft', ids: ids.map(({ id }) => id), isBranch: true } },
       0,
     );
-    expect(sends(asked)).toEqual(['gossip to a']);
+    expect(sends(asked)).toEqual(ids.map(() => 'gossip to a'));
     expect(broadcast.handle({ type: 'up', id: 'b' }, 0)).toEqual([]);
   });
 
