@@ -1,7 +1,7 @@
-import { NEVER, startWith, Subject, Subscription } from 'rxjs';
+import { lastValueFrom, NEVER, startWith, Subject, Subscription, throwError } from 'rxjs';
 import { Display } from '../../lib/cli/files/display.js';
 import { served$ } from '../../lib/cli/files/going.js';
-import type { FilesStep } from '../../lib/index.js';
+import { FilesError, type FilesFailure, type FilesStep } from '../../lib/index.js';
 import { Lab } from '../support/nodes.js';
 import { filesChannels } from '../support/transfers.js';
 
@@ -30,5 +30,23 @@ describe('A transfer with a peer that comes', () => {
     expect(steps).toEqual([DONE]);
     side.complete();
     expect(steps).toEqual([DONE, 'complete']);
+  });
+
+  it('fails where the peer does not come again, and else waits for it', async () => {
+    const display = await Display.open(undefined, 'sent');
+    lab.use(
+      new Subscription(() => {
+        display.close();
+      }),
+    );
+    const { receiving } = await filesChannels(lab);
+    const exists = new FilesError('exists', 'other files are there already');
+    const served = (final: readonly FilesFailure[]) =>
+      served$(NEVER.pipe(startWith(receiving)), () => throwError(() => exists), display, 'waiting again', final);
+    await expectAsync(lastValueFrom(served(['refused', 'exists']))).toBeRejectedWith(exists);
+    let isOver = false;
+    const waiting = served(['refused']).subscribe({ error: () => (isOver = true), complete: () => (isOver = true) });
+    expect(isOver).toBeFalse();
+    waiting.unsubscribe();
   });
 });

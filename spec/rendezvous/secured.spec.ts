@@ -136,10 +136,18 @@ describe('Rendezvous that is encrypted', () => {
     expect(await failing(net)).toMatch(/proved another key/);
   });
 
+  it('ends where no TLS is spoken at the port, and says that', async () => {
+    const { rendezvous } = await serveAll(lab, {});
+    const net = lab.net({ rendezvous: [`wss://127.0.0.1:${rendezvous.port}`] });
+    expect(await failing(net)).toMatch(
+      /TLS with 127\.0\.0\.1 failed: (no TLS is spoken at that port|it closed the connection)/,
+    );
+  });
+
   it('ends where an authority has not signed for the server, or for another name', async () => {
     const { http } = await serveAll(lab, { tls: putCertificate(file, certificate) });
     const unknown = lab.net({ rendezvous: [`wss://localhost:${http.port}`] });
-    expect(await failing(unknown)).toMatch(/TLS with localhost failed: self-signed certificate/);
+    expect(await failing(unknown)).toMatch(/TLS with localhost failed: self-signed certificate \(`ca`, --ca, /);
     const bind = newAddress();
     const { http: elsewhere } = await serveAll(lab, { bind, tls: putCertificate(file, certificate) });
     const other = lab.net({ rendezvous: [`wss://${bind}:${elsewhere.port}`], ca: certificate.cert });
