@@ -64,8 +64,7 @@ describe('Several servers with one store', () => {
     const atOne = await sessionOf(alice, one);
     expect(await atOne.ask(`SEND 1 ${bob.peerId} eA`)).toBe('ABSENT 1');
     const atOther = await sessionOf(bob, other);
-    expect(await atOne.ask(`SEND 2 ${bob.peerId} eQ`)).toBe('SENT 2');
-    expect(await atOther.heard()).toBe(`MESSAGE ${alice.peerId} eQ 127.0.0.1`);
+    expect(await atOne.send(bob.peerId, atOther)).toEqual({ from: alice.peerId, address: '127.0.0.1' });
     atOther.say(`ADVERTISE ${unlOf(bob)}`);
     expect(await atOther.ask('PING')).toBe('PONG');
     expect(await atOne.ask('UNLS 3 10')).toBe(`LISTED 3 ${unlOf(bob)}@127.0.0.1`);
@@ -86,8 +85,7 @@ describe('Several servers with one store', () => {
     const [one, other] = [await serve({ store: await open() }), await serve({ store: await open() })];
     const [alice, bob] = [createIdentity(), createIdentity()];
     const [atOne, atOther] = [await sessionOf(alice, one), await sessionOf(bob, other)];
-    expect(await atOne.ask(`SEND 1 ${bob.peerId} eA`)).toBe('SENT 1');
-    expect(await atOther.heard()).toBe(`MESSAGE ${alice.peerId} eA 127.0.0.1`);
+    expect(await atOne.send(bob.peerId, atOther)).toEqual({ from: alice.peerId, address: '127.0.0.1' });
     // The mailbox is there, too.
     const caller = new MailboxCaller({ host: '127.0.0.1', port: portOf(one, 'http') }, alice);
     await caller.put(bob.peerId, 'hello');
@@ -175,8 +173,7 @@ describe('Several servers with one store', () => {
         [bob, atOther],
         [dave, late],
       ] as const) {
-        expect(await atOne.ask(`SEND 4 ${receiver.peerId} eg`)).toBe('SENT 4');
-        expect(await client.heard()).toBe(`MESSAGE ${alice.peerId} eg 127.0.0.1`);
+        expect(await atOne.send(receiver.peerId, client)).toEqual({ from: alice.peerId, address: '127.0.0.1' });
       }
       // What was advertised meanwhile is listed, too.
       let listed = '';

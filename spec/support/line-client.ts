@@ -2,6 +2,11 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { lineDecoder } from '../../lib/link/lines.js';
 
+/** So many are confirmed too late by a server that has lost its way. */
+const MOST_SENT = 100;
+
+const messageOf = (count: number) => Buffer.of(count).toString('base64url');
+
 /** A TCP client that speaks lines, as PyP2P does, and can wait for those that come. */
 export class LineClient {
   readonly #lines: string[] = [];
@@ -42,6 +47,27 @@ export class LineClient {
   ask(line: string): Promise<string> {
     this.say(line);
     return this.heard();
+  }
+
+  /**
+   * Sends a peer a message through servers with one store until one of them says that the receiver has it, and waits until that has heard
+   * it: from whom, and from which address. On a busy machine a message may be confirmed too late to count as sent; its receiver then hears
+   * it and the next.
+   */
+  async send(peerId: string, receiver: LineClient): Promise<{ from: string; address: string }> {
+    let count = 0;
+    let answer: string;
+    do {
+      count++;
+      answer = await this.ask(`SEND ${count} ${peerId} ${messageOf(count)}`);
+    } while (answer === `ABSENT ${count}` && count < MOST_SENT);
+    if (answer !== `SENT ${count}`) throw new Error(`Expected SENT ${count}, got ${answer}`);
+    for (;;) {
+      const line = await receiver.heard();
+      const [verb, from = '', message, address = ''] = line.split(' ');
+      if (verb !== 'MESSAGE') throw new Error(`Expected a message, got ${line}`);
+      if (message === messageOf(count)) return { from, address };
+    }
   }
 
   /** Waits until the other side has closed. */

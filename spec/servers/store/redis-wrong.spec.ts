@@ -252,13 +252,9 @@ describe('A Redis with TLS', () => {
       }
       await Promise.all(programs.map((program) => program.line(/^\d+$/)));
       const [alice, bob] = [createIdentity(), createIdentity()];
-      const sessions = await Promise.all(
-        [alice, bob].map((identity, index) =>
-          sessionAt({ address: '127.0.0.1', port: Number(programs[index]?.lines[0]) }, identity),
-        ),
-      );
-      expect(await sessions[0]?.ask(`SEND 1 ${bob.peerId} eA`)).toBe('SENT 1');
-      expect(await sessions[1]?.heard()).toBe(`MESSAGE ${alice.peerId} eA 127.0.0.1`);
+      const at = (index: number) => ({ address: '127.0.0.1', port: Number(programs[index]?.lines[0]) });
+      const [atOne, atOther] = [await sessionAt(at(0), alice), await sessionAt(at(1), bob)];
+      expect(await atOne.send(bob.peerId, atOther)).toEqual({ from: alice.peerId, address: '127.0.0.1' });
     },
     REDIS_LIMIT_MS,
   );
