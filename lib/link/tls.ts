@@ -9,9 +9,12 @@ import type { Identity, PeerId } from '../identity.js';
 /** The protocol's name in the TLS handshake (ALPN, RFC 7301). A later version that is incompatible changes it. */
 const ALPN = 'rxp2p/2';
 
+/** The TLS settings of a node. The first call makes them, which takes two milliseconds: a node that is not started yet needs none. */
+export type SecureSettings = () => SecureContext;
+
 /** Options for securing a socket. */
 export interface SecureConfig {
-  readonly context: SecureContext;
+  readonly context: SecureSettings;
   /** Which side begins the handshake; the two sides must differ. */
   readonly role: 'client' | 'server';
   /** The key that the peer must prove. By default any key will do. */
@@ -26,16 +29,18 @@ export interface Secured {
   readonly stream: TLSSocket;
 }
 
-/** The TLS settings of a node: version 1.3 only (RFC 8446), its certificate, no resumption. Make it once: that takes time. */
-export function secureContextOf(identity: Identity): SecureContext {
-  return createSecureContext({
-    cert: selfSignedCertificate(identity),
-    key: identity.privateKey,
-    minVersion: 'TLSv1.3',
-    maxVersion: 'TLSv1.3',
-    // In a resumed session the peer would not prove its key again.
-    secureOptions: constants.SSL_OP_NO_TICKET,
-  });
+/** The TLS settings of a node: version 1.3 only (RFC 8446), its certificate, no resumption. */
+export function secureContextOf(identity: Identity): SecureSettings {
+  let context: SecureContext | undefined;
+  return () =>
+    (context ??= createSecureContext({
+      cert: selfSignedCertificate(identity),
+      key: identity.privateKey,
+      minVersion: 'TLSv1.3',
+      maxVersion: 'TLSv1.3',
+      // In a resumed session the peer would not prove its key again.
+      secureOptions: constants.SSL_OP_NO_TICKET,
+    }));
 }
 
 /**
@@ -63,7 +68,7 @@ function protocolsOf(protocol: string): readonly string[] | DataView {
 export function secure$(socket: Socket, { context, role, peerId, protocol = ALPN }: SecureConfig): Observable<Secured> {
   return new Observable((subscriber) => {
     const settings = {
-      secureContext: context,
+      secureContext: context(),
       requestCert: true,
       // Chains mean nothing here: the key is compared below.
       rejectUnauthorized: false,

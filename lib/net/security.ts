@@ -1,4 +1,4 @@
-import type { SecureContext } from 'node:tls';
+import type { SecureSettings } from '../link/tls.js';
 import type { ResolvedConfig } from '../config.js';
 import type { Security } from '../peers/security.js';
 import { tlsSecurity } from '../peers/tls-security.js';
@@ -15,7 +15,7 @@ import { VERSION_3_FORM } from '../self/version-3-form.js';
 interface KindConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
-  readonly context: SecureContext;
+  readonly context: SecureSettings;
 }
 
 /** What differs between nodes that prove their keys and PyP2P's, which prove nothing. */

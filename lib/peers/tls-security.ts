@@ -1,4 +1,3 @@
-import type { SecureContext } from 'node:tls';
 import { contextOf } from '../connection/start.js';
 import { map, switchMap, tap } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
@@ -8,7 +7,7 @@ import { isGreater } from '../identity.js';
 import { FramedLink, FramedWire } from '../link/framed-link.js';
 import { readHello$ } from '../link/handshake.js';
 import { endpointsOf } from '../link/tcp.js';
-import { secure$ } from '../link/tls.js';
+import { secure$, type SecureSettings } from '../link/tls.js';
 import { within } from '../operators/within.js';
 import type { Runtime } from '../runtime.js';
 import type { Security } from './security.js';
@@ -17,7 +16,7 @@ import type { Security } from './security.js';
 interface TlsSecurityConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
-  readonly context: SecureContext;
+  readonly context: SecureSettings;
 }
 
 /** Links over TLS, on which both ends prove their keys. The first frame on a link tells which connection it is for. */

@@ -67,7 +67,7 @@ function linesOver$(
     );
   }
   if (peerId === undefined) return of(new LinesOverSocket(socket, REPLY_MAX_BYTES));
-  return defer(() => secure$(socket, { context: anonymous(), role: 'client', peerId, protocol: LINES_ALPN })).pipe(
+  return defer(() => secure$(socket, { context: anonymous, role: 'client', peerId, protocol: LINES_ALPN })).pipe(
     map(({ stream }) => new LinesOverSocket(stream, REPLY_MAX_BYTES)),
     catchError((cause: unknown) => {
       if (cause instanceof PeerMismatchError) throw errorOf(server, 'proved another key: somebody else answers there');

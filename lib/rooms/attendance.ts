@@ -7,14 +7,8 @@ import type { RoomNet } from './host.js';
 import type { RoomMember } from './interface.js';
 import { herePayload, Presence } from './presence.js';
 
-/** A member that comes to have a neighbour says that it is there within this time, in milliseconds … */
-const FIRST_HERE_MS = 1_000;
-
-/**
- * … and for each other that it knows of it may take so much longer: where many come at once, they find their neighbours first. That each hears
- * of all others costs more than to connect.
- */
-const EACH_HERE_MS = 150;
+/** What this node has heard waits so long for more until it is shown to the neighbours, in milliseconds: at random, the half of it at least. */
+const SHOW_MS = 500;
 
 /** Members that have gone without a word are looked for this often, in milliseconds. */
 const EXPIRE_MS = 5_000;
@@ -31,13 +25,24 @@ interface AttendanceConfig {
   readonly runtime: RoomNet['runtime'];
   /** Whether a message was signed by its author for this room. */
   readonly isGenuine: (signed: SignedMessage, bytes: Buffer) => boolean;
-  /** Says that this node is there. Returns what was said. */
-  readonly say: (payload: Buffer) => Buffer | undefined;
-  /** Shows neighbours who is there, but for the one that has shown it. */
-  readonly show: (records: readonly Buffer[], except: PeerId) => void;
+  /** Signs that this node is there. */
+  readonly sign: (payload: Buffer) => Buffer;
+  readonly neighbours: () => Iterable<PeerId>;
+  /** Shows a neighbour who is there. */
+  readonly show: (to: PeerId, records: readonly Buffer[]) => void;
 }
 
-/** Says now and then that this node is in the room, and keeps what others say. */
+/** A record that is to be shown. */
+interface News {
+  readonly bytes: Buffer;
+  /** The neighbours that have shown it. */
+  readonly shownBy: Set<PeerId>;
+}
+
+/**
+ * Shows now and then that this node is in the room, keeps what others show, and passes it on from neighbour to neighbour, much at a time: where many
+ * come at once, each record by itself would cost more than to connect.
+ */
 export class Attendance {
   readonly #config: AttendanceConfig;
   readonly #presence: Presence;
@@ -45,6 +50,9 @@ export class Attendance {
   readonly #mayShow: (neighbour: PeerId, cost?: number) => boolean;
   readonly #expiring = new Subscription();
   #saying = new Subscription();
+  /** By the members of whom they are. */
+  #news = new Map<PeerId, News>();
+  #showing: Subscription | undefined;
   /** What this node has last said of its being there. */
   #ownRecord: Buffer | undefined;
 
@@ -62,34 +70,28 @@ export class Attendance {
     return this.#members.value$;
   }
 
-  /**
-   * This node has come to have a neighbour.
-   *
-   * @param others of how many others it knows.
-   */
-  begin(others: number): void {
-    this.#sayIn(this.#config.runtime.random() * (FIRST_HERE_MS + others * EACH_HERE_MS));
+  /** A neighbour has come: it is shown who is there. */
+  onNeighbour(id: PeerId): void {
+    if (this.#ownRecord === undefined) this.#say();
+    const { show } = this.#config;
+    show(id, [...this.#presence.records(), ...(this.#ownRecord === undefined ? [] : [this.#ownRecord])]);
   }
 
   close(): void {
     this.#saying.unsubscribe();
+    this.#showing?.unsubscribe();
     this.#expiring.unsubscribe();
     this.#members.complete();
   }
 
-  /** What members have last said of their being there, to be shown to a neighbour. */
-  records(): readonly Buffer[] {
-    return [...this.#presence.records(), ...(this.#ownRecord === undefined ? [] : [this.#ownRecord])];
-  }
-
   /** A member has said something, which has come by a neighbour of a site. */
-  onMessage(signed: SignedMessage, bytes: Buffer, site: string): void {
-    if (this.#note(signed, bytes, site)) this.#tell();
+  onMessage(signed: SignedMessage, site: string): void {
+    const hasChanged = signed.kind === KIND.leave ? this.#presence.left(signed) : this.#presence.heard(signed, site);
+    if (hasChanged) this.#tell();
   }
 
   /**
-   * A neighbour shows who is there. What is news is checked, kept, and shown to the other neighbours: where two parts of a room meet, each side
-   * hears of the other so.
+   * A neighbour shows who is there. What is news is checked, kept, and shown to the other neighbours.
    *
    * @param site where the neighbour is.
    * @returns whether the neighbour has kept to the rules.
@@ -97,36 +99,52 @@ export class Attendance {
   onShown(from: PeerId, site: string, records: readonly Buffer[]): boolean {
     if (!this.#mayShow(from, records.length)) return true;
     let hasChanged = false;
-    const news: Buffer[] = [];
     for (const bytes of records) {
       const signed = readMessage(bytes);
+      const news = this.#news.get(signed.author);
+      if (news?.bytes.equals(bytes) === true) news.shownBy.add(from);
       if (!this.#presence.isNews(signed, site)) continue;
       if (!this.#config.isGenuine(signed, bytes)) return false;
       hasChanged = this.#presence.here(signed, bytes, site) || hasChanged;
-      news.push(bytes);
+      this.#showLater(signed.author, { bytes, shownBy: new Set([from]) });
     }
-    if (news.length > 0) this.#config.show(news, from);
     if (hasChanged) this.#tell();
     return true;
-  }
-
-  #note(signed: SignedMessage, bytes: Buffer, site: string): boolean {
-    if (signed.kind === KIND.leave) return this.#presence.left(signed);
-    return signed.kind === KIND.here ? this.#presence.here(signed, bytes, site) : this.#presence.heard(signed, site);
   }
 
   #tell(): void {
     this.#members.next(this.#presence.members);
   }
 
-  #sayIn(ms: number): void {
-    this.#saying.unsubscribe();
+  #say(): void {
+    const { own, sign, runtime } = this.#config;
+    const { periodMs } = this.#presence;
+    this.#ownRecord = sign(herePayload(periodMs));
+    this.#showLater(own, { bytes: this.#ownRecord, shownBy: new Set() });
+    const again = () => {
+      this.#say();
+    };
+    this.#saying = runtime.scheduler.schedule(again, periodMs * (0.75 + runtime.random() / 4));
+  }
+
+  #showLater(author: PeerId, news: News): void {
+    this.#news.set(author, news);
     const { scheduler, random } = this.#config.runtime;
-    this.#saying = scheduler.schedule(() => {
-      const { periodMs } = this.#presence;
-      this.#ownRecord = this.#config.say(herePayload(periodMs)) ?? this.#ownRecord;
-      this.#sayIn(periodMs * (0.75 + random() / 4));
-    }, ms);
+    const show = () => {
+      this.#showing = undefined;
+      this.#show();
+    };
+    this.#showing ??= scheduler.schedule(show, (SHOW_MS * (1 + random())) / 2);
+  }
+
+  #show(): void {
+    const news = [...this.#news.values()];
+    this.#news = new Map();
+    const { neighbours, show } = this.#config;
+    for (const id of neighbours()) {
+      const records = news.filter(({ shownBy }) => !shownBy.has(id)).map(({ bytes }) => bytes);
+      if (records.length > 0) show(id, records);
+    }
   }
 
   #expireLater(): void {

@@ -10,7 +10,7 @@ export function isContent({ kind }: SignedMessage): boolean {
 
 /** Whether a message is what its kind says; those of later versions are. */
 export function isWellFormed({ kind, payload }: SignedMessage): boolean {
-  if (kind === KIND.here || kind === KIND.leave) return HEADER_BYTES + payload.length <= PRESENCE_BYTES;
+  if (kind === KIND.leave) return HEADER_BYTES + payload.length <= PRESENCE_BYTES;
   return kind !== KIND.text || isUtf8(payload);
 }
 

@@ -24,7 +24,7 @@ interface DeliveryConfig {
   readonly own: PeerId;
   readonly runtime: RoomNet['runtime'];
   /** A member has said something now, of whatever kind, which has come by a neighbour. */
-  readonly heard: (signed: SignedMessage, bytes: Buffer, by: PeerId) => void;
+  readonly heard: (signed: SignedMessage, by: PeerId) => void;
 }
 
 /** The way of a message from the broadcast to the application: checked by its author and by the application, then passed on in order. */
@@ -81,7 +81,7 @@ export class Delivery {
       if (isContent(signed)) this.#messages.next(contentOf(signed, hops, isPast));
     };
     // Of the past nobody knows whether its author is still there.
-    if (!isPast) this.#config.heard(signed, bufferOf(message.bytes), from);
+    if (!isPast) this.#config.heard(signed, from);
     if (this.#order === undefined || isPast) pass();
     else this.#order.add(signed, pass);
   }

@@ -1,14 +1,14 @@
 import { Admission } from '../bounds/admission.js';
 import { ByAge } from '../bounds/by-age.js';
 import type { PeerId } from '../identity.js';
-import { KIND, type SignedMessage } from './author/message.js';
+import type { SignedMessage } from './author/message.js';
 import type { RoomMember } from './interface.js';
 import { MAX_PRESENCE } from './wire/messages.js';
 
 /** A small room hears of each member this often, in milliseconds. */
 const LEAST_PERIOD_MS = 30_000;
 
-/** In a large one the members together say that they are there so often, in milliseconds: each costs every member a message. */
+/** In a large one the members together say that they are there so often, in milliseconds: each costs every member the check of a signature. */
 const BETWEEN_MS = 500;
 
 /** A member says no longer period than this, in seconds. */
@@ -116,9 +116,8 @@ export class Presence {
    */
   isNews(signed: SignedMessage, site: string): boolean {
     const { own, now } = this.#config;
-    const { author, at, kind } = signed;
-    if (author === own || kind !== KIND.here || at + PERIODS * this.#periodOf(signed) + CLOCK_TOLERANCE_MS < now())
-      return false;
+    const { author, at } = signed;
+    if (author === own || at + PERIODS * this.#periodOf(signed) + CLOCK_TOLERANCE_MS < now()) return false;
     if (!this.#known.has(author) && !this.#places.hasRoomFor(site)) return false;
     return isLater(signed, this.#known.get(author)?.record?.signed) && isLater(signed, this.#gone.get(author));
   }
@@ -161,8 +160,9 @@ export class Presence {
   }
 }
 
-/** Whether a message was signed after another. */
+/** Whether a message was signed after another. Records of who is there have no numbers: a member that has left is back with its next stream only. */
 function isLater(signed: SignedMessage, known: SignedMessage | undefined): boolean {
   if (known === undefined || signed.stream > known.stream) return true;
-  return signed.stream === known.stream && signed.number > known.number;
+  if (signed.stream < known.stream) return false;
+  return signed.number > known.number || (signed.number === known.number && signed.at > known.at);
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { TokenBucket } from '../bounds/rate-limit.js';
 import type { Identity } from '../identity.js';
-import { signMessage, streamOf } from './author/message.js';
+import { KIND, signMessage, streamOf } from './author/message.js';
 import { ReadMessage } from './wire/broadcast.js';
 
 /** What saying something in a room needs. */
@@ -22,6 +22,8 @@ export class Publisher {
   readonly #stream: string;
   readonly #bucket: TokenBucket;
   #number = 0;
+  /** When this node has last said that it is there: later records take the place of earlier ones, wherever the clock was set to meanwhile. */
+  #hereAt = 0;
 
   constructor(config: PublisherConfig) {
     const { perSecond, burst, now, timeOfDay } = config;
@@ -33,14 +35,17 @@ export class Publisher {
   /** @returns `undefined` when this node has said too much. */
   sign(kind: number, payload: Uint8Array): ReadMessage | undefined {
     if (!this.#bucket.take()) return undefined;
-    const { identity, topic, timeOfDay } = this.#config;
-    const fields = {
-      stream: this.#stream,
-      number: ++this.#number,
-      at: timeOfDay(),
-      kind,
-      payload: Buffer.from(payload),
-    };
-    return new ReadMessage(signMessage(identity, topic, fields));
+    return new ReadMessage(this.#sign(kind, ++this.#number, this.#config.timeOfDay(), payload));
+  }
+
+  /** What this node shows of its being there. */
+  signHere(payload: Uint8Array): Buffer {
+    this.#hereAt = Math.max(this.#hereAt + 1, this.#config.timeOfDay());
+    return this.#sign(KIND.here, 0, this.#hereAt, payload);
+  }
+
+  #sign(kind: number, number: number, at: number, payload: Uint8Array): Buffer {
+    const { identity, topic } = this.#config;
+    return signMessage(identity, topic, { stream: this.#stream, number, at, kind, payload: Buffer.from(payload) });
   }
 }

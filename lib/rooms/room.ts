@@ -3,6 +3,7 @@ import { Queue } from '../bounds/queue.js';
 import { siteOf } from '../bounds/site.js';
 import type { PeerId } from '../identity.js';
 import { Latest } from '../operators/latest.js';
+import type { UnlV3 } from '../unl/types.js';
 import { endpointsIn } from '../unl/near.js';
 import { Attendance } from './attendance.js';
 import { KIND } from './author/message.js';
@@ -18,7 +19,7 @@ import { MESSAGE_MARGIN_BYTES, type ResolvedJoin } from './options.js';
 import { Publisher } from './publisher.js';
 import type { RoomKeys } from './secret.js';
 import type { RoomStep } from './steps.js';
-import { readUnl, VouchedEndpoints } from './vouched.js';
+import { VouchedEndpoints } from './vouched.js';
 import type { ReadMessage } from './wire/broadcast.js';
 import { memberOf } from './wire/fields.js';
 import { presencesOf } from './wire/messages.js';
@@ -97,8 +98,8 @@ export class RunningRoom implements Room, DoorsHost {
       topic,
       own: identity.peerId,
       runtime: net.runtime,
-      heard: (signed, bytes, by) => {
-        this.#attendance.onMessage(signed, bytes, this.#siteOf(by));
+      heard: (signed, by) => {
+        this.#attendance.onMessage(signed, this.#siteOf(by));
       },
     });
     this.messages$ = this.#delivery.messages$;
@@ -108,9 +109,11 @@ export class RunningRoom implements Room, DoorsHost {
       most: limits.members,
       runtime: net.runtime,
       isGenuine: (signed, bytes) => this.#delivery.isGenuine(signed, bytes),
-      say: (payload) => this.#say(KIND.here, payload)?.bytes,
-      show: (records, except) => {
-        for (const id of this.#up) if (id !== except) this.#show(id, records);
+      sign: (payload) => this.#publisher.signHere(payload),
+      neighbours: () => this.#up,
+      show: (to, records) => {
+        // The others take as long a message as the application may say.
+        for (const message of presencesOf(records, limits.messageBytes)) this.#doors.send(to, message);
       },
     });
     this.members$ = this.#attendance.members$;
@@ -219,10 +222,9 @@ export class RunningRoom implements Room, DoorsHost {
     return memberOf(this.#config.net.own());
   }
 
-  #onFound(unls: readonly string[]): void {
-    const found = unls.flatMap((text) => readUnl(text) ?? []);
+  #onFound(found: readonly UnlV3[]): void {
     for (const unl of found) this.#vouched.found(unl);
-    if (found.length > 0) this.#handle({ type: 'found', members: found.map(memberOf) });
+    if (found.length > 0) this.#handle({ type: 'found', members: found.map((unl) => memberOf(unl)) });
   }
 
   /** Takes one thing after the other: what is done may have the next thing happen at once. */
@@ -274,16 +276,10 @@ export class RunningRoom implements Room, DoorsHost {
   }
 
   #onUp(id: PeerId): void {
-    if (this.#up.size === 0) this.#attendance.begin(this.#gossip.known.length);
     this.#up.add(id);
-    this.#show(id, this.#attendance.records());
+    this.#attendance.onNeighbour(id);
     this.#trace({ step: 'up', peerId: id });
     this.#neighbours.next([...this.#up]);
-  }
-
-  /** The others take as long a message as the application may say. */
-  #show(id: PeerId, records: readonly Buffer[]): void {
-    for (const message of presencesOf(records, this.#config.join.limits.messageBytes)) this.#doors.send(id, message);
   }
 
   #trace(step: UnnamedStep): void {

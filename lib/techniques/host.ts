@@ -1,4 +1,4 @@
-import type { SecureContext } from 'node:tls';
+import type { SecureSettings } from '../link/tls.js';
 import type { Observable } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
 import type { NetworkLook } from '../link/network-looks.js';
@@ -18,7 +18,7 @@ export interface TechniqueHost {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
   /** What its links are secured with. */
-  readonly context: SecureContext;
+  readonly context: SecureSettings;
   readonly security: Security;
   readonly peers: Peers;
   /** Where peers have been seen. */

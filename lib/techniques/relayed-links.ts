@@ -1,4 +1,3 @@
-import type { SecureContext } from 'node:tls';
 import type { Socket } from 'node:net';
 import { map, tap, type Observable } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
@@ -7,7 +6,7 @@ import { FramedLink, FramedWire } from '../link/framed-link.js';
 import { readHello$ } from '../link/handshake.js';
 import type { Link } from '../link/link.js';
 import { endpointsOf } from '../link/tcp.js';
-import { secure$ } from '../link/tls.js';
+import { secure$, type SecureSettings } from '../link/tls.js';
 import type { Peers } from '../peers/peers.js';
 import type { Runtime } from '../runtime.js';
 
@@ -15,7 +14,7 @@ import type { Runtime } from '../runtime.js';
 interface RelayedLinksConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
-  readonly context: SecureContext;
+  readonly context: SecureSettings;
   readonly peers: Peers;
 }
 

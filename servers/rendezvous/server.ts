@@ -129,7 +129,7 @@ export function rendezvous$(
     const serverId = runtime.newId();
     const callers = new Callers(trustProxy, scheduler);
     const namesAt = hosts === undefined ? () => new Set<string>() : namesOf(hosts);
-    const context = identity && secureContextOf(identity);
+    const context = identity && secureContextOf(identity)();
     const slots = new Slots<ServerSession>(limits, now);
     const clientsOf = ({ local }: Listener) =>
       new Clients({

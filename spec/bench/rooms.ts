@@ -1,12 +1,14 @@
+import { availableParallelism } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Actor, Start } from './actors.js';
 import type { Benchmark } from './benchmark.js';
 import { ratioOf } from './ratio.js';
 import { BYTES, figuresOf, isWhole, nodesOf, serverOf } from './room-nodes.js';
 
-/** Nodes in all, and processes that they live in. `ROOM_NODES` sets another number. */
+/** Nodes in all. `ROOM_NODES` sets another number. */
 const NODES = Number(process.env['ROOM_NODES'] ?? 300);
-const PROCESSES = 6;
+/** Processes that they live in: as many as the machine runs at once, since each has to compile what it runs. */
+const PROCESSES = Math.min(6, availableParallelism());
 
 /**
  * How many messages are said in the first second, when there is hardly a tree yet; then so that each process has compiled what it runs; and then

@@ -1,46 +1,91 @@
 import { VirtualTimeScheduler } from 'rxjs';
 import { createIdentity, type Identity } from '../../lib/identity.js';
 import { Attendance } from '../../lib/rooms/attendance.js';
-import { KIND } from '../../lib/rooms/author/message.js';
-import { herePayload } from '../../lib/rooms/presence.js';
-import { signedBy } from './support.js';
+import { readMessage } from '../../lib/rooms/author/message.js';
+import { hereBy } from './support.js';
 
 describe('Knowing who is in a room', () => {
   /** A node that knows so many members at most. Notes what it shows, and counts the signatures that it checks. */
   function attending(most: number) {
+    const self = createIdentity();
     const now = 1_000_000;
-    const shown: (readonly Buffer[])[] = [];
+    const scheduler = new VirtualTimeScheduler();
+    const shown: (readonly [to: string, records: readonly Buffer[]])[] = [];
     let checks = 0;
     let members: readonly string[] = [];
     const attendance = new Attendance({
-      own: createIdentity().peerId,
+      own: self.peerId,
       most,
-      runtime: { scheduler: new VirtualTimeScheduler(), timeOfDay: () => now, random: () => 0.5 },
+      runtime: { scheduler, timeOfDay: () => now, random: () => 0.5 },
       isGenuine: () => {
         checks++;
         return true;
       },
-      say: () => undefined,
-      show: (records) => {
-        shown.push(records);
+      sign: (payload) => hereBy(self, { at: now, payload }),
+      neighbours: () => ['mallory', 'friend', 'other'],
+      show: (to, records) => {
+        shown.push([to, records]);
       },
     });
     attendance.members$.subscribe((all) => {
       members = all.map(({ peerId }) => peerId);
     });
-    const record = (of: Identity) =>
-      signedBy(of, { kind: KIND.here, number: 1, at: now, payload: herePayload(30_000) });
-    return { attendance, shown, record, checks: () => checks, members: () => members };
+    const record = (of: Identity) => hereBy(of, { at: now });
+    /** What is shown within a time. */
+    const shownWithin = (ms: number) => {
+      scheduler.maxFrames = scheduler.now() + ms;
+      scheduler.flush();
+      return shown.splice(0);
+    };
+    return { attendance, self, shownWithin, record, checks: () => checks, members: () => members };
   }
 
   it('checks and passes on no record that it has no place for, however often it is shown', () => {
-    const { attendance, shown, record, checks } = attending(2);
+    const { attendance, shownWithin, record, checks } = attending(2);
     const [first, second, refused] = [createIdentity(), createIdentity(), createIdentity()].map(record);
     if (first === undefined || second === undefined || refused === undefined) throw new Error('Expected three records');
     attendance.onShown('mallory', '66.66.66.1', [first, second, refused]);
     for (let again = 0; again < 20; again++) attendance.onShown('mallory', '66.66.66.1', [refused]);
     expect(checks()).toBe(2);
-    expect(shown).toEqual([[first, second]]);
+    expect(shownWithin(1_000)).toEqual([
+      ['friend', [first, second]],
+      ['other', [first, second]],
+    ]);
+  });
+
+  it('shows much at a time what is news, and to no neighbour what that has shown', () => {
+    const { attendance, shownWithin, record } = attending(10);
+    const [first, second] = [record(createIdentity()), record(createIdentity())];
+    attendance.onShown('friend', '45.45.45.1', [first]);
+    attendance.onShown('other', '45.45.45.2', [first, second]);
+    expect(shownWithin(1_000)).toEqual([
+      ['mallory', [first, second]],
+      ['friend', [second]],
+    ]);
+    attendance.onShown('friend', '45.45.45.1', [second]);
+    expect(shownWithin(1_000)).toEqual([]);
+  });
+
+  it('shows a new neighbour all that is known, and this node among them, which says again before it would be forgotten', () => {
+    const { attendance, self, shownWithin, record } = attending(10);
+    const known = record(createIdentity());
+    attendance.onShown('friend', '45.45.45.1', [known]);
+    attendance.onNeighbour('new');
+    const [atOnce, ...later] = shownWithin(1_000);
+    expect(atOnce?.[0]).toBe('new');
+    expect(atOnce?.[1][0]).toEqual(known);
+    const own = atOnce?.[1][1] ?? Buffer.alloc(0);
+    expect(readMessage(own).author).toBe(self.peerId);
+    expect(later).toEqual([
+      ['mallory', [known, own]],
+      ['friend', [own]],
+      ['other', [known, own]],
+    ]);
+    expect(shownWithin(30_000).map(([to, records]) => [to, records.length])).toEqual([
+      ['mallory', 1],
+      ['friend', 1],
+      ['other', 1],
+    ]);
   });
 
   it('shares its places by sites: a host that is a neighbour by ten keys takes none of honest members', () => {

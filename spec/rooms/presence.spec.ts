@@ -1,12 +1,11 @@
 import { createIdentity, type Identity } from '../../lib/identity.js';
 import { KIND, readMessage, streamOf } from '../../lib/rooms/author/message.js';
 import { herePayload, Presence } from '../../lib/rooms/presence.js';
-import { signedBy } from './support.js';
+import { hereBy, signedBy } from './support.js';
 
 /** What a spec changes of a record. */
 interface RecordFields {
   readonly periodMs?: number;
-  readonly kind?: number;
   readonly at?: number;
   readonly stream?: string;
   /** The site of the neighbour by which it comes. */
@@ -23,17 +22,18 @@ describe('Who is in a room', () => {
     presence = new Presence({ own: own.peerId, most: 200, now: () => now });
   });
 
-  /** What a member says of its being there. */
-  function record(of: Identity, number: number, fields: RecordFields = {}) {
-    const {
-      periodMs = 30_000,
-      kind = KIND.here,
-      at = now,
-      stream = streamOf(1, Buffer.of(0, 0)),
-      site = '45.45.45.1',
-    } = fields;
-    const bytes = signedBy(of, { kind, number, at, stream, payload: herePayload(periodMs) });
+  const firstStream = streamOf(1, Buffer.of(0, 0));
+
+  /** What a member shows of its being there, so long after the beginning, in milliseconds. */
+  function record(of: Identity, after: number, fields: RecordFields = {}) {
+    const { periodMs = 30_000, at = now + after, stream = firstStream, site = '45.45.45.1' } = fields;
+    const bytes = hereBy(of, { at, stream, payload: herePayload(periodMs) });
     return [readMessage(bytes), bytes, site] as const;
+  }
+
+  /** Something else that a member says. */
+  function said(by: Identity, number: number, kind: number = KIND.text) {
+    return readMessage(signedBy(by, { kind, number, at: now, stream: firstStream }));
   }
 
   const isNews = ([signed, , site]: ReturnType<typeof record>) => presence.isNews(signed, site);
@@ -43,7 +43,7 @@ describe('Who is in a room', () => {
   it('is whoever has said anything, but for this node', () => {
     expect(presence.here(...record(alice, 1))).toBeTrue();
     expect(presence.here(...record(alice, 2))).toBeFalse();
-    expect(presence.heard(record(bob, 1)[0], '45.45.45.1')).toBeTrue();
+    expect(presence.heard(said(bob, 1), '45.45.45.1')).toBeTrue();
     expect(presence.here(...record(own, 1))).toBeFalse();
     expect(members()).toEqual([alice.peerId, bob.peerId]);
   });
@@ -72,14 +72,14 @@ describe('Who is in a room', () => {
 
   it('is no longer who has left, whatever of before comes later, until it is back', () => {
     presence.here(...record(alice, 1));
-    expect(presence.left(record(alice, 3, { kind: KIND.leave })[0])).toBeTrue();
-    expect(presence.heard(record(alice, 2)[0], '45.45.45.1')).toBeFalse();
+    expect(presence.left(said(alice, 3, KIND.leave))).toBeTrue();
+    expect(presence.heard(said(alice, 2), '45.45.45.1')).toBeFalse();
     expect(isNews(record(alice, 2))).toBeFalse();
     expect(presence.here(...record(alice, 2))).toBeFalse();
     expect(members()).toEqual([]);
     expect(presence.here(...record(alice, 1, { stream: streamOf(2, Buffer.of(0, 0)) }))).toBeTrue();
     // What it said when it left the other time.
-    expect(presence.left(record(alice, 3, { kind: KIND.leave })[0])).toBeFalse();
+    expect(presence.left(said(alice, 3, KIND.leave))).toBeFalse();
   });
 
   it('is shown to others by the latest record of each, and by no old one', () => {
@@ -89,7 +89,6 @@ describe('Who is in a room', () => {
     expect(isNews(record(alice, 1))).toBeFalse();
     expect(isNews([latest, bytes, '45.45.45.1'])).toBeFalse();
     expect(isNews(record(alice, 3))).toBeTrue();
-    expect(isNews(record(alice, 3, { kind: KIND.text }))).toBeFalse();
     expect(isNews(record(bob, 1, { at: now - 200_000 }))).toBeFalse();
     expect(isNews(record(own, 9))).toBeFalse();
     expect(presence.records()).toEqual([bytes]);

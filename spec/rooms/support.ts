@@ -1,6 +1,7 @@
 import { createIdentity, type Identity } from '../../lib/identity.js';
-import { signMessage, streamOf, type AuthoredMessage } from '../../lib/rooms/author/message.js';
+import { KIND, signMessage, streamOf, type AuthoredMessage } from '../../lib/rooms/author/message.js';
 import type { Member } from '../../lib/rooms/machine.js';
+import { herePayload } from '../../lib/rooms/presence.js';
 import { openRoomKeys } from '../../lib/rooms/secret.js';
 import { memberOf } from '../../lib/rooms/wire/fields.js';
 import { unlOf } from '../support/locators.js';
@@ -29,4 +30,12 @@ export function signedBy(
     payload: Buffer.from('1. e4'),
     ...fields,
   });
+}
+
+/** What a member shows of its being there. */
+export function hereBy(
+  member: Identity,
+  fields: Partial<Pick<AuthoredMessage, 'stream' | 'at' | 'payload'>> = {},
+): Buffer {
+  return signedBy(member, { kind: KIND.here, number: 0, payload: herePayload(30_000), ...fields });
 }

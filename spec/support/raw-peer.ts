@@ -41,7 +41,7 @@ export class RawPeer {
     const socket = await rawSocket(net);
     const stream = connectTls({
       socket,
-      secureContext: secureContextOf(identity),
+      secureContext: secureContextOf(identity)(),
       rejectUnauthorized: false,
       ALPNProtocols: protocols,
     });

@@ -44,8 +44,6 @@ export class Authors {
   readonly #config: AuthorsConfig;
   readonly #bucket: TokenBucketConfig;
   readonly #known = new ByAge<PeerId, Author>();
-  /** The last message of each author that was proven by itself: mostly it comes by the tree as well, and a proof is the dearest part of a message. */
-  readonly #proven = new ByAge<PeerId, Buffer>();
   readonly #mayBring: (neighbour: PeerId) => boolean;
 
   constructor(config: AuthorsConfig) {
@@ -78,8 +76,7 @@ export class Authors {
     if (!this.isNew(message, isPast)) return 'ignore';
     const known = this.#known.get(author);
     const entry = known ?? this.#newAuthor(author);
-    const isProven = this.#proven.get(author)?.equals(bytes) === true;
-    if (!isProven && !entry.isOfAuthor(signedPartOf(topic, bytes), signature)) return 'reject';
+    if (!entry.isOfAuthor(signedPartOf(topic, bytes), signature)) return 'reject';
     // Only now: the id says nothing of the time, and what is ignored under it is not taken later. It costs the author nothing.
     if (!isPast && at + MAX_AGE_MS < timeOfDay()) return 'ignore';
     if (known === undefined && !this.#mayBring(from)) return 'refuse';
@@ -93,15 +90,11 @@ export class Authors {
   /**
    * Whether a message was signed by its author for this room.
    *
-   * @param bytes all of it; kept.
+   * @param bytes all of it.
    */
   isGenuine({ author, signature }: SignedMessage, bytes: Buffer): boolean {
-    const { topic, most } = this.#config;
-    const { isOfAuthor } = this.#known.get(author) ?? this.#newAuthor(author);
-    if (!isOfAuthor(signedPartOf(topic, bytes), signature)) return false;
-    this.#proven.add(author, bytes);
-    this.#proven.keep(most);
-    return true;
+    const isOfAuthor = this.#known.get(author)?.isOfAuthor ?? verifierOf(author);
+    return isOfAuthor(signedPartOf(this.#config.topic, bytes), signature);
   }
 
   #newAuthor(author: PeerId): Author {

@@ -16,7 +16,7 @@ export const KIND = {
   text: 0,
   /** Bytes of the application. */
   bytes: 1,
-  /** The member is there, and says so again within a time: u16, in seconds. */
+  /** The member is there, and says so again within a time: u16, in seconds. It has the number 0, and is shown rather than passed on. */
   here: 2,
   /** The member leaves. */
   leave: 3,
@@ -27,7 +27,7 @@ export interface AuthoredMessage {
   readonly author: PeerId;
   /** One run of the author's, 16 hex digits: of two runs, the later has the greater. */
   readonly stream: string;
-  /** Counts the messages of a stream, from 1 on. */
+  /** Counts the messages of a stream, from 1 on; 0 for what is shown rather than passed on. */
   readonly number: number;
   /** When it was written, by the author's clock: milliseconds since the epoch. */
   readonly at: number;
@@ -92,17 +92,20 @@ export function readMessage(bytes: Buffer): SignedMessage {
     throw new ProtocolError('Expected a message of a room, got other bytes');
   const author = peerIdOfKey(bytes.subarray(AUTHOR_AT, STREAM_AT));
   if (!isPeerId(author)) throw new ProtocolError('Expected the author of a message to be a key');
-  const number = bytes.readUInt32BE(NUMBER_AT);
-  if (number === 0) throw new ProtocolError('Expected the number of a message to be 1 or more, got 0');
+  const [kind, number] = [bytes.readUInt8(1), bytes.readUInt32BE(NUMBER_AT)];
+  if ((number === 0) !== (kind === KIND.here))
+    throw new ProtocolError(
+      `Expected a message that is passed on to have a number, got number ${number} of kind ${kind}`,
+    );
   return {
     author,
     stream: bytes.toString('hex', STREAM_AT, NUMBER_AT),
     number,
     at: bytes.readUIntBE(TIME_AT, 6),
-    kind: bytes.readUInt8(1),
+    kind,
     payload: bytes.subarray(HEADER_BYTES),
     signature: bytes.subarray(SIGNATURE_AT, HEADER_BYTES),
-    // Who is there is shown in hundreds of messages, of which nobody asks for the ids.
+    // Who is there is shown in hundreds of records, of which nobody asks for the ids.
     get id() {
       const digest = createHash('sha256').update(bytes.subarray(AUTHOR_AT, TIME_AT)).digest();
       return digest.toString('base64url', 0, ID_BYTES);

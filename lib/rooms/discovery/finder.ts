@@ -1,4 +1,5 @@
 import { merge, type Observable } from 'rxjs';
+import type { UnlV3 } from '../../unl/types.js';
 
 /** What the members of a room are listed under: 32 bytes. */
 export type TopicId = Buffer;
@@ -13,7 +14,7 @@ export type TopicId = Buffer;
  * @param topic what they are listed under.
  * @param own$ this node's locator, whenever it changes; replays the latest.
  */
-export type Finder = (topic: TopicId, own$: Observable<string>) => Observable<readonly string[]>;
+export type Finder = (topic: TopicId, own$: Observable<string>) => Observable<readonly UnlV3[]>;
 
 /** Finds by several means at once. */
 export function finderOf(finders: readonly Finder[]): Finder {

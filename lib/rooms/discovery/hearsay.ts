@@ -1,5 +1,5 @@
 import { distinctUntilChanged, filter, map, shareReplay, type Observable } from 'rxjs';
-import { formatUnl, parseUnl } from '../../unl.js';
+import { parseUnl } from '../../unl.js';
 import { hearsayOf, type Sighting } from '../../unl/dialable.js';
 import { endpointsIn } from '../../unl/near.js';
 import type { UnlV3 } from '../../unl/types.js';
@@ -22,14 +22,14 @@ export interface FoundMember {
   readonly sightings: readonly Sighting[];
 }
 
-/** What of the nodes that were found this node may dial, without itself, as locators. */
+/** What of the nodes that were found this node may dial, without itself. */
 export function hearsayOfAll(
   members: readonly FoundMember[],
   own: UnlV3,
   isOnLink: (address: string) => boolean,
-): readonly string[] {
+): readonly UnlV3[] {
   const standpoint = { own: endpointsIn(own), isOnLink };
   return members
     .filter(({ unl }) => unl.peerId !== own.peerId)
-    .map(({ unl, sightings }) => formatUnl(hearsayOf(unl, sightings, standpoint)));
+    .map(({ unl, sightings }) => hearsayOf(unl, sightings, standpoint));
 }

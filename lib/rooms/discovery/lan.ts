@@ -1,5 +1,4 @@
 import { defer, map, withLatestFrom, type Observable } from 'rxjs';
-import { formatUnl } from '../../unl.js';
 import type { UnlV3 } from '../../unl/types.js';
 import type { Finder } from './finder.js';
 import { ownLocator$ } from './hearsay.js';
@@ -19,7 +18,7 @@ export function lanFinder({ meet$, trace }: LanFinderConfig): Finder {
       trace({ type: 'topic', means: 'LAN', state: 'listed' });
       return meet$(topic).pipe(
         withLatestFrom(ownLocator$(own$)),
-        map(([members, own]) => members.filter(({ peerId }) => peerId !== own.peerId).map((unl) => formatUnl(unl))),
+        map(([members, own]) => members.filter(({ peerId }) => peerId !== own.peerId)),
       );
     });
 }

@@ -76,7 +76,7 @@ function foundAt$(
   topic: string,
   own$: Observable<UnlV3>,
   config: RendezvousFinderConfig,
-): Observable<readonly string[]> {
+): Observable<readonly UnlV3[]> {
   const { isOnLink, trace } = config;
   let told: DiscoveryStep['state'] | undefined;
   const tell = (state: DiscoveryStep['state']) => {

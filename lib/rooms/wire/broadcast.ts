@@ -1,5 +1,6 @@
 import { ownBytes } from '../../bounds/own-bytes.js';
-import { readMessage, type SignedMessage } from '../author/message.js';
+import { ProtocolError } from '../../errors.js';
+import { KIND, readMessage, type SignedMessage } from '../author/message.js';
 import {
   MAX_HISTORY,
   MAX_IDS,
@@ -72,7 +73,11 @@ function announcedIn(value: unknown): Announced {
 }
 
 function carriedIn(value: unknown): ReadMessage {
-  return new ReadMessage(bytesIn(value));
+  const message = new ReadMessage(bytesIn(value));
+  // Its id is that of all others of its author: one would take the place of the next.
+  if (message.signed.kind === KIND.here)
+    throw new ProtocolError('Expected a message that is passed on, got a record of who is there');
+  return message;
 }
 
 /** A carried message that has been read, so that it need not be read again. Its signature has not been checked. */

@@ -50,15 +50,16 @@ export function memberIn(value: unknown): Member {
   } catch {
     throw unexpected('a locator');
   }
-  return memberOf(unl);
+  return memberOf(unl, value.trim());
 }
 
 /**
  * The member that a locator is of.
  *
+ * @param text the locator as {@link formatUnl} writes it.
  * @throws ProtocolError for PyP2P's, which have no key.
  */
-export function memberOf(unl: Unl): Member {
+export function memberOf(unl: Unl, text?: string): Member {
   if (unl.version !== 3) throw unexpected('a locator with a key');
-  return { id: unl.peerId, unl: formatUnl(unl), dialable: unl.nodeType === 'passive' };
+  return { id: unl.peerId, unl: text ?? formatUnl(unl), dialable: unl.nodeType === 'passive' };
 }

@@ -1,7 +1,7 @@
 import { ownBytes } from '../../bounds/own-bytes.js';
 import { ProtocolError } from '../../errors.js';
 import { MESSAGE_PACK } from '../../remote/messagepack.js';
-import { PRESENCE_BYTES, readMessage } from '../author/message.js';
+import { KIND, PRESENCE_BYTES, readMessage } from '../author/message.js';
 import type { BroadcastMessage } from '../broadcast/messages.js';
 import type { OverlayMessage } from '../overlay/messages.js';
 import { BROADCAST_KIND, broadcastFields, readBroadcast } from './broadcast.js';
@@ -9,7 +9,7 @@ import { bytesIn, listIn } from './fields.js';
 import { ENTRY_KIND, entryFields, readEntry, type EntryMessage } from './hello.js';
 import { OVERLAY_KIND, overlayFields, readOverlay } from './overlay.js';
 
-/** Who is in the room, for a newcomer: what members have last said of their being there, each signed by that member. */
+/** Who is in the room: what members have last said of their being there, each signed by that member. */
 export interface Presence {
   readonly type: 'presence';
   /** {@link MAX_PRESENCE} at most. */
@@ -89,7 +89,8 @@ function presenceIn(value: unknown): Buffer {
   if (read.length > PRESENCE_BYTES) throw new ProtocolError(`Expected a record of at most ${PRESENCE_BYTES} bytes`);
   // It is kept for as long as the member is there.
   const bytes = ownBytes(read);
-  readMessage(bytes);
+  if (readMessage(bytes).kind !== KIND.here)
+    throw new ProtocolError('Expected a record of who is there, got another message');
   return bytes;
 }
 

@@ -1,4 +1,3 @@
-import type { SecureContext } from 'node:tls';
 import { defer, finalize, map, tap, type Observable } from 'rxjs';
 import type { ResolvedConfig } from '../../config.js';
 import { FramedLink, FramedWire } from '../../link/framed-link.js';
@@ -6,7 +5,7 @@ import { freeDescriptors } from '../../descriptors.js';
 import { readHello$ } from '../../link/handshake.js';
 import { punch$ } from './sockets.js';
 import { endpointsOf } from '../../link/tcp.js';
-import { secure$ } from '../../link/tls.js';
+import { secure$, type SecureSettings } from '../../link/tls.js';
 import type { PunchPlan } from './plan.js';
 import { within } from '../../operators/within.js';
 import type { Dialect } from '../../rendezvous/dialect.js';
@@ -23,7 +22,7 @@ import { PUNCH } from './traits.js';
 interface PunchContextConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
-  readonly context: SecureContext;
+  readonly context: SecureSettings;
   /** How servers are asked what this node's NAT is. */
   readonly dialect: Dialect;
   readonly peers: Peers;

@@ -1,4 +1,4 @@
-import type { SecureContext } from 'node:tls';
+import type { SecureSettings } from '../../link/tls.js';
 import { combineLatest, EMPTY, map, type Observable } from 'rxjs';
 import type { ResolvedConfig } from '../../config.js';
 import { formatEndpoint, formatServer } from '../../endpoint.js';
@@ -23,7 +23,7 @@ import { haveTold, httpServers, httpUrlOf, isLate$, type Findings } from '../../
 interface RelayContextConfig {
   readonly config: ResolvedConfig;
   readonly runtime: Runtime;
-  readonly context: SecureContext;
+  readonly context: SecureSettings;
   readonly peers: Peers;
   /** What the node has found out about itself; replays the latest. */
   readonly findings$: Observable<Findings>;

@@ -4,7 +4,7 @@ import { ReadMessage } from '../../../lib/rooms/wire/broadcast.js';
 import { decodeWireMessage, encodeWireMessage, isEntry, type WireMessage } from '../../../lib/rooms/wire/messages.js';
 import { ProtocolError } from '../../../lib/errors.js';
 import { createIdentity } from '../../../lib/identity.js';
-import { memberOfRoom, signedBy } from '../../rooms/support.js';
+import { hereBy, memberOfRoom, signedBy } from '../../rooms/support.js';
 import { expectThat, orFails, type Target } from '../target.js';
 
 const [ALICE, BOB] = [createIdentity(), createIdentity()];
@@ -29,7 +29,7 @@ const MESSAGES: readonly WireMessage[] = [
   { type: 'prune' },
   { type: 'history', count: 10 },
   { type: 'past', left: 1, message: MESSAGE },
-  { type: 'presence', messages: [MESSAGE.bytes] },
+  { type: 'presence', messages: [hereBy(BOB)] },
 ];
 
 const SEEDS = MESSAGES.map((message) => Buffer.from(encodeWireMessage(message)));

@@ -1,8 +1,10 @@
 import fc from 'fast-check';
+import { ProtocolError } from '../../../lib/errors.js';
 import { createIdentity, verifySignature } from '../../../lib/identity.js';
 import {
   HEADER_BYTES,
   ID_BYTES,
+  KIND,
   readMessage,
   signedPartOf,
   signMessage,
@@ -27,6 +29,10 @@ describe('A message of a room', () => {
     fc.assert(
       fc.property(fc.record(message), (fields) => {
         const bytes = signMessage(alice, topic, fields);
+        if (fields.kind === KIND.here) {
+          expect(() => readMessage(bytes)).toThrowError(ProtocolError, /of kind 2/);
+          return;
+        }
         const { signature, id, ...read } = readMessage(bytes);
         expect(read).toEqual({ ...fields, author: alice.peerId });
         expect(Buffer.from(id, 'base64url').length).toBe(ID_BYTES);

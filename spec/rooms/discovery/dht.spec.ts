@@ -28,7 +28,10 @@ describe('finding the members of a room by the DHT', () => {
     const found = record(find(topicOf('chess'), new BehaviorSubject(formatUnl(own))));
     expect(found.values).toEqual([
       [],
-      [formatUnl({ ...bob, endpoints: [wan('45.1.1.2')] }), formatUnl({ ...carol, endpoints: [] })],
+      [
+        { ...bob, endpoints: [wan('45.1.1.2')] },
+        { ...carol, endpoints: [] },
+      ],
       [],
     ]);
     expect(steps.map(({ state }) => state)).toEqual(['refused', 'listed']);

@@ -17,12 +17,13 @@ import { ReadMessage } from '../../../lib/rooms/wire/broadcast.js';
 import { MAX_MEMBERS } from '../../../lib/rooms/overlay/messages.js';
 import { formatUnl } from '../../../lib/unl.js';
 import { unlOfVersion2 } from '../../support/locators.js';
-import { memberOfRoom, signedBy } from '../support.js';
+import { hereBy, memberOfRoom, signedBy } from '../support.js';
 
 describe('What neighbours of a room say', () => {
   const alice = createIdentity();
   const member = memberOfRoom(alice.peerId);
   const bytes = signedBy(alice);
+  const record = hereBy(alice);
   const message = new ReadMessage(bytes);
   const members = Array.from({ length: MAX_MEMBERS }, () => memberOfRoom());
   const each = Buffer.alloc(32, 1);
@@ -47,7 +48,7 @@ describe('What neighbours of a room say', () => {
     { type: 'history', count: 64 },
     { type: 'past', left: 3, message },
     { type: 'past', left: 0, message: undefined },
-    { type: 'presence', messages: [bytes, bytes] },
+    { type: 'presence', messages: [record, record] },
   ];
 
   it('is read as it was written', () => {
@@ -68,15 +69,15 @@ describe('What neighbours of a room say', () => {
   it('keeps no more in memory than what is read of it, whatever else came with it', () => {
     const padding = Buffer.alloc(100_000);
     const gossip = decodeWireMessage(encode([32, 1, bytes, padding]));
-    const presence = decodeWireMessage(encode([48, [bytes], padding]));
+    const presence = decodeWireMessage(encode([48, [record], padding]));
     if (gossip?.type !== 'gossip' || presence?.type !== 'presence') throw new Error('Expected both messages');
     const kept = [gossip.message.bytes, ...presence.messages];
     expect(kept.map(({ buffer }) => buffer.byteLength <= 2 * bytes.length)).toEqual([true, true]);
-    expect(kept).toEqual([bytes, bytes]);
+    expect(kept).toEqual([bytes, record]);
   });
 
   it('divides records among messages that are no longer than they may be', () => {
-    const record = signedBy(alice, { payload: Buffer.alloc(64) });
+    const record = hereBy(alice, { payload: Buffer.alloc(64) });
     const records = Array<Buffer>(2 * MAX_PRESENCE + 1).fill(record);
     const counts = (most: number) => presencesOf(records, most).map(({ messages }) => messages.length);
     expect(counts(1_000_000)).toEqual([MAX_PRESENCE, MAX_PRESENCE, 1]);
@@ -117,9 +118,13 @@ describe('What neighbours of a room say', () => {
       [34, 1, []],
       [36, 0],
       [36, 65],
-      [48, Array(MAX_PRESENCE + 1).fill(bytes)],
+      // What is shown is not passed on, and the other way about.
+      [32, 1, record],
+      [37, 0, record],
+      [48, [bytes]],
+      [48, Array(MAX_PRESENCE + 1).fill(record)],
       [48, [id]],
-      [48, [signedBy(alice, { payload: Buffer.alloc(65) })]],
+      [48, [hereBy(alice, { payload: Buffer.alloc(65) })]],
       ['32', 1, bytes],
       [],
       {},

@@ -19,7 +19,7 @@ describe('A TLS handshake', () => {
     const client = connect(addressOf(server).port, '127.0.0.1');
     client.on('error', () => undefined).write('\x16\x03\x01\x02\x00');
     const socket = await arriving;
-    const context = secureContextOf(createIdentity());
+    const context = secureContextOf(createIdentity())();
     new Handshakes(scheduler).secure(socket, { context, protocols: ['a'], site: 'site' }, () => {
       throw new Error('Expected no stream');
     });
