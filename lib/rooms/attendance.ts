@@ -7,8 +7,11 @@ import type { RoomNet } from './host.js';
 import type { RoomMember } from './interface.js';
 import { herePayload, Presence } from './presence.js';
 
-/** What this node has heard waits so long for more until it is shown to the neighbours, in milliseconds: at random, the half of it at least. */
-const SHOW_MS = 500;
+/**
+ * What this node has heard of new members waits so long for more until it is shown to the neighbours, in milliseconds, and what is known of others:
+ * at random, the half of it at least.
+ */
+const SHOW_MS = { newcomers: 500, others: 5_000 };
 
 /** Members that have gone without a word are looked for this often, in milliseconds. */
 const EXPIRE_MS = 5_000;
@@ -52,7 +55,7 @@ export class Attendance {
   #saying = new Subscription();
   /** By the members of whom they are. */
   #news = new Map<PeerId, News>();
-  #showing: Subscription | undefined;
+  #showing: { readonly at: number; readonly timer: Subscription } | undefined;
   /** What this node has last said of its being there. */
   #ownRecord: Buffer | undefined;
 
@@ -79,7 +82,7 @@ export class Attendance {
 
   close(): void {
     this.#saying.unsubscribe();
-    this.#showing?.unsubscribe();
+    this.#showing?.timer.unsubscribe();
     this.#expiring.unsubscribe();
     this.#members.complete();
   }
@@ -105,8 +108,9 @@ export class Attendance {
       if (news?.bytes.equals(bytes) === true) news.shownBy.add(from);
       if (!this.#presence.isNews(signed, site)) continue;
       if (!this.#config.isGenuine(signed, bytes)) return false;
-      hasChanged = this.#presence.here(signed, bytes, site) || hasChanged;
-      this.#showLater(signed.author, { bytes, shownBy: new Set([from]) });
+      const isNewcomer = this.#presence.here(signed, bytes, site);
+      hasChanged ||= isNewcomer;
+      this.#showLater(signed.author, { bytes, shownBy: new Set([from]) }, isNewcomer);
     }
     if (hasChanged) this.#tell();
     return true;
@@ -119,22 +123,33 @@ export class Attendance {
   #say(): void {
     const { own, sign, runtime } = this.#config;
     const { periodMs } = this.#presence;
+    const isNewcomer = this.#ownRecord === undefined;
     this.#ownRecord = sign(herePayload(periodMs));
-    this.#showLater(own, { bytes: this.#ownRecord, shownBy: new Set() });
+    this.#showLater(own, { bytes: this.#ownRecord, shownBy: new Set() }, isNewcomer);
+    const { scheduler, random } = runtime;
     const again = () => {
       this.#say();
     };
-    this.#saying = runtime.scheduler.schedule(again, periodMs * (0.75 + runtime.random() / 4));
+    // Where it has turned out to be a large room, many came at once, and would all say it at once again: it is believed for two and a half periods.
+    const inTurn = () => {
+      if (this.#presence.periodMs < 2 * periodMs) again();
+      else this.#saying = scheduler.schedule(again, periodMs * random());
+    };
+    this.#saying = scheduler.schedule(inTurn, periodMs * (0.75 + random() / 4));
   }
 
-  #showLater(author: PeerId, news: News): void {
+  #showLater(author: PeerId, news: News, isNewcomer: boolean): void {
     this.#news.set(author, news);
     const { scheduler, random } = this.#config.runtime;
+    const waitMs = ((isNewcomer ? SHOW_MS.newcomers : SHOW_MS.others) * (1 + random())) / 2;
+    const at = scheduler.now() + waitMs;
+    if (this.#showing !== undefined && this.#showing.at <= at) return;
+    this.#showing?.timer.unsubscribe();
     const show = () => {
       this.#showing = undefined;
       this.#show();
     };
-    this.#showing ??= scheduler.schedule(show, (SHOW_MS * (1 + random())) / 2);
+    this.#showing = { at, timer: scheduler.schedule(show, waitMs) };
   }
 
   #show(): void {

@@ -11,6 +11,7 @@ describe('Knowing who is in a room', () => {
     const now = 1_000_000;
     const scheduler = new VirtualTimeScheduler();
     const shown: (readonly [to: string, records: readonly Buffer[]])[] = [];
+    let until = 0;
     let checks = 0;
     let members: readonly string[] = [];
     const attendance = new Attendance({
@@ -33,7 +34,7 @@ describe('Knowing who is in a room', () => {
     const record = (of: Identity) => hereBy(of, { at: now });
     /** What is shown within a time. */
     const shownWithin = (ms: number) => {
-      scheduler.maxFrames = scheduler.now() + ms;
+      scheduler.maxFrames = until += ms;
       scheduler.flush();
       return shown.splice(0);
     };
@@ -66,6 +67,24 @@ describe('Knowing who is in a room', () => {
     expect(shownWithin(1_000)).toEqual([]);
   });
 
+  it('says later that this node is there where the room has turned out to be large, and as seldom as others do from then on', () => {
+    const { attendance, self, shownWithin, record } = attending(1_000);
+    attendance.onNeighbour('new');
+    shownWithin(1_000);
+    const crowd = Array.from({ length: 400 }, () => record(createIdentity()));
+    attendance.onShown('mallory', '66.66.66.1', crowd);
+    /** When this node says that it is there, in seconds, within a time. */
+    const said = (seconds: number) =>
+      Array.from({ length: seconds }, (_, second) => {
+        const own = shownWithin(1_000).flatMap(([, records]) =>
+          records.filter((bytes) => readMessage(bytes).author === self.peerId),
+        );
+        return own.length > 0 ? [second + 1] : [];
+      }).flat();
+    // 26 s and half of 30 s, and up to 5 s until it is shown; then seven eighths of 200 s.
+    expect(said(300)).toEqual([44, 219]);
+  });
+
   it('shows a new neighbour all that is known, and this node among them, which says again before it would be forgotten', () => {
     const { attendance, self, shownWithin, record } = attending(10);
     const known = record(createIdentity());
@@ -81,7 +100,7 @@ describe('Knowing who is in a room', () => {
       ['friend', [own]],
       ['other', [known, own]],
     ]);
-    expect(shownWithin(30_000).map(([to, records]) => [to, records.length])).toEqual([
+    expect(shownWithin(35_000).map(([to, records]) => [to, records.length])).toEqual([
       ['mallory', 1],
       ['friend', 1],
       ['other', 1],

@@ -4,7 +4,13 @@ import type { SchedulerLike, Subscription } from 'rxjs';
 const ACK_BYTES = 262_144;
 
 /** … or this many milliseconds. An acknowledgement frees the peer's memory and shows that this side is alive: neither is urgent. */
-const ACK_MS = 200;
+export const ACK_MS = 200;
+
+/**
+ * While bytes keep coming, one acknowledgement is enough in so many milliseconds: a message now and then costs no more to acknowledge than to send. It
+ * is the half of what {@link Patience} waits for at least.
+ */
+const BETWEEN_MS = 500;
 
 /** What acknowledges. */
 export interface DelayedAckHost {
@@ -18,6 +24,7 @@ export class DelayedAck {
   readonly #host: DelayedAckHost;
   #received = 0;
   #acknowledged = 0;
+  #saidAt = -Infinity;
   #timer: Subscription | undefined;
 
   constructor(scheduler: SchedulerLike, host: DelayedAckHost) {
@@ -28,17 +35,24 @@ export class DelayedAck {
   /** This many bytes of the peer's stream have arrived. */
   advance(received: number): void {
     this.#received = received;
-    if (received - this.#acknowledged >= ACK_BYTES) this.now();
-    else
-      this.#timer ??= this.#scheduler.schedule(() => {
-        this.#timer = undefined;
-        this.flush();
-      }, ACK_MS);
+    if (received - this.#acknowledged >= ACK_BYTES) {
+      this.now();
+      return;
+    }
+    if (this.#timer !== undefined) return;
+    const later = () => {
+      this.#timer = undefined;
+      this.flush();
+    };
+    const leftMs = this.#saidAt + BETWEEN_MS - this.#scheduler.now();
+    this.#timer = this.#scheduler.schedule(later, Math.max(ACK_MS, leftMs));
   }
 
   /** Acknowledges now, even if there is nothing new. A timer that runs then goes on: starting one for each would cost more. */
   now(): void {
-    if (this.#host.acknowledge(this.#received)) this.#acknowledged = this.#received;
+    if (!this.#host.acknowledge(this.#received)) return;
+    this.#acknowledged = this.#received;
+    this.#saidAt = this.#scheduler.now();
   }
 
   /** Acknowledges now if there is anything new. */

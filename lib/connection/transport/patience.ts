@@ -1,8 +1,7 @@
+import { ACK_MS } from './delayed-ack.js';
+
 /** Three round trips are asked to fail, as after three probes QUIC takes a path for congested (RFC 9002 §7.6.1). */
 const PROBES = 3;
-
-/** The peer may wait this long before it acknowledges, in milliseconds. */
-const ACK_DELAY_MS = 200;
 
 /** Shorter silences are those of TCP, which sends what is lost again after 200 ms, 400 ms, …, and of Wi-Fi (RFC 6298 §2.4: 1 s). */
 const LEAST_MS = 1_000;
@@ -33,7 +32,7 @@ export class Patience {
   /** The patience of this moment, in milliseconds. */
   get ms(): number {
     if (this.#smoothedMs === undefined) return this.mostMs;
-    const roundTripsMs = PROBES * (this.#smoothedMs + 4 * this.#variationMs + ACK_DELAY_MS);
+    const roundTripsMs = PROBES * (this.#smoothedMs + 4 * this.#variationMs + ACK_MS);
     return Math.min(this.mostMs, Math.max(LEAST_MS, roundTripsMs) * 2 ** this.#recentDoubts);
   }
 

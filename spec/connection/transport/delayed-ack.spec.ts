@@ -28,6 +28,24 @@ describe('An acknowledgement', () => {
     expect(said).toEqual([[200, 20]]);
   });
 
+  it('is sent every half second while bytes keep coming, and 200 ms after the first ones that come later', () => {
+    const { clock, said, ack } = open();
+    for (let received = 1; received <= 14; received++) {
+      ack.advance(received);
+      clock.pass(100);
+    }
+    clock.pass(600);
+    ack.advance(15);
+    clock.pass(1_000);
+    expect(said).toEqual([
+      [200, 2],
+      [700, 7],
+      [1_200, 12],
+      [1_700, 14],
+      [2_200, 15],
+    ]);
+  });
+
   it('is sent at once for 262,144 bytes, and not again later', () => {
     const { clock, said, ack } = open();
     ack.advance(10);
