@@ -9,7 +9,7 @@ const member = (id: string): Member => ({ id, unl: id, dialable: true });
 describe('Both machines of a room', () => {
   /** A member with one neighbour. */
   function withNeighbour() {
-    const gossip = createGossip({ self: member('me'), random: Math.random, options: { history: 1 } });
+    const gossip = createGossip({ self: member('me'), random: Math.random, options: { history: 1, graftMs: 500 } });
     gossip.handle({ type: 'opened', member: member('a') }, 0);
     const message = { type: 'neighbour', priority: 'low' } as const;
     return { gossip, outputs: gossip.handle({ type: 'received', from: 'a', message }, 0) };

@@ -9,7 +9,9 @@ import type { Neighbour } from './neighbour.js';
 const GRAFT_MS = 500;
 /** Where messages come later than their announcements by more, since lines are slow or machines busy, they are waited for longer by this factor … */
 const LATE_FACTOR = 1.5;
-/** … up to so many milliseconds: … */
+/** … as they may be by this before any has come: the tree has yet to grow, and code to be compiled; … */
+const FIRST_LATE_MS = 600;
+/** … up to so many milliseconds, … */
 const MAX_GRAFT_MS = 4_000;
 /** … and by so much less with each message that comes in time. Asking too early makes a second way, and each message on it a copy. */
 const LATE_DECAY = 15 / 16;
@@ -54,7 +56,7 @@ export class MissingMessages {
   readonly #missing = new Map<string, Missing>();
   readonly #leastGraftMs: number;
   /** How much later than its announcement a message came that nobody was asked for: the most of late. */
-  #lateMs = 0;
+  #lateMs: number;
   /** When the first is due, or earlier. */
   #dueAt = Infinity;
   /** When the first that was asked for has failed, or earlier. */
@@ -62,6 +64,7 @@ export class MissingMessages {
 
   constructor(graftMs: number | undefined) {
     this.#leastGraftMs = graftMs ?? GRAFT_MS;
+    this.#lateMs = graftMs === undefined ? FIRST_LATE_MS : 0;
   }
 
   get wakeAt(): number {

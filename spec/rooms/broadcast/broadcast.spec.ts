@@ -1,4 +1,4 @@
-import type { BroadcastOutput, Verdict } from '../../../lib/rooms/broadcast/interface.js';
+import type { Broadcast, BroadcastOutput, Verdict } from '../../../lib/rooms/broadcast/interface.js';
 import { createBroadcast } from '../../../lib/rooms/broadcast/broadcast.js';
 import { MAX_PUSHED_BYTES, type BroadcastMessage, type Carried } from '../../../lib/rooms/broadcast/messages.js';
 import { Chance } from '../../fuzz/chance.js';
@@ -12,7 +12,7 @@ function broadcastWith(
   ids: readonly string[],
   { history = 0, messageBytes = Infinity, verdict = (): Verdict => 'accept' } = {},
 ) {
-  const broadcast = createBroadcast({ random: new Chance(1).next, options: { history, messageBytes } });
+  const broadcast = createBroadcast({ random: new Chance(1).next, options: { history, messageBytes, graftMs: 500 } });
   const judged = (outputs: readonly BroadcastOutput[], now: number): BroadcastOutput[] =>
     outputs.flatMap((output) => {
       if (output.type !== 'check') return [output];
@@ -39,6 +39,7 @@ const announce = (id: string, round = 1, length = 10): BroadcastMessage => ({
 const BRANCH: BroadcastMessage = { type: 'graft', ids: [], isBranch: true };
 const sends = (outputs: readonly BroadcastOutput[]) =>
   outputs.flatMap((output) => (output.type === 'send' ? [`${output.message.type} to ${output.to}`] : []));
+const sendsUntil = (broadcast: Broadcast, now: number) => sends(broadcast.handle({ type: 'wake' }, now));
 const delivered = (outputs: readonly BroadcastOutput[]) =>
   outputs.flatMap((output) => (output.type === 'deliver' ? [output.message.id] : []));
 
@@ -171,6 +172,24 @@ describe('The broadcast', () => {
     hear('b', gossip('2'), 100);
     expect(sends(hear('a', gossip('2'), 100))).toEqual([]);
     expect(sends(hear('b', gossip('2'), 2_000))).toEqual(['prune to b']);
+  });
+
+  it('waits longer for the first that are announced: the tree has yet to grow', () => {
+    const broadcast = createBroadcast({ random: Math.random });
+    for (const id of ['a', 'b']) broadcast.handle({ type: 'up', id }, 0);
+    const hear = (from: string, message: BroadcastMessage, now: number) => {
+      broadcast.handle({ type: 'received', from, message }, now);
+      if (message.type === 'gossip')
+        broadcast.handle({ type: 'checked', id: message.message.id, from, verdict: 'accept' }, now);
+    };
+    hear('a', BRANCH, 0);
+    hear('b', announce('1'), 0);
+    expect(broadcast.wakeAt).toBe(900);
+    hear('a', gossip('1'), 20);
+    for (let i = 0; i < 20; i++) hear('a', gossip(`in time ${i}`), 100);
+    hear('b', announce('2'), 10_000);
+    expect(sendsUntil(broadcast, 10_499)).not.toContain('graft to b');
+    expect(sendsUntil(broadcast, 10_500)).toContain('graft to b');
   });
 
   it('waits longer for what was announced where messages come late', () => {
