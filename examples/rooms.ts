@@ -13,7 +13,7 @@ const NODES = 30;
 const WARM_UP = 5;
 /** Long after a message is over: a copy that is still under way would show. */
 const SETTLE_MS = 1_000;
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 110_000;
 
 /** What has been seen of one message. */
 interface Spread {

@@ -11,13 +11,16 @@ import { herePayload, Presence } from './presence.js';
  * What this node has heard of new members waits so long for more until it is shown to the neighbours, in milliseconds, and what is known of others:
  * at random, the half of it at least.
  */
-const SHOW_MS = { newcomers: 500, others: 5_000 };
+const SHOW_MS = { newcomers: 500, others: 3_000 };
 
 /** Members that have gone without a word are looked for this often, in milliseconds. */
 const EXPIRE_MS = 5_000;
 
-/** So much a neighbour may show of who is there: each record costs the check of a signature. */
-const SHOWN = { perSecond: 20, burst: 2_048, maxSites: 1_000 };
+/** So many messages with records a neighbour may send: to read one of 64 costs half a millisecond. */
+const SHOWN = { perSecond: 20, burst: 128, maxSites: 1_000 };
+
+/** So many records that are news the neighbours of a site may show: each costs the check of a signature. In a room of a thousand there are two a second. */
+const CHECKED = { perSecond: 80, burst: 2_048, maxSites: 1_000 };
 
 /** What knowing who is there needs. */
 interface AttendanceConfig {
@@ -50,20 +53,23 @@ export class Attendance {
   readonly #config: AttendanceConfig;
   readonly #presence: Presence;
   readonly #members = new Latest<readonly RoomMember[]>();
-  readonly #mayShow: (neighbour: PeerId, cost?: number) => boolean;
+  readonly #mayShow: (neighbour: PeerId) => boolean;
+  readonly #mayHaveChecked: (site: string) => boolean;
   readonly #expiring = new Subscription();
   #saying = new Subscription();
   /** By the members of whom they are. */
   #news = new Map<PeerId, News>();
   #showing: { readonly at: number; readonly timer: Subscription } | undefined;
-  /** What this node has last said of its being there. */
-  #ownRecord: Buffer | undefined;
+  /** What this node has last said of its being there, and the time of day by which it says so again. */
+  #own: { readonly record: Buffer; readonly againAt: number } | undefined;
 
   constructor(config: AttendanceConfig) {
     const { own, most, runtime } = config;
     this.#config = config;
-    this.#presence = new Presence({ own, most, now: runtime.timeOfDay });
-    this.#mayShow = siteBuckets({ ...SHOWN, now: () => runtime.scheduler.now() });
+    this.#presence = new Presence({ own, most, now: runtime.timeOfDay, random: runtime.random });
+    const now = () => runtime.scheduler.now();
+    this.#mayShow = siteBuckets({ ...SHOWN, now });
+    this.#mayHaveChecked = siteBuckets({ ...CHECKED, now });
     this.#members.next([]);
     this.#expireLater();
   }
@@ -75,9 +81,10 @@ export class Attendance {
 
   /** A neighbour has come: it is shown who is there. */
   onNeighbour(id: PeerId): void {
-    if (this.#ownRecord === undefined) this.#say();
-    const { show } = this.#config;
-    show(id, [...this.#presence.records(), ...(this.#ownRecord === undefined ? [] : [this.#ownRecord])]);
+    const { show, runtime } = this.#config;
+    // A machine that has slept may be forgotten by now: its timers have slept as well.
+    const own = this.#own === undefined || this.#own.againAt < runtime.timeOfDay() ? this.#say() : this.#own.record;
+    show(id, [...this.#presence.records(), own]);
   }
 
   close(): void {
@@ -89,8 +96,9 @@ export class Attendance {
 
   /** A member has said something, which has come by a neighbour of a site. */
   onMessage(signed: SignedMessage, site: string): void {
-    const hasChanged = signed.kind === KIND.leave ? this.#presence.left(signed) : this.#presence.heard(signed, site);
-    if (hasChanged) this.#tell();
+    const isLeaving = signed.kind === KIND.leave;
+    if (isLeaving) this.#news.delete(signed.author);
+    if (isLeaving ? this.#presence.left(signed) : this.#presence.heard(signed, site)) this.#tell();
   }
 
   /**
@@ -100,42 +108,48 @@ export class Attendance {
    * @returns whether the neighbour has kept to the rules.
    */
   onShown(from: PeerId, site: string, records: readonly Buffer[]): boolean {
-    if (!this.#mayShow(from, records.length)) return true;
-    let hasChanged = false;
+    if (!this.#mayShow(from)) return true;
+    let [isFair, hasChanged] = [true, false];
     for (const bytes of records) {
       const signed = readMessage(bytes);
       const news = this.#news.get(signed.author);
       if (news?.bytes.equals(bytes) === true) news.shownBy.add(from);
       if (!this.#presence.isNews(signed, site)) continue;
-      if (!this.#config.isGenuine(signed, bytes)) return false;
+      if (!this.#mayHaveChecked(site)) break;
+      isFair = this.#config.isGenuine(signed, bytes);
+      if (!isFair) break;
       const isNewcomer = this.#presence.here(signed, bytes, site);
       hasChanged ||= isNewcomer;
       this.#showLater(signed.author, { bytes, shownBy: new Set([from]) }, isNewcomer);
     }
     if (hasChanged) this.#tell();
-    return true;
+    return isFair;
   }
 
   #tell(): void {
     this.#members.next(this.#presence.members);
   }
 
-  #say(): void {
+  /** Returns what this node has said. */
+  #say(): Buffer {
     const { own, sign, runtime } = this.#config;
+    const { scheduler, random, timeOfDay } = runtime;
     const { periodMs } = this.#presence;
-    const isNewcomer = this.#ownRecord === undefined;
-    this.#ownRecord = sign(herePayload(periodMs));
-    this.#showLater(own, { bytes: this.#ownRecord, shownBy: new Set() }, isNewcomer);
-    const { scheduler, random } = runtime;
+    const record = sign(herePayload(periodMs));
+    this.#showLater(own, { bytes: record, shownBy: new Set() }, this.#own === undefined);
+    this.#own = { record, againAt: timeOfDay() + 1.5 * periodMs };
+    this.#saying.unsubscribe();
     const again = () => {
       this.#say();
     };
-    // Where it has turned out to be a large room, many came at once, and would all say it at once again: it is believed for two and a half periods.
+    // Where it has turned out to be a large room, many came at once, and would all say it at once again. A record is believed for two and a half periods,
+    // of which the way through the room takes some, too.
     const inTurn = () => {
       if (this.#presence.periodMs < 2 * periodMs) again();
-      else this.#saying = scheduler.schedule(again, periodMs * random());
+      else this.#saying = scheduler.schedule(again, (periodMs * random()) / 2);
     };
     this.#saying = scheduler.schedule(inTurn, periodMs * (0.75 + random() / 4));
+    return record;
   }
 
   #showLater(author: PeerId, news: News, isNewcomer: boolean): void {

@@ -149,15 +149,6 @@ export class Doors {
     neighbour?.leave();
   }
 
-  /** Closes the channel with a peer that has broken the rules, at once. */
-  expel(id: PeerId, reason: string): void {
-    const neighbour = this.#entered.get(id);
-    if (neighbour === undefined) return;
-    this.#entered.delete(id);
-    neighbour.drop(reason);
-    this.#config.host.onClosed(id);
-  }
-
   /** Closes all channels, after what was sent. */
   closeAll(): void {
     this.#isClosed = true;

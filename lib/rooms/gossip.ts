@@ -12,7 +12,7 @@ export type GossipMessage = OverlayMessage | BroadcastMessage;
 
 /** What happens: to the overlay or to the broadcast. What the one tells the other is not among it. */
 export type GossipInput =
-  | Exclude<OverlayInput, { readonly type: 'received' | 'suspect' }>
+  | Exclude<OverlayInput, { readonly type: 'received' }>
   | Exclude<BroadcastInput, { readonly type: 'received' | 'up' | 'down' }>
   | { readonly type: 'received'; readonly from: PeerId; readonly message: GossipMessage };
 

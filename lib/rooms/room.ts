@@ -197,8 +197,8 @@ export class RunningRoom implements Room, DoorsHost {
   /** See {@link DoorsHost}. */
   readonly onMessage: DoorsHost['onMessage'] = (from, message) => {
     if (message.type === 'presence') {
-      if (!this.#attendance.onShown(from, this.#siteOf(from), message.messages))
-        this.#doors.expel(from, 'what it showed was forged');
+      const isFair = !this.#up.has(from) || this.#attendance.onShown(from, this.#siteOf(from), message.messages);
+      if (!isFair) this.#handle({ type: 'suspect', id: from });
       return;
     }
     const checks = this.#checks;

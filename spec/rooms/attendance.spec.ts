@@ -1,8 +1,8 @@
 import { VirtualTimeScheduler } from 'rxjs';
 import { createIdentity, type Identity } from '../../lib/identity.js';
 import { Attendance } from '../../lib/rooms/attendance.js';
-import { readMessage } from '../../lib/rooms/author/message.js';
-import { hereBy } from './support.js';
+import { KIND, readMessage } from '../../lib/rooms/author/message.js';
+import { hereBy, signedBy } from './support.js';
 
 describe('Knowing who is in a room', () => {
   /** A node that knows so many members at most. Notes what it shows, and counts the signatures that it checks. */
@@ -12,17 +12,18 @@ describe('Knowing who is in a room', () => {
     const scheduler = new VirtualTimeScheduler();
     const shown: (readonly [to: string, records: readonly Buffer[]])[] = [];
     let until = 0;
+    let asleepMs = 0;
     let checks = 0;
     let members: readonly string[] = [];
     const attendance = new Attendance({
       own: self.peerId,
       most,
-      runtime: { scheduler, timeOfDay: () => now, random: () => 0.5 },
+      runtime: { scheduler, timeOfDay: () => now + scheduler.now() + asleepMs, random: () => 0.5 },
       isGenuine: () => {
         checks++;
         return true;
       },
-      sign: (payload) => hereBy(self, { at: now, payload }),
+      sign: (payload) => hereBy(self, { at: now + scheduler.now() + asleepMs, payload }),
       neighbours: () => ['mallory', 'friend', 'other'],
       show: (to, records) => {
         shown.push([to, records]);
@@ -31,14 +32,17 @@ describe('Knowing who is in a room', () => {
     attendance.members$.subscribe((all) => {
       members = all.map(({ peerId }) => peerId);
     });
-    const record = (of: Identity) => hereBy(of, { at: now });
+    const record = (of: Identity, after = 0) => hereBy(of, { at: now + after });
     /** What is shown within a time. */
     const shownWithin = (ms: number) => {
       scheduler.maxFrames = until += ms;
       scheduler.flush();
       return shown.splice(0);
     };
-    return { attendance, self, shownWithin, record, checks: () => checks, members: () => members };
+    const sleep = (ms: number) => {
+      asleepMs += ms;
+    };
+    return { attendance, self, shownWithin, sleep, record, checks: () => checks, members: () => members };
   }
 
   it('checks and passes on no record that it has no place for, however often it is shown', () => {
@@ -52,6 +56,65 @@ describe('Knowing who is in a room', () => {
       ['friend', [first, second]],
       ['other', [first, second]],
     ]);
+  });
+
+  it('has no more signatures checked for a site than a busy room needs, by however many keys it is a neighbour', () => {
+    const { attendance, shownWithin, record, checks } = attending(10_000);
+    const crowd = Array.from({ length: 64 }, createIdentity);
+    for (let key = 0; key < 40; key++)
+      attendance.onShown(
+        `mallory ${key}`,
+        '66.66.66.1',
+        Array.from({ length: 64 }, () => record(createIdentity())),
+      );
+    expect(checks()).toBe(2_048);
+    // Another site has its own.
+    attendance.onShown(
+      'friend',
+      '45.45.45.1',
+      crowd.map((member) => record(member)),
+    );
+    expect(checks()).toBe(2_048 + 64);
+    shownWithin(5_000);
+    attendance.onShown(
+      'mallory',
+      '66.66.66.1',
+      Array.from({ length: 500 }, () => record(createIdentity())),
+    );
+    expect(checks()).toBe(2_048 + 64 + 5 * 80);
+  });
+
+  it('reads no more messages of a neighbour than a busy room needs', () => {
+    const { attendance, record, members } = attending(1_000);
+    const [stale, fresh] = [record(createIdentity()), record(createIdentity())];
+    for (let i = 0; i < 200; i++) attendance.onShown('mallory', '66.66.66.1', [stale]);
+    attendance.onShown('mallory', '66.66.66.1', [fresh]);
+    expect(members()).toHaveSize(1);
+    attendance.onShown('friend', '45.45.45.1', [fresh]);
+    expect(members()).toHaveSize(2);
+  });
+
+  it('does not show who has left meanwhile', () => {
+    const { attendance, shownWithin, record } = attending(10);
+    const [gone, there] = [createIdentity(), createIdentity()];
+    attendance.onShown('friend', '45.45.45.1', [record(gone), record(there)]);
+    attendance.onMessage(readMessage(signedBy(gone, { kind: KIND.leave, payload: Buffer.alloc(0) })), '45.45.45.1');
+    expect(shownWithin(1_000).map(([to, records]) => [to, records.length])).toEqual([
+      ['mallory', 1],
+      ['other', 1],
+    ]);
+  });
+
+  it('says that this node is there as soon as it has a neighbour again after the machine has slept', () => {
+    const { attendance, self, shownWithin, sleep } = attending(10);
+    attendance.onNeighbour('new');
+    const before = shownWithin(1_000)[0]?.[1][0];
+    sleep(3_600_000);
+    attendance.onNeighbour('new');
+    const after = shownWithin(1_000)[0]?.[1][0];
+    if (before === undefined || after === undefined) throw new Error('Expected both records');
+    expect(readMessage(after).author).toBe(self.peerId);
+    expect(readMessage(after).at - readMessage(before).at).toBeGreaterThanOrEqual(3_600_000);
   });
 
   it('shows much at a time what is news, and to no neighbour what that has shown', () => {
@@ -81,8 +144,8 @@ describe('Knowing who is in a room', () => {
         );
         return own.length > 0 ? [second + 1] : [];
       }).flat();
-    // 26 s and half of 30 s, and up to 5 s until it is shown; then seven eighths of 200 s.
-    expect(said(300)).toEqual([44, 219]);
+    // 26 s and a quarter of 30 s, and 2 s until it is shown; then seven eighths of 200 s.
+    expect(said(220)).toEqual([35, 210]);
   });
 
   it('shows a new neighbour all that is known, and this node among them, which says again before it would be forgotten', () => {
@@ -100,7 +163,7 @@ describe('Knowing who is in a room', () => {
       ['friend', [own]],
       ['other', [known, own]],
     ]);
-    expect(shownWithin(35_000).map(([to, records]) => [to, records.length])).toEqual([
+    expect(shownWithin(32_000).map(([to, records]) => [to, records.length])).toEqual([
       ['mallory', 1],
       ['friend', 1],
       ['other', 1],

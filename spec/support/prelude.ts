@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import type { Socket } from 'node:net';
-import type { SecureContext } from 'node:tls';
+import type { SecureSettings } from '../../lib/link/tls.js';
 import { firstValueFrom, type Observable, type SchedulerLike, type Subscriber } from 'rxjs';
 import {
   type CloseReason,
@@ -79,7 +79,7 @@ export async function closePrelude(): Promise<void> {
 
 // ─── A peer, and what leads to it ────────────────────────────────────────────────────────────────────────────────────
 export declare const address: string;
-export declare const context: SecureContext;
+export declare const context: SecureSettings;
 export declare const host: string;
 export declare const identity: Identity;
 export declare const inbound: readonly (Occupant & { readonly end: (reason: CloseReason) => void })[];
