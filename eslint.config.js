@@ -55,6 +55,10 @@ export default defineConfig(
           message: 'Use `readUrl`: Node 20 says of some texts that it can parse them, and then cannot.',
         },
         {
+          selector: 'ImportSpecifier[imported.name=/^generateKeyPair/]',
+          message: 'Use `newPrivateKey`: Node may stand still for ever when it collects what this leaves behind.',
+        },
+        {
           selector: 'Property[key.name="type"][value.value="spki"]',
           message:
             'Use `publicBytesOf` and `publicKeyOf`: OpenSSL takes 0.2 ms for a key in DER, as long as for a signature.',

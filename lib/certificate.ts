@@ -1,6 +1,6 @@
 import { randomBytes, type X509Certificate } from 'node:crypto';
 import { peerIdOfKey, type Identity, type PeerId } from './identity.js';
-import { publicBytesOf } from './public-key.js';
+import { publicBytesOf } from './key-bytes.js';
 
 /** The tags of DER's values (X.690 §8), in the order of their numbers; `VERSION` is what RFC 5280 §4.1 calls `[0]`. */
 const TAG = {

@@ -1,8 +1,8 @@
-import { createHash, createPrivateKey, generateKeyPairSync, sign, verify, type KeyObject } from 'node:crypto';
+import { createHash, createPrivateKey, sign, verify, type KeyObject } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { IdentityError, reasonOf } from './errors.js';
 import { codeOf, writeNewFile } from './new-file.js';
-import { publicBytesOf, publicKeyOf } from './public-key.js';
+import { newPrivateKey, privateKeyOf, publicBytesOf, publicKeyOf } from './key-bytes.js';
 import { decodeBase64Url } from './validate.js';
 
 /** An Ed25519 public key (RFC 8032) as 43 base64url characters: who a node is. */
@@ -36,7 +36,7 @@ export const SIGNATURE_LENGTH = 64;
  * createNet({ mode: 'direct', identity });
  */
 export function createIdentity(): Identity {
-  return identityOf(generateKeyPairSync('ed25519').privateKey);
+  return identityOf(newPrivateKey('Ed25519'));
 }
 
 /**
@@ -258,8 +258,5 @@ function identityOf(privateKey: KeyObject): Identity {
 /** Both keys are of the same number, which Ed25519 derives from its seed (RFC 8032 §5.1.5). */
 function openingKeyOf(privateKey: KeyObject): KeyObject {
   const seed = privateKey.export({ type: 'pkcs8', format: 'der' }).subarray(-KEY_LENGTH);
-  const secret = createHash('sha512').update(seed).digest().subarray(0, KEY_LENGTH);
-  // RFC 8410 §7: the PKCS #8 of an X25519 key is the same for all but for its last 32 bytes.
-  const der = Buffer.concat([Buffer.from('302e020100300506032b656e04220420', 'hex'), secret]);
-  return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+  return privateKeyOf('X25519', createHash('sha512').update(seed).digest().subarray(0, KEY_LENGTH));
 }

@@ -51,7 +51,7 @@ const HOUSE: readonly string[] = [
   'stun',
   'broker-name',
   'identity',
-  'public-key',
+  'key-bytes',
   'packages',
   'new-file',
   'descriptors',

@@ -1,12 +1,5 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHmac,
-  diffieHellman,
-  generateKeyPairSync,
-  type KeyObject,
-} from 'node:crypto';
-import { publicBytesOf, publicKeyOf } from '../public-key.js';
+import { createCipheriv, createDecipheriv, createHmac, diffieHellman, type KeyObject } from 'node:crypto';
+import { newPrivateKey, publicBytesOf, publicKeyOf } from '../key-bytes.js';
 
 // Hybrid public key encryption, RFC 9180, in base mode and for single messages (§6.1), of one suite:
 // DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-128-GCM. Of the AEADs of the RFC it is the one that every runtime has:
@@ -42,7 +35,7 @@ export function seal(
   publicKey: Uint8Array,
   info: Uint8Array,
   plaintext: Uint8Array,
-  ephemeral: KeyObject = generateKeyPairSync('x25519').privateKey,
+  ephemeral: KeyObject = newPrivateKey('X25519'),
 ): Buffer {
   const encapsulated = publicBytesOf(ephemeral);
   const agreed = diffieHellman({ privateKey: ephemeral, publicKey: x25519KeyOf(publicKey) });
