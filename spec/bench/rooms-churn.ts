@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Actor } from './actors.js';
 import type { Benchmark } from './benchmark.js';
@@ -11,7 +12,7 @@ const [LEAVING, KILLED] = [Math.ceil(NODES / 20), Math.ceil(NODES / 20)];
 /** Nodes in a process that is killed. */
 const KILLED_AT_ONCE = 3;
 /** Processes of those who stay. */
-const PROCESSES = 6;
+const PROCESSES = Math.min(6, availableParallelism());
 /** One message a second, for a minute. */
 const [MESSAGES, PAUSE_MS] = [60, 1_000];
 /** The last message is waited for so long, in milliseconds. */
