@@ -54,8 +54,8 @@ export function privateKeyOf(curve: 'Ed25519' | 'X25519', secret: Uint8Array): K
  * Makes a private key of 32 random bytes, which is all that there is to it (RFC 8032 §5.1.5, RFC 7748 §6.1).
  *
  * Not by `generateKeyPairSync`: what that leaves behind waits for the key's lock when it is collected as garbage, and Node collects garbage while it writes a
- * key, which holds that lock. Now and then such a process stands still for ever (seen in Node 20: one of some ten thousand keys that are
- * written as soon as they are made).
+ * key, which holds that lock. Now and then such a process stands still for ever (seen in Node 20: within 20 s where keys
+ * are made and written one after the other).
  *
  * @example
  * publicBytesOf(newPrivateKey('X25519')).length; // 32
