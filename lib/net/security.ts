@@ -1,5 +1,5 @@
-import type { SecureSettings } from '../link/tls.js';
 import type { ResolvedConfig } from '../config.js';
+import type { SecureSettings } from '../link/tls.js';
 import type { Security } from '../peers/security.js';
 import { tlsSecurity } from '../peers/tls-security.js';
 import { PYP2P_DIALECT } from '../pyp2p/dialect.js';

@@ -1,7 +1,7 @@
-import type { SecureSettings } from '../link/tls.js';
 import type { Observable } from 'rxjs';
 import type { ResolvedConfig } from '../config.js';
 import type { NetworkLook } from '../link/network-looks.js';
+import type { SecureSettings } from '../link/tls.js';
 import type { Peers } from '../peers/peers.js';
 import type { Sightings } from '../peers/sightings.js';
 import type { Security } from '../peers/security.js';

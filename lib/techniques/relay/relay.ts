@@ -1,6 +1,6 @@
-import type { SecureSettings } from '../../link/tls.js';
 import { combineLatest, EMPTY, map, type Observable } from 'rxjs';
 import type { ResolvedConfig } from '../../config.js';
+import type { SecureSettings } from '../../link/tls.js';
 import { formatEndpoint, formatServer } from '../../endpoint.js';
 import { servicesOf } from '../../rendezvous-name.js';
 import { join$ } from './join.js';
