@@ -48,7 +48,7 @@ export interface Gossip extends Machine<GossipInput, GossipOutput> {
  * dial?.type; // 'dial'
  */
 export function createGossip(config: GossipConfig): Gossip {
-  return new BothMachines(createOverlay(config), createBroadcast(config));
+  return new BothMachines(createOverlay(config), createBroadcast({ ...config, own: config.self.id }));
 }
 
 class BothMachines implements Gossip {

@@ -16,6 +16,8 @@ import { relay } from './relay.js';
 import { rendezvous } from './rendezvous.js';
 import { rooms } from './rooms.js';
 import { roomsChurn } from './rooms-churn.js';
+import { roomsHostile } from './rooms-hostile.js';
+import { roomsJoin } from './rooms-join.js';
 import { servers } from './servers.js';
 import { values } from './values.js';
 
@@ -39,7 +41,9 @@ export const benchmarks: readonly Benchmark[] = [
   mailbox,
   relay,
   rooms,
+  roomsJoin,
   roomsChurn,
+  roomsHostile,
 ];
 
 /** What runs under one name besides the benchmark of that name: all that a server of ours does, beside other servers. */

@@ -1,9 +1,12 @@
 // The processes of the benchmarks of rooms: a rendezvous server, and nodes that say something and count what they hear.
-import { map, mergeMap, noop, share, switchMap } from 'rxjs';
+import { map, mergeMap, noop, share, switchMap, type Observable } from 'rxjs';
 import { createNet, type Net, type Room } from '../../lib/index.js';
-import { rendezvousServer$ } from '../../servers/index.js';
-import { numberOf, textOf, type Actor, type Role, type Values } from './actors.js';
-import { cpuTime } from './footprint.js';
+import { dhtServer$, rendezvousServer$ } from '../../servers/index.js';
+import { numberOf, textOf, type Actor, type Handlers, type Role, type Values } from './actors.js';
+import { cpuTime, footprint } from './footprint.js';
+
+/** The name of the room. */
+export const ROOM = 'bench';
 
 /** Length of each message, in bytes. */
 export const BYTES = 1_024;
@@ -31,12 +34,18 @@ export async function isWhole(actors: readonly Actor[], nodes: number): Promise<
   return reached.size >= nodes;
 }
 
-/** The rendezvous server of a room. */
-export function serverOf(): ReturnType<Role> {
+/** A room whose members find each other by a rendezvous server, or by the DHT alone; or a flooding network. */
+export type Kind = 'room' | 'dht' | 'flood';
+
+/** What the members find each other by: a rendezvous server, or the first node of a DHT. */
+export function serverOf(kind: string): ReturnType<Role> {
   return {
     listen: () =>
       new Promise<Values>((resolve, reject) => {
-        rendezvousServer$({ bind: '127.0.0.1', port: 0 }).subscribe({
+        const at = { bind: '127.0.0.1', port: 0 };
+        const server$: Observable<{ readonly local: { readonly port: number } }> =
+          kind === 'dht' ? dhtServer$(at) : rendezvousServer$(at);
+        server$.subscribe({
           next: ({ local }) => {
             resolve({ where: `127.0.0.1:${local.port}` });
           },
@@ -47,7 +56,7 @@ export function serverOf(): ReturnType<Role> {
 }
 
 /** Some of the nodes of a room, or of a flooding network, in one process. */
-export function nodesOf(kind: string): ReturnType<Role> {
+export function nodesOf(kind: string): Handlers {
   const nets: Net[] = [];
   const joined: Room[] = [];
   /** Whom each is connected to. */
@@ -55,8 +64,8 @@ export function nodesOf(kind: string): ReturnType<Role> {
   let [delivered, received, firsts, said] = [0, 0, 0, 0];
   let next = 0;
   const joinWith = (net: Net) => {
-    if (kind === 'room') joinRoom(net);
-    else joinFlood(net);
+    if (kind === 'flood') joinFlood(net);
+    else joinRoom(net);
     return net.start();
   };
   return {
@@ -65,9 +74,9 @@ export function nodesOf(kind: string): ReturnType<Role> {
       for (let index = first; index < first + numberOf(values, 'count'); index++)
         nets.push(
           createNet({
-            mode: kind === 'room' ? 'direct' : 'p2p',
+            mode: kind === 'flood' ? 'p2p' : 'direct',
             bind: `127.0.${10 + (index >> 7)}.${(index & 127) + 1}`,
-            rendezvous: [textOf(values, 'where')],
+            [kind === 'dht' ? 'dht' : 'rendezvous']: [textOf(values, 'where')],
             ...(kind === 'flood' && { slots: { inbound: 10, outbound: 10 } }),
           }),
         );
@@ -93,6 +102,7 @@ export function nodesOf(kind: string): ReturnType<Role> {
       else if (joined[0]?.publish(text) !== true) throw new Error('Expected to be allowed to say something');
       return {};
     },
+    footprint,
     figures: () => ({ delivered, received, firsts, cpu: cpuTime() }),
   };
 
@@ -103,7 +113,7 @@ export function nodesOf(kind: string): ReturnType<Role> {
       received++;
       if (!step.isCopy) firsts++;
     });
-    const room$ = net.join$('bench').pipe(share());
+    const room$ = net.join$(ROOM).pipe(share());
     room$.subscribe({
       next: (room) => joined.push(room),
       error: noop,

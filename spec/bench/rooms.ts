@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Actor, Start } from './actors.js';
 import type { Benchmark } from './benchmark.js';
 import { ratioOf } from './ratio.js';
-import { BYTES, figuresOf, isWhole, nodesOf, serverOf } from './room-nodes.js';
+import { BYTES, figuresOf, isWhole, nodesOf, serverOf, type Kind } from './room-nodes.js';
 
 /** Nodes in all. `ROOM_NODES` sets another number. */
 const NODES = Number(process.env['ROOM_NODES'] ?? 300);
@@ -27,8 +27,6 @@ const JOINED_WITHIN_MS = 110_000;
 
 /** So long after the last message what comes is not waited for, in milliseconds: a room on too small a machine may never come to rest. */
 const SETTLED_WITHIN_MS = 30_000;
-
-type Kind = 'room' | 'flood';
 
 /** Rooms beside PyP2P's flooding network. */
 export const rooms: Benchmark = {

@@ -33,9 +33,6 @@ export function signedBy(
 }
 
 /** What a member shows of its being there. */
-export function hereBy(
-  member: Identity,
-  fields: Partial<Pick<AuthoredMessage, 'stream' | 'at' | 'payload'>> = {},
-): Buffer {
+export function hereBy(member: Identity, fields: Parameters<typeof signedBy>[1] = {}): Buffer {
   return signedBy(member, { kind: KIND.here, number: 0, payload: herePayload(30_000), ...fields });
 }

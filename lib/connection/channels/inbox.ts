@@ -1,5 +1,5 @@
 import { Duplex } from 'node:stream';
-import { defer, finalize, mergeMap, Observable, tap, type ObservableInput } from 'rxjs';
+import { defer, EMPTY, finalize, from, mergeMap, Observable, tap, type ObservableInput } from 'rxjs';
 import type { BegunBytes, BegunShare } from '../../bounds/begun-bytes.js';
 import { ByteQueue } from '../../bounds/byte-queue.js';
 import { ownBytes } from '../../bounds/own-bytes.js';
@@ -231,16 +231,20 @@ export class Inbox implements ItemSource {
         tap(() => {
           count(1);
         }),
-        mergeMap(
-          (item) =>
-            defer(() => project(item)).pipe(
-              finalize(() => {
-                count(-1);
-                this.#deliver();
-              }),
-            ),
-          concurrent,
-        ),
+        mergeMap((item) => {
+          const work = project(item);
+          // Most messages of a busy program are done with at once: one operator less for each.
+          if (work === EMPTY) {
+            count(-1);
+            return EMPTY;
+          }
+          return from(work).pipe(
+            finalize(() => {
+              count(-1);
+              this.#deliver();
+            }),
+          );
+        }, concurrent),
         finalize(() => {
           count(-underWay);
         }),

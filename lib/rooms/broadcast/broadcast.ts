@@ -19,8 +19,7 @@ import { MissingMessages, type Announcer } from './missing.js';
 import { Neighbour } from './neighbour.js';
 
 /**
- * Announcements wait for each other so long, in milliseconds: at random, so that mostly one side of a link announces, and the other has heard
- * of it before it would. As long as nothing is missing they wait twice as long each time, and cost less.
+ * Announcements wait for each other so long, in milliseconds, at random. As long as nothing is missing they wait twice as long each time, and cost less.
  */
 const ANNOUNCE_MS = { first: 250, most: 2_000 };
 /** The shortest that they wait, as a share of the longest. */
@@ -47,10 +46,10 @@ const HISTORY_TRIES = 3;
  * so that nobody takes the place of a true message with a false one; large messages are announced only; a neighbour that announces and does
  * not deliver is told of; all tables are bounded, each neighbour's share by itself.
  *
- * @param config chance, sizes and times.
+ * @param config this node, chance, sizes and times.
  *
  * @example
- * const broadcast = createBroadcast({ random: Math.random });
+ * const broadcast = createBroadcast({ own: 'me', random: Math.random });
  * broadcast.handle({ type: 'up', id: 'you' }, 0);
  * const message = { id: 'me 1', bytes: Buffer.from('hello'), isKept: true };
  * broadcast.handle({ type: 'publish', message }, 0).length; // 1
@@ -60,6 +59,7 @@ export function createBroadcast(config: BroadcastConfig): Broadcast {
 }
 
 class Plumtree implements Broadcast {
+  readonly #own: PeerId;
   readonly #random: Random;
   readonly #history: number;
   readonly #mostBytes: number;
@@ -78,7 +78,8 @@ class Plumtree implements Broadcast {
   #now = 0;
   #out: BroadcastOutput[] = [];
 
-  constructor({ random, options }: BroadcastConfig) {
+  constructor({ own, random, options }: BroadcastConfig) {
+    this.#own = own;
     this.#random = random;
     this.#history = Math.min(options?.history ?? 0, MAX_HISTORY);
     this.#mostBytes = options?.messageBytes ?? Infinity;
@@ -126,6 +127,7 @@ class Plumtree implements Broadcast {
         this.#gossip(from, message.message, Math.min(Math.max(message.round, 1), MAX_ROUND));
         break;
       case 'announce':
+        from.hasWaited = false;
         for (let i = 0; i < message.announced.length && i < MAX_IDS; i++) {
           const announced = message.announced[i];
           // A false length would hold back for minutes a message that others have.
@@ -240,14 +242,18 @@ class Plumtree implements Broadcast {
       announced ??= { id: message.id, round: Math.min(round, MAX_ROUND), length: message.bytes.length };
       neighbour.announcements.set(message.id, announced);
       if (neighbour.announcements.size >= MAX_IDS || !isPushed || !neighbour.hasHeard) this.#announce(neighbour);
-      else if (this.#announceAt === Infinity)
-        this.#announceAt = this.#now + this.#announceMs * (ANNOUNCE_LEAST + (1 - ANNOUNCE_LEAST) * this.#random());
+      else if (this.#announceAt === Infinity) this.#announceLater();
     }
+  }
+
+  #announceLater(): void {
+    this.#announceAt = this.#now + this.#announceMs * (ANNOUNCE_LEAST + (1 - ANNOUNCE_LEAST) * this.#random());
   }
 
   #announce(neighbour: Neighbour): void {
     if (neighbour.announcements.size === 0) return;
     neighbour.hasHeard = true;
+    neighbour.hasWaited = false;
     this.#send(neighbour, { type: 'announce', announced: [...neighbour.announcements.values()] });
     neighbour.announcements.clear();
   }
@@ -286,7 +292,7 @@ class Plumtree implements Broadcast {
 
   #up(id: PeerId): void {
     this.#down(id);
-    const neighbour = new Neighbour(id, () => this.#now);
+    const neighbour = new Neighbour(id, this.#own > id, () => this.#now);
     this.#neighbours.set(id, neighbour);
     // Another branch may have come by a message that was asked for meanwhile.
     if (this.#hasLostBranch && !this.#hasBranchBeside(neighbour)) this.#growTo(neighbour);
@@ -366,7 +372,12 @@ class Plumtree implements Broadcast {
     if (this.#announceAt <= this.#now) {
       this.#announceAt = Infinity;
       this.#announceMs = Math.min(ANNOUNCE_MS.most, 2 * this.#announceMs);
-      for (const neighbour of this.#neighbours.values()) this.#announce(neighbour);
+      let isWaiting = false;
+      for (const neighbour of this.#neighbours.values()) {
+        if (neighbour.takesTurn()) this.#announce(neighbour);
+        else isWaiting ||= neighbour.hasWaited;
+      }
+      if (isWaiting) this.#announceLater();
     }
     for (const { neighbour, ids, isBranch } of this.#missing.due(this.#now)) {
       if (isBranch) this.#mend(neighbour);

@@ -57,6 +57,8 @@ export interface BroadcastOptions {
 }
 
 export interface BroadcastConfig {
+  /** This node. */
+  readonly own: PeerId;
   readonly random: Random;
   readonly options?: BroadcastOptions | undefined;
 }

@@ -15,6 +15,8 @@ export class Neighbour {
   prunedAt = -Infinity;
   /** What is still to be announced to it, by the ids of the messages. */
   readonly announcements = new Map<string, Announced>();
+  /** What is to be announced has waited once for the neighbour to announce it. */
+  hasWaited = false;
   /** Announced by it and not yet here. */
   missing = 0;
   /** Its messages that the room has not yet judged. */
@@ -31,11 +33,24 @@ export class Neighbour {
   hasHistory = false;
   readonly #mayResend: TokenBucket;
 
+  /**
+   * @param isFirst whether this node announces first, of the two: both have the same messages most of the time, and what one has announced the other
+   * need not.
+   */
   constructor(
     readonly id: PeerId,
+    readonly isFirst: boolean,
     now: () => number,
   ) {
     this.#mayResend = new TokenBucket({ ...RESENT, now });
+  }
+
+  /** Whether what is to be announced to it is announced now. Otherwise it waits for once, unless the neighbour announces it. */
+  takesTurn(): boolean {
+    if (this.announcements.size === 0) return false;
+    const isDue = this.isFirst || this.hasWaited;
+    this.hasWaited = !isDue;
+    return isDue;
   }
 
   /** Whether it is sent so many bytes that it asks for. */

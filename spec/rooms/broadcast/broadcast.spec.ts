@@ -10,9 +10,13 @@ function carried(id: string, length = 10, isKept = true): Carried {
 /** A broadcast with neighbours, and a room that judges at once. */
 function broadcastWith(
   ids: readonly string[],
-  { history = 0, messageBytes = Infinity, verdict = (): Verdict => 'accept' } = {},
+  { own = 'z', history = 0, messageBytes = Infinity, verdict = (): Verdict => 'accept' } = {},
 ) {
-  const broadcast = createBroadcast({ random: new Chance(1).next, options: { history, messageBytes, graftMs: 500 } });
+  const broadcast = createBroadcast({
+    own,
+    random: new Chance(1).next,
+    options: { history, messageBytes, graftMs: 500 },
+  });
   const judged = (outputs: readonly BroadcastOutput[], now: number): BroadcastOutput[] =>
     outputs.flatMap((output) => {
       if (output.type !== 'check') return [output];
@@ -152,6 +156,27 @@ describe('The broadcast', () => {
     expect(waits(1, 70_000)[0]).toBeLessThanOrEqual(250);
   });
 
+  it('waits once for the neighbour to announce where that is to do so first: of two, one announces', () => {
+    // Its own id is 'm': on the way to 'a' it announces first, on the way to 'z' the other does.
+    const { broadcast, hear, wake } = broadcastWith(['a', 'z', 'branch'], { own: 'm' });
+    hear('branch', BRANCH);
+    hear('branch', gossip('heard'));
+    hear('branch', gossip('1'));
+    expect(sends(wake())).toEqual(['announce to a']);
+    // It has been silent.
+    expect(sends(wake())).toEqual(['announce to z']);
+    expect(broadcast.wakeAt).toBeUndefined();
+    hear('branch', gossip('2'));
+    expect(sends(wake())).toEqual(['announce to a']);
+    hear('branch', gossip('3'));
+    hear('z', announce('2'));
+    // What it has not announced yet may be on its way.
+    expect(sends(wake())).toEqual(['announce to a']);
+    hear('z', announce('3'));
+    expect(sends(wake())).toEqual([]);
+    expect(broadcast.wakeAt).toBeUndefined();
+  });
+
   it('announces at once what waits to be announced to a neighbour that becomes a branch', () => {
     const { hear, publish, wake } = broadcastWith(['a', 'b']);
     hear('a', BRANCH);
@@ -175,7 +200,7 @@ describe('The broadcast', () => {
   });
 
   it('waits longer for the first that are announced: the tree has yet to grow', () => {
-    const broadcast = createBroadcast({ random: Math.random });
+    const broadcast = createBroadcast({ own: 'z', random: Math.random });
     for (const id of ['a', 'b']) broadcast.handle({ type: 'up', id }, 0);
     const hear = (from: string, message: BroadcastMessage, now: number) => {
       broadcast.handle({ type: 'received', from, message }, now);
@@ -285,7 +310,7 @@ describe('The broadcast', () => {
   });
 
   it('waits for the verdict, and takes the true message when a false one of its name came first', () => {
-    const broadcast = createBroadcast({ random: Math.random });
+    const broadcast = createBroadcast({ own: 'z', random: Math.random });
     for (const id of ['a', 'b', 'c']) broadcast.handle({ type: 'up', id }, 0);
     const check = broadcast.handle({ type: 'received', from: 'a', message: gossip('1') }, 0);
     expect(check).toEqual([{ type: 'check', from: 'a', message: carried('1'), isPast: false }]);
