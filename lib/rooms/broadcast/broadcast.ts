@@ -1,6 +1,7 @@
 import { ByAge } from '../../bounds/by-age.js';
 import type { PeerId } from '../../identity.js';
 import type { Random } from '../machine.js';
+import { Announcing } from './announcing.js';
 import { Checking, type Candidate } from './checking.js';
 import type { Broadcast, BroadcastConfig, BroadcastInput, BroadcastOutput, Verdict } from './interface.js';
 import { Kept } from './kept.js';
@@ -18,12 +19,6 @@ import {
 import { MissingMessages, type Announcer } from './missing.js';
 import { Neighbour } from './neighbour.js';
 
-/**
- * Announcements wait for each other so long, in milliseconds, at random. As long as nothing is missing they wait twice as long each time, and cost less.
- */
-const ANNOUNCE_MS = { first: 250, most: 2_000 };
-/** The shortest that they wait, as a share of the longest. */
-const ANNOUNCE_LEAST = 0.2;
 /** A way that saves so many hops takes the place of the one that a message has come by (Plumtree §3.8). */
 const THRESHOLD = 3;
 /** Messages that are known to have been here: minutes of a busy room. What comes again later is told by its number. */
@@ -67,27 +62,27 @@ class Plumtree implements Broadcast {
   readonly #seen = new ByAge<string, true>();
   readonly #kept = new Kept();
   readonly #missing: MissingMessages;
+  readonly #announcing: Announcing;
   readonly #checking = new Checking();
   #historyTries = HISTORY_TRIES;
   /** A branch has gone, and no neighbour was there to take its place. */
   #hasLostBranch = false;
   /** What was said while nobody was there, and nobody has asked for: each new neighbour is told of it. */
   #unheard: Announced[] = [];
-  #announceAt = Infinity;
-  #announceMs = ANNOUNCE_MS.first;
   #now = 0;
   #out: BroadcastOutput[] = [];
 
   constructor({ own, random, options }: BroadcastConfig) {
     this.#own = own;
     this.#random = random;
+    this.#announcing = new Announcing(random);
     this.#history = Math.min(options?.history ?? 0, MAX_HISTORY);
     this.#mostBytes = options?.messageBytes ?? Infinity;
     this.#missing = new MissingMessages(options?.graftMs);
   }
 
   get wakeAt(): number | undefined {
-    const wakeAt = Math.min(this.#announceAt, this.#missing.wakeAt);
+    const wakeAt = Math.min(this.#announcing.wakeAt, this.#missing.wakeAt);
     return wakeAt === Infinity ? undefined : wakeAt;
   }
 
@@ -242,12 +237,8 @@ class Plumtree implements Broadcast {
       announced ??= { id: message.id, round: Math.min(round, MAX_ROUND), length: message.bytes.length };
       neighbour.announcements.set(message.id, announced);
       if (neighbour.announcements.size >= MAX_IDS || !isPushed || !neighbour.hasHeard) this.#announce(neighbour);
-      else if (this.#announceAt === Infinity) this.#announceLater();
+      else this.#announcing.later(this.#now);
     }
-  }
-
-  #announceLater(): void {
-    this.#announceAt = this.#now + this.#announceMs * (ANNOUNCE_LEAST + (1 - ANNOUNCE_LEAST) * this.#random());
   }
 
   #announce(neighbour: Neighbour): void {
@@ -318,7 +309,7 @@ class Plumtree implements Broadcast {
   #mend(neighbour: Neighbour): void {
     neighbour.isEager = true;
     neighbour.prunedAt = -Infinity;
-    this.#announceMs = ANNOUNCE_MS.first;
+    this.#announcing.hasten();
   }
 
   #growTo(neighbour: Neighbour): void {
@@ -369,16 +360,7 @@ class Plumtree implements Broadcast {
   }
 
   #lookAround(): void {
-    if (this.#announceAt <= this.#now) {
-      this.#announceAt = Infinity;
-      this.#announceMs = Math.min(ANNOUNCE_MS.most, 2 * this.#announceMs);
-      let isWaiting = false;
-      for (const neighbour of this.#neighbours.values()) {
-        if (neighbour.takesTurn()) this.#announce(neighbour);
-        else isWaiting ||= neighbour.hasWaited;
-      }
-      if (isWaiting) this.#announceLater();
-    }
+    for (const neighbour of this.#announcing.due(this.#neighbours.values(), this.#now)) this.#announce(neighbour);
     for (const { neighbour, ids, isBranch } of this.#missing.due(this.#now)) {
       if (isBranch) this.#mend(neighbour);
       this.#send(neighbour, { type: 'graft', ids, isBranch });
