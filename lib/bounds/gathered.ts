@@ -31,6 +31,13 @@ export class Gathered {
     this.#block.set(piece, at);
   }
 
+  /** Adds a piece after its length: four bytes, big-endian. */
+  pushWithLength(piece: Uint8Array): void {
+    const at = this.#grow(4 + piece.length);
+    this.#block.writeUInt32BE(piece.length, at);
+    this.#block.set(piece, at + 4);
+  }
+
   /** Adds a number of four bytes, big-endian. */
   pushUInt32(value: number): void {
     const at = this.#grow(4);

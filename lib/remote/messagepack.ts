@@ -1,14 +1,28 @@
-import { decode, encode } from '@msgpack/msgpack';
+import { decode, Encoder } from '@msgpack/msgpack';
 import type { RemoteCodec } from './interface.js';
 
 const NOTHING = new Uint8Array(0);
+
+/** A new encoder takes 2 KiB for each message. */
+const newEncoder = () => new Encoder({ ignoreUndefined: true });
+
+let encoder = newEncoder();
+
+/** After a value of so many bytes an encoder is not used again: it keeps as much memory as the longest has taken. */
+const MOST_KEPT_BYTES = 65_536;
 
 /**
  * MessagePack, of which each list and map has at least the bytes that its length claims. It has no word for `undefined`: alone that is no
  * byte at all, and as a field of an object it is left out, as in JSON.
  */
 export const MESSAGE_PACK: RemoteCodec = {
-  encode: (value) => (value === undefined ? NOTHING : encode(value, { ignoreUndefined: true })),
+  encode: (value) => {
+    if (value === undefined) return NOTHING;
+    const bytes = encoder.encodeSharedRef(value);
+    if (bytes.length <= MOST_KEPT_BYTES) return Buffer.from(bytes);
+    encoder = newEncoder();
+    return bytes;
+  },
   decode: ({ buffer, byteOffset, length }) => {
     if (length === 0) return undefined;
     // Of a Buffer the package would make Buffers.

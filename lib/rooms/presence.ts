@@ -63,8 +63,7 @@ export function herePayload(periodMs: number): Buffer {
  */
 export class Presence {
   readonly #config: PresenceConfig;
-  /** Those that were heard the longest ago first. */
-  readonly #known = new ByAge<PeerId, Known>();
+  readonly #known = new Map<PeerId, Known>();
   readonly #places: Admission<PeerId>;
   /** The last messages of members that have left, … */
   readonly #gone = new ByAge<PeerId, SignedMessage>();
@@ -90,24 +89,19 @@ export class Presence {
   heard(signed: SignedMessage, site: string): boolean {
     const { own, now } = this.#config;
     const peerId = signed.author;
-    if (peerId === own || !this.#isAfterLeaving(signed)) return false;
     const known = this.#known.get(peerId);
-    if (known === undefined && !this.#admits(peerId, site)) return false;
+    const at = now();
+    if (known !== undefined) {
+      known.heardAt = at;
+      known.saidAt = Math.max(known.saidAt, signed.at);
+      return false;
+    }
+    if (peerId === own || !this.#isAfterLeaving(signed) || !this.#admits(peerId, site)) return false;
     this.#gone.delete(peerId);
     this.#goneStrangers.delete(peerId);
-    const at = now();
-    const entry = known ?? {
-      since: at,
-      site,
-      heardAt: at,
-      saidAt: signed.at,
-      keepMs: PERIODS * this.periodMs,
-      record: undefined,
-    };
-    entry.heardAt = at;
-    entry.saidAt = Math.max(entry.saidAt, signed.at);
-    this.#known.add(peerId, entry);
-    return known === undefined;
+    const keepMs = PERIODS * this.periodMs;
+    this.#known.set(peerId, { since: at, site, heardAt: at, saidAt: signed.at, keepMs, record: undefined });
+    return true;
   }
 
   /** Whether a message is no old one of a member that has left. */

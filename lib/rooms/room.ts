@@ -20,6 +20,7 @@ import { Publisher } from './publisher.js';
 import type { RoomKeys } from './secret.js';
 import type { RoomStep } from './steps.js';
 import { VouchedEndpoints } from './vouched.js';
+import { wakeAt } from './wake.js';
 import type { ReadMessage } from './wire/broadcast.js';
 import { memberOf } from './wire/fields.js';
 import { presencesOf } from './wire/messages.js';
@@ -312,7 +313,7 @@ export class RunningRoom implements Room, DoorsHost {
       this.#wake = undefined;
       this.#handle({ type: 'wake' });
     };
-    this.#wake = { at, timer: scheduler.schedule(wake, Math.max(0, at - scheduler.now())) };
+    this.#wake = { at, timer: wakeAt(scheduler, at, wake) };
   }
 }
 

@@ -101,9 +101,9 @@ export class Outbox {
     this.#useFor('messages');
     const messages = (this.#messages ??= new Gathered());
     if (messages.length === 0) this.#flushSoon();
-    messages.pushUInt32(message.length);
-    if (message.length < LONG_MESSAGE_BYTES) messages.push(message);
+    if (message.length < LONG_MESSAGE_BYTES) messages.pushWithLength(message);
     else {
+      messages.pushUInt32(message.length);
       this.flush();
       this.#write(Buffer.from(message.buffer, message.byteOffset, message.length));
     }

@@ -50,7 +50,7 @@ export type BroadcastOutput =
 export interface BroadcastOptions {
   /** Messages of before that a newcomer asks for. Default: 0; at most 64. */
   readonly history?: number | undefined;
-  /** How long an announced message may take by another way until it is asked for, in milliseconds. Default: 500, and 900 for the first ones. */
+  /** How long an announced message may take by another way until it is asked for, in milliseconds. Default: 500, and 1,500 for the first ones. */
   readonly graftMs?: number | undefined;
   /** The longest message that is taken, in bytes: what is announced as longer is never asked for. Default: any. */
   readonly messageBytes?: number | undefined;

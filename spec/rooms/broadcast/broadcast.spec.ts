@@ -209,9 +209,9 @@ describe('The broadcast', () => {
     };
     hear('a', BRANCH, 0);
     hear('b', announce('1'), 0);
-    expect(broadcast.wakeAt).toBe(900);
+    expect(broadcast.wakeAt).toBe(1_500);
     hear('a', gossip('1'), 20);
-    for (let i = 0; i < 20; i++) hear('a', gossip(`in time ${i}`), 100);
+    for (let i = 0; i < 30; i++) hear('a', gossip(`in time ${i}`), 100);
     hear('b', announce('2'), 10_000);
     expect(sendsUntil(broadcast, 10_499)).not.toContain('graft to b');
     expect(sendsUntil(broadcast, 10_500)).toContain('graft to b');
