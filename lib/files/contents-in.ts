@@ -32,7 +32,7 @@ interface Current {
   filled: number;
   /** The one that was filled before: free again when it is written. */
   spare: Buffer<ArrayBuffer>;
-  /** Hashes and writes the piece before. */
+  /** Writes the piece before. */
   writing: Promise<void>;
   flushing: Promise<void> | undefined;
   sinceFlush: number;
@@ -162,9 +162,8 @@ export class ContentsIn {
     current.sinceFlush += filled;
     [current.piece, current.spare] = [current.spare, current.piece];
     current.filled = 0;
-    current.writing = Promise.all([digestOfPiece(piece), written(file, piece, at)]).then(([digest]) => {
-      current.digests.add(digest);
-    });
+    current.writing = written(file, piece, at);
+    current.digests.add(digestOfPiece(piece));
     // It is waited for with the next one.
     current.writing.catch(() => undefined);
     if (current.sinceFlush < FLUSH_BYTES) return;

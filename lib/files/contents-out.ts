@@ -158,16 +158,14 @@ async function sendPieces(
       return whyNot(error);
     }
     if (piece.length < Math.min(PIECE_BYTES, entry.size - at)) return CHANGED;
-    // The next piece is read, and this one hashed, while it is sent.
+    // The next piece is read while this one is sent.
     if (at + PIECE_BYTES < entry.size) next = read(at + PIECE_BYTES);
-    const digest = digestOfPiece(piece);
-    digest.catch(() => undefined);
+    digests.add(digestOfPiece(piece));
     for (let start = 0; start < piece.length; start += MAX_PAYLOAD_BYTES) {
       const part = piece.subarray(start, start + MAX_PAYLOAD_BYTES);
       await frames.send(FILES_FRAME.content, part);
       progress.bytes(entry.path, part.length);
     }
-    digests.add(await digest);
   }
   if (!isAsOffered(await file.stat(), entry)) return CHANGED;
   await frames.send(FILES_FRAME.end, digests.whole);

@@ -1,17 +1,14 @@
-import { hash, webcrypto } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { Gathered } from '../bounds/gathered.js';
 import { DIGEST_BYTES } from './messages.js';
 
-/**
- * A file is read, hashed and written by pieces of so many bytes, the last one shorter: long enough that handing one to another thread costs
- * nothing beside hashing it.
- */
+/** A file is read, hashed and written by pieces of so many bytes, the last one shorter: hashing one takes less than a millisecond. */
 export const PIECE_BYTES = 1_048_576;
 
 /**
- * The digests of a file's pieces. That of the whole is the SHA-256 digest of theirs, one after the other: so the pieces are hashed on other
- * threads, several at once, and what was hashed before a break is good after it.
+ * The digests of a file's pieces. That of the whole is the SHA-256 digest of theirs, one after the other: so what was
+ * hashed before a break is good after it.
  */
 export class PieceDigests {
   readonly #digests = new Gathered();
@@ -32,10 +29,11 @@ export class PieceDigests {
   }
 }
 
-/** The digest of one piece, made on another thread. */
-export async function digestOfPiece(piece: Buffer<ArrayBuffer>): Promise<Uint8Array> {
-  return new Uint8Array(await webcrypto.subtle.digest('SHA-256', piece));
-}
+/**
+ * The digest of one piece, made at once. To hand a piece to another thread takes this one as long as to hash it, since it has to be copied; and
+ * copies of a megabyte each have all garbage collected again and again.
+ */
+export const digestOfPiece = (piece: Uint8Array): Buffer => sha256(piece);
 
 /** The digest of a whole file that is one piece at most. */
 export const digestOfSmall = (content: Buffer): Buffer => sha256(content.length === 0 ? content : sha256(content));
@@ -75,7 +73,7 @@ export async function digestsOf(
     const wanted = Math.min(PIECE_BYTES, length - at);
     const piece = await readPiece(file, at, wanted);
     if (piece.length < wanted) return undefined;
-    digests.add(await digestOfPiece(piece));
+    digests.add(digestOfPiece(piece));
   }
   return digests;
 }

@@ -13,6 +13,7 @@ import type { Benchmark } from './benchmark.js';
 import { footprint } from './footprint.js';
 import { inParallel } from './parallel.js';
 import { ratioOf } from './ratio.js';
+import { openRawMailbox, type RawMailbox } from './raw-mailbox.js';
 import { connectRedis, hasRedis, startRedis, type RedisClient, type Reply } from './redis.js';
 import { freePort } from '../support/free-port.js';
 
@@ -49,7 +50,7 @@ const HOST = '127.0.0.1';
 /** A mailbox beside a Redis stream. */
 export const mailbox: Benchmark = {
   name: 'mailbox',
-  about: `the mailbox, in sessions on which a key is proven once, against a Redis stream (XADD, XREADGROUP, XACK, XDEL) that proves nothing; both answer when the message is on the disk (fsync); ${AT_ONCE} senders with a connection each, ${MESSAGES} messages of ${MESSAGE.length} bytes a round, ${ROUNDS} rounds; then ${POLLS} receivers that wait, each with a session, against as many XREAD BLOCK, resident set each`,
+  about: `the mailbox, in sessions on which a key is proven once, against a Redis stream (XADD, XREADGROUP, XACK, XDEL) that proves nothing; both answer when the message is on the disk (fsync), and both clients do as little as they can; ${AT_ONCE} senders with a connection each, ${MESSAGES} messages of ${MESSAGE.length} bytes a round, ${ROUNDS} rounds; then ${POLLS} receivers that wait, each with a session, against as many XREAD BLOCK, resident set each`,
   roles: { server: serverOf, clients: clientsOf },
   measure: async function* (start) {
     if (!hasRedis()) {
@@ -206,17 +207,18 @@ function mailboxClients(): ReturnType<Role> {
       const config = { identity, localAddress, withinMs: WAIT_MS, runtime: systemRuntime, readClock: noop };
       held.add(mailboxSession$(url, config).subscribe({ next: resolve, error: reject }));
     });
-  let senders: readonly MailboxSession[] = [];
+  let senders: readonly RawMailbox[] = [];
   /** Connections of one node, that of each sender, which are held for all rounds. */
   const allSenders = async () => {
     const identity = createIdentity();
-    if (senders.length === 0) senders = await Promise.all(Array.from({ length: AT_ONCE }, () => open(identity)));
+    if (senders.length === 0)
+      senders = await Promise.all(Array.from({ length: AT_ONCE }, () => openRawMailbox(Number(url.port), identity)));
     return senders;
   };
-  const putAll = async (all: readonly MailboxSession[], to: string) => {
+  const putAll = async (all: readonly RawMailbox[], to: string) => {
     let left = MESSAGES;
     await inParallel(all, AT_ONCE, async (sender) => {
-      while (left-- > 0) await lastValueFrom(sender.put$({ to, id: `${left}`, keepMs: 600_000, message: ENCODED }));
+      while (left-- > 0) await sender.put(`${left}`, to, ENCODED);
     });
   };
   return {
@@ -230,25 +232,10 @@ function mailboxClients(): ReturnType<Role> {
     },
     deliver: async () => {
       const identity = createIdentity();
-      const [all, receiver] = [await allSenders(), await open(identity)];
-      const receipts = new Receipts(() => performance.now());
-      const take = () =>
-        new Promise<void>((resolve, reject) => {
-          let left = MESSAGES;
-          const taking = receiver.messages$(receipts).subscribe({
-            next: (messages) => {
-              for (const { acknowledge } of receipts.take(messages)) {
-                acknowledge();
-                left--;
-              }
-              if (left > 0) return;
-              taking.unsubscribe();
-              resolve();
-            },
-            error: reject,
-          });
-        });
-      return timed(() => Promise.all([putAll(all, identity.peerId), take()]));
+      const [all, receiver] = [await allSenders(), await openRawMailbox(Number(url.port), identity)];
+      const told = await timed(() => Promise.all([putAll(all, identity.peerId), receiver.take(MESSAGES)]));
+      receiver.close();
+      return told;
     },
     prepare: () => ({}),
     park: async () => {
