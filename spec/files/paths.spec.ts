@@ -129,6 +129,23 @@ describe('Names that a file system takes for one', () => {
     expect(keyOfPath('caf\u00e9', LINUX)).not.toBe(keyOfPath('cafe\u0301', LINUX));
     expect(keyOfPath('CAF\u00c9', MAC)).toBe(keyOfPath('cafe\u0301', MAC));
     expect(keyOfPath('STRASSE', MAC)).toBe(keyOfPath('stra\u00dfe', MAC));
+    expect(keyOfPath('STRA\u1e9eE', MAC)).toBe(keyOfPath('stra\u00dfe', MAC));
+  });
+
+  it('have one key for each letter of Unicode, in upper and in lower case, with any marks', () => {
+    const marks = ['', '\u0301', '\u0307', '\u0345', '\u0308\u0301', '\u0313\u0342\u0345', '\u0328'];
+    const wrong: string[] = [];
+    for (let code = 0; code < 0x110000; code++) {
+      const letter = code >= 0xd800 && code < 0xe000 ? '' : String.fromCodePoint(code);
+      if (letter.toLowerCase() === letter && letter.toUpperCase() === letter) continue;
+      for (const mark of marks) {
+        const text = (letter + mark).normalize('NFD');
+        const key = keyOfPath(letter + mark, MAC);
+        const others = [text, text.normalize('NFC'), text.toUpperCase(), text.toLowerCase(), key];
+        if (others.some((other) => keyOfPath(other, MAC) !== key)) wrong.push(code.toString(16));
+      }
+    }
+    expect(wrong).toEqual([]);
   });
 
   it('have one key whatever is folded first', () => {
