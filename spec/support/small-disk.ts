@@ -1,6 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, rmdirSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, mkdtempSync, openSync, rmdirSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -8,8 +8,8 @@ import { join } from 'node:path';
 export interface SmallDisk {
   /** The path of a file on it. */
   readonly path: (file: string) => string;
-  /** Writes until nothing more fits. */
-  readonly fill: () => void;
+  /** Writes until nothing more fits, or so many bytes more. */
+  readonly fill: (left?: number) => void;
   /** Gives the room that was filled back. */
   readonly free: () => void;
 }
@@ -46,8 +46,8 @@ export function smallDisks(): (size: string) => Promise<SmallDisk> {
     const path = (file: string) => join(`/proc/${child.pid ?? 0}/root`, folder, file);
     return {
       path,
-      fill: () => {
-        fill(path('filler'));
+      fill: (left = 0) => {
+        fill(path('filler'), left);
       },
       free: () => {
         rmSync(path('filler'));
@@ -56,7 +56,7 @@ export function smallDisks(): (size: string) => Promise<SmallDisk> {
   };
 }
 
-function fill(path: string): void {
+function fill(path: string, left: number): void {
   const file = openSync(path, 'a');
   try {
     // First by pages, as tmpfs counts.
@@ -64,6 +64,7 @@ function fill(path: string): void {
   } catch {
     // It is full.
   } finally {
+    if (left > 0) ftruncateSync(file, fstatSync(file).size - left);
     closeSync(file);
   }
 }
