@@ -1,6 +1,6 @@
 /** Has `rxp2p send` and `rxp2p receive` carry a folder between two NATs while everything goes wrong: paths, cables, and both programs. */
 import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { createReadStream, mkdirSync, readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DEFAULT_PATH } from './path.js';
@@ -16,6 +16,8 @@ import { within } from './within.js';
 export interface FilesLoad {
   readonly pair: Pair;
   readonly megabytes: number;
+  /** Megabytes of another, of which nothing but its last byte is on the disk. */
+  readonly sparse: number;
   /** Files of 1 KiB beside the large one. */
   readonly files: number;
   /** In Mbit/s: so that there is a middle. */
@@ -27,6 +29,7 @@ export interface FilesLoad {
 export const FILES_LOAD: FilesLoad = {
   pair: ['preserving', 'preserving'],
   megabytes: 60,
+  sparse: 0,
   files: 200,
   bandwidth: 40,
   outMs: 5_000,
@@ -113,10 +116,16 @@ const isPast =
 const event = (program: Program, ms: number, isWanted: (fields: Fields) => boolean): Promise<Fields> =>
   within(ms, said(program.stderr$, isWanted));
 
-const write = (folder: string, { megabytes, files }: FilesLoad): void => {
+const write = (folder: string, { megabytes, sparse, files }: FilesLoad): void => {
   mkdirSync(join(folder, 'small'), { recursive: true });
   const block = 1_000_000;
   for (let at = 0; at < megabytes; at++) writeFileSync(join(folder, 'big'), randomBytes(block), { flag: 'a' });
+  if (sparse > 0) {
+    const path = join(folder, 'sparse');
+    writeFileSync(path, '');
+    truncateSync(path, sparse * block - 1);
+    writeFileSync(path, '!', { flag: 'a' });
+  }
   for (let index = 0; index < files; index++) writeFileSync(join(folder, 'small', String(index)), randomBytes(1_024));
 };
 

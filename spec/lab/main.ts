@@ -233,6 +233,12 @@ const main = async (argv: readonly string[]): Promise<void> => {
       'send a folder by rxp2p send and receive: begun by the relay, moved to a direct path, the cable out, both sides killed',
     )
     .option('--megabytes <n>', 'of one file', argument(parseInteger('--megabytes', 1, 10_000)), FILES_LOAD.megabytes)
+    .option(
+      '--sparse <n>',
+      'megabytes of another, which takes no room on the disk',
+      argument(parseInteger('--sparse', 0, 10_000)),
+      FILES_LOAD.sparse,
+    )
     .option('--files <n>', 'of 1 KiB, beside it', argument(parseInteger('--files', 0, 100_000)), FILES_LOAD.files)
     .option(
       '--bandwidth <mbit>',
