@@ -75,7 +75,7 @@ function problemOfName(name: string, { windows }: PathRules): string | undefined
 /** Paths with the same key are one file to the file system. */
 export function keyOfPath(path: string, { foldsCase, foldsUnicode }: PathRules): string {
   if (!foldsCase) return foldsUnicode ? path.normalize('NFC') : path;
-  // Marks in their order first, since one of them has an upper case that is none (Unicode 3.13, D145). Some letters have several lower-case forms (ſ and
+  // Marks in their order first, since one of them, U+0345, is a letter in upper case (Unicode 3.13, D145). Some letters have several lower-case forms (ſ and
   // s), others several upper-case ones (ß, whose capitals are SS and ẞ).
   return path.normalize('NFD').toLowerCase().toUpperCase().toLowerCase().normalize('NFC');
 }

@@ -1,8 +1,9 @@
 // The processes of the benchmarks of rooms: a rendezvous server, and nodes that say something and count what they hear.
+import { setTimeout as pause } from 'node:timers/promises';
 import { map, mergeMap, noop, share, switchMap, type Observable } from 'rxjs';
 import { createNet, type Net, type Room } from '../../lib/index.js';
 import { dhtServer$, rendezvousServer$ } from '../../servers/index.js';
-import { numberOf, textOf, type Actor, type Handlers, type Role, type Values } from './actors.js';
+import { numberOf, textOf, type Actor, type Handlers, type Role, type Start, type Values } from './actors.js';
 import { cpuTime, footprint } from './footprint.js';
 
 /** The name of the room. */
@@ -19,7 +20,7 @@ export async function figuresOf(actors: readonly Actor[]) {
 }
 
 /** Whether so many nodes can be reached from the first, by those who are connected. */
-export async function isWhole(actors: readonly Actor[], nodes: number): Promise<boolean> {
+async function isWhole(actors: readonly Actor[], nodes: number): Promise<boolean> {
   const told = await Promise.all(actors.map((actor) => actor.ask('edges')));
   const edges = new Map(
     told
@@ -33,6 +34,34 @@ export async function isWhole(actors: readonly Actor[], nodes: number): Promise<
   for (const node of reached) for (const other of edges.get(node) ?? []) reached.add(other);
   return reached.size >= nodes;
 }
+
+/** Starts processes that have so many nodes together, numbered from `first` on. */
+export function startNodes(
+  start: Start,
+  kind: Kind,
+  where: string | number,
+  { nodes, processes, first = 0 }: { readonly nodes: number; readonly processes: number; readonly first?: number },
+): Promise<readonly Actor[]> {
+  const before = (index: number) => first + Math.floor((nodes * index) / processes);
+  return Promise.all(
+    Array.from({ length: processes }, async (_, index) => {
+      const actor = start('nodes', kind);
+      await actor.ask('make', { where, first: before(index), count: before(index + 1) - before(index) });
+      return actor;
+    }),
+  );
+}
+
+/** Has all nodes join. Resolves when each can be reached from each, or when time is up, to how long it has taken: both in milliseconds. */
+export async function joinAll(actors: readonly Actor[], nodes: number, withinMs: number): Promise<number> {
+  const begun = performance.now();
+  await Promise.all(actors.map((actor) => actor.ask('join')));
+  while (!(await isWhole(actors, nodes)) && performance.now() - begun < withinMs) await pause(LOOK_MS);
+  return performance.now() - begun;
+}
+
+/** How often it is looked whether all are connected, in milliseconds. */
+const LOOK_MS = 100;
 
 /** A room whose members find each other by a rendezvous server, or by the DHT alone; or a flooding network. */
 export type Kind = 'room' | 'dht' | 'flood';

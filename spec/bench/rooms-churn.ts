@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Actor } from './actors.js';
 import type { Benchmark } from './benchmark.js';
 import { ratioOf } from './ratio.js';
-import { BYTES, figuresOf, isWhole, nodesOf, serverOf } from './room-nodes.js';
+import { BYTES, figuresOf, joinAll, nodesOf, serverOf } from './room-nodes.js';
 
 /** Nodes in all. `ROOM_NODES` sets another number. */
 const NODES = Number(process.env['ROOM_NODES'] ?? 300);
@@ -43,9 +43,7 @@ export const roomsChurn: Benchmark = {
     );
     const leaving = await make(LEAVING);
     const first = [...staying, ...killed, leaving];
-    await Promise.all(first.map((actor) => actor.ask('join')));
-    const begun = performance.now();
-    while (!(await isWhole(first, NODES)) && performance.now() - begun < JOINED_WITHIN_MS) await pause(250);
+    await joinAll(first, NODES, JOINED_WITHIN_MS);
     const coming = await make(LEAVING + KILLED);
     const before = await figuresOf(staying);
     const changes = spread([

@@ -6,7 +6,7 @@ import { numberOf, textOf, type Actor, type Role } from './actors.js';
 import type { Benchmark } from './benchmark.js';
 import { turnHostile } from './hostile-members.js';
 import { ratioOf } from './ratio.js';
-import { BYTES, figuresOf, isWhole, nodesOf, ROOM, serverOf } from './room-nodes.js';
+import { BYTES, figuresOf, joinAll, nodesOf, ROOM, serverOf, startNodes } from './room-nodes.js';
 
 /** Nodes in all. `ROOM_NODES` sets another number. */
 const NODES = Number(process.env['ROOM_NODES'] ?? 120);
@@ -34,22 +34,12 @@ export const roomsHostile: Benchmark = {
     const { where = '' } = await start('server', 'room').ask('listen');
     const bystander = start('bystander', '');
     const { port = 0 } = await bystander.ask('listen');
-    const firstOf = (index: number) => Math.floor((HONEST * index) / PROCESSES);
-    const honest = await Promise.all(
-      Array.from({ length: PROCESSES }, async (_, index) => {
-        const actor = start('nodes', 'room');
-        await actor.ask('make', { where, first: firstOf(index), count: firstOf(index + 1) - firstOf(index) });
-        return actor;
-      }),
-    );
+    const honest = await startNodes(start, 'room', where, { nodes: HONEST, processes: PROCESSES });
     const hostile = start('hostile', 'room');
     const invented = Array.from({ length: INVENTED }, () => createIdentity().peerId).join(' ');
     await hostile.ask('make', { where, first: HONEST, count: HOSTILE, address: BYSTANDER, port, invented });
-    const all = [...honest, hostile];
-    await Promise.all(all.map((actor) => actor.ask('join')));
-    const begun = performance.now();
-    while (!(await isWhole(all, NODES)) && performance.now() - begun < JOINED_WITHIN_MS) await pause(250);
-    console.log(`  together after ${((performance.now() - begun) / 1_000).toFixed(1)} s`);
+    const joinedMs = await joinAll([...honest, hostile], NODES, JOINED_WITHIN_MS);
+    console.log(`  together after ${(joinedMs / 1_000).toFixed(1)} s`);
     await say(honest, FIRST);
     const filled = await heapOf(honest);
     const [since, before] = [performance.now(), await figuresOf(honest)];

@@ -1,9 +1,8 @@
 import { availableParallelism } from 'node:os';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Start } from './actors.js';
 import type { Benchmark } from './benchmark.js';
 import { ratioOf } from './ratio.js';
-import { isWhole, nodesOf, serverOf, type Kind } from './room-nodes.js';
+import { joinAll, nodesOf, serverOf, startNodes, type Kind } from './room-nodes.js';
 
 /** Nodes in all. `ROOM_NODES` sets another number. */
 const NODES = Number(process.env['ROOM_NODES'] ?? 100);
@@ -13,8 +12,6 @@ const PROCESSES = Math.min(6, availableParallelism());
 const ROUNDS = 3;
 /** A room that is not whole by then never will be, in milliseconds. */
 const JOINED_WITHIN_MS = 60_000;
-/** How often it is looked at, in milliseconds. */
-const LOOK_MS = 100;
 
 /** What finds the members, and within which time they are to be connected, in milliseconds. */
 const WAYS: readonly (readonly [kind: Kind, what: string, withinMs: number])[] = [
@@ -45,17 +42,8 @@ export const roomsJoin: Benchmark = {
 async function joinedMs(kind: Kind, start: Start): Promise<number> {
   const server = start('server', kind);
   const { where = '' } = await server.ask('listen');
-  const actors = Array.from({ length: PROCESSES }, () => start('nodes', kind));
-  const firstOf = (index: number) => Math.floor((NODES * index) / PROCESSES);
-  await Promise.all(
-    actors.map((actor, index) =>
-      actor.ask('make', { where, first: firstOf(index), count: firstOf(index + 1) - firstOf(index) }),
-    ),
-  );
-  const begun = performance.now();
-  await Promise.all(actors.map((actor) => actor.ask('join')));
-  while (!(await isWhole(actors, NODES)) && performance.now() - begun < JOINED_WITHIN_MS) await pause(LOOK_MS);
-  const ms = performance.now() - begun;
+  const actors = await startNodes(start, kind, where, { nodes: NODES, processes: PROCESSES });
+  const ms = await joinAll(actors, NODES, JOINED_WITHIN_MS);
   await Promise.all([server, ...actors].map((actor) => actor.end()));
   return ms;
 }

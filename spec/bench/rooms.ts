@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Actor, Start } from './actors.js';
 import type { Benchmark } from './benchmark.js';
 import { ratioOf } from './ratio.js';
-import { BYTES, figuresOf, isWhole, nodesOf, serverOf, type Kind } from './room-nodes.js';
+import { BYTES, figuresOf, joinAll, nodesOf, serverOf, startNodes, type Kind } from './room-nodes.js';
 
 /** Nodes in all. `ROOM_NODES` sets another number. */
 const NODES = Number(process.env['ROOM_NODES'] ?? 300);
@@ -80,15 +80,8 @@ export const rooms: Benchmark = {
 async function run(kind: Kind, start: Start) {
   const server = start('server', kind);
   const { where = '' } = await server.ask('listen');
-  const actors = Array.from({ length: PROCESSES }, () => start('nodes', kind));
-  const count = Math.ceil(NODES / PROCESSES);
-  await Promise.all(
-    actors.map((actor, index) => actor.ask('make', { where, first: index * count, count: countOf(index, count) })),
-  );
-  const begun = performance.now();
-  await Promise.all(actors.map((actor) => actor.ask('join')));
-  while (!(await isWhole(actors, NODES)) && performance.now() - begun < JOINED_WITHIN_MS) await pause(250);
-  const joinedMs = performance.now() - begun;
+  const actors = await startNodes(start, kind, where, { nodes: NODES, processes: PROCESSES });
+  const joinedMs = await joinAll(actors, NODES, JOINED_WITHIN_MS);
   const [first] = actors;
   const messages = async (many: number) => {
     const before = await figuresOf(actors);
@@ -138,11 +131,6 @@ async function settled(actors: readonly Actor[]) {
     if (after.delivered === before.delivered || performance.now() > givenUpAt) return after;
     before = after;
   }
-}
-
-/** How many nodes a process has: the last one fewer, where they do not go evenly. */
-function countOf(index: number, count: number): number {
-  return Math.max(0, Math.min(count, NODES - index * count));
 }
 
 /** What nodes cost that say nothing, in milliseconds of CPU for each millisecond. */

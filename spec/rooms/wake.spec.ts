@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { asyncScheduler, VirtualTimeScheduler } from 'rxjs';
 import { wakeAt } from '../../lib/rooms/wake.js';
 
@@ -14,20 +17,24 @@ describe('Waking a room', () => {
   });
 
   it('comes after what was received while the process was busy', async () => {
-    const echo = spawn('cat');
-    await once(echo, 'spawn');
+    const folder = mkdtempSync(join(tmpdir(), 'rxp2p-wake-'));
+    const said = join(folder, 'said');
+    const other = spawn('sh', ['-c', 'read line; echo "$line"; : > "$0"', said]);
+    await once(other, 'spawn');
     const order: string[] = [];
-    const read = once(echo.stdout, 'data').then(() => order.push('read'));
+    const read = once(other.stdout, 'data').then(() => order.push('read'));
+    const at = Date.now() + 20;
     const woken = new Promise<void>((resolve) => {
-      wakeAt(asyncScheduler, Date.now() + 20, () => {
+      wakeAt(asyncScheduler, at, () => {
         order.push('woken');
         resolve();
       });
     });
-    echo.stdin.end('here');
-    const busyUntil = Date.now() + 500;
-    while (Date.now() < busyUntil);
+    other.stdin.end('here\n');
+    // Busy until it has been sent, and for longer than a timer may be late.
+    while (!existsSync(said) || Date.now() < at + 100);
     await Promise.all([read, woken]);
     expect(order).toEqual(['read', 'woken']);
+    rmSync(folder, { recursive: true });
   });
 });
