@@ -373,7 +373,7 @@ export const COMPUTED: Readonly<Record<string, (given: Fields) => unknown>> = {
   'files-digest': async ({ byte, length }) => {
     const digests = new PieceDigests();
     for (let left = numberOf(length); left > 0; left -= PIECE_BYTES)
-      digests.add(await digestOfPiece(Buffer.from(new ArrayBuffer(Math.min(left, PIECE_BYTES))).fill(numberOf(byte))));
+      digests.add(digestOfPiece(Buffer.from(new ArrayBuffer(Math.min(left, PIECE_BYTES))).fill(numberOf(byte))));
     return digests.whole;
   },
   'lan-mark': ({ time, topic }) => markOf(Number(time), bytesOf(topic)),
