@@ -43,8 +43,11 @@ interface Share<T> {
  */
 export class Admission<T> {
   readonly #shares = new Map<string, Share<T>>();
-  /** Sites by their number of entries. Among those with as many there is no order. */
-  readonly #sharesWith: Share<T>[][] = [];
+  /**
+   * Sites by their number of entries, from when everything was full for the first time until nothing is left: most rooms never are full.
+   * Among those with as many there is no order.
+   */
+  #sharesWith: Share<T>[][] | undefined;
   #size = 0;
 
   constructor(readonly config: AdmissionConfig) {}
@@ -101,8 +104,7 @@ export class Admission<T> {
 
   /** Takes an entry in, whether there is room or not. */
   add(site: string, entry: T): void {
-    const share = this.#shares.get(site) ?? { site, entries: new Set(), arrivals: [], place: 0 };
-    this.#shares.set(site, share);
+    const share = this.#shares.get(site) ?? this.#shareOf(site);
     this.#takeOut(share);
     share.entries.add(entry);
     share.arrivals.push(entry);
@@ -118,6 +120,7 @@ export class Admission<T> {
     share.entries.delete(entry);
     this.#size--;
     this.#putIn(share);
+    if (this.#size === 0) this.#sharesWith = undefined;
     if (share.entries.size === 0) this.#shares.delete(site);
     else if (share.arrivals.length > 2 * share.entries.size + 16) {
       share.arrivals.splice(0, share.arrivals.length, ...share.entries);
@@ -125,20 +128,32 @@ export class Admission<T> {
     return true;
   }
 
+  #shareOf(site: string): Share<T> {
+    const share: Share<T> = { site, entries: new Set(), arrivals: [], place: 0 };
+    this.#shares.set(site, share);
+    return share;
+  }
+
   /** The most that any site has. */
   get #most(): number {
-    return Math.max(0, this.#sharesWith.length - 1);
+    return Math.max(0, this.#ranked().length - 1);
   }
 
   /** A site that has most. */
   get #greediest(): string {
-    return this.#sharesWith.at(-1)?.[0]?.site ?? '';
+    return this.#ranked().at(-1)?.[0]?.site ?? '';
+  }
+
+  #ranked(): readonly Share<T>[][] {
+    if (this.#sharesWith !== undefined) return this.#sharesWith;
+    this.#sharesWith = [];
+    for (const share of this.#shares.values()) this.#putIn(share);
+    return this.#sharesWith;
   }
 
   /** The last of those with as many takes its place. A `Set` would keep a gap, and looking for its first would pass over all gaps. */
   #takeOut(share: Share<T>): void {
-    if (share.entries.size === 0) return;
-    const alike = this.#sharesWith[share.entries.size];
+    const alike = this.#sharesWith?.[share.entries.size];
     const last = alike?.pop();
     if (alike === undefined || last === undefined || last === share) return;
     alike[share.place] = last;
@@ -146,8 +161,10 @@ export class Admission<T> {
   }
 
   #putIn(share: Share<T>): void {
+    const ranked = this.#sharesWith;
+    if (ranked === undefined) return;
     const { size } = share.entries;
-    if (size > 0) share.place = (this.#sharesWith[size] ??= []).push(share) - 1;
-    while (this.#sharesWith.length > 0 && (this.#sharesWith.at(-1)?.length ?? 0) === 0) this.#sharesWith.pop();
+    if (size > 0) share.place = (ranked[size] ??= []).push(share) - 1;
+    while (ranked.length > 0 && (ranked.at(-1)?.length ?? 0) === 0) ranked.pop();
   }
 }

@@ -78,9 +78,11 @@ export function siteBuckets({
 }: SiteBucketsConfig): (site: string, cost?: number) => boolean {
   const buckets = new ByAge<string, TokenBucket>();
   return (site, cost) => {
-    const ofSite = buckets.get(site) ?? new TokenBucket(bucket);
-    buckets.set(site, ofSite);
+    const known = buckets.get(site);
+    if (known !== undefined) return known.take(cost);
+    const added = new TokenBucket(bucket);
+    buckets.add(site, added);
     buckets.keep(maxSites);
-    return ofSite.take(cost);
+    return added.take(cost);
   };
 }

@@ -1,6 +1,7 @@
+import { ownText } from '../../lib/bounds/own-text.js';
 import { siteOf } from '../../lib/bounds/site.js';
 import type { RefusalCode } from '../../lib/signalling/carriers/mailbox-messages.js';
-import { formatKept, keptIdOf, ownKept, parseKept, sizeOf, type Kept } from './kept.js';
+import { formatKept, keptIdIn, parseKept, partsOf, sizeOf, keptIn, type Kept } from './kept.js';
 import { Quota } from './quota.js';
 import { Shares } from './shares.js';
 import type { Watch } from '../watch.js';
@@ -38,19 +39,36 @@ interface BoxesConfig {
   readonly arrived: (to: string) => void;
 }
 
-/** A message in its box. */
+/** The box of one receiver. */
+interface Box {
+  readonly to: string;
+  /** What can be taken, by receipt, in the order of arrival. */
+  readonly shown: Map<string, Entry>;
+  /** What is in the box, or about to be. */
+  readonly shares: Shares<Entry>;
+  /** How many refer to the box: it is forgotten with the last. */
+  entries: number;
+}
+
+/** A message in its box. There may be many thousands: only what is needed again and again is here by itself. */
 interface Entry {
-  readonly kept: Kept;
+  readonly box: Box;
+  /** As it is stored: a text of its own, of which the others are parts. What came may be a part of something longer. */
+  readonly text: string;
   /** The same for each copy of it. */
   readonly keptId: string;
+  readonly from: string;
+  readonly receipt: string;
+  readonly arrived: number;
+  readonly expires: number;
   /** The site that it is counted for, in its box and in total. */
   readonly site: string;
   /** What it is counted for, in bytes. */
   readonly size: number;
   /** Under which it is stored. */
   readonly key: string;
-  /** Resolves once it is stored. */
-  readonly isStored: Promise<boolean>;
+  /** Until it is stored: rejects when it cannot be. */
+  storing: Promise<void> | undefined;
 }
 
 /** The prefix of messages' keys: the store is shared. */
@@ -70,14 +88,12 @@ const WORTHWHILE_BYTES = 1024 * 1024;
  * messages of the largest one, once it is stored.
  */
 export class Boxes implements MessageBoxes {
-  /** By receiver, then by receipt, in the order of arrival. */
-  readonly #boxes = new Map<string, Map<string, Entry>>();
-  /** Those that are kept or about to be, by sender, receiver and id. */
+  /** By receiver. */
+  readonly #boxes = new Map<string, Box>();
+  /** Messages that are kept or about to be, by receiver, sender and id. */
   readonly #byId = new Map<string, Entry>();
   /** Messages that will be evicted as soon as another is stored. They are no longer counted. */
   readonly #leaving = new Set<Entry>();
-  /** By receiver: what is in the box, or about to be. */
-  readonly #recipients = new Map<string, Shares<Entry>>();
   readonly #senders: Quota;
   readonly #hosts: Quota;
   readonly #all: Shares<Entry>;
@@ -115,9 +131,8 @@ export class Boxes implements MessageBoxes {
         this.#deletedBytes += value.length;
         continue;
       }
-      const entry = entryOf(kept, siteOf(kept.seenAt), key, Promise.resolve(true));
-      this.#account(entry);
-      this.#show(entry);
+      const entry = this.#enter(kept, { text: value, site: ownText(siteOf(kept.seenAt)), key, storing: undefined });
+      entry.box.shown.set(entry.receipt, entry);
     }
     this.config.store.holds({ prefix: PREFIX, entries: () => this.#stored() });
     if (worthless.length > 0) await this.config.store.delete(worthless);
@@ -127,8 +142,9 @@ export class Boxes implements MessageBoxes {
    * Keeps a message. Resolves when it is stored, or was stored before; otherwise to the refusal.
    */
   async put(message: Kept): Promise<RefusalCode | undefined> {
-    const known = this.#byId.get(keptIdOf(message));
-    if (known !== undefined) return (await known.isStored) ? undefined : 'not-saved';
+    const text = formatKept(message);
+    const known = this.#byId.get(keptIdIn(text, message));
+    if (known !== undefined) return (await isDone(known.storing)) ? undefined : 'not-saved';
     const site = siteOf(message.seenAt);
     const refusal = this.#refusalOf(message, site);
     if (refusal !== undefined) return refusal;
@@ -137,18 +153,15 @@ export class Boxes implements MessageBoxes {
     const key = PREFIX + String(++this.#count).padStart(DIGITS, '0');
     const { store, arrived } = this.config;
     const inFavourOf = leaving.map((entry) => entry.key);
-    const isStored = store.put(key, formatKept(message), inFavourOf).then(
-      () => true,
-      () => false,
-    );
-    const entry = entryOf(ownKept(message), site, key, isStored);
-    this.#account(entry);
-    const isIn = await isStored;
+    const storing = store.put(key, text, inFavourOf);
+    const entry = this.#enter(message, { text, site, key, storing });
+    const isStored = await isDone(storing);
+    entry.storing = undefined;
     for (const other of leaving) {
-      if (isIn) this.#forget(other);
+      if (isStored) this.#forget(other);
       else this.#stay(other);
     }
-    if (!isIn) {
+    if (!isStored) {
       this.#forget(entry);
       return 'not-saved';
     }
@@ -157,8 +170,8 @@ export class Boxes implements MessageBoxes {
       await this.#delete([entry]);
       return 'recipient-full';
     }
-    this.#show(entry);
-    arrived(message.to);
+    entry.box.shown.set(entry.receipt, entry);
+    arrived(entry.box.to);
     return undefined;
   }
 
@@ -166,11 +179,11 @@ export class Boxes implements MessageBoxes {
   list(owner: string, without: ReadonlySet<string>, most: { messages: number; bytes: number }): readonly Kept[] {
     const listed: Kept[] = [];
     let bytes = 0;
-    for (const { kept, size } of this.#boxes.get(owner)?.values() ?? []) {
-      if (without.has(kept.receipt) || kept.expires <= this.config.now()) continue;
+    for (const { text, receipt, expires, size } of this.#boxes.get(owner)?.shown.values() ?? []) {
+      if (without.has(receipt) || expires <= this.config.now()) continue;
       bytes += size;
       if (listed.length === most.messages || (bytes > most.bytes && listed.length > 0)) break;
-      listed.push(kept);
+      listed.push(keptIn(text));
     }
     return listed;
   }
@@ -178,17 +191,17 @@ export class Boxes implements MessageBoxes {
   /** Deletes acknowledged messages. Resolves when a crash of this process cannot bring them back. */
   acknowledge(owner: string, receipts: readonly string[]): Promise<void> {
     const box = this.#boxes.get(owner);
-    const entries = receipts.map((receipt) => box?.get(receipt)).filter((entry) => entry !== undefined);
+    const entries = receipts.map((receipt) => box?.shown.get(receipt)).filter((entry) => entry !== undefined);
     const now = this.config.now();
-    for (const { kept } of entries) this.config.watch.took('mailbox kept', now - kept.arrived);
+    for (const { arrived } of entries) this.config.watch.took('mailbox kept', now - arrived);
     return this.#delete(entries);
   }
 
   /** Deletes expired messages, and compacts the store when that is worth it. */
   async sweep(): Promise<void> {
     const now = this.config.now();
-    const expired = [...this.#boxes.values()].flatMap((box) =>
-      [...box.values()].filter(({ kept }) => kept.expires <= now),
+    const expired = [...this.#boxes.values()].flatMap(({ shown }) =>
+      [...shown.values()].filter(({ expires }) => expires <= now),
     );
     await this.#delete(expired);
     const isEmpty = this.#boxes.size === 0 && this.#deletedBytes > 0;
@@ -200,7 +213,7 @@ export class Boxes implements MessageBoxes {
   /** How long the message that came first of all has been kept, in milliseconds. */
   get #oldestMs(): number {
     const [first] = this.#byId.values();
-    return first === undefined ? 0 : Math.max(0, this.config.now() - first.kept.arrived);
+    return first === undefined ? 0 : Math.max(0, this.config.now() - first.arrived);
   }
 
   /** All messages come to this process. */
@@ -223,7 +236,7 @@ export class Boxes implements MessageBoxes {
     const incoming = { site, size: sizeOf(message) };
     const leaving: Entry[] = [];
     for (const [shares, refusal] of [
-      [this.#sharesOf(to), 'recipient-full'],
+      [this.#boxOf(to).shares, 'recipient-full'],
       [this.#all, 'server-full'],
     ] as const) {
       while (!shares.hasRoomFor(incoming.size)) {
@@ -246,37 +259,45 @@ export class Boxes implements MessageBoxes {
     if (this.#leaving.delete(entry)) this.#account(entry);
   }
 
-  #sharesOf(to: string): Shares<Entry> {
-    const { messagesPerRecipient, bytesPerRecipient } = this.config.limits;
-    return this.#recipients.get(to) ?? new Shares({ messages: messagesPerRecipient, bytes: bytesPerRecipient });
+  /** The box of a receiver; a new one, which is kept with its first entry, where there is none. */
+  #boxOf(to: string): Box {
+    const { messagesPerRecipient: messages, bytesPerRecipient: bytes } = this.config.limits;
+    return this.#boxes.get(to) ?? { to, shown: new Map(), shares: new Shares({ messages, bytes }), entries: 0 };
   }
 
   #isKept(entry: Entry): boolean {
     return this.#byId.get(entry.keptId) === entry;
   }
 
+  /** A message is kept, or is about to be. */
+  #enter(kept: Kept, stored: Pick<Entry, 'text' | 'site' | 'key' | 'storing'>): Entry {
+    const known = this.#boxes.get(kept.to);
+    const box = known ?? this.#boxOf(ownText(kept.to));
+    if (known === undefined) this.#boxes.set(box.to, box);
+    box.entries++;
+    const { text, site, key, storing } = stored;
+    const { keptId, from, receipt } = partsOf(text, kept);
+    const { arrived, expires } = kept;
+    const size = sizeOf(kept.message);
+    // To copy the properties of two objects takes longer than all the rest here.
+    const entry = { box, text, keptId, from, receipt, arrived, expires, site, size, key, storing };
+    this.#account(entry);
+    return entry;
+  }
+
   #account(entry: Entry): void {
-    const { kept, site, size } = entry;
-    const { to, from } = kept;
-    this.#byId.set(entry.keptId, entry);
-    const shares = this.#sharesOf(to);
-    shares.add(entry);
-    this.#recipients.set(to, shares);
+    const { box, keptId, from, site, size } = entry;
+    this.#byId.set(keptId, entry);
+    box.shares.add(entry);
     this.#senders.take(from, size);
     this.#hosts.take(site, size);
     this.#all.add(entry);
     this.#bytes += size;
   }
 
-  #show(entry: Entry): void {
-    const { to, receipt } = entry.kept;
-    const box = this.#boxes.get(to) ?? new Map<string, Entry>();
-    this.#boxes.set(to, box.set(receipt, entry));
-  }
-
   /** What is in the boxes, as the store has it. */
   *#stored(): Iterable<readonly [key: string, value: string]> {
-    for (const box of this.#boxes.values()) for (const { key, kept } of box.values()) yield [key, formatKept(kept)];
+    for (const { shown } of this.#boxes.values()) for (const { key, text } of shown.values()) yield [key, text];
   }
 
   async #delete(entries: readonly Entry[]): Promise<void> {
@@ -287,21 +308,18 @@ export class Boxes implements MessageBoxes {
 
   #forget(entry: Entry): void {
     if (!this.#isKept(entry)) return;
-    const { to, receipt } = entry.kept;
-    const box = this.#boxes.get(to);
-    box?.delete(receipt);
-    if (box?.size === 0) this.#boxes.delete(to);
-    this.#byId.delete(entry.keptId);
+    const { box, keptId, receipt, size } = entry;
+    this.#byId.delete(keptId);
     if (!this.#leaving.delete(entry)) this.#unaccount(entry);
-    this.#deletedBytes += entry.size;
+    box.shown.delete(receipt);
+    box.entries--;
+    if (box.entries === 0) this.#boxes.delete(box.to);
+    this.#deletedBytes += size;
   }
 
   #unaccount(entry: Entry): void {
-    const { kept, site, size } = entry;
-    const { to, from } = kept;
-    const shares = this.#sharesOf(to);
-    shares.delete(entry);
-    if (shares.isEmpty) this.#recipients.delete(to);
+    const { box, from, site, size } = entry;
+    box.shares.delete(entry);
     this.#senders.release(from, size);
     this.#hosts.release(site, size);
     this.#all.delete(entry);
@@ -309,6 +327,12 @@ export class Boxes implements MessageBoxes {
   }
 }
 
-function entryOf(kept: Kept, site: string, key: string, isStored: Promise<boolean>): Entry {
-  return { kept, keptId: keptIdOf(kept), site, size: sizeOf(kept.message), key, isStored };
+/** Whether something that was begun ends well. */
+async function isDone(ending: Promise<void> | undefined): Promise<boolean> {
+  try {
+    await ending;
+    return true;
+  } catch {
+    return false;
+  }
 }

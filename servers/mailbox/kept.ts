@@ -1,8 +1,10 @@
-import { ownText } from '../../lib/bounds/own-text.js';
 import { canonicalAddress } from '../../lib/endpoint.js';
-import { parseJsonObject } from '../../lib/validate.js';
+import { isTime } from '../../lib/validate.js';
 
-/** A message that is kept for somebody. */
+/** As many things are stored of a message. */
+const LINES = 8;
+
+/** A message that is kept for somebody. Nothing in it has a line break. */
 export interface Kept {
   readonly to: string;
   readonly from: string;
@@ -19,41 +21,54 @@ export interface Kept {
   readonly expires: number;
 }
 
-/** The same for one message of one sender to one receiver, however often it comes. */
-export function keptIdOf({ from, to, id }: Kept): string {
-  return `${from}\n${to}\n${id}`;
-}
-
 /** The size that a message is counted for, in bytes, with a fixed overhead, so that many small messages are not free. */
 export function sizeOf(message: string): number {
   return message.length + 256;
 }
 
-/** The same message of texts of its own: each may be a part of a request, which it would keep in memory. */
-export function ownKept({ to, from, id, message, seenAt, receipt, arrived, expires }: Kept): Kept {
+/** As a message is stored: one thing a line. */
+export function formatKept({ to, from, id, message, seenAt, receipt, arrived, expires }: Kept): string {
+  return `${to}\n${from}\n${id}\n${seenAt}\n${receipt}\n${arrived}\n${expires}\n${message}`;
+}
+
+/**
+ * What is the same for one message of one sender to one receiver, however often it comes: a part of the text that is stored of it.
+ *
+ * @param text of {@link formatKept}.
+ */
+export function keptIdIn(text: string, { to, from, id }: Kept): string {
+  return text.slice(0, to.length + from.length + id.length + 2);
+}
+
+/** Those lines by which a message is found, as parts of the text that is stored of it. */
+export function partsOf(
+  text: string,
+  kept: Kept,
+): { readonly keptId: string; readonly from: string; readonly receipt: string } {
+  const { to, from, id, seenAt, receipt } = kept;
+  const [fromAt, idAt] = [to.length + 1, to.length + from.length + 2];
+  const receiptAt = idAt + id.length + seenAt.length + 2;
   return {
-    to: ownText(to),
-    from: ownText(from),
-    id: ownText(id),
-    message: ownText(message),
-    seenAt: ownText(seenAt),
-    receipt,
-    arrived,
-    expires,
+    keptId: keptIdIn(text, kept),
+    from: text.slice(fromAt, fromAt + from.length),
+    receipt: text.slice(receiptAt, receiptAt + receipt.length),
   };
 }
 
-/** As a message is stored. */
-export function formatKept({ to, from, id, message, seenAt, receipt, arrived, expires }: Kept): string {
-  return JSON.stringify({ to, from, id, message, seenAt, receipt, arrived, expires });
+/** A message of which the text is one of {@link formatKept}. */
+export function keptIn(text: string): Kept {
+  const [to = '', from = '', id = '', seenAt = '', receipt = '', arrived, expires, message = ''] = text.split(
+    '\n',
+    LINES,
+  );
+  return { to, from, id, message, seenAt, receipt, arrived: Number(arrived), expires: Number(expires) };
 }
 
 /** Reads a message out of the store: `undefined` when this is none. */
-export function parseKept(value: string): Kept | undefined {
-  const { to, from, id, message, seenAt, receipt, arrived, expires } = parseJsonObject(value) ?? {};
-  if (typeof to !== 'string' || typeof from !== 'string' || typeof id !== 'string') return undefined;
-  if (typeof message !== 'string' || typeof receipt !== 'string') return undefined;
-  if (typeof seenAt !== 'string' || canonicalAddress(seenAt) !== seenAt) return undefined;
-  if (typeof arrived !== 'number' || typeof expires !== 'number') return undefined;
-  return { to, from, id, message, seenAt, receipt, arrived, expires };
+export function parseKept(text: string): Kept | undefined {
+  const kept = keptIn(text);
+  const { to, from, id, receipt, message, seenAt, arrived, expires } = kept;
+  if ([to, from, id, receipt, message].includes('') || canonicalAddress(seenAt) !== seenAt) return undefined;
+  // It is read as it was written, or not at all.
+  return isTime(arrived) && isTime(expires) && formatKept(kept) === text ? kept : undefined;
 }

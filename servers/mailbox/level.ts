@@ -15,6 +15,12 @@ export interface Level {
 /** So much is in memory and in the log before LevelDB sorts it into a file: messages stay for minutes, so few ever get there. */
 const WRITE_BUFFER_BYTES = 16 * 1024 * 1024;
 
+/**
+ * LevelDB writes a file in pieces of this size, each with calls of the system of its own: 4 KiB by default, of use where single values are
+ * looked for. Here all are read, once.
+ */
+const BLOCK_BYTES = 256 * 1024;
+
 /** A change of what is stored. */
 export type Change =
   | { readonly type: 'put'; readonly key: string; readonly value: string }
@@ -33,7 +39,11 @@ export async function openLevel(folder: string): Promise<Level> {
   await makeFolder(folder);
   try {
     const ClassicLevel = await loadClassicLevel();
-    const level = new ClassicLevel<string, string>(folder, { compression: false, writeBufferSize: WRITE_BUFFER_BYTES });
+    const level = new ClassicLevel<string, string>(folder, {
+      compression: false,
+      writeBufferSize: WRITE_BUFFER_BYTES,
+      blockSize: BLOCK_BYTES,
+    });
     await level.open();
     return {
       iterator: () => level.iterator(),

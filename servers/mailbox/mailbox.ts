@@ -157,7 +157,7 @@ export class Mailbox {
     });
     this.watch.took('mailbox write', Math.max(0, this.runtime.timeOfDay() - arrived));
     if (refused !== undefined) return { refused, words: 'there is no room for the message' };
-    const outcome = { isPresent: await isPresent };
+    const outcome = { isPresent: typeof isPresent === 'boolean' ? isPresent : await isPresent };
     this.watch.count('mailboxPuts', outcome.isPresent ? 'awaited' : 'kept');
     return outcome;
   }

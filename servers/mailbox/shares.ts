@@ -10,13 +10,19 @@ interface Shared {
   readonly size: number;
 }
 
+/** What one site has here. */
+interface Amount {
+  entries: number;
+  bytes: number;
+}
+
 /**
  * A place of bounded size, such as one box, shared by sites: an {@link Admission} that counts bytes, too. When it is full, a
  * small site evicts entries of the largest one. So a flood from a few sites fills it, but does not keep others out.
  */
 export class Shares<T extends Shared> {
   readonly #entries: Admission<T>;
-  readonly #bytesOf = new Map<string, number>();
+  readonly #amounts = new Map<string, Amount>();
   /** Sites by bytes, from when the place was full for the first time: most boxes never are. */
   #byBytes: Ranking | undefined;
   #bytes = 0;
@@ -42,32 +48,42 @@ export class Shares<T extends Shared> {
   givesWayTo({ site, size }: Shared): T | undefined {
     if (this.#entries.size >= this.limits.messages) return this.#entries.givesWayTo(site);
     const { most } = this.#ranked();
-    const own = (this.#bytesOf.get(site) ?? 0) + size;
+    const own = (this.#amounts.get(site)?.bytes ?? 0) + size;
     return most === undefined || own >= most.amount ? undefined : this.#entries.newestOf(most.who);
   }
 
   add(entry: T): void {
     this.#entries.add(entry.site, entry);
-    this.#count(entry, entry.size);
+    const amount = this.#amounts.get(entry.site) ?? this.#amountOf(entry.site);
+    amount.entries++;
+    this.#count(entry.site, amount, entry.size);
   }
 
   /** Forgets what is here. */
   delete(entry: T): void {
-    if (this.#entries.leave(entry.site, entry)) this.#count(entry, -entry.size);
+    const amount = this.#amounts.get(entry.site);
+    if (amount === undefined || !this.#entries.leave(entry.site, entry)) return;
+    amount.entries--;
+    this.#count(entry.site, amount, -entry.size);
+    if (amount.entries === 0) this.#amounts.delete(entry.site);
+  }
+
+  #amountOf(site: string): Amount {
+    const amount = { entries: 0, bytes: 0 };
+    this.#amounts.set(site, amount);
+    return amount;
   }
 
   #ranked(): Ranking {
     if (this.#byBytes !== undefined) return this.#byBytes;
     this.#byBytes = new Ranking();
-    for (const [site, bytes] of this.#bytesOf) this.#byBytes.set(site, bytes);
+    for (const [site, { bytes }] of this.#amounts) this.#byBytes.set(site, bytes);
     return this.#byBytes;
   }
 
-  #count({ site }: T, bytes: number): void {
-    const has = (this.#bytesOf.get(site) ?? 0) + bytes;
-    if (this.#entries.of(site) > 0) this.#bytesOf.set(site, has);
-    else this.#bytesOf.delete(site);
+  #count(site: string, amount: Amount, bytes: number): void {
+    amount.bytes += bytes;
     this.#bytes += bytes;
-    this.#byBytes?.set(site, has);
+    this.#byBytes?.set(site, amount.bytes);
   }
 }
