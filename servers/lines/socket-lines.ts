@@ -191,9 +191,12 @@ export class SocketLines implements ClientLines, Unreading, ByteHolder, Due {
     if (ahead.rest.length === 0) this.#begin(ahead);
     ahead.next = 0;
     if (ahead.rest.length > 0) {
-      const end = endOfLines(ahead.rest);
-      ahead.lines = this.#decoder.push(ahead.rest.subarray(0, end));
-      ahead.rest = ahead.rest.subarray(end);
+      const { rest } = ahead;
+      const end = endOfLines(rest);
+      // Most often that is all of it.
+      const isAll = end === rest.length;
+      ahead.lines = this.#decoder.push(isAll ? rest : rest.subarray(0, end));
+      ahead.rest = isAll ? NOTHING : rest.subarray(end);
       return true;
     }
     ahead.lines = [];

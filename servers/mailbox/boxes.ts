@@ -1,7 +1,7 @@
 import { ownText } from '../../lib/bounds/own-text.js';
 import { siteOf } from '../../lib/bounds/site.js';
 import type { RefusalCode } from '../../lib/signalling/carriers/mailbox-messages.js';
-import { formatKept, keptIdIn, parseKept, partsOf, sizeOf, keptIn, type Kept } from './kept.js';
+import { formatKept, keptIdIn, keptIn, parseKept, receiptIn, senderIn, sizeOf, type Kept } from './kept.js';
 import { Quota } from './quota.js';
 import { Shares } from './shares.js';
 import type { Watch } from '../watch.js';
@@ -131,7 +131,9 @@ export class Boxes implements MessageBoxes {
         this.#deletedBytes += value.length;
         continue;
       }
-      const entry = this.#enter(kept, { text: value, site: ownText(siteOf(kept.seenAt)), key, storing: undefined });
+      const keptId = keptIdIn(value, kept);
+      const site = ownText(siteOf(kept.seenAt));
+      const entry = this.#enter(kept, { text: value, keptId, site, key, storing: undefined });
       entry.box.shown.set(entry.receipt, entry);
     }
     this.config.store.holds({ prefix: PREFIX, entries: () => this.#stored() });
@@ -143,7 +145,8 @@ export class Boxes implements MessageBoxes {
    */
   async put(message: Kept): Promise<RefusalCode | undefined> {
     const text = formatKept(message);
-    const known = this.#byId.get(keptIdIn(text, message));
+    const keptId = keptIdIn(text, message);
+    const known = this.#byId.get(keptId);
     if (known !== undefined) return (await isDone(known.storing)) ? undefined : 'not-saved';
     const site = siteOf(message.seenAt);
     const refusal = this.#refusalOf(message, site);
@@ -154,7 +157,7 @@ export class Boxes implements MessageBoxes {
     const { store, arrived } = this.config;
     const inFavourOf = leaving.map((entry) => entry.key);
     const storing = store.put(key, text, inFavourOf);
-    const entry = this.#enter(message, { text, site, key, storing });
+    const entry = this.#enter(message, { text, keptId, site, key, storing });
     const isStored = await isDone(storing);
     entry.storing = undefined;
     for (const other of leaving) {
@@ -235,8 +238,10 @@ export class Boxes implements MessageBoxes {
   #makeRoom({ to, message }: Kept, site: string): readonly Entry[] | RefusalCode {
     const incoming = { site, size: sizeOf(message) };
     const leaving: Entry[] = [];
+    const { shares: ofReceiver } = this.#boxOf(to);
+    if (ofReceiver.hasRoomFor(incoming.size) && this.#all.hasRoomFor(incoming.size)) return leaving;
     for (const [shares, refusal] of [
-      [this.#boxOf(to).shares, 'recipient-full'],
+      [ofReceiver, 'recipient-full'],
       [this.#all, 'server-full'],
     ] as const) {
       while (!shares.hasRoomFor(incoming.size)) {
@@ -270,13 +275,13 @@ export class Boxes implements MessageBoxes {
   }
 
   /** A message is kept, or is about to be. */
-  #enter(kept: Kept, stored: Pick<Entry, 'text' | 'site' | 'key' | 'storing'>): Entry {
+  #enter(kept: Kept, stored: Pick<Entry, 'text' | 'keptId' | 'site' | 'key' | 'storing'>): Entry {
     const known = this.#boxes.get(kept.to);
     const box = known ?? this.#boxOf(ownText(kept.to));
     if (known === undefined) this.#boxes.set(box.to, box);
     box.entries++;
-    const { text, site, key, storing } = stored;
-    const { keptId, from, receipt } = partsOf(text, kept);
+    const { text, keptId, site, key, storing } = stored;
+    const [from, receipt] = [senderIn(text, kept), receiptIn(text, kept)];
     const { arrived, expires } = kept;
     const size = sizeOf(kept.message);
     // To copy the properties of two objects takes longer than all the rest here.

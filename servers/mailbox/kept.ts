@@ -28,7 +28,7 @@ export function sizeOf(message: string): number {
 
 /** As a message is stored: one thing a line. */
 export function formatKept({ to, from, id, message, seenAt, receipt, arrived, expires }: Kept): string {
-  return `${to}\n${from}\n${id}\n${seenAt}\n${receipt}\n${arrived}\n${expires}\n${message}`;
+  return [to, from, id, seenAt, receipt, arrived, expires, message].join('\n');
 }
 
 /**
@@ -40,19 +40,15 @@ export function keptIdIn(text: string, { to, from, id }: Kept): string {
   return text.slice(0, to.length + from.length + id.length + 2);
 }
 
-/** Those lines by which a message is found, as parts of the text that is stored of it. */
-export function partsOf(
-  text: string,
-  kept: Kept,
-): { readonly keptId: string; readonly from: string; readonly receipt: string } {
-  const { to, from, id, seenAt, receipt } = kept;
-  const [fromAt, idAt] = [to.length + 1, to.length + from.length + 2];
-  const receiptAt = idAt + id.length + seenAt.length + 2;
-  return {
-    keptId: keptIdIn(text, kept),
-    from: text.slice(fromAt, fromAt + from.length),
-    receipt: text.slice(receiptAt, receiptAt + receipt.length),
-  };
+/** The receipt of a message: a part of the text that is stored of it, too. */
+export function receiptIn(text: string, { to, from, id, seenAt, receipt }: Kept): string {
+  const start = to.length + from.length + id.length + seenAt.length + 4;
+  return text.slice(start, start + receipt.length);
+}
+
+/** Its sender, likewise. */
+export function senderIn(text: string, { to, from }: Kept): string {
+  return text.slice(to.length + 1, to.length + 1 + from.length);
 }
 
 /** A message of which the text is one of {@link formatKept}. */

@@ -28,6 +28,9 @@ const MEND_MS = 1_000;
 /** Written whenever the store is mended, to see whether it can be. */
 const TRIAL_KEY = 'trial';
 
+/** With so many changes, or after so many turns of the event loop, no more are waited for. */
+const GATHERED = { changes: 256, turns: 16 };
+
 /** Changes that are written together when the store is mended. */
 const MEND_CHANGES = 256;
 
@@ -145,11 +148,20 @@ class LevelStore implements MessageStore {
   #write(changes: readonly Change[]): Promise<void> {
     this.#changes.push(...changes);
     if (this.#next === undefined) {
-      // What comes at the same time, by whatever connections, is written together.
-      this.#next = this.#current.then(() => new Promise(setImmediate)).then(() => this.#writeNext());
+      this.#next = this.#current.then(() => this.#gather()).then(() => this.#writeNext());
       this.#current = this.#next.catch(noop);
     }
     return this.#next;
+  }
+
+  /** What comes at the same time, by whatever connections, is written together: it waits while each turn of the event loop brings more. */
+  async #gather(): Promise<void> {
+    let before = 0;
+    for (let turn = 0; turn < GATHERED.turns && before < this.#changes.length; turn++) {
+      before = this.#changes.length;
+      if (before >= GATHERED.changes) return;
+      await new Promise(setImmediate);
+    }
   }
 
   async #writeNext(): Promise<void> {
