@@ -67,9 +67,14 @@ interface Entry {
   readonly size: number;
   /** Under which it is stored. */
   readonly key: string;
-  /** Until it is stored: rejects when it cannot be. */
-  storing: Promise<void> | undefined;
+  /** What becomes of it, until that is known. */
+  putting: Promise<RefusalCode | undefined> | undefined;
+  /** Which place it has to leave as soon as another message is stored: it is counted no longer. */
+  leaving: FullCode | undefined;
 }
+
+/** Which place is full: a box, or all of them together. */
+type FullCode = Extract<RefusalCode, 'recipient-full' | 'server-full'>;
 
 /** The prefix of messages' keys: the store is shared. */
 const PREFIX = 'message ';
@@ -92,11 +97,11 @@ export class Boxes implements MessageBoxes {
   readonly #boxes = new Map<string, Box>();
   /** Messages that are kept or about to be, by receiver, sender and id. */
   readonly #byId = new Map<string, Entry>();
-  /** Messages that will be evicted as soon as another is stored. They are no longer counted. */
-  readonly #leaving = new Set<Entry>();
   readonly #senders: Quota;
   readonly #hosts: Quota;
   readonly #all: Shares<Entry>;
+  /** What a receiver has for whom nothing is here. */
+  readonly #nothing: Shares<Entry>;
   readonly #forgets: readonly (() => void)[];
   #count = 0;
   #bytes = 0;
@@ -107,6 +112,7 @@ export class Boxes implements MessageBoxes {
     this.#senders = new Quota({ messages: limits.messagesPerSender, bytes: limits.bytesPerSender });
     this.#hosts = new Quota({ messages: limits.messagesPerHost, bytes: limits.bytesPerHost });
     this.#all = new Shares({ messages: limits.messages, bytes: limits.bytes });
+    this.#nothing = this.#newShares();
     this.#forgets = [
       watch.gauge('mailboxMessages', () => this.#byId.size),
       watch.gauge('mailboxBytes', () => this.#bytes),
@@ -133,7 +139,7 @@ export class Boxes implements MessageBoxes {
       }
       const keptId = keptIdIn(value, kept);
       const site = ownText(siteOf(kept.seenAt));
-      const entry = this.#enter(kept, { text: value, keptId, site, key, storing: undefined });
+      const entry = this.#enter(kept, { text: value, keptId, site, key });
       entry.box.shown.set(entry.receipt, entry);
     }
     this.config.store.holds({ prefix: PREFIX, entries: () => this.#stored() });
@@ -147,34 +153,40 @@ export class Boxes implements MessageBoxes {
     const text = formatKept(message);
     const keptId = keptIdIn(text, message);
     const known = this.#byId.get(keptId);
-    if (known !== undefined) return (await isDone(known.storing)) ? undefined : 'not-saved';
+    if (known !== undefined && (known.putting !== undefined || known.expires > this.config.now())) return known.putting;
+    // One that has expired was not swept yet.
+    if (known !== undefined) void this.#delete([known]);
     const site = siteOf(message.seenAt);
     const refusal = this.#refusalOf(message, site);
     if (refusal !== undefined) return refusal;
     const leaving = this.#makeRoom(message, site);
     if (typeof leaving === 'string') return leaving;
     const key = PREFIX + String(++this.#count).padStart(DIGITS, '0');
+    const entry = this.#enter(message, { text, keptId, site, key });
+    entry.putting = this.#store(entry, leaving);
+    return entry.putting;
+  }
+
+  /** Stores a message in favour of which others leave. */
+  async #store(entry: Entry, leaving: readonly Entry[]): Promise<RefusalCode | undefined> {
+    const { key, text, box, receipt } = entry;
     const { store, arrived } = this.config;
-    const inFavourOf = leaving.map((entry) => entry.key);
-    const storing = store.put(key, text, inFavourOf);
-    const entry = this.#enter(message, { text, keptId, site, key, storing });
-    const isStored = await isDone(storing);
-    entry.storing = undefined;
-    for (const other of leaving) {
-      if (isStored) this.#forget(other);
-      else this.#stay(other);
-    }
+    const inFavourOf = leaving.map((other) => other.key);
+    const isStored = await isDone(store.put(key, text, inFavourOf));
+    entry.putting = undefined;
     if (!isStored) {
+      this.#stay(leaving);
       this.#forget(entry);
       return 'not-saved';
     }
-    if (!this.#isKept(entry) || this.#leaving.has(entry)) {
-      // The message was evicted meanwhile, or is about to be.
+    for (const other of leaving) this.#forget(other);
+    if (entry.leaving !== undefined) {
+      // It was evicted meanwhile, or is about to be.
       await this.#delete([entry]);
-      return 'recipient-full';
+      return entry.leaving;
     }
-    entry.box.shown.set(entry.receipt, entry);
-    arrived(entry.box.to);
+    box.shown.set(receipt, entry);
+    arrived(box.to);
     return undefined;
   }
 
@@ -237,37 +249,44 @@ export class Boxes implements MessageBoxes {
   /** Marks the messages to evict for a new one; or returns why it is refused. */
   #makeRoom({ to, message }: Kept, site: string): readonly Entry[] | RefusalCode {
     const incoming = { site, size: sizeOf(message) };
+    const ofReceiver = this.#boxes.get(to)?.shares ?? this.#nothing;
     const leaving: Entry[] = [];
-    const { shares: ofReceiver } = this.#boxOf(to);
-    if (ofReceiver.hasRoomFor(incoming.size) && this.#all.hasRoomFor(incoming.size)) return leaving;
-    for (const [shares, refusal] of [
+    for (const [shares, full] of [
       [ofReceiver, 'recipient-full'],
       [this.#all, 'server-full'],
     ] as const) {
       while (!shares.hasRoomFor(incoming.size)) {
         const newest = shares.givesWayTo(incoming);
         if (newest === undefined) {
-          // In the order in which they came.
-          for (const entry of leaving.reverse()) this.#stay(entry);
-          return refusal;
+          this.#stay(leaving);
+          return full;
         }
         this.#unaccount(newest);
-        this.#leaving.add(newest);
+        newest.leaving = full;
         leaving.push(newest);
       }
     }
     return leaving;
   }
 
-  /** Cancels an eviction. */
-  #stay(entry: Entry): void {
-    if (this.#leaving.delete(entry)) this.#account(entry);
+  /** Cancels evictions. What left last comes back first, so that the order is as before. */
+  #stay(leaving: readonly Entry[]): void {
+    for (const entry of leaving.toReversed()) {
+      if (!this.#isKept(entry)) continue;
+      entry.leaving = undefined;
+      this.#account(entry);
+    }
   }
 
-  /** The box of a receiver; a new one, which is kept with its first entry, where there is none. */
-  #boxOf(to: string): Box {
+  #addBox(to: string): Box {
+    const box = { to: ownText(to), shown: new Map(), shares: this.#newShares(), entries: 0 };
+    this.#boxes.set(box.to, box);
+    return box;
+  }
+
+  #newShares(): Shares<Entry> {
     const { messagesPerRecipient: messages, bytesPerRecipient: bytes } = this.config.limits;
-    return this.#boxes.get(to) ?? { to, shown: new Map(), shares: new Shares({ messages, bytes }), entries: 0 };
+    return new Shares({ messages, bytes });
   }
 
   #isKept(entry: Entry): boolean {
@@ -275,17 +294,28 @@ export class Boxes implements MessageBoxes {
   }
 
   /** A message is kept, or is about to be. */
-  #enter(kept: Kept, stored: Pick<Entry, 'text' | 'keptId' | 'site' | 'key' | 'storing'>): Entry {
-    const known = this.#boxes.get(kept.to);
-    const box = known ?? this.#boxOf(ownText(kept.to));
-    if (known === undefined) this.#boxes.set(box.to, box);
+  #enter(kept: Kept, stored: Pick<Entry, 'text' | 'keptId' | 'site' | 'key'>): Entry {
+    const box = this.#boxes.get(kept.to) ?? this.#addBox(kept.to);
     box.entries++;
-    const { text, keptId, site, key, storing } = stored;
+    const { text, keptId, site, key } = stored;
     const [from, receipt] = [senderIn(text, kept), receiptIn(text, kept)];
     const { arrived, expires } = kept;
     const size = sizeOf(kept.message);
     // To copy the properties of two objects takes longer than all the rest here.
-    const entry = { box, text, keptId, from, receipt, arrived, expires, site, size, key, storing };
+    const entry = {
+      box,
+      text,
+      keptId,
+      from,
+      receipt,
+      arrived,
+      expires,
+      site,
+      size,
+      key,
+      putting: undefined,
+      leaving: undefined,
+    };
     this.#account(entry);
     return entry;
   }
@@ -315,7 +345,7 @@ export class Boxes implements MessageBoxes {
     if (!this.#isKept(entry)) return;
     const { box, keptId, receipt, size } = entry;
     this.#byId.delete(keptId);
-    if (!this.#leaving.delete(entry)) this.#unaccount(entry);
+    if (entry.leaving === undefined) this.#unaccount(entry);
     box.shown.delete(receipt);
     box.entries--;
     if (box.entries === 0) this.#boxes.delete(box.to);
@@ -333,7 +363,7 @@ export class Boxes implements MessageBoxes {
 }
 
 /** Whether something that was begun ends well. */
-async function isDone(ending: Promise<void> | undefined): Promise<boolean> {
+async function isDone(ending: Promise<void>): Promise<boolean> {
   try {
     await ending;
     return true;

@@ -121,7 +121,8 @@ export class Bringing {
     this.#held ??= new Map();
     for (const kept of messages) {
       const size = kept.message.length;
-      this.#held.set(kept.receipt, size);
+      // The receipt is a part of the text that is kept of the message.
+      this.#held.set(ownText(kept.receipt), size);
       this.#heldBytes += size;
       this.#receiver.bring(this.#mailbox.taken(kept));
     }

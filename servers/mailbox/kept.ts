@@ -1,7 +1,7 @@
 import { canonicalAddress } from '../../lib/endpoint.js';
 import { isTime } from '../../lib/validate.js';
 
-/** As many things are stored of a message. */
+/** How many lines are stored of a message. */
 const LINES = 8;
 
 /** A message that is kept for somebody. Nothing in it has a line break. */

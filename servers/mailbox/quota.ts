@@ -14,7 +14,7 @@ interface Used {
 
 const NONE: Readonly<Used> = { messages: 0, bytes: 0 };
 
-/** Counts the messages and bytes that are kept for each receiver, or from each sender, and limits them. */
+/** Counts the messages and bytes that are kept of each sender, or of each site, and limits them. */
 export class Quota {
   readonly #used = new Map<string, Used>();
 

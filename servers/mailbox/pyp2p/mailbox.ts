@@ -1,3 +1,4 @@
+import { ownText } from '../../../lib/bounds/own-text.js';
 import { siteOf } from '../../../lib/bounds/site.js';
 import { canonicalAddress } from '../../../lib/endpoint.js';
 import type { Runtime } from '../../../lib/runtime.js';
@@ -126,7 +127,9 @@ export class Pyp2pMailbox {
       fail(exchange);
     } else {
       const now = this.#now();
-      const node = { id, ip, port, network, host, ...withSalt(password), since: now, alive: now };
+      // What is kept must not keep the request that it is a part of.
+      const own = { id: ownText(id), ip: ownText(ip), network: ownText(network) };
+      const node = { ...own, port, host, ...withSalt(password), since: now, alive: now };
       if (await this.#nodes.register(node)) say(response, 200, 'success');
       else fail(exchange);
     }

@@ -136,7 +136,7 @@ add({
 }, expires)
 return 'kept'`);
 
-/** Time, owner, how many messages and bytes at most, then receipts that are left out → values. */
+/** Time, owner, how many messages and bytes at most, then receipts that are left out → receipts, each with its value. */
 export const LIST = script(`${PRELUDE}
 local _, owner, most, mostBytes = unpack(ARGV)
 local without = {}
@@ -149,7 +149,7 @@ for _, place in ipairs(redis.call('ZRANGEBYLEX', ORDER, '[' .. owner .. '\\0', '
     local m = read(receipt)
     bytes = bytes + m.size
     if #found == tonumber(most) or (bytes > tonumber(mostBytes) and #found > 0) then break end
-    found[#found + 1] = m.value
+    found[#found + 1] = { receipt, m.value }
   end
 end
 return found`);

@@ -84,14 +84,11 @@ export class SharedBoxes implements MessageBoxes {
     without: ReadonlySet<string>,
     most: { readonly messages: number; readonly bytes: number },
   ): Promise<readonly Kept[]> {
-    const answer = await this.#run(this.#placeOf(owner), LIST, [owner, most.messages, most.bytes, ...without]);
-    if (!Array.isArray(answer)) throw notAsked('a list of messages');
-    const texts: readonly unknown[] = answer;
-    return texts.flatMap((text) => {
-      const kept = typeof text === 'string' ? parseKept(text) : undefined;
-      // Something that is no message of ours is left out, and expires.
-      return kept?.to === owner ? [kept] : [];
-    });
+    const { messages, strays } = await this.#listed(owner, without, most);
+    if (strays.length === 0) return messages;
+    // What is no message of ours goes: it would take the place of those behind it again and again.
+    await this.acknowledge(owner, strays);
+    return messages.length > 0 ? messages : (await this.#listed(owner, without, most)).messages;
   }
 
   /** @throws StoreError when the store cannot be used. */
@@ -117,6 +114,26 @@ export class SharedBoxes implements MessageBoxes {
 
   close(): void {
     for (const forget of this.#forgets) forget();
+  }
+
+  /** What is there for a receiver, and the receipts of what cannot be read. */
+  async #listed(
+    owner: string,
+    without: ReadonlySet<string>,
+    most: { readonly messages: number; readonly bytes: number },
+  ) {
+    const answer = await this.#run(this.#placeOf(owner), LIST, [owner, most.messages, most.bytes, ...without]);
+    if (!Array.isArray(answer)) throw notAsked('a list of messages');
+    const entries: readonly unknown[] = answer;
+    const [messages, strays]: [Kept[], string[]] = [[], []];
+    for (const entry of entries) {
+      const [receipt, text] = Array.isArray(entry) ? entry.map(String) : [];
+      if (receipt === undefined || text === undefined) throw notAsked('a list of messages');
+      const kept = parseKept(text);
+      if (kept?.to === owner && kept.receipt === receipt) messages.push(kept);
+      else strays.push(receipt);
+    }
+    return { messages, strays };
   }
 
   /** While the store was gone, messages may have come for those who wait here. */

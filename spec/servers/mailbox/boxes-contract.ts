@@ -86,6 +86,15 @@ export function specifyBoxes(open: (options: BoxesOptions) => Promise<MessageBox
     expect(await receipts()).toEqual(['1', '2']);
   });
 
+  it('keep a message once more when the one before has expired, whether it was swept or not', async () => {
+    const { clock, put, receipts } = await boxesOf({ messagesPerSender: 1 });
+    const same = { from: 'b', id: 'c' };
+    expect(await put(FRIEND, { ...same, expires: 10 })).toBeUndefined();
+    clock.now = 10;
+    expect(await put(FRIEND, same)).toBeUndefined();
+    expect(await receipts()).toEqual(['1']);
+  });
+
   it('have room for so many messages and bytes of a sender, and of a site', async () => {
     const { put } = await boxesOf({ messagesPerSender: 2, messagesPerHost: 3, bytesPerHost: 4 * counted(1) });
     expect(await put(FRIEND, { from: 'b' })).toBeUndefined();

@@ -95,6 +95,33 @@ describe('The boxes of a mailbox server', () => {
     expect(await put(OTHER)).toBe('recipient-full');
   });
 
+  it('tell of a message that is put twice the same twice, also when it is evicted while it is being written', async () => {
+    const { put, addresses } = boxesOf({ messagesPerRecipient: 2 });
+    const same = { from: 'b', id: 'c' };
+    const told = [put(MALLORY), put(MALLORY, same), put(MALLORY, same), put(FRIEND)];
+    expect(await Promise.all(told)).toEqual([undefined, 'recipient-full', 'recipient-full', undefined]);
+    expect(addresses()).toEqual([MALLORY, FRIEND]);
+  });
+
+  it('say by which place a message was evicted', async () => {
+    const { put } = boxesOf({ messages: 2 });
+    const told = [put(MALLORY, { to: 'a' }), put(MALLORY, { to: 'b' }), put(FRIEND, { to: 'c' })];
+    expect(await Promise.all(told)).toEqual([undefined, 'server-full', undefined]);
+  });
+
+  it('evict the newest after several were to leave and could stay', async () => {
+    let isBroken = false;
+    const put$ = () => (isBroken ? Promise.reject(new Error('The disk is full')) : Promise.resolve());
+    const bytes = (count: number) => ({ message: 'x'.repeat(count) });
+    const { put, list } = boxesOf({ bytesPerRecipient: 4 * 356 }, { ...forgetfulStore, put: put$ });
+    for (let count = 0; count < 4; count++) await put(MALLORY, bytes(100));
+    isBroken = true;
+    expect(await put(FRIEND, bytes(101))).toBe('not-saved');
+    isBroken = false;
+    expect(await put(FRIEND, bytes(100))).toBeUndefined();
+    expect(list().map(({ receipt }) => receipt)).toEqual(['0', '1', '2', '5']);
+  });
+
   it('keep the messages to evict when the newcomer cannot be stored, in the same order', async () => {
     let isBroken = false;
     const put$ = () => (isBroken ? Promise.reject(new Error('The disk is full')) : Promise.resolve());

@@ -160,7 +160,7 @@ describe('The boxes of mailbox servers that share a Redis with another program',
         arrived: 0,
         expires: 9,
       };
-      await boxes.put(message);
+      const list = () => boxes.list('a', new Set(), { messages: 1, bytes: 999 });
       const packed = "return redis.call('hset', KEYS[1], 'r', cmsgpack.pack({1, 'a', 'b', 's', 1, '1', ARGV[1]}))";
       const keys = 'p:{mailbox:0}:kept';
       for (const text of [
@@ -169,11 +169,19 @@ describe('The boxes of mailbox servers that share a Redis with another program',
         JSON.stringify({ ...message, to: 'somebody else' }),
         JSON.stringify({ ...message, seenAt: 'x' }),
       ]) {
+        await boxes.put(message);
         await redis.ask('eval', packed, '1', keys, text);
-        expect(await boxes.list('a', new Set(), { messages: 9, bytes: 999 })).toEqual([]);
+        expect(await list()).toEqual([]);
+        // Nor does it keep back what is behind it.
+        await boxes.put(message);
+        await boxes.put({ ...message, id: '2', receipt: 'behind' });
+        await redis.ask('eval', packed, '1', keys, text);
+        expect((await list()).map(({ receipt }) => receipt)).toEqual(['behind']);
+        await boxes.acknowledge('a', ['behind']);
       }
+      await boxes.put(message);
       await redis.ask('hset', keys, 'r', 'no message');
-      await expectAsync(boxes.list('a', new Set(), { messages: 9, bytes: 999 })).toBeRejectedWithError(StoreError);
+      await expectAsync(list()).toBeRejectedWithError(StoreError);
       await redis.kill();
       await expectAsync(boxes.put({ ...message, id: '2' })).toBeRejectedWithError(StoreError);
     },

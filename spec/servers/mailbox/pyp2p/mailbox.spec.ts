@@ -3,6 +3,7 @@ import { systemRuntime, type Runtime } from '../../../../lib/runtime.js';
 import { mailboxServer$, type MailboxServerConfig } from '../../../../servers/mailbox/server.js';
 import { temporaryFolder } from '../../../support/folder.js';
 import { impatient } from '../../../support/impatient.js';
+import { heapUsed } from '../../../support/heap.js';
 import { call } from '../../../support/mailbox.js';
 import { Lab, newAddress } from '../../../support/nodes.js';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -48,6 +49,17 @@ describe('PyP2P’s dht_msg.php', () => {
     expect(await as(alice, 'another')('register')).toBe('Already registered.success');
     expect(await as(alice, 'another')('last_alive')).toBe('failure');
     expect(await as(alice)('last_alive')).toBe('success');
+  });
+
+  it('keeps what it needs of a node that registers, and not its whole request', async () => {
+    const { ask } = await open({ limits: { pyp2pNodesPerHost: 1_000, requestBurst: 1_000 } });
+    const nodes = 250;
+    const register = (node: number) =>
+      ask('register', { node_id: node.toString(16).padStart(40, '0'), password: secret, more: 'x'.repeat(12_000) });
+    await register(0);
+    const before = heapUsed();
+    for (let node = 1; node <= nodes; node++) expect(await register(node)).toContain('success');
+    expect((heapUsed() - before) / nodes).toBeLessThan(6_000);
   });
 
   it('brings messages, each once', async () => {
