@@ -51,6 +51,10 @@ export default defineConfig(
           message: 'Use `Gathered`: this copies all that came before at each piece.',
         },
         {
+          selector: 'CallExpression[callee.property.name=/^(push|unshift|splice)$/] > SpreadElement',
+          message: 'Add them one by one, or make a new array: a call with some hundred thousand arguments throws.',
+        },
+        {
           selector: 'MemberExpression[object.name="URL"][property.name="canParse"]',
           message: 'Use `readUrl`: Node 20 says of some texts that it can parse them, and then cannot.',
         },

@@ -23,7 +23,7 @@ interface Share<T> {
   readonly site: string;
   readonly entries: Set<T>;
   /** In the order of arrival. Entries that have left may still be in it. */
-  readonly arrivals: T[];
+  arrivals: T[];
   /** Its place among the sites that have as many. */
   place: number;
 }
@@ -123,7 +123,7 @@ export class Admission<T> {
     if (this.#size === 0) this.#sharesWith = undefined;
     if (share.entries.size === 0) this.#shares.delete(site);
     else if (share.arrivals.length > 2 * share.entries.size + 16) {
-      share.arrivals.splice(0, share.arrivals.length, ...share.entries);
+      share.arrivals = [...share.entries];
     }
     return true;
   }

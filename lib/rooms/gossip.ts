@@ -101,7 +101,7 @@ class BothMachines implements Gossip {
     const gone = new Set<PeerId>();
     for (const output of outputs) {
       if (output.type !== 'up' && output.type !== 'down') continue;
-      wanted.push(...this.broadcast.handle(output, now));
+      for (const done of this.broadcast.handle(output, now)) wanted.push(done);
       if (output.type === 'down') gone.add(output.id);
       else gone.delete(output.id);
     }
@@ -118,7 +118,8 @@ class BothMachines implements Gossip {
       if (output.type === 'suspect') suspects.push(output);
       else all.push(output);
     }
-    for (const suspect of suspects) all.push(...this.#fromOverlay(this.overlay.handle(suspect, now), now));
+    for (const suspect of suspects)
+      for (const done of this.#fromOverlay(this.overlay.handle(suspect, now), now)) all.push(done);
     return all;
   }
 }

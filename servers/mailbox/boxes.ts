@@ -125,13 +125,14 @@ export class Boxes implements MessageBoxes {
     for (const forget of this.#forgets) forget();
   }
 
-  /** Loads the messages in the store. Invalid and expired ones are deleted. */
+  /** Loads the messages in the store. Those that have expired are deleted, and so is, and is counted, what is no message. */
   async load(): Promise<void> {
     const worthless: string[] = [];
     for await (const [key, value] of this.config.store.entries()) {
       if (!key.startsWith(PREFIX)) continue;
       this.#count = Math.max(this.#count, Number(key.slice(PREFIX.length)) || 0);
       const kept = parseKept(value);
+      if (kept === undefined) this.config.watch.count('storeStrays', 'entry');
       if (kept === undefined || kept.expires <= this.config.now()) {
         worthless.push(key);
         this.#deletedBytes += value.length;

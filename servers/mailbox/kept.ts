@@ -1,8 +1,12 @@
 import { canonicalAddress } from '../../lib/endpoint.js';
+import { isMailboxName } from '../../lib/signalling/carriers/mailbox-messages.js';
 import { isTime } from '../../lib/validate.js';
 
-/** How many lines are stored of a message. */
+/** How many lines are stored of a message, … */
 const LINES = 8;
+
+/** … and how many characters at most: no request has as many. */
+const MAX_LENGTH = 49_152;
 
 /** A message that is kept for somebody. Nothing in it has a line break. */
 export interface Kept {
@@ -10,7 +14,7 @@ export interface Kept {
   readonly from: string;
   /** Unique for its sender and receiver. */
   readonly id: string;
-  /** Bytes as text. */
+  /** Bytes in base64url, or in hexadecimal from PyP2P. */
   readonly message: string;
   /** The address from which it came. */
   readonly seenAt: string;
@@ -60,11 +64,13 @@ export function keptIn(text: string): Kept {
   return { to, from, id, message, seenAt, receipt, arrived: Number(arrived), expires: Number(expires) };
 }
 
-/** Reads a message out of the store: `undefined` when this is none. */
+/** Reads a message out of the store: `undefined` when this is none that a server keeps, so that each can be told in a line. */
 export function parseKept(text: string): Kept | undefined {
+  if (text.length > MAX_LENGTH) return undefined;
   const kept = keptIn(text);
   const { to, from, id, receipt, message, seenAt, arrived, expires } = kept;
-  if ([to, from, id, receipt, message].includes('') || canonicalAddress(seenAt) !== seenAt) return undefined;
+  if (to === '' || from === '' || !isMailboxName(id) || !isMailboxName(receipt)) return undefined;
+  if (!/^[A-Za-z0-9_-]+$/.test(message) || canonicalAddress(seenAt) !== seenAt) return undefined;
   // It is read as it was written, or not at all.
   return isTime(arrived) && isTime(expires) && formatKept(kept) === text ? kept : undefined;
 }

@@ -146,7 +146,7 @@ class LevelStore implements MessageStore {
   }
 
   #write(changes: readonly Change[]): Promise<void> {
-    this.#changes.push(...changes);
+    for (const change of changes) this.#changes.push(change);
     if (this.#next === undefined) {
       this.#next = this.#current.then(() => this.#gather()).then(() => this.#writeNext());
       this.#current = this.#next.catch(noop);

@@ -93,7 +93,7 @@ export class Mailbox {
       this.boxes = own;
       this.visits = new Owners({ most: limits.owners, now, timeOfDay });
     } else {
-      this.boxes = new SharedBoxes({ ...shared, limits, now: timeOfDay, arrived });
+      this.boxes = new SharedBoxes({ ...shared, limits, now: timeOfDay, watch, arrived });
       this.visits = new SharedVisits({ ...shared, most: limits.owners, now: timeOfDay });
     }
     this.pyp2p = new Pyp2pMailbox({ store, boxes: own, polls: this.polls, limits, runtime });

@@ -14,7 +14,7 @@ export function adviceFor(check: Omit<NetCheck, 'advice' | 'verdict'>): readonly
   const isDialled = ways.every(({ toBeReached }) => toBeReached === 'dial');
   if (clock !== undefined)
     advice.push(`${sentence(clock.words)}: servers and peers refuse what is signed with a wrong time.`);
-  advice.push(...adviceForServers(services));
+  for (const words of adviceForServers(services)) advice.push(words);
   const dead = carriers.filter(({ failure }) => failure !== undefined);
   if (services.length === 0)
     advice.push(
@@ -26,7 +26,7 @@ export function adviceFor(check: Omit<NetCheck, 'advice' | 'verdict'>): readonly
     advice.push(
       `Messages do not come by ${listed(dead.map(({ server }) => server))}: peers that have no other server in common with this node do not reach it by message.`,
     );
-  advice.push(...adviceForPorts(check, isDialled));
+  for (const words of adviceForPorts(check, isDialled)) advice.push(words);
   if (carriers.length > 0 && nats.length === 0)
     advice.push(
       'No server has shown this machine’s NAT, so that nobody can punch: another rendezvous server or a STUN server (--stun) would.',

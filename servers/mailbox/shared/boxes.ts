@@ -6,6 +6,7 @@ import type { Script } from '../../store/redis/script.js';
 import { slotOf } from '../../store/redis/slots.js';
 import type { BoxLimits } from '../boxes.js';
 import { formatKept, parseKept, sizeOf, type Kept } from '../kept.js';
+import type { Watch } from '../../watch.js';
 import type { MessageBoxes } from '../message-boxes.js';
 import { ACKNOWLEDGE, BOX_KEYS, EXPIRED_AT_ONCE, LIST, PUT, SWEEP } from './box-scripts.js';
 
@@ -18,6 +19,7 @@ interface SharedBoxesConfig {
   readonly places: number;
   /** The time of day, in milliseconds since the epoch. */
   readonly now: () => number;
+  readonly watch: Watch;
   /** Told of a receiver that waits here when a message for it has come to any process. */
   readonly arrived: (to: string) => void;
 }
@@ -87,6 +89,7 @@ export class SharedBoxes implements MessageBoxes {
     const { messages, strays } = await this.#listed(owner, without, most);
     if (strays.length === 0) return messages;
     // What is no message of ours goes: it would take the place of those behind it again and again.
+    for (let left = strays.length; left > 0; left--) this.config.watch.count('storeStrays', 'entry');
     await this.acknowledge(owner, strays);
     return messages.length > 0 ? messages : (await this.#listed(owner, without, most)).messages;
   }

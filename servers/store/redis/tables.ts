@@ -86,7 +86,7 @@ export class RedisTables implements Pick<Store, 'put' | 'get' | 'delete' | 'samp
       (await Promise.all(some.map((place) => this.#run(place, SAMPLE, [most])))).flatMap(entriesOf);
     const found = await ask(order.slice(0, SAMPLED_PLACES), count);
     if (found.length < count && places > SAMPLED_PLACES) {
-      found.push(...(await ask(order.slice(SAMPLED_PLACES), count - found.length)));
+      for (const entry of await ask(order.slice(SAMPLED_PLACES), count - found.length)) found.push(entry);
     }
     // Of several places more may have come than were asked for, those of the first place first.
     const start = places > 1 ? Math.floor(random() * found.length) : 0;

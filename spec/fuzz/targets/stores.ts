@@ -101,7 +101,8 @@ const texts: Target = {
     for (const { first, last } of parseSlots(parseJsonObject(text)?.['slots'], 'host') ?? []) {
       expectThat(first >= 0 && first <= last && last < SLOTS, 'Expected slots', first, last);
     }
-    parseKept(text);
+    const kept = parseKept(text);
+    if (kept !== undefined) expectThat(formatKept(kept) === text, 'Expected the same message', text);
     for (const line of [text, envelope?.message ?? '']) {
       if (isMessage(line)) expectThat(parseReply(line)?.verb === 'MESSAGE', 'Expected what a client reads', line);
     }

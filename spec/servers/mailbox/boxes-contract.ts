@@ -44,7 +44,7 @@ export function specifyBoxes(open: (options: BoxesOptions) => Promise<MessageBox
       to: 'a',
       from: 'b',
       id: 'c',
-      message: 'ä€😀 \\ "',
+      message: 'eA-_0',
       seenAt: FRIEND,
       receipt: 'r',
       arrived: 5,

@@ -1,3 +1,4 @@
+import { unwatched } from '../../../servers/watch.js';
 import { randomUUID } from 'node:crypto';
 import { StoreError } from '../../../lib/errors.js';
 import { DEFAULT_MAILBOX_LIMITS } from '../../../servers/mailbox/limits.js';
@@ -34,7 +35,14 @@ for (const kind of ['a Redis', 'a cluster']) {
 
     specifyBoxes(async ({ limits, clock }) => {
       const connection = await open();
-      return new SharedBoxes({ connection, limits, places: 1, now: () => clock.now, arrived: () => undefined });
+      return new SharedBoxes({
+        connection,
+        watch: unwatched,
+        limits,
+        places: 1,
+        now: () => clock.now,
+        arrived: () => undefined,
+      });
     });
 
     it('are the same at each of them', async () => {
@@ -46,6 +54,7 @@ for (const kind of ['a Redis', 'a cluster']) {
           const connection = await open(prefix);
           return new SharedBoxes({
             connection,
+            watch: unwatched,
             limits,
             places: 4,
             now: () => 0,
@@ -117,7 +126,14 @@ describe('The boxes of mailbox servers whose Redis goes away', () => {
       const { connection } = await openStore(`redis://127.0.0.1:${redis.port}`, { prefix: 'p:' });
       const arrived: string[] = [];
       const limits = DEFAULT_MAILBOX_LIMITS;
-      const boxes = new SharedBoxes({ connection, limits, places: 1, now: () => 0, arrived: (to) => arrived.push(to) });
+      const boxes = new SharedBoxes({
+        connection,
+        watch: unwatched,
+        limits,
+        places: 1,
+        now: () => 0,
+        arrived: (to) => arrived.push(to),
+      });
       const common = { from: 'b', id: '1', message: 'x', seenAt: '192.0.2.1', receipt: 'r', arrived: 0, expires: 9 };
       // The disk of a busy machine may take longer than a store waits.
       const isPut = () =>
@@ -149,7 +165,7 @@ describe('The boxes of mailbox servers that share a Redis with another program',
       const redis = await start();
       const { connection } = await openStore(`redis://127.0.0.1:${redis.port}`, { prefix: 'p:' });
       const limits = DEFAULT_MAILBOX_LIMITS;
-      const boxes = new SharedBoxes({ connection, limits, places: 1, now: () => 0, arrived: fail });
+      const boxes = new SharedBoxes({ connection, watch: unwatched, limits, places: 1, now: () => 0, arrived: fail });
       const message = {
         to: 'a',
         from: 'b',

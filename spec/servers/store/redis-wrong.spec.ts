@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { unwatched } from '../../../servers/watch.js';
 import { fileURLToPath } from 'node:url';
 import type { Endpoint } from '../../../lib/endpoint.js';
 import { StoreError } from '../../../lib/errors.js';
@@ -200,6 +201,7 @@ describe('A Redis that has keys of another program under the same prefix', () =>
       expect(await there.heard()).toBe(`MESSAGE ${alice.peerId} eA 127.0.0.1`);
       const boxes = new SharedBoxes({
         connection: store.connection,
+        watch: unwatched,
         limits: DEFAULT_MAILBOX_LIMITS,
         places: 1,
         now: Date.now,
