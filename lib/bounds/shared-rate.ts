@@ -34,7 +34,7 @@ interface SharedRateConfig {
 export function sharedRate({ all, ofSite, assured, maxSites, now }: SharedRateConfig): (site: string) => boolean {
   const half = { perSecond: all.perSecond / 2, burst: all.burst / 2, now };
   const [mayOfAssured, mayOfRest] = [tokenBucket(half), tokenBucket(half)];
-  const mayOfSite = siteBuckets({ ...ofSite, maxSites, now });
-  const isAssured = siteBuckets({ ...assured, maxSites, now });
+  const mayOfSite = siteBuckets({ maxSites, now, ...ofSite });
+  const isAssured = siteBuckets({ maxSites, now, ...assured });
   return (site) => mayOfSite(site) && ((isAssured(site) && mayOfAssured()) || mayOfRest());
 }

@@ -53,7 +53,7 @@ export class ConnectionCore implements AssociationHost, ChannelsConfig, EndingCo
     this.lineEnd = framed.lineEnd;
     this.isFramed = framed.hasControlFrames;
     this.streams = framed.hasControlFrames ? new Channels(this) : this.#plainStream();
-    this.association = new Association(framed, start, { ...context, stream: this, host: this });
+    this.association = new Association(framed, start, { stream: this, host: this, ...context });
     this.ending = new Ending(this);
   }
 

@@ -46,7 +46,7 @@ export class Discovery {
     this.#neighbourhood = new Neighbourhood(config);
     this.#responder = new Responder(config);
     this.#asker = new Asker({ ...config, neighbourhood: this.#neighbourhood, instance: this.#instance });
-    this.#mayRead = sharedRate({ ...READ, now });
+    this.#mayRead = sharedRate({ now, ...READ });
   }
 
   /** When {@link take} is to be called again; `undefined`: not before something happens. */

@@ -75,7 +75,7 @@ interface ParcelsConfig {
 export function parcels$({ listener, identity, isHere, scheduler }: ParcelsConfig): Observable<LanParcel> {
   const now = () => scheduler.now();
   const room = new Admission<Socket>(OPEN);
-  const mayTake = sharedRate({ ...TAKEN, now });
+  const mayTake = sharedRate({ now, ...TAKEN });
   return listener.socket$.pipe(
     mergeMap((socket) => {
       const { remote, local } = endpointsOf(socket);

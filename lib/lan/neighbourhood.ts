@@ -79,7 +79,7 @@ export class Neighbourhood {
 
   constructor(readonly config: NeighbourhoodConfig) {
     const { now } = config;
-    this.#mayCheck = sharedRate({ ...CHECKED, now });
+    this.#mayCheck = sharedRate({ now, ...CHECKED });
   }
 
   /** Another number whenever something has changed. */

@@ -1,7 +1,7 @@
 import { EMPTY, fromEvent, ignoreElements, noop, take, type Observable, type SchedulerLike } from 'rxjs';
 import { Queue } from '../bounds/queue.js';
 import { DATA_FRAME_BYTES, encodeHeader, FRAME, FrameDecoder, type Frame } from './frames.js';
-import type { Link } from './link.js';
+import { linkOf, type Link } from './link.js';
 
 /** How many bytes the stream is handed at once: a few TLS records, in few system calls. */
 const STREAM_BYTES = 65_536;
@@ -127,7 +127,7 @@ export class FramedLink {
 
   /** Sets which technique has made the link, when that becomes known only later. */
   madeBy(technique: string): void {
-    this.#link = { ...this.#link, technique };
+    this.#link = linkOf(this.#link, this.#link, technique, this.#link.direct);
   }
 
   /** Whether it can carry frames other than `data`. */

@@ -68,14 +68,15 @@ function protocolsOf(protocol: string): readonly string[] | DataView {
 export function secure$(socket: Socket, { context, role, peerId, protocol = ALPN }: SecureConfig): Observable<Secured> {
   return new Observable((subscriber) => {
     const settings = {
+      socket,
+      isServer: role === 'server',
       secureContext: context(),
       requestCert: true,
       // Chains mean nothing here: the key is compared below.
       rejectUnauthorized: false,
       ALPNProtocols: protocolsOf(protocol),
     };
-    const stream =
-      role === 'client' ? connect({ socket, ...settings }) : new TLSSocket(socket, { isServer: true, ...settings });
+    const stream = role === 'client' ? connect(settings) : new TLSSocket(socket, settings);
     let handedOver = false;
     stream.on('error', noop);
     // A stream that is not read does not notice its end.

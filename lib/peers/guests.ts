@@ -108,9 +108,9 @@ const MAX_ASKING = 1_000;
  */
 export function guestsOf({ config, runtime, peers }: GuestsConfig): Guests {
   const now = () => runtime.scheduler.now();
-  const mayAsk = siteBuckets({ ...OF_PEER, maxSites: MAX_ASKING, now });
-  const mayAskFrom = siteBuckets({ ...OF_ADDRESS, maxSites: MAX_ASKING, now });
-  const mayUnseenAsk = tokenBucket({ ...OF_UNSEEN, now });
+  const mayAsk = siteBuckets({ maxSites: MAX_ASKING, now, ...OF_PEER });
+  const mayAskFrom = siteBuckets({ maxSites: MAX_ASKING, now, ...OF_ADDRESS });
+  const mayUnseenAsk = tokenBucket({ now, ...OF_UNSEEN });
   // Of those who share a limit, one that has used up its own takes nothing from the others.
   const isInTime = ({ from, seenAt }: Sender) =>
     seenAt === undefined ? mayAsk(from) && mayUnseenAsk() : mayAskFrom(siteOf(seenAt)) && mayAsk(from);
@@ -120,7 +120,7 @@ export function guestsOf({ config, runtime, peers }: GuestsConfig): Guests {
       // A connected peer asks for another link of its connection.
       (peers.get(sender.from) !== undefined ||
         (peers.hasInboundSlotFor(sender.seenAt) && isWelcome(config, sender.from))),
-    mayRefuse: tokenBucket({ ...NOES, now }),
+    mayRefuse: tokenBucket({ now, ...NOES }),
   };
 }
 

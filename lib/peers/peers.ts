@@ -67,7 +67,7 @@ export class Peers implements ConnectionOwner {
     readonly trace: PeerTrace,
   ) {
     this.#context = contextOf(config, runtime);
-    this.#ended = new Seen({ ...ENDED, now: () => runtime.scheduler.now() });
+    this.#ended = new Seen({ now: () => runtime.scheduler.now(), ...ENDED });
     this.connection$ = defer(() => merge(from(this.all), this.#arrived));
   }
 

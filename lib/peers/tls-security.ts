@@ -5,6 +5,7 @@ import { PeerConnection } from '../connection/peer-connection.js';
 import { formatEndpoint } from '../endpoint.js';
 import { isGreater } from '../identity.js';
 import { FramedLink, FramedWire } from '../link/framed-link.js';
+import { linkOf } from '../link/link.js';
 import { readHello$ } from '../link/handshake.js';
 import { endpointsOf } from '../link/tcp.js';
 import { secure$, type SecureSettings } from '../link/tls.js';
@@ -29,14 +30,14 @@ export function tlsSecurity({ config, runtime, context }: TlsSecurityConfig): Se
       const ends = endpointsOf(socket);
       return secure$(socket, { context, role: 'client', peerId }).pipe(
         within(handshakeMs, `${formatEndpoint(ends.remote)} did not finish the TLS handshake`, scheduler),
-        map((secured) => ({ ...secured, ...ends, technique, direct: true })),
+        map((secured) => linkOf(secured, ends, technique, true)),
       );
     },
     receive$: (socket, reception) => {
       const ends = endpointsOf(socket);
       return secure$(socket, { context, role: 'server' }).pipe(
         within(handshakeMs, 'There was no TLS handshake', scheduler),
-        map((secured) => new FramedLink({ ...secured, ...ends, technique: 'direct', direct: true }, new FramedWire())),
+        map((secured) => new FramedLink(linkOf(secured, ends, 'direct', true), new FramedWire())),
         switchMap((framed) =>
           readHello$(framed, handshakeMs, scheduler).pipe(
             tap((hello) => {

@@ -108,8 +108,8 @@ function asking$(own: UnlV2, peer: UnlV2, context: ReverseQueryContext): Observa
 export function answerReverse$(context: ReverseQueryContext): Observable<never> {
   const { message$, drop, scheduler } = context;
   const now = () => scheduler.now();
-  const mayDial = siteBuckets({ ...OF_ADDRESS, maxSites: MAX_COUNTED, now });
-  const mayDialAny = tokenBucket({ ...OF_ALL, now });
+  const mayDial = siteBuckets({ maxSites: MAX_COUNTED, now, ...OF_ADDRESS });
+  const mayDialAny = tokenBucket({ now, ...OF_ALL });
   const busy = new Set<string>();
 
   const reasonToDrop = (unl: UnlV2, endpoint: Endpoint): string | undefined => {

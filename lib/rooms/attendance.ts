@@ -68,8 +68,8 @@ export class Attendance {
     this.#config = config;
     this.#presence = new Presence({ own, most, now: runtime.timeOfDay, random: runtime.random });
     const now = () => runtime.scheduler.now();
-    this.#mayShow = siteBuckets({ ...SHOWN, now });
-    this.#mayHaveChecked = siteBuckets({ ...CHECKED, now });
+    this.#mayShow = siteBuckets({ now, ...SHOWN });
+    this.#mayHaveChecked = siteBuckets({ now, ...CHECKED });
     this.#members.next([]);
     this.#expireLater();
   }

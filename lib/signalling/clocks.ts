@@ -23,8 +23,8 @@ export class PeerClocks {
 
   constructor({ scheduler }: Pick<Runtime, 'scheduler'>) {
     const now = () => scheduler.now();
-    this.#mayTell = siteBuckets({ ...TOLD, now });
-    this.#mayTellAny = tokenBucket({ ...ALL_TOLD, now });
+    this.#mayTell = siteBuckets({ now, ...TOLD });
+    this.#mayTellAny = tokenBucket({ now, ...ALL_TOLD });
   }
 
   /** A peer's clock is so far ahead of this node's, in milliseconds. */

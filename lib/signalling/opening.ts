@@ -79,7 +79,7 @@ interface OpeningConfig {
  * merge(...parcels).pipe(openingByTurns({ scheduler, known, onGiveWay }), mergeMap(open$));
  */
 export function openingByTurns({ scheduler, known, onGiveWay }: OpeningConfig) {
-  const mayOpen = tokenBucket({ ...OPENED, now: () => scheduler.now() });
+  const mayOpen = tokenBucket({ now: () => scheduler.now(), ...OPENED });
   return (source$: Observable<CarriedParcel>): Observable<CarriedParcel> =>
     new Observable((subscriber) => {
       const [ofKnown, ofOthers] = [

@@ -75,7 +75,7 @@ export function signallingOver({ identity, carriers, addressOf, runtime, trace }
   // The longest time in which a replay could be accepted: kept for the longest time, by clocks that are wrong in both directions.
   const seen = new Seen({ forMs: KEEP_MAX_MS + 2 * CLOCK_TOLERANCE_MS, maxEntries: MAX_REMEMBERED, now: timeOfDay });
   const now = () => scheduler.now();
-  const mayHear = siteBuckets({ ...OF_SENDER, now });
+  const mayHear = siteBuckets({ now, ...OF_SENDER });
   const known = new KnownPeers();
   const clocks = new PeerClocks(runtime);
 

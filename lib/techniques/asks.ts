@@ -40,7 +40,7 @@ export function asks$<A extends { readonly attempt: string }>(
   now: () => number,
 ): Observable<Ask<A>> {
   return defer(() => {
-    const over = new Seen({ ...REMEMBERED, now });
+    const over = new Seen({ now, ...REMEMBERED });
     const over$ = signal$.pipe(
       mergeMap((signal) => {
         const { attempt } = signal.body;

@@ -42,7 +42,7 @@ export function answerMeetings$<A extends { readonly attempt: string }>(
   return defer(() => {
     const now = () => context.scheduler.now();
     const answering = new AnswerRoom(limits);
-    const seen = new Seen({ ...REMEMBERED, now });
+    const seen = new Seen({ now, ...REMEMBERED });
     const named = (signal: ReceivedSignal, ask: A) => `${signal.from} ${nameOf(ask)}`;
     const ask$ = asks$(signalling, read, now).pipe(
       filter(({ signal, ask }) => !seen.has(named(signal, ask))),

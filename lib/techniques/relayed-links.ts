@@ -4,7 +4,7 @@ import type { ResolvedConfig } from '../config.js';
 import type { PeerId } from '../identity.js';
 import { FramedLink, FramedWire } from '../link/framed-link.js';
 import { readHello$ } from '../link/handshake.js';
-import type { Link } from '../link/link.js';
+import { linkOf, type Link } from '../link/link.js';
 import { endpointsOf } from '../link/tcp.js';
 import { secure$, type SecureSettings } from '../link/tls.js';
 import type { Peers } from '../peers/peers.js';
@@ -34,9 +34,7 @@ export function relayedLinks(
   return {
     secure$: (socket, role, peerId) => {
       const ends = endpointsOf(socket);
-      return secure$(socket, { context, role, peerId }).pipe(
-        map((secured) => ({ ...secured, ...ends, technique, direct: false })),
-      );
+      return secure$(socket, { context, role, peerId }).pipe(map((secured) => linkOf(secured, ends, technique, false)));
     },
     receive$: (link) => {
       const framed = new FramedLink(link, new FramedWire());

@@ -52,7 +52,7 @@ export class Callers {
   arrive(socket: Socket, next: (caller: Caller) => void): void {
     const { local, remote } = endpointsOf(socket);
     if (!this.#isTrusted(remote.address)) {
-      next({ ...remote, whose: 'caller', local });
+      next({ whose: 'caller', local, ...remote });
       return;
     }
     const { oldest } = this.#untold;
@@ -76,7 +76,7 @@ export class Callers {
         if (header === undefined) socket.destroy();
         else if (ends === undefined)
           next({ address: remote.address, port: undefined, whose: 'our-proxy', local: undefined });
-        else next({ ...ends.source, ...portOf(ends.source.port), whose: 'caller', local: ends.destination });
+        else next({ whose: 'caller', local: ends.destination, ...ends.source, ...portOf(ends.source.port) });
       },
     });
   }

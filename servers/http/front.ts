@@ -36,7 +36,7 @@ export function frontOf(http: HttpServer, config: FrontConfig): Server {
   if (!hasProxies && certificate === undefined) {
     http.on('connection', (socket) => {
       const { local, remote } = endpointsOf(socket);
-      const caller: Caller = { ...remote, whose: 'caller', local };
+      const caller: Caller = { whose: 'caller', local, ...remote };
       const place = enter(socket, caller);
       if (place !== undefined) opened(socket, caller, place);
     });

@@ -128,6 +128,7 @@ export class Arrivals {
       caller.local !== undefined && this.#local !== undefined && !sameEndpoint(this.#local, caller.local);
     if (this.#local === undefined || isElsewhere) this.#local = caller.local;
     const local = caller.local && this.#local;
-    clients.serve(new SocketLines(socket, siteOf(caller.address), shared), { ...caller, local }, site);
+    const { address, port, whose } = caller;
+    clients.serve(new SocketLines(socket, siteOf(address), shared), { address, port, whose, local }, site);
   }
 }

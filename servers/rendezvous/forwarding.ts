@@ -28,7 +28,7 @@ export class Forwarding {
 
   /** @param now the time, in milliseconds. */
   constructor(now: () => number) {
-    this.mayForward = siteBuckets({ ...OF_SITE, now });
+    this.mayForward = siteBuckets({ now, ...OF_SITE });
   }
 
   /** How many sessions listen on a channel. */

@@ -54,7 +54,7 @@ export class WebSocketLines implements ClientLines, Unreading, ByteHolder, Due {
   ) {
     this.#webSocket = webSocket;
     this.#shared = shared;
-    this.#mayControl = tokenBucket({ ...CONTROL_FRAMES, now });
+    this.#mayControl = tokenBucket({ now, ...CONTROL_FRAMES });
   }
 
   /** What was said and has not gone to the system yet, in bytes. */

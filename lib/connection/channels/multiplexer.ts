@@ -311,7 +311,7 @@ export class Multiplexer implements ChannelEndHost, ChannelFrameTaker {
   }
 
   get #resetsOfPeer(): TokenBucket {
-    return (this.#resets ??= new TokenBucket({ ...RESETS, now: () => this.#config.now() }));
+    return (this.#resets ??= new TokenBucket({ now: () => this.#config.now(), ...RESETS }));
   }
 
   #add(end: ChannelEnd): void {

@@ -377,7 +377,7 @@ export class Transport implements DelayedAckHost, LinkHandler, LinksParts, Liven
 
   #mayChange(): boolean {
     const { scheduler } = this.#config;
-    this.#changes ??= new TokenBucket({ ...CHANGES, now: () => scheduler.now() });
+    this.#changes ??= new TokenBucket({ now: () => scheduler.now(), ...CHANGES });
     return this.#changes.take();
   }
 

@@ -42,7 +42,7 @@ export class Neighbour {
     readonly isFirst: boolean,
     now: () => number,
   ) {
-    this.#mayResend = new TokenBucket({ ...RESENT, now });
+    this.#mayResend = new TokenBucket({ now, ...RESENT });
   }
 
   /** Whether what is to be announced to it is announced now. Otherwise it waits for once, unless the neighbour announces it. */

@@ -72,7 +72,7 @@ export class Connections {
     this.passive = new PassiveView(options?.passiveView ?? PASSIVE_VIEW, random);
     const now = () => this.now;
     this.#limits = new Limits(now);
-    this.#mayEvict = new TokenBucket({ ...EVICT, now });
+    this.#mayEvict = new TokenBucket({ now, ...EVICT });
   }
 
   /** What is to be done since it was last asked. */

@@ -27,10 +27,10 @@ export class PeerLimits {
   readonly walk: TokenBucket;
 
   constructor(now: () => number) {
-    this.receive = new TokenBucket({ ...RECEIVE, now });
-    this.exceed = new TokenBucket({ ...EXCEED, now });
-    this.shuffle = new TokenBucket({ ...SHUFFLES, now });
-    this.walk = new TokenBucket({ ...WALK, now });
+    this.receive = new TokenBucket({ now, ...RECEIVE });
+    this.exceed = new TokenBucket({ now, ...EXCEED });
+    this.shuffle = new TokenBucket({ now, ...SHUFFLES });
+    this.walk = new TokenBucket({ now, ...WALK });
   }
 }
 

@@ -57,7 +57,7 @@ class HyParView implements Overlay {
     this.#random = config.random;
     this.#shuffleMs = config.options?.shuffleMs ?? SHUFFLE_MS;
     this.#connections = new Connections(config);
-    this.#mayForwardJoin = new TokenBucket({ ...JOIN, now: () => this.#connections.now });
+    this.#mayForwardJoin = new TokenBucket({ now: () => this.#connections.now, ...JOIN });
   }
 
   get neighbours(): readonly Member[] {

@@ -1,6 +1,7 @@
 import { defer, finalize, map, tap, type Observable } from 'rxjs';
 import type { ResolvedConfig } from '../../config.js';
 import { FramedLink, FramedWire } from '../../link/framed-link.js';
+import { linkOf } from '../../link/link.js';
 import { freeDescriptors } from '../../descriptors.js';
 import { readHello$ } from '../../link/handshake.js';
 import { punch$ } from './sockets.js';
@@ -69,7 +70,7 @@ export function punchContextOf(dependencies: PunchContextConfig): PunchContext {
       const ends = endpointsOf(socket);
       return secure$(socket, { context, role, peerId }).pipe(
         within(handshakeMs, 'There was no TLS handshake', runtime.scheduler),
-        map((secured) => ({ ...secured, ...ends, technique: PUNCH.name, direct: true })),
+        map((secured) => linkOf(secured, ends, PUNCH.name, true)),
       );
     },
     receive$: (link) => {
