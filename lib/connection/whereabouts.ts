@@ -35,7 +35,7 @@ export class Whereabouts {
   /** Remembers the address that a direct link has led to. */
   note({ direct, remote }: Link): void {
     if (!direct || this.#addresses.length >= MAX_ADDRESSES || this.hasLedTo(remote.address)) return;
-    this.#addresses = [...this.#addresses, remote.address];
+    this.#addresses = this.#addresses.concat(remote.address);
   }
 
   /**

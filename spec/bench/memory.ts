@@ -5,7 +5,7 @@ import { nodeOf, type Wire } from './nodes.js';
 import { ratioOf } from './ratio.js';
 import { inParallel } from './parallel.js';
 
-const CONNECTIONS = 600;
+const CONNECTIONS = 1_200;
 
 /** Opened and closed before the first measurement, so that code and tables are there already. */
 const WARM_UP_CONNECTIONS = 50;
@@ -14,7 +14,7 @@ const WARM_UP_CONNECTIONS = 50;
 const AT_ONCE = 16;
 
 /** Memory hardly differs from round to round. */
-const ROUNDS = 2;
+const ROUNDS = 3;
 
 /** What an open connection that idles costs the process that holds it, be it the side that accepted or that dialled. */
 export const memory: Benchmark = {
