@@ -370,7 +370,7 @@ export const COMPUTED: Readonly<Record<string, (given: Fields) => unknown>> = {
   'attempt-over': ({ attempt }) => overSignal(textOf(attempt)),
   order: ({ arrivals }) => passedInOrder(listOf(arrivals)),
   transport: framesSentIn,
-  'files-digest': async ({ byte, length }) => {
+  'files-digest': ({ byte, length }) => {
     const digests = new PieceDigests();
     for (let left = numberOf(length); left > 0; left -= PIECE_BYTES)
       digests.add(digestOfPiece(Buffer.from(new ArrayBuffer(Math.min(left, PIECE_BYTES))).fill(numberOf(byte))));
