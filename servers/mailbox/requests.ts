@@ -75,7 +75,7 @@ export class Requests {
   }
 
   async #put(request: PutRequest, exchange: Exchange): Promise<void> {
-    const outcome = await this.#mailbox.put({ seenAt: exchange.address, ...request });
+    const outcome = await this.#mailbox.put({ ...request, seenAt: exchange.address });
     if ('refused' in outcome) this.#refuse(exchange, outcome.refused, outcome.words);
     else sayJson(exchange.response, { delivered: outcome.isPresent });
   }

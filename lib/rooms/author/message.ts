@@ -77,7 +77,7 @@ export function streamOf(startedAt: number, random: Uint8Array): string {
 
 /** Signs a message for one room: the signature holds in no other. */
 export function signMessage(identity: Identity, topic: Uint8Array, message: Omit<AuthoredMessage, 'author'>): Buffer {
-  const header = headerOf({ author: identity.peerId, ...message });
+  const header = headerOf({ ...message, author: identity.peerId });
   const signature = identity.sign(signedPart(topic, header, message.payload));
   return Buffer.concat([header, signature, message.payload]);
 }
