@@ -173,7 +173,10 @@ export class Boxes implements MessageBoxes {
     const { key, text, box, receipt } = entry;
     const { store, arrived } = this.config;
     const inFavourOf = leaving.map((other) => other.key);
-    const isStored = await isDone(store.put(key, text, inFavourOf));
+    const isStored = await store.put(key, text, inFavourOf).then(
+      () => true,
+      () => false,
+    );
     entry.putting = undefined;
     if (!isStored) {
       this.#stay(leaving);
@@ -360,15 +363,5 @@ export class Boxes implements MessageBoxes {
     this.#hosts.release(site, size);
     this.#all.delete(entry);
     this.#bytes -= size;
-  }
-}
-
-/** Whether something that was begun ends well. */
-async function isDone(ending: Promise<void>): Promise<boolean> {
-  try {
-    await ending;
-    return true;
-  } catch {
-    return false;
   }
 }
