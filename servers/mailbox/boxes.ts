@@ -4,6 +4,7 @@ import type { RefusalCode } from '../../lib/signalling/carriers/mailbox-messages
 import { formatKept, keptIdIn, keptIn, parseKept, receiptIn, senderIn, sizeOf, type Kept } from './kept.js';
 import { Quota } from './quota.js';
 import { Shares } from './shares.js';
+import type { Soon } from '../store/store.js';
 import type { Watch } from '../watch.js';
 import type { MessageBoxes } from './message-boxes.js';
 import type { MessageStore } from './store.js';
@@ -42,12 +43,12 @@ interface BoxesConfig {
 /** The box of one receiver. */
 interface Box {
   readonly to: string;
+  /** What is in it or about to be, by sender and id. */
+  readonly byId: Map<string, Entry>;
   /** What can be taken, by receipt, in the order of arrival. */
   readonly shown: Map<string, Entry>;
   /** What is in the box, or about to be. */
   readonly shares: Shares<Entry>;
-  /** How many refer to the box: it is forgotten with the last. */
-  entries: number;
 }
 
 /** A message in its box. There may be many thousands: only what is needed again and again is here by itself. */
@@ -65,12 +66,14 @@ interface Entry {
   readonly site: string;
   /** What it is counted for, in bytes. */
   readonly size: number;
-  /** Under which it is stored. */
-  readonly key: string;
+  /** Under which it is stored: {@link keyOf} it. */
+  readonly number: number;
   /** What becomes of it, until that is known. */
   putting: Promise<RefusalCode | undefined> | undefined;
   /** Which place it has to leave as soon as another message is stored: it is counted no longer. */
   leaving: FullCode | undefined;
+  /** Whether it is counted, in its box and in total. */
+  isCounted: boolean;
 }
 
 /** Which place is full: a box, or all of them together. */
@@ -95,15 +98,16 @@ const WORTHWHILE_BYTES = 1024 * 1024;
 export class Boxes implements MessageBoxes {
   /** By receiver. */
   readonly #boxes = new Map<string, Box>();
-  /** Messages that are kept or about to be, by receiver, sender and id. */
-  readonly #byId = new Map<string, Entry>();
   readonly #senders: Quota;
   readonly #hosts: Quota;
   readonly #all: Shares<Entry>;
   /** What a receiver has for whom nothing is here. */
   readonly #nothing: Shares<Entry>;
   readonly #forgets: readonly (() => void)[];
+  /** How many messages there have been, … */
   #count = 0;
+  /** … and how many there are, or are about to be. */
+  #size = 0;
   #bytes = 0;
   #deletedBytes = 0;
 
@@ -114,7 +118,7 @@ export class Boxes implements MessageBoxes {
     this.#all = new Shares({ messages: limits.messages, bytes: limits.bytes });
     this.#nothing = this.#newShares();
     this.#forgets = [
-      watch.gauge('mailboxMessages', () => this.#byId.size),
+      watch.gauge('mailboxMessages', () => this.#size),
       watch.gauge('mailboxBytes', () => this.#bytes),
       watch.gauge('mailboxOldestMs', () => this.#oldestMs),
     ];
@@ -130,17 +134,18 @@ export class Boxes implements MessageBoxes {
     const worthless: string[] = [];
     for await (const [key, value] of this.config.store.entries()) {
       if (!key.startsWith(PREFIX)) continue;
-      this.#count = Math.max(this.#count, Number(key.slice(PREFIX.length)) || 0);
-      const kept = parseKept(value);
+      const number = numberIn(key);
+      if (number !== undefined) this.#count = Math.max(this.#count, number);
+      const kept = number === undefined ? undefined : parseKept(value);
       if (kept === undefined) this.config.watch.count('storeStrays', 'entry');
-      if (kept === undefined || kept.expires <= this.config.now()) {
+      if (kept === undefined || number === undefined || kept.expires <= this.config.now()) {
         worthless.push(key);
         this.#deletedBytes += value.length;
         continue;
       }
       const keptId = keptIdIn(value, kept);
       const site = ownText(siteOf(kept.seenAt));
-      const entry = this.#enter(kept, { text: value, keptId, site, key });
+      const entry = this.#enter(kept, { text: value, keptId, site, number });
       entry.box.shown.set(entry.receipt, entry);
     }
     this.config.store.holds({ prefix: PREFIX, entries: () => this.#stored() });
@@ -150,10 +155,10 @@ export class Boxes implements MessageBoxes {
   /**
    * Keeps a message. Resolves when it is stored, or was stored before; otherwise to the refusal.
    */
-  async put(message: Kept): Promise<RefusalCode | undefined> {
+  put(message: Kept): Soon<RefusalCode | undefined> {
     const text = formatKept(message);
     const keptId = keptIdIn(text, message);
-    const known = this.#byId.get(keptId);
+    const known = this.#boxes.get(message.to)?.byId.get(keptId);
     if (known !== undefined && (known.putting !== undefined || known.expires > this.config.now())) return known.putting;
     // One that has expired was not swept yet.
     if (known !== undefined) void this.#delete([known]);
@@ -162,26 +167,24 @@ export class Boxes implements MessageBoxes {
     if (refusal !== undefined) return refusal;
     const leaving = this.#makeRoom(message, site);
     if (typeof leaving === 'string') return leaving;
-    const key = PREFIX + String(++this.#count).padStart(DIGITS, '0');
-    const entry = this.#enter(message, { text, keptId, site, key });
+    const entry = this.#enter(message, { text, keptId, site, number: ++this.#count });
     entry.putting = this.#store(entry, leaving);
     return entry.putting;
   }
 
   /** Stores a message in favour of which others leave. */
   async #store(entry: Entry, leaving: readonly Entry[]): Promise<RefusalCode | undefined> {
-    const { key, text, box, receipt } = entry;
+    const { text, box, receipt } = entry;
     const { store, arrived } = this.config;
-    const inFavourOf = leaving.map((other) => other.key);
-    const isStored = await store.put(key, text, inFavourOf).then(
-      () => true,
-      () => false,
-    );
-    entry.putting = undefined;
-    if (!isStored) {
+    const inFavourOf = leaving.map(keyOf);
+    try {
+      await store.put(keyOf(entry), text, inFavourOf);
+    } catch {
       this.#stay(leaving);
       this.#forget(entry);
       return 'not-saved';
+    } finally {
+      entry.putting = undefined;
     }
     for (const other of leaving) this.#forget(other);
     if (entry.leaving !== undefined) {
@@ -231,8 +234,13 @@ export class Boxes implements MessageBoxes {
 
   /** How long the message that came first of all has been kept, in milliseconds. */
   get #oldestMs(): number {
-    const [first] = this.#byId.values();
-    return first === undefined ? 0 : Math.max(0, this.config.now() - first.arrived);
+    const now = this.config.now();
+    let oldestMs = 0;
+    for (const { byId } of this.#boxes.values()) {
+      const [first] = byId.values();
+      if (first !== undefined) oldestMs = Math.max(oldestMs, now - first.arrived);
+    }
+    return oldestMs;
   }
 
   /** All messages come to this process. */
@@ -283,7 +291,7 @@ export class Boxes implements MessageBoxes {
   }
 
   #addBox(to: string): Box {
-    const box = { to: ownText(to), shown: new Map(), shares: this.#newShares(), entries: 0 };
+    const box = { to: ownText(to), byId: new Map(), shown: new Map(), shares: this.#newShares() };
     this.#boxes.set(box.to, box);
     return box;
   }
@@ -294,14 +302,13 @@ export class Boxes implements MessageBoxes {
   }
 
   #isKept(entry: Entry): boolean {
-    return this.#byId.get(entry.keptId) === entry;
+    return entry.box.byId.get(entry.keptId) === entry;
   }
 
   /** A message is kept, or is about to be. */
-  #enter(kept: Kept, stored: Pick<Entry, 'text' | 'keptId' | 'site' | 'key'>): Entry {
+  #enter(kept: Kept, stored: Pick<Entry, 'text' | 'keptId' | 'site' | 'number'>): Entry {
     const box = this.#boxes.get(kept.to) ?? this.#addBox(kept.to);
-    box.entries++;
-    const { text, keptId, site, key } = stored;
+    const { text, keptId, site, number } = stored;
     const [from, receipt] = [senderIn(text, kept), receiptIn(text, kept)];
     const { arrived, expires } = kept;
     const size = sizeOf(kept.message);
@@ -316,17 +323,20 @@ export class Boxes implements MessageBoxes {
       expires,
       site,
       size,
-      key,
+      number,
       putting: undefined,
       leaving: undefined,
+      isCounted: false,
     };
+    box.byId.set(keptId, entry);
+    this.#size++;
     this.#account(entry);
     return entry;
   }
 
   #account(entry: Entry): void {
-    const { box, keptId, from, site, size } = entry;
-    this.#byId.set(keptId, entry);
+    const { box, from, site, size } = entry;
+    entry.isCounted = true;
     box.shares.add(entry);
     this.#senders.take(from, size);
     this.#hosts.take(site, size);
@@ -336,32 +346,44 @@ export class Boxes implements MessageBoxes {
 
   /** What is in the boxes, as the store has it. */
   *#stored(): Iterable<readonly [key: string, value: string]> {
-    for (const { shown } of this.#boxes.values()) for (const { key, text } of shown.values()) yield [key, text];
+    for (const { shown } of this.#boxes.values()) for (const entry of shown.values()) yield [keyOf(entry), entry.text];
   }
 
   async #delete(entries: readonly Entry[]): Promise<void> {
     if (entries.length === 0) return;
     for (const entry of entries) this.#forget(entry);
-    await this.config.store.delete(entries.map(({ key }) => key));
+    await this.config.store.delete(entries.map(keyOf));
   }
 
   #forget(entry: Entry): void {
     if (!this.#isKept(entry)) return;
     const { box, keptId, receipt, size } = entry;
-    this.#byId.delete(keptId);
+    box.byId.delete(keptId);
+    this.#size--;
     if (entry.leaving === undefined) this.#unaccount(entry);
     box.shown.delete(receipt);
-    box.entries--;
-    if (box.entries === 0) this.#boxes.delete(box.to);
+    if (box.byId.size === 0) this.#boxes.delete(box.to);
     this.#deletedBytes += size;
   }
 
   #unaccount(entry: Entry): void {
     const { box, from, site, size } = entry;
+    entry.isCounted = false;
     box.shares.delete(entry);
     this.#senders.release(from, size);
     this.#hosts.release(site, size);
     this.#all.delete(entry);
     this.#bytes -= size;
   }
+}
+
+/** Under which a message is stored. */
+function keyOf({ number }: Pick<Entry, 'number'>): string {
+  return PREFIX + String(number).padStart(DIGITS, '0');
+}
+
+/** The number in a key of {@link keyOf}. */
+function numberIn(key: string): number | undefined {
+  const number = Number(key.slice(PREFIX.length));
+  return Number.isSafeInteger(number) && keyOf({ number }) === key ? number : undefined;
 }

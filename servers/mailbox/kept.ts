@@ -36,12 +36,13 @@ export function formatKept({ to, from, id, message, seenAt, receipt, arrived, ex
 }
 
 /**
- * What is the same for one message of one sender to one receiver, however often it comes: a part of the text that is stored of it.
+ * What is the same for one message to a receiver, however often it comes, and for no other: a part of the text that is stored of it.
  *
  * @param text of {@link formatKept}.
  */
 export function keptIdIn(text: string, { to, from, id }: Kept): string {
-  return text.slice(0, to.length + from.length + id.length + 2);
+  const start = to.length + 1;
+  return text.slice(start, start + from.length + 1 + id.length);
 }
 
 /** The receipt of a message: a part of the text that is stored of it, too. */

@@ -111,23 +111,27 @@ class LevelStore implements MessageStore {
   }
 
   put(key: string, value: string, inFavourOf: readonly string[] = []): Promise<void> {
-    return this.#write([...deletionsOf(inFavourOf), { type: 'put', key, value }]);
+    for (const other of inFavourOf) this.#changes.push({ type: 'del', key: other });
+    this.#changes.push({ type: 'put', key, value });
+    return this.#write();
   }
 
   async delete(keys: readonly string[]): Promise<void> {
     if (keys.length === 0) return;
     // What could not be deleted is deleted when the store is repaired, since it is not in memory any more.
-    const written = this.#write(deletionsOf(keys)).catch(noop);
+    for (const key of keys) this.#changes.push({ type: 'del', key });
+    const written = this.#write().catch(noop);
     if (this.#state.value.isWritable) await written;
   }
 
   async compact(): Promise<void> {
     if (!this.#state.value.isWritable) return;
-    await this.#write([]);
+    await this.#write();
     this.#compacting = this.#level.compactRange('', '\uffff');
     await this.#compacting;
     // LevelDB does not report a failure here; the next write fails instead.
-    await this.#write(deletionsOf([TRIAL_KEY]));
+    this.#changes.push({ type: 'del', key: TRIAL_KEY });
+    await this.#write();
   }
 
   holds(holding: Holding): void {
@@ -145,8 +149,8 @@ class LevelStore implements MessageStore {
     this.#state.complete();
   }
 
-  #write(changes: readonly Change[]): Promise<void> {
-    for (const change of changes) this.#changes.push(change);
+  /** Has written what is to be changed, soon. */
+  #write(): Promise<void> {
     if (this.#next === undefined) {
       this.#next = this.#current.then(() => this.#gather()).then(() => this.#writeNext());
       this.#current = this.#next.catch(noop);
@@ -229,8 +233,4 @@ class LevelStore implements MessageStore {
     for (const [key, value] of missing) changes.push({ type: 'put', key, value });
     return changes;
   }
-}
-
-function deletionsOf(keys: readonly string[]): Change[] {
-  return keys.map((key) => ({ type: 'del', key }));
 }

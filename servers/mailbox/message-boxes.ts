@@ -6,8 +6,8 @@ import type { Kept } from './kept.js';
 export interface MessageBoxes {
   /** Loads what was kept before. */
   load(): Promise<void>;
-  /** Keeps a message. Resolves when it is stored, or was stored before; otherwise to the refusal. */
-  put(message: Kept): Promise<RefusalCode | undefined>;
+  /** Keeps a message. Returns or resolves when it is stored, or was stored before; otherwise to the refusal. */
+  put(message: Kept): Soon<RefusalCode | undefined>;
   /** The messages for a receiver, without those whose receipts are listed, in the order of arrival. */
   list(
     owner: string,

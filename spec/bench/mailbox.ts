@@ -17,7 +17,7 @@ import { openRawMailbox, type RawMailbox } from './raw-mailbox.js';
 import { connectRedis, hasRedis, startRedis, type RedisClient, type Reply } from './redis.js';
 import { freePort } from '../support/free-port.js';
 
-const ROUNDS = 9;
+const ROUNDS = 15;
 
 /** Code is compiled while it runs: what comes before this is not counted. */
 const WARM_UP_ROUNDS = 4;

@@ -10,7 +10,7 @@ const FILES = { full: LONG, later: ['**/*.spec.js', ...LONG.map((path) => `!${pa
 /** How the specs are found and run: compiled to dist/ by `npm test`, in random order, each with time enough for a busy machine. */
 export default {
   spec_dir: 'dist/spec',
-  helpers: ['support/own-sockets.js', 'support/own-coverage.js', 'support/patience.js'],
+  helpers: ['support/own-sockets.js', 'support/own-coverage.js', 'support/patience.js', 'support/generated-sizes.js'],
   spec_files: FILES[process.env.RXP2P_LAB] ?? ['**/*.spec.js'],
   env: { random: true, stopSpecOnExpectationFailure: false },
 };

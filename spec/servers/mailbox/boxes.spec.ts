@@ -38,7 +38,7 @@ describe('The boxes of a mailbox server', () => {
     });
     let count = 0;
     /** Every message is of a key of its own: keys are free. */
-    const put = (seenAt: string, fields: Partial<Kept> = {}) => {
+    const put = async (seenAt: string, fields: Partial<Kept> = {}) => {
       const id = `${count++}`;
       const message = {
         to: 'victim',

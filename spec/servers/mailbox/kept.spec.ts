@@ -43,7 +43,7 @@ describe('A message as a mailbox stores it', () => {
         expect(parseKept(text)).toEqual(message);
         expect(keptIn(text)).toEqual(message);
         expect([senderIn(text, message), receiptIn(text, message)]).toEqual([message.from, message.receipt]);
-        expect(keptIdIn(text, message)).toBe([message.to, message.from, message.id].join('\n'));
+        expect(keptIdIn(text, message)).toBe([message.from, message.id].join('\n'));
       }),
     );
   });
