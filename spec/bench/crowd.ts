@@ -2,8 +2,8 @@ import { createServer, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { noop } from 'rxjs';
 import { rendezvousServer$ } from '../../servers/index.js';
-import { numberOf, textOf, type Role, type Start, type Values } from './actors.js';
-import { footprint, perOne } from './footprint.js';
+import { numberOf, textOf, type Actor, type Role, type Start, type Values } from './actors.js';
+import { cpuTime, footprint, perOne } from './footprint.js';
 import { startMosquitto } from './mosquitto.js';
 import { portOf } from './nodes.js';
 import { inParallel } from './parallel.js';
@@ -28,23 +28,46 @@ export type CrowdKind = keyof typeof PROTOCOLS;
 /** The processes by which a crowd is measured. */
 export const crowdRoles: Readonly<Record<string, Role>> = { server: serverOf, crowd: crowdOf };
 
-/** Connects all clients to a fresh server, and tells what they cost it. */
+/**
+ * Connects all clients to a fresh server, and tells what they cost it. The CPU time is that of as many others, which come when the first have gone:
+ * what a program does for the first time is compiled meanwhile.
+ */
 export async function load(
   kind: CrowdKind,
   start: Start,
   then: (where: string) => Promise<void> = () => Promise.resolve(),
 ): Promise<Values> {
-  const crowds = Array.from({ length: CROWDS }, () => start('crowd', kind));
-  const count = CLIENTS / CROWDS;
-  await Promise.all(crowds.map((crowd, index) => crowd.ask('prepare', { first: index * count, count })));
+  const first = await crowdsOf(kind, start);
   const server = kind === 'mqtt' ? await brokerOf() : start('server', kind);
   const { where = '' } = await server.ask('listen');
   const before = await server.ask('measure');
-  const opened = await Promise.all(crowds.map((crowd) => crowd.ask('open', { where })));
+  const opened = await openAll(first, where);
   const after = await server.ask('measure');
   await then(String(where));
-  await Promise.all([server, ...crowds].map((actor) => actor.end()));
-  return { ...perOne(before, after, CLIENTS), ms: Math.max(...opened.map(({ ms }) => Number(ms))) };
+  await endAll(first);
+  const second = await crowdsOf(kind, start);
+  // It has done what is to be done for those that have gone, too.
+  const begun = numberOf(await server.ask('measure'), 'cpu');
+  await openAll(second, where);
+  const cpu = (numberOf(await server.ask('cpu'), 'cpu') - begun) / CLIENTS;
+  await endAll([server, ...second]);
+  return { ...perOne(before, after, CLIENTS), cpu, ms: Math.max(...opened.map(({ ms }) => Number(ms))) };
+}
+
+/** Processes of clients that are about to connect. */
+async function crowdsOf(kind: CrowdKind, start: Start): Promise<readonly Actor[]> {
+  const crowds = Array.from({ length: CROWDS }, () => start('crowd', kind));
+  const count = CLIENTS / CROWDS;
+  await Promise.all(crowds.map((crowd, index) => crowd.ask('prepare', { first: index * count, count })));
+  return crowds;
+}
+
+function openAll(crowds: readonly Actor[], where: Values[string] = ''): Promise<readonly Values[]> {
+  return Promise.all(crowds.map((crowd) => crowd.ask('open', { where })));
+}
+
+async function endAll(actors: readonly Pick<Actor, 'end'>[]): Promise<void> {
+  await Promise.all(actors.map((actor) => actor.end()));
 }
 
 /** A mosquitto that is asked as a server of ours is. */
@@ -55,8 +78,8 @@ async function brokerOf() {
     return { rss: mosquitto.rss(), heap: 0, cpu: mosquitto.cpu() };
   };
   return {
-    ask: (question: string): Promise<Values> =>
-      question === 'measure' ? measure() : Promise.resolve({ where: String(mosquitto.port) }),
+    ask: (question: 'listen' | 'measure' | 'cpu'): Promise<Values> =>
+      question === 'measure' ? measure() : Promise.resolve({ where: String(mosquitto.port), cpu: mosquitto.cpu() }),
     end: () => {
       mosquitto.end();
       return Promise.resolve();
@@ -84,7 +107,7 @@ function serverOf(kind: string): ReturnType<Role> {
         error: reject,
       });
     });
-  return { listen: kind === 'bare' ? bare : ours, measure: footprint };
+  return { listen: kind === 'bare' ? bare : ours, measure: footprint, cpu: () => ({ cpu: cpuTime() }) };
 }
 
 /** How a kind of clients speaks. */

@@ -21,7 +21,7 @@ const MOST_DELAY_MS = 5;
 /** What the rendezvous server's clients cost it. */
 export const servers: Benchmark = {
   name: 'servers',
-  about: `${CLIENTS} clients of one rendezvous server that do as little as they can, against bare sockets and clients of mosquitto with one subscription (QoS 0) each, ${ROUNDS} rounds; ${CHURN.perSecond} sessions a second that come and go beside them; signals between sessions against messages by mosquitto`,
+  about: `${CLIENTS} clients of one rendezvous server that do as little as they can, against bare sockets and clients of mosquitto with one subscription (QoS 0) each, ${ROUNDS} rounds; CPU time is that of as many that come when the first have gone; ${CHURN.perSecond} sessions a second that come and go beside them; signals between sessions against messages by mosquitto`,
   roles: { ...crowdRoles, ...guestRoles, ...signalRoles },
   measure: async function* (start) {
     if (!hasMosquitto()) {
