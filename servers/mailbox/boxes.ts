@@ -1,8 +1,8 @@
 import { ownText } from '../../lib/bounds/own-text.js';
 import { siteOf } from '../../lib/bounds/site.js';
 import type { RefusalCode } from '../../lib/signalling/carriers/mailbox-messages.js';
-import { formatKept, keptIdIn, keptIn, parseKept, receiptIn, senderIn, sizeOf, type Kept } from './kept.js';
-import { Quota } from './quota.js';
+import { formatKept, keptIdIn, keptIn, parseKept, receiptIn, sizeOf, type Kept } from './kept.js';
+import { Quota, type Used } from './quota.js';
 import { Shares } from './shares.js';
 import type { Soon } from '../store/store.js';
 import type { Watch } from '../watch.js';
@@ -52,15 +52,13 @@ interface Box {
 }
 
 /** A message in its box. There may be many thousands: only what is needed again and again is here by itself. */
-interface Entry {
+interface Entry extends Counted {
   readonly box: Box;
   /** As it is stored: a text of its own, of which the others are parts. What came may be a part of something longer. */
   readonly text: string;
   /** The same for each copy of it. */
   readonly keptId: string;
-  readonly from: string;
   readonly receipt: string;
-  readonly arrived: number;
   readonly expires: number;
   /** The site that it is counted for, in its box and in total. */
   readonly site: string;
@@ -74,6 +72,12 @@ interface Entry {
   leaving: FullCode | undefined;
   /** Whether it is counted, in its box and in total. */
   isCounted: boolean;
+}
+
+/** For whom a message is counted. */
+interface Counted {
+  sender: Used;
+  host: Used;
 }
 
 /** Which place is full: a box, or all of them together. */
@@ -144,8 +148,7 @@ export class Boxes implements MessageBoxes {
         continue;
       }
       const keptId = keptIdIn(value, kept);
-      const site = ownText(siteOf(kept.seenAt));
-      const entry = this.#enter(kept, { text: value, keptId, site, number });
+      const entry = this.#enter(kept, { text: value, keptId, ...this.#counted(kept), number });
       entry.box.shown.set(entry.receipt, entry);
     }
     this.config.store.holds({ prefix: PREFIX, entries: () => this.#stored() });
@@ -162,12 +165,12 @@ export class Boxes implements MessageBoxes {
     if (known !== undefined && (known.putting !== undefined || known.expires > this.config.now())) return known.putting;
     // One that has expired was not swept yet.
     if (known !== undefined) void this.#delete([known]);
-    const site = siteOf(message.seenAt);
-    const refusal = this.#refusalOf(message, site);
+    const from = this.#counted(message);
+    const refusal = this.#refusalOf(message, from);
     if (refusal !== undefined) return refusal;
-    const leaving = this.#makeRoom(message, site);
+    const leaving = this.#makeRoom(message, from.host.who);
     if (typeof leaving === 'string') return leaving;
-    const entry = this.#enter(message, { text, keptId, site, number: ++this.#count });
+    const entry = this.#enter(message, { text, keptId, ...from, number: ++this.#count });
     entry.putting = this.#store(entry, leaving);
     return entry.putting;
   }
@@ -215,7 +218,7 @@ export class Boxes implements MessageBoxes {
     const box = this.#boxes.get(owner);
     const entries = receipts.map((receipt) => box?.shown.get(receipt)).filter((entry) => entry !== undefined);
     const now = this.config.now();
-    for (const { arrived } of entries) this.config.watch.took('mailbox kept', now - arrived);
+    for (const { text } of entries) this.config.watch.took('mailbox kept', now - keptIn(text).arrived);
     return this.#delete(entries);
   }
 
@@ -238,7 +241,7 @@ export class Boxes implements MessageBoxes {
     let oldestMs = 0;
     for (const { byId } of this.#boxes.values()) {
       const [first] = byId.values();
-      if (first !== undefined) oldestMs = Math.max(oldestMs, now - first.arrived);
+      if (first !== undefined) oldestMs = Math.max(oldestMs, now - keptIn(first.text).arrived);
     }
     return oldestMs;
   }
@@ -252,10 +255,15 @@ export class Boxes implements MessageBoxes {
     // Nor here.
   }
 
-  #refusalOf({ from, message }: Kept, site: string): RefusalCode | undefined {
+  /** For whom a message is counted. */
+  #counted({ from, seenAt }: Kept): Counted {
+    return { sender: this.#senders.of(from), host: this.#hosts.of(siteOf(seenAt)) };
+  }
+
+  #refusalOf({ message }: Kept, { sender, host }: Counted): RefusalCode | undefined {
     const bytes = sizeOf(message);
-    if (!this.#senders.hasRoom(from, bytes)) return 'sender-full';
-    return this.#hosts.hasRoom(site, bytes) ? undefined : 'host-full';
+    if (!this.#senders.hasRoom(sender, bytes)) return 'sender-full';
+    return this.#hosts.hasRoom(host, bytes) ? undefined : 'host-full';
   }
 
   /** Marks the messages to evict for a new one; or returns why it is refused. */
@@ -286,6 +294,9 @@ export class Boxes implements MessageBoxes {
     for (const entry of leaving.toReversed()) {
       if (!this.#isKept(entry)) continue;
       entry.leaving = undefined;
+      // More of the same sender may have come meanwhile.
+      entry.sender = this.#senders.of(entry.sender.who);
+      entry.host = this.#hosts.of(entry.site);
       this.#account(entry);
     }
   }
@@ -306,22 +317,22 @@ export class Boxes implements MessageBoxes {
   }
 
   /** A message is kept, or is about to be. */
-  #enter(kept: Kept, stored: Pick<Entry, 'text' | 'keptId' | 'site' | 'number'>): Entry {
+  #enter(kept: Kept, stored: Pick<Entry, 'text' | 'keptId' | 'number'> & Counted): Entry {
     const box = this.#boxes.get(kept.to) ?? this.#addBox(kept.to);
-    const { text, keptId, site, number } = stored;
-    const [from, receipt] = [senderIn(text, kept), receiptIn(text, kept)];
-    const { arrived, expires } = kept;
+    const { text, keptId, sender, host, number } = stored;
+    const receipt = receiptIn(text, kept);
+    const { expires } = kept;
     const size = sizeOf(kept.message);
     // To copy the properties of two objects takes longer than all the rest here.
     const entry = {
       box,
       text,
       keptId,
-      from,
       receipt,
-      arrived,
       expires,
-      site,
+      sender,
+      host,
+      site: host.who,
       size,
       number,
       putting: undefined,
@@ -335,11 +346,11 @@ export class Boxes implements MessageBoxes {
   }
 
   #account(entry: Entry): void {
-    const { box, from, site, size } = entry;
+    const { box, sender, host, size } = entry;
     entry.isCounted = true;
     box.shares.add(entry);
-    this.#senders.take(from, size);
-    this.#hosts.take(site, size);
+    this.#senders.take(sender, size);
+    this.#hosts.take(host, size);
     this.#all.add(entry);
     this.#bytes += size;
   }
@@ -367,11 +378,11 @@ export class Boxes implements MessageBoxes {
   }
 
   #unaccount(entry: Entry): void {
-    const { box, from, site, size } = entry;
+    const { box, sender, host, size } = entry;
     entry.isCounted = false;
     box.shares.delete(entry);
-    this.#senders.release(from, size);
-    this.#hosts.release(site, size);
+    this.#senders.release(sender, size);
+    this.#hosts.release(host, size);
     this.#all.delete(entry);
     this.#bytes -= size;
   }

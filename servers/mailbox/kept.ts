@@ -51,11 +51,6 @@ export function receiptIn(text: string, { to, from, id, seenAt, receipt }: Kept)
   return text.slice(start, start + receipt.length);
 }
 
-/** Its sender, likewise. */
-export function senderIn(text: string, { to, from }: Kept): string {
-  return text.slice(to.length + 1, to.length + 1 + from.length);
-}
-
 /** A message of which the text is one of {@link formatKept}. */
 export function keptIn(text: string): Kept {
   const [to = '', from = '', id = '', seenAt = '', receipt = '', arrived, expires, message = ''] = text.split(

@@ -6,13 +6,12 @@ export interface QuotaLimits {
   readonly bytes: number;
 }
 
-/** What is kept. */
-interface Used {
+/** What is kept of somebody. */
+export interface Used {
+  readonly who: string;
   messages: number;
   bytes: number;
 }
-
-const NONE: Readonly<Used> = { messages: 0, bytes: 0 };
 
 /** Counts the messages and bytes that are kept of each sender, or of each site, and limits them. */
 export class Quota {
@@ -20,27 +19,25 @@ export class Quota {
 
   constructor(readonly limits: QuotaLimits) {}
 
-  /** Whether there is room for one more message of somebody. */
-  hasRoom(who: string, bytes: number): boolean {
-    const { messages, bytes: used } = this.#used.get(who) ?? NONE;
+  /** What is kept of somebody. Where that is nothing, it is remembered by {@link take} alone: until then this is soon out of date. */
+  of(who: string): Used {
+    return this.#used.get(who) ?? { who: ownText(who), messages: 0, bytes: 0 };
+  }
+
+  /** Whether there is room for one more message. */
+  hasRoom({ messages, bytes: used }: Readonly<Used>, bytes: number): boolean {
     return messages < this.limits.messages && used + bytes <= this.limits.bytes;
   }
 
-  take(who: string, bytes: number): void {
-    const used = this.#used.get(who);
-    if (used === undefined) {
-      this.#used.set(ownText(who), { messages: 1, bytes });
-      return;
-    }
+  take(used: Used, bytes: number): void {
+    if (used.messages === 0) this.#used.set(used.who, used);
     used.messages++;
     used.bytes += bytes;
   }
 
-  release(who: string, bytes: number): void {
-    const used = this.#used.get(who);
-    if (used === undefined) return;
+  release(used: Used, bytes: number): void {
     used.messages--;
     used.bytes -= bytes;
-    if (used.messages <= 0) this.#used.delete(who);
+    if (used.messages === 0) this.#used.delete(used.who);
   }
 }
