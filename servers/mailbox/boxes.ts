@@ -2,7 +2,8 @@ import { ownText } from '../../lib/bounds/own-text.js';
 import { siteOf } from '../../lib/bounds/site.js';
 import type { RefusalCode } from '../../lib/signalling/carriers/mailbox-messages.js';
 import { formatKept, keptIdIn, keptIn, parseKept, receiptIn, sizeOf, type Kept } from './kept.js';
-import { Quota, type Used } from './quota.js';
+import { keyOf, numberIn, PREFIX, type Box, type Counted, type Entry } from './entry.js';
+import { Quota } from './quota.js';
 import { Shares } from './shares.js';
 import type { Soon } from '../store/store.js';
 import type { Watch } from '../watch.js';
@@ -39,55 +40,6 @@ interface BoxesConfig {
   /** Told of the receiver when a message has come. */
   readonly arrived: (to: string) => void;
 }
-
-/** The box of one receiver. */
-interface Box {
-  readonly to: string;
-  /** What is in it or about to be, by sender and id. */
-  readonly byId: Map<string, Entry>;
-  /** What can be taken, by receipt, in the order of arrival. */
-  readonly shown: Map<string, Entry>;
-  /** What is in the box, or about to be. */
-  readonly shares: Shares<Entry>;
-}
-
-/** A message in its box. There may be many thousands: only what is needed again and again is here by itself. */
-interface Entry extends Counted {
-  readonly box: Box;
-  /** As it is stored: a text of its own, of which the others are parts. What came may be a part of something longer. */
-  readonly text: string;
-  /** The same for each copy of it. */
-  readonly keptId: string;
-  readonly receipt: string;
-  readonly expires: number;
-  /** The site that it is counted for, in its box and in total. */
-  readonly site: string;
-  /** What it is counted for, in bytes. */
-  readonly size: number;
-  /** Under which it is stored: {@link keyOf} it. */
-  readonly number: number;
-  /** What becomes of it, until that is known. */
-  putting: Promise<RefusalCode | undefined> | undefined;
-  /** Which place it has to leave as soon as another message is stored: it is counted no longer. */
-  leaving: FullCode | undefined;
-  /** Whether it is counted, in its box and in total. */
-  isCounted: boolean;
-}
-
-/** For whom a message is counted. */
-interface Counted {
-  sender: Used;
-  host: Used;
-}
-
-/** Which place is full: a box, or all of them together. */
-type FullCode = Extract<RefusalCode, 'recipient-full' | 'server-full'>;
-
-/** The prefix of messages' keys: the store is shared. */
-const PREFIX = 'message ';
-
-/** Padded, so that the order of keys is the order of numbers. */
-const DIGITS = 16;
 
 /** When less than this was deleted, compacting the store is not worth the work. */
 const WORTHWHILE_BYTES = 1024 * 1024;
@@ -386,15 +338,4 @@ export class Boxes implements MessageBoxes {
     this.#all.delete(entry);
     this.#bytes -= size;
   }
-}
-
-/** Under which a message is stored. */
-function keyOf({ number }: Pick<Entry, 'number'>): string {
-  return PREFIX + String(number).padStart(DIGITS, '0');
-}
-
-/** The number in a key of {@link keyOf}. */
-function numberIn(key: string): number | undefined {
-  const number = Number(key.slice(PREFIX.length));
-  return Number.isSafeInteger(number) && keyOf({ number }) === key ? number : undefined;
 }
