@@ -1,5 +1,4 @@
 import { statfs } from 'node:fs/promises';
-import type { Observable } from 'rxjs';
 import type { Channel } from '../connection/connection.js';
 import { ClosedError, FilesError, ProtocolError, reasonOf } from '../errors.js';
 import { show } from '../validate.js';
@@ -21,7 +20,7 @@ import { PathCheck } from './paths.js';
 import { failureOfDisk, TakenError } from './disk.js';
 import { Place } from './place.js';
 import { planOf, type ReceivePlan } from './plan.js';
-import { transfer$ } from './transfer.js';
+import type { Work } from './transfer.js';
 import { FrameChannel } from './wire.js';
 
 /** Of so many files a frame says from where they are to be sent. */
@@ -30,67 +29,49 @@ const PLANNED_A_FRAME = 4_000;
 /** This much of the disk is left free, in bytes: for the names of the files. */
 const LEFT_FREE_BYTES = 1_048_576;
 
-/**
- * Receives files and folders from a peer that sends them by `sendFiles$` on the same channel. Each is written beside its place, and gets its
- * name when it is whole and verified. What has come of a transfer that was broken stays in a folder `.rxp2p-partial`, and is not sent again
- * by the next transfer to the same folder, whenever that is.
- *
- * Nothing that the peer says makes it write outside the folder, through a symbolic link, or over a file, unless the options say so.
- *
- * @param channel opened or taken by the name {@link FILES_CHANNEL}; it is this function's from now on, and has ended when this has.
- * @param options where to, and what to take.
- * @returns a cold Observable of what happens, which completes when all that could be sent is there. Unsubscribing before that gives up.
- * Fails with FilesError (`FILES`) where the offer is not accepted, has names that cannot be written, or the disk is full; ClosedError
- * (`CLOSED`) when the connection is lost; ProtocolError (`PROTOCOL`) when the peer violates the protocol.
- *
- * @example
- * net.connect$(unl).pipe(
- *   mergeMap((connection) => receiveFiles$(connection.openChannel(FILES_CHANNEL), { into: 'received' })),
- * ).subscribe({ next: (step) => console.log(step.type), error: ({ message }) => console.error(message) });
- */
-export function receiveFiles$(
+/** Receives files on a channel: what `receiveFiles$` does once it is loaded. */
+export async function receive(
   channel: Channel,
   { into, accept = () => true, existing = 'refuse' }: ReceiveFilesOptions,
-): Observable<FilesStep> {
-  return transfer$(channel, async (tell, signal) => {
-    const frames = new FrameChannel(channel, false);
-    const place = new Place(into);
-    let contents: ContentsIn | undefined;
-    try {
-      const conversation = await greeted(frames, 'receiver');
-      const offer = await offered(conversation, new PathCheck(place.rules));
-      tell({ type: 'offer', offer });
-      if (!(await unlessAborted(accept(offer, signal), signal)))
-        throw new FilesError('refused', 'the receiver does not want them');
-      const { entries } = offer;
-      const ask = (lengths: readonly Numbered<number>[]) => digests(frames, conversation, lengths);
-      const plan = await planOf({ place, entries, existing, ask, tell, signal });
-      contents = new ContentsIn({ place, wanted: plan.wanted, tell });
-      const bytes = [...plan.wanted.values()].reduce((sum, { entry, from }) => sum + entry.size - from, 0);
-      await expectRoom(place, bytes);
-      const made = makeFolders(place, entries);
-      await say(frames, entries, plan);
-      tell({ type: 'started', files: plan.wanted.size, bytes, unchanged: plan.unchanged });
-      for (;;) {
-        const { file, content, end, pack, failed, sent } = FILES_FRAME;
-        const frame = await conversation.next(file, content, end, pack, failed, sent);
-        signal.throwIfAborted();
-        if (frame.type === sent) break;
-        await contents.take(frame);
-      }
-      contents.finish();
-      const failedLinks = makeLinks(place, entries, tell);
-      for (const folder of made.toReversed()) place.finishFolder(folder);
-      const { files, failed } = contents.counts;
-      const outcome = { files, failed: failed + failedLinks, unchanged: plan.unchanged, skipped: plan.skipped };
-      await frames.send(FILES_FRAME.done, encodeOutcome(outcome));
-      tell({ type: 'done', ...outcome });
-      await frames.closed();
-    } finally {
-      await contents?.leave();
-      place.leave();
+  ...[tell, signal]: Parameters<Work>
+): Promise<void> {
+  const frames = new FrameChannel(channel, false);
+  const place = new Place(into);
+  let contents: ContentsIn | undefined;
+  try {
+    const conversation = await greeted(frames, 'receiver');
+    const offer = await offered(conversation, new PathCheck(place.rules));
+    tell({ type: 'offer', offer });
+    if (!(await unlessAborted(accept(offer, signal), signal)))
+      throw new FilesError('refused', 'the receiver does not want them');
+    const { entries } = offer;
+    const ask = (lengths: readonly Numbered<number>[]) => digests(frames, conversation, lengths);
+    const plan = await planOf({ place, entries, existing, ask, tell, signal });
+    contents = new ContentsIn({ place, wanted: plan.wanted, tell });
+    const bytes = [...plan.wanted.values()].reduce((sum, { entry, from }) => sum + entry.size - from, 0);
+    await expectRoom(place, bytes);
+    const made = makeFolders(place, entries);
+    await say(frames, entries, plan);
+    tell({ type: 'started', files: plan.wanted.size, bytes, unchanged: plan.unchanged });
+    for (;;) {
+      const { file, content, end, pack, failed, sent } = FILES_FRAME;
+      const frame = await conversation.next(file, content, end, pack, failed, sent);
+      signal.throwIfAborted();
+      if (frame.type === sent) break;
+      await contents.take(frame);
     }
-  });
+    contents.finish();
+    const failedLinks = makeLinks(place, entries, tell);
+    for (const folder of made.toReversed()) place.finishFolder(folder);
+    const { files, failed } = contents.counts;
+    const outcome = { files, failed: failed + failedLinks, unchanged: plan.unchanged, skipped: plan.skipped };
+    await frames.send(FILES_FRAME.done, encodeOutcome(outcome));
+    tell({ type: 'done', ...outcome });
+    await frames.closed();
+  } finally {
+    await contents?.leave();
+    place.leave();
+  }
 }
 
 /** The result of something that does not end by the signal itself. */

@@ -1,4 +1,3 @@
-import type { Observable } from 'rxjs';
 import type { Channel } from '../connection/connection.js';
 import { ProtocolError } from '../errors.js';
 import { hashed } from './compare.js';
@@ -7,7 +6,7 @@ import { greeted, type Conversation } from './conversation.js';
 import { FILES_FRAME } from './frames.js';
 import type { FilesStep, OfferedEntry, SendFilesOptions } from './interface.js';
 import { decodeLengths, decodeOutcome, decodePlan, encodeEntries, encodeNumbered } from './messages.js';
-import { transfer$ } from './transfer.js';
+import type { Work } from './transfer.js';
 import { walk, type Source } from './walk.js';
 import { FrameChannel } from './wire.js';
 
@@ -17,43 +16,27 @@ const PATHS_A_FRAME = 16_384;
 /** Entries in a frame. */
 const ENTRIES_A_FRAME = 500;
 
-/**
- * Sends files and folders to a peer that receives them by `receiveFiles$` on the same channel. What the receiver has already, as a whole or
- * in part, is not sent again.
- *
- * @param channel opened or taken by the name {@link FILES_CHANNEL}; it is this function's from now on, and has ended when this has.
- * @param paths files and folders of this machine. Each goes by its own name, without the folders it is in.
- * @returns a cold Observable of what happens, which completes when the receiver has all that could be sent. Unsubscribing before that gives up.
- * Fails with FilesError (`FILES`) where something cannot be read, or the receiver refuses or cannot go on; ClosedError (`CLOSED`) when
- * the connection is lost; ProtocolError (`PROTOCOL`) when the peer violates the protocol; InvalidOptionError (`INVALID_OPTION`).
- *
- * @example
- * net.channels$(FILES_CHANNEL).pipe(take(1), mergeMap((channel) => sendFiles$(channel, ['photos']))).subscribe({
- *   next: (step) => console.log(step.type),
- *   error: ({ message }) => console.error(message),
- * });
- */
-export function sendFiles$(
+/** Sends files on a channel: what `sendFiles$` does once it is loaded. */
+export async function send(
   channel: Channel,
   paths: readonly string[],
-  { links = 'refuse', compress = true }: SendFilesOptions = {},
-): Observable<FilesStep> {
-  return transfer$(channel, async (tell, signal) => {
-    const frames = new FrameChannel(channel, compress);
-    const sources = await walk(paths, links, signal);
-    const conversation = await greeted(frames, 'sender');
-    await offer(frames, sources);
-    const files = sources.filter(({ entry }) => entry.kind === 'file');
-    const bytes = files.reduce((sum, { entry }) => sum + entry.size, 0);
-    tell({ type: 'offer', offer: { entries: sources.map(({ entry }) => entry), files: files.length, bytes } });
-    const { plan, known } = await planned(frames, conversation, sources, tell, signal);
-    tell({ type: 'started', ...sumOf(sources, plan) });
-    await sendContents({ frames, sources, plan, known, tell, signal });
-    await frames.send(FILES_FRAME.sent);
-    const outcome = decodeOutcome((await conversation.next(FILES_FRAME.done)).payload);
-    tell({ type: 'done', ...outcome });
-    await frames.closed();
-  });
+  { links = 'refuse', compress = true }: SendFilesOptions,
+  ...[tell, signal]: Parameters<Work>
+): Promise<void> {
+  const frames = new FrameChannel(channel, compress);
+  const sources = await walk(paths, links, signal);
+  const conversation = await greeted(frames, 'sender');
+  await offer(frames, sources);
+  const files = sources.filter(({ entry }) => entry.kind === 'file');
+  const bytes = files.reduce((sum, { entry }) => sum + entry.size, 0);
+  tell({ type: 'offer', offer: { entries: sources.map(({ entry }) => entry), files: files.length, bytes } });
+  const { plan, known } = await planned(frames, conversation, sources, tell, signal);
+  tell({ type: 'started', ...sumOf(sources, plan) });
+  await sendContents({ frames, sources, plan, known, tell, signal });
+  await frames.send(FILES_FRAME.sent);
+  const outcome = decodeOutcome((await conversation.next(FILES_FRAME.done)).payload);
+  tell({ type: 'done', ...outcome });
+  await frames.closed();
 }
 
 async function offer(frames: FrameChannel, sources: readonly Source[]): Promise<void> {
