@@ -21,30 +21,22 @@ import { roomsJoin } from './rooms-join.js';
 import { servers } from './servers.js';
 import { values } from './values.js';
 
+/** Benchmarks that run together by one name: what carries something over one connection, and what that costs; and what a server does. */
+export const groups = {
+  connections: [load, lines, messages, chunks, openings, values, calls, connect, close, memory],
+  servers: [servers, mailbox, relay],
+} satisfies Readonly<Record<string, readonly Benchmark[]>>;
+
 /** All benchmarks, in the order in which they run. */
 export const benchmarks: readonly Benchmark[] = [
-  load,
-  lines,
-  messages,
-  chunks,
+  ...groups.connections,
   files,
-  openings,
   forward,
-  values,
-  calls,
-  connect,
-  close,
-  memory,
+  ...groups.servers,
   rendezvous,
-  servers,
   cluster,
-  mailbox,
-  relay,
   rooms,
   roomsJoin,
   roomsChurn,
   roomsHostile,
 ];
-
-/** What runs under one name besides the benchmark of that name: all that a server of ours does, beside other servers. */
-export const together: Readonly<Record<string, readonly Benchmark[]>> = { servers: [servers, mailbox, relay] };
