@@ -18,12 +18,17 @@ export interface Admitted<T> {
 /** Why a newcomer is not admitted: its site has its most entries, or everything is full and no other site would have more then. */
 export type NoRoom = 'site-full' | 'full';
 
+/** An entry, as long as it is here: what has left is kept no longer. */
+interface Seat<T> {
+  entry: T | undefined;
+}
+
 /** What one site has. */
 interface Share<T> {
   readonly site: string;
-  readonly entries: Set<T>;
-  /** In the order of arrival. Entries that have left may still be in it. */
-  arrivals: T[];
+  readonly entries: Map<T, Seat<T>>;
+  /** In the order of arrival. Some of those that have left may still be in it. */
+  arrivals: Seat<T>[];
   /** Its place among the sites that have as many. */
   place: number;
 }
@@ -94,20 +99,18 @@ export class Admission<T> {
 
   /** The newest entry of a site. */
   newestOf(site: string): T | undefined {
-    const share = this.#shares.get(site);
-    for (let newest = share?.arrivals.at(-1); newest !== undefined; newest = share?.arrivals.at(-1)) {
-      if (share?.entries.has(newest) === true) return newest;
-      share?.arrivals.pop();
-    }
-    return undefined;
+    const { arrivals } = this.#shares.get(site) ?? { arrivals: [] };
+    while (arrivals.length > 0 && arrivals.at(-1)?.entry === undefined) arrivals.pop();
+    return arrivals.at(-1)?.entry;
   }
 
   /** Takes an entry in, whether there is room or not. */
   add(site: string, entry: T): void {
     const share = this.#shares.get(site) ?? this.#shareOf(site);
     this.#takeOut(share);
-    share.entries.add(entry);
-    share.arrivals.push(entry);
+    const seat = { entry };
+    share.entries.set(entry, seat);
+    share.arrivals.push(seat);
     this.#size++;
     this.#putIn(share);
   }
@@ -115,21 +118,23 @@ export class Admission<T> {
   /** An entry has left. Does nothing where it has left already; returns whether it had not. */
   leave(site: string, entry: T): boolean {
     const share = this.#shares.get(site);
-    if (share?.entries.has(entry) !== true) return false;
+    const seat = share?.entries.get(entry);
+    if (share === undefined || seat === undefined) return false;
     this.#takeOut(share);
     share.entries.delete(entry);
+    seat.entry = undefined;
     this.#size--;
     this.#putIn(share);
     if (this.#size === 0) this.#sharesWith = undefined;
     if (share.entries.size === 0) this.#shares.delete(site);
     else if (share.arrivals.length > 2 * share.entries.size + 16) {
-      share.arrivals = [...share.entries];
+      share.arrivals = [...share.entries.values()];
     }
     return true;
   }
 
   #shareOf(site: string): Share<T> {
-    const share: Share<T> = { site, entries: new Set(), arrivals: [], place: 0 };
+    const share: Share<T> = { site, entries: new Map(), arrivals: [], place: 0 };
     this.#shares.set(site, share);
     return share;
   }

@@ -85,7 +85,7 @@ export class Boxes implements MessageBoxes {
     for (const forget of this.#forgets) forget();
   }
 
-  /** Loads the messages in the store. Those that have expired are deleted, and so is, and is counted, what is no message. */
+  /** Loads the messages in the store. Those that have expired are deleted, as are copies, and so is, and is counted, what is no message. */
   async load(): Promise<void> {
     const worthless: string[] = [];
     for await (const [key, value] of this.config.store.entries()) {
@@ -94,17 +94,24 @@ export class Boxes implements MessageBoxes {
       if (number !== undefined) this.#count = Math.max(this.#count, number);
       const kept = number === undefined ? undefined : parseKept(value);
       if (kept === undefined) this.config.watch.count('storeStrays', 'entry');
-      if (kept === undefined || number === undefined || kept.expires <= this.config.now()) {
+      if (kept === undefined || number === undefined || !this.#isNew(kept, value)) {
         worthless.push(key);
         this.#deletedBytes += value.length;
         continue;
       }
       const keptId = keptIdIn(value, kept);
-      const entry = this.#enter(kept, { text: value, keptId, ...this.#counted(kept), number });
+      const entry = this.#enter(kept, { text: value, keptId, ...this.#countedFor(kept), number });
       entry.box.shown.set(entry.receipt, entry);
     }
     this.config.store.holds({ prefix: PREFIX, entries: () => this.#stored() });
     if (worthless.length > 0) await this.config.store.delete(worthless);
+  }
+
+  /** A stored message has not expired, and was not stored twice. */
+  #isNew(kept: Kept, text: string): boolean {
+    const { byId, shown } = this.#boxes.get(kept.to) ?? {};
+    const isKnown = byId?.has(keptIdIn(text, kept)) === true || shown?.has(kept.receipt) === true;
+    return kept.expires > this.config.now() && !isKnown;
   }
 
   /**
@@ -117,7 +124,7 @@ export class Boxes implements MessageBoxes {
     if (known !== undefined && (known.putting !== undefined || known.expires > this.config.now())) return known.putting;
     // One that has expired was not swept yet.
     if (known !== undefined) void this.#delete([known]);
-    const from = this.#counted(message);
+    const from = this.#countedFor(message);
     const refusal = this.#refusalOf(message, from);
     if (refusal !== undefined) return refusal;
     const leaving = this.#makeRoom(message, from.host.who);
@@ -170,7 +177,7 @@ export class Boxes implements MessageBoxes {
     const box = this.#boxes.get(owner);
     const entries = receipts.map((receipt) => box?.shown.get(receipt)).filter((entry) => entry !== undefined);
     const now = this.config.now();
-    for (const { text } of entries) this.config.watch.took('mailbox kept', now - keptIn(text).arrived);
+    for (const { arrived } of entries) this.config.watch.took('mailbox kept', now - arrived);
     return this.#delete(entries);
   }
 
@@ -193,7 +200,7 @@ export class Boxes implements MessageBoxes {
     let oldestMs = 0;
     for (const { byId } of this.#boxes.values()) {
       const [first] = byId.values();
-      if (first !== undefined) oldestMs = Math.max(oldestMs, now - keptIn(first.text).arrived);
+      if (first !== undefined) oldestMs = Math.max(oldestMs, now - first.arrived);
     }
     return oldestMs;
   }
@@ -208,7 +215,7 @@ export class Boxes implements MessageBoxes {
   }
 
   /** For whom a message is counted. */
-  #counted({ from, seenAt }: Kept): Counted {
+  #countedFor({ from, seenAt }: Kept): Counted {
     return { sender: this.#senders.of(from), host: this.#hosts.of(siteOf(seenAt)) };
   }
 
@@ -241,7 +248,10 @@ export class Boxes implements MessageBoxes {
     return leaving;
   }
 
-  /** Cancels evictions. What left last comes back first, so that the order is as before. */
+  /**
+   * Cancels evictions. What left last comes back first, so that the order is as before. Where others have come meanwhile, there is more than
+   * there may be, until the next one is to be put.
+   */
   #stay(leaving: readonly Entry[]): void {
     for (const entry of leaving.toReversed()) {
       if (!this.#isKept(entry)) continue;
@@ -273,7 +283,7 @@ export class Boxes implements MessageBoxes {
     const box = this.#boxes.get(kept.to) ?? this.#addBox(kept.to);
     const { text, keptId, sender, host, number } = stored;
     const receipt = receiptIn(text, kept);
-    const { expires } = kept;
+    const { arrived, expires } = kept;
     const size = sizeOf(kept.message);
     // To copy the properties of two objects takes longer than all the rest here.
     const entry = {
@@ -281,6 +291,7 @@ export class Boxes implements MessageBoxes {
       text,
       keptId,
       receipt,
+      arrived,
       expires,
       sender,
       host,
@@ -323,10 +334,12 @@ export class Boxes implements MessageBoxes {
     const { box, keptId, receipt, size } = entry;
     box.byId.delete(keptId);
     this.#size--;
-    if (entry.leaving === undefined) this.#unaccount(entry);
+    if (entry.isCounted) this.#unaccount(entry);
     box.shown.delete(receipt);
     if (box.byId.size === 0) this.#boxes.delete(box.to);
     this.#deletedBytes += size;
+    // What has left may be held for a while.
+    entry.text = entry.keptId = entry.receipt = '';
   }
 
   #unaccount(entry: Entry): void {

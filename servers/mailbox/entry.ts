@@ -16,11 +16,12 @@ export interface Box {
 /** A message in its box. There may be many thousands: only what is needed again and again is here by itself. */
 export interface Entry extends Counted {
   readonly box: Box;
-  /** As it is stored: a text of its own, of which the others are parts. What came may be a part of something longer. */
-  readonly text: string;
-  /** The same for each copy of it. */
-  readonly keptId: string;
-  readonly receipt: string;
+  /** As it is stored: a text of its own, of which the next two are parts. What came may be a part of something longer. */
+  text: string;
+  /** The same for each copy of it, and for nothing else in its box. */
+  keptId: string;
+  receipt: string;
+  readonly arrived: number;
   readonly expires: number;
   /** The site that it is counted for, in its box and in total. */
   readonly site: string;
@@ -32,7 +33,7 @@ export interface Entry extends Counted {
   putting: Promise<RefusalCode | undefined> | undefined;
   /** Which place it has to leave as soon as another message is stored: it is counted no longer. */
   leaving: FullCode | undefined;
-  /** Whether it is counted, in its box and in total. */
+  /** Whether it is counted, in its box and in total: it is kept, and leaves for no other. */
   isCounted: boolean;
 }
 

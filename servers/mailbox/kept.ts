@@ -36,7 +36,7 @@ export function formatKept({ to, from, id, message, seenAt, receipt, arrived, ex
 }
 
 /**
- * What is the same for one message to a receiver, however often it comes, and for no other: a part of the text that is stored of it.
+ * What is the same for one message, however often it comes, and for no other to the same receiver: a part of the text that is stored of it.
  *
  * @param text of {@link formatKept}.
  */

@@ -19,7 +19,7 @@ export class Quota {
 
   constructor(readonly limits: QuotaLimits) {}
 
-  /** What is kept of somebody. Where that is nothing, it is remembered by {@link take} alone: until then this is soon out of date. */
+  /** What is kept of somebody, to be used at once: where it is nothing, it is not remembered before {@link take}. */
   of(who: string): Used {
     return this.#used.get(who) ?? { who: ownText(who), messages: 0, bytes: 0 };
   }

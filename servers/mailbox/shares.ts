@@ -7,7 +7,10 @@ interface Shared {
   readonly site: string;
   /** In bytes. */
   readonly size: number;
-  /** Whether it is kept there still. Who adds and deletes it says so: it may be in several places, and is in all of them or in none. */
+  /**
+   * Whether it is here. Who adds and deletes it says so first: it may be in several places, and is in all of them or in none. Some that were
+   * deleted are held for a while, and should not hold much themselves.
+   */
   readonly isCounted: boolean;
 }
 
@@ -62,7 +65,7 @@ export class Shares<T extends Shared> {
     this.#count(entry.site, share, 1, entry.size);
   }
 
-  /** Forgets what was added. */
+  /** Forgets what was added, once. */
   delete({ site, size }: T): void {
     const share = this.#shares.get(site);
     if (share === undefined) return;

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { Admission } from '../../lib/bounds/admission.js';
+import { heapUsed } from '../support/heap.js';
 
 describe('Admission to a room that sites share', () => {
   it('admits everybody while there is room', () => {
@@ -84,5 +85,20 @@ describe('Admission to a room that sites share', () => {
         }
       }),
     );
+  });
+
+  it('holds nothing of what has left', () => {
+    const admission = new Admission<{ readonly bytes: readonly number[] }>({ most: 10_000 });
+    const before = heapUsed();
+    for (let site = 0; site < 100; site++) {
+      admission.admit(`${site}`, { bytes: [] });
+      for (let count = 0; count < 12; count++) {
+        const entry = { bytes: Array<number>(10_000).fill(0.5) };
+        admission.admit(`${site}`, entry);
+        admission.leave(`${site}`, entry);
+      }
+    }
+    expect(heapUsed() - before).toBeLessThan(4_000_000);
+    expect(admission.size).toBe(100);
   });
 });

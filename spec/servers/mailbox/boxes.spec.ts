@@ -73,6 +73,47 @@ describe('The boxes of a mailbox server', () => {
     expect(list('0 a word that is long enough to be a part').length).toBeLessThan(2);
   });
 
+  it('hold nothing of what has left, while something of the same site stays', async () => {
+    const { put, boxes } = boxesOf({ messagesPerHost: 10_000 });
+    const before = heapUsed();
+    for (let box = 0; box < 100; box++) {
+      const to = `receiver ${box}`;
+      await put(FRIEND, { to });
+      for (let count = 0; count < 12; count++)
+        await put(FRIEND, { to, message: 'x'.repeat(40_000), receipt: `${count}` });
+      await boxes.acknowledge(to, [...Array(12).keys()].map(String));
+    }
+    expect(heapUsed() - before).toBeLessThan(4_000_000);
+  });
+
+  it('count for whom a message was kept that was to leave and stayed, and what came meanwhile', async () => {
+    const writes: ((error?: Error) => void)[] = [];
+    const store: MessageStore = {
+      ...forgetfulStore,
+      put: () =>
+        new Promise((resolve, reject) => {
+          writes.push((error) => {
+            if (error === undefined) resolve();
+            else reject(error);
+          });
+        }),
+    };
+    const { put } = boxesOf({ bytesPerRecipient: 1_500, messagesPerSender: 2, messagesPerHost: 2 }, store);
+    const first = put(FRIEND, { from: 'a', message: 'x'.repeat(1_000) });
+    writes.shift()?.();
+    expect(await first).toBeUndefined();
+    // It takes the place of the only message of that sender and site, who send again.
+    const newcomer = put(OTHER, { from: 'b', message: 'x'.repeat(100) });
+    const second = put(FRIEND, { to: 'somebody else', from: 'a' });
+    writes.shift()?.(new Error('The disk is full'));
+    expect(await newcomer).toBe('not-saved');
+    writes.shift()?.();
+    expect(await second).toBeUndefined();
+    const third = [put(OTHER, { from: 'a' }), put(FRIEND, { from: 'c' })];
+    for (const write of writes) write();
+    expect(await Promise.all(third)).toEqual(['sender-full', 'host-full']);
+  });
+
   it('are not filled by two hosts, nor kept full by many', async () => {
     const { put, flood, addresses } = boxesOf();
     await flood(1_000, MALLORY, MALICE);
