@@ -16,8 +16,11 @@ const PROCESSES = Math.min(6, availableParallelism());
  */
 const [FIRST, WARM, MESSAGES] = [10, 100, 100];
 
-/** Between two messages, in milliseconds: what one needs is over before the next. */
+/** Between two messages at least, in milliseconds. */
 const PAUSE_MS = 100;
+
+/** A message that is not everywhere by then never will be, in milliseconds. */
+const EVERYWHERE_WITHIN_MS = 10_000;
 
 /** Before anything is said a network that is whole fills its last places, in milliseconds. */
 const SETTLE_MS = 10_000;
@@ -31,7 +34,7 @@ const SETTLED_WITHIN_MS = 30_000;
 /** Rooms beside PyP2P's flooding network. */
 export const rooms: Benchmark = {
   name: 'rooms',
-  about: `${NODES} nodes in ${PROCESSES} processes find each other by one rendezvous server; one says ${MESSAGES} messages of ${BYTES} bytes after ${FIRST + WARM} others: net.join$ with 5 neighbours, beside p2p mode with 10 + 10 slots; one round`,
+  about: `${NODES} nodes in ${PROCESSES} processes find each other by one rendezvous server; one says ${MESSAGES} messages of ${BYTES} bytes after ${FIRST + WARM} others, each when the one before is everywhere: net.join$ with 5 neighbours, beside p2p mode with 10 + 10 slots; one round`,
   roles: { server: serverOf, nodes: nodesOf },
   measure: async function* (start) {
     const room = await run('room', start);
@@ -83,12 +86,17 @@ async function run(kind: Kind, start: Start) {
   const actors = await startNodes(start, kind, where, { nodes: NODES, processes: PROCESSES });
   const joinedMs = await joinAll(actors, NODES, JOINED_WITHIN_MS);
   const [first] = actors;
-  const messages = async (many: number) => {
+  const everywhere = async (delivered: number) => {
+    const givenUpAt = performance.now() + EVERYWHERE_WITHIN_MS;
+    do await pause(PAUSE_MS);
+    while ((await figuresOf(actors)).delivered < delivered && performance.now() < givenUpAt);
+  };
+  const messages = async (many: number, next: (delivered: number) => Promise<void>) => {
     const before = await figuresOf(actors);
     const since = performance.now();
-    for (let left = many; left > 0; left--) {
+    for (let said = 1; said <= many; said++) {
       await first?.ask('say');
-      await pause(PAUSE_MS);
+      await next(before.delivered + said * (NODES - 1));
     }
     const after = await settled(actors);
     return {
@@ -100,11 +108,12 @@ async function run(kind: Kind, start: Start) {
   };
   // Channels that are still being opened are none of a message's costs.
   await pause(SETTLE_MS);
-  const fresh = await messages(FIRST);
-  await messages(WARM);
+  const fresh = await messages(FIRST, () => pause(PAUSE_MS));
+  await messages(WARM, everywhere);
   // Before and after: what has just come together still has more to do.
   const before = await idleCpu(actors);
-  const steady = await messages(MESSAGES);
+  // One after the other: where several are under way, a node passes them on in one go, and flooding has most to gain by that.
+  const steady = await messages(MESSAGES, everywhere);
   const idle = (before + (await idleCpu(actors))) / 2;
   const told = {
     joinedMs,
