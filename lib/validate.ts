@@ -38,6 +38,20 @@ export function expectInteger(name: string, value: unknown, minimum: number, max
 }
 
 /**
+ * Checks that options have none but these names: one that is misspelt would be ignored silently.
+ *
+ * @param group what the options are called.
+ * @throws InvalidOptionError ``Expected `limits` to be made of messageBytes, members, got `member` ``
+ */
+export function expectNames(group: string, options: unknown, names: readonly string[]): void {
+  if (options === undefined) return;
+  if (typeof options !== 'object' || options === null)
+    throw invalidOption(group, `an object of ${names.join(', ')}`, options);
+  const unknown = Object.keys(options).find((name) => !names.includes(name));
+  if (unknown !== undefined) throw invalidOption(group, `made of ${names.join(', ')}`, unknown);
+}
+
+/**
  * Returns the value if it is one of the choices.
  *
  * @throws InvalidOptionError ``Expected `mode` to be one of p2p, direct, got `dir` ``

@@ -98,14 +98,17 @@ async function say(room: Room, text: string): Promise<void> {
 const PAUSE_MS = 50;
 
 function asLine({ from, text, isText, bytes }: RoomMessage): string {
-  // A text may have lines of its own, which must not pass for those of others.
-  const words = isText ? text.replaceAll(/\r?\n/g, ' ') : `(${bytes.length} bytes)`;
+  // A text may have lines of its own, which must not pass for those of others; on a terminal, a carriage return would do.
+  const words = isText ? text.replaceAll(LINE_BREAK, ' ') : `(${bytes.length} bytes)`;
   return `${from.slice(0, SHOWN)}: ${words}`;
 }
 
 function asJson({ from, text, isText, bytes, at, hops, isPast }: RoomMessage): string {
   return JSON.stringify({ from, ...(isText ? { text } : { bytes: bytes.toString('base64') }), at, hops, past: isPast });
 }
+
+/** What ends a line, or begins it anew, for whatever shows it (Unicode Standard Annex #14). */
+const LINE_BREAK = /\r\n|[\n\v\f\r\u0085\u2028\u2029]/g;
 
 /** So many characters of a key are shown in front of a line. */
 const SHOWN = 8;

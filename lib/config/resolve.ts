@@ -16,7 +16,7 @@ import { createIdentity } from '../identity.js';
 import { formatRendezvous, parseRendezvous, servicesOf, type RendezvousAddress } from '../rendezvous-name.js';
 import { parseStun, type StunAddress } from '../stun/name.js';
 import { parseTurn, type TurnServer } from '../stun/turn-name.js';
-import { expectInteger, expectOneOf, invalidOption, readUrl } from '../validate.js';
+import { expectInteger, expectNames, expectOneOf, invalidOption, readUrl } from '../validate.js';
 
 const OPTIONS = [
   'mode',
@@ -85,12 +85,6 @@ export function resolveConfig(config: NetConfig): ResolvedConfig {
     limits: withDefaults('limits', DEFAULT_LIMITS, config.limits, Number.MAX_SAFE_INTEGER),
     signal: config.signal,
   };
-}
-
-/** A misspelt name would be ignored silently. */
-function expectNames(group: string, overrides: object | undefined, names: readonly string[]): void {
-  const unknown = Object.keys(overrides ?? {}).find((name) => !names.includes(name));
-  if (unknown !== undefined) throw invalidOption(group, `made of ${names.join(', ')}`, unknown);
 }
 
 function expectAddress(name: string, value: unknown): string {

@@ -1,4 +1,4 @@
-import { expectInteger, expectName, invalidOption } from '../validate.js';
+import { expectInteger, expectName, expectNames, invalidOption } from '../validate.js';
 import { MAX_HISTORY } from './broadcast/messages.js';
 import type { JoinOptions, RoomLimits } from './interface.js';
 
@@ -29,6 +29,9 @@ export interface ResolvedJoin {
   readonly limits: RoomLimits;
 }
 
+/** A room whose secret is misspelt would be open to all. */
+const NAMES: readonly (keyof JoinOptions)[] = ['secret', 'history', 'activeView', 'ordered', 'validate', 'limits'];
+
 /**
  * Checks how a room is to be joined.
  *
@@ -36,10 +39,15 @@ export interface ResolvedJoin {
  * @throws InvalidOptionError
  */
 export function resolveJoin(name: string, options: JoinOptions, mostBytes: number): ResolvedJoin {
+  expectNames('options', options, NAMES);
   const { secret, history = 0, activeView = 5, ordered = false, validate } = options;
   if (secret !== undefined && (typeof secret !== 'string' || secret === '' || !isShort(secret)))
     // What was given may be a part of a secret.
-    throw invalidOption('secret', `a text of 1 to ${SECRET_MAX_BYTES} bytes`, typeof secret);
+    throw invalidOption(
+      'secret',
+      `a text of 1 to ${SECRET_MAX_BYTES} bytes`,
+      typeof secret === 'string' ? `${Buffer.byteLength(secret)} bytes` : typeof secret,
+    );
   if (typeof ordered !== 'boolean') throw invalidOption('ordered', 'a boolean', ordered);
   if (validate !== undefined && typeof validate !== 'function') throw invalidOption('validate', 'a function', validate);
   return {
@@ -49,11 +57,12 @@ export function resolveJoin(name: string, options: JoinOptions, mostBytes: numbe
     activeView: expectInteger('activeView', activeView, 2, 16),
     ordered,
     validate,
-    limits: limitsOf(options.limits ?? {}, mostBytes),
+    limits: limitsOf(options.limits, mostBytes),
   };
 }
 
-function limitsOf(given: Partial<RoomLimits>, mostBytes: number): RoomLimits {
+function limitsOf(given: JoinOptions['limits'], mostBytes: number): RoomLimits {
+  expectNames('limits', given, Object.keys(DEFAULT_ROOM_LIMITS));
   const limits = { ...DEFAULT_ROOM_LIMITS, ...given };
   expectInteger('limits.messageBytes', limits.messageBytes, 1, mostBytes);
   expectInteger('limits.messagesPerSecond', limits.messagesPerSecond, 1, 100_000);

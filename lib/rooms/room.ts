@@ -62,8 +62,8 @@ export class RunningRoom implements Room, DoorsHost {
   /** How many messages have been checked: those that had not been here before. */
   #checks = 0;
   #isHandling = false;
-  /** It leaves as soon as what is being done is done. */
-  #isLeaving = false;
+  /** It leaves `soon`: as soon as what is being done is done; what it does to leave may have somebody ask for it again. */
+  #leaving: 'no' | 'soon' | 'now' = 'no';
   #hasLeft = false;
   #wake: { readonly at: number; readonly timer: Subscription } | undefined;
 
@@ -152,11 +152,12 @@ export class RunningRoom implements Room, DoorsHost {
 
   /** Leaves: tells the others, and closes the channels after that. */
   leave(): void {
-    if (this.#hasLeft) return;
+    if (this.#leaving === 'now') return;
     if (this.#isHandling) {
-      this.#isLeaving = true;
+      this.#leaving = 'soon';
       return;
     }
+    this.#leaving = 'now';
     this.#say(KIND.leave, NOTHING);
     this.#handle({ type: 'leave' });
     this.#hasLeft = true;
@@ -241,7 +242,7 @@ export class RunningRoom implements Room, DoorsHost {
     } finally {
       // An error ends what has led to it, and not the room.
       this.#isHandling = false;
-      if (this.#isLeaving) this.leave();
+      if (this.#leaving === 'soon') this.leave();
       else this.#wakeLater();
     }
   }
@@ -265,7 +266,8 @@ export class RunningRoom implements Room, DoorsHost {
       case 'down':
         this.#up.delete(output.id);
         this.#trace({ step: 'down', peerId: output.id });
-        this.#neighbours.next([...this.#up]);
+        // When it leaves, nobody is missing.
+        if (this.#leaving !== 'now') this.#neighbours.next([...this.#up]);
         break;
       case 'check':
         this.#check(output);

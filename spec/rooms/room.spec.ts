@@ -1,4 +1,16 @@
-import { combineLatest, filter, firstValueFrom, map, Subject, switchMap, take, toArray, type Observable } from 'rxjs';
+import {
+  combineLatest,
+  EMPTY,
+  filter,
+  firstValueFrom,
+  interval,
+  map,
+  Subject,
+  switchMap,
+  take,
+  toArray,
+  type Observable,
+} from 'rxjs';
 import type { JoinOptions, Net, NetConfig, Room, RoomMessage } from '../../lib/index.js';
 import { Lab } from '../support/nodes.js';
 
@@ -47,6 +59,47 @@ describe('A room', () => {
         expect(hops).toBeGreaterThan(0);
         expect(at).toBeGreaterThan(before - 1_000);
       }
+    }
+  });
+
+  for (const [when, first$] of [
+    ['a message', (room: Room) => room.messages$],
+    ['a member', (room: Room) => room.members$.pipe(filter((members) => members.length > 0))],
+    ['a neighbour', (room: Room) => room.neighbours$.pipe(filter((neighbours) => neighbours.length > 0))],
+  ] as const) {
+    it(`is left at once when ${when} has come, and the others hear of it`, async () => {
+      const { address, rooms } = await roomOf(2);
+      await known(rooms);
+      const [one] = rooms;
+      const talking = interval(20).subscribe(() => one?.publish('still here'));
+      const net = lab.net({ rendezvous: [address] });
+      for (let round = 0; round < 2; round++) {
+        await firstValueFrom(net.join$('chess').pipe(switchMap((room): Observable<unknown> => first$(room))));
+        // Rather than its absence being noticed one day.
+        await known(rooms, 1);
+        const others$ = one?.members$.pipe(map((members) => members.map(({ peerId }) => peerId)));
+        await firstValueFrom((others$ ?? EMPTY).pipe(filter((others) => !others.includes(net.peerId))));
+      }
+      talking.unsubscribe();
+    });
+  }
+
+  it('is not joined with options that are misspelt', () => {
+    // As JavaScript may call it.
+    const net: { join$(name: string, options: unknown): Observable<unknown> } = lab.net();
+    for (const [options, expected] of [
+      [{ secrt: 'e4' }, /Expected `options` to be made of secret, .*, got `secrt`/],
+      ['e4', /Expected `options` to be an object of secret/],
+      [null, /Expected `options` to be an object of secret/],
+      [{ limits: { msgBytes: 3 } }, /Expected `limits` to be made of messageBytes, .*, got `msgBytes`/],
+      [{ limits: 5 }, /Expected `limits` to be an object of messageBytes/],
+      [{ secret: '' }, /Expected `secret` to be a text of 1 to 1024 bytes, got `0 bytes`/],
+    ] as const) {
+      const failed = jasmine.createSpy('failed');
+      net.join$('chess', options).subscribe({ error: failed });
+      expect(failed).toHaveBeenCalledOnceWith(
+        jasmine.objectContaining({ code: 'INVALID_OPTION', message: jasmine.stringMatching(expected) }),
+      );
     }
   });
 

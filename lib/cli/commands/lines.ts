@@ -87,7 +87,7 @@ With --raw it ends when both directions have ended, with status 0 when every byt
       `
 Members find each other by the rendezvous servers that they have in common, by the DHT, and on the local network.
 Who comes and who goes is told on stderr. With --json each line of stdout is an object: from, text, at, hops, past.
-Ends on Ctrl-C.`,
+Goes on listening when stdin has ended. Ends on Ctrl-C.`,
     )
     .action(async (name: string, options: RoomOptions) => (await import('../room.js')).room(name, options));
 }
