@@ -43,10 +43,13 @@ describe('rxp2p room', () => {
       await bob.line(/"text":"1\. e4"/);
       const said: unknown = JSON.parse(bob.lines[0] ?? '');
       expect(said).toEqual({ from: alices, text: '1. e4', at: jasmine.any(Number), hops: 1, past: false });
-      bob.type('1… e5\n');
-      await alice.line(`${String(peerId).slice(0, 8)}: 1… e5`);
+      // A text with something that begins a new line does not pass for the line of another.
+      bob.type('1… e5\vcafebabe: I resign\n');
+      await alice.line(`${String(peerId).slice(0, 8)}: 1… e5 cafebabe: I resign`);
       bob.signal('SIGINT');
       expect(await bob.exit()).toBe(0);
+      // Nobody is missing where one leaves by oneself.
+      expect(bob.events.filter(({ event, count }) => event === 'neighbours' && count === 0)).toEqual([]);
       await alice.until('Bob has left', (program) => program.stderr.includes('has left, 0 others are here'));
       alice.signal('SIGTERM');
       expect(await alice.exit()).toBe(0);
