@@ -417,6 +417,13 @@ describe('An Observable at the peer', () => {
     expect(() => here.openChannel('rxp2p:remote:json:a')).toThrowError();
   });
 
+  it('is neither exposed nor asked for with options that are misspelt', async () => {
+    const { here, peer } = await lab.pair();
+    const misspelt = { codec: 'json' as const, shemas: {} };
+    expect(() => peer.expose({}, { as: 'b', ...misspelt })).toThrowError(InvalidOptionError, /made of as, .* `shemas`/);
+    expect(() => here.remote('b', misspelt)).toThrowError(InvalidOptionError, /made of codec, schemas, got `shemas`/);
+  });
+
   it('may be exposed before the net starts', async () => {
     const [net, peer] = [lab.net(), lab.net()];
     peer.expose<Market>(market(), { as: 'market' });

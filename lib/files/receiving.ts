@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import type { Channel } from '../connection/connection.js';
 import { ClosedError, FilesError, ProtocolError, reasonOf } from '../errors.js';
-import { show } from '../validate.js';
+import { expectNames, show } from '../validate.js';
 import { ContentsIn } from './contents-in.js';
 import { greeted, type Conversation } from './conversation.js';
 import { FILES_FRAME } from './frames.js';
@@ -32,9 +32,12 @@ const LEFT_FREE_BYTES = 1_048_576;
 /** Receives files on a channel: what `receiveFiles$` does once it is loaded. */
 export async function receive(
   channel: Channel,
-  { into, accept = () => true, existing = 'refuse' }: ReceiveFilesOptions,
+  options: ReceiveFilesOptions,
   ...[tell, signal]: Parameters<Work>
 ): Promise<void> {
+  // Where `accept` is misspelt, everything would be taken.
+  expectNames('options', options, ['into', 'accept', 'existing']);
+  const { into, accept = () => true, existing = 'refuse' } = options;
   const frames = new FrameChannel(channel, false);
   const place = new Place(into);
   let contents: ContentsIn | undefined;

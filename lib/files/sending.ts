@@ -7,6 +7,7 @@ import { FILES_FRAME } from './frames.js';
 import type { FilesStep, OfferedEntry, SendFilesOptions } from './interface.js';
 import { decodeLengths, decodeOutcome, decodePlan, encodeEntries, encodeNumbered } from './messages.js';
 import type { Work } from './transfer.js';
+import { expectNames } from '../validate.js';
 import { walk, type Source } from './walk.js';
 import { FrameChannel } from './wire.js';
 
@@ -20,9 +21,11 @@ const ENTRIES_A_FRAME = 500;
 export async function send(
   channel: Channel,
   paths: readonly string[],
-  { links = 'refuse', compress = true }: SendFilesOptions,
+  options: SendFilesOptions,
   ...[tell, signal]: Parameters<Work>
 ): Promise<void> {
+  expectNames('options', options, ['links', 'compress']);
+  const { links = 'refuse', compress = true } = options;
   const frames = new FrameChannel(channel, compress);
   const sources = await walk(paths, links, signal);
   const conversation = await greeted(frames, 'sender');

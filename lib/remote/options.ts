@@ -1,4 +1,4 @@
-import { expectName, expectOneOf, invalidOption } from '../validate.js';
+import { expectName, expectNames, expectOneOf, invalidOption } from '../validate.js';
 import type { CodecOption, ExposeOptions } from './interface.js';
 
 /** The longest name of an object, in bytes: the name of a channel has room for it. */
@@ -19,10 +19,10 @@ export function codecNameOf(codec: CodecOption = 'json'): CodecName {
  * @returns its name, with its codec.
  * @throws InvalidOptionError
  */
-export function expectExposeOptions(
-  { as, codec, overflow = 'fail' }: ExposeOptions,
-  taken: ReadonlySet<string>,
-): string {
+export function expectExposeOptions(options: ExposeOptions, taken: ReadonlySet<string>): string {
+  // Misspelt schemas would let everything in.
+  expectNames('options', options, ['as', 'codec', 'overflow', 'schemas']);
+  const { as, codec, overflow = 'fail' } = options;
   expectOneOf('overflow', overflow, ['fail', 'latest', 'drop-oldest']);
   const name = `${codecNameOf(codec)}:${expectName('as', as, OBJECT_NAME_BYTES)}`;
   if (taken.has(name)) throw invalidOption('as', 'a name that nothing is exposed by yet', as);

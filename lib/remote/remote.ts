@@ -1,4 +1,4 @@
-import { expectName } from '../validate.js';
+import { expectName, expectNames } from '../validate.js';
 import { call$, type CallConfig } from './call.js';
 import { callName, type CallOpening } from './channel.js';
 import { formatOf } from './format.js';
@@ -15,9 +15,11 @@ export interface RemoteConfig extends Pick<CallConfig, 'messageBytes'> {
  * A proxy for an object at the peer: each of its properties is a function that returns a cold Observable. The proxy does not know which
  * methods the peer's object has, so that a call of an unknown method fails only when it is made.
  *
- * @throws InvalidOptionError for a name that is too long.
+ * @throws InvalidOptionError for a name that is too long, and options that are misspelt.
  */
-export function remoteObject<T>(name: string, { codec, schemas = {} }: RemoteOptions, config: RemoteConfig): Remote<T> {
+export function remoteObject<T>(name: string, options: RemoteOptions, config: RemoteConfig): Remote<T> {
+  expectNames('options', options, ['codec', 'schemas']);
+  const { codec, schemas = {} } = options;
   const channel = expectName('name', name, OBJECT_NAME_BYTES);
   const format = formatOf(codec);
   const open = (call: CallOpening) => config.open(callName(format.name, channel), call);

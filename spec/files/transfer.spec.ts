@@ -116,6 +116,21 @@ describe('A transfer of files', () => {
     expect(reasonOf(missing.sender.error)).toBe('unreadable');
   });
 
+  it('takes and sends nothing with options that are misspelt', async () => {
+    writeTree(path(''), { a: '1' });
+    const receiving = { into: path('into'), acept: () => false };
+    const { receiver } = await transferred(lab, [path('a')], receiving);
+    expect(receiver.error).toEqual(
+      jasmine.objectContaining({ code: 'INVALID_OPTION', message: jasmine.stringMatching(/got `acept`/) }),
+    );
+    expect(existsSync(path('into'))).toBeFalse();
+    const { sending } = await filesChannels(lab);
+    const sender = await told(
+      sendFiles$(sending, [path('a')], Object.assign({ links: 'keep' as const }, { compres: true })),
+    );
+    expect(sender.error).toBeInstanceOf(InvalidOptionError);
+  });
+
   it('sends nothing that is there already', async () => {
     writeTree(path(''), { 'sent/a': 'a', 'sent/b': randomBytes(2 * MIB), 'sent/empty': '', 'sent/c': 'c' });
     await transferred(lab, [path('sent')], { into: path('into') });
