@@ -246,7 +246,7 @@ describe('sixteen times the input from a stranger costs sixteen times the work',
     const received = (times: number) => {
       const stream = new Duplex({ read: noop, write: noop });
       const framed = new FramedLink({ ...linkOf('direct'), stream }, new FramedWire());
-      framed.attach({ frame: noop, written: noop, closed: noop });
+      framed.attach({ frame: noop, heard: noop, written: noop, closed: noop });
       stream.emit('data', Buffer.concat(Array<Buffer>(times).fill(encodeHeader(FRAME.ping, 0))));
       framed.setFlowing(true);
       stream.destroy();

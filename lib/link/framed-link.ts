@@ -2,13 +2,24 @@ import { EMPTY, fromEvent, ignoreElements, noop, take, type Observable, type Sch
 import { Queue } from '../bounds/queue.js';
 import { DATA_FRAME_BYTES, encodeHeader, FRAME, FrameDecoder, type Frame } from './frames.js';
 import { linkOf, type Link } from './link.js';
+import { turn, type Gatherer } from './turn.js';
 
-/** How many bytes the stream is handed at once: a few TLS records, in few system calls. */
-const STREAM_BYTES = 65_536;
+/** How many bytes the stream is handed at once, unless {@link FramedLink.setBatch} says otherwise: four full TLS records. */
+const BATCH_BYTES = 65_536;
+
+/** How long a full TLS record is, in bytes: most often another comes right after it. */
+const RECORD_BYTES = 16_384;
+
+/** So many chunks are read together, at most. */
+const MOST_GATHERED = 32;
+
+const NOTHING = new Uint8Array(0);
 
 /** Receives from a framed link. */
 export interface Receiver {
   frame(frame: Frame): void;
+  /** All frames of what has just arrived have been handed over, or are held. */
+  heard(): void;
   /** Some of what was written has gone to the system. */
   written(): void;
   /** The link is gone; with an error if it broke or if the peer broke the protocol. */
@@ -51,7 +62,7 @@ export class FramedWire implements Wire {
  * Frames over one link, with one receiver at a time. It reads nothing while it is not flowing, and loses nothing when the receiver
  * changes.
  */
-export class FramedLink {
+export class FramedLink implements Gatherer {
   readonly #wire: Wire;
   #link: Link;
   #receiver: Receiver | undefined;
@@ -60,8 +71,14 @@ export class FramedLink {
   /** Frames that have not been handed over; only where some had to wait. */
   #pending: Queue<Frame> | undefined;
   #moved = 0;
+  /** Chunks that are read together with those that follow them at once. */
+  #gathered: Buffer[] | undefined;
   readonly #queue = new Queue<Uint8Array>();
+  /** What is left of a piece of which the stream has taken the beginning. */
+  #rest: Uint8Array | undefined;
   #queued = 0;
+  #batchBytes = BATCH_BYTES;
+  #isCorked = false;
   #ending = false;
   #isBroken = false;
   #isTold = false;
@@ -72,7 +89,7 @@ export class FramedLink {
     this.#wire = wire;
     const { stream } = link;
     stream.on('data', (chunk: Buffer) => {
-      this.#onData(chunk);
+      this.#gather(chunk);
     });
     stream.on('end', () => {
       this.#onEnd();
@@ -89,7 +106,39 @@ export class FramedLink {
     stream.pause();
   }
 
-  #onData(chunk: Buffer): void {
+  #gather(chunk: Buffer): void {
+    const gathered = this.#gathered;
+    if (gathered === undefined) {
+      if (chunk.length !== RECORD_BYTES) {
+        this.#read(chunk);
+        this.#receiver?.heard();
+        return;
+      }
+      this.#gathered = [chunk];
+      turn.begin(this);
+      return;
+    }
+    gathered.push(chunk);
+    turn.gathered();
+    if (gathered.length >= MOST_GATHERED) this.readGathered();
+  }
+
+  /** See {@link Gatherer}. */
+  readGathered(): void {
+    const gathered = this.#takeGathered();
+    if (gathered.length === 0) return;
+    for (const chunk of gathered) this.#read(chunk);
+    this.#receiver?.heard();
+  }
+
+  #takeGathered(): readonly Buffer[] {
+    const gathered = this.#gathered ?? [];
+    this.#gathered = undefined;
+    turn.done(gathered.length);
+    return gathered;
+  }
+
+  #read(chunk: Buffer): void {
     this.#moved += chunk.length;
     let frames: Frame[] = [];
     try {
@@ -102,6 +151,7 @@ export class FramedLink {
   }
 
   #onEnd(): void {
+    this.readGathered();
     if (this.#wire.endsWithStream) this.#hold({ type: FRAME.end, payload: Buffer.alloc(0) });
     this.#close();
   }
@@ -113,6 +163,7 @@ export class FramedLink {
 
   /** The receiver learns at once that the link is gone, even if it does not read; but what had arrived comes first. */
   #breakOff(error?: Error): void {
+    this.readGathered();
     this.#isBroken = true;
     this.#close(error);
   }
@@ -162,7 +213,7 @@ export class FramedLink {
 
   /** Reads frames and drops them, until the link closes: for a framed link without an owner. */
   ignore(): void {
-    this.attach({ frame: noop, written: noop, closed: noop });
+    this.attach({ frame: noop, heard: noop, written: noop, closed: noop });
     this.setFlowing(true);
   }
 
@@ -181,8 +232,28 @@ export class FramedLink {
       this.#queue.push(bytes);
       this.#queued += bytes.length;
     }
-    this.#pump();
+    if (!this.#isCorked) this.#pump();
     if (type === FRAME.end && this.#wire.endsWithStream) this.end();
+  }
+
+  /** Gathers what an action writes, so that it goes together: in one system call, and in full TLS records. */
+  gather(action: () => void): void {
+    if (this.#isCorked) {
+      action();
+      return;
+    }
+    this.#isCorked = true;
+    try {
+      action();
+    } finally {
+      this.#isCorked = false;
+      this.#pump();
+    }
+  }
+
+  /** Sets how many bytes the stream is handed at once. */
+  setBatch(bytes: number): void {
+    this.#batchBytes = bytes;
   }
 
   /** Ends the stream after everything that was written. */
@@ -215,8 +286,9 @@ export class FramedLink {
     return stream.closed ? EMPTY : fromEvent(stream, 'close').pipe(take(1), ignoreElements());
   }
 
-  /** Destroys the link, and drops everything not yet sent. */
+  /** Destroys the link, and drops everything not yet sent, and not yet read. */
   destroy(): void {
+    this.#takeGathered();
     this.link.stream.destroy();
   }
 
@@ -224,22 +296,29 @@ export class FramedLink {
   #pump(): void {
     const { stream } = this.link;
     stream.cork();
-    while (stream.writableLength < STREAM_BYTES) {
-      const bytes = this.#queue.take();
-      if (bytes === undefined) break;
+    for (let room = this.#batchBytes - stream.writableLength; room > 0 && this.#queued > 0;) {
+      const bytes = this.#take(room);
       this.#queued -= bytes.length;
+      room -= bytes.length;
       // All that is handed over here goes in one system call, so that its last piece tells of the others, too.
-      const isLast = this.#queue.length === 0 || stream.writableLength + bytes.length >= STREAM_BYTES;
-      stream.write(bytes, isLast ? this.#onWritten : undefined);
+      stream.write(bytes, room === 0 || this.#queued === 0 ? this.#onWritten : undefined);
     }
     stream.uncork();
-    if (this.#ending && this.#queue.length === 0 && !stream.writableEnded) stream.end();
+    if (this.#ending && this.#queued === 0 && !stream.writableEnded) stream.end();
+  }
+
+  /** Takes the next piece that waits, or as much of it as there is room for: a little more would be a TLS record of its own. */
+  #take(most: number): Uint8Array {
+    const piece = this.#rest ?? this.#queue.take() ?? NOTHING;
+    this.#rest = piece.length > most ? piece.subarray(most) : undefined;
+    return piece.length > most ? piece.subarray(0, most) : piece;
   }
 
   readonly #onWritten = () => {
     this.#moved++;
-    this.#pump();
-    this.#receiver?.written();
+    this.gather(() => {
+      this.#receiver?.written();
+    });
   };
 
   get #hasPending(): boolean {

@@ -100,6 +100,7 @@ export function readHello$(framed: FramedLink, timeoutMs: number, scheduler: Sch
           subscriber.error(error);
         }
       },
+      heard: () => undefined,
       written: () => undefined,
       closed: (error) => {
         subscriber.error(error ?? new ProtocolError('The peer proved its key and went away without a hello'));

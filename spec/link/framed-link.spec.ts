@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import { PassThrough } from 'node:stream';
+import { Duplex, PassThrough } from 'node:stream';
 import { noop } from 'rxjs';
 import { FramedLink, FramedWire } from '../../lib/link/framed-link.js';
+import { encodeFrame, FRAME } from '../../lib/link/frames.js';
 import { linkOf } from '../support/attempts.js';
 import { VirtualClock } from '../connection/virtual-links.js';
 
@@ -10,7 +11,7 @@ describe('A framed', () => {
   function endsOf(stream: PassThrough): { readonly framed: FramedLink; readonly ends: readonly (Error | undefined)[] } {
     const ends: (Error | undefined)[] = [];
     const framed = new FramedLink({ ...linkOf('relay'), stream }, new FramedWire());
-    framed.attach({ frame: fail, written: noop, closed: (error) => ends.push(error) });
+    framed.attach({ frame: fail, heard: noop, written: noop, closed: (error) => ends.push(error) });
     framed.setFlowing(true);
     return { framed, ends };
   }
@@ -50,5 +51,155 @@ describe('A framed', () => {
     clock.pass(1_000);
     expect(done).toEqual(['stays']);
     for (const { stream } of streams) stream.destroy();
+  });
+
+  describe('reads', () => {
+    /** How long a full TLS record is. */
+    const RECORD_BYTES = 16_384;
+
+    /** What is heard of a link over a stream on which chunks appear. */
+    function open() {
+      const stream = new Duplex({ read: noop, write: noop });
+      const framed = new FramedLink({ ...linkOf('direct'), stream }, new FramedWire());
+      const heard: string[] = [];
+      framed.attach({
+        frame: ({ payload }) => heard.push(payload.toString('utf8', 0, 1)),
+        heard: () => heard.push('|'),
+        written: noop,
+        closed: () => heard.push('closed'),
+      });
+      framed.setFlowing(true);
+      /** A chunk with one frame of data. */
+      const arrives = (letter: string, bytes = RECORD_BYTES) => {
+        stream.emit('data', encodeFrame(FRAME.data, Buffer.alloc(bytes - 4, letter)));
+      };
+      return { stream, framed, heard, arrives };
+    }
+
+    /** What is read at the end of a turn of the event loop has been read. */
+    const turnIsOver = () => new Promise((resolve) => setImmediate(resolve));
+
+    it('what is no full record at once', () => {
+      const { stream, heard, arrives } = open();
+      arrives('a', 100);
+      arrives('b', RECORD_BYTES - 1);
+      expect(heard.join('')).toBe('a|b|');
+      stream.destroy();
+    });
+
+    it('full records, and what follows them, together at the end of the turn', async () => {
+      const { stream, heard, arrives } = open();
+      arrives('a');
+      arrives('b');
+      arrives('c', 100);
+      expect(heard).toEqual([]);
+      await turnIsOver();
+      expect(heard.join('')).toBe('abc|');
+      arrives('d', 100);
+      expect(heard.join('')).toBe('abc|d|');
+      stream.destroy();
+    });
+
+    it('no more than 32 records together', () => {
+      const { framed, heard, arrives } = open();
+      for (let i = 0; i < 33; i++) arrives('a');
+      expect(heard.join('')).toBe(`${'a'.repeat(32)}|`);
+      framed.destroy();
+    });
+
+    it('no more than 256 records of all links together', () => {
+      const links = Array.from({ length: 20 }, open);
+      for (let i = 0; i < 13; i++) for (const { arrives } of links) arrives('a');
+      const read = links.reduce((sum, { heard }) => sum + heard.filter((each) => each === 'a').length, 0);
+      expect(read).toBe(256);
+      for (const { framed } of links) framed.destroy();
+    });
+
+    it('what has come before the link breaks, and hands it over before it tells that', async () => {
+      const { stream, heard, arrives } = open();
+      arrives('a');
+      const closed = new Promise((resolve) => stream.once('close', resolve));
+      stream.destroy(new Error('broken'));
+      await closed;
+      expect(heard.join('')).toBe('a|closed');
+    });
+
+    it('nothing more once it is destroyed', async () => {
+      const { framed, heard, arrives } = open();
+      arrives('a');
+      framed.destroy();
+      await turnIsOver();
+      expect(heard).toEqual(['closed']);
+    });
+  });
+
+  describe('writes', () => {
+    /** A link, and what its stream is given at once, in bytes. */
+    function open() {
+      const writes: number[] = [];
+      let done: () => void = noop;
+      const stream = new Duplex({
+        read: noop,
+        writev: (chunks: readonly { readonly chunk: Buffer }[], callback) => {
+          writes.push(chunks.reduce((sum, { chunk }) => sum + chunk.length, 0));
+          done = callback;
+        },
+      });
+      const framed = new FramedLink({ ...linkOf('direct'), stream }, new FramedWire());
+      framed.attach({ frame: noop, heard: noop, written: noop, closed: noop });
+      /** The system has taken what it was given. */
+      const taken = () => {
+        done();
+        return new Promise((resolve) => setImmediate(resolve));
+      };
+      return { stream, framed, writes, taken };
+    }
+
+    it('what is gathered together', () => {
+      const { stream, framed, writes } = open();
+      framed.gather(() => {
+        framed.write(FRAME.data, Buffer.alloc(8));
+        framed.gather(() => {
+          framed.write(FRAME.data, Buffer.alloc(1_000));
+        });
+        expect(writes).toEqual([]);
+      });
+      expect(writes).toEqual([1_016]);
+      stream.destroy();
+    });
+
+    it('full TLS records while there is more, and all of it in the end', async () => {
+      const { stream, framed, writes, taken } = open();
+      framed.gather(() => {
+        for (let i = 0; i < 3; i++) framed.write(FRAME.data, Buffer.alloc(65_536));
+      });
+      for (let i = 0; i < 4; i++) await taken();
+      expect(writes).toEqual([65_536, 65_536, 65_536, 12]);
+      expect(framed.buffered).toBe(0);
+      stream.destroy();
+    });
+
+    it('as much at once as is set', async () => {
+      const { stream, framed, writes, taken } = open();
+      framed.setBatch(131_072);
+      framed.gather(() => {
+        for (let i = 0; i < 3; i++) framed.write(FRAME.data, Buffer.alloc(65_536));
+      });
+      await taken();
+      expect(writes).toEqual([131_072, 3 * 65_540 - 131_072]);
+      stream.destroy();
+    });
+
+    it('what was gathered also when the action fails', () => {
+      const { stream, framed, writes } = open();
+      expect(() => {
+        framed.gather(() => {
+          framed.write(FRAME.data, Buffer.alloc(8));
+          throw new Error('failed');
+        });
+      }).toThrowError('failed');
+      expect(writes).toEqual([12]);
+      stream.destroy();
+    });
   });
 });

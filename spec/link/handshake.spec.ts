@@ -127,6 +127,7 @@ describe('waiting for the hello', () => {
     const frames: string[] = [];
     framed.attach({
       frame: ({ payload }) => frames.push(payload.toString()),
+      heard: () => undefined,
       written: () => undefined,
       closed: () => undefined,
     });

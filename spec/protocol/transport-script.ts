@@ -41,6 +41,7 @@ export async function framesSentIn({ connection: id, isControlling, steps }: Fie
       frame: ({ type, payload }) => {
         (done.sends[name] ??= []).push(encodeFrame(type, payload));
       },
+      heard: () => undefined,
       written: () => undefined,
       closed: () => undefined,
     });

@@ -6,7 +6,7 @@ import { FIRST_WINDOW_BYTES } from './frames.js';
 // grows to bandwidth × delay. All windows of a connection share one pool of bytes.
 
 /** Credit is given after this many bytes at the latest, so that with a large window too the sender sees progress. */
-const DUE_BYTES = 262_144;
+const DUE_BYTES = 1_048_576;
 
 /** What a sender may still send. */
 export class SendCredit {

@@ -11,7 +11,7 @@ import { messageDecoder, type Decoder } from '../../link/messages.js';
 
 /** What an inbox needs: of its owner rather than in closures, of which each channel would keep its own. */
 export interface InboxConfig {
-  readonly limits: Pick<Limits, 'lineBytes' | 'messageBytes'>;
+  readonly limits: Pick<Limits, 'lineBytes' | 'messageBytes' | 'sendHighWaterBytes'>;
   /** What all channels of the connection may hold together of lines and messages that are not whole; none where there is no credit. */
   readonly begun?: BegunBytes | undefined;
   /** Called when bytes have been read, with their number: there is room for as many more. */
@@ -187,6 +187,7 @@ export class Inbox implements ItemSource {
     this.#messages = undefined;
     this.#duplex = new Duplex({
       allowHalfOpen,
+      writableHighWaterMark: this.#config.limits.sendHighWaterBytes / 2,
       read: () => {
         this.#duplexWants = this.#hasDuplexRead = true;
         this.#deliver();

@@ -174,7 +174,7 @@ export class Outbox {
     const { buffered } = this;
     if (buffered === 0) this.#empty?.next();
     // Before all is gone, so that the writer has refilled the channel before it runs dry.
-    if (!this.#mustDrain || buffered > this.#config.limits.sendHighWaterBytes / 2) return;
+    if (!this.#mustDrain || buffered > (3 / 4) * this.#config.limits.sendHighWaterBytes) return;
     this.#mustDrain = false;
     this.#drain?.next();
   }

@@ -1,7 +1,10 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
 
 /** What has arrived is acknowledged after this many bytes at the latest: each acknowledgement is a TLS record and a system call … */
-const ACK_BYTES = 262_144;
+const ACK_BYTES = 2_097_152;
+
+/** … and with something else that this side sends after this many, which costs next to nothing (RFC 1122 §4.2.3.2) … */
+const ALONG_BYTES = 65_536;
 
 /** … or this many milliseconds. An acknowledgement frees the peer's memory and shows that this side is alive: neither is urgent. */
 export const ACK_MS = 200;
@@ -53,6 +56,11 @@ export class DelayedAck {
     if (!this.#host.acknowledge(this.#received)) return;
     this.#acknowledged = this.#received;
     this.#saidAt = this.#scheduler.now();
+  }
+
+  /** Something else is being sent. */
+  along(): void {
+    if (this.#received - this.#acknowledged >= ALONG_BYTES) this.now();
   }
 
   /** Acknowledges now if there is anything new. */

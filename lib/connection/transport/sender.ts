@@ -1,17 +1,17 @@
+import type { SchedulerLike } from 'rxjs';
 import { ClosedError, ProtocolError } from '../../errors.js';
 import type { FramedLink } from '../../link/framed-link.js';
 import { DATA_FRAME_BYTES, FRAME } from '../../link/frames.js';
 import type { StreamHandler } from './host.js';
+import { LEAST_QUEUE_BYTES, QueueLimit } from './queue-limit.js';
 import { SendBuffer } from './send-buffer.js';
-
-/** How many bytes wait in a link: enough to keep it busy, and few to send again on another link. */
-export const LINK_BYTES = 131_072;
 
 /** Where in the stream to go on sending: at an offset, after what the peer has acknowledged, or where sending stopped. */
 export type SendFrom = number | 'acknowledged' | 'here';
 
 /** What sending needs. */
 export interface SenderConfig {
+  readonly scheduler: SchedulerLike;
   /** How many bytes may be sent that the peer has not acknowledged. */
   readonly unacknowledgedBytes: number;
   /** Makes the stream. */
@@ -36,6 +36,8 @@ export class Sender {
   /** The offset of this side's `end` frame. After it comes only credit, so that the peer can finish its own stream. */
   #endAt: number | undefined;
   #isPumping = false;
+  /** Only where the link has been full. */
+  #queueLimit: QueueLimit | undefined;
 
   constructor(config: SenderConfig, host: SenderHost) {
     this.#config = config;
@@ -104,6 +106,7 @@ export class Sender {
   /** Goes on with another link. What the peer has acknowledged is never sent again. */
   restart(from: SendFrom): void {
     if (from !== 'here') this.#buffer.rewind(Math.max(this.#buffer.base, from === 'acknowledged' ? 0 : from));
+    this.#queueLimit = undefined;
     // A repeated end is harmless; a lost one would go unnoticed.
     this.#isEndSent = false;
   }
@@ -113,12 +116,32 @@ export class Sender {
     // A writer that learns that its bytes were sent may write more, and call this again.
     if (this.#isPumping) return;
     this.#isPumping = true;
-    const { unacknowledgedBytes } = this.#config;
-    const buffer = this.#buffer;
-    while (framed.buffered < LINK_BYTES && buffer.position - buffer.base < unacknowledgedBytes)
-      if (!this.#sendPiece(framed)) break;
+    framed.gather(() => {
+      this.#fill(framed);
+    });
     this.#isPumping = false;
     if (this.waiting === 0) this.#sendEnd(framed);
+  }
+
+  /** What the link was handed at once has gone to the system. */
+  written(framed: FramedLink): void {
+    const limit = this.#queueLimit;
+    if (limit === undefined) return;
+    limit.written(this.#config.scheduler.now());
+    framed.setBatch(limit.bytes / 2);
+  }
+
+  #fill(framed: FramedLink): void {
+    const { unacknowledgedBytes, scheduler } = this.#config;
+    const buffer = this.#buffer;
+    const most = this.#queueLimit?.bytes ?? LEAST_QUEUE_BYTES;
+    while (buffer.position - buffer.base < unacknowledgedBytes) {
+      if (framed.buffered >= most) {
+        this.#queueLimit ??= new QueueLimit(scheduler.now());
+        return;
+      }
+      if (!this.#sendPiece(framed)) return;
+    }
   }
 
   /** Hands the link everything that is left and that the peer gives credit for. */

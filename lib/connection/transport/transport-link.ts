@@ -6,6 +6,8 @@ import { FRAME, type Frame } from '../../link/frames.js';
 /** Receives from a link. */
 export interface LinkHandler {
   onFrame(link: TransportLink, frame: Frame): void;
+  /** Something has arrived, and its frames have been handled, or are held. */
+  onHeard(link: TransportLink): void;
   /** Some of the written bytes have gone to the system. */
   onWritten(link: TransportLink): void;
   /** The link is gone, with an error when it broke. */
@@ -72,6 +74,11 @@ export class TransportLink implements Receiver {
   /** See `Receiver.frame`. */
   frame(frame: Frame): void {
     this.#handler?.onFrame(this, frame);
+  }
+
+  /** See `Receiver.heard`. */
+  heard(): void {
+    this.#handler?.onHeard(this);
   }
 
   /** See `Receiver.written`. */

@@ -10,7 +10,8 @@ import { isWanted, type Need } from './link-choice.js';
 import { Links, type LinksParts } from './links.js';
 import { Liveness, type LivenessHost } from './liveness.js';
 import { Reassembly, type ReassemblyParts } from './reassembly.js';
-import { LINK_BYTES, Sender, type SenderHost } from './sender.js';
+import { MOST_QUEUE_BYTES } from './queue-limit.js';
+import { Sender, type SenderHost } from './sender.js';
 import type { LinkHandler, TransportLink } from './transport-link.js';
 
 // How one stream of bytes in each direction goes over links that come and go:
@@ -26,7 +27,7 @@ import type { LinkHandler, TransportLink } from './transport-link.js';
 // - A link on which the peer owes an answer for too long is doubtful: another is looked for beside it (Liveness).
 
 /** A peer that does not read gets no more answers and acknowledgements when this many bytes wait in the link. */
-const UNREAD_BYTES = LINK_BYTES * 2;
+const UNREAD_BYTES = MOST_QUEUE_BYTES * 2;
 
 /** How often a peer may send frames that make this side act: links change rarely, and a few at a time. */
 const CHANGES = { perSecond: 10, burst: 50 };
@@ -80,6 +81,7 @@ export class Transport implements DelayedAckHost, LinkHandler, LinksParts, Liven
   /** See {@link SenderHost}. */
   onOwed(): void {
     this.liveness.expectAnswer();
+    this.ack.along();
   }
 
   /** See {@link ReassemblyParts}. */
@@ -242,6 +244,7 @@ export class Transport implements DelayedAckHost, LinkHandler, LinksParts, Liven
   /** See {@link LinkHandler}. */
   onWritten(link: TransportLink): void {
     if (link !== this.#links.current) return;
+    this.sender.written(link.framed);
     this.pump();
     this.#config.stream.onWritten();
   }
@@ -253,6 +256,10 @@ export class Transport implements DelayedAckHost, LinkHandler, LinksParts, Liven
       if (!link.holds && this.handle(link, frame)) return;
       this.#reassembly.hold(link, frame);
     });
+  }
+
+  /** See {@link LinkHandler}. */
+  onHeard(link: TransportLink): void {
     // Once closed, there is no current link.
     if (link === this.#links.current) this.liveness.heard(this.sender.isOwed);
   }

@@ -4,7 +4,7 @@ import type { Neighbour } from './neighbour.js';
 /**
  * Announcements wait for each other so long, in milliseconds, at random. As long as nothing is missing they wait twice as long each time, and cost less.
  */
-const ANNOUNCE_MS = { first: 250, most: 2_000 };
+const ANNOUNCE_MS = { first: 250, most: 4_000 };
 /** The shortest that they wait, as a share of the longest. */
 const ANNOUNCE_LEAST = 0.2;
 

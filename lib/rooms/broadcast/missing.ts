@@ -10,7 +10,7 @@ const GRAFT_MS = 500;
 /** Where messages come later than their announcements by more, since lines are slow or machines busy, they are waited for longer by this factor … */
 const LATE_FACTOR = 1.5;
 /** … as they may be by this before any has come: the tree has yet to grow, and code to be compiled; … */
-const FIRST_LATE_MS = 1_000;
+const FIRST_LATE_MS = 2_000;
 /** … up to so many milliseconds, … */
 const MAX_GRAFT_MS = 4_000;
 /** … and by so much less with each message that comes in time. Asking too early makes a second way, and each message on it a copy. */

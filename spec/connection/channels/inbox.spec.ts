@@ -12,7 +12,7 @@ function open({ lineBytes = 1000, messageBytes = 1000 } = {}) {
   let read = 0;
   const faults: Error[] = [];
   const inbox = new Inbox({
-    limits: { lineBytes, messageBytes },
+    limits: { lineBytes, messageBytes, sendHighWaterBytes: 262_144 },
     onRead: (bytes) => (read += bytes),
     onLeave: () => leaves++,
     onChange: () => changes++,

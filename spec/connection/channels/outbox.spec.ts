@@ -78,13 +78,13 @@ describe('the writing half of a connection', () => {
     expect(written).toEqual(['one\ntwo\n']);
   });
 
-  it('tells the writer to wait, and to go on once half has been sent', async () => {
+  it('tells the writer to wait, and to go on once a quarter has been sent', async () => {
     const { outbox, drain } = open({ sendHighWaterBytes: 20 });
     const { values } = record(outbox.drain$);
     expect(outbox.send('123456789')).toBeTrue();
     expect(outbox.send('123456789')).toBeFalse();
     await settled();
-    drain(9);
+    drain(4);
     expect(values).toHaveSize(0);
     drain(1);
     expect(values).toHaveSize(1);

@@ -46,12 +46,24 @@ describe('An acknowledgement', () => {
     ]);
   });
 
-  it('is sent at once for 262,144 bytes, and not again later', () => {
+  it('is sent at once for 2,097,152 bytes, and not again later', () => {
     const { clock, said, ack } = open();
     ack.advance(10);
-    ack.advance(262_144);
+    ack.advance(2_097_152);
     clock.pass(1_000);
-    expect(said).toEqual([[0, 262_144]]);
+    expect(said).toEqual([[0, 2_097_152]]);
+  });
+
+  it('goes along with what else is sent, for 65,536 bytes and more', () => {
+    const { clock, said, ack } = open();
+    ack.advance(65_535);
+    ack.along();
+    expect(said).toEqual([]);
+    ack.advance(65_536);
+    ack.along();
+    ack.along();
+    clock.pass(1_000);
+    expect(said).toEqual([[0, 65_536]]);
   });
 
   it('can be sent early if something is owed, and repeated if nothing is', () => {
