@@ -247,7 +247,8 @@ describe('sixteen times the input from a stranger costs sixteen times the work',
       const stream = new Duplex({ read: noop, write: noop });
       const framed = new FramedLink({ ...linkOf('direct'), stream }, new FramedWire());
       framed.attach({ frame: noop, heard: noop, written: noop, closed: noop });
-      stream.emit('data', Buffer.concat(Array<Buffer>(times).fill(encodeHeader(FRAME.ping, 0))));
+      // No full TLS record, which would be read later.
+      stream.emit('data', Buffer.concat(Array<Buffer>(times + 1).fill(encodeHeader(FRAME.ping, 0))));
       framed.setFlowing(true);
       stream.destroy();
     };

@@ -1,4 +1,4 @@
-import { noop, type Observable, type Subscription } from 'rxjs';
+import type { Observable, SchedulerLike, Subscription } from 'rxjs';
 import { ProtocolError } from '../errors.js';
 import type { FramedLink } from '../link/framed-link.js';
 import { FRAME } from '../link/frames.js';
@@ -6,10 +6,10 @@ import { decodeEnd, encodeHello, type End, type Hello } from '../link/handshake.
 import { NEVER_BEGUN, outOfReachReason, type CloseReason } from './close-reason.js';
 import { Latest } from '../operators/latest.js';
 import { Consent } from './consent.js';
-import type { Beating } from './heartbeats.js';
+import type { Beating, Heartbeat } from './heartbeats.js';
 import { pathOf, type Path } from './path.js';
 import type { ConnectionContext, ConnectionStart } from './start.js';
-import type { StreamHandler, TransportHost } from './transport/host.js';
+import type { StreamHandler, TransportConfig, TransportHost } from './transport/host.js';
 import type { Need } from './transport/link-choice.js';
 import { Transport } from './transport/transport.js';
 import { Whereabouts } from './whereabouts.js';
@@ -28,27 +28,24 @@ export interface AssociationHost {
   onFault(error: unknown): void;
 }
 
-/** What an association needs. */
-export interface AssociationConfig extends ConnectionContext {
-  /** Takes the peer's stream of bytes. */
-  readonly stream: StreamHandler;
-  readonly host: AssociationHost;
-}
-
 /**
  * What two nodes share while links between them come and go (SCTP's word, RFC 9260): a {@link Transport}, the peer's
- * {@link Consent} to the connection, and the {@link Whereabouts} of both. It says hello on each link, and sends heartbeats.
+ * {@link Consent} to the connection, and the {@link Whereabouts} of both. It says hello on each link, and sends heartbeats. The transport asks it for
+ * what it needs: an object with that would be one more for each connection.
  */
-export class Association implements Beating, TransportHost {
+export class Association implements Beating, TransportConfig, TransportHost {
   readonly transport: Transport;
   readonly consent: Consent;
   readonly whereabouts: Whereabouts;
 
-  readonly #config: AssociationConfig;
+  /** See {@link TransportConfig}. */
+  readonly stream: StreamHandler;
+
+  readonly #context: ConnectionContext;
+  readonly #above: AssociationHost;
   readonly #start: ConnectionStart;
   readonly #path = new Latest<Path>();
-  /** Ends the heartbeats. */
-  #stopBeating = noop;
+  #heartbeat: Heartbeat | undefined;
   #isClosed = false;
   /** Until the peer has agreed to the connection, … */
   #consentTimer: Subscription | undefined;
@@ -57,24 +54,51 @@ export class Association implements Beating, TransportHost {
   /** Why the last link broke. */
   #lostBy: Error | undefined;
 
-  constructor(framed: FramedLink, start: ConnectionStart, config: AssociationConfig) {
-    const { runtime, timing, limits, stream } = config;
-    const { peerId } = framed.link;
-    this.#config = config;
+  /** @param above takes the peer's stream of bytes, and learns what becomes of the association. */
+  constructor(
+    framed: FramedLink,
+    start: ConnectionStart,
+    context: ConnectionContext,
+    above: StreamHandler & AssociationHost,
+  ) {
+    this.#context = context;
+    this.#above = this.stream = above;
     this.#start = start;
     this.#path.next(pathOf(framed, undefined));
     this.consent = new Consent(start.id, this);
-    this.whereabouts = new Whereabouts(peerId);
+    this.whereabouts = new Whereabouts(framed.link.peerId);
     this.whereabouts.note(framed.link);
-    this.transport = new Transport(framed, start.confirmed, {
-      scheduler: runtime.scheduler,
-      unacknowledgedBytes: limits.unacknowledgedBytes,
-      silenceMs: timing.silenceMs,
-      handshakeMs: timing.handshakeMs,
-      isControlling: start.isControlling,
-      stream,
-      host: this,
-    });
+    this.transport = new Transport(framed, start.confirmed, this);
+  }
+
+  /** See {@link TransportConfig}. */
+  get scheduler(): SchedulerLike {
+    return this.#context.runtime.scheduler;
+  }
+
+  /** See {@link TransportConfig}. */
+  get isControlling(): boolean {
+    return this.#start.isControlling;
+  }
+
+  /** See {@link TransportConfig}. */
+  get unacknowledgedBytes(): number {
+    return this.#context.limits.unacknowledgedBytes;
+  }
+
+  /** See {@link TransportConfig}. */
+  get silenceMs(): number {
+    return this.#context.timing.silenceMs;
+  }
+
+  /** See {@link TransportConfig}. */
+  get handshakeMs(): number {
+    return this.#context.timing.handshakeMs;
+  }
+
+  /** See {@link TransportConfig}. */
+  get host(): TransportHost {
+    return this;
   }
 
   /** The way to the peer; replays the latest. */
@@ -84,14 +108,14 @@ export class Association implements Beating, TransportHost {
 
   /** Says hello on the first link, and starts sending and receiving. Call it once, when `host` and `stream` are ready. */
   begin(): void {
-    const { runtime, timing, heartbeats } = this.#config;
+    const { runtime, timing, heartbeats } = this.#context;
     const { lastLink: first } = this.transport;
     this.#sayFirstHello(first);
     if (this.#start.confirmed) this.consent.give();
     this.transport.start();
     // What had come on the link may have ended it.
     if (this.#isClosed) return;
-    if (first.hasControlFrames) this.#stopBeating = heartbeats.add(this);
+    if (first.hasControlFrames) this.#heartbeat = heartbeats.add(this);
     if (!this.#start.confirmed)
       this.#consentTimer = runtime.scheduler.schedule(() => {
         this.#expectConsent();
@@ -100,7 +124,7 @@ export class Association implements Beating, TransportHost {
 
   /** Asks the peer for a sign of life. */
   ping(): void {
-    this.transport.ping(Buffer.from(this.#config.runtime.newId()));
+    this.transport.ping(Buffer.from(this.#context.runtime.newId()));
   }
 
   /** See {@link Beating}. */
@@ -146,7 +170,7 @@ export class Association implements Beating, TransportHost {
   /** Stops all timers and completes all streams. The transport is closed already. */
   close(): void {
     this.#isClosed = true;
-    this.#stopBeating();
+    if (this.#heartbeat !== undefined) this.#context.heartbeats.end(this.#heartbeat);
     this.#consentTimer?.unsubscribe();
     this.#survivalTimer?.unsubscribe();
     this.#path.forget();
@@ -169,7 +193,7 @@ export class Association implements Beating, TransportHost {
 
   /** See {@link TransportHost}. */
   onRefused(payload: Buffer): void {
-    this.#config.host.onRefused(decodeEnd(payload));
+    this.#above.onRefused(decodeEnd(payload));
   }
 
   /** See {@link TransportHost}. */
@@ -179,7 +203,7 @@ export class Association implements Beating, TransportHost {
 
   /** See {@link TransportHost}. A connection without a working link is kept for a while. */
   onNeed(need: Need): void {
-    const { runtime, timing } = this.#config;
+    const { runtime, timing } = this.#context;
     this.#survivalTimer?.unsubscribe();
     this.#survivalTimer =
       need === 'any' && !this.#isClosed
@@ -187,7 +211,7 @@ export class Association implements Beating, TransportHost {
             this.#giveUp();
           }, timing.survivalMs)
         : undefined;
-    this.#config.host.onNeed(need);
+    this.#above.onNeed(need);
   }
 
   /** See {@link TransportHost}. */
@@ -207,13 +231,13 @@ export class Association implements Beating, TransportHost {
   onLost(error: Error | undefined): void {
     this.#lostBy = error;
     const spare = this.consent.takeSpare();
-    if (spare === undefined) this.#config.host.onLost(error);
+    if (spare === undefined) this.#above.onLost(error);
     else this.moveTo(spare.framed, spare.id);
   }
 
   /** See {@link TransportHost}. */
   onFault(error: unknown): void {
-    this.#config.host.onFault(error);
+    this.#above.onFault(error);
   }
 
   #sayFirstHello(framed: FramedLink): void {
@@ -234,12 +258,12 @@ export class Association implements Beating, TransportHost {
 
   #expectConsent(): void {
     if (this.consent.isGiven) return;
-    if (this.transport.currentLink === undefined) this.#config.host.onGone(NEVER_BEGUN);
-    else this.#config.host.onFault(new ProtocolError('The peer proved its key and then said nothing'));
+    if (this.transport.currentLink === undefined) this.#above.onGone(NEVER_BEGUN);
+    else this.#above.onFault(new ProtocolError('The peer proved its key and then said nothing'));
   }
 
   #giveUp(): void {
     const hasLink = this.transport.currentLink !== undefined;
-    this.#config.host.onGone(outOfReachReason(hasLink, this.#lostBy, this.#config.timing.survivalMs));
+    this.#above.onGone(outOfReachReason(hasLink, this.#lostBy, this.#context.timing.survivalMs));
   }
 }

@@ -53,7 +53,7 @@ export class ConnectionCore implements AssociationHost, ChannelsConfig, EndingCo
     this.lineEnd = framed.lineEnd;
     this.isFramed = framed.hasControlFrames;
     this.streams = framed.hasControlFrames ? new Channels(this) : this.#plainStream();
-    this.association = new Association(framed, start, { stream: this, host: this, ...context });
+    this.association = new Association(framed, start, context, this);
     this.ending = new Ending(this);
   }
 

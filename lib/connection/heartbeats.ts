@@ -7,7 +7,8 @@ export interface Beating {
   beat(): void;
 }
 
-interface Entry {
+/** The heartbeats of one that has them. */
+export interface Heartbeat {
   /** `undefined` once it is over. */
   beating: Beating | undefined;
   /** When the next one is due, in milliseconds. */
@@ -21,7 +22,7 @@ interface Entry {
 export class Heartbeats {
   readonly #scheduler: SchedulerLike;
   readonly #ms: number;
-  #entries = new Queue<Entry>();
+  #entries = new Queue<Heartbeat>();
   /** How many are not over. */
   #size = 0;
   #timer: Subscription | undefined;
@@ -32,21 +33,24 @@ export class Heartbeats {
     this.#ms = ms;
   }
 
-  /** Has one send heartbeats, the first after a whole interval. Returns what ends that. */
-  add(beating: Beating): () => void {
-    const entry: Entry = { beating, at: this.#scheduler.now() + this.#ms };
+  /** Has one send heartbeats, the first after a whole interval. {@link end} ends that. */
+  add(beating: Beating): Heartbeat {
+    const entry: Heartbeat = { beating, at: this.#scheduler.now() + this.#ms };
     this.#entries.push(entry);
     this.#size++;
     this.#timer ??= this.#wait(this.#ms);
-    return () => {
-      if (entry.beating === undefined) return;
-      entry.beating = undefined;
-      this.#size--;
-      if (this.#size > 0) return;
-      this.#timer?.unsubscribe();
-      this.#timer = undefined;
-      this.#entries = new Queue();
-    };
+    return entry;
+  }
+
+  /** Ends heartbeats. */
+  end(entry: Heartbeat): void {
+    if (entry.beating === undefined) return;
+    entry.beating = undefined;
+    this.#size--;
+    if (this.#size > 0) return;
+    this.#timer?.unsubscribe();
+    this.#timer = undefined;
+    this.#entries = new Queue();
   }
 
   #wait(ms: number): Subscription {

@@ -301,7 +301,14 @@ export class FramedLink implements Gatherer {
       this.#queued -= bytes.length;
       room -= bytes.length;
       // All that is handed over here goes in one system call, so that its last piece tells of the others, too.
-      stream.write(bytes, room === 0 || this.#queued === 0 ? this.#onWritten : undefined);
+      stream.write(
+        bytes,
+        room === 0 || this.#queued === 0
+          ? () => {
+              this.#onWritten();
+            }
+          : undefined,
+      );
     }
     stream.uncork();
     if (this.#ending && this.#queued === 0 && !stream.writableEnded) stream.end();
@@ -314,12 +321,12 @@ export class FramedLink implements Gatherer {
     return piece.length > most ? piece.subarray(0, most) : piece;
   }
 
-  readonly #onWritten = () => {
+  #onWritten(): void {
     this.#moved++;
     this.gather(() => {
       this.#receiver?.written();
     });
-  };
+  }
 
   get #hasPending(): boolean {
     return (this.#pending?.length ?? 0) > 0;

@@ -162,7 +162,7 @@ export function encodeOffset(offset: number): Buffer {
  * @throws ProtocolError
  */
 export function decodeOffset(payload: Buffer): number {
-  if (payload.length === OFFSET_LENGTH) return payload.readUIntBE(0, OFFSET_LENGTH);
+  if (payload.length === OFFSET_LENGTH) return offsetIn(payload, 0);
   throw new ProtocolError(`Expected an offset of ${OFFSET_LENGTH} bytes, got ${payload.length} bytes`);
 }
 
@@ -182,5 +182,12 @@ export function encodeAt({ choice, offset }: At): Buffer {
 export function decodeAt(payload: Buffer): At {
   if (payload.length !== 4 + OFFSET_LENGTH)
     throw new ProtocolError(`Expected an \`at\` of ${4 + OFFSET_LENGTH} bytes, got ${payload.length} bytes`);
-  return { choice: payload.readUInt32BE(), offset: payload.readUIntBE(4, OFFSET_LENGTH) };
+  return { choice: payload.readUInt32BE(), offset: offsetIn(payload, 4) };
+}
+
+/** `readUIntBE` would make a floating-point number of each, which takes sixteen bytes wherever it is kept. */
+function offsetIn(payload: Buffer, at: number): number {
+  const high = payload.readUInt16BE(at);
+  const low = payload.readUInt32BE(at + 2);
+  return high === 0 ? low : high * 2 ** 32 + low;
 }

@@ -1,6 +1,6 @@
 import { constants } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { connect, createSecureContext, TLSSocket, type SecureContext } from 'node:tls';
+import { connect, createSecureContext, TLSSocket, type SecureContext, type TLSSocketOptions } from 'node:tls';
 import { noop, Observable } from 'rxjs';
 import { peerIdOfCertificate, selfSignedCertificate } from '../certificate.js';
 import { DialError, PeerMismatchError, ProtocolError } from '../errors.js';
@@ -43,13 +43,29 @@ export function secureContextOf(identity: Identity): SecureSettings {
     }));
 }
 
+/** What is said of the protocol. A server that chooses by a function keeps no copy of its name for each socket. */
+function negotiation(role: 'client' | 'server', protocol: string): Negotiation {
+  if (role === 'client' || !IS_NODE) return { ALPNProtocols: protocolsOf(protocol) };
+  return { ALPNCallback: protocol === ALPN ? chooseOurs : chooserOf(protocol) };
+}
+
+type Negotiation = Pick<TLSSocketOptions, 'ALPNProtocols' | 'ALPNCallback'>;
+
+function chooserOf(protocol: string): NonNullable<Negotiation['ALPNCallback']> {
+  return ({ protocols }) => (protocols.includes(protocol) ? protocol : undefined);
+}
+
+const chooseOurs = chooserOf(ALPN);
+
+/** Bun and Deno know names in a list alone. */
+const IS_NODE = process.versions['bun'] === undefined && process.versions['deno'] === undefined;
+
 /**
  * A protocol's name as the handshake has it (RFC 7301 §3.1). Of a list of names Node would make a Buffer in its pool, of which each socket
  * would then keep 8 KiB; of a `DataView` it makes one with memory of its own.
  */
 function protocolsOf(protocol: string): readonly string[] | DataView {
-  const { bun, deno } = process.versions;
-  if (bun !== undefined || deno !== undefined) return [protocol];
+  if (!IS_NODE) return [protocol];
   const name = Buffer.from(protocol);
   const { buffer, byteOffset, length } = Buffer.concat([Buffer.of(name.length), name]);
   return new DataView(buffer, byteOffset, length);
@@ -74,7 +90,7 @@ export function secure$(socket: Socket, { context, role, peerId, protocol = ALPN
       requestCert: true,
       // Chains mean nothing here: the key is compared below.
       rejectUnauthorized: false,
-      ALPNProtocols: protocolsOf(protocol),
+      ...negotiation(role, protocol),
     };
     const stream = role === 'client' ? connect(settings) : new TLSSocket(socket, settings);
     let handedOver = false;

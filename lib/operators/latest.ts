@@ -1,6 +1,9 @@
 import { Observable } from 'rxjs';
 import { Subscribers } from './subscribers.js';
 
+/** In place of a value where there is none. */
+const NONE = Symbol('none');
+
 /**
  * A value that changes, for those who subscribe: each gets the latest value, if there is one, and each that follows. A `ReplaySubject` of
  * one does the same, but takes half a kilobyte even where nobody subscribes, and a server has some for each connection.
@@ -12,20 +15,20 @@ import { Subscribers } from './subscribers.js';
  * path.value$.subscribe(console.log);
  */
 export class Latest<T> {
-  #held: { readonly value: T } | undefined;
+  #value: T | typeof NONE = NONE;
   #isComplete = false;
   #subscribers: Subscribers<T> | undefined;
 
   /** The latest value; `undefined` where there is none. */
   get value(): T | undefined {
-    return this.#held?.value;
+    return this.#value === NONE ? undefined : this.#value;
   }
 
   /** The latest value and each that follows. Completes when no more will come. */
   get value$(): Observable<T> {
     return new Observable((subscriber) => {
       const leave = this.#isComplete ? undefined : (this.#subscribers ??= new Subscribers()).join(subscriber);
-      if (this.#held !== undefined) subscriber.next(this.#held.value);
+      if (this.#value !== NONE) subscriber.next(this.#value);
       if (this.#isComplete) subscriber.complete();
       return leave;
     });
@@ -33,7 +36,7 @@ export class Latest<T> {
 
   next(value: T): void {
     if (this.#isComplete) return;
-    this.#held = { value };
+    this.#value = value;
     this.#subscribers?.next(value);
   }
 
@@ -47,6 +50,6 @@ export class Latest<T> {
 
   /** Forgets the latest value: who subscribes from now on gets only what follows. */
   forget(): void {
-    this.#held = undefined;
+    this.#value = NONE;
   }
 }

@@ -7,13 +7,18 @@ describe('Heartbeats', () => {
     const clock = new VirtualClock();
     const heartbeats = new Heartbeats(clock, 100);
     const story: string[] = [];
-    const add = (name: string, onBeat: () => void = () => undefined) =>
-      heartbeats.add({
+    /** Returns what ends them. */
+    const add = (name: string, onBeat: () => void = () => undefined) => {
+      const heartbeat = heartbeats.add({
         beat: () => {
           story.push(`${clock.now()} ${name}`);
           onBeat();
         },
       });
+      return () => {
+        heartbeats.end(heartbeat);
+      };
+    };
     return { clock, story, add };
   }
 

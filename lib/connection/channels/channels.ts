@@ -174,19 +174,25 @@ export class Channels implements StreamLayer, MultiplexerConfig {
   /** See {@link MultiplexerConfig}. It is offered later, so that code that is handed the connection right now can still subscribe. */
   onOpen(end: ChannelEnd): void {
     const unoffered = (this.#unoffered ??= new Queue());
-    if (unoffered.length === 0) queueMicrotask(this.#offerAll);
+    if (unoffered.length === 0) this.#offerSoon();
     unoffered.push(end);
   }
 
-  readonly #offerAll = (): void => {
+  #offerSoon(): void {
+    queueMicrotask(() => {
+      this.#offerAll();
+    });
+  }
+
+  #offerAll(): void {
     try {
       for (let end = this.#unoffered?.take(); end !== undefined; end = this.#unoffered?.take()) this.#offer(end);
     } finally {
       // An exception of the application's concerns one channel alone.
-      if (this.#hasUnoffered) queueMicrotask(this.#offerAll);
+      if (this.#hasUnoffered) this.#offerSoon();
       this.#config.onChange();
     }
-  };
+  }
 
   get #hasUnoffered(): boolean {
     return (this.#unoffered?.length ?? 0) > 0;

@@ -71,7 +71,7 @@ export class Multiplexer implements ChannelEndHost, ChannelFrameTaker {
   /** All channels but the connection's own, which most connections have alone. */
   #ends: Map<number, ChannelEnd> | undefined;
   /** Those with control frames to send. */
-  #due: ChannelEnd[] = [];
+  #due: ChannelEnd[] | undefined;
   readonly #turns = new Turns<ChannelEnd>();
   readonly #decoder = new ChannelFrameDecoder();
   /** How often the peer may reset channels, once it has. */
@@ -85,7 +85,7 @@ export class Multiplexer implements ChannelEndHost, ChannelFrameTaker {
   #hasSent = false;
   #hasPeerEnded = false;
   /** The channels whose data were taken last. They learn of it at the next call, when the data have been handed on. */
-  #written: ChannelEnd[] = [];
+  #written: ChannelEnd[] | undefined;
   /** Channels that are over and have not been told yet. */
   #over: Queue<ChannelEnd> | undefined;
   /** The payload of a frame whose header has been sent. */
@@ -201,9 +201,9 @@ export class Multiplexer implements ChannelEndHost, ChannelFrameTaker {
     for (let length = 0; length < JOINED_BYTES && this.#rest === undefined;) {
       const before = frames.length;
       // Control frames go first; a channel's `end` becomes due when its last data have been taken.
-      if (this.#due.length > 0) this.#takeControl(frames);
+      if (this.#due !== undefined) this.#takeControl(frames, this.#due);
       else this.#takeFrame(frames);
-      if (this.#due.length === 0 && frames.length === before) break;
+      if (this.#due === undefined && frames.length === before) break;
       for (let index = before; index < frames.length; index++) length += frames[index]?.length ?? 0;
     }
     return frames.length <= 1 ? frames[0] : Buffer.concat(frames);
@@ -212,18 +212,16 @@ export class Multiplexer implements ChannelEndHost, ChannelFrameTaker {
   /** Calls handlers only now: they may write or end the connection, and must not do so while a frame is being taken. */
   #tell(): void {
     const written = this.#written;
-    if (written.length > 0) this.#written = [];
-    for (const end of written) end.tellWritten();
+    this.#written = undefined;
+    if (written !== undefined) for (const end of written) end.tellWritten();
     for (let end = this.#over?.take(); end !== undefined; end = this.#over?.take()) end.tellOver();
   }
 
-  #takeControl(frames: Buffer[]): void {
-    const due = this.#due;
-    this.#due = [];
+  #takeControl(frames: Buffer[], due: readonly ChannelEnd[]): void {
+    this.#due = undefined;
     for (const [i, end] of due.entries()) {
       if (frames.length >= JOINED_FRAMES) {
-        // They keep their places before those that have become due meanwhile.
-        this.#due = [...due.slice(i), ...this.#due];
+        this.#isDueBefore(due.slice(i));
         return;
       }
       end.isNotedDue = false;
@@ -231,10 +229,15 @@ export class Multiplexer implements ChannelEndHost, ChannelFrameTaker {
     }
   }
 
+  /** They keep their places before those that have become due meanwhile. */
+  #isDueBefore(ends: ChannelEnd[]): void {
+    this.#due = ends.concat(this.#due ?? []);
+  }
+
   #noteDue(end: ChannelEnd): void {
     if (end.isNotedDue || !end.isDue) return;
     end.isNotedDue = true;
-    this.#due.push(end);
+    (this.#due ??= []).push(end);
   }
 
   /** Takes one frame of data. A long payload is kept, and sent next. */
@@ -245,7 +248,7 @@ export class Multiplexer implements ChannelEndHost, ChannelFrameTaker {
       this.#noteDue(end);
       this.#ready(end);
       if (frame === undefined) continue;
-      this.#written.push(end);
+      (this.#written ??= []).push(end);
       frames.push(frame[0]);
       [, this.#rest] = frame;
       return;

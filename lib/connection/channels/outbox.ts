@@ -51,7 +51,7 @@ export class Outbox {
   #empty: Subject<void> | undefined;
   #isFinished = false;
   /** Lines that are gathered: joining them at the end takes half the time of appending each to one text. */
-  #lines: string[] = [];
+  #lines: string[] | undefined;
   /** How long they are together, in UTF-16 units. */
   #linesLength = 0;
   #messages: Gathered | undefined;
@@ -83,8 +83,8 @@ export class Outbox {
     expectLine(text, this.#config.limits.lineBytes);
     if (!this.#open) return false;
     this.#useFor('lines');
-    if (this.#lines.length === 0) this.#flushSoon();
-    this.#lines.push(text);
+    if (this.#lines === undefined) this.#flushSoon();
+    (this.#lines ??= []).push(text);
     this.#linesLength += text.length + this.#config.lineEnd.length;
     if (this.#linesLength > BATCH_LENGTH) this.flush();
     return this.#mayGoOn();
@@ -144,11 +144,11 @@ export class Outbox {
 
   /** Writes what has been gathered. */
   flush(): void {
-    if (this.#lines.length > 0) {
+    if (this.#lines !== undefined) {
       // The last line has an end, too.
       this.#lines.push('');
       const bytes = Buffer.from(this.#lines.join(this.#config.lineEnd));
-      this.#lines = [];
+      this.#lines = undefined;
       this.#linesLength = 0;
       this.#write(bytes);
     }

@@ -34,7 +34,8 @@ export interface LinksParts {
 export class Links {
   readonly #config: LinksConfig;
   readonly #parts: LinksParts;
-  readonly #all = new Set<TransportLink>();
+  /** Replaced and never changed: most often it is one, of which a Set would take two hundred bytes. */
+  #all: readonly TransportLink[] = [];
   readonly #choice: LinkChoice;
   readonly #need = new Latest<Need>();
   #isClosed = false;
@@ -50,7 +51,7 @@ export class Links {
   }
 
   /** The links on which either side still sends. */
-  get all(): ReadonlySet<TransportLink> {
+  get all(): readonly TransportLink[] {
     return this.#all;
   }
 
@@ -66,7 +67,7 @@ export class Links {
 
   /** Whether one more link may be added; never once it is closed. */
   get hasRoom(): boolean {
-    return !this.#isClosed && this.#all.size < MAX_LINKS;
+    return !this.#isClosed && this.#all.length < MAX_LINKS;
   }
 
   /** Which link is needed at the moment. A plain connection has one link and never another. */
@@ -98,13 +99,13 @@ export class Links {
   /** Adds a link. */
   add(framed: FramedLink, isMet: boolean): TransportLink {
     const link = new TransportLink(framed, isMet);
-    this.#all.add(link);
+    this.#all = this.#all.concat(link);
     return link;
   }
 
   /** Drops a link, and everything not yet sent on it. */
   drop(link: TransportLink): void {
-    this.#all.delete(link);
+    this.#forget(link);
     link.drop();
   }
 
@@ -170,7 +171,7 @@ export class Links {
     const { current } = this;
     if (link === current) {
       this.#choice.clear();
-      const other = [...this.#all].find(({ isMet, isLeft }) => isMet && !isLeft);
+      const other = this.#all.find(({ isMet, isLeft }) => isMet && !isLeft);
       if (other === undefined) return true;
       this.#choose(other);
       other.framed.write(FRAME.resume, encodeOffset(this.#parts.received));
@@ -186,7 +187,7 @@ export class Links {
     const { current } = this;
     this.#isClosed = true;
     for (const link of this.#all) if (link !== current) this.drop(link);
-    this.#all.clear();
+    this.#all = [];
     this.#choice.clear();
     current?.framed.retire(graceMs, this.#config.scheduler);
     this.#need.forget();
@@ -204,7 +205,7 @@ export class Links {
     const { sender, liveness } = this.#parts;
     const before = this.current;
     const wasDoubtful = liveness.isDoubtful;
-    const others = [...this.#all].filter((other) => other !== link && (other.isMet || other === before));
+    const others = this.#all.filter((other) => other !== link && (other.isMet || other === before));
     this.#choice.take(link);
     sender.restart(from);
     liveness.restart();
@@ -224,6 +225,10 @@ export class Links {
 
   /** Sends nothing more on a link. It is closed when the peer has left it, too. */
   #leave(link: TransportLink): void {
-    if (link.leave(this.#config.scheduler)) this.#all.delete(link);
+    if (link.leave(this.#config.scheduler)) this.#forget(link);
+  }
+
+  #forget(link: TransportLink): void {
+    this.#all = this.#all.filter((each) => each !== link);
   }
 }

@@ -20,7 +20,7 @@ export interface ReassemblyConfig {
 /** The parts of a transport that reassembly needs. */
 export interface ReassemblyParts {
   /** The current links. */
-  readonly links: ReadonlySet<TransportLink>;
+  readonly links: readonly TransportLink[];
   /** Tells the peer what has arrived. */
   readonly ack: DelayedAck;
   /** Handles a frame that was held back; `data` frames come to {@link Reassembly.take}. Returns false when it has to wait longer. */
@@ -64,7 +64,7 @@ export class Reassembly {
     if (at > this.#received) return false;
     if (at + payload.length > this.#received && !this.#config.stream.hasRoom()) return false;
     this.#add(link, at, payload);
-    if (this.#parts.links.size > 1) this.release();
+    if (this.#parts.links.length > 1) this.release();
     return true;
   }
 
@@ -100,7 +100,7 @@ export class Reassembly {
 
   /** Waits for missing bytes if another link may still bring them; else asks for them. */
   lookForMissing(): void {
-    const links = [...this.#parts.links];
+    const { links } = this.#parts;
     if (!links.some((link) => link.isEarly(this.#received))) {
       this.#missingTimer?.unsubscribe();
       this.#missingTimer = undefined;

@@ -1,9 +1,9 @@
 import type { Observable } from 'rxjs';
-import { TokenBucket } from '../../bounds/rate-limit.js';
 import { DialError, ProtocolError } from '../../errors.js';
 import type { FramedLink } from '../../link/framed-link.js';
 import { decodeAt, decodeOffset, encodeOffset, FRAME, type Frame } from '../../link/frames.js';
 import { decodeHello, type Hello } from '../../link/handshake.js';
+import { Changes } from './changes.js';
 import { DelayedAck, type DelayedAckHost } from './delayed-ack.js';
 import type { TransportConfig } from './host.js';
 import { isWanted, type Need } from './link-choice.js';
@@ -29,9 +29,6 @@ import type { LinkHandler, TransportLink } from './transport-link.js';
 /** A peer that does not read gets no more answers and acknowledgements when this many bytes wait in the link. */
 const UNREAD_BYTES = MOST_QUEUE_BYTES * 2;
 
-/** How often a peer may send frames that make this side act: links change rarely, and a few at a time. */
-const CHANGES = { perSecond: 10, burst: 50 };
-
 /** Frames that make this side act. */
 const MAKES_US_ACT: ReadonlySet<number> = new Set([FRAME.at, FRAME.leave, FRAME.resume, FRAME.locator]);
 
@@ -52,8 +49,7 @@ export class Transport implements DelayedAckHost, LinkHandler, LinksParts, Liven
   readonly #config: TransportConfig;
   readonly #links: Links;
   readonly #reassembly: Reassembly;
-  /** How often the peer may have this side act, once it has. */
-  #changes: TokenBucket | undefined;
+  readonly #changes = new Changes();
   #isClosed = false;
 
   /**
@@ -85,7 +81,7 @@ export class Transport implements DelayedAckHost, LinkHandler, LinksParts, Liven
   }
 
   /** See {@link ReassemblyParts}. */
-  get links(): ReadonlySet<TransportLink> {
+  get links(): readonly TransportLink[] {
     return this.#links.all;
   }
 
@@ -251,7 +247,7 @@ export class Transport implements DelayedAckHost, LinkHandler, LinksParts, Liven
 
   /** See {@link LinkHandler}. */
   onFrame(link: TransportLink, frame: Frame): void {
-    if (!this.#links.all.has(link)) return;
+    if (!this.#links.all.includes(link)) return;
     this.#guard(() => {
       if (!link.holds && this.handle(link, frame)) return;
       this.#reassembly.hold(link, frame);
@@ -266,7 +262,7 @@ export class Transport implements DelayedAckHost, LinkHandler, LinksParts, Liven
 
   /** See {@link LinkHandler}. */
   onClosed(link: TransportLink, error: Error | undefined): void {
-    if (!this.#links.all.has(link)) return;
+    if (!this.#links.all.includes(link)) return;
     if (error instanceof ProtocolError) {
       this.#config.host.onFault(error);
       return;
@@ -309,8 +305,7 @@ export class Transport implements DelayedAckHost, LinkHandler, LinksParts, Liven
   }
 
   #onControl(link: TransportLink, type: number, payload: Buffer): void {
-    if (MAKES_US_ACT.has(type) && !this.#mayChange())
-      throw new ProtocolError(`Expected links to change now and then, got more than ${CHANGES.burst} changes at once`);
+    if (MAKES_US_ACT.has(type)) this.#changes.expect(this.#config.scheduler);
     switch (type) {
       case FRAME.at:
         this.#onAt(link, payload);
@@ -380,12 +375,6 @@ export class Transport implements DelayedAckHost, LinkHandler, LinksParts, Liven
     const roundTripMs = this.liveness.ponged(payload);
     if (roundTripMs !== undefined && link === this.#links.current)
       this.#config.host.onRoundTrip(link.framed, roundTripMs);
-  }
-
-  #mayChange(): boolean {
-    const { scheduler } = this.#config;
-    this.#changes ??= new TokenBucket({ now: () => scheduler.now(), ...CHANGES });
-    return this.#changes.take();
   }
 
   /** See {@link DelayedAckHost}. */

@@ -27,7 +27,9 @@ describe('The stream of a peer, put together from several links', () => {
       },
     };
     const reassembly: Reassembly = new Reassembly(config, {
-      links,
+      get links() {
+        return [...links];
+      },
       ack: new DelayedAck(scheduler, { acknowledge: () => true }),
       handle: (link, { payload }) => reassembly.take(link, payload),
       drop: (link) => links.delete(link),
