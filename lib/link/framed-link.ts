@@ -13,15 +13,15 @@ const RECORD_BYTES = 16_384;
 /** So many chunks are read together, at most. */
 const MOST_GATHERED = 32;
 
-const NOTHING = new Uint8Array(0);
+const NOTHING = Buffer.alloc(0);
 
 /** Receives from a framed link. */
 export interface Receiver {
   frame(frame: Frame): void;
   /** All frames of what has just arrived have been handed over, or are held. */
   heard(): void;
-  /** Some of what was written has gone to the system. */
-  written(): void;
+  /** So many bytes of what was written, which were handed to the stream at once, have gone to the system. */
+  written(bytes: number): void;
   /** The link is gone; with an error if it broke or if the peer broke the protocol. */
   closed(error?: Error): void;
 }
@@ -73,6 +73,7 @@ export class FramedLink implements Gatherer {
   #moved = 0;
   /** Chunks that are read together with those that follow them at once. */
   #gathered: Buffer[] | undefined;
+  #isReading = false;
   readonly #queue = new Queue<Uint8Array>();
   /** What is left of a piece of which the stream has taken the beginning. */
   #rest: Uint8Array | undefined;
@@ -81,6 +82,7 @@ export class FramedLink implements Gatherer {
   #isCorked = false;
   #ending = false;
   #isBroken = false;
+  #isDestroyed = false;
   #isTold = false;
   #closed: { readonly error?: Error } | undefined;
 
@@ -108,37 +110,52 @@ export class FramedLink implements Gatherer {
 
   #gather(chunk: Buffer): void {
     const gathered = this.#gathered;
-    if (gathered === undefined) {
-      if (chunk.length !== RECORD_BYTES) {
-        this.#read(chunk);
-        this.#receiver?.heard();
-        return;
-      }
+    if (gathered !== undefined) {
+      gathered.push(chunk);
+      turn.gathered();
+      if (gathered.length >= MOST_GATHERED) this.readGathered();
+    } else if (chunk.length === RECORD_BYTES) {
       this.#gathered = [chunk];
       turn.begin(this);
-      return;
+    } else {
+      this.#read(chunk);
+      this.#receiver?.heard();
     }
-    gathered.push(chunk);
-    turn.gathered();
-    if (gathered.length >= MOST_GATHERED) this.readGathered();
   }
 
-  /** See {@link Gatherer}. */
+  /** See {@link Gatherer}. What comes while it reads is read behind the rest. */
   readGathered(): void {
-    const gathered = this.#takeGathered();
-    if (gathered.length === 0) return;
-    for (const chunk of gathered) this.#read(chunk);
+    const gathered = this.#gathered;
+    if (gathered === undefined || this.#isReading) return;
+    this.#isReading = true;
+    let read = 0;
+    try {
+      for (; read < gathered.length && !this.#isOver; read++) this.#read(gathered[read] ?? NOTHING);
+    } catch (error) {
+      // What a receiver throws concerns one chunk.
+      read++;
+      throw error;
+    } finally {
+      this.#isReading = false;
+      this.#keepGathered(this.#isOver ? [] : gathered.slice(read));
+    }
     this.#receiver?.heard();
   }
 
-  #takeGathered(): readonly Buffer[] {
-    const gathered = this.#gathered ?? [];
-    this.#gathered = undefined;
-    turn.done(gathered.length);
-    return gathered;
+  /** Of the gathered chunks those are left that have not been read. */
+  #keepGathered(left: Buffer[]): void {
+    turn.done((this.#gathered?.length ?? 0) - left.length);
+    this.#gathered = left.length > 0 ? left : undefined;
+    if (left.length > 0) turn.again(this);
+  }
+
+  /** Whether nothing more is read: it was destroyed here, or has brought what cannot be read. */
+  get #isOver(): boolean {
+    return this.#isDestroyed || this.#closed?.error !== undefined;
   }
 
   #read(chunk: Buffer): void {
+    if (this.#isOver) return;
     this.#moved += chunk.length;
     let frames: Frame[] = [];
     try {
@@ -286,9 +303,10 @@ export class FramedLink implements Gatherer {
     return stream.closed ? EMPTY : fromEvent(stream, 'close').pipe(take(1), ignoreElements());
   }
 
-  /** Destroys the link, and drops everything not yet sent, and not yet read. */
+  /** Destroys the link. Drops everything not yet sent, and what has come and was not decoded. */
   destroy(): void {
-    this.#takeGathered();
+    this.#isDestroyed = true;
+    if (!this.#isReading) this.#keepGathered([]);
     this.link.stream.destroy();
   }
 
@@ -296,19 +314,14 @@ export class FramedLink implements Gatherer {
   #pump(): void {
     const { stream } = this.link;
     stream.cork();
-    for (let room = this.#batchBytes - stream.writableLength; room > 0 && this.#queued > 0;) {
+    const most = this.#batchBytes - stream.writableLength;
+    for (let room = most; room > 0 && this.#queued > 0;) {
       const bytes = this.#take(room);
       this.#queued -= bytes.length;
       room -= bytes.length;
       // All that is handed over here goes in one system call, so that its last piece tells of the others, too.
-      stream.write(
-        bytes,
-        room === 0 || this.#queued === 0
-          ? () => {
-              this.#onWritten();
-            }
-          : undefined,
-      );
+      const isLast = room === 0 || this.#queued === 0;
+      stream.write(bytes, isLast ? this.#whenWritten(most - room) : undefined);
     }
     stream.uncork();
     if (this.#ending && this.#queued === 0 && !stream.writableEnded) stream.end();
@@ -321,11 +334,13 @@ export class FramedLink implements Gatherer {
     return piece.length > most ? piece.subarray(0, most) : piece;
   }
 
-  #onWritten(): void {
-    this.#moved++;
-    this.gather(() => {
-      this.#receiver?.written();
-    });
+  #whenWritten(bytes: number): () => void {
+    return () => {
+      this.#moved++;
+      this.gather(() => {
+        this.#receiver?.written(bytes);
+      });
+    };
   }
 
   get #hasPending(): boolean {
@@ -336,21 +351,35 @@ export class FramedLink implements Gatherer {
   #handOver(frame: Frame): boolean {
     if (!this.#flowing || this.#delivering || this.#hasPending || this.#receiver === undefined) return false;
     this.#delivering = true;
-    this.#receiver.frame(frame);
-    this.#delivering = false;
+    try {
+      this.#receiver.frame(frame);
+    } finally {
+      this.#delivering = false;
+    }
     return true;
+  }
+
+  /** Hands over the frames that have waited, as long as the receiver wants them. Returns whether there were any. */
+  #handOverPending(): boolean {
+    let hasHandedOver = false;
+    this.#delivering = true;
+    try {
+      while ((this.#flowing || this.#isBroken) && this.#receiver !== undefined) {
+        const frame = this.#pending?.take();
+        if (frame === undefined) break;
+        hasHandedOver = true;
+        this.#receiver.frame(frame);
+      }
+    } finally {
+      this.#delivering = false;
+    }
+    return hasHandedOver;
   }
 
   #deliver(): void {
     // A receiver may stop or change in the middle of what one chunk brought, from within its own call.
     if (this.#delivering) return;
-    this.#delivering = true;
-    while ((this.#flowing || this.#isBroken) && this.#receiver !== undefined) {
-      const frame = this.#pending?.take();
-      if (frame === undefined) break;
-      this.#receiver.frame(frame);
-    }
-    this.#delivering = false;
+    if (this.#handOverPending()) this.#receiver?.heard();
     if (!this.#flowing && !this.#isBroken) return;
     if (this.#closed === undefined) {
       this.link.stream.resume();

@@ -31,6 +31,12 @@ class Turn {
     if (this.#chunks >= MOST_CHUNKS) this.#end();
   }
 
+  /** A link has not read all that it has gathered. */
+  again(link: Gatherer): void {
+    this.#links.push(link);
+    this.#endLater();
+  }
+
   /** A link has read, or dropped, so many chunks. */
   done(chunks: number): void {
     this.#chunks -= chunks;

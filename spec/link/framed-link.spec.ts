@@ -124,6 +124,88 @@ describe('A framed', () => {
       expect(heard.join('')).toBe('a|closed');
     });
 
+    it('the rest of what was gathered after a receiver has failed at one of them', async () => {
+      const { framed, heard, arrives } = open();
+      framed.attach({
+        frame: ({ payload }) => {
+          const letter = payload.toString('utf8', 0, 1);
+          if (letter === 'a') throw new Error('failed');
+          heard.push(letter);
+        },
+        heard: noop,
+        written: noop,
+        closed: noop,
+      });
+      arrives('a');
+      for (let i = 0; i < 30; i++) arrives('b');
+      // As many as are read at once.
+      expect(() => {
+        arrives('b');
+      }).toThrowError('failed');
+      expect(heard).toEqual([]);
+      await turnIsOver();
+      expect(heard.join('')).toBe('b'.repeat(31));
+      framed.destroy();
+    });
+
+    it('nothing after what cannot be read', async () => {
+      const { stream, heard, arrives } = open();
+      arrives('a');
+      stream.emit('data', Buffer.alloc(RECORD_BYTES, 0x7f));
+      arrives('b');
+      await turnIsOver();
+      arrives('c', 100);
+      expect(heard.slice(0, 2)).toEqual(['a', 'closed']);
+      expect(heard).not.toContain('b');
+      expect(heard).not.toContain('c');
+      stream.destroy();
+    });
+
+    it('nothing after a frame at which the receiver destroys the link', async () => {
+      const { stream, framed, heard, arrives } = open();
+      framed.attach({
+        frame: ({ payload }) => {
+          heard.push(payload.toString('utf8', 0, 1));
+          framed.destroy();
+        },
+        heard: noop,
+        written: noop,
+        closed: noop,
+      });
+      for (const letter of ['a', 'b', 'c']) arrives(letter);
+      await turnIsOver();
+      expect([heard.join(''), stream.destroyed]).toEqual(['a', true]);
+    });
+
+    it('what comes while it reads behind what came before', async () => {
+      const { framed, heard, arrives } = open();
+      let isFirst = true;
+      framed.attach({
+        frame: ({ payload }) => {
+          heard.push(payload.toString('utf8', 0, 1));
+          if (isFirst) arrives('z', 100);
+          isFirst = false;
+        },
+        heard: noop,
+        written: noop,
+        closed: noop,
+      });
+      for (const letter of ['a', 'b', 'c']) arrives(letter);
+      await turnIsOver();
+      expect(heard.join('')).toBe('abcz');
+      framed.destroy();
+    });
+
+    it('what was held, and tells that it was heard, when it is wanted', () => {
+      const { framed, heard, arrives } = open();
+      framed.setFlowing(false);
+      arrives('a', 100);
+      heard.length = 0;
+      framed.setFlowing(true);
+      expect(heard.join('')).toBe('a|');
+      framed.destroy();
+    });
+
     it('nothing more once it is destroyed', async () => {
       const { framed, heard, arrives } = open();
       arrives('a');

@@ -187,7 +187,8 @@ export class Inbox implements ItemSource {
     this.#messages = undefined;
     this.#duplex = new Duplex({
       allowHalfOpen,
-      writableHighWaterMark: this.#config.limits.sendHighWaterBytes / 2,
+      // Node takes no fractions, and no infinity.
+      writableHighWaterMark: Math.floor(Math.min(this.#config.limits.sendHighWaterBytes / 2, Number.MAX_SAFE_INTEGER)),
       read: () => {
         this.#duplexWants = this.#hasDuplexRead = true;
         this.#deliver();

@@ -1,7 +1,10 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
 
-/** What has arrived is acknowledged after this many bytes at the latest: each acknowledgement is a TLS record and a system call … */
-const ACK_BYTES = 2_097_152;
+/**
+ * What has arrived is acknowledged after this many bytes at the latest: each acknowledgement is a TLS record and a system call. After twice as many
+ * each time, as long as the peer goes on sending without …
+ */
+const ACK_BYTES = { least: 262_144, most: 2_097_152 };
 
 /** … and with something else that this side sends after this many, which costs next to nothing (RFC 1122 §4.2.3.2) … */
 const ALONG_BYTES = 65_536;
@@ -28,6 +31,10 @@ export class DelayedAck {
   #received = 0;
   #acknowledged = 0;
   #saidAt = -Infinity;
+  /** After how many bytes the next one is due, … */
+  #everyBytes = ACK_BYTES.least;
+  /** … and at most: a peer that keeps less than that for this side has waited for one. */
+  #mostBytes = ACK_BYTES.most;
   #timer: Subscription | undefined;
 
   constructor(scheduler: SchedulerLike, host: DelayedAckHost) {
@@ -38,13 +45,18 @@ export class DelayedAck {
   /** This many bytes of the peer's stream have arrived. */
   advance(received: number): void {
     this.#received = received;
-    if (received - this.#acknowledged >= ACK_BYTES) {
+    if (this.#unacknowledged >= this.#everyBytes) {
       this.now();
-      return;
+      // While the link is full of what this side sends, it comes later.
+      if (this.#unacknowledged === 0) {
+        this.#everyBytes = Math.min(2 * this.#everyBytes, this.#mostBytes);
+        return;
+      }
     }
     if (this.#timer !== undefined) return;
     const later = () => {
       this.#timer = undefined;
+      if (this.#unacknowledged >= ACK_BYTES.least) this.#peerHasWaited();
       this.flush();
     };
     const leftMs = this.#saidAt + BETWEEN_MS - this.#scheduler.now();
@@ -60,12 +72,21 @@ export class DelayedAck {
 
   /** Something else is being sent. */
   along(): void {
-    if (this.#received - this.#acknowledged >= ALONG_BYTES) this.now();
+    if (this.#unacknowledged >= ALONG_BYTES) this.now();
   }
 
   /** Acknowledges now if there is anything new. */
   flush(): void {
-    if (this.#acknowledged < this.#received) this.now();
+    if (this.#unacknowledged > 0) this.now();
+  }
+
+  get #unacknowledged(): number {
+    return this.#received - this.#acknowledged;
+  }
+
+  #peerHasWaited(): void {
+    this.#mostBytes = Math.max(ACK_BYTES.least, this.#everyBytes / 2);
+    this.#everyBytes = ACK_BYTES.least;
   }
 
   /** Stops the timer. */

@@ -18,7 +18,7 @@ const SLOW_MS = 20;
  * @example
  * const limit = new QueueLimit(0);
  * limit.bytes; // 131_072
- * limit.written(2);
+ * limit.written(65_536, 2);
  * limit.bytes; // 262_144
  */
 export class QueueLimit {
@@ -34,8 +34,9 @@ export class QueueLimit {
     return this.#bytes;
   }
 
-  /** What the link was handed at once, half of what may wait, has gone to the system. */
-  written(now: number): void {
+  /** So many bytes, which the link was handed at once, have gone to the system. Few of them do not tell how fast it is. */
+  written(bytes: number, now: number): void {
+    if (bytes < this.#bytes / 4) return;
     const ms = now - this.#writtenAt;
     this.#writtenAt = now;
     if (ms < FAST_MS) this.#bytes = Math.min(MOST_QUEUE_BYTES, 2 * this.#bytes);

@@ -68,7 +68,7 @@ export class Reassembly {
     return true;
   }
 
-  /** Takes what was held back on a link that broke, even if there is no room: it is less than one read of a socket. */
+  /** Takes what was held back on a link that broke, even if there is no room: it is what the sockets had in one turn of the event loop, at most half a mebibyte. */
   takeRest(link: TransportLink): void {
     for (const frame of link.takeHeld()) {
       const { at } = link;
@@ -139,6 +139,8 @@ export class Reassembly {
     const take = (link: TransportLink, frame: Frame) => this.#parts.handle(link, frame) && !this.#isStopped;
     let hasTaken = false;
     for (const link of this.#parts.links) {
+      // One that a frame of another has dropped is skipped.
+      if (!this.#parts.links.includes(link)) continue;
       if (link.release(take)) hasTaken = true;
       if (this.#isStopped) return false;
     }

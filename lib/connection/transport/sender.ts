@@ -116,25 +116,30 @@ export class Sender {
     // A writer that learns that its bytes were sent may write more, and call this again.
     if (this.#isPumping) return;
     this.#isPumping = true;
-    framed.gather(() => {
-      this.#fill(framed);
-    });
-    this.#isPumping = false;
+    try {
+      framed.gather(() => {
+        this.#fill(framed);
+      });
+    } finally {
+      this.#isPumping = false;
+    }
     if (this.waiting === 0) this.#sendEnd(framed);
   }
 
-  /** What the link was handed at once has gone to the system. */
-  written(framed: FramedLink): void {
-    const limit = this.#queueLimit;
-    if (limit === undefined) return;
-    limit.written(this.#config.scheduler.now());
-    framed.setBatch(limit.bytes / 2);
+  /** So many bytes, which the link was handed at once, have gone to the system. */
+  written(bytes: number): void {
+    this.#queueLimit?.written(bytes, this.#config.scheduler.now());
+  }
+
+  get #queueBytes(): number {
+    return this.#queueLimit?.bytes ?? LEAST_QUEUE_BYTES;
   }
 
   #fill(framed: FramedLink): void {
     const { unacknowledgedBytes, scheduler } = this.#config;
     const buffer = this.#buffer;
-    const most = this.#queueLimit?.bytes ?? LEAST_QUEUE_BYTES;
+    const most = this.#queueBytes;
+    framed.setBatch(most / 2);
     while (buffer.position - buffer.base < unacknowledgedBytes) {
       if (framed.buffered >= most) {
         this.#queueLimit ??= new QueueLimit(scheduler.now());

@@ -8,8 +8,8 @@ export interface LinkHandler {
   onFrame(link: TransportLink, frame: Frame): void;
   /** Something has arrived, and its frames have been handled, or are held. */
   onHeard(link: TransportLink): void;
-  /** Some of the written bytes have gone to the system. */
-  onWritten(link: TransportLink): void;
+  /** So many bytes that were handed over at once have gone to the system. */
+  onWritten(link: TransportLink, bytes: number): void;
   /** The link is gone, with an error when it broke. */
   onClosed(link: TransportLink, error: Error | undefined): void;
 }
@@ -82,8 +82,8 @@ export class TransportLink implements Receiver {
   }
 
   /** See `Receiver.written`. */
-  written(): void {
-    this.#handler?.onWritten(this);
+  written(bytes: number): void {
+    this.#handler?.onWritten(this, bytes);
   }
 
   /** See `Receiver.closed`. */

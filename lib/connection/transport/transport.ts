@@ -238,9 +238,9 @@ export class Transport implements DelayedAckHost, LinkHandler, LinksParts, Liven
   }
 
   /** See {@link LinkHandler}. */
-  onWritten(link: TransportLink): void {
+  onWritten(link: TransportLink, bytes: number): void {
     if (link !== this.#links.current) return;
-    this.sender.written(link.framed);
+    this.sender.written(bytes);
     this.pump();
     this.#config.stream.onWritten();
   }

@@ -5,14 +5,14 @@ import { ClosedError, LineTooLongError, MessageTooLongError, ProtocolError } fro
 import { record } from '../../support/record.js';
 
 /** An inbox with what it tells of itself, and a link that a spec plays. */
-function open({ lineBytes = 1000, messageBytes = 1000 } = {}) {
+function open({ lineBytes = 1000, messageBytes = 1000, sendHighWaterBytes = 262_144 } = {}) {
   const told: string[] = [];
   let changes = 0;
   let leaves = 0;
   let read = 0;
   const faults: Error[] = [];
   const inbox = new Inbox({
-    limits: { lineBytes, messageBytes, sendHighWaterBytes: 262_144 },
+    limits: { lineBytes, messageBytes, sendHighWaterBytes },
     onRead: (bytes) => (read += bytes),
     onLeave: () => leaves++,
     onChange: () => changes++,
@@ -340,6 +340,13 @@ describe('toDuplex', () => {
     expect(kept.length).toBeGreaterThan(0);
     expect(Math.max(...kept)).toBeLessThan(8_193);
     stream.destroy();
+  });
+
+  it('takes any limit of what waits to be sent', () => {
+    for (const sendHighWaterBytes of [1, 65_535, Infinity]) {
+      const { inbox } = open({ sendHighWaterBytes });
+      streaming(inbox).stream.destroy();
+    }
   });
 
   /** The inbox as a stream, with what the stream writes and whether it has closed. */

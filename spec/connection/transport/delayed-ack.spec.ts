@@ -1,6 +1,8 @@
 import { DelayedAck } from '../../../lib/connection/transport/delayed-ack.js';
 import { VirtualClock } from '../virtual-links.js';
 
+const MIB = 1_048_576;
+
 describe('An acknowledgement', () => {
   /** What was said and when, in milliseconds. */
   function open() {
@@ -46,12 +48,33 @@ describe('An acknowledgement', () => {
     ]);
   });
 
-  it('is sent at once for 2,097,152 bytes, and not again later', () => {
+  it('is sent at once for 262,144 bytes, and not again later', () => {
     const { clock, said, ack } = open();
     ack.advance(10);
-    ack.advance(2_097_152);
+    ack.advance(262_144);
     clock.pass(1_000);
-    expect(said).toEqual([[0, 2_097_152]]);
+    expect(said).toEqual([[0, 262_144]]);
+  });
+
+  it('is sent for twice as many bytes each time, up to 2 MiB', () => {
+    const { said, ack } = open();
+    for (let received = 0; received <= 8 * MIB; received += 16_384) ack.advance(received);
+    expect(said.map(([, received]) => received / MIB)).toEqual([0.25, 0.75, 1.75, 3.75, 5.75, 7.75]);
+  });
+
+  it('is sent for fewer bytes once the peer has waited for one, and never for so many again', () => {
+    const { clock, said, ack } = open();
+    let [received, acknowledged] = [0, 0];
+    // The peer keeps half a mebibyte.
+    for (let i = 0; i < 400; i++) {
+      if (received - acknowledged < MIB / 2) received += 16_384;
+      else clock.pass(100);
+      ack.advance(received);
+      acknowledged = said.at(-1)?.[1] ?? 0;
+    }
+    const waitedMs = clock.now();
+    expect(waitedMs).toBeLessThanOrEqual(1_000);
+    expect(received).toBeGreaterThan(6 * MIB);
   });
 
   it('goes along with what else is sent, for 65,536 bytes and more', () => {

@@ -4,7 +4,7 @@ describe('How much may wait in a link', () => {
   it('is twice as much each time a fast link has sent what it was handed, up to a limit', () => {
     const limit = new QueueLimit(0);
     const bytes = [1, 2, 3, 4].map((now) => {
-      limit.written(now);
+      limit.written(limit.bytes / 2, now);
       return limit.bytes;
     });
     expect(bytes[0]).toBe(2 * LEAST_QUEUE_BYTES);
@@ -13,11 +13,17 @@ describe('How much may wait in a link', () => {
 
   it('stays as it is where the link is neither fast nor slow, and is the least again where it is slow', () => {
     const limit = new QueueLimit(0);
-    limit.written(4);
+    limit.written(LEAST_QUEUE_BYTES / 2, 4);
     const fast = limit.bytes;
-    limit.written(14);
+    limit.written(fast / 2, 14);
     expect(limit.bytes).toBe(fast);
-    limit.written(35);
+    limit.written(fast / 2, 35);
+    expect(limit.bytes).toBe(LEAST_QUEUE_BYTES);
+  });
+
+  it('stays as it is however fast a link has sent a few bytes', () => {
+    const limit = new QueueLimit(0);
+    for (let i = 0; i < 10; i++) limit.written(100, 1);
     expect(limit.bytes).toBe(LEAST_QUEUE_BYTES);
   });
 });
