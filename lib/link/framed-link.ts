@@ -253,8 +253,8 @@ export class FramedLink implements Gatherer {
     if (type === FRAME.end && this.#wire.endsWithStream) this.end();
   }
 
-  /** Gathers what an action writes, so that it goes together: in one system call, and in full TLS records. */
-  gather(action: () => void): void {
+  /** Holds back what an action writes until it is done, so that it goes together: in one system call, and in full TLS records. */
+  corked(action: () => void): void {
     if (this.#isCorked) {
       action();
       return;
@@ -337,7 +337,7 @@ export class FramedLink implements Gatherer {
   #whenWritten(bytes: number): () => void {
     return () => {
       this.#moved++;
-      this.gather(() => {
+      this.corked(() => {
         this.#receiver?.written(bytes);
       });
     };

@@ -237,11 +237,11 @@ describe('A framed', () => {
       return { stream, framed, writes, taken };
     }
 
-    it('what is gathered together', () => {
+    it('together what was written in one action', () => {
       const { stream, framed, writes } = open();
-      framed.gather(() => {
+      framed.corked(() => {
         framed.write(FRAME.data, Buffer.alloc(8));
-        framed.gather(() => {
+        framed.corked(() => {
           framed.write(FRAME.data, Buffer.alloc(1_000));
         });
         expect(writes).toEqual([]);
@@ -252,7 +252,7 @@ describe('A framed', () => {
 
     it('full TLS records while there is more, and all of it in the end', async () => {
       const { stream, framed, writes, taken } = open();
-      framed.gather(() => {
+      framed.corked(() => {
         for (let i = 0; i < 3; i++) framed.write(FRAME.data, Buffer.alloc(65_536));
       });
       for (let i = 0; i < 4; i++) await taken();
@@ -264,7 +264,7 @@ describe('A framed', () => {
     it('as much at once as is set', async () => {
       const { stream, framed, writes, taken } = open();
       framed.setBatch(131_072);
-      framed.gather(() => {
+      framed.corked(() => {
         for (let i = 0; i < 3; i++) framed.write(FRAME.data, Buffer.alloc(65_536));
       });
       await taken();
@@ -272,10 +272,10 @@ describe('A framed', () => {
       stream.destroy();
     });
 
-    it('what was gathered also when the action fails', () => {
+    it('what an action has written also when it fails', () => {
       const { stream, framed, writes } = open();
       expect(() => {
-        framed.gather(() => {
+        framed.corked(() => {
           framed.write(FRAME.data, Buffer.alloc(8));
           throw new Error('failed');
         });

@@ -1,15 +1,15 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
 
 /**
- * What has arrived is acknowledged after this many bytes at the latest: each acknowledgement is a TLS record and a system call. After twice as many
- * each time, as long as the peer goes on sending without …
+ * What has arrived is acknowledged after so many bytes, the least at first and twice as many each time: each acknowledgement is a TLS record and a
+ * system call. A peer that keeps fewer for this side stops sending until one comes by time; from then on they come sooner.
  */
 const ACK_BYTES = { least: 262_144, most: 2_097_152 };
 
-/** … and with something else that this side sends after this many, which costs next to nothing (RFC 1122 §4.2.3.2) … */
+/** After this many bytes an acknowledgement goes with whatever else this side sends, where it costs next to nothing (RFC 1122 §4.2.3.2). */
 const ALONG_BYTES = 65_536;
 
-/** … or this many milliseconds. An acknowledgement frees the peer's memory and shows that this side is alive: neither is urgent. */
+/** Fewer bytes are acknowledged after this many milliseconds. An acknowledgement frees the peer's memory and shows that this side is alive: neither is urgent. */
 export const ACK_MS = 200;
 
 /**

@@ -117,7 +117,7 @@ export class Sender {
     if (this.#isPumping) return;
     this.#isPumping = true;
     try {
-      framed.gather(() => {
+      framed.corked(() => {
         this.#fill(framed);
       });
     } finally {
