@@ -110,6 +110,8 @@ export class Association implements Beating, TransportConfig, TransportHost {
   begin(): void {
     const { runtime, timing, heartbeats } = this.#context;
     const { lastLink: first } = this.transport;
+    // With what the application sends when it is handed the connection.
+    first.corkTurn();
     this.#sayFirstHello(first);
     if (this.#start.confirmed) this.consent.give();
     this.transport.start();

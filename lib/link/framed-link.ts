@@ -79,7 +79,8 @@ export class FramedLink implements Gatherer {
   #rest: Uint8Array | undefined;
   #queued = 0;
   #batchBytes = BATCH_BYTES;
-  #isCorked = false;
+  /** How many hold back what is written. */
+  #corks = 0;
   #ending = false;
   #isBroken = false;
   #isDestroyed = false;
@@ -118,8 +119,10 @@ export class FramedLink implements Gatherer {
       this.#gathered = [chunk];
       turn.begin(this);
     } else {
-      this.#read(chunk);
-      this.#receiver?.heard();
+      this.corked(() => {
+        this.#read(chunk);
+        this.#receiver?.heard();
+      });
     }
   }
 
@@ -249,23 +252,31 @@ export class FramedLink implements Gatherer {
       this.#queue.push(bytes);
       this.#queued += bytes.length;
     }
-    if (!this.#isCorked) this.#pump();
+    if (this.#corks === 0) this.#pump();
     if (type === FRAME.end && this.#wire.endsWithStream) this.end();
   }
 
   /** Holds back what an action writes until it is done, so that it goes together: in one system call, and in full TLS records. */
   corked(action: () => void): void {
-    if (this.#isCorked) {
-      action();
-      return;
-    }
-    this.#isCorked = true;
+    this.#corks++;
     try {
       action();
     } finally {
-      this.#isCorked = false;
-      this.#pump();
+      this.#uncork();
     }
+  }
+
+  /** Holds back what is written until the end of this turn of the event loop, so that it goes together. */
+  corkTurn(): void {
+    this.#corks++;
+    setImmediate(() => {
+      this.#uncork();
+    });
+  }
+
+  #uncork(): void {
+    this.#corks--;
+    if (this.#corks === 0) this.#pump();
   }
 
   /** Sets how many bytes the stream is handed at once. */

@@ -14,24 +14,31 @@ export interface KnownInterfaces {
   readonly failure: string | undefined;
 }
 
+/** What the system has told is right for so long, in milliseconds: it takes half a millisecond to tell, and a process may have many nodes that ask. */
+const TELLS_EVERY_MS = 100;
+
 /**
  * Makes a function that reads the interfaces. When the system does not tell them, it returns what the system told last: Android never
  * tells them to programs, and Linux does not tell them to a process that is out of descriptors.
  *
  * @param read throws when the system does not tell them.
+ * @param now a clock in milliseconds, which never jumps.
  *
  * @example
  * const { interfaces, failure } = interfaceReader(networkInterfaces)();
  */
-export function interfaceReader(read: () => Interfaces): () => KnownInterfaces {
-  let interfaces: Interfaces | undefined;
+export function interfaceReader(read: () => Interfaces, now = () => performance.now()): () => KnownInterfaces {
+  let known: KnownInterfaces = { interfaces: undefined, failure: undefined };
+  let toldAt = -Infinity;
   return () => {
+    if (now() < toldAt + TELLS_EVERY_MS) return known;
+    toldAt = now();
     try {
-      interfaces = read();
-      return { interfaces, failure: undefined };
+      known = { interfaces: read(), failure: undefined };
     } catch (error) {
-      return { interfaces, failure: reasonOf(error) };
+      known = { interfaces: known.interfaces, failure: reasonOf(error) };
     }
+    return known;
   };
 }
 

@@ -115,7 +115,9 @@ export function secure$(socket: Socket, { context, role, peerId, protocol = ALPN
     stream.once('_tlsError', onFailure);
     stream.once('close', onClose);
     stream.once('end', onClose);
-    stream.once('secure', () => {
+    const onSecure = () => {
+      // It may have failed meanwhile.
+      if (subscriber.closed) return;
       stream.off('readable', noticeEnd).off('error', onFailure).off('_tlsError', onFailure);
       stream.off('close', onClose).off('end', onClose);
       const certificate = stream.getPeerX509Certificate();
@@ -131,7 +133,9 @@ export function secure$(socket: Socket, { context, role, peerId, protocol = ALPN
         subscriber.next({ peerId: proven, stream });
         subscriber.complete();
       }
-    });
+    };
+    // What a client sends last in the handshake goes to the system when this event is over: the server checks it while the client goes on.
+    stream.once('secure', role === 'client' ? () => setImmediate(onSecure) : onSecure);
     return () => {
       if (!handedOver) stream.destroy();
     };

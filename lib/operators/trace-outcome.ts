@@ -1,4 +1,4 @@
-import { defer, finalize, tap, type MonoTypeOperatorFunction, type SchedulerLike } from 'rxjs';
+import { Observable, type MonoTypeOperatorFunction, type SchedulerLike } from 'rxjs';
 import { reasonOf } from '../errors.js';
 
 /** How something ended, or that it began. */
@@ -20,7 +20,7 @@ export function traceOutcome<T>(
   tell: (outcome: Outcome) => void,
 ): MonoTypeOperatorFunction<T> {
   return (source) =>
-    defer(() => {
+    new Observable((subscriber) => {
       const start = scheduler.now();
       let settled = false;
       const settle = (outcome: Outcome['outcome'], reason?: string) => {
@@ -29,18 +29,22 @@ export function traceOutcome<T>(
         tell({ outcome, elapsedMs: Math.round(scheduler.now() - start), ...(reason !== undefined && { reason }) });
       };
       settle('started');
-      return source.pipe(
-        tap({
-          next: () => {
-            settle('succeeded');
-          },
-          error: (error: unknown) => {
-            settle('failed', reasonOf(error));
-          },
-        }),
-        finalize(() => {
-          settle('cancelled');
-        }),
-      );
+      const running = source.subscribe({
+        next: (value) => {
+          settle('succeeded');
+          subscriber.next(value);
+        },
+        error: (error: unknown) => {
+          settle('failed', reasonOf(error));
+          subscriber.error(error);
+        },
+        complete: () => {
+          subscriber.complete();
+        },
+      });
+      return () => {
+        running.unsubscribe();
+        settle('cancelled');
+      };
     });
 }

@@ -24,14 +24,36 @@ describe("this machine's interfaces", () => {
 
   it('are what the system told last while it tells nothing, and it is said why', () => {
     const answers = [{ eth0: [entry('192.168.1.7')] }, undefined, {}];
-    const read = interfaceReader(() => {
-      const answer = answers.shift();
-      if (answer === undefined) throw forbidden;
-      return answer;
-    });
+    let now = 0;
+    const read = interfaceReader(
+      () => {
+        const answer = answers.shift();
+        if (answer === undefined) throw forbidden;
+        return answer;
+      },
+      () => (now += 1_000),
+    );
     const { interfaces } = read();
     expect(read()).toEqual({ interfaces, failure: forbidden.message });
     expect(read()).toEqual({ interfaces: {}, failure: undefined });
+  });
+
+  it('are asked for once where many nodes of a process look at them', () => {
+    let [now, asked] = [0, 0];
+    const read = interfaceReader(
+      () => {
+        asked++;
+        return {};
+      },
+      () => now,
+    );
+    const first = read();
+    now += 99;
+    expect(read()).toBe(first);
+    expect(asked).toBe(1);
+    now += 1;
+    read();
+    expect(asked).toBe(2);
   });
 
   it('are not known where the system has never told, and then no address is taken for gone', () => {
