@@ -5,7 +5,8 @@ import { OPEN_TO_READ, SMALL_BYTES } from './compare.js';
 import { digestOfPiece, digestOfSmall, PIECE_BYTES, PieceDigests, readPiece } from './digests.js';
 import { FILES_FRAME, MAX_PAYLOAD_BYTES } from './frames.js';
 import type { FilesStep, OfferedEntry } from './interface.js';
-import { encodeFailure, encodePacked, encodeStart, packedBytes } from './messages.js';
+import { encodeFailure, encodeStart } from './messages.js';
+import { Pack } from './pack.js';
 import { Progress } from './progress.js';
 import { modifiedMsOf, type Source } from './walk.js';
 import type { FrameChannel } from './wire.js';
@@ -37,28 +38,23 @@ export async function sendContents({ frames, sources, plan, known, tell, signal 
     tell({ type: 'file', path, outcome: 'failed', reason });
     await frames.send(FILES_FRAME.failed, encodeFailure({ index, reason }));
   };
-  let pack: Buffer[] = [];
-  let packed = 0;
+  const pack = new Pack();
   const flush = async () => {
-    if (pack.length > 0) await frames.send(FILES_FRAME.pack, Buffer.concat(pack));
-    pack = [];
-    packed = 0;
+    if (pack.length > 0) await frames.send(FILES_FRAME.pack, pack.take());
   };
   for (const [index, { entry, source }] of sources.entries()) {
     signal.throwIfAborted();
     if (entry.kind !== 'file' || (plan.has(index) && plan.get(index) === undefined)) continue;
     const from = plan.get(index) ?? 0;
     if (entry.size <= SMALL_BYTES && from === 0) {
-      const content = readSmall(source, entry);
-      if (typeof content === 'string') {
-        await failed(index, entry, content);
-        continue;
-      }
-      if (packed + packedBytes(content.length) > MAX_PAYLOAD_BYTES) await flush();
-      pack.push(encodePacked({ index, digest: digestOfSmall(content), content }));
-      packed += packedBytes(content.length);
-      progress.bytes(entry.path, content.length);
-      progress.file(entry.path);
+      if (!pack.hasRoomFor(entry.size)) await flush();
+      const content = pack.placeFor(entry.size);
+      const reason = readSmall(source, entry, content);
+      if (reason === undefined) {
+        pack.add({ index, digest: digestOfSmall(content), content });
+        progress.bytes(entry.path, content.length);
+        progress.file(entry.path);
+      } else await failed(index, entry, reason);
       continue;
     }
     await flush();
@@ -89,14 +85,13 @@ export function isAsOffered(stats: Stats, { size, modifiedMs }: OfferedEntry): b
   return stats.isFile() && stats.size === size && modifiedMsOf(stats) === modifiedMs;
 }
 
-/** The content of a small file, or why it cannot be sent. */
-function readSmall(source: string, entry: OfferedEntry): Buffer | string {
+/** Reads a small file as a whole; returns why it cannot be sent, where it cannot. */
+function readSmall(source: string, entry: OfferedEntry, content: Buffer): string | undefined {
   try {
     const file = openSync(source, OPEN_TO_READ);
     try {
       if (!isAsOffered(fstatSync(file), entry)) return CHANGED;
-      const content = Buffer.allocUnsafe(entry.size);
-      return readSync(file, content, 0, entry.size, 0) === entry.size ? content : CHANGED;
+      return readSync(file, content, 0, entry.size, 0) === entry.size ? undefined : CHANGED;
     } finally {
       closeSync(file);
     }

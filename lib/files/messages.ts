@@ -194,47 +194,6 @@ export function decodeStart(payload: Buffer): FileStart {
   return { index: payload.readUInt32BE(0), from: payload.readUIntBE(4, 6) };
 }
 
-/** Before each small file in a pack: its place in the offer, its length, and its digest. */
-const PACKED_HEAD_BYTES = 4 + 4 + DIGEST_BYTES;
-
-/** A small file with its content. */
-export interface PackedFile {
-  readonly index: number;
-  readonly digest: Buffer;
-  readonly content: Buffer;
-}
-
-/** Writes a small file of a pack. */
-export function encodePacked({ index, digest, content }: PackedFile): Buffer {
-  const head = Buffer.allocUnsafe(8);
-  head.writeUInt32BE(index, 0);
-  head.writeUInt32BE(content.length, 4);
-  return Buffer.concat([head, digest, content]);
-}
-
-/** How long a file of so many bytes is in a pack. */
-export const packedBytes = (size: number): number => PACKED_HEAD_BYTES + size;
-
-/**
- * Reads the small files of a pack. Their contents are views of it.
- *
- * @throws ProtocolError
- */
-export function* decodePack(payload: Buffer): Generator<PackedFile> {
-  for (let at = 0; at < payload.length;) {
-    if (payload.length - at < PACKED_HEAD_BYTES) throw new ProtocolError('Expected a small file, got a part of one');
-    const length = payload.readUInt32BE(at + 4);
-    const begin = at + PACKED_HEAD_BYTES;
-    if (payload.length - begin < length) throw new ProtocolError('Expected a small file, got a part of one');
-    yield {
-      index: payload.readUInt32BE(at),
-      digest: payload.subarray(at + 8, begin),
-      content: payload.subarray(begin, begin + length),
-    };
-    at = begin + length;
-  }
-}
-
 function parse(payload: Buffer): unknown {
   try {
     return JSON.parse(payload.toString('utf8'));

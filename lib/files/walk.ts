@@ -33,30 +33,32 @@ export async function walk(paths: readonly string[], links: 'refuse' | 'keep', s
   const found: Source[] = [];
   const check = new PathCheck(RULES);
   let pathBytes = 0;
-  // Those that come next are last.
-  const waiting = paths.map((path) => ({ path: basename(resolve(path)), source: resolve(path) })).toReversed();
-  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    const { path, source } = next;
-    const entry = entryOf(path, source, links);
-    const problem = check.add(entry);
-    if (problem !== undefined) throw new FilesError('unsafe-name', `${show(path)} cannot be sent: ${problem}`);
-    pathBytes += pathBytesOf(entry);
-    if (found.length >= MAX_ENTRIES || pathBytes > MAX_PATHS_BYTES)
-      throw new FilesError('unreadable', `Expected at most ${MAX_ENTRIES} files and folders, got more`);
-    found.push({ entry, source });
-    if (entry.kind === 'folder') {
-      // What was received into this folder, but not as a whole, is not sent on.
-      const names = read(source, () => readdirSync(source))
-        .filter((name) => !isPartialFolder(name))
-        .toSorted();
-      for (const name of names.toReversed()) waiting.push({ path: `${path}/${name}`, source: join(source, name) });
-    }
-    if (found.length % ENTRIES_A_TURN === 0) {
+  for (const top of paths.map((path) => resolve(path))) {
+    for (const { entry, source } of allIn(basename(top), top, links)) {
+      const problem = check.add(entry);
+      if (problem !== undefined) throw new FilesError('unsafe-name', `${show(entry.path)} cannot be sent: ${problem}`);
+      pathBytes += pathBytesOf(entry);
+      if (found.length >= MAX_ENTRIES || pathBytes > MAX_PATHS_BYTES)
+        throw new FilesError('unreadable', `Expected at most ${MAX_ENTRIES} files and folders, got more`);
+      found.push({ entry, source });
+      if (found.length % ENTRIES_A_TURN > 0) continue;
       await turn();
       signal.throwIfAborted();
     }
   }
   return found;
+}
+
+/** What is at a place, and then what is in it. Looks at each only when it is asked for. */
+function* allIn(path: string, source: string, links: 'refuse' | 'keep'): Generator<Source> {
+  const entry = entryOf(path, source, links);
+  yield { entry, source };
+  if (entry.kind !== 'folder') return;
+  const names = read(source, () => readdirSync(source));
+  for (const name of names.sort()) {
+    // What was received into this folder, but not as a whole, is not sent on.
+    if (!isPartialFolder(name)) yield* allIn(`${path}/${name}`, join(source, name), links);
+  }
 }
 
 function entryOf(path: string, source: string, links: 'refuse' | 'keep'): OfferedEntry {

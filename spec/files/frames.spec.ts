@@ -1,14 +1,9 @@
 import fc from 'fast-check';
 import { encodeHeader, FILES_FRAME, FrameDecoder, MAX_PAYLOAD_BYTES, type FilesFrame } from '../../lib/files/frames.js';
-import {
-  decodeEntries,
-  decodePack,
-  encodeEntries,
-  encodePacked,
-  expectRole,
-  encodeRole,
-} from '../../lib/files/messages.js';
+import { decodeEntries, encodeEntries, expectRole, encodeRole } from '../../lib/files/messages.js';
+import { decodePack } from '../../lib/files/pack.js';
 import { ProtocolError } from '../../lib/index.js';
+import { packOf } from '../support/packs.js';
 
 /** Cuts bytes as a network does. */
 function cut(bytes: Buffer, at: readonly number[]): Buffer[] {
@@ -121,7 +116,7 @@ describe('What a transfer says', () => {
   });
 
   it('of small files has each of them whole', () => {
-    const packed = encodePacked({ index: 7, digest: Buffer.alloc(32, 1), content: Buffer.from('content') });
+    const packed = packOf({ index: 7, digest: Buffer.alloc(32, 1), content: Buffer.from('content') });
     const pack = Buffer.concat([packed, packed]);
     expect([...decodePack(pack)].map(({ index, content }) => [index, content.toString()])).toEqual([
       [7, 'content'],

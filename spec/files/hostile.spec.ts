@@ -3,12 +3,13 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'n
 import { join } from 'node:path';
 import { brotliCompressSync } from 'node:zlib';
 import { FILES_FRAME, type FilesFrameType, encodeHeader } from '../../lib/files/frames.js';
-import { encodeEntries, encodeNumbered, encodePacked, encodeRole, encodeStart } from '../../lib/files/messages.js';
+import { encodeEntries, encodeNumbered, encodeRole, encodeStart } from '../../lib/files/messages.js';
 import type { OfferedEntry } from '../../lib/files/interface.js';
 import { digestOfSmall } from '../../lib/files/digests.js';
 import { FilesError, ProtocolError, receiveFiles$, sendFiles$, type Channel } from '../../lib/index.js';
 import { temporaryFolder } from '../support/folder.js';
 import { Lab } from '../support/nodes.js';
+import { packOf } from '../support/packs.js';
 import { filesChannels, told, transferred, treeOf, writeTree } from '../support/transfers.js';
 import { leftToCi } from '../support/left-to-ci.js';
 
@@ -106,7 +107,7 @@ describe('A transfer of files with a hostile peer', () => {
 
   const content = Buffer.from('content');
   const pack = (index: number, bytes = content, digest = digestOfSmall(bytes)) =>
-    encodePacked({ index, digest, content: bytes });
+    packOf({ index, digest, content: bytes });
 
   const wrongs: Readonly<Record<string, (channel: Channel) => void>> = {
     'more content than was offered': (channel) => {

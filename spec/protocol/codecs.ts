@@ -56,6 +56,7 @@ import {
 import type { Signal } from '../../lib/signalling/signalling.js';
 import { overSignal } from '../../lib/techniques/asks.js';
 import * as punchSignals from '../../lib/techniques/punch/messages.js';
+import { decodePack } from '../../lib/files/pack.js';
 import * as relaySignals from '../../lib/techniques/relay/messages.js';
 import * as turnSignals from '../../lib/techniques/turn/messages.js';
 import { dialBackSignal, readDialBack } from '../../lib/techniques/reverse-connect/messages.js';
@@ -74,6 +75,7 @@ import {
   toJson,
 } from './vectors.js';
 import { encodeLength } from '../support/messages.js';
+import { packOf } from '../support/packs.js';
 
 /** Reads and writes one kind of what is on the wire, as vectors have both. */
 export interface Codec {
@@ -158,8 +160,8 @@ export const CODECS: Readonly<Record<string, Codec>> = {
   ),
   'files-start': codec((bytes) => files.decodeStart(bytesOf(bytes)), files.encodeStart),
   'files-pack': codec(
-    (bytes) => [...files.decodePack(bytesOf(bytes))],
-    (pack) => Buffer.concat(pack.map(files.encodePacked)),
+    (bytes) => [...decodePack(bytesOf(bytes))],
+    (pack) => packOf(...pack),
   ),
   at: codec((bytes) => decodeAt(bytesOf(bytes)), encodeAt),
   offset: codec((bytes) => decodeOffset(bytesOf(bytes)), encodeOffset),

@@ -1,0 +1,80 @@
+import { ProtocolError } from '../errors.js';
+import { MAX_PAYLOAD_BYTES } from './frames.js';
+import { DIGEST_BYTES } from './messages.js';
+
+// A pack: small files, one after the other, each with its place in the offer (4 bytes), its length (4), its digest (32) and its content. Pure.
+
+const LENGTH_AT = 4;
+const DIGEST_AT = 8;
+const CONTENT_AT = DIGEST_AT + DIGEST_BYTES;
+
+/** A small file with its content. */
+export interface PackedFile {
+  readonly index: number;
+  readonly digest: Buffer;
+  readonly content: Buffer;
+}
+
+/**
+ * Writes small files into one payload. Their contents are read to the place where they are sent from: of thousands of buffers, each for one
+ * file, most would wait to be collected as garbage.
+ */
+export class Pack {
+  #bytes: Buffer | undefined;
+  #length = 0;
+
+  /** How long it is, in bytes. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Whether a file of so many bytes goes into it. */
+  hasRoomFor(size: number): boolean {
+    return this.#length + CONTENT_AT + size <= MAX_PAYLOAD_BYTES;
+  }
+
+  /** Where the content of the next file is put, before {@link add}. */
+  placeFor(size: number): Buffer {
+    this.#bytes ??= Buffer.allocUnsafeSlow(MAX_PAYLOAD_BYTES);
+    const at = this.#length + CONTENT_AT;
+    return this.#bytes.subarray(at, at + size);
+  }
+
+  /** Adds the file whose content is in its place. */
+  add({ index, digest, content }: PackedFile): void {
+    const bytes = this.#bytes?.subarray(this.#length);
+    if (bytes === undefined) return;
+    bytes.writeUInt32BE(index, 0);
+    bytes.writeUInt32BE(content.length, LENGTH_AT);
+    digest.copy(bytes, DIGEST_AT);
+    this.#length += CONTENT_AT + content.length;
+  }
+
+  /** Takes what has been added, and begins anew. */
+  take(): Buffer {
+    const bytes = this.#bytes?.subarray(0, this.#length) ?? Buffer.alloc(0);
+    this.#bytes = undefined;
+    this.#length = 0;
+    return bytes;
+  }
+}
+
+/**
+ * Reads the small files of a pack. Their contents are views of it.
+ *
+ * @throws ProtocolError
+ */
+export function* decodePack(payload: Buffer): Generator<PackedFile> {
+  for (let at = 0; at < payload.length;) {
+    if (payload.length - at < CONTENT_AT) throw new ProtocolError('Expected a small file, got a part of one');
+    const length = payload.readUInt32BE(at + LENGTH_AT);
+    const begin = at + CONTENT_AT;
+    if (payload.length - begin < length) throw new ProtocolError('Expected a small file, got a part of one');
+    yield {
+      index: payload.readUInt32BE(at),
+      digest: payload.subarray(at + DIGEST_AT, begin),
+      content: payload.subarray(begin, begin + length),
+    };
+    at = begin + length;
+  }
+}
