@@ -31,7 +31,7 @@ export const connect: Benchmark = {
       other: rounds.other.map((took) => took[figure]),
       show: (ms: number) => `${ms.toFixed(2)} ms`,
     });
-    yield ratioOf({ ...row('time to connect : TLS 1.3', 'ms'), target: { atMost: 2 } });
+    yield ratioOf({ ...row('time to connect : TLS 1.3', 'ms'), target: { atMost: 1.25 } });
     yield ratioOf(row('CPU time a connection : TLS 1.3', 'cpu'));
   },
 };
