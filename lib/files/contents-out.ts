@@ -2,7 +2,7 @@ import { closeSync, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { codeOf } from '../new-file.js';
 import { OPEN_TO_READ, SMALL_BYTES } from './compare.js';
-import { digestOfPiece, digestOfSmall, PIECE_BYTES, PieceDigests, readPiece } from './digests.js';
+import { digestOfPiece, PIECE_BYTES, PieceDigests, readPiece } from './digests.js';
 import { FILES_FRAME, MAX_PAYLOAD_BYTES } from './frames.js';
 import type { FilesStep, OfferedEntry } from './interface.js';
 import { encodeFailure, encodeStart } from './messages.js';
@@ -48,11 +48,9 @@ export async function sendContents({ frames, sources, plan, known, tell, signal 
     const from = plan.get(index) ?? 0;
     if (entry.size <= SMALL_BYTES && from === 0) {
       if (!pack.hasRoomFor(entry.size)) await flush();
-      const content = pack.placeFor(entry.size);
-      const reason = readSmall(source, entry, content);
+      const reason = pack.add(index, entry.size, (content) => readSmall(source, entry, content));
       if (reason === undefined) {
-        pack.add({ index, digest: digestOfSmall(content), content });
-        progress.bytes(entry.path, content.length);
+        progress.bytes(entry.path, entry.size);
         progress.file(entry.path);
       } else await failed(index, entry, reason);
       continue;

@@ -1,4 +1,5 @@
 import { ProtocolError } from '../errors.js';
+import { digestOfSmall } from './digests.js';
 import { MAX_PAYLOAD_BYTES } from './frames.js';
 import { DIGEST_BYTES } from './messages.js';
 
@@ -8,7 +9,7 @@ const LENGTH_AT = 4;
 const DIGEST_AT = 8;
 const CONTENT_AT = DIGEST_AT + DIGEST_BYTES;
 
-/** A small file with its content. */
+/** A small file as it has come. */
 export interface PackedFile {
   readonly index: number;
   readonly digest: Buffer;
@@ -16,8 +17,8 @@ export interface PackedFile {
 }
 
 /**
- * Writes small files into one payload. Their contents are read to the place where they are sent from: of thousands of buffers, each for one
- * file, most would wait to be collected as garbage.
+ * Writes small files into one payload. Their contents are read to where they are sent from: of thousands of buffers, each for one file, most
+ * would wait to be collected as garbage.
  */
 export class Pack {
   #bytes: Buffer | undefined;
@@ -33,21 +34,22 @@ export class Pack {
     return this.#length + CONTENT_AT + size <= MAX_PAYLOAD_BYTES;
   }
 
-  /** Where the content of the next file is put, before {@link add}. */
-  placeFor(size: number): Buffer {
+  /**
+   * Adds a file of so many bytes.
+   *
+   * @param read puts its content into a buffer; returns why it cannot, and then the file is left out.
+   */
+  add(index: number, size: number, read: (content: Buffer) => string | undefined): string | undefined {
     this.#bytes ??= Buffer.allocUnsafeSlow(MAX_PAYLOAD_BYTES);
-    const at = this.#length + CONTENT_AT;
-    return this.#bytes.subarray(at, at + size);
-  }
-
-  /** Adds the file whose content is in its place. */
-  add({ index, digest, content }: PackedFile): void {
-    const bytes = this.#bytes?.subarray(this.#length);
-    if (bytes === undefined) return;
-    bytes.writeUInt32BE(index, 0);
-    bytes.writeUInt32BE(content.length, LENGTH_AT);
-    digest.copy(bytes, DIGEST_AT);
-    this.#length += CONTENT_AT + content.length;
+    const file = this.#bytes.subarray(this.#length, this.#length + CONTENT_AT + size);
+    const content = file.subarray(CONTENT_AT);
+    const reason = read(content);
+    if (reason !== undefined) return reason;
+    file.writeUInt32BE(index, 0);
+    file.writeUInt32BE(size, LENGTH_AT);
+    digestOfSmall(content).copy(file, DIGEST_AT);
+    this.#length += file.length;
+    return undefined;
   }
 
   /** Takes what has been added, and begins anew. */

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { encodeHeader, FILES_FRAME, FrameDecoder, MAX_PAYLOAD_BYTES, type FilesFrame } from '../../lib/files/frames.js';
 import { decodeEntries, encodeEntries, expectRole, encodeRole } from '../../lib/files/messages.js';
-import { decodePack } from '../../lib/files/pack.js';
+import { digestOfSmall } from '../../lib/files/digests.js';
+import { decodePack, Pack } from '../../lib/files/pack.js';
 import { ProtocolError } from '../../lib/index.js';
 import { packOf } from '../support/packs.js';
 
@@ -115,8 +116,22 @@ describe('What a transfer says', () => {
     );
   });
 
+  it('of small files are as long as they may be, and without those that cannot be read', () => {
+    const pack = new Pack();
+    const most = MAX_PAYLOAD_BYTES - packOf([0, Buffer.alloc(0)]).length;
+    expect([pack.hasRoomFor(most), pack.hasRoomFor(most + 1)]).toEqual([true, false]);
+    expect(pack.add(1, most, () => 'it cannot be read')).toBe('it cannot be read');
+    expect(pack.length).toBe(0);
+    pack.add(2, most, (content) => void content.fill(7));
+    expect(pack.hasRoomFor(0)).toBe(false);
+    const [file, ...others] = decodePack(pack.take());
+    expect(file).toEqual({ index: 2, digest: digestOfSmall(Buffer.alloc(most, 7)), content: Buffer.alloc(most, 7) });
+    expect(others).toEqual([]);
+    expect([pack.length, pack.take().length]).toEqual([0, 0]);
+  });
+
   it('of small files has each of them whole', () => {
-    const packed = packOf({ index: 7, digest: Buffer.alloc(32, 1), content: Buffer.from('content') });
+    const packed = packOf([7, Buffer.from('content')]);
     const pack = Buffer.concat([packed, packed]);
     expect([...decodePack(pack)].map(({ index, content }) => [index, content.toString()])).toEqual([
       [7, 'content'],

@@ -161,7 +161,7 @@ export const CODECS: Readonly<Record<string, Codec>> = {
   'files-start': codec((bytes) => files.decodeStart(bytesOf(bytes)), files.encodeStart),
   'files-pack': codec(
     (bytes) => [...decodePack(bytesOf(bytes))],
-    (pack) => packOf(...pack),
+    (pack) => packOf(...pack.map(({ index, content }) => [index, content] as const)),
   ),
   at: codec((bytes) => decodeAt(bytesOf(bytes)), encodeAt),
   offset: codec((bytes) => decodeOffset(bytesOf(bytes)), encodeOffset),

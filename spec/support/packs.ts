@@ -1,11 +1,13 @@
-import { Pack, type PackedFile } from '../../lib/files/pack.js';
+import { Pack } from '../../lib/files/pack.js';
 
-/** A pack of these files. */
-export function packOf(...files: readonly PackedFile[]): Buffer {
+/** A pack of small files with these contents, by their numbers. */
+export function packOf(...files: readonly (readonly [index: number, content: Buffer])[]): Buffer {
   const pack = new Pack();
-  for (const file of files) {
-    file.content.copy(pack.placeFor(file.content.length));
-    pack.add(file);
+  for (const [index, content] of files) {
+    pack.add(index, content.length, (place) => {
+      content.copy(place);
+      return undefined;
+    });
   }
   return pack.take();
 }
