@@ -2,10 +2,8 @@ import { EMPTY, fromEvent, ignoreElements, noop, take, type Observable, type Sch
 import { Queue } from '../bounds/queue.js';
 import { DATA_FRAME_BYTES, encodeHeader, FRAME, FrameDecoder, type Frame } from './frames.js';
 import { linkOf, type Link } from './link.js';
+import { LinkWriter, type WriterHost } from './link-writer.js';
 import { turn, type Gatherer } from './turn.js';
-
-/** How many bytes the stream is handed at once, unless {@link FramedLink.setBatch} says otherwise: four full TLS records. */
-const BATCH_BYTES = 65_536;
 
 /** How long a full TLS record is, in bytes: most often another comes right after it. */
 const RECORD_BYTES = 16_384;
@@ -62,8 +60,9 @@ export class FramedWire implements Wire {
  * Frames over one link, with one receiver at a time. It reads nothing while it is not flowing, and loses nothing when the receiver
  * changes.
  */
-export class FramedLink implements Gatherer {
+export class FramedLink implements Gatherer, WriterHost {
   readonly #wire: Wire;
+  readonly #writer: LinkWriter;
   #link: Link;
   #receiver: Receiver | undefined;
   #flowing = false;
@@ -74,14 +73,6 @@ export class FramedLink implements Gatherer {
   /** Chunks that are read together with those that follow them at once. */
   #gathered: Buffer[] | undefined;
   #isReading = false;
-  readonly #queue = new Queue<Uint8Array>();
-  /** What is left of a piece of which the stream has taken the beginning. */
-  #rest: Uint8Array | undefined;
-  #queued = 0;
-  #batchBytes = BATCH_BYTES;
-  /** How many hold back what is written. */
-  #corks = 0;
-  #ending = false;
   #isBroken = false;
   #isDestroyed = false;
   #isTold = false;
@@ -91,6 +82,7 @@ export class FramedLink implements Gatherer {
     this.#link = link;
     this.#wire = wire;
     const { stream } = link;
+    this.#writer = new LinkWriter(stream, this);
     stream.on('data', (chunk: Buffer) => {
       this.#gather(chunk);
     });
@@ -119,7 +111,7 @@ export class FramedLink implements Gatherer {
       this.#gathered = [chunk];
       turn.begin(this);
     } else {
-      this.corked(() => {
+      this.#writer.corked(() => {
         this.#read(chunk);
         this.#receiver?.heard();
       });
@@ -223,7 +215,7 @@ export class FramedLink implements Gatherer {
 
   /** How many written bytes have not gone to the system yet. */
   get buffered(): number {
-    return this.#queued + this.link.stream.writableLength;
+    return this.#writer.buffered;
   }
 
   /** Hands everything that comes from now on to `receiver`, and nothing to the receiver before it. */
@@ -247,47 +239,34 @@ export class FramedLink implements Gatherer {
 
   /** Writes one frame. */
   write(type: number, payload: Uint8Array): void {
-    if (this.#ending || this.link.stream.destroyed) return;
-    for (const bytes of this.#wire.encode(type, payload)) {
-      this.#queue.push(bytes);
-      this.#queued += bytes.length;
-    }
-    if (this.#corks === 0) this.#pump();
+    this.#writer.write(this.#wire.encode(type, payload));
     if (type === FRAME.end && this.#wire.endsWithStream) this.end();
   }
 
-  /** Holds back what an action writes until it is done, so that it goes together: in one system call, and in full TLS records. */
+  /** See {@link LinkWriter.corked}. */
   corked(action: () => void): void {
-    this.#corks++;
-    try {
-      action();
-    } finally {
-      this.#uncork();
-    }
+    this.#writer.corked(action);
   }
 
-  /** Holds back what is written until the end of this turn of the event loop, so that it goes together. */
+  /** See {@link LinkWriter.corkTurn}. */
   corkTurn(): void {
-    this.#corks++;
-    setImmediate(() => {
-      this.#uncork();
-    });
+    this.#writer.corkTurn();
   }
 
-  #uncork(): void {
-    this.#corks--;
-    if (this.#corks === 0) this.#pump();
-  }
-
-  /** Sets how many bytes the stream is handed at once. */
+  /** See {@link LinkWriter.setBatch}. */
   setBatch(bytes: number): void {
-    this.#batchBytes = bytes;
+    this.#writer.setBatch(bytes);
+  }
+
+  /** See {@link WriterHost}. */
+  onWritten(bytes: number): void {
+    this.#moved++;
+    this.#receiver?.written(bytes);
   }
 
   /** Ends the stream after everything that was written. */
   end(): void {
-    this.#ending = true;
-    this.#pump();
+    this.#writer.end();
   }
 
   /** Ends the stream after everything that was written, drops what comes, and destroys the link if the peer does not end it in time. */
@@ -319,39 +298,6 @@ export class FramedLink implements Gatherer {
     this.#isDestroyed = true;
     if (!this.#isReading) this.#keepGathered([]);
     this.link.stream.destroy();
-  }
-
-  /** Hands the stream a little at a time, since it reports progress only when everything it was handed has gone. */
-  #pump(): void {
-    const { stream } = this.link;
-    stream.cork();
-    const most = this.#batchBytes - stream.writableLength;
-    for (let room = most; room > 0 && this.#queued > 0;) {
-      const bytes = this.#take(room);
-      this.#queued -= bytes.length;
-      room -= bytes.length;
-      // All that is handed over here goes in one system call, so that its last piece tells of the others, too.
-      const isLast = room === 0 || this.#queued === 0;
-      stream.write(bytes, isLast ? this.#whenWritten(most - room) : undefined);
-    }
-    stream.uncork();
-    if (this.#ending && this.#queued === 0 && !stream.writableEnded) stream.end();
-  }
-
-  /** Takes the next piece that waits, or as much of it as there is room for: a little more would be a TLS record of its own. */
-  #take(most: number): Uint8Array {
-    const piece = this.#rest ?? this.#queue.take() ?? NOTHING;
-    this.#rest = piece.length > most ? piece.subarray(most) : undefined;
-    return piece.length > most ? piece.subarray(0, most) : piece;
-  }
-
-  #whenWritten(bytes: number): () => void {
-    return () => {
-      this.#moved++;
-      this.corked(() => {
-        this.#receiver?.written(bytes);
-      });
-    };
   }
 
   get #hasPending(): boolean {

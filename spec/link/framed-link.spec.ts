@@ -250,6 +250,56 @@ describe('A framed', () => {
       stream.destroy();
     });
 
+    it('together what is written while a chunk is read', () => {
+      const { stream, framed, writes } = open();
+      const answer = () => {
+        framed.write(FRAME.pong, Buffer.alloc(8));
+      };
+      framed.attach({ frame: answer, heard: answer, written: noop, closed: noop });
+      framed.setFlowing(true);
+      stream.emit('data', Buffer.concat([1, 2, 3].map((byte) => encodeFrame(FRAME.ping, Buffer.alloc(8, byte)))));
+      expect(writes).toEqual([48]);
+      stream.destroy();
+    });
+
+    it('together what was written in one turn of the event loop, where that is asked for', async () => {
+      const { stream, framed, writes, taken } = open();
+      framed.corkTurn();
+      framed.write(FRAME.hello, Buffer.alloc(8));
+      framed.corked(() => {
+        framed.write(FRAME.data, Buffer.alloc(1_000));
+      });
+      await Promise.resolve();
+      framed.write(FRAME.data, Buffer.alloc(100));
+      expect(writes).toEqual([]);
+      await taken();
+      expect(writes).toEqual([12 + 1_004 + 104]);
+      stream.destroy();
+    });
+
+    it('at once what is left when it ends, since the process may end in this turn', async () => {
+      const { stream, framed, writes, taken } = open();
+      framed.corkTurn();
+      framed.corked(() => {
+        framed.write(FRAME.end, Buffer.alloc(8));
+        framed.end();
+        expect(writes).toEqual([12]);
+      });
+      await taken();
+      expect(stream.writableFinished).toBe(true);
+      stream.destroy();
+    });
+
+    it('nothing at the end of a turn in which it was destroyed', async () => {
+      const { stream, framed, writes, taken } = open();
+      framed.corkTurn();
+      framed.write(FRAME.hello, Buffer.alloc(8));
+      framed.destroy();
+      await taken();
+      expect(writes).toEqual([]);
+      expect(stream.errored).toBeNull();
+    });
+
     it('full TLS records while there is more, and all of it in the end', async () => {
       const { stream, framed, writes, taken } = open();
       framed.corked(() => {
