@@ -250,9 +250,12 @@ describe('A channel', () => {
         stream.on('data', () => {
           throw new Error('thrown by the application');
         });
+        stream.write('ready\n');
       }),
     );
     const channel = here.openChannel('a');
+    // What comes before a stream flows is told by Node, from where nobody can catch what a listener throws.
+    expect(await next(channel.lines$)).toBe('ready');
     channel.send('x');
     expect(await endOf(channel)).toEqual(['reset', 'peer', 0]);
     const heard = next(there.lines$);

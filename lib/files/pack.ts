@@ -52,12 +52,13 @@ export class Pack {
     return undefined;
   }
 
-  /** Takes what has been added, and begins anew. */
+  /** Takes what has been added, and begins anew. What waits to be sent must not keep much more memory than it is long. */
   take(): Buffer {
     const bytes = this.#bytes?.subarray(0, this.#length) ?? Buffer.alloc(0);
-    this.#bytes = undefined;
+    const isMostlyFull = this.#length > MAX_PAYLOAD_BYTES / 2;
+    if (isMostlyFull) this.#bytes = undefined;
     this.#length = 0;
-    return bytes;
+    return isMostlyFull ? bytes : Buffer.from(bytes);
   }
 }
 

@@ -49,12 +49,12 @@ export async function walk(paths: readonly string[], links: 'refuse' | 'keep', s
   return found;
 }
 
-/** What is at a place, and then what is in it. Looks at each only when it is asked for. */
+/** What is at a place, and then what is in it: each is looked at only when it is asked for. */
 function* allIn(path: string, source: string, links: 'refuse' | 'keep'): Generator<Source> {
   const entry = entryOf(path, source, links);
+  // At once: later it could be another folder, or a link to one.
+  const names = entry.kind === 'folder' ? read(source, () => readdirSync(source)) : [];
   yield { entry, source };
-  if (entry.kind !== 'folder') return;
-  const names = read(source, () => readdirSync(source));
   for (const name of names.sort()) {
     // What was received into this folder, but not as a whole, is not sent on.
     if (!isPartialFolder(name)) yield* allIn(`${path}/${name}`, join(source, name), links);

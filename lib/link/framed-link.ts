@@ -118,7 +118,7 @@ export class FramedLink implements Gatherer, WriterHost {
     }
   }
 
-  /** See {@link Gatherer}. What comes while it reads is read behind the rest. */
+  /** See {@link Gatherer}. What comes while it reads is read behind the rest. It is bulk, which is seldom answered: nothing is held back. */
   readGathered(): void {
     const gathered = this.#gathered;
     if (gathered === undefined || this.#isReading) return;
@@ -293,7 +293,7 @@ export class FramedLink implements Gatherer, WriterHost {
     return stream.closed ? EMPTY : fromEvent(stream, 'close').pipe(take(1), ignoreElements());
   }
 
-  /** Destroys the link. Drops everything not yet sent, and what has come and was not decoded. */
+  /** Destroys the link. Drops everything not yet sent, what was written in this turn included, and what has come and was not decoded. */
   destroy(): void {
     this.#isDestroyed = true;
     if (!this.#isReading) this.#keepGathered([]);

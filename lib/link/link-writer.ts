@@ -58,7 +58,7 @@ export class LinkWriter {
     }
   }
 
-  /** Holds back what is written until the end of this turn of the event loop. */
+  /** Holds back what is written until the immediates of the event loop run next (`setImmediate`): at the end of this turn, or of the next. */
   corkTurn(): void {
     this.#corks++;
     setImmediate(() => {
@@ -84,6 +84,12 @@ export class LinkWriter {
 
   #pump(): void {
     const stream = this.#stream;
+    if (stream.destroyed) {
+      this.#queue.takeAll();
+      this.#rest = undefined;
+      this.#queued = 0;
+      return;
+    }
     stream.cork();
     const most = this.#batchBytes - stream.writableLength;
     for (let room = most; room > 0 && this.#queued > 0;) {
@@ -105,8 +111,10 @@ export class LinkWriter {
     return piece.length > most ? piece.subarray(0, most) : piece;
   }
 
-  #whenWritten(bytes: number): () => void {
-    return () => {
+  #whenWritten(bytes: number): (error?: Error | null) => void {
+    return (error) => {
+      // It has not gone to the system: the stream broke, and says so itself.
+      if (error) return;
       this.corked(() => {
         this.#host.onWritten(bytes);
       });

@@ -116,8 +116,12 @@ export function secure$(socket: Socket, { context, role, peerId, protocol = ALPN
     stream.once('close', onClose);
     stream.once('end', onClose);
     const onSecure = () => {
-      // It may have failed meanwhile.
+      // Much can have happened since: it was given up, or the connection broke.
       if (subscriber.closed) return;
+      if (stream.destroyed || socket.destroyed) {
+        onClose();
+        return;
+      }
       stream.off('readable', noticeEnd).off('error', onFailure).off('_tlsError', onFailure);
       stream.off('close', onClose).off('end', onClose);
       const certificate = stream.getPeerX509Certificate();
@@ -134,7 +138,8 @@ export function secure$(socket: Socket, { context, role, peerId, protocol = ALPN
         subscriber.complete();
       }
     };
-    // What a client sends last in the handshake goes to the system when this event is over: the server checks it while the client goes on.
+    // Node sends what is last in a client's handshake only when the listeners of `secure` are done. So a client goes on a moment later, while the
+    // server checks it.
     stream.once('secure', role === 'client' ? () => setImmediate(onSecure) : onSecure);
     return () => {
       if (!handedOver) stream.destroy();

@@ -1,4 +1,17 @@
-import { defer, Observable, type SchedulerLike, type Subscription } from 'rxjs';
+import {
+  defer,
+  filter,
+  of,
+  race,
+  ReplaySubject,
+  switchMap,
+  take,
+  tap,
+  throwIfEmpty,
+  timer,
+  type Observable,
+  type SchedulerLike,
+} from 'rxjs';
 import { firstToSucceed } from './first-to-succeed.js';
 
 /** Joins the started sources to one Observable. */
@@ -22,80 +35,30 @@ export function headStart<T>(
   scheduler: SchedulerLike,
   join: Join = firstToSucceed,
 ): Observable<T> {
+  // Most attempts have one way alone.
+  if (sources.length === 1) return join(sources);
   return defer(() => {
-    const turns = sources.slice(1).map(() => new Turn(scheduler));
-    const msAfter = (index: number) => (typeof ms === 'number' ? ms : (ms[index] ?? 0));
+    const failed = new ReplaySubject<number>(sources.length);
+    const after$ = (index: number) => timer(typeof ms === 'number' ? ms : (ms[index] ?? 0), scheduler);
+    const startOf = (index: number): Observable<number> =>
+      index === 0
+        ? of(0)
+        : startOf(index - 1).pipe(
+            switchMap(() => race(after$(index - 1), failed.pipe(filter((other) => other === index - 1)))),
+            take(1),
+          );
     return join(
-      sources.map((source, index) => {
-        const started$ = withNext(source, turns[index], msAfter(index));
-        return turns[index - 1]?.of(started$) ?? started$;
-      }),
+      sources.map((source, index) =>
+        startOf(index).pipe(
+          switchMap(() => source),
+          throwIfEmpty(),
+          tap({
+            error: () => {
+              failed.next(index);
+            },
+          }),
+        ),
+      ),
     );
   });
-}
-
-/** A source after whose start the next one's turn comes: some milliseconds later, or when this one has failed. */
-function withNext<T>(source: Observable<T>, next: Turn | undefined, ms: number): Observable<T> {
-  if (next === undefined) return source;
-  return new Observable((subscriber) => {
-    let isEmpty = true;
-    subscriber.add(
-      source.subscribe({
-        next: (value) => {
-          isEmpty = false;
-          subscriber.next(value);
-        },
-        error: (error: unknown) => {
-          next.come();
-          subscriber.error(error);
-        },
-        complete: () => {
-          if (isEmpty) next.come();
-          subscriber.complete();
-        },
-      }),
-    );
-    next.comeAfter(ms);
-  });
-}
-
-/** When a source starts. */
-class Turn {
-  #start: (() => void) | undefined;
-  #clock: Subscription | undefined;
-  #ms: number | undefined;
-  #hasCome = false;
-
-  constructor(readonly scheduler: SchedulerLike) {}
-
-  /** A source that starts when its turn has come. */
-  of<T>(source: Observable<T>): Observable<T> {
-    return new Observable((subscriber) => {
-      this.#start = () => {
-        if (!subscriber.closed) subscriber.add(source.subscribe(subscriber));
-      };
-      if (this.#hasCome) this.#start();
-      else if (this.#ms !== undefined) this.comeAfter(this.#ms);
-      return () => {
-        this.#clock?.unsubscribe();
-      };
-    });
-  }
-
-  /** Its turn has come. */
-  come(): void {
-    if (this.#hasCome) return;
-    this.#hasCome = true;
-    this.#clock?.unsubscribe();
-    this.#start?.();
-  }
-
-  /** Its turn comes after a time in milliseconds, which only runs while anybody waits for it. */
-  comeAfter(ms: number): void {
-    this.#ms = ms;
-    if (this.#hasCome || this.#start === undefined) return;
-    this.#clock = this.scheduler.schedule(() => {
-      this.come();
-    }, ms);
-  }
 }

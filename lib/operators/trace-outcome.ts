@@ -1,4 +1,4 @@
-import { Observable, type MonoTypeOperatorFunction, type SchedulerLike } from 'rxjs';
+import { defer, finalize, tap, type MonoTypeOperatorFunction, type SchedulerLike } from 'rxjs';
 import { reasonOf } from '../errors.js';
 
 /** How something ended, or that it began. */
@@ -20,7 +20,7 @@ export function traceOutcome<T>(
   tell: (outcome: Outcome) => void,
 ): MonoTypeOperatorFunction<T> {
   return (source) =>
-    new Observable((subscriber) => {
+    defer(() => {
       const start = scheduler.now();
       let settled = false;
       const settle = (outcome: Outcome['outcome'], reason?: string) => {
@@ -29,22 +29,18 @@ export function traceOutcome<T>(
         tell({ outcome, elapsedMs: Math.round(scheduler.now() - start), ...(reason !== undefined && { reason }) });
       };
       settle('started');
-      const running = source.subscribe({
-        next: (value) => {
-          settle('succeeded');
-          subscriber.next(value);
-        },
-        error: (error: unknown) => {
-          settle('failed', reasonOf(error));
-          subscriber.error(error);
-        },
-        complete: () => {
-          subscriber.complete();
-        },
-      });
-      return () => {
-        running.unsubscribe();
-        settle('cancelled');
-      };
+      return source.pipe(
+        tap({
+          next: () => {
+            settle('succeeded');
+          },
+          error: (error: unknown) => {
+            settle('failed', reasonOf(error));
+          },
+        }),
+        finalize(() => {
+          settle('cancelled');
+        }),
+      );
     });
 }

@@ -1,4 +1,4 @@
-import { Observable, Subscription, type MonoTypeOperatorFunction, type SchedulerLike } from 'rxjs';
+import { throwError, timeout, type MonoTypeOperatorFunction, type SchedulerLike } from 'rxjs';
 import { TimeoutError } from '../errors.js';
 
 /**
@@ -17,30 +17,5 @@ export function within<T>(
   scheduler: SchedulerLike,
 ): MonoTypeOperatorFunction<T> {
   const errorOf = typeof late === 'string' ? () => new TimeoutError(`${late} within ${ms} ms`) : late;
-  return (source) =>
-    new Observable((subscriber) => {
-      const timer = new Subscription();
-      subscriber.add(timer);
-      subscriber.add(
-        source.subscribe({
-          next: (value) => {
-            timer.unsubscribe();
-            subscriber.next(value);
-          },
-          error: (error: unknown) => {
-            subscriber.error(error);
-          },
-          complete: () => {
-            subscriber.complete();
-          },
-        }),
-      );
-      // What emits at once, or ends, needs no timer.
-      if (timer.closed) return;
-      timer.add(
-        scheduler.schedule(() => {
-          subscriber.error(errorOf());
-        }, ms),
-      );
-    });
+  return timeout({ first: ms, scheduler, with: () => throwError(() => errorOf()) });
 }

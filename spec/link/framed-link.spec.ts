@@ -220,6 +220,7 @@ describe('A framed', () => {
     function open() {
       const writes: number[] = [];
       let done: () => void = noop;
+      let told = 0;
       const stream = new Duplex({
         read: noop,
         writev: (chunks: readonly { readonly chunk: Buffer }[], callback) => {
@@ -228,13 +229,16 @@ describe('A framed', () => {
         },
       });
       const framed = new FramedLink({ ...linkOf('direct'), stream }, new FramedWire());
-      framed.attach({ frame: noop, heard: noop, written: noop, closed: noop });
+      const written = (bytes: number) => {
+        told += bytes;
+      };
+      framed.attach({ frame: noop, heard: noop, written, closed: noop });
       /** The system has taken what it was given. */
       const taken = () => {
         done();
         return new Promise((resolve) => setImmediate(resolve));
       };
-      return { stream, framed, writes, taken };
+      return { stream, framed, writes, taken, told: () => told };
     }
 
     it('together what was written in one action', () => {
@@ -291,12 +295,12 @@ describe('A framed', () => {
     });
 
     it('nothing at the end of a turn in which it was destroyed', async () => {
-      const { stream, framed, writes, taken } = open();
+      const { stream, framed, writes, taken, told } = open();
       framed.corkTurn();
-      framed.write(FRAME.hello, Buffer.alloc(8));
+      framed.write(FRAME.data, Buffer.alloc(1_000_000));
       framed.destroy();
       await taken();
-      expect(writes).toEqual([]);
+      expect([writes, framed.buffered, told()]).toEqual([[], 0, 0]);
       expect(stream.errored).toBeNull();
     });
 

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { firstValueFrom, switchMap, zip, type Subscription } from 'rxjs';
 import type { NetConfig } from '../../lib/config.js';
 import { resolveConfig } from '../../lib/config/resolve.js';
-import { PeerMismatchError } from '../../lib/errors.js';
+import { DialError, PeerMismatchError } from '../../lib/errors.js';
 import { dial$, listen$ } from '../../lib/link/tcp.js';
 import { secureContextOf } from '../../lib/link/tls.js';
 import { kindOf } from '../../lib/net/security.js';
@@ -100,6 +100,23 @@ describe('the security of a node', () => {
     expect(await failureOf(link$)).toBeInstanceOf(PeerMismatchError);
     if (!ours.destroyed) await once(ours, 'close');
     expect(ours.destroyed).toBeTrue();
+    receiving.unsubscribe();
+  });
+
+  it('makes no link where the connection breaks at the end of the handshake, and does not blame the peer', async () => {
+    const [here, there] = [nodeOf({ mode: 'direct' }), nodeOf({ mode: 'direct' })];
+    const [ours, theirs] = await pair();
+    const receiving = there.security.receive$(theirs, there.peers).subscribe({ error: () => undefined });
+    // Between the end of the handshake and the link.
+    const timers: { setImmediate: (action: () => void) => unknown } = globalThis;
+    const later = timers.setImmediate;
+    const waits = spyOn(timers, 'setImmediate').and.callFake((action) => {
+      ours.destroy();
+      return later(action);
+    });
+    const link$ = here.security.linkOver$(ours, { technique: 'direct', peerId: there.peerId });
+    expect(await failureOf(link$)).toBeInstanceOf(DialError);
+    expect(waits).toHaveBeenCalledTimes(1);
     receiving.unsubscribe();
   });
 });

@@ -185,8 +185,16 @@ export class Channels implements StreamLayer, MultiplexerConfig {
   }
 
   #offerAll(): void {
+    const unoffered = this.#unoffered;
     try {
-      for (let end = this.#unoffered?.take(); end !== undefined; end = this.#unoffered?.take()) this.#offer(end);
+      for (let end = unoffered?.next; end !== undefined; end = unoffered?.next) {
+        try {
+          this.#offer(end);
+        } finally {
+          // Not before it is known who reads it: else it would look as if nobody did, and the connection could end.
+          unoffered?.take();
+        }
+      }
     } finally {
       // An exception of the application's concerns one channel alone.
       if (this.#hasUnoffered) this.#offerSoon();
