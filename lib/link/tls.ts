@@ -1,5 +1,5 @@
 import { constants } from 'node:crypto';
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { connect, createSecureContext, TLSSocket, type SecureContext, type TLSSocketOptions } from 'node:tls';
 import { noop, Observable } from 'rxjs';
 import { peerIdOfCertificate, selfSignedCertificate } from '../certificate.js';
@@ -81,7 +81,7 @@ function protocolsOf(protocol: string): readonly string[] | DataView {
  * @throws ProtocolError when the other side speaks something else.
  * @throws DialError when the connection breaks.
  */
-export function secure$(socket: Socket, { context, role, peerId, protocol = ALPN }: SecureConfig): Observable<Secured> {
+export function secure$(socket: Duplex, { context, role, peerId, protocol = ALPN }: SecureConfig): Observable<Secured> {
   return new Observable((subscriber) => {
     const settings = {
       socket,

@@ -1,7 +1,5 @@
 import {
   catchError,
-  defer,
-  finalize,
   of,
   switchMap,
   takeWhile,
@@ -14,11 +12,9 @@ import { ConnectError, DialError, PeerMismatchError, reasonOf, TimeoutError, typ
 import type { Link } from '../link/link.js';
 import { firstToSucceed } from '../operators/first-to-succeed.js';
 import { headStart } from '../operators/head-start.js';
-import { holdBack } from '../operators/hold-back.js';
 import { mergeSuccesses } from '../operators/merge-successes.js';
 import { traceOutcome } from '../operators/trace-outcome.js';
 import { within } from '../operators/within.js';
-import { isRandom } from './stages.js';
 import type { Attempt, Stages, Technique } from './technique.js';
 import type { AttemptTrace } from './steps.js';
 import { peerNameOf } from '../unl.js';
@@ -33,36 +29,19 @@ import { peerNameOf } from '../unl.js';
 export function connectBy(stages: Stages, trace: AttemptTrace): OperatorFunction<Attempt, Link> {
   return (attempt$) =>
     attempt$.pipe(
-      switchMap((attempt) => {
-        const { scheduler } = attempt;
-        const underWay = new Set<Technique>();
-        // What takes hundreds of sockets and thousands of SYNs is seldom as fast as a relay.
-        const isSlow = isRandom(attempt.own) || isRandom(attempt.peer);
-        const isDirectSoon = () => !isSlow && [...underWay].some(({ isMutual }) => isMutual === true);
-        const run$ = (technique: Technique) => whileIn(underWay, technique, run(technique, attempt, trace));
-        return headStart(
-          stages.map(({ techniques }) => firstToSucceed(techniques.map(run$))),
+      switchMap((attempt) =>
+        headStart(
+          stages.map(({ techniques }) => firstToSucceed(techniques.map((technique) => run(technique, attempt, trace)))),
           stages.map((stage) => stage.leadMs ?? leadMs(stage.lead, attempt)),
-          scheduler,
+          attempt.scheduler,
           mergeSuccesses,
         ).pipe(
-          holdBack({
-            ms: ({ direct }) => (!direct && isDirectSoon() ? DIRECT_LEAD * (attempt.roundTripMs ?? 0) : 0),
-            discard: ({ stream }) => stream.destroy(),
-            scheduler,
-          }),
           takeWhile(({ direct }) => !direct, true),
           catchError((error: unknown) => throwError(() => connectErrorOf(attempt, error))),
-        );
-      }),
+        ),
+      ),
     );
 }
-
-/**
- * How long a relayed link is held back for a direct one that may come at any moment, in round trips: the first line takes half a
- * round trip more by a relay.
- */
-const DIRECT_LEAD = 0.25;
 
 /** The bounds of the Connection Attempt Delay (RFC 8305 §5), in milliseconds. */
 const LEAD_MIN_MS = 10;
@@ -73,14 +52,6 @@ function leadMs(roundTrips: number, { roundTripMs, timing }: Attempt): number {
   if (roundTrips === 0) return 0;
   if (roundTripMs === undefined) return timing.staggerMs;
   return Math.min(LEAD_MAX_MS, Math.max(LEAD_MIN_MS, roundTrips * roundTripMs));
-}
-
-/** Keeps a value in a set while the source is subscribed to. */
-function whileIn<T, V>(set: Set<V>, value: V, source$: Observable<T>): Observable<T> {
-  return defer(() => {
-    set.add(value);
-    return source$.pipe(finalize(() => set.delete(value)));
-  });
 }
 
 /** A technique's failure, with its name and time. */

@@ -84,7 +84,7 @@ function stagesFor(
 }
 
 /** Whether a node is behind a NAT whose ports nobody can guess. */
-export function isRandom(unl: Unl): boolean {
+function isRandom(unl: Unl): boolean {
   return unl.version === 3 && unl.natType.type === 'random';
 }
 

@@ -71,8 +71,6 @@ export interface Technique {
   readonly name: string;
   /** Makes a link to the peer of an attempt. */
   readonly dial: Dial;
-  /** Whether both nodes work on a direct link at the same time, so that it may come at any moment. Default: no. */
-  readonly isMutual?: boolean | undefined;
   /** Whether its links lead over a relay: it is not tried for a connection that has such a link, and looks for a better one. Default: no. */
   readonly isRelayed?: boolean | undefined;
 }

@@ -13,8 +13,8 @@ export const FLOORS: Readonly<Record<string, number>> = {
   /** The peer is asked (1) and answers (1), both send SYNs that cross and are acknowledged (1), TLS and the line (1.5). */
   'simultaneous-open': 4.5,
   /**
-   * The peer is asked (1), opens a connection to the relay (1), and has what this node sent there meanwhile when it is let in (1).
-   * By the relay a round trip takes two: from there half of TLS's remains (1), and the line takes one.
+   * The peer is asked (1), with the beginning of TLS, and answers with the rest of its part while it opens a connection to the relay (1). So the line
+   * waits there by the time that the relay lets it in (1).
    */
-  relay: 5,
+  relay: 3,
 };

@@ -62,7 +62,7 @@ describe('The table', () => {
       '| -------------- | --------- | ------------------- | ------------------- | -------------- |',
       '| direct         | 1         | 1.5                 | 1.5                 | 2.5            |',
       '| all but direct | 2         | 4.1                 | 5.0                 | –              |',
-      '| relay          | 2         | 4.1                 | 5.0                 | 5.0            |',
+      '| relay          | 2         | 4.1                 | 5.0                 | 3.0            |',
       '',
       'Of 2 connections that began by a relay, 1 (50 %) moved to a direct path, after 480 ms in the median: 1 (50 %) within 2 s of `connect$`.',
       '',

@@ -5,7 +5,7 @@ import type { Link } from '../../lib/link/link.js';
 import type { Technique } from '../../lib/techniques/technique.js';
 import type { TraceStep } from '../../lib/trace.js';
 import { attemptOf, linkOf, techniqueOf } from '../support/attempts.js';
-import { peerIdOf, unlOf } from '../support/locators.js';
+import { peerIdOf } from '../support/locators.js';
 import { marbles, type Marbles } from '../support/marbles.js';
 import { record } from '../support/record.js';
 
@@ -163,49 +163,6 @@ describe('connecting', () => {
       const [a, b] = [fake('a', '-------(l|)'), fake('b', '---------')];
       expectObservable(connect$([[relayed], [a, b]])).toBe('-r--------(a|)', { r: relayed.link, a: a.link });
       expectSubscriptions(b.subscriptions).toBe('---^------!');
-    });
-  });
-
-  it('has a relayed link wait a moment for a direct one, where both nodes are at it', () => {
-    world(({ fake, expectObservable, scheduler }) => {
-      const attempt = attemptOf(scheduler, { roundTripMs: 16 });
-      const connect$ = (...techniques: readonly Technique[]) =>
-        of(attempt).pipe(
-          connectBy(
-            [
-              { techniques: techniques.slice(0, 1), lead: 0 },
-              { techniques: techniques.slice(1), lead: 0 },
-            ],
-            noop,
-          ),
-        );
-      const relayed = fake('relay', '-(l|)', undefined, false);
-      const mutual = (diagram: string) => ({ ...fake('punch', diagram), isMutual: true });
-      const [soon, late, over] = [mutual('----(l|)'), mutual('-------(l|)'), mutual('#')];
-      const links = { r: relayed.link, s: soon.link, d: late.link };
-      expectObservable(connect$(relayed, soon)).toBe('----(s|)', links);
-      expectObservable(connect$(relayed, late)).toBe('-----r-(d|)', links);
-      expectObservable(connect$(relayed, over)).toBe('-(r|)', links);
-      expectObservable(connect$(relayed, fake('dial', '----(l|)'))).toBe('-r--(s|)', {
-        ...links,
-        s: jasmine.anything(),
-      });
-    });
-  });
-
-  it('has a relayed link wait for none where a NAT gives random ports, which takes longer', () => {
-    world(({ fake, expectObservable, scheduler }) => {
-      const behindRandom = unlOf({ natType: { type: 'random' } });
-      for (const fields of [{ own: behindRandom }, { peer: behindRandom }]) {
-        const relayed = fake('relay', '-(l|)', undefined, false);
-        const punched = { ...fake('punch', '----(l|)'), isMutual: true };
-        const stages = [relayed, punched].map((technique) => ({ techniques: [technique], lead: 0 }));
-        const attempt = attemptOf(scheduler, { roundTripMs: 16, ...fields });
-        expectObservable(of(attempt).pipe(connectBy(stages, noop))).toBe('-r--(p|)', {
-          r: relayed.link,
-          p: punched.link,
-        });
-      }
     });
   });
 

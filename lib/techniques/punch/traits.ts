@@ -4,6 +4,5 @@ import type { TechniqueTraits } from '../technique.js';
 export const PUNCH = {
   name: 'simultaneous-open',
   stage: 'signal',
-  isMutual: true,
   serves: ({ version }) => version === 3,
 } as const satisfies TechniqueTraits;

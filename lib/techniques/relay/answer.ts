@@ -1,6 +1,23 @@
-import { catchError, first, ignoreElements, map, merge, of, switchMap, take, type Observable } from 'rxjs';
+import {
+  catchError,
+  concat,
+  defaultIfEmpty,
+  defer,
+  first,
+  ignoreElements,
+  map,
+  merge,
+  of,
+  Subject,
+  switchMap,
+  take,
+  tap,
+  throwError,
+  timer,
+  type Observable,
+} from 'rxjs';
+import { DialError, TimeoutError } from '../../errors.js';
 import { ignoreErrors } from '../../operators/ignore-errors.js';
-import { within } from '../../operators/within.js';
 import type { ReceivedSignal, Signal, Signalling } from '../../signalling/signalling.js';
 import { refuse$ } from '../../peers/guests.js';
 import { answerMeetings$ } from '../meetings.js';
@@ -67,41 +84,72 @@ function answer$(
       const places = knownIn(known);
       if (places.length === 0)
         return refuse$(signalling, context, signal.from, refusalSignal(ask, 'it knows none of your relays'));
-      return comeToAny$(signalling, context, signal, ask, places);
+      return come$(signalling, context, signal, ask, places);
     }),
     take(1),
     ignoreErrors(),
   );
 }
 
-/** Joins the first relay, and the next one if that refuses. */
-function comeToAny$(
+/** Comes to one of the places, and takes the link that is made there. */
+function come$(
   signalling: Signalling,
   context: RelayContext,
-  signal: ReceivedSignal,
+  { from }: ReceivedSignal,
   ask: RelayAsk,
-  [place, ...others]: readonly Place[],
+  places: readonly Place[],
 ): Observable<unknown> {
-  const { from } = signal;
-  const { attempt, token } = ask;
-  // Without details, which strangers must not learn.
-  if (place === undefined)
-    return refuse$(signalling, context, from, refusalSignal(ask, 'none of your relays lets it in'));
-  const { named, known } = place;
-  const told$ = signalling.send$(from, replySignal({ attempt, token, relay: named.url })).pipe(ignoreErrors());
-  const met$ = context.join$(known.url, from, token).pipe(
-    map((socket) =>
-      context.secure$(socket, 'server', from).pipe(
-        switchMap((link) => context.receive$(link)),
-        within(COME_MS, 'The peer did not come to the relay', context.scheduler),
-      ),
-    ),
-    catchError(() => of(comeToAny$(signalling, context, signal, ask, others))),
-    switchMap((next$) => next$),
-  );
-  return merge(met$, told$.pipe(ignoreElements()));
+  const { scheduler } = context;
+  return defer(() => {
+    const joined = new Subject<void>();
+    const late$ = joined.pipe(
+      switchMap(() => timer(COME_MS, scheduler)),
+      map(() => {
+        throw new TimeoutError(`The peer did not come to the relay within ${COME_MS} ms`);
+      }),
+    );
+    const received$ = context
+      .meet$('server', from, (meeting) => {
+        // The answer has what this node says first, where that answers what the peer has said first.
+        if (ask.first !== undefined) meeting.hear(ask.first);
+        const first$ = ask.first === undefined ? of(undefined) : meeting.first$.pipe(defaultIfEmpty(undefined));
+        const tell$ = ({ named }: Place) =>
+          first$.pipe(
+            switchMap((said) => signalling.send$(from, replySignal({ ...nameOf(ask), relay: named.url, first: said }))),
+            ignoreElements(),
+            ignoreErrors(),
+          );
+        const goTo$ = ([place, ...others]: readonly Place[]): Observable<never> => {
+          if (place === undefined) {
+            // Without details, which strangers must not learn.
+            const refusal = refusalSignal(ask, 'none of your relays lets it in');
+            return concat(
+              refuse$(signalling, context, from, refusal),
+              throwError(() => new DialError('No relay lets this node in')),
+            );
+          }
+          const gone$ = context.join$(place.known.url, from, ask.token).pipe(
+            tap(() => {
+              joined.next();
+            }),
+            map((socket) => meeting.over$(socket)),
+            catchError(() => of(goTo$(others))),
+            switchMap((next$) => next$),
+          );
+          return merge(gone$, tell$(place));
+        };
+        return merge(goTo$(places), meeting.link$);
+      })
+      .pipe(switchMap((link) => context.receive$(link)));
+    return merge(late$, received$).pipe(take(1));
+  });
 }
 
-function refusalSignal({ attempt, token }: RelayAsk, refusal: string): Signal {
-  return replySignal({ attempt, token, refusal });
+/** What names the meeting. */
+function nameOf({ attempt, token }: RelayAsk): Pick<RelayAsk, 'attempt' | 'token'> {
+  return { attempt, token };
+}
+
+function refusalSignal(ask: RelayAsk, refusal: string): Signal {
+  return replySignal({ ...nameOf(ask), refusal });
 }

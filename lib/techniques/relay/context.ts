@@ -4,6 +4,7 @@ import type { PeerId } from '../../identity.js';
 import type { Link } from '../../link/link.js';
 import type { Guests } from '../../peers/guests.js';
 import type { KnownRelays } from './known-relays.js';
+import type { Meet } from './meeting.js';
 
 /** What a node gives to its meetings at relays. */
 export interface RelayContext extends Guests {
@@ -13,8 +14,8 @@ export interface RelayContext extends Guests {
   readonly newToken: () => string;
   /** Joins a relay, to meet a peer there. Emits the socket once the relay has let this node in. */
   readonly join$: (relay: URL, peerId: PeerId, token: string) => Observable<Socket>;
-  /** Does the TLS handshake on a socket, in which the peer proves its key once it has come. Has no time limit of its own. */
-  readonly secure$: (socket: Socket, role: 'client' | 'server', peerId: PeerId) => Observable<Link>;
+  /** Meets a peer: emits the first link that a run emits, and completes. */
+  readonly meet$: Meet;
   /** Accepts a link if the peer chooses it: emits once the peer's hello has come and the link is taken over. */
   readonly receive$: (link: Link) => Observable<unknown>;
   readonly scheduler: SchedulerLike;

@@ -74,7 +74,8 @@ class RelayError extends DialError {
  *
  * This node does not wait for an answer: it asks, and goes at once to the relay where the peer is most likely to come. The peer
  * goes to the first named relay that it knows itself, and says which. If that is another one, this node moves there. The node
- * that asked is the TLS client, as whoever dials is, so that its first line leaves as soon as the peer has proven its key.
+ * that asked is the TLS client, as whoever dials is, so that its first line leaves as soon as the peer has proven its key: often with the answer, while
+ * the peer is on its way to the relay.
  */
 export function dialByRelay(context: RelayContext | undefined): Dial {
   return (attempt$) =>
@@ -126,7 +127,10 @@ function meetAtAny$(
   );
 }
 
-/** Asks the peer once, goes to the best relay, and moves to the one that the peer says. */
+/**
+ * Asks the peer once, goes to the best relay, and moves to the one that the peer says. The question has the beginning of the TLS handshake, and the
+ * answer has what the peer says to that.
+ */
 function meet$(
   { id, signalling, timing, scheduler }: Attempt,
   context: RelayContext,
@@ -136,86 +140,105 @@ function meet$(
 ): Observable<Link> {
   return defer(() => {
     const token = context.newToken();
-    let isAgreed = false;
-    let isIn = false;
-    let missed: AgainError | undefined;
-    const reply$ = signalling.signal$.pipe(
-      mergeMap((signal) => {
-        const reply = signal.from === peerId ? readReply(signal) : undefined;
-        return reply?.attempt === id && reply.token === token ? of(reply) : EMPTY;
-      }),
-      share(),
-    );
-    const answer$ = reply$.pipe(
-      mergeMap((reply) => {
-        if (missed !== undefined) throw missed;
-        if ('refusal' in reply) {
-          const words = `The peer does not come to a relay: ${reply.refusal}`;
-          throw reply.refusal === NOT_NOW ? new AgainError(words, LATER_MS) : new DialError(words);
-        }
-        const answered = relays.find(({ url }) => url.href === reply.relay);
-        return answered === undefined ? EMPTY : of(answered);
-      }),
-      distinctUntilChanged(),
-      tap(() => {
-        isAgreed = true;
-      }),
-      share(),
-    );
-    const elsewhere$ = answer$.pipe(filter((answered) => answered !== best));
-    const linkAt$ = (known: Relay) =>
-      context.join$(known.url, peerId, token).pipe(
-        tap(() => {
-          isIn = true;
+    return context.meet$('client', peerId, (meeting) => {
+      let at = best;
+      let isAgreed = false;
+      let isIn = false;
+      let missed: AgainError | undefined;
+      const reply$ = signalling.signal$.pipe(
+        mergeMap((signal) => {
+          const reply = signal.from === peerId ? readReply(signal) : undefined;
+          return reply?.attempt === id && reply.token === token ? of(reply) : EMPTY;
         }),
-        switchMap((socket) => context.secure$(socket, 'client', peerId)),
-        catchError((error: unknown) => {
-          throw new RelayError(known, error);
-        }),
+        share(),
       );
-    const atBest$ = linkAt$(best).pipe(
-      catchError((error: unknown) => {
-        if (isAgreed) throw error;
-        // A relay accepts a token once. If the peer comes too late, it is asked again with a new token.
-        if (isIn) missed = new AgainError(`The peer was too late: ${reasonOf(error)}`, 0);
-        return answer$.pipe(
-          map(() => {
-            throw error;
+      const answer$ = reply$.pipe(
+        mergeMap((reply) => {
+          if (missed !== undefined) throw missed;
+          if ('refusal' in reply) {
+            const words = `The peer does not come to a relay: ${reply.refusal}`;
+            throw reply.refusal === NOT_NOW ? new AgainError(words, LATER_MS) : new DialError(words);
+          }
+          if (reply.first !== undefined) meeting.hear(reply.first);
+          const answered = relays.find(({ url }) => url.href === reply.relay);
+          return answered === undefined ? EMPTY : of(answered);
+        }),
+        distinctUntilChanged(),
+        tap(() => {
+          isAgreed = true;
+        }),
+        share(),
+      );
+      const elsewhere$ = answer$.pipe(filter((answered) => answered !== best));
+      const goTo$ = (known: Relay) =>
+        context.join$(known.url, peerId, token).pipe(
+          tap(() => {
+            isIn = true;
+            at = known;
+          }),
+          switchMap((socket) => meeting.over$(socket)),
+          catchError((error: unknown) => {
+            throw new RelayError(known, error);
           }),
         );
-      }),
-      takeUntil(elsewhere$),
-    );
-    const late$ = answer$.pipe(
-      switchMap((answered) => timer(COME_MS, scheduler).pipe(map(() => answered))),
-      map((answered) => {
-        throw new RelayError(
-          answered,
-          new TimeoutError(`The peer did not come to the relay ${answered.url.origin} within ${COME_MS} ms`),
-        );
-      }),
-    );
-    const ask = askSignal({ attempt: id, token, relays: relays.map(namesOf) });
-    const unanswered$ = timer(ANSWER_MS - ASK_AGAIN_MS, scheduler).pipe(
-      map(() => {
-        throw new TimeoutError(`The peer did not answer within ${ANSWER_MS} ms`);
-      }),
-    );
-    const asked$ = signalling.send$(peerId, ask, { keepMs: timing.techniqueMs }).pipe(
-      switchMap((delivery) => {
-        if (delivery === 'absent') throw new DialError(NO_SIGNAL);
-        return delivery === 'kept' ? EMPTY : timer(ASK_AGAIN_MS, scheduler);
-      }),
-      switchMap(() => {
-        const everywhere$ = signalling.send$(peerId, ask, { keepMs: timing.techniqueMs, isEverywhere: true });
-        // A peer that fetches the request later may take as long as it is kept.
-        return merge(everywhere$.pipe(filter((delivery) => delivery === 'kept')), unanswered$).pipe(take(1));
-      }),
-      ignoreElements(),
-      takeUntil(reply$),
-    );
-    return merge(elsewhere$.pipe(switchMap(linkAt$)), late$, atBest$, asked$, NEVER);
-  }).pipe(take(1));
+      const toBest$ = goTo$(best).pipe(
+        catchError((error: unknown) => {
+          if (isAgreed) throw error;
+          // A relay accepts a token once. If the peer comes too late, it is asked again with a new token.
+          if (isIn) missed = new AgainError(`The peer was too late: ${reasonOf(error)}`, 0);
+          return answer$.pipe(
+            map(() => {
+              throw error;
+            }),
+          );
+        }),
+        takeUntil(elsewhere$),
+      );
+      const late$ = answer$.pipe(
+        switchMap((answered) => timer(COME_MS, scheduler).pipe(map(() => answered))),
+        map((answered) => {
+          throw new RelayError(
+            answered,
+            new TimeoutError(`The peer did not come to the relay ${answered.url.origin} within ${COME_MS} ms`),
+          );
+        }),
+      );
+      const unanswered$ = timer(ANSWER_MS - ASK_AGAIN_MS, scheduler).pipe(
+        map(() => {
+          throw new TimeoutError(`The peer did not answer within ${ANSWER_MS} ms`);
+        }),
+      );
+      const asked$ = meeting.first$.pipe(
+        switchMap((first) => {
+          const ask = askSignal({ attempt: id, token, relays: relays.map(namesOf), first });
+          const kept = { keepMs: timing.techniqueMs };
+          return signalling.send$(peerId, ask, kept).pipe(
+            switchMap((delivery) => {
+              if (delivery === 'absent') throw new DialError(NO_SIGNAL);
+              return delivery === 'kept' ? EMPTY : timer(ASK_AGAIN_MS, scheduler);
+            }),
+            switchMap(() => {
+              const everywhere$ = signalling.send$(peerId, ask, { ...kept, isEverywhere: true });
+              // A peer that fetches the request later may take as long as it is kept.
+              return merge(everywhere$.pipe(filter((delivery) => delivery === 'kept')), unanswered$).pipe(take(1));
+            }),
+          );
+        }),
+        ignoreElements(),
+        takeUntil(reply$),
+      );
+      // Goes on when there is a link, until the peer is there: it may still say that it has gone elsewhere.
+      const going$ = merge(elsewhere$.pipe(switchMap(goTo$)), late$, toBest$, asked$, NEVER).pipe(
+        takeUntil(meeting.met$),
+      );
+      const link$ = meeting.link$.pipe(
+        catchError((error: unknown) => {
+          throw new RelayError(at, error);
+        }),
+      );
+      return merge(going$, link$);
+    });
+  });
 }
 
 /** What the peer needs in order to recognise a relay. */

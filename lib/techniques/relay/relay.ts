@@ -15,6 +15,7 @@ import { answerRelays$ } from './answer.js';
 import { checkRelays$ } from './check.js';
 import type { RelayContext } from './context.js';
 import type { Relay } from './known-relays.js';
+import { meetBy } from './meeting.js';
 import { guestsOf } from '../../peers/guests.js';
 import type { Peers } from '../../peers/peers.js';
 import { haveTold, httpServers, httpUrlOf, isLate$, type Findings } from '../../self/findings.js';
@@ -50,6 +51,7 @@ function relayContextOf(dependencies: RelayContextConfig): RelayContext {
   const { config, runtime, findings$ } = dependencies;
   const { identity, bind, timing } = config;
   const { scheduler } = runtime;
+  const { secure$, receive$ } = relayedLinks(RELAY.name, dependencies);
   return {
     known$: combineLatest([findings$, isLate$(timing.gatherMs, scheduler)]).pipe(
       map(([{ servers }, isLate]) => ({
@@ -60,7 +62,8 @@ function relayContextOf(dependencies: RelayContextConfig): RelayContext {
     newToken: () => runtime.newId(),
     join$: (url, to, token) =>
       join$(url, { identity, to, token, localAddress: bind, timeoutMs: timing.dialMs, runtime }),
-    ...relayedLinks(RELAY.name, dependencies),
+    meet$: meetBy((stream, role, peerId) => secure$(stream, stream.ends$, role, peerId)),
+    receive$,
     ...guestsOf(dependencies),
     scheduler,
   };

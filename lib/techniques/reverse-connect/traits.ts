@@ -4,6 +4,5 @@ import type { TechniqueTraits } from '../technique.js';
 export const REVERSE_CONNECT = {
   name: 'reverse-connect',
   stage: 'signal',
-  isMutual: true,
   serves: ({ version }) => version === 3,
 } as const satisfies TechniqueTraits;

@@ -1,4 +1,5 @@
-import { EMPTY } from 'rxjs';
+import { EMPTY, of } from 'rxjs';
+import { endpointsOf } from '../../link/tcp.js';
 import { guestsOf } from '../../peers/guests.js';
 import type { TechniqueHost } from '../host.js';
 import { hasTurn } from '../../unl/turn.js';
@@ -29,11 +30,13 @@ export function turn(host: TechniqueHost): NodeTechnique {
 function turnContextOf(host: TechniqueHost): TurnContext {
   const { config, runtime, own, sightings } = host;
   const { bind: localAddress, stun, timing, turn: servers } = config;
+  const { secure$, receive$ } = relayedLinks(TURN.name, host);
   return {
     servers,
     allocate$: (server, family) => allocate$(server, { localAddress, family, timeoutMs: timing.dialMs, runtime }),
     dial$: ({ address, port }) => runtime.dial$({ host: address, port, localAddress }),
-    ...relayedLinks(TURN.name, host),
+    secure$: (socket, role, peerId) => secure$(socket, of(endpointsOf(socket)), role, peerId),
+    receive$,
     ...guestsOf(host),
     own,
     saw: (peerId, address) => {

@@ -1,5 +1,20 @@
 import { Socket } from 'node:net';
-import { concat, defer, finalize, map, NEVER, Observable, of, Subject, switchMap, throwError, timer } from 'rxjs';
+import {
+  concat,
+  defer,
+  finalize,
+  ignoreElements,
+  map,
+  NEVER,
+  Observable,
+  of,
+  Subject,
+  switchMap,
+  take,
+  tap,
+  throwError,
+  timer,
+} from 'rxjs';
 import type { TestScheduler } from 'rxjs/testing';
 import { DialError } from '../../../lib/errors.js';
 import type { Link } from '../../../lib/link/link.js';
@@ -8,8 +23,10 @@ import type { ReceivedSignal, Signal, SignalOptions } from '../../../lib/signall
 import {
   askSignal,
   readAsk,
+  readReply,
   replySignal,
   type RelayAsk,
+  type RelayReply,
   type RelayNames,
 } from '../../../lib/techniques/relay/messages.js';
 import { overSignal } from '../../../lib/techniques/asks.js';
@@ -17,6 +34,7 @@ import { dialByRelay } from '../../../lib/techniques/relay/dial.js';
 import { answerRelays$, placesFor } from '../../../lib/techniques/relay/answer.js';
 import { bestFor } from '../../../lib/techniques/relay/known-relays.js';
 import type { RelayContext } from '../../../lib/techniques/relay/context.js';
+import type { Meet } from '../../../lib/techniques/relay/meeting.js';
 import type { KnownRelays, Relay } from '../../../lib/techniques/relay/known-relays.js';
 import type { Attempt } from '../../../lib/techniques/technique.js';
 import { attemptOf, linkOf } from '../../support/attempts.js';
@@ -39,11 +57,16 @@ const NEAR = relayAt('http://near.example:8080/', { roundTripMs: 10 });
 const FAR = relayAt('http://far.example:8080/', { roundTripMs: 100 });
 const known = (...relays: readonly Relay[]) => concat(of<KnownRelays>({ relays, isWhole: true }), NEVER);
 
+/** What each side says first. */
+const FIRST = { client: Buffer.from('hello'), server: Buffer.from('hello, too') };
+
 /** A context that records which relays are joined and how many sockets are open. Specs replace its other members. */
 class TestRelayContext implements RelayContext {
   readonly joined: string[] = [];
   readonly roles: string[] = [];
   readonly received: Link[] = [];
+  /** What the other has said first, as its signals told it. */
+  readonly heard: string[] = [];
   open = 0;
   #tokens = 0;
 
@@ -73,17 +96,39 @@ class TestRelayContext implements RelayContext {
     });
   }
 
-  secure$(socket: Socket, role: 'client' | 'server'): Observable<Link> {
-    return defer(() => {
+  meet$: Meet = (role, _, run) =>
+    new Observable((subscriber) => {
       this.roles.push(role);
-      this.open++;
-      const host = 'relay' in socket && typeof socket.relay === 'string' ? socket.relay : '';
-      return this.come$(host).pipe(
-        map(() => linkOf(`relay at ${host}`)),
-        finalize(() => this.open--),
-      );
+      const [links, met] = [new Subject<Link>(), new Subject<void>()];
+      const over$ = (socket: Socket) =>
+        defer(() => {
+          this.open++;
+          const host = 'relay' in socket && typeof socket.relay === 'string' ? socket.relay : '';
+          return this.come$(host).pipe(
+            tap(() => {
+              links.next(linkOf(`relay at ${host}`));
+              met.next();
+            }),
+            ignoreElements(),
+            finalize(() => this.open--),
+          );
+        });
+      const hear = (first: Buffer) => this.heard.push(String(first));
+      let isHandedOver = false;
+      const running = run({ first$: of(FIRST[role]), met$: met, hear, over$, link$: links.pipe(take(1)) }).subscribe({
+        next: (link) => {
+          isHandedOver = true;
+          subscriber.next(link);
+          subscriber.complete();
+        },
+        error: (error: unknown) => {
+          subscriber.error(error);
+        },
+      });
+      return () => {
+        if (!isHandedOver) running.unsubscribe();
+      };
     });
-  }
 
   receive$(link: Link): Observable<unknown> {
     this.received.push(link);
@@ -106,7 +151,11 @@ describe('the relay', () => {
     readonly connect: () => Recording<Link>;
     readonly attempt$: Observable<Link>;
     /** Bob says something after some milliseconds, of the ask with that token. */
-    readonly says: (afterMs: number, reply: { relay: string } | { refusal: string }, given?: Partial<Said>) => void;
+    readonly says: (
+      afterMs: number,
+      reply: { relay: string; first?: Buffer } | { refusal: string },
+      given?: Partial<Said>,
+    ) => void;
     readonly scheduler: TestScheduler;
     readonly flush: () => void;
   }
@@ -166,6 +215,7 @@ describe('the relay', () => {
             { url: NEAR.url.href, at: [], id: undefined },
             { url: FAR.url.href, at: [], id: undefined },
           ],
+          first: FIRST.client,
         },
       ]);
       expect(context.joined).toEqual([joinedAt('near.example', 1, BOB)]);
@@ -175,6 +225,33 @@ describe('the relay', () => {
       expect(context.roles).toEqual(['client']);
       expect(connecting.values.map(({ technique }) => technique)).toEqual(['relay at near.example']);
       expect([connecting.isCompleted, context.open]).toEqual([true, 0]);
+    });
+  });
+
+  it('hears what the peer says first with its answer', () => {
+    asking(({ context, connect, flush, says }) => {
+      connect();
+      says(80, { relay: NEAR.url.href, first: FIRST.server });
+      flush();
+      expect(context.heard).toEqual(['hello, too']);
+    });
+  });
+
+  it('has a link before the peer is there, and follows it elsewhere all the same', () => {
+    asking(({ context, connect, flush, says, scheduler }) => {
+      const meets = context.meet$;
+      const link = linkOf('relay');
+      context.meet$ = (role, peerId, run) =>
+        meets(role, peerId, (meeting) => run({ ...meeting, link$: timer(20, scheduler).pipe(map(() => link)) }));
+      context.come$ = (host) => (host === 'far.example' ? timer(50, scheduler) : NEVER);
+      const connecting = connect();
+      says(80, { relay: FAR.url.href });
+      scheduler.schedule(() => {
+        expect([connecting.values, context.open]).toEqual([[link], 1]);
+      }, 60);
+      flush();
+      expect(context.joined).toEqual([joinedAt('near.example', 1, BOB), joinedAt('far.example', 1, BOB)]);
+      expect(context.open).toBe(0);
     });
   });
 
@@ -468,6 +545,8 @@ describe('a node that is asked to a relay', () => {
     readonly signals: Subject<ReceivedSignal>;
     /** What it says. */
     readonly said: readonly string[];
+    /** The same, as it is read. */
+    readonly replies: readonly (RelayReply | undefined)[];
     readonly recording: Recording<never>;
     readonly scheduler: TestScheduler;
     readonly flush: () => void;
@@ -481,8 +560,10 @@ describe('a node that is asked to a relay', () => {
       const context = new TestRelayContext(scheduler);
       const signals = new Subject<ReceivedSignal>();
       const said: string[] = [];
+      const replies: (RelayReply | undefined)[] = [];
       const send$ = (to: string, { kind, body }: Signal) =>
         defer(() => {
+          replies.push(readReply({ kind, body }));
           said.push(`${to.slice(0, 2)} ${kind} ${String(body['relay'] ?? body['reason'])}`);
           return of<Delivery>('delivered');
         });
@@ -490,7 +571,7 @@ describe('a node that is asked to a relay', () => {
       const asks: Asked['asks'] = (given = {}, from = ALICE, seenAt = AT) => {
         signals.next({ ...askSignal({ attempt: 'one', token: tokenOf(1), relays: NAMES, ...given }), from, seenAt });
       };
-      spec({ context, asks, signals, said, recording, scheduler, flush });
+      spec({ context, asks, signals, said, replies, recording, scheduler, flush });
       expect([recording.values, recording.error, recording.isCompleted]).toEqual([[], undefined, false]);
     });
   }
@@ -506,6 +587,20 @@ describe('a node that is asked to a relay', () => {
       expect(context.roles).toEqual(['server']);
       expect(context.received.map(({ technique }) => technique)).toEqual(['relay at far.example']);
       expect(context.open).toBe(0);
+    });
+  });
+
+  it('answers what the peer has said first, if that has said anything', () => {
+    asked(({ context, asks, replies, flush }) => {
+      asks();
+      flush();
+      expect([context.heard, replies]).toEqual([[], [{ attempt: 'one', token: tokenOf(1), relay: NEAR.url.href }]]);
+      asks({ token: tokenOf(2), first: FIRST.client });
+      flush();
+      expect([context.heard, replies.slice(1)]).toEqual([
+        ['hello'],
+        [{ attempt: 'one', token: tokenOf(2), relay: NEAR.url.href, first: FIRST.server }],
+      ]);
     });
   });
 

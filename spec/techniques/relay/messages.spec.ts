@@ -26,9 +26,18 @@ describe('what two nodes say to meet at a relay', () => {
     expect(readAsk(carried(askSignal(least)))).toEqual(least);
     const replies: readonly RelayReply[] = [
       { attempt: 'one', token: TOKEN, relay: names.url },
+      { attempt: 'one', token: TOKEN, relay: names.url, first: Buffer.from('hello, too') },
       { attempt: 'one', token: TOKEN, refusal: 'not now' },
     ];
+    const begun = { ...ask, first: Buffer.from('hello') };
+    expect(readAsk(carried(askSignal(begun)))).toEqual(begun);
     for (const reply of replies) expect(readReply(carried(replySignal(reply)))).toEqual(reply);
+  });
+
+  it('does not have what is said first where that is long: the relay brings it', () => {
+    const [most, more] = [4_096, 4_097].map((length) => Buffer.alloc(length));
+    expect(readAsk(carried(askSignal({ ...ask, first: most })))?.first).toEqual(most);
+    expect(readAsk(carried(askSignal({ ...ask, first: more })))).toEqual(ask);
   });
 
   it('has words that a terminal may show, and addresses in their one spelling', () => {
@@ -55,6 +64,9 @@ describe('what two nodes say to meet at a relay', () => {
       { ...body, relays: Array.from({ length: 5 }, () => names) },
       { ...body, relays: [names, 'http://rv.example.org'] },
       { ...body, relays: [null] },
+      { ...body, first: 7 },
+      { ...body, first: 'a b' },
+      { ...body, first: 'A'.repeat(5_463) },
       ...[
         { url: 'rv.example.org:8080' },
         { url: 'file:///etc/passwd' },
@@ -88,6 +100,7 @@ describe('what two nodes say to meet at a relay', () => {
           .toBeUndefined();
       }
     }
+    expect(readReply({ ...answer, body: { ...answer.body, first: 'a b' } })).toBeUndefined();
     expect(readReply({ ...answer, kind: 'relay-ask' })).toBeUndefined();
   });
 
@@ -100,6 +113,7 @@ describe('what two nodes say to meet at a relay', () => {
           token: fc.oneof(fc.constant(TOKEN), fc.jsonValue()),
           relays: fc.oneof(fc.array(fc.oneof(fc.constant(names), fc.object(), fc.jsonValue())), fc.jsonValue()),
           relay: fc.jsonValue(),
+          first: fc.oneof(fc.base64String(), fc.jsonValue()),
           reason: fc.jsonValue(),
         }),
         (kind, body) => {
