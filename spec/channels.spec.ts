@@ -87,7 +87,11 @@ describe('A channel', () => {
     ];
     const heard = next(peer.channels$('bytes').pipe(mergeMap(({ messages$ }) => messages$.pipe(take(6), toArray()))));
     const channel = here.openChannel('bytes');
-    for (const message of messages) channel.sendMessage(message);
+    for (const message of messages) {
+      const memory = Buffer.from(message);
+      channel.sendMessage(memory);
+      memory.fill('changed');
+    }
     expect((await heard).every((message, i) => message.equals(messages[i] ?? Buffer.alloc(1)))).toBeTrue();
     expect(() => channel.sendMessage(Buffer.alloc(1_048_577))).toThrowError(
       InvalidMessageError,

@@ -301,6 +301,30 @@ describe('A connection', () => {
       expect((await lastValueFrom(here.closed$)).code).toBe('closed');
     });
 
+    it('carries what was written, whatever the writer does with its memory as soon as it may write more', async () => {
+      const { here, there } = await lab.pair();
+      const [length, chunks] = [100_000, 50];
+      const heard = new Promise<string[]>((resolve) => {
+        const wrong: string[] = [];
+        let at = 0;
+        there.toDuplex().on('data', (bytes: Buffer) => {
+          for (const [i, byte] of bytes.entries()) {
+            const chunk = Math.floor((at + i) / length);
+            if (byte !== chunk + 1) wrong.push(`${byte} in chunk ${chunk}`);
+          }
+          at += bytes.length;
+          if (at === length * chunks) resolve(wrong);
+        });
+      });
+      const [stream, memory] = [here.toDuplex(), Buffer.alloc(length)];
+      for (let i = 0; i < chunks; i++) {
+        memory.fill(i + 1);
+        await new Promise((resolve) => stream.write(memory, resolve));
+      }
+      memory.fill(0);
+      expect(await heard).toEqual([]);
+    });
+
     it('carries answers back', async () => {
       const { here, there } = await lab.pair();
       const echo = there.toDuplex();

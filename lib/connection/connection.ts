@@ -98,7 +98,7 @@ export interface Channel {
   /**
    * Sends bytes as one message. Messages sent in one run of JavaScript travel together.
    *
-   * @param message at most `limits.messageBytes` bytes, by the peer's limits as well as this node's. Do not change them afterwards.
+   * @param message at most `limits.messageBytes` bytes, by the peer's limits as well as this node's. They may be changed as soon as this returns.
    * @returns whether to go on, as for `send`.
    * @throws InvalidMessageError (`INVALID_MESSAGE`) when it is too long, or not a `Uint8Array`; ClosedError (`CLOSED`) on a channel on
    * which lines or bytes have been sent.

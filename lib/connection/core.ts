@@ -134,6 +134,11 @@ export class ConnectionCore implements AssociationHost, ChannelsConfig, EndingCo
   }
 
   /** See {@link StreamHandler}. */
+  release(bytes: Buffer): void {
+    this.streams.release(bytes);
+  }
+
+  /** See {@link StreamHandler}. */
   waiting(): number {
     return this.streams.waiting;
   }

@@ -134,8 +134,13 @@ async function sendPieces(
   { frames, index, from, entry, progress, signal, before }: LargeFile,
 ): Promise<string | undefined> {
   const digests = before ?? new PieceDigests();
+  // Two pieces in turns: with fresh memory for each, V8 would look for garbage all the time.
+  const most = Math.min(PIECE_BYTES, entry.size - from);
+  let room = Buffer.allocUnsafeSlow(most);
+  let spare = Buffer.allocUnsafeSlow(most);
   const read = (at: number) => {
-    const reading = readPiece(file, at, Math.min(PIECE_BYTES, entry.size - at));
+    const reading = readPiece(file, at, room.subarray(0, entry.size - at));
+    [room, spare] = [spare, room];
     // It is waited for later, or not at all.
     reading.catch(() => undefined);
     return reading;
@@ -144,7 +149,7 @@ async function sendPieces(
   let next = read(from);
   for (let at = from; at < entry.size; at += PIECE_BYTES) {
     signal.throwIfAborted();
-    let piece: Buffer<ArrayBuffer>;
+    let piece: Buffer;
     try {
       piece = await next;
     } catch (error) {

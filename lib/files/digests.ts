@@ -43,12 +43,11 @@ function sha256(bytes: Uint8Array): Buffer {
   return hash('sha256', bytes, 'buffer');
 }
 
-/** Reads a piece of a file: shorter than it should be where the file is. */
-export async function readPiece(file: FileHandle, at: number, length: number): Promise<Buffer<ArrayBuffer>> {
-  const piece = Buffer.allocUnsafeSlow(length);
+/** Reads a piece of a file to where it is to be. Returns what there is: less than that where the file is shorter. */
+export async function readPiece(file: FileHandle, at: number, piece: Buffer): Promise<Buffer> {
   let filled = 0;
-  while (filled < length) {
-    const { bytesRead } = await file.read(piece, filled, length - filled, at + filled);
+  while (filled < piece.length) {
+    const { bytesRead } = await file.read(piece, filled, piece.length - filled, at + filled);
     if (bytesRead === 0) break;
     filled += bytesRead;
   }
@@ -68,10 +67,11 @@ export async function digestsOf(
   signal: AbortSignal,
 ): Promise<PieceDigests | undefined> {
   const digests = new PieceDigests();
+  const room = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, length));
   for (let at = 0; at < length; at += PIECE_BYTES) {
     signal.throwIfAborted();
     const wanted = Math.min(PIECE_BYTES, length - at);
-    const piece = await readPiece(file, at, wanted);
+    const piece = await readPiece(file, at, room.subarray(0, wanted));
     if (piece.length < wanted) return undefined;
     digests.add(digestOfPiece(piece));
   }

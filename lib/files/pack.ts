@@ -21,7 +21,7 @@ export interface PackedFile {
  * would wait to be collected as garbage.
  */
 export class Pack {
-  #bytes: Buffer | undefined;
+  readonly #bytes = Buffer.allocUnsafeSlow(MAX_PAYLOAD_BYTES);
   #length = 0;
 
   /** How long it is, in bytes. */
@@ -40,7 +40,6 @@ export class Pack {
    * @param read puts its content into a buffer; returns why it cannot, and then the file is left out.
    */
   add(index: number, size: number, read: (content: Buffer) => string | undefined): string | undefined {
-    this.#bytes ??= Buffer.allocUnsafeSlow(MAX_PAYLOAD_BYTES);
     const file = this.#bytes.subarray(this.#length, this.#length + CONTENT_AT + size);
     const content = file.subarray(CONTENT_AT);
     const reason = read(content);
@@ -52,13 +51,11 @@ export class Pack {
     return undefined;
   }
 
-  /** Takes what has been added, and begins anew. What waits to be sent must not keep much more memory than it is long. */
+  /** Takes what has been added, and begins anew. The bytes are valid until the next file is added. */
   take(): Buffer {
-    const bytes = this.#bytes?.subarray(0, this.#length) ?? Buffer.alloc(0);
-    const isMostlyFull = this.#length > MAX_PAYLOAD_BYTES / 2;
-    if (isMostlyFull) this.#bytes = undefined;
+    const bytes = this.#bytes.subarray(0, this.#length);
     this.#length = 0;
-    return isMostlyFull ? bytes : Buffer.from(bytes);
+    return bytes;
   }
 }
 

@@ -58,7 +58,7 @@ export class FrameChannel {
     this.#stream.on('error', () => undefined);
   }
 
-  /** Sends a frame; resolves when there is room for more. The payload must not be changed afterwards. */
+  /** Sends a frame; resolves when there is room for more. Then the payload may be changed. */
   async send(type: FilesFrameType, payload: Buffer = EMPTY): Promise<void> {
     const smaller = await this.#compressed(payload);
     const start = this.#now();

@@ -69,7 +69,7 @@ export interface Room {
   publish(text: string): boolean;
 
   /**
-   * Says bytes to everybody in the room. They must not be changed afterwards.
+   * Says bytes to everybody in the room. They may be changed as soon as this returns.
    *
    * @param bytes at most `limits.messageBytes`.
    * @returns as {@link publish}.

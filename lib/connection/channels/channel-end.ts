@@ -153,7 +153,7 @@ export class ChannelEnd implements TurnTaker {
     this.#say('window');
   }
 
-  /** Sends bytes after those that wait. The caller must not change them afterwards. */
+  /** Sends bytes after those that wait. Nobody may change them until the peer has them. */
   write(bytes: Buffer): void {
     if (!this.isWritable || bytes.length === 0) return;
     this.#isUntouched = false;

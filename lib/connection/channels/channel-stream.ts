@@ -4,6 +4,7 @@ import type { BegunBytes } from '../../bounds/begun-bytes.js';
 import type { Limits } from '../../config.js';
 import type { Channel } from '../connection.js';
 import type { CloseReason } from '../close-reason.js';
+import type { Blocks } from './blocks.js';
 import type { ChannelHandler } from './channel-end.js';
 import { Inbox, type InboxConfig } from './inbox.js';
 import { Outbox } from './outbox.js';
@@ -16,6 +17,8 @@ export interface ChannelStreamConfig {
   readonly limits: Limits;
   /** See `InboxConfig.begun`. */
   readonly begun?: BegunBytes | undefined;
+  /** Where long batches of lines are written; by default in memory of their own. */
+  readonly blocks?: Blocks | undefined;
   /** What ends a line. */
   readonly lineEnd: string;
   /** Whether the Node stream of `toDuplex` may go on sending when the peer has ended. */

@@ -10,6 +10,7 @@ import { expectChannelName, expectOneOf } from '../../validate.js';
 import type { AcceptOptions, Channel, ChannelOptions, Connection } from '../connection.js';
 import type { CloseReason } from '../close-reason.js';
 import { Acceptors } from './acceptors.js';
+import { Blocks } from './blocks.js';
 import { unsentEnd, type ChannelEnd } from './channel-end.js';
 import { ChannelStream, type ChannelStreamConfig } from './channel-stream.js';
 import type { Opening } from './frames.js';
@@ -23,7 +24,7 @@ import type { StreamLayer } from './stream-layer.js';
 /** What the channels of a connection need. */
 export interface ChannelsConfig extends Omit<
   ChannelStreamConfig,
-  'write' | 'waiting' | 'allowHalfOpen' | 'onRead' | 'begun'
+  'write' | 'waiting' | 'allowHalfOpen' | 'onRead' | 'begun' | 'blocks'
 > {
   readonly connection: Connection;
   readonly isControlling: boolean;
@@ -39,6 +40,7 @@ class OwnChannel implements ChannelStreamConfig {
   constructor(
     readonly end: ChannelEnd,
     readonly begun: BegunBytes,
+    readonly blocks: Blocks,
     readonly config: ChannelsConfig,
   ) {}
 
@@ -93,6 +95,7 @@ export class Channels implements StreamLayer, MultiplexerConfig {
   readonly #config: ChannelsConfig;
   readonly #multiplexer: Multiplexer;
   readonly #begun: BegunBytes;
+  readonly #blocks: Blocks;
   /** The subscribers that accept channels of this connection. */
   #acceptors: Acceptors | undefined;
   /** The subscribers that accept channels of any connection of the net. */
@@ -117,7 +120,8 @@ export class Channels implements StreamLayer, MultiplexerConfig {
     this.#multiplexer = new Multiplexer(this);
     const { own } = this.#multiplexer;
     this.#begun = new BegunBytes(config.limits.windowBytes);
-    this.own = new ChannelStream(new OwnChannel(own, this.#begun, config));
+    this.#blocks = new Blocks(config.scheduler);
+    this.own = new ChannelStream(new OwnChannel(own, this.#begun, this.#blocks, config));
     own.attach(this.own);
   }
 
@@ -285,6 +289,11 @@ export class Channels implements StreamLayer, MultiplexerConfig {
     return this.#multiplexer.next();
   }
 
+  /** See {@link StreamLayer}. */
+  release(bytes: Buffer): void {
+    this.#blocks.release(bytes);
+  }
+
   onData(bytes: Buffer): void {
     this.#multiplexer.push(bytes);
   }
@@ -317,6 +326,7 @@ export class Channels implements StreamLayer, MultiplexerConfig {
     this.#ownCalls?.drop(reason);
     this.#acceptors?.complete();
     this.#waitingForRoom?.complete();
+    this.#blocks.close();
   }
 
   #offer(end: ChannelEnd): void {
@@ -361,6 +371,7 @@ export class Channels implements StreamLayer, MultiplexerConfig {
       connection,
       limits,
       begun: this.#begun,
+      blocks: this.#blocks,
       allowHalfOpen,
       onChange: () => {
         config.onChange();

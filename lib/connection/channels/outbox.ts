@@ -18,10 +18,13 @@ import { Gathered } from '../../bounds/gathered.js';
 import type { Limits } from '../../config.js';
 import { ClosedError, InvalidMessageError, SendBufferFullError } from '../../errors.js';
 import { expectLine } from '../../link/lines.js';
+import type { Blocks } from './blocks.js';
 
 /** What an outbox needs. */
 export interface OutboxConfig {
   readonly limits: Pick<Limits, 'lineBytes' | 'messageBytes' | 'sendHighWaterBytes' | 'sendMaxBytes'>;
+  /** Where long batches of lines are written; by default in memory of their own. */
+  readonly blocks?: Blocks | undefined;
   /** What ends a line. */
   readonly lineEnd: string;
   /** Emits when the channel has ended. */
@@ -37,8 +40,11 @@ export interface OutboxConfig {
 /** A batch is written when it is this long, in UTF-16 units, or when the current run of JavaScript ends. */
 const BATCH_LENGTH = 32_768;
 
-/** Messages of at least this length, in bytes, are written without copying them; shorter ones are joined. */
+/** Messages of at least this length, in bytes, are written by themselves; shorter ones are joined. */
 const LONG_MESSAGE_BYTES = 8_192;
+
+/** Long bytes are copied so many at a time: as many as one frame has. */
+const COPIED_BYTES = 65_536;
 
 /**
  * The writing half of a channel. Lines or messages that are sent in one run of JavaScript become one write, which means few, large TLS
@@ -105,13 +111,13 @@ export class Outbox {
     else {
       messages.pushUInt32(message.length);
       this.flush();
-      this.#write(Buffer.from(message.buffer, message.byteOffset, message.length));
+      this.#writeCopy(message);
     }
     if (messages.length > BATCH_LENGTH) this.flush();
     return this.#mayGoOn();
   }
 
-  /** Sends bytes as they are; the callback is called when more may be sent. */
+  /** Sends bytes as they are; the callback is called when more may be sent. The caller may change them as soon as this returns. */
   sendBytes(bytes: Buffer, done: (error?: Error) => void): void {
     if (!this.#open) {
       done(new ClosedError('The channel ended before all was sent'));
@@ -119,7 +125,7 @@ export class Outbox {
     }
     this.#useFor('lines');
     this.flush();
-    this.#write(bytes);
+    this.#writeCopy(bytes);
     if (this.#mayGoOn()) done();
     else {
       this.#until$(this.drain$).subscribe({
@@ -147,10 +153,11 @@ export class Outbox {
     if (this.#lines !== undefined) {
       // The last line has an end, too.
       this.#lines.push('');
-      const bytes = Buffer.from(this.#lines.join(this.#config.lineEnd));
+      const { blocks, lineEnd } = this.#config;
+      const text = this.#lines.join(lineEnd);
       this.#lines = undefined;
       this.#linesLength = 0;
-      this.#write(bytes);
+      this.#write(blocks?.encode(text) ?? Buffer.from(text));
     }
     if (this.#messages !== undefined && this.#messages.length > 0) this.#write(this.#messages.take());
   }
@@ -193,6 +200,14 @@ export class Outbox {
 
   #write(bytes: Buffer): void {
     if (this.#open) this.#config.write(bytes);
+  }
+
+  /** They are sent again when a link breaks before the peer has them: by then whoever wrote them may have used their memory for something else. */
+  #writeCopy(bytes: Uint8Array): void {
+    for (let start = 0; start < bytes.length; start += COPIED_BYTES) {
+      const part = bytes.subarray(start, start + COPIED_BYTES);
+      this.#write(this.#config.blocks?.copyOf(part) ?? Buffer.from(part));
+    }
   }
 
   #mayGoOn(): boolean {

@@ -5,6 +5,7 @@ import type { Limits } from '../../config.js';
 import { Latest } from '../../operators/latest.js';
 import type { Channel, Connection } from '../connection.js';
 import { failureReason, peersReason, resetHere, unfinishedReason, type CloseReason } from '../close-reason.js';
+import type { Blocks } from './blocks.js';
 import type { ChannelEnd, ChannelHandler } from './channel-end.js';
 import { ChannelStream } from './channel-stream.js';
 import type { Reset } from './frames.js';
@@ -14,6 +15,7 @@ export interface PeerChannelConfig {
   readonly connection: Connection;
   readonly limits: Limits;
   readonly begun: BegunBytes;
+  readonly blocks: Blocks;
   readonly allowHalfOpen: boolean;
   /** Called when something has been read, or readers have come or gone. */
   readonly onChange: () => void;
@@ -44,6 +46,7 @@ export class PeerChannel implements Channel {
     this.#stream = new ChannelStream({
       limits: config.limits,
       begun: config.begun,
+      blocks: config.blocks,
       lineEnd: '\n',
       allowHalfOpen: config.allowHalfOpen,
       closed$: this.#closed.value$,

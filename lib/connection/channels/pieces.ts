@@ -16,7 +16,7 @@ export class Pieces {
     return this.#length;
   }
 
-  /** Adds a piece. Nobody may change it afterwards. */
+  /** Adds a piece. Nobody may change it until the peer has it. */
   push(piece: Buffer): void {
     this.#queue.push(piece);
     this.#length += piece.length;

@@ -79,6 +79,10 @@ export class PlainStream implements StreamLayer {
     return bytes;
   }
 
+  release(): void {
+    // The link may still have them to send: nobody acknowledges on a plain link.
+  }
+
   onData(bytes: Buffer): void {
     this.own.onData(bytes);
   }

@@ -8,10 +8,12 @@ export interface StreamHandler {
   /** How many bytes are still to be sent, including those that cannot be sent at the moment. */
   waiting(): number;
   /**
-   * The next bytes to send; nobody may change them afterwards. `undefined` when there are none at the moment: call `Transport.pump`
+   * The next bytes to send; nobody may change them before they are released. `undefined` when there are none at the moment: call `Transport.pump`
    * when there are some again.
    */
   next(): Buffer | undefined;
+  /** The peer has bytes that `next` gave, or a part of them, and they are not sent again. Not told of all. */
+  release(bytes: Buffer): void;
   /** Whether there is room for more of the peer's bytes. After it returned false, call `Transport.readOn` when there is. */
   hasRoom(): boolean;
   /**

@@ -1,10 +1,17 @@
 import { ownBytes } from '../../bounds/own-bytes.js';
 
+/** Whoever made the bytes. */
+interface BytesOwner {
+  /** Bytes that were added are not kept any more, or a copy is; or such a copy is not. */
+  release(bytes: Buffer): void;
+}
+
 /**
  * The bytes of a stream that are still to be written, and those that were written but that the peer has not acknowledged. An offset
  * counts from the beginning of the stream.
  */
 export class SendBuffer {
+  readonly #owner: BytesOwner | undefined;
   #pieces: Buffer[] = [];
   /** The block that the last piece is part of, while short pieces are being joined. */
   #block: Buffer | undefined;
@@ -19,6 +26,11 @@ export class SendBuffer {
   #position = 0;
   #written = 0;
   #end = 0;
+
+  /** @param owner learns of the bytes that are not kept any more. */
+  constructor(owner?: BytesOwner) {
+    this.#owner = owner;
+  }
 
   /** The offset of the first byte that is kept: the peer has acknowledged everything before it. */
   get base(): number {
@@ -40,25 +52,38 @@ export class SendBuffer {
     return this.#end;
   }
 
-  /** Adds bytes at the end. Nobody may change them afterwards. */
+  /** Adds bytes at the end. Nobody may change them while they are kept. */
   push(bytes: Buffer): void {
     if (bytes.length === 0) return;
     this.#end += bytes.length;
     if (bytes.length >= LONG_BYTES) this.#pieces.push(bytes);
-    else if (bytes.length >= SHORT_BYTES) this.#pieces.push(ownBytes(bytes));
+    else if (bytes.length >= SHORT_BYTES) this.#pushOwn(bytes);
     else this.#join(bytes);
+  }
+
+  /** Keeps no more than these bytes. */
+  #pushOwn(bytes: Buffer): void {
+    const own = ownBytes(bytes);
+    this.#pieces.push(own);
+    if (own !== bytes) this.#owner?.release(bytes);
   }
 
   /** Joins short pieces, so that there are few: each takes memory besides its bytes, and time in every loop over them. */
   #join(bytes: Buffer): void {
-    const last = this.#pieces.length - 1;
-    const piece = this.#pieces[last];
-    const block = this.#block;
+    const piece = this.#pieces.at(-1);
     if (piece === undefined) {
       // Most often it is acknowledged before the next one comes.
-      this.#pieces.push(ownBytes(bytes));
+      this.#pushOwn(bytes);
       return;
     }
+    this.#addTo(piece, bytes);
+    this.#owner?.release(bytes);
+  }
+
+  /** Adds short bytes to the last piece, or, where that has no room, after it. */
+  #addTo(piece: Buffer, bytes: Buffer): void {
+    const last = this.#pieces.length - 1;
+    const block = this.#block;
     if (block?.buffer !== piece.buffer || piece.length + bytes.length > BLOCK_BYTES) {
       const next = Buffer.allocUnsafeSlow(BLOCK_BYTES);
       bytes.copy(next);
@@ -101,6 +126,7 @@ export class SendBuffer {
     let piece = this.#pieces[this.#first];
     while (piece !== undefined && this.#had >= piece.length && this.#first < this.#next) {
       this.#had -= piece.length;
+      this.#owner?.release(piece);
       this.#first++;
       piece = this.#pieces[this.#first];
     }
@@ -112,6 +138,10 @@ export class SendBuffer {
 
   /** The peer has everything: a connection that idles keeps no memory for what it has sent. */
   #forgetAll(): void {
+    for (let i = this.#first; i < this.#pieces.length; i++) {
+      const piece = this.#pieces[i];
+      if (piece !== undefined) this.#owner?.release(piece);
+    }
     this.#pieces = [];
     this.#block = undefined;
     this.#first = this.#next = this.#within = this.#had = 0;

@@ -15,7 +15,7 @@ export interface SenderConfig {
   /** How many bytes may be sent that the peer has not acknowledged. */
   readonly unacknowledgedBytes: number;
   /** Makes the stream. */
-  readonly stream: Pick<StreamHandler, 'waiting' | 'next'>;
+  readonly stream: Pick<StreamHandler, 'waiting' | 'next' | 'release'>;
 }
 
 /** Whose stream is sent. */
@@ -28,7 +28,7 @@ export interface SenderHost {
 export class Sender {
   readonly #config: SenderConfig;
   readonly #host: SenderHost;
-  readonly #buffer = new SendBuffer();
+  readonly #buffer: SendBuffer;
   /** How many bytes of the stream the peer has confirmed: more than the buffer counts while some are being sent again. */
   #peerHas = 0;
   #end: Buffer | undefined;
@@ -42,6 +42,7 @@ export class Sender {
   constructor(config: SenderConfig, host: SenderHost) {
     this.#config = config;
     this.#host = host;
+    this.#buffer = new SendBuffer(config.stream);
   }
 
   /** The offset of the next data. */

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { SendBuffer } from '../../../lib/connection/transport/send-buffer.js';
 
+/** Pieces that are kept as they are, in bytes. */
+const LONG = 16_384;
+
+/** What a spec writes over bytes that were released. */
+const RELEASED = 0xee;
+
 type Step =
   | { readonly do: 'push'; readonly length: number }
   | { readonly do: 'take'; readonly most: number }
@@ -77,6 +83,35 @@ describe('A send buffer', () => {
     buffer.push(Buffer.from('d'));
     expect(buffer.take(2)?.buffer).toBe(piece.buffer);
     expect([buffer.take(5_000)?.length, String(buffer.take(10)), buffer.take(10)]).toEqual([1_998, 'd', undefined]);
+  });
+
+  it('tells its owner of each byte once: when the peer has it, or when a copy is kept in its place', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(40_000), { maxLength: 40 }), fc.nat(60_000), (lengths, most) => {
+        let released = 0;
+        const owner = {
+          release: (bytes: Buffer) => {
+            if (bytes[0] === RELEASED) throw new Error('It was released before');
+            if (bytes.length >= LONG) released += bytes.length;
+            bytes.fill(RELEASED);
+          },
+        };
+        const buffer = new SendBuffer(owner);
+        let [added, sent] = [0, 0];
+        for (const length of lengths) {
+          buffer.push(Buffer.alloc(length));
+          if (length >= LONG) added += length;
+          for (let bytes = buffer.take(most + 1); bytes !== undefined; bytes = buffer.take(most + 1)) {
+            throwUnless(bytes.every((byte) => byte === 0)).toBeTrue();
+            sent += bytes.length;
+          }
+          buffer.acknowledge(Math.floor((sent + buffer.base) / 2));
+          throwUnless(released).toBeLessThanOrEqual(buffer.base);
+        }
+        buffer.acknowledge(buffer.end);
+        throwUnless(released).toBe(added);
+      }),
+    );
   });
 
   it('joins short pieces, even with one that was given out in part or whole', () => {

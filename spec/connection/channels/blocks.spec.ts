@@ -1,0 +1,137 @@
+import fc from 'fast-check';
+import { Blocks } from '../../../lib/connection/channels/blocks.js';
+import { VirtualClock } from '../virtual-links.js';
+
+/** Long enough to be written to a block, in bytes. */
+const LONG = 16_384;
+
+/** A chunk of which each byte tells which it is. */
+const chunk = (length: number, byte: number) => Buffer.alloc(length, byte);
+
+describe('Blocks of memory', () => {
+  const opened = () => {
+    const clock = new VirtualClock();
+    return { clock, blocks: new Blocks(clock) };
+  };
+
+  it('hold what was written, whatever is done with the source', () => {
+    const { blocks } = opened();
+    const source = chunk(LONG, 1);
+    const copy = blocks.copyOf(source);
+    source.fill(2);
+    expect(copy.equals(chunk(LONG, 1))).toBeTrue();
+  });
+
+  it('are used again when the peer has all that is in them', () => {
+    const { blocks } = opened();
+    const [one, two] = [blocks.copyOf(chunk(30_000, 1)), blocks.copyOf(chunk(30_000, 2))];
+    expect(two.buffer).withContext('there is room for both').toBe(one.buffer);
+    const other = blocks.copyOf(chunk(65_536, 3));
+    expect(other.buffer).not.toBe(one.buffer);
+    blocks.release(one);
+    expect(blocks.copyOf(chunk(65_536, 4)).buffer).not.toBe(one.buffer);
+    blocks.release(two.subarray(0, 10));
+    blocks.release(two.subarray(10));
+    expect(blocks.copyOf(chunk(65_536, 5)).buffer).toBe(one.buffer);
+    expect(other.equals(chunk(65_536, 3))).toBeTrue();
+  });
+
+  it('begin anew when nothing is in the last one any more', () => {
+    const { blocks } = opened();
+    for (let i = 0; i < 10; i++) {
+      const bytes = blocks.copyOf(chunk(65_536, i));
+      expect(bytes.byteOffset).toBe(0);
+      blocks.release(bytes);
+    }
+  });
+
+  it('are not used for what is short, or longer than one', () => {
+    const { blocks } = opened();
+    const one = blocks.copyOf(chunk(LONG, 1));
+    for (const length of [0, 1, LONG - 1, 67_585, 1_000_000]) {
+      const bytes = blocks.copyOf(chunk(length, 7));
+      expect(bytes.equals(chunk(length, 7))).toBeTrue();
+      expect(bytes.buffer === one.buffer)
+        .withContext(`${length} bytes`)
+        .toBeFalse();
+      blocks.release(bytes);
+    }
+  });
+
+  it('take texts of any characters, however many bytes those have', () => {
+    for (const characters of ['a', 'ä', '中', '𝕏', 'aä', 'a中', 'aaaaaaa𝕏']) {
+      const { blocks } = opened();
+      for (let length = LONG - 2; length < 68_000; length += 1_013) {
+        const text = characters.repeat(Math.ceil(length / characters.length)).slice(0, length - (length % 2));
+        const bytes = blocks.encode(text);
+        if (!bytes.equals(Buffer.from(text))) fail(`${length} times ${characters} is not as it was`);
+        if (length % 3 === 0) blocks.release(bytes);
+      }
+    }
+  });
+
+  it('keep every byte until it is released, in whatever order that is', () => {
+    const step = fc.record({
+      length: fc.integer({ min: 1, max: 70_000 }),
+      isText: fc.boolean(),
+      release: fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
+      releases: fc.nat(3),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const { blocks } = opened();
+        const kept: { readonly bytes: Buffer; readonly byte: number }[] = [];
+        for (const [i, { length, isText, release, releases }] of steps.entries()) {
+          const byte = 1 + (i % 120);
+          const source = chunk(length, byte);
+          kept.push({ bytes: isText ? blocks.encode(source.toString('latin1')) : blocks.copyOf(source), byte });
+          for (let left = releases; left > 0 && kept.length > 0; left--) {
+            const [gone] = kept.splice(Math.floor(release * kept.length), 1);
+            if (gone === undefined) continue;
+            const half = Math.floor(gone.bytes.length / 2);
+            blocks.release(gone.bytes.subarray(0, half));
+            blocks.release(gone.bytes.subarray(half));
+          }
+          for (const each of kept) {
+            if (each.bytes.some((found) => found !== each.byte)) throw new Error('Something else was written there');
+          }
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('are given back when none was needed for a second, and when the connection has ended', () => {
+    const { blocks, clock } = opened();
+    const both = () => {
+      const bytes = blocks.copyOf(chunk(65_536, 1));
+      const others = blocks.copyOf(chunk(65_536, 2));
+      blocks.release(others);
+      blocks.release(bytes);
+      return [bytes.buffer, others.buffer] as const;
+    };
+    const first = both();
+    clock.pass(900);
+    expect(first).toContain(both()[0]);
+    clock.pass(1_000);
+    expect(first).withContext('they were needed').toContain(both()[0]);
+    clock.pass(2_000);
+    expect(first).withContext('they were not needed').not.toContain(both()[0]);
+    expect(clock.actions.length).toBe(1);
+    blocks.close();
+    expect(clock.actions.filter(({ closed }) => !closed)).toEqual([]);
+    blocks.release(chunk(1, 1));
+  });
+
+  it('start no timer that nobody stops, when something is released late', () => {
+    const { blocks, clock } = opened();
+    const bytes = blocks.copyOf(chunk(65_536, 1));
+    blocks.copyOf(chunk(65_536, 2));
+    clock.pass(5_000);
+    expect(clock.actions.filter(({ closed }) => !closed)).toEqual([]);
+    blocks.release(bytes);
+    clock.pass(5_000);
+    expect(clock.actions.filter(({ closed }) => !closed)).toEqual([]);
+    expect(blocks.copyOf(chunk(65_536, 3)).buffer).not.toBe(bytes.buffer);
+  });
+});
