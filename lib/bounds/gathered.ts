@@ -1,5 +1,8 @@
 const NOTHING = Buffer.alloc(0);
 
+/** Not from Node's pool, of which a few bytes would keep 8 KiB. */
+const exactly = (bytes: number): Buffer => Buffer.allocUnsafeSlow(bytes);
+
 /**
  * Bytes that come in pieces, gathered until there are enough of them to be read. However small the pieces are, the whole costs no
  * more than its bytes, in time and in memory: each byte is copied twice on average, into a block of at most twice their number.
@@ -13,8 +16,14 @@ const NOTHING = Buffer.alloc(0);
  * });
  */
 export class Gathered {
+  readonly #allocate: (bytes: number) => Buffer;
   #block: Buffer = NOTHING;
   #length = 0;
+
+  /** @param allocate makes a block of at least so many bytes. Default: one of exactly so many. */
+  constructor(allocate = exactly) {
+    this.#allocate = allocate;
+  }
 
   /** How many bytes there are. */
   get length(): number {
@@ -44,17 +53,23 @@ export class Gathered {
     this.#block.writeUInt32BE(value, at);
   }
 
+  /** Makes room for so many bytes in all, so that they need not be copied as they become more. */
+  reserve(bytes: number): void {
+    if (bytes > this.#block.length) this.#move(bytes);
+  }
+
   /** Makes room for so many bytes. Returns where it is. */
   #grow(bytes: number): number {
     const at = this.#length;
     this.#length += bytes;
-    if (this.#length > this.#block.length) {
-      // Not from Node's pool, of which a few bytes would keep 8 KiB.
-      const block = Buffer.allocUnsafeSlow(Math.max(this.#length, this.#block.length * 2));
-      this.#block.copy(block, 0, 0, at);
-      this.#block = block;
-    }
+    if (this.#length > this.#block.length) this.#move(Math.max(this.#length, this.#block.length * 2));
     return at;
+  }
+
+  #move(bytes: number): void {
+    const block = this.#allocate(bytes);
+    this.#block.copy(block);
+    this.#block = block;
   }
 
   /** Takes all that there is. */

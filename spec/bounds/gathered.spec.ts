@@ -18,6 +18,21 @@ describe('gathered bytes', () => {
     );
   });
 
+  it('are not moved while there is as much room as was asked for, in a block of whoever makes one', () => {
+    const blocks: Buffer[] = [];
+    const gathered = new Gathered((bytes) => {
+      const block = Buffer.alloc(bytes + 10);
+      blocks.push(block);
+      return block;
+    });
+    gathered.push(Uint8Array.of(1));
+    gathered.reserve(100);
+    gathered.reserve(50);
+    for (let i = 2; i <= 110; i++) gathered.push(Uint8Array.of(i));
+    expect(blocks.map(({ length }) => length)).toEqual([11, 110]);
+    expect(gathered.take()).toEqual(Buffer.from(Array.from({ length: 110 }, (_, i) => i + 1)));
+  });
+
   it('keep no more than twice their number in memory, whatever they were a part of', () => {
     const chunk = Buffer.alloc(65_536);
     const gathered = new Gathered();

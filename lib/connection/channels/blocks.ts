@@ -72,6 +72,21 @@ export class Blocks {
     return this.#take(block, bytes.length);
   }
 
+  /** A block for at least so many bytes, of which it is not known yet how many they become: see {@link lend}. Where they are few, or very many, of its own. */
+  allocate(bytes: number): Buffer {
+    if (bytes < SHORT_BYTES || bytes > BLOCK_BYTES) return Buffer.allocUnsafeSlow(bytes);
+    this.#isBusy = true;
+    this.#watch();
+    return (this.#free?.pop() ?? this.#newBlock()).bytes;
+  }
+
+  /** Bytes at the beginning of what {@link allocate} has made are on their way from now on. */
+  lend(bytes: Buffer): Buffer {
+    const block = this.#blocks?.get(bytes.buffer);
+    if (block !== undefined) block.left = bytes.length;
+    return bytes;
+  }
+
   /** The peer has these bytes, and they are not sent again. Bytes that are of no block are no concern here. */
   release(bytes: Buffer): void {
     const block = this.#blocks?.get(bytes.buffer);

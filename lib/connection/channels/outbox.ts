@@ -61,6 +61,8 @@ export class Outbox {
   /** How long they are together, in UTF-16 units. */
   #linesLength = 0;
   #messages: Gathered | undefined;
+  /** Whether the last messages that were written together were many: then so are the next, as a rule. */
+  #isMessagesLong = false;
   /** What was sent first: a peer that reads lines cannot read messages, nor the other way round. */
   #use: 'lines' | 'messages' | undefined;
   #open = true;
@@ -105,8 +107,8 @@ export class Outbox {
       throw new InvalidMessageError(`Expected a message of at most ${messageBytes} bytes, got ${message.length}`);
     if (!this.#open) return false;
     this.#useFor('messages');
-    const messages = (this.#messages ??= new Gathered());
-    if (messages.length === 0) this.#flushSoon();
+    const messages = (this.#messages ??= this.#newMessages());
+    if (messages.length === 0) this.#beginMessages(messages);
     if (message.length < LONG_MESSAGE_BYTES) messages.pushWithLength(message);
     else {
       messages.pushUInt32(message.length);
@@ -159,7 +161,7 @@ export class Outbox {
       this.#linesLength = 0;
       this.#write(blocks?.encode(text) ?? Buffer.from(text));
     }
-    if (this.#messages !== undefined && this.#messages.length > 0) this.#write(this.#messages.take());
+    if (this.#messages !== undefined && this.#messages.length > 0) this.#writeMessages(this.#messages.take());
   }
 
   /** Writes what has been gathered, and nothing more after it. */
@@ -184,6 +186,21 @@ export class Outbox {
     if (!this.#mustDrain || buffered > (3 / 4) * this.#config.limits.sendHighWaterBytes) return;
     this.#mustDrain = false;
     this.#drain?.next();
+  }
+
+  #newMessages(): Gathered {
+    const { blocks } = this.#config;
+    return blocks === undefined ? new Gathered() : new Gathered((bytes) => blocks.allocate(bytes));
+  }
+
+  #beginMessages(messages: Gathered): void {
+    if (this.#isMessagesLong) messages.reserve(BATCH_LENGTH);
+    this.#flushSoon();
+  }
+
+  #writeMessages(bytes: Buffer): void {
+    this.#isMessagesLong = bytes.length > BATCH_LENGTH / 2;
+    this.#write(this.#config.blocks?.lend(bytes) ?? bytes);
   }
 
   #flushSoon(): void {
