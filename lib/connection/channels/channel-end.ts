@@ -10,7 +10,7 @@ import {
   type Opening,
   type Reset,
 } from './frames.js';
-import { Pieces } from './pieces.js';
+import { Pieces, type PiecesOwner } from './pieces.js';
 import type { Priority } from './priority.js';
 import type { TurnTaker } from './turns.js';
 
@@ -29,7 +29,7 @@ export interface ChannelHandler {
 }
 
 /** What a channel's end asks of its multiplexer. */
-export interface ChannelEndHost {
+export interface ChannelEndHost extends PiecesOwner {
   readonly pool: WindowPool;
   /** There is something to send: a frame of control, or data when there is credit. */
   onDue(end: ChannelEnd): void;
@@ -67,7 +67,7 @@ export class ChannelEnd implements TurnTaker {
   isNotedDue = false;
 
   readonly #host: ChannelEndHost;
-  readonly #pieces = new Pieces();
+  readonly #pieces: Pieces;
   readonly #sending = new SendCredit();
   readonly #receiving: ReceiveCredit;
   readonly #due: Due = { open: undefined, window: false, blocked: undefined, end: false, reset: undefined };
@@ -92,6 +92,7 @@ export class ChannelEnd implements TurnTaker {
     this.name = name;
     this.priority = priority;
     this.#host = host;
+    this.#pieces = new Pieces(host);
     this.#isAnswered = isAnswered;
     this.#receiving = new ReceiveCredit(host.pool);
     if (!isAnswered) this.#sayOpen();
@@ -344,5 +345,6 @@ export function unsentEnd(opening: Opening): ChannelEnd {
     onAnswered: noop,
     onReset: noop,
     onOver: noop,
+    release: noop,
   });
 }

@@ -17,7 +17,7 @@ export interface ChannelStreamConfig {
   readonly limits: Limits;
   /** See `InboxConfig.begun`. */
   readonly begun?: BegunBytes | undefined;
-  /** Where long batches of lines are written; by default in memory of their own. */
+  /** Where what is long is copied to, until the peer has it; by default to memory of its own. */
   readonly blocks?: Blocks | undefined;
   /** What ends a line. */
   readonly lineEnd: string;

@@ -289,7 +289,7 @@ export class Channels implements StreamLayer, MultiplexerConfig {
     return this.#multiplexer.next();
   }
 
-  /** See {@link StreamLayer}. */
+  /** See {@link StreamLayer} and {@link MultiplexerConfig}. */
   release(bytes: Buffer): void {
     this.#blocks.release(bytes);
   }

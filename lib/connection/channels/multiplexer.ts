@@ -51,6 +51,8 @@ export interface MultiplexerConfig {
   now(): number;
   /** There is something to send. */
   onDue(): void;
+  /** Bytes that were written to a channel are not needed any more: a copy is sent in their place, or they are not sent. */
+  release(bytes: Buffer): void;
   /** The peer has opened a channel. It has to be accepted or reset. */
   onOpen(end: ChannelEnd): void;
   /** {@link Multiplexer.full} may have changed: a channel of this side has been answered, or is over. */
@@ -103,6 +105,11 @@ export class Multiplexer implements ChannelEndHost, ChannelFrameTaker {
     this.#noteDue(end);
     this.#ready(end);
     this.#config.onDue();
+  }
+
+  /** See `ChannelEndHost`. */
+  release(bytes: Buffer): void {
+    this.#config.release(bytes);
   }
 
   /** See `ChannelEndHost.onWaiting`. */

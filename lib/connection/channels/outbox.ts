@@ -23,7 +23,7 @@ import type { Blocks } from './blocks.js';
 /** What an outbox needs. */
 export interface OutboxConfig {
   readonly limits: Pick<Limits, 'lineBytes' | 'messageBytes' | 'sendHighWaterBytes' | 'sendMaxBytes'>;
-  /** Where long batches of lines are written; by default in memory of their own. */
+  /** Where what is long is copied to, until the peer has it; by default to memory of its own. */
   readonly blocks?: Blocks | undefined;
   /** What ends a line. */
   readonly lineEnd: string;

@@ -4,12 +4,23 @@ import { CHANNEL_FRAME, encodeChannelFrame, encodeChannelHeader } from './frames
 /** Pieces of at least this length, in bytes, are sent without copying them; shorter ones are joined into one frame. */
 const LONG_BYTES = 8_192;
 
+/** Whoever made the pieces. */
+export interface PiecesOwner {
+  /** Bytes of a piece are not needed any more: a copy is sent in their place, or they are not sent at all. */
+  release(bytes: Buffer): void;
+}
+
 /** The bytes of a channel that wait to be sent, in the pieces in which they were written, and the frames that are made of them. */
 export class Pieces {
+  readonly #owner: PiecesOwner;
   readonly #queue = new Queue<Buffer>();
   /** How much of the first piece has been sent. */
   #within = 0;
   #length = 0;
+
+  constructor(owner: PiecesOwner) {
+    this.#owner = owner;
+  }
 
   /** How many bytes wait. */
   get length(): number {
@@ -24,7 +35,10 @@ export class Pieces {
 
   /** Drops all that wait. */
   clear(): void {
-    this.#queue.takeAll();
+    for (const piece of this.#queue.takeAll()) {
+      this.#owner.release(piece.subarray(this.#within));
+      this.#within = 0;
+    }
     this.#within = this.#length = 0;
   }
 
@@ -53,7 +67,9 @@ export class Pieces {
   #takeOnly(channel: number, piece: Buffer): readonly [Buffer] {
     const bytes = piece.subarray(this.#within);
     this.#advance(piece, bytes.length);
-    return [encodeChannelFrame(CHANNEL_FRAME.data, channel, bytes)];
+    const frame = encodeChannelFrame(CHANNEL_FRAME.data, channel, bytes);
+    this.#owner.release(bytes);
+    return [frame];
   }
 
   /** Joins the short pieces at the head of the queue into one frame. */
@@ -69,7 +85,9 @@ export class Pieces {
       this.#advance(piece, bytes.length);
     }
     const header = encodeChannelHeader(CHANNEL_FRAME.data, channel, length);
-    return [Buffer.concat([header, ...pieces], header.length + length)];
+    const frame = Buffer.concat([header, ...pieces], header.length + length);
+    for (const piece of pieces) this.#owner.release(piece);
+    return [frame];
   }
 
   #advance(piece: Buffer, length: number): void {

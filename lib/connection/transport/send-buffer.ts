@@ -157,8 +157,8 @@ export class SendBuffer {
 }
 
 /**
- * Pieces from this length on are kept as they are, in bytes. They may be views of a larger buffer, but what a writer hands over as one goes
- * out as one, so that all its views are here at once: copying each, to keep no more than its bytes, would only cost time.
+ * Pieces from this length on are kept as they are, in bytes. They may be views of a larger buffer, but not of one that is much larger: what a
+ * writer hands over as one goes out as one, so that all its views are here at once.
  */
 const LONG_BYTES = 16_384;
 

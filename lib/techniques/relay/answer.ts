@@ -1,7 +1,6 @@
 import {
   catchError,
   concat,
-  defaultIfEmpty,
   defer,
   first,
   ignoreElements,
@@ -110,9 +109,12 @@ function come$(
     );
     const received$ = context
       .meet$('server', from, (meeting) => {
-        // The answer has what this node says first, where that answers what the peer has said first.
+        // The answer has what this node says first, where what the peer has said first is enough for that.
         if (ask.first !== undefined) meeting.hear(ask.first);
-        const first$ = ask.first === undefined ? of(undefined) : meeting.first$.pipe(defaultIfEmpty(undefined));
+        const first$ =
+          ask.first === undefined
+            ? of(undefined)
+            : merge(meeting.first$, joined.pipe(map(() => undefined))).pipe(take(1));
         const tell$ = ({ named }: Place) =>
           first$.pipe(
             switchMap((said) => signalling.send$(from, replySignal({ ...nameOf(ask), relay: named.url, first: said }))),

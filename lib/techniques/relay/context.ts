@@ -14,8 +14,12 @@ export interface RelayContext extends Guests {
   readonly newToken: () => string;
   /** Joins a relay, to meet a peer there. Emits the socket once the relay has let this node in. */
   readonly join$: (relay: URL, peerId: PeerId, token: string) => Observable<Socket>;
-  /** Meets a peer: emits the first link that a run emits, and completes. */
+  /** Meets a peer: see {@link meetBy}. */
   readonly meet$: Meet;
+  /** Whether a peer was missed at a relay of late. */
+  readonly hasMissed: (peerId: PeerId, relay: URL) => boolean;
+  /** A peer was missed at a relay. */
+  readonly misses: (peerId: PeerId, relay: URL) => void;
   /** Accepts a link if the peer chooses it: emits once the peer's hello has come and the link is taken over. */
   readonly receive$: (link: Link) => Observable<unknown>;
   readonly scheduler: SchedulerLike;

@@ -1,10 +1,12 @@
 import {
+  AsyncSubject,
   catchError,
   defer,
   distinctUntilChanged,
   EMPTY,
   filter,
   first,
+  forkJoin,
   ignoreElements,
   map,
   merge,
@@ -47,6 +49,12 @@ const LATER_MS = 1_000;
 
 /** How often a peer is asked in total. */
 const MAX_ASKS = 6;
+
+/**
+ * How long a peer has to come to the relay that has said with its answer what it says there first, in milliseconds. There may be a link by then, to which
+ * it has to say hello within `timing.handshakeMs`: that leaves as long for the next relay.
+ */
+const COME_SOON_MS = 5_000;
 
 /** The peer has to be asked anew, since it has too much to do, or was too late. */
 class AgainError extends DialError {
@@ -106,7 +114,10 @@ function meetAtAny$(
   { peerId }: UnlV3,
   relays: readonly Relay[],
 ): Observable<Link> {
-  let left = relays;
+  // Where the peer was missed of late, the relay may still look good: it is tried last.
+  let left = relays.toSorted(
+    (a, b) => Number(context.hasMissed(peerId, a.url)) - Number(context.hasMissed(peerId, b.url)),
+  );
   return defer(() => {
     const [best] = left;
     if (best === undefined)
@@ -119,7 +130,9 @@ function meetAtAny$(
       delay: (error: unknown, count) => {
         if (count >= MAX_ASKS) throw error;
         if (error instanceof AgainError) return timer(error.afterMs, attempt.scheduler);
-        if (!(error instanceof RelayError) || left.length === 1) throw error;
+        if (!(error instanceof RelayError)) throw error;
+        context.misses(peerId, error.relay.url);
+        if (left.length === 1) throw error;
         left = left.filter((known) => known !== error.relay);
         return of(undefined);
       },
@@ -145,6 +158,7 @@ function meet$(
       let isAgreed = false;
       let isIn = false;
       let missed: AgainError | undefined;
+      let comeMs = COME_MS;
       const reply$ = signalling.signal$.pipe(
         mergeMap((signal) => {
           const reply = signal.from === peerId ? readReply(signal) : undefined;
@@ -159,9 +173,13 @@ function meet$(
             const words = `The peer does not come to a relay: ${reply.refusal}`;
             throw reply.refusal === NOT_NOW ? new AgainError(words, LATER_MS) : new DialError(words);
           }
-          if (reply.first !== undefined) meeting.hear(reply.first);
           const answered = relays.find(({ url }) => url.href === reply.relay);
-          return answered === undefined ? EMPTY : of(answered);
+          if (answered === undefined) return EMPTY;
+          if (reply.first !== undefined) {
+            meeting.hear(reply.first);
+            comeMs = COME_SOON_MS;
+          }
+          return of(answered);
         }),
         distinctUntilChanged(),
         tap(() => {
@@ -169,6 +187,9 @@ function meet$(
         }),
         share(),
       );
+      const missedAt = (error: unknown): never => {
+        throw new RelayError(at, error);
+      };
       const elsewhere$ = answer$.pipe(filter((answered) => answered !== best));
       const goTo$ = (known: Relay) =>
         context.join$(known.url, peerId, token).pipe(
@@ -195,11 +216,11 @@ function meet$(
         takeUntil(elsewhere$),
       );
       const late$ = answer$.pipe(
-        switchMap((answered) => timer(COME_MS, scheduler).pipe(map(() => answered))),
+        switchMap((answered) => timer(comeMs, scheduler).pipe(map(() => answered))),
         map((answered) => {
           throw new RelayError(
             answered,
-            new TimeoutError(`The peer did not come to the relay ${answered.url.origin} within ${COME_MS} ms`),
+            new TimeoutError(`The peer did not come to the relay ${answered.url.origin} within ${comeMs} ms`),
           );
         }),
       );
@@ -228,15 +249,19 @@ function meet$(
         takeUntil(reply$),
       );
       // Goes on when there is a link, until the peer is there: it may still say that it has gone elsewhere.
-      const going$ = merge(elsewhere$.pipe(switchMap(goTo$)), late$, toBest$, asked$, NEVER).pipe(
-        takeUntil(meeting.met$),
-      );
+      const met$ = meeting.met$.pipe(catchError(missedAt));
+      const going$ = merge(elsewhere$.pipe(switchMap(goTo$)), toBest$, asked$, NEVER).pipe(takeUntil(met$));
+      const linked = new AsyncSubject<Link>();
       const link$ = meeting.link$.pipe(
-        catchError((error: unknown) => {
-          throw new RelayError(at, error);
+        tap((link) => {
+          linked.next(link);
+          linked.complete();
         }),
+        catchError(missedAt),
       );
-      return merge(going$, link$);
+      // Anybody can send a byte by which the peer seems to be there; the link shows that it is.
+      const inTime$ = late$.pipe(takeUntil(forkJoin([linked, met$])));
+      return merge(going$, inTime$, link$);
     });
   });
 }

@@ -23,8 +23,8 @@ export type Meet = (
 ) => Observable<Link>;
 
 /**
- * How a node meets peers at relays: emits the first link that a run emits, and completes. The run goes on until it ends by itself or the link is
- * closed, since the peer may still come to another relay. When it fails, so does the link.
+ * How a node meets peers at relays: mirrors a run. Once it has emitted a link, it goes on until it ends by itself or the link is closed, also when
+ * nobody listens any more: the peer may still come to another relay. When it fails, so does the link.
  *
  * @param secure$ does the TLS handshake on a stream. Emits when that is done and the stream's ends are known.
  */
@@ -48,7 +48,6 @@ export function meetBy(
         next: (link) => {
           isHandedOver = true;
           subscriber.next(link);
-          subscriber.complete();
         },
         error: (error: unknown) => {
           subscriber.error(error);

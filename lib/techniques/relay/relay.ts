@@ -1,4 +1,6 @@
 import { combineLatest, EMPTY, map, type Observable } from 'rxjs';
+import { Seen } from '../../bounds/seen.js';
+import type { PeerId } from '../../identity.js';
 import type { ResolvedConfig } from '../../config.js';
 import type { SecureSettings } from '../../link/tls.js';
 import { formatEndpoint, formatServer } from '../../endpoint.js';
@@ -30,6 +32,9 @@ interface RelayContextConfig {
   readonly findings$: Observable<Findings>;
 }
 
+/** For how long it is known at which relays peers were missed: those are tried last. */
+const MISSED = { forMs: 60_000, maxEntries: 1_000 };
+
 /** Meetings at the relays that both nodes know. */
 export function relay(host: TechniqueHost): NodeTechnique {
   const context = canRelay(host.config) ? relayContextOf(host) : undefined;
@@ -52,6 +57,8 @@ function relayContextOf(dependencies: RelayContextConfig): RelayContext {
   const { identity, bind, timing } = config;
   const { scheduler } = runtime;
   const { secure$, receive$ } = relayedLinks(RELAY.name, dependencies);
+  const missed = new Seen({ now: () => scheduler.now(), ...MISSED });
+  const nameOf = (peerId: PeerId, { href }: URL) => `${peerId} ${href}`;
   return {
     known$: combineLatest([findings$, isLate$(timing.gatherMs, scheduler)]).pipe(
       map(([{ servers }, isLate]) => ({
@@ -64,6 +71,10 @@ function relayContextOf(dependencies: RelayContextConfig): RelayContext {
       join$(url, { identity, to, token, localAddress: bind, timeoutMs: timing.dialMs, runtime }),
     meet$: meetBy((stream, role, peerId) => secure$(stream, stream.ends$, role, peerId)),
     receive$,
+    hasMissed: (peerId, url) => missed.has(nameOf(peerId, url)),
+    misses: (peerId, url) => {
+      missed.add(nameOf(peerId, url));
+    },
     ...guestsOf(dependencies),
     scheduler,
   };

@@ -49,7 +49,11 @@ export class RelayedStream extends Duplex {
     return this.#ends.value$;
   }
 
-  /** Emits and completes once the peer is there: its bytes come from the relay. */
+  /**
+   * Emits and completes once the peer is there: its bytes come from the relay.
+   *
+   * @throws DialError when the stream is destroyed before, or the error with which it is.
+   */
   get met$(): Observable<void> {
     return this.#met;
   }
@@ -170,18 +174,18 @@ export class RelayedStream extends Duplex {
 
   /** See Node's documentation of `Writable`. */
   override _final(done: (error?: Error | null) => void): void {
-    if (this.#kept === undefined) this.#socket?.end(done);
-    else {
-      this.#socket?.end();
-      done();
-    }
+    this.#socket?.end();
+    // At once: Node ends the process where TLS has to write while a stream below it is still ending.
+    done();
   }
 
   /** See Node's documentation of `Duplex`. */
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.#socket?.destroy();
     this.#onRoom = undefined;
-    for (const subject of [this.#first, this.#ends, this.#met]) subject.complete();
+    this.#first.complete();
+    this.#ends.complete();
+    this.#met.error(error ?? new DialError('The link was closed before the peer had come to the relay'));
     done(error);
   }
 }

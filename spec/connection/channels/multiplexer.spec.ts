@@ -34,6 +34,7 @@ class Side {
       windowBytes,
       now: () => this.now,
       onDue: () => undefined,
+      release: () => undefined,
       onRoom: () => {
         this.rooms++;
       },

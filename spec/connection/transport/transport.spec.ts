@@ -40,6 +40,7 @@ class Side {
           this.transport.pump();
         });
       },
+      release: (bytes) => bytes.fill(0xee),
       onRoom: () => undefined,
       onOpen: (end) => {
         end.accept();

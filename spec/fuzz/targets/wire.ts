@@ -125,6 +125,7 @@ const channels: Target = {
       channels: 4,
       windowBytes: 1_000_000,
       onDue: () => undefined,
+      release: () => undefined,
       onRoom: () => undefined,
       onOpen: (end) => {
         if (chance.below(3) === 0) end.reset({ code: 'refused', message: '' });

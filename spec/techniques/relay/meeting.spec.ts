@@ -1,5 +1,6 @@
 import { Socket } from 'node:net';
 import {
+  AsyncSubject,
   concat,
   defer,
   finalize,
@@ -75,10 +76,19 @@ class TestRelayContext implements RelayContext {
   letIn$: (url: string) => Observable<unknown> = () => timer(20, this.scheduler);
   /** The other's coming. */
   come$: (url: string) => Observable<unknown> = () => timer(100, this.scheduler);
+  readonly missed: string[] = [];
   admits: RelayContext['admits'] = () => true;
   mayRefuse: RelayContext['mayRefuse'] = () => true;
 
   constructor(readonly scheduler: TestScheduler) {}
+
+  hasMissed(peerId: string, { hostname }: URL): boolean {
+    return this.missed.includes(`${peerId.slice(0, 2)} ${hostname}`);
+  }
+
+  misses(peerId: string, { hostname }: URL): void {
+    this.missed.push(`${peerId.slice(0, 2)} ${hostname}`);
+  }
 
   newToken(): string {
     this.#tokens++;
@@ -99,7 +109,7 @@ class TestRelayContext implements RelayContext {
   meet$: Meet = (role, _, run) =>
     new Observable((subscriber) => {
       this.roles.push(role);
-      const [links, met] = [new Subject<Link>(), new Subject<void>()];
+      const [links, met] = [new Subject<Link>(), new AsyncSubject<void>()];
       const over$ = (socket: Socket) =>
         defer(() => {
           this.open++;
@@ -108,6 +118,7 @@ class TestRelayContext implements RelayContext {
             tap(() => {
               links.next(linkOf(`relay at ${host}`));
               met.next();
+              met.complete();
             }),
             ignoreElements(),
             finalize(() => this.open--),
@@ -119,10 +130,12 @@ class TestRelayContext implements RelayContext {
         next: (link) => {
           isHandedOver = true;
           subscriber.next(link);
-          subscriber.complete();
         },
         error: (error: unknown) => {
           subscriber.error(error);
+        },
+        complete: () => {
+          subscriber.complete();
         },
       });
       return () => {
@@ -239,19 +252,88 @@ describe('the relay', () => {
 
   it('has a link before the peer is there, and follows it elsewhere all the same', () => {
     asking(({ context, connect, flush, says, scheduler }) => {
-      const meets = context.meet$;
-      const link = linkOf('relay');
-      context.meet$ = (role, peerId, run) =>
-        meets(role, peerId, (meeting) => run({ ...meeting, link$: timer(20, scheduler).pipe(map(() => link)) }));
+      linkedSoon(context, scheduler);
       context.come$ = (host) => (host === 'far.example' ? timer(50, scheduler) : NEVER);
       const connecting = connect();
       says(80, { relay: FAR.url.href });
       scheduler.schedule(() => {
-        expect([connecting.values, context.open]).toEqual([[link], 1]);
+        expect([connecting.values.length, context.open]).toEqual([1, 1]);
       }, 60);
       flush();
       expect(context.joined).toEqual([joinedAt('near.example', 1, BOB), joinedAt('far.example', 1, BOB)]);
       expect(context.open).toBe(0);
+    });
+  });
+
+  /** Has a link 20 ms after the beginning of each meeting, whether or not the peer is there. */
+  const linkedSoon = (context: TestRelayContext, scheduler: TestScheduler) => {
+    const meets = context.meet$;
+    context.meet$ = (role, peerId, run) =>
+      meets(role, peerId, (meeting) =>
+        run({ ...meeting, link$: timer(20, scheduler).pipe(map(() => linkOf('relay'))) }),
+      );
+  };
+
+  it('goes to another relay when the peer is missed after all at one that had seemed to work, and to that one last the next time', () => {
+    const hangsUp$ = (ms: number, scheduler: TestScheduler) =>
+      timer(ms, scheduler).pipe(
+        map(() => {
+          throw new DialError('closed');
+        }),
+      );
+    for (const come of [hangsUp$, () => NEVER]) {
+      asking(({ context, connect, flush, says, scheduler, sent }) => {
+        linkedSoon(context, scheduler);
+        context.come$ = (host) => (host === 'near.example' ? come(100, scheduler) : timer(50, scheduler));
+        const connecting = connect();
+        says(80, { relay: NEAR.url.href, first: FIRST.server });
+        flush();
+        expect(sent.map(({ ask }) => ask.relays.map(({ url }) => url))).toEqual([
+          [NEAR.url.href, FAR.url.href],
+          [FAR.url.href],
+        ]);
+        expect([connecting.values.length, connecting.isCompleted, context.open]).toEqual([2, true, 0]);
+        expect(scheduler.now()).withContext('within what the peer has to say hello').toBeLessThan(6_000);
+        connect();
+        flush();
+        expect(sent.at(-1)?.ask.relays.map(({ url }) => url)).toEqual([FAR.url.href, NEAR.url.href]);
+      });
+    }
+  });
+
+  it('fails when the peer does not come to the only relay, also when there is a link', () => {
+    asking(({ context, connect, flush, says, scheduler }) => {
+      context.known$ = known(NEAR);
+      linkedSoon(context, scheduler);
+      context.come$ = () => NEVER;
+      const connecting = connect();
+      says(80, { relay: NEAR.url.href, first: FIRST.server });
+      flush();
+      expect([connecting.values.length, context.open, scheduler.now()]).toEqual([1, 0, 5_080]);
+      expect(String(connecting.error)).toMatch(/did not come to the relay http:\/\/near\.example:8080 within 5000 ms/);
+    });
+  });
+
+  it('does not take a relay’s first bytes for the peer: without a link it is another’s turn', () => {
+    asking(({ context, connect, flush, says, scheduler, sent }) => {
+      const meets = context.meet$;
+      context.meet$ = (role, peerId, run) =>
+        meets(role, peerId, (meeting) => run({ ...meeting, link$: sent.length > 0 ? meeting.link$ : NEVER }));
+      const connecting = connect();
+      says(80, { relay: NEAR.url.href });
+      flush();
+      expect(sent).toHaveSize(2);
+      expect(connecting.values.map(({ technique }) => technique)).toEqual(['relay at far.example']);
+      expect(scheduler.now()).toBeLessThan(11_000);
+    });
+  });
+
+  it('does not hear what comes with the name of a relay that it does not know', () => {
+    asking(({ context, connect, flush, says }) => {
+      connect();
+      says(10, { relay: 'http://127.0.0.1:22/', first: FIRST.server });
+      flush();
+      expect(context.heard).toEqual([]);
     });
   });
 
@@ -601,6 +683,17 @@ describe('a node that is asked to a relay', () => {
         ['hello'],
         [{ attempt: 'one', token: tokenOf(2), relay: NEAR.url.href, first: FIRST.server }],
       ]);
+    });
+  });
+
+  it('answers when it is at the relay, though what the peer has said first is not enough for an answer', () => {
+    asked(({ context, asks, replies, flush }) => {
+      const meets = context.meet$;
+      context.meet$ = (role, peerId, run) => meets(role, peerId, (meeting) => run({ ...meeting, first$: NEVER }));
+      asks({ first: FIRST.client });
+      expect(replies).toEqual([]);
+      flush();
+      expect(replies).toEqual([{ attempt: 'one', token: tokenOf(1), relay: NEAR.url.href }]);
     });
   });
 

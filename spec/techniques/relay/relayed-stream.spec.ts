@@ -316,7 +316,7 @@ describe('A meeting at a relay', () => {
     other.meeting.hear(await firstValueFrom(one.meeting.first$));
     one.meeting.hear(await firstValueFrom(other.meeting.first$));
     opened.add(record(one.meeting.over$((await opened.relay()).here)).subscription);
-    await until(() => one.link.isCompleted);
+    await until(() => one.link.values.length === 1);
     const [link] = one.link.values;
     const errors: unknown[] = [];
     link?.stream.on('error', (error) => errors.push(error));
@@ -343,7 +343,7 @@ describe('A meeting at a relay', () => {
     other.meeting.hear(await firstValueFrom(one.meeting.first$));
     one.meeting.hear(await firstValueFrom(other.meeting.first$));
     opened.add(record(one.meeting.over$((await opened.relay()).here)).subscription);
-    await until(() => one.link.isCompleted);
+    await until(() => one.link.values.length === 1);
     expect(isRunning).toBeTrue();
     one.link.values[0]?.stream.destroy();
     await until(() => !isRunning);
