@@ -52,7 +52,10 @@ export interface Attempt {
   readonly scheduler: SchedulerLike;
 }
 
-/** A way to the peer of an attempt. Emits the link it makes and completes, or fails; unsubscribed, it gives up. */
+/**
+ * A way to the peer of an attempt. Emits the link it makes and completes, or fails; unsubscribed, it gives up. It may go on after a link and emit another, where the
+ * peer turns out not to come there.
+ */
 export type Dial = OperatorFunction<Attempt, Link>;
 
 /**

@@ -57,6 +57,8 @@ export class Blocks {
 
   /** A text in UTF-8. */
   encode(text: string): Buffer {
+    // Most often it is a line or a few: nothing is measured for them.
+    if (text.length < SHORT_BYTES) return Buffer.from(text);
     const least = text.length + CHARACTER_BYTES;
     return (
       this.#written(text, least) ?? this.#written(text, Buffer.byteLength(text) + CHARACTER_BYTES) ?? Buffer.from(text)
